@@ -1,0 +1,1 @@
+"""What Pacha means by each word of its command line. No click, no printing."""

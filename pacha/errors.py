@@ -1,0 +1,77 @@
+"""Errors that a user can act on, concerns that a run reports, and the exit codes of both.
+
+The codes are a contract (see ``docs/exit-codes.rst``): monitoring and scripts depend on them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What a process of Pacha says to the shell."""
+
+    DONE = 0
+    FAILED = 1  #: failed, nothing lost
+    USAGE = 2
+    CONCERNS = 3  #: done, with something to look at, named on stderr
+    CONFIG = 10
+    UNREACHABLE = 11  #: master not reachable, not known or not letting us in
+    LOCKED = 12  #: another run holds the lock
+    DAMAGED = 13  #: what came from the master is damaged or does not add up
+    SIGNAL = 128  #: plus the number of the signal
+
+
+class PachaError(Exception):
+    """Something failed, and the user can act on it.
+
+    ``message`` says what failed, ``why`` the cause, ``hint`` what to do next: one line (str) each,
+    already safe to print. ``exit_code`` is the process's exit code.
+    """
+
+    exit_code: ExitCode = ExitCode.FAILED
+
+    def __init__(self, message: str, why: str = "", hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.why = why
+        self.hint = hint
+
+
+class UsageError(PachaError):
+    """What was asked for makes no sense; nothing was tried."""
+
+    exit_code = ExitCode.USAGE
+
+
+class ConfigError(PachaError):
+    """The configuration is absent or wrong."""
+
+    exit_code = ExitCode.CONFIG
+
+
+class UnreachableError(PachaError):
+    """The master cannot be reached, is not who we know, or does not let us in."""
+
+    exit_code = ExitCode.UNREACHABLE
+
+
+class LockedError(PachaError):
+    """Another run holds the lock."""
+
+    exit_code = ExitCode.LOCKED
+
+
+class DamagedError(PachaError):
+    """What came from the master is damaged, hostile or does not add up."""
+
+    exit_code = ExitCode.DAMAGED
+
+
+@dataclass(frozen=True, slots=True)
+class Concern:
+    """One thing that a person should look at: a path that was not kept or not restored, and why."""
+
+    path: bytes
+    reason: str

@@ -1,0 +1,1 @@
+"""What a path is: names, metadata, scanning, owners. No network, no database."""

@@ -1,0 +1,1 @@
+"""How a tree is put back: plan, apply, journal."""

@@ -1,0 +1,1 @@
+"""What is kept: pacha.db (SQLite) and the repositories (Mercurial)."""
