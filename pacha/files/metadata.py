@@ -1,9 +1,20 @@
-"""Entries: all that ``lstat`` and the extended attributes say of a path."""
+"""Entries: all that ``lstat`` and the extended attributes say of a path, and reading them.
+
+Extended attributes are read through ``/proc/self/fd/N/NAME``: the at-family of calls has no listxattrat
+before Linux 6.13, and a plain path could be swapped for a symlink on its way (path_resolution(7)).
+"""
 
 from __future__ import annotations
 
+import array
+import errno
+import fcntl
+import os
+import stat
 from dataclasses import dataclass
 from enum import Enum
+
+from pacha.files.owners import Accounts
 
 
 class Kind(str, Enum):
@@ -49,3 +60,99 @@ class Entry:
     flags: int = 0
     stored: bytes | None = None
     parts: int = 0
+
+
+_KINDS = {
+    stat.S_IFREG: Kind.FILE,
+    stat.S_IFDIR: Kind.DIRECTORY,
+    stat.S_IFLNK: Kind.SYMLINK,
+    stat.S_IFIFO: Kind.FIFO,
+    stat.S_IFCHR: Kind.CHARACTER,
+    stat.S_IFBLK: Kind.BLOCK,
+    stat.S_IFSOCK: Kind.SOCKET,
+}
+_FS_IOC_GETFLAGS = 0x80086601  # linux/fs.h, 64-bit
+#: The flags of ioctl_iflags(2) that a person sets with chattr(1) and expects to find again:
+#: secure deletion, undelete, synchronous, immutable, append-only, nodump, noatime, no-tail, dirsync, no-CoW.
+KEPT_FLAGS = 0x1 | 0x2 | 0x8 | 0x10 | 0x20 | 0x40 | 0x80 | 0x8000 | 0x10000 | 0x800000
+_NO_XATTRS = {errno.ENOTSUP, errno.ENOSYS, errno.EPERM}
+
+
+def kind_of(mode: int) -> Kind:
+    """The kind that ``st_mode`` says. Raises ValueError for one that Linux does not have."""
+    try:
+        return _KINDS[stat.S_IFMT(mode)]
+    except KeyError:
+        raise ValueError(f"unknown file type in mode {mode:o}") from None
+
+
+def observe(
+    name: bytes, dir_fd: int, path: bytes, names: Accounts, *, with_content: bool = False
+) -> Entry:
+    """All that can be said of ``name`` in the directory ``dir_fd``, as the Entry of ``path``.
+
+    With ``with_content`` a regular file is read for its sha256. Raises FileNotFoundError when it is
+    not there and OSError when it cannot be read.
+    """
+    found = os.stat(name, dir_fd=dir_fd, follow_symlinks=False)
+    entry = from_stat(found, name, dir_fd, path, names)
+    if with_content and entry.kind is Kind.FILE:
+        from pacha.files.content import digest  # content imports this module
+
+        return digest(entry, name, dir_fd)
+    return entry
+
+
+def from_stat(found: os.stat_result, name: bytes, dir_fd: int, path: bytes, names: Accounts) -> Entry:
+    """The Entry of ``name`` in ``dir_fd`` whose lstat is ``found``, without its content's hash.
+
+    ``link_group`` is the inode number for a file with several names; the caller numbers the groups.
+    """
+    kind = kind_of(found.st_mode)
+    several = found.st_nlink > 1 and kind is not Kind.DIRECTORY
+    return Entry(
+        path=path,
+        kind=kind,
+        mode=stat.S_IMODE(found.st_mode),
+        uid=found.st_uid,
+        gid=found.st_gid,
+        owner=names.user_name(found.st_uid),
+        group=names.group_name(found.st_gid),
+        mtime_ns=found.st_mtime_ns,
+        size=found.st_size if kind is Kind.FILE else 0,
+        target=os.readlink(name, dir_fd=dir_fd) if kind is Kind.SYMLINK else None,
+        link_group=found.st_ino if several else None,
+        device=found.st_rdev if kind in (Kind.CHARACTER, Kind.BLOCK) else None,
+        xattrs=read_xattrs(name, dir_fd),
+        flags=read_flags(name, dir_fd) if kind in (Kind.FILE, Kind.DIRECTORY) else 0,
+    )
+
+
+def read_xattrs(name: bytes, dir_fd: int) -> tuple[tuple[bytes, bytes], ...]:
+    """The extended attributes of ``name`` in ``dir_fd``, sorted; () where the file system has none."""
+    place = b"/proc/self/fd/%d/%s" % (dir_fd, name)
+    try:
+        listed = os.listxattr(place, follow_symlinks=False)
+    except OSError as error:
+        if error.errno in _NO_XATTRS:
+            return ()
+        raise
+    if not listed:
+        return ()
+    return tuple(sorted((os.fsencode(x), os.getxattr(place, x, follow_symlinks=False)) for x in listed))
+
+
+def read_flags(name: bytes, dir_fd: int) -> int:
+    """The inode flags (ioctl_iflags(2)) of a file or directory that chattr(1) sets; 0 where unknown."""
+    try:
+        fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=dir_fd)
+    except OSError:
+        return 0  # unreadable: reported where the content is read
+    try:
+        buffer = array.array("l", [0])
+        fcntl.ioctl(fd, _FS_IOC_GETFLAGS, buffer, True)
+        return buffer[0] & KEPT_FLAGS
+    except OSError:
+        return 0  # not every file system has them
+    finally:
+        os.close(fd)

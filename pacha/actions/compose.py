@@ -1,0 +1,85 @@
+"""Composing a snapshot: what a scan found, in the terms of what was recorded before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+import pacha
+from pacha.actions import commit
+from pacha.actions.here import Here
+from pacha.files import owners
+from pacha.files.exclude import Rules
+from pacha.files.metadata import Entry
+from pacha.files.scan import Scan, Watch
+from pacha.store.snapshot import READABLE_FROM, SCHEMA, Snapshot, Watched
+
+
+def by_rules(here: Here, watched: Iterable[Watched]) -> tuple[Watched, ...]:
+    """``watched`` with the configuration's exclude rules, where it gives any; else with their own.
+
+    After a rebuild a ten-line configuration must not bring in what had been left out.
+    """
+    given = {key for key, _ in here.config.given}
+    changes: dict[str, object] = {}
+    if "pacha.exclude" in given:
+        changes["exclude"] = here.config.exclude
+    if "pacha.one.filesystem" in given:
+        changes["one_filesystem"] = here.config.one_filesystem
+    return tuple(one if one.retired else replace(one, **changes) for one in watched)  # type: ignore[arg-type]
+
+
+def watches(watched: Iterable[Watched]) -> list[Watch]:
+    """``watched`` as the scan wants them."""
+    return [
+        Watch(one.path, one.single, Rules.of(one.exclude), one.one_filesystem)
+        for one in sorted(watched, key=lambda w: w.path)
+        if not one.retired
+    ]
+
+
+def compose(
+    here: Here, host: str, base: Snapshot, watched: tuple[Watched, ...], found: Scan, parents: Mapping[bytes, Entry]
+) -> Snapshot:
+    """The snapshot that ``found`` makes on top of ``base``; files still to be read have no sha256."""
+    entries: dict[bytes, Entry] = {}
+    for one in watched:
+        if not one.retired:
+            below = {path: entry for path, entry in found.entries.items() if one.holds(path)}
+            for path, entry in below.items():
+                known = base.entries.get(path)
+                if known is not None and known.parts and not entry.parts:
+                    entry = replace(entry, parts=known.parts)
+                entries[path] = commit.stored(one, entry)
+    return Snapshot(
+        meta=_meta(here, host),
+        watched=watched,
+        entries=entries,
+        parents={path: _settled(entry, base.parents.get(path)) for path, entry in parents.items()},
+        accounts=_accounts(entries, parents),
+    )
+
+
+def _meta(here: Here, host: str) -> dict[str, str]:
+    return {
+        "schema": str(SCHEMA),
+        "readable_from": str(READABLE_FROM),
+        "host": host,
+        "machine": here.state.machine(),
+        "frequency": f"{here.config.frequency:g}",
+        "version": pacha.__version__,
+    }
+
+
+def _settled(entry: Entry, before: Entry | None) -> Entry:
+    """A parent's time moves with every neighbour that comes and goes: alone it is no change."""
+    if before is not None and replace(entry, mtime_ns=before.mtime_ns) == before:
+        return before
+    return entry
+
+
+def _accounts(entries: Mapping[bytes, Entry], parents: Mapping[bytes, Entry]) -> tuple[owners.Account, ...]:
+    """The accounts behind every owner met, so that a fresh machine can be told how to make them."""
+    every = [*entries.values(), *parents.values()]
+    users = {entry.owner for entry in every if entry.owner is not None}
+    return owners.describe(users, {entry.group for entry in every if entry.group is not None})

@@ -1,0 +1,147 @@
+"""One push on its way: the master it talks to, what that has, and what is remembered of it."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import platform
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pacha
+from pacha.actions.here import Here
+from pacha.errors import Concern, ExitCode, PachaError
+from pacha.files.names import DATABASE
+from pacha.restore import journal
+from pacha.store.snapshot import Snapshot
+from pacha.wire.master import Master, NoRepository, Probe
+
+if TYPE_CHECKING:
+    from pacha.store import hg
+
+
+@dataclass(slots=True)
+class Errand:
+    """What one push knows. ``sent`` are the nodes by repository that the master is known to have.
+
+    ``memory`` of the state folder, by name: ``tip`` the node of the last snapshot here; ``pending`` whether
+    pacha.db may say more than that; ``masters`` what each was left with; ``owed``; ``tried``, ``succeeded``
+    (seconds since the epoch) and ``failure`` of the last push.
+    """
+
+    here: Here
+    host: str
+    take_over: bool
+    message: str
+    memory: dict[str, Any]
+    concerns: list[Concern] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
+    master: Master | None = None
+    probe: Probe | None = None
+    sent: dict[str, str] = field(default_factory=dict)
+
+    def remember(self, **values: Any) -> None:
+        """Remember at once, in the state folder too; None forgets."""
+        self.here.state.remember(**values)
+        self.memory = self.here.state.memory()
+
+    def meet(self, master: Master, probe: Probe) -> None:
+        """Take the connection; what the master has is known if it is as the last push left it."""
+        self.master, self.probe = master, probe
+        left = self.memory.get("masters", {}).get(master.label, {})
+        if probe.changelog is not None and probe.changelog == left.get("changelog"):
+            self.sent = dict(left.get("sent", {}))
+        elif left:
+            self.notices.append(
+                f"{master.label} is not as the last push left it: what it lacks is sent again."
+            )
+
+    def note(self, text: str) -> hg.Note:
+        """The note of a revision made now."""
+        from pacha.store import hg
+
+        user = os.environ.get("SUDO_USER") or _login()
+        said = f"{self.message}\n\n{text}" if self.message else text
+        return hg.Note(said, f"{user}@{platform.node()}", time.time())
+
+    def repository(self, name: str) -> hg.Repository:
+        """The local repository ``name``, made if it is missing."""
+        from pacha.store import hg
+
+        return hg.Repository.open(self.here.state.repository(name), create=True)
+
+    @contextmanager
+    def talking(self, name: str, *, new: bool = False) -> Iterator[hg.Peer]:
+        """A conversation with the master's repository ``name``, which is made there if it is missing."""
+        from pacha.store import hg
+
+        master, probe = self._reached()
+        if probe.changelog is None and not self.sent:
+            master.make_host(self.host)
+        if new or probe.changelog is None or not self._is_there(name):
+            master.create(self.host, name)
+        with master.serve(self.host, name) as remote, hg.peer(remote, name) as peer:
+            yield peer
+
+    def send(self, snapshot: Snapshot, tip: str) -> bool:
+        """Push what the master lacks, also what an earlier run left behind; ``db`` last."""
+        sent = False
+        for name, node in [*((one.repository, one.node) for one in snapshot.watched), (DATABASE, tip)]:
+            if node is not None and self.sent.get(name) != node:
+                with self.talking(name) as peer:
+                    peer.push(self.repository(name), node)
+                self.sent[name] = node
+                sent = True
+        return sent
+
+    def beat(self, tip: str, sent: bool, code: ExitCode) -> None:
+        """Leave the heartbeat; none while a rebuild is unfinished: this machine is not what it should be."""
+        master, probe = self._reached()
+        if journal.unfinished(os.fsencode(self.here.state.path)):
+            self.notices.append("A rebuild was not finished: run it again. Until then no heartbeat is left.")
+            return
+        at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(probe.clock))
+        line = json.dumps({"at": at, "tip": tip, "exit": int(code), "version": pacha.__version__})
+        master.beat(self.host, line.encode("ascii") + b"\n", durable=sent)
+        if sent:
+            self.probe = master.probe(self.host)
+
+    def record(self, failure: PachaError | None) -> None:
+        """Record this try, and how the master was left if it went well."""
+        now = time.time()
+        if failure is not None:
+            self.remember(tried=now, failure=f"{failure.message} {failure.why}".strip())
+            return
+        master, probe = self._reached()
+        left = {"changelog": probe.changelog, "sent": self.sent, "at": probe.clock}
+        masters = {**self.memory.get("masters", {}), master.label: left}
+        self.remember(masters=masters, tried=now, succeeded=now, failure=None)
+
+    def _is_there(self, name: str) -> bool:
+        """Whether the master has ``name``; asked only when it is not known from earlier."""
+        from pacha.store import hg
+
+        if name in self.sent:
+            return True
+        master, _ = self._reached()
+        try:
+            with master.serve(self.host, name) as remote, hg.peer(remote, name):
+                return True
+        except NoRepository:
+            return False
+
+    def _reached(self) -> tuple[Master, Probe]:
+        if self.master is None or self.probe is None:
+            raise RuntimeError("not connected")  # a caller's fault: only a push that met its master sends
+        return self.master, self.probe
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())

@@ -1,0 +1,106 @@
+"""This machine as Pacha sees it: its configuration, its state folder, its name, its masters."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pacha.config import STANDALONE, Config
+from pacha.errors import ConfigError, UsageError
+from pacha.files.names import HOST, shown
+from pacha.store.state import StateFolder
+from pacha.wire.master import LocalMaster, Master
+
+if TYPE_CHECKING:
+    from pacha.wire.ssh import Endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """What every action is given."""
+
+    config: Config
+    state: StateFolder
+
+    def hostname(self) -> str:
+        """The name this machine pushes as: ``pacha.hostname``, then what was adopted, then ``uname -n``.
+
+        Raises ConfigError when that cannot be a host's name.
+        """
+        adopted = self.state.memory().get("hostname")
+        name = self.config.hostname or adopted or platform.node().partition(".")[0]
+        if not HOST.match(name):
+            raise ConfigError(
+                f"{name!r} cannot be the name of a host.",
+                "letters, digits, '.', '_' and '-' only",
+                "Set pacha.hostname in the configuration.",
+            )
+        return str(name)
+
+    def master(self) -> str:
+        """The master to talk to. Raises ConfigError when none is set."""
+        return self.config.masters()[0]
+
+
+def check_host(host: str) -> str:
+    """``host`` if it can be one. Raises UsageError: it becomes part of a path on the master."""
+    if not HOST.match(host) or len(host) > 255:
+        raise UsageError(
+            f"'{shown(os.fsencode(host[:80]))}' cannot be the name of a host.", "letters, digits, '.', '_', '-' only"
+        )
+    return host
+
+
+def connect(here: Here, master: str) -> Master:
+    """A connection to ``master`` (a host name, or ``local``). Raises UnreachableError.
+
+    Imports what the kind of master needs and no more.
+    """
+    config = here.config
+    if master == STANDALONE:
+        return LocalMaster(config.hosts_path, _create)
+    from pacha.wire import ssh
+    from pacha.wire.master import SshMaster
+
+    connection = ssh.Connection.open(endpoint(config, master))
+    return SshMaster(connection, config.hosts_path, config.hg_command, init_config())
+
+
+def endpoint(config: Config, master: str) -> Endpoint:
+    """Where ``master`` is and how to get in, by the configuration and ``~/.ssh/config``."""
+    from pacha.wire import ssh
+
+    return ssh.resolve(
+        master,
+        user=config.ssh_user,
+        port=config.ssh_port,
+        key=config.ssh_key,
+        known_hosts=config.ssh_known_hosts,
+        ssh_config=Path(os.path.expanduser("~/.ssh/config")),
+    )
+
+
+def whereabouts(here: Here) -> str:
+    """Where a rebuild comes from, for the person who is to confirm it: whole lines."""
+    master = here.master()
+    if master == STANDALONE:
+        return f"Master folder:  {shown(here.config.hosts_path)}\n"
+    found = endpoint(here.config, master)
+    return f"SSH Connection: {found.label}\nSSH Port:       {found.port}\n"
+
+
+def init_config() -> Sequence[str]:
+    """The options that make ``hg init`` choose our format, whatever its configuration says."""
+    from pacha.store.hg import FORMAT
+
+    return [word for name, value in FORMAT for word in ("--config", f"{name}={value}")]
+
+
+def _create(path: str) -> None:
+    from pacha.store import hg
+
+    hg.Repository.open(path, create=True)

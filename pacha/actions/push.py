@@ -1,0 +1,192 @@
+"""A push: scan, commit what changed, send what the master lacks, leave the heartbeat.
+
+Content goes first and ``db`` last, so that whatever ``db`` revision a rebuild starts from, all that it
+names is already there. A push that is cut off changes nothing that a rebuild would see.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from pacha.actions import commit, compose, owed, reconcile
+from pacha.actions.errand import Errand
+from pacha.actions.here import Here, connect
+from pacha.errors import Concern, ExitCode, PachaError
+from pacha.files import scan
+from pacha.files.metadata import Entry
+from pacha.files.names import DATABASE, shown
+from pacha.files.owners import Accounts
+from pacha.store import database
+from pacha.store.snapshot import Changes, Snapshot, Watched, compare
+from pacha.wire.master import Master, Probe
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """What a push did. ``tip``: the newest snapshot (hex node); ``master``: who has it now.
+
+    ``committed``: a snapshot was made; ``sent``: the master lacked something; ``failure``: why the master
+    could not be reached, in which case what changed waits here for the next push.
+    """
+
+    host: str
+    master: str
+    tip: str
+    changes: Changes
+    paths: int
+    committed: bool
+    sent: bool
+    concerns: tuple[Concern, ...]
+    notices: tuple[str, ...]
+    failure: PachaError | None = None
+    seconds: float = 0.0
+
+
+def push(
+    here: Here, *, accept: bool = False, take_over: bool = False, message: str = "", wait_seconds: float = 0
+) -> Pushed:
+    """Push what is watched. ``accept`` gives up what an earlier rebuild still owes.
+
+    Raises LockedError, ConfigError, PachaError; UnreachableError when the line is lost half-way.
+    """
+    began = time.monotonic()
+    here.master()  # a missing one is said before anything is done
+    with here.state.locked(wait_seconds):
+        last = database.read(here.state.database)
+        if not last.live:
+            raise PachaError("Nothing is watched yet.", hint="Name what matters first: pacha watch /etc")
+        if accept:
+            here.state.remember(owed=None)
+        errand = Errand(here, here.hostname(), take_over, message, here.state.memory())
+        try:
+            with _reaching(errand) as reached:
+                pushed = _push(errand, last, reached)
+        except PachaError as error:
+            errand.record(error)
+            raise
+    return replace(pushed, seconds=time.monotonic() - began)
+
+
+@contextmanager
+def _reaching(errand: Errand) -> Iterator[Future[tuple[Master, Probe]]]:
+    """Connect while the caller scans; hang up in the end."""
+
+    def reach() -> tuple[Master, Probe]:
+        master = connect(errand.here, errand.here.master())
+        try:
+            return master, master.probe(errand.host)
+        except BaseException:
+            master.close()
+            raise
+
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(reach)
+        try:
+            yield future
+        finally:
+            if future.exception() is None:
+                future.result()[0].close()
+
+
+def _push(errand: Errand, last: Snapshot, reached: Future[tuple[Master, Probe]]) -> Pushed:
+    accounts = Accounts.of_machine()
+    fingerprints, named = database.read_cache(errand.here.state.cache)
+    watched = compose.by_rules(errand.here, last.watched)
+    found = scan.scan(compose.watches(watched), last.entries, fingerprints, accounts)
+    failure = _meet(errand, reached)
+    base = reconcile.base(errand, last)
+    if base is not last:
+        watched = compose.by_rules(errand.here, base.watched)
+        found = scan.scan(compose.watches(watched), base.entries, {}, accounts)
+    found.entries, still_owed = owed.keep_recorded(errand.here.state, found.entries, base.entries)
+    parents = scan.parents(compose.watches(watched), accounts)
+    new = _commit_content(errand, base, compose.compose(errand.here, errand.host, base, watched, found, parents))
+    changes = compare(base.entries, new.entries)
+    tip, committed = _commit_database(errand, base, new, changes)
+    _tidy(errand, found, new, fingerprints, named)
+    concerns = (*found.concerns, *errand.concerns, *(Concern(p, "is owed by the last rebuild") for p in still_owed))
+    sent = False
+    if failure is None:
+        sent = errand.send(new, tip)
+        errand.beat(tip, sent, ExitCode.CONCERNS if concerns else ExitCode.DONE)
+    errand.record(failure)
+    label = errand.master.label if errand.master else ""
+    return Pushed(
+        errand.host, label, tip, changes, len(new.entries), committed, sent, concerns, tuple(errand.notices), failure
+    )
+
+
+def _meet(errand: Errand, reached: Future[tuple[Master, Probe]]) -> PachaError | None:
+    """Take the connection; what hinders it is returned, so that the changes are committed all the same."""
+    try:
+        errand.meet(*reached.result())
+    except PachaError as error:
+        return error
+    return None
+
+
+def _commit_content(errand: Errand, base: Snapshot, new: Snapshot) -> Snapshot:
+    """Commit and send each watched path's content that differs; returns ``new`` as it was read."""
+    entries, watched = dict(new.entries), []
+    for one in new.watched:
+        old = base.below(one) if not one.retired and one.node is not None else {}
+        now = new.below(one) if not one.retired else {}
+        if one.retired or not commit.differing(old, now):
+            watched.append(one)
+            continue
+        done = _commit_one(errand, one, old, now)
+        watched.append(replace(one, node=done.node))
+        errand.concerns += done.concerns
+        for path, entry in done.entries.items():
+            entries.pop(path, None)
+            if entry is not None:
+                entries[path] = entry
+    return replace(new, watched=tuple(watched), entries=entries)
+
+
+def _commit_one(
+    errand: Errand, one: Watched, old: Mapping[bytes, Entry], now: Mapping[bytes, Entry]
+) -> commit.Committed:
+    repository = errand.repository(one.repository)
+    errand.remember(pending=True)
+    note = errand.note(f"{errand.host}: {shown(one.path)}")
+    if errand.master is None:
+        return commit.commit(repository, one, reconcile.parent(repository, one.node, ()), old, now, note)
+    with errand.talking(one.repository, new=one.node is None) as peer:
+        theirs = peer.heads()
+        peer.pull(repository, [node for node in theirs if not repository.has(node)])
+        done = commit.commit(repository, one, reconcile.parent(repository, one.node, theirs), old, now, note)
+        peer.push(repository, done.node)
+        errand.sent[one.repository] = done.node
+        return done
+
+
+def _commit_database(errand: Errand, base: Snapshot, new: Snapshot, changes: Changes) -> tuple[str, bool]:
+    """Make pacha.db say ``new`` and commit a copy of it; returns the snapshot's node and whether it is new."""
+    tip = errand.memory.get("tip")
+    if tip is not None and new == base and not errand.memory.get("pending"):
+        return str(tip), False
+    from pacha.store import hg
+
+    errand.remember(pending=True)
+    database.write(errand.here.state.database, new)
+    image = database.image(errand.here.state.database)
+    repository = errand.repository(DATABASE)
+    parent = reconcile.parent(repository, tip, ())
+    note = errand.note(f"{errand.host}: {changes}")
+    node = repository.commit(parent, [reconcile.FILE], [], lambda name: hg.Blob(image), note)
+    errand.remember(tip=node, pending=None)
+    return node, node != parent
+
+
+def _tidy(
+    errand: Errand, found: scan.Scan, new: Snapshot, before: Mapping[bytes, scan.Fingerprint], named: set[bytes]
+) -> None:
+    """Remember what the scan saw, for the next one; say what was left out and was not said before."""
+    errand.notices += [f"{shown(path)}: a socket; never kept" for path in found.left_out if path not in named]
+    marks = {path: mark for path, mark in found.fingerprints.items() if path in new.entries}
+    database.write_cache(errand.here.state.cache, before, marks, found.left_out)

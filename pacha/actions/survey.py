@@ -1,0 +1,103 @@
+"""What is on disk where a rebuild wants to write, and whose names count there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from pacha.files import content, metadata, scan
+from pacha.files.descend import Descent
+from pacha.files.exclude import Rules
+from pacha.files.metadata import Entry, Kind
+from pacha.files.owners import Accounts
+from pacha.store.database import parents_of
+from pacha.store.snapshot import Snapshot, Watched
+
+PASSWD, GROUP = b"/etc/passwd", b"/etc/group"
+
+
+def below(target: bytes, path: bytes) -> bytes:
+    """Where ``path`` goes when a rebuild is made below ``target`` (b"": where it was)."""
+    return target.rstrip(b"/") + path if target else path
+
+
+def look(
+    roots: Iterable[Watched], wanted: Mapping[bytes, Entry], parents: Iterable[bytes], accounts: Accounts
+) -> dict[bytes, Entry]:
+    """What is at and below ``roots`` (paths as on disk) and at ``parents``, by path.
+
+    A file carries its sha256 where its size is the ``wanted`` one; every name of a file with several
+    carries its group. What the roots' own rules exclude is not looked at.
+    """
+    found: dict[bytes, Entry] = {}
+    for root in roots:
+        watch = scan.Watch(root.path, root.single, Rules.of(root.exclude), root.one_filesystem)
+        walked = scan.scan([watch], {}, {}, accounts)
+        found.update(walked.entries)
+        for number, paths in enumerate(walked.linked.values(), len(found) + 1):
+            found.update({path: replace(found[path], link_group=number) for path in paths if path in found})
+        if root.path not in found and (entry := _one(root.path, accounts)) is not None:
+            found[root.path] = entry
+        _read_equal_sizes(root, found, wanted)
+    for path in parents:
+        if path not in found and (entry := _one(path, accounts)) is not None:
+            found[path] = entry
+    return found
+
+
+def whose(target: bytes, entries: Mapping[bytes, Entry], restored: Mapping[bytes, bytes]) -> Accounts:
+    """The accounts that names are resolved by: those the rebuild itself restores, else those in place.
+
+    ``restored`` holds the content of /etc/passwd and /etc/group where ``entries`` bring them.
+    """
+    texts = [restored[path] if path in entries else _read(below(target, path)) for path in (PASSWD, GROUP)]
+    if PASSWD in entries or GROUP in entries or (target and None not in texts):
+        return Accounts.from_files(texts[0] or b"", texts[1] or b"")
+    return Accounts.of_machine()
+
+
+def above(snapshot: Snapshot, target: bytes) -> list[bytes]:
+    """The directories above the watched paths of ``snapshot``, as on disk below ``target``."""
+    paths = {below(target, path) for watched in snapshot.live for path in parents_of(watched.path)}
+    return sorted(paths)
+
+
+def _one(path: bytes, accounts: Accounts) -> Entry | None:
+    try:
+        fd = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        return metadata.observe(os.path.basename(path), fd, path, accounts)
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
+
+
+def _read_equal_sizes(root: Watched, found: dict[bytes, Entry], wanted: Mapping[bytes, Entry]) -> None:
+    """Hash the files whose size is the wanted one: only their content can be the same."""
+    top = os.path.dirname(root.path) if root.single else root.path
+    alike = [
+        path
+        for path, entry in found.items()
+        if entry.kind is Kind.FILE and path in wanted and root.holds(path) and wanted[path].size == entry.size
+    ]
+    if not alike:
+        return
+    with Descent(top) as descent:
+        for path in sorted(alike):
+            try:
+                directory, name = descent.parent(root.relative(path))
+                found[path] = content.digest(found[path], name, directory)
+            except OSError:
+                continue  # changed under our feet: it differs
+
+
+def _read(path: bytes) -> bytes | None:
+    try:
+        with open(path, "rb") as stream:
+            return stream.read()
+    except OSError:
+        return None

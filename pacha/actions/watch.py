@@ -1,0 +1,102 @@
+"""Watching: which paths are kept, and under which names their content goes."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+
+from pacha.actions.here import Here
+from pacha.errors import UsageError
+from pacha.files.names import is_pachas_own, repository_name, shown
+from pacha.store import database
+from pacha.store.snapshot import Snapshot, Watched
+
+
+def watch(here: Here, path: bytes, *, single: bool = False) -> Watched:
+    """Watch the directory ``path`` (with ``single``: the one file). Its parents are resolved first.
+
+    Raises UsageError for what is not there, not of that kind, watched already, overlapping or Pacha's own.
+    """
+    found = _resolved(path)
+    _check_kind(found, single)
+    _check_own(here, found)
+    with here.state.locked(wait_seconds=10):
+        snapshot = database.read(here.state.database)
+        made = _place(snapshot, found, single)
+        others = [one for one in snapshot.watched if one.repository != made.repository]
+        here.state.remember(pending=True)
+        database.write(here.state.database, replace(snapshot, watched=(*others, made)))
+    return made
+
+
+def unwatch(here: Here, path: bytes) -> Watched:
+    """Stop watching ``path``; what was kept of it stays in the history. Raises UsageError when it is not watched."""
+    with here.state.locked(wait_seconds=10):
+        snapshot = database.read(here.state.database)
+        wanted = {os.path.normpath(os.path.join(os.getcwdb(), path)), _resolved(path, must_exist=False)}
+        for one in snapshot.live:
+            if one.path in wanted:
+                changed = [replace(w, retired=True) if w == one else w for w in snapshot.watched]
+                here.state.remember(pending=True)
+                database.write(here.state.database, snapshot.with_watched(changed))
+                return one
+    raise UsageError(f"{shown(path)} is not watched.", hint="'pacha config-values' lists what is.")
+
+
+def watched(here: Here) -> tuple[Watched, ...]:
+    """What is watched now."""
+    return database.read(here.state.database).live
+
+
+def _resolved(path: bytes, *, must_exist: bool = True) -> bytes:
+    """``path`` absolute, with its parents resolved; the last component may be a link itself."""
+    normal = os.path.normpath(os.path.join(os.getcwdb(), path))
+    normal = b"/" + normal.lstrip(b"/")
+    if must_exist and not os.path.lexists(normal):
+        raise UsageError(f"{shown(normal)} does not exist.", hint="Name a directory or a file that does.")
+    parent, name = os.path.split(normal)
+    return os.path.join(os.path.realpath(parent), name) if name else b"/"
+
+
+def _check_kind(path: bytes, single: bool) -> None:
+    if os.path.islink(path):
+        raise UsageError(
+            f"{shown(path)} is a symlink.",
+            "what it points to would not be kept",
+            f"Watch {shown(os.path.realpath(path))} itself, or the directory that holds the link.",
+        )
+    if single and not os.path.isfile(path):
+        raise UsageError(f"{shown(path)} is not a regular file.", hint=f"For a directory: pacha watch {shown(path)}")
+    if not single and not os.path.isdir(path):
+        raise UsageError(f"{shown(path)} is not a directory.", hint=f"For a file: pacha watch-single {shown(path)}")
+
+
+def _check_own(here: Here, path: bytes) -> None:
+    state = os.path.realpath(os.fsencode(here.state.path))
+    inside, around = Watched(state, False, ""), Watched(path, False, "")
+    if inside.holds(path) or around.holds(state):
+        raise UsageError(
+            f"{shown(path)} holds or lies in Pacha's own state folder {shown(state)}.",
+            "each push would change what it keeps",
+            "Watch the directories beside it.",
+        )
+    if any(is_pachas_own(part) for part in path.split(b"/")):
+        raise UsageError(f"{shown(path)} is a name that Pacha keeps for itself.")
+
+
+def _place(snapshot: Snapshot, path: bytes, single: bool) -> Watched:
+    """The row of ``path``: the one it had before it was retired, or a new one."""
+    new = Watched(path, single, "")
+    for one in snapshot.live:
+        if one.path == path:
+            raise UsageError(f"{shown(path)} is watched already.")
+        if one.holds(path) or new.holds(one.path):
+            raise UsageError(
+                f"{shown(path)} overlaps with {shown(one.path)}, which is watched already.",
+                "a file would be kept twice",
+                f"If it is meant to take its place: pacha unwatch {shown(one.path)}",
+            )
+    for one in snapshot.watched:
+        if one.path == path and one.single == single:
+            return replace(one, retired=False)
+    return replace(new, repository=repository_name(path, [one.repository for one in snapshot.watched]))

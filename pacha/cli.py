@@ -1,0 +1,323 @@
+"""The command line: parse, call one action, show, return. The one place that prints errors and exits."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+import pacha
+from pacha.errors import ConfigError, ExitCode, PachaError
+
+if TYPE_CHECKING:
+    from pacha.actions.here import Here
+    from pacha.config import Config
+    from pacha.meter import Meter
+    from pacha.store.state import StateFolder
+
+_EXIT_CODES = """\b
+Exit codes: 0 done; 1 failed, nothing lost; 2 usage; 3 done, with something to
+look at, named on stderr; 10 configuration; 11 master not reachable, not known
+or not letting us in; 12 another run holds the lock; 13 what came from the
+master is damaged; 128+N ended by signal N."""
+_OPTIONS_WITH_VALUE = ("--config",)
+
+
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """What the global options say."""
+
+    config: str | None
+    quiet: bool
+    verbose: bool
+
+    @property
+    def meter(self) -> Meter:
+        """Where to print."""
+        from pacha.meter import Meter
+
+        return Meter(quiet=self.quiet, verbose=self.verbose)
+
+    def load(self) -> Config:
+        """The configuration. Raises ConfigError, and shows the boxed warning when there is none."""
+        from pacha import config
+
+        found = config.find(self.config, os.environ, self._recorded(), os.geteuid() == 0)
+        if found is None:
+            self._warn_of_none()
+            raise ConfigError("There is no configuration.", "none of the usual places has one", "See above.")
+        loaded = config.load(found)
+        for warning in loaded.warnings:
+            click.echo(f"pacha: {warning}", err=True)
+        return loaded
+
+    def here(self) -> Here:
+        """This machine: its configuration and its state folder."""
+        from pacha.actions.here import Here
+
+        return Here(self.load(), self._state())
+
+    def _state(self) -> StateFolder:
+        from pacha import config
+        from pacha.store.state import StateFolder
+
+        return StateFolder(config.state_folder(os.environ, os.geteuid() == 0))
+
+    def _recorded(self) -> str | None:
+        recorded = self._state().memory().get("config")
+        return recorded if isinstance(recorded, str) else None
+
+    def record_config(self, path: Path) -> None:
+        """Remember where the configuration is."""
+        self._state().remember(config=str(path))
+
+    def _warn_of_none(self) -> None:
+        from pacha import config, meter
+
+        base = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+        place = config.SYSTEM_FILE if os.geteuid() == 0 else base / "pacha" / "pacha.conf"
+        click.echo(meter.no_config(str(place)), err=True)
+
+
+@click.group(epilog=_EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--config", metavar="FILE", help="Use this configuration file.")
+@click.option("-q", "--quiet", is_flag=True, help="Print only what is wrong.")
+@click.option("-v", "--verbose", is_flag=True, help="Print more.")
+@click.version_option(pacha.__version__, message="Pacha %(version)s")
+@click.pass_context
+def cli(context: click.Context, config: str | None, quiet: bool, verbose: bool) -> None:
+    """Keep the folders that matter under version on a master, and put them back when a machine is lost.
+
+    Every command may also be spelt as a flag, as in the manual: 'pacha --rebuild bar'.
+    """
+    context.obj = Terminal(config, quiet, verbose)
+
+
+@cli.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path())
+@click.pass_obj
+def watch(terminal: Terminal, paths: Sequence[str]) -> ExitCode:
+    """Watch directories: everything below them is kept from the next push on.
+
+    \b
+    Example: pacha watch /etc /opt/foo
+    """
+    from pacha.actions.watch import watch as action
+
+    here = terminal.here()
+    for path in paths:
+        made = action(here, os.fsencode(path))
+        terminal.meter.say(f"Watching {_shown(made.path)} (kept as '{made.repository}').")
+    return ExitCode.DONE
+
+
+@cli.command("watch-single")
+@click.argument("file", type=click.Path())
+@click.pass_obj
+def watch_single(terminal: Terminal, file: str) -> ExitCode:
+    """Watch one file.
+
+    \b
+    Example: pacha watch-single /opt/foo/app.conf
+    """
+    from pacha.actions.watch import watch as action
+
+    made = action(terminal.here(), os.fsencode(file), single=True)
+    terminal.meter.say(f"Watching the file {_shown(made.path)} (kept as '{made.repository}').")
+    return ExitCode.DONE
+
+
+@cli.command()
+@click.argument("path", type=click.Path())
+@click.pass_obj
+def unwatch(terminal: Terminal, path: str) -> ExitCode:
+    """Stop watching a path; what was kept of it stays in the history.
+
+    \b
+    Example: pacha unwatch /opt/foo
+    """
+    from pacha.actions.watch import unwatch as action
+
+    gone = action(terminal.here(), os.fsencode(path))
+    terminal.meter.say(f"No longer watching {_shown(gone.path)}; its history stays.")
+    return ExitCode.DONE
+
+
+@cli.command()
+@click.option("--accept", is_flag=True, help="Give up what an earlier rebuild could not restore.")
+@click.option("--take-over", is_flag=True, help="Push as this host though another machine did so last.")
+@click.option("-m", "--message", default="", help="Say why, in the history.")
+@click.option("--wait", default=0.0, metavar="SECONDS", help="Wait for another run to end.")
+@click.pass_obj
+def push(terminal: Terminal, accept: bool, take_over: bool, message: str, wait: float) -> ExitCode:
+    """Send what changed to the master, as one snapshot.
+
+    \b
+    Example: pacha push -m "before the upgrade"
+    """
+    from pacha.actions.push import push as action
+
+    here = terminal.here()
+    pushed = action(here, accept=accept, take_over=take_over, message=message, wait_seconds=wait)
+    meter = terminal.meter
+    for notice in pushed.notices:
+        meter.say(notice)
+    meter.concerns(pushed.concerns)
+    if pushed.committed:
+        meter.say(f"{pushed.host}: {pushed.changes} (snapshot {pushed.tip[:12]}).")
+    if pushed.failure is not None:
+        raise pushed.failure
+    if not pushed.committed and not pushed.sent:
+        meter.say(f"{pushed.host}: nothing changed in {pushed.paths} paths.")
+    meter.say(f"{pushed.master} has it all ({pushed.seconds:.1f} s).")
+    return ExitCode.CONCERNS if pushed.concerns else ExitCode.DONE
+
+
+@cli.command()
+@click.argument("host")
+@click.option("--target", type=click.Path(), metavar="DIR", help="Put everything below DIR instead.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def rebuild(terminal: Terminal, host: str, target: str | None, yes: bool) -> ExitCode:
+    """Put back every file of HOST: content, owner, group and mode.
+
+    \b
+    Example: pacha rebuild bar --target /srv/look
+    """
+    from pacha.actions import here as place
+    from pacha.actions.rebuild import Reporter
+    from pacha.actions.rebuild import rebuild as action
+
+    here, meter = terminal.here(), terminal.meter
+    place.check_host(host)
+    meter.say(place.whereabouts(here) + f"Host to rebuild: {host}")
+    if not yes:
+        _confirm()
+    reporter = Reporter(on_file=meter.file, on_fetched=meter.fetched, on_plan=meter.plan)
+    rebuilt = action(here, host, target=os.fsencode(os.path.abspath(target)) if target else b"", reporter=reporter)
+    meter.rebuilt(rebuilt)
+    return ExitCode.CONCERNS if rebuilt.concerns else ExitCode.DONE
+
+
+@cli.command("add-config")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.pass_obj
+def add_config(terminal: Terminal, file: Path) -> ExitCode:
+    """Check a configuration file and remember where it is.
+
+    \b
+    Example: pacha add-config /root/pacha.conf
+    """
+    from pacha import config
+
+    path = Path(os.path.abspath(file))
+    config.load(path)
+    terminal.record_config(path)
+    terminal.meter.say(f"The configuration is {_shown(os.fsencode(path))} from now on.")
+    return ExitCode.DONE
+
+
+@cli.command("config-values")
+@click.pass_obj
+def config_values(terminal: Terminal) -> ExitCode:
+    """Show every key of the configuration with its value, and what is watched."""
+    from pacha.actions.watch import watched
+
+    here = terminal.here()
+    click.echo(f"# {_shown(os.fsencode(str(here.config.path)))}")
+    for key, value, origin in here.config.values():
+        click.echo(f"{key} = {value}" + ("    # default" if origin == "default" else ""))
+    for one in watched(here):
+        click.echo(f"# watched{' (file)' if one.single else ''}: {_shown(one.path)} as '{one.repository}'")
+    return ExitCode.DONE
+
+
+@cli.command("add-host")
+@click.argument("host")
+@click.option("--user", metavar="ACCOUNT", help="Give the folder to the account that HOST logs in as.")
+@click.pass_obj
+def add_host(terminal: Terminal, host: str, user: str | None) -> ExitCode:
+    """On a master: make the folder in which HOST keeps its repositories.
+
+    \b
+    Example: pacha add-host bar --user bar_user
+    """
+    from pacha.actions.hosts import add_host as action
+
+    path = action(terminal.load().hosts_path, host, user)
+    terminal.meter.say(f"{_shown(path)} is ready for '{host}'" + (f" (account {user})." if user else "."))
+    return ExitCode.DONE
+
+
+@cli.command()
+@click.option("--ssh", is_flag=True, help="Through a throw-away sshd on this machine.")
+@click.pass_obj
+def demo(terminal: Terminal, ssh: bool) -> ExitCode:
+    """Play the whole story in a temporary folder: watch, push, crash, rebuild, compare."""
+    from pacha.actions.demo import play
+
+    return ExitCode.DONE if play(ssh, terminal.meter.say) else ExitCode.FAILED
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The console script: run a command, print what went wrong, exit with the code of the table."""
+    signal.signal(signal.SIGTERM, _end)
+    signal.signal(signal.SIGHUP, _end)
+    sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
+
+
+def run(arguments: list[str]) -> int:
+    """Run a command; returns the exit code, having printed what went wrong."""
+    from pacha.meter import Meter
+
+    try:
+        result = cli.main(args=spelt_as_command(arguments), prog_name="pacha", standalone_mode=False)
+        sys.stdout.flush()
+        return int(result or 0)
+    except PachaError as error:
+        Meter().error(error)
+        return int(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        return int(ExitCode.USAGE)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("\npacha: stopped by Ctrl-C.", err=True)
+        return int(ExitCode.SIGNAL + signal.SIGINT)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes once more
+        return int(ExitCode.SIGNAL + signal.SIGPIPE)
+
+
+def spelt_as_command(arguments: list[str]) -> list[str]:
+    """``--rebuild bar`` and ``--rebuild=bar`` as ``rebuild bar``: the first argument that is no global option."""
+    words = list(arguments)
+    position = 0
+    while position < len(words) and words[position].startswith("-"):
+        name, equals, value = words[position].partition("=")
+        if name[2:] in cli.commands and name.startswith("--"):
+            words[position : position + 1] = [name[2:], value] if equals else [name[2:]]
+            break
+        position += 2 if name in _OPTIONS_WITH_VALUE and not equals else 1
+    return words
+
+
+def _confirm() -> None:
+    click.echo("Hit Enter to confirm or Ctrl-C to cancel")
+    if not sys.stdin.readline():
+        raise PachaError("Nothing was done.", "there was nobody to confirm it", "Use --yes where nobody is asked.")
+
+
+def _end(number: int, _frame: object) -> None:
+    raise SystemExit(ExitCode.SIGNAL + number)
+
+
+def _shown(path: bytes) -> str:
+    from pacha.files.names import shown
+
+    return shown(path)

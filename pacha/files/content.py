@@ -1,0 +1,93 @@
+"""Reading the content of regular files that may change while they are read."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from pacha.files.descend import READ
+from pacha.files.metadata import Entry, Kind, kind_of
+
+WHOLE_LIMIT = 16 * 1024 * 1024  #: bytes; a larger file is kept in parts
+PART_SIZE = 4 * 1024 * 1024  #: bytes of each part but the last
+_TRIES = 3
+_CHUNK = 1024 * 1024
+
+
+class NotAFile(OSError):
+    """What was a regular file when it was scanned is something else now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One read of a file: its entry with size and sha256 as read, its bytes, whether it held still."""
+
+    entry: Entry
+    data: bytes
+    steady: bool
+
+
+def digest(entry: Entry, name: bytes, dir_fd: int) -> Entry:
+    """``entry`` with the sha256 and size of what ``name`` in ``dir_fd`` holds. Raises OSError."""
+    fd = open_file(name, dir_fd)
+    try:
+        sha, size = hashlib.sha256(), 0
+        for chunk in chunks(fd):
+            sha.update(chunk)
+            size += len(chunk)
+    finally:
+        os.close(fd)
+    return replace(entry, sha256=sha.digest(), size=size)
+
+
+def read(entry: Entry, name: bytes, dir_fd: int) -> Reading:
+    """The whole of a file of at most WHOLE_LIMIT bytes, read again while it changes under the reader.
+
+    The entry that comes back has the size, sha256 and mtime of what was read. Raises OSError, NotAFile
+    among them.
+    """
+    fd = open_file(name, dir_fd)
+    try:
+        for attempt in range(_TRIES):
+            before = os.fstat(fd)
+            if before.st_size > WHOLE_LIMIT:
+                raise NotAFile(f"grew past {WHOLE_LIMIT} bytes while it was read")
+            data = os.pread(fd, before.st_size + 1, 0)
+            while chunk := os.pread(fd, _CHUNK, len(data)) if len(data) > before.st_size else b"":
+                data += chunk
+            if steady := same_moment(before, os.fstat(fd)) and len(data) == before.st_size:
+                break
+    finally:
+        os.close(fd)
+    read_entry = replace(
+        entry, size=len(data), sha256=hashlib.sha256(data).digest(), mtime_ns=before.st_mtime_ns
+    )
+    return Reading(read_entry, data, steady)
+
+
+def open_file(name: bytes, dir_fd: int) -> int:
+    """A descriptor of the regular file ``name``; never blocks on a FIFO. Raises OSError, NotAFile."""
+    fd = os.open(name, READ, dir_fd=dir_fd)
+    if kind_of(os.fstat(fd).st_mode) is not Kind.FILE:
+        os.close(fd)
+        raise NotAFile("no longer a regular file")
+    return fd
+
+
+def chunks(fd: int) -> Iterator[bytes]:
+    """The bytes of ``fd`` from its start, a mebibyte at a time."""
+    offset = 0
+    while chunk := os.pread(fd, _CHUNK, offset):
+        offset += len(chunk)
+        yield chunk
+
+
+def same_moment(one: os.stat_result, other: os.stat_result) -> bool:
+    """Whether two fstats of one file say that nothing was written in between."""
+    return (one.st_size, one.st_mtime_ns, one.st_ctime_ns) == (
+        other.st_size,
+        other.st_mtime_ns,
+        other.st_ctime_ns,
+    )

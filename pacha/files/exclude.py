@@ -1,0 +1,71 @@
+"""Exclude rules: which paths below a watched path are left out.
+
+A pattern without a slash matches a name at any depth; one that starts with a slash matches an absolute
+path; any other matches a path relative to the watched one. ``*`` and ``?`` stop at a slash, ``**`` does
+not, ``[...]`` is a set as in glob(7), and a pattern that ends in a slash matches directories only. What
+lies below an excluded directory is left out with it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Compiled patterns. Matching a name costs one regular expression at most."""
+
+    patterns: tuple[str, ...]
+    names: re.Pattern[bytes] | None
+    relative: re.Pattern[bytes] | None
+    absolute: re.Pattern[bytes] | None
+
+    @classmethod
+    def of(cls, patterns: Sequence[str]) -> Rules:
+        """The rules of ``patterns`` (str, as in the configuration). Raises ValueError naming a bad one."""
+        kept = tuple(pattern for pattern in patterns if pattern.strip("/"))
+        return cls(
+            kept,
+            _any([p for p in kept if "/" not in p.rstrip("/")]),
+            _any([p for p in kept if "/" in p.rstrip("/") and not p.startswith("/")]),
+            _any([p for p in kept if p.startswith("/")]),
+        )
+
+    def match(self, name: bytes, relative: bytes, path: bytes, is_directory: bool) -> bool:
+        """Whether ``path`` (absolute; ``relative`` to its watched path; last component ``name``) is left out."""
+        end = b"/" if is_directory else b""
+        return any(
+            rule is not None and rule.match(text + end) is not None
+            for rule, text in ((self.names, name), (self.relative, relative), (self.absolute, path))
+        )
+
+
+def _any(patterns: Sequence[str]) -> re.Pattern[bytes] | None:
+    if not patterns:
+        return None
+    return re.compile(b"(?s:" + b"|".join(_expression(os.fsencode(p)) for p in patterns) + rb")\Z")
+
+
+def _expression(pattern: bytes) -> bytes:
+    """One glob as a regular expression; a directory's text carries a final slash, which may be left open."""
+    closed = pattern.endswith(b"/")
+    parts = re.split(rb"(\*\*/|\*\*|\*|\?|\[!?\]?[^\]]*\])", pattern.rstrip(b"/"))
+    try:
+        body = b"".join(_part(part) for part in parts)
+        re.compile(body)
+    except re.error as error:
+        raise ValueError(f"{os.fsdecode(pattern)}: {error}") from None
+    return body + (b"/" if closed else b"/?")
+
+
+def _part(part: bytes) -> bytes:
+    wild = {b"**/": b"(?:.*/)?", b"**": b".*", b"*": b"[^/]*", b"?": b"[^/]"}.get(part)
+    if wild is not None:
+        return wild
+    if part.startswith(b"[") and part.endswith(b"]") and len(part) > 2:
+        inside = part[1:-1].replace(b"\\", b"\\\\")
+        return b"[" + (b"^" + inside[1:] if inside.startswith(b"!") else inside) + b"]"
+    return re.escape(part)

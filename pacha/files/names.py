@@ -1,0 +1,110 @@
+"""Names: of repositories, of what is stored in them, and as they are shown. Pure functions.
+
+Mercurial refuses a newline or a carriage return in a file's name, refuses a component ``.hg`` and what a
+case-folding or HFS+ file system would take for it (``hg help internals``, mercurial/pathutil.py), and obeys
+``.hgsub``, ``.hgsubstate`` and ``.hgtags`` at the root. Those, and a component ``.pacha``, are stored
+escaped; every other name is stored as it is, so that a plain ``hg clone`` looks natural.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from urllib.parse import unquote_to_bytes
+
+HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
+DATABASE = "db"  #: the repository that holds pacha.db; never the name of a watched path's own
+PARTS = b".pacha/parts/"
+
+_ESCAPED = b".pacha%"
+_OBEYED_AT_ROOT = frozenset([b".hgsub", b".hgsubstate", b".hgtags"])
+_SHORT_NAME_OF_HG = re.compile(rb"(?i)(hg|hg8b6c)~[0-9]+\Z")
+# The code points that HFS+ ignores in a name, as UTF-8 (Apple Technical Note TN1150).
+_HFS_IGNORED = re.compile(rb"\xe2\x80[\x8c-\x8f\xaa-\xae]|\xe2\x81[\xaa-\xaf]|\xef\xbb\xbf")
+_OWN = re.compile(rb"\.pacha-(kept-.+|[0-9a-f]{16})\Z", re.DOTALL)
+_LONGEST = 64
+
+
+def repository_name(path: bytes, taken: Collection[str]) -> str:
+    """The repository name for the watched ``path``: its last component reduced to ``[A-Za-z0-9._-]``.
+
+    ``taken`` holds every name ever given out on this host; ``db`` is never given. A name already taken
+    gets ``-2``, ``-3`` and so on. At most 64 bytes.
+    """
+    last = path.rstrip(b"/").rpartition(b"/")[2]
+    base = re.sub(rb"[^A-Za-z0-9._-]", b"", last).lstrip(b".-").decode("ascii")[:_LONGEST] or "root"
+    used = {name.lower() for name in taken} | {DATABASE}
+    name, number = base, 1
+    while name.lower() in used:
+        number += 1
+        suffix = f"-{number}"
+        name = base[: _LONGEST - len(suffix)] + suffix
+    return name
+
+
+def stored(relative: bytes) -> bytes:
+    """The name under which the repository holds ``relative`` (bytes, '/' between components)."""
+    first, *others = relative.split(b"/")
+    encoded = [_store_component(first, at_root=True)]
+    encoded += [_store_component(other) for other in others]
+    return b"/".join(encoded)
+
+
+def original(name: bytes) -> bytes:
+    """The inverse of :func:`stored`. Raises ValueError for what ``stored`` never gives."""
+    relative = b"/".join(_original_component(component) for component in name.split(b"/"))
+    if stored(relative) != name:
+        raise ValueError(f"not a stored name: {shown(name)}")
+    return relative
+
+
+def part(name: bytes, number: int) -> bytes:
+    """Where part ``number`` (from 0) of the file stored as ``name`` is kept."""
+    return b"%s%s/%06d" % (PARTS, name, number)
+
+
+def shown(path: bytes) -> str:
+    """``path`` for a terminal: UTF-8 as it is, control characters and bytes that are not UTF-8 escaped."""
+    text = path.decode("utf-8", "backslashreplace")
+    if text.isprintable() and "\\" not in text:
+        return text
+    return "".join(c if c.isprintable() else _escape(c) for c in text)
+
+
+def is_pachas_own(name: bytes) -> bool:
+    """Whether a directory entry is one that Pacha itself makes beside what it restores."""
+    return name.startswith(b".pacha-") and _OWN.match(name) is not None
+
+
+def _store_component(component: bytes, at_root: bool = False) -> bytes:
+    if not _needs_escape(component) and not (at_root and component in _OBEYED_AT_ROOT):
+        return component
+    escaped = component.replace(b"%", b"%25").replace(b"\n", b"%0A").replace(b"\r", b"%0D")
+    return _ESCAPED + escaped
+
+
+def _original_component(component: bytes) -> bytes:
+    return unquote_to_bytes(component[len(_ESCAPED) :]) if component.startswith(_ESCAPED) else component
+
+
+def _needs_escape(component: bytes) -> bool:
+    if b"\n" in component or b"\r" in component:
+        return True
+    lowered = component.lower()
+    if b"~" in lowered and _SHORT_NAME_OF_HG.match(lowered):
+        return True
+    if b".hg" not in lowered and not lowered.startswith(b".") and not lowered.startswith(b"\xef"):
+        return b"\xe2" in lowered and _looks_like_own_folder(lowered)
+    return lowered.startswith(_ESCAPED) or _looks_like_own_folder(lowered)
+
+
+def _looks_like_own_folder(lowered: bytes) -> bool:
+    plain = _HFS_IGNORED.sub(b"", lowered).rstrip(b". ")
+    return plain in (b".hg", b".pacha")
+
+
+def _escape(character: str) -> str:
+    number = ord(character)
+    if number < 0x100:
+        return f"\\x{number:02x}"
+    return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"

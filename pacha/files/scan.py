@@ -1,0 +1,266 @@
+"""Walking a watched path: what is there, what must be read, what cannot be kept.
+
+A path whose fingerprint is the one remembered from the last scan keeps its remembered entry, so that an
+idle scan costs one lstat a path and reads nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from pacha.errors import Concern
+from pacha.files import content, metadata, names
+from pacha.files.descend import DIRECTORY
+from pacha.files.exclude import Rules
+from pacha.files.metadata import Entry, Kind
+from pacha.files.owners import Accounts
+
+#: (device, inode, ctime in ns) of a path at its last scan. Any change of content or metadata moves the ctime.
+Fingerprint = tuple[int, int, int]
+#: A file that changed this short a time (ns) before it was looked at may change again within the same tick
+#: of the file system's clock: it is read again next time. Two seconds is the coarsest tick (FAT).
+_UNSETTLED_NS = 2_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What to scan: a watched path and its rules. ``path`` absolute bytes; ``single``: one file."""
+
+    path: bytes
+    single: bool
+    rules: Rules
+    one_filesystem: bool
+
+
+@dataclass(slots=True)
+class Scan:
+    """What a scan found. ``unread``: files whose content is new or may be; their entries have no sha256."""
+
+    entries: dict[bytes, Entry] = field(default_factory=dict)
+    fingerprints: dict[bytes, Fingerprint] = field(default_factory=dict)
+    unread: set[bytes] = field(default_factory=set)
+    concerns: list[Concern] = field(default_factory=list)
+    left_out: list[bytes] = field(default_factory=list)  #: sockets: never kept
+    linked: dict[tuple[int, int], list[bytes]] = field(default_factory=dict)  #: (device, inode): its names
+
+
+@dataclass(slots=True)
+class _Walk:
+    watch: Watch
+    known: Mapping[bytes, Entry]
+    remembered: Mapping[bytes, Fingerprint]
+    accounts: Accounts
+    result: Scan
+    device: int = 0
+    settled_ns: int = field(default_factory=lambda: time.time_ns() - _UNSETTLED_NS)
+
+
+def scan(
+    watches: Iterable[Watch],
+    known: Mapping[bytes, Entry],
+    remembered: Mapping[bytes, Fingerprint],
+    accounts: Accounts,
+) -> Scan:
+    """Walk ``watches``; ``known`` are the last snapshot's entries, ``remembered`` their fingerprints.
+
+    What cannot be read keeps its known entries and is named in ``concerns``.
+    """
+    result = Scan()
+    for watch in watches:
+        _scan_one(_Walk(watch, known, remembered, accounts, result))
+    _number_links(result, known)
+    return result
+
+
+def parents(watches: Iterable[Watch], accounts: Accounts) -> dict[bytes, Entry]:
+    """The entries of the directories above ``watches``, by path; what is gone meanwhile is left out."""
+    found: dict[bytes, Entry] = {}
+    for watch in watches:
+        path = os.path.dirname(watch.path)
+        while path != b"/" and path not in found:
+            fd = _open_directory(os.path.dirname(path))
+            if fd is not None:
+                try:
+                    found[path] = metadata.observe(os.path.basename(path), fd, path, accounts)
+                except OSError:
+                    pass  # its watched path is reported as gone
+                finally:
+                    os.close(fd)
+            path = os.path.dirname(path)
+    return found
+
+
+def _open_directory(path: bytes) -> int | None:
+    try:
+        return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        return None
+
+
+def _scan_one(walk: _Walk) -> None:
+    path = walk.watch.path
+    above = _open_directory(os.path.dirname(path))
+    try:
+        if above is None:
+            raise FileNotFoundError
+        name = os.path.basename(path) or b"."
+        found = os.stat(name, dir_fd=above, follow_symlinks=False)
+        _check_kind(walk.watch, found)
+        walk.device = found.st_dev
+        _take(walk, name, above, path, found)
+        if not walk.watch.single:
+            _walk_tree(walk, name, above, path)
+    except OSError as error:
+        _keep_known(walk, path, f"{_reason(error)}; its last version is kept ('pacha unwatch' ends that)")
+    finally:
+        if above is not None:
+            os.close(above)
+
+
+def _check_kind(watch: Watch, found: os.stat_result) -> None:
+    if not watch.single and not stat.S_ISDIR(found.st_mode):
+        raise NotADirectoryError("is watched as a directory and is none now")
+    if watch.single and stat.S_ISDIR(found.st_mode):
+        raise IsADirectoryError("is watched as a single file and is a directory now")
+
+
+def _walk_tree(walk: _Walk, name: bytes, above: int, path: bytes) -> None:
+    """Depth first, with one open descriptor a level: no recursion limit, no PATH_MAX."""
+    fds = [(path, os.open(name, DIRECTORY, dir_fd=above))]
+    pending = [_list(walk, path, fds[0][1])]
+    try:
+        while pending:
+            directory, fd = fds[-1]
+            if not pending[-1]:
+                pending.pop()
+                os.close(fds.pop()[1])
+                continue
+            child = pending[-1].pop()
+            below = directory + b"/" + child
+            try:
+                child_fd = os.open(child, DIRECTORY, dir_fd=fd)
+            except OSError as error:
+                _keep_known(walk, below, _reason(error), own=True)
+                continue
+            fds.append((below, child_fd))
+            pending.append(_list(walk, below, child_fd))
+    finally:
+        for _, fd in fds:
+            os.close(fd)
+
+
+def _list(walk: _Walk, directory: bytes, fd: int) -> list[bytes]:
+    """Take every entry of an open directory; return the names of those to walk into, last first."""
+    deeper: list[bytes] = []
+    prefix = directory.rstrip(b"/") + b"/"
+    start = len(walk.watch.path.rstrip(b"/")) + 1
+    rules = walk.watch.rules if walk.watch.rules.patterns else None
+    try:
+        with os.scandir(fd) as listing:
+            for item in listing:
+                name = os.fsencode(item.name)
+                if names.is_pachas_own(name):
+                    continue
+                path = prefix + name
+                try:
+                    found = item.stat(follow_symlinks=False)
+                    is_directory = stat.S_ISDIR(found.st_mode)
+                    if rules is not None and rules.match(name, path[start:], path, is_directory):
+                        continue
+                    _take(walk, name, fd, path, found)
+                except FileNotFoundError:
+                    continue  # gone between the listing and the look: it is not there
+                except OSError as error:
+                    _keep_known(walk, path, _reason(error))
+                    continue
+                if is_directory and not (walk.watch.one_filesystem and found.st_dev != walk.device):
+                    deeper.append(name)
+    except OSError as error:
+        _keep_known(walk, directory, _reason(error), own=True)
+    deeper.sort(reverse=True)
+    return deeper
+
+
+def _take(walk: _Walk, name: bytes, fd: int, path: bytes, found: os.stat_result) -> None:
+    """Put ``path`` into the result: as remembered where its fingerprint is, else as observed now."""
+    result, known = walk.result, walk.known.get(path)
+    if found.st_nlink > 1 and not stat.S_ISDIR(found.st_mode):
+        result.linked.setdefault((found.st_dev, found.st_ino), []).append(path)
+    fingerprint = (found.st_dev, found.st_ino, found.st_ctime_ns)
+    if known is not None and walk.remembered.get(path) == fingerprint and _is_as(known, found, walk.accounts):
+        result.entries[path] = known
+        result.fingerprints[path] = fingerprint
+        return
+    entry = metadata.from_stat(found, name, fd, path, walk.accounts)
+    if entry.kind is Kind.SOCKET:
+        result.left_out.append(path)
+        return
+    if entry.kind is Kind.FILE:
+        entry = _with_content(walk, name, fd, known, entry)
+    result.entries[path] = entry
+    if found.st_ctime_ns < walk.settled_ns:
+        result.fingerprints[path] = fingerprint
+
+
+def _with_content(walk: _Walk, name: bytes, fd: int, known: Entry | None, entry: Entry) -> Entry:
+    """Keep what is known of the content if it reads the same; else mark the file for reading."""
+    if known is not None and known.sha256 is not None and known.size == entry.size:
+        entry = content.digest(entry, name, fd)
+        if entry.sha256 == known.sha256:
+            return replace(entry, stored=known.stored, parts=known.parts)
+    else:
+        os.close(content.open_file(name, fd))  # unreadable is found now, before anything is committed
+    walk.result.unread.add(entry.path)
+    return replace(entry, sha256=None, stored=known.stored if known else None, parts=known.parts if known else 0)
+
+
+def _is_as(known: Entry, found: os.stat_result, accounts: Accounts) -> bool:
+    return (
+        known.mode == stat.S_IMODE(found.st_mode)
+        and known.uid == found.st_uid
+        and known.gid == found.st_gid
+        and known.mtime_ns == found.st_mtime_ns
+        and (known.kind is not Kind.FILE or known.size == found.st_size)
+        and known.owner == accounts.user_name(found.st_uid)
+        and known.group == accounts.group_name(found.st_gid)
+    )
+
+
+def _keep_known(walk: _Walk, path: bytes, reason: str, own: bool = False) -> None:
+    """Name ``path`` as not kept, and keep what was known of it and below; ``own``: its entry is taken already."""
+    walk.result.concerns.append(Concern(path, reason))
+    below = path.rstrip(b"/") + b"/"
+    for known_path, entry in walk.known.items():
+        if known_path.startswith(below) or (known_path == path and not own):
+            walk.result.entries[known_path] = replace(entry, link_group=None)
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or str(error) or "No such file or directory"
+
+
+def _number_links(result: Scan, known: Mapping[bytes, Entry]) -> None:
+    """Give hard-link groups numbers that stay the same from one snapshot to the next.
+
+    A file of which only one name is watched is an ordinary file.
+    """
+    numbers: dict[bytes, int] = {}
+    used: set[int] = set()
+    fresh: list[list[bytes]] = []
+    for members in result.linked.values():
+        kept = [path for path in members if path in result.entries]
+        before = {known[path].link_group or 0 for path in kept if path in known} - used - {0}
+        if len(kept) > 1 and before:
+            used.add(min(before))
+            numbers.update(dict.fromkeys(kept, min(before)))
+        elif len(kept) > 1:
+            fresh.append(kept)
+    for number, members in enumerate(fresh, max(used, default=0) + 1):
+        numbers.update(dict.fromkeys(members, number))
+    for path, entry in result.entries.items():
+        if entry.link_group != numbers.get(path):
+            result.entries[path] = replace(entry, link_group=numbers.get(path))

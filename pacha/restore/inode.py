@@ -1,0 +1,159 @@
+"""Owner, mode, attributes and time of one inode, through a descriptor and in an order that opens no window.
+
+An existing inode is held by an O_PATH descriptor and changed through its /proc/self/fd name (proc(5)):
+that works for every type, symbolic links too, and nobody can swap what a descriptor holds.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from pacha.files.metadata import Kind, kind_of
+from pacha.files.names import shown
+from pacha.restore.compare import removable
+from pacha.restore.ownership import ACLS, PRIVATE, SETID, Attributes
+
+#: Errors that say that the disk, not the path, is at fault: a rebuild stops at them.
+EXHAUSTED = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO})
+
+_ACCESS_ACL, _DEFAULT_ACL = b"system.posix_acl_access", b"system.posix_acl_default"
+
+Reference = int | bytes  # a real descriptor, or the /proc/self/fd name of an O_PATH one
+
+
+class Changed(OSError):
+    """What is at a path is not what the plan was made for."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(errno.ESTALE, reason)
+
+
+@contextmanager
+def held(name: bytes, dir_fd: int) -> Iterator[tuple[bytes, os.stat_result]]:
+    """Hold the inode ``name`` in ``dir_fd``, a link itself if it is one: its reference and its status."""
+    fd = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=dir_fd)
+    try:
+        yield b"/proc/self/fd/%d" % fd, os.fstat(fd)
+    finally:
+        os.close(fd)
+
+
+def dress(reference: Reference, kind: Kind, wanted: Attributes) -> list[str]:
+    """Give a new inode, so far private to this process, its attributes. Return what could not be given.
+
+    The owner comes first (chown(2) clears setuid and capabilities), ACLs before the mode (whose group bits
+    are the mask of an ACL: set alone they would let the owning group in), setuid only then, time last.
+    Raise OSError only for what stops a rebuild (no space, input/output error).
+    """
+    troubles: list[str] = []
+    owned = _attempt(troubles, "owner", lambda: os.chown(reference, wanted.uid, wanted.gid))
+    if kind is not Kind.SYMLINK:
+        # A default ACL of the directory was inherited; its mask would open with the mode.
+        bare = all(_drop_acl(troubles, reference, name) for name in _inherited(kind, wanted))
+        fits = bare and _set_xattrs(troubles, reference, wanted)
+        mode = wanted.mode if owned and fits else wanted.mode & PRIVATE
+        _attempt(troubles, "mode", lambda: os.chmod(reference, mode))
+    else:
+        _set_xattrs(troubles, reference, wanted)
+    _set_time(troubles, reference, wanted.mtime_ns, wanted.mtime_ns)
+    return troubles
+
+
+def redress(reference: Reference, status: os.stat_result, wanted: Attributes) -> list[str]:
+    """Change the attributes of a live inode from what ``status`` saw. Return what could not be changed.
+
+    At no instant has anybody more than before or than in the end: first the mode that both have in
+    common, without setuid, then the rest. Raise OSError as ``dress`` does.
+    """
+    kind, troubles = kind_of(status.st_mode), list[str]()
+    if kind is Kind.SYMLINK:
+        return dress(reference, kind, wanted)
+    before, fits = stat.S_IMODE(status.st_mode), True
+    present = _xattr_names(reference)
+    unwanted = present - {name for name, _ in wanted.xattrs}
+    moving = (status.st_uid, status.st_gid) != (wanted.uid, wanted.gid)
+    if moving or present or wanted.xattrs:
+        narrow = before & wanted.mode & ~SETID
+        if narrow != before:
+            _attempt(troubles, "mode", lambda: os.chmod(reference, narrow))
+    if moving:
+        fits = _attempt(troubles, "owner", lambda: os.chown(reference, wanted.uid, wanted.gid))
+    for name in sorted(filter(removable, unwanted)):
+        _attempt(troubles, shown(name), lambda name=name: os.removexattr(reference, name))  # type: ignore[misc]
+    fits = _set_xattrs(troubles, reference, wanted) and fits
+    mode = wanted.mode if fits else wanted.mode & PRIVATE
+    _attempt(troubles, "mode", lambda: os.chmod(reference, mode))
+    _set_time(troubles, reference, status.st_atime_ns, wanted.mtime_ns)
+    return troubles
+
+
+def stamp(reference: Reference, status: os.stat_result, mtime_ns: int) -> list[str]:
+    """Set only the modification time (nanoseconds), keeping the access time that ``status`` saw."""
+    troubles: list[str] = []
+    _set_time(troubles, reference, status.st_atime_ns, mtime_ns)
+    return troubles
+
+
+def read_xattrs(reference: Reference) -> tuple[tuple[bytes, bytes], ...]:
+    """Return the extended attributes of an inode, sorted; none where the file system has none."""
+    return tuple((name, os.getxattr(reference, name)) for name in sorted(_xattr_names(reference)))
+
+
+def explain(error: OSError) -> str:
+    """Return an error's cause in words, without any path."""
+    return (error.strerror or str(error)).lower()
+
+
+def _attempt(troubles: list[str], what: str, change: Callable[[], object]) -> bool:
+    try:
+        change()
+    except (OSError, OverflowError) as error:
+        if isinstance(error, OSError) and error.errno in EXHAUSTED:
+            raise
+        cause = explain(error) if isinstance(error, OSError) else "out of range"
+        troubles.append(f"{what} not set: {cause}")
+        return False
+    return True
+
+
+def _inherited(kind: Kind, wanted: Attributes) -> list[bytes]:
+    names = {name for name, _ in wanted.xattrs}
+    acls = (_ACCESS_ACL, _DEFAULT_ACL) if kind is Kind.DIRECTORY else (_ACCESS_ACL,)
+    return [acl for acl in acls if acl not in names]
+
+
+def _drop_acl(troubles: list[str], reference: Reference, name: bytes) -> bool:
+    try:
+        os.removexattr(reference, name)
+    except OSError as error:
+        if error.errno not in (errno.ENODATA, errno.ENOTSUP):
+            return _attempt(troubles, shown(name), lambda: os.removexattr(reference, name))
+    return True
+
+
+def _set_xattrs(troubles: list[str], reference: Reference, wanted: Attributes) -> bool:
+    """Set all of them; return False if an ACL is lacking: then the mode's group bits mean too much."""
+    fits = True
+    for name, value in wanted.xattrs:
+        done = _attempt(
+            troubles, shown(name), lambda name=name, value=value: os.setxattr(reference, name, value)  # type: ignore[misc]
+        )  # fmt: skip
+        fits = fits and (done or name not in ACLS)
+    return fits
+
+
+def _set_time(troubles: list[str], reference: Reference, atime_ns: int, mtime_ns: int) -> None:
+    _attempt(troubles, "time", lambda: os.utime(reference, ns=(atime_ns, mtime_ns)))
+
+
+def _xattr_names(reference: Reference) -> set[bytes]:
+    try:
+        return {os.fsencode(name) for name in os.listxattr(reference)}
+    except OSError as error:
+        if error.errno in (errno.ENOTSUP, errno.EPERM, errno.EACCES):
+            return set()
+        raise

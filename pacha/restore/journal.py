@@ -1,0 +1,329 @@
+"""The journal of a rebuild: what it is about to do and what was there before, written down first.
+
+``<state>/rebuilds/<ID>/journal`` (0600, in a 0700 folder) holds one JSON array a line: the record's word and
+its fields. Paths are bytes, written as UTF-8 with surrogate escapes. A line that a power cut tore is not a
+record: what it announced had not begun, since the journal is on disk before each phase.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, fields
+
+from pacha.errors import PachaError
+from pacha.files.names import shown
+from pacha.restore.place import Inode, discard
+
+_FOLDER = b"rebuilds"
+_NAME = b"journal"
+_APPEND = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """The first record. ``continues`` are the IDs of killed rebuilds that this one carries on from."""
+
+    id: str
+    at: int  #: seconds since the epoch
+    host: str
+    continues: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """A watched path of this rebuild: no link is followed at or below it, in undoing neither."""
+
+    path: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """``path`` is about to be made, as ``temporary`` in its directory (None: in a directory not in place).
+
+    ``kind``, ``size`` (bytes) and ``mtime_ns`` tell later whether what is at ``path`` is still this.
+    """
+
+    path: bytes
+    temporary: bytes | None
+    kind: str
+    size: int
+    mtime_ns: int
+    replaces: bool = False  #: something else is at ``path``, and is displaced first
+
+
+@dataclass(frozen=True, slots=True)
+class Displaced:
+    """What is at ``path``, the inode ``old``, is about to go to ``kept``; ``temporary`` takes its place."""
+
+    path: bytes
+    temporary: bytes | None
+    kept: bytes
+    old: Inode
+
+
+@dataclass(frozen=True, slots=True)
+class Altered:
+    """The metadata of ``path``, the inode ``old``, is about to be changed from this."""
+
+    path: bytes
+    old: Inode
+    uid: int
+    gid: int
+    mode: int
+    mtime_ns: int
+    xattrs: tuple[tuple[bytes, bytes], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """Names are about to change in the directory ``path``, whose modification time was this."""
+
+    path: bytes
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """The folder ``path`` is about to be made for what is displaced."""
+
+    path: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """How far it came: ``written``, ``finished``, ``stopped`` (nothing was changed) or ``undone``."""
+
+    word: str
+
+
+Record = Begun | Root | Made | Displaced | Altered | Touched | Keeping | Mark
+_WORDS: dict[str, type[Record]] = {
+    "begun": Begun,
+    "root": Root,
+    "made": Made,
+    "displaced": Displaced,
+    "altered": Altered,
+    "touched": Touched,
+    "keeping": Keeping,
+    "mark": Mark,
+}
+_WORD_OF = {kind: word for word, kind in _WORDS.items()}
+_FIELDS = {kind: tuple(field.name for field in fields(kind)) for kind in _WORD_OF}
+_PATHS = frozenset({"path", "temporary", "kept"})
+_MARK = b'["mark",'
+_SETTLING = frozenset({"finished", "undone"})
+_CLOSED = _SETTLING | {"stopped"}
+
+
+class Journal:
+    """One rebuild's journal, open for appending. ``folder`` is its own folder (bytes) below the state's."""
+
+    def __init__(self, folder: bytes) -> None:
+        """Open the journal in an existing ``folder`` and read its records. Raise OSError."""
+        self.folder = folder
+        self.id = os.fsdecode(os.path.basename(folder))
+        self._fd = os.open(os.path.join(folder, _NAME), _APPEND)
+        with open(os.path.join(folder, _NAME), "rb") as file:
+            self._lines = file.readlines()
+        self._records: list[Record] | None = None
+        torn = bool(self._lines) and not self._lines[-1].endswith(b"\n")
+        whole = _records(line for line in self._lines if line.startswith(_MARK))
+        self._marks = {record.word for record in whole if isinstance(record, Mark)}
+        self._pending: list[str] = ["\n"] if torn else []
+
+    @classmethod
+    def begin(cls, state: bytes, host: str = "") -> Journal:
+        """Make a new journal below the state folder ``state`` (bytes), durable. Raise PachaError."""
+        now = time.time_ns()
+        stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(now // 10**9))
+        # Sorted by name they are in order of time; nobody else can guess a name beforehand.
+        identifier = f"{stamp}.{now % 10**9:09d}Z-{secrets.token_hex(4)}"
+        folder = os.path.join(state, _FOLDER, os.fsencode(identifier))
+        try:
+            continues = tuple(_closing(unfinished(state)))
+            _make_folder(folder)
+            journal = cls(folder)
+            journal.write(Begun(identifier, now // 10**9, host, continues))
+            journal.sync()
+        except OSError as error:
+            raise PachaError(
+                "the journal of the rebuild cannot be written", f"{shown(folder)}: {error.strerror}",
+                "nothing was changed; make room or mend the state folder, then rebuild again",
+            ) from error  # fmt: skip
+        return journal
+
+    @property
+    def state(self) -> bytes:
+        """The state folder (bytes) that this journal lies in."""
+        return os.path.dirname(os.path.dirname(self.folder))
+
+    @property
+    def begun(self) -> Begun | None:
+        """The first record, or None if the run was killed before it was written."""
+        lines = self._lines[:1] if self._records is None else []
+        first = next(_records(lines), None) if lines else next(iter(self.records), None)
+        return first if isinstance(first, Begun) else None
+
+    @property
+    def records(self) -> list[Record]:
+        """All records; those of an old journal are only read when they are asked for."""
+        if self._records is None:
+            self._records = list(_records(self._lines))
+        return self._records
+
+    @property
+    def marks(self) -> frozenset[str]:
+        """The words of all marks so far."""
+        return frozenset(self._marks)
+
+    @property
+    def closed(self) -> bool:
+        """Whether there is nothing left to do: finished, stopped before any change, or undone."""
+        return bool(self.marks & _CLOSED)
+
+    def write(self, *records: Record) -> None:
+        """Append records; they are only sure to be on disk after ``sync``."""
+        self.records.extend(records)
+        self._marks.update(record.word for record in records if isinstance(record, Mark))
+        self._pending += [encode(record) for record in records]
+
+    def sync(self) -> None:
+        """Bring everything written to the disk. Raise OSError."""
+        data = memoryview("".join(self._pending).encode("ascii"))
+        while data:
+            data = data[os.write(self._fd, data) :]
+        self._pending.clear()
+        os.fsync(self._fd)
+
+    def mark(self, word: str) -> None:
+        """Write a mark and sync. Raise OSError."""
+        self.write(Mark(word))
+        self.sync()
+
+    def remove(self) -> None:
+        """Remove the journal and its folder. Raise OSError."""
+        top_fd = os.open(os.path.dirname(self.folder), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            discard(os.path.basename(self.folder), top_fd)
+        finally:
+            os.close(top_fd)
+
+    def close(self) -> None:
+        """Close the file; what was not synced is lost."""
+        os.close(self._fd)
+
+
+def history(state: bytes) -> list[Journal]:
+    """Return the journals below the state folder ``state``, oldest first; the caller closes them.
+
+    A folder whose journal was never begun (a kill at the first instant) is left out.
+    """
+    return list(_open_all(state))
+
+
+def unfinished(state: bytes) -> list[Journal]:
+    """Return the journals of rebuilds that were killed and neither carried through nor undone since."""
+    every = history(state)
+    settled = {old for journal in every if journal.marks & _SETTLING for old in _continued(journal)}
+    chosen = [journal for journal in every if not journal.closed and journal.id not in settled]
+    for journal in every:
+        if journal not in chosen:
+            journal.close()
+    return chosen
+
+
+def encode(record: Record) -> str:
+    """Return a record as its line (str, ASCII, newline included)."""
+    kind = type(record)
+    return _encode([_WORD_OF[kind], *[_plain(getattr(record, name)) for name in _FIELDS[kind]]]) + "\n"
+
+
+def decode(line: bytes) -> Record | None:
+    """Return the record of a line, or None for one that is torn or of a later kind."""
+    try:
+        word, *values = json.loads(line)
+        kind = _WORDS[word]
+        make: Callable[..., Record] = kind
+        pairs = zip(_FIELDS[kind], values, strict=True)
+        return make(**{name: _typed(name, value) for name, value in pairs})
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _records(lines: Iterable[bytes]) -> Iterator[Record]:
+    for line in lines:
+        if line.endswith(b"\n") and (record := decode(line)) is not None:
+            yield record
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "surrogateescape")
+    if isinstance(value, tuple):
+        return [_plain(part) for part in value]
+    return value
+
+
+def _typed(name: str, value: object) -> object:
+    if name in _PATHS:
+        return None if value is None else _bytes(value)
+    if name == "xattrs" and isinstance(value, list):
+        return tuple((_bytes(key), _bytes(content)) for key, content in value)
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _bytes(value: object) -> bytes:
+    if not isinstance(value, str):
+        raise TypeError("not a path")
+    return value.encode("utf-8", "surrogateescape")
+
+
+def _continued(journal: Journal) -> tuple[str, ...]:
+    return journal.begun.continues if journal.begun is not None else ()
+
+
+def _closing(journals: Iterable[Journal]) -> Iterator[str]:
+    for journal in journals:
+        yield journal.id
+        journal.close()
+
+
+def _open_all(state: bytes) -> Iterator[Journal]:
+    top = os.path.join(state, _FOLDER)
+    try:
+        names = sorted(os.listdir(top))
+    except FileNotFoundError:
+        return
+    for name in names:
+        try:
+            journal = Journal(os.path.join(top, name))
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        if journal.begun is None:
+            journal.close()
+        else:
+            yield journal
+
+
+def _make_folder(folder: bytes) -> None:
+    """Make the journal's folder and its empty file, all of it durable."""
+    top = os.path.dirname(folder)
+    os.makedirs(top, mode=0o700, exist_ok=True)
+    os.mkdir(folder, 0o700)
+    fd = os.open(os.path.join(folder, _NAME), _APPEND | os.O_CREAT | os.O_EXCL, 0o600)
+    os.close(fd)
+    for path in (folder, top, os.path.dirname(top)):
+        _sync_folder(path)
+
+
+def _sync_folder(path: bytes) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -1,0 +1,42 @@
+"""System calls that Python does not wrap: syncfs(2) and renameat2(2), through the C library."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+
+_RENAME_NOREPLACE, _RENAME_EXCHANGE = 1, 2  # linux/fs.h; rename(2)
+#: What renameat2 says where the kernel, the C library or the file system does not know it.
+UNSUPPORTED = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP})
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def sync_file_system(fd: int) -> None:
+    """Write all of the file system that ``fd`` (not O_PATH) lies on to the disk. Raise OSError."""
+    if _libc.syncfs(fd) != 0:
+        _raise()
+
+
+def exchange(first: bytes, first_fd: int, second: bytes, second_fd: int) -> None:
+    """Swap two names in one instant. Raise OSError, errno in ``UNSUPPORTED`` if that is not known."""
+    _renameat2(first_fd, first, second_fd, second, _RENAME_EXCHANGE)
+
+
+def rename_new(source: bytes, source_fd: int, target: bytes, target_fd: int) -> None:
+    """Rename, but raise FileExistsError rather than replace anything. Raise OSError as ``exchange`` does."""
+    _renameat2(source_fd, source, target_fd, target, _RENAME_NOREPLACE)
+
+
+def _renameat2(source_fd: int, source: bytes, target_fd: int, target: bytes, flags: int) -> None:
+    call = getattr(_libc, "renameat2", None)
+    if call is None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+    if call(source_fd, source, target_fd, target, ctypes.c_uint(flags)) != 0:
+        _raise()
+
+
+def _raise() -> None:
+    number = ctypes.get_errno()
+    raise OSError(number, os.strerror(number))

@@ -1,0 +1,140 @@
+"""What an entry may be given here: owner, group, mode and attributes, by the safe rule. Pure.
+
+The safe rule: an owner or group that cannot be matched by name never becomes somebody else's. The file is
+root's (or the running user's), readable by its owner alone, without setuid, setgid, ACL or capabilities.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+
+from pacha.files.metadata import Entry
+from pacha.files.names import shown
+from pacha.files.owners import Accounts
+
+ACLS = frozenset({b"system.posix_acl_access", b"system.posix_acl_default"})  # acl(5)
+CAPABILITY = b"security.capability"  # capabilities(7)
+# What only a process with CAP_SYS_ADMIN or CAP_SETFCAP may set (xattr(7)).
+PRIVILEGED = (b"security.", b"trusted.")
+PRIVATE = 0o700
+SETID = 0o6000
+LARGEST_ID = 2**32 - 2  # (uid_t) -1 means "leave as it is" to chown(2)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who is putting the tree back: numeric user, group and supplementary groups."""
+
+    uid: int
+    gid: int
+    groups: frozenset[int]
+
+    @classmethod
+    def of_process(cls) -> Identity:
+        """Return the effective identity of this process."""
+        return cls(os.geteuid(), os.getegid(), frozenset({*os.getgroups(), os.getegid()}))
+
+
+@dataclass(frozen=True, slots=True)
+class Attributes:
+    """What an inode is to have: numeric ids, twelve mode bits, mtime in nanoseconds, xattrs."""
+
+    uid: int
+    gid: int
+    mode: int
+    mtime_ns: int
+    xattrs: tuple[tuple[bytes, bytes], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A recorded owner and group resolved here: ids to use and, in words, what could not be matched."""
+
+    uid: int
+    gid: int
+    unmatched: str = ""
+
+
+@dataclass
+class Matcher:
+    """Resolves recorded owners by the accounts given; remembers the names that are lacking."""
+
+    accounts: Accounts
+    me: Identity
+    missing_users: dict[bytes, None] = field(default_factory=dict)
+    missing_groups: dict[bytes, None] = field(default_factory=dict)
+    _known: dict[tuple[bytes | None, int, bytes | None, int], Match] = field(default_factory=dict)
+
+    def match(self, entry: Entry) -> Match:
+        """Return the ids for ``entry``'s owner and group."""
+        key = (entry.owner, entry.uid, entry.group, entry.gid)
+        if key not in self._known:
+            self._known[key] = self._resolve(entry)
+        return self._known[key]
+
+    def _resolve(self, entry: Entry) -> Match:
+        uid, gid = self._user(entry), self._group(entry)
+        lacking = []
+        if uid is None:
+            lacking.append(f"owner {_named(entry.owner, entry.uid)}")
+            if entry.owner is not None:
+                self.missing_users[entry.owner] = None
+        if gid is None:
+            lacking.append(f"group {_named(entry.group, entry.gid)}")
+            if entry.group is not None:
+                self.missing_groups[entry.group] = None
+        root = self.me.uid == 0
+        own_gid = 0 if root else self.me.gid
+        return Match(
+            self.me.uid if uid is None else uid, own_gid if gid is None else gid, " and ".join(lacking)
+        )
+
+    def _user(self, entry: Entry) -> int | None:
+        if entry.owner is not None:
+            return _sane(self.accounts.uid(entry.owner))
+        # A number without a name stays that number only while it is nobody's here.
+        return _sane(entry.uid) if self.accounts.user_name(entry.uid) is None else None
+
+    def _group(self, entry: Entry) -> int | None:
+        if entry.group is not None:
+            return _sane(self.accounts.gid(entry.group))
+        return _sane(entry.gid) if self.accounts.group_name(entry.gid) is None else None
+
+
+def attributes(entry: Entry, match: Match, me: Identity) -> tuple[Attributes, str]:
+    """Return what ``entry`` is given here, and in words how that differs from the record ('' if exact)."""
+    if match.unmatched:
+        kept = tuple(pair for pair in entry.xattrs if pair[0] not in ACLS and pair[0] != CAPABILITY)
+        given = Attributes(match.uid, match.gid, entry.mode & PRIVATE, entry.mtime_ns, kept)
+        owner = "root" if me.uid == 0 else "you"
+        return given, f"{match.unmatched} not known here: left to {owner} alone"
+    exact = Attributes(match.uid, match.gid, entry.mode, entry.mtime_ns, entry.xattrs)
+    return (exact, "") if me.uid == 0 else _unprivileged(entry, exact, me)
+
+
+def _unprivileged(entry: Entry, wanted: Attributes, me: Identity) -> tuple[Attributes, str]:
+    """Return what a plain user may give of ``wanted``, and what not."""
+    uid, gid, mode, xattrs = wanted.uid, wanted.gid, wanted.mode, wanted.xattrs
+    lost = []
+    if uid != me.uid:
+        lost.append(f"owner {_named(entry.owner, entry.uid)}")
+        uid, mode = me.uid, mode & ~SETID
+    if gid != me.gid and gid not in me.groups:
+        lost.append(f"group {_named(entry.group, entry.gid)}")
+        # This user's own group gets no more than everybody gets.
+        everybody = (mode & 0o007) << 3
+        gid, mode = me.gid, mode & ~SETID & (~0o070 | everybody)
+        xattrs = tuple(pair for pair in xattrs if pair[0] not in ACLS)
+    allowed = tuple(pair for pair in xattrs if not pair[0].startswith(PRIVILEGED))
+    lost += [shown(name) for name, _ in xattrs if name.startswith(PRIVILEGED)]
+    given = Attributes(uid, gid, mode, wanted.mtime_ns, allowed)
+    return given, f"only root can restore {', '.join(lost)}" if lost else ""
+
+
+def _sane(number: int | None) -> int | None:
+    return number if number is not None and 0 <= number <= LARGEST_ID else None
+
+
+def _named(name: bytes | None, number: int) -> str:
+    return f"number {number}" if name is None else f"{shown(name)} ({number})"

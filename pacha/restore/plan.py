@@ -1,0 +1,227 @@
+"""The plan of a rebuild: wanted entries and what is on disk become ordered steps. Pure: no I/O at all.
+
+Everything comes in as values, so that ``--dry-run`` prints exactly the list that is applied.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+
+from pacha.errors import Concern
+from pacha.files.metadata import Entry, Kind
+from pacha.files.owners import Accounts
+from pacha.restore.compare import content_differs, hindrance, metadata_differs, wanted_flags
+from pacha.restore.links import misplaced
+from pacha.restore.ownership import Attributes, Identity, Matcher, attributes
+
+
+class Action(Enum):
+    """What a rebuild does about one path."""
+
+    CREATE = "create"
+    SAME = "same"
+    REPLACE = "replace"
+    METADATA = "metadata"
+    EXTRA = "extra"  #: on disk, not wanted: left, or moved to the kept folder by ``delete``
+    CANNOT = "cannot"
+    KEPT_BY_RULE = "kept"  #: exists, and ``pacha.rebuild.keep`` says never to overwrite it
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One path of a plan. ``uid``, ``gid``, ``mode`` and ``xattrs`` are what it is given here.
+
+    ``path`` is absolute bytes; ``reason`` says in plain words why this action (str, safe to print).
+    ``exact`` is False where the safe rule gives less than was recorded: such a path stays owed.
+    """
+
+    path: bytes
+    action: Action
+    wanted: Entry | None
+    found: Entry | None
+    uid: int = 0
+    gid: int = 0
+    mode: int = 0
+    reason: str = ""
+    xattrs: tuple[tuple[bytes, bytes], ...] = ()
+    exact: bool = True
+
+    @property
+    def attributes(self) -> Attributes:
+        """What the inode is to have; only for a step with a wanted entry."""
+        assert self.wanted is not None
+        return Attributes(self.uid, self.gid, self.mode, self.wanted.mtime_ns, self.xattrs)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Steps, parents before children.
+
+    ``roots`` are the watched paths: at and below them no symbolic link is followed.
+    """
+
+    steps: tuple[Step, ...]
+    roots: tuple[bytes, ...]
+    concerns: tuple[Concern, ...] = ()
+    missing_users: tuple[bytes, ...] = ()
+    missing_groups: tuple[bytes, ...] = ()
+    delete: bool = False
+
+    @property
+    def totals(self) -> Mapping[Action, int]:
+        """How many steps there are of each action (absent: none)."""
+        return Counter(step.action for step in self.steps)
+
+    @property
+    def changes(self) -> bool:
+        """Whether carrying it out would change anything on disk."""
+        return any(_changes(step, self.delete) for step in self.steps)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What was done. ``unrestored`` paths are owed; ``corrected`` ones the permission check had to change."""
+
+    counts: Mapping[Action, int] = field(default_factory=dict)
+    concerns: tuple[Concern, ...] = ()
+    unrestored: tuple[bytes, ...] = ()
+    corrected: tuple[bytes, ...] = ()
+
+
+def build(
+    wanted: Sequence[Entry],
+    found: Mapping[bytes, Entry],
+    accounts: Accounts,
+    *,
+    roots: Sequence[bytes],
+    parents: Sequence[Entry] = (),
+    keep: Callable[[bytes], bool] = lambda path: False,
+    delete: bool = False,
+    me: Identity,
+) -> Plan:
+    """Return the plan that makes what was ``found`` equal to what is ``wanted``.
+
+    ``found`` holds what is on disk at the wanted paths, at ``parents`` and (for extras) below the roots, by
+    path; a file of equal size carries its ``sha256``, a file with several names a ``link_group``. ``roots``
+    are the watched paths (below ``--target`` already). ``parents`` are directories above them: made where
+    missing, else left alone. ``keep`` tells paths that are never overwritten. Raise nothing.
+    """
+    builder = _Builder(found, Matcher(accounts, me), me, keep, misplaced(wanted, found))
+    absent = [entry for entry in parents if entry.path not in found]
+    wanted_paths = {entry.path for entry in wanted}
+    steps = [builder.step(entry) for entry in _ordered(absent, wanted)]
+    known = wanted_paths | {entry.path for entry in parents}
+    extras = builder.extras((path for path in found if path not in known), roots, delete)
+    return Plan(
+        steps=tuple(sorted([*steps, *extras], key=lambda step: step.path)),
+        roots=tuple(sorted(roots)),
+        concerns=tuple(builder.concerns),
+        missing_users=tuple(sorted(builder.matcher.missing_users)),
+        missing_groups=tuple(sorted(builder.matcher.missing_groups)),
+        delete=delete,
+    )
+
+
+def _ordered(parents: Iterable[Entry], wanted: Iterable[Entry]) -> list[Entry]:
+    # A parent that is itself watched (below another root) is planned once, as wanted.
+    by_path = {entry.path: entry for entry in parents} | {entry.path: entry for entry in wanted}
+    return [by_path[path] for path in sorted(by_path)]
+
+
+def _changes(step: Step, delete: bool) -> bool:
+    if step.action is Action.EXTRA:
+        return delete
+    return step.action in (Action.CREATE, Action.REPLACE, Action.METADATA)
+
+
+@dataclass
+class _Builder:
+    found: Mapping[bytes, Entry]
+    matcher: Matcher
+    me: Identity
+    keep: Callable[[bytes], bool]
+    misplaced: frozenset[bytes]
+    concerns: list[Concern] = field(default_factory=list)
+    #: directories that will be displaced whole: what was found below them goes with them
+    displaced: set[bytes] = field(default_factory=set)
+
+    def step(self, entry: Entry) -> Step:
+        found = None if self._gone_with_parent(entry.path) else self.found.get(entry.path)
+        given, shortfall = attributes(entry, self.matcher.match(entry), self.me)
+        action, reason = self._decide(entry, found, given)
+        if action is Action.REPLACE and found is not None and found.kind is Kind.DIRECTORY:
+            self.displaced.add(entry.path)
+        if action is Action.CANNOT:
+            self._concern(entry.path, reason)
+        if shortfall and action is not Action.KEPT_BY_RULE:
+            self._concern(entry.path, shortfall)
+        return Step(
+            entry.path, action, entry, found, given.uid, given.gid, given.mode,
+            reason, given.xattrs, exact=not shortfall,
+        )  # fmt: skip
+
+    def _decide(self, entry: Entry, found: Entry | None, given: Attributes) -> tuple[Action, str]:
+        if found is not None and self.keep(entry.path):
+            return Action.KEPT_BY_RULE, "pacha.rebuild.keep names it"
+        action, reason = self._difference(entry, found, given)
+        if flags := wanted_flags(entry, None if action is Action.CREATE else found):
+            self._concern(entry.path, flags)
+        if action is Action.SAME:
+            return action, reason
+        stop = hindrance(entry, found, self.found.get(_parent(entry.path)), root=self.me.uid == 0)
+        if not stop and action is Action.REPLACE and found is not None and found.kind is Kind.DIRECTORY:
+            stop = self._holds_kept(entry.path)
+        return (Action.CANNOT, stop) if stop else (action, reason)
+
+    def _difference(self, entry: Entry, found: Entry | None, given: Attributes) -> tuple[Action, str]:
+        if found is None:
+            return Action.CREATE, ""
+        if entry.kind is not found.kind:
+            return Action.REPLACE, f"type {found.kind.value} -> {entry.kind.value}"
+        if difference := content_differs(entry, found):
+            return Action.REPLACE, difference
+        if entry.path in self.misplaced:
+            return Action.REPLACE, "hard links"
+        if difference := metadata_differs(given, found):
+            # Another name of this inode may lie outside what is restored: that one must not change.
+            linked = found.link_group is not None and entry.kind is not Kind.DIRECTORY
+            return (Action.REPLACE if linked else Action.METADATA), difference
+        return Action.SAME, ""
+
+    def extras(self, paths: Iterable[bytes], roots: Sequence[bytes], delete: bool) -> list[Step]:
+        steps = []
+        for path in sorted(paths):
+            if _below(path, roots) and not self._gone_with_parent(path):
+                kept = self.keep(path)
+                reason = "pacha.rebuild.keep names it" if kept else "moved aside" if delete else "left"
+                action = Action.KEPT_BY_RULE if kept else Action.EXTRA
+                steps.append(Step(path, action, None, self.found[path], reason=reason))
+        return steps
+
+    def _gone_with_parent(self, path: bytes) -> bool:
+        return bool(self.displaced) and any(above in self.displaced for above in _above(path))
+
+    def _holds_kept(self, path: bytes) -> str:
+        below = path + b"/"
+        held = any(other.startswith(below) and self.keep(other) for other in self.found)
+        return "the directory in its place holds something that pacha.rebuild.keep names" if held else ""
+
+    def _concern(self, path: bytes, reason: str) -> None:
+        self.concerns.append(Concern(path, reason))
+
+
+def _below(path: bytes, roots: Sequence[bytes]) -> bool:
+    return any(path == root or path.startswith(root.rstrip(b"/") + b"/") for root in roots)
+
+
+def _parent(path: bytes) -> bytes:
+    return path.rpartition(b"/")[0] or b"/"
+
+
+def _above(path: bytes) -> Iterable[bytes]:
+    while path != b"/":
+        path = _parent(path)
+        yield path

@@ -1,0 +1,189 @@
+"""What may stand in the configuration: the table of keys, and for each the reading of its text.
+
+``KEYS`` is the single truth; the example file and the documentation are checked against it. Each reader
+takes the text (str, stripped, never empty unless the key's default is) and returns the value, or raises
+ValueError with the reason, which is safe to print.
+"""
+
+from __future__ import annotations
+
+import configparser
+import ipaddress
+import os
+import re
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+HOST_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
+STANDALONE = "local"  #: the ``pacha.host`` of a machine that is its own master
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key: ``parse`` turns its text into the value of the Config's ``field``; ``many`` lines or one."""
+
+    name: str
+    field: str
+    parse: Callable[[str], Any]
+    default: str
+    doc: str
+
+    @property
+    def many(self) -> bool:
+        return self.parse is _patterns
+
+
+def shown(text: str) -> str:
+    """Return ``text`` with everything escaped that a terminal could obey or not show."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def _hosts(text: str) -> tuple[str, ...]:
+    names = tuple(_host(part.strip()) for part in text.split(",")) if text else ()
+    if len(set(names)) < len(names):
+        raise ValueError("names the same master twice")
+    if STANDALONE in names and len(names) > 1:
+        raise ValueError(f"'{STANDALONE}' (standalone) cannot stand beside other masters")
+    return names
+
+
+def _host(text: str) -> str:
+    if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}", text):
+        return text
+    bare = text.removeprefix("[").removesuffix("]")
+    if re.fullmatch(r"[0-9A-Fa-f:.]+(%[A-Za-z0-9]+)?", bare):
+        try:
+            return str(ipaddress.ip_address(bare))
+        except ValueError:
+            pass
+    hint = (
+        "; the user goes into pacha.ssh.user, the port into pacha.ssh.port" if set("@:") & set(text) else ""
+    )
+    raise ValueError(f"'{shown(text)}' is not a host name or an address{hint}")
+
+
+def _user(text: str) -> str | None:
+    if text and not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._@+-]{0,254}\$?", text):
+        raise ValueError(f"'{shown(text)}' is not a user name")
+    return text or None
+
+
+def _port(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,5}", text) or not 0 < int(text) < 65536:
+        raise ValueError(f"'{shown(text)}' is not a port (1 to 65535)")
+    return int(text)
+
+
+def _file(text: str) -> str | None:
+    if not text:
+        return None
+    path = os.path.expanduser(text)
+    if not os.path.isabs(path):
+        raise ValueError(f"'{shown(text)}' is not an absolute path (~ is the home folder)")
+    return path
+
+
+def _folder(text: str) -> bytes:
+    if not text.startswith("/") or ".." in text.split("/"):
+        raise ValueError(f"'{shown(text)}' is not an absolute path without '..'")
+    return os.fsencode("/" + os.path.normpath(text).lstrip("/"))
+
+
+def _hours(text: str) -> float:
+    if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?", text) or not float(text) > 0:
+        raise ValueError(f"'{shown(text)}' is not a number of hours above 0")
+    return float(text)
+
+
+def _hostname(text: str) -> str | None:
+    if text and not (HOST_NAME.fullmatch(text) and len(text) <= 255):
+        raise ValueError(
+            f"'{shown(text)}' is not a host name: letters, digits, '.', '_', '-'; a letter or digit first"
+        )
+    return text or None
+
+
+def _words(text: str) -> tuple[str, ...]:
+    """Split at white space as a shell would with quotes, but leave backslashes alone: globs need them."""
+    lexer = shlex.shlex(text, posix=True, punctuation_chars=False)
+    lexer.whitespace_split, lexer.commenters, lexer.escape = True, "", ""
+    try:
+        return tuple(lexer)
+    except ValueError:
+        raise ValueError('a quote is not closed (put a name with a \' in it between " and ")') from None
+
+
+def _patterns(text: str) -> tuple[str, ...]:
+    patterns = _words(text)
+    for pattern in patterns:
+        if pattern.endswith(","):
+            raise ValueError(f"'{shown(pattern)}': patterns are separated by spaces or lines, not by commas")
+    return tuple(filter(None, patterns))
+
+
+def _yes(text: str) -> bool:
+    answer = configparser.RawConfigParser.BOOLEAN_STATES.get(text.lower())
+    if answer is None:
+        raise ValueError(f"'{shown(text)}' is neither yes nor no")
+    return answer
+
+
+def _command(text: str) -> tuple[str, ...]:
+    try:
+        words = tuple(shlex.split(text))
+    except ValueError as error:
+        raise ValueError(f"'{shown(text)}' is not a command: {error}") from None
+    if not words or not words[0]:
+        raise ValueError("is empty")
+    return words
+
+
+def _url(text: str) -> str | None:
+    if not text:
+        return None
+    try:
+        parts = urlsplit(text)
+        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        sound = False
+    if not sound or not re.fullmatch(r"[!-~]+", text):
+        raise ValueError(f"'{shown(text)}' is not an http or https URL")
+    return text
+
+
+# fmt: off
+KEYS: tuple[Key, ...] = (
+    Key("pacha.host", "hosts", _hosts, "",
+        "The master. Several are separated by commas; 'local' keeps everything in a folder of this machine."),
+    Key("pacha.ssh.user", "ssh_user", _user, "",
+        "The account on the master. Not set: what ~/.ssh/config says, else the name of whoever runs Pacha."),
+    Key("pacha.ssh.port", "ssh_port", _port, "22",
+        "The port of the master's sshd. Not set: what ~/.ssh/config says, else 22."),
+    Key("pacha.ssh.key", "ssh_key", _file, "",
+        "The private key file. Not set: the agent's keys, those of ~/.ssh/config and the usual files."),
+    Key("pacha.ssh.known_hosts", "ssh_known_hosts", _file, "",
+        "The file of known host keys. Not set: those of the user and of the system."),
+    Key("pacha.hosts.path", "hosts_path", _folder, "/pacha/hosts",
+        "The folder on the master (with 'local': on this machine) that has one folder for each host."),
+    Key("pacha.frequency", "frequency", _hours, "12",
+        "Hours between two pushes; 0.5 is half an hour."),
+    Key("pacha.hostname", "hostname", _hostname, "",
+        "This host's name on the master. Not set: that of the host rebuilt here, else the machine's."),
+    Key("pacha.exclude", "exclude", _patterns, "",
+        "Patterns of paths that are not kept, separated by spaces or lines; quotes around one with a space."),
+    Key("pacha.one.filesystem", "one_filesystem", _yes, "no",
+        "Leave out what other file systems hold that are mounted below a watched path (yes or no)."),
+    Key("pacha.rebuild.keep", "rebuild_keep", _patterns, "",
+        "Paths that a rebuild never overwrites, such as /etc/fstab; written like pacha.exclude."),
+    Key("pacha.hooks", "hooks", _yes, "no",
+        "Run the hooks that the master holds for a host when it is rebuilt (yes or no)."),
+    Key("pacha.hg.command", "hg_command", _command, "hg",
+        "How Mercurial is called on the master."),
+    Key("pacha.ping", "ping", _url, "",
+        "An http or https URL that is called after each run, for a service that watches over cron jobs."),
+)
+# fmt: on
+NAMES = tuple(key.name for key in KEYS)

@@ -1,0 +1,293 @@
+"""SQLite: pacha.db, which is the root of a snapshot, and the local cache. The only module with SQL.
+
+How the rows lie decides what a snapshot costs: a stable integer id is the only key, so that one more file
+touches one page and not every page (SQLite's file format, https://sqlite.org/fileformat2.html).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from typing import Any
+
+from pacha.errors import DamagedError, PachaError
+from pacha.files.metadata import Entry
+from pacha.files.owners import Account
+from pacha.files.scan import Fingerprint
+from pacha.store import rows
+from pacha.store.snapshot import READABLE_FROM, SCHEMA, Snapshot, Watched
+
+_ENTRY = "id INTEGER PRIMARY KEY, watched INTEGER, path BLOB, kind TEXT, mode INTEGER, uid INTEGER, gid INTEGER, \
+owner BLOB, grp BLOB, mtime_ns INTEGER, size INTEGER, sha256 BLOB, target BLOB, link_group INTEGER, \
+device INTEGER, xattrs TEXT, flags INTEGER, stored BLOB, parts INTEGER"
+_SCHEMA = f"""
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
+CREATE TABLE watched (id INTEGER PRIMARY KEY, path BLOB, kind TEXT, repository TEXT, node TEXT, exclude TEXT,
+                      one_filesystem INTEGER, retired INTEGER);
+CREATE TABLE parent ({_ENTRY});
+CREATE TABLE entry ({_ENTRY});
+CREATE TABLE account (id INTEGER PRIMARY KEY, name BLOB, is_group INTEGER, number INTEGER, gid INTEGER, home BLOB,
+                      shell BLOB, groups TEXT);
+"""
+_CACHE = """
+CREATE TABLE IF NOT EXISTS fingerprint (path BLOB PRIMARY KEY, device INTEGER, inode INTEGER, ctime_ns INTEGER)
+    WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS left_out (path BLOB PRIMARY KEY) WITHOUT ROWID;
+"""
+_COLUMNS = ", ".join(rows.COLUMNS)
+_MARKS = ", ".join("?" * (len(rows.COLUMNS) + 2))
+_MOST_BYTES = 1 << 30  #: a fetched pacha.db larger than this is not one
+
+
+@contextmanager
+def _connect(path: str, *, create: bool = False) -> Iterator[sqlite3.Connection]:
+    """A connection that commits and closes; a rolled-back one leaves the file as it was."""
+    if create:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    with closing(sqlite3.connect(path, timeout=10)) as connection:
+        connection.execute("PRAGMA journal_mode=DELETE")
+        with connection:
+            yield connection
+
+
+def read(path: str) -> Snapshot:
+    """The snapshot in this host's own pacha.db at ``path``; an empty one if there is none yet.
+
+    Raises PachaError when the file is damaged.
+    """
+    if not os.path.exists(path):
+        return Snapshot()
+    try:
+        with _connect(path) as connection:
+            return _load(connection, rows.to_entry)
+    except (sqlite3.Error, ValueError, TypeError, KeyError) as error:
+        raise PachaError(
+            f"{path} cannot be read.", str(error), "Move it aside; the next push starts a new one from the history."
+        ) from None
+
+
+def read_foreign(path: str) -> Snapshot:
+    """The snapshot in a pacha.db that came from elsewhere: every value checked before it is believed.
+
+    Raises DamagedError. Opened immutable, with no trust in its schema (https://sqlite.org/security.html).
+    """
+    if os.path.getsize(path) > _MOST_BYTES:
+        raise _not_whole("it is larger than any pacha.db can be")
+    try:
+        with closing(sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True)) as connection:
+            _distrust(connection)
+            snapshot = _load(connection, rows.checked_entry)
+    except (sqlite3.Error, ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
+        raise _not_whole(str(error)) from None
+    _check_whole(snapshot)
+    return snapshot
+
+
+def write(path: str, snapshot: Snapshot) -> None:
+    """Make pacha.db at ``path`` say ``snapshot``, each row in the place it had. Raises PachaError."""
+    try:
+        with _connect(path, create=True) as connection:
+            if not connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
+                connection.executescript(_SCHEMA)
+            _write_meta(connection, snapshot.meta)
+            ids = _write_watched(connection, snapshot.watched)
+            _write_entries(connection, "parent", snapshot.parents, lambda path: 0)
+            _write_entries(connection, "entry", snapshot.entries, _owner_of(snapshot.watched, ids))
+            _write_accounts(connection, snapshot.accounts)
+    except sqlite3.Error as error:
+        raise PachaError(f"{path} cannot be written.", str(error), "Is the file system full?") from None
+
+
+def image(path: str) -> bytes:
+    """A consistent copy of the database at ``path`` as bytes (sqlite3_backup, never the live file)."""
+    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(":memory:")) as copy:
+        source.backup(copy)
+        return copy.serialize() if hasattr(copy, "serialize") else _dump(source, path)
+
+
+def _dump(source: sqlite3.Connection, path: str) -> bytes:
+    """The same for Python 3.10, which cannot serialize: through a private file beside it."""
+    beside = path + ".image"
+    try:
+        os.close(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600))
+        with closing(sqlite3.connect(beside)) as copy:
+            source.backup(copy)
+        with open(beside, "rb") as stream:
+            return stream.read()
+    finally:
+        os.unlink(beside)
+
+
+def read_cache(path: str) -> tuple[dict[bytes, Fingerprint], set[bytes]]:
+    """The fingerprints of the last scan and the paths already named as left out; empty if lost or broken."""
+    if not os.path.exists(path):
+        return {}, set()
+    try:
+        with _connect(path) as connection:
+            found = connection.execute("SELECT path, device, inode, ctime_ns FROM fingerprint")
+            fingerprints = {row[0]: (row[1], row[2], row[3]) for row in found}
+            return fingerprints, {row[0] for row in connection.execute("SELECT path FROM left_out")}
+    except sqlite3.Error:
+        os.unlink(path)  # it only speeds up scanning
+        return {}, set()
+
+
+def write_cache(
+    path: str, before: Mapping[bytes, Fingerprint], now: Mapping[bytes, Fingerprint], left_out: Iterable[bytes]
+) -> None:
+    """Bring the cache from ``before`` (as read) to ``now``. Failing to is no error: the next scan reads more."""
+    changed = [(p, *_signed(f)) for p, f in now.items() if before.get(p) != f]
+    try:
+        with _connect(path, create=True) as connection:
+            connection.executescript(_CACHE)
+            connection.executemany("DELETE FROM fingerprint WHERE path = ?", [(p,) for p in before if p not in now])
+            connection.executemany("INSERT OR REPLACE INTO fingerprint VALUES (?, ?, ?, ?)", changed)
+            connection.execute("DELETE FROM left_out")
+            connection.executemany("INSERT OR IGNORE INTO left_out VALUES (?)", [(p,) for p in left_out])
+    except sqlite3.Error:
+        pass
+
+
+def _signed(fingerprint: Fingerprint) -> tuple[int, int, int]:
+    device, inode, ctime_ns = fingerprint
+    return device, inode - (1 << 64) if inode >= 1 << 63 else inode, ctime_ns
+
+
+def _load(connection: sqlite3.Connection, convert: Any) -> Snapshot:
+    meta = dict(connection.execute("SELECT key, value FROM meta"))
+    _check_schema(meta)
+    select = "SELECT path, kind, repository, node, exclude, one_filesystem, retired FROM watched ORDER BY id"
+    watched = tuple(
+        Watched(path, kind == "single", repository, node, tuple(json.loads(exclude)), bool(one), bool(retired))
+        for path, kind, repository, node, exclude, one, retired in connection.execute(select)
+    )
+    accounts = tuple(
+        Account(name, bool(is_group), number, gid, home, shell, tuple(bytes.fromhex(g) for g in json.loads(groups)))
+        for name, is_group, number, gid, home, shell, groups in connection.execute(
+            "SELECT name, is_group, number, gid, home, shell, groups FROM account ORDER BY id"
+        )
+    )
+    entries = {row[0]: convert(row) for row in connection.execute(f"SELECT {_COLUMNS} FROM entry")}
+    parents = {row[0]: convert(row) for row in connection.execute(f"SELECT {_COLUMNS} FROM parent")}
+    return Snapshot(meta, watched, entries, parents, accounts)
+
+
+def _check_schema(meta: Mapping[str, str]) -> None:
+    if int(meta["readable_from"]) > SCHEMA:
+        raise DamagedError(
+            "This snapshot was written by a newer Pacha.",
+            f"its format is {meta['readable_from']}, this Pacha reads up to {SCHEMA}",
+            f"Install Pacha {meta.get('version', 'of a later version')} or later and run this again.",
+        )
+
+
+def _distrust(connection: sqlite3.Connection) -> None:
+    for pragma in ("trusted_schema=OFF", "cell_size_check=ON", "query_only=ON", "mmap_size=0"):
+        connection.execute(f"PRAGMA {pragma}")
+    found = dict(connection.execute("SELECT name, type FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%'"))
+    wanted = {"meta", "watched", "parent", "entry", "account"}
+    if any(found.get(name) != "table" for name in wanted) or "view" in found.values() or "trigger" in found.values():
+        raise _not_whole("its tables are not Pacha's")
+    result = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if result != "ok":
+        raise _not_whole(result)
+
+
+def _check_whole(snapshot: Snapshot) -> None:
+    """What no single row can say: names used once, entries below watched paths, parents above them."""
+    for watched in snapshot.watched:
+        rows.check_watched(watched)
+    for account in snapshot.accounts:
+        rows.check_account(account)
+    live = snapshot.live
+    if len({watched.repository for watched in snapshot.watched}) < len(snapshot.watched):
+        raise _not_whole("two watched paths share a repository")
+    if any(one is not other and one.holds(other.path) for one in live for other in live):
+        raise _not_whole("two watched paths overlap")
+    above = {path for watched in live for path in parents_of(watched.path)}
+    for path in snapshot.parents:
+        if path not in above:
+            raise _not_whole("a directory above no watched path")
+    for path, entry in snapshot.entries.items():
+        if not any(w.path == path if w.single else w.holds(path) for w in live):
+            raise _not_whole("an entry below no watched path")
+        if entry.path != path:
+            raise _not_whole("an entry that is not itself")
+
+
+def parents_of(path: bytes) -> list[bytes]:
+    """The directories above ``path``, nearest first, without the root."""
+    found = []
+    while (path := os.path.dirname(path)) not in (b"/", b""):
+        found.append(path)
+    return found
+
+
+def _not_whole(why: str) -> DamagedError:
+    return DamagedError(
+        "The fetched pacha.db is damaged.", why, "Nothing was changed. Look at the master with 'hg verify'."
+    )
+
+
+def _write_meta(connection: sqlite3.Connection, meta: Mapping[str, str]) -> None:
+    meta = {"schema": str(SCHEMA), "readable_from": str(READABLE_FROM), **meta}
+    if dict(connection.execute("SELECT key, value FROM meta")) != meta:
+        connection.execute("DELETE FROM meta")
+        connection.executemany("INSERT INTO meta VALUES (?, ?)", sorted(meta.items()))
+
+
+def _write_watched(connection: sqlite3.Connection, watched: Iterable[Watched]) -> dict[str, int]:
+    """Rows by repository, which is given once and never again; returns their ids."""
+    have = {row[0]: row for row in connection.execute("SELECT * FROM watched")}
+    ids = {row[3]: number for number, row in have.items()}
+    for one in watched:
+        ids.setdefault(one.repository, max(ids.values(), default=0) + 1)
+        values = (
+            one.path, "single" if one.single else "dir", one.repository, one.node, json.dumps(one.exclude),
+            int(one.one_filesystem), int(one.retired),
+        )  # fmt: skip
+        row = (ids[one.repository], *values)
+        if have.get(row[0]) != row:
+            connection.execute("INSERT OR REPLACE INTO watched VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+    return ids
+
+
+def _owner_of(watched: Iterable[Watched], ids: Mapping[str, int]) -> Any:
+    live = [(one, ids[one.repository]) for one in watched if not one.retired]
+    return lambda path: next((number for one, number in live if one.holds(path)), 0)
+
+
+def _write_entries(
+    connection: sqlite3.Connection, table: str, entries: Mapping[bytes, Entry], owner: Any
+) -> None:
+    """Update what differs in place, give the places of vanished rows to new ones, then add at the end."""
+    have = {row[2]: row for row in connection.execute(f"SELECT id, watched, {_COLUMNS} FROM {table}")}  # noqa: S608
+    free = sorted((have[path][0] for path in have.keys() - entries.keys()), reverse=True)
+    changed, following = [], max((row[0] for row in have.values()), default=0) + 1
+    connection.executemany(f"DELETE FROM {table} WHERE id = ?", [(number,) for number in free])  # noqa: S608
+    for path in sorted(entries):
+        values = rows.from_entry(entries[path])
+        if path in have:
+            if have[path][2:] != values:
+                changed.append((have[path][0], owner(path), *values))
+            continue
+        if free:
+            number = free.pop()
+        else:
+            number, following = following, following + 1
+        changed.append((number, owner(path), *values))
+    statement = f"INSERT OR REPLACE INTO {table} (id, watched, {_COLUMNS}) VALUES ({_MARKS})"  # noqa: S608
+    connection.executemany(statement, changed)
+
+
+def _write_accounts(connection: sqlite3.Connection, accounts: Iterable[Account]) -> None:
+    wanted = [
+        (row, a.name, int(a.is_group), a.number, a.gid, a.home, a.shell, json.dumps([g.hex() for g in a.groups]))
+        for row, a in enumerate(accounts, 1)
+    ]
+    if connection.execute("SELECT * FROM account ORDER BY id").fetchall() != wanted:
+        connection.execute("DELETE FROM account")
+        connection.executemany("INSERT INTO account VALUES (?, ?, ?, ?, ?, ?, ?, ?)", wanted)

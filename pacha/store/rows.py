@@ -1,0 +1,165 @@
+"""Entries and watched paths as rows of pacha.db, and the checks that a row from elsewhere must pass.
+
+Pure functions: a row is a tuple in the order of COLUMNS. A fetched database decides what root writes, so
+every value of it is checked before use.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pacha.errors import DamagedError
+from pacha.files import names
+from pacha.files.metadata import Entry, Kind
+from pacha.files.owners import Account
+from pacha.store.snapshot import Watched
+
+COLUMNS = (
+    "path", "kind", "mode", "uid", "gid", "owner", "grp", "mtime_ns", "size", "sha256", "target", "link_group",
+    "device", "xattrs", "flags", "stored", "parts",
+)  # fmt: skip
+_NODE = re.compile(r"[0-9a-f]{40}\Z")
+_REPOSITORY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}\Z")
+_XATTR_NAME = re.compile(rb"(user|trusted|security|system)\.[^\0]+\Z", re.DOTALL)
+_MOST_ID = 2**32 - 2  # (uid_t) -1 means "no change" to chown(2)
+
+
+def from_entry(entry: Entry) -> tuple[Any, ...]:
+    """The row of ``entry``."""
+    return (
+        entry.path, entry.kind.value, entry.mode, entry.uid, entry.gid, entry.owner, entry.group, entry.mtime_ns,
+        entry.size, entry.sha256, entry.target, entry.link_group, entry.device, _packed(entry.xattrs), entry.flags,
+        entry.stored, entry.parts,
+    )  # fmt: skip
+
+
+def to_entry(row: Sequence[Any]) -> Entry:
+    """The entry of a row of this host's own database."""
+    path, kind, mode, uid, gid, owner, group, mtime_ns, size, sha256, target, *rest = row
+    link_group, device, xattrs, flags, stored, parts = rest
+    return Entry(
+        path, Kind(kind), mode, uid, gid, owner, group, mtime_ns, size, sha256, target, link_group, device,
+        _unpacked(xattrs), flags, stored, parts,
+    )  # fmt: skip
+
+
+def checked_entry(row: Sequence[Any]) -> Entry:
+    """The entry of a row that came from elsewhere. Raises DamagedError naming what is wrong with it."""
+    values = dict(zip(COLUMNS, row, strict=True))
+    where = f"the row of {_name_of(values['path'])}"
+    _check(values["path"], bytes, where, "path")
+    _demand(is_normal(values["path"]), where, "its path is not absolute and normal")
+    _check_numbers(values, where)
+    _check_bytes(values, where)
+    try:
+        entry = to_entry(row)
+    except (ValueError, TypeError) as error:
+        raise _damaged(where, str(error)) from None
+    _check_sense(entry, where)
+    return entry
+
+
+def check_watched(watched: Watched) -> Watched:
+    """``watched`` as it came from elsewhere, if it makes sense. Raises DamagedError."""
+    where = f"the watched path {_name_of(watched.path)}"
+    _check(watched.path, bytes, where, "path")
+    _demand(is_normal(watched.path), where, "it is not absolute and normal")
+    _check(watched.repository, str, where, "repository")
+    _demand(_REPOSITORY.match(watched.repository) is not None, where, "its repository's name is not allowed")
+    _demand(watched.repository != names.DATABASE, where, "its repository's name is reserved")
+    if watched.node is not None:
+        _check(watched.node, str, where, "node")
+        _demand(_NODE.match(watched.node) is not None, where, "its node is not one")
+    return watched
+
+
+def check_account(account: Account) -> Account:
+    """``account`` as it came from elsewhere, if it makes sense. Raises DamagedError."""
+    where = f"the account {_name_of(account.name)}"
+    for value in (account.name, account.home, account.shell, *account.groups):
+        _check(value, bytes, where, "text")
+        _demand(not re.search(rb"[\0\n:]", value), where, "it has a character that passwd(5) cannot hold")
+    for number in (account.number, account.gid):
+        _check(number, int, where, "number")
+        _demand(0 <= number <= _MOST_ID, where, "its number is out of range")
+    return account
+
+
+def is_normal(path: bytes) -> bool:
+    """Whether ``path`` is absolute, without ``.``, ``..``, empty components, NUL or a final slash."""
+    if path == b"/":
+        return True
+    parts = path.split(b"/")
+    return parts[0] == b"" and len(parts) > 1 and b"\0" not in path and not {b"", b".", b".."} & set(parts[1:])
+
+
+def _check_numbers(values: Mapping[str, Any], where: str) -> None:
+    limits = {"mode": 0o7777, "uid": _MOST_ID, "gid": _MOST_ID, "size": 2**63 - 1, "flags": 2**32 - 1}
+    for name, most in {**limits, "parts": 10**6 - 1}.items():
+        _check(values[name], int, where, name)
+        _demand(0 <= values[name] <= most, where, f"{name} is out of range")
+    _check(values["mtime_ns"], int, where, "mtime_ns")
+    for name in ("link_group", "device"):
+        if values[name] is not None:
+            _check(values[name], int, where, name)
+            _demand(0 <= values[name] < 2**63, where, f"{name} is out of range")
+
+
+def _check_bytes(values: Mapping[str, Any], where: str) -> None:
+    for name in ("owner", "grp", "target", "stored", "sha256"):
+        if values[name] is not None:
+            _check(values[name], bytes, where, name)
+            _demand(name == "sha256" or b"\0" not in values[name], where, f"{name} has a NUL")
+    _check(values["kind"], str, where, "kind")
+    _check(values["xattrs"], str, where, "xattrs")
+
+
+def _check_sense(entry: Entry, where: str) -> None:
+    is_file = entry.kind is Kind.FILE
+    _demand(entry.kind is not Kind.SOCKET, where, "a socket cannot be kept")
+    _demand(not is_file or (entry.sha256 is not None and len(entry.sha256) == 32), where, "a file without sha256")
+    _demand(not is_file or entry.stored is not None, where, "a file without stored name")
+    _demand((entry.kind is Kind.SYMLINK) == bool(entry.target), where, "link target and kind do not agree")
+    _demand((entry.kind in (Kind.CHARACTER, Kind.BLOCK)) == (entry.device is not None), where, "device and kind")
+    _demand(all(_XATTR_NAME.match(name) for name, _ in entry.xattrs), where, "an attribute's name is not one")
+    own = [part for part in entry.path.split(b"/") if names.is_pachas_own(part)]
+    _demand(not own, where, "a name that Pacha keeps for itself")
+    if entry.stored is not None:
+        try:
+            names.original(entry.stored)
+        except ValueError as error:
+            raise _damaged(where, str(error)) from None
+
+
+def _packed(xattrs: tuple[tuple[bytes, bytes], ...]) -> str:
+    return json.dumps([[name.hex(), value.hex()] for name, value in xattrs]) if xattrs else ""
+
+
+def _unpacked(text: str) -> tuple[tuple[bytes, bytes], ...]:
+    if not text:
+        return ()
+    return tuple((bytes.fromhex(name), bytes.fromhex(value)) for name, value in json.loads(text))
+
+
+def _check(value: object, kind: type, where: str, name: str) -> None:
+    _demand(type(value) is kind, where, f"{name} has the wrong type")
+
+
+def _demand(holds: bool, where: str, why: str) -> None:
+    if not holds:
+        raise _damaged(where, why)
+
+
+def _damaged(where: str, why: str) -> DamagedError:
+    return DamagedError(
+        f"The fetched pacha.db does not add up at {where}.",
+        why,
+        "Nothing was changed. Look at the master; an earlier snapshot may be whole.",
+    )
+
+
+def _name_of(path: object) -> str:
+    return names.shown(path[:300]) if isinstance(path, bytes) else "a path that is not one"

@@ -1,0 +1,130 @@
+"""The state folder: where Pacha keeps what it knows on this machine, its lock, and what it remembers.
+
+``PACHA_STATE``, ``/var/lib/pacha`` or ``$XDG_STATE_HOME/pacha``; readable by its owner alone.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pacha.errors import LockedError, PachaError
+
+_POLL_SECONDS = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class StateFolder:
+    """Paths below the state folder; ``path`` is made, 0700, when it is first needed."""
+
+    path: Path
+
+    @property
+    def database(self) -> str:
+        """pacha.db: the last snapshot, and what is watched."""
+        return str(self.path / "pacha.db")
+
+    @property
+    def cache(self) -> str:
+        """What only speeds up scanning; may be removed at any time."""
+        return str(self.path / "cache.db")
+
+    @property
+    def rebuilds(self) -> Path:
+        """The journals of rebuilds."""
+        return self.path / "rebuilds"
+
+    def repository(self, name: str) -> str:
+        """The local repository ``name``."""
+        return str(self.path / "repos" / name)
+
+    def make(self) -> None:
+        """Make the folder. Raises PachaError when it cannot be made or is open to others."""
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            found = os.stat(self.path)
+        except OSError as error:
+            raise PachaError(
+                f"The state folder {self.path} cannot be made.", error.strerror or "", "Set PACHA_STATE to another."
+            ) from None
+        if found.st_uid != os.geteuid():
+            raise PachaError(
+                f"The state folder {self.path} belongs to someone else.",
+                f"it is user {found.st_uid}'s",
+                "Set PACHA_STATE to a folder of your own, or become its owner.",
+            )
+        if found.st_mode & 0o077:
+            os.chmod(self.path, 0o700)
+
+    def remember(self, **values: Any) -> None:
+        """Change what is remembered: JSON values by name, None forgets; written beside and renamed."""
+        self.make()
+        memory = {key: value for key, value in {**self.memory(), **values}.items() if value is not None}
+        beside = self.path / f"memory.{secrets.token_hex(4)}"
+        with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as stream:
+            json.dump(memory, stream, indent=1, sort_keys=True)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(beside, self.path / "memory.json")
+
+    def memory(self) -> dict[str, Any]:
+        """What is remembered, {} at first. Raises PachaError when the file is damaged."""
+        try:
+            text = (self.path / "memory.json").read_text(encoding="ascii")
+            loaded = json.loads(text)
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError) as error:
+            raise PachaError(
+                f"{self.path / 'memory.json'} cannot be read.", str(error), "Move it aside and run this again."
+            ) from None
+        return loaded if isinstance(loaded, dict) else {}
+
+    def machine(self) -> str:
+        """This machine's own id: random, made once, never restored with a tree."""
+        known = self.memory().get("machine")
+        if isinstance(known, str):
+            return known
+        made = secrets.token_hex(8)
+        self.remember(machine=made)
+        return made
+
+    @contextmanager
+    def locked(self, wait_seconds: float = 0) -> Iterator[None]:
+        """Hold the lock; the kernel lets go of it when the process ends, however it ends (flock(2)).
+
+        Raises LockedError after ``wait_seconds``, naming the holder.
+        """
+        self.make()
+        fd = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            _take_lock(fd, time.monotonic() + wait_seconds)
+            os.ftruncate(fd, 0)
+            os.pwrite(fd, f"{os.getpid()} {time.strftime('%Y-%m-%d %H:%M:%S')}\n".encode("ascii"), 0)
+            yield
+        finally:
+            os.close(fd)
+
+
+def _take_lock(fd: int, deadline: float) -> None:
+    while True:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                pid, _, since = os.pread(fd, 100, 0).decode("ascii", "replace").strip().partition(" ")
+                raise LockedError(
+                    "Another run of Pacha is at work.",
+                    f"process {pid or 'unknown'} holds the lock since {since or 'a moment ago'}",
+                    "Wait for it to end, then run this again.",
+                ) from None
+            time.sleep(_POLL_SECONDS)

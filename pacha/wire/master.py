@@ -1,0 +1,308 @@
+"""A master: where hosts' repositories are kept. One interface, two kinds: over SSH, and a local folder.
+
+Over SSH to a plain account nothing is used but ``hg init``, ``hg -R P serve --stdio``, ``scp -r -f``,
+``sha256sum``, ``cat``, ``mkdir``, ``mv``, ``sync -f`` and ``date``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from pacha.errors import PachaError, UnreachableError
+from pacha.files.names import shown
+from pacha.wire import scp
+
+if TYPE_CHECKING:
+    from pacha.wire.ssh import Connection, Result, Stream
+
+CHANGELOG = "db/.hg/store/00changelog.i"
+HEARTBEAT = "last-push"
+#: What of ``.hg/store`` is ever written to disk here; never locks, journals, undo files or caches.
+_STORE_FILES = (b"00changelog.", b"00manifest.")
+_STORE_NAMES = frozenset([b"fncache", b"phaseroots", b"requires"])
+_STORE_FOLDERS = (b"data", b"dh", b"meta")
+_LIMITS = scp.Limits(total_bytes=1 << 40, files=2_000_000, depth=600)
+
+
+class NoRepository(PachaError):
+    """The master has no such repository (yet)."""
+
+
+class NoHost(PachaError):
+    """The master has nothing of that host."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What a first look at the master says: its clock (seconds since the epoch) and how ``db`` stands.
+
+    ``changelog`` is the sha256 (hex) of ``db``'s changelog, None when the host has no ``db`` there.
+    """
+
+    clock: float
+    changelog: str | None
+
+
+class Master(Protocol):
+    """Where repositories are kept. Raises UnreachableError where the line or the account fails."""
+
+    @property
+    def label(self) -> str:
+        """``user@host`` or the folder, for people and for remembering."""
+
+    def probe(self, host: str) -> Probe:
+        """Look at ``host``'s folder."""
+
+    def make_host(self, host: str) -> None:
+        """Make ``host``'s folder where it is missing."""
+
+    def create(self, host: str, name: str) -> None:
+        """Make the repository ``name`` of ``host``; no error when it is there."""
+
+    def serve(self, host: str, name: str) -> AbstractContextManager[str | Stream]:
+        """The repository, to push to and pull from. Raises NoRepository."""
+
+    def fetch(self, host: str, name: str, inbox: int, on_file: Callable[[scp.Received], None]) -> scp.Totals:
+        """Copy the repository's store into the empty folder ``inbox`` (a descriptor). Raises NoHost."""
+
+    def beat(self, host: str, line: bytes, *, durable: bool) -> None:
+        """Replace ``host``'s heartbeat by ``line``; with ``durable`` make what was sent durable first."""
+
+    def close(self) -> None:
+        """Hang up."""
+
+
+class SshMaster:
+    """A master behind an SSH connection."""
+
+    def __init__(
+        self, connection: Connection, hosts_path: bytes, hg_command: Sequence[str], init_config: Sequence[str]
+    ) -> None:
+        self._connection = connection
+        self._hosts_path = hosts_path
+        self._hg = tuple(hg_command)
+        self._init_config = tuple(init_config)
+
+    @property
+    def label(self) -> str:
+        """``user@host``."""
+        return self._connection.endpoint.label
+
+    def probe(self, host: str) -> Probe:
+        """Look at ``host``'s folder: the clock and the changelog at once, each on a channel of its own."""
+        with ThreadPoolExecutor(2) as pool:
+            clock = pool.submit(self._connection.run, ["date", "-u", "+%s.%N"])
+            digest = pool.submit(self._connection.run, ["sha256sum", self._path(host, CHANGELOG)])
+            return Probe(_clock(clock.result()), self._digest(digest.result()))
+
+    def make_host(self, host: str) -> None:
+        """``mkdir -m 700`` where it is missing."""
+        path = self._path(host)
+        result = self._connection.run(["mkdir", "-m", "700", path])
+        if result.status and b"exists" not in result.stderr:
+            raise self._failed(f"{shown(path)} cannot be made on the master.", result, host)
+
+    def create(self, host: str, name: str) -> None:
+        """``hg init`` with an explicit format, so that no configuration over there chooses it."""
+        path = self._path(host, name)
+        result = self._connection.run([*self._hg, "init", *self._init_config, path])
+        if result.status and b"already exists" not in result.stderr:
+            raise self._failed(f"The repository {shown(path)} cannot be made on the master.", result, host)
+
+    @contextmanager
+    def serve(self, host: str, name: str) -> Iterator[Stream]:
+        """``hg serve --stdio`` over a channel; what it complains of explains what went wrong here."""
+        path = self._path(host, name)
+        with self._connection.stream([*self._hg, "-R", path, "serve", "--stdio"]) as stream:
+            try:
+                yield stream
+            except PachaError as error:
+                result = stream.finish()
+                if b"not found" in result.stderr and b"repository" in result.stderr:
+                    raise NoRepository(f"The repository {shown(path)} is not on the master.") from None
+                if result.status == 127 or b"No space left" in result.stderr:
+                    raise self._failed(error.message, result, host) from None
+                raise
+
+    def fetch(self, host: str, name: str, inbox: int, on_file: Callable[[scp.Received], None]) -> scp.Totals:
+        """``scp -r -f`` of the store, with acknowledgements sent ahead."""
+        path = self._path(host, name, ".hg/store")
+        with self._connection.stream(["scp", "-r", "-f", path]) as stream:
+            try:
+                totals = scp.receive(
+                    stream, inbox, top=b"store", accept=is_store_file, limits=_LIMITS, on_file=on_file
+                )
+            except scp.Refused as refused:
+                raise NoHost(f"The master has no {shown(path)}.", refused.why or refused.message) from None
+            except PachaError:
+                result = stream.finish()
+                if result.status == 127:
+                    raise self._failed(f"{shown(path)} cannot be copied.", result, host) from None
+                raise
+            result = stream.finish()
+        if result.status:
+            raise scp.RemoteError(f"{shown(path)} was not copied whole.", _said(result), "Run this again.")
+        return totals
+
+    def beat(self, host: str, line: bytes, *, durable: bool) -> None:
+        """``sync -f``, then ``cat`` beside and ``mv`` over it."""
+        path, folder = self._path(host, HEARTBEAT), self._path(host)
+        beside = path + b".new"
+        what = "The heartbeat cannot be left on the master."
+        if durable:
+            self._must(["sync", "-f", folder], what, host)
+        result = self._connection.write(beside, line)
+        if result.status:
+            raise self._failed(what, result, host)
+        self._must(["mv", "-f", beside, path], what, host)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+    def _path(self, host: str, *below: str) -> bytes:
+        return os.path.join(self._hosts_path, os.fsencode(host), *map(os.fsencode, below))
+
+    def _must(self, argv: Sequence[bytes | str], what: str, host: str) -> None:
+        result = self._connection.run(argv)
+        if result.status:
+            raise self._failed(what, result, host)
+
+    def _digest(self, result: Result) -> str | None:
+        if result.status == 0:
+            return result.stdout.split()[0].lstrip(b"\\").decode("ascii", "replace")
+        if b"No such file" in result.stderr:
+            return None
+        raise self._failed("The host's folder on the master cannot be read.", result, "")
+
+    def _failed(self, what: str, result: Result, host: str) -> PachaError:
+        said = _said(result)
+        if result.status == 127:
+            program = self._hg[0] if " hg" in what or "repository" in what.lower() else "a program"
+            hint = "Install Mercurial there, or name its command in pacha.hg.command."
+            return UnreachableError(f"The master has no {program}.", said, hint)
+        if "Permission denied" in said or "No such file" in said:
+            hint = f"On the master, run: pacha add-host {host} --user {self._connection.endpoint.user}"
+            return UnreachableError(what, said, hint)
+        if "No space left" in said or "quota" in said.lower():
+            return PachaError(what, said, "Make room on the master; the next push sends what is missing.")
+        return PachaError(what, said, "Look at the host's folder on the master.")
+
+
+class LocalMaster:
+    """A folder on this machine: no server, no network. ``create`` makes a repository at a path."""
+
+    def __init__(self, hosts_path: bytes, create: Callable[[str], object]) -> None:
+        self._hosts_path = hosts_path
+        self._create = create
+
+    @property
+    def label(self) -> str:
+        """The folder."""
+        return shown(self._hosts_path)
+
+    def probe(self, host: str) -> Probe:
+        """Look at ``host``'s folder."""
+        try:
+            with open(self._path(host, CHANGELOG), "rb") as stream:
+                return Probe(time.time(), hashlib.sha256(stream.read()).hexdigest())
+        except FileNotFoundError:
+            return Probe(time.time(), None)
+
+    def make_host(self, host: str) -> None:
+        """Make the folder, 0700."""
+        try:
+            os.makedirs(self._path(host), mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise PachaError(
+                f"{shown(self._path(host))} cannot be made.", error.strerror or "", "Look at pacha.hosts.path."
+            ) from None
+
+    def create(self, host: str, name: str) -> None:
+        """Make a repository, in this process."""
+        self._create(os.fsdecode(self._path(host, name)))
+
+    @contextmanager
+    def serve(self, host: str, name: str) -> Iterator[str]:
+        """The path itself."""
+        path = self._path(host, name)
+        if not os.path.isdir(os.path.join(path, b".hg")):
+            raise NoRepository(f"There is no repository {shown(path)}.")
+        yield os.fsdecode(path)
+
+    def fetch(self, host: str, name: str, inbox: int, on_file: Callable[[scp.Received], None]) -> scp.Totals:
+        """Copy the store's files."""
+        top, began, count, size = self._path(host, name, ".hg/store"), time.monotonic(), 0, 0
+        if not os.path.isdir(top):
+            raise NoHost(f"The master has no {shown(top)}.")
+        for folder, folders, files in os.walk(top):
+            relative = folder[len(top) + 1 :]
+            folders[:] = [one for one in folders if is_store_file(os.path.join(relative, one), True)]
+            for one in folders:
+                os.mkdir(os.path.join(relative, one), 0o700, dir_fd=inbox)
+            for one in files:
+                path = os.path.join(relative, one)
+                if is_store_file(path, False):
+                    received = _copy(os.path.join(folder, one), path, inbox)
+                    count, size = count + 1, size + received.size
+                    on_file(received)
+        return scp.Totals(count, size, time.monotonic() - began)
+
+    def beat(self, host: str, line: bytes, *, durable: bool) -> None:
+        """Sync the file system, then write beside and rename."""
+        path = self._path(host, HEARTBEAT)
+        if durable:
+            subprocess.run(["sync", "-f", self._path(host)], check=True)
+        with open(os.open(path + b".new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as stream:
+            stream.write(line)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(path + b".new", path)
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+    def _path(self, host: str, *below: str) -> bytes:
+        return os.path.join(self._hosts_path, os.fsencode(host), *map(os.fsencode, below))
+
+
+def is_store_file(path: bytes, is_directory: bool) -> bool:
+    """Whether ``path`` below a store (bytes, '/' between) is part of the history itself."""
+    top, _, below = path.partition(b"/")
+    if is_directory or below:
+        return top in _STORE_FOLDERS
+    return top in _STORE_NAMES or top.startswith(_STORE_FILES)
+
+
+def _copy(source: bytes, path: bytes, inbox: int) -> scp.Received:
+    began = time.monotonic()
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    with open(source, "rb") as whence, open(os.open(path, flags, 0o600, dir_fd=inbox), "wb") as where:
+        shutil.copyfileobj(whence, where, 1 << 20)
+        return scp.Received(path, where.tell(), time.monotonic() - began)
+
+
+def _clock(result: Result) -> float:
+    try:
+        return float(result.stdout)
+    except ValueError:
+        raise UnreachableError(
+            "The master does not answer as one.",
+            _said(result) or "its account gives no shell",
+            "Log in by hand with ssh and run 'date' to see what it says.",
+        ) from None
+
+
+def _said(result: Result) -> str:
+    text = result.stderr.decode("utf-8", "replace").strip().splitlines()
+    line = "".join(c if c.isprintable() else "?" for c in text[-1][:300]) if text else ""
+    return line or f"it ended with exit status {result.status}"

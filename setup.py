@@ -1,0 +1,58 @@
+"""Pacha's metadata. The settings of the tools are in pyproject.toml."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).resolve().parent
+
+
+def version() -> str:
+    """Return the version that pacha/__init__.py states, without importing it."""
+    found = re.search(
+        r'^__version__ = "([^"]+)"$', (HERE / "pacha" / "__init__.py").read_text("utf-8"), re.MULTILINE
+    )
+    if found is None:
+        raise RuntimeError("pacha/__init__.py states no __version__")
+    return found.group(1)
+
+
+setup(
+    name="pacha",
+    version=version(),
+    description="Keeps the folders that matter on a host under version on a master, and rebuilds the host",
+    long_description=(HERE / "README.rst").read_text("utf-8"),
+    long_description_content_type="text/x-rst",
+    license="GPL-2.0-or-later",
+    python_requires=">=3.10",
+    packages=find_packages(include=["pacha", "pacha.*"]),
+    entry_points={"console_scripts": ["pacha = pacha.cli:main"]},
+    install_requires=["click>=8.1", "paramiko>=5", "mercurial>=7.2,<8"],
+    extras_require={
+        "test": [
+            "hypothesis>=6",
+            "mypy>=1.13",
+            "pytest>=8",
+            "pytest-timeout>=2.3",
+            "ruff>=0.17,<0.18",  # its formatting changes between minor versions
+            "types-paramiko>=4",
+        ],
+        "docs": ["sphinx>=7"],
+    },
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Environment :: Console",
+        "Intended Audience :: System Administrators",
+        "Operating System :: POSIX :: Linux",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3.10",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Topic :: System :: Archiving :: Backup",
+        "Topic :: System :: Recovery Tools",
+    ],
+)

@@ -1,0 +1,118 @@
+"""What every test stands on: a home of its own, and a guard before the real one."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.sshd import sshd  # noqa: F401  (a fixture)
+
+
+def _homes() -> set[str]:
+    """Return the home folders that the machine's own user may have."""
+    homes = {os.path.expanduser("~")}
+    try:
+        homes.add(pwd.getpwuid(os.getuid()).pw_dir)
+    except KeyError:
+        pass  # a user without an account, as in some containers
+    return homes
+
+
+NEVER_READ = tuple(os.path.join(home, name) for home in _homes() for name in (".ssh", ".hgrc"))
+NEVER_WRITTEN = ("/etc", "/var/lib/pacha", *NEVER_READ)
+WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
+
+#: Audit events that change a path (Python Library Reference, "Audit events table"), and where in their
+#: arguments each path stands and the descriptor of the folder that it is relative to (None: never one).
+CHANGES: dict[str, tuple[tuple[int, int | None], ...]] = {
+    "os.chmod": ((0, 2),),
+    "os.chown": ((0, 3),),
+    "os.link": ((1, 3),),
+    "os.mkdir": ((0, 2),),
+    "os.remove": ((0, 1),),
+    "os.rename": ((0, 2), (1, 3)),
+    "os.removexattr": ((0, None),),
+    "os.rmdir": ((0, 1),),
+    "os.setxattr": ((0, None),),
+    "os.symlink": ((1, 2),),
+    "os.truncate": ((0, None),),
+    "os.utime": ((0, 3),),
+    "sqlite3.connect": ((0, None),),
+}
+
+
+class RealFileError(BaseException):
+    """A test came near the machine's own files. Not an Exception, so that nothing swallows it."""
+
+
+def _of_descriptor(number: int) -> str:
+    try:
+        return os.readlink(f"/proc/self/fd/{number}")
+    except OSError:
+        return ""
+
+
+def _below(path: object, folder: object, roots: tuple[str, ...]) -> str | None:
+    """Return ``path`` (or the path of that descriptor) made absolute, if it is one of ``roots`` or below."""
+    if isinstance(path, int):
+        absolute = _of_descriptor(path)
+    elif isinstance(path, (str, bytes, os.PathLike)):
+        base = _of_descriptor(folder) if isinstance(folder, int) and folder >= 0 else ""
+        absolute = os.path.abspath(os.path.join(base, os.fsdecode(path)))
+    else:
+        return None
+    return absolute if any(absolute == root or absolute.startswith(root + "/") for root in roots) else None
+
+
+def _watch(event: str, arguments: tuple[object, ...]) -> None:
+    touched = None
+    if event == "open":
+        flags = arguments[2]
+        writes = isinstance(flags, int) and flags & WRITING
+        touched = _below(arguments[0], None, NEVER_WRITTEN if writes else NEVER_READ)
+    elif event in CHANGES:
+        for place, base in CHANGES[event]:
+            folder = arguments[base] if base is not None and base < len(arguments) else None
+            touched = touched or _below(arguments[place], folder, NEVER_WRITTEN)
+    if touched:
+        raise RealFileError(f"a test is not to touch the machine's own {touched} ({event})")
+
+
+sys.addaudithook(_watch)
+
+
+@pytest.fixture(autouse=True)
+def isolated(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Give the test a home of its own, and all that Pacha, Mercurial or ssh look for in the environment."""
+    base = tmp_path_factory.mktemp("home")
+    for name in ("config", "state", "cache", "data", "tmp", "gnupg", "run"):
+        (base / name).mkdir(mode=0o700)
+    monkeypatch.setenv("HOME", str(base))
+    for variable in ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME"):
+        monkeypatch.setenv(variable, str(base / variable.split("_")[1].lower()))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(base / "run"))
+    monkeypatch.setenv("PACHA_STATE", str(base / "state" / "pacha"))
+    monkeypatch.setenv("TMPDIR", str(base / "tmp"))
+    monkeypatch.setenv("GNUPGHOME", str(base / "gnupg"))
+    monkeypatch.setenv("HGRCPATH", "")
+    for variable in ("PACHA_CONFIG", "SSH_AUTH_SOCK", "SSH_AGENT_PID", "HGUSER", "HGPLAIN", "EMAIL"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr("tempfile.tempdir", None)
+    before = os.umask(0o022)
+    yield base
+    os.umask(before)
+
+
+@pytest.fixture
+def as_root() -> None:
+    """Skip the test, visibly, unless it runs as root; with CI set, where nothing may be skipped, fail it."""
+    if os.geteuid() == 0:
+        return
+    if os.environ.get("CI"):
+        pytest.fail("this test needs root, and CI is set")
+    pytest.skip("needs root")

@@ -1,0 +1,414 @@
+"""The configuration file: what is read, what is refused, and where it is looked for."""
+
+from __future__ import annotations
+
+import os
+import textwrap
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pacha.config import Config, ConfigFaults, find, load, parse, state_folder
+from pacha.errors import ConfigError, ExitCode
+from pacha.settings import KEYS
+
+SEED = """\
+[DEFAULT]
+
+###################################
+# Pacha Server Configuration
+###################################
+
+pacha.frequency = 12
+
+# Pacha master server 
+pacha.host = master.example.com
+
+pacha.ssh.user = bar_user
+
+pacha.hosts.path = /pacha/hosts
+"""  # noqa: W291
+
+
+def one(line: str) -> Config:
+    return parse(f"[DEFAULT]\n{line}\n")
+
+
+def faults(text: str) -> list[str]:
+    with pytest.raises(ConfigFaults) as caught:
+        parse(text)
+    assert caught.value.exit_code == ExitCode.CONFIG
+    for part in (caught.value.message, caught.value.why, caught.value.hint):
+        assert part and part.isprintable()
+    assert all(str(fault) in caught.value.why for fault in caught.value.faults)
+    return [str(fault) for fault in caught.value.faults]
+
+
+def fault(line: str) -> str:
+    (only,) = faults(f"[DEFAULT]\n{line}\n")
+    return only
+
+
+@pytest.mark.parametrize("text", [SEED, textwrap.indent(SEED, "    "), SEED.replace("\n", "\r\n")])
+def test_the_manual_s_thirteen_lines(text: str) -> None:
+    config = parse(text)
+    assert config.hosts == config.masters() == ("master.example.com",)
+    assert config.ssh_user == "bar_user"
+    assert config.hosts_path == b"/pacha/hosts"
+    assert config.frequency == 12.0
+    assert config.warnings == ()
+
+
+def test_every_field_but_the_last_three_has_its_key() -> None:
+    assert [field.name for field in fields(Config)] == [key.field for key in KEYS] + [
+        "path",
+        "warnings",
+        "given",
+    ]
+
+
+def test_an_empty_file_is_all_defaults() -> None:
+    config = parse("")
+    assert config == parse("[DEFAULT]\n")
+    assert (config.hosts, config.ssh_user, config.ssh_port, config.ssh_key) == ((), None, None, None)
+    assert (config.frequency, config.hosts_path, config.hg_command) == (12.0, b"/pacha/hosts", ("hg",))
+    assert (config.one_filesystem, config.hooks, config.ping, config.exclude) == (False, False, None, ())
+
+
+def test_a_key_left_empty_is_not_set() -> None:
+    assert parse("[DEFAULT]\n" + "".join(f"{key.name} =\n" for key in KEYS)) == parse("")
+
+
+def test_without_a_master_a_host_is_told_what_to_write() -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse("").masters()
+    assert "pacha.host" in caught.value.message and "pacha.host =" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("line", "field", "value"),
+    [
+        ("pacha.host = a.example, b,c_d", "hosts", ("a.example", "b", "c_d")),
+        ("pacha.host: local", "hosts", ("local",)),
+        ("pacha.host = 10.0.0.1, [::1], FE80::1%eth0", "hosts", ("10.0.0.1", "::1", "fe80::1%eth0")),
+        ("PACHA.Host = Bar", "hosts", ("Bar",)),
+        ("pacha.ssh.port = 2222", "ssh_port", 2222),
+        ("pacha.ssh.port = 22", "ssh_port", 22),
+        ("pacha.ssh.user = first.last@corp", "ssh_user", "first.last@corp"),
+        ("pacha.ssh.key = /root/my key", "ssh_key", "/root/my key"),
+        ("pacha.hosts.path = //srv/./pacha/", "hosts_path", b"/srv/pacha"),
+        ("pacha.hosts.path = /", "hosts_path", b"/"),
+        ("pacha.hosts.path = /100%/%(x)s", "hosts_path", b"/100%/%(x)s"),
+        ("pacha.hosts.path = /s\u00fcd", "hosts_path", "/s\u00fcd".encode()),
+        ("pacha.frequency = 0.5", "frequency", 0.5),
+        ("pacha.hostname = web-1.example_x", "hostname", "web-1.example_x"),
+        ("pacha.exclude = *.swp 'a b' /c\\*d [!e]", "exclude", ("*.swp", "a b", "/c\\*d", "[!e]")),
+        ("pacha.exclude =\n  *.pyc\n  # why\n\n  ; and\n  \"it's\"\n", "exclude", ("*.pyc", "it's")),
+        ("pacha.rebuild.keep = /etc/fstab\n /b/c", "rebuild_keep", ("/etc/fstab", "/b/c")),
+        ("pacha.hooks = Yes", "hooks", True),
+        ("pacha.one.filesystem = on", "one_filesystem", True),
+        ("pacha.one.filesystem = 0", "one_filesystem", False),
+        ("pacha.hg.command = nice '/opt/my hg/bin/hg' -v", "hg_command", ("nice", "/opt/my hg/bin/hg", "-v")),
+        ("pacha.ping = https://u@hc.example:8443/a?b=%20c#d", "ping", "https://u@hc.example:8443/a?b=%20c#d"),
+    ],
+)  # fmt: skip
+def test_what_a_value_becomes(line: str, field: str, value: object) -> None:
+    assert getattr(one(line), field) == value
+
+
+def test_a_tilde_is_the_home_folder() -> None:
+    assert one("pacha.ssh.key = ~/.ssh/pacha").ssh_key == os.path.join(os.environ["HOME"], ".ssh/pacha")
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("pacha.host = -oProxyCommand=x", "is not a host name"),
+        ("pacha.host = a;b", "is not a host name"),
+        ("pacha.host = $(id)", "is not a host name"),
+        ("pacha.host = ../x", "is not a host name"),
+        ("pacha.host = bar@master", "pacha.ssh.user"),
+        ("pacha.host = master:2222", "pacha.ssh.port"),
+        ("pacha.host = a,,b", "'' is not a host name"),
+        ("pacha.host = a, a", "twice"),
+        ("pacha.host = local, a", "standalone"),
+        ("pacha.host = _x", "is not a host name"),
+        ("pacha.host = 1:2", "is not a host name"),
+        ("pacha.host = fe80::1%e;x", "is not a host name"),
+        ("pacha.host = " + "a" * 256, "is not a host name"),
+        ("pacha.host = m\u00fcnchen", "is not a host name"),
+        ("pacha.ssh.user = -x", "is not a user name"),
+        ("pacha.ssh.user = a b", "is not a user name"),
+        ("pacha.ssh.user = bar # the host", "comment"),
+        ("pacha.ssh.port = 0", "is not a port"),
+        ("pacha.ssh.port = 65536", "is not a port"),
+        ("pacha.ssh.port = \u0663", "is not a port"),
+        ("pacha.ssh.port = ssh", "is not a port"),
+        ("pacha.ssh.key = id_ed25519", "is not an absolute path"),
+        ("pacha.hosts.path = pacha/hosts", "is not an absolute path"),
+        ("pacha.hosts.path = /pacha/../etc", "is not an absolute path"),
+        ("pacha.frequency = 0", "hours"),
+        ("pacha.frequency = 0.0000001", "hours"),
+        ("pacha.frequency = -1", "hours"),
+        ("pacha.frequency = inf", "hours"),
+        ("pacha.frequency = 1e3", "hours"),
+        ("pacha.frequency = 12h", "hours"),
+        ("pacha.frequency = 12 ; hours", "comment"),
+        ("pacha.hostname = .hooks", "is not a host name"),
+        ("pacha.hostname = a/b", "is not a host name"),
+        ("pacha.hostname = " + "a" * 256, "is not a host name"),
+        ("pacha.exclude = *.a, *.b", "not by commas"),
+        ("pacha.exclude = it's", "quote"),
+        ("pacha.exclude = *.a\n  *.b # old", "comment"),
+        ("pacha.exclude = *.a\n  pacha.host = x", "indented"),
+        ("pacha.ssh.user = a\n  b", "several lines"),
+        ("pacha.ssh.user = a\n\n  pacha.host = x", "indented"),
+        ("pacha.hooks = maybe", "neither yes nor no"),
+        ("pacha.hg.command = 'hg", "is not a command"),
+        ("pacha.hg.command = ''", "is empty"),
+        ("pacha.ping = ftp://a", "URL"),
+        ("pacha.ping = https://", "URL"),
+        ("pacha.ping = https://a:99999/", "URL"),
+        ("pacha.ping = https://a b", "URL"),
+        ("pacha.ssh.key = /a\x1b[2Jb", "control character"),
+        ("pacha.ssh.key = /a\rb", "control character"),
+        ("pacha.ssh.key = /a\x00b", "control character"),
+    ],
+)
+def test_what_is_refused(line: str, reason: str) -> None:
+    found = fault(line)
+    assert found.startswith(line.split(" =")[0] + ": ")
+    assert reason in found
+
+
+@pytest.mark.parametrize(
+    ("line", "nearest"),
+    [
+        ("pacha.hosst = a", "pacha.host"),
+        ("pacha.hosts = a", "pacha.host"),
+        ("pacha.hostpath = /a", "pacha.hosts.path"),
+        ("pacha.excludes = a", "pacha.exclude"),
+        ("host = a", "pacha.host"),
+        ("ssh.user = a", "pacha.ssh.user"),
+        ("pacha.logs = a", "pacha."),
+        ("z = a", "pacha."),
+    ],
+)
+def test_an_unknown_key_names_the_nearest(line: str, nearest: str) -> None:
+    assert f"no such key; the nearest is {nearest}" in fault(line)
+
+
+@pytest.mark.parametrize("key", ["pacha.master", "pacha.log.path", "pacha.log.level", "pacha.hg.autocorrect"])
+def test_a_key_of_the_original_is_a_warning(key: str) -> None:
+    config = one(f"{key} = True\npacha.host = m")
+    assert config.hosts == ("m",)
+    (warning,) = config.warnings
+    assert key in warning
+
+
+def test_all_faults_are_told_at_once() -> None:
+    found = faults(
+        "[DEFAULT]\npacha.hosst = a\npacha.frequency = x\npacha.hooks = yes\npacha.hooks = no\n"
+        "pacha.ssh.port = y\npacha.host = a\npacha.host = b\npacha.host = c\n[other]\na = b\n[other]\n"
+    )
+    keys = sorted(text.split(": ")[0] for text in found)
+    assert keys == [
+        "pacha.frequency", "pacha.hooks", "pacha.hosst", "pacha.host", "pacha.host", "pacha.ssh.port",
+        "section [other]",
+    ]  # fmt: skip
+
+
+def test_a_key_that_stands_twice_is_a_fault_with_its_line() -> None:
+    assert (
+        fault("pacha.host = a\nPacha.Host = a") == "pacha.host: stands there twice, the second time in line 3"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("pacha.host = a\n", "line 1 stands before the line [DEFAULT]"),
+        ("[default]\npacha.host = a\n", "section [default]"),
+        ("[DEFAULT]\npacha.host\n", "line 2 has no key"),
+        ("[DEFAULT]\npacha.host = a\n[x\x1b]\n", "section [x\\x1b]"),
+    ],
+)
+def test_grammar_faults(text: str, reason: str) -> None:
+    (found,) = faults(text)
+    assert reason in found
+
+
+@given(st.text(max_size=200))
+def test_any_text_is_read_or_refused_with_printable_reasons(text: str) -> None:
+    try:
+        parse("[DEFAULT]\n" + text)
+    except ConfigFaults as error:
+        assert error.why and error.why.isprintable()
+
+
+@given(st.sampled_from(KEYS), st.text(max_size=60))
+def test_any_value_is_read_or_refused_with_printable_reasons(key: object, value: str) -> None:
+    try:
+        config = parse(f"[DEFAULT]\n{key.name} = {value}")  # type: ignore[attr-defined]
+    except ConfigFaults as error:
+        assert error.why and error.why.isprintable()
+    else:
+        assert all(text.isprintable() for _, text, _ in config.values())
+
+
+def test_values_say_where_each_comes_from() -> None:
+    values = one("pacha.exclude =\n  *.a\n  *.b\npacha.host = m").values()
+    assert [name for name, _, _ in values] == [key.name for key in KEYS]
+    assert ("pacha.exclude", "*.a *.b", "file") in values
+    assert ("pacha.host", "m", "file") in values
+    assert ("pacha.ssh.port", "22", "default") in values
+
+
+# -- the file itself
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "pacha.conf"
+    path.write_text(SEED, "utf-8")
+    return path
+
+
+def test_load_remembers_the_path(file: Path) -> None:
+    assert load(file) == parse(SEED, file)
+    assert load(file).path == file
+
+
+def test_a_byte_order_mark_does_no_harm(file: Path) -> None:
+    file.write_bytes(b"\xef\xbb\xbf" + SEED.encode())
+    assert load(file).hosts == ("master.example.com",)
+
+
+def test_faults_name_the_file(file: Path) -> None:
+    file.write_text("[DEFAULT]\npacha.frequency = often\n")
+    with pytest.raises(ConfigFaults) as caught:
+        load(file)
+    assert str(file) in caught.value.message
+    assert caught.value.why == "pacha.frequency: 'often' is not a number of hours above 0"
+
+
+def test_what_is_no_file_of_text_is_refused(file: Path, tmp_path: Path) -> None:
+    fifo, large, bytes_ = tmp_path / "fifo", tmp_path / "large", tmp_path / "bytes"
+    os.mkfifo(fifo)
+    large.write_bytes(b"#" * (1 << 20) + b"\n")
+    bytes_.write_bytes(b"[DEFAULT]\npacha.host = \xff\n")
+    for path, reason in [
+        (tmp_path, "Is a directory"),
+        (fifo, "a special file"),
+        (large, "larger than"),
+        (bytes_, "byte 24 is not UTF-8"),
+        (tmp_path / "none", "No such file"),
+        (file / "below", "Not a directory"),
+    ]:
+        with pytest.raises(ConfigError, match=str(path)) as caught:
+            load(path)
+        assert reason in caught.value.why
+
+
+def test_root_refuses_a_file_that_others_may_write(as_root: None, file: Path) -> None:
+    for owner, group, mode, good in [
+        (0, 0, 0o644, True),
+        (0, 0, 0o664, True),  # root's own group
+        (0, 65534, 0o664, False),
+        (0, 0, 0o646, False),
+        (65534, 0, 0o644, False),
+    ]:
+        os.chown(file, owner, group)
+        file.chmod(mode)
+        if good:
+            load(file)
+            continue
+        with pytest.raises(ConfigError, match="not to be trusted") as caught:
+            load(file)
+        assert str(file) in caught.value.why and "chmod go-w" in caught.value.hint
+
+
+def test_root_refuses_a_file_that_others_may_swap(as_root: None, file: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    os.chown(folder, 65534, 65534)
+    (folder / "link").symlink_to(file)
+    inside = folder / "pacha.conf"
+    inside.write_text(SEED)
+    behind = tmp_path / "behind"
+    behind.symlink_to(inside)
+    for path in (folder / "link", inside, behind):
+        with pytest.raises(ConfigError, match="not to be trusted") as caught:
+            load(path)
+        assert str(folder) in caught.value.why
+    folder.chmod(0o1777)
+    with pytest.raises(ConfigError, match="not to be trusted"):
+        load(inside)  # sticky does not help against the folder's own owner
+    os.chown(folder, 0, 0)
+    load(inside)
+
+
+# -- where it is looked for
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> dict[str, Path]:
+    names = (
+        "explicit",
+        "environ",
+        "recorded",
+        "system",
+        "xdg/pacha/pacha.conf",
+        "home/.config/pacha/pacha.conf",
+    )
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("")
+    return {name.split("/")[0]: tmp_path / name for name in names}
+
+
+def test_the_order(places: dict[str, Path], tmp_path: Path) -> None:
+    base = {"HOME": str(tmp_path / "home"), "XDG_CONFIG_HOME": str(tmp_path / "xdg")}
+    environ = {**base, "PACHA_CONFIG": str(places["environ"])}
+    explicit, recorded, system = str(places["explicit"]), str(places["recorded"]), places["system"]
+    assert find(explicit, environ, recorded, True, system) == places["explicit"]
+    assert find(None, environ, recorded, True, system) == places["environ"]
+    assert find(None, {**base, "PACHA_CONFIG": ""}, recorded, True, system) == places["recorded"]
+    assert find(None, base, None, True, system) == system
+    assert find(None, base, None, False, system) == places["xdg"]
+    assert find(None, {"HOME": base["HOME"]}, None, False, system) == places["home"]
+    assert find(None, {**base, "XDG_CONFIG_HOME": "xdg"}, None, False, system) == places["home"]
+    for path in ("system", "xdg"):
+        places[path].unlink()
+    assert find(None, base, None, True, system) is None
+    assert find(None, base, None, False, system) is None
+
+
+def test_a_path_that_was_named_is_never_passed_over(places: dict[str, Path], tmp_path: Path) -> None:
+    none = str(tmp_path / "none")
+    for explicit, environ, recorded in [
+        (none, {}, None),
+        ("", {}, None),
+        (None, {"PACHA_CONFIG": none}, str(places["recorded"])),
+        (None, {}, none),
+    ]:
+        with pytest.raises(ConfigError, match="no such configuration file") as caught:
+            find(explicit, environ, recorded, True, places["system"])
+        assert caught.value.exit_code == ExitCode.CONFIG
+
+
+def test_a_relative_path_is_made_absolute(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(file.parent)
+    assert find("pacha.conf", {}, None, False) == file
+
+
+def test_the_state_folder() -> None:
+    home = {"HOME": "/home/a"}
+    assert state_folder({**home, "PACHA_STATE": "/x/y"}, True) == Path("/x/y")
+    assert state_folder(home, True) == Path("/var/lib/pacha")
+    assert state_folder(home, False) == Path("/home/a/.local/state/pacha")
+    assert state_folder({**home, "XDG_STATE_HOME": "/s"}, False) == Path("/s/pacha")
+    assert state_folder({**home, "XDG_STATE_HOME": "s"}, False) == Path("/home/a/.local/state/pacha")

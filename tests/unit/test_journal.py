@@ -1,0 +1,132 @@
+"""The journal: records survive any bytes and a torn end, and tell which rebuilds are unfinished."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pacha.errors import PachaError
+from pacha.restore.journal import (
+    Altered,
+    Begun,
+    Displaced,
+    Journal,
+    Keeping,
+    Made,
+    Record,
+    Root,
+    Touched,
+    decode,
+    encode,
+    history,
+    unfinished,
+)
+
+paths = st.binary(min_size=1, max_size=40)
+inodes = st.tuples(st.integers(0, 2**64), st.integers(0, 2**64))
+xattrs = st.lists(st.tuples(st.binary(), st.binary())).map(tuple)
+numbers = st.integers(-(2**63), 2**63)
+records = st.one_of(
+    st.builds(Root, paths),
+    st.builds(Made, paths, st.none() | paths, st.sampled_from("fdlpcb"), numbers, numbers, st.booleans()),
+    st.builds(Displaced, paths, st.none() | paths, paths, inodes),
+    st.builds(Altered, paths, inodes, numbers, numbers, numbers, numbers, xattrs),
+    st.builds(Touched, paths, numbers),
+    st.builds(Keeping, paths),
+    st.builds(Begun, st.text(), numbers, st.text(), st.lists(st.text()).map(tuple)),
+)
+
+
+@given(records)
+def test_every_record_comes_back_from_its_line(record: Record) -> None:
+    line = encode(record)
+    assert line.isascii() and line.count("\n") == 1 and line.endswith("\n")
+    assert decode(line.encode()) == record
+
+
+@given(st.binary())
+def test_any_other_line_is_no_record(line: bytes) -> None:
+    decode(line)  # raises nothing
+
+
+@pytest.mark.parametrize(
+    "line", [b"", b"null\n", b"{}\n", b'["later",1]\n', b'["made"]\n', b'["touched",1,2]\n', b'[["a"]]\n']
+)
+def test_lines_that_make_no_sense_are_passed_over(line: bytes) -> None:
+    assert decode(line) is None
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> bytes:
+    return os.fsencode(tmp_path / "state")
+
+
+def reopened(journal: Journal) -> list[Record]:
+    again = Journal(journal.folder)
+    again.close()
+    return again.records
+
+
+def test_a_journal_is_private_whatever_the_umask(state: bytes) -> None:
+    mask = os.umask(0)
+    try:
+        journal = Journal.begin(state)
+    finally:
+        os.umask(mask)
+    for path, mode in ((journal.folder, 0o700), (os.path.dirname(journal.folder), 0o700)):
+        assert stat.S_IMODE(os.stat(path).st_mode) == mode
+    assert stat.S_IMODE(os.stat(journal.folder + b"/journal").st_mode) == 0o600
+
+
+def test_only_what_was_synced_is_there_after_a_crash(state: bytes) -> None:
+    journal = Journal.begin(state, "bar")
+    journal.write(Root(b"/a"))
+    journal.sync()
+    journal.write(Root(b"/b"))
+    assert reopened(journal) == [journal.begun, Root(b"/a")]
+
+
+@pytest.mark.parametrize("cut", [1, 5, 12])
+def test_a_torn_last_line_is_no_record_and_what_follows_is_read(state: bytes, cut: int) -> None:
+    journal = Journal.begin(state)
+    journal.write(Root(b"/whole"), Root(b"/torn-off"))
+    journal.sync()
+    path = Path(os.fsdecode(journal.folder + b"/journal"))
+    path.write_bytes(path.read_bytes()[:-cut])
+    again = Journal(journal.folder)
+    assert again.records == [journal.begun, Root(b"/whole")]
+    again.mark("undone")
+    assert Journal(journal.folder).closed
+
+
+def test_a_killed_rebuild_is_unfinished_until_carried_through(state: bytes) -> None:
+    killed = Journal.begin(state)
+    stopped = Journal.begin(state)
+    stopped.mark("stopped")
+    second = Journal.begin(state)
+    assert second.begun is not None and second.begun.continues == (killed.id,)
+    assert [journal.id for journal in unfinished(state)] == [killed.id, second.id]
+    second.mark("finished")
+    assert unfinished(state) == []
+    third = Journal.begin(state)
+    assert third.begun is not None and third.begun.continues == ()
+    assert [journal.id for journal in history(state)] == [killed.id, stopped.id, second.id, third.id]
+
+
+def test_a_kill_before_the_first_record_leaves_nothing_to_do(state: bytes) -> None:
+    journal = Journal.begin(state)
+    Path(os.fsdecode(journal.folder + b"/journal")).write_bytes(b'["beg')
+    os.mkdir(os.path.dirname(journal.folder) + b"/empty")
+    assert unfinished(state) == [] and history(state) == []
+
+
+def test_a_state_folder_that_cannot_be_written_is_a_plain_error(tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_bytes(b"")
+    with pytest.raises(PachaError, match="journal"):
+        Journal.begin(os.fsencode(blocked))

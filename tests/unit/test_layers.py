@@ -1,0 +1,295 @@
+"""The folders of pacha/ show the way that data goes: what may import what, and what may stand nowhere."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[2] / "pacha"
+
+#: Each row may import from the rows above it and, except for parts of one row, from itself.
+ROWS: tuple[frozenset[str], ...] = (
+    frozenset({"__init__"}),
+    frozenset({"errors"}),
+    frozenset({"settings"}),
+    frozenset({"config"}),
+    frozenset({"files"}),
+    frozenset({"store", "wire"}),
+    frozenset({"restore"}),
+    frozenset({"actions"}),
+    frozenset({"meter"}),
+    frozenset({"cli"}),
+    frozenset({"__main__"}),
+)
+
+#: Packages from outside that only the modules named may import; no others are allowed at all.
+OWNERS: dict[str, frozenset[str]] = {
+    "paramiko": frozenset({"wire.ssh"}),
+    "mercurial": frozenset({"store.hg"}),
+    "sqlite3": frozenset({"store.database"}),
+    "click": frozenset({"cli", "meter"}),
+}
+KNOWN = frozenset().union(*ROWS)
+VAGUE_NAMES = {"utils", "util", "helpers", "helper", "common", "misc"}
+FORBIDDEN_NAMES = {"AutoAddPolicy", "WarningPolicy"}
+FORBIDDEN_CALLS = {
+    "os.system",
+    "os.popen",
+    "subprocess.getoutput",
+    "subprocess.getstatusoutput",
+    "tempfile.mktemp",
+}
+
+MODULES = {
+    ".".join(path.relative_to(PACKAGE).with_suffix("").parts): path for path in sorted(PACKAGE.rglob("*.py"))
+}
+
+
+def part(module: str) -> str:
+    """Return the row entry that a dotted module name (relative to pacha) belongs to."""
+    return module.split(".")[0]
+
+
+def row(name: str) -> int:
+    for number, members in enumerate(ROWS):
+        if name in members:
+            return number
+    raise AssertionError(f"pacha.{name} stands in no row of the table")
+
+
+def imports(module: str, tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Yield (line, absolute dotted name) of every import, wherever it stands in the module."""
+    package = ["pacha", *module.split(".")[:-1]]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            stem = ".".join([*base, *filter(None, [node.module])])
+            yield from ((node.lineno, f"{stem}.{alias.name}") for alias in node.names)
+
+
+def inside(name: str) -> str | None:
+    """Return the part of pacha that an imported ``name`` belongs to, or None if it is not of pacha."""
+    first, _, rest = name.partition(".")
+    second = rest.split(".")[0]
+    if first != "pacha":
+        return None
+    return second if second in KNOWN else "__init__"
+
+
+def dotted(node: ast.expr) -> str:
+    """Return ``a.b.c`` for an attribute or a name, else an empty string."""
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute):
+        stem = dotted(node.value)
+        return f"{stem}.{node.attr}" if stem else ""
+    return ""
+
+
+def wrong_way(module: str, tree: ast.AST) -> list[str]:
+    found = []
+    for line, name in imports(module, tree):
+        target = inside(name)
+        own = part(module)
+        if target is None or target == own:
+            continue
+        if row(target) >= row(own):
+            found.append(f"{module}:{line} imports {name}")
+    return found
+
+
+def foreign(module: str, tree: ast.AST) -> list[str]:
+    found = []
+    for line, name in imports(module, tree):
+        top = name.split(".")[0]
+        if top == "pacha" or (top in sys.stdlib_module_names and top not in OWNERS):
+            continue
+        if module not in OWNERS.get(top, frozenset()):
+            found.append(f"{module}:{line} imports {name}")
+    return found
+
+
+def dangerous(module: str, tree: ast.AST) -> list[str]:
+    found = []
+    for node in ast.walk(tree):
+        name = dotted(node) if isinstance(node, (ast.Name, ast.Attribute)) else ""
+        if name.split(".")[-1] in FORBIDDEN_NAMES or name in FORBIDDEN_CALLS:
+            found.append(f"{module}:{node.lineno} has {name}")  # type: ignore[attr-defined]
+        if isinstance(node, ast.keyword) and node.arg == "shell" and ast.unparse(node.value) != "False":
+            found.append(f"{module}:{node.value.lineno} has shell=")
+        if isinstance(node, ast.ImportFrom):
+            names = {alias.name for alias in node.names}
+            bad = names & (FORBIDDEN_NAMES | {"system", "popen", "getoutput", "getstatusoutput", "mktemp"})
+            found += [f"{module}:{node.lineno} imports {name}" for name in sorted(bad)]
+    return found
+
+
+#: Calls that follow a path: in restore/ a folder above it may be another user's, who may put a link there.
+#: Allowed is what is relative to a folder's descriptor, is given a descriptor (``fd``) or the /proc name of
+#: one (``reference``), or opens the root folder or the state folder's own.
+NEEDS_FOLDER = {
+    "os.access", "os.chmod", "os.chown", "os.mkdir", "os.mkfifo", "os.mknod", "os.open", "os.readlink",
+    "os.remove", "os.rmdir", "os.stat", "os.symlink", "os.unlink", "os.utime",
+}  # fmt: skip
+NEEDS_TWO_FOLDERS = {"os.rename", "os.replace", "os.link"}
+NEVER = {
+    "open", "os.lchown", "os.lstat", "os.makedirs", "os.removedirs", "os.renames", "os.walk", "os.truncate",
+    "os.path.exists", "os.path.isdir", "os.path.isfile", "os.path.realpath", "os.chroot", "os.chdir",
+}  # fmt: skip
+SAFE_ARGUMENTS = {"fd", "reference", "b'/'", "os.path.dirname(journal.folder)"}
+
+#: These work in Pacha's own state folder, 0700 and known by its path: they may open and make files there.
+IN_THE_STATE_FOLDER = {"restore.journal"}
+ALLOWED_THERE = {"open", "os.open", "os.mkdir", "os.makedirs", "os.unlink", "os.rmdir", "os.stat", "os.lstat"}
+
+
+def follows_paths(module: str, tree: ast.AST) -> list[str]:
+    """Return the calls of a module in restore/ that are not relative to a descriptor of a folder."""
+    found = []
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        name = dotted(node.func)
+        if module in IN_THE_STATE_FOLDER and name in ALLOWED_THERE:
+            continue
+        words = {keyword.arg for keyword in node.keywords}
+        safe = bool(node.args) and ast.unparse(node.args[0]) in SAFE_ARGUMENTS
+        at = f"{module}:{node.lineno} has {name}"
+        if name.startswith("shutil.") or name in NEVER:
+            found.append(at)
+        elif name in NEEDS_FOLDER and "dir_fd" not in words and not safe:
+            found.append(f"{at} without dir_fd")
+        elif name in NEEDS_TWO_FOLDERS and not {"src_dir_fd", "dst_dir_fd"} <= words:
+            found.append(f"{at} without src_dir_fd and dst_dir_fd")
+    return found
+
+
+TREES = {module: ast.parse(path.read_bytes(), str(path)) for module, path in MODULES.items()}
+
+
+def test_the_modules_are_found() -> None:
+    assert {"errors", "config", "files.metadata"} <= set(TREES)
+
+
+@pytest.mark.parametrize("module", TREES)
+def test_imports_go_one_way(module: str) -> None:
+    assert wrong_way(module, TREES[module]) == []
+
+
+@pytest.mark.parametrize("module", TREES)
+def test_each_package_from_outside_is_known_to_its_own_module_only(module: str) -> None:
+    assert foreign(module, TREES[module]) == []
+
+
+@pytest.mark.parametrize("module", TREES)
+def test_no_shell_and_no_trust_at_first_sight(module: str) -> None:
+    assert dangerous(module, TREES[module]) == []
+
+
+@pytest.mark.parametrize("module", [module for module in TREES if part(module) == "restore"])
+def test_restore_follows_no_paths(module: str) -> None:
+    assert follows_paths(module, TREES[module]) == []
+
+
+@pytest.mark.parametrize("module", TREES)
+def test_no_module_is_a_drawer_for_everything(module: str) -> None:
+    assert not VAGUE_NAMES & set(module.split("."))
+
+
+@pytest.mark.parametrize("module", TREES)
+def test_annotations_are_not_evaluated(module: str) -> None:
+    code = [node for node in TREES[module].body if not isinstance(node, ast.Expr)]
+    if any(not isinstance(node, ast.Assign) for node in code):
+        assert any(isinstance(n, ast.ImportFrom) and n.module == "__future__" for n in code), "no __future__"
+
+
+IMPORT_EACH = """
+import os, sys, traceback
+for name in sys.argv[1:]:
+    child = os.fork()
+    if not child:
+        try:
+            __import__(name)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+    if os.waitpid(child, 0)[1]:
+        print(name)
+"""
+
+
+def test_every_module_imports_alone() -> None:
+    """Each is the first of pacha that its process imports: one bare interpreter forks for every module."""
+    names = ["pacha." + module.removesuffix("__init__").rstrip(".") for module in TREES]
+    names = [name.rstrip(".") for name in names if not name.endswith("__main__")]
+    done = subprocess.run(
+        [sys.executable, "-W", "error::SyntaxWarning", "-c", IMPORT_EACH, *names],
+        cwd=PACKAGE.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert (done.stdout, done.returncode) == ("", 0), done.stderr
+
+
+# -- that the rules above can fail
+
+
+@pytest.mark.parametrize(
+    ("module", "source", "rule"),
+    [
+        ("store.hg", "from pacha.wire import ssh", wrong_way),
+        ("wire.scp", "import pacha.store.hg", wrong_way),
+        ("files.scan", "def f():\n    from pacha.store.database import x", wrong_way),
+        ("files.scan", "from ..actions import push", wrong_way),
+        ("restore.plan", "from pacha import cli", wrong_way),
+        ("errors", "from pacha.config import Config", wrong_way),
+        ("actions.push", "import click", foreign),
+        ("wire.scp", "import paramiko.transport", foreign),
+        ("store.database", "from mercurial import hg", foreign),
+        ("files.scan", "import sqlite3", foreign),
+        ("files.scan", "import requests", foreign),
+        ("wire.ssh", "subprocess.run(x, shell=True)", dangerous),
+        ("wire.ssh", "subprocess.run(x, shell=y)", dangerous),
+        ("wire.ssh", "os.system('x')", dangerous),
+        ("wire.ssh", "from os import system", dangerous),
+        ("wire.ssh", "client.set_missing_host_key_policy(paramiko.AutoAddPolicy())", dangerous),
+        ("wire.ssh", "from paramiko import WarningPolicy", dangerous),
+        ("restore.apply", "shutil.copy2(a, b)", follows_paths),
+        ("restore.apply", "os.chmod(path, 0o600)", follows_paths),
+        ("restore.apply", "os.chown(path, 0, 0)", follows_paths),
+        ("restore.apply", "os.rename(a, b, src_dir_fd=1)", follows_paths),
+        ("restore.apply", "open(path)", follows_paths),
+        ("restore.apply", "os.open(path, 0)", follows_paths),
+        ("restore.journal", "os.chmod(path, 0o600)", follows_paths),
+        ("restore.journal", "os.rename(a, b)", follows_paths),
+    ],
+)
+def test_a_breach_is_seen(module: str, source: str, rule: object) -> None:
+    assert len(rule(module, ast.parse(source))) == 1  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    ("module", "source", "rule"),
+    [
+        ("actions.push", "from pacha.wire.ssh import connect\nfrom pacha.store import hg", wrong_way),
+        ("store.hg", "from pacha import errors, __version__\nfrom pacha.store.database import x", wrong_way),
+        ("wire.ssh", "import paramiko, os.path", foreign),
+        ("cli", "import click", foreign),
+        ("wire.ssh", "subprocess.run(x, shell=False)", dangerous),
+        ("restore.apply", "os.fchmod(1, 0o600)\nos.rename(a, b, src_dir_fd=1, dst_dir_fd=2)", follows_paths),
+        ("restore.apply", "os.open(b'/', 0)\nos.chmod(reference, 0o600)", follows_paths),
+        ("restore.journal", "os.open(path, 0)", follows_paths),
+    ],
+)
+def test_what_is_allowed_passes(module: str, source: str, rule: object) -> None:
+    assert rule(module, ast.parse(source)) == []  # type: ignore[operator]
