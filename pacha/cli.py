@@ -6,9 +6,9 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -85,7 +85,34 @@ class Terminal:
         click.echo(meter.no_config(str(place)), err=True)
 
 
-@click.group(epilog=_EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
+def _set_quiet(context: click.Context, _parameter: click.Parameter, value: bool) -> None:
+    if value:
+        context.obj = replace(context.obj, quiet=True)
+
+
+def _set_verbose(context: click.Context, _parameter: click.Parameter, value: bool) -> None:
+    if value:
+        context.obj = replace(context.obj, verbose=True)
+
+
+class Command(click.Command):
+    """A command that also takes -q and -v after its name."""
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        for flags, callback in ((["-q", "--quiet"], _set_quiet), (["-v", "--verbose"], _set_verbose)):
+            self.params.append(
+                click.Option(flags, is_flag=True, expose_value=False, hidden=True, callback=callback)
+            )
+
+
+class Group(click.Group):
+    """The group of all commands."""
+
+    command_class = Command
+
+
+@click.group(cls=Group, epilog=_EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--config", metavar="FILE", help="Use this configuration file.")
 @click.option("-q", "--quiet", is_flag=True, help="Print only what is wrong.")
 @click.option("-v", "--verbose", is_flag=True, help="Print more.")
@@ -182,15 +209,33 @@ def push(terminal: Terminal, accept: bool, take_over: bool, message: str, wait: 
 @cli.command()
 @click.argument("host")
 @click.option("--target", type=click.Path(), metavar="DIR", help="Put everything below DIR instead.")
+@click.option("--delete", is_flag=True, help="Move what the snapshot does not have out of the way.")
+@click.option("--owner-map", type=click.Path(path_type=Path), metavar="FILE", help="Lines of old:new names.")
+@click.option(
+    "--accounts",
+    type=click.Choice(["renumber", "keep", "leave"]),
+    default="renumber",
+    help="When restored account files give names other numbers: re-own the files elsewhere that are theirs, "
+    "keep this machine's numbers instead, or leave it.",
+)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
-def rebuild(terminal: Terminal, host: str, target: str | None, yes: bool) -> ExitCode:
+def rebuild(
+    terminal: Terminal,
+    host: str,
+    target: str | None,
+    delete: bool,
+    owner_map: Path | None,
+    accounts: str,
+    yes: bool,
+) -> ExitCode:
     """Put back every file of HOST: content, owner, group and mode.
 
     \b
     Example: pacha rebuild bar --target /srv/look
     """
     from pacha.actions import here as place
+    from pacha.actions.preview import Choices, Renumbering
     from pacha.actions.rebuild import Reporter
     from pacha.actions.rebuild import rebuild as action
 
@@ -200,9 +245,30 @@ def rebuild(terminal: Terminal, host: str, target: str | None, yes: bool) -> Exi
     if not yes:
         _confirm()
     reporter = Reporter(on_file=meter.file, on_fetched=meter.fetched, on_plan=meter.plan)
-    rebuilt = action(here, host, target=os.fsencode(os.path.abspath(target)) if target else b"", reporter=reporter)
+    where = os.fsencode(os.path.abspath(target)) if target else b""
+    rebuilt = action(here, host, Choices(where, delete, owner_map, Renumbering(accounts)), reporter)
     meter.rebuilt(rebuilt)
     return ExitCode.CONCERNS if rebuilt.concerns else ExitCode.DONE
+
+
+@cli.command()
+@click.pass_obj
+def verify(terminal: Terminal) -> ExitCode:
+    """Compare this host's watched paths with the last snapshot: content and metadata.
+
+    \b
+    Example: pacha verify
+    """
+    from pacha.actions.verify import verify as action
+
+    verified = action(terminal.here())
+    for difference in verified.differences:
+        click.echo(f"{_shown(difference.path)}: {difference.reason}")
+    if verified.differences:
+        terminal.meter.say(f"{len(verified.differences)} of {verified.paths} paths differ from the last snapshot.")
+        return ExitCode.CONCERNS
+    terminal.meter.say(f"All {verified.paths} paths are as in the last snapshot.")
+    return ExitCode.DONE
 
 
 @cli.command("add-config")
@@ -286,12 +352,16 @@ def run(arguments: list[str]) -> int:
     except click.ClickException as error:
         error.show()
         return int(ExitCode.USAGE)
+    except (click.exceptions.Exit, SystemExit) as ended:
+        return int(getattr(ended, "exit_code", None) or getattr(ended, "code", None) or 0)
     except (click.Abort, KeyboardInterrupt):
         click.echo("\npacha: stopped by Ctrl-C.", err=True)
         return int(ExitCode.SIGNAL + signal.SIGINT)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes once more
         return int(ExitCode.SIGNAL + signal.SIGPIPE)
+    except Exception as fault:  # a fault of Pacha's own: said in one line, the rest goes where it can be found
+        return _own_fault(fault)
 
 
 def spelt_as_command(arguments: list[str]) -> list[str]:
@@ -305,6 +375,18 @@ def spelt_as_command(arguments: list[str]) -> list[str]:
             break
         position += 2 if name in _OPTIONS_WITH_VALUE and not equals else 1
     return words
+
+
+def _own_fault(fault: Exception) -> int:
+    import tempfile
+    import traceback
+
+    with tempfile.NamedTemporaryFile("w", prefix="pacha-fault-", suffix=".txt", delete=False) as stream:
+        traceback.print_exception(fault, file=stream)
+    click.echo(f"pacha: a fault in Pacha itself: {type(fault).__name__}", err=True)
+    click.echo(f"       {_shown(os.fsencode(str(fault)[:300]))}", err=True)
+    click.echo(f"       Please report it with {stream.name}.", err=True)
+    return int(ExitCode.FAILED)
 
 
 def _confirm() -> None:

@@ -16,6 +16,7 @@ from pacha.restore.plan import Action, Plan
 from pacha.wire.scp import Received
 
 if TYPE_CHECKING:
+    from pacha.actions.preview import Preview
     from pacha.actions.rebuild import Rebuilt
     from pacha.actions.staging import Fetched
 
@@ -71,9 +72,17 @@ class Meter:
         rate = size_text(int(fetched.size / max(fetched.seconds, 0.001)))
         self.say(f"{fetched.files} files, {size_text(fetched.size)} in {fetched.seconds:.1f} s ({rate}/s), all checked.")
 
-    def plan(self, plan: Plan) -> None:
-        """What is going to be done about how many paths, and what cannot be."""
-        self.say("\n".join(totals(plan)))
+    def plan(self, preview: Preview) -> None:
+        """What is going to be done about how many paths, and which accounts are lacking for it."""
+        if preview.names_by:
+            self.say(f"Owners and groups by name, as in {preview.names_by}.")
+        self.say("\n".join(totals(preview.plan)))
+        if preview.moved:
+            self.say(f"{preview.moved:>8} paths elsewhere re-owned: their accounts get other numbers")
+        if preview.commands:
+            click.echo("pacha: accounts are lacking; what is theirs goes to root alone. To make them:", err=True)
+            for command in preview.commands:
+                click.echo(f"       {command}", err=True)
 
     def rebuilt(self, rebuilt: Rebuilt) -> None:
         """What a rebuild came to."""

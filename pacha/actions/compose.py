@@ -8,7 +8,7 @@ from dataclasses import replace
 import pacha
 from pacha.actions import commit
 from pacha.actions.here import Here
-from pacha.files import owners
+from pacha.files import acl, owners
 from pacha.files.exclude import Rules
 from pacha.files.metadata import Entry
 from pacha.files.scan import Scan, Watch
@@ -39,9 +39,18 @@ def watches(watched: Iterable[Watched]) -> list[Watch]:
 
 
 def compose(
-    here: Here, host: str, base: Snapshot, watched: tuple[Watched, ...], found: Scan, parents: Mapping[bytes, Entry]
+    here: Here,
+    host: str,
+    base: Snapshot,
+    watched: tuple[Watched, ...],
+    found: Scan,
+    parents: Mapping[bytes, Entry],
+    machine: owners.Accounts,
 ) -> Snapshot:
-    """The snapshot that ``found`` makes on top of ``base``; files still to be read have no sha256."""
+    """The snapshot that ``found`` makes on top of ``base``; files still to be read have no sha256.
+
+    ``machine`` are the accounts by which owners were named.
+    """
     entries: dict[bytes, Entry] = {}
     for one in watched:
         if not one.retired:
@@ -56,7 +65,7 @@ def compose(
         watched=watched,
         entries=entries,
         parents={path: _settled(entry, base.parents.get(path)) for path, entry in parents.items()},
-        accounts=_accounts(entries, parents),
+        accounts=_accounts(entries, parents, machine),
     )
 
 
@@ -78,8 +87,15 @@ def _settled(entry: Entry, before: Entry | None) -> Entry:
     return entry
 
 
-def _accounts(entries: Mapping[bytes, Entry], parents: Mapping[bytes, Entry]) -> tuple[owners.Account, ...]:
-    """The accounts behind every owner met, so that a fresh machine can be told how to make them."""
+def _accounts(
+    entries: Mapping[bytes, Entry], parents: Mapping[bytes, Entry], machine: owners.Accounts
+) -> tuple[owners.Account, ...]:
+    """The accounts behind every owner met, in ACLs too, so that a fresh machine can be told how to make them."""
     every = [*entries.values(), *parents.values()]
-    users = {entry.owner for entry in every if entry.owner is not None}
-    return owners.describe(users, {entry.group for entry in every if entry.group is not None})
+    users = {entry.owner for entry in every}
+    groups = {entry.group for entry in every}
+    for xattrs in {entry.xattrs for entry in every if entry.xattrs}:
+        uids, gids = acl.numbers(xattrs)
+        users |= {machine.user_name(uid) for uid in uids}
+        groups |= {machine.group_name(gid) for gid in gids}
+    return owners.describe(users - {None}, groups - {None})  # type: ignore[arg-type]

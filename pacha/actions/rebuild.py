@@ -6,19 +6,19 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from pacha.actions import owed, survey
 from pacha.actions.here import Here, check_host, connect
+from pacha.actions.preview import Choices, Preview, preview
 from pacha.actions.staging import Fetched, Staging
+from pacha.actions.survey import GROUP, PASSWD
 from pacha.errors import Concern, PachaError
-from pacha.files.exclude import Rules
 from pacha.files.metadata import Entry
-from pacha.files.names import DATABASE
-from pacha.restore import plan as planning
+from pacha.files.names import DATABASE, shown
+from pacha.files.owners import Accounts
 from pacha.restore.apply import apply
 from pacha.restore.journal import Journal
-from pacha.restore.ownership import Identity
 from pacha.restore.plan import Outcome, Plan, Step
 from pacha.restore.undo import prune
 from pacha.store import database, hg
@@ -51,60 +51,61 @@ class Reporter:
 
     on_file: Callable[[Received], None] = lambda received: None
     on_fetched: Callable[[Fetched], None] = lambda fetched: None
-    on_plan: Callable[[Plan], None] = lambda plan: None
+    on_plan: Callable[[Preview], None] = lambda preview: None
     on_step: Callable[[Step], None] = lambda step: None
 
 
-@dataclass(slots=True)
-class _Task:
-    here: Here
-    host: str
-    target: bytes
-    reporter: Reporter
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Where the content of wanted entries, which have their paths on disk, comes from."""
+
     staging: Staging
-    wanted: dict[bytes, Entry] = field(default_factory=dict)  #: by path on disk
+    target: bytes
+    overrides: Mapping[bytes, bytes]
 
     def content(self, entry: Entry) -> Iterator[bytes]:
-        """The bytes of a wanted entry, whose path is the one on disk."""
-        recorded = entry.path[len(self.target) :] if self.target else entry.path
+        """The bytes of ``entry``, in chunks."""
+        recorded = entry.path[len(self.target.rstrip(b"/")) :]
+        if recorded in self.overrides:
+            return iter([self.overrides[recorded]])
         return self.staging.content(replace(entry, path=recorded))
 
 
-def rebuild(here: Here, host: str, *, target: bytes = b"", reporter: Reporter | None = None) -> Rebuilt:
-    """Put every watched path of ``host`` back, to where it was or below ``target`` (absolute, bytes).
+def rebuild(here: Here, host: str, choices: Choices = Choices(), reporter: Reporter = Reporter()) -> Rebuilt:  # noqa: B008
+    """Put every watched path of ``host`` back, to where it was or below ``choices.target``.
 
     Raises UsageError, LockedError, UnreachableError, DamagedError (all before anything is touched) and
     PachaError; single paths that could not be restored are in the outcome's concerns.
     """
     check_host(host)
     began = time.monotonic()
-    reporter = reporter or Reporter()
-    target = os.path.realpath(target) if target else b""
+    target = os.path.realpath(choices.target) if choices.target else b""
+    choices = replace(choices, target=target, keep=here.config.rebuild_keep)
     with here.state.locked():
         master = connect(here, here.master())
         try:
-            rebuilt = _rebuild(here, host, target, reporter, master)
+            rebuilt = _rebuild(here, host, choices, reporter, master)
         finally:
             master.close()
     return replace(rebuilt, seconds=time.monotonic() - began)
 
 
-def _rebuild(here: Here, host: str, target: bytes, reporter: Reporter, master: Master) -> Rebuilt:
+def _rebuild(here: Here, host: str, choices: Choices, reporter: Reporter, master: Master) -> Rebuilt:
     staging = Staging.make(here, host, master, reporter.on_file)
     try:
         fetched = _fetch(staging)
         reporter.on_fetched(fetched)
         at = staging.repository(DATABASE).note(fetched.tip).at
-        task = _Task(here, host, target, reporter, staging)
-        plan = _plan(task, fetched)
-        reporter.on_plan(plan)
-        _check_target(target)
-        outcome = _carry_out(task, plan)
-        adopted = not target and _may_adopt(here, host)
+        texts = {path: staging.bytes_of(path) for path in (PASSWD, GROUP) if path in staging.places}
+        planned = preview(fetched.snapshot, texts, choices)
+        reporter.on_plan(planned)
+        _make_target(choices.target)
+        outcome = _carry_out(here, host, planned, _Source(staging, choices.target, planned.overrides), reporter)
+        adopted = not choices.target and _may_adopt(here, host)
         if adopted:
             _adopt(here, host, staging, fetched, master.label)
             _remember_owed(here, fetched, outcome)
-        return Rebuilt(host, fetched.tip, at, fetched, plan, outcome, adopted, 0.0)
+        return Rebuilt(host, fetched.tip, at, fetched, planned.plan, outcome, adopted, 0.0)
     finally:
         staging.remove()
 
@@ -120,46 +121,21 @@ def _fetch(staging: Staging) -> Fetched:
         ) from None
 
 
-def _check_target(target: bytes) -> None:
+def _make_target(target: bytes) -> None:
     if target:
         try:
             os.makedirs(target, mode=0o755, exist_ok=True)
         except OSError as error:
-            raise PachaError(f"{target!r} cannot be made.", error.strerror or "", "Name another --target.") from None
+            raise PachaError(
+                f"{shown(target)} cannot be made.", error.strerror or "", "Name another --target."
+            ) from None
 
 
-def _plan(task: _Task, fetched: Fetched) -> Plan:
-    snapshot, target = fetched.snapshot, task.target
-    roots = [replace(one, path=survey.below(target, one.path)) for one in snapshot.live]
-    task.wanted = _moved(snapshot.entries, target)
-    parents = _moved(snapshot.parents, target)
-    restored = {path: task.staging.bytes_of(path) for path in (survey.PASSWD, survey.GROUP) if path in task.staging.places}
-    accounts = survey.whose(target, snapshot.entries, restored)
-    found = survey.look(roots, task.wanted, survey.above(snapshot, target), accounts)
-    keep = Rules.of(task.here.config.rebuild_keep)
-    return planning.build(
-        list(task.wanted.values()),
-        found,
-        accounts,
-        roots=[root.path for root in roots],
-        parents=list(parents.values()),
-        keep=lambda path: keep.match(os.path.basename(path), path[1:], path, False),
-        me=Identity.of_process(),
-    )
-
-
-def _moved(entries: Mapping[bytes, Entry], target: bytes) -> dict[bytes, Entry]:
-    if not target:
-        return dict(entries)
-    moved = (replace(entry, path=survey.below(target, entry.path)) for entry in entries.values())
-    return {entry.path: entry for entry in moved}
-
-
-def _carry_out(task: _Task, plan: Plan) -> Outcome:
-    state = os.fsencode(task.here.state.path)
-    journal = Journal.begin(state, task.host)
+def _carry_out(here: Here, host: str, planned: Preview, source: _Source, reporter: Reporter) -> Outcome:
+    state = os.fsencode(here.state.path)
+    journal = Journal.begin(state, host)
     try:
-        return apply(plan, task, journal, on_step=task.reporter.on_step)
+        return apply(planned.plan, source, journal, on_step=reporter.on_step)
     finally:
         journal.close()
         prune(state)
@@ -205,8 +181,6 @@ def _remember_owed(here: Here, fetched: Fetched, outcome: Outcome) -> None:
     if not outcome.unrestored:
         owed.remember(here.state, [], {})
         return
-    from pacha.files.owners import Accounts
-
     live = fetched.snapshot.live
     left = survey.look(live, {}, [], Accounts.of_machine())
     owed.remember(here.state, outcome.unrestored, left)

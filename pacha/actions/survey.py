@@ -10,6 +10,7 @@ from pacha.files import content, metadata, scan
 from pacha.files.descend import Descent
 from pacha.files.exclude import Rules
 from pacha.files.metadata import Entry, Kind
+from pacha.files.names import shown
 from pacha.files.owners import Accounts
 from pacha.store.database import parents_of
 from pacha.store.snapshot import Snapshot, Watched
@@ -30,31 +31,34 @@ def look(
     A file carries its sha256 where its size is the ``wanted`` one; every name of a file with several
     carries its group. What the roots' own rules exclude is not looked at.
     """
-    found: dict[bytes, Entry] = {}
-    for root in roots:
-        watch = scan.Watch(root.path, root.single, Rules.of(root.exclude), root.one_filesystem)
-        walked = scan.scan([watch], {}, {}, accounts)
-        found.update(walked.entries)
-        for number, paths in enumerate(walked.linked.values(), len(found) + 1):
-            found.update({path: replace(found[path], link_group=number) for path in paths if path in found})
-        if root.path not in found and (entry := _one(root.path, accounts)) is not None:
-            found[root.path] = entry
-        _read_equal_sizes(root, found, wanted)
+    places = list(roots)
+    watches = [scan.Watch(p.path, p.single, Rules.of(p.exclude), p.one_filesystem) for p in places]
+    walked = scan.scan(watches, {}, {}, accounts)
+    found = walked.entries
+    for number, paths in enumerate(walked.linked.values(), 1):
+        found.update({path: replace(found[path], link_group=number) for path in paths if path in found})
+    for place in places:
+        if place.path not in found and (entry := _one(place.path, accounts)) is not None:
+            found[place.path] = entry
+        _read_equal_sizes(place, found, wanted)
     for path in parents:
         if path not in found and (entry := _one(path, accounts)) is not None:
             found[path] = entry
     return found
 
 
-def whose(target: bytes, entries: Mapping[bytes, Entry], restored: Mapping[bytes, bytes]) -> Accounts:
-    """The accounts that names are resolved by: those the rebuild itself restores, else those in place.
+def whose(target: bytes, restored: Mapping[bytes, bytes], machine: Accounts) -> tuple[Accounts, str]:
+    """The accounts that names are resolved by, and whose they are, in words.
 
-    ``restored`` holds the content of /etc/passwd and /etc/group where ``entries`` bring them.
+    Those that the rebuild itself restores (``restored``: the content of /etc/passwd and /etc/group where it
+    brings them), else those of ``target``, else those of this ``machine``.
     """
-    texts = [restored[path] if path in entries else _read(below(target, path)) for path in (PASSWD, GROUP)]
-    if PASSWD in entries or GROUP in entries or (target and None not in texts):
-        return Accounts.from_files(texts[0] or b"", texts[1] or b"")
-    return Accounts.of_machine()
+    texts = [restored.get(path) or read(below(target, path)) for path in (PASSWD, GROUP)]
+    if restored:
+        return Accounts.from_files(texts[0] or b"", texts[1] or b""), "the account files of the snapshot"
+    if target and None not in texts:
+        return Accounts.from_files(texts[0] or b"", texts[1] or b""), f"the account files below {shown(target)}"
+    return machine, "this machine's accounts"
 
 
 def above(snapshot: Snapshot, target: bytes) -> list[bytes]:
@@ -95,7 +99,8 @@ def _read_equal_sizes(root: Watched, found: dict[bytes, Entry], wanted: Mapping[
                 continue  # changed under our feet: it differs
 
 
-def _read(path: bytes) -> bytes | None:
+def read(path: bytes) -> bytes | None:
+    """The content of a small file of this machine, None where it cannot be read."""
     try:
         with open(path, "rb") as stream:
             return stream.read()

@@ -58,7 +58,8 @@ def _expression(pattern: bytes) -> bytes:
         re.compile(body)
     except re.error as error:
         raise ValueError(f"{os.fsdecode(pattern)}: {error}") from None
-    return body + (b"/" if closed else b"/?")
+    # A wildcard after a slash stands for something: "cache/*" is what lies in cache, not cache itself.
+    return body + rb"(?<!/)" + (b"/" if closed else b"/?")
 
 
 def _part(part: bytes) -> bytes:
@@ -66,6 +67,6 @@ def _part(part: bytes) -> bytes:
     if wild is not None:
         return wild
     if part.startswith(b"[") and part.endswith(b"]") and len(part) > 2:
-        inside = part[1:-1].replace(b"\\", b"\\\\")
-        return b"[" + (b"^" + inside[1:] if inside.startswith(b"!") else inside) + b"]"
+        inside = re.sub(rb"([\\\[&~|])", rb"\\\1", part[1:-1])
+        return b"(?!/)[" + (b"^" + inside[1:] if inside.startswith(b"!") else inside) + b"]"
     return re.escape(part)

@@ -14,6 +14,7 @@ from urllib.parse import unquote_to_bytes
 
 HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
 DATABASE = "db"  #: the repository that holds pacha.db; never the name of a watched path's own
+_TAKEN_ON_THE_MASTER = frozenset([DATABASE, "last-push"])
 PARTS = b".pacha/parts/"
 
 _ESCAPED = b".pacha%"
@@ -22,18 +23,19 @@ _SHORT_NAME_OF_HG = re.compile(rb"(?i)(hg|hg8b6c)~[0-9]+\Z")
 # The code points that HFS+ ignores in a name, as UTF-8 (Apple Technical Note TN1150).
 _HFS_IGNORED = re.compile(rb"\xe2\x80[\x8c-\x8f\xaa-\xae]|\xe2\x81[\xaa-\xaf]|\xef\xbb\xbf")
 _OWN = re.compile(rb"\.pacha-(kept-.+|[0-9a-f]{16})\Z", re.DOTALL)
+_NOT_IN_A_PATH = frozenset([b"", b".", b".."])
 _LONGEST = 64
 
 
 def repository_name(path: bytes, taken: Collection[str]) -> str:
     """The repository name for the watched ``path``: its last component reduced to ``[A-Za-z0-9._-]``.
 
-    ``taken`` holds every name ever given out on this host; ``db`` is never given. A name already taken
-    gets ``-2``, ``-3`` and so on. At most 64 bytes.
+    ``taken`` holds every name ever given out on this host; ``db`` and ``last-push`` (the heartbeat beside the
+    repositories) are never given. A name already taken gets ``-2``, ``-3`` and so on. At most 64 bytes.
     """
     last = path.rstrip(b"/").rpartition(b"/")[2]
     base = re.sub(rb"[^A-Za-z0-9._-]", b"", last).lstrip(b".-").decode("ascii")[:_LONGEST] or "root"
-    used = {name.lower() for name in taken} | {DATABASE}
+    used = {name.lower() for name in taken} | _TAKEN_ON_THE_MASTER
     name, number = base, 1
     while name.lower() in used:
         number += 1
@@ -53,7 +55,7 @@ def stored(relative: bytes) -> bytes:
 def original(name: bytes) -> bytes:
     """The inverse of :func:`stored`. Raises ValueError for what ``stored`` never gives."""
     relative = b"/".join(_original_component(component) for component in name.split(b"/"))
-    if stored(relative) != name:
+    if stored(relative) != name or not _NOT_IN_A_PATH.isdisjoint(relative.split(b"/")):
         raise ValueError(f"not a stored name: {shown(name)}")
     return relative
 
@@ -64,11 +66,14 @@ def part(name: bytes, number: int) -> bytes:
 
 
 def shown(path: bytes) -> str:
-    """``path`` for a terminal: UTF-8 as it is, control characters and bytes that are not UTF-8 escaped."""
-    text = path.decode("utf-8", "backslashreplace")
+    """``path`` for a terminal: UTF-8 as it is; control characters, bytes that are not UTF-8 and ``\\`` escaped.
+
+    Two different paths are never shown alike.
+    """
+    text = path.decode("utf-8", "surrogateescape")
     if text.isprintable() and "\\" not in text:
         return text
-    return "".join(c if c.isprintable() else _escape(c) for c in text)
+    return "".join(c if c.isprintable() and c != "\\" else _escape(c) for c in text)
 
 
 def is_pachas_own(name: bytes) -> bool:
@@ -93,18 +98,22 @@ def _needs_escape(component: bytes) -> bool:
     lowered = component.lower()
     if b"~" in lowered and _SHORT_NAME_OF_HG.match(lowered):
         return True
-    if b".hg" not in lowered and not lowered.startswith(b".") and not lowered.startswith(b"\xef"):
-        return b"\xe2" in lowered and _looks_like_own_folder(lowered)
+    if lowered[:1] not in (b".", b"\xe2", b"\xef"):
+        return False
     return lowered.startswith(_ESCAPED) or _looks_like_own_folder(lowered)
 
 
 def _looks_like_own_folder(lowered: bytes) -> bool:
-    plain = _HFS_IGNORED.sub(b"", lowered).rstrip(b". ")
-    return plain in (b".hg", b".pacha")
+    plain, ignored = _HFS_IGNORED.subn(b"", lowered)
+    while ignored:  # what is left may join into another
+        plain, ignored = _HFS_IGNORED.subn(b"", plain)
+    return not plain or plain.rstrip(b". ") in (b".hg", b".pacha")
 
 
 def _escape(character: str) -> str:
     number = ord(character)
-    if number < 0x100:
-        return f"\\x{number:02x}"
+    if character == "\\":
+        return "\\\\"
+    if number < 0x80 or 0xDC80 <= number <= 0xDCFF:  # the latter: a byte that is not UTF-8 (PEP 383)
+        return f"\\x{number & 0xFF:02x}"
     return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"

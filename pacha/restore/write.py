@@ -181,7 +181,7 @@ class Writer:
         if step.wanted.kind is Kind.DIRECTORY:
             make_directory(name, self._descent.enter(parent))
             return
-        if group is not None and group in self._first and self._link(group, parent, name, step.path):
+        if group is not None and group in self._first and self._link(group, parent, name, step):
             return
         fresh = self._make_fresh(step, step.wanted, self._descent.enter(parent), name)
         if group is not None:
@@ -195,7 +195,7 @@ class Writer:
             return make_file(name, dir_fd, wanted, step.attributes, self._source.content(wanted))
         return make_other(name, dir_fd, wanted, step.attributes)
 
-    def _link(self, group: int, parent: bytes, name: bytes, path: bytes) -> bool:
+    def _link(self, group: int, parent: bytes, name: bytes, step: Step) -> bool:
         """Make a further name of what was written first; False if the two cannot share one inode."""
         first, inode = self._first[group]
         source_fd = self._descent.hold(parent_of(first))
@@ -204,10 +204,12 @@ class Writer:
         except OSError as error:
             if error.errno in EXHAUSTED:
                 raise
-            self._tally.trouble(path, f"a copy, not a hard link: {explain(error)}")
+            self._tally.trouble(step.path, f"a copy, not a hard link: {explain(error)}")
             return False
         finally:
             os.close(source_fd)
+        if first in self._tally.troubled:
+            self._announce_as_it_is(step, self._descent.enter(parent), name)
         return True
 
     def _discard(self, parent: bytes, name: bytes) -> None:

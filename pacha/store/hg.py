@@ -33,6 +33,8 @@ from mercurial import (  # noqa: E402
     util,
 )
 
+from mercurial.utils import urlutil  # noqa: E402
+
 from pacha.errors import DamagedError, PachaError, UnreachableError  # noqa: E402
 
 NULL = "0" * 40
@@ -318,7 +320,7 @@ def peer(remote: Remote, name: str) -> Iterator[Peer]:
             made = hg.repository(ui, os.fsencode(remote)).peer()
         else:
             made = sshpeer._make_peer(
-                ui, b"ssh://master", None, remote.stdin, remote.stdout, remote.stderr, autoreadstderr=False
+                ui, urlutil.path(ui, None, b"ssh://master/"), None, remote.stdin, remote.stdout, remote.stderr, autoreadstderr=False
             )
     yield Peer(made, name)
     with contextlib.suppress(Exception):

@@ -16,18 +16,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from pacha.errors import DamagedError, PachaError
-from pacha.files.names import shown
+from pacha.wire.scp_sender import Duplex, Sender, odd, start_of
 
-#: Answers that the sender has in hand. Far below a pipe buffer and an SSH window (64 KiB), so that
-#: writing them never has to wait, and enough for a second of small files on a line of 500 ms.
-CREDIT = 4096
-
-_READ = 256 * 1024
 _NAME_MAX = 255
-_SHOWN_MAX = 200
 _HEADER = re.compile(rb"([CD])[0-7]{4} ([0-9]{1,19}) (.*)", re.DOTALL)
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -73,16 +66,6 @@ class Totals:
     seconds: float
 
 
-class Duplex(Protocol):
-    """A byte stream whose own faults are PachaErrors and whose waits are bounded by itself."""
-
-    def read(self, n: int, /) -> bytes:
-        """Up to ``n`` bytes, at least one; ``b''`` at the end."""
-
-    def write(self, data: bytes, /) -> object:
-        """Send all of ``data``; OSError when the other side no longer reads."""
-
-
 def receive(
     stream: Duplex,
     inbox: int,
@@ -100,65 +83,11 @@ def receive(
     The sender's exit status is for the caller to check. Raises Refused, RemoteError or DamagedError for
     what the sender did, PachaError where this machine cannot write.
     """
-    sink = _Sink(_Wire(stream, limits.line), inbox, accept, limits, on_file)
+    sink = _Sink(Sender(stream, limits.line), inbox, accept, limits, on_file)
     try:
         return sink.run(top)
     finally:
         sink.close()
-
-
-class _Wire:
-    """Buffered reading of the sender's bytes, and the answers sent ahead."""
-
-    def __init__(self, stream: Duplex, line_max: int) -> None:
-        self._stream = stream
-        self._line_max = line_max
-        self._data = b""
-        self._at = 0
-        self._spent = 0
-        self._send(CREDIT)
-
-    def _send(self, count: int) -> None:
-        try:
-            self._stream.write(bytes(count))
-        except OSError:
-            pass  # a sender that has finished reads no more; one that has not shows as an early end
-
-    def spend(self) -> None:
-        """The sender has used up one answer."""
-        self._spent += 1
-        if self._spent == CREDIT // 4:
-            self._send(self._spent)
-            self._spent = 0
-
-    def _more(self) -> bool:
-        fresh = self._stream.read(_READ)
-        self._data = self._data[self._at :] + fresh
-        self._at = 0
-        return bool(fresh)
-
-    def ended(self) -> bool:
-        """Whether nothing more comes."""
-        return self._at == len(self._data) and not self._more()
-
-    def chunk(self, most: int) -> bytes:
-        """Between one and ``most`` bytes."""
-        if self.ended():
-            raise DamagedError("the transfer ended early", "the sender stopped in the middle")
-        piece = self._data[self._at : self._at + most]
-        self._at += len(piece)
-        return piece
-
-    def line(self) -> bytes:
-        """One line without its newline."""
-        while (end := self._data.find(b"\n", self._at, self._at + self._line_max)) < 0:
-            if len(self._data) - self._at >= self._line_max:
-                raise _odd("a line that is too long", self._data[self._at :])
-            if not self._more():
-                raise DamagedError("the transfer ended early", "the sender stopped in the middle")
-        text = self._data[self._at : end]
-        self._at = end + 1
-        return text
 
 
 @dataclass(slots=True)
@@ -178,13 +107,13 @@ class _Sink:
 
     def __init__(
         self,
-        wire: _Wire,
+        sender: Sender,
         inbox: int,
         accept: Callable[[bytes, bool], bool],
         limits: Limits,
         on_file: Callable[[Received], None],
     ) -> None:
-        self._wire = wire
+        self._sender = sender
         self._inbox = inbox
         self._accept = accept
         self._limits = limits
@@ -197,11 +126,11 @@ class _Sink:
 
     def run(self, top: bytes) -> Totals:
         start = time.monotonic()
-        self._wire.spend()
+        self._sender.spend()
         self._enter_top(top)
         while self._open:
             self._step()
-        if not self._wire.ended():
+        if not self._sender.ended():
             raise DamagedError("the master sent more than was asked for", "bytes after the last directory")
         return Totals(self._files, self._size, time.monotonic() - start)
 
@@ -210,16 +139,16 @@ class _Sink:
             self._leave()
 
     def _enter_top(self, top: bytes) -> None:
-        kind, _, name = self._header(self._wire.line(), first=True)
+        kind, _, name = self._header(self._sender.line(), first=True)
         if kind != b"D" or name != top:
-            raise _odd(f"something else than the directory {_shown(top)}", name)
+            raise odd(f"something else than the directory {start_of(top)}", name)
         self._count()
         self._open.append(_Folder(b"", os.dup(self._inbox)))
 
     def _step(self) -> None:
-        line = self._wire.line()
+        line = self._sender.line()
         if line == b"E":
-            self._wire.spend()
+            self._sender.spend()
             self._leave()
             return
         kind, size, name = self._header(line, first=False)
@@ -237,8 +166,8 @@ class _Sink:
             raise _complaint(line[1:], first=first)
         match = _HEADER.fullmatch(line)
         if match is None:
-            raise _odd("a line that is not of the scp protocol", line)
-        self._wire.spend()
+            raise odd("a line that is not of the scp protocol", line)
+        self._sender.spend()
         return match[1], int(match[2]), match[3]
 
     def _count(self) -> None:
@@ -284,16 +213,16 @@ class _Sink:
     def _content(self, path: bytes, size: int, fd: int | None) -> None:
         """A file's bytes, written to ``fd`` if there is one, and the status that follows them."""
         while size:
-            piece = self._wire.chunk(size)
+            piece = self._sender.chunk(size)
             size -= len(piece)
             if fd is not None:
                 _write(fd, piece, path)
-        status = self._wire.chunk(1)
+        status = self._sender.chunk(1)
         if status in (b"\x01", b"\x02"):
-            raise _complaint(self._wire.line(), first=False)
+            raise _complaint(self._sender.line(), first=False)
         if status != b"\0":
-            raise _odd(f"no status after {_shown(path)}", status)
-        self._wire.spend()
+            raise odd(f"no status after {start_of(path)}", status)
+        self._sender.spend()
 
 
 def _write(fd: int, piece: bytes, path: bytes) -> None:
@@ -308,10 +237,10 @@ def _writing(path: bytes) -> Iterator[None]:
     try:
         yield
     except FileExistsError as error:  # the inbox was empty: only the sender can have made it
-        raise _odd("a name twice", path) from error
+        raise odd("a name twice", path) from error
     except OSError as error:
         raise PachaError(
-            f"cannot write {_shown(path)} of the copy that came from the master",
+            f"cannot write {start_of(path)} of the copy that came from the master",
             error.strerror or str(error),
             "make room, or set TMPDIR to a folder with more, and run it again",
         ) from error
@@ -319,24 +248,15 @@ def _writing(path: bytes) -> Iterator[None]:
 
 def _check_name(folder: _Folder, name: bytes) -> None:
     if name in (b"", b".", b"..") or b"/" in name or len(name) > _NAME_MAX:
-        raise _odd("a name that is not a plain file name", name)
+        raise odd("a name that is not a plain file name", name)
     if any(byte < 0x20 or byte == 0x7F for byte in name):
-        raise _odd("a name with control characters", name)
+        raise odd("a name with control characters", name)
     if name in folder.names:
-        raise _odd("a name twice", folder.child(name))
+        raise odd("a name twice", folder.child(name))
     folder.names.add(name)
 
 
 def _complaint(text: bytes, *, first: bool) -> RemoteError:
     """The error for a message of the sender (``scp: PATH: No such file or directory``)."""
     kind = Refused if first and b"No such file" in text else RemoteError
-    return kind("the master could not send what was asked for", f"it says: {_shown(text)}")
-
-
-def _odd(what: str, data: bytes) -> DamagedError:
-    return DamagedError(f"the master sent {what}", f"it sent: {_shown(data)}")
-
-
-def _shown(data: bytes) -> str:
-    """The start of ``data`` as one harmless line."""
-    return shown(data[:_SHOWN_MAX]) + ("..." if len(data) > _SHOWN_MAX else "")
+    return kind("the master could not send what was asked for", f"it says: {start_of(text)}")

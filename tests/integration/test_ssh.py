@@ -16,7 +16,8 @@ import pytest
 
 from pacha.errors import ConfigError, PachaError, UnreachableError
 from pacha.wire.scp import Limits, Refused, Totals, receive
-from pacha.wire.ssh import MAX_STREAMS, Connection, Endpoint, resolve
+from pacha.wire.ssh import Connection, Endpoint, resolve
+from pacha.wire.ssh.connection import MAX_STREAMS
 from tests.sshd import Account, Relay, Sshd, account, hashed, make_key, require_sshd
 
 HG = "/usr/bin/hg"

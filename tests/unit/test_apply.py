@@ -10,7 +10,7 @@ import signal
 import stat
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,8 +30,7 @@ ACCOUNTS = Accounts({0: b"root"}, {0: b"root"}, {b"root": 0}, {b"root": 0})
 ROOT = Identity(0, 0, frozenset({0}))
 ALICE, BOB, STAFF = 54001, 54002, 54050
 
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="restoring owners needs root")
-pytestmark = needs_root
+pytestmark = pytest.mark.usefixtures("as_root")
 
 
 class Contents:
@@ -602,6 +601,8 @@ def test_originals_of_the_last_three_rebuilds_are_kept(story: Story) -> None:
 
 
 STOPPED, CONCERNS = 4, 3
+KILLED = (-signal.SIGKILL, 128 + signal.SIGKILL)
+ALL = bool(os.environ.get("PACHA_ALL_KILLS"))
 CHILD = """
 import pickle, sys
 sys.path.insert(0, sys.argv[2])
@@ -618,29 +619,33 @@ sys.exit(CONCERNS if outcome.concerns else 0)
 """
 CHANGING = (
     "rename,renameat,renameat2,link,linkat,unlink,unlinkat,mkdir,mkdirat,mknodat,symlinkat,chown,fchown,"
-    "lchown,chmod,fchmod,setxattr,fsetxattr,removexattr,fremovexattr,utimensat,ftruncate,syncfs,fsync"
+    "lchown,chmod,fchmod,setxattr,fsetxattr,removexattr,fremovexattr,utimensat,ftruncate,syncfs,fsync,write"
 )
 
 
-def run_child(story: Story, tmp_path: Path, *strace: str) -> tuple[int, str]:
+def run_child(story: Story, tmp_path: Path, *strace: str, program: str = CHILD) -> tuple[int, str]:
     """Rebuild in a process of its own, under strace. Return its exit status and strace's log."""
+    if shutil.which("strace") is None:
+        if os.environ.get("CI"):
+            pytest.fail("this test needs strace, and CI is set")
+        pytest.skip("needs strace")
     root, wanted, source, _, state = story
     job, log = tmp_path / "job", tmp_path / "strace.log"
     job.write_bytes(pickle.dumps((plan_for(root, wanted, delete=True), source.contents, os.fsencode(state))))
     repository = Path(__file__).parents[2]
     done = subprocess.run(
-        ["strace", "-o", log, *strace, sys.executable, "-B", "-c", CHILD, job, repository],
+        ["strace", "-o", log, *strace, sys.executable, "-B", "-c", program, job, repository],
         capture_output=True, check=False, timeout=60,
     )  # fmt: skip
     return done.returncode, log.read_text(errors="replace")
 
 
-def each_path_is_old_or_new(story: Story) -> None:
+def each_path_is_old_or_new(story: Story, *, absent: bool = False) -> None:
     root, wanted, _, old, _ = story
     now = look(root)
     for path in wanted.keys() | old.keys():
         # A killed rebuild may leave metadata half-way (journalled); type and content never.
-        states = [_essence(entries.get(path)) for entries in (old, wanted)]
+        states = [_essence(entries.get(path)) for entries in (old, wanted)] + [None] * absent
         assert _essence(now.get(path)) in states, path
 
 
@@ -648,9 +653,9 @@ def _essence(entry: Entry | None) -> tuple[object, ...] | None:
     return None if entry is None else (entry.kind, entry.size, entry.sha256, entry.target)
 
 
-def kill_points(story: Story, tmp_path: Path) -> list[tuple[str, int]]:
-    """Count the changing calls of an undisturbed rebuild: every one of them is a point to kill at."""
-    code, log = run_child(story, tmp_path, "-e", f"trace={CHANGING}")
+def kill_points(story: Story, tmp_path: Path, program: str = CHILD) -> list[tuple[str, int]]:
+    """Count the changing calls of an undisturbed run: every one of them is a point to kill at."""
+    code, log = run_child(story, tmp_path, "-e", f"trace={CHANGING}", program=program)
     assert code == 0
     counts: dict[str, int] = {}
     for line in log.splitlines():
@@ -670,27 +675,85 @@ def reset(story: Story) -> None:
 
 
 def chosen(points: list[tuple[str, int]]) -> list[tuple[str, int]]:
-    """All points where PACHA_ALL_KILLS is set, else the first, the last and a middle one of each call."""
-    if os.environ.get("PACHA_ALL_KILLS"):
+    """All points where PACHA_ALL_KILLS is set, else a middle one and the last of each call."""
+    if ALL:
         return points
     last = dict(points)
-    return sorted({(n, k) for n, count in last.items() for k in (1, count // 2 + 1, count)})
+    return sorted({(n, k) for n, count in last.items() for k in (count // 2 + 1, count)})
 
 
 def test_killed_anywhere_it_can_be_undone_or_carried_on(story: Story, tmp_path: Path) -> None:
-    if shutil.which("strace") is None:
-        pytest.skip("strace is not installed")
     root, _wanted, _, _, _state = story
     points = kill_points(story, tmp_path)
-    for name, number in chosen(points):
-        for finish in (_undo_killed, _carry_on):
+    both = (_undo_killed, _carry_on)
+    for turn, (name, number) in enumerate(chosen(points)):
+        for finish in both if ALL else (both[turn % 2],):
             reset(story)
             kill = f"inject={name}:signal=SIGKILL:when={number}"
             code, _ = run_child(story, tmp_path, "-e", f"trace={name}", "-e", kill)
-            assert code in (-signal.SIGKILL, 128 + signal.SIGKILL), (name, number, code)
+            assert code in KILLED, (name, number, code)
             each_path_is_old_or_new(story)
             finish(story, f"{name} {number}")
             assert not left_behind(root.parent), (name, number)
+
+
+UNDOING = """
+import pickle, sys
+from pacha.restore.journal import history
+from pacha.restore.undo import undo
+undo(history(pickle.load(open(sys.argv[1], "rb"))[2])[-1])
+"""
+
+
+def test_undo_killed_anywhere_is_finished_by_another(story: Story, tmp_path: Path) -> None:
+    root, wanted, source, old, state = story
+    rebuild(root, wanted, source, state, delete=True)
+    for name, number in chosen(kill_points(story, tmp_path, UNDOING)):
+        reset(story)
+        rebuild(root, wanted, source, state, delete=True)
+        kill = f"inject={name}:signal=SIGKILL:when={number}"
+        code, _ = run_child(story, tmp_path, "-e", f"trace={name}", "-e", kill, program=UNDOING)
+        assert code in KILLED, (name, number, code)
+        each_path_is_old_or_new(story, absent=True)
+        assert undo(history(os.fsencode(state))[-1]).concerns == (), (name, number)
+        assert alike(look(root)) == alike(old), (name, number)
+        assert not list(root.parent.glob(".pacha-*")), (name, number)
+
+
+def test_killed_twice_one_undo_goes_back_before_both(story: Story, tmp_path: Path) -> None:
+    root, _, _, old, _ = story
+    points = [("renameat2", 2), ("renameat", 3), ("linkat", 2), ("utimensat", 15)]
+    assert set(points) <= set(kill_points(story, tmp_path))
+    for first in points:
+        for second in [("renameat2", 1), ("renameat", 2), ("fchmod", 3)]:
+            reset(story)
+            for name, number in (first, second):
+                kill = f"inject={name}:signal=SIGKILL:when={number}"
+                run_child(story, tmp_path, "-e", f"trace={name}", "-e", kill)
+                each_path_is_old_or_new(story)
+            _carry_on(story, f"{first} {second}")
+            assert alike(look(root)) == alike(old)
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_file_system_without_exchange_comes_to_the_same(
+    story: Story, monkeypatch: pytest.MonkeyPatch, links: bool
+) -> None:
+    root, wanted, source, old, state = story
+
+    def unknown(*_: object, **__: object) -> None:
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+
+    monkeypatch.setattr(kernel, "exchange", unknown)
+    monkeypatch.setattr(kernel, "rename_new", unknown)
+    if not links:
+        wanted = {path: replace(entry, link_group=None) for path, entry in wanted.items()}
+        monkeypatch.setattr(os, "link", unknown)
+    journal = Journal.begin(os.fsencode(state))
+    assert apply(plan_for(root, wanted, delete=True), source, journal).concerns == ()
+    assert alike(look(root)) == alike(wanted)
+    assert undo(journal).concerns == ()
+    assert alike(look(root)) == alike(old) and not list(root.parent.glob(".pacha-*"))
 
 
 def _undo_killed(story: Story, where: str) -> None:
@@ -724,11 +787,9 @@ def _undo_all(state: Path, where: str) -> None:
 def test_an_error_anywhere_is_named_or_stops_before_any_change(
     story: Story, tmp_path: Path, error: str
 ) -> None:
-    if shutil.which("strace") is None:
-        pytest.skip("strace is not installed")
     root, wanted, _source, old, state = story
     every = [point for point in kill_points(story, tmp_path) if point[0] not in ("unlink", "ftruncate")]
-    some = chosen(every) if os.environ.get("PACHA_ALL_KILLS") else chosen(every)[::5]
+    some = chosen(every) if ALL else chosen(every)[::4]
     for name, number in some:
         reset(story)
         inject = f"inject={name}:error={error}:when={number}"
@@ -813,9 +874,6 @@ def test_eight_thousand_files_cost_little_beyond_writing(tmp_path: Path) -> None
     plan = build(wanted, {}, ACCOUNTS, roots=[top], me=ROOT)
     apply(plan, source, Journal.begin(os.fsencode(state)))
     assert time.process_time() - start < 4  # about 0.7 s here, the file system's own work included
-
-
-Hook = Callable[[], None]
 
 
 def test_a_directory_swapped_while_it_is_written_leads_nowhere(

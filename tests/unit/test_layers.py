@@ -29,7 +29,9 @@ ROWS: tuple[frozenset[str], ...] = (
 
 #: Packages from outside that only the modules named may import; no others are allowed at all.
 OWNERS: dict[str, frozenset[str]] = {
-    "paramiko": frozenset({"wire.ssh"}),
+    "paramiko": frozenset(
+        f"wire.ssh.{name}" for name in ("endpoint", "greeting", "login", "connection", "stream")
+    ),
     "mercurial": frozenset({"store.hg"}),
     "sqlite3": frozenset({"store.database"}),
     "click": frozenset({"cli", "meter"}),
@@ -255,15 +257,16 @@ def test_every_module_imports_alone() -> None:
         ("errors", "from pacha.config import Config", wrong_way),
         ("actions.push", "import click", foreign),
         ("wire.scp", "import paramiko.transport", foreign),
+        ("wire.ssh.known_hosts", "import paramiko", foreign),
         ("store.database", "from mercurial import hg", foreign),
         ("files.scan", "import sqlite3", foreign),
         ("files.scan", "import requests", foreign),
-        ("wire.ssh", "subprocess.run(x, shell=True)", dangerous),
-        ("wire.ssh", "subprocess.run(x, shell=y)", dangerous),
-        ("wire.ssh", "os.system('x')", dangerous),
-        ("wire.ssh", "from os import system", dangerous),
-        ("wire.ssh", "client.set_missing_host_key_policy(paramiko.AutoAddPolicy())", dangerous),
-        ("wire.ssh", "from paramiko import WarningPolicy", dangerous),
+        ("wire.ssh.login", "subprocess.run(x, shell=True)", dangerous),
+        ("wire.ssh.login", "subprocess.run(x, shell=y)", dangerous),
+        ("wire.ssh.login", "os.system('x')", dangerous),
+        ("wire.ssh.login", "from os import system", dangerous),
+        ("wire.ssh.login", "client.set_missing_host_key_policy(paramiko.AutoAddPolicy())", dangerous),
+        ("wire.ssh.login", "from paramiko import WarningPolicy", dangerous),
         ("restore.apply", "shutil.copy2(a, b)", follows_paths),
         ("restore.apply", "os.chmod(path, 0o600)", follows_paths),
         ("restore.apply", "os.chown(path, 0, 0)", follows_paths),
@@ -283,9 +286,9 @@ def test_a_breach_is_seen(module: str, source: str, rule: object) -> None:
     [
         ("actions.push", "from pacha.wire.ssh import connect\nfrom pacha.store import hg", wrong_way),
         ("store.hg", "from pacha import errors, __version__\nfrom pacha.store.database import x", wrong_way),
-        ("wire.ssh", "import paramiko, os.path", foreign),
+        ("wire.ssh.stream", "import paramiko, os.path", foreign),
         ("cli", "import click", foreign),
-        ("wire.ssh", "subprocess.run(x, shell=False)", dangerous),
+        ("wire.ssh.login", "subprocess.run(x, shell=False)", dangerous),
         ("restore.apply", "os.fchmod(1, 0o600)\nos.rename(a, b, src_dir_fd=1, dst_dir_fd=2)", follows_paths),
         ("restore.apply", "os.open(b'/', 0)\nos.chmod(reference, 0o600)", follows_paths),
         ("restore.journal", "os.open(path, 0)", follows_paths),

@@ -17,7 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pacha.errors import DamagedError, PachaError
-from pacha.wire.scp import CREDIT, Limits, Received, Refused, RemoteError, Totals, receive
+from pacha.wire.scp import Limits, Received, Refused, RemoteError, Totals, receive
+from pacha.wire.scp_sender import CREDIT
 
 SCP = shutil.which("scp") or "/usr/bin/scp"
 LIMITS = Limits(total_bytes=10_000_000, files=10_000, depth=20)
@@ -296,6 +297,25 @@ def test_a_hostile_sender_is_refused_by_name(inbox: Inbox, script: bytes, accept
     assert len(os.listdir("/proc/self/fd")) == descriptors
     if not accepted:
         assert inbox.names() == []
+
+
+@pytest.mark.parametrize(
+    ("limits", "why"),
+    [
+        (Limits(total_bytes=5, files=9, depth=9), "more than 5 bytes"),
+        (Limits(total_bytes=9, files=4, depth=9), "more than 4 files"),
+        (Limits(total_bytes=9, files=9, depth=2), "more than 2 levels deep"),
+        (Limits(total_bytes=9, files=9, depth=9, line=12), "a line that is too long"),
+    ],
+)
+@pytest.mark.parametrize("accepted", [True, False])
+def test_every_limit_holds(inbox: Inbox, limits: Limits, why: str, accepted: bool) -> None:
+    script = start(b"C0644 3 f\nabc\0D0755 0 a\nD0755 0 b\nE\nE\nC0644 3 g\ndef\0E\n")
+    with Inbox() as enough:
+        get(Script(script), enough, limits=Limits(total_bytes=6, files=5, depth=3, line=14))
+    with pytest.raises(DamagedError) as caught:
+        get(Script(script), inbox, accept=lambda path, is_dir: accepted, limits=limits)
+    assert why in f"{caught.value.message}: {caught.value.why}"
 
 
 def test_a_real_sender_without_such_a_directory_is_refused(tmp_path: Path, inbox: Inbox) -> None:

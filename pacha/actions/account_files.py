@@ -1,0 +1,47 @@
+"""passwd(5) and group(5) as a rebuild writes them when this machine keeps its numbers. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pacha.files.owners import Accounts
+
+_SYSTEM = range(100, 1000)  #: numbers that adduser gives to system accounts (Debian Policy 9.2.2)
+_PEOPLE = range(1000, 60000)
+
+
+def keep_numbers(passwd: bytes, group: bytes, machine: Accounts) -> tuple[bytes, bytes]:
+    """The restored ``passwd`` and ``group`` with the numbers that ``machine`` gives to the names it has.
+
+    A name new to it keeps its number if nobody has that, else it gets a free one of the same range.
+    """
+    recorded = Accounts.from_files(passwd, group)
+    uids = _assign(recorded.uids, machine.uids)
+    gids = _assign(recorded.gids, machine.gids)
+    moved = {number: gids[name] for number, name in recorded.groups.items()}
+    return _rewrite(passwd, uids, moved), _rewrite(group, gids, {})
+
+
+def _assign(recorded: Mapping[bytes, int], machine: Mapping[bytes, int]) -> dict[bytes, int]:
+    given = {name: machine[name] for name in recorded if name in machine}
+    taken = {*machine.values(), *recorded.values()}
+    for name, number in recorded.items():
+        if name in given:
+            continue
+        if number in given.values() or number in machine.values():
+            number = next(n for n in (_SYSTEM if number < _PEOPLE.start else _PEOPLE) if n not in taken)
+            taken.add(number)
+        given[name] = number
+    return given
+
+
+def _rewrite(text: bytes, numbers: Mapping[bytes, int], groups: Mapping[int, int]) -> bytes:
+    lines = []
+    for line in text.splitlines(keepends=True):
+        fields = line.split(b":")
+        if len(fields) > 2 and fields[2].isdigit() and fields[0] in numbers:
+            fields[2] = b"%d" % numbers[fields[0]]
+            if len(fields) > 3 and fields[3].isdigit() and int(fields[3]) in groups:
+                fields[3] = b"%d" % groups[int(fields[3])]
+        lines.append(b":".join(fields))
+    return b"".join(lines)

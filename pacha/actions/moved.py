@@ -1,0 +1,131 @@
+"""Accounts that move: names that the restored account files give another number than this machine did.
+
+Every file outside the watched paths that belongs to such a name would silently belong to somebody else:
+it is re-owned by name, as part of the plan, journalled and undone like everything else.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from pacha.errors import Concern
+from pacha.files import metadata
+from pacha.files.metadata import Entry
+from pacha.files.names import is_pachas_own, shown
+from pacha.files.owners import Accounts
+from pacha.restore.plan import Action, Step
+
+#: File systems whose owners are not this machine's to say: those of the kernel's own and those of others.
+_NOT_LOCAL = frozenset(
+    b"proc sysfs devpts cgroup cgroup2 securityfs debugfs tracefs bpf pstore mqueue hugetlbfs autofs binfmt_misc "
+    b"configfs efivarfs fusectl rpc_pipefs nsfs nfs nfs4 cifs smb3 9p ceph glusterfs afs lustre ncpfs coda".split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Moves:
+    """Names on both sides whose numbers differ (old number -> new), and numbers whose name is no more."""
+
+    users: Mapping[int, int] = field(default_factory=dict)
+    groups: Mapping[int, int] = field(default_factory=dict)
+    lost_users: frozenset[int] = frozenset()
+    lost_groups: frozenset[int] = frozenset()
+
+    def __bool__(self) -> bool:
+        return bool(self.users or self.groups or self.lost_users or self.lost_groups)
+
+
+@dataclass(frozen=True, slots=True)
+class Reowning:
+    """The steps that re-own files outside the watched paths, and what belongs to nobody any more."""
+
+    steps: tuple[Step, ...] = ()
+    concerns: tuple[Concern, ...] = ()
+
+
+def moves(before: Accounts, after: Accounts) -> Moves:
+    """What becomes of this machine's accounts (``before``) when the account files say ``after``."""
+    return Moves(
+        {n: after.uids[name] for n, name in before.users.items() if after.uids.get(name, n) != n},
+        {n: after.gids[name] for n, name in before.groups.items() if after.gids.get(name, n) != n},
+        frozenset(number for number, name in before.users.items() if name not in after.uids),
+        frozenset(number for number, name in before.groups.items() if name not in after.gids),
+    )
+
+
+def reowning(moved: Moves, before: Accounts, after: Accounts, watched: Iterable[bytes]) -> Reowning:
+    """Walk this machine's local file systems, without the ``watched`` paths, for what ``moved`` concerns."""
+    steps, concerns, seen = [], [], set()
+    skipped = frozenset([*watched, *_mount_points_elsewhere()])
+    for directory, fd, name, found in _walk(skipped, moved):
+        path = directory.rstrip(b"/") + b"/" + name
+        if found.st_uid in moved.lost_users or found.st_gid in moved.lost_groups:
+            concerns.append(Concern(path, _lost(found, moved, before)))
+        if found.st_uid not in moved.users and found.st_gid not in moved.groups:
+            continue
+        if (found.st_dev, found.st_ino) not in seen:
+            seen.add((found.st_dev, found.st_ino))
+            steps.append(_step(metadata.from_stat(found, name, fd, path, before), moved, after))
+    return Reowning(tuple(steps), tuple(concerns))
+
+
+def _step(found: Entry, moved: Moves, after: Accounts) -> Step:
+    uid, gid = moved.users.get(found.uid, found.uid), moved.groups.get(found.gid, found.gid)
+    found = replace(found, link_group=None)
+    wanted = replace(found, uid=uid, gid=gid, owner=after.user_name(uid), group=after.group_name(gid))
+    words = [f"{kind} {old} -> {new}" for kind, old, new in (("owner", found.uid, uid), ("group", found.gid, gid)) if old != new]
+    reason = f"{', '.join(words)}: its account's number here"
+    return Step(found.path, Action.METADATA, wanted, found, uid, gid, found.mode, reason, found.xattrs)
+
+
+def _lost(found: os.stat_result, moved: Moves, before: Accounts) -> str:
+    words = []
+    if found.st_uid in moved.lost_users:
+        words.append(f"user {shown(before.users[found.st_uid])} ({found.st_uid})")
+    if found.st_gid in moved.lost_groups:
+        words.append(f"group {shown(before.groups[found.st_gid])} ({found.st_gid})")
+    return f"belongs to {' and '.join(words)}, whom the restored account files do not know"
+
+
+def _walk(skipped: frozenset[bytes], moved: Moves) -> Iterator[tuple[bytes, int, bytes, os.stat_result]]:
+    """Every path with an owner that ``moved`` names: its directory, that one's descriptor, its name, its lstat."""
+    users = {*moved.users, *moved.lost_users}
+    groups = {*moved.groups, *moved.lost_groups}
+    pending = [b"/"]
+    while pending:
+        directory = pending.pop()
+        try:
+            fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError:
+            continue  # gone, or longer than a path can be
+        try:
+            with os.scandir(fd) as listing:
+                for item in listing:
+                    name = os.fsencode(item.name)
+                    path = directory.rstrip(b"/") + b"/" + name
+                    if path in skipped or is_pachas_own(name):
+                        continue
+                    found = item.stat(follow_symlinks=False)
+                    if stat.S_ISDIR(found.st_mode):
+                        pending.append(path)
+                    if found.st_uid in users or found.st_gid in groups:
+                        yield directory, fd, name, found
+        except OSError:
+            continue  # it went away while it was read
+        finally:
+            os.close(fd)
+
+
+def _mount_points_elsewhere() -> list[bytes]:
+    """Mount points of file systems that are not local (proc_pid_mountinfo(5))."""
+    points = []
+    with open("/proc/self/mountinfo", "rb") as lines:
+        for line in lines:
+            before, _, after = line.partition(b" - ")
+            kind = after.split(b" ", 1)[0]
+            if kind in _NOT_LOCAL or kind.startswith(b"fuse"):
+                points.append(before.split(b" ")[4].decode("unicode_escape").encode("latin-1"))
+    return points

@@ -1,0 +1,142 @@
+"""From a fetched snapshot to the plan of a rebuild: whose names count, what is on disk, what moves."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from pathlib import Path
+
+from pacha.actions import account_files, accounts, moved, survey
+from pacha.errors import Concern
+from pacha.files.exclude import Rules
+from pacha.files.metadata import Entry
+from pacha.files.owners import Accounts
+from pacha.restore import plan as planning
+from pacha.restore.ownership import Identity
+from pacha.restore.plan import Plan, Step
+from pacha.store.snapshot import Snapshot
+
+
+class Renumbering(str, Enum):
+    """What becomes of files outside the watched paths whose account gets another number."""
+
+    RENUMBER = "renumber"  #: they are re-owned by name
+    KEEP = "keep"  #: this machine keeps its numbers; the account files are written to match
+    LEAVE = "leave"  #: neither; they are named
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What the operator chose. ``target`` (absolute bytes, b"" for the original paths)."""
+
+    target: bytes = b""
+    delete: bool = False
+    owner_map: Path | None = None
+    accounts: Renumbering = Renumbering.RENUMBER
+    keep: tuple[str, ...] = ()  #: patterns of what is never overwritten
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """A plan, and what a person should know before it is carried out.
+
+    ``commands`` make the accounts that are lacking; ``names_by`` says whose names count; ``moved`` how many
+    paths outside the watched ones are re-owned; ``overrides`` the content of files that is not as recorded.
+    """
+
+    plan: Plan
+    wanted: Mapping[bytes, Entry]
+    commands: tuple[str, ...] = ()
+    names_by: str = ""
+    moved: int = 0
+    overrides: Mapping[bytes, bytes] = field(default_factory=dict)
+
+
+def preview(snapshot: Snapshot, account_texts: Mapping[bytes, bytes], choices: Choices) -> Preview:
+    """The plan that makes the disk say ``snapshot``. Reads the disk, changes nothing.
+
+    ``account_texts`` holds the content of /etc/passwd and /etc/group where the snapshot has them. Raises
+    UsageError for a wrong owner map.
+    """
+    target = choices.target
+    machine = Accounts.of_machine()
+    entries, texts = dict(snapshot.entries), dict(account_texts)
+    if choices.accounts is Renumbering.KEEP and not target:
+        texts = _kept_texts(texts, machine)
+        entries = {**entries, **{path: _with_text(entries[path], text) for path, text in texts.items()}}
+    here, names_by = survey.whose(target, texts, machine)
+    names = _mapped(here, choices.owner_map)
+    wanted, concerns = accounts.with_acls(_moved(entries, target), snapshot.accounts, names)
+    places = [replace(one, path=survey.below(target, one.path)) for one in snapshot.live]
+    found = survey.look(places, wanted, survey.above(snapshot, target), here)
+    keep = Rules.of(choices.keep)
+    plan = planning.build(
+        list(wanted.values()), found, names,
+        roots=[place.path for place in places],
+        parents=list(_moved(snapshot.parents, target).values()),
+        keep=lambda path: keep.match(os.path.basename(path), path[1:], path, False),
+        delete=choices.delete, me=Identity.of_process(),
+    )  # fmt: skip
+    moves = _moves(machine, here, choices, texts)
+    reowning = _reowning(moves, machine, here, choices, [place.path for place in places])
+    commands = accounts.commands(plan.missing_users, plan.missing_groups, snapshot.accounts, here)
+    overrides = {path: text for path, text in texts.items() if text != account_texts[path]}
+    return Preview(
+        _joined(plan, concerns, reowning), wanted, tuple(commands), names_by, len(reowning.steps), overrides
+    )
+
+
+def _mapped(here: Accounts, owner_map: Path | None) -> Accounts:
+    if owner_map is None:
+        return here
+    return accounts.mapped(here, *accounts.read_map(owner_map))
+
+
+def _moved(entries: Mapping[bytes, Entry], target: bytes) -> dict[bytes, Entry]:
+    """``entries`` with the paths that they have on disk."""
+    if not target:
+        return dict(entries)
+    moved_entries = (replace(entry, path=survey.below(target, entry.path)) for entry in entries.values())
+    return {entry.path: entry for entry in moved_entries}
+
+
+def _kept_texts(texts: Mapping[bytes, bytes], machine: Accounts) -> dict[bytes, bytes]:
+    passwd = texts.get(survey.PASSWD) or survey.read(survey.PASSWD) or b""
+    group = texts.get(survey.GROUP) or survey.read(survey.GROUP) or b""
+    made = dict(zip((survey.PASSWD, survey.GROUP), account_files.keep_numbers(passwd, group, machine), strict=True))
+    return {path: made[path] for path in texts}
+
+
+def _with_text(entry: Entry, text: bytes) -> Entry:
+    return replace(entry, size=len(text), sha256=hashlib.sha256(text).digest())
+
+
+def _moves(machine: Accounts, after: Accounts, choices: Choices, texts: Mapping[bytes, bytes]) -> moved.Moves:
+    """Only root's rebuild of this machine's own account files makes its numbers others."""
+    if choices.target or not texts or os.geteuid() != 0:
+        return moved.Moves()
+    return moved.moves(machine, after)
+
+
+def _reowning(
+    moves: moved.Moves, machine: Accounts, after: Accounts, choices: Choices, watched: Iterable[bytes]
+) -> moved.Reowning:
+    if not moves:
+        return moved.Reowning()
+    found = moved.reowning(moves, machine, after, watched)
+    if choices.accounts is not Renumbering.LEAVE:
+        return found
+    left = tuple(Concern(step.path, f"{step.reason}; left as it is") for step in found.steps)
+    return moved.Reowning((), (*left, *found.concerns))
+
+
+def _joined(plan: Plan, acls: Iterable[Concern], reowning: moved.Reowning) -> Plan:
+    """``plan`` with what the accounts bring: paths whose ACL is not whole stay owed."""
+    lacking = {concern.path for concern in acls}
+    steps: list[Step] = [replace(s, exact=False) if s.path in lacking else s for s in plan.steps]
+    steps += reowning.steps
+    concerns = (*plan.concerns, *acls, *reowning.concerns)
+    return replace(plan, steps=tuple(sorted(steps, key=lambda step: step.path)), concerns=concerns)

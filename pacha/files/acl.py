@@ -1,0 +1,66 @@
+"""POSIX ACLs as extended attributes: which numbers they name, and the same ACL with other numbers. Pure.
+
+The format is that of linux/posix_acl_xattr.h: a little-endian u32 version 2, then entries of u16 tag,
+u16 permissions and u32 id; only the tags ACL_USER and ACL_GROUP mean their id (acl(5)).
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterable
+
+ATTRIBUTES = frozenset([b"system.posix_acl_access", b"system.posix_acl_default"])
+_VERSION = struct.pack("<I", 2)
+_ENTRY = struct.Struct("<HHI")
+_USER, _GROUP = 0x02, 0x08
+
+Xattrs = tuple[tuple[bytes, bytes], ...]
+#: From a recorded number to the one to use here, None where there is none.
+Map = Callable[[int], int | None]
+
+
+def numbers(xattrs: Xattrs) -> tuple[set[int], set[int]]:
+    """The users' and the groups' numbers that the ACLs among ``xattrs`` name."""
+    entries = [entry for name, value in xattrs if name in ATTRIBUTES for entry in _entries(value)]
+    return {i for tag, _, i in entries if tag == _USER}, {i for tag, _, i in entries if tag == _GROUP}
+
+
+def mapped(xattrs: Xattrs, user: Map, group: Map) -> tuple[Xattrs, tuple[str, ...]]:
+    """``xattrs`` with other numbers in their ACLs, and in words the entries for which there is none.
+
+    An entry without a number is left out: it never becomes somebody else's.
+    """
+    if not any(name in ATTRIBUTES for name, _ in xattrs):
+        return xattrs, ()
+    made: list[tuple[bytes, bytes]] = []
+    lost: list[str] = []
+    for name, value in xattrs:
+        if name in ATTRIBUTES and _entries(value):
+            value, without = _map_one(value, user, group)
+            lost += without
+        made.append((name, value))
+    return tuple(made), tuple(dict.fromkeys(lost))
+
+
+def _map_one(value: bytes, user: Map, group: Map) -> tuple[bytes, list[str]]:
+    entries: list[tuple[int, int, int]] = []
+    lost: list[str] = []
+    for tag, permissions, number in _entries(value):
+        find = {_USER: user, _GROUP: group}.get(tag)
+        new = number if find is None else find(number)
+        if new is None:
+            lost.append(f"{'user' if tag == _USER else 'group'} {number}")
+        else:
+            entries.append((tag, permissions, new))
+    # The kernel wants the entries of a tag in ascending order of their ids (fs/posix_acl.c).
+    return _packed(sorted(entries, key=lambda entry: (entry[0], entry[2]))), lost
+
+
+def _entries(value: bytes) -> list[tuple[int, int, int]]:
+    if value[:4] != _VERSION or (len(value) - 4) % _ENTRY.size:
+        return []  # not an ACL of the format we know: it is kept as it is
+    return list(_ENTRY.iter_unpack(value[4:]))
+
+
+def _packed(entries: Iterable[tuple[int, int, int]]) -> bytes:
+    return _VERSION + b"".join(_ENTRY.pack(*entry) for entry in entries)

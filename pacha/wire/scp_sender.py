@@ -1,0 +1,89 @@
+"""The sender of the scp protocol, seen from the receiving side: its bytes, and the answers it waits for."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from pacha.errors import DamagedError
+from pacha.files.names import shown
+
+#: Answers that the sender has in hand. Far below a pipe buffer and an SSH window (64 KiB), so that
+#: writing them never has to wait, and enough for a second of small files on a line of 500 ms.
+CREDIT = 4096
+
+_READ = 256 * 1024
+_SHOWN_MAX = 200
+
+
+class Duplex(Protocol):
+    """A byte stream whose own faults are PachaErrors and whose waits are bounded by itself."""
+
+    def read(self, n: int, /) -> bytes:
+        """Up to ``n`` bytes, at least one; ``b''`` at the end."""
+
+    def write(self, data: bytes, /) -> object:
+        """Send all of ``data``; OSError when the other side no longer reads."""
+
+
+class Sender:
+    """Buffered reading of what a sender sends, at most ``line_max`` bytes a line, and the answers sent ahead."""
+
+    def __init__(self, stream: Duplex, line_max: int) -> None:
+        self._stream = stream
+        self._line_max = line_max
+        self._data = b""
+        self._at = 0
+        self._spent = 0
+        self._send(CREDIT)
+
+    def _send(self, count: int) -> None:
+        try:
+            self._stream.write(bytes(count))
+        except OSError:
+            pass  # a sender that has finished reads no more; one that has not shows as an early end
+
+    def spend(self) -> None:
+        """The sender has used up one answer."""
+        self._spent += 1
+        if self._spent == CREDIT // 4:
+            self._send(self._spent)
+            self._spent = 0
+
+    def _more(self) -> bool:
+        fresh = self._stream.read(_READ)
+        self._data = self._data[self._at :] + fresh
+        self._at = 0
+        return bool(fresh)
+
+    def ended(self) -> bool:
+        """Whether nothing more comes."""
+        return self._at == len(self._data) and not self._more()
+
+    def chunk(self, most: int) -> bytes:
+        """Between one and ``most`` bytes."""
+        if self.ended():
+            raise DamagedError("the transfer ended early", "the sender stopped in the middle")
+        piece = self._data[self._at : self._at + most]
+        self._at += len(piece)
+        return piece
+
+    def line(self) -> bytes:
+        """One line without its newline."""
+        while (end := self._data.find(b"\n", self._at, self._at + self._line_max)) < 0:
+            if len(self._data) - self._at >= self._line_max:
+                raise odd("a line that is too long", self._data[self._at :])
+            if not self._more():
+                raise DamagedError("the transfer ended early", "the sender stopped in the middle")
+        text = self._data[self._at : end]
+        self._at = end + 1
+        return text
+
+
+def odd(what: str, data: bytes) -> DamagedError:
+    """The error for a sender that sent ``what``; ``data`` is what it sent."""
+    return DamagedError(f"the master sent {what}", f"it sent: {start_of(data)}")
+
+
+def start_of(data: bytes) -> str:
+    """The start of ``data`` as one harmless line."""
+    return shown(data[:_SHOWN_MAX]) + ("..." if len(data) > _SHOWN_MAX else "")

@@ -1,0 +1,188 @@
+"""One SSH connection that carries many commands and streams at once."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import threading
+import time
+from collections.abc import Sequence
+from functools import partial
+
+import paramiko
+
+from pacha.errors import PachaError, UnreachableError, UsageError
+from pacha.wire.ssh.endpoint import Endpoint, plain
+from pacha.wire.ssh.greeting import Line, dial, greet, hang_up
+from pacha.wire.ssh.login import log_in
+from pacha.wire.ssh.stream import Result, Stream, alarm, end
+
+#: sshd allows ten sessions on a connection (MaxSessions of sshd_config(5)); stay well below.
+MAX_STREAMS = 7
+
+_OUTPUT_MAX = 64 * 1024 * 1024
+
+
+class Connection:
+    """One SSH connection, for many commands and streams at once. A context manager."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        transport: paramiko.Transport,
+        line: Line,
+        through: Connection | None,
+        stall: float,
+    ) -> None:
+        self.endpoint = endpoint
+        self.transport = transport
+        self.stalled = False
+        self._line = line
+        self._through = through
+        self._stall = stall
+        self._closing = threading.Event()
+        self._slots = threading.BoundedSemaphore(MAX_STREAMS)
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    @classmethod
+    def open(cls, endpoint: Endpoint, timeout: float = 20.0, *, stall: float = 30.0) -> Connection:
+        """Connect, check the host key, log in: at most ``timeout`` seconds for each of these.
+
+        Later on, a line from which nothing is heard for ``stall`` seconds, not even an answer to
+        "are you there?", is given up. Raises UnreachableError.
+        """
+        through = cls.open(endpoint.proxy_jump, timeout, stall=stall) if endpoint.proxy_jump else None
+        try:
+            line = Line(_jump(through, endpoint, timeout) if through else dial(endpoint, timeout))
+            transport = greet(line, endpoint, timeout)
+            try:
+                log_in(transport, endpoint)
+            except BaseException:
+                hang_up(transport)
+                raise
+        except BaseException:
+            if through:
+                through.close()
+            raise
+        return cls(endpoint, transport, line, through, stall)
+
+    def __enter__(self) -> Connection:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Hang up; streams that are still open end."""
+        self._closing.set()
+        hang_up(self.transport)
+        if self._through:
+            self._through.close()
+
+    def run(
+        self,
+        argv: Sequence[bytes | str],
+        *,
+        stdin: bytes = b"",
+        timeout: float = 120.0,
+        limit: int = _OUTPUT_MAX,
+    ) -> Result:
+        """Run a command and wait for its end, at most ``timeout`` seconds.
+
+        Output beyond ``limit`` bytes, no end in time and a lost line raise UnreachableError.
+        """
+        return self._run(_command(argv), stdin, timeout, limit)
+
+    def write(self, path: bytes, data: bytes, *, timeout: float = 120.0) -> Result:
+        """Replace the content of the file ``path`` over there by ``data`` (``cat > PATH``); as ``run``."""
+        return self._run(b"cat > " + _command([path]), data, timeout, _OUTPUT_MAX)
+
+    def _run(self, command: bytes, stdin: bytes, timeout: float, limit: int) -> Result:
+        # Its own time is over first, so that the error says which limit it was.
+        with self._start(command, 2 * timeout) as stream, alarm(timeout, lambda: stream.expire(timeout)):
+            try:
+                stream.write(stdin)
+                stream.close_write()
+            except BrokenPipeError:
+                pass  # it did not want all of its input: its exit status says whether that is bad
+            output = stream.stdout.read(limit + 1)
+            if len(output) > limit:
+                why = f"more than {limit} bytes from: {plain(command)}"
+                raise UnreachableError(f"{self.endpoint.host} sends without end", why)
+            ended = stream.finish()
+        return Result(ended.status, output, ended.stderr)
+
+    def stream(self, argv: Sequence[bytes | str], *, idle: float = 300.0) -> Stream:
+        """Start a command and talk with it. Close it (``with``): only MAX_STREAMS are open at a time.
+
+        ``idle`` seconds without a byte from it, or without it taking one, end it with UnreachableError.
+        """
+        return self._start(_command(argv), idle)
+
+    def _start(self, command: bytes, idle: float) -> Stream:
+        if not self._slots.acquire(timeout=idle):
+            raise PachaError("too many streams at once", f"{MAX_STREAMS} are open and none has ended")
+        try:
+            channel = self._session(command, idle)
+        except BaseException:
+            self._slots.release()
+            raise
+        return Stream(self, channel, idle, self._slots.release)
+
+    def _session(self, command: bytes, idle: float) -> paramiko.Channel:
+        channel = None
+        try:
+            channel = self.transport.open_session(timeout=idle)
+            with alarm(idle, partial(end, channel)):
+                channel.exec_command(command)
+        except Exception as error:  # as in greet
+            if channel is not None:
+                end(channel)
+            raise self.lost(f"no command could be started: {plain(str(error))}") from error
+        channel.settimeout(idle)
+        return channel
+
+    def lost(self, why: str) -> UnreachableError:
+        """The error for a line that is gone; ``why`` unless it is known that it stalled."""
+        if self.stalled:
+            why = f"nothing was heard from it for {self._stall:g} seconds"
+        return UnreachableError(
+            f"the line to {self.endpoint.host} was lost", why, "run it again when the line is back"
+        )
+
+    def _watch(self) -> None:
+        """Ask a silent server whether it is there, and hang up if it is not: frees whoever waits."""
+        while not self._closing.wait(self._stall / 4) and self.transport.is_active():
+            silent = time.monotonic() - self._line.heard
+            if silent > self._stall:
+                self.stalled = True
+                self.transport.close()
+            elif silent > self._stall / 2:
+                threading.Thread(target=self._ask, daemon=True).start()
+
+    def _ask(self) -> None:
+        try:
+            self.transport.global_request("keepalive@openssh.com", wait=True)
+        except (paramiko.SSHException, EOFError, OSError):
+            pass  # the line is gone: those who read or write will say so
+
+
+def _jump(through: Connection, endpoint: Endpoint, timeout: float) -> paramiko.Channel:
+    try:
+        return through.transport.open_channel(
+            "direct-tcpip", (endpoint.host, endpoint.port), ("127.0.0.1", 0), timeout=timeout
+        )
+    except Exception as error:  # as in greet
+        raise UnreachableError(
+            f"{endpoint.host} (port {endpoint.port}) cannot be reached through {through.endpoint.host}",
+            plain(str(error)),
+            "check ProxyJump, and that the server in between allows forwarding",
+        ) from error
+
+
+def _command(argv: Sequence[bytes | str]) -> bytes:
+    """One line for the remote shell, each word quoted so that it stays one word."""
+    words = [os.fsencode(word) for word in argv]
+    if not words or any(b"\0" in word for word in words):
+        raise UsageError("not a command that can be sent", "it is empty or has a zero byte in it")
+    return b" ".join(os.fsencode(shlex.quote(os.fsdecode(word))) for word in words)

@@ -1,0 +1,187 @@
+"""Reaching a server and making sure that it is the right one, before anything about us is sent."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shlex
+import socket
+import time
+from typing import Any, NoReturn
+
+import paramiko
+
+from pacha.errors import UnreachableError
+from pacha.wire.ssh.endpoint import Endpoint, plain
+from pacha.wire.ssh.known_hosts import KnownKey, fingerprint, key_kind, known_keys
+
+_WINDOW = 4 * 1024 * 1024
+_PACKET = 64 * 1024
+_CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "aes128-ctr", "aes192-ctr", "aes256-ctr")
+_DIGESTS = (
+    "hmac-sha2-256-etm@openssh.com",
+    "hmac-sha2-512-etm@openssh.com",
+    "hmac-sha2-256",
+    "hmac-sha2-512",
+)
+
+
+class Line:
+    """A socket that remembers when it last heard from the other side."""
+
+    def __init__(self, sock: socket.socket | paramiko.Channel) -> None:
+        self._sock = sock
+        self.heard = time.monotonic()
+
+    def recv(self, size: int) -> bytes:
+        data = self._sock.recv(size)
+        self.heard = time.monotonic()
+        return data
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
+
+
+def dial(endpoint: Endpoint, timeout: float) -> socket.socket:
+    """A TCP connection to the server, in at most ``timeout`` seconds. Raises UnreachableError."""
+    where = f"{endpoint.host} (port {endpoint.port})"
+    try:
+        sock = socket.create_connection((endpoint.host, endpoint.port), timeout)
+    except (socket.gaierror, UnicodeError) as error:
+        raise UnreachableError(
+            f"the name {endpoint.host} is not known to this machine's resolver",
+            plain(str(error)),
+            "check pacha.host and the network",
+        ) from error
+    except ConnectionRefusedError as error:
+        raise UnreachableError(
+            f"{where} refuses connections",
+            "no SSH server listens there",
+            "check pacha.ssh.port, and that sshd runs on the master",
+        ) from error
+    except TimeoutError as error:
+        raise UnreachableError(
+            f"{where} does not answer",
+            f"no connection within {timeout:g} seconds",
+            "check that the master is up and that no firewall is in between",
+        ) from error
+    except OSError as error:
+        raise UnreachableError(
+            f"{where} cannot be reached", error.strerror or plain(str(error)), "check the network"
+        ) from error
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return sock
+
+
+def _quiet_paramiko() -> None:
+    """Nothing of paramiko's own log, tracebacks among it, on stderr."""
+    log = logging.getLogger("paramiko")
+    if not log.handlers:
+        log.addHandler(logging.NullHandler())
+    log.propagate = False
+
+
+def greet(line: Line, endpoint: Endpoint, timeout: float) -> paramiko.Transport:
+    """Agree on keys with the server and make sure that it is the right one. Nothing about us is sent."""
+    _quiet_paramiko()
+    transport = paramiko.Transport(line, default_window_size=_WINDOW, default_max_packet_size=_PACKET)  # type: ignore[arg-type]
+    transport.banner_timeout = transport.handshake_timeout = transport.auth_timeout = timeout
+    _prefer(transport, endpoint)
+    try:
+        transport.start_client(timeout=timeout)
+        if not transport.initial_kex_done:
+            raise paramiko.SSHException(f"no end of the greeting within {timeout:g} seconds")
+        blob = transport.get_remote_server_key().asbytes()
+    except Exception as error:  # paramiko passes on whatever odd bytes made it stumble over
+        hang_up(transport)
+        raise UnreachableError(
+            f"{endpoint.host} (port {endpoint.port}) does not talk SSH with us",
+            plain(str(error)) or "it hung up",
+            "check pacha.ssh.port, and that the master's sshd is not refusing this machine",
+        ) from error
+    try:
+        _check_host_key(endpoint, blob)
+    except BaseException:
+        hang_up(transport)
+        raise
+    return transport
+
+
+def hang_up(transport: paramiko.Transport) -> None:
+    """Close the transport and what it runs over."""
+    transport.close()
+    transport.sock.close()
+
+
+def _prefer(transport: paramiko.Transport, endpoint: Endpoint) -> None:
+    """Fast and sound algorithms; the kinds of host key that are known come first, as OpenSSH does."""
+    options = transport.get_security_options()
+    options.ciphers = [name for name in _CIPHERS if name in options.ciphers]
+    options.digests = [name for name in _DIGESTS if name in options.digests]
+    options.compression = ["none"]
+    own, portless = _known_of(endpoint)
+    kinds = {key.kind for key in own or portless if not key.revoked}
+    kinds |= {"rsa-sha2-512", "rsa-sha2-256"} if "ssh-rsa" in kinds else set()
+    options.key_types = sorted(options.key_types, key=lambda kind: kind not in kinds)
+
+
+def _known_of(endpoint: Endpoint) -> tuple[list[KnownKey], list[KnownKey]]:
+    """The keys under the endpoint's own name, and those of its host without the port.
+
+    OpenSSH, too, accepts a key that the host is known to have on port 22 (sshconnect.c,
+    check_host_key, "found matching key w/out port").
+    """
+    own = known_keys(endpoint.known_hosts, endpoint.host_key_name)
+    if endpoint.host_key_name != f"[{endpoint.host}]:{endpoint.port}":
+        return own, []
+    return own, known_keys(endpoint.known_hosts, endpoint.host)
+
+
+def _check_host_key(endpoint: Endpoint, blob: bytes) -> None:
+    """Raise UnreachableError unless the server's key is one that is known and not revoked."""
+    own, portless = _known_of(endpoint)
+    same = [known for known in own + portless if known.blob == blob]
+    shows = f"it shows {fingerprint(blob)} ({plain(key_kind(blob))})"
+    revoked = [known for known in same if known.revoked]
+    if revoked:
+        raise UnreachableError(
+            f"the host key of {endpoint.host} is revoked: nothing was sent",
+            f"{shows}, which {revoked[0].file} line {revoked[0].line} revokes",
+            "ask whoever runs the master for its new key; whoever holds the old one may be listening",
+        )
+    if same:
+        return
+    valid = [known for known in own if not known.revoked]
+    if valid:
+        _refuse_changed(endpoint, blob, valid)
+    raise UnreachableError(
+        f"{endpoint.host} (port {endpoint.port}) is not known: nothing was sent",
+        f"{shows}; no line for {endpoint.host_key_name} in {' or '.join(endpoint.known_hosts)}",
+        f"{_compare_hint(blob)}; if it is the same, accept it once: {_ssh_command(endpoint)}",
+    )
+
+
+def _refuse_changed(endpoint: Endpoint, blob: bytes, known: list[KnownKey]) -> NoReturn:
+    alike = next((key for key in known if key.kind == key_kind(blob)), known[0])
+    raise UnreachableError(
+        f"the host key of {endpoint.host} has changed: nothing was sent",
+        f"it shows {fingerprint(blob)} ({plain(key_kind(blob))}), "
+        f"but {alike.file} line {alike.line} has {fingerprint(alike.blob)} ({plain(alike.kind)})",
+        f"somebody may be in between; {_compare_hint(blob)}; if it is the same, remove that line "
+        f"and accept it once: {_ssh_command(endpoint)}",
+    )
+
+
+def _compare_hint(blob: bytes) -> str:
+    kind = key_kind(blob)
+    short = {"ssh-ed25519": "ed25519", "ssh-rsa": "rsa"}.get(kind, "ecdsa")
+    return f"compare the fingerprint on the master: ssh-keygen -lf /etc/ssh/ssh_host_{short}_key.pub"
+
+
+def _ssh_command(endpoint: Endpoint) -> str:
+    words = ["ssh", "-p", str(endpoint.port)]
+    if endpoint.known_hosts[:1] != (os.path.expanduser("~/.ssh/known_hosts"),) and endpoint.known_hosts[1:]:
+        words += ["-o", f"UserKnownHostsFile={endpoint.known_hosts[0]}"]
+    if endpoint.proxy_jump:
+        words += ["-J", f"{endpoint.proxy_jump.label}:{endpoint.proxy_jump.port}"]
+    return shlex.join([*words, endpoint.label])

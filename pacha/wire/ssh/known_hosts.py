@@ -1,0 +1,96 @@
+"""What known_hosts files say of a server's name: the format of sshd(8), SSH_KNOWN_HOSTS FILE FORMAT."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class KnownKey:
+    """A key in a known_hosts file: the key itself (RFC 4253, 6.6) and where it stands."""
+
+    blob: bytes
+    revoked: bool
+    file: str
+    line: int
+
+    @property
+    def kind(self) -> str:
+        """Its type, such as ``ssh-ed25519``."""
+        return key_kind(self.blob)
+
+
+def known_keys(files: Sequence[str], name: str) -> list[KnownKey]:
+    """The keys that known_hosts files hold for a name. A line that cannot be understood is no line.
+
+    The format is that of sshd(8), SSH_KNOWN_HOSTS FILE FORMAT. ``@cert-authority`` lines say nothing
+    here: Pacha knows servers by their keys alone.
+    """
+    found = []
+    for file in files:
+        try:
+            lines = Path(file).read_text("utf-8", "replace").split("\n")
+        except OSError:
+            continue
+        for number, line in enumerate(lines, 1):
+            words = line.split()
+            revoked = words[:1] == ["@revoked"]
+            if revoked:
+                del words[0]
+            blob = _key_on_line(words, name)
+            if blob is not None:
+                found.append(KnownKey(blob, revoked, file, number))
+    return found
+
+
+def _key_on_line(words: list[str], name: str) -> bytes | None:
+    if len(words) < 3 or words[0][0] in "#@" or not _names(words[0], name.lower()):
+        return None
+    try:
+        blob = base64.b64decode(words[2], validate=True)
+    except ValueError:
+        return None
+    return blob if key_kind(blob) == words[1] else None
+
+
+def _names(patterns: str, name: str) -> bool:
+    """Whether a host field speaks of a name (lower case): hashed, or patterns with ``* ? !`` and commas."""
+    if patterns.startswith("|"):
+        return _hash_names(patterns, name)
+    found = False
+    for pattern in patterns.lower().split(","):
+        text = re.escape(pattern.lstrip("!")).replace(r"\*", ".*").replace(r"\?", ".")
+        if re.fullmatch(text, name):
+            if pattern.startswith("!"):
+                return False
+            found = True
+    return found
+
+
+def _hash_names(field: str, name: str) -> bool:
+    """Whether ``|1|salt|hash`` is the HMAC-SHA1 of a name (ssh_config(5), HashKnownHosts)."""
+    parts = field.split("|")
+    try:
+        _, kind, salt, digest = parts
+        wanted = base64.b64decode(digest)
+        made = hmac.new(base64.b64decode(salt), name.encode(), hashlib.sha1).digest()
+    except ValueError:
+        return False
+    return kind == "1" and hmac.compare_digest(made, wanted)
+
+
+def key_kind(blob: bytes) -> str:
+    """The type that a key (RFC 4253, 6.6) says it is: any text at all if the key is not one."""
+    length = int.from_bytes(blob[:4], "big")
+    return blob[4 : 4 + length].decode("ascii", "replace")
+
+
+def fingerprint(blob: bytes) -> str:
+    """The fingerprint of a key as ssh-keygen(1) shows it: ``SHA256:...``."""
+    return "SHA256:" + base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")

@@ -1,0 +1,237 @@
+"""A command that runs over there: what goes into it, what comes out, how it ends."""
+
+from __future__ import annotations
+
+import io
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, BinaryIO, Protocol
+
+import paramiko
+
+from pacha.errors import UnreachableError
+from pacha.wire.ssh.endpoint import Endpoint, plain
+
+_PIECE = 64 * 1024
+_STDERR_KEPT = 64 * 1024
+_PASSED_OVER = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a remote command ended: its exit status (-1: by a signal), and what it wrote (bytes)."""
+
+    status: int
+    stdout: bytes
+    stderr: bytes
+
+
+class Carrier(Protocol):
+    """The connection that a stream is part of."""
+
+    endpoint: Endpoint
+    transport: paramiko.Transport
+
+    def lost(self, why: str) -> UnreachableError:
+        """The error for a line that is gone."""
+
+
+class Stream:
+    """A running remote command: its input, output and errors.
+
+    ``stdin``, ``stdout`` and ``stderr`` are file objects such as Mercurial's peers want them
+    (``stderr`` has a descriptor and is always at its end: what the command complains is kept apart).
+    """
+
+    def __init__(
+        self, connection: Carrier, channel: paramiko.Channel, idle: float, release: Callable[[], None]
+    ) -> None:
+        self._connection = connection
+        self._channel = channel
+        self._idle = idle
+        self._release: Callable[[], None] | None = release
+        self._expired: float | None = None
+        self._errors = bytearray()
+        self._drain = threading.Thread(target=self._keep_errors, daemon=True)
+        self._drain.start()
+        self._stderr: BinaryIO | None = None
+        self.stdin = _Stdin(self)
+        self.stdout = io.BufferedReader(_Stdout(self), 256 * 1024)
+
+    def __enter__(self) -> Stream:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def stderr(self) -> BinaryIO:
+        """The read end of a pipe that is at its end."""
+        if self._stderr is None:
+            reader, writer = os.pipe()
+            os.close(writer)
+            self._stderr = os.fdopen(reader, "rb", buffering=0)
+        return self._stderr
+
+    def read(self, n: int) -> bytes:
+        """Up to ``n`` bytes of output, at least one; ``b''`` at its end. Raises UnreachableError."""
+        return self.stdout.read1(n)
+
+    def write(self, data: bytes) -> int:
+        """Send all of ``data``; returns its length. BrokenPipeError when the command reads no more."""
+        rest = memoryview(data)
+        while rest:
+            rest = rest[self._send(rest) :]
+        return len(data)
+
+    def close_write(self) -> None:
+        """End the command's input."""
+        try:
+            self._channel.shutdown_write()
+        except (paramiko.SSHException, EOFError, OSError):
+            pass  # gone already: reading tells
+
+    def finish(self) -> Result:
+        """End its input, pass over the rest of its output, and wait for the command's exit status.
+
+        ``stderr`` of the result holds at most the first 64 KiB. A command that still has more than
+        1 MiB to say is stopped, with the status of one that was killed (-1). Raises UnreachableError
+        when it does not end, or the line is lost.
+        """
+        self.close_write()
+        with alarm(self._idle, lambda: self.expire(self._idle)):
+            ended = self._pass_over(_PASSED_OVER)
+            if ended:
+                self._channel.status_event.wait()
+        if self._expired is not None:
+            raise self._trouble("")
+        status = self._channel.exit_status if ended else -1
+        if ended and status < 0 and not self._channel.eof_received:
+            raise self._trouble("the connection ended")
+        self.close()
+        self._drain.join(self._idle)
+        return Result(status, b"", bytes(self._errors))
+
+    def _pass_over(self, most: int) -> bool:
+        """Whether the output's end comes within so many bytes."""
+        while most > 0:
+            data = self.receive(_PIECE)
+            if not data:
+                return True
+            most -= len(data)
+        return False
+
+    def close(self) -> None:
+        """Let go of the command, whatever it does."""
+        release, self._release = self._release, None
+        if release is None:
+            return
+        end(self._channel)
+        if self._stderr is not None:
+            self._stderr.close()
+        release()
+
+    def expire(self, seconds: float) -> None:
+        """Its time of so many seconds is over: whoever waits for it gets an UnreachableError."""
+        self._expired = seconds
+        end(self._channel)
+
+    def receive(self, n: int) -> bytes:
+        """Like ``read``, past the buffer of ``stdout``."""
+        try:
+            data = self._channel.recv(n)
+        except TimeoutError as error:
+            raise self._trouble(f"the command said nothing for {self._idle:g} seconds") from error
+        except (paramiko.SSHException, EOFError, OSError) as error:
+            raise self._trouble(plain(str(error))) from error
+        if not data and not self._channel.eof_received and self._channel.exit_status < 0:
+            raise self._trouble("the connection ended")
+        return data
+
+    def _send(self, data: memoryview) -> int:
+        try:
+            sent = self._channel.send(data[:_PIECE].tobytes())
+        except TimeoutError as error:
+            raise self._trouble(f"the command read nothing for {self._idle:g} seconds") from error
+        except (paramiko.SSHException, EOFError, OSError):
+            sent = 0
+        if sent == 0:
+            if self._connection.transport.is_active() and self._expired is None:
+                raise BrokenPipeError("the remote command reads no more")
+            raise self._trouble("the connection ended")
+        return sent
+
+    def _trouble(self, why: str) -> UnreachableError:
+        if self._expired is not None:
+            why = f"no end of the command within {self._expired:g} seconds"
+            return UnreachableError(f"{self._connection.endpoint.host} took too long", why)
+        return self._connection.lost(why)
+
+    def _keep_errors(self) -> None:
+        """Read the command's errors as they come, so that it never waits for us; keep the first of them."""
+        while True:
+            try:
+                data = self._channel.recv_stderr(_PIECE)
+            except TimeoutError:
+                continue
+            except (paramiko.SSHException, EOFError, OSError):
+                return
+            if not data:
+                return
+            self._errors += data[: _STDERR_KEPT - len(self._errors)]
+
+
+class _Stdout(io.RawIOBase):
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._stream.receive(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+
+class _Stdin:
+    """What a command reads, as an unbuffered file."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self.closed = False
+
+    def write(self, data: bytes) -> int:
+        """Send all of ``data`` and say how much that was."""
+        return self._stream.write(data)
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+    def close(self) -> None:
+        """End the command's input."""
+        self.closed = True
+        self._stream.close_write()
+
+
+def end(channel: paramiko.Channel) -> None:
+    """Close a channel, whatever has become of its line."""
+    try:
+        channel.close()
+    except (paramiko.SSHException, EOFError, OSError):
+        pass  # the line is gone, and the channel with it
+
+
+@contextmanager
+def alarm(seconds: float, ring: Callable[[], object]) -> Iterator[None]:
+    """Call ``ring``, in another thread, when the block still runs after so many seconds."""
+    timer = threading.Timer(seconds, ring)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()

@@ -1,0 +1,36 @@
+"""A stage for every test: the sshd and the account are shared, the folders are its own."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.stage import Host, Stage, on_stage
+from tests.sshd import Account, Sshd, account
+
+
+@pytest.fixture(scope="session")
+def bar_user(sshd: Sshd) -> Iterator[Account]:
+    """The master's account, which the server lets in with its key."""
+    name = "bar_user"
+    if name in {entry.pw_name for entry in pwd.getpwall()}:
+        name += f"_{os.getpid()}"
+    with account(name) as made:
+        sshd.authorize(made.name)
+        yield made
+
+
+@pytest.fixture
+def stage(sshd: Sshd, bar_user: Account) -> Iterator[Stage]:
+    """A master without any host."""
+    with on_stage(sshd, bar_user) as made:
+        yield made
+
+
+@pytest.fixture
+def bar(stage: Stage) -> Host:
+    """The host of the story."""
+    return stage.host("bar")

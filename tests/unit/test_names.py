@@ -1,0 +1,190 @@
+"""Names: of repositories, as stored (Mercurial itself is the judge), and as shown on a terminal."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from mercurial import pathutil, scmutil  # the real rules, not our idea of them
+
+from pacha.files import names
+
+#: What Mercurial, HFS+ or Pacha itself reads something into, to be glued together at random.
+TRICKY = [
+    b".hg", b".HG", b".h", b"g", b".", b" ", b"~1", b"hg~1", b"HG8B6C~22", b"%", b"%0A", b"%25", b"\n", b"\r",
+    b".pacha", b".pacha%", b".PACHA%", b".pacha-", b"kept-", b".hgsub", b".hgsubstate", b".hgtags", b"a", b"\xff",
+    b"\xe2\x80\x8c", b"\xe2", b"\x80\x8d", b"\xef\xbb\xbf", b"\xe2\x81\xaa", b"\xe2\x80\xae", b"\xef", b"\\", b":",
+]  # fmt: skip
+COMPONENT = st.one_of(
+    st.binary(min_size=1, max_size=12),
+    st.lists(st.sampled_from(TRICKY), min_size=1, max_size=5).map(b"".join),
+).map(lambda name: name.replace(b"\0", b"0").replace(b"/", b"_"))
+RELATIVE = st.lists(COMPONENT.filter(lambda name: name not in (b".", b"..")), min_size=1, max_size=4).map(
+    b"/".join
+)
+
+
+def accepted_by_mercurial(name: bytes) -> bool:
+    """Whether Mercurial commits ``name`` and lets a clone check it out."""
+    try:
+        scmutil.checkfilename(name)
+        pathutil.pathauditor(b"/nowhere", realfs=False)(name)
+    except Exception:
+        return False
+    return True
+
+
+@given(RELATIVE)
+@settings(max_examples=1500, deadline=None)
+@example(b"\xe2\x80\x8c")
+@example(b".h\xe2\xe2\x80\x8c\x80\x8dg/a")
+@example(b"a/.hg. . /b")
+@example(b".pacha/parts/a/000000")
+def test_storing_is_a_bijection_onto_names_that_mercurial_takes(relative: bytes) -> None:
+    name = names.stored(relative)
+    assert names.original(name) == relative
+    assert accepted_by_mercurial(name)
+    assert not name.startswith(names.PARTS)
+    assert name not in (b".hgsub", b".hgsubstate", b".hgtags")
+
+
+@given(RELATIVE, RELATIVE)
+def test_different_names_are_stored_differently(one: bytes, other: bytes) -> None:
+    assert (names.stored(one) == names.stored(other)) == (one == other)
+
+
+@given(RELATIVE)
+@settings(max_examples=500, deadline=None)
+def test_what_is_not_a_stored_name_is_refused(name: bytes) -> None:
+    try:
+        relative = names.original(name)
+    except ValueError:
+        return
+    assert names.stored(relative) == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        b"passwd", b".bashrc", b"a b", b"100%", b"~root", b"hg~x", b"hg", b".hgignore", b"conf.d/.hgrc", b"a/.hgtags",
+        b"x.hg", b"caf\xc3\xa9", b"\xff\xfe", b"\xe2\x82\xac uro", b".pachas", b"a\\b", b"-rf", b"\x1b[31m", b"con",
+        b".pacha-0123456789abcdef", b"\xe6\xb0\xb4", b"'", b"a" * 255,
+    ],
+)  # fmt: skip
+def test_natural_names_stay_as_they_are(name: bytes) -> None:
+    assert accepted_by_mercurial(name)
+    assert names.stored(name) == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    [b"a\nb", b"a\rb", b".hg", b".HG", b".Hg.", b"a/.hg/b", b"hg~1", b"HG8b6C~0", b".h\xe2\x80\x8cg", b".hgtags",
+     b".hgsub", b".hgsubstate", b".pacha", b"x/.pacha/y", b"\xef\xbb\xbf.hg", b"\xe2\x80\x8c"],
+)  # fmt: skip
+def test_what_mercurial_refuses_or_obeys_is_stored_escaped(name: bytes) -> None:
+    assert names.stored(name) != name
+    assert accepted_by_mercurial(names.stored(name))
+
+
+@pytest.mark.parametrize(
+    "name", [b".hg", b".hgtags", b"a\nb", b".pacha%a", b".pacha%%0a", b".pacha%2Ehg", b".pacha/parts/a/000000", b".pacha%a%0A/"]
+)
+def test_what_stored_never_gives_is_refused(name: bytes) -> None:
+    with pytest.raises(ValueError, match="not a stored name"):
+        names.original(name)
+
+
+def test_parts_sort_in_order_beyond_ten() -> None:
+    numbered = [names.part(b"big", number) for number in range(1200)]
+    assert numbered == sorted(numbered)
+    assert numbered[0] == b".pacha/parts/big/000000"
+
+
+# -- repository names
+
+
+@pytest.mark.parametrize(
+    ("path", "taken", "name"),
+    [
+        (b"/opt/foo", [], "foo"),
+        (b"/srv/foo", ["foo"], "foo-2"),
+        (b"/var/foo", ["foo", "foo-2"], "foo-3"),
+        (b"/root/.ssh", [], "ssh"),
+        (b"/home/a/.bashrc", [], "bashrc"),
+        (b"/srv/db", [], "db-2"),
+        (b"/srv/DB", [], "DB-2"),
+        (b"/srv/db", ["db-2"], "db-3"),
+        (b"/", [], "root"),
+        (b"/srv/...", [], "root"),
+        (b"/srv/\xc3\xa9\xff", [], "root"),
+        (b"/srv/-rf", [], "rf"),
+        (b"/srv/a b;$(c)", [], "abc"),
+        (b"/srv/a\nb", [], "ab"),
+        (b"/srv/" + b"x" * 255, [], "x" * 64),
+        (b"/srv/" + b"x" * 255, ["x" * 64], "x" * 62 + "-2"),
+        (b"/srv/Foo", ["foo"], "Foo-2"),
+        (b"/srv/last-push", [], "last-push-2"),
+    ],
+)
+def test_repository_names(path: bytes, taken: list[str], name: str) -> None:
+    assert names.repository_name(path, taken) == name
+
+
+@given(st.lists(COMPONENT, max_size=12))
+def test_repository_names_are_safe_and_never_given_twice(components: list[bytes]) -> None:
+    taken: list[str] = []
+    for component in components:
+        name = names.repository_name(b"/srv/" + component, taken)
+        assert re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}", name)
+        assert name.lower() not in {"db", "last-push", *(other.lower() for other in taken)}
+        taken.append(name)
+
+
+# -- on a terminal
+
+
+@given(st.one_of(RELATIVE, st.binary(max_size=30), st.text(max_size=20).map(lambda t: t.encode("utf-8", "replace"))))
+@settings(max_examples=1000, deadline=None)
+@example(b"\x1b]0;owned\x07")
+@example("a\u202eb".encode())
+@example(b"\xc2\x9b31m")
+@example(b"\xed\xb0\x80")
+def test_shown_never_lets_anything_through_that_a_terminal_obeys(path: bytes) -> None:
+    shown = names.shown(path)
+    for character in shown:
+        assert unicodedata.category(character) not in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+        assert unicodedata.bidirectional(character) not in {"RLO", "LRO", "RLE", "LRE", "PDF", "RLI", "LRI", "FSI", "PDI"}
+    shown.encode("utf-8")
+
+
+@given(st.lists(st.sampled_from([*TRICKY, b"\x01", b"\\x01", b"\\", b"\x85", b"\xc2\x85", b"\\x85", b"\\u0085"]), max_size=4).map(b"".join),
+       st.lists(st.sampled_from([*TRICKY, b"\x01", b"\\x01", b"\\", b"\x85", b"\xc2\x85", b"\\x85", b"\\u0085"]), max_size=4).map(b"".join))  # fmt: skip
+@settings(max_examples=1000, deadline=None)
+@example(b"\x01", b"\\x01")
+@example(b"\x85", b"\xc2\x85")
+@example(b"\xff", b"\\xff")
+def test_different_names_are_shown_differently(one: bytes, other: bytes) -> None:
+    assert (names.shown(one) == names.shown(other)) == (one == other)
+
+
+def test_plain_names_are_shown_as_they_are() -> None:
+    assert names.shown(b"/etc/a b") == "/etc/a b"
+    assert names.shown("/srv/\u00e9\u6c34".encode()) == "/srv/\u00e9\u6c34"
+    assert names.shown(b"a\nb\x1b") == "a\\x0ab\\x1b"
+    assert names.shown(b"\xff") == "\\xff"
+
+
+@pytest.mark.parametrize(
+    ("name", "own"),
+    [(b".pacha-0123456789abcdef", True), (b".pacha-kept-x\n", True), (b".pacha-0123456789abcde", False),
+     (b".pacha-0123456789abcdef\n", False), (b".pacha-kept-", False), (b".pacha", False), (b"x.pacha-kept-1", False)],
+)  # fmt: skip
+def test_pachas_own_names(name: bytes, own: bool) -> None:
+    assert names.is_pachas_own(name) is own
+
+
+def test_the_judge_judges() -> None:
+    assert not accepted_by_mercurial(b".hg/a") and not accepted_by_mercurial(b"a\nb")
