@@ -90,7 +90,7 @@ def whereabouts(here: Here) -> str:
     if master == STANDALONE:
         return f"Master folder:  {shown(here.config.hosts_path)}\n"
     found = endpoint(here.config, master)
-    return f"SSH Connection: {found.label}\nSSH Port:       {found.port}\n"
+    return f"SSH Connection: {found.user}@{master}\nSSH Port:       {found.port}\n"
 
 
 def init_config() -> Sequence[str]:

@@ -176,7 +176,7 @@ class Staging:
             flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
             self.spool = os.open(self.folder / "content", flags, 0o600)
         end = os.lseek(self.spool, 0, os.SEEK_END)
-        with open(os.dup(self.spool), "ab", buffering=_CHUNK) as spool:
+        with hg.lean(), open(os.dup(self.spool), "ab", buffering=_CHUNK) as spool:
             for entry in entries:
                 if entry.kind is Kind.FILE:
                     size = self._unpack_one(read, watched, entry, spool.write)

@@ -55,8 +55,10 @@ def read(entry: Entry, name: bytes, dir_fd: int) -> Reading:
             if before.st_size > WHOLE_LIMIT:
                 raise NotAFile(f"grew past {WHOLE_LIMIT} bytes while it was read")
             data = os.pread(fd, before.st_size + 1, 0)
-            while chunk := os.pread(fd, _CHUNK, len(data)) if len(data) > before.st_size else b"":
+            while len(data) != before.st_size and (chunk := os.pread(fd, _CHUNK, len(data))):
                 data += chunk
+                if len(data) > WHOLE_LIMIT:
+                    raise NotAFile(f"grew past {WHOLE_LIMIT} bytes while it was read")
             if steady := same_moment(before, os.fstat(fd)) and len(data) == before.st_size:
                 break
     finally:

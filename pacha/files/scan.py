@@ -143,6 +143,9 @@ def _walk_tree(walk: _Walk, name: bytes, above: int, path: bytes) -> None:
             below = directory + b"/" + child
             try:
                 child_fd = os.open(child, DIRECTORY, dir_fd=fd)
+            except FileNotFoundError:
+                walk.result.entries.pop(below, None)  # gone since it was listed
+                continue
             except OSError as error:
                 _keep_known(walk, below, _reason(error), own=True)
                 continue
@@ -236,7 +239,7 @@ def _keep_known(walk: _Walk, path: bytes, reason: str, own: bool = False) -> Non
     below = path.rstrip(b"/") + b"/"
     for known_path, entry in walk.known.items():
         if known_path.startswith(below) or (known_path == path and not own):
-            walk.result.entries[known_path] = replace(entry, link_group=None)
+            walk.result.entries[known_path] = entry
 
 
 def _reason(error: OSError) -> str:
@@ -246,21 +249,38 @@ def _reason(error: OSError) -> str:
 def _number_links(result: Scan, known: Mapping[bytes, Entry]) -> None:
     """Give hard-link groups numbers that stay the same from one snapshot to the next.
 
-    A file of which only one name is watched is an ordinary file.
+    A file of which only one name is watched is an ordinary file. What could not be looked at stays in the
+    group it was known in.
     """
+    unseen = _unseen_groups(result)
     numbers: dict[bytes, int] = {}
     used: set[int] = set()
     fresh: list[list[bytes]] = []
     for members in result.linked.values():
         kept = [path for path in members if path in result.entries]
         before = {known[path].link_group or 0 for path in kept if path in known} - used - {0}
+        kept += unseen.pop(min(before), []) if before else []
         if len(kept) > 1 and before:
             used.add(min(before))
             numbers.update(dict.fromkeys(kept, min(before)))
         elif len(kept) > 1:
             fresh.append(kept)
+    for number, kept in unseen.items():
+        if len(kept) > 1:
+            used.add(number)
+            numbers.update(dict.fromkeys(kept, number))
     for number, members in enumerate(fresh, max(used, default=0) + 1):
         numbers.update(dict.fromkeys(members, number))
     for path, entry in result.entries.items():
         if entry.link_group != numbers.get(path):
             result.entries[path] = replace(entry, link_group=numbers.get(path))
+
+
+def _unseen_groups(result: Scan) -> dict[int, list[bytes]]:
+    """The known groups of entries that were kept without a look at them, by number."""
+    seen = {path for members in result.linked.values() for path in members}
+    groups: dict[int, list[bytes]] = {}
+    for path, entry in result.entries.items():
+        if entry.link_group is not None and path not in seen:
+            groups.setdefault(entry.link_group, []).append(path)
+    return groups

@@ -76,6 +76,8 @@ class _Undoing:
         displaced = [record for record in records if isinstance(record, Displaced)]
         replaced = {record.path for record in displaced}
         self.made = {record.path: record for record in records if isinstance(record, Made)}
+        # Where a time could not be set at first there are two records, and either may hold.
+        self.known = {(made.path, made.mtime_ns) for made in records if isinstance(made, Made)}
         made = [made for made in self.made.values() if made.path not in replaced and not made.replaces]
         if "written" not in self.journal.marks:
             made = []  # nothing had its own name yet
@@ -100,7 +102,7 @@ class _Undoing:
 
     def _remove(self, made: Made) -> None:
         dir_fd, name = self.descent.enter(parent_of(made.path)), name_of(made.path)
-        if not _is(made, os.stat(name, dir_fd=dir_fd, follow_symlinks=False)):
+        if not self._is(made, os.stat(name, dir_fd=dir_fd, follow_symlinks=False)):
             self.tally.concern(made.path, "changed since the rebuild: left as it is")
             return
         if made.kind == Kind.DIRECTORY.value:
@@ -148,7 +150,7 @@ class _Undoing:
         except FileNotFoundError:
             os.rename(source[0], name, src_dir_fd=source[1], dst_dir_fd=dir_fd)
             return
-        if made is None or not _is(made, status):
+        if made is None or not self._is(made, status):
             self._set_aside(record, dir_fd, kept_fd)
         elif made.kind == Kind.DIRECTORY.value:
             try:
@@ -168,6 +170,14 @@ class _Undoing:
         place = shown(parent_of(record.kept) + b"/" + aside)
         self.tally.concern(record.path, f"changed since the rebuild: that is kept as {place}")
 
+    def _is(self, made: Made, status: os.stat_result) -> bool:
+        """Whether this is still what the rebuild made."""
+        kind = kind_of(status.st_mode)
+        if kind.value != made.kind or kind is Kind.DIRECTORY:
+            return kind.value == made.kind
+        same_size = kind is not Kind.FILE or status.st_size == made.size
+        return same_size and (made.path, status.st_mtime_ns) in self.known
+
     def _is_directory(self, name: bytes, dir_fd: int) -> bool:
         return kind_of(os.stat(name, dir_fd=dir_fd, follow_symlinks=False).st_mode) is Kind.DIRECTORY
 
@@ -181,14 +191,6 @@ class _Undoing:
         if troubles:
             self.tally.trouble(record.path, *troubles)
         self.tally.counts[Action.METADATA] += 1
-
-
-def _is(made: Made, status: os.stat_result) -> bool:
-    """Whether this is still what the rebuild made."""
-    kind = kind_of(status.st_mode)
-    if kind.value != made.kind or kind is Kind.DIRECTORY:
-        return kind.value == made.kind
-    return status.st_mtime_ns == made.mtime_ns and (kind is not Kind.FILE or status.st_size == made.size)
 
 
 def _has(record: Displaced, name: bytes, dir_fd: int) -> bool:

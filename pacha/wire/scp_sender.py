@@ -26,7 +26,7 @@ class Duplex(Protocol):
 
 
 class Sender:
-    """Buffered reading of what a sender sends, at most ``line_max`` bytes a line, and the answers sent ahead."""
+    """Buffered reading of what it sends (``line_max`` bytes a line at most), and the answers sent ahead."""
 
     def __init__(self, stream: Duplex, line_max: int) -> None:
         self._stream = stream

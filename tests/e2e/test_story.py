@@ -236,7 +236,7 @@ def test_a_lost_machine_comes_back_exactly(stage: Stage, people: People) -> None
     assert "1 added" in fresh.push().out
     assert "nothing changed" in fresh.push().out
     assert not (stage.hosts / "fresh").exists(), "it does not push under a name of its own"
-    fresh.verify_master()
+    bar.verify_master()
 
 
 @pytest.fixture(scope="module")
@@ -319,7 +319,7 @@ def test_whatever_the_umask(lost: Host, umask: int) -> None:
     before = os.umask(umask)
     try:
         lost.rebuild()
-        (lost.stage.folder / "opt" / "foo" / "another").mkdir()
+        (lost.stage.folder / "opt" / "foo" / f"made with {umask}").mkdir()
         lost.push()
     finally:
         os.umask(before)

@@ -32,7 +32,9 @@ OWNERS: dict[str, frozenset[str]] = {
     "paramiko": frozenset(
         f"wire.ssh.{name}" for name in ("endpoint", "greeting", "login", "connection", "stream")
     ),
-    "mercurial": frozenset({"store.hg"}),
+    "mercurial": frozenset(
+        f"store.hg.{name}" for name in ("__init__", "engine", "repository", "conversation")
+    ),
     "sqlite3": frozenset({"store.database"}),
     "click": frozenset({"cli", "meter"}),
 }
@@ -249,7 +251,7 @@ def test_every_module_imports_alone() -> None:
 @pytest.mark.parametrize(
     ("module", "source", "rule"),
     [
-        ("store.hg", "from pacha.wire import ssh", wrong_way),
+        ("store.hg.repository", "from pacha.wire import ssh", wrong_way),
         ("wire.scp", "import pacha.store.hg", wrong_way),
         ("files.scan", "def f():\n    from pacha.store.database import x", wrong_way),
         ("files.scan", "from ..actions import push", wrong_way),
@@ -285,7 +287,11 @@ def test_a_breach_is_seen(module: str, source: str, rule: object) -> None:
     ("module", "source", "rule"),
     [
         ("actions.push", "from pacha.wire.ssh import connect\nfrom pacha.store import hg", wrong_way),
-        ("store.hg", "from pacha import errors, __version__\nfrom pacha.store.database import x", wrong_way),
+        (
+            "store.hg.repository",
+            "from pacha import errors, __version__\nfrom pacha.store.database import x",
+            wrong_way,
+        ),
         ("wire.ssh.stream", "import paramiko, os.path", foreign),
         ("cli", "import click", foreign),
         ("wire.ssh.login", "subprocess.run(x, shell=False)", dangerous),

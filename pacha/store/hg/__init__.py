@@ -1,0 +1,36 @@
+"""Mercurial in this process. The only package that imports it; each function is one verb of ours.
+
+Mercurial promises nothing about its modules (``hg help internals``), which is why no other module knows
+them and why the version is pinned below the next major one. No configuration but our own is ever read:
+not a user's, not the system's, not that of a repository, which may have come from anywhere.
+"""
+
+from __future__ import annotations
+
+import os
+
+# Paramiko's cryptography and Mercurial's demandimport clash; demandimport stays off. The environment is
+# read when Mercurial is imported: HGRCPATH empty means no configuration files, HGRCSKIPREPO skips a
+# repository's own (hg help environment; mercurial/localrepo.py, loadhgrc).
+os.environ.update({"HGRCPATH": "", "HGRCSKIPREPO": "1", "HGPLAIN": "1", "HGMODULEPOLICY": "allow"})
+
+import mercurial.initialization  # noqa: F401
+
+from pacha.store.hg.conversation import Peer, peer
+from pacha.store.hg.engine import FORMAT, KNOWN_REQUIREMENTS, Interruption, lean, version
+from pacha.store.hg.repository import NULL, Blob, Content, Note, Repository
+
+__all__ = [
+    "FORMAT",
+    "KNOWN_REQUIREMENTS",
+    "NULL",
+    "Blob",
+    "Content",
+    "Interruption",
+    "Note",
+    "Peer",
+    "Repository",
+    "lean",
+    "peer",
+    "version",
+]

@@ -1,0 +1,94 @@
+"""A conversation with a repository elsewhere: its heads, fetching from it, sending to it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable, Iterator
+from typing import Any, Protocol
+
+from mercurial import error, exchange, hg, sshpeer
+from mercurial import node as nodes
+from mercurial.utils import urlutil
+
+from pacha.errors import PachaError, UnreachableError
+from pacha.store.hg.engine import lean, quiet_ui, readable, reason
+from pacha.store.hg.repository import Repository
+
+
+class Pipes(Protocol):
+    """Where ``hg serve --stdio`` answers: what ``wire.ssh`` calls a stream."""
+
+    @property
+    def stdin(self) -> Any: ...
+    @property
+    def stdout(self) -> Any: ...
+    @property
+    def stderr(self) -> Any: ...
+
+
+#: A repository elsewhere: the path (str) of one on this machine, or the pipes to one served.
+Remote = str | Pipes
+
+
+class Peer:
+    """An open conversation with a repository elsewhere; what goes wrong in it is a PachaError."""
+
+    def __init__(self, peer: Any, name: str) -> None:
+        self._peer = peer
+        self._name = name
+
+    def heads(self) -> tuple[str, ...]:
+        """Its heads, () when it is empty."""
+        with _talking(f"{self._name} on the master does not answer."):
+            return _real(self._peer.heads())
+
+    def pull(self, repository: Repository, wanted: Iterable[str]) -> None:
+        """Fetch ``wanted`` and what they stand on into ``repository``."""
+        asked = [nodes.bin(node) for node in wanted]
+        with _talking(f"The history of {self._name} cannot be fetched."), lean():
+            if asked:
+                exchange.pull(repository._repo, self._peer, heads=asked, force=True)
+
+    def push(self, repository: Repository, node: str) -> None:
+        """Send ``node`` and what it stands on. Raises PachaError when the other side refuses it."""
+        what = f"{self._name} cannot be sent to the master."
+        with _talking(what), lean():
+            result = exchange.push(repository._repo, self._peer, revs=[nodes.bin(node)], newbranch=True)
+            if result.cgresult == 0 and node not in _real(self._peer.heads()):
+                raise PachaError(what, "its Mercurial took nothing", "Look at it there with 'hg verify'.")
+
+
+@contextlib.contextmanager
+def peer(remote: Remote, name: str) -> Iterator[Peer]:
+    """Talk to the repository ``name`` at ``remote``. Raises UnreachableError, PachaError."""
+    ui = quiet_ui()
+    with _talking(f"{name} on the master does not answer."):
+        if isinstance(remote, str):
+            made = hg.repository(ui, os.fsencode(remote)).peer()
+        else:
+            where = urlutil.path(ui, None, b"ssh://master/")
+            pipes = (remote.stdin, remote.stdout, remote.stderr)
+            made = sshpeer._make_peer(ui, where, None, *pipes, autoreadstderr=False)
+    yield Peer(made, name)
+    with contextlib.suppress(Exception):
+        made.close()  # everything asked for has been answered
+
+
+@contextlib.contextmanager
+def _talking(what: str) -> Iterator[None]:
+    try:
+        yield
+    except PachaError:
+        raise
+    except error.Abort as failure:
+        raise PachaError(what, readable(failure.message), readable(failure.hint or "")) from None
+    except (error.RepoError, error.ResponseError, error.OutOfBandError) as failure:
+        hint = "Look at the repository on the master with 'hg verify'."
+        raise PachaError(what, reason(failure), hint) from None
+    except (OSError, EOFError) as failure:
+        raise UnreachableError(what, reason(failure), "The next push sends what is missing.") from None
+
+
+def _real(found: Iterable[bytes]) -> tuple[str, ...]:
+    return tuple(nodes.hex(n).decode() for n in found if n != nodes.nullid)

@@ -1,0 +1,112 @@
+"""Mercurial as Pacha wants it: silent, obeying our settings alone, its failures in plain words."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import io
+from collections.abc import Iterator
+from typing import Any
+
+from mercurial import error, extensions, util
+from mercurial import ui as uimodule
+
+from pacha.errors import DamagedError, PachaError
+
+#: Requirements of a store (hg help internals.requirements) that this package reads straight from its files.
+KNOWN_REQUIREMENTS = frozenset(
+    [
+        b"dotencode", b"fncache", b"generaldelta", b"revlogv1", b"sparserevlog", b"store",
+        b"revlog-compression-zstd", b"persistent-nodemap",
+    ]
+)  # fmt: skip
+#: How a repository is created, here and on the master, so that no configuration there chooses it.
+FORMAT = (
+    ("format.use-share-safe", "yes"),
+    ("format.sparse-revlog", "yes"),
+    ("format.usegeneraldelta", "yes"),
+    ("format.usestore", "yes"),
+    ("format.usefncache", "yes"),
+    ("format.dotencode", "yes"),
+    ("format.revlog-compression", "zstd,zlib"),
+    ("format.use-persistent-nodemap", "no"),
+    ("format.use-dirstate-v2", "no"),
+)
+_LOCK_SECONDS = 30
+
+
+class Interruption(Exception):
+    """What a ``Content`` raises to end a commit; passed on as it is."""
+
+
+def quiet_ui() -> Any:
+    """A user interface that says nothing, asks nothing and obeys our settings alone."""
+    ui = uimodule.ui()
+    settings = [("ui.interactive", "no"), ("ui.quiet", "yes"), ("ui.timeout", str(_LOCK_SECONDS)),
+                ("ui.large-file-limit", "0"), ("phases.publish", "yes"), ("subrepos.allowed", "no"),
+                ("ui.report_untrusted", "no"), *FORMAT]  # fmt: skip
+    for name, value in settings:
+        section, _, key = name.partition(".")
+        ui.setconfig(section.encode(), key.encode(), value.encode(), b"pacha")
+    ui.fout = ui.ferr = io.BytesIO()
+    extensions.loadall(ui)
+    extensions.populateui(ui)
+    return ui
+
+
+@contextlib.contextmanager
+def lean() -> Iterator[None]:
+    """Collect garbage often while Mercurial handles many or large files.
+
+    Its file logs are cycles that each hold the last revision read, up to a part's size: left to the usual
+    thresholds hundreds of megabytes wait to be found. What exists already is not looked through again.
+    """
+    before = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(100, 2, 2)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
+
+
+@contextlib.contextmanager
+def explained(what: str) -> Iterator[None]:
+    """Turn what Mercurial raises into what a person can read.
+
+    Damaged revlogs make it raise nearly anything (struct.error, IndexError, zlib.error, ...): whatever
+    comes out of Mercurial while it reads is damage, not a bug of ours.
+    """
+    try:
+        yield
+    except (PachaError, MemoryError, Interruption):
+        raise
+    except error.LockHeld as held:
+        raise PachaError(
+            what,
+            f"it is locked by {readable(held.locker)}",
+            "If that process is gone, remove the lock it left.",
+        ) from None
+    except OSError as failure:
+        raise PachaError(what, failure.strerror or str(failure), "Mend that and run this again.") from None
+    except Exception as failure:
+        hint = "Nothing was changed. Look at it with 'hg verify'."
+        raise DamagedError(what, reason(failure), hint) from None
+
+
+def reason(failure: BaseException) -> str:
+    """The kind of a failure and what it says, on one line."""
+    text = readable(failure.args[0]) if failure.args else ""
+    return f"{type(failure).__name__}: {text}" if text else type(failure).__name__
+
+
+def readable(value: object) -> str:
+    """What Mercurial says (bytes or anything) as one harmless line."""
+    text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+    return "".join(c if c.isprintable() else " " for c in text).strip()
+
+
+def version() -> str:
+    """Mercurial's own version."""
+    return readable(util.version())

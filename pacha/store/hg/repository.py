@@ -1,0 +1,174 @@
+"""A repository on this machine: what it holds, and commits of content that is read as it is needed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from mercurial import context, hg, scmutil
+from mercurial import node as nodes
+
+from pacha.store.hg.engine import explained, lean, quiet_ui
+
+NULL = "0" * 40
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """What a commit stores under a name: bytes and whether it is a symlink's target or executable."""
+
+    data: bytes
+    is_link: bool = False
+    is_executable: bool = False
+
+
+#: Gives the blob of a stored name, or None when it is gone.
+Content = Callable[[bytes], Blob | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What a revision says of itself: message and user (str), time (seconds since the epoch)."""
+
+    message: str
+    user: str
+    at: float
+
+
+class Repository:
+    """A local repository without a working copy. Nodes are 40 hex digits (str), names are bytes."""
+
+    def __init__(self, repo: Any, path: str) -> None:
+        self._repo = repo
+        self.path = path
+
+    @classmethod
+    def open(cls, path: str, *, create: bool = False) -> Repository:
+        """The repository at ``path``, made if ``create`` and missing.
+
+        An abandoned transaction is rolled back. Raises DamagedError when it cannot be opened.
+        """
+        ui = quiet_ui()
+        create = create and not os.path.isdir(os.path.join(path, ".hg"))
+        if create:
+            os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        with explained(f"The repository {path} cannot be opened."):
+            umask = os.umask(0o077)
+            try:
+                repo = hg.repository(ui, os.fsencode(path), create=create).unfiltered()
+            finally:
+                os.umask(umask)
+            if os.path.exists(os.path.join(path, ".hg/store/journal")):
+                repo.recover()
+        return cls(repo, path)
+
+    def heads(self) -> tuple[str, ...]:
+        """The nodes of every head, newest first; () when empty."""
+        found = [nodes.hex(n).decode() for n in self._repo.heads()]
+        return tuple(n for n in found if n != NULL)
+
+    def has(self, node: str) -> bool:
+        """Whether ``node`` is here."""
+        return bool(self._repo.changelog.hasnode(nodes.bin(node)))
+
+    def is_ancestor(self, older: str, newer: str) -> bool:
+        """Whether ``older`` is ``newer`` or an ancestor of it; both are here."""
+        log = self._repo.changelog
+        return bool(log.isancestorrev(log.rev(nodes.bin(older)), log.rev(nodes.bin(newer))))
+
+    def revisions(self) -> Iterator[str]:
+        """Every node, newest first."""
+        log = self._repo.changelog
+        for revision in range(len(log) - 1, -1, -1):
+            yield nodes.hex(log.node(revision)).decode()
+
+    def note(self, node: str) -> Note:
+        """What the revision ``node`` says of itself."""
+        with explained(f"The repository {self.path} is damaged."):
+            found = self._repo[nodes.bin(node)]
+            message = found.description().decode("utf-8", "replace")
+            return Note(message, found.user().decode(), found.date()[0])
+
+    def names(self, node: str) -> dict[bytes, bytes]:
+        """The file revision (raw id and flags) of each stored name in the revision ``node``."""
+        with explained(f"The repository {self.path} is damaged."):
+            manifest = self._repo[nodes.bin(node)].manifest()
+            return {name: file_node + flags for name, file_node, flags in manifest.iterentries()}
+
+    def reader(self, node: str) -> Callable[[bytes], bytes]:
+        """A function from a stored name to its bytes in ``node``, hash checked; it raises DamagedError."""
+        manifest = self._manifest(node)
+
+        def read(name: bytes) -> bytes:
+            with explained(f"The repository {self.path} is damaged."):
+                return bytes(self._repo.file(name).read(manifest[name]))
+
+        return read
+
+    def _manifest(self, node: str) -> Any:
+        with explained(f"The repository {self.path} is damaged."):
+            return self._repo[nodes.bin(node)].manifest()
+
+    def commit(
+        self, parent: str, written: Iterable[bytes], removed: Iterable[bytes], content: Content, note: Note
+    ) -> str:
+        """Commit on ``parent`` (NULL: the first) the names ``written`` and ``removed``.
+
+        ``content`` is asked once for each written name, in sorted order, and what it gives is not kept in
+        memory; None means that the name is gone after all. Returns the new node, or ``parent`` when nothing
+        differs from it. Raises what ``content`` raises, and then nothing is committed.
+        """
+        made = _Commit(self._repo, parent, list(written), list(removed), content, note)
+        with explained(f"The repository {self.path} cannot be written."):
+            try:
+                with lean(), self._repo.lock(), self._repo.transaction(b"pacha"):
+                    node = self._repo.commitctx(made)
+                    if parent != NULL and self._same_manifest(node, parent):
+                        raise _NothingDiffers
+            except _NothingDiffers:
+                self._repo.invalidateall()
+                return parent
+        return str(nodes.hex(node).decode())
+
+    def _same_manifest(self, node: bytes, parent: str) -> bool:
+        log = self._repo.changelog
+        return bool(log.read(node)[0] == log.read(nodes.bin(parent))[0])
+
+
+class _NothingDiffers(Exception):
+    """Leaving a transaction this way rolls it back."""
+
+
+class _Commit(context.memctx):  # type: ignore[misc]
+    """A memctx that neither keeps the content it was given nor asks for it before it is needed.
+
+    Mercurial's own memoizes every file, and reads each to tell modified from removed.
+    """
+
+    def __init__(
+        self, repo: Any, parent: str, written: list[bytes], removed: list[bytes], content: Content, note: Note
+    ) -> None:
+        parents = (nodes.bin(parent), nodes.nullid)
+        super().__init__(
+            repo, parents, note.message.encode(), sorted(written + removed), lambda *_: None,
+            user=note.user.encode(), date=(int(note.at), 0), extra={},
+        )  # fmt: skip
+        before = repo[parents[0]].manifest()
+        self._status = scmutil.status(
+            sorted(n for n in written if n in before), sorted(n for n in written if n not in before),
+            sorted(n for n in removed if n in before), [], [], [], [],
+        )  # fmt: skip
+        self._filectxfn = self._file_maker(repo, content)
+
+    def _file_maker(self, repo: Any, content: Content) -> Callable[..., Any]:
+        def make(_repo: Any, _ctx: Any, name: bytes) -> Any:
+            blob = content(name)
+            if blob is None:
+                return None
+            return context.memfilectx(
+                repo, self, name, blob.data, islink=blob.is_link, isexec=blob.is_executable
+            )
+
+        return make

@@ -1,0 +1,61 @@
+"""A long line: a rebuild waits for the master a fixed number of times, however many files there are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.stage import Host, Stage, differences
+from tests.sshd import Relay
+
+pytestmark = pytest.mark.slow
+
+ROUND_TRIP = 0.1  #: seconds
+#: How often a rebuild may turn to the master: logging in, and a few times for each of two repositories.
+#: The transport's own window and key messages come on top, a few for each megabyte.
+TURNS = 60
+
+
+def make_tree(top: Path, files: int) -> None:
+    """Small files in folders of fifty, as below /etc."""
+    for number in range(files):
+        folder = top / f"folder{number // 50}"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"file{number}.conf").write_text(f"# number {number}\n" + "setting = value\n" * (number % 90))
+
+
+def turns_of_a_rebuild(stage: Stage, files: int) -> int:
+    """Push a tree of that many files, rebuild it through a long line; how often the line turned."""
+    host = stage.host(f"bar{files}")
+    tree, out = stage.folder / f"tree{files}", stage.folder / f"out{files}"
+    make_tree(tree, files)
+    host.watch(tree)
+    host.push()
+    with Relay((stage.server.address, stage.server.port), rtt=ROUND_TRIP) as relay:
+        stage.server.trust(f"[127.0.0.1]:{relay.port}")
+        host.configure(ssh_port=str(relay.port))
+        host.rebuild("--target", out)
+        assert differences(tree, Path(f"{out}{tree}")) == ""
+        return relay.turns
+
+
+def test_a_rebuild_does_not_wait_for_each_file(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    few, many = turns_of_a_rebuild(stage, 150), turns_of_a_rebuild(stage, 1500)
+    with capsys.disabled():
+        print(f"\nturns of the line: {few} for 150 files, {many} for 1,500")
+    assert few <= TURNS and many <= TURNS
+    assert many - few <= 20
+
+
+def test_an_idle_push_does_not_wait_for_each_path(bar: Host) -> None:
+    trees = [bar.stage.folder / f"tree{number}" for number in range(6)]
+    for tree in trees:
+        make_tree(tree, 2)
+    bar.watch(*trees)
+    bar.push()
+    with Relay((bar.stage.server.address, bar.stage.server.port), rtt=ROUND_TRIP) as relay:
+        bar.stage.server.trust(f"[127.0.0.1]:{relay.port}")
+        bar.configure(ssh_port=str(relay.port))
+        bar.push()
+        assert relay.turns <= 30

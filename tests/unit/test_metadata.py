@@ -1,0 +1,205 @@
+"""All that lstat, extended attributes and inode flags say of a path."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import socket
+import stat
+import struct
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pacha.files import metadata
+from pacha.files.metadata import Entry, Kind
+from pacha.files.owners import Accounts
+
+ACCOUNTS = Accounts({0: b"root", 54001: b"alice"}, {0: b"root", 54050: b"staff"}, {}, {})
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[int]:
+    fd = os.open(tmp_path, os.O_RDONLY | os.O_DIRECTORY)
+    yield fd
+    os.close(fd)
+
+
+def run(*command: str | Path) -> None:
+    """Run a program of the system; where it is not installed the test is skipped, with CI set it fails."""
+    program = shutil.which(str(command[0]), path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
+    if program is None:
+        if os.environ.get("CI"):
+            pytest.fail(f"{command[0]} is not installed, and CI is set")
+        pytest.skip(f"needs {command[0]}")
+    done = subprocess.run([program, *map(str, command[1:])], capture_output=True, text=True, check=False)
+    if "not supported" in done.stderr:
+        pytest.skip(f"the file system of the tests knows no {command[0]}")
+    assert done.returncode == 0, done.stderr
+
+
+def observe(path: Path, folder: int, *, with_content: bool = False) -> Entry:
+    return metadata.observe(path.name.encode(), folder, os.fsencode(path), ACCOUNTS, with_content=with_content)
+
+
+def test_a_regular_file(tmp_path: Path, folder: int) -> None:
+    path = tmp_path / "f"
+    path.write_bytes(b"12345")
+    path.chmod(0o640)
+    os.utime(path, ns=(1, 1_234_567_890_123_456_789))
+    entry = observe(path, folder)
+    assert entry == Entry(
+        os.fsencode(path), Kind.FILE, 0o640, os.getuid(), os.getgid(), ACCOUNTS.user_name(os.getuid()),
+        ACCOUNTS.group_name(os.getgid()), 1_234_567_890_123_456_789, size=5, flags=entry.flags,
+    )  # fmt: skip
+    assert observe(path, folder, with_content=True).sha256 is not None
+
+
+@pytest.mark.parametrize("mtime_ns", [-1, 0, 1, 999_999_999, 2**31 * 10**9 + 123_456_789, -(10**18) - 1])
+def test_every_nanosecond_of_the_time(tmp_path: Path, folder: int, mtime_ns: int) -> None:
+    path = tmp_path / "f"
+    path.touch()
+    os.utime(path, ns=(0, mtime_ns))
+    assert observe(path, folder).mtime_ns == path.stat().st_mtime_ns == mtime_ns
+
+
+@pytest.mark.parametrize("mode", [0o4755, 0o2755, 0o1777, 0o0000, 0o7777, 0o0400])
+def test_all_twelve_bits(tmp_path: Path, folder: int, mode: int, as_root: None) -> None:
+    path = tmp_path / "d"
+    path.mkdir()
+    path.chmod(mode)
+    assert observe(path, folder).mode == mode
+
+
+def test_owners_by_number_and_name(tmp_path: Path, folder: int, as_root: None) -> None:
+    path = tmp_path / "f"
+    path.touch()
+    os.chown(path, 54001, 54050)
+    entry = observe(path, folder)
+    assert (entry.uid, entry.owner, entry.gid, entry.group) == (54001, b"alice", 54050, b"staff")
+    os.chown(path, 54999, 54998)
+    entry = observe(path, folder)
+    assert (entry.uid, entry.owner, entry.gid, entry.group) == (54999, None, 54998, None)
+
+
+def test_every_kind(tmp_path: Path, folder: int, as_root: None) -> None:
+    (tmp_path / "f").touch()
+    (tmp_path / "d").mkdir()
+    (tmp_path / "l").symlink_to(b"no\xffwhere\n".decode("utf-8", "surrogateescape"))
+    os.mkfifo(tmp_path / "p")
+    os.mknod(tmp_path / "c", stat.S_IFCHR | 0o600, os.makedev(1, 7))
+    os.mknod(tmp_path / "b", stat.S_IFBLK | 0o600, os.makedev(259, 70000))
+    with socket.socket(socket.AF_UNIX) as unix:
+        unix.bind(str(tmp_path / "s"))
+    for letter in "fdlpcbs":
+        entry = observe(tmp_path / letter, folder)
+        assert entry.kind.value == letter
+        assert (entry.target is not None) == (letter == "l")
+        assert (entry.device is not None) == (letter in "cb")
+        assert entry.sha256 is None and entry.link_group is None
+        assert entry.size == 0
+    assert observe(tmp_path / "l", folder).target == b"no\xffwhere\n"
+    assert observe(tmp_path / "b", folder).device == os.makedev(259, 70000)
+
+
+def test_a_link_is_not_followed(tmp_path: Path, folder: int) -> None:
+    (tmp_path / "l").symlink_to("/etc/passwd")
+    entry = observe(tmp_path / "l", folder, with_content=True)
+    assert (entry.kind, entry.target, entry.sha256) == (Kind.SYMLINK, b"/etc/passwd", None)
+
+
+def test_names_of_one_inode_share_a_group(tmp_path: Path, folder: int) -> None:
+    (tmp_path / "a").touch()
+    os.link(tmp_path / "a", tmp_path / "b")
+    (tmp_path / "l").symlink_to("x")
+    os.link(tmp_path / "l", tmp_path / "m", follow_symlinks=False)
+    (tmp_path / "d/e").mkdir(parents=True)
+    entries = {name: observe(tmp_path / name, folder) for name in "ablmd"}
+    assert entries["a"].link_group == entries["b"].link_group is not None
+    assert entries["l"].link_group == entries["m"].link_group not in (None, entries["a"].link_group)
+    assert entries["d"].link_group is None
+
+
+def test_extended_attributes_are_sorted_and_whole(tmp_path: Path, folder: int) -> None:
+    path = tmp_path / "f"
+    path.touch()
+    values = {"user.b": b"", "user.a": bytes(range(256)), "user.\u00e9\n": b"x" * 1000}
+    try:
+        for name, value in values.items():
+            os.setxattr(path, name, value)
+    except OSError as error:
+        assert error.errno == errno.ENOTSUP
+        pytest.skip("the file system of the tests has no extended attributes")
+    assert observe(path, folder).xattrs == tuple(sorted((os.fsencode(n), v) for n, v in values.items()))
+
+
+def test_attributes_of_a_link_are_its_own(tmp_path: Path, folder: int, as_root: None) -> None:
+    (tmp_path / "f").touch()
+    os.setxattr(tmp_path / "f", "user.a", b"of the file")
+    (tmp_path / "l").symlink_to("f")
+    assert observe(tmp_path / "l", folder).xattrs == ()
+    os.setxattr(tmp_path / "l", "trusted.a", b"of the link", follow_symlinks=False)
+    assert observe(tmp_path / "l", folder).xattrs == ((b"trusted.a", b"of the link"),)
+
+
+def test_access_control_lists(tmp_path: Path, folder: int) -> None:
+    (tmp_path / "d").mkdir()
+    run("setfacl", "-d", "-m", "u:54001:r", tmp_path / "d")
+    xattrs = dict(observe(tmp_path / "d", folder).xattrs)
+    assert xattrs.keys() == {b"system.posix_acl_default"}
+    run("setfacl", "-m", "u:54001:rwx", tmp_path / "d")
+    xattrs = dict(observe(tmp_path / "d", folder).xattrs)
+    assert xattrs.keys() == {b"system.posix_acl_access", b"system.posix_acl_default"}
+    assert struct.pack("<HHI", 2, 7, 54001) in xattrs[b"system.posix_acl_access"]
+
+
+def test_capabilities(tmp_path: Path, folder: int, as_root: None) -> None:
+    (tmp_path / "ping").touch()
+    run("setcap", "cap_net_raw+ep", tmp_path / "ping")
+    ((name, value),) = observe(tmp_path / "ping", folder).xattrs
+    assert name == b"security.capability"
+    assert int.from_bytes(value[4:8], "little") == 1 << 13  # CAP_NET_RAW, linux/capability.h
+
+
+@pytest.mark.parametrize(("letter", "bit"), [("i", 0x10), ("a", 0x20), ("d", 0x40), ("A", 0x80), ("S", 0x8)])
+@pytest.mark.parametrize("kind", ["file", "directory"])
+def test_inode_flags(tmp_path: Path, folder: int, as_root: None, letter: str, bit: int, kind: str) -> None:
+    path = tmp_path / "x"
+    path.mkdir() if kind == "directory" else path.touch()
+    assert observe(path, folder).flags & bit == 0
+    run("chattr", f"+{letter}", path)
+    try:
+        assert observe(path, folder).flags == bit
+    finally:
+        run("chattr", f"-{letter}", path)
+    assert observe(path, folder).flags == 0
+
+
+@pytest.mark.timeout(10)
+def test_a_fifo_or_a_link_has_no_flags_and_is_never_waited_for(tmp_path: Path, folder: int) -> None:
+    os.mkfifo(tmp_path / "p")
+    (tmp_path / "l").symlink_to("p")
+    assert metadata.read_flags(b"p", folder) == metadata.read_flags(b"l", folder) == 0
+    assert metadata.read_flags(b"none", folder) == 0
+
+
+def test_what_is_not_there(tmp_path: Path, folder: int) -> None:
+    with pytest.raises(FileNotFoundError):
+        observe(tmp_path / "none", folder)
+
+
+def test_a_file_system_without_attributes() -> None:
+    folder = os.open("/proc/self", os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        entry = metadata.observe(b"status", folder, b"/proc/self/status", ACCOUNTS)
+        assert (entry.kind, entry.xattrs, entry.flags) == (Kind.FILE, (), 0)
+    finally:
+        os.close(folder)
+
+
+def test_a_mode_that_linux_does_not_have() -> None:
+    with pytest.raises(ValueError, match="unknown file type"):
+        metadata.kind_of(0o170000)

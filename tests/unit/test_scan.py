@@ -1,0 +1,510 @@
+"""Walking real trees: everything that is there, what changed, and what cannot be kept is named."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import stat
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pacha.files import content, scan
+from pacha.files.exclude import Rules
+from pacha.files.metadata import Entry, Kind
+from pacha.files.owners import Accounts
+from pacha.files.scan import Fingerprint, Scan, Watch
+
+ACCOUNTS = Accounts({0: b"root"}, {0: b"root"}, {}, {})
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    root = tmp_path / "w"
+    root.mkdir()
+    return root
+
+
+def watch(path: Path, *, single: bool = False, exclude: tuple[str, ...] = (), one_filesystem: bool = False) -> Watch:
+    return Watch(os.fsencode(path), single, Rules.of(exclude), one_filesystem)
+
+
+class Host:
+    """What a host knows from one scan to the next: the entries as committed, and the fingerprints."""
+
+    def __init__(self, *watches: Watch) -> None:
+        self.watches = watches
+        self.entries: dict[bytes, Entry] = {}
+        self.fingerprints: dict[bytes, Fingerprint] = {}
+
+    def scan(self) -> Scan:
+        return scan.scan(self.watches, self.entries, self.fingerprints, ACCOUNTS)
+
+    def push(self) -> Scan:
+        """Scan, and read what is to be read, as a push does."""
+        found = self.scan()
+        for path in found.unread:
+            above, name = os.path.split(path)
+            fd = os.open(above, os.O_RDONLY)
+            entry = content.read(found.entries[path], name, fd).entry
+            os.close(fd)
+            found.entries[path] = replace(entry, stored=name)
+        self.entries, self.fingerprints = found.entries, found.fingerprints
+        return found
+
+
+@pytest.fixture
+def settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trust every fingerprint at once, as if the trees had lain for a while (nobody can set a ctime)."""
+    monkeypatch.setattr(scan, "_UNSETTLED_NS", -10_000_000_000)
+
+
+def paths(found: Scan, root: Path) -> set[str]:
+    return {os.fsdecode(path)[len(str(root)) :].lstrip("/") for path in found.entries}
+
+
+def reasons(found: Scan) -> dict[bytes, str]:
+    return {concern.path: concern.reason for concern in found.concerns}
+
+
+def test_every_kind(tree: Path, as_root: None) -> None:
+    (tree / "d/empty").mkdir(parents=True)
+    (tree / "d/f").write_bytes(b"x")
+    (tree / "l").symlink_to("nowhere")
+    os.mkfifo(tree / "p")
+    os.mknod(tree / "c", stat.S_IFCHR | 0o600, os.makedev(1, 7))
+    os.mknod(tree / "b", stat.S_IFBLK | 0o600, os.makedev(7, 200))
+    with socket.socket(socket.AF_UNIX) as unix:
+        unix.bind(str(tree / "s"))
+    (tree / ".pacha-0123456789abcdef").touch()
+    (tree / ".pacha-kept-1").mkdir()
+    found = Host(watch(tree)).scan()
+    assert paths(found, tree) == {"", "d", "d/empty", "d/f", "l", "p", "c", "b"}
+    assert found.left_out == [os.fsencode(tree / "s")]
+    assert found.unread == {os.fsencode(tree / "d/f")}
+    assert not found.concerns
+    assert found.entries[os.fsencode(tree)].kind is Kind.DIRECTORY
+
+
+def test_names_of_any_bytes(tree: Path) -> None:
+    raw = os.fsencode(tree)
+    odd = [b"\xff\xfe", b"a\nb", b"\x1b[31m", b"x" * 255, b"-rf", b" ", b"...", b".hg", b"\\"]
+    for name in odd:
+        with open(raw + b"/" + name, "wb"):
+            pass
+    found = Host(watch(tree)).scan()
+    assert found.entries.keys() == {raw, *(raw + b"/" + name for name in odd)}
+    assert not found.concerns
+
+
+# -- what changed
+
+
+@pytest.mark.usefixtures("settled")
+def test_an_idle_scan_reads_nothing(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tree / "a").mkdir()
+    for number in range(20):
+        (tree / f"a/{number}").write_bytes(b"x" * number)
+    host = Host(watch(tree))
+    host.push()
+    before = host.entries
+    monkeypatch.setattr(content, "open_file", None)  # whoever opens a file now fails
+    monkeypatch.setattr(scan.metadata, "from_stat", None)
+    found = host.push()
+    assert found.entries == before and not found.unread and not found.concerns
+
+
+@pytest.mark.usefixtures("settled")
+@pytest.mark.parametrize("keep_mtime", [False, True])
+def test_an_edit_of_the_same_size_and_time_is_seen(tree: Path, keep_mtime: bool) -> None:
+    path = tree / "f"
+    path.write_bytes(b"old")
+    os.utime(path, ns=(10**18, 10**18))
+    host = Host(watch(tree))
+    host.push()
+    time.sleep(0.02)  # more than one tick of the kernel's clock
+    path.write_bytes(b"new")
+    if keep_mtime:
+        os.utime(path, ns=(10**18, 10**18))
+    assert host.scan().unread == {os.fsencode(path)}
+
+
+def test_an_edit_within_the_same_tick_as_the_scan_is_seen(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The ctime has not moved, as on a file system whose clock ticks in seconds: the file is read again."""
+    path = tree / "f"
+    path.write_bytes(b"old")
+    host = Host(watch(tree))
+    host.push()
+    assert os.fsencode(path) not in host.fingerprints
+    path.write_bytes(b"new")
+    assert host.scan().unread == {os.fsencode(path)}
+
+
+def test_a_fingerprint_is_taken_only_when_the_ctime_has_settled(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tree / "f"
+    path.write_bytes(b"x")
+    ctime = path.stat().st_ctime_ns
+    for now, trusted in [(ctime + 1_900_000_000, False), (ctime + 2_100_000_000, True), (ctime - 10**12, False)]:
+        monkeypatch.setattr(time, "time_ns", lambda now=now: now)
+        assert (os.fsencode(path) in Host(watch(tree)).scan().fingerprints) is trusted
+
+
+def test_content_read_again_that_is_the_same_is_no_change(tree: Path) -> None:
+    path = tree / "f"
+    path.write_bytes(b"same")
+    host = Host(watch(tree))
+    host.push()
+    os.utime(path, ns=(5, 5))
+    found = host.push()
+    assert not found.unread
+    entry = found.entries[os.fsencode(path)]
+    assert (entry.mtime_ns, entry.stored) == (5, b"f") and entry.sha256 is not None
+
+
+@pytest.mark.usefixtures("settled")
+@pytest.mark.parametrize("change", ["chmod", "chown", "xattr", "rename over", "touch"])
+def test_a_change_of_metadata_alone_is_seen(tree: Path, change: str, as_root: None) -> None:
+    path = tree / "deep/er/f"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"same")
+    (tree / "other").write_bytes(b"same")
+    os.utime(path, ns=(9, 9))
+    os.utime(tree / "other", ns=(9, 9))
+    host = Host(watch(tree))
+    host.push()
+    before = host.entries[os.fsencode(path)]
+    time.sleep(0.02)
+    if change == "chmod":
+        path.chmod(0o600)
+    elif change == "chown":
+        os.chown(path, 54001, 54050)
+    elif change == "xattr":
+        os.setxattr(path, "user.a", b"1")
+    elif change == "touch":
+        os.utime(path, ns=(9, 10))
+    else:
+        os.rename(tree / "other", path)
+    found = host.push()
+    after = found.entries[os.fsencode(path)]
+    assert not found.unread
+    assert (after != before) is (change != "rename over")
+    assert after.sha256 == before.sha256 and after.stored == before.stored
+
+
+@pytest.mark.usefixtures("settled")
+def test_an_owner_who_got_another_name_is_a_change(tree: Path) -> None:
+    (tree / "f").touch()
+    host = Host(watch(tree))
+    host.push()
+    renamed = Accounts({os.getuid(): b"wheel"}, {0: b"root"}, {}, {})
+    found = scan.scan(host.watches, host.entries, host.fingerprints, renamed)
+    assert found.entries[os.fsencode(tree / "f")].owner == b"wheel"
+
+
+def test_what_vanished_is_not_there(tree: Path) -> None:
+    (tree / "d").mkdir()
+    (tree / "d/f").touch()
+    host = Host(watch(tree))
+    host.push()
+    shutil.rmtree(tree / "d")
+    found = host.scan()
+    assert paths(found, tree) == {""} and not found.concerns
+
+
+def test_a_file_that_vanishes_while_the_directory_is_read(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in "ab":
+        (tree / name).touch()
+    real = scan.metadata.from_stat
+
+    def vanish(found: os.stat_result, name: bytes, *rest: object) -> Entry:
+        if stat.S_ISREG(found.st_mode):
+            for other in "ab":
+                if other.encode() != name:
+                    (tree / other).unlink(missing_ok=True)
+        return real(found, name, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(scan.metadata, "from_stat", vanish)
+    found = Host(watch(tree)).scan()
+    assert len(found.entries) == 2 and not found.concerns
+
+
+def test_a_directory_that_vanishes_before_it_is_entered(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tree / "a").mkdir()
+    (tree / "a/f").touch()
+    host = Host(watch(tree))
+    host.push()
+    real = scan._list
+
+    def listing(walk: object, directory: bytes, fd: int) -> list[bytes]:
+        names = real(walk, directory, fd)  # type: ignore[arg-type]
+        shutil.rmtree(tree / "a", ignore_errors=True)
+        return names
+
+    monkeypatch.setattr(scan, "_list", listing)
+    found = host.scan()
+    assert paths(found, tree) == {""} and not found.concerns
+
+
+def test_a_directory_swapped_for_a_link_is_not_followed(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tree / "a").mkdir()
+    (tree / "a/known").touch()
+    outside = tree.parent / "outside"
+    outside.mkdir()
+    (outside / "secret").write_bytes(b"secret")
+    host = Host(watch(tree))
+    host.push()
+    real = scan._list
+
+    def listing(walk: object, directory: bytes, fd: int) -> list[bytes]:
+        names = real(walk, directory, fd)  # type: ignore[arg-type]
+        if directory == os.fsencode(tree):
+            shutil.rmtree(tree / "a")
+            (tree / "a").symlink_to(outside)
+        return names
+
+    monkeypatch.setattr(scan, "_list", listing)
+    found = host.scan()
+    assert paths(found, tree) == {"", "a", "a/known"}, "what was known is kept"
+    assert reasons(found).keys() == {os.fsencode(tree / "a")}
+
+
+@pytest.mark.timeout(20)
+def test_a_file_swapped_for_a_fifo_or_a_link(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("f", "g"):
+        (tree / name).write_bytes(b"x")
+    (tree.parent / "secret").write_bytes(b"secret")
+    real = scan.metadata.from_stat
+
+    def swap(found: os.stat_result, name: bytes, *rest: object) -> Entry:
+        entry = real(found, name, *rest)  # type: ignore[arg-type]
+        if name in (b"f", b"g"):
+            (tree / name.decode()).unlink()
+            os.mkfifo(tree / "f") if name == b"f" else (tree / "g").symlink_to("../secret")
+        return entry
+
+    monkeypatch.setattr(scan.metadata, "from_stat", swap)
+    found = Host(watch(tree)).scan()
+    assert paths(found, tree) == {""}
+    assert reasons(found).keys() == {os.fsencode(tree / "f"), os.fsencode(tree / "g")}
+
+
+# -- what cannot be read
+
+
+@pytest.mark.usefixtures("as_root")
+def test_what_another_user_cannot_read_is_named_and_what_was_known_is_kept(tree: Path, settled: None) -> None:
+    for directory in ("open", "shut", "new"):
+        (tree / directory).mkdir(mode=0o755)
+        (tree / directory / "f").write_bytes(b"x")
+    (tree / "secret").write_bytes(b"x")
+    for path in (tree, *tree.parents):
+        if path.is_relative_to(Path("/tmp")) and path != Path("/tmp"):
+            path.chmod(0o755)
+    known = Host(watch(tree))
+    known.push()
+    del known.entries[os.fsencode(tree / "new/f")]
+    time.sleep(0.02)
+    for path in (tree / "shut", tree / "new", tree / "secret"):
+        path.chmod(0)
+    os.seteuid(65534)
+    try:
+        found = known.scan()
+    finally:
+        os.seteuid(0)
+    assert paths(found, tree) == {"", "open", "open/f", "shut", "shut/f", "new", "secret"}
+    assert reasons(found) == dict.fromkeys(
+        (os.fsencode(tree / name) for name in ("shut", "new", "secret")), "Permission denied"
+    )
+    assert found.entries[os.fsencode(tree / "secret")] == known.entries[os.fsencode(tree / "secret")]
+    assert found.entries[os.fsencode(tree / "shut")].mode == 0
+    assert os.fsencode(tree / "secret") not in found.fingerprints
+
+
+@pytest.mark.usefixtures("as_root")
+def test_names_of_one_file_behind_a_shut_door_stay_one_file(tree: Path, settled: None) -> None:
+    (tree / "d").mkdir()
+    (tree / "d/a").write_bytes(b"x")
+    os.link(tree / "d/a", tree / "d/b")
+    os.link(tree / "d/a", tree / "c")
+    for path in (tree, *tree.parents):
+        if path.is_relative_to(Path("/tmp")) and path != Path("/tmp"):
+            path.chmod(0o755)
+    host = Host(watch(tree))
+    host.push()
+    (tree / "d").chmod(0)
+    os.seteuid(65534)
+    try:
+        found = host.scan()
+    finally:
+        os.seteuid(0)
+    groups = {name: found.entries[os.fsencode(tree / name)].link_group for name in ("d/a", "d/b", "c")}
+    assert len(set(groups.values())) == 1 and None not in groups.values()
+
+
+def test_a_watched_path_that_is_gone_keeps_everything(tree: Path) -> None:
+    (tree / "f").write_bytes(b"x")
+    host = Host(watch(tree))
+    host.push()
+    before = dict(host.entries)
+    shutil.rmtree(tree)
+    found = host.scan()
+    assert found.entries == before
+    assert list(reasons(found)) == [os.fsencode(tree)]
+    shutil.rmtree(tree.parent)
+    assert Host(watch(tree)).scan().concerns
+
+
+@pytest.mark.parametrize("single", [False, True])
+def test_a_watched_path_that_is_of_another_kind_now(tree: Path, single: bool) -> None:
+    (tree / "x").mkdir() if single else (tree / "x").touch()
+    found = Host(watch(tree / "x", single=single)).scan()
+    assert not found.entries and len(found.concerns) == 1
+
+
+def test_one_that_cannot_be_scanned_does_not_stop_the_others(tree: Path) -> None:
+    (tree / "b").mkdir()
+    found = Host(watch(tree / "a"), watch(tree / "b")).scan()
+    assert paths(found, tree) == {"b"} and len(found.concerns) == 1
+
+
+# -- single files, excludes, file systems
+
+
+def test_a_single_file(tree: Path) -> None:
+    for name in ("f", "g"):
+        (tree / name).write_bytes(b"x")
+    found = Host(watch(tree / "f", single=True)).scan()
+    assert paths(found, tree) == {"f"} and found.unread == {os.fsencode(tree / "f")}
+
+
+def test_excludes(tree: Path) -> None:
+    for name in ("cache/x/y", "src/a.o", "src/a.c", "keep/cache"):
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / name).touch()
+    found = Host(watch(tree, exclude=("*.o", "/cache", f"{tree}/cache/*", "cache/"))).scan()
+    assert paths(found, tree) == {"", "src", "src/a.c", "keep", "keep/cache"}
+    found = Host(watch(tree, exclude=("cache/*", "src/"))).scan()
+    assert paths(found, tree) == {"", "cache", "keep", "keep/cache"}
+
+
+def test_what_is_excluded_now_is_left_out_though_it_was_known(tree: Path, settled: None) -> None:
+    (tree / "d").mkdir()
+    (tree / "d/f").touch()
+    host = Host(watch(tree))
+    host.push()
+    host.watches = (watch(tree, exclude=("d",)),)
+    assert paths(host.scan(), tree) == {""}
+
+
+@pytest.fixture
+def mounted(tree: Path, as_root: None) -> Iterator[Path]:
+    mount = shutil.which("mount")
+    (tree / "mnt").mkdir(mode=0o700)
+    made = mount and subprocess.run([mount, "-t", "tmpfs", "none", tree / "mnt"], capture_output=True, check=False)
+    if not made or made.returncode:
+        if os.environ.get("CI"):
+            pytest.fail("no file system can be mounted here, and CI is set")
+        pytest.skip("no file system can be mounted here")
+    try:
+        (tree / "mnt/deep").mkdir()
+        (tree / "mnt/deep/f").touch()
+        yield tree
+    finally:
+        subprocess.run(["umount", tree / "mnt"], check=True)
+
+
+def test_another_file_system_is_entered_unless_told_not_to(mounted: Path) -> None:
+    assert paths(Host(watch(mounted)).scan(), mounted) == {"", "mnt", "mnt/deep", "mnt/deep/f"}
+    assert paths(Host(watch(mounted, one_filesystem=True)).scan(), mounted) == {"", "mnt"}
+    inside = Host(watch(mounted / "mnt", one_filesystem=True)).scan()
+    assert paths(inside, mounted) == {"mnt", "mnt/deep", "mnt/deep/f"}, "a mount point may itself be watched"
+
+
+def test_five_hundred_levels(tree: Path) -> None:
+    name, depth = b"n" * 40, 500
+    fd = os.open(tree, os.O_RDONLY)
+    for _ in range(depth):
+        os.mkdir(name, dir_fd=fd)
+        below = os.open(name, os.O_RDONLY, dir_fd=fd)
+        os.close(fd)
+        fd = below
+    os.close(os.open(b"f", os.O_CREAT | os.O_WRONLY, dir_fd=fd))
+    os.close(fd)
+    before = len(os.listdir("/proc/self/fd"))
+    found = Host(watch(tree)).scan()
+    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(found.entries) == depth + 2 and not found.concerns
+    longest = max(found.entries, key=len)
+    assert len(longest) > 4096 * 4 and longest in found.unread
+    subprocess.run(["rm", "-rf", tree], check=True)
+
+
+# -- hard links
+
+
+def groups_of(found: Scan, tree: Path) -> dict[str, int | None]:
+    return {os.fsdecode(p)[len(str(tree)) + 1 :]: e.link_group for p, e in found.entries.items() if e.kind is Kind.FILE}
+
+
+def test_the_numbers_of_hard_link_groups_are_stable(tree: Path) -> None:
+    for one, other in (("m", "n"), ("x", "y")):
+        (tree / one).touch()
+        os.link(tree / one, tree / other)
+    host = Host(watch(tree))
+    first = groups_of(host.push(), tree)
+    assert first["m"] == first["n"] != first["x"] == first["y"] and None not in first.values()
+    (tree / "a").touch()
+    os.link(tree / "a", tree / "b")
+    os.link(tree / "x", tree / "z")
+    second = groups_of(host.push(), tree)
+    assert {name: second[name] for name in first} == first
+    assert second["z"] == first["x"] and second["a"] == second["b"] not in first.values()
+    (tree / "m").unlink()
+    third = groups_of(host.push(), tree)
+    assert third == {"n": None, "x": first["x"], "y": first["x"], "z": first["x"], "a": second["a"], "b": second["a"]}
+    host.fingerprints = {}
+    assert groups_of(host.push(), tree) == third
+
+
+def test_a_group_that_falls_apart_becomes_two(tree: Path) -> None:
+    (tree / "a").write_bytes(b"x")
+    for name in "bcd":
+        os.link(tree / "a", tree / name)
+    host = Host(watch(tree))
+    host.push()
+    (tree / "c").unlink()
+    (tree / "d").unlink()
+    (tree / "c").write_bytes(b"y")
+    os.link(tree / "c", tree / "d")
+    groups = groups_of(host.push(), tree)
+    assert groups["a"] == groups["b"] != groups["c"] == groups["d"] and None not in groups.values()
+
+
+def test_a_link_to_the_outside_is_an_ordinary_file_and_one_across_watched_paths_is_not(tree: Path) -> None:
+    for name in ("one", "two", "not"):
+        (tree / name).mkdir()
+    (tree / "one/f").touch()
+    os.link(tree / "one/f", tree / "not/f")
+    (tree / "one/g").touch()
+    os.link(tree / "one/g", tree / "two/g")
+    groups = groups_of(Host(watch(tree / "one"), watch(tree / "two")).scan(), tree)
+    assert groups["one/f"] is None and groups["one/g"] == groups["two/g"] is not None
+
+
+# -- the directories above
+
+
+def test_parents(tree: Path) -> None:
+    (tree / "a/b").mkdir(parents=True)
+    (tree / "a").chmod(0o710)
+    found = scan.parents([watch(tree / "a/b"), watch(tree / "gone/x")], ACCOUNTS)
+    assert found[os.fsencode(tree / "a")].mode == 0o710
+    above = {os.fsencode(path) for path in tree.parents if str(path) != "/"}
+    assert found.keys() == {os.fsencode(tree / "a"), os.fsencode(tree), *above}
+    assert all(entry.kind is Kind.DIRECTORY for entry in found.values())
+    assert scan.parents([Watch(b"/", False, Rules.of(()), False)], ACCOUNTS) == {}
