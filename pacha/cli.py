@@ -196,6 +196,7 @@ def push(terminal: Terminal, accept: bool, take_over: bool, message: str, wait: 
     for notice in pushed.notices:
         meter.say(notice)
     meter.concerns(pushed.concerns)
+    meter.changes(pushed.changes)
     if pushed.committed:
         meter.say(f"{pushed.host}: {pushed.changes} (snapshot {pushed.tip[:12]}).")
     if pushed.failure is not None:
@@ -244,11 +245,33 @@ def rebuild(
     meter.say(place.whereabouts(here) + f"Host to rebuild: {host}")
     if not yes:
         _confirm()
-    reporter = Reporter(on_file=meter.file, on_fetched=meter.fetched, on_plan=meter.plan)
+    reporter = Reporter(on_file=meter.file, on_fetched=meter.fetched, on_plan=meter.plan, on_step=meter.step)
     where = os.fsencode(os.path.abspath(target)) if target else b""
     rebuilt = action(here, host, Choices(where, delete, owner_map, Renumbering(accounts)), reporter)
     meter.rebuilt(rebuilt)
     return ExitCode.CONCERNS if rebuilt.concerns else ExitCode.DONE
+
+
+@cli.command()
+@click.option("--list", "listing", is_flag=True, help="Show the rebuilds that can be undone, and change nothing.")
+@click.pass_obj
+def undo(terminal: Terminal, listing: bool) -> ExitCode:
+    """Put back what the last rebuild replaced, removed or changed.
+
+    \b
+    Example: pacha undo --list
+    """
+    from pacha.actions import undo as action
+
+    here, meter = terminal.here(), terminal.meter
+    if listing:
+        for past in action.rebuilds(here):
+            click.echo(meter.past(past))
+        return ExitCode.DONE
+    undone = action.undo(here)
+    meter.concerns(undone.outcome.concerns)
+    meter.say(f"Undone: {meter.past(undone.past)}")
+    return ExitCode.CONCERNS if undone.outcome.concerns else ExitCode.DONE
 
 
 @cli.command()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -12,13 +11,15 @@ import click
 
 from pacha.errors import Concern, PachaError
 from pacha.files.names import shown
-from pacha.restore.plan import Action, Plan
+from pacha.restore.plan import Action, Plan, Step
+from pacha.store.snapshot import Changes
 from pacha.wire.scp import Received
 
 if TYPE_CHECKING:
     from pacha.actions.preview import Preview
     from pacha.actions.rebuild import Rebuilt
     from pacha.actions.staging import Fetched
+    from pacha.actions.undo import Past
 
 _UNITS = (("  ", 1), ("KB", 1 << 10), ("MB", 1 << 20), ("GB", 1 << 30), ("TB", 1 << 40))
 _NAME_WIDTH = 48
@@ -67,10 +68,23 @@ class Meter:
         if not self.quiet:
             click.echo(file_line(os.path.basename(received.name), received.size, received.seconds))
 
+    def changes(self, changes: Changes) -> None:
+        """Every path of a snapshot that is not as before: A added, M changed, R removed, m metadata."""
+        groups = {"A": changes.added, "M": changes.content, "R": changes.removed, "m": changes.metadata}
+        for letter, paths in groups.items():
+            for path in paths:
+                self.detail(f"{letter} {shown(path)}")
+
+    def step(self, step: Step) -> None:
+        """One path of a rebuild and what was done about it."""
+        if step.action is not Action.SAME:
+            self.detail(f"{step.action.value} {shown(step.path)}" + (f": {step.reason}" if step.reason else ""))
+
     def fetched(self, fetched: Fetched) -> None:
         """The total of what came over the line."""
         rate = size_text(int(fetched.size / max(fetched.seconds, 0.001)))
-        self.say(f"{fetched.files} files, {size_text(fetched.size)} in {fetched.seconds:.1f} s ({rate}/s), all checked.")
+        amount = f"{fetched.files} files, {size_text(fetched.size)}"
+        self.say(f"{amount} in {fetched.seconds:.1f} s ({rate}/s), all checked.")
 
     def plan(self, preview: Preview) -> None:
         """What is going to be done about how many paths, and which accounts are lacking for it."""
@@ -93,6 +107,11 @@ class Meter:
             self.say(f"{len(rebuilt.concerns)} things to look at are named above.")
         if rebuilt.adopted:
             self.say(f"From now on this machine pushes as '{rebuilt.host}'.")
+
+    def past(self, past: Past) -> str:
+        """One rebuild that was, in one line."""
+        when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(past.at))
+        return f"rebuild of '{past.host}' on {when}, {past.state} ({past.id})"
 
     def concerns(self, concerns: Iterable[Concern]) -> None:
         """What a person should look at, on stderr."""
@@ -136,11 +155,6 @@ def size_text(size: int) -> str:
     """``size`` bytes for people."""
     number, unit = _scaled(size)
     return f"{number} {unit.strip() or 'bytes'}"
-
-
-def is_terminal() -> bool:
-    """Whether a person can be asked."""
-    return sys.stdin.isatty()
 
 
 def _scaled(size: int) -> tuple[int, str]:

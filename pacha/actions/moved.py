@@ -76,7 +76,8 @@ def _step(found: Entry, moved: Moves, after: Accounts) -> Step:
     uid, gid = moved.users.get(found.uid, found.uid), moved.groups.get(found.gid, found.gid)
     found = replace(found, link_group=None)
     wanted = replace(found, uid=uid, gid=gid, owner=after.user_name(uid), group=after.group_name(gid))
-    words = [f"{kind} {old} -> {new}" for kind, old, new in (("owner", found.uid, uid), ("group", found.gid, gid)) if old != new]
+    pairs = (("owner", found.uid, uid), ("group", found.gid, gid))
+    words = [f"{kind} {old} -> {new}" for kind, old, new in pairs if old != new]
     reason = f"{', '.join(words)}: its account's number here"
     return Step(found.path, Action.METADATA, wanted, found, uid, gid, found.mode, reason, found.xattrs)
 

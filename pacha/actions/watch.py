@@ -50,12 +50,13 @@ def watched(here: Here) -> tuple[Watched, ...]:
 
 def _resolved(path: bytes, *, must_exist: bool = True) -> bytes:
     """``path`` absolute, with its parents resolved; the last component may be a link itself."""
-    normal = os.path.normpath(os.path.join(os.getcwdb(), path))
-    normal = b"/" + normal.lstrip(b"/")
-    if must_exist and not os.path.lexists(normal):
-        raise UsageError(f"{shown(normal)} does not exist.", hint="Name a directory or a file that does.")
-    parent, name = os.path.split(normal)
-    return os.path.join(os.path.realpath(parent), name) if name else b"/"
+    whole = b"/" + os.path.join(os.getcwdb(), path).strip(b"/")
+    if must_exist and not os.path.lexists(whole):
+        raise UsageError(f"{shown(whole)} does not exist.", hint="Name a directory or a file that does.")
+    parent, name = os.path.split(whole)
+    if name in (b"", b".", b".."):  # the kernel's "..": of what a link points to, not of the link
+        return os.path.realpath(whole)
+    return os.path.join(os.path.realpath(parent), name)
 
 
 def _check_kind(path: bytes, single: bool) -> None:

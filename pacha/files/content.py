@@ -50,7 +50,7 @@ def read(entry: Entry, name: bytes, dir_fd: int) -> Reading:
     """
     fd = open_file(name, dir_fd)
     try:
-        for attempt in range(_TRIES):
+        for _ in range(_TRIES):
             before = os.fstat(fd)
             if before.st_size > WHOLE_LIMIT:
                 raise NotAFile(f"grew past {WHOLE_LIMIT} bytes while it was read")

@@ -170,8 +170,8 @@ def _load(connection: sqlite3.Connection, convert: Any) -> Snapshot:
             "SELECT name, is_group, number, gid, home, shell, groups FROM account ORDER BY id"
         )
     )
-    entries = {row[0]: convert(row) for row in connection.execute(f"SELECT {_COLUMNS} FROM entry")}
-    parents = {row[0]: convert(row) for row in connection.execute(f"SELECT {_COLUMNS} FROM parent")}
+    entries = {row[0]: convert(row) for row in connection.execute(f"SELECT {_COLUMNS} FROM entry")}  # noqa: S608
+    parents = {row[0]: convert(row) for row in connection.execute(f"SELECT {_COLUMNS} FROM parent")}  # noqa: S608
     return Snapshot(meta, watched, entries, parents, accounts)
 
 

@@ -49,7 +49,7 @@ class StateFolder:
     def make(self) -> None:
         """Make the folder. Raises PachaError when it cannot be made or is open to others."""
         try:
-            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _make_private(self.path)
             found = os.stat(self.path)
         except OSError as error:
             raise PachaError(
@@ -69,24 +69,31 @@ class StateFolder:
         self.make()
         memory = {key: value for key, value in {**self.memory(), **values}.items() if value is not None}
         beside = self.path / f"memory.{secrets.token_hex(4)}"
-        with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as stream:
-            json.dump(memory, stream, indent=1, sort_keys=True)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(beside, self.path / "memory.json")
+        text = json.dumps(memory, indent=1, sort_keys=True)
+        try:
+            with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as stream:
+                stream.write(text)
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.replace(beside, self.path / "memory.json")
+        except OSError:
+            beside.unlink(missing_ok=True)
+            raise
 
     def memory(self) -> dict[str, Any]:
         """What is remembered, {} at first. Raises PachaError when the file is damaged."""
         try:
             text = (self.path / "memory.json").read_text(encoding="ascii")
             loaded = json.loads(text)
+            if not isinstance(loaded, dict):
+                raise ValueError("it holds something else")
         except FileNotFoundError:
             return {}
         except (OSError, ValueError) as error:
             raise PachaError(
                 f"{self.path / 'memory.json'} cannot be read.", str(error), "Move it aside and run this again."
             ) from None
-        return loaded if isinstance(loaded, dict) else {}
+        return loaded
 
     def machine(self) -> str:
         """This machine's own id: random, made once, never restored with a tree."""
@@ -112,6 +119,13 @@ class StateFolder:
             yield
         finally:
             os.close(fd)
+
+
+def _make_private(path: Path) -> None:
+    """Make ``path`` and what is missing above it, 0700 whatever the umask (XDG Base Directory Specification)."""
+    if not path.is_dir():
+        _make_private(path.parent)
+        path.mkdir(mode=0o700, exist_ok=True)
 
 
 def _take_lock(fd: int, deadline: float) -> None:

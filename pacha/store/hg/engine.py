@@ -8,7 +8,7 @@ import io
 from collections.abc import Iterator
 from typing import Any
 
-from mercurial import error, extensions, util
+from mercurial import error, extensions
 from mercurial import ui as uimodule
 
 from pacha.errors import DamagedError, PachaError
@@ -105,8 +105,3 @@ def readable(value: object) -> str:
     """What Mercurial says (bytes or anything) as one harmless line."""
     text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
     return "".join(c if c.isprintable() else " " for c in text).strip()
-
-
-def version() -> str:
-    """Mercurial's own version."""
-    return readable(util.version())

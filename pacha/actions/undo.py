@@ -1,0 +1,73 @@
+"""Undoing a rebuild: what it replaced, removed or changed is as it was before."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from pacha.actions.here import Here
+from pacha.errors import PachaError
+from pacha.restore import undo as undoing
+from pacha.restore.journal import Journal, history
+from pacha.restore.plan import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """A rebuild that was: its id, its host, when it began (seconds since the epoch), how far it came."""
+
+    id: str
+    host: str
+    at: int
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """Which rebuild was undone, and what came of it."""
+
+    past: Past
+    outcome: Outcome
+
+
+def rebuilds(here: Here) -> tuple[Past, ...]:
+    """The rebuilds of which something is kept, newest first."""
+    journals = history(os.fsencode(here.state.path))
+    try:
+        return tuple(_past(journal) for journal in reversed(journals))
+    finally:
+        for journal in journals:
+            journal.close()
+
+
+def undo(here: Here) -> Undone:
+    """Undo the newest rebuild that changed something and is not undone yet, whether it finished or was killed.
+
+    Raises LockedError, PachaError when there is none.
+    """
+    with here.state.locked():
+        journals = history(os.fsencode(here.state.path))
+        try:
+            for journal in reversed(journals):
+                if not journal.marks & {"undone", "stopped"}:
+                    past = _past(journal)
+                    return Undone(past, _undo(journal))
+        finally:
+            for journal in journals:
+                journal.close()
+    raise PachaError("There is no rebuild to undo.", hint="'pacha undo --list' shows what there was.")
+
+
+def _undo(journal: Journal) -> Outcome:
+    try:
+        return undoing.undo(journal)
+    except OSError as error:
+        raise PachaError(
+            "The rebuild was not undone to its end.", error.strerror or "", "Mend that and run 'pacha undo' again."
+        ) from None
+
+
+def _past(journal: Journal) -> Past:
+    begun, marks = journal.begun, journal.marks
+    state = next((word for word in ("undone", "stopped", "finished") if word in marks), "unfinished")
+    return Past(journal.id, begun.host if begun else "", begun.at if begun else 0, state)

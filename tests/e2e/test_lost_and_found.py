@@ -1,0 +1,385 @@
+"""What goes wrong between host and master is mended by the next run: history stays whole, nothing is refused."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.stage import Host, Stage, changed, copy, picture, said, system_hg
+from tests.sshd import account
+
+KILLS = int(os.environ.get("PACHA_KILLS", "14"))
+
+
+@pytest.fixture
+def tree(stage: Stage) -> Path:
+    """What is watched: a few files."""
+    top = stage.folder / "opt" / "foo"
+    for name in ("one", "two", "below/three"):
+        (top / name).parent.mkdir(parents=True, exist_ok=True)
+        (top / name).write_text(f"{name}\n")
+    return top
+
+
+@pytest.fixture
+def pushed(bar: Host, tree: Path) -> Host:
+    """A host that has pushed it."""
+    bar.watch(tree)
+    bar.push()
+    return bar
+
+
+def change(tree: Path, text: str) -> None:
+    """Another content, one more file, one less."""
+    (tree / "one").write_text(text)
+    (tree / f"new {text}").write_text(text)
+    (tree / "below" / "three").unlink(missing_ok=True)
+
+
+def check_rebuild(host: Host, tree: Path, machine: str = "checker") -> None:
+    """Another machine gets exactly the tree as it is now, from repositories that are whole and of one line."""
+    checker = host.stage.host(host.name, machine=machine, added=False)
+    out = checker.folder / "out"
+    checker.rebuild("--target", out)
+    assert changed(picture(tree), picture(Path(f"{out}{tree}"))) == []
+    host.verify_master()
+    shutil.rmtree(checker.folder)
+
+
+def heads(host: Host, name: str) -> int:
+    """How many heads a repository of the master has."""
+    return len(system_hg("-R", str(host.repository(name)), "heads", "--template", "{node}\n").splitlines())
+
+
+def snapshots(host: Host) -> int:
+    """How many snapshots the master has."""
+    return len(system_hg("-R", str(host.repository("db")), "log", "--template", "{node}\n").splitlines())
+
+
+@contextmanager
+def unwritable(repository: Path) -> Iterator[None]:
+    """As long as it lasts the master's account cannot write a repository."""
+    folders = [repository / ".hg", repository / ".hg" / "store"]
+    for folder in folders:
+        folder.chmod(0o500)
+    try:
+        yield
+    finally:
+        for folder in folders:
+            folder.chmod(0o700)
+
+
+def push_without_db(host: Host) -> None:
+    """A push of which the master gets the content, but not ``db``."""
+    before = host.on_master()
+    with unwritable(host.repository("db")):
+        said(host.push(code=1), "db")
+    after = host.on_master()
+    assert after["db"] == before["db"] and after["foo"] != before["foo"]
+
+
+def test_content_without_db_goes_on_here(pushed: Host, tree: Path) -> None:
+    change(tree, "cut off")
+    push_without_db(pushed)
+    pushed.push()
+    assert snapshots(pushed) == 2
+    check_rebuild(pushed, tree)
+
+
+def test_content_without_db_then_a_rebuild_and_a_push(pushed: Host, tree: Path) -> None:
+    last = picture(tree)
+    change(tree, "cut off")
+    push_without_db(pushed)
+    shutil.rmtree(tree)
+    pushed.forget()
+    pushed.rebuild()
+    assert changed(last, picture(tree)) == []
+    change(tree, "goes on")
+    pushed.push()
+    assert heads(pushed, "foo") == heads(pushed, "db") == 1
+    check_rebuild(pushed, tree)
+
+
+def test_a_state_folder_of_last_week(pushed: Host, tree: Path) -> None:
+    last_week = copy(pushed.state, pushed.folder / "state of last week")
+    for text in ("monday", "tuesday"):
+        change(tree, text)
+        pushed.push()
+    pushed.forget()
+    last_week.rename(pushed.state)
+    change(tree, "wednesday")
+    pushed.push()
+    assert snapshots(pushed) == 4
+    assert heads(pushed, "foo") == heads(pushed, "db") == 1
+    check_rebuild(pushed, tree)
+
+
+def test_a_state_folder_of_last_week_and_unpushed_content(pushed: Host, tree: Path) -> None:
+    """The worst of both: what the master has goes beyond what it names, and this machine knows of neither."""
+    last_week = copy(pushed.state, pushed.folder / "state of last week")
+    change(tree, "monday")
+    push_without_db(pushed)
+    pushed.forget()
+    last_week.rename(pushed.state)
+    change(tree, "tuesday")
+    pushed.push()
+    assert heads(pushed, "foo") == 1
+    check_rebuild(pushed, tree)
+
+
+def test_a_state_folder_that_is_gone(pushed: Host, tree: Path) -> None:
+    """Then it is another machine, by all that Pacha can know."""
+    pushed.forget()
+    pushed.watch(tree)
+    change(tree, "after")
+    said(pushed.push(code=1), "Another machine pushes as 'bar'", "--take-over")
+    pushed.push("--take-over")
+    check_rebuild(pushed, tree)
+
+
+def test_a_master_that_was_emptied(pushed: Host, tree: Path) -> None:
+    change(tree, "more")
+    pushed.push()
+    history = pushed.on_master()
+    for repository in history:
+        shutil.rmtree(pushed.repository(repository))
+    done = pushed.push()
+    assert "not as the last push left it" in done.out
+    assert pushed.on_master() == history
+    check_rebuild(pushed, tree)
+
+
+def test_a_master_set_back_to_an_older_copy(pushed: Host, tree: Path) -> None:
+    folder = pushed.repository("")
+    older = copy(folder, pushed.stage.folder / "older")
+    change(tree, "more")
+    pushed.push()
+    history = pushed.on_master()
+    shutil.rmtree(folder)
+    older.rename(folder)
+    pushed.push()
+    assert pushed.on_master() == history
+    check_rebuild(pushed, tree)
+
+
+def test_a_master_that_lost_one_repository(pushed: Host, tree: Path) -> None:
+    """Only a change of ``db`` is looked for in an idle push; the next change finds the rest."""
+    shutil.rmtree(pushed.repository("foo"))
+    change(tree, "more")
+    pushed.push()
+    check_rebuild(pushed, tree)
+
+
+def test_a_rebuild_of_another_host_leaves_this_machine_itself(pushed: Host, tree: Path) -> None:
+    other = pushed.stage.host("other")
+    own = pushed.stage.folder / "srv" / "own"
+    own.mkdir(parents=True)
+    (own / "file").write_text("mine\n")
+    del other.settings  # the name is not in the configuration: what was adopted could take its place
+    other.settings = {"pacha.hostname": "other"}
+    other.configure()
+    other.watch(own)
+    other.push()
+    before, history = other.memory, pushed.on_master()
+    for arguments in (("--target", other.folder / "out"), ()):
+        other.pacha("rebuild", "bar", "--yes", *arguments).must()
+        (own / "file").write_text(f"mine still {arguments}\n")
+        other.push()
+        assert other.memory["machine"] == before["machine"]
+        assert pushed.on_master() == history, "it pushed as the host that it only looked at"
+    check_rebuild(other, own)
+    change(tree, "bar lives")
+    pushed.push()
+    check_rebuild(pushed, tree)
+
+
+def test_pushes_while_the_master_is_down(pushed: Host, tree: Path) -> None:
+    port = str(pushed.stage.server.port)
+    pushed.configure(ssh_port="1")
+    for text in ("monday", "tuesday"):
+        change(tree, text)
+        said(pushed.push(code=11))
+    said(pushed.push(code=11))
+    pushed.configure(ssh_port=port)
+    done = pushed.push()
+    assert "nothing changed" not in done.out
+    assert snapshots(pushed) == 3
+    check_rebuild(pushed, tree)
+
+
+def test_a_first_push_while_the_master_is_down(bar: Host, tree: Path) -> None:
+    bar.watch(tree)
+    bar.configure(ssh_port="1")
+    bar.push(code=11)
+    bar.configure(ssh_port=str(bar.stage.server.port))
+    bar.push()
+    check_rebuild(bar, tree)
+
+
+@pytest.mark.slow
+def test_killed_pushes_converge(bar: Host, tree: Path) -> None:
+    bar.watch(tree)
+    chance = random.Random(2)
+    for number in range(KILLS):
+        change(tree, f"number {number}")
+        (tree / "large").write_bytes(chance.randbytes(300_000))
+        process = bar.start("push")
+        time.sleep(0.2 + chance.random() * 0.7)
+        process.kill()
+        process.wait()
+    bar.push("--wait", "20")
+    assert heads(bar, "foo") == heads(bar, "db") == 1
+    check_rebuild(bar, tree)
+    assert "nothing changed" in bar.push().out
+
+
+@pytest.mark.slow
+def test_a_killed_rebuild_is_finished_by_the_next(pushed: Host, tree: Path) -> None:
+    for number in range(600):
+        (tree / f"file {number}").write_text(f"{number}\n" * 50)
+    pushed.push()
+    heartbeat = pushed.repository("last-push").read_bytes()
+    before = picture(tree)
+    shutil.rmtree(tree)
+    pushed.forget()
+    chance, unfinished = random.Random(3), 0
+    for _ in range(4):
+        process = pushed.start("rebuild", "bar", "--yes")
+        deadline = time.monotonic() + 10
+        while not tree.exists() and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.005)
+        time.sleep(chance.random() * 0.08)
+        process.send_signal(signal.SIGKILL)
+        unfinished += process.wait() == -signal.SIGKILL
+        if (pushed.state / "pacha.db").exists():
+            break  # it was quicker, and is done
+        shutil.rmtree(tree, ignore_errors=True)
+    assert unfinished
+    pushed.rebuild()
+    assert changed(before, picture(tree)) == []
+    assert [path for path in tree.parent.rglob(".pacha-*") if "kept" not in path.name] == []
+    assert pushed.repository("last-push").read_bytes() == heartbeat
+    pushed.push()
+    assert pushed.repository("last-push").read_bytes() != heartbeat
+
+
+def test_no_heartbeat_while_a_rebuild_is_unfinished(pushed: Host, tree: Path) -> None:
+    """A journal that does not end with its last record is that of a run that was killed."""
+    pushed.forget()
+    pushed.rebuild()
+    [journal] = (pushed.state / "rebuilds").glob("*/journal")
+    lines = journal.read_text().splitlines(keepends=True)
+    journal.write_text("".join(lines[:-1]))
+    heartbeat = pushed.repository("last-push").read_bytes()
+    time.sleep(1.1)
+    change(tree, "after")
+    done = pushed.push()
+    assert "not finished" in done.out + done.err
+    assert pushed.repository("last-push").read_bytes() == heartbeat
+    pushed.rebuild()
+    pushed.push()
+    assert pushed.repository("last-push").read_bytes() != heartbeat
+
+
+def test_what_could_not_be_restored_is_owed(bar: Host, tree: Path) -> None:
+    bar.watch(tree)
+    with account("pacha_t_owed") as owner:
+        for name, mode in (("tool", 0o4755), ("one", 0o640)):
+            (tree / name).write_text(f"{name}\n")
+            os.chown(tree / name, owner.uid, owner.gid)
+            (tree / name).chmod(mode)
+        bar.push()
+        before = picture(tree)
+    shutil.rmtree(tree)
+    bar.forget()
+    done = bar.rebuild(code=3)
+    assert "pacha_t_owed" in done.err and "tool" in done.err
+    for name in ("tool", "one"):
+        status = (tree / name).stat()
+        assert (status.st_uid, status.st_gid, status.st_mode & 0o7077) == (0, 0, 0)
+    for number in range(3):
+        (tree / "other").write_text(f"{number}\n")
+        assert "owed" in bar.push(code=3).err
+    with account("pacha_t_owed") as owner:
+        bar.rebuild()
+        got = picture(tree)
+        for path in (b"tool", b"one"):
+            mode, uid, gid, *rest = before[path]
+            assert got[path] == (mode, owner.uid, owner.gid, *rest)
+        assert (tree / "other").read_text() == "2\n"
+        assert "owed" not in bar.push().err
+
+
+def test_what_is_owed_can_be_given_up(bar: Host, tree: Path) -> None:
+    bar.watch(tree)
+    with account("pacha_t_owed") as owner:
+        os.chown(tree / "one", owner.uid, owner.gid)
+        bar.push()
+    shutil.rmtree(tree)
+    bar.forget()
+    bar.rebuild(code=3)
+    bar.push(code=3)
+    bar.push("--accept")
+    assert "owed" not in bar.push().err
+    check_rebuild(bar, tree)
+
+
+def test_an_owed_path_that_was_changed_is_its_owners_again(bar: Host, tree: Path) -> None:
+    bar.watch(tree)
+    with account("pacha_t_owed") as owner:
+        os.chown(tree / "one", owner.uid, owner.gid)
+        bar.push()
+    shutil.rmtree(tree)
+    bar.forget()
+    bar.rebuild(code=3)
+    (tree / "one").write_text("written anew\n")
+    (tree / "one").chmod(0o644)
+    bar.push()
+    check_rebuild(bar, tree)
+
+
+def test_a_second_machine_of_the_same_name(pushed: Host, tree: Path) -> None:
+    other = pushed.stage.host("bar", machine="other", added=False)
+    own = pushed.stage.folder / "srv"
+    own.mkdir()
+    (own / "file").write_text("mine\n")
+    other.watch(own)
+    history = pushed.on_master()
+    said(other.push(code=1), "Another machine pushes as 'bar'", str(pushed.memory["machine"]), "--take-over")
+    assert pushed.on_master()["db"] == history["db"]
+
+    change(tree, "the first goes on")
+    pushed.push()
+    other.push("--take-over")
+    said(pushed.push(code=1), str(other.memory["machine"]))
+    (own / "file").write_text("mine still\n")
+    other.push()
+    check_rebuild(other, own)
+
+
+def test_a_rebuilt_machine_takes_the_place_of_the_old_one(pushed: Host, tree: Path) -> None:
+    """The old one was not dead after all: whoever comes second is told."""
+    fresh = pushed.stage.host("bar", machine="fresh", added=False)
+    fresh.rebuild()
+    change(tree, "by the fresh one")
+    fresh.push("--take-over")
+    said(pushed.push(code=1), "Another machine pushes as 'bar'")
+
+
+def test_a_heartbeat_of_every_run(pushed: Host) -> None:
+    first = json.loads(pushed.repository("last-push").read_text())
+    time.sleep(1.1)
+    pushed.push()
+    second = json.loads(pushed.repository("last-push").read_text())
+    assert first["at"] < second["at"] and first["tip"] == second["tip"] and second["exit"] == 0
+    assert subprocess.run(["date", "-d", second["at"]], capture_output=True).returncode == 0

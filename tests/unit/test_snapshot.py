@@ -1,0 +1,80 @@
+"""What a snapshot says, and in what two of them differ."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from pacha.files.metadata import Entry, Kind
+from pacha.store.snapshot import Changes, Snapshot, Watched, compare
+
+
+def file(path: bytes, **values: object) -> Entry:
+    entry = Entry(path, Kind.FILE, 0o644, 0, 0, b"root", b"root", 1, 3, b"s" * 32, stored=path[1:])
+    return replace(entry, **values)  # type: ignore[arg-type]
+
+
+def by_path(*entries: Entry) -> dict[bytes, Entry]:
+    return {entry.path: entry for entry in entries}
+
+
+@pytest.mark.parametrize(
+    ("watched", "path", "holds"),
+    [
+        (b"/w", b"/w", True),
+        (b"/w", b"/w/a", True),
+        (b"/w", b"/wa", False),
+        (b"/w", b"/", False),
+        (b"/w/a", b"/w", False),
+        (b"/", b"/", True),
+        (b"/", b"/anything", True),
+    ],
+)
+def test_holding(watched: bytes, path: bytes, holds: bool) -> None:
+    assert Watched(watched, False, "r").holds(path) is holds
+
+
+@pytest.mark.parametrize(
+    ("watched", "path", "relative"),
+    [(b"/w", b"/w/a/b", b"a/b"), (b"/", b"/a/b", b"a/b"), (b"/w/x", b"/w/x/x", b"x")],
+)
+def test_relative_paths(watched: bytes, path: bytes, relative: bytes) -> None:
+    assert Watched(watched, False, "r").relative(path) == relative
+
+
+def test_a_single_file_goes_by_its_last_component() -> None:
+    assert Watched(b"/etc/fstab", True, "r").relative(b"/etc/fstab") == b"fstab"
+
+
+def test_retired_paths_are_not_live_and_hold_nothing() -> None:
+    a, b = Watched(b"/a", False, "a"), Watched(b"/b", False, "b")
+    snapshot = Snapshot({"host": "bar"}, (a, b), by_path(file(b"/a/1"), file(b"/b/1"), file(b"/ab")))
+    assert snapshot.host == "bar" and Snapshot().host == ""
+    assert snapshot.below(a).keys() == {b"/a/1"}
+    fewer = snapshot.with_watched([replace(a, retired=True), b])
+    assert fewer.live == (b,)
+    assert fewer.entries.keys() == {b"/b/1"}
+    assert [one.repository for one in fewer.watched] == ["a", "b"]
+
+
+def test_comparing() -> None:
+    link = Entry(b"/l", Kind.SYMLINK, 0o777, 0, 0, None, None, 1, target=b"x")
+    node = Entry(b"/n", Kind.CHARACTER, 0o600, 0, 0, None, None, 1, device=5)
+    old = by_path(*(file(path) for path in (b"/same", b"/gone", b"/mode", b"/text", b"/kind")), link, node)
+    new = by_path(
+        file(b"/same"),
+        file(b"/new"),
+        file(b"/mode", mode=0o600),
+        file(b"/text", sha256=b"t" * 32),
+        file(b"/kind", kind=Kind.FIFO),
+        replace(link, target=b"y"),
+        replace(node, device=6),
+    )
+    assert compare(old, new) == Changes((b"/new",), (b"/gone",), (b"/kind", b"/l", b"/n", b"/text"), (b"/mode",))
+    assert compare(old, old) == Changes()
+
+
+def test_changes_in_words() -> None:
+    assert str(Changes()) == "no path changed"
+    assert str(Changes((b"a", b"b"), (b"c",), (b"d",), (b"e",))) == "2 added, 1 changed, 1 removed, 1 metadata"

@@ -1,0 +1,205 @@
+"""The state folder: private under any umask, its lock, and what it remembers."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from pacha.errors import ExitCode, LockedError, PachaError
+from pacha.store import database
+from pacha.store.hg import NULL, Blob, Note, Repository
+from pacha.store.snapshot import Snapshot, Watched
+from pacha.store.state import StateFolder
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from pacha.store.state import StateFolder
+with StateFolder(Path(sys.argv[1])).locked():
+    print("held", flush=True)
+    time.sleep(float(sys.argv[2]))
+"""
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> StateFolder:
+    return StateFolder(tmp_path / "state/pacha")
+
+
+@contextmanager
+def held_by_another(state: StateFolder, seconds: float = 60) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-c", HOLD, str(state.path), str(seconds)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]) as other:
+        try:
+            assert other.stdout is not None and other.stdout.readline() == "held\n"
+            yield other
+        finally:
+            other.kill()
+
+
+def test_the_lock_names_its_holder_and_refuses_at_once(state: StateFolder) -> None:
+    with held_by_another(state) as other:
+        began = time.monotonic()
+        with pytest.raises(LockedError) as caught:
+            with state.locked():
+                pytest.fail("two hold the lock")
+        assert time.monotonic() - began < 1
+        assert f"process {other.pid} " in caught.value.why
+        assert caught.value.exit_code == ExitCode.LOCKED
+
+
+def test_a_bounded_wait_for_the_lock(state: StateFolder) -> None:
+    with held_by_another(state):
+        began = time.monotonic()
+        with pytest.raises(LockedError):
+            with state.locked(wait_seconds=0.5):
+                pass
+        assert 0.4 < time.monotonic() - began < 3
+
+
+def test_waiting_gets_the_lock_when_it_is_free(state: StateFolder) -> None:
+    with held_by_another(state, seconds=0.3):
+        with state.locked(wait_seconds=20):
+            pass
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_a_killed_holder_lets_go(state: StateFolder, how: signal.Signals) -> None:
+    with held_by_another(state) as other:
+        other.send_signal(how)
+        other.wait()
+        with state.locked():
+            assert f"{os.getpid()} " in (state.path / "lock").read_text()
+
+
+def test_the_lock_is_free_again_after_an_error(state: StateFolder) -> None:
+    with pytest.raises(ZeroDivisionError):
+        with state.locked():
+            1 / 0  # noqa: B018
+    with state.locked():
+        with pytest.raises(LockedError):
+            with state.locked():
+                pass
+
+
+def test_a_lock_that_is_a_link_is_not_followed(state: StateFolder, tmp_path: Path) -> None:
+    state.make()
+    (tmp_path / "precious").write_text("precious")
+    (state.path / "lock").symlink_to(tmp_path / "precious")
+    with pytest.raises(OSError):
+        with state.locked():
+            pass
+    assert (tmp_path / "precious").read_text() == "precious"
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077, 0o027])
+def test_nothing_in_it_is_open_to_others_under_any_umask(tmp_path: Path, umask: int) -> None:
+    state = StateFolder(tmp_path / "new/state/pacha")
+    before = os.umask(umask)
+    try:
+        with state.locked():
+            state.remember(a=1)
+            state.machine()
+            snapshot = Snapshot({"host": "bar"}, (Watched(b"/w", False, "w"),))
+            database.write(state.database, snapshot)
+            database.write_cache(state.cache, {}, {b"/w": (1, 2, 3)}, [])
+            image = database.image(state.database)
+            repository = Repository.open(state.repository("w"), create=True)
+            note = Note("m", "u", 1.0)
+            node = repository.commit(NULL, [b"d/pacha.db"], [], lambda name: Blob(image), note)
+            repository.commit(node, [b"d/pacha.db"], [], lambda name: Blob(image + b"x"), note)
+    finally:
+        os.umask(before)
+    made = [tmp_path / "new", *(tmp_path / "new").rglob("*")]
+    assert len(made) > 15
+    for path in made:
+        mode = stat.S_IMODE(path.lstat().st_mode)
+        if path.is_dir() or "repos" not in path.parts:  # Mercurial's own files lie behind shut doors
+            assert mode & 0o077 == 0, f"{path} is {mode:o}"
+        assert path.stat().st_uid == os.geteuid()
+
+
+def test_a_folder_that_was_open_is_shut(state: StateFolder) -> None:
+    state.path.mkdir(parents=True, mode=0o755)
+    state.make()
+    assert stat.S_IMODE(state.path.stat().st_mode) == 0o700
+
+
+def test_a_folder_of_someone_else_is_refused(state: StateFolder, as_root: None) -> None:
+    state.path.mkdir(parents=True)
+    os.chown(state.path, 54001, 54001)
+    for attempt in (state.make, lambda: state.remember(a=1), state.locked().__enter__):
+        with pytest.raises(PachaError, match="belongs to someone else"):
+            attempt()
+    assert not list(state.path.iterdir())
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for path in (tmp_path / "file", tmp_path / "file/below"):
+        with pytest.raises(PachaError, match="state folder"):
+            StateFolder(path).make()
+
+
+# -- memory
+
+
+def test_remembering_and_forgetting(state: StateFolder) -> None:
+    assert state.memory() == {}
+    state.remember(tip="a", pending=True)
+    state.remember(tip="b", other=None)
+    assert state.memory() == {"tip": "b", "pending": True}
+    state.remember(pending=None)
+    assert StateFolder(state.path).memory() == {"tip": "b"}
+    assert [path.name for path in state.path.iterdir()] == ["memory.json"]
+
+
+def test_memory_is_wholly_old_or_wholly_new(state: StateFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    state.remember(a=1)
+    with pytest.raises(TypeError):
+        state.remember(a=object())
+    assert state.memory() == {"a": 1}
+
+    def full(fd: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError):
+        state.remember(a=2)
+    assert state.memory() == {"a": 1}
+    monkeypatch.undo()
+    assert [path.name for path in state.path.iterdir()] == ["memory.json"], "no litter is left"
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b"\xff", b"[1]", b"null"])
+def test_damaged_memory_is_an_error_and_never_forgotten(state: StateFolder, text: bytes) -> None:
+    state.make()
+    (state.path / "memory.json").write_bytes(text)
+    with pytest.raises(PachaError, match=r"memory\.json"):
+        state.memory()
+    with pytest.raises(PachaError):
+        state.remember(a=1)
+    assert (state.path / "memory.json").read_bytes() == text
+
+
+def test_the_machine_keeps_its_id(state: StateFolder, tmp_path: Path) -> None:
+    assert len(state.machine()) == 16
+    assert state.machine() == StateFolder(state.path).machine()
+    assert state.machine() != StateFolder(tmp_path / "other").machine()
+
+
+def test_names_that_are_no_text_do_not_hinder(tmp_path: Path) -> None:
+    state = StateFolder(tmp_path / "a\udcffb c")
+    with state.locked():
+        state.remember(a=1)
+        database.write(state.database, Snapshot({"host": "bar"}))
+        assert database.read(state.database).host == "bar"
