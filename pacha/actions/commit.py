@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field, replace
 
 from pacha.errors import Concern
@@ -73,24 +73,28 @@ def commit(
 ) -> Committed:
     """Commit on ``parent`` what ``new`` says of ``watched``; ``base`` is what ``watched.node`` holds.
 
+    An empty ``base`` (a path watched again) leaves nothing of what ``parent`` holds beside ``new``.
     A path that cannot be read keeps its entry of ``base`` and is named. Raises PachaError, DamagedError.
     """
     result = Committed(parent)
     paths = differing(base, new)
-    extra = _strays(repository, watched.node or NULL, parent)
+    node = watched.node if base and watched.node else NULL
+    extra = _strays(repository, node, parent)
+    recorded: set[bytes] = set()
     while True:
         written, removed = _names(paths, base, new, extra)
         with Descent(watched.path if not watched.single else os.path.dirname(watched.path)) as descent:
-            reader = _Reader(watched, written, descent)
+            reader = _Reader(watched, written, descent, recorded, lambda name: repository.reader(node)(name))
             try:
                 result.node = repository.commit(parent, written, removed, reader, note)
             except _Unkept as unkept:
-                paths.discard(unkept.path)
-                extra -= {entry.stored for entry in [new[unkept.path]] if entry.stored}
-                result.entries[unkept.path] = None if unkept.gone else base.get(unkept.path)
-                if unkept.gone and unkept.path in base:
-                    new = {path: entry for path, entry in new.items() if path != unkept.path}
-                    paths.add(unkept.path)
+                kept = None if unkept.gone else base.get(unkept.path)
+                result.entries[unkept.path] = kept
+                new = {path: entry for path, entry in new.items() if path != unkept.path}
+                if kept is not None:
+                    new[unkept.path] = kept
+                    recorded.add(unkept.path)
+                paths = (paths - {unkept.path}) | (base.keys() & {unkept.path} if kept is None else set())
                 if not unkept.gone:
                     result.concerns.append(Concern(unkept.path, unkept.reason))
                 continue
@@ -124,8 +128,8 @@ def _names(
             written.update(_all_names(entry))
     if extra:
         for entry in new.values():
-            if entry.stored is not None:
-                written.update((name, place) for name, place in _all_names(entry).items() if name in extra)
+            if entry.stored is not None and not extra.isdisjoint(found := _all_names(entry)):
+                written.update(found)  # all parts: only the whole of a file can be hashed
     return written, removed - written.keys()
 
 
@@ -137,14 +141,25 @@ def _all_names(entry: Entry) -> dict[bytes, tuple[Entry, int]]:
 
 
 class _Reader:
-    """Gives Mercurial the blob of each name, reading each file once; remembers what it read."""
+    """Gives Mercurial the blob of each name, reading each file once; remembers what it read.
 
-    def __init__(self, watched: Watched, written: Mapping[bytes, tuple[Entry, int]], descent: Descent) -> None:
+    The paths ``recorded`` are not read from disk: ``before`` gives what the last snapshot has of a name.
+    """
+
+    def __init__(
+        self,
+        watched: Watched,
+        written: Mapping[bytes, tuple[Entry, int]],
+        descent: Descent,
+        recorded: Set[bytes],
+        before: Callable[[bytes], bytes],
+    ) -> None:
         self.entries: dict[bytes, Entry | None] = {}
         self.concerns: list[Concern] = []
         self._watched = watched
         self._written = written
         self._descent = descent
+        self._recorded, self._before = recorded, before
         self._large: _Large | None = None
 
     def __call__(self, name: bytes) -> Blob:
@@ -152,6 +167,8 @@ class _Reader:
         executable = bool(entry.mode & 0o100)
         if entry.kind is Kind.SYMLINK:
             return Blob(entry.target or b"", is_link=True)
+        if entry.path in self._recorded:
+            return Blob(self._before(name), is_executable=executable and number < 0)
         if number >= 0:
             return Blob(self._part(entry, number))
         if entry.parts:

@@ -8,7 +8,7 @@ import os
 import platform
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -77,14 +77,17 @@ class Errand:
     @contextmanager
     def talking(self, name: str, *, new: bool = False) -> Iterator[hg.Peer]:
         """A conversation with the master's repository ``name``, which is made there if it is missing."""
-        from pacha.store import hg
-
         master, probe = self._reached()
         if probe.changelog is None and not self.sent:
             master.make_host(self.host)
-        if new or probe.changelog is None or not self._is_there(name):
+        if new or probe.changelog is None:
             master.create(self.host, name)
-        with master.serve(self.host, name) as remote, hg.peer(remote, name) as peer:
+        try:
+            stack, peer = self._begin(name)
+        except NoRepository:
+            master.create(self.host, name)
+            stack, peer = self._begin(name)
+        with stack:
             yield peer
 
     def send(self, snapshot: Snapshot, tip: str) -> bool:
@@ -121,18 +124,15 @@ class Errand:
         masters = {**self.memory.get("masters", {}), master.label: left}
         self.remember(masters=masters, tried=now, succeeded=now, failure=None)
 
-    def _is_there(self, name: str) -> bool:
-        """Whether the master has ``name``; asked only when it is not known from earlier."""
+    def _begin(self, name: str) -> tuple[ExitStack, hg.Peer]:
+        """A conversation, and what ends it. Raises NoRepository."""
         from pacha.store import hg
 
-        if name in self.sent:
-            return True
         master, _ = self._reached()
-        try:
-            with master.serve(self.host, name) as remote, hg.peer(remote, name):
-                return True
-        except NoRepository:
-            return False
+        with ExitStack() as stack:
+            remote = stack.enter_context(master.serve(self.host, name))
+            peer = stack.enter_context(hg.peer(remote, name))
+            return stack.pop_all(), peer
 
     def _reached(self) -> tuple[Master, Probe]:
         if self.master is None or self.probe is None:

@@ -25,10 +25,11 @@ from pacha.files import names
 from pacha.files.metadata import Entry, Kind
 from pacha.store import database, hg
 from pacha.store.snapshot import Snapshot, Watched
-from pacha.wire.master import CHANGELOG, Master
-from pacha.wire.scp import Received, RemoteError
+from pacha.wire.master import CHANGELOG, Master, NoHost
+from pacha.wire.scp import Received
 
 _TRIES = 6
+_ALIKE = 3  #: so many times the same fault is none of a push that is at work
 _CHUNK = 1 << 20
 _SPARE = 64 << 20  #: bytes to leave free beside what is staged
 _NAME = re.compile(r"pacha-[a-z0-9_]{8}\Z")
@@ -116,12 +117,16 @@ class Staging:
         return os.pread(self.spool, size, offset)
 
     def _again(self, fetch: Callable[[], _T]) -> _T:
-        for attempt in range(1, _TRIES):
+        """Try again while it does not add up: a push may be at work. The same fault again and again is damage."""
+        faults: list[str] = []
+        while True:
             try:
                 return fetch()
-            except (DamagedError, RemoteError):
-                time.sleep(0.1 * attempt)
-        return fetch()
+            except DamagedError as error:
+                faults.append(f"{error.message} {error.why}")
+                if len(faults) == _TRIES or faults[-_ALIKE:] == [faults[-1]] * _ALIKE:
+                    raise
+                time.sleep(0.1 * len(faults))
 
     def _fetch_database(self) -> tuple[Snapshot, str]:
         repository = self._fetch_store(names.DATABASE)
@@ -137,7 +142,14 @@ class Staging:
         return database.read_foreign(str(path)), tip
 
     def _fetch_content(self, watched: Watched, snapshot: Snapshot) -> None:
-        repository = self._fetch_store(watched.repository)
+        try:
+            repository = self._fetch_store(watched.repository)
+        except NoHost as error:
+            raise DamagedError(
+                f"The repository '{watched.repository}' is not on the master.",
+                f"the newest snapshot of {names.shown(watched.path)} names it; {error.why or error.message}",
+                "Nothing was changed. Look at the host's folder on the master.",
+            ) from None
         node = watched.node or hg.NULL
         if not repository.has(node):
             raise DamagedError(

@@ -7,6 +7,11 @@ from pacha.files.names import shown
 from pacha.restore.ownership import ACLS, CAPABILITY, PRIVILEGED, Attributes
 
 IMMUTABLE, APPEND_ONLY = 0x10, 0x20  # FS_IMMUTABLE_FL, FS_APPEND_FL: ioctl_iflags(2)
+#: The letters of chattr(1) for the bits that are recorded (metadata.KEPT_FLAGS).
+_LETTERS = {
+    0x1: "s", 0x2: "u", 0x8: "S", IMMUTABLE: "i", APPEND_ONLY: "a", 0x40: "d", 0x80: "A", 0x8000: "t",
+    0x10000: "D", 0x800000: "C",
+}  # fmt: skip
 DEVICES = (Kind.CHARACTER, Kind.BLOCK)
 
 
@@ -54,8 +59,8 @@ def _same_xattrs(given: Attributes, found: Entry) -> bool:
 def wanted_flags(wanted: Entry, found: Entry | None) -> str:
     """Return in words the inode flags that were recorded and are not set here ('' if none)."""
     lost = wanted.flags & ~(found.flags if found is not None else 0)
-    words = [word for bit, word in ((IMMUTABLE, "+i"), (APPEND_ONLY, "+a")) if lost & bit]
-    return f"had chattr {' '.join(words)}: to be set by hand" if words else ""
+    letters = "".join(letter for bit, letter in _LETTERS.items() if lost & bit)
+    return f"had chattr +{letters}: to be set by hand" if letters else ""
 
 
 def hindrance(wanted: Entry, found: Entry | None, parent: Entry | None, *, root: bool) -> str:

@@ -156,8 +156,11 @@ class _Builder:
             self.displaced.add(entry.path)
         if action is Action.CANNOT:
             self._concern(entry.path, reason)
-        if shortfall and action is not Action.KEPT_BY_RULE:
-            self._concern(entry.path, shortfall)
+        if action is not Action.KEPT_BY_RULE:
+            new = action in (Action.CREATE, Action.REPLACE)
+            shortfall = ", ".join(filter(None, (shortfall, wanted_flags(entry, None if new else found))))
+            if shortfall:
+                self._concern(entry.path, shortfall)
         return Step(
             entry.path, action, entry, found, given.uid, given.gid, given.mode,
             reason, given.xattrs, exact=not shortfall,
@@ -167,8 +170,6 @@ class _Builder:
         if found is not None and self.keep(entry.path):
             return Action.KEPT_BY_RULE, "pacha.rebuild.keep names it"
         action, reason = self._difference(entry, found, given)
-        if flags := wanted_flags(entry, None if action is Action.CREATE else found):
-            self._concern(entry.path, flags)
         if action is Action.SAME:
             return action, reason
         stop = hindrance(entry, found, self.found.get(_parent(entry.path)), root=self.me.uid == 0)

@@ -10,11 +10,13 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from typing import Any
+from urllib.parse import quote
 
 from pacha.errors import DamagedError, PachaError
-from pacha.files.metadata import Entry
+from pacha.files.metadata import Entry, Kind
+from pacha.files.names import shown
 from pacha.files.owners import Account
 from pacha.files.scan import Fingerprint
 from pacha.store import rows
@@ -62,7 +64,7 @@ def read(path: str) -> Snapshot:
         return Snapshot()
     try:
         with _connect(path) as connection:
-            return _load(connection, rows.to_entry)
+            return Snapshot() if _is_new(connection, path) else _load(connection, rows.to_entry)
     except (sqlite3.Error, ValueError, TypeError, KeyError) as error:
         raise PachaError(
             f"{path} cannot be read.", str(error), "Move it aside; the next push starts a new one from the history."
@@ -74,14 +76,17 @@ def read_foreign(path: str) -> Snapshot:
 
     Raises DamagedError. Opened immutable, with no trust in its schema (https://sqlite.org/security.html).
     """
-    if os.path.getsize(path) > _MOST_BYTES:
-        raise _not_whole("it is larger than any pacha.db can be")
     try:
-        with closing(sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True)) as connection:
+        if os.path.getsize(path) > _MOST_BYTES:
+            raise _not_whole("it is larger than any pacha.db can be")
+        place = quote(os.fsencode(path))
+        with closing(sqlite3.connect(f"file:{place}?mode=ro&immutable=1", uri=True)) as connection:
             _distrust(connection)
             snapshot = _load(connection, rows.checked_entry)
-    except (sqlite3.Error, ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
+    except (sqlite3.Error, ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
         raise _not_whole(str(error)) from None
+    except OSError as error:
+        raise _not_whole(error.strerror or str(error)) from None
     _check_whole(snapshot)
     return snapshot
 
@@ -90,8 +95,8 @@ def write(path: str, snapshot: Snapshot) -> None:
     """Make pacha.db at ``path`` say ``snapshot``, each row in the place it had. Raises PachaError."""
     try:
         with _connect(path, create=True) as connection:
-            if not connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
-                connection.executescript(_SCHEMA)
+            if _is_new(connection, path):
+                connection.executescript(f"BEGIN; {_SCHEMA}")  # one transaction with all that follows
             _write_meta(connection, snapshot.meta)
             ids = _write_watched(connection, snapshot.watched)
             _write_entries(connection, "parent", snapshot.parents, lambda path: 0)
@@ -101,11 +106,26 @@ def write(path: str, snapshot: Snapshot) -> None:
         raise PachaError(f"{path} cannot be written.", str(error), "Is the file system full?") from None
 
 
+def _is_new(connection: sqlite3.Connection, path: str) -> bool:
+    """Whether nothing was ever written to ``path``, or a first write was cut off. Raises sqlite3.Error."""
+    if connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
+        return False
+    if os.path.getsize(path):
+        raise sqlite3.DatabaseError("it holds no tables")  # SQLite takes a few stray bytes for nothing
+    return True
+
+
 def image(path: str) -> bytes:
-    """A consistent copy of the database at ``path`` as bytes (sqlite3_backup, never the live file)."""
-    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(":memory:")) as copy:
-        source.backup(copy)
-        return copy.serialize() if hasattr(copy, "serialize") else _dump(source, path)
+    """A consistent copy of the database at ``path`` as bytes (sqlite3_backup, never the live file).
+
+    Raises PachaError when it is damaged.
+    """
+    try:
+        with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(":memory:")) as copy:
+            source.backup(copy)
+            return copy.serialize() if hasattr(copy, "serialize") else _dump(source, path)
+    except sqlite3.Error as error:
+        raise PachaError(f"{path} cannot be copied.", str(error), "Move it aside and push again.") from None
 
 
 def _dump(source: sqlite3.Connection, path: str) -> bytes:
@@ -128,10 +148,12 @@ def read_cache(path: str) -> tuple[dict[bytes, Fingerprint], set[bytes]]:
     try:
         with _connect(path) as connection:
             found = connection.execute("SELECT path, device, inode, ctime_ns FROM fingerprint")
-            fingerprints = {row[0]: (row[1], row[2], row[3]) for row in found}
-            return fingerprints, {row[0] for row in connection.execute("SELECT path FROM left_out")}
-    except sqlite3.Error:
-        os.unlink(path)  # it only speeds up scanning
+            fingerprints = {bytes(row[0]): (row[1], row[2] % (1 << 64), row[3]) for row in found}
+            return fingerprints, {bytes(row[0]) for row in connection.execute("SELECT path FROM left_out")}
+    except (sqlite3.Error, OSError, TypeError):
+        for name in (path, f"{path}-journal"):  # it only speeds up scanning
+            with suppress(OSError):
+                os.unlink(name)
         return {}, set()
 
 
@@ -147,7 +169,7 @@ def write_cache(
             connection.executemany("INSERT OR REPLACE INTO fingerprint VALUES (?, ?, ?, ?)", changed)
             connection.execute("DELETE FROM left_out")
             connection.executemany("INSERT OR IGNORE INTO left_out VALUES (?)", [(p,) for p in left_out])
-    except sqlite3.Error:
+    except (sqlite3.Error, OSError):
         pass
 
 
@@ -157,22 +179,26 @@ def _signed(fingerprint: Fingerprint) -> tuple[int, int, int]:
 
 
 def _load(connection: sqlite3.Connection, convert: Any) -> Snapshot:
-    meta = dict(connection.execute("SELECT key, value FROM meta"))
+    meta = rows.check_meta(dict(connection.execute("SELECT key, value FROM meta")))
     _check_schema(meta)
-    select = "SELECT path, kind, repository, node, exclude, one_filesystem, retired FROM watched ORDER BY id"
-    watched = tuple(
-        Watched(path, kind == "single", repository, node, tuple(json.loads(exclude)), bool(one), bool(retired))
-        for path, kind, repository, node, exclude, one, retired in connection.execute(select)
+    watched = "SELECT path, kind, repository, node, exclude, one_filesystem, retired FROM watched ORDER BY id"
+    accounts = "SELECT name, is_group, number, gid, home, shell, groups FROM account ORDER BY id"
+    return Snapshot(
+        meta,
+        tuple(rows.to_watched(row) for row in connection.execute(watched)),
+        _load_entries(connection, "entry", convert),
+        _load_entries(connection, "parent", convert),
+        tuple(rows.to_account(row) for row in connection.execute(accounts)),
     )
-    accounts = tuple(
-        Account(name, bool(is_group), number, gid, home, shell, tuple(bytes.fromhex(g) for g in json.loads(groups)))
-        for name, is_group, number, gid, home, shell, groups in connection.execute(
-            "SELECT name, is_group, number, gid, home, shell, groups FROM account ORDER BY id"
-        )
-    )
-    entries = {row[0]: convert(row) for row in connection.execute(f"SELECT {_COLUMNS} FROM entry")}  # noqa: S608
-    parents = {row[0]: convert(row) for row in connection.execute(f"SELECT {_COLUMNS} FROM parent")}  # noqa: S608
-    return Snapshot(meta, watched, entries, parents, accounts)
+
+
+def _load_entries(connection: sqlite3.Connection, table: str, convert: Any) -> dict[bytes, Entry]:
+    found: dict[bytes, Entry] = {}
+    for row in connection.execute(f"SELECT {_COLUMNS} FROM {table}"):  # noqa: S608
+        if row[0] in found:
+            raise ValueError("a path stands in it twice")
+        found[row[0]] = convert(row)
+    return found
 
 
 def _check_schema(meta: Mapping[str, str]) -> None:
@@ -191,6 +217,10 @@ def _distrust(connection: sqlite3.Connection) -> None:
     wanted = {"meta", "watched", "parent", "entry", "account"}
     if any(found.get(name) != "table" for name in wanted) or "view" in found.values() or "trigger" in found.values():
         raise _not_whole("its tables are not Pacha's")
+    made = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND rootpage = 0"  # by code, not by rows
+    hidden = "SELECT count(*) FROM pragma_table_xinfo(?) WHERE hidden"  # computed columns
+    if connection.execute(made).fetchone()[0] or any(connection.execute(hidden, (t,)).fetchone()[0] for t in wanted):
+        raise _not_whole("its tables are not Pacha's")
     result = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     if result != "ok":
         raise _not_whole(result)
@@ -203,14 +233,14 @@ def _check_whole(snapshot: Snapshot) -> None:
     for account in snapshot.accounts:
         rows.check_account(account)
     live = snapshot.live
-    if len({watched.repository for watched in snapshot.watched}) < len(snapshot.watched):
+    if len({watched.repository.lower() for watched in snapshot.watched}) < len(snapshot.watched):
         raise _not_whole("two watched paths share a repository")
     if any(one is not other and one.holds(other.path) for one in live for other in live):
         raise _not_whole("two watched paths overlap")
     above = {path for watched in live for path in parents_of(watched.path)}
-    for path in snapshot.parents:
-        if path not in above:
-            raise _not_whole("a directory above no watched path")
+    for path, entry in snapshot.parents.items():
+        if path not in above or entry.kind is not Kind.DIRECTORY:
+            raise _not_whole("a directory above no watched path, or none")
     for path, entry in snapshot.entries.items():
         if not any(w.path == path if w.single else w.holds(path) for w in live):
             raise _not_whole("an entry below no watched path")
@@ -227,6 +257,7 @@ def parents_of(path: bytes) -> list[bytes]:
 
 
 def _not_whole(why: str) -> DamagedError:
+    why = shown(" ".join(why.split())[:300].encode("utf-8", "replace"))
     return DamagedError(
         "The fetched pacha.db is damaged.", why, "Nothing was changed. Look at the master with 'hg verify'."
     )
@@ -241,8 +272,12 @@ def _write_meta(connection: sqlite3.Connection, meta: Mapping[str, str]) -> None
 
 def _write_watched(connection: sqlite3.Connection, watched: Iterable[Watched]) -> dict[str, int]:
     """Rows by repository, which is given once and never again; returns their ids."""
+    watched = tuple(watched)
+    names = {one.repository for one in watched}
     have = {row[0]: row for row in connection.execute("SELECT * FROM watched")}
-    ids = {row[3]: number for number, row in have.items()}
+    gone = [(number,) for number, row in have.items() if row[3] not in names]
+    connection.executemany("DELETE FROM watched WHERE id = ?", gone)
+    ids = {row[3]: number for number, row in have.items() if row[3] in names}
     for one in watched:
         ids.setdefault(one.repository, max(ids.values(), default=0) + 1)
         values = (

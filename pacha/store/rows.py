@@ -13,6 +13,7 @@ from typing import Any
 
 from pacha.errors import DamagedError
 from pacha.files import names
+from pacha.files.exclude import Rules
 from pacha.files.metadata import Entry, Kind
 from pacha.files.owners import Account
 from pacha.store.snapshot import Watched
@@ -23,16 +24,18 @@ COLUMNS = (
 )  # fmt: skip
 _NODE = re.compile(r"[0-9a-f]{40}\Z")
 _REPOSITORY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}\Z")
-_XATTR_NAME = re.compile(rb"(user|trusted|security|system)\.[^\0]+\Z", re.DOTALL)
+# xattr(7); some file systems have a namespace of their own (btrfs.compression).
+_XATTR_NAME = re.compile(rb"[a-z0-9_]+\.[^\0]+\Z", re.DOTALL)
+_TIME = re.compile(rb"-?[0-9]{1,30}\Z")
 _MOST_ID = 2**32 - 2  # (uid_t) -1 means "no change" to chown(2)
 
 
 def from_entry(entry: Entry) -> tuple[Any, ...]:
     """The row of ``entry``."""
     return (
-        entry.path, entry.kind.value, entry.mode, entry.uid, entry.gid, entry.owner, entry.group, entry.mtime_ns,
-        entry.size, entry.sha256, entry.target, entry.link_group, entry.device, _packed(entry.xattrs), entry.flags,
-        entry.stored, entry.parts,
+        entry.path, entry.kind.value, entry.mode, entry.uid, entry.gid, entry.owner, entry.group,
+        _time(entry.mtime_ns), entry.size, entry.sha256, entry.target, entry.link_group, entry.device,
+        _packed(entry.xattrs), entry.flags, entry.stored, entry.parts,
     )  # fmt: skip
 
 
@@ -41,7 +44,7 @@ def to_entry(row: Sequence[Any]) -> Entry:
     path, kind, mode, uid, gid, owner, group, mtime_ns, size, sha256, target, *rest = row
     link_group, device, xattrs, flags, stored, parts = rest
     return Entry(
-        path, Kind(kind), mode, uid, gid, owner, group, mtime_ns, size, sha256, target, link_group, device,
+        path, Kind(kind), mode, uid, gid, owner, group, int(mtime_ns), size, sha256, target, link_group, device,
         _unpacked(xattrs), flags, stored, parts,
     )  # fmt: skip
 
@@ -62,6 +65,34 @@ def checked_entry(row: Sequence[Any]) -> Entry:
     return entry
 
 
+def to_watched(row: Sequence[Any]) -> Watched:
+    """The watched path of a row (path, kind, repository, node, exclude, one_filesystem, retired).
+
+    Raises ValueError, TypeError or KeyError.
+    """
+    path, kind, repository, node, exclude, one_filesystem, retired = row
+    single = {"dir": False, "single": True}[kind]
+    return Watched(path, single, repository, node, _texts(exclude), _flag(one_filesystem), _flag(retired))
+
+
+def to_account(row: Sequence[Any]) -> Account:
+    """The account of a row (name, is_group, number, gid, home, shell, groups).
+
+    Raises ValueError or TypeError.
+    """
+    name, is_group, number, gid, home, shell, groups = row
+    members = tuple(bytes.fromhex(group) for group in _texts(groups))
+    return Account(name, _flag(is_group), number, gid, home, shell, members)
+
+
+def check_meta(meta: Mapping[Any, Any]) -> Mapping[str, str]:
+    """``meta`` as it came from elsewhere, if it is plain text. Raises ValueError."""
+    for text in (*meta.keys(), *meta.values()):
+        if type(text) is not str or not text.isprintable() or len(text) > 1000:
+            raise ValueError("what it says of itself is no plain text")
+    return meta
+
+
 def check_watched(watched: Watched) -> Watched:
     """``watched`` as it came from elsewhere, if it makes sense. Raises DamagedError."""
     where = f"the watched path {_name_of(watched.path)}"
@@ -70,6 +101,10 @@ def check_watched(watched: Watched) -> Watched:
     _check(watched.repository, str, where, "repository")
     _demand(_REPOSITORY.match(watched.repository) is not None, where, "its repository's name is not allowed")
     _demand(watched.repository != names.DATABASE, where, "its repository's name is reserved")
+    try:
+        Rules.of(watched.exclude)
+    except ValueError:
+        raise _damaged(where, "an exclude rule is not one") from None
     if watched.node is not None:
         _check(watched.node, str, where, "node")
         _demand(_NODE.match(watched.node) is not None, where, "its node is not one")
@@ -82,6 +117,8 @@ def check_account(account: Account) -> Account:
     for value in (account.name, account.home, account.shell, *account.groups):
         _check(value, bytes, where, "text")
         _demand(not re.search(rb"[\0\n:]", value), where, "it has a character that passwd(5) cannot hold")
+    for name in (account.name, *account.groups):
+        _demand(name != b"" and not name.startswith(b"-"), where, "its name is not one")
     for number in (account.number, account.gid):
         _check(number, int, where, "number")
         _demand(0 <= number <= _MOST_ID, where, "its number is out of range")
@@ -101,7 +138,9 @@ def _check_numbers(values: Mapping[str, Any], where: str) -> None:
     for name, most in {**limits, "parts": 10**6 - 1}.items():
         _check(values[name], int, where, name)
         _demand(0 <= values[name] <= most, where, f"{name} is out of range")
-    _check(values["mtime_ns"], int, where, "mtime_ns")
+    if type(values["mtime_ns"]) is not int:
+        _check(values["mtime_ns"], bytes, where, "mtime_ns")
+        _demand(_TIME.match(values["mtime_ns"]) is not None, where, "mtime_ns is not a number")
     for name in ("link_group", "device"):
         if values[name] is not None:
             _check(values[name], int, where, name)
@@ -134,6 +173,11 @@ def _check_sense(entry: Entry, where: str) -> None:
             raise _damaged(where, str(error)) from None
 
 
+def _time(mtime_ns: int) -> int | bytes:
+    """A column holds 64 bits, which end in the year 2262; a later time stands there in decimal digits."""
+    return mtime_ns if -(2**63) <= mtime_ns < 2**63 else b"%d" % mtime_ns
+
+
 def _packed(xattrs: tuple[tuple[bytes, bytes], ...]) -> str:
     return json.dumps([[name.hex(), value.hex()] for name, value in xattrs]) if xattrs else ""
 
@@ -142,6 +186,19 @@ def _unpacked(text: str) -> tuple[tuple[bytes, bytes], ...]:
     if not text:
         return ()
     return tuple((bytes.fromhex(name), bytes.fromhex(value)) for name, value in json.loads(text))
+
+
+def _texts(text: object) -> tuple[str, ...]:
+    loaded = json.loads(text) if isinstance(text, str) else None
+    if not isinstance(loaded, list) or not all(isinstance(item, str) for item in loaded):
+        raise ValueError("a list of texts is none")
+    return tuple(loaded)
+
+
+def _flag(value: object) -> bool:
+    if type(value) is not int or value not in (0, 1):
+        raise ValueError("neither yes nor no")
+    return bool(value)
 
 
 def _check(value: object, kind: type, where: str, name: str) -> None:

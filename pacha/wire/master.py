@@ -30,6 +30,7 @@ HEARTBEAT = "last-push"
 _STORE_FILES = (b"00changelog.", b"00manifest.")
 _STORE_NAMES = frozenset([b"fncache", b"phaseroots", b"requires"])
 _STORE_FOLDERS = (b"data", b"dh", b"meta")
+_CAUSES = ("No space left", "uota exceeded", "Permission denied", "Read-only file system")
 _LIMITS = scp.Limits(total_bytes=1 << 40, files=2_000_000, depth=600)
 
 
@@ -143,10 +144,12 @@ class SshMaster:
                 )
             except scp.Refused as refused:
                 raise NoHost(f"The master has no {shown(path)}.", refused.why or refused.message) from None
-            except PachaError:
-                result = stream.finish()
+            except PachaError as error:
+                what, result = f"{shown(path)} cannot be copied.", stream.finish()
                 if result.status == 127:
-                    raise self._failed(f"{shown(path)} cannot be copied.", result, host) from None
+                    raise self._failed(what, result, host) from None
+                if isinstance(error, scp.RemoteError) and "Permission denied" in error.why:
+                    raise UnreachableError(what, error.why, self._add_host(host)) from None
                 raise
             result = stream.finish()
         if result.status:
@@ -191,11 +194,13 @@ class SshMaster:
             hint = "Install Mercurial there, or name its command in pacha.hg.command."
             return UnreachableError(f"The master has no {program}.", said, hint)
         if "Permission denied" in said or "No such file" in said:
-            hint = f"On the master, run: pacha add-host {host} --user {self._connection.endpoint.user}"
-            return UnreachableError(what, said, hint)
+            return UnreachableError(what, said, self._add_host(host))
         if "No space left" in said or "quota" in said.lower():
             return PachaError(what, said, "Make room on the master; the next push sends what is missing.")
         return PachaError(what, said, "Look at the host's folder on the master.")
+
+    def _add_host(self, host: str) -> str:
+        return f"On the master, run: pacha add-host {host} --user {self._connection.endpoint.user}"
 
 
 class LocalMaster:
@@ -303,6 +308,8 @@ def _clock(result: Result) -> float:
 
 
 def _said(result: Result) -> str:
-    text = result.stderr.decode("utf-8", "replace").strip().splitlines()
-    line = "".join(c if c.isprintable() else "?" for c in text[-1][:300]) if text else ""
+    """The line on stderr that names a cause we know, else the last; Mercurial goes on after the cause."""
+    lines = result.stderr.decode("utf-8", "replace").strip().splitlines()
+    telling = [line for line in lines if any(cause in line for cause in _CAUSES)] or lines
+    line = "".join(c if c.isprintable() else "?" for c in telling[-1][:300]) if telling else ""
     return line or f"it ended with exit status {result.status}"

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pacha.settings import KEYS
 from tests.sshd import Account, Sshd
 
 PACHA = Path(sys.executable).with_name("pacha")
@@ -82,8 +83,9 @@ class Host:
         return found
 
     def configure(self, **settings: str) -> None:
-        """Write the configuration; ``settings`` are added to what holds for this host, with '_' for '.'."""
-        self.settings.update({f"pacha.{key.replace('_', '.')}": text for key, text in settings.items()})
+        """Write the configuration; ``settings`` (``ssh_port`` is pacha.ssh.port) are added to what holds already."""
+        known = {key.name.removeprefix("pacha.").replace(".", "_"): key.name for key in KEYS}
+        self.settings.update({known[key]: text for key, text in settings.items()})
         both = {**self.stage.settings(), "pacha.hostname": self.name, **self.settings}
         self.config.write_text("[DEFAULT]\n" + "".join(f"{key} = {text}\n" for key, text in both.items()))
 

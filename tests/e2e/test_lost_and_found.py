@@ -314,7 +314,7 @@ def test_what_could_not_be_restored_is_owed(bar: Host, tree: Path) -> None:
         bar.rebuild()
         got = picture(tree)
         for path in (b"tool", b"one"):
-            mode, uid, gid, *rest = before[path]
+            mode, _, _, *rest = before[path]
             assert got[path] == (mode, owner.uid, owner.gid, *rest)
         assert (tree / "other").read_text() == "2\n"
         assert "owed" not in bar.push().err

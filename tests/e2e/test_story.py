@@ -300,9 +300,9 @@ def test_a_signal_instead_of_enter(lost: Host, number: signal.Signals) -> None:
     assert untouched(lost)
 
 
-@pytest.mark.parametrize("words", [("rebuild", "bar", "--yes"), ("--rebuild", "bar", "--yes"), ("--rebuild=bar", "--yes")])
-def test_each_spelling_rebuilds(lost: Host, words: tuple[str, ...]) -> None:
-    lost.pacha(*words).must()
+@pytest.mark.parametrize("words", ["rebuild bar", "--rebuild bar", "--rebuild=bar"])
+def test_each_spelling_rebuilds(lost: Host, words: str) -> None:
+    lost.pacha(*words.split(), "--yes").must()
     assert (lost.stage.folder / "opt" / "foo" / "app.conf").read_text() == "port = 80\n"
 
 

@@ -22,9 +22,7 @@ COMPONENT = st.one_of(
     st.binary(min_size=1, max_size=12),
     st.lists(st.sampled_from(TRICKY), min_size=1, max_size=5).map(b"".join),
 ).map(lambda name: name.replace(b"\0", b"0").replace(b"/", b"_"))
-RELATIVE = st.lists(COMPONENT.filter(lambda name: name not in (b".", b"..")), min_size=1, max_size=4).map(
-    b"/".join
-)
+RELATIVE = st.lists(COMPONENT.filter(lambda name: name not in (b".", b"..")), min_size=1, max_size=4).map(b"/".join)
 
 
 def accepted_by_mercurial(name: bytes) -> bool:
@@ -90,7 +88,17 @@ def test_what_mercurial_refuses_or_obeys_is_stored_escaped(name: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [b".hg", b".hgtags", b"a\nb", b".pacha%a", b".pacha%%0a", b".pacha%2Ehg", b".pacha/parts/a/000000", b".pacha%a%0A/"]
+    "name",
+    [
+        b".hg",
+        b".hgtags",
+        b"a\nb",
+        b".pacha%a",
+        b".pacha%%0a",
+        b".pacha%2Ehg",
+        b".pacha/parts/a/000000",
+        b".pacha%a%0A/",
+    ],
 )
 def test_what_stored_never_gives_is_refused(name: bytes) -> None:
     with pytest.raises(ValueError, match="not a stored name"):
@@ -156,7 +164,17 @@ def test_shown_never_lets_anything_through_that_a_terminal_obeys(path: bytes) ->
     shown = names.shown(path)
     for character in shown:
         assert unicodedata.category(character) not in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
-        assert unicodedata.bidirectional(character) not in {"RLO", "LRO", "RLE", "LRE", "PDF", "RLI", "LRI", "FSI", "PDI"}
+        assert unicodedata.bidirectional(character) not in {
+            "RLO",
+            "LRO",
+            "RLE",
+            "LRE",
+            "PDF",
+            "RLI",
+            "LRI",
+            "FSI",
+            "PDI",
+        }
     shown.encode("utf-8")
 
 

@@ -221,7 +221,7 @@ def test_every_wanted_path_has_one_step_and_setuid_is_never_somebody_elses(
     assert {entry.path for entry in wanted} <= set(paths)
     for step in made.steps:
         if step.wanted is not None and step.mode & 0o6000:
-            assert step.wanted.owner != b"gone" and step.exact
+            assert step.wanted.owner != b"gone" and (step.exact or step.wanted.flags)
 
 
 @given(st.lists(entries, unique_by=lambda e: e.path))

@@ -92,7 +92,9 @@ def test_two_dots_after_a_link_mean_what_the_kernel_says(here: Here, tree: Path)
     assert module.unwatch(here, os.fsencode(f"{tree}/link/../foo")).repository == "foo"
 
 
-@pytest.mark.parametrize(("folder", "name"), [("opt", "foo"), ("opt/foo", "."), ("opt/foo/deep", ".."), ("", "opt/foo/")])
+@pytest.mark.parametrize(
+    ("folder", "name"), [("opt", "foo"), ("opt/foo", "."), ("opt/foo/deep", ".."), ("", "opt/foo/")]
+)
 def test_relative_paths(here: Here, tree: Path, monkeypatch: pytest.MonkeyPatch, folder: str, name: str) -> None:
     monkeypatch.chdir(tree / folder)
     assert watch(here, name).path == os.fsencode(tree / "opt/foo")
@@ -171,7 +173,13 @@ def test_reserved_names(here: Here, tree: Path) -> None:
     for name in ("db", "last-push", ".hooks", "pacha_pre", "..."):
         (tree / name).mkdir()
         given[name] = watch(here, tree / name).repository
-    assert given == {"db": "db-2", "last-push": "last-push-2", ".hooks": "hooks", "pacha_pre": "pacha_pre", "...": "root"}
+    assert given == {
+        "db": "db-2",
+        "last-push": "last-push-2",
+        ".hooks": "hooks",
+        "pacha_pre": "pacha_pre",
+        "...": "root",
+    }
 
 
 def test_unwatching_and_watching_again_gives_the_repository_back(here: Here, tree: Path) -> None:

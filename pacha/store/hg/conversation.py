@@ -11,7 +11,7 @@ from mercurial import error, exchange, hg, sshpeer
 from mercurial import node as nodes
 from mercurial.utils import urlutil
 
-from pacha.errors import PachaError, UnreachableError
+from pacha.errors import DamagedError, PachaError, UnreachableError
 from pacha.store.hg.engine import lean, quiet_ui, readable, reason
 from pacha.store.hg.repository import Repository
 
@@ -88,6 +88,11 @@ def _talking(what: str) -> Iterator[None]:
         raise PachaError(what, reason(failure), hint) from None
     except (OSError, EOFError) as failure:
         raise UnreachableError(what, reason(failure), "The next push sends what is missing.") from None
+    except MemoryError:
+        raise
+    except Exception as failure:  # what a hostile or broken answer makes Mercurial raise
+        hint = "Look at the repository on the master with 'hg verify'."
+        raise DamagedError(what, reason(failure), hint) from None
 
 
 def _real(found: Iterable[bytes]) -> tuple[str, ...]:

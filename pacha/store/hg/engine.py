@@ -33,6 +33,7 @@ FORMAT = (
     ("format.use-dirstate-v2", "no"),
 )
 _LOCK_SECONDS = 30
+_LOOK = "Nothing was changed. Look at it with 'hg verify'."
 
 
 class Interruption(Exception):
@@ -89,10 +90,11 @@ def explained(what: str) -> Iterator[None]:
             "If that process is gone, remove the lock it left.",
         ) from None
     except OSError as failure:
+        if isinstance(failure, FileNotFoundError):  # a file of the store itself
+            raise DamagedError(what, readable(failure), _LOOK) from None
         raise PachaError(what, failure.strerror or str(failure), "Mend that and run this again.") from None
     except Exception as failure:
-        hint = "Nothing was changed. Look at it with 'hg verify'."
-        raise DamagedError(what, reason(failure), hint) from None
+        raise DamagedError(what, reason(failure), _LOOK) from None
 
 
 def reason(failure: BaseException) -> str:

@@ -66,23 +66,28 @@ class Repository:
 
     def heads(self) -> tuple[str, ...]:
         """The nodes of every head, newest first; () when empty."""
-        found = [nodes.hex(n).decode() for n in self._repo.heads()]
+        with explained(f"The repository {self.path} is damaged."):
+            found = [nodes.hex(n).decode() for n in self._repo.heads()]
         return tuple(n for n in found if n != NULL)
 
     def has(self, node: str) -> bool:
         """Whether ``node`` is here."""
-        return bool(self._repo.changelog.hasnode(nodes.bin(node)))
+        with explained(f"The repository {self.path} is damaged."):
+            return bool(self._repo.changelog.hasnode(nodes.bin(node)))
 
     def is_ancestor(self, older: str, newer: str) -> bool:
         """Whether ``older`` is ``newer`` or an ancestor of it; both are here."""
-        log = self._repo.changelog
-        return bool(log.isancestorrev(log.rev(nodes.bin(older)), log.rev(nodes.bin(newer))))
+        with explained(f"The repository {self.path} is damaged."):
+            log = self._repo.changelog
+            return bool(log.isancestorrev(log.rev(nodes.bin(older)), log.rev(nodes.bin(newer))))
 
     def revisions(self) -> Iterator[str]:
         """Every node, newest first."""
-        log = self._repo.changelog
-        for revision in range(len(log) - 1, -1, -1):
-            yield nodes.hex(log.node(revision)).decode()
+        with explained(f"The repository {self.path} is damaged."):
+            log = self._repo.changelog
+            found = [log.node(revision) for revision in range(len(log) - 1, -1, -1)]
+        for node in found:
+            yield nodes.hex(node).decode()
 
     def note(self, node: str) -> Note:
         """What the revision ``node`` says of itself."""
@@ -120,8 +125,8 @@ class Repository:
         memory; None means that the name is gone after all. Returns the new node, or ``parent`` when nothing
         differs from it. Raises what ``content`` raises, and then nothing is committed.
         """
-        made = _Commit(self._repo, parent, list(written), list(removed), content, note)
         with explained(f"The repository {self.path} cannot be written."):
+            made = _Commit(self._repo, parent, list(written), list(removed), content, note)
             try:
                 with lean(), self._repo.lock(), self._repo.transaction(b"pacha"):
                     node = self._repo.commitctx(made)

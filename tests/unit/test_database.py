@@ -1,0 +1,318 @@
+"""pacha.db and the cache: exact, cheap to keep in a repository, and no trouble when cut off or lost."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import random
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pacha.errors import PachaError
+from pacha.files.metadata import Entry, Kind
+from pacha.files.owners import Account
+from pacha.store import database
+from pacha.store.hg import NULL, Blob, Note, Repository
+from pacha.store.snapshot import Snapshot, Watched
+
+META = {"schema": "1", "readable_from": "1", "host": "bar", "machine": "0123456789abcdef"}
+
+
+def file(path: bytes, **values: object) -> Entry:
+    seed = random.Random(path)
+    entry = Entry(
+        path, Kind.FILE, 0o644, 0, 0, b"root", b"root", 1_700_000_000_123_456_789 + seed.getrandbits(40),
+        seed.getrandbits(16), seed.randbytes(32), stored=path[3:],
+    )  # fmt: skip
+    return replace(entry, **values)  # type: ignore[arg-type]
+
+
+def snapshot(*entries: Entry, **values: object) -> Snapshot:
+    made = Snapshot(META, (Watched(b"/w", False, "w", "a" * 40),), {entry.path: entry for entry in entries})
+    return replace(made, **values)  # type: ignore[arg-type]
+
+
+EVERYTHING = snapshot(
+    Entry(b"/w", Kind.DIRECTORY, 0o3755, 0, 2**32 - 2, b"root", None, -1, flags=0x10),
+    file(b"/w/f\xff\n", mode=0o7777, size=2**40, link_group=3, parts=12, stored=b".pacha%f\xff%0A"),
+    file(b"/w/x", xattrs=((b"security.capability", bytes(20)), (b"user.\xff", b"")), size=0, mtime_ns=2**62),
+    Entry(b"/w/l", Kind.SYMLINK, 0o777, 1, 1, b"d\xff", b"", 1, target=b"../\xff", stored=b"l"),
+    Entry(b"/w/c", Kind.CHARACTER, 0o600, 0, 0, None, None, 1, device=os.makedev(4095, 70000)),
+    Entry(b"/w/p", Kind.FIFO, 0o600, 0, 0, None, None, 1),
+    watched=(
+        Watched(b"/w", False, "w", "a" * 40, ("*.o", "/w/caf\u00e9/"), True),
+        Watched(b"/up/x", True, "x"),
+        Watched(b"/old", True, "old", None, (), False, True),
+    ),
+    parents={b"/up": Entry(b"/up", Kind.DIRECTORY, 0o755, 0, 0, b"root", b"root", 1)},
+    accounts=(
+        Account(b"adm", True, 4),
+        Account(b"caf\xff", False, 1000, 1000, b"/home/\xff", b"/bin/sh", (b"adm", b"x\xff")),
+    ),
+)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> str:
+    return str(tmp_path / "pacha.db")
+
+
+# -- what is written is what is read
+
+
+def test_everything_comes_back(path: str) -> None:
+    assert database.read(path) == Snapshot()
+    database.write(path, EVERYTHING)
+    assert database.read(path) == EVERYTHING
+    assert os.stat(path).st_mode & 0o777 == 0o600
+
+
+def test_the_later_snapshot_is_the_one_that_is_read(path: str) -> None:
+    for one in (EVERYTHING, snapshot(file(b"/w/a")), Snapshot(META), EVERYTHING, snapshot(watched=())):
+        database.write(path, one)
+        assert database.read(path) == one
+
+
+@given(st.lists(st.dictionaries(st.sampled_from([b"/w/%d" % n for n in range(9)]), st.integers(0, 3)), max_size=6))
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_any_series_of_snapshots(series: list[dict[bytes, int]]) -> None:
+    path = os.path.join(os.environ["TMPDIR"], "pacha.db")
+    if os.path.exists(path):
+        os.unlink(path)  # of the last example
+    ids: dict[bytes, int] = {}
+    for contents in series:
+        made = snapshot(*(file(name, mode=mode) for name, mode in contents.items()))
+        database.write(path, made)
+        assert database.read(path) == made
+        now = rows(path)
+        assert all(now[name] == ids[name] for name in now.keys() & ids.keys()), "a row has moved"
+        assert len(set(now.values())) == len(now)
+        ids = now
+
+
+def rows(path: str) -> dict[bytes, int]:
+    with closing(sqlite3.connect(path)) as connection:
+        return dict(connection.execute("SELECT path, id FROM entry").fetchall())
+
+
+def test_the_place_of_a_vanished_row_is_taken_by_a_new_one(path: str) -> None:
+    database.write(path, snapshot(*(file(b"/w/%d" % number) for number in range(10))))
+    before = rows(path)
+    database.write(path, snapshot(*(file(b"/w/%d" % number) for number in range(10) if number != 4), file(b"/w/new")))
+    assert rows(path)[b"/w/new"] == before[b"/w/4"]
+
+
+def test_nothing_new_leaves_every_byte_as_it_was(path: str) -> None:
+    database.write(path, EVERYTHING)
+    before = Path(path).read_bytes()
+    database.write(path, database.read(path))
+    assert Path(path).read_bytes() == before
+    assert database.image(path) == database.image(path)
+
+
+def test_writing_is_all_or_nothing(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    database.write(path, EVERYTHING)
+    broken = snapshot(file(b"/w/a"), accounts=(Account(b"x", True, 2**70),))
+    with pytest.raises((PachaError, OverflowError)):
+        database.write(path, broken)
+    assert database.read(path) == EVERYTHING
+
+
+# -- what a snapshot costs in the repository
+
+
+def cost(tmp_path: Path, change: Callable[[dict[bytes, Entry]], None]) -> tuple[int, int]:
+    """Bytes that the first commit of 8,000 entries takes, and bytes that ``change`` adds."""
+    entries = {e.path: e for e in (file(b"/w/dir%02d/file%05d" % (n % 80, n)) for n in range(8000))}
+    path = str(tmp_path / "pacha.db")
+    repository = Repository.open(str(tmp_path / "db"), create=True)
+    node, sizes = NULL, [0]
+    for step in (lambda entries: None, change):
+        step(entries)
+        database.write(path, snapshot(*entries.values()))
+        image = database.image(path)
+        node = repository.commit(node, [b"pacha.db"], [], lambda name, image=image: Blob(image), Note("m", "u", 1.0))
+        sizes.append(sum(p.stat().st_size for p in Path(repository.path).rglob("*") if p.is_file()))
+    return sizes[1], sizes[2] - sizes[1]
+
+
+def added(entries: dict[bytes, Entry]) -> None:
+    entries[b"/w/dir00/a-new-file"] = file(b"/w/dir00/a-new-file")
+
+
+def added_and_changed(entries: dict[bytes, Entry]) -> None:
+    for number in range(10):
+        path = b"/w/dir%02d/file%05d" % (number * 7, number * 7)
+        entries[path] = replace(entries[path], mtime_ns=5, sha256=b"\x55" * 32)
+        entries[b"/w/new%d" % number] = file(b"/w/new%d" % number)
+
+
+def taken_away(entries: dict[bytes, Entry]) -> None:
+    del entries[b"/w/dir40/file00040"]
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize(("change", "most"), [(added, 2_000), (added_and_changed, 15_000), (taken_away, 2_000)])
+def test_a_small_change_among_eight_thousand_is_a_small_commit(
+    tmp_path: Path, change: Callable[[dict[bytes, Entry]], None], most: int
+) -> None:
+    first, then = cost(tmp_path, change)
+    assert first > 300_000
+    assert 0 < then < most
+
+
+# -- the image
+
+
+def test_the_image_is_a_database_that_says_the_same(path: str, tmp_path: Path) -> None:
+    database.write(path, EVERYTHING)
+    (tmp_path / "image").write_bytes(database.image(path))
+    assert database.read(str(tmp_path / "image")) == EVERYTHING
+    assert database.read_foreign(str(tmp_path / "image")) == EVERYTHING
+
+
+def test_the_image_is_consistent_while_another_writes(path: str, tmp_path: Path) -> None:
+    database.write(path, EVERYTHING)
+    with closing(sqlite3.connect(path)) as writer:
+        writer.execute("BEGIN")
+        writer.execute("UPDATE entry SET mode = 0")
+        (tmp_path / "image").write_bytes(database.image(path))
+        writer.rollback()
+    assert database.read(str(tmp_path / "image")) == EVERYTHING
+
+
+def test_a_python_that_cannot_serialize_makes_the_same_image(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Old(sqlite3.Connection):
+        def __getattribute__(self, name: str) -> object:
+            if name == "serialize":
+                raise AttributeError(name)
+            return super().__getattribute__(name)
+
+    database.write(path, EVERYTHING)
+    wanted = database.image(path)
+    real = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", lambda *args, **rest: real(*args, factory=Old, **rest))
+    before = os.umask(0)
+    made = database.image(path)
+    os.umask(before)
+    assert len(made) == len(wanted) and made == database.image(path)
+    Path(path).write_bytes(made)
+    assert database.read(path) == EVERYTHING
+    assert os.listdir(os.path.dirname(path)) == ["pacha.db"], "no litter is left"
+
+
+# -- cut off, lost, broken
+
+KILLED = """
+import pickle, sys
+from pacha.store import database
+database.write(sys.argv[1], pickle.loads(sys.stdin.buffer.read()))
+"""
+
+
+@pytest.mark.parametrize("call", ["openat", "pwrite64", "fdatasync", "unlink"])
+def test_killed_at_any_time_it_is_wholly_old_or_wholly_new(path: str, tmp_path: Path, call: str) -> None:
+    strace = shutil.which("strace")
+    if strace is None:
+        if os.environ.get("CI"):
+            pytest.fail("strace is not installed, and CI is set")
+        pytest.skip("needs strace")
+    old = snapshot(file(b"/w/a"))
+    for first in (True, False):
+        for number in (1, 3):
+            for name in os.listdir(tmp_path):
+                os.unlink(tmp_path / name)
+            if not first:
+                database.write(path, old)
+            subprocess.run(
+                [strace, "-f", "-o", "/dev/null", "-P", path, "-P", f"{path}-journal",
+                 "-e", f"inject={call}:signal=SIGKILL:when={number}", sys.executable, "-c", KILLED, path],
+                capture_output=True, check=False, cwd=Path(__file__).parents[2], input=pickle.dumps(EVERYTHING),
+            )  # fmt: skip
+            assert database.read(path) in (Snapshot() if first else old, EVERYTHING)
+            database.write(path, EVERYTHING)
+            assert database.read(path) == EVERYTHING
+
+
+def test_an_empty_file_is_a_first_write_that_was_cut_off(path: str) -> None:
+    Path(path).touch()
+    assert database.read(path) == Snapshot()
+    database.write(path, EVERYTHING)
+    assert database.read(path) == EVERYTHING
+
+
+@pytest.mark.parametrize("content", [b"x", b"SQLite format 3\0", b"\0" * 9000, os.urandom(5000)])
+def test_a_damaged_one_is_an_error_that_names_it(path: str, content: bytes) -> None:
+    Path(path).write_bytes(content)
+    with pytest.raises(PachaError, match="pacha.db") as caught:
+        database.read(path)
+    assert caught.value.hint
+    with pytest.raises(PachaError):
+        database.write(path, EVERYTHING)
+    if len(content) > 1:
+        with pytest.raises(PachaError):
+            database.image(path)
+    assert Path(path).read_bytes() == content
+
+
+def test_a_newer_one_of_our_own_is_refused_naming_the_version(path: str) -> None:
+    database.write(path, replace(EVERYTHING, meta={**META, "readable_from": "99", "version": "7.5"}))
+    with pytest.raises(PachaError) as caught:
+        database.read(path)
+    assert "7.5" in caught.value.hint
+
+
+# -- the cache
+
+MARKS = {b"/w/a": (1, 2, 3), b"/w/\xff": (2**31, 2**64 - 1, -5), b"/w/b": (0, 2**63, 10**19 // 2)}
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> str:
+    return str(tmp_path / "cache.db")
+
+
+def test_the_cache_comes_back(cache: str) -> None:
+    assert database.read_cache(cache) == ({}, set())
+    database.write_cache(cache, {}, MARKS, [b"/w/s\xff"])
+    assert database.read_cache(cache) == (MARKS, {b"/w/s\xff"})
+    fewer = {b"/w/a": (1, 2, 4), b"/w/c": (1, 1, 1)}
+    database.write_cache(cache, MARKS, fewer, [])
+    assert database.read_cache(cache) == (fewer, set())
+
+
+@pytest.mark.parametrize("content", [b"", b"x" * 5000, b"SQLite format 3\0" + b"\1" * 5000, "table", "types", "folder"])
+def test_a_cache_that_is_lost_or_broken_is_no_error(cache: str, content: bytes | str) -> None:
+    if isinstance(content, bytes):
+        Path(cache).write_bytes(content)
+    elif content == "folder":
+        Path(cache).mkdir()
+        database.read_cache(cache)
+        database.write_cache(cache, {}, MARKS, [])
+        return
+    else:
+        with closing(sqlite3.connect(cache)) as connection:
+            connection.execute("CREATE TABLE fingerprint (path, device, inode, ctime_ns)")
+            if content == "types":
+                connection.execute("CREATE TABLE left_out (path)")
+                connection.execute("INSERT INTO fingerprint VALUES (NULL, 'x', x'00', 1.5)")
+            connection.commit()
+    assert database.read_cache(cache) == ({}, set())
+    database.write_cache(cache, {}, MARKS, [])
+    assert database.read_cache(cache)[0] in (MARKS, {})
+    database.write_cache(cache, {}, MARKS, [])
+    assert database.read_cache(cache)[0] == MARKS
+
+
+def test_a_cache_that_cannot_be_written_is_no_error(tmp_path: Path) -> None:
+    database.write_cache(str(tmp_path / "none/cache.db"), {}, MARKS, [])
