@@ -148,7 +148,8 @@ def file_line(name: bytes, size: int, seconds: float) -> str:
 def totals(plan: Plan) -> list[str]:
     """How many paths of ``plan`` become what, a line each, without those that are none."""
     counts = plan.totals
-    return [f"{counts[action]:>8} {words}" for action, words in _ACTIONS.items() if counts.get(action)]
+    words = _ACTIONS | ({Action.EXTRA: "not part of the snapshot, moved aside"} if plan.delete else {})
+    return [f"{counts[action]:>8} {text}" for action, text in words.items() if counts.get(action)]
 
 
 def size_text(size: int) -> str:

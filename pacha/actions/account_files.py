@@ -25,14 +25,21 @@ def keep_numbers(passwd: bytes, group: bytes, machine: Accounts) -> tuple[bytes,
 def _assign(recorded: Mapping[bytes, int], machine: Mapping[bytes, int]) -> dict[bytes, int]:
     given = {name: machine[name] for name in recorded if name in machine}
     taken = {*machine.values(), *recorded.values()}
+    together = {number: given[name] for name, number in recorded.items() if name in given}
     for name, number in recorded.items():
         if name in given:
             continue
-        if number in given.values() or number in machine.values():
-            number = next(n for n in (_SYSTEM if number < _PEOPLE.start else _PEOPLE) if n not in taken)
-            taken.add(number)
-        given[name] = number
+        if number not in together:  # a second name for a number goes where the first one went
+            together[number] = _free(number, taken) if number in machine.values() else number
+            taken.add(together[number])
+        given[name] = together[number]
     return given
+
+
+def _free(number: int, taken: set[int]) -> int:
+    """A free number, of the range that ``number`` is of while there is one."""
+    ranges = (_SYSTEM, _PEOPLE) if number < _PEOPLE.start else (_PEOPLE, range(_PEOPLE.stop, 2**31))
+    return next(n for numbers in ranges for n in numbers if n not in taken)
 
 
 def _rewrite(text: bytes, numbers: Mapping[bytes, int], groups: Mapping[int, int]) -> bytes:

@@ -200,8 +200,11 @@ class _Reader:
             raise self._unkept(entry.path, error) from None
 
     def _finish(self, entry: Entry, large: _Large) -> None:
-        self.entries[entry.path] = replace(entry, size=large.size, sha256=large.sha.digest())
-        if not content.same_moment(large.before, os.fstat(large.fd)) or large.size != large.before.st_size:
+        self.entries[entry.path] = replace(
+            entry, size=large.size, sha256=large.sha.digest(), mtime_ns=large.before.st_mtime_ns
+        )
+        steady = large.sure and content.same_moment(large.before, os.fstat(large.fd))
+        if not steady or large.size != large.before.st_size:
             self.concerns.append(Concern(entry.path, "changed while it was read; kept as it was read"))
 
     @staticmethod
@@ -221,7 +224,7 @@ class _Large:
 
     def __init__(self, path: bytes, fd: int) -> None:
         self.path, self.fd = path, fd
-        self.before = os.fstat(fd)
+        self.before, self.sure = content.settled(fd)
         self.sha = hashlib.sha256()
         self.size = 0
 

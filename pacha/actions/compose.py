@@ -46,10 +46,11 @@ def compose(
     found: Scan,
     parents: Mapping[bytes, Entry],
     machine: owners.Accounts,
+    carried: tuple[owners.Account, ...] = (),
 ) -> Snapshot:
     """The snapshot that ``found`` makes on top of ``base``; files still to be read have no sha256.
 
-    ``machine`` are the accounts by which owners were named.
+    ``machine`` are the accounts by which owners were named, ``carried`` more that are recorded all the same.
     """
     entries: dict[bytes, Entry] = {}
     for one in watched:
@@ -65,7 +66,7 @@ def compose(
         watched=watched,
         entries=entries,
         parents={path: _settled(entry, base.parents.get(path)) for path, entry in parents.items()},
-        accounts=_accounts(entries, parents, machine),
+        accounts=(*_accounts(entries, parents, machine), *carried),
     )
 
 

@@ -1,18 +1,19 @@
 """Accounts that move: names that the restored account files give another number than this machine did.
 
-Every file outside the watched paths that belongs to such a name would silently belong to somebody else:
-it is re-owned by name, as part of the plan, journalled and undone like everything else.
+Every file that the rebuild does not put back itself and that belongs to such a name, or has it in an ACL, would
+silently belong to somebody else: it is re-owned by name, as part of the plan, journalled and undone like
+everything else.
 """
 
 from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from pacha.errors import Concern
-from pacha.files import metadata
+from pacha.files import acl, metadata
 from pacha.files.metadata import Entry
 from pacha.files.names import is_pachas_own, shown
 from pacha.files.owners import Accounts
@@ -37,10 +38,14 @@ class Moves:
     def __bool__(self) -> bool:
         return bool(self.users or self.groups or self.lost_users or self.lost_groups)
 
+    def concern(self, users: Iterable[int], groups: Iterable[int]) -> bool:
+        """Whether one of these numbers is another's now."""
+        return not (self.users.keys().isdisjoint(users) and self.groups.keys().isdisjoint(groups))
+
 
 @dataclass(frozen=True, slots=True)
 class Reowning:
-    """The steps that re-own files outside the watched paths, and what belongs to nobody any more."""
+    """The steps that re-own files by name, and what belongs to nobody any more."""
 
     steps: tuple[Step, ...] = ()
     concerns: tuple[Concern, ...] = ()
@@ -56,30 +61,52 @@ def moves(before: Accounts, after: Accounts) -> Moves:
     )
 
 
-def reowning(moved: Moves, before: Accounts, after: Accounts, watched: Iterable[bytes]) -> Reowning:
-    """Walk this machine's local file systems, without the ``watched`` paths, for what ``moved`` concerns."""
+def reowning(moved: Moves, before: Accounts, after: Accounts, handled: Collection[bytes]) -> Reowning:
+    """Walk this machine's local file systems for what ``moved`` concerns, but for the paths ``handled`` already."""
     steps, concerns, seen = [], [], set()
-    skipped = frozenset([*watched, *_mount_points_elsewhere()])
-    for directory, fd, name, found in _walk(skipped, moved):
+    for directory, fd, name, found in _walk(frozenset(_mount_points_elsewhere())):
         path = directory.rstrip(b"/") + b"/" + name
+        if path in handled:
+            continue
         if found.st_uid in moved.lost_users or found.st_gid in moved.lost_groups:
             concerns.append(Concern(path, _lost(found, moved, before)))
-        if found.st_uid not in moved.users and found.st_gid not in moved.groups:
-            continue
-        if (found.st_dev, found.st_ino) not in seen:
-            seen.add((found.st_dev, found.st_ino))
-            steps.append(_step(metadata.from_stat(found, name, fd, path, before), moved, after))
+        try:
+            named_users, named_groups = _in_acls(found, name, fd)
+            if not moved.concern({found.st_uid, *named_users}, {found.st_gid, *named_groups}):
+                continue
+            if (found.st_dev, found.st_ino) not in seen:
+                seen.add((found.st_dev, found.st_ino))
+                steps.append(_step(metadata.from_stat(found, name, fd, path, before), moved, after))
+        except FileNotFoundError:
+            continue  # it went away while it was looked at
+        except OSError as error:
+            concerns.append(Concern(path, f"not re-owned: {error.strerror}"))
     return Reowning(tuple(steps), tuple(concerns))
 
 
+def _in_acls(found: os.stat_result, name: bytes, dir_fd: int) -> tuple[set[int], set[int]]:
+    if stat.S_ISLNK(found.st_mode):
+        return set(), set()  # acl(5): a symbolic link has none
+    return acl.numbers(metadata.read_xattrs(name, dir_fd))
+
+
 def _step(found: Entry, moved: Moves, after: Accounts) -> Step:
-    uid, gid = moved.users.get(found.uid, found.uid), moved.groups.get(found.gid, found.gid)
-    found = replace(found, link_group=None)
-    wanted = replace(found, uid=uid, gid=gid, owner=after.user_name(uid), group=after.group_name(gid))
+    def user(number: int) -> int:
+        return moved.users.get(number, number)
+
+    def group(number: int) -> int:
+        return moved.groups.get(number, number)
+
+    uid, gid = user(found.uid), group(found.gid)
+    xattrs, _ = acl.mapped(found.xattrs, user, group)
+    wanted = replace(
+        found, uid=uid, gid=gid, owner=after.user_name(uid), group=after.group_name(gid), xattrs=xattrs
+    )
     pairs = (("owner", found.uid, uid), ("group", found.gid, gid))
     words = [f"{kind} {old} -> {new}" for kind, old, new in pairs if old != new]
+    words += ["ACL"] if xattrs != found.xattrs else []
     reason = f"{', '.join(words)}: its account's number here"
-    return Step(found.path, Action.METADATA, wanted, found, uid, gid, found.mode, reason, found.xattrs)
+    return Step(found.path, Action.METADATA, wanted, found, uid, gid, found.mode, reason, xattrs)
 
 
 def _lost(found: os.stat_result, moved: Moves, before: Accounts) -> str:
@@ -91,10 +118,8 @@ def _lost(found: os.stat_result, moved: Moves, before: Accounts) -> str:
     return f"belongs to {' and '.join(words)}, whom the restored account files do not know"
 
 
-def _walk(skipped: frozenset[bytes], moved: Moves) -> Iterator[tuple[bytes, int, bytes, os.stat_result]]:
-    """Every path with an owner that ``moved`` names: its directory, that one's descriptor, its name, its lstat."""
-    users = {*moved.users, *moved.lost_users}
-    groups = {*moved.groups, *moved.lost_groups}
+def _walk(skipped: frozenset[bytes]) -> Iterator[tuple[bytes, int, bytes, os.stat_result]]:
+    """Every path of this machine: its directory, that one's descriptor, its name, its lstat."""
     pending = [b"/"]
     while pending:
         directory = pending.pop()
@@ -109,11 +134,13 @@ def _walk(skipped: frozenset[bytes], moved: Moves) -> Iterator[tuple[bytes, int,
                     path = directory.rstrip(b"/") + b"/" + name
                     if path in skipped or is_pachas_own(name):
                         continue
-                    found = item.stat(follow_symlinks=False)
+                    try:
+                        found = item.stat(follow_symlinks=False)
+                    except OSError:
+                        continue  # it went away while its directory was read
                     if stat.S_ISDIR(found.st_mode):
                         pending.append(path)
-                    if found.st_uid in users or found.st_gid in groups:
-                        yield directory, fd, name, found
+                    yield directory, fd, name, found
         except OSError:
             continue  # it went away while it was read
         finally:

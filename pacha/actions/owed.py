@@ -6,13 +6,17 @@ Otherwise the first push by cron after a partial rebuild would make the damage t
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import astuple, replace
+from itertools import count
 
+from pacha.files import acl
 from pacha.files.metadata import Entry
+from pacha.files.owners import Account, Accounts
 from pacha.store.state import StateFolder
 
 _ABSENT = "absent"
+_FIRST_FREE = 2**31  #: no system gives out numbers from here on
 
 
 def remember(state: StateFolder, paths: Iterable[bytes], left: Mapping[bytes, Entry]) -> None:
@@ -40,6 +44,47 @@ def keep_recorded(
             entries[path] = recorded[path]
             still.add(path)
     return entries, frozenset(still)
+
+
+def in_numbers_of(
+    machine: Accounts, entries: Mapping[bytes, Entry], still: Iterable[bytes], recorded: Sequence[Account]
+) -> tuple[dict[bytes, Entry], tuple[Account, ...]]:
+    """``entries`` with the ACLs of the ``still`` owed ones in this ``machine``'s numbers, as all others have them.
+
+    Also returns the ``recorded`` accounts that are lacking here, for the snapshot to go on naming them; one whose
+    number is somebody else's now gets one that is nobody's.
+    """
+    kept = {path: entries[path] for path in still}
+    users = {account.number: account for account in recorded if not account.is_group}
+    groups = {account.number: account for account in recorded if account.is_group}
+    uids = _numbers(users, machine.uid, machine.users)
+    gids = _numbers(groups, machine.gid, machine.groups)
+    made = dict(entries)
+    for path, entry in kept.items():
+        xattrs, _ = acl.mapped(entry.xattrs, lambda n: uids.get(n, n), lambda n: gids.get(n, n))
+        made[path] = replace(entry, xattrs=xattrs) if xattrs != entry.xattrs else entry
+    carried = [
+        replace(account, number=uids[number], gid=gids.get(account.gid, account.gid))
+        for number, account in users.items()
+        if machine.uid(account.name) is None
+    ]
+    carried += [
+        replace(account, number=gids[number])
+        for number, account in groups.items()
+        if machine.gid(account.name) is None
+    ]
+    return made, tuple(carried) if kept else ()
+
+
+def _numbers(
+    recorded: Mapping[int, Account], find: Callable[[bytes], int | None], taken: Mapping[int, bytes]
+) -> dict[int, int]:
+    free = (number for number in count(_FIRST_FREE) if number not in taken and number not in recorded)
+    numbers = {}
+    for number, account in recorded.items():
+        here = find(account.name)
+        numbers[number] = here if here is not None else next(free) if number in taken else number
+    return numbers
 
 
 def _mark(entry: Entry | None) -> str:

@@ -16,7 +16,7 @@ from pacha.files.metadata import Entry
 from pacha.files.owners import Accounts
 from pacha.restore import plan as planning
 from pacha.restore.ownership import Identity
-from pacha.restore.plan import Plan, Step
+from pacha.restore.plan import Action, Plan, Step
 from pacha.store.snapshot import Snapshot
 
 
@@ -70,18 +70,19 @@ def preview(snapshot: Snapshot, account_texts: Mapping[bytes, bytes], choices: C
     here, names_by = survey.whose(target, texts, machine)
     names = _mapped(here, choices.owner_map)
     wanted, concerns = accounts.with_acls(_moved(entries, target), snapshot.accounts, names)
+    above, _ = accounts.with_acls(_moved(snapshot.parents, target), snapshot.accounts, names)
     places = [replace(one, path=survey.below(target, one.path)) for one in snapshot.live]
     found = survey.look(places, wanted, survey.above(snapshot, target), here)
     keep = Rules.of(choices.keep)
     plan = planning.build(
         list(wanted.values()), found, names,
         roots=[place.path for place in places],
-        parents=list(_moved(snapshot.parents, target).values()),
+        parents=list(above.values()),
         keep=lambda path: keep.match(os.path.basename(path), path[1:], path, False),
         delete=choices.delete, me=Identity.of_process(),
     )  # fmt: skip
     moves = _moves(machine, here, choices, texts)
-    reowning = _reowning(moves, machine, here, choices, [place.path for place in places])
+    reowning = _reowning(moves, machine, here, choices, _handled(plan))
     commands = accounts.commands(plan.missing_users, plan.missing_groups, snapshot.accounts, here)
     overrides = {path: text for path, text in texts.items() if text != account_texts[path]}
     return Preview(
@@ -121,12 +122,18 @@ def _moves(machine: Accounts, after: Accounts, choices: Choices, texts: Mapping[
     return moved.moves(machine, after)
 
 
+def _handled(plan: Plan) -> frozenset[bytes]:
+    """The paths whose owner the plan itself settles; what it leaves alone keeps its number, not its owner."""
+    left = {Action.KEPT_BY_RULE} if plan.delete else {Action.KEPT_BY_RULE, Action.EXTRA}
+    return frozenset(step.path for step in plan.steps if step.action not in left)
+
+
 def _reowning(
-    moves: moved.Moves, machine: Accounts, after: Accounts, choices: Choices, watched: Iterable[bytes]
+    moves: moved.Moves, machine: Accounts, after: Accounts, choices: Choices, handled: frozenset[bytes]
 ) -> moved.Reowning:
     if not moves:
         return moved.Reowning()
-    found = moved.reowning(moves, machine, after, watched)
+    found = moved.reowning(moves, machine, after, handled)
     if choices.accounts is not Renumbering.LEAVE:
         return found
     left = tuple(Concern(step.path, f"{step.reason}; left as it is") for step in found.steps)
@@ -136,7 +143,10 @@ def _reowning(
 def _joined(plan: Plan, acls: Iterable[Concern], reowning: moved.Reowning) -> Plan:
     """``plan`` with what the accounts bring: paths whose ACL is not whole stay owed."""
     lacking = {concern.path for concern in acls}
-    steps: list[Step] = [replace(s, exact=False) if s.path in lacking else s for s in plan.steps]
+    again = {step.path for step in reowning.steps}
+    steps: list[Step] = [
+        replace(s, exact=False) if s.path in lacking else s for s in plan.steps if s.path not in again
+    ]
     steps += reowning.steps
     concerns = (*plan.concerns, *acls, *reowning.concerns)
     return replace(plan, steps=tuple(sorted(steps, key=lambda step: step.path)), concerns=concerns)

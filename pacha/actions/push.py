@@ -22,7 +22,7 @@ from pacha.files.names import DATABASE, shown
 from pacha.files.owners import Accounts
 from pacha.store import database
 from pacha.store.snapshot import Changes, Snapshot, Watched, compare
-from pacha.wire.master import Master, Probe
+from pacha.wire.master import Master, Probe, RolledBack
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,19 +56,25 @@ def push(
     began = time.monotonic()
     here.master()  # a missing one is said before anything is done
     with here.state.locked(wait_seconds):
-        last = database.read(here.state.database)
-        if not last.live:
+        if not database.read(here.state.database).live:
             raise PachaError("Nothing is watched yet.", hint="Name what matters first: pacha watch /etc")
         if accept:
             here.state.remember(owed=None)
-        errand = Errand(here, here.hostname(), take_over, message, here.state.memory())
         try:
-            with _reaching(errand) as reached:
-                pushed = _push(errand, last, reached)
-        except PachaError as error:
-            errand.record(error)
-            raise
+            pushed = _attempt(here, take_over, message)
+        except RolledBack:
+            pushed = _attempt(here, take_over, message)
     return replace(pushed, seconds=time.monotonic() - began)
+
+
+def _attempt(here: Here, take_over: bool, message: str) -> Pushed:
+    errand = Errand(here, here.hostname(), take_over, message, here.state.memory())
+    try:
+        with _reaching(errand) as reached:
+            return _push(errand, database.read(here.state.database), reached)
+    except PachaError as error:
+        errand.record(error)
+        raise
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -13,6 +14,9 @@ from pacha.files.metadata import Entry, Kind, kind_of
 WHOLE_LIMIT = 16 * 1024 * 1024  #: bytes; a larger file is kept in parts
 PART_SIZE = 4 * 1024 * 1024  #: bytes of each part but the last
 _TRIES = 3
+#: Two writes within one tick of the kernel's clock leave the same times (at most 10 ms: CONFIG_HZ=100); a file
+#: changed this short a time (ns) before it is read is read once that is over.
+_TICK_NS = 20_000_000
 _CHUNK = 1024 * 1024
 
 
@@ -51,7 +55,7 @@ def read(entry: Entry, name: bytes, dir_fd: int) -> Reading:
     fd = open_file(name, dir_fd)
     try:
         for _ in range(_TRIES):
-            before = os.fstat(fd)
+            before, sure = settled(fd)
             if before.st_size > WHOLE_LIMIT:
                 raise NotAFile(f"grew past {WHOLE_LIMIT} bytes while it was read")
             data = os.pread(fd, before.st_size + 1, 0)
@@ -59,14 +63,22 @@ def read(entry: Entry, name: bytes, dir_fd: int) -> Reading:
                 data += chunk
                 if len(data) > WHOLE_LIMIT:
                     raise NotAFile(f"grew past {WHOLE_LIMIT} bytes while it was read")
-            if steady := same_moment(before, os.fstat(fd)) and len(data) == before.st_size:
+            if steady := sure and same_moment(before, os.fstat(fd)) and len(data) == before.st_size:
                 break
     finally:
         os.close(fd)
-    read_entry = replace(
-        entry, size=len(data), sha256=hashlib.sha256(data).digest(), mtime_ns=before.st_mtime_ns
-    )
+    read_entry = replace(entry, size=len(data), sha256=hashlib.sha256(data).digest(), mtime_ns=before.st_mtime_ns)
     return Reading(read_entry, data, steady)
+
+
+def settled(fd: int) -> tuple[os.stat_result, bool]:
+    """The fstat of ``fd`` and whether any later write must leave other times; a tick is waited for if need be."""
+    for _ in range(_TRIES):
+        found = os.fstat(fd)
+        if abs(time.time_ns() - found.st_ctime_ns) > _TICK_NS:
+            return found, True
+        time.sleep(_TICK_NS / 1e9)
+    return os.fstat(fd), False
 
 
 def open_file(name: bytes, dir_fd: int) -> int:

@@ -77,10 +77,13 @@ class PermissionCheck:
             )  # fmt: skip
             self._journal.sync()
             troubles = redress(reference, status, step.attributes)
-            matches = _permissions_match(step, os.stat(reference))
+            now = os.stat(reference)
+        lost = [] if _permissions_match(step, now) else ["owner or mode did not stay as set"]
+        if now.st_mtime_ns != step.wanted.mtime_ns:
+            lost.append("its time cannot be kept here")
         self._tally.corrected.append(step.path)
-        if troubles or not matches:
-            self._tally.trouble(step.path, *(troubles or ["owner or mode did not stay as set"]))
+        if troubles or lost:
+            self._tally.trouble(step.path, *(troubles or lost))
 
 
 def _permissions_match(step: Step, status: os.stat_result) -> bool:

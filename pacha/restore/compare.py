@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pacha.files.metadata import Entry, Kind
 from pacha.files.names import shown
-from pacha.restore.ownership import ACLS, CAPABILITY, PRIVILEGED, Attributes
+from pacha.restore.ownership import ACLS, CAPABILITY, Attributes
 
 IMMUTABLE, APPEND_ONLY = 0x10, 0x20  # FS_IMMUTABLE_FL, FS_APPEND_FL: ioctl_iflags(2)
 #: The letters of chattr(1) for the bits that are recorded (metadata.KEPT_FLAGS).
@@ -12,6 +12,8 @@ _LETTERS = {
     0x1: "s", 0x2: "u", 0x8: "S", IMMUTABLE: "i", APPEND_ONLY: "a", 0x40: "d", 0x80: "A", 0x8000: "t",
     0x10000: "D", 0x800000: "C",
 }  # fmt: skip
+#: Labels that the kernel and its security modules make by themselves (xattr(7)), overlayfs among them.
+_OF_THE_SYSTEM = (b"security.", b"system.", b"trusted.overlay.")
 DEVICES = (Kind.CHARACTER, Kind.BLOCK)
 
 
@@ -47,7 +49,7 @@ def metadata_differs(given: Attributes, found: Entry) -> str:
 
 def removable(name: bytes) -> bool:
     """Whether an extended attribute that is not wanted is taken away: not a label that the system made."""
-    return name in ACLS or name == CAPABILITY or not name.startswith((*PRIVILEGED, b"system."))
+    return name in ACLS or name == CAPABILITY or not name.startswith(_OF_THE_SYSTEM)
 
 
 def _same_xattrs(given: Attributes, found: Entry) -> bool:

@@ -156,7 +156,7 @@ class _Builder:
             self.displaced.add(entry.path)
         if action is Action.CANNOT:
             self._concern(entry.path, reason)
-        if action is not Action.KEPT_BY_RULE:
+        if action not in (Action.KEPT_BY_RULE, Action.CANNOT):
             new = action in (Action.CREATE, Action.REPLACE)
             shortfall = ", ".join(filter(None, (shortfall, wanted_flags(entry, None if new else found))))
             if shortfall:

@@ -62,7 +62,8 @@ class Settler:
         with held(name_of(step.path), self._descent.enter(parent_of(step.path))) as (reference, status):
             if inode_of(status) != self._altered.get(step.path):
                 raise Changed("somebody else changed it meanwhile")
-            if status.st_nlink > 1 and kind_of(status.st_mode) is not Kind.DIRECTORY:
+            linked = status.st_nlink > 1 and kind_of(status.st_mode) is not Kind.DIRECTORY
+            if linked and (step.wanted is None or step.wanted.link_group is None):
                 raise Changed("it has got another hard link meanwhile")
             return redress(reference, status, step.attributes)
 
@@ -84,6 +85,8 @@ class Settler:
         try:
             with held(name_of(step.path), self._descent.enter(parent_of(step.path))) as (reference, status):
                 if step.action is Action.METADATA:
+                    if step.found is not None and (status.st_uid, status.st_gid) != (step.found.uid, step.found.gid):
+                        raise Changed("somebody else changed it meanwhile")
                     self._announce_alter(step.path, reference, status)
                     return
             self._announce_displace(step.path, status)

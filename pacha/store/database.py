@@ -295,9 +295,7 @@ def _owner_of(watched: Iterable[Watched], ids: Mapping[str, int]) -> Any:
     return lambda path: next((number for one, number in live if one.holds(path)), 0)
 
 
-def _write_entries(
-    connection: sqlite3.Connection, table: str, entries: Mapping[bytes, Entry], owner: Any
-) -> None:
+def _write_entries(connection: sqlite3.Connection, table: str, entries: Mapping[bytes, Entry], owner: Any) -> None:
     """Update what differs in place, give the places of vanished rows to new ones, then add at the end."""
     have = {row[2]: row for row in connection.execute(f"SELECT id, watched, {_COLUMNS} FROM {table}")}  # noqa: S608
     free = sorted((have[path][0] for path in have.keys() - entries.keys()), reverse=True)

@@ -1,7 +1,7 @@
 """A master: where hosts' repositories are kept. One interface, two kinds: over SSH, and a local folder.
 
-Over SSH to a plain account nothing is used but ``hg init``, ``hg -R P serve --stdio``, ``scp -r -f``,
-``sha256sum``, ``cat``, ``mkdir``, ``mv``, ``sync -f`` and ``date``.
+Over SSH to a plain account nothing is used but ``hg init``, ``hg -R P serve --stdio``, ``hg -R P recover``,
+``scp -r -f``, ``sha256sum``, ``cat``, ``mkdir``, ``mv``, ``sync -f`` and ``date``.
 """
 
 from __future__ import annotations
@@ -30,12 +30,16 @@ HEARTBEAT = "last-push"
 _STORE_FILES = (b"00changelog.", b"00manifest.")
 _STORE_NAMES = frozenset([b"fncache", b"phaseroots", b"requires"])
 _STORE_FOLDERS = (b"data", b"dh", b"meta")
-_CAUSES = ("No space left", "uota exceeded", "Permission denied", "Read-only file system")
+_CAUSES = ("No space left", "uota exceeded", "Permission denied", "Read-only file system", "abort:")
 _LIMITS = scp.Limits(total_bytes=1 << 40, files=2_000_000, depth=600)
 
 
 class NoRepository(PachaError):
     """The master has no such repository (yet)."""
+
+
+class RolledBack(PachaError):
+    """A push that was cut off over there had left a transaction, which is rolled back now: push again."""
 
 
 class NoHost(PachaError):
@@ -70,7 +74,7 @@ class Master(Protocol):
         """Make the repository ``name`` of ``host``; no error when it is there."""
 
     def serve(self, host: str, name: str) -> AbstractContextManager[str | Stream]:
-        """The repository, to push to and pull from. Raises NoRepository."""
+        """The repository, to push to and pull from. Raises NoRepository, RolledBack."""
 
     def fetch(self, host: str, name: str, inbox: int, on_file: Callable[[scp.Received], None]) -> scp.Totals:
         """Copy the repository's store into the empty folder ``inbox`` (a descriptor). Raises NoHost."""
@@ -130,9 +134,18 @@ class SshMaster:
                 result = stream.finish()
                 if b"not found" in result.stderr and b"repository" in result.stderr:
                     raise NoRepository(f"The repository {shown(path)} is not on the master.") from None
-                if result.status == 127 or b"No space left" in result.stderr:
+                if b"abandoned transaction" in result.stderr:
+                    raise self._recover(path, error.message, host) from None
+                if result.status == 127 or b"abort:" in result.stderr:
                     raise self._failed(error.message, result, host) from None
                 raise
+
+    def _recover(self, path: bytes, what: str, host: str) -> PachaError:
+        """``hg recover``: roll back what a push that was cut off left, such as when the disk was full."""
+        result = self._connection.run([*self._hg, "-R", path, "recover"])
+        if result.status:
+            return self._failed(what, result, host)
+        return RolledBack(what, "a push that was cut off there has been rolled back", "Push again.")
 
     def fetch(self, host: str, name: str, inbox: int, on_file: Callable[[scp.Received], None]) -> scp.Totals:
         """``scp -r -f`` of the store, with acknowledgements sent ahead."""

@@ -54,9 +54,9 @@ class Host:
     settings: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.folder.mkdir(mode=0o755)
+        self.folder.mkdir(mode=0o755, exist_ok=True)
         for folder in (self.home, self.temporary):
-            folder.mkdir(mode=0o700)
+            folder.mkdir(mode=0o700, exist_ok=True)
         self.configure()
 
     @property
@@ -176,6 +176,10 @@ class Stage:
         if added:
             host.pacha("add-host", name, "--user", self.account.name).must()
         return host
+
+    def resume(self, name: str) -> Host:
+        """A machine of which there is a copy already."""
+        return Host(self, self.folder / name, name)
 
 
 @contextmanager

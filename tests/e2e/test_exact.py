@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.stage import Done, Host
-from tests.e2e.trees import Gardener, People, unequal
+from tests.e2e.trees import Gardener, People, in_memory, unequal
 from tests.sshd import account
 
 pytestmark = pytest.mark.usefixtures("as_root")
@@ -46,10 +47,9 @@ def people() -> Iterator[People]:
         yield People((one, two))
 
 
-@pytest.fixture
-def alone(tmp_path: Path) -> Host:
+def alone(folder: Path) -> Host:
     """A host that pushes to a folder."""
-    return Host(Alone(tmp_path), tmp_path / "machine", "bar")  # type: ignore[arg-type]
+    return Host(Alone(folder), folder / "machine", "bar")  # type: ignore[arg-type]
 
 
 def named(done: Done) -> dict[str, str]:
@@ -68,47 +68,49 @@ def inodes(top: Path) -> dict[str, tuple[int, int]]:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_a_tree_of_everything(alone: Host, people: People, tmp_path: Path, seed: int) -> None:
-    top = tmp_path / "top"
-    gardener = Gardener(top, [top / "one", top / "two"], people, seed)
-    try:
-        live(alone, gardener, tmp_path)
-    finally:
-        gardener.lift_flags()
+def test_a_tree_of_everything(people: People, tmp_path: Path, seed: int) -> None:
+    """The first one on the disk, the others in memory: on another file system, and sooner."""
+    with nullcontext(tmp_path) if seed == SEEDS[0] else in_memory() as folder:
+        top = folder / "top"
+        gardener = Gardener(top, [top / "one", top / "two"], people, seed)
+        try:
+            live(alone(folder), gardener, folder)
+        finally:
+            gardener.lift_flags()
 
 
-def live(alone: Host, gardener: Gardener, tmp_path: Path) -> None:
+def live(host: Host, gardener: Gardener, folder: Path) -> None:
     """Push, change, push, lose everything, rebuild, twice and elsewhere."""
     top = gardener.top
     gardener.plant(large=gardener.seed == SEEDS[0])
-    alone.watch(*gardener.beds)
-    first = alone.push()
+    host.watch(*gardener.beds)
+    first = host.push()
     for path in gardener.sockets:
         assert f"{os.fsdecode(path)}: a socket" in first.out
     for _ in range(3):
         gardener.mutate(3)
-        assert "snapshot" in alone.push().out
-    assert "nothing changed" in alone.push().out
-    alone.pacha("verify").must()
+        assert "snapshot" in host.push().out
+    assert "nothing changed" in host.push().out
+    host.pacha("verify").must()
 
-    there = tmp_path / "elsewhere"
-    done = alone.rebuild("--target", there, code=3)
+    there = folder / "elsewhere"
+    done = host.rebuild("--target", there, code=3)
     check(done, gardener, f"{there}")
     gardener.lift_flags()
     for path in gardener.sockets:
-        folder = os.path.dirname(path)
-        before = os.lstat(folder)
+        above = os.path.dirname(path)
+        before = os.lstat(above)
         os.unlink(path)
-        os.utime(folder, ns=(before.st_atime_ns, before.st_mtime_ns))
-    was = top.rename(tmp_path / "was")
+        os.utime(above, ns=(before.st_atime_ns, before.st_mtime_ns))
+    was = top.rename(folder / "was")
     assert unequal(was, Path(f"{there}{top}")) == []
 
-    alone.forget()
-    check(alone.rebuild(code=3), gardener, "")
+    host.forget()
+    check(host.rebuild(code=3), gardener, "")
     assert unequal(was, top) == []
 
     before = inodes(top)
-    alone.rebuild(code=3)
+    host.rebuild(code=3)
     assert inodes(top) == before, "a second rebuild has nothing to do"
 
 

@@ -15,8 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.stage import Host, Stage, changed, copy, picture, said, system_hg
-from tests.sshd import account
+from tests import sshd as server
+from tests.e2e.stage import Host, Stage, changed, copy, on_stage, picture, said, system_hg
+from tests.sshd import Account, Sshd, account
 
 KILLS = int(os.environ.get("PACHA_KILLS", "14"))
 
@@ -24,19 +25,39 @@ KILLS = int(os.environ.get("PACHA_KILLS", "14"))
 @pytest.fixture
 def tree(stage: Stage) -> Path:
     """What is watched: a few files."""
-    top = stage.folder / "opt" / "foo"
+    return make_tree(stage.folder / "opt" / "foo")
+
+
+@pytest.fixture(scope="module")
+def played(sshd: Sshd, bar_user: Account) -> Iterator[tuple[Stage, Path]]:
+    """A stage on which ``bar`` has pushed ``opt/foo``, and a copy of it."""
+    with on_stage(sshd, bar_user) as stage, on_stage(sshd, bar_user) as beside:
+        host = stage.host("bar")
+        host.watch(make_tree(stage.folder / "opt" / "foo"))
+        host.push()
+        yield stage, copy(stage.folder, beside.folder / "copy")
+
+
+@pytest.fixture
+def pushed(played: tuple[Stage, Path]) -> Host:
+    """The host as it was then, whatever the last test did."""
+    stage, kept = played
+    shutil.rmtree(stage.folder)
+    copy(kept, stage.folder)
+    return stage.resume("bar")
+
+
+@pytest.fixture
+def foo(pushed: Host) -> Path:
+    """What that host watches."""
+    return pushed.stage.folder / "opt" / "foo"
+
+
+def make_tree(top: Path) -> Path:
     for name in ("one", "two", "below/three"):
         (top / name).parent.mkdir(parents=True, exist_ok=True)
         (top / name).write_text(f"{name}\n")
     return top
-
-
-@pytest.fixture
-def pushed(bar: Host, tree: Path) -> Host:
-    """A host that has pushed it."""
-    bar.watch(tree)
-    bar.push()
-    return bar
 
 
 def change(tree: Path, text: str) -> None:
@@ -83,72 +104,72 @@ def push_without_db(host: Host) -> None:
     """A push of which the master gets the content, but not ``db``."""
     before = host.on_master()
     with unwritable(host.repository("db")):
-        said(host.push(code=1), "db")
+        said(host.push(code=11), "db", "Permission denied")
     after = host.on_master()
     assert after["db"] == before["db"] and after["foo"] != before["foo"]
 
 
-def test_content_without_db_goes_on_here(pushed: Host, tree: Path) -> None:
-    change(tree, "cut off")
+def test_content_without_db_goes_on_here(pushed: Host, foo: Path) -> None:
+    change(foo, "cut off")
     push_without_db(pushed)
     pushed.push()
     assert snapshots(pushed) == 2
-    check_rebuild(pushed, tree)
+    check_rebuild(pushed, foo)
 
 
-def test_content_without_db_then_a_rebuild_and_a_push(pushed: Host, tree: Path) -> None:
-    last = picture(tree)
-    change(tree, "cut off")
+def test_content_without_db_then_a_rebuild_and_a_push(pushed: Host, foo: Path) -> None:
+    last = picture(foo)
+    change(foo, "cut off")
     push_without_db(pushed)
-    shutil.rmtree(tree)
+    shutil.rmtree(foo)
     pushed.forget()
     pushed.rebuild()
-    assert changed(last, picture(tree)) == []
-    change(tree, "goes on")
+    assert changed(last, picture(foo)) == []
+    change(foo, "goes on")
     pushed.push()
     assert heads(pushed, "foo") == heads(pushed, "db") == 1
-    check_rebuild(pushed, tree)
+    check_rebuild(pushed, foo)
 
 
-def test_a_state_folder_of_last_week(pushed: Host, tree: Path) -> None:
+def test_a_state_folder_of_last_week(pushed: Host, foo: Path) -> None:
     last_week = copy(pushed.state, pushed.folder / "state of last week")
     for text in ("monday", "tuesday"):
-        change(tree, text)
+        change(foo, text)
         pushed.push()
     pushed.forget()
     last_week.rename(pushed.state)
-    change(tree, "wednesday")
+    change(foo, "wednesday")
     pushed.push()
     assert snapshots(pushed) == 4
     assert heads(pushed, "foo") == heads(pushed, "db") == 1
-    check_rebuild(pushed, tree)
+    check_rebuild(pushed, foo)
 
 
-def test_a_state_folder_of_last_week_and_unpushed_content(pushed: Host, tree: Path) -> None:
+def test_a_state_folder_of_last_week_and_unpushed_content(pushed: Host, foo: Path) -> None:
     """The worst of both: what the master has goes beyond what it names, and this machine knows of neither."""
     last_week = copy(pushed.state, pushed.folder / "state of last week")
-    change(tree, "monday")
+    change(foo, "monday")
     push_without_db(pushed)
     pushed.forget()
     last_week.rename(pushed.state)
-    change(tree, "tuesday")
+    change(foo, "tuesday")
     pushed.push()
     assert heads(pushed, "foo") == 1
-    check_rebuild(pushed, tree)
+    check_rebuild(pushed, foo)
 
 
-def test_a_state_folder_that_is_gone(pushed: Host, tree: Path) -> None:
+def test_a_state_folder_that_is_gone(pushed: Host, foo: Path) -> None:
     """Then it is another machine, by all that Pacha can know."""
     pushed.forget()
-    pushed.watch(tree)
-    change(tree, "after")
+    pushed.watch(foo)
+    change(foo, "after")
     said(pushed.push(code=1), "Another machine pushes as 'bar'", "--take-over")
     pushed.push("--take-over")
-    check_rebuild(pushed, tree)
+    check_rebuild(pushed, foo)
 
 
-def test_a_master_that_was_emptied(pushed: Host, tree: Path) -> None:
-    change(tree, "more")
+def test_a_master_that_was_emptied(pushed: Host, foo: Path) -> None:
+    change(foo, "more")
     pushed.push()
     history = pushed.on_master()
     for repository in history:
@@ -156,38 +177,35 @@ def test_a_master_that_was_emptied(pushed: Host, tree: Path) -> None:
     done = pushed.push()
     assert "not as the last push left it" in done.out
     assert pushed.on_master() == history
-    check_rebuild(pushed, tree)
+    check_rebuild(pushed, foo)
 
 
-def test_a_master_set_back_to_an_older_copy(pushed: Host, tree: Path) -> None:
+def test_a_master_set_back_to_an_older_copy(pushed: Host, foo: Path) -> None:
     folder = pushed.repository("")
     older = copy(folder, pushed.stage.folder / "older")
-    change(tree, "more")
+    change(foo, "more")
     pushed.push()
     history = pushed.on_master()
     shutil.rmtree(folder)
     older.rename(folder)
     pushed.push()
     assert pushed.on_master() == history
-    check_rebuild(pushed, tree)
+    check_rebuild(pushed, foo)
 
 
-def test_a_master_that_lost_one_repository(pushed: Host, tree: Path) -> None:
+def test_a_master_that_lost_one_repository(pushed: Host, foo: Path) -> None:
     """Only a change of ``db`` is looked for in an idle push; the next change finds the rest."""
     shutil.rmtree(pushed.repository("foo"))
-    change(tree, "more")
+    change(foo, "more")
     pushed.push()
-    check_rebuild(pushed, tree)
+    check_rebuild(pushed, foo)
 
 
-def test_a_rebuild_of_another_host_leaves_this_machine_itself(pushed: Host, tree: Path) -> None:
+def test_a_rebuild_of_another_host_leaves_this_machine_itself(pushed: Host, foo: Path) -> None:
     other = pushed.stage.host("other")
     own = pushed.stage.folder / "srv" / "own"
     own.mkdir(parents=True)
     (own / "file").write_text("mine\n")
-    del other.settings  # the name is not in the configuration: what was adopted could take its place
-    other.settings = {"pacha.hostname": "other"}
-    other.configure()
     other.watch(own)
     other.push()
     before, history = other.memory, pushed.on_master()
@@ -198,23 +216,23 @@ def test_a_rebuild_of_another_host_leaves_this_machine_itself(pushed: Host, tree
         assert other.memory["machine"] == before["machine"]
         assert pushed.on_master() == history, "it pushed as the host that it only looked at"
     check_rebuild(other, own)
-    change(tree, "bar lives")
+    change(foo, "bar lives")
     pushed.push()
-    check_rebuild(pushed, tree)
+    check_rebuild(pushed, foo)
 
 
-def test_pushes_while_the_master_is_down(pushed: Host, tree: Path) -> None:
+def test_pushes_while_the_master_is_down(pushed: Host, foo: Path) -> None:
     port = str(pushed.stage.server.port)
     pushed.configure(ssh_port="1")
     for text in ("monday", "tuesday"):
-        change(tree, text)
+        change(foo, text)
         said(pushed.push(code=11))
     said(pushed.push(code=11))
     pushed.configure(ssh_port=port)
     done = pushed.push()
     assert "nothing changed" not in done.out
     assert snapshots(pushed) == 3
-    check_rebuild(pushed, tree)
+    check_rebuild(pushed, foo)
 
 
 def test_a_first_push_while_the_master_is_down(bar: Host, tree: Path) -> None:
@@ -244,36 +262,53 @@ def test_killed_pushes_converge(bar: Host, tree: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_killed_rebuild_is_finished_by_the_next(pushed: Host, tree: Path) -> None:
+def test_pushes_killed_on_the_master_converge(pushed: Host, foo: Path) -> None:
+    """Its Mercurial gets no chance to roll anything back."""
+    chance, failures = random.Random(4), 0
+    for number in range(KILLS // 2):
+        change(foo, f"number {number}")
+        (foo / "large").write_bytes(chance.randbytes(3_000_000))
+        process = pushed.start("push")
+        time.sleep(0.5 + chance.random() * 0.7)
+        server._kill_all_of(pushed.stage.account.uid)
+        failures += process.wait(60) != 0
+    assert failures
+    pushed.push()
+    assert heads(pushed, "foo") == heads(pushed, "db") == 1
+    check_rebuild(pushed, foo)
+
+
+@pytest.mark.slow
+def test_a_killed_rebuild_is_finished_by_the_next(pushed: Host, foo: Path) -> None:
     for number in range(600):
-        (tree / f"file {number}").write_text(f"{number}\n" * 50)
+        (foo / f"file {number}").write_text(f"{number}\n" * 50)
     pushed.push()
     heartbeat = pushed.repository("last-push").read_bytes()
-    before = picture(tree)
-    shutil.rmtree(tree)
+    before = picture(foo)
+    shutil.rmtree(foo)
     pushed.forget()
     chance, unfinished = random.Random(3), 0
     for _ in range(4):
         process = pushed.start("rebuild", "bar", "--yes")
         deadline = time.monotonic() + 10
-        while not tree.exists() and process.poll() is None and time.monotonic() < deadline:
+        while not foo.exists() and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.005)
         time.sleep(chance.random() * 0.08)
         process.send_signal(signal.SIGKILL)
         unfinished += process.wait() == -signal.SIGKILL
         if (pushed.state / "pacha.db").exists():
             break  # it was quicker, and is done
-        shutil.rmtree(tree, ignore_errors=True)
+        shutil.rmtree(foo, ignore_errors=True)
     assert unfinished
     pushed.rebuild()
-    assert changed(before, picture(tree)) == []
-    assert [path for path in tree.parent.rglob(".pacha-*") if "kept" not in path.name] == []
+    assert changed(before, picture(foo)) == []
+    assert [path for path in foo.parent.rglob(".pacha-*") if "kept" not in path.name] == []
     assert pushed.repository("last-push").read_bytes() == heartbeat
     pushed.push()
     assert pushed.repository("last-push").read_bytes() != heartbeat
 
 
-def test_no_heartbeat_while_a_rebuild_is_unfinished(pushed: Host, tree: Path) -> None:
+def test_no_heartbeat_while_a_rebuild_is_unfinished(pushed: Host, foo: Path) -> None:
     """A journal that does not end with its last record is that of a run that was killed."""
     pushed.forget()
     pushed.rebuild()
@@ -282,7 +317,7 @@ def test_no_heartbeat_while_a_rebuild_is_unfinished(pushed: Host, tree: Path) ->
     journal.write_text("".join(lines[:-1]))
     heartbeat = pushed.repository("last-push").read_bytes()
     time.sleep(1.1)
-    change(tree, "after")
+    change(foo, "after")
     done = pushed.push()
     assert "not finished" in done.out + done.err
     assert pushed.repository("last-push").read_bytes() == heartbeat
@@ -348,7 +383,7 @@ def test_an_owed_path_that_was_changed_is_its_owners_again(bar: Host, tree: Path
     check_rebuild(bar, tree)
 
 
-def test_a_second_machine_of_the_same_name(pushed: Host, tree: Path) -> None:
+def test_a_second_machine_of_the_same_name(pushed: Host, foo: Path) -> None:
     other = pushed.stage.host("bar", machine="other", added=False)
     own = pushed.stage.folder / "srv"
     own.mkdir()
@@ -358,7 +393,7 @@ def test_a_second_machine_of_the_same_name(pushed: Host, tree: Path) -> None:
     said(other.push(code=1), "Another machine pushes as 'bar'", str(pushed.memory["machine"]), "--take-over")
     assert pushed.on_master()["db"] == history["db"]
 
-    change(tree, "the first goes on")
+    change(foo, "the first goes on")
     pushed.push()
     other.push("--take-over")
     said(pushed.push(code=1), str(other.memory["machine"]))
@@ -367,11 +402,11 @@ def test_a_second_machine_of_the_same_name(pushed: Host, tree: Path) -> None:
     check_rebuild(other, own)
 
 
-def test_a_rebuilt_machine_takes_the_place_of_the_old_one(pushed: Host, tree: Path) -> None:
+def test_a_rebuilt_machine_takes_the_place_of_the_old_one(pushed: Host, foo: Path) -> None:
     """The old one was not dead after all: whoever comes second is told."""
     fresh = pushed.stage.host("bar", machine="fresh", added=False)
     fresh.rebuild()
-    change(tree, "by the fresh one")
+    change(foo, "by the fresh one")
     fresh.push("--take-over")
     said(pushed.push(code=1), "Another machine pushes as 'bar'")
 

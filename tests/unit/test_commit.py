@@ -150,7 +150,8 @@ def test_nothing_that_differs_is_no_commit(host: Host) -> None:
 
 
 @pytest.mark.parametrize(
-    "kinds", [("file", "directory"), ("directory", "file"), ("file", "link"), ("link", "directory"), ("file", "fifo"), ("fifo", "file"), ("large", "directory"), ("large", "link"), ("directory", "large"), ("file", "large")]
+    "kinds", [("file", "directory"), ("directory", "file"), ("file", "link"), ("link", "directory"), ("file",
+        "fifo"), ("fifo", "file"), ("large", "directory"), ("large", "link"), ("directory", "large"), ("file", "large")]
 )  # fmt: skip
 @pytest.mark.usefixtures("small")
 def test_a_path_changes_its_kind(host: Host, kinds: tuple[str, str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import signal
@@ -175,7 +176,8 @@ def test_content_that_begins_like_mercurials_own_metadata(repository: Repository
 
 
 def test_odd_names_and_many_levels(repository: Repository) -> None:
-    files = {b"x" * 255: b"1", b"/".join([b"n" * 40] * 100): b"2", b"\xff\xfe \\": b"3", b"CON": b"4", b"con ": b"5", b"A": b"6",
+    files = {b"x" * 255: b"1", b"/".join([b"n" * 40] * 100): b"2", b"\xff\xfe \\": b"3", b"CON": b"4",
+        b"con ": b"5", b"A": b"6",
              b"a": b"7", b"data/x.i": b"8", b"x.i": b"9", b"x.d/y": b"10"}  # fmt: skip
     node = commit(repository, NULL, files)
     assert contents(Repository.open(repository.path), node) == files
@@ -460,7 +462,7 @@ def served(path: Path | str, command: str | None = None) -> Iterator[subprocess.
         stderr=subprocess.PIPE, bufsize=0, env={k: v for k, v in os.environ.items() if k != "HGRCSKIPREPO"},
     ) as process:  # fmt: skip
         assert process.stdout is not None
-        buffered = open(process.stdout.fileno(), "rb", closefd=False)
+        buffered = io.BufferedReader(io.FileIO(process.stdout.fileno(), "rb", closefd=False))
         raw, process.stdout = process.stdout, buffered
         try:
             yield process

@@ -92,7 +92,8 @@ def test_wherever_it_lies(path: str, tmp_path: Path, folder: str) -> None:
     ("column", "value"),
     [
         *(("path", value) for value in (
-            b"/etc/shadow", b"/srv/w/../../etc/shadow", b"/srv/w/..", b"srv/w/x", b"", b"/srv/w/", b"/srv//w/x", b"/srv/w/./x",
+            b"/etc/shadow", b"/srv/w/../../etc/shadow", b"/srv/w/..", b"srv/w/x", b"", b"/srv/w/", b"/srv//w/x",
+                b"/srv/w/./x",
             b"/srv/w/a\0b", b"/", b"/srv", b"/srv/wx", "/srv/w/x", 5, None, 1.5, b"/srv/w/.pacha-0123456789abcdef",
             b"/srv/w/.pacha-kept-1/x", b"/etc/fstab/x", b"/srv/w/l")),
         *(("mode", value) for value in (0o10000, 0o777777, -1, 2**63 - 1, 1.5, "x", b"x", None)),
@@ -107,11 +108,14 @@ def test_wherever_it_lies(path: str, tmp_path: Path, folder: str) -> None:
         *(("link_group", value) for value in (-1, "x", b"", 1.5)),
         *(("device", value) for value in (0, 259, -1, "x")),
         *(("flags", value) for value in (-1, 2**32, None, "x")),
-        *(("stored", value) for value in (None, "f", b".hg/hgrc", b"a\nb", b".hgsub", b"", b"../f", b"f\0", b".pacha%f", b"/f", b"a//b", 5)),
+        *(("stored", value) for value in (None, "f", b".hg/hgrc", b"a\nb", b".hgsub", b"", b"../f", b"f\0",
+            b".pacha%f", b"/f", b"a//b", 5)),
         *(("parts", value) for value in (-1, 10**6, None, "x", 2**62)),
         *(("xattrs", value) for value in (
-            None, "[", "[1]", '[["zz",""]]', '[["00","00"]]', '[["757365722e61",5]]', '{"a":1}', '"ab"', "5", b"", 5, "null", '[["757365722e"]]',
-            json.dumps([[b"user.a\0b".hex(), ""]]), json.dumps([[b"noname".hex(), ""]]), "[" * 100_000, '[["757365722e61","","x"]]')),
+            None, "[", "[1]", '[["zz",""]]', '[["00","00"]]', '[["757365722e61",5]]', '{"a":1}', '"ab"', "5", b"",
+                5, "null", '[["757365722e"]]',
+            json.dumps([[b"user.a\0b".hex(), ""]]), json.dumps([[b"noname".hex(), ""]]), "[" * 100_000,
+            '[["757365722e61","","x"]]')),
     ],
 )  # fmt: skip
 def test_a_value_that_makes_no_sense(path: str, column: str, value: object) -> None:
@@ -119,7 +123,8 @@ def test_a_value_that_makes_no_sense(path: str, column: str, value: object) -> N
     refused(path)
 
 
-@pytest.mark.parametrize(("column", "value"), [("path", b"/etc/shadow"), ("path", b"/srv/w"), ("mode", 0o10000), ("uid", -1), ("path", b"/srv/.."), ("kind", "s")])  # fmt: skip
+@pytest.mark.parametrize(("column", "value"), [("path", b"/etc/shadow"), ("path", b"/srv/w"), ("mode", 0o10000),
+    ("uid", -1), ("path", b"/srv/.."), ("kind", "s")])  # fmt: skip
 def test_a_parent_that_makes_no_sense(path: str, column: str, value: object) -> None:
     execute(path, f"UPDATE parent SET {column} = ? WHERE path = x'{b'/srv'.hex()}'", values=(value,))
     refused(path)
@@ -135,10 +140,13 @@ def test_a_parent_that_is_no_directory(path: str, kind: str) -> None:
 @pytest.mark.parametrize(
     ("column", "value"),
     [
-        *(("path", value) for value in (b"srv/w", b"/srv/w/..", b"", b"/srv/w/", b"/srv/w\0", "/srv/w", None, 5, b"//srv")),
-        *(("repository", value) for value in ("../etc", "a/b", "", ".hg", "-rf", "db", "x" * 65, "a\n", "a b", "fstab", b"w", None, "\u00e9")),
+        *(("path", value) for value in (b"srv/w", b"/srv/w/..", b"", b"/srv/w/", b"/srv/w\0", "/srv/w", None, 5,
+            b"//srv")),
+        *(("repository", value) for value in ("../etc", "a/b", "", ".hg", "-rf", "db", "x" * 65, "a\n", "a b",
+        "fstab", b"w", None, "\u00e9")),
         *(("node", value) for value in ("a" * 39, "A" * 40, "--config=x", b"a" * 40, 5, "", "g" * 40, "a" * 40 + "\n")),
-        *(("exclude", value) for value in ("", "5", "[5]", '"abc"', "{}", "[null]", '["[z-a]"]', '[["a"]]', b"[]", None, "[" * 100_000, '["\\ud800"]')),
+        *(("exclude", value) for value in ("", "5", "[5]", '"abc"', "{}", "[null]", '["[z-a]"]', '[["a"]]', b"[]",
+            None, "[" * 100_000, '["\\ud800"]')),
         *(("kind", value) for value in ("single", "x", None, 5, b"dir")),
         *(("one_filesystem", value) for value in ("x", b"", None, 1.5, 7)),
         *(("retired", value) for value in ("x", b"", None, 1.5, 7)),
@@ -152,7 +160,8 @@ def test_a_watched_path_that_makes_no_sense(path: str, column: str, value: objec
 @pytest.mark.parametrize(
     ("column", "value"),
     [
-        *((name, value) for name in ("name", "home", "shell") for value in ("a", b"a:0:0", b"a\nroot::0:0", b"\0", None, 5)),
+        *((name, value) for name in ("name", "home", "shell") for value in ("a", b"a:0:0", b"a\nroot::0:0", b"\0",
+            None, 5)),
         *(("name", value) for value in (b"", b"-o")),
         *((name, value) for name in ("number", "gid") for value in (-1, 2**32 - 1, "x", None, 1.5)),
         *(("groups", value) for value in ("", "5", "[5]", '["zz"]', '["3a"]', None, "[null]", '[""]', "[" * 100_000)),
@@ -300,7 +309,8 @@ def test_a_journal_beside_it_is_not_played_back(path: str) -> None:
 
 VALUE = st.one_of(
     st.none(), st.integers(-(2**63), 2**63 - 1), st.sampled_from([-1, 0, 1, 0o7777, 2**31, 2**32 - 1]), st.floats(),
-    st.text(max_size=8), st.binary(max_size=40), st.sampled_from([b"/srv/w/x", b"/etc/fstab", b"/srv", b"/etc/shadow", b"..", "f", "d", "[]", ""]),
+    st.text(max_size=8), st.binary(max_size=40), st.sampled_from([b"/srv/w/x", b"/etc/fstab", b"/srv",
+    b"/etc/shadow", b"..", "f", "d", "[]", ""]),
 )  # fmt: skip
 COLUMNS = [
     *(("entry", name) for name in rows.COLUMNS),
@@ -368,7 +378,7 @@ def test_any_bit_may_be_flipped() -> None:
             data[place] ^= 1 << seeded.randrange(8)
         Path(path).write_bytes(data)
 
-    for _ in range(600):
+    for _ in range(400):
         scribbled(flip)
 
 
@@ -378,6 +388,7 @@ def test_a_row_comes_back() -> None:
         assert len(rows.from_entry(entry)) == len(rows.COLUMNS)
 
 
-@pytest.mark.parametrize(("text", "normal"), [(b"/", True), (b"/a/...", True), (b"/a b\n", True), (b"", False), (b"a", False), (b"/a/", False), (b"//", False), (b"/a/..", False), (b"/./a", False), (b"/a\0", False)])  # fmt: skip
+@pytest.mark.parametrize(("text", "normal"), [(b"/", True), (b"/a/...", True), (b"/a b\n", True), (b"", False),
+    (b"a", False), (b"/a/", False), (b"//", False), (b"/a/..", False), (b"/./a", False), (b"/a\0", False)])  # fmt: skip
 def test_normal_paths(text: bytes, normal: bool) -> None:
     assert rows.is_normal(text) is normal

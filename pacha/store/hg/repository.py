@@ -172,8 +172,6 @@ class _Commit(context.memctx):  # type: ignore[misc]
             blob = content(name)
             if blob is None:
                 return None
-            return context.memfilectx(
-                repo, self, name, blob.data, islink=blob.is_link, isexec=blob.is_executable
-            )
+            return context.memfilectx(repo, self, name, blob.data, islink=blob.is_link, isexec=blob.is_executable)
 
         return make
