@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import sys
 from collections.abc import Sequence
@@ -356,6 +357,7 @@ def demo(terminal: Terminal, ssh: bool) -> ExitCode:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The console script: run a command, print what went wrong, exit with the code of the table."""
+    _allow_depth()
     signal.signal(signal.SIGTERM, _end)
     signal.signal(signal.SIGHUP, _end)
     sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
@@ -385,6 +387,12 @@ def run(arguments: list[str]) -> int:
         return int(ExitCode.SIGNAL + signal.SIGPIPE)
     except Exception as fault:  # a fault of Pacha's own: said in one line, the rest goes where it can be found
         return _own_fault(fault)
+
+
+def _allow_depth() -> None:
+    """As many open descriptors as the system lets us: one is held a level while a deep tree is walked."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def spelt_as_command(arguments: list[str]) -> list[str]:

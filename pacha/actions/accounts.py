@@ -117,7 +117,7 @@ def _group_line(group: Account, here: Accounts) -> str:
     words = ["groupadd"]
     if 0 <= group.number < _FIRST_OF_PEOPLE:
         words.append("--system")
-    if group.number >= 0 and here.group_name(group.number) is None:
+    if _is_free(group.number, here.group_name):
         words += ["--gid", str(group.number)]
     return _line([*words, group.name])
 
@@ -126,7 +126,7 @@ def _user_line(user: Account, groups: Mapping[int, bytes], here: Accounts) -> st
     words: list[str | bytes] = ["useradd"]
     if 0 <= user.number < _FIRST_OF_PEOPLE:
         words.append("--system")
-    if user.number >= 0 and here.user_name(user.number) is None:
+    if _is_free(user.number, here.user_name):
         words += ["--uid", str(user.number)]
     if user.gid in groups and user.number >= 0:
         words += ["--gid", groups[user.gid]]
@@ -137,6 +137,11 @@ def _user_line(user: Account, groups: Mapping[int, bytes], here: Accounts) -> st
     if user.groups:
         words += ["--groups", b",".join(user.groups)]
     return _line([*words, user.name])
+
+
+def _is_free(number: int, name_of: Callable[[int], bytes | None]) -> bool:
+    """Whether an account can be made with ``number``: not one that only stood in for a taken one (owed.py)."""
+    return 0 <= number < 2**31 and name_of(number) is None
 
 
 def _line(words: Iterable[str | bytes]) -> str:

@@ -104,9 +104,9 @@ def _adopt(errand: Errand, last: Snapshot, fetched: Snapshot, tip: str) -> Snaps
 def _joined(errand: Errand, mine: tuple[Watched, ...], theirs: tuple[Watched, ...]) -> tuple[Watched, ...]:
     joined = list(theirs)
     for one in mine:
-        if one.retired or any(one.path == other.path for other in theirs):
+        if any(one.path == other.path for other in theirs):
             continue
-        if any(one.holds(other.path) or other.holds(one.path) for other in joined if not other.retired):
+        if not one.retired and any(one.holds(other.path) or other.holds(one.path) for other in joined if not other.retired):
             errand.notices.append(f"{shown(one.path)} is no longer watched: it overlaps with what the master has.")
             continue
         name = one.repository

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -221,6 +221,16 @@ def test_a_rebuild_of_another_host_leaves_this_machine_itself(pushed: Host, foo:
     check_rebuild(pushed, foo)
 
 
+def wait_for_mercurial(account: Account, process: subprocess.Popen[bytes]) -> None:
+    """Until the account runs ``hg serve`` (or the push has ended)."""
+    while process.poll() is None:
+        for pid in filter(lambda pid: server._uid_of(pid) == account.uid, server._pids()):
+            with suppress(OSError):
+                if b"serve" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    return
+        time.sleep(0.02)
+
+
 def test_pushes_while_the_master_is_down(pushed: Host, foo: Path) -> None:
     port = str(pushed.stage.server.port)
     pushed.configure(ssh_port="1")
@@ -269,7 +279,8 @@ def test_pushes_killed_on_the_master_converge(pushed: Host, foo: Path) -> None:
         change(foo, f"number {number}")
         (foo / "large").write_bytes(chance.randbytes(3_000_000))
         process = pushed.start("push")
-        time.sleep(0.5 + chance.random() * 0.7)
+        wait_for_mercurial(pushed.stage.account, process)
+        time.sleep(chance.random() * 0.4)
         server._kill_all_of(pushed.stage.account.uid)
         failures += process.wait(60) != 0
     assert failures

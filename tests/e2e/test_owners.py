@@ -119,12 +119,15 @@ def test_the_commands_come_with_the_recorded_number_where_it_is_free(bar: Machin
 
 def test_a_push_after_it_does_not_make_the_loss_the_newest_snapshot(bar: Machine) -> None:
     bar.lose(DATA)
-    bar.populate(Person("bob", BOB))
+    bar.populate(Person("bob", ANN))
     bar.pacha("rebuild", "bar", "--yes", code=3)
     bar.pacha("push", code=3)
-    bar.populate(Person("ann", ANN), Person("bob", BOB))
+    again = bar.pacha("push", code=3)
+    assert "nothing changed" in again.out
+    bar.populate(Person("ann", OTHER), Person("bob", ANN))
     bar.pacha("rebuild", "bar", "--yes")
-    assert bar.whose(f"{DATA}/ann's tool") == (ANN, ANN, "6755")
+    assert bar.whose(f"{DATA}/ann's tool") == (OTHER, OTHER, "6755")
+    assert {f"user:{OTHER}:rw-", f"user:{ANN}:r--"} <= acl_of(bar, "by acl")
     bar.pacha("push")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -51,15 +52,10 @@ class Repository:
         An abandoned transaction is rolled back. Raises DamagedError when it cannot be opened.
         """
         ui = quiet_ui()
-        create = create and not os.path.isdir(os.path.join(path, ".hg"))
-        if create:
-            os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
         with explained(f"The repository {path} cannot be opened."):
-            umask = os.umask(0o077)
-            try:
-                repo = hg.repository(ui, os.fsencode(path), create=create).unfiltered()
-            finally:
-                os.umask(umask)
+            if create and not os.path.isdir(os.path.join(path, ".hg")):
+                _make(ui, path)
+            repo = hg.repository(ui, os.fsencode(path)).unfiltered()
             if os.path.exists(os.path.join(path, ".hg/store/journal")):
                 repo.recover()
         return cls(repo, path)
@@ -140,6 +136,20 @@ class Repository:
     def _same_manifest(self, node: bytes, parent: str) -> bool:
         log = self._repo.changelog
         return bool(log.read(node)[0] == log.read(nodes.bin(parent))[0])
+
+
+def _make(ui: Any, path: str) -> None:
+    """Make it beside and rename it: one that a killed run left half-made could never be opened."""
+    folder, name = os.path.split(path)
+    beside = os.path.join(folder, f".new-{name}")
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    shutil.rmtree(beside, ignore_errors=True)
+    umask = os.umask(0o077)
+    try:
+        hg.repository(ui, os.fsencode(beside), create=True)
+    finally:
+        os.umask(umask)
+    os.rename(beside, path)
 
 
 class _NothingDiffers(Exception):
