@@ -93,6 +93,8 @@ class Meter:
         self.say("\n".join(totals(preview.plan)))
         if preview.moved:
             self.say(f"{preview.moved:>8} paths elsewhere re-owned: their accounts get other numbers")
+            for mover in preview.movers:
+                self.say(f"         {mover}")
         if preview.commands:
             click.echo("pacha: accounts are lacking; what is theirs goes to root alone. To make them:", err=True)
             for command in preview.commands:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -82,6 +83,23 @@ def reowning(moved: Moves, before: Accounts, after: Accounts, handled: Collectio
         except OSError as error:
             concerns.append(Concern(path, f"not re-owned: {error.strerror}"))
     return Reowning(tuple(steps), tuple(concerns))
+
+
+def in_words(moved: Moves, before: Accounts, after: Accounts, steps: Iterable[Step]) -> tuple[str, ...]:
+    """Each account that moves with something of its own among ``steps``: its name, its numbers, how many paths."""
+    found = [step.found for step in steps if step.found is not None]
+    users, groups = Counter(entry.uid for entry in found), Counter(entry.gid for entry in found)
+    lines = [
+        f"user {shown(before.users[old])}, {old} -> {new}: {users[old]}"
+        for old, new in moved.users.items()
+        if users[old]
+    ]
+    lines += [
+        f"group {shown(before.groups[old])}, {old} -> {new}: {groups[old]}"
+        for old, new in moved.groups.items()
+        if groups[old]
+    ]
+    return tuple(lines)
 
 
 def _in_acls(found: os.stat_result, name: bytes, dir_fd: int) -> tuple[set[int], set[int]]:

@@ -44,7 +44,8 @@ class Preview:
     """A plan, and what a person should know before it is carried out.
 
     ``commands`` make the accounts that are lacking; ``names_by`` says whose names count; ``moved`` how many
-    paths outside the watched ones are re-owned; ``overrides`` the content of files that is not as recorded.
+    paths outside the watched ones are re-owned, ``movers`` for which accounts; ``overrides`` the content of
+    files that is not as recorded.
     """
 
     plan: Plan
@@ -52,6 +53,7 @@ class Preview:
     commands: tuple[str, ...] = ()
     names_by: str = ""
     moved: int = 0
+    movers: tuple[str, ...] = ()
     overrides: Mapping[bytes, bytes] = field(default_factory=dict)
 
 
@@ -63,7 +65,8 @@ def preview(snapshot: Snapshot, account_texts: Mapping[bytes, bytes], choices: C
     """
     target = choices.target
     machine = Accounts.of_machine()
-    entries, texts = dict(snapshot.entries), dict(account_texts)
+    keep = Rules.of(choices.keep)
+    entries, texts = dict(snapshot.entries), _restored(account_texts, target, keep)
     if choices.accounts is Renumbering.KEEP and not target:
         texts = _kept_texts(texts, machine)
         entries = {**entries, **{path: _with_text(entries[path], text) for path, text in texts.items()}}
@@ -73,21 +76,31 @@ def preview(snapshot: Snapshot, account_texts: Mapping[bytes, bytes], choices: C
     above, _ = accounts.with_acls(_moved(snapshot.parents, target), snapshot.accounts, names)
     places = [replace(one, path=survey.below(target, one.path)) for one in snapshot.live]
     found = survey.look(places, wanted, survey.above(snapshot, target), here)
-    keep = Rules.of(choices.keep)
     plan = planning.build(
         list(wanted.values()), found, names,
         roots=[place.path for place in places],
         parents=list(above.values()),
-        keep=lambda path: keep.match(os.path.basename(path), path[1:], path, False),
+        keep=lambda path: _kept(keep, path),
         delete=choices.delete, me=Identity.of_process(),
     )  # fmt: skip
     moves = _moves(machine, here, choices, texts)
     reowning = _reowning(moves, machine, here, choices, _handled(plan))
     commands = accounts.commands(plan.missing_users, plan.missing_groups, snapshot.accounts, here)
     overrides = {path: text for path, text in texts.items() if text != account_texts[path]}
+    movers = moved.in_words(moves, machine, here, reowning.steps)
     return Preview(
-        _joined(plan, concerns, reowning), wanted, tuple(commands), names_by, len(reowning.steps), overrides
+        _joined(plan, concerns, reowning), wanted, tuple(commands), names_by, len(reowning.steps), movers, overrides
     )
+
+
+def _kept(keep: Rules, path: bytes) -> bool:
+    return keep.match(os.path.basename(path), path[1:], path, False)
+
+
+def _restored(texts: Mapping[bytes, bytes], target: bytes, keep: Rules) -> dict[bytes, bytes]:
+    """The account files that the rebuild really brings: not those that are there and are to be kept."""
+    places = {path: survey.below(target, path) for path in texts}
+    return {path: texts[path] for path, place in places.items() if not (_kept(keep, place) and os.path.lexists(place))}
 
 
 def _mapped(here: Accounts, owner_map: Path | None) -> Accounts:

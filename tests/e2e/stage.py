@@ -193,6 +193,11 @@ def on_stage(server: Sshd, account: Account) -> Iterator[Stage]:
         shutil.rmtree(folder)
 
 
+def own(name: str) -> str:
+    """``name`` for an account that two runs of the tests at once do not both make."""
+    return f"{name}_{os.getpid()}"
+
+
 def system_hg(*arguments: str) -> str:
     """Run the system's own Mercurial, whatever is installed beside Python; returns what it prints."""
     environment = {"PATH": "/usr/bin:/bin", "HGRCPATH": "", "LANG": "C"}

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.stage import Host, Stage, changed, copy, on_stage, picture, said, small_disk, system_hg
+from tests.e2e.stage import Host, Stage, changed, copy, on_stage, own, picture, said, small_disk, system_hg
 from tests.sshd import Account, Sshd, account, make_key
 
 USAGE, CONCERNS, CONFIG, UNREACHABLE, LOCKED, DAMAGED = 2, 3, 10, 11, 12, 13
@@ -420,12 +420,12 @@ def test_a_damaged_pacha_db_here(lost: Host) -> None:
 def test_an_owner_that_this_machine_does_not_have(lost: Host) -> None:
     host = lost.stage.host("other")
     make_tree(host.folder / "top")
-    with account("pacha_t_gone") as owner:
+    with account(own("pacha_t_gone")) as owner:
         os.chown(host.folder / "top" / "one", owner.uid, owner.gid)
         host.watch(host.folder / "top")
         host.push()
     done = host.rebuild("--target", host.folder / "out", code=CONCERNS)
-    assert "pacha_t_gone" in done.err and str(host.folder / "top" / "one") in done.err
+    assert own("pacha_t_gone") in done.err and str(host.folder / "top" / "one") in done.err
     status = Path(f"{host.folder}/out{host.folder}/top/one").stat()
     assert (status.st_uid, status.st_mode & 0o077) == (0, 0)
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests import sshd as server
-from tests.e2e.stage import Host, Stage, changed, copy, on_stage, picture, said, system_hg
+from tests.e2e.stage import Host, Stage, changed, copy, on_stage, own, picture, said, system_hg
 from tests.sshd import Account, Sshd, account
 
 KILLS = int(os.environ.get("PACHA_KILLS", "14"))
@@ -339,7 +339,7 @@ def test_no_heartbeat_while_a_rebuild_is_unfinished(pushed: Host, foo: Path) -> 
 
 def test_what_could_not_be_restored_is_owed(bar: Host, tree: Path) -> None:
     bar.watch(tree)
-    with account("pacha_t_owed") as owner:
+    with account(own("pacha_t_owed")) as owner:
         for name, mode in (("tool", 0o4755), ("one", 0o640)):
             (tree / name).write_text(f"{name}\n")
             os.chown(tree / name, owner.uid, owner.gid)
@@ -349,14 +349,14 @@ def test_what_could_not_be_restored_is_owed(bar: Host, tree: Path) -> None:
     shutil.rmtree(tree)
     bar.forget()
     done = bar.rebuild(code=3)
-    assert "pacha_t_owed" in done.err and "tool" in done.err
+    assert own("pacha_t_owed") in done.err and "tool" in done.err
     for name in ("tool", "one"):
         status = (tree / name).stat()
         assert (status.st_uid, status.st_gid, status.st_mode & 0o7077) == (0, 0, 0)
     for number in range(3):
         (tree / "other").write_text(f"{number}\n")
         assert "owed" in bar.push(code=3).err
-    with account("pacha_t_owed") as owner:
+    with account(own("pacha_t_owed")) as owner:
         bar.rebuild()
         got = picture(tree)
         for path in (b"tool", b"one"):
@@ -368,7 +368,7 @@ def test_what_could_not_be_restored_is_owed(bar: Host, tree: Path) -> None:
 
 def test_what_is_owed_can_be_given_up(bar: Host, tree: Path) -> None:
     bar.watch(tree)
-    with account("pacha_t_owed") as owner:
+    with account(own("pacha_t_owed")) as owner:
         os.chown(tree / "one", owner.uid, owner.gid)
         bar.push()
     shutil.rmtree(tree)
@@ -382,7 +382,7 @@ def test_what_is_owed_can_be_given_up(bar: Host, tree: Path) -> None:
 
 def test_an_owed_path_that_was_changed_is_its_owners_again(bar: Host, tree: Path) -> None:
     bar.watch(tree)
-    with account("pacha_t_owed") as owner:
+    with account(own("pacha_t_owed")) as owner:
         os.chown(tree / "one", owner.uid, owner.gid)
         bar.push()
     shutil.rmtree(tree)

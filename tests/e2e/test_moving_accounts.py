@@ -86,15 +86,16 @@ def test_files_elsewhere_follow_their_names(fresh: Machine) -> None:
     of_gone = [line for line in done.lines if "/opt/gone's" in line]
     assert len(of_gone) == 1 and "gone (61013)" in of_gone[0]
     assert [line for line in done.lines if "/opt/" in line and "gone's" not in line] == []
-    plan = done.out
-    assert "www" in plan and "db" in plan and "re-owned" in plan
+    assert "8 paths elsewhere re-owned" in done.out
+    for line in ("user www, 61010 -> 61011: 2", "user db, 61011 -> 61010: 4", "group www, 61010 -> 61011: 2"):
+        assert f"         {line}\n" in done.out
 
     again = fresh.pacha("rebuild", "bar", "--yes")
     assert "re-owned" not in again.out
     assert whose(fresh) == expected()
 
-    fresh.pacha("undo", "--yes")
-    fresh.pacha("undo", "--yes")
+    fresh.pacha("undo")
+    fresh.pacha("undo")
     assert whose(fresh) == before()
     assert b"cap_net_raw=ep" in run("getcap", fresh.at("/opt/capable"))
     assert "www:x:61010" in fresh.at("/etc/passwd").read_text()
@@ -106,6 +107,15 @@ def test_this_machine_keeps_its_numbers(fresh: Machine) -> None:
     assert fresh.whose("/srv/of www") == (WWW, WWW, "0644")
     numbers = dict(line.split(":")[::2][:2] for line in fresh.at("/etc/passwd").read_text().splitlines())
     assert (numbers["www"], numbers["db"], numbers["mail"]) == (str(WWW), str(DB), str(MAIL))
+
+
+def test_account_files_that_are_kept_move_nobody(fresh: Machine) -> None:
+    with fresh.at("/pacha.conf").open("a") as stream:
+        stream.write("pacha.rebuild.keep = /etc/passwd /etc/group\n")
+    done = fresh.pacha("rebuild", "bar", "--yes")
+    assert "this machine's accounts" in done.out
+    assert whose(fresh) == before()
+    assert fresh.whose("/srv/of www") == (WWW, WWW, "0644")
 
 
 def test_left_as_they_are_they_are_named(fresh: Machine) -> None:

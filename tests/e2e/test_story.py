@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.stage import PACHA, Host, Stage, changed, copy, differences, on_stage, picture
+from tests.e2e.stage import PACHA, Host, Stage, changed, copy, differences, on_stage, own, picture
 from tests.sshd import Account, Sshd, account
 
 NAMELESS = 54321  #: a user and a group that no account has
@@ -85,7 +85,7 @@ class People:
 @pytest.fixture(scope="module")
 def people() -> Iterator[People]:
     """The owners of some files."""
-    with account("pacha_t_one") as one, account("pacha_t_two") as two:
+    with account(own("pacha_t_one")) as one, account(own("pacha_t_two")) as two:
         yield People(one, two)
 
 
