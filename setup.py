@@ -37,6 +37,7 @@ setup(
             "mypy>=1.13",
             "pytest>=8",
             "pytest-timeout>=2.3",
+            "pytest-xdist>=3.6",
             "ruff>=0.17,<0.18",  # its formatting changes between minor versions
             "types-paramiko>=4",
         ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import signal
@@ -28,6 +29,10 @@ look at, named on stderr; 10 configuration; 11 master not reachable, not known
 or not letting us in; 12 another run holds the lock; 13 what came from the
 master is damaged; 128+N ended by signal N."""
 _OPTIONS_WITH_VALUE = ("--config",)
+#: Not faults of Pacha's own: a full or read-only disk, no permission, too many open files, a failing disk.
+_OF_THE_SYSTEM = frozenset(
+    [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE, errno.EIO]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -357,9 +362,12 @@ def demo(terminal: Terminal, ssh: bool) -> ExitCode:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The console script: run a command, print what went wrong, exit with the code of the table."""
+    _open_closed_streams()
     _allow_depth()
-    signal.signal(signal.SIGTERM, _end)
-    signal.signal(signal.SIGHUP, _end)
+    sys.unraisablehook = lambda _fault: None  # what fails while something else is cleaned up (a full disk)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup(1) is to stay in force
+            signal.signal(number, _end)
     sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
 
 
@@ -383,10 +391,40 @@ def run(arguments: list[str]) -> int:
         click.echo("\npacha: stopped by Ctrl-C.", err=True)
         return int(ExitCode.SIGNAL + signal.SIGINT)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes once more
+        _drop_output()
         return int(ExitCode.SIGNAL + signal.SIGPIPE)
+    except OSError as refused:
+        if refused.errno not in _OF_THE_SYSTEM:
+            return _own_fault(refused)
+        _drop_output()
+        Meter().error(_refusal(refused))
+        return int(ExitCode.FAILED)
     except Exception as fault:  # a fault of Pacha's own: said in one line, the rest goes where it can be found
         return _own_fault(fault)
+
+
+def _open_closed_streams() -> None:
+    """/dev/null for each of the standard streams that is closed: no file that is opened later takes its number."""
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        if getattr(sys, name) is None:
+            opened = os.open(os.devnull, os.O_RDWR)
+            if opened != number:
+                os.dup2(opened, number)
+                os.close(opened)
+            setattr(sys, name, open(number, mode, encoding="utf-8"))  # noqa: SIM115
+
+
+def _drop_output() -> None:
+    """Let go of what standard output does not take: the interpreter flushes once more when it ends."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _refusal(error: OSError) -> PachaError:
+    why = (error.strerror or str(error)) + (f": {_shown(os.fsencode(error.filename))}" if error.filename else "")
+    return PachaError("The system does not let Pacha go on.", why, "Mend that and run this again.")
 
 
 def _allow_depth() -> None:

@@ -62,9 +62,18 @@ def moves(before: Accounts, after: Accounts) -> Moves:
     )
 
 
-def reowning(moved: Moves, before: Accounts, after: Accounts, handled: Collection[bytes]) -> Reowning:
-    """Walk this machine's local file systems for what ``moved`` concerns, but for the paths ``handled`` already."""
-    steps, concerns, seen = [], [], set()
+def reowning(
+    moved: Moves,
+    before: Accounts,
+    after: Accounts,
+    handled: Collection[bytes],
+    settled: Iterable[tuple[int, int]] = (),
+) -> Reowning:
+    """Walk this machine's local file systems for what ``moved`` concerns.
+
+    Left out are the paths that are ``handled`` already, and ``settled`` inodes (device, number).
+    """
+    steps, concerns, seen = [], [], set(settled)
     for directory, fd, name, found in _walk(frozenset(_mount_points_elsewhere())):
         path = directory.rstrip(b"/") + b"/" + name
         if path in handled:
@@ -77,7 +86,8 @@ def reowning(moved: Moves, before: Accounts, after: Accounts, handled: Collectio
                 continue
             if (found.st_dev, found.st_ino) not in seen:
                 seen.add((found.st_dev, found.st_ino))
-                steps.append(_step(metadata.from_stat(found, name, fd, path, before), moved, after))
+                entry = metadata.from_stat(found, name, fd, path, before)
+                steps.append(step(entry, entry, moved, after))
         except FileNotFoundError:
             continue  # it went away while it was looked at
         except OSError as error:
@@ -108,23 +118,25 @@ def _in_acls(found: os.stat_result, name: bytes, dir_fd: int) -> tuple[set[int],
     return acl.numbers(metadata.read_xattrs(name, dir_fd))
 
 
-def _step(found: Entry, moved: Moves, after: Accounts) -> Step:
+def step(was: Entry, found: Entry, moved: Moves, after: Accounts) -> Step:
+    """The step that makes ``found`` what ``was`` there before anything moved, by name."""
+
     def user(number: int) -> int:
         return moved.users.get(number, number)
 
     def group(number: int) -> int:
         return moved.groups.get(number, number)
 
-    uid, gid = user(found.uid), group(found.gid)
-    xattrs, _ = acl.mapped(found.xattrs, user, group)
+    uid, gid = user(was.uid), group(was.gid)
+    xattrs, _ = acl.mapped(was.xattrs, user, group)
     wanted = replace(
-        found, uid=uid, gid=gid, owner=after.user_name(uid), group=after.group_name(gid), xattrs=xattrs
+        was, uid=uid, gid=gid, owner=after.user_name(uid), group=after.group_name(gid), xattrs=xattrs
     )
-    pairs = (("owner", found.uid, uid), ("group", found.gid, gid))
+    pairs = (("owner", was.uid, uid), ("group", was.gid, gid))
     words = [f"{kind} {old} -> {new}" for kind, old, new in pairs if old != new]
-    words += ["ACL"] if xattrs != found.xattrs else []
+    words += ["ACL"] if xattrs != was.xattrs else []
     reason = f"{', '.join(words)}: its account's number here"
-    return Step(found.path, Action.METADATA, wanted, found, uid, gid, found.mode, reason, xattrs)
+    return Step(found.path, Action.METADATA, wanted, found, uid, gid, was.mode, reason, xattrs)
 
 
 def _lost(found: os.stat_result, moved: Moves, before: Accounts) -> str:

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 
-from pacha.actions import account_files, accounts, moved, survey
-from pacha.errors import Concern
+from pacha.actions import account_files, accounts, moved, moving, survey
+from pacha.actions.moved import Moves
+from pacha.errors import Concern, UsageError
 from pacha.files.exclude import Rules
 from pacha.files.metadata import Entry
 from pacha.files.owners import Accounts
@@ -55,13 +56,19 @@ class Preview:
     moved: int = 0
     movers: tuple[str, ...] = ()
     overrides: Mapping[bytes, bytes] = field(default_factory=dict)
+    moves: Moves = field(default_factory=Moves)
 
 
-def preview(snapshot: Snapshot, account_texts: Mapping[bytes, bytes], choices: Choices) -> Preview:
+def preview(
+    snapshot: Snapshot,
+    account_texts: Mapping[bytes, bytes],
+    choices: Choices,
+    begun: moving.Begun = moving.Begun(),  # noqa: B008
+) -> Preview:
     """The plan that makes the disk say ``snapshot``. Reads the disk, changes nothing.
 
-    ``account_texts`` holds the content of /etc/passwd and /etc/group where the snapshot has them. Raises
-    UsageError for a wrong owner map.
+    ``account_texts`` holds the content of /etc/passwd and /etc/group where the snapshot has them; ``begun`` is
+    what a killed rebuild left half re-owned. Raises UsageError for a wrong owner map.
     """
     target = choices.target
     machine = Accounts.of_machine()
@@ -84,13 +91,15 @@ def preview(snapshot: Snapshot, account_texts: Mapping[bytes, bytes], choices: C
         delete=choices.delete, me=Identity.of_process(),
     )  # fmt: skip
     moves = _moves(machine, here, choices, texts)
-    reowning = _reowning(moves, machine, here, choices, _handled(plan))
+    reowning = _reowning(moves, machine, here, choices, _handled(plan), begun)
+    moves = begun.moved or moves
     commands = accounts.commands(plan.missing_users, plan.missing_groups, snapshot.accounts, here)
     overrides = {path: text for path, text in texts.items() if text != account_texts[path]}
     movers = moved.in_words(moves, machine, here, reowning.steps)
     return Preview(
-        _joined(plan, concerns, reowning), wanted, tuple(commands), names_by, len(reowning.steps), movers, overrides
-    )
+        _joined(plan, concerns, reowning), wanted, tuple(commands), names_by, len(reowning.steps), movers, overrides,
+        moves if reowning.steps else moved.Moves(),
+    )  # fmt: skip
 
 
 def _kept(keep: Rules, path: bytes) -> bool:
@@ -142,11 +151,24 @@ def _handled(plan: Plan) -> frozenset[bytes]:
 
 
 def _reowning(
-    moves: moved.Moves, machine: Accounts, after: Accounts, choices: Choices, handled: frozenset[bytes]
+    moves: moved.Moves,
+    machine: Accounts,
+    after: Accounts,
+    choices: Choices,
+    handled: frozenset[bytes],
+    begun: moving.Begun,
 ) -> moved.Reowning:
+    if begun.moved and not choices.target and choices.accounts is not Renumbering.RENUMBER:
+        raise UsageError(
+            "A rebuild that was re-owning files was killed.",
+            "half of them belong to the numbers of before",
+            "Rebuild with --accounts renumber, or put back what was there: pacha undo",
+        )
+    carried = moving.steps(begun, handled, after) if not choices.target else ()
     if not moves:
-        return moved.Reowning()
-    found = moved.reowning(moves, machine, after, handled)
+        return moved.Reowning(carried)
+    found = moved.reowning(moves, machine, after, handled, [record.old for record in begun.found.values()])
+    found = replace(found, steps=(*carried, *found.steps))
     if choices.accounts is not Renumbering.LEAVE:
         return found
     left = tuple(Concern(step.path, f"{step.reason}; left as it is") for step in found.steps)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
 from pacha.actions import commit, compose, owed, reconcile
@@ -73,7 +73,8 @@ def _attempt(here: Here, take_over: bool, message: str) -> Pushed:
         with _reaching(errand) as reached:
             return _push(errand, database.read(here.state.database), reached)
     except PachaError as error:
-        errand.record(error)
+        with suppress(OSError):  # the disk is full, say: that is not what should be told
+            errand.record(error)
         raise
 
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from pacha.actions import owed, survey
+from pacha.actions import moving, owed, survey
 from pacha.actions.here import Here, check_host, connect
 from pacha.actions.preview import Choices, Preview, preview
 from pacha.actions.staging import Fetched, Staging
@@ -97,9 +97,11 @@ def _rebuild(here: Here, host: str, choices: Choices, reporter: Reporter, master
         reporter.on_fetched(fetched)
         at = staging.repository(DATABASE).note(fetched.tip).at
         texts = {path: staging.bytes_of(path) for path in (PASSWD, GROUP) if path in staging.places}
-        planned = preview(fetched.snapshot, texts, choices)
+        planned = preview(fetched.snapshot, texts, choices, moving.begun(here.state))
         reporter.on_plan(planned)
         _make_target(choices.target)
+        if not choices.target:
+            moving.remember(here.state, planned.moves)
         outcome = _carry_out(here, host, planned, _Source(staging, choices.target, planned.overrides), reporter)
         adopted = not choices.target and _may_adopt(here, host)
         if adopted:
@@ -161,7 +163,7 @@ def _adopt(here: Here, host: str, staging: Staging, fetched: Fetched, label: str
         own = hg.Repository.open(here.state.repository(name), create=True)
         with hg.peer(str(staging.folder / name), name) as peer:
             peer.pull(own, [node])
-    shutil.copyfile(staging.folder / "pacha.db", here.state.path / "adopted.db")
+    shutil.copyfile(staging.database, here.state.path / "adopted.db")
     os.chmod(here.state.path / "adopted.db", 0o600)
     os.replace(here.state.path / "adopted.db", here.state.database)
     _forget(here.state.cache)

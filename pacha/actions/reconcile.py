@@ -106,7 +106,8 @@ def _joined(errand: Errand, mine: tuple[Watched, ...], theirs: tuple[Watched, ..
     for one in mine:
         if any(one.path == other.path for other in theirs):
             continue
-        if not one.retired and any(one.holds(other.path) or other.holds(one.path) for other in joined if not other.retired):
+        live = [other for other in joined if not other.retired]
+        if not one.retired and any(one.holds(other.path) or other.holds(one.path) for other in live):
             errand.notices.append(f"{shown(one.path)} is no longer watched: it overlaps with what the master has.")
             continue
         name = one.repository

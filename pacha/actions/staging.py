@@ -54,7 +54,10 @@ class Fetched:
 
 @dataclass(slots=True)
 class Staging:
-    """A private folder for one rebuild; what is in it goes with it."""
+    """A private folder for one rebuild; what is in it goes with it.
+
+    The repositories lie there by their names; our own files begin with a dot, as no repository does.
+    """
 
     folder: Path
     here: Here
@@ -96,6 +99,11 @@ class Staging:
         self._check_complete(snapshot)
         return Fetched(snapshot, tip, changelog, self.files, self.size, time.monotonic() - began)
 
+    @property
+    def database(self) -> Path:
+        """pacha.db of the snapshot."""
+        return self.folder / ".pacha.db"
+
     def repository(self, name: str) -> hg.Repository:
         """The fetched repository ``name``."""
         return hg.Repository.open(str(self.folder / name))
@@ -135,11 +143,10 @@ class Staging:
             raise DamagedError(
                 f"The master's history of '{self.host}' is empty.", "its db has no revision", "Has it ever pushed?"
             )
-        path = self.folder / "pacha.db"
-        path.unlink(missing_ok=True)
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
+        self.database.unlink(missing_ok=True)
+        with open(os.open(self.database, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
             stream.write(repository.reader(tip)(FILE))
-        return database.read_foreign(str(path)), tip
+        return database.read_foreign(str(self.database)), tip
 
     def _fetch_content(self, watched: Watched, snapshot: Snapshot) -> None:
         try:
@@ -186,7 +193,7 @@ class Staging:
         """Check every file against its sha256 and append it to the spool."""
         if self.spool < 0:
             flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
-            self.spool = os.open(self.folder / "content", flags, 0o600)
+            self.spool = os.open(self.folder / ".content", flags, 0o600)
         end = os.lseek(self.spool, 0, os.SEEK_END)
         with hg.lean(), open(os.dup(self.spool), "ab", buffering=_CHUNK) as spool:
             for entry in entries:
@@ -229,7 +236,7 @@ class Staging:
         roomier = Path(tempfile.mkdtemp(prefix="pacha-", dir=self.here.state.path))
         self.here.state.remember(staging=str(roomier), staging_before=str(self.folder))
         shutil.move(self.folder / names.DATABASE, roomier)
-        shutil.move(self.folder / "pacha.db", roomier)
+        shutil.move(self.database, roomier)
         shutil.rmtree(self.folder)
         self.here.state.remember(staging_before=None)
         self.folder = roomier

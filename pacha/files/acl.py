@@ -43,7 +43,7 @@ def mapped(xattrs: Xattrs, user: Map, group: Map) -> tuple[Xattrs, tuple[str, ..
 
 
 def _map_one(value: bytes, user: Map, group: Map) -> tuple[bytes, list[str]]:
-    entries: list[tuple[int, int, int]] = []
+    entries: dict[tuple[int, int], int] = {}
     lost: list[str] = []
     for tag, permissions, number in _entries(value):
         find = {_USER: user, _GROUP: group}.get(tag)
@@ -51,9 +51,10 @@ def _map_one(value: bytes, user: Map, group: Map) -> tuple[bytes, list[str]]:
         if new is None:
             lost.append(f"{'user' if tag == _USER else 'group'} {number}")
         else:
-            entries.append((tag, permissions, new))
-    # The kernel wants the entries of a tag in ascending order of their ids (fs/posix_acl.c).
-    return _packed(sorted(entries, key=lambda entry: (entry[0], entry[2]))), lost
+            # Two accounts that become one: it gets what both had, and there is one entry for it (acl(5)).
+            entries[tag, new] = entries.get((tag, new), permissions) & permissions
+    # setfacl and the kernel write the entries of a tag in ascending order of their ids.
+    return _packed((tag, entries[tag, number], number) for tag, number in sorted(entries)), lost
 
 
 def _entries(value: bytes) -> list[tuple[int, int, int]]:

@@ -108,9 +108,7 @@ def test_a_churning_folder(here: Here) -> None:
 
 @pytest.mark.parametrize("size", [1000, content.WHOLE_LIMIT + 5000], ids=["whole", "in parts"])
 @pytest.mark.parametrize("change", ["rewritten", "truncated", "link", "removed", "grown", "unseen"])
-def test_changed_at_the_very_moment(
-    here: Here, monkeypatch: pytest.MonkeyPatch, change: str, size: int
-) -> None:
+def test_changed_at_the_very_moment(here: Here, monkeypatch: pytest.MonkeyPatch, change: str, size: int) -> None:
     """Between two reads of the same file, by hand."""
     path = data_of(here) / "file"
     path.write_bytes(b"a" * size)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -98,6 +100,43 @@ def test_files_elsewhere_follow_their_names(fresh: Machine) -> None:
     fresh.pacha("undo")
     assert whose(fresh) == before()
     assert b"cap_net_raw=ep" in run("getcap", fresh.at("/opt/capable"))
+    assert "www:x:61010" in fresh.at("/etc/passwd").read_text()
+
+
+#: pacha that kills itself before its so-many-th change of a name, an owner or a mode.
+KILLED = """
+import os, signal, sys
+from pacha import cli
+from pacha.restore import kernel
+left = int(sys.argv.pop(1))
+def counted(real):
+    def call(*arguments, **named):
+        global left
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(*arguments, **named)
+    return call
+for module, names in ((os, ("rename", "chown", "chmod", "link")), (kernel, ("exchange", "rename_new"))):
+    for name in names:
+        setattr(module, name, counted(getattr(module, name)))
+cli.main(sys.argv[1:])
+"""
+KILLS = [int(word) for word in os.environ.get("PACHA_KILLS", "10 16 22 28").split()]
+
+
+@pytest.mark.parametrize("number", KILLS)
+def test_killed_and_run_again(fresh: Machine, number: int) -> None:
+    """Half of the files have got their new numbers, which the other account had: that is not taken for its own."""
+    killed = fresh.run(sys.executable, "-c", KILLED, str(number), "rebuild", "bar", "--yes")
+    assert killed.code == -signal.SIGKILL, "it came to its end"
+    fresh.pacha("rebuild", "bar", "--yes", code=None)
+    assert whose(fresh) == expected()
+    assert b"cap_net_raw=ep" in run("getcap", fresh.at("/opt/capable"))
+    assert "www:x:61011" in fresh.at("/etc/passwd").read_text()
+    assert "www:x:61011" in fresh.at("/etc/group").read_text()
+    fresh.pacha("undo", code=None)
+    assert whose(fresh) == before()
     assert "www:x:61010" in fresh.at("/etc/passwd").read_text()
 
 

@@ -114,7 +114,9 @@ def test_the_commands_come_with_the_recorded_number_where_it_is_free(bar: Machin
     done = bar.pacha("rebuild", "bar", "--yes", code=3)
     lines = [line.strip() for line in done.lines if line.strip().startswith(("groupadd", "useradd"))]
     assert lines[0] == f"groupadd --gid {ANN} ann"
-    assert lines[1].startswith(f"useradd --uid {ANN} --gid ann --home-dir /home/ann --no-create-home --shell /bin/false")
+    assert lines[1].startswith(
+        f"useradd --uid {ANN} --gid ann --home-dir /home/ann --no-create-home --shell /bin/false"
+    )
 
 
 def test_a_push_after_it_does_not_make_the_loss_the_newest_snapshot(bar: Machine) -> None:
@@ -150,9 +152,7 @@ def test_a_number_without_a_name_that_somebody_has_now(bar: Machine) -> None:
     ],
     ids=["both", "each", "number"],
 )
-def test_an_owner_map(
-    bar: Machine, text: str, tool: tuple[int, int, str], group_tool: tuple[int, int, str]
-) -> None:
+def test_an_owner_map(bar: Machine, text: str, tool: tuple[int, int, str], group_tool: tuple[int, int, str]) -> None:
     bar.lose(DATA)
     bar.populate(Person("bob", BOB))
     bar.at("/map").write_text(text)
@@ -162,7 +162,9 @@ def test_an_owner_map(
     assert f"user:{tool[0]}:rw-" in acl_of(bar, "by acl") or tool[0] == BOB
 
 
-@pytest.mark.parametrize("text", ["ann\n", "x:ann:bob\n", "ann:nosuch\n", "u:ann:\n", "a:b:c:d\n", "g:ann:nosuch\n", None])
+@pytest.mark.parametrize(
+    "text", ["ann\n", "x:ann:bob\n", "ann:nosuch\n", "u:ann:\n", "a:b:c:d\n", "g:ann:nosuch\n", None]
+)
 def test_a_wrong_owner_map(bar: Machine, text: str | None) -> None:
     bar.lose(DATA)
     if text is not None:
@@ -215,7 +217,9 @@ def test_lacking_names_are_told_before_anything_is_written(tmp_path: Path) -> No
         data = tmp_path / "data"
         data.mkdir()
         os.chown(data, gone.uid, gone.gid)
-        (tmp_path / "conf").write_text(f"[DEFAULT]\npacha.host = local\npacha.hosts.path = {tmp_path}/m\npacha.hostname = bar\n")
+        (tmp_path / "conf").write_text(
+            f"[DEFAULT]\npacha.host = local\npacha.hosts.path = {tmp_path}/m\npacha.hostname = bar\n"
+        )
         here = Here(config.load(tmp_path / "conf"), StateFolder(tmp_path / "state"))
         watch(here, os.fsencode(data))
         push(here)

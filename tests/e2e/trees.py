@@ -22,9 +22,10 @@ NAMELESS = (54321, 54322)  #: users and groups that no account has
 ODD_NAMES = (
     b"new\nline", b"carriage\rreturn", b"escape\x1b]0;title\x07\x1b[31m", b"quote'\"`$(touch x);|&", b"-rf", b"--help",
     b"x" * 255, b"\xc3\xa9" * 127, b"not utf-8 \xff\xfe\x80", b".hg", b".HG", b"hg~1", b"HG8B6C~2", b".hgsub",
-    b".hgsubstate", b".hgtags", b".hgignore", b".pacha", b".pacha%", b".pacha%41", b".PACHA", b".h\xe2\x80\x8cg", b"con",
-    b"aux", b"nul.txt", b"com1", b"trailing dot.", b"trailing space ", b" ", b"~", b"a:b", b"back\\slash", b"%41",
-    b"\\n", b"glob*?[a]", b"caf\xc3\xa9", b"cafe\xcc\x81", b"\xe2\x80\xae right to left", b"\x7f", b"\x01", b"\xc2\x9b31m",
+    b".hgsubstate", b".hgtags", b".hgignore", b".pacha", b".pacha%", b".pacha%41", b".PACHA", b".h\xe2\x80\x8cg",
+    b"con", b"aux", b"nul.txt", b"com1", b"trailing dot.", b"trailing space ", b" ", b"~", b"a:b", b"back\\slash", b"%41",
+    b"\\n", b"glob*?[a]", b"caf\xc3\xa9", b"cafe\xcc\x81", b"\xe2\x80\xae right to left", b"\x7f", b"\x01",
+    b"\xc2\x9b31m",
 )  # fmt: skip
 MODES = (0o644, 0o600, 0o755, 0o4755, 0o2755, 0o6711, 0o1644, 0o000, 0o400, 0o004, 0o7777, 0o2644)
 FOLDER_MODES = (0o755, 0o700, 0o2770, 0o1777, 0o555, 0o000, 0o3775, 0o4711)
@@ -33,7 +34,19 @@ TIMES = (
     0, 1, -1, -86_400_000_000_001, 999_999_999, 2**31 * 10**9 - 1, 2**31 * 10**9, 4_102_444_800_123_456_789,
     10_413_792_000_000_000_007, 1_700_000_000_000_000_001,
 )  # fmt: skip
-TARGETS = (b"nowhere/at all", b"/etc/hostname", b"..", b".", b"loop", b"a\nb", b"\xff", b"-rf", b"//", b"a" * 1000, b"x/" * 1500)
+TARGETS = (
+    b"nowhere/at all",
+    b"/etc/hostname",
+    b"..",
+    b".",
+    b"loop",
+    b"a\nb",
+    b"\xff",
+    b"-rf",
+    b"//",
+    b"a" * 1000,
+    b"x/" * 1500,
+)
 CAPABILITIES = ("cap_net_raw+ep", "cap_net_bind_service+eip", "cap_chown,cap_fowner+p")
 #: letters of chattr(1) that every file system of the tests knows and that root can set and clear
 FLAGS = "dAiaS"
@@ -151,7 +164,11 @@ class Gardener:
             self.write(os.path.join(bed, name), name)
 
     def _repositories(self, bed: Path) -> None:
-        quiet = {"env": {"PATH": os.environ["PATH"], "HOME": str(bed), "HGRCPATH": ""}, "check": True, "capture_output": True}
+        quiet = {
+            "env": {"PATH": os.environ["PATH"], "HOME": str(bed), "HGRCPATH": ""},
+            "check": True,
+            "capture_output": True,
+        }
         subprocess.run(["hg", "init", bed / "a hg"], **quiet)  # type: ignore[call-overload]
         (bed / "a hg" / "file").write_bytes(b"%d" % self.seed)
         subprocess.run(["hg", "-R", bed / "a hg", "commit", "-Aqm", "x", "-u", "x"], **quiet)  # type: ignore[call-overload]
@@ -441,7 +458,9 @@ def unequal(reference: Path, actual: Path) -> list[str]:
 
 def _blocks(top: Path, *command: str) -> set[bytes]:
     with inside(os.fsencode(top)):
-        return {block for block in run(*command).split(b"\n\n") if not block.startswith((b"# file: .\n", b"# file: ./\n"))}
+        return {
+            block for block in run(*command).split(b"\n\n") if not block.startswith((b"# file: .\n", b"# file: ./\n"))
+        }
 
 
 def _attributes(top: Path) -> set[bytes]:

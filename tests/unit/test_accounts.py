@@ -1,0 +1,109 @@
+"""The accounts that are lacking as commands, owner maps, ACLs by name."""
+
+from __future__ import annotations
+
+import shlex
+import struct
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pacha.actions import accounts
+from pacha.errors import UsageError
+from pacha.files.metadata import Entry, Kind
+from pacha.files.owners import Account, Accounts
+
+HERE = Accounts.from_files(b"root:x:0:0::/:\nbob:x:1001:1001::/:\n", b"root:x:0:\nbob:x:1001:\nstaff:x:50:\n")
+ACL = b"system.posix_acl_access"
+
+
+def lines(*recorded: Account, users: tuple[bytes, ...] = (), groups: tuple[bytes, ...] = ()) -> list[str]:
+    return accounts.commands(users, groups, recorded, HERE)
+
+
+def user(name: bytes = b"ann", number: int = 1000, gid: int = 1000, groups: tuple[bytes, ...] = ()) -> Account:
+    return Account(name, False, number, gid, b"/home/ann", b"/bin/zsh", groups)
+
+
+class TestCommands:
+    def test_as_recorded_with_the_groups_first(self) -> None:
+        made = lines(
+            user(groups=(b"staff", b"video")), Account(b"ann", True, 1000), Account(b"video", True, 44),
+            users=(b"ann",), groups=(b"ann",),
+        )  # fmt: skip
+        assert made == [
+            "groupadd --gid 1000 ann",
+            "groupadd --system --gid 44 video",
+            "useradd --uid 1000 --gid ann --home-dir /home/ann --no-create-home --shell /bin/zsh "
+            "--groups staff,video ann",
+        ]
+
+    def test_a_number_that_is_taken_is_left_to_the_system(self) -> None:
+        made = lines(user(number=1001, gid=1001), Account(b"ann", True, 1001), users=(b"ann",))
+        assert made[0] == "groupadd ann" and "--uid" not in made[1] and "--gid ann" in made[1]
+
+    def test_a_number_that_only_stood_in_is_not_asked_for(self) -> None:
+        assert lines(Account(b"g", True, 2**31), groups=(b"g",)) == ["groupadd g"]
+
+    def test_of_what_was_not_recorded_the_name_is_all(self) -> None:
+        assert lines(users=(b"who",), groups=(b"what",)) == ["groupadd what", "useradd who"]
+
+    @given(st.binary(min_size=1).filter(lambda name: not {0, 10, 58} & set(name)))
+    def test_a_hostile_name_stays_one_harmless_word(self, name: bytes) -> None:
+        made = lines(user(name=name), users=(name,))
+        assert len(made) == 1 and made[0].isprintable()
+        assert len(shlex.split(made[0])) == len(shlex.split(lines(user(), users=(b"ann",))[0]))
+
+
+class TestMaps:
+    def read(self, tmp_path: Path, text: str) -> tuple[dict[bytes, bytes], dict[bytes, bytes]]:
+        (tmp_path / "map").write_text(text)
+        users, groups = accounts.read_map(tmp_path / "map")
+        return dict(users), dict(groups)
+
+    def test_lines(self, tmp_path: Path) -> None:
+        read = self.read(tmp_path, "# who\n\nann : bob\nu:x:0\ng:x:staff\n")
+        assert read == ({b"ann": b"bob", b"x": b"0"}, {b"ann": b"bob", b"x": b"staff"})
+
+    @pytest.mark.parametrize("text", ["ann", "ann:", ":bob", "q:ann:bob", "a:b:c:d", "u:ann:"])
+    def test_wrong_ones(self, tmp_path: Path, text: str) -> None:
+        with pytest.raises(UsageError, match="line 1"):
+            self.read(tmp_path, text)
+
+    def test_none(self, tmp_path: Path) -> None:
+        with pytest.raises(UsageError):
+            accounts.read_map(tmp_path / "no")
+
+    def test_old_names_stand_for_new_ones(self) -> None:
+        made = accounts.mapped(HERE, {b"ann": b"bob", b"num": b"4711"}, {b"ann": b"staff"})
+        assert (made.uid(b"ann"), made.uid(b"num"), made.gid(b"ann"), made.uid(b"bob")) == (1001, 4711, 50, 1001)
+
+    @pytest.mark.parametrize(("users", "groups"), [({b"a": b"no"}, {}), ({}, {b"a": b"no"}), ({b"a": b"staff"}, {})])
+    def test_a_new_name_must_be_one(self, users: dict[bytes, bytes], groups: dict[bytes, bytes]) -> None:
+        with pytest.raises(UsageError, match="owner map"):
+            accounts.mapped(HERE, users, groups)
+
+
+class TestAcls:
+    def entry(self, *numbers: int) -> Entry:
+        data = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", 2, 6, number) for number in numbers)
+        return Entry(b"/x", Kind.FILE, 0o644, 0, 0, b"root", b"root", 0, xattrs=((ACL, data),))
+
+    def mapped(self, *numbers: int) -> tuple[Entry, list[str]]:
+        recorded = (Account(b"bob", False, 1000), Account(b"gone", False, 2000))
+        made, concerns = accounts.with_acls({b"/x": self.entry(*numbers)}, recorded, HERE)
+        return made[b"/x"], [concern.reason for concern in concerns]
+
+    def test_by_name(self) -> None:
+        assert self.mapped(1000) == (self.entry(1001), [])
+
+    def test_a_number_without_a_name_stays_while_it_is_nobodys(self) -> None:
+        assert self.mapped(3000) == (self.entry(3000), [])
+        made, said = self.mapped(1001)
+        assert made == self.entry() and "user 1001" in said[0]
+
+    def test_a_name_that_is_lacking_is_named(self) -> None:
+        made, said = self.mapped(2000, 3000)
+        assert made == self.entry(3000) and "user 2000" in said[0]

@@ -1,0 +1,51 @@
+"""The command line's surroundings: closed or full streams, signals that are ignored, a disk that is full."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+MAIN = "import sys; from pacha.cli import main; main(sys.argv[1:])"
+
+
+def pacha(place: Path, *arguments: str, redirect: str = "", setup: str = "") -> subprocess.CompletedProcess[str]:
+    (place / "pacha.conf").write_text(f"[DEFAULT]\npacha.host = local\npacha.hosts.path = {place}/hosts\n")
+    environment = {**os.environ, "PACHA_STATE": str(place / "state"), "PACHA_CONFIG": str(place / "pacha.conf")}
+    command = f'{setup} exec "$@" {redirect}'
+    return subprocess.run(
+        ["sh", "-c", command, "sh", sys.executable, "-c", MAIN, *arguments],
+        env=environment, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("redirect", [">&-", "<&-", "<&- >&-", "<&- >&- 2>&-"])
+def test_closed_streams(tmp_path: Path, redirect: str) -> None:
+    done = pacha(tmp_path, "config-values", redirect=redirect)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_nobody_can_confirm_where_input_is_closed(tmp_path: Path) -> None:
+    done = pacha(tmp_path, "rebuild", "bar", redirect="<&-")
+    assert done.returncode == 1
+    assert "nobody to confirm" in done.stderr
+
+
+def test_output_that_is_full(tmp_path: Path) -> None:
+    done = pacha(tmp_path, "config-values", redirect=">/dev/full")
+    assert done.returncode == 1
+    assert "No space left on device" in done.stderr
+    assert "fault in Pacha" not in done.stderr and "Traceback" not in done.stderr
+
+
+def test_nohup_stays_in_force() -> None:
+    script = "import signal, pacha.cli as cli\ncli.run = lambda _: signal.raise_signal(signal.SIGHUP)\ncli.main([])"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN),
+    )  # fmt: skip
+    assert done.returncode == 0

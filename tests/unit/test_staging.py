@@ -1,0 +1,30 @@
+"""Staging: what a host may call its folders does not get in the way of what a rebuild calls its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from pacha import config
+from pacha.actions import push, rebuild, watch
+from pacha.actions.here import Here
+from pacha.store.state import StateFolder
+
+
+@pytest.mark.parametrize("name", ["content", "pacha.db", "db", "last-push"])
+def test_any_folder_name_comes_back(tmp_path: Path, name: str) -> None:
+    settings = config.parse(
+        f"[DEFAULT]\npacha.host = local\npacha.hosts.path = {tmp_path}/hosts\npacha.hostname = bar\n"
+    )
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "file").write_text("kept\n")
+    bar = Here(settings, StateFolder(tmp_path / "bar"))
+    watch.watch(bar, os.fsencode(tmp_path / name))
+    assert push.push(bar).failure is None
+    shutil.rmtree(tmp_path / name)
+    done = rebuild.rebuild(Here(settings, StateFolder(tmp_path / "fresh")), "bar")
+    assert done.adopted and not done.concerns
+    assert (tmp_path / name / "file").read_text() == "kept\n"
