@@ -16,9 +16,7 @@ from pacha.files.owners import Account, Accounts
 _FIRST_OF_PEOPLE = 1000  #: numbers below are system accounts' (Debian Policy 9.2.2)
 
 
-def commands(
-    users: Iterable[bytes], groups: Iterable[bytes], recorded: Sequence[Account], here: Accounts
-) -> list[str]:
+def commands(users: Iterable[bytes], groups: Iterable[bytes], recorded: Sequence[Account], here: Accounts) -> list[str]:
     """``groupadd`` and ``useradd`` lines that make the lacking ``users`` and ``groups`` as they were recorded.
 
     A number that is taken here is left to the system to choose.

@@ -129,9 +129,7 @@ def step(was: Entry, found: Entry, moved: Moves, after: Accounts) -> Step:
 
     uid, gid = user(was.uid), group(was.gid)
     xattrs, _ = acl.mapped(was.xattrs, user, group)
-    wanted = replace(
-        was, uid=uid, gid=gid, owner=after.user_name(uid), group=after.group_name(gid), xattrs=xattrs
-    )
+    wanted = replace(was, uid=uid, gid=gid, owner=after.user_name(uid), group=after.group_name(gid), xattrs=xattrs)
     pairs = (("owner", was.uid, uid), ("group", was.gid, gid))
     words = [f"{kind} {old} -> {new}" for kind, old, new in pairs if old != new]
     words += ["ACL"] if xattrs != was.xattrs else []

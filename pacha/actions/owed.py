@@ -69,9 +69,7 @@ def in_numbers_of(
         if machine.uid(account.name) is None
     ]
     carried += [
-        replace(account, number=gids[number])
-        for number, account in groups.items()
-        if machine.gid(account.name) is None
+        replace(account, number=gids[number]) for number, account in groups.items() if machine.gid(account.name) is None
     ]
     return made, tuple(carried) if kept else ()
 

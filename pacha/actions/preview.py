@@ -179,9 +179,7 @@ def _joined(plan: Plan, acls: Iterable[Concern], reowning: moved.Reowning) -> Pl
     """``plan`` with what the accounts bring: paths whose ACL is not whole stay owed."""
     lacking = {concern.path for concern in acls}
     again = {step.path for step in reowning.steps}
-    steps: list[Step] = [
-        replace(s, exact=False) if s.path in lacking else s for s in plan.steps if s.path not in again
-    ]
+    steps: list[Step] = [replace(s, exact=False) if s.path in lacking else s for s in plan.steps if s.path not in again]
     steps += reowning.steps
     concerns = (*plan.concerns, *acls, *reowning.concerns)
     return replace(plan, steps=tuple(sorted(steps, key=lambda step: step.path)), concerns=concerns)

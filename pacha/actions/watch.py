@@ -6,6 +6,7 @@ import os
 from dataclasses import replace
 
 from pacha.actions.here import Here
+from pacha.config import STANDALONE
 from pacha.errors import UsageError
 from pacha.files.names import is_pachas_own, repository_name, shown
 from pacha.store import database
@@ -73,14 +74,16 @@ def _check_kind(path: bytes, single: bool) -> None:
 
 
 def _check_own(here: Here, path: bytes) -> None:
-    state = os.path.realpath(os.fsencode(here.state.path))
-    inside, around = Watched(state, False, ""), Watched(path, False, "")
-    if inside.holds(path) or around.holds(state):
-        raise UsageError(
-            f"{shown(path)} holds or lies in Pacha's own state folder {shown(state)}.",
-            "each push would change what it keeps",
-            "Watch the directories beside it.",
-        )
+    own = {"Pacha's own state folder": os.path.realpath(os.fsencode(here.state.path))}
+    if STANDALONE in here.config.hosts:
+        own["the master's folder"] = os.path.realpath(here.config.hosts_path)
+    for what, folder in own.items():
+        if Watched(folder, False, "").holds(path) or Watched(path, False, "").holds(folder):
+            raise UsageError(
+                f"{shown(path)} holds or lies in {what} {shown(folder)}.",
+                "each push would change what it keeps",
+                "Watch the directories beside it.",
+            )
     if any(is_pachas_own(part) for part in path.split(b"/")):
         raise UsageError(f"{shown(path)} is a name that Pacha keeps for itself.")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -104,6 +105,15 @@ def test_a_churning_folder(here: Here) -> None:
     push(here)
     last = push(here)
     assert last.concerns == () and not last.committed, "it settles when they do"
+
+
+def test_a_file_that_was_written_just_now_is_read_when_the_clock_has_moved_on(tmp_path: Path) -> None:
+    """Before that another write could leave the same times, and a mixture would pass for one version."""
+    path = tmp_path / "file"
+    path.write_bytes(b"x")
+    with path.open("rb") as stream:
+        status, sure = content.settled(stream.fileno())
+        assert sure and time.time_ns() - status.st_ctime_ns >= 20_000_000
 
 
 @pytest.mark.parametrize("size", [1000, content.WHOLE_LIMIT + 5000], ids=["whole", "in parts"])

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.stage import Done, Host
-from tests.e2e.trees import Gardener, People, in_memory, unequal
+from tests.e2e.trees import Gardener, People, in_memory, run, unequal
 from tests.sshd import account
 
 pytestmark = pytest.mark.usefixtures("as_root")
@@ -119,3 +120,30 @@ def check(done: Done, gardener: Gardener, target: str) -> None:
     said = named(done)
     assert said.keys() == {target + os.fsdecode(path) for path in gardener.flagged}
     assert [reason for reason in said.values() if not reason.startswith(tuple(NAMED))] == []
+
+
+def test_a_file_system_that_cannot_hold_all_of_it(tmp_path: Path) -> None:
+    """An ext4 of small inodes has whole seconds only (ext4(5)): what that costs is named, and owed."""
+    image, there = tmp_path / "image", tmp_path / "small"
+    there.mkdir()
+    with image.open("wb") as stream:
+        stream.truncate(16 << 20)
+    run("mkfs.ext4", "-q", "-I", "128", image)
+    if subprocess.run(["mount", "-o", "loop", image, there], capture_output=True).returncode != 0:
+        pytest.skip("no loop devices here")
+    try:
+        host, data = alone(tmp_path), tmp_path / "data"
+        data.mkdir()
+        for name, time in (("whole", 10**18), ("fraction", 10**18 + 1)):
+            (data / name).write_text(name)
+            os.utime(data / name, ns=(0, time))
+        os.utime(data, ns=(0, 10**18))
+        host.watch(data)
+        host.push()
+        for _ in range(2):
+            said = named(host.rebuild("--target", there, code=3))
+            assert set(said.values()) == {"its time cannot be kept here"}
+            assert {path for path in said if path.startswith(f"{there}{data}")} == {f"{there}{data}/fraction"}
+        assert (there / str(data)[1:] / "fraction").read_text() == "fraction"
+    finally:
+        subprocess.run(["umount", there], check=True)

@@ -23,8 +23,8 @@ ODD_NAMES = (
     b"new\nline", b"carriage\rreturn", b"escape\x1b]0;title\x07\x1b[31m", b"quote'\"`$(touch x);|&", b"-rf", b"--help",
     b"x" * 255, b"\xc3\xa9" * 127, b"not utf-8 \xff\xfe\x80", b".hg", b".HG", b"hg~1", b"HG8B6C~2", b".hgsub",
     b".hgsubstate", b".hgtags", b".hgignore", b".pacha", b".pacha%", b".pacha%41", b".PACHA", b".h\xe2\x80\x8cg",
-    b"con", b"aux", b"nul.txt", b"com1", b"trailing dot.", b"trailing space ", b" ", b"~", b"a:b", b"back\\slash", b"%41",
-    b"\\n", b"glob*?[a]", b"caf\xc3\xa9", b"cafe\xcc\x81", b"\xe2\x80\xae right to left", b"\x7f", b"\x01",
+    b"con", b"aux", b"nul.txt", b"com1", b"trailing dot.", b"trailing space ", b" ", b"~", b"a:b", b"back\\slash",
+    b"%41", b"\\n", b"glob*?[a]", b"caf\xc3\xa9", b"cafe\xcc\x81", b"\xe2\x80\xae right to left", b"\x7f", b"\x01",
     b"\xc2\x9b31m",
 )  # fmt: skip
 MODES = (0o644, 0o600, 0o755, 0o4755, 0o2755, 0o6711, 0o1644, 0o000, 0o400, 0o004, 0o7777, 0o2644)

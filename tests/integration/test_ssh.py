@@ -101,6 +101,18 @@ class TestRun:
         result = connection.run(["sh", "-c", "cat; echo oops >&2; exit 3"], stdin=b"in")
         assert (result.status, result.stdout, result.stderr) == (3, b"in", b"oops\n")
 
+    def test_what_it_says_is_in_a_language_that_we_know(self, tmp_path: Path, bar: Account) -> None:
+        """As on a Debian master set to German: LANG is the server's, LC_* may be sent (AcceptEnv of Debian)."""
+        with Sshd(tmp_path / "sshd", extra=["SetEnv LANG=de_DE.UTF-8 LANGUAGE=de", "AcceptEnv LANG LC_*"]) as german:
+            german.authorize(bar.name)
+            endpoint = resolve(
+                german.address, user=bar.name, port=german.port, key=str(german.key),
+                known_hosts=str(german.known_hosts), ssh_config=None,
+            )  # fmt: skip
+            with Connection.open(endpoint) as connection:
+                assert connection.run(["printenv", "LC_ALL"]).stdout == b"C\n"
+                assert b"No such file" in connection.run(["sha256sum", "/nowhere"]).stderr
+
     def test_every_word_stays_one_word(self, connection: Connection) -> None:
         words = [b"a b", b"'", b'"', b"$(id)", b"`id`", b";", b"*", b"", b"-n", b"\\", b"\xff\xfe", b"a\nb"]
         result = connection.run(["printf", r"%s\0", *words])

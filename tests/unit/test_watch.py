@@ -53,6 +53,16 @@ def test_the_same_last_component_gets_another_repository(here: Here, tree: Path)
     assert watch(here, tree / "srv/food").repository == "food"
 
 
+@pytest.mark.parametrize("name", ["backup", "backup/bar", "."])
+def test_a_standalone_masters_folder_is_refused(tree: Path, name: str) -> None:
+    (tree / "backup/bar").mkdir(parents=True)
+    settings = parse(f"[DEFAULT]\npacha.host = local\npacha.hosts.path = {tree}/backup\n")
+    standalone = Here(settings, StateFolder(tree.parent / "state"))
+    with pytest.raises(UsageError, match="the master's folder"):
+        watch(standalone, f"{tree}/{name}")
+    assert watch(standalone, tree / "opt").repository == "opt"
+
+
 @pytest.mark.parametrize("name", ["opt/foo/deep", "opt", "opt/foo", "srv/../opt/foo/", "opt//foo/."])
 def test_overlaps_are_refused_naming_the_other(here: Here, tree: Path, name: str) -> None:
     watch(here, tree / "opt/foo")

@@ -134,6 +134,7 @@ class Connection:
         try:
             channel = self.transport.open_session(timeout=idle)
             with alarm(idle, partial(end, channel)):
+                channel.set_environment_variable("LC_ALL", "C")  # a request without an answer (RFC 4254, 6.4)
                 channel.exec_command(command)
         except Exception as error:  # as in greet
             if channel is not None:
