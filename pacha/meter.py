@@ -104,9 +104,10 @@ class Meter:
         """What a rebuild came to."""
         self.concerns(rebuilt.concerns)
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(rebuilt.at))
-        self.say(f"'{rebuilt.host}' is as it was on {when} (snapshot {rebuilt.tip[:12]}), in {rebuilt.seconds:.1f} s.")
-        if rebuilt.concerns:
-            self.say(f"{len(rebuilt.concerns)} things to look at are named above.")
+        but = f"but for {len(rebuilt.concerns)} things named above, " if rebuilt.concerns else ""
+        self.say(
+            f"'{rebuilt.host}' is as it was on {when} (snapshot {rebuilt.tip[:12]}), {but}in {rebuilt.seconds:.1f} s."
+        )
         if rebuilt.adopted:
             self.say(f"From now on this machine pushes as '{rebuilt.host}'.")
 

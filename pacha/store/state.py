@@ -89,9 +89,15 @@ class StateFolder:
                 raise ValueError("it holds something else")
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError) as error:
+        except OSError as error:
             raise PachaError(
-                f"{self.path / 'memory.json'} cannot be read.", str(error), "Move it aside and run this again."
+                f"{self.path / 'memory.json'} cannot be read.",
+                error.strerror or "",
+                "Set PACHA_STATE to a folder of your own, or become its owner.",
+            ) from None
+        except ValueError as error:
+            raise PachaError(
+                f"{self.path / 'memory.json'} is damaged.", str(error), "Move it aside and run this again."
             ) from None
         return loaded
 

@@ -136,7 +136,9 @@ class SshMaster:
                     raise NoRepository(f"The repository {shown(path)} is not on the master.") from None
                 if b"abandoned transaction" in result.stderr:
                     raise self._recover(path, error.message, host) from None
-                if result.status == 127 or b"abort:" in result.stderr:
+                if result.status == 127:
+                    raise self._failed("No repository can be reached.", result, host) from None
+                if b"abort:" in result.stderr:
                     raise self._failed(error.message, result, host) from None
                 raise
 
@@ -203,7 +205,7 @@ class SshMaster:
     def _failed(self, what: str, result: Result, host: str) -> PachaError:
         said = _said(result)
         if result.status == 127:
-            program = self._hg[0] if " hg" in what or "repository" in what.lower() else "a program"
+            program = self._hg[0] if " hg" in what or "repository" in what.lower() else "such program"
             hint = "Install Mercurial there, or name its command in pacha.hg.command."
             return UnreachableError(f"The master has no {program}.", said, hint)
         if "Permission denied" in said or "No such file" in said:

@@ -223,6 +223,16 @@ def test_no_mercurial_on_the_master(lost: Host, command: str) -> None:
     lost.rebuild("--target", lost.folder / "out")
 
 
+def test_mercurial_that_has_gone_from_the_master(bar: Host, stage: Stage) -> None:
+    tree = stage.folder / "srv" / "foo"
+    make_tree(tree)
+    bar.watch(tree)
+    bar.push()
+    (tree / "one").write_text("newer\n")
+    bar.configure(hg_command="/nowhere/hg")
+    said(bar.push(code=UNREACHABLE), "The master has no /nowhere/hg", "pacha.hg.command")
+
+
 # --- what the master has ---
 
 

@@ -203,3 +203,11 @@ def test_names_that_are_no_text_do_not_hinder(tmp_path: Path) -> None:
         state.remember(a=1)
         database.write(state.database, Snapshot({"host": "bar"}))
         assert database.read(state.database).host == "bar"
+
+
+def test_what_is_remembered_by_someone_else_is_not_to_be_moved_aside(tmp_path: Path) -> None:
+    (tmp_path / "memory.json").mkdir()  # as unreadable for root as another's file is for a plain user
+    with pytest.raises(PachaError) as caught:
+        StateFolder(tmp_path).memory()
+    assert caught.value.why == "Is a directory"
+    assert "PACHA_STATE" in caught.value.hint
