@@ -12,9 +12,7 @@ HERE = Path(__file__).resolve().parent
 
 def version() -> str:
     """Return the version that pacha/__init__.py states, without importing it."""
-    found = re.search(
-        r'^__version__ = "([^"]+)"$', (HERE / "pacha" / "__init__.py").read_text("utf-8"), re.MULTILINE
-    )
+    found = re.search(r'^__version__ = "([^"]+)"$', (HERE / "pacha" / "__init__.py").read_text("utf-8"), re.MULTILINE)
     if found is None:
         raise RuntimeError("pacha/__init__.py states no __version__")
     return found.group(1)
@@ -29,7 +27,7 @@ setup(
     license="GPL-2.0-or-later",
     python_requires=">=3.10",
     packages=find_packages(include=["pacha", "pacha.*"]),
-    entry_points={"console_scripts": ["pacha = pacha.cli:main"]},
+    entry_points={"console_scripts": ["pacha = pacha.__main__:main"]},
     install_requires=["click>=8.1", "paramiko>=5", "mercurial>=7.2,<8"],
     extras_require={
         "test": [

@@ -1,11 +1,8 @@
-"""The command line: parse, call one action, show, return. The one place that prints errors and exits."""
+"""The command line: each command parses, calls one action, shows, returns."""
 
 from __future__ import annotations
 
-import errno
 import os
-import resource
-import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -28,11 +25,6 @@ Exit codes: 0 done; 1 failed, nothing lost; 2 usage; 3 done, with something to
 look at, named on stderr; 10 configuration; 11 master not reachable, not known
 or not letting us in; 12 another run holds the lock; 13 what came from the
 master is damaged; 128+N ended by signal N."""
-_OPTIONS_WITH_VALUE = ("--config",)
-#: Not faults of Pacha's own: a full or read-only disk, no permission, too many open files, a failing disk.
-_OF_THE_SYSTEM = frozenset(
-    [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE, errno.EIO]
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +99,7 @@ class Command(click.Command):
     def __init__(self, *arguments: Any, **settings: Any) -> None:
         super().__init__(*arguments, **settings)
         for flags, callback in ((["-q", "--quiet"], _set_quiet), (["-v", "--verbose"], _set_verbose)):
-            self.params.append(
-                click.Option(flags, is_flag=True, expose_value=False, hidden=True, callback=callback)
-            )
+            self.params.append(click.Option(flags, is_flag=True, expose_value=False, hidden=True, callback=callback))
 
 
 class Group(click.Group):
@@ -248,9 +238,11 @@ def rebuild(
 
     here, meter = terminal.here(), terminal.meter
     place.check_host(host)
-    meter.say(place.whereabouts(here) + f"Host to rebuild: {host}")
-    if not yes:
-        _confirm()
+    about = place.whereabouts(here) + f"Host to rebuild: {host}"
+    if yes:
+        meter.say(about)
+    else:
+        _confirm(about)
     reporter = Reporter(on_file=meter.file, on_fetched=meter.fetched, on_plan=meter.plan, on_step=meter.step)
     where = os.fsencode(os.path.abspath(target)) if target else b""
     rebuilt = action(here, host, Choices(where, delete, owner_map, Renumbering(accounts)), reporter)
@@ -360,112 +352,10 @@ def demo(terminal: Terminal, ssh: bool) -> ExitCode:
     return ExitCode.DONE if play(ssh, terminal.meter.say) else ExitCode.FAILED
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """The console script: run a command, print what went wrong, exit with the code of the table."""
-    _open_closed_streams()
-    _allow_depth()
-    sys.unraisablehook = lambda _fault: None  # what fails while something else is cleaned up (a full disk)
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup(1) is to stay in force
-            signal.signal(number, _end)
-    sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
-
-
-def run(arguments: list[str]) -> int:
-    """Run a command; returns the exit code, having printed what went wrong."""
-    from pacha.meter import Meter
-
-    try:
-        result = cli.main(args=spelt_as_command(arguments), prog_name="pacha", standalone_mode=False)
-        sys.stdout.flush()
-        return int(result or 0)
-    except PachaError as error:
-        Meter().error(error)
-        return int(error.exit_code)
-    except click.ClickException as error:
-        error.show()
-        return int(ExitCode.USAGE)
-    except (click.exceptions.Exit, SystemExit) as ended:
-        return int(getattr(ended, "exit_code", None) or getattr(ended, "code", None) or 0)
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("\npacha: stopped by Ctrl-C.", err=True)
-        return int(ExitCode.SIGNAL + signal.SIGINT)
-    except BrokenPipeError:
-        _drop_output()
-        return int(ExitCode.SIGNAL + signal.SIGPIPE)
-    except OSError as refused:
-        if refused.errno not in _OF_THE_SYSTEM:
-            return _own_fault(refused)
-        _drop_output()
-        Meter().error(_refusal(refused))
-        return int(ExitCode.FAILED)
-    except Exception as fault:  # a fault of Pacha's own: said in one line, the rest goes where it can be found
-        return _own_fault(fault)
-
-
-def _open_closed_streams() -> None:
-    """/dev/null for each of the standard streams that is closed: no file that is opened later takes its number."""
-    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
-        if getattr(sys, name) is None:
-            opened = os.open(os.devnull, os.O_RDWR)
-            if opened != number:
-                os.dup2(opened, number)
-                os.close(opened)
-            setattr(sys, name, open(number, mode, encoding="utf-8"))  # noqa: SIM115
-
-
-def _drop_output() -> None:
-    """Let go of what standard output does not take: the interpreter flushes once more when it ends."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _refusal(error: OSError) -> PachaError:
-    why = (error.strerror or str(error)) + (f": {_shown(os.fsencode(error.filename))}" if error.filename else "")
-    return PachaError("The system does not let Pacha go on.", why, "Mend that and run this again.")
-
-
-def _allow_depth() -> None:
-    """As many open descriptors as the system lets us: one is held a level while a deep tree is walked."""
-    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-
-
-def spelt_as_command(arguments: list[str]) -> list[str]:
-    """``--rebuild bar`` and ``--rebuild=bar`` as ``rebuild bar``: the first argument that is no global option."""
-    words = list(arguments)
-    position = 0
-    while position < len(words) and words[position].startswith("-"):
-        name, equals, value = words[position].partition("=")
-        if name[2:] in cli.commands and name.startswith("--"):
-            words[position : position + 1] = [name[2:], value] if equals else [name[2:]]
-            break
-        position += 2 if name in _OPTIONS_WITH_VALUE and not equals else 1
-    return words
-
-
-def _own_fault(fault: Exception) -> int:
-    import tempfile
-    import traceback
-
-    with tempfile.NamedTemporaryFile("w", prefix="pacha-fault-", suffix=".txt", delete=False) as stream:
-        traceback.print_exception(fault, file=stream)
-    click.echo(f"pacha: a fault in Pacha itself: {type(fault).__name__}", err=True)
-    click.echo(f"       {_shown(os.fsencode(str(fault)[:300]))}", err=True)
-    click.echo(f"       Please report it with {stream.name}.", err=True)
-    return int(ExitCode.FAILED)
-
-
-def _confirm() -> None:
-    click.echo("Hit Enter to confirm or Ctrl-C to cancel")
+def _confirm(about: str) -> None:
+    click.echo(f"{about}\nHit Enter to confirm or Ctrl-C to cancel")
     if not sys.stdin.readline():
         raise PachaError("Nothing was done.", "there was nobody to confirm it", "Use --yes where nobody is asked.")
-
-
-def _end(number: int, _frame: object) -> None:
-    raise SystemExit(ExitCode.SIGNAL + number)
 
 
 def _shown(path: bytes) -> str:

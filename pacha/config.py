@@ -165,9 +165,7 @@ def load(path: Path) -> Config:
         raise ConfigFaults(path, [Fault("", f"byte {error.start + 1} is not UTF-8")]) from None
     except OSError as error:
         reason = error.strerror or "cannot be read"
-        raise ConfigError(
-            f"{shown(str(path))}: cannot be read", reason, "Check the path and its mode."
-        ) from None
+        raise ConfigError(f"{shown(str(path))}: cannot be read", reason, "Check the path and its mode.") from None
     return parse(text, path)
 
 
@@ -266,15 +264,11 @@ def _one_line(key: Key, value: str) -> str:
     """Return ``value``; raise ValueError for what was hardly meant (a swallowed line, a comment ...)."""
     for line in value.split("\n")[1:]:
         if re.match(r"pacha\.[^\s=:]*\s*[=:]", line, re.IGNORECASE):
-            raise ValueError(
-                f"the line '{shown(line)}' below it is indented, so it counts as part of the value"
-            )
+            raise ValueError(f"the line '{shown(line)}' below it is indented, so it counts as part of the value")
     if "\n" in value and not key.many:
         raise ValueError("goes over several lines")
     if not value.replace("\n", "").replace("\t", "").isprintable():
         raise ValueError(f"'{shown(value)}' holds a control character")
     if re.search(r"(^|\s)[#;]", value):
-        raise ValueError(
-            "holds '#' or ';': a comment needs a line of its own (in a pattern, write [#] or [;])"
-        )
+        raise ValueError("holds '#' or ';': a comment needs a line of its own (in a pattern, write [#] or [;])")
     return value

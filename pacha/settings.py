@@ -59,9 +59,7 @@ def _host(text: str) -> str:
             return str(ipaddress.ip_address(bare))
         except ValueError:
             pass
-    hint = (
-        "; the user goes into pacha.ssh.user, the port into pacha.ssh.port" if set("@:") & set(text) else ""
-    )
+    hint = "; the user goes into pacha.ssh.user, the port into pacha.ssh.port" if set("@:") & set(text) else ""
     raise ValueError(f"'{shown(text)}' is not a host name or an address{hint}")
 
 
@@ -100,9 +98,7 @@ def _hours(text: str) -> float:
 
 def _hostname(text: str) -> str | None:
     if text and not (HOST_NAME.fullmatch(text) and len(text) <= 255):
-        raise ValueError(
-            f"'{shown(text)}' is not a host name: letters, digits, '.', '_', '-'; a letter or digit first"
-        )
+        raise ValueError(f"'{shown(text)}' is not a host name: letters, digits, '.', '_', '-'; a letter or digit first")
     return text or None
 
 

@@ -367,9 +367,7 @@ class Relay:
         self._run(self._read, source, line, from_server)
         self._run(self._write, sink, line)
 
-    def _read(
-        self, source: socket.socket, line: queue.Queue[tuple[float, bytes]], from_server: bool
-    ) -> None:
+    def _read(self, source: socket.socket, line: queue.Queue[tuple[float, bytes]], from_server: bool) -> None:
         data = b"-"
         while data:
             try:

@@ -16,7 +16,6 @@ import pacha
 from pacha.actions.here import Here
 from pacha.errors import Concern, ExitCode, PachaError
 from pacha.files.names import DATABASE
-from pacha.restore import journal
 from pacha.store.snapshot import Snapshot
 from pacha.wire.master import Master, NoRepository, Probe
 
@@ -56,9 +55,7 @@ class Errand:
         if probe.changelog is not None and probe.changelog == left.get("changelog"):
             self.sent = dict(left.get("sent", {}))
         elif left:
-            self.notices.append(
-                f"{master.label} is not as the last push left it: what it lacks is sent again."
-            )
+            self.notices.append(f"{master.label} is not as the last push left it: what it lacks is sent again.")
 
     def note(self, text: str) -> hg.Note:
         """The note of a revision made now."""
@@ -102,11 +99,8 @@ class Errand:
         return sent
 
     def beat(self, tip: str, sent: bool, code: ExitCode) -> None:
-        """Leave the heartbeat; none while a rebuild is unfinished: this machine is not what it should be."""
+        """Leave the heartbeat."""
         master, probe = self._reached()
-        if journal.unfinished(os.fsencode(self.here.state.path)):
-            self.notices.append("A rebuild was not finished: run it again. Until then no heartbeat is left.")
-            return
         at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(probe.clock))
         line = json.dumps({"at": at, "tip": tip, "exit": int(code), "version": pacha.__version__})
         master.beat(self.host, line.encode("ascii") + b"\n", durable=sent)

@@ -6,13 +6,14 @@ names is already there. A push that is cut off changes nothing that a rebuild wo
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
-from pacha.actions import commit, compose, owed, reconcile
+from pacha.actions import commit, compose, owed, reconcile, watch
 from pacha.actions.errand import Errand
 from pacha.actions.here import Here, connect
 from pacha.errors import Concern, ExitCode, PachaError
@@ -20,6 +21,7 @@ from pacha.files import scan
 from pacha.files.metadata import Entry
 from pacha.files.names import DATABASE, shown
 from pacha.files.owners import Accounts
+from pacha.restore.journal import Root, unfinished
 from pacha.store import database
 from pacha.store.snapshot import Changes, Snapshot, Watched, compare
 from pacha.wire.master import Master, Probe, RolledBack
@@ -56,8 +58,12 @@ def push(
     began = time.monotonic()
     here.master()  # a missing one is said before anything is done
     with here.state.locked(wait_seconds):
-        if not database.read(here.state.database).live:
+        last = database.read(here.state.database)
+        if not last.live:
             raise PachaError("Nothing is watched yet.", hint="Name what matters first: pacha watch /etc")
+        for one in last.live:
+            watch.check_own(here, one.path)  # the configuration may have changed since it was watched
+        _check_rebuilt(here, last, accept)
         if accept:
             here.state.remember(owed=None)
         try:
@@ -76,6 +82,25 @@ def _attempt(here: Here, take_over: bool, message: str) -> Pushed:
         with suppress(OSError):  # the disk is full, say: that is not what should be told
             errand.record(error)
         raise
+
+
+def _check_rebuilt(here: Here, last: Snapshot, accept: bool) -> None:
+    """Refuse to make what a killed rebuild left behind the newest snapshot; ``accept`` says that it is meant."""
+    accepted = set(here.state.memory().get("accepted", []))
+    watched = {one.path for one in last.live}
+    killed = []
+    for each in unfinished(os.fsencode(here.state.path)):
+        if any(isinstance(record, Root) and record.path in watched for record in each.records):
+            killed.append(each.id)
+        each.close()
+    if accept:
+        here.state.remember(accepted=killed or None)
+    elif set(killed) - accepted:
+        raise PachaError(
+            "A rebuild of this machine was not finished.",
+            "what it did not put back would be recorded as gone",
+            "Run it again, or 'pacha undo' it; if the files are meant to be as they are: pacha push --accept",
+        )
 
 
 @contextmanager

@@ -186,4 +186,3 @@ def _remember_owed(here: Here, fetched: Fetched, outcome: Outcome) -> None:
     live = fetched.snapshot.live
     left = survey.look(live, {}, [], Accounts.of_machine())
     owed.remember(here.state, outcome.unrestored, left)
-

@@ -20,7 +20,7 @@ def watch(here: Here, path: bytes, *, single: bool = False) -> Watched:
     """
     found = _resolved(path)
     _check_kind(found, single)
-    _check_own(here, found)
+    check_own(here, found)
     with here.state.locked(wait_seconds=10):
         snapshot = database.read(here.state.database)
         made = _place(snapshot, found, single)
@@ -73,7 +73,8 @@ def _check_kind(path: bytes, single: bool) -> None:
         raise UsageError(f"{shown(path)} is not a directory.", hint=f"For a file: pacha watch-single {shown(path)}")
 
 
-def _check_own(here: Here, path: bytes) -> None:
+def check_own(here: Here, path: bytes) -> None:
+    """Refuse to keep Pacha's own folders, the master's among them where it is local. Raises UsageError."""
     own = {"Pacha's own state folder": os.path.realpath(os.fsencode(here.state.path))}
     if STANDALONE in here.config.hosts:
         own["the master's folder"] = os.path.realpath(here.config.hosts_path)

@@ -87,9 +87,7 @@ def kind_of(mode: int) -> Kind:
         raise ValueError(f"unknown file type in mode {mode:o}") from None
 
 
-def observe(
-    name: bytes, dir_fd: int, path: bytes, names: Accounts, *, with_content: bool = False
-) -> Entry:
+def observe(name: bytes, dir_fd: int, path: bytes, names: Accounts, *, with_content: bool = False) -> Entry:
     """All that can be said of ``name`` in the directory ``dir_fd``, as the Entry of ``path``.
 
     With ``with_content`` a regular file is read for its sha256. Raises FileNotFoundError when it is

@@ -86,9 +86,7 @@ class Matcher:
                 self.missing_groups[entry.group] = None
         root = self.me.uid == 0
         own_gid = 0 if root else self.me.gid
-        return Match(
-            self.me.uid if uid is None else uid, own_gid if gid is None else gid, " and ".join(lacking)
-        )
+        return Match(self.me.uid if uid is None else uid, own_gid if gid is None else gid, " and ".join(lacking))
 
     def _user(self, entry: Entry) -> int | None:
         if entry.owner is not None:

@@ -37,6 +37,4 @@ class Tally:
 
     def outcome(self, before: tuple[Concern, ...] = ()) -> Outcome:
         """Return all of it, ``before`` (the plan's own concerns) first."""
-        return Outcome(
-            dict(self.counts), (*before, *self.concerns), tuple(sorted(self.owed)), tuple(self.corrected)
-        )
+        return Outcome(dict(self.counts), (*before, *self.concerns), tuple(sorted(self.owed)), tuple(self.corrected))

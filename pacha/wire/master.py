@@ -154,11 +154,9 @@ class SshMaster:
         path = self._path(host, name, ".hg/store")
         with self._connection.stream(["scp", "-r", "-f", path]) as stream:
             try:
-                totals = scp.receive(
-                    stream, inbox, top=b"store", accept=is_store_file, limits=_LIMITS, on_file=on_file
-                )
-            except scp.Refused as refused:
-                raise NoHost(f"The master has no {shown(path)}.", refused.why or refused.message) from None
+                totals = scp.receive(stream, inbox, top=b"store", accept=is_store_file, limits=_LIMITS, on_file=on_file)
+            except scp.Refused:
+                raise NoHost(f"There is no {shown(path)} on the master.") from None
             except PachaError as error:
                 what, result = f"{shown(path)} cannot be copied.", stream.finish()
                 if result.status == 127:
@@ -317,7 +315,7 @@ def _clock(result: Result) -> float:
     except ValueError:
         raise UnreachableError(
             "The master does not answer as one.",
-            _said(result) or "its account gives no shell",
+            f"asked for the time, it said: {shown((result.stderr or result.stdout)[:100])}",
             "Log in by hand with ssh and run 'date' to see what it says.",
         ) from None
 

@@ -446,7 +446,7 @@ def test_an_owner_that_this_machine_does_not_have(lost: Host) -> None:
 @pytest.mark.parametrize("word", ["--version", "--help"])
 def test_what_a_word_loads(word: str) -> None:
     code = (
-        "import sys\nfrom pacha.cli import main\n"
+        "import sys\nfrom pacha.__main__ import main\n"
         f"try:\n    main([{word!r}])\nexcept SystemExit:\n    pass\n"
         "print(sorted({'paramiko', 'mercurial', 'sqlite3', 'cryptography'} & set(sys.modules)), file=sys.stderr)"
     )

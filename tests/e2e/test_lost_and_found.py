@@ -319,7 +319,7 @@ def test_a_killed_rebuild_is_finished_by_the_next(pushed: Host, foo: Path) -> No
     assert pushed.repository("last-push").read_bytes() != heartbeat
 
 
-def test_no_heartbeat_while_a_rebuild_is_unfinished(pushed: Host, foo: Path) -> None:
+def test_nothing_is_pushed_while_a_rebuild_is_unfinished(pushed: Host, foo: Path) -> None:
     """A journal that does not end with its last record is that of a run that was killed."""
     pushed.forget()
     pushed.rebuild()
@@ -327,14 +327,33 @@ def test_no_heartbeat_while_a_rebuild_is_unfinished(pushed: Host, foo: Path) -> 
     lines = journal.read_text().splitlines(keepends=True)
     journal.write_text("".join(lines[:-1]))
     heartbeat = pushed.repository("last-push").read_bytes()
-    time.sleep(1.1)
-    change(foo, "after")
-    done = pushed.push()
-    assert "not finished" in done.out + done.err
+    before = picture(foo)
+    (foo / "one").unlink()
+    done = pushed.push(code=1)
+    assert "not finished" in done.err and "--accept" in done.err
     assert pushed.repository("last-push").read_bytes() == heartbeat
     pushed.rebuild()
+    assert changed(before, picture(foo)) == []
     pushed.push()
     assert pushed.repository("last-push").read_bytes() != heartbeat
+
+
+def test_what_a_killed_rebuild_left_can_be_accepted(pushed: Host, foo: Path) -> None:
+    pushed.forget()
+    pushed.rebuild()
+    [journal] = (pushed.state / "rebuilds").glob("*/journal")
+    journal.write_text("".join(journal.read_text().splitlines(keepends=True)[:-1]))
+    change(foo, "after")
+    pushed.push(code=1)
+    pushed.push("--accept")
+    pushed.push()
+
+
+def test_a_killed_rehearsal_stops_no_push(pushed: Host, stage: Stage) -> None:
+    pushed.rebuild("--target", str(stage.folder / "rehearsal"))
+    [journal] = (pushed.state / "rebuilds").glob("*/journal")
+    journal.write_text("".join(journal.read_text().splitlines(keepends=True)[:-1]))
+    pushed.push()
 
 
 def test_what_could_not_be_restored_is_owed(bar: Host, tree: Path) -> None:

@@ -106,7 +106,7 @@ def test_files_elsewhere_follow_their_names(fresh: Machine) -> None:
 #: pacha that kills itself before its so-many-th change of a name, an owner or a mode.
 KILLED = """
 import os, signal, sys
-from pacha import cli
+import pacha.__main__ as command
 from pacha.restore import kernel
 left = int(sys.argv.pop(1))
 def counted(real):
@@ -120,7 +120,7 @@ def counted(real):
 for module, names in ((os, ("rename", "chown", "chmod", "link")), (kernel, ("exchange", "rename_new"))):
     for name in names:
         setattr(module, name, counted(getattr(module, name)))
-cli.main(sys.argv[1:])
+command.main(sys.argv[1:])
 """
 KILLS = [int(word) for word in os.environ.get("PACHA_KILLS", "20 26 31").split()]
 

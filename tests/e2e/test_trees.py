@@ -43,9 +43,7 @@ def in_the_account(host: Host, name: str) -> str:
 
 
 @pytest.mark.parametrize("source", ["/etc", "/usr/include"])
-def test_a_tree_of_this_machine(
-    bar: Host, tmp_path: Path, source: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_tree_of_this_machine(bar: Host, tmp_path: Path, source: str, capsys: pytest.CaptureFixture[str]) -> None:
     if not os.path.isdir(source):
         pytest.skip(f"this machine has no {source}")
     tree, out = clone(source, tmp_path / "copy" / os.path.basename(source)), tmp_path / "out"

@@ -279,9 +279,7 @@ class TestHostKeys:
         assert attempts(watched.text()) == []
 
     @pytest.mark.parametrize("name", ["{name}", "*", "[127.0.0.*]:*"])
-    def test_revoked_even_if_also_known(
-        self, server: Sshd, endpoint: Endpoint, tmp_path: Path, name: str
-    ) -> None:
+    def test_revoked_even_if_also_known(self, server: Sshd, endpoint: Endpoint, tmp_path: Path, name: str) -> None:
         plain = f"{server.name} {server.public()}"
         line = f"@revoked {name.format(name=server.name)} {server.public()}"
         watched = Watched(server)
@@ -289,16 +287,12 @@ class TestHostKeys:
         assert "revoked" in error.message and "line 2" in error.why
         assert attempts(watched.text()) == []
 
-    def test_another_s_revoked_key_changes_nothing(
-        self, server: Sshd, endpoint: Endpoint, tmp_path: Path
-    ) -> None:
+    def test_another_s_revoked_key_changes_nothing(self, server: Sshd, endpoint: Endpoint, tmp_path: Path) -> None:
         lines = f"@revoked elsewhere {server.public()}", f"{server.name} {server.public()}"
         Connection.open(self.known(endpoint, tmp_path, *lines)).close()
 
     @pytest.mark.parametrize("kind", ["ed25519", "rsa"])
-    def test_only_one_kind_of_key_is_known(
-        self, server: Sshd, endpoint: Endpoint, tmp_path: Path, kind: str
-    ) -> None:
+    def test_only_one_kind_of_key_is_known(self, server: Sshd, endpoint: Endpoint, tmp_path: Path, kind: str) -> None:
         Connection.open(self.known(endpoint, tmp_path, f"{server.name} {server.public(kind)}")).close()
 
     def test_lines_that_mean_nothing_here_are_passed_over(
@@ -323,16 +317,12 @@ class TestHostKeys:
         )
         Connection.open(self.known(endpoint, tmp_path, *lines)).close()
 
-    def test_a_cert_authority_s_key_is_not_a_host_s(
-        self, server: Sshd, endpoint: Endpoint, tmp_path: Path
-    ) -> None:
+    def test_a_cert_authority_s_key_is_not_a_host_s(self, server: Sshd, endpoint: Endpoint, tmp_path: Path) -> None:
         error = refused(self.known(endpoint, tmp_path, f"@cert-authority * {server.public()}"))
         assert "is not known" in error.message
 
     def test_hashed(self, server: Sshd, endpoint: Endpoint, tmp_path: Path) -> None:
-        Connection.open(
-            self.known(endpoint, tmp_path, f"{hashed(server.name)} {server.public()}")
-        ).close()
+        Connection.open(self.known(endpoint, tmp_path, f"{hashed(server.name)} {server.public()}")).close()
         error = refused(self.known(endpoint, tmp_path, f"{hashed('[127.0.0.1]:1')} {server.public()}"))
         assert "is not known" in error.message
 
@@ -356,9 +346,7 @@ class TestHostKeys:
             ("[127.0.0.2]:{port}", False),
         ],
     )
-    def test_patterns(
-        self, server: Sshd, endpoint: Endpoint, tmp_path: Path, names: str, accepted: bool
-    ) -> None:
+    def test_patterns(self, server: Sshd, endpoint: Endpoint, tmp_path: Path, names: str, accepted: bool) -> None:
         field = names.format(name=server.name, port=server.port)
         known = self.known(endpoint, tmp_path, f"{field} {server.public()}")
         if accepted:
@@ -470,9 +458,7 @@ class TestAgent:
         assert "agent" not in refused(dataclasses.replace(endpoint, key_files=(wrong,))).why
 
     @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # paramiko's own leak
-    def test_one_that_is_gone(
-        self, endpoint: Endpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_one_that_is_gone(self, endpoint: Endpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("SSH_AUTH_SOCK", str(tmp_path / "nobody"))
         Connection.open(endpoint).close()
 
@@ -725,9 +711,7 @@ class TestTheLine:
             subprocess.run(["chown", "-R", bar.name, str(store)], check=True)
         return store
 
-    def test_many_files_over_a_long_line(
-        self, server: Sshd, endpoint: Endpoint, store: Path, tmp_path: Path
-    ) -> None:
+    def test_many_files_over_a_long_line(self, server: Sshd, endpoint: Endpoint, store: Path, tmp_path: Path) -> None:
         with Relay((server.address, server.port), rtt=0.1) as relay:
             with Connection.open(through(endpoint, relay, server)) as connection:
                 before = relay.turns
@@ -741,9 +725,7 @@ class TestTheLine:
         with pytest.raises(Refused):
             fetch(connection, bar.home / "nothing", tmp_path / "inbox")
 
-    def test_a_stalled_line_ends_in_time(
-        self, server: Sshd, endpoint: Endpoint, store: Path, tmp_path: Path
-    ) -> None:
+    def test_a_stalled_line_ends_in_time(self, server: Sshd, endpoint: Endpoint, store: Path, tmp_path: Path) -> None:
         with Relay((server.address, server.port)) as relay:
             with Connection.open(through(endpoint, relay, server), stall=0.8) as connection:
                 relay.stall_after = relay.down + 500_000

@@ -408,9 +408,7 @@ def test_a_link_at_or_below_the_root_is_never_followed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("hostile", ["", "link", "directory", "target"])
-def test_links_above_the_root_are_followed_only_where_nobody_else_can_write(
-    tmp_path: Path, hostile: str
-) -> None:
+def test_links_above_the_root_are_followed_only_where_nobody_else_can_write(tmp_path: Path, hostile: str) -> None:
     state, real = tmp_path / "state", tmp_path / "real"
     root = tmp_path / "up" / "link" / "watched"
     (tmp_path / "up").mkdir()
@@ -436,9 +434,7 @@ def test_an_immutable_target_is_named_and_the_rest_done(story: Story) -> None:
     if subprocess.run(["chattr", "+i", root / "changed"]).returncode != 0:
         pytest.skip("this file system has no inode flags")
     try:
-        assert [s.action for s in plan_for(root, wanted).steps if s.path.endswith(b"/changed")] == [
-            Action.CANNOT
-        ]
+        assert [s.action for s in plan_for(root, wanted).steps if s.path.endswith(b"/changed")] == [Action.CANNOT]
         outcome = apply(plan, source, Journal.begin(os.fsencode(state)))
     finally:
         subprocess.run(["chattr", "-i", root / "changed"], check=True)
@@ -784,9 +780,7 @@ def _undo_all(state: Path, where: str) -> None:
 
 
 @pytest.mark.parametrize("error", ["ENOSPC", "EIO", "EROFS", "EPERM"])
-def test_an_error_anywhere_is_named_or_stops_before_any_change(
-    story: Story, tmp_path: Path, error: str
-) -> None:
+def test_an_error_anywhere_is_named_or_stops_before_any_change(story: Story, tmp_path: Path, error: str) -> None:
     root, wanted, _source, old, state = story
     every = [point for point in kill_points(story, tmp_path) if point[0] not in ("unlink", "ftruncate")]
     some = chosen(every) if ALL else chosen(every)[::4]
@@ -876,9 +870,7 @@ def test_eight_thousand_files_cost_little_beyond_writing(tmp_path: Path) -> None
     assert time.process_time() - start < 4  # about 0.7 s here, the file system's own work included
 
 
-def test_a_directory_swapped_while_it_is_written_leads_nowhere(
-    story: Story, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_directory_swapped_while_it_is_written_leads_nowhere(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between the writing and the renaming the user who owns the directory flips it with a link."""
     root, wanted, source, _, state = story
     victim = root.parent / "victim"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-MAIN = "import sys; from pacha.cli import main; main(sys.argv[1:])"
+MAIN = "import sys; from pacha.__main__ import main; main(sys.argv[1:])"
 
 
 def pacha(place: Path, *arguments: str, redirect: str = "", setup: str = "") -> subprocess.CompletedProcess[str]:
@@ -43,7 +43,8 @@ def test_output_that_is_full(tmp_path: Path) -> None:
 
 
 def test_nohup_stays_in_force() -> None:
-    script = "import signal, pacha.cli as cli\ncli.run = lambda _: signal.raise_signal(signal.SIGHUP)\ncli.main([])"
+    script = "import signal, pacha.__main__ as cli\n"
+    script += "cli.run = lambda _: signal.raise_signal(signal.SIGHUP)\ncli.main([])"
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True,
         preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN),

@@ -60,10 +60,7 @@ def described(text: str) -> dict[str, str]:
 
 
 def test_the_manual_describes_every_key_in_the_same_words() -> None:
-    wanted = {
-        key.name: key.doc.replace("'", "") + (f" Default: {key.default}." if key.default else "")
-        for key in KEYS
-    }
+    wanted = {key.name: key.doc.replace("'", "") + (f" Default: {key.default}." if key.default else "") for key in KEYS}
     assert described(MANUAL.read_text("utf-8")) == wanted
 
 

@@ -29,14 +29,10 @@ ROWS: tuple[frozenset[str], ...] = (
 
 #: Packages from outside that only the modules named may import; no others are allowed at all.
 OWNERS: dict[str, frozenset[str]] = {
-    "paramiko": frozenset(
-        f"wire.ssh.{name}" for name in ("endpoint", "greeting", "login", "connection", "stream")
-    ),
-    "mercurial": frozenset(
-        f"store.hg.{name}" for name in ("__init__", "engine", "repository", "conversation")
-    ),
+    "paramiko": frozenset(f"wire.ssh.{name}" for name in ("endpoint", "greeting", "login", "connection", "stream")),
+    "mercurial": frozenset(f"store.hg.{name}" for name in ("__init__", "engine", "repository", "conversation")),
     "sqlite3": frozenset({"store.database"}),
-    "click": frozenset({"cli", "meter"}),
+    "click": frozenset({"__main__", "cli", "meter"}),
 }
 KNOWN = frozenset().union(*ROWS)
 VAGUE_NAMES = {"utils", "util", "helpers", "helper", "common", "misc"}
@@ -49,9 +45,7 @@ FORBIDDEN_CALLS = {
     "tempfile.mktemp",
 }
 
-MODULES = {
-    ".".join(path.relative_to(PACKAGE).with_suffix("").parts): path for path in sorted(PACKAGE.rglob("*.py"))
-}
+MODULES = {".".join(path.relative_to(PACKAGE).with_suffix("").parts): path for path in sorted(PACKAGE.rglob("*.py"))}
 
 
 def part(module: str) -> str:

@@ -92,9 +92,7 @@ def test_parents_come_before_children_and_nothing_changes_an_existing_parent() -
         b"/srv/w/d-e",
         b"/srv/w/d/x",
     ]
-    there = build(
-        [TOP], {b"/srv": replace(srv, mode=0o777)}, ACCOUNTS, roots=[b"/srv/w"], parents=[srv], me=ROOT
-    )
+    there = build([TOP], {b"/srv": replace(srv, mode=0o777)}, ACCOUNTS, roots=[b"/srv/w"], parents=[srv], me=ROOT)
     assert [step.path for step in there.steps] == [b"/srv/w"]
 
 

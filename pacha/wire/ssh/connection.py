@@ -147,9 +147,9 @@ class Connection:
         """The error for a line that is gone; ``why`` unless it is known that it stalled."""
         if self.stalled:
             why = f"nothing was heard from it for {self._stall:g} seconds"
-        return UnreachableError(
-            f"the line to {self.endpoint.host} was lost", why, "run it again when the line is back"
-        )
+        elif (cause := self.transport.saved_exception) is not None:
+            why = f"{why} ({plain(str(cause)) or type(cause).__name__})"
+        return UnreachableError(f"the line to {self.endpoint.host} was lost", why, "run it again when the line is back")
 
     def _watch(self) -> None:
         """Ask a silent server whether it is there, and hang up if it is not: frees whoever waits."""

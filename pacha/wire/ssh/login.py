@@ -34,9 +34,7 @@ def log_in(transport: paramiko.Transport, endpoint: Endpoint) -> None:
     )
 
 
-def _try_keys(
-    transport: paramiko.Transport, endpoint: Endpoint, agent_keys: Sequence[paramiko.AgentKey]
-) -> list[str]:
+def _try_keys(transport: paramiko.Transport, endpoint: Endpoint, agent_keys: Sequence[paramiko.AgentKey]) -> list[str]:
     """Try each key until one is taken; what was tried before it, and how that went."""
     tried: list[str] = []
     for label, load in _keys(endpoint, agent_keys):
