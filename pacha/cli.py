@@ -273,8 +273,9 @@ def undo(terminal: Terminal, listing: bool) -> ExitCode:
 
 
 @cli.command()
+@click.option("--at", default="", metavar="ID", help="Compare with this snapshot instead of the last one.")
 @click.pass_obj
-def verify(terminal: Terminal) -> ExitCode:
+def verify(terminal: Terminal, at: str) -> ExitCode:
     """Compare this host's watched paths with the last snapshot: content and metadata.
 
     \b
@@ -282,13 +283,14 @@ def verify(terminal: Terminal) -> ExitCode:
     """
     from pacha.actions.verify import verify as action
 
-    verified = action(terminal.here())
+    verified = action(terminal.here(), at)
+    which = f"snapshot {at}" if at else "the last snapshot"
     for difference in verified.differences:
         click.echo(f"{_shown(difference.path)}: {difference.reason}")
     if verified.differences:
-        terminal.meter.say(f"{len(verified.differences)} of {verified.paths} paths differ from the last snapshot.")
+        terminal.meter.say(f"{len(verified.differences)} of {verified.paths} paths differ from {which}.")
         return ExitCode.CONCERNS
-    terminal.meter.say(f"All {verified.paths} paths are as in the last snapshot.")
+    terminal.meter.say(f"All {verified.paths} paths are as in {which}.")
     return ExitCode.DONE
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pacha.actions import compose
+from pacha.actions import compose, history
 from pacha.actions.here import Here
 from pacha.errors import Concern, PachaError
 from pacha.files import metadata, scan
@@ -21,13 +21,14 @@ class Verified:
     differences: tuple[Concern, ...]
 
 
-def verify(here: Here) -> Verified:
-    """Compare every watched path with the last snapshot, content and metadata. Changes nothing.
+def verify(here: Here, at: str = "") -> Verified:
+    """Compare every watched path with the last snapshot, or with ``at`` (an id), content and metadata.
 
-    Raises PachaError when there is no snapshot yet, LockedError while a push or a rebuild is at work.
+    Changes nothing. Raises PachaError when there is no snapshot yet, UsageError for an id that is none,
+    LockedError while a push or a rebuild is at work.
     """
     with here.state.locked(wait_seconds=10):
-        snapshot = database.read(here.state.database)
+        snapshot = history.at(here, at) if at else database.read(here.state.database)
     if not snapshot.entries:
         raise PachaError("There is no snapshot to compare with.", hint="Make one: pacha push")
     # Nothing is remembered of any path, so that every file is read.

@@ -319,13 +319,17 @@ def test_a_killed_rebuild_is_finished_by_the_next(pushed: Host, foo: Path) -> No
     assert pushed.repository("last-push").read_bytes() != heartbeat
 
 
+def unfinish(host: Host) -> None:
+    """Take the last record from the journal of its one rebuild, as if that had been killed."""
+    [journal] = (host.state / "rebuilds").glob("*/journal")
+    journal.write_text("".join(journal.read_text().splitlines(keepends=True)[:-1]))
+
+
 def test_nothing_is_pushed_while_a_rebuild_is_unfinished(pushed: Host, foo: Path) -> None:
     """A journal that does not end with its last record is that of a run that was killed."""
     pushed.forget()
     pushed.rebuild()
-    [journal] = (pushed.state / "rebuilds").glob("*/journal")
-    lines = journal.read_text().splitlines(keepends=True)
-    journal.write_text("".join(lines[:-1]))
+    unfinish(pushed)
     heartbeat = pushed.repository("last-push").read_bytes()
     before = picture(foo)
     (foo / "one").unlink()
@@ -341,8 +345,7 @@ def test_nothing_is_pushed_while_a_rebuild_is_unfinished(pushed: Host, foo: Path
 def test_what_a_killed_rebuild_left_can_be_accepted(pushed: Host, foo: Path) -> None:
     pushed.forget()
     pushed.rebuild()
-    [journal] = (pushed.state / "rebuilds").glob("*/journal")
-    journal.write_text("".join(journal.read_text().splitlines(keepends=True)[:-1]))
+    unfinish(pushed)
     change(foo, "after")
     pushed.push(code=1)
     pushed.push("--accept")
@@ -351,8 +354,7 @@ def test_what_a_killed_rebuild_left_can_be_accepted(pushed: Host, foo: Path) -> 
 
 def test_a_killed_rehearsal_stops_no_push(pushed: Host, stage: Stage) -> None:
     pushed.rebuild("--target", str(stage.folder / "rehearsal"))
-    [journal] = (pushed.state / "rebuilds").glob("*/journal")
-    journal.write_text("".join(journal.read_text().splitlines(keepends=True)[:-1]))
+    unfinish(pushed)
     pushed.push()
 
 

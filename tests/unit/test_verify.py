@@ -1,0 +1,64 @@
+"""Verifying a disk against a snapshot, the last one or an older one."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from pacha import config
+from pacha.actions import push, verify, watch
+from pacha.actions.here import Here
+from pacha.errors import PachaError, UsageError
+from pacha.store.state import StateFolder
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Here:
+    """A host with a standalone master that watches a folder with one file."""
+    (tmp_path / "foo").mkdir()
+    (tmp_path / "foo" / "one").write_text("one\n")
+    text = f"[DEFAULT]\npacha.host = local\npacha.hosts.path = {tmp_path}/hosts\npacha.hostname = bar\n"
+    made = Here(config.parse(text), StateFolder(tmp_path / "state"))
+    watch.watch(made, os.fsencode(tmp_path / "foo"))
+    return made
+
+
+def differences(here: Here, at: str = "") -> dict[str, str]:
+    return {os.path.basename(os.fsdecode(d.path)): d.reason for d in verify.verify(here, at).differences}
+
+
+def test_each_difference_is_named(here: Here, tmp_path: Path) -> None:
+    push.push(here)
+    assert differences(here) == {}
+    (tmp_path / "foo" / "one").chmod(0o600)
+    assert differences(here) == {"one": "mode 0644 -> 0600"}
+    before = (tmp_path / "foo" / "one").stat()
+    (tmp_path / "foo" / "one").write_text("two\n")
+    os.utime(tmp_path / "foo" / "one", ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert differences(here) == {"one": "content, mode 0644 -> 0600"}
+    (tmp_path / "foo" / "one").rename(tmp_path / "foo" / "other")
+    assert {name: what for name, what in differences(here).items() if name != "foo"} == {
+        "one": "is gone",
+        "other": "is new",
+    }
+
+
+def test_an_older_snapshot_is_found_by_how_its_id_begins(here: Here, tmp_path: Path) -> None:
+    first = push.push(here).tip
+    (tmp_path / "foo" / "one").write_text("longer\n")
+    push.push(here)
+    assert differences(here) == {}
+    assert "size 4 -> 7" in differences(here, first[:6])["one"]
+
+
+def test_what_is_no_snapshot_is_refused(here: Here) -> None:
+    with pytest.raises(PachaError, match="no history"):
+        verify.verify(here, "abcd")
+    with pytest.raises(PachaError, match="no snapshot to compare"):
+        verify.verify(here)
+    push.push(here)
+    for wrong in ("0000", "-oProxyCommand=x", "../x", "f"):
+        with pytest.raises(UsageError):
+            verify.verify(here, wrong)
