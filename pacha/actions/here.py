@@ -13,7 +13,8 @@ from pacha.config import STANDALONE, Config
 from pacha.errors import ConfigError, UsageError
 from pacha.files.names import HOST, shown
 from pacha.store.state import StateFolder
-from pacha.wire.master import LocalMaster, Master
+from pacha.wire.local import LocalMaster
+from pacha.wire.master import Master
 
 if TYPE_CHECKING:
     from pacha.wire.ssh import Endpoint

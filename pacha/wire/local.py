@@ -1,0 +1,101 @@
+"""A master that is a folder on this machine: no server, no network."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from pacha.errors import PachaError
+from pacha.files.names import shown
+from pacha.wire import scp
+from pacha.wire.master import CHANGELOG, HEARTBEAT, NoHost, NoRepository, Probe, is_store_file
+
+
+class LocalMaster:
+    """A folder on this machine: no server, no network. ``create`` makes a repository at a path."""
+
+    def __init__(self, hosts_path: bytes, create: Callable[[str], object]) -> None:
+        self._hosts_path = hosts_path
+        self._create = create
+
+    @property
+    def label(self) -> str:
+        """The folder."""
+        return shown(self._hosts_path)
+
+    def probe(self, host: str) -> Probe:
+        """Look at ``host``'s folder."""
+        try:
+            with open(self._path(host, CHANGELOG), "rb") as stream:
+                return Probe(time.time(), hashlib.sha256(stream.read()).hexdigest())
+        except FileNotFoundError:
+            return Probe(time.time(), None)
+
+    def make_host(self, host: str) -> None:
+        """Make the folder, 0700."""
+        try:
+            os.makedirs(self._path(host), mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise PachaError(
+                f"{shown(self._path(host))} cannot be made.", error.strerror or "", "Look at pacha.hosts.path."
+            ) from None
+
+    def create(self, host: str, name: str) -> None:
+        """Make a repository, in this process."""
+        self._create(os.fsdecode(self._path(host, name)))
+
+    @contextmanager
+    def serve(self, host: str, name: str) -> Iterator[str]:
+        """The path itself."""
+        path = self._path(host, name)
+        if not os.path.isdir(os.path.join(path, b".hg")):
+            raise NoRepository(f"There is no repository {shown(path)}.")
+        yield os.fsdecode(path)
+
+    def fetch(self, host: str, name: str, inbox: int, on_file: Callable[[scp.Received], None]) -> scp.Totals:
+        """Copy the store's files."""
+        top, began, count, size = self._path(host, name, ".hg/store"), time.monotonic(), 0, 0
+        if not os.path.isdir(top):
+            raise NoHost(f"The master has no {shown(top)}.")
+        for folder, folders, files in os.walk(top):
+            relative = folder[len(top) + 1 :]
+            folders[:] = [one for one in folders if is_store_file(os.path.join(relative, one), True)]
+            for one in folders:
+                os.mkdir(os.path.join(relative, one), 0o700, dir_fd=inbox)
+            for one in files:
+                path = os.path.join(relative, one)
+                if is_store_file(path, False):
+                    received = _copy(os.path.join(folder, one), path, inbox)
+                    count, size = count + 1, size + received.size
+                    on_file(received)
+        return scp.Totals(count, size, time.monotonic() - began)
+
+    def beat(self, host: str, line: bytes, *, durable: bool) -> None:
+        """Sync the file system, then write beside and rename."""
+        path = self._path(host, HEARTBEAT)
+        if durable:
+            subprocess.run(["sync", "-f", self._path(host)], check=True)
+        with open(os.open(path + b".new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as stream:
+            stream.write(line)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(path + b".new", path)
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+    def _path(self, host: str, *below: str) -> bytes:
+        return os.path.join(self._hosts_path, os.fsencode(host), *map(os.fsencode, below))
+
+
+def _copy(source: bytes, path: bytes, inbox: int) -> scp.Received:
+    began = time.monotonic()
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    with open(source, "rb") as whence, open(os.open(path, flags, 0o600, dir_fd=inbox), "wb") as where:
+        shutil.copyfileobj(whence, where, 1 << 20)
+        return scp.Received(path, where.tell(), time.monotonic() - began)
