@@ -160,7 +160,7 @@ class SshMaster:
                 if isinstance(error, scp.RemoteError) and "Permission denied" in error.why:
                     raise UnreachableError(what, error.why, self._add_host(host)) from None
                 raise
-            result = stream.finish()
+            result = stream.finish(end_input=False)
         if result.status:
             raise scp.RemoteError(f"{shown(path)} was not copied whole.", _said(result), "Run this again.")
         return totals

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -163,6 +164,17 @@ class TestRun:
 
 
 class TestStreams:
+    def test_many_short_commands_at_once_do_not_end_the_line(self, connection: Connection) -> None:
+        """Ending the input of a command that ends at that moment made OpenSSH hang up."""
+        interval = sys.getswitchinterval()
+        sys.setswitchinterval(1e-5)
+        try:
+            with ThreadPoolExecutor(6) as pool:
+                results = list(pool.map(lambda _: connection.run(["true"]).status, range(300)))
+        finally:
+            sys.setswitchinterval(interval)
+        assert results == [0] * 300
+
     def test_many_at_once_on_one_connection(self, connection: Connection) -> None:
         streams = [connection.stream(["cat"]) for _ in range(MAX_STREAMS)]
         for number, stream in enumerate(streams):

@@ -83,12 +83,13 @@ class Connection:
         self,
         argv: Sequence[bytes | str],
         *,
-        stdin: bytes = b"",
+        stdin: bytes | None = None,
         timeout: float = 120.0,
         limit: int = _OUTPUT_MAX,
     ) -> Result:
         """Run a command and wait for its end, at most ``timeout`` seconds.
 
+        ``stdin`` None: it reads no input, and none is ended (see ``Stream.close_write``).
         Output beyond ``limit`` bytes, no end in time and a lost line raise UnreachableError.
         """
         return self._run(_command(argv), stdin, timeout, limit)
@@ -97,12 +98,13 @@ class Connection:
         """Replace the content of the file ``path`` over there by ``data`` (``cat > PATH``); as ``run``."""
         return self._run(b"cat > " + _command([path]), data, timeout, _OUTPUT_MAX)
 
-    def _run(self, command: bytes, stdin: bytes, timeout: float, limit: int) -> Result:
+    def _run(self, command: bytes, stdin: bytes | None, timeout: float, limit: int) -> Result:
         # Its own time is over first, so that the error says which limit it was.
         with self._start(command, 2 * timeout) as stream, alarm(timeout, lambda: stream.expire(timeout)):
             try:
-                stream.write(stdin)
-                stream.close_write()
+                if stdin is not None:
+                    stream.write(stdin)
+                    stream.close_write()
             except BrokenPipeError:
                 pass  # it did not want all of its input: its exit status says whether that is bad
             output = stream.stdout.read(limit + 1)

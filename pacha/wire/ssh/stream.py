@@ -88,20 +88,28 @@ class Stream:
         return len(data)
 
     def close_write(self) -> None:
-        """End the command's input."""
+        """End the command's input, unless the command has ended itself.
+
+        Paramiko may send this after it has closed the channel in another thread, because the command had
+        ended at that moment; OpenSSH then hangs up ("ieof packet referred to nonexistent channel"). So it is
+        for commands that wait for the end of their input, and for no others.
+        """
+        if self._channel.eof_received:
+            return
         try:
             self._channel.shutdown_write()
         except (paramiko.SSHException, EOFError, OSError):
             pass  # gone already: reading tells
 
-    def finish(self) -> Result:
-        """End its input, pass over the rest of its output, and wait for the command's exit status.
+    def finish(self, *, end_input: bool = True) -> Result:
+        """End its input (unless it ends by itself), pass over the rest of its output, and wait for its exit status.
 
         ``stderr`` of the result holds at most the first 64 KiB. A command that still has more than
         1 MiB to say is stopped, with the status of one that was killed (-1). Raises UnreachableError
         when it does not end, or the line is lost.
         """
-        self.close_write()
+        if end_input:
+            self.close_write()
         with alarm(self._idle, lambda: self.expire(self._idle)):
             ended = self._pass_over(_PASSED_OVER)
             if ended:
