@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pacha.config import STANDALONE, Config
+from pacha.config import HOST_NAME, STANDALONE, Config
 from pacha.errors import ConfigError, UsageError
-from pacha.files.names import HOST, shown
+from pacha.files.names import shown
 from pacha.store.state import StateFolder
 from pacha.wire.local import LocalMaster
 from pacha.wire.master import Master
@@ -34,7 +34,7 @@ class Here:
         """
         adopted = self.state.memory().get("hostname")
         name = self.config.hostname or adopted or platform.node().partition(".")[0]
-        if not HOST.match(name):
+        if not HOST_NAME.fullmatch(name):
             raise ConfigError(
                 f"{name!r} cannot be the name of a host.",
                 "letters, digits, '.', '_' and '-' only",
@@ -49,7 +49,7 @@ class Here:
 
 def check_host(host: str) -> str:
     """``host`` if it can be one. Raises UsageError: it becomes part of a path on the master."""
-    if not HOST.match(host) or len(host) > 255:
+    if not HOST_NAME.fullmatch(host) or len(host) > 255:
         raise UsageError(
             f"'{shown(os.fsencode(host[:80]))}' cannot be the name of a host.", "letters, digits, '.', '_', '-' only"
         )

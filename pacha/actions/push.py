@@ -67,17 +67,17 @@ def push(
         if accept:
             here.state.remember(owed=None)
         try:
-            pushed = _attempt(here, take_over, message)
+            pushed = _attempt(here, last, take_over, message)
         except RolledBack:
-            pushed = _attempt(here, take_over, message)
+            pushed = _attempt(here, database.read(here.state.database), take_over, message)
     return replace(pushed, seconds=time.monotonic() - began)
 
 
-def _attempt(here: Here, take_over: bool, message: str) -> Pushed:
+def _attempt(here: Here, last: Snapshot, take_over: bool, message: str) -> Pushed:
     errand = Errand(here, here.hostname(), take_over, message, here.state.memory())
     try:
         with _reaching(errand) as reached:
-            return _push(errand, database.read(here.state.database), reached)
+            return _push(errand, last, reached)
     except PachaError as error:
         with suppress(OSError):  # the disk is full, say: that is not what should be told
             errand.record(error)

@@ -12,7 +12,6 @@ import re
 from collections.abc import Collection
 from urllib.parse import unquote_to_bytes
 
-HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
 DATABASE = "db"  #: the repository that holds pacha.db; never the name of a watched path's own
 _TAKEN_ON_THE_MASTER = frozenset([DATABASE, "last-push"])
 PARTS = b".pacha/parts/"

@@ -387,7 +387,8 @@ def test_what_could_not_be_restored_is_owed(bar: Host, tree: Path) -> None:
         assert "owed" not in bar.push().err
 
 
-def test_what_is_owed_can_be_given_up(bar: Host, tree: Path) -> None:
+def owe_one(bar: Host, tree: Path) -> None:
+    """Rebuild after a loss, when the account that ``tree / "one"`` belonged to is gone."""
     bar.watch(tree)
     with account(own("pacha_t_owed")) as owner:
         os.chown(tree / "one", owner.uid, owner.gid)
@@ -395,6 +396,10 @@ def test_what_is_owed_can_be_given_up(bar: Host, tree: Path) -> None:
     shutil.rmtree(tree)
     bar.forget()
     bar.rebuild(code=3)
+
+
+def test_what_is_owed_can_be_given_up(bar: Host, tree: Path) -> None:
+    owe_one(bar, tree)
     bar.push(code=3)
     bar.push("--accept")
     assert "owed" not in bar.push().err
@@ -402,13 +407,7 @@ def test_what_is_owed_can_be_given_up(bar: Host, tree: Path) -> None:
 
 
 def test_an_owed_path_that_was_changed_is_its_owners_again(bar: Host, tree: Path) -> None:
-    bar.watch(tree)
-    with account(own("pacha_t_owed")) as owner:
-        os.chown(tree / "one", owner.uid, owner.gid)
-        bar.push()
-    shutil.rmtree(tree)
-    bar.forget()
-    bar.rebuild(code=3)
+    owe_one(bar, tree)
     (tree / "one").write_text("written anew\n")
     (tree / "one").chmod(0o644)
     bar.push()
