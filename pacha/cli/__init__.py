@@ -1,0 +1,8 @@
+"""The command line: click, the terminal, exit codes. A command parses, calls one action, shows, returns."""
+
+from __future__ import annotations
+
+from pacha.cli import host, masters, rebuilding, setup
+from pacha.cli.group import cli
+
+__all__ = ["cli", "host", "masters", "rebuilding", "setup"]

@@ -1,0 +1,56 @@
+"""The group of all commands, and the options that stand before any of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import click
+
+import pacha
+from pacha.cli.terminal import Terminal
+
+_EXIT_CODES = """\b
+Exit codes: 0 done; 1 failed, nothing lost; 2 usage; 3 done, with something to
+look at, named on stderr; 10 configuration; 11 master not reachable, not known
+or not letting us in; 12 another run holds the lock; 13 what came from the
+master is damaged; 128+N ended by signal N."""
+
+
+def _set_quiet(context: click.Context, _parameter: click.Parameter, value: bool) -> None:
+    if value:
+        context.obj = replace(context.obj, quiet=True)
+
+
+def _set_verbose(context: click.Context, _parameter: click.Parameter, value: bool) -> None:
+    if value:
+        context.obj = replace(context.obj, verbose=True)
+
+
+class Command(click.Command):
+    """A command that also takes -q and -v after its name."""
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        for flags, callback in ((["-q", "--quiet"], _set_quiet), (["-v", "--verbose"], _set_verbose)):
+            self.params.append(click.Option(flags, is_flag=True, expose_value=False, hidden=True, callback=callback))
+
+
+class Group(click.Group):
+    """The group of all commands."""
+
+    command_class = Command
+
+
+@click.group(cls=Group, epilog=_EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--config", metavar="FILE", help="Use this configuration file.")
+@click.option("-q", "--quiet", is_flag=True, help="Print only what is wrong.")
+@click.option("-v", "--verbose", is_flag=True, help="Print more.")
+@click.version_option(pacha.__version__, message="Pacha %(version)s")
+@click.pass_context
+def cli(context: click.Context, config: str | None, quiet: bool, verbose: bool) -> None:
+    """Keep the folders that matter under version on a master, and put them back when a machine is lost.
+
+    Every command may also be spelt as a flag, as in the manual: 'pacha --rebuild bar'.
+    """
+    context.obj = Terminal(config, quiet, verbose)

@@ -1,0 +1,89 @@
+"""What every command is given: what the global options say, this machine, where to print."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from pacha.errors import ConfigError, PachaError
+
+if TYPE_CHECKING:
+    from pacha.actions.here import Here
+    from pacha.config import Config
+    from pacha.meter import Meter
+    from pacha.store.state import StateFolder
+
+
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """What the global options say."""
+
+    config: str | None
+    quiet: bool
+    verbose: bool
+
+    @property
+    def meter(self) -> Meter:
+        """Where to print."""
+        from pacha.meter import Meter
+
+        return Meter(quiet=self.quiet, verbose=self.verbose)
+
+    def load(self) -> Config:
+        """The configuration. Raises ConfigError, and shows the boxed warning when there is none."""
+        from pacha import config
+
+        found = config.find(self.config, os.environ, self._recorded(), os.geteuid() == 0)
+        if found is None:
+            self._warn_of_none()
+            raise ConfigError("There is no configuration.", "none of the usual places has one", "See above.")
+        loaded = config.load(found)
+        for warning in loaded.warnings:
+            click.echo(f"pacha: {warning}", err=True)
+        return loaded
+
+    def here(self) -> Here:
+        """This machine: its configuration and its state folder."""
+        from pacha.actions.here import Here
+
+        return Here(self.load(), self._state())
+
+    def _state(self) -> StateFolder:
+        from pacha import config
+        from pacha.store.state import StateFolder
+
+        return StateFolder(config.state_folder(os.environ, os.geteuid() == 0))
+
+    def _recorded(self) -> str | None:
+        recorded = self._state().memory().get("config")
+        return recorded if isinstance(recorded, str) else None
+
+    def record_config(self, path: Path) -> None:
+        """Remember where the configuration is."""
+        self._state().remember(config=str(path))
+
+    def _warn_of_none(self) -> None:
+        from pacha import config, meter
+
+        base = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+        place = config.SYSTEM_FILE if os.geteuid() == 0 else base / "pacha" / "pacha.conf"
+        click.echo(meter.no_config(str(place)), err=True)
+
+
+def confirm(about: str) -> None:
+    """Show what is about to be done and wait for Enter. Raises PachaError at the end of input."""
+    click.echo(f"{about}\nHit Enter to confirm or Ctrl-C to cancel")
+    if not sys.stdin.readline():
+        raise PachaError("Nothing was done.", "there was nobody to confirm it", "Use --yes where nobody is asked.")
+
+
+def shown(path: bytes) -> str:
+    """``path`` as it can be printed."""
+    from pacha.files.names import shown
+
+    return shown(path)
