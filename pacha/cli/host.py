@@ -9,7 +9,7 @@ import click
 
 from pacha.cli.group import cli
 from pacha.cli.terminal import Terminal, shown
-from pacha.errors import ExitCode
+from pacha.errors import ExitCode, PachaError
 
 
 @cli.command()
@@ -90,4 +90,6 @@ def push(terminal: Terminal, accept: bool, take_over: bool, message: str, wait: 
     if not pushed.committed and not pushed.sent:
         meter.say(f"{pushed.host}: nothing changed in {pushed.paths} paths.")
     meter.say(f"{pushed.master} has it all ({pushed.seconds:.1f} s).")
-    return ExitCode.CONCERNS if pushed.concerns else ExitCode.DONE
+    for name, failure in pushed.failures:
+        meter.error(PachaError(f"{name} was not brought up to date.", f"{failure.message} {failure.why}", failure.hint))
+    return ExitCode.CONCERNS if pushed.concerns or pushed.failures else ExitCode.DONE

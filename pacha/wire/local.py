@@ -5,15 +5,16 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import stat
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from pacha.errors import PachaError
 from pacha.files.names import shown
 from pacha.wire import scp
-from pacha.wire.master import CHANGELOG, HEARTBEAT, NoHost, NoRepository, Probe, is_store_file
+from pacha.wire.master import CHANGELOG, CHANGELOG_OF_ANY, HEARTBEAT, NoHost, NoRepository, Probe, is_store_file
 
 
 class LocalMaster:
@@ -28,13 +29,10 @@ class LocalMaster:
         """The folder."""
         return shown(self._hosts_path)
 
-    def probe(self, host: str) -> Probe:
+    def probe(self, host: str, names: Sequence[str] = ()) -> Probe:
         """Look at ``host``'s folder."""
-        try:
-            with open(self._path(host, CHANGELOG), "rb") as stream:
-                return Probe(time.time(), hashlib.sha256(stream.read()).hexdigest())
-        except FileNotFoundError:
-            return Probe(time.time(), None)
+        contents = {name: _digest(self._path(host, name, CHANGELOG_OF_ANY)) for name in names}
+        return Probe(time.time(), _digest(self._path(host, CHANGELOG)), contents)
 
     def make_host(self, host: str) -> None:
         """Make the folder, 0700."""
@@ -93,9 +91,22 @@ class LocalMaster:
         return os.path.join(self._hosts_path, os.fsencode(host), *map(os.fsencode, below))
 
 
+def _digest(path: bytes) -> str | None:
+    try:
+        with open(path, "rb") as stream:
+            return hashlib.sha256(stream.read()).hexdigest()
+    except FileNotFoundError:
+        return None
+
+
 def _copy(source: bytes, path: bytes, inbox: int) -> scp.Received:
     began = time.monotonic()
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    with open(source, "rb") as whence, open(os.open(path, flags, 0o600, dir_fd=inbox), "wb") as where:
+    with (
+        open(os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as whence,
+        open(os.open(path, flags, 0o600, dir_fd=inbox), "wb") as where,
+    ):
+        if not stat.S_ISREG(os.fstat(whence.fileno()).st_mode):
+            raise scp.RemoteError(f"{shown(source)} is not a file.", "a special file stands in the repository")
         shutil.copyfileobj(whence, where, 1 << 20)
         return scp.Received(path, where.tell(), time.monotonic() - began)

@@ -7,20 +7,21 @@ Over SSH to a plain account nothing is used but ``hg init``, ``hg -R P serve --s
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from pacha.errors import PachaError, UnreachableError
-from pacha.files.names import shown
+from pacha.files.names import DATABASE, shown
 from pacha.wire import scp
 
 if TYPE_CHECKING:
     from pacha.wire.ssh import Connection, Result, Stream
 
-CHANGELOG = "db/.hg/store/00changelog.i"
+CHANGELOG_OF_ANY = ".hg/store/00changelog.i"
+CHANGELOG = f"db/{CHANGELOG_OF_ANY}"
 HEARTBEAT = "last-push"
 #: What of ``.hg/store`` is ever written to disk here; never locks, journals, undo files or caches.
 _STORE_FILES = (b"00changelog.", b"00manifest.")
@@ -46,11 +47,13 @@ class NoHost(PachaError):
 class Probe:
     """What a first look at the master says: its clock (seconds since the epoch) and how ``db`` stands.
 
-    ``changelog`` is the sha256 (hex) of ``db``'s changelog, None when the host has no ``db`` there.
+    ``changelog`` is the sha256 (hex) of ``db``'s changelog, None when the host has no ``db`` there; ``contents``
+    the same for each other repository that was asked about.
     """
 
     clock: float
     changelog: str | None
+    contents: Mapping[str, str | None] = field(default_factory=dict)
 
 
 class Master(Protocol):
@@ -60,8 +63,8 @@ class Master(Protocol):
     def label(self) -> str:
         """``user@host`` or the folder, for people and for remembering."""
 
-    def probe(self, host: str) -> Probe:
-        """Look at ``host``'s folder."""
+    def probe(self, host: str, names: Sequence[str] = ()) -> Probe:
+        """Look at ``host``'s folder: at ``db``, and at the repositories ``names``."""
 
     def make_host(self, host: str) -> None:
         """Make ``host``'s folder where it is missing."""
@@ -98,12 +101,14 @@ class SshMaster:
         """``user@host``."""
         return self._connection.endpoint.label
 
-    def probe(self, host: str) -> Probe:
-        """Look at ``host``'s folder: the clock and the changelog at once, each on a channel of its own."""
+    def probe(self, host: str, names: Sequence[str] = ()) -> Probe:
+        """Look at ``host``'s folder: the clock and the changelogs at once, each on a channel of its own."""
+        paths = [self._path(host, CHANGELOG), *(self._path(host, name, CHANGELOG_OF_ANY) for name in names)]
         with ThreadPoolExecutor(2) as pool:
             clock = pool.submit(self._connection.run, ["date", "-u", "+%s.%N"])
-            digest = pool.submit(self._connection.run, ["sha256sum", self._path(host, CHANGELOG)])
-            return Probe(_clock(clock.result()), self._digest(digest.result()))
+            digest = pool.submit(self._connection.run, ["sha256sum", *paths])
+            found = self._digests(digest.result())
+            return Probe(_clock(clock.result()), found.get(DATABASE), {name: found.get(name) for name in names})
 
     def make_host(self, host: str) -> None:
         """``mkdir -m 700`` where it is missing."""
@@ -189,12 +194,13 @@ class SshMaster:
         if result.status:
             raise self._failed(what, result, host)
 
-    def _digest(self, result: Result) -> str | None:
-        if result.status == 0:
-            return result.stdout.split()[0].lstrip(b"\\").decode("ascii", "replace")
-        if b"No such file" in result.stderr:
-            return None
-        raise self._failed("The host's folder on the master cannot be read.", result, "")
+    def _digests(self, result: Result) -> dict[str, str]:
+        """What sha256sum(1) says, by the repository's name: the fourth component from the end of each path."""
+        refused = [line for line in result.stderr.splitlines() if b"No such file" not in line]
+        if result.status and (refused or not result.stderr):
+            raise self._failed("The host's folder on the master cannot be read.", result, "")
+        lines = [line.lstrip(b"\\").decode("ascii", "replace") for line in result.stdout.splitlines()]
+        return {line.split("/")[-4]: line.partition(" ")[0] for line in lines if line.count("/") > 3}
 
     def _failed(self, what: str, result: Result, host: str) -> PachaError:
         said = _said(result)
