@@ -6,6 +6,7 @@ Otherwise the first push by cron after a partial rebuild would make the damage t
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import astuple, replace
 from itertools import count
@@ -13,6 +14,8 @@ from itertools import count
 from pacha.files import acl
 from pacha.files.metadata import Entry
 from pacha.files.owners import Account, Accounts
+from pacha.restore.journal import Root, unfinished
+from pacha.store.snapshot import Snapshot
 from pacha.store.state import StateFolder
 
 _ABSENT = "absent"
@@ -28,6 +31,16 @@ def remember(state: StateFolder, paths: Iterable[bytes], left: Mapping[bytes, En
 def paths(state: StateFolder) -> frozenset[bytes]:
     """The paths that are owed."""
     return frozenset(bytes.fromhex(path) for path in state.memory().get("owed", {}))
+
+
+def killed_rebuilds(state: StateFolder, last: Snapshot) -> list[str]:
+    """The ids of rebuilds of what is watched in ``last`` that were cut off and neither finished nor undone since."""
+    watched, killed = {one.path for one in last.live}, []
+    for each in unfinished(os.fsencode(state.path)):
+        if any(isinstance(record, Root) and record.path in watched for record in each.records):
+            killed.append(each.id)
+        each.close()
+    return killed
 
 
 def keep_recorded(

@@ -6,7 +6,6 @@ names is already there. A push that is cut off changes nothing that a rebuild wo
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -22,7 +21,6 @@ from pacha.files import scan
 from pacha.files.metadata import Entry
 from pacha.files.names import DATABASE, shown
 from pacha.files.owners import Accounts
-from pacha.restore.journal import Root, unfinished
 from pacha.store import database
 from pacha.store.snapshot import Changes, Snapshot, Watched, compare
 from pacha.wire.master import Master, Probe, RolledBack
@@ -110,12 +108,7 @@ def _attempt(here: Here, last: Snapshot, take_over: bool, message: str) -> Pushe
 def _check_rebuilt(here: Here, last: Snapshot, accept: bool) -> None:
     """Refuse to make what a killed rebuild left behind the newest snapshot; ``accept`` says that it is meant."""
     accepted = set(here.state.memory().get("accepted", []))
-    watched = {one.path for one in last.live}
-    killed = []
-    for each in unfinished(os.fsencode(here.state.path)):
-        if any(isinstance(record, Root) and record.path in watched for record in each.records):
-            killed.append(each.id)
-        each.close()
+    killed = owed.killed_rebuilds(here.state, last)
     if accept:
         here.state.remember(accepted=killed or None)
     elif set(killed) - accepted:

@@ -121,6 +121,12 @@ class Meter:
         for concern in concerns:
             click.echo(f"pacha: {shown(concern.path)}: {concern.reason}", err=True)
 
+    def failures(self, failures: Iterable[tuple[str, PachaError]]) -> None:
+        """The masters that a push did not bring up to date, and why."""
+        for name, failure in failures:
+            why = f"{failure.message} {failure.why}".strip()
+            self.error(PachaError(f"{name} was not brought up to date.", why, failure.hint))
+
     def error(self, error: PachaError) -> None:
         """What failed, why, and what to do next: a line each, on stderr."""
         click.echo(f"pacha: {error.message}", err=True)
