@@ -71,7 +71,13 @@ class _Source:
         return self.staging.content(replace(entry, path=recorded))
 
 
-def rebuild(here: Here, host: str, choices: Choices = Choices(), reporter: Reporter = Reporter()) -> Rebuilt:  # noqa: B008
+def rebuild(
+    here: Here,
+    host: str,
+    choices: Choices = Choices(),  # noqa: B008
+    reporter: Reporter = Reporter(),  # noqa: B008
+    wait_seconds: float = 0,
+) -> Rebuilt:
     """Put every watched path of ``host`` back, to where it was or below ``choices.target``.
 
     Raises UsageError, LockedError, UnreachableError, DamagedError (all before anything is touched) and
@@ -81,7 +87,7 @@ def rebuild(here: Here, host: str, choices: Choices = Choices(), reporter: Repor
     began = time.monotonic()
     target = os.path.realpath(choices.target) if choices.target else b""
     choices = replace(choices, target=target, keep=here.config.rebuild_keep)
-    with here.state.locked():
+    with here.state.locked(wait_seconds):
         master = connect(here, here.master())
         try:
             rebuilt = _rebuild(here, host, choices, reporter, master)
@@ -105,7 +111,7 @@ def _rebuild(here: Here, host: str, choices: Choices, reporter: Reporter, master
         outcome = _carry_out(here, host, planned, _Source(staging, choices.target, planned.overrides), reporter)
         adopted = not choices.target and _may_adopt(here, host)
         if adopted:
-            _adopt(here, host, staging, fetched, master.label)
+            _adopt(here, host, staging, fetched, here.master())
             _remember_owed(here, fetched, outcome)
         return Rebuilt(host, fetched.tip, at, fetched, planned.plan, outcome, adopted, 0.0)
     finally:
@@ -150,7 +156,7 @@ def _may_adopt(here: Here, host: str) -> bool:
     return not own.watched or own.host == host or (memory.get("hostname") == host and not own.host)
 
 
-def _adopt(here: Here, host: str, staging: Staging, fetched: Fetched, label: str) -> None:
+def _adopt(here: Here, host: str, staging: Staging, fetched: Fetched, name: str) -> None:
     """Make the fetched history this machine's own, so that the next push goes on as ``host``.
 
     The nodes are pulled into repositories of our own making; nothing is taken over as files.
@@ -167,7 +173,7 @@ def _adopt(here: Here, host: str, staging: Staging, fetched: Fetched, label: str
     os.chmod(here.state.path / "adopted.db", 0o600)
     os.replace(here.state.path / "adopted.db", here.state.database)
     _forget(here.state.cache)
-    masters = {label: {"changelog": fetched.changelog, "sent": sent}}
+    masters = {name: {"changelog": fetched.changelog, "sent": sent}}
     here.state.remember(tip=fetched.tip, pending=None, hostname=host, masters=masters)
 
 

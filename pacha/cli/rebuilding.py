@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from pacha.cli.group import cli
-from pacha.cli.terminal import Terminal, confirm, shown
+from pacha.cli.terminal import Terminal, ask_which, confirm, shown
 from pacha.errors import ExitCode
 
 
@@ -24,6 +24,8 @@ from pacha.errors import ExitCode
     help="When restored account files give names other numbers: re-own the files elsewhere that are theirs, "
     "keep this machine's numbers instead, or leave it.",
 )
+@click.option("--from", "name", default="", metavar="MASTER", help="Which of several masters to take it from.")
+@click.option("--wait", default=0.0, metavar="SECONDS", help="Wait for another run to end.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
 def rebuild(
@@ -33,6 +35,8 @@ def rebuild(
     delete: bool,
     owner_map: Path | None,
     accounts: str,
+    name: str,
+    wait: float,
     yes: bool,
 ) -> ExitCode:
     """Put back every file of HOST: content, owner, group and mode.
@@ -41,12 +45,14 @@ def rebuild(
     Example: pacha rebuild bar --target /srv/look
     """
     from pacha.actions import here as place
+    from pacha.actions.choose import choose
     from pacha.actions.preview import Choices, Renumbering
     from pacha.actions.rebuild import Reporter
     from pacha.actions.rebuild import rebuild as action
 
     here, meter = terminal.here(), terminal.meter
     place.check_host(host)
+    here = choose(here, host, name, None if yes else ask_which, lambda warning: meter.problems([warning]))
     about = place.whereabouts(here) + f"Host to rebuild: {host}"
     if yes:
         meter.say(about)
@@ -54,7 +60,7 @@ def rebuild(
         confirm(about)
     reporter = Reporter(on_file=meter.file, on_fetched=meter.fetched, on_plan=meter.plan, on_step=meter.step)
     where = os.fsencode(os.path.abspath(target)) if target else b""
-    rebuilt = action(here, host, Choices(where, delete, owner_map, Renumbering(accounts)), reporter)
+    rebuilt = action(here, host, Choices(where, delete, owner_map, Renumbering(accounts)), reporter, wait)
     meter.rebuilt(rebuilt)
     return ExitCode.CONCERNS if rebuilt.concerns else ExitCode.DONE
 

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pacha.errors import ConfigError, PachaError
+from pacha.errors import ConfigError, PachaError, UsageError
 
 if TYPE_CHECKING:
+    from pacha.actions.choose import Offer
     from pacha.actions.here import Here
     from pacha.config import Config
     from pacha.meter import Meter
@@ -80,6 +81,18 @@ def confirm(about: str) -> None:
     click.echo(f"{about}\nHit Enter to confirm or Ctrl-C to cancel")
     if not sys.stdin.readline():
         raise PachaError("Nothing was done.", "there was nobody to confirm it", "Use --yes where nobody is asked.")
+
+
+def ask_which(offers: list[Offer]) -> str:
+    """Let a person choose between masters that have different snapshots. Raises UsageError for no choice."""
+    click.echo("No master has all that the others have:")
+    for number, offer in enumerate(offers, 1):
+        click.echo(f"{number:>3}  {offer.name}: snapshot {offer.tip[:12]}")
+    click.echo("Which one? Its number, or Ctrl-C to cancel:")
+    said = sys.stdin.readline().strip()
+    if said not in {str(number) for number in range(1, len(offers) + 1)}:
+        raise UsageError("Nothing was done.", "no master was chosen", "Say which with --from MASTER.")
+    return offers[int(said) - 1].name
 
 
 def shown(path: bytes) -> str:

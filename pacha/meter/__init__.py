@@ -16,6 +16,7 @@ from pacha.store.snapshot import Changes
 from pacha.wire.scp import Received
 
 if TYPE_CHECKING:
+    from pacha.actions.notes import Checked
     from pacha.actions.preview import Preview
     from pacha.actions.rebuild import Rebuilt
     from pacha.actions.staging import Fetched
@@ -120,6 +121,20 @@ class Meter:
         """What a person should look at, on stderr."""
         for concern in concerns:
             click.echo(f"pacha: {shown(concern.path)}: {concern.reason}", err=True)
+
+    def checked(self, checked: Checked) -> None:
+        """What the check of a host on the master came to."""
+        from pacha.meter import fleet
+
+        if checked.code:
+            self.problems(fleet.checked(checked))
+        else:
+            self.say("\n".join(fleet.checked(checked)))
+
+    def problems(self, lines: Iterable[str]) -> None:
+        """What a person should look at, on stderr."""
+        for line in lines:
+            click.echo(f"pacha: {line}", err=True)
 
     def failures(self, failures: Iterable[tuple[str, PachaError]]) -> None:
         """The masters that a push did not bring up to date, and why."""
