@@ -196,9 +196,9 @@ def _examine(here: Here, host: str, rehearse: bool, scratch: Path) -> dict[str, 
     except NoHost as error:
         if heartbeat is None:
             return _result(ExitCode.CONCERNS, "it has never pushed")
-        return _result(ExitCode.DAMAGED, f"{error.message} {error.why}".strip())
+        return _result(ExitCode.DAMAGED, error.in_a_line)
     except PachaError as error:
-        return _result(error.exit_code, f"{error.message} {error.why}".strip())
+        return _result(error.exit_code, error.in_a_line)
     except OSError as error:
         return _result(ExitCode.FAILED, _unseen(error))
     sizes = [entry.size for entry in fetched.snapshot.entries.values() if entry.kind.value == "f"]

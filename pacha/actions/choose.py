@@ -63,7 +63,7 @@ def _offers(here: Here, host: str, masters: tuple[str, ...], warn: Callable[[str
                 stack.callback(reached[-1][1].close)
             except PachaError as error:
                 failures.append(error)
-                warn(f"{name} is not asked: {error.message} {error.why}".strip())
+                warn(f"{name} is not asked: {error.in_a_line}")
         if not reached:
             raise failures[0]
         tips = {name: tip for name, master in reached if (tip := _tip(master, host))}

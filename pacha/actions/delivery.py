@@ -107,7 +107,7 @@ class Delivery:
     def outcome(self, now: float) -> dict[str, Any]:
         """What to remember: of a failure the time and the text, else how the master was left."""
         if self.failure is not None:
-            return {**self.left, "tried": now, "failure": f"{self.failure.message} {self.failure.why}".strip()}
+            return {**self.left, "tried": now, "failure": self.failure.in_a_line}
         _, probe = self._reached()
         left = {"changelog": probe.changelog, "contents": dict(probe.contents), "sent": self.sent}
         return {**left, "tried": now, "succeeded": now}

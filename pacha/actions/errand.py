@@ -118,7 +118,7 @@ class Errand:
         failures = [delivery.failure for delivery in self.deliveries if delivery.failure]
         self.remember(
             masters={delivery.name: delivery.outcome(now) for delivery in self.deliveries},
-            failure=f"{failures[0].message} {failures[0].why}".strip() if failures else None,
+            failure=failures[0].in_a_line if failures else None,
             concerns=[[c.path.hex(), c.reason] for c in self.concerns[:_MOST_CONCERNS]] or None,
             **({} if failures else {"succeeded": now}),
         )

@@ -81,7 +81,7 @@ def push(
 
 
 def _told(error: Exception) -> str:
-    return f"{error.message} {error.why}".strip() if isinstance(error, PachaError) else str(error)
+    return error.in_a_line if isinstance(error, PachaError) else str(error)
 
 
 def _locked(here: Here, accept: bool, take_over: bool, message: str) -> Pushed:

@@ -75,7 +75,7 @@ def rebuild(
     here: Here,
     host: str,
     choices: Choices = Choices(),  # noqa: B008
-    reporter: Reporter = Reporter(),  # noqa: B008
+    reporter: Reporter = Reporter(),
     wait_seconds: float = 0,
 ) -> Rebuilt:
     """Put every watched path of ``host`` back, to where it was or below ``choices.target``.

@@ -39,6 +39,8 @@ def base(errand: Errand, last: Snapshot) -> Snapshot:
     tip, delivery = max(found, key=lambda one: _age(local, one[0], [tip for tip, _ in found]))
     fetched = _read(errand, local, tip)
     _pull_content(errand, fetched, delivery)
+    for one in errand.reached:
+        one.familiar = False  # what is made now need not stand on what any of them has
     errand.notices.append(f"Going on from the snapshot {tip[:12]}, which only {delivery.label} had.")
     return _adopt(errand, last, fetched, tip)
 

@@ -46,5 +46,5 @@ def _report(here: Here, failures: list[PachaError] | list[Exception], by_schedul
 
 def _line(failure: Exception) -> str:
     if isinstance(failure, PachaError):
-        return " ".join(filter(None, [failure.message, failure.why, failure.hint]))
+        return failure.in_a_line
     return f"{type(failure).__name__}: {failure!r}"[:300]

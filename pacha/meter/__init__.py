@@ -139,7 +139,7 @@ class Meter:
     def failures(self, failures: Iterable[tuple[str, PachaError]]) -> None:
         """The masters that a push did not bring up to date, and why."""
         for name, failure in failures:
-            why = f"{failure.message} {failure.why}".strip()
+            why = failure.in_a_line
             self.error(PachaError(f"{name} was not brought up to date.", why, failure.hint))
 
     def error(self, error: PachaError) -> None:
