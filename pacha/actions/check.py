@@ -6,6 +6,7 @@ root all of this is done by a process that has become the folder's owner first, 
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import resource
@@ -32,6 +33,8 @@ _MOST_FAULTS = 20
 _CPU_SECONDS = 4 * 3600
 _MEMORY = 8 << 30  #: bytes of address space; files go through in parts of a few MiB
 _HOOKS = b".hooks"
+#: What hinders the check; of anything else it is the host's folder that is to blame.
+_OURS = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 
 def check(config: Config, hosts: tuple[str, ...], rehearse: bool, on_checked: Callable[[Checked], None]) -> ExitCode:
@@ -40,7 +43,8 @@ def check(config: Config, hosts: tuple[str, ...], rehearse: bool, on_checked: Ca
     Returns 13 if one could not be rebuilt, 1 if one could not be looked at, 3 if there is something else to look
     at. Raises UsageError, PachaError.
     """
-    from pacha.store import hg  # noqa: F401  (once, before any child)
+    # All that a child will need, before it is one: whose account it runs under may not be able to read our modules.
+    from pacha.actions import rehearse as rehearsal  # noqa: F401
 
     known = fleet.names(config.hosts_path)
     for host in hosts:
@@ -92,7 +96,7 @@ def _here(config: Config, scratch: Path) -> Here:
 @contextmanager
 def _scratch(owner: os.stat_result) -> Iterator[Path]:
     """A folder of ``owner``'s, in one that is ours: nobody can put another in its place before it is removed."""
-    outer = Path(tempfile.mkdtemp(prefix="pacha-check-"))
+    outer = Path(tempfile.mkdtemp(prefix="pacha-check-", dir=_roomy(owner)))
     try:
         outer.chmod(0o711)
         (outer / "work").mkdir(mode=0o700)
@@ -101,6 +105,13 @@ def _scratch(owner: os.stat_result) -> Iterator[Path]:
         yield outer / "work"
     finally:
         shutil.rmtree(outer, onerror=_open_up)
+
+
+def _roomy(owner: os.stat_result) -> str:
+    """The folder for temporary files, if ``owner`` gets there, else /tmp."""
+    usual = Path(tempfile.gettempdir()).resolve()
+    open_to_all = all(folder.stat().st_mode & 0o001 for folder in (usual, *usual.parents))
+    return str(usual) if open_to_all or owner.st_uid == os.geteuid() else "/tmp"  # noqa: S108 (mkdtemp in it)
 
 
 def _open_up(remove: Callable[..., Any], path: str, _fault: object) -> None:
@@ -200,7 +211,8 @@ def _examine(here: Here, host: str, rehearse: bool, scratch: Path) -> dict[str, 
     except PachaError as error:
         return _result(error.exit_code, error.in_a_line)
     except OSError as error:
-        return _result(ExitCode.FAILED, _unseen(error))
+        ours = error.errno in _OURS
+        return _result(ExitCode.FAILED if ours else ExitCode.DAMAGED, _unseen(error))
     sizes = [entry.size for entry in fetched.snapshot.entries.values() if entry.kind.value == "f"]
     found = {"tip": fetched.tip, "made": made, "files": len(sizes), "size": sum(sizes), "rehearsed": rehearse}
     return {**_result(ExitCode.DAMAGED if faults else ExitCode.DONE, *faults), **found}

@@ -6,7 +6,6 @@ only where it makes sense; nothing in there is followed.
 
 from __future__ import annotations
 
-import calendar
 import json
 import math
 import os
@@ -14,6 +13,7 @@ import re
 import stat
 import time
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from enum import Enum
 from typing import Any
 
@@ -26,6 +26,7 @@ from pacha.wire.master import CHANGELOG, HEARTBEAT
 
 _MOST_BYTES = 4096
 _NODE = re.compile(r"[0-9a-f]{40}", re.ASCII)
+_MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z", re.ASCII)
 _DEFAULT_HOURS = 12.0
 _GRACE = 2 * 3600.0  #: seconds: the job runs every hour, and once more after a failure
 _AHEAD = 300.0  #: seconds that a heartbeat may lie ahead of the clock
@@ -164,7 +165,9 @@ def _heartbeat(said: dict[str, Any]) -> Heartbeat:
 
 
 def _time(text: str) -> float:
-    return float(calendar.timegm(time.strptime(text, "%Y-%m-%dT%H:%M:%SZ")))
+    if not _MOMENT.fullmatch(text):
+        raise ValueError("no time")
+    return datetime.fromisoformat(text[:-1]).replace(tzinfo=timezone.utc).timestamp()
 
 
 def _count(value: object) -> int:
