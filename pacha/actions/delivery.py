@@ -97,7 +97,7 @@ class Delivery:
         """Leave the heartbeat, what was ``sent`` made durable first; look at what is there now."""
         master, _ = self._reached()
         master.beat(self.host, line, durable=sent)
-        if sent or not self.left.get("contents"):
+        if sent or "contents" not in self.left:
             self.probe = master.probe(self.host, self.repositories())
 
     def repositories(self) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ names is already there. A push that is cut off changes nothing that a rebuild wo
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -81,7 +82,7 @@ def push(
 
 
 def _told(error: Exception) -> str:
-    return error.in_a_line if isinstance(error, PachaError) else str(error)
+    return error.in_a_line if isinstance(error, PachaError) else shown(os.fsencode(str(error)))
 
 
 def _locked(here: Here, accept: bool, take_over: bool, message: str) -> Pushed:
