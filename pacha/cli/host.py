@@ -130,7 +130,11 @@ def status(terminal: Terminal, as_json: bool) -> ExitCode:
 
 @cli.group(cls=Group)
 def schedule() -> None:
-    """Push by itself: install, remove or show the job that does so."""
+    """Push by itself: install, remove or show the job that does so.
+
+    \b
+    Example: pacha schedule install
+    """
 
 
 def _job_options(command: Callable[..., ExitCode]) -> Callable[..., ExitCode]:
