@@ -31,6 +31,7 @@ from pacha.wire.scp import Received
 _TRIES = 6
 _ALIKE = 3  #: so many times the same fault is none of a push that is at work
 _CHUNK = 1 << 20
+_HOLE = bytes(64 << 10)
 _SPARE = 64 << 20  #: bytes to leave free beside what is staged
 _NAME = re.compile(r"pacha-[a-z0-9_]{8}\Z")
 _T = TypeVar("_T")
@@ -67,6 +68,7 @@ class Staging:
     files: int = 0
     size: int = 0
     places: dict[bytes, tuple[int, int]] = field(default_factory=dict)  #: path: (offset, bytes) in the spool
+    holes: dict[bytes, int] = field(default_factory=dict)  #: path: bytes of it that will take no room
     spool: int = -1
 
     @classmethod
@@ -211,6 +213,8 @@ class Staging:
             sha.update(data)
             size += len(data)
             write(data)
+            if hole := data.count(_HOLE) * len(_HOLE):
+                self.holes[entry.path] = self.holes.get(entry.path, 0) + hole
         if sha.digest() != entry.sha256 or size != entry.size:
             raise DamagedError(
                 f"{names.shown(entry.path)} is not as it was pushed.",

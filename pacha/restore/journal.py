@@ -218,6 +218,14 @@ class Journal:
         os.close(self._fd)
 
 
+def identifiers(state: bytes) -> frozenset[str]:
+    """Return the IDs of all journals below the state folder ``state``, begun or not."""
+    try:
+        return frozenset(map(os.fsdecode, os.listdir(os.path.join(state, _FOLDER))))
+    except FileNotFoundError:
+        return frozenset()
+
+
 def history(state: bytes) -> list[Journal]:
     """Return the journals below the state folder ``state``, oldest first; the caller closes them.
 
