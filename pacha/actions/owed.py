@@ -6,7 +6,7 @@ Otherwise the first push by cron after a partial rebuild would make the damage t
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import astuple, replace
 from itertools import count
 
@@ -22,6 +22,15 @@ _FIRST_FREE = 2**31  #: no system gives out numbers from here on
 def remember(state: StateFolder, paths: Iterable[bytes], left: Mapping[bytes, Entry]) -> None:
     """Remember ``paths`` as owed, each as it was ``left`` on disk (absent from it: not there)."""
     owed = {path.hex(): _mark(left.get(path)) for path in paths}
+    state.remember(owed=owed or None)
+
+
+def settle(
+    state: StateFolder, tried: Collection[bytes], unrestored: Iterable[bytes], left: Mapping[bytes, Entry]
+) -> None:
+    """Of the paths ``tried`` only the ``unrestored`` are owed from now on, each as it was ``left``; others stay."""
+    before = {path: mark for path, mark in state.memory().get("owed", {}).items() if bytes.fromhex(path) not in tried}
+    owed = before | {path.hex(): _mark(left.get(path)) for path in unrestored}
     state.remember(owed=owed or None)
 
 

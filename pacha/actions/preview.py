@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pacha.actions import account_files, accounts, moved, moving, survey
 from pacha.actions.moved import Moves
+from pacha.actions.select import Asked
 from pacha.errors import Concern, UsageError
 from pacha.files.exclude import Rules
 from pacha.files.metadata import Entry
@@ -38,6 +39,8 @@ class Choices:
     owner_map: Path | None = None
     accounts: Renumbering = Renumbering.RENUMBER
     keep: tuple[str, ...] = ()  #: patterns of what is never overwritten
+    at: str = ""  #: which snapshot (WHEN); the newest
+    asked: Asked = field(default_factory=Asked)  #: which parts of it; all of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +67,13 @@ def preview(
     account_texts: Mapping[bytes, bytes],
     choices: Choices,
     begun: moving.Begun = moving.Begun(),  # noqa: B008
+    parts: tuple[bytes, ...] = (),
 ) -> Preview:
     """The plan that makes the disk say ``snapshot``. Reads the disk, changes nothing.
 
     ``account_texts`` holds the content of /etc/passwd and /etc/group where the snapshot has them; ``begun`` is
-    what a killed rebuild left half re-owned. Raises UsageError for a wrong owner map.
+    what a killed rebuild left half re-owned; ``snapshot`` has nothing but ``parts`` where there are some.
+    Raises UsageError for a wrong owner map.
     """
     target = choices.target
     machine = Accounts.of_machine()
@@ -82,7 +87,7 @@ def preview(
     wanted, concerns = accounts.with_acls(_moved(entries, target), snapshot.accounts, names)
     above, _ = accounts.with_acls(_moved(snapshot.parents, target), snapshot.accounts, names)
     places = [replace(one, path=survey.below(target, one.path)) for one in snapshot.live]
-    found = survey.look(places, wanted, survey.above(snapshot, target), here)
+    found = survey.look(places, wanted, survey.above(snapshot, target), here, _placed(parts, target))
     plan = planning.build(
         list(wanted.values()), found, names,
         roots=[place.path for place in places],
@@ -100,6 +105,10 @@ def preview(
         _joined(plan, concerns, reowning), wanted, tuple(commands), names_by, len(reowning.steps), movers, overrides,
         moves if reowning.steps else moved.Moves(),
     )  # fmt: skip
+
+
+def _placed(parts: tuple[bytes, ...], target: bytes) -> tuple[bytes, ...]:
+    return tuple(survey.below(target, path) for path in parts)
 
 
 def _kept(keep: Rules, path: bytes) -> bool:

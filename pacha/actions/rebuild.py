@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from pacha.actions import moving, owed, survey
+from pacha.actions import adoption, moving, owed, own, parting, survey
 from pacha.actions.here import Here, check_host, connect
 from pacha.actions.preview import Choices, Preview, preview
 from pacha.actions.staging import Fetched, Staging
@@ -21,7 +20,6 @@ from pacha.restore.apply import apply
 from pacha.restore.journal import Journal
 from pacha.restore.plan import Outcome, Plan, Step
 from pacha.restore.undo import prune
-from pacha.store import database, hg
 from pacha.wire.master import Master, NoHost
 from pacha.wire.scp import Received
 
@@ -82,7 +80,7 @@ def rebuild(here: Here, host: str, choices: Choices = Choices(), reporter: Repor
     target = os.path.realpath(choices.target) if choices.target else b""
     choices = replace(choices, target=target, keep=here.config.rebuild_keep)
     with here.state.locked():
-        master = connect(here, here.master())
+        master = own.master(here, host, choices) or connect(here, here.master())
         try:
             rebuilt = _rebuild(here, host, choices, reporter, master)
         finally:
@@ -93,28 +91,39 @@ def rebuild(here: Here, host: str, choices: Choices = Choices(), reporter: Repor
 def _rebuild(here: Here, host: str, choices: Choices, reporter: Reporter, master: Master) -> Rebuilt:
     staging = Staging.make(here, host, master, reporter.on_file)
     try:
-        fetched = _fetch(staging)
+        begun = parting.begun(here, choices)
+        fetched = _fetch(staging, choices)
         reporter.on_fetched(fetched)
         at = staging.repository(DATABASE).note(fetched.tip).at
         texts = {path: staging.bytes_of(path) for path in (PASSWD, GROUP) if path in staging.places}
-        planned = preview(fetched.snapshot, texts, choices, moving.begun(here.state))
+        planned = preview(fetched.snapshot, texts, choices, begun, fetched.parts)
+        planned = parting.told(planned, choices, fetched)
         reporter.on_plan(planned)
         _make_target(choices.target)
         if not choices.target:
             moving.remember(here.state, planned.moves)
-        outcome = _carry_out(here, host, planned, _Source(staging, choices.target, planned.overrides), reporter)
-        adopted = not choices.target and _may_adopt(here, host)
+        outcome = _carry_out(
+            here,
+            host,
+            planned,
+            parting.placed(choices, fetched),
+            _Source(staging, choices.target, planned.overrides),
+            reporter,
+        )
+        adopted = not choices.target and not parting.is_partial(choices) and adoption.may_adopt(here, host)
         if adopted:
-            _adopt(here, host, staging, fetched, master.label)
+            adoption.adopt(here, host, staging, fetched, master.label)
             _remember_owed(here, fetched, outcome)
+        elif not choices.target:
+            parting.settle_owed(here, host, fetched, planned.plan, outcome)
         return Rebuilt(host, fetched.tip, at, fetched, planned.plan, outcome, adopted, 0.0)
     finally:
         staging.remove()
 
 
-def _fetch(staging: Staging) -> Fetched:
+def _fetch(staging: Staging, choices: Choices) -> Fetched:
     try:
-        return staging.fetch()
+        return staging.fetch(choices.at, choices.asked, absent=choices.delete)
     except NoHost as error:
         raise PachaError(
             f"There is no host '{staging.host}' on {staging.master.label}.",
@@ -133,49 +142,16 @@ def _make_target(target: bytes) -> None:
             ) from None
 
 
-def _carry_out(here: Here, host: str, planned: Preview, source: _Source, reporter: Reporter) -> Outcome:
+def _carry_out(
+    here: Here, host: str, planned: Preview, parts: tuple[bytes, ...], source: _Source, reporter: Reporter
+) -> Outcome:
     state = os.fsencode(here.state.path)
-    journal = Journal.begin(state, host)
+    journal = Journal.begin(state, host, parts)
     try:
         return apply(planned.plan, source, journal, on_step=reporter.on_step)
     finally:
         journal.close()
         prune(state)
-
-
-def _may_adopt(here: Here, host: str) -> bool:
-    """Whether this machine has no history of its own, or already is ``host``."""
-    memory = here.state.memory()
-    own = database.read(here.state.database)
-    return not own.watched or own.host == host or (memory.get("hostname") == host and not own.host)
-
-
-def _adopt(here: Here, host: str, staging: Staging, fetched: Fetched, label: str) -> None:
-    """Make the fetched history this machine's own, so that the next push goes on as ``host``.
-
-    The nodes are pulled into repositories of our own making; nothing is taken over as files.
-    """
-    sent = {DATABASE: fetched.tip}
-    for watched in fetched.snapshot.watched:
-        if watched.node is not None and not watched.retired:
-            sent[watched.repository] = watched.node
-    for name, node in sent.items():
-        own = hg.Repository.open(here.state.repository(name), create=True)
-        with hg.peer(str(staging.folder / name), name) as peer:
-            peer.pull(own, [node])
-    shutil.copyfile(staging.database, here.state.path / "adopted.db")
-    os.chmod(here.state.path / "adopted.db", 0o600)
-    os.replace(here.state.path / "adopted.db", here.state.database)
-    _forget(here.state.cache)
-    masters = {label: {"changelog": fetched.changelog, "sent": sent}}
-    here.state.remember(tip=fetched.tip, pending=None, hostname=host, masters=masters)
-
-
-def _forget(path: str) -> None:
-    try:
-        os.unlink(path)
-    except FileNotFoundError:
-        pass
 
 
 def _remember_owed(here: Here, fetched: Fetched, outcome: Outcome) -> None:

@@ -14,6 +14,9 @@ from pacha.errors import ExitCode
 
 @cli.command()
 @click.argument("host")
+@click.option("--at", default="", metavar="WHEN", help="As it was then: a snapshot's id, a date, 'yesterday'.")
+@click.option("--path", "paths", multiple=True, type=click.Path(), help="Only this path, and what is below it.")
+@click.option("--directory", "directories", multiple=True, metavar="NAME", help="Only this watched directory.")
 @click.option("--target", type=click.Path(), metavar="DIR", help="Put everything below DIR instead.")
 @click.option("--delete", is_flag=True, help="Move what the snapshot does not have out of the way.")
 @click.option("--owner-map", type=click.Path(path_type=Path), metavar="FILE", help="Lines of old:new names.")
@@ -29,32 +32,40 @@ from pacha.errors import ExitCode
 def rebuild(
     terminal: Terminal,
     host: str,
+    at: str,
+    paths: tuple[str, ...],
+    directories: tuple[str, ...],
     target: str | None,
     delete: bool,
     owner_map: Path | None,
     accounts: str,
     yes: bool,
 ) -> ExitCode:
-    """Put back every file of HOST: content, owner, group and mode.
+    """Put back every file of HOST, or a part of them: content, owner, group and mode.
 
     \b
     Example: pacha rebuild bar --target /srv/look
+    Example: pacha rebuild bar --path /etc/nginx --at yesterday
     """
     from pacha.actions import here as place
+    from pacha.actions import own, select
     from pacha.actions.preview import Choices, Renumbering
     from pacha.actions.rebuild import Reporter
     from pacha.actions.rebuild import rebuild as action
 
     here, meter = terminal.here(), terminal.meter
     place.check_host(host)
-    about = place.whereabouts(here) + f"Host to rebuild: {host}"
+    asked = select.Asked(tuple(select.ways(os.fsencode(path)) for path in paths), directories)
+    where = os.fsencode(os.path.abspath(target)) if target else b""
+    choices = Choices(where, delete, owner_map, Renumbering(accounts), at=at, asked=asked)
+    from_own = own.master(here, host, choices) is not None
+    about = place.whereabouts(here, own=from_own) + f"Host to rebuild: {host}"
     if yes:
         meter.say(about)
     else:
         confirm(about)
     reporter = Reporter(on_file=meter.file, on_fetched=meter.fetched, on_plan=meter.plan, on_step=meter.step)
-    where = os.fsencode(os.path.abspath(target)) if target else b""
-    rebuilt = action(here, host, Choices(where, delete, owner_map, Renumbering(accounts)), reporter)
+    rebuilt = action(here, host, choices, reporter)
     meter.rebuilt(rebuilt)
     return ExitCode.CONCERNS if rebuilt.concerns else ExitCode.DONE
 

@@ -105,9 +105,8 @@ class Meter:
         self.concerns(rebuilt.concerns)
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(rebuilt.at))
         but = f"but for {len(rebuilt.concerns)} things named above, " if rebuilt.concerns else ""
-        self.say(
-            f"'{rebuilt.host}' is as it was on {when} (snapshot {rebuilt.tip[:12]}), {but}in {rebuilt.seconds:.1f} s."
-        )
+        what = f"'{rebuilt.host}'" if not rebuilt.fetched.parts else f"Of '{rebuilt.host}', what was asked for"
+        self.say(f"{what} is as it was on {when} (snapshot {rebuilt.tip[:12]}), {but}in {rebuilt.seconds:.1f} s.")
         if rebuilt.adopted:
             self.say(f"From now on this machine pushes as '{rebuilt.host}'.")
 
