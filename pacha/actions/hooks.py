@@ -106,7 +106,7 @@ def run(hooks: Sequence[Planned], environment: Mapping[str, str], on_ran: Callab
     return tuple(done)
 
 
-def environment(host: str, tip: str, target: bytes) -> dict[str, str]:
+def environment(host: str, tip: str, target: bytes, parts: Sequence[bytes]) -> dict[str, str]:
     """All that a hook finds in its environment (``docs/hooks.rst``)."""
     return {
         "PATH": PATH,
@@ -115,6 +115,7 @@ def environment(host: str, tip: str, target: bytes) -> dict[str, str]:
         "PACHA_HOST": host,
         "PACHA_SNAPSHOT": tip,
         "PACHA_TARGET": os.fsdecode(target),
+        "PACHA_PARTS": "\n".join(map(os.fsdecode, parts)),
     }
 
 

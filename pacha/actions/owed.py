@@ -6,7 +6,7 @@ Otherwise the first push by cron after a partial rebuild would make the damage t
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import astuple, replace
 from itertools import count
 
@@ -32,6 +32,15 @@ def remember_outcome(state: StateFolder, snapshot: Snapshot, outcome: Outcome) -
     """Remember what a rebuild of ``snapshot`` could not restore, as it is on disk now."""
     left = survey.look(snapshot.live, {}, [], Accounts.of_machine()) if outcome.unrestored else {}
     remember(state, outcome.unrestored, left)
+
+
+def settle(
+    state: StateFolder, tried: Collection[bytes], unrestored: Iterable[bytes], left: Mapping[bytes, Entry]
+) -> None:
+    """Of the paths ``tried`` only the ``unrestored`` are owed from now on, each as it was ``left``; others stay."""
+    before = {path: mark for path, mark in state.memory().get("owed", {}).items() if bytes.fromhex(path) not in tried}
+    owed = before | {path.hex(): _mark(left.get(path)) for path in unrestored}
+    state.remember(owed=owed or None)
 
 
 def paths(state: StateFolder) -> frozenset[bytes]:

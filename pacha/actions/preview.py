@@ -12,6 +12,7 @@ from types import MappingProxyType
 
 from pacha.actions import account_files, accounts, moved, moving, survey
 from pacha.actions.moved import Moves
+from pacha.actions.select import Asked
 from pacha.errors import Concern, UsageError
 from pacha.files.exclude import Rules
 from pacha.files.metadata import Entry
@@ -42,6 +43,8 @@ class Choices:
     accounts: Renumbering = Renumbering.RENUMBER
     keep: tuple[str, ...] = ()  #: patterns of what is never overwritten
     hooks: bool = False
+    at: str = ""  #: which snapshot (WHEN); the newest
+    asked: Asked = field(default_factory=Asked)  #: which parts of it; all of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +73,13 @@ def preview(
     choices: Choices,
     begun: moving.Begun = moving.Begun(),  # noqa: B008
     holes: Mapping[bytes, int] = MappingProxyType({}),
+    parts: tuple[bytes, ...] = (),
 ) -> Preview:
     """The plan that makes the disk say ``snapshot``. Reads the disk, changes nothing.
 
     ``account_texts`` holds the content of /etc/passwd and /etc/group where the snapshot has them; ``begun`` is
-    what a killed rebuild left half re-owned; ``holes`` the bytes of a file that take no room. Raises UsageError
-    for a wrong owner map.
+    what a killed rebuild left half re-owned; ``holes`` the bytes of a file that take no room; ``snapshot`` has
+    nothing but ``parts`` where there are some. Raises UsageError for a wrong owner map.
     """
     target = choices.target
     machine = Accounts.of_machine()
@@ -89,7 +93,7 @@ def preview(
     wanted, concerns = accounts.with_acls(_moved(entries, target), snapshot.accounts, names)
     above, _ = accounts.with_acls(_moved(snapshot.parents, target), snapshot.accounts, names)
     places = [replace(one, path=survey.below(target, one.path)) for one in snapshot.live]
-    found = survey.look(places, wanted, survey.above(snapshot, target), here)
+    found = survey.look(places, wanted, survey.above(snapshot, target), here, _placed(parts, target))
     plan = planning.build(
         list(wanted.values()), found, names,
         roots=[place.path for place in places],
@@ -124,6 +128,10 @@ def _in_words(shortage: preflight.Shortage) -> Concern:
     return Concern(
         shortage.path, f"its file system has room for {shortage.free:,} {unit}; {shortage.needed:,} may be needed"
     )
+
+
+def _placed(parts: tuple[bytes, ...], target: bytes) -> tuple[bytes, ...]:
+    return tuple(survey.below(target, path) for path in parts)
 
 
 def _kept(keep: Rules, path: bytes) -> bool:

@@ -14,6 +14,7 @@ from pacha.actions.preview import Preview
 from pacha.errors import Concern
 from pacha.files.metadata import Entry
 from pacha.files.names import shown
+from pacha.restore.journal import Begun
 from pacha.restore.plan import Action, Step
 from pacha.store.snapshot import Snapshot
 
@@ -23,8 +24,8 @@ class Proposal:
     """A plan with all that a person should know of it before it is carried out.
 
     ``tip`` is the snapshot's node, ``at`` when it was made (seconds since the epoch), ``by`` whom. ``carries_on``
-    says when the rebuilds began that were cut off and are finished by this one. ``content`` gives the bytes of a
-    wanted file.
+    are the rebuilds that were cut off and are finished by this one. ``content`` gives the bytes of a
+    wanted file. ``parts`` are the paths that were asked for, () for all.
     """
 
     host: str
@@ -35,8 +36,9 @@ class Proposal:
     snapshot: Snapshot
     preview: Preview
     hooks: Hooks = field(default_factory=Hooks)
-    carries_on: tuple[float, ...] = ()
+    carries_on: tuple[Begun, ...] = ()
     content: Callable[[Entry], Iterator[bytes]] = lambda entry: iter(())
+    parts: tuple[bytes, ...] = ()
 
     @property
     def concerns(self) -> tuple[Concern, ...]:
@@ -79,8 +81,9 @@ def as_json(proposal: Proposal) -> dict[str, Any]:
         "at": stamp(proposal.at),
         "by": proposal.by,
         "target": os.fsdecode(proposal.target),
+        "parts": [os.fsdecode(path) for path in proposal.parts],
         "watched": [os.fsdecode(one.path) for one in proposal.snapshot.live],
-        "carries_on": [stamp(at) for at in proposal.carries_on],
+        "carries_on": [stamp(begun.at) for begun in proposal.carries_on],
         "totals": {action.value: count for action, count in preview.plan.totals.items()},
         "owners_missing": [os.fsdecode(path) for path in sorted(preview.plan.ownerless)],
         "make_accounts": list(preview.commands),

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 
-from pacha.actions import adoption, hooks, interruption, moving, owed, report
+from pacha.actions import adoption, hooks, interruption, moving, owed, own, parting, report
 from pacha.actions.here import Here, check_host, connect
 from pacha.actions.hooks import Hooks, Planned, Ran
 from pacha.actions.preview import Choices, preview
@@ -19,7 +19,7 @@ from pacha.errors import Concern, PachaError
 from pacha.files.metadata import Entry
 from pacha.files.names import DATABASE, shown
 from pacha.restore.apply import apply
-from pacha.restore.journal import Journal, unfinished
+from pacha.restore.journal import Journal, cut_off
 from pacha.restore.plan import Outcome, Step
 from pacha.restore.undo import prune
 from pacha.wire.master import Master, NoHost
@@ -102,14 +102,15 @@ def _prepared(here: Here, host: str, choices: Choices, reporter: Reporter) -> It
     with ExitStack() as stack:
         stack.enter_context(here.state.locked())
         stack.enter_context(interruption.explained(os.fsencode(here.state.path)))
-        master = connect(here, here.master())
+        begun = parting.begun(here, choices)
+        master = own.master(here, host, choices) or connect(here, here.master())
         stack.callback(master.close)
         staging = Staging.make(here, host, master, reporter.on_file)
         stack.callback(staging.remove)
-        fetched = _fetch(staging)
+        fetched = _fetch(staging, choices)
         reporter.on_fetched(fetched)
         wanted = stack.enter_context(hooks.fetched(here.state.path, master, host)) if choices.hooks else Hooks()
-        attempt = _Attempt(here, host, choices, reporter, master, staging, fetched, began)
+        attempt = _Attempt(here, host, choices, reporter, master, staging, fetched, begun, began)
         yield attempt, attempt.propose(wanted)
 
 
@@ -124,17 +125,20 @@ class _Attempt:
     master: Master
     staging: Staging
     fetched: Fetched
+    begun: moving.Begun
     began: float  #: by time.monotonic()
 
     def propose(self, wanted: Hooks) -> Proposal:
         """The plan against the disk as it is now."""
         texts = {path: self.staging.bytes_of(path) for path in (PASSWD, GROUP) if path in self.staging.places}
-        state, target = self.here.state, self.choices.target
-        planned = preview(self.fetched.snapshot, texts, self.choices, moving.begun(state), self.staging.holes)
-        note = self.staging.repository(DATABASE).note(self.fetched.tip)
+        fetched, holes, target = self.fetched, self.staging.holes, self.choices.target
+        planned = preview(fetched.snapshot, texts, self.choices, self.begun, holes, fetched.parts)
+        planned = parting.told(planned, self.choices, fetched)
+        note = self.staging.repository(DATABASE).note(fetched.tip)
         return Proposal(
-            self.host, self.fetched.tip, note.at, note.user, target, self.fetched.snapshot, planned, wanted,
-            _cut_off(os.fsencode(state.path)), _Source(self.staging, target, planned.overrides).content,
+            self.host, fetched.tip, note.at, note.user, target, fetched.snapshot, planned, wanted,
+            cut_off(os.fsencode(self.here.state.path), parting.placed(self.choices, fetched)), _Source(self.staging, target, planned.overrides).content,
+            fetched.parts,
         )  # fmt: skip
 
     def run(self, proposal: Proposal) -> Rebuilt:
@@ -148,7 +152,8 @@ class _Attempt:
         _make_target(self.choices.target)
         if not self.choices.target:
             moving.remember(self.here.state, proposal.preview.moves)
-        journal = Journal.begin(os.fsencode(self.here.state.path), self.host)
+        parts = parting.placed(self.choices, self.fetched)
+        journal = Journal.begin(os.fsencode(self.here.state.path), self.host, parts)
         try:
             return self._carry_out(proposal, ran, journal)
         finally:
@@ -158,36 +163,37 @@ class _Attempt:
     def _carry_out(self, proposal: Proposal, ran: tuple[Ran, ...], journal: Journal) -> Rebuilt:
         source = _Source(self.staging, self.choices.target, proposal.preview.overrides)
         outcome = apply(proposal.preview.plan, source, journal, on_step=self.reporter.on_step)
-        adopted = not self.choices.target and adoption.may_adopt(self.here, self.host)
-        if adopted:
-            adoption.adopt(self.here, self.host, self.staging, self.fetched, self.master.label)
-            owed.remember_outcome(self.here.state, self.fetched.snapshot, outcome)
+        adopted = self._go_on_as_host(proposal, outcome)
         ran = (*ran, *self._run(proposal.hooks.after))
         rebuilt = Rebuilt(proposal, outcome, ran, adopted, self.fetched, seconds=time.monotonic() - self.began)
         return replace(rebuilt, report=report.write(rebuilt, journal))
 
+    def _go_on_as_host(self, proposal: Proposal, outcome: Outcome) -> bool:
+        """Adopt the host's history, where that may be; remember what is owed. Returns whether it was adopted."""
+        if self.choices.target:
+            return False
+        adopts = not parting.is_partial(self.choices) and adoption.may_adopt(self.here, self.host)
+        if adopts:
+            adoption.adopt(self.here, self.host, self.staging, self.fetched, self.master.label)
+            owed.remember_outcome(self.here.state, self.fetched.snapshot, outcome)
+        else:
+            parting.settle_owed(self.here, self.host, self.fetched, proposal.preview.plan, outcome)
+        return adopts
+
     def _run(self, these: tuple[Planned, ...]) -> tuple[Ran, ...]:
-        environment = hooks.environment(self.host, self.fetched.tip, self.choices.target)
+        environment = hooks.environment(self.host, self.fetched.tip, self.choices.target, self.fetched.parts)
         return hooks.run(these, environment, self.reporter.on_hook)
 
 
-def _fetch(staging: Staging) -> Fetched:
+def _fetch(staging: Staging, choices: Choices) -> Fetched:
     try:
-        return staging.fetch()
+        return staging.fetch(choices.at, choices.asked, absent=choices.delete)
     except NoHost as error:
         raise PachaError(
             f"There is no host '{staging.host}' on {staging.master.label}.",
             f"{error.message} {error.why}".strip(),
             "Look at its name with 'ls' in pacha.hosts.path on the master.",
         ) from None
-
-
-def _cut_off(state: bytes) -> tuple[float, ...]:
-    """When the rebuilds began that were neither finished nor undone."""
-    journals = unfinished(state)
-    for journal in journals:
-        journal.close()
-    return tuple(journal.begun.at for journal in journals if journal.begun is not None)
 
 
 def _check_room(proposal: Proposal) -> None:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 @cli.command()
 @click.argument("host")
+@click.option("--at", default="", metavar="WHEN", help="As it was then: a snapshot's id, a date, 'yesterday'.")
+@click.option("--path", "paths", multiple=True, type=click.Path(), help="Only this path, and what is below it.")
+@click.option("--directory", "directories", multiple=True, metavar="NAME", help="Only this watched directory.")
 @click.option("--target", type=click.Path(), metavar="DIR", help="Put everything below DIR instead.")
 @click.option("--delete", is_flag=True, help="Move what the snapshot does not have out of the way.")
 @click.option("--owner-map", type=click.Path(path_type=Path), metavar="FILE", help="Lines of old:new names.")
@@ -38,6 +41,9 @@ if TYPE_CHECKING:
 def rebuild(
     terminal: Terminal,
     host: str,
+    at: str,
+    paths: tuple[str, ...],
+    directories: tuple[str, ...],
     target: str | None,
     delete: bool,
     owner_map: Path | None,
@@ -47,24 +53,27 @@ def rebuild(
     as_json: bool,
     yes: bool,
 ) -> ExitCode:
-    """Put back every file of HOST: content, owner, group and mode.
+    """Put back every file of HOST, or a part of them: content, owner, group and mode.
 
     \b
     Example: pacha rebuild bar --dry-run
              pacha rebuild bar --target /srv/look
     """
     from pacha.actions import here as place
+    from pacha.actions import own, select
     from pacha.actions.preview import Choices, Renumbering
 
     here, where = terminal.here(), os.fsencode(os.path.abspath(target)) if target else b""
     place.check_host(host)
-    _begin(terminal, place.whereabouts(here) + f"Host to rebuild: {host}", asks=not (yes or dry_run), as_json=as_json)
-    # A rehearsal runs nothing of this machine's services unless it is told to.
-    wanted = hooks or (here.config.hooks and not target)
-    choices = Choices(where, delete, owner_map, Renumbering(accounts), hooks=wanted)
-    return (
-        _show_plan(terminal, host, choices, as_json) if dry_run else _carry_out(terminal, host, choices, yes, as_json)
-    )
+    asked = select.Asked(tuple(select.ways(os.fsencode(path)) for path in paths), directories)
+    # A rehearsal, or a part, runs nothing of this machine's services unless it is told to.
+    wanted = hooks or (here.config.hooks and not (target or asked or at))
+    choices = Choices(where, delete, owner_map, Renumbering(accounts), hooks=wanted, at=at, asked=asked)
+    about = place.whereabouts(here, own=own.master(here, host, choices) is not None) + f"Host to rebuild: {host}"
+    _begin(terminal, about, asks=not (yes or dry_run), as_json=as_json)
+    if dry_run:
+        return _show_plan(terminal, host, choices, as_json)
+    return _carry_out(terminal, host, choices, yes, as_json)
 
 
 def _begin(terminal: Terminal, about: str, *, asks: bool, as_json: bool) -> None:

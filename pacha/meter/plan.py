@@ -31,8 +31,8 @@ def plan_lines(proposal: Proposal) -> Iterator[str]:
     at = time.strftime("%Y-%m-%d %H:%M", time.localtime(proposal.at))
     yield f"Snapshot {proposal.tip[:12]} of {at}, by {shown(proposal.by.encode())}."
     yield f"It watches {watched_line(proposal)}."
-    for began in proposal.carries_on:
-        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(began))
+    for begun in proposal.carries_on:
+        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(begun.at))
         yield f"The rebuild of {when}, which was cut off, is carried on: what is right already is not touched."
     if preview.names_by:
         yield f"Owners and groups by name, as in {preview.names_by}."

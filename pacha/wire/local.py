@@ -111,6 +111,17 @@ class LocalMaster:
         return os.path.join(self._hosts_path, os.fsencode(host), *map(os.fsencode, below))
 
 
+class StateMaster(LocalMaster):
+    """A state folder's own repositories in the place of a master: they are read where they lie."""
+
+    def __init__(self, repositories: bytes) -> None:
+        super().__init__(repositories, lambda path: None)
+
+    def place(self, name: str) -> str:
+        """Where the repository ``name`` lies."""
+        return os.fsdecode(self._path(name))
+
+
 def _copy(source: bytes, path: bytes, inbox: int) -> scp.Received:
     began = time.monotonic()
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC

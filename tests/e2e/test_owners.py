@@ -12,6 +12,7 @@ import pytest
 from pacha import config
 from pacha.actions.here import Here
 from pacha.actions.preview import Choices
+from pacha.actions.proposal import Proposal
 from pacha.actions.push import push
 from pacha.actions.rebuild import Reporter, rebuild
 from pacha.actions.watch import watch
