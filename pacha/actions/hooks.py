@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from pacha.errors import Concern, DamagedError, PachaError
+from pacha.errors import DamagedError, PachaError
 from pacha.files.names import shown
 from pacha.wire.hooks import HOOK_FOLDERS, ROOT, Hook
 from pacha.wire.master import Master
@@ -65,7 +65,7 @@ class Hooks:
 
     before: tuple[Planned, ...] = ()
     after: tuple[Planned, ...] = ()
-    passed_over: tuple[Concern, ...] = ()
+    passed_over: tuple[str, ...] = ()  #: in words
 
     def __bool__(self) -> bool:
         return bool(self.before or self.after)
@@ -131,7 +131,7 @@ def _sorted_out(folder: Path, found: Sequence[Hook]) -> Hooks:
                 "Mend that there, or rebuild without --hooks.",
             )
         if reason := _no_hook(hook):
-            passed_over.append(Concern(os.fsencode(label), f"a hook that is not run: {reason}"))
+            passed_over.append(f"{label}: {reason}")
             continue
         planned[hook.folder].append(_planned(folder, hook))
     before, after = (tuple(planned[name]) for name in HOOK_FOLDERS)

@@ -43,7 +43,7 @@ class Proposal:
     @property
     def concerns(self) -> tuple[Concern, ...]:
         """What a person should look at."""
-        return (*self.preview.plan.concerns, *self.preview.shortages, *self.hooks.passed_over)
+        return (*self.preview.plan.concerns, *self.preview.shortages)
 
     @property
     def replaced(self) -> tuple[Step, ...]:
@@ -89,6 +89,7 @@ def as_json(proposal: Proposal) -> dict[str, Any]:
         "make_accounts": list(preview.commands),
         "names_by": preview.names_by,
         "hooks": [_hook(hook) for hook in (*proposal.hooks.before, *proposal.hooks.after)],
+        "not_hooks": list(proposal.hooks.passed_over),
         "concerns": [concern_json(concern) for concern in proposal.concerns],
         "steps": [_step(step) for step in preview.plan.steps],
     }

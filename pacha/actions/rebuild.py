@@ -42,7 +42,7 @@ class Rebuilt:
     def concerns(self) -> tuple[Concern, ...]:
         """What a person should look at."""
         failed = (Concern(os.fsencode(one.label), f"the hook failed: {one.failure}") for one in self.ran if one.failure)
-        return (*self.proposal.hooks.passed_over, *self.outcome.concerns, *failed)
+        return (*self.outcome.concerns, *failed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,10 +135,11 @@ class _Attempt:
         planned = preview(fetched.snapshot, texts, self.choices, self.begun, holes, fetched.parts)
         planned = parting.told(planned, self.choices, fetched)
         note = self.staging.repository(DATABASE).note(fetched.tip)
+        content = _Source(self.staging, target, planned.overrides).content
+        carries_on = cut_off(os.fsencode(self.here.state.path), parting.placed(self.choices, fetched))
         return Proposal(
-            self.host, fetched.tip, note.at, note.user, target, fetched.snapshot, planned, wanted,
-            cut_off(os.fsencode(self.here.state.path), parting.placed(self.choices, fetched)), _Source(self.staging, target, planned.overrides).content,
-            fetched.parts,
+            self.host, fetched.tip, note.at, note.user, target, fetched.snapshot, planned, wanted, carries_on,
+            content, fetched.parts,
         )  # fmt: skip
 
     def run(self, proposal: Proposal) -> Rebuilt:
@@ -147,8 +148,7 @@ class _Attempt:
         ran = self._run(proposal.hooks.before)
         if ran:
             _check_ran(ran)
-            proposal = self.propose(proposal.hooks)  # they may have made accounts, or mounted a disk
-            self.reporter.on_plan(proposal)
+            proposal = self._plan_again(proposal)
         _make_target(self.choices.target)
         if not self.choices.target:
             moving.remember(self.here.state, proposal.preview.moves)
@@ -159,6 +159,14 @@ class _Attempt:
         finally:
             journal.close()
             prune(os.fsencode(self.here.state.path))
+
+    def _plan_again(self, before: Proposal) -> Proposal:
+        """The plan after the hooks, which may have made accounts or mounted a disk."""
+        now = self.propose(before.hooks)
+        if now.preview.plan != before.preview.plan:
+            self.reporter.on_plan(now)
+            _check_room(now)
+        return now
 
     def _carry_out(self, proposal: Proposal, ran: tuple[Ran, ...], journal: Journal) -> Rebuilt:
         source = _Source(self.staging, self.choices.target, proposal.preview.overrides)

@@ -111,7 +111,7 @@ def _extras(rebuilt: Rebuilt) -> str:
     count, plan = rebuilt.outcome.counts.get(Action.EXTRA, 0), rebuilt.proposal.preview.plan
     if not count:
         return ""
-    return f"{count} paths that the snapshot does not have were {'moved aside' if plan.delete else 'left alone'}."
+    return f"Not in the snapshot and {'moved aside' if plan.delete else 'left alone'}: {count}."
 
 
 def _mapped(rebuilt: Rebuilt) -> str:
@@ -125,9 +125,9 @@ def _mapped(rebuilt: Rebuilt) -> str:
             moved[f"user {shown(entry.owner)} {entry.uid} -> {step.uid}"] += 1
         if entry.group is not None and entry.gid != step.gid:
             moved[f"group {shown(entry.group)} {entry.gid} -> {step.gid}"] += 1
-    most = [f"{words} ({count} paths)" for words, count in moved.most_common(4)]
+    most = [f"{words} ({count})" for words, count in moved.most_common(4)]
     more = f" and {len(moved) - 4} more" if len(moved) > 4 else ""
-    return f"Other numbers here: {', '.join(most)}{more}." if most else ""
+    return f"Other numbers here, with how many paths: {', '.join(most)}{more}." if most else ""
 
 
 def _hooks(rebuilt: Rebuilt) -> str:
@@ -140,7 +140,7 @@ def _end(rebuilt: Rebuilt) -> Iterator[str]:
     if counts.get(Action.REPLACE) or counts.get(Action.METADATA) or (plan.delete and counts.get(Action.EXTRA)):
         yield "What was there before is kept: 'pacha undo' puts it back."
     if rebuilt.outcome.unrestored:
-        yield f"{len(rebuilt.outcome.unrestored)} paths are owed: mend what is named above and rebuild again."
+        yield f"Owed: {len(rebuilt.outcome.unrestored)}. Mend what is named above and rebuild again."
     if rebuilt.adopted:
         yield f"From now on this machine pushes as '{rebuilt.proposal.host}'."
     if rebuilt.report:

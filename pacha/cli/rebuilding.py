@@ -89,12 +89,11 @@ def _show_plan(terminal: Terminal, host: str, choices: Choices, as_json: bool) -
     from pacha.actions import proposal, rebuild
     from pacha.meter.rebuild import RebuildMeter
 
-    meter = RebuildMeter(terminal.silenced(as_json).meter, asks=False)
+    meter = RebuildMeter(terminal.silenced(as_json).meter, lists=not as_json)
     proposed = rebuild.propose(terminal.here(), host, choices, meter.reporter())
     if as_json:
         click.echo(json.dumps(proposal.as_json(proposed), indent=1))
     else:
-        meter.steps(proposed)
         terminal.meter.concerns(proposed.concerns)
         terminal.meter.say("Nothing was changed.")
     return ExitCode.CONCERNS if proposed.concerns else ExitCode.DONE

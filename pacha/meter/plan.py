@@ -41,6 +41,7 @@ def plan_lines(proposal: Proposal) -> Iterator[str]:
         yield f"{preview.moved:>8} paths elsewhere re-owned: their accounts get other numbers"
         yield from (f"         {mover}" for mover in preview.movers)
     yield from (_hook_line(hook) for hook in (*proposal.hooks.before, *proposal.hooks.after))
+    yield from (f"         not run: {words}" for words in proposal.hooks.passed_over)
 
 
 def totals(plan: Plan) -> list[str]:

@@ -24,10 +24,14 @@ _REMARK = "Nothing has been changed yet. What is replaced is kept for 'pacha und
 
 @dataclass(frozen=True, slots=True)
 class RebuildMeter:
-    """Prints by way of ``meter``; ``asks``: somebody sits at a terminal and is asked before a grave change."""
+    """Prints by way of ``meter``; ``asks``: somebody sits at a terminal and is asked before a grave change.
+
+    ``lists``: the plan is shown path by path.
+    """
 
     meter: Meter
-    asks: bool
+    asks: bool = False
+    lists: bool = False
 
     def reporter(self) -> Reporter:
         """Whom a rebuild is to tell."""
@@ -45,6 +49,9 @@ class RebuildMeter:
 
     def plan(self, proposal: Proposal) -> None:
         """What is going to be done about how many paths, which accounts are lacking for it; the second question."""
+        if self.lists:
+            for line in step_lines(proposal, verbose=self.meter.verbose):
+                click.echo(line)
         for line in plan_lines(proposal):
             self.meter.say(line)
         commands = proposal.preview.commands
@@ -52,11 +59,6 @@ class RebuildMeter:
             click.echo("pacha: accounts are lacking; what is theirs goes to root alone. To make them:", err=True)
             for command in commands:
                 click.echo(f"       {command}", err=True)
-
-    def steps(self, proposal: Proposal) -> None:
-        """Every path that would change, and how."""
-        for line in step_lines(proposal, verbose=self.meter.verbose):
-            click.echo(line)
 
     def hook(self, ran: Ran) -> None:
         """A hook that ran, and what it printed."""
