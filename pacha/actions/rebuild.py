@@ -19,6 +19,7 @@ from pacha.errors import Concern, PachaError
 from pacha.files.metadata import Entry
 from pacha.files.names import DATABASE, shown
 from pacha.restore.apply import apply
+from pacha.restore.inode import explain
 from pacha.restore.journal import Journal, cut_off
 from pacha.restore.plan import Outcome, Step
 from pacha.restore.undo import prune
@@ -182,8 +183,9 @@ class _Attempt:
             return False
         adopts = not parting.is_partial(self.choices) and adoption.may_adopt(self.here, self.host)
         if adopts:
-            adoption.adopt(self.here, self.host, self.staging, self.fetched, self.master.label)
-            owed.remember_outcome(self.here.state, self.fetched.snapshot, outcome)
+            with _in_place():
+                adoption.adopt(self.here, self.host, self.staging, self.fetched, self.master.label)
+                owed.remember_outcome(self.here.state, self.fetched.snapshot, outcome)
         else:
             parting.settle_owed(self.here, self.host, self.fetched, proposal.preview.plan, outcome)
         return adopts
@@ -191,6 +193,20 @@ class _Attempt:
     def _run(self, these: tuple[Planned, ...]) -> tuple[Ran, ...]:
         environment = hooks.environment(self.host, self.fetched.tip, self.choices.target, self.fetched.parts)
         return hooks.run(these, environment, self.reporter.on_hook)
+
+
+@contextmanager
+def _in_place() -> Iterator[None]:
+    """What fails now comes after the files: say so."""
+    try:
+        yield
+    except (PachaError, OSError) as error:
+        why = f"{error.message} {error.why}".strip() if isinstance(error, PachaError) else explain(error)
+        raise PachaError(
+            "The files are all in place, but this machine does not go on as the host yet.",
+            why,
+            "Mend that and run the rebuild again: what is right is not touched.",
+        ) from None
 
 
 def _fetch(staging: Staging, choices: Choices) -> Fetched:

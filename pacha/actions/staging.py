@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import secrets
 import shutil
 import stat
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -37,7 +37,7 @@ _ALIKE = 3  #: so many times the same fault is none of a push that is at work
 _CHUNK = 1 << 20
 _HOLE = bytes(64 << 10)
 _SPARE = 64 << 20  #: bytes to leave free beside what is staged
-_NAME = re.compile(r"pacha-[a-z0-9_]{8}\Z")
+_NAME = re.compile(r"pacha-[a-z0-9_]{8,16}\Z")
 _T = TypeVar("_T")
 
 
@@ -84,9 +84,7 @@ class Staging:
     def make(cls, here: Here, host: str, master: Master, on_file: Callable[[Received], None]) -> Staging:
         """A new folder, 0700, in ``$TMPDIR`` or /tmp; one that a killed run left behind is removed first."""
         sweep(here)
-        staging = cls(Path(tempfile.mkdtemp(prefix="pacha-")), here, host, master, on_file)
-        here.state.remember(staging=str(staging.folder))
-        return staging
+        return cls(_make(here, os.environ.get("TMPDIR") or "/tmp"), here, host, master, on_file)  # noqa: S108
 
     def remove(self) -> None:
         """Remove the folder and everything in it."""
@@ -257,14 +255,27 @@ class Staging:
         needed = 2 * size + _SPARE
         if _free(self.folder) >= needed or _free(self.here.state.path) < needed:
             return
-        roomier = Path(tempfile.mkdtemp(prefix="pacha-", dir=self.here.state.path))
-        self.here.state.remember(staging=str(roomier), staging_before=str(self.folder))
+        self.here.state.remember(staging_before=str(self.folder))
+        roomier = _make(self.here, str(self.here.state.path))
         if (self.folder / names.DATABASE).exists():
             shutil.move(self.folder / names.DATABASE, roomier)
         shutil.move(self.database, roomier)
         shutil.rmtree(self.folder)
         self.here.state.remember(staging_before=None)
         self.folder = roomier
+
+
+def _make(here: Here, where: str) -> Path:
+    """A new private folder in ``where``, remembered before it is made, so that a kill leaves none unknown."""
+    folder = Path(os.path.abspath(where), f"pacha-{secrets.token_hex(8)}")
+    here.state.remember(staging=str(folder))
+    try:
+        folder.mkdir(mode=0o700)
+    except OSError as error:
+        raise PachaError(
+            f"{folder.parent} cannot take what is fetched.", error.strerror or "", "Set TMPDIR to another folder."
+        ) from None
+    return folder
 
 
 def sweep(here: Here) -> None:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from pacha.actions.here import Here
+from pacha.actions.staging import sweep
 from pacha.errors import PachaError
 from pacha.restore import undo as undoing
 from pacha.restore import undo_preview
@@ -50,6 +51,7 @@ def undo(here: Here) -> Undone:
     Raises LockedError, PachaError when there is none.
     """
     with here.state.locked(), _newest(here) as journal:
+        sweep(here)
         return Undone(_past(journal), _undo(journal))
 
 
