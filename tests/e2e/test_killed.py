@@ -58,8 +58,10 @@ class Scene:
 
     def points(self) -> list[Point]:
         """Every changing call of an undisturbed rebuild: its name, and which one of that name."""
-        code, said, log = self.strace("-e", f"trace={CHANGING}")
-        assert code == 0, said
+        for _ in range(2):  # the first one finds what no later one does, such as a folder of another time
+            self.reset()
+            code, said, log = self.strace("-e", f"trace={CHANGING}")
+            assert code == 0, said
         counts: dict[str, int] = {}
         first = log.split(None, 1)[0]  # strace counts each process and thread by itself
         for line in log.splitlines():
