@@ -27,12 +27,12 @@ from pacha.actions.notes import Checked
 from pacha.config import STANDALONE, Config
 from pacha.errors import ExitCode, PachaError
 from pacha.files.names import DATABASE, shown
+from pacha.wire import hooks
 
 _MOST_SAID = 1 << 20  #: bytes that a check may have to say
 _MOST_FAULTS = 20
 _CPU_SECONDS = 4 * 3600
 _MEMORY = 8 << 30  #: bytes of address space; files go through in parts of a few MiB
-_HOOKS = b".hooks"
 #: What hinders the check; of anything else it is the host's folder that is to blame.
 _OURS = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
@@ -230,27 +230,17 @@ def _heartbeat(here: Here, host: str) -> fleet.Heartbeat | None:
 
 def _hooks(hosts_path: bytes, host: str) -> list[str]:
     """What is wrong with the hooks of ``host``: they run as root, so nobody else may own or write them."""
-    faults = []
-    own = os.fsencode(host)
-    for relative in (b"", own, own + b"/pacha_pre", own + b"/pacha_post"):
-        folder = os.path.normpath(os.path.join(hosts_path, _HOOKS, relative))
+    faults, top = [], hooks.folder_of(hosts_path, host)
+    for name in map(os.fsencode, hooks.HOOK_FOLDERS):
+        folder = os.path.join(top, name)
         try:
-            below = os.listdir(folder) if relative.count(b"/") else []
+            above = [os.lstat(one) for one in (hosts_path, os.path.dirname(top), top, folder)]
+            found = sorted(os.listdir(folder))
         except (FileNotFoundError, NotADirectoryError):
-            below = []
-        for path in (folder, *(os.path.join(folder, name) for name in sorted(below))):
-            if why := _not_roots(path):
-                faults.append(f"the hook {shown(path)} {why}")
+            continue
+        for path in [os.path.join(folder, name) for name in found] or [folder]:
+            status = os.lstat(path)
+            owner = "a link" if stat.S_ISLNK(status.st_mode) else hooks.owner_of(*above, status)
+            if owner != hooks.ROOT:
+                faults.append(f"the hook {shown(path)} is {owner}")
     return faults
-
-
-def _not_roots(path: bytes) -> str:
-    try:
-        found = os.lstat(path)
-    except OSError:
-        return ""
-    if stat.S_ISLNK(found.st_mode):
-        return "is a link"
-    if found.st_uid not in (0, os.geteuid()):
-        return f"belongs to user {found.st_uid}"
-    return "can be written by others" if found.st_mode & 0o022 else ""

@@ -105,5 +105,5 @@ def _newer(here: Here, node: str | None) -> int:
         return 0
     from pacha.store import hg
 
-    nodes = list(hg.Repository.open(here.state.repository(DATABASE)).revisions())
+    nodes = list(hg.Repository.open(here.state.repository(DATABASE), heal=False).revisions())
     return nodes.index(node) if node in nodes else len(nodes)

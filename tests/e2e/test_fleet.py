@@ -350,10 +350,10 @@ def test_hooks_must_be_roots(pushed: Host) -> None:
     (folder / "10-stop").write_text("#!/bin/sh\n")
     pushed.pacha("check").must()
     (folder / "10-stop").chmod(0o775)
-    assert "10-stop can be written by others" in pushed.pacha("check").must(3).err
+    assert "10-stop is open to others" in pushed.pacha("check").must(3).err
     (folder / "10-stop").chmod(0o755)
     os.chown(folder, pushed.stage.account.uid, -1)
-    assert "belongs to user" in pushed.pacha("check").must(3).err
+    assert "in a folder of theirs" in pushed.pacha("check").must(3).err
 
 
 def test_check_is_the_folders_owner_and_nobody_else(pushed: Host) -> None:
