@@ -11,6 +11,7 @@ import json
 import os
 import resource
 import shutil
+import signal
 import stat
 import sys
 import tempfile
@@ -139,14 +140,17 @@ def _apart(owner: os.stat_result, examine: Callable[[], dict[str, Any]]) -> dict
         finally:
             os._exit(0)
     os.close(writable)
-    with open(readable, "rb") as stream:
-        text = stream.read(_MOST_SAID)
-    _, status = os.waitpid(child, 0)
+    try:
+        with open(readable, "rb") as stream:
+            text = stream.read(_MOST_SAID)
+    finally:  # it has said all it has to say, or we are to end
+        os.kill(child, signal.SIGKILL)
+        _, status = os.waitpid(child, 0)
     try:
         return _believed(json.loads(text))
     except (ValueError, KeyError, TypeError, RecursionError):
-        how = f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else "no result"
-        return _result(ExitCode.DAMAGED, f"the check ended with {how}: too large, or more than it seems")
+        how = f"by signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else "without a result"
+        return _result(ExitCode.DAMAGED, f"the check ended {how}: it is too large, or more than it seems")
 
 
 def _examined(examine: Callable[[], dict[str, Any]]) -> dict[str, Any]:

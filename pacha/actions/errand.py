@@ -43,6 +43,7 @@ class Errand:
     deliveries: list[Delivery] = field(default_factory=list)
     concerns: list[Concern] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
+    _where: str | None = None
 
     def __post_init__(self) -> None:
         left = self.memory.get("masters", {})
@@ -70,8 +71,9 @@ class Errand:
 
         user = os.environ.get("SUDO_USER") or _login()
         said = f"{self.message}\n\n{text}" if self.message else text
-        where = " ".join(filter(None, [platform.node(), _address(self.here, self.reached)]))
-        return hg.Note(said, f"{user}@{where}", time.time())
+        if self._where is None:
+            self._where = " ".join(filter(None, [platform.node(), _address(self.here, self.reached)]))
+        return hg.Note(said, f"{user}@{self._where}", time.time())
 
     def repository(self, name: str) -> hg.Repository:
         """The local repository ``name``, made if it is missing."""
@@ -144,6 +146,8 @@ def _address(here: Here, reached: list[Delivery]) -> str:
         return ""
     try:
         where = endpoint(here.config, reached[0].name)
+        if where.proxy_jump:
+            return ""  # its name may mean nothing here
         for family, kind, _, _, place in socket.getaddrinfo(where.host, where.port, type=socket.SOCK_DGRAM):
             with socket.socket(family, kind) as probe:
                 probe.connect(place)
