@@ -6,6 +6,7 @@ root all of this is done by a process that has become the folder's owner first, 
 
 from __future__ import annotations
 
+import codecs
 import errno
 import json
 import os
@@ -47,6 +48,8 @@ def check(config: Config, hosts: tuple[str, ...], rehearse: bool, on_checked: Ca
     # All that a child will need, before it is one: whose account it runs under may not be able to read our modules.
     from pacha.actions import rehearse as rehearsal  # noqa: F401
 
+    for name in ("unicode_escape", "latin-1", "idna"):
+        codecs.lookup(name)  # a module each
     known = fleet.names(config.hosts_path)
     for host in hosts:
         if check_host(host) not in known:
@@ -193,7 +196,7 @@ def _examine(here: Here, host: str, rehearse: bool, scratch: Path) -> dict[str, 
     from pacha.actions.staging import Staging
     from pacha.wire.master import NoHost
 
-    tempfile.tempdir = str(scratch)
+    tempfile.tempdir = os.environ["TMPDIR"] = str(scratch)
     heartbeat = _heartbeat(here, host)
     try:
         staging = Staging.make(here, host, connect(here, STANDALONE), lambda received: None)

@@ -162,6 +162,19 @@ def test_ping_is_called_and_changes_no_exit_code(pushed: Host) -> None:
     assert "pacha.ping could not be called" in pushed.push(code=11).err
 
 
+def test_what_schedule_shows_is_what_it_installs(pushed: Host) -> None:
+    image = pushed.folder / "image"
+    for kind in ("--cron", "--systemd"):
+        assert "is written" in pushed.pacha("schedule", "install", "--root", image, kind, "--apt").must().out
+        assert "installed already" in pushed.pacha("--schedule", "install", "--root", image, kind, "--apt").must().out
+        shown = pushed.pacha("schedule", "show", "--root", image, kind, "--apt").must().out
+        files = [path for path in image.rglob("*") if path.is_file() and not path.is_symlink()]
+        assert files and all(path.read_text() in shown for path in files)
+        assert f"PACHA_CONFIG={pushed.config}" in shown
+    pushed.pacha("schedule", "remove", "--root", image).must()
+    assert not [path for path in image.rglob("*") if not path.is_dir()]
+
+
 # -- locks
 
 
@@ -349,7 +362,7 @@ def test_hooks_must_be_roots(pushed: Host) -> None:
     folder.mkdir(parents=True)
     (folder / "10-stop").write_text("#!/bin/sh\n")
     pushed.pacha("check").must()
-    (folder / "10-stop").chmod(0o775)
+    (folder / "10-stop").chmod(0o757)
     assert "10-stop is open to others" in pushed.pacha("check").must(3).err
     (folder / "10-stop").chmod(0o755)
     os.chown(folder, pushed.stage.account.uid, -1)
