@@ -411,3 +411,16 @@ def test_a_rehearsal_puts_back_what_anybody_can(pushed: Host, tree: Path) -> Non
     assert "bar: rehearsed" in done.out
     assert hosts(pushed)["bar"]["checked"]["rehearsed"]  # type: ignore[index]
     assert not list(pushed.temporary.iterdir())
+
+
+def test_a_lock_on_the_master_that_nobody_can_judge_is_explained(pushed: Host, tree: Path) -> None:
+    """It names another machine: its process may be alive there, for all that Mercurial can know."""
+    lock = pushed.repository("foo") / ".hg" / "store" / "lock"
+    lock.symlink_to("another.host:4711")
+    (tree / "one").write_text("more\n")
+    settings = pushed.stage.account.home / ".hgrc"
+    settings.write_text("[ui]\ntimeout = 2\n")
+    said(pushed.push(code=1), "lock", "another.host")
+    lock.unlink()
+    settings.unlink()
+    pushed.push()
