@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from pacha.actions.here import Here
+from pacha.actions.memory import bounded
 from pacha.actions.reconcile import FILE
 from pacha.errors import DamagedError, PachaError
 from pacha.files import names
@@ -68,6 +69,7 @@ class Staging:
     size: int = 0
     places: dict[bytes, tuple[int, int]] = field(default_factory=dict)  #: path: (offset, bytes) in the spool
     spool: int = -1
+    tried: str = ""  #: the node of the snapshot that is being fetched
 
     @classmethod
     def make(cls, here: Here, host: str, master: Master, on_file: Callable[[Received], None]) -> Staging:
@@ -87,8 +89,18 @@ class Staging:
     def fetch(self) -> Fetched:
         """Fetch ``db``, then the repositories that its newest snapshot names; check and unpack all of it.
 
-        Raises NoHost, UnreachableError, DamagedError (naming the file and the repository), PachaError.
+        Raises NoHost, UnreachableError, DamagedError (naming the file and the repository, and the newest snapshot
+        that is whole), PachaError.
         """
+        with bounded():
+            try:
+                return self._fetch()
+            except DamagedError as error:
+                from pacha.actions import whole  # which looks through what was fetched here
+
+                raise whole.offering(self, error) from None
+
+    def _fetch(self) -> Fetched:
         began = time.monotonic()
         snapshot, tip = self._again(self._fetch_database)
         changelog = hashlib.sha256((self.folder / CHANGELOG).read_bytes()).hexdigest()
@@ -137,12 +149,13 @@ class Staging:
                 time.sleep(0.1 * len(faults))
 
     def _fetch_database(self) -> tuple[Snapshot, str]:
-        repository = self._fetch_store(names.DATABASE)
+        repository = self.fetch_store(names.DATABASE)
         tip = next(repository.revisions(), None)
         if tip is None:
             raise DamagedError(
                 f"The master's history of '{self.host}' is empty.", "its db has no revision", "Has it ever pushed?"
             )
+        self.tried = tip
         self.database.unlink(missing_ok=True)
         with open(os.open(self.database, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
             stream.write(repository.reader(tip)(FILE))
@@ -150,7 +163,7 @@ class Staging:
 
     def _fetch_content(self, watched: Watched, snapshot: Snapshot) -> None:
         try:
-            repository = self._fetch_store(watched.repository)
+            repository = self.fetch_store(watched.repository)
         except NoHost as error:
             raise DamagedError(
                 f"The repository '{watched.repository}' is not on the master.",
@@ -166,7 +179,7 @@ class Staging:
             )
         self._unpack(repository.reader(node), watched, snapshot.below(watched).values())
 
-    def _fetch_store(self, name: str) -> hg.Repository:
+    def fetch_store(self, name: str) -> hg.Repository:
         """Copy the store of the repository ``name``; by Mercurial's own protocol where its format is not known."""
         folder = self.folder / name
         if folder.exists():
@@ -205,8 +218,8 @@ class Staging:
     def _unpack_one(
         self, read: Callable[[bytes], bytes], watched: Watched, entry: Entry, write: Callable[[bytes], object]
     ) -> int:
-        sha, size, stored = hashlib.sha256(), 0, entry.stored or b""
-        for name in [names.part(stored, n) for n in range(entry.parts)] if entry.parts else [stored]:
+        sha, size = hashlib.sha256(), 0
+        for name in content_names(entry):
             data = read(name)
             sha.update(data)
             size += len(data)
@@ -240,6 +253,12 @@ class Staging:
         shutil.rmtree(self.folder)
         self.here.state.remember(staging_before=None)
         self.folder = roomier
+
+
+def content_names(entry: Entry) -> list[bytes]:
+    """The names in its repository that hold the content of a file, in order."""
+    stored = entry.stored or b""
+    return [names.part(stored, number) for number in range(entry.parts)] or [stored]
 
 
 def sweep(here: Here) -> None:

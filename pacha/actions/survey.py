@@ -12,8 +12,7 @@ from pacha.files.exclude import Rules
 from pacha.files.metadata import Entry, Kind
 from pacha.files.names import shown
 from pacha.files.owners import Accounts
-from pacha.store.database import parents_of
-from pacha.store.snapshot import Snapshot, Watched
+from pacha.store.snapshot import Snapshot, Watched, parents_of
 
 PASSWD, GROUP = b"/etc/passwd", b"/etc/group"
 

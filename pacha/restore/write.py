@@ -11,7 +11,9 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from pacha.files.metadata import Entry, Kind
+from pacha.files.names import shown
 from pacha.restore import kernel
+from pacha.restore.compare import content_differs
 from pacha.restore.descend import Descent, name_of, parent_of
 from pacha.restore.inode import EXHAUSTED, explain
 from pacha.restore.journal import Journal, Made, Record, Touched
@@ -59,7 +61,7 @@ class Writer:
         #: one directory on each file system that is written to, by st_dev
         self.devices: dict[int, bytes] = {}
         self._growing: set[bytes] = set()
-        self._first: dict[int, tuple[bytes, Inode]] = {}
+        self._first: dict[int, tuple[Entry, Inode]] = {}
 
     def announce(self) -> None:
         """Choose all temporary names, reach every directory, and bring it all to the journal."""
@@ -185,7 +187,7 @@ class Writer:
             return
         fresh = self._make_fresh(step, step.wanted, self._descent.enter(parent), name)
         if group is not None:
-            self._first[group] = (step.path, fresh.inode)
+            self._first.setdefault(group, (step.wanted, fresh.inode))
         if fresh.troubles:
             self._tally.trouble(step.path, *fresh.troubles)
             self._announce_as_it_is(step, self._descent.enter(parent), name)
@@ -197,7 +199,12 @@ class Writer:
 
     def _link(self, group: int, parent: bytes, name: bytes, step: Step) -> bool:
         """Make a further name of what was written first; False if the two cannot share one inode."""
-        first, inode = self._first[group]
+        entry, inode = self._first[group]
+        first = entry.path
+        assert step.wanted is not None
+        if entry.kind is not step.wanted.kind or content_differs(step.wanted, entry):
+            self._tally.trouble(step.path, f"a copy, not a hard link: {shown(first)} was recorded as something else")
+            return False
         source_fd = self._descent.hold(parent_of(first))
         try:
             make_link(name, self._descent.enter(parent), self._name(first), source_fd, inode)
