@@ -21,7 +21,7 @@ from typing import TypeVar
 from pacha.actions.here import Here
 from pacha.actions.memory import bounded
 from pacha.actions.reconcile import FILE
-from pacha.errors import DamagedError, PachaError
+from pacha.errors import DamagedError, PachaError, UnreachableError
 from pacha.files import names
 from pacha.files.metadata import Entry, Kind
 from pacha.store import database, hg
@@ -197,9 +197,18 @@ class Staging:
             (folder / ".hg" / "requires").write_bytes(b"share-safe\n")
             return self.repository(name)
         shutil.rmtree(folder)
-        made = hg.Repository.open(str(folder), create=True)
-        with self.master.serve(self.host, name) as remote, hg.peer(remote, name) as peer:
-            peer.pull(made, peer.heads())
+        return self._clone(name)
+
+    def _clone(self, name: str) -> hg.Repository:
+        made = hg.Repository.open(str(self.folder / name), create=True)
+        try:
+            with self.master.serve(self.host, name) as remote, hg.peer(remote, name) as peer:
+                peer.pull(made, peer.heads())
+        except (UnreachableError, DamagedError):
+            raise
+        except PachaError as error:
+            what = f"The repository '{name}' on the master has a format that is not known here, and cannot be cloned."
+            raise DamagedError(what, f"{error.message} {error.why}".strip(), error.hint) from None
         return made
 
     def _unpack(self, read: Callable[[bytes], bytes], watched: Watched, entries: Iterable[Entry]) -> None:

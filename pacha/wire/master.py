@@ -153,6 +153,8 @@ class SshMaster:
                 totals = scp.receive(stream, inbox, top=b"store", accept=is_store_file, limits=_LIMITS, on_file=on_file)
             except scp.Refused:
                 raise NoHost(f"There is no {shown(path)} on the master.") from None
+            except UnreachableError:
+                raise  # it need not be waited for once more
             except PachaError as error:
                 what, result = f"{shown(path)} cannot be copied.", stream.finish()
                 if result.status == 127:
