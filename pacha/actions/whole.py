@@ -44,8 +44,8 @@ def offering(staging: Staging, error: DamagedError, seconds: float = _SECONDS) -
 class _Search:
     staging: Staging
     deadline: float
-    #: what was read already: repository and file revisions of a content, its sha256 and its size
-    read: dict[tuple[str, tuple[bytes, ...]], tuple[bytes, int]] = field(default_factory=dict)
+    #: sha256 and size of what was read already, by repository, stored names and their revisions
+    read: dict[tuple[str, tuple[tuple[bytes, bytes], ...]], tuple[bytes, int]] = field(default_factory=dict)
     lost: set[str] = field(default_factory=set)  #: repositories that cannot be had
 
     def newest(self) -> str | None:
@@ -97,7 +97,7 @@ class _Search:
         stored = content_names(entry)
         if not all(name in revisions for name in stored):
             return False
-        key = (repository, tuple(revisions[name] for name in stored))
+        key = (repository, tuple((name, revisions[name]) for name in stored))
         if key not in self.read:
             sha, size = hashlib.sha256(), 0
             for name in stored:

@@ -15,8 +15,8 @@ from pathlib import Path
 from tests.e2e.stage import PACHA, Done, Host, Stage, own
 from tests.sshd import Account, Sshd, account, make_key
 
-#: Plays the acts of the case that fits the command, a JSON list: ["say", hex, times], ["drip", hex] (a byte at
-#: a time), ["endless", hex], ["names", hex, hex] (ever more names between the two), ["sleep", seconds], ["exit", status].
+#: Plays the acts of the case that fits the command, a JSON list: ["say", hex, times], ["drip", hex] (a byte at a
+#: time), ["endless", hex], ["names", hex, hex] (ever more names between the two), ["sleep", seconds], ["exit", status].
 _PLAYER = """\
 import json, os, shlex, sys, time
 asked = os.environ.get("SSH_ORIGINAL_COMMAND", "")
