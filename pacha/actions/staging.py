@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import shutil
-import stat
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -18,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+from pacha.actions import private
 from pacha.actions.here import Here
 from pacha.actions.memory import bounded
 from pacha.actions.reconcile import FILE
@@ -33,7 +32,6 @@ _TRIES = 6
 _ALIKE = 3  #: so many times the same fault is none of a push that is at work
 _CHUNK = 1 << 20
 _SPARE = 64 << 20  #: bytes to leave free beside what is staged
-_NAME = re.compile(r"pacha-[a-z0-9_]{8}\Z")
 _T = TypeVar("_T")
 
 
@@ -73,18 +71,15 @@ class Staging:
 
     @classmethod
     def make(cls, here: Here, host: str, master: Master, on_file: Callable[[Received], None]) -> Staging:
-        """A new folder, 0700, in ``$TMPDIR`` or /tmp; one that a killed run left behind is removed first."""
-        sweep(here)
-        staging = cls(Path(tempfile.mkdtemp(prefix="pacha-")), here, host, master, on_file)
-        here.state.remember(staging=str(staging.folder))
-        return staging
+        """Begin with a new private folder."""
+        return cls(private.make(here), here, host, master, on_file)
 
     def remove(self) -> None:
         """Remove the folder and everything in it."""
         if self.spool >= 0:
             os.close(self.spool)
             self.spool = -1
-        sweep(self.here)
+        private.sweep(self.here)
 
     def fetch(self) -> Fetched:
         """Fetch ``db``, then the repositories that its newest snapshot names; check and unpack all of it.
@@ -268,26 +263,6 @@ def content_names(entry: Entry) -> list[bytes]:
     """The names in its repository that hold the content of a file, in order."""
     stored = entry.stored or b""
     return [names.part(stored, number) for number in range(entry.parts)] or [stored]
-
-
-def sweep(here: Here) -> None:
-    """Remove the staging folder that this machine remembers, if it is there and ours."""
-    memory = here.state.memory()
-    for key in ("staging", "staging_before"):
-        folder = memory.get(key)
-        if not isinstance(folder, str):
-            continue
-        if _NAME.match(os.path.basename(folder)) and _is_ours(folder):
-            shutil.rmtree(folder, ignore_errors=True)
-        here.state.remember(**{key: None})
-
-
-def _is_ours(folder: str) -> bool:
-    try:
-        found = os.lstat(folder)
-    except OSError:
-        return False
-    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o077
 
 
 def _is_known(store: Path) -> bool:
