@@ -89,13 +89,20 @@ def _read_equal_sizes(root: Watched, found: dict[bytes, Entry], wanted: Mapping[
     ]
     if not alike:
         return
-    with Descent(top) as descent:
-        for path in sorted(alike):
-            try:
-                directory, name = descent.parent(root.relative(path))
-                found[path] = content.digest(found[path], name, directory)
-            except OSError:
-                continue  # changed under our feet: it differs
+    try:
+        with Descent(top) as descent:
+            for path in sorted(alike):
+                _read(path, root, found, descent)
+    except OSError:
+        return  # gone under our feet: all of it differs
+
+
+def _read(path: bytes, root: Watched, found: dict[bytes, Entry], descent: Descent) -> None:
+    try:
+        directory, name = descent.parent(root.relative(path))
+        found[path] = content.digest(found[path], name, directory)
+    except OSError:
+        return  # changed under our feet: it differs
 
 
 def read(path: bytes) -> bytes | None:
