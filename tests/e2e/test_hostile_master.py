@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.liar import REAL, Acts, Liar, Measured, lying, measured, say
-from tests.e2e.stage import Host, changed, on_stage, picture
+from tests.e2e.stage import PACHA, Host, changed, on_stage, picture
 from tests.sshd import Account, Sshd
+from tests.unit.test_scp import BADSERVER
 
 UNREACHABLE, DAMAGED, FAILED = 11, 13, 1
 MEMORY = 400 << 20  #: bytes; an ordinary rebuild takes about 60 MiB
@@ -72,22 +74,9 @@ def file(name: bytes, data: bytes) -> bytes:
     return b"C0644 %d %s\n%s\0" % (len(data), name, data)
 
 
-UP = b"../../../../../../../../../../../../..@DIR@/dotpathdir"
-#: What regress/scp-ssh-wrapper.sh of OpenSSH sends as badserver_0 to 7. @DIR@: a folder that exists.
-BADSERVER = [
-    b"D0755 0 @DIR@/rootpathdir\nC755 2 rootpathfile\nX\n",
-    b"D0755 0 %s\nC755 2 file\nX\n" % UP,
-    b"D0755 0 %s\nC755 2 file\nX\n" % UP,
-    b"D0755 0 ..\n" * 13 + b"D0755 0 tmp\nD0755 0 dotpathdir\nC755 2 file\nX\n",
-    b"D0755 0 ..\n" * 13 + b"D0755 0 tmp\nD0755 0 dotpathdir\nD0755 0 ..\nC755 2 file\nX\n",
-    b"D0555 0 \nX\n",
-    b"D0555 0 .\nX\n",
-    b"C0755 2 extrafile\nX\n",
-]
-
 CASES: dict[str, Acts] = {
     **{f"badserver_{n}": [say(script)] for n, script in enumerate(BADSERVER)},
-    **{f"badserver_{n} below": [sent(script)] for n, script in enumerate(BADSERVER)},
+    "badserver_3 below the right top": [sent(BADSERVER[3])],
     "a name with a slash": [sent(b"D0755 0 data\nC0644 1 ../../x\nx\0E\nE\n")],
     "NUL in a name": [sent(b"C0644 1 00changelog.i\0x\nx\0E\n")],
     "escape codes in a name": [sent(b"C0644 1 \x1b]0;x\x07\nx\0E\n")],
@@ -138,13 +127,13 @@ def test_a_sender_that_means_harm(liar: Liar, acts: Acts) -> None:
     refused(liar, (DAMAGED, UNREACHABLE))
 
 
-@pytest.mark.parametrize("name", ["badserver_0", "badserver_3 below", "a name with a slash", "the same file twice"])
+@pytest.mark.parametrize("name", ["badserver_3 below the right top"])
 def test_no_check_is_an_assertion(liar: Liar, name: str) -> None:
     liar.plays(db=with_folder(CASES[name], liar.host.stage.folder / "bystander"), hg=[["exit", 1]])
     refused(liar, PYTHONOPTIMIZE="1")
 
 
-@pytest.mark.parametrize("name", ["badserver_0 below", "an endless name", "short data", "an empty store"])
+@pytest.mark.parametrize("name", ["badserver_3 below the right top", "an endless name", "short data", "an empty store"])
 def test_one_that_begins_honestly(liar: Liar, name: str) -> None:
     liar.plays(content=with_folder(CASES[name], liar.host.stage.folder / "bystander"), hg=[["exit", 1]])
     refused(liar, (DAMAGED, UNREACHABLE))
@@ -194,3 +183,46 @@ def test_byte_by_byte_is_slow_and_right(liar: Liar) -> None:
     assert Path(f"{out}{liar.host.stage.folder}/opt/one").read_text() == "one\n"
     liar.plays(db=[["drip", (START + file(b"requires", REQUIRES) + b"E\n").hex()], ["exit", 0]])
     assert "no revision" in refused(liar).done.err
+
+
+# -- names that could be options, commands, or ways out of a folder
+
+ODD = [
+    "-oProxyCommand=x",
+    "a;b",
+    "$(x)",
+    "`x`",
+    "../../foo",
+    ".",
+    "..",
+    "",
+    "x" * 300,
+    "b\u00e4r",
+    "a\nb",
+    "a b",
+    "a/b",
+]
+
+
+def spawned(host: Host, *arguments: str) -> tuple[int, list[str]]:
+    """The exit code of a run, and the programs it started beside itself."""
+    log = host.folder / "execve"
+    command = ["strace", "-f", "-qq", "-o", log, "-e", "trace=execve", PACHA, *arguments]
+    done = subprocess.run(command, env=host.environment(), capture_output=True, stdin=subprocess.DEVNULL)
+    assert b"Traceback" not in done.stderr + done.stdout
+    return done.returncode, log.read_text().splitlines()[1:]
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_a_name_that_no_host_can_have_starts_nothing(liar: Liar, name: str) -> None:
+    assert spawned(liar.host, "rebuild", "--yes", "--", name) == (2, [])
+
+
+@pytest.mark.parametrize("key", ["pacha.host", "pacha.ssh.user", "pacha.hostname", "pacha.hosts.path"])
+@pytest.mark.parametrize("text", ["-oProxyCommand=x", "$(x)/../.."])
+def test_a_configuration_of_such_names_starts_nothing(liar: Liar, key: str, text: str) -> None:
+    host = Host(liar.host.stage, liar.host.stage.folder / "odd", "bar")
+    host.config.write_text(
+        f"[DEFAULT]\npacha.host = 127.0.0.1\n{key} = {text}\n".replace("127.0.0.1\npacha.host =", "")
+    )
+    assert spawned(host, "rebuild", "--yes", "bar") == (10, [])
