@@ -11,7 +11,7 @@ from itertools import dropwhile, islice
 
 from pacha.actions.reconcile import FILE
 from pacha.actions.staging import Staging, content_names
-from pacha.errors import DamagedError, PachaError
+from pacha.errors import DamagedError, PachaError, UnreachableError
 from pacha.files import names
 from pacha.files.metadata import Entry, Kind
 from pacha.store import database, hg
@@ -35,8 +35,8 @@ def offering(staging: Staging, error: DamagedError, seconds: float = _SECONDS) -
         offer = offer or "No older snapshot is whole."
     except _Late:
         offer = f"None that is whole was found in {seconds:g} seconds; 'hg log' of db on the master lists the others."
-    except PachaError:
-        return error  # not even their list can be read
+    except (PachaError, MemoryError):
+        return error  # not even their list can be read, or the line is lost
     return DamagedError(error.message, error.why, f"{error.hint} {offer}".strip())
 
 
@@ -86,6 +86,8 @@ class _Search:
         try:
             there = (self.staging.folder / name / ".hg" / "requires").exists()
             return self.staging.repository(name) if there else self.staging.fetch_store(name)
+        except UnreachableError:
+            raise
         except PachaError:
             self.lost.add(name)
             return None

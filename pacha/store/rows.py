@@ -216,7 +216,7 @@ def _damaged(where: str, why: str) -> DamagedError:
     return DamagedError(
         f"The fetched pacha.db does not add up at {where}.",
         why,
-        "Nothing was changed. Look at the master; an earlier snapshot may be whole.",
+        "Nothing was changed. Look at the master.",
     )
 
 
