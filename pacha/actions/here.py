@@ -85,8 +85,13 @@ def endpoint(config: Config, master: str) -> Endpoint:
     )
 
 
-def whereabouts(here: Here) -> str:
-    """Where a rebuild comes from, for the person who is to confirm it: whole lines."""
+def whereabouts(here: Here, *, own: bool = False) -> str:
+    """Where a rebuild comes from, for the person who is to confirm it: whole lines.
+
+    ``own``: from this host's own history.
+    """
+    if own:
+        return f"Own history:    {shown(os.fsencode(here.state.path))}\n"
     master = here.master()
     if master == STANDALONE:
         return f"Master folder:  {shown(here.config.hosts_path)}\n"

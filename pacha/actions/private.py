@@ -4,26 +4,38 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import shutil
 import stat
-import tempfile
 from pathlib import Path
 
 from pacha.actions.here import Here
+from pacha.errors import PachaError
 
-_NAME = re.compile(r"pacha-[a-z0-9_]{8}\Z")
+_NAME = re.compile(r"pacha-[a-z0-9_]{8,16}\Z")
 
 
 def make(here: Here) -> Path:
     """A new folder, 0700, in ``$TMPDIR`` or /tmp, or in the state folder where those are open to others.
 
-    One that a killed run left behind is removed first.
+    One that a killed run left behind is removed first. Raises PachaError.
     """
     sweep(here)
-    where = tempfile.gettempdir()
-    folder = tempfile.mkdtemp(prefix="pacha-", dir=where if _is_safe(where) else here.state.path)
-    here.state.remember(staging=folder)
-    return Path(folder)
+    where = os.environ.get("TMPDIR") or "/tmp"  # noqa: S108
+    return make_in(here, where if _is_safe(where) else str(here.state.path))
+
+
+def make_in(here: Here, where: str) -> Path:
+    """A new private folder in ``where``, remembered before it is made, so that a kill leaves none unknown."""
+    folder = Path(os.path.abspath(where), f"pacha-{secrets.token_hex(8)}")
+    here.state.remember(staging=str(folder))
+    try:
+        folder.mkdir(mode=0o700)
+    except OSError as error:
+        raise PachaError(
+            f"{folder.parent} cannot take what is fetched.", error.strerror or "", "Set TMPDIR to another folder."
+        ) from None
+    return folder
 
 
 def sweep(here: Here) -> None:
@@ -41,7 +53,10 @@ def sweep(here: Here) -> None:
 def _is_safe(folder: str) -> bool:
     """Whether nobody but root and us can rename what we make there: in a sticky folder (/tmp) others cannot."""
     path = Path(os.path.realpath(folder))
-    found = [os.stat(one) for one in (path, *path.parents)]
+    try:
+        found = [os.stat(one) for one in (path, *path.parents)]
+    except OSError:
+        return True  # it is not there, which is said when it is used
     closed = (not one.st_mode & 0o022 or one.st_mode & stat.S_ISVTX for one in found)
     return all(closed) and all(one.st_uid in (0, os.geteuid()) for one in found)
 
