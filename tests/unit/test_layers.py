@@ -189,7 +189,7 @@ def _follows(name: str, call: ast.Call, tree: ast.AST) -> str:
     if name in NEEDS_FOLDER and not safe:
         if "dir_fd" not in words:
             return " without dir_fd"
-        if name in FOLLOWS_ALWAYS:
+        if name in FOLLOWS_ALWAYS and ast.unparse(call.args[0]) != "b'.'":
             return " of a name that may be a link"
     if name in NEEDS_NO_FOLLOW and not safe and words.get("follow_symlinks") != "False":
         return " without follow_symlinks=False"
