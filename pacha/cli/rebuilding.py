@@ -60,7 +60,7 @@ def rebuild(
              pacha rebuild bar --target /srv/look
     """
     from pacha.actions import here as place
-    from pacha.actions import own, select
+    from pacha.actions import interruption, own, select
     from pacha.actions.preview import Choices, Renumbering
 
     here, where = terminal.here(), os.fsencode(os.path.abspath(target)) if target else b""
@@ -70,10 +70,11 @@ def rebuild(
     wanted = hooks or (here.config.hooks and not (target or asked or at))
     choices = Choices(where, delete, owner_map, Renumbering(accounts), hooks=wanted, at=at, asked=asked)
     about = place.whereabouts(here, own=own.master(here, host, choices) is not None) + f"Host to rebuild: {host}"
-    _begin(terminal, about, asks=not (yes or dry_run), as_json=as_json)
-    if dry_run:
-        return _show_plan(terminal, host, choices, as_json)
-    return _carry_out(terminal, host, choices, yes, as_json)
+    with interruption.explained(os.fsencode(here.state.path)):
+        _begin(terminal, about, asks=not (yes or dry_run), as_json=as_json)
+        if dry_run:
+            return _show_plan(terminal, host, choices, as_json)
+        return _carry_out(terminal, host, choices, yes, as_json)
 
 
 def _begin(terminal: Terminal, about: str, *, asks: bool, as_json: bool) -> None:
