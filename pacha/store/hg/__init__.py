@@ -17,8 +17,9 @@ os.environ.update({"HGRCPATH": "", "HGRCSKIPREPO": "1", "HGPLAIN": "1", "HGMODUL
 import mercurial.initialization  # noqa: F401
 
 from pacha.store.hg.conversation import Peer, peer
-from pacha.store.hg.engine import FORMAT, KNOWN_REQUIREMENTS, Interruption, lean
-from pacha.store.hg.repository import NULL, Blob, Content, Note, Repository
+from pacha.store.hg.engine import KNOWN_REQUIREMENTS, lean
+from pacha.store.hg.repository import Repository
+from pacha.store.revision import FORMAT, NULL, Blob, Content, Interruption, Note
 
 __all__ = [
     "FORMAT",
