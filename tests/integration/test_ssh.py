@@ -662,9 +662,10 @@ class TestConfiguration:
             self.resolve(home / "config")
 
     def test_a_match_that_runs_a_command(self, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("sys.stdin", open(os.devnull))  # invoke passes it on
         (home / "config").write_text("Match exec true\n User right\nMatch exec false\n User wrong\n")
-        assert self.resolve(home / "config").user == "right"
+        with open(os.devnull) as nothing:
+            monkeypatch.setattr("sys.stdin", nothing)  # which invoke passes on
+            assert self.resolve(home / "config").user == "right"
 
     def test_it_connects_by_an_alias(self, server: Sshd, bar: Account, home: Path) -> None:
         known = home / "kh"
