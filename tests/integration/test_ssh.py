@@ -661,11 +661,15 @@ class TestConfiguration:
         with pytest.raises(ConfigError, match="cannot be read"):
             self.resolve(home / "config")
 
-    def test_a_match_that_runs_a_command(self, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_match_that_runs_a_command(self, home: Path) -> None:
         (home / "config").write_text("Match exec true\n User right\nMatch exec false\n User wrong\n")
-        with open(os.devnull) as nothing:
-            monkeypatch.setattr("sys.stdin", nothing)  # which invoke passes on
-            assert self.resolve(home / "config").user == "right"
+        asked = (
+            "import pathlib, sys; from pacha.wire import ssh; print(ssh.resolve('master', user=None, port=None,"
+            "key=None, known_hosts=None, ssh_config=pathlib.Path(sys.argv[1])).user)"
+        )
+        command = [sys.executable, "-c", asked, str(home / "config")]
+        done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        assert done.stdout == "right\n", done.stderr
 
     def test_it_connects_by_an_alias(self, server: Sshd, bar: Account, home: Path) -> None:
         known = home / "kh"
