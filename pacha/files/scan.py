@@ -221,7 +221,7 @@ def _with_content(walk: _Walk, name: bytes, fd: int, known: Entry | None, entry:
     else:
         os.close(content.open_file(name, fd))  # unreadable is found now, before anything is committed
     walk.result.unread.add(entry.path)
-    return replace(entry, sha256=None, stored=known.stored if known else None, parts=known.parts if known else 0)
+    return replace(entry, sha256=None, stored=known.stored, parts=known.parts) if known is not None else entry
 
 
 def _is_as(known: Entry, found: os.stat_result, accounts: Accounts) -> bool:
