@@ -9,11 +9,12 @@ import resource
 import signal
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import click
+import pacha
 
-from pacha.cli import cli
-from pacha.errors import ExitCode, PachaError
+if TYPE_CHECKING:
+    from pacha.errors import PachaError
 
 #: New objects until the first of them are looked at for garbage: what is imported and read is none, and looking for
 #: it costs a quarter of the time of importing Mercurial. Where there is some, ``store.hg.lean`` looks more often.
@@ -27,18 +28,26 @@ _OF_THE_SYSTEM = frozenset(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The console script: run a command, print what went wrong, exit with the code of the table."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
     _open_closed_streams()
+    if words == ["--version"] and _say_version():
+        return
     _allow_depth()
     gc.set_threshold(_GARBAGE)
     sys.unraisablehook = lambda _fault: None  # what fails while something else is cleaned up (a full disk)
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup(1) is to stay in force
             signal.signal(number, _end)
-    sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
+    sys.exit(run(words))
 
 
 def run(arguments: list[str]) -> int:
     """Run a command; returns the exit code, having printed what went wrong."""
+    import click
+
+    from pacha.cli import cli
+    from pacha.errors import ExitCode, PachaError
+
     try:
         result = cli.main(args=spelt_as_command(arguments), prog_name="pacha", standalone_mode=False)
         sys.stdout.flush()
@@ -67,6 +76,15 @@ def run(arguments: list[str]) -> int:
         return _own_fault(fault)
 
 
+def _say_version() -> bool:
+    """Say it without click, which costs four times as much as Python itself; False if it cannot be said so."""
+    try:
+        os.write(sys.stdout.fileno(), f"Pacha {pacha.__version__}\n".encode())
+    except OSError:
+        return False  # the ordinary way says why
+    return True
+
+
 def _open_closed_streams() -> None:
     """/dev/null for each of the standard streams that is closed: no file that is opened later takes its number."""
     for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
@@ -93,6 +111,8 @@ def _show(error: PachaError) -> None:
 
 
 def _refusal(error: OSError) -> PachaError:
+    from pacha.errors import PachaError
+
     why = (error.strerror or str(error)) + (f": {_shown(os.fsencode(error.filename))}" if error.filename else "")
     return PachaError("The system does not let Pacha go on.", why, "Mend that and run this again.")
 
@@ -105,6 +125,8 @@ def _allow_depth() -> None:
 
 def spelt_as_command(arguments: list[str]) -> list[str]:
     """``--rebuild bar`` and ``--rebuild=bar`` as ``rebuild bar``: the first argument that is no global option."""
+    from pacha.cli import cli
+
     words = list(arguments)
     position = 0
     while position < len(words) and words[position].startswith("-"):
@@ -120,6 +142,10 @@ def _own_fault(fault: Exception) -> int:
     import tempfile
     import traceback
 
+    import click
+
+    from pacha.errors import ExitCode
+
     with tempfile.NamedTemporaryFile("w", prefix="pacha-fault-", suffix=".txt", delete=False) as stream:
         traceback.print_exception(fault, file=stream)
     click.echo(f"pacha: a fault in Pacha itself: {type(fault).__name__}", err=True)
@@ -129,7 +155,7 @@ def _own_fault(fault: Exception) -> int:
 
 
 def _end(number: int, _frame: object) -> None:
-    raise SystemExit(ExitCode.SIGNAL + number)
+    raise SystemExit(128 + number)  # ExitCode.SIGNAL; nothing is imported while something is interrupted
 
 
 def _shown(path: bytes) -> str:

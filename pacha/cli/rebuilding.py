@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import click
 
@@ -16,7 +15,7 @@ from pacha.errors import ExitCode
 @click.argument("host")
 @click.option("--target", type=click.Path(), metavar="DIR", help="Put everything below DIR instead.")
 @click.option("--delete", is_flag=True, help="Move what the snapshot does not have out of the way.")
-@click.option("--owner-map", type=click.Path(path_type=Path), metavar="FILE", help="Lines of old:new names.")
+@click.option("--owner-map", type=click.Path(), metavar="FILE", help="Lines of old:new names.")
 @click.option(
     "--accounts",
     type=click.Choice(["renumber", "keep", "leave"]),
@@ -31,7 +30,7 @@ def rebuild(
     host: str,
     target: str | None,
     delete: bool,
-    owner_map: Path | None,
+    owner_map: str | None,
     accounts: str,
     yes: bool,
 ) -> ExitCode:
@@ -40,6 +39,8 @@ def rebuild(
     \b
     Example: pacha rebuild bar --target /srv/look
     """
+    from pathlib import Path
+
     from pacha.actions import here as place
     from pacha.actions.preview import Choices, Renumbering
     from pacha.actions.rebuild import Reporter
@@ -54,7 +55,9 @@ def rebuild(
         confirm(about)
     reporter = Reporter(on_file=meter.file, on_fetched=meter.fetched, on_plan=meter.plan, on_step=meter.step)
     where = os.fsencode(os.path.abspath(target)) if target else b""
-    rebuilt = action(here, host, Choices(where, delete, owner_map, Renumbering(accounts)), reporter)
+    rebuilt = action(
+        here, host, Choices(where, delete, Path(owner_map) if owner_map else None, Renumbering(accounts)), reporter
+    )
     meter.rebuilt(rebuilt)
     return ExitCode.CONCERNS if rebuilt.concerns else ExitCode.DONE
 
