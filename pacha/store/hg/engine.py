@@ -10,6 +10,7 @@ from typing import Any
 
 from mercurial import error, extensions
 from mercurial import ui as uimodule
+from mercurial.utils import compression
 
 from pacha.errors import DamagedError, PachaError
 from pacha.store.revision import FORMAT, Interruption
@@ -23,6 +24,26 @@ KNOWN_REQUIREMENTS = frozenset(
 )  # fmt: skip
 _LOCK_SECONDS = 30
 _LOOK = "Nothing was changed. Look at it with 'hg verify'."
+
+
+def _share_compressors() -> None:
+    """One zstd compressor for all file logs: each would make its own, with buffers that take longer than its file.
+
+    It keeps nothing from one text to the next; Mercurial is only ever used by one thread of ours at a time.
+    """
+    engine = compression.compengines[b"zstd"]
+    make, made = engine.revlogcompressor, dict[object, Any]()
+
+    def shared(options: dict[bytes, Any] | None = None) -> Any:
+        key = frozenset((options or {}).items())
+        if key not in made:
+            made[key] = make(options)
+        return made[key]
+
+    engine.revlogcompressor = shared
+
+
+_share_compressors()
 
 
 def quiet_ui() -> Any:
