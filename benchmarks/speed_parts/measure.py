@@ -31,7 +31,7 @@ def run(command: Sequence[str], environment: Mapping[str, str], folder: Path) ->
     with open(said, "wb") as output:
         began = time.monotonic()
         streams = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": output}
-        child = subprocess.Popen(command, env={**os.environ, **environment}, cwd=folder, **streams)
+        child = subprocess.Popen(command, env=_surroundings(environment), cwd=folder, **streams)
         _, status, usage = os.wait4(child.pid, 0)
         seconds = time.monotonic() - began
     child.returncode = os.waitstatus_to_exitcode(status)
@@ -39,6 +39,12 @@ def run(command: Sequence[str], environment: Mapping[str, str], folder: Path) ->
         end = said.read_text("utf-8", "replace")[-2000:]
         raise SystemExit(f"{' '.join(command)}\nended with exit code {child.returncode}:\n{end}")
     return Cost(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+
+
+def _surroundings(environment: Mapping[str, str]) -> dict[str, str]:
+    """``environment`` on top of this process's own; an installed Python program has its bytecode beside it."""
+    ours = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**ours, **environment}
 
 
 def compare(one: Path, other: Path, *, metadata: bool) -> None:
