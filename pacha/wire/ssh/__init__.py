@@ -10,14 +10,13 @@ import sys
 
 # Paramiko takes 50 ms to import invoke, which it runs the commands of "Match exec" with (ssh_config(5)) and for
 # which it has a way to do without. Where there is such a line, endpoint gives it back.
-_WITHOUT = [name for name in ("invoke",) if name not in sys.modules]
-sys.modules.update(dict.fromkeys(_WITHOUT))  # type: ignore[arg-type]
+sys.modules.setdefault("invoke", None)  # type: ignore[arg-type]  # None: its import is refused
 
 from pacha.wire.ssh.connection import Connection  # noqa: E402
 from pacha.wire.ssh.endpoint import Endpoint, resolve  # noqa: E402
 from pacha.wire.ssh.stream import Result, Stream  # noqa: E402
 
-for _name in _WITHOUT:
-    del sys.modules[_name]
+if sys.modules["invoke"] is None:
+    del sys.modules["invoke"]
 
 __all__ = ["Connection", "Endpoint", "Result", "Stream", "resolve"]
