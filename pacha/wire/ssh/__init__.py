@@ -10,13 +10,15 @@ import sys
 
 # Paramiko takes 50 ms to import invoke, which it runs the commands of "Match exec" with (ssh_config(5)) and for
 # which it has a way to do without. Where there is such a line, endpoint gives it back.
-sys.modules.setdefault("invoke", None)  # type: ignore[arg-type]  # None: its import is refused
+_is_new = "invoke" not in sys.modules
+if _is_new:
+    sys.modules["invoke"] = None  # type: ignore[assignment]  # its import is refused
 
 from pacha.wire.ssh.connection import Connection  # noqa: E402
 from pacha.wire.ssh.endpoint import Endpoint, resolve  # noqa: E402
 from pacha.wire.ssh.stream import Result, Stream  # noqa: E402
 
-if sys.modules["invoke"] is None:
+if _is_new:
     del sys.modules["invoke"]
 
 __all__ = ["Connection", "Endpoint", "Result", "Stream", "resolve"]
