@@ -23,7 +23,7 @@ import mercurial.subrepo  # noqa: F401
 
 from pacha.store.hg.conversation import Peer, peer
 from pacha.store.hg.engine import KNOWN_REQUIREMENTS, lean
-from pacha.store.hg.repository import Repository, Revision
+from pacha.store.hg.repository import Repository, Revision, move
 from pacha.store.revision import FORMAT, NULL, Blob, Content, Interruption, Note
 
 __all__ = [
@@ -38,5 +38,6 @@ __all__ = [
     "Repository",
     "Revision",
     "lean",
+    "move",
     "peer",
 ]

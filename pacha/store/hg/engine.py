@@ -22,6 +22,8 @@ KNOWN_REQUIREMENTS = frozenset(
         b"revlog-compression-zstd", b"persistent-nodemap",
     ]
 )  # fmt: skip
+#: Those of a repository that we create (``FORMAT``).
+PLAIN = KNOWN_REQUIREMENTS - {b"persistent-nodemap"} | {b"share-safe"}
 _LOCK_SECONDS = 30
 _LOOK = "Nothing was changed. Look at it with 'hg verify'."
 
