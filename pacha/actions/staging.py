@@ -119,6 +119,21 @@ class Staging:
         """pacha.db of the snapshot."""
         return self.folder / ".pacha.db"
 
+    def bring(self, name: str, node: str) -> hg.Repository:
+        """Fetch the repository ``name``, which has ``node`` ("": any). Raises NoHost, DamagedError."""
+        return self._again(lambda: self._whole(name, node))
+
+    def _whole(self, name: str, node: str) -> hg.Repository:
+        if (self.folder / name).exists() and (not node or self.repository(name).has(node)):
+            return self.repository(name)
+        repository = self._fetch_store(name)
+        newest = next(repository.revisions(), None)
+        if newest is not None and name == names.DATABASE:
+            repository.reader(newest)(FILE)  # a copy that a push overtook lacks it
+        if node and not repository.has(node):
+            raise DamagedError(f"The repository '{name}' on the master lacks revision {node[:12]}.")
+        return repository
+
     def repository(self, name: str) -> hg.Repository:
         """The fetched repository ``name``."""
         if isinstance(self.master, StateMaster):

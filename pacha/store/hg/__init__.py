@@ -19,6 +19,7 @@ import mercurial.initialization  # noqa: F401
 from pacha.store.hg.conversation import Peer, peer
 from pacha.store.hg.engine import FORMAT, KNOWN_REQUIREMENTS, Interruption, lean
 from pacha.store.hg.repository import NULL, Blob, Content, Note, Repository, Revision
+from pacha.store.hg.text import unified
 
 __all__ = [
     "FORMAT",
@@ -33,4 +34,5 @@ __all__ = [
     "Revision",
     "lean",
     "peer",
+    "unified",
 ]
