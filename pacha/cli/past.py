@@ -8,7 +8,7 @@ import sys
 import click
 
 from pacha.cli.group import cli
-from pacha.cli.terminal import Terminal
+from pacha.cli.terminal import Terminal, shown
 from pacha.errors import ExitCode, UsageError
 
 _HOST = click.option("--host", default="", metavar="HOST", help="Of HOST, by what a master has; not of this machine.")
@@ -104,6 +104,29 @@ def cat(terminal: Terminal, path: str, at: str, host: str) -> ExitCode:
         for chunk in found.content(snapshot, entry):
             sys.stdout.buffer.write(chunk)
         sys.stdout.buffer.flush()
+    return ExitCode.DONE
+
+
+@cli.command("restore-db")
+@click.argument("host")
+@click.pass_obj
+def restore_db(terminal: Terminal, host: str) -> ExitCode:
+    """Get HOST's history and list of watched paths back from the master, and touch no watched file.
+
+    For a machine that lost Pacha's state folder, or whose files were put back by other means.
+
+    \b
+    Example: pacha restore-db bar
+    """
+    from pacha.actions import when
+    from pacha.actions.restore_db import restore_db as action
+
+    restored = action(terminal.here(), host)
+    meter = terminal.meter
+    for one in restored.watched:
+        meter.say(f"Watching {shown(one.path)} (kept as '{one.repository}').")
+    meter.say(f"This machine pushes as '{host}', on top of {restored.tip[:12]} ({when.local(restored.at)}).")
+    meter.say("No watched file was touched: 'pacha diff' shows what the next push will record.")
     return ExitCode.DONE
 
 

@@ -164,11 +164,8 @@ def _time(nanoseconds: int) -> str:
 
 
 def _content_line(line: bytes) -> bytes:
-    """A line of content for a terminal: no control character but the tab; ``\\`` stays, it is nobody's name."""
-    text = "".join(
-        c if c.isprintable() or c == "\t" else shown(c.encode("utf-8", "surrogateescape"))
-        for c in line.rstrip(b"\n").decode("utf-8", "surrogateescape")
-    )
+    """A line of content for a terminal."""
+    text = _safe(line.rstrip(b"\n").decode("utf-8", "surrogateescape"), but="\t")
     return _line(text, _COLOURS.get(text[:1]))
 
 
@@ -182,5 +179,6 @@ def _styled(text: str, colour: str | None) -> str:
     return click.style(text, bold=True) if colour == "bold" else click.style(text, fg=colour)
 
 
-def _safe(text: str) -> str:
-    return shown(text.encode("utf-8", "replace"))
+def _safe(text: str, but: str = "") -> str:
+    """``text`` without control characters, ``but`` for those; a ``\\`` stays: this is nobody's name."""
+    return "".join(c if c.isprintable() or c in but else shown(c.encode("utf-8", "surrogateescape")) for c in text)
