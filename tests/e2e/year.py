@@ -23,7 +23,8 @@ def picture(top: Path) -> Picture:
     for path, what in stage.picture(top).items():
         place = os.path.join(os.fsencode(top), path)
         attributes = tuple((name, os.getxattr(place, name, follow_symlinks=False)) for name in _attributes(place))
-        found[path] = (*what[:4], (what[4], attributes), *what[5:])
+        several = [names for names in what[5:] if len(names) > 1]  # type: ignore[arg-type]
+        found[path] = (*what[:4], (what[4], attributes), *several)
     return found
 
 
@@ -104,7 +105,8 @@ class Year:
 
     def _move(self) -> None:
         if path := self._any():
-            target = self._folder() / self._name()
+            bed = next(bed for bed in self.beds if bed in path.parents)
+            target = self._folder(bed) / self._name()
             if path not in target.parents:
                 path.rename(target)
 
@@ -156,9 +158,11 @@ class Year:
     def _text(self) -> bytes:
         return b"".join(b"%s = %d\n" % (self.chance.choice(_WORDS).encode(), self.count) for _ in range(12))
 
-    def _folder(self) -> Path:
-        folders = list(self.beds) * 3
-        folders += [path for bed in self.beds for path in _sorted(bed) if path.is_dir() and not path.is_symlink()]
+    def _folder(self, *beds: Path) -> Path:
+        folders = list(beds or self.beds) * 3
+        folders += [
+            path for bed in beds or self.beds for path in _sorted(bed) if path.is_dir() and not path.is_symlink()
+        ]
         return self.chance.choice(folders)
 
     def _file(self) -> Path | None:
