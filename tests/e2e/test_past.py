@@ -8,6 +8,8 @@ import re
 import shutil
 import subprocess
 import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -282,7 +284,8 @@ def test_plain_mercurial_reads_what_is_on_the_master(stage: Stage, bar: Host) ->
 
     def hg(*arguments: str) -> str:
         command = ["hg", "--config", f"ui.ssh=ssh {options}", "-R", str(bar.folder / "clone"), *arguments]
-        return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
+        where = bar.folder / "clone"
+        return subprocess.run(command, env=environment, cwd=where, check=True, capture_output=True, text=True).stdout
 
     url = f"ssh://{stage.account.name}@{stage.server.address}/{stage.hosts}/bar/foo"
     subprocess.run(
@@ -321,3 +324,31 @@ def test_a_terminal_gets_a_pager_and_colour_and_no_control_character(bar: Host, 
     assert "\x07" not in out and "\x1b]" not in out and "\x9b" not in out
     piped = bar.pacha("diff").out
     assert "\x1b]0;title\x07" in piped and "\x1b[3" not in piped
+
+
+def test_hgweb_shows_every_host_and_takes_nothing(stage: Stage, bar: Host) -> None:
+    plant(bar)
+    (stage.folder / "web.conf").write_text(f"[paths]\n/ = {stage.hosts}/**\n")
+    environment = {"PATH": "/usr/bin:/bin", "HGRCPATH": "", "HGRCSKIPREPO": "1", "LANG": "C"}
+    command = ["hg", "serve", "--web-conf", stage.folder / "web.conf", "--address", "127.0.0.1", "--port", "0"]
+    server = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    try:
+        assert server.stdout is not None
+        port = re.search(r":(\d+)/", server.stdout.readline())
+        assert port is not None
+        base = f"http://127.0.0.1:{port[1]}/bar"
+
+        def page(path: str, data: bytes | None = None) -> str:
+            with urllib.request.urlopen(base + path, data, timeout=30) as answer:
+                return str(answer.read().decode())
+
+        assert "the first" in page("/foo/log")
+        assert "first opt/foo/conf.d/one" in page("/foo/file/tip/conf.d/one")
+        assert "the first" in page("/db/log")
+        with pytest.raises(urllib.error.HTTPError):
+            page("/foo?cmd=unbundle&heads=", b"HG10UN")
+    finally:
+        server.terminate()
+        server.wait()
+        if server.stdout is not None:
+            server.stdout.close()
