@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pacha.actions import compose, select
 from pacha.actions.here import Here
@@ -97,14 +97,26 @@ def compare(old: Side, new: Side, paths: Sequence[bytes] = (), *, with_content: 
 
     Raises DamagedError where a snapshot's content does not add up.
     """
+    links = _groups(old.entries), _groups(new.entries)
     for path in sorted(old.entries.keys() | new.entries.keys()):
         before, after = old.entries.get(path), new.entries.get(path)
+        if before and after and links[0].get(before.link_group) == links[1].get(after.link_group):
+            after = replace(after, link_group=before.link_group)  # what is watched anew gets other numbers
         if before == after or (paths and not select.holds(paths, path)):
             continue
         words = metadata.differences(before, after) if before and after else []
         if words or not (before and after):
             hunks = _hunks(old, new, before, after) if with_content else None
             yield Difference(path, before, after, tuple(words), hunks)
+
+
+def _groups(entries: Mapping[bytes, Entry]) -> dict[int | None, set[bytes]]:
+    """The names of each file that has several."""
+    found: dict[int | None, set[bytes]] = {}
+    for path, entry in entries.items():
+        if entry.link_group is not None:
+            found.setdefault(entry.link_group, set()).add(path)
+    return found
 
 
 def within(old: Side, new: Side, ways: Sequence[bytes]) -> bytes:

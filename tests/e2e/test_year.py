@@ -32,6 +32,7 @@ EVERY = 43_200 + 17  # seconds from one snapshot to the next
 pytestmark = [
     pytest.mark.usefixtures("as_root"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.timeout(120 + 20 * (SNAPSHOTS + REBUILDS)),
 ]
 
 
