@@ -59,7 +59,7 @@ def sides(here: Here, past: Past, start: str = "", end: str = "", *, change: str
     """The two to compare: the snapshots ``start`` and ``end``, or what ``change`` did (each a WHEN).
 
     Without ``end`` the disk as it is now, if it is this machine's; else the newest snapshot. Without ``start`` the
-    newest, or the one before it. Raises UsageError, LockedError, DamagedError.
+    newest, or the one before it. Raises UsageError, DamagedError.
     """
     if change:
         made = past.find(change)
@@ -81,10 +81,9 @@ def of_snapshot(past: Past, revision: hg.Revision | None) -> Side:
 
 
 def of_disk(here: Here) -> Side:
-    """What is watched, as it is on disk now. Waits for a push that is at work. Raises LockedError."""
-    with here.state.locked(wait_seconds=10):
-        last = database.read(here.state.database)
-        fingerprints, _ = database.read_cache(here.state.cache)
+    """What is watched, as it is on disk now."""
+    last = database.read(here.state.database)
+    fingerprints, _ = database.read_cache(here.state.cache)
     watched = compose.by_rules(here, last.watched)
     found = scan.scan(compose.watches(watched), last.entries, fingerprints, Accounts.of_machine())
     live = [one for one in watched if not one.retired]

@@ -60,6 +60,9 @@ def rebuild(
     choices = Choices(where, delete, owner_map, Renumbering(accounts), at=at, asked=asked)
     from_own = own.master(here, host, choices) is not None
     about = place.whereabouts(here, own=from_own) + f"Host to rebuild: {host}"
+    about += f"\nAs it was:       {shown(os.fsencode(at))}" if at else ""
+    parts = [*(ways[0] for ways in asked.paths), *map(os.fsencode, directories)]
+    about += "".join(f"\nOnly:            {shown(part)}" for part in parts)
     if yes:
         meter.say(about)
     else:
@@ -93,18 +96,18 @@ def undo(terminal: Terminal, listing: bool) -> ExitCode:
 
 
 @cli.command()
-@click.option("--at", default="", metavar="ID", help="Compare with this snapshot instead of the last one.")
+@click.option("--at", default="", metavar="WHEN", help="Compare with the snapshot of then instead of the last one.")
 @click.pass_obj
 def verify(terminal: Terminal, at: str) -> ExitCode:
     """Compare this host's watched paths with the last snapshot: content and metadata.
 
     \b
-    Example: pacha verify
+    Example: pacha verify --at yesterday
     """
     from pacha.actions.verify import verify as action
 
     verified = action(terminal.here(), at)
-    which = f"snapshot {at}" if at else "the last snapshot"
+    which = f"the snapshot of {shown(os.fsencode(at))}" if at else "the last snapshot"
     for difference in verified.differences:
         click.echo(f"{shown(difference.path)}: {difference.reason}")
     if verified.differences:

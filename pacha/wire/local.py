@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import stat
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -69,7 +70,7 @@ class LocalMaster:
                 os.mkdir(os.path.join(relative, one), 0o700, dir_fd=inbox)
             for one in files:
                 path = os.path.join(relative, one)
-                if is_store_file(path, False):
+                if is_store_file(path, False) and stat.S_ISREG(os.lstat(os.path.join(folder, one)).st_mode):
                     received = _copy(os.path.join(folder, one), path, inbox)
                     count, size = count + 1, size + received.size
                     on_file(received)
@@ -107,6 +108,8 @@ class StateMaster(LocalMaster):
 def _copy(source: bytes, path: bytes, inbox: int) -> scp.Received:
     began = time.monotonic()
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    with open(source, "rb") as whence, open(os.open(path, flags, 0o600, dir_fd=inbox), "wb") as where:
+    # The folder may be another user's, who may put a link or a FIFO there.
+    safely = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    with open(os.open(source, safely), "rb") as whence, open(os.open(path, flags, 0o600, dir_fd=inbox), "wb") as where:
         shutil.copyfileobj(whence, where, 1 << 20)
         return scp.Received(path, where.tell(), time.monotonic() - began)

@@ -88,3 +88,13 @@ def test_a_log_line_is_one_line_whatever_the_snapshot_says() -> None:
 )  # fmt: skip
 def test_ages(seconds: float, age: str) -> None:
     assert history.age(seconds) == age
+
+
+def test_names_of_one_file_are_the_same_whatever_number_they_have() -> None:
+    def linked(number: int, *paths: bytes) -> Side:
+        return Side("side", {path: replace(FILE, path=path, link_group=number) for path in paths}, lambda _: b"")
+
+    assert list(compare(linked(1, b"/a", b"/b"), linked(2, b"/a", b"/b"))) == []
+    assert [(d.path, d.words) for d in compare(linked(1, b"/a", b"/b", b"/c"), linked(2, b"/a", b"/b"))] == [
+        (b"/a", ("hard links",)), (b"/b", ("hard links",)), (b"/c", ()),
+    ]  # fmt: skip
