@@ -17,7 +17,7 @@ from pathlib import Path
 from pacha.actions import history
 from pacha.actions.here import Here, check_host, connect
 from pacha.actions.reconcile import FILE
-from pacha.actions.staging import Staging
+from pacha.actions.staging import staged
 from pacha.actions.when import Made, choose
 from pacha.config import STANDALONE
 from pacha.errors import DamagedError, PachaError, UsageError
@@ -26,7 +26,7 @@ from pacha.files.metadata import Entry, Kind
 from pacha.files.names import DATABASE, shown
 from pacha.store import hg
 from pacha.store.snapshot import Snapshot, Watched
-from pacha.wire.master import Master, NoHost
+from pacha.wire.master import Master
 
 #: Gives a repository by its name; it has the node (40 hex digits, "" for any).
 Open = Callable[[str, str], hg.Repository]
@@ -103,18 +103,8 @@ def of(here: Here, host: str = "") -> Iterator[Past]:
 @contextmanager
 def _elsewhere(here: Here, host: str) -> Iterator[Past]:
     """Under the lock: a staging folder that is not in use is swept away."""
-    with here.state.locked(wait_seconds=10):
-        master = _master(here, host)
-        try:
-            staging = Staging.make(here, host, master, lambda received: None)
-            try:
-                yield _past(host, False, staging.bring, staging.folder)
-            finally:
-                staging.remove()
-        except NoHost as error:
-            raise PachaError(f"{master.label} has no history of '{host}'.", f"{error.message} {error.why}") from None
-        finally:
-            master.close()
+    with here.state.locked(wait_seconds=10), staged(here, host, _master(here, host)) as staging:
+        yield _past(host, False, staging.bring, staging.folder)
 
 
 def _master(here: Here, host: str) -> Master:

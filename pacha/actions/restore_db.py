@@ -6,12 +6,11 @@ from dataclasses import dataclass
 
 from pacha.actions import adoption
 from pacha.actions.here import Here, check_host, connect
-from pacha.actions.staging import Fetched, Staging
+from pacha.actions.staging import Fetched, Staging, staged
 from pacha.errors import ConfigError, PachaError
 from pacha.files.names import DATABASE
 from pacha.store import database, hg
 from pacha.store.snapshot import Watched
-from pacha.wire.master import NoHost
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +38,8 @@ def restore_db(here: Here, host: str) -> Restored:
         )
     with here.state.locked():
         _check_free(here, host)
-        master = connect(here, here.master())
-        try:
-            staging = Staging.make(here, host, master, lambda received: None)
-            try:
-                return _restore(here, host, staging)
-            finally:
-                staging.remove()
-        except NoHost as error:
-            raise PachaError(f"{master.label} has no history of '{host}'.", f"{error.message} {error.why}") from None
-        finally:
-            master.close()
+        with staged(here, host, connect(here, here.master())) as staging:
+            return _restore(here, host, staging)
 
 
 def _restore(here: Here, host: str, staging: Staging) -> Restored:

@@ -14,6 +14,7 @@ import stat
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -276,6 +277,24 @@ class Staging:
         shutil.rmtree(self.folder)
         self.here.state.remember(staging_before=None)
         self.folder = roomier
+
+
+@contextmanager
+def staged(here: Here, host: str, master: Master) -> Iterator[Staging]:
+    """A staging folder for ``host``, for as long as it is needed, and then hang up; the lock is held.
+
+    Raises PachaError where the master has nothing of the host.
+    """
+    try:
+        staging = Staging.make(here, host, master, lambda received: None)
+        try:
+            yield staging
+        finally:
+            staging.remove()
+    except NoHost as error:
+        raise PachaError(f"{master.label} has no history of '{host}'.", f"{error.message} {error.why}") from None
+    finally:
+        master.close()
 
 
 def sweep(here: Here) -> None:
