@@ -10,9 +10,12 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import astuple, replace
 from itertools import count
 
+from pacha.actions import survey
 from pacha.files import acl
 from pacha.files.metadata import Entry
 from pacha.files.owners import Account, Accounts
+from pacha.restore.plan import Outcome
+from pacha.store.snapshot import Snapshot
 from pacha.store.state import StateFolder
 
 _ABSENT = "absent"
@@ -23,6 +26,12 @@ def remember(state: StateFolder, paths: Iterable[bytes], left: Mapping[bytes, En
     """Remember ``paths`` as owed, each as it was ``left`` on disk (absent from it: not there)."""
     owed = {path.hex(): _mark(left.get(path)) for path in paths}
     state.remember(owed=owed or None)
+
+
+def remember_outcome(state: StateFolder, snapshot: Snapshot, outcome: Outcome) -> None:
+    """Remember what a rebuild of ``snapshot`` could not restore, as it is on disk now."""
+    left = survey.look(snapshot.live, {}, [], Accounts.of_machine()) if outcome.unrestored else {}
+    remember(state, outcome.unrestored, left)
 
 
 def settle(

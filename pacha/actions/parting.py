@@ -19,8 +19,9 @@ def is_partial(choices: Choices) -> bool:
 
 
 def placed(choices: Choices, fetched: Fetched) -> tuple[bytes, ...]:
-    """The paths that are restored, as on disk; () for everything."""
-    return tuple(survey.below(choices.target, path) for path in fetched.parts)
+    """The paths that are restored, as on disk; () for everything that this machine has of the host."""
+    everything = tuple(one.path for one in fetched.snapshot.live) if choices.target else ()
+    return tuple(survey.below(choices.target, path) for path in fetched.parts or everything)
 
 
 def told(planned: Preview, choices: Choices, fetched: Fetched) -> Preview:

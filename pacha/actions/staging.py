@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import secrets
 import shutil
 import stat
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -36,8 +36,9 @@ from pacha.wire.scp import Received
 _TRIES = 6
 _ALIKE = 3  #: so many times the same fault is none of a push that is at work
 _CHUNK = 1 << 20
+_HOLE = bytes(64 << 10)
 _SPARE = 64 << 20  #: bytes to leave free beside what is staged
-_NAME = re.compile(r"pacha-[a-z0-9_]{8}\Z")
+_NAME = re.compile(r"pacha-[a-z0-9_]{8,16}\Z")
 _T = TypeVar("_T")
 
 
@@ -77,15 +78,14 @@ class Staging:
     files: int = 0
     size: int = 0
     places: dict[bytes, tuple[int, int]] = field(default_factory=dict)  #: path: (offset, bytes) in the spool
+    holes: dict[bytes, int] = field(default_factory=dict)  #: path: bytes of it that will take no room
     spool: int = -1
 
     @classmethod
     def make(cls, here: Here, host: str, master: Master, on_file: Callable[[Received], None]) -> Staging:
         """A new folder, 0700, in ``$TMPDIR`` or /tmp; one that a killed run left behind is removed first."""
         sweep(here)
-        staging = cls(Path(tempfile.mkdtemp(prefix="pacha-")), here, host, master, on_file)
-        here.state.remember(staging=str(staging.folder))
-        return staging
+        return cls(_make(here, os.environ.get("TMPDIR") or "/tmp"), here, host, master, on_file)  # noqa: S108
 
     def remove(self) -> None:
         """Remove the folder and everything in it."""
@@ -247,6 +247,8 @@ class Staging:
             sha.update(data)
             size += len(data)
             write(data)
+            if hole := data.count(_HOLE) * len(_HOLE):
+                self.holes[entry.path] = self.holes.get(entry.path, 0) + hole
         if sha.digest() != entry.sha256 or size != entry.size:
             raise DamagedError(
                 f"{names.shown(entry.path)} is not as it was pushed.",
@@ -269,8 +271,8 @@ class Staging:
         needed = 2 * size + _SPARE
         if _free(self.folder) >= needed or _free(self.here.state.path) < needed:
             return
-        roomier = Path(tempfile.mkdtemp(prefix="pacha-", dir=self.here.state.path))
-        self.here.state.remember(staging=str(roomier), staging_before=str(self.folder))
+        self.here.state.remember(staging_before=str(self.folder))
+        roomier = _make(self.here, str(self.here.state.path))
         if (self.folder / names.DATABASE).exists():
             shutil.move(self.folder / names.DATABASE, roomier)
         shutil.move(self.database, roomier)
@@ -295,6 +297,19 @@ def staged(here: Here, host: str, master: Master) -> Iterator[Staging]:
         raise PachaError(f"{master.label} has no history of '{host}'.", f"{error.message} {error.why}") from None
     finally:
         master.close()
+
+
+def _make(here: Here, where: str) -> Path:
+    """A new private folder in ``where``, remembered before it is made, so that a kill leaves none unknown."""
+    folder = Path(os.path.abspath(where), f"pacha-{secrets.token_hex(8)}")
+    here.state.remember(staging=str(folder))
+    try:
+        folder.mkdir(mode=0o700)
+    except OSError as error:
+        raise PachaError(
+            f"{folder.parent} cannot take what is fetched.", error.strerror or "", "Set TMPDIR to another folder."
+        ) from None
+    return folder
 
 
 def sweep(here: Here) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
@@ -110,7 +111,7 @@ def _read_equal_sizes(root: Watched, found: dict[bytes, Entry], wanted: Mapping[
 def read(path: bytes) -> bytes | None:
     """The content of a small file of this machine, None where it cannot be read."""
     try:
-        with open(path, "rb") as stream:
-            return stream.read()
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as stream:
+            return stream.read() if stat.S_ISREG(os.fstat(stream.fileno()).st_mode) else None
     except OSError:
         return None

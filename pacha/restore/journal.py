@@ -156,7 +156,7 @@ class Journal:
         identifier = f"{stamp}.{now % 10**9:09d}Z-{secrets.token_hex(4)}"
         folder = os.path.join(state, _FOLDER, os.fsencode(identifier))
         try:
-            continues = tuple(_closing(unfinished(state), parts))
+            continues = tuple(begun.id for begun in cut_off(state, parts))
             _make_folder(folder)
             journal = cls(folder)
             journal.write(Begun(identifier, now // 10**9, host, continues), *map(Part, parts))
@@ -229,6 +229,14 @@ class Journal:
         os.close(self._fd)
 
 
+def identifiers(state: bytes) -> frozenset[str]:
+    """Return the IDs of all journals below the state folder ``state``, begun or not."""
+    try:
+        return frozenset(map(os.fsdecode, os.listdir(os.path.join(state, _FOLDER))))
+    except FileNotFoundError:
+        return frozenset()
+
+
 def history(state: bytes) -> list[Journal]:
     """Return the journals below the state folder ``state``, oldest first; the caller closes them.
 
@@ -246,6 +254,16 @@ def unfinished(state: bytes) -> list[Journal]:
         if journal not in chosen:
             journal.close()
     return chosen
+
+
+def cut_off(state: bytes, parts: Sequence[bytes] = ()) -> tuple[Begun, ...]:
+    """Return the beginnings of the killed rebuilds that one of ``parts`` (none: of everything) carries on from."""
+    found = []
+    for journal in unfinished(state):
+        if journal.begun is not None and (not parts or _is_within(journal, parts)):
+            found.append(journal.begun)
+        journal.close()
+    return tuple(found)
 
 
 def encode(record: Record) -> str:
@@ -296,13 +314,6 @@ def _bytes(value: object) -> bytes:
 
 def _continued(journal: Journal) -> tuple[str, ...]:
     return journal.begun.continues if journal.begun is not None else ()
-
-
-def _closing(journals: Iterable[Journal], parts: Sequence[bytes]) -> Iterator[str]:
-    for journal in journals:
-        if not parts or _is_within(journal, parts):
-            yield journal.id
-        journal.close()
 
 
 def _is_within(journal: Journal, parts: Sequence[bytes]) -> bool:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 from pacha.errors import PachaError
 from pacha.files.names import shown
-from pacha.wire import scp
+from pacha.wire import hooks, scp
 from pacha.wire.master import CHANGELOG, HEARTBEAT, NoHost, NoRepository, Probe, is_store_file
 
 
@@ -75,6 +75,23 @@ class LocalMaster:
                     count, size = count + 1, size + received.size
                     on_file(received)
         return scp.Totals(count, size, time.monotonic() - began)
+
+    def fetch_hooks(self, host: str, inbox: int) -> list[hooks.Hook]:
+        """Copy them, and tell whose they are."""
+        top, found = hooks.folder_of(self._hosts_path, host), []
+        for folder in map(os.fsencode, hooks.HOOK_FOLDERS):
+            place = os.path.join(top, folder)
+            if not os.path.isdir(place):
+                continue
+            os.mkdir(folder, 0o700, dir_fd=inbox)
+            above = [os.stat(one) for one in (self._hosts_path, os.path.dirname(top), top, place)]
+            for item in os.scandir(place):
+                status = item.stat()
+                if stat.S_ISREG(status.st_mode):
+                    path = os.path.join(folder, item.name)
+                    _copy(item.path, path, inbox)
+                    found.append(hooks.hook_of(path, stat.S_IMODE(status.st_mode), hooks.owner_of(*above, status)))
+        return found
 
     def beat(self, host: str, line: bytes, *, durable: bool) -> None:
         """Sync the file system, then write beside and rename."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from pacha.errors import PachaError, UnreachableError
 from pacha.files.names import shown
-from pacha.wire import scp
+from pacha.wire import hooks, scp
 
 if TYPE_CHECKING:
     from pacha.wire.ssh import Connection, Result, Stream
@@ -75,11 +75,23 @@ class Master(Protocol):
     def fetch(self, host: str, name: str, inbox: int, on_file: Callable[[scp.Received], None]) -> scp.Totals:
         """Copy the repository's store into the empty folder ``inbox`` (a descriptor). Raises NoHost."""
 
+    def fetch_hooks(self, host: str, inbox: int) -> list[hooks.Hook]:
+        """Copy ``host``'s hooks into the empty folder ``inbox`` (a descriptor), in their two folders."""
+
     def beat(self, host: str, line: bytes, *, durable: bool) -> None:
         """Replace ``host``'s heartbeat by ``line``; with ``durable`` make what was sent durable first."""
 
     def close(self) -> None:
         """Hang up."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What is wanted of a folder that is copied: what it must be called, which files, how many at the most."""
+
+    top: bytes
+    accept: Callable[[bytes, bool], bool]
+    limits: scp.Limits
 
 
 class SshMaster:
@@ -147,10 +159,27 @@ class SshMaster:
 
     def fetch(self, host: str, name: str, inbox: int, on_file: Callable[[scp.Received], None]) -> scp.Totals:
         """``scp -r -f`` of the store, with acknowledgements sent ahead."""
-        path = self._path(host, name, ".hg/store")
+        accept = _Wanted(b"store", is_store_file, _LIMITS)
+        return self._copy(host, self._path(host, name, ".hg/store"), inbox, accept, on_file)
+
+    def fetch_hooks(self, host: str, inbox: int) -> list[hooks.Hook]:
+        """``scp -r -f`` of their folder; whose they are is not told that way."""
+        received: list[scp.Received] = []
+        accept = _Wanted(os.fsencode(host), hooks.is_hook_file, hooks.LIMITS)
+        try:
+            self._copy(host, hooks.folder_of(self._hosts_path, host), inbox, accept, received.append)
+        except NoHost:
+            return []
+        return [hooks.hook_of(one.name, one.mode) for one in received]
+
+    def _copy(
+        self, host: str, path: bytes, inbox: int, wanted: _Wanted, on_file: Callable[[scp.Received], None]
+    ) -> scp.Totals:
         with self._connection.stream(["scp", "-r", "-f", path]) as stream:
             try:
-                totals = scp.receive(stream, inbox, top=b"store", accept=is_store_file, limits=_LIMITS, on_file=on_file)
+                totals = scp.receive(
+                    stream, inbox, top=wanted.top, accept=wanted.accept, limits=wanted.limits, on_file=on_file
+                )
             except scp.Refused:
                 raise NoHost(f"There is no {shown(path)} on the master.") from None
             except PachaError as error:

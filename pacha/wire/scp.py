@@ -21,7 +21,7 @@ from pacha.errors import DamagedError, PachaError
 from pacha.wire.scp_sender import Duplex, Sender, odd, start_of
 
 _NAME_MAX = 255
-_HEADER = re.compile(rb"([CD])[0-7]{4} ([0-9]{1,19}) (.*)", re.DOTALL)
+_HEADER = re.compile(rb"([CD])([0-7]{4}) ([0-9]{1,19}) (.*)", re.DOTALL)
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -50,11 +50,12 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """One file that was written: ``name`` below the inbox ('/' between, bytes), bytes, seconds."""
+    """One file that was written: ``name`` below the inbox ('/' between, bytes), bytes, seconds, its mode there."""
 
     name: bytes
     size: int
     seconds: float
+    mode: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +140,7 @@ class _Sink:
             self._leave()
 
     def _enter_top(self, top: bytes) -> None:
-        kind, _, name = self._header(self._sender.line(), first=True)
+        kind, _, _, name = self._header(self._sender.line(), first=True)
         if kind != b"D" or name != top:
             raise odd(f"something else than the directory {start_of(top)}", name)
         self._count()
@@ -151,24 +152,24 @@ class _Sink:
             self._sender.spend()
             self._leave()
             return
-        kind, size, name = self._header(line, first=False)
+        kind, mode, size, name = self._header(line, first=False)
         folder = self._open[-1]
         _check_name(folder, name)
         self._count()
         if kind == b"D":
             self._enter(folder, name)
         else:
-            self._file(folder, name, size)
+            self._file(folder, name, size, mode)
 
-    def _header(self, line: bytes, *, first: bool) -> tuple[bytes, int, bytes]:
-        """What a ``C`` or ``D`` line says: kind, size in bytes, name."""
+    def _header(self, line: bytes, *, first: bool) -> tuple[bytes, int, int, bytes]:
+        """What a ``C`` or ``D`` line says: kind, mode, size in bytes, name."""
         if line[:1] in (b"\x01", b"\x02"):
             raise _complaint(line[1:], first=first)
         match = _HEADER.fullmatch(line)
         if match is None:
             raise odd("a line that is not of the scp protocol", line)
         self._sender.spend()
-        return match[1], int(match[2]), match[3]
+        return match[1], int(match[2], 8), int(match[3]), match[4]
 
     def _count(self) -> None:
         self._entries += 1
@@ -191,7 +192,7 @@ class _Sink:
                 fd = os.open(name, _FOLDER_FLAGS, dir_fd=folder.fd)
         self._open.append(_Folder(path, fd))
 
-    def _file(self, folder: _Folder, name: bytes, size: int) -> None:
+    def _file(self, folder: _Folder, name: bytes, size: int, mode: int) -> None:
         self._announced += size
         if self._announced > self._limits.total_bytes:
             raise DamagedError("the master sent too much", f"more than {self._limits.total_bytes} bytes")
@@ -208,7 +209,7 @@ class _Sink:
             os.close(fd)
         self._files += 1
         self._size += size
-        self._on_file(Received(path, size, time.monotonic() - start))
+        self._on_file(Received(path, size, time.monotonic() - start, mode))
 
     def _content(self, path: bytes, size: int, fd: int | None) -> None:
         """A file's bytes, written to ``fd`` if there is one, and the status that follows them."""

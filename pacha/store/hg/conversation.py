@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterable, Iterator
 from typing import Any, Protocol
@@ -26,6 +27,9 @@ class Pipes(Protocol):
     @property
     def stderr(self) -> Any: ...
 
+
+#: What no line says: the repository on this side could not be written.
+_OF_THE_DISK = frozenset([errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM])
 
 #: A repository elsewhere: the path (str) of one on this machine, or the pipes to one served.
 Remote = str | Pipes
@@ -87,6 +91,9 @@ def _talking(what: str) -> Iterator[None]:
         hint = "Look at the repository on the master with 'hg verify'."
         raise PachaError(what, reason(failure), hint) from None
     except (OSError, EOFError) as failure:
+        if isinstance(failure, OSError) and failure.errno in _OF_THE_DISK:
+            why = f"this machine's disk: {(failure.strerror or reason(failure)).lower()}"
+            raise PachaError(what, why, "Mend that and run this again.") from None
         raise UnreachableError(what, reason(failure), "The next push sends what is missing.") from None
     except MemoryError:
         raise
