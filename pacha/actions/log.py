@@ -11,7 +11,7 @@ from pacha.actions.past import Past
 from pacha.files.names import DATABASE
 from pacha.store import hg
 
-_COUNT = re.compile(r"(\d+) (added|changed|removed|metadata)\b")
+_COUNT = re.compile(r"(\d{1,9}) (added|changed|removed|metadata)\b")
 
 
 @dataclass(frozen=True, slots=True)

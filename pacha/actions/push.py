@@ -187,7 +187,7 @@ def _commit_one(
 ) -> commit.Committed:
     repository = errand.repository(one.repository)
     errand.remember(pending=True)
-    note = errand.note(f"{errand.host}: {shown(one.path)}")
+    note = errand.note(f"{errand.host}: {shown(one.path)}: {compare(old, now)}")
     if errand.master is None:
         return commit.commit(repository, one, reconcile.parent(repository, one.node, ()), old, now, note)
     with errand.talking(one.repository, new=one.node is None) as peer:

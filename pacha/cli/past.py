@@ -11,7 +11,7 @@ from pacha.cli.group import cli
 from pacha.cli.terminal import Terminal, shown
 from pacha.errors import ExitCode, UsageError
 
-_HOST = click.option("--host", default="", metavar="HOST", help="Of HOST, by what a master has; not of this machine.")
+_HOST = click.option("--host", default="", metavar="HOST", help="Of HOST, as a master has it; not of this machine.")
 
 
 @cli.command()
@@ -27,7 +27,7 @@ def log(terminal: Terminal, words: tuple[str, ...], host: str, number: int | Non
 
     \b
     Example: pacha log -n 10
-    Example: pacha log bar /etc/nginx
+             pacha log bar /etc/nginx
     """
     import json
     import time
@@ -64,7 +64,7 @@ def diff(terminal: Terminal, words: tuple[str, ...], host: str, change: str, nam
 
     \b
     Example: pacha diff yesterday /etc/nginx
-    Example: pacha diff -c 1a2b3c4d
+             pacha diff -c 1a2b3c4d
     """
     from pacha.actions import changes, past
     from pacha.meter import history

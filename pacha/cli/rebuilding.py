@@ -58,6 +58,7 @@ def rebuild(
     \b
     Example: pacha rebuild bar --dry-run
              pacha rebuild bar --target /srv/look
+             pacha rebuild bar --path /etc/nginx --at yesterday
     """
     from pacha.actions import here as place
     from pacha.actions import own, select
