@@ -61,7 +61,7 @@ def rebuild(
              pacha rebuild bar --path /etc/nginx --at yesterday
     """
     from pacha.actions import here as place
-    from pacha.actions import own, select
+    from pacha.actions import interruption, own, select
     from pacha.actions.preview import Choices, Renumbering
 
     here, where = terminal.here(), os.fsencode(os.path.abspath(target)) if target else b""
@@ -74,10 +74,11 @@ def rebuild(
     about += f"\nAs it was:       {shown(os.fsencode(at))}" if at else ""
     parts = [*(ways[0] for ways in asked.paths), *map(os.fsencode, directories)]
     about += "".join(f"\nOnly:            {shown(part)}" for part in parts)
-    _begin(terminal, about, asks=not (yes or dry_run), as_json=as_json)
-    if dry_run:
-        return _show_plan(terminal, host, choices, as_json)
-    return _carry_out(terminal, host, choices, yes, as_json)
+    with interruption.explained(os.fsencode(here.state.path)):
+        _begin(terminal, about, asks=not (yes or dry_run), as_json=as_json)
+        if dry_run:
+            return _show_plan(terminal, host, choices, as_json)
+        return _carry_out(terminal, host, choices, yes, as_json)
 
 
 def _begin(terminal: Terminal, about: str, *, asks: bool, as_json: bool) -> None:

@@ -74,6 +74,7 @@ class _Flight:
     places: dict[bytes, _Place | str] = field(default_factory=dict)
     #: the place that a directory made by the plan will lie in
     made_in: dict[bytes, _Place] = field(default_factory=dict)
+    lost: set[bytes] = field(default_factory=set)
     needs: dict[int, list[int]] = field(default_factory=dict)
     on: dict[int, _Place] = field(default_factory=dict)
     seen: set[int] = field(default_factory=set)
@@ -83,15 +84,24 @@ class _Flight:
         if not (changing or (step.action is Action.EXTRA and self.plan.delete)):
             return
         parent = parent_of(step.path)
+        if parent in self.lost:
+            self._lose(step)
+            return
         place = self.made_in.get(parent) or self.place(parent)
         if isinstance(place, str):
-            self.hindrances[step.path] = f"its directory cannot be reached: {place}"
-            return
-        trouble = place.trouble or (self._mounted(step, place) if step.action in _MOVING else "")
-        if trouble:
+            trouble = f"its directory cannot be reached: {place}"
+        else:
+            trouble = place.trouble or (self._mounted(step, place) if step.action in _MOVING else "")
+        if trouble or isinstance(place, str):
             self.hindrances[step.path] = trouble
+            self._lose(step)
         elif step.action in _NEW:
             self._count(step, place, hole)
+
+    def _lose(self, step: Step) -> None:
+        """What would lie in a directory that cannot be made needs no look of its own."""
+        if step.action in _NEW and step.wanted is not None and step.wanted.kind is Kind.DIRECTORY:
+            self.lost.add(step.path)
 
     def place(self, path: bytes) -> _Place | str:
         """The directory ``path``, or in words why it cannot be entered."""

@@ -68,7 +68,7 @@ class _Look:
         return Back(made.path, "leave", "changed since the rebuild")
 
     def _displaced(self, record: Displaced) -> Back | None:
-        if has(record, name_of(record.path), self.undoing.descent.enter(parent_of(record.path))):
+        if self._is_at(record, record.path):
             return None  # it is back already
         beside = record.temporary is not None and self._is_at(record, parent_of(record.path) + b"/" + record.temporary)
         if beside or self._is_at(record, record.kept):
