@@ -67,7 +67,7 @@ def connect(here: Here, master: str) -> Master:
     from pacha.wire import ssh
     from pacha.wire.master import SshMaster
 
-    connection = ssh.Connection.open(endpoint(config, master))
+    connection = ssh.Connection.open(endpoint(config, master), idle=config.ssh_timeout)
     return SshMaster(connection, config.hosts_path, config.hg_command, init_config())
 
 

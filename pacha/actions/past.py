@@ -17,11 +17,10 @@ from pathlib import Path
 from pacha.actions import history
 from pacha.actions.here import Here, check_host, connect
 from pacha.actions.reconcile import FILE
-from pacha.actions.staging import staged
+from pacha.actions.staging import content_names, staged
 from pacha.actions.when import Made, choose
 from pacha.config import STANDALONE
 from pacha.errors import DamagedError, PachaError, UsageError
-from pacha.files import names
 from pacha.files.metadata import Entry, Kind
 from pacha.files.names import DATABASE, shown
 from pacha.store import hg
@@ -66,8 +65,8 @@ class Past:
         """The bytes of a file of ``snapshot``, in chunks. Raises DamagedError at their end, if they do not add up."""
         watched = _watched(snapshot, entry)
         read = self._repository(watched.repository, watched.node or "").reader(watched.node or hg.NULL)
-        sha, stored = hashlib.sha256(), entry.stored or b""
-        for name in [names.part(stored, n) for n in range(entry.parts)] if entry.parts else [stored]:
+        sha = hashlib.sha256()
+        for name in content_names(entry):
             data = read(name)
             sha.update(data)
             yield data

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
@@ -11,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from pacha.errors import PachaError
+from pacha.errors import DamagedError, PachaError
 from pacha.files.names import shown
 from pacha.wire import hooks, scp
 from pacha.wire.master import CHANGELOG, HEARTBEAT, NoHost, NoRepository, Probe, is_store_file
@@ -70,7 +71,7 @@ class LocalMaster:
                 os.mkdir(os.path.join(relative, one), 0o700, dir_fd=inbox)
             for one in files:
                 path = os.path.join(relative, one)
-                if is_store_file(path, False) and stat.S_ISREG(os.lstat(os.path.join(folder, one)).st_mode):
+                if is_store_file(path, False):
                     received = _copy(os.path.join(folder, one), path, inbox)
                     count, size = count + 1, size + received.size
                     on_file(received)
@@ -125,8 +126,28 @@ class StateMaster(LocalMaster):
 def _copy(source: bytes, path: bytes, inbox: int) -> scp.Received:
     began = time.monotonic()
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    # The folder may be another user's, who may put a link or a FIFO there.
-    safely = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    with open(os.open(source, safely), "rb") as whence, open(os.open(path, flags, 0o600, dir_fd=inbox), "wb") as where:
+    with open(_open_plain(source), "rb") as whence, open(os.open(path, flags, 0o600, dir_fd=inbox), "wb") as where:
         shutil.copyfileobj(whence, where, 1 << 20)
         return scp.Received(path, where.tell(), time.monotonic() - began)
+
+
+def _open_plain(path: bytes) -> int:
+    """A descriptor of a store's file: no link to another file of this machine, no FIFO to wait for without end."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise scp.RemoteError(f"{shown(path)} is gone.", "it was there a moment ago", "Run this again.") from None
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.ENXIO):  # a link; a socket
+            raise
+        raise _not_plain(path) from None
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise _not_plain(path)
+    return fd
+
+
+def _not_plain(path: bytes) -> DamagedError:
+    return DamagedError(
+        f"{shown(path)} is not a plain file.", "a history has no other", "Nothing was changed. Look at the master."
+    )

@@ -182,6 +182,8 @@ class SshMaster:
                 )
             except scp.Refused:
                 raise NoHost(f"There is no {shown(path)} on the master.") from None
+            except UnreachableError:
+                raise  # it need not be waited for once more
             except PachaError as error:
                 what, result = f"{shown(path)} cannot be copied.", stream.finish()
                 if result.status == 127:

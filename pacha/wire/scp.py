@@ -10,17 +10,19 @@ a few thousand at the start, topped up as the sender uses them. It then never wa
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from pacha.errors import DamagedError, PachaError
 from pacha.wire.scp_sender import Duplex, Sender, odd, start_of
 
 _NAME_MAX = 255
+_LARGE = 1 << 20  #: from so many bytes on a file is not begun where there is no room for it
 _HEADER = re.compile(rb"([CD])([0-7]{4}) ([0-9]{1,19}) (.*)", re.DOTALL)
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -97,7 +99,6 @@ class _Folder:
 
     path: bytes
     fd: int | None
-    names: set[bytes] = field(default_factory=set)
 
     def child(self, name: bytes) -> bytes:
         return self.path + b"/" + name if self.path else name
@@ -154,7 +155,7 @@ class _Sink:
             return
         kind, mode, size, name = self._header(line, first=False)
         folder = self._open[-1]
-        _check_name(folder, name)
+        _check_name(name)
         self._count()
         if kind == b"D":
             self._enter(folder, name)
@@ -202,6 +203,7 @@ class _Sink:
             return
         start = time.monotonic()
         with _writing(path):
+            _check_room(folder.fd, size)
             fd = os.open(name, _FILE_FLAGS, 0o600, dir_fd=folder.fd)
         try:
             self._content(path, size, fd)
@@ -226,6 +228,14 @@ class _Sink:
         self._sender.spend()
 
 
+def _check_room(folder: int, size: int) -> None:
+    """A sender that announces terabytes does not get to fill the disk first. Raises OSError."""
+    if size >= _LARGE:
+        found = os.fstatvfs(folder)
+        if size > found.f_bavail * found.f_frsize:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
 def _write(fd: int, piece: bytes, path: bytes) -> None:
     rest = memoryview(piece)
     with _writing(path):
@@ -247,14 +257,11 @@ def _writing(path: bytes) -> Iterator[None]:
         ) from error
 
 
-def _check_name(folder: _Folder, name: bytes) -> None:
+def _check_name(name: bytes) -> None:
     if name in (b"", b".", b"..") or b"/" in name or len(name) > _NAME_MAX:
         raise odd("a name that is not a plain file name", name)
     if any(byte < 0x20 or byte == 0x7F for byte in name):
         raise odd("a name with control characters", name)
-    if name in folder.names:
-        raise odd("a name twice", folder.child(name))
-    folder.names.add(name)
 
 
 def _complaint(text: bytes, *, first: bool) -> RemoteError:
