@@ -77,6 +77,7 @@ class Staging:
     places: dict[bytes, tuple[int, int]] = field(default_factory=dict)  #: path: (offset, bytes) in the spool
     holes: dict[bytes, int] = field(default_factory=dict)  #: path: bytes of it that will take no room
     spool: int = -1
+    brought: set[str] = field(default_factory=set)  #: repositories that were fetched whole, by ``bring``
     tried: str = ""  #: the node of the snapshot that is being fetched
 
     @classmethod
@@ -131,14 +132,16 @@ class Staging:
         return self._again(lambda: self._whole(name, node))
 
     def _whole(self, name: str, node: str) -> hg.Repository:
-        if (self.folder / name).exists() and (not node or self.repository(name).has(node)):
+        if name in self.brought and (not node or self.repository(name).has(node)):
             return self.repository(name)
+        self.brought.discard(name)
         repository = self.fetch_store(name)
         newest = next(repository.revisions(), None)
         if newest is not None and name == names.DATABASE:
             repository.reader(newest)(FILE)  # a copy that a push overtook lacks it
         if node and not repository.has(node):
             raise DamagedError(f"The repository '{name}' on the master lacks revision {node[:12]}.")
+        self.brought.add(name)
         return repository
 
     def repository(self, name: str) -> hg.Repository:
