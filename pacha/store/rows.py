@@ -29,6 +29,11 @@ _XATTR_NAME = re.compile(rb"[a-z0-9_]+\.[^\0]+\Z", re.DOTALL)
 _TIME = re.compile(rb"-?[0-9]{1,30}\Z")
 _LONGEST_PATH = 4095  # PATH_MAX without its NUL (limits.h): what can be named to be watched
 _MOST_ID = 2**32 - 2  # (uid_t) -1 means "no change" to chown(2)
+_LIMITS = {
+    "mode": 0o7777, "uid": _MOST_ID, "gid": _MOST_ID, "size": 2**63 - 1, "flags": 2**32 - 1, "parts": 10**6 - 1,
+}  # fmt: skip
+#: Where a fault is: in words, or the path of a row, which are only put into words when there is one.
+Where = str | bytes
 
 
 def from_entry(entry: Entry) -> tuple[Any, ...]:
@@ -53,9 +58,10 @@ def to_entry(row: Sequence[Any]) -> Entry:
 def checked_entry(row: Sequence[Any]) -> Entry:
     """The entry of a row that came from elsewhere. Raises DamagedError naming what is wrong with it."""
     values = dict(zip(COLUMNS, row, strict=True))
-    where = f"the row of {_name_of(values['path'])}"
-    _check(values["path"], bytes, where, "path")
-    _demand(is_normal(values["path"]), where, "its path is not absolute and normal")
+    path = values["path"]
+    where = path if isinstance(path, bytes) else f"the row of {_name_of(path)}"
+    _check(path, bytes, where, "path")
+    _demand(is_normal(path), where, "its path is not absolute and normal")
     _check_numbers(values, where)
     _check_bytes(values, where)
     try:
@@ -135,11 +141,11 @@ def is_normal(path: bytes) -> bool:
     return parts[0] == b"" and len(parts) > 1 and b"\0" not in path and not {b"", b".", b".."} & set(parts[1:])
 
 
-def _check_numbers(values: Mapping[str, Any], where: str) -> None:
-    limits = {"mode": 0o7777, "uid": _MOST_ID, "gid": _MOST_ID, "size": 2**63 - 1, "flags": 2**32 - 1}
-    for name, most in {**limits, "parts": 10**6 - 1}.items():
+def _check_numbers(values: Mapping[str, Any], where: Where) -> None:
+    for name, most in _LIMITS.items():
         _check(values[name], int, where, name)
-        _demand(0 <= values[name] <= most, where, f"{name} is out of range")
+        if not 0 <= values[name] <= most:
+            raise _damaged(where, f"{name} is out of range")
     if type(values["mtime_ns"]) is not int:
         _check(values["mtime_ns"], bytes, where, "mtime_ns")
         _demand(_TIME.match(values["mtime_ns"]) is not None, where, "mtime_ns is not a number")
@@ -149,16 +155,17 @@ def _check_numbers(values: Mapping[str, Any], where: str) -> None:
             _demand(0 <= values[name] < 2**63, where, f"{name} is out of range")
 
 
-def _check_bytes(values: Mapping[str, Any], where: str) -> None:
+def _check_bytes(values: Mapping[str, Any], where: Where) -> None:
     for name in ("owner", "grp", "target", "stored", "sha256"):
         if values[name] is not None:
             _check(values[name], bytes, where, name)
-            _demand(name == "sha256" or b"\0" not in values[name], where, f"{name} has a NUL")
+            if name != "sha256" and b"\0" in values[name]:
+                raise _damaged(where, f"{name} has a NUL")
     _check(values["kind"], str, where, "kind")
     _check(values["xattrs"], str, where, "xattrs")
 
 
-def _check_sense(entry: Entry, where: str) -> None:
+def _check_sense(entry: Entry, where: Where) -> None:
     is_file = entry.kind is Kind.FILE
     _demand(entry.kind is not Kind.SOCKET, where, "a socket cannot be kept")
     _demand(not is_file or (entry.sha256 is not None and len(entry.sha256) == 32), where, "a file without sha256")
@@ -203,16 +210,19 @@ def _flag(value: object) -> bool:
     return bool(value)
 
 
-def _check(value: object, kind: type, where: str, name: str) -> None:
-    _demand(type(value) is kind, where, f"{name} has the wrong type")
+def _check(value: object, kind: type, where: Where, name: str) -> None:
+    if type(value) is not kind:
+        raise _damaged(where, f"{name} has the wrong type")
 
 
-def _demand(holds: bool, where: str, why: str) -> None:
+def _demand(holds: bool, where: Where, why: str) -> None:
     if not holds:
         raise _damaged(where, why)
 
 
-def _damaged(where: str, why: str) -> DamagedError:
+def _damaged(where: Where, why: str) -> DamagedError:
+    if isinstance(where, bytes):
+        where = f"the row of {_name_of(where)}"
     return DamagedError(
         f"The fetched pacha.db does not add up at {where}.",
         why,
