@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pacha
 from pacha.actions.here import Here
 from pacha.errors import Concern, ExitCode, PachaError
-from pacha.files.names import DATABASE
+from pacha.files.names import DATABASE, shown
 from pacha.store.snapshot import Snapshot
 from pacha.wire.master import Master, NoRepository, Probe
 
@@ -62,8 +62,9 @@ class Errand:
         from pacha.store import hg
 
         user = os.environ.get("SUDO_USER") or _login()
-        said = f"{self.message}\n\n{text}" if self.message else text
-        return hg.Note(said, f"{user}@{platform.node()}", time.time())
+        message = "\n".join(_safe(line) for line in self.message.strip().splitlines())
+        said = f"{message}\n\n{text}" if message else text
+        return hg.Note(said, _safe(f"{user}@{platform.node()}"), time.time())
 
     def repository(self, name: str) -> hg.Repository:
         """The local repository ``name``, made if it is missing."""
@@ -90,10 +91,15 @@ class Errand:
     def send(self, snapshot: Snapshot, tip: str) -> bool:
         """Push what the master lacks, also what an earlier run left behind; ``db`` last."""
         sent = False
+        # What a retired path left behind may never have been here, after a rebuild: nothing of it can be lacking.
+        retired = {one.repository for one in snapshot.watched if one.retired}
         for name, node in [*((one.repository, one.node) for one in snapshot.watched), (DATABASE, tip)]:
             if node is not None and self.sent.get(name) != node:
+                repository = self.repository(name)
+                if name in retired and not repository.has(node):
+                    continue
                 with self.talking(name) as peer:
-                    peer.push(self.repository(name), node)
+                    peer.push(repository, node)
                 self.sent[name] = node
                 sent = True
         return sent
@@ -132,6 +138,11 @@ class Errand:
         if self.master is None or self.probe is None:
             raise RuntimeError("not connected")  # a caller's fault: only a push that met its master sends
         return self.master, self.probe
+
+
+def _safe(text: str) -> str:
+    """``text`` from this machine's user, as any terminal can print it later."""
+    return shown(os.fsencode(text))
 
 
 def _login() -> str:

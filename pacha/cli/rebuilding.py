@@ -57,6 +57,7 @@ def rebuild(
     \b
     Example: pacha rebuild bar --dry-run
              pacha rebuild bar --target /srv/look
+             pacha rebuild bar --path /etc/nginx --at yesterday
     """
     from pathlib import Path
 
@@ -72,6 +73,9 @@ def rebuild(
     wanted = hooks or (here.config.hooks and not (target or asked or at))
     choices = Choices(where, delete, names, Renumbering(accounts), hooks=wanted, at=at, asked=asked)
     about = place.whereabouts(here, own=own.master(here, host, choices) is not None) + f"Host to rebuild: {host}"
+    about += f"\nAs it was:       {shown(os.fsencode(at))}" if at else ""
+    parts = [*(ways[0] for ways in asked.paths), *map(os.fsencode, directories)]
+    about += "".join(f"\nOnly:            {shown(part)}" for part in parts)
     with interruption.explained(os.fsencode(here.state.path)):
         _begin(terminal, about, asks=not (yes or dry_run), as_json=as_json)
         if dry_run:
@@ -146,18 +150,18 @@ def undo(terminal: Terminal, listing: bool, dry_run: bool) -> ExitCode:
 
 
 @cli.command()
-@click.option("--at", default="", metavar="ID", help="Compare with this snapshot instead of the last one.")
+@click.option("--at", default="", metavar="WHEN", help="Compare with the snapshot of then instead of the last one.")
 @click.pass_obj
 def verify(terminal: Terminal, at: str) -> ExitCode:
     """Compare this host's watched paths with the last snapshot: content and metadata.
 
     \b
-    Example: pacha verify
+    Example: pacha verify --at yesterday
     """
     from pacha.actions.verify import verify as action
 
     verified = action(terminal.here(), at)
-    which = f"snapshot {at}" if at else "the last snapshot"
+    which = f"the snapshot of {shown(os.fsencode(at))}" if at else "the last snapshot"
     for difference in verified.differences:
         click.echo(f"{shown(difference.path)}: {difference.reason}")
     if verified.differences:

@@ -24,6 +24,7 @@ import mercurial.subrepo  # noqa: F401
 from pacha.store.hg.conversation import Peer, peer
 from pacha.store.hg.engine import KNOWN_REQUIREMENTS, lean
 from pacha.store.hg.repository import Repository, Revision, move
+from pacha.store.hg.text import unified
 from pacha.store.revision import FORMAT, NULL, Blob, Content, Interruption, Note
 
 __all__ = [
@@ -40,4 +41,5 @@ __all__ = [
     "lean",
     "move",
     "peer",
+    "unified",
 ]
