@@ -97,4 +97,4 @@ def _difference(step: Step, proposal: Proposal) -> Iterator[str]:
     if b"\0" in old or b"\0" in new:
         yield f"    binary: {len(old)} bytes -> {len(new)} bytes"
         return
-    yield from (f"    {shown(line.removesuffix(b'\n'))}" for line in unified(old, new))
+    yield from (f"    {shown(line[:-1])}" for line in unified(old, new))
