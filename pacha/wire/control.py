@@ -111,10 +111,15 @@ class Control:
         try:
             answer = decode(self._stream.stdout.readline(LINE_MAX))
         except ValueError:
-            raise DamagedError("The master gave no answer.", f"asked to {what}", "Run this again.") from None
+            raise DamagedError("The master gave no answer.", self._last_words(), "Run this again.") from None
         if "error" in answer:
             raise _told(answer["error"])
         return answer
+
+    def _last_words(self) -> str:
+        """What it said on stderr before it ended."""
+        lines = self._stream.finish().stderr.decode("utf-8", "replace").strip().splitlines()
+        return _harmless(lines[0]) if lines else "its process ended"
 
     def close(self) -> None:
         """End the conversation."""
