@@ -50,9 +50,10 @@ class Door:
         """The program."""
         return self.folder / "pacha"
 
-    def other(self, protocol: int, capabilities: Sequence[str]) -> Path:
-        """A Pacha of another protocol."""
-        return self.program(f"pacha-{protocol}", _OTHER.format(protocol=protocol, capabilities=tuple(capabilities)))
+    def other(self, protocol: int, capabilities: Sequence[str], more: str = "") -> Path:
+        """A Pacha of another protocol, which is also what the lines ``more`` make of it."""
+        text = _OTHER.format(protocol=protocol, capabilities=tuple(capabilities))
+        return self.program(f"pacha-{protocol}", text + more)
 
     def program(self, name: str, more: str = "") -> Path:
         """A program that is Pacha, after the lines ``more``."""
