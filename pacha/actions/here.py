@@ -102,7 +102,7 @@ def whereabouts(here: Here) -> str:
 
 def init_config() -> Sequence[str]:
     """The options that make ``hg init`` choose our format, whatever its configuration says."""
-    from pacha.store.hg import FORMAT
+    from pacha.store.formats import FORMAT
 
     return [word for name, value in FORMAT for word in ("--config", f"{name}={value}")]
 

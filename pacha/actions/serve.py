@@ -19,6 +19,7 @@ from pacha.actions.here import check_host, init_config
 from pacha.actions.host_folder import NOTE_MAX, HostFolder
 from pacha.actions.permitted import Refused, Request, Verb, is_repository, of_beside, read
 from pacha.errors import PachaError, UsageError
+from pacha.store.formats import KNOWN_REQUIREMENTS
 from pacha.wire import control
 from pacha.wire.master import PUSH, REBUILD
 
@@ -86,23 +87,22 @@ class Service:
         return 0
 
     def _serve(self, name: str) -> None:
-        from pacha.store import hg
+        path = self.folder.repository(name, KNOWN_REQUIREMENTS)
         from pacha.store.hg import service
 
-        path = self.folder.repository(name, hg.KNOWN_REQUIREMENTS)
         service.serve(path, read=REBUILD in self.may, write=PUSH in self.may)
 
     def _recover(self, name: str) -> None:
-        from pacha.store import hg
+        path = self.folder.repository(name, KNOWN_REQUIREMENTS)
         from pacha.store.hg import service
 
-        service.recover(self.folder.repository(name, hg.KNOWN_REQUIREMENTS))
+        service.recover(path)
 
     def _create(self, name: str) -> None:
-        from pacha.store import hg
-
         place = self.folder.room_for(name)
         if place is not None:
+            from pacha.store import hg
+
             hg.Repository.open(place, create=True)
 
     def _place(self, beside: str) -> None:
@@ -110,9 +110,7 @@ class Service:
 
     def _fetch(self, name: str) -> None:
         """Become scp(1), which sends the store as it sends any folder."""
-        from pacha.store import hg
-
-        store = os.path.join(self.folder.repository(name, hg.KNOWN_REQUIREMENTS), ".hg", "store")
+        store = os.path.join(self.folder.repository(name, KNOWN_REQUIREMENTS), ".hg", "store")
         os.execvp("scp", ["scp", "-r", "-f", store])  # noqa: S606
 
     def _converse(self) -> None:
@@ -174,7 +172,7 @@ def serve(host: str, hosts_path: bytes, may: frozenset[str], asked: str | None, 
         raise UsageError("--hosts-path is not absolute.")
     os.umask(0o077)
     if asked is not None:
-        request = read(asked, hosts_path, host, tuple(init_config()) if "init" in asked else ())
+        request = read(asked, hosts_path, host, tuple(init_config()))
     elif direct is not None:
         request = direct
     else:

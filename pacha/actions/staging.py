@@ -23,7 +23,7 @@ from pacha.actions.reconcile import FILE
 from pacha.errors import DamagedError, PachaError
 from pacha.files import names
 from pacha.files.metadata import Entry, Kind
-from pacha.store import database, hg
+from pacha.store import database, formats, hg
 from pacha.store.snapshot import Snapshot, Watched
 from pacha.wire.master import CHANGELOG, Master, NoHost
 from pacha.wire.scp import Received
@@ -267,7 +267,7 @@ def _is_known(store: Path) -> bool:
         required = frozenset((store / "requires").read_bytes().split())
     except FileNotFoundError:
         return False
-    return required <= hg.KNOWN_REQUIREMENTS
+    return required <= formats.KNOWN_REQUIREMENTS
 
 
 def _free(folder: Path) -> int:

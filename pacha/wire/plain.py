@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from pacha.wire.ssh import Connection, Result, Stream
 
 _CAUSES = (
-    "No space left", "uota exceeded", "Permission denied", "Read-only file system", "abort:", "pacha:",
-    "waiting for lock",
+    "No space left", "uota exceeded", "Permission denied", "Read-only file system", "abort:",
 )  # fmt: skip
 _LIMITS = scp.Limits(total_bytes=1 << 40, files=2_000_000, depth=600)
 
@@ -84,6 +83,8 @@ class PlainSet:
             try:
                 yield stream
             except PachaError as error:
+                if b"waiting for lock" in stream.complaints:
+                    raise _locked(error.message, stream.complaints) from None
                 result = stream.finish()
                 if b"not found" in result.stderr and b"repository" in result.stderr:
                     raise NoRepository(f"The repository {shown(path)} is not on the master.") from None
@@ -178,6 +179,20 @@ def _clock(result: Result) -> float:
 def _said(result: Result) -> str:
     """The line on stderr that names a cause we know, else the last; Mercurial goes on after the cause."""
     lines = result.stderr.decode("utf-8", "replace").strip().splitlines()
+    ours = [number for number, line in enumerate(lines) if line.startswith("pacha: ")]
     telling = [line for line in lines if any(cause in line for cause in _CAUSES)] or lines
-    line = "".join(c if c.isprintable() else "?" for c in telling[-1][:300]) if telling else ""
+    if ours:  # Pacha over there: what, and why in the line below
+        telling = [" ".join(line.removeprefix("pacha: ").strip() for line in lines[ours[0] : ours[0] + 2])]
+    line = _harmless(telling[-1]) if telling else ""
     return line or f"it ended with exit status {result.status}"
+
+
+def _locked(what: str, complaints: bytes) -> PachaError:
+    """The error for a repository whose lock Mercurial waited for in vain: it does not break another machine's."""
+    lines = complaints.decode("utf-8", "replace").splitlines()
+    [line, *_] = [_harmless(line) for line in lines if "waiting for lock" in line]
+    return PachaError(what, line, "If that process is gone, remove .hg/store/lock of the repository on the master.")
+
+
+def _harmless(line: str) -> str:
+    return "".join(c if c.isprintable() else "?" for c in line[:300])

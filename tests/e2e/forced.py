@@ -65,7 +65,9 @@ class Door:
         path.chmod(0o755)
         return path
 
-    def host(self, stage: Stage, name: str = "bar", *options: str, machine: str = "", program: Path | None = None) -> Host:
+    def host(
+        self, stage: Stage, name: str = "bar", *options: str, machine: str = "", program: Path | None = None
+    ) -> Host:
         """A host with a key of its own, which can run nothing but ``program`` serve; ``options`` are add-host's."""
         host = stage.host(name, machine=machine)
         self.enrol(host, *options, program=program)

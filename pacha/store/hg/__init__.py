@@ -17,12 +17,10 @@ os.environ.update({"HGRCPATH": "", "HGRCSKIPREPO": "1", "HGPLAIN": "1", "HGMODUL
 import mercurial.initialization  # noqa: F401
 
 from pacha.store.hg.conversation import Peer, peer
-from pacha.store.hg.engine import FORMAT, KNOWN_REQUIREMENTS, Interruption, lean
+from pacha.store.hg.engine import Interruption, lean
 from pacha.store.hg.repository import NULL, Blob, Content, Note, Repository
 
 __all__ = [
-    "FORMAT",
-    "KNOWN_REQUIREMENTS",
     "NULL",
     "Blob",
     "Content",

@@ -12,26 +12,8 @@ from mercurial import error, extensions
 from mercurial import ui as uimodule
 
 from pacha.errors import DamagedError, PachaError
+from pacha.store.formats import FORMAT
 
-#: Requirements of a store (hg help internals.requirements) that this package reads straight from its files.
-KNOWN_REQUIREMENTS = frozenset(
-    [
-        b"dotencode", b"fncache", b"generaldelta", b"revlogv1", b"sparserevlog", b"store",
-        b"revlog-compression-zstd", b"persistent-nodemap",
-    ]
-)  # fmt: skip
-#: How a repository is created, here and on the master, so that no configuration there chooses it.
-FORMAT = (
-    ("format.use-share-safe", "yes"),
-    ("format.sparse-revlog", "yes"),
-    ("format.usegeneraldelta", "yes"),
-    ("format.usestore", "yes"),
-    ("format.usefncache", "yes"),
-    ("format.dotencode", "yes"),
-    ("format.revlog-compression", "zstd,zlib"),
-    ("format.use-persistent-nodemap", "no"),
-    ("format.use-dirstate-v2", "no"),
-)
 _LOCK_SECONDS = 30
 _LOOK = "Nothing was changed. Look at it with 'hg verify'."
 
