@@ -19,6 +19,8 @@ from pacha.store.hg.engine import explained, lean, quiet_ui
 _TALKING = (
     b"hello", b"capabilities", b"protocaps", b"batch", b"between", b"heads", b"known", b"branchmap", b"listkeys",
 )  # fmt: skip
+#: Said to be there though it is not: without it no client asks which phases there are, and none could push.
+_SAID = frozenset([b"pushkey"])
 _READING = (b"getbundle",)
 _WRITING = (b"unbundle",)
 #: Parts of a bundle (hg help internals.bundle2) that a push may have.
@@ -71,7 +73,9 @@ def _narrow(commands: tuple[bytes, ...]) -> None:
     """Forget, in this process, every command but these and every part of a bundle but ours."""
     kept = wireprototypes.commanddict()
     kept.update({name: entry for name, entry in wireprotov1server.commands.items() if name in commands})
+    gone = wireprotov1server.commands.keys() - kept.keys() - _SAID
     wireprotov1server.commands = kept
+    wireprotov1server.wireprotocaps = [name for name in wireprotov1server.wireprotocaps if name not in gone]
     for name in set(bundle2.parthandlermapping) - set(_PARTS):
         del bundle2.parthandlermapping[name]
     bundle2.parthandlermapping[b"changegroup"] = _public(bundle2.parthandlermapping[b"changegroup"])
