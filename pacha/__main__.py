@@ -34,14 +34,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(arguments: list[str]) -> int:
     """Run a command; returns the exit code, having printed what went wrong."""
-    from pacha.meter import Meter
-
     try:
         result = cli.main(args=spelt_as_command(arguments), prog_name="pacha", standalone_mode=False)
         sys.stdout.flush()
         return int(result or 0)
     except PachaError as error:
-        Meter().error(error)
+        _print(error)
         return int(error.exit_code)
     except click.ClickException as error:
         error.show()
@@ -58,10 +56,16 @@ def run(arguments: list[str]) -> int:
         if refused.errno not in _OF_THE_SYSTEM:
             return _own_fault(refused)
         _drop_output()
-        Meter().error(_refusal(refused))
+        _print(_refusal(refused))
         return int(ExitCode.FAILED)
     except Exception as fault:  # a fault of Pacha's own: said in one line, the rest goes where it can be found
         return _own_fault(fault)
+
+
+def _print(error: PachaError) -> None:
+    from pacha.meter import Meter
+
+    Meter().error(error)
 
 
 def _open_closed_streams() -> None:

@@ -11,14 +11,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pacha.config import HOST_NAME, STANDALONE, Config
 from pacha.errors import ConfigError, UsageError
 from pacha.files.names import shown
-from pacha.store.state import StateFolder
-from pacha.wire.local import LocalMaster
-from pacha.wire.master import Master
+from pacha.settings import HOST_NAME, STANDALONE
 
 if TYPE_CHECKING:
+    from pacha.config import Config
+    from pacha.store.state import StateFolder
+    from pacha.wire.master import Master
     from pacha.wire.ssh import Endpoint
 
 
@@ -65,6 +65,8 @@ def connect(here: Here, master: str) -> Master:
     """
     config = here.config
     if master == STANDALONE:
+        from pacha.wire.local import LocalMaster
+
         return LocalMaster(config.hosts_path, _create)
     from pacha.wire import ssh
     from pacha.wire.plain import PlainSet

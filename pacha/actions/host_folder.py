@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -17,7 +16,6 @@ from dataclasses import dataclass
 from pacha.errors import DamagedError, PachaError, UnreachableError
 from pacha.files.descend import Descent
 from pacha.files.names import shown
-from pacha.restore.kernel import sync_file_system
 from pacha.wire.master import CHANGELOG, HEARTBEAT, REQUIRES, NoRepository, Probe
 
 NOTE_MAX = 16 * 1024  #: bytes of a heartbeat
@@ -84,6 +82,8 @@ class HostFolder:
 
     def sync(self) -> None:
         """Write the file system of the folder to the disk."""
+        from pacha.restore.kernel import sync_file_system
+
         with self._explained(""), self._descent() as descent:
             sync_file_system(descent.directory(b""))
 
@@ -188,6 +188,8 @@ def _check_half_made(descent: Descent, name: str) -> None:
 
 def _remove(name: str, folder: int) -> None:
     """Remove a folder with all that is in it, following no link; nothing if it is not there."""
+    import shutil
+
     with suppress(FileNotFoundError):
         shutil.rmtree(f"/proc/self/fd/{folder}/{name}")
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from pacha.errors import PachaError, UnreachableError
-from pacha.wire import scp
 
 if TYPE_CHECKING:
+    from pacha.wire import scp
     from pacha.wire.ssh import Stream
 
 #: What an SSH key may do on a master: send snapshots, fetch them.
