@@ -108,7 +108,7 @@ class _Folder:
 
 def is_repository(name: str) -> bool:
     """Whether a repository of a host may have this name."""
-    return _NAME.fullmatch(name) is not None and not name.startswith(HEARTBEAT)
+    return _NAME.fullmatch(name) is not None and name not in (HEARTBEAT, f"{HEARTBEAT}.new")
 
 
 def of_beside(name: str) -> str | None:
