@@ -186,3 +186,13 @@ def test_a_repository_that_was_made_by_half_is_made_again(stage: Stage, door: Do
     (foo / "one").write_text("one\n")
     host.push()
     host.verify_master()
+
+
+def test_a_host_that_died_in_the_middle_of_a_push_is_rebuilt(waiting: Host) -> None:
+    """The lock of its last push is still there, and nobody will push again."""
+    with subprocess.Popen(["true"]) as process:
+        dead = process.pid
+    left = lock(waiting, f"{os.uname().nodename}/{os.stat('/proc/self/ns/pid').st_ino:x}:{dead}")
+    os.lchown(left, waiting.stage.account.uid, waiting.stage.account.gid)
+    waiting.rebuild("--target", waiting.stage.folder / "out")
+    assert (waiting.stage.folder / "out" / str(waiting.stage.folder / "opt" / "foo" / "one")[1:]).read_text() == "one\n"
