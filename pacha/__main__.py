@@ -7,14 +7,18 @@ import os
 import resource
 import signal
 import sys
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 
 import click
 
 from pacha.cli import cli
-from pacha.errors import ExitCode, PachaError
+from pacha.errors import ExitCode, PachaError, Signalled
 
 _OPTIONS_WITH_VALUE = ("--config",)
+_ONCE_SECONDS = 2.0
+_ended = -_ONCE_SECONDS  #: when a signal was last heard, by time.monotonic()
 #: Not faults of Pacha's own: a full or read-only disk, no permission, too many open files, a failing disk.
 _OF_THE_SYSTEM = frozenset(
     [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE, errno.EIO]
@@ -26,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     _open_closed_streams()
     _allow_depth()
     sys.unraisablehook = lambda _fault: None  # what fails while something else is cleaned up (a full disk)
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup(1) is to stay in force
             signal.signal(number, _end)
     sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
@@ -47,11 +51,11 @@ def run(arguments: list[str]) -> int:
     except (click.exceptions.Exit, SystemExit) as ended:
         return int(getattr(ended, "exit_code", None) or getattr(ended, "code", None) or 0)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("\npacha: stopped by Ctrl-C.", err=True)
-        return int(ExitCode.SIGNAL + signal.SIGINT)
+        return _signalled(Signalled(signal.SIGINT))
+    except Signalled as ended:
+        return _signalled(ended)
     except BrokenPipeError:
-        _drop_output()
-        return int(ExitCode.SIGNAL + signal.SIGPIPE)
+        return _signalled(Signalled(signal.SIGPIPE))
     except OSError as refused:
         if refused.errno not in _OF_THE_SYSTEM:
             return _own_fault(refused)
@@ -124,7 +128,25 @@ def _own_fault(fault: Exception) -> int:
 
 
 def _end(number: int, _frame: object) -> None:
-    raise SystemExit(ExitCode.SIGNAL + number)
+    """Raise Signalled, but not again within a moment: a closing terminal sends more than one, into the clean-up."""
+    global _ended
+    now = time.monotonic()
+    if now - _ended > _ONCE_SECONDS:
+        _ended = now
+        raise Signalled(number)
+
+
+def _signalled(ended: Signalled) -> int:
+    """One line that says what ended it and how things stand; none for a pipe that was closed where nothing is lost."""
+    _drop_output()
+    what = "stopped by Ctrl-C" if ended.number == signal.SIGINT else f"ended by {signal.Signals(ended.number).name}"
+    if ended.state or ended.number != signal.SIGPIPE:
+        with suppress(OSError):  # the terminal itself may be gone
+            first, *more = ended.state.splitlines() or [""]
+            click.echo(f"\npacha: {what}. {first}".rstrip(), err=True)
+            for line in more:
+                click.echo(f"       {line}", err=True)
+    return int(ExitCode.SIGNAL + ended.number)
 
 
 def _shown(path: bytes) -> str:

@@ -69,6 +69,18 @@ class DamagedError(PachaError):
     exit_code = ExitCode.DAMAGED
 
 
+class Signalled(BaseException):
+    """A signal (``number``) ended the run; ``state`` says in one or two lines (str) how things stand now.
+
+    Not an Exception, so that nothing but a clean-up comes between it and the end of the process.
+    """
+
+    def __init__(self, number: int, state: str = "") -> None:
+        super().__init__(number)
+        self.number = number
+        self.state = state
+
+
 @dataclass(frozen=True, slots=True)
 class Concern:
     """One thing that a person should look at: a path that was not kept or not restored, and why."""

@@ -69,7 +69,7 @@ def _story(folder: Path, configuration: config.Config, say: Say) -> bool:
     say("\nA fresh machine, with keys and a ten-line configuration.\n$ pacha --rebuild bar")
     fresh = Here(configuration, StateFolder(folder / "fresh-state"))
     done = rebuild.rebuild(fresh, "bar")
-    say(f"  {done.fetched.files} files fetched and checked, {len(done.plan.steps)} paths put back.")
+    say(f"  {done.fetched.files} files fetched and checked, {len(done.proposal.preview.plan.steps)} paths put back.")
     exact = _compare(before, _look(opt), say)
     say("\nThe fresh machine goes on as 'bar'.")
     _push(fresh, say)

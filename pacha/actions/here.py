@@ -72,7 +72,7 @@ def connect(here: Here, master: str) -> Master:
     from pacha.wire.plain import PlainSet
     from pacha.wire.remote import SshMaster
 
-    connection = ssh.Connection.open(endpoint(config, master))
+    connection = ssh.Connection.open(endpoint(config, master), idle=config.ssh_timeout)
     plain = PlainSet(connection, config.hosts_path, config.hg_command, init_config())
     label = connection.endpoint.label
     greets = label in here.state.memory().get("greeted", [])
@@ -93,8 +93,13 @@ def endpoint(config: Config, master: str) -> Endpoint:
     )
 
 
-def whereabouts(here: Here) -> str:
-    """Where a rebuild comes from, for the person who is to confirm it: whole lines."""
+def whereabouts(here: Here, *, own: bool = False) -> str:
+    """Where a rebuild comes from, for the person who is to confirm it: whole lines.
+
+    ``own``: from this host's own history.
+    """
+    if own:
+        return f"Own history:    {shown(os.fsencode(here.state.path))}\n"
     master = here.master()
     if master == STANDALONE:
         return f"Master folder:  {shown(here.config.hosts_path)}\n"

@@ -3,42 +3,46 @@
 from __future__ import annotations
 
 import os
-import re
+import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from pacha.actions.here import Here
 from pacha.actions.reconcile import FILE
-from pacha.errors import PachaError, UsageError
+from pacha.actions.when import Made, choose
+from pacha.errors import PachaError
 from pacha.files.names import DATABASE
-from pacha.store import database
+from pacha.store import database, hg
 from pacha.store.snapshot import Snapshot
 
-_ID = re.compile(r"[0-9a-f]{4,40}\Z")
+
+def made(here: Here) -> list[Made]:
+    """Every snapshot in the state folder, newest first; none before the first push."""
+    path = here.state.repository(DATABASE)
+    if not os.path.isdir(path):
+        return []
+    return [Made(one.node, one.note.at) for one in hg.Repository.open(path, heal=False).log()]
 
 
-def at(here: Here, identifier: str) -> Snapshot:
-    """The snapshot whose id (hex) begins with ``identifier``: at least four digits of it.
+def read(here: Here, node: str) -> Snapshot:
+    """The snapshot ``node`` of the state folder. Raises DamagedError."""
+    return parse(hg.Repository.open(here.state.repository(DATABASE), heal=False).reader(node)(FILE), here.state.path)
 
-    Raises UsageError when there is none or more than one, PachaError when there is no history here.
+
+def at(here: Here, when: str) -> Snapshot:
+    """The snapshot that ``when`` means.
+
+    Raises UsageError when it means none or several, PachaError when there is no history here.
     """
-    from pacha.store import hg
-
-    if not _ID.match(identifier):
-        raise UsageError("That is no snapshot's id.", "at least four of the digits that 'pacha push' names")
-    if not os.path.isdir(here.state.repository(DATABASE)):
+    every = made(here)
+    if not every:
         raise PachaError("There is no history here.", hint="Make a snapshot: pacha push")
-    repository = hg.Repository.open(here.state.repository(DATABASE))
-    nodes = [node for node in repository.revisions() if node.startswith(identifier)]
-    if len(nodes) != 1:
-        newest = ", ".join(node[:12] for node, _ in zip(repository.revisions(), range(5), strict=False))
-        what = f"More than one snapshot begins with {identifier}." if nodes else f"There is no snapshot {identifier}."
-        raise UsageError(what, f"the newest are {newest}")
-    return _read(here, repository.reader(nodes[0])(FILE))
+    return read(here, choose(when, every, time.time()).node)
 
 
-def _read(here: Here, image: bytes) -> Snapshot:
-    with TemporaryDirectory(dir=here.state.path) as folder:
-        path = Path(folder) / "pacha.db"
+def parse(image: bytes, folder: Path) -> Snapshot:
+    """The snapshot in a pacha.db as bytes; ``folder`` is where it may lie for a moment. Raises DamagedError."""
+    with TemporaryDirectory(dir=folder) as private:
+        path = Path(private) / "pacha.db"
         path.write_bytes(image)  # in a folder that only its owner can enter
         return database.read_foreign(str(path))

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from pacha.errors import Concern
 from pacha.files import acl, metadata
 from pacha.files.metadata import Entry
+from pacha.files.mounts import mounts
 from pacha.files.names import is_pachas_own, shown
 from pacha.files.owners import Accounts
 from pacha.restore.plan import Action, Step
@@ -176,12 +177,5 @@ def _walk(skipped: frozenset[bytes]) -> Iterator[tuple[bytes, int, bytes, os.sta
 
 
 def _mount_points_elsewhere() -> list[bytes]:
-    """Mount points of file systems that are not local (proc_pid_mountinfo(5))."""
-    points = []
-    with open("/proc/self/mountinfo", "rb") as lines:
-        for line in lines:
-            before, _, after = line.partition(b" - ")
-            kind = after.split(b" ", 1)[0]
-            if kind in _NOT_LOCAL or kind.startswith(b"fuse"):
-                points.append(before.split(b" ")[4].decode("unicode_escape").encode("latin-1"))
-    return points
+    """Mount points of file systems that are not local."""
+    return [mount.path for mount in mounts() if mount.kind in _NOT_LOCAL or mount.kind.startswith(b"fuse")]

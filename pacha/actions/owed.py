@@ -6,13 +6,17 @@ Otherwise the first push by cron after a partial rebuild would make the damage t
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import os
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import astuple, replace
 from itertools import count
 
+from pacha.actions import survey
 from pacha.files import acl
-from pacha.files.metadata import Entry
+from pacha.files.metadata import Entry, Kind
 from pacha.files.owners import Account, Accounts
+from pacha.restore.plan import Outcome
+from pacha.store.snapshot import Snapshot
 from pacha.store.state import StateFolder
 
 _ABSENT = "absent"
@@ -22,6 +26,21 @@ _FIRST_FREE = 2**31  #: no system gives out numbers from here on
 def remember(state: StateFolder, paths: Iterable[bytes], left: Mapping[bytes, Entry]) -> None:
     """Remember ``paths`` as owed, each as it was ``left`` on disk (absent from it: not there)."""
     owed = {path.hex(): _mark(left.get(path)) for path in paths}
+    state.remember(owed=owed or None)
+
+
+def remember_outcome(state: StateFolder, snapshot: Snapshot, outcome: Outcome) -> None:
+    """Remember what a rebuild of ``snapshot`` could not restore, as it is on disk now."""
+    left = survey.look(snapshot.live, {}, [], Accounts.of_machine()) if outcome.unrestored else {}
+    remember(state, outcome.unrestored, left)
+
+
+def settle(
+    state: StateFolder, tried: Collection[bytes], unrestored: Iterable[bytes], left: Mapping[bytes, Entry]
+) -> None:
+    """Of the paths ``tried`` only the ``unrestored`` are owed from now on, each as it was ``left``; others stay."""
+    before = {path: mark for path, mark in state.memory().get("owed", {}).items() if bytes.fromhex(path) not in tried}
+    owed = before | {path.hex(): _mark(left.get(path)) for path in unrestored}
     state.remember(owed=owed or None)
 
 
@@ -39,11 +58,18 @@ def keep_recorded(
     """
     owed = {bytes.fromhex(path): mark for path, mark in state.memory().get("owed", {}).items()}
     entries, still = dict(found), set()
-    for path, mark in owed.items():
-        if path in recorded and _mark(found.get(path)) == mark:
+    for path, mark in sorted(owed.items()):
+        if path in recorded and _mark(found.get(path)) == mark and _has_place(path, entries, recorded):
             entries[path] = recorded[path]
             still.add(path)
     return entries, frozenset(still)
+
+
+def _has_place(path: bytes, entries: Mapping[bytes, Entry], recorded: Mapping[bytes, Entry]) -> bool:
+    """Whether the directory that ``path`` was recorded in is still one: no snapshot has entries that lie in nothing."""
+    folder = os.path.dirname(path)
+    now = entries.get(folder)
+    return folder not in recorded or (now is not None and now.kind is Kind.DIRECTORY)
 
 
 def in_numbers_of(

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from pacha.errors import UnreachableError
+from pacha.wire.hooks import folder_of
 from pacha.wire.master import CHANGELOG, HEARTBEAT, PUSH, REBUILD, REQUIRES
 
 LONGEST = 16 * 1024  #: characters of a command
@@ -30,6 +31,7 @@ class Verb(Enum):
     DIGEST = "sha256sum", ""
     REPOSITORY = "hg serve", ""
     FETCH = "scp", REBUILD
+    HOOKS = "scp .hooks", REBUILD
     MAKE = "mkdir", PUSH
     CREATE = "hg init", PUSH
     RECOVER = "hg recover", PUSH
@@ -86,6 +88,7 @@ class _Folder:
 
     def __init__(self, hosts_path: bytes, host: str) -> None:
         self.path = os.fsdecode(os.path.join(hosts_path, os.fsencode(host)))
+        self.hooks = os.fsdecode(folder_of(hosts_path, host))
         self.host = host
 
     def below(self, path: str, end: str = "") -> str | None:
@@ -135,6 +138,8 @@ def _match(words: list[str], folder: _Folder, options: list[str]) -> Request | N
             return _named(Verb.REPOSITORY, folder.name(path))
         case ["hg", "-R", path, "recover"]:
             return _named(Verb.RECOVER, folder.name(path))
+        case ["scp", "-r", "-f", folder.hooks]:
+            return Request(Verb.HOOKS)
         case ["scp", "-r", "-f", path]:
             return _named(Verb.FETCH, folder.name(path, f"/{_STORE}"))
         case _:

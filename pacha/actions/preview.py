@@ -8,14 +8,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
+from types import MappingProxyType
 
 from pacha.actions import account_files, accounts, moved, moving, survey
 from pacha.actions.moved import Moves
+from pacha.actions.select import Asked
 from pacha.errors import Concern, UsageError
 from pacha.files.exclude import Rules
 from pacha.files.metadata import Entry
+from pacha.files.mounts import mounts
 from pacha.files.owners import Accounts
 from pacha.restore import plan as planning
+from pacha.restore import preflight
 from pacha.restore.ownership import Identity
 from pacha.restore.plan import Action, Plan, Step
 from pacha.store.snapshot import Snapshot
@@ -38,6 +42,9 @@ class Choices:
     owner_map: Path | None = None
     accounts: Renumbering = Renumbering.RENUMBER
     keep: tuple[str, ...] = ()  #: patterns of what is never overwritten
+    hooks: bool = False
+    at: str = ""  #: which snapshot (WHEN); the newest
+    asked: Asked = field(default_factory=Asked)  #: which parts of it; all of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +64,7 @@ class Preview:
     movers: tuple[str, ...] = ()
     overrides: Mapping[bytes, bytes] = field(default_factory=dict)
     moves: Moves = field(default_factory=Moves)
+    shortages: tuple[Concern, ...] = ()
 
 
 def preview(
@@ -64,11 +72,14 @@ def preview(
     account_texts: Mapping[bytes, bytes],
     choices: Choices,
     begun: moving.Begun = moving.Begun(),  # noqa: B008
+    holes: Mapping[bytes, int] = MappingProxyType({}),
+    parts: tuple[bytes, ...] = (),
 ) -> Preview:
     """The plan that makes the disk say ``snapshot``. Reads the disk, changes nothing.
 
     ``account_texts`` holds the content of /etc/passwd and /etc/group where the snapshot has them; ``begun`` is
-    what a killed rebuild left half re-owned. Raises UsageError for a wrong owner map.
+    what a killed rebuild left half re-owned; ``holes`` the bytes of a file that take no room; ``snapshot`` has
+    nothing but ``parts`` where there are some. Raises UsageError for a wrong owner map.
     """
     target = choices.target
     machine = Accounts.of_machine()
@@ -82,7 +93,7 @@ def preview(
     wanted, concerns = accounts.with_acls(_moved(entries, target), snapshot.accounts, names)
     above, _ = accounts.with_acls(_moved(snapshot.parents, target), snapshot.accounts, names)
     places = [replace(one, path=survey.below(target, one.path)) for one in snapshot.live]
-    found = survey.look(places, wanted, survey.above(snapshot, target), here)
+    found = survey.look(places, wanted, survey.above(snapshot, target), here, _placed(parts, target))
     plan = planning.build(
         list(wanted.values()), found, names,
         roots=[place.path for place in places],
@@ -90,6 +101,9 @@ def preview(
         keep=lambda path: _kept(keep, path),
         delete=choices.delete, me=Identity.of_process(),
     )  # fmt: skip
+    placed = {survey.below(target, path): size for path, size in holes.items()}
+    findings = preflight.look(plan, placed, _mounts(), target)
+    plan = planning.hindered(plan, findings.hindrances)
     moves = _moves(machine, here, choices, texts)
     reowning = _reowning(moves, machine, here, choices, _handled(plan), begun)
     moves = begun.moved or moves
@@ -98,8 +112,26 @@ def preview(
     movers = moved.in_words(moves, machine, here, reowning.steps)
     return Preview(
         _joined(plan, concerns, reowning), wanted, tuple(commands), names_by, len(reowning.steps), movers, overrides,
-        moves if reowning.steps else moved.Moves(),
+        moves if reowning.steps else moved.Moves(), tuple(map(_in_words, findings.shortages)),
     )  # fmt: skip
+
+
+def _mounts() -> list[bytes]:
+    try:
+        return [mount.path for mount in mounts()]
+    except OSError:
+        return []  # no /proc: a rename will tell
+
+
+def _in_words(shortage: preflight.Shortage) -> Concern:
+    unit = "files" if shortage.inodes else "bytes"
+    return Concern(
+        shortage.path, f"its file system has room for {shortage.free:,} {unit}; {shortage.needed:,} may be needed"
+    )
+
+
+def _placed(parts: tuple[bytes, ...], target: bytes) -> tuple[bytes, ...]:
+    return tuple(survey.below(target, path) for path in parts)
 
 
 def _kept(keep: Rules, path: bytes) -> bool:
@@ -177,9 +209,13 @@ def _reowning(
 
 def _joined(plan: Plan, acls: Iterable[Concern], reowning: moved.Reowning) -> Plan:
     """``plan`` with what the accounts bring: paths whose ACL is not whole stay owed."""
-    lacking = {concern.path for concern in acls}
+    lacking = {concern.path: concern.reason for concern in acls}
     again = {step.path for step in reowning.steps}
-    steps: list[Step] = [replace(s, exact=False) if s.path in lacking else s for s in plan.steps if s.path not in again]
+    steps: list[Step] = [
+        replace(s, shortfall=lacking[s.path]) if s.path in lacking and s.exact else s
+        for s in plan.steps
+        if s.path not in again
+    ]
     steps += reowning.steps
     concerns = (*plan.concerns, *acls, *reowning.concerns)
     return replace(plan, steps=tuple(sorted(steps, key=lambda step: step.path)), concerns=concerns)

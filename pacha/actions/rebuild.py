@@ -3,55 +3,58 @@
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 
-from pacha.actions import moving, owed, survey
+from pacha.actions import adoption, hooks, moving, owed, own, parting, report
 from pacha.actions.here import Here, check_host, connect
-from pacha.actions.preview import Choices, Preview, preview
+from pacha.actions.hooks import Hooks, Planned, Ran
+from pacha.actions.preview import Choices, preview
+from pacha.actions.proposal import Proposal
 from pacha.actions.staging import Fetched, Staging
 from pacha.actions.survey import GROUP, PASSWD
 from pacha.errors import Concern, PachaError
 from pacha.files.metadata import Entry
 from pacha.files.names import DATABASE, shown
-from pacha.files.owners import Accounts
 from pacha.restore.apply import apply
-from pacha.restore.journal import Journal
-from pacha.restore.plan import Outcome, Plan, Step
+from pacha.restore.inode import explain
+from pacha.restore.journal import Journal, cut_off
+from pacha.restore.plan import Outcome, Step
 from pacha.restore.undo import prune
-from pacha.store import database, hg
 from pacha.wire.master import Master, NoHost
 from pacha.wire.scp import Received
 
 
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
-    """What a rebuild did. ``adopted``: this machine now goes on as the host."""
+    """What a rebuild did. ``adopted``: this machine now goes on as the host; ``report``: where all of it is written."""
 
-    host: str
-    tip: str
-    at: float  #: when the snapshot was made, seconds since the epoch
-    fetched: Fetched
-    plan: Plan
+    proposal: Proposal
     outcome: Outcome
+    ran: tuple[Ran, ...]
     adopted: bool
-    seconds: float
+    fetched: Fetched
+    report: str = ""
+    seconds: float = 0.0
 
     @property
     def concerns(self) -> tuple[Concern, ...]:
         """What a person should look at."""
-        return self.outcome.concerns
+        failed = (Concern(os.fsencode(one.label), f"the hook failed: {one.failure}") for one in self.ran if one.failure)
+        return (*self.outcome.concerns, *failed)
 
 
 @dataclass(frozen=True, slots=True)
 class Reporter:
-    """Whom a rebuild tells what it does: of each file fetched, of the plan before it is carried out."""
+    """Whom a rebuild tells what it does. ``confirm`` comes before anything is changed, and may raise."""
 
     on_file: Callable[[Received], None] = lambda received: None
     on_fetched: Callable[[Fetched], None] = lambda fetched: None
-    on_plan: Callable[[Preview], None] = lambda preview: None
+    on_plan: Callable[[Proposal], None] = lambda proposal: None
+    confirm: Callable[[Proposal], None] = lambda proposal: None
+    on_hook: Callable[[Ran], None] = lambda ran: None
     on_step: Callable[[Step], None] = lambda step: None
 
 
@@ -61,7 +64,7 @@ class _Source:
 
     staging: Staging
     target: bytes
-    overrides: Mapping[bytes, bytes]
+    overrides: Mapping[bytes, bytes] = field(default_factory=dict)
 
     def content(self, entry: Entry) -> Iterator[bytes]:
         """The bytes of ``entry``, in chunks."""
@@ -71,56 +74,167 @@ class _Source:
         return self.staging.content(replace(entry, path=recorded))
 
 
+def propose(here: Here, host: str, choices: Choices = Choices(), reporter: Reporter = Reporter()) -> Proposal:  # noqa: B008
+    """What a rebuild would do, having fetched and checked all of it. Changes nothing; raises as ``rebuild``."""
+    with _prepared(here, host, choices, reporter) as (attempt, proposal):
+        attempt.reporter.on_plan(proposal)
+        return proposal
+
+
 def rebuild(here: Here, host: str, choices: Choices = Choices(), reporter: Reporter = Reporter()) -> Rebuilt:  # noqa: B008
     """Put every watched path of ``host`` back, to where it was or below ``choices.target``.
 
     Raises UsageError, LockedError, UnreachableError, DamagedError (all before anything is touched) and
-    PachaError; single paths that could not be restored are in the outcome's concerns.
+    PachaError; Signalled says how things stand. Single paths that could not be restored are in the concerns.
     """
+    with _prepared(here, host, choices, reporter) as (attempt, proposal):
+        reporter.on_plan(proposal)
+        reporter.confirm(proposal)
+        return attempt.run(proposal)
+
+
+@contextmanager
+def _prepared(here: Here, host: str, choices: Choices, reporter: Reporter) -> Iterator[tuple[_Attempt, Proposal]]:
+    """Everything fetched, checked and planned; what was fetched is removed in the end."""
     check_host(host)
     began = time.monotonic()
     target = os.path.realpath(choices.target) if choices.target else b""
     choices = replace(choices, target=target, keep=here.config.rebuild_keep)
-    with here.state.locked():
-        master = connect(here, here.master())
-        try:
-            rebuilt = _rebuild(here, host, choices, reporter, master)
-        finally:
-            master.close()
-    return replace(rebuilt, seconds=time.monotonic() - began)
-
-
-def _rebuild(here: Here, host: str, choices: Choices, reporter: Reporter, master: Master) -> Rebuilt:
-    staging = Staging.make(here, host, master, reporter.on_file)
-    try:
-        fetched = _fetch(staging)
+    with ExitStack() as stack:
+        stack.enter_context(here.state.locked())
+        begun = parting.begun(here, choices)
+        master = own.master(here, host, choices) or connect(here, here.master())
+        stack.callback(master.close)
+        staging = Staging.make(here, host, master, reporter.on_file)
+        stack.callback(staging.remove)
+        fetched = _fetch(staging, choices)
         reporter.on_fetched(fetched)
-        at = staging.repository(DATABASE).note(fetched.tip).at
-        texts = {path: staging.bytes_of(path) for path in (PASSWD, GROUP) if path in staging.places}
-        planned = preview(fetched.snapshot, texts, choices, moving.begun(here.state))
-        reporter.on_plan(planned)
-        _make_target(choices.target)
-        if not choices.target:
-            moving.remember(here.state, planned.moves)
-        outcome = _carry_out(here, host, planned, _Source(staging, choices.target, planned.overrides), reporter)
-        adopted = not choices.target and _may_adopt(here, host)
-        if adopted:
-            _adopt(here, host, staging, fetched, master.label)
-            _remember_owed(here, fetched, outcome)
-        return Rebuilt(host, fetched.tip, at, fetched, planned.plan, outcome, adopted, 0.0)
-    finally:
-        staging.remove()
+        wanted = stack.enter_context(hooks.fetched(here.state.path, master, host)) if choices.hooks else Hooks()
+        attempt = _Attempt(here, host, choices, reporter, master, staging, fetched, begun, began)
+        yield attempt, attempt.propose(wanted)
 
 
-def _fetch(staging: Staging) -> Fetched:
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """One rebuild on its way, with everything of the snapshot at hand."""
+
+    here: Here
+    host: str
+    choices: Choices
+    reporter: Reporter
+    master: Master
+    staging: Staging
+    fetched: Fetched
+    begun: moving.Begun
+    began: float  #: by time.monotonic()
+
+    def propose(self, wanted: Hooks) -> Proposal:
+        """The plan against the disk as it is now."""
+        texts = {path: self.staging.bytes_of(path) for path in (PASSWD, GROUP) if path in self.staging.places}
+        fetched, holes, target = self.fetched, self.staging.holes, self.choices.target
+        planned = preview(fetched.snapshot, texts, self.choices, self.begun, holes, fetched.parts)
+        planned = parting.told(planned, self.choices, fetched)
+        note = self.staging.repository(DATABASE).note(fetched.tip)
+        content = _Source(self.staging, target, planned.overrides).content
+        carries_on = cut_off(os.fsencode(self.here.state.path), parting.placed(self.choices, fetched))
+        return Proposal(
+            self.host, fetched.tip, note.at, note.user, target, fetched.snapshot, planned, wanted, carries_on,
+            content, fetched.parts,
+        )  # fmt: skip
+
+    def run(self, proposal: Proposal) -> Rebuilt:
+        """Carry it out, between the hooks."""
+        _check_room(proposal)
+        ran = self._run(proposal.hooks.before)
+        if ran:
+            _check_ran(ran)
+            proposal = self._plan_again(proposal)
+        _make_target(self.choices.target)
+        if not self.choices.target:
+            moving.remember(self.here.state, proposal.preview.moves)
+        parts = parting.placed(self.choices, self.fetched)
+        journal = Journal.begin(os.fsencode(self.here.state.path), self.host, parts)
+        try:
+            return self._carry_out(proposal, ran, journal)
+        finally:
+            journal.close()
+            prune(os.fsencode(self.here.state.path))
+
+    def _plan_again(self, before: Proposal) -> Proposal:
+        """The plan after the hooks, which may have made accounts or mounted a disk."""
+        now = self.propose(before.hooks)
+        if now.preview.plan != before.preview.plan:
+            self.reporter.on_plan(now)
+            _check_room(now)
+        return now
+
+    def _carry_out(self, proposal: Proposal, ran: tuple[Ran, ...], journal: Journal) -> Rebuilt:
+        source = _Source(self.staging, self.choices.target, proposal.preview.overrides)
+        outcome = apply(proposal.preview.plan, source, journal, on_step=self.reporter.on_step)
+        adopted = self._go_on_as_host(proposal, outcome)
+        ran = (*ran, *self._run(proposal.hooks.after))
+        rebuilt = Rebuilt(proposal, outcome, ran, adopted, self.fetched, seconds=time.monotonic() - self.began)
+        return replace(rebuilt, report=report.write(rebuilt, journal))
+
+    def _go_on_as_host(self, proposal: Proposal, outcome: Outcome) -> bool:
+        """Adopt the host's history, where that may be; remember what is owed. Returns whether it was adopted."""
+        if self.choices.target:
+            return False
+        adopts = not parting.is_partial(self.choices) and adoption.may_adopt(self.here, self.host)
+        if adopts:
+            with _in_place():
+                adoption.adopt(self.here, self.host, self.staging, self.fetched, self.master.label)
+                owed.remember_outcome(self.here.state, self.fetched.snapshot, outcome)
+        else:
+            parting.settle_owed(self.here, self.host, self.fetched, proposal.preview.plan, outcome)
+        return adopts
+
+    def _run(self, these: tuple[Planned, ...]) -> tuple[Ran, ...]:
+        environment = hooks.environment(self.host, self.fetched.tip, self.choices.target, self.fetched.parts)
+        return hooks.run(these, environment, self.reporter.on_hook)
+
+
+@contextmanager
+def _in_place() -> Iterator[None]:
+    """What fails now comes after the files: say so."""
     try:
-        return staging.fetch()
+        yield
+    except (PachaError, OSError) as error:
+        why = f"{error.message} {error.why}".strip() if isinstance(error, PachaError) else explain(error)
+        raise PachaError(
+            "The files are all in place, but this machine does not go on as the host yet.",
+            why,
+            "Mend that and run the rebuild again: what is right is not touched.",
+        ) from None
+
+
+def _fetch(staging: Staging, choices: Choices) -> Fetched:
+    try:
+        return staging.fetch(choices.at, choices.asked, absent=choices.delete)
     except NoHost as error:
         raise PachaError(
             f"There is no host '{staging.host}' on {staging.master.label}.",
             f"{error.message} {error.why}".strip(),
             "Look at its name with 'ls' in pacha.hosts.path on the master.",
         ) from None
+
+
+def _check_room(proposal: Proposal) -> None:
+    for shortage in proposal.preview.shortages:
+        raise PachaError(
+            "There is no room for the rebuild; nothing was changed.",
+            f"{shown(shortage.path)}: {shortage.reason}",
+            "Make room there, or rebuild below another folder with --target.",
+        )
+
+
+def _check_ran(ran: tuple[Ran, ...]) -> None:
+    if ran[-1].failure:
+        raise PachaError(
+            f"The hook {ran[-1].label} failed; nothing was changed.",
+            ran[-1].failure,
+            "Mend what it complains of, or rebuild without --hooks.",
+        )
 
 
 def _make_target(target: bytes) -> None:
@@ -131,58 +245,3 @@ def _make_target(target: bytes) -> None:
             raise PachaError(
                 f"{shown(target)} cannot be made.", error.strerror or "", "Name another --target."
             ) from None
-
-
-def _carry_out(here: Here, host: str, planned: Preview, source: _Source, reporter: Reporter) -> Outcome:
-    state = os.fsencode(here.state.path)
-    journal = Journal.begin(state, host)
-    try:
-        return apply(planned.plan, source, journal, on_step=reporter.on_step)
-    finally:
-        journal.close()
-        prune(state)
-
-
-def _may_adopt(here: Here, host: str) -> bool:
-    """Whether this machine has no history of its own, or already is ``host``."""
-    memory = here.state.memory()
-    own = database.read(here.state.database)
-    return not own.watched or own.host == host or (memory.get("hostname") == host and not own.host)
-
-
-def _adopt(here: Here, host: str, staging: Staging, fetched: Fetched, label: str) -> None:
-    """Make the fetched history this machine's own, so that the next push goes on as ``host``.
-
-    The nodes are pulled into repositories of our own making; nothing is taken over as files.
-    """
-    sent = {DATABASE: fetched.tip}
-    for watched in fetched.snapshot.watched:
-        if watched.node is not None and not watched.retired:
-            sent[watched.repository] = watched.node
-    for name, node in sent.items():
-        own = hg.Repository.open(here.state.repository(name), create=True)
-        with hg.peer(str(staging.folder / name), name) as peer:
-            peer.pull(own, [node])
-    shutil.copyfile(staging.database, here.state.path / "adopted.db")
-    os.chmod(here.state.path / "adopted.db", 0o600)
-    os.replace(here.state.path / "adopted.db", here.state.database)
-    _forget(here.state.cache)
-    masters = {label: {"changelog": fetched.changelog, "sent": sent}}
-    here.state.remember(tip=fetched.tip, pending=None, hostname=host, masters=masters)
-
-
-def _forget(path: str) -> None:
-    try:
-        os.unlink(path)
-    except FileNotFoundError:
-        pass
-
-
-def _remember_owed(here: Here, fetched: Fetched, outcome: Outcome) -> None:
-    """Remember what could not be restored, as it is now."""
-    if not outcome.unrestored:
-        owed.remember(here.state, [], {})
-        return
-    live = fetched.snapshot.live
-    left = survey.look(live, {}, [], Accounts.of_machine())
-    owed.remember(here.state, outcome.unrestored, left)

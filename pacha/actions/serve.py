@@ -20,7 +20,7 @@ from pacha.actions.host_folder import NOTE_MAX, HostFolder
 from pacha.actions.permitted import Refused, Request, Verb, is_repository, of_beside, read
 from pacha.errors import PachaError, UsageError
 from pacha.store.formats import KNOWN_REQUIREMENTS
-from pacha.wire import control
+from pacha.wire import control, hooks
 from pacha.wire.master import PUSH, REBUILD
 
 
@@ -58,6 +58,7 @@ class Service:
             Verb.DIGEST: self._digest,
             Verb.REPOSITORY: self._serve,
             Verb.FETCH: self._fetch,
+            Verb.HOOKS: lambda name: _send(hooks.folder_of(self.folder.hosts_path, self.folder.host)),
             Verb.MAKE: lambda name: self.folder.make(),
             Verb.CREATE: self._create,
             Verb.RECOVER: self._recover,
@@ -109,9 +110,7 @@ class Service:
         self.folder.place(beside, of_beside(beside) or "")
 
     def _fetch(self, name: str) -> None:
-        """Become scp(1), which sends the store as it sends any folder."""
-        store = os.path.join(self.folder.repository(name, KNOWN_REQUIREMENTS), ".hg", "store")
-        os.execvp("scp", ["scp", "-r", "-f", store])  # noqa: S606
+        _send(os.fsencode(os.path.join(self.folder.repository(name, KNOWN_REQUIREMENTS), ".hg", "store")))
 
     def _converse(self) -> None:
         """The control channel, until the client ends it."""
@@ -137,12 +136,23 @@ class Service:
             if asked.get("do") == control.PROBE:
                 seen = self.folder.probe(self.may)
                 return {"clock": seen.clock, "changelog": seen.changelog}
+            if asked.get("do") == control.HOOKS:
+                self.check(REBUILD)
+                return {"owners": self._owners()}
             self.check(PUSH)
             return self._change(asked)
         except PachaError as error:
             return control.error_of(error)
         except ValueError:
             return control.error_of(Refused("the request cannot be read"))
+
+    def _owners(self) -> dict[str, str]:
+        """Whose each hook is: root's alone, not the account's that this runs as, or what is wrong."""
+        try:
+            lying = list(hooks.lying(self.folder.hosts_path, self.folder.host, (0,)))
+        except OSError as error:
+            raise PachaError("The hooks cannot be read.", error.strerror or "", "Look at .hooks there.") from None
+        return {os.fsdecode(path): owner for path, _, owner in lying}
 
     def _change(self, asked: dict[str, Any]) -> dict[str, Any]:
         """Do what only a key that may push can ask for."""
@@ -159,6 +169,11 @@ class Service:
             case _:
                 raise Refused("the request is not known")
         return {}
+
+
+def _send(folder: bytes) -> None:
+    """Become scp(1), which sends a repository's store, or root's hooks, as it sends any folder."""
+    os.execvp("scp", ["scp", "-r", "-f", os.fsdecode(folder)])  # noqa: S606
 
 
 def serve(host: str, hosts_path: bytes, may: frozenset[str], asked: str | None, direct: Request | None) -> int:

@@ -8,31 +8,33 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import shutil
-import stat
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+from pacha.actions import private, select
 from pacha.actions.here import Here
+from pacha.actions.memory import bounded
 from pacha.actions.reconcile import FILE
-from pacha.errors import DamagedError, PachaError
+from pacha.actions.select import Asked
+from pacha.actions.when import Made, choose
+from pacha.errors import DamagedError, PachaError, UnreachableError
 from pacha.files import names
 from pacha.files.metadata import Entry, Kind
 from pacha.store import database, formats, hg
 from pacha.store.snapshot import Snapshot, Watched
+from pacha.wire.local import StateMaster
 from pacha.wire.master import CHANGELOG, Master, NoHost
 from pacha.wire.scp import Received
 
 _TRIES = 6
 _ALIKE = 3  #: so many times the same fault is none of a push that is at work
 _CHUNK = 1 << 20
+_HOLE = bytes(64 << 10)
 _SPARE = 64 << 20  #: bytes to leave free beside what is staged
-_NAME = re.compile(r"pacha-[a-z0-9_]{8}\Z")
 _T = TypeVar("_T")
 
 
@@ -40,8 +42,10 @@ _T = TypeVar("_T")
 class Fetched:
     """A snapshot that is wholly here and checked.
 
-    ``tip``: its node in ``db``; ``changelog``: the sha256 (hex) of the fetched ``db``'s changelog; ``files``
-    and ``size`` (bytes) count what came over the line in ``seconds``.
+    ``tip``: its node in ``db``; ``changelog``: the sha256 (hex) of the fetched ``db``'s changelog, "" where none was
+    fetched; ``files`` and ``size`` (bytes) count what came over the line in ``seconds``; ``newest``: no later one
+    is there; ``parts``: the paths that it was reduced to, () for all of it, ``torn`` those of files in it that
+    have other names outside.
     """
 
     snapshot: Snapshot
@@ -50,11 +54,14 @@ class Fetched:
     files: int
     size: int
     seconds: float
+    newest: bool = True
+    parts: tuple[bytes, ...] = ()
+    torn: frozenset[bytes] = frozenset()
 
 
 @dataclass(slots=True)
 class Staging:
-    """A private folder for one rebuild; what is in it goes with it.
+    """A private folder for one rebuild; what is in it goes with it. Own repositories stay where they lie.
 
     The repositories lie there by their names; our own files begin with a dot, as no repository does.
     """
@@ -67,37 +74,51 @@ class Staging:
     files: int = 0
     size: int = 0
     places: dict[bytes, tuple[int, int]] = field(default_factory=dict)  #: path: (offset, bytes) in the spool
+    holes: dict[bytes, int] = field(default_factory=dict)  #: path: bytes of it that will take no room
     spool: int = -1
+    tried: str = ""  #: the node of the snapshot that is being fetched
 
     @classmethod
     def make(cls, here: Here, host: str, master: Master, on_file: Callable[[Received], None]) -> Staging:
-        """A new folder, 0700, in ``$TMPDIR`` or /tmp; one that a killed run left behind is removed first."""
-        sweep(here)
-        staging = cls(Path(tempfile.mkdtemp(prefix="pacha-")), here, host, master, on_file)
-        here.state.remember(staging=str(staging.folder))
-        return staging
+        """Begin with a new private folder."""
+        return cls(private.make(here), here, host, master, on_file)
 
     def remove(self) -> None:
         """Remove the folder and everything in it."""
         if self.spool >= 0:
             os.close(self.spool)
             self.spool = -1
-        sweep(self.here)
+        private.sweep(self.here)
 
-    def fetch(self) -> Fetched:
-        """Fetch ``db``, then the repositories that its newest snapshot names; check and unpack all of it.
+    def fetch(self, when: str = "", asked: Asked = Asked(), *, absent: bool = False) -> Fetched:  # noqa: B008
+        """Fetch ``db``, then what its newest snapshot names, or that of ``when``; check and unpack all of it.
 
-        Raises NoHost, UnreachableError, DamagedError (naming the file and the repository), PachaError.
+        With ``asked`` only the parts that it names, which with ``absent`` need not be in the snapshot. Raises
+        UsageError for what is not there, NoHost, UnreachableError, DamagedError (naming the file and the
+        repository, and the newest snapshot that is whole), PachaError.
         """
+        with bounded():
+            try:
+                return self._fetch(when, asked, absent=absent)
+            except DamagedError as error:
+                from pacha.actions import whole  # which looks through what was fetched here
+
+                raise whole.offering(self, error) from None
+
+    def _fetch(self, when: str, asked: Asked, *, absent: bool) -> Fetched:
         began = time.monotonic()
-        snapshot, tip = self._again(self._fetch_database)
-        changelog = hashlib.sha256((self.folder / CHANGELOG).read_bytes()).hexdigest()
+        snapshot, tip, newest = self._again(lambda: self._fetch_database(when))
+        changelog = self.folder / CHANGELOG
+        digest = hashlib.sha256(changelog.read_bytes()).hexdigest() if changelog.exists() else ""
+        parts = select.parts(snapshot, asked, absent=absent)
+        torn = select.torn(snapshot, parts) if parts else frozenset[bytes]()
+        snapshot = select.select(snapshot, parts) if parts else snapshot
         self._settle_where(sum(entry.size for entry in snapshot.entries.values()))
         for watched in snapshot.live:
             if watched.node is not None:
                 self._again(lambda watched=watched: self._fetch_content(watched, snapshot))  # type: ignore[misc]
         self._check_complete(snapshot)
-        return Fetched(snapshot, tip, changelog, self.files, self.size, time.monotonic() - began)
+        return Fetched(snapshot, tip, digest, self.files, self.size, time.monotonic() - began, newest, parts, torn)
 
     @property
     def database(self) -> Path:
@@ -106,6 +127,8 @@ class Staging:
 
     def repository(self, name: str) -> hg.Repository:
         """The fetched repository ``name``."""
+        if isinstance(self.master, StateMaster):
+            return hg.Repository.open(self.master.place(name))
         return hg.Repository.open(str(self.folder / name))
 
     def content(self, entry: Entry) -> Iterator[bytes]:
@@ -136,21 +159,23 @@ class Staging:
                     raise
                 time.sleep(0.1 * len(faults))
 
-    def _fetch_database(self) -> tuple[Snapshot, str]:
-        repository = self._fetch_store(names.DATABASE)
-        tip = next(repository.revisions(), None)
-        if tip is None:
+    def _fetch_database(self, when: str) -> tuple[Snapshot, str, bool]:
+        repository = self.fetch_store(names.DATABASE)
+        made = [Made(revision.node, revision.note.at) for revision in repository.log()]
+        if not made:
             raise DamagedError(
                 f"The master's history of '{self.host}' is empty.", "its db has no revision", "Has it ever pushed?"
             )
+        tip = choose(when, made, time.time()).node if when else made[0].node
+        self.tried = tip
         self.database.unlink(missing_ok=True)
         with open(os.open(self.database, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
             stream.write(repository.reader(tip)(FILE))
-        return database.read_foreign(str(self.database)), tip
+        return database.read_foreign(str(self.database)), tip, tip == made[0].node
 
     def _fetch_content(self, watched: Watched, snapshot: Snapshot) -> None:
         try:
-            repository = self._fetch_store(watched.repository)
+            repository = self.fetch_store(watched.repository)
         except NoHost as error:
             raise DamagedError(
                 f"The repository '{watched.repository}' is not on the master.",
@@ -166,8 +191,10 @@ class Staging:
             )
         self._unpack(repository.reader(node), watched, snapshot.below(watched).values())
 
-    def _fetch_store(self, name: str) -> hg.Repository:
+    def fetch_store(self, name: str) -> hg.Repository:
         """Copy the store of the repository ``name``; by Mercurial's own protocol where its format is not known."""
+        if isinstance(self.master, StateMaster):
+            return self.repository(name)
         folder = self.folder / name
         if folder.exists():
             shutil.rmtree(folder)
@@ -184,9 +211,18 @@ class Staging:
             (folder / ".hg" / "requires").write_bytes(b"share-safe\n")
             return self.repository(name)
         shutil.rmtree(folder)
-        made = hg.Repository.open(str(folder), create=True)
-        with self.master.serve(self.host, name) as remote, hg.peer(remote, name) as peer:
-            peer.pull(made, peer.heads())
+        return self._clone(name)
+
+    def _clone(self, name: str) -> hg.Repository:
+        made = hg.Repository.open(str(self.folder / name), create=True)
+        try:
+            with self.master.serve(self.host, name) as remote, hg.peer(remote, name) as peer:
+                peer.pull(made, peer.heads())
+        except (UnreachableError, DamagedError):
+            raise
+        except PachaError as error:
+            what = f"The repository '{name}' on the master has a format that is not known here, and cannot be cloned."
+            raise DamagedError(what, f"{error.message} {error.why}".strip(), error.hint) from None
         return made
 
     def _unpack(self, read: Callable[[bytes], bytes], watched: Watched, entries: Iterable[Entry]) -> None:
@@ -205,12 +241,14 @@ class Staging:
     def _unpack_one(
         self, read: Callable[[bytes], bytes], watched: Watched, entry: Entry, write: Callable[[bytes], object]
     ) -> int:
-        sha, size, stored = hashlib.sha256(), 0, entry.stored or b""
-        for name in [names.part(stored, n) for n in range(entry.parts)] if entry.parts else [stored]:
+        sha, size = hashlib.sha256(), 0
+        for name in content_names(entry):
             data = read(name)
             sha.update(data)
             size += len(data)
             write(data)
+            if hole := data.count(_HOLE) * len(_HOLE):
+                self.holes[entry.path] = self.holes.get(entry.path, 0) + hole
         if sha.digest() != entry.sha256 or size != entry.size:
             raise DamagedError(
                 f"{names.shown(entry.path)} is not as it was pushed.",
@@ -233,33 +271,20 @@ class Staging:
         needed = 2 * size + _SPARE
         if _free(self.folder) >= needed or _free(self.here.state.path) < needed:
             return
-        roomier = Path(tempfile.mkdtemp(prefix="pacha-", dir=self.here.state.path))
-        self.here.state.remember(staging=str(roomier), staging_before=str(self.folder))
-        shutil.move(self.folder / names.DATABASE, roomier)
+        self.here.state.remember(staging_before=str(self.folder))
+        roomier = private.make_in(self.here, str(self.here.state.path))
+        if (self.folder / names.DATABASE).exists():
+            shutil.move(self.folder / names.DATABASE, roomier)
         shutil.move(self.database, roomier)
         shutil.rmtree(self.folder)
         self.here.state.remember(staging_before=None)
         self.folder = roomier
 
 
-def sweep(here: Here) -> None:
-    """Remove the staging folder that this machine remembers, if it is there and ours."""
-    memory = here.state.memory()
-    for key in ("staging", "staging_before"):
-        folder = memory.get(key)
-        if not isinstance(folder, str):
-            continue
-        if _NAME.match(os.path.basename(folder)) and _is_ours(folder):
-            shutil.rmtree(folder, ignore_errors=True)
-        here.state.remember(**{key: None})
-
-
-def _is_ours(folder: str) -> bool:
-    try:
-        found = os.lstat(folder)
-    except OSError:
-        return False
-    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o077
+def content_names(entry: Entry) -> list[bytes]:
+    """The names in its repository that hold the content of a file, in order."""
+    stored = entry.stored or b""
+    return [names.part(stored, number) for number in range(entry.parts)] or [stored]
 
 
 def _is_known(store: Path) -> bool:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from pacha.actions.select import holds
 from pacha.files import content, metadata, scan
 from pacha.files.descend import Descent
 from pacha.files.exclude import Rules
 from pacha.files.metadata import Entry, Kind
 from pacha.files.names import shown
 from pacha.files.owners import Accounts
-from pacha.store.database import parents_of
-from pacha.store.snapshot import Snapshot, Watched
+from pacha.store.snapshot import Snapshot, Watched, parents_of
 
 PASSWD, GROUP = b"/etc/passwd", b"/etc/group"
 
@@ -24,15 +25,20 @@ def below(target: bytes, path: bytes) -> bytes:
 
 
 def look(
-    roots: Iterable[Watched], wanted: Mapping[bytes, Entry], parents: Iterable[bytes], accounts: Accounts
+    roots: Iterable[Watched],
+    wanted: Mapping[bytes, Entry],
+    parents: Iterable[bytes],
+    accounts: Accounts,
+    parts: tuple[bytes, ...] = (),
 ) -> dict[bytes, Entry]:
     """What is at and below ``roots`` (paths as on disk) and at ``parents``, by path.
 
     A file carries its sha256 where its size is the ``wanted`` one; every name of a file with several
-    carries its group. What the roots' own rules exclude is not looked at.
+    carries its group. What the roots' own rules exclude is not looked at. With ``parts`` (paths as on disk) only
+    those and what is below them.
     """
     places = list(roots)
-    watches = [scan.Watch(p.path, p.single, Rules.of(p.exclude), p.one_filesystem) for p in places]
+    watches = [scan.Watch(p.path, p.single, Rules.of(p.exclude), p.one_filesystem, parts) for p in places]
     walked = scan.scan(watches, {}, {}, accounts)
     found = walked.entries
     for number, paths in enumerate(walked.linked.values(), 1):
@@ -41,6 +47,8 @@ def look(
         if place.path not in found and (entry := _one(place.path, accounts)) is not None:
             found[place.path] = entry
         _read_equal_sizes(place, found, wanted)
+    if parts:
+        found = {path: entry for path, entry in found.items() if holds(parts, path)}
     for path in parents:
         if path not in found and (entry := _one(path, accounts)) is not None:
             found[path] = entry
@@ -62,9 +70,9 @@ def whose(target: bytes, restored: Mapping[bytes, bytes], machine: Accounts) -> 
 
 
 def above(snapshot: Snapshot, target: bytes) -> list[bytes]:
-    """The directories above the watched paths of ``snapshot``, as on disk below ``target``."""
-    paths = {below(target, path) for watched in snapshot.live for path in parents_of(watched.path)}
-    return sorted(paths)
+    """The directories above what is restored of ``snapshot``, as on disk below ``target``."""
+    paths = {path for watched in snapshot.live for path in parents_of(watched.path)}
+    return sorted(below(target, path) for path in paths | snapshot.parents.keys())
 
 
 def _one(path: bytes, accounts: Accounts) -> Entry | None:
@@ -90,19 +98,26 @@ def _read_equal_sizes(root: Watched, found: dict[bytes, Entry], wanted: Mapping[
     ]
     if not alike:
         return
-    with Descent(top) as descent:
-        for path in sorted(alike):
-            try:
-                directory, name = descent.parent(root.relative(path))
-                found[path] = content.digest(found[path], name, directory)
-            except OSError:
-                continue  # changed under our feet: it differs
+    try:
+        with Descent(top) as descent:
+            for path in sorted(alike):
+                _read(path, root, found, descent)
+    except OSError:
+        return  # gone under our feet: all of it differs
+
+
+def _read(path: bytes, root: Watched, found: dict[bytes, Entry], descent: Descent) -> None:
+    try:
+        directory, name = descent.parent(root.relative(path))
+        found[path] = content.digest(found[path], name, directory)
+    except OSError:
+        return  # changed under our feet: it differs
 
 
 def read(path: bytes) -> bytes | None:
     """The content of a small file of this machine, None where it cannot be read."""
     try:
-        with open(path, "rb") as stream:
-            return stream.read()
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as stream:
+            return stream.read() if stat.S_ISREG(os.fstat(stream.fileno()).st_mode) else None
     except OSError:
         return None

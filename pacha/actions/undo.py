@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from pacha.actions.here import Here
+from pacha.actions.private import sweep
 from pacha.errors import PachaError
 from pacha.restore import undo as undoing
+from pacha.restore import undo_preview
 from pacha.restore.journal import Journal, history
 from pacha.restore.plan import Outcome
+from pacha.restore.undo_preview import Back
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +50,29 @@ def undo(here: Here) -> Undone:
 
     Raises LockedError, PachaError when there is none.
     """
-    with here.state.locked():
-        journals = history(os.fsencode(here.state.path))
-        try:
-            for journal in reversed(journals):
-                if not journal.marks & {"undone", "stopped"}:
-                    past = _past(journal)
-                    return Undone(past, _undo(journal))
-        finally:
-            for journal in journals:
-                journal.close()
-    raise PachaError("There is no rebuild to undo.", hint="'pacha undo --list' shows what there was.")
+    with here.state.locked(), _newest(here) as journal:
+        sweep(here)
+        return Undone(_past(journal), _undo(journal))
+
+
+def propose(here: Here) -> tuple[Past, tuple[Back, ...]]:
+    """What ``undo`` would do now. Changes nothing; raises as ``undo``."""
+    with here.state.locked(), _newest(here) as journal:
+        return _past(journal), undo_preview.preview(journal)
+
+
+@contextmanager
+def _newest(here: Here) -> Iterator[Journal]:
+    """The journal of the newest rebuild that can be undone. Raises PachaError when there is none."""
+    journals = history(os.fsencode(here.state.path))
+    try:
+        open_ones = [journal for journal in journals if not journal.marks & {"undone", "stopped"}]
+        if not open_ones:
+            raise PachaError("There is no rebuild to undo.", hint="'pacha undo --list' shows what there was.")
+        yield open_ones[-1]
+    finally:
+        for journal in journals:
+            journal.close()
 
 
 def _undo(journal: Journal) -> Outcome:

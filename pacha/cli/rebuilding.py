@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import os
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from pacha.cli.group import cli
-from pacha.cli.terminal import Terminal, confirm, shown
-from pacha.errors import ExitCode
+from pacha.cli.terminal import Terminal, shown
+from pacha.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from pacha.actions.preview import Choices
 
 
 @cli.command()
 @click.argument("host")
+@click.option("--at", default="", metavar="WHEN", help="As it was then: a snapshot's id, a date, 'yesterday'.")
+@click.option("--path", "paths", multiple=True, type=click.Path(), help="Only this path, and what is below it.")
+@click.option("--directory", "directories", multiple=True, metavar="NAME", help="Only this watched directory.")
 @click.option("--target", type=click.Path(), metavar="DIR", help="Put everything below DIR instead.")
 @click.option("--delete", is_flag=True, help="Move what the snapshot does not have out of the way.")
 @click.option("--owner-map", type=click.Path(path_type=Path), metavar="FILE", help="Lines of old:new names.")
@@ -24,60 +33,113 @@ from pacha.errors import ExitCode
     help="When restored account files give names other numbers: re-own the files elsewhere that are theirs, "
     "keep this machine's numbers instead, or leave it.",
 )
+@click.option("--hooks", is_flag=True, help="Run the hooks that the master's root holds for HOST.")
+@click.option("--dry-run", "-n", is_flag=True, help="Show what would be done, path by path (-v: text by text).")
+@click.option("--json", "as_json", is_flag=True, help="The plan or the report as JSON, nothing else on stdout.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
 def rebuild(
     terminal: Terminal,
     host: str,
+    at: str,
+    paths: tuple[str, ...],
+    directories: tuple[str, ...],
     target: str | None,
     delete: bool,
     owner_map: Path | None,
     accounts: str,
+    hooks: bool,
+    dry_run: bool,
+    as_json: bool,
     yes: bool,
 ) -> ExitCode:
-    """Put back every file of HOST: content, owner, group and mode.
+    """Put back every file of HOST, or a part of them: content, owner, group and mode.
 
     \b
-    Example: pacha rebuild bar --target /srv/look
+    Example: pacha rebuild bar --dry-run
+             pacha rebuild bar --target /srv/look
     """
     from pacha.actions import here as place
+    from pacha.actions import interruption, own, select
     from pacha.actions.preview import Choices, Renumbering
-    from pacha.actions.rebuild import Reporter
-    from pacha.actions.rebuild import rebuild as action
 
-    here, meter = terminal.here(), terminal.meter
+    here, where = terminal.here(), os.fsencode(os.path.abspath(target)) if target else b""
     place.check_host(host)
-    about = place.whereabouts(here) + f"Host to rebuild: {host}"
-    if yes:
-        meter.say(about)
+    asked = select.Asked(tuple(select.ways(os.fsencode(path)) for path in paths), directories)
+    # A rehearsal, or a part, runs nothing of this machine's services unless it is told to.
+    wanted = hooks or (here.config.hooks and not (target or asked or at))
+    choices = Choices(where, delete, owner_map, Renumbering(accounts), hooks=wanted, at=at, asked=asked)
+    about = place.whereabouts(here, own=own.master(here, host, choices) is not None) + f"Host to rebuild: {host}"
+    with interruption.explained(os.fsencode(here.state.path)):
+        _begin(terminal, about, asks=not (yes or dry_run), as_json=as_json)
+        if dry_run:
+            return _show_plan(terminal, host, choices, as_json)
+        return _carry_out(terminal, host, choices, yes, as_json)
+
+
+def _begin(terminal: Terminal, about: str, *, asks: bool, as_json: bool) -> None:
+    if asks and as_json:
+        raise UsageError("--json goes with --dry-run or --yes.", "nobody can be asked where only JSON is printed")
+    if asks:
+        terminal.meter.confirm(about)
+    elif not as_json:
+        terminal.meter.say(about)
+
+
+def _show_plan(terminal: Terminal, host: str, choices: Choices, as_json: bool) -> ExitCode:
+    from pacha.actions import proposal, rebuild
+    from pacha.meter.rebuild import RebuildMeter
+
+    meter = RebuildMeter(terminal.silenced(as_json).meter, lists=not as_json)
+    proposed = rebuild.propose(terminal.here(), host, choices, meter.reporter())
+    if as_json:
+        click.echo(json.dumps(proposal.as_json(proposed), indent=1))
     else:
-        confirm(about)
-    reporter = Reporter(on_file=meter.file, on_fetched=meter.fetched, on_plan=meter.plan, on_step=meter.step)
-    where = os.fsencode(os.path.abspath(target)) if target else b""
-    rebuilt = action(here, host, Choices(where, delete, owner_map, Renumbering(accounts)), reporter)
+        terminal.meter.concerns(proposed.concerns)
+        terminal.meter.say("Nothing was changed.")
+    return ExitCode.CONCERNS if proposed.concerns else ExitCode.DONE
+
+
+def _carry_out(terminal: Terminal, host: str, choices: Choices, yes: bool, as_json: bool) -> ExitCode:
+    from pacha.actions import rebuild, report
+    from pacha.meter.rebuild import RebuildMeter
+
+    meter = RebuildMeter(terminal.silenced(as_json).meter, asks=not yes and sys.stdin.isatty())
+    rebuilt = rebuild.rebuild(terminal.here(), host, choices, meter.reporter())
     meter.rebuilt(rebuilt)
+    if as_json:
+        click.echo(json.dumps(report.as_json(rebuilt), indent=1))
     return ExitCode.CONCERNS if rebuilt.concerns else ExitCode.DONE
 
 
 @cli.command()
 @click.option("--list", "listing", is_flag=True, help="Show the rebuilds that can be undone, and change nothing.")
+@click.option("--dry-run", "-n", is_flag=True, help="Show what would be put back, path by path, and change nothing.")
 @click.pass_obj
-def undo(terminal: Terminal, listing: bool) -> ExitCode:
+def undo(terminal: Terminal, listing: bool, dry_run: bool) -> ExitCode:
     """Put back what the last rebuild replaced, removed or changed.
 
     \b
     Example: pacha undo --list
+             pacha undo --dry-run
     """
     from pacha.actions import undo as action
+    from pacha.meter.rebuild import past_line
 
     here, meter = terminal.here(), terminal.meter
     if listing:
         for past in action.rebuilds(here):
-            click.echo(meter.past(past))
+            click.echo(past_line(past))
+        return ExitCode.DONE
+    if dry_run:
+        past, backs = action.propose(here)
+        for back in backs:
+            click.echo(f"{back.what:<8} {shown(back.path)}" + (f": {back.reason}" if back.reason else ""))
+        meter.say(f"To be undone: {past_line(past)}. Nothing was changed.")
         return ExitCode.DONE
     undone = action.undo(here)
     meter.concerns(undone.outcome.concerns)
-    meter.say(f"Undone: {meter.past(undone.past)}")
+    meter.say(f"Undone: {past_line(undone.past)}")
     return ExitCode.CONCERNS if undone.outcome.concerns else ExitCode.DONE
 
 

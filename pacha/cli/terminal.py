@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from pacha.errors import ConfigError, PachaError
+from pacha.errors import ConfigError
 
 if TYPE_CHECKING:
     from pacha.actions.here import Here
@@ -33,6 +32,10 @@ class Terminal:
         from pacha.meter import Meter
 
         return Meter(quiet=self.quiet, verbose=self.verbose)
+
+    def silenced(self, silent: bool) -> Terminal:
+        """The same, printing nothing but what is wrong if ``silent``."""
+        return replace(self, quiet=self.quiet or silent)
 
     def load(self) -> Config:
         """The configuration. Raises ConfigError, and shows the boxed warning when there is none."""
@@ -73,13 +76,6 @@ class Terminal:
         base = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
         place = config.SYSTEM_FILE if os.geteuid() == 0 else base / "pacha" / "pacha.conf"
         click.echo(meter.no_config(str(place)), err=True)
-
-
-def confirm(about: str) -> None:
-    """Show what is about to be done and wait for Enter. Raises PachaError at the end of input."""
-    click.echo(f"{about}\nHit Enter to confirm or Ctrl-C to cancel")
-    if not sys.stdin.readline():
-        raise PachaError("Nothing was done.", "there was nobody to confirm it", "Use --yes where nobody is asked.")
 
 
 def shown(path: bytes) -> str:

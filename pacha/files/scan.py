@@ -28,12 +28,16 @@ _UNSETTLED_NS = 2_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """What to scan: a watched path and its rules. ``path`` absolute bytes; ``single``: one file."""
+    """What to scan: a watched path and its rules. ``path`` absolute bytes; ``single``: one file.
+
+    With ``parts`` (absolute bytes) only what is at, below or above one of them is looked at.
+    """
 
     path: bytes
     single: bool
     rules: Rules
     one_filesystem: bool
+    parts: tuple[bytes, ...] = ()
 
 
 @dataclass(slots=True)
@@ -169,6 +173,8 @@ def _list(walk: _Walk, directory: bytes, fd: int) -> list[bytes]:
                 if names.is_pachas_own(name):
                     continue
                 path = prefix + name
+                if walk.watch.parts and not _leads_to(walk.watch.parts, path):
+                    continue
                 try:
                     found = item.stat(follow_symlinks=False)
                     is_directory = stat.S_ISDIR(found.st_mode)
@@ -186,6 +192,11 @@ def _list(walk: _Walk, directory: bytes, fd: int) -> list[bytes]:
         _keep_known(walk, directory, _reason(error), own=True)
     deeper.sort(reverse=True)
     return deeper
+
+
+def _leads_to(parts: tuple[bytes, ...], path: bytes) -> bool:
+    inside = path + b"/"
+    return any(path == part or part.startswith(inside) or path.startswith(part.rstrip(b"/") + b"/") for part in parts)
 
 
 def _take(walk: _Walk, name: bytes, fd: int, path: bytes, found: os.stat_result) -> None:

@@ -1,9 +1,8 @@
-"""What a person sees: lines, the boxed warning, the report of a rebuild. Never a raw control byte."""
+"""What a person sees: lines, concerns, errors, the boxed warning. Never a raw control byte."""
 
 from __future__ import annotations
 
-import os
-import time
+import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -11,15 +10,9 @@ import click
 
 from pacha.errors import Concern, PachaError
 from pacha.files.names import shown
-from pacha.restore.plan import Action, Plan, Step
-from pacha.store.snapshot import Changes
-from pacha.wire.scp import Received
 
 if TYPE_CHECKING:
-    from pacha.actions.preview import Preview
-    from pacha.actions.rebuild import Rebuilt
-    from pacha.actions.staging import Fetched
-    from pacha.actions.undo import Past
+    from pacha.store.snapshot import Changes
 
 _UNITS = (("  ", 1), ("KB", 1 << 10), ("MB", 1 << 20), ("GB", 1 << 30), ("TB", 1 << 40))
 _NAME_WIDTH = 48
@@ -35,15 +28,6 @@ _NO_CONFIG = """\
 |  or tell Pacha where it is:                                     |
 |      pacha add-config FILE                                      |
 +-----------------------------------------------------------------+"""
-_ACTIONS = {
-    Action.CREATE: "made",
-    Action.REPLACE: "replaced",
-    Action.METADATA: "given back their owner, mode or time",
-    Action.SAME: "already right",
-    Action.EXTRA: "not part of the snapshot, left alone",
-    Action.KEPT_BY_RULE: "kept by pacha.rebuild.keep",
-    Action.CANNOT: "not restored",
-}
 
 
 class Meter:
@@ -63,10 +47,11 @@ class Meter:
         if self.verbose and not self.quiet:
             click.echo(text)
 
-    def file(self, received: Received) -> None:
-        """One line a file fetched, in the layout of scp(1)."""
-        if not self.quiet:
-            click.echo(file_line(os.path.basename(received.name), received.size, received.seconds))
+    def confirm(self, about: str) -> None:
+        """Show what is about to be done and wait for Enter. Raises PachaError at the end of input."""
+        click.echo(f"{about}\nHit Enter to confirm or Ctrl-C to cancel")
+        if not sys.stdin.readline():
+            raise PachaError("Nothing was done.", "there was nobody to confirm it", "Use --yes where nobody is asked.")
 
     def changes(self, changes: Changes) -> None:
         """Every path of a snapshot that is not as before: A added, M changed, R removed, m metadata."""
@@ -74,47 +59,6 @@ class Meter:
         for letter, paths in groups.items():
             for path in paths:
                 self.detail(f"{letter} {shown(path)}")
-
-    def step(self, step: Step) -> None:
-        """One path of a rebuild and what was done about it."""
-        if step.action is not Action.SAME:
-            self.detail(f"{step.action.value} {shown(step.path)}" + (f": {step.reason}" if step.reason else ""))
-
-    def fetched(self, fetched: Fetched) -> None:
-        """The total of what came over the line."""
-        rate = size_text(int(fetched.size / max(fetched.seconds, 0.001)))
-        amount = f"{fetched.files} files, {size_text(fetched.size)}"
-        self.say(f"{amount} in {fetched.seconds:.1f} s ({rate}/s), all checked.")
-
-    def plan(self, preview: Preview) -> None:
-        """What is going to be done about how many paths, and which accounts are lacking for it."""
-        if preview.names_by:
-            self.say(f"Owners and groups by name, as in {preview.names_by}.")
-        self.say("\n".join(totals(preview.plan)))
-        if preview.moved:
-            self.say(f"{preview.moved:>8} paths elsewhere re-owned: their accounts get other numbers")
-            for mover in preview.movers:
-                self.say(f"         {mover}")
-        if preview.commands:
-            click.echo("pacha: accounts are lacking; what is theirs goes to root alone. To make them:", err=True)
-            for command in preview.commands:
-                click.echo(f"       {command}", err=True)
-
-    def rebuilt(self, rebuilt: Rebuilt) -> None:
-        """What a rebuild came to."""
-        self.concerns(rebuilt.concerns)
-        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(rebuilt.at))
-        but = f"but for {len(rebuilt.concerns)} things named above, " if rebuilt.concerns else ""
-        self.say(
-            f"'{rebuilt.host}' is as it was on {when} (snapshot {rebuilt.tip[:12]}), {but}in {rebuilt.seconds:.1f} s."
-        )
-        if rebuilt.adopted:
-            self.say(f"From now on this machine pushes as '{rebuilt.host}'.")
-
-    def past(self, past: Past) -> str:
-        """One rebuild that was, in one line."""
-        when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(past.at))
-        return f"rebuild of '{past.host}' on {when}, {past.state} ({past.id})"
 
     def concerns(self, concerns: Iterable[Concern]) -> None:
         """What a person should look at, on stderr."""
@@ -146,13 +90,6 @@ def file_line(name: bytes, size: int, seconds: float) -> str:
     minutes, left = divmod(int(seconds + 0.5), 60)
     speed = f"{rate / scale:.1f}{rate_unit}/s"
     return f"{text:<{_NAME_WIDTH}} 100% {number:>4}{unit}{speed:>10}   {minutes:02d}:{left:02d}    "
-
-
-def totals(plan: Plan) -> list[str]:
-    """How many paths of ``plan`` become what, a line each, without those that are none."""
-    counts = plan.totals
-    words = _ACTIONS | ({Action.EXTRA: "not part of the snapshot, moved aside"} if plan.delete else {})
-    return [f"{counts[action]:>8} {text}" for action, text in words.items() if counts.get(action)]
 
 
 def size_text(size: int) -> str:

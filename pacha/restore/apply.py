@@ -130,7 +130,9 @@ class _Run:
 
 
 def _owed(step: Step) -> bool:
-    return step.action is Action.CANNOT or (not step.exact and step.action is not Action.KEPT_BY_RULE)
+    if step.wanted is None or step.action is Action.KEPT_BY_RULE:
+        return False
+    return step.action is Action.CANNOT or not step.exact
 
 
 def _halted(halt: Halt) -> PachaError:

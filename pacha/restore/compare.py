@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+
 from pacha.files.metadata import Entry, Kind
 from pacha.files.names import shown
+from pacha.files.owners import Accounts
 from pacha.restore.ownership import ACLS, CAPABILITY, Attributes
 
 IMMUTABLE, APPEND_ONLY = 0x10, 0x20  # FS_IMMUTABLE_FL, FS_APPEND_FL: ioctl_iflags(2)
@@ -31,20 +35,33 @@ def content_differs(wanted: Entry, found: Entry) -> str:
     return "" if same else "content"
 
 
-def metadata_differs(given: Attributes, found: Entry) -> str:
-    """Return in words how ``found`` differs from what it is to be given ('' if it does not)."""
+def metadata_differs(given: Attributes, found: Entry, accounts: Accounts) -> str:
+    """Return in words how ``found`` differs from what it is to be given, old -> new ('' if it does not).
+
+    ``accounts`` name the numbers.
+    """
     parts = []
     if given.mode != found.mode and found.kind is not Kind.SYMLINK:  # a symlink has no mode of its own
         parts.append(f"mode {found.mode:04o} -> {given.mode:04o}")
     if given.uid != found.uid:
-        parts.append(f"owner {found.uid} -> {given.uid}")
+        parts.append(f"owner {_who(found.uid, accounts.user_name)} -> {_who(given.uid, accounts.user_name)}")
     if given.gid != found.gid:
-        parts.append(f"group {found.gid} -> {given.gid}")
-    if given.xattrs != found.xattrs and not _same_xattrs(given, found):
-        parts.append("extended attributes")
+        parts.append(f"group {_who(found.gid, accounts.group_name)} -> {_who(given.gid, accounts.group_name)}")
+    if given.xattrs != found.xattrs:
+        parts += _xattr_differences(given, found)
     if given.mtime_ns != found.mtime_ns:
-        parts.append("time")
+        parts.append(f"time {moment(found.mtime_ns)} -> {moment(given.mtime_ns)}")
     return ", ".join(parts)
+
+
+def moment(mtime_ns: int) -> str:
+    """Return a time (nanoseconds since the epoch) in UTC, to the last digit that counts."""
+    seconds, nanoseconds = divmod(mtime_ns, 10**9)
+    fraction = f".{nanoseconds:09d}".rstrip("0") if nanoseconds else ""
+    try:
+        return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(seconds)) + fraction
+    except (OverflowError, ValueError, OSError):
+        return f"@{seconds}{fraction}"  # a year that no calendar of ours has
 
 
 def removable(name: bytes) -> bool:
@@ -52,10 +69,24 @@ def removable(name: bytes) -> bool:
     return name in ACLS or name == CAPABILITY or not name.startswith(_OF_THE_SYSTEM)
 
 
-def _same_xattrs(given: Attributes, found: Entry) -> bool:
+def _who(number: int, name_of: Callable[[int], bytes | None]) -> str:
+    name = name_of(number)
+    return str(number) if name is None else f"{shown(name)} ({number})"
+
+
+def _xattr_differences(given: Attributes, found: Entry) -> list[str]:
     wanted, present = dict(given.xattrs), dict(found.xattrs)
-    unwanted = [name for name in present if name not in wanted and removable(name)]
-    return not unwanted and all(present.get(name) == value for name, value in wanted.items())
+    names = {name for name in wanted if wanted[name] != present.get(name)}
+    names |= {name for name in present if name not in wanted and removable(name)}
+    return [f"{shown(name)} {_value(present.get(name))} -> {_value(wanted.get(name))}" for name in sorted(names)]
+
+
+def _value(value: bytes | None) -> str:
+    if value is None:
+        return "none"
+    return (
+        f"'{shown(value)}'" if len(value) <= 40 and value.isascii() and b"\0" not in value else f"0x{value[:32].hex()}"
+    )
 
 
 def wanted_flags(wanted: Entry, found: Entry | None) -> str:
@@ -65,14 +96,22 @@ def wanted_flags(wanted: Entry, found: Entry | None) -> str:
     return f"had chattr +{letters}: to be set by hand" if letters else ""
 
 
-def hindrance(wanted: Entry, found: Entry | None, parent: Entry | None, *, root: bool) -> str:
-    """Return in words what makes a change at ``wanted`` impossible ('' if nothing that can be seen)."""
+def unmovable(found: Entry) -> str:
+    """Return in words why what is there can be neither replaced nor moved ('' if nothing that can be seen)."""
+    return "what is there is immutable or append-only (lsattr)" if found.flags & (IMMUTABLE | APPEND_ONLY) else ""
+
+
+def hindrance(wanted: Entry, found: Entry | None, parent: Entry | None, *, renames: bool, root: bool) -> str:
+    """Return in words what makes a change at ``wanted`` impossible ('' if nothing that can be seen).
+
+    ``renames`` tells whether a name in ``parent`` is to change, ``root`` whether root does it.
+    """
     if wanted.kind is Kind.SOCKET:
         return "sockets are made by their services"
     if wanted.kind in DEVICES and not root and found is None:
         return "only root can make a device node"
-    if found is not None and found.flags & (IMMUTABLE | APPEND_ONLY):
-        return "what is there is immutable or append-only (lsattr)"
-    if found is None and parent is not None and parent.flags & IMMUTABLE:
-        return "its directory is immutable (lsattr)"
+    if found is not None and (stop := unmovable(found)):
+        return stop
+    if renames and parent is not None and parent.flags & (IMMUTABLE if found is None else IMMUTABLE | APPEND_ONLY):
+        return "its directory is immutable or append-only (lsattr)"
     return ""

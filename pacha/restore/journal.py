@@ -11,7 +11,7 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 
 from pacha.errors import PachaError
@@ -37,6 +37,13 @@ class Begun:
 @dataclass(frozen=True, slots=True)
 class Root:
     """A watched path of this rebuild: no link is followed at or below it, in undoing neither."""
+
+    path: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What of its roots this rebuild restores, with all below it. Without any: all of them."""
 
     path: bytes
 
@@ -101,10 +108,11 @@ class Mark:
     word: str
 
 
-Record = Begun | Root | Made | Displaced | Altered | Touched | Keeping | Mark
+Record = Begun | Root | Part | Made | Displaced | Altered | Touched | Keeping | Mark
 _WORDS: dict[str, type[Record]] = {
     "begun": Begun,
     "root": Root,
+    "part": Part,
     "made": Made,
     "displaced": Displaced,
     "altered": Altered,
@@ -137,18 +145,21 @@ class Journal:
         self._pending: list[str] = ["\n"] if torn else []
 
     @classmethod
-    def begin(cls, state: bytes, host: str = "") -> Journal:
-        """Make a new journal below the state folder ``state`` (bytes), durable. Raise PachaError."""
+    def begin(cls, state: bytes, host: str = "", parts: Sequence[bytes] = ()) -> Journal:
+        """Make a new journal below the state folder ``state`` (bytes), durable. Raise PachaError.
+
+        A rebuild of ``parts`` (none: of everything) carries on from the killed ones that were of no more than that.
+        """
         now = time.time_ns()
         stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(now // 10**9))
         # Sorted by name they are in order of time; nobody else can guess a name beforehand.
         identifier = f"{stamp}.{now % 10**9:09d}Z-{secrets.token_hex(4)}"
         folder = os.path.join(state, _FOLDER, os.fsencode(identifier))
         try:
-            continues = tuple(_closing(unfinished(state)))
+            continues = tuple(begun.id for begun in cut_off(state, parts))
             _make_folder(folder)
             journal = cls(folder)
-            journal.write(Begun(identifier, now // 10**9, host, continues))
+            journal.write(Begun(identifier, now // 10**9, host, continues), *map(Part, parts))
             journal.sync()
         except OSError as error:
             raise PachaError(
@@ -218,6 +229,14 @@ class Journal:
         os.close(self._fd)
 
 
+def identifiers(state: bytes) -> frozenset[str]:
+    """Return the IDs of all journals below the state folder ``state``, begun or not."""
+    try:
+        return frozenset(map(os.fsdecode, os.listdir(os.path.join(state, _FOLDER))))
+    except FileNotFoundError:
+        return frozenset()
+
+
 def history(state: bytes) -> list[Journal]:
     """Return the journals below the state folder ``state``, oldest first; the caller closes them.
 
@@ -235,6 +254,16 @@ def unfinished(state: bytes) -> list[Journal]:
         if journal not in chosen:
             journal.close()
     return chosen
+
+
+def cut_off(state: bytes, parts: Sequence[bytes] = ()) -> tuple[Begun, ...]:
+    """Return the beginnings of the killed rebuilds that one of ``parts`` (none: of everything) carries on from."""
+    found = []
+    for journal in unfinished(state):
+        if journal.begun is not None and (not parts or _is_within(journal, parts)):
+            found.append(journal.begun)
+        journal.close()
+    return tuple(found)
 
 
 def encode(record: Record) -> str:
@@ -287,10 +316,10 @@ def _continued(journal: Journal) -> tuple[str, ...]:
     return journal.begun.continues if journal.begun is not None else ()
 
 
-def _closing(journals: Iterable[Journal]) -> Iterator[str]:
-    for journal in journals:
-        yield journal.id
-        journal.close()
+def _is_within(journal: Journal, parts: Sequence[bytes]) -> bool:
+    theirs = [record.path for record in journal.records if isinstance(record, Part)]
+    every = theirs or [record.path for record in journal.records if isinstance(record, Root)]
+    return all(any(path == part or path.startswith(part.rstrip(b"/") + b"/") for part in parts) for path in every)
 
 
 def _open_all(state: bytes) -> Iterator[Journal]:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from pacha.errors import Concern
 from pacha.files.metadata import Entry, Kind
 from pacha.files.owners import Accounts
-from pacha.restore.compare import content_differs, hindrance, metadata_differs, wanted_flags
+from pacha.restore.compare import content_differs, hindrance, metadata_differs, unmovable, wanted_flags
 from pacha.restore.links import misplaced
 from pacha.restore.ownership import Attributes, Identity, Matcher, attributes
 
@@ -35,7 +35,7 @@ class Step:
     """One path of a plan. ``uid``, ``gid``, ``mode`` and ``xattrs`` are what it is given here.
 
     ``path`` is absolute bytes; ``reason`` says in plain words why this action (str, safe to print).
-    ``exact`` is False where the safe rule gives less than was recorded: such a path stays owed.
+    ``shortfall`` says what of the record is not given ("" if all is): such a path stays owed.
     """
 
     path: bytes
@@ -47,7 +47,12 @@ class Step:
     mode: int = 0
     reason: str = ""
     xattrs: tuple[tuple[bytes, bytes], ...] = ()
-    exact: bool = True
+    shortfall: str = ""
+
+    @property
+    def exact(self) -> bool:
+        """Whether it comes to be all that was recorded."""
+        return not self.shortfall
 
     @property
     def attributes(self) -> Attributes:
@@ -69,6 +74,8 @@ class Plan:
     missing_users: tuple[bytes, ...] = ()
     missing_groups: tuple[bytes, ...] = ()
     delete: bool = False
+    #: the paths whose owner or group is not known here
+    ownerless: frozenset[bytes] = frozenset()
 
     @property
     def totals(self) -> Mapping[Action, int]:
@@ -122,7 +129,29 @@ def build(
         missing_users=tuple(sorted(builder.matcher.missing_users)),
         missing_groups=tuple(sorted(builder.matcher.missing_groups)),
         delete=delete,
+        ownerless=frozenset(builder.ownerless),
     )
+
+
+def hindered(plan: Plan, reasons: Mapping[bytes, str]) -> Plan:
+    """Return ``plan`` with the steps that ``reasons`` (path: why not) names, and all below, as ones that cannot be.
+
+    What would have been made in a directory that cannot be made cannot be made either.
+    """
+    steps: list[Step] = []
+    lost: set[bytes] = set()
+    concerns = [concern for concern in plan.concerns if concern.path not in reasons]
+    for step in plan.steps:
+        reason = reasons.get(step.path, "")
+        if not reason and step.action is Action.CREATE and _parent(step.path) in lost:
+            reason = "its directory cannot be made"
+        if reason:
+            if step.action is not Action.EXTRA and (step.found is None or step.action is Action.REPLACE):
+                lost.add(step.path)
+            concerns.append(Concern(step.path, reason))
+            step = replace(step, action=Action.CANNOT, reason=reason, shortfall="")
+        steps.append(step)
+    return replace(plan, steps=tuple(steps), concerns=tuple(concerns))
 
 
 def _ordered(parents: Iterable[Entry], wanted: Iterable[Entry]) -> list[Entry]:
@@ -147,23 +176,29 @@ class _Builder:
     concerns: list[Concern] = field(default_factory=list)
     #: directories that will be displaced whole: what was found below them goes with them
     displaced: set[bytes] = field(default_factory=set)
+    ownerless: set[bytes] = field(default_factory=set)
 
     def step(self, entry: Entry) -> Step:
         found = None if self._gone_with_parent(entry.path) else self.found.get(entry.path)
-        given, shortfall = attributes(entry, self.matcher.match(entry), self.me)
+        match = self.matcher.match(entry)
+        if match.unmatched:
+            self.ownerless.add(entry.path)
+        given, shortfall = attributes(entry, match, self.me)
         action, reason = self._decide(entry, found, given)
         if action is Action.REPLACE and found is not None and found.kind is Kind.DIRECTORY:
             self.displaced.add(entry.path)
         if action is Action.CANNOT:
             self._concern(entry.path, reason)
-        if action not in (Action.KEPT_BY_RULE, Action.CANNOT):
+        if action in (Action.KEPT_BY_RULE, Action.CANNOT):
+            shortfall = ""
+        else:
             new = action in (Action.CREATE, Action.REPLACE)
             shortfall = ", ".join(filter(None, (shortfall, wanted_flags(entry, None if new else found))))
             if shortfall:
                 self._concern(entry.path, shortfall)
         return Step(
             entry.path, action, entry, found, given.uid, given.gid, given.mode,
-            reason, given.xattrs, exact=not shortfall,
+            reason, given.xattrs, shortfall,
         )  # fmt: skip
 
     def _decide(self, entry: Entry, found: Entry | None, given: Attributes) -> tuple[Action, str]:
@@ -172,7 +207,8 @@ class _Builder:
         action, reason = self._difference(entry, found, given)
         if action is Action.SAME:
             return action, reason
-        stop = hindrance(entry, found, self.found.get(_parent(entry.path)), root=self.me.uid == 0)
+        parent, renames = self.found.get(_parent(entry.path)), action is not Action.METADATA
+        stop = hindrance(entry, found, parent, renames=renames, root=self.me.uid == 0)
         if not stop and action is Action.REPLACE and found is not None and found.kind is Kind.DIRECTORY:
             stop = self._holds_kept(entry.path)
         return (Action.CANNOT, stop) if stop else (action, reason)
@@ -186,7 +222,7 @@ class _Builder:
             return Action.REPLACE, difference
         if entry.path in self.misplaced:
             return Action.REPLACE, "hard links"
-        if difference := metadata_differs(given, found):
+        if difference := metadata_differs(given, found, self.matcher.accounts):
             # Another name of this inode may lie outside what is restored: that one must not change.
             linked = found.link_group is not None and entry.kind is not Kind.DIRECTORY
             return (Action.REPLACE if linked else Action.METADATA), difference
@@ -196,11 +232,17 @@ class _Builder:
         steps = []
         for path in sorted(paths):
             if _below(path, roots) and not self._gone_with_parent(path):
-                kept = self.keep(path)
-                reason = "pacha.rebuild.keep names it" if kept else "moved aside" if delete else "left"
-                action = Action.KEPT_BY_RULE if kept else Action.EXTRA
-                steps.append(Step(path, action, None, self.found[path], reason=reason))
+                steps.append(self._extra(path, delete))
         return steps
+
+    def _extra(self, path: bytes, delete: bool) -> Step:
+        found = self.found[path]
+        if self.keep(path):
+            return Step(path, Action.KEPT_BY_RULE, None, found, reason="pacha.rebuild.keep names it")
+        if delete and (stop := unmovable(found)):
+            self._concern(path, f"not moved aside: {stop}")
+            return Step(path, Action.CANNOT, None, found, reason=stop)
+        return Step(path, Action.EXTRA, None, found, reason="moved aside" if delete else "left")
 
     def _gone_with_parent(self, path: bytes) -> bool:
         return bool(self.displaced) and any(above in self.displaced for above in _above(path))

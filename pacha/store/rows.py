@@ -27,6 +27,7 @@ _REPOSITORY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}\Z")
 # xattr(7); some file systems have a namespace of their own (btrfs.compression).
 _XATTR_NAME = re.compile(rb"[a-z0-9_]+\.[^\0]+\Z", re.DOTALL)
 _TIME = re.compile(rb"-?[0-9]{1,30}\Z")
+_LONGEST_PATH = 4095  # PATH_MAX without its NUL (limits.h): what can be named to be watched
 _MOST_ID = 2**32 - 2  # (uid_t) -1 means "no change" to chown(2)
 
 
@@ -98,6 +99,7 @@ def check_watched(watched: Watched) -> Watched:
     where = f"the watched path {_name_of(watched.path)}"
     _check(watched.path, bytes, where, "path")
     _demand(is_normal(watched.path), where, "it is not absolute and normal")
+    _demand(len(watched.path) <= _LONGEST_PATH, where, "it is longer than a path can be")
     _check(watched.repository, str, where, "repository")
     _demand(_REPOSITORY.match(watched.repository) is not None, where, "its repository's name is not allowed")
     _demand(watched.repository != names.DATABASE, where, "its repository's name is reserved")
@@ -214,7 +216,7 @@ def _damaged(where: str, why: str) -> DamagedError:
     return DamagedError(
         f"The fetched pacha.db does not add up at {where}.",
         why,
-        "Nothing was changed. Look at the master; an earlier snapshot may be whole.",
+        "Nothing was changed. Look at the master.",
     )
 
 

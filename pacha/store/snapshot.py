@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -70,6 +71,14 @@ class Snapshot:
         live = [one for one in kept if not one.retired]
         entries = {p: e for p, e in self.entries.items() if any(one.holds(p) for one in live)}
         return replace(self, watched=kept, entries=entries)
+
+
+def parents_of(path: bytes) -> list[bytes]:
+    """The directories above ``path``, nearest first, without the root."""
+    found = []
+    while (path := os.path.dirname(path)) not in (b"/", b""):
+        found.append(path)
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
+import stat
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
-from pacha.errors import PachaError
+from pacha.errors import DamagedError, PachaError
 from pacha.files.names import shown
-from pacha.wire import scp
+from pacha.wire import hooks, scp
 from pacha.wire.master import CHANGELOG, HEARTBEAT, NoHost, NoRepository, Probe, is_store_file
 
 
@@ -75,6 +77,16 @@ class LocalMaster:
                     on_file(received)
         return scp.Totals(count, size, time.monotonic() - began)
 
+    def fetch_hooks(self, host: str, inbox: int) -> list[hooks.Hook]:
+        """Copy them, and tell whose they are."""
+        found = []
+        for path, mode, owner in hooks.lying(self._hosts_path, host, frozenset([0, os.geteuid()])):
+            with suppress(FileExistsError):
+                os.mkdir(os.path.dirname(path), 0o700, dir_fd=inbox)
+            _copy(os.path.join(hooks.folder_of(self._hosts_path, host), path), path, inbox)
+            found.append(hooks.hook_of(path, mode, owner))
+        return found
+
     def beat(self, host: str, line: bytes, *, durable: bool) -> None:
         """Sync the file system, then write beside and rename."""
         path = self._path(host, HEARTBEAT)
@@ -93,9 +105,42 @@ class LocalMaster:
         return os.path.join(self._hosts_path, os.fsencode(host), *map(os.fsencode, below))
 
 
+class StateMaster(LocalMaster):
+    """A state folder's own repositories in the place of a master: they are read where they lie."""
+
+    def __init__(self, repositories: bytes) -> None:
+        super().__init__(repositories, lambda path: None)
+
+    def place(self, name: str) -> str:
+        """Where the repository ``name`` lies."""
+        return os.fsdecode(self._path(name))
+
+
 def _copy(source: bytes, path: bytes, inbox: int) -> scp.Received:
     began = time.monotonic()
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    with open(source, "rb") as whence, open(os.open(path, flags, 0o600, dir_fd=inbox), "wb") as where:
+    with open(_open_plain(source), "rb") as whence, open(os.open(path, flags, 0o600, dir_fd=inbox), "wb") as where:
         shutil.copyfileobj(whence, where, 1 << 20)
         return scp.Received(path, where.tell(), time.monotonic() - began)
+
+
+def _open_plain(path: bytes) -> int:
+    """A descriptor of a store's file: no link to another file of this machine, no FIFO to wait for without end."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise scp.RemoteError(f"{shown(path)} is gone.", "it was there a moment ago", "Run this again.") from None
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.ENXIO):  # a link; a socket
+            raise
+        raise _not_plain(path) from None
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise _not_plain(path)
+    return fd
+
+
+def _not_plain(path: bytes) -> DamagedError:
+    return DamagedError(
+        f"{shown(path)} is not a plain file.", "a history has no other", "Nothing was changed. Look at the master."
+    )

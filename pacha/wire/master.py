@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from pacha.errors import PachaError, UnreachableError
 
 if TYPE_CHECKING:
-    from pacha.wire import scp
+    from pacha.wire import hooks, scp
     from pacha.wire.ssh import Stream
 
 #: What an SSH key may do on a master: send snapshots, fetch them.
@@ -81,6 +81,9 @@ class Master(Protocol):
 
     def fetch(self, host: str, name: str, inbox: int, on_file: Callable[[scp.Received], None]) -> scp.Totals:
         """Copy the repository's store into the empty folder ``inbox`` (a descriptor). Raises NoHost."""
+
+    def fetch_hooks(self, host: str, inbox: int) -> list[hooks.Hook]:
+        """Copy ``host``'s hooks into the empty folder ``inbox`` (a descriptor), in their two folders."""
 
     def beat(self, host: str, line: bytes, *, durable: bool) -> None:
         """Replace ``host``'s heartbeat by ``line``; with ``durable`` make what was sent durable first."""

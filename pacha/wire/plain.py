@@ -11,12 +11,13 @@ import secrets
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 from pacha.errors import PachaError, UnreachableError
 from pacha.files.names import shown
-from pacha.wire import scp
+from pacha.wire import hooks, scp
 from pacha.wire.master import CHANGELOG, HEARTBEAT, REQUIRES, NoHost, NoRepository, Probe, RolledBack, is_store_file
 
 if TYPE_CHECKING:
@@ -26,6 +27,15 @@ _CAUSES = (
     "No space left", "uota exceeded", "Permission denied", "Read-only file system", "abort:",
 )  # fmt: skip
 _LIMITS = scp.Limits(total_bytes=1 << 40, files=2_000_000, depth=600)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What is wanted of a folder that is copied: what it must be called, which files, how many at the most."""
+
+    top: bytes
+    accept: Callable[[bytes, bool], bool]
+    limits: scp.Limits
 
 
 class PlainSet:
@@ -104,12 +114,31 @@ class PlainSet:
 
     def fetch(self, host: str, name: str, inbox: int, on_file: Callable[[scp.Received], None]) -> scp.Totals:
         """``scp -r -f`` of the store, with acknowledgements sent ahead."""
-        path = self._path(host, name, ".hg/store")
+        accept = _Wanted(b"store", is_store_file, _LIMITS)
+        return self._copy(host, self._path(host, name, ".hg/store"), inbox, accept, on_file)
+
+    def fetch_hooks(self, host: str, inbox: int) -> list[hooks.Hook]:
+        """``scp -r -f`` of their folder; whose they are is not told that way."""
+        received: list[scp.Received] = []
+        accept = _Wanted(os.fsencode(host), hooks.is_hook_file, hooks.LIMITS)
+        try:
+            self._copy(host, hooks.folder_of(self.hosts_path, host), inbox, accept, received.append)
+        except NoHost:
+            return []
+        return [hooks.hook_of(one.name, one.mode) for one in received]
+
+    def _copy(
+        self, host: str, path: bytes, inbox: int, wanted: _Wanted, on_file: Callable[[scp.Received], None]
+    ) -> scp.Totals:
         with self._connection.stream(["scp", "-r", "-f", path]) as stream:
             try:
-                totals = scp.receive(stream, inbox, top=b"store", accept=is_store_file, limits=_LIMITS, on_file=on_file)
+                totals = scp.receive(
+                    stream, inbox, top=wanted.top, accept=wanted.accept, limits=wanted.limits, on_file=on_file
+                )
             except scp.Refused:
                 raise NoHost(f"There is no {shown(path)} on the master.") from None
+            except UnreachableError:
+                raise  # it need not be waited for once more
             except PachaError as error:
                 what, result = f"{shown(path)} cannot be copied.", stream.finish()
                 if result.status == 127:
@@ -118,7 +147,7 @@ class PlainSet:
                     raise UnreachableError(what, error.why, self._add_host(host)) from None
                 raise
             result = stream.finish(end_input=False)
-        if result.status:
+        if result.status and not totals.passed_over:
             raise scp.RemoteError(f"{shown(path)} was not copied whole.", _said(result), "Run this again.")
         return totals
 

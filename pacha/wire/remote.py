@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
@@ -9,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pacha.errors import DamagedError, UnreachableError
-from pacha.wire import control, scp
+from pacha.wire import control, hooks, scp
 from pacha.wire.master import REBUILD, Probe
 from pacha.wire.plain import PlainSet
 
@@ -82,6 +83,16 @@ class SshMaster:
             )
         return self._plain.fetch(host, name, inbox, on_file)
 
+    def fetch_hooks(self, host: str, inbox: int) -> list[hooks.Hook]:
+        """Copy ``host``'s hooks into the empty folder ``inbox`` (a descriptor); the master says whose they are."""
+        channel = self._can(host, control.HOOKS)
+        found = self._plain.fetch_hooks(host, inbox)
+        if channel is None or not found:
+            return found
+        owners = channel.ask(control.HOOKS).get("owners")
+        said = owners if isinstance(owners, dict) else {}
+        return [replace(hook, owner=_owner(said.get(f"{hook.folder}/{os.fsdecode(hook.name)}"))) for hook in found]
+
     def beat(self, host: str, line: bytes, *, durable: bool) -> None:
         """Replace ``host``'s heartbeat by ``line``; with ``durable`` make what was sent durable first."""
         if channel := self._can(host, control.BEAT):
@@ -136,3 +147,8 @@ class SshMaster:
 
     def _command(self, host: str) -> list[bytes | str]:
         return ["pacha", "serve", host, "--hosts-path", self._plain.hosts_path]
+
+
+def _owner(said: object) -> str:
+    """Whose a hook is, by the master's word; one that it does not know came from nowhere."""
+    return said[:200] if isinstance(said, str) and said.isprintable() else "not known to Pacha there"

@@ -122,7 +122,8 @@ class Host:
     def rebuild(self, *arguments: str | Path, code: int = 0) -> Done:
         """Rebuild this host without being asked, which must end with ``code``."""
         done = self.pacha("rebuild", self.name, "--yes", *arguments).must(code)
-        assert os.listdir(self.temporary) == [], "the staging folder is still there"
+        left = os.listdir(self.temporary)
+        assert left == [], f"the staging folder is still there: {left}"
         return done
 
     def forget(self) -> None:
@@ -181,6 +182,25 @@ class Stage:
     def resume(self, name: str) -> Host:
         """A machine of which there is a copy already."""
         return Host(self, self.folder / name, name)
+
+
+@dataclass
+class Alone:
+    """A master that is a folder of this machine."""
+
+    folder: Path
+
+    @property
+    def hosts(self) -> Path:
+        return self.folder / "hosts"
+
+    def settings(self) -> dict[str, str]:
+        return {"pacha.host": "local", "pacha.hosts.path": str(self.hosts)}
+
+
+def alone(folder: Path) -> Host:
+    """A host that pushes to a folder."""
+    return Host(Alone(folder), folder / "machine", "bar")  # type: ignore[arg-type]
 
 
 @contextmanager

@@ -9,12 +9,11 @@ import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.stage import Done, Host
+from tests.e2e.stage import Done, Host, alone
 from tests.e2e.trees import Gardener, People, in_memory, run, unequal
 from tests.sshd import account
 
@@ -27,30 +26,11 @@ NAMED = {
 }
 
 
-@dataclass
-class Alone:
-    """A master that is a folder of this machine."""
-
-    folder: Path
-
-    @property
-    def hosts(self) -> Path:
-        return self.folder / "hosts"
-
-    def settings(self) -> dict[str, str]:
-        return {"pacha.host": "local", "pacha.hosts.path": str(self.hosts)}
-
-
 @pytest.fixture(scope="module")
 def people() -> Iterator[People]:
     """Owners of files, with names."""
     with account("pacha_x_one") as one, account("pacha_x_two") as two:
         yield People((one, two))
-
-
-def alone(folder: Path) -> Host:
-    """A host that pushes to a folder."""
-    return Host(Alone(folder), folder / "machine", "bar")  # type: ignore[arg-type]
 
 
 def named(done: Done) -> dict[str, str]:

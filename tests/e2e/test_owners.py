@@ -11,7 +11,8 @@ import pytest
 
 from pacha import config
 from pacha.actions.here import Here
-from pacha.actions.preview import Choices, Preview
+from pacha.actions.preview import Choices
+from pacha.actions.proposal import Proposal
 from pacha.actions.push import push
 from pacha.actions.rebuild import Reporter, rebuild
 from pacha.actions.watch import watch
@@ -226,8 +227,8 @@ def test_lacking_names_are_told_before_anything_is_written(tmp_path: Path) -> No
     shutil.rmtree(data)
     told: list[tuple[bool, tuple[str, ...]]] = []
 
-    def on_plan(preview: Preview) -> None:
-        told.append((data.exists(), preview.commands))
+    def on_plan(proposal: Proposal) -> None:
+        told.append((data.exists(), proposal.preview.commands))
 
     made = rebuild(here, "bar", Choices(), Reporter(on_plan=on_plan))
     assert len(told) == 1 and not told[0][0]

@@ -18,7 +18,7 @@ import mercurial.initialization  # noqa: F401
 
 from pacha.store.hg.conversation import Peer, peer
 from pacha.store.hg.engine import Interruption, lean
-from pacha.store.hg.repository import NULL, Blob, Content, Note, Repository
+from pacha.store.hg.repository import NULL, Blob, Content, Note, Repository, Revision
 
 __all__ = [
     "NULL",
@@ -28,6 +28,7 @@ __all__ = [
     "Note",
     "Peer",
     "Repository",
+    "Revision",
     "lean",
     "peer",
 ]

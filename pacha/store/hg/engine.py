@@ -72,7 +72,7 @@ def explained(what: str) -> Iterator[None]:
             "If that process is gone, remove the lock it left.",
         ) from None
     except OSError as failure:
-        if isinstance(failure, FileNotFoundError):  # a file of the store itself
+        if isinstance(failure, (FileNotFoundError, IsADirectoryError, NotADirectoryError)):  # a file of the store
             raise DamagedError(what, readable(failure), _LOOK) from None
         raise PachaError(what, failure.strerror or str(failure), "Mend that and run this again.") from None
     except Exception as failure:

@@ -14,6 +14,7 @@ from mercurial import node as nodes
 from pacha.store.hg.engine import explained, lean, quiet_ui
 
 NULL = "0" * 40
+_LAST_SECOND = 253_370_764_800  #: of the last year that datetime knows, in any zone
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,15 @@ class Note:
     at: float
 
 
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """A revision of a repository: its node, what it says of itself, the stored names that it changed."""
+
+    node: str
+    note: Note
+    files: tuple[bytes, ...]
+
+
 class Repository:
     """A local repository without a working copy. Nodes are 40 hex digits (str), names are bytes."""
 
@@ -46,17 +56,18 @@ class Repository:
         self.path = path
 
     @classmethod
-    def open(cls, path: str, *, create: bool = False) -> Repository:
+    def open(cls, path: str, *, create: bool = False, heal: bool = True) -> Repository:
         """The repository at ``path``, made if ``create`` and missing.
 
-        An abandoned transaction is rolled back. Raises DamagedError when it cannot be opened.
+        To ``heal`` it is to roll back an abandoned transaction (one at work is waited for). Raises DamagedError
+        when it cannot be opened.
         """
         ui = quiet_ui()
         with explained(f"The repository {path} cannot be opened."):
             if create and not os.path.isdir(os.path.join(path, ".hg")):
                 _make(ui, path)
             repo = hg.repository(ui, os.fsencode(path)).unfiltered()
-            if os.path.exists(os.path.join(path, ".hg/store/journal")):
+            if heal and os.path.exists(os.path.join(path, ".hg/store/journal")):
                 repo.recover()
         return cls(repo, path)
 
@@ -88,9 +99,15 @@ class Repository:
     def note(self, node: str) -> Note:
         """What the revision ``node`` says of itself."""
         with explained(f"The repository {self.path} is damaged."):
-            found = self._repo[nodes.bin(node)]
-            message = found.description().decode("utf-8", "replace")
-            return Note(message, found.user().decode(), found.date()[0])
+            return _note(self._repo.changelog.changelogrevision(nodes.bin(node)))
+
+    def log(self) -> Iterator[Revision]:
+        """Every revision, newest first."""
+        with explained(f"The repository {self.path} is damaged."):
+            log = self._repo.changelog
+            for number in range(len(log) - 1, -1, -1):
+                found = log.changelogrevision(number)
+                yield Revision(nodes.hex(log.node(number)).decode(), _note(found), tuple(found.files))
 
     def names(self, node: str) -> dict[bytes, bytes]:
         """The file revision (raw id and flags) of each stored name in the revision ``node``."""
@@ -138,6 +155,13 @@ class Repository:
         return bool(log.read(node)[0] == log.read(nodes.bin(parent))[0])
 
 
+def _note(found: Any) -> Note:
+    """What may have come from anywhere, as text and as a time that a calendar has."""
+    message, user = (text.decode("utf-8", "replace") for text in (found.description, found.user))
+    at = found.date[0]
+    return Note(message, user, float(at) if 0 <= at <= _LAST_SECOND else 0.0)
+
+
 def _make(ui: Any, path: str) -> None:
     """Make it beside and rename it: one that a killed run left half-made could never be opened."""
     folder, name = os.path.split(path)
@@ -167,8 +191,8 @@ class _Commit(context.memctx):  # type: ignore[misc]
     ) -> None:
         parents = (nodes.bin(parent), nodes.nullid)
         super().__init__(
-            repo, parents, note.message.encode(), sorted(written + removed), lambda *_: None,
-            user=note.user.encode(), date=(int(note.at), 0), extra={},
+            repo, parents, note.message.encode("utf-8", "replace"), sorted(written + removed), lambda *_: None,
+            user=note.user.encode("utf-8", "replace"), date=(int(note.at), 0), extra={},
         )  # fmt: skip
         before = repo[parents[0]].manifest()
         self._status = scmutil.status(

@@ -1,0 +1,46 @@
+"""Adoption: a rebuilt machine goes on as the host, with the host's own history."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+from pacha.actions.here import Here
+from pacha.actions.staging import Fetched, Staging
+from pacha.files.names import DATABASE
+from pacha.store import database, hg
+
+
+def may_adopt(here: Here, host: str) -> bool:
+    """Whether this machine has no history of its own, or already is ``host``."""
+    memory = here.state.memory()
+    own = database.read(here.state.database)
+    return not own.watched or own.host == host or (memory.get("hostname") == host and not own.host)
+
+
+def adopt(here: Here, host: str, staging: Staging, fetched: Fetched, label: str) -> None:
+    """Make the fetched history this machine's own, so that the next push goes on as ``host``.
+
+    The nodes are pulled into repositories of our own making; nothing is taken over as files.
+    """
+    sent = {DATABASE: fetched.tip}
+    for watched in fetched.snapshot.watched:
+        if watched.node is not None and not watched.retired:
+            sent[watched.repository] = watched.node
+    for name, node in sent.items():
+        own = hg.Repository.open(here.state.repository(name), create=True)
+        with hg.peer(str(staging.folder / name), name) as peer:
+            peer.pull(own, [node])
+    shutil.copyfile(staging.database, here.state.path / "adopted.db")
+    os.chmod(here.state.path / "adopted.db", 0o600)
+    os.replace(here.state.path / "adopted.db", here.state.database)
+    _forget(here.state.cache)
+    masters = {label: {"changelog": fetched.changelog, "sent": sent}}
+    here.state.remember(tip=fetched.tip, pending=None, hostname=host, masters=masters)
+
+
+def _forget(path: str) -> None:
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass

@@ -1,0 +1,45 @@
+"""This host's own history in its state folder, in the place of a master's: no line is needed."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from pacha.actions import history
+from pacha.actions.here import Here
+from pacha.actions.preview import Choices
+from pacha.actions.when import choose
+from pacha.errors import DamagedError, UsageError
+from pacha.store.snapshot import Snapshot
+from pacha.wire.local import StateMaster
+
+
+def master(here: Here, host: str, choices: Choices) -> StateMaster | None:
+    """The state folder as a master, if ``host`` is this one and its history has what ``choices`` asks for.
+
+    That is a part, or a moment: a whole rebuild of the newest snapshot is for the master to give, since only
+    that is sure to be the newest.
+    """
+    if not (choices.at or choices.asked) or host != here.hostname():
+        return None
+    try:
+        made = history.made(here)
+        if made:
+            node = choose(choices.at, made, time.time()).node if choices.at else made[0].node
+            if _is_whole(here, host, history.read(here, node)):
+                return StateMaster(os.fsencode(here.state.path / "repos"))
+    except (UsageError, DamagedError):
+        pass  # the master may know better
+    return None
+
+
+def _is_whole(here: Here, host: str, snapshot: Snapshot) -> bool:
+    from pacha.store import hg
+
+    for watched in snapshot.live:
+        path = here.state.repository(watched.repository)
+        if watched.node is not None and not (
+            os.path.isdir(path) and hg.Repository.open(path, heal=False).has(watched.node)
+        ):
+            return False
+    return snapshot.host == host

@@ -1,0 +1,88 @@
+"""What a person sees of a rebuild while it goes on."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+
+import click
+
+from pacha.actions import report
+from pacha.actions.hooks import Ran
+from pacha.actions.proposal import Proposal, step_line
+from pacha.actions.rebuild import Rebuilt, Reporter
+from pacha.actions.staging import Fetched
+from pacha.actions.undo import Past
+from pacha.meter import Meter, file_line, size_text
+from pacha.meter.plan import hook_lines, plan_lines, question_lines, step_lines
+from pacha.restore.plan import Action, Step
+from pacha.wire.scp import Received
+
+_REMARK = "Nothing has been changed yet. What is replaced is kept for 'pacha undo'."
+
+
+@dataclass(frozen=True, slots=True)
+class RebuildMeter:
+    """Prints by way of ``meter``; ``asks``: somebody sits at a terminal and is asked before a grave change.
+
+    ``lists``: the plan is shown path by path.
+    """
+
+    meter: Meter
+    asks: bool = False
+    lists: bool = False
+
+    def reporter(self) -> Reporter:
+        """Whom a rebuild is to tell."""
+        return Reporter(self.file, self.fetched, self.plan, self.confirm, self.hook, self.step)
+
+    def file(self, received: Received) -> None:
+        """One line a file fetched, in the layout of scp(1)."""
+        self.meter.say(file_line(os.path.basename(received.name), received.size, received.seconds))
+
+    def fetched(self, fetched: Fetched) -> None:
+        """The total of what came over the line."""
+        rate = size_text(int(fetched.size / max(fetched.seconds, 0.001)))
+        amount = f"{fetched.files} files, {size_text(fetched.size)}"
+        self.meter.say(f"{amount} in {fetched.seconds:.1f} s ({rate}/s), all checked.")
+
+    def plan(self, proposal: Proposal) -> None:
+        """What is going to be done about how many paths, which accounts are lacking for it; the second question."""
+        if self.lists:
+            for line in step_lines(proposal, verbose=self.meter.verbose):
+                click.echo(line)
+        for line in plan_lines(proposal):
+            self.meter.say(line)
+        commands = proposal.preview.commands
+        if commands:
+            click.echo("pacha: accounts are lacking; what is theirs goes to root alone. To make them:", err=True)
+            for command in commands:
+                click.echo(f"       {command}", err=True)
+
+    def hook(self, ran: Ran) -> None:
+        """A hook that ran, and what it printed."""
+        for line in hook_lines(ran):
+            self.meter.say(line)
+
+    def step(self, step: Step) -> None:
+        """One path of a rebuild and what was done about it."""
+        if step.action is not Action.SAME:
+            self.meter.detail(step_line(step))
+
+    def rebuilt(self, rebuilt: Rebuilt) -> None:
+        """What a rebuild came to."""
+        self.meter.concerns(rebuilt.concerns)
+        for line in report.summary(rebuilt):
+            self.meter.say(line)
+
+    def confirm(self, proposal: Proposal) -> None:
+        """Ask once more where something that is there would be replaced, or less than all can be restored."""
+        if self.asks and proposal.is_grave:
+            self.meter.confirm("\n".join([*question_lines(proposal), _REMARK]))
+
+
+def past_line(past: Past) -> str:
+    """One rebuild that was, in one line."""
+    when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(past.at))
+    return f"rebuild of '{past.host}' on {when}, {past.state} ({past.id})"

@@ -1,0 +1,168 @@
+"""The pre-flight: what of a plan this machine's file systems will not let happen, found before the first change.
+
+Reads only. Directories are entered as they will be when the plan is carried out, so that a link on the way
+that would be refused then is refused now.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from pacha.files.metadata import Kind
+from pacha.restore.descend import Descent, name_of, parent_of
+from pacha.restore.inode import explain
+from pacha.restore.plan import Action, Plan, Step
+
+_NEW = frozenset({Action.CREATE, Action.REPLACE})
+_MOVING = frozenset({Action.REPLACE, Action.EXTRA})
+_PER_FILE = 4096  #: bytes that a name, an inode and a last block cost at the most, roughly
+
+
+@dataclass(frozen=True, slots=True)
+class Shortage:
+    """A file system that cannot hold what the plan would write to it.
+
+    ``path`` is a directory on it; ``needed`` and ``free`` count bytes, or, with ``inodes``, files.
+    """
+
+    path: bytes
+    needed: int
+    free: int
+    inodes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What was found: by path why a step cannot be, and which file systems are too small."""
+
+    hindrances: Mapping[bytes, str] = field(default_factory=dict)
+    shortages: tuple[Shortage, ...] = ()
+
+
+def look(plan: Plan, holes: Mapping[bytes, int], mounts: Iterable[bytes], target: bytes = b"") -> Findings:
+    """Look at every directory in which ``plan`` would change something, and at the file systems below.
+
+    ``holes`` are the bytes of a file (by path) that will take no room, ``mounts`` the mount points of this
+    machine. ``target`` is a directory that will be made first where it is missing. Raises nothing.
+    """
+    with Descent(plan.roots) as descent:
+        flight = _Flight(plan, descent, frozenset(mounts), target)
+        for step in plan.steps:
+            flight.look(step, holes.get(step.path, 0))
+    return Findings(flight.hindrances, tuple(flight.shortages()))
+
+
+@dataclass(slots=True)
+class _Place:
+    """A directory that is there: where it really is, the file system it lies on, why nothing can change in it."""
+
+    path: bytes
+    real: bytes
+    device: int
+    trouble: str = ""
+
+
+@dataclass
+class _Flight:
+    plan: Plan
+    descent: Descent
+    mounts: frozenset[bytes]
+    target: bytes
+    hindrances: dict[bytes, str] = field(default_factory=dict)
+    places: dict[bytes, _Place | str] = field(default_factory=dict)
+    #: the place that a directory made by the plan will lie in
+    made_in: dict[bytes, _Place] = field(default_factory=dict)
+    lost: set[bytes] = field(default_factory=set)
+    needs: dict[int, list[int]] = field(default_factory=dict)
+    on: dict[int, _Place] = field(default_factory=dict)
+    seen: set[int] = field(default_factory=set)
+
+    def look(self, step: Step, hole: int) -> None:
+        changing = step.action in _NEW or step.action is Action.METADATA
+        if not (changing or (step.action is Action.EXTRA and self.plan.delete)):
+            return
+        parent = parent_of(step.path)
+        if parent in self.lost:
+            self._lose(step)
+            return
+        place = self.made_in.get(parent) or self.place(parent)
+        if isinstance(place, str):
+            trouble = f"its directory cannot be reached: {place}"
+        else:
+            trouble = place.trouble or (self._mounted(step, place) if step.action in _MOVING else "")
+        if trouble or isinstance(place, str):
+            self.hindrances[step.path] = trouble
+            self._lose(step)
+        elif step.action in _NEW:
+            self._count(step, place, hole)
+
+    def _lose(self, step: Step) -> None:
+        """What would lie in a directory that cannot be made needs no look of its own."""
+        if step.action in _NEW and step.wanted is not None and step.wanted.kind is Kind.DIRECTORY:
+            self.lost.add(step.path)
+
+    def place(self, path: bytes) -> _Place | str:
+        """The directory ``path``, or in words why it cannot be entered."""
+        if path not in self.places:
+            try:
+                self.places[path] = _enter(path, self.descent)
+            except FileNotFoundError as error:
+                made_first = path != b"/" and _within(self.target, path)
+                self.places[path] = self.place(parent_of(path)) if made_first else explain(error)
+            except OSError as error:
+                self.places[path] = explain(error)
+        return self.places[path]
+
+    def _mounted(self, step: Step, place: _Place) -> str:
+        real = place.real.rstrip(b"/") + b"/" + name_of(step.path)
+        if real in self.mounts:
+            return "a file system is mounted on it"
+        directory = step.found is not None and step.found.kind is Kind.DIRECTORY
+        if directory and any(mount.startswith(real + b"/") for mount in self.mounts):
+            return "a file system is mounted below it"
+        return ""
+
+    def _count(self, step: Step, place: _Place, hole: int) -> None:
+        assert step.wanted is not None
+        if step.wanted.kind is Kind.DIRECTORY:
+            self.made_in[step.path] = place
+        group = step.wanted.link_group
+        if group is not None and group in self.seen:
+            return
+        if group is not None:
+            self.seen.add(group)
+        self.on.setdefault(place.device, place)
+        need = self.needs.setdefault(place.device, [0, 0])
+        need[0] += max(0, step.wanted.size - hole) + _PER_FILE
+        need[1] += 1
+
+    def shortages(self) -> Iterator[Shortage]:
+        """The file systems with too little room, bytes before inodes."""
+        for device, (size, count) in self.needs.items():
+            place = self.on[device]
+            try:
+                found = os.fstatvfs(self.descent.enter(place.path))
+            except OSError:
+                continue  # then writing will tell
+            blocks = found.f_bfree if os.geteuid() == 0 else found.f_bavail
+            if size > blocks * found.f_frsize:
+                yield Shortage(place.path, size, blocks * found.f_frsize)
+            if found.f_files and count > found.f_favail:  # btrfs counts none
+                yield Shortage(place.path, count, found.f_favail, inodes=True)
+
+
+def _within(path: bytes, folder: bytes) -> bool:
+    return path == folder or path.startswith(folder + b"/")
+
+
+def _enter(path: bytes, descent: Descent) -> _Place:
+    fd = descent.enter(path)
+    trouble = ""
+    if os.fstatvfs(fd).f_flag & os.ST_RDONLY:
+        trouble = "its file system is mounted read-only"
+    elif not os.access(b".", os.W_OK | os.X_OK, dir_fd=fd, effective_ids=True):
+        trouble = "its directory may not be written to"
+    reference = b"/proc/self/fd/%d" % fd
+    return _Place(path, os.readlink(reference), os.fstat(fd).st_dev, trouble)

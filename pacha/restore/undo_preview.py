@@ -1,0 +1,87 @@
+"""What undoing a rebuild would do now, path by path. Reads only."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+from pacha.restore.descend import Descent, name_of, parent_of
+from pacha.restore.inode import explain
+from pacha.restore.journal import Altered, Displaced, Journal, Made
+from pacha.restore.leftovers import roots_of
+from pacha.restore.place import inode_of
+from pacha.restore.tally import Tally
+from pacha.restore.undo import continued
+from pacha.restore.undoing import ABSENT, Undoing, has
+
+
+@dataclass(frozen=True, slots=True)
+class Back:
+    """One path: ``what`` would be done ("remove", "put back", "metadata" or "leave"), and why where it is left."""
+
+    path: bytes
+    what: str
+    reason: str = ""
+
+
+def preview(journal: Journal) -> tuple[Back, ...]:
+    """What ``undo(journal)`` would do, in the order of paths. A path may stand in it for each rebuild carried on."""
+    found: list[Back] = []
+    for each in [journal, *continued(journal)]:
+        with Descent(roots_of(each)) as descent:
+            found += _Look(Undoing(each, descent, Tally())).all()
+        if each is not journal:
+            each.close()
+    return tuple(sorted(found, key=lambda back: back.path))
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    undoing: Undoing
+
+    def all(self) -> Iterator[Back]:
+        undoing = self.undoing
+        looks: list[tuple[bytes, Callable[[], Back | None]]] = [
+            *((record.path, partial(self._made, record)) for record in undoing.new()),
+            *((record.path, partial(self._displaced, record)) for record in undoing.displaced()),
+            *((record.path, partial(self._altered, record)) for record in undoing.altered()),
+        ]
+        for path, look in looks:
+            try:
+                back = look()
+            except ABSENT:
+                continue
+            except OSError as error:
+                back = Back(path, "leave", explain(error))
+            if back is not None:
+                yield back
+
+    def _status(self, path: bytes) -> os.stat_result:
+        dir_fd = self.undoing.descent.enter(parent_of(path))
+        return os.stat(name_of(path), dir_fd=dir_fd, follow_symlinks=False)
+
+    def _made(self, made: Made) -> Back:
+        if self.undoing.is_ours(made, self._status(made.path)):
+            return Back(made.path, "remove")
+        return Back(made.path, "leave", "changed since the rebuild")
+
+    def _displaced(self, record: Displaced) -> Back | None:
+        if self._is_at(record, record.path):
+            return None  # it is back already
+        beside = record.temporary is not None and self._is_at(record, parent_of(record.path) + b"/" + record.temporary)
+        if beside or self._is_at(record, record.kept):
+            return Back(record.path, "put back")
+        return Back(record.path, "leave", "what was there is no longer kept")
+
+    def _is_at(self, record: Displaced, path: bytes) -> bool:
+        try:
+            return has(record, name_of(path), self.undoing.descent.enter(parent_of(path)))
+        except ABSENT:
+            return False
+
+    def _altered(self, record: Altered) -> Back:
+        if inode_of(self._status(record.path)) == record.old:
+            return Back(record.path, "metadata")
+        return Back(record.path, "leave", "replaced since the rebuild")
