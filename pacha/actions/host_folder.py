@@ -6,6 +6,7 @@ given is walked through first and refused if there is a link, or anything but fi
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import time
@@ -25,6 +26,7 @@ _WORKING = frozenset([b"share-safe"])
 #: What there can be in a repository whose making was cut off (mercurial/localrepo.py, createrepository).
 _HALF_MADE = frozenset([".hg", "store", "cache", "wcache", "requires", "00changelog.i"])
 _LOOK = "Look at the host's folder on the master."
+_ROOM = "Make room on the master; the next push sends what is missing."
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +153,8 @@ class HostFolder:
                 f"On the master, run: pacha add-host {self.host}",
             ) from None
         except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise PachaError(f"{shown(path)} cannot be written.", error.strerror or "", _ROOM) from None
             raise UnreachableError(f"{shown(path)} cannot be used.", error.strerror or "", _LOOK) from None
 
 

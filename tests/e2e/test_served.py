@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from pacha.wire import control
 from tests.e2e.forced import Door
-from tests.e2e.stage import Host, Stage, changed, on_stage, picture, said
+from tests.e2e.stage import Host, Stage, changed, on_stage, picture, said, small_disk
 from tests.sshd import Account, Sshd
 
 
@@ -148,3 +149,39 @@ def test_a_key_whose_time_is_over_is_not_let_in(stage: Stage, door: Door) -> Non
         host.push(code=11)
     finally:
         file.write_text(text)
+
+
+def test_the_master_vouches_for_hooks(stage: Stage, door: Door) -> None:
+    """For root's; one that the host's own account put there, if it ever could, is refused."""
+    host = door.host(stage)
+    foo = make_foo(stage)
+    host.watch(foo)
+    host.push()
+    hook = stage.hosts / ".hooks" / "bar" / "pacha_pre" / "10-say"
+    hook.parent.mkdir(parents=True)
+    stage.hosts.chmod(0o755)
+    hook.write_text(f"#!/bin/sh\necho ran > {host.folder}/ran\n")
+    hook.chmod(0o755)
+    host.rebuild("--hooks")
+    assert (host.folder / "ran").read_text() == "ran\n"
+    os.chown(hook, stage.account.uid, stage.account.gid)
+    (host.folder / "ran").unlink()
+    host.rebuild("--hooks", code=1)
+    assert not (host.folder / "ran").exists()
+
+
+def test_a_full_disk_on_the_master(stage: Stage, door: Door) -> None:
+    """The push says so, with the code of a failure; when there is room again the next one sends it all."""
+    with small_disk(stage.hosts, "8m"):
+        host = door.host(stage)
+        foo = make_foo(stage)
+        host.watch(foo)
+        host.push()
+        filler = stage.hosts / "filler"
+        filler.write_bytes(bytes(13 << 19))
+        (foo / "large").write_bytes(os.urandom(1_500_000))
+        said(host.push(code=1), "No space left", "room on the master")
+        filler.unlink()
+        (foo / "large").write_bytes(os.urandom(500_000))
+        host.push()
+        host.verify_master()
