@@ -89,12 +89,14 @@ class Service:
 
     def _serve(self, name: str) -> None:
         path = self.folder.repository(name, KNOWN_REQUIREMENTS)
+        _mercurial()
         from pacha.store.hg import service
 
         service.serve(path, read=REBUILD in self.may, write=PUSH in self.may)
 
     def _recover(self, name: str) -> None:
         path = self.folder.repository(name, KNOWN_REQUIREMENTS)
+        _mercurial()
         from pacha.store.hg import service
 
         service.recover(path)
@@ -102,6 +104,7 @@ class Service:
     def _create(self, name: str) -> None:
         place = self.folder.room_for(name)
         if place is not None:
+            _mercurial()
             from pacha.store import hg
 
             hg.Repository.open(place, create=True)
@@ -169,6 +172,13 @@ class Service:
             case _:
                 raise Refused("the request is not known")
         return {}
+
+
+def _mercurial() -> None:
+    """Before Mercurial is imported, which only who serves a repository does."""
+    from pacha.store import lazily
+
+    lazily.enable()
 
 
 def _send(folder: bytes) -> None:

@@ -173,9 +173,15 @@ def test_a_key_for_pushing_reads_nothing(folder: Path, tmp_path: Path) -> None:
         heads = peer.heads()
         with pytest.raises(PachaError):
             peer.pull(mine, heads)
-    for command in (b"getbundle", b"changegroup", b"changegroupsubset", b"stream_out"):
+    tries: dict[bytes, dict[str, bytes]] = {
+        b"getbundle": {},
+        b"changegroup": {"roots": b""},
+        b"changegroupsubset": {"bases": b"", "heads": b""},
+        b"stream_out": {},
+    }
+    for command, arguments in tries.items():
         with served(folder, "--push-only") as peer:
-            assert peer._peer._call(command) == b""
+            assert peer._peer._call(command, **arguments) == b""
         with served(folder, "--push-only") as peer, pytest.raises(error.ResponseError):
             peer._peer._call(b"batch", cmds=command + b" ")
     assert mine.heads() == ()

@@ -35,6 +35,7 @@ OWNERS: dict[str, frozenset[str]] = {
     "mercurial": frozenset(
         f"store.hg.{name}" for name in ("__init__", "engine", "repository", "conversation", "service")
     ),
+    "hgdemandimport": frozenset({"store.lazily"}),
     "sqlite3": frozenset({"store.database"}),
     "click": frozenset({"__main__", *(name for name in MODULES if name.split(".")[0] in ("cli", "meter"))}),
 }

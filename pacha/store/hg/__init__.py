@@ -14,7 +14,7 @@ import os
 # repository's own (hg help environment; mercurial/localrepo.py, loadhgrc).
 os.environ.update({"HGRCPATH": "", "HGRCSKIPREPO": "1", "HGPLAIN": "1", "HGMODULEPOLICY": "allow"})
 
-import mercurial.initialization  # noqa: F401
+import mercurial.initialization
 
 from pacha.store.hg.conversation import Peer, peer
 from pacha.store.hg.engine import Interruption, lean
@@ -32,3 +32,5 @@ __all__ = [
     "lean",
     "peer",
 ]
+
+mercurial.initialization.init()  # also where imports are lazy
