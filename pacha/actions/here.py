@@ -109,7 +109,7 @@ def whereabouts(here: Here, *, own: bool = False) -> str:
 
 def init_config() -> Sequence[str]:
     """The options that make ``hg init`` choose our format, whatever its configuration says."""
-    from pacha.store.formats import FORMAT
+    from pacha.store.revision import FORMAT
 
     return [word for name, value in FORMAT for word in ("--config", f"{name}={value}")]
 

@@ -19,7 +19,7 @@ from pacha.actions.here import check_host, init_config
 from pacha.actions.host_folder import NOTE_MAX, HostFolder
 from pacha.actions.permitted import Refused, Request, Verb, is_repository, of_beside, read
 from pacha.errors import PachaError, UsageError
-from pacha.store.formats import KNOWN_REQUIREMENTS
+from pacha.store.revision import KNOWN_REQUIREMENTS
 from pacha.wire import control, hooks
 from pacha.wire.master import PUSH, REBUILD
 

@@ -20,8 +20,8 @@ import pytest
 
 from pacha.errors import DamagedError, PachaError, UnreachableError
 from pacha.store import hg
-from pacha.store.formats import FORMAT
 from pacha.store.hg import NULL, Blob, Note, Repository, engine
+from pacha.store.revision import FORMAT
 
 # Mercurial leaves files of its own open for the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")

@@ -14,11 +14,17 @@ import os
 # repository's own (hg help environment; mercurial/localrepo.py, loadhgrc).
 os.environ.update({"HGRCPATH": "", "HGRCSKIPREPO": "1", "HGPLAIN": "1", "HGMODULEPOLICY": "allow"})
 
-import mercurial.initialization
+# What mercurial.initialization would import without the commands, their templates and hgweb, which nothing here
+# runs: they register themselves where others look for them.
+import mercurial.bundle2_part_handlers
+import mercurial.revset
+import mercurial.revset_predicates
+import mercurial.subrepo
 
 from pacha.store.hg.conversation import Peer, peer
-from pacha.store.hg.engine import Interruption, lean
-from pacha.store.hg.repository import NULL, Blob, Content, Note, Repository, Revision
+from pacha.store.hg.engine import lean
+from pacha.store.hg.repository import Repository, Revision
+from pacha.store.revision import NULL, Blob, Content, Interruption, Note
 
 __all__ = [
     "NULL",
@@ -33,4 +39,5 @@ __all__ = [
     "peer",
 ]
 
-mercurial.initialization.init()  # also where imports are lazy
+for registering in (mercurial.bundle2_part_handlers, mercurial.revset, mercurial.revset_predicates, mercurial.subrepo):
+    registering.init()  # where imports are lazy, this is what imports it

@@ -12,31 +12,9 @@ from mercurial import context, hg, scmutil
 from mercurial import node as nodes
 
 from pacha.store.hg.engine import explained, lean, quiet_ui
+from pacha.store.revision import NULL, Content, Note
 
-NULL = "0" * 40
 _LAST_SECOND = 253_370_764_800  #: of the last year that datetime knows, in any zone
-
-
-@dataclass(frozen=True, slots=True)
-class Blob:
-    """What a commit stores under a name: bytes and whether it is a symlink's target or executable."""
-
-    data: bytes
-    is_link: bool = False
-    is_executable: bool = False
-
-
-#: Gives the blob of a stored name, or None when it is gone.
-Content = Callable[[bytes], Blob | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """What a revision says of itself: message and user (str), time (seconds since the epoch)."""
-
-    message: str
-    user: str
-    at: float
 
 
 @dataclass(frozen=True, slots=True)
