@@ -18,6 +18,15 @@ FORMAT = (
     ("format.use-persistent-nodemap", "no"),
     ("format.use-dirstate-v2", "no"),
 )
+#: Requirements of a store (hg help internals.requirements) that ``store.hg`` reads straight from its files.
+KNOWN_REQUIREMENTS = frozenset(
+    [
+        b"dotencode", b"fncache", b"generaldelta", b"revlogv1", b"sparserevlog", b"store",
+        b"revlog-compression-zstd", b"persistent-nodemap",
+    ]
+)  # fmt: skip
+#: Those of a repository that is made with ``FORMAT``.
+PLAIN = KNOWN_REQUIREMENTS - {b"persistent-nodemap"} | {b"share-safe"}
 
 
 class Interruption(Exception):

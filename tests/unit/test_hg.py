@@ -21,6 +21,7 @@ import pytest
 from pacha.errors import DamagedError, PachaError, UnreachableError
 from pacha.store import hg
 from pacha.store.hg import NULL, Blob, Note, Repository, engine
+from pacha.store.revision import FORMAT
 
 # Mercurial leaves files of its own open for the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
@@ -484,7 +485,7 @@ def remote(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Pat
 
         yield path, reach
     else:
-        run_hg("init", *(word for name, value in hg.FORMAT for word in ("--config", f"{name}={value}")), str(path))
+        run_hg("init", *(word for name, value in FORMAT for word in ("--config", f"{name}={value}")), str(path))
         yield path, lambda: served(path)
 
 

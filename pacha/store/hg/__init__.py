@@ -19,17 +19,15 @@ os.environ.update({"HGRCPATH": "", "HGRCSKIPREPO": "1", "HGPLAIN": "1", "HGMODUL
 import mercurial.bundle2_part_handlers
 import mercurial.revset
 import mercurial.revset_predicates
-import mercurial.subrepo  # noqa: F401
+import mercurial.subrepo
 
 from pacha.store.hg.conversation import Peer, peer
-from pacha.store.hg.engine import KNOWN_REQUIREMENTS, lean
+from pacha.store.hg.engine import lean
 from pacha.store.hg.repository import Repository, Revision, move
 from pacha.store.hg.text import unified
-from pacha.store.revision import FORMAT, NULL, Blob, Content, Interruption, Note
+from pacha.store.revision import NULL, Blob, Content, Interruption, Note
 
 __all__ = [
-    "FORMAT",
-    "KNOWN_REQUIREMENTS",
     "NULL",
     "Blob",
     "Content",
@@ -43,3 +41,6 @@ __all__ = [
     "peer",
     "unified",
 ]
+
+for registering in (mercurial.bundle2_part_handlers, mercurial.revset, mercurial.revset_predicates, mercurial.subrepo):
+    registering.init()  # where imports are lazy, this is what imports it

@@ -15,15 +15,6 @@ from mercurial.utils import compression
 from pacha.errors import DamagedError, PachaError
 from pacha.store.revision import FORMAT, Interruption
 
-#: Requirements of a store (hg help internals.requirements) that this package reads straight from its files.
-KNOWN_REQUIREMENTS = frozenset(
-    [
-        b"dotencode", b"fncache", b"generaldelta", b"revlogv1", b"sparserevlog", b"store",
-        b"revlog-compression-zstd", b"persistent-nodemap",
-    ]
-)  # fmt: skip
-#: Those of a repository that we create (``FORMAT``).
-PLAIN = KNOWN_REQUIREMENTS - {b"persistent-nodemap"} | {b"share-safe"}
 _LOCK_SECONDS = 30
 _LOOK = "Nothing was changed. Look at it with 'hg verify'."
 

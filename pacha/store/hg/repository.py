@@ -12,8 +12,8 @@ from typing import Any
 from mercurial import context, hg, scmutil
 from mercurial import node as nodes
 
-from pacha.store.hg.engine import PLAIN, explained, lean, quiet_ui
-from pacha.store.revision import NULL, Content, Note
+from pacha.store.hg.engine import explained, lean, quiet_ui
+from pacha.store.revision import NULL, PLAIN, Content, Note
 
 _LAST_SECOND = 253_370_764_800  #: of the last year that datetime knows, in any zone
 
