@@ -44,9 +44,10 @@ class Config:
 
     ``hosts`` are the masters (host names, aliases of ssh_config(5) or addresses; ``("local",)`` is
     standalone; empty: none given). ``ssh_user``, ``ssh_port``, ``ssh_key``, ``ssh_known_hosts`` and
-    ``hostname`` are None where ssh's own configuration or the machine decides. ``hosts_path`` is absolute,
-    normalised bytes. ``frequency`` is in hours. ``exclude`` and ``rebuild_keep`` are patterns.
-    ``hg_command`` is an argv. ``warnings`` are lines for the user; ``given`` is the file's own text by key.
+    ``hostname`` are None where ssh's own configuration or the machine decides. ``ssh_timeout`` is in
+    seconds. ``hosts_path`` is absolute, normalised bytes. ``frequency`` is in hours. ``exclude`` and
+    ``rebuild_keep`` are patterns. ``hg_command`` is an argv. ``warnings`` are lines for the user; ``given`` is
+    the file's own text by key.
     """
 
     hosts: tuple[str, ...]
@@ -54,6 +55,7 @@ class Config:
     ssh_port: int | None
     ssh_key: str | None
     ssh_known_hosts: str | None
+    ssh_timeout: int
     hosts_path: bytes
     frequency: float
     hostname: str | None

@@ -96,6 +96,12 @@ def _hours(text: str) -> float:
     return float(text)
 
 
+def _seconds(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,6}", text) or not int(text):
+        raise ValueError(f"'{shown(text)}' is not a number of seconds above 0")
+    return int(text)
+
+
 def _hostname(text: str) -> str | None:
     if text and not (HOST_NAME.fullmatch(text) and len(text) <= 255):
         raise ValueError(f"'{shown(text)}' is not a host name: letters, digits, '.', '_', '-'; a letter or digit first")
@@ -162,6 +168,8 @@ KEYS: tuple[Key, ...] = (
         "The private key file. Not set: the agent's keys, those of ~/.ssh/config and the usual files."),
     Key("pacha.ssh.known_hosts", "ssh_known_hosts", _file, "",
         "The file of known host keys. Not set: those of the user and of the system."),
+    Key("pacha.ssh.timeout", "ssh_timeout", _seconds, "300",
+        "Seconds that a command on the master may say nothing before it is given up."),
     Key("pacha.hosts.path", "hosts_path", _folder, "/pacha/hosts",
         "The folder on the master (with 'local': on this machine) that has one folder for each host."),
     Key("pacha.frequency", "frequency", _hours, "12",

@@ -13,7 +13,6 @@ import os
 import resource
 import shutil
 import signal
-import stat
 import sys
 import tempfile
 import time
@@ -237,17 +236,8 @@ def _heartbeat(here: Here, host: str) -> fleet.Heartbeat | None:
 
 def _hooks(hosts_path: bytes, host: str) -> list[str]:
     """What is wrong with the hooks of ``host``: they run as root, so nobody else may own or write them."""
-    faults, top = [], hooks.folder_of(hosts_path, host)
-    for name in map(os.fsencode, hooks.HOOK_FOLDERS):
-        folder = os.path.join(top, name)
-        try:
-            above = [os.lstat(one) for one in (hosts_path, os.path.dirname(top), top, folder)]
-            found = sorted(os.listdir(folder))
-        except (FileNotFoundError, NotADirectoryError):
-            continue
-        for path in [os.path.join(folder, name) for name in found] or [folder]:
-            status = os.lstat(path)
-            owner = "a link" if stat.S_ISLNK(status.st_mode) else hooks.owner_of(*above, status)
-            if owner != hooks.ROOT:
-                faults.append(f"the hook {shown(path)} is {owner}")
-    return faults
+    try:
+        lying = list(hooks.lying(hosts_path, host, frozenset([0, os.geteuid()])))
+    except OSError as error:  # a link to nowhere among them
+        return [f"its hooks cannot be read: {error.strerror}"]
+    return [f"the hook {shown(path)} is {owner}" for path, _, owner in lying if owner != hooks.ROOT]

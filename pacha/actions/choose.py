@@ -23,19 +23,26 @@ class Offer:
 
 
 def choose(
-    here: Here, host: str, name: str, ask: Callable[[list[Offer]], str] | None, warn: Callable[[str], None]
+    here: Here,
+    host: str,
+    name: str,
+    ask: Callable[[list[Offer]], str] | None,
+    warn: Callable[[str], None],
+    wait_seconds: float = 0,
 ) -> Here:
     """``here`` with one master: ``name`` if it is given, the only one, or the one that has what the others have.
 
     Where none of them has it all, ``ask`` is given the offers and returns a name; None: there is nobody to ask.
-    ``warn`` is told of masters that could not be asked. Raises UsageError, PachaError; UnreachableError when no
-    master can be reached.
+    ``warn`` is told of masters that could not be asked. Raises UsageError, LockedError, PachaError; UnreachableError
+    when no master can be reached.
     """
     masters = here.config.masters()
     if name and name not in masters:
         raise UsageError(f"'{name}' is not one of the masters.", f"pacha.host names {', '.join(masters)}")
     if not name and len(masters) > 1:
-        name = _best(_offers(here, host, masters, warn), host, ask)
+        with here.state.locked(wait_seconds):  # what is learnt of a master is remembered
+            offers = _offers(here, host, masters, warn)
+        name = _best(offers, host, ask)
     return replace(here, config=replace(here.config, hosts=(name or masters[0],)))
 
 

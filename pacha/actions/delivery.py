@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pacha.errors import PachaError
 from pacha.files.names import DATABASE
 from pacha.store.snapshot import Snapshot
-from pacha.wire.master import Master, NoRepository, Probe
+from pacha.wire.master import Master, NoRepository, Probe, check_may_push
 
 if TYPE_CHECKING:
     from pacha.store import hg
@@ -42,6 +42,7 @@ class Delivery:
 
     def meet(self, master: Master, probe: Probe) -> bool:
         """Take the connection; returns whether the master is as the last push left it (or was never pushed to)."""
+        check_may_push(self.host, probe)
         self.master, self.probe = master, probe
         before = dict(self.left.get("sent", {}))
         self.familiar = probe.changelog is not None and probe.changelog == self.left.get("changelog")
@@ -78,10 +79,15 @@ class Delivery:
         Returns whether there was anything. ``repository`` gives our own of a name.
         """
         sent = False
+        # What a retired path left behind may never have been here, after a rebuild: nothing of it can be lacking.
+        retired = {one.repository for one in snapshot.watched if one.retired}
         for name, node in [*((one.repository, one.node) for one in snapshot.watched), (DATABASE, tip)]:
             if node is not None and self.sent.get(name) != node:
+                own = repository(name)
+                if name in retired and not own.has(node):
+                    continue
                 with self.talking(name) as peer:
-                    self._push(peer, repository(name), node)
+                    self._push(peer, own, node)
                 self.sent[name] = node
                 sent = True
         return sent

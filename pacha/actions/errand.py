@@ -16,6 +16,7 @@ from pacha.actions.delivery import Delivery
 from pacha.actions.here import Here, endpoint
 from pacha.config import STANDALONE
 from pacha.errors import Concern, ExitCode, PachaError
+from pacha.files.names import DATABASE, shown
 from pacha.store.snapshot import Snapshot
 from pacha.wire.master import RolledBack
 
@@ -70,10 +71,11 @@ class Errand:
         from pacha.store import hg
 
         user = os.environ.get("SUDO_USER") or _login()
-        said = f"{self.message}\n\n{text}" if self.message else text
+        message = "\n".join(_safe(line) for line in self.message.strip().splitlines())
+        said = f"{message}\n\n{text}" if message else text
         if self._where is None:
             self._where = " ".join(filter(None, [platform.node(), _address(self.here, self.reached)]))
-        return hg.Note(said, f"{user}@{self._where}", time.time())
+        return hg.Note(said, _safe(f"{user}@{self._where}"), time.time())
 
     def repository(self, name: str) -> hg.Repository:
         """The local repository ``name``, made if it is missing."""
@@ -106,8 +108,6 @@ class Errand:
 
     def _made(self, tip: str) -> float:
         """When the snapshot ``tip`` was made."""
-        from pacha.files.names import DATABASE
-
         known, at = self.memory.get("made") or ("", 0.0)
         if known != tip:
             at = self.repository(DATABASE).note(tip).at
@@ -124,6 +124,11 @@ class Errand:
             concerns=[[c.path.hex(), c.reason] for c in self.concerns[:_MOST_CONCERNS]] or None,
             **({} if failures else {"succeeded": now}),
         )
+
+
+def _safe(text: str) -> str:
+    """``text`` from this machine's user, as any terminal can print it later."""
+    return shown(os.fsencode(text))
 
 
 def _utc(at: float) -> str:

@@ -13,7 +13,7 @@ from itertools import count
 
 from pacha.actions import survey
 from pacha.files import acl
-from pacha.files.metadata import Entry
+from pacha.files.metadata import Entry, Kind
 from pacha.files.owners import Account, Accounts
 from pacha.restore.journal import Root, unfinished
 from pacha.restore.plan import Outcome
@@ -69,11 +69,18 @@ def keep_recorded(
     """
     owed = {bytes.fromhex(path): mark for path, mark in state.memory().get("owed", {}).items()}
     entries, still = dict(found), set()
-    for path, mark in owed.items():
-        if path in recorded and _mark(found.get(path)) == mark:
+    for path, mark in sorted(owed.items()):
+        if path in recorded and _mark(found.get(path)) == mark and _has_place(path, entries, recorded):
             entries[path] = recorded[path]
             still.add(path)
     return entries, frozenset(still)
+
+
+def _has_place(path: bytes, entries: Mapping[bytes, Entry], recorded: Mapping[bytes, Entry]) -> bool:
+    """Whether the directory that ``path`` was recorded in is still one: no snapshot has entries that lie in nothing."""
+    folder = os.path.dirname(path)
+    now = entries.get(folder)
+    return folder not in recorded or (now is not None and now.kind is Kind.DIRECTORY)
 
 
 def in_numbers_of(

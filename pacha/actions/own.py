@@ -18,9 +18,9 @@ def master(here: Here, host: str, choices: Choices) -> StateMaster | None:
     """The state folder as a master, if ``host`` is this one and its history has what ``choices`` asks for.
 
     That is a part, or a moment: a whole rebuild of the newest snapshot is for the master to give, since only
-    that is sure to be the newest.
+    that is sure to be the newest. Hooks are the master's, too.
     """
-    if not (choices.at or choices.asked) or host != here.hostname():
+    if choices.hooks or not (choices.at or choices.asked) or host != here.hostname():
         return None
     try:
         made = history.made(here)

@@ -53,6 +53,8 @@ def settle_owed(here: Here, host: str, fetched: Fetched, plan: Plan, outcome: Ou
     """
     if host != here.hostname() or not fetched.newest or here.state.memory().get("tip") != fetched.tip:
         return
+    if not outcome.unrestored and not owed.paths(here.state):
+        return
     left = survey.look(fetched.snapshot.live, {}, [], Accounts.of_machine(), fetched.parts)
     tried = {step.path for step in plan.steps if step.wanted is not None}
     owed.settle(here.state, tried, outcome.unrestored, left)

@@ -13,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
-from pacha.actions import commit, compose, owed, reconcile, watch
+from pacha.actions import chronicle, commit, compose, owed, reconcile, watch
 from pacha.actions.delivery import Delivery
 from pacha.actions.errand import Errand
 from pacha.actions.here import Here, connect
@@ -204,7 +204,7 @@ def _commit_one(
 ) -> commit.Committed:
     repository = errand.repository(one.repository)
     errand.remember(pending=True)
-    note = errand.note(f"{errand.host}: {shown(one.path)}")
+    note = errand.note(f"{errand.host}: {shown(one.path)}: {compare(old, now)}")
     for delivery in errand.reached:
         try:
             with delivery.talking(one.repository, new=one.node is None) as peer:
@@ -232,7 +232,10 @@ def _commit_database(errand: Errand, base: Snapshot, new: Snapshot, changes: Cha
     repository = errand.repository(DATABASE)
     parent = reconcile.parent(repository, tip, ())
     note = errand.note(f"{errand.host}: {changes}")
-    node = repository.commit(parent, [reconcile.FILE], [], lambda name: hg.Blob(image), note)
+    blobs = {reconcile.FILE: image}
+    if changes != Changes():
+        blobs[chronicle.FILE] = chronicle.text(changes, image)
+    node = repository.commit(parent, blobs, [], lambda name: hg.Blob(blobs[name]), note)
     errand.remember(tip=node, pending=None, **({"made": [node, note.at]} if node != parent else {}))
     return node, node != parent
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 
-from pacha.actions import adoption, hooks, interruption, moving, owed, own, parting, report
+from pacha.actions import adoption, hooks, moving, owed, own, parting, report
 from pacha.actions.here import Here, check_host, connect
 from pacha.actions.hooks import Hooks, Planned, Ran
 from pacha.actions.preview import Choices, preview
@@ -102,7 +102,6 @@ def _prepared(here: Here, host: str, choices: Choices, reporter: Reporter) -> It
     choices = replace(choices, target=target, keep=here.config.rebuild_keep)
     with ExitStack() as stack:
         stack.enter_context(here.state.locked(choices.wait_seconds))
-        stack.enter_context(interruption.explained(os.fsencode(here.state.path)))
         begun = parting.begun(here, choices)
         master = own.master(here, host, choices) or connect(here, here.master())
         stack.callback(master.close)

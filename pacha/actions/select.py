@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 
 from pacha.errors import UsageError
 from pacha.files.names import shown
-from pacha.store.database import parents_of
-from pacha.store.snapshot import Snapshot, Watched
+from pacha.store.snapshot import Snapshot, Watched, parents_of
 
 
 @dataclass(frozen=True, slots=True)

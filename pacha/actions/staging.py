@@ -8,25 +8,24 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
-import secrets
 import shutil
-import stat
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from pacha.actions import select
+from pacha.actions import private, select
 from pacha.actions.here import Here
+from pacha.actions.memory import bounded
 from pacha.actions.reconcile import FILE
 from pacha.actions.select import Asked
 from pacha.actions.when import Made, choose
-from pacha.errors import DamagedError, PachaError
+from pacha.errors import DamagedError, PachaError, UnreachableError
 from pacha.files import names
 from pacha.files.metadata import Entry, Kind
-from pacha.store import database, hg
+from pacha.store import database, hg, revision
 from pacha.store.snapshot import Snapshot, Watched
 from pacha.wire.local import StateMaster
 from pacha.wire.master import CHANGELOG, Master, NoHost
@@ -37,7 +36,6 @@ _ALIKE = 3  #: so many times the same fault is none of a push that is at work
 _CHUNK = 1 << 20
 _HOLE = bytes(64 << 10)
 _SPARE = 64 << 20  #: bytes to leave free beside what is staged
-_NAME = re.compile(r"pacha-[a-z0-9_]{8,16}\Z")
 _T = TypeVar("_T")
 
 
@@ -79,27 +77,37 @@ class Staging:
     places: dict[bytes, tuple[int, int]] = field(default_factory=dict)  #: path: (offset, bytes) in the spool
     holes: dict[bytes, int] = field(default_factory=dict)  #: path: bytes of it that will take no room
     spool: int = -1
+    brought: set[str] = field(default_factory=set)  #: repositories that were fetched whole, by ``bring``
+    tried: str = ""  #: the node of the snapshot that is being fetched
 
     @classmethod
     def make(cls, here: Here, host: str, master: Master, on_file: Callable[[Received], None]) -> Staging:
-        """A new folder, 0700, in ``$TMPDIR`` or /tmp; one that a killed run left behind is removed first."""
-        sweep(here)
-        return cls(_make(here, os.environ.get("TMPDIR") or "/tmp"), here, host, master, on_file)  # noqa: S108
+        """Begin with a new private folder."""
+        return cls(private.make(here), here, host, master, on_file)
 
     def remove(self) -> None:
         """Remove the folder and everything in it."""
         if self.spool >= 0:
             os.close(self.spool)
             self.spool = -1
-        sweep(self.here)
+        private.sweep(self.here)
 
     def fetch(self, when: str = "", asked: Asked = Asked(), *, absent: bool = False) -> Fetched:  # noqa: B008
         """Fetch ``db``, then what its newest snapshot names, or that of ``when``; check and unpack all of it.
 
         With ``asked`` only the parts that it names, which with ``absent`` need not be in the snapshot. Raises
         UsageError for what is not there, NoHost, UnreachableError, DamagedError (naming the file and the
-        repository), PachaError.
+        repository, and the newest snapshot that is whole), PachaError.
         """
+        with bounded():
+            try:
+                return self._fetch(when, asked, absent=absent)
+            except DamagedError as error:
+                from pacha.actions import whole  # which looks through what was fetched here
+
+                raise whole.offering(self, error) from None
+
+    def _fetch(self, when: str, asked: Asked, *, absent: bool) -> Fetched:
         began = time.monotonic()
         snapshot, tip, newest = self._again(lambda: self._fetch_database(when))
         changelog = self.folder / CHANGELOG
@@ -118,6 +126,23 @@ class Staging:
     def database(self) -> Path:
         """pacha.db of the snapshot."""
         return self.folder / ".pacha.db"
+
+    def bring(self, name: str, node: str) -> hg.Repository:
+        """Fetch the repository ``name``, which has ``node`` ("": any). Raises NoHost, DamagedError."""
+        return self._again(lambda: self._whole(name, node))
+
+    def _whole(self, name: str, node: str) -> hg.Repository:
+        if name in self.brought and (not node or self.repository(name).has(node)):
+            return self.repository(name)
+        self.brought.discard(name)
+        repository = self.fetch_store(name)
+        newest = next(repository.revisions(), None)
+        if newest is not None and name == names.DATABASE:
+            repository.reader(newest)(FILE)  # a copy that a push overtook lacks it
+        if node and not repository.has(node):
+            raise DamagedError(f"The repository '{name}' on the master lacks revision {node[:12]}.")
+        self.brought.add(name)
+        return repository
 
     def repository(self, name: str) -> hg.Repository:
         """The fetched repository ``name``."""
@@ -154,13 +179,14 @@ class Staging:
                 time.sleep(0.1 * len(faults))
 
     def _fetch_database(self, when: str) -> tuple[Snapshot, str, bool]:
-        repository = self._fetch_store(names.DATABASE)
+        repository = self.fetch_store(names.DATABASE)
         made = [Made(revision.node, revision.note.at) for revision in repository.log()]
         if not made:
             raise DamagedError(
                 f"The master's history of '{self.host}' is empty.", "its db has no revision", "Has it ever pushed?"
             )
         tip = choose(when, made, time.time()).node if when else made[0].node
+        self.tried = tip
         self.database.unlink(missing_ok=True)
         with open(os.open(self.database, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
             stream.write(repository.reader(tip)(FILE))
@@ -168,7 +194,7 @@ class Staging:
 
     def _fetch_content(self, watched: Watched, snapshot: Snapshot) -> None:
         try:
-            repository = self._fetch_store(watched.repository)
+            repository = self.fetch_store(watched.repository)
         except NoHost as error:
             raise DamagedError(
                 f"The repository '{watched.repository}' is not on the master.",
@@ -184,7 +210,7 @@ class Staging:
             )
         self._unpack(repository.reader(node), watched, snapshot.below(watched).values())
 
-    def _fetch_store(self, name: str) -> hg.Repository:
+    def fetch_store(self, name: str) -> hg.Repository:
         """Copy the store of the repository ``name``; by Mercurial's own protocol where its format is not known."""
         if isinstance(self.master, StateMaster):
             return self.repository(name)
@@ -204,9 +230,18 @@ class Staging:
             (folder / ".hg" / "requires").write_bytes(b"share-safe\n")
             return self.repository(name)
         shutil.rmtree(folder)
-        made = hg.Repository.open(str(folder), create=True)
-        with self.master.serve(self.host, name) as remote, hg.peer(remote, name) as peer:
-            peer.pull(made, peer.heads())
+        return self._clone(name)
+
+    def _clone(self, name: str) -> hg.Repository:
+        made = hg.Repository.open(str(self.folder / name), create=True)
+        try:
+            with self.master.serve(self.host, name) as remote, hg.peer(remote, name) as peer:
+                peer.pull(made, peer.heads())
+        except (UnreachableError, DamagedError):
+            raise
+        except PachaError as error:
+            what = f"The repository '{name}' on the master has a format that is not known here, and cannot be cloned."
+            raise DamagedError(what, f"{error.message} {error.why}".strip(), error.hint) from None
         return made
 
     def _unpack(self, read: Callable[[bytes], bytes], watched: Watched, entries: Iterable[Entry]) -> None:
@@ -225,8 +260,8 @@ class Staging:
     def _unpack_one(
         self, read: Callable[[bytes], bytes], watched: Watched, entry: Entry, write: Callable[[bytes], object]
     ) -> int:
-        sha, size, stored = hashlib.sha256(), 0, entry.stored or b""
-        for name in [names.part(stored, n) for n in range(entry.parts)] if entry.parts else [stored]:
+        sha, size = hashlib.sha256(), 0
+        for name in content_names(entry):
             data = read(name)
             sha.update(data)
             size += len(data)
@@ -256,7 +291,7 @@ class Staging:
         if _free(self.folder) >= needed or _free(self.here.state.path) < needed:
             return
         self.here.state.remember(staging_before=str(self.folder))
-        roomier = _make(self.here, str(self.here.state.path))
+        roomier = private.make_in(self.here, str(self.here.state.path))
         if (self.folder / names.DATABASE).exists():
             shutil.move(self.folder / names.DATABASE, roomier)
         shutil.move(self.database, roomier)
@@ -265,37 +300,28 @@ class Staging:
         self.folder = roomier
 
 
-def _make(here: Here, where: str) -> Path:
-    """A new private folder in ``where``, remembered before it is made, so that a kill leaves none unknown."""
-    folder = Path(os.path.abspath(where), f"pacha-{secrets.token_hex(8)}")
-    here.state.remember(staging=str(folder))
+@contextmanager
+def staged(here: Here, host: str, master: Master) -> Iterator[Staging]:
+    """A staging folder for ``host``, for as long as it is needed, and then hang up; the lock is held.
+
+    Raises PachaError where the master has nothing of the host.
+    """
     try:
-        folder.mkdir(mode=0o700)
-    except OSError as error:
-        raise PachaError(
-            f"{folder.parent} cannot take what is fetched.", error.strerror or "", "Set TMPDIR to another folder."
-        ) from None
-    return folder
+        staging = Staging.make(here, host, master, lambda received: None)
+        try:
+            yield staging
+        finally:
+            staging.remove()
+    except NoHost as error:
+        raise PachaError(f"{master.label} has no history of '{host}'.", f"{error.message} {error.why}") from None
+    finally:
+        master.close()
 
 
-def sweep(here: Here) -> None:
-    """Remove the staging folder that this machine remembers, if it is there and ours."""
-    memory = here.state.memory()
-    for key in ("staging", "staging_before"):
-        folder = memory.get(key)
-        if not isinstance(folder, str):
-            continue
-        if _NAME.match(os.path.basename(folder)) and _is_ours(folder):
-            shutil.rmtree(folder, ignore_errors=True)
-        here.state.remember(**{key: None})
-
-
-def _is_ours(folder: str) -> bool:
-    try:
-        found = os.lstat(folder)
-    except OSError:
-        return False
-    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o077
+def content_names(entry: Entry) -> list[bytes]:
+    """The names in its repository that hold the content of a file, in order."""
+    stored = entry.stored or b""
+    return [names.part(stored, number) for number in range(entry.parts)] or [stored]
 
 
 def _is_known(store: Path) -> bool:
@@ -303,7 +329,7 @@ def _is_known(store: Path) -> bool:
         required = frozenset((store / "requires").read_bytes().split())
     except FileNotFoundError:
         return False
-    return required <= hg.KNOWN_REQUIREMENTS
+    return required <= revision.KNOWN_REQUIREMENTS
 
 
 def _free(folder: Path) -> int:

@@ -14,8 +14,7 @@ from pacha.files.exclude import Rules
 from pacha.files.metadata import Entry, Kind
 from pacha.files.names import shown
 from pacha.files.owners import Accounts
-from pacha.store.database import parents_of
-from pacha.store.snapshot import Snapshot, Watched
+from pacha.store.snapshot import Snapshot, Watched, parents_of
 
 PASSWD, GROUP = b"/etc/passwd", b"/etc/group"
 
@@ -99,13 +98,20 @@ def _read_equal_sizes(root: Watched, found: dict[bytes, Entry], wanted: Mapping[
     ]
     if not alike:
         return
-    with Descent(top) as descent:
-        for path in sorted(alike):
-            try:
-                directory, name = descent.parent(root.relative(path))
-                found[path] = content.digest(found[path], name, directory)
-            except OSError:
-                continue  # changed under our feet: it differs
+    try:
+        with Descent(top) as descent:
+            for path in sorted(alike):
+                _read(path, root, found, descent)
+    except OSError:
+        return  # gone under our feet: all of it differs
+
+
+def _read(path: bytes, root: Watched, found: dict[bytes, Entry], descent: Descent) -> None:
+    try:
+        directory, name = descent.parent(root.relative(path))
+        found[path] = content.digest(found[path], name, directory)
+    except OSError:
+        return  # changed under our feet: it differs
 
 
 def read(path: bytes) -> bytes | None:

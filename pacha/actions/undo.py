@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from pacha.actions.here import Here
-from pacha.actions.staging import sweep
+from pacha.actions.private import sweep
 from pacha.errors import PachaError
 from pacha.restore import undo as undoing
 from pacha.restore import undo_preview

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pacha.cli import host, masters, rebuilding, setup
+from pacha.cli import host, masters, past, rebuilding, setup
 from pacha.cli.group import cli
 
-__all__ = ["cli", "host", "masters", "rebuilding", "setup"]
+__all__ = ["cli", "host", "masters", "past", "rebuilding", "setup"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from dataclasses import replace
 from typing import Any
 
@@ -9,6 +10,7 @@ import click
 
 import pacha
 from pacha.cli.terminal import Terminal
+from pacha.errors import Signalled
 
 _EXIT_CODES = """\b
 Exit codes: 0 done; 1 failed, nothing lost; 2 usage; 3 done, with something to
@@ -40,6 +42,13 @@ class Group(click.Group):
     """The group of all commands."""
 
     command_class = Command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; an output that nobody reads any more ends it as the signal would (click says 1)."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise Signalled(signal.SIGPIPE) from None
 
 
 @click.group(cls=Group, epilog=_EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})

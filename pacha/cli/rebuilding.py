@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 @click.option("--directory", "directories", multiple=True, metavar="NAME", help="Only this watched directory.")
 @click.option("--target", type=click.Path(), metavar="DIR", help="Put everything below DIR instead.")
 @click.option("--delete", is_flag=True, help="Move what the snapshot does not have out of the way.")
-@click.option("--owner-map", type=click.Path(path_type=Path), metavar="FILE", help="Lines of old:new names.")
+@click.option("--owner-map", type=click.Path(), metavar="FILE", help="Lines of old:new names.")
 @click.option(
     "--accounts",
     type=click.Choice(["renumber", "keep", "leave"]),
@@ -49,7 +48,7 @@ def rebuild(
     directories: tuple[str, ...],
     target: str | None,
     delete: bool,
-    owner_map: Path | None,
+    owner_map: str | None,
     accounts: str,
     hooks: bool,
     dry_run: bool,
@@ -63,28 +62,34 @@ def rebuild(
     \b
     Example: pacha rebuild bar --dry-run
              pacha rebuild bar --target /srv/look
+             pacha rebuild bar --path /etc/nginx --at yesterday
     """
+    from pathlib import Path
+
     from pacha.actions import here as place
-    from pacha.actions import own, select
+    from pacha.actions import interruption, own, select
     from pacha.actions.choose import choose
     from pacha.actions.preview import Choices, Renumbering
 
     here, where = terminal.here(), os.fsencode(os.path.abspath(target)) if target else b""
     place.check_host(host)
     asked = select.Asked(tuple(select.ways(os.fsencode(path)) for path in paths), directories)
+    names = Path(owner_map) if owner_map else None
     # A rehearsal, or a part, runs nothing of this machine's services unless it is told to.
     wanted = hooks or (here.config.hooks and not (target or asked or at))
-    choices = Choices(
-        where, delete, owner_map, Renumbering(accounts), hooks=wanted, at=at, asked=asked, wait_seconds=wait
-    )
+    choices = Choices(where, delete, names, Renumbering(accounts), hooks=wanted, at=at, asked=asked, wait_seconds=wait)
     mine = own.master(here, host, choices) is not None
     if not mine:
-        here = choose(here, host, name, None if yes or dry_run else ask_which, terminal.meter.warn)
+        here = choose(here, host, name, None if yes or dry_run else ask_which, terminal.meter.warn, wait)
     about = place.whereabouts(here, own=mine) + f"Host to rebuild: {host}"
-    _begin(terminal, about, asks=not (yes or dry_run), as_json=as_json)
-    if dry_run:
-        return _show_plan(terminal, here, host, choices, as_json)
-    return _carry_out(terminal, here, host, choices, yes, as_json)
+    about += f"\nAs it was:       {shown(os.fsencode(at))}" if at else ""
+    parts = [*(ways[0] for ways in asked.paths), *map(os.fsencode, directories)]
+    about += "".join(f"\nOnly:            {shown(part)}" for part in parts)
+    with interruption.explained(os.fsencode(here.state.path)):
+        _begin(terminal, about, asks=not (yes or dry_run), as_json=as_json)
+        if dry_run:
+            return _show_plan(terminal, here, host, choices, as_json)
+        return _carry_out(terminal, here, host, choices, yes, as_json)
 
 
 def _begin(terminal: Terminal, about: str, *, asks: bool, as_json: bool) -> None:
@@ -154,18 +159,18 @@ def undo(terminal: Terminal, listing: bool, dry_run: bool) -> ExitCode:
 
 
 @cli.command()
-@click.option("--at", default="", metavar="ID", help="Compare with this snapshot instead of the last one.")
+@click.option("--at", default="", metavar="WHEN", help="Compare with the snapshot of then instead of the last one.")
 @click.pass_obj
 def verify(terminal: Terminal, at: str) -> ExitCode:
     """Compare this host's watched paths with the last snapshot: content and metadata.
 
     \b
-    Example: pacha verify
+    Example: pacha verify --at yesterday
     """
     from pacha.actions.verify import verify as action
 
     verified = action(terminal.here(), at)
-    which = f"snapshot {at}" if at else "the last snapshot"
+    which = f"the snapshot of {shown(os.fsencode(at))}" if at else "the last snapshot"
     for difference in verified.differences:
         click.echo(f"{shown(difference.path)}: {difference.reason}")
     if verified.differences:

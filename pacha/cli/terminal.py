@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -13,6 +12,8 @@ import click
 from pacha.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pacha.actions.choose import Offer
     from pacha.actions.here import Here
     from pacha.config import Config
@@ -73,6 +74,8 @@ class Terminal:
         self._state().remember(config=str(path))
 
     def _warn_of_none(self) -> None:
+        from pathlib import Path
+
         from pacha import config, meter
 
         base = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")

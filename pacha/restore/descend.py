@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -169,3 +169,10 @@ def parent_of(path: bytes) -> bytes:
 def name_of(path: bytes) -> bytes:
     """Return the last component of the absolute ``path``."""
     return path.rpartition(b"/")[2]
+
+
+def above(path: bytes) -> Iterator[bytes]:
+    """Yield the directories that the absolute ``path`` lies in, nearest first, ``/`` last."""
+    while path != b"/":
+        path = parent_of(path)
+        yield path

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 from pacha.files.metadata import Kind, kind_of
-from pacha.restore.descend import Descent, name_of, parent_of
+from pacha.restore.descend import Descent, above, name_of, parent_of
 from pacha.restore.inode import Changed, explain, held, read_xattrs, redress
 from pacha.restore.journal import Altered, Displaced, Journal
 from pacha.restore.kept import KeptFolders, enter_kept
+from pacha.restore.ownership import PRIVATE
 from pacha.restore.place import Inode, discard_new, inode_of, put, swap
 from pacha.restore.plan import Action, Plan, Step
 from pacha.restore.tally import Tally
@@ -37,6 +39,9 @@ class Settler:
 
     def settle(self, step: Step) -> None:
         """Carry out one step other than an extra; a failure is reported and leaves the target as it was."""
+        if step.path in self._writer.closing and step.path in self._altered:
+            # Before anything new appears in it; a plain user has to be able to write there until the end.
+            self.alter(step if os.geteuid() == 0 else replace(step, mode=step.mode | PRIVATE))
         try:
             if step.path in self._writer.temporaries:
                 self._put(step, self._writer.temporaries[step.path])
@@ -121,6 +126,8 @@ class Settler:
             self._discard(step.path)
             return
         name, parent = name_of(step.path), parent_of(step.path)
+        if step.path in self._writer.veiled:
+            self._unveil(step, temporary)
         if step.path not in self._displaced:
             if put(name, temporary, self._descent.enter(parent)):
                 self._descent.in_place(step.path)
@@ -130,6 +137,15 @@ class Settler:
         if step.path not in self._displaced:
             raise Changed("somebody else changed it meanwhile")
         self._swap(step, temporary)
+
+    def _unveil(self, step: Step, temporary: bytes) -> None:
+        """Give what was written its whole mode, now that those who are to be kept out of its directory are."""
+        if any(path in self._tally.troubled for path in above(step.path) if path in self._writer.closing):
+            self._tally.trouble(step.path, "left to its owner alone: a directory above it could not be closed")
+            return
+        with held(temporary, self._descent.enter(parent_of(step.path))) as (reference, status):
+            if troubles := redress(reference, status, step.attributes):
+                self._tally.trouble(step.path, *troubles)
 
     def _swap(self, step: Step, temporary: bytes) -> None:
         assert step.wanted is not None

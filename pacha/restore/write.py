@@ -8,13 +8,17 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Protocol
 
 from pacha.files.metadata import Entry, Kind
+from pacha.files.names import shown
 from pacha.restore import kernel
-from pacha.restore.descend import Descent, name_of, parent_of
+from pacha.restore.compare import content_differs
+from pacha.restore.descend import Descent, above, name_of, parent_of
 from pacha.restore.inode import EXHAUSTED, explain
 from pacha.restore.journal import Journal, Made, Record, Touched
+from pacha.restore.ownership import PRIVATE, Attributes
 from pacha.restore.place import (
     Fresh,
     Inode,
@@ -58,8 +62,12 @@ class Writer:
         self.touched: dict[bytes, int] = {}
         #: one directory on each file system that is written to, by st_dev
         self.devices: dict[int, bytes] = {}
+        #: directories that are there and get another owner or mode: until then others may look into them
+        self.closing = frozenset(step.path for step in plan.steps if _closes(step))
+        #: what is to be put below one of these: until that is closed, its owner's alone
+        self.veiled: set[bytes] = set()
         self._growing: set[bytes] = set()
-        self._first: dict[int, tuple[bytes, Inode]] = {}
+        self._first: dict[int, tuple[Entry, Inode]] = {}
 
     def announce(self) -> None:
         """Choose all temporary names, reach every directory, and bring it all to the journal."""
@@ -95,7 +103,7 @@ class Writer:
             if step.path in self._growing and step.path not in self._tally.failed:
                 try:
                     dir_fd = self._descent.enter(parent_of(step.path))
-                    troubles = dress_directory(self._name(step.path), dir_fd, step.attributes)
+                    troubles = dress_directory(self._name(step.path), dir_fd, self._attributes(step))
                 except OSError as error:
                     if error.errno in EXHAUSTED:
                         raise Halt(step.path, error) from error
@@ -136,6 +144,8 @@ class Writer:
                 return
             temporary = b".pacha-" + secrets.token_hex(8).encode()
             self.temporaries[step.path] = temporary
+            if self.closing and not self.closing.isdisjoint(above(step.path)):
+                self.veiled.add(step.path)
         if step.wanted.kind is Kind.DIRECTORY:
             self._growing.add(step.path)
             if temporary is not None:
@@ -185,19 +195,28 @@ class Writer:
             return
         fresh = self._make_fresh(step, step.wanted, self._descent.enter(parent), name)
         if group is not None:
-            self._first[group] = (step.path, fresh.inode)
+            self._first.setdefault(group, (step.wanted, fresh.inode))
         if fresh.troubles:
             self._tally.trouble(step.path, *fresh.troubles)
             self._announce_as_it_is(step, self._descent.enter(parent), name)
 
     def _make_fresh(self, step: Step, wanted: Entry, dir_fd: int, name: bytes) -> Fresh:
         if wanted.kind is Kind.FILE:
-            return make_file(name, dir_fd, wanted, step.attributes, self._source.content(wanted))
-        return make_other(name, dir_fd, wanted, step.attributes)
+            return make_file(name, dir_fd, wanted, self._attributes(step), self._source.content(wanted))
+        return make_other(name, dir_fd, wanted, self._attributes(step))
+
+    def _attributes(self, step: Step) -> Attributes:
+        given = step.attributes
+        return replace(given, mode=given.mode & PRIVATE) if step.path in self.veiled else given
 
     def _link(self, group: int, parent: bytes, name: bytes, step: Step) -> bool:
         """Make a further name of what was written first; False if the two cannot share one inode."""
-        first, inode = self._first[group]
+        entry, inode = self._first[group]
+        first = entry.path
+        assert step.wanted is not None
+        if entry.kind is not step.wanted.kind or content_differs(step.wanted, entry):
+            self._tally.trouble(step.path, f"a copy, not a hard link: {shown(first)} was recorded as something else")
+            return False
         source_fd = self._descent.hold(parent_of(first))
         try:
             make_link(name, self._descent.enter(parent), self._name(first), source_fd, inode)
@@ -217,3 +236,10 @@ class Writer:
             discard(name, self._descent.enter(parent))
         except OSError:
             pass  # named already; the journal knows it and the next run removes it
+
+
+def _closes(step: Step) -> bool:
+    found = step.found
+    if step.action is not Action.METADATA or found is None or found.kind is not Kind.DIRECTORY:
+        return False
+    return (step.uid, step.gid, step.mode, step.xattrs) != (found.uid, found.gid, found.mode, found.xattrs)

@@ -15,11 +15,11 @@ from typing import Any
 from urllib.parse import quote
 
 from pacha.errors import DamagedError, PachaError
-from pacha.files.metadata import Entry, Kind
-from pacha.files.names import shown
+from pacha.files.metadata import Entry
 from pacha.files.owners import Account
 from pacha.files.scan import Fingerprint
 from pacha.store import rows
+from pacha.store.sense import check_whole, not_whole
 from pacha.store.snapshot import READABLE_FROM, SCHEMA, Snapshot, Watched
 
 _ENTRY = "id INTEGER PRIMARY KEY, watched INTEGER, path BLOB, kind TEXT, mode INTEGER, uid INTEGER, gid INTEGER, \
@@ -78,16 +78,16 @@ def read_foreign(path: str) -> Snapshot:
     """
     try:
         if os.path.getsize(path) > _MOST_BYTES:
-            raise _not_whole("it is larger than any pacha.db can be")
+            raise not_whole("it is larger than any pacha.db can be")
         place = quote(os.fsencode(path))
         with closing(sqlite3.connect(f"file:{place}?mode=ro&immutable=1", uri=True)) as connection:
             _distrust(connection)
             snapshot = _load(connection, rows.checked_entry)
     except (sqlite3.Error, ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
-        raise _not_whole(str(error)) from None
+        raise not_whole(str(error)) from None
     except OSError as error:
-        raise _not_whole(error.strerror or str(error)) from None
-    _check_whole(snapshot)
+        raise not_whole(error.strerror or str(error)) from None
+    check_whole(snapshot)
     return snapshot
 
 
@@ -216,51 +216,14 @@ def _distrust(connection: sqlite3.Connection) -> None:
     found = dict(connection.execute("SELECT name, type FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%'"))
     wanted = {"meta", "watched", "parent", "entry", "account"}
     if any(found.get(name) != "table" for name in wanted) or "view" in found.values() or "trigger" in found.values():
-        raise _not_whole("its tables are not Pacha's")
+        raise not_whole("its tables are not Pacha's")
     made = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND rootpage = 0"  # by code, not by rows
     hidden = "SELECT count(*) FROM pragma_table_xinfo(?) WHERE hidden"  # computed columns
     if connection.execute(made).fetchone()[0] or any(connection.execute(hidden, (t,)).fetchone()[0] for t in wanted):
-        raise _not_whole("its tables are not Pacha's")
+        raise not_whole("its tables are not Pacha's")
     result = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     if result != "ok":
-        raise _not_whole(result)
-
-
-def _check_whole(snapshot: Snapshot) -> None:
-    """What no single row can say: names used once, entries below watched paths, parents above them."""
-    for watched in snapshot.watched:
-        rows.check_watched(watched)
-    for account in snapshot.accounts:
-        rows.check_account(account)
-    live = snapshot.live
-    if len({watched.repository.lower() for watched in snapshot.watched}) < len(snapshot.watched):
-        raise _not_whole("two watched paths share a repository")
-    if any(one is not other and one.holds(other.path) for one in live for other in live):
-        raise _not_whole("two watched paths overlap")
-    above = {path for watched in live for path in parents_of(watched.path)}
-    for path, entry in snapshot.parents.items():
-        if path not in above or entry.kind is not Kind.DIRECTORY:
-            raise _not_whole("a directory above no watched path, or none")
-    for path, entry in snapshot.entries.items():
-        if not any(w.path == path if w.single else w.holds(path) for w in live):
-            raise _not_whole("an entry below no watched path")
-        if entry.path != path:
-            raise _not_whole("an entry that is not itself")
-
-
-def parents_of(path: bytes) -> list[bytes]:
-    """The directories above ``path``, nearest first, without the root."""
-    found = []
-    while (path := os.path.dirname(path)) not in (b"/", b""):
-        found.append(path)
-    return found
-
-
-def _not_whole(why: str) -> DamagedError:
-    why = shown(" ".join(why.split())[:300].encode("utf-8", "replace"))
-    return DamagedError(
-        "The fetched pacha.db is damaged.", why, "Nothing was changed. Look at the master with 'hg verify'."
-    )
+        raise not_whole(result)
 
 
 def _write_meta(connection: sqlite3.Connection, meta: Mapping[str, str]) -> None:

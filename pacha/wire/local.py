@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
@@ -9,9 +10,9 @@ import stat
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
-from pacha.errors import PachaError
+from pacha.errors import DamagedError, PachaError
 from pacha.files.names import shown
 from pacha.wire import hooks, scp
 from pacha.wire.master import CHANGELOG, CHANGELOG_OF_ANY, HEARTBEAT, NoHost, NoRepository, Probe, is_store_file
@@ -32,7 +33,7 @@ class LocalMaster:
     def probe(self, host: str, names: Sequence[str] = ()) -> Probe:
         """Look at ``host``'s folder."""
         contents = {name: _digest(self._path(host, name, CHANGELOG_OF_ANY)) for name in names}
-        return Probe(time.time(), _digest(self._path(host, CHANGELOG)), contents)
+        return Probe(time.time(), _digest(self._path(host, CHANGELOG)), contents=contents)
 
     def make_host(self, host: str) -> None:
         """Make the folder, 0700."""
@@ -75,19 +76,12 @@ class LocalMaster:
 
     def fetch_hooks(self, host: str, inbox: int) -> list[hooks.Hook]:
         """Copy them, and tell whose they are."""
-        top, found = hooks.folder_of(self._hosts_path, host), []
-        for folder in map(os.fsencode, hooks.HOOK_FOLDERS):
-            place = os.path.join(top, folder)
-            if not os.path.isdir(place):
-                continue
-            os.mkdir(folder, 0o700, dir_fd=inbox)
-            above = [os.stat(one) for one in (self._hosts_path, os.path.dirname(top), top, place)]
-            for item in os.scandir(place):
-                status = item.stat()
-                if stat.S_ISREG(status.st_mode):
-                    path = os.path.join(folder, item.name)
-                    _copy(item.path, path, inbox)
-                    found.append(hooks.hook_of(path, stat.S_IMODE(status.st_mode), hooks.owner_of(*above, status)))
+        found = []
+        for path, mode, owner in hooks.lying(self._hosts_path, host, frozenset([0, os.geteuid()])):
+            with suppress(FileExistsError):
+                os.mkdir(os.path.dirname(path), 0o700, dir_fd=inbox)
+            _copy(os.path.join(hooks.folder_of(self._hosts_path, host), path), path, inbox)
+            found.append(hooks.hook_of(path, mode, owner))
         return found
 
     def beat(self, host: str, line: bytes, *, durable: bool) -> None:
@@ -130,11 +124,28 @@ def _digest(path: bytes) -> str | None:
 def _copy(source: bytes, path: bytes, inbox: int) -> scp.Received:
     began = time.monotonic()
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    with (
-        open(os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as whence,
-        open(os.open(path, flags, 0o600, dir_fd=inbox), "wb") as where,
-    ):
-        if not stat.S_ISREG(os.fstat(whence.fileno()).st_mode):
-            raise scp.RemoteError(f"{shown(source)} is not a file.", "a special file stands in the repository")
+    with open(_open_plain(source), "rb") as whence, open(os.open(path, flags, 0o600, dir_fd=inbox), "wb") as where:
         shutil.copyfileobj(whence, where, 1 << 20)
         return scp.Received(path, where.tell(), time.monotonic() - began)
+
+
+def _open_plain(path: bytes) -> int:
+    """A descriptor of a store's file: no link to another file of this machine, no FIFO to wait for without end."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise scp.RemoteError(f"{shown(path)} is gone.", "it was there a moment ago", "Run this again.") from None
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.ENXIO):  # a link; a socket
+            raise
+        raise _not_plain(path) from None
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise _not_plain(path)
+    return fd
+
+
+def _not_plain(path: bytes) -> DamagedError:
+    return DamagedError(
+        f"{shown(path)} is not a plain file.", "a history has no other", "Nothing was changed. Look at the master."
+    )

@@ -32,7 +32,10 @@ MODULES = {".".join(path.relative_to(PACKAGE).with_suffix("").parts): path for p
 #: Packages from outside that only the modules named may import; no others are allowed at all.
 OWNERS: dict[str, frozenset[str]] = {
     "paramiko": frozenset(f"wire.ssh.{name}" for name in ("endpoint", "greeting", "login", "connection", "stream")),
-    "mercurial": frozenset(f"store.hg.{name}" for name in ("__init__", "engine", "repository", "conversation")),
+    "mercurial": frozenset(
+        f"store.hg.{name}" for name in ("__init__", "engine", "repository", "conversation", "service", "text")
+    ),
+    "hgdemandimport": frozenset({"store.lazily"}),
     "sqlite3": frozenset({"store.database"}),
     "click": frozenset({"__main__", *(name for name in MODULES if name.split(".")[0] in ("cli", "meter"))}),
 }
@@ -137,36 +140,77 @@ NEEDS_FOLDER = {
     "os.remove", "os.rmdir", "os.stat", "os.symlink", "os.unlink", "os.utime",
 }  # fmt: skip
 NEEDS_TWO_FOLDERS = {"os.rename", "os.replace", "os.link"}
-NEVER = {
-    "open", "os.lchown", "os.lstat", "os.makedirs", "os.removedirs", "os.renames", "os.walk", "os.truncate",
-    "os.path.exists", "os.path.isdir", "os.path.isfile", "os.path.realpath", "os.chroot", "os.chdir",
+#: Relative to a folder they still follow a link in the last place, unless told not to, which some cannot be.
+NEEDS_NO_FOLLOW = {"os.chown", "os.link", "os.stat", "os.utime"}
+FOLLOWS_ALWAYS = {"os.access", "os.chmod"}
+NEEDS_DESCRIPTOR = {
+    "os.getxattr", "os.listdir", "os.listxattr", "os.pathconf", "os.removexattr", "os.scandir", "os.setxattr",
+    "os.statvfs", "os.truncate",
 }  # fmt: skip
+NEVER = {
+    "io.open", "open", "os.chdir", "os.chflags", "os.chroot", "os.fwalk", "os.lchmod", "os.lchown", "os.lstat",
+    "os.makedirs", "os.removedirs", "os.renames", "os.walk",
+    *(f"os.path.{name}" for name in (
+        "exists", "getatime", "getctime", "getmtime", "getsize", "isdir", "isfile", "islink", "ismount", "lexists",
+        "realpath", "samefile",
+    )),
+}  # fmt: skip
+NEVER_IMPORTED = {"codecs", "fileinput", "glob", "io", "pathlib", "shutil", "tempfile"}
 SAFE_ARGUMENTS = {"fd", "reference", "b'/'", "os.path.dirname(journal.folder)"}
 
 #: These work in Pacha's own state folder, 0700 and known by its path: they may open and make files there.
 IN_THE_STATE_FOLDER = {"restore.journal"}
-ALLOWED_THERE = {"open", "os.open", "os.mkdir", "os.makedirs", "os.unlink", "os.rmdir", "os.stat", "os.lstat"}
+ALLOWED_THERE = {
+    "open", "os.open", "os.listdir", "os.mkdir", "os.makedirs", "os.unlink", "os.rmdir", "os.stat", "os.lstat",
+}  # fmt: skip
 
 
 def follows_paths(module: str, tree: ast.AST) -> list[str]:
     """Return the calls of a module in restore/ that are not relative to a descriptor of a folder."""
-    found = []
+    found = [f"{module}:{line} imports {name}" for line, name in imports(module, tree) if _root(name) in NEVER_IMPORTED]
     for node in ast.walk(tree):
         if not isinstance(node, ast.Call):
             continue
         name = dotted(node.func)
-        if module in IN_THE_STATE_FOLDER and name in ALLOWED_THERE:
-            continue
-        words = {keyword.arg for keyword in node.keywords}
-        safe = bool(node.args) and ast.unparse(node.args[0]) in SAFE_ARGUMENTS
-        at = f"{module}:{node.lineno} has {name}"
-        if name.startswith("shutil.") or name in NEVER:
-            found.append(at)
-        elif name in NEEDS_FOLDER and "dir_fd" not in words and not safe:
-            found.append(f"{at} without dir_fd")
-        elif name in NEEDS_TWO_FOLDERS and not {"src_dir_fd", "dst_dir_fd"} <= words:
-            found.append(f"{at} without src_dir_fd and dst_dir_fd")
+        if not (module in IN_THE_STATE_FOLDER and name in ALLOWED_THERE) and (why := _follows(name, node, tree)):
+            found.append(f"{module}:{node.lineno} has {name}{why}")
     return found
+
+
+def _root(name: str) -> str:
+    return name.split(".")[0]
+
+
+def _follows(name: str, call: ast.Call, tree: ast.AST) -> str:
+    """In words how a call follows a path; '' if it does not."""
+    words = {keyword.arg: ast.unparse(keyword.value) for keyword in call.keywords}
+    safe = bool(call.args) and ast.unparse(call.args[0]) in SAFE_ARGUMENTS
+    if name in NEVER or (name in NEEDS_DESCRIPTOR and not safe):
+        return " of a path"
+    if name in NEEDS_TWO_FOLDERS and not {"src_dir_fd", "dst_dir_fd"} <= words.keys():
+        return " without src_dir_fd and dst_dir_fd"
+    if name in NEEDS_FOLDER and not safe:
+        if "dir_fd" not in words:
+            return " without dir_fd"
+        if name in FOLLOWS_ALWAYS and ast.unparse(call.args[0]) != "b'.'":
+            return " of a name that may be a link"
+    if name in NEEDS_NO_FOLLOW and not safe and words.get("follow_symlinks") != "False":
+        return " without follow_symlinks=False"
+    if (
+        name == "os.open"
+        and not safe
+        and ast.unparse(call.args[0]) != "b'.'"
+        and "O_NOFOLLOW" not in _flags(call, tree)
+    ):
+        return " without O_NOFOLLOW"
+    return ""
+
+
+def _flags(call: ast.Call, tree: ast.AST) -> str:
+    """The flags of os.open as they are written, there or where their name is given its value."""
+    text = ast.unparse(call.args[1])
+    given = [node for node in ast.walk(tree) if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == text]
+    return ast.unparse(given[0].value) if given else text
 
 
 TREES = {module: ast.parse(path.read_bytes(), str(path)) for module, path in MODULES.items()}
@@ -263,12 +307,24 @@ def test_every_module_imports_alone() -> None:
         ("wire.ssh.login", "from os import system", dangerous),
         ("wire.ssh.login", "client.set_missing_host_key_policy(paramiko.AutoAddPolicy())", dangerous),
         ("wire.ssh.login", "from paramiko import WarningPolicy", dangerous),
-        ("restore.apply", "shutil.copy2(a, b)", follows_paths),
         ("restore.apply", "os.chmod(path, 0o600)", follows_paths),
         ("restore.apply", "os.chown(path, 0, 0)", follows_paths),
         ("restore.apply", "os.rename(a, b, src_dir_fd=1)", follows_paths),
         ("restore.apply", "open(path)", follows_paths),
         ("restore.apply", "os.open(path, 0)", follows_paths),
+        ("restore.apply", "os.stat(name, dir_fd=fd)", follows_paths),
+        ("restore.apply", "os.chmod(name, 0o600, dir_fd=fd)", follows_paths),
+        ("restore.apply", "os.chown(name, 0, 0, dir_fd=x, follow_symlinks=True)", follows_paths),
+        ("restore.apply", "os.utime(name, dir_fd=x)", follows_paths),
+        ("restore.apply", "os.link(a, b, src_dir_fd=1, dst_dir_fd=2)", follows_paths),
+        ("restore.apply", "os.open(name, os.O_RDONLY, dir_fd=x)", follows_paths),
+        ("restore.apply", "FLAGS = os.O_RDONLY\nos.open(name, FLAGS, dir_fd=x)", follows_paths),
+        ("restore.apply", "os.scandir(path)", follows_paths),
+        ("restore.apply", "os.fwalk(path)", follows_paths),
+        ("restore.apply", "os.setxattr(path, a, b)", follows_paths),
+        ("restore.apply", "os.path.lexists(path)", follows_paths),
+        ("restore.apply", "from pathlib import Path", follows_paths),
+        ("restore.apply", "import shutil", follows_paths),
         ("restore.journal", "os.chmod(path, 0o600)", follows_paths),
         ("restore.journal", "os.rename(a, b)", follows_paths),
     ],
@@ -292,6 +348,9 @@ def test_a_breach_is_seen(module: str, source: str, rule: object) -> None:
         ("restore.apply", "os.fchmod(1, 0o600)\nos.rename(a, b, src_dir_fd=1, dst_dir_fd=2)", follows_paths),
         ("restore.apply", "os.open(b'/', 0)\nos.chmod(reference, 0o600)", follows_paths),
         ("restore.journal", "os.open(path, 0)", follows_paths),
+        ("restore.apply", "F = os.O_NOFOLLOW\nos.open(name, F, dir_fd=x)\nos.open(b'.', 0, dir_fd=x)", follows_paths),
+        ("restore.apply", "os.listdir(fd)\nos.getxattr(reference, name)\nos.stat(reference)", follows_paths),
+        ("restore.apply", "os.stat(name, dir_fd=x, follow_symlinks=False)", follows_paths),
     ],
 )
 def test_what_is_allowed_passes(module: str, source: str, rule: object) -> None:

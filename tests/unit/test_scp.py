@@ -8,6 +8,7 @@ import shutil
 import stat
 import subprocess
 import tempfile
+import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -244,10 +245,6 @@ HOSTILE = {
     "name of 256 bytes": start(b"C0644 1 ", b"n" * 256, b"\nx\0E\n"),
     "name of 4 KiB": start(b"C0644 1 ", b"n" * 4096, b"\nx\0E\n"),
     "line without end": start(b"C0644 1 ", b"n" * 9_000_000),
-    "same file twice": start(b"C0644 1 a\nx\0C0644 1 a\ny\0E\n"),
-    "same directory twice": start(b"D0755 0 a\nE\nD0755 0 a\nE\nE\n"),
-    "file, then directory": start(b"C0644 1 a\nx\0D0755 0 a\nE\nE\n"),
-    "directory, then file": start(b"D0755 0 a\nE\nC0644 1 a\nx\0E\n"),
     "negative size": start(b"C0644 -1 a\n\0E\n"),
     "size with a sign": start(b"C0644 +1 a\nx\0E\n"),
     "size in hex": start(b"C0644 0x1 a\nx\0E\n"),
@@ -264,7 +261,7 @@ HOSTILE = {
     "empty line": start(b"\nE\n"),
     "E with something after it": start(b"E \n"),
     "trouble at the start": b"\x01scp: /x: Permission denied\n",
-    "trouble in the middle": start(b"C0644 1 a\nx\0\x01scp: /x/b: No such file or directory\nE\n"),
+    "trouble in the middle": start(b"C0644 1 a\nx\0\x01scp: /x/b: Permission denied\nE\n"),
     "trouble as a file's status": start(b"C0644 1 a\nx\x01scp: a: changed\nE\n"),
     "fatal in the middle": start(b"\x02scp: protocol error\n"),
     "fatal without text": start(b"\x02"),
@@ -281,6 +278,51 @@ HOSTILE = {
     "endless directories": start(b"".join(b"D0755 0 d\n" for _ in range(100_000))),
     "endless files": start(b"".join(b"C0644 0 f%d\n\0" % n for n in range(100_000))),
 }
+
+
+#: What is written once is not written again; of what is not written at all nothing is remembered.
+TWICE = {
+    "same file twice": start(b"C0644 1 a\nx\0C0644 1 a\ny\0E\n"),
+    "same directory twice": start(b"D0755 0 a\nE\nD0755 0 a\nE\nE\n"),
+    "file, then directory": start(b"C0644 1 a\nx\0D0755 0 a\nE\nE\n"),
+    "directory, then file": start(b"D0755 0 a\nE\nC0644 1 a\nx\0E\n"),
+}
+
+
+@pytest.mark.parametrize("script", TWICE.values(), ids=TWICE.keys())
+def test_a_name_that_comes_twice(inbox: Inbox, script: bytes) -> None:
+    with pytest.raises(DamagedError, match="a name twice"):
+        get(Script(script), inbox)
+    with Inbox() as other:
+        get(Script(script), other, accept=lambda path, is_dir: False)
+        assert other.names() == []
+
+
+class Endless(Script):
+    """A sender of ever more files with long names."""
+
+    def read(self, n: int) -> bytes:
+        data, self._data = self._data, b"".join(b"C0644 0 %0200d\n\0" % n for n in range(1000))
+        return data
+
+
+def test_endless_names_take_no_memory(inbox: Inbox) -> None:
+    tracemalloc.start()
+    try:
+        with pytest.raises(DamagedError, match="too much"):
+            get(Endless(start()), inbox, accept=lambda path, is_dir: False, limits=Limits(0, 60_000, 5))
+        assert tracemalloc.get_traced_memory()[1] < 2_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_file_for_which_there_is_no_room_is_not_begun(inbox: Inbox) -> None:
+    free = os.statvfs(inbox.path)
+    size = free.f_bavail * free.f_frsize + (1 << 30)
+    with pytest.raises(PachaError, match="cannot write f") as caught:
+        get(Script(start(b"C0644 %d f\nx" % size)), inbox, limits=Limits(1 << 62, 9, 9))
+    assert not isinstance(caught.value, DamagedError)
+    assert inbox.names() == []
 
 
 @pytest.mark.parametrize("script", HOSTILE.values(), ids=HOSTILE.keys())
@@ -323,6 +365,35 @@ def test_a_real_sender_without_such_a_directory_is_refused(tmp_path: Path, inbox
         with pytest.raises(Refused, match="could not send") as caught:
             get(sender, inbox)
     assert "No such file" in caught.value.why
+
+
+def not_the_lock(path: bytes, is_directory: bool) -> bool:
+    return path != b"lock"
+
+
+def test_a_lock_that_leads_nowhere_is_passed_over(tmp_path: Path, inbox: Inbox) -> None:
+    """Mercurial's; a stock sender complains, goes on, and ends with 1."""
+    top = tmp_path / "top"
+    make_tree(top, 20)
+    (top / "lock").symlink_to("master/f00:123")
+    with Process(os.fsencode(top)) as sender:
+        totals = get(sender, inbox, top=b"top", accept=not_the_lock)
+    assert totals.passed_over == 1
+    (top / "lock").unlink()
+    assert tree(inbox.path) == tree(top)
+
+
+@pytest.mark.parametrize("name", [b"other", b"a/lock", b"lock\n/other", b"lock: Permission denied"])
+def test_nothing_else_is_passed_over(inbox: Inbox, name: bytes) -> None:
+    script = start(b"\x01scp: /master/top/" + name + b": No such file or directory\nE\n")
+    with pytest.raises(RemoteError):
+        get(Script(script), inbox, accept=not_the_lock if b"/lock" not in name else lambda path, is_directory: True)
+
+
+def test_complaints_without_end_are_counted(inbox: Inbox) -> None:
+    script = start(b"\x01scp: /master/top/lock: No such file or directory\n" * 20_000)
+    with pytest.raises(DamagedError, match="too much"):
+        get(Script(script), inbox, accept=not_the_lock)
 
 
 def test_only_the_first_word_can_be_a_refusal(inbox: Inbox) -> None:

@@ -38,19 +38,20 @@ Remote = str | Pipes
 class Peer:
     """An open conversation with a repository elsewhere; what goes wrong in it is a PachaError."""
 
-    def __init__(self, peer: Any, name: str) -> None:
+    def __init__(self, peer: Any, name: str, *, local: bool) -> None:
         self._peer = peer
         self._name = name
+        self._local = local
 
     def heads(self) -> tuple[str, ...]:
         """Its heads, () when it is empty."""
-        with _talking(f"{self._name} on the master does not answer."):
+        with _talking(f"{self._name} on the master does not answer.", self._local):
             return _real(self._peer.heads())
 
     def pull(self, repository: Repository, wanted: Iterable[str]) -> None:
         """Fetch ``wanted`` and what they stand on into ``repository``."""
         asked = [nodes.bin(node) for node in wanted]
-        with _talking(f"The history of {self._name} cannot be fetched."), lean():
+        with _talking(f"The history of {self._name} cannot be fetched.", self._local), lean():
             if asked:
                 exchange.pull(repository._repo, self._peer, heads=asked, force=True)
 
@@ -60,35 +61,35 @@ class Peer:
         Raises PachaError when the other side refuses it.
         """
         what, wanted = f"{self._name} cannot be sent to the master.", nodes.bin(node)
-        with _talking(what), lean():
+        with _talking(what, self._local), lean():
             result = exchange.push(repository._repo, self._peer, force=beside, revs=[wanted], newbranch=True)
             if result.cgresult == 0 and not self._peer.known([wanted])[0]:
                 raise PachaError(what, "its Mercurial took nothing", "Look at it there with 'hg verify'.")
 
     def known(self, wanted: Iterable[str]) -> tuple[bool, ...]:
         """Whether it has each of the ``wanted`` nodes."""
-        with _talking(f"{self._name} on the master does not answer."):
+        with _talking(f"{self._name} on the master does not answer.", self._local):
             return tuple(map(bool, self._peer.known([nodes.bin(node) for node in wanted])))
 
 
 @contextlib.contextmanager
 def peer(remote: Remote, name: str) -> Iterator[Peer]:
     """Talk to the repository ``name`` at ``remote``. Raises UnreachableError, PachaError."""
-    ui = quiet_ui()
-    with _talking(f"{name} on the master does not answer."):
+    ui, local = quiet_ui(), isinstance(remote, str)
+    with _talking(f"{name} on the master does not answer.", local):
         if isinstance(remote, str):
             made = hg.repository(ui, os.fsencode(remote)).peer()
         else:
             where = urlutil.path(ui, None, b"ssh://master/")
             pipes = (remote.stdin, remote.stdout, remote.stderr)
             made = sshpeer._make_peer(ui, where, None, *pipes, autoreadstderr=False)
-    yield Peer(made, name)
+    yield Peer(made, name, local=local)
     with contextlib.suppress(Exception):
         made.close()  # everything asked for has been answered
 
 
 @contextlib.contextmanager
-def _talking(what: str) -> Iterator[None]:
+def _talking(what: str, local: bool) -> Iterator[None]:
     try:
         yield
     except PachaError:
@@ -102,6 +103,8 @@ def _talking(what: str) -> Iterator[None]:
         if isinstance(failure, OSError) and failure.errno in _OF_THE_DISK:
             why = f"this machine's disk: {(failure.strerror or reason(failure)).lower()}"
             raise PachaError(what, why, "Mend that and run this again.") from None
+        if local:  # there is no line that could be lost
+            raise PachaError(what, reason(failure), "Look at the repository on the master.") from None
         raise UnreachableError(what, reason(failure), "The next push sends what is missing.") from None
     except MemoryError:
         raise

@@ -33,6 +33,7 @@ class Connection:
         line: Line,
         through: Connection | None,
         stall: float,
+        idle: float,
     ) -> None:
         self.endpoint = endpoint
         self.transport = transport
@@ -40,16 +41,18 @@ class Connection:
         self._line = line
         self._through = through
         self._stall = stall
+        self._idle = idle
         self._closing = threading.Event()
         self._slots = threading.BoundedSemaphore(MAX_STREAMS)
         threading.Thread(target=self._watch, daemon=True).start()
 
     @classmethod
-    def open(cls, endpoint: Endpoint, timeout: float = 20.0, *, stall: float = 30.0) -> Connection:
+    def open(cls, endpoint: Endpoint, timeout: float = 20.0, *, stall: float = 30.0, idle: float = 300.0) -> Connection:
         """Connect, check the host key, log in: at most ``timeout`` seconds for each of these.
 
         Later on, a line from which nothing is heard for ``stall`` seconds, not even an answer to
-        "are you there?", is given up. Raises UnreachableError.
+        "are you there?", is given up; so is a command of ``stream`` that says and takes nothing for ``idle``
+        seconds, though the line lives. Raises UnreachableError.
         """
         through = cls.open(endpoint.proxy_jump, timeout, stall=stall) if endpoint.proxy_jump else None
         try:
@@ -64,7 +67,7 @@ class Connection:
             if through:
                 through.close()
             raise
-        return cls(endpoint, transport, line, through, stall)
+        return cls(endpoint, transport, line, through, stall, idle)
 
     def __enter__(self) -> Connection:
         return self
@@ -114,12 +117,13 @@ class Connection:
             ended = stream.finish()
         return Result(ended.status, output, ended.stderr)
 
-    def stream(self, argv: Sequence[bytes | str], *, idle: float = 300.0) -> Stream:
+    def stream(self, argv: Sequence[bytes | str], *, idle: float | None = None) -> Stream:
         """Start a command and talk with it. Close it (``with``): only MAX_STREAMS are open at a time.
 
-        ``idle`` seconds without a byte from it, or without it taking one, end it with UnreachableError.
+        ``idle`` seconds (None: the connection's) without a byte from it, or without it taking one, end it with
+        UnreachableError.
         """
-        return self._start(_command(argv), idle)
+        return self._start(_command(argv), self._idle if idle is None else idle)
 
     def _start(self, command: bytes, idle: float) -> Stream:
         if not self._slots.acquire(timeout=idle):

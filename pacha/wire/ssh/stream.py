@@ -18,6 +18,8 @@ from pacha.wire.ssh.endpoint import Endpoint, plain
 _PIECE = 64 * 1024
 _STDERR_KEPT = 64 * 1024
 _PASSED_OVER = 1024 * 1024
+_LONGEST_LINE = 1024 * 1024
+_LARGEST_READ = 1 << 30  #: bytes: no revision that Pacha makes comes near it
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ class Stream:
         self._drain.start()
         self._stderr: BinaryIO | None = None
         self.stdin = _Stdin(self)
-        self.stdout = io.BufferedReader(_Stdout(self), 256 * 1024)
+        self.stdout = _Output(_Stdout(self), 256 * 1024)
 
     def __enter__(self) -> Stream:
         return self
@@ -75,6 +77,11 @@ class Stream:
             os.close(writer)
             self._stderr = os.fdopen(reader, "rb", buffering=0)
         return self._stderr
+
+    @property
+    def complaints(self) -> bytes:
+        """The first 64 KiB of what the command has written to stderr so far."""
+        return bytes(self._errors)
 
     def read(self, n: int) -> bytes:
         """Up to ``n`` bytes of output, at least one; ``b''`` at its end. Raises UnreachableError."""
@@ -203,6 +210,21 @@ class _Stdout(io.RawIOBase):
         data = self._stream.receive(len(buffer))
         buffer[: len(data)] = data
         return len(data)
+
+
+class _Output(io.BufferedReader):
+    """A command's output for a reader that believes the lengths it is told: neither they nor a line are endless."""
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        line = super().readline(_LONGEST_LINE if size is None or size < 0 else size)
+        if len(line) >= _LONGEST_LINE:
+            raise UnreachableError("the master does not answer as one", "it sent a line without an end")
+        return line
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is not None and size > _LARGEST_READ:
+            raise UnreachableError("the master does not answer as one", f"it announced {size} bytes at once")
+        return super().read(size)
 
 
 class _Stdin:

@@ -1,0 +1,148 @@
+"""A host's past: its snapshots and what they hold, from the state folder, a master's folder here, or over SSH.
+
+This host's own history is read where it lies. Anybody else's is fetched into a private staging folder first, as
+for a rebuild, and no more of it than is asked for: ``db``, and the content repositories that are read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pacha.actions import history
+from pacha.actions.here import Here, check_host, connect
+from pacha.actions.reconcile import FILE
+from pacha.actions.staging import content_names, staged
+from pacha.actions.when import Made, choose
+from pacha.config import STANDALONE
+from pacha.errors import DamagedError, PachaError, UsageError
+from pacha.files.metadata import Entry, Kind
+from pacha.files.names import DATABASE, shown
+from pacha.store import hg
+from pacha.store.snapshot import Snapshot, Watched
+from pacha.wire.master import Master
+
+#: Gives a repository by its name; it has the node (40 hex digits, "" for any).
+Open = Callable[[str, str], hg.Repository]
+
+
+@dataclass(slots=True)
+class Past:
+    """The snapshots of ``host``, newest first. ``own``: this machine's, whose disk they can be compared with."""
+
+    host: str
+    own: bool
+    revisions: list[hg.Revision]
+    _open: Open
+    _folder: Path
+    _opened: dict[tuple[str, str], hg.Repository] = field(default_factory=dict)
+
+    def find(self, when: str) -> hg.Revision:
+        """The snapshot that ``when`` means; the newest for "". Raises UsageError."""
+        made = [Made(one.node, one.note.at) for one in self.revisions]
+        node = choose(when, made, time.time()).node if when else made[0].node
+        return next(one for one in self.revisions if one.node == node)
+
+    def before(self, revision: hg.Revision) -> hg.Revision | None:
+        """The snapshot that ``revision`` was made on top of, None for the first."""
+        place = self.revisions.index(revision) + 1
+        return self.revisions[place] if place < len(self.revisions) else None
+
+    def snapshot(self, revision: hg.Revision) -> Snapshot:
+        """All of it, checked. Raises DamagedError."""
+        return history.parse(self.read(DATABASE, revision.node, FILE), self._folder)
+
+    def read(self, repository: str, node: str, name: bytes) -> bytes:
+        """What ``repository`` holds under a stored name. Raises DamagedError."""
+        return self._repository(repository, node).reader(node)(name)
+
+    def content(self, snapshot: Snapshot, entry: Entry) -> Iterator[bytes]:
+        """The bytes of a file of ``snapshot``, in chunks. Raises DamagedError at their end, if they do not add up."""
+        watched = _watched(snapshot, entry)
+        read = self._repository(watched.repository, watched.node or "").reader(watched.node or hg.NULL)
+        sha = hashlib.sha256()
+        for name in content_names(entry):
+            data = read(name)
+            sha.update(data)
+            yield data
+        if sha.digest() != entry.sha256:
+            raise DamagedError(
+                f"{shown(entry.path)} is not as it was pushed.",
+                f"its sha256 in the repository '{watched.repository}' is another than the snapshot names",
+                "Look at the repository with 'hg verify'.",
+            )
+
+    def _repository(self, name: str, node: str) -> hg.Repository:
+        found = self._opened.get((name, node))
+        if found is None:
+            found = self._opened[name, node] = self._open(name, node)
+        return found
+
+
+@contextmanager
+def of(here: Here, host: str = "") -> Iterator[Past]:
+    """The past of ``host``, by default of this one. Raises PachaError where there is none, UnreachableError."""
+    own = not host or host == check_host(here.hostname())
+    if own and os.path.isdir(here.state.repository(DATABASE)):
+        yield _past(host or here.hostname(), True, lambda name, node: _local(here, name), here.state.path)
+    elif not host:
+        raise PachaError(
+            "There is no history here.", hint="Make a snapshot: pacha push. Or name a host that the master has."
+        )
+    else:
+        with _elsewhere(here, check_host(host)) as past:
+            yield past
+
+
+@contextmanager
+def _elsewhere(here: Here, host: str) -> Iterator[Past]:
+    """Under the lock: a staging folder that is not in use is swept away."""
+    with here.state.locked(wait_seconds=10), staged(here, host, _master(here, host)) as staging:
+        yield _past(host, False, staging.bring, staging.folder)
+
+
+def _master(here: Here, host: str) -> Master:
+    """This machine, if it is a master that has ``host``; else the one of the configuration."""
+    if os.path.isdir(os.path.join(here.config.hosts_path, os.fsencode(host))):
+        return connect(here, STANDALONE)
+    return connect(here, here.master())
+
+
+def _past(host: str, own: bool, open_: Open, folder: Path) -> Past:
+    repository = open_(DATABASE, "")
+    revisions = list(repository.log())
+    if not revisions:
+        raise PachaError(f"There is no snapshot of '{host}' yet.", hint="Make one, on that host: pacha push")
+    return Past(host, own, revisions, open_, folder, {(DATABASE, one.node): repository for one in revisions})
+
+
+def _local(here: Here, name: str) -> hg.Repository:
+    return hg.Repository.open(here.state.repository(name), heal=False)
+
+
+def file_of(snapshot: Snapshot, ways: Sequence[bytes]) -> Entry:
+    """The entry of the regular file that is meant by one of ``ways``. Raises UsageError when it is none there."""
+    for path in ways:
+        entry = snapshot.entries.get(path)
+        if entry is not None and entry.kind is Kind.FILE:
+            return entry
+        if entry is not None and entry.kind is Kind.SYMLINK:
+            target = shown(entry.target or b"")
+            raise UsageError(f"{shown(path)} is a symbolic link.", f"it points to {target}", "Name that path.")
+        if entry is not None:
+            kind = "directory" if entry.kind is Kind.DIRECTORY else "special file"
+            raise UsageError(f"{shown(path)} is a {kind}.", "only a regular file has content")
+    hint = f"'pacha log {shown(ways[0])}' lists the snapshots that touched it."
+    raise UsageError(f"{shown(ways[0])} is not in that snapshot.", hint=hint)
+
+
+def _watched(snapshot: Snapshot, entry: Entry) -> Watched:
+    for watched in snapshot.live:
+        if watched.holds(entry.path) and watched.node is not None:
+            return watched
+    raise UsageError(f"{shown(entry.path)} has no content in that snapshot.")

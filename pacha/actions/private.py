@@ -1,0 +1,69 @@
+"""The private folder of a rebuild: made where nobody else can put another in its place, removed in the end."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import shutil
+import stat
+from pathlib import Path
+
+from pacha.actions.here import Here
+from pacha.errors import PachaError
+
+_NAME = re.compile(r"pacha-[a-z0-9_]{8,16}\Z")
+
+
+def make(here: Here) -> Path:
+    """A new folder, 0700, in ``$TMPDIR`` or /tmp, or in the state folder where those are open to others.
+
+    One that a killed run left behind is removed first. Raises PachaError.
+    """
+    sweep(here)
+    where = os.environ.get("TMPDIR") or "/tmp"  # noqa: S108
+    return make_in(here, where if _is_safe(where) else str(here.state.path))
+
+
+def make_in(here: Here, where: str) -> Path:
+    """A new private folder in ``where``, remembered before it is made, so that a kill leaves none unknown."""
+    folder = Path(os.path.abspath(where), f"pacha-{secrets.token_hex(8)}")
+    here.state.remember(staging=str(folder))
+    try:
+        folder.mkdir(mode=0o700)
+    except OSError as error:
+        raise PachaError(
+            f"{folder.parent} cannot take what is fetched.", error.strerror or "", "Set TMPDIR to another folder."
+        ) from None
+    return folder
+
+
+def sweep(here: Here) -> None:
+    """Remove the staging folder that this machine remembers, if it is there and ours."""
+    memory = here.state.memory()
+    for key in ("staging", "staging_before"):
+        folder = memory.get(key)
+        if not isinstance(folder, str):
+            continue
+        if _NAME.match(os.path.basename(folder)) and _is_ours(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+        here.state.remember(**{key: None})
+
+
+def _is_safe(folder: str) -> bool:
+    """Whether nobody but root and us can rename what we make there: in a sticky folder (/tmp) others cannot."""
+    path = Path(os.path.realpath(folder))
+    try:
+        found = [os.stat(one) for one in (path, *path.parents)]
+    except OSError:
+        return True  # it is not there, which is said when it is used
+    closed = (not one.st_mode & 0o022 or one.st_mode & stat.S_ISVTX for one in found)
+    return all(closed) and all(one.st_uid in (0, os.geteuid()) for one in found)
+
+
+def _is_ours(folder: str) -> bool:
+    try:
+        found = os.lstat(folder)
+    except OSError:
+        return False
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o077

@@ -1,0 +1,138 @@
+"""A host's past: its snapshots, what differs between them, a file as it was."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from pacha.cli.group import cli
+from pacha.cli.terminal import Terminal, shown
+from pacha.errors import ExitCode, UsageError
+
+_HOST = click.option("--host", default="", metavar="HOST", help="Of HOST, as a master has it; not of this machine.")
+
+
+@cli.command()
+@click.argument("words", nargs=-1, metavar="[HOST] [PATH]")
+@_HOST
+@click.option("-n", "--number", type=click.IntRange(min=1), metavar="N", help="Only the newest N.")
+@click.option("--json", "as_json", is_flag=True, help="As a JSON array.")
+@click.pass_obj
+def log(terminal: Terminal, words: tuple[str, ...], host: str, number: int | None, as_json: bool) -> ExitCode:
+    """List the snapshots, newest first: id, time, what it touched, who pushed, why.
+
+    A word with a '/' in it is a PATH: only what touched it, or something below it, is listed. Another is a HOST.
+
+    \b
+    Example: pacha log -n 10
+             pacha log bar /etc/nginx
+    """
+    import json
+    import time
+    from itertools import islice
+
+    from pacha.actions import log as action
+    from pacha.actions import past
+    from pacha.meter import history
+
+    hosts, paths = _sorted_out(words)
+    if len(hosts) + bool(host) > 1:
+        raise UsageError("More than one host was named.", hint="A path has a '/' in it: ./foo")
+    with past.of(terminal.here(), host or "".join(hosts)) as found:
+        every = islice(action.log(found, [way for path in paths for way in path]), number)
+        if as_json:
+            click.echo(json.dumps([history.log_json(one, found.host) for one in every], indent=1))
+        else:
+            history.show(history.log_line(one, found.host, time.time()) for one in every)
+    return ExitCode.DONE
+
+
+@cli.command()
+@click.argument("words", nargs=-1, metavar="[FROM [TO]] [PATH]")
+@_HOST
+@click.option("-c", "--change", default="", metavar="WHEN", help="What this snapshot changed.")
+@click.option("--names", is_flag=True, help="Only the letter (A, M, R, m) and the name of each path.")
+@click.pass_obj
+def diff(terminal: Terminal, words: tuple[str, ...], host: str, change: str, names: bool) -> ExitCode:
+    """Show what differs, content and metadata: between the snapshots FROM and TO; between FROM and the disk now;
+    without both, between the last snapshot and the disk now.
+
+    FROM and TO are an id, '2026-11-01 04:00', 'yesterday', '3 days ago'. A word with a '/' in it is a PATH. Of
+    another HOST the newest snapshot stands for the disk, and FROM is the one before.
+
+    \b
+    Example: pacha diff yesterday /etc/nginx
+             pacha diff -c 1a2b3c4d
+    """
+    from pacha.actions import changes, past
+    from pacha.meter import history
+
+    moments, paths = _sorted_out(words)
+    if len(moments) > 2 or (change and moments):
+        raise UsageError("That is more than FROM and TO.", f"'{moments[-1]}'", "A path has a '/' in it: ./foo")
+    here = terminal.here()
+    with past.of(here, host) as found:
+        old, new = changes.sides(here, found, *moments, change=change)
+        wanted = [changes.within(old, new, ways) for ways in paths]
+        differing = changes.compare(old, new, wanted, with_content=not names)
+        if names:
+            history.show(history.name_line(one) for one in differing)
+        else:
+            history.show(line for one in differing for line in history.difference_lines(one, old, new))
+        terminal.meter.concerns(new.concerns)
+    return ExitCode.CONCERNS if new.concerns else ExitCode.DONE
+
+
+@cli.command()
+@click.argument("path", type=click.Path())
+@click.option("--at", default="", metavar="WHEN", help="As it was then; else as in the newest snapshot.")
+@_HOST
+@click.pass_obj
+def cat(terminal: Terminal, path: str, at: str, host: str) -> ExitCode:
+    """Print a file as a snapshot has it, byte for byte.
+
+    \b
+    Example: pacha cat /etc/fstab --at '3 days ago' > fstab.old
+    """
+    from pacha.actions import past, select
+
+    with past.of(terminal.here(), host) as found:
+        snapshot = found.snapshot(found.find(at))
+        entry = past.file_of(snapshot, select.ways(os.fsencode(path)))
+        for chunk in found.content(snapshot, entry):
+            sys.stdout.buffer.write(chunk)
+        sys.stdout.buffer.flush()
+    return ExitCode.DONE
+
+
+@cli.command("restore-db")
+@click.argument("host")
+@click.pass_obj
+def restore_db(terminal: Terminal, host: str) -> ExitCode:
+    """Get HOST's history and list of watched paths back from the master, and touch no watched file.
+
+    For a machine that lost Pacha's state folder, or whose files were put back by other means.
+
+    \b
+    Example: pacha restore-db bar
+    """
+    from pacha.actions import when
+    from pacha.actions.restore_db import restore_db as action
+
+    restored = action(terminal.here(), host)
+    meter = terminal.meter
+    for one in restored.watched:
+        meter.say(f"Watching {shown(one.path)} (kept as '{one.repository}').")
+    meter.say(f"This machine pushes as '{host}', on top of {restored.tip[:12]} ({when.local(restored.at)}).")
+    meter.say("No watched file was touched: 'pacha diff' shows what the next push will record.")
+    return ExitCode.DONE
+
+
+def _sorted_out(words: tuple[str, ...]) -> tuple[list[str], list[tuple[bytes, ...]]]:
+    """The words without a '/', and the paths, each as the ways in which it can be meant."""
+    from pacha.actions import select
+
+    others = [word for word in words if "/" not in word]
+    return others, [select.ways(os.fsencode(word)) for word in words if "/" in word]

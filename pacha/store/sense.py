@@ -1,0 +1,60 @@
+"""Whether a snapshot that came from elsewhere makes sense as a whole: what no single row can say. Pure."""
+
+from __future__ import annotations
+
+import os
+from bisect import bisect_right
+from itertools import pairwise
+
+from pacha.errors import DamagedError
+from pacha.files.metadata import Entry, Kind
+from pacha.files.names import shown
+from pacha.store import rows
+from pacha.store.snapshot import Snapshot, Watched, parents_of
+
+
+def check_whole(snapshot: Snapshot) -> None:
+    """Names are used once, entries lie below watched paths, parents above them. Raises DamagedError."""
+    for watched in snapshot.watched:
+        rows.check_watched(watched)
+    for account in snapshot.accounts:
+        rows.check_account(account)
+    live = snapshot.live
+    if len({watched.repository.lower() for watched in snapshot.watched}) < len(snapshot.watched):
+        raise not_whole("two watched paths share a repository")
+    roots = {_below(watched.path): watched for watched in live}
+    tops = sorted(roots)  # each just before what lies below it
+    if len(roots) < len(live) or any(lower.startswith(top) for top, lower in pairwise(tops)):
+        raise not_whole("two watched paths overlap")
+    above = {path for watched in live for path in parents_of(watched.path)}
+    for path, entry in snapshot.parents.items():
+        if path not in above or not _is_directory(entry):
+            raise not_whole("a directory above no watched path, or none")
+    for path in snapshot.entries:
+        # The last of the tops that stands before it, if any holds it at all.
+        if not tops or not _holds(roots[tops[bisect_right(tops, _below(path)) - 1]], path):
+            raise not_whole(f"{shown(path[:200])} is below no watched path")
+        folder = os.path.dirname(path)
+        if _below(path) not in roots and not _is_directory(snapshot.entries.get(folder)):
+            raise not_whole(f"{shown(path[:200])} lies in no directory")
+
+
+def _below(path: bytes) -> bytes:
+    """What everything below ``path`` begins with."""
+    return path.rstrip(b"/") + b"/"
+
+
+def _holds(watched: Watched, path: bytes) -> bool:
+    return watched.path == path if watched.single else watched.holds(path)
+
+
+def _is_directory(entry: Entry | None) -> bool:
+    return entry is not None and entry.kind is Kind.DIRECTORY
+
+
+def not_whole(why: str) -> DamagedError:
+    """The error for a database that ``why`` cannot be one (any text)."""
+    why = shown(" ".join(why.split())[:300].encode("utf-8", "replace"))
+    return DamagedError(
+        "The fetched pacha.db is damaged.", why, "Nothing was changed. Look at the master with 'hg verify'."
+    )

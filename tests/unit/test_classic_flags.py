@@ -1,0 +1,67 @@
+"""The flags of the original manual: each is its command, and the story goes with them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pacha.__main__ import spelt_as_command
+
+MAIN = "import sys; from pacha.__main__ import main; main(sys.argv[1:])"
+
+
+@pytest.mark.parametrize(
+    ("flags", "command"),
+    [
+        ("--watch /opt/foo", "watch /opt/foo"), ("--watch=/opt/foo", "watch /opt/foo"),
+        ("--watch-single /opt/foo/app", "watch-single /opt/foo/app"), ("--add-host bar", "add-host bar"),
+        ("--add-config pacha.conf", "add-config pacha.conf"), ("--config-values", "config-values"),
+        ("--restore-db bar", "restore-db bar"), ("--rebuild bar", "rebuild bar"), ("--rebuild=bar", "rebuild bar"),
+        ("--rebuild bar --directory foo", "rebuild bar --directory foo"),
+        ("--rebuild bar --directory=foo --yes", "rebuild bar --directory=foo --yes"),
+        ("--config x -q --rebuild bar", "--config x -q rebuild bar"), ("--config=x --push", "--config=x push"),
+        ("--config watch --watch /x", "--config watch watch /x"), ("rebuild bar --watch", "rebuild bar --watch"),
+        ("--log --json", "log --json"), ("--version", "--version"), ("--help", "--help"),
+    ],
+)  # fmt: skip
+def test_a_flag_is_its_command(flags: str, command: str) -> None:
+    assert spelt_as_command(flags.split()) == command.split()
+
+
+def test_the_classic_story_in_flags(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    (tmp_path / "pacha.conf").write_text(
+        f"[DEFAULT]\npacha.host = local\npacha.hosts.path = {tmp_path}/hosts\npacha.hostname = bar\n"
+    )
+    for name in ("foo", "other"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_text(f"{name}\n")
+    (tmp_path / "single").write_text("single\n")
+
+    def pacha(*arguments: str | Path) -> str:
+        environment = {**os.environ, "PACHA_STATE": str(state)}
+        done = subprocess.run([sys.executable, "-c", MAIN, *arguments], env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    pacha("--add-config", tmp_path / "pacha.conf")
+    pacha("--add-host", "bar")
+    pacha("--watch", tmp_path / "foo", tmp_path / "other")
+    pacha("--watch-single", tmp_path / "single")
+    assert f"# watched (file): {tmp_path}/single" in pacha("--config-values")
+    pacha("--push")
+    for name in ("foo", "other"):
+        shutil.rmtree(tmp_path / name)
+    pacha("--rebuild", "bar", "--directory", "foo", "--yes")
+    assert (tmp_path / "foo/file").read_text() == "foo\n" and not (tmp_path / "other").exists()
+    pacha("--rebuild", "bar", "--yes")
+    assert (tmp_path / "other/file").read_text() == "other\n"
+    (state / "pacha.db").unlink()
+    shutil.rmtree(state / "repos")
+    pacha("--restore-db", "bar")
+    assert "nothing changed" in pacha("--push") or "no path changed" in pacha("--log")

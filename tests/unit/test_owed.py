@@ -1,0 +1,41 @@
+"""What is owed: it is kept as it was recorded, as long as there is a place for it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pacha.actions import owed
+from pacha.files.metadata import Entry, Kind
+from pacha.store.state import StateFolder
+
+FOLDER = Entry(b"/w/d", Kind.DIRECTORY, 0o755, 0, 0, b"root", b"root", 1)
+CHILD = Entry(b"/w/d/f", Kind.FILE, 0o644, 0, 0, b"root", b"root", 1, 1, b"s" * 32, stored=b"d/f")
+TOP = replace(FOLDER, path=b"/w")
+RECORDED = {entry.path: entry for entry in (TOP, FOLDER, CHILD)}
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> StateFolder:
+    """Neither the folder nor what is in it could be restored."""
+    folder = StateFolder(tmp_path / "state")
+    owed.remember(folder, [FOLDER.path, CHILD.path], {})
+    return folder
+
+
+def test_what_could_not_be_restored_is_kept_as_it_was(state: StateFolder) -> None:
+    assert owed.keep_recorded(state, {b"/w": TOP}, RECORDED) == (RECORDED, {FOLDER.path, CHILD.path})
+
+
+def test_what_has_no_place_any_more_is_not_kept(state: StateFolder) -> None:
+    """Somebody has put a file where the folder was to be: no snapshot may have a file in a file."""
+    found = {b"/w": TOP, b"/w/d": replace(CHILD, path=b"/w/d", stored=b"d")}
+    assert owed.keep_recorded(state, found, RECORDED) == (found, frozenset())
+
+
+def test_a_watched_file_has_its_place_outside(tmp_path: Path) -> None:
+    folder = StateFolder(tmp_path / "state")
+    owed.remember(folder, [CHILD.path], {})
+    assert owed.keep_recorded(folder, {}, {CHILD.path: CHILD}) == ({CHILD.path: CHILD}, {CHILD.path})

@@ -1,0 +1,90 @@
+"""WHEN: each way of saying it means one snapshot, or is refused with those that are near."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import datetime
+
+import pytest
+
+from pacha.actions.when import Made, choose, local
+from pacha.errors import UsageError
+
+
+@pytest.fixture(autouse=True, params=["UTC", "America/New_York", "Asia/Kolkata"])
+def zone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Times are local: the same words, in three places."""
+    monkeypatch.setenv("TZ", request.param)
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+def moment(*parts: int) -> float:
+    return datetime(*parts).timestamp()  # type: ignore[arg-type]
+
+
+def snapshots() -> list[Made]:
+    return [
+        Made("aaaa1" + "0" * 35, moment(2026, 11, 24, 11, 59, 30)),
+        Made("aaaa2" + "0" * 35, moment(2026, 11, 24, 4, 0, 12)),
+        Made("b" * 40, moment(2026, 11, 23, 23, 30)),
+        Made("20261101" * 5, moment(2026, 11, 1, 4, 0, 5)),
+    ]
+
+
+def chosen(when: str) -> str:
+    return choose(when, snapshots(), moment(2026, 11, 24, 12, 0, 0)).node[:5]
+
+
+@pytest.mark.parametrize(
+    ("when", "node"),
+    [
+        ("aaaa1", "aaaa1"), ("20261101", "20261"), ("bbbb", "bbbbb"), ("b" * 40, "bbbbb"),
+        ("2026-11-24", "aaaa1"), ("2026-11-23", "bbbbb"), ("2026-11-10", "20261"), ("2031-01-01", "aaaa1"),
+        ("yesterday", "bbbbb"), ("  yesterday ", "bbbbb"), ("2026-11-01", "20261"),
+        ("2026-11-24 04:00", "aaaa2"), ("2026-11-24T04:00", "aaaa2"), ("2026-11-24 03:59", "bbbbb"),
+        ("2026-11-24 04:00:12", "aaaa2"), ("2026-11-24 04:00:11", "bbbbb"),
+        ("04:00", "aaaa2"), ("03:59", "bbbbb"), ("23:30", "bbbbb"), ("12:00", "aaaa1"), ("11:59:29", "aaaa2"),
+        ("0 seconds ago", "aaaa1"), ("30 seconds ago", "aaaa1"), ("32 seconds ago", "aaaa2"), ("1 hour ago", "aaaa2"),
+        ("3 days ago", "20261"), ("1 week ago", "20261"), ("12   hours ago", "bbbbb"),
+    ],
+)  # fmt: skip
+def test_each_way_of_saying_it_means_one(when: str, node: str) -> None:
+    assert chosen(when) == node
+
+
+def test_what_log_prints_is_understood() -> None:
+    for one in snapshots():
+        assert choose(local(one.at), snapshots(), moment(2026, 11, 24, 12)) == one
+        zoned = datetime.fromtimestamp(one.at).astimezone().strftime("%Y-%m-%dT%H:%M:%S%z")
+        assert choose(zoned, snapshots(), moment(2026, 11, 24, 12)) == one
+        utc = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(one.at))
+        assert choose(utc, snapshots(), moment(2026, 11, 24, 12)) == one
+
+
+@pytest.mark.parametrize(
+    ("when", "said"),
+    [
+        ("aaaa", "More than one"), ("cccc", "no snapshot cccc"), ("aaa", "no moment"), ("", "no moment"),
+        ("tomorrow", "no moment"), ("2026-13-01", "no moment"), ("2026-11-31", "no moment"), ("25:00", "no moment"),
+        ("2026-11-1", "no moment"), ("04:00+01:00", "no moment"), ("-1 days ago", "no moment"), ("3 days", "no moment"),
+        ("9999-12-31", "no moment"), ("AAAA1", "no moment"), ("\x1b[31m", "no moment"), ("\udcff", "no moment"),
+        ("2026-10-31", "no snapshot from before"), ("400 weeks ago", "no snapshot from before"),
+        ("2026-11-01 04:00:04", "no snapshot from before"), ("0001-01-01", "no"),
+    ],
+)  # fmt: skip
+def test_what_means_none_or_several_is_refused_naming_what_there_is(when: str, said: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        chosen(when)
+    assert said in refused.value.message
+    every = " ".join((refused.value.message, refused.value.why, refused.value.hint))
+    assert every.isprintable()
+    assert any(one.node[:12] in every and local(one.at) in every for one in snapshots())
+
+
+def test_of_several_in_one_minute_the_newest_is_meant() -> None:
+    two = [Made("a" * 40, moment(2026, 1, 1, 4, 0, 50)), Made("b" * 40, moment(2026, 1, 1, 4, 0, 10))]
+    assert choose("2026-01-01 04:00", two, moment(2026, 1, 2)).node == "a" * 40
