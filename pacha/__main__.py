@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import resource
 import signal
@@ -10,15 +11,18 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
-import click
+import pacha
 
-from pacha.cli import cli
-from pacha.errors import ExitCode, PachaError, Signalled
+if TYPE_CHECKING:
+    from pacha.errors import PachaError, Signalled
 
+#: New objects until the first of them are looked at for garbage: what is imported and read is none, and looking for
+#: it costs a quarter of the time of importing Mercurial. Where there is some, ``store.hg.lean`` looks more often.
+_GARBAGE = 50_000
 _OPTIONS_WITH_VALUE = ("--config",)
 _ONCE_SECONDS = 2.0
-_ended = -_ONCE_SECONDS  #: when a signal was last heard, by time.monotonic()
 #: Not faults of Pacha's own: a full or read-only disk, no permission, too many open files, a failing disk.
 _OF_THE_SYSTEM = frozenset(
     [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE, errno.EIO]
@@ -27,25 +31,36 @@ _OF_THE_SYSTEM = frozenset(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The console script: run a command, print what went wrong, exit with the code of the table."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
     _open_closed_streams()
+    if words == ["--version"] and _say_version():
+        return
     _allow_depth()
+    gc.set_threshold(_GARBAGE)
     sys.unraisablehook = lambda _fault: None  # what fails while something else is cleaned up (a full disk)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup(1) is to stay in force
-            signal.signal(number, _end)
-    sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
+    from pacha.errors import Signalled  # now: nothing is imported while something is interrupted
+
+    try:
+        _listen()
+        code = run(words)
+    except Signalled as ended:
+        code = _signalled(ended)
+    sys.exit(code)
 
 
 def run(arguments: list[str]) -> int:
     """Run a command; returns the exit code, having printed what went wrong."""
-    from pacha.meter import Meter
+    import click
+
+    from pacha.cli import cli
+    from pacha.errors import ExitCode, PachaError, Signalled
 
     try:
         result = cli.main(args=spelt_as_command(arguments), prog_name="pacha", standalone_mode=False)
         sys.stdout.flush()
         return int(result or 0)
     except PachaError as error:
-        Meter().error(error)
+        _show(error)
         return int(error.exit_code)
     except click.ClickException as error:
         error.show()
@@ -54,18 +69,25 @@ def run(arguments: list[str]) -> int:
         return int(getattr(ended, "exit_code", None) or getattr(ended, "code", None) or 0)
     except (click.Abort, KeyboardInterrupt):
         return _signalled(Signalled(signal.SIGINT))
-    except Signalled as ended:
-        return _signalled(ended)
     except BrokenPipeError:
         return _signalled(Signalled(signal.SIGPIPE))
     except OSError as refused:
         if refused.errno not in _OF_THE_SYSTEM:
             return _own_fault(refused)
         _drop_output()
-        Meter().error(_refusal(refused))
+        _show(_refusal(refused))
         return int(ExitCode.FAILED)
     except Exception as fault:  # a fault of Pacha's own: said in one line, the rest goes where it can be found
         return _own_fault(fault)
+
+
+def _say_version() -> bool:
+    """Say it without click, which costs four times as much as Python itself; False if it cannot be said so."""
+    try:
+        os.write(sys.stdout.fileno(), f"Pacha {pacha.__version__}\n".encode())
+    except OSError:
+        return False  # the ordinary way says why
+    return True
 
 
 def _open_closed_streams() -> None:
@@ -87,7 +109,15 @@ def _drop_output() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def _show(error: PachaError) -> None:
+    from pacha.meter import Meter
+
+    Meter().error(error)
+
+
 def _refusal(error: OSError) -> PachaError:
+    from pacha.errors import PachaError
+
     why = (error.strerror or str(error)) + (f": {_shown(os.fsencode(error.filename))}" if error.filename else "")
     return PachaError("The system does not let Pacha go on.", why, "Mend that and run this again.")
 
@@ -100,6 +130,8 @@ def _allow_depth() -> None:
 
 def spelt_as_command(arguments: list[str]) -> list[str]:
     """``--rebuild bar`` and ``--rebuild=bar`` as ``rebuild bar``: the first argument that is no global option."""
+    from pacha.cli import cli
+
     words = list(arguments)
     position = 0
     while position < len(words) and words[position].startswith("-"):
@@ -115,6 +147,10 @@ def _own_fault(fault: Exception) -> int:
     import tempfile
     import traceback
 
+    import click
+
+    from pacha.errors import ExitCode
+
     with tempfile.NamedTemporaryFile("w", prefix="pacha-fault-", suffix=".txt", delete=False) as stream:
         traceback.print_exception(fault, file=stream)
     click.echo(f"pacha: a fault in Pacha itself: {type(fault).__name__}", err=True)
@@ -123,17 +159,30 @@ def _own_fault(fault: Exception) -> int:
     return int(ExitCode.FAILED)
 
 
-def _end(number: int, _frame: object) -> None:
-    """Raise Signalled, but not again within a moment: a closing terminal sends more than one, into the clean-up."""
-    global _ended
-    now = time.monotonic()
-    if now - _ended > _ONCE_SECONDS:
-        _ended = now
-        raise Signalled(number)
+def _listen() -> None:
+    """From now on a signal raises Signalled, but not again within a moment.
+
+    A terminal that closes sends more than one, and the second would come into the clean-up after the first.
+    """
+    from pacha.errors import Signalled
+
+    last = -_ONCE_SECONDS
+
+    def end(number: int, _frame: object) -> None:
+        nonlocal last
+        before, last = last, time.monotonic()
+        if last - before > _ONCE_SECONDS:
+            raise Signalled(number)
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup(1) is to stay in force
+            signal.signal(number, end)
 
 
 def _signalled(ended: Signalled) -> int:
     """One line that says what ended it and how things stand; none for a pipe that was closed where nothing is lost."""
+    import click
+
     _drop_output()
     what = "stopped by Ctrl-C" if ended.number == signal.SIGINT else f"ended by {signal.Signals(ended.number).name}"
     if ended.state or ended.number != signal.SIGPIPE:
@@ -142,7 +191,7 @@ def _signalled(ended: Signalled) -> int:
             click.echo(f"\npacha: {what}. {first}".rstrip(), err=True)
             for line in more:
                 click.echo(f"       {line}", err=True)
-    return int(ExitCode.SIGNAL + ended.number)
+    return 128 + ended.number  # ExitCode.SIGNAL
 
 
 def _shown(path: bytes) -> str:

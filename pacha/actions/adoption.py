@@ -21,22 +21,35 @@ def may_adopt(here: Here, host: str) -> bool:
 def adopt(here: Here, host: str, staging: Staging, fetched: Fetched, label: str) -> None:
     """Make the fetched history this machine's own, so that the next push goes on as ``host``.
 
-    The nodes are pulled into repositories of our own making; nothing is taken over as files.
+    Raises PachaError, OSError.
     """
     sent = {DATABASE: fetched.tip}
     for watched in fetched.snapshot.watched:
         if watched.node is not None and not watched.retired:
             sent[watched.repository] = watched.node
     for name, node in sent.items():
-        own = hg.Repository.open(here.state.repository(name), create=True)
-        with hg.peer(str(staging.folder / name), name) as peer:
-            peer.pull(own, [node])
+        _take_over(here, staging, name, node)
     shutil.copyfile(staging.database, here.state.path / "adopted.db")
     os.chmod(here.state.path / "adopted.db", 0o600)
     os.replace(here.state.path / "adopted.db", here.state.database)
     _forget(here.state.cache)
     masters = {label: {"changelog": fetched.changelog, "sent": sent}}
     here.state.remember(tip=fetched.tip, pending=None, hostname=host, masters=masters)
+
+
+def _take_over(here: Here, staging: Staging, name: str, node: str) -> None:
+    """Move the fetched store into place, or pull ``node`` out of it.
+
+    What was fetched is nothing but the history (``wire.master.is_store_file``) in a format of ours, each revision
+    of which is checked against its hash whenever it is read. Moving costs next to nothing; but it takes a store
+    that holds this node and nothing beyond it, and a machine that has no such repository yet.
+    """
+    own, fetched = here.state.repository(name), staging.repository(name)
+    if not os.path.isdir(own) and fetched.is_plain() and fetched.ends_with(node):
+        hg.move(fetched.path, own)
+        return
+    with hg.peer(fetched.path, name) as peer:
+        peer.pull(hg.Repository.open(own, create=True), [node])
 
 
 def _forget(path: str) -> None:

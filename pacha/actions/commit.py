@@ -6,13 +6,17 @@ import hashlib
 import os
 from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from pacha.errors import Concern
 from pacha.files import content, names
 from pacha.files.descend import Descent
 from pacha.files.metadata import Entry, Kind
-from pacha.store.hg import NULL, Blob, Interruption, Note, Repository
+from pacha.store.revision import NULL, Blob, Interruption, Note
 from pacha.store.snapshot import Watched
+
+if TYPE_CHECKING:
+    from pacha.store.hg import Repository
 
 _POINTER = b"Kept in parts of at most %d bytes each: see %s\n"
 

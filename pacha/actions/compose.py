@@ -12,7 +12,7 @@ from pacha.files import acl, owners
 from pacha.files.exclude import Rules
 from pacha.files.metadata import Entry
 from pacha.files.scan import Scan, Watch
-from pacha.store.snapshot import READABLE_FROM, SCHEMA, Snapshot, Watched
+from pacha.store.snapshot import READABLE_FROM, SCHEMA, Snapshot, Watched, grouped
 
 
 def by_rules(here: Here, watched: Iterable[Watched]) -> tuple[Watched, ...]:
@@ -53,14 +53,15 @@ def compose(
     ``machine`` are the accounts by which owners were named, ``carried`` more that are recorded all the same.
     """
     entries: dict[bytes, Entry] = {}
-    for one in watched:
-        if not one.retired:
-            below = {path: entry for path, entry in found.entries.items() if one.holds(path)}
-            for path, entry in below.items():
-                known = base.entries.get(path)
+    live = {one.path: one for one in watched if not one.retired}
+    for top, below in grouped(live.values(), found.entries).items():
+        for path, entry in below.items():
+            known = base.entries.get(path)
+            if known is not entry or entry.stored is None:
                 if known is not None and known.parts and not entry.parts:
                     entry = replace(entry, parts=known.parts)
-                entries[path] = commit.stored(one, entry)
+                entry = commit.stored(live[top], entry)
+            entries[path] = entry
     return Snapshot(
         meta=_meta(here, host),
         watched=watched,

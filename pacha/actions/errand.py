@@ -17,7 +17,7 @@ from pacha.actions.here import Here
 from pacha.errors import Concern, ExitCode, PachaError
 from pacha.files.names import DATABASE, shown
 from pacha.store.snapshot import Snapshot
-from pacha.wire.master import Master, NoRepository, Probe
+from pacha.wire.master import Master, NoRepository, Probe, check_may_push
 
 if TYPE_CHECKING:
     from pacha.store import hg
@@ -50,6 +50,7 @@ class Errand:
 
     def meet(self, master: Master, probe: Probe) -> None:
         """Take the connection; what the master has is known if it is as the last push left it."""
+        check_may_push(self.host, probe)
         self.master, self.probe = master, probe
         left = self.memory.get("masters", {}).get(master.label, {})
         if probe.changelog is not None and probe.changelog == left.get("changelog"):

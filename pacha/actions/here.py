@@ -5,18 +5,20 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pacha.config import HOST_NAME, STANDALONE, Config
 from pacha.errors import ConfigError, UsageError
 from pacha.files.names import shown
-from pacha.store.state import StateFolder
-from pacha.wire.local import LocalMaster
-from pacha.wire.master import Master
+from pacha.settings import HOST_NAME, STANDALONE
 
 if TYPE_CHECKING:
+    from pacha.config import Config
+    from pacha.store.state import StateFolder
+    from pacha.wire.master import Master
     from pacha.wire.ssh import Endpoint
 
 
@@ -63,12 +65,18 @@ def connect(here: Here, master: str) -> Master:
     """
     config = here.config
     if master == STANDALONE:
+        from pacha.wire.local import LocalMaster
+
         return LocalMaster(config.hosts_path, _create)
     from pacha.wire import ssh
-    from pacha.wire.master import SshMaster
+    from pacha.wire.plain import PlainSet
+    from pacha.wire.remote import SshMaster
 
     connection = ssh.Connection.open(endpoint(config, master), idle=config.ssh_timeout)
-    return SshMaster(connection, config.hosts_path, config.hg_command, init_config())
+    plain = PlainSet(connection, config.hosts_path, config.hg_command, init_config())
+    label = connection.endpoint.label
+    greets = label in here.state.memory().get("greeted", [])
+    return SshMaster(connection, plain, greets, partial(_remember_greeting, here, label))
 
 
 def endpoint(config: Config, master: str) -> Endpoint:
@@ -101,9 +109,16 @@ def whereabouts(here: Here, *, own: bool = False) -> str:
 
 def init_config() -> Sequence[str]:
     """The options that make ``hg init`` choose our format, whatever its configuration says."""
-    from pacha.store.hg import FORMAT
+    from pacha.store.revision import FORMAT
 
     return [word for name, value in FORMAT for word in ("--config", f"{name}={value}")]
+
+
+def _remember_greeting(here: Here, label: str, greets: bool) -> None:
+    """Remember whether there is Pacha on the master, which only saves the asking."""
+    others = [one for one in here.state.memory().get("greeted", []) if one != label]
+    with suppress(OSError):
+        here.state.remember(greeted=others + [label] * greets or None)
 
 
 def _create(path: str) -> None:

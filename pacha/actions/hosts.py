@@ -4,20 +4,75 @@ from __future__ import annotations
 
 import os
 import pwd
+import time
+from dataclasses import dataclass
 
+from pacha.actions import enrol
 from pacha.actions.here import check_host
 from pacha.errors import PachaError, UsageError
 from pacha.files.names import shown
 
 
-def add_host(hosts_path: bytes, host: str, user: str | None) -> bytes:
-    """Make the folder of ``host`` below ``hosts_path``, 0700, ``user``'s if one is given; returns its path.
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """What a key is let in for, as it was asked; ``expires`` is a time as a person writes it."""
 
-    A folder that is there already is given to ``user`` only if it is empty or that user's. Raises
-    UsageError, PachaError.
+    rebuild_only: bool = False
+    push_only: bool = False
+    expires: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """A host that was added: its folder, the account that owns it ('' if none was given).
+
+    ``line`` is what lets its key in ('' without a key); ``installed`` what became of it in an account's
+    authorized_keys ('added', 'replaced', 'there'), '' if that was not asked for.
+    """
+
+    path: bytes
+    account: str
+    line: str = ""
+    installed: str = ""
+
+
+def add_host(
+    hosts_path: bytes,
+    host: str,
+    user: str | None,
+    key: bytes | None = None,
+    install: str | None = None,
+    allowed: Allowed = Allowed(),
+) -> Added:
+    """Make the folder of ``host`` below ``hosts_path``, 0700, ``user``'s if one is given, and let its ``key`` in.
+
+    ``key`` is the content of a public key's file; ``install`` the account whose authorized_keys is to have the line,
+    which owns the folder then. A folder that is there already is given away only if it is empty or that user's.
+    Raises UsageError (before anything is made), PachaError.
     """
     check_host(host)
-    owner = _account(user) if user is not None else None
+    if key is None and (install is not None or allowed != Allowed()):
+        raise UsageError("There is no key to let in.", "", "Name its public half: --key FILE")
+    if None not in (user, install) and user != install:
+        raise UsageError("--user and --install name two accounts.", "the key would not reach the folder")
+    name = user if user is not None else install
+    owner = _account(name) if name is not None else None
+    grant = _grant(hosts_path, host, allowed)
+    public = enrol.PublicKey.read(key) if key is not None else None
+    line = grant.line(public) if public is not None else ""
+    path = _make(hosts_path, host, owner)
+    done = enrol.install(owner, grant, public) if install and owner and public else ""
+    return Added(path, name or "", line, done)
+
+
+def _grant(hosts_path: bytes, host: str, allowed: Allowed) -> enrol.Grant:
+    if allowed.rebuild_only and allowed.push_only:
+        raise UsageError("--rebuild-only and --push-only leave nothing that could be done.")
+    expires = enrol.moment(allowed.expires, time.time()) if allowed.expires is not None else None
+    return enrol.Grant(host, hosts_path, allowed.rebuild_only, allowed.push_only, expires)
+
+
+def _make(hosts_path: bytes, host: str, owner: pwd.struct_passwd | None) -> bytes:
     path = os.path.join(hosts_path, os.fsencode(host))
     try:
         os.makedirs(hosts_path, mode=0o755, exist_ok=True)

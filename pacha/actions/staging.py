@@ -24,7 +24,7 @@ from pacha.actions.when import Made, choose
 from pacha.errors import DamagedError, PachaError, UnreachableError
 from pacha.files import names
 from pacha.files.metadata import Entry, Kind
-from pacha.store import database, hg
+from pacha.store import database, hg, revision
 from pacha.store.snapshot import Snapshot, Watched
 from pacha.wire.local import StateMaster
 from pacha.wire.master import CHANGELOG, Master, NoHost
@@ -292,7 +292,7 @@ def _is_known(store: Path) -> bool:
         required = frozenset((store / "requires").read_bytes().split())
     except FileNotFoundError:
         return False
-    return required <= hg.KNOWN_REQUIREMENTS
+    return required <= revision.KNOWN_REQUIREMENTS
 
 
 def _free(folder: Path) -> int:

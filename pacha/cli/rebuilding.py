@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 @click.option("--directory", "directories", multiple=True, metavar="NAME", help="Only this watched directory.")
 @click.option("--target", type=click.Path(), metavar="DIR", help="Put everything below DIR instead.")
 @click.option("--delete", is_flag=True, help="Move what the snapshot does not have out of the way.")
-@click.option("--owner-map", type=click.Path(path_type=Path), metavar="FILE", help="Lines of old:new names.")
+@click.option("--owner-map", type=click.Path(), metavar="FILE", help="Lines of old:new names.")
 @click.option(
     "--accounts",
     type=click.Choice(["renumber", "keep", "leave"]),
@@ -46,7 +45,7 @@ def rebuild(
     directories: tuple[str, ...],
     target: str | None,
     delete: bool,
-    owner_map: Path | None,
+    owner_map: str | None,
     accounts: str,
     hooks: bool,
     dry_run: bool,
@@ -60,6 +59,8 @@ def rebuild(
              pacha rebuild bar --target /srv/look
              pacha rebuild bar --path /etc/nginx --at yesterday
     """
+    from pathlib import Path
+
     from pacha.actions import here as place
     from pacha.actions import interruption, own, select
     from pacha.actions.preview import Choices, Renumbering
@@ -67,9 +68,10 @@ def rebuild(
     here, where = terminal.here(), os.fsencode(os.path.abspath(target)) if target else b""
     place.check_host(host)
     asked = select.Asked(tuple(select.ways(os.fsencode(path)) for path in paths), directories)
+    names = Path(owner_map) if owner_map else None
     # A rehearsal, or a part, runs nothing of this machine's services unless it is told to.
     wanted = hooks or (here.config.hooks and not (target or asked or at))
-    choices = Choices(where, delete, owner_map, Renumbering(accounts), hooks=wanted, at=at, asked=asked)
+    choices = Choices(where, delete, names, Renumbering(accounts), hooks=wanted, at=at, asked=asked)
     about = place.whereabouts(here, own=own.master(here, host, choices) is not None) + f"Host to rebuild: {host}"
     about += f"\nAs it was:       {shown(os.fsencode(at))}" if at else ""
     parts = [*(ways[0] for ways in asked.paths), *map(os.fsencode, directories)]

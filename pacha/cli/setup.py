@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import click
 
@@ -13,14 +12,16 @@ from pacha.errors import ExitCode
 
 
 @cli.command("add-config")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=click.Path())
 @click.pass_obj
-def add_config(terminal: Terminal, file: Path) -> ExitCode:
+def add_config(terminal: Terminal, file: str) -> ExitCode:
     """Check a configuration file and remember where it is.
 
     \b
     Example: pacha add-config /root/pacha.conf
     """
+    from pathlib import Path
+
     from pacha import config
 
     path = Path(os.path.abspath(file))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -12,6 +11,8 @@ import click
 from pacha.errors import ConfigError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pacha.actions.here import Here
     from pacha.config import Config
     from pacha.meter import Meter
@@ -71,6 +72,8 @@ class Terminal:
         self._state().remember(config=str(path))
 
     def _warn_of_none(self) -> None:
+        from pathlib import Path
+
         from pacha import config, meter
 
         base = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")

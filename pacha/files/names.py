@@ -13,7 +13,7 @@ from collections.abc import Collection
 from urllib.parse import unquote_to_bytes
 
 DATABASE = "db"  #: the repository that holds pacha.db; never the name of a watched path's own
-_TAKEN_ON_THE_MASTER = frozenset([DATABASE, "last-push"])
+_TAKEN_ON_THE_MASTER = frozenset([DATABASE, "last-push", "last-push.new"])
 PARTS = b".pacha/parts/"
 
 _ESCAPED = b".pacha%"
@@ -30,7 +30,8 @@ def repository_name(path: bytes, taken: Collection[str]) -> str:
     """The repository name for the watched ``path``: its last component reduced to ``[A-Za-z0-9._-]``.
 
     ``taken`` holds every name ever given out on this host; ``db`` and ``last-push`` (the heartbeat beside the
-    repositories) are never given. A name already taken gets ``-2``, ``-3`` and so on. At most 64 bytes.
+    repositories, and what it is written to first) are never given. A name already taken gets ``-2``, ``-3`` and
+    so on. At most 64 bytes.
     """
     last = path.rstrip(b"/").rpartition(b"/")[2]
     base = re.sub(rb"[^A-Za-z0-9._-]", b"", last).lstrip(b".-").decode("ascii")[:_LONGEST] or "root"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -24,6 +25,8 @@ Fingerprint = tuple[int, int, int]
 #: A file that changed this short a time (ns) before it was looked at may change again within the same tick
 #: of the file system's clock: it is read again next time. Two seconds is the coarsest tick (FAT).
 _UNSETTLED_NS = 2_000_000_000
+_ENCODING = sys.getfilesystemencoding()
+_FORMAT = 0o170000  # S_IFMT of inode(7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,15 +172,15 @@ def _list(walk: _Walk, directory: bytes, fd: int) -> list[bytes]:
     try:
         with os.scandir(fd) as listing:
             for item in listing:
-                name = os.fsencode(item.name)
-                if names.is_pachas_own(name):
+                name = item.name.encode(_ENCODING, "surrogateescape")  # os.fsencode, without its checks
+                if name.startswith(b".pacha-") and names.is_pachas_own(name):
                     continue
                 path = prefix + name
                 if walk.watch.parts and not _leads_to(walk.watch.parts, path):
                     continue
                 try:
                     found = item.stat(follow_symlinks=False)
-                    is_directory = stat.S_ISDIR(found.st_mode)
+                    is_directory = found.st_mode & _FORMAT == stat.S_IFDIR
                     if rules is not None and rules.match(name, path[start:], path, is_directory):
                         continue
                     _take(walk, name, fd, path, found)
@@ -202,7 +205,7 @@ def _leads_to(parts: tuple[bytes, ...], path: bytes) -> bool:
 def _take(walk: _Walk, name: bytes, fd: int, path: bytes, found: os.stat_result) -> None:
     """Put ``path`` into the result: as remembered where its fingerprint is, else as observed now."""
     result, known = walk.result, walk.known.get(path)
-    if found.st_nlink > 1 and not stat.S_ISDIR(found.st_mode):
+    if found.st_nlink > 1 and found.st_mode & _FORMAT != stat.S_IFDIR:
         result.linked.setdefault((found.st_dev, found.st_ino), []).append(path)
     fingerprint = (found.st_dev, found.st_ino, found.st_ctime_ns)
     if known is not None and walk.remembered.get(path) == fingerprint and _is_as(known, found, walk.accounts):
@@ -229,18 +232,18 @@ def _with_content(walk: _Walk, name: bytes, fd: int, known: Entry | None, entry:
     else:
         os.close(content.open_file(name, fd))  # unreadable is found now, before anything is committed
     walk.result.unread.add(entry.path)
-    return replace(entry, sha256=None, stored=known.stored if known else None, parts=known.parts if known else 0)
+    return replace(entry, sha256=None, stored=known.stored, parts=known.parts) if known is not None else entry
 
 
 def _is_as(known: Entry, found: os.stat_result, accounts: Accounts) -> bool:
     return (
-        known.mode == stat.S_IMODE(found.st_mode)
+        known.mode == found.st_mode & 0o7777
         and known.uid == found.st_uid
         and known.gid == found.st_gid
         and known.mtime_ns == found.st_mtime_ns
         and (known.kind is not Kind.FILE or known.size == found.st_size)
-        and known.owner == accounts.user_name(found.st_uid)
-        and known.group == accounts.group_name(found.st_gid)
+        and known.owner == accounts.users.get(known.uid)
+        and known.group == accounts.groups.get(known.gid)
     )
 
 
@@ -283,7 +286,7 @@ def _number_links(result: Scan, known: Mapping[bytes, Entry]) -> None:
     for number, members in enumerate(fresh, max(used, default=0) + 1):
         numbers.update(dict.fromkeys(members, number))
     for path, entry in result.entries.items():
-        if entry.link_group != numbers.get(path):
+        if (entry.link_group is not None or path in numbers) and entry.link_group != numbers.get(path):
             result.entries[path] = replace(entry, link_group=numbers.get(path))
 
 

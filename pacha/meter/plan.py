@@ -9,7 +9,6 @@ from pacha.actions import report, survey
 from pacha.actions.hooks import Planned, Ran
 from pacha.actions.proposal import Proposal, step_line, watched_line
 from pacha.files.names import shown
-from pacha.meter.difference import text_difference
 from pacha.restore.plan import Action, Plan, Step
 
 _ACTIONS = {
@@ -82,6 +81,8 @@ def _hook_line(hook: Planned) -> str:
 
 
 def _difference(step: Step, proposal: Proposal) -> Iterator[str]:
+    from pacha.store.hg import unified
+
     wanted, found = step.wanted, step.found
     if wanted is None or found is None or wanted.kind is not found.kind or wanted.sha256 is None:
         return
@@ -93,4 +94,7 @@ def _difference(step: Step, proposal: Proposal) -> Iterator[str]:
         yield "    what is there cannot be read"
         return
     new = b"".join(proposal.content(wanted))
-    yield from (f"    {line}" for line in text_difference(old, new))
+    if b"\0" in old or b"\0" in new:
+        yield f"    binary: {len(old)} bytes -> {len(new)} bytes"
+        return
+    yield from (f"    {shown(line[:-1])}" for line in unified(old, new))

@@ -22,6 +22,7 @@ COLUMNS = (
     "path", "kind", "mode", "uid", "gid", "owner", "grp", "mtime_ns", "size", "sha256", "target", "link_group",
     "device", "xattrs", "flags", "stored", "parts",
 )  # fmt: skip
+_KINDS = {kind.value: kind for kind in Kind}
 _NODE = re.compile(r"[0-9a-f]{40}\Z")
 _REPOSITORY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}\Z")
 # xattr(7); some file systems have a namespace of their own (btrfs.compression).
@@ -29,11 +30,16 @@ _XATTR_NAME = re.compile(rb"[a-z0-9_]+\.[^\0]+\Z", re.DOTALL)
 _TIME = re.compile(rb"-?[0-9]{1,30}\Z")
 _LONGEST_PATH = 4095  # PATH_MAX without its NUL (limits.h): what can be named to be watched
 _MOST_ID = 2**32 - 2  # (uid_t) -1 means "no change" to chown(2)
-_LIMITS = {
-    "mode": 0o7777, "uid": _MOST_ID, "gid": _MOST_ID, "size": 2**63 - 1, "flags": 2**32 - 1, "parts": 10**6 - 1,
-}  # fmt: skip
-#: Where a fault is: in words, or the path of a row, which are only put into words when there is one.
-Where = str | bytes
+_NONE = type(None)
+#: For each column its name, the types that it may hold, and the most that a number there may be (the least is 0).
+_TYPES: tuple[tuple[str, tuple[type, ...], int | None], ...] = (
+    ("path", (bytes,), None), ("kind", (str,), None), ("mode", (int,), 0o7777), ("uid", (int,), _MOST_ID),
+    ("gid", (int,), _MOST_ID), ("owner", (bytes, _NONE), None), ("grp", (bytes, _NONE), None),
+    ("mtime_ns", (int, bytes), None), ("size", (int,), 2**63 - 1), ("sha256", (bytes, _NONE), None),
+    ("target", (bytes, _NONE), None), ("link_group", (int, _NONE), 2**63 - 1), ("device", (int, _NONE), 2**63 - 1),
+    ("xattrs", (str,), None), ("flags", (int,), 2**32 - 1), ("stored", (bytes, _NONE), None),
+    ("parts", (int,), 10**6 - 1),
+)  # fmt: skip
 
 
 def from_entry(entry: Entry) -> tuple[Any, ...]:
@@ -47,28 +53,22 @@ def from_entry(entry: Entry) -> tuple[Any, ...]:
 
 def to_entry(row: Sequence[Any]) -> Entry:
     """The entry of a row of this host's own database."""
-    path, kind, mode, uid, gid, owner, group, mtime_ns, size, sha256, target, *rest = row
-    link_group, device, xattrs, flags, stored, parts = rest
+    (path, kind, mode, uid, gid, owner, group, mtime_ns, size, sha256, target, link_group, device, xattrs, flags,
+     stored, parts) = row  # fmt: skip
     return Entry(
-        path, Kind(kind), mode, uid, gid, owner, group, int(mtime_ns), size, sha256, target, link_group, device,
-        _unpacked(xattrs), flags, stored, parts,
+        path, _KINDS[kind], mode, uid, gid, owner, group, int(mtime_ns), size, sha256, target, link_group, device,
+        _unpacked(xattrs) if xattrs else (), flags, stored, parts,
     )  # fmt: skip
 
 
 def checked_entry(row: Sequence[Any]) -> Entry:
     """The entry of a row that came from elsewhere. Raises DamagedError naming what is wrong with it."""
-    values = dict(zip(COLUMNS, row, strict=True))
-    path = values["path"]
-    where = path if isinstance(path, bytes) else f"the row of {_name_of(path)}"
-    _check(path, bytes, where, "path")
-    _demand(is_normal(path), where, "its path is not absolute and normal")
-    _check_numbers(values, where)
-    _check_bytes(values, where)
     try:
+        _check_types(row)
         entry = to_entry(row)
-    except (ValueError, TypeError) as error:
-        raise _damaged(where, str(error)) from None
-    _check_sense(entry, where)
+        _check_sense(entry)
+    except (ValueError, TypeError, KeyError) as error:
+        raise _damaged(f"the row of {_name_of(row[0])}", str(error)) from None
     return entry
 
 
@@ -141,45 +141,47 @@ def is_normal(path: bytes) -> bool:
     return parts[0] == b"" and len(parts) > 1 and b"\0" not in path and not {b"", b".", b".."} & set(parts[1:])
 
 
-def _check_numbers(values: Mapping[str, Any], where: Where) -> None:
-    for name, most in _LIMITS.items():
-        _check(values[name], int, where, name)
-        if not 0 <= values[name] <= most:
-            raise _damaged(where, f"{name} is out of range")
-    if type(values["mtime_ns"]) is not int:
-        _check(values["mtime_ns"], bytes, where, "mtime_ns")
-        _demand(_TIME.match(values["mtime_ns"]) is not None, where, "mtime_ns is not a number")
-    for name in ("link_group", "device"):
-        if values[name] is not None:
-            _check(values[name], int, where, name)
-            _demand(0 <= values[name] < 2**63, where, f"{name} is out of range")
+def _check_types(row: Sequence[Any]) -> None:
+    """Each value is of its column's type and within its range. Raises ValueError."""
+    for value, (name, kinds, most) in zip(row, _TYPES, strict=True):
+        if type(value) not in kinds:
+            raise ValueError(f"{name} has the wrong type")
+        if most is None:
+            if type(value) is bytes and b"\0" in value and name != "sha256":
+                raise ValueError(f"{name} has a NUL")
+        elif type(value) is int and not 0 <= value <= most:
+            raise ValueError(f"{name} is out of range")
+    path, kind, mtime_ns = row[0], row[1], row[7]
+    if kind not in _KINDS:
+        raise ValueError("its kind is not one")
+    if not is_normal(path):
+        raise ValueError("its path is not absolute and normal")
+    if type(mtime_ns) is bytes and not _TIME.match(mtime_ns):
+        raise ValueError("mtime_ns is not a number")
 
 
-def _check_bytes(values: Mapping[str, Any], where: Where) -> None:
-    for name in ("owner", "grp", "target", "stored", "sha256"):
-        if values[name] is not None:
-            _check(values[name], bytes, where, name)
-            if name != "sha256" and b"\0" in values[name]:
-                raise _damaged(where, f"{name} has a NUL")
-    _check(values["kind"], str, where, "kind")
-    _check(values["xattrs"], str, where, "xattrs")
-
-
-def _check_sense(entry: Entry, where: Where) -> None:
-    is_file = entry.kind is Kind.FILE
-    _demand(entry.kind is not Kind.SOCKET, where, "a socket cannot be kept")
-    _demand(not is_file or (entry.sha256 is not None and len(entry.sha256) == 32), where, "a file without sha256")
-    _demand(not is_file or entry.stored is not None, where, "a file without stored name")
-    _demand((entry.kind is Kind.SYMLINK) == bool(entry.target), where, "link target and kind do not agree")
-    _demand((entry.kind in (Kind.CHARACTER, Kind.BLOCK)) == (entry.device is not None), where, "device and kind")
-    _demand(all(_XATTR_NAME.match(name) for name, _ in entry.xattrs), where, "an attribute's name is not one")
-    own = [part for part in entry.path.split(b"/") if names.is_pachas_own(part)]
-    _demand(not own, where, "a name that Pacha keeps for itself")
+def _check_sense(entry: Entry) -> None:
+    """What the values of a row mean together. Raises ValueError."""
+    kind, wrong = entry.kind, ""
+    if kind is Kind.FILE:
+        if entry.sha256 is None or len(entry.sha256) != 32:
+            wrong = "a file without sha256"
+        elif entry.stored is None:
+            wrong = "a file without stored name"
+    elif kind is Kind.SOCKET:
+        wrong = "a socket cannot be kept"
+    if (kind is Kind.SYMLINK) != bool(entry.target):
+        wrong = "link target and kind do not agree"
+    if (kind in (Kind.CHARACTER, Kind.BLOCK)) != (entry.device is not None):
+        wrong = "device and kind"
+    if entry.xattrs and not all(_XATTR_NAME.match(name) for name, _ in entry.xattrs):
+        wrong = "an attribute's name is not one"
+    if b"/.pacha-" in entry.path and any(map(names.is_pachas_own, entry.path.split(b"/"))):
+        wrong = "a name that Pacha keeps for itself"
+    if wrong:
+        raise ValueError(wrong)
     if entry.stored is not None:
-        try:
-            names.original(entry.stored)
-        except ValueError as error:
-            raise _damaged(where, str(error)) from None
+        names.original(entry.stored)
 
 
 def _time(mtime_ns: int) -> int | bytes:
@@ -210,19 +212,16 @@ def _flag(value: object) -> bool:
     return bool(value)
 
 
-def _check(value: object, kind: type, where: Where, name: str) -> None:
-    if type(value) is not kind:
-        raise _damaged(where, f"{name} has the wrong type")
+def _check(value: object, kind: type, where: str, name: str) -> None:
+    _demand(type(value) is kind, where, f"{name} has the wrong type")
 
 
-def _demand(holds: bool, where: Where, why: str) -> None:
+def _demand(holds: bool, where: str, why: str) -> None:
     if not holds:
         raise _damaged(where, why)
 
 
-def _damaged(where: Where, why: str) -> DamagedError:
-    if isinstance(where, bytes):
-        where = f"the row of {_name_of(where)}"
+def _damaged(where: str, why: str) -> DamagedError:
     return DamagedError(
         f"The fetched pacha.db does not add up at {where}.",
         why,

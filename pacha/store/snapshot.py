@@ -50,6 +50,7 @@ class Snapshot:
     entries: Mapping[bytes, Entry] = field(default_factory=dict)
     parents: Mapping[bytes, Entry] = field(default_factory=dict)
     accounts: tuple[Account, ...] = ()
+    _groups: dict[bytes, dict[bytes, Entry]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def host(self) -> str:
@@ -63,7 +64,11 @@ class Snapshot:
 
     def below(self, watched: Watched) -> dict[bytes, Entry]:
         """The entries that belong to ``watched``, by path."""
-        return {path: entry for path, entry in self.entries.items() if watched.holds(path)}
+        if watched not in self.live:
+            return {path: entry for path, entry in self.entries.items() if watched.holds(path)}
+        if not self._groups:
+            self._groups.update(grouped(self.live, self.entries))
+        return self._groups[watched.path]
 
     def with_watched(self, watched: Iterable[Watched]) -> Snapshot:
         """This snapshot with another list of watched paths; entries that none of them holds are dropped."""
@@ -79,6 +84,21 @@ def parents_of(path: bytes) -> list[bytes]:
     while (path := os.path.dirname(path)) not in (b"/", b""):
         found.append(path)
     return found
+
+
+def grouped(live: Iterable[Watched], entries: Mapping[bytes, Entry]) -> dict[bytes, dict[bytes, Entry]]:
+    """``entries`` by the watched path that holds them; what none of ``live`` holds is left out."""
+    prefixes = {one.path.rstrip(b"/") + b"/": one.path for one in live}
+    groups: dict[bytes, dict[bytes, Entry]] = {path: {} for path in prefixes.values()}
+    prefix, group = b"\0", dict[bytes, Entry]()
+    for path, entry in entries.items():
+        if not path.startswith(prefix):  # neighbours belong together: this is rarely so
+            found = next((one for one in prefixes if path.startswith(one) or path == prefixes[one]), None)
+            if found is None:
+                continue
+            prefix, group = found, groups[prefixes[found]]
+        group[path] = entry
+    return groups
 
 
 @dataclass(frozen=True, slots=True)

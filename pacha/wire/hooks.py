@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from pacha.wire.scp import Limits
@@ -44,9 +45,26 @@ def hook_of(path: bytes, mode: int, owner: str = "") -> Hook:
     return Hook(os.fsdecode(folder), name, mode, owner)
 
 
-def owner_of(*statuses: os.stat_result) -> str:
-    """Whose a file is, by its own status and those of the folders above it: "root", or what is wrong."""
-    trusted = {0, os.geteuid()}
+def lying(hosts_path: bytes, host: str, trusted: Collection[int]) -> Iterator[tuple[bytes, int, str]]:
+    """Each file in ``host``'s folders of hooks: its path below them, its mode, whose it is (see ``owner_of``)."""
+    top = folder_of(hosts_path, host)
+    for folder in map(os.fsencode, HOOK_FOLDERS):
+        place = os.path.join(top, folder)
+        if not os.path.isdir(place):
+            continue
+        above = [os.stat(one) for one in (hosts_path, os.path.dirname(top), top, place)]
+        for item in os.scandir(place):
+            status = item.stat()
+            if stat.S_ISREG(status.st_mode):
+                mode = stat.S_IMODE(status.st_mode)
+                yield os.path.join(folder, item.name), mode, owner_of(*above, status, trusted=trusted)
+
+
+def owner_of(*statuses: os.stat_result, trusted: Collection[int]) -> str:
+    """Whose a file is, by its own status and those of the folders above it: "root", or what is wrong.
+
+    ``trusted`` are the users (numbers) that count as root.
+    """
     for status in statuses:
         if status.st_uid not in trusted:
             return f"user {status.st_uid}'s, or in a folder of theirs"

@@ -10,7 +10,7 @@ import stat
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from pacha.errors import DamagedError, PachaError
 from pacha.files.names import shown
@@ -79,19 +79,12 @@ class LocalMaster:
 
     def fetch_hooks(self, host: str, inbox: int) -> list[hooks.Hook]:
         """Copy them, and tell whose they are."""
-        top, found = hooks.folder_of(self._hosts_path, host), []
-        for folder in map(os.fsencode, hooks.HOOK_FOLDERS):
-            place = os.path.join(top, folder)
-            if not os.path.isdir(place):
-                continue
-            os.mkdir(folder, 0o700, dir_fd=inbox)
-            above = [os.stat(one) for one in (self._hosts_path, os.path.dirname(top), top, place)]
-            for item in os.scandir(place):
-                status = item.stat()
-                if stat.S_ISREG(status.st_mode):
-                    path = os.path.join(folder, item.name)
-                    _copy(item.path, path, inbox)
-                    found.append(hooks.hook_of(path, stat.S_IMODE(status.st_mode), hooks.owner_of(*above, status)))
+        found = []
+        for path, mode, owner in hooks.lying(self._hosts_path, host, frozenset([0, os.geteuid()])):
+            with suppress(FileExistsError):
+                os.mkdir(os.path.dirname(path), 0o700, dir_fd=inbox)
+            _copy(os.path.join(hooks.folder_of(self._hosts_path, host), path), path, inbox)
+            found.append(hooks.hook_of(path, mode, owner))
         return found
 
     def beat(self, host: str, line: bytes, *, durable: bool) -> None:

@@ -24,6 +24,7 @@ from pacha.wire.scp_sender import Duplex, Sender, odd, start_of
 _NAME_MAX = 255
 _LARGE = 1 << 20  #: from so many bytes on a file is not begun where there is no room for it
 _HEADER = re.compile(rb"([CD])([0-7]{4}) ([0-9]{1,19}) (.*)", re.DOTALL)
+_NOT_THERE = re.compile(rb"\x01scp: .*/([^/]+): No such file or directory", re.DOTALL)
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -62,11 +63,15 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """What was written: files, their bytes, and the seconds that all of it took."""
+    """What was written: files, their bytes, and the seconds that all of it took.
+
+    ``passed_over``: so many files that were not wanted could not be sent; the sender's exit status is 1 then.
+    """
 
     files: int
     size: int
     seconds: float
+    passed_over: int = 0
 
 
 def receive(
@@ -123,7 +128,7 @@ class _Sink:
         self._open: list[_Folder] = []
         self._entries = 0
         self._announced = 0
-        self._files = 0
+        self._files = self._passed_over = 0
         self._size = 0
 
     def run(self, top: bytes) -> Totals:
@@ -134,7 +139,7 @@ class _Sink:
             self._step()
         if not self._sender.ended():
             raise DamagedError("the master sent more than was asked for", "bytes after the last directory")
-        return Totals(self._files, self._size, time.monotonic() - start)
+        return Totals(self._files, self._size, time.monotonic() - start, self._passed_over)
 
     def close(self) -> None:
         while self._open:
@@ -153,6 +158,10 @@ class _Sink:
             self._sender.spend()
             self._leave()
             return
+        if self._is_of_no_matter(line):
+            self._count()
+            self._passed_over += 1
+            return
         kind, mode, size, name = self._header(line, first=False)
         folder = self._open[-1]
         _check_name(name)
@@ -161,6 +170,15 @@ class _Sink:
             self._enter(folder, name)
         else:
             self._file(folder, name, size, mode)
+
+    def _is_of_no_matter(self, line: bytes) -> bool:
+        """Whether the sender complains of a file that would not be written anyway.
+
+        Such as Mercurial's lock, which is a link to nowhere; the one of a process that died stays there. The sender
+        goes on with the next file, and waits for no answer (scp.c, ``source``, ``syserr``).
+        """
+        match = _NOT_THERE.fullmatch(line)
+        return match is not None and not self._accept(self._open[-1].child(match[1]), False)
 
     def _header(self, line: bytes, *, first: bool) -> tuple[bytes, int, int, bytes]:
         """What a ``C`` or ``D`` line says: kind, mode, size in bytes, name."""

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.e2e.forced import Door
+from tests.e2e.forced import door as open_door
 from tests.e2e.stage import Host, Stage, on_stage, own
 from tests.sshd import Account, Sshd, account
 
@@ -36,3 +38,10 @@ def stage(sshd: Sshd, bar_user: Account) -> Iterator[Stage]:
 def bar(stage: Stage) -> Host:
     """The host of the story."""
     return stage.host("bar")
+
+
+@pytest.fixture(scope="session")
+def door(sshd: Sshd) -> Iterator[Door]:
+    """Pacha where the master's accounts can run it."""
+    with open_door() as made:
+        yield made

@@ -52,6 +52,7 @@ class Host:
     folder: Path
     name: str
     settings: dict[str, str] = field(default_factory=dict)
+    program: Path = PACHA
 
     def __post_init__(self) -> None:
         self.folder.mkdir(mode=0o755, exist_ok=True)
@@ -97,7 +98,7 @@ class Host:
     def pacha(self, *arguments: str | bytes | Path, stdin: bytes | None = None, **more: str) -> Done:
         """Run it to its end; ``stdin`` None is the end of input at once, ``more`` goes into the environment."""
         done = subprocess.run(
-            [PACHA, *arguments],
+            [self.program, *arguments],
             env=self.environment(**more),
             input=stdin or b"",
             capture_output=True,
@@ -108,7 +109,7 @@ class Host:
     def start(self, *arguments: str | bytes | Path, stdin: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
         """Begin a run, for the caller to end."""
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        return subprocess.Popen([PACHA, *arguments], env=self.environment(), stdin=stdin, **quiet)  # type: ignore[arg-type]
+        return subprocess.Popen([self.program, *arguments], env=self.environment(), stdin=stdin, **quiet)  # type: ignore[arg-type]
 
     def watch(self, *paths: Path) -> None:
         """Watch directories."""

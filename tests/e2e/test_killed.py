@@ -113,7 +113,7 @@ def some(points: list[Point], count: int) -> list[Point]:
 
 def test_killed_at_any_call_it_is_undone_or_carried_on(scene: Scene) -> None:
     points = scene.points()
-    assert len(points) > 300
+    assert len(points) > 200
     for turn, (name, number) in enumerate(some(points, 8)):
         for carries_on in (False, True) if ALL else (turn % 2 == 0,):
             scene.reset()

@@ -661,6 +661,16 @@ class TestConfiguration:
         with pytest.raises(ConfigError, match="cannot be read"):
             self.resolve(home / "config")
 
+    def test_a_match_that_runs_a_command(self, home: Path) -> None:
+        (home / "config").write_text("Match exec true\n User right\nMatch exec false\n User wrong\n")
+        asked = (
+            "import pathlib, sys; from pacha.wire import ssh; print(ssh.resolve('master', user=None, port=None,"
+            "key=None, known_hosts=None, ssh_config=pathlib.Path(sys.argv[1])).user)"
+        )
+        command = [sys.executable, "-c", asked, str(home / "config")]
+        done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        assert done.stdout == "right\n", done.stderr
+
     def test_it_connects_by_an_alias(self, server: Sshd, bar: Account, home: Path) -> None:
         known = home / "kh"
         known.write_text(f"the-alias {server.public()}\n")

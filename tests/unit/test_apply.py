@@ -95,6 +95,8 @@ def old_tree(root: Path) -> None:
     os.link(root / "sub" / "one", root / "sub" / "two")
     (root / "extra").mkdir(mode=0o711)
     make(root / "extra" / "file", b"extra")
+    (root / "closing").mkdir(mode=0o755)
+    make(root / "closing" / "stays", b"stays")
     _age(root, 1_500_000_000)
 
 
@@ -122,6 +124,9 @@ def new_tree(root: Path) -> None:
     (root / "empty").chmod(0o2770)
     make(Path(os.fsdecode(os.fsencode(root) + b"/odd \xff\n\x1b[m")), b"odd")
     os.mknod(root / "null", 0o20666, os.makedev(1, 3))
+    (root / "closing").mkdir(mode=0o700)
+    make(root / "closing" / "stays", b"stays")
+    make(root / "closing" / "comes", b"comes", 0o4755, ALICE)
     _age(root, 1_600_000_000)
 
 

@@ -35,8 +35,9 @@ def test_nobody_can_confirm_where_input_is_closed(tmp_path: Path) -> None:
     assert "nobody to confirm" in done.stderr
 
 
-def test_output_that_is_full(tmp_path: Path) -> None:
-    done = pacha(tmp_path, "config-values", redirect=">/dev/full")
+@pytest.mark.parametrize("argument", ["config-values", "--version", "--help"])
+def test_output_that_is_full(tmp_path: Path, argument: str) -> None:
+    done = pacha(tmp_path, argument, redirect=">/dev/full")
     assert done.returncode == 1
     assert "No space left on device" in done.stderr
     assert "fault in Pacha" not in done.stderr and "Traceback" not in done.stderr

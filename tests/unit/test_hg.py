@@ -21,6 +21,7 @@ import pytest
 from pacha.errors import DamagedError, PachaError, UnreachableError
 from pacha.store import hg
 from pacha.store.hg import NULL, Blob, Note, Repository, engine
+from pacha.store.revision import FORMAT
 
 # Mercurial leaves files of its own open for the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
@@ -484,7 +485,7 @@ def remote(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Pat
 
         yield path, reach
     else:
-        run_hg("init", *(word for name, value in hg.FORMAT for word in ("--config", f"{name}={value}")), str(path))
+        run_hg("init", *(word for name, value in FORMAT for word in ("--config", f"{name}={value}")), str(path))
         yield path, lambda: served(path)
 
 
@@ -592,3 +593,41 @@ def test_a_local_remote_that_is_none(tmp_path: Path) -> None:
     with pytest.raises(PachaError):
         with hg.peer(str(tmp_path / "none"), "foo"):
             pass
+
+
+# -- taking over a store that was copied
+
+
+def test_a_store_ends_with_its_last_revision_and_no_other(repository: Repository) -> None:
+    assert not repository.ends_with(NULL)
+    first = commit(repository, NULL, {b"a": b"1"})
+    assert repository.is_plain() and repository.ends_with(first)
+    second = commit(repository, first, {b"a": b"2", b"b": b"3"})
+    assert repository.ends_with(second) and not repository.ends_with(first)
+    commit(repository, first, {b"c": b"4"})
+    assert not repository.ends_with(second)
+    assert not repository.ends_with(next(repository.revisions())), "it has two heads"
+
+
+@pytest.mark.parametrize("torn", ["data/a.i", "00manifest.i"])
+def test_a_store_copied_while_a_push_wrote_to_it_is_seen(repository: Repository, tmp_path: Path, torn: str) -> None:
+    first = commit(repository, NULL, {b"a": b"1"})
+    copy = tmp_path / "copy"
+    shutil.copytree(repository.path, copy)
+    commit(repository, first, {b"a": b"2"})
+    shutil.copyfile(Path(repository.path, ".hg/store", torn), copy / ".hg/store" / torn)
+    assert not Repository.open(str(copy)).ends_with(first)
+
+
+def test_a_store_that_was_moved_is_whole_and_goes_on(repository: Repository, tmp_path: Path) -> None:
+    first = commit(repository, NULL, {b"a": b"1", b"d/b": b"2"})
+    target = str(tmp_path / "state" / "repos" / "foo")
+    os.makedirs(os.path.join(os.path.dirname(target), ".new-foo", "left"))
+    Path(repository.path, ".hg/store/phaseroots").write_text(f"2 {first}\n")  # secret: it would never be sent again
+    hg.move(repository.path, target)
+    moved = Repository.open(target)
+    second = commit(moved, first, {b"a": b"3"})
+    assert contents(moved, second) == {b"a": b"3", b"d/b": b"2"}
+    verify(target)
+    assert run_hg("-R", target, "log", "-T", "{phase} ").split() == ["draft", "public"]
+    assert os.listdir(os.path.dirname(target)) == ["foo"] and not os.path.exists(repository.path)

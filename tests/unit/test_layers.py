@@ -32,7 +32,10 @@ MODULES = {".".join(path.relative_to(PACKAGE).with_suffix("").parts): path for p
 #: Packages from outside that only the modules named may import; no others are allowed at all.
 OWNERS: dict[str, frozenset[str]] = {
     "paramiko": frozenset(f"wire.ssh.{name}" for name in ("endpoint", "greeting", "login", "connection", "stream")),
-    "mercurial": frozenset(f"store.hg.{name}" for name in ("__init__", "engine", "repository", "conversation", "text")),
+    "mercurial": frozenset(
+        f"store.hg.{name}" for name in ("__init__", "engine", "repository", "conversation", "service", "text")
+    ),
+    "hgdemandimport": frozenset({"store.lazily"}),
     "sqlite3": frozenset({"store.database"}),
     "click": frozenset({"__main__", *(name for name in MODULES if name.split(".")[0] in ("cli", "meter"))}),
 }

@@ -261,7 +261,7 @@ HOSTILE = {
     "empty line": start(b"\nE\n"),
     "E with something after it": start(b"E \n"),
     "trouble at the start": b"\x01scp: /x: Permission denied\n",
-    "trouble in the middle": start(b"C0644 1 a\nx\0\x01scp: /x/b: No such file or directory\nE\n"),
+    "trouble in the middle": start(b"C0644 1 a\nx\0\x01scp: /x/b: Permission denied\nE\n"),
     "trouble as a file's status": start(b"C0644 1 a\nx\x01scp: a: changed\nE\n"),
     "fatal in the middle": start(b"\x02scp: protocol error\n"),
     "fatal without text": start(b"\x02"),
@@ -365,6 +365,35 @@ def test_a_real_sender_without_such_a_directory_is_refused(tmp_path: Path, inbox
         with pytest.raises(Refused, match="could not send") as caught:
             get(sender, inbox)
     assert "No such file" in caught.value.why
+
+
+def not_the_lock(path: bytes, is_directory: bool) -> bool:
+    return path != b"lock"
+
+
+def test_a_lock_that_leads_nowhere_is_passed_over(tmp_path: Path, inbox: Inbox) -> None:
+    """Mercurial's; a stock sender complains, goes on, and ends with 1."""
+    top = tmp_path / "top"
+    make_tree(top, 20)
+    (top / "lock").symlink_to("master/f00:123")
+    with Process(os.fsencode(top)) as sender:
+        totals = get(sender, inbox, top=b"top", accept=not_the_lock)
+    assert totals.passed_over == 1
+    (top / "lock").unlink()
+    assert tree(inbox.path) == tree(top)
+
+
+@pytest.mark.parametrize("name", [b"other", b"a/lock", b"lock\n/other", b"lock: Permission denied"])
+def test_nothing_else_is_passed_over(inbox: Inbox, name: bytes) -> None:
+    script = start(b"\x01scp: /master/top/" + name + b": No such file or directory\nE\n")
+    with pytest.raises(RemoteError):
+        get(Script(script), inbox, accept=not_the_lock if b"/lock" not in name else lambda path, is_directory: True)
+
+
+def test_complaints_without_end_are_counted(inbox: Inbox) -> None:
+    script = start(b"\x01scp: /master/top/lock: No such file or directory\n" * 20_000)
+    with pytest.raises(DamagedError, match="too much"):
+        get(Script(script), inbox, accept=not_the_lock)
 
 
 def test_only_the_first_word_can_be_a_refusal(inbox: Inbox) -> None:

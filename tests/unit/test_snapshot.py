@@ -78,3 +78,28 @@ def test_comparing() -> None:
 def test_changes_in_words() -> None:
     assert str(Changes()) == "no path changed"
     assert str(Changes((b"a", b"b"), (b"c",), (b"d",), (b"e",))) == "2 added, 1 changed, 1 removed, 1 metadata"
+
+
+def test_each_watched_path_has_its_own_entries_whatever_their_order() -> None:
+    live = (
+        Watched(b"/w", False, "w"),
+        Watched(b"/wa", False, "wa"),
+        Watched(b"/etc/one", True, "one"),
+        Watched(b"/empty", False, "empty"),
+    )
+    paths = [b"/wa/x", b"/w/x", b"/w", b"/elsewhere", b"/etc/one", b"/wa", b"/w/y/z", b"/etc/one-more", b"/w.x"]
+    snapshot = Snapshot(watched=live, entries=by_path(*(file(path) for path in paths)))
+    for watched in live:
+        assert set(snapshot.below(watched)) == {path for path in paths if watched.holds(path)}
+
+
+def test_the_root_holds_everything() -> None:
+    root = Watched(b"/", False, "root")
+    entries = by_path(file(b"/"), file(b"/a"), file(b"/a/b"))
+    assert Snapshot(watched=(root,), entries=entries).below(root) == entries
+
+
+def test_a_path_that_is_watched_again_has_the_entries() -> None:
+    old, new = Watched(b"/w", False, "w", retired=True), Watched(b"/w", False, "w-2")
+    snapshot = Snapshot(watched=(old, new), entries=by_path(file(b"/w/a")))
+    assert set(snapshot.below(new)) == {b"/w/a"}

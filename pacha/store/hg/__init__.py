@@ -14,16 +14,20 @@ import os
 # repository's own (hg help environment; mercurial/localrepo.py, loadhgrc).
 os.environ.update({"HGRCPATH": "", "HGRCSKIPREPO": "1", "HGPLAIN": "1", "HGMODULEPOLICY": "allow"})
 
-import mercurial.initialization  # noqa: F401
+# What mercurial.initialization would import without the commands, their templates and hgweb, which nothing here
+# runs: they register themselves where others look for them.
+import mercurial.bundle2_part_handlers
+import mercurial.revset
+import mercurial.revset_predicates
+import mercurial.subrepo
 
 from pacha.store.hg.conversation import Peer, peer
-from pacha.store.hg.engine import FORMAT, KNOWN_REQUIREMENTS, Interruption, lean
-from pacha.store.hg.repository import NULL, Blob, Content, Note, Repository, Revision
+from pacha.store.hg.engine import lean
+from pacha.store.hg.repository import Repository, Revision, move
 from pacha.store.hg.text import unified
+from pacha.store.revision import NULL, Blob, Content, Interruption, Note
 
 __all__ = [
-    "FORMAT",
-    "KNOWN_REQUIREMENTS",
     "NULL",
     "Blob",
     "Content",
@@ -33,6 +37,10 @@ __all__ = [
     "Repository",
     "Revision",
     "lean",
+    "move",
     "peer",
     "unified",
 ]
+
+for registering in (mercurial.bundle2_part_handlers, mercurial.revset, mercurial.revset_predicates, mercurial.subrepo):
+    registering.init()  # where imports are lazy, this is what imports it

@@ -10,34 +10,33 @@ from typing import Any
 
 from mercurial import error, extensions
 from mercurial import ui as uimodule
+from mercurial.utils import compression
 
 from pacha.errors import DamagedError, PachaError
+from pacha.store.revision import FORMAT, Interruption
 
-#: Requirements of a store (hg help internals.requirements) that this package reads straight from its files.
-KNOWN_REQUIREMENTS = frozenset(
-    [
-        b"dotencode", b"fncache", b"generaldelta", b"revlogv1", b"sparserevlog", b"store",
-        b"revlog-compression-zstd", b"persistent-nodemap",
-    ]
-)  # fmt: skip
-#: How a repository is created, here and on the master, so that no configuration there chooses it.
-FORMAT = (
-    ("format.use-share-safe", "yes"),
-    ("format.sparse-revlog", "yes"),
-    ("format.usegeneraldelta", "yes"),
-    ("format.usestore", "yes"),
-    ("format.usefncache", "yes"),
-    ("format.dotencode", "yes"),
-    ("format.revlog-compression", "zstd,zlib"),
-    ("format.use-persistent-nodemap", "no"),
-    ("format.use-dirstate-v2", "no"),
-)
 _LOCK_SECONDS = 30
 _LOOK = "Nothing was changed. Look at it with 'hg verify'."
 
 
-class Interruption(Exception):
-    """What a ``Content`` raises to end a commit; passed on as it is."""
+def _share_compressors() -> None:
+    """One zstd compressor for all file logs: each would make its own, with buffers that take longer than its file.
+
+    It keeps nothing from one text to the next; Mercurial is only ever used by one thread of ours at a time.
+    """
+    engine = compression.compengines[b"zstd"]
+    make, made = engine.revlogcompressor, dict[object, Any]()
+
+    def shared(options: dict[bytes, Any] | None = None) -> Any:
+        key = frozenset((options or {}).items())
+        if key not in made:
+            made[key] = make(options)
+        return made[key]
+
+    engine.revlogcompressor = shared
+
+
+_share_compressors()
 
 
 def quiet_ui() -> Any:
@@ -45,7 +44,10 @@ def quiet_ui() -> Any:
     ui = uimodule.ui()
     settings = [("ui.interactive", "no"), ("ui.quiet", "yes"), ("ui.timeout", str(_LOCK_SECONDS)),
                 ("ui.large-file-limit", "0"), ("phases.publish", "yes"), ("subrepos.allowed", "no"),
-                ("ui.report_untrusted", "no"), *FORMAT]  # fmt: skip
+                ("ui.report_untrusted", "no"),
+                # No revision of ours says that it was copied, which is what this looks for in each that comes
+                # (hg help config.storage); the hash of each is checked all the same.
+                ("storage.revlog.issue6528.fix-incoming", "no"), *FORMAT]  # fmt: skip
     for name, value in settings:
         section, _, key = name.partition(".")
         ui.setconfig(section.encode(), key.encode(), value.encode(), b"pacha")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
@@ -12,31 +13,9 @@ from mercurial import context, hg, scmutil
 from mercurial import node as nodes
 
 from pacha.store.hg.engine import explained, lean, quiet_ui
+from pacha.store.revision import NULL, PLAIN, Content, Note
 
-NULL = "0" * 40
 _LAST_SECOND = 253_370_764_800  #: of the last year that datetime knows, in any zone
-
-
-@dataclass(frozen=True, slots=True)
-class Blob:
-    """What a commit stores under a name: bytes and whether it is a symlink's target or executable."""
-
-    data: bytes
-    is_link: bool = False
-    is_executable: bool = False
-
-
-#: Gives the blob of a stored name, or None when it is gone.
-Content = Callable[[bytes], Blob | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """What a revision says of itself: message and user (str), time (seconds since the epoch)."""
-
-    message: str
-    user: str
-    at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +104,26 @@ class Repository:
 
         return read
 
+    def is_plain(self) -> bool:
+        """Whether its format is the very one in which we create repositories."""
+        return bool(self._repo.requirements == PLAIN)
+
+    def ends_with(self, node: str) -> bool:
+        """Whether ``node`` is its last revision and only head, and no log in it has anything of a later one.
+
+        A store that was copied while a push wrote to it may hold what belongs to no revision yet.
+        """
+        with explained(f"The repository {self.path} is damaged."):
+            changes, last = self._repo.changelog, len(self._repo.changelog) - 1
+            if last < 0 or changes.node(last) != nodes.bin(node) or changes.headrevs() != [last]:
+                return False
+            logs = [self._repo.manifestlog.getstorage(b""), *map(self._repo.file, self._logs())]
+            return all(log.linkrev(revision) <= last for log in logs for revision in log)
+
+    def _logs(self) -> list[bytes]:
+        """The stored names that have a log."""
+        return [entry.target_id for entry in self._repo.store.data_entries() if entry.is_revlog and entry.is_filelog]
+
     def _manifest(self, node: str) -> Any:
         with explained(f"The repository {self.path} is damaged."):
             return self._repo[nodes.bin(node)].manifest()
@@ -164,16 +163,34 @@ def _note(found: Any) -> Note:
 
 def _make(ui: Any, path: str) -> None:
     """Make it beside and rename it: one that a killed run left half-made could never be opened."""
-    folder, name = os.path.split(path)
-    beside = os.path.join(folder, f".new-{name}")
-    os.makedirs(folder, mode=0o700, exist_ok=True)
-    shutil.rmtree(beside, ignore_errors=True)
+    beside = _beside(path)
     umask = os.umask(0o077)
     try:
         hg.repository(ui, os.fsencode(beside), create=True)
     finally:
         os.umask(umask)
     os.rename(beside, path)
+
+
+def move(path: str, target: str) -> None:
+    """Make the repository at ``path`` the one at ``target``, where there is none; ``path`` may be gone then.
+
+    Which phase a revision is in is not taken over: what has none is public (hg help phases). Raises OSError.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(os.path.join(path, ".hg", "store", "phaseroots"))
+    beside = _beside(target)
+    shutil.move(path, beside)
+    os.rename(beside, target)
+
+
+def _beside(path: str) -> str:
+    """A name beside ``path`` that nothing has; what a killed run left there is gone."""
+    folder, name = os.path.split(path)
+    beside = os.path.join(folder, f".new-{name}")
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    shutil.rmtree(beside, ignore_errors=True)
+    return beside
 
 
 class _NothingDiffers(Exception):

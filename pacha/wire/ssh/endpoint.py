@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import pwd
 import re
@@ -82,6 +83,8 @@ def _settings(ssh_config: Path | None, host: str) -> dict[str, Any]:
     if ssh_config is None or not ssh_config.exists():
         return {}
     try:
+        if b"exec" in ssh_config.read_bytes().lower():
+            vars(paramiko.config)["invoke"] = importlib.import_module("invoke")  # see __init__
         return dict(paramiko.SSHConfig.from_path(str(ssh_config)).lookup(host))
     except Exception as error:  # the reader raises whatever it stumbles over: KeyError, ImportError ...
         raise ConfigError(f"{ssh_config} cannot be read", plain(str(error))) from error

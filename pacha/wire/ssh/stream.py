@@ -78,6 +78,11 @@ class Stream:
             self._stderr = os.fdopen(reader, "rb", buffering=0)
         return self._stderr
 
+    @property
+    def complaints(self) -> bytes:
+        """The first 64 KiB of what the command has written to stderr so far."""
+        return bytes(self._errors)
+
     def read(self, n: int) -> bytes:
         """Up to ``n`` bytes of output, at least one; ``b''`` at its end. Raises UnreachableError."""
         return self.stdout.read1(n)

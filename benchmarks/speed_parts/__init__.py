@@ -1,0 +1,1 @@
+"""The parts of ``benchmarks/speed``: trees, the server and its line, the tools, measuring, reporting."""

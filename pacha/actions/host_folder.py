@@ -1,0 +1,207 @@
+"""One host's folder on the master, as ``pacha serve`` touches it: its content is the host's to forge.
+
+Everything goes through directory descriptors and follows no link. Mercurial and scp open by path; what they are
+given is walked through first and refused if there is a link, or anything but files and folders, in it.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+from pacha.errors import DamagedError, PachaError, UnreachableError
+from pacha.files.descend import Descent
+from pacha.files.names import shown
+from pacha.wire.master import CHANGELOG, HEARTBEAT, REQUIRES, NoRepository, Probe
+
+NOTE_MAX = 16 * 1024  #: bytes of a heartbeat
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_WRITE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_WORKING = frozenset([b"share-safe"])
+#: What there can be in a repository whose making was cut off (mercurial/localrepo.py, createrepository).
+_HALF_MADE = frozenset([".hg", "store", "cache", "wcache", "requires", "00changelog.i"])
+_LOOK = "Look at the host's folder on the master."
+_ROOM = "Make room on the master; the next push sends what is missing."
+
+
+@dataclass(frozen=True, slots=True)
+class HostFolder:
+    """The folder of ``host`` below ``hosts_path``. What goes wrong is a PachaError."""
+
+    hosts_path: bytes
+    host: str
+
+    @property
+    def path(self) -> bytes:
+        """Where it is."""
+        return os.path.join(self.hosts_path, os.fsencode(self.host))
+
+    def probe(self, may: frozenset[str]) -> Probe:
+        """The clock, and how ``db`` stands."""
+        return Probe(time.time(), self.digest(CHANGELOG), may)
+
+    def digest(self, relative: str) -> str | None:
+        """The sha256 (hex) of a file below the folder; None when there is none."""
+        with self._explained(relative):
+            try:
+                with self._descent() as descent:
+                    directory, name = descent.parent(os.fsencode(relative))
+                    return _sha256(os.open(name, _READ, dir_fd=directory))
+            except FileNotFoundError:
+                return None
+
+    def make(self) -> None:
+        """Make the folder, 0700, where it is missing."""
+        with self._explained(""), Descent(self.hosts_path) as descent:
+            try:
+                os.mkdir(os.fsencode(self.host), 0o700, dir_fd=descent.directory(b""))
+            except FileExistsError:
+                pass
+
+    def note(self, text: bytes) -> None:
+        """Write the heartbeat beside its place."""
+        if len(text) > NOTE_MAX:
+            raise PachaError("The heartbeat is too long.", f"more than {NOTE_MAX} bytes")
+        with self._explained(HEARTBEAT), self._descent() as descent:
+            folder = descent.directory(b"")
+            with open(os.open(f"{HEARTBEAT}.new", _WRITE, 0o600, dir_fd=folder), "wb") as stream:
+                stream.write(text)
+                stream.flush()
+                os.fsync(stream.fileno())
+
+    def beat(self) -> None:
+        """Put the heartbeat in its place."""
+        self._rename(f"{HEARTBEAT}.new", HEARTBEAT)
+
+    def place(self, beside: str, name: str) -> None:
+        """Put a repository that was made beside in its place; it replaces an empty folder at most."""
+        self._rename(beside, name)
+
+    def sync(self) -> None:
+        """Write the file system of the folder to the disk."""
+        from pacha.restore.kernel import sync_file_system
+
+        with self._explained(""), self._descent() as descent:
+            sync_file_system(descent.directory(b""))
+
+    def repository(self, name: str, known: frozenset[bytes]) -> str:
+        """The path of the repository ``name``, when nothing in it leads elsewhere.
+
+        ``known`` are the requirements that its format may have. Raises NoRepository, DamagedError.
+        """
+        with self._explained(name), self._descent() as descent:
+            required = self._requirements(descent, name)
+            if not required <= known | _WORKING:
+                raise DamagedError(f"The repository {name} is of a format that Pacha does not serve.")
+            _check_plain(descent.directory(os.fsencode(f"{name}/.hg")), f"{name}/.hg")
+        return os.fsdecode(os.path.join(self.path, os.fsencode(name)))
+
+    def room_for(self, name: str) -> str | None:
+        """Where the repository ``name`` is to be made, cleared of what was half-made; None when it is there."""
+        with self._explained(name), self._descent() as descent:
+            _remove(f".new-{name}", descent.directory(b""))
+            try:
+                self._requirements(descent, name)
+                return None
+            except NoRepository:
+                if name in os.listdir(descent.directory(b"")):
+                    _check_half_made(descent, name)
+                    _remove(name, descent.directory(b""))
+        return os.fsdecode(os.path.join(self.path, os.fsencode(name)))
+
+    def _requirements(self, descent: Descent, name: str) -> frozenset[bytes]:
+        """What the repository's format requires. Raises NoRepository for none, and for one made by half."""
+        found: set[bytes] = set()
+        for place in (".hg/requires", REQUIRES):
+            try:
+                directory, last = descent.parent(os.fsencode(f"{name}/{place}"))
+                with open(os.open(last, _READ, dir_fd=directory), "rb") as stream:
+                    found |= set(stream.read(NOTE_MAX).split())
+            except FileNotFoundError:
+                if place == REQUIRES and b"share-safe" not in found and found:
+                    continue
+                raise NoRepository(f"The repository {name} is not found.") from None
+        return frozenset(found)
+
+    def _rename(self, source: str, target: str) -> None:
+        with self._explained(target), self._descent() as descent:
+            folder = descent.directory(b"")
+            os.rename(source, target, src_dir_fd=folder, dst_dir_fd=folder)
+
+    @contextmanager
+    def _descent(self) -> Iterator[Descent]:
+        """Descriptors from the host's folder on; the folder itself is no link."""
+        with Descent(self.hosts_path) as above:
+            descent = Descent(b"/proc/self/fd/%d" % above.directory(os.fsencode(self.host)))
+        with descent:
+            yield descent
+
+    @contextmanager
+    def _explained(self, what: str) -> Iterator[None]:
+        path = os.path.join(self.path, os.fsencode(what)) if what else self.path
+        try:
+            yield
+        except FileNotFoundError as error:
+            raise UnreachableError(
+                f"{shown(path)} is not on the master.",
+                error.strerror or "",
+                f"On the master, run: pacha add-host {self.host}",
+            ) from None
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise PachaError(f"{shown(path)} cannot be written.", error.strerror or "", _ROOM) from None
+            raise UnreachableError(f"{shown(path)} cannot be used.", error.strerror or "", _LOOK) from None
+
+
+def _check_plain(fd: int, path: str) -> None:
+    """Raise DamagedError for a link, or anything but files and folders, below the folder ``fd``.
+
+    Mercurial's lock is a link that nothing follows (lock.py).
+    """
+    with os.scandir(fd) as entries:
+        for entry in entries:
+            inside = f"{path}/{entry.name}"
+            if entry.is_dir(follow_symlinks=False):
+                below = os.open(entry.name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd)
+                try:
+                    _check_plain(below, inside)
+                finally:
+                    os.close(below)
+            elif not entry.is_file(follow_symlinks=False) and not _is_lock(inside):
+                raise DamagedError(f"{shown(os.fsencode(inside))} is neither a file nor a folder.", "", _LOOK)
+
+
+def _is_lock(path: str) -> bool:
+    return path.partition("/")[2] in (".hg/wlock", ".hg/store/lock")
+
+
+def _check_half_made(descent: Descent, name: str) -> None:
+    """Raise DamagedError unless ``name`` is what is left of making a repository, with no history in it."""
+    inside = os.listdir(descent.directory(os.fsencode(name)))
+    for place in (".hg", ".hg/store") if ".hg" in inside else ():
+        with suppress(FileNotFoundError):
+            inside += os.listdir(descent.directory(os.fsencode(f"{name}/{place}")))
+    if not set(inside) <= _HALF_MADE:
+        raise DamagedError(f"{name} is no repository, and not empty.", "its .hg/requires is missing", _LOOK)
+
+
+def _remove(name: str, folder: int) -> None:
+    """Remove a folder with all that is in it, following no link; nothing if it is not there."""
+    import shutil
+
+    with suppress(FileNotFoundError):
+        shutil.rmtree(f"/proc/self/fd/{folder}/{name}")
+
+
+def _sha256(fd: int) -> str:
+    """The sha256 (hex) of an open file, which is closed."""
+    digest = hashlib.sha256()
+    with open(fd, "rb") as stream:
+        while piece := stream.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()

@@ -1,0 +1,145 @@
+"""The control channel between Pacha and Pacha on the master: what the two say to each other.
+
+The client runs ``pacha serve HOST --hosts-path DIR --control`` (behind a forced command, too). The master says
+one line of JSON at once, its greeting; then each line of the client is a request, ``{"do": NAME, ...}``, and each
+line of the master the answer to it, ``{...}`` or ``{"error": {"message": ..., "why": ..., "hint": ..., "exit": N}}``.
+What is not known is passed over, on both sides; what may be asked is what the greeting lists as capabilities. So a
+newer and an older Pacha get on: whoever has more does not ask for it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pacha.errors import DamagedError, PachaError, UnreachableError
+from pacha.wire.master import PUSH, REBUILD, Probe
+
+if TYPE_CHECKING:
+    from pacha.wire.ssh import Stream
+
+#: Raised when the meaning of a capability changes; what is new gets a new capability instead.
+PROTOCOL = 1
+PROBE, MAKE, CREATE, BEAT, HOOKS, REPOSITORY = "probe", "make", "create", "beat", "hooks", "repository"
+#: What this Pacha can be asked for. REPOSITORY is no request: a channel of its own serves one (``--repository NAME``).
+CAPABILITIES = (PROBE, MAKE, CREATE, BEAT, HOOKS, REPOSITORY)
+LINE_MAX = 64 * 1024  #: bytes of a request, an answer or a greeting
+
+
+@dataclass(frozen=True, slots=True)
+class Greeting:
+    """What a master says of itself, and of the key that it was asked with."""
+
+    protocol: int
+    version: str
+    hosts_path: bytes
+    capabilities: frozenset[str]
+    may: frozenset[str]
+    probe: Probe | None = None  #: a first look, so that nobody has to ask for it
+
+    def line(self) -> bytes:
+        """The line that says it."""
+        seen = {} if self.probe is None else {"clock": self.probe.clock, "changelog": self.probe.changelog}
+        return encode(
+            {
+                "pacha": self.protocol,
+                "version": self.version,
+                "hosts_path": os.fsdecode(self.hosts_path),
+                "capabilities": sorted(self.capabilities),
+                "may": sorted(self.may),
+                **seen,
+            }
+        )
+
+    @classmethod
+    def read(cls, line: bytes) -> Greeting | None:
+        """What ``line`` says; None when it is no greeting."""
+        try:
+            said = decode(line)
+            may = frozenset(map(str, said["may"])) & {PUSH, REBUILD}
+            path = os.fsencode(str(said["hosts_path"]))
+            if not path.startswith(b"/") or b"\0" in path:
+                return None
+            seen = probe_of(said, may) if "clock" in said else None
+            capabilities = frozenset(map(str, said["capabilities"]))
+            return cls(int(said["pacha"]), str(said.get("version", "")), path, capabilities, may, seen)
+        except (ValueError, KeyError, TypeError):
+            return None
+
+
+def probe_of(said: Mapping[str, Any], may: frozenset[str]) -> Probe:
+    """The look at a host's folder that an answer tells. Raises ValueError, KeyError, TypeError."""
+    changelog = said["changelog"]
+    return Probe(float(said["clock"]), None if changelog is None else str(changelog), may)
+
+
+def encode(message: Mapping[str, Any]) -> bytes:
+    """``message`` as a line."""
+    return json.dumps(message).encode("ascii") + b"\n"
+
+
+def decode(line: bytes) -> dict[str, Any]:
+    """The message of a line. Raises ValueError."""
+    try:
+        message = json.loads(line)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    if not isinstance(message, dict):
+        raise ValueError("no message")
+    return message
+
+
+class Control:
+    """The client's end of the channel."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+
+    def greeting(self) -> Greeting | None:
+        """The master's greeting; None when what answers is not Pacha. Raises UnreachableError for a lost line."""
+        return Greeting.read(self._stream.stdout.readline(LINE_MAX))
+
+    def ask(self, what: str, **values: Any) -> dict[str, Any]:
+        """The answer to a request. Raises the PachaError that it tells of; UnreachableError."""
+        try:
+            self._stream.write(encode({"do": what, **values}))
+        except BrokenPipeError:
+            pass  # it has ended: reading tells
+        try:
+            answer = decode(self._stream.stdout.readline(LINE_MAX))
+        except ValueError:
+            raise DamagedError("The master gave no answer.", self._last_words(), "Run this again.") from None
+        if "error" in answer:
+            raise _told(answer["error"])
+        return answer
+
+    def _last_words(self) -> str:
+        """What it said on stderr before it ended."""
+        lines = self._stream.finish().stderr.decode("utf-8", "replace").strip().splitlines()
+        return _harmless(lines[0]) if lines else "its process ended"
+
+    def close(self) -> None:
+        """End the conversation."""
+        self._stream.close_write()
+        self._stream.close()
+
+
+def error_of(error: PachaError) -> dict[str, Any]:
+    """The answer that tells of ``error``."""
+    told = {"message": error.message, "why": error.why, "hint": error.hint, "exit": int(error.exit_code)}
+    return {"error": told}
+
+
+def _told(error: object) -> PachaError:
+    parts = error if isinstance(error, dict) else {}
+    said = [_harmless(parts.get(part)) for part in ("message", "why", "hint")]
+    kinds: dict[object, type[PachaError]] = {int(kind.exit_code): kind for kind in (UnreachableError, DamagedError)}
+    kind = kinds.get(parts.get("exit"), PachaError) if isinstance(parts.get("exit"), int) else PachaError
+    return kind(said[0] or "The master refuses, and does not say why.", *said[1:])
+
+
+def _harmless(text: object) -> str:
+    return "".join(c if c.isprintable() else "?" for c in text[:500]) if isinstance(text, str) else ""

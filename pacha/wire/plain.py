@@ -1,0 +1,227 @@
+"""The plain set: what is asked of an account that has nothing but sshd, scp and Mercurial.
+
+``hg init``, ``hg -R P serve --stdio``, ``hg -R P recover``, ``scp -r -f P``, ``sha256sum P``, ``cat > P``, ``mkdir``,
+``mv``, ``sync -f`` and ``date``, each with quoted paths, and nothing else. ``actions.permitted`` accepts these.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from pacha.errors import PachaError, UnreachableError
+from pacha.files.names import shown
+from pacha.wire import hooks, scp
+from pacha.wire.master import CHANGELOG, HEARTBEAT, REQUIRES, NoHost, NoRepository, Probe, RolledBack, is_store_file
+
+if TYPE_CHECKING:
+    from pacha.wire.ssh import Connection, Result, Stream
+
+_CAUSES = (
+    "No space left", "uota exceeded", "Permission denied", "Read-only file system", "abort:",
+)  # fmt: skip
+_LIMITS = scp.Limits(total_bytes=1 << 40, files=2_000_000, depth=600)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What is wanted of a folder that is copied: what it must be called, which files, how many at the most."""
+
+    top: bytes
+    accept: Callable[[bytes, bool], bool]
+    limits: scp.Limits
+
+
+class PlainSet:
+    """What is asked of an account over ``connection``; ``hosts_path`` and the words that call ``hg`` over there."""
+
+    def __init__(
+        self, connection: Connection, hosts_path: bytes, hg_command: Sequence[str], init_config: Sequence[str]
+    ) -> None:
+        self._connection = connection
+        self.hosts_path = hosts_path
+        self._hg = tuple(hg_command)
+        self._init_config = tuple(init_config)
+
+    def probe(self, host: str) -> Probe:
+        """Look at ``host``'s folder: the clock and the changelog at once, each on a channel of its own."""
+        with ThreadPoolExecutor(2) as pool:
+            clock = pool.submit(self._connection.run, ["date", "-u", "+%s.%N"])
+            digest = pool.submit(self._connection.run, ["sha256sum", self._path(host, CHANGELOG)])
+            return Probe(_clock(clock.result()), self._digest(digest.result()))
+
+    def make_host(self, host: str) -> None:
+        """``mkdir -m 700`` where it is missing."""
+        path = self._path(host)
+        result = self._connection.run(["mkdir", "-m", "700", path])
+        if result.status and b"exists" not in result.stderr:
+            raise self._failed(f"{shown(path)} cannot be made on the master.", result, host)
+
+    def create(self, host: str, name: str) -> None:
+        """``hg init`` with an explicit format, so that no configuration over there chooses it.
+
+        It is made beside and renamed: one that is cut off half-way could never be opened.
+        """
+        path, what = self._path(host, name), f"The repository {shown(self._path(host, name))} cannot be made."
+        if self._connection.run(["sha256sum", self._path(host, name, REQUIRES)]).status == 0:
+            return
+        beside = self._path(host, f".new-{name}-{secrets.token_hex(4)}")
+        self._must([*self._hg, "init", *self._init_config, beside], what, host)
+        self._must(["mv", "-T", beside, path], what, host)
+
+    def serve(self, host: str, name: str) -> AbstractContextManager[Stream]:
+        """``hg serve --stdio`` over a channel."""
+        argv: list[bytes | str] = [*self._hg, "-R", self._path(host, name), "serve", "--stdio"]
+        return self.repository(argv, host, name, partial(self._recover, host, name))
+
+    @contextmanager
+    def repository(
+        self, argv: Sequence[bytes | str], host: str, name: str, recover: Callable[[], None]
+    ) -> Iterator[Stream]:
+        """A repository that ``argv`` serves over there; what it complains of explains what went wrong here.
+
+        ``recover`` is called to roll back what a push that was cut off has left. Raises NoRepository, RolledBack.
+        """
+        path = self._path(host, name)
+        with self._connection.stream(argv) as stream:
+            try:
+                yield stream
+            except PachaError as error:
+                if b"waiting for lock" in stream.complaints:
+                    raise _locked(error.message, stream.complaints) from None
+                result = stream.finish()
+                if b"not found" in result.stderr and b"repository" in result.stderr:
+                    raise NoRepository(f"The repository {shown(path)} is not on the master.") from None
+                if b"abandoned transaction" in result.stderr:
+                    recover()
+                    why = "a push that was cut off there has been rolled back"
+                    raise RolledBack(error.message, why, "Push again.") from None
+                if result.status == 127:
+                    raise self._failed("No repository can be reached.", result, host) from None
+                if b"abort:" in result.stderr or b"pacha:" in result.stderr:
+                    raise self._failed(error.message, result, host) from None
+                raise
+
+    def _recover(self, host: str, name: str) -> None:
+        """``hg recover``: roll back what a push that was cut off left, such as when the disk was full."""
+        self._must([*self._hg, "-R", self._path(host, name), "recover"], f"{name} cannot be mended.", host)
+
+    def fetch(self, host: str, name: str, inbox: int, on_file: Callable[[scp.Received], None]) -> scp.Totals:
+        """``scp -r -f`` of the store, with acknowledgements sent ahead."""
+        accept = _Wanted(b"store", is_store_file, _LIMITS)
+        return self._copy(host, self._path(host, name, ".hg/store"), inbox, accept, on_file)
+
+    def fetch_hooks(self, host: str, inbox: int) -> list[hooks.Hook]:
+        """``scp -r -f`` of their folder; whose they are is not told that way."""
+        received: list[scp.Received] = []
+        accept = _Wanted(os.fsencode(host), hooks.is_hook_file, hooks.LIMITS)
+        try:
+            self._copy(host, hooks.folder_of(self.hosts_path, host), inbox, accept, received.append)
+        except NoHost:
+            return []
+        return [hooks.hook_of(one.name, one.mode) for one in received]
+
+    def _copy(
+        self, host: str, path: bytes, inbox: int, wanted: _Wanted, on_file: Callable[[scp.Received], None]
+    ) -> scp.Totals:
+        with self._connection.stream(["scp", "-r", "-f", path]) as stream:
+            try:
+                totals = scp.receive(
+                    stream, inbox, top=wanted.top, accept=wanted.accept, limits=wanted.limits, on_file=on_file
+                )
+            except scp.Refused:
+                raise NoHost(f"There is no {shown(path)} on the master.") from None
+            except UnreachableError:
+                raise  # it need not be waited for once more
+            except PachaError as error:
+                what, result = f"{shown(path)} cannot be copied.", stream.finish()
+                if result.status == 127:
+                    raise self._failed(what, result, host) from None
+                if isinstance(error, scp.RemoteError) and "Permission denied" in error.why:
+                    raise UnreachableError(what, error.why, self._add_host(host)) from None
+                raise
+            result = stream.finish(end_input=False)
+        if result.status and not totals.passed_over:
+            raise scp.RemoteError(f"{shown(path)} was not copied whole.", _said(result), "Run this again.")
+        return totals
+
+    def beat(self, host: str, line: bytes, *, durable: bool) -> None:
+        """``sync -f``, then ``cat`` beside and ``mv`` over it."""
+        path, folder = self._path(host, HEARTBEAT), self._path(host)
+        beside = path + b".new"
+        what = "The heartbeat cannot be left on the master."
+        if durable:
+            self._must(["sync", "-f", folder], what, host)
+        result = self._connection.write(beside, line)
+        if result.status:
+            raise self._failed(what, result, host)
+        self._must(["mv", "-f", beside, path], what, host)
+
+    def _path(self, host: str, *below: str) -> bytes:
+        return os.path.join(self.hosts_path, os.fsencode(host), *map(os.fsencode, below))
+
+    def _must(self, argv: Sequence[bytes | str], what: str, host: str) -> None:
+        result = self._connection.run(argv)
+        if result.status:
+            raise self._failed(what, result, host)
+
+    def _digest(self, result: Result) -> str | None:
+        if result.status == 0:
+            return result.stdout.split()[0].lstrip(b"\\").decode("ascii", "replace")
+        if b"No such file" in result.stderr:
+            return None
+        raise self._failed("The host's folder on the master cannot be read.", result, "")
+
+    def _failed(self, what: str, result: Result, host: str) -> PachaError:
+        said = _said(result)
+        if result.status == 127:
+            program = self._hg[0] if " hg" in what or "repository" in what.lower() else "such program"
+            hint = "Install Mercurial there, or name its command in pacha.hg.command."
+            return UnreachableError(f"The master has no {program}.", said, hint)
+        if "Permission denied" in said or "No such file" in said:
+            return UnreachableError(what, said, self._add_host(host))
+        if "No space left" in said or "quota" in said.lower():
+            return PachaError(what, said, "Make room on the master; the next push sends what is missing.")
+        return PachaError(what, said, "Look at the host's folder on the master.")
+
+    def _add_host(self, host: str) -> str:
+        return f"On the master, run: pacha add-host {host} --user {self._connection.endpoint.user}"
+
+
+def _clock(result: Result) -> float:
+    try:
+        return float(result.stdout)
+    except ValueError:
+        raise UnreachableError(
+            "The master does not answer as one.",
+            f"asked for the time, it said: {shown((result.stderr or result.stdout)[:100])}",
+            "Log in by hand with ssh and run 'date' to see what it says.",
+        ) from None
+
+
+def _said(result: Result) -> str:
+    """The line on stderr that names a cause we know, else the last; Mercurial goes on after the cause."""
+    lines = result.stderr.decode("utf-8", "replace").strip().splitlines()
+    ours = [number for number, line in enumerate(lines) if line.startswith("pacha: ")]
+    telling = [line for line in lines if any(cause in line for cause in _CAUSES)] or lines
+    if ours:  # Pacha over there: what, and why in the line below
+        telling = [" ".join(line.removeprefix("pacha: ").strip() for line in lines[ours[0] : ours[0] + 2])]
+    line = _harmless(telling[-1]) if telling else ""
+    return line or f"it ended with exit status {result.status}"
+
+
+def _locked(what: str, complaints: bytes) -> PachaError:
+    """The error for a repository whose lock Mercurial waited for in vain: it does not break another machine's."""
+    lines = complaints.decode("utf-8", "replace").splitlines()
+    [line, *_] = [_harmless(line) for line in lines if "waiting for lock" in line]
+    return PachaError(what, line, "If that process is gone, remove .hg/store/lock of the repository on the master.")
+
+
+def _harmless(line: str) -> str:
+    return "".join(c if c.isprintable() else "?" for c in line[:300])

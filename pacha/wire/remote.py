@@ -1,0 +1,154 @@
+"""A master over SSH: with Pacha on it, by the control channel; without, by the plain set alone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from pacha.errors import DamagedError, UnreachableError
+from pacha.wire import control, hooks, scp
+from pacha.wire.master import REBUILD, Probe
+from pacha.wire.plain import PlainSet
+
+if TYPE_CHECKING:
+    from pacha.wire.control import Control, Greeting
+    from pacha.wire.ssh import Connection, Stream
+
+
+class SshMaster:
+    """A master behind an SSH connection.
+
+    ``greets``: whether Pacha answered there the last time. Then nothing else is tried first; else the plain set
+    is asked at the same time, so that an account without Pacha costs no turn of the line more. ``on_change`` is
+    told in the end when that is no longer so.
+    """
+
+    def __init__(
+        self, connection: Connection, plain: PlainSet, greets: bool, on_change: Callable[[bool], None]
+    ) -> None:
+        self._greets = greets
+        self._on_change = on_change
+        self._connection = connection
+        self._plain = plain
+        self._host: str | None = None  #: whom the greeting was for
+        self._control: Control | None = None
+        self._greeting: Greeting | None = None
+
+    @property
+    def label(self) -> str:
+        """``user@host``."""
+        return self._connection.endpoint.label
+
+    def probe(self, host: str) -> Probe:
+        """Look at ``host``'s folder; the first time while Pacha on the master greets."""
+        if self._host == host or self._greets:
+            return self._look(host)
+        with ThreadPoolExecutor(1) as pool:
+            plain = pool.submit(self._plain.probe, host)
+            return self._look(host) if self._greeted(host) else plain.result()
+
+    def make_host(self, host: str) -> None:
+        """Make ``host``'s folder where it is missing."""
+        if channel := self._can(host, control.MAKE):
+            channel.ask(control.MAKE)
+        else:
+            self._plain.make_host(host)
+
+    def create(self, host: str, name: str) -> None:
+        """Make the repository ``name``; no error when it is there."""
+        if channel := self._can(host, control.CREATE):
+            channel.ask(control.CREATE, name=name)
+        else:
+            self._plain.create(host, name)
+
+    def serve(self, host: str, name: str) -> AbstractContextManager[Stream]:
+        """The repository, over a channel of its own. Raises NoRepository, RolledBack."""
+        if not self._can(host, control.REPOSITORY):
+            return self._plain.serve(host, name)
+        argv = [*self._command(host), "--repository", name]
+        return self._plain.repository(argv, host, name, lambda: None)  # it rolls back when it begins
+
+    def fetch(self, host: str, name: str, inbox: int, on_file: Callable[[scp.Received], None]) -> scp.Totals:
+        """Copy the repository's store into the empty folder ``inbox`` (a descriptor). Raises NoHost."""
+        greeting = self._greeted(host)
+        if greeting is not None and REBUILD not in greeting.may:
+            raise UnreachableError(
+                f"What is kept of {host} cannot be fetched with this key.",
+                "the master lets it push only",
+                f"Get a key for it there: pacha add-host {host} --key FILE --rebuild-only",
+            )
+        return self._plain.fetch(host, name, inbox, on_file)
+
+    def fetch_hooks(self, host: str, inbox: int) -> list[hooks.Hook]:
+        """Copy ``host``'s hooks into the empty folder ``inbox`` (a descriptor); the master says whose they are."""
+        channel = self._can(host, control.HOOKS)
+        found = self._plain.fetch_hooks(host, inbox)
+        if channel is None or not found:
+            return found
+        owners = channel.ask(control.HOOKS).get("owners")
+        said = owners if isinstance(owners, dict) else {}
+        return [replace(hook, owner=_owner(said.get(f"{hook.folder}/{os.fsdecode(hook.name)}"))) for hook in found]
+
+    def beat(self, host: str, line: bytes, *, durable: bool) -> None:
+        """Replace ``host``'s heartbeat by ``line``; with ``durable`` make what was sent durable first."""
+        if channel := self._can(host, control.BEAT):
+            channel.ask(control.BEAT, line=line.decode("ascii"), durable=durable)
+        else:
+            self._plain.beat(host, line, durable=durable)
+
+    def close(self) -> None:
+        """Hang up."""
+        if self._control is not None:
+            self._control.close()
+        self._connection.close()
+        if self._host is not None and self._greets != (self._greeting is not None):
+            self._on_change(not self._greets)
+
+    def _look(self, host: str) -> Probe:
+        """What the greeting says, the first time; then what is asked for."""
+        greeting = self._greeted(host)
+        if greeting is not None and greeting.probe is not None:
+            seen, self._greeting = greeting.probe, replace(greeting, probe=None)
+            return seen
+        channel = self._can(host, control.PROBE)
+        if channel is None or greeting is None:
+            return self._plain.probe(host)
+        try:
+            return control.probe_of(channel.ask(control.PROBE), greeting.may)
+        except (ValueError, KeyError, TypeError):
+            raise DamagedError("The master's answer makes no sense.", "asked for the time", "Run this again.") from None
+
+    def _can(self, host: str, what: str) -> Control | None:
+        """The control channel, if it can be asked for ``what``."""
+        greeting = self._greeted(host)
+        return self._control if greeting is not None and what in greeting.capabilities else None
+
+    def _greeted(self, host: str) -> Greeting | None:
+        """The greeting for ``host``; None where Pacha does not answer."""
+        if self._host != host:
+            if self._control is not None:
+                self._control.close()
+            self._control, self._greeting, self._host = None, None, host
+            stream = self._connection.stream([*self._command(host), "--control"])
+            channel = control.Control(stream)
+            try:
+                self._greeting = channel.greeting()
+            finally:
+                if self._greeting is None:
+                    stream.close()
+            if self._greeting is not None:
+                self._control = channel
+                self._plain.hosts_path = self._greeting.hosts_path
+        return self._greeting
+
+    def _command(self, host: str) -> list[bytes | str]:
+        return ["pacha", "serve", host, "--hosts-path", self._plain.hosts_path]
+
+
+def _owner(said: object) -> str:
+    """Whose a hook is, by the master's word; one that it does not know came from nowhere."""
+    return said[:200] if isinstance(said, str) and said.isprintable() else "not known to Pacha there"

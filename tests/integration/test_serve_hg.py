@@ -1,0 +1,212 @@
+"""Mercurial's protocol as ``pacha serve`` speaks it: history grows, and is neither removed, hidden nor renamed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mercurial import bundle2, error, phases, util
+from mercurial import node as nodes
+from mercurial.utils import urlutil  # noqa: F401  (sshpeer needs it loaded)
+
+from pacha.errors import PachaError
+from pacha.store import hg
+from pacha.store.hg import NULL, Blob, Note, Repository, engine
+
+PACHA = Path(sys.executable).with_name("pacha")
+NOTE = Note("a note", "somebody", 1_600_000_000)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The hosts' folder; ``bar`` has a repository ``foo`` with one revision."""
+    hosts = tmp_path / "hosts"
+    (hosts / "bar").mkdir(mode=0o700, parents=True)
+    commit(Repository.open(str(hosts / "bar" / "foo"), create=True), NULL, b"one")
+    return hosts
+
+
+def commit(repository: Repository, parent: str, text: bytes) -> str:
+    return repository.commit(parent, [b"file"], [], lambda name: Blob(text), NOTE)
+
+
+@contextmanager
+def served(hosts: Path, *rights: str) -> Iterator[Any]:
+    """Mercurial's peer of ``foo``, as a key with these rights gets it."""
+    command = [PACHA, "serve", "bar", "--hosts-path", hosts, "--repository", "foo", *rights]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        with hg.peer(process, "foo") as peer:  # type: ignore[arg-type]
+            yield peer
+        assert process.stdin is not None
+        process.stdin.close()
+
+
+def bundle(*parts: tuple[bytes, bytes, dict[bytes, bytes]]) -> Any:
+    """A bundle of parts (kind, content, parameters), to which an answer is wanted."""
+    made = bundle2.bundle20(engine.quiet_ui())
+    for kind, data, parameters in ((b"replycaps", b"HG20", {}), *parts):
+        part = made.newpart(kind, data=data)
+        for name, value in parameters.items():
+            part.addparam(name, value)
+    return util.chunkbuffer(made.getchunks())
+
+
+def content(hosts: Path) -> dict[str, bytes]:
+    """Every file of the repository."""
+    top = hosts / "bar" / "foo"
+    return {str(path): path.read_bytes() for path in top.rglob("*") if path.is_file() and "cache" not in str(path)}
+
+
+def node_of(hosts: Path) -> bytes:
+    return nodes.bin(Repository.open(str(hosts / "bar" / "foo")).heads()[0])
+
+
+def test_a_push_and_a_pull(folder: Path, tmp_path: Path) -> None:
+    mine = Repository.open(str(tmp_path / "mine"), create=True)
+    with served(folder) as peer:
+        peer.pull(mine, peer.heads())
+    second = commit(mine, mine.heads()[0], b"two")
+    with served(folder) as peer:
+        peer.push(mine, second)
+    assert Repository.open(str(folder / "bar" / "foo")).heads() == (second,)
+
+
+def test_commands_that_are_not_there(folder: Path) -> None:
+    before, tip = content(folder), nodes.hex(node_of(folder))
+    nothing = b"0" * 40
+    with served(folder) as peer:
+        raw = peer._peer
+        tries = {
+            b"pushkey": {"namespace": b"bookmarks", "key": b"x", "old": b"", "new": tip},
+            b"stream_out": {},
+            b"clonebundles": {},
+            b"lookup": {"key": b"tip"},
+            b"debugwireargs": {"one": b"1", "two": b"2"},
+        }
+        assert [command for command, arguments in tries.items() if raw._call(command, **arguments)] == []
+        offered = raw._caps
+    assert not {b"stream", b"clonebundles", b"lookup"} & {cap.partition(b"=")[0] for cap in offered}
+    for namespace, key in ((b"phases", tip), (b"obsolete", b"dump0"), (b"bookmarks", b"x")):
+        with served(folder) as peer:
+            arguments = {"namespace": namespace, "key": key, "old": b"0", "new": nothing}
+            assert peer._peer._call(b"pushkey", **arguments) == b""
+    assert content(folder) == before
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "parameters"),
+    [
+        (b"pushkey", b"", {b"namespace": b"bookmarks", b"key": b"x", b"old": b"", b"new": b"TIP"}),
+        (b"pushkey", b"", {b"namespace": b"phases", b"key": b"TIP", b"old": b"0", b"new": b"2"}),
+        (b"bookmarks", b"TIP-RAW" + b"\0\1x", {}),
+        (b"obsmarkers", b"\1", {}),
+        (b"remote-changegroup", b"", {b"url": b"file:///etc/passwd", b"size": b"1", b"digests": b""}),
+        (b"stream2", b"", {b"requirements": b"store", b"filecount": b"0", b"bytecount": b"0"}),
+        (b"hgtagsfnodes", b"x" * 40, {}),
+        (b"cache:rev-branch-cache", b"", {}),
+        (b"pushvars", b"", {b"DEBUG": b"1"}),
+        (b"output", b"said", {}),
+        (b"strip", b"", {}),
+    ],
+)
+def test_parts_that_are_not_taken(folder: Path, kind: bytes, data: bytes, parameters: dict[bytes, bytes]) -> None:
+    before, tip = content(folder), node_of(folder)
+    real = {name: value.replace(b"TIP", nodes.hex(tip)) for name, value in parameters.items()}
+    with served(folder) as peer:
+        answer = peer._peer.unbundle(bundle((kind, data.replace(b"TIP-RAW", tip), real)), [b"force"], b"")
+        assert [part.type for part in answer.iterparts()] == [b"error:unsupportedcontent"]
+    after = content(folder)
+    assert {path: after.get(path) for path in before} == before
+    assert not [path for path in after if "bookmarks" in path or "obsstore" in path]
+
+
+def test_a_public_revision_stays_public(folder: Path) -> None:
+    tip = node_of(folder)
+    data = phases.binaryencode({phases.public: [], phases.draft: [], phases.secret: [tip]})
+    with served(folder) as peer:
+        list(peer._peer.unbundle(bundle((b"phase-heads", data, {})), [b"force"], b"").iterparts())
+    with served(folder) as peer:
+        assert peer.heads() == (nodes.hex(tip).decode(),)
+        assert b"publishing" in peer._peer._call(b"listkeys", namespace=b"phases")
+
+
+@pytest.mark.parametrize(("phase", "taken"), [(0, True), (1, True), (2, False), (32, False), (96, False)])
+def test_no_revision_is_hidden_from_the_next_push(folder: Path, tmp_path: Path, phase: int, taken: bool) -> None:
+    mine = Repository.open(str(tmp_path / "mine"), create=True)
+    with served(folder) as peer:
+        peer.pull(mine, peer.heads())
+    second = commit(mine, mine.heads()[0], b"two")
+    file = tmp_path / "bundle"
+    system = {"PATH": "/usr/bin:/bin", "HGRCPATH": ""}
+    command = ["hg", "-R", mine.path, "bundle", "--base", "0", "-r", second, "-t", "none-v2", file]
+    subprocess.run(command, env=system, check=True, capture_output=True)
+    with open(file, "rb") as stream:
+        found = bundle2.getunbundler(engine.quiet_ui(), stream)
+        data = next(part.read() for part in found.iterparts() if part.type == b"changegroup")
+    with served(folder) as peer:
+        parameters = {b"version": b"02", b"targetphase": b"%d" % phase}
+        answer = peer._peer.unbundle(bundle((b"changegroup", data, parameters)), [b"force"], b"")
+        kinds = [part.type for part in answer.iterparts()]
+    assert kinds == [b"reply:changegroup" if taken else b"error:abort"]
+    with served(folder) as peer:
+        assert (second in peer.heads()) is taken
+    assert Repository.open(str(folder / "bar" / "foo")).has(second) is taken
+
+
+def test_an_old_bundle_is_refused(folder: Path) -> None:
+    before = content(folder)
+    with served(folder) as peer:
+        with pytest.raises(Exception):  # noqa: B017
+            peer._peer.unbundle(util.chunkbuffer([b"HG10UN", b"\0" * 12]), [b"force"], b"")
+    assert content(folder) == before
+
+
+def test_a_key_for_pushing_reads_nothing(folder: Path, tmp_path: Path) -> None:
+    mine = Repository.open(str(tmp_path / "mine"), create=True)
+    with served(folder, "--push-only") as peer:
+        heads = peer.heads()
+        with pytest.raises(PachaError):
+            peer.pull(mine, heads)
+    tries: dict[bytes, dict[str, bytes]] = {
+        b"getbundle": {},
+        b"changegroup": {"roots": b""},
+        b"changegroupsubset": {"bases": b"", "heads": b""},
+        b"stream_out": {},
+    }
+    for command, arguments in tries.items():
+        with served(folder, "--push-only") as peer:
+            assert peer._peer._call(command, **arguments) == b""
+        with served(folder, "--push-only") as peer, pytest.raises(error.ResponseError):
+            peer._peer._call(b"batch", cmds=command + b" ")
+    assert mine.heads() == ()
+
+
+def test_a_key_for_rebuilding_writes_nothing(folder: Path, tmp_path: Path) -> None:
+    before = content(folder)
+    mine = Repository.open(str(tmp_path / "mine"), create=True)
+    with served(folder, "--rebuild-only") as peer:
+        peer.pull(mine, peer.heads())
+    second = commit(mine, mine.heads()[0], b"two")
+    with served(folder, "--rebuild-only") as peer, pytest.raises(PachaError):
+        peer.push(mine, second)
+    assert content(folder) == before
+
+
+def test_rubbish_is_no_traceback(folder: Path) -> None:
+    """And ends the process, whatever it was."""
+    command = [PACHA, "serve", "bar", "--hosts-path", folder, "--repository", "foo"]
+    for said in (
+        b"\xff\n",
+        b"batch\n* 0\ncmds 3\nx y",
+        b"unbundle\nheads 1\nx",
+        b"between\npairs 3\nxyz",
+        os.urandom(500),
+    ):
+        done = subprocess.run(command, input=said, capture_output=True, timeout=60)
+        assert b"Traceback" not in done.stderr and b"fault in Pacha" not in done.stderr, said

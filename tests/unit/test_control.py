@@ -1,0 +1,108 @@
+"""The control channel: a greeting from anybody is read or refused, an answer from anybody is an answer or an error."""
+
+from __future__ import annotations
+
+import io
+import json
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from pacha.errors import DamagedError, PachaError, UnreachableError
+from pacha.wire import control
+from pacha.wire.control import Control, Greeting
+from pacha.wire.master import PUSH, REBUILD, Probe
+
+SAID = {"pacha": 1, "version": "1.0", "hosts_path": "/pacha/hosts", "capabilities": ["beat"], "may": ["push"]}
+
+
+def line(**changes: Any) -> bytes:
+    return control.encode({key: value for key, value in {**SAID, **changes}.items() if value is not ...})
+
+
+def test_a_greeting_comes_back_as_it_was() -> None:
+    may = frozenset([PUSH, REBUILD])
+    for seen in (None, Probe(1.5, None, may), Probe(1.5, "ab" * 32, may)):
+        said = Greeting(1, "1.0", b"/pacha/h\xff sts", frozenset(control.CAPABILITIES), may, seen)
+        assert Greeting.read(said.line()) == said
+
+
+def test_what_a_later_one_says_more_is_passed_over() -> None:
+    read = Greeting.read(line(pacha=2, later={"x": 1}, may=["push", "dance"], capabilities=["beat", "sing"]))
+    assert read is not None
+    assert (read.protocol, read.may, read.capabilities) == (2, {"push"}, {"beat", "sing"})
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"",
+        b"Welcome to master.example.com\n",
+        b"[]\n",
+        b"{}\n",
+        b"[" * 50_000,
+        b'{"pacha": 1}\n',
+        line(pacha="x"),
+        line(hosts_path="relative"),
+        line(hosts_path="/with\0zero"),
+        line(hosts_path=...),
+        line(capabilities=None),
+        line(may=...),
+        line(clock="now"),
+        line(clock=1.0),
+        line(pacha=None),
+    ],
+)
+def test_what_is_no_greeting(said: bytes) -> None:
+    assert Greeting.read(said) is None
+
+
+class Stream:
+    """A stream that says something and has ended."""
+
+    def __init__(self, said: bytes, complaint: bytes = b"") -> None:
+        self.stdout = io.BytesIO(said)
+        self.sent = b""
+        self._complaint = complaint
+
+    def write(self, data: bytes) -> None:
+        self.sent += data
+
+    def finish(self) -> SimpleNamespace:
+        return SimpleNamespace(stderr=self._complaint)
+
+
+def ask(said: bytes, complaint: bytes = b"") -> dict[str, Any]:
+    return Control(Stream(said, complaint)).ask("beat", line="x")  # type: ignore[arg-type]
+
+
+def test_a_question_and_its_answer() -> None:
+    stream = Stream(b'{"and": "more"}\n')
+    assert Control(stream).ask("beat", line="x") == {"and": "more"}  # type: ignore[arg-type]
+    assert json.loads(stream.sent) == {"do": "beat", "line": "x"}
+
+
+@pytest.mark.parametrize("kind", [PachaError, UnreachableError, DamagedError])
+def test_an_error_keeps_its_kind_and_its_words(kind: type[PachaError]) -> None:
+    with pytest.raises(PachaError) as caught:
+        ask(control.encode(control.error_of(kind("What.", "why", "Hint."))))
+    error = caught.value
+    assert (type(error), error.message, error.why, error.hint) == (kind, "What.", "why", "Hint.")
+
+
+@pytest.mark.parametrize(
+    "error", [None, [], "text", {}, {"message": 7}, {"message": "\x1b[2J\n" * 5000, "exit": [1]}, {"exit": "11"}]
+)
+def test_an_odd_error_is_one_line(error: object) -> None:
+    with pytest.raises(PachaError) as caught:
+        ask(control.encode({"error": error}))
+    for text in (caught.value.message, caught.value.why, caught.value.hint):
+        assert text == "" or (text.isprintable() and len(text) <= 500)
+
+
+@pytest.mark.parametrize("said", [b"", b"rubbish\n", b"[]\n", b'{"half": ', b"x" * 100_000])
+def test_no_answer_tells_what_it_complained_of(said: bytes) -> None:
+    with pytest.raises(DamagedError) as caught:
+        ask(said, b"pacha: No space left \x07\nmore\n")
+    assert caught.value.why == "pacha: No space left ?"
