@@ -12,20 +12,22 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from pacha.actions import history
 from pacha.actions.here import Here, check_host, connect
 from pacha.actions.reconcile import FILE
-from pacha.actions.staging import content_names, staged
+from pacha.actions.staging import Staging, content_names
 from pacha.actions.when import Made, choose
 from pacha.config import STANDALONE
 from pacha.errors import DamagedError, PachaError, UsageError
 from pacha.files.metadata import Entry, Kind
 from pacha.files.names import DATABASE, shown
 from pacha.store import hg
+from pacha.store.database import Row
 from pacha.store.snapshot import Snapshot, Watched
-from pacha.wire.master import Master
+from pacha.wire.master import Master, NoHost
 
 #: Gives a repository by its name; it has the node (40 hex digits, "" for any).
 Open = Callable[[str, str], hg.Repository]
@@ -40,7 +42,8 @@ class Past:
     revisions: list[hg.Revision]
     _open: Open
     _folder: Path
-    _opened: dict[tuple[str, str], hg.Repository] = field(default_factory=dict)
+    _readers: dict[tuple[str, str], Callable[[bytes], bytes]] = field(default_factory=dict)
+    _known: dict[Row, Entry] = field(default_factory=dict)
 
     def find(self, when: str) -> hg.Revision:
         """The snapshot that ``when`` means; the newest for "". Raises UsageError."""
@@ -55,16 +58,16 @@ class Past:
 
     def snapshot(self, revision: hg.Revision) -> Snapshot:
         """All of it, checked. Raises DamagedError."""
-        return history.parse(self.read(DATABASE, revision.node, FILE), self._folder)
+        return history.parse(self.read(DATABASE, revision.node, FILE), self._folder, self._known)
 
     def read(self, repository: str, node: str, name: bytes) -> bytes:
         """What ``repository`` holds under a stored name. Raises DamagedError."""
-        return self._repository(repository, node).reader(node)(name)
+        return self._reader(repository, node)(name)
 
     def content(self, snapshot: Snapshot, entry: Entry) -> Iterator[bytes]:
         """The bytes of a file of ``snapshot``, in chunks. Raises DamagedError at their end, if they do not add up."""
         watched = _watched(snapshot, entry)
-        read = self._repository(watched.repository, watched.node or "").reader(watched.node or hg.NULL)
+        read = self._reader(watched.repository, watched.node or hg.NULL)
         sha = hashlib.sha256()
         for name in content_names(entry):
             data = read(name)
@@ -77,10 +80,10 @@ class Past:
                 "Look at the repository with 'hg verify'.",
             )
 
-    def _repository(self, name: str, node: str) -> hg.Repository:
-        found = self._opened.get((name, node))
+    def _reader(self, repository: str, node: str) -> Callable[[bytes], bytes]:
+        found = self._readers.get((repository, node))
         if found is None:
-            found = self._opened[name, node] = self._open(name, node)
+            found = self._readers[repository, node] = self._open(repository, node).reader(node)
         return found
 
 
@@ -89,7 +92,8 @@ def of(here: Here, host: str = "") -> Iterator[Past]:
     """The past of ``host``, by default of this one. Raises PachaError where there is none, UnreachableError."""
     own = not host or host == check_host(here.hostname())
     if own and os.path.isdir(here.state.repository(DATABASE)):
-        yield _past(host or here.hostname(), True, lambda name, node: _local(here, name), here.state.path)
+        local = cache(lambda name: hg.Repository.open(here.state.repository(name), heal=False))
+        yield _past(host or here.hostname(), True, lambda name, node: local(name), here.state.path)
     elif not host:
         raise PachaError(
             "There is no history here.", hint="Make a snapshot: pacha push. Or name a host that the master has."
@@ -103,7 +107,49 @@ def of(here: Here, host: str = "") -> Iterator[Past]:
 def _elsewhere(here: Here, host: str) -> Iterator[Past]:
     """Under the lock: a staging folder that is not in use is swept away."""
     with here.state.locked(wait_seconds=10), staged(here, host, _master(here, host)) as staging:
-        yield _past(host, False, staging.bring, staging.folder)
+        yield _past(host, False, _bringing(staging), staging.folder)
+
+
+@contextmanager
+def staged(here: Here, host: str, master: Master) -> Iterator[Staging]:
+    """A staging folder for ``host``, for as long as it is needed, and then hang up; the lock is held.
+
+    Raises PachaError where the master has nothing of the host.
+    """
+    try:
+        staging = Staging.make(here, host, master, lambda received: None)
+        try:
+            yield staging
+        finally:
+            staging.remove()
+    except NoHost as error:
+        raise PachaError(f"{master.label} has no history of '{host}'.", f"{error.message} {error.why}") from None
+    finally:
+        master.close()
+
+
+def _bringing(staging: Staging) -> Open:
+    """Fetches each repository when it is first asked for, and anew where it lacks what is."""
+    brought: dict[str, hg.Repository] = {}
+
+    def bring(name: str, node: str) -> hg.Repository:
+        found = brought.pop(name, None)
+        if found is None or (node and not found.has(node)):
+            found = staging.again(lambda: _fetched(staging, name, node))
+        brought[name] = found
+        return found
+
+    return bring
+
+
+def _fetched(staging: Staging, name: str, node: str) -> hg.Repository:
+    repository = staging.fetch_store(name)
+    newest = next(repository.revisions(), None)
+    if newest is not None and name == DATABASE:
+        repository.reader(newest)(FILE)  # a copy that a push overtook lacks it
+    if node and not repository.has(node):
+        raise DamagedError(f"The repository '{name}' on the master lacks revision {node[:12]}.")
+    return repository
 
 
 def _master(here: Here, host: str) -> Master:
@@ -118,11 +164,7 @@ def _past(host: str, own: bool, open_: Open, folder: Path) -> Past:
     revisions = list(repository.log())
     if not revisions:
         raise PachaError(f"There is no snapshot of '{host}' yet.", hint="Make one, on that host: pacha push")
-    return Past(host, own, revisions, open_, folder, {(DATABASE, one.node): repository for one in revisions})
-
-
-def _local(here: Here, name: str) -> hg.Repository:
-    return hg.Repository.open(here.state.repository(name), heal=False)
+    return Past(host, own, revisions, open_, folder)
 
 
 def file_of(snapshot: Snapshot, ways: Sequence[bytes]) -> Entry:
