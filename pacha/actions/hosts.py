@@ -75,7 +75,7 @@ def _grant(hosts_path: bytes, host: str, allowed: Allowed) -> enrol.Grant:
 def _make(hosts_path: bytes, host: str, owner: pwd.struct_passwd | None) -> bytes:
     path = os.path.join(hosts_path, os.fsencode(host))
     try:
-        os.makedirs(hosts_path, mode=0o755, exist_ok=True)
+        _make_open(hosts_path)
         if not os.path.lexists(path):
             os.mkdir(path, 0o700)
         _settle(path, owner)
@@ -84,6 +84,14 @@ def _make(hosts_path: bytes, host: str, owner: pwd.struct_passwd | None) -> byte
             f"{shown(path)} cannot be made.", error.strerror or "", "Run this as root on the master."
         ) from None
     return path
+
+
+def _make_open(path: bytes) -> None:
+    """Make ``path`` and what is missing above it, 0755 whatever the umask: every host's account has to get there."""
+    if not os.path.isdir(path):
+        _make_open(os.path.dirname(path))
+        os.mkdir(path)
+        os.chmod(path, 0o755)  # noqa: S103 (what is in it is 0700)
 
 
 def _account(user: str) -> pwd.struct_passwd:
