@@ -59,6 +59,8 @@ def add_host(
     owner = _account(name) if name is not None else None
     grant = _grant(hosts_path, host, allowed)
     public = enrol.PublicKey.read(key) if key is not None else None
+    if install is not None and owner is not None:
+        _check_shell(owner)
     line = grant.line(public) if public is not None else ""
     path = _make(hosts_path, host, owner)
     done = enrol.install(owner, grant, public) if install and owner and public else ""
@@ -102,6 +104,14 @@ def _account(user: str) -> pwd.struct_passwd:
             f"There is no account '{shown(os.fsencode(user))}' on this machine.",
             hint=f"Make it first: useradd --create-home {shown(os.fsencode(user))}",
         ) from None
+
+
+def _check_shell(owner: pwd.struct_passwd) -> None:
+    """sshd(8) runs a forced command, too, with the account's shell."""
+    if os.path.basename(owner.pw_shell) in ("nologin", "false"):
+        name = shown(os.fsencode(owner.pw_name))
+        why = f"its shell is {shown(os.fsencode(owner.pw_shell))}, and sshd runs every command with it"
+        raise UsageError(f"Nobody gets in as {name}.", why, f"Give it one: usermod --shell /bin/sh {name}")
 
 
 def _settle(path: bytes, owner: pwd.struct_passwd | None) -> None:

@@ -115,6 +115,7 @@ def test_when_a_key_ends() -> None:
         {"allowed": Allowed(expires="1d")},
         {"key": LINE.encode(), "allowed": Allowed(push_only=True, rebuild_only=True)},
         {"key": LINE.encode(), "user": "root", "install": "nobody"},
+        {"key": LINE.encode(), "install": "nobody"},  # its shell is nologin
         {"key": b"no key"},
         {"key": LINE.encode(), "allowed": Allowed(expires="yesterday")},
         {"user": "nobody-of-this-name"},
