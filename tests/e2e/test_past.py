@@ -208,6 +208,13 @@ def test_log_diff_and_cat_are_the_same_from_here_from_elsewhere_and_on_the_maste
     said(other.pacha("log").must(1), "no history here")
 
 
+def test_a_path_that_no_snapshot_touched_is_said_to_be_none(bar: Host) -> None:
+    plant(bar)
+    done = bar.pacha("log", "/nowhere/at/all").must()
+    assert done.out == "" and done.err == "pacha: no snapshot touched /nowhere/at/all\n"
+    assert json.loads(bar.pacha("log", "--json", "/nowhere/at/all").must().out) == []
+
+
 def test_a_lost_state_folder_comes_back_and_pushes_go_on(bar: Host) -> None:
     top = plant(bar)
     (top / "etc/hosts").write_text("second\n")
