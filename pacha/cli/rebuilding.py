@@ -81,7 +81,7 @@ def rebuild(
         wanted = hooks or (here.config.hooks and not (target or asked or at))
         choices = Choices(
             os.fsencode(os.path.abspath(target)) if target else b"", delete, Path(owner_map) if owner_map else None,
-            Renumbering(accounts), hooks=wanted, at=at, asked=asked, wait_seconds=wait,
+            Renumbering(accounts), hooks=wanted, at=at, asked=asked, wait_seconds=wait, by_master=bool(name),
         )  # fmt: skip
         mine = own.master(here, host, choices) is not None
         if not mine:
