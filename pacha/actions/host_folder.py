@@ -73,6 +73,13 @@ class HostFolder:
             except FileExistsError:
                 pass
 
+    def examine(self) -> tuple[bool, int]:
+        """Whether the folder can be written to, and how many bytes are free there for whoever writes."""
+        with self._explained(""), self._descent() as descent:
+            folder = descent.directory(b"")
+            room = os.fstatvfs(folder)
+            return os.access(b"/proc/self/fd/%d" % folder, os.W_OK, effective_ids=True), room.f_bavail * room.f_frsize
+
     def note(self, text: bytes) -> None:
         """Write the heartbeat beside its place."""
         if len(text) > NOTE_MAX:

@@ -142,6 +142,9 @@ class Service:
             if asked.get("do") == control.HOOKS:
                 self.check(REBUILD)
                 return {"owners": self._owners()}
+            if asked.get("do") == control.EXAMINE:
+                writable, free = self.folder.examine()
+                return {"writable": writable, "free": free}
             self.check(PUSH)
             return self._change(asked)
         except PachaError as error:

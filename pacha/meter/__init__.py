@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -23,7 +25,9 @@ _NO_CONFIG = """\
 |                                                                 |
 |  Pacha has no configuration on this machine.                    |
 |                                                                 |
-|  Write one (pacha.conf.example shows every key), then either    |
+|  Let Pacha write one:                                           |
+|      pacha init                                                 |
+|  or write it (pacha.conf.example shows every key), then either  |
 |  put it where Pacha looks for it:                               |
 |      {place:<59}|
 |  or tell Pacha where it is:                                     |
@@ -97,6 +101,28 @@ class Meter:
             click.echo(f"       {error.why}", err=True)
         if error.hint:
             click.echo(f"       {error.hint}", err=True)
+
+
+def at_terminal() -> bool:
+    """Whether a person reads what is printed as it comes."""
+    return sys.stdout.isatty()
+
+
+def is_coloured() -> bool:
+    """Whether that person wants colour (https://no-color.org/)."""
+    return at_terminal() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def styled(text: str, colour: str | None) -> str:
+    """``text`` in a colour of click's, or "bold", where colour is wanted; else as it is."""
+    if colour is None or not is_coloured():
+        return text
+    return click.style(text, bold=True) if colour == "bold" else click.style(text, fg=colour)
+
+
+def columns() -> int:
+    """The width of the terminal; 80 where there is none."""
+    return shutil.get_terminal_size().columns if at_terminal() else 80
 
 
 def no_config(place: str) -> str:

@@ -15,7 +15,18 @@ from contextlib import contextmanager, suppress
 from pacha.errors import DamagedError, PachaError
 from pacha.files.names import shown
 from pacha.wire import hooks, scp
-from pacha.wire.master import CHANGELOG, CHANGELOG_OF_ANY, HEARTBEAT, NoHost, NoRepository, Probe, is_store_file
+from pacha.wire.master import (
+    CHANGELOG,
+    CHANGELOG_OF_ANY,
+    HEARTBEAT,
+    PUSH,
+    REBUILD,
+    Examined,
+    NoHost,
+    NoRepository,
+    Probe,
+    is_store_file,
+)
 
 
 class LocalMaster:
@@ -94,6 +105,15 @@ class LocalMaster:
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(path + b".new", path)
+
+    def examine(self, host: str) -> Examined:
+        """Look at the folder, or where it is missing at the nearest one above it."""
+        place = self._path(host)
+        while not os.path.lexists(place):
+            place = os.path.dirname(place)
+        trouble = "" if os.access(place, os.W_OK | os.X_OK) else f"{shown(place)} cannot be written to"
+        free = shutil.disk_usage(place).free
+        return Examined(time.time(), frozenset([PUSH, REBUILD]), trouble=trouble, free=free)
 
     def close(self) -> None:
         """Nothing to close."""
