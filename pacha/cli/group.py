@@ -63,9 +63,9 @@ class Group(click.Group):
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
             near = get_close_matches(args[0], self.commands, n=1)
-            if near and near[0] not in error.message:
-                error.message += f" Did you mean '{near[0]}'?"
-            raise
+            if not near or near[0] in error.message:
+                raise
+            raise click.UsageError(f"{error.message} Did you mean '{near[0]}'?", ctx) from None
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; an output that nobody reads any more ends it as the signal would (click says 1)."""
