@@ -138,7 +138,11 @@ class Staging:
         while offset < end:
             chunk = os.pread(self.spool, min(_CHUNK, end - offset), offset)
             if not chunk:
-                raise PachaError(f"{names.shown(entry.path)} cannot be read back.", "the staging folder is cut short")
+                raise PachaError(
+                    f"{names.shown(entry.path)} cannot be read back.",
+                    "the staging folder is cut short",
+                    "Run this again.",
+                )
             offset += len(chunk)
             yield chunk
 

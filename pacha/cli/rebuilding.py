@@ -94,7 +94,9 @@ def rebuild(
 
 def _begin(terminal: Terminal, about: str, *, asks: bool, as_json: bool) -> None:
     if asks and as_json:
-        raise UsageError("--json goes with --dry-run or --yes.", "nobody can be asked where only JSON is printed")
+        raise UsageError(
+            "--json goes with --dry-run or --yes.", "nobody can be asked where only JSON is printed", "Add one."
+        )
     if asks:
         terminal.meter.confirm(about)
     elif not as_json:

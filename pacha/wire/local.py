@@ -64,14 +64,16 @@ class LocalMaster:
         """The path itself."""
         path = self._path(host, name)
         if not os.path.isdir(os.path.join(path, b".hg")):
-            raise NoRepository(f"There is no repository {shown(path)}.")
+            raise NoRepository(f"There is no repository {shown(path)}.", "", "Look at pacha.hosts.path.")
         yield os.fsdecode(path)
 
     def fetch(self, host: str, name: str, inbox: int, on_file: Callable[[scp.Received], None]) -> scp.Totals:
         """Copy the store's files."""
         top, began, count, size = self._path(host, name, ".hg/store"), time.monotonic(), 0, 0
         if not os.path.isdir(top):
-            raise NoHost(f"The master has no {shown(top)}.")
+            raise NoHost(
+                f"The master has no {shown(top)}.", "", "Look at pacha.hosts.path, and at the name of the host."
+            )
         for folder, folders, files in os.walk(top):
             relative = folder[len(top) + 1 :]
             folders[:] = [one for one in folders if is_store_file(os.path.join(relative, one), True)]

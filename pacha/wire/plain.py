@@ -114,7 +114,9 @@ class PlainSet:
                     raise _locked(error.message, stream.complaints) from None
                 result = stream.finish()
                 if b"not found" in result.stderr and b"repository" in result.stderr:
-                    raise NoRepository(f"The repository {shown(path)} is not on the master.") from None
+                    raise NoRepository(
+                        f"The repository {shown(path)} is not on the master.", "", self._add_host(host)
+                    ) from None
                 if b"abandoned transaction" in result.stderr:
                     recover()
                     why = "a push that was cut off there has been rolled back"
@@ -153,7 +155,7 @@ class PlainSet:
                     stream, inbox, top=wanted.top, accept=wanted.accept, limits=wanted.limits, on_file=on_file
                 )
             except scp.Refused:
-                raise NoHost(f"There is no {shown(path)} on the master.") from None
+                raise NoHost(f"There is no {shown(path)} on the master.", "", self._add_host(host)) from None
             except UnreachableError:
                 raise  # it need not be waited for once more
             except PachaError as error:
