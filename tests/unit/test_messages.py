@@ -100,7 +100,7 @@ def test_hints_are_sentences_or_end_in_a_command() -> None:
         text = template(node) if node else None
         if text and not re.fullmatch(r"<\w+>", text):
             assert re.match(r"[A-Z'<-]|pacha\.", text), f"{said.module}:{said.line}: {text}"
-            assert text.endswith((".", "?")) or ": " in text or text.endswith(">"), f"{said.module}:{said.line}: {text}"
+            assert text.endswith((".", "?", ">")) or ": " in text, f"{said.module}:{said.line}: {text}"
 
 
 def test_no_reason_stands_for_an_error_that_is_gone() -> None:
