@@ -48,6 +48,8 @@ class Group(click.Group):
         """Click's; an option that was meant to be a command ('--rebiuld') names the nearest one."""
         try:
             return super().parse_args(ctx, args)
+        except BrokenPipeError:  # --help and --version print already
+            raise Signalled(signal.SIGPIPE) from None
         except click.NoSuchOption as error:
             name = error.option_name.lstrip("-").partition("=")[0]
             near = get_close_matches(name, self.commands)
