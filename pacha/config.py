@@ -108,7 +108,7 @@ class ConfigFaults(ConfigError):
     def __init__(self, path: Path | None, faults: list[Fault]) -> None:
         where = shown(str(path)) if path else "configuration"
         count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
-        super().__init__(f"{where}: {count}", "; ".join(map(str, faults)), f"Correct the file: {HINT}.")
+        super().__init__(f"{where}: {count}.", "; ".join(map(str, faults)), f"Correct the file: {HINT}.")
         self.faults = tuple(faults)
 
 

@@ -65,12 +65,16 @@ def name_of(part: ast.expr) -> str:
     return SPELT.get(name, name)
 
 
+def makes_an_error(call: ast.Call) -> bool:
+    """Whether a PachaError is made here, or told its words by a kind of it."""
+    name = getattr(call.func, "id", getattr(call.func, "attr", ""))
+    return bool(call.args) and (name in KINDS or (name == "__init__" and len(call.args) == 3))
+
+
 def errors() -> Iterator[Said]:
     for path in sorted((CHECKOUT / "pacha").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", "")) in KINDS:
-                if not node.args:
-                    continue
+            if isinstance(node, ast.Call) and makes_an_error(node):
                 named = {one.arg: one.value for one in node.keywords}
                 hint = node.args[2] if len(node.args) > 2 else named.get("hint")
                 where = path.relative_to(CHECKOUT / "pacha").as_posix()
