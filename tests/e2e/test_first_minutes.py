@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from pacha.wire import control
 from tests.e2e.forced import Door
 from tests.e2e.stage import Host, Stage
 
@@ -81,6 +82,16 @@ def test_the_doctor_behind_a_forced_command_asks_only_what_is_answered(stage: St
     [programs] = [one["result"] for one in found if one["check"] == "programs"]
     assert "answers there" in programs and "push" in programs
     assert next(one for one in found if one["check"] == "hosts folder")["fine"]
+
+
+def test_the_doctor_asks_an_older_master_nothing_that_it_does_not_know(stage: Stage, door: Door) -> None:
+    older = door.other(control.PROTOCOL, [one for one in control.CAPABILITIES if one != control.EXAMINE])
+    host = door.host(stage, program=older)
+    assert set(checks(host, 3)) == {"schedule", "watched", "last push"}
+
+
+def test_the_doctor_says_what_a_key_may_not(stage: Stage, door: Door) -> None:
+    assert "--key" in checks(door.host(stage, "bar", "--rebuild-only"), 3)["key"]["cure"]
 
 
 def test_the_doctor_names_what_is_broken(pushed: Host) -> None:
