@@ -38,6 +38,12 @@ class PachaError(Exception):
         self.why = why
         self.hint = hint
 
+    @property
+    def in_a_line(self) -> str:
+        """What failed and why."""
+        joint = " " if self.message.endswith(".") else ": "
+        return joint.join(filter(None, [self.message, self.why]))
+
 
 class UsageError(PachaError):
     """What was asked for makes no sense; nothing was tried."""

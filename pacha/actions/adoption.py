@@ -18,7 +18,7 @@ def may_adopt(here: Here, host: str) -> bool:
     return not own.watched or own.host == host or (memory.get("hostname") == host and not own.host)
 
 
-def adopt(here: Here, host: str, staging: Staging, fetched: Fetched, label: str) -> None:
+def adopt(here: Here, host: str, staging: Staging, fetched: Fetched, master: str) -> None:
     """Make the fetched history this machine's own, so that the next push goes on as ``host``.
 
     Raises PachaError, OSError.
@@ -33,7 +33,7 @@ def adopt(here: Here, host: str, staging: Staging, fetched: Fetched, label: str)
     os.chmod(here.state.path / "adopted.db", 0o600)
     os.replace(here.state.path / "adopted.db", here.state.database)
     _forget(here.state.cache)
-    masters = {label: {"changelog": fetched.changelog, "sent": sent}}
+    masters = {master: {"changelog": fetched.changelog, "sent": sent}}
     here.state.remember(tip=fetched.tip, pending=None, hostname=host, masters=masters)
 
 

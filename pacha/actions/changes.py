@@ -99,6 +99,8 @@ def compare(old: Side, new: Side, paths: Sequence[bytes] = (), *, with_content: 
     links = _groups(old.entries), _groups(new.entries)
     for path in sorted(old.entries.keys() | new.entries.keys()):
         before, after = old.entries.get(path), new.entries.get(path)
+        if before is after:
+            continue
         if before and after and links[0].get(before.link_group) == links[1].get(after.link_group):
             after = replace(after, link_group=before.link_group)  # what is watched anew gets other numbers
         if before == after or (paths and not select.holds(paths, path)):

@@ -1,4 +1,4 @@
-"""One push on its way: the master it talks to, what that has, and what is remembered of it."""
+"""One push on its way: the masters it goes to, and what is remembered of it."""
 
 from __future__ import annotations
 
@@ -6,30 +6,34 @@ import getpass
 import json
 import os
 import platform
+import socket
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pacha
-from pacha.actions.here import Here
+from pacha.actions.delivery import Delivery
+from pacha.actions.here import Here, endpoint
+from pacha.config import STANDALONE
 from pacha.errors import Concern, ExitCode, PachaError
 from pacha.files.names import DATABASE, shown
 from pacha.store.snapshot import Snapshot
-from pacha.wire.master import Master, NoRepository, Probe, check_may_push
+from pacha.wire.master import RolledBack
 
 if TYPE_CHECKING:
     from pacha.store import hg
 
+_MOST_CONCERNS = 100  #: so many are remembered for ``pacha status``
+
 
 @dataclass(slots=True)
 class Errand:
-    """What one push knows. ``sent`` are the nodes by repository that the master is known to have.
+    """What one push knows.
 
-    ``memory`` of the state folder, by name: ``tip`` the node of the last snapshot here; ``pending`` whether
-    pacha.db may say more than that; ``masters`` what each was left with; ``owed``; ``tried``, ``succeeded``
-    (seconds since the epoch) and ``failure`` of the last push.
+    ``memory`` of the state folder, by name: ``tip`` the node of the last snapshot here; ``made`` that node and
+    when it was made; ``pending`` whether pacha.db may say more than that; ``masters`` what each was left with
+    (see ``Delivery``); ``owed``; ``tried``, ``succeeded`` (seconds since the epoch), ``failure`` and ``concerns``
+    of the last push.
     """
 
     here: Here
@@ -37,26 +41,30 @@ class Errand:
     take_over: bool
     message: str
     memory: dict[str, Any]
+    deliveries: list[Delivery] = field(default_factory=list)
     concerns: list[Concern] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
-    master: Master | None = None
-    probe: Probe | None = None
-    sent: dict[str, str] = field(default_factory=dict)
+    _where: str | None = None
+
+    def __post_init__(self) -> None:
+        left = self.memory.get("masters", {})
+        self.deliveries = [Delivery(name, self.host, left.get(name, {})) for name in self.here.config.masters()]
+
+    @property
+    def reached(self) -> list[Delivery]:
+        """The masters that are there and let us in, and have not failed since."""
+        return [delivery for delivery in self.deliveries if delivery.master and not delivery.failure]
 
     def remember(self, **values: Any) -> None:
         """Remember at once, in the state folder too; None forgets."""
         self.here.state.remember(**values)
         self.memory = self.here.state.memory()
 
-    def meet(self, master: Master, probe: Probe) -> None:
-        """Take the connection; what the master has is known if it is as the last push left it."""
-        check_may_push(self.host, probe)
-        self.master, self.probe = master, probe
-        left = self.memory.get("masters", {}).get(master.label, {})
-        if probe.changelog is not None and probe.changelog == left.get("changelog"):
-            self.sent = dict(left.get("sent", {}))
-        elif left:
-            self.notices.append(f"{master.label} is not as the last push left it: what it lacks is sent again.")
+    def fail(self, delivery: Delivery, error: PachaError) -> None:
+        """Go on without this master; a push that was rolled back over there is begun again instead."""
+        if isinstance(error, RolledBack):
+            raise error
+        delivery.failure = error
 
     def note(self, text: str) -> hg.Note:
         """The note of a revision made now."""
@@ -65,7 +73,9 @@ class Errand:
         user = os.environ.get("SUDO_USER") or _login()
         message = "\n".join(_safe(line) for line in self.message.strip().splitlines())
         said = f"{message}\n\n{text}" if message else text
-        return hg.Note(said, _safe(f"{user}@{platform.node()}"), time.time())
+        if self._where is None:
+            self._where = " ".join(filter(None, [platform.node(), _address(self.here, self.reached)]))
+        return hg.Note(said, _safe(f"{user}@{self._where}"), time.time())
 
     def repository(self, name: str) -> hg.Repository:
         """The local repository ``name``, made if it is missing."""
@@ -73,72 +83,47 @@ class Errand:
 
         return hg.Repository.open(self.here.state.repository(name), create=True)
 
-    @contextmanager
-    def talking(self, name: str, *, new: bool = False) -> Iterator[hg.Peer]:
-        """A conversation with the master's repository ``name``, which is made there if it is missing."""
-        master, probe = self._reached()
-        if probe.changelog is None and not self.sent:
-            master.make_host(self.host)
-        if new or probe.changelog is None:
-            master.create(self.host, name)
-        try:
-            stack, peer = self._begin(name)
-        except NoRepository:
-            master.create(self.host, name)
-            stack, peer = self._begin(name)
-        with stack:
-            yield peer
+    def deliver(self, snapshot: Snapshot, tip: str, code: ExitCode) -> bool:
+        """Send to every master what it lacks, then the heartbeat; returns whether one lacked anything."""
+        sent_any = False
+        for delivery in self.reached:
+            try:
+                sent = delivery.send(snapshot, tip, self.repository)
+                delivery.beat(self._heartbeat(delivery, snapshot, tip, code), sent)
+                sent_any |= sent
+            except PachaError as error:
+                self.fail(delivery, error)
+        return sent_any
 
-    def send(self, snapshot: Snapshot, tip: str) -> bool:
-        """Push what the master lacks, also what an earlier run left behind; ``db`` last."""
-        sent = False
-        # What a retired path left behind may never have been here, after a rebuild: nothing of it can be lacking.
-        retired = {one.repository for one in snapshot.watched if one.retired}
-        for name, node in [*((one.repository, one.node) for one in snapshot.watched), (DATABASE, tip)]:
-            if node is not None and self.sent.get(name) != node:
-                repository = self.repository(name)
-                if name in retired and not repository.has(node):
-                    continue
-                with self.talking(name) as peer:
-                    peer.push(repository, node)
-                self.sent[name] = node
-                sent = True
-        return sent
+    def _heartbeat(self, delivery: Delivery, snapshot: Snapshot, tip: str, code: ExitCode) -> bytes:
+        """What 'pacha hosts' shows of this host; the clock is the master's."""
+        clock = delivery.probe.clock if delivery.probe else time.time()
+        files = [entry.size for entry in snapshot.entries.values() if entry.kind.value == "f"]
+        line = {
+            "at": _utc(clock), "tip": tip, "exit": int(code), "version": pacha.__version__,
+            "snapshot": _utc(self._made(tip)), "frequency": self.here.config.frequency,
+            "paths": len(snapshot.live), "files": len(files), "size": sum(files),
+        }  # fmt: skip
+        return json.dumps(line).encode("ascii") + b"\n"
 
-    def beat(self, tip: str, sent: bool, code: ExitCode) -> None:
-        """Leave the heartbeat."""
-        master, probe = self._reached()
-        at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(probe.clock))
-        line = json.dumps({"at": at, "tip": tip, "exit": int(code), "version": pacha.__version__})
-        master.beat(self.host, line.encode("ascii") + b"\n", durable=sent)
-        if sent:
-            self.probe = master.probe(self.host)
+    def _made(self, tip: str) -> float:
+        """When the snapshot ``tip`` was made."""
+        known, at = self.memory.get("made") or ("", 0.0)
+        if known != tip:
+            at = self.repository(DATABASE).note(tip).at
+            self.remember(made=[tip, at])
+        return float(at)
 
-    def record(self, failure: PachaError | None) -> None:
-        """Record this try, and how the master was left if it went well."""
+    def record(self) -> None:
+        """Record this try: what became of each master, and what a person should look at."""
         now = time.time()
-        if failure is not None:
-            self.remember(tried=now, failure=f"{failure.message} {failure.why}".strip())
-            return
-        master, probe = self._reached()
-        left = {"changelog": probe.changelog, "sent": self.sent, "at": probe.clock}
-        masters = {**self.memory.get("masters", {}), master.label: left}
-        self.remember(masters=masters, tried=now, succeeded=now, failure=None)
-
-    def _begin(self, name: str) -> tuple[ExitStack, hg.Peer]:
-        """A conversation, and what ends it. Raises NoRepository."""
-        from pacha.store import hg
-
-        master, _ = self._reached()
-        with ExitStack() as stack:
-            remote = stack.enter_context(master.serve(self.host, name))
-            peer = stack.enter_context(hg.peer(remote, name))
-            return stack.pop_all(), peer
-
-    def _reached(self) -> tuple[Master, Probe]:
-        if self.master is None or self.probe is None:
-            raise RuntimeError("not connected")  # a caller's fault: only a push that met its master sends
-        return self.master, self.probe
+        failures = [delivery.failure for delivery in self.deliveries if delivery.failure]
+        self.remember(
+            masters={delivery.name: delivery.outcome(now) for delivery in self.deliveries},
+            failure=failures[0].in_a_line if failures else None,
+            concerns=[[c.path.hex(), c.reason] for c in self.concerns[:_MOST_CONCERNS]] or None,
+            **({} if failures else {"succeeded": now}),
+        )
 
 
 def _safe(text: str) -> str:
@@ -146,8 +131,32 @@ def _safe(text: str) -> str:
     return shown(os.fsencode(text))
 
 
+def _utc(at: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))
+
+
 def _login() -> str:
     try:
         return getpass.getuser()
     except (KeyError, OSError):
         return str(os.getuid())
+
+
+def _address(here: Here, reached: list[Delivery]) -> str:
+    """This machine's address as the first master sees it, "" where that is not to be known.
+
+    Connecting a datagram socket sends nothing; it only chooses the way.
+    """
+    if not reached or reached[0].name == STANDALONE:
+        return ""
+    try:
+        where = endpoint(here.config, reached[0].name)
+        if where.proxy_jump:
+            return ""  # its name may mean nothing here
+        for family, kind, _, _, place in socket.getaddrinfo(where.host, where.port, type=socket.SOCK_DGRAM):
+            with socket.socket(family, kind) as probe:
+                probe.connect(place)
+                return str(probe.getsockname()[0])
+    except (OSError, PachaError):
+        pass
+    return ""

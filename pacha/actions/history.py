@@ -11,6 +11,7 @@ from pacha.actions.here import Here
 from pacha.actions.reconcile import FILE
 from pacha.actions.when import Made, choose
 from pacha.errors import PachaError
+from pacha.files.metadata import Entry
 from pacha.files.names import DATABASE
 from pacha.store import database, hg
 from pacha.store.snapshot import Snapshot
@@ -40,9 +41,12 @@ def at(here: Here, when: str) -> Snapshot:
     return read(here, choose(when, every, time.time()).node)
 
 
-def parse(image: bytes, folder: Path) -> Snapshot:
-    """The snapshot in a pacha.db as bytes; ``folder`` is where it may lie for a moment. Raises DamagedError."""
+def parse(image: bytes, folder: Path, known: dict[database.Row, Entry] | None = None) -> Snapshot:
+    """The snapshot in a pacha.db as bytes; ``folder`` is where it may lie for a moment. Raises DamagedError.
+
+    ``known`` are the rows of snapshots that were read before, and is filled.
+    """
     with TemporaryDirectory(dir=folder) as private:
         path = Path(private) / "pacha.db"
         path.write_bytes(image)  # in a folder that only its owner can enter
-        return database.read_foreign(str(path))
+        return database.read_foreign(str(path), known)

@@ -14,11 +14,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
+from pacha.actions.permitted import is_repository
 from pacha.errors import DamagedError, PachaError, UnreachableError
 from pacha.files.descend import Descent
-from pacha.files.names import shown
-from pacha.wire.master import CHANGELOG, HEARTBEAT, REQUIRES, NoRepository, Probe
+from pacha.files.names import DATABASE, shown
+from pacha.wire.master import CHANGELOG_OF_ANY, HEARTBEAT, REQUIRES, NoRepository, Probe
 
+_MOST = 400
 NOTE_MAX = 16 * 1024  #: bytes of a heartbeat
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -42,8 +44,16 @@ class HostFolder:
         return os.path.join(self.hosts_path, os.fsencode(self.host))
 
     def probe(self, may: frozenset[str]) -> Probe:
-        """The clock, and how ``db`` stands."""
-        return Probe(time.time(), self.digest(CHANGELOG), may)
+        """The clock, and how ``db`` and the other repositories stand."""
+        found = {name: self.digest(f"{name}/{CHANGELOG_OF_ANY}") for name in self._names()}
+        contents = {name: digest for name, digest in found.items() if digest is not None}
+        return Probe(time.time(), contents.get(DATABASE), may, contents)
+
+    def _names(self) -> list[str]:
+        """What there is that may be a repository; as many as a line of the control channel can tell of."""
+        with self._explained(""), self._descent() as descent:
+            found = sorted(os.listdir(descent.directory(b"")), key=lambda name: (name != DATABASE, name))
+            return [name for name in found if is_repository(name)][:_MOST]
 
     def digest(self, relative: str) -> str | None:
         """The sha256 (hex) of a file below the folder; None when there is none."""

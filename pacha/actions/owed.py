@@ -15,6 +15,7 @@ from pacha.actions import survey
 from pacha.files import acl
 from pacha.files.metadata import Entry, Kind
 from pacha.files.owners import Account, Accounts
+from pacha.restore.journal import Root, unfinished
 from pacha.restore.plan import Outcome
 from pacha.store.snapshot import Snapshot
 from pacha.store.state import StateFolder
@@ -47,6 +48,16 @@ def settle(
 def paths(state: StateFolder) -> frozenset[bytes]:
     """The paths that are owed."""
     return frozenset(bytes.fromhex(path) for path in state.memory().get("owed", {}))
+
+
+def killed_rebuilds(state: StateFolder, last: Snapshot) -> list[str]:
+    """The ids of rebuilds of what is watched in ``last`` that were cut off and neither finished nor undone since."""
+    watched, killed = {one.path for one in last.live}, []
+    for each in unfinished(os.fsencode(state.path)):
+        if any(isinstance(record, Root) and record.path in watched for record in each.records):
+            killed.append(each.id)
+        each.close()
+    return killed
 
 
 def keep_recorded(

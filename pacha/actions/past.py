@@ -17,15 +17,16 @@ from pathlib import Path
 from pacha.actions import history
 from pacha.actions.here import Here, check_host, connect
 from pacha.actions.reconcile import FILE
-from pacha.actions.staging import content_names, staged
+from pacha.actions.staging import Staging, content_names
 from pacha.actions.when import Made, choose
 from pacha.config import STANDALONE
 from pacha.errors import DamagedError, PachaError, UsageError
 from pacha.files.metadata import Entry, Kind
 from pacha.files.names import DATABASE, shown
 from pacha.store import hg
+from pacha.store.database import Row
 from pacha.store.snapshot import Snapshot, Watched
-from pacha.wire.master import Master
+from pacha.wire.master import Master, NoHost
 
 #: Gives a repository by its name; it has the node (40 hex digits, "" for any).
 Open = Callable[[str, str], hg.Repository]
@@ -41,6 +42,7 @@ class Past:
     _open: Open
     _folder: Path
     _opened: dict[tuple[str, str], hg.Repository] = field(default_factory=dict)
+    _known: dict[Row, Entry] = field(default_factory=dict)
 
     def find(self, when: str) -> hg.Revision:
         """The snapshot that ``when`` means; the newest for "". Raises UsageError."""
@@ -55,7 +57,7 @@ class Past:
 
     def snapshot(self, revision: hg.Revision) -> Snapshot:
         """All of it, checked. Raises DamagedError."""
-        return history.parse(self.read(DATABASE, revision.node, FILE), self._folder)
+        return history.parse(self.read(DATABASE, revision.node, FILE), self._folder, self._known)
 
     def read(self, repository: str, node: str, name: bytes) -> bytes:
         """What ``repository`` holds under a stored name. Raises DamagedError."""
@@ -103,7 +105,49 @@ def of(here: Here, host: str = "") -> Iterator[Past]:
 def _elsewhere(here: Here, host: str) -> Iterator[Past]:
     """Under the lock: a staging folder that is not in use is swept away."""
     with here.state.locked(wait_seconds=10), staged(here, host, _master(here, host)) as staging:
-        yield _past(host, False, staging.bring, staging.folder)
+        yield _past(host, False, _bringing(staging), staging.folder)
+
+
+@contextmanager
+def staged(here: Here, host: str, master: Master) -> Iterator[Staging]:
+    """A staging folder for ``host``, for as long as it is needed, and then hang up; the lock is held.
+
+    Raises PachaError where the master has nothing of the host.
+    """
+    try:
+        staging = Staging.make(here, host, master, lambda received: None)
+        try:
+            yield staging
+        finally:
+            staging.remove()
+    except NoHost as error:
+        raise PachaError(f"{master.label} has no history of '{host}'.", f"{error.message} {error.why}") from None
+    finally:
+        master.close()
+
+
+def _bringing(staging: Staging) -> Open:
+    """Fetches each repository when it is first asked for, and anew where it lacks what is."""
+    brought: dict[str, hg.Repository] = {}
+
+    def bring(name: str, node: str) -> hg.Repository:
+        found = brought.pop(name, None)
+        if found is None or (node and not found.has(node)):
+            found = staging.again(lambda: _fetched(staging, name, node))
+        brought[name] = found
+        return found
+
+    return bring
+
+
+def _fetched(staging: Staging, name: str, node: str) -> hg.Repository:
+    repository = staging.fetch_store(name)
+    newest = next(repository.revisions(), None)
+    if newest is not None and name == DATABASE:
+        repository.reader(newest)(FILE)  # a copy that a push overtook lacks it
+    if node and not repository.has(node):
+        raise DamagedError(f"The repository '{name}' on the master lacks revision {node[:12]}.")
+    return repository
 
 
 def _master(here: Here, host: str) -> Master:

@@ -15,7 +15,7 @@ from enum import Enum
 
 from pacha.errors import UnreachableError
 from pacha.wire.hooks import folder_of
-from pacha.wire.master import CHANGELOG, HEARTBEAT, PUSH, REBUILD, REQUIRES
+from pacha.wire.master import CHANGELOG, CHANGELOG_OF_ANY, HEARTBEAT, PUSH, REBUILD, REQUIRES
 
 LONGEST = 16 * 1024  #: characters of a command
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}", re.ASCII)  # what files.names.repository_name gives
@@ -50,11 +50,13 @@ class Verb(Enum):
 class Request:
     """What is asked: for DIGEST a path below the host's folder, else the name of a repository, '' where there is none.
 
-    CREATE and PLACE may also name what a repository is called before it is in its place (``.new-NAME-...``).
+    ``more`` are further paths for DIGEST. CREATE and PLACE may also name what a repository is called before it is in
+    its place (``.new-NAME-...``).
     """
 
     verb: Verb
     name: str = ""
+    more: tuple[str, ...] = ()
 
 
 class Refused(UnreachableError):
@@ -154,8 +156,11 @@ def _match_files(words: list[str], folder: _Folder) -> Request | None:
     """What concerns single files beside the repositories."""
     heartbeat = f"{folder.path}/{HEARTBEAT}"
     match words:
-        case ["sha256sum", path] if folder.below(path) == CHANGELOG:
-            return Request(Verb.DIGEST, CHANGELOG)
+        case ["sha256sum", path, *others] if folder.below(path) == CHANGELOG:
+            names = [folder.name(other, f"/{CHANGELOG_OF_ANY}") for other in others]
+            return (
+                Request(Verb.DIGEST, CHANGELOG, tuple(f"{n}/{CHANGELOG_OF_ANY}" for n in names)) if all(names) else None
+            )
         case ["sha256sum", path] if name := folder.name(path, f"/{REQUIRES}"):
             return Request(Verb.DIGEST, f"{name}/{REQUIRES}")
         case ["cat >", path] if path == f"{heartbeat}.new":

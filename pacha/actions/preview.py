@@ -45,6 +45,7 @@ class Choices:
     hooks: bool = False
     at: str = ""  #: which snapshot (WHEN); the newest
     asked: Asked = field(default_factory=Asked)  #: which parts of it; all of it
+    wait_seconds: float = 0  #: for another run to end
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""A push: scan, commit what changed, send what the master lacks, leave the heartbeat.
+"""A push: scan, commit what changed, send what each master lacks, leave the heartbeat.
 
 Content goes first and ``db`` last, so that whatever ``db`` revision a rebuild starts from, all that it
 names is already there. A push that is cut off changes nothing that a rebuild would see.
@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
 from pacha.actions import chronicle, commit, compose, owed, reconcile, watch
+from pacha.actions.delivery import Delivery
 from pacha.actions.errand import Errand
 from pacha.actions.here import Here, connect
 from pacha.errors import Concern, ExitCode, PachaError
@@ -21,22 +22,24 @@ from pacha.files import scan
 from pacha.files.metadata import Entry
 from pacha.files.names import DATABASE, shown
 from pacha.files.owners import Accounts
-from pacha.restore.journal import Root, unfinished
 from pacha.store import database
 from pacha.store.snapshot import Changes, Snapshot, Watched, compare
 from pacha.wire.master import Master, Probe, RolledBack
 
+#: What is remembered of a push until it ends: all that is left of one that was killed.
+_CUT_OFF = "The last push was cut off."
+
 
 @dataclass(frozen=True, slots=True)
 class Pushed:
-    """What a push did. ``tip``: the newest snapshot (hex node); ``master``: who has it now.
+    """What a push did. ``tip``: the newest snapshot (hex node); ``masters``: who has it now.
 
-    ``committed``: a snapshot was made; ``sent``: the master lacked something; ``failure``: why the master
-    could not be reached, in which case what changed waits here for the next push.
+    ``committed``: a snapshot was made; ``sent``: a master lacked something; ``failures``: why a master, by its
+    name, was not brought up to date, in which case what changed waits here for the next push.
     """
 
     host: str
-    master: str
+    masters: tuple[str, ...]
     tip: str
     changes: Changes
     paths: int
@@ -44,8 +47,18 @@ class Pushed:
     sent: bool
     concerns: tuple[Concern, ...]
     notices: tuple[str, ...]
-    failure: PachaError | None = None
+    failures: tuple[tuple[str, PachaError], ...] = ()
     seconds: float = 0.0
+
+    @property
+    def master(self) -> str:
+        """Who has it now, for people."""
+        return " and ".join(self.masters)
+
+    @property
+    def failure(self) -> PachaError | None:
+        """Why no master has it."""
+        return None if self.masters else self.failures[0][1]
 
 
 def push(
@@ -53,46 +66,50 @@ def push(
 ) -> Pushed:
     """Push what is watched. ``accept`` gives up what an earlier rebuild still owes.
 
-    Raises LockedError, ConfigError, PachaError; UnreachableError when the line is lost half-way.
+    Raises LockedError, ConfigError, PachaError when nothing could be tried.
     """
     began = time.monotonic()
-    here.master()  # a missing one is said before anything is done
+    here.config.masters()  # a missing one is said before anything is done
     with here.state.locked(wait_seconds):
-        last = database.read(here.state.database)
-        if not last.live:
-            raise PachaError("Nothing is watched yet.", hint="Name what matters first: pacha watch /etc")
-        for one in last.live:
-            watch.check_own(here, one.path)  # the configuration may have changed since it was watched
-        _check_rebuilt(here, last, accept)
-        if accept:
-            here.state.remember(owed=None)
+        here.state.remember(tried=time.time(), failure=_CUT_OFF)
         try:
-            pushed = _attempt(here, last, take_over, message)
-        except RolledBack:
-            pushed = _attempt(here, database.read(here.state.database), take_over, message)
+            pushed = _locked(here, accept, take_over, message)
+        except Exception as error:
+            with suppress(OSError):  # the disk is full, say: that is not what should be told
+                here.state.remember(failure=_told(error))
+            raise
     return replace(pushed, seconds=time.monotonic() - began)
+
+
+def _told(error: Exception) -> str:
+    return error.in_a_line if isinstance(error, PachaError) else shown(os.fsencode(str(error)))
+
+
+def _locked(here: Here, accept: bool, take_over: bool, message: str) -> Pushed:
+    last = database.read(here.state.database)
+    if not last.live:
+        raise PachaError("Nothing is watched yet.", hint="Name what matters first: pacha watch /etc")
+    for one in last.live:
+        watch.check_own(here, one.path)  # the configuration may have changed since it was watched
+    _check_rebuilt(here, last, accept)
+    if accept:
+        here.state.remember(owed=None)
+    for _ in here.config.masters():
+        with suppress(RolledBack):
+            return _attempt(here, database.read(here.state.database), take_over, message)
+    return _attempt(here, database.read(here.state.database), take_over, message)
 
 
 def _attempt(here: Here, last: Snapshot, take_over: bool, message: str) -> Pushed:
     errand = Errand(here, here.hostname(), take_over, message, here.state.memory())
-    try:
-        with _reaching(errand) as reached:
-            return _push(errand, last, reached)
-    except PachaError as error:
-        with suppress(OSError):  # the disk is full, say: that is not what should be told
-            errand.record(error)
-        raise
+    with _reaching(errand) as reached:
+        return _push(errand, last, reached)
 
 
 def _check_rebuilt(here: Here, last: Snapshot, accept: bool) -> None:
     """Refuse to make what a killed rebuild left behind the newest snapshot; ``accept`` says that it is meant."""
     accepted = set(here.state.memory().get("accepted", []))
-    watched = {one.path for one in last.live}
-    killed = []
-    for each in unfinished(os.fsencode(here.state.path)):
-        if any(isinstance(record, Root) and record.path in watched for record in each.records):
-            killed.append(each.id)
-        each.close()
+    killed = owed.killed_rebuilds(here.state, last)
     if accept:
         here.state.remember(accepted=killed or None)
     elif set(killed) - accepted:
@@ -104,32 +121,34 @@ def _check_rebuilt(here: Here, last: Snapshot, accept: bool) -> None:
 
 
 @contextmanager
-def _reaching(errand: Errand) -> Iterator[Future[tuple[Master, Probe]]]:
-    """Connect while the caller scans; hang up in the end."""
+def _reaching(errand: Errand) -> Iterator[list[Future[tuple[Master, Probe]]]]:
+    """Connect to every master while the caller scans; hang up in the end."""
 
-    def reach() -> tuple[Master, Probe]:
-        master = connect(errand.here, errand.here.master())
+    def reach(delivery: Delivery) -> tuple[Master, Probe]:
+        master = connect(errand.here, delivery.name)
         try:
-            return master, master.probe(errand.host)
+            return master, master.probe(errand.host, sorted(delivery.left.get("sent", {}).keys() - {DATABASE}))
         except BaseException:
             master.close()
             raise
 
-    with ThreadPoolExecutor(1) as pool:
-        future = pool.submit(reach)
+    with ThreadPoolExecutor(len(errand.deliveries)) as pool:
+        futures = [pool.submit(reach, delivery) for delivery in errand.deliveries]
         try:
-            yield future
+            yield futures
         finally:
-            if future.exception() is None:
-                future.result()[0].close()
+            for future in futures:
+                if future.exception() is None:
+                    future.result()[0].close()
 
 
-def _push(errand: Errand, last: Snapshot, reached: Future[tuple[Master, Probe]]) -> Pushed:
+def _push(errand: Errand, last: Snapshot, reached: list[Future[tuple[Master, Probe]]]) -> Pushed:
     accounts = Accounts.of_machine()
     fingerprints, named = database.read_cache(errand.here.state.cache)
     watched = compose.by_rules(errand.here, last.watched)
     found = scan.scan(compose.watches(watched), last.entries, fingerprints, accounts)
-    failure = _meet(errand, reached)
+    for delivery, future in zip(errand.deliveries, reached, strict=True):
+        _meet(errand, delivery, future)
     base = reconcile.base(errand, last)
     if base is not last:
         watched = compose.by_rules(errand.here, base.watched)
@@ -142,25 +161,23 @@ def _push(errand: Errand, last: Snapshot, reached: Future[tuple[Master, Probe]])
     changes = compare(base.entries, new.entries)
     tip, committed = _commit_database(errand, base, new, changes)
     _tidy(errand, found, new, fingerprints, named)
-    concerns = (*found.concerns, *errand.concerns, *(Concern(p, "is owed by the last rebuild") for p in still_owed))
-    sent = False
-    if failure is None:
-        sent = errand.send(new, tip)
-        errand.beat(tip, sent, ExitCode.CONCERNS if concerns else ExitCode.DONE)
-    errand.record(failure)
-    label = errand.master.label if errand.master else ""
+    errand.concerns += [*found.concerns, *(Concern(path, "is owed by the last rebuild") for path in still_owed)]
+    sent = errand.deliver(new, tip, ExitCode.CONCERNS if errand.concerns else ExitCode.DONE)
+    errand.record()
+    failures = tuple((one.name, one.failure) for one in errand.deliveries if one.failure)
     return Pushed(
-        errand.host, label, tip, changes, len(new.entries), committed, sent, concerns, tuple(errand.notices), failure
-    )
+        errand.host, tuple(one.label for one in errand.reached), tip, changes, len(new.entries), committed, sent,
+        tuple(errand.concerns), tuple(errand.notices), failures,
+    )  # fmt: skip
 
 
-def _meet(errand: Errand, reached: Future[tuple[Master, Probe]]) -> PachaError | None:
-    """Take the connection; what hinders it is returned, so that the changes are committed all the same."""
+def _meet(errand: Errand, delivery: Delivery, reached: Future[tuple[Master, Probe]]) -> None:
+    """Take the connection; what hinders it is kept, so that the changes are committed all the same."""
     try:
-        errand.meet(*reached.result())
+        if not delivery.meet(*reached.result()):
+            errand.notices.append(f"{delivery.label} is not as the last push left it: what it lacks is sent again.")
     except PachaError as error:
-        return error
-    return None
+        delivery.failure = error
 
 
 def _commit_content(errand: Errand, base: Snapshot, new: Snapshot) -> Snapshot:
@@ -188,15 +205,18 @@ def _commit_one(
     repository = errand.repository(one.repository)
     errand.remember(pending=True)
     note = errand.note(f"{errand.host}: {shown(one.path)}: {compare(old, now)}")
-    if errand.master is None:
-        return commit.commit(repository, one, reconcile.parent(repository, one.node, ()), old, now, note)
-    with errand.talking(one.repository, new=one.node is None) as peer:
-        theirs = peer.heads()
-        peer.pull(repository, [node for node in theirs if not repository.has(node)])
-        done = commit.commit(repository, one, reconcile.parent(repository, one.node, theirs), old, now, note)
-        peer.push(repository, done.node)
-        errand.sent[one.repository] = done.node
-        return done
+    for delivery in errand.reached:
+        try:
+            with delivery.talking(one.repository, new=one.node is None) as peer:
+                theirs = peer.heads()
+                peer.pull(repository, [node for node in theirs if not repository.has(node)])
+                done = commit.commit(repository, one, reconcile.parent(repository, one.node, theirs), old, now, note)
+                peer.push(repository, done.node)
+                delivery.sent[one.repository] = done.node
+                return done  # the other masters get it when all is committed
+        except PachaError as error:
+            errand.fail(delivery, error)
+    return commit.commit(repository, one, reconcile.parent(repository, one.node, ()), old, now, note)
 
 
 def _commit_database(errand: Errand, base: Snapshot, new: Snapshot, changes: Changes) -> tuple[str, bool]:
@@ -216,7 +236,7 @@ def _commit_database(errand: Errand, base: Snapshot, new: Snapshot, changes: Cha
     if changes != Changes():
         blobs[chronicle.FILE] = chronicle.text(changes, image)
     node = repository.commit(parent, blobs, [], lambda name: hg.Blob(blobs[name]), note)
-    errand.remember(tip=node, pending=None)
+    errand.remember(tip=node, pending=None, **({"made": [node, note.at]} if node != parent else {}))
     return node, node != parent
 
 

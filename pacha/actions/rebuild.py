@@ -101,7 +101,7 @@ def _prepared(here: Here, host: str, choices: Choices, reporter: Reporter) -> It
     target = os.path.realpath(choices.target) if choices.target else b""
     choices = replace(choices, target=target, keep=here.config.rebuild_keep)
     with ExitStack() as stack:
-        stack.enter_context(here.state.locked())
+        stack.enter_context(here.state.locked(choices.wait_seconds))
         begun = parting.begun(here, choices)
         master = own.master(here, host, choices) or connect(here, here.master())
         stack.callback(master.close)
@@ -183,7 +183,7 @@ class _Attempt:
         adopts = not parting.is_partial(self.choices) and adoption.may_adopt(self.here, self.host)
         if adopts:
             with _in_place():
-                adoption.adopt(self.here, self.host, self.staging, self.fetched, self.master.label)
+                adoption.adopt(self.here, self.host, self.staging, self.fetched, self.here.master())
                 owed.remember_outcome(self.here.state, self.fetched.snapshot, outcome)
         else:
             parting.settle_owed(self.here, self.host, self.fetched, proposal.preview.plan, outcome)

@@ -11,6 +11,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from pacha.actions.delivery import Delivery
 from pacha.actions.errand import Errand
 from pacha.errors import PachaError
 from pacha.files.names import DATABASE, repository_name, shown
@@ -26,24 +27,49 @@ FILE = b"pacha.db"
 def base(errand: Errand, last: Snapshot) -> Snapshot:
     """The snapshot to build on; pacha.db and the local history hold it when this returns.
 
-    Raises PachaError when the newest one was made by another machine under our name.
+    It is the newest of any master; one that another master led elsewhere stays beside it in the history.
+    Raises PachaError when a newest one was made by another machine under our name.
     """
-    if errand.master is None or errand.probe is None or errand.probe.changelog is None or errand.sent:
+    found = [(tip, delivery) for delivery in errand.reached if (tip := _pulled(errand, delivery)) is not None]
+    if not found:
         return last
-    from pacha.store import hg
-
     local = errand.repository(DATABASE)
-    with errand.master.serve(errand.host, DATABASE) as remote, hg.peer(remote, DATABASE) as peer:
-        theirs = peer.heads()
-        unknown = [node for node in theirs if not local.has(node)]
-        peer.pull(local, unknown)
-    if not unknown:
-        return last
-    tip = unknown[0]
+    for tip, _ in found:
+        _check_machine(errand, _read(errand, local, tip), local.note(tip))
+    tip, delivery = max(found, key=lambda one: _age(local, one[0], [tip for tip, _ in found]))
     fetched = _read(errand, local, tip)
-    _check_machine(errand, fetched, local.note(tip))
-    _pull_content(errand, fetched)
+    _pull_content(errand, fetched, delivery)
+    for one in errand.reached:
+        one.familiar = False  # what is made now need not stand on what any of them has
+    errand.notices.append(f"Going on from the snapshot {tip[:12]}, which only {delivery.label} had.")
     return _adopt(errand, last, fetched, tip)
+
+
+def _pulled(errand: Errand, delivery: Delivery) -> str | None:
+    """The newest snapshot of a master, pulled, if what is here does not stand on it."""
+    local, mine = errand.repository(DATABASE), str(errand.memory.get("tip", ""))
+    lost = bool(mine) and not local.has(mine)  # in a power cut, say: Mercurial does not wait for the disk
+    if delivery.probe is None or delivery.probe.changelog is None or (delivery.familiar and not lost):
+        return None
+    try:
+        with delivery.talking(DATABASE) as peer:
+            newest = next(iter(peer.heads()), None)
+            if newest is None or _stands_on(local, mine, newest):
+                return None
+            peer.pull(local, [] if local.has(newest) else [newest])
+            return newest
+    except PachaError as error:
+        errand.fail(delivery, error)
+        return None
+
+
+def _stands_on(local: hg.Repository, mine: str, newest: str) -> bool:
+    return bool(mine) and local.has(mine) and local.has(newest) and local.is_ancestor(newest, mine)
+
+
+def _age(local: hg.Repository, tip: str, others: list[str]) -> tuple[int, float]:
+    """What sorts the snapshots of several masters: how many of them it stands on, then when it was made."""
+    return sum(local.is_ancestor(other, tip) for other in others), local.note(tip).at
 
 
 def parent(repository: hg.Repository, node: str | None, theirs: tuple[str, ...]) -> str:
@@ -83,11 +109,11 @@ def _check_machine(errand: Errand, fetched: Snapshot, note: hg.Note) -> None:
     )
 
 
-def _pull_content(errand: Errand, snapshot: Snapshot) -> None:
+def _pull_content(errand: Errand, snapshot: Snapshot, delivery: Delivery) -> None:
     for watched in snapshot.watched:
         repository = errand.repository(watched.repository)
         if watched.node is not None and not repository.has(watched.node):
-            with errand.talking(watched.repository) as peer:
+            with delivery.talking(watched.repository) as peer:
                 peer.pull(repository, [watched.node])
 
 
@@ -96,8 +122,8 @@ def _adopt(errand: Errand, last: Snapshot, fetched: Snapshot, tip: str) -> Snaps
     os.replace(_fetched(errand), errand.here.state.database)
     joined = fetched.with_watched(_joined(errand, last.watched, fetched.watched))
     database.write(errand.here.state.database, joined)
-    errand.remember(tip=tip, pending=True if joined != fetched else None)
-    errand.notices.append(f"Going on from the snapshot {tip[:12]}, which only the master had.")
+    made = errand.repository(DATABASE).note(tip).at
+    errand.remember(tip=tip, made=[tip, made], pending=True if joined != fetched else None)
     return joined
 
 

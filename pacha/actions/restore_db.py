@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from pacha.actions import adoption
 from pacha.actions.here import Here, check_host, connect
-from pacha.actions.staging import Fetched, Staging, staged
+from pacha.actions.past import staged
+from pacha.actions.staging import Fetched, Staging
 from pacha.errors import ConfigError, PachaError
 from pacha.files.names import DATABASE
 from pacha.store import database, hg

@@ -55,7 +55,7 @@ class Service:
         actions: dict[Verb, Callable[[str], int | None]] = {
             Verb.CONTROL: lambda name: self._converse(),
             Verb.DATE: lambda name: self._say(f"{time.time():.9f}\n"),
-            Verb.DIGEST: self._digest,
+            Verb.DIGEST: lambda name: max(map(self._digest, (name, *request.more))),
             Verb.REPOSITORY: self._serve,
             Verb.FETCH: self._fetch,
             Verb.HOOKS: lambda name: _send(hooks.folder_of(self.folder.hosts_path, self.folder.host)),
@@ -138,7 +138,7 @@ class Service:
             asked = control.decode(line)
             if asked.get("do") == control.PROBE:
                 seen = self.folder.probe(self.may)
-                return {"clock": seen.clock, "changelog": seen.changelog}
+                return control.told_of(seen)
             if asked.get("do") == control.HOOKS:
                 self.check(REBUILD)
                 return {"owners": self._owners()}

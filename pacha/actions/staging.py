@@ -11,7 +11,6 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -77,7 +76,6 @@ class Staging:
     places: dict[bytes, tuple[int, int]] = field(default_factory=dict)  #: path: (offset, bytes) in the spool
     holes: dict[bytes, int] = field(default_factory=dict)  #: path: bytes of it that will take no room
     spool: int = -1
-    brought: set[str] = field(default_factory=set)  #: repositories that were fetched whole, by ``bring``
     tried: str = ""  #: the node of the snapshot that is being fetched
 
     @classmethod
@@ -109,7 +107,7 @@ class Staging:
 
     def _fetch(self, when: str, asked: Asked, *, absent: bool) -> Fetched:
         began = time.monotonic()
-        snapshot, tip, newest = self._again(lambda: self._fetch_database(when))
+        snapshot, tip, newest = self.again(lambda: self._fetch_database(when))
         changelog = self.folder / CHANGELOG
         digest = hashlib.sha256(changelog.read_bytes()).hexdigest() if changelog.exists() else ""
         parts = select.parts(snapshot, asked, absent=absent)
@@ -118,7 +116,7 @@ class Staging:
         self._settle_where(sum(entry.size for entry in snapshot.entries.values()))
         for watched in snapshot.live:
             if watched.node is not None:
-                self._again(lambda watched=watched: self._fetch_content(watched, snapshot))  # type: ignore[misc]
+                self.again(lambda watched=watched: self._fetch_content(watched, snapshot))  # type: ignore[misc]
         self._check_complete(snapshot)
         return Fetched(snapshot, tip, digest, self.files, self.size, time.monotonic() - began, newest, parts, torn)
 
@@ -126,23 +124,6 @@ class Staging:
     def database(self) -> Path:
         """pacha.db of the snapshot."""
         return self.folder / ".pacha.db"
-
-    def bring(self, name: str, node: str) -> hg.Repository:
-        """Fetch the repository ``name``, which has ``node`` ("": any). Raises NoHost, DamagedError."""
-        return self._again(lambda: self._whole(name, node))
-
-    def _whole(self, name: str, node: str) -> hg.Repository:
-        if name in self.brought and (not node or self.repository(name).has(node)):
-            return self.repository(name)
-        self.brought.discard(name)
-        repository = self.fetch_store(name)
-        newest = next(repository.revisions(), None)
-        if newest is not None and name == names.DATABASE:
-            repository.reader(newest)(FILE)  # a copy that a push overtook lacks it
-        if node and not repository.has(node):
-            raise DamagedError(f"The repository '{name}' on the master lacks revision {node[:12]}.")
-        self.brought.add(name)
-        return repository
 
     def repository(self, name: str) -> hg.Repository:
         """The fetched repository ``name``."""
@@ -166,7 +147,7 @@ class Staging:
         offset, size = self.places[path]
         return os.pread(self.spool, size, offset)
 
-    def _again(self, fetch: Callable[[], _T]) -> _T:
+    def again(self, fetch: Callable[[], _T]) -> _T:
         """Try again while it does not add up: a push may be at work. The same fault again and again is damage."""
         faults: list[str] = []
         while True:
@@ -298,24 +279,6 @@ class Staging:
         shutil.rmtree(self.folder)
         self.here.state.remember(staging_before=None)
         self.folder = roomier
-
-
-@contextmanager
-def staged(here: Here, host: str, master: Master) -> Iterator[Staging]:
-    """A staging folder for ``host``, for as long as it is needed, and then hang up; the lock is held.
-
-    Raises PachaError where the master has nothing of the host.
-    """
-    try:
-        staging = Staging.make(here, host, master, lambda received: None)
-        try:
-            yield staging
-        finally:
-            staging.remove()
-    except NoHost as error:
-        raise PachaError(f"{master.label} has no history of '{host}'.", f"{error.message} {error.why}") from None
-    finally:
-        master.close()
 
 
 def content_names(entry: Entry) -> list[bytes]:

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import platform
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from pacha.cli.group import cli
+from pacha.cli.group import Group, cli
+from pacha.cli.report import reported
 from pacha.cli.terminal import Terminal, shown
 from pacha.errors import ExitCode
+
+if TYPE_CHECKING:
+    from pacha.actions.schedule import Job
 
 
 @cli.command()
@@ -63,21 +71,29 @@ def unwatch(terminal: Terminal, path: str) -> ExitCode:
 
 
 @cli.command()
+@click.option("--due", is_flag=True, help="Only if pacha.frequency hours have passed, or the last try failed.")
 @click.option("--accept", is_flag=True, help="Give up what an earlier rebuild could not restore.")
 @click.option("--take-over", is_flag=True, help="Push as this host though another machine did so last.")
 @click.option("-m", "--message", default="", help="Say why, in the history.")
 @click.option("--wait", default=0.0, metavar="SECONDS", help="Wait for another run to end.")
 @click.pass_obj
-def push(terminal: Terminal, accept: bool, take_over: bool, message: str, wait: float) -> ExitCode:
-    """Send what changed to the master, as one snapshot.
+def push(terminal: Terminal, due: bool, accept: bool, take_over: bool, message: str, wait: float) -> ExitCode:
+    """Send what changed to every master, as one snapshot.
 
     \b
     Example: pacha push -m "before the upgrade"
     """
+    here = terminal.here()
+    if due:
+        from pacha.actions.due import is_due
+
+        if not is_due(here.state.memory(), here.config.frequency, time.time()):
+            return ExitCode.DONE
     from pacha.actions.push import push as action
 
-    here = terminal.here()
-    pushed = action(here, accept=accept, take_over=take_over, message=message, wait_seconds=wait)
+    with reported(here, by_schedule=due) as failures:
+        pushed = action(here, accept=accept, take_over=take_over, message=message, wait_seconds=wait)
+        failures += [failure for _, failure in pushed.failures]
     meter = terminal.meter
     for notice in pushed.notices:
         meter.say(notice)
@@ -85,9 +101,113 @@ def push(terminal: Terminal, accept: bool, take_over: bool, message: str, wait: 
     meter.changes(pushed.changes)
     if pushed.committed:
         meter.say(f"{pushed.host}: {pushed.changes} (snapshot {pushed.tip[:12]}).")
+    if len(here.config.masters()) > 1:
+        meter.failures(pushed.failures)
     if pushed.failure is not None:
         raise pushed.failure
     if not pushed.committed and not pushed.sent:
         meter.say(f"{pushed.host}: nothing changed in {pushed.paths} paths.")
     meter.say(f"{pushed.master} has it all ({pushed.seconds:.1f} s).")
-    return ExitCode.CONCERNS if pushed.concerns else ExitCode.DONE
+    return ExitCode.CONCERNS if pushed.concerns or pushed.failures else ExitCode.DONE
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.pass_obj
+def status(terminal: Terminal, as_json: bool) -> ExitCode:
+    """Show how this host stands: the last push, what failed, what is unsent or owed. Asks no master.
+
+    \b
+    Example: pacha status --json
+    """
+    from pacha.actions.status import status as action
+    from pacha.meter import fleet
+
+    found = action(terminal.here())
+    click.echo(fleet.status_json(found) if as_json else fleet.status(found))
+    return ExitCode.DONE if found.fine else ExitCode.CONCERNS
+
+
+@cli.group(cls=Group)
+def schedule() -> None:
+    """Push by itself: install, remove or show the job that does so.
+
+    \b
+    Example: pacha schedule install
+    """
+
+
+def _job_options(command: Callable[..., ExitCode]) -> Callable[..., ExitCode]:
+    for option in (
+        click.option("--root", type=click.Path(path_type=Path), metavar="DIR", help="For the system below DIR."),
+        click.option("--apt", is_flag=True, help="Push after every package operation, too."),
+        click.option("--systemd/--cron", default=None, help="Not set: systemd where it runs, else cron."),
+    ):
+        command = option(command)
+    return command
+
+
+@schedule.command("install")
+@_job_options
+@click.pass_obj
+def schedule_install(terminal: Terminal, root: Path | None, apt: bool, systemd: bool | None) -> ExitCode:
+    """Have this host push by itself: a systemd timer or a file for cron, at a minute of the host's own.
+
+    \b
+    Example: pacha schedule install --apt
+    """
+    from pacha.actions import schedule as action
+
+    job = _job(terminal, root)
+    written = action.install(job, action.uses_systemd(job.root) if systemd is None else systemd, apt)
+    for path in written:
+        terminal.meter.say(f"{shown(os.fsencode(path))} is written.")
+    if not written:
+        terminal.meter.say("It is installed already.")
+    return ExitCode.DONE
+
+
+@schedule.command("remove")
+@click.option("--root", type=click.Path(path_type=Path), metavar="DIR", help="From the system below DIR.")
+@click.pass_obj
+def schedule_remove(terminal: Terminal, root: Path | None) -> ExitCode:
+    """Take away what 'install' wrote, and nothing else.
+
+    \b
+    Example: pacha schedule remove
+    """
+    from pacha.actions import schedule as action
+
+    gone = action.remove(root or Path("/"))
+    for path in gone:
+        terminal.meter.say(f"{shown(os.fsencode(path))} is gone.")
+    if not gone:
+        terminal.meter.say("There was nothing to remove.")
+    return ExitCode.DONE
+
+
+@schedule.command("show")
+@_job_options
+@click.pass_obj
+def schedule_show(terminal: Terminal, root: Path | None, apt: bool, systemd: bool | None) -> ExitCode:
+    """Print what 'install' would write, for images and configuration tools.
+
+    \b
+    Example: pacha schedule show --systemd
+    """
+    from pacha.actions import schedule as action
+
+    job = _job(terminal, root)
+    files = job.files(action.uses_systemd(job.root) if systemd is None else systemd, apt)
+    click.echo("\n".join(f"# /{name}\n{text}" for name, text in files.items()), nl=False)
+    return ExitCode.DONE
+
+
+def _job(terminal: Terminal, root: Path | None) -> Job:
+    """The job of this machine; for another ``root``, whose configuration may be still to come, of any."""
+    from pacha.actions import schedule as action
+
+    if root is not None:
+        return action.job(Path(os.path.abspath(root)), platform.node(), config=terminal.config)
+    here = terminal.here()
+    return action.job(Path("/"), here.hostname(), here.config.frequency, terminal.config)

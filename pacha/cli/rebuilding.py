@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 import click
 
 from pacha.cli.group import cli
-from pacha.cli.terminal import Terminal, shown
+from pacha.cli.terminal import Terminal, ask_which, shown
 from pacha.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
+    from pacha.actions.here import Here
     from pacha.actions.preview import Choices
 
 
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 @click.option("--hooks", is_flag=True, help="Run the hooks that the master's root holds for HOST.")
 @click.option("--dry-run", "-n", is_flag=True, help="Show what would be done, path by path (-v: text by text).")
 @click.option("--json", "as_json", is_flag=True, help="The plan or the report as JSON, nothing else on stdout.")
+@click.option("--from", "name", default="", metavar="MASTER", help="Which of several masters to take it from.")
+@click.option("--wait", default=0.0, metavar="SECONDS", help="Wait for another run to end.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
 def rebuild(
@@ -50,6 +53,8 @@ def rebuild(
     hooks: bool,
     dry_run: bool,
     as_json: bool,
+    name: str,
+    wait: float,
     yes: bool,
 ) -> ExitCode:
     """Put back every file of HOST, or a part of them: content, owner, group and mode.
@@ -63,6 +68,7 @@ def rebuild(
 
     from pacha.actions import here as place
     from pacha.actions import interruption, own, select
+    from pacha.actions.choose import choose
     from pacha.actions.preview import Choices, Renumbering
 
     here, where = terminal.here(), os.fsencode(os.path.abspath(target)) if target else b""
@@ -71,16 +77,19 @@ def rebuild(
     names = Path(owner_map) if owner_map else None
     # A rehearsal, or a part, runs nothing of this machine's services unless it is told to.
     wanted = hooks or (here.config.hooks and not (target or asked or at))
-    choices = Choices(where, delete, names, Renumbering(accounts), hooks=wanted, at=at, asked=asked)
-    about = place.whereabouts(here, own=own.master(here, host, choices) is not None) + f"Host to rebuild: {host}"
+    choices = Choices(where, delete, names, Renumbering(accounts), hooks=wanted, at=at, asked=asked, wait_seconds=wait)
+    mine = own.master(here, host, choices) is not None
+    if not mine:
+        here = choose(here, host, name, None if yes or dry_run else ask_which, terminal.meter.warn, wait)
+    about = place.whereabouts(here, own=mine) + f"Host to rebuild: {host}"
     about += f"\nAs it was:       {shown(os.fsencode(at))}" if at else ""
     parts = [*(ways[0] for ways in asked.paths), *map(os.fsencode, directories)]
     about += "".join(f"\nOnly:            {shown(part)}" for part in parts)
     with interruption.explained(os.fsencode(here.state.path)):
         _begin(terminal, about, asks=not (yes or dry_run), as_json=as_json)
         if dry_run:
-            return _show_plan(terminal, host, choices, as_json)
-        return _carry_out(terminal, host, choices, yes, as_json)
+            return _show_plan(terminal, here, host, choices, as_json)
+        return _carry_out(terminal, here, host, choices, yes, as_json)
 
 
 def _begin(terminal: Terminal, about: str, *, asks: bool, as_json: bool) -> None:
@@ -92,12 +101,12 @@ def _begin(terminal: Terminal, about: str, *, asks: bool, as_json: bool) -> None
         terminal.meter.say(about)
 
 
-def _show_plan(terminal: Terminal, host: str, choices: Choices, as_json: bool) -> ExitCode:
+def _show_plan(terminal: Terminal, here: Here, host: str, choices: Choices, as_json: bool) -> ExitCode:
     from pacha.actions import proposal, rebuild
     from pacha.meter.rebuild import RebuildMeter
 
     meter = RebuildMeter(terminal.silenced(as_json).meter, lists=not as_json)
-    proposed = rebuild.propose(terminal.here(), host, choices, meter.reporter())
+    proposed = rebuild.propose(here, host, choices, meter.reporter())
     if as_json:
         click.echo(json.dumps(proposal.as_json(proposed), indent=1))
     else:
@@ -106,12 +115,12 @@ def _show_plan(terminal: Terminal, host: str, choices: Choices, as_json: bool) -
     return ExitCode.CONCERNS if proposed.concerns else ExitCode.DONE
 
 
-def _carry_out(terminal: Terminal, host: str, choices: Choices, yes: bool, as_json: bool) -> ExitCode:
+def _carry_out(terminal: Terminal, here: Here, host: str, choices: Choices, yes: bool, as_json: bool) -> ExitCode:
     from pacha.actions import rebuild, report
     from pacha.meter.rebuild import RebuildMeter
 
     meter = RebuildMeter(terminal.silenced(as_json).meter, asks=not yes and sys.stdin.isatty())
-    rebuilt = rebuild.rebuild(terminal.here(), host, choices, meter.reporter())
+    rebuilt = rebuild.rebuild(here, host, choices, meter.reporter())
     meter.rebuilt(rebuilt)
     if as_json:
         click.echo(json.dumps(report.as_json(rebuilt), indent=1))

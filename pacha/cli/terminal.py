@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import click
 
-from pacha.errors import ConfigError
+from pacha.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pacha.actions.choose import Offer
     from pacha.actions.here import Here
     from pacha.config import Config
     from pacha.meter import Meter
@@ -79,6 +81,18 @@ class Terminal:
         base = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
         place = config.SYSTEM_FILE if os.geteuid() == 0 else base / "pacha" / "pacha.conf"
         click.echo(meter.no_config(str(place)), err=True)
+
+
+def ask_which(offers: list[Offer]) -> str:
+    """Let a person choose between masters that have different snapshots. Raises UsageError for no choice."""
+    click.echo("No master has all that the others have:")
+    for number, offer in enumerate(offers, 1):
+        click.echo(f"{number:>3}  {offer.name}: snapshot {offer.tip[:12]}")
+    click.echo("Which one? Its number, or Ctrl-C to cancel:")
+    said = sys.stdin.readline().strip()
+    if said not in {str(number) for number in range(1, len(offers) + 1)}:
+        raise UsageError("Nothing was done.", "no master was chosen", "Say which with --from MASTER.")
+    return offers[int(said) - 1].name
 
 
 def shown(path: bytes) -> str:

@@ -12,6 +12,7 @@ from pacha.errors import Concern, PachaError
 from pacha.files.names import shown
 
 if TYPE_CHECKING:
+    from pacha.actions.notes import Checked
     from pacha.store.snapshot import Changes
 
 _UNITS = (("  ", 1), ("KB", 1 << 10), ("MB", 1 << 20), ("GB", 1 << 30), ("TB", 1 << 40))
@@ -64,6 +65,30 @@ class Meter:
         """What a person should look at, on stderr."""
         for concern in concerns:
             click.echo(f"pacha: {shown(concern.path)}: {concern.reason}", err=True)
+
+    def checked(self, checked: Checked) -> None:
+        """What the check of a host on the master came to."""
+        from pacha.meter import fleet
+
+        if checked.code:
+            self.problems(fleet.checked(checked))
+        else:
+            self.say("\n".join(fleet.checked(checked)))
+
+    def warn(self, text: str) -> None:
+        """One line on stderr."""
+        self.problems([text])
+
+    def problems(self, lines: Iterable[str]) -> None:
+        """What a person should look at, on stderr."""
+        for line in lines:
+            click.echo(f"pacha: {line}", err=True)
+
+    def failures(self, failures: Iterable[tuple[str, PachaError]]) -> None:
+        """The masters that a push did not bring up to date, and why."""
+        for name, failure in failures:
+            why = failure.in_a_line
+            self.error(PachaError(f"{name} was not brought up to date.", why, failure.hint))
 
     def error(self, error: PachaError) -> None:
         """What failed, why, and what to do next: a line each, on stderr."""

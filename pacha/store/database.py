@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from typing import Any
 from urllib.parse import quote
@@ -41,6 +41,7 @@ CREATE TABLE IF NOT EXISTS left_out (path BLOB PRIMARY KEY) WITHOUT ROWID;
 """
 _COLUMNS = ", ".join(rows.COLUMNS)
 _MARKS = ", ".join("?" * (len(rows.COLUMNS) + 2))
+Row = tuple[Any, ...]  #: in the order of rows.COLUMNS
 _MOST_BYTES = 1 << 30  #: a fetched pacha.db larger than this is not one
 
 
@@ -71,10 +72,11 @@ def read(path: str) -> Snapshot:
         ) from None
 
 
-def read_foreign(path: str) -> Snapshot:
+def read_foreign(path: str, known: dict[Row, Entry] | None = None) -> Snapshot:
     """The snapshot in a pacha.db that came from elsewhere: every value checked before it is believed.
 
-    Raises DamagedError. Opened immutable, with no trust in its schema (https://sqlite.org/security.html).
+    Rows that are ``known``, from another snapshot, are not checked once more; it is filled. Raises DamagedError.
+    Opened immutable, with no trust in its schema (https://sqlite.org/security.html).
     """
     try:
         if os.path.getsize(path) > _MOST_BYTES:
@@ -82,7 +84,7 @@ def read_foreign(path: str) -> Snapshot:
         place = quote(os.fsencode(path))
         with closing(sqlite3.connect(f"file:{place}?mode=ro&immutable=1", uri=True)) as connection:
             _distrust(connection)
-            snapshot = _load(connection, rows.checked_entry)
+            snapshot = _load(connection, rows.checked_entry if known is None else _remembering(known))
     except (sqlite3.Error, ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
         raise not_whole(str(error)) from None
     except OSError as error:
@@ -190,6 +192,16 @@ def _load(connection: sqlite3.Connection, convert: Any) -> Snapshot:
         _load_entries(connection, "parent", convert),
         tuple(rows.to_account(row) for row in connection.execute(accounts)),
     )
+
+
+def _remembering(known: dict[Row, Entry]) -> Callable[[Row], Entry]:
+    def convert(row: Row) -> Entry:
+        entry = known.get(row)
+        if entry is None:
+            entry = known[row] = rows.checked_entry(row)
+        return entry
+
+    return convert
 
 
 def _load_entries(connection: sqlite3.Connection, table: str, convert: Any) -> dict[bytes, Entry]:

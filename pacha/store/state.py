@@ -18,7 +18,8 @@ from typing import Any
 
 from pacha.errors import LockedError, PachaError
 
-_POLL_SECONDS = 0.2
+_POLL_SECONDS = 0.1
+_LEAST_WAIT = 0.3  #: seconds; ``holder`` takes the lock for a moment to see whether it is free
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +120,38 @@ class StateFolder:
         self.make()
         fd = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
-            _take_lock(fd, time.monotonic() + wait_seconds)
+            _take_lock(fd, time.monotonic() + max(wait_seconds, _LEAST_WAIT))
             os.ftruncate(fd, 0)
             os.pwrite(fd, f"{os.getpid()} {time.strftime('%Y-%m-%d %H:%M:%S')}\n".encode("ascii"), 0)
+            self._clear_locks()
             yield
         finally:
             os.close(fd)
+
+    def holder(self) -> str:
+        """Who holds the lock and since when (str), "" for nobody."""
+        try:
+            fd = os.open(self.path / "lock", os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except FileNotFoundError:
+            return ""
+        try:
+            _take_lock(fd, 0, fcntl.LOCK_SH)
+            return ""
+        except LockedError as error:
+            return error.why
+        finally:
+            os.close(fd)
+
+    def _clear_locks(self) -> None:
+        """Remove the locks that a killed run left in our repositories: whoever holds our lock is alone in there.
+
+        Mercurial itself takes such a lock for alive when the machine has another name now, or the process's
+        number is somebody else's.
+        """
+        repositories = self.path / "repos"
+        for name in os.listdir(repositories) if repositories.is_dir() else ():
+            for lock in (".hg/wlock", ".hg/store/lock"):
+                (repositories / name / lock).unlink(missing_ok=True)
 
 
 def _make_private(path: Path) -> None:
@@ -134,10 +161,10 @@ def _make_private(path: Path) -> None:
         path.mkdir(mode=0o700, exist_ok=True)
 
 
-def _take_lock(fd: int, deadline: float) -> None:
+def _take_lock(fd: int, deadline: float, kind: int = fcntl.LOCK_EX) -> None:
     while True:
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(fd, kind | fcntl.LOCK_NB)
             return
         except BlockingIOError:
             if time.monotonic() >= deadline:

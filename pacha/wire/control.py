@@ -42,7 +42,7 @@ class Greeting:
 
     def line(self) -> bytes:
         """The line that says it."""
-        seen = {} if self.probe is None else {"clock": self.probe.clock, "changelog": self.probe.changelog}
+        seen = {} if self.probe is None else told_of(self.probe)
         return encode(
             {
                 "pacha": self.protocol,
@@ -72,8 +72,14 @@ class Greeting:
 
 def probe_of(said: Mapping[str, Any], may: frozenset[str]) -> Probe:
     """The look at a host's folder that an answer tells. Raises ValueError, KeyError, TypeError."""
-    changelog = said["changelog"]
-    return Probe(float(said["clock"]), None if changelog is None else str(changelog), may)
+    changelog, contents = said["changelog"], said.get("contents", {})
+    digests = {str(name): str(digest) for name, digest in contents.items()} if isinstance(contents, dict) else {}
+    return Probe(float(said["clock"]), None if changelog is None else str(changelog), may, digests)
+
+
+def told_of(probe: Probe) -> dict[str, Any]:
+    """The same as it is told."""
+    return {"clock": probe.clock, "changelog": probe.changelog, "contents": dict(probe.contents)}
 
 
 def encode(message: Mapping[str, Any]) -> bytes:

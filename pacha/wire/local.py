@@ -9,13 +9,13 @@ import shutil
 import stat
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from pacha.errors import DamagedError, PachaError
 from pacha.files.names import shown
 from pacha.wire import hooks, scp
-from pacha.wire.master import CHANGELOG, HEARTBEAT, NoHost, NoRepository, Probe, is_store_file
+from pacha.wire.master import CHANGELOG, CHANGELOG_OF_ANY, HEARTBEAT, NoHost, NoRepository, Probe, is_store_file
 
 
 class LocalMaster:
@@ -30,13 +30,10 @@ class LocalMaster:
         """The folder."""
         return shown(self._hosts_path)
 
-    def probe(self, host: str) -> Probe:
+    def probe(self, host: str, names: Sequence[str] = ()) -> Probe:
         """Look at ``host``'s folder."""
-        try:
-            with open(self._path(host, CHANGELOG), "rb") as stream:
-                return Probe(time.time(), hashlib.sha256(stream.read()).hexdigest())
-        except FileNotFoundError:
-            return Probe(time.time(), None)
+        contents = {name: _digest(self._path(host, name, CHANGELOG_OF_ANY)) for name in names}
+        return Probe(time.time(), _digest(self._path(host, CHANGELOG)), contents=contents)
 
     def make_host(self, host: str) -> None:
         """Make the folder, 0700."""
@@ -114,6 +111,14 @@ class StateMaster(LocalMaster):
     def place(self, name: str) -> str:
         """Where the repository ``name`` lies."""
         return os.fsdecode(self._path(name))
+
+
+def _digest(path: bytes) -> str | None:
+    try:
+        with open(path, "rb") as stream:
+            return hashlib.sha256(stream.read()).hexdigest()
+    except FileNotFoundError:
+        return None
 
 
 def _copy(source: bytes, path: bytes, inbox: int) -> scp.Received:

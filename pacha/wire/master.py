@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from pacha.errors import PachaError, UnreachableError
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 #: What an SSH key may do on a master: send snapshots, fetch them.
 PUSH, REBUILD = "push", "rebuild"
 
-CHANGELOG = "db/.hg/store/00changelog.i"
+CHANGELOG_OF_ANY = ".hg/store/00changelog.i"  #: below a repository
+CHANGELOG = f"db/{CHANGELOG_OF_ANY}"
 HEARTBEAT = "last-push"
 REQUIRES = ".hg/store/requires"  #: below a repository; it is written last when one is made
 #: What of ``.hg/store`` is ever written to disk here; never locks, journals, undo files or caches.
@@ -42,12 +43,14 @@ class Probe:
     """What a first look at the master says: its clock (seconds since the epoch) and how ``db`` stands.
 
     ``changelog`` is the sha256 (hex) of ``db``'s changelog, None when the host has no ``db`` there; ``may``
-    is what our key may do there, as far as the master says (``PUSH``, ``REBUILD``).
+    is what our key may do there, as far as the master says (``PUSH``, ``REBUILD``). ``contents`` is the same as
+    ``changelog`` for each other repository that was asked about; nothing where the master cannot say.
     """
 
     clock: float
     changelog: str | None
     may: frozenset[str] = frozenset([PUSH, REBUILD])
+    contents: Mapping[str, str | None] = field(default_factory=dict)
 
 
 def check_may_push(host: str, probe: Probe) -> None:
@@ -67,8 +70,8 @@ class Master(Protocol):
     def label(self) -> str:
         """``user@host`` or the folder, for people and for remembering."""
 
-    def probe(self, host: str) -> Probe:
-        """Look at ``host``'s folder."""
+    def probe(self, host: str, names: Sequence[str] = ()) -> Probe:
+        """Look at ``host``'s folder: at ``db``, and at the repositories ``names``."""
 
     def make_host(self, host: str) -> None:
         """Make ``host``'s folder where it is missing."""

@@ -16,9 +16,19 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from pacha.errors import PachaError, UnreachableError
-from pacha.files.names import shown
+from pacha.files.names import DATABASE, shown
 from pacha.wire import hooks, scp
-from pacha.wire.master import CHANGELOG, HEARTBEAT, REQUIRES, NoHost, NoRepository, Probe, RolledBack, is_store_file
+from pacha.wire.master import (
+    CHANGELOG,
+    CHANGELOG_OF_ANY,
+    HEARTBEAT,
+    REQUIRES,
+    NoHost,
+    NoRepository,
+    Probe,
+    RolledBack,
+    is_store_file,
+)
 
 if TYPE_CHECKING:
     from pacha.wire.ssh import Connection, Result, Stream
@@ -49,12 +59,15 @@ class PlainSet:
         self._hg = tuple(hg_command)
         self._init_config = tuple(init_config)
 
-    def probe(self, host: str) -> Probe:
-        """Look at ``host``'s folder: the clock and the changelog at once, each on a channel of its own."""
+    def probe(self, host: str, names: Sequence[str] = ()) -> Probe:
+        """Look at ``host``'s folder: the clock and the changelogs at once, each on a channel of its own."""
+        paths = [self._path(host, CHANGELOG), *(self._path(host, name, CHANGELOG_OF_ANY) for name in names)]
         with ThreadPoolExecutor(2) as pool:
             clock = pool.submit(self._connection.run, ["date", "-u", "+%s.%N"])
-            digest = pool.submit(self._connection.run, ["sha256sum", self._path(host, CHANGELOG)])
-            return Probe(_clock(clock.result()), self._digest(digest.result()))
+            digest = pool.submit(self._connection.run, ["sha256sum", *paths])
+            found = self._digests(digest.result())
+            contents = {name: found.get(name) for name in names}
+            return Probe(_clock(clock.result()), found.get(DATABASE), contents=contents)
 
     def make_host(self, host: str) -> None:
         """``mkdir -m 700`` where it is missing."""
@@ -171,12 +184,13 @@ class PlainSet:
         if result.status:
             raise self._failed(what, result, host)
 
-    def _digest(self, result: Result) -> str | None:
-        if result.status == 0:
-            return result.stdout.split()[0].lstrip(b"\\").decode("ascii", "replace")
-        if b"No such file" in result.stderr:
-            return None
-        raise self._failed("The host's folder on the master cannot be read.", result, "")
+    def _digests(self, result: Result) -> dict[str, str]:
+        """What sha256sum(1) says, by the repository's name: the fourth component from the end of each path."""
+        refused = [line for line in result.stderr.splitlines() if b"No such file" not in line]
+        if result.status and (refused or not result.stderr):
+            raise self._failed("The host's folder on the master cannot be read.", result, "")
+        lines = [line.lstrip(b"\\").decode("ascii", "replace") for line in result.stdout.splitlines()]
+        return {line.split("/")[-4]: line.partition(" ")[0] for line in lines if line.count("/") > 3}
 
     def _failed(self, what: str, result: Result, host: str) -> PachaError:
         said = _said(result)

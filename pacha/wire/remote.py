@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -43,13 +43,13 @@ class SshMaster:
         """``user@host``."""
         return self._connection.endpoint.label
 
-    def probe(self, host: str) -> Probe:
+    def probe(self, host: str, names: Sequence[str] = ()) -> Probe:
         """Look at ``host``'s folder; the first time while Pacha on the master greets."""
         if self._host == host or self._greets:
-            return self._look(host)
+            return self._look(host, names)
         with ThreadPoolExecutor(1) as pool:
-            plain = pool.submit(self._plain.probe, host)
-            return self._look(host) if self._greeted(host) else plain.result()
+            plain = pool.submit(self._plain.probe, host, names)
+            return self._look(host, names) if self._greeted(host) else plain.result()
 
     def make_host(self, host: str) -> None:
         """Make ``host``'s folder where it is missing."""
@@ -108,15 +108,21 @@ class SshMaster:
         if self._host is not None and self._greets != (self._greeting is not None):
             self._on_change(not self._greets)
 
-    def _look(self, host: str) -> Probe:
-        """What the greeting says, the first time; then what is asked for."""
+    def _look(self, host: str, names: Sequence[str]) -> Probe:
+        """What the greeting says, the first time; then what is asked for. Pacha tells of all repositories at once."""
+        seen = self._seen(host, names)
+        # An older one does not tell of any, not even of ``db``.
+        known = {name: seen.contents.get(name) for name in names} if seen.contents else {}
+        return replace(seen, contents=known)
+
+    def _seen(self, host: str, names: Sequence[str]) -> Probe:
         greeting = self._greeted(host)
         if greeting is not None and greeting.probe is not None:
             seen, self._greeting = greeting.probe, replace(greeting, probe=None)
             return seen
         channel = self._can(host, control.PROBE)
         if channel is None or greeting is None:
-            return self._plain.probe(host)
+            return self._plain.probe(host, names)
         try:
             return control.probe_of(channel.ask(control.PROBE), greeting.may)
         except (ValueError, KeyError, TypeError):

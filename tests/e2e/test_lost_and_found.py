@@ -194,7 +194,7 @@ def test_a_master_set_back_to_an_older_copy(pushed: Host, foo: Path) -> None:
 
 
 def test_a_master_that_lost_one_repository(pushed: Host, foo: Path) -> None:
-    """Only a change of ``db`` is looked for in an idle push; the next change finds the rest."""
+    """It is made anew, with all that it held (an idle push does so too: ``test_fleet``)."""
     shutil.rmtree(pushed.repository("foo"))
     change(foo, "more")
     pushed.push()

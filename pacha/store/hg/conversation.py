@@ -55,13 +55,21 @@ class Peer:
             if asked:
                 exchange.pull(repository._repo, self._peer, heads=asked, force=True)
 
-    def push(self, repository: Repository, node: str) -> None:
-        """Send ``node`` and what it stands on. Raises PachaError when the other side refuses it."""
-        what = f"{self._name} cannot be sent to the master."
+    def push(self, repository: Repository, node: str, *, beside: bool = False) -> None:
+        """Send ``node`` and what it stands on; ``beside`` other heads, where it does not stand on all of them.
+
+        Raises PachaError when the other side refuses it.
+        """
+        what, wanted = f"{self._name} cannot be sent to the master.", nodes.bin(node)
         with _talking(what, self._local), lean():
-            result = exchange.push(repository._repo, self._peer, revs=[nodes.bin(node)], newbranch=True)
-            if result.cgresult == 0 and node not in _real(self._peer.heads()):
+            result = exchange.push(repository._repo, self._peer, force=beside, revs=[wanted], newbranch=True)
+            if result.cgresult == 0 and not self._peer.known([wanted])[0]:
                 raise PachaError(what, "its Mercurial took nothing", "Look at it there with 'hg verify'.")
+
+    def known(self, wanted: Iterable[str]) -> tuple[bool, ...]:
+        """Whether it has each of the ``wanted`` nodes."""
+        with _talking(f"{self._name} on the master does not answer.", self._local):
+            return tuple(map(bool, self._peer.known([nodes.bin(node) for node in wanted])))
 
 
 @contextlib.contextmanager

@@ -1,0 +1,243 @@
+"""On a master: could a host be rebuilt right now?
+
+Its newest snapshot is fetched and checked exactly as a rebuild does it. A host's folder is the host's to forge: as
+root all of this is done by a process that has become the folder's owner first, in a scratch folder of its own.
+"""
+
+from __future__ import annotations
+
+import codecs
+import errno
+import json
+import os
+import resource
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pacha.actions import fleet, notes
+from pacha.actions.here import Here, check_host
+from pacha.actions.notes import Checked
+from pacha.config import STANDALONE, Config
+from pacha.errors import ExitCode, PachaError
+from pacha.files.names import DATABASE, shown
+from pacha.wire import hooks
+
+_MOST_SAID = 1 << 20  #: bytes that a check may have to say
+_MOST_FAULTS = 20
+_CPU_SECONDS = 4 * 3600
+_MEMORY = 8 << 30  #: bytes of address space; files go through in parts of a few MiB
+#: What hinders the check; of anything else it is the host's folder that is to blame.
+_OURS = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+
+
+def check(config: Config, hosts: tuple[str, ...], rehearse: bool, on_checked: Callable[[Checked], None]) -> ExitCode:
+    """Check ``hosts`` (none: all) below the configuration's hosts_path, and keep what each came to.
+
+    Returns 13 if one could not be rebuilt, 1 if one could not be looked at, 3 if there is something else to look
+    at. Raises UsageError, PachaError.
+    """
+    # All that a child will need, before it is one: whose account it runs under may not be able to read our modules.
+    from pacha.actions import rehearse as rehearsal  # noqa: F401
+
+    for name in ("unicode_escape", "latin-1", "idna"):
+        codecs.lookup(name)  # a module each
+    known = fleet.names(config.hosts_path)
+    for host in hosts:
+        if check_host(host) not in known:
+            raise PachaError(f"There is no host '{host}' in {shown(config.hosts_path)}.", hint="See: pacha hosts")
+    codes = set()
+    for host in hosts or known:
+        checked = _check(config, host, rehearse)
+        try:
+            notes.write(config.hosts_path, checked)
+        except OSError as error:
+            said = f"this is not kept for 'pacha hosts': {error.strerror or 'the notes are not ours'}"
+            checked = replace(checked, faults=(*checked.faults, said))
+        codes.add(checked.code)
+        on_checked(checked)
+    order = (ExitCode.DAMAGED, ExitCode.FAILED, ExitCode.CONCERNS)
+    return next((code for code in order if code in codes), ExitCode.DONE)
+
+
+def _check(config: Config, host: str, rehearse: bool) -> Checked:
+    began, folder = time.time(), os.path.join(config.hosts_path, os.fsencode(host))
+    faults = _hooks(config.hosts_path, host)
+    try:
+        owner = os.stat(folder, follow_symlinks=False)
+        if owner.st_mode & 0o077:
+            faults.append("its folder is open to other users: chmod 700")
+        with _scratch(owner) as scratch:
+            said = _apart(owner, lambda: _examine(_here(config, scratch), host, rehearse, scratch))
+    except OSError as error:
+        said = _result(ExitCode.FAILED, _unseen(error))
+    faults = [*said["faults"], *faults]
+    code = said["code"] or (ExitCode.CONCERNS if faults else ExitCode.DONE)
+    numbers = {name: said[name] for name in ("tip", "made", "files", "size", "rehearsed")}
+    return Checked(host, began, int(code), faults=tuple(faults), seconds=time.time() - began, **numbers)
+
+
+def _unseen(error: Exception) -> str:
+    return f"could not be looked at: {getattr(error, 'strerror', '') or error or type(error).__name__}"
+
+
+def _here(config: Config, scratch: Path) -> Here:
+    """A machine without a past, whose master is the folder of hosts."""
+    from pacha.store.state import StateFolder
+
+    local = replace(config, hosts=(STANDALONE,), hostname=None, rebuild_keep=(), hooks=False)
+    return Here(local, StateFolder(scratch / "state"))
+
+
+@contextmanager
+def _scratch(owner: os.stat_result) -> Iterator[Path]:
+    """A folder of ``owner``'s, in one that is ours: nobody can put another in its place before it is removed."""
+    outer = Path(tempfile.mkdtemp(prefix="pacha-check-", dir=_roomy(owner)))
+    try:
+        outer.chmod(0o711)
+        (outer / "work").mkdir(mode=0o700)
+        if os.geteuid() == 0:
+            os.chown(outer / "work", owner.st_uid, owner.st_gid)
+        yield outer / "work"
+    finally:
+        shutil.rmtree(outer, onerror=_open_up)
+
+
+def _roomy(owner: os.stat_result) -> str:
+    """The folder for temporary files, if ``owner`` gets there, else /tmp."""
+    usual = Path(tempfile.gettempdir()).resolve()
+    open_to_all = all(folder.stat().st_mode & 0o001 for folder in (usual, *usual.parents))
+    return str(usual) if open_to_all or owner.st_uid == os.geteuid() else "/tmp"  # noqa: S108 (mkdtemp in it)
+
+
+def _open_up(remove: Callable[..., Any], path: str, _fault: object) -> None:
+    """As a plain user: what was put back there may be closed to its own owner."""
+    os.chmod(os.path.dirname(path), 0o700)
+    if os.path.isdir(path) and not os.path.islink(path):
+        os.chmod(path, 0o700)
+        shutil.rmtree(path)
+    else:
+        os.unlink(path)
+
+
+def _apart(owner: os.stat_result, examine: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What ``examine`` returns in a process of its own, which as root is ``owner``'s."""
+    readable, writable = os.pipe()
+    sys.stdout.flush()
+    child = os.fork()
+    if not child:
+        try:
+            os.close(readable)
+            _become(owner)
+            text = json.dumps(_examined(examine)).encode("ascii")
+            with open(writable, "wb") as stream:
+                stream.write(text)
+        finally:
+            os._exit(0)
+    os.close(writable)
+    try:
+        with open(readable, "rb") as stream:
+            text = stream.read(_MOST_SAID)
+    finally:  # it has said all it has to say, or we are to end
+        os.kill(child, signal.SIGKILL)
+        _, status = os.waitpid(child, 0)
+    try:
+        return _believed(json.loads(text))
+    except (ValueError, KeyError, TypeError, RecursionError):
+        how = f"by signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else "without a result"
+        return _result(ExitCode.DAMAGED, f"the check ended {how}: it is too large, or more than it seems")
+
+
+def _examined(examine: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    try:
+        return examine()
+    except Exception as error:
+        return _result(ExitCode.FAILED, _unseen(error))
+
+
+def _become(owner: os.stat_result) -> None:
+    """Be ``owner`` for good, with no group but its own, no terminal and an end to what it may use."""
+    resource.setrlimit(resource.RLIMIT_CPU, (_CPU_SECONDS, _CPU_SECONDS))
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+    if os.geteuid() == 0:
+        os.setgroups([])
+        os.setresgid(owner.st_gid, owner.st_gid, owner.st_gid)
+        os.setresuid(owner.st_uid, owner.st_uid, owner.st_uid)
+    null = os.open(os.devnull, os.O_RDWR)
+    for number in (0, 1, 2):
+        os.dup2(null, number)
+    os.umask(0o077)
+
+
+def _believed(said: dict[str, Any]) -> dict[str, Any]:
+    """What a process of the host's account says, in plain text and plain numbers."""
+    faults = [shown(os.fsencode(str(fault)[:500])) for fault in said["faults"][:_MOST_FAULTS]]
+    made = _result(int(said["code"]), *faults)
+    numbers = {"files": int(said["files"]), "size": int(said["size"]), "made": float(said["made"])}
+    return {**made, **numbers, "tip": str(said["tip"])[:40], "rehearsed": bool(said["rehearsed"])}
+
+
+def _result(code: int, *faults: str) -> dict[str, Any]:
+    empty = {"tip": "", "made": 0.0, "files": 0, "size": 0, "rehearsed": False}
+    return {**empty, "code": int(code), "faults": list(faults)}
+
+
+def _examine(here: Here, host: str, rehearse: bool, scratch: Path) -> dict[str, Any]:
+    """What a rebuild would find; with ``rehearse`` also what it would make. As whoever owns the folder."""
+    from pacha.actions.here import connect
+    from pacha.actions.staging import Staging
+    from pacha.wire.master import NoHost
+
+    tempfile.tempdir = os.environ["TMPDIR"] = str(scratch)
+    heartbeat = _heartbeat(here, host)
+    try:
+        staging = Staging.make(here, host, connect(here, STANDALONE), lambda received: None)
+        fetched = staging.fetch()
+        database = staging.repository(DATABASE)
+        faults = []
+        if heartbeat and not database.has(heartbeat.tip):
+            faults.append(f"the snapshot {heartbeat.tip[:12]}, which the host left last, is not there any more")
+        made = database.note(fetched.tip).at
+        staging.remove()
+        if rehearse:
+            from pacha.actions import rehearse as rehearsal
+
+            faults += rehearsal.rehearse(here, host, fetched.snapshot, scratch / "target")
+    except NoHost as error:
+        if heartbeat is None:
+            return _result(ExitCode.CONCERNS, "it has never pushed")
+        return _result(ExitCode.DAMAGED, error.in_a_line)
+    except PachaError as error:
+        return _result(error.exit_code, error.in_a_line)
+    except OSError as error:
+        ours = error.errno in _OURS
+        return _result(ExitCode.FAILED if ours else ExitCode.DAMAGED, _unseen(error))
+    sizes = [entry.size for entry in fetched.snapshot.entries.values() if entry.kind.value == "f"]
+    found = {"tip": fetched.tip, "made": made, "files": len(sizes), "size": sum(sizes), "rehearsed": rehearse}
+    return {**_result(ExitCode.DAMAGED if faults else ExitCode.DONE, *faults), **found}
+
+
+def _heartbeat(here: Here, host: str) -> fleet.Heartbeat | None:
+    fd = os.open(os.path.join(here.config.hosts_path, os.fsencode(host)), os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        return fleet.read_heartbeat(fd)
+    except ValueError:
+        return None
+    finally:
+        os.close(fd)
+
+
+def _hooks(hosts_path: bytes, host: str) -> list[str]:
+    """What is wrong with the hooks of ``host``: they run as root, so nobody else may own or write them."""
+    try:
+        lying = list(hooks.lying(hosts_path, host, frozenset([0, os.geteuid()])))
+    except OSError as error:  # a link to nowhere among them
+        return [f"its hooks cannot be read: {error.strerror}"]
+    return [f"the hook {shown(path)} is {owner}" for path, _, owner in lying if owner != hooks.ROOT]

@@ -1,0 +1,98 @@
+"""Which of several masters a rebuild comes from: the one whose ``db`` has what all the others have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+
+from pacha.actions.here import Here, connect
+from pacha.errors import PachaError, UsageError
+from pacha.files.names import DATABASE
+from pacha.wire.master import Master, NoRepository
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What one master has of the host: the newest snapshot (hex node), and which of the others' it knows."""
+
+    name: str
+    tip: str
+    knows: frozenset[str]
+
+
+def choose(
+    here: Here,
+    host: str,
+    name: str,
+    ask: Callable[[list[Offer]], str] | None,
+    warn: Callable[[str], None],
+    wait_seconds: float = 0,
+) -> Here:
+    """``here`` with one master: ``name`` if it is given, the only one, or the one that has what the others have.
+
+    Where none of them has it all, ``ask`` is given the offers and returns a name; None: there is nobody to ask.
+    ``warn`` is told of masters that could not be asked. Raises UsageError, LockedError, PachaError; UnreachableError
+    when no master can be reached.
+    """
+    masters = here.config.masters()
+    if name and name not in masters:
+        raise UsageError(f"'{name}' is not one of the masters.", f"pacha.host names {', '.join(masters)}")
+    if not name and len(masters) > 1:
+        with here.state.locked(wait_seconds):  # what is learnt of a master is remembered
+            offers = _offers(here, host, masters, warn)
+        name = _best(offers, host, ask)
+    return replace(here, config=replace(here.config, hosts=(name or masters[0],)))
+
+
+def _best(offers: list[Offer], host: str, ask: Callable[[list[Offer]], str] | None) -> str:
+    if not offers:
+        raise PachaError(f"There is no host '{host}' on any of the masters.", hint="Look at its name: pacha hosts")
+    tips = {offer.tip for offer in offers}
+    for offer in offers:
+        if tips <= offer.knows:
+            return offer.name
+    if ask is not None:
+        return ask(offers)
+    found = ", ".join(f"{offer.name} has {offer.tip[:12]}" for offer in offers)
+    hint = f"Say which: pacha rebuild {host} --from {offers[0].name}"
+    raise UsageError("No master has all that the others have.", found, hint)
+
+
+def _offers(here: Here, host: str, masters: tuple[str, ...], warn: Callable[[str], None]) -> list[Offer]:
+    """Ask all of them at once; raises what hindered the first if none can be asked."""
+    with ThreadPoolExecutor(len(masters)) as pool, ExitStack() as stack:
+        reached, failures = [], []
+        for name, future in [(name, pool.submit(connect, here, name)) for name in masters]:
+            try:
+                reached.append((name, future.result()))
+                stack.callback(reached[-1][1].close)
+            except PachaError as error:
+                failures.append(error)
+                warn(f"{name} is not asked: {error.in_a_line}")
+        if not reached:
+            raise failures[0]
+        tips = {name: tip for name, master in reached if (tip := _tip(master, host))}
+        return [Offer(name, tips[name], _knows(m, host, set(tips.values()))) for name, m in reached if name in tips]
+
+
+def _tip(master: Master, host: str) -> str:
+    """The newest snapshot that a master has, "" for none."""
+    from pacha.store import hg
+
+    try:
+        if master.probe(host).changelog is None:
+            return ""
+        with master.serve(host, DATABASE) as remote, hg.peer(remote, DATABASE) as peer:
+            return next(iter(peer.heads()), "")
+    except NoRepository:
+        return ""
+
+
+def _knows(master: Master, host: str, tips: set[str]) -> frozenset[str]:
+    from pacha.store import hg
+
+    asked = sorted(tips)
+    with master.serve(host, DATABASE) as remote, hg.peer(remote, DATABASE) as peer:
+        return frozenset(tip for tip, known in zip(asked, peer.known(asked), strict=True) if known)

@@ -1,0 +1,134 @@
+"""What one master gets of a push: what it has, what it lacks, the heartbeat."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pacha.errors import PachaError
+from pacha.files.names import DATABASE
+from pacha.store.snapshot import Snapshot
+from pacha.wire.master import Master, NoRepository, Probe, check_may_push
+
+if TYPE_CHECKING:
+    from pacha.store import hg
+
+
+@dataclass(slots=True)
+class Delivery:
+    """One master of a push, ``name`` as the configuration has it.
+
+    ``left`` is what is remembered of it: ``changelog`` and ``contents`` (sha256, hex, of the changelogs of
+    ``db`` and by repository of the others), ``sent`` (nodes by repository), ``succeeded`` and ``tried`` (seconds
+    since the epoch), ``failure`` (what hindered the last try). ``sent`` are the nodes that it is known to have;
+    ``familiar``: its ``db`` is as we left it. ``failure`` ends its part in the push.
+    """
+
+    name: str
+    host: str
+    left: Mapping[str, Any]
+    master: Master | None = None
+    probe: Probe | None = None
+    sent: dict[str, str] = field(default_factory=dict)
+    familiar: bool = False
+    failure: PachaError | None = None
+
+    @property
+    def label(self) -> str:
+        """``user@host`` or the folder; before it was reached, its name."""
+        return self.master.label if self.master else self.name
+
+    def meet(self, master: Master, probe: Probe) -> bool:
+        """Take the connection; returns whether the master is as the last push left it (or was never pushed to)."""
+        check_may_push(self.host, probe)
+        self.master, self.probe = master, probe
+        before = dict(self.left.get("sent", {}))
+        self.familiar = probe.changelog is not None and probe.changelog == self.left.get("changelog")
+        if self.familiar:
+            self.sent = {name: node for name, node in before.items() if self._holds(probe, name)}
+        return self.sent == before
+
+    def _holds(self, probe: Probe, name: str) -> bool:
+        """Whether the repository ``name`` is as it was left, as far as ``probe`` looked."""
+        if name == DATABASE or name not in probe.contents:
+            return True
+        then, now = self.left.get("contents", {}).get(name), probe.contents[name]
+        return now is not None and then in (None, now)
+
+    @contextmanager
+    def talking(self, name: str, *, new: bool = False) -> Iterator[hg.Peer]:
+        """A conversation with the repository ``name``, which is made there if it is missing."""
+        master, probe = self._reached()
+        if probe.changelog is None and not self.sent:
+            master.make_host(self.host)
+        if new or probe.changelog is None:
+            master.create(self.host, name)
+        try:
+            stack, peer = self._begin(name)
+        except NoRepository:
+            master.create(self.host, name)
+            stack, peer = self._begin(name)
+        with stack:
+            yield peer
+
+    def send(self, snapshot: Snapshot, tip: str, repository: Callable[[str], hg.Repository]) -> bool:
+        """Push what the master lacks, also what an earlier run left behind; ``db`` last.
+
+        Returns whether there was anything. ``repository`` gives our own of a name.
+        """
+        sent = False
+        # What a retired path left behind may never have been here, after a rebuild: nothing of it can be lacking.
+        retired = {one.repository for one in snapshot.watched if one.retired}
+        for name, node in [*((one.repository, one.node) for one in snapshot.watched), (DATABASE, tip)]:
+            if node is not None and self.sent.get(name) != node:
+                own = repository(name)
+                if name in retired and not own.has(node):
+                    continue
+                with self.talking(name) as peer:
+                    self._push(peer, own, node)
+                self.sent[name] = node
+                sent = True
+        return sent
+
+    def _push(self, peer: hg.Peer, repository: hg.Repository, node: str) -> None:
+        """Push ``node``; beside what is there, where another master led the history elsewhere (see ``reconcile``)."""
+        theirs = () if self.familiar else peer.heads()
+        peer.pull(repository, [head for head in theirs if not repository.has(head)])
+        beside = any(not repository.is_ancestor(head, node) for head in theirs)
+        peer.push(repository, node, beside=beside)
+
+    def beat(self, line: bytes, sent: bool) -> None:
+        """Leave the heartbeat, what was ``sent`` made durable first; look at what is there now."""
+        master, _ = self._reached()
+        master.beat(self.host, line, durable=sent)
+        if sent or "contents" not in self.left:
+            self.probe = master.probe(self.host, self.repositories())
+
+    def repositories(self) -> tuple[str, ...]:
+        """The repositories of content that the master is known to have."""
+        return tuple(sorted(self.sent.keys() - {DATABASE}))
+
+    def outcome(self, now: float) -> dict[str, Any]:
+        """What to remember: of a failure the time and the text, else how the master was left."""
+        if self.failure is not None:
+            return {**self.left, "tried": now, "failure": self.failure.in_a_line}
+        _, probe = self._reached()
+        left = {"changelog": probe.changelog, "contents": dict(probe.contents), "sent": self.sent}
+        return {**left, "tried": now, "succeeded": now}
+
+    def _begin(self, name: str) -> tuple[ExitStack, hg.Peer]:
+        """A conversation, and what ends it. Raises NoRepository."""
+        from pacha.store import hg
+
+        master, _ = self._reached()
+        with ExitStack() as stack:
+            remote = stack.enter_context(master.serve(self.host, name))
+            peer = stack.enter_context(hg.peer(remote, name))
+            return stack.pop_all(), peer
+
+    def _reached(self) -> tuple[Master, Probe]:
+        if self.master is None or self.probe is None:
+            raise RuntimeError("not connected")  # a caller's fault: only a push that met its master sends
+        return self.master, self.probe

@@ -1,0 +1,38 @@
+"""When a push is due, by what is remembered of the last ones. Pure, and imports next to nothing.
+
+The scheduled job asks more often than ``pacha.frequency`` says, at most once an hour: so a frequency that does not
+divide a day works, a run that was missed is caught up, and one that failed is tried again soon.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+_OF_AN_HOUR = (60, 30, 20, 15, 12, 10, 6, 5, 4, 3, 2, 1)
+
+
+def period(frequency: float) -> int:
+    """Minutes between two runs of the job for a ``frequency`` in hours: the longest part of an hour that does."""
+    return next((minutes for minutes in _OF_AN_HOUR if minutes <= frequency * 60), 1)
+
+
+def next_push(memory: Mapping[str, Any], frequency: float) -> float:
+    """From when on (seconds since the epoch) a push is due; 0 for at once.
+
+    At once after a failure, and when there was no push yet. Half a period of the job is let off, so that a run
+    which took its time last time, or begins a moment earlier this time, does not put it off by a whole one.
+    """
+    if memory.get("failure") or "succeeded" not in memory:
+        return 0.0
+    return float(memory["succeeded"]) + frequency * 3600 - period(frequency) * 30
+
+
+def is_due(memory: Mapping[str, Any], frequency: float, now: float) -> bool:
+    """Whether to push ``now``. A last success that lies ahead is that of a clock which was set back since."""
+    return now >= next_push(memory, frequency) or now < float(memory.get("succeeded", 0))
+
+
+def is_overdue(memory: Mapping[str, Any], frequency: float, now: float) -> bool:
+    """Whether two runs of the job should have pushed by ``now`` and have not."""
+    return now > float(memory.get("succeeded", 0)) + frequency * 3600 + 2 * period(frequency) * 60

@@ -1,0 +1,50 @@
+"""Who is told of a push that nobody watches: the service behind ``pacha.ping``, and the system's log."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+from pacha.actions.here import Here
+from pacha.errors import LockedError, PachaError
+
+
+@contextmanager
+def reported(here: Here, *, by_schedule: bool) -> Iterator[list[PachaError]]:
+    """Report what happens within: what is raised, and the failures that are put into the list.
+
+    A run that found another at work was none. Nothing that goes wrong in here changes the exit code.
+    """
+    failures: list[PachaError] = []
+    try:
+        yield failures
+    except LockedError:
+        raise
+    except Exception as error:
+        _report(here, [error], by_schedule)
+        raise
+    _report(here, failures, by_schedule)
+
+
+def _report(here: Here, failures: list[PachaError] | list[Exception], by_schedule: bool) -> None:
+    # What systemd starts is in the journal already (systemd.exec(5), JOURNAL_STREAM).
+    if by_schedule and failures and "JOURNAL_STREAM" not in os.environ:
+        import syslog
+
+        syslog.openlog("pacha", syslog.LOG_PID, syslog.LOG_CRON)
+        for failure in failures:
+            syslog.syslog(syslog.LOG_ERR, _line(failure))
+    if here.config.ping:
+        from pacha.actions import ping
+
+        if warning := ping.call(here.config.ping, failed=bool(failures)):
+            click.echo(f"pacha: {warning}", err=True)
+
+
+def _line(failure: Exception) -> str:
+    if isinstance(failure, PachaError):
+        return failure.in_a_line
+    return f"{type(failure).__name__}: {failure!r}"[:300]
