@@ -31,6 +31,7 @@ setup(
     install_requires=["click>=8.1", "paramiko>=5", "mercurial>=7.2,<8"],
     extras_require={
         "test": [
+            "build>=1.2",
             "hypothesis>=6",
             "mypy>=1.13",
             "pytest>=8",

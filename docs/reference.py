@@ -16,7 +16,7 @@ import click
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from pacha.cli import cli  # noqa: E402
+from pacha.cli import cli
 
 _WIDTH = 118
 _HEAD = """\
@@ -28,8 +28,8 @@ Commands
 
     pacha [--config FILE] [-q] [-v] COMMAND ...
 
-Each command may also be spelt as a flag: ``pacha --rebuild bar`` is ``pacha rebuild bar``. ``pacha COMMAND --help`` says
-what stands here. ``-q`` and ``-v`` may follow the command, too.
+Each command may also be spelt as a flag: ``pacha --rebuild bar`` is ``pacha rebuild bar``. ``pacha COMMAND --help``
+says what stands here. ``-q`` and ``-v`` may follow the command, too.
 
 Options of every command
 ------------------------

@@ -21,7 +21,7 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 DOCS = CHECKOUT / "docs"
 PAGES = sorted([CHECKOUT / "README.rst", *DOCS.glob("*.rst")])
 #: Words of the configuration's form that are no keys: files, and the flags of the original.
-NO_KEYS = re.compile(r"pacha\.(db|conf|new|prom|deb|example|db\.i|master|log|hg\.autocorrect)")
+NO_KEYS = re.compile(r"pacha\.(db|conf(\.example)?|new|prom|deb|db\.i|master|log|hg\.autocorrect)")
 #: Pages that speak of other programs' options, or of those that are gone.
 OTHERS = {"from-pacha-0.2.rst", "from-etckeeper.rst"}
 
@@ -59,8 +59,10 @@ def test_it_has_every_command_and_option_and_no_other() -> None:
     assert {title for title in found if title.startswith("pacha ")} == set(wanted)
     for title, options in wanted.items():
         heads = re.findall(r"^``(-.*)``$", found[title], re.MULTILINE)
-        assert {word for head in heads for word in re.findall(r"(?<!\S)--?[a-z][a-z-]*", head.replace("/", " "))} == options
-    assert {word for word in re.findall(r"--[a-z]+", found["Options of every command"])} >= flags(cli) - {"-q", "-v"}
+        assert {
+            word for head in heads for word in re.findall(r"(?<!\S)--?[a-z][a-z-]*", head.replace("/", " "))
+        } == options
+    assert set(re.findall(r"--[a-z]+", found["Options of every command"])) >= flags(cli) - {"-q", "-v"}
 
 
 def typed(text: str) -> Iterator[str]:
