@@ -57,7 +57,7 @@ chmod 755 "$top/host/root/yes"
 python3 -c 'import fcntl, socket, struct
 fcntl.ioctl(socket.socket(), 0x8914, struct.pack("16sh14x", b"lo", 1))'
 chroot "$top/master" ssh-keygen -A >/dev/null
-chroot "$top/master" /usr/sbin/sshd -E /tmp/sshd.log -o LogLevel=VERBOSE -o ListenAddress=127.0.0.1
+chroot "$top/master" /usr/sbin/sshd -E /tmp/sshd.log -o ListenAddress=127.0.0.1
 trap 'test $? = 0 || cat "$top/master/tmp/sshd.log" >&2' EXIT
 on() {
     echo "== $1" >&2
