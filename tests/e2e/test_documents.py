@@ -101,13 +101,15 @@ def script(page: str) -> str:
     return made + "on host 'pacha demo --ssh'\n"  # with a Pacha in the path that sshd gives
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("page", ["docs/getting-started.rst", "README.rst"])
 def test_the_commands_of_a_page_do_what_it_says(page: str, door: Door, tmp_path: Path) -> None:
     require_sshd()
     text = (CHECKOUT / page).read_text("utf-8")
     apart = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child"]
     command = [*apart, "sh", "-c", script(text), "sh", tmp_path, door.folder]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=580)
     said = done.stdout + done.stderr
     assert done.returncode == 0, said[-6000:]
     assert "Permission denied: this key is for Pacha alone" in said
