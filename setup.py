@@ -38,6 +38,7 @@ setup(
             "pytest-timeout>=2.3",
             "pytest-xdist>=3.6",
             "ruff>=0.17,<0.18",  # its formatting changes between minor versions
+            "setuptools>=70.1",
             "types-paramiko>=4",
         ],
         "docs": ["sphinx>=7"],

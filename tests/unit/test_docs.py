@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 import pytest
+from docutils.core import publish_doctree
 
 import pacha
 from pacha.__main__ import spelt_as_command
@@ -105,6 +106,12 @@ def test_no_page_speaks_of_a_key_that_does_not_exist(page: Path) -> None:
 def test_links_between_the_pages_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"<([\w./-]+\.rst)>`_", page.read_text("utf-8")):
         assert (page.parent / target).is_file(), target
+
+
+@pytest.mark.parametrize("page", ["README.rst", "CHANGELOG.rst", "CONTRIBUTING.rst"])
+def test_the_pages_outside_of_docs_are_sound(page: str) -> None:
+    text = (CHECKOUT / page).read_text("utf-8")
+    publish_doctree(text, settings_overrides={"halt_level": 2, "report_level": 5, "input_encoding": "unicode"})
 
 
 @pytest.mark.parametrize(("kind", "made"), [("html", "index.html"), ("man", "pacha.1")])
