@@ -38,8 +38,8 @@ _TAIL = """\
 Exit codes
 ----------
 .. include:: exit-codes.rst
-   :start-after: .. the table begins
-   :end-before: .. the table ends
+   :start-after: .. the codes begin
+   :end-before: .. the codes end
 
 Files and environment
 ---------------------
