@@ -111,7 +111,7 @@ class StateFolder:
         if not isinstance(needed, int) or needed > READABLE_FROM:
             raise PachaError(
                 f"The state folder {self.path} was written by a later Pacha.",
-                f"its format is {needed}, this Pacha reads up to {READABLE_FROM}",
+                f"its format is {needed!r}, this Pacha reads up to {READABLE_FROM}",
                 "Install that Pacha again; 'pacha --version' says which this is. Nothing was changed.",
             )
 
