@@ -102,6 +102,14 @@ def test_no_page_speaks_of_a_key_that_does_not_exist(page: Path) -> None:
         assert key in NAMES or NO_KEYS.fullmatch(key), key
 
 
+def test_the_variables_that_the_program_reads_are_described() -> None:
+    code = "".join(path.read_text("utf-8") for path in (CHECKOUT / "pacha").rglob("*.py"))
+    described = re.findall(
+        r"``([A-Z_]+)``", (DOCS / "configuration.rst").read_text("utf-8").rpartition("environment\n")[2]
+    )
+    assert {*re.findall(r"\"(PACHA_[A-Z_]+)\"", code), "NO_COLOR", "TMPDIR"} <= set(described)
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_between_the_pages_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"<([\w./-]+\.rst)>`_", page.read_text("utf-8")):
