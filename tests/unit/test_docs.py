@@ -104,9 +104,8 @@ def test_no_page_speaks_of_a_key_that_does_not_exist(page: Path) -> None:
 
 def test_the_variables_that_the_program_reads_are_described() -> None:
     code = "".join(path.read_text("utf-8") for path in (CHECKOUT / "pacha").rglob("*.py"))
-    described = re.findall(
-        r"``([A-Z_]+)``", (DOCS / "configuration.rst").read_text("utf-8").rpartition("environment\n")[2]
-    )
+    pages = "".join((DOCS / page).read_text("utf-8") for page in ("configuration.rst", "hooks.rst"))
+    described = re.findall(r"``([A-Z_]+)``", pages)
     assert {*re.findall(r"\"(PACHA_[A-Z_]+)\"", code), "NO_COLOR", "TMPDIR"} <= set(described)
 
 
