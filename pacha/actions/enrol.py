@@ -11,13 +11,13 @@ import secrets
 import shlex
 import shutil
 import stat
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from pacha.actions import as_user
+from pacha.actions.here import program
 from pacha.errors import PachaError, UsageError
 from pacha.files.names import shown
 
@@ -120,7 +120,7 @@ def _program() -> list[str]:
     """How sshd finds this Pacha: by its name where that is enough."""
     if shutil.which("pacha", path=_PATH_OF_SSHD):
         return ["pacha"]
-    return [os.path.abspath(sys.argv[0])]
+    return [program()]
 
 
 def moment(when: str, now: float) -> float:

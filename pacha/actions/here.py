@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pacha.errors import ConfigError, UsageError
+from pacha.errors import ConfigError, PachaError, UsageError
 from pacha.files.names import shown
 from pacha.settings import HOST_NAME, STANDALONE
 
@@ -58,6 +59,20 @@ def check_host(host: str) -> str:
             "Name it as 'pacha hosts' does.",
         )
     return host
+
+
+def program() -> str:
+    """The path by which others call this Pacha; of ``python -m pacha`` that of the command installed with it.
+
+    Raises PachaError where there is none.
+    """
+    running = os.path.abspath(sys.argv[0])
+    if os.path.basename(running) != "__main__.py":
+        return running
+    command = os.path.join(os.path.dirname(sys.executable), "pacha")
+    if not os.access(command, os.X_OK):
+        raise PachaError("Pacha is not installed as a command.", f"there is no {command}", "Install it with pip.")
+    return command
 
 
 def connect(here: Here, master: str) -> Master:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import pwd
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -173,12 +174,21 @@ class HostFolder:
             raise UnreachableError(
                 f"{shown(path)} is not on the master.",
                 error.strerror or "",
-                f"On the master, run: pacha add-host {self.host}",
+                self._add_host(),
             ) from None
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise PachaError(f"{shown(path)} cannot be written.", error.strerror or "", _ROOM) from None
-            raise UnreachableError(f"{shown(path)} cannot be used.", error.strerror or "", _LOOK) from None
+            hint = self._add_host() if error.errno == errno.EACCES else _LOOK
+            raise UnreachableError(f"{shown(path)} cannot be used.", error.strerror or "", hint) from None
+
+    def _add_host(self) -> str:
+        """What gives the folder to the account that this runs as."""
+        try:
+            account = f" --user {pwd.getpwuid(os.geteuid()).pw_name}"
+        except KeyError:
+            account = ""
+        return f"On the master, run: pacha add-host {self.host}{account}"
 
 
 def _check_plain(fd: int, path: str) -> None:

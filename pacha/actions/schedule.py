@@ -8,12 +8,12 @@ import secrets
 import shlex
 import shutil
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pacha.actions import due
+from pacha.actions.here import program
 from pacha.errors import PachaError
 from pacha.files.names import shown
 
@@ -145,7 +145,7 @@ def job(root: Path, host: str, frequency: float = _DEFAULT_HOURS, config: str | 
 
 def _program() -> str:
     """Where Pacha is called: by the name in PATH, which an upgrade keeps, if that is this one."""
-    running, usual = os.path.abspath(sys.argv[0]), shutil.which("pacha")
+    running, usual = program(), shutil.which("pacha")
     return usual if usual and os.path.isabs(usual) and os.path.samefile(usual, running) else running
 
 

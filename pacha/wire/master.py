@@ -81,6 +81,16 @@ def check_may_push(host: str, probe: Probe) -> None:
         )
 
 
+def check_may_read(host: str, may: frozenset[str]) -> None:
+    """Raise UnreachableError when our key, which ``may`` do that much, may not read what is kept."""
+    if REBUILD not in may:
+        raise UnreachableError(
+            f"What is kept of {host} cannot be fetched with this key.",
+            "the master lets it push only",
+            f"Get a key for it there: pacha add-host {host} --key FILE --rebuild-only",
+        )
+
+
 class Master(Protocol):
     """Where repositories are kept. Raises UnreachableError where the line or the account fails."""
 

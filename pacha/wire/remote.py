@@ -9,9 +9,9 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pacha.errors import DamagedError, UnreachableError
+from pacha.errors import DamagedError
 from pacha.wire import control, hooks, scp
-from pacha.wire.master import REBUILD, Examined, Probe
+from pacha.wire.master import Examined, Probe, check_may_read
 from pacha.wire.plain import PlainSet
 
 if TYPE_CHECKING:
@@ -75,12 +75,8 @@ class SshMaster:
     def fetch(self, host: str, name: str, inbox: int, on_file: Callable[[scp.Received], None]) -> scp.Totals:
         """Copy the repository's store into the empty folder ``inbox`` (a descriptor). Raises NoHost."""
         greeting = self._greeted(host)
-        if greeting is not None and REBUILD not in greeting.may:
-            raise UnreachableError(
-                f"What is kept of {host} cannot be fetched with this key.",
-                "the master lets it push only",
-                f"Get a key for it there: pacha add-host {host} --key FILE --rebuild-only",
-            )
+        if greeting is not None:
+            check_may_read(host, greeting.may)
         return self._plain.fetch(host, name, inbox, on_file)
 
     def fetch_hooks(self, host: str, inbox: int) -> list[hooks.Hook]:
