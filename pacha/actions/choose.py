@@ -38,7 +38,9 @@ def choose(
     """
     masters = here.config.masters()
     if name and name not in masters:
-        raise UsageError(f"'{name}' is not one of the masters.", f"pacha.host names {', '.join(masters)}")
+        raise UsageError(
+            f"'{name}' is not one of the masters.", f"pacha.host names {', '.join(masters)}", "Name one of those."
+        )
     if not name and len(masters) > 1:
         with here.state.locked(wait_seconds):  # what is learnt of a master is remembered
             offers = _offers(here, host, masters, warn)

@@ -180,4 +180,8 @@ def _await(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
             return
         except OSError:
             time.sleep(0.05)
-    raise PachaError("The throw-away sshd did not start.", log.read_text(errors="replace").strip()[-200:])
+    raise PachaError(
+        "The throw-away sshd did not start.",
+        log.read_text(errors="replace").strip()[-200:],
+        "Run 'pacha demo' without --ssh.",
+    )

@@ -53,7 +53,9 @@ def check_host(host: str) -> str:
     """``host`` if it can be one. Raises UsageError: it becomes part of a path on the master."""
     if not HOST_NAME.fullmatch(host) or len(host) > 255:
         raise UsageError(
-            f"'{shown(os.fsencode(host[:80]))}' cannot be the name of a host.", "letters, digits, '.', '_', '-' only"
+            f"'{shown(os.fsencode(host[:80]))}' cannot be the name of a host.",
+            "letters, digits, '.', '_', '-' only",
+            "Name it as 'pacha hosts' does.",
         )
     return host
 

@@ -54,7 +54,9 @@ def add_host(
     if key is None and (install is not None or allowed != Allowed()):
         raise UsageError("There is no key to let in.", "", "Name its public half: --key FILE")
     if None not in (user, install) and user != install:
-        raise UsageError("--user and --install name two accounts.", "the key would not reach the folder")
+        raise UsageError(
+            "--user and --install name two accounts.", "the key would not reach the folder", "Give one of them."
+        )
     name = user if user is not None else install
     owner = _account(name) if name is not None else None
     grant = _grant(hosts_path, host, allowed)
@@ -67,7 +69,7 @@ def add_host(
 
 def _grant(hosts_path: bytes, host: str, allowed: Allowed) -> enrol.Grant:
     if allowed.rebuild_only and allowed.push_only:
-        raise UsageError("--rebuild-only and --push-only leave nothing that could be done.")
+        raise UsageError("--rebuild-only and --push-only leave nothing that could be done.", "", "Give one of them.")
     expires = enrol.moment(allowed.expires, time.time()) if allowed.expires is not None else None
     return enrol.Grant(host, hosts_path, allowed.rebuild_only, allowed.push_only, expires)
 

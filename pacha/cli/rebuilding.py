@@ -36,6 +36,11 @@ if TYPE_CHECKING:
 @click.option("--hooks", is_flag=True, help="Run the hooks that the master's root holds for HOST.")
 @click.option("--dry-run", "-n", is_flag=True, help="Show what would be done, path by path (-v: text by text).")
 @click.option("--json", "as_json", is_flag=True, help="The plan or the report as JSON, nothing else on stdout.")
+@click.option(
+    "--progress",
+    type=click.Choice(["lines", "bar", "none"]),
+    help="Show a line for each file, one live bar, or neither; not given: a bar for many files at a terminal.",
+)
 @click.option("--from", "name", default="", metavar="MASTER", help="Which of several masters to take it from.")
 @click.option("--wait", default=0.0, metavar="SECONDS", help="Wait for another run to end.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
@@ -53,6 +58,7 @@ def rebuild(
     hooks: bool,
     dry_run: bool,
     as_json: bool,
+    progress: str | None,
     name: str,
     wait: float,
     yes: bool,
@@ -88,25 +94,31 @@ def rebuild(
     with interruption.explained(os.fsencode(here.state.path)):
         _begin(terminal, about, asks=not (yes or dry_run), as_json=as_json)
         if dry_run:
-            return _show_plan(terminal, here, host, choices, as_json)
-        return _carry_out(terminal, here, host, choices, yes, as_json)
+            return _show_plan(terminal, here, host, choices, as_json, progress)
+        return _carry_out(terminal, here, host, choices, yes, as_json, progress)
 
 
 def _begin(terminal: Terminal, about: str, *, asks: bool, as_json: bool) -> None:
     if asks and as_json:
-        raise UsageError("--json goes with --dry-run or --yes.", "nobody can be asked where only JSON is printed")
+        raise UsageError(
+            "--json goes with --dry-run or --yes.", "nobody can be asked where only JSON is printed", "Add one."
+        )
     if asks:
         terminal.meter.confirm(about)
     elif not as_json:
         terminal.meter.say(about)
 
 
-def _show_plan(terminal: Terminal, here: Here, host: str, choices: Choices, as_json: bool) -> ExitCode:
+def _show_plan(
+    terminal: Terminal, here: Here, host: str, choices: Choices, as_json: bool, progress: str | None
+) -> ExitCode:
     from pacha.actions import proposal, rebuild
+    from pacha.meter.bar import Style
     from pacha.meter.rebuild import RebuildMeter
 
-    meter = RebuildMeter(terminal.silenced(as_json).meter, lists=not as_json)
-    proposed = rebuild.propose(here, host, choices, meter.reporter())
+    meter = RebuildMeter(terminal.silenced(as_json).meter, lists=not as_json, style=Style(progress or "auto"))
+    with meter.progress:
+        proposed = rebuild.propose(here, host, choices, meter.reporter())
     if as_json:
         click.echo(json.dumps(proposal.as_json(proposed), indent=1))
     else:
@@ -115,12 +127,17 @@ def _show_plan(terminal: Terminal, here: Here, host: str, choices: Choices, as_j
     return ExitCode.CONCERNS if proposed.concerns else ExitCode.DONE
 
 
-def _carry_out(terminal: Terminal, here: Here, host: str, choices: Choices, yes: bool, as_json: bool) -> ExitCode:
+def _carry_out(
+    terminal: Terminal, here: Here, host: str, choices: Choices, yes: bool, as_json: bool, progress: str | None
+) -> ExitCode:
     from pacha.actions import rebuild, report
+    from pacha.meter.bar import Style
     from pacha.meter.rebuild import RebuildMeter
 
-    meter = RebuildMeter(terminal.silenced(as_json).meter, asks=not yes and sys.stdin.isatty())
-    rebuilt = rebuild.rebuild(here, host, choices, meter.reporter())
+    asks = not yes and sys.stdin.isatty()
+    meter = RebuildMeter(terminal.silenced(as_json).meter, asks=asks, style=Style(progress or "auto"))
+    with meter.progress:
+        rebuilt = rebuild.rebuild(here, host, choices, meter.reporter())
     meter.rebuilt(rebuilt)
     if as_json:
         click.echo(json.dumps(report.as_json(rebuilt), indent=1))

@@ -163,8 +163,8 @@ class Journal:
             journal.sync()
         except OSError as error:
             raise PachaError(
-                "the journal of the rebuild cannot be written", f"{shown(folder)}: {error.strerror}",
-                "nothing was changed; make room or mend the state folder, then rebuild again",
+                "The journal of the rebuild cannot be written.", f"{shown(folder)}: {error.strerror}",
+                "Nothing was changed; make room or mend the state folder, then rebuild again.",
             ) from error  # fmt: skip
         return journal
 

@@ -53,6 +53,24 @@ class Probe:
     contents: Mapping[str, str | None] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What a master says when it is asked whether all is well there; None where it does not tell.
+
+    ``pacha``: the version of the Pacha that answers for our key, "" for none. ``mercurial``: the line with which
+    Mercurial says its version, "" for none; ``scp``: whether there is one. ``trouble``: why nothing can be written
+    for the host, "" if it can. ``free``: bytes on the file system.
+    """
+
+    clock: float
+    may: frozenset[str]
+    pacha: str | None = None
+    mercurial: str | None = None
+    scp: bool | None = None
+    trouble: str | None = None
+    free: int | None = None
+
+
 def check_may_push(host: str, probe: Probe) -> None:
     """Raise UnreachableError when the master says that our key may not push."""
     if PUSH not in probe.may:
@@ -90,6 +108,9 @@ class Master(Protocol):
 
     def beat(self, host: str, line: bytes, *, durable: bool) -> None:
         """Replace ``host``'s heartbeat by ``line``; with ``durable`` make what was sent durable first."""
+
+    def examine(self, host: str) -> Examined:
+        """Ask whether all that ``host`` needs is there; nothing is changed."""
 
     def close(self) -> None:
         """Hang up."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pacha.errors import DamagedError, UnreachableError
 from pacha.wire import control, hooks, scp
-from pacha.wire.master import REBUILD, Probe
+from pacha.wire.master import REBUILD, Examined, Probe
 from pacha.wire.plain import PlainSet
 
 if TYPE_CHECKING:
@@ -99,6 +99,21 @@ class SshMaster:
             channel.ask(control.BEAT, line=line.decode("ascii"), durable=durable)
         else:
             self._plain.beat(host, line, durable=durable)
+
+    def examine(self, host: str) -> Examined:
+        """Ask Pacha there, where it answers: only what it says that it can be asked."""
+        greeting = self._greeted(host)
+        if greeting is None:
+            return self._plain.examine(host)
+        clock = self.probe(host).clock
+        found = Examined(clock, greeting.may, pacha=greeting.version)
+        channel = self._can(host, control.EXAMINE)
+        if channel is None:
+            return found
+        said = channel.ask(control.EXAMINE)
+        free = said.get("free")
+        trouble = "" if said.get("writable") else "the host's folder cannot be written to"
+        return replace(found, trouble=trouble, free=free if isinstance(free, int) else None)
 
     def close(self) -> None:
         """Hang up."""
