@@ -48,7 +48,7 @@ def _restore(here: Here, host: str, staging: Staging) -> Restored:
     _check_related(here, fetched, staging)
     # The name first: should this be killed, nothing is pushed to another host's folder.
     here.state.remember(hostname=host)
-    adoption.adopt(here, host, staging, fetched, staging.master.label)
+    adoption.adopt(here, host, staging, fetched, here.master())
     at = staging.repository(DATABASE).note(fetched.tip).at
     return Restored(host, fetched.tip, at, fetched.snapshot.live)
 

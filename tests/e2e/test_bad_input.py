@@ -366,7 +366,7 @@ def test_little_room_for_staging(lost: Host) -> None:
 
 def test_no_room_for_the_rebuilt_tree(lost: Host) -> None:
     with small_disk(lost.folder / "out", "4k") as disk:
-        said(lost.pacha("rebuild", "bar", "--yes", "--target", disk).must(FAILED), "no space left")
+        said(lost.pacha("rebuild", "bar", "--yes", "--target", disk).must(FAILED), "There is no room for the rebuild")
         assert [path for path in disk.rglob("*") if path.is_file()] == []
 
 
