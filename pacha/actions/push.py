@@ -180,15 +180,23 @@ def _meet(errand: Errand, delivery: Delivery, reached: Future[tuple[Master, Prob
         delivery.failure = error
 
 
+def _changed(base: Snapshot, new: Snapshot) -> dict[bytes, tuple[dict[bytes, Entry], dict[bytes, Entry]]]:
+    """The watched paths whose content differs: what was below each, and what is."""
+    both = {one.path: (base.below(one) if one.node is not None else {}, new.below(one)) for one in new.live}
+    return {path: (old, now) for path, (old, now) in both.items() if commit.differing(old, now)}
+
+
 def _commit_content(errand: Errand, base: Snapshot, new: Snapshot) -> Snapshot:
     """Commit and send each watched path's content that differs; returns ``new`` as it was read."""
     entries, watched = dict(new.entries), []
+    changed = _changed(base, new)
+    if changed:
+        errand.begin([one.repository for one in new.live if one.path in changed])
     for one in new.watched:
-        old = base.below(one) if not one.retired and one.node is not None else {}
-        now = new.below(one) if not one.retired else {}
-        if one.retired or not commit.differing(old, now):
+        if one.retired or one.path not in changed:
             watched.append(one)
             continue
+        old, now = changed[one.path]
         done = _commit_one(errand, one, old, now)
         watched.append(replace(one, node=done.node))
         errand.concerns += done.concerns
@@ -224,6 +232,7 @@ def _commit_database(errand: Errand, base: Snapshot, new: Snapshot, changes: Cha
     tip = errand.memory.get("tip")
     if tip is not None and new == base and not errand.memory.get("pending"):
         return str(tip), False
+    errand.begin([])
     from pacha.store import hg
 
     errand.remember(pending=True)
