@@ -86,6 +86,20 @@ def _told(error: Exception) -> str:
 
 
 def _locked(here: Here, accept: bool, take_over: bool, message: str) -> Pushed:
+    for _ in here.config.masters():
+        with suppress(RolledBack):
+            return _attempt(here, accept, take_over, message)
+    return _attempt(here, accept, take_over, message)
+
+
+def _attempt(here: Here, accept: bool, take_over: bool, message: str) -> Pushed:
+    errand = Errand(here, here.hostname(), take_over, message, here.state.memory())
+    with _reaching(errand) as reached:
+        return _push(errand, _last(here, accept), reached)
+
+
+def _last(here: Here, accept: bool) -> Snapshot:
+    """The last snapshot made here. Raises PachaError when there must be no next one."""
     last = database.read(here.state.database)
     if not last.live:
         raise PachaError("Nothing is watched yet.", hint="Name what matters first: pacha watch /etc")
@@ -94,16 +108,7 @@ def _locked(here: Here, accept: bool, take_over: bool, message: str) -> Pushed:
     _check_rebuilt(here, last, accept)
     if accept:
         here.state.remember(owed=None)
-    for _ in here.config.masters():
-        with suppress(RolledBack):
-            return _attempt(here, database.read(here.state.database), take_over, message)
-    return _attempt(here, database.read(here.state.database), take_over, message)
-
-
-def _attempt(here: Here, last: Snapshot, take_over: bool, message: str) -> Pushed:
-    errand = Errand(here, here.hostname(), take_over, message, here.state.memory())
-    with _reaching(errand) as reached:
-        return _push(errand, last, reached)
+    return last
 
 
 def _check_rebuilt(here: Here, last: Snapshot, accept: bool) -> None:
@@ -122,7 +127,7 @@ def _check_rebuilt(here: Here, last: Snapshot, accept: bool) -> None:
 
 @contextmanager
 def _reaching(errand: Errand) -> Iterator[list[Future[tuple[Master, Probe]]]]:
-    """Connect to every master while the caller scans; hang up in the end."""
+    """Connect to every master while the caller reads and scans; hang up in the end."""
 
     def reach(delivery: Delivery) -> tuple[Master, Probe]:
         master = connect(errand.here, delivery.name)

@@ -173,7 +173,8 @@ class PlainSet:
         path, folder = self._path(host, HEARTBEAT), self._path(host)
         beside = path + b".new"
         what = "The heartbeat cannot be left on the master."
-        self._connection.open_ahead(durable)  # for the last command; what a probe had opened was used for sending
+        if durable:  # else what was opened with the first look is still there
+            self._connection.open_ahead(5)
         with ThreadPoolExecutor(2) as pool:
             seen = None if look is None else pool.submit(self.probe, host, look)
             written = pool.submit(self._connection.write, beside, line)

@@ -47,7 +47,7 @@ class SshMaster:
         """Look at ``host``'s folder; the first time while Pacha on the master greets."""
         if self._host == host or self._greets:
             return self._look(host, names)
-        self._connection.open_ahead(2)  # for what comes next: the heartbeat at least has two commands
+        self._connection.open_ahead(5)  # three for now; two for what comes next, such as the heartbeat
         with ThreadPoolExecutor(1) as pool:
             plain = pool.submit(self._plain.probe, host, names)
             return self._look(host, names) if self._greeted(host) else plain.result()

@@ -224,7 +224,7 @@ def _execute(transport: paramiko.Transport, channel: paramiko.Channel, command: 
     request.add_string("exec")
     request.add_boolean(True)
     request.add_string(command)
-    transport._send_user_message(request)
+    transport._send_user_message(request)  # type: ignore[attr-defined]
 
 
 def _command(argv: Sequence[bytes | str]) -> bytes:
