@@ -19,7 +19,7 @@ from pacha.config import STANDALONE
 from pacha.errors import Concern, ExitCode, PachaError
 from pacha.files.names import DATABASE, shown
 from pacha.store.snapshot import Snapshot
-from pacha.wire.master import RolledBack
+from pacha.wire.master import CHANGELOG_OF_ANY, RolledBack
 
 if TYPE_CHECKING:
     from pacha.store import hg
@@ -32,9 +32,9 @@ class Errand:
     """What one push knows.
 
     ``memory`` of the state folder, by name: ``tip`` the node of the last snapshot here; ``made`` that node and
-    when it was made; ``pending`` whether pacha.db may say more than that; ``masters`` what each was left with
-    (see ``Delivery``); ``owed``; ``tried``, ``succeeded`` (seconds since the epoch), ``failure`` and ``concerns``
-    of the last push.
+    when it was made; ``history`` how many bytes our own ``db``'s changelog had; ``pending`` whether pacha.db may
+    say more than the tip; ``masters`` what each was left with (see ``Delivery``); ``owed``; ``tried``,
+    ``succeeded`` (seconds since the epoch), ``failure`` and ``concerns`` of the last push.
     """
 
     here: Here
@@ -89,6 +89,13 @@ class Errand:
 
         return hg.Repository.open(self.here.state.repository(name), create=True)
 
+    def history(self) -> int:
+        """The bytes of our own ``db``'s changelog, 0 where there is none."""
+        try:
+            return os.stat(os.path.join(self.here.state.repository(DATABASE), CHANGELOG_OF_ANY)).st_size
+        except OSError:
+            return 0
+
     def deliver(self, snapshot: Snapshot, tip: str, code: ExitCode) -> bool:
         """Send to every master what it lacks, then the heartbeat; returns whether one lacked anything."""
         sent_any = False
@@ -126,6 +133,7 @@ class Errand:
         failures = [delivery.failure for delivery in self.deliveries if delivery.failure]
         self.remember(
             masters={delivery.name: delivery.outcome(now) for delivery in self.deliveries},
+            history=self.history(),
             failure=failures[0].in_a_line if failures else None,
             concerns=[[c.path.hex(), c.reason] for c in self.concerns[:_MOST_CONCERNS]] or None,
             **({} if failures else {"succeeded": now}),

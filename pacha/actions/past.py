@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from pacha.actions import history
@@ -41,7 +42,7 @@ class Past:
     revisions: list[hg.Revision]
     _open: Open
     _folder: Path
-    _opened: dict[tuple[str, str], hg.Repository] = field(default_factory=dict)
+    _readers: dict[tuple[str, str], Callable[[bytes], bytes]] = field(default_factory=dict)
     _known: dict[Row, Entry] = field(default_factory=dict)
 
     def find(self, when: str) -> hg.Revision:
@@ -61,12 +62,12 @@ class Past:
 
     def read(self, repository: str, node: str, name: bytes) -> bytes:
         """What ``repository`` holds under a stored name. Raises DamagedError."""
-        return self._repository(repository, node).reader(node)(name)
+        return self._reader(repository, node)(name)
 
     def content(self, snapshot: Snapshot, entry: Entry) -> Iterator[bytes]:
         """The bytes of a file of ``snapshot``, in chunks. Raises DamagedError at their end, if they do not add up."""
         watched = _watched(snapshot, entry)
-        read = self._repository(watched.repository, watched.node or "").reader(watched.node or hg.NULL)
+        read = self._reader(watched.repository, watched.node or hg.NULL)
         sha = hashlib.sha256()
         for name in content_names(entry):
             data = read(name)
@@ -79,10 +80,10 @@ class Past:
                 "Look at the repository with 'hg verify'.",
             )
 
-    def _repository(self, name: str, node: str) -> hg.Repository:
-        found = self._opened.get((name, node))
+    def _reader(self, repository: str, node: str) -> Callable[[bytes], bytes]:
+        found = self._readers.get((repository, node))
         if found is None:
-            found = self._opened[name, node] = self._open(name, node)
+            found = self._readers[repository, node] = self._open(repository, node).reader(node)
         return found
 
 
@@ -91,7 +92,8 @@ def of(here: Here, host: str = "") -> Iterator[Past]:
     """The past of ``host``, by default of this one. Raises PachaError where there is none, UnreachableError."""
     own = not host or host == check_host(here.hostname())
     if own and os.path.isdir(here.state.repository(DATABASE)):
-        yield _past(host or here.hostname(), True, lambda name, node: _local(here, name), here.state.path)
+        local = cache(lambda name: hg.Repository.open(here.state.repository(name), heal=False))
+        yield _past(host or here.hostname(), True, lambda name, node: local(name), here.state.path)
     elif not host:
         raise PachaError(
             "There is no history here.", hint="Make a snapshot: pacha push. Or name a host that the master has."
@@ -162,11 +164,7 @@ def _past(host: str, own: bool, open_: Open, folder: Path) -> Past:
     revisions = list(repository.log())
     if not revisions:
         raise PachaError(f"There is no snapshot of '{host}' yet.", hint="Make one, on that host: pacha push")
-    return Past(host, own, revisions, open_, folder, {(DATABASE, one.node): repository for one in revisions})
-
-
-def _local(here: Here, name: str) -> hg.Repository:
-    return hg.Repository.open(here.state.repository(name), heal=False)
+    return Past(host, own, revisions, open_, folder)
 
 
 def file_of(snapshot: Snapshot, ways: Sequence[bytes]) -> Entry:

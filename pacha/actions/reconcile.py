@@ -47,10 +47,11 @@ def base(errand: Errand, last: Snapshot) -> Snapshot:
 
 def _pulled(errand: Errand, delivery: Delivery) -> str | None:
     """The newest snapshot of a master, pulled, if what is here does not stand on it."""
-    local, mine = errand.repository(DATABASE), str(errand.memory.get("tip", ""))
-    lost = bool(mine) and not local.has(mine)  # in a power cut, say: Mercurial does not wait for the disk
-    if delivery.probe is None or delivery.probe.changelog is None or (delivery.familiar and not lost):
+    if delivery.probe is None or delivery.probe.changelog is None:
         return None
+    if delivery.familiar and errand.history() >= errand.memory.get("history", 0):
+        return None  # else our own history was lost in a power cut, say: Mercurial does not wait for the disk
+    local, mine = errand.repository(DATABASE), str(errand.memory.get("tip", ""))
     try:
         with delivery.talking(DATABASE) as peer:
             newest = next(iter(peer.heads()), None)

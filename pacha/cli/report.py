@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import click
 
-from pacha.actions.here import Here
 from pacha.errors import LockedError, PachaError
+
+if TYPE_CHECKING:
+    from pacha.actions.here import Here
 
 
 @contextmanager

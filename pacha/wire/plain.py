@@ -199,8 +199,11 @@ class PlainSet:
         refused = [line for line in result.stderr.splitlines() if b"No such file" not in line]
         if result.status and (refused or not result.stderr):
             raise self._failed("The host's folder on the master cannot be read.", result, "")
-        lines = [line.lstrip(b"\\").decode("ascii", "replace") for line in result.stdout.splitlines()]
-        return {line.split("/")[-4]: line.partition(" ")[0] for line in lines if line.count("/") > 3}
+        found = {}
+        for line in result.stdout.splitlines():
+            digest, _, path = line.lstrip(b"\\").decode("ascii", "replace").partition("  ")
+            found[f"///{path}".split("/")[-4]] = digest
+        return found
 
     def _failed(self, what: str, result: Result, host: str) -> PachaError:
         said = _said(result)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 
 import pytest
@@ -12,26 +11,18 @@ from pacha.restore.apply import apply
 from pacha.restore.journal import Journal
 from pacha.restore.undo import undo
 from pacha.restore.undo_preview import preview
-from tests.unit.test_apply import Story, alike, contents, look, new_tree, old_tree, plan_for
+from tests.unit.test_apply import Story, alike, look, plan_for, story  # noqa: F401  (a fixture)
 
 pytestmark = pytest.mark.usefixtures("as_root")
 
 
 @pytest.fixture
-def done(tmp_path: Path) -> tuple[Path, Journal, Story]:
+def done(story: Story) -> tuple[Path, Journal, Story]:  # noqa: F811
     """A tree rebuilt over another, with the journal of that."""
-    root, state = tmp_path / "top" / "watched", tmp_path / "state"
-    root.parent.mkdir()
-    state.mkdir(mode=0o700)
-    new_tree(root)
-    wanted = look(root)
-    source = contents(wanted)
-    shutil.rmtree(root)
-    old_tree(root)
-    old = look(root)
+    root, wanted, source, _, state = story
     journal = Journal.begin(os.fsencode(state))
     apply(plan_for(root, wanted, delete=True), source, journal)
-    return root, journal, (root, wanted, source, old, state)
+    return root, journal, story
 
 
 def told(root: Path, journal: Journal) -> dict[str, set[str]]:
