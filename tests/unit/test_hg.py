@@ -597,19 +597,8 @@ def test_what_is_there_already_is_not_sent_again(
 ) -> None:
     path, reach = remote
     first = commit(repository, NULL, {b"a": b"1"})
-    for _ in range(2):
-        with reach() as pipes, hg.peer(pipes, "foo") as peer:  # type: ignore[attr-defined]
-            peer.push(repository, first)
-    assert Repository.open(str(path)).heads() == (first,)
-
-
-def test_what_is_older_than_what_is_there_is_not_sent_again(
-    repository: Repository, remote: tuple[Path, Callable[..., object]]
-) -> None:
-    path, reach = remote
-    first = commit(repository, NULL, {b"a": b"1"})
     second = commit(repository, first, {b"a": b"2"})
-    for node in (second, first):
+    for node in (second, second, first):
         with reach() as pipes, hg.peer(pipes, "foo") as peer:  # type: ignore[attr-defined]
             peer.push(repository, node)
     assert Repository.open(str(path)).heads() == (second,)
