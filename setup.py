@@ -31,12 +31,14 @@ setup(
     install_requires=["click>=8.1", "paramiko>=5", "mercurial>=7.2,<8"],
     extras_require={
         "test": [
+            "build>=1.2",
             "hypothesis>=6",
             "mypy>=1.13",
             "pytest>=8",
             "pytest-timeout>=2.3",
             "pytest-xdist>=3.6",
             "ruff>=0.17,<0.18",  # its formatting changes between minor versions
+            "setuptools>=70.1",
             "types-paramiko>=4",
         ],
         "docs": ["sphinx>=7"],

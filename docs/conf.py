@@ -19,3 +19,9 @@ html_theme_options = {"description": "Keeps what matters on a host, and puts it 
 exclude_patterns = ["_build"]
 highlight_language = "none"
 nitpicky = True
+
+man_pages = [
+    ("commands", "pacha", "keeps folders of hosts under version on a master, and rebuilds the host", "", 1),
+    ("configuration", "pacha.conf", "configuration of Pacha", "", 5),
+]
+man_show_urls = False

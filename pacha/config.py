@@ -85,7 +85,7 @@ class Config:
             return self.hosts
         where = shown(str(self.path)) if self.path else "the configuration"
         raise ConfigError(
-            f"{where}: pacha.host is not set",
+            f"{where}: pacha.host is not set.",
             "without it there is no master to push to or to rebuild from",
             f"Add a line such as 'pacha.host = master.example.com', or 'pacha.host = {STANDALONE}'.",
         )
@@ -108,7 +108,7 @@ class ConfigFaults(ConfigError):
     def __init__(self, path: Path | None, faults: list[Fault]) -> None:
         where = shown(str(path)) if path else "configuration"
         count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
-        super().__init__(f"{where}: {count}", "; ".join(map(str, faults)), f"Correct the file: {HINT}.")
+        super().__init__(f"{where}: {count}.", "; ".join(map(str, faults)), f"Correct the file: {HINT}.")
         self.faults = tuple(faults)
 
 
@@ -134,7 +134,7 @@ def find(
         if text is None or (text == "" and by == "$PACHA_CONFIG"):
             continue
         if text == "" or not os.path.lexists(text):
-            raise ConfigError(f"'{shown(text)}': no such configuration file", f"{by} names it", hint)
+            raise ConfigError(f"'{shown(text)}': no such configuration file.", f"{by} names it", hint)
         return Path(os.path.abspath(text))
     usual = system_file if is_root else _xdg(environ, "XDG_CONFIG_HOME", ".config") / "pacha.conf"
     return usual if os.path.lexists(usual) else None
@@ -167,7 +167,7 @@ def load(path: Path) -> Config:
         raise ConfigFaults(path, [Fault("", f"byte {error.start + 1} is not UTF-8")]) from None
     except OSError as error:
         reason = error.strerror or "cannot be read"
-        raise ConfigError(f"{shown(str(path))}: cannot be read", reason, "Check the path and its mode.") from None
+        raise ConfigError(f"{shown(str(path))}: cannot be read.", reason, "Check the path and its mode.") from None
     return parse(text, path)
 
 
@@ -175,12 +175,14 @@ def _read(path: Path) -> str:
     with open(path, "rb", opener=_opener) as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
-            raise ConfigError(f"{shown(str(path))}: not a file", "a special file stands there")
+            raise ConfigError(f"{shown(str(path))}: not a file.", "a special file stands there", "Name the right file.")
         if os.geteuid() == 0:
             _refuse_writers(path, status)
         data = file.read(LARGEST + 1)
     if len(data) > LARGEST:
-        raise ConfigError(f"{shown(str(path))}: not a configuration", f"it is larger than {LARGEST} bytes")
+        raise ConfigError(
+            f"{shown(str(path))}: not a configuration.", f"it is larger than {LARGEST} bytes", "Name the right file."
+        )
     return data.decode("utf-8-sig")
 
 
@@ -199,7 +201,7 @@ def _refuse_writers(path: Path, status: os.stat_result) -> None:
     if culprit:
         name = shown(str(culprit))
         raise ConfigError(
-            f"{shown(str(path))}: not to be trusted",
+            f"{shown(str(path))}: not to be trusted.",
             f"a user other than root may write to {name}, and root obeys this file",
             f"Run: chown root:root {shlex.quote(name)} && chmod go-w {shlex.quote(name)}",
         )

@@ -52,7 +52,7 @@ def read_map(path: Path) -> tuple[Mapping[bytes, bytes], Mapping[bytes, bytes]]:
             continue
         kind = words.pop(0) if len(words) == 3 else b"ug"
         if len(words) != 2 or not all(words) or kind not in (b"u", b"g", b"ug"):
-            raise UsageError(f"{path}, line {number} is not 'old:new'.", shown(line[:100]))
+            raise UsageError(f"{path}, line {number} is not 'old:new'.", shown(line[:100]), "Correct that line.")
         if b"u" in kind:
             users[words[0]] = words[1]
         if b"g" in kind:
@@ -67,7 +67,11 @@ def mapped(here: Accounts, users: Mapping[bytes, bytes], groups: Mapping[bytes, 
     wrong = [new for old, new in users.items() if uids[old] is None]
     wrong += [new for old, new in groups.items() if gids[old] is None and uids.get(old) is None]
     if wrong:
-        raise UsageError(f"The owner map names {shown(wrong[0])}, which is no account here.")
+        raise UsageError(
+            f"The owner map names {shown(wrong[0])}, which is no account here.",
+            "",
+            "Make that account, or correct the map.",
+        )
     return replace(
         here,
         uids={**here.uids, **{old: uid for old, uid in uids.items() if uid is not None}},

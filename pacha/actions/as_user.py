@@ -20,7 +20,9 @@ def run(user: pwd.struct_passwd, work: Callable[[], Any]) -> Any:
     if os.geteuid() == user.pw_uid:
         return work()
     if os.geteuid() != 0:
-        raise PachaError(f"Only root and {user.pw_name} can do this.", "it concerns that account's files")
+        raise PachaError(
+            f"Only root and {user.pw_name} can do this.", "it concerns that account's files", "Run this as root."
+        )
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
@@ -53,7 +55,9 @@ def _told(said: bytes, name: str) -> Any:
     try:
         answer = json.loads(said)
     except ValueError:
-        raise PachaError(f"What was to be done as {name} was not done.", "its process was ended") from None
+        raise PachaError(
+            f"What was to be done as {name} was not done.", "its process was ended", "Run this again."
+        ) from None
     if "error" in answer:
         raise PachaError(*answer["error"])
     return answer["value"]

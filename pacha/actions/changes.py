@@ -125,7 +125,11 @@ def within(old: Side, new: Side, ways: Sequence[bytes]) -> bytes:
     for path in ways:
         if any(select.holds([path], known) for side in (old, new) for known in side.entries):
             return path
-    raise UsageError(f"{shown(ways[0])} is in neither of the two.", f"{old.label} and {new.label}")
+    raise UsageError(
+        f"{shown(ways[0])} is in neither of the two.",
+        f"{old.label} and {new.label}",
+        "Name a path that is watched: pacha config-values",
+    )
 
 
 def _hunks(old: Side, new: Side, before: Entry | None, after: Entry | None) -> tuple[bytes, ...] | None:

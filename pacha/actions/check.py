@@ -15,6 +15,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -33,6 +34,7 @@ from pacha.wire import hooks
 _MOST_SAID = 1 << 20  #: bytes that a check may have to say
 _MOST_FAULTS = 20
 _CPU_SECONDS = 4 * 3600
+_SECONDS = 24 * 3600.0  #: its own account can stop the process that looks at it
 _MEMORY = 8 << 30  #: bytes of address space; files go through in parts of a few MiB
 #: What hinders the check; of anything else it is the host's folder that is to blame.
 _OURS = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
@@ -142,10 +144,14 @@ def _apart(owner: os.stat_result, examine: Callable[[], dict[str, Any]]) -> dict
         finally:
             os._exit(0)
     os.close(writable)
+    limit = threading.Timer(_SECONDS, os.kill, (child, signal.SIGKILL))
+    limit.start()
     try:
         with open(readable, "rb") as stream:
             text = stream.read(_MOST_SAID)
     finally:  # it has said all it has to say, or we are to end
+        limit.cancel()
+        limit.join()
         os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
     try:

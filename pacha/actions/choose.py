@@ -38,7 +38,9 @@ def choose(
     """
     masters = here.config.masters()
     if name and name not in masters:
-        raise UsageError(f"'{name}' is not one of the masters.", f"pacha.host names {', '.join(masters)}")
+        raise UsageError(
+            f"'{name}' is not one of the masters.", f"pacha.host names {', '.join(masters)}", "Name one of those."
+        )
     if not name and len(masters) > 1:
         with here.state.locked(wait_seconds):  # what is learnt of a master is remembered
             offers = _offers(here, host, masters, warn)
@@ -61,20 +63,21 @@ def _best(offers: list[Offer], host: str, ask: Callable[[list[Offer]], str] | No
 
 
 def _offers(here: Here, host: str, masters: tuple[str, ...], warn: Callable[[str], None]) -> list[Offer]:
-    """Ask all of them at once; raises what hindered the first if none can be asked."""
+    """Connect to all of them at once, then ask; raises what hindered the first if none can be asked."""
     with ThreadPoolExecutor(len(masters)) as pool, ExitStack() as stack:
-        reached, failures = [], []
+        reached, tips, failures = {}, {}, []
         for name, future in [(name, pool.submit(connect, here, name)) for name in masters]:
             try:
-                reached.append((name, future.result()))
-                stack.callback(reached[-1][1].close)
+                reached[name] = future.result()
+                stack.callback(reached[name].close)
+                tips[name] = _tip(reached[name], host)
             except PachaError as error:
                 failures.append(error)
                 warn(f"{name} is not asked: {error.in_a_line}")
-        if not reached:
+        if not tips:
             raise failures[0]
-        tips = {name: tip for name, master in reached if (tip := _tip(master, host))}
-        return [Offer(name, tips[name], _knows(m, host, set(tips.values()))) for name, m in reached if name in tips]
+        having = {name: tip for name, tip in tips.items() if tip}
+        return [Offer(name, tip, _knows(reached[name], host, set(having.values()))) for name, tip in having.items()]
 
 
 def _tip(master: Master, host: str) -> str:

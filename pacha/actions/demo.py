@@ -131,6 +131,7 @@ def _master(folder: Path, over_ssh: bool) -> Iterator[str]:
     if not over_ssh:
         yield common + "pacha.host = local\n"
         return
+    (hosts / "bar").mkdir(mode=0o700)  # as add-host does: a Pacha that is found in the path there expects it
     with _sshd(folder) as port:
         hg = shutil.which("hg") or os.path.join(os.path.dirname(sys.executable), "hg")
         yield common + (
@@ -179,4 +180,8 @@ def _await(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
             return
         except OSError:
             time.sleep(0.05)
-    raise PachaError("The throw-away sshd did not start.", log.read_text(errors="replace").strip()[-200:])
+    raise PachaError(
+        "The throw-away sshd did not start.",
+        log.read_text(errors="replace").strip()[-200:],
+        "Run 'pacha demo' without --ssh.",
+    )

@@ -11,13 +11,13 @@ import secrets
 import shlex
 import shutil
 import stat
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from pacha.actions import as_user
+from pacha.actions.here import program
 from pacha.errors import PachaError, UsageError
 from pacha.files.names import shown
 
@@ -105,7 +105,11 @@ class Grant:
         words += ["--rebuild-only"] * self.rebuild_only + ["--push-only"] * self.push_only
         command = shlex.join(words)
         if not command.isprintable():
-            raise UsageError(f"{shown(self.hosts_path)} cannot stand in authorized_keys.")
+            raise UsageError(
+                f"{shown(self.hosts_path)} cannot stand in authorized_keys.",
+                "",
+                "Choose a pacha.hosts.path without quotes and control characters.",
+            )
         options = ["restrict", 'command="{}"'.format(command.replace('"', r"\""))]
         if self.expires is not None:
             options.append(time.strftime('expiry-time="%Y%m%d%H%M%S"', time.localtime(self.expires)))
@@ -116,7 +120,7 @@ def _program() -> list[str]:
     """How sshd finds this Pacha: by its name where that is enough."""
     if shutil.which("pacha", path=_PATH_OF_SSHD):
         return ["pacha"]
-    return [os.path.abspath(sys.argv[0])]
+    return [program()]
 
 
 def moment(when: str, now: float) -> float:
@@ -136,7 +140,7 @@ def moment(when: str, now: float) -> float:
         hint = "Write 12h, 3d, 2w, 2027-01-31 or '2027-01-31 18:00'."
         raise UsageError(f"'{shown(os.fsencode(when[:40]))}' is no time.", "", hint)
     if at <= now:
-        raise UsageError(f"'{when}' is past.", "the key would never be let in")
+        raise UsageError(f"'{when}' is past.", "the key would never be let in", "Name a later moment.")
     return at
 
 

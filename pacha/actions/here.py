@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pacha.errors import ConfigError, UsageError
+from pacha.errors import ConfigError, PachaError, UsageError
 from pacha.files.names import shown
 from pacha.settings import HOST_NAME, STANDALONE
 
@@ -53,9 +54,25 @@ def check_host(host: str) -> str:
     """``host`` if it can be one. Raises UsageError: it becomes part of a path on the master."""
     if not HOST_NAME.fullmatch(host) or len(host) > 255:
         raise UsageError(
-            f"'{shown(os.fsencode(host[:80]))}' cannot be the name of a host.", "letters, digits, '.', '_', '-' only"
+            f"'{shown(os.fsencode(host[:80]))}' cannot be the name of a host.",
+            "letters, digits, '.', '_', '-' only",
+            "Name it as 'pacha hosts' does.",
         )
     return host
+
+
+def program() -> str:
+    """The path by which others call this Pacha; of ``python -m pacha`` that of the command installed with it.
+
+    Raises PachaError where there is none.
+    """
+    running = os.path.abspath(sys.argv[0])
+    if os.path.basename(running) != "__main__.py":
+        return running
+    command = os.path.join(os.path.dirname(sys.executable), "pacha")
+    if not os.access(command, os.X_OK):
+        raise PachaError("Pacha is not installed as a command.", f"there is no {command}", "Install it with pip.")
+    return command
 
 
 def connect(here: Here, master: str) -> Master:

@@ -149,7 +149,11 @@ def _planned(folder: Path, hook: Hook) -> Planned:
     path = folder / hook.folder / os.fsdecode(hook.name)
     with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb") as stream:
         if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
-            raise DamagedError(f"The hook {hook.folder}/{shown(hook.name)} is no file.")
+            raise DamagedError(
+                f"The hook {hook.folder}/{shown(hook.name)} is no file.",
+                "",
+                "Mend that on the master, or rebuild without --hooks.",
+            )
         digest = hashlib.sha256(stream.read()).hexdigest()
         os.fchmod(stream.fileno(), 0o700)
     return Planned(hook.folder, hook.name, digest, hook.owner, path)

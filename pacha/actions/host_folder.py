@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import pwd
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -73,10 +74,19 @@ class HostFolder:
             except FileExistsError:
                 pass
 
+    def examine(self) -> tuple[bool, int]:
+        """Whether the folder can be written to, and how many bytes are free there for whoever writes."""
+        with self._explained(""), self._descent() as descent:
+            folder = descent.directory(b"")
+            room = os.fstatvfs(folder)
+            return os.access(b"/proc/self/fd/%d" % folder, os.W_OK, effective_ids=True), room.f_bavail * room.f_frsize
+
     def note(self, text: bytes) -> None:
         """Write the heartbeat beside its place."""
         if len(text) > NOTE_MAX:
-            raise PachaError("The heartbeat is too long.", f"more than {NOTE_MAX} bytes")
+            raise PachaError(
+                "The heartbeat is too long.", f"more than {NOTE_MAX} bytes", "Bring Pacha on the host up to date."
+            )
         with self._explained(HEARTBEAT), self._descent() as descent:
             folder = descent.directory(b"")
             with open(os.open(f"{HEARTBEAT}.new", _WRITE, 0o600, dir_fd=folder), "wb") as stream:
@@ -107,7 +117,11 @@ class HostFolder:
         with self._explained(name), self._descent() as descent:
             required = self._requirements(descent, name)
             if not required <= known | _WORKING:
-                raise DamagedError(f"The repository {name} is of a format that Pacha does not serve.")
+                raise DamagedError(
+                    f"The repository {name} is of a format that Pacha does not serve.",
+                    "",
+                    "Install a later Pacha on the master.",
+                )
             _check_plain(descent.directory(os.fsencode(f"{name}/.hg")), f"{name}/.hg")
         return os.fsdecode(os.path.join(self.path, os.fsencode(name)))
 
@@ -135,7 +149,7 @@ class HostFolder:
             except FileNotFoundError:
                 if place == REQUIRES and b"share-safe" not in found and found:
                     continue
-                raise NoRepository(f"The repository {name} is not found.") from None
+                raise NoRepository(f"The repository {name} is not found.", "", "The next push makes it.") from None
         return frozenset(found)
 
     def _rename(self, source: str, target: str) -> None:
@@ -160,12 +174,21 @@ class HostFolder:
             raise UnreachableError(
                 f"{shown(path)} is not on the master.",
                 error.strerror or "",
-                f"On the master, run: pacha add-host {self.host}",
+                self._add_host(),
             ) from None
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise PachaError(f"{shown(path)} cannot be written.", error.strerror or "", _ROOM) from None
-            raise UnreachableError(f"{shown(path)} cannot be used.", error.strerror or "", _LOOK) from None
+            hint = self._add_host() if error.errno == errno.EACCES else _LOOK
+            raise UnreachableError(f"{shown(path)} cannot be used.", error.strerror or "", hint) from None
+
+    def _add_host(self) -> str:
+        """What gives the folder to the account that this runs as."""
+        try:
+            account = f" --user {pwd.getpwuid(os.geteuid()).pw_name}"
+        except KeyError:
+            account = ""
+        return f"On the master, run: pacha add-host {self.host}{account}"
 
 
 def _check_plain(fd: int, path: str) -> None:

@@ -54,11 +54,15 @@ def add_host(
     if key is None and (install is not None or allowed != Allowed()):
         raise UsageError("There is no key to let in.", "", "Name its public half: --key FILE")
     if None not in (user, install) and user != install:
-        raise UsageError("--user and --install name two accounts.", "the key would not reach the folder")
+        raise UsageError(
+            "--user and --install name two accounts.", "the key would not reach the folder", "Give one of them."
+        )
     name = user if user is not None else install
     owner = _account(name) if name is not None else None
     grant = _grant(hosts_path, host, allowed)
     public = enrol.PublicKey.read(key) if key is not None else None
+    if install is not None and owner is not None:
+        _check_shell(owner)
     line = grant.line(public) if public is not None else ""
     path = _make(hosts_path, host, owner)
     done = enrol.install(owner, grant, public) if install and owner and public else ""
@@ -67,7 +71,7 @@ def add_host(
 
 def _grant(hosts_path: bytes, host: str, allowed: Allowed) -> enrol.Grant:
     if allowed.rebuild_only and allowed.push_only:
-        raise UsageError("--rebuild-only and --push-only leave nothing that could be done.")
+        raise UsageError("--rebuild-only and --push-only leave nothing that could be done.", "", "Give one of them.")
     expires = enrol.moment(allowed.expires, time.time()) if allowed.expires is not None else None
     return enrol.Grant(host, hosts_path, allowed.rebuild_only, allowed.push_only, expires)
 
@@ -75,7 +79,7 @@ def _grant(hosts_path: bytes, host: str, allowed: Allowed) -> enrol.Grant:
 def _make(hosts_path: bytes, host: str, owner: pwd.struct_passwd | None) -> bytes:
     path = os.path.join(hosts_path, os.fsencode(host))
     try:
-        os.makedirs(hosts_path, mode=0o755, exist_ok=True)
+        _make_open(hosts_path)
         if not os.path.lexists(path):
             os.mkdir(path, 0o700)
         _settle(path, owner)
@@ -86,6 +90,14 @@ def _make(hosts_path: bytes, host: str, owner: pwd.struct_passwd | None) -> byte
     return path
 
 
+def _make_open(path: bytes) -> None:
+    """Make ``path`` and what is missing above it, 0755 whatever the umask: every host's account has to get there."""
+    if not os.path.isdir(path):
+        _make_open(os.path.dirname(path))
+        os.mkdir(path)
+        os.chmod(path, 0o755)  # noqa: S103 (what is in it is 0700)
+
+
 def _account(user: str) -> pwd.struct_passwd:
     try:
         return pwd.getpwnam(user)
@@ -94,6 +106,14 @@ def _account(user: str) -> pwd.struct_passwd:
             f"There is no account '{shown(os.fsencode(user))}' on this machine.",
             hint=f"Make it first: useradd --create-home {shown(os.fsencode(user))}",
         ) from None
+
+
+def _check_shell(owner: pwd.struct_passwd) -> None:
+    """sshd(8) runs a forced command, too, with the account's shell."""
+    if os.path.basename(owner.pw_shell) in ("nologin", "false"):
+        name = shown(os.fsencode(owner.pw_name))
+        why = f"its shell is {shown(os.fsencode(owner.pw_shell))}, and sshd runs every command with it"
+        raise UsageError(f"Nobody gets in as {name}.", why, f"Give it one: usermod --shell /bin/sh {name}")
 
 
 def _settle(path: bytes, owner: pwd.struct_passwd | None) -> None:

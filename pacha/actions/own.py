@@ -20,7 +20,7 @@ def master(here: Here, host: str, choices: Choices) -> StateMaster | None:
     That is a part, or a moment: a whole rebuild of the newest snapshot is for the master to give, since only
     that is sure to be the newest. Hooks are the master's, too.
     """
-    if choices.hooks or not (choices.at or choices.asked) or host != here.hostname():
+    if choices.by_master or choices.hooks or not (choices.at or choices.asked) or host != here.hostname():
         return None
     try:
         made = history.made(here)

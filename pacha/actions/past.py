@@ -123,7 +123,11 @@ def staged(here: Here, host: str, master: Master) -> Iterator[Staging]:
         finally:
             staging.remove()
     except NoHost as error:
-        raise PachaError(f"{master.label} has no history of '{host}'.", f"{error.message} {error.why}") from None
+        raise PachaError(
+            f"{master.label} has no history of '{host}'.",
+            f"{error.message} {error.why}",
+            "Look at the name: pacha hosts, on the master.",
+        ) from None
     finally:
         master.close()
 
@@ -148,7 +152,11 @@ def _fetched(staging: Staging, name: str, node: str) -> hg.Repository:
     if newest is not None and name == DATABASE:
         repository.reader(newest)(FILE)  # a copy that a push overtook lacks it
     if node and not repository.has(node):
-        raise DamagedError(f"The repository '{name}' on the master lacks revision {node[:12]}.")
+        raise DamagedError(
+            f"The repository '{name}' on the master lacks revision {node[:12]}.",
+            "",
+            "Look at it on the master with 'hg verify'.",
+        )
     return repository
 
 
@@ -178,7 +186,7 @@ def file_of(snapshot: Snapshot, ways: Sequence[bytes]) -> Entry:
             raise UsageError(f"{shown(path)} is a symbolic link.", f"it points to {target}", "Name that path.")
         if entry is not None:
             kind = "directory" if entry.kind is Kind.DIRECTORY else "special file"
-            raise UsageError(f"{shown(path)} is a {kind}.", "only a regular file has content")
+            raise UsageError(f"{shown(path)} is a {kind}.", "only a regular file has content", "Name a file.")
     hint = f"'pacha log {shown(ways[0])}' lists the snapshots that touched it."
     raise UsageError(f"{shown(ways[0])} is not in that snapshot.", hint=hint)
 
@@ -187,4 +195,4 @@ def _watched(snapshot: Snapshot, entry: Entry) -> Watched:
     for watched in snapshot.live:
         if watched.holds(entry.path) and watched.node is not None:
             return watched
-    raise UsageError(f"{shown(entry.path)} has no content in that snapshot.")
+    raise UsageError(f"{shown(entry.path)} has no content in that snapshot.", "", "Name another snapshot with --at.")

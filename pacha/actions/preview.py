@@ -46,6 +46,7 @@ class Choices:
     at: str = ""  #: which snapshot (WHEN); the newest
     asked: Asked = field(default_factory=Asked)  #: which parts of it; all of it
     wait_seconds: float = 0  #: for another run to end
+    by_master: bool = False  #: a master was named: this machine's own history is not what is asked for
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,10 +51,15 @@ class Proposal:
         return tuple(step for step in self.preview.plan.steps if step.action is Action.REPLACE)
 
     @property
+    def moved_aside(self) -> tuple[Step, ...]:
+        """The steps that take away what the snapshot does not have."""
+        plan = self.preview.plan
+        return tuple(step for step in plan.steps if plan.delete and step.action is Action.EXTRA)
+
+    @property
     def is_grave(self) -> bool:
         """Whether a person at a terminal is to be asked once more."""
-        plan = self.preview.plan
-        return bool(self.replaced or plan.ownerless or self.hooks or (plan.delete and plan.totals[Action.EXTRA]))
+        return bool(self.replaced or self.moved_aside or self.preview.plan.ownerless or self.hooks)
 
 
 def step_line(step: Step) -> str:

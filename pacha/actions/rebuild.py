@@ -56,6 +56,7 @@ class Reporter:
     confirm: Callable[[Proposal], None] = lambda proposal: None
     on_hook: Callable[[Ran], None] = lambda ran: None
     on_step: Callable[[Step], None] = lambda step: None
+    on_expected: Callable[[int], None] = lambda files: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,7 @@ def _prepared(here: Here, host: str, choices: Choices, reporter: Reporter) -> It
         begun = parting.begun(here, choices)
         master = own.master(here, host, choices) or connect(here, here.master())
         stack.callback(master.close)
-        staging = Staging.make(here, host, master, reporter.on_file)
+        staging = Staging.make(here, host, master, reporter.on_file, reporter.on_expected)
         stack.callback(staging.remove)
         fetched = _fetch(staging, choices)
         reporter.on_fetched(fetched)

@@ -17,6 +17,7 @@ from pacha.errors import PachaError
 from pacha.files.names import DATABASE, repository_name, shown
 from pacha.store import database
 from pacha.store.snapshot import Snapshot, Watched
+from pacha.wire.master import check_may_read
 
 if TYPE_CHECKING:
     from pacha.store import hg
@@ -57,7 +58,9 @@ def _pulled(errand: Errand, delivery: Delivery) -> str | None:
             newest = next(iter(peer.heads()), None)
             if newest is None or _stands_on(local, mine, newest):
                 return None
-            peer.pull(local, [] if local.has(newest) else [newest])
+            if not local.has(newest):
+                check_may_read(errand.host, delivery.probe.may)
+                peer.pull(local, [newest])
             return newest
     except PachaError as error:
         errand.fail(delivery, error)

@@ -48,13 +48,20 @@ def write(rebuilt: Rebuilt, journal: Journal) -> str:
 def summary(rebuilt: Rebuilt) -> list[str]:
     """What it came to, in at most ten lines."""
     at = time.strftime("%Y-%m-%d %H:%M", time.localtime(rebuilt.proposal.at))
-    but = f"but for {len(rebuilt.concerns)} things named above, " if rebuilt.concerns else ""
+    things = f"{len(rebuilt.concerns)} thing{'s' if len(rebuilt.concerns) > 1 else ''}"
+    but = f"but for {things} named above, " if rebuilt.concerns else ""
     where = f" below {shown(rebuilt.proposal.target)}" if rebuilt.proposal.target else ""
     took = f"in {rebuilt.seconds:.1f} s" if rebuilt.seconds else "as far as it can be"
-    first = (
-        f"'{rebuilt.proposal.host}' is as it was on {at} (snapshot {rebuilt.proposal.tip[:12]}){where}, {but}{took}."
-    )
+    first = f"{_what(rebuilt)} as it was on {at} (snapshot {rebuilt.proposal.tip[:12]}){where}, {but}{took}."
     return [first, *filter(None, (_done(rebuilt), _extras(rebuilt), _mapped(rebuilt), _hooks(rebuilt), *_end(rebuilt)))]
+
+
+def _what(rebuilt: Rebuilt) -> str:
+    """What is as it was: no more than what was asked for."""
+    parts = [shown(path) for path in rebuilt.proposal.parts]
+    more = f" and {len(parts) - 3} more" if len(parts) > 3 else ""
+    which = f"{', '.join(parts[:3])}{more} of " if parts else ""
+    return f"{which}'{rebuilt.proposal.host}' {'are' if len(parts) > 1 else 'is'}"
 
 
 def text(rebuilt: Rebuilt) -> str:

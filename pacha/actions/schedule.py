@@ -8,12 +8,12 @@ import secrets
 import shlex
 import shutil
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pacha.actions import due
+from pacha.actions.here import program
 from pacha.errors import PachaError
 from pacha.files.names import shown
 
@@ -105,7 +105,11 @@ class Job:
         environment = [f"{name}={text}" for name, text in self._variables()]
         words = shlex.join([*(["env", *environment] if environment else []), *self.command])
         if '"' in words or "\\" in words:
-            raise PachaError("The hook for apt cannot be written.", "a name in it has a quote or a backslash")
+            raise PachaError(
+                "The hook for apt cannot be written.",
+                "a name in it has a quote or a backslash",
+                "Choose other names, or no --apt.",
+            )
         return _APT_MARK + _APT.format(command=words)
 
     def _variables(self) -> list[tuple[str, str]]:
@@ -131,13 +135,17 @@ def job(root: Path, host: str, frequency: float = _DEFAULT_HOURS, config: str | 
     environment = {name: os.path.abspath(os.environ[name]) for name in _VARIABLES if os.environ.get(name)}
     made = Job(root, (_program(), *options), host, frequency, environment)
     if any(not word.isprintable() for word in (*made.command, *environment.values())):
-        raise PachaError("The job cannot be written.", "a name in it has a control character")
+        raise PachaError(
+            "The job cannot be written.",
+            "a name in it has a control character",
+            "Choose other names for the files it uses.",
+        )
     return made
 
 
 def _program() -> str:
     """Where Pacha is called: by the name in PATH, which an upgrade keeps, if that is this one."""
-    running, usual = os.path.abspath(sys.argv[0]), shutil.which("pacha")
+    running, usual = program(), shutil.which("pacha")
     return usual if usual and os.path.isabs(usual) and os.path.samefile(usual, running) else running
 
 

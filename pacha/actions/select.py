@@ -77,7 +77,7 @@ def _directory(snapshot: Snapshot, name: str) -> bytes:
         return found[0].path
     known = ", ".join(f"'{one.repository}' ({shown(one.path)})" for one in (found or live)[:8])
     what = "More than one watched path is" if found else "No watched path was"
-    raise UsageError(f"{what} called '{shown(os.fsencode(name)[:80])}'.", f"there is {known}")
+    raise UsageError(f"{what} called '{shown(os.fsencode(name)[:80])}'.", f"there is {known}", "Name one of those.")
 
 
 def _last(watched: Watched) -> bytes:
@@ -91,7 +91,9 @@ def _path(snapshot: Snapshot, ways: Sequence[bytes], absent: bool) -> bytes:
             return path
     if not watched:
         known = ", ".join(shown(one.path) for one in snapshot.live[:8])
-        raise UsageError(f"{shown(ways[0])} is not below a watched path.", f"watched were {known}")
+        raise UsageError(
+            f"{shown(ways[0])} is not below a watched path.", f"watched were {known}", "Name a path below one of those."
+        )
     if absent:
         return watched[0]
     raise UsageError(

@@ -27,7 +27,7 @@ from pacha.wire.master import PUSH, REBUILD
 def rights(*, rebuild_only: bool, push_only: bool) -> frozenset[str]:
     """What a key may do. Raises UsageError for one that may do nothing."""
     if rebuild_only and push_only:
-        raise UsageError("--rebuild-only and --push-only leave nothing that could be done.")
+        raise UsageError("--rebuild-only and --push-only leave nothing that could be done.", "", "Give one of them.")
     return frozenset([PUSH] * (not rebuild_only) + [REBUILD] * (not push_only))
 
 
@@ -36,7 +36,7 @@ def direct(talk: bool, repository: str | None) -> Request | None:
     if repository is None:
         return Request(Verb.CONTROL) if talk else None
     if not is_repository(repository):
-        raise UsageError("That is no name of a repository.")
+        raise UsageError("That is no name of a repository.", "", "See: pacha serve --help")
     return Request(Verb.REPOSITORY, repository)
 
 
@@ -142,6 +142,9 @@ class Service:
             if asked.get("do") == control.HOOKS:
                 self.check(REBUILD)
                 return {"owners": self._owners()}
+            if asked.get("do") == control.EXAMINE:
+                writable, free = self.folder.examine()
+                return {"writable": writable, "free": free}
             self.check(PUSH)
             return self._change(asked)
         except PachaError as error:
@@ -195,7 +198,7 @@ def serve(host: str, hosts_path: bytes, may: frozenset[str], asked: str | None, 
     """
     check_host(host)
     if not hosts_path.startswith(b"/"):
-        raise UsageError("--hosts-path is not absolute.")
+        raise UsageError("--hosts-path is not absolute.", "", "Begin it with a /.")
     os.umask(0o077)
     if asked is not None:
         request = read(asked, hosts_path, host, tuple(init_config()))

@@ -71,6 +71,7 @@ class Staging:
     host: str
     master: Master
     on_file: Callable[[Received], None]
+    on_expected: Callable[[int], None] = lambda files: None  #: told about how many files are still to come
     files: int = 0
     size: int = 0
     places: dict[bytes, tuple[int, int]] = field(default_factory=dict)  #: path: (offset, bytes) in the spool
@@ -79,9 +80,16 @@ class Staging:
     tried: str = ""  #: the node of the snapshot that is being fetched
 
     @classmethod
-    def make(cls, here: Here, host: str, master: Master, on_file: Callable[[Received], None]) -> Staging:
+    def make(
+        cls,
+        here: Here,
+        host: str,
+        master: Master,
+        on_file: Callable[[Received], None],
+        on_expected: Callable[[int], None] = lambda files: None,
+    ) -> Staging:
         """Begin with a new private folder."""
-        return cls(private.make(here), here, host, master, on_file)
+        return cls(private.make(here), here, host, master, on_file, on_expected)
 
     def remove(self) -> None:
         """Remove the folder and everything in it."""
@@ -114,6 +122,7 @@ class Staging:
         torn = select.torn(snapshot, parts) if parts else frozenset[bytes]()
         snapshot = select.select(snapshot, parts) if parts else snapshot
         self._settle_where(sum(entry.size for entry in snapshot.entries.values()))
+        self.on_expected(_files_to_come(snapshot))
         for watched in snapshot.live:
             if watched.node is not None:
                 self.again(lambda watched=watched: self._fetch_content(watched, snapshot))  # type: ignore[misc]
@@ -138,7 +147,11 @@ class Staging:
         while offset < end:
             chunk = os.pread(self.spool, min(_CHUNK, end - offset), offset)
             if not chunk:
-                raise PachaError(f"{names.shown(entry.path)} cannot be read back.", "the staging folder is cut short")
+                raise PachaError(
+                    f"{names.shown(entry.path)} cannot be read back.",
+                    "the staging folder is cut short",
+                    "Run this again.",
+                )
             offset += len(chunk)
             yield chunk
 
@@ -285,6 +298,12 @@ def content_names(entry: Entry) -> list[bytes]:
     """The names in its repository that hold the content of a file, in order."""
     stored = entry.stored or b""
     return [names.part(stored, number) for number in range(entry.parts)] or [stored]
+
+
+def _files_to_come(snapshot: Snapshot) -> int:
+    """About how many files the repositories have: one for each that is kept, and a few of their own."""
+    kept = sum(entry.kind is Kind.FILE for entry in snapshot.entries.values())
+    return kept + 5 * sum(watched.node is not None for watched in snapshot.live)
 
 
 def _is_known(store: Path) -> bool:

@@ -66,7 +66,7 @@ def _newest(here: Here) -> Iterator[Journal]:
     """The journal of the newest rebuild that can be undone. Raises PachaError when there is none."""
     journals = history(os.fsencode(here.state.path))
     try:
-        open_ones = [journal for journal in journals if not journal.marks & {"undone", "stopped"}]
+        open_ones = [journal for journal in journals if journal.changed and not journal.marks & {"undone", "stopped"}]
         if not open_ones:
             raise PachaError("There is no rebuild to undo.", hint="'pacha undo --list' shows what there was.")
         yield open_ones[-1]
@@ -87,4 +87,5 @@ def _undo(journal: Journal) -> Outcome:
 def _past(journal: Journal) -> Past:
     begun, marks = journal.begun, journal.marks
     state = next((word for word in ("undone", "stopped", "finished") if word in marks), "unfinished")
+    state = "finished, nothing to undo" if state == "finished" and not journal.changed else state
     return Past(journal.id, begun.host if begun else "", begun.at if begun else 0, state)

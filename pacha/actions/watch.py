@@ -86,7 +86,7 @@ def check_own(here: Here, path: bytes) -> None:
                 "Watch the directories beside it.",
             )
     if any(is_pachas_own(part) for part in path.split(b"/")):
-        raise UsageError(f"{shown(path)} is a name that Pacha keeps for itself.")
+        raise UsageError(f"{shown(path)} is a name that Pacha keeps for itself.", "", "Watch another path.")
 
 
 def _place(snapshot: Snapshot, path: bytes, single: bool) -> Watched:
@@ -94,7 +94,9 @@ def _place(snapshot: Snapshot, path: bytes, single: bool) -> Watched:
     new = Watched(path, single, "")
     for one in snapshot.live:
         if one.path == path:
-            raise UsageError(f"{shown(path)} is watched already.")
+            raise UsageError(
+                f"{shown(path)} is watched already.", "", "Nothing is to be done: 'pacha config-values' lists what is."
+            )
         if one.holds(path) or new.holds(one.path):
             raise UsageError(
                 f"{shown(path)} overlaps with {shown(one.path)}, which is watched already.",

@@ -16,6 +16,7 @@ from pacha.files import names
 from pacha.files.metadata import Entry, Kind
 from pacha.store import database, hg
 from pacha.store.snapshot import Watched
+from pacha.wire.local import StateMaster
 
 _SECONDS = 60.0
 
@@ -29,10 +30,13 @@ def offering(staging: Staging, error: DamagedError, seconds: float = _SECONDS) -
 
     Looks for at most about ``seconds``; raises nothing.
     """
+    if not staging.tried:
+        return error  # not even the list of snapshots can be read: nothing is known of any
     try:
         found = _Search(staging, time.monotonic() + seconds).newest()
         offer = f"The newest snapshot that is whole: pacha rebuild {staging.host} --at {found[:12]}" if found else ""
         offer = offer or "No older snapshot is whole."
+        offer += " '--from MASTER' takes it from there." if isinstance(staging.master, StateMaster) else ""
     except _Late:
         offer = f"None that is whole was found in {seconds:g} seconds; 'hg log' of db on the master lists the others."
     except (PachaError, MemoryError):

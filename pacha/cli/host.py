@@ -107,7 +107,7 @@ def push(terminal: Terminal, due: bool, accept: bool, take_over: bool, message: 
         raise pushed.failure
     if not pushed.committed and not pushed.sent:
         meter.say(f"{pushed.host}: nothing changed in {pushed.paths} paths.")
-    meter.say(f"{pushed.master} has it all ({pushed.seconds:.1f} s).")
+    meter.say(f"{pushed.master} {'has' if len(pushed.masters) == 1 else 'have'} it all ({pushed.seconds:.1f} s).")
     return ExitCode.CONCERNS if pushed.concerns or pushed.failures else ExitCode.DONE
 
 

@@ -41,7 +41,9 @@ def log(terminal: Terminal, words: tuple[str, ...], host: str, number: int | Non
     if len(hosts) + bool(host) > 1:
         raise UsageError("More than one host was named.", hint="A path has a '/' in it: ./foo")
     with past.of(terminal.here(), host or "".join(hosts)) as found:
-        every = islice(action.log(found, [way for path in paths for way in path]), number)
+        every = list(islice(action.log(found, [way for path in paths for way in path]), number))
+        if not every and not as_json:
+            terminal.meter.warn("no snapshot touched " + ", ".join(shown(path[0]) for path in paths))
         if as_json:
             click.echo(json.dumps([history.log_json(one, found.host) for one in every], indent=1))
         else:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
 
 from pacha.cli.group import cli
 from pacha.cli.terminal import Terminal, ask_which, shown
-from pacha.errors import ExitCode, UsageError
+from pacha.errors import DamagedError, ExitCode, UsageError
 
 if TYPE_CHECKING:
     from pacha.actions.here import Here
@@ -36,6 +38,11 @@ if TYPE_CHECKING:
 @click.option("--hooks", is_flag=True, help="Run the hooks that the master's root holds for HOST.")
 @click.option("--dry-run", "-n", is_flag=True, help="Show what would be done, path by path (-v: text by text).")
 @click.option("--json", "as_json", is_flag=True, help="The plan or the report as JSON, nothing else on stdout.")
+@click.option(
+    "--progress",
+    type=click.Choice(["lines", "bar", "none"]),
+    help="Show a line for each file, one live bar, or neither; not given: a bar for many files at a terminal.",
+)
 @click.option("--from", "name", default="", metavar="MASTER", help="Which of several masters to take it from.")
 @click.option("--wait", default=0.0, metavar="SECONDS", help="Wait for another run to end.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
@@ -53,6 +60,7 @@ def rebuild(
     hooks: bool,
     dry_run: bool,
     as_json: bool,
+    progress: str | None,
     name: str,
     wait: float,
     yes: bool,
@@ -64,49 +72,73 @@ def rebuild(
              pacha rebuild bar --target /srv/look
              pacha rebuild bar --path /etc/nginx --at yesterday
     """
-    from pathlib import Path
+    from pacha.actions import interruption
 
-    from pacha.actions import here as place
-    from pacha.actions import interruption, own, select
-    from pacha.actions.choose import choose
-    from pacha.actions.preview import Choices, Renumbering
-
-    here, where = terminal.here(), os.fsencode(os.path.abspath(target)) if target else b""
-    place.check_host(host)
-    asked = select.Asked(tuple(select.ways(os.fsencode(path)) for path in paths), directories)
-    names = Path(owner_map) if owner_map else None
-    # A rehearsal, or a part, runs nothing of this machine's services unless it is told to.
-    wanted = hooks or (here.config.hooks and not (target or asked or at))
-    choices = Choices(where, delete, names, Renumbering(accounts), hooks=wanted, at=at, asked=asked, wait_seconds=wait)
-    mine = own.master(here, host, choices) is not None
-    if not mine:
-        here = choose(here, host, name, None if yes or dry_run else ask_which, terminal.meter.warn, wait)
-    about = place.whereabouts(here, own=mine) + f"Host to rebuild: {host}"
-    about += f"\nAs it was:       {shown(os.fsencode(at))}" if at else ""
-    parts = [*(ways[0] for ways in asked.paths), *map(os.fsencode, directories)]
-    about += "".join(f"\nOnly:            {shown(part)}" for part in parts)
+    here = terminal.here()
     with interruption.explained(os.fsencode(here.state.path)):
-        _begin(terminal, about, asks=not (yes or dry_run), as_json=as_json)
-        if dry_run:
-            return _show_plan(terminal, here, host, choices, as_json)
-        return _carry_out(terminal, here, host, choices, yes, as_json)
+        from pathlib import Path
+
+        from pacha.actions import here as place
+        from pacha.actions import own, select
+        from pacha.actions.choose import choose
+        from pacha.actions.preview import Choices, Renumbering
+
+        place.check_host(host)
+        asked = select.Asked(tuple(select.ways(os.fsencode(path)) for path in paths), directories)
+        # A rehearsal, or a part, runs nothing of this machine's services unless it is told to.
+        wanted = hooks or (here.config.hooks and not (target or asked or at))
+        choices = Choices(
+            os.fsencode(os.path.abspath(target)) if target else b"", delete, Path(owner_map) if owner_map else None,
+            Renumbering(accounts), hooks=wanted, at=at, asked=asked, wait_seconds=wait, by_master=bool(name),
+        )  # fmt: skip
+        mine, masters = own.master(here, host, choices) is not None, here.config.masters()
+        if not mine:
+            here = choose(here, host, name, None if yes or dry_run else ask_which, terminal.meter.warn, wait)
+        about = place.whereabouts(here, own=mine) + f"Host to rebuild: {host}"
+        about += f"\nAs it was:       {shown(os.fsencode(at))}" if at else ""
+        parts = [*(ways[0] for ways in asked.paths), *map(os.fsencode, directories)]
+        about += "".join(f"\nOnly:            {shown(part)}" for part in parts)
+        others = [] if mine else [one for one in masters if one not in here.config.masters()]
+        with _naming(others):
+            _begin(terminal, about, asks=not (yes or dry_run), as_json=as_json)
+            if dry_run:
+                return _show_plan(terminal, here, host, choices, as_json, progress)
+            return _carry_out(terminal, here, host, choices, yes, as_json, progress)
+
+
+@contextmanager
+def _naming(others: Sequence[str]) -> Iterator[None]:
+    """Say that there are ``others``, masters that have not been tried, where one has nothing but damage to give."""
+    try:
+        yield
+    except DamagedError as error:
+        if not others:
+            raise
+        hint = f"{error.hint} Another master may have it whole: --from {others[0]}"
+        raise DamagedError(error.message, error.why, hint.strip()) from None
 
 
 def _begin(terminal: Terminal, about: str, *, asks: bool, as_json: bool) -> None:
     if asks and as_json:
-        raise UsageError("--json goes with --dry-run or --yes.", "nobody can be asked where only JSON is printed")
+        raise UsageError(
+            "--json goes with --dry-run or --yes.", "nobody can be asked where only JSON is printed", "Add one."
+        )
     if asks:
         terminal.meter.confirm(about)
     elif not as_json:
         terminal.meter.say(about)
 
 
-def _show_plan(terminal: Terminal, here: Here, host: str, choices: Choices, as_json: bool) -> ExitCode:
+def _show_plan(
+    terminal: Terminal, here: Here, host: str, choices: Choices, as_json: bool, progress: str | None
+) -> ExitCode:
     from pacha.actions import proposal, rebuild
+    from pacha.meter.bar import Style
     from pacha.meter.rebuild import RebuildMeter
 
-    meter = RebuildMeter(terminal.silenced(as_json).meter, lists=not as_json)
-    proposed = rebuild.propose(here, host, choices, meter.reporter())
+    meter = RebuildMeter(terminal.silenced(as_json).meter, lists=not as_json, style=Style(progress or "auto"))
+    with meter.progress:
+        proposed = rebuild.propose(here, host, choices, meter.reporter())
     if as_json:
         click.echo(json.dumps(proposal.as_json(proposed), indent=1))
     else:
@@ -115,12 +147,17 @@ def _show_plan(terminal: Terminal, here: Here, host: str, choices: Choices, as_j
     return ExitCode.CONCERNS if proposed.concerns else ExitCode.DONE
 
 
-def _carry_out(terminal: Terminal, here: Here, host: str, choices: Choices, yes: bool, as_json: bool) -> ExitCode:
+def _carry_out(
+    terminal: Terminal, here: Here, host: str, choices: Choices, yes: bool, as_json: bool, progress: str | None
+) -> ExitCode:
     from pacha.actions import rebuild, report
+    from pacha.meter.bar import Style
     from pacha.meter.rebuild import RebuildMeter
 
-    meter = RebuildMeter(terminal.silenced(as_json).meter, asks=not yes and sys.stdin.isatty())
-    rebuilt = rebuild.rebuild(here, host, choices, meter.reporter())
+    asks = not yes and sys.stdin.isatty()
+    meter = RebuildMeter(terminal.silenced(as_json).meter, asks=asks, style=Style(progress or "auto"))
+    with meter.progress:
+        rebuilt = rebuild.rebuild(here, host, choices, meter.reporter())
     meter.rebuilt(rebuilt)
     if as_json:
         click.echo(json.dumps(report.as_json(rebuilt), indent=1))

@@ -42,45 +42,62 @@ class Terminal:
 
     def load(self) -> Config:
         """The configuration. Raises ConfigError, and shows the boxed warning when there is none."""
-        from pacha import config
-
-        found = config.find(self.config, os.environ, self._recorded(), os.geteuid() == 0)
-        if found is None:
+        if self.found() is None:
             self._warn_of_none()
-            raise ConfigError("There is no configuration.", "none of the usual places has one", "See above.")
-        loaded = config.load(found)
+        loaded = self.load_quietly()
         for warning in loaded.warnings:
             click.echo(f"pacha: {warning}", err=True)
         return loaded
+
+    def found(self) -> Path | None:
+        """Where the configuration is, None where there is none. Raises ConfigError, PachaError."""
+        from pacha import config
+
+        return config.find(self.config, os.environ, self._recorded(), os.geteuid() == 0)
+
+    def load_quietly(self) -> Config:
+        """The configuration; its warnings are the caller's to show. Raises ConfigError."""
+        from pacha import config
+
+        found = self.found()
+        if found is None:
+            raise ConfigError("There is no configuration.", f"none is at {self.usual_place()}", "Write one: pacha init")
+        return config.load(found)
+
+    def usual_place(self) -> Path:
+        """Where a configuration is looked for when nothing names another."""
+        from pathlib import Path
+
+        from pacha import config
+
+        base = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+        return config.SYSTEM_FILE if os.geteuid() == 0 else base / "pacha" / "pacha.conf"
 
     def here(self) -> Here:
         """This machine: its configuration and its state folder."""
         from pacha.actions.here import Here
 
-        return Here(self.load(), self._state())
+        return Here(self.load(), self.state())
 
-    def _state(self) -> StateFolder:
+    def state(self) -> StateFolder:
+        """Pacha's folder on this machine."""
         from pacha import config
         from pacha.store.state import StateFolder
 
         return StateFolder(config.state_folder(os.environ, os.geteuid() == 0))
 
     def _recorded(self) -> str | None:
-        recorded = self._state().memory().get("config")
+        recorded = self.state().memory().get("config")
         return recorded if isinstance(recorded, str) else None
 
     def record_config(self, path: Path) -> None:
         """Remember where the configuration is."""
-        self._state().remember(config=str(path))
+        self.state().remember(config=str(path))
 
     def _warn_of_none(self) -> None:
-        from pathlib import Path
+        from pacha import meter
 
-        from pacha import config, meter
-
-        base = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
-        place = config.SYSTEM_FILE if os.geteuid() == 0 else base / "pacha" / "pacha.conf"
-        click.echo(meter.no_config(str(place)), err=True)
+        click.echo(meter.no_config(str(self.usual_place())), err=True)
 
 
 def ask_which(offers: list[Offer]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -16,14 +18,17 @@ if TYPE_CHECKING:
     from pacha.store.snapshot import Changes
 
 _UNITS = (("  ", 1), ("KB", 1 << 10), ("MB", 1 << 20), ("GB", 1 << 30), ("TB", 1 << 40))
-_NAME_WIDTH = 48
+_WIDTH = 80  #: columns of a terminal that does not say
+_NAME_WIDTH = 48  #: of those
 _NO_CONFIG = """\
 +-----------------------------------------------------------------+
 |                       W A R N I N G                             |
 |                                                                 |
 |  Pacha has no configuration on this machine.                    |
 |                                                                 |
-|  Write one (pacha.conf.example shows every key), then either    |
+|  Let Pacha write one:                                           |
+|      pacha init                                                 |
+|  or write it (pacha.conf.example shows every key), then either  |
 |  put it where Pacha looks for it:                               |
 |      {place:<59}|
 |  or tell Pacha where it is:                                     |
@@ -99,22 +104,48 @@ class Meter:
             click.echo(f"       {error.hint}", err=True)
 
 
+def at_terminal() -> bool:
+    """Whether a person reads what is printed as it comes."""
+    return sys.stdout.isatty()
+
+
+def is_coloured() -> bool:
+    """Whether that person wants colour (https://no-color.org/)."""
+    return at_terminal() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def styled(text: str, colour: str | None) -> str:
+    """``text`` in a colour of click's, or "bold", where colour is wanted; else as it is."""
+    if colour is None or not is_coloured():
+        return text
+    return click.style(text, bold=True) if colour == "bold" else click.style(text, fg=colour)
+
+
+def columns() -> int:
+    """The width of the terminal; 80 where there is none."""
+    return shutil.get_terminal_size().columns if at_terminal() else _WIDTH
+
+
 def no_config(place: str) -> str:
     """The boxed warning; ``place`` is where a configuration would be found."""
     return _NO_CONFIG.format(place=place)
 
 
-def file_line(name: bytes, size: int, seconds: float) -> str:
-    """``name 100% size rate time`` in the columns of scp(1): ``size`` in bytes, the rate in units a second."""
+def file_line(name: bytes, size: int, seconds: float, width: int = _WIDTH) -> str:
+    """``name 100% size rate time`` in the columns of scp(1): ``size`` in bytes, the rate in units a second.
+
+    ``width`` is that of the terminal, which the line fills.
+    """
+    room = max(16, _NAME_WIDTH + width - _WIDTH)
     number, unit = _scaled(size)
     rate, rate_unit = size / max(seconds, 0.001), "KB"
     scale = next((s for u, s in _UNITS[2:] if rate < s * 1000), 1 << 30) if rate >= 1000 << 10 else 1 << 10
     rate_unit = {s: u for u, s in _UNITS}[scale]
     text = shown(name)
-    text = text if len(text) <= _NAME_WIDTH else text[: _NAME_WIDTH - 3] + "..."
+    text = text if len(text) <= room else text[: room - 3] + "..."
     minutes, left = divmod(int(seconds + 0.5), 60)
     speed = f"{rate / scale:.1f}{rate_unit}/s"
-    return f"{text:<{_NAME_WIDTH}} 100% {number:>4}{unit}{speed:>10}   {minutes:02d}:{left:02d}    "
+    return f"{text:<{room}} 100% {number:>4}{unit}{speed:>10}   {minutes:02d}:{left:02d}    "
 
 
 def size_text(size: int) -> str:

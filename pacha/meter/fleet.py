@@ -38,12 +38,14 @@ def status(found: Status) -> str:
         ),
         *(("left out", f"{shown(path)} (a socket)") for path in found.left_out),
     ]
-    return "\n".join(f"{name + ':':<14}{text}" for name, text in lines if text)
+    return "\n".join(f"{name + ':':<13} {text}" for name, text in lines if text)
 
 
 def _master(master: MasterStatus) -> str:
     if master.unsent:
-        state = f"{master.unsent} snapshots not sent yet, up to date {moment(master.succeeded)}"
+        state = (
+            f"{master.unsent} snapshot{'s'[: master.unsent != 1]} not sent yet, up to date {moment(master.succeeded)}"
+        )
     else:
         state = f"up to date, {moment(master.succeeded)}" if master.succeeded else "nothing sent yet"
     return f"{state}; failed: {master.failure}" if master.failure else state

@@ -15,6 +15,7 @@ from pacha.actions.changes import Difference, Side
 from pacha.actions.log import Logged
 from pacha.files.metadata import Entry, Kind
 from pacha.files.names import shown
+from pacha.meter import at_terminal, styled
 
 _AGES = (("year", 365 * 86400), ("month", 30 * 86400), ("week", 7 * 86400), ("day", 86400), ("hour", 3600))
 _KINDS = {
@@ -22,16 +23,6 @@ _KINDS = {
     Kind.CHARACTER: "character device", Kind.BLOCK: "block device", Kind.SOCKET: "socket",
 }  # fmt: skip
 _COLOURS = {"+": "green", "-": "red", "@": "cyan"}
-
-
-def at_terminal() -> bool:
-    """Whether a person reads what is printed as it comes."""
-    return sys.stdout.isatty()
-
-
-def is_coloured() -> bool:
-    """Whether that person wants colour (https://no-color.org/)."""
-    return at_terminal() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def show(lines: Iterable[bytes]) -> None:
@@ -51,7 +42,7 @@ def log_line(logged: Logged, host: str, now: float) -> bytes:
     """A snapshot on one line: id, local time, age, what it touched, who pushed where, and why."""
     counts = ", ".join(f"{number} {word}" for word, number in logged.touched.items()) or "no path"
     when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(logged.at))
-    line = f"{_styled(logged.node[:12], 'yellow')}  {when}  {age(now - logged.at):>14}  {counts:<34}"
+    line = f"{styled(logged.node[:12], 'yellow')}  {when}  {age(now - logged.at):>14}  {counts:<34}"
     line += f"  {host}, by {_safe(logged.user)}"
     if logged.message:
         line += f": {_safe(logged.message.splitlines()[0])}"
@@ -170,13 +161,7 @@ def _content_line(line: bytes) -> bytes:
 
 
 def _line(text: str, colour: str | None = None) -> bytes:
-    return _styled(text, colour).encode("utf-8") + b"\n"
-
-
-def _styled(text: str, colour: str | None) -> str:
-    if colour is None or not is_coloured():
-        return text
-    return click.style(text, bold=True) if colour == "bold" else click.style(text, fg=colour)
+    return styled(text, colour).encode("utf-8") + b"\n"
 
 
 def _safe(text: str, but: str = "") -> str:

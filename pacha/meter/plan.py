@@ -20,7 +20,7 @@ _ACTIONS = {
     Action.KEPT_BY_RULE: "kept by pacha.rebuild.keep",
     Action.CANNOT: "not restored",
 }
-_SHOWN = 20  #: replaced paths that are listed with the question
+_SHOWN = 20  #: replaced paths that are listed with the question, and as many that are moved aside
 _LARGEST = 1 << 20  #: bytes; what is larger is not compared line by line
 
 
@@ -62,10 +62,10 @@ def step_lines(proposal: Proposal, *, verbose: bool) -> Iterator[str]:
 
 def question_lines(proposal: Proposal) -> Iterator[str]:
     """What is worth a second thought, for the second question."""
-    replaced = proposal.replaced
-    yield from (step_line(step) for step in replaced[:_SHOWN])
-    if len(replaced) > _SHOWN:
-        yield f"... and {len(replaced) - _SHOWN} more; --dry-run lists all, with -v what differs in them."
+    for steps in (proposal.replaced, proposal.moved_aside):
+        yield from (step_line(step) for step in steps[:_SHOWN])
+        if len(steps) > _SHOWN:
+            yield f"... and {len(steps) - _SHOWN} more; --dry-run lists all, with -v what differs in them."
 
 
 def hook_lines(ran: Ran) -> Iterator[str]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import click
 
@@ -14,10 +13,10 @@ from pacha.actions.proposal import Proposal, step_line
 from pacha.actions.rebuild import Rebuilt, Reporter
 from pacha.actions.staging import Fetched
 from pacha.actions.undo import Past
-from pacha.meter import Meter, file_line, size_text
+from pacha.meter import Meter, size_text
+from pacha.meter.bar import Progress, Style
 from pacha.meter.plan import hook_lines, plan_lines, question_lines, step_lines
 from pacha.restore.plan import Action, Step
-from pacha.wire.scp import Received
 
 _REMARK = "Nothing has been changed yet. What is replaced is kept for 'pacha undo'."
 
@@ -26,23 +25,28 @@ _REMARK = "Nothing has been changed yet. What is replaced is kept for 'pacha und
 class RebuildMeter:
     """Prints by way of ``meter``; ``asks``: somebody sits at a terminal and is asked before a grave change.
 
-    ``lists``: the plan is shown path by path.
+    ``lists``: the plan is shown path by path. ``style``: how the files that come are shown.
     """
 
     meter: Meter
     asks: bool = False
     lists: bool = False
+    style: Style = Style.AUTO
+    progress: Progress = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "progress", Progress(self.style, self.meter.say, quiet=self.meter.quiet))
 
     def reporter(self) -> Reporter:
         """Whom a rebuild is to tell."""
-        return Reporter(self.file, self.fetched, self.plan, self.confirm, self.hook, self.step)
-
-    def file(self, received: Received) -> None:
-        """One line a file fetched, in the layout of scp(1)."""
-        self.meter.say(file_line(os.path.basename(received.name), received.size, received.seconds))
+        progress = self.progress
+        return Reporter(
+            progress.file, self.fetched, self.plan, self.confirm, self.hook, self.step, on_expected=progress.expect
+        )
 
     def fetched(self, fetched: Fetched) -> None:
         """The total of what came over the line."""
+        self.progress.finish()
         rate = size_text(int(fetched.size / max(fetched.seconds, 0.001)))
         amount = f"{fetched.files} files, {size_text(fetched.size)}"
         self.meter.say(f"{amount} in {fetched.seconds:.1f} s ({rate}/s), all checked.")

@@ -26,8 +26,8 @@ __all__ = ["Outcome", "Source", "apply"]
 
 _WRITTEN = (Action.CREATE, Action.REPLACE)
 _HINTS = {
-    errno.ENOSPC: "make room there, then rebuild again",
-    errno.EDQUOT: "raise the quota, then rebuild again",
+    errno.ENOSPC: "Make room there, then rebuild again.",
+    errno.EDQUOT: "Raise the quota, then rebuild again.",
 }
 
 
@@ -136,15 +136,15 @@ def _owed(step: Step) -> bool:
 
 
 def _halted(halt: Halt) -> PachaError:
-    hint = _HINTS.get(halt.error.errno or 0, "see to the disk, then rebuild again")
+    hint = _HINTS.get(halt.error.errno or 0, "See to the disk, then rebuild again.")
     return PachaError(
-        "the rebuild stopped before anything was changed", f"{shown(halt.path)}: {explain(halt.error)}", hint
+        "The rebuild stopped before anything was changed.", f"{shown(halt.path)}: {explain(halt.error)}", hint
     )
 
 
 def _uncertain(path: bytes, error: OSError) -> PachaError:
     return PachaError(
-        "everything was put in place, but it may not have reached the disk",
+        "Everything was put in place, but it may not have reached the disk.",
         f"{shown(path)}: {explain(error)}",
-        "see to the disk, then rebuild again; pacha undo puts back what was there",
+        "See to the disk, then rebuild again; pacha undo puts back what was there.",
     )

@@ -126,6 +126,8 @@ _PATHS = frozenset({"path", "temporary", "kept"})
 _MARK = b'["mark",'
 _SETTLING = frozenset({"finished", "undone"})
 _CLOSED = _SETTLING | {"stopped"}
+_FRAME = (Begun, Root, Part, Mark)
+_FRAME_LINES = tuple(f'["{_WORD_OF[kind]}",'.encode() for kind in _FRAME)
 
 
 class Journal:
@@ -163,8 +165,8 @@ class Journal:
             journal.sync()
         except OSError as error:
             raise PachaError(
-                "the journal of the rebuild cannot be written", f"{shown(folder)}: {error.strerror}",
-                "nothing was changed; make room or mend the state folder, then rebuild again",
+                "The journal of the rebuild cannot be written.", f"{shown(folder)}: {error.strerror}",
+                "Nothing was changed; make room or mend the state folder, then rebuild again.",
             ) from error  # fmt: skip
         return journal
 
@@ -196,6 +198,15 @@ class Journal:
     def closed(self) -> bool:
         """Whether there is nothing left to do: finished, stopped before any change, or undone."""
         return bool(self.marks & _CLOSED)
+
+    @property
+    def changed(self) -> bool:
+        """Whether there is anything to undo: of its own, or of the killed rebuilds that it carries on from."""
+        if self.begun is not None and self.begun.continues:
+            return True
+        if self._records is None:
+            return any(not line.startswith(_FRAME_LINES) for line in self._lines)
+        return any(not isinstance(record, _FRAME) for record in self._records)
 
     def write(self, *records: Record) -> None:
         """Append records; they are only sure to be on disk after ``sync``."""

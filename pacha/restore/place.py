@@ -205,9 +205,9 @@ def _fill(fd: int, entry: Entry, chunks: Iterator[bytes]) -> None:
             break
     if size != entry.size or (entry.sha256 is not None and digest.digest() != entry.sha256):
         raise DamagedError(
-            f"the content of {shown(entry.path)} is not what was recorded",
+            f"The content of {shown(entry.path)} is not what was recorded.",
             f"{size} bytes where {entry.size} were expected" if size != entry.size else "its sha256 differs",
-            "nothing was changed; try an older snapshot with --at",
+            "Nothing was changed; try an older snapshot with --at.",
         )
     if size >= _HOLE:
         os.ftruncate(fd, size)  # a hole at the very end has no byte written after it

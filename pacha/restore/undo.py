@@ -41,16 +41,18 @@ def undo(journal: Journal) -> Outcome:
 def prune(state: bytes, *, keep: int = 3) -> int:
     """Forget what rebuilds before the last ``keep`` finished ones displaced. Return how many went.
 
-    ``state`` is the state folder (bytes). A rebuild that waits to be carried on is never forgotten.
+    One that found nothing to change does not count, and goes when ``keep`` others have come after it. ``state`` is
+    the state folder (bytes). A rebuild that waits to be carried on is never forgotten.
     """
     every = history(state)
-    finished = [journal.id for journal in every if "finished" in journal.marks]
+    idle = [journal.id for journal in every if journal.closed and not journal.changed][:-keep]
+    finished = [journal.id for journal in every if "finished" in journal.marks and journal.changed]
     oldest = finished[-keep] if len(finished) >= keep else ""
     needed = {old for journal in every if journal.id >= oldest for old in _continues(journal)}
     settled = {old for journal in every if journal.closed for old in _continues(journal)}
     gone = 0
     for journal in every:
-        old = journal.id < oldest and journal.id not in needed
+        old = journal.id in idle or (journal.id < oldest and journal.id not in needed)
         if old and (journal.closed or journal.id in settled):
             _forget(journal)
             gone += 1

@@ -18,6 +18,9 @@ from typing import Any
 
 from pacha.errors import LockedError, PachaError
 
+#: The latest format of the state folder that is understood here. memory.json says in ``readable_from`` which a reader
+#: must know; 1, this one, goes without saying.
+READABLE_FROM = 1
 _POLL_SECONDS = 0.1
 _LEAST_WAIT = 0.3  #: seconds; ``holder`` takes the lock for a moment to see whether it is free
 
@@ -82,7 +85,7 @@ class StateFolder:
             raise
 
     def memory(self) -> dict[str, Any]:
-        """What is remembered, {} at first. Raises PachaError when the file is damaged."""
+        """What is remembered, {} at first. Raises PachaError when the file is damaged, or a later Pacha's."""
         try:
             text = (self.path / "memory.json").read_text(encoding="ascii")
             loaded = json.loads(text)
@@ -100,7 +103,17 @@ class StateFolder:
             raise PachaError(
                 f"{self.path / 'memory.json'} is damaged.", str(error), "Move it aside and run this again."
             ) from None
+        self._check_readable(loaded)
         return loaded
+
+    def _check_readable(self, memory: dict[str, Any]) -> None:
+        needed = memory.get("readable_from", READABLE_FROM)
+        if not isinstance(needed, int) or needed > READABLE_FROM:
+            raise PachaError(
+                f"The state folder {self.path} was written by a later Pacha.",
+                f"its format is {needed!r}, this Pacha reads up to {READABLE_FROM}",
+                "Install that Pacha again; 'pacha --version' says which this is. Nothing was changed.",
+            )
 
     def machine(self) -> str:
         """This machine's own id: random, made once, never restored with a tree."""

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 #: Raised when the meaning of a capability changes; what is new gets a new capability instead.
 PROTOCOL = 1
 PROBE, MAKE, CREATE, BEAT, HOOKS, REPOSITORY = "probe", "make", "create", "beat", "hooks", "repository"
+EXAMINE = "examine"  #: for ``pacha doctor``
 #: What this Pacha can be asked for. REPOSITORY is no request: a channel of its own serves one (``--repository NAME``).
-CAPABILITIES = (PROBE, MAKE, CREATE, BEAT, HOOKS, REPOSITORY)
+CAPABILITIES = (PROBE, MAKE, CREATE, BEAT, HOOKS, REPOSITORY, EXAMINE)
 LINE_MAX = 64 * 1024  #: bytes of a request, an answer or a greeting
 
 

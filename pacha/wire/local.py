@@ -15,7 +15,18 @@ from contextlib import contextmanager, suppress
 from pacha.errors import DamagedError, PachaError
 from pacha.files.names import shown
 from pacha.wire import hooks, scp
-from pacha.wire.master import CHANGELOG, CHANGELOG_OF_ANY, HEARTBEAT, NoHost, NoRepository, Probe, is_store_file
+from pacha.wire.master import (
+    CHANGELOG,
+    CHANGELOG_OF_ANY,
+    HEARTBEAT,
+    PUSH,
+    REBUILD,
+    Examined,
+    NoHost,
+    NoRepository,
+    Probe,
+    is_store_file,
+)
 
 
 class LocalMaster:
@@ -53,14 +64,16 @@ class LocalMaster:
         """The path itself."""
         path = self._path(host, name)
         if not os.path.isdir(os.path.join(path, b".hg")):
-            raise NoRepository(f"There is no repository {shown(path)}.")
+            raise NoRepository(f"There is no repository {shown(path)}.", "", "Look at pacha.hosts.path.")
         yield os.fsdecode(path)
 
     def fetch(self, host: str, name: str, inbox: int, on_file: Callable[[scp.Received], None]) -> scp.Totals:
         """Copy the store's files."""
         top, began, count, size = self._path(host, name, ".hg/store"), time.monotonic(), 0, 0
         if not os.path.isdir(top):
-            raise NoHost(f"The master has no {shown(top)}.")
+            raise NoHost(
+                f"The master has no {shown(top)}.", "", "Look at pacha.hosts.path, and at the name of the host."
+            )
         for folder, folders, files in os.walk(top):
             relative = folder[len(top) + 1 :]
             folders[:] = [one for one in folders if is_store_file(os.path.join(relative, one), True)]
@@ -95,6 +108,15 @@ class LocalMaster:
             os.fsync(stream.fileno())
         os.replace(path + b".new", path)
         return None if look is None else self.probe(host, look)
+
+    def examine(self, host: str) -> Examined:
+        """Look at the folder, or where it is missing at the nearest one above it."""
+        place = self._path(host)
+        while not os.path.lexists(place):
+            place = os.path.dirname(place)
+        trouble = "" if os.access(place, os.W_OK | os.X_OK) else f"{shown(place)} cannot be written to"
+        free = shutil.disk_usage(place).free
+        return Examined(time.time(), frozenset([PUSH, REBUILD]), trouble=trouble, free=free)
 
     def close(self) -> None:
         """Nothing to close."""

@@ -53,6 +53,24 @@ class Probe:
     contents: Mapping[str, str | None] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What a master says when it is asked whether all is well there; None where it does not tell.
+
+    ``pacha``: the version of the Pacha that answers for our key, "" for none. ``mercurial``: the line with which
+    Mercurial says its version, "" for none; ``scp``: whether there is one. ``trouble``: why nothing can be written
+    for the host, "" if it can. ``free``: bytes on the file system.
+    """
+
+    clock: float
+    may: frozenset[str]
+    pacha: str | None = None
+    mercurial: str | None = None
+    scp: bool | None = None
+    trouble: str | None = None
+    free: int | None = None
+
+
 def check_may_push(host: str, probe: Probe) -> None:
     """Raise UnreachableError when the master says that our key may not push."""
     if PUSH not in probe.may:
@@ -60,6 +78,16 @@ def check_may_push(host: str, probe: Probe) -> None:
             f"This key may not push what is kept of {host}.",
             "the master lets it rebuild only",
             f"Let the host's own key in there: pacha add-host {host} --key FILE",
+        )
+
+
+def check_may_read(host: str, may: frozenset[str]) -> None:
+    """Raise UnreachableError when our key, which ``may`` do that much, may not read what is kept."""
+    if REBUILD not in may:
+        raise UnreachableError(
+            f"What is kept of {host} cannot be fetched with this key.",
+            "the master lets it push only",
+            f"Get a key for it there: pacha add-host {host} --key FILE --rebuild-only",
         )
 
 
@@ -93,6 +121,9 @@ class Master(Protocol):
 
         Unless ``look`` is None, returns how the folder stands now, as ``probe`` does of the repositories ``look``.
         """
+
+    def examine(self, host: str) -> Examined:
+        """Ask whether all that ``host`` needs is there; nothing is changed."""
 
     def close(self) -> None:
         """Hang up."""

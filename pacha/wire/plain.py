@@ -2,6 +2,7 @@
 
 ``hg init``, ``hg -R P serve --stdio``, ``hg -R P recover``, ``scp -r -f P``, ``sha256sum P``, ``cat > P``, ``mkdir``,
 ``mv``, ``sync -f`` and ``date``, each with quoted paths, and nothing else. ``actions.permitted`` accepts these.
+``pacha doctor`` alone asks for more, which changes nothing: ``test -w P``, ``stat -f P``, ``hg version``, ``scp``.
 """
 
 from __future__ import annotations
@@ -22,7 +23,10 @@ from pacha.wire.master import (
     CHANGELOG,
     CHANGELOG_OF_ANY,
     HEARTBEAT,
+    PUSH,
+    REBUILD,
     REQUIRES,
+    Examined,
     NoHost,
     NoRepository,
     Probe,
@@ -114,7 +118,9 @@ class PlainSet:
                     raise _locked(error.message, stream.complaints) from None
                 result = stream.finish()
                 if b"not found" in result.stderr and b"repository" in result.stderr:
-                    raise NoRepository(f"The repository {shown(path)} is not on the master.") from None
+                    raise NoRepository(
+                        f"The repository {shown(path)} is not on the master.", "", self._add_host(host)
+                    ) from None
                 if b"abandoned transaction" in result.stderr:
                     recover()
                     why = "a push that was cut off there has been rolled back"
@@ -153,7 +159,7 @@ class PlainSet:
                     stream, inbox, top=wanted.top, accept=wanted.accept, limits=wanted.limits, on_file=on_file
                 )
             except scp.Refused:
-                raise NoHost(f"There is no {shown(path)} on the master.") from None
+                raise NoHost(f"There is no {shown(path)} on the master.", "", self._add_host(host)) from None
             except UnreachableError:
                 raise  # it need not be waited for once more
             except PachaError as error:
@@ -185,6 +191,31 @@ class PlainSet:
             raise self._failed(what, result, host)
         self._must(["mv", "-f", beside, path], what, host)
         return seen.result() if seen else None
+
+    def examine(self, host: str) -> Examined:
+        """What the account has and may, each asked on a channel of its own."""
+        folder = self._path(host)
+        asked: list[list[bytes | str]] = [
+            ["date", "-u", "+%s.%N"],
+            [*self._hg, "version", "-q"],
+            ["scp"],  # it complains of its usage, if there is one
+            ["test", "-e", folder],
+            ["test", "-w", folder],
+            ["test", "-w", self.hosts_path],
+            ["stat", "-f", "-c", "%a %S", self.hosts_path],
+        ]
+        with ThreadPoolExecutor(4) as pool:
+            date, version, scp_, there, own, above, room = pool.map(partial(self._connection.run, timeout=20.0), asked)
+        place, refused = (folder, own.status) if there.status == 0 else (self.hosts_path, above.status)
+        line = shown(version.stdout.partition(b"\n")[0][:100]) if version.status == 0 else ""
+        return Examined(
+            _clock(date),
+            frozenset([PUSH, REBUILD]),
+            mercurial=line,
+            scp=scp_.status != 127,
+            trouble=f"{shown(place)} is not there, or cannot be written to" if refused else "",
+            free=_free(room),
+        )
 
     def _path(self, host: str, *below: str) -> bytes:
         return os.path.join(self.hosts_path, os.fsencode(host), *map(os.fsencode, below))
@@ -230,6 +261,12 @@ def _clock(result: Result) -> float:
             f"asked for the time, it said: {shown((result.stderr or result.stdout)[:100])}",
             "Log in by hand with ssh and run 'date' to see what it says.",
         ) from None
+
+
+def _free(result: Result) -> int | None:
+    """The free bytes that stat(1) tells as blocks and their size; None for anything else."""
+    words = result.stdout.split()
+    return int(words[0]) * int(words[1]) if len(words) == 2 and all(word.isdigit() for word in words) else None
 
 
 def _said(result: Result) -> str:

@@ -9,9 +9,9 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from pacha.errors import DamagedError, UnreachableError
+from pacha.errors import DamagedError
 from pacha.wire import control, hooks, scp
-from pacha.wire.master import REBUILD, Probe
+from pacha.wire.master import Examined, Probe, check_may_read
 from pacha.wire.plain import PlainSet
 
 if TYPE_CHECKING:
@@ -76,12 +76,8 @@ class SshMaster:
     def fetch(self, host: str, name: str, inbox: int, on_file: Callable[[scp.Received], None]) -> scp.Totals:
         """Copy the repository's store into the empty folder ``inbox`` (a descriptor). Raises NoHost."""
         greeting = self._greeted(host)
-        if greeting is not None and REBUILD not in greeting.may:
-            raise UnreachableError(
-                f"What is kept of {host} cannot be fetched with this key.",
-                "the master lets it push only",
-                f"Get a key for it there: pacha add-host {host} --key FILE --rebuild-only",
-            )
+        if greeting is not None:
+            check_may_read(host, greeting.may)
         return self._plain.fetch(host, name, inbox, on_file)
 
     def fetch_hooks(self, host: str, inbox: int) -> list[hooks.Hook]:
@@ -105,6 +101,21 @@ class SshMaster:
         if "clock" not in answer:  # an older one does not look meanwhile
             return self._look(host, look)
         return _of(_read(answer, greeting), look)
+
+    def examine(self, host: str) -> Examined:
+        """Ask Pacha there, where it answers: only what it says that it can be asked."""
+        greeting = self._greeted(host)
+        if greeting is None:
+            return self._plain.examine(host)
+        clock = self.probe(host).clock
+        found = Examined(clock, greeting.may, pacha=greeting.version)
+        channel = self._can(host, control.EXAMINE)
+        if channel is None:
+            return found
+        said = channel.ask(control.EXAMINE)
+        free = said.get("free")
+        trouble = "" if said.get("writable") else "the host's folder cannot be written to"
+        return replace(found, trouble=trouble, free=free if isinstance(free, int) else None)
 
     def close(self) -> None:
         """Hang up."""

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from pacha.errors import DamagedError, PachaError
-from pacha.wire.scp_sender import Duplex, Sender, odd, start_of
+from pacha.wire.scp_sender import LOOK, Duplex, Sender, odd, start_of
 
 _NAME_MAX = 255
 _LARGE = 1 << 20  #: from so many bytes on a file is not begun where there is no room for it
@@ -138,7 +138,7 @@ class _Sink:
         while self._open:
             self._step()
         if not self._sender.ended():
-            raise DamagedError("the master sent more than was asked for", "bytes after the last directory")
+            raise DamagedError("The master sent more than was asked for.", "bytes after the last directory", LOOK)
         return Totals(self._files, self._size, time.monotonic() - start, self._passed_over)
 
     def close(self) -> None:
@@ -193,7 +193,7 @@ class _Sink:
     def _count(self) -> None:
         self._entries += 1
         if self._entries > self._limits.files:
-            raise DamagedError("the master sent too much", f"more than {self._limits.files} files")
+            raise DamagedError("The master sent too much.", f"more than {self._limits.files} files", LOOK)
 
     def _leave(self) -> None:
         folder = self._open.pop()
@@ -202,7 +202,7 @@ class _Sink:
 
     def _enter(self, folder: _Folder, name: bytes) -> None:
         if len(self._open) >= self._limits.depth:
-            raise DamagedError("the master sent too much", f"more than {self._limits.depth} levels deep")
+            raise DamagedError("The master sent too much.", f"more than {self._limits.depth} levels deep", LOOK)
         path = folder.child(name)
         fd = None
         if folder.fd is not None and self._accept(path, True):
@@ -214,7 +214,7 @@ class _Sink:
     def _file(self, folder: _Folder, name: bytes, size: int, mode: int) -> None:
         self._announced += size
         if self._announced > self._limits.total_bytes:
-            raise DamagedError("the master sent too much", f"more than {self._limits.total_bytes} bytes")
+            raise DamagedError("The master sent too much.", f"more than {self._limits.total_bytes} bytes", LOOK)
         path = folder.child(name)
         if folder.fd is None or not self._accept(path, False):
             self._content(path, size, None)
@@ -269,9 +269,9 @@ def _writing(path: bytes) -> Iterator[None]:
         raise odd("a name twice", path) from error
     except OSError as error:
         raise PachaError(
-            f"cannot write {start_of(path)} of the copy that came from the master",
+            f"Cannot write {start_of(path)} of the copy that came from the master.",
             error.strerror or str(error),
-            "make room, or set TMPDIR to a folder with more, and run it again",
+            "Make room, or set TMPDIR to a folder with more, and run it again.",
         ) from error
 
 
@@ -285,4 +285,4 @@ def _check_name(name: bytes) -> None:
 def _complaint(text: bytes, *, first: bool) -> RemoteError:
     """The error for a message of the sender (``scp: PATH: No such file or directory``)."""
     kind = Refused if first and b"No such file" in text else RemoteError
-    return kind("the master could not send what was asked for", f"it says: {start_of(text)}")
+    return kind("The master could not send what was asked for.", f"it says: {start_of(text)}", LOOK)

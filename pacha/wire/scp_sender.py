@@ -12,6 +12,7 @@ from pacha.files.names import shown
 CREDIT = 4096
 
 _READ = 256 * 1024
+LOOK = "Nothing was changed. Look at the master."
 _SHOWN_MAX = 200
 
 
@@ -62,7 +63,7 @@ class Sender:
     def chunk(self, most: int) -> bytes:
         """Between one and ``most`` bytes."""
         if self.ended():
-            raise DamagedError("the transfer ended early", "the sender stopped in the middle")
+            raise DamagedError("The transfer ended early.", "the sender stopped in the middle", "Run this again.")
         piece = self._data[self._at : self._at + most]
         self._at += len(piece)
         return piece
@@ -73,7 +74,7 @@ class Sender:
             if len(self._data) - self._at >= self._line_max:
                 raise odd("a line that is too long", self._data[self._at :])
             if not self._more():
-                raise DamagedError("the transfer ended early", "the sender stopped in the middle")
+                raise DamagedError("The transfer ended early.", "the sender stopped in the middle", "Run this again.")
         text = self._data[self._at : end]
         self._at = end + 1
         return text
@@ -81,7 +82,7 @@ class Sender:
 
 def odd(what: str, data: bytes) -> DamagedError:
     """The error for a sender that sent ``what``; ``data`` is what it sent."""
-    return DamagedError(f"the master sent {what}", f"it sent: {start_of(data)}")
+    return DamagedError(f"The master sent {what}.", f"it sent: {start_of(data)}", LOOK)
 
 
 def start_of(data: bytes) -> str:

@@ -93,7 +93,7 @@ def check_both(host: Host, tree: Path, second: Sshd) -> None:
 
 def test_each_master_gets_everything(bar: Host, tree: Path, second: Sshd) -> None:
     done = bar.push()
-    assert " and " in done.out
+    assert " and " in done.out and " have it all" in done.out
     change(tree, "more")
     bar.push()
     assert history(bar, "hosts") == history(bar, "hosts2") and len(history(bar, "hosts")) == 2
@@ -175,6 +175,27 @@ def test_a_rebuild_with_a_master_away_says_so(bar: Host, tree: Path, second: Ssh
     assert changed(before, picture(tree)) == []
     up(bar, second, m1=False, m2=False)
     bar.rebuild(code=11)
+
+
+def test_a_rebuild_with_a_master_that_is_closed_to_it_asks_the_other(bar: Host, tree: Path, second: Sshd) -> None:
+    bar.push()
+    before = picture(tree)
+    folder = bar.stage.folder / "hosts" / "bar"
+    os.chown(folder, 0, 0)  # as 'pacha add-host bar' alone leaves a new one
+    shutil.rmtree(tree)
+    assert "m1 is not asked" in bar.rebuild().err
+    assert changed(before, picture(tree)) == []
+
+
+def test_where_one_is_damaged_the_other_is_named(bar: Host, tree: Path, second: Sshd) -> None:
+    bar.push()
+    before = picture(tree)
+    for path in (bar.repository("foo") / ".hg" / "store" / "data").rglob("*.i"):
+        path.write_bytes(path.read_bytes()[:-3] + b"XXX")
+    said(bar.rebuild(code=13), "damaged", "--from m2")
+    shutil.rmtree(tree)
+    bar.rebuild("--from", "m2")
+    assert changed(before, picture(tree)) == []
 
 
 def go_two_ways(bar: Host, tree: Path, second: Sshd) -> Done:

@@ -74,6 +74,28 @@ def test_a_rollback_needs_no_master(bar: Host) -> None:
     bar.rebuild(code=11)
 
 
+def test_where_the_own_history_is_damaged_a_named_master_gives_it(stage: Stage, bar: Host) -> None:
+    top = plant(bar)
+    for index in (bar.state / "repos/etc/.hg/store/data").iterdir():
+        index.write_bytes(index.read_bytes()[:-1] + b"\xff")
+    (top / "etc/hosts").unlink()
+    part = ("--path", top / "etc/hosts")
+    said(bar.pacha("rebuild", "bar", "--yes", *part).must(13), "'--from MASTER' takes it from there.")
+    done = bar.rebuild(*part, "--from", stage.settings()["pacha.host"])
+    assert "Own history:" not in done.out and (top / "etc/hosts").read_text() == "first etc/hosts\n"
+
+
+def test_where_the_list_of_snapshots_is_damaged_nothing_is_said_of_older_ones(stage: Stage, bar: Host) -> None:
+    top = plant(bar)
+    (top / "etc/hosts").write_text("second\n")
+    bar.push()
+    with open(stage.hosts / "bar/db/.hg/store/00changelog.i", "r+b") as index:
+        index.seek(16)  # what the first revision is a difference from (mercurial/revlogutils/constants.py)
+        index.write(b"\x7f")
+    done = bar.pacha("rebuild", "bar", "--yes").must(13)
+    assert "damaged" in done.err and "No older snapshot" not in done.err
+
+
 def test_parents_are_left_as_they_are_or_made_as_they_were(bar: Host) -> None:
     top = plant(bar)
     (top / "opt/foo").chmod(0o711)
@@ -206,6 +228,13 @@ def test_log_diff_and_cat_are_the_same_from_here_from_elsewhere_and_on_the_maste
         said(run(other, "log", "nobody").must(1), "no history of 'nobody'")
         assert os.listdir(other.temporary) == []
     said(other.pacha("log").must(1), "no history here")
+
+
+def test_a_path_that_no_snapshot_touched_is_said_to_be_none(bar: Host) -> None:
+    plant(bar)
+    done = bar.pacha("log", "/nowhere/at/all").must()
+    assert done.out == "" and done.err == "pacha: no snapshot touched /nowhere/at/all\n"
+    assert json.loads(bar.pacha("log", "--json", "/nowhere/at/all").must().out) == []
 
 
 def test_a_lost_state_folder_comes_back_and_pushes_go_on(bar: Host) -> None:

@@ -137,6 +137,27 @@ def test_where_nothing_would_be_replaced_one_question_is_enough(host: Host, foo:
     assert code == 0 and (foo / "sub" / "gone").exists()
 
 
+def test_what_would_be_moved_aside_is_named_with_the_question(host: Host, foo: Path) -> None:
+    code, shown = at_terminal(host, "--quiet", "rebuild", "bar", "--delete", keys=[b"\n", b"\x03"])
+    assert code == 128 + signal.SIGINT and (foo / "extra").exists()
+    assert f"extra    {foo}/extra: moved aside" in shown
+
+
+def test_what_a_part_came_to_does_not_speak_of_the_whole_host(host: Host, foo: Path) -> None:
+    done = host.rebuild("--path", foo / "app.conf")
+    assert f"{foo}/app.conf of 'bar' is as it was on " in done.out and "\n'bar' is" not in done.out
+
+
+def test_a_rebuild_that_changed_nothing_is_not_what_undo_takes_back(host: Host, foo: Path) -> None:
+    before = picture(foo)
+    host.rebuild()
+    for _ in range(4):
+        host.rebuild()
+    assert "nothing to undo" in host.pacha("undo", "--list").must().out
+    host.pacha("undo").must()
+    assert picture(foo) == before
+
+
 def test_a_missing_owner_is_asked_about(host: Host, tmp_path: Path) -> None:
     foo = tmp_path / "opt" / "foo"
     foo.mkdir(parents=True)

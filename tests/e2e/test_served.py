@@ -137,6 +137,9 @@ def test_a_key_for_pushing_reads_nothing(stage: Stage, door: Door) -> None:
     host.verify_master()
     said(host.rebuild("--target", stage.folder / "out", code=11), "cannot be fetched with this key", "push only")
     assert not (stage.folder / "out").exists()
+    host.forget()
+    host.watch(foo)
+    said(host.push(code=11), "cannot be fetched with this key", "push only")
 
 
 def test_a_key_whose_time_is_over_is_not_let_in(stage: Stage, door: Door) -> None:

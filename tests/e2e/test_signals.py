@@ -6,6 +6,7 @@ import os
 import random
 import shutil
 import signal
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -56,6 +57,19 @@ def spoil(foo: Path) -> None:
 def each_is_whole(foo: Path) -> None:
     for number in range(40):
         assert (foo / f"{number:02d}").read_text() in (f"old {number}", f"new {number}")
+
+
+def test_while_masters_are_asked_it_says_that_nothing_was_changed(host: Host, foo: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        host.configure(host="127.0.0.1, localhost", ssh_user="nobody", ssh_port=str(silent.getsockname()[1]))
+        silent.settimeout(60)
+        command = [PACHA, "rebuild", "bar", "--yes"]
+        with subprocess.Popen(command, env=host.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
+            line, _ = silent.accept()  # and not a word
+            run.terminate()
+            said = run.communicate(timeout=60)[1].decode()
+            line.close()
+    assert run.returncode == 128 + signal.SIGTERM and "Nothing was changed." in said
 
 
 @pytest.mark.parametrize("name", ["INT", "TERM", "HUP"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 import socket
 import subprocess
@@ -12,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from pacha.actions.here import init_config
+from pacha.actions.host_folder import HostFolder
+from pacha.errors import UnreachableError
 from tests.e2e.forced import Door, quoted, ssh
 from tests.e2e.forced import door as open_door
 from tests.e2e.stage import Host, on_stage, own, picture
@@ -326,3 +329,9 @@ def test_what_the_client_sends_is_answered(bar: Host) -> None:
     assert run(bar, quoted("hg", "-R", folder / "made", "recover"))[0] == 0
     for name in ("made", "madetoo"):
         shutil.rmtree(folder / name)
+
+
+def test_a_folder_that_is_missing_is_explained_with_the_account_that_needs_it(tmp_path: Path) -> None:
+    with pytest.raises(UnreachableError) as caught:
+        HostFolder(os.fsencode(tmp_path), "bar").probe(frozenset())
+    assert caught.value.hint == f"On the master, run: pacha add-host bar --user {pwd.getpwuid(os.geteuid()).pw_name}"

@@ -601,6 +601,18 @@ def test_originals_of_the_last_three_rebuilds_are_kept(story: Story) -> None:
     assert prune(os.fsencode(state)) == 0
 
 
+def test_rebuilds_that_change_nothing_push_no_original_out(story: Story) -> None:
+    root, wanted, source, _old, state = story
+    (root / "same").write_bytes(b"an edit")
+    for _ in range(6):
+        rebuild(root, wanted, source, state)
+    assert prune(os.fsencode(state)) == 2
+    assert len(list(root.parent.glob(".pacha-kept-*"))) == 1
+    first, *idle = history(os.fsencode(state))
+    assert first.changed and [one.changed for one in idle] == [False] * 3
+    assert undo(first).concerns == () and (root / "same").read_bytes() == b"an edit"
+
+
 STOPPED, CONCERNS = 4, 3
 KILLED = (-signal.SIGKILL, 128 + signal.SIGKILL)
 ALL = bool(os.environ.get("PACHA_ALL_KILLS"))

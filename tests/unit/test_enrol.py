@@ -115,6 +115,7 @@ def test_when_a_key_ends() -> None:
         {"allowed": Allowed(expires="1d")},
         {"key": LINE.encode(), "allowed": Allowed(push_only=True, rebuild_only=True)},
         {"key": LINE.encode(), "user": "root", "install": "nobody"},
+        {"key": LINE.encode(), "install": "nobody"},  # its shell is nologin
         {"key": b"no key"},
         {"key": LINE.encode(), "allowed": Allowed(expires="yesterday")},
         {"user": "nobody-of-this-name"},
@@ -126,6 +127,29 @@ def test_nothing_is_made_for_what_makes_no_sense(tmp_path: Path, arguments: dict
     with pytest.raises(UsageError):
         add_host(os.fsencode(tmp_path / "hosts"), **given)  # type: ignore[arg-type]
     assert not (tmp_path / "hosts").exists()
+
+
+def test_run_as_a_module_it_names_the_command_that_is_installed_beside_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(sys, "argv", [str(tmp_path / "site-packages/pacha/__main__.py")])
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "bin/python"))
+    monkeypatch.setattr(enrol, "_PATH_OF_SSHD", "/nonexistent")
+    with pytest.raises(PachaError, match="not installed"):
+        Grant("bar", b"/pacha/hosts").line(KEY)
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/pacha").touch(0o755)
+    assert f'command="{tmp_path}/bin/pacha serve bar ' in Grant("bar", b"/pacha/hosts").line(KEY)
+
+
+def test_a_new_folder_of_hosts_is_open_to_their_accounts_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        add_host(os.fsencode(tmp_path / "pacha/hosts"), "bar", None)
+    finally:
+        os.umask(before)
+    modes = [(tmp_path / name).stat().st_mode & 0o777 for name in ("pacha", "pacha/hosts", "pacha/hosts/bar")]
+    assert modes == [0o755, 0o755, 0o700]
 
 
 @pytest.fixture(scope="module")

@@ -64,7 +64,7 @@ def test_a_concern_is_a_value() -> None:
 
 def test_the_manual_lists_the_same_codes() -> None:
     page = (CHECKOUT / "docs" / "exit-codes.rst").read_text("utf-8")
-    found = re.findall(r"   \* - ([0-9]+)(?:\+N)?\n     - ``([A-Z]+)``", page)
+    found = re.findall(r"^``([0-9]+)(?:\+N)?`` \(``([A-Z]+)``\)$", page, re.MULTILINE)
     assert {name: int(code) for code, name in found} == CONTRACT
 
 

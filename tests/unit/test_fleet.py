@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import time
 from pathlib import Path
 
 import pytest
 
-from pacha.actions import fleet, notes
+from pacha.actions import check, fleet, notes
 from pacha.actions.fleet import State
 from pacha.actions.notes import Checked
+from pacha.actions.status import MasterStatus, Status
 from pacha.meter import fleet as meter
 
 NOW = 1_800_000_000.0
@@ -149,3 +151,18 @@ def test_two_hundred_hosts_take_no_time(tmp_path: Path) -> None:
     began = time.process_time()
     assert len(states(tmp_path)) == 200
     assert time.process_time() - began < 0.5
+
+
+def test_a_check_that_is_stopped_ends_all_the_same(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The process that looks at a host's folder is of the account that owns it, which can stop it for good."""
+    monkeypatch.setattr(check, "_SECONDS", 0.5)
+    said = check._apart(os.stat(tmp_path), lambda: {"stopped": os.kill(os.getpid(), signal.SIGSTOP)})
+    assert said["code"] == 13 and "by signal 9" in said["faults"][0]
+
+
+def test_a_master_with_a_long_name_has_its_column() -> None:
+    name = "master.example.com"
+    found = Status(
+        "bar", "1", 12, 1, 0, 0, "", 0, False, "", "", (MasterStatus(name, 0, 0, "", 1),), (), (), (), (), ()
+    )
+    assert f"on {name}: 1 snapshot not sent yet" in meter.status(found)

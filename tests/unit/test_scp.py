@@ -319,7 +319,7 @@ def test_endless_names_take_no_memory(inbox: Inbox) -> None:
 def test_a_file_for_which_there_is_no_room_is_not_begun(inbox: Inbox) -> None:
     free = os.statvfs(inbox.path)
     size = free.f_bavail * free.f_frsize + (1 << 30)
-    with pytest.raises(PachaError, match="cannot write f") as caught:
+    with pytest.raises(PachaError, match="Cannot write f") as caught:
         get(Script(start(b"C0644 %d f\nx" % size)), inbox, limits=Limits(1 << 62, 9, 9))
     assert not isinstance(caught.value, DamagedError)
     assert inbox.names() == []
@@ -423,7 +423,7 @@ def test_a_full_disk_is_this_machine_s_fault(inbox: Inbox, monkeypatch: pytest.M
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "write", full)
-    with pytest.raises(PachaError, match="cannot write d/f") as caught:
+    with pytest.raises(PachaError, match="Cannot write d/f") as caught:
         get(Script(start(b"D0755 0 d\nC0644 1 f\nx\0E\nE\n")), inbox)
     assert not isinstance(caught.value, DamagedError)
     assert caught.value.why == "No space left on device"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import stat
@@ -189,6 +190,24 @@ def test_damaged_memory_is_an_error_and_never_forgotten(state: StateFolder, text
     with pytest.raises(PachaError):
         state.remember(a=1)
     assert (state.path / "memory.json").read_bytes() == text
+
+
+@pytest.mark.parametrize("needed", [2, 99, "2", None])
+def test_what_a_later_pacha_wrote_is_refused_and_left_as_it_is(state: StateFolder, needed: object) -> None:
+    state.make()
+    text = json.dumps({"machine": "a", "readable_from": needed, "new": ["things"]})
+    (state.path / "memory.json").write_text(text)
+    for action in (state.memory, state.machine, lambda: state.remember(a=1)):
+        with pytest.raises(PachaError, match="later Pacha") as caught:
+            action()
+        assert str(needed) in caught.value.why
+    assert (state.path / "memory.json").read_text() == text
+
+
+def test_what_a_later_pacha_added_without_need_is_kept(state: StateFolder) -> None:
+    state.remember(readable_from=1, new=["things"])
+    state.remember(machine="a")
+    assert state.memory() == {"readable_from": 1, "new": ["things"], "machine": "a"}
 
 
 def test_the_machine_keeps_its_id(state: StateFolder, tmp_path: Path) -> None:

@@ -117,7 +117,11 @@ class Connection:
             output = stream.stdout.read(limit + 1)
             if len(output) > limit:
                 why = f"more than {limit} bytes from: {plain(command)}"
-                raise UnreachableError(f"{self.endpoint.host} sends without end", why)
+                raise UnreachableError(
+                    f"{self.endpoint.host} sends without end.",
+                    why,
+                    "Log in by hand with ssh to see what answers there.",
+                )
             ended = stream.finish()
         return Result(ended.status, output, ended.stderr)
 
@@ -149,7 +153,8 @@ class Connection:
             return self._opened.popleft()
         except IndexError:
             if not self._slots.acquire(timeout=idle):
-                raise PachaError("too many streams at once", f"{MAX_STREAMS} are open and none has ended") from None
+                why = f"{MAX_STREAMS} are open and none has ended"
+                raise PachaError("Too many streams at once.", why, "Run this again.") from None
             return None
 
     def _start(self, command: bytes, idle: float) -> Stream:
@@ -181,7 +186,9 @@ class Connection:
             why = f"nothing was heard from it for {self._stall:g} seconds"
         elif (cause := self.transport.saved_exception) is not None:
             why = f"{why} ({plain(str(cause)) or type(cause).__name__})"
-        return UnreachableError(f"the line to {self.endpoint.host} was lost", why, "run it again when the line is back")
+        return UnreachableError(
+            f"The line to {self.endpoint.host} was lost.", why, "Run it again when the line is back."
+        )
 
     def _watch(self) -> None:
         """Ask a silent server whether it is there, and hang up if it is not: frees whoever waits."""
@@ -207,9 +214,9 @@ def _jump(through: Connection, endpoint: Endpoint, timeout: float) -> paramiko.C
         )
     except Exception as error:  # as in greet
         raise UnreachableError(
-            f"{endpoint.host} (port {endpoint.port}) cannot be reached through {through.endpoint.host}",
+            f"{endpoint.host} (port {endpoint.port}) cannot be reached through {through.endpoint.host}.",
             plain(str(error)),
-            "check ProxyJump, and that the server in between allows forwarding",
+            "Check ProxyJump, and that the server in between allows forwarding.",
         ) from error
 
 
@@ -231,5 +238,9 @@ def _command(argv: Sequence[bytes | str]) -> bytes:
     """One line for the remote shell, each word quoted so that it stays one word."""
     words = [os.fsencode(word) for word in argv]
     if not words or any(b"\0" in word for word in words):
-        raise UsageError("not a command that can be sent", "it is empty or has a zero byte in it")
+        raise UsageError(
+            "Not a command that can be sent.",
+            "it is empty or has a zero byte in it",
+            "Look for one in the configuration.",
+        )
     return b" ".join(os.fsencode(shlex.quote(os.fsdecode(word))) for word in words)

@@ -70,7 +70,11 @@ def resolve(
     for jump in [] if jumps.lower() == "none" else jumps.split(","):
         match = _JUMP.fullmatch(jump.strip())
         if match is None:
-            raise ConfigError("ProxyJump cannot be understood", f"{plain(jump)!r} is not user@host:port")
+            raise ConfigError(
+                "ProxyJump cannot be understood.",
+                f"{plain(jump)!r} is not user@host:port",
+                "Correct it in ~/.ssh/config.",
+            )
         name, number = match[2].strip("[]"), int(match[3]) if match[3] else None
         nearer = _settings(ssh_config, name)
         through = _endpoint(name, nearer, match[1], number, key, known_hosts, through)
@@ -87,13 +91,13 @@ def _settings(ssh_config: Path | None, host: str) -> dict[str, Any]:
             vars(paramiko.config)["invoke"] = importlib.import_module("invoke")  # see __init__
         return dict(paramiko.SSHConfig.from_path(str(ssh_config)).lookup(host))
     except Exception as error:  # the reader raises whatever it stumbles over: KeyError, ImportError ...
-        raise ConfigError(f"{ssh_config} cannot be read", plain(str(error))) from error
+        raise ConfigError(f"{ssh_config} cannot be read.", plain(str(error)), "Correct that file.") from error
 
 
 def _check(form: re.Pattern[str], text: str, what: str) -> None:
     """Refuse a host, user or port that some program on the way could take for something else."""
     if not form.fullmatch(text):
-        raise ConfigError(f"the master's {what} cannot be one", f"it is {plain(text)!r}", "check pacha.host")
+        raise ConfigError(f"The master's {what} cannot be one.", f"it is {plain(text)!r}", "Check pacha.host.")
 
 
 def _endpoint(

@@ -49,25 +49,25 @@ def dial(endpoint: Endpoint, timeout: float) -> socket.socket:
         sock = socket.create_connection((endpoint.host, endpoint.port), timeout)
     except (socket.gaierror, UnicodeError) as error:
         raise UnreachableError(
-            f"the name {endpoint.host} is not known to this machine's resolver",
+            f"The name {endpoint.host} is not known to this machine's resolver.",
             plain(str(error)),
-            "check pacha.host and the network",
+            "Check pacha.host and the network.",
         ) from error
     except ConnectionRefusedError as error:
         raise UnreachableError(
-            f"{where} refuses connections",
+            f"{where} refuses connections.",
             "no SSH server listens there",
-            "check pacha.ssh.port, and that sshd runs on the master",
+            "Check pacha.ssh.port, and that sshd runs on the master.",
         ) from error
     except TimeoutError as error:
         raise UnreachableError(
-            f"{where} does not answer",
+            f"{where} does not answer.",
             f"no connection within {timeout:g} seconds",
-            "check that the master is up and that no firewall is in between",
+            "Check that the master is up and that no firewall is in between.",
         ) from error
     except OSError as error:
         raise UnreachableError(
-            f"{where} cannot be reached", error.strerror or plain(str(error)), "check the network"
+            f"{where} cannot be reached.", error.strerror or plain(str(error)), "Check the network."
         ) from error
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return sock
@@ -95,9 +95,9 @@ def greet(line: Line, endpoint: Endpoint, timeout: float) -> paramiko.Transport:
     except Exception as error:  # paramiko passes on whatever odd bytes made it stumble over
         hang_up(transport)
         raise UnreachableError(
-            f"{endpoint.host} (port {endpoint.port}) does not talk SSH with us",
+            f"{endpoint.host} (port {endpoint.port}) does not talk SSH with us.",
             plain(str(error)) or "it hung up",
-            "check pacha.ssh.port, and that the master's sshd is not refusing this machine",
+            "Check pacha.ssh.port, and that the master's sshd is not refusing this machine.",
         ) from error
     try:
         _check_host_key(endpoint, blob)
@@ -145,9 +145,9 @@ def _check_host_key(endpoint: Endpoint, blob: bytes) -> None:
     revoked = [known for known in same if known.revoked]
     if revoked:
         raise UnreachableError(
-            f"the host key of {endpoint.host} is revoked: nothing was sent",
+            f"The host key of {endpoint.host} is revoked: nothing was sent.",
             f"{shows}, which {revoked[0].file} line {revoked[0].line} revokes",
-            "ask whoever runs the master for its new key; whoever holds the old one may be listening",
+            "Ask whoever runs the master for its new key; whoever holds the old one may be listening.",
         )
     if same:
         return
@@ -155,19 +155,19 @@ def _check_host_key(endpoint: Endpoint, blob: bytes) -> None:
     if valid:
         _refuse_changed(endpoint, blob, valid)
     raise UnreachableError(
-        f"{endpoint.host} (port {endpoint.port}) is not known: nothing was sent",
+        f"{endpoint.host} (port {endpoint.port}) is not known: nothing was sent.",
         f"{shows}; no line for {endpoint.host_key_name} in {' or '.join(endpoint.known_hosts)}",
-        f"{_compare_hint(blob)}; if it is the same, accept it once: {_ssh_command(endpoint)}",
+        f"To be sure, {_compare_hint(blob)}; if it is the same, accept it once: {_ssh_command(endpoint)}",
     )
 
 
 def _refuse_changed(endpoint: Endpoint, blob: bytes, known: list[KnownKey]) -> NoReturn:
     alike = next((key for key in known if key.kind == key_kind(blob)), known[0])
     raise UnreachableError(
-        f"the host key of {endpoint.host} has changed: nothing was sent",
+        f"The host key of {endpoint.host} has changed: nothing was sent.",
         f"it shows {fingerprint(blob)} ({plain(key_kind(blob))}), "
         f"but {alike.file} line {alike.line} has {fingerprint(alike.blob)} ({plain(alike.kind)})",
-        f"somebody may be in between; {_compare_hint(blob)}; if it is the same, remove that line "
+        f"Somebody may be in between; {_compare_hint(blob)}; if it is the same, remove that line "
         f"and accept it once: {_ssh_command(endpoint)}",
     )
 

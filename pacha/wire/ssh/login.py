@@ -28,7 +28,7 @@ def log_in(transport: paramiko.Transport, endpoint: Endpoint) -> None:
         return
     none = f"no key: neither an agent nor {' or '.join(endpoint.key_files)}"
     raise UnreachableError(
-        f"{endpoint.host} does not let us in as {endpoint.user}",
+        f"{endpoint.host} does not let us in as {endpoint.user}.",
         f"tried {', '.join(tried)}" if tried else none,
         _key_hint(endpoint, " ".join(tried)),
     )
@@ -61,10 +61,10 @@ def _try_keys(transport: paramiko.Transport, endpoint: Endpoint, agent_keys: Seq
 
 def _key_hint(endpoint: Endpoint, tried: str) -> str:
     if not tried:
-        return "make a key with ssh-keygen, or name one with pacha.ssh.key"
+        return "Make a key with ssh-keygen, or name one with pacha.ssh.key."
     if "passphrase" in tried and "refused" not in tried:
-        return "load the key into an agent (ssh-add), or use one without a passphrase"
-    return f"put the public key into ~{endpoint.user}/.ssh/authorized_keys there; check pacha.ssh.user"
+        return "Load the key into an agent (ssh-add), or use one without a passphrase."
+    return f"Put the public key into ~{endpoint.user}/.ssh/authorized_keys there; check pacha.ssh.user."
 
 
 def _keys(endpoint: Endpoint, agent_keys: Sequence[paramiko.AgentKey]) -> Iterator[_Candidate]:

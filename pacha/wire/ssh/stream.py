@@ -19,6 +19,7 @@ _PIECE = 64 * 1024
 _STDERR_KEPT = 64 * 1024
 _PASSED_OVER = 1024 * 1024
 _LONGEST_LINE = 1024 * 1024
+_BY_HAND = "Log in by hand with ssh to see what answers there."
 _LARGEST_READ = 1 << 30  #: bytes: no revision that Pacha makes comes near it
 
 
@@ -182,7 +183,11 @@ class Stream:
     def _trouble(self, why: str) -> UnreachableError:
         if self._expired is not None:
             why = f"no end of the command within {self._expired:g} seconds"
-            return UnreachableError(f"{self._connection.endpoint.host} took too long", why)
+            return UnreachableError(
+                f"{self._connection.endpoint.host} took too long.",
+                why,
+                "Look whether it is overloaded, then run this again.",
+            )
         return self._connection.lost(why)
 
     def _keep_errors(self) -> None:
@@ -218,12 +223,12 @@ class _Output(io.BufferedReader):
     def readline(self, size: int | None = -1, /) -> bytes:
         line = super().readline(_LONGEST_LINE if size is None or size < 0 else size)
         if len(line) >= _LONGEST_LINE:
-            raise UnreachableError("the master does not answer as one", "it sent a line without an end")
+            raise UnreachableError("The master does not answer as one.", "it sent a line without an end", _BY_HAND)
         return line
 
     def read(self, size: int | None = -1, /) -> bytes:
         if size is not None and size > _LARGEST_READ:
-            raise UnreachableError("the master does not answer as one", f"it announced {size} bytes at once")
+            raise UnreachableError("The master does not answer as one.", f"it announced {size} bytes at once", _BY_HAND)
         return super().read(size)
 
 

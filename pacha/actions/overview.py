@@ -1,0 +1,73 @@
+"""How things stand on this machine, at a glance, and what to do next. Imports neither Mercurial nor paramiko."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from pacha.actions import schedule
+from pacha.actions.here import Here
+from pacha.config import STANDALONE
+from pacha.errors import PachaError
+from pacha.files.names import shown
+from pacha.store import database
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """Lines of (what, how it is), each safe to print, and the commands to give next with what each is for.
+
+    ``succeeded``: when the last push was, in seconds since the epoch; 0 for never.
+    """
+
+    lines: tuple[tuple[str, str], ...]
+    succeeded: float
+    steps: tuple[tuple[str, str], ...]
+
+
+_FIRST = (("pacha init", "write a configuration, make a key"), ("pacha demo", "see the whole story in a minute"))
+
+
+def none() -> Overview:
+    """The overview of a machine without a configuration."""
+    return Overview((("configured", "no"),), 0.0, _FIRST)
+
+
+def faulty(error: PachaError) -> Overview:
+    """The overview where what is configured cannot be read."""
+    return Overview((("configured", error.in_a_line),), 0.0, (("pacha doctor", "see what is wrong"),))
+
+
+def overview(here: Here) -> Overview:
+    """The overview of a machine with a configuration. Raises PachaError."""
+    memory, watched = here.state.memory(), database.read(here.state.database).live
+    masters, folder = here.config.hosts, shown(here.config.hosts_path)
+    if not masters:
+        lines = (_file(here), ("master", f"this machine, in {folder}; or pacha.host is not set"))
+        return Overview(lines, 0.0, (("pacha add-host HOST", "let a host in"), ("pacha hosts", "see how all stand")))
+    paths = [shown(one.path) for one in watched]
+    where = f"this machine, in {folder}" if masters == (STANDALONE,) else ", ".join(masters)
+    rows = [_file(here), ("master", where), ("host", here.hostname()), ("watched", _short(paths) or "nothing yet")]
+    failure = memory.get("failure")
+    if failure:
+        rows.append(("last push failed", shown(os.fsencode(str(failure)))))
+    succeeded = float(memory.get("succeeded", 0))
+    return Overview(tuple(rows), succeeded, _next(bool(paths), succeeded, bool(failure)))
+
+
+def _file(here: Here) -> tuple[str, str]:
+    return "configured", shown(os.fsencode(str(here.config.path)))
+
+
+def _short(paths: list[str]) -> str:
+    return ", ".join(paths[:5]) + (f" and {len(paths) - 5} more" if len(paths) > 5 else "")
+
+
+def _next(watches: bool, succeeded: float, failed: bool) -> tuple[tuple[str, str], ...]:
+    if not watches:
+        return (("pacha watch /etc", "name what matters"), ("pacha rebuild HOST", "put a lost host back"))
+    if failed or not succeeded:
+        return (("pacha doctor", "see whether all is well"), ("pacha push", "send what changed"))
+    if not schedule.installed():
+        return (("pacha schedule install", "push by itself"), ("pacha status", "see how this host stands"))
+    return (("pacha status", "see how this host stands"), ("pacha log", "list the snapshots"))

@@ -1,0 +1,74 @@
+"""Help: an example for each command, the nearest command for one that there is not, completion that a shell takes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from pacha.cli import cli
+
+MAIN = "import sys; from pacha.__main__ import main; main(sys.argv[1:])"
+
+
+def commands(group: click.Group = cli, *above: str) -> Iterator[tuple[str, ...]]:
+    for name, command in sorted(group.commands.items()):
+        yield (*above, name)
+        if isinstance(command, click.Group):
+            yield from commands(command, *above, name)
+
+
+ALL = [(), *commands()]
+
+
+def pacha(*words: str, **more: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", MAIN, *words], env={**os.environ, **more}, capture_output=True, text=True, timeout=60
+    )
+
+
+@pytest.mark.parametrize("words", ALL, ids=" ".join)
+def test_every_command_has_help_with_an_example(words: tuple[str, ...]) -> None:
+    command: click.Command = cli
+    context = click.Context(cli, info_name="pacha", terminal_width=80)
+    for word in words:
+        assert isinstance(command, click.Group)
+        command = command.commands[word]
+        context = click.Context(command, info_name=word, parent=context, terminal_width=80)
+    text = command.get_help(context)
+    name = " ".join(["pacha", *words])
+    assert "Example" in text and name in text.partition("Example")[2], text
+    assert all(option.help for option in command.params if isinstance(option, click.Option) and not option.hidden)
+
+
+@pytest.mark.parametrize("words", [["rebiuld", "bar"], ["--rebiuld", "bar"], ["--rebiuld=bar"], ["schedule", "instal"]])
+def test_a_command_that_is_misspelt_names_the_nearest(words: list[str]) -> None:
+    done = pacha(*words)
+    assert done.returncode == 2 and done.stdout == ""
+    assert f"Did you mean '{'install' if 'instal' in words else 'rebuild'}'?" in done.stderr.replace("'--", "'")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_is_printed_and_nothing_else(shell: str) -> None:
+    done = pacha("completion", shell)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"_PACHA_COMPLETE={shell}_complete" in done.stdout
+
+
+def test_bash_completes_commands_and_options(tmp_path: Path) -> None:
+    script = pacha("completion", "bash").stdout
+    program = tmp_path / "pacha"
+    program.write_text(f"#!/bin/sh\nexec {sys.executable} -c '{MAIN}' \"$@\"\n")
+    program.chmod(0o755)
+    for line, wanted in (("pacha reb", "rebuild"), ("pacha rebuild --dry", "--dry-run")):
+        words = line.split()
+        asked = f"{script}\nCOMP_WORDS=({line}); COMP_CWORD={len(words) - 1}; _pacha_completion pacha\n"
+        asked += 'echo "${COMPREPLY[@]}"'
+        path = f"{tmp_path}:{os.environ['PATH']}"
+        done = subprocess.run(["bash", "-c", asked], env={**os.environ, "PATH": path}, capture_output=True, text=True)
+        assert wanted in done.stdout.split(), done.stderr
