@@ -194,7 +194,7 @@ class TestStreams:
 
     def test_one_too_many_is_an_error_and_not_a_hang(self, connection: Connection) -> None:
         streams = [connection.stream(["cat"]) for _ in range(MAX_STREAMS)]
-        with pytest.raises(PachaError, match="too many"):
+        with pytest.raises(PachaError, match="Too many"):
             connection.stream(["cat"], idle=0.2)
         for stream in streams:
             stream.close()
