@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 from collections.abc import Iterable, Iterator
 from typing import Any, Protocol
@@ -14,7 +13,7 @@ from mercurial.bundle2 import bundle_caps
 from mercurial.utils import urlutil
 
 from pacha.errors import DamagedError, PachaError, UnreachableError
-from pacha.store.hg.engine import lean, quiet_ui, readable, reason
+from pacha.store.hg.engine import OF_THE_DISK, lean, quiet_ui, readable, reason
 from pacha.store.hg.repository import Repository
 
 
@@ -28,9 +27,6 @@ class Pipes(Protocol):
     @property
     def stderr(self) -> Any: ...
 
-
-#: What no line says: the repository on this side could not be written.
-_OF_THE_DISK = frozenset([errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM])
 
 #: A repository elsewhere: the path (str) of one on this machine, or the pipes to one served.
 Remote = str | Pipes
@@ -152,7 +148,7 @@ def _talking(what: str, local: bool) -> Iterator[None]:
         hint = "Look at the repository on the master with 'hg verify'."
         raise PachaError(what, reason(failure), hint) from None
     except (OSError, EOFError) as failure:
-        if isinstance(failure, OSError) and failure.errno in _OF_THE_DISK:
+        if isinstance(failure, OSError) and failure.errno in OF_THE_DISK:
             why = f"this machine's disk: {(failure.strerror or reason(failure)).lower()}"
             raise PachaError(what, why, "Mend that and run this again.") from None
         if local:  # there is no line that could be lost

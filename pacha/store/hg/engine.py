@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import gc
 import io
 from collections.abc import Iterator
@@ -15,6 +16,13 @@ from mercurial.utils import compression
 from pacha.errors import DamagedError, PachaError
 from pacha.store.revision import FORMAT, Interruption
 
+#: What says nothing of a repository: this machine's disk, or what this process may do.
+OF_THE_DISK = frozenset(
+    [
+        errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE,
+        errno.EINTR,
+    ]
+)  # fmt: skip
 _LOCK_SECONDS = 30
 _LOOK = "Nothing was changed. Look at it with 'hg verify'."
 
@@ -92,7 +100,7 @@ def explained(what: str) -> Iterator[None]:
             "If that process is gone, remove the lock it left.",
         ) from None
     except OSError as failure:
-        if isinstance(failure, (FileNotFoundError, IsADirectoryError, NotADirectoryError)):  # a file of the store
+        if failure.errno not in OF_THE_DISK:  # a file of the store that is not there, an offset before its beginning
             raise DamagedError(what, readable(failure), _LOOK) from None
         raise PachaError(what, failure.strerror or str(failure), "Mend that and run this again.") from None
     except Exception as failure:
