@@ -53,7 +53,8 @@ def host(bar: Host, tree: Path) -> Host:
 def relay(host: Host) -> Iterator[Relay]:
     """A line that counts, over which the host talks from now on."""
     server = host.stage.server
-    with Relay((server.address, server.port)) as made:
+    # Long enough that what goes side by side makes one turn together: that is what a person waits for.
+    with Relay((server.address, server.port), rtt=0.05) as made:
         server.trust(f"[127.0.0.1]:{made.port}")
         host.configure(ssh_port=str(made.port))
         yield made
