@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,11 @@ from pacha.wire.master import Master, NoRepository, Probe, check_may_push
 
 if TYPE_CHECKING:
     from pacha.store import hg
+    from pacha.wire.ssh import Stream
+
+#: What is served over there, and what ends it.
+_Served = tuple[ExitStack, "str | Stream"]
+_MOST_AHEAD = 5  #: conversations: a connection carries seven streams, the control channel and others among them
 
 
 @dataclass(slots=True)
@@ -34,6 +40,7 @@ class Delivery:
     sent: dict[str, str] = field(default_factory=dict)
     familiar: bool = False
     failure: PachaError | None = None
+    _begun: dict[str, Future[_Served]] = field(default_factory=dict)
 
     @property
     def label(self) -> str:
@@ -56,6 +63,17 @@ class Delivery:
             return True
         then, now = self.left.get("contents", {}).get(name), probe.contents[name]
         return now is not None and then in (None, now)
+
+    def begin(self, names: Iterable[str]) -> None:
+        """Let the conversations with the repositories ``names`` begin, which each starts a Mercurial over there.
+
+        Only where the master is as we left it: what is told of heads then is nearly always still so when it is used.
+        """
+        wanted = [name for name in names if self.familiar and name in self.sent and name not in self._begun]
+        if wanted and (room := _MOST_AHEAD - len(self._begun)) > 0:
+            pool = ThreadPoolExecutor(len(wanted[:room]))
+            self._begun.update({name: pool.submit(self._served, name) for name in wanted[:room]})
+            pool.shutdown(wait=False)
 
     @contextmanager
     def talking(self, name: str, *, new: bool = False) -> Iterator[hg.Peer]:
@@ -102,9 +120,8 @@ class Delivery:
     def beat(self, line: bytes, sent: bool) -> None:
         """Leave the heartbeat, what was ``sent`` made durable first; look at what is there now."""
         master, _ = self._reached()
-        master.beat(self.host, line, durable=sent)
-        if sent or "contents" not in self.left:
-            self.probe = master.probe(self.host, self.repositories())
+        look = self.repositories() if sent or "contents" not in self.left else None
+        self.probe = master.beat(self.host, line, durable=sent, look=look) or self.probe
 
     def repositories(self) -> tuple[str, ...]:
         """The repositories of content that the master is known to have."""
@@ -122,11 +139,17 @@ class Delivery:
         """A conversation, and what ends it. Raises NoRepository."""
         from pacha.store import hg
 
+        begun = self._begun.pop(name, None)
+        served, remote = begun.result() if begun else self._served(name)
+        with served as stack:
+            peer = stack.enter_context(hg.peer(remote, name))
+            return stack.pop_all(), peer
+
+    def _served(self, name: str) -> _Served:
         master, _ = self._reached()
         with ExitStack() as stack:
             remote = stack.enter_context(master.serve(self.host, name))
-            peer = stack.enter_context(hg.peer(remote, name))
-            return stack.pop_all(), peer
+            return stack.pop_all(), remote
 
     def _reached(self) -> tuple[Master, Probe]:
         if self.master is None or self.probe is None:

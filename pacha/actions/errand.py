@@ -8,6 +8,7 @@ import os
 import platform
 import socket
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -65,6 +66,11 @@ class Errand:
         if isinstance(error, RolledBack):
             raise error
         delivery.failure = error
+
+    def begin(self, names: Sequence[str]) -> None:
+        """Let conversations with ``db`` and the repositories ``names`` begin on every master."""
+        for delivery in self.reached:
+            delivery.begin([DATABASE, *names])
 
     def note(self, text: str) -> hg.Note:
         """The note of a revision made now."""

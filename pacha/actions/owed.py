@@ -10,15 +10,16 @@ import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import astuple, replace
 from itertools import count
+from typing import TYPE_CHECKING
 
-from pacha.actions import survey
 from pacha.files import acl
 from pacha.files.metadata import Entry, Kind
 from pacha.files.owners import Account, Accounts
-from pacha.restore.journal import Root, unfinished
-from pacha.restore.plan import Outcome
 from pacha.store.snapshot import Snapshot
 from pacha.store.state import StateFolder
+
+if TYPE_CHECKING:
+    from pacha.restore.plan import Outcome
 
 _ABSENT = "absent"
 _FIRST_FREE = 2**31  #: no system gives out numbers from here on
@@ -32,6 +33,8 @@ def remember(state: StateFolder, paths: Iterable[bytes], left: Mapping[bytes, En
 
 def remember_outcome(state: StateFolder, snapshot: Snapshot, outcome: Outcome) -> None:
     """Remember what a rebuild of ``snapshot`` could not restore, as it is on disk now."""
+    from pacha.actions import survey
+
     left = survey.look(snapshot.live, {}, [], Accounts.of_machine()) if outcome.unrestored else {}
     remember(state, outcome.unrestored, left)
 
@@ -52,6 +55,10 @@ def paths(state: StateFolder) -> frozenset[bytes]:
 
 def killed_rebuilds(state: StateFolder, last: Snapshot) -> list[str]:
     """The ids of rebuilds of what is watched in ``last`` that were cut off and neither finished nor undone since."""
+    if not (state.path / "rebuilds").is_dir():  # most machines never had one: nothing to import
+        return []
+    from pacha.restore.journal import Root, unfinished
+
     watched, killed = {one.path for one in last.live}, []
     for each in unfinished(os.fsencode(state.path)):
         if any(isinstance(record, Root) and record.path in watched for record in each.records):

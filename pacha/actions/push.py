@@ -86,6 +86,20 @@ def _told(error: Exception) -> str:
 
 
 def _locked(here: Here, accept: bool, take_over: bool, message: str) -> Pushed:
+    for _ in here.config.masters():
+        with suppress(RolledBack):
+            return _attempt(here, accept, take_over, message)
+    return _attempt(here, accept, take_over, message)
+
+
+def _attempt(here: Here, accept: bool, take_over: bool, message: str) -> Pushed:
+    errand = Errand(here, here.hostname(), take_over, message, here.state.memory())
+    with _reaching(errand) as reached:
+        return _push(errand, _last(here, accept), reached)
+
+
+def _last(here: Here, accept: bool) -> Snapshot:
+    """The last snapshot made here. Raises PachaError when there must be no next one."""
     last = database.read(here.state.database)
     if not last.live:
         raise PachaError("Nothing is watched yet.", hint="Name what matters first: pacha watch /etc")
@@ -94,16 +108,7 @@ def _locked(here: Here, accept: bool, take_over: bool, message: str) -> Pushed:
     _check_rebuilt(here, last, accept)
     if accept:
         here.state.remember(owed=None)
-    for _ in here.config.masters():
-        with suppress(RolledBack):
-            return _attempt(here, database.read(here.state.database), take_over, message)
-    return _attempt(here, database.read(here.state.database), take_over, message)
-
-
-def _attempt(here: Here, last: Snapshot, take_over: bool, message: str) -> Pushed:
-    errand = Errand(here, here.hostname(), take_over, message, here.state.memory())
-    with _reaching(errand) as reached:
-        return _push(errand, last, reached)
+    return last
 
 
 def _check_rebuilt(here: Here, last: Snapshot, accept: bool) -> None:
@@ -122,7 +127,7 @@ def _check_rebuilt(here: Here, last: Snapshot, accept: bool) -> None:
 
 @contextmanager
 def _reaching(errand: Errand) -> Iterator[list[Future[tuple[Master, Probe]]]]:
-    """Connect to every master while the caller scans; hang up in the end."""
+    """Connect to every master while the caller reads and scans; hang up in the end."""
 
     def reach(delivery: Delivery) -> tuple[Master, Probe]:
         master = connect(errand.here, delivery.name)
@@ -180,15 +185,23 @@ def _meet(errand: Errand, delivery: Delivery, reached: Future[tuple[Master, Prob
         delivery.failure = error
 
 
+def _changed(base: Snapshot, new: Snapshot) -> dict[bytes, tuple[dict[bytes, Entry], dict[bytes, Entry]]]:
+    """The watched paths whose content differs: what was below each, and what is."""
+    both = {one.path: (base.below(one) if one.node is not None else {}, new.below(one)) for one in new.live}
+    return {path: (old, now) for path, (old, now) in both.items() if commit.differing(old, now)}
+
+
 def _commit_content(errand: Errand, base: Snapshot, new: Snapshot) -> Snapshot:
     """Commit and send each watched path's content that differs; returns ``new`` as it was read."""
     entries, watched = dict(new.entries), []
+    changed = _changed(base, new)
+    if changed:
+        errand.begin([one.repository for one in new.live if one.path in changed])
     for one in new.watched:
-        old = base.below(one) if not one.retired and one.node is not None else {}
-        now = new.below(one) if not one.retired else {}
-        if one.retired or not commit.differing(old, now):
+        if one.retired or one.path not in changed:
             watched.append(one)
             continue
+        old, now = changed[one.path]
         done = _commit_one(errand, one, old, now)
         watched.append(replace(one, node=done.node))
         errand.concerns += done.concerns
@@ -224,6 +237,7 @@ def _commit_database(errand: Errand, base: Snapshot, new: Snapshot, changes: Cha
     tip = errand.memory.get("tip")
     if tip is not None and new == base and not errand.memory.get("pending"):
         return str(tip), False
+    errand.begin([])
     from pacha.store import hg
 
     errand.remember(pending=True)

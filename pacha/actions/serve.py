@@ -172,6 +172,7 @@ class Service:
                     self.folder.sync()
                 self.folder.note(os.fsencode(line))
                 self.folder.beat()
+                return control.told_of(self.folder.probe(self.may)) if asked.get("look") else {}
             case _:
                 raise Refused("the request is not known")
         return {}

@@ -97,7 +97,7 @@ class LocalMaster:
             found.append(hooks.hook_of(path, mode, owner))
         return found
 
-    def beat(self, host: str, line: bytes, *, durable: bool) -> None:
+    def beat(self, host: str, line: bytes, *, durable: bool, look: Sequence[str] | None = None) -> Probe | None:
         """Sync the file system, then write beside and rename."""
         path = self._path(host, HEARTBEAT)
         if durable:
@@ -107,6 +107,7 @@ class LocalMaster:
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(path + b".new", path)
+        return None if look is None else self.probe(host, look)
 
     def examine(self, host: str) -> Examined:
         """Look at the folder, or where it is missing at the nearest one above it."""

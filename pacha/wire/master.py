@@ -116,8 +116,11 @@ class Master(Protocol):
     def fetch_hooks(self, host: str, inbox: int) -> list[hooks.Hook]:
         """Copy ``host``'s hooks into the empty folder ``inbox`` (a descriptor), in their two folders."""
 
-    def beat(self, host: str, line: bytes, *, durable: bool) -> None:
-        """Replace ``host``'s heartbeat by ``line``; with ``durable`` make what was sent durable first."""
+    def beat(self, host: str, line: bytes, *, durable: bool, look: Sequence[str] | None = None) -> Probe | None:
+        """Replace ``host``'s heartbeat by ``line``; with ``durable`` make what was sent durable first.
+
+        Unless ``look`` is None, returns how the folder stands now, as ``probe`` does of the repositories ``look``.
+        """
 
     def examine(self, host: str) -> Examined:
         """Ask whether all that ``host`` needs is there; nothing is changed."""

@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 _CAUSES = (
     "No space left", "uota exceeded", "Permission denied", "Read-only file system", "abort:",
 )  # fmt: skip
+#: How each conversation with Mercurial begins (hg help internals.wireprotocol, "SSH Protocol"): ``store.hg`` says the
+#: same, when the answer is already on its way.
+_OPENING = b"hello\nbetween\npairs 81\n" + b"0" * 40 + b"-" + b"0" * 40 + b"heads\n"
 _LIMITS = scp.Limits(total_bytes=1 << 40, files=2_000_000, depth=600)
 
 
@@ -108,6 +111,7 @@ class PlainSet:
         path = self._path(host, name)
         with self._connection.stream(argv) as stream:
             try:
+                stream.stdin.say_ahead(_OPENING)
                 yield stream
             except PachaError as error:
                 if b"waiting for lock" in stream.complaints:
@@ -170,17 +174,23 @@ class PlainSet:
             raise scp.RemoteError(f"{shown(path)} was not copied whole.", _said(result), "Run this again.")
         return totals
 
-    def beat(self, host: str, line: bytes, *, durable: bool) -> None:
-        """``sync -f``, then ``cat`` beside and ``mv`` over it."""
+    def beat(self, host: str, line: bytes, *, durable: bool, look: Sequence[str] | None = None) -> Probe | None:
+        """``sync -f`` and ``cat`` beside, then ``mv`` over it; a look meanwhile."""
         path, folder = self._path(host, HEARTBEAT), self._path(host)
         beside = path + b".new"
         what = "The heartbeat cannot be left on the master."
-        if durable:
-            self._must(["sync", "-f", folder], what, host)
-        result = self._connection.write(beside, line)
+        if durable:  # else what was opened with the first look is still there
+            self._connection.open_ahead(5)
+        with ThreadPoolExecutor(2) as pool:
+            seen = None if look is None else pool.submit(self.probe, host, look)
+            written = pool.submit(self._connection.write, beside, line)
+            if durable:
+                self._must(["sync", "-f", folder], what, host)
+            result = written.result()
         if result.status:
             raise self._failed(what, result, host)
         self._must(["mv", "-f", beside, path], what, host)
+        return seen.result() if seen else None
 
     def examine(self, host: str) -> Examined:
         """What the account has and may, each asked on a channel of its own."""

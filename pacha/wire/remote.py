@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pacha.errors import DamagedError
 from pacha.wire import control, hooks, scp
@@ -47,6 +47,7 @@ class SshMaster:
         """Look at ``host``'s folder; the first time while Pacha on the master greets."""
         if self._host == host or self._greets:
             return self._look(host, names)
+        self._connection.open_ahead(5)  # three for now; two for what comes next, such as the heartbeat
         with ThreadPoolExecutor(1) as pool:
             plain = pool.submit(self._plain.probe, host, names)
             return self._look(host, names) if self._greeted(host) else plain.result()
@@ -89,12 +90,17 @@ class SshMaster:
         said = owners if isinstance(owners, dict) else {}
         return [replace(hook, owner=_owner(said.get(f"{hook.folder}/{os.fsdecode(hook.name)}"))) for hook in found]
 
-    def beat(self, host: str, line: bytes, *, durable: bool) -> None:
+    def beat(self, host: str, line: bytes, *, durable: bool, look: Sequence[str] | None = None) -> Probe | None:
         """Replace ``host``'s heartbeat by ``line``; with ``durable`` make what was sent durable first."""
-        if channel := self._can(host, control.BEAT):
-            channel.ask(control.BEAT, line=line.decode("ascii"), durable=durable)
-        else:
-            self._plain.beat(host, line, durable=durable)
+        channel, greeting = self._can(host, control.BEAT), self._greeted(host)
+        if channel is None or greeting is None:
+            return self._plain.beat(host, line, durable=durable, look=look)
+        answer = channel.ask(control.BEAT, line=line.decode("ascii"), durable=durable, look=look is not None)
+        if look is None:
+            return None
+        if "clock" not in answer:  # an older one does not look meanwhile
+            return self._look(host, look)
+        return _of(_read(answer, greeting), look)
 
     def examine(self, host: str) -> Examined:
         """Ask Pacha there, where it answers: only what it says that it can be asked."""
@@ -121,10 +127,7 @@ class SshMaster:
 
     def _look(self, host: str, names: Sequence[str]) -> Probe:
         """What the greeting says, the first time; then what is asked for. Pacha tells of all repositories at once."""
-        seen = self._seen(host, names)
-        # An older one does not tell of any, not even of ``db``.
-        known = {name: seen.contents.get(name) for name in names} if seen.contents else {}
-        return replace(seen, contents=known)
+        return _of(self._seen(host, names), names)
 
     def _seen(self, host: str, names: Sequence[str]) -> Probe:
         greeting = self._greeted(host)
@@ -134,10 +137,7 @@ class SshMaster:
         channel = self._can(host, control.PROBE)
         if channel is None or greeting is None:
             return self._plain.probe(host, names)
-        try:
-            return control.probe_of(channel.ask(control.PROBE), greeting.may)
-        except (ValueError, KeyError, TypeError):
-            raise DamagedError("The master's answer makes no sense.", "asked for the time", "Run this again.") from None
+        return _read(channel.ask(control.PROBE), greeting)
 
     def _can(self, host: str, what: str) -> Control | None:
         """The control channel, if it can be asked for ``what``."""
@@ -164,6 +164,19 @@ class SshMaster:
 
     def _command(self, host: str) -> list[bytes | str]:
         return ["pacha", "serve", host, "--hosts-path", self._plain.hosts_path]
+
+
+def _read(answer: dict[str, Any], greeting: Greeting) -> Probe:
+    try:
+        return control.probe_of(answer, greeting.may)
+    except (ValueError, KeyError, TypeError):
+        raise DamagedError("The master's answer makes no sense.", "asked for the time", "Run this again.") from None
+
+
+def _of(seen: Probe, names: Sequence[str]) -> Probe:
+    """What is ``seen`` of the repositories ``names``. An older master does not tell of any, not even of ``db``."""
+    known = {name: seen.contents.get(name) for name in names} if seen.contents else {}
+    return replace(seen, contents=known)
 
 
 def _owner(said: object) -> str:

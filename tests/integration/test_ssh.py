@@ -13,7 +13,9 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import paramiko
 import pytest
+from paramiko.common import AUTH_SUCCESSFUL, OPEN_SUCCEEDED
 
 from pacha.errors import ConfigError, PachaError, UnreachableError
 from pacha.wire.scp import Limits, Refused, Totals, receive
@@ -249,6 +251,72 @@ class TestStreams:
             length = int(stream.stdout.readline())
             assert stream.stdout.read(length).startswith(b"capabilities:")
             assert stream.finish().status == 0
+
+    def test_what_was_said_ahead_is_not_sent_again(self, connection: Connection) -> None:
+        with connection.stream(["cat"]) as stream:
+            stream.stdin.say_ahead(b"one two ")
+            assert stream.read(100) == b"one two "
+            assert [stream.stdin.write(part) for part in (b"one ", b"two ", b"three")] == [4, 4, 5]
+            assert stream.read(100) == b"three"
+
+    def test_something_else_than_what_was_said_ahead_is_a_fault(self, connection: Connection) -> None:
+        with connection.stream(["cat"]) as stream:
+            stream.stdin.say_ahead(b"one")
+            with pytest.raises(RuntimeError):
+                stream.stdin.write(b"two")
+
+    def test_what_is_said_ahead_to_a_command_that_has_ended_is_no_error(self, connection: Connection) -> None:
+        with connection.stream(["false"]) as stream:
+            assert stream.read(1) == b""
+            stream.stdin.say_ahead(b"one")
+            assert stream.finish().status == 1
+
+    def test_channels_that_were_opened_ahead_are_used_first(self, connection: Connection) -> None:
+        connection.open_ahead(MAX_STREAMS + 5)
+        streams = [connection.stream(["cat"]) for _ in range(MAX_STREAMS)]
+        for stream in streams:
+            stream.close()
+        assert connection.run(["true"]).status == 0
+
+    def test_a_channel_opened_ahead_of_a_lost_line(self, endpoint: Endpoint, server: Sshd) -> None:
+        with Relay((server.address, server.port)) as relay:
+            with Connection.open(through(endpoint, relay, server)) as connection:
+                relay.cut()
+                connection.open_ahead(1)
+                with pytest.raises(UnreachableError):
+                    connection.run(["true"])
+
+    def test_a_command_that_the_server_does_not_begin(self, tmp_path: Path) -> None:
+        key = paramiko.RSAKey.from_private_key_file(str(make_key(tmp_path / "host", "rsa")))
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            threading.Thread(target=refuse_commands, args=(listener, key), daemon=True).start()
+            port = listener.getsockname()[1]
+            (tmp_path / "known").write_text(f"[127.0.0.1]:{port} ssh-rsa {key.get_base64()}\n")
+            files = (str(make_key(tmp_path / "own")),), (str(tmp_path / "known"),)
+            with Connection.open(Endpoint("127.0.0.1", port, "x", *files, f"[127.0.0.1]:{port}")) as connection:
+                with pytest.raises(UnreachableError):
+                    connection.run(["true"], stdin=b"x" * 100, timeout=20)
+
+
+class _Refusing(paramiko.ServerInterface):
+    """A server that lets everybody in, opens a channel and runs nothing on it."""
+
+    def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
+        return int(AUTH_SUCCESSFUL)
+
+    def get_allowed_auths(self, username: str) -> str:
+        return "publickey"
+
+    def check_channel_request(self, kind: str, chanid: int) -> int:
+        return int(OPEN_SUCCEEDED)
+
+
+def refuse_commands(listener: socket.socket, key: paramiko.PKey) -> None:
+    """Be that server for one client."""
+    transport = paramiko.Transport(listener.accept()[0])
+    transport.add_server_key(key)
+    transport.start_server(server=_Refusing())
+    transport.join(60)
 
 
 class TestHostKeys:

@@ -549,6 +549,61 @@ def test_a_node_that_the_other_side_lacks(repository: Repository, remote: tuple[
     assert caught.value.message and caught.value.why
 
 
+@pytest.fixture
+def overtaken(repository: Repository, tmp_path: Path) -> Iterator[tuple[Path, str, hg.Peer]]:
+    """A repository elsewhere that gets another revision while a conversation with it is open; what ours stands on."""
+    path = tmp_path / "master"
+    run_hg("init", str(path))
+    first = commit(repository, NULL, {b"a": b"1"})
+    with served(path) as pipes, hg.peer(pipes, "foo") as peer:
+        peer.push(repository, first)
+    others = Repository.open(str(tmp_path / "others"), create=True)
+    with served(path) as waiting, hg.peer(waiting, "foo") as peer:
+        with served(path) as pipes, hg.peer(pipes, "foo") as quicker:
+            quicker.pull(others, quicker.heads())
+            quicker.push(others, commit(others, first, {b"b": b"theirs"}))
+        yield path, first, peer
+    verify(str(path))
+
+
+def test_who_was_overtaken_is_refused(repository: Repository, overtaken: tuple[Path, str, hg.Peer]) -> None:
+    path, first, peer = overtaken
+    mine = commit(repository, first, {b"a": b"2"})
+    with pytest.raises(PachaError):
+        peer.push(repository, mine)
+    assert not Repository.open(str(path)).has(mine)
+
+
+def test_who_was_overtaken_may_push_beside(repository: Repository, overtaken: tuple[Path, str, hg.Peer]) -> None:
+    path, first, peer = overtaken
+    mine = commit(repository, first, {b"a": b"2"})
+    peer.push(repository, mine, beside=True)
+    assert len(Repository.open(str(path)).heads()) == 2
+
+
+def test_who_was_overtaken_may_stand_on_what_came(repository: Repository, overtaken: tuple[Path, str, hg.Peer]) -> None:
+    path, first, peer = overtaken
+    [theirs] = Repository.open(str(path)).heads()
+    assert peer.heads() == (first,), "it was to be told of the heads before"
+    with served(path) as pipes, hg.peer(pipes, "foo") as later:
+        later.pull(repository, [theirs])
+    mine = commit(repository, theirs, {b"a": b"2"})
+    peer.push(repository, mine)
+    assert Repository.open(str(path)).heads() == (mine,)
+
+
+def test_what_is_there_already_is_not_sent_again(
+    repository: Repository, remote: tuple[Path, Callable[..., object]]
+) -> None:
+    path, reach = remote
+    first = commit(repository, NULL, {b"a": b"1"})
+    second = commit(repository, first, {b"a": b"2"})
+    for node in (second, second, first):
+        with reach() as pipes, hg.peer(pipes, "foo") as peer:  # type: ignore[attr-defined]
+            peer.push(repository, node)
+    assert Repository.open(str(path)).heads() == (second,)
+
+
 def test_a_refusal_of_the_other_side_is_told(repository: Repository, tmp_path: Path) -> None:
     run_hg("init", str(tmp_path / "master"))
     (tmp_path / "master/.hg/hgrc").write_text("[hooks]\npretxnchangegroup.no = false\n")

@@ -7,8 +7,9 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import Any, Protocol
 
-from mercurial import error, exchange, hg, sshpeer
+from mercurial import bundle2, changegroup, discovery, error, exchange, hg, sshpeer, util
 from mercurial import node as nodes
+from mercurial.bundle2 import bundle_caps
 from mercurial.utils import urlutil
 
 from pacha.errors import DamagedError, PachaError, UnreachableError
@@ -38,11 +39,17 @@ class Peer:
         self._peer = peer
         self._name = name
         self._local = local
+        #: Its heads when the conversation began: they are always asked for first (see ``wire.plain``).
+        self._first: list[bytes] | None = None if local else peer.heads()
+        self._asked = local
 
     def heads(self) -> tuple[str, ...]:
         """Its heads, () when it is empty."""
         with _talking(f"{self._name} on the master does not answer.", self._local):
-            return _real(self._peer.heads())
+            if self._asked or self._first is None:
+                self._first = self._peer.heads()
+            self._asked = True
+            return _real(self._first)
 
     def pull(self, repository: Repository, wanted: Iterable[str]) -> None:
         """Fetch ``wanted`` and what they stand on into ``repository``."""
@@ -58,6 +65,9 @@ class Peer:
         """
         what, wanted = f"{self._name} cannot be sent to the master.", nodes.bin(node)
         with _talking(what, self._local), lean():
+            first, self._first = self._first, None
+            if first and not beside and _sent_on(repository._repo, self._peer, first, wanted):
+                return
             result = exchange.push(repository._repo, self._peer, force=beside, revs=[wanted], newbranch=True)
             if result.cgresult == 0 and not self._peer.known([wanted])[0]:
                 raise PachaError(what, "its Mercurial took nothing", "Look at it there with 'hg verify'.")
@@ -66,6 +76,47 @@ class Peer:
         """Whether it has each of the ``wanted`` nodes."""
         with _talking(f"{self._name} on the master does not answer.", self._local):
             return tuple(map(bool, self._peer.known([nodes.bin(node) for node in wanted])))
+
+
+def _sent_on(repo: Any, remote: Any, heads: list[bytes], wanted: bytes) -> bool:
+    """Send ``wanted``, which stands on all of the ``heads`` over there, in one bundle and without more questions.
+
+    Returns False when nothing was sent: it stands on something else, or there are other heads now. The bundle is
+    what ``exchange.push`` makes (mercurial/exchange.py, _pushbundle2): the other side checks the heads again under
+    its lock. Which phase a revision is in is not told: what arrives at a publishing repository is public.
+    """
+    log = repo.changelog
+    if not all(log.hasnode(head) and log.isancestorrev(log.rev(head), log.rev(wanted)) for head in heads):
+        return False
+    outgoing = discovery.outgoing(repo, heads, [wanted])
+    if not outgoing.missing:
+        return True
+    theirs = bundle2.bundle2caps(remote)
+    versions = changegroup.supportedoutgoingversions(repo) & set(theirs.get(b"changegroup", ()))
+    if not versions or not remote.capable(b"unbundle"):
+        return False
+    bundler = bundle2.bundle20(repo.ui, theirs)
+    bundler.newpart(b"replycaps", data=bundle2.encodecaps(bundle_caps.get_repo_caps(repo, role=b"client")))
+    bundler.newpart(b"check:heads", data=iter(heads))
+    content = changegroup.makestream(repo, outgoing, max(versions), b"push", bundlecaps=theirs)
+    bundler.newpart(b"changegroup", data=content).addparam(b"version", max(versions))
+    return _unbundled(repo, remote, util.chunkbuffer(bundler.getchunks()))
+
+
+def _unbundled(repo: Any, remote: Any, stream: Any) -> bool:
+    """Whether the other side took the bundle; False when others were quicker. Raises error.Abort and its like."""
+    request = {b"bundle": stream, b"heads": [b"force"], b"url": remote.url()}
+    try:
+        with remote.commandexecutor() as executor:
+            reply = executor.callcommand(b"unbundle", request).result()
+        said = bundle2.processbundle(repo, reply, remote=remote)
+    except bundle2.AbortFromPart:
+        raise error.RemoteError(b"push failed on remote") from None
+    except error.ResponseError as failure:
+        if failure.args[:1] == (b"push failed:",):  # what the part error:pushraced becomes
+            return False
+        raise
+    return any(one[b"return"] for one in said.records[b"changegroup"])
 
 
 @contextlib.contextmanager
@@ -79,7 +130,8 @@ def peer(remote: Remote, name: str) -> Iterator[Peer]:
             where = urlutil.path(ui, None, b"ssh://master/")
             pipes = (remote.stdin, remote.stdout, remote.stderr)
             made = sshpeer._make_peer(ui, where, None, *pipes, autoreadstderr=False)
-    yield Peer(made, name, local=local)
+        talking = Peer(made, name, local=local)
+    yield talking
     with contextlib.suppress(Exception):
         made.close()  # everything asked for has been answered
 

@@ -237,11 +237,25 @@ class _Stdin:
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
+        self._ahead = b""
         self.closed = False
+
+    def say_ahead(self, data: bytes) -> None:
+        """Send what whoever writes here will write first of all; it is not sent again then."""
+        try:
+            self._stream.write(data)
+        except BrokenPipeError:
+            pass  # it has ended: reading tells
+        self._ahead = data
 
     def write(self, data: bytes) -> int:
         """Send all of ``data`` and say how much that was."""
-        return self._stream.write(data)
+        if not self._ahead:
+            return self._stream.write(data)
+        said, self._ahead = self._ahead[: len(data)], self._ahead[len(data) :]
+        if said != data:
+            raise RuntimeError("something else was said ahead")  # a fault of ours: the conversation has one beginning
+        return len(data)
 
     def flush(self) -> None:
         """Nothing is held back."""
