@@ -111,7 +111,7 @@ def _unbundled(repo: Any, remote: Any, stream: Any) -> bool:
             reply = executor.callcommand(b"unbundle", request).result()
         said = bundle2.processbundle(repo, reply, remote=remote)
     except bundle2.AbortFromPart:
-        raise error.RemoteError(b"push failed on remote") from None
+        raise error.Abort(b"the other side refused it") from None
     except error.ResponseError as failure:
         if failure.args[:1] == (b"push failed:",):  # what the part error:pushraced becomes
             return False
