@@ -72,6 +72,7 @@ def push(
     here.config.masters()  # a missing one is said before anything is done
     with here.state.locked(wait_seconds):
         here.state.remember(tried=time.time(), failure=_CUT_OFF)
+        _sweep(here)
         try:
             pushed = _locked(here, accept, take_over, message)
         except Exception as error:
@@ -79,6 +80,14 @@ def push(
                 here.state.remember(failure=_told(error))
             raise
     return replace(pushed, seconds=time.monotonic() - began)
+
+
+def _sweep(here: Here) -> None:
+    """Remove what a killed rebuild had fetched: it holds all that the host keeps, in the clear."""
+    if here.state.memory().get("staging"):
+        from pacha.actions import private
+
+        private.sweep(here)
 
 
 def _told(error: Exception) -> str:

@@ -358,6 +358,15 @@ def test_a_killed_rehearsal_stops_no_push(pushed: Host, stage: Stage) -> None:
     pushed.push()
 
 
+def test_a_push_removes_what_a_killed_rebuild_had_fetched(pushed: Host) -> None:
+    folder = pushed.temporary / "pacha-0123456789abcdef"
+    folder.mkdir(mode=0o700)
+    (folder / "secret").write_text("secret\n")
+    (pushed.state / "memory.json").write_text(json.dumps({**pushed.memory, "staging": str(folder)}))
+    pushed.push()
+    assert not folder.exists() and "staging" not in pushed.memory
+
+
 def test_what_could_not_be_restored_is_owed(bar: Host, tree: Path) -> None:
     bar.watch(tree)
     with account(own("pacha_t_owed")) as owner:
