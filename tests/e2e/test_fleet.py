@@ -108,7 +108,7 @@ def test_a_failure_is_told_until_it_is_mended(pushed: Host, tree: Path) -> None:
     pushed.push(code=11)
     for _ in range(2):
         shown = pushed.pacha("status").must(3).out
-        assert "refuses connections" in shown and "1 snapshots not sent yet" in shown and "next due:     now" in shown
+        assert "refuses connections" in shown and "1 snapshot not sent yet" in shown and "next due:     now" in shown
     said_by = json.loads(pushed.pacha("status", "--json").must(3).out)
     assert said_by["masters"][0]["unsent"] == 1 and not said_by["fine"] and said_by["last_success"]
     pushed.configure(ssh_port=port)

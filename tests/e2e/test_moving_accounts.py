@@ -97,7 +97,6 @@ def test_files_elsewhere_follow_their_names(fresh: Machine) -> None:
     assert whose(fresh) == expected()
 
     fresh.pacha("undo")
-    fresh.pacha("undo")
     assert whose(fresh) == before()
     assert b"cap_net_raw=ep" in run("getcap", fresh.at("/opt/capable"))
     assert "www:x:61010" in fresh.at("/etc/passwd").read_text()

@@ -294,8 +294,11 @@ class TestStreams:
             (tmp_path / "known").write_text(f"[127.0.0.1]:{port} ssh-rsa {key.get_base64()}\n")
             files = (str(make_key(tmp_path / "own")),), (str(tmp_path / "known"),)
             with Connection.open(Endpoint("127.0.0.1", port, "x", *files, f"[127.0.0.1]:{port}")) as connection:
-                with pytest.raises(UnreachableError):
-                    connection.run(["true"], stdin=b"x" * 100, timeout=20)
+                # Which of the two depends on whose word about the channel's end comes first.
+                try:
+                    assert connection.run(["true"], stdin=b"x" * 100, timeout=20).status < 0
+                except UnreachableError:
+                    pass
 
 
 class _Refusing(paramiko.ServerInterface):
