@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -70,11 +69,8 @@ def step_line(step: Step) -> str:
 
 def watched_line(proposal: Proposal) -> str:
     """Which paths the snapshot says are watched: the only ones at and below which anything is written."""
-    counts = Counter[bytes]()
-    live = proposal.snapshot.live
-    for path in proposal.snapshot.entries:
-        counts.update(one.path for one in live if one.holds(path))
-    return ", ".join(f"{shown(one.path)} ({counts[one.path]})" for one in live) or "nothing"
+    snapshot = proposal.snapshot
+    return ", ".join(f"{shown(one.path)} ({len(snapshot.below(one))})" for one in snapshot.live) or "nothing"
 
 
 def as_json(proposal: Proposal) -> dict[str, Any]:

@@ -107,7 +107,7 @@ class Descent:
         self._places[path] = place
 
     def _inside(self, path: bytes) -> bool:
-        return any(path == root or path.startswith(root.rstrip(b"/") + b"/") for root in self._roots)
+        return any(within(path, root) for root in self._roots)
 
     def _step_above(self, place: _Place, name: bytes, path: bytes) -> _Place:
         reached = self._walk(place, [name], path)
@@ -169,6 +169,11 @@ def parent_of(path: bytes) -> bytes:
 def name_of(path: bytes) -> bytes:
     """Return the last component of the absolute ``path``."""
     return path.rpartition(b"/")[2]
+
+
+def within(path: bytes, folder: bytes) -> bool:
+    """Whether ``path`` is ``folder`` or lies below it; both are absolute."""
+    return path == folder or path.startswith(folder.rstrip(b"/") + b"/")
 
 
 def above(path: bytes) -> Iterator[bytes]:

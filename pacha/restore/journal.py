@@ -16,6 +16,7 @@ from dataclasses import dataclass, fields
 
 from pacha.errors import PachaError
 from pacha.files.names import shown
+from pacha.restore.descend import within
 from pacha.restore.place import Inode, discard
 
 _FOLDER = b"rebuilds"
@@ -330,7 +331,7 @@ def _continued(journal: Journal) -> tuple[str, ...]:
 def _is_within(journal: Journal, parts: Sequence[bytes]) -> bool:
     theirs = [record.path for record in journal.records if isinstance(record, Part)]
     every = theirs or [record.path for record in journal.records if isinstance(record, Root)]
-    return all(any(path == part or path.startswith(part.rstrip(b"/") + b"/") for part in parts) for path in every)
+    return all(any(within(path, part) for part in parts) for path in every)
 
 
 def _open_all(state: bytes) -> Iterator[Journal]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 
-from pacha.restore.descend import Descent, parent_of
+from pacha.restore.descend import Descent, parent_of, within
 from pacha.restore.inode import EXHAUSTED, Changed
 from pacha.restore.journal import Journal, Keeping, Touched
 from pacha.restore.write import Writer
@@ -46,7 +46,7 @@ class KeptFolders:
         """Directories from beside the root down to ``directory``, as far as they share its file system."""
         device = os.fstat(self._descent.enter(directory)).st_dev
         homes = [directory]
-        top = min((root for root in self._roots if _within(directory, root)), key=len, default=directory)
+        top = min((root for root in self._roots if within(directory, root)), key=len, default=directory)
         while directory not in (b"/", parent_of(top)):
             directory = parent_of(directory)
             if os.fstat(self._descent.enter(directory)).st_dev != device:
@@ -74,7 +74,3 @@ def enter_kept(descent: Descent, folder: bytes) -> int:
         os.close(fd)
         raise Changed("the folder of what was displaced is not ours any more")
     return fd
-
-
-def _within(path: bytes, root: bytes) -> bool:
-    return path == root or path.startswith(root.rstrip(b"/") + b"/")

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from pacha.files.metadata import Kind
-from pacha.restore.descend import Descent, name_of, parent_of
+from pacha.restore.descend import Descent, name_of, parent_of, within
 from pacha.restore.inode import explain
 from pacha.restore.plan import Action, Plan, Step
 
@@ -109,7 +109,7 @@ class _Flight:
             try:
                 self.places[path] = _enter(path, self.descent)
             except FileNotFoundError as error:
-                made_first = path != b"/" and _within(self.target, path)
+                made_first = path != b"/" and within(self.target, path)
                 self.places[path] = self.place(parent_of(path)) if made_first else explain(error)
             except OSError as error:
                 self.places[path] = explain(error)
@@ -151,10 +151,6 @@ class _Flight:
                 yield Shortage(place.path, size, blocks * found.f_frsize)
             if found.f_files and count > found.f_favail:  # btrfs counts none
                 yield Shortage(place.path, count, found.f_favail, inodes=True)
-
-
-def _within(path: bytes, folder: bytes) -> bool:
-    return path == folder or path.startswith(folder + b"/")
 
 
 def _enter(path: bytes, descent: Descent) -> _Place:
