@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pacha.errors import PachaError
@@ -67,29 +68,37 @@ class Delivery:
     def begin(self, names: Iterable[str]) -> None:
         """Let the conversations with the repositories ``names`` begin, which each starts a Mercurial over there.
 
-        Only where the master is as we left it: what is told of heads then is nearly always still so when it is used.
+        Only where the master is as we left it: what is told of heads then is nearly always still so when it is used;
+        and where it has nothing of this host.
         """
-        wanted = [name for name in names if self.familiar and name in self.sent and name not in self._begun]
+        known = self.familiar or self._is_new
+        wanted = [name for name in names if known and self._is_new != (name in self.sent) and name not in self._begun]
         if wanted and (room := _MOST_AHEAD - len(self._begun)) > 0:
+            self._make_host()
             pool = ThreadPoolExecutor(len(wanted[:room]))
-            self._begun.update({name: pool.submit(self._served, name) for name in wanted[:room]})
+            served = partial(self._served, new=self._is_new)
+            self._begun.update({name: pool.submit(served, name) for name in wanted[:room]})
             pool.shutdown(wait=False)
 
     @contextmanager
     def talking(self, name: str, *, new: bool = False) -> Iterator[hg.Peer]:
         """A conversation with the repository ``name``, which is made there if it is missing."""
-        master, probe = self._reached()
-        if probe.changelog is None and not self.sent:
-            master.make_host(self.host)
-        if new or probe.changelog is None:
-            master.create(self.host, name)
+        self._make_host()
         try:
-            stack, peer = self._begin(name)
+            stack, peer = self._begin(name, new=new or self._is_new)
         except NoRepository:
-            master.create(self.host, name)
-            stack, peer = self._begin(name)
+            stack, peer = self._begin(name, new=True)
         with stack:
             yield peer
+
+    @property
+    def _is_new(self) -> bool:
+        """Whether the master has no history of this host."""
+        return self._reached()[1].changelog is None
+
+    def _make_host(self) -> None:
+        if self._is_new and not self.sent and not self._begun:
+            self._reached()[0].make_host(self.host)
 
     def send(self, snapshot: Snapshot, tip: str, repository: Callable[[str], hg.Repository]) -> bool:
         """Push what the master lacks, also what an earlier run left behind; ``db`` last.
@@ -135,20 +144,20 @@ class Delivery:
         left = {"changelog": probe.changelog, "contents": dict(probe.contents), "sent": self.sent}
         return {**left, "tried": now, "succeeded": now}
 
-    def _begin(self, name: str) -> tuple[ExitStack, hg.Peer]:
+    def _begin(self, name: str, *, new: bool) -> tuple[ExitStack, hg.Peer]:
         """A conversation, and what ends it. Raises NoRepository."""
         from pacha.store import hg
 
         begun = self._begun.pop(name, None)
-        served, remote = begun.result() if begun else self._served(name)
+        served, remote = begun.result() if begun else self._served(name, new=new)
         with served as stack:
             peer = stack.enter_context(hg.peer(remote, name))
             return stack.pop_all(), peer
 
-    def _served(self, name: str) -> _Served:
+    def _served(self, name: str, *, new: bool) -> _Served:
         master, _ = self._reached()
         with ExitStack() as stack:
-            remote = stack.enter_context(master.serve(self.host, name))
+            remote = stack.enter_context((master.new if new else master.serve)(self.host, name))
             return stack.pop_all(), remote
 
     def _reached(self) -> tuple[Master, Probe]:

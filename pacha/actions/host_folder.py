@@ -138,6 +138,12 @@ class HostFolder:
                     _remove(name, descent.directory(b""))
         return os.fsdecode(os.path.join(self.path, os.fsencode(name)))
 
+    def cleared(self, beside: str) -> str:
+        """Where the repository can be made that is called ``beside`` until it is whole; no killed one is left there."""
+        with self._explained(beside), self._descent() as descent:
+            _remove(beside, descent.directory(b""))
+        return os.fsdecode(os.path.join(self.path, os.fsencode(beside)))
+
     def _requirements(self, descent: Descent, name: str) -> frozenset[bytes]:
         """What the repository's format requires. Raises NoRepository for none, and for one made by half."""
         found: set[bytes] = set()

@@ -30,6 +30,7 @@ class Verb(Enum):
     DATE = "date", ""
     DIGEST = "sha256sum", ""
     REPOSITORY = "hg serve", ""
+    NEW = "hg init; hg serve; mv", PUSH
     FETCH = "scp", REBUILD
     HOOKS = "scp .hooks", REBUILD
     MAKE = "mkdir", PUSH
@@ -50,8 +51,8 @@ class Verb(Enum):
 class Request:
     """What is asked: for DIGEST a path below the host's folder, else the name of a repository, '' where there is none.
 
-    ``more`` are further paths for DIGEST. CREATE and PLACE may also name what a repository is called before it is in
-    its place (``.new-NAME-...``).
+    ``more`` are further paths for DIGEST. CREATE, REPOSITORY and PLACE may also name what a repository is called before
+    it is in its place (``.new-NAME-...``); NEW, which does all of it, does so.
     """
 
     verb: Verb
@@ -122,12 +123,19 @@ def of_beside(name: str) -> str | None:
     return match[1] if match and is_repository(match[1]) else None
 
 
+def of_repository(name: str) -> Request | None:
+    """The request for the repository ``name``, or for a new one that is called so until it has been filled."""
+    if of_beside(name):
+        return Request(Verb.NEW, name)
+    return _named(Verb.REPOSITORY, name if is_repository(name) else None)
+
+
 def _match(words: list[str], folder: _Folder, options: list[str]) -> Request | None:
     match words:
         case ["pacha", "serve", folder.host, "--hosts-path", _, "--control"]:
             return Request(Verb.CONTROL)
         case ["pacha", "serve", folder.host, "--hosts-path", _, "--repository", name]:
-            return _named(Verb.REPOSITORY, name if is_repository(name) else None)
+            return of_repository(name)
         case ["date", "-u", "+%s.%N"]:
             return Request(Verb.DATE)
         case ["mkdir", "-m", "700", folder.path]:
@@ -137,7 +145,7 @@ def _match(words: list[str], folder: _Folder, options: list[str]) -> Request | N
         case ["hg", "init", *config, path] if config == options:
             return _named(Verb.CREATE, folder.name(path) or folder.beside(path))
         case ["hg", "-R", path, "serve", "--stdio"]:
-            return _named(Verb.REPOSITORY, folder.name(path))
+            return _named(Verb.REPOSITORY, folder.name(path) or folder.beside(path))
         case ["hg", "-R", path, "recover"]:
             return _named(Verb.RECOVER, folder.name(path))
         case ["scp", "-r", "-f", folder.hooks]:

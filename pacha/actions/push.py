@@ -234,8 +234,8 @@ def _commit_one(
                 peer.pull(repository, [node for node in theirs if not repository.has(node)])
                 done = commit.commit(repository, one, reconcile.parent(repository, one.node, theirs), old, now, note)
                 peer.push(repository, done.node)
-                delivery.sent[one.repository] = done.node
-                return done  # the other masters get it when all is committed
+            delivery.sent[one.repository] = done.node
+            return done  # the other masters get it when all is committed
         except PachaError as error:
             errand.fail(delivery, error)
     return commit.commit(repository, one, reconcile.parent(repository, one.node, ()), old, now, note)

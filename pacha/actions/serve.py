@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 import pacha
 from pacha.actions.here import check_host, init_config
 from pacha.actions.host_folder import NOTE_MAX, HostFolder
-from pacha.actions.permitted import Refused, Request, Verb, is_repository, of_beside, read
+from pacha.actions.permitted import Refused, Request, Verb, is_repository, of_beside, of_repository, read
 from pacha.errors import PachaError, UsageError
 from pacha.store.revision import KNOWN_REQUIREMENTS
 from pacha.wire import control, hooks
@@ -35,9 +35,9 @@ def direct(talk: bool, repository: str | None) -> Request | None:
     """What the arguments ask for, where there is no forced command. Raises UsageError."""
     if repository is None:
         return Request(Verb.CONTROL) if talk else None
-    if not is_repository(repository):
+    if (request := of_repository(repository)) is None:
         raise UsageError("That is no name of a repository.", "", "See: pacha serve --help")
-    return Request(Verb.REPOSITORY, repository)
+    return request
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,7 @@ class Service:
             Verb.DATE: lambda name: self._say(f"{time.time():.9f}\n"),
             Verb.DIGEST: lambda name: max(map(self._digest, (name, *request.more))),
             Verb.REPOSITORY: self._serve,
+            Verb.NEW: self._new,
             Verb.FETCH: self._fetch,
             Verb.HOOKS: lambda name: _send(hooks.folder_of(self.folder.hosts_path, self.folder.host)),
             Verb.MAKE: lambda name: self.folder.make(),
@@ -93,6 +94,22 @@ class Service:
         from pacha.store.hg import service
 
         service.serve(path, read=REBUILD in self.may, write=PUSH in self.may)
+
+    def _new(self, beside: str) -> None:
+        """Serve a new repository, which gets its name once something has been pushed to it."""
+        name = of_beside(beside) or ""
+        if self.folder.room_for(name) is None:
+            self._serve(name)  # it is there
+            return
+        place = self.folder.cleared(beside)
+        _mercurial()
+        from pacha.store import hg
+        from pacha.store.hg import service
+
+        hg.Repository.open(place, create=True)
+        service.serve(place, read=REBUILD in self.may, write=True, new=True)
+        if hg.Repository.open(place).heads():
+            self.folder.place(beside, name)
 
     def _recover(self, name: str) -> None:
         path = self.folder.repository(name, KNOWN_REQUIREMENTS)

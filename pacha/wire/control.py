@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 PROTOCOL = 1
 PROBE, MAKE, CREATE, BEAT, HOOKS, REPOSITORY = "probe", "make", "create", "beat", "hooks", "repository"
 EXAMINE = "examine"  #: for ``pacha doctor``
+NEW = "new"  #: ``--repository .new-NAME-00000000`` makes one, which gets its name once it has been filled
 #: What this Pacha can be asked for. REPOSITORY is no request: a channel of its own serves one (``--repository NAME``).
-CAPABILITIES = (PROBE, MAKE, CREATE, BEAT, HOOKS, REPOSITORY, EXAMINE)
+CAPABILITIES = (PROBE, MAKE, CREATE, BEAT, HOOKS, REPOSITORY, EXAMINE, NEW)
 LINE_MAX = 64 * 1024  #: bytes of a request, an answer or a greeting
 
 

@@ -10,7 +10,7 @@ import stat
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 
 from pacha.errors import DamagedError, PachaError
 from pacha.files.names import shown
@@ -58,6 +58,11 @@ class LocalMaster:
     def create(self, host: str, name: str) -> None:
         """Make a repository, in this process."""
         self._create(os.fsdecode(self._path(host, name)))
+
+    def new(self, host: str, name: str) -> AbstractContextManager[str]:
+        """Make it, and give its path."""
+        self.create(host, name)
+        return self.serve(host, name)
 
     @contextmanager
     def serve(self, host: str, name: str) -> Iterator[str]:

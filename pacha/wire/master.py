@@ -91,6 +91,11 @@ def check_may_read(host: str, may: frozenset[str]) -> None:
         )
 
 
+def beside_of(name: str) -> str:
+    """What the repository ``name`` is called while it is filled for the first time (see ``actions.permitted``)."""
+    return f".new-{name}-00000000"
+
+
 class Master(Protocol):
     """Where repositories are kept. Raises UnreachableError where the line or the account fails."""
 
@@ -106,6 +111,12 @@ class Master(Protocol):
 
     def create(self, host: str, name: str) -> None:
         """Make the repository ``name`` of ``host``; no error when it is there."""
+
+    def new(self, host: str, name: str) -> AbstractContextManager[str | Stream]:
+        """The repository ``name`` as ``serve`` gives it, made if it is not there.
+
+        One that is made may get its name only in the end, and only if there was no error: whole or not at all.
+        """
 
     def serve(self, host: str, name: str) -> AbstractContextManager[str | Stream]:
         """The repository, to push to and pull from. Raises NoRepository, RolledBack."""

@@ -31,6 +31,7 @@ from pacha.wire.master import (
     NoRepository,
     Probe,
     RolledBack,
+    beside_of,
     is_store_file,
 )
 
@@ -88,17 +89,32 @@ class PlainSet:
 
         It is made beside and renamed: one that is cut off half-way could never be opened.
         """
-        path, what = self._path(host, name), f"The repository {shown(self._path(host, name))} cannot be made."
-        if self._connection.run(["sha256sum", self._path(host, name, REQUIRES)]).status == 0:
+        if not self._is_there(host, name):
+            beside = self._path(host, f".new-{name}-{secrets.token_hex(4)}")
+            self._must(self._init(beside), _unmade(self._path(host, name)), host)
+            self._place(beside, host, name)
+
+    @contextmanager
+    def new(self, host: str, name: str) -> Iterator[Stream]:
+        """As ``create`` does, but what is pushed meanwhile is in it before it gets its name.
+
+        What a push that was cut off leaves is as large as that had come: so there is one place for it, and who finds
+        that taken does without.
+        """
+        beside = self._path(host, beside_of(name))
+        if self._is_there(host, name) or self._connection.run(self._init(beside)).status:
+            self.create(host, name)
+            with self.serve(host, name) as stream:
+                yield stream
             return
-        beside = self._path(host, f".new-{name}-{secrets.token_hex(4)}")
-        self._must([*self._hg, "init", *self._init_config, beside], what, host)
-        self._must(["mv", "-T", beside, path], what, host)
+        with self.repository(self._serving(beside), host, name, lambda: None) as stream:
+            yield stream
+        self._place(beside, host, name)
 
     def serve(self, host: str, name: str) -> AbstractContextManager[Stream]:
         """``hg serve --stdio`` over a channel."""
-        argv: list[bytes | str] = [*self._hg, "-R", self._path(host, name), "serve", "--stdio"]
-        return self.repository(argv, host, name, partial(self._recover, host, name))
+        recover = partial(self._recover, host, name)
+        return self.repository(self._serving(self._path(host, name)), host, name, recover)
 
     @contextmanager
     def repository(
@@ -130,6 +146,25 @@ class PlainSet:
                 if b"abort:" in result.stderr or b"pacha:" in result.stderr:
                     raise self._failed(error.message, result, host) from None
                 raise
+
+    def _is_there(self, host: str, name: str) -> bool:
+        return self._connection.run(["sha256sum", self._path(host, name, REQUIRES)]).status == 0
+
+    def _init(self, path: bytes) -> list[bytes | str]:
+        return [*self._hg, "init", *self._init_config, path]
+
+    def _serving(self, path: bytes) -> list[bytes | str]:
+        return [*self._hg, "-R", path, "serve", "--stdio"]
+
+    def _place(self, beside: bytes, host: str, name: str) -> None:
+        path = self._path(host, name)
+        self._must(["mv", "-T", beside, path], _unmade(path), host)
+
+    def check_ended(self, stream: Stream, host: str, name: str) -> None:
+        """Raise PachaError unless what serves the repository ``name`` ends well, now that nothing more is said."""
+        result = stream.finish()
+        if result.status:
+            raise self._failed(_unmade(self._path(host, name)), result, host)
 
     def _recover(self, host: str, name: str) -> None:
         """``hg recover``: roll back what a push that was cut off left, such as when the disk was full."""
@@ -250,6 +285,10 @@ class PlainSet:
 
     def _add_host(self, host: str) -> str:
         return f"On the master, run: pacha add-host {host} --user {self._connection.endpoint.user}"
+
+
+def _unmade(path: bytes) -> str:
+    return f"The repository {shown(path)} cannot be made."
 
 
 def _clock(result: Result) -> float:

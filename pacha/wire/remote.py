@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pacha.errors import DamagedError
 from pacha.wire import control, hooks, scp
-from pacha.wire.master import Examined, Probe, check_may_read
+from pacha.wire.master import Examined, Probe, beside_of, check_may_read
 from pacha.wire.plain import PlainSet
 
 if TYPE_CHECKING:
@@ -66,12 +66,27 @@ class SshMaster:
         else:
             self._plain.create(host, name)
 
+    @contextmanager
+    def new(self, host: str, name: str) -> Iterator[Stream]:
+        """The repository, made if it is not there: whole or not at all, where Pacha on the master is not too old."""
+        if self._greeted(host) is None:
+            with self._plain.new(host, name) as stream:
+                yield stream
+        elif self._can(host, control.NEW):
+            with self._plain.repository(self._repository(host, beside_of(name)), host, name, lambda: None) as stream:
+                yield stream
+                self._plain.check_ended(stream, host, name)
+        else:
+            self.create(host, name)
+            with self.serve(host, name) as stream:
+                yield stream
+
     def serve(self, host: str, name: str) -> AbstractContextManager[Stream]:
         """The repository, over a channel of its own. Raises NoRepository, RolledBack."""
         if not self._can(host, control.REPOSITORY):
             return self._plain.serve(host, name)
-        argv = [*self._command(host), "--repository", name]
-        return self._plain.repository(argv, host, name, lambda: None)  # it rolls back when it begins
+        # It rolls back when it begins.
+        return self._plain.repository(self._repository(host, name), host, name, lambda: None)
 
     def fetch(self, host: str, name: str, inbox: int, on_file: Callable[[scp.Received], None]) -> scp.Totals:
         """Copy the repository's store into the empty folder ``inbox`` (a descriptor). Raises NoHost."""
@@ -164,6 +179,9 @@ class SshMaster:
 
     def _command(self, host: str) -> list[bytes | str]:
         return ["pacha", "serve", host, "--hosts-path", self._plain.hosts_path]
+
+    def _repository(self, host: str, name: str) -> list[bytes | str]:
+        return [*self._command(host), "--repository", name]
 
 
 def _read(answer: dict[str, Any], greeting: Greeting) -> Probe:

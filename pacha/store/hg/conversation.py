@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import Any, Protocol
 
-from mercurial import bundle2, changegroup, discovery, error, exchange, hg, sshpeer, util
+from mercurial import bundle2, changegroup, discovery, error, exchange, hg, sshpeer, streamclone, util
 from mercurial import node as nodes
 from mercurial.bundle2 import bundle_caps
 from mercurial.utils import urlutil
@@ -66,6 +66,8 @@ class Peer:
         what, wanted = f"{self._name} cannot be sent to the master.", nodes.bin(node)
         with _talking(what, self._local), lean():
             first, self._first = self._first, None
+            if first and not _real(first) and _streamed(repository._repo, self._peer, wanted):
+                return
             if first and not beside and _sent_on(repository._repo, self._peer, first, wanted):
                 return
             result = exchange.push(repository._repo, self._peer, force=beside, revs=[wanted], newbranch=True)
@@ -76,6 +78,31 @@ class Peer:
         """Whether it has each of the ``wanted`` nodes."""
         with _talking(f"{self._name} on the master does not answer.", self._local):
             return tuple(map(bool, self._peer.known([nodes.bin(node) for node in wanted])))
+
+
+def _streamed(repo: Any, remote: Any, wanted: bytes) -> bool:
+    """Send all of ``repo``, whose only head is ``wanted``, into an empty repository as the files that it is made of.
+
+    Neither side takes a revision apart. That takes a remote of the same format, and which knows such streams (hg help
+    internals.bundle2, "stream"; since Mercurial 4.5); False where that is not so, and nothing was sent.
+    """
+    log, theirs = repo.changelog, bundle2.bundle2caps(remote)
+    formats = frozenset((remote.capable(b"streamreqs") or b"").split(b","))
+    if b"v2" not in theirs.get(b"stream", ()) or formats != streamclone.streamed_requirements(repo):
+        return False
+    if log.headrevs() != [log.rev(wanted)] or not remote.capable(b"unbundle"):
+        return False
+    bundler = _bundle(repo, theirs)
+    bundle2.addpartbundlestream2(bundler, repo, stream=True)
+    _unbundled(repo, remote, util.chunkbuffer(bundler.getchunks()))
+    return bool(remote.known([wanted])[0])
+
+
+def _bundle(repo: Any, theirs: Any) -> Any:
+    """An empty bundle for those who can ``theirs``; they answer with one."""
+    bundler = bundle2.bundle20(repo.ui, theirs)
+    bundler.newpart(b"replycaps", data=bundle2.encodecaps(bundle_caps.get_repo_caps(repo, role=b"client")))
+    return bundler
 
 
 def _sent_on(repo: Any, remote: Any, heads: list[bytes], wanted: bytes) -> bool:
@@ -95,8 +122,7 @@ def _sent_on(repo: Any, remote: Any, heads: list[bytes], wanted: bytes) -> bool:
     versions = changegroup.supportedoutgoingversions(repo) & set(theirs.get(b"changegroup", ()))
     if not versions or not remote.capable(b"unbundle"):
         return False
-    bundler = bundle2.bundle20(repo.ui, theirs)
-    bundler.newpart(b"replycaps", data=bundle2.encodecaps(bundle_caps.get_repo_caps(repo, role=b"client")))
+    bundler = _bundle(repo, theirs)
     bundler.newpart(b"check:heads", data=iter(heads))
     content = changegroup.makestream(repo, outgoing, max(versions), b"push", bundlecaps=theirs)
     bundler.newpart(b"changegroup", data=content).addparam(b"version", max(versions))
