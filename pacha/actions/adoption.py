@@ -8,7 +8,7 @@ import shutil
 from pacha.actions.here import Here
 from pacha.actions.staging import Fetched, Staging
 from pacha.files.names import DATABASE
-from pacha.store import database, hg
+from pacha.store import database
 
 
 def may_adopt(here: Here, host: str) -> bool:
@@ -44,8 +44,14 @@ def _take_over(here: Here, staging: Staging, name: str, node: str) -> None:
     of which is checked against its hash whenever it is read. Moving costs next to nothing; but it takes a store
     that holds this node and nothing beyond it, and a machine that has no such repository yet.
     """
+    from pacha.store import hg
+
     own, fetched = here.state.repository(name), staging.repository(name)
-    if not os.path.isdir(own) and fetched.is_plain() and fetched.ends_with(node):
+    if (
+        not os.path.isdir(own)
+        and fetched.is_plain()
+        and fetched.ends_with(node, staging.spool.read.get(name, frozenset()))
+    ):
         hg.move(fetched.path, own)
         return
     with hg.peer(fetched.path, name) as peer:

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 from pacha.errors import PachaError
 from pacha.files.names import DATABASE
 from pacha.store.snapshot import Snapshot
-from pacha.wire.master import Master, NoRepository, Probe, check_may_push
+from pacha.wire.master import Master, NoRepository, NotNew, Probe, check_may_push
 
 if TYPE_CHECKING:
     from pacha.store import hg
     from pacha.wire.ssh import Stream
 
-#: What is served over there, and what ends it.
-_Served = tuple[ExitStack, "str | Stream"]
+#: What ends it, what is served over there, whether that has no name yet.
+_Served = tuple[ExitStack, "str | Stream", bool]
 _MOST_AHEAD = 5  #: conversations: a connection carries seven streams, the control channel and others among them
 
 
@@ -149,16 +149,22 @@ class Delivery:
         from pacha.store import hg
 
         begun = self._begun.pop(name, None)
-        served, remote = begun.result() if begun else self._served(name, new=new)
+        served, remote, fresh = begun.result() if begun else self._served(name, new=new)
         with served as stack:
-            peer = stack.enter_context(hg.peer(remote, name))
+            peer = stack.enter_context(hg.peer(remote, name, new=fresh))
             return stack.pop_all(), peer
 
     def _served(self, name: str, *, new: bool) -> _Served:
         master, _ = self._reached()
         with ExitStack() as stack:
-            remote = stack.enter_context((master.new if new else master.serve)(self.host, name))
-            return stack.pop_all(), remote
+            if new:
+                try:
+                    remote = stack.enter_context(master.new(self.host, name))
+                    return stack.pop_all(), remote, True
+                except NotNew:
+                    master.create(self.host, name)
+            remote = stack.enter_context(master.serve(self.host, name))
+            return stack.pop_all(), remote, False
 
     def _reached(self) -> tuple[Master, Probe]:
         if self.master is None or self.probe is None:

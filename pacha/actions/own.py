@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 
-from pacha.actions import history
 from pacha.actions.here import Here
 from pacha.actions.preview import Choices
 from pacha.actions.when import choose
@@ -22,6 +21,8 @@ def master(here: Here, host: str, choices: Choices) -> StateMaster | None:
     """
     if choices.by_master or choices.hooks or not (choices.at or choices.asked) or host != here.hostname():
         return None
+    from pacha.actions import history
+
     try:
         made = history.made(here)
         if made:

@@ -18,7 +18,8 @@ from pathlib import Path
 from pacha.actions import history
 from pacha.actions.here import Here, check_host, connect
 from pacha.actions.reconcile import FILE
-from pacha.actions.staging import Staging, content_names
+from pacha.actions.staging import Staging
+from pacha.actions.unpacking import content_names
 from pacha.actions.when import Made, choose
 from pacha.config import STANDALONE
 from pacha.errors import DamagedError, PachaError, UsageError

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 
 from pacha.actions import adoption, hooks, moving, owed, own, parting, report
@@ -15,6 +16,7 @@ from pacha.actions.preview import Choices, preview
 from pacha.actions.proposal import Proposal
 from pacha.actions.staging import Fetched, Staging
 from pacha.actions.survey import GROUP, PASSWD
+from pacha.actions.unpacking import Second
 from pacha.errors import Concern, PachaError
 from pacha.files.metadata import Entry
 from pacha.files.names import DATABASE, shown
@@ -72,7 +74,7 @@ class _Source:
         recorded = entry.path[len(self.target.rstrip(b"/")) :]
         if recorded in self.overrides:
             return iter([self.overrides[recorded]])
-        return self.staging.content(replace(entry, path=recorded))
+        return self.staging.spool.content(recorded)
 
 
 def propose(here: Here, host: str, choices: Choices = Choices(), reporter: Reporter = Reporter()) -> Proposal:  # noqa: B008
@@ -104,15 +106,23 @@ def _prepared(here: Here, host: str, choices: Choices, reporter: Reporter) -> It
     with ExitStack() as stack:
         stack.enter_context(here.state.locked(choices.wait_seconds))
         begun = parting.begun(here, choices)
+        if second := Second.begin():
+            stack.callback(second.end)
+        threading.Thread(target=_import_mercurial, daemon=True).start()  # while the line is waited for
         master = own.master(here, host, choices) or connect(here, here.master())
         stack.callback(master.close)
-        staging = Staging.make(here, host, master, reporter.on_file, reporter.on_expected)
+        staging = Staging.make(here, host, master, reporter.on_file, reporter.on_expected, second)
         stack.callback(staging.remove)
         fetched = _fetch(staging, choices)
         reporter.on_fetched(fetched)
         wanted = stack.enter_context(hooks.fetched(here.state.path, master, host)) if choices.hooks else Hooks()
         attempt = _Attempt(here, host, choices, reporter, master, staging, fetched, begun, began)
         yield attempt, attempt.propose(wanted)
+
+
+def _import_mercurial() -> None:
+    with suppress(ImportError):  # who needs it is told
+        import pacha.store.hg  # noqa: F401
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +141,9 @@ class _Attempt:
 
     def propose(self, wanted: Hooks) -> Proposal:
         """The plan against the disk as it is now."""
-        texts = {path: self.staging.bytes_of(path) for path in (PASSWD, GROUP) if path in self.staging.places}
-        fetched, holes, target = self.fetched, self.staging.holes, self.choices.target
+        spool = self.staging.spool
+        texts = {path: spool.bytes_of(path) for path in (PASSWD, GROUP) if path in spool.places}
+        fetched, holes, target = self.fetched, spool.holes, self.choices.target
         planned = preview(fetched.snapshot, texts, self.choices, self.begun, holes, fetched.parts)
         planned = parting.told(planned, self.choices, fetched)
         note = self.staging.repository(DATABASE).note(fetched.tip)

@@ -10,30 +10,33 @@ import hashlib
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from pacha.actions import private, select
 from pacha.actions.here import Here
 from pacha.actions.memory import bounded
 from pacha.actions.reconcile import FILE
 from pacha.actions.select import Asked
+from pacha.actions.spool import Spool
+from pacha.actions.unpacking import Second
 from pacha.actions.when import Made, choose
 from pacha.errors import DamagedError, PachaError, UnreachableError
 from pacha.files import names
-from pacha.files.metadata import Entry, Kind
-from pacha.store import database, hg, revision
+from pacha.files.metadata import Kind
+from pacha.store import database, revision
 from pacha.store.snapshot import Snapshot, Watched
 from pacha.wire.local import StateMaster
 from pacha.wire.master import CHANGELOG, Master, NoHost
 from pacha.wire.scp import Received
 
+if TYPE_CHECKING:
+    from pacha.store import hg
+
 _TRIES = 6
 _ALIKE = 3  #: so many times the same fault is none of a push that is at work
-_CHUNK = 1 << 20
-_HOLE = bytes(64 << 10)
 _SPARE = 64 << 20  #: bytes to leave free beside what is staged
 _T = TypeVar("_T")
 
@@ -74,9 +77,7 @@ class Staging:
     on_expected: Callable[[int], None] = lambda files: None  #: told about how many files are still to come
     files: int = 0
     size: int = 0
-    places: dict[bytes, tuple[int, int]] = field(default_factory=dict)  #: path: (offset, bytes) in the spool
-    holes: dict[bytes, int] = field(default_factory=dict)  #: path: bytes of it that will take no room
-    spool: int = -1
+    spool: Spool = field(default_factory=Spool)
     tried: str = ""  #: the node of the snapshot that is being fetched
 
     @classmethod
@@ -87,15 +88,14 @@ class Staging:
         master: Master,
         on_file: Callable[[Received], None],
         on_expected: Callable[[int], None] = lambda files: None,
+        second: Second | None = None,
     ) -> Staging:
-        """Begin with a new private folder."""
-        return cls(private.make(here), here, host, master, on_file, on_expected)
+        """Begin with a new private folder; ``second`` helps to unpack."""
+        return cls(private.make(here), here, host, master, on_file, on_expected, spool=Spool(second))
 
     def remove(self) -> None:
         """Remove the folder and everything in it."""
-        if self.spool >= 0:
-            os.close(self.spool)
-            self.spool = -1
+        self.spool.close()
         private.sweep(self.here)
 
     def fetch(self, when: str = "", asked: Asked = Asked(), *, absent: bool = False) -> Fetched:  # noqa: B008
@@ -136,29 +136,11 @@ class Staging:
 
     def repository(self, name: str) -> hg.Repository:
         """The fetched repository ``name``."""
+        from pacha.store import hg
+
         if isinstance(self.master, StateMaster):
             return hg.Repository.open(self.master.place(name))
         return hg.Repository.open(str(self.folder / name))
-
-    def content(self, entry: Entry) -> Iterator[bytes]:
-        """The bytes of a file of the snapshot, in chunks. ``entry.path`` is the recorded path."""
-        offset, size = self.places[entry.path]
-        end = offset + size
-        while offset < end:
-            chunk = os.pread(self.spool, min(_CHUNK, end - offset), offset)
-            if not chunk:
-                raise PachaError(
-                    f"{names.shown(entry.path)} cannot be read back.",
-                    "the staging folder is cut short",
-                    "Run this again.",
-                )
-            offset += len(chunk)
-            yield chunk
-
-    def bytes_of(self, path: bytes) -> bytes:
-        """The whole of a (small) file of the snapshot."""
-        offset, size = self.places[path]
-        return os.pread(self.spool, size, offset)
 
     def again(self, fetch: Callable[[], _T]) -> _T:
         """Try again while it does not add up: a push may be at work. The same fault again and again is damage."""
@@ -195,14 +177,14 @@ class Staging:
                 f"the newest snapshot of {names.shown(watched.path)} names it; {error.why or error.message}",
                 "Nothing was changed. Look at the host's folder on the master.",
             ) from None
-        node = watched.node or hg.NULL
+        node = watched.node or revision.NULL
         if not repository.has(node):
             raise DamagedError(
                 f"The repository '{watched.repository}' on the master lacks revision {node[:12]}.",
                 f"the newest snapshot of {names.shown(watched.path)} names it",
                 "Nothing was changed. Look at the repository on the master with 'hg verify'.",
             )
-        self._unpack(repository.reader(node), watched, snapshot.below(watched).values())
+        self.spool.add(repository, watched, snapshot.below(watched).values(), self.folder)
 
     def fetch_store(self, name: str) -> hg.Repository:
         """Copy the store of the repository ``name``; by Mercurial's own protocol where its format is not known."""
@@ -227,6 +209,8 @@ class Staging:
         return self._clone(name)
 
     def _clone(self, name: str) -> hg.Repository:
+        from pacha.store import hg
+
         made = hg.Repository.open(str(self.folder / name), create=True)
         try:
             with self.master.serve(self.host, name) as remote, hg.peer(remote, name) as peer:
@@ -238,41 +222,9 @@ class Staging:
             raise DamagedError(what, f"{error.message} {error.why}".strip(), error.hint) from None
         return made
 
-    def _unpack(self, read: Callable[[bytes], bytes], watched: Watched, entries: Iterable[Entry]) -> None:
-        """Check every file against its sha256 and append it to the spool."""
-        if self.spool < 0:
-            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
-            self.spool = os.open(self.folder / ".content", flags, 0o600)
-        end = os.lseek(self.spool, 0, os.SEEK_END)
-        with hg.lean(), open(os.dup(self.spool), "ab", buffering=_CHUNK) as spool:
-            for entry in entries:
-                if entry.kind is Kind.FILE:
-                    size = self._unpack_one(read, watched, entry, spool.write)
-                    self.places[entry.path] = (end, size)
-                    end += size
-
-    def _unpack_one(
-        self, read: Callable[[bytes], bytes], watched: Watched, entry: Entry, write: Callable[[bytes], object]
-    ) -> int:
-        sha, size = hashlib.sha256(), 0
-        for name in content_names(entry):
-            data = read(name)
-            sha.update(data)
-            size += len(data)
-            write(data)
-            if hole := data.count(_HOLE) * len(_HOLE):
-                self.holes[entry.path] = self.holes.get(entry.path, 0) + hole
-        if sha.digest() != entry.sha256 or size != entry.size:
-            raise DamagedError(
-                f"{names.shown(entry.path)} is not as it was pushed.",
-                f"its sha256 in the repository '{watched.repository}' is another than the snapshot names",
-                "Nothing was changed. Look at the repository on the master with 'hg verify'.",
-            )
-        return size
-
     def _check_complete(self, snapshot: Snapshot) -> None:
         for path, entry in snapshot.entries.items():
-            if entry.kind is Kind.FILE and path not in self.places:
+            if entry.kind is Kind.FILE and path not in self.spool.places:
                 raise DamagedError(
                     f"The content of {names.shown(path)} is in no repository.",
                     "the snapshot names no revision of it",
@@ -292,12 +244,6 @@ class Staging:
         shutil.rmtree(self.folder)
         self.here.state.remember(staging_before=None)
         self.folder = roomier
-
-
-def content_names(entry: Entry) -> list[bytes]:
-    """The names in its repository that hold the content of a file, in order."""
-    stored = entry.stored or b""
-    return [names.part(stored, number) for number in range(entry.parts)] or [stored]
 
 
 def _files_to_come(snapshot: Snapshot) -> int:

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from itertools import dropwhile, islice
 
 from pacha.actions.reconcile import FILE
-from pacha.actions.staging import Staging, content_names
+from pacha.actions.staging import Staging
+from pacha.actions.unpacking import content_names
 from pacha.errors import DamagedError, PachaError, UnreachableError
 from pacha.files import names
 from pacha.files.metadata import Entry, Kind

@@ -24,6 +24,7 @@ from pacha.wire.master import (
     Examined,
     NoHost,
     NoRepository,
+    NotNew,
     Probe,
     is_store_file,
 )
@@ -60,9 +61,8 @@ class LocalMaster:
         self._create(os.fsdecode(self._path(host, name)))
 
     def new(self, host: str, name: str) -> AbstractContextManager[str]:
-        """Make it, and give its path."""
-        self.create(host, name)
-        return self.serve(host, name)
+        """Not here."""
+        raise NotNew
 
     @contextmanager
     def serve(self, host: str, name: str) -> Iterator[str]:

@@ -34,6 +34,10 @@ class RolledBack(PachaError):
     """A push that was cut off over there had left a transaction, which is rolled back now: push again."""
 
 
+class NotNew(Exception):
+    """A repository cannot be filled before it gets its name: ``create`` it, if it is not there."""
+
+
 class NoHost(PachaError):
     """The master has nothing of that host."""
 
@@ -113,9 +117,9 @@ class Master(Protocol):
         """Make the repository ``name`` of ``host``; no error when it is there."""
 
     def new(self, host: str, name: str) -> AbstractContextManager[str | Stream]:
-        """The repository ``name`` as ``serve`` gives it, made if it is not there.
+        """A new repository, to push to, which gets its name when the block ends without an error.
 
-        One that is made may get its name only in the end, and only if there was no error: whole or not at all.
+        Raises NotNew where that cannot be done.
         """
 
     def serve(self, host: str, name: str) -> AbstractContextManager[str | Stream]:

@@ -29,6 +29,7 @@ from pacha.wire.master import (
     Examined,
     NoHost,
     NoRepository,
+    NotNew,
     Probe,
     RolledBack,
     beside_of,
@@ -96,17 +97,14 @@ class PlainSet:
 
     @contextmanager
     def new(self, host: str, name: str) -> Iterator[Stream]:
-        """As ``create`` does, but what is pushed meanwhile is in it before it gets its name.
+        """As ``create`` does, but what is pushed meanwhile is in it before it gets its name. Raises NotNew.
 
         What a push that was cut off leaves is as large as that had come: so there is one place for it, and who finds
         that taken does without.
         """
         beside = self._path(host, beside_of(name))
         if self._is_there(host, name) or self._connection.run(self._init(beside)).status:
-            self.create(host, name)
-            with self.serve(host, name) as stream:
-                yield stream
-            return
+            raise NotNew
         with self.repository(self._serving(beside), host, name, lambda: None) as stream:
             yield stream
         self._place(beside, host, name)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pacha.errors import DamagedError
 from pacha.wire import control, hooks, scp
-from pacha.wire.master import Examined, Probe, beside_of, check_may_read
+from pacha.wire.master import Examined, NotNew, Probe, beside_of, check_may_read
 from pacha.wire.plain import PlainSet
 
 if TYPE_CHECKING:
@@ -68,18 +68,16 @@ class SshMaster:
 
     @contextmanager
     def new(self, host: str, name: str) -> Iterator[Stream]:
-        """The repository, made if it is not there: whole or not at all, where Pacha on the master is not too old."""
+        """A new repository, unless Pacha on the master is too old for that. Raises NotNew."""
         if self._greeted(host) is None:
             with self._plain.new(host, name) as stream:
                 yield stream
-        elif self._can(host, control.NEW):
-            with self._plain.repository(self._repository(host, beside_of(name)), host, name, lambda: None) as stream:
-                yield stream
-                self._plain.check_ended(stream, host, name)
-        else:
-            self.create(host, name)
-            with self.serve(host, name) as stream:
-                yield stream
+            return
+        if not self._can(host, control.NEW):
+            raise NotNew
+        with self._plain.repository(self._repository(host, beside_of(name)), host, name, lambda: None) as stream:
+            yield stream
+            self._plain.check_ended(stream, host, name)
 
     def serve(self, host: str, name: str) -> AbstractContextManager[Stream]:
         """The repository, over a channel of its own. Raises NoRepository, RolledBack."""

@@ -23,7 +23,7 @@ import mercurial.subrepo
 
 from pacha.store.hg.conversation import Peer, peer
 from pacha.store.hg.engine import lean
-from pacha.store.hg.repository import Repository, Revision, move
+from pacha.store.hg.repository import Reader, Repository, Revision, move
 from pacha.store.hg.text import unified
 from pacha.store.revision import NULL, Blob, Content, Interruption, Note
 
@@ -34,6 +34,7 @@ __all__ = [
     "Interruption",
     "Note",
     "Peer",
+    "Reader",
     "Repository",
     "Revision",
     "lean",

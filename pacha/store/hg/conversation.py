@@ -35,10 +35,11 @@ Remote = str | Pipes
 class Peer:
     """An open conversation with a repository elsewhere; what goes wrong in it is a PachaError."""
 
-    def __init__(self, peer: Any, name: str, *, local: bool) -> None:
+    def __init__(self, peer: Any, name: str, *, local: bool, new: bool = False) -> None:
         self._peer = peer
         self._name = name
         self._local = local
+        self._new = new
         #: Its heads when the conversation began: they are always asked for first (see ``wire.plain``).
         self._first: list[bytes] | None = None if local else peer.heads()
         self._asked = local
@@ -66,7 +67,7 @@ class Peer:
         what, wanted = f"{self._name} cannot be sent to the master.", nodes.bin(node)
         with _talking(what, self._local), lean():
             first, self._first = self._first, None
-            if first and not _real(first) and _streamed(repository._repo, self._peer, wanted):
+            if self._new and first and not _real(first) and _streamed(repository._repo, self._peer, wanted):
                 return
             if first and not beside and _sent_on(repository._repo, self._peer, first, wanted):
                 return
@@ -146,8 +147,11 @@ def _unbundled(repo: Any, remote: Any, stream: Any) -> bool:
 
 
 @contextlib.contextmanager
-def peer(remote: Remote, name: str) -> Iterator[Peer]:
-    """Talk to the repository ``name`` at ``remote``. Raises UnreachableError, PachaError."""
+def peer(remote: Remote, name: str, *, new: bool = False) -> Iterator[Peer]:
+    """Talk to the repository ``name`` at ``remote``. Raises UnreachableError, PachaError.
+
+    One that is ``new`` has no name there yet: whatever comes to be in it half-way is of no consequence.
+    """
     ui, local = quiet_ui(), isinstance(remote, str)
     with _talking(f"{name} on the master does not answer.", local):
         if isinstance(remote, str):
@@ -156,7 +160,7 @@ def peer(remote: Remote, name: str) -> Iterator[Peer]:
             where = urlutil.path(ui, None, b"ssh://master/")
             pipes = (remote.stdin, remote.stdout, remote.stderr)
             made = sshpeer._make_peer(ui, where, None, *pipes, autoreadstderr=False)
-        talking = Peer(made, name, local=local)
+        talking = Peer(made, name, local=local, new=new)
     yield talking
     with contextlib.suppress(Exception):
         made.close()  # everything asked for has been answered

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,31 +95,27 @@ class Repository:
             manifest = self._repo[nodes.bin(node)].manifest()
             return {name: file_node + flags for name, file_node, flags in manifest.iterentries()}
 
-    def reader(self, node: str) -> Callable[[bytes], bytes]:
+    def reader(self, node: str) -> Reader:
         """A function from a stored name to its bytes in ``node``, hash checked; it raises DamagedError."""
-        manifest = self._manifest(node)
-
-        def read(name: bytes) -> bytes:
-            with explained(f"The repository {self.path} is damaged."):
-                return bytes(self._repo.file(name).read(manifest[name]))
-
-        return read
+        return Reader(self._repo, self.path, self._manifest(node))
 
     def is_plain(self) -> bool:
         """Whether its format is the very one in which we create repositories."""
         return bool(self._repo.requirements == PLAIN)
 
-    def ends_with(self, node: str) -> bool:
+    def ends_with(self, node: str, read: Set[bytes] = frozenset()) -> bool:
         """Whether ``node`` is its last revision and only head, and no log in it has anything of a later one.
 
-        A store that was copied while a push wrote to it may hold what belongs to no revision yet.
+        A store that was copied while a push wrote to it may hold what belongs to no revision yet. The logs of the
+        names that were ``read`` (see ``Reader``) need not be looked at again.
         """
         with explained(f"The repository {self.path} is damaged."):
             changes, last = self._repo.changelog, len(self._repo.changelog) - 1
             if last < 0 or changes.node(last) != nodes.bin(node) or changes.headrevs() != [last]:
                 return False
-            logs = [self._repo.manifestlog.getstorage(b""), *map(self._repo.file, self._logs())]
-            return all(log.linkrev(revision) <= last for log in logs for revision in log)
+            others = (name for name in self._logs() if name not in read)
+            logs = itertools.chain([self._repo.manifestlog.getstorage(b"")], map(self._repo.file, others))
+            return not any(_goes_beyond(log, last) for log in logs)
 
     def _logs(self) -> list[bytes]:
         """The stored names that have a log."""
@@ -152,6 +149,29 @@ class Repository:
     def _same_manifest(self, node: bytes, parent: str) -> bool:
         log = self._repo.changelog
         return bool(log.read(node)[0] == log.read(nodes.bin(parent))[0])
+
+
+class Reader:
+    """From a stored name to its bytes in one revision. ``beyond``: a log that was read has something of no revision."""
+
+    def __init__(self, repo: Any, path: str, manifest: Any) -> None:
+        self._repo = repo
+        self._path = path
+        self._manifest = manifest
+        self._last = len(repo.changelog) - 1
+        self.beyond = False
+
+    def __call__(self, name: bytes) -> bytes:
+        """Its bytes, hash checked. Raises DamagedError."""
+        with explained(f"The repository {self._path} is damaged."):
+            log = self._repo.file(name)
+            self.beyond = self.beyond or _goes_beyond(log, self._last)
+            return bytes(log.read(self._manifest[name]))
+
+
+def _goes_beyond(log: Any, last: int) -> bool:
+    """Whether a log has something that came with a later revision than ``last``."""
+    return any(log.linkrev(revision) > last for revision in log)
 
 
 def _note(found: Any) -> Note:

@@ -1,0 +1,93 @@
+"""The content of a snapshot, unpacked and checked, in files of the staging folder until the rebuild has used it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pacha.actions.unpacking import Second, Task, Unpacked, halves, items, unpack
+from pacha.errors import PachaError
+from pacha.files import names
+from pacha.files.metadata import Entry
+from pacha.store.snapshot import Watched
+
+if TYPE_CHECKING:
+    from pacha.store.hg import Repository
+
+_CHUNK = 1 << 20
+_OURS, _SECOND = ".content", ".content-2"
+
+
+@dataclass(slots=True)
+class Spool:
+    """What was unpacked so far; ``second`` is the process that helps with it.
+
+    ``places``: for each path a descriptor, an offset and the bytes there; ``holes``: how many bytes of it will take no
+    room; ``read``: by repository the stored names whose logs hold nothing that belongs to no revision.
+    """
+
+    second: Second | None = None
+    places: dict[bytes, tuple[int, int, int]] = field(default_factory=dict)
+    holes: dict[bytes, int] = field(default_factory=dict)
+    read: dict[str, frozenset[bytes]] = field(default_factory=dict)
+    _files: dict[str, int] = field(default_factory=dict)
+
+    def add(self, repository: Repository, watched: Watched, entries: Iterable[Entry], folder: Path) -> None:
+        """Unpack ``entries`` into ``folder``, having checked each against its sha256. Raises DamagedError."""
+        files = items(entries)
+        mine, others = halves(files) if self.second else (files, ())
+        task = Task(repository.path, watched.repository, watched.node or "", str(folder / _OURS), mine)
+        other = Task(repository.path, watched.repository, watched.node or "", str(folder / _SECOND), others)
+        sound = self._together(task, other, repository) if others else self._take(task, unpack(task, repository))
+        if sound:
+            self.read[watched.repository] = frozenset(name for file in files for name in file.stored)
+
+    def content(self, path: bytes) -> Iterator[bytes]:
+        """The bytes of a file, in chunks. Raises PachaError."""
+        fd, offset, size = self.places[path]
+        end = offset + size
+        while offset < end:
+            chunk = os.pread(fd, min(_CHUNK, end - offset), offset)
+            if not chunk:
+                raise PachaError(
+                    f"{names.shown(path)} cannot be read back.", "the staging folder is cut short", "Run this again."
+                )
+            offset += len(chunk)
+            yield chunk
+
+    def bytes_of(self, path: bytes) -> bytes:
+        """The whole of a (small) file."""
+        fd, offset, size = self.places[path]
+        return os.pread(fd, size, offset)
+
+    def close(self) -> None:
+        """Let go of it."""
+        if self.second is not None:
+            self.second.end()
+        while self._files:
+            os.close(self._files.popitem()[1])
+
+    def _together(self, mine: Task, other: Task, repository: Repository) -> bool:
+        """Do one here and the other in the second process; here, too, if nothing comes of it there."""
+        second = self.second
+        if second is None:
+            raise RuntimeError("there is no second process")  # a caller's fault
+        second.ask(other)
+        try:
+            sound = self._take(mine, unpack(mine, repository))
+            return self._take(other, second.answer() or unpack(other, repository)) and sound
+        except BaseException:
+            second.end()
+            self.second = None
+            raise
+
+    def _take(self, task: Task, done: Unpacked) -> bool:
+        if task.spool not in self._files:
+            self._files[task.spool] = os.open(task.spool, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        fd = self._files[task.spool]
+        self.places.update({path: (fd, *place) for path, place in done.places.items()})
+        self.holes.update(done.holes)
+        return done.sound
