@@ -136,9 +136,10 @@ class Host:
         return self.stage.hosts / self.name / name
 
     def on_master(self) -> dict[str, str]:
-        """The history of every repository that the master has, by its name."""
+        """The history of every repository that the master has, by its name (before it is whole it has none)."""
         found = {}
-        for repository in sorted(path for path in (self.stage.hosts / self.name).iterdir() if path.is_dir()):
+        named = (path for path in (self.stage.hosts / self.name).iterdir() if not path.name.startswith("."))
+        for repository in sorted(path for path in named if path.is_dir()):
             changelog = repository / ".hg" / "store" / "00changelog.i"
             found[repository.name] = hashlib.sha256(changelog.read_bytes()).hexdigest() if changelog.exists() else ""
         return found

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,12 @@ from mercurial.utils import urlutil  # noqa: F401  (sshpeer needs it loaded)
 
 from pacha.errors import PachaError
 from pacha.store import hg
-from pacha.store.hg import NULL, Blob, Note, Repository, engine
+from pacha.store.hg import NULL, Blob, Note, Repository, engine, service
+from pacha.store.revision import PLAIN
+from pacha.wire.master import beside_of
 
 PACHA = Path(sys.executable).with_name("pacha")
+NEW = beside_of("new")
 NOTE = Note("a note", "somebody", 1_600_000_000)
 
 
@@ -37,11 +40,11 @@ def commit(repository: Repository, parent: str, text: bytes) -> str:
 
 
 @contextmanager
-def served(hosts: Path, *rights: str) -> Iterator[Any]:
-    """Mercurial's peer of ``foo``, as a key with these rights gets it."""
-    command = [PACHA, "serve", "bar", "--hosts-path", hosts, "--repository", "foo", *rights]
+def served(hosts: Path, *rights: str, name: str = "foo") -> Iterator[Any]:
+    """Mercurial's peer of a repository, as a key with these rights gets it."""
+    command = [PACHA, "serve", "bar", "--hosts-path", hosts, "--repository", name, *rights]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        with hg.peer(process, "foo") as peer:  # type: ignore[arg-type]
+        with hg.peer(process, name, new=name == NEW) as peer:  # type: ignore[arg-type]
             yield peer
         assert process.stdin is not None
         process.stdin.close()
@@ -196,6 +199,99 @@ def test_a_key_for_rebuilding_writes_nothing(folder: Path, tmp_path: Path) -> No
     with served(folder, "--rebuild-only") as peer, pytest.raises(PachaError):
         peer.push(mine, second)
     assert content(folder) == before
+
+
+def history(path: Path) -> dict[str, bytes]:
+    """The files of a repository's history."""
+    store = path / ".hg" / "store"
+    return {str(one.relative_to(store)): one.read_bytes() for one in store.rglob("*.[id]")}
+
+
+def test_a_new_repository_is_filled_with_the_files_of_another(folder: Path, tmp_path: Path) -> None:
+    mine = Repository.open(str(tmp_path / "mine"), create=True)
+    commit(mine, commit(mine, NULL, b"one"), b"two")
+    with served(folder, name=NEW) as peer:
+        peer.push(mine, mine.heads()[0])
+        assert not (folder / "bar" / "new").exists(), "it has a name before it is whole"
+    assert sorted(os.listdir(folder / "bar")) == ["foo", "new"]
+    assert history(folder / "bar" / "new") == history(tmp_path / "mine")
+    subprocess.run(["hg", "-R", folder / "bar" / "new", "verify", "-q"], check=True)
+
+
+def test_a_new_repository_that_is_there_is_not_filled_again(folder: Path, tmp_path: Path) -> None:
+    before = content(folder)
+    name = beside_of("foo")
+    mine = Repository.open(str(tmp_path / "mine"), create=True)
+    commit(mine, NULL, b"another")
+    with served(folder, name=name) as peer:
+        assert peer.heads() == (nodes.hex(node_of(folder)).decode(),)
+        answer = peer._peer.unbundle(bundle(stream((b"s", b"data/x.i", b"x"))), [b"force"], b"")
+        assert [part.type for part in answer.iterparts()] == [b"error:unsupportedcontent"]
+    assert {path: content(folder).get(path) for path in before} == before
+    assert os.listdir(folder / "bar") == ["foo"]
+
+
+def test_a_new_repository_that_nothing_came_to_gets_no_name(folder: Path) -> None:
+    for _ in range(2):  # and does not hinder the next
+        with served(folder, name=NEW) as peer:
+            assert peer.heads() == ()
+        assert not (folder / "bar" / "new").exists()
+
+
+def test_a_key_for_rebuilding_makes_none(folder: Path) -> None:
+    with pytest.raises(PachaError), served(folder, "--rebuild-only", name=NEW):
+        pass
+    assert os.listdir(folder / "bar") == ["foo"]
+
+
+def stream(*files: tuple[bytes, bytes, bytes]) -> tuple[bytes, bytes, dict[bytes, bytes]]:
+    """The part of a bundle that fills a repository with files: where each belongs, its name, what is in it."""
+    texts = [where + bytes([len(name), len(data)]) + name + data for where, name, data in files]
+    size = sum(len(data) for _, _, data in files)
+    formats = b",".join(sorted(PLAIN - {b"share-safe", b"store", b"fncache", b"dotencode"}))
+    counts = {b"filecount": b"%d" % len(files), b"bytecount": b"%d" % size}
+    return b"stream2", b"".join(texts), {**counts, b"requirements": formats.replace(b",", b"%2C")}
+
+
+NO_HISTORY = [
+    b"journal", b"journal.backupfiles", b"undo.backupfiles", b"requires", b"hgrc", b"../hgrc", b"../../hgrc",
+    b"/tmp/x.i", b"phaseroots", b"bookmarks", b"obsstore", b"lock", b"narrowspec", b"00changelog.n", b"data/x", b"",
+]  # fmt: skip
+
+
+def test_what_a_stream_may_bring() -> None:
+    class Taken:
+        def register_file(self, name: bytes) -> None:
+            raise AssertionError(name)
+
+    for name in NO_HISTORY:
+        with pytest.raises(error.Abort):
+            service._History(Taken()).register_file(name)
+    for name in (b"00changelog.i", b"00manifest.d", b"data/etc/a\nb.i", b"data/../../x.i"):  # the last is encoded
+        with pytest.raises(AssertionError):
+            service._History(Taken()).register_file(name)
+
+
+@pytest.mark.parametrize(
+    ("where", "name"),
+    [
+        (b"s", b"journal.backupfiles"),
+        (b"s", b"../hgrc"),
+        (b"s", b"data/../../../hgrc.i"),
+        (b"c", b"hgrc"),
+        (b"p", b"hgrc"),
+    ],
+)
+def test_a_stream_brings_nothing_but_history(folder: Path, where: bytes, name: bytes) -> None:
+    before = content(folder)
+    with served(folder, name=NEW) as peer, suppress(error.ResponseError, error.Abort, bundle2.AbortFromPart):
+        answer = peer._peer.unbundle(bundle(stream((where, name, b"[hooks]\n"))), [b"force"], b"")
+        list(answer.iterparts())
+    assert content(folder) == before
+    came = [path for path in folder.parent.rglob("*") if path.is_file() and b"[hooks]" in path.read_bytes()]
+    encoded = folder / "bar" / NEW / ".hg" / "store" / "data"
+    assert [path for path in came if encoded not in path.parents] == []
+    assert not (folder / "bar" / "new").exists()
 
 
 def test_rubbish_is_no_traceback(folder: Path) -> None:

@@ -1,0 +1,89 @@
+"""A first push sends the finished store as one stream, into a repository that has no name before it is whole."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from pacha.wire import control
+from tests.e2e.forced import Door
+from tests.e2e.stage import Host, Stage, changed, picture
+from tests.e2e.test_cuts import Cutter
+
+
+@pytest.fixture(params=["plain", "forced"])
+def fresh(request: pytest.FixtureRequest, stage: Stage, door: Door) -> Host:
+    """A host that watches 600 KB and has never pushed."""
+    host = door.host(stage) if request.param == "forced" else stage.host("bar")
+    foo = stage.folder / "opt" / "foo"
+    (foo / "below").mkdir(parents=True)
+    for number in range(30):
+        (foo / "below" / f"File {number}").write_bytes(os.urandom(20_000))
+    host.watch(foo)
+    return host
+
+
+def history(repository: Path) -> dict[str, bytes]:
+    """The files of a repository's history."""
+    store = repository / ".hg" / "store"
+    return {str(path.relative_to(store)): path.read_bytes() for path in store.rglob("*.[id]")}
+
+
+def beside(host: Host) -> list[str]:
+    """What there is in the host's folder that has no name yet."""
+    return [name for name in os.listdir(host.repository("")) if name.startswith(".new")]
+
+
+def check_whole(host: Host) -> None:
+    """The master has everything, and gives it back."""
+    host.verify_master()
+    foo = host.stage.folder / "opt" / "foo"
+    out = host.stage.folder / "out"
+    host.rebuild("--target", out)
+    assert changed(picture(foo), picture(out / foo.relative_to("/"))) == []
+
+
+def test_the_master_gets_the_files_themselves(fresh: Host) -> None:
+    fresh.push()
+    for name in ("foo", "db"):
+        assert history(fresh.repository(name)) == history(fresh.state / "repos" / name)
+    assert beside(fresh) == []
+    check_whole(fresh)
+
+
+@pytest.mark.parametrize("limit", [120_000])
+def test_a_first_push_that_is_cut_off_leaves_nothing_by_a_name(fresh: Host, limit: int) -> None:
+    server = fresh.stage.server
+    with Cutter((server.address, server.port), limit, stall_it=False) as relay:
+        server.trust(f"[127.0.0.1]:{relay.port}")
+        fresh.configure(ssh_port=str(relay.port))
+        fresh.push(code=11)
+    fresh.configure(ssh_port=str(server.port))
+    assert [name for name in fresh.on_master() if fresh.on_master()[name] == ""] == []
+    fresh.push()
+    assert "nothing changed" in fresh.push().out
+    check_whole(fresh)
+
+
+def test_a_new_path_of_an_old_host_is_sent_so(fresh: Host) -> None:
+    fresh.push()
+    more = fresh.stage.folder / "opt" / "more"
+    more.mkdir()
+    (more / "one").write_text("one\n")
+    fresh.watch(more)
+    fresh.push()
+    assert history(fresh.repository("more")) == history(fresh.state / "repos" / "more")
+    fresh.verify_master()
+
+
+def test_a_master_whose_pacha_knows_nothing_of_it(stage: Stage, door: Door) -> None:
+    older = door.other(1, [what for what in control.CAPABILITIES if what != control.NEW])
+    host = door.host(stage, program=older)
+    foo = stage.folder / "opt" / "foo"
+    foo.mkdir(parents=True)
+    (foo / "one").write_text("one\n")
+    host.watch(foo)
+    host.push()
+    check_whole(host)
