@@ -16,6 +16,7 @@ from pacha.wire.scp import Received
 
 _MANY = 300  #: files; more of them than that nobody reads
 _REDRAWN = 200  #: so many times from its beginning to its end
+_LATEST = 0.05  #: seconds for which lines are held back: written one by one, thousands take longer than their files
 
 
 class Style(Enum):
@@ -34,6 +35,8 @@ class Progress:
         self._style = Style.NONE if quiet else style
         self._say = say
         self._bar: Any = None
+        self._lines: list[str] = []
+        self._said, self._columns = 0.0, columns()
         self._bytes, self._began = 0, time.monotonic()
 
     def __enter__(self) -> Progress:
@@ -58,10 +61,19 @@ class Progress:
             self._bytes += received.size
             self._bar.update(1, received)
         elif self._style in (Style.AUTO, Style.LINES):
-            self._say(file_line(os.path.basename(received.name), received.size, received.seconds, columns()))
+            name = os.path.basename(received.name)
+            self._lines.append(file_line(name, received.size, received.seconds, self._columns))
+            if time.monotonic() - self._said > _LATEST:
+                self._say_lines()
+
+    def _say_lines(self) -> None:
+        lines, self._lines, self._said = self._lines, [], time.monotonic()
+        if lines:
+            self._say("\n".join(lines))
 
     def finish(self) -> None:
-        """Leave the bar as it is, and go on in the next line."""
+        """Say what was held back; leave the bar as it is, and go on in the next line."""
+        self._say_lines()
         bar, self._bar = self._bar, None
         if bar is not None:
             bar.render_finish()

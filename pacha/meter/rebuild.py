@@ -71,7 +71,7 @@ class RebuildMeter:
 
     def step(self, step: Step) -> None:
         """One path of a rebuild and what was done about it."""
-        if step.action is not Action.SAME:
+        if self.meter.verbose and step.action is not Action.SAME:
             self.meter.detail(step_line(step))
 
     def rebuilt(self, rebuilt: Rebuilt) -> None:

@@ -21,6 +21,8 @@ from pacha.restore.ownership import Attributes, Identity, Matcher, attributes
 class Action(Enum):
     """What a rebuild does about one path."""
 
+    __hash__ = object.__hash__  # Enum's own is a function in Python, called for each path that is counted
+
     CREATE = "create"
     SAME = "same"
     REPLACE = "replace"

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pacha.errors import DamagedError, PachaError
 from pacha.wire.scp_sender import LOOK, Duplex, Sender, odd, start_of
 
+_CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 _NAME_MAX = 255
 _LARGE = 1 << 20  #: from so many bytes on a file is not begun where there is no room for it
 _HEADER = re.compile(rb"([CD])([0-7]{4}) ([0-9]{1,19}) (.*)", re.DOTALL)
@@ -278,7 +279,7 @@ def _writing(path: bytes) -> Iterator[None]:
 def _check_name(name: bytes) -> None:
     if name in (b"", b".", b"..") or b"/" in name or len(name) > _NAME_MAX:
         raise odd("a name that is not a plain file name", name)
-    if any(byte < 0x20 or byte == 0x7F for byte in name):
+    if _CONTROL.search(name):
         raise odd("a name with control characters", name)
 
 
