@@ -36,7 +36,7 @@ def shown(style: Style, files: int, monkeypatch: pytest.MonkeyPatch, *, terminal
         progress.expect(files)
         for number in range(files):
             progress.file(Received(b"d/file%d" % number, 1000, 0.01))
-    return lines, stderr.getvalue()
+    return "\n".join(lines).splitlines(), stderr.getvalue()
 
 
 def test_few_files_have_a_line_each(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,7 +45,7 @@ def staging(world: World) -> Iterator[Staging]:
 
 def contents(made: Staging, fetched: Fetched) -> dict[bytes, bytes]:
     files = [entry for entry in fetched.snapshot.entries.values() if entry.kind is Kind.FILE]
-    return {entry.path: hashlib.sha256(b"".join(made.content(entry))).digest() for entry in files}
+    return {entry.path: hashlib.sha256(b"".join(made.spool.content(entry.path))).digest() for entry in files}
 
 
 def snapshots(world: World) -> list[str]:
