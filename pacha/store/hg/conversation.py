@@ -28,6 +28,7 @@ class Pipes(Protocol):
     def stderr(self) -> Any: ...
 
 
+_FRAME = 64 << 10  #: bytes
 #: A repository elsewhere: the path (str) of one on this machine, or the pipes to one served.
 Remote = str | Pipes
 
@@ -95,7 +96,7 @@ def _streamed(repo: Any, remote: Any, wanted: bytes) -> bool:
         return False
     bundler = _bundle(repo, theirs)
     bundle2.addpartbundlestream2(bundler, repo, stream=True)
-    _unbundled(repo, remote, util.chunkbuffer(bundler.getchunks()))
+    _unbundled(repo, remote, bundler)
     return bool(remote.known([wanted])[0])
 
 
@@ -127,11 +128,29 @@ def _sent_on(repo: Any, remote: Any, heads: list[bytes], wanted: bytes) -> bool:
     bundler.newpart(b"check:heads", data=iter(heads))
     content = changegroup.makestream(repo, outgoing, max(versions), b"push", bundlecaps=theirs)
     bundler.newpart(b"changegroup", data=content).addparam(b"version", max(versions))
-    return _unbundled(repo, remote, util.chunkbuffer(bundler.getchunks()))
+    return _unbundled(repo, remote, bundler)
 
 
-def _unbundled(repo: Any, remote: Any, stream: Any) -> bool:
+class _Frames:
+    """A bundle for sshpeer, which sends what one read gives it in one frame: more than the 4 KiB that it asks for."""
+
+    def __init__(self, bundler: Any) -> None:
+        self._chunks = bundler.getchunks()
+
+    def read(self, size: int) -> bytes:
+        """Some 64 KiB, whatever the ``size``; nothing at the end."""
+        pieces, much = [], 0
+        for chunk in self._chunks:
+            pieces.append(chunk)
+            much += len(chunk)
+            if much >= _FRAME:
+                break
+        return b"".join(pieces)
+
+
+def _unbundled(repo: Any, remote: Any, bundler: Any) -> bool:
     """Whether the other side took the bundle; False when others were quicker. Raises error.Abort and its like."""
+    stream = util.chunkbuffer(bundler.getchunks()) if remote.local() else _Frames(bundler)
     request = {b"bundle": stream, b"heads": [b"force"], b"url": remote.url()}
     try:
         with remote.commandexecutor() as executor:
