@@ -1,6 +1,7 @@
 """Writes ``docs/commands.rst``, the page of every command and option, from the help of the commands themselves.
 
-``python docs/reference.py > docs/commands.rst``; tests/unit/test_docs.py compares the two.
+``python docs/reference.py > docs/commands.rst``; ``python docs/reference.py help > pacha/help.txt`` writes what
+``pacha --help`` says without importing click. tests/unit/test_docs.py compares both with what the commands say.
 """
 
 from __future__ import annotations
@@ -65,6 +66,11 @@ def page() -> str:
     return "\n".join([*parts, _TAIL])
 
 
+def first_help() -> str:
+    """What click says for ``pacha --help`` in a terminal of 80 columns or more."""
+    return cli.get_help(click.Context(cli, info_name="pacha", terminal_width=78, **cli.context_settings)) + "\n"
+
+
 def _command(command: click.Command, parent: click.Context, name: str) -> Iterator[str]:
     if command.hidden:
         return
@@ -117,4 +123,4 @@ def _prose(text: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(page())
+    sys.stdout.write(first_help() if sys.argv[1:] == ["help"] else page())

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 #: New objects until the first of them are looked at for garbage: what is imported and read is none, and looking for
 #: it costs a quarter of the time of importing Mercurial. Where there is some, ``store.hg.lean`` looks more often.
 _GARBAGE = 50_000
+_HELP_COLUMNS = 80  #: for which help.txt is written; in wider terminals, too, click makes no wider lines
 _OPTIONS_WITH_VALUE = ("--config",)
 _ONCE_SECONDS = 2.0
 #: Not faults of Pacha's own: a full or read-only disk, no permission, too many open files, a failing disk.
@@ -33,8 +34,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """The console script: run a command, print what went wrong, exit with the code of the table."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     _open_closed_streams()
-    if words == ["--version"] and _say_version():
-        return
+    if text := _said_at_once(words):
+        with suppress(OSError):  # the ordinary way says why it cannot be said
+            os.write(sys.stdout.fileno(), text)
+            return
     _allow_depth()
     gc.set_threshold(_GARBAGE)
     sys.unraisablehook = lambda _fault: None  # what fails while something else is cleaned up (a full disk)
@@ -81,13 +84,25 @@ def run(arguments: list[str]) -> int:
         return _own_fault(fault)
 
 
-def _say_version() -> bool:
-    """Say it without click, which costs four times as much as Python itself; False if it cannot be said so."""
+def _said_at_once(words: list[str]) -> bytes:
+    """What is said without click, whose import takes four times as long as Python itself; nothing for other words."""
+    if words == ["--version"]:
+        return f"Pacha {pacha.__version__}\n".encode()
+    if words in (["--help"], ["-h"]) and _columns() >= _HELP_COLUMNS:
+        with suppress(OSError), open(os.path.join(os.path.dirname(__file__), "help.txt"), "rb") as stream:
+            return stream.read()
+    return b""
+
+
+def _columns() -> int:
+    """The width of the terminal, as click finds it."""
+    with suppress(ValueError):
+        if columns := int(os.environ.get("COLUMNS", "0")):
+            return columns
     try:
-        os.write(sys.stdout.fileno(), f"Pacha {pacha.__version__}\n".encode())
+        return os.get_terminal_size(sys.stdout.fileno()).columns
     except OSError:
-        return False  # the ordinary way says why
-    return True
+        return _HELP_COLUMNS
 
 
 def _open_closed_streams() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
@@ -52,6 +53,22 @@ def test_the_page_of_commands_is_what_the_commands_say() -> None:
     made = subprocess.run([sys.executable, DOCS / "reference.py"], capture_output=True, text=True, check=True).stdout
     said = (DOCS / "commands.rst").read_text("utf-8")
     assert said == made, "run: python docs/reference.py > docs/commands.rst"
+
+
+@pytest.mark.parametrize("columns", ["80", "200"])
+def test_the_first_help_is_what_click_says(columns: str) -> None:
+    """``pacha --help`` is kept as a text; with another option beside it click makes it."""
+    said = [
+        subprocess.run(
+            [sys.executable, "-m", "pacha", *words],
+            env={**os.environ, "COLUMNS": columns},
+            capture_output=True,
+            check=True,
+        ).stdout.decode()
+        for words in (["--help"], ["-h"], ["-q", "--help"])
+    ]
+    assert said[0] == (CHECKOUT / "pacha" / "help.txt").read_text("utf-8") == said[1]
+    assert said[0] == said[2], "run: python docs/reference.py help > pacha/help.txt"
 
 
 def test_it_has_every_command_and_option_and_no_other() -> None:
