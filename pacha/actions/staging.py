@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from pacha.actions import private, select
+from pacha.actions.ahead import Ahead
 from pacha.actions.here import Here
 from pacha.actions.memory import bounded
 from pacha.actions.reconcile import FILE
@@ -30,7 +31,7 @@ from pacha.store import database, revision
 from pacha.store.snapshot import Snapshot, Watched
 from pacha.wire.local import StateMaster
 from pacha.wire.master import CHANGELOG, Master, NoHost
-from pacha.wire.scp import Received
+from pacha.wire.scp import Received, Totals
 
 if TYPE_CHECKING:
     from pacha.store import hg
@@ -79,6 +80,10 @@ class Staging:
     size: int = 0
     spool: Spool = field(default_factory=Spool)
     tried: str = ""  #: the node of the snapshot that is being fetched
+    ahead: Ahead = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.ahead = Ahead(self._copy)
 
     @classmethod
     def make(
@@ -95,6 +100,7 @@ class Staging:
 
     def remove(self) -> None:
         """Remove the folder and everything in it."""
+        self.ahead.stop(self.master.close)
         self.spool.close()
         private.sweep(self.here)
 
@@ -123,9 +129,11 @@ class Staging:
         snapshot = select.select(snapshot, parts) if parts else snapshot
         self._settle_where(sum(entry.size for entry in snapshot.entries.values()))
         self.on_expected(_files_to_come(snapshot))
-        for watched in snapshot.live:
-            if watched.node is not None:
-                self.again(lambda watched=watched: self._fetch_content(watched, snapshot))  # type: ignore[misc]
+        kept = [watched for watched in snapshot.live if watched.node is not None]
+        if not isinstance(self.master, StateMaster):
+            self.ahead.begin([watched.repository for watched in kept])
+        for watched in kept:
+            self.again(lambda watched=watched: self._fetch_content(watched, snapshot))  # type: ignore[misc]
         self._check_complete(snapshot)
         return Fetched(snapshot, tip, digest, self.files, self.size, time.monotonic() - began, newest, parts, torn)
 
@@ -190,6 +198,17 @@ class Staging:
         """Copy the store of the repository ``name``; by Mercurial's own protocol where its format is not known."""
         if isinstance(self.master, StateMaster):
             return self.repository(name)
+        totals = self.ahead.take(name, self.on_file)
+        self.files, self.size = self.files + totals.files, self.size + totals.size
+        folder = self.folder / name
+        if _is_known(folder / ".hg" / "store"):
+            # The format stands in the store (share-safe); what is written here names nothing but that.
+            (folder / ".hg" / "requires").write_bytes(b"share-safe\n")
+            return self.repository(name)
+        shutil.rmtree(folder)
+        return self._clone(name)
+
+    def _copy(self, name: str, on_file: Callable[[Received], None]) -> Totals:
         folder = self.folder / name
         if folder.exists():
             shutil.rmtree(folder)
@@ -197,16 +216,9 @@ class Staging:
         store.mkdir(mode=0o700, parents=True)
         inbox = os.open(store, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            totals = self.master.fetch(self.host, name, inbox, self.on_file)
+            return self.master.fetch(self.host, name, inbox, on_file)
         finally:
             os.close(inbox)
-        self.files, self.size = self.files + totals.files, self.size + totals.size
-        if _is_known(store):
-            # The format stands in the store (share-safe); what is written here names nothing but that.
-            (folder / ".hg" / "requires").write_bytes(b"share-safe\n")
-            return self.repository(name)
-        shutil.rmtree(folder)
-        return self._clone(name)
 
     def _clone(self, name: str) -> hg.Repository:
         from pacha.store import hg

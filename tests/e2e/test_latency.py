@@ -48,7 +48,7 @@ def test_a_rebuild_does_not_wait_for_each_file(stage: Stage, capsys: pytest.Capt
     assert many - few <= 6
 
 
-def test_an_idle_push_does_not_wait_for_each_path(bar: Host) -> None:
+def test_neither_an_idle_push_nor_a_rebuild_waits_for_each_path(bar: Host) -> None:
     trees = [bar.stage.folder / f"tree{number}" for number in range(6)]
     for tree in trees:
         make_tree(tree, 2)
@@ -59,3 +59,8 @@ def test_an_idle_push_does_not_wait_for_each_path(bar: Host) -> None:
         bar.configure(ssh_port=str(relay.port))
         bar.push()
         assert relay.turns <= TURNS
+        idle = relay.turns
+        bar.rebuild("--target", bar.stage.folder / "out")
+        assert relay.turns - idle <= 18
+    for tree in trees:
+        assert differences(tree, Path(f"{bar.stage.folder}/out{tree}")) == ""
