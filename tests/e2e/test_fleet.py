@@ -272,6 +272,18 @@ def test_a_master_set_back_is_noticed_by_an_idle_push(either: Host, tree: Path, 
     either.verify_master()
 
 
+def test_a_history_that_was_overwritten_is_named(pushed: Host) -> None:
+    changelog = pushed.repository("db") / ".hg" / "store" / "00changelog.i"
+    data = bytearray(changelog.read_bytes())
+    data[-9] ^= 1
+    changelog.write_bytes(bytes(data))
+    for _ in range(2):
+        done = pushed.push(code=3)
+        assert f"{pushed.repository('db')}: on " in done.err and "nothing newer is there" in done.err
+        assert "sent again." not in done.out
+    assert "nothing newer is there" in pushed.pacha("status").must(3).out
+
+
 @pytest.mark.parametrize("lost", ["repos", "repos/db", "repos/foo"])
 def test_what_was_lost_here_is_fetched_again(pushed: Host, tree: Path, lost: str) -> None:
     """As after a power cut: what the state folder remembers is on disk, what Mercurial wrote is not."""
