@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 
 from pacha.actions import chronicle, commit, compose, doubt, owed, reconcile, watch
 from pacha.actions.delivery import Delivery
+from pacha.actions.due import PUSH
 from pacha.actions.errand import Errand
 from pacha.actions.here import Here, connect
 from pacha.errors import Concern, ExitCode, PachaError
@@ -70,7 +71,7 @@ def push(
     """
     began = time.monotonic()
     here.config.masters()  # a missing one is said before anything is done
-    with here.state.locked(wait_seconds):
+    with here.state.locked(wait_seconds, PUSH):
         here.state.remember(tried=time.time(), failure=_CUT_OFF)
         _sweep(here)
         try:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from pacha.store.state import StateFolder
 from tests.e2e.stage import Host, Stage, changed, copy, on_stage, picture, said, system_hg
 from tests.sshd import Account, Sshd
 
@@ -199,6 +200,22 @@ def test_eight_at_once(pushed: Host, tree: Path) -> None:
     pushed.verify_master()
     log = system_hg("-R", str(pushed.repository("db")), "log", "--template", "{node}\n").split()
     assert len(log) == ROUNDS + 1
+
+
+def test_the_job_is_quiet_while_a_push_is_at_work(pushed: Host) -> None:
+    """Such as the first one, which may take hours; but not for ever, and not for a rebuild."""
+    age(pushed, 13)
+    state = StateFolder(pushed.state)
+    with state.locked(work="push"):
+        done = pushed.pacha("-q", "push", "--due").must()
+        assert (done.out, done.err) == ("", "")
+        assert "process " in pushed.pacha("push").must(12).err
+        assert "at work now" in pushed.pacha("status").out
+        os.utime(pushed.state / "lock", (0, time.time() - 25 * 3600))
+        said(pushed.pacha("-q", "push", "--due").must(12), "Another run of Pacha is at work", "since 20")
+    with state.locked():
+        pushed.pacha("-q", "push", "--due").must(12)
+    pushed.push("--due")
 
 
 def test_those_that_wait_get_their_turn(pushed: Host) -> None:
