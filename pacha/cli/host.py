@@ -112,6 +112,8 @@ def push(terminal: Terminal, due: bool, accept: bool, take_over: bool, message: 
         meter.say(f"{pushed.host}: {pushed.changes} (snapshot {pushed.tip[:12]}).")
     if len(here.config.masters()) > 1:
         meter.failures(pushed.failures)
+        if pushed.failure is not None:
+            return pushed.failure.exit_code
     if pushed.failure is not None:
         raise pushed.failure
     if not pushed.committed and not pushed.sent:

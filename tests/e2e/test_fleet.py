@@ -354,6 +354,10 @@ def damage(pushed: Host, what: str) -> None:
     elif what == "an endless file":
         (store / "data" / "one.i").unlink()
         (store / "data" / "one.i").symlink_to("/dev/zero")
+    elif what == "another host's":
+        other = pushed.stage.host("foo").repository("db")
+        pushed.repository("db").rename(other)
+        pushed.repository("db").symlink_to(other)
 
 
 def test_check_says_who_could_be_rebuilt(pushed: Host) -> None:
@@ -363,17 +367,25 @@ def test_check_says_who_could_be_rebuilt(pushed: Host) -> None:
     pushed.pacha("check", "bar").must()
     said(pushed.pacha("check", "none").must(1), "no host 'none'")
     pushed.pacha("check", "../bar").must(2)
+    (pushed.stage.hosts / "baz").symlink_to(pushed.stage.hosts / "bar")
+    assert "baz: its folder is a link" in pushed.pacha("check", "baz").must(3).err
+    (pushed.stage.hosts / "baz").unlink()
     os.rmdir(pushed.stage.hosts / "foo")
     assert hosts(pushed)["bar"]["checked"]
     assert not list(pushed.temporary.iterdir())
 
 
-@pytest.mark.parametrize("what", ["a byte", "a file", "a repository", "db", "a special file", "an endless file"])
+@pytest.mark.parametrize(
+    "what", ["a byte", "a file", "a repository", "db", "a special file", "an endless file", "another host's"]
+)
 def test_check_finds_what_is_damaged(pushed: Host, what: str) -> None:
     damage(pushed, what)
-    done = pushed.pacha("check", "--json").must(13)
+    done = pushed.pacha("check", "--json", "bar").must(13)
     [found] = json.loads(done.out)
     assert found["exit"] == 13 and found["faults"]
+    assert "pacha-check-" not in done.out, "what is damaged lies on the master"
+    if what == "a file":
+        assert str(pushed.repository("foo")) in done.out
     assert hosts(pushed, code=3)["bar"]["checked"]["exit"] == 13  # type: ignore[index]
 
 
@@ -384,6 +396,9 @@ def test_check_finds_a_snapshot_that_was_taken_back(pushed: Host, tree: Path) ->
     shutil.rmtree(pushed.repository("db"))
     older.rename(pushed.repository("db"))
     assert "is not there any more" in pushed.pacha("check").must(13).err
+    for spoil in (lambda path: path.write_text("{"), Path.unlink, lambda path: path.symlink_to("nowhere")):
+        spoil(pushed.repository("last-push"))
+        assert "whether db was set back" in pushed.pacha("check").must(3).err
 
 
 def test_hooks_must_be_roots(pushed: Host) -> None:
