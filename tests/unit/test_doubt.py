@@ -91,3 +91,17 @@ def test_a_master_that_was_set_back_is_no_damage(world: World) -> None:
     kept.rename(world.repository(""))
     done = pushed(world, "later\n")
     assert not done.concerns and NOT_AS_LEFT in done.notices[0]
+
+
+@pytest.mark.parametrize("name", ["db", "opt"])
+def test_no_byte_is_overwritten_unsaid(world: World, name: str) -> None:
+    """Wherever it is: an error where Mercurial cannot go on, else a concern."""
+    pushed(world)
+    state, file = world.here("bar").state, world.store(name) / "00changelog.i"
+    whole, left = file.read_bytes(), masters(world)
+    for at in range(0, len(whole), 13):
+        file.write_bytes(whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :])
+        done = push.push(world.here("bar"))
+        assert done.failure is not None or done.concerns, at
+        state.remember(masters=left)
+        file.write_bytes(whole)
