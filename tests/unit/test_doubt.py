@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from pacha.actions import push
 from pacha.actions.push import Pushed
-from tests.e2e.stage import copy
+from tests.e2e.stage import copy, system_hg
 from tests.world import World, one_world, original_world  # noqa: F401  (fixtures)
 
 # What Mercurial leaves open is its own, and closed by the end of a process.
@@ -105,3 +106,13 @@ def test_no_byte_is_overwritten_unsaid(world: World, name: str) -> None:
         assert done.failure is not None or done.concerns, at
         state.remember(masters=left)
         file.write_bytes(whole)
+
+
+def test_a_machine_that_cloned_its_history_has_no_doubts(world: World) -> None:
+    """As it does where the master's format is not known here: the bytes of a clone are its own."""
+    other, where = world.top / "other", world.repository("db")
+    system_hg("--config", "format.revlog-compression=none", "clone", "-q", "--pull", "-U", str(where), str(other))
+    shutil.rmtree(where)
+    other.rename(where)
+    world.rebuild()
+    assert not push.push(world.here()).concerns
