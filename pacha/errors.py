@@ -64,9 +64,11 @@ class UnreachableError(PachaError):
 
 
 class LockedError(PachaError):
-    """Another run holds the lock."""
+    """Another run holds the lock: ``work`` is what it does ("push"; "" for anything else), ``seconds`` since when."""
 
     exit_code = ExitCode.LOCKED
+    work: str = ""
+    seconds: float = 0.0
 
 
 class DamagedError(PachaError):

@@ -7,12 +7,12 @@ root all of this is done by a process that has become the folder's owner first, 
 from __future__ import annotations
 
 import codecs
-import errno
 import json
 import os
 import resource
 import shutil
 import signal
+import stat
 import sys
 import tempfile
 import threading
@@ -24,11 +24,12 @@ from pathlib import Path
 from typing import Any
 
 from pacha.actions import fleet, notes
+from pacha.actions.examine import examine, result, unseen
 from pacha.actions.here import Here, check_host
 from pacha.actions.notes import Checked
 from pacha.config import STANDALONE, Config
 from pacha.errors import ExitCode, PachaError
-from pacha.files.names import DATABASE, shown
+from pacha.files.names import shown
 from pacha.wire import hooks
 
 _MOST_SAID = 1 << 20  #: bytes that a check may have to say
@@ -36,8 +37,6 @@ _MOST_FAULTS = 20
 _CPU_SECONDS = 4 * 3600
 _SECONDS = 24 * 3600.0  #: its own account can stop the process that looks at it
 _MEMORY = 8 << 30  #: bytes of address space; files go through in parts of a few MiB
-#: What hinders the check; of anything else it is the host's folder that is to blame.
-_OURS = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 
 def check(config: Config, hosts: tuple[str, ...], rehearse: bool, on_checked: Callable[[Checked], None]) -> ExitCode:
@@ -74,20 +73,18 @@ def _check(config: Config, host: str, rehearse: bool) -> Checked:
     faults = _hooks(config.hosts_path, host)
     try:
         owner = os.stat(folder, follow_symlinks=False)
+        if stat.S_ISLNK(owner.st_mode):
+            return Checked(host, began, int(ExitCode.CONCERNS), faults=(fleet.LINK, *faults))
         if owner.st_mode & 0o077:
             faults.append("its folder is open to other users: chmod 700")
         with _scratch(owner) as scratch:
-            said = _apart(owner, lambda: _examine(_here(config, scratch), host, rehearse, scratch))
+            said = _apart(owner, lambda: examine(_here(config, scratch), host, rehearse, scratch))
     except OSError as error:
-        said = _result(ExitCode.FAILED, _unseen(error))
+        said = result(ExitCode.FAILED, unseen(error))
     faults = [*said["faults"], *faults]
     code = said["code"] or (ExitCode.CONCERNS if faults else ExitCode.DONE)
     numbers = {name: said[name] for name in ("tip", "made", "files", "size", "rehearsed")}
     return Checked(host, began, int(code), faults=tuple(faults), seconds=time.time() - began, **numbers)
-
-
-def _unseen(error: Exception) -> str:
-    return f"could not be looked at: {getattr(error, 'strerror', '') or error or type(error).__name__}"
 
 
 def _here(config: Config, scratch: Path) -> Here:
@@ -158,14 +155,14 @@ def _apart(owner: os.stat_result, examine: Callable[[], dict[str, Any]]) -> dict
         return _believed(json.loads(text))
     except (ValueError, KeyError, TypeError, RecursionError):
         how = f"by signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else "without a result"
-        return _result(ExitCode.DAMAGED, f"the check ended {how}: it is too large, or more than it seems")
+        return result(ExitCode.DAMAGED, f"the check ended {how}: it is too large, or more than it seems")
 
 
 def _examined(examine: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     try:
         return examine()
     except Exception as error:
-        return _result(ExitCode.FAILED, _unseen(error))
+        return result(ExitCode.FAILED, unseen(error))
 
 
 def _become(owner: os.stat_result) -> None:
@@ -185,59 +182,9 @@ def _become(owner: os.stat_result) -> None:
 def _believed(said: dict[str, Any]) -> dict[str, Any]:
     """What a process of the host's account says, in plain text and plain numbers."""
     faults = [shown(os.fsencode(str(fault)[:500])) for fault in said["faults"][:_MOST_FAULTS]]
-    made = _result(int(said["code"]), *faults)
+    made = result(int(said["code"]), *faults)
     numbers = {"files": int(said["files"]), "size": int(said["size"]), "made": float(said["made"])}
     return {**made, **numbers, "tip": str(said["tip"])[:40], "rehearsed": bool(said["rehearsed"])}
-
-
-def _result(code: int, *faults: str) -> dict[str, Any]:
-    empty = {"tip": "", "made": 0.0, "files": 0, "size": 0, "rehearsed": False}
-    return {**empty, "code": int(code), "faults": list(faults)}
-
-
-def _examine(here: Here, host: str, rehearse: bool, scratch: Path) -> dict[str, Any]:
-    """What a rebuild would find; with ``rehearse`` also what it would make. As whoever owns the folder."""
-    from pacha.actions.here import connect
-    from pacha.actions.staging import Staging
-    from pacha.wire.master import NoHost
-
-    tempfile.tempdir = os.environ["TMPDIR"] = str(scratch)
-    heartbeat = _heartbeat(here, host)
-    try:
-        staging = Staging.make(here, host, connect(here, STANDALONE), lambda received: None)
-        fetched = staging.fetch()
-        database = staging.repository(DATABASE)
-        faults = []
-        if heartbeat and not database.has(heartbeat.tip):
-            faults.append(f"the snapshot {heartbeat.tip[:12]}, which the host left last, is not there any more")
-        made = database.note(fetched.tip).at
-        staging.remove()
-        if rehearse:
-            from pacha.actions import rehearse as rehearsal
-
-            faults += rehearsal.rehearse(here, host, fetched.snapshot, scratch / "target")
-    except NoHost as error:
-        if heartbeat is None:
-            return _result(ExitCode.CONCERNS, "it has never pushed")
-        return _result(ExitCode.DAMAGED, error.in_a_line)
-    except PachaError as error:
-        return _result(error.exit_code, error.in_a_line)
-    except OSError as error:
-        ours = error.errno in _OURS
-        return _result(ExitCode.FAILED if ours else ExitCode.DAMAGED, _unseen(error))
-    sizes = [entry.size for entry in fetched.snapshot.entries.values() if entry.kind.value == "f"]
-    found = {"tip": fetched.tip, "made": made, "files": len(sizes), "size": sum(sizes), "rehearsed": rehearse}
-    return {**_result(ExitCode.DAMAGED if faults else ExitCode.DONE, *faults), **found}
-
-
-def _heartbeat(here: Here, host: str) -> fleet.Heartbeat | None:
-    fd = os.open(os.path.join(here.config.hosts_path, os.fsencode(host)), os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        return fleet.read_heartbeat(fd)
-    except ValueError:
-        return None
-    finally:
-        os.close(fd)
 
 
 def _hooks(hosts_path: bytes, host: str) -> list[str]:

@@ -30,7 +30,8 @@ class Delivery:
     ``left`` is what is remembered of it: ``changelog`` and ``contents`` (sha256, hex, of the changelogs of
     ``db`` and by repository of the others), ``sent`` (nodes by repository), ``succeeded`` and ``tried`` (seconds
     since the epoch), ``failure`` (what hindered the last try). ``sent`` are the nodes that it is known to have;
-    ``familiar``: its ``db`` is as we left it. ``failure`` ends its part in the push.
+    ``familiar``: its ``db`` is as we left it; ``as_left``: so is all that was looked at (or it was never pushed to);
+    ``doubted``: repositories that may be damaged there (see ``doubt``). ``failure`` ends its part in the push.
     """
 
     name: str
@@ -40,6 +41,8 @@ class Delivery:
     probe: Probe | None = None
     sent: dict[str, str] = field(default_factory=dict)
     familiar: bool = False
+    as_left: bool = True
+    doubted: frozenset[str] = frozenset()
     failure: PachaError | None = None
     _begun: dict[str, Future[_Served]] = field(default_factory=dict)
 
@@ -48,15 +51,15 @@ class Delivery:
         """``user@host`` or the folder; before it was reached, its name."""
         return self.master.label if self.master else self.name
 
-    def meet(self, master: Master, probe: Probe) -> bool:
-        """Take the connection; returns whether the master is as the last push left it (or was never pushed to)."""
+    def meet(self, master: Master, probe: Probe) -> None:
+        """Take the connection, and see whether the master is as the last push left it."""
         check_may_push(self.host, probe)
         self.master, self.probe = master, probe
         before = dict(self.left.get("sent", {}))
         self.familiar = probe.changelog is not None and probe.changelog == self.left.get("changelog")
         if self.familiar:
             self.sent = {name: node for name, node in before.items() if self._holds(probe, name)}
-        return self.sent == before
+        self.as_left = self.sent == before
 
     def _holds(self, probe: Probe, name: str) -> bool:
         """Whether the repository ``name`` is as it was left, as far as ``probe`` looked."""
@@ -141,7 +144,10 @@ class Delivery:
         if self.failure is not None:
             return {**self.left, "tried": now, "failure": self.failure.in_a_line}
         _, probe = self._reached()
-        left = {"changelog": probe.changelog, "contents": dict(probe.contents), "sent": self.sent}
+        digests = {**probe.contents, DATABASE: probe.changelog}
+        for name in self.doubted:  # it is as doubtful the next time, whatever was sent on top of it
+            digests[name] = self.left["changelog"] if name == DATABASE else self.left["contents"][name]
+        left = {"changelog": digests.pop(DATABASE), "contents": digests, "sent": self.sent}
         return {**left, "tried": now, "succeeded": now}
 
     def _begin(self, name: str, *, new: bool) -> tuple[ExitStack, hg.Peer]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+PUSH = "push"  #: what the lock is held for
+_LONGEST = 24 * 3600.0  #: seconds that a push may take before the job says that it waits for one
 _OF_AN_HOUR = (60, 30, 20, 15, 12, 10, 6, 5, 4, 3, 2, 1)
 
 
@@ -36,3 +38,11 @@ def is_due(memory: Mapping[str, Any], frequency: float, now: float) -> bool:
 def is_overdue(memory: Mapping[str, Any], frequency: float, now: float) -> bool:
     """Whether two runs of the job should have pushed by ``now`` and have not."""
     return now > float(memory.get("succeeded", 0)) + frequency * 3600 + 2 * period(frequency) * 60
+
+
+def is_at_work(work: str, seconds: float) -> bool:
+    """Whether whoever holds the lock for ``work`` since so many ``seconds`` does what is due: a first push takes hours.
+
+    One of more than a day hangs, and so may one that began in the future, as the clock was set back since.
+    """
+    return work == PUSH and abs(seconds) < _LONGEST

@@ -29,6 +29,8 @@ _NODE = re.compile(r"[0-9a-f]{40}", re.ASCII)
 _MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z", re.ASCII)
 _DEFAULT_HOURS = 12.0
 _GRACE = 2 * 3600.0  #: seconds: the job runs every hour, and once more after a failure
+#: What is said of a link in the place of a host's folder.
+LINK = "its folder is a link, which nothing here follows: move the folder itself there, or mount it"
 _AHEAD = 300.0  #: seconds that a heartbeat may lie ahead of the clock
 
 
@@ -84,10 +86,11 @@ def hosts(hosts_path: bytes, now: float | None = None) -> tuple[Seen, ...]:
 
 
 def names(hosts_path: bytes) -> list[str]:
-    """The hosts that have a folder. Raises PachaError."""
+    """The hosts that have a folder, or a link in the place of one. Raises PachaError."""
     try:
         with os.scandir(hosts_path) as entries:
-            found = [os.fsdecode(one.name) for one in entries if one.is_dir(follow_symlinks=False)]
+            folders = [one for one in entries if one.is_symlink() or one.is_dir(follow_symlinks=False)]
+            found = [os.fsdecode(one.name) for one in folders]
     except OSError as error:
         raise PachaError(
             f"{shown(hosts_path)} cannot be read.",
@@ -107,7 +110,8 @@ def _look(hosts_path: bytes, host: str, checked: Checked | None, now: float) -> 
         finally:
             os.close(fd)
     except OSError as error:
-        return Seen(host, State.SILENT, None, checked, f"cannot be read: {error.strerror}")
+        why = LINK if os.path.islink(folder) else f"cannot be read: {error.strerror}"
+        return Seen(host, State.SILENT, None, checked, why)
     except ValueError:
         return Seen(host, State.SILENT, None, checked, "its last-push makes no sense")
     if heartbeat is None:

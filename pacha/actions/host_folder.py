@@ -197,6 +197,22 @@ class HostFolder:
         return f"On the master, run: pacha add-host {self.host}{account}"
 
 
+def check_own(descent: Descent, name: str) -> None:
+    """Raise DamagedError when the repository ``name`` below ``descent`` is a link, or anything in it leads elsewhere.
+
+    Raises OSError where it cannot be read.
+    """
+    path = f"{name}/.hg"
+    try:
+        folder = descent.directory(os.fsencode(path))
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.ENOTDIR):
+            raise
+        why = "a host's history lies in the host's own folder"
+        raise DamagedError(f"{shown(os.fsencode(path))} is a link, or below one.", why, _LOOK) from None
+    _check_plain(folder, path)
+
+
 def _check_plain(fd: int, path: str) -> None:
     """Raise DamagedError for a link, or anything but files and folders, below the folder ``fd``.
 

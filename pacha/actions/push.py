@@ -13,8 +13,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
-from pacha.actions import chronicle, commit, compose, owed, reconcile, watch
+from pacha.actions import chronicle, commit, compose, doubt, owed, reconcile, watch
 from pacha.actions.delivery import Delivery
+from pacha.actions.due import PUSH
 from pacha.actions.errand import Errand
 from pacha.actions.here import Here, connect
 from pacha.errors import Concern, ExitCode, PachaError
@@ -70,7 +71,7 @@ def push(
     """
     began = time.monotonic()
     here.config.masters()  # a missing one is said before anything is done
-    with here.state.locked(wait_seconds):
+    with here.state.locked(wait_seconds, PUSH):
         here.state.remember(tried=time.time(), failure=_CUT_OFF)
         _sweep(here)
         try:
@@ -162,7 +163,8 @@ def _push(errand: Errand, last: Snapshot, reached: list[Future[tuple[Master, Pro
     watched = compose.by_rules(errand.here, last.watched)
     found = scan.scan(compose.watches(watched), last.entries, fingerprints, accounts)
     for delivery, future in zip(errand.deliveries, reached, strict=True):
-        _meet(errand, delivery, future)
+        _meet(delivery, future)
+    doubt.look(errand)
     base = reconcile.base(errand, last)
     if base is not last:
         watched = compose.by_rules(errand.here, base.watched)
@@ -185,11 +187,10 @@ def _push(errand: Errand, last: Snapshot, reached: list[Future[tuple[Master, Pro
     )  # fmt: skip
 
 
-def _meet(errand: Errand, delivery: Delivery, reached: Future[tuple[Master, Probe]]) -> None:
+def _meet(delivery: Delivery, reached: Future[tuple[Master, Probe]]) -> None:
     """Take the connection; what hinders it is kept, so that the changes are committed all the same."""
     try:
-        if not delivery.meet(*reached.result()):
-            errand.notices.append(f"{delivery.label} is not as the last push left it: what it lacks is sent again.")
+        delivery.meet(*reached.result())
     except PachaError as error:
         delivery.failure = error
 

@@ -46,8 +46,8 @@ _T = TypeVar("_T")
 class Fetched:
     """A snapshot that is wholly here and checked.
 
-    ``tip``: its node in ``db``; ``changelog``: the sha256 (hex) of the fetched ``db``'s changelog, "" where none was
-    fetched; ``files`` and ``size`` (bytes) count what came over the line in ``seconds``; ``newest``: no later one
+    ``tip``: its node in ``db``; ``changelog``: the sha256 (hex) of the master's ``db``'s changelog, "" where it was
+    not copied; ``files`` and ``size`` (bytes) count what came over the line in ``seconds``; ``newest``: no later one
     is there; ``parts``: the paths that it was reduced to, () for all of it, ``torn`` those of files in it that
     have other names outside.
     """
@@ -78,6 +78,7 @@ class Staging:
     on_expected: Callable[[int], None] = lambda files: None  #: told about how many files are still to come
     files: int = 0
     size: int = 0
+    cloned: set[str] = field(default_factory=set)  #: repositories whose bytes are not those on the master
     spool: Spool = field(default_factory=Spool)
     tried: str = ""  #: the node of the snapshot that is being fetched
     ahead: Ahead = field(init=False)
@@ -123,7 +124,8 @@ class Staging:
         began = time.monotonic()
         snapshot, tip, newest = self.again(lambda: self._fetch_database(when))
         changelog = self.folder / CHANGELOG
-        digest = hashlib.sha256(changelog.read_bytes()).hexdigest() if changelog.exists() else ""
+        copied = changelog.exists() and names.DATABASE not in self.cloned
+        digest = hashlib.sha256(changelog.read_bytes()).hexdigest() if copied else ""
         parts = select.parts(snapshot, asked, absent=absent)
         torn = select.torn(snapshot, parts) if parts else frozenset[bytes]()
         snapshot = select.select(snapshot, parts) if parts else snapshot
@@ -206,6 +208,7 @@ class Staging:
             (folder / ".hg" / "requires").write_bytes(b"share-safe\n")
             return self.repository(name)
         shutil.rmtree(folder)
+        self.cloned.add(name)
         return self._clone(name)
 
     def _copy(self, name: str, on_file: Callable[[Received], None]) -> Totals:

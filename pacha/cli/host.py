@@ -14,7 +14,7 @@ import click
 from pacha.cli.group import Group, cli
 from pacha.cli.report import reported
 from pacha.cli.terminal import Terminal, shown
-from pacha.errors import ExitCode
+from pacha.errors import ExitCode, LockedError
 
 if TYPE_CHECKING:
     from pacha.actions.schedule import Job
@@ -71,7 +71,11 @@ def unwatch(terminal: Terminal, path: str) -> ExitCode:
 
 
 @cli.command()
-@click.option("--due", is_flag=True, help="Only if pacha.frequency hours have passed, or the last try failed.")
+@click.option(
+    "--due",
+    is_flag=True,
+    help="Only if pacha.frequency hours have passed, or the last try failed; not while one is at work.",
+)
 @click.option("--accept", is_flag=True, help="Give up what an earlier rebuild could not restore.")
 @click.option("--take-over", is_flag=True, help="Push as this host though another machine did so last.")
 @click.option("-m", "--message", default="", help="Say why, in the history.")
@@ -84,17 +88,22 @@ def push(terminal: Terminal, due: bool, accept: bool, take_over: bool, message: 
     Example: pacha push -m "before the upgrade"
     """
     here = terminal.here()
-    if due:
-        from pacha.actions.due import is_due
+    from pacha.actions.due import is_at_work, is_due
 
-        if not is_due(here.state.memory(), here.config.frequency, time.time()):
-            return ExitCode.DONE
+    if due and not is_due(here.state.memory(), here.config.frequency, time.time()):
+        return ExitCode.DONE
     from pacha.actions.push import push as action
 
-    with reported(here, by_schedule=due) as failures:
-        pushed = action(here, accept=accept, take_over=take_over, message=message, wait_seconds=wait)
-        failures += [failure for _, failure in pushed.failures]
     meter = terminal.meter
+    try:
+        with reported(here, by_schedule=due) as failures:
+            pushed = action(here, accept=accept, take_over=take_over, message=message, wait_seconds=wait)
+            failures += [failure for _, failure in pushed.failures]
+    except LockedError as error:
+        if not due or not is_at_work(error.work, error.seconds):
+            raise
+        meter.say("Another push is at work.")
+        return ExitCode.DONE
     for notice in pushed.notices:
         meter.say(notice)
     meter.concerns(pushed.concerns)
@@ -103,6 +112,8 @@ def push(terminal: Terminal, due: bool, accept: bool, take_over: bool, message: 
         meter.say(f"{pushed.host}: {pushed.changes} (snapshot {pushed.tip[:12]}).")
     if len(here.config.masters()) > 1:
         meter.failures(pushed.failures)
+        if pushed.failure is not None:
+            return pushed.failure.exit_code
     if pushed.failure is not None:
         raise pushed.failure
     if not pushed.committed and not pushed.sent:

@@ -125,17 +125,17 @@ class StateFolder:
         return made
 
     @contextmanager
-    def locked(self, wait_seconds: float = 0) -> Iterator[None]:
+    def locked(self, wait_seconds: float = 0, work: str = "") -> Iterator[None]:
         """Hold the lock; the kernel lets go of it when the process ends, however it ends (flock(2)).
 
-        Raises LockedError after ``wait_seconds``, naming the holder.
+        ``work`` (a word) says what it is held for. Raises LockedError, naming the holder, after ``wait_seconds``.
         """
         self.make()
         fd = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             _take_lock(fd, time.monotonic() + max(wait_seconds, _LEAST_WAIT))
             os.ftruncate(fd, 0)
-            os.pwrite(fd, f"{os.getpid()} {time.strftime('%Y-%m-%d %H:%M:%S')}\n".encode("ascii"), 0)
+            os.pwrite(fd, f"{os.getpid()} {time.strftime('%Y-%m-%d %H:%M:%S')} {work}\n".encode("ascii"), 0)
             self._clear_locks()
             yield
         finally:
@@ -181,10 +181,17 @@ def _take_lock(fd: int, deadline: float, kind: int = fcntl.LOCK_EX) -> None:
             return
         except BlockingIOError:
             if time.monotonic() >= deadline:
-                pid, _, since = os.pread(fd, 100, 0).decode("ascii", "replace").strip().partition(" ")
-                raise LockedError(
-                    "Another run of Pacha is at work.",
-                    f"process {pid or 'unknown'} holds the lock since {since or 'a moment ago'}",
-                    "Wait for it to end, then run this again.",
-                ) from None
+                raise _held(fd) from None
             time.sleep(_POLL_SECONDS)
+
+
+def _held(fd: int) -> LockedError:
+    """What the lock file ``fd`` says of its holder; it was written when the lock was taken."""
+    pid, *rest = os.pread(fd, 100, 0).decode("ascii", "replace").split() or ["unknown"]
+    error = LockedError(
+        "Another run of Pacha is at work.",
+        f"process {pid} holds the lock since {' '.join(rest[:2]) or 'a moment ago'}",
+        "Wait for it to end, then run this again.",
+    )
+    error.work, error.seconds = " ".join(rest[2:]), time.time() - os.fstat(fd).st_mtime
+    return error

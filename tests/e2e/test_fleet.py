@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from pacha.store.state import StateFolder
 from tests.e2e.stage import Host, Stage, changed, copy, on_stage, picture, said, system_hg
 from tests.sshd import Account, Sshd
 
@@ -201,6 +202,22 @@ def test_eight_at_once(pushed: Host, tree: Path) -> None:
     assert len(log) == ROUNDS + 1
 
 
+def test_the_job_is_quiet_while_a_push_is_at_work(pushed: Host) -> None:
+    """Such as the first one, which may take hours; but not for ever, and not for a rebuild."""
+    age(pushed, 13)
+    state = StateFolder(pushed.state)
+    with state.locked(work="push"):
+        done = pushed.pacha("-q", "push", "--due").must()
+        assert (done.out, done.err) == ("", "")
+        assert "process " in pushed.pacha("push").must(12).err
+        assert "at work now" in pushed.pacha("status").out
+        os.utime(pushed.state / "lock", (0, time.time() - 25 * 3600))
+        said(pushed.pacha("-q", "push", "--due").must(12), "Another run of Pacha is at work", "since 20")
+    with state.locked():
+        pushed.pacha("-q", "push", "--due").must(12)
+    pushed.push("--due")
+
+
 def test_those_that_wait_get_their_turn(pushed: Host) -> None:
     runs = [pushed.start("push", "--wait", "60") for _ in range(4)]
     assert [run.wait(120) for run in runs] == [0] * 4
@@ -272,6 +289,18 @@ def test_a_master_set_back_is_noticed_by_an_idle_push(either: Host, tree: Path, 
     either.verify_master()
 
 
+def test_a_history_that_was_overwritten_is_named(pushed: Host) -> None:
+    changelog = pushed.repository("db") / ".hg" / "store" / "00changelog.i"
+    data = bytearray(changelog.read_bytes())
+    data[-9] ^= 1
+    changelog.write_bytes(bytes(data))
+    for _ in range(2):
+        done = pushed.push(code=3)
+        assert f"{pushed.repository('db')}: on " in done.err and "nothing newer is there" in done.err
+        assert "sent again." not in done.out
+    assert "nothing newer is there" in pushed.pacha("status").must(3).out
+
+
 @pytest.mark.parametrize("lost", ["repos", "repos/db", "repos/foo"])
 def test_what_was_lost_here_is_fetched_again(pushed: Host, tree: Path, lost: str) -> None:
     """As after a power cut: what the state folder remembers is on disk, what Mercurial wrote is not."""
@@ -325,6 +354,10 @@ def damage(pushed: Host, what: str) -> None:
     elif what == "an endless file":
         (store / "data" / "one.i").unlink()
         (store / "data" / "one.i").symlink_to("/dev/zero")
+    elif what == "another host's":
+        other = pushed.stage.host("foo").repository("db")
+        pushed.repository("db").rename(other)
+        pushed.repository("db").symlink_to(other)
 
 
 def test_check_says_who_could_be_rebuilt(pushed: Host) -> None:
@@ -334,17 +367,25 @@ def test_check_says_who_could_be_rebuilt(pushed: Host) -> None:
     pushed.pacha("check", "bar").must()
     said(pushed.pacha("check", "none").must(1), "no host 'none'")
     pushed.pacha("check", "../bar").must(2)
+    (pushed.stage.hosts / "baz").symlink_to(pushed.stage.hosts / "bar")
+    assert "baz: its folder is a link" in pushed.pacha("check", "baz").must(3).err
+    (pushed.stage.hosts / "baz").unlink()
     os.rmdir(pushed.stage.hosts / "foo")
     assert hosts(pushed)["bar"]["checked"]
     assert not list(pushed.temporary.iterdir())
 
 
-@pytest.mark.parametrize("what", ["a byte", "a file", "a repository", "db", "a special file", "an endless file"])
+@pytest.mark.parametrize(
+    "what", ["a byte", "a file", "a repository", "db", "a special file", "an endless file", "another host's"]
+)
 def test_check_finds_what_is_damaged(pushed: Host, what: str) -> None:
     damage(pushed, what)
-    done = pushed.pacha("check", "--json").must(13)
+    done = pushed.pacha("check", "--json", "bar").must(13)
     [found] = json.loads(done.out)
     assert found["exit"] == 13 and found["faults"]
+    assert "pacha-check-" not in done.out, "what is damaged lies on the master"
+    if what == "a file":
+        assert str(pushed.repository("foo")) in done.out
     assert hosts(pushed, code=3)["bar"]["checked"]["exit"] == 13  # type: ignore[index]
 
 
@@ -355,6 +396,9 @@ def test_check_finds_a_snapshot_that_was_taken_back(pushed: Host, tree: Path) ->
     shutil.rmtree(pushed.repository("db"))
     older.rename(pushed.repository("db"))
     assert "is not there any more" in pushed.pacha("check").must(13).err
+    for spoil in (lambda path: path.write_text("{"), Path.unlink, lambda path: path.symlink_to("nowhere")):
+        spoil(pushed.repository("last-push"))
+        assert "whether db was set back" in pushed.pacha("check").must(3).err
 
 
 def test_hooks_must_be_roots(pushed: Host) -> None:

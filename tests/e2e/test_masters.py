@@ -101,6 +101,13 @@ def test_each_master_gets_everything(bar: Host, tree: Path, second: Sshd) -> Non
     check_both(bar, tree, second)
 
 
+def test_where_all_are_away_each_is_named_once(bar: Host, second: Sshd) -> None:
+    up(bar, second, m1=False, m2=False)
+    done = bar.push(code=11)
+    said(done, "m1 was not brought up to date", "m2 was not brought up to date")
+    assert done.err.count("pacha: ") == done.err.count("refuses connections") == 2
+
+
 def test_one_that_is_away_is_named_and_caught_up(bar: Host, tree: Path, second: Sshd) -> None:
     bar.push()
     for away in ({"m1": False}, {"m2": False}):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pacha.actions.due import is_due, is_overdue, next_push, period
+from pacha.actions.due import is_at_work, is_due, is_overdue, next_push, period
 
 HOUR = 3600.0
 NOW = 1_000_000_000.0
@@ -60,3 +60,12 @@ def test_what_is_overdue() -> None:
     assert not is_overdue({"succeeded": NOW - 13.9 * HOUR}, 12, NOW)
     assert is_overdue({"succeeded": NOW - 14.1 * HOUR}, 12, NOW)
     assert next_push({"succeeded": NOW}, 12) == NOW + 11.5 * HOUR
+
+
+@pytest.mark.parametrize(
+    ("work", "hours", "quiet"),
+    [("push", 0, True), ("push", 23.9, True), ("push", 24.1, False), ("push", -1, True), ("push", -25, False),
+     ("", 1, False), ("pushy", 1, False)],
+)  # fmt: skip
+def test_a_push_that_takes_long_is_left_alone_for_a_day(work: str, hours: float, quiet: bool) -> None:
+    assert is_at_work(work, hours * HOUR) is quiet

@@ -56,9 +56,19 @@ def test_the_worst_come_first(tmp_path: Path) -> None:
     for other in (".hooks", ".pacha", ".old"):
         (tmp_path / other).mkdir()
     (tmp_path / "a file").write_text("")
-    (tmp_path / "link").symlink_to("a")
     assert list(states(tmp_path)) == ["d", "c", "b", "a", "e"]
     assert fleet.exit_code(fleet.hosts(os.fsencode(tmp_path), NOW)) == 3
+
+
+def test_a_folder_that_is_a_link_is_named(tmp_path: Path) -> None:
+    make(tmp_path, "a")
+    for name, target in (("moved", "a"), ("nowhere", "gone"), (".hidden", "a")):
+        (tmp_path / name).symlink_to(target)
+    found = fleet.hosts(os.fsencode(tmp_path), NOW)
+    assert [(one.host, one.state, "is a link" in one.note) for one in found] == [
+        ("moved", State.SILENT, True), ("nowhere", State.SILENT, True), ("a", State.FRESH, False),
+    ]  # fmt: skip
+    assert fleet.exit_code(found) == 3
 
 
 def test_not_the_time_of_the_file_counts(tmp_path: Path) -> None:

@@ -236,7 +236,7 @@ def test_the_list_is_not_touched_while_another_run_holds_the_lock(
     here: Here, tree: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = StateFolder.locked
-    monkeypatch.setattr(StateFolder, "locked", lambda self, wait_seconds=0: real(self, 0))
+    monkeypatch.setattr(StateFolder, "locked", lambda self, wait_seconds=0, work="": real(self, 0))
     with here.state.locked():
         with pytest.raises(LockedError):
             watch(here, tree / "opt/foo")
