@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from pacha.actions.here import Here
 from pacha.actions.reconcile import FILE
 from pacha.actions.when import Made, choose
-from pacha.errors import PachaError
+from pacha.errors import DamagedError, PachaError
 from pacha.files.metadata import Entry
 from pacha.files.names import DATABASE
 from pacha.store import database, hg
@@ -22,7 +22,19 @@ def made(here: Here) -> list[Made]:
     path = here.state.repository(DATABASE)
     if not os.path.isdir(path):
         return []
-    return [Made(one.node, one.note.at) for one in hg.Repository.open(path, heal=False).log()]
+    return listed(hg.Repository.open(path, heal=False))
+
+
+def listed(repository: hg.Repository) -> list[Made]:
+    """Every snapshot of a ``db``, newest first: one that cannot be read any more hides none of the others."""
+    return [Made(node, _when_made(repository, node)) for node in repository.revisions()]
+
+
+def _when_made(repository: hg.Repository, node: str) -> float | None:
+    try:
+        return repository.note(node).at
+    except DamagedError:
+        return None
 
 
 def read(here: Here, node: str) -> Snapshot:
