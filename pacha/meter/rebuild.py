@@ -13,6 +13,7 @@ from pacha.actions.proposal import Proposal, step_line
 from pacha.actions.rebuild import Rebuilt, Reporter
 from pacha.actions.staging import Fetched
 from pacha.actions.undo import Past
+from pacha.files.names import shown
 from pacha.meter import Meter, size_text
 from pacha.meter.bar import Progress, Style
 from pacha.meter.plan import hook_lines, plan_lines, question_lines, step_lines
@@ -89,4 +90,5 @@ class RebuildMeter:
 def past_line(past: Past) -> str:
     """One rebuild that was, in one line."""
     when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(past.at))
-    return f"rebuild of '{past.host}' on {when}, {past.state} ({past.id})"
+    below = f" below {shown(past.target)}" if past.target else ""
+    return f"rebuild of '{past.host}'{below} on {when}, {past.state} ({past.id})"

@@ -153,7 +153,11 @@ def test_a_rebuild_that_changed_nothing_is_not_what_undo_takes_back(host: Host, 
     host.rebuild()
     for _ in range(4):
         host.rebuild()
-    assert "nothing to undo" in host.pacha("undo", "--list").must().out
+    host.rebuild("--target", foo.parent / "rehearsal")
+    listed = host.pacha("undo", "--list").must().out
+    assert f"rebuild of 'bar' below {foo.parent}/rehearsal on " in listed and "nothing to undo" in listed
+    host.pacha("undo").must()
+    assert not (foo.parent / "rehearsal" / "opt").exists() and picture(foo) != before
     host.pacha("undo").must()
     assert picture(foo) == before
 
