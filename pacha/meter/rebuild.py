@@ -66,9 +66,14 @@ class RebuildMeter:
                 click.echo(f"       {command}", err=True)
 
     def hook(self, ran: Ran) -> None:
-        """A hook that ran, and what it printed."""
-        for line in hook_lines(ran):
-            self.meter.say(line)
+        """A hook that ran, and what it printed; of one that failed on stderr, whatever was to be left out."""
+        first, *printed = hook_lines(ran)
+        if ran.failure:
+            self.meter.warn(first)
+            for line in printed:
+                click.echo(f"     {line}", err=True)
+        else:
+            self.meter.say("\n".join([first, *printed]))
 
     def step(self, step: Step) -> None:
         """One path of a rebuild and what was done about it."""
