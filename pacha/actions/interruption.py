@@ -38,6 +38,7 @@ def explained(state: bytes) -> Iterator[None]:
         if error.errno not in OF_THE_SYSTEM:
             raise
         hint = " ".join(_state(state, before).splitlines())
+        hint += " Mend that and run this again." if hint == _UNTOUCHED else ""
         raise PachaError("The system does not let the rebuild go on.", _why(error), hint) from None
 
 
