@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import gc
 import os
 import resource
@@ -24,10 +23,6 @@ _GARBAGE = 50_000
 _HELP_COLUMNS = 80  #: for which help.txt is written; in wider terminals, too, click makes no wider lines
 _OPTIONS_WITH_VALUE = ("--config",)
 _ONCE_SECONDS = 2.0
-#: Not faults of Pacha's own: a full or read-only disk, no permission, too many open files, a failing disk.
-_OF_THE_SYSTEM = frozenset(
-    [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE, errno.EIO]
-)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -56,7 +51,7 @@ def run(arguments: list[str]) -> int:
     import click
 
     from pacha.cli import cli
-    from pacha.errors import ExitCode, PachaError, Signalled
+    from pacha.errors import OF_THE_SYSTEM, ExitCode, PachaError, Signalled
 
     try:
         result = cli.main(args=spelt_as_command(arguments), prog_name="pacha", standalone_mode=False)
@@ -75,9 +70,8 @@ def run(arguments: list[str]) -> int:
     except BrokenPipeError:
         return _signalled(Signalled(signal.SIGPIPE))
     except OSError as refused:
-        if refused.errno not in _OF_THE_SYSTEM:
+        if refused.errno not in OF_THE_SYSTEM:
             return _own_fault(refused)
-        _drop_output()
         _show(_refusal(refused))
         return int(ExitCode.FAILED)
     except Exception as fault:  # a fault of Pacha's own: said in one line, the rest goes where it can be found
@@ -117,17 +111,20 @@ def _open_closed_streams() -> None:
 
 
 def _drop_output() -> None:
-    """Let go of what standard output does not take: the interpreter flushes once more when it ends."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    """Let go of what a standard stream does not take: the interpreter flushes once more when it ends."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _show(error: PachaError) -> None:
     from pacha.meter import Meter
 
-    Meter().error(error)
+    with suppress(OSError):  # nobody can be told then; the exit code still says it
+        Meter().error(error)
+    _drop_output()
 
 
 def _refusal(error: OSError) -> PachaError:

@@ -5,8 +5,14 @@ The codes are a contract (see ``docs/exit-codes.rst``): monitoring and scripts d
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass
 from enum import IntEnum
+
+#: Not faults of Pacha's own: a full or read-only disk, no permission, too many open files, a failing disk.
+OF_THE_SYSTEM = frozenset(
+    [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE, errno.EIO]
+)
 
 
 class ExitCode(IntEnum):
@@ -75,6 +81,12 @@ class DamagedError(PachaError):
     """What came from the master is damaged, hostile or does not add up."""
 
     exit_code = ExitCode.DAMAGED
+
+
+class UntoldError(PachaError):
+    """It is done, but what there is to say of it cannot be printed."""
+
+    exit_code = ExitCode.CONCERNS
 
 
 class Signalled(BaseException):

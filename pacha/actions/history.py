@@ -6,15 +6,19 @@ import os
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from pacha.actions.here import Here
 from pacha.actions.reconcile import FILE
 from pacha.actions.when import Made, choose
-from pacha.errors import PachaError
+from pacha.errors import DamagedError, PachaError
 from pacha.files.metadata import Entry
 from pacha.files.names import DATABASE
-from pacha.store import database, hg
+from pacha.store import database
 from pacha.store.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from pacha.store import hg
 
 
 def made(here: Here) -> list[Made]:
@@ -22,11 +26,27 @@ def made(here: Here) -> list[Made]:
     path = here.state.repository(DATABASE)
     if not os.path.isdir(path):
         return []
-    return [Made(one.node, one.note.at) for one in hg.Repository.open(path, heal=False).log()]
+    from pacha.store import hg
+
+    return listed(hg.Repository.open(path, heal=False))
+
+
+def listed(repository: hg.Repository) -> list[Made]:
+    """Every snapshot of a ``db``, newest first: one that cannot be read any more hides none of the others."""
+    return [Made(node, _when_made(repository, node)) for node in repository.revisions()]
+
+
+def _when_made(repository: hg.Repository, node: str) -> float | None:
+    try:
+        return repository.note(node).at
+    except DamagedError:
+        return None
 
 
 def read(here: Here, node: str) -> Snapshot:
     """The snapshot ``node`` of the state folder. Raises DamagedError."""
+    from pacha.store import hg
+
     return parse(hg.Repository.open(here.state.repository(DATABASE), heal=False).reader(node)(FILE), here.state.path)
 
 

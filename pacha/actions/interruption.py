@@ -1,12 +1,14 @@
-"""What state things are in when a rebuild is ended by a signal, or by a terminal that is gone."""
+"""What state things are in when a rebuild is ended by a signal, by the system, or by a terminal that is gone."""
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pacha.errors import Signalled
+from pacha.errors import OF_THE_SYSTEM, PachaError, Signalled, UntoldError
+from pacha.files.names import shown
 from pacha.restore.journal import Journal, history, identifiers
 
 _UNTOUCHED = "Nothing was changed."
@@ -22,15 +24,43 @@ _PLACED = (
 
 @contextmanager
 def explained(state: bytes) -> Iterator[None]:
-    """Say in what is raised for a signal how the rebuild stands, by its journal below the state folder ``state``."""
+    """Say in what is raised for a signal, or for what the system refuses (a full disk, an output that takes no more),
+    how the rebuild stands, by its journal below the state folder ``state``.
+    """
     before = identifiers(state)
     try:
         yield
     except (Signalled, KeyboardInterrupt, BrokenPipeError) as ended:
         number = signal.SIGPIPE if isinstance(ended, BrokenPipeError) else signal.SIGINT
         number = signal.Signals(ended.number) if isinstance(ended, Signalled) else number
-        own = [journal for journal in _closed(state) if journal.id not in before]
-        raise Signalled(number, _words(own[-1]) if own else _UNTOUCHED) from None
+        raise Signalled(number, _state(state, before)) from None
+    except OSError as error:
+        if error.errno not in OF_THE_SYSTEM:
+            raise
+        hint = " ".join(_state(state, before).splitlines())
+        hint += " Mend that and run this again." if hint == _UNTOUCHED else ""
+        raise PachaError("The system does not let the rebuild go on.", _why(error), hint) from None
+
+
+@contextmanager
+def told(how: str, where: str) -> Iterator[None]:
+    """Raise UntoldError where what was done cannot be printed: ``how`` things stand, ``where`` all of it is kept."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise UntoldError(f"{how}, but what there is to say of it cannot be printed.", _why(error), where) from None
+
+
+def _why(error: OSError) -> str:
+    name = error.filename
+    return (error.strerror or str(error)) + (f": {shown(os.fsencode(name))}" if isinstance(name, str | bytes) else "")
+
+
+def _state(state: bytes, before: frozenset[str]) -> str:
+    own = [journal for journal in _closed(state) if journal.id not in before]
+    return _words(own[-1]) if own else _UNTOUCHED
 
 
 def _words(journal: Journal) -> str:

@@ -121,6 +121,8 @@ def staged(here: Here, host: str, master: Master) -> Iterator[Staging]:
         staging = Staging.make(here, host, master, lambda received: None)
         try:
             yield staging
+        except DamagedError as error:
+            raise staging.on_master(error) from None
         finally:
             staging.remove()
     except NoHost as error:

@@ -39,15 +39,18 @@ def make_in(here: Here, where: str) -> Path:
 
 
 def sweep(here: Here) -> None:
-    """Remove the staging folder that this machine remembers, if it is there and ours."""
+    """Remove the staging folders that this machine remembers, if they are there and ours.
+
+    One that the system does not let us remove now stays remembered: all that the host keeps lies in it, in the clear.
+    """
     memory = here.state.memory()
-    for key in ("staging", "staging_before"):
-        folder = memory.get(key)
-        if not isinstance(folder, str):
-            continue
-        if _NAME.match(os.path.basename(folder)) and _is_ours(folder):
-            shutil.rmtree(folder, ignore_errors=True)
-        here.state.remember(**{key: None})
+    known = [memory.get("staging"), memory.get("staging_before"), *memory.get("staging_left", [])]
+    folders = [folder for folder in known if isinstance(folder, str) and _NAME.match(os.path.basename(folder))]
+    for folder in filter(_is_ours, folders):
+        shutil.rmtree(folder, ignore_errors=True)
+    if any(known):
+        left = list(filter(_is_ours, folders))
+        here.state.remember(staging=None, staging_before=None, staging_left=left or None)
 
 
 def _is_safe(folder: str) -> bool:

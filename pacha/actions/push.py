@@ -85,7 +85,8 @@ def push(
 
 def _sweep(here: Here) -> None:
     """Remove what a killed rebuild had fetched: it holds all that the host keeps, in the clear."""
-    if here.state.memory().get("staging"):
+    memory = here.state.memory()
+    if memory.get("staging") or memory.get("staging_left"):
         from pacha.actions import private
 
         private.sweep(here)

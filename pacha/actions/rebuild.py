@@ -148,7 +148,7 @@ class _Attempt:
         planned = parting.told(planned, self.choices, fetched)
         note = self.staging.repository(DATABASE).note(fetched.tip)
         content = _Source(self.staging, target, planned.overrides).content
-        carries_on = cut_off(os.fsencode(self.here.state.path), parting.placed(self.choices, fetched))
+        carries_on = cut_off(os.fsencode(self.here.state.path), parting.placed(self.choices, fetched), target)
         return Proposal(
             self.host, fetched.tip, note.at, note.user, target, fetched.snapshot, planned, wanted, carries_on,
             content, fetched.parts,
@@ -165,7 +165,7 @@ class _Attempt:
         if not self.choices.target:
             moving.remember(self.here.state, proposal.preview.moves)
         parts = parting.placed(self.choices, self.fetched)
-        journal = Journal.begin(os.fsencode(self.here.state.path), self.host, parts)
+        journal = Journal.begin(os.fsencode(self.here.state.path), self.host, parts, self.choices.target)
         try:
             return self._carry_out(proposal, ran, journal)
         finally:

@@ -56,6 +56,13 @@ def summary(rebuilt: Rebuilt) -> list[str]:
     return [first, *filter(None, (_done(rebuilt), _extras(rebuilt), _mapped(rebuilt), _hooks(rebuilt), *_end(rebuilt)))]
 
 
+def how_it_stands(rebuilt: Rebuilt) -> str:
+    """The shortest account of it: the first words of a sentence."""
+    missing = len(rebuilt.outcome.unrestored)
+    placed = f"All is in place but for what is owed ({missing})" if missing else "All files are in place"
+    return placed + (f" and this machine goes on as '{rebuilt.proposal.host}'" if rebuilt.adopted else "")
+
+
 def _what(rebuilt: Rebuilt) -> str:
     """What is as it was: no more than what was asked for."""
     parts = [shown(path) for path in rebuilt.proposal.parts]

@@ -18,16 +18,18 @@ from typing import TYPE_CHECKING, TypeVar
 from pacha.actions import private, select
 from pacha.actions.ahead import Ahead
 from pacha.actions.here import Here
+from pacha.actions.history import listed
 from pacha.actions.memory import bounded
 from pacha.actions.reconcile import FILE
 from pacha.actions.select import Asked
 from pacha.actions.spool import Spool
 from pacha.actions.unpacking import Second
-from pacha.actions.when import Made, choose
+from pacha.actions.when import choose
 from pacha.errors import DamagedError, PachaError, UnreachableError
 from pacha.files import names
 from pacha.files.metadata import Kind
 from pacha.store import database, revision
+from pacha.store.sense import not_ours
 from pacha.store.snapshot import Snapshot, Watched
 from pacha.wire.local import StateMaster
 from pacha.wire.master import CHANGELOG, Master, NoHost
@@ -118,7 +120,15 @@ class Staging:
             except DamagedError as error:
                 from pacha.actions import whole  # which looks through what was fetched here
 
-                raise whole.offering(self, error) from None
+                raise whole.offering(self, self.on_master(error)) from None
+
+    def on_master(self, error: DamagedError) -> DamagedError:
+        """``error`` with the place of the repository on the master: that of its copy is gone when this is read."""
+        here, there = str(self.folder), names.shown(os.path.join(self.here.config.hosts_path, os.fsencode(self.host)))
+        message, why, hint = (text.replace(here, there) for text in (error.message, error.why, error.hint))
+        if (message, why) == (error.message, error.why):
+            return error
+        return DamagedError(message, why, hint.replace("Look at it with", "Look at it on the master with"))
 
     def _fetch(self, when: str, asked: Asked, *, absent: bool) -> Fetched:
         began = time.monotonic()
@@ -166,17 +176,26 @@ class Staging:
 
     def _fetch_database(self, when: str) -> tuple[Snapshot, str, bool]:
         repository = self.fetch_store(names.DATABASE)
-        made = [Made(revision.node, revision.note.at) for revision in repository.log()]
-        if not made:
+        newest = next(repository.revisions(), "")
+        if not newest:
             raise DamagedError(
                 f"The master's history of '{self.host}' is empty.", "its db has no revision", "Has it ever pushed?"
             )
-        tip = choose(when, made, time.time()).node if when else made[0].node
-        self.tried = tip
+        tip = self.tried = choose(when, listed(repository), time.time()).node if when else newest
         self.database.unlink(missing_ok=True)
         with open(os.open(self.database, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
-            stream.write(repository.reader(tip)(FILE))
-        return database.read_foreign(str(self.database)), tip, tip == made[0].node
+            stream.write(self._read_database(repository, tip))
+        return database.read_foreign(str(self.database)), tip, tip == newest
+
+    def _read_database(self, repository: hg.Repository, tip: str) -> bytes:
+        try:
+            if FILE in repository.names(tip):
+                return repository.reader(tip)(FILE)
+        except DamagedError as error:
+            raise DamagedError(
+                f"The snapshot {tip[:12]} of '{self.host}' cannot be read.", error.in_a_line, error.hint
+            ) from None
+        raise not_ours(f"its revision {tip[:12]} has no pacha.db")
 
     def _fetch_content(self, watched: Watched, snapshot: Snapshot) -> None:
         try:

@@ -19,12 +19,16 @@ from pacha.restore.undo_preview import Back
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """A rebuild that was: its id, its host, when it began (seconds since the epoch), how far it came."""
+    """A rebuild that was: its id, its host, when it began (seconds since the epoch), how far it came.
+
+    ``target``: the folder that it put everything below, b"" for the original places.
+    """
 
     id: str
     host: str
     at: int
     state: str
+    target: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,4 +92,4 @@ def _past(journal: Journal) -> Past:
     begun, marks = journal.begun, journal.marks
     state = next((word for word in ("undone", "stopped", "finished") if word in marks), "unfinished")
     state = "finished, nothing to undo" if state == "finished" and not journal.changed else state
-    return Past(journal.id, begun.host if begun else "", begun.at if begun else 0, state)
+    return Past(journal.id, begun.host if begun else "", begun.at if begun else 0, state, journal.target)

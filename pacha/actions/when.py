@@ -27,10 +27,10 @@ _NEAR = 3
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A snapshot: its node (40 hex digits) and when it was made (seconds since the epoch)."""
+    """A snapshot: its node (40 hex digits) and when it was made (seconds since the epoch; None: not to be read)."""
 
     node: str
-    at: float
+    at: float | None
 
 
 def choose(when: str, made: Sequence[Made], now: float) -> Made:
@@ -60,7 +60,7 @@ def local(at: float) -> str:
 
 def _newest(when: str, moment: float, made: Sequence[Made]) -> Made:
     for one in made:
-        if one.at < moment:
+        if one.at is not None and one.at < moment:
             return one
     raise UsageError(
         f"There is no snapshot from before '{when}'.", f"the oldest is {_listed(made[-1:])}", "'pacha log' lists all."
@@ -72,8 +72,12 @@ def _known(made: Sequence[Made]) -> str:
 
 
 def _listed(made: Sequence[Made]) -> str:
-    few = ", ".join(f"{one.node[:12]} ({local(one.at)})" for one in made[:_NEAR])
+    few = ", ".join(f"{one.node[:12]} ({_dated(one)})" for one in made[:_NEAR])
     return few + (f" and {len(made) - _NEAR} more" if len(made) > _NEAR else "")
+
+
+def _dated(one: Made) -> str:
+    return "damaged" if one.at is None else local(one.at)
 
 
 def _moment(when: str, now: float) -> float | None:

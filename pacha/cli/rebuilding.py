@@ -150,7 +150,7 @@ def _show_plan(
 def _carry_out(
     terminal: Terminal, here: Here, host: str, choices: Choices, yes: bool, as_json: bool, progress: str | None
 ) -> ExitCode:
-    from pacha.actions import rebuild, report
+    from pacha.actions import interruption, rebuild, report
     from pacha.meter.bar import Style
     from pacha.meter.rebuild import RebuildMeter
 
@@ -158,9 +158,10 @@ def _carry_out(
     meter = RebuildMeter(terminal.silenced(as_json).meter, asks=asks, style=Style(progress or "auto"))
     with meter.progress:
         rebuilt = rebuild.rebuild(here, host, choices, meter.reporter())
-    meter.rebuilt(rebuilt)
-    if as_json:
-        click.echo(json.dumps(report.as_json(rebuilt), indent=1))
+    with interruption.told(report.how_it_stands(rebuilt), f"Report: {rebuilt.report}"):
+        meter.rebuilt(rebuilt)
+        if as_json:
+            click.echo(json.dumps(report.as_json(rebuilt), indent=1))
     return ExitCode.CONCERNS if rebuilt.concerns else ExitCode.DONE
 
 
@@ -175,6 +176,7 @@ def undo(terminal: Terminal, listing: bool, dry_run: bool) -> ExitCode:
     Example: pacha undo --list
              pacha undo --dry-run
     """
+    from pacha.actions import interruption
     from pacha.actions import undo as action
     from pacha.meter.rebuild import past_line
 
@@ -190,8 +192,9 @@ def undo(terminal: Terminal, listing: bool, dry_run: bool) -> ExitCode:
         meter.say(f"To be undone: {past_line(past)}. Nothing was changed.")
         return ExitCode.DONE
     undone = action.undo(here)
-    meter.concerns(undone.outcome.concerns)
-    meter.say(f"Undone: {past_line(undone.past)}")
+    with interruption.told("The rebuild is undone", "'pacha undo --list' shows it."):
+        meter.concerns(undone.outcome.concerns)
+        meter.say(f"Undone: {past_line(undone.past)}")
     return ExitCode.CONCERNS if undone.outcome.concerns else ExitCode.DONE
 
 

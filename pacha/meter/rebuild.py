@@ -13,6 +13,7 @@ from pacha.actions.proposal import Proposal, step_line
 from pacha.actions.rebuild import Rebuilt, Reporter
 from pacha.actions.staging import Fetched
 from pacha.actions.undo import Past
+from pacha.files.names import shown
 from pacha.meter import Meter, size_text
 from pacha.meter.bar import Progress, Style
 from pacha.meter.plan import hook_lines, plan_lines, question_lines, step_lines
@@ -65,9 +66,14 @@ class RebuildMeter:
                 click.echo(f"       {command}", err=True)
 
     def hook(self, ran: Ran) -> None:
-        """A hook that ran, and what it printed."""
-        for line in hook_lines(ran):
-            self.meter.say(line)
+        """A hook that ran, and what it printed; of one that failed on stderr, whatever was to be left out."""
+        first, *printed = hook_lines(ran)
+        if ran.failure:
+            self.meter.warn(first)
+            for line in printed:
+                click.echo(f"     {line}", err=True)
+        else:
+            self.meter.say("\n".join([first, *printed]))
 
     def step(self, step: Step) -> None:
         """One path of a rebuild and what was done about it."""
@@ -89,4 +95,5 @@ class RebuildMeter:
 def past_line(past: Past) -> str:
     """One rebuild that was, in one line."""
     when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(past.at))
-    return f"rebuild of '{past.host}' on {when}, {past.state} ({past.id})"
+    below = f" below {shown(past.target)}" if past.target else ""
+    return f"rebuild of '{past.host}'{below} on {when}, {past.state} ({past.id})"

@@ -50,6 +50,13 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class Target:
+    """A rehearsal: everything is put below this folder, and has nothing to do with the original places."""
+
+    path: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Made:
     """``path`` is about to be made, as ``temporary`` in its directory (None: in a directory not in place).
 
@@ -109,11 +116,12 @@ class Mark:
     word: str
 
 
-Record = Begun | Root | Part | Made | Displaced | Altered | Touched | Keeping | Mark
+Record = Begun | Root | Part | Target | Made | Displaced | Altered | Touched | Keeping | Mark
 _WORDS: dict[str, type[Record]] = {
     "begun": Begun,
     "root": Root,
     "part": Part,
+    "target": Target,
     "made": Made,
     "displaced": Displaced,
     "altered": Altered,
@@ -125,9 +133,10 @@ _WORD_OF = {kind: word for word, kind in _WORDS.items()}
 _FIELDS = {kind: tuple(field.name for field in fields(kind)) for kind in _WORD_OF}
 _PATHS = frozenset({"path", "temporary", "kept"})
 _MARK = b'["mark",'
+_TARGET = b'["target",'
 _SETTLING = frozenset({"finished", "undone"})
 _CLOSED = _SETTLING | {"stopped"}
-_FRAME = (Begun, Root, Part, Mark)
+_FRAME = (Begun, Root, Part, Target, Mark)
 _FRAME_LINES = tuple(f'["{_WORD_OF[kind]}",'.encode() for kind in _FRAME)
 
 
@@ -148,10 +157,11 @@ class Journal:
         self._pending: list[str] = ["\n"] if torn else []
 
     @classmethod
-    def begin(cls, state: bytes, host: str = "", parts: Sequence[bytes] = ()) -> Journal:
+    def begin(cls, state: bytes, host: str = "", parts: Sequence[bytes] = (), target: bytes = b"") -> Journal:
         """Make a new journal below the state folder ``state`` (bytes), durable. Raise PachaError.
 
-        A rebuild of ``parts`` (none: of everything) carries on from the killed ones that were of no more than that.
+        A rebuild of ``parts`` (none: of everything) carries on from the killed ones that were of no more than that,
+        and had the same ``target`` (b"": the original places).
         """
         now = time.time_ns()
         stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(now // 10**9))
@@ -159,10 +169,11 @@ class Journal:
         identifier = f"{stamp}.{now % 10**9:09d}Z-{secrets.token_hex(4)}"
         folder = os.path.join(state, _FOLDER, os.fsencode(identifier))
         try:
-            continues = tuple(begun.id for begun in cut_off(state, parts))
+            continues = tuple(begun.id for begun in cut_off(state, parts, target))
             _make_folder(folder)
             journal = cls(folder)
-            journal.write(Begun(identifier, now // 10**9, host, continues), *map(Part, parts))
+            below = [Target(target)] if target else []
+            journal.write(Begun(identifier, now // 10**9, host, continues), *below, *map(Part, parts))
             journal.sync()
         except OSError as error:
             raise PachaError(
@@ -182,6 +193,13 @@ class Journal:
         lines = self._lines[:1] if self._records is None else []
         first = next(_records(lines), None) if lines else next(iter(self.records), None)
         return first if isinstance(first, Begun) else None
+
+    @property
+    def target(self) -> bytes:
+        """The folder below which a rehearsal puts everything; b"" for a rebuild to the original places."""
+        lines = [line for line in self._lines if line.startswith(_TARGET)]
+        records = _records(lines) if self._records is None else self._records
+        return next((record.path for record in records if isinstance(record, Target)), b"")
 
     @property
     def records(self) -> list[Record]:
@@ -268,11 +286,14 @@ def unfinished(state: bytes) -> list[Journal]:
     return chosen
 
 
-def cut_off(state: bytes, parts: Sequence[bytes] = ()) -> tuple[Begun, ...]:
-    """Return the beginnings of the killed rebuilds that one of ``parts`` (none: of everything) carries on from."""
+def cut_off(state: bytes, parts: Sequence[bytes] = (), target: bytes = b"") -> tuple[Begun, ...]:
+    """Return the beginnings of the killed rebuilds that one of ``parts`` (none: of everything) carries on from.
+
+    A rehearsal settles nothing of the original places, nor the other way round: they have the same ``target``.
+    """
     found = []
     for journal in unfinished(state):
-        if journal.begun is not None and (not parts or _is_within(journal, parts)):
+        if journal.begun is not None and journal.target == target and (not parts or _is_within(journal, parts)):
             found.append(journal.begun)
         journal.close()
     return tuple(found)

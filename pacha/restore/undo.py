@@ -41,23 +41,29 @@ def undo(journal: Journal) -> Outcome:
 def prune(state: bytes, *, keep: int = 3) -> int:
     """Forget what rebuilds before the last ``keep`` finished ones displaced. Return how many went.
 
+    Rehearsals are counted by themselves: however many there are, they push out no original of the machine's own.
     One that found nothing to change does not count, and goes when ``keep`` others have come after it. ``state`` is
     the state folder (bytes). A rebuild that waits to be carried on is never forgotten.
     """
     every = history(state)
+    rehearsals = [journal for journal in every if journal.target]
+    gone = [*_old([journal for journal in every if not journal.target], keep), *_old(rehearsals, keep)]
+    for journal in gone:
+        _forget(journal)
+    for journal in every:
+        journal.close()
+    return len(gone)
+
+
+def _old(every: list[Journal], keep: int) -> list[Journal]:
+    """Those of ``every``, oldest first, that nobody needs any more."""
     idle = [journal.id for journal in every if journal.closed and not journal.changed][:-keep]
     finished = [journal.id for journal in every if "finished" in journal.marks and journal.changed]
     oldest = finished[-keep] if len(finished) >= keep else ""
     needed = {old for journal in every if journal.id >= oldest for old in _continues(journal)}
     settled = {old for journal in every if journal.closed for old in _continues(journal)}
-    gone = 0
-    for journal in every:
-        old = journal.id in idle or (journal.id < oldest and journal.id not in needed)
-        if old and (journal.closed or journal.id in settled):
-            _forget(journal)
-            gone += 1
-        journal.close()
-    return gone
+    old = [journal for journal in every if journal.id in idle or (journal.id < oldest and journal.id not in needed)]
+    return [journal for journal in old if journal.closed or journal.id in settled]
 
 
 def _continues(journal: Journal) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from pacha.files.metadata import Entry
 from pacha.files.owners import Account
 from pacha.files.scan import Fingerprint
 from pacha.store import rows
-from pacha.store.sense import check_whole, not_whole
+from pacha.store.sense import check_whole, not_ours, not_whole
 from pacha.store.snapshot import READABLE_FROM, SCHEMA, Snapshot, Watched
 
 _ENTRY = "id INTEGER PRIMARY KEY, watched INTEGER, path BLOB, kind TEXT, mode INTEGER, uid INTEGER, gid INTEGER, \
@@ -227,6 +227,9 @@ def _distrust(connection: sqlite3.Connection) -> None:
         connection.execute(f"PRAGMA {pragma}")
     found = dict(connection.execute("SELECT name, type FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%'"))
     wanted = {"meta", "watched", "parent", "entry", "account"}
+    if "meta" not in found:
+        others = ", ".join(sorted(map(str, found))[:5])
+        raise not_ours(f"its pacha.db has no table 'meta', but {others or 'none at all'}")
     if any(found.get(name) != "table" for name in wanted) or "view" in found.values() or "trigger" in found.values():
         raise not_whole("its tables are not Pacha's")
     made = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND rootpage = 0"  # by code, not by rows

@@ -58,3 +58,12 @@ def not_whole(why: str) -> DamagedError:
     return DamagedError(
         "The fetched pacha.db is damaged.", why, "Nothing was changed. Look at the master with 'hg verify'."
     )
+
+
+def not_ours(why: str) -> DamagedError:
+    """The error for a ``db`` that something else has written, as is to be seen from ``why`` (any text)."""
+    return DamagedError(
+        "The 'db' on the master was not written by this Pacha.",
+        shown(" ".join(why.split())[:300].encode("utf-8", "replace")),
+        "Nothing was changed. One of the original Pacha's is put away: see docs/from-pacha-0.2.rst.",
+    )

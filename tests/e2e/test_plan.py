@@ -153,7 +153,11 @@ def test_a_rebuild_that_changed_nothing_is_not_what_undo_takes_back(host: Host, 
     host.rebuild()
     for _ in range(4):
         host.rebuild()
-    assert "nothing to undo" in host.pacha("undo", "--list").must().out
+    host.rebuild("--target", foo.parent / "rehearsal")
+    listed = host.pacha("undo", "--list").must().out
+    assert f"rebuild of 'bar' below {foo.parent}/rehearsal on " in listed and "nothing to undo" in listed
+    host.pacha("undo").must()
+    assert not (foo.parent / "rehearsal" / "opt").exists() and picture(foo) != before
     host.pacha("undo").must()
     assert picture(foo) == before
 
@@ -231,9 +235,10 @@ def test_a_failing_pre_hook_stops_before_any_change(host: Host, foo: Path) -> No
     before = picture(foo)
     hook(host, "pacha_pre/10-x", "echo it hurts; exit 7")
     hook(host, "pacha_pre/20-x", f"touch {foo}/never")
-    done = host.pacha("rebuild", "bar", "--yes", "--hooks").must(1)
-    assert picture(foo) == before and "  | it hurts" in done.out
-    assert done.lines[0] == "pacha: The hook pacha_pre/10-x failed; nothing was changed."
+    done = host.pacha("-q", "rebuild", "bar", "--yes", "--hooks").must(1)
+    assert picture(foo) == before and done.out == ""
+    assert done.lines[:2] == ["pacha: Hook pacha_pre/10-x: exit code 7.", "       | it hurts"]
+    assert done.lines[2] == "pacha: The hook pacha_pre/10-x failed; nothing was changed."
     assert not (host.state / "pacha.db").exists() and not list(host.state.glob("hooks-*"))
 
 

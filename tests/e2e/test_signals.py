@@ -130,3 +130,26 @@ def test_an_output_that_nobody_reads_any_more(host: Host, foo: Path, lines: int)
         assert "ended by SIGPIPE" in said and len(said.strip().splitlines()) <= 2
     each_is_whole(foo)
     host.rebuild()
+
+
+def into_full(host: Host, *words: str, stream: str = "stdout") -> tuple[int, str]:
+    """Run it with a standard stream that takes nothing; its exit code and what the other one got."""
+    with open("/dev/full", "wb") as full:
+        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, stream: full}
+        done = subprocess.run([PACHA, *words], env=host.environment(), timeout=60, **streams)
+    said = (done.stdout or b"").decode() + (done.stderr or b"").decode()
+    assert "Traceback" not in said and os.listdir(host.temporary) == []
+    return done.returncode, said
+
+
+def test_an_output_that_takes_nothing(host: Host, foo: Path) -> None:
+    before = picture(foo)
+    code, said = into_full(host, "rebuild", "bar", "--yes")
+    assert code == 1 and "Nothing was changed. Mend that and run this again.\n" in said and picture(foo) == before
+    code, said = into_full(host, "rebuild", "bar", "--yes", "--json")
+    assert code == 3 and (foo / "07").read_text() == "new 7"
+    assert said.startswith("pacha: All files are in place and this machine goes on as 'bar', but ")
+    assert "No space left on device" in said and f"Report: {host.state}/rebuilds/" in said
+    code, said = into_full(host, "undo")
+    assert code == 3 and said.startswith("pacha: The rebuild is undone, but") and picture(foo) == before
+    assert into_full(host, "undo", stream="stderr") == (1, "")

@@ -11,6 +11,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from pacha.files.metadata import Entry, Kind, observe
 from pacha.files.owners import Accounts
 from pacha.restore import kernel, write
 from pacha.restore.apply import apply
-from pacha.restore.journal import Journal, history, unfinished
+from pacha.restore.journal import Journal, Touched, history, unfinished
 from pacha.restore.ownership import Identity
 from pacha.restore.plan import Action, Outcome, Plan, Step, build
 from pacha.restore.undo import prune, undo
@@ -610,6 +611,20 @@ def test_rebuilds_that_change_nothing_push_no_original_out(story: Story) -> None
     assert len(list(root.parent.glob(".pacha-kept-*"))) == 1
     first, *idle = history(os.fsencode(state))
     assert first.changed and [one.changed for one in idle] == [False] * 3
+    assert undo(first).concerns == () and (root / "same").read_bytes() == b"an edit"
+
+
+def test_rehearsals_push_no_original_out_but_each_other(story: Story, tmp_path: Path) -> None:
+    root, wanted, source, _old, state = story
+    (root / "same").write_bytes(b"an edit")
+    rebuild(root, wanted, source, state)
+    for _ in range(5):
+        with closing(Journal.begin(os.fsencode(state), "bar", target=os.fsencode(tmp_path))) as journal:
+            journal.write(Touched(os.fsencode(tmp_path), 0))
+            journal.mark("finished")
+    assert prune(os.fsencode(state)) == 2
+    first, *rehearsals = history(os.fsencode(state))
+    assert first.target == b"" and [one.target for one in rehearsals] == [os.fsencode(tmp_path)] * 3
     assert undo(first).concerns == () and (root / "same").read_bytes() == b"an edit"
 
 

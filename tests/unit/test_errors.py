@@ -30,6 +30,7 @@ KINDS = {
     "UnreachableError": ExitCode.UNREACHABLE,
     "LockedError": ExitCode.LOCKED,
     "DamagedError": ExitCode.DAMAGED,
+    "UntoldError": ExitCode.CONCERNS,
 }
 
 

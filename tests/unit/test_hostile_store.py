@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import socket
+import sqlite3
 import stat
 import struct
 from contextlib import closing
@@ -31,6 +32,27 @@ def test_the_world_comes_back(world: World) -> None:
     done = world.rebuild()
     assert done.adopted and not done.concerns
     assert (world.tree / "one").read_text() == "third\n"
+
+
+# -- a db of something else
+
+
+def test_the_database_of_the_original_pacha_is_not_called_damaged(world: World) -> None:
+    def as_it_was(connection: sqlite3.Connection) -> None:
+        for table in ("meta", "watched", "parent", "entry", "account"):
+            connection.execute(f"DROP TABLE {table}")
+        connection.execute("CREATE TABLE repos (id INTEGER PRIMARY KEY, path TEXT, permissions TEXT)")
+
+    world.spoil(as_it_was)
+    error = world.refused("not written by this Pacha", "no table 'meta', but repos", "from-pacha-0.2")
+    assert "damaged" not in error.message + error.why
+
+
+def test_a_db_of_something_else_is_not_called_damaged(world: World) -> None:
+    repository = hg.Repository.open(str(world.repository("db")))
+    node = repository.commit(repository.heads()[0], [b"notes"], [b"pacha.db"], lambda name: hg.Blob(b"x"), NOTE)
+    error = world.refused("not written by this Pacha", f"its revision {node[:12]} has no pacha.db")
+    assert "damaged" not in error.message + error.why
 
 
 # -- rows that do not go together

@@ -20,7 +20,9 @@ from pacha.restore.journal import (
     Made,
     Record,
     Root,
+    Target,
     Touched,
+    cut_off,
     decode,
     encode,
     history,
@@ -33,6 +35,7 @@ xattrs = st.lists(st.tuples(st.binary(), st.binary())).map(tuple)
 numbers = st.integers(-(2**63), 2**63)
 records = st.one_of(
     st.builds(Root, paths),
+    st.builds(Target, paths),
     st.builds(Made, paths, st.none() | paths, st.sampled_from("fdlpcb"), numbers, numbers, st.booleans()),
     st.builds(Displaced, paths, st.none() | paths, paths, inodes),
     st.builds(Altered, paths, inodes, numbers, numbers, numbers, numbers, xattrs),
@@ -116,6 +119,14 @@ def test_a_killed_rebuild_is_unfinished_until_carried_through(state: bytes) -> N
     third = Journal.begin(state)
     assert third.begun is not None and third.begun.continues == ()
     assert [journal.id for journal in history(state)] == [killed.id, stopped.id, second.id, third.id]
+
+
+def test_a_rehearsal_and_a_rebuild_do_not_carry_each_other_on(state: bytes) -> None:
+    killed, rehearsed = Journal.begin(state), Journal.begin(state, parts=[b"/t/opt"], target=b"/t")
+    assert [begun.id for begun in cut_off(state)] == [killed.id]
+    assert [begun.id for begun in cut_off(state, [b"/t/opt"], b"/t")] == [rehearsed.id]
+    assert cut_off(state, [b"/t/opt"], b"/other") == ()
+    assert reopened(rehearsed)[1] == Target(b"/t") and not rehearsed.changed
 
 
 def test_a_kill_before_the_first_record_leaves_nothing_to_do(state: bytes) -> None:

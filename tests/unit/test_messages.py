@@ -13,7 +13,7 @@ import pytest
 CHECKOUT = Path(__file__).resolve().parents[2]
 KINDS = {
     "PachaError", "UsageError", "ConfigError", "UnreachableError", "LockedError", "DamagedError",
-    "NoRepository", "RolledBack", "NoHost", "RemoteError",
+    "UntoldError", "NoRepository", "RolledBack", "NoHost", "RemoteError",
 }  # fmt: skip
 #: Raised without a hint of its own, and why: by module and source of the message.
 WITHOUT_HINT = {

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from pacha.actions import whole
+from pacha.actions import past, whole
 from pacha.actions.here import connect
 from pacha.actions.staging import Fetched, Staging
 from pacha.errors import DamagedError
@@ -143,7 +143,46 @@ def test_a_list_of_snapshots_that_cannot_be_read_offers_nothing(world: World) ->
     assert "--at" not in offered(world)
 
 
+def test_a_damaged_repository_is_named_where_it_lies_on_the_master(world: World) -> None:
+    (world.store("db") / "00changelog.i").write_bytes(b"\xff" * 500)
+    world.refused(f"The repository {world.repository('db')} ", "Look at it on the master with 'hg verify'.")
+    with pytest.raises(DamagedError, match=f"^The repository {world.repository('db')} "), past.of(world.here(), "bar"):
+        pass
+
+
 def test_the_search_ends_in_time(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(whole.offering, "__defaults__", (0.0,))
     flip(world.store("opt") / "data" / "one.i", -1)
     assert "None that is whole was found in 0 seconds" in offered(world)
+
+
+def forget_note(world: World, place: int) -> str:
+    """Spoil what the snapshot ``place`` (0: the first; -1: the newest) says of itself; returns its id."""
+    every, index = snapshots(world)[::-1], (world.store("db") / "00changelog.i").read_bytes()
+    entry = index.index(bytes.fromhex(every[place])) - 32  # its offset comes first: hg help internals.revlogs
+    (text,) = world.store("db").glob("00changelog*.d")
+    flip(text, int.from_bytes(index[entry : entry + 6], "big") * (entry > 0) + 4)
+    return every[place][:12]
+
+
+def test_an_old_snapshot_that_cannot_be_read_stops_no_other(world: World) -> None:
+    every = snapshots(world)
+    lost = forget_note(world, 1)
+    with staging(world) as made:
+        assert made.fetch().tip == every[0]
+        assert made.fetch(every[2][:12]).tip == every[2]
+        assert made.fetch("1 second ago").tip == every[0]
+    done = world.rebuild()
+    assert done.adopted and not done.concerns
+    with staging(world) as made, pytest.raises(DamagedError, match=f"snapshot {lost} of 'bar' cannot be") as caught:
+        made.fetch(lost)
+    assert f"--at {every[2][:12]}" in caught.value.hint
+
+
+def test_a_newest_snapshot_that_cannot_be_read_is_named_and_the_one_before_is_offered(world: World) -> None:
+    every = snapshots(world)
+    lost = forget_note(world, -1)
+    error = world.refused(f"The snapshot {lost} of 'bar' cannot be read.", f"{world.repository('db')} is damaged")
+    assert error.hint.endswith(f"pacha rebuild bar --at {every[1][:12]}")
+    with staging(world) as made:
+        assert made.fetch(every[1]).tip == every[1] and made.fetch("1 second ago").tip == every[1]

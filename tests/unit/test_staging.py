@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pacha import config
-from pacha.actions import push, rebuild, watch
+from pacha.actions import private, push, rebuild, watch
 from pacha.actions.here import Here
 from pacha.store.state import StateFolder
 
@@ -28,3 +28,15 @@ def test_any_folder_name_comes_back(tmp_path: Path, name: str) -> None:
     done = rebuild.rebuild(Here(settings, StateFolder(tmp_path / "fresh")), "bar")
     assert done.adopted and not done.concerns
     assert (tmp_path / name / "file").read_text() == "kept\n"
+
+
+def test_what_cannot_be_removed_now_is_removed_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    fresh = Here(config.parse("[DEFAULT]\npacha.host = local\n"), StateFolder(tmp_path / "fresh"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shutil, "rmtree", lambda *arguments, **settings: None)  # the disk fails
+        stubborn = [private.make(fresh) for _ in range(3)]
+        private.sweep(fresh)
+    assert all(folder.is_dir() for folder in stubborn)
+    private.sweep(fresh)
+    assert not [folder for folder in stubborn if folder.exists()] and fresh.state.memory() == {}
