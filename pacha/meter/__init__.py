@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import textwrap
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -97,11 +98,10 @@ class Meter:
 
     def error(self, error: PachaError) -> None:
         """What failed, why, and what to do next: a line each, on stderr."""
-        click.echo(f"pacha: {error.message}", err=True)
-        if error.why:
-            click.echo(f"       {error.why}", err=True)
-        if error.hint:
-            click.echo(f"       {error.hint}", err=True)
+        for start, text in (("pacha: ", error.message), ("       ", error.why), ("       ", error.hint)):
+            if text:
+                folds = sys.stderr.isatty()
+                click.echo(wrapped(start, text, width=_columns_of_errors()) if folds else start + text, err=True)
 
 
 def at_terminal() -> bool:
@@ -124,6 +124,21 @@ def styled(text: str, colour: str | None) -> str:
 def columns() -> int:
     """The width of the terminal; 80 where there is none."""
     return shutil.get_terminal_size().columns if at_terminal() else _WIDTH
+
+
+def _columns_of_errors() -> int:
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns or _WIDTH
+    except OSError:
+        return _WIDTH
+
+
+def wrapped(start: str, text: str, indent: int = 0, width: int = 0) -> str:
+    """``start`` and ``text`` in ``width`` columns (0: the terminal's); no word is broken: it may have to be copied."""
+    return textwrap.fill(
+        text, width or columns(), initial_indent=start, subsequent_indent=" " * (indent or len(start)),
+        break_long_words=False, break_on_hyphens=False,
+    )  # fmt: skip
 
 
 def no_config(place: str) -> str:

@@ -49,7 +49,7 @@ class Progress:
             self._bytes, self._began = 0, time.monotonic()
             self._bar = click.progressbar(
                 length=files, label="Fetching", width=0, file=sys.stderr, show_percent=True,
-                item_show_func=self._rate, update_min_steps=max(1, files // _REDRAWN),
+                item_show_func=self._rate, update_min_steps=files // _REDRAWN + 1,
             ).__enter__()  # fmt: skip
 
     def file(self, received: Received) -> None:
@@ -58,7 +58,8 @@ class Progress:
             self._bytes += received.size
             self._bar.update(1, received)
         elif self._style in (Style.AUTO, Style.LINES):
-            self._say(file_line(os.path.basename(received.name), received.size, received.seconds, columns()))
+            line = file_line(os.path.basename(received.name), received.size, received.seconds, columns())
+            self._say(line.rstrip() if at_terminal() else line)  # with its last blanks it would not fit the terminal
 
     def finish(self) -> None:
         """Leave the bar as it is, and go on in the next line."""
