@@ -87,7 +87,9 @@ def _check(config: Config, host: str, rehearse: bool) -> Checked:
 
 
 def _unseen(error: Exception) -> str:
-    return f"could not be looked at: {getattr(error, 'strerror', '') or error or type(error).__name__}"
+    path = getattr(error, "filename", None)
+    why = getattr(error, "strerror", "") or error or type(error).__name__
+    return f"could not be looked at: {why}" + (f": {shown(os.fsencode(path))}" if isinstance(path, str | bytes) else "")
 
 
 def _here(config: Config, scratch: Path) -> Here:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from pacha.actions import schedule
+from pacha.actions import owed, schedule
 from pacha.actions.here import Here
 from pacha.config import STANDALONE
 from pacha.errors import PachaError
@@ -40,19 +40,29 @@ def faulty(error: PachaError) -> Overview:
 
 def overview(here: Here) -> Overview:
     """The overview of a machine with a configuration. Raises PachaError."""
-    memory, watched = here.state.memory(), database.read(here.state.database).live
+    memory, snapshot = here.state.memory(), database.read(here.state.database)
     masters, folder = here.config.hosts, shown(here.config.hosts_path)
     if not masters:
         lines = (_file(here), ("master", f"this machine, in {folder}; or pacha.host is not set"))
         return Overview(lines, 0.0, (("pacha add-host HOST", "let a host in"), ("pacha hosts", "see how all stand")))
-    paths = [shown(one.path) for one in watched]
+    paths = [shown(one.path) for one in snapshot.live]
     where = f"this machine, in {folder}" if masters == (STANDALONE,) else ", ".join(masters)
     rows = [_file(here), ("master", where), ("host", here.hostname()), ("watched", _short(paths) or "nothing yet")]
     failure = memory.get("failure")
     if failure:
         rows.append(("last push failed", shown(os.fsencode(str(failure)))))
     succeeded = float(memory.get("succeeded", 0))
+    if owed.killed_rebuilds(here.state, snapshot):
+        rows.append(("rebuild", "cut off"))
+        return Overview(tuple(rows), succeeded, (_carry_on(here), ("pacha undo", "take it back instead")))
+    if missing := len(owed.paths(here.state)):
+        rows.append(("owed", f"{missing} path{'s'[: missing != 1]} that the last rebuild could not restore"))
+        return Overview(tuple(rows), succeeded, (("pacha status", "see which"), _carry_on(here)))
     return Overview(tuple(rows), succeeded, _next(bool(paths), succeeded, bool(failure)))
+
+
+def _carry_on(here: Here) -> tuple[str, str]:
+    return f"pacha rebuild {here.hostname()}", "do the rest of that rebuild"
 
 
 def _file(here: Here) -> tuple[str, str]:

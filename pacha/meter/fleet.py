@@ -27,9 +27,10 @@ def status(found: Status) -> str:
         ),
         ("last try", moment(found.tried)),
         ("failed", found.failure),
+        ("to mend it", found.cure if found.failure else ""),
         ("at work now", found.running),
         ("next due", moment(found.next_due) if found.next_due else "now"),
-        *((f"on {master.name}", _master(master)) for master in found.masters),
+        *((f"on {master.name}", _master(master, found.failure)) for master in found.masters),
         *(("to look at", f"{shown(concern.path)}: {concern.reason}") for concern in found.concerns),
         *(("owed", f"{shown(path)} (not restored by the last rebuild)") for path in found.owed),
         *(
@@ -38,17 +39,24 @@ def status(found: Status) -> str:
         ),
         *(("left out", f"{shown(path)} (a socket)") for path in found.left_out),
     ]
-    return "\n".join(f"{name + ':':<13} {text}" for name, text in lines if text)
+    return "\n".join(_line(f"{name + ':':<13} ", text) for name, text in lines if text)
 
 
-def _master(master: MasterStatus) -> str:
+def _line(start: str, text: str) -> str:
+    from pacha.meter import at_terminal, wrapped
+
+    return wrapped(start, text, 14) if at_terminal() else start + text
+
+
+def _master(master: MasterStatus, said: str) -> str:
     if master.unsent:
         state = (
             f"{master.unsent} snapshot{'s'[: master.unsent != 1]} not sent yet, up to date {moment(master.succeeded)}"
         )
     else:
-        state = f"up to date, {moment(master.succeeded)}" if master.succeeded else "nothing sent yet"
-    return f"{state}; failed: {master.failure}" if master.failure else state
+        state = "up to date" if master.current or master.succeeded else "nothing sent yet"
+        state += f", {moment(master.succeeded)}" if master.succeeded else ""
+    return f"{state}; failed: {master.failure}" if master.failure and master.failure != said else state
 
 
 def status_json(found: Status) -> str:
@@ -63,6 +71,7 @@ def status_json(found: Status) -> str:
         "last_success": utc(found.succeeded),
         "last_try": utc(found.tried),
         "failure": found.failure or None,
+        "cure": found.cure or None,
         "running": found.running or None,
         "next_due": utc(found.next_due),
         "overdue": found.overdue,

@@ -59,6 +59,8 @@ def log_json(logged: Logged, host: str) -> dict[str, Any]:
 
 def age(seconds: float) -> str:
     """How long ago that is, in the largest unit that says something."""
+    if seconds < -60:  # a clock was wrong, then or now
+        return "in the future"
     for word, length in _AGES:
         if (number := int(seconds // length)) > 0:
             return f"{number} {word}{'s' if number > 1 else ''} ago"

@@ -47,6 +47,8 @@ class RebuildMeter:
     def fetched(self, fetched: Fetched) -> None:
         """The total of what came over the line."""
         self.progress.finish()
+        if not fetched.files:  # it is all here
+            return
         rate = size_text(int(fetched.size / max(fetched.seconds, 0.001)))
         amount = f"{fetched.files} files, {size_text(fetched.size)}"
         self.meter.say(f"{amount} in {fetched.seconds:.1f} s ({rate}/s), all checked.")
