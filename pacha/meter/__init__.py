@@ -49,16 +49,26 @@ class Meter:
         if not self.quiet:
             click.echo(text)
 
+    def tell(self, text: str) -> None:
+        """One sentence for whoever watches: at a terminal no word of it is broken."""
+        self.say(wrapped("", text, 4) if at_terminal() else text)
+
     def detail(self, text: str) -> None:
         """One line for whoever asked for more."""
         if self.verbose and not self.quiet:
             click.echo(text)
 
     def confirm(self, about: str) -> None:
-        """Show what is about to be done and wait for Enter. Raises PachaError at the end of input."""
+        """Show what is about to be done and wait for Enter. Raises PachaError for any other word, and at the end."""
         click.echo(f"{about}\nHit Enter to confirm or Ctrl-C to cancel")
-        if not sys.stdin.readline():
+        answer = sys.stdin.readline()
+        if not answer:
             raise PachaError("Nothing was done.", "there was nobody to confirm it", "Use --yes where nobody is asked.")
+        if answer.strip().lower() not in ("", "y", "yes"):
+            typed = shown(os.fsencode(answer.strip()[:40]))
+            raise PachaError(
+                "Nothing was done.", f"'{typed}' was typed, not Enter alone", "Run it again to be asked again."
+            )
 
     def changes(self, changes: Changes) -> None:
         """Every path of a snapshot that is not as before: A added, M changed, R removed, m metadata."""
@@ -79,7 +89,8 @@ class Meter:
         if checked.code:
             self.problems(fleet.checked(checked))
         else:
-            self.say("\n".join(fleet.checked(checked)))
+            for line in fleet.checked(checked):
+                self.tell(line)
 
     def warn(self, text: str) -> None:
         """One line on stderr."""

@@ -108,15 +108,32 @@ def utc(at: float) -> str | None:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at)) if at else None
 
 
+_SPARED = frozenset(["EVERY", "PATHS", "FILES"])  #: columns that a narrow terminal has no room for
 _TITLES = ("HOST", "STATE", "LAST PUSH", "SNAPSHOT", "EVERY", "PATHS", "FILES", "SIZE", "CHECKED", "")
 
 
 def hosts(found: Iterable[Seen]) -> str:
     """Every host of a master, a line each, for people."""
+    from pacha.meter import at_terminal, columns
+
     rows = [_TITLES, *(_row(one) for one in found)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_TITLES) - 1)]
-    lines = ("  ".join(f"{text:<{width}}" for text, width in zip(row, [*widths, 0], strict=True)) for row in rows)
-    return "\n".join(line.rstrip() for line in lines)
+    room = columns() if at_terminal() else 0
+    if room and max(map(len, _aligned([row[:-1] for row in rows]))) > room:
+        rows = [tuple(text for title, text in zip(_TITLES, row, strict=True) if title not in _SPARED) for row in rows]
+    lines = _aligned(rows)
+    if room and max(map(len, lines)) > room:  # what is odd stands below its row
+        lines = [
+            line
+            for row, short in zip(rows, _aligned([row[:-1] for row in rows]), strict=True)
+            for line in (short, *([_line("      ", row[-1])] if row[-1] else []))
+        ]
+    return "\n".join(lines)
+
+
+def _aligned(rows: list[tuple[str, ...]]) -> list[str]:
+    """A line for each row, its columns below each other."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
 
 
 def _row(one: Seen) -> tuple[str, ...]:

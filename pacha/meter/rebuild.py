@@ -13,7 +13,7 @@ from pacha.actions.proposal import Proposal, step_line
 from pacha.actions.rebuild import Rebuilt, Reporter
 from pacha.actions.staging import Fetched
 from pacha.actions.undo import Past
-from pacha.meter import Meter, size_text
+from pacha.meter import Meter, at_terminal, columns, size_text
 from pacha.meter.bar import Progress, Style
 from pacha.meter.plan import hook_lines, plan_lines, question_lines, step_lines
 from pacha.restore.plan import Action, Step
@@ -59,7 +59,7 @@ class RebuildMeter:
             for line in step_lines(proposal, verbose=self.meter.verbose):
                 click.echo(line)
         for line in plan_lines(proposal):
-            self.meter.say(line)
+            self.meter.tell(line)
         commands = proposal.preview.commands
         if commands:
             click.echo("pacha: accounts are lacking; what is theirs goes to root alone. To make them:", err=True)
@@ -80,7 +80,7 @@ class RebuildMeter:
         """What a rebuild came to."""
         self.meter.concerns(rebuilt.concerns)
         for line in report.summary(rebuilt):
-            self.meter.say(line)
+            self.meter.tell(line)
 
     def confirm(self, proposal: Proposal) -> None:
         """Ask once more where something that is there would be replaced, or less than all can be restored."""
@@ -89,6 +89,8 @@ class RebuildMeter:
 
 
 def past_line(past: Past) -> str:
-    """One rebuild that was, in one line."""
+    """One rebuild that was, in one line; the name of its folder goes where the line does not fit the terminal."""
     when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(past.at))
-    return f"rebuild of '{past.host}' on {when}, {past.state} ({past.id})"
+    line = f"rebuild of '{past.host}' on {when}, {past.state}"
+    full = f"{line} ({past.id})"
+    return full if not at_terminal() or len(full) < columns() else line
