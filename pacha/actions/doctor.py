@@ -54,7 +54,7 @@ def examine(load: Callable[[], Config], state: StateFolder) -> Iterator[Check]:
         masters = here.config.masters()
         host = here.hostname()
     except PachaError as error:
-        yield _failed("configuration", error)
+        yield _failed("configuration" if error.exit_code == ExitCode.CONFIG else "state", error)
         return
     yield Check("configuration", f"{shown(os.fsencode(str(here.config.path)))} is valid")
     yield from (_look("configuration", warning, "Remove that line.") for warning in here.config.warnings)

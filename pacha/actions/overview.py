@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pacha.actions import owed, schedule
 from pacha.actions.here import Here
 from pacha.config import STANDALONE
-from pacha.errors import PachaError
+from pacha.errors import ExitCode, PachaError
 from pacha.files.names import shown
 from pacha.store import database
 
@@ -34,8 +34,9 @@ def none() -> Overview:
 
 
 def faulty(error: PachaError) -> Overview:
-    """The overview where what is configured cannot be read."""
-    return Overview((("configured", error.in_a_line),), 0.0, (("pacha doctor", "see what is wrong"),))
+    """The overview where what is configured, or remembered, cannot be read."""
+    what = "configured" if error.exit_code == ExitCode.CONFIG else "trouble"
+    return Overview(((what, error.in_a_line),), 0.0, (("pacha doctor", "see what is wrong"),))
 
 
 def overview(here: Here) -> Overview:

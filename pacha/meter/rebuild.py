@@ -13,7 +13,7 @@ from pacha.actions.proposal import Proposal, step_line
 from pacha.actions.rebuild import Rebuilt, Reporter
 from pacha.actions.staging import Fetched
 from pacha.actions.undo import Past
-from pacha.meter import Meter, at_terminal, columns, size_text
+from pacha.meter import Meter, at_terminal, columns, size_text, wrapped
 from pacha.meter.bar import Progress, Style
 from pacha.meter.plan import hook_lines, plan_lines, question_lines, step_lines
 from pacha.restore.plan import Action, Step
@@ -57,7 +57,8 @@ class RebuildMeter:
         """What is going to be done about how many paths, which accounts are lacking for it; the second question."""
         if self.lists:
             for line in step_lines(proposal, verbose=self.meter.verbose):
-                click.echo(line)
+                folds = at_terminal() and not line.startswith(" ")  # what differs within a text stays as it is
+                click.echo(wrapped("", line, 9) if folds else line)
         for line in plan_lines(proposal):
             self.meter.tell(line)
         commands = proposal.preview.commands

@@ -68,6 +68,13 @@ def test_pacha_alone_survives_a_configuration_with_a_fault(pushed: Host) -> None
     assert "nearest is pacha.host" in done.out and "pacha doctor" in done.out
 
 
+def test_a_memory_that_somebody_edited_is_the_state_folders_trouble(pushed: Host) -> None:
+    (pushed.state / "memory.json").write_text('{"hostname": 7}')
+    done = pushed.pacha().must()
+    assert "trouble:" in done.out and "memory.json is damaged" in " ".join(done.out.split()) and done.err == ""
+    assert set(checks(pushed, 3)) == {"state"}
+
+
 def test_the_doctor_finds_all_well_but_the_job(pushed: Host) -> None:
     assert set(checks(pushed, 3)) == {"schedule"}
     done = pushed.pacha("doctor").must(3)
