@@ -11,6 +11,7 @@ from pacha.config import STANDALONE
 from pacha.errors import ExitCode, PachaError
 from pacha.files.names import shown
 from pacha.store import database
+from pacha.store.snapshot import Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +54,22 @@ def overview(here: Here) -> Overview:
     if failure:
         rows.append(("last push failed", shown(os.fsencode(str(failure)))))
     succeeded = float(memory.get("succeeded", 0))
+    left, steps = _left_by_rebuilds(here, snapshot)
+    return Overview((*rows, *left), succeeded, steps or _next(bool(paths), succeeded, bool(failure)))
+
+
+_Rows = tuple[tuple[str, str], ...]
+
+
+def _left_by_rebuilds(here: Here, snapshot: Snapshot) -> tuple[_Rows, _Rows]:
+    """What the last rebuild has left to do, and the commands for it; (), () for nothing."""
+    carry_on = (f"pacha rebuild {here.hostname()}", "do the rest of that rebuild")
     if owed.killed_rebuilds(here.state, snapshot):
-        rows.append(("rebuild", "cut off"))
-        return Overview(tuple(rows), succeeded, (_carry_on(here), ("pacha undo", "take it back instead")))
+        return (("rebuild", "cut off"),), (carry_on, ("pacha undo", "take it back instead"))
     if missing := len(owed.paths(here.state)):
-        rows.append(("owed", f"{missing} path{'s'[: missing != 1]} that the last rebuild could not restore"))
-        return Overview(tuple(rows), succeeded, (("pacha status", "see which"), _carry_on(here)))
-    return Overview(tuple(rows), succeeded, _next(bool(paths), succeeded, bool(failure)))
-
-
-def _carry_on(here: Here) -> tuple[str, str]:
-    return f"pacha rebuild {here.hostname()}", "do the rest of that rebuild"
+        text = f"{missing} path{'s'[: missing != 1]} that the last rebuild could not restore"
+        return (("owed", text),), (("pacha status", "see which"), carry_on)
+    return (), ()
 
 
 def _file(here: Here) -> tuple[str, str]:
