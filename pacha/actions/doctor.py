@@ -6,11 +6,11 @@ import os
 import platform
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pacha
 from pacha.actions import schedule
@@ -54,7 +54,7 @@ def examine(load: Callable[[], Config], state: StateFolder) -> Iterator[Check]:
         masters = here.config.masters()
         host = here.hostname()
     except PachaError as error:
-        yield _failed("configuration", error)
+        yield _failed("configuration" if error.exit_code == ExitCode.CONFIG else "state", error)
         return
     yield Check("configuration", f"{shown(os.fsencode(str(here.config.path)))} is valid")
     yield from (_look("configuration", warning, "Remove that line.") for warning in here.config.warnings)
@@ -107,7 +107,7 @@ def _own(here: Here) -> Iterator[Check]:
     yield Check("watched", paths) if watched else _look("watched", "nothing yet", "Name what matters: pacha watch /etc")
     yield from _space(here)
     yield _schedule()
-    yield _last_push(memory.get("succeeded"), str(memory.get("failure") or ""))
+    yield _last_push(memory)
 
 
 def _space(here: Here) -> Iterator[Check]:
@@ -121,7 +121,8 @@ def _temporary() -> Path:
 
 
 def _room(where: str, free: int, cure: str) -> Check:
-    text = f"{free / (1 << 30):.1f} GiB free in {where}"
+    room = f"{free / (1 << 30):.1f} GiB" if free >= 1 << 30 else f"{free >> 20} MiB"
+    text = f"{room} free in {where}"
     return Check("space", text) if free >= _LITTLE_ROOM else _look("space", text, cure)
 
 
@@ -133,9 +134,10 @@ def _schedule() -> Check:
     return Check("schedule", jobs[0]) if jobs else _look("schedule", "no job of Pacha's is installed", cure)
 
 
-def _last_push(succeeded: float | None, failure: str) -> Check:
-    if failure:
-        return _look("last push", f"it failed: {failure}", "Mend that and run: pacha push")
+def _last_push(memory: Mapping[str, Any]) -> Check:
+    succeeded = memory.get("succeeded")
+    if failure := memory.get("failure"):
+        return _look("last push", f"it failed: {failure}", str(memory.get("cure") or "Run it again: pacha push"))
     if not succeeded:
         return _look("last push", "there was none yet", "Make one: pacha push")
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(float(succeeded)))
@@ -155,14 +157,16 @@ def _on(here: Here, host: str, name: str) -> Iterator[Check]:
             yield Check("login", f"{master.label}: the host key is known, our key is accepted without a prompt")
         began = time.time()
         found = master.examine(host)
-        yield from _found(found, found.clock - (began + time.time()) / 2, host, shown(here.config.hosts_path))
+        ahead, folder = found.clock - (began + time.time()) / 2, shown(here.config.hosts_path)
+        yield from _found(found, ahead, host, folder, master.label)
     except PachaError as error:
         yield _failed("master", error)
     finally:
         master.close()
 
 
-def _found(found: Examined, ahead: float, host: str, folder: str) -> Iterator[Check]:
+def _found(found: Examined, ahead: float, host: str, folder: str, label: str) -> Iterator[Check]:
+    user = f" --user {label.partition('@')[0]}" if "@" in label else ""
     if found.pacha is not None:
         yield Check("programs", f"Pacha {found.pacha} answers there; this key may {' and '.join(sorted(found.may))}")
     elif found.mercurial is not None:
@@ -172,16 +176,24 @@ def _found(found: Examined, ahead: float, host: str, folder: str) -> Iterator[Ch
     if REBUILD not in found.may:
         yield Check("key", "it may push, not rebuild: a rebuild needs another key")
     if found.trouble:
-        yield _look("hosts folder", found.trouble, f"On the master, run: pacha add-host {host}")
+        yield _look("hosts folder", found.trouble, f"On the master, run: pacha add-host {host}{user}")
     elif found.trouble is not None:
         yield Check("hosts folder", f"'{host}' can be written to in {folder}")
-    seconds = f"{abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} ours"
+    seconds = f"{_span(abs(ahead))} {'ahead of' if ahead > 0 else 'behind'} ours"
     if abs(ahead) > _CLOCKS_DIFFER:
         yield _look("clock", f"the master's is {seconds}", "Set both by NTP: timedatectl set-ntp true")
     else:
         yield Check("clock", f"the master's agrees ({seconds})" if abs(ahead) >= 1 else "the master's agrees with ours")
     if found.free is not None:
         yield _room("the hosts folder", found.free, "Make room on the master.")
+
+
+def _span(seconds: float) -> str:
+    """A time in the largest unit of which it is two at least."""
+    for word, length in (("days", 86400), ("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {word}"
+    return f"{seconds:.0f} s"
 
 
 def _programs(mercurial: str, scp: bool) -> Iterator[Check]:

@@ -11,6 +11,7 @@ import secrets
 import shlex
 import shutil
 import stat
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -121,6 +122,13 @@ def _program() -> list[str]:
     if shutil.which("pacha", path=_PATH_OF_SSHD):
         return ["pacha"]
     return [program()]
+
+
+def can_run(user: pwd.struct_passwd) -> bool:
+    """Whether ``user`` can run what the line for a key names: a Pacha below /root lets nobody in."""
+    places = [shutil.which("pacha", path=_PATH_OF_SSHD) or program()]
+    places += [sys.executable] if places == [program()] else []
+    return bool(as_user.run(user, lambda: all(os.access(place, os.X_OK) for place in places)))
 
 
 def moment(when: str, now: float) -> float:

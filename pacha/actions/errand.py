@@ -135,6 +135,7 @@ class Errand:
             masters={delivery.name: delivery.outcome(now) for delivery in self.deliveries},
             history=self.history(),
             failure=failures[0].in_a_line if failures else None,
+            cure=failures[0].hint if failures else None,
             concerns=[[c.path.hex(), c.reason] for c in self.concerns[:_MOST_CONCERNS]] or None,
             **({} if failures else {"succeeded": now}),
         )

@@ -52,7 +52,9 @@ def result(code: int, *faults: str) -> dict[str, Any]:
 
 def unseen(error: Exception) -> str:
     """Why a host could not be looked at, in a line."""
-    return f"could not be looked at: {getattr(error, 'strerror', '') or error or type(error).__name__}"
+    path = getattr(error, "filename", None)
+    why = getattr(error, "strerror", "") or error or type(error).__name__
+    return f"could not be looked at: {why}" + (f": {shown(os.fsencode(path))}" if isinstance(path, str | bytes) else "")
 
 
 def _fetched(here: Here, host: str, rehearse: bool, scratch: Path, heartbeat: fleet.Heartbeat | None) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import errno
 import hashlib
 import os
 import pwd
+import shlex
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -185,16 +186,25 @@ class HostFolder:
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise PachaError(f"{shown(path)} cannot be written.", error.strerror or "", _ROOM) from None
-            hint = self._add_host() if error.errno == errno.EACCES else _LOOK
+            hint = self._give() if error.errno == errno.EACCES else _LOOK
             raise UnreachableError(f"{shown(path)} cannot be used.", error.strerror or "", hint) from None
 
     def _add_host(self) -> str:
         """What gives the folder to the account that this runs as."""
-        try:
-            account = f" --user {pwd.getpwuid(os.geteuid()).pw_name}"
-        except KeyError:
-            account = ""
-        return f"On the master, run: pacha add-host {self.host}{account}"
+        return f"On the master, run: pacha add-host {self.host} --user {_account()}"
+
+    def _give(self) -> str:
+        """The same, and what gives over what is somebody else's: that ``add-host`` leaves alone."""
+        give = f"chown -R {_account()}: {shlex.quote(shown(self.path))}"
+        return f"{self._add_host()}; or, if something in it is another account's: {give}"
+
+
+def _account() -> str:
+    """The account that this runs as."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())
 
 
 def check_own(descent: Descent, name: str) -> None:

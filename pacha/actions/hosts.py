@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import shlex
 import time
 from dataclasses import dataclass
 
@@ -27,13 +28,14 @@ class Added:
     """A host that was added: its folder, the account that owns it ('' if none was given).
 
     ``line`` is what lets its key in ('' without a key); ``installed`` what became of it in an account's
-    authorized_keys ('added', 'replaced', 'there'), '' if that was not asked for.
+    authorized_keys ('added', 'replaced', 'there'), '' if that was not asked for; ``runs``: that account can run Pacha.
     """
 
     path: bytes
     account: str
     line: str = ""
     installed: str = ""
+    runs: bool = True
 
 
 def add_host(
@@ -66,7 +68,7 @@ def add_host(
     line = grant.line(public) if public is not None else ""
     path = _make(hosts_path, host, owner)
     done = enrol.install(owner, grant, public) if install and owner and public else ""
-    return Added(path, name or "", line, done)
+    return Added(path, name or "", line, done, runs=not done or owner is None or enrol.can_run(owner))
 
 
 def _grant(hosts_path: bytes, host: str, allowed: Allowed) -> enrol.Grant:
@@ -123,10 +125,11 @@ def _settle(path: bytes, owner: pwd.struct_passwd | None) -> None:
         found = os.fstat(fd)
         if owner is not None and found.st_uid != owner.pw_uid:
             if os.listdir(fd):
+                give = f"chown -R {owner.pw_name}: {shlex.quote(shown(path))}"
                 raise PachaError(
                     f"{shown(path)} is in use by another account.",
                     f"it belongs to user {found.st_uid} and is not empty",
-                    "If it is meant to change hands, chown it yourself.",
+                    f"If it is meant to change hands: {give}",
                 )
             os.fchown(fd, owner.pw_uid, owner.pw_gid)
         if found.st_mode & 0o777 != 0o700:

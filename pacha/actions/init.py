@@ -139,6 +139,7 @@ def next_steps(answers: Answers, made: Config, public: str) -> list[str]:
     echo = f"  echo {shlex.quote(public)} | \\\n    " if public else "  "
     tail = "" if public else f" < {answers.hostname}.pub"
     port = f"-p {made.ssh_port} " if made.ssh_port else ""
+    port += f"-i {shlex.quote(answers.key)} " if answers.key else ""
     logins = [f"  ssh {port}{f'{made.ssh_user}@' if made.ssh_user else ''}{master}" for master in made.hosts]
     return [
         f"On the master, as root, let this host in (the account '{user}' must be there):",

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from pacha.actions import schedule
+from pacha.actions import owed, schedule
 from pacha.actions.here import Here
 from pacha.config import STANDALONE
-from pacha.errors import PachaError
+from pacha.errors import ExitCode, PachaError
 from pacha.files.names import shown
 from pacha.store import database
+from pacha.store.snapshot import Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,25 +35,41 @@ def none() -> Overview:
 
 
 def faulty(error: PachaError) -> Overview:
-    """The overview where what is configured cannot be read."""
-    return Overview((("configured", error.in_a_line),), 0.0, (("pacha doctor", "see what is wrong"),))
+    """The overview where what is configured, or remembered, cannot be read."""
+    what = "configured" if error.exit_code == ExitCode.CONFIG else "trouble"
+    return Overview(((what, error.in_a_line),), 0.0, (("pacha doctor", "see what is wrong"),))
 
 
 def overview(here: Here) -> Overview:
     """The overview of a machine with a configuration. Raises PachaError."""
-    memory, watched = here.state.memory(), database.read(here.state.database).live
+    memory, snapshot = here.state.memory(), database.read(here.state.database)
     masters, folder = here.config.hosts, shown(here.config.hosts_path)
     if not masters:
         lines = (_file(here), ("master", f"this machine, in {folder}; or pacha.host is not set"))
         return Overview(lines, 0.0, (("pacha add-host HOST", "let a host in"), ("pacha hosts", "see how all stand")))
-    paths = [shown(one.path) for one in watched]
+    paths = [shown(one.path) for one in snapshot.live]
     where = f"this machine, in {folder}" if masters == (STANDALONE,) else ", ".join(masters)
     rows = [_file(here), ("master", where), ("host", here.hostname()), ("watched", _short(paths) or "nothing yet")]
     failure = memory.get("failure")
     if failure:
         rows.append(("last push failed", shown(os.fsencode(str(failure)))))
     succeeded = float(memory.get("succeeded", 0))
-    return Overview(tuple(rows), succeeded, _next(bool(paths), succeeded, bool(failure)))
+    left, steps = _left_by_rebuilds(here, snapshot)
+    return Overview((*rows, *left), succeeded, steps or _next(bool(paths), succeeded, bool(failure)))
+
+
+_Rows = tuple[tuple[str, str], ...]
+
+
+def _left_by_rebuilds(here: Here, snapshot: Snapshot) -> tuple[_Rows, _Rows]:
+    """What the last rebuild has left to do, and the commands for it; (), () for nothing."""
+    carry_on = (f"pacha rebuild {here.hostname()}", "do the rest of that rebuild")
+    if owed.killed_rebuilds(here.state, snapshot):
+        return (("rebuild", "cut off"),), (carry_on, ("pacha undo", "take it back instead"))
+    if missing := len(owed.paths(here.state)):
+        text = f"{missing} path{'s'[: missing != 1]} that the last rebuild could not restore"
+        return (("owed", text),), (("pacha status", "see which"), carry_on)
+    return (), ()
 
 
 def _file(here: Here) -> tuple[str, str]:

@@ -29,6 +29,7 @@ from pacha.wire.master import Master, Probe, RolledBack
 
 #: What is remembered of a push until it ends: all that is left of one that was killed.
 _CUT_OFF = "The last push was cut off."
+_OWED = "is owed by the last rebuild: run that again, or give it up with 'pacha push --accept'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +73,13 @@ def push(
     began = time.monotonic()
     here.config.masters()  # a missing one is said before anything is done
     with here.state.locked(wait_seconds, PUSH):
-        here.state.remember(tried=time.time(), failure=_CUT_OFF)
+        here.state.remember(tried=time.time(), failure=_CUT_OFF, cure=None)
         _sweep(here)
         try:
             pushed = _locked(here, accept, take_over, message)
         except Exception as error:
             with suppress(OSError):  # the disk is full, say: that is not what should be told
-                here.state.remember(failure=_told(error))
+                here.state.remember(failure=_told(error), cure=getattr(error, "hint", None))
             raise
     return replace(pushed, seconds=time.monotonic() - began)
 
@@ -113,7 +114,9 @@ def _last(here: Here, accept: bool) -> Snapshot:
     """The last snapshot made here. Raises PachaError when there must be no next one."""
     last = database.read(here.state.database)
     if not last.live:
-        raise PachaError("Nothing is watched yet.", hint="Name what matters first: pacha watch /etc")
+        lost = f"pacha restore-db {here.hostname()}"
+        hint = f"Name what matters first: pacha watch /etc; or, if the state folder of this machine was lost: {lost}"
+        raise PachaError("Nothing is watched yet.", "", hint)
     for one in last.live:
         watch.check_own(here, one.path)  # the configuration may have changed since it was watched
     _check_rebuilt(here, last, accept)
@@ -178,7 +181,7 @@ def _push(errand: Errand, last: Snapshot, reached: list[Future[tuple[Master, Pro
     changes = compare(base.entries, new.entries)
     tip, committed = _commit_database(errand, base, new, changes)
     _tidy(errand, found, new, fingerprints, named)
-    errand.concerns += [*found.concerns, *(Concern(path, "is owed by the last rebuild") for path in still_owed)]
+    errand.concerns += [*found.concerns, *(Concern(path, _OWED) for path in still_owed)]
     sent = errand.deliver(new, tip, ExitCode.CONCERNS if errand.concerns else ExitCode.DONE)
     errand.record()
     failures = tuple((one.name, one.failure) for one in errand.deliveries if one.failure)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 
-from pacha.actions import adoption, hooks, moving, owed, own, parting, report
+from pacha.actions import accounts, adoption, hooks, moving, owed, own, parting, report
 from pacha.actions.here import Here, check_host, connect
 from pacha.actions.hooks import Hooks, Planned, Ran
 from pacha.actions.preview import Choices, preview
@@ -17,7 +19,7 @@ from pacha.actions.proposal import Proposal
 from pacha.actions.staging import Fetched, Staging
 from pacha.actions.survey import GROUP, PASSWD
 from pacha.actions.unpacking import Second
-from pacha.errors import Concern, PachaError
+from pacha.errors import Concern, DamagedError, PachaError
 from pacha.files.metadata import Entry
 from pacha.files.names import DATABASE, shown
 from pacha.restore.apply import apply
@@ -27,6 +29,8 @@ from pacha.restore.plan import Outcome, Step
 from pacha.restore.undo import prune
 from pacha.wire.master import Master, NoHost
 from pacha.wire.scp import Received
+
+_AT = re.compile(r"--at [0-9a-f]{12}\b")  #: in a hint that offers another snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +107,7 @@ def _prepared(here: Here, host: str, choices: Choices, reporter: Reporter) -> It
     began = time.monotonic()
     target = os.path.realpath(choices.target) if choices.target else b""
     choices = replace(choices, target=target, keep=here.config.rebuild_keep)
+    _check_choices(choices)  # before anything is fetched for nothing
     with ExitStack() as stack:
         stack.enter_context(here.state.locked(choices.wait_seconds))
         begun = parting.begun(here, choices)
@@ -220,15 +225,41 @@ def _in_place() -> Iterator[None]:
         ) from None
 
 
+def _check_choices(choices: Choices) -> None:
+    """Raise UsageError, PachaError for an owner map that cannot be read, a target that can be no folder."""
+    if choices.owner_map:
+        accounts.read_map(choices.owner_map)
+    place = choices.target
+    while place and not os.path.lexists(place):
+        place = os.path.dirname(place)
+    if place and not os.path.isdir(place):
+        raise _no_target(choices.target, f"{shown(place)} is no folder")
+
+
+def _no_target(target: bytes, why: str) -> PachaError:
+    return PachaError(f"{shown(target)} cannot be made.", why, "Name another --target.")
+
+
 def _fetch(staging: Staging, choices: Choices) -> Fetched:
     try:
         return staging.fetch(choices.at, choices.asked, absent=choices.delete)
+    except DamagedError as error:
+        again = _AT.sub(lambda at: f"{at[0]}{_as_asked(choices)}", error.hint)
+        raise DamagedError(error.message, error.why, again) from None
     except NoHost as error:
         raise PachaError(
             f"There is no host '{staging.host}' on {staging.master.label}.",
             f"{error.message} {error.why}".strip(),
-            "Look at its name with 'ls' in pacha.hosts.path on the master.",
+            "Look at its name on the master: pacha hosts",
         ) from None
+
+
+def _as_asked(choices: Choices) -> str:
+    """The options that keep a rebuild to where, and to what, it was meant for."""
+    words = ["--target", shown(choices.target)] if choices.target else []
+    words += [word for ways in choices.asked.paths for word in ("--path", shown(ways[0]))]
+    words += [word for name in choices.asked.directories for word in ("--directory", name)]
+    return f" {shlex.join(words)}" if words else ""
 
 
 def _check_room(proposal: Proposal) -> None:
@@ -254,6 +285,4 @@ def _make_target(target: bytes) -> None:
         try:
             os.makedirs(target, mode=0o755, exist_ok=True)
         except OSError as error:
-            raise PachaError(
-                f"{shown(target)} cannot be made.", error.strerror or "", "Name another --target."
-            ) from None
+            raise _no_target(target, error.strerror or "") from None

@@ -109,7 +109,8 @@ def _check_machine(errand: Errand, fetched: Snapshot, note: hg.Note) -> None:
     raise PachaError(
         f"Another machine pushes as '{errand.host}'.",
         f"machine {shown(machine.encode())[:40]} ({shown(note.user.encode())}) made its newest snapshot, {when}",
-        "Give this one its own pacha.hostname; or, if it takes the other's place: pacha push --take-over",
+        "Give this one its own pacha.hostname; or, if it takes the other's place: pacha push --take-over; "
+        f"or, if it is that machine, and lost its state folder: pacha restore-db {errand.host}",
     )
 
 

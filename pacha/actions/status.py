@@ -17,22 +17,26 @@ from pacha.store import database
 
 @dataclass(frozen=True, slots=True)
 class MasterStatus:
-    """One master. Times are seconds since the epoch, 0 for never; ``unsent``: the snapshots that it lacks."""
+    """One master. Times are seconds since the epoch, 0 for never; ``unsent``: the snapshots that it lacks.
+
+    ``current``: it is known to have the newest, be it from a rebuild.
+    """
 
     name: str
     succeeded: float
     tried: float
     failure: str
     unsent: int
+    current: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
     """How this host stands. Times are seconds since the epoch, 0 for never; ``frequency`` is in hours.
 
-    ``failure``: why the last push did not reach every master, "" if it did; ``next_due`` 0: at once; ``running``:
-    who is at work now, "" for nobody; ``concerns``: what the last push named; ``left_out``: sockets;
-    ``schedule``: the files of the job; ``unfinished``: rebuilds that were cut off.
+    ``failure``: why the last push did not reach every master, "" if it did, ``cure`` what to do about it;
+    ``next_due`` 0: at once; ``running``: who is at work now, "" for nobody; ``concerns``: what the last push named;
+    ``left_out``: sockets; ``schedule``: the files of the job; ``unfinished``: rebuilds that were cut off.
     """
 
     host: str
@@ -42,6 +46,7 @@ class Status:
     tried: float
     succeeded: float
     failure: str
+    cure: str
     next_due: float
     overdue: bool
     running: str
@@ -74,6 +79,7 @@ def status(here: Here) -> Status:
         tried=float(memory.get("tried", 0)),
         succeeded=float(memory.get("succeeded", 0)),
         failure=str(memory.get("failure") or ""),
+        cure=str(memory.get("cure") or ""),
         next_due=due.next_push(memory, frequency),
         overdue=due.is_overdue(memory, frequency, now),
         running=running,
@@ -96,6 +102,7 @@ def _master(here: Here, name: str, memory: Mapping[str, Any]) -> MasterStatus:
         float(left.get("tried", 0)),
         str(left.get("failure") or ""),
         0 if tip is None or has == tip else _newer(here, has),
+        tip is not None and has == tip,
     )
 
 

@@ -38,6 +38,16 @@ class Command(click.Command):
         for flags, callback in ((["-q", "--quiet"], _set_quiet), (["-v", "--verbose"], _set_verbose)):
             self.params.append(click.Option(flags, is_flag=True, expose_value=False, hidden=True, callback=callback))
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Click's; an option of Pacha itself is told from one that there is not."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            if error.option_name != "--config":
+                raise
+            where = f"It stands before the command: pacha --config FILE {self.name}"
+            raise click.NoSuchOption(error.option_name, f"{error.message} {where}", ctx=ctx) from None
+
 
 class Group(click.Group):
     """The group of all commands."""

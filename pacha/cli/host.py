@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pacha.actions.schedule import Job
 
 
-@cli.command()
+@cli.command(short_help="Watch directories, with everything below them.")
 @click.argument("paths", nargs=-1, required=True, type=click.Path())
 @click.pass_obj
 def watch(terminal: Terminal, paths: Sequence[str]) -> ExitCode:
@@ -54,7 +54,7 @@ def watch_single(terminal: Terminal, file: str) -> ExitCode:
     return ExitCode.DONE
 
 
-@cli.command()
+@cli.command(short_help="Stop watching a path; what was kept of it stays.")
 @click.argument("path", type=click.Path())
 @click.pass_obj
 def unwatch(terminal: Terminal, path: str) -> ExitCode:
@@ -122,7 +122,7 @@ def push(terminal: Terminal, due: bool, accept: bool, take_over: bool, message: 
     return ExitCode.CONCERNS if pushed.concerns or pushed.failures else ExitCode.DONE
 
 
-@cli.command()
+@cli.command(short_help="Show how this host stands.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.pass_obj
 def status(terminal: Terminal, as_json: bool) -> ExitCode:
@@ -139,7 +139,7 @@ def status(terminal: Terminal, as_json: bool) -> ExitCode:
     return ExitCode.DONE if found.fine else ExitCode.CONCERNS
 
 
-@cli.group(cls=Group)
+@cli.group(cls=Group, short_help="Push by itself: install, remove or show the job.")
 def schedule() -> None:
     """Push by itself: install, remove or show the job that does so.
 
@@ -158,7 +158,7 @@ def _job_options(command: Callable[..., ExitCode]) -> Callable[..., ExitCode]:
     return command
 
 
-@schedule.command("install")
+@schedule.command("install", short_help="Have this host push by itself.")
 @_job_options
 @click.pass_obj
 def schedule_install(terminal: Terminal, root: Path | None, apt: bool, systemd: bool | None) -> ExitCode:
@@ -197,7 +197,7 @@ def schedule_remove(terminal: Terminal, root: Path | None) -> ExitCode:
     return ExitCode.DONE
 
 
-@schedule.command("show")
+@schedule.command("show", short_help="Print what 'install' would write.")
 @_job_options
 @click.pass_obj
 def schedule_show(terminal: Terminal, root: Path | None, apt: bool, systemd: bool | None) -> ExitCode:

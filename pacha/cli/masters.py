@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pacha.actions.notes import Checked
 
 
-@cli.command("add-host")
+@cli.command("add-host", short_help="On a master: make a host's folder, and let its key in.")
 @click.argument("host")
 @click.option("--user", metavar="ACCOUNT", help="Give the folder to the account that HOST logs in as.")
 @click.option("--key", type=click.File("rb"), metavar="FILE", help="Let this public key in for HOST ('-': read it).")
@@ -55,6 +55,11 @@ def add_host(
     elif added.line:
         meter.say("The line for ~/.ssh/authorized_keys of that account:")
         click.echo(added.line)
+    if not added.runs:
+        meter.warn(
+            f"{install} cannot run this Pacha: install it where every account can (not below /root), run this again"
+        )
+        return ExitCode.CONCERNS
     return ExitCode.DONE
 
 
@@ -81,7 +86,7 @@ def serve(
     return action.serve(host, os.fsencode(hosts_path), may, asked, action.direct(control, repository))
 
 
-@cli.command()
+@cli.command(short_help="On a master: show every host, the late ones first.")
 @click.option("--json", "form", flag_value="json", help="For programs.")
 @click.option("--prometheus", "form", flag_value="prometheus", help="For the textfile collector of Prometheus.")
 @click.pass_obj
@@ -103,7 +108,7 @@ def hosts(terminal: Terminal, form: str | None) -> ExitCode:
     return action.exit_code(found)
 
 
-@cli.command()
+@cli.command(short_help="On a master: could each host be rebuilt now?")
 @click.argument("hosts", nargs=-1)
 @click.option("--rehearse", is_flag=True, help="Rebuild into a scratch folder, too, and compare.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")

@@ -14,7 +14,7 @@ from pacha.errors import ExitCode, UsageError
 _HOST = click.option("--host", default="", metavar="HOST", help="Of HOST, as a master has it; not of this machine.")
 
 
-@cli.command()
+@cli.command(short_help="List the snapshots, newest first.")
 @click.argument("words", nargs=-1, metavar="[HOST] [PATH]")
 @_HOST
 @click.option("-n", "--number", type=click.IntRange(min=1), metavar="N", help="Only the newest N.")
@@ -51,7 +51,7 @@ def log(terminal: Terminal, words: tuple[str, ...], host: str, number: int | Non
     return ExitCode.DONE
 
 
-@cli.command()
+@cli.command(short_help="Show what differs between snapshots, or from the disk.")
 @click.argument("words", nargs=-1, metavar="[FROM [TO]] [PATH]")
 @_HOST
 @click.option("-c", "--change", default="", metavar="WHEN", help="What this snapshot changed.")
@@ -109,7 +109,7 @@ def cat(terminal: Terminal, path: str, at: str, host: str) -> ExitCode:
     return ExitCode.DONE
 
 
-@cli.command("restore-db")
+@cli.command("restore-db", short_help="Get a host's history back from the master, no file of it.")
 @click.argument("host")
 @click.pass_obj
 def restore_db(terminal: Terminal, host: str) -> ExitCode:

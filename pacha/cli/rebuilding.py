@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pacha.actions.preview import Choices
 
 
-@cli.command()
+@cli.command(short_help="Put back every file of a host, or a part of them.")
 @click.argument("host")
 @click.option("--at", default="", metavar="WHEN", help="As it was then: a snapshot's id, a date, 'yesterday'.")
 @click.option("--path", "paths", multiple=True, type=click.Path(), help="Only this path, and what is below it.")
@@ -165,7 +165,7 @@ def _carry_out(
     return ExitCode.CONCERNS if rebuilt.concerns else ExitCode.DONE
 
 
-@cli.command()
+@cli.command(short_help="Take back what the last rebuild did.")
 @click.option("--list", "listing", is_flag=True, help="Show the rebuilds that can be undone, and change nothing.")
 @click.option("--dry-run", "-n", is_flag=True, help="Show what would be put back, path by path, and change nothing.")
 @click.pass_obj
@@ -198,7 +198,7 @@ def undo(terminal: Terminal, listing: bool, dry_run: bool) -> ExitCode:
     return ExitCode.CONCERNS if undone.outcome.concerns else ExitCode.DONE
 
 
-@cli.command()
+@cli.command(short_help="Compare what is watched with the last snapshot.")
 @click.option("--at", default="", metavar="WHEN", help="Compare with the snapshot of then instead of the last one.")
 @click.pass_obj
 def verify(terminal: Terminal, at: str) -> ExitCode:

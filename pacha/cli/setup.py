@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pacha.actions.init import Answers
 
 
-@cli.command()
+@cli.command(short_help="Write this host's configuration, make a key.")
 @click.option("--host", metavar="MASTER", help="The master, or 'local' for a folder of this machine.")
 @click.option("--user", metavar="ACCOUNT", help="The account on the master.")
 @click.option("--hostname", metavar="NAME", help="This machine's name on the master.")
@@ -105,7 +105,7 @@ def _set_up(
     return ExitCode.DONE
 
 
-@cli.command()
+@cli.command(short_help="Check that all is well, and say how to mend what is not.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.pass_obj
 def doctor(terminal: Terminal, as_json: bool) -> ExitCode:
@@ -127,7 +127,7 @@ def doctor(terminal: Terminal, as_json: bool) -> ExitCode:
     return action.exit_code(checks)
 
 
-@cli.command()
+@cli.command(short_help="Print what completes commands and options in a shell.")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> ExitCode:
     """Print what makes SHELL complete the commands and options of pacha.
@@ -168,7 +168,7 @@ def add_config(terminal: Terminal, file: str) -> ExitCode:
     return ExitCode.DONE
 
 
-@cli.command("config-values")
+@cli.command("config-values", short_help="Show the configuration, and what is watched.")
 @click.pass_obj
 def config_values(terminal: Terminal) -> ExitCode:
     """Show every key of the configuration with its value, and what is watched.
@@ -187,7 +187,7 @@ def config_values(terminal: Terminal) -> ExitCode:
     return ExitCode.DONE
 
 
-@cli.command()
+@cli.command(short_help="Play the whole story in a temporary folder.")
 @click.option("--ssh", is_flag=True, help="Through a throw-away sshd on this machine.")
 @click.pass_obj
 def demo(terminal: Terminal, ssh: bool) -> ExitCode:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import textwrap
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -48,16 +49,26 @@ class Meter:
         if not self.quiet:
             click.echo(text)
 
+    def tell(self, text: str) -> None:
+        """One sentence for whoever watches: at a terminal no word of it is broken."""
+        self.say(wrapped("", text, 4) if at_terminal() else text)
+
     def detail(self, text: str) -> None:
         """One line for whoever asked for more."""
         if self.verbose and not self.quiet:
             click.echo(text)
 
     def confirm(self, about: str) -> None:
-        """Show what is about to be done and wait for Enter. Raises PachaError at the end of input."""
+        """Show what is about to be done and wait for Enter. Raises PachaError for any other word, and at the end."""
         click.echo(f"{about}\nHit Enter to confirm or Ctrl-C to cancel")
-        if not sys.stdin.readline():
+        answer = sys.stdin.readline()
+        if not answer:
             raise PachaError("Nothing was done.", "there was nobody to confirm it", "Use --yes where nobody is asked.")
+        if answer.strip().lower() not in ("", "y", "yes"):
+            typed = shown(os.fsencode(answer.strip()[:40]))
+            raise PachaError(
+                "Nothing was done.", f"'{typed}' was typed, not Enter alone", "Run it again to be asked again."
+            )
 
     def changes(self, changes: Changes) -> None:
         """Every path of a snapshot that is not as before: A added, M changed, R removed, m metadata."""
@@ -78,7 +89,8 @@ class Meter:
         if checked.code:
             self.problems(fleet.checked(checked))
         else:
-            self.say("\n".join(fleet.checked(checked)))
+            for line in fleet.checked(checked):
+                self.tell(line)
 
     def warn(self, text: str) -> None:
         """One line on stderr."""
@@ -97,11 +109,10 @@ class Meter:
 
     def error(self, error: PachaError) -> None:
         """What failed, why, and what to do next: a line each, on stderr."""
-        click.echo(f"pacha: {error.message}", err=True)
-        if error.why:
-            click.echo(f"       {error.why}", err=True)
-        if error.hint:
-            click.echo(f"       {error.hint}", err=True)
+        for start, text in (("pacha: ", error.message), ("       ", error.why), ("       ", error.hint)):
+            if text:
+                folds = sys.stderr.isatty()
+                click.echo(wrapped(start, text, width=_columns_of_errors()) if folds else start + text, err=True)
 
 
 def at_terminal() -> bool:
@@ -124,6 +135,21 @@ def styled(text: str, colour: str | None) -> str:
 def columns() -> int:
     """The width of the terminal; 80 where there is none."""
     return shutil.get_terminal_size().columns if at_terminal() else _WIDTH
+
+
+def _columns_of_errors() -> int:
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns or _WIDTH
+    except OSError:
+        return _WIDTH
+
+
+def wrapped(start: str, text: str, indent: int = 0, width: int = 0) -> str:
+    """``start`` and ``text`` in ``width`` columns (0: the terminal's); no word is broken: it may have to be copied."""
+    return textwrap.fill(
+        text, width or columns(), initial_indent=start, subsequent_indent=" " * (indent or len(start)),
+        break_long_words=False, break_on_hyphens=False,
+    )  # fmt: skip
 
 
 def no_config(place: str) -> str:

@@ -36,7 +36,7 @@ class Progress:
         self._say = say
         self._bar: Any = None
         self._lines: list[str] = []
-        self._said, self._columns = 0.0, columns()
+        self._said, self._columns, self._at_terminal = 0.0, columns(), at_terminal()
         self._bytes, self._began = 0, time.monotonic()
 
     def __enter__(self) -> Progress:
@@ -52,7 +52,7 @@ class Progress:
             self._bytes, self._began = 0, time.monotonic()
             self._bar = click.progressbar(
                 length=files, label="Fetching", width=0, file=sys.stderr, show_percent=True,
-                item_show_func=self._rate, update_min_steps=max(1, files // _REDRAWN),
+                item_show_func=self._rate, update_min_steps=files // _REDRAWN + 1,
             ).__enter__()  # fmt: skip
 
     def file(self, received: Received) -> None:
@@ -61,8 +61,9 @@ class Progress:
             self._bytes += received.size
             self._bar.update(1, received)
         elif self._style in (Style.AUTO, Style.LINES):
-            name = os.path.basename(received.name)
-            self._lines.append(file_line(name, received.size, received.seconds, self._columns))
+            line = file_line(os.path.basename(received.name), received.size, received.seconds, self._columns)
+            # With its last blanks it would not fit the terminal.
+            self._lines.append(line.rstrip() if self._at_terminal else line)
             if time.monotonic() - self._said > _LATEST:
                 self._say_lines()
 

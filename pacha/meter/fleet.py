@@ -27,9 +27,10 @@ def status(found: Status) -> str:
         ),
         ("last try", moment(found.tried)),
         ("failed", found.failure),
+        ("to mend it", found.cure if found.failure else ""),
         ("at work now", found.running),
         ("next due", moment(found.next_due) if found.next_due else "now"),
-        *((f"on {master.name}", _master(master)) for master in found.masters),
+        *((f"on {master.name}", _master(master, found.failure)) for master in found.masters),
         *(("to look at", f"{shown(concern.path)}: {concern.reason}") for concern in found.concerns),
         *(("owed", f"{shown(path)} (not restored by the last rebuild)") for path in found.owed),
         *(
@@ -38,17 +39,24 @@ def status(found: Status) -> str:
         ),
         *(("left out", f"{shown(path)} (a socket)") for path in found.left_out),
     ]
-    return "\n".join(f"{name + ':':<13} {text}" for name, text in lines if text)
+    return "\n".join(_line(f"{name + ':':<13} ", text) for name, text in lines if text)
 
 
-def _master(master: MasterStatus) -> str:
+def _line(start: str, text: str) -> str:
+    from pacha.meter import at_terminal, wrapped
+
+    return wrapped(start, text, 14) if at_terminal() else start + text
+
+
+def _master(master: MasterStatus, said: str) -> str:
     if master.unsent:
         state = (
             f"{master.unsent} snapshot{'s'[: master.unsent != 1]} not sent yet, up to date {moment(master.succeeded)}"
         )
     else:
-        state = f"up to date, {moment(master.succeeded)}" if master.succeeded else "nothing sent yet"
-    return f"{state}; failed: {master.failure}" if master.failure else state
+        state = "up to date" if master.current or master.succeeded else "nothing sent yet"
+        state += f", {moment(master.succeeded)}" if master.succeeded else ""
+    return f"{state}; failed: {master.failure}" if master.failure and master.failure != said else state
 
 
 def status_json(found: Status) -> str:
@@ -63,6 +71,7 @@ def status_json(found: Status) -> str:
         "last_success": utc(found.succeeded),
         "last_try": utc(found.tried),
         "failure": found.failure or None,
+        "cure": found.cure or None,
         "running": found.running or None,
         "next_due": utc(found.next_due),
         "overdue": found.overdue,
@@ -99,15 +108,32 @@ def utc(at: float) -> str | None:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at)) if at else None
 
 
+_SPARED = frozenset(["EVERY", "PATHS", "FILES"])  #: columns that a narrow terminal has no room for
 _TITLES = ("HOST", "STATE", "LAST PUSH", "SNAPSHOT", "EVERY", "PATHS", "FILES", "SIZE", "CHECKED", "")
 
 
 def hosts(found: Iterable[Seen]) -> str:
     """Every host of a master, a line each, for people."""
+    from pacha.meter import at_terminal, columns
+
     rows = [_TITLES, *(_row(one) for one in found)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_TITLES) - 1)]
-    lines = ("  ".join(f"{text:<{width}}" for text, width in zip(row, [*widths, 0], strict=True)) for row in rows)
-    return "\n".join(line.rstrip() for line in lines)
+    room = columns() if at_terminal() else 0
+    if room and max(map(len, _aligned([row[:-1] for row in rows]))) > room:
+        rows = [tuple(text for title, text in zip(_TITLES, row, strict=True) if title not in _SPARED) for row in rows]
+    lines = _aligned(rows)
+    if room and max(map(len, lines)) > room:  # what is odd stands below its row
+        lines = [
+            line
+            for row, short in zip(rows, _aligned([row[:-1] for row in rows]), strict=True)
+            for line in (short, *([_line("      ", row[-1])] if row[-1] else []))
+        ]
+    return "\n".join(lines)
+
+
+def _aligned(rows: list[tuple[str, ...]]) -> list[str]:
+    """A line for each row, its columns below each other."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
 
 
 def _row(one: Seen) -> tuple[str, ...]:

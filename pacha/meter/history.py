@@ -15,13 +15,14 @@ from pacha.actions.changes import Difference, Side
 from pacha.actions.log import Logged
 from pacha.files.metadata import Entry, Kind
 from pacha.files.names import shown
-from pacha.meter import at_terminal, styled
+from pacha.meter import at_terminal, columns, styled
 
 _AGES = (("year", 365 * 86400), ("month", 30 * 86400), ("week", 7 * 86400), ("day", 86400), ("hour", 3600))
 _KINDS = {
     Kind.FILE: "file", Kind.DIRECTORY: "directory", Kind.SYMLINK: "link", Kind.FIFO: "FIFO",
     Kind.CHARACTER: "character device", Kind.BLOCK: "block device", Kind.SOCKET: "socket",
 }  # fmt: skip
+_WIDE = 110  #: columns that a line of the log takes, without a message
 _COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 
 
@@ -39,11 +40,17 @@ def show(lines: Iterable[bytes]) -> None:
 
 
 def log_line(logged: Logged, host: str, now: float) -> bytes:
-    """A snapshot on one line: id, local time, age, what it touched, who pushed where, and why."""
+    """A snapshot on one line: id, local time, age, what it touched, who pushed where, and why.
+
+    A narrow terminal has no room for the seconds, the age and the host.
+    """
     counts = ", ".join(f"{number} {word}" for word, number in logged.touched.items()) or "no path"
     when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(logged.at))
-    line = f"{styled(logged.node[:12], 'yellow')}  {when}  {age(now - logged.at):>14}  {counts:<34}"
-    line += f"  {host}, by {_safe(logged.user)}"
+    line = f"{styled(logged.node[:12], 'yellow')}  "
+    if at_terminal() and columns() < _WIDE:
+        line += f"{when[:16]}  {counts}, by {_safe(logged.user)}"
+    else:
+        line += f"{when}  {age(now - logged.at):>14}  {counts:<34}  {host}, by {_safe(logged.user)}"
     if logged.message:
         line += f": {_safe(logged.message.splitlines()[0])}"
     return line.encode("utf-8") + b"\n"
@@ -59,6 +66,8 @@ def log_json(logged: Logged, host: str) -> dict[str, Any]:
 
 def age(seconds: float) -> str:
     """How long ago that is, in the largest unit that says something."""
+    if seconds < -60:  # a clock was wrong, then or now
+        return "in the future"
     for word, length in _AGES:
         if (number := int(seconds // length)) > 0:
             return f"{number} {word}{'s' if number > 1 else ''} ago"

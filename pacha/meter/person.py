@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import TYPE_CHECKING, Any
 
 from pacha.errors import ExitCode
-from pacha.meter import columns, styled
+from pacha.meter import styled, wrapped
 from pacha.meter.fleet import moment
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ def overview(found: Overview) -> str:
     return "\n".join(
         [
             *(_ABOUT, ""),
-            *(_wrapped(f"{name + ':':<18}", text) for name, text in lines),
+            *(wrapped(f"{name + ':':<18}", text) for name, text in lines),
             *("", "Next:"),
             *(f"  {styled(f'{command:<{width}}', 'bold')}  {aim}" for command, aim in found.steps),
             *("", _FOOT),
@@ -38,10 +37,10 @@ def check(one: Check) -> str:
     if one.code in (ExitCode.CONFIG, ExitCode.UNREACHABLE):
         mark, colour = "BAD ", "red"
     start = f"{mark}  {one.about:<15}"
-    text = f"{one.master}: {one.result}" if one.master else one.result
-    rows = [_wrapped(start, text).replace(mark, styled(mark, colour), 1)]
+    text = f"{one.master}: {one.result}" if one.master and one.master not in one.result else one.result
+    rows = [wrapped(start, text).replace(mark, styled(mark, colour), 1)]
     if one.cure:
-        rows.append(_wrapped(" " * len(start) + "To mend it: ", one.cure, len(start)))
+        rows.append(wrapped(" " * len(start) + "To mend it: ", one.cure, len(start)))
     return "\n".join(rows)
 
 
@@ -55,11 +54,3 @@ def check_json(one: Check) -> dict[str, Any]:
         "cure": one.cure or None,
         "code": int(one.code),
     }
-
-
-def _wrapped(start: str, text: str, indent: int = 0) -> str:
-    """``start`` and ``text`` in the width of the terminal; no word is broken, as it may have to be copied."""
-    below = " " * (indent or len(start))
-    return textwrap.fill(
-        text, columns(), initial_indent=start, subsequent_indent=below, break_long_words=False, break_on_hyphens=False
-    )

@@ -14,7 +14,7 @@ from pacha.actions.rebuild import Rebuilt, Reporter
 from pacha.actions.staging import Fetched
 from pacha.actions.undo import Past
 from pacha.files.names import shown
-from pacha.meter import Meter, size_text
+from pacha.meter import Meter, at_terminal, columns, size_text, wrapped
 from pacha.meter.bar import Progress, Style
 from pacha.meter.plan import hook_lines, plan_lines, question_lines, step_lines
 from pacha.restore.plan import Action, Step
@@ -48,6 +48,8 @@ class RebuildMeter:
     def fetched(self, fetched: Fetched) -> None:
         """The total of what came over the line."""
         self.progress.finish()
+        if not fetched.files:  # it is all here
+            return
         rate = size_text(int(fetched.size / max(fetched.seconds, 0.001)))
         amount = f"{fetched.files} files, {size_text(fetched.size)}"
         self.meter.say(f"{amount} in {fetched.seconds:.1f} s ({rate}/s), all checked.")
@@ -56,9 +58,10 @@ class RebuildMeter:
         """What is going to be done about how many paths, which accounts are lacking for it; the second question."""
         if self.lists:
             for line in step_lines(proposal, verbose=self.meter.verbose):
-                click.echo(line)
+                folds = at_terminal() and not line.startswith(" ")  # what differs within a text stays as it is
+                click.echo(wrapped("", line, 9) if folds else line)
         for line in plan_lines(proposal):
-            self.meter.say(line)
+            self.meter.tell(line)
         commands = proposal.preview.commands
         if commands:
             click.echo("pacha: accounts are lacking; what is theirs goes to root alone. To make them:", err=True)
@@ -84,7 +87,7 @@ class RebuildMeter:
         """What a rebuild came to."""
         self.meter.concerns(rebuilt.concerns)
         for line in report.summary(rebuilt):
-            self.meter.say(line)
+            self.meter.tell(line)
 
     def confirm(self, proposal: Proposal) -> None:
         """Ask once more where something that is there would be replaced, or less than all can be restored."""
@@ -93,7 +96,9 @@ class RebuildMeter:
 
 
 def past_line(past: Past) -> str:
-    """One rebuild that was, in one line."""
+    """One rebuild that was, in one line; the name of its folder goes where the line does not fit the terminal."""
     when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(past.at))
     below = f" below {shown(past.target)}" if past.target else ""
-    return f"rebuild of '{past.host}'{below} on {when}, {past.state} ({past.id})"
+    line = f"rebuild of '{past.host}'{below} on {when}, {past.state}"
+    full = f"{line} ({past.id})"
+    return full if not at_terminal() or len(full) < columns() else line

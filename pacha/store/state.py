@@ -25,6 +25,16 @@ _POLL_SECONDS = 0.1
 _LEAST_WAIT = 0.3  #: seconds; ``holder`` takes the lock for a moment to see whether it is free
 
 
+#: What kinds of values are remembered: a file that somebody edited is told from a fault of Pacha's.
+_KINDS: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(["succeeded", "tried"], (int, float)),
+    **dict.fromkeys(["failure", "cure", "hostname", "tip", "staging", "staging_before"], (str,)),
+    **dict.fromkeys(["concerns", "made", "greeted", "accepted"], (list,)),
+    **dict.fromkeys(["masters", "owed", "sent", "contents"], (dict,)),
+}
+_LATEST = 1e11  #: seconds since the epoch; no clock that Pacha could have read goes on for so long
+
+
 @dataclass(frozen=True, slots=True)
 class StateFolder:
     """Paths below the state folder; ``path`` is made, 0700, when it is first needed."""
@@ -91,6 +101,8 @@ class StateFolder:
             loaded = json.loads(text)
             if not isinstance(loaded, dict):
                 raise ValueError("it holds something else")
+            self._check_readable(loaded)
+            _check_kinds(loaded)
         except FileNotFoundError:
             return {}
         except OSError as error:
@@ -103,7 +115,6 @@ class StateFolder:
             raise PachaError(
                 f"{self.path / 'memory.json'} is damaged.", str(error), "Move it aside and run this again."
             ) from None
-        self._check_readable(loaded)
         return loaded
 
     def _check_readable(self, memory: dict[str, Any]) -> None:
@@ -165,6 +176,19 @@ class StateFolder:
         for name in os.listdir(repositories) if repositories.is_dir() else ():
             for lock in (".hg/wlock", ".hg/store/lock"):
                 (repositories / name / lock).unlink(missing_ok=True)
+
+
+def _check_kinds(memory: dict[str, Any]) -> None:
+    """Raise ValueError for a value that Pacha does not write, in ``memory`` or in what is there of each master."""
+    for name, value in memory.items():
+        if name in _KINDS and not isinstance(value, _KINDS[name]):
+            raise ValueError(f"its {name!r} is of another kind: {str(value)[:40]!r}")
+        if isinstance(value, float) and not -_LATEST < value < _LATEST:
+            raise ValueError(f"its {name!r} is no number that can be: {value}")
+    for name, left in memory.get("masters", {}).items():
+        if not isinstance(left, dict):
+            raise ValueError(f"what it has of {name!r} is of another kind")
+        _check_kinds({key: value for key, value in left.items() if key != "masters"})
 
 
 def _make_private(path: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
@@ -35,13 +36,11 @@ from pacha.wire.master import (
     beside_of,
     is_store_file,
 )
+from pacha.wire.refusals import IS_NOT_THERE, NOT_RUN, REFUSES, locked, said_by, shut_out
 
 if TYPE_CHECKING:
     from pacha.wire.ssh import Connection, Result, Stream
 
-_CAUSES = (
-    "No space left", "uota exceeded", "Permission denied", "Read-only file system", "abort:",
-)  # fmt: skip
 #: How each conversation with Mercurial begins (hg help internals.wireprotocol, "SSH Protocol"): ``store.hg`` says the
 #: same, when the answer is already on its way.
 _OPENING = b"hello\nbetween\npairs 81\n" + b"0" * 40 + b"-" + b"0" * 40 + b"heads\n"
@@ -74,7 +73,7 @@ class PlainSet:
         with ThreadPoolExecutor(2) as pool:
             clock = pool.submit(self._connection.run, ["date", "-u", "+%s.%N"])
             digest = pool.submit(self._connection.run, ["sha256sum", *paths])
-            found = self._digests(digest.result())
+            found = self._digests(digest.result(), host)
             contents = {name: found.get(name) for name in names}
             return Probe(_clock(clock.result()), found.get(DATABASE), contents=contents)
 
@@ -129,7 +128,7 @@ class PlainSet:
                 yield stream
             except PachaError as error:
                 if b"waiting for lock" in stream.complaints:
-                    raise _locked(error.message, stream.complaints) from None
+                    raise locked(error.message, stream.complaints) from None
                 result = stream.finish()
                 if b"not found" in result.stderr and b"repository" in result.stderr:
                     raise NoRepository(
@@ -197,14 +196,16 @@ class PlainSet:
                 raise  # it need not be waited for once more
             except PachaError as error:
                 what, result = f"{shown(path)} cannot be copied.", stream.finish()
-                if result.status == 127:
+                if result.status in NOT_RUN or REFUSES in result.stderr:
                     raise self._failed(what, result, host) from None
+                if IS_NOT_THERE.search(result.stderr):
+                    raise NoHost(said_by(result), "", self._add_host(host)) from None
                 if isinstance(error, scp.RemoteError) and "Permission denied" in error.why:
-                    raise UnreachableError(what, error.why, self._add_host(host)) from None
+                    raise UnreachableError(what, error.why, self._give(host)) from None
                 raise
             result = stream.finish(end_input=False)
         if result.status and not totals.passed_over:
-            raise scp.RemoteError(f"{shown(path)} was not copied whole.", _said(result), "Run this again.")
+            raise scp.RemoteError(f"{shown(path)} was not copied whole.", said_by(result), "Run this again.")
         return totals
 
     def beat(self, host: str, line: bytes, *, durable: bool, look: Sequence[str] | None = None) -> Probe | None:
@@ -258,11 +259,11 @@ class PlainSet:
         if result.status:
             raise self._failed(what, result, host)
 
-    def _digests(self, result: Result) -> dict[str, str]:
+    def _digests(self, result: Result, host: str) -> dict[str, str]:
         """What sha256sum(1) says, by the repository's name: the fourth component from the end of each path."""
         refused = [line for line in result.stderr.splitlines() if b"No such file" not in line]
         if result.status and (refused or not result.stderr):
-            raise self._failed("The host's folder on the master cannot be read.", result, "")
+            raise self._failed("The host's folder on the master cannot be read.", result, host)
         found = {}
         for line in result.stdout.splitlines():
             digest, _, path = line.lstrip(b"\\").decode("ascii", "replace").partition("  ")
@@ -270,19 +271,26 @@ class PlainSet:
         return found
 
     def _failed(self, what: str, result: Result, host: str) -> PachaError:
-        said = _said(result)
+        said = said_by(result)
+        if closed := shut_out(result, host):
+            return closed
         if result.status == 127:
             program = self._hg[0] if " hg" in what or "repository" in what.lower() else "such program"
             hint = "Install Mercurial there, or name its command in pacha.hg.command."
             return UnreachableError(f"The master has no {program}.", said, hint)
         if "Permission denied" in said or "No such file" in said:
-            return UnreachableError(what, said, self._add_host(host))
+            return UnreachableError(what, said, self._give(host) if "denied" in said else self._add_host(host))
         if "No space left" in said or "quota" in said.lower():
             return PachaError(what, said, "Make room on the master; the next push sends what is missing.")
         return PachaError(what, said, "Look at the host's folder on the master.")
 
     def _add_host(self, host: str) -> str:
         return f"On the master, run: pacha add-host {host} --user {self._connection.endpoint.user}"
+
+    def _give(self, host: str) -> str:
+        """The same, and what gives over what is somebody else's: that ``add-host`` leaves alone."""
+        give = f"chown -R {self._connection.endpoint.user}: {shlex.quote(shown(self._path(host)))}"
+        return f"{self._add_host(host)}; or, if something in it is another account's: {give}"
 
 
 def _unmade(path: bytes) -> str:
@@ -293,9 +301,9 @@ def _clock(result: Result) -> float:
     try:
         return float(result.stdout)
     except ValueError:
-        raise UnreachableError(
+        raise shut_out(result) or UnreachableError(
             "The master does not answer as one.",
-            f"asked for the time, it said: {shown((result.stderr or result.stdout)[:100])}",
+            f"asked for the time, it said: {shown((result.stderr or result.stdout).strip()[:100])}",
             "Log in by hand with ssh and run 'date' to see what it says.",
         ) from None
 
@@ -304,25 +312,3 @@ def _free(result: Result) -> int | None:
     """The free bytes that stat(1) tells as blocks and their size; None for anything else."""
     words = result.stdout.split()
     return int(words[0]) * int(words[1]) if len(words) == 2 and all(word.isdigit() for word in words) else None
-
-
-def _said(result: Result) -> str:
-    """The line on stderr that names a cause we know, else the last; Mercurial goes on after the cause."""
-    lines = result.stderr.decode("utf-8", "replace").strip().splitlines()
-    ours = [number for number, line in enumerate(lines) if line.startswith("pacha: ")]
-    telling = [line for line in lines if any(cause in line for cause in _CAUSES)] or lines
-    if ours:  # Pacha over there: what, and why in the line below
-        telling = [" ".join(line.removeprefix("pacha: ").strip() for line in lines[ours[0] : ours[0] + 2])]
-    line = _harmless(telling[-1]) if telling else ""
-    return line or f"it ended with exit status {result.status}"
-
-
-def _locked(what: str, complaints: bytes) -> PachaError:
-    """The error for a repository whose lock Mercurial waited for in vain: it does not break another machine's."""
-    lines = complaints.decode("utf-8", "replace").splitlines()
-    [line, *_] = [_harmless(line) for line in lines if "waiting for lock" in line]
-    return PachaError(what, line, "If that process is gone, remove .hg/store/lock of the repository on the master.")
-
-
-def _harmless(line: str) -> str:
-    return "".join(c if c.isprintable() else "?" for c in line[:300])

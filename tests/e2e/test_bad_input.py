@@ -106,7 +106,7 @@ def test_what_cannot_be_watched(lost: Host, kind: str) -> None:
 
 
 def test_a_push_of_nothing(lost: Host) -> None:
-    said(lost.push(code=FAILED), "Nothing is watched yet", "pacha watch")
+    said(lost.push(code=FAILED), "Nothing is watched yet", "pacha watch", "pacha restore-db bar")
 
 
 # --- the configuration ---
@@ -204,7 +204,10 @@ def test_a_hosts_folder_that_is_not_writable(lost: Host) -> None:
 
 def test_a_host_folder_of_someone_else(lost: Host) -> None:
     os.chown(lost.repository(""), 0, 0)
-    fails(lost, UNREACHABLE, "Permission denied", "pacha add-host bar --user")
+    account = lost.stage.account.name
+    give = f"chown -R {account}: {lost.stage.hosts}/bar"
+    fails(lost, UNREACHABLE, "Permission denied", "pacha add-host bar --user", give)
+    said(lost.pacha("add-host", "bar", "--user", account).must(FAILED), give)
 
 
 @pytest.mark.parametrize("command", ["/nonexistent/hg", "nohg"])

@@ -68,6 +68,13 @@ def test_pacha_alone_survives_a_configuration_with_a_fault(pushed: Host) -> None
     assert "nearest is pacha.host" in done.out and "pacha doctor" in done.out
 
 
+def test_a_memory_that_somebody_edited_is_the_state_folders_trouble(pushed: Host) -> None:
+    (pushed.state / "memory.json").write_text('{"hostname": 7}')
+    done = pushed.pacha().must()
+    assert "trouble:" in done.out and "memory.json is damaged" in " ".join(done.out.split()) and done.err == ""
+    assert set(checks(pushed, 3)) == {"state"}
+
+
 def test_the_doctor_finds_all_well_but_the_job(pushed: Host) -> None:
     assert set(checks(pushed, 3)) == {"schedule"}
     done = pushed.pacha("doctor").must(3)
@@ -107,6 +114,9 @@ def test_the_doctor_names_what_is_broken(pushed: Host) -> None:
     assert "ssh -p" in with_(ssh_known_hosts="/dev/null")["login"]["cure"]
     assert "refuses connections" in with_(ssh_port="1")["login"]["result"]
     assert "No such file" in with_(ssh_key="/nonexistent/key")["login"]["result"]
+    assert "Correct pacha.ssh.key" in with_(ssh_key="/nonexistent/key")["login"]["cure"]
+    (pushed.home / "key.pub").write_text("ssh-ed25519 AAAA root@bar\n")
+    assert "not its .pub file" in with_(ssh_key=str(pushed.home / "key.pub"))["login"]["cure"]
     assert "add-host" in with_(hosts_path="/nonexistent/hosts")["hosts folder"]["cure"]
     assert "pacha.hg.command" in with_(hg_command="no-such-hg")["programs"]["cure"]
     pushed.config.write_text("[DEFAULT]\npacha.hsot = x\n")
@@ -136,6 +146,7 @@ def test_init_from_options_makes_a_host_that_pushes(stage: Stage) -> None:
     done = host.pacha(*words, "--hostname", "bar", "--watch", watched, "--key", key, PACHA_CONFIG="").must()
     assert stat.S_IMODE(host.config.stat().st_mode) == stat.S_IMODE(key.stat().st_mode) == 0o600
     assert key.with_suffix(".pub").read_text().strip() in done.out
+    assert f"ssh -i {key} bar_user@master.example.com" in done.out
     assert "pacha add-host bar --user bar_user --key - --install bar_user" in done.out
     values = host.pacha("config-values", PACHA_CONFIG="").must().out
     assert f"pacha.ssh.key = {key}" in values and f"# watched: {watched}" in values

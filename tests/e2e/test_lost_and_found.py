@@ -163,7 +163,7 @@ def test_a_state_folder_that_is_gone(pushed: Host, foo: Path) -> None:
     pushed.forget()
     pushed.watch(foo)
     change(foo, "after")
-    said(pushed.push(code=1), "Another machine pushes as 'bar'", "--take-over")
+    said(pushed.push(code=1), "Another machine pushes as 'bar'", "--take-over", "restore-db bar")
     pushed.push("--take-over")
     check_rebuild(pushed, foo)
 
@@ -335,6 +335,7 @@ def test_nothing_is_pushed_while_a_rebuild_is_unfinished(pushed: Host, foo: Path
     (foo / "one").unlink()
     done = pushed.push(code=1)
     assert "not finished" in done.err and "--accept" in done.err
+    assert "pacha rebuild bar  do the rest" in pushed.pacha().out
     assert pushed.repository("last-push").read_bytes() == heartbeat
     pushed.rebuild()
     assert changed(before, picture(foo)) == []

@@ -111,6 +111,30 @@ def test_another_hosts_path_than_the_masters_does_not_matter(stage: Stage, door:
     host.rebuild()
 
 
+def test_another_host_than_the_keys_own(stage: Stage, door: Door) -> None:
+    host = door.host(stage)
+    host.watch(make_foo(stage))
+    host.push()
+    said(host.pacha("rebuild", "nosuch", "--yes").must(11), "This key is let in for 'bar', not for 'nosuch'.")
+    host.settings["pacha.hostname"] = "other"
+    host.configure()
+    said(host.push(code=11), "let in for 'bar', not for 'other'", "pacha add-host other --key FILE")
+
+
+def test_a_folder_that_is_gone_from_the_master(stage: Stage, door: Door) -> None:
+    host = door.host(stage)
+    shutil.rmtree(stage.hosts / "bar")
+    said(host.pacha("rebuild", "bar", "--yes").must(1), "There is no host 'bar' on", "is not on the master")
+
+
+def test_a_pacha_that_the_account_cannot_run(stage: Stage, door: Door, tmp_path: Path) -> None:
+    (tmp_path / "pacha").touch(0o700)
+    host = door.host(stage, program=tmp_path / "pacha")
+    host.watch(make_foo(stage))
+    said(host.push(code=11), "The Pacha behind our key cannot be run", "not below /root", "pacha add-host bar --key")
+    assert "cannot be run on the master" in " ".join(host.pacha("doctor").must(11).out.split())
+
+
 def test_a_key_for_rebuilding_writes_nothing(stage: Stage, door: Door) -> None:
     host = door.host(stage)
     foo = make_foo(stage)

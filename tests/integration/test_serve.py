@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pwd
 import shutil
@@ -335,3 +336,11 @@ def test_a_folder_that_is_missing_is_explained_with_the_account_that_needs_it(tm
     with pytest.raises(UnreachableError) as caught:
         HostFolder(os.fsencode(tmp_path), "bar").probe(frozenset())
     assert caught.value.hint == f"On the master, run: pacha add-host bar --user {pwd.getpwuid(os.geteuid()).pw_name}"
+
+
+def test_a_folder_of_someone_else_is_explained_with_what_gives_it_over(tmp_path: Path) -> None:
+    folder = HostFolder(os.fsencode(tmp_path), "bar")
+    with pytest.raises(UnreachableError) as caught, folder._explained(""):
+        raise PermissionError(errno.EACCES, "Permission denied")
+    name = pwd.getpwuid(os.geteuid()).pw_name
+    assert f"chown -R {name}: {tmp_path}/bar" in caught.value.hint

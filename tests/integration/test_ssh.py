@@ -358,6 +358,7 @@ class TestHostKeys:
         error = refused(self.known(endpoint, tmp_path, "# one line above", f"{server.name} {public}"))
         assert "has changed" in error.message
         assert f"{tmp_path}/known line 2" in error.why
+        assert f"ssh-keygen -f {tmp_path}/known -R '{server.name}', and accept" in error.hint
         assert server.fingerprint("rsa" if kind == "rsa" else "ed25519") in error.why
         assert attempts(watched.text()) == []
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from pacha import meter
-from pacha.meter import bar
+from pacha.errors import PachaError
+from pacha.meter import Meter, bar
 from pacha.meter.bar import Progress, Style
 from pacha.wire.scp import Received
 
@@ -76,6 +77,21 @@ def test_a_line_is_as_wide_as_the_terminal() -> None:
     assert len(at_120) - len(at_80) == 40 and len(at_80.rstrip()) <= 80
     assert meter.file_line(b"x", 1, 0.1) == meter.file_line(b"x", 1, 0.1, 80)
     assert meter.file_line(b"x" * 200, 1, 0.1, 1)
+
+
+def test_a_line_leaves_no_empty_one_below_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines, _ = shown(Style.LINES, 1, monkeypatch, terminal=True)
+    assert len(lines[0]) < 80 and lines[0].endswith("00:00")
+
+
+def test_an_error_breaks_no_word_at_a_terminal_and_no_line_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    error = PachaError("It broke.", "", f"{'word ' * 20}pacha restore-db bar")
+    for stream, most in ((Terminal(), 80), (io.StringIO(), 130)):
+        monkeypatch.setattr(sys, "stderr", stream)
+        Meter().error(error)
+        lines = stream.getvalue().splitlines()
+        assert len(lines) == (3 if most == 80 else 2) and max(map(len, lines)) <= most
+        assert all(line.startswith("       word") or "pacha" in line for line in lines)
 
 
 def at_terminal(place: Path, **more: str) -> str:

@@ -251,3 +251,16 @@ def test_work_as_a_user_has_his_rights_and_no_others(user: Account) -> None:
         as_user.run(entry, lambda: os.kill(os.getpid(), 9))
     with pytest.raises(PachaError, match="could not be done"):
         as_user.run(entry, lambda: 1 // 0)
+
+
+def test_a_pacha_that_the_account_cannot_run_is_told(monkeypatch: pytest.MonkeyPatch, user: Account) -> None:
+    place = user.home / "programs"
+    monkeypatch.setattr(enrol, "_PATH_OF_SSHD", str(user.home / "bin"))
+    monkeypatch.setattr(sys, "argv", [str(place / "pacha")])
+    monkeypatch.setattr(sys, "executable", "/bin/sh")
+    place.mkdir(0o755)
+    (place / "pacha").touch(0o755)
+    entry = pwd.getpwnam(user.name)
+    assert enrol.can_run(entry)
+    place.chmod(0o700)  # as /root is, where pipx puts it
+    assert not enrol.can_run(entry)

@@ -173,6 +173,14 @@ def test_a_check_that_is_stopped_ends_all_the_same(monkeypatch: pytest.MonkeyPat
 def test_a_master_with_a_long_name_has_its_column() -> None:
     name = "master.example.com"
     found = Status(
-        "bar", "1", 12, 1, 0, 0, "", 0, False, "", "", (MasterStatus(name, 0, 0, "", 1),), (), (), (), (), ()
+        "bar", "1", 12, 1, 0, 0, "", "", 0, False, "", "", (MasterStatus(name, 0, 0, "", 1, False),), (), (), (), (), ()
     )
     assert f"on {name}: 1 snapshot not sent yet" in meter.status(found)
+
+
+def test_a_failure_is_said_once_with_its_cure_and_a_master_that_was_rebuilt_from_has_it_all() -> None:
+    masters = (MasterStatus("a", 0, 0, "It broke.", 0, True), MasterStatus("b", 0, 0, "", 0, False))
+    found = Status("bar", "1", 12, 1, 0, 0, "It broke.", "Mend it.", 0, False, "", "", masters, (), (), (), (), ())
+    text = meter.status(found)
+    assert text.count("It broke.") == 1 and "to mend it:   Mend it." in text
+    assert "on a:         up to date\n" in text and "on b:         nothing sent yet" in text

@@ -46,6 +46,17 @@ def test_every_command_has_help_with_an_example(words: tuple[str, ...]) -> None:
     assert all(option.help for option in command.params if isinstance(option, click.Option) and not option.hidden)
 
 
+@pytest.mark.parametrize("words", [(), ("schedule",)], ids=" ".join)
+def test_what_a_command_is_for_fits_its_line(words: tuple[str, ...]) -> None:
+    done = pacha(*words, "--help", COLUMNS="80")
+    listed = done.stdout.partition("Commands:")[2]
+    assert listed and "..." not in listed, listed
+
+
+def test_an_option_that_stands_before_the_command_says_so() -> None:
+    assert "pacha --config FILE push" in pacha("push", "--config", "x").stderr
+
+
 @pytest.mark.parametrize("words", [["rebiuld", "bar"], ["--rebiuld", "bar"], ["--rebiuld=bar"], ["schedule", "instal"]])
 def test_a_command_that_is_misspelt_names_the_nearest(words: list[str]) -> None:
     done = pacha(*words)

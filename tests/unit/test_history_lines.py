@@ -23,6 +23,10 @@ def lines(old: Side, new: Side) -> list[str]:
     return b"".join(history.difference_lines(one, old, new)).decode().splitlines()
 
 
+def test_a_snapshot_of_a_clock_that_was_ahead_is_not_of_now() -> None:
+    assert (history.age(-3600), history.age(-5), history.age(5)) == ("in the future", "now", "now")
+
+
 def test_content_is_a_unified_difference() -> None:
     new = replace(FILE, sha256=b"2" * 32, size=8)
     assert lines(side(FILE, b"one\ntwo\n", "x"), side(new, b"one\n2", "now")) == [

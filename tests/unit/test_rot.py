@@ -113,6 +113,15 @@ def test_the_newest_snapshot_that_is_whole_is_offered(world: World) -> None:
     )
 
 
+def test_what_is_damaged_is_called_as_on_the_master(world: World) -> None:
+    flip(world.store("opt") / "data" / "one.i", -1)
+    with staging(world) as made, pytest.raises(DamagedError) as caught:
+        made.fetch()
+    there = f"{os.fsdecode(made.here.config.hosts_path)}/bar/opt"
+    assert caught.value.message == f"The repository {there} is damaged."
+    assert f"hg -R {there} verify" in caught.value.hint
+
+
 def test_a_database_that_is_damaged_gives_way_to_the_one_before(world: World) -> None:
     flip(world.store("db") / "data" / "pacha.db.i", -1)
     assert f"--at {snapshots(world)[1][:12]}" in offered(world)

@@ -230,3 +230,18 @@ def test_what_is_remembered_by_someone_else_is_not_to_be_moved_aside(tmp_path: P
         StateFolder(tmp_path).memory()
     assert caught.value.why == "Is a directory"
     assert "PACHA_STATE" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"succeeded": "x"}', '{"masters": []}', '{"masters": {"m": 1}}', '{"masters": {"m": {"sent": 1}}}',
+        '{"owed": [1]}', '{"concerns": 5}', '{"tried": 1e999}', '{"hostname": ["bar"]}', '{"failure": {}}',
+    ],
+)  # fmt: skip
+def test_a_memory_of_another_kind_is_damaged_not_a_fault_of_ours(state: StateFolder, text: str) -> None:
+    state.make()
+    (state.path / "memory.json").write_text(text)
+    with pytest.raises(PachaError, match=r"memory\.json is damaged") as caught:
+        state.memory()
+    assert "Move it aside" in caught.value.hint

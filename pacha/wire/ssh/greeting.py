@@ -167,7 +167,8 @@ def _refuse_changed(endpoint: Endpoint, blob: bytes, known: list[KnownKey]) -> N
         f"The host key of {endpoint.host} has changed: nothing was sent.",
         f"it shows {fingerprint(blob)} ({plain(key_kind(blob))}), "
         f"but {alike.file} line {alike.line} has {fingerprint(alike.blob)} ({plain(alike.kind)})",
-        f"Somebody may be in between; {_compare_hint(blob)}; if it is the same, remove that line "
+        f"Somebody may be in between; {_compare_hint(blob)}; if it is the same, remove that line: "
+        f"{shlex.join(['ssh-keygen', '-f', alike.file, '-R', endpoint.host_key_name])}, "
         f"and accept it once: {_ssh_command(endpoint)}",
     )
 
@@ -182,6 +183,8 @@ def _ssh_command(endpoint: Endpoint) -> str:
     words = ["ssh", "-p", str(endpoint.port)]
     if endpoint.known_hosts[:1] != (os.path.expanduser("~/.ssh/known_hosts"),) and endpoint.known_hosts[1:]:
         words += ["-o", f"UserKnownHostsFile={endpoint.known_hosts[0]}"]
+    if endpoint.only_these_keys and len(endpoint.key_files) == 1:
+        words += ["-i", endpoint.key_files[0]]
     if endpoint.proxy_jump:
         words += ["-J", f"{endpoint.proxy_jump.label}:{endpoint.proxy_jump.port}"]
     return shlex.join([*words, endpoint.label])

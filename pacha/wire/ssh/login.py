@@ -64,6 +64,10 @@ def _key_hint(endpoint: Endpoint, tried: str) -> str:
         return "Make a key with ssh-keygen, or name one with pacha.ssh.key."
     if "passphrase" in tried and "refused" not in tried:
         return "Load the key into an agent (ssh-add), or use one without a passphrase."
+    if "not a key" in tried and "refused" not in tried:
+        return "Name the private half of a key in pacha.ssh.key, not its .pub file."
+    if "No such file" in tried and "refused" not in tried:
+        return "Correct pacha.ssh.key, or make the key with ssh-keygen and have it let in there: pacha add-host"
     return f"Put the public key into ~{endpoint.user}/.ssh/authorized_keys there; check pacha.ssh.user."
 
 

@@ -1,0 +1,33 @@
+"""What the doctor and the overview say, in words and units that a person takes in."""
+
+from __future__ import annotations
+
+import pytest
+
+from pacha.actions import doctor
+from pacha.actions.doctor import Check
+from pacha.meter import person
+
+
+def test_a_push_that_failed_is_shown_with_its_own_cure() -> None:
+    found = doctor._last_push({"failure": "It broke. so", "cure": "On the master, run: this", "succeeded": 1.0})
+    assert (found.result, found.cure) == ("it failed: It broke. so", "On the master, run: this")
+    assert "pacha push" in doctor._last_push({"failure": "The last push was cut off."}).cure
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(61, "61 s"), (300, "5 minutes"), (3 * 3600, "3 hours"), (34_560_000, "400 days")]
+)
+def test_a_clock_is_off_by_a_time_that_says_something(seconds: float, text: str) -> None:
+    assert doctor._span(seconds) == text
+
+
+def test_a_small_disk_is_not_said_to_have_nothing() -> None:
+    assert "24 MiB free" in doctor._room("the hosts folder", 24 << 20, "Make room.").result
+    assert "2.0 GiB free" in doctor._room("the hosts folder", 2 << 30, "Make room.").result
+
+
+def test_a_master_is_named_once() -> None:
+    named = Check("login", "master.example.com does not let us in.", master="master.example.com")
+    assert person.check(named).count("master.example.com") == 1
+    assert "master.example.com: its clock" in person.check(Check("clock", "its clock", master="master.example.com"))

@@ -1,0 +1,65 @@
+"""What is shown at a terminal of 80 columns: no line is wider, and an answer that is no Enter confirms nothing."""
+
+from __future__ import annotations
+
+import io
+import sys
+
+import pytest
+
+from pacha import meter
+from pacha.actions.fleet import Heartbeat, Seen, State
+from pacha.actions.log import Logged
+from pacha.actions.notes import Checked
+from pacha.actions.undo import Past
+from pacha.errors import PachaError
+from pacha.meter import Meter, fleet, history, rebuild
+from tests.unit.test_bar import Terminal
+
+
+def at_terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    """Standard output of 80 columns."""
+    made = Terminal()
+    monkeypatch.setattr(sys, "stdout", made)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("NO_COLOR", "1")
+    return made
+
+
+@pytest.mark.parametrize(("typed", "goes_on"), [("\n", True), ("y\n", True), ("n\n", False), ("no way\n", False)])
+def test_only_enter_confirms(monkeypatch: pytest.MonkeyPatch, typed: str, goes_on: bool) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
+    if goes_on:
+        Meter().confirm("About to.")
+        return
+    with pytest.raises(PachaError, match="Nothing was done") as caught:
+        Meter().confirm("About to.")
+    assert typed.strip() in caught.value.why
+
+
+def test_a_sentence_is_folded_between_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = at_terminal(monkeypatch)
+    text = "It watches " + ", ".join(f"/tmp/folder/number{number} (7)" for number in range(9))
+    Meter().tell(text)
+    lines = terminal.getvalue().splitlines()
+    assert len(lines) > 2 and max(map(len, lines)) <= 80
+    assert " ".join(terminal.getvalue().split()) == text
+
+
+def test_the_log_and_the_list_of_rebuilds_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    at_terminal(monkeypatch)
+    logged = Logged("a" * 40, 1e9, "root@vm 127.0.0.1", "", {"changed": 1, "removed": 1})
+    assert len(history.log_line(logged, "bar", 2e9)) <= 80
+    past = Past("20261124T090354.459497832Z-a986cafe", "bar", 1e9, "finished")
+    assert len(rebuild.past_line(past)) <= 80 and past.id not in rebuild.past_line(past)
+
+
+def test_the_hosts_fit_and_lose_nothing_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    at_terminal(monkeypatch)
+    beat = Heartbeat(1e9, "a" * 40, 0, "1.0", made=1e9, frequency=12, paths=3, files=333, size=9 << 20)
+    bad = Checked("bar", 1e9, 13, faults=("The repository /pacha/hosts/bar/foo is damaged. " + "why " * 20,))
+    seen = [Seen("bar", State.FRESH, beat, checked=bad), Seen("other", State.FRESH, beat, None)]
+    lines = fleet.hosts(seen).splitlines()
+    assert max(map(len, lines)) <= 80 and "EVERY" not in lines[0] and lines[2].startswith("      The repository")
+    monkeypatch.setattr(meter, "at_terminal", lambda: False)
+    assert "EVERY" in fleet.hosts(seen) and len(fleet.hosts(seen).splitlines()) == 3
