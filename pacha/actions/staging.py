@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
+import shlex
 import shutil
 import time
 from collections.abc import Callable
@@ -124,11 +126,13 @@ class Staging:
 
     def on_master(self, error: DamagedError) -> DamagedError:
         """``error`` with the place of the repository on the master: that of its copy is gone when this is read."""
-        here, there = str(self.folder), names.shown(os.path.join(self.here.config.hosts_path, os.fsencode(self.host)))
-        message, why, hint = (text.replace(here, there) for text in (error.message, error.why, error.hint))
-        if (message, why) == (error.message, error.why):
+        here, there = f"{self.folder}/", f"{names.shown(self.here.config.hosts_path)}/{self.host}/"
+        message, why = (text.replace(here, there) for text in (error.message, error.why))
+        found = re.search(rf"{re.escape(there)}[\w.-]*\w", f"{message} {why}")
+        if (message, why) == (error.message, error.why) or found is None:
             return error
-        return DamagedError(message, why, hint.replace("Look at it with", "Look at it on the master with"))
+        look = f"Look at it on the master: hg -R {shlex.quote(found[0])} verify"
+        return DamagedError(message, why, error.hint.replace("Look at it with 'hg verify'.", look))
 
     def _fetch(self, when: str, asked: Asked, *, absent: bool) -> Fetched:
         began = time.monotonic()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shlex
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -32,7 +31,6 @@ def offering(staging: Staging, error: DamagedError, seconds: float = _SECONDS) -
 
     Looks for at most about ``seconds``; raises nothing.
     """
-    error = _by_masters_names(staging, error)
     if not staging.tried:
         return error  # not even the list of snapshots can be read: nothing is known of any
     try:
@@ -45,17 +43,6 @@ def offering(staging: Staging, error: DamagedError, seconds: float = _SECONDS) -
     except (PachaError, MemoryError):
         return error  # not even their list can be read, or the line is lost
     return DamagedError(error.message, error.why, f"{error.hint} {offer}".strip())
-
-
-def _by_masters_names(staging: Staging, error: DamagedError) -> DamagedError:
-    """``error`` with the repository as it is called on the master: the copy that was looked at is removed."""
-    copies, there = f"{staging.folder}/", f"{names.shown(staging.here.config.hosts_path)}/{staging.host}/"
-    if copies not in error.message:
-        return error
-    message = error.message.replace(copies, there)
-    [name, *_] = message.partition(there)[2].split(" ")
-    look = f"Look at it on the master: hg -R {shlex.quote(there + name)} verify."
-    return DamagedError(message, error.why, error.hint.replace("Look at it with 'hg verify'.", look))
 
 
 @dataclass
