@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,6 +23,7 @@ NOT_AS_LEFT = "not as the last push left it"
 def pushed(world: World, text: str = "") -> Pushed:
     """A push by the machine that made this world; of a changed file, if there is a ``text`` for it."""
     (world.tree / "one").write_text(text or "third\n")
+    threading.Event().wait(0.02)  # a tick of the clock, which a push would sleep through: no sleep of this world is one
     done = push.push(world.here("bar"))
     assert done.failure is None
     return done
@@ -36,7 +38,7 @@ def damage(world: World, name: str) -> None:
 
 
 def concerns(done: Pushed) -> list[bytes]:
-    assert all("nothing newer" in one.reason and "hg verify" in one.reason for one in done.concerns)
+    assert all("nothing newer" in one.reason and "hg verify" in one.reason for one in done.concerns), done.concerns
     return [one.path for one in done.concerns]
 
 
