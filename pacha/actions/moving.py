@@ -15,8 +15,9 @@ from pacha.actions.moved import Moves, step
 from pacha.files import metadata
 from pacha.files.metadata import Entry
 from pacha.files.owners import Accounts
-from pacha.restore.journal import Altered, unfinished
+from pacha.restore.journal import unfinished
 from pacha.restore.plan import Step
+from pacha.restore.records import Altered
 from pacha.store.state import StateFolder
 
 

@@ -57,7 +57,8 @@ def killed_rebuilds(state: StateFolder, last: Snapshot) -> list[str]:
     """The ids of rebuilds of what is watched in ``last`` that were cut off and neither finished nor undone since."""
     if not (state.path / "rebuilds").is_dir():  # most machines never had one: nothing to import
         return []
-    from pacha.restore.journal import Root, unfinished
+    from pacha.restore.journal import unfinished
+    from pacha.restore.records import Root
 
     watched, killed = {one.path for one in last.live}, []
     for each in unfinished(os.fsencode(state.path)):

@@ -13,8 +13,8 @@ from pacha.actions.preview import Preview
 from pacha.errors import Concern
 from pacha.files.metadata import Entry
 from pacha.files.names import shown
-from pacha.restore.journal import Begun
 from pacha.restore.plan import Action, Step
+from pacha.restore.records import Begun
 from pacha.store.snapshot import Snapshot
 
 

@@ -15,9 +15,10 @@ from pacha.files.names import shown
 from pacha.restore.check import PermissionCheck
 from pacha.restore.descend import Descent
 from pacha.restore.inode import explain
-from pacha.restore.journal import Journal, Root
+from pacha.restore.journal import Journal
 from pacha.restore.leftovers import remove_empty_folders, restore_times, roots_of, sweep
 from pacha.restore.plan import Action, Outcome, Plan, Step
+from pacha.restore.records import Root
 from pacha.restore.settle import Settler
 from pacha.restore.tally import Tally
 from pacha.restore.write import Halt, Source, Writer

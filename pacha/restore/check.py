@@ -8,9 +8,10 @@ import stat
 from pacha.files.metadata import Kind, kind_of
 from pacha.restore.descend import Descent, name_of, parent_of
 from pacha.restore.inode import Changed, explain, held, read_xattrs, redress, stamp
-from pacha.restore.journal import Altered, Journal
+from pacha.restore.journal import Journal
 from pacha.restore.place import inode_of
 from pacha.restore.plan import Action, Plan, Step
+from pacha.restore.records import Altered
 from pacha.restore.settle import Settler
 from pacha.restore.tally import Tally
 from pacha.restore.write import Writer

@@ -7,7 +7,8 @@ import stat
 
 from pacha.restore.descend import Descent, parent_of, within
 from pacha.restore.inode import EXHAUSTED, Changed
-from pacha.restore.journal import Journal, Keeping, Touched
+from pacha.restore.journal import Journal
+from pacha.restore.records import Keeping, Touched
 from pacha.restore.write import Writer
 
 

@@ -6,9 +6,10 @@ import os
 
 from pacha.restore.descend import Descent, name_of, parent_of
 from pacha.restore.inode import held, stamp
-from pacha.restore.journal import Displaced, Journal, Keeping, Made, Root, Touched
+from pacha.restore.journal import Journal
 from pacha.restore.kept import enter_kept
 from pacha.restore.place import discard_new, inode_of
+from pacha.restore.records import Displaced, Keeping, Made, Root, Touched
 
 
 def roots_of(journal: Journal) -> tuple[bytes, ...]:

@@ -8,11 +8,12 @@ from dataclasses import replace
 from pacha.files.metadata import Kind, kind_of
 from pacha.restore.descend import Descent, above, name_of, parent_of
 from pacha.restore.inode import Changed, explain, held, read_xattrs, redress
-from pacha.restore.journal import Altered, Displaced, Journal
+from pacha.restore.journal import Journal
 from pacha.restore.kept import KeptFolders, enter_kept
 from pacha.restore.ownership import PRIVATE
 from pacha.restore.place import Inode, discard_new, inode_of, put, swap
 from pacha.restore.plan import Action, Plan, Step
+from pacha.restore.records import Altered, Displaced
 from pacha.restore.tally import Tally
 from pacha.restore.write import Writer
 

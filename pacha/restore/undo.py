@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 
 from pacha.restore.descend import Descent, name_of, parent_of
-from pacha.restore.journal import Journal, Keeping, history
+from pacha.restore.journal import Journal, history
 from pacha.restore.kept import enter_kept
 from pacha.restore.leftovers import roots_of
 from pacha.restore.place import discard
 from pacha.restore.plan import Outcome
+from pacha.restore.records import Keeping
 from pacha.restore.tally import Tally
 from pacha.restore.undoing import Undoing
 

@@ -9,9 +9,10 @@ from functools import partial
 
 from pacha.restore.descend import Descent, name_of, parent_of
 from pacha.restore.inode import explain
-from pacha.restore.journal import Altered, Displaced, Journal, Made
+from pacha.restore.journal import Journal
 from pacha.restore.leftovers import roots_of
 from pacha.restore.place import inode_of
+from pacha.restore.records import Altered, Displaced, Made
 from pacha.restore.tally import Tally
 from pacha.restore.undo import continued
 from pacha.restore.undoing import ABSENT, Undoing, has

@@ -13,12 +13,13 @@ from pacha.files.metadata import Kind, kind_of
 from pacha.files.names import shown
 from pacha.restore.descend import Descent, name_of, parent_of
 from pacha.restore.inode import Changed, explain, held, redress
-from pacha.restore.journal import Altered, Displaced, Journal, Made, Record
+from pacha.restore.journal import Journal
 from pacha.restore.kept import enter_kept
 from pacha.restore.leftovers import remove_empty_folders, restore_times, sweep
 from pacha.restore.ownership import Attributes
 from pacha.restore.place import inode_of
 from pacha.restore.plan import Action
+from pacha.restore.records import Altered, Displaced, Made, Record
 from pacha.restore.tally import Tally
 
 ABSENT = (FileNotFoundError, NotADirectoryError)

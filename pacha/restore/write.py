@@ -17,7 +17,7 @@ from pacha.restore import kernel
 from pacha.restore.compare import content_differs
 from pacha.restore.descend import Descent, above, name_of, parent_of
 from pacha.restore.inode import EXHAUSTED, explain
-from pacha.restore.journal import Journal, Made, Record, Touched
+from pacha.restore.journal import Journal
 from pacha.restore.ownership import PRIVATE, Attributes
 from pacha.restore.place import (
     Fresh,
@@ -30,6 +30,7 @@ from pacha.restore.place import (
     make_other,
 )
 from pacha.restore.plan import Action, Plan, Step
+from pacha.restore.records import Made, Record, Touched
 from pacha.restore.tally import Tally
 
 

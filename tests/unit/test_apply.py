@@ -22,9 +22,10 @@ from pacha.files.metadata import Entry, Kind, observe
 from pacha.files.owners import Accounts
 from pacha.restore import kernel, write
 from pacha.restore.apply import apply
-from pacha.restore.journal import Journal, Touched, history, unfinished
+from pacha.restore.journal import Journal, history, unfinished
 from pacha.restore.ownership import Identity
 from pacha.restore.plan import Action, Outcome, Plan, Step, build
+from pacha.restore.records import Touched
 from pacha.restore.undo import prune, undo
 
 ACCOUNTS = Accounts({0: b"root"}, {0: b"root"}, {b"root": 0}, {b"root": 0})

@@ -11,22 +11,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pacha.errors import PachaError
-from pacha.restore.journal import (
+from pacha.restore.journal import Journal, cut_off, history, unfinished
+from pacha.restore.records import (
     Altered,
     Begun,
     Displaced,
-    Journal,
     Keeping,
     Made,
     Record,
     Root,
     Target,
     Touched,
-    cut_off,
     decode,
     encode,
-    history,
-    unfinished,
 )
 
 paths = st.binary(min_size=1, max_size=40)
