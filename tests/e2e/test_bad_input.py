@@ -310,7 +310,7 @@ def test_a_db_without_a_snapshot(lost: Host) -> None:
         ("db", "data/pacha.db.i", "flipped"),
         ("db", "data/pacha.db.i", "empty"),
         ("foo", "00changelog.i", "empty"),
-        ("foo", "00changelog.i", "flipped"),
+        ("foo", "00changelog.d", "flipped"),
         ("foo", "00manifest.i", "truncated"),
         ("foo", "data/one.i", "flipped"),
         ("foo", "data/one.i", "gone"),
