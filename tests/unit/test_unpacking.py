@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from pacha.actions import rebuild
 from pacha.actions.spool import Spool
 from pacha.actions.unpacking import Item, Second, Unpacked, halves
 from pacha.errors import DamagedError
@@ -137,3 +138,16 @@ def test_what_was_read_the_last_time_is_forgotten(
     )
     assert spool.read == {}
     spool.close()
+
+
+@pytest.mark.parametrize("fault", [MemoryError(), RuntimeError("can't start new thread")])
+def test_no_memory_to_import_meanwhile(monkeypatch: pytest.MonkeyPatch, fault: Exception) -> None:
+    def refuse(*given: object) -> None:
+        raise fault
+
+    if isinstance(fault, MemoryError):
+        monkeypatch.setattr("builtins.__import__", refuse)
+        rebuild._import_mercurial()
+    else:
+        monkeypatch.setattr(threading.Thread, "start", refuse)
+        rebuild._import_meanwhile()
