@@ -46,7 +46,9 @@ def check(config: Config, hosts: tuple[str, ...], rehearse: bool, on_checked: Ca
     at. Raises UsageError, PachaError.
     """
     # All that a child will need, before it is one: whose account it runs under may not be able to read our modules.
+    import pacha.store.hg  # noqa: F401
     from pacha.actions import rehearse as rehearsal  # noqa: F401
+    from pacha.actions import whole  # noqa: F401
 
     for name in ("unicode_escape", "latin-1", "idna"):
         codecs.lookup(name)  # a module each

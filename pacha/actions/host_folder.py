@@ -7,6 +7,7 @@ given is walked through first and refused if there is a link, or anything but fi
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import os
 import pwd
@@ -139,11 +140,26 @@ class HostFolder:
                     _remove(name, descent.directory(b""))
         return os.fsdecode(os.path.join(self.path, os.fsencode(name)))
 
-    def cleared(self, beside: str) -> str:
-        """Where the repository can be made that is called ``beside`` until it is whole; no killed one is left there."""
-        with self._explained(beside), self._descent() as descent:
-            _remove(beside, descent.directory(b""))
-        return os.fsdecode(os.path.join(self.path, os.fsencode(beside)))
+    @contextmanager
+    def making(self, beside: str, name: str) -> Iterator[str | None]:
+        """Where the repository ``name`` can be made, in the folder ``beside``; None while another process makes it.
+
+        What a killed one left there is removed, and in the end all that was not given its place: it fills the disk.
+        """
+        with self._descent() as descent:
+            folder = descent.directory(b"")
+            with self._explained(beside):
+                made = _own(beside, folder)
+            if made is None:
+                yield None
+                return
+            try:
+                yield os.fsdecode(os.path.join(self.path, os.fsencode(beside), os.fsencode(name)))
+            finally:
+                with suppress(OSError):
+                    if _is_at(made, beside, folder):
+                        _remove(beside, folder)
+                os.close(made)
 
     def _requirements(self, descent: Descent, name: str) -> frozenset[bytes]:
         """What the repository's format requires. Raises NoRepository for none, and for one made by half."""
@@ -253,6 +269,36 @@ def _check_half_made(descent: Descent, name: str) -> None:
             inside += os.listdir(descent.directory(os.fsencode(f"{name}/{place}")))
     if not set(inside) <= _HALF_MADE:
         raise DamagedError(f"{name} is no repository, and not empty.", "its .hg/requires is missing", _LOOK)
+
+
+def _own(name: str, folder: int) -> int | None:
+    """A descriptor of the folder ``name``, made or emptied, and locked until it is closed; None if another has it.
+
+    Who has the lock may rename or remove it: so afterwards it is looked at whether it is still what has that name.
+    """
+    with suppress(FileExistsError):
+        os.mkdir(name, 0o700, dir_fd=folder)
+    made = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+    try:
+        fcntl.flock(made, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if _is_at(made, name, folder):
+            for left in os.listdir(made):
+                _remove(left, made)
+            return made
+    except BlockingIOError:
+        pass
+    except BaseException:
+        os.close(made)
+        raise
+    os.close(made)
+    return None
+
+
+def _is_at(made: int, name: str, folder: int) -> bool:
+    try:
+        return os.path.samestat(os.fstat(made), os.stat(name, dir_fd=folder, follow_symlinks=False))
+    except FileNotFoundError:
+        return False
 
 
 def _remove(name: str, folder: int) -> None:

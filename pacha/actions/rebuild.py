@@ -113,7 +113,7 @@ def _prepared(here: Here, host: str, choices: Choices, reporter: Reporter) -> It
         begun = parting.begun(here, choices)
         if second := Second.begin():
             stack.callback(second.end)
-        threading.Thread(target=_import_mercurial, daemon=True).start()  # while the line is waited for
+        _import_meanwhile()
         master = own.master(here, host, choices) or connect(here, here.master())
         stack.callback(master.close)
         staging = Staging.make(here, host, master, reporter.on_file, reporter.on_expected, second)
@@ -125,8 +125,14 @@ def _prepared(here: Here, host: str, choices: Choices, reporter: Reporter) -> It
         yield attempt, attempt.propose(wanted)
 
 
+def _import_meanwhile() -> None:
+    """Import Mercurial while the line is waited for; where that cannot be (too little memory), who needs it is told."""
+    with suppress(RuntimeError):
+        threading.Thread(target=_import_mercurial, daemon=True).start()
+
+
 def _import_mercurial() -> None:
-    with suppress(ImportError):  # who needs it is told
+    with suppress(Exception):
         import pacha.store.hg  # noqa: F401
 
 

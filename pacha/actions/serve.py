@@ -101,15 +101,22 @@ class Service:
         if self.folder.room_for(name) is None:
             self._serve(name)  # it is there
             return
-        place = self.folder.cleared(beside)
+        with self.folder.making(beside, name) as place:
+            if place is not None:
+                self._fill(place, beside, name)
+                return
+        self._create(name)  # another push makes it just now: who is first, gives it its name
+        self._serve(name)
+
+    def _fill(self, place: str, beside: str, name: str) -> None:
         _mercurial()
         from pacha.store import hg
         from pacha.store.hg import service
 
         hg.Repository.open(place, create=True)
-        service.serve(place, read=REBUILD in self.may, write=True, new=True)
-        if hg.Repository.open(place).heads():
-            self.folder.place(beside, name)
+        whole = service.serve(place, read=REBUILD in self.may, write=True, new=True)
+        if whole and hg.Repository.open(place).heads():
+            self.folder.place(os.path.join(beside, name), name)
 
     def _recover(self, name: str) -> None:
         path = self.folder.repository(name, KNOWN_REQUIREMENTS)

@@ -42,6 +42,7 @@ class Spool:
         task = Task(repository.path, watched.repository, watched.node or "", str(folder / _OURS), mine)
         other = Task(repository.path, watched.repository, watched.node or "", str(folder / _SECOND), others)
         sound = self._together(task, other, repository) if others else self._take(task, unpack(task, repository))
+        self.read.pop(watched.repository, None)  # of an earlier try: what is here now was fetched anew
         if sound:
             self.read[watched.repository] = frozenset(name for file in files for name in file.stored)
 

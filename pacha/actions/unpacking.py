@@ -131,11 +131,16 @@ class Second:
 
     @classmethod
     def begin(cls) -> Second | None:
-        """Make it; None where there is one processor, or a thread beside this one."""
+        """Make it; None where there is one processor, a thread beside this one, or no room for a process."""
         if len(os.sched_getaffinity(0)) < 2 or threading.active_count() > 1:
             return None
         ours, theirs = socket.socketpair()
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError:  # as many as the account may have
+            ours.close()
+            theirs.close()
+            return None
         if pid == 0:
             try:
                 _work(theirs)
@@ -154,7 +159,7 @@ class Second:
         """What came of it; None when it was not done."""
         try:
             done = pickle.load(self._line)  # noqa: S301 - from nobody but ourselves
-        except (OSError, EOFError):
+        except (OSError, EOFError, pickle.UnpicklingError):  # it was killed, even while it answered
             return None
         return done if isinstance(done, Unpacked) else None
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -105,6 +106,7 @@ class Control:
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
+        self._asking = threading.Lock()  # each answer is to the request before it; repositories are begun in threads
 
     def greeting(self) -> Greeting | None:
         """The master's greeting; None when what answers is not Pacha. Raises UnreachableError for a lost line."""
@@ -112,17 +114,21 @@ class Control:
 
     def ask(self, what: str, **values: Any) -> dict[str, Any]:
         """The answer to a request. Raises the PachaError that it tells of; UnreachableError."""
+        with self._asking:
+            answer = self._answer(what, values)
+        if "error" in answer:
+            raise _told(answer["error"])
+        return answer
+
+    def _answer(self, what: str, values: dict[str, Any]) -> dict[str, Any]:
         try:
             self._stream.write(encode({"do": what, **values}))
         except BrokenPipeError:
             pass  # it has ended: reading tells
         try:
-            answer = decode(self._stream.stdout.readline(LINE_MAX))
+            return decode(self._stream.stdout.readline(LINE_MAX))
         except ValueError:
             raise DamagedError("The master gave no answer.", self._last_words(), "Run this again.") from None
-        if "error" in answer:
-            raise _told(answer["error"])
-        return answer
 
     def _last_words(self) -> str:
         """What it said on stderr before it ended."""

@@ -41,6 +41,7 @@ from pacha.wire.refusals import IS_NOT_THERE, NOT_RUN, REFUSES, locked, said_by,
 if TYPE_CHECKING:
     from pacha.wire.ssh import Connection, Result, Stream
 
+_OTHERS = "Directory not empty"  #: says mv(1) where others were quicker
 #: How each conversation with Mercurial begins (hg help internals.wireprotocol, "SSH Protocol"): ``store.hg`` says the
 #: same, when the answer is already on its way.
 _OPENING = b"hello\nbetween\npairs 81\n" + b"0" * 40 + b"-" + b"0" * 40 + b"heads\n"
@@ -104,9 +105,15 @@ class PlainSet:
         beside = self._path(host, beside_of(name))
         if self._is_there(host, name) or self._connection.run(self._init(beside)).status:
             raise NotNew
-        with self.repository(self._serving(beside), host, name, lambda: None) as stream:
-            yield stream
-        self._place(beside, host, name)
+        try:
+            with self.repository(self._serving(beside), host, name, lambda: None) as stream:
+                yield stream
+            self._place(beside, host, name)
+        except PachaError as error:
+            if _is_full(error.why) or _OTHERS in error.why:
+                hint = f"On the master, remove {shown(beside)}. {error.hint}"
+                raise PachaError(error.message, error.why, hint) from None
+            raise
 
     def serve(self, host: str, name: str) -> AbstractContextManager[Stream]:
         """``hg serve --stdio`` over a channel."""
@@ -280,8 +287,10 @@ class PlainSet:
             return UnreachableError(f"The master has no {program}.", said, hint)
         if "Permission denied" in said or "No such file" in said:
             return UnreachableError(what, said, self._give(host) if "denied" in said else self._add_host(host))
-        if "No space left" in said or "quota" in said.lower():
+        if _is_full(said):
             return PachaError(what, said, "Make room on the master; the next push sends what is missing.")
+        if _OTHERS in said:
+            return PachaError(what, said, "Another push has made it meanwhile: push again.")
         return PachaError(what, said, "Look at the host's folder on the master.")
 
     def _add_host(self, host: str) -> str:
@@ -291,6 +300,10 @@ class PlainSet:
         """The same, and what gives over what is somebody else's: that ``add-host`` leaves alone."""
         give = f"chown -R {self._connection.endpoint.user}: {shlex.quote(shown(self._path(host)))}"
         return f"{self._add_host(host)}; or, if something in it is another account's: {give}"
+
+
+def _is_full(said: str) -> bool:
+    return "No space left" in said or "quota" in said.lower()
 
 
 def _unmade(path: bytes) -> str:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import pwd
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from pacha.wire import control
 from tests.e2e.forced import Door
-from tests.e2e.stage import Host, Stage, changed, picture
+from tests.e2e.stage import Host, Stage, changed, picture, said, small_disk
 from tests.e2e.test_cuts import Cutter
 
 
@@ -65,6 +67,17 @@ def test_a_first_push_that_is_cut_off_leaves_nothing_by_a_name(fresh: Host, limi
     fresh.push()
     assert "nothing changed" in fresh.push().out
     check_whole(fresh)
+
+
+def test_a_disk_that_fills_up_meanwhile(fresh: Host, stage: Stage) -> None:
+    uid, place = pwd.getpwnam(stage.account.name).pw_uid, fresh.repository("")
+    with small_disk(place, "400k", [f"uid={uid}"]) as disk:
+        plain = fresh.settings.get("pacha.ssh.key") is None
+        said(fresh.push(code=1), "No space left", f"remove {place}/.new-foo-00000000" if plain else "Make room")
+        assert bool([path for path in disk.rglob("*") if path.stat().st_size > 10_000]) is plain, "it keeps the room"
+        subprocess.run(["mount", "-o", "remount,size=8m", disk], check=True)
+        fresh.push()
+        check_whole(fresh)
 
 
 def test_a_new_path_of_an_old_host_is_sent_so(fresh: Host) -> None:

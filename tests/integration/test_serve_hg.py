@@ -238,6 +238,29 @@ def test_a_new_repository_that_nothing_came_to_gets_no_name(folder: Path) -> Non
         assert not (folder / "bar" / "new").exists()
 
 
+def test_two_that_make_one_at_once(folder: Path, tmp_path: Path) -> None:
+    """Each writes to a place of its own; the name goes to who is first."""
+    one, two = (Repository.open(str(tmp_path / name), create=True) for name in ("one", "two"))
+    tips = {commit(one, NULL, b"one"), commit(two, commit(two, NULL, b"2"), b"two")}
+    with served(folder, name=NEW) as second, served(folder, name=NEW) as first:
+        first.push(one, one.heads()[0])
+        second.push(two, two.heads()[0])
+    assert sorted(os.listdir(folder / "bar")) == ["foo", "new"]
+    subprocess.run(["hg", "-R", folder / "bar" / "new", "verify", "-q"], check=True)
+    assert tips >= set(Repository.open(str(folder / "bar" / "new")).heads())
+
+
+def test_a_stream_that_does_not_come_whole_gets_no_name_and_keeps_no_room(folder: Path, tmp_path: Path) -> None:
+    commit(Repository.open(str(tmp_path / "mine"), create=True), NULL, b"one")
+    log = (tmp_path / "mine" / ".hg" / "store" / "00changelog.i").read_bytes()
+    kind, data, parameters = stream((b"s", b"00changelog.i", log))
+    with served(folder, name=NEW) as peer:
+        more = {**parameters, b"filecount": b"2"}
+        answer = peer._peer.unbundle(bundle((kind, data, more)), [b"force"], b"")
+        assert [part.type for part in answer.iterparts()] == [b"error:abort"]
+    assert os.listdir(folder / "bar") == ["foo"]
+
+
 def test_a_key_for_rebuilding_makes_none(folder: Path) -> None:
     with pytest.raises(PachaError), served(folder, "--rebuild-only", name=NEW):
         pass

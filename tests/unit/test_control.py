@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
 
@@ -106,3 +108,26 @@ def test_no_answer_tells_what_it_complained_of(said: bytes) -> None:
     with pytest.raises(DamagedError) as caught:
         ask(said, b"pacha: No space left \x07\nmore\n")
     assert caught.value.why == "pacha: No space left ?"
+
+
+class Echo:
+    """A master who answers with what he was asked, one at a time."""
+
+    def __init__(self) -> None:
+        self.stdout, self._asked = self, list[bytes]()
+
+    def write(self, data: bytes) -> None:
+        self._asked.append(data)
+
+    def readline(self, most: int) -> bytes:
+        time.sleep(0.01)
+        [asked] = self._asked
+        self._asked.clear()
+        return asked
+
+
+def test_threads_ask_one_after_the_other() -> None:
+    channel = Control(Echo())  # type: ignore[arg-type]
+    with ThreadPoolExecutor(5) as pool:
+        answers = list(pool.map(lambda number: channel.ask("create", name=number), range(10)))
+    assert [answer["name"] for answer in answers] == list(range(10))

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import pickle
 import signal
+import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from pacha.actions import rebuild
 from pacha.actions.spool import Spool
-from pacha.actions.unpacking import Item, Second, halves
+from pacha.actions.unpacking import Item, Second, Unpacked, halves
 from pacha.errors import DamagedError
 from pacha.files.metadata import Entry, Kind
 from pacha.store.hg import NULL, Blob, Note, Repository
@@ -102,3 +106,48 @@ def test_few_files_are_not_divided() -> None:
     many = [Item(b"/%d" % number, (b"x",), None, 1) for number in range(1000)]
     first, other = halves(many)
     assert [*first, *other] == many and abs(len(first) - len(other)) < 3
+
+
+def test_a_second_that_is_gone_while_it_answers(second: Second, repository: Repository, tmp_path: Path) -> None:
+    os.kill(second._pid, signal.SIGKILL)
+    ours, theirs = socket.socketpair()
+    theirs.sendall(pickle.dumps(Unpacked({b"/foo/%d" % number: (0, 1) for number in range(100)}))[:-20])
+    theirs.close()
+    second._line = ours.makefile("rwb")
+    ours.close()
+    check(unpacked(repository, tmp_path, second))
+
+
+def test_no_room_for_a_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fork() -> int:
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1})
+    monkeypatch.setattr(threading, "active_count", lambda: 1)
+    monkeypatch.setattr(os, "fork", fork)
+    assert Second.begin() is None
+
+
+def test_what_was_read_the_last_time_is_forgotten(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = unpacked(repository, tmp_path, None)
+    monkeypatch.setattr("pacha.store.hg.repository._goes_beyond", lambda log, last: True)
+    spool.add(
+        repository, Watched(b"/foo", single=False, repository="foo", node=repository.heads()[0]), entries(), tmp_path
+    )
+    assert spool.read == {}
+    spool.close()
+
+
+@pytest.mark.parametrize("fault", [MemoryError(), RuntimeError("can't start new thread")])
+def test_no_memory_to_import_meanwhile(monkeypatch: pytest.MonkeyPatch, fault: Exception) -> None:
+    def refuse(*given: object) -> None:
+        raise fault
+
+    if isinstance(fault, MemoryError):
+        monkeypatch.setattr("builtins.__import__", refuse)
+        rebuild._import_mercurial()
+    else:
+        monkeypatch.setattr(threading.Thread, "start", refuse)
+        rebuild._import_meanwhile()

@@ -40,11 +40,12 @@ _SETTINGS = (
 )
 
 
-def serve(path: str, *, read: bool, write: bool, new: bool = False) -> None:
+def serve(path: str, *, read: bool, write: bool, new: bool = False) -> bool:
     """Serve the repository at ``path`` until the client ends; ``read`` and ``write`` say what it may do.
 
-    A ``new`` one may also be filled with the files of a history. What a push that was cut off left is rolled back
-    first, unless one is at work now. Raises DamagedError, PachaError.
+    A ``new`` one may also be filled with the files of a history; returns whether all came of each history that began
+    to. What a push that was cut off left is rolled back first, unless one is at work now. Raises DamagedError,
+    PachaError.
     """
     ui = quiet_ui()
     for name, value in (*_SETTINGS, ("server.uncompressed", "yes" if new else "no")):
@@ -52,11 +53,13 @@ def serve(path: str, *, read: bool, write: bool, new: bool = False) -> None:
         ui.setconfig(section.encode(), key.encode(), value.encode(), b"pacha")
     ui.fout, ui.ferr = procutil.stdout, procutil.stderr
     _narrow(_TALKING + _READING * read + _WRITING * write, (*_PARTS, *[_STREAM] * new))
+    torn = _count_torn() if new else []
     with explained(f"The repository {os.path.basename(path)} cannot be served."), lean():
         repo = hg.repository(ui, os.fsencode(path))
         if write:
             _roll_back(repo.unfiltered())
         wireprotoserver.sshserver(ui, repo).serve_forever()
+    return not torn
 
 
 def recover(path: str) -> None:
@@ -118,6 +121,21 @@ class _Nowhere:
     def backgroundclosing(self, ui: Any) -> contextlib.AbstractContextManager[None]:
         """Nothing is to be closed."""
         return contextlib.nullcontext()
+
+
+def _count_torn() -> list[object]:
+    """An item for each stream that has begun and not come whole: no transaction rolls back its files."""
+    handler, torn = bundle2.parthandlermapping[_STREAM], list[object]()
+
+    def handle(operation: Any, part: Any) -> Any:
+        torn.append(part)
+        done = handler(operation, part)
+        torn.pop()
+        return done
+
+    handle.params = handler.params  # type: ignore[attr-defined]
+    bundle2.parthandlermapping[_STREAM] = handle
+    return torn
 
 
 def _public(handler: Any) -> Any:
