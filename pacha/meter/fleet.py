@@ -19,7 +19,7 @@ def status(found: Status) -> str:
     """How this host stands, for people: lines."""
     lines = [
         ("host", f"{found.host} (machine {found.machine or 'without a number yet'})"),
-        ("watched", f"{found.watched} paths, every {found.frequency:g} hours"),
+        ("watched", f"{found.watched} path{'' if found.watched == 1 else 's'}, every {found.frequency:g} hours"),
         ("schedule", ", ".join(found.schedule) or "none of ours: pacha schedule install"),
         (
             "last success",
