@@ -29,7 +29,7 @@ _LEAST_WAIT = 0.3  #: seconds; ``holder`` takes the lock for a moment to see whe
 _KINDS: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(["succeeded", "tried"], (int, float)),
     **dict.fromkeys(["failure", "cure", "hostname", "tip", "staging", "staging_before"], (str,)),
-    **dict.fromkeys(["concerns", "made", "greeted", "accepted"], (list,)),
+    **dict.fromkeys(["concerns", "made", "greeted", "accepted", "staging_left"], (list,)),
     **dict.fromkeys(["masters", "owed", "sent", "contents"], (dict,)),
 }
 _LATEST = 1e11  #: seconds since the epoch; no clock that Pacha could have read goes on for so long

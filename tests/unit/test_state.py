@@ -237,6 +237,7 @@ def test_what_is_remembered_by_someone_else_is_not_to_be_moved_aside(tmp_path: P
     [
         '{"succeeded": "x"}', '{"masters": []}', '{"masters": {"m": 1}}', '{"masters": {"m": {"sent": 1}}}',
         '{"owed": [1]}', '{"concerns": 5}', '{"tried": 1e999}', '{"hostname": ["bar"]}', '{"failure": {}}',
+        '{"staging_left": 1}',
     ],
 )  # fmt: skip
 def test_a_memory_of_another_kind_is_damaged_not_a_fault_of_ours(state: StateFolder, text: str) -> None:
