@@ -56,7 +56,8 @@ class Delivery:
         check_may_push(self.host, probe)
         self.master, self.probe = master, probe
         before = dict(self.left.get("sent", {}))
-        self.familiar = probe.changelog is not None and probe.changelog == self.left.get("changelog")
+        then, now = self.digests(DATABASE)
+        self.familiar = now is not None and now == then
         if self.familiar:
             self.sent = {name: node for name, node in before.items() if self._holds(probe, name)}
         self.as_left = self.sent == before
@@ -65,8 +66,15 @@ class Delivery:
         """Whether the repository ``name`` is as it was left, as far as ``probe`` looked."""
         if name == DATABASE or name not in probe.contents:
             return True
-        then, now = self.left.get("contents", {}).get(name), probe.contents[name]
+        then, now = self.digests(name)
         return now is not None and then in (None, now)
+
+    def digests(self, name: str) -> tuple[str | None, str | None]:
+        """The sha256 (hex) of the changelog of the repository ``name``: as it was left, as it was seen now."""
+        _, probe = self._reached()
+        if name == DATABASE:
+            return self.left.get("changelog"), probe.changelog
+        return self.left.get("contents", {}).get(name), probe.contents.get(name)
 
     def begin(self, names: Iterable[str]) -> None:
         """Let the conversations with the repositories ``names`` begin, which each starts a Mercurial over there.
@@ -146,7 +154,7 @@ class Delivery:
         _, probe = self._reached()
         digests = {**probe.contents, DATABASE: probe.changelog}
         for name in self.doubted:  # it is as doubtful the next time, whatever was sent on top of it
-            digests[name] = self.left["changelog"] if name == DATABASE else self.left["contents"][name]
+            digests[name], _ = self.digests(name)
         left = {"changelog": digests.pop(DATABASE), "contents": digests, "sent": self.sent}
         return {**left, "tried": now, "succeeded": now}
 

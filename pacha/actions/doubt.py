@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from pacha.actions.delivery import Delivery
 from pacha.actions.errand import Errand
 from pacha.errors import Concern, PachaError
-from pacha.files.names import DATABASE
 
 _DOUBT = (
     "on {label} is not as the last push left it, and nothing newer is there: look at it with 'hg verify', or with "
@@ -38,21 +37,11 @@ def look(errand: Errand) -> None:
 def _doubtful(delivery: Delivery) -> Iterator[str]:
     """The repositories whose newest head is the one that we left, though other bytes are there."""
     for name, node in delivery.left.get("sent", {}).items():
-        if _was_rewritten(delivery, name):
+        then, now = delivery.digests(name)
+        if then and now and then != now:
             with delivery.talking(name) as peer:
                 if peer.heads()[:1] == (node,):
                     yield name
-
-
-def _was_rewritten(delivery: Delivery, name: str) -> bool:
-    left, probe = delivery.left, delivery.probe
-    if probe is None:
-        return False
-    if name == DATABASE:
-        then, now = left.get("changelog"), probe.changelog
-    else:
-        then, now = left.get("contents", {}).get(name), probe.contents.get(name)
-    return bool(then and now and then != now)
 
 
 def _concern(errand: Errand, delivery: Delivery, name: str) -> Concern:

@@ -11,7 +11,6 @@ import fcntl
 import hashlib
 import os
 import pwd
-import shlex
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -22,6 +21,7 @@ from pacha.errors import DamagedError, PachaError, UnreachableError
 from pacha.files.descend import Descent
 from pacha.files.names import DATABASE, shown
 from pacha.wire.master import CHANGELOG_OF_ANY, HEARTBEAT, REQUIRES, NoRepository, Probe
+from pacha.wire.refusals import add_host, add_host_or_give
 
 _MOST = 400
 NOTE_MAX = 16 * 1024  #: bytes of a heartbeat
@@ -197,22 +197,14 @@ class HostFolder:
             raise UnreachableError(
                 f"{shown(path)} is not on the master.",
                 error.strerror or "",
-                self._add_host(),
+                add_host(self.host, _account()),
             ) from None
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise PachaError(f"{shown(path)} cannot be written.", error.strerror or "", _ROOM) from None
-            hint = self._give() if error.errno == errno.EACCES else _LOOK
+            closed = error.errno == errno.EACCES
+            hint = add_host_or_give(self.host, _account(), self.path) if closed else _LOOK
             raise UnreachableError(f"{shown(path)} cannot be used.", error.strerror or "", hint) from None
-
-    def _add_host(self) -> str:
-        """What gives the folder to the account that this runs as."""
-        return f"On the master, run: pacha add-host {self.host} --user {_account()}"
-
-    def _give(self) -> str:
-        """The same, and what gives over what is somebody else's: that ``add-host`` leaves alone."""
-        give = f"chown -R {_account()}: {shlex.quote(shown(self.path))}"
-        return f"{self._add_host()}; or, if something in it is another account's: {give}"
 
 
 def _account() -> str:

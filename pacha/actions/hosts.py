@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pwd
-import shlex
 import time
 from dataclasses import dataclass
 
@@ -12,6 +11,7 @@ from pacha.actions import enrol
 from pacha.actions.here import check_host
 from pacha.errors import PachaError, UsageError
 from pacha.files.names import shown
+from pacha.wire.refusals import give
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +125,10 @@ def _settle(path: bytes, owner: pwd.struct_passwd | None) -> None:
         found = os.fstat(fd)
         if owner is not None and found.st_uid != owner.pw_uid:
             if os.listdir(fd):
-                give = f"chown -R {owner.pw_name}: {shlex.quote(shown(path))}"
                 raise PachaError(
                     f"{shown(path)} is in use by another account.",
                     f"it belongs to user {found.st_uid} and is not empty",
-                    f"If it is meant to change hands: {give}",
+                    f"If it is meant to change hands: {give(owner.pw_name, path)}",
                 )
             os.fchown(fd, owner.pw_uid, owner.pw_gid)
         if found.st_mode & 0o777 != 0o700:

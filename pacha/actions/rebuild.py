@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shlex
 import threading
 import time
@@ -19,7 +18,7 @@ from pacha.actions.proposal import Proposal
 from pacha.actions.staging import Fetched, Staging
 from pacha.actions.survey import GROUP, PASSWD
 from pacha.actions.unpacking import Second
-from pacha.errors import Concern, DamagedError, PachaError
+from pacha.errors import Concern, PachaError
 from pacha.files.metadata import Entry
 from pacha.files.names import DATABASE, shown
 from pacha.restore.apply import apply
@@ -29,8 +28,6 @@ from pacha.restore.plan import Outcome, Step
 from pacha.restore.undo import prune
 from pacha.wire.master import Master, NoHost
 from pacha.wire.scp import Received
-
-_AT = re.compile(r"--at [0-9a-f]{12}\b")  #: in a hint that offers another snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,10 +245,7 @@ def _no_target(target: bytes, why: str) -> PachaError:
 
 def _fetch(staging: Staging, choices: Choices) -> Fetched:
     try:
-        return staging.fetch(choices.at, choices.asked, absent=choices.delete)
-    except DamagedError as error:
-        again = _AT.sub(lambda at: f"{at[0]}{_as_asked(choices)}", error.hint)
-        raise DamagedError(error.message, error.why, again) from None
+        return staging.fetch(choices.at, choices.asked, absent=choices.delete, options=_as_asked(choices))
     except NoHost as error:
         raise PachaError(
             f"There is no host '{staging.host}' on {staging.master.label}.",

@@ -38,10 +38,14 @@ class Spool:
     def add(self, repository: Repository, watched: Watched, entries: Iterable[Entry], folder: Path) -> None:
         """Unpack ``entries`` into ``folder``, having checked each against its sha256. Raises DamagedError."""
         files = items(entries)
-        mine, others = halves(files) if self.second else (files, ())
+        second = self.second
+        mine, others = halves(files) if second else (files, ())
         task = Task(repository.path, watched.repository, watched.node or "", str(folder / _OURS), mine)
         other = Task(repository.path, watched.repository, watched.node or "", str(folder / _SECOND), others)
-        sound = self._together(task, other, repository) if others else self._take(task, unpack(task, repository))
+        if second and others:
+            sound = self._together(second, task, other, repository)
+        else:
+            sound = self._take(task, unpack(task, repository))
         self.read.pop(watched.repository, None)  # of an earlier try: what is here now was fetched anew
         if sound:
             self.read[watched.repository] = frozenset(name for file in files for name in file.stored)
@@ -71,11 +75,8 @@ class Spool:
         while self._files:
             os.close(self._files.popitem()[1])
 
-    def _together(self, mine: Task, other: Task, repository: Repository) -> bool:
+    def _together(self, second: Second, mine: Task, other: Task, repository: Repository) -> bool:
         """Do one here and the other in the second process; here, too, if nothing comes of it there."""
-        second = self.second
-        if second is None:
-            raise RuntimeError("there is no second process")  # a caller's fault
         second.ask(other)
         try:
             sound = self._take(mine, unpack(mine, repository))

@@ -109,7 +109,7 @@ class Staging:
         self.spool.close()
         private.sweep(self.here)
 
-    def fetch(self, when: str = "", asked: Asked = Asked(), *, absent: bool = False) -> Fetched:  # noqa: B008
+    def fetch(self, when: str = "", asked: Asked = Asked(), *, absent: bool = False, options: str = "") -> Fetched:  # noqa: B008
         """Fetch ``db``, then what its newest snapshot names, or that of ``when``; check and unpack all of it.
 
         With ``asked`` only the parts that it names, which with ``absent`` need not be in the snapshot. Raises
@@ -122,7 +122,7 @@ class Staging:
             except DamagedError as error:
                 from pacha.actions import whole  # which looks through what was fetched here
 
-                raise whole.offering(self, self.on_master(error)) from None
+                raise whole.offering(self, self.on_master(error), options) from None
 
     def on_master(self, error: DamagedError) -> DamagedError:
         """``error`` with the place of the repository on the master: that of its copy is gone when this is read."""

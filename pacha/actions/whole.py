@@ -26,17 +26,18 @@ class _Late(Exception):
     """The time is over."""
 
 
-def offering(staging: Staging, error: DamagedError, seconds: float = _SECONDS) -> DamagedError:
+def offering(staging: Staging, error: DamagedError, options: str = "", seconds: float = _SECONDS) -> DamagedError:
     """``error`` with a hint that offers the newest snapshot older than the one just tried, if one is whole.
 
-    Looks for at most about ``seconds``; raises nothing.
+    ``options`` (with a blank before them) are those of the rebuild that the offered command has to repeat. Looks for
+    at most about ``seconds``; raises nothing.
     """
     if not staging.tried:
         return error  # not even the list of snapshots can be read: nothing is known of any
     try:
         found = _Search(staging, time.monotonic() + seconds).newest()
-        offer = f"The newest snapshot that is whole: pacha rebuild {staging.host} --at {found[:12]}" if found else ""
-        offer = offer or "No older snapshot is whole."
+        command = f"pacha rebuild {staging.host} --at {found[:12]}{options}" if found else ""
+        offer = f"The newest snapshot that is whole: {command}" if found else "No older snapshot is whole."
         offer += " '--from MASTER' takes it from there." if isinstance(staging.master, StateMaster) else ""
     except _Late:
         offer = f"None that is whole was found in {seconds:g} seconds; 'hg log' of db on the master lists the others."

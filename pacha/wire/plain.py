@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import shlex
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
@@ -36,7 +35,16 @@ from pacha.wire.master import (
     beside_of,
     is_store_file,
 )
-from pacha.wire.refusals import IS_NOT_THERE, NOT_RUN, REFUSES, locked, said_by, shut_out
+from pacha.wire.refusals import (
+    IS_NOT_THERE,
+    NOT_RUN,
+    REFUSES,
+    add_host,
+    add_host_or_give,
+    locked,
+    said_by,
+    shut_out,
+)
 
 if TYPE_CHECKING:
     from pacha.wire.ssh import Connection, Result, Stream
@@ -294,12 +302,10 @@ class PlainSet:
         return PachaError(what, said, "Look at the host's folder on the master.")
 
     def _add_host(self, host: str) -> str:
-        return f"On the master, run: pacha add-host {host} --user {self._connection.endpoint.user}"
+        return add_host(host, self._connection.endpoint.user)
 
     def _give(self, host: str) -> str:
-        """The same, and what gives over what is somebody else's: that ``add-host`` leaves alone."""
-        give = f"chown -R {self._connection.endpoint.user}: {shlex.quote(shown(self._path(host)))}"
-        return f"{self._add_host(host)}; or, if something in it is another account's: {give}"
+        return add_host_or_give(host, self._connection.endpoint.user, self._path(host))
 
 
 def _is_full(said: str) -> bool:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import shlex
 from typing import TYPE_CHECKING
 
 from pacha.errors import PachaError, UnreachableError
+from pacha.files.names import shown
 
 if TYPE_CHECKING:
     from pacha.wire.ssh import Result
@@ -37,6 +39,21 @@ def shut_out(result: Result, host: str = "HOST") -> UnreachableError | None:
             f"Name '{served[1]}' instead, or let a key in there: pacha add-host {host} --key FILE",
         )
     return None
+
+
+def add_host(host: str, account: str) -> str:
+    """What to do where the folder of ``host`` is not there, or not ``account``'s."""
+    return f"On the master, run: pacha add-host {host} --user {account}"
+
+
+def give(account: str, path: bytes) -> str:
+    """The command that gives ``account`` all that is in ``path``: what ``add-host`` leaves alone."""
+    return f"chown -R {account}: {shlex.quote(shown(path))}"
+
+
+def add_host_or_give(host: str, account: str, path: bytes) -> str:
+    """Both, where it is not known which of them mends it."""
+    return f"{add_host(host, account)}; or, if something in it is another account's: {give(account, path)}"
 
 
 def said_by(result: Result) -> str:

@@ -13,16 +13,11 @@ from mercurial import error, extensions
 from mercurial import ui as uimodule
 from mercurial.utils import compression
 
-from pacha.errors import DamagedError, PachaError
+from pacha.errors import OF_THE_SYSTEM, DamagedError, PachaError
 from pacha.store.revision import FORMAT, Interruption
 
 #: What says nothing of a repository: this machine's disk, or what this process may do.
-OF_THE_DISK = frozenset(
-    [
-        errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE,
-        errno.EINTR,
-    ]
-)  # fmt: skip
+OF_THE_DISK = OF_THE_SYSTEM | {errno.EINTR}
 _LOCK_SECONDS = 30
 _LOOK = "Nothing was changed. Look at it with 'hg verify'."
 
