@@ -86,6 +86,12 @@ def _watch(event: str, arguments: tuple[object, ...]) -> None:
 sys.addaudithook(_watch)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Begin with the umask that most have, before the first fixture: Pacha's own functions may leave another."""
+    os.umask(0o022)
+
+
 @pytest.fixture(autouse=True)
 def isolated(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Give the test a home of its own, and all that Pacha, Mercurial or ssh look for in the environment."""
@@ -103,9 +109,7 @@ def isolated(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
     for variable in ("PACHA_CONFIG", "SSH_AUTH_SOCK", "SSH_AGENT_PID", "HGUSER", "HGPLAIN", "EMAIL"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setattr("tempfile.tempdir", None)
-    before = os.umask(0o022)
     yield base
-    os.umask(before)
 
 
 @pytest.fixture

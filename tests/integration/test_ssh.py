@@ -21,6 +21,7 @@ from pacha.errors import ConfigError, PachaError, UnreachableError
 from pacha.wire.scp import Limits, Refused, Totals, receive
 from pacha.wire.ssh import Connection, Endpoint, resolve
 from pacha.wire.ssh.connection import MAX_STREAMS
+from pacha.wire.ssh.stream import alarm
 from tests.sshd import Account, Relay, Sshd, account, hashed, make_key, require_sshd
 
 HG = "/usr/bin/hg"
@@ -176,6 +177,14 @@ class TestStreams:
         finally:
             sys.setswitchinterval(interval)
         assert results == [0] * 300
+
+    def test_a_server_that_is_full_for_an_instant_is_asked_again(self, connection: Connection) -> None:
+        """OpenSSH counts a session that has ended until it has next looked round (MaxSessions of sshd_config(5))."""
+        full = [connection.transport.open_session() for _ in range(10)]
+        with alarm(0.05, full[0].close):
+            assert connection.run(["true"]).status == 0
+        for channel in full:
+            channel.close()
 
     def test_many_at_once_on_one_connection(self, connection: Connection) -> None:
         streams = [connection.stream(["cat"]) for _ in range(MAX_STREAMS)]

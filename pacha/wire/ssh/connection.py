@@ -22,6 +22,7 @@ from pacha.wire.ssh.stream import Result, Stream, alarm, end
 
 #: sshd allows ten sessions on a connection (MaxSessions of sshd_config(5)); stay well below.
 MAX_STREAMS = 7
+_ASKED_AGAIN = (0.02, 0.1, 0.5)  #: seconds to wait before a channel that was refused is asked for again
 
 _OUTPUT_MAX = 64 * 1024 * 1024
 
@@ -143,9 +144,18 @@ class Connection:
 
     def _open(self, opened: Future[paramiko.Channel]) -> None:
         try:
-            opened.set_result(self.transport.open_session(timeout=self._idle))
+            opened.set_result(self._channel(self._idle))
         except Exception as error:  # whoever takes it is told
             opened.set_exception(error)
+
+    def _channel(self, idle: float) -> paramiko.Channel:
+        """A new channel. A busy OpenSSH still counts sessions that we have ended when the next is asked for."""
+        for pause in _ASKED_AGAIN:
+            try:
+                return self.transport.open_session(timeout=idle)
+            except paramiko.ChannelException:
+                time.sleep(pause)
+        return self.transport.open_session(timeout=idle)
 
     def _taken(self, idle: float) -> Future[paramiko.Channel] | None:
         """A channel that was opened ahead; None where a slot was taken for a new one."""
@@ -169,7 +179,7 @@ class Connection:
     def _session(self, command: bytes, idle: float, opened: Future[paramiko.Channel] | None) -> paramiko.Channel:
         channel = None
         try:
-            channel = opened.result(idle) if opened else self.transport.open_session(timeout=idle)
+            channel = opened.result(idle) if opened else self._channel(idle)
             with alarm(idle, partial(end, channel)):
                 channel.set_environment_variable("LC_ALL", "C")  # a request without an answer (RFC 4254, 6.4)
                 _execute(self.transport, channel, command)
