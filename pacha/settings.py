@@ -169,7 +169,7 @@ KEYS: tuple[Key, ...] = (
     Key("pacha.ssh.known_hosts", "ssh_known_hosts", _file, "",
         "The file of known host keys. Not set: those of the user and of the system."),
     Key("pacha.ssh.timeout", "ssh_timeout", _seconds, "300",
-        "Seconds that a command on the master may say nothing before it is given up."),
+        "Seconds that a command on the master may say nothing before it is given up; to log in it has at most 20."),
     Key("pacha.hosts.path", "hosts_path", _folder, "/pacha/hosts",
         "The folder on the master (with 'local': on this machine) that has one folder for each host."),
     Key("pacha.frequency", "frequency", _hours, "12",

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
+from pacha import background
 from pacha.actions.here import Here, connect
 from pacha.errors import PachaError, UsageError
 from pacha.files.names import DATABASE
@@ -64,9 +64,9 @@ def _best(offers: list[Offer], host: str, ask: Callable[[list[Offer]], str] | No
 
 def _offers(here: Here, host: str, masters: tuple[str, ...], warn: Callable[[str], None]) -> list[Offer]:
     """Connect to all of them at once, then ask; raises what hindered the first if none can be asked."""
-    with ThreadPoolExecutor(len(masters)) as pool, ExitStack() as stack:
+    with ExitStack() as stack:
         reached, tips, failures = {}, {}, []
-        for name, future in [(name, pool.submit(connect, here, name)) for name in masters]:
+        for name, future in [(name, background.start(connect, here, name)) for name in masters]:
             try:
                 reached[name] = future.result()
                 stack.callback(reached[name].close)

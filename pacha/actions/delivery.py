@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from pacha import background
 from pacha.errors import PachaError
 from pacha.files.names import DATABASE
 from pacha.store.snapshot import Snapshot
@@ -86,10 +86,8 @@ class Delivery:
         wanted = [name for name in names if known and self._is_new != (name in self.sent) and name not in self._begun]
         if wanted and (room := _MOST_AHEAD - len(self._begun)) > 0:
             self._make_host()
-            pool = ThreadPoolExecutor(len(wanted[:room]))
-            served = partial(self._served, new=self._is_new)
-            self._begun.update({name: pool.submit(served, name) for name in wanted[:room]})
-            pool.shutdown(wait=False)
+            new = self._is_new
+            self._begun.update({name: background.start(self._served, name, new=new) for name in wanted[:room]})
 
     @contextmanager
     def talking(self, name: str, *, new: bool = False) -> Iterator[hg.Peer]:

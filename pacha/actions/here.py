@@ -89,7 +89,8 @@ def connect(here: Here, master: str) -> Master:
     from pacha.wire.plain import PlainSet
     from pacha.wire.remote import SshMaster
 
-    connection = ssh.Connection.open(endpoint(config, master), idle=config.ssh_timeout)
+    silence = config.ssh_timeout
+    connection = ssh.Connection.open(endpoint(config, master), min(20.0, silence), idle=silence)
     plain = PlainSet(connection, config.hosts_path, config.hg_command, init_config())
     label = connection.endpoint.label
     greets = label in here.state.memory().get("greeted", [])

@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
+from pacha import background
 from pacha.actions import chronicle, commit, compose, doubt, owed, reconcile, watch
 from pacha.actions.delivery import Delivery
 from pacha.actions.due import PUSH
@@ -141,7 +142,7 @@ def _check_rebuilt(here: Here, last: Snapshot, accept: bool) -> None:
 
 @contextmanager
 def _reaching(errand: Errand) -> Iterator[list[Future[tuple[Master, Probe]]]]:
-    """Connect to every master while the caller reads and scans; hang up in the end."""
+    """Connect to every master while the caller reads and scans; hang up in the end, on late ones when they answer."""
 
     def reach(delivery: Delivery) -> tuple[Master, Probe]:
         master = connect(errand.here, delivery.name)
@@ -151,14 +152,16 @@ def _reaching(errand: Errand) -> Iterator[list[Future[tuple[Master, Probe]]]]:
             master.close()
             raise
 
-    with ThreadPoolExecutor(len(errand.deliveries)) as pool:
-        futures = [pool.submit(reach, delivery) for delivery in errand.deliveries]
-        try:
-            yield futures
-        finally:
-            for future in futures:
-                if future.exception() is None:
-                    future.result()[0].close()
+    def hang_up(future: Future[tuple[Master, Probe]]) -> None:
+        if future.exception() is None:
+            future.result()[0].close()
+
+    futures = [background.start(reach, delivery) for delivery in errand.deliveries]
+    try:
+        yield futures
+    finally:
+        for future in futures:
+            future.add_done_callback(hang_up)
 
 
 def _push(errand: Errand, last: Snapshot, reached: list[Future[tuple[Master, Probe]]]) -> Pushed:

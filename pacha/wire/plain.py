@@ -10,12 +10,12 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from pacha import background
 from pacha.errors import PachaError, UnreachableError
 from pacha.files.names import DATABASE, shown
 from pacha.wire import hooks, scp
@@ -79,12 +79,10 @@ class PlainSet:
     def probe(self, host: str, names: Sequence[str] = ()) -> Probe:
         """Look at ``host``'s folder: the clock and the changelogs at once, each on a channel of its own."""
         paths = [self._path(host, CHANGELOG), *(self._path(host, name, CHANGELOG_OF_ANY) for name in names)]
-        with ThreadPoolExecutor(2) as pool:
-            clock = pool.submit(self._connection.run, ["date", "-u", "+%s.%N"])
-            digest = pool.submit(self._connection.run, ["sha256sum", *paths])
-            found = self._digests(digest.result(), host)
-            contents = {name: found.get(name) for name in names}
-            return Probe(_clock(clock.result()), found.get(DATABASE), contents=contents)
+        clock = background.start(self._connection.run, ["date", "-u", "+%s.%N"])
+        found = self._digests(self._connection.run(["sha256sum", *paths]), host)
+        contents = {name: found.get(name) for name in names}
+        return Probe(_clock(clock.result()), found.get(DATABASE), contents=contents)
 
     def make_host(self, host: str) -> None:
         """``mkdir -m 700`` where it is missing."""
@@ -230,12 +228,11 @@ class PlainSet:
         what = "The heartbeat cannot be left on the master."
         if durable:  # else what was opened with the first look is still there
             self._connection.open_ahead(5)
-        with ThreadPoolExecutor(2) as pool:
-            seen = None if look is None else pool.submit(self.probe, host, look)
-            written = pool.submit(self._connection.write, beside, line)
-            if durable:
-                self._must(["sync", "-f", folder], what, host)
-            result = written.result()
+        seen = None if look is None else background.start(self.probe, host, look)
+        written = background.start(self._connection.write, beside, line)
+        if durable:
+            self._must(["sync", "-f", folder], what, host)
+        result = written.result()
         if result.status:
             raise self._failed(what, result, host)
         self._must(["mv", "-f", beside, path], what, host)
@@ -253,8 +250,8 @@ class PlainSet:
             ["test", "-w", self.hosts_path],
             ["stat", "-f", "-c", "%a %S", self.hosts_path],
         ]
-        with ThreadPoolExecutor(4) as pool:
-            date, version, scp_, there, own, above, room = pool.map(partial(self._connection.run, timeout=20.0), asked)
+        answers = [background.start(self._connection.run, argv, timeout=20.0) for argv in asked]
+        date, version, scp_, there, own, above, room = (answer.result() for answer in answers)
         place, refused = (folder, own.status) if there.status == 0 else (self.hosts_path, above.status)
         line = shown(version.stdout.partition(b"\n")[0][:100]) if version.status == 0 else ""
         return Examined(

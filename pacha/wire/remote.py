@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from pacha import background
 from pacha.errors import DamagedError
 from pacha.wire import control, hooks, scp
 from pacha.wire.master import Examined, NotNew, Probe, beside_of, check_may_read
@@ -48,9 +48,8 @@ class SshMaster:
         if self._host == host or self._greets:
             return self._look(host, names)
         self._connection.open_ahead(5)  # three for now; two for what comes next, such as the heartbeat
-        with ThreadPoolExecutor(1) as pool:
-            plain = pool.submit(self._plain.probe, host, names)
-            return self._look(host, names) if self._greeted(host) else plain.result()
+        plain = background.start(self._plain.probe, host, names)
+        return self._look(host, names) if self._greeted(host) else plain.result()
 
     def make_host(self, host: str) -> None:
         """Make ``host``'s folder where it is missing."""

@@ -22,7 +22,7 @@ from pacha.files import content
 from pacha.store.state import StateFolder
 from tests.e2e.trees import in_memory
 
-ROUNDS = int(os.environ.get("PACHA_ROUNDS", "12"))
+ROUNDS = int(os.environ.get("PACHA_ROUNDS", "7"))
 #: Writes whole versions, each of one letter, in every way that a program may: over the old one in place, with
 #: another length, beside it and renamed, as a link, as a folder, not at all, larger than 16 MiB.
 CHURN = """

@@ -24,7 +24,7 @@ from tests.sshd import Relay
 
 pytestmark = pytest.mark.slow
 
-CUTS = int(os.environ.get("PACHA_CUTS", "10"))
+CUTS = int(os.environ.get("PACHA_CUTS", "5"))
 SEED = int(os.environ.get("PACHA_SEED", "7"))
 #: Seconds of silence after which the client gives a line up, for these tests; and when the run must have ended.
 STALL, END = 4, 30

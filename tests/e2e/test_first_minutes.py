@@ -127,7 +127,7 @@ def test_the_doctor_does_not_hang_on_a_master_that_says_nothing(pushed: Host) ->
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
-        pushed.configure(ssh_port=str(silent.getsockname()[1]))
+        pushed.configure(ssh_port=str(silent.getsockname()[1]), ssh_timeout="2")
         assert "login" in checks(pushed, 11)
 
 

@@ -19,7 +19,7 @@ from tests import sshd as server
 from tests.e2e.stage import Host, Stage, changed, copy, on_stage, own, picture, said, system_hg
 from tests.sshd import Account, Sshd, account
 
-KILLS = int(os.environ.get("PACHA_KILLS", "14"))
+KILLS = int(os.environ.get("PACHA_KILLS", "8"))
 
 
 @pytest.fixture

@@ -121,7 +121,7 @@ for module, names in ((os, ("rename", "chown", "chmod", "link")), (kernel, ("exc
         setattr(module, name, counted(getattr(module, name)))
 command.main(sys.argv[1:])
 """
-KILLS = [int(word) for word in os.environ.get("PACHA_KILL_POINTS", "20 26 31").split()]
+KILLS = [int(word) for word in os.environ.get("PACHA_KILL_POINTS", "20 31").split()]
 
 
 @pytest.mark.parametrize("number", KILLS)

@@ -17,7 +17,7 @@ from tests.e2e.stage import Host, Stage, picture
 
 pytestmark = pytest.mark.slow
 
-ROUNDS = int(os.environ.get("PACHA_ROUNDS", "12"))
+ROUNDS = int(os.environ.get("PACHA_ROUNDS", "8"))
 
 
 class Pusher:

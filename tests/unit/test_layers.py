@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "pacha"
 #: Each row may import from the rows above it and, except for parts of one row, from itself.
 ROWS: tuple[frozenset[str], ...] = (
     frozenset({"__init__"}),
-    frozenset({"errors"}),
+    frozenset({"errors", "background"}),
     frozenset({"settings"}),
     frozenset({"config"}),
     frozenset({"files"}),

@@ -14,6 +14,7 @@ from functools import partial
 import paramiko
 from paramiko.common import cMSG_CHANNEL_REQUEST
 
+from pacha import background
 from pacha.errors import PachaError, UnreachableError, UsageError
 from pacha.wire.ssh.endpoint import Endpoint, plain
 from pacha.wire.ssh.greeting import Line, dial, greet, hang_up
@@ -138,15 +139,7 @@ class Connection:
         """Begin to open the channels of the next commands, which then begin a turn of the line earlier."""
         for _ in range(count):
             if self._slots.acquire(blocking=False):
-                opened = Future[paramiko.Channel]()
-                self._opened.append(opened)
-                threading.Thread(target=self._open, args=(opened,), daemon=True).start()
-
-    def _open(self, opened: Future[paramiko.Channel]) -> None:
-        try:
-            opened.set_result(self._channel(self._idle))
-        except Exception as error:  # whoever takes it is told
-            opened.set_exception(error)
+                self._opened.append(background.start(self._channel, self._idle))
 
     def _channel(self, idle: float) -> paramiko.Channel:
         """A new channel. A busy OpenSSH still counts sessions that we have ended when the next is asked for."""
