@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import pacha
 
@@ -43,7 +43,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
         code = run(words)
     except Signalled as ended:
         code = _signalled(ended)
-    sys.exit(code)
+    _leave(code)
+
+
+def _leave(code: int) -> NoReturn:
+    """End without Python's own tidying up.
+
+    It aborts the process where a thread, such as one that waits for a silent master, is inside a library then; and
+    what is left to tidy up ends with the process.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # closed, or nobody reads it: that was said where it mattered
+            stream.flush()
+    os._exit(code)
 
 
 def run(arguments: list[str]) -> int:

@@ -45,6 +45,7 @@ class Delivery:
     doubted: frozenset[str] = frozenset()
     failure: PachaError | None = None
     _begun: dict[str, Future[_Served]] = field(default_factory=dict)
+    _ending: list[Future[None]] = field(default_factory=list)
 
     @property
     def label(self) -> str:
@@ -85,20 +86,37 @@ class Delivery:
         known = self.familiar or self._is_new
         wanted = [name for name in names if known and self._is_new != (name in self.sent) and name not in self._begun]
         if wanted and (room := _MOST_AHEAD - len(self._begun)) > 0:
-            self._make_host()
-            new = self._is_new
-            self._begun.update({name: background.start(self._served, name, new=new) for name in wanted[:room]})
+            made, new = background.start(self._make_host), self._is_new
+
+            def served(name: str) -> _Served:
+                made.result()
+                return self._served(name, new=new)
+
+            self._begun.update({name: background.start(served, name) for name in wanted[:room]})
 
     @contextmanager
     def talking(self, name: str, *, new: bool = False) -> Iterator[hg.Peer]:
-        """A conversation with the repository ``name``, which is made there if it is missing."""
-        self._make_host()
+        """A conversation with the repository ``name``, which is made there if it is missing.
+
+        A new one gets its name while the caller goes on, but before ``db`` gets one.
+        """
+        if not self._begun:
+            self._make_host()
         try:
             stack, peer = self._begin(name, new=new or self._is_new)
         except NoRepository:
             stack, peer = self._begin(name, new=True)
         with stack:
             yield peer
+            if name == DATABASE:
+                self._finish()
+            else:
+                self._ending.append(background.start(stack.pop_all().close))
+
+    def _finish(self) -> None:
+        """Wait until every conversation has ended. Raises what hindered one."""
+        while self._ending:
+            self._ending.pop().result()
 
     @property
     def _is_new(self) -> bool:
@@ -106,14 +124,15 @@ class Delivery:
         return self._reached()[1].changelog is None
 
     def _make_host(self) -> None:
-        if self._is_new and not self.sent and not self._begun:
+        if self._is_new and not self.sent:
             self._reached()[0].make_host(self.host)
 
-    def send(self, snapshot: Snapshot, tip: str, repository: Callable[[str], hg.Repository]) -> bool:
+    def send(self, snapshot: Snapshot, tip: str, repository: Callable[[str], hg.Repository], line: bytes) -> bool:
         """Push what the master lacks, also what an earlier run left behind; ``db`` last.
 
-        Returns whether there was anything. ``repository`` gives our own of a name.
+        Returns whether there was anything. ``repository`` gives our own of a name; ``line`` is the heartbeat to come.
         """
+        master, _ = self._reached()
         sent = False
         # What a retired path left behind may never have been here, after a rebuild: nothing of it can be lacking.
         retired = {one.repository for one in snapshot.watched if one.retired}
@@ -123,6 +142,8 @@ class Delivery:
                 if name in retired and not own.has(node):
                     continue
                 with self.talking(name) as peer:
+                    if name == DATABASE:
+                        master.draft(self.host, line)
                     self._push(peer, own, node)
                 self.sent[name] = node
                 sent = True
@@ -137,6 +158,7 @@ class Delivery:
 
     def beat(self, line: bytes, sent: bool) -> None:
         """Leave the heartbeat, what was ``sent`` made durable first; look at what is there now."""
+        self._finish()
         master, _ = self._reached()
         look = self.repositories() if sent or "contents" not in self.left else None
         self.probe = master.beat(self.host, line, durable=sent, look=look) or self.probe

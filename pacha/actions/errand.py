@@ -101,8 +101,9 @@ class Errand:
         sent_any = False
         for delivery in self.reached:
             try:
-                sent = delivery.send(snapshot, tip, self.repository)
-                delivery.beat(self._heartbeat(delivery, snapshot, tip, code), sent)
+                line = self._heartbeat(delivery, snapshot, tip, code)
+                sent = delivery.send(snapshot, tip, self.repository, line)
+                delivery.beat(line, sent)
                 sent_any |= sent
             except PachaError as error:
                 self.fail(delivery, error)

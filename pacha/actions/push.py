@@ -25,6 +25,7 @@ from pacha.files.metadata import Entry
 from pacha.files.names import DATABASE, shown
 from pacha.files.owners import Accounts
 from pacha.store import database
+from pacha.store.revision import NULL
 from pacha.store.snapshot import Changes, Snapshot, Watched, compare
 from pacha.wire.master import Master, Probe, RolledBack
 
@@ -235,18 +236,24 @@ def _commit_one(
     repository = errand.repository(one.repository)
     errand.remember(pending=True)
     note = errand.note(f"{errand.host}: {shown(one.path)}: {compare(old, now)}")
+    done = None
+    if one.node is None and not repository.heads():  # masters have nothing of it either, it seems
+        done = commit.commit(repository, one, NULL, old, now, note)
     for delivery in errand.reached:
         try:
             with delivery.talking(one.repository, new=one.node is None) as peer:
                 theirs = peer.heads()
                 peer.pull(repository, [node for node in theirs if not repository.has(node)])
-                done = commit.commit(repository, one, reconcile.parent(repository, one.node, theirs), old, now, note)
+                if theirs or done is None:
+                    done = commit.commit(
+                        repository, one, reconcile.parent(repository, one.node, theirs), old, now, note
+                    )
                 peer.push(repository, done.node)
             delivery.sent[one.repository] = done.node
             return done  # the other masters get it when all is committed
         except PachaError as error:
             errand.fail(delivery, error)
-    return commit.commit(repository, one, reconcile.parent(repository, one.node, ()), old, now, note)
+    return done or commit.commit(repository, one, reconcile.parent(repository, one.node, ()), old, now, note)
 
 
 def _commit_database(errand: Errand, base: Snapshot, new: Snapshot, changes: Changes) -> tuple[str, bool]:

@@ -102,6 +102,9 @@ class LocalMaster:
             found.append(hooks.hook_of(path, mode, owner))
         return found
 
+    def draft(self, host: str, line: bytes) -> None:
+        """Nothing: it takes no time."""
+
     def beat(self, host: str, line: bytes, *, durable: bool, look: Sequence[str] | None = None) -> Probe | None:
         """Sync the file system, then write beside and rename."""
         path = self._path(host, HEARTBEAT)

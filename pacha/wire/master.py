@@ -131,6 +131,9 @@ class Master(Protocol):
     def fetch_hooks(self, host: str, inbox: int) -> list[hooks.Hook]:
         """Copy ``host``'s hooks into the empty folder ``inbox`` (a descriptor), in their two folders."""
 
+    def draft(self, host: str, line: bytes) -> None:
+        """Begin with what ``beat`` can do before all is sent, such as to write ``line`` beside the heartbeat."""
+
     def beat(self, host: str, line: bytes, *, durable: bool, look: Sequence[str] | None = None) -> Probe | None:
         """Replace ``host``'s heartbeat by ``line``; with ``durable`` make what was sent durable first.
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -75,6 +76,7 @@ class PlainSet:
         self.hosts_path = hosts_path
         self._hg = tuple(hg_command)
         self._init_config = tuple(init_config)
+        self._drafts: dict[tuple[str, bytes], Future[Result]] = {}
 
     def probe(self, host: str, names: Sequence[str] = ()) -> Probe:
         """Look at ``host``'s folder: the clock and the changelogs at once, each on a channel of its own."""
@@ -109,7 +111,8 @@ class PlainSet:
         that taken does without.
         """
         beside = self._path(host, beside_of(name))
-        if self._is_there(host, name) or self._connection.run(self._init(beside)).status:
+        made = background.start(self._connection.run, self._init(beside))
+        if self._is_there(host, name) or made.result().status:
             raise NotNew
         try:
             with self.repository(self._serving(beside), host, name, lambda: None) as stream:
@@ -221,15 +224,18 @@ class PlainSet:
             raise scp.RemoteError(f"{shown(path)} was not copied whole.", said_by(result), "Run this again.")
         return totals
 
+    def draft(self, host: str, line: bytes) -> None:
+        """Begin with ``cat`` beside the heartbeat, and with the channels that ``beat`` needs."""
+        self._connection.open_ahead(5)
+        self._drafts[host, line] = background.start(self._connection.write, self._path(host, HEARTBEAT) + b".new", line)
+
     def beat(self, host: str, line: bytes, *, durable: bool, look: Sequence[str] | None = None) -> Probe | None:
         """``sync -f`` and ``cat`` beside, then ``mv`` over it; a look meanwhile."""
         path, folder = self._path(host, HEARTBEAT), self._path(host)
         beside = path + b".new"
         what = "The heartbeat cannot be left on the master."
-        if durable:  # else what was opened with the first look is still there
-            self._connection.open_ahead(5)
         seen = None if look is None else background.start(self.probe, host, look)
-        written = background.start(self._connection.write, beside, line)
+        written = self._drafts.pop((host, line), None) or background.start(self._connection.write, beside, line)
         if durable:
             self._must(["sync", "-f", folder], what, host)
         result = written.result()

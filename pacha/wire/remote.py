@@ -102,6 +102,11 @@ class SshMaster:
         said = owners if isinstance(owners, dict) else {}
         return [replace(hook, owner=_owner(said.get(f"{hook.folder}/{os.fsdecode(hook.name)}"))) for hook in found]
 
+    def draft(self, host: str, line: bytes) -> None:
+        """Begin with the heartbeat, where that takes more than one turn of the line."""
+        if self._greeted(host) is None:
+            self._plain.draft(host, line)
+
     def beat(self, host: str, line: bytes, *, durable: bool, look: Sequence[str] | None = None) -> Probe | None:
         """Replace ``host``'s heartbeat by ``line``; with ``durable`` make what was sent durable first."""
         channel, greeting = self._can(host, control.BEAT), self._greeted(host)

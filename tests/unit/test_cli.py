@@ -45,9 +45,18 @@ def test_output_that_is_full(tmp_path: Path, argument: str) -> None:
 
 def test_nohup_stays_in_force() -> None:
     script = "import signal, pacha.__main__ as cli\n"
-    script += "cli.run = lambda _: signal.raise_signal(signal.SIGHUP)\ncli.main([])"
+    script += "cli.run = lambda _: signal.raise_signal(signal.SIGHUP) or 0\ncli.main([])"
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True,
         preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN),
     )  # fmt: skip
     assert done.returncode == 0
+
+
+def test_it_ends_at_once_whatever_its_threads_do(tmp_path: Path) -> None:
+    """A thread that is inside cryptography when Python tidies up makes it abort."""
+    script = "import atexit, time\nfrom pacha import background\nimport pacha.__main__ as cli\n"
+    script += "background.start(time.sleep, 60)\natexit.register(print, 'tidied up')\ncli.main(['config-values'])"
+    environment = {**os.environ, "PACHA_STATE": str(tmp_path), "PACHA_CONFIG": str(tmp_path / "none")}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=30)
+    assert done.returncode == 10 and done.stdout == ""

@@ -29,6 +29,9 @@ class Pipes(Protocol):
 
 
 _FRAME = 64 << 10  #: bytes
+#: What Mercurial says when it is to take a bundle of whatever heads, before it has seen any of it: a turn of the line
+#: is not worth hearing it first (mercurial/wireprotov1server.py, unbundle; heads are checked in the bundle).
+_GO_AHEAD = b"0\n"
 #: A repository elsewhere: the path (str) of one on this machine, or the pipes to one served.
 Remote = str | Pipes
 
@@ -152,6 +155,8 @@ def _unbundled(repo: Any, remote: Any, bundler: Any) -> bool:
     """Whether the other side took the bundle; False when others were quicker. Raises error.Abort and its like."""
     stream = util.chunkbuffer(bundler.getchunks()) if remote.local() else _Frames(bundler)
     request = {b"bundle": stream, b"heads": [b"force"], b"url": remote.url()}
+    if not remote.local():
+        remote._pipei.take_for_granted(_GO_AHEAD)
     try:
         with remote.commandexecutor() as executor:
             reply = executor.callcommand(b"unbundle", request).result()

@@ -153,12 +153,13 @@ class Connection:
     def _taken(self, idle: float) -> Future[paramiko.Channel] | None:
         """A channel that was opened ahead; None where a slot was taken for a new one."""
         try:
-            return self._opened.popleft()
+            opened = self._opened.popleft()
         except IndexError:
             if not self._slots.acquire(timeout=idle):
                 why = f"{MAX_STREAMS} are open and none has ended"
                 raise PachaError("Too many streams at once.", why, "Run this again.") from None
             return None
+        return None if opened.done() and opened.exception() else opened
 
     def _start(self, command: bytes, idle: float) -> Stream:
         opened = self._taken(idle)
@@ -167,6 +168,8 @@ class Connection:
         except BaseException:
             self._slots.release()
             raise
+        if not self._opened:
+            self.open_ahead(1)  # for the command after this one
         return Stream(self, channel, idle, self._slots.release)
 
     def _session(self, command: bytes, idle: float, opened: Future[paramiko.Channel] | None) -> paramiko.Channel:
