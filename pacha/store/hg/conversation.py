@@ -134,6 +134,39 @@ def _sent_on(repo: Any, remote: Any, heads: list[bytes], wanted: bytes) -> bool:
     return _unbundled(repo, remote, bundler)
 
 
+class _Answers:
+    """What the other side answers, for one who does not wait for each of the answers."""
+
+    def __init__(self, pipe: Any) -> None:
+        self._pipe = pipe
+        self._granted = self._due = b""
+
+    def take_for_granted(self, line: bytes) -> None:
+        """Let the next line be ``line`` at once; it has to come before anything else that is read (EOFError)."""
+        self._granted = line
+
+    def readline(self, *size: int) -> bytes:
+        """A line."""
+        if self._granted:
+            self._due, self._granted = self._granted, b""
+            return self._due
+        self._hear()
+        return bytes(self._pipe.readline(*size))
+
+    def read(self, *size: int) -> bytes:
+        """What is asked for, or less at the end."""
+        self._hear()
+        return bytes(self._pipe.read(*size))
+
+    def _hear(self) -> None:
+        due, self._due = self._due, b""
+        if due and self._pipe.readline(len(due)) != due:
+            raise EOFError("it did not want it")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._pipe, name)
+
+
 class _Frames:
     """A bundle for sshpeer, which sends what one read gives it in one frame: more than the 4 KiB that it asks for."""
 
@@ -182,7 +215,7 @@ def peer(remote: Remote, name: str, *, new: bool = False) -> Iterator[Peer]:
             made = hg.repository(ui, os.fsencode(remote)).peer()
         else:
             where = urlutil.path(ui, None, b"ssh://master/")
-            pipes = (remote.stdin, remote.stdout, remote.stderr)
+            pipes = (remote.stdin, _Answers(remote.stdout), remote.stderr)
             made = sshpeer._make_peer(ui, where, None, *pipes, autoreadstderr=False)
         talking = Peer(made, name, local=local, new=new)
     yield talking

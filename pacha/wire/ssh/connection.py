@@ -146,7 +146,10 @@ class Connection:
         for pause in _ASKED_AGAIN:
             try:
                 return self.transport.open_session(timeout=idle)
-            except paramiko.ChannelException:
+            except paramiko.SSHException as error:
+                # Of several that are refused at once, paramiko tells only one why.
+                if not isinstance(error, paramiko.ChannelException) and str(error) != "Unable to open channel.":
+                    raise
                 time.sleep(pause)
         return self.transport.open_session(timeout=idle)
 

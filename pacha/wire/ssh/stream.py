@@ -220,22 +220,7 @@ class _Stdout(io.RawIOBase):
 class _Output(io.BufferedReader):
     """A command's output for a reader that believes the lengths it is told: neither they nor a line are endless."""
 
-    _granted = _due = b""
-
-    def take_for_granted(self, line: bytes) -> None:
-        """Let the next line be ``line`` without waiting for it; it has to come before what is read then (EOFError)."""
-        self._granted = line
-
-    def _hear(self) -> None:
-        due, self._due = self._due, b""
-        if due and super().readline(len(due)) != due:
-            raise EOFError("it did not want it")
-
     def readline(self, size: int | None = -1, /) -> bytes:
-        if self._granted:
-            self._due, self._granted = self._granted, b""
-            return self._due
-        self._hear()
         line = super().readline(_LONGEST_LINE if size is None or size < 0 else size)
         if len(line) >= _LONGEST_LINE:
             raise UnreachableError("The master does not answer as one.", "it sent a line without an end", _BY_HAND)
@@ -244,8 +229,6 @@ class _Output(io.BufferedReader):
     def read(self, size: int | None = -1, /) -> bytes:
         if size is not None and size > _LARGEST_READ:
             raise UnreachableError("The master does not answer as one.", f"it announced {size} bytes at once", _BY_HAND)
-        if size:
-            self._hear()
         return super().read(size)
 
 
