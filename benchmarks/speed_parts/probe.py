@@ -15,7 +15,7 @@ import resource
 import sys
 import threading
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -62,7 +62,7 @@ class Clock:
     """Seconds of CPU of this thread by part; others' calls are let through uncounted."""
 
     def __init__(self) -> None:
-        self.spent = Counter[str]()
+        self.spent = defaultdict[str, float](float)
         self._thread = threading.get_ident()
         self._parts, self._last = [PYTHON], 0.0
 
