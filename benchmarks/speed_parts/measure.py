@@ -30,8 +30,8 @@ def run(command: Sequence[str], environment: Mapping[str, str], folder: Path) ->
     said = folder / "said.txt"
     with open(said, "wb") as output:
         began = time.monotonic()
-        streams = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": output}
-        child = subprocess.Popen(command, env=_surroundings(environment), cwd=folder, **streams)
+        child = subprocess.Popen(command, env=_surroundings(environment), cwd=folder,
+                                 stdin=subprocess.DEVNULL, stdout=output, stderr=output)  # fmt: skip
         _, status, usage = os.wait4(child.pid, 0)
         seconds = time.monotonic() - began
     child.returncode = os.waitstatus_to_exitcode(status)

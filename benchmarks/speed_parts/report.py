@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -116,24 +117,28 @@ def verdict_lines(found: list[Verdict]) -> Iterable[str]:
 
 
 def plot(found: dict[Cell, Cost], file: str) -> None:
-    """One picture: a panel for each tree and round trip, a group of bars for each step."""
+    """One picture: a panel for each tree and round trip, a group of bars for each step, on each bar its seconds."""
     import matplotlib as mpl
 
     mpl.use("Agg")
+    small = {"svg.fonttype": "none", "font.sans-serif": ["DejaVu Sans"], "font.size": 9}
+    mpl.rcParams.update({**small, "svg.hashsalt": "pacha"})  # the same figures make the same file
     from matplotlib import pyplot
 
     panels = list(dict.fromkeys((c.place, c.tree, c.rtt) for c in found))
     tools = [tool for tool in dict.fromkeys(c.tool for c in found) if tool not in ("ssh", "login")]
-    figure, axes = pyplot.subplots(len(panels), 1, figsize=(10, 3 * len(panels)), squeeze=False)
+    figure, axes = pyplot.subplots(len(panels), 1, figsize=(10, 2.2 * len(panels)), squeeze=False, layout="constrained")
+    width = 1 / (len(tools) + 1)
     for panel, axis in zip(panels, axes[:, 0], strict=True):
         for number, tool in enumerate(tools):
             costs = [found.get(Cell(*panel, tool, step)) for step in STEPS]
-            places = [index + number / (len(tools) + 1) for index in range(len(STEPS))]
-            axis.bar(places, [cost.seconds if cost else 0 for cost in costs], 0.9 / (len(tools) + 1), label=tool)
-        axis.set_xticks([index + 0.4 for index in range(len(STEPS))], STEPS)
-        axis.set_title(f"{panel[1]}, {panel[2]} ms a round trip, {panel[0]}")
-        axis.set_ylabel("seconds (log)")
-        axis.set_yscale("log")
-    axes[0, 0].legend(ncols=len(tools), fontsize="small")
-    figure.tight_layout()
-    figure.savefig(file)
+            seconds = [cost.seconds if cost else math.nan for cost in costs]
+            places = [index + number * width for index in range(len(STEPS))]
+            drawn = axis.bar(places, seconds, 0.9 * width, label=tool, clip_on=False)
+            axis.bar_label(drawn, ["" if math.isnan(one) else f"{one:.2f}" for one in seconds], fontsize=7)
+        axis.set_xticks([index + (len(tools) - 1) / 2 * width for index in range(len(STEPS))], STEPS)
+        axis.set_title(f"{panel[1]}, {panel[2]} ms a round trip, {panel[0]}: seconds", fontsize=9)
+        axis.yaxis.set_visible(False)
+        axis.margins(x=0.01, y=0.15)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=len(tools))
+    figure.savefig(file, metadata={"Date": None, "Creator": None} if file.endswith(".svg") else None)
