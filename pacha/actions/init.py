@@ -27,17 +27,19 @@ _TEXT = """\
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What the operator said. ``user`` "" and ``key`` "": what ssh itself would take."""
+    """What the operator said. ``user`` "", ``key`` "" and ``port`` None: what ssh itself would take."""
 
     host: str
     user: str
     hostname: str
     key: str = ""
+    port: int | None = None
 
     def text(self) -> str:
         """The configuration."""
         keys = {
             "pacha.host": self.host,
+            "pacha.ssh.port": self.port,
             "pacha.ssh.user": self.user,
             "pacha.ssh.key": self.key,
             "pacha.hostname": self.hostname,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from pacha.actions.delivery import Delivery
 from pacha.actions.errand import Errand
-from pacha.errors import PachaError
+from pacha.errors import ConfigError, PachaError
 from pacha.files.names import DATABASE, repository_name, shown
 from pacha.store import database
 from pacha.store.snapshot import Snapshot, Watched
@@ -98,6 +98,22 @@ def _read(errand: Errand, local: hg.Repository, node: str) -> Snapshot:
 
 def _fetched(errand: Errand) -> str:
     return str(errand.here.state.path / "fetched.db")
+
+
+def check_name(errand: Errand, last: Snapshot) -> None:
+    """Refuse to push under another name than before, unless told to: it would go where nobody looks for it.
+
+    Raises ConfigError. As long as no master has anything of this machine, it may still choose.
+    """
+    kept = errand.memory.get("succeeded") or errand.memory.get("hostname")
+    if errand.take_over or not kept or last.host in ("", errand.host):
+        return
+    before = shown(os.fsencode(last.host))
+    raise ConfigError(
+        f"This machine pushed as '{before}' until now, not as '{errand.host}'.",
+        "its name, or pacha.hostname, is another than before",
+        f"Set pacha.hostname = {before}; or, if it is '{errand.host}' from now on: pacha push --take-over",
+    )
 
 
 def _check_machine(errand: Errand, fetched: Snapshot, note: hg.Note) -> None:

@@ -77,7 +77,9 @@ def unwatch(terminal: Terminal, path: str) -> ExitCode:
     help="Only if pacha.frequency hours have passed, or the last try failed; not while one is at work.",
 )
 @click.option("--accept", is_flag=True, help="Give up what an earlier rebuild could not restore.")
-@click.option("--take-over", is_flag=True, help="Push as this host though another machine did so last.")
+@click.option(
+    "--take-over", is_flag=True, help="Push as this host though another machine did so last, or this one as another."
+)
 @click.option("-m", "--message", default="", help="Say why, in the history.")
 @click.option("--wait", default=0.0, metavar="SECONDS", help="Wait for another run to end.")
 @click.pass_obj

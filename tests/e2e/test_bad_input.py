@@ -118,6 +118,8 @@ def test_no_configuration(lost: Host) -> None:
     assert "W A R N I N G" in done.err and "pacha add-config FILE" in done.err
     box = [line for line in done.lines if line.startswith(("+", "|"))]
     assert len(box) > 5 and len({len(line) for line in box}) == 1
+    done = lost.pacha("hosts", **environment)  # a master has no more to say than its folder
+    assert "W A R N I N G" not in done.err and done.code != CONFIG
 
 
 @pytest.mark.parametrize(
