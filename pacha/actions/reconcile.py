@@ -31,6 +31,8 @@ def base(errand: Errand, last: Snapshot) -> Snapshot:
     It is the newest of any master; one that another master led elsewhere stays beside it in the history.
     Raises PachaError when a newest one was made by another machine under our name.
     """
+    if not errand.reached and _is_renamed(errand, last):  # nobody has taken the other name yet
+        raise next(one.failure for one in errand.deliveries if one.failure)
     found = [(tip, delivery) for delivery in errand.reached if (tip := _pulled(errand, delivery)) is not None]
     if not found:
         return last
@@ -105,8 +107,7 @@ def check_name(errand: Errand, last: Snapshot) -> None:
 
     Raises ConfigError. As long as no master has anything of this machine, it may still choose.
     """
-    kept = errand.memory.get("succeeded") or errand.memory.get("hostname")
-    if errand.take_over or not kept or last.host in ("", errand.host):
+    if errand.take_over or not _is_renamed(errand, last):
         return
     before = shown(os.fsencode(last.host))
     raise ConfigError(
@@ -114,6 +115,11 @@ def check_name(errand: Errand, last: Snapshot) -> None:
         "its name, or pacha.hostname, is another than before",
         f"Set pacha.hostname = {before}; or, if it is '{errand.host}' from now on: pacha push --take-over",
     )
+
+
+def _is_renamed(errand: Errand, last: Snapshot) -> bool:
+    kept = errand.memory.get("succeeded") or errand.memory.get("hostname")
+    return bool(kept) and last.host not in ("", errand.host)
 
 
 def _check_machine(errand: Errand, fetched: Snapshot, note: hg.Note) -> None:

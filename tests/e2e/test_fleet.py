@@ -223,6 +223,8 @@ def test_another_name_than_before_is_refused_and_leaves_nothing(pushed: Host) ->
     pushed.configure(hostname="baz")
     done = pushed.pacha("push").must(10)
     assert "Set pacha.hostname = bar" in done.err and "--take-over" in done.err
+    pushed.configure(ssh_port="1")
+    pushed.pacha("push", "--take-over").must(11)
     pushed.configure(hostname="bar")
     assert pushed.pacha("log", "--json").must().out == before
     pushed.configure(host="local", hostname="baz")
