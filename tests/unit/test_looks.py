@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import sys
 
+import click
 import pytest
 
 from pacha import meter
@@ -52,6 +53,21 @@ def test_the_log_and_the_list_of_rebuilds_fit(monkeypatch: pytest.MonkeyPatch) -
     assert len(history.log_line(logged, "bar", 2e9)) <= 80
     past = Past("20261124T090354.459497832Z-a986cafe", "bar", 1e9, "finished")
     assert len(rebuild.past_line(past)) <= 80 and past.id not in rebuild.past_line(past)
+
+
+def test_a_long_line_of_the_log_is_folded_between_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    at_terminal(monkeypatch)
+    logged = Logged("a" * 40, 1e9, "root@vm 127.0.0.1", "why it was done " * 9, {"changed": 1, "removed": 1})
+    lines = history.log_line(logged, "bar", 2e9).decode().splitlines()
+    assert len(lines) > 2 and max(map(len, lines)) <= 80 and {line[:14] for line in lines[1:]} == {" " * 14}
+
+
+def test_what_goes_through_a_pager_ends_without_an_empty_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(history, "at_terminal", lambda: True)
+    paged: list[str] = []
+    monkeypatch.setattr(click, "echo_via_pager", lambda lines, color: paged.extend(lines))
+    history.show([b"one\n", b"two\n"])
+    assert "".join(paged) == "one\ntwo"  # click writes the last end
 
 
 def test_the_hosts_fit_and_lose_nothing_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -155,7 +155,8 @@ def test_a_list_of_snapshots_that_cannot_be_read_offers_nothing(world: World) ->
 def test_a_damaged_repository_is_named_where_it_lies_on_the_master(world: World) -> None:
     (world.store("db") / "00changelog.i").write_bytes(b"\xff" * 500)
     world.refused(
-        f"The repository {world.repository('db')} ", f"Look at it on the master: hg -R {world.repository('db')} verify"
+        f"The repository {world.repository('db')} ",
+        f"Look at it on the master with 'hg -R {world.repository('db')} verify'.",
     )
     with pytest.raises(DamagedError, match=f"^The repository {world.repository('db')} "), past.of(world.here(), "bar"):
         pass
