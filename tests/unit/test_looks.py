@@ -47,6 +47,14 @@ def test_a_sentence_is_folded_between_words(monkeypatch: pytest.MonkeyPatch) -> 
     assert " ".join(terminal.getvalue().split()) == text
 
 
+def test_a_problem_is_folded_like_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    Meter().problems(["bar: " + "its folder is open to others " * 5])
+    lines = terminal.getvalue().splitlines()
+    assert len(lines) > 1 and max(map(len, lines)) <= 80 and lines[1].startswith("       ")
+
+
 def test_the_log_and_the_list_of_rebuilds_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     at_terminal(monkeypatch)
     logged = Logged("a" * 40, 1e9, "root@vm 127.0.0.1", "", {"changed": 1, "removed": 1})
@@ -77,5 +85,8 @@ def test_the_hosts_fit_and_lose_nothing_elsewhere(monkeypatch: pytest.MonkeyPatc
     seen = [Seen("bar", State.FRESH, beat, checked=bad), Seen("other", State.FRESH, beat, None)]
     lines = fleet.hosts(seen).splitlines()
     assert max(map(len, lines)) <= 80 and "EVERY" not in lines[0] and lines[2].startswith("      The repository")
+    long = Seen("a-rather-long-name-of-40-columns.example.com", State.FRESH, beat, checked=bad)
+    lines = fleet.hosts([long, *seen]).splitlines()
+    assert max(map(len, lines)) <= 80 and lines[0].split() == ["HOST", "STATE", "LAST", "PUSH"]
     monkeypatch.setattr(meter, "at_terminal", lambda: False)
     assert "EVERY" in fleet.hosts(seen) and len(fleet.hosts(seen).splitlines()) == 3
