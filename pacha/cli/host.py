@@ -95,10 +95,11 @@ def push(terminal: Terminal, due: bool, accept: bool, take_over: bool, message: 
     if due and not is_due(here.state.memory(), here.config.frequency, time.time()):
         return ExitCode.DONE
     from pacha.actions.push import push as action
+    from pacha.meter.waiting import waiting
 
     meter = terminal.meter
     try:
-        with reported(here, by_schedule=due) as failures:
+        with reported(here, by_schedule=due) as failures, waiting("Pushing", quiet=terminal.quiet):
             pushed = action(here, accept=accept, take_over=take_over, message=message, wait_seconds=wait)
             failures += [failure for _, failure in pushed.failures]
     except LockedError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+import time
 
 import click
 import pytest
@@ -15,6 +16,7 @@ from pacha.actions.notes import Checked
 from pacha.actions.undo import Past
 from pacha.errors import PachaError
 from pacha.meter import Meter, fleet, history, rebuild
+from pacha.meter.waiting import waiting
 from tests.unit.test_bar import Terminal
 
 
@@ -53,6 +55,21 @@ def test_a_problem_is_folded_like_an_error(monkeypatch: pytest.MonkeyPatch) -> N
     Meter().problems(["bar: " + "its folder is open to others " * 5])
     lines = terminal.getvalue().splitlines()
     assert len(lines) > 1 and max(map(len, lines)) <= 80 and lines[1].startswith("       ")
+
+
+def test_whoever_waits_sees_that_it_goes_on_and_nothing_of_it_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with waiting("Pushing"):
+        pass
+    assert terminal.getvalue() == "", "it did not take long"
+    with waiting("Pushing", after=0.01, every=0.01):
+        time.sleep(0.1)
+    first, *_, wiped, end = terminal.getvalue().split("\r")[1:]
+    assert first == "Pushing (0 s)" and not wiped.strip() and end == ""
+    with waiting("Pushing", quiet=True, after=0.0):
+        time.sleep(0.05)
+    assert terminal.getvalue().endswith(f"{wiped}\r")
 
 
 def test_the_log_and_the_list_of_rebuilds_fit(monkeypatch: pytest.MonkeyPatch) -> None:
