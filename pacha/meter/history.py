@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timezone
+from itertools import chain
 from typing import Any
 
 import click
@@ -33,10 +34,15 @@ def show(lines: Iterable[bytes]) -> None:
             sys.stdout.buffer.write(line)
         sys.stdout.buffer.flush()
         return
+    lines = iter(lines)
+    first = next(lines, None)
+    if first is None:
+        return
     if (pager := os.environ.get("PACHA_PAGER")) is not None:
         os.environ["PAGER"] = pager
     os.environ.setdefault("LESS", "FRX")  # end at once if it fits on the screen, colours, no clearing
-    click.echo_via_pager(_without_last_end(line.decode("utf-8", "replace") for line in lines), color=True)
+    texts = (line.decode("utf-8", "replace") for line in chain([first], lines))
+    click.echo_via_pager(_without_last_end(texts), color=True)
 
 
 def _without_last_end(lines: Iterable[str]) -> Iterator[str]:

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import io
+import signal
 import sys
 import time
+from pathlib import Path
 
 import click
 import pytest
 
-from pacha import meter
+from pacha import config, meter
 from pacha.actions.fleet import Heartbeat, Seen, State
+from pacha.actions.here import Here
 from pacha.actions.log import Logged
 from pacha.actions.notes import Checked
 from pacha.actions.undo import Past
-from pacha.errors import PachaError
+from pacha.cli.report import reported
+from pacha.errors import PachaError, Signalled
 from pacha.meter import Meter, fleet, history, rebuild
 from pacha.meter.waiting import waiting
+from pacha.store.state import StateFolder
 from tests.unit.test_bar import Terminal
 
 
@@ -72,6 +77,14 @@ def test_whoever_waits_sees_that_it_goes_on_and_nothing_of_it_stays(monkeypatch:
     assert terminal.getvalue().endswith(f"{wiped}\r")
 
 
+@pytest.mark.parametrize("raised", [KeyboardInterrupt(), Signalled(signal.SIGINT)])
+def test_who_stops_a_push_is_told_what_becomes_of_it(raised: BaseException) -> None:
+    here = Here(config.parse("[DEFAULT]\n"), StateFolder(Path("/nonexistent")))
+    with pytest.raises(Signalled) as caught, reported(here, by_schedule=False):
+        raise raised
+    assert caught.value.number == signal.SIGINT and "the next push" in caught.value.state
+
+
 def test_the_log_and_the_list_of_rebuilds_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     at_terminal(monkeypatch)
     logged = Logged("a" * 40, 1e9, "root@vm 127.0.0.1", "", {"changed": 1, "removed": 1})
@@ -93,6 +106,8 @@ def test_what_goes_through_a_pager_ends_without_an_empty_line(monkeypatch: pytes
     monkeypatch.setattr(click, "echo_via_pager", lambda lines, color: paged.extend(lines))
     history.show([b"one\n", b"two\n"])
     assert "".join(paged) == "one\ntwo"  # click writes the last end
+    history.show([])
+    assert "".join(paged) == "one\ntwo", "no pager, and no line, for nothing"
 
 
 def test_the_hosts_fit_and_lose_nothing_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
