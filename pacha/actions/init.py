@@ -150,4 +150,6 @@ def next_steps(answers: Answers, made: Config, public: str) -> list[str]:
         "(there: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub), then say yes:",
         *logins,
         *after,
+        f"Or, if this machine is to become '{answers.hostname}' again, do not push, but put everything back:",
+        f"  pacha rebuild {answers.hostname}",
     ]

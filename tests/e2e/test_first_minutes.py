@@ -148,6 +148,7 @@ def test_init_from_options_makes_a_host_that_pushes(stage: Stage) -> None:
     assert key.with_suffix(".pub").read_text().strip() in done.out
     assert f"ssh -p 2222 -i {key} bar_user@master.example.com" in done.out
     assert "pacha add-host bar --user bar_user --key - --install bar_user" in done.out
+    assert done.out.rstrip().endswith("pacha rebuild bar")
     values = host.pacha("config-values", PACHA_CONFIG="").must().out
     assert "pacha.ssh.port = 2222\n" in values
     assert f"pacha.ssh.key = {key}" in values and f"# watched: {watched}" in values
