@@ -12,10 +12,13 @@ from pacha.store import database
 
 
 def may_adopt(here: Here, host: str) -> bool:
-    """Whether this machine has no history of its own, or already is ``host``."""
-    memory = here.state.memory()
+    """Whether this machine has no history of its own, or already is ``host``.
+
+    One that is called so and was only told what to watch, by ``pacha init`` say, has none.
+    """
     own = database.read(here.state.database)
-    return not own.watched or own.host == host or (memory.get("hostname") == host and not own.host)
+    called = host in (here.config.hostname, here.state.memory().get("hostname"))
+    return not own.watched or own.host == host or (called and not own.host)
 
 
 def adopt(here: Here, host: str, staging: Staging, fetched: Fetched, master: str) -> None:

@@ -78,7 +78,7 @@ def _check(config: Config, host: str, rehearse: bool) -> Checked:
         if stat.S_ISLNK(owner.st_mode):
             return Checked(host, began, int(ExitCode.CONCERNS), faults=(fleet.LINK, *faults))
         if owner.st_mode & 0o077:
-            faults.append("its folder is open to other users: chmod 700")
+            faults.append(f"its folder is open to other users: chmod 700 {shown(folder)}")
         with _scratch(owner) as scratch:
             said = _apart(owner, lambda: examine(_here(config, scratch), host, rehearse, scratch))
     except OSError as error:

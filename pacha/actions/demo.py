@@ -123,8 +123,8 @@ def _compare(before: dict[bytes, Entry], after: dict[bytes, Entry], say: Say) ->
 
 
 @contextmanager
-def _master(folder: Path, over_ssh: bool) -> Iterator[str]:
-    """A master in ``folder``; gives the text of the configuration that reaches it."""
+def _master(folder: Path, over_ssh: bool, port: int = 0) -> Iterator[str]:
+    """A master in ``folder``, its sshd at ``port`` (0: a free one); gives the text of the configuration for it."""
     hosts = folder / "pacha/hosts"
     hosts.mkdir(parents=True)
     common = f"[DEFAULT]\npacha.hostname = bar\npacha.hosts.path = {hosts}\n"
@@ -132,7 +132,7 @@ def _master(folder: Path, over_ssh: bool) -> Iterator[str]:
         yield common + "pacha.host = local\n"
         return
     (hosts / "bar").mkdir(mode=0o700)  # as add-host does: a Pacha that is found in the path there expects it
-    with _sshd(folder) as port:
+    with _sshd(folder, port) as port:
         hg = shutil.which("hg") or os.path.join(os.path.dirname(sys.executable), "hg")
         yield common + (
             f"pacha.host = 127.0.0.1\npacha.ssh.port = {port}\npacha.ssh.user = {getpass.getuser()}\n"
@@ -141,8 +141,8 @@ def _master(folder: Path, over_ssh: bool) -> Iterator[str]:
 
 
 @contextmanager
-def _sshd(folder: Path) -> Iterator[int]:
-    """A throw-away sshd on a free loopback port, for the account that runs this alone."""
+def _sshd(folder: Path, port: int) -> Iterator[int]:
+    """A throw-away sshd on a loopback port (0: a free one), for the account that runs this alone."""
     program = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin:/sbin")
     if program is None or shutil.which("ssh-keygen") is None:
         raise PachaError("There is no sshd here.", hint="Install openssh-server, or run 'pacha demo' without --ssh.")
@@ -150,7 +150,7 @@ def _sshd(folder: Path) -> Iterator[int]:
         command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "pacha demo", "-f", str(folder / name)]
         subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
     shutil.copyfile(folder / "key.pub", folder / "authorized_keys")
-    with socket.create_server(("127.0.0.1", 0)) as free:
+    with socket.create_server(("127.0.0.1", port)) as free:
         port = int(free.getsockname()[1])
     public = (folder / "host_key.pub").read_text(encoding="ascii")
     (folder / "known_hosts").write_text(f"[127.0.0.1]:{port} {public}", encoding="ascii")

@@ -32,7 +32,7 @@ def examine(here: Here, host: str, rehearse: bool, scratch: Path) -> dict[str, A
         found = _fetched(here, host, rehearse, scratch, heartbeat)
     except NoHost as error:
         if concern == _NONE:
-            return result(ExitCode.CONCERNS, "it has never pushed")
+            return result(ExitCode.CONCERNS, fleet.NEVER_PUSHED)
         return result(ExitCode.DAMAGED, error.in_a_line)
     except PachaError as error:
         code = ExitCode.DAMAGED if isinstance(error, DamagedError) else ExitCode.FAILED

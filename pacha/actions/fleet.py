@@ -12,7 +12,7 @@ import os
 import re
 import stat
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from enum import Enum
 from typing import Any
@@ -31,6 +31,8 @@ _DEFAULT_HOURS = 12.0
 _GRACE = 2 * 3600.0  #: seconds: the job runs every hour, and once more after a failure
 #: What is said of a link in the place of a host's folder.
 LINK = "its folder is a link, which nothing here follows: move the folder itself there, or mount it"
+#: What a check says of a host of which there is nothing yet.
+NEVER_PUSHED = "it has never pushed"
 _AHEAD = 300.0  #: seconds that a heartbeat may lie ahead of the clock
 
 
@@ -120,7 +122,15 @@ def _look(hosts_path: bytes, host: str, checked: Checked | None, now: float) -> 
         return Seen(host, State.NEVER, heartbeat, checked, "its db is gone")
     if heartbeat.at > now + _AHEAD:
         return Seen(host, State.SILENT, heartbeat, checked, "its last push lies in the future")
-    return Seen(host, _state(heartbeat, now), heartbeat, checked)
+    return Seen(host, _state(heartbeat, now), heartbeat, _still_true(checked))
+
+
+def _still_true(checked: Checked | None) -> Checked | None:
+    """What was found by the last check of a host that has pushed: not that it never did."""
+    if checked is None or NEVER_PUSHED not in checked.faults:
+        return checked
+    others = tuple(fault for fault in checked.faults if fault != NEVER_PUSHED)
+    return replace(checked, faults=others) if others else None
 
 
 def _state(heartbeat: Heartbeat, now: float) -> State:

@@ -27,17 +27,19 @@ _TEXT = """\
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What the operator said. ``user`` "" and ``key`` "": what ssh itself would take."""
+    """What the operator said. ``user`` "", ``key`` "" and ``port`` None: what ssh itself would take."""
 
     host: str
     user: str
     hostname: str
     key: str = ""
+    port: int | None = None
 
     def text(self) -> str:
         """The configuration."""
         keys = {
             "pacha.host": self.host,
+            "pacha.ssh.port": self.port,
             "pacha.ssh.user": self.user,
             "pacha.ssh.key": self.key,
             "pacha.hostname": self.hostname,
@@ -148,4 +150,6 @@ def next_steps(answers: Answers, made: Config, public: str) -> list[str]:
         "(there: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub), then say yes:",
         *logins,
         *after,
+        f"Or, if this machine is to become '{answers.hostname}' again, do not push, but put everything back:",
+        f"  pacha rebuild {answers.hostname}",
     ]

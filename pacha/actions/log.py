@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from pacha.actions import chronicle
 from pacha.actions.past import Past
+from pacha.errors import DamagedError
 from pacha.files.names import DATABASE
 from pacha.store import hg
 
@@ -30,9 +31,16 @@ class Logged:
 
 
 def log(past: Past, paths: Sequence[bytes] = ()) -> Iterator[Logged]:
-    """The snapshots, newest first; with ``paths`` only those that touched one of them, or what is below it."""
-    for revision in past.revisions:
-        touched = _touched(past, revision, paths)
+    """The snapshots, newest first; with ``paths`` only those that touched one of them, or what is below it.
+
+    Where that cannot be read, it is ``past.unreadable`` from then on.
+    """
+    for revision in list(past.revisions):
+        try:
+            touched = _touched(past, revision, paths)
+        except DamagedError as error:
+            past.spoil(revision.node, error)
+            continue
         if touched or not paths:
             message, _, _ = revision.note.message.rpartition("\n\n")
             yield Logged(revision.node, revision.note.at, revision.note.user, message, touched)

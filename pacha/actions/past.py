@@ -36,11 +36,14 @@ Open = Callable[[str, str], hg.Repository]
 
 @dataclass(slots=True)
 class Past:
-    """The snapshots of ``host``, newest first. ``own``: this machine's, whose disk they can be compared with."""
+    """The snapshots of ``host``, newest first. ``own``: this machine's, whose disk they can be compared with.
+
+    In the place of a snapshot that cannot be read there is what is wrong with it: it hides none of the others.
+    """
 
     host: str
     own: bool
-    revisions: list[hg.Revision]
+    entries: dict[str, hg.Revision | DamagedError]
     _open: Open
     _folder: Path
     _readers: dict[tuple[str, str], Callable[[bytes], bytes]] = field(default_factory=dict)
@@ -48,14 +51,38 @@ class Past:
 
     def find(self, when: str) -> hg.Revision:
         """The snapshot that ``when`` means; the newest for "". Raises UsageError."""
-        made = [Made(one.node, one.note.at) for one in self.revisions]
-        node = choose(when, made, time.time()).node if when else made[0].node
-        return next(one for one in self.revisions if one.node == node)
+        made = [
+            Made(node, None if isinstance(one, DamagedError) else one.note.at) for node, one in self.entries.items()
+        ]
+        return self._readable(choose(when, made, time.time()).node if when else made[0].node)
 
     def before(self, revision: hg.Revision) -> hg.Revision | None:
-        """The snapshot that ``revision`` was made on top of, None for the first."""
-        place = self.revisions.index(revision) + 1
-        return self.revisions[place] if place < len(self.revisions) else None
+        """The snapshot that ``revision`` was made on top of, None for the first. Raises DamagedError."""
+        every = list(self.entries)
+        place = every.index(revision.node) + 1
+        return self._readable(every[place]) if place < len(every) else None
+
+    @property
+    def revisions(self) -> Iterator[hg.Revision]:
+        """Those that can be read."""
+        return (one for one in self.entries.values() if not isinstance(one, DamagedError))
+
+    @property
+    def unreadable(self) -> Iterator[tuple[str, DamagedError]]:
+        """The others: their nodes, and why not."""
+        return ((node, one) for node, one in self.entries.items() if isinstance(one, DamagedError))
+
+    def spoil(self, node: str, error: DamagedError) -> None:
+        """More of the snapshot ``node`` turned out not to be readable."""
+        self.entries[node] = error
+
+    def _readable(self, tip: str) -> hg.Revision:
+        found = self.entries[tip]
+        if isinstance(found, DamagedError):
+            raise DamagedError(
+                f"The snapshot {tip[:12]} of '{self.host}' cannot be read.", found.in_a_line, "Name another: pacha log"
+            )
+        return found
 
     def snapshot(self, revision: hg.Revision) -> Snapshot:
         """All of it, checked. Raises DamagedError."""
@@ -172,10 +199,20 @@ def _master(here: Here, host: str) -> Master:
 
 def _past(host: str, own: bool, open_: Open, folder: Path) -> Past:
     repository = open_(DATABASE, "")
-    revisions = list(repository.log())
-    if not revisions:
+    entries = {node: _entry(repository, node) for node in repository.revisions()}
+    if not entries:
         raise PachaError(f"There is no snapshot of '{host}' yet.", hint="Make one, on that host: pacha push")
-    return Past(host, own, revisions, open_, folder)
+    faults = [one for one in entries.values() if isinstance(one, DamagedError)]
+    if len(faults) == len(entries):
+        raise faults[0]
+    return Past(host, own, entries, open_, folder)
+
+
+def _entry(repository: hg.Repository, node: str) -> hg.Revision | DamagedError:
+    try:
+        return repository.revision(node)
+    except DamagedError as error:
+        return error
 
 
 def file_of(snapshot: Snapshot, ways: Sequence[bytes]) -> Entry:

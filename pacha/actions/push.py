@@ -109,7 +109,9 @@ def _locked(here: Here, accept: bool, take_over: bool, message: str) -> Pushed:
 def _attempt(here: Here, accept: bool, take_over: bool, message: str) -> Pushed:
     errand = Errand(here, here.hostname(), take_over, message, here.state.memory())
     with _reaching(errand) as reached:
-        return _push(errand, _last(here, accept), reached)
+        last = _last(here, accept)
+        reconcile.check_name(errand, last)
+        return _push(errand, last, reached)
 
 
 def _last(here: Here, accept: bool) -> Snapshot:

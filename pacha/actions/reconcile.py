@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from pacha.actions.delivery import Delivery
 from pacha.actions.errand import Errand
-from pacha.errors import PachaError
+from pacha.errors import ConfigError, PachaError
 from pacha.files.names import DATABASE, repository_name, shown
 from pacha.store import database
 from pacha.store.snapshot import Snapshot, Watched
@@ -31,6 +31,8 @@ def base(errand: Errand, last: Snapshot) -> Snapshot:
     It is the newest of any master; one that another master led elsewhere stays beside it in the history.
     Raises PachaError when a newest one was made by another machine under our name.
     """
+    if not errand.reached and _is_renamed(errand, last):  # nobody has taken the other name yet
+        raise next(one.failure for one in errand.deliveries if one.failure)
     found = [(tip, delivery) for delivery in errand.reached if (tip := _pulled(errand, delivery)) is not None]
     if not found:
         return last
@@ -98,6 +100,26 @@ def _read(errand: Errand, local: hg.Repository, node: str) -> Snapshot:
 
 def _fetched(errand: Errand) -> str:
     return str(errand.here.state.path / "fetched.db")
+
+
+def check_name(errand: Errand, last: Snapshot) -> None:
+    """Refuse to push under another name than before, unless told to: it would go where nobody looks for it.
+
+    Raises ConfigError. As long as no master has anything of this machine, it may still choose.
+    """
+    if errand.take_over or not _is_renamed(errand, last):
+        return
+    before = shown(os.fsencode(last.host))
+    raise ConfigError(
+        f"This machine pushed as '{before}' until now, not as '{errand.host}'.",
+        "its name, or pacha.hostname, is another than before",
+        f"Set pacha.hostname = {before}; or, if it is '{errand.host}' from now on: pacha push --take-over",
+    )
+
+
+def _is_renamed(errand: Errand, last: Snapshot) -> bool:
+    kept = errand.memory.get("succeeded") or errand.memory.get("hostname")
+    return bool(kept) and last.host not in ("", errand.host)
 
 
 def _check_machine(errand: Errand, fetched: Snapshot, note: hg.Note) -> None:

@@ -131,7 +131,7 @@ class Staging:
         found = re.search(rf"{re.escape(there)}[\w.-]*\w", f"{message} {why}")
         if (message, why) == (error.message, error.why) or found is None:
             return error
-        look = f"Look at it on the master: hg -R {shlex.quote(found[0])} verify"
+        look = f"Look at it on the master with 'hg -R {shlex.quote(found[0])} verify'."
         return DamagedError(message, why, error.hint.replace("Look at it with 'hg verify'.", look))
 
     def _fetch(self, when: str, asked: Asked, *, absent: bool) -> Fetched:

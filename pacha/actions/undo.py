@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from pacha.actions.private import sweep
 from pacha.errors import PachaError
 from pacha.restore import undo as undoing
 from pacha.restore import undo_preview
-from pacha.restore.journal import Journal, history
+from pacha.restore.journal import Journal, history, unfinished
 from pacha.restore.plan import Outcome
 from pacha.restore.undo_preview import Back
 
@@ -41,9 +41,10 @@ class Undone:
 
 def rebuilds(here: Here) -> tuple[Past, ...]:
     """The rebuilds of which something is kept, newest first."""
-    journals = history(os.fsencode(here.state.path))
+    state = os.fsencode(here.state.path)
+    waiting, journals = _waiting(state), history(state)
     try:
-        return tuple(_past(journal) for journal in reversed(journals))
+        return tuple(_past(journal, waiting) for journal in reversed(journals))
     finally:
         for journal in journals:
             journal.close()
@@ -56,13 +57,13 @@ def undo(here: Here) -> Undone:
     """
     with here.state.locked(), _newest(here) as journal:
         sweep(here)
-        return Undone(_past(journal), _undo(journal))
+        return Undone(_past(journal, _waiting(os.fsencode(here.state.path))), _undo(journal))
 
 
 def propose(here: Here) -> tuple[Past, tuple[Back, ...]]:
     """What ``undo`` would do now. Changes nothing; raises as ``undo``."""
     with here.state.locked(), _newest(here) as journal:
-        return _past(journal), undo_preview.preview(journal)
+        return _past(journal, _waiting(os.fsencode(here.state.path))), undo_preview.preview(journal)
 
 
 @contextmanager
@@ -88,8 +89,17 @@ def _undo(journal: Journal) -> Outcome:
         ) from None
 
 
-def _past(journal: Journal) -> Past:
+def _waiting(state: bytes) -> set[str]:
+    """The ids of those that were cut off and not carried through since."""
+    found = unfinished(state)
+    for journal in found:
+        journal.close()
+    return {journal.id for journal in found}
+
+
+def _past(journal: Journal, waiting: Collection[str] = ()) -> Past:
     begun, marks = journal.begun, journal.marks
-    state = next((word for word in ("undone", "stopped", "finished") if word in marks), "unfinished")
+    open_ = "unfinished" if journal.id in waiting else "cut off, finished by a later one"
+    state = next((word for word in ("undone", "stopped", "finished") if word in marks), open_)
     state = "finished, nothing to undo" if state == "finished" and not journal.changed else state
     return Past(journal.id, begun.host if begun else "", begun.at if begun else 0, state, journal.target)

@@ -77,7 +77,9 @@ def unwatch(terminal: Terminal, path: str) -> ExitCode:
     help="Only if pacha.frequency hours have passed, or the last try failed; not while one is at work.",
 )
 @click.option("--accept", is_flag=True, help="Give up what an earlier rebuild could not restore.")
-@click.option("--take-over", is_flag=True, help="Push as this host though another machine did so last.")
+@click.option(
+    "--take-over", is_flag=True, help="Push as this host though another machine did so last, or this one as another."
+)
 @click.option("-m", "--message", default="", help="Say why, in the history.")
 @click.option("--wait", default=0.0, metavar="SECONDS", help="Wait for another run to end.")
 @click.pass_obj
@@ -93,10 +95,11 @@ def push(terminal: Terminal, due: bool, accept: bool, take_over: bool, message: 
     if due and not is_due(here.state.memory(), here.config.frequency, time.time()):
         return ExitCode.DONE
     from pacha.actions.push import push as action
+    from pacha.meter.waiting import waiting
 
     meter = terminal.meter
     try:
-        with reported(here, by_schedule=due) as failures:
+        with reported(here, by_schedule=due) as failures, waiting("Pushing", quiet=terminal.quiet):
             pushed = action(here, accept=accept, take_over=take_over, message=message, wait_seconds=wait)
             failures += [failure for _, failure in pushed.failures]
     except LockedError as error:

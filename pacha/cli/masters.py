@@ -47,7 +47,7 @@ def add_host(
 
     allowed = action.Allowed(rebuild_only, push_only, expires)
     text = key.read(1 << 20) if key is not None else None
-    added = action.add_host(terminal.load().hosts_path, host, user, text, install, allowed)
+    added = action.add_host(terminal.load_of_master().hosts_path, host, user, text, install, allowed)
     meter = terminal.meter
     meter.say(f"{shown(added.path)} is ready for '{host}'" + (f" (account {added.account})." if added.account else "."))
     if added.installed:
@@ -99,7 +99,7 @@ def hosts(terminal: Terminal, form: str | None) -> ExitCode:
     from pacha.actions import fleet as action
     from pacha.meter import fleet
 
-    found = action.hosts(terminal.load().hosts_path)
+    found = action.hosts(terminal.load_of_master().hosts_path)
     show = {"json": fleet.hosts_json, "prometheus": fleet.prometheus}.get(form or "", fleet.hosts)
     if not terminal.quiet or form:
         click.echo(show(found))
@@ -123,7 +123,7 @@ def check(terminal: Terminal, hosts: tuple[str, ...], rehearse: bool, as_json: b
     from pacha.meter import fleet
 
     done: list[Checked] = []
-    code = action(terminal.load(), hosts, rehearse, done.append if as_json else terminal.meter.checked)
+    code = action(terminal.load_of_master(), hosts, rehearse, done.append if as_json else terminal.meter.checked)
     if as_json:
         click.echo(json.dumps([fleet.checked_json(one) for one in done], indent=2))
     return code

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
 from pacha.cli.group import cli
 from pacha.cli.terminal import Terminal, shown
 from pacha.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from pacha.actions.past import Past
 
 _HOST = click.option("--host", default="", metavar="HOST", help="Of HOST, as a master has it; not of this machine.")
 
@@ -48,7 +52,7 @@ def log(terminal: Terminal, words: tuple[str, ...], host: str, number: int | Non
             click.echo(json.dumps([history.log_json(one, found.host) for one in every], indent=1))
         else:
             history.show(history.log_line(one, found.host, time.time()) for one in every)
-    return ExitCode.DONE
+        return _warned(terminal, found)
 
 
 @cli.command(short_help="Show what differs between snapshots, or from the disk.")
@@ -84,7 +88,7 @@ def diff(terminal: Terminal, words: tuple[str, ...], host: str, change: str, nam
         else:
             history.show(line for one in differing for line in history.difference_lines(one, old, new))
         terminal.meter.concerns(new.concerns)
-    return ExitCode.CONCERNS if new.concerns else ExitCode.DONE
+        return ExitCode.CONCERNS if new.concerns else _warned(terminal, found)
 
 
 @cli.command()
@@ -106,7 +110,7 @@ def cat(terminal: Terminal, path: str, at: str, host: str) -> ExitCode:
         for chunk in found.content(snapshot, entry):
             sys.stdout.buffer.write(chunk)
         sys.stdout.buffer.flush()
-    return ExitCode.DONE
+        return _warned(terminal, found)
 
 
 @cli.command("restore-db", short_help="Get a host's history back from the master, no file of it.")
@@ -130,6 +134,14 @@ def restore_db(terminal: Terminal, host: str) -> ExitCode:
     meter.say(f"This machine pushes as '{host}', on top of {restored.tip[:12]} ({when.local(restored.at)}).")
     meter.say("No watched file was touched: 'pacha diff' shows what the next push will record.")
     return ExitCode.DONE
+
+
+def _warned(terminal: Terminal, past: Past) -> ExitCode:
+    """Name the snapshots that cannot be read, on stderr: all the others were looked at."""
+    unreadable = list(past.unreadable)
+    for node, error in unreadable:
+        terminal.meter.warn(f"the snapshot {node[:12]} cannot be read, and was passed over: {error.in_a_line}")
+    return ExitCode.CONCERNS if unreadable else ExitCode.DONE
 
 
 def _sorted_out(words: tuple[str, ...]) -> tuple[list[str], list[tuple[bytes, ...]]]:

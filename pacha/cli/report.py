@@ -3,29 +3,37 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
 
-from pacha.errors import LockedError, PachaError
+from pacha.errors import LockedError, PachaError, Signalled
 
 if TYPE_CHECKING:
     from pacha.actions.here import Here
+
+_CUT_OFF = "Nothing is lost: what was not sent goes out with the next push."
 
 
 @contextmanager
 def reported(here: Here, *, by_schedule: bool) -> Iterator[list[PachaError]]:
     """Report what happens within: what is raised, and the failures that are put into the list.
 
-    A run that found another at work was none. Nothing that goes wrong in here changes the exit code.
+    A run that found another at work was none. Nothing that goes wrong in here changes the exit code. What is raised
+    for a signal says how things stand.
     """
     failures: list[PachaError] = []
     try:
         yield failures
     except LockedError:
         raise
+    except Signalled as ended:
+        raise Signalled(ended.number, _CUT_OFF) from None
+    except KeyboardInterrupt:
+        raise Signalled(signal.SIGINT, _CUT_OFF) from None
     except Exception as error:
         _report(here, [error], by_schedule)
         raise

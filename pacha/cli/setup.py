@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 @cli.command(short_help="Write this host's configuration, make a key.")
 @click.option("--host", metavar="MASTER", help="The master, or 'local' for a folder of this machine.")
+@click.option("--port", type=click.IntRange(1, 65535), metavar="PORT", help="Of the master's sshd, if it is not 22.")
 @click.option("--user", metavar="ACCOUNT", help="The account on the master.")
 @click.option("--hostname", metavar="NAME", help="This machine's name on the master.")
 @click.option("--watch", "paths", multiple=True, type=click.Path(), help="What to watch; may be given again.")
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 def init(
     terminal: Terminal,
     host: str | None,
+    port: int | None,
     user: str | None,
     hostname: str | None,
     paths: tuple[str, ...],
@@ -58,7 +60,7 @@ def init(
         paths = tuple(_asked("What to watch, separated by spaces", "/etc", "--watch").split())
     private = None if alone else _key(key)
     named = "" if private is None or (key is None and private == action.usual_key()) else str(private)
-    answers = action.Answers(host, user, hostname, named)
+    answers = action.Answers(host, user, hostname, named, port)
     return _set_up(terminal, answers, place, paths, private, force)
 
 

@@ -49,6 +49,12 @@ class Terminal:
             click.echo(f"pacha: {warning}", err=True)
         return loaded
 
+    def load_of_master(self) -> Config:
+        """The configuration; on a master, which may well have none, what holds without one. Raises ConfigError."""
+        from pacha import config
+
+        return self.load() if self.found() else config.parse("[DEFAULT]\n", self.usual_place())
+
     def found(self) -> Path | None:
         """Where the configuration is, None where there is none. Raises ConfigError, PachaError."""
         from pacha import config

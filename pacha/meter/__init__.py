@@ -99,7 +99,7 @@ class Meter:
     def problems(self, lines: Iterable[str]) -> None:
         """What a person should look at, on stderr."""
         for line in lines:
-            click.echo(f"pacha: {line}", err=True)
+            _complain("pacha: ", line)
 
     def failures(self, failures: Iterable[tuple[str, PachaError]]) -> None:
         """The masters that a push did not bring up to date, and why."""
@@ -111,8 +111,12 @@ class Meter:
         """What failed, why, and what to do next: a line each, on stderr."""
         for start, text in (("pacha: ", error.message), ("       ", error.why), ("       ", error.hint)):
             if text:
-                folds = sys.stderr.isatty()
-                click.echo(wrapped(start, text, width=_columns_of_errors()) if folds else start + text, err=True)
+                _complain(start, text)
+
+
+def _complain(start: str, text: str) -> None:
+    folds = sys.stderr.isatty()
+    click.echo(wrapped(start, text, width=_columns_of_errors()) if folds else start + text, err=True)
 
 
 def at_terminal() -> bool:

@@ -108,7 +108,8 @@ def utc(at: float) -> str | None:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at)) if at else None
 
 
-_SPARED = frozenset(["EVERY", "PATHS", "FILES"])  #: columns that a narrow terminal has no room for
+#: Columns that a narrow terminal has no room for, those that are missed least first.
+_SPARED = (("EVERY", "PATHS", "FILES"), ("SIZE",), ("SNAPSHOT",), ("CHECKED",))
 _TITLES = ("HOST", "STATE", "LAST PUSH", "SNAPSHOT", "EVERY", "PATHS", "FILES", "SIZE", "CHECKED", "")
 
 
@@ -118,8 +119,10 @@ def hosts(found: Iterable[Seen]) -> str:
 
     rows = [_TITLES, *(_row(one) for one in found)]
     room = columns() if at_terminal() else 0
-    if room and max(map(len, _aligned([row[:-1] for row in rows]))) > room:
-        rows = [tuple(text for title, text in zip(_TITLES, row, strict=True) if title not in _SPARED) for row in rows]
+    for spared in _SPARED:
+        if room and max(map(len, _aligned([row[:-1] for row in rows]))) > room:
+            kept = [number for number, title in enumerate(rows[0]) if title not in spared]
+            rows = [tuple(row[number] for number in kept) for row in rows]
     lines = _aligned(rows)
     if room and max(map(len, lines)) > room:  # what is odd stands below its row
         lines = [

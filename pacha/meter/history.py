@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timezone
+from itertools import chain
 from typing import Any
 
 import click
@@ -15,7 +16,7 @@ from pacha.actions.changes import Difference, Side
 from pacha.actions.log import Logged
 from pacha.files.metadata import Entry, Kind
 from pacha.files.names import shown
-from pacha.meter import at_terminal, columns, styled
+from pacha.meter import at_terminal, columns, styled, wrapped
 
 _AGES = (("year", 365 * 86400), ("month", 30 * 86400), ("week", 7 * 86400), ("day", 86400), ("hour", 3600))
 _KINDS = {
@@ -33,27 +34,43 @@ def show(lines: Iterable[bytes]) -> None:
             sys.stdout.buffer.write(line)
         sys.stdout.buffer.flush()
         return
+    lines = iter(lines)
+    first = next(lines, None)
+    if first is None:
+        return
     if (pager := os.environ.get("PACHA_PAGER")) is not None:
         os.environ["PAGER"] = pager
     os.environ.setdefault("LESS", "FRX")  # end at once if it fits on the screen, colours, no clearing
-    click.echo_via_pager((line.decode("utf-8", "replace") for line in lines), color=True)
+    texts = (line.decode("utf-8", "replace") for line in chain([first], lines))
+    click.echo_via_pager(_without_last_end(texts), color=True)
+
+
+def _without_last_end(lines: Iterable[str]) -> Iterator[str]:
+    """``lines``, the last one without its end: click writes one of its own."""
+    held = ""
+    for line in lines:
+        yield held
+        held = line
+    yield held.removesuffix("\n")
 
 
 def log_line(logged: Logged, host: str, now: float) -> bytes:
     """A snapshot on one line: id, local time, age, what it touched, who pushed where, and why.
 
-    A narrow terminal has no room for the seconds, the age and the host.
+    A narrow terminal has no room for the seconds, the age and the host; what still does not fit goes on below.
     """
     counts = ", ".join(f"{number} {word}" for word, number in logged.touched.items()) or "no path"
     when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(logged.at))
-    line = f"{styled(logged.node[:12], 'yellow')}  "
     if at_terminal() and columns() < _WIDE:
-        line += f"{when[:16]}  {counts}, by {_safe(logged.user)}"
+        line = f"{when[:16]}  {counts}, by {_safe(logged.user)}"
     else:
-        line += f"{when}  {age(now - logged.at):>14}  {counts:<34}  {host}, by {_safe(logged.user)}"
+        line = f"{when}  {age(now - logged.at):>14}  {counts:<34}  {host}, by {_safe(logged.user)}"
     if logged.message:
         line += f": {_safe(logged.message.splitlines()[0])}"
-    return line.encode("utf-8") + b"\n"
+    start = f"{logged.node[:12]}  "
+    if at_terminal() and len(start + line) > columns():
+        line = wrapped(start, line, len(start)).removeprefix(start)
+    return f"{styled(start.strip(), 'yellow')}  {line}\n".encode()
 
 
 def log_json(logged: Logged, host: str) -> dict[str, Any]:

@@ -109,6 +109,13 @@ def test_a_push_of_nothing(lost: Host) -> None:
     said(lost.push(code=FAILED), "Nothing is watched yet", "pacha watch", "pacha restore-db bar")
 
 
+def test_a_machine_that_was_only_told_what_to_watch_becomes_the_host(lost: Host, tmp_path: Path) -> None:
+    lost.watch(tmp_path)  # 'pacha init' asks for something
+    assert "Another machine" in lost.push(code=FAILED).err
+    assert "pushes as 'bar'" in lost.rebuild().out
+    lost.push()
+
+
 # --- the configuration ---
 
 
@@ -118,6 +125,8 @@ def test_no_configuration(lost: Host) -> None:
     assert "W A R N I N G" in done.err and "pacha add-config FILE" in done.err
     box = [line for line in done.lines if line.startswith(("+", "|"))]
     assert len(box) > 5 and len({len(line) for line in box}) == 1
+    done = lost.pacha("hosts", **environment)  # a master has no more to say than its folder
+    assert "W A R N I N G" not in done.err and done.code != CONFIG
 
 
 @pytest.mark.parametrize(

@@ -142,13 +142,15 @@ def test_init_from_options_makes_a_host_that_pushes(stage: Stage) -> None:
     watched = stage.folder / "bar"
     watched.mkdir()
     key = host.home / "keys" / "id"
-    words = ["--config", host.config, "init", "--host", "master.example.com", "--user", "bar_user"]
+    words = ["--config", host.config, "init", "--host", "master.example.com", "--port", "2222", "--user", "bar_user"]
     done = host.pacha(*words, "--hostname", "bar", "--watch", watched, "--key", key, PACHA_CONFIG="").must()
     assert stat.S_IMODE(host.config.stat().st_mode) == stat.S_IMODE(key.stat().st_mode) == 0o600
     assert key.with_suffix(".pub").read_text().strip() in done.out
-    assert f"ssh -i {key} bar_user@master.example.com" in done.out
+    assert f"ssh -p 2222 -i {key} bar_user@master.example.com" in done.out
     assert "pacha add-host bar --user bar_user --key - --install bar_user" in done.out
+    assert done.out.rstrip().endswith("pacha rebuild bar")
     values = host.pacha("config-values", PACHA_CONFIG="").must().out
+    assert "pacha.ssh.port = 2222\n" in values
     assert f"pacha.ssh.key = {key}" in values and f"# watched: {watched}" in values
     before = host.config.read_bytes()
     again = host.pacha(*words, "--hostname", "bar", "--watch", watched, "--key", key).must(2)

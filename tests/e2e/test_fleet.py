@@ -218,6 +218,19 @@ def test_the_job_is_quiet_while_a_push_is_at_work(pushed: Host) -> None:
     pushed.push("--due")
 
 
+def test_another_name_than_before_is_refused_and_leaves_nothing(pushed: Host) -> None:
+    before = pushed.pacha("log", "--json").must().out
+    pushed.configure(hostname="baz")
+    done = pushed.pacha("push").must(10)
+    assert "Set pacha.hostname = bar" in done.err and "--take-over" in done.err
+    pushed.configure(ssh_port="1")
+    pushed.pacha("push", "--take-over").must(11)
+    pushed.configure(hostname="bar")
+    assert pushed.pacha("log", "--json").must().out == before
+    pushed.configure(host="local", hostname="baz")
+    assert "baz: no path changed" in pushed.pacha("push", "--take-over").must().out
+
+
 def test_those_that_wait_get_their_turn(pushed: Host) -> None:
     runs = [pushed.start("push", "--wait", "60") for _ in range(4)]
     assert [run.wait(120) for run in runs] == [0] * 4

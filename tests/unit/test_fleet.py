@@ -148,6 +148,16 @@ def test_the_last_check_is_shown_and_counts(tmp_path: Path) -> None:
     assert fleet.hosts(os.fsencode(tmp_path), NOW)[0].checked is None, "anybody could have written it"
 
 
+def test_an_old_check_that_found_no_push_is_forgotten_after_one(tmp_path: Path) -> None:
+    make(tmp_path, "bar")
+    notes.write(os.fsencode(tmp_path), Checked("bar", NOW, 3, faults=("it has never pushed",)))
+    found = fleet.hosts(os.fsencode(tmp_path), NOW)
+    assert found[0].fine and "never pushed" not in meter.hosts(found)
+    notes.write(os.fsencode(tmp_path), Checked("bar", NOW, 3, faults=("it has never pushed", "the hook x is y")))
+    found = fleet.hosts(os.fsencode(tmp_path), NOW)
+    assert not found[0].fine and meter.hosts(found).endswith("the hook x is y")
+
+
 def test_prometheus_reads_every_line(tmp_path: Path) -> None:
     make(tmp_path, "bar")
     make(tmp_path, "foo", 300)

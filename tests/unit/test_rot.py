@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from pacha.actions import past, whole
+from pacha.actions import log, past, whole
 from pacha.actions.here import connect
 from pacha.actions.staging import Fetched, Staging
 from pacha.errors import DamagedError
@@ -155,7 +155,8 @@ def test_a_list_of_snapshots_that_cannot_be_read_offers_nothing(world: World) ->
 def test_a_damaged_repository_is_named_where_it_lies_on_the_master(world: World) -> None:
     (world.store("db") / "00changelog.i").write_bytes(b"\xff" * 500)
     world.refused(
-        f"The repository {world.repository('db')} ", f"Look at it on the master: hg -R {world.repository('db')} verify"
+        f"The repository {world.repository('db')} ",
+        f"Look at it on the master with 'hg -R {world.repository('db')} verify'.",
     )
     with pytest.raises(DamagedError, match=f"^The repository {world.repository('db')} "), past.of(world.here(), "bar"):
         pass
@@ -174,6 +175,18 @@ def forget_note(world: World, place: int) -> str:
     (text,) = world.store("db").glob("00changelog*.d")
     flip(text, int.from_bytes(index[entry : entry + 6], "big") * (entry > 0) + 4)
     return every[place][:12]
+
+
+def test_an_old_entry_that_cannot_be_read_hides_none_of_the_history(world: World) -> None:
+    every = snapshots(world)
+    lost = forget_note(world, 1)
+    with past.of(world.here(), "bar") as found:
+        assert [one.node for one in log.log(found)] == [node for node in every if node[:12] != lost]
+        assert [node[:12] for node, _ in found.unreadable] == [lost]
+        assert found.snapshot(found.find("")).entries and found.find(every[-1][:12]).node == every[-1]
+        for ask in (lambda: found.find(lost), lambda: found.before(found.find(every[-3][:12]))):
+            with pytest.raises(DamagedError, match=f"^The snapshot {lost} of 'bar' cannot be read"):
+                ask()
 
 
 def test_an_old_snapshot_that_cannot_be_read_stops_no_other(world: World) -> None:

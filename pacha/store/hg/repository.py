@@ -82,13 +82,11 @@ class Repository:
         with explained(f"The repository {self.path} is damaged."):
             return _note(self._repo.changelog.changelogrevision(nodes.bin(node)))
 
-    def log(self) -> Iterator[Revision]:
-        """Every revision, newest first."""
+    def revision(self, node: str) -> Revision:
+        """The revision ``node``. Raises DamagedError."""
         with explained(f"The repository {self.path} is damaged."):
-            log = self._repo.changelog
-            for number in range(len(log) - 1, -1, -1):
-                found = log.changelogrevision(number)
-                yield Revision(nodes.hex(log.node(number)).decode(), _note(found), tuple(found.files))
+            found = self._repo.changelog.changelogrevision(nodes.bin(node))
+            return Revision(node, _note(found), tuple(found.files))
 
     def names(self, node: str) -> dict[bytes, bytes]:
         """The file revision (raw id and flags) of each stored name in the revision ``node``."""
