@@ -145,6 +145,8 @@ class PlainSet:
             except PachaError as error:
                 if b"waiting for lock" in stream.complaints:
                     raise locked(error.message, stream.complaints) from None
+                if stream.silent:
+                    raise
                 result = stream.finish()
                 if b"not found" in result.stderr and b"repository" in result.stderr:
                     raise NoRepository(

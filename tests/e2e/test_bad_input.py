@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -217,6 +218,18 @@ def test_a_host_folder_of_someone_else(lost: Host) -> None:
     give = f"chown -R {account}: {lost.stage.hosts}/bar"
     fails(lost, UNREACHABLE, "Permission denied", "pacha add-host bar --user", give)
     said(lost.pacha("add-host", "bar", "--user", account).must(FAILED), give)
+
+
+def test_a_mercurial_that_hangs_on_the_master_is_waited_for_once(bar: Host) -> None:
+    command = bar.stage.folder / "hg"
+    command.write_text('#!/bin/sh\ncase "$*" in *serve*) exec sleep 60;; *) exec hg "$@";; esac\n')
+    command.chmod(0o755)
+    make_tree(bar.folder / "top")
+    bar.watch(bar.folder / "top")
+    bar.configure(hg_command=str(command), ssh_timeout="4")
+    began = time.monotonic()
+    said(bar.push(code=UNREACHABLE), "said nothing for 4 seconds")
+    assert 4 < time.monotonic() - began < 7.5
 
 
 @pytest.mark.parametrize("command", ["/nonexistent/hg", "nohg"])

@@ -592,8 +592,9 @@ class TestReaching:
 
             threading.Thread(target=answer, daemon=True).start()
             start = time.monotonic()
-            refused(dataclasses.replace(endpoint, port=other.getsockname()[1]), timeout=0.5)
+            error = refused(dataclasses.replace(endpoint, port=other.getsockname()[1]), timeout=0.5)
             assert time.monotonic() - start < 3
+            assert ("says nothing" in error.message) == (not banner)
             for sock in sockets:
                 sock.close()
 

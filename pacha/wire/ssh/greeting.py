@@ -32,10 +32,12 @@ class Line:
     def __init__(self, sock: socket.socket | paramiko.Channel) -> None:
         self._sock = sock
         self.heard = time.monotonic()
+        self.silent = True  #: so far
 
     def recv(self, size: int) -> bytes:
         data = self._sock.recv(size)
         self.heard = time.monotonic()
+        self.silent = False
         return data
 
     def __getattr__(self, name: str) -> Any:
@@ -94,6 +96,12 @@ def greet(line: Line, endpoint: Endpoint, timeout: float) -> paramiko.Transport:
         blob = transport.get_remote_server_key().asbytes()
     except Exception as error:  # paramiko passes on whatever odd bytes made it stumble over
         hang_up(transport)
+        if line.silent:
+            raise UnreachableError(
+                f"{endpoint.host} (port {endpoint.port}) says nothing.",
+                f"it took the connection, and nothing came within {timeout:g} seconds",
+                "Look whether the master hangs or has too much to do; check pacha.ssh.port.",
+            ) from error
         raise UnreachableError(
             f"{endpoint.host} (port {endpoint.port}) does not talk SSH with us.",
             plain(str(error)) or "it hung up",

@@ -57,6 +57,7 @@ class Stream:
         self._idle = idle
         self._release: Callable[[], None] | None = release
         self._expired: float | None = None
+        self.silent = False  #: it was given up, because it neither said nor read anything: it is not waited for again
         self._errors = bytearray()
         self._drain = threading.Thread(target=self._keep_errors, daemon=True)
         self._drain.start()
@@ -160,6 +161,7 @@ class Stream:
         try:
             data = self._channel.recv(n)
         except TimeoutError as error:
+            self.silent = True
             raise self._trouble(f"the command said nothing for {self._idle:g} seconds") from error
         except (paramiko.SSHException, EOFError, OSError) as error:
             raise self._trouble(plain(str(error))) from error
@@ -171,6 +173,7 @@ class Stream:
         try:
             sent = self._channel.send(data[:_PIECE].tobytes())
         except TimeoutError as error:
+            self.silent = True
             raise self._trouble(f"the command read nothing for {self._idle:g} seconds") from error
         except (paramiko.SSHException, EOFError, OSError):
             sent = 0
