@@ -118,7 +118,11 @@ def test_another_host_than_the_keys_own(stage: Stage, door: Door) -> None:
     said(host.pacha("rebuild", "nosuch", "--yes").must(11), "This key is let in for 'bar', not for 'nosuch'.")
     host.settings["pacha.hostname"] = "other"
     host.configure()
-    said(host.push(code=11), "let in for 'bar', not for 'other'", "pacha add-host other --key FILE")
+    said(
+        host.pacha("push", "--take-over").must(11),
+        "let in for 'bar', not for 'other'",
+        "pacha add-host other --key FILE",
+    )
 
 
 def test_a_folder_that_is_gone_from_the_master(stage: Stage, door: Door) -> None:
