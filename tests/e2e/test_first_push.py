@@ -91,6 +91,19 @@ def test_a_new_path_of_an_old_host_is_sent_so(fresh: Host) -> None:
     fresh.verify_master()
 
 
+def test_a_new_path_that_gets_no_name_is_none_that_db_names(fresh: Host) -> None:
+    fresh.push()
+    before = fresh.on_master()["db"]
+    more = fresh.stage.folder / "opt" / "more"
+    more.mkdir()
+    (more / "one").write_text("one\n")
+    fresh.watch(more)
+    fresh.repository("more").mkdir()
+    (fresh.repository("more") / "in the way").touch()
+    fresh.push(code=1)
+    assert fresh.on_master()["db"] == before
+
+
 def test_a_master_whose_pacha_knows_nothing_of_it(stage: Stage, door: Door) -> None:
     older = door.other(1, [what for what in control.CAPABILITIES if what != control.NEW])
     host = door.host(stage, program=older)
