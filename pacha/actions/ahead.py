@@ -35,13 +35,14 @@ class Ahead:
         """Wait for a copy, telling of its files in order, or make it now. Raises what ``copy`` raises."""
         if name not in self._coming:
             return self.copy(name, on_file)
-        told, totals = self._coming.pop(name)
+        told, totals = self._coming[name]
         while (received := told.get()) is not None:
             on_file(received)
+        del self._coming[name]  # only now: one that still comes has to be hung up on
         return totals.result()
 
     def stop(self, hang_up: Callable[[], None]) -> None:
-        """End those that nobody took; it takes no longer than to ``hang_up``."""
+        """End those that still come; it takes no longer than to ``hang_up``."""
         if self._pool is not None:
             if self._coming:
                 hang_up()
