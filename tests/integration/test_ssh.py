@@ -186,6 +186,20 @@ class TestStreams:
         for channel in full:
             channel.close()
 
+    def test_a_server_that_stays_full(self, connection: Connection) -> None:
+        full = [connection.transport.open_session() for _ in range(10)]
+        with pytest.raises(UnreachableError) as caught:
+            connection.run(["true"])
+        assert "refuses" in caught.value.message and "MaxSessions" in caught.value.hint
+        for channel in full:
+            channel.close()
+
+    def test_a_channel_that_was_closed_before_it_was_used(self, connection: Connection) -> None:
+        """A server may do that to one that says nothing (ChannelTimeout of sshd_config(5))."""
+        connection.open_ahead(1)
+        connection._opened[0].result(5).close()
+        assert connection.run(["true"]).status == 0
+
     def test_many_at_once_on_one_connection(self, connection: Connection) -> None:
         streams = [connection.stream(["cat"]) for _ in range(MAX_STREAMS)]
         for number, stream in enumerate(streams):

@@ -147,8 +147,7 @@ class Connection:
             try:
                 return self.transport.open_session(timeout=idle)
             except paramiko.SSHException as error:
-                # Of several that are refused at once, paramiko tells only one why.
-                if not isinstance(error, paramiko.ChannelException) and str(error) != "Unable to open channel.":
+                if not _is_refusal(error):
                     raise
                 time.sleep(pause)
         return self.transport.open_session(timeout=idle)
@@ -162,7 +161,8 @@ class Connection:
                 why = f"{MAX_STREAMS} are open and none has ended"
                 raise PachaError("Too many streams at once.", why, "Run this again.") from None
             return None
-        return None if opened.done() and opened.exception() else opened
+        usable = not opened.done() or (opened.exception() is None and not opened.result().closed)
+        return opened if usable else None
 
     def _start(self, command: bytes, idle: float) -> Stream:
         opened = self._taken(idle)
@@ -185,6 +185,12 @@ class Connection:
         except Exception as error:  # as in greet
             if channel is not None:
                 end(channel)
+            if _is_refusal(error):
+                raise UnreachableError(
+                    f"{self.endpoint.host} refuses to run so much at once.",
+                    f"on one connection Pacha has up to {MAX_STREAMS} sessions: {plain(str(error))}",
+                    "Let MaxSessions be 10 on the master, as it is by default: see sshd_config(5).",
+                ) from error
             raise self.lost(f"no command could be started: {plain(str(error))}") from error
         channel.settimeout(idle)
         return channel
@@ -214,6 +220,11 @@ class Connection:
             self.transport.global_request("keepalive@openssh.com", wait=True)
         except (paramiko.SSHException, EOFError, OSError):
             pass  # the line is gone: those who read or write will say so
+
+
+def _is_refusal(error: Exception) -> bool:
+    """Whether the server does not want one more channel. Of several refused at once, paramiko tells only one why."""
+    return isinstance(error, paramiko.ChannelException) or str(error) == "Unable to open channel."
 
 
 def _jump(through: Connection, endpoint: Endpoint, timeout: float) -> paramiko.Channel:
