@@ -98,7 +98,8 @@ class Delivery:
     def talking(self, name: str, *, new: bool = False) -> Iterator[hg.Peer]:
         """A conversation with the repository ``name``, which is made there if it is missing.
 
-        A new one gets its name while the caller goes on, but before ``db`` says anything of it.
+        A new one gets its name while the caller goes on, but before ``db`` is sent, even to a new one: a master
+        that hears nothing more gives that its name (``pacha serve``), whatever became of the others.
         """
         if not self._begun:
             self._make_host()
@@ -107,12 +108,10 @@ class Delivery:
         except NoRepository:
             stack, peer = self._begin(name, new=True)
         with stack:
-            if name == DATABASE and not peer.new:
-                self._finish()  # what it is sent is seen at once
-            yield peer
             if name == DATABASE:
                 self._finish()
-            else:
+            yield peer
+            if name != DATABASE:
                 self._ending.append(background.start(stack.pop_all().close))
 
     def _finish(self) -> None:

@@ -104,6 +104,21 @@ def test_a_new_path_that_gets_no_name_is_none_that_db_names(fresh: Host) -> None
     assert fresh.on_master()["db"] == before
 
 
+def test_db_gets_no_name_where_another_got_none(stage: Stage, door: Door) -> None:
+    """Pacha on the master gives a repository its name when nothing more comes, be that for the fault of another."""
+    fails = "from pacha.actions.host_folder import HostFolder\nfrom pacha.errors import PachaError\n"
+    fails += "place = HostFolder.place\ndef no_foo(self, beside, name):\n"
+    fails += "    if name == 'foo':\n        raise PachaError('No foo.')\n"
+    fails += "    place(self, beside, name)\nHostFolder.place = no_foo\n"
+    host = door.host(stage, program=door.program("pacha-without-foo", fails))
+    foo = stage.folder / "opt" / "foo"
+    foo.mkdir(parents=True)
+    (foo / "one").write_text("one\n")
+    host.watch(foo)
+    said(host.push(code=1), "No foo.")
+    assert host.on_master() == {}
+
+
 def test_a_master_whose_pacha_knows_nothing_of_it(stage: Stage, door: Door) -> None:
     older = door.other(1, [what for what in control.CAPABILITIES if what != control.NEW])
     host = door.host(stage, program=older)

@@ -43,7 +43,7 @@ class Peer:
         self._peer = peer
         self._name = name
         self._local = local
-        self.new = new  #: it has no name over there yet
+        self._new = new
         #: Its heads when the conversation began: they are always asked for first (see ``wire.plain``).
         self._first: list[bytes] | None = None if local else peer.heads()
         self._asked = local
@@ -71,7 +71,7 @@ class Peer:
         what, wanted = f"{self._name} cannot be sent to the master.", nodes.bin(node)
         with _talking(what, self._local), lean():
             first, self._first = self._first, None
-            if self.new and first and not _real(first) and _streamed(repository._repo, self._peer, wanted):
+            if self._new and first and not _real(first) and _streamed(repository._repo, self._peer, wanted):
                 return
             if first and not beside and _sent_on(repository._repo, self._peer, first, wanted):
                 return
