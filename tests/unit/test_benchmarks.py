@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
 import runpy
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -26,6 +30,14 @@ def test_a_function_that_is_gone_is_no_part() -> None:
 
 def test_an_idle_push_is_measured_without_mercurial() -> None:
     assert not any("mercurial" in target or "hg" in target for targets in PARTS[IDLE].values() for target in targets)
+
+
+def test_the_parts_of_a_run_are_told_when_it_ends(tmp_path: Path) -> None:
+    told = tmp_path / "parts.json"
+    places = {"PACHA_STATE": str(tmp_path), "PACHA_CONFIG": str(tmp_path / "none"), "PARTS": f"{IDLE}:{told}"}
+    command = [sys.executable, str(BENCHMARKS / "speed_parts" / "probe.py"), "config-values"]
+    assert subprocess.run(command, env={**os.environ, **places}, capture_output=True).returncode == 10
+    assert sum(json.loads(told.read_text())["parts"].values()) > 0
 
 
 def test_parts_add_up_and_one_within_another_counts_alone() -> None:
