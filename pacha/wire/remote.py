@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pacha import background
 from pacha.errors import DamagedError, PachaError
 from pacha.wire import control, hooks, scp
-from pacha.wire.master import Examined, NotNew, Probe, beside_of, check_may_read
+from pacha.wire.master import REBUILD, Examined, NotNew, Probe, beside_of, check_may_read
 from pacha.wire.plain import PlainSet
 
 if TYPE_CHECKING:
@@ -90,25 +90,22 @@ class SshMaster:
 
         The first time, while Pacha on the master greets: it, too, sends a copy to who asks for one with scp.
         """
-        if self._host == host or self._greets:
-            greeting = self._greeted(host)
-            if greeting is not None:
-                check_may_read(host, greeting.may)
-            return self._plain.fetch(host, name, inbox, on_file)
-        path = self._plain.hosts_path
-        self._connection.open_ahead(2)
-        asked = background.start(self._greeted, host)
-        try:
-            return self._plain.fetch(host, name, inbox, on_file)
-        except PachaError:
-            greeting = asked.result()
-            if greeting is not None:
-                check_may_read(host, greeting.may)
-            if greeting is None or greeting.hosts_path == path:
-                raise
-        finally:
-            asked.exception()  # from now on what it said is known
-        return self._plain.fetch(host, name, inbox, on_file)  # where the master has it
+        if self._host != host and not self._greets:
+            path = self._plain.hosts_path
+            self._connection.open_ahead(2)
+            asked = background.start(self._greeted, host)
+            try:
+                totals = self._plain.fetch(host, name, inbox, on_file)
+                asked.exception()  # from now on what it said is known
+                return totals
+            except PachaError:
+                greeting = asked.result()
+                if greeting is None or (REBUILD in greeting.may and greeting.hosts_path == path):
+                    raise
+        greeting = self._greeted(host)
+        if greeting is not None:
+            check_may_read(host, greeting.may)
+        return self._plain.fetch(host, name, inbox, on_file)  # from where the master has it
 
     def fetch_hooks(self, host: str, inbox: int) -> list[hooks.Hook]:
         """Copy ``host``'s hooks into the empty folder ``inbox`` (a descriptor); the master says whose they are."""

@@ -1,0 +1,34 @@
+"""A master over SSH: what is asked beside what."""
+
+from __future__ import annotations
+
+import threading
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from pacha.wire.remote import SshMaster
+
+
+class Ended(BaseException):
+    """As Ctrl-C is."""
+
+
+def test_who_interrupts_the_first_copy_does_not_wait_for_the_greeting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pacha on the master may be silent for as long as pacha.ssh.timeout."""
+    greeted = threading.Event()
+
+    def fetch(*_: Any) -> None:
+        raise Ended
+
+    monkeypatch.setattr(SshMaster, "_greeted", lambda self, host: greeted.wait(5))
+    plain: Any = SimpleNamespace(hosts_path=b"/hosts", fetch=fetch)
+    connection: Any = SimpleNamespace(open_ahead=lambda count: None)
+    waited = threading.Timer(1, greeted.set)
+    waited.start()
+    with pytest.raises(Ended):
+        SshMaster(connection, plain, False, lambda greets: None).fetch("bar", "db", 0, lambda one: None)
+    assert not greeted.is_set()
+    waited.cancel()
+    greeted.set()
