@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -589,6 +590,18 @@ class TestReaching:
                 sock, _ = other.accept()
                 with sock:
                     sock.sendall(b"HTTP/1.0 400 \x1b[2J\r\n" * 200)
+
+            threading.Thread(target=answer, daemon=True).start()
+            error = refused(dataclasses.replace(endpoint, port=other.getsockname()[1]))
+        assert "does not talk SSH" in error.message
+
+    def test_something_that_hangs_up_at_once(self, endpoint: Endpoint) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as other:
+
+            def answer() -> None:
+                sock, _ = other.accept()
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # a reset: socket(7)
+                sock.close()
 
             threading.Thread(target=answer, daemon=True).start()
             error = refused(dataclasses.replace(endpoint, port=other.getsockname()[1]))

@@ -32,12 +32,10 @@ class Line:
     def __init__(self, sock: socket.socket | paramiko.Channel) -> None:
         self._sock = sock
         self.heard = time.monotonic()
-        self.silent = True  #: so far
 
     def recv(self, size: int) -> bytes:
         data = self._sock.recv(size)
         self.heard = time.monotonic()
-        self.silent = False
         return data
 
     def __getattr__(self, name: str) -> Any:
@@ -86,6 +84,7 @@ def _quiet_paramiko() -> None:
 def greet(line: Line, endpoint: Endpoint, timeout: float) -> paramiko.Transport:
     """Agree on keys with the server and make sure that it is the right one. Nothing about us is sent."""
     _quiet_paramiko()
+    made = line.heard
     transport = paramiko.Transport(line, default_window_size=_WINDOW, default_max_packet_size=_PACKET)  # type: ignore[arg-type]
     transport.banner_timeout = transport.handshake_timeout = transport.auth_timeout = timeout
     _prefer(transport, endpoint)
@@ -96,7 +95,7 @@ def greet(line: Line, endpoint: Endpoint, timeout: float) -> paramiko.Transport:
         blob = transport.get_remote_server_key().asbytes()
     except Exception as error:  # paramiko passes on whatever odd bytes made it stumble over
         hang_up(transport)
-        if line.silent:
+        if line.heard == made and time.monotonic() - made >= timeout:
             raise UnreachableError(
                 f"{endpoint.host} (port {endpoint.port}) says nothing.",
                 f"it took the connection, and nothing came within {timeout:g} seconds",
