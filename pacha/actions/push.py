@@ -25,7 +25,6 @@ from pacha.files.metadata import Entry
 from pacha.files.names import DATABASE, shown
 from pacha.files.owners import Accounts
 from pacha.store import database
-from pacha.store.revision import NULL
 from pacha.store.snapshot import Changes, Snapshot, Watched, compare
 from pacha.wire.master import Master, Probe, RolledBack
 
@@ -238,24 +237,25 @@ def _commit_one(
     repository = errand.repository(one.repository)
     errand.remember(pending=True)
     note = errand.note(f"{errand.host}: {shown(one.path)}: {compare(old, now)}")
-    done = None
-    if one.node is None and not repository.heads():  # masters have nothing of it either, it seems
-        done = commit.commit(repository, one, NULL, old, now, note)
+
+    def made(theirs: tuple[str, ...]) -> commit.Committed:
+        return commit.commit(repository, one, reconcile.parent(repository, one.node, theirs), old, now, note)
+
+    is_first = one.node is None and not repository.heads()
+    done = made(()) if is_first else None  # masters have nothing of it either, it seems
     for delivery in errand.reached:
         try:
             with delivery.talking(one.repository, new=one.node is None) as peer:
                 theirs = peer.heads()
                 peer.pull(repository, [node for node in theirs if not repository.has(node)])
                 if theirs or done is None:
-                    done = commit.commit(
-                        repository, one, reconcile.parent(repository, one.node, theirs), old, now, note
-                    )
+                    done = made(theirs)
                 peer.push(repository, done.node)
             delivery.sent[one.repository] = done.node
             return done  # the other masters get it when all is committed
         except PachaError as error:
             errand.fail(delivery, error)
-    return done or commit.commit(repository, one, reconcile.parent(repository, one.node, ()), old, now, note)
+    return done or made(())
 
 
 def _commit_database(errand: Errand, base: Snapshot, new: Snapshot, changes: Changes) -> tuple[str, bool]:
