@@ -7,7 +7,6 @@ import os
 import resource
 import signal
 import sys
-import time
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 _GARBAGE = 50_000
 _HELP_COLUMNS = 80  #: for which help.txt is written; in wider terminals, too, click makes no wider lines
 _OPTIONS_WITH_VALUE = ("--config",)
-_ONCE_SECONDS = 2.0
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -36,10 +34,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     _allow_depth()
     gc.set_threshold(_GARBAGE)
     sys.unraisablehook = lambda _fault: None  # what fails while something else is cleaned up (a full disk)
-    from pacha.errors import Signalled  # now: nothing is imported while something is interrupted
+    from pacha import signals  # now: nothing is imported while something is interrupted
+    from pacha.errors import Signalled
 
     try:
-        _listen()
+        signals.listen()
         code = run(words)
     except Signalled as ended:
         code = _signalled(ended)
@@ -181,26 +180,6 @@ def _own_fault(fault: Exception) -> int:
     click.echo(f"       {_shown(os.fsencode(str(fault)[:300]))}", err=True)
     click.echo(f"       Please report it with {stream.name}.", err=True)
     return int(ExitCode.FAILED)
-
-
-def _listen() -> None:
-    """From now on a signal raises Signalled, but not again within a moment.
-
-    A terminal that closes sends more than one, and the second would come into the clean-up after the first.
-    """
-    from pacha.errors import Signalled
-
-    last = -_ONCE_SECONDS
-
-    def end(number: int, _frame: object) -> None:
-        nonlocal last
-        before, last = last, time.monotonic()
-        if last - before > _ONCE_SECONDS:
-            raise Signalled(number)
-
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup(1) is to stay in force
-            signal.signal(number, end)
 
 
 def _signalled(ended: Signalled) -> int:

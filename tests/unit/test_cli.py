@@ -53,6 +53,16 @@ def test_nohup_stays_in_force() -> None:
     assert done.returncode == 0
 
 
+def test_a_signal_that_comes_as_the_main_thread_begins_to_wait() -> None:
+    """Nothing wakes that thread then; a signal that another thread takes leaves it as blind."""
+    script = "import signal, threading, time\nfrom pacha import background\nimport pacha.__main__ as cli\n"
+    script += "def take():\n    time.sleep(0.2)\n    signal.pthread_kill(threading.get_ident(), signal.SIGTERM)\n"
+    script += "    time.sleep(20)\n"
+    script += "cli.run = lambda _: background.start(take).result() or 0\ncli.main([])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=10)
+    assert done.returncode == 128 + signal.SIGTERM
+
+
 def test_it_ends_at_once_whatever_its_threads_do(tmp_path: Path) -> None:
     """A thread that is inside cryptography when Python tidies up makes it abort."""
     script = "import atexit, time\nfrom pacha import background\nimport pacha.__main__ as cli\n"

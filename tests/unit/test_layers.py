@@ -16,6 +16,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "pacha"
 ROWS: tuple[frozenset[str], ...] = (
     frozenset({"__init__"}),
     frozenset({"errors", "background"}),
+    frozenset({"signals"}),
     frozenset({"settings"}),
     frozenset({"config"}),
     frozenset({"files"}),
