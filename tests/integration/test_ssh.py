@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import os
 import socket
 import struct
@@ -606,6 +607,17 @@ class TestReaching:
             threading.Thread(target=answer, daemon=True).start()
             error = refused(dataclasses.replace(endpoint, port=other.getsockname()[1]))
         assert "does not talk SSH" in error.message
+
+    def test_something_that_hangs_up_before_we_are_connected(
+        self, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The reset comes while we wait to be connected: it is a matter of luck which is seen first."""
+
+        def reset(*_: object) -> socket.socket:
+            raise ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
+
+        monkeypatch.setattr(socket, "create_connection", reset)
+        assert "does not talk SSH" in refused(endpoint).message
 
     @pytest.mark.parametrize("banner", [b"", b"SSH-2.0-silent\r\n"])
     def test_something_that_says_nothing(self, endpoint: Endpoint, banner: bytes) -> None:

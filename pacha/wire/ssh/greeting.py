@@ -65,12 +65,22 @@ def dial(endpoint: Endpoint, timeout: float) -> socket.socket:
             f"no connection within {timeout:g} seconds",
             "Check that the master is up and that no firewall is in between.",
         ) from error
+    except ConnectionResetError as error:
+        raise _no_ssh(endpoint, error) from error
     except OSError as error:
         raise UnreachableError(
             f"{where} cannot be reached.", error.strerror or plain(str(error)), "Check the network."
         ) from error
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return sock
+
+
+def _no_ssh(endpoint: Endpoint, error: Exception) -> UnreachableError:
+    return UnreachableError(
+        f"{endpoint.host} (port {endpoint.port}) does not talk SSH with us.",
+        plain(str(error)) or "it hung up",
+        "Check pacha.ssh.port, and that the master's sshd is not refusing this machine.",
+    )
 
 
 def _quiet_paramiko() -> None:
@@ -101,11 +111,7 @@ def greet(line: Line, endpoint: Endpoint, timeout: float) -> paramiko.Transport:
                 f"it took the connection, and nothing came within {timeout:g} seconds",
                 "Look whether the master hangs or has too much to do; check pacha.ssh.port.",
             ) from error
-        raise UnreachableError(
-            f"{endpoint.host} (port {endpoint.port}) does not talk SSH with us.",
-            plain(str(error)) or "it hung up",
-            "Check pacha.ssh.port, and that the master's sshd is not refusing this machine.",
-        ) from error
+        raise _no_ssh(endpoint, error) from error
     try:
         _check_host_key(endpoint, blob)
     except BaseException:
