@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import shutil
@@ -13,7 +14,7 @@ import sys
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,8 @@ import pytest
 from pacha.errors import DamagedError, PachaError, UnreachableError
 from pacha.store import hg
 from pacha.store.hg import NULL, Blob, Note, Repository, engine
+from pacha.store.hg import repository as repository_module
+from pacha.store.hg.logs import fresh
 from pacha.store.revision import FORMAT
 
 # Mercurial leaves files of its own open for the garbage collector.
@@ -215,6 +218,39 @@ def test_what_content_raises_ends_the_commit_and_nothing_is_committed(
     assert not os.path.exists(f"{repository.path}/.hg/store/journal")
     second = commit(repository, first, {b"a": b"3"})
     assert contents(repository, second) == {b"a": b"3"}
+    verify(repository.path)
+
+
+def test_a_first_commit_writes_what_any_other_way_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It looks for nothing that cannot be there. Names that are hashed, logs of two files, folders in folders."""
+    long = b"f" * 200
+    files = {b"a": b"1", b"e/mpty": b"", b"d/E/g": os.urandom(300_000), long + b"/" + long: b"long", b"z" + long: b"2"}
+    found = []
+    for way in ("fresh", "any"):
+        monkeypatch.setattr(repository_module, "fresh", fresh if way == "fresh" else nullcontext)
+        made = Repository.open(str(tmp_path / way), create=True)
+        node = commit(made, NULL, files)
+        commit(made, node, {b"a": b"3", b"n/ew": b"4"})
+        verify(made.path)
+        store = tmp_path / way / ".hg" / "store"
+        paths = [path for path in store.rglob("*") if path.is_dir() or path.suffix in (".i", ".d")]
+        found.append(
+            {path.relative_to(store): (path.stat().st_mode, path.is_file() and path.read_bytes()) for path in paths}
+        )
+    assert found[0] == found[1] and len(found[0]) > 15
+
+
+def test_a_first_commit_that_ends_early_leaves_room_for_another(repository: Repository) -> None:
+    def content(name: bytes) -> Blob:
+        if name == b"b/c":
+            raise OSError(errno.EIO, "")
+        return Blob(b"2")
+
+    with pytest.raises(PachaError):
+        repository.commit(NULL, [b"a", b"b/b", b"b/c"], [], content, NOTE)
+    assert repository.heads() == ()
+    node = commit(repository, NULL, {b"a": b"1", b"b/c": b"3"})
+    assert contents(repository, node) == {b"a": b"1", b"b/c": b"3"}
     verify(repository.path)
 
 

@@ -15,6 +15,7 @@ from mercurial import context, hg, scmutil
 from mercurial import node as nodes
 
 from pacha.store.hg.engine import explained, lean, quiet_ui
+from pacha.store.hg.logs import fresh, plainly
 from pacha.store.revision import NULL, PLAIN, Content, Note
 
 _LAST_SECOND = 253_370_764_800  #: of the last year that datetime knows, in any zone
@@ -98,6 +99,11 @@ class Repository:
         """A function from a stored name to its bytes in ``node``, hash checked; it raises DamagedError."""
         return Reader(self._repo, self.path, self._manifest(node))
 
+    def digest(self) -> str:
+        """The sha256 (hex) of its changelog's file, by which a master's is compared with it."""
+        with explained(f"The repository {self.path} is damaged."):
+            return hashlib.sha256(self._repo.svfs.read(b"00changelog.i")).hexdigest()
+
     def is_plain(self) -> bool:
         """Whether its format is the very one in which we create repositories."""
         return bool(self._repo.requirements == PLAIN)
@@ -136,7 +142,7 @@ class Repository:
         with explained(f"The repository {self.path} cannot be written."):
             made = _Commit(self._repo, parent, list(written), list(removed), content, note)
             try:
-                with lean(), self._repo.lock(), self._repo.transaction(b"pacha"):
+                with lean(), self._repo.lock(), fresh(self._repo), self._repo.transaction(b"pacha"):
                     node = self._repo.commitctx(made)
                     if parent != NULL and self._same_manifest(node, parent):
                         raise _NothingDiffers
@@ -154,6 +160,7 @@ class Reader:
     """From a stored name to its bytes in one revision. ``beyond``: a log that was read has something of no revision."""
 
     def __init__(self, repo: Any, path: str, manifest: Any) -> None:
+        plainly(repo)
         self._repo = repo
         self._path = path
         self._manifest = manifest
