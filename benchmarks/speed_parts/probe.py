@@ -27,7 +27,6 @@ PARTS: Mapping[str, Mapping[str, Sequence[str]]] = {
         "committing: Mercurial's file logs": ["mercurial.commit:_filecommit"],
         "committing: reading the watched files": ["pacha.files.content:read"],
         "committing: manifest, list of names, the rest": ["pacha.actions.commit:commit"],
-        "sending the content": ["pacha.store.hg.conversation:Peer.push"],
         "scanning": ["pacha.files.scan:scan"],
         "pacha.db and the cache": [
             "pacha.store.database:read", "pacha.store.database:read_cache", "pacha.store.database:write_cache",

@@ -9,17 +9,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pacha import background
-from pacha.errors import PachaError
+from pacha.actions.unnamed import Unnamed
+from pacha.errors import DamagedError, PachaError
 from pacha.files.names import DATABASE
 from pacha.store.snapshot import Snapshot
-from pacha.wire.master import Master, NoRepository, NotNew, Probe, check_may_push
+from pacha.wire.master import Blank, Master, NoRepository, NotNew, Probe, check_may_push
 
 if TYPE_CHECKING:
     from pacha.store import hg
     from pacha.wire.ssh import Stream
 
 #: What ends it, what is served over there, whether that has no name yet.
-_Served = tuple[ExitStack, "str | Stream", bool]
+_Served = tuple[ExitStack, "str | Stream | Blank", bool]
 _MOST_AHEAD = 5  #: conversations: a connection carries seven streams, the control channel and others among them
 
 
@@ -44,8 +45,9 @@ class Delivery:
     as_left: bool = True
     doubted: frozenset[str] = frozenset()
     failure: PachaError | None = None
+    _filled: dict[str, str] = field(default_factory=dict)  #: by repository, the digest of what was sent as files
     _begun: dict[str, Future[_Served]] = field(default_factory=dict)
-    _ending: list[Future[None]] = field(default_factory=list)
+    _ending: list[tuple[str, hg.Peer | Unnamed, Future[bool]]] = field(default_factory=list)
 
     @property
     def label(self) -> str:
@@ -92,15 +94,17 @@ class Delivery:
                 made.result()
                 return self._served(name, new=new)
 
-            self._begun.update({name: background.start(served, name) for name in wanted[:room]})
+            last = sorted(wanted[:room], key=lambda name: name == DATABASE)  # it is the last to be needed
+            self._begun.update({name: background.start(served, name) for name in last})
 
     @contextmanager
-    def talking(self, name: str, *, new: bool = False) -> Iterator[hg.Peer]:
+    def talking(self, name: str, *, new: bool = False) -> Iterator[hg.Peer | Unnamed]:
         """A conversation with the repository ``name``, which is made there if it is missing.
 
-        A new one gets its name while the caller goes on, but before ``db`` is sent, even to a new one: a master
-        that hears nothing more gives that its name (``pacha serve``), whatever became of the others.
+        A new one gets its name while the caller goes on, but before ``db`` does; and before ``db`` is sent to a master
+        that gives names itself (``pacha serve``): it does so when it hears nothing more, whatever became of the others.
         """
+        self._finish(leave=1)  # what is still on its way holds a stream
         if not self._begun:
             self._make_host()
         try:
@@ -108,16 +112,45 @@ class Delivery:
         except NoRepository:
             stack, peer = self._begin(name, new=True)
         with stack:
-            if name == DATABASE:
+            if name == DATABASE and not isinstance(peer, Unnamed):
                 self._finish()
             yield peer
             if name != DATABASE:
-                self._ending.append(background.start(stack.pop_all().close))
+                self._ending.append((name, peer, background.start(_end, stack.pop_all(), peer)))
+                return
+            self._finish()
+            arrived = _arrived(peer)
+        self._settle(name, peer, arrived)
 
-    def _finish(self) -> None:
-        """Wait until every conversation has ended. Raises what hindered one."""
-        while self._ending:
-            self._ending.pop().result()
+    def _finish(self, leave: int = 0) -> None:
+        """Wait until all conversations but the last ``leave`` have ended. Raises what hindered the first that failed.
+
+        The others are waited for all the same: what they send must not change meanwhile.
+        """
+        failures: list[PachaError] = []
+        while len(self._ending) > (0 if failures else leave):
+            name, peer, ended = self._ending.pop(0)
+            try:
+                self._settle(name, peer, ended.result())
+            except PachaError as error:
+                failures.append(error)
+        if failures:
+            raise failures[0]
+
+    def _settle(self, name: str, peer: hg.Peer | Unnamed, arrived: bool) -> None:
+        """Remember what was sent as files; what could not be is pushed to a repository that has its name at once."""
+        if not isinstance(peer, Unnamed) or peer.what is None:
+            return
+        repository, node = peer.what
+        if arrived:
+            self._filled[name] = repository.digest()
+            return
+        from pacha.store import hg
+
+        master, _ = self._reached()
+        master.create(self.host, name)
+        with master.serve(self.host, name) as remote, hg.peer(remote, name) as conversation:
+            conversation.push(repository, node)
 
     @property
     def _is_new(self) -> bool:
@@ -150,7 +183,7 @@ class Delivery:
                 sent = True
         return sent
 
-    def _push(self, peer: hg.Peer, repository: hg.Repository, node: str) -> None:
+    def _push(self, peer: hg.Peer | Unnamed, repository: hg.Repository, node: str) -> None:
         """Push ``node``; beside what is there, where another master led the history elsewhere (see ``reconcile``)."""
         theirs = () if self.familiar else peer.heads()
         peer.pull(repository, [head for head in theirs if not repository.has(head)])
@@ -163,6 +196,11 @@ class Delivery:
         master, _ = self._reached()
         look = self.repositories() if sent or "contents" not in self.left else None
         self.probe = master.beat(self.host, line, durable=sent, look=look) or self.probe
+        for name, digest in self._filled.items():
+            if self.digests(name)[1] != digest:
+                why = "its changelog there is another than the one that was sent"
+                hint = "Look at it there with 'hg verify', and push again."
+                raise DamagedError(f"The repository {name} did not arrive on the master as it is here.", why, hint)
 
     def repositories(self) -> tuple[str, ...]:
         """The repositories of content that the master is known to have."""
@@ -179,13 +217,15 @@ class Delivery:
         left = {"changelog": digests.pop(DATABASE), "contents": digests, "sent": self.sent}
         return {**left, "tried": now, "succeeded": now}
 
-    def _begin(self, name: str, *, new: bool) -> tuple[ExitStack, hg.Peer]:
+    def _begin(self, name: str, *, new: bool) -> tuple[ExitStack, hg.Peer | Unnamed]:
         """A conversation, and what ends it. Raises NoRepository."""
-        from pacha.store import hg
-
         begun = self._begun.pop(name, None)
         served, remote, fresh = begun.result() if begun else self._served(name, new=new)
         with served as stack:
+            if isinstance(remote, Blank):
+                return stack.pop_all(), Unnamed(remote)
+            from pacha.store import hg
+
             peer = stack.enter_context(hg.peer(remote, name, new=fresh))
             return stack.pop_all(), peer
 
@@ -194,8 +234,8 @@ class Delivery:
         with ExitStack() as stack:
             if new:
                 try:
-                    remote = stack.enter_context(master.new(self.host, name))
-                    return stack.pop_all(), remote, True
+                    fresh = stack.enter_context(master.new(self.host, name))
+                    return stack.pop_all(), fresh, True
                 except NotNew:
                     master.create(self.host, name)
             remote = stack.enter_context(master.serve(self.host, name))
@@ -205,3 +245,13 @@ class Delivery:
         if self.master is None or self.probe is None:
             raise RuntimeError("not connected")  # a caller's fault: only a push that met its master sends
         return self.master, self.probe
+
+
+def _end(stack: ExitStack, peer: hg.Peer | Unnamed) -> bool:
+    """End a conversation when all is sent; returns whether it could be sent in it."""
+    with stack:
+        return _arrived(peer)
+
+
+def _arrived(peer: hg.Peer | Unnamed) -> bool:
+    return not isinstance(peer, Unnamed) or peer.arrived()

@@ -91,7 +91,7 @@ def connect(here: Here, master: str) -> Master:
 
     silence = config.ssh_timeout
     connection = ssh.Connection.open(endpoint(config, master), min(20.0, silence), idle=silence)
-    plain = PlainSet(connection, config.hosts_path, config.hg_command, init_config())
+    plain = PlainSet(connection, config.hosts_path, config.hg_command, init_config(), here.state.machine)
     label = connection.endpoint.label
     greets = label in here.state.memory().get("greeted", [])
     return SshMaster(connection, plain, greets, partial(_remember_greeting, here, label))

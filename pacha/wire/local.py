@@ -21,6 +21,7 @@ from pacha.wire.master import (
     HEARTBEAT,
     PUSH,
     REBUILD,
+    Blank,
     Examined,
     NoHost,
     NoRepository,
@@ -60,7 +61,7 @@ class LocalMaster:
         """Make a repository, in this process."""
         self._create(os.fsdecode(self._path(host, name)))
 
-    def new(self, host: str, name: str) -> AbstractContextManager[str]:
+    def new(self, host: str, name: str) -> AbstractContextManager[Blank]:
         """Not here."""
         raise NotNew
 

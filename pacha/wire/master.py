@@ -38,6 +38,19 @@ class NotNew(Exception):
     """A repository cannot be filled before it gets its name: ``create`` it, if it is not there."""
 
 
+@dataclass(slots=True)
+class Blank:
+    """A repository over there that has neither a name nor a history yet."""
+
+    send: Callable[[str], None]
+    filled: bool = False
+
+    def fill(self, repository: str) -> None:
+        """Send all of our repository at this path. Raises NotNew where nothing can be sent so."""
+        self.send(repository)
+        self.filled = True
+
+
 class NoHost(PachaError):
     """The master has nothing of that host."""
 
@@ -95,9 +108,12 @@ def check_may_read(host: str, may: frozenset[str]) -> None:
         )
 
 
-def beside_of(name: str) -> str:
-    """What the repository ``name`` is called while it is filled for the first time (see ``actions.permitted``)."""
-    return f".new-{name}-00000000"
+def beside_of(name: str, whose: str = "00000000") -> str:
+    """What the repository ``name`` is called while it is filled for the first time (see ``actions.permitted``).
+
+    ``whose`` are eight hexadecimal digits, for a folder that no other machine is to fill.
+    """
+    return f".new-{name}-{whose}"
 
 
 class Master(Protocol):
@@ -116,8 +132,8 @@ class Master(Protocol):
     def create(self, host: str, name: str) -> None:
         """Make the repository ``name`` of ``host``; no error when it is there."""
 
-    def new(self, host: str, name: str) -> AbstractContextManager[str | Stream]:
-        """A new repository, to push to, which gets its name when the block ends without an error.
+    def new(self, host: str, name: str) -> AbstractContextManager[Stream | Blank]:
+        """A new repository, to push to or to fill, which gets its name when the block ends without an error.
 
         Raises NotNew where that cannot be done.
         """

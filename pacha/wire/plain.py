@@ -2,13 +2,16 @@
 
 ``hg init``, ``hg -R P serve --stdio``, ``hg -R P recover``, ``scp -r -f P``, ``sha256sum P``, ``cat > P``, ``mkdir``,
 ``mv``, ``sync -f`` and ``date``, each with quoted paths, and nothing else. ``actions.permitted`` accepts these.
-``pacha doctor`` alone asks for more, which changes nothing: ``test -w P``, ``stat -f P``, ``hg version``, ``scp``.
+A new repository is filled by ``tar -x``; nothing depends on it. ``pacha doctor`` alone asks for more, which changes
+nothing: ``test -w P``, ``stat -f P``, ``hg version``, ``scp``.
 """
 
 from __future__ import annotations
 
 import os
 import secrets
+import shutil
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager
@@ -27,6 +30,7 @@ from pacha.wire.master import (
     PUSH,
     REBUILD,
     REQUIRES,
+    Blank,
     Examined,
     NoHost,
     NoRepository,
@@ -49,6 +53,7 @@ from pacha.wire.refusals import (
 
 if TYPE_CHECKING:
     from pacha.wire.ssh import Connection, Result, Stream
+    from pacha.wire.upload import Upload
 
 _OTHERS = "Directory not empty"  #: says mv(1) where others were quicker
 #: How each conversation with Mercurial begins (hg help internals.wireprotocol, "SSH Protocol"): ``store.hg`` says the
@@ -67,16 +72,27 @@ class _Wanted:
 
 
 class PlainSet:
-    """What is asked of an account over ``connection``; ``hosts_path`` and the words that call ``hg`` over there."""
+    """What is asked of an account over ``connection``; ``hosts_path`` and the words that call ``hg`` over there.
+
+    ``machine`` gives the id (hexadecimal digits) of this one.
+    """
 
     def __init__(
-        self, connection: Connection, hosts_path: bytes, hg_command: Sequence[str], init_config: Sequence[str]
+        self,
+        connection: Connection,
+        hosts_path: bytes,
+        hg_command: Sequence[str],
+        init_config: Sequence[str],
+        machine: Callable[[], str],
     ) -> None:
         self._connection = connection
         self.hosts_path = hosts_path
         self._hg = tuple(hg_command)
         self._init_config = tuple(init_config)
+        self._machine = machine
         self._drafts: dict[tuple[str, bytes], Future[Result]] = {}
+        self._one = threading.Lock()
+        self._upload: Upload | None = None
 
     def probe(self, host: str, names: Sequence[str] = ()) -> Probe:
         """Look at ``host``'s folder: the clock and the changelogs at once, each on a channel of its own."""
@@ -104,25 +120,43 @@ class PlainSet:
             self._place(beside, host, name)
 
     @contextmanager
-    def new(self, host: str, name: str) -> Iterator[Stream]:
-        """As ``create`` does, but what is pushed meanwhile is in it before it gets its name. Raises NotNew.
+    def new(self, host: str, name: str) -> Iterator[Blank]:
+        """A repository that is filled by ``tar`` before it gets its name. Raises NotNew.
 
-        What a push that was cut off leaves is as large as that had come: so there is one place for it, and who finds
-        that taken does without.
+        What a push that was cut off leaves is as large as that had come: so there is one place for it, which is this
+        machine's, and who finds that taken does without.
         """
-        beside = self._path(host, beside_of(name))
-        made = background.start(self._connection.run, self._init(beside))
-        if self._is_there(host, name) or made.result().status:
+        if shutil.which("tar") is None:
+            raise NotNew
+        beside, upload = self._path(host, beside_of(name, self._machine()[:8])), self._uploads()
+        made = background.start(upload.make, beside)
+        if self._is_there(host, name) or not made.result():
             raise NotNew
         try:
-            with self.repository(self._serving(beside), host, name, lambda: None) as stream:
-                yield stream
-            self._place(beside, host, name)
+            with upload.begin(beside) as stream:  # now: sshd takes no input before the turn of the line after that
+                yield (blank := Blank(partial(self._fill, host, name, stream)))
+            if blank.filled:
+                self._place(beside, host, name)
         except PachaError as error:
-            if _is_full(error.why) or _OTHERS in error.why:
-                hint = f"On the master, remove {shown(beside)}. {error.hint}"
-                raise PachaError(error.message, error.why, hint) from None
+            left = f"On the master, remove {shown(self._path(host))}/.new-*."
+            if _is_full(error.why) and left not in error.hint:
+                raise PachaError(error.message, error.why, f"{left} {error.hint}") from None
             raise
+
+    def _uploads(self) -> Upload:
+        from pacha.wire.upload import Upload
+
+        with self._one:
+            self._upload = self._upload or Upload(self._connection, self._init)
+        return self._upload
+
+    def _fill(self, host: str, name: str, stream: Stream, repository: str) -> None:
+        """Send all of our ``repository``. Raises NotNew where it is of another format, or tar(1) does not do it."""
+        result = self._uploads().fill(stream, repository)
+        if _is_full(said_by(result)):
+            raise self._failed(_unmade(self._path(host, name)), result, host)
+        if result.status:
+            raise NotNew
 
     def serve(self, host: str, name: str) -> AbstractContextManager[Stream]:
         """``hg serve --stdio`` over a channel."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pacha import background
 from pacha.errors import DamagedError, PachaError
 from pacha.wire import control, hooks, scp
-from pacha.wire.master import REBUILD, Examined, NotNew, Probe, beside_of, check_may_read
+from pacha.wire.master import REBUILD, Blank, Examined, NotNew, Probe, beside_of, check_may_read
 from pacha.wire.plain import PlainSet
 
 if TYPE_CHECKING:
@@ -66,11 +66,11 @@ class SshMaster:
             self._plain.create(host, name)
 
     @contextmanager
-    def new(self, host: str, name: str) -> Iterator[Stream]:
+    def new(self, host: str, name: str) -> Iterator[Stream | Blank]:
         """A new repository, unless Pacha on the master is too old for that. Raises NotNew."""
         if self._greeted(host) is None:
-            with self._plain.new(host, name) as stream:
-                yield stream
+            with self._plain.new(host, name) as blank:
+                yield blank
             return
         if not self._can(host, control.NEW):
             raise NotNew

@@ -226,6 +226,8 @@ def test_a_mercurial_that_hangs_on_the_master_is_waited_for_once(bar: Host) -> N
     command.chmod(0o755)
     make_tree(bar.folder / "top")
     bar.watch(bar.folder / "top")
+    bar.push()
+    (bar.folder / "top" / "one").write_text("other\n")
     bar.configure(hg_command=str(command), ssh_timeout="4")
     began = time.monotonic()
     said(bar.push(code=UNREACHABLE), "said nothing for 4 seconds")

@@ -123,7 +123,7 @@ class TestTheLine:
             bar.configure(ssh_port=str(line.port))
             bar.watch(tree)
             bar.push()
-            assert line.turns <= 28
+            assert line.turns <= 24
 
     def test_a_rebuild(self, host: Host, relay: Relay, tree: Path, tmp_path: Path) -> None:
         host.forget()
@@ -155,6 +155,12 @@ class TestSystemCalls:
         time.sleep(2.1)
         host.push()
         assert (self.count(host, tmp_path, "push") - few) / FILES <= 4
+
+    def test_a_first_push_looks_for_no_log(self, bar: Host, tmp_path: Path) -> None:
+        bar.watch(make_tree(tmp_path / "one", 1))
+        few = self.count(bar, tmp_path, "push")
+        bar.watch(make_tree(tmp_path / "more", FILES))
+        assert (self.count(bar, tmp_path, "push") - few) / FILES <= 36
 
     def test_a_rebuild_writes_each_file_once(self, host: Host, tmp_path: Path) -> None:
         few = self.count(host, tmp_path, "rebuild", "bar", "--yes", "--target", tmp_path / "one")

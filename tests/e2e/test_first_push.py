@@ -5,11 +5,16 @@ from __future__ import annotations
 import os
 import pwd
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from pacha.wire import control
+from pacha.actions.unnamed import Unnamed
+from pacha.store import hg
+from pacha.wire import control, upload
+from pacha.wire.master import Blank
 from tests.e2e.forced import Door
 from tests.e2e.stage import Host, Stage, changed, picture, said, small_disk
 from tests.e2e.test_cuts import Cutter
@@ -73,11 +78,131 @@ def test_a_disk_that_fills_up_meanwhile(fresh: Host, stage: Stage) -> None:
     uid, place = pwd.getpwnam(stage.account.name).pw_uid, fresh.repository("")
     with small_disk(place, "400k", [f"uid={uid}"]) as disk:
         plain = fresh.settings.get("pacha.ssh.key") is None
-        said(fresh.push(code=1), "No space left", f"remove {place}/.new-foo-00000000" if plain else "Make room")
+        said(fresh.push(code=1), "No space left", f"remove {place}/.new-*" if plain else "Make room")
         assert bool([path for path in disk.rglob("*") if path.stat().st_size > 10_000]) is plain, "it keeps the room"
         subprocess.run(["mount", "-o", "remount,size=8m", disk], check=True)
         fresh.push()
         check_whole(fresh)
+
+
+@pytest.fixture
+def plain(stage: Stage) -> Host:
+    """A host that watches two folders, and has never pushed to a plain account."""
+    host = stage.host("bar")
+    for name in ("foo", "more"):
+        folder = stage.folder / "opt" / name
+        folder.mkdir(parents=True)
+        (folder / "one").write_text("one\n")
+        host.watch(folder)
+    return host
+
+
+def names(host: Host) -> list[str]:
+    """What is below the host's folder by a name."""
+    return sorted(set(os.listdir(host.repository(""))) - set(beside(host)))
+
+
+WHOLE = ["db", "foo", "last-push", "more"]
+
+
+def test_a_master_that_makes_repositories_of_another_format(plain: Host) -> None:
+    command = plain.stage.folder / "hg"
+    init = 'for to; do :; done; exec hg init --config format.use-share-safe=no "$to"'
+    command.write_text(f'#!/bin/sh\ncase $1 in init) {init}; esac\nexec hg "$@"\n')
+    command.chmod(0o755)
+    plain.configure(hg_command=str(command))
+    plain.push()
+    assert names(plain) == WHOLE and not (plain.repository("foo") / ".hg/store/requires").exists()
+    assert len(beside(plain)) == 1, "that by which it was found out"
+    check_whole(plain)
+
+
+@contextmanager
+def tar_there(host: Host, does: str) -> Iterator[None]:
+    """The master's tar is a script that ``does`` something else."""
+    account, shell = host.stage.account.name, host.stage.folder / "sh"
+    shell.write_text(f'#!/bin/sh\ncase "$2" in *tar*) {does}; esac\nexec /bin/sh "$@"\n')
+    shell.chmod(0o755)
+    subprocess.run(["usermod", "-s", shell, account], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["usermod", "-s", "/bin/sh", account], check=True)
+
+
+@pytest.mark.parametrize("does", ["echo 'tar: not found' >&2; exit 127", "head -c 2000 >/dev/null; exit 2"])
+def test_a_master_without_a_tar_for_it(plain: Host, does: str) -> None:
+    with tar_there(plain, does):
+        plain.push()
+        assert names(plain) == WHOLE
+        check_whole(plain)
+
+
+def test_a_master_whose_tar_only_says_that_it_did_it(plain: Host) -> None:
+    with tar_there(plain, "cat >/dev/null; exit 0"):
+        said(plain.push(code=13), "did not arrive on the master as it is here", "hg verify")
+
+
+@pytest.mark.parametrize("does", ["exit 2", "head -c 2000 /dev/zero; exit 1"])
+def test_a_machine_whose_tar_is_another(plain: Host, does: str) -> None:
+    tar = plain.stage.folder / "bin" / "tar"
+    tar.parent.mkdir()
+    tar.write_text(f"#!/bin/sh\n{does}\n")
+    tar.chmod(0o755)
+    plain.pacha("push", PATH=f"{tar.parent}:{os.environ['PATH']}").must()
+    assert names(plain) == WHOLE
+    check_whole(plain)
+
+
+def test_no_option_of_somebody_elses_leaves_anything_out(plain: Host) -> None:
+    """What TAR_OPTIONS says of the user's own archives is not for the history."""
+    cache = plain.stage.folder / "opt" / "foo" / "cache"
+    cache.mkdir()
+    (cache / "precious").write_text("precious\n")
+    plain.pacha("push", TAR_OPTIONS="--exclude=cache --exclude=*.d").must()
+    check_whole(plain)
+
+
+def test_a_machine_without_tar_leaves_nothing_there(plain: Host) -> None:
+    tools = plain.stage.folder / "bin"
+    tools.mkdir()
+    plain.pacha("push", PATH=str(tools)).must()
+    assert names(plain) == WHOLE and beside(plain) == []
+    check_whole(plain)
+
+
+def test_a_history_with_another_head_is_not_sent_as_files(tmp_path: Path) -> None:
+    """What another master has beside is none of this one's."""
+    repository = hg.Repository.open(str(tmp_path / "foo"), create=True)
+    filled: list[str] = []
+    for text in (b"1", b"2"):
+        node = repository.commit(hg.NULL, [b"a"], [], lambda _name, text=text: hg.Blob(text), hg.Note("", "", 1.0))
+        unnamed = Unnamed(Blank(filled.append))
+        unnamed.push(repository, node)
+        assert unnamed.arrived() is (text == b"1")
+    assert filled == [repository.path]
+
+
+def test_tar_waits_for_the_end_of_its_input(tmp_path: Path) -> None:
+    """OpenSSH hangs up on who ends the input of a command that has ended: paramiko may do so a moment too late."""
+    repository, there = hg.Repository.open(str(tmp_path / "foo"), create=True), tmp_path / "there"
+    there.mkdir()
+    with subprocess.Popen(upload.unpacking(os.fsencode(there)), stdin=subprocess.PIPE) as tar:
+        assert tar.stdin is not None
+        for piece in upload.pack(repository.path):
+            tar.stdin.write(piece)
+        tar.stdin.flush()
+        with pytest.raises(subprocess.TimeoutExpired):
+            tar.wait(0.5)
+    assert tar.returncode == 0 and (there / ".hg" / "requires").exists()
+
+
+def test_what_is_sent_as_files_is_the_history_alone(plain: Host) -> None:
+    plain.push()
+    for name in ("foo", "more", "db"):
+        found = {path.name for path in (plain.repository(name) / ".hg").iterdir()}
+        assert found <= {"requires", "00changelog.i", "store", "cache", "wcache"}, "no lock, nothing that is ours alone"
+        assert not (plain.repository(name) / ".hg/store/phaseroots").exists()
 
 
 def test_a_new_path_of_an_old_host_is_sent_so(fresh: Host) -> None:

@@ -80,7 +80,11 @@ def test_a_master_one_apart(stage: Stage, door: Door, protocol: int, capabilitie
 
 
 LATER_CLIENT = "control.BEAT, control.CREATE = 'beat in style', 'create in style'\n"
-EARLIER_CLIENT = "from pacha.wire.remote import SshMaster\nSshMaster._greeted = lambda self, host: None\n"
+EARLIER_CLIENT = (
+    "from pacha.wire.master import NotNew\nfrom pacha.wire.plain import PlainSet\n"
+    "from pacha.wire.remote import SshMaster\n"
+    "SshMaster._greeted = lambda self, host: None\ndef new(self, host, name):\n    raise NotNew\nPlainSet.new = new\n"
+)
 
 
 @pytest.mark.parametrize(("protocol", "more"), [(2, LATER_CLIENT), (0, EARLIER_CLIENT)], ids=["later", "earlier"])
