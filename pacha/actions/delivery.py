@@ -94,8 +94,8 @@ class Delivery:
                 made.result()
                 return self._served(name, new=new)
 
-            last = sorted(wanted[:room], key=lambda name: name == DATABASE)  # it is the last to be needed
-            self._begun.update({name: background.start(served, name) for name in last})
+            ahead = sorted(wanted[:room], key=lambda name: name == DATABASE)  # it is the last to be needed
+            self._begun.update({name: background.start(served, name) for name in ahead})
 
     @contextmanager
     def talking(self, name: str, *, new: bool = False) -> Iterator[hg.Peer | Unnamed]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import shutil
 import stat
@@ -27,6 +26,7 @@ from pacha.wire.master import (
     NoRepository,
     NotNew,
     Probe,
+    digest_of,
     is_store_file,
 )
 
@@ -45,8 +45,8 @@ class LocalMaster:
 
     def probe(self, host: str, names: Sequence[str] = ()) -> Probe:
         """Look at ``host``'s folder."""
-        contents = {name: _digest(self._path(host, name, CHANGELOG_OF_ANY)) for name in names}
-        return Probe(time.time(), _digest(self._path(host, CHANGELOG)), contents=contents)
+        contents = {name: digest_of(self._path(host, name, CHANGELOG_OF_ANY)) for name in names}
+        return Probe(time.time(), digest_of(self._path(host, CHANGELOG)), contents=contents)
 
     def make_host(self, host: str) -> None:
         """Make the folder, 0700."""
@@ -143,14 +143,6 @@ class StateMaster(LocalMaster):
     def place(self, name: str) -> str:
         """Where the repository ``name`` lies."""
         return os.fsdecode(self._path(name))
-
-
-def _digest(path: bytes) -> str | None:
-    try:
-        with open(path, "rb") as stream:
-            return hashlib.sha256(stream.read()).hexdigest()
-    except FileNotFoundError:
-        return None
 
 
 def _copy(source: bytes, path: bytes, inbox: int) -> scp.Received:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -169,3 +170,12 @@ def is_store_file(path: bytes, is_directory: bool) -> bool:
     if is_directory or below:
         return top in _STORE_FOLDERS
     return top in _STORE_NAMES or top.startswith(_STORE_FILES)
+
+
+def digest_of(path: bytes) -> str | None:
+    """The sha256 (hex) of a file on this machine; None when there is none."""
+    try:
+        with open(path, "rb") as stream:
+            return hashlib.sha256(stream.read()).hexdigest()
+    except FileNotFoundError:
+        return None

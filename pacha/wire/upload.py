@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import subprocess
 import threading
@@ -12,13 +11,13 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from pacha import background
-from pacha.wire.master import REQUIRES, NotNew, is_store_file
+from pacha.wire.master import REQUIRES, NotNew, digest_of, is_store_file
 
 if TYPE_CHECKING:
     from pacha.wire.ssh import Connection, Result, Stream
 
 #: What says of which format a repository is (hg help internals.requirements).
-FORMAT_FILES = (".hg/requires", REQUIRES)
+_FORMAT_FILES = (".hg/requires", REQUIRES)
 #: Of ``.hg``, what is sent beside the store itself.
 _BESIDE = (".hg/requires", ".hg/00changelog.i")
 #: Which phase a revision is in is not told: on a master, each is public (hg help phases).
@@ -75,10 +74,10 @@ class Upload:
         """What ``format_of`` says of a repository that is made there; [] for none, or one that has not all of them."""
         if self._connection.run(self._init(folder)).status:
             return []
-        said = self._connection.run(["sha256sum", *(os.path.join(folder, os.fsencode(one)) for one in FORMAT_FILES)])
+        said = self._connection.run(["sha256sum", *(os.path.join(folder, os.fsencode(one)) for one in _FORMAT_FILES)])
         lines = [line.lstrip(b"\\").split() for line in said.stdout.splitlines()]  # sha256sum(1): an odd path after it
         found = [words[0].decode("ascii", "replace") for words in lines if words]
-        return found if len(found) == len(FORMAT_FILES) else []
+        return found if len(found) == len(_FORMAT_FILES) else []
 
 
 def unpacking(folder: bytes) -> list[bytes | str]:
@@ -90,16 +89,9 @@ def unpacking(folder: bytes) -> list[bytes | str]:
     return [*_TAR, "-x", "-i", "-o", "-m", "--no-same-permissions", "-C", folder, "-f", "-"]
 
 
-def format_of(repository: str) -> list[str]:
-    """The sha256 (hex) of each of ``FORMAT_FILES``; [""] where it has not all of them."""
-    found = []
-    for name in FORMAT_FILES:
-        try:
-            with open(os.path.join(repository, name), "rb") as stream:
-                found.append(hashlib.sha256(stream.read()).hexdigest())
-        except FileNotFoundError:
-            return [""]
-    return found
+def format_of(repository: str) -> list[str | None]:
+    """The sha256 (hex) of each of ``_FORMAT_FILES``, None for one that it does not have."""
+    return [digest_of(os.fsencode(os.path.join(repository, name))) for name in _FORMAT_FILES]
 
 
 def pack(repository: str) -> Generator[bytes, None, None]:

@@ -43,7 +43,14 @@ def plainly(repo: Any) -> None:
         store.vfs = _Plainly(store.vfs)
 
 
-class _Plainly(vfs.proxyvfs):  # type: ignore[misc]
+class _Over(vfs.proxyvfs):  # type: ignore[misc]
+    """Files where ``vfs``, which lies below, has them."""
+
+    def join(self, path: bytes, *inside: bytes) -> bytes:
+        return bytes(self.vfs.join(path, *inside))
+
+
+class _Plainly(_Over):
     """Files as ``plain`` has them, but logs are read without a buffer: one or two reads get all of them."""
 
     def __call__(self, path: bytes, mode: bytes = b"rb", **named: Any) -> Any:
@@ -51,11 +58,8 @@ class _Plainly(vfs.proxyvfs):  # type: ignore[misc]
             return open(self.join(path), "rb", buffering=0)
         return self.vfs(path, mode, **named)
 
-    def join(self, path: bytes, *inside: bytes) -> bytes:
-        return bytes(self.vfs.join(path, *inside))
 
-
-class _Fresh(vfs.proxyvfs):  # type: ignore[misc]
+class _Fresh(_Over):
     """Files as ``plain`` has them, but for logs that were not made here: they do not exist."""
 
     def __init__(self, plain: Any) -> None:
@@ -73,9 +77,6 @@ class _Fresh(vfs.proxyvfs):  # type: ignore[misc]
             return self.vfs(path, mode, **named)
         self._make_folder(os.path.dirname(path))
         return os.fdopen(os.open(self.join(path), _NEW, _PRIVATE), "w+b" if b"+" in mode else "wb")
-
-    def join(self, path: bytes, *inside: bytes) -> bytes:
-        return bytes(self.vfs.join(path, *inside))
 
     def _make_folder(self, folder: bytes) -> None:
         if folder not in self._folders:
