@@ -34,7 +34,8 @@ MODULES = {".".join(path.relative_to(PACKAGE).with_suffix("").parts): path for p
 OWNERS: dict[str, frozenset[str]] = {
     "paramiko": frozenset(f"wire.ssh.{name}" for name in ("endpoint", "greeting", "login", "connection", "stream")),
     "mercurial": frozenset(
-        f"store.hg.{name}" for name in ("__init__", "engine", "logs", "repository", "conversation", "service", "text")
+        f"store.hg.{name}"
+        for name in ("__init__", "engine", "logs", "single", "repository", "conversation", "service", "text")
     ),
     "hgdemandimport": frozenset({"store.lazily"}),
     "sqlite3": frozenset({"store.database"}),

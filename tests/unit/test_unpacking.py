@@ -132,6 +132,7 @@ def test_what_was_read_the_last_time_is_forgotten(
     repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spool = unpacked(repository, tmp_path, None)
+    monkeypatch.setattr("pacha.store.hg.single.Singles.get", lambda singles, name: None)
     monkeypatch.setattr("pacha.store.hg.repository._goes_beyond", lambda log, last: True)
     spool.add(
         repository, Watched(b"/foo", single=False, repository="foo", node=repository.heads()[0]), entries(), tmp_path

@@ -16,6 +16,7 @@ from mercurial import node as nodes
 
 from pacha.store.hg.engine import explained, lean, quiet_ui
 from pacha.store.hg.logs import fresh, plainly
+from pacha.store.hg.single import Singles
 from pacha.store.revision import NULL, PLAIN, Content, Note
 
 _LAST_SECOND = 253_370_764_800  #: of the last year that datetime knows, in any zone
@@ -164,16 +165,21 @@ class Reader:
         self._repo = repo
         self._path = path
         self._manifest = manifest
+        self._singles = Singles(repo)
         self._last = len(repo.changelog) - 1
         self.beyond = False
 
     def __call__(self, name: bytes) -> bytes:
         """Its bytes, hash checked. Raises DamagedError."""
         with explained(f"The repository {self._path} is damaged."):
+            node = self._manifest[name]
+            only = self._singles.get(name)
+            if only is not None and only.node == node and only.link <= self._last:
+                return only.text
             log = self._repo.file(name)
             log._revlog.hash = _hash
             self.beyond = self.beyond or _goes_beyond(log, self._last)
-            return bytes(log.read(self._manifest[name]))
+            return bytes(log.read(node))
 
 
 def _hash(text: bytes, p1: bytes, p2: bytes) -> bytes:
