@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
+from typing import TYPE_CHECKING
 
-from pacha.actions.here import Here
-from pacha.actions.staging import Fetched, Staging
+from pacha.actions.second import helped
 from pacha.files.names import DATABASE
 from pacha.store import database
+from pacha.store.beside import move
+
+if TYPE_CHECKING:
+    from pacha.actions.here import Here
+    from pacha.actions.staging import Fetched, Staging
 
 
 def may_adopt(here: Here, host: str) -> bool:
@@ -47,18 +52,23 @@ def _take_over(here: Here, staging: Staging, name: str, node: str) -> None:
     of which is checked against its hash whenever it is read. Moving costs next to nothing; but it takes a store
     that holds this node and nothing beyond it, and a machine that has no such repository yet.
     """
+    own, fetched = here.state.repository(name), staging.path(name)
+    read = staging.spool.read.get(name, frozenset())
+    if not os.path.isdir(own) and helped(staging.spool.second, is_movable, fetched, node, read):
+        move(fetched, own)
+        return
     from pacha.store import hg
 
-    own, fetched = here.state.repository(name), staging.repository(name)
-    if (
-        not os.path.isdir(own)
-        and fetched.is_plain()
-        and fetched.ends_with(node, staging.spool.read.get(name, frozenset()))
-    ):
-        hg.move(fetched.path, own)
-        return
-    with hg.peer(fetched.path, name) as peer:
+    with hg.peer(fetched, name) as peer:
         peer.pull(hg.Repository.open(own, create=True), [node])
+
+
+def is_movable(path: str, node: str, read: frozenset[bytes]) -> bool:
+    """Whether the repository there is as one of ours and ends with ``node``; the logs that were ``read`` do."""
+    from pacha.store import hg
+
+    repository = hg.Repository.open(path)
+    return repository.is_plain() and repository.ends_with(node, read)
 
 
 def _forget(path: str) -> None:

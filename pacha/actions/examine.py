@@ -69,15 +69,14 @@ def _fetched(here: Here, host: str, rehearse: bool, scratch: Path, heartbeat: fl
     faults = []
     if heartbeat and not database.has(heartbeat.tip):
         faults.append(f"the snapshot {heartbeat.tip[:12]}, which the host left last, is not there any more")
-    made = database.note(fetched.tip).at
     staging.remove()
     if rehearse:
         from pacha.actions import rehearse as rehearsal
 
         faults += rehearsal.rehearse(here, host, snapshot, scratch / "target")
     sizes = [entry.size for entry in snapshot.entries.values() if entry.kind.value == "f"]
-    found = {"tip": fetched.tip, "made": made, "files": len(sizes), "size": sum(sizes), "rehearsed": rehearse}
-    return {**result(ExitCode.DAMAGED if faults else ExitCode.DONE, *faults), **found}
+    found = {"tip": fetched.tip, "made": fetched.note.at, "files": len(sizes), "size": sum(sizes)}
+    return {**result(ExitCode.DAMAGED if faults else ExitCode.DONE, *faults), **found, "rehearsed": rehearse}
 
 
 def _check_own(here: Here, host: str, names: Iterable[str]) -> None:

@@ -9,11 +9,10 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from pacha.actions.here import Here
-from pacha.actions.reconcile import FILE
 from pacha.actions.when import Made, choose
 from pacha.errors import DamagedError, PachaError
 from pacha.files.metadata import Entry
-from pacha.files.names import DATABASE
+from pacha.files.names import DATABASE, PACHA_DB
 from pacha.store import database
 from pacha.store.snapshot import Snapshot
 
@@ -47,7 +46,9 @@ def read(here: Here, node: str) -> Snapshot:
     """The snapshot ``node`` of the state folder. Raises DamagedError."""
     from pacha.store import hg
 
-    return parse(hg.Repository.open(here.state.repository(DATABASE), heal=False).reader(node)(FILE), here.state.path)
+    return parse(
+        hg.Repository.open(here.state.repository(DATABASE), heal=False).reader(node)(PACHA_DB), here.state.path
+    )
 
 
 def at(here: Here, when: str) -> Snapshot:

@@ -17,14 +17,13 @@ from pathlib import Path
 
 from pacha.actions import history
 from pacha.actions.here import Here, check_host, connect
-from pacha.actions.reconcile import FILE
 from pacha.actions.staging import Staging
 from pacha.actions.unpacking import content_names
 from pacha.actions.when import Made, choose
 from pacha.config import STANDALONE
 from pacha.errors import DamagedError, PachaError, UsageError
 from pacha.files.metadata import Entry, Kind
-from pacha.files.names import DATABASE, shown
+from pacha.files.names import DATABASE, PACHA_DB, shown
 from pacha.store import hg
 from pacha.store.database import Row
 from pacha.store.snapshot import Snapshot, Watched
@@ -86,7 +85,7 @@ class Past:
 
     def snapshot(self, revision: hg.Revision) -> Snapshot:
         """All of it, checked. Raises DamagedError."""
-        return history.parse(self.read(DATABASE, revision.node, FILE), self._folder, self._known)
+        return history.parse(self.read(DATABASE, revision.node, PACHA_DB), self._folder, self._known)
 
     def read(self, repository: str, node: str, name: bytes) -> bytes:
         """What ``repository`` holds under a stored name. Raises DamagedError."""
@@ -177,10 +176,11 @@ def _bringing(staging: Staging) -> Open:
 
 
 def _fetched(staging: Staging, name: str, node: str) -> hg.Repository:
-    repository = staging.fetch_store(name)
+    staging.fetch_store(name)
+    repository = staging.repository(name)
     newest = next(repository.revisions(), None)
     if newest is not None and name == DATABASE:
-        repository.reader(newest)(FILE)  # a copy that a push overtook lacks it
+        repository.reader(newest)(PACHA_DB)  # a copy that a push overtook lacks it
     if node and not repository.has(node):
         raise DamagedError(
             f"The repository '{name}' on the master lacks revision {node[:12]}.",

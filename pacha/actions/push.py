@@ -22,7 +22,7 @@ from pacha.actions.here import Here, connect
 from pacha.errors import Concern, ExitCode, PachaError
 from pacha.files import scan
 from pacha.files.metadata import Entry
-from pacha.files.names import DATABASE, shown
+from pacha.files.names import DATABASE, PACHA_DB, shown
 from pacha.files.owners import Accounts
 from pacha.store import database
 from pacha.store.snapshot import Changes, Snapshot, Watched, compare
@@ -272,7 +272,7 @@ def _commit_database(errand: Errand, base: Snapshot, new: Snapshot, changes: Cha
     repository = errand.repository(DATABASE)
     parent = reconcile.parent(repository, tip, ())
     note = errand.note(f"{errand.host}: {changes}")
-    blobs = {reconcile.FILE: image}
+    blobs = {PACHA_DB: image}
     if changes != Changes():
         blobs[chronicle.FILE] = chronicle.text(changes, image)
     node = repository.commit(parent, blobs, [], lambda name: hg.Blob(blobs[name]), note)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import shlex
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 
 from pacha.actions import accounts, adoption, hooks, moving, owed, own, parting, report
@@ -15,12 +14,12 @@ from pacha.actions.here import Here, check_host, connect
 from pacha.actions.hooks import Hooks, Planned, Ran
 from pacha.actions.preview import Choices, preview
 from pacha.actions.proposal import Proposal
+from pacha.actions.second import Second, import_meanwhile
 from pacha.actions.staging import Fetched, Staging
 from pacha.actions.survey import GROUP, PASSWD
-from pacha.actions.unpacking import Second
 from pacha.errors import Concern, PachaError
 from pacha.files.metadata import Entry
-from pacha.files.names import DATABASE, shown
+from pacha.files.names import shown
 from pacha.restore.apply import apply
 from pacha.restore.inode import explain
 from pacha.restore.journal import Journal, cut_off
@@ -78,27 +77,41 @@ class _Source:
         return self.staging.spool.content(recorded)
 
 
-def propose(here: Here, host: str, choices: Choices = Choices(), reporter: Reporter = Reporter()) -> Proposal:  # noqa: B008
+def propose(
+    here: Here,
+    host: str,
+    choices: Choices = Choices(),  # noqa: B008
+    reporter: Reporter = Reporter(),
+    second: Second | None = None,
+) -> Proposal:
     """What a rebuild would do, having fetched and checked all of it. Changes nothing; raises as ``rebuild``."""
-    with _prepared(here, host, choices, reporter) as (attempt, proposal):
+    with _prepared(here, host, choices, reporter, second) as (attempt, proposal):
         attempt.reporter.on_plan(proposal)
         return proposal
 
 
-def rebuild(here: Here, host: str, choices: Choices = Choices(), reporter: Reporter = Reporter()) -> Rebuilt:  # noqa: B008
-    """Put every watched path of ``host`` back, to where it was or below ``choices.target``.
+def rebuild(
+    here: Here,
+    host: str,
+    choices: Choices = Choices(),  # noqa: B008
+    reporter: Reporter = Reporter(),
+    second: Second | None = None,
+) -> Rebuilt:
+    """Put every watched path of ``host`` back, to where it was or below ``choices.target``; ``second`` helps.
 
     Raises UsageError, LockedError, UnreachableError, DamagedError (all before anything is touched) and
     PachaError; Signalled says how things stand. Single paths that could not be restored are in the concerns.
     """
-    with _prepared(here, host, choices, reporter) as (attempt, proposal):
+    with _prepared(here, host, choices, reporter, second) as (attempt, proposal):
         reporter.on_plan(proposal)
         reporter.confirm(proposal)
         return attempt.run(proposal)
 
 
 @contextmanager
-def _prepared(here: Here, host: str, choices: Choices, reporter: Reporter) -> Iterator[tuple[_Attempt, Proposal]]:
+def _prepared(
+    here: Here, host: str, choices: Choices, reporter: Reporter, second: Second | None
+) -> Iterator[tuple[_Attempt, Proposal]]:
     """Everything fetched, checked and planned; what was fetched is removed in the end."""
     check_host(host)
     began = time.monotonic()
@@ -108,9 +121,8 @@ def _prepared(here: Here, host: str, choices: Choices, reporter: Reporter) -> It
     with ExitStack() as stack:
         stack.enter_context(here.state.locked(choices.wait_seconds))
         begun = parting.begun(here, choices)
-        if second := Second.begin():
-            stack.callback(second.end)
-        _import_meanwhile()
+        if second is None:
+            import_meanwhile()
         master = own.master(here, host, choices) or connect(here, here.master())
         stack.callback(master.close)
         staging = Staging.make(here, host, master, reporter.on_file, reporter.on_expected, second)
@@ -120,17 +132,6 @@ def _prepared(here: Here, host: str, choices: Choices, reporter: Reporter) -> It
         wanted = stack.enter_context(hooks.fetched(here.state.path, master, host)) if choices.hooks else Hooks()
         attempt = _Attempt(here, host, choices, reporter, master, staging, fetched, begun, began)
         yield attempt, attempt.propose(wanted)
-
-
-def _import_meanwhile() -> None:
-    """Import Mercurial while the line is waited for; where that cannot be (too little memory), who needs it is told."""
-    with suppress(RuntimeError):
-        threading.Thread(target=_import_mercurial, daemon=True).start()
-
-
-def _import_mercurial() -> None:
-    with suppress(Exception):
-        import pacha.store.hg  # noqa: F401
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,9 +155,9 @@ class _Attempt:
         fetched, holes, target = self.fetched, spool.holes, self.choices.target
         planned = preview(fetched.snapshot, texts, self.choices, self.begun, holes, fetched.parts)
         planned = parting.told(planned, self.choices, fetched)
-        note = self.staging.repository(DATABASE).note(fetched.tip)
         content = _Source(self.staging, target, planned.overrides).content
         carries_on = cut_off(os.fsencode(self.here.state.path), parting.placed(self.choices, fetched), target)
+        note = fetched.note
         return Proposal(
             self.host, fetched.tip, note.at, note.user, target, fetched.snapshot, planned, wanted, carries_on,
             content, fetched.parts,

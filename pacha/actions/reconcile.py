@@ -14,15 +14,13 @@ from typing import TYPE_CHECKING
 from pacha.actions.delivery import Delivery
 from pacha.actions.errand import Errand
 from pacha.errors import ConfigError, PachaError
-from pacha.files.names import DATABASE, repository_name, shown
+from pacha.files.names import DATABASE, PACHA_DB, repository_name, shown
 from pacha.store import database
 from pacha.store.snapshot import Snapshot, Watched
 from pacha.wire.master import check_may_read
 
 if TYPE_CHECKING:
     from pacha.store import hg
-
-FILE = b"pacha.db"
 
 
 def base(errand: Errand, last: Snapshot) -> Snapshot:
@@ -94,7 +92,7 @@ def _read(errand: Errand, local: hg.Repository, node: str) -> Snapshot:
     """The snapshot ``node``, left as ``fetched.db`` in the state folder."""
     path = _fetched(errand)
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "wb") as stream:
-        stream.write(local.reader(node)(FILE))
+        stream.write(local.reader(node)(PACHA_DB))
     return database.read_foreign(path)
 
 

@@ -49,8 +49,7 @@ def _restore(here: Here, host: str, staging: Staging) -> Restored:
     # The name first: should this be killed, nothing is pushed to another host's folder.
     here.state.remember(hostname=host)
     adoption.adopt(here, host, staging, fetched, here.master())
-    at = staging.repository(DATABASE).note(fetched.tip).at
-    return Restored(host, fetched.tip, at, fetched.snapshot.live)
+    return Restored(host, fetched.tip, fetched.note.at, fetched.snapshot.live)
 
 
 def _check_free(here: Here, host: str) -> None:

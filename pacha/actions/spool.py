@@ -6,19 +6,17 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from pacha.actions.unpacking import Second, Task, Unpacked, halves, items, unpack
+from pacha.actions.second import Second, helped
+from pacha.actions.unpacking import Task, Unpacked, items, unpack_in_two
 from pacha.errors import PachaError
 from pacha.files import names
 from pacha.files.metadata import Entry
+from pacha.store import revision
 from pacha.store.snapshot import Watched
 
-if TYPE_CHECKING:
-    from pacha.store.hg import Repository
-
 _CHUNK = 1 << 20
-_OURS, _SECOND = ".content", ".content-2"
+_CONTENT = ".content"
 
 
 @dataclass(slots=True)
@@ -35,19 +33,18 @@ class Spool:
     read: dict[str, frozenset[bytes]] = field(default_factory=dict)
     _files: dict[str, int] = field(default_factory=dict)
 
-    def add(self, repository: Repository, watched: Watched, entries: Iterable[Entry], folder: Path) -> None:
-        """Unpack ``entries`` into ``folder``, having checked each against its sha256. Raises DamagedError."""
-        files = items(entries)
-        second = self.second
-        mine, others = halves(files) if second else (files, ())
-        task = Task(repository.path, watched.repository, watched.node or "", str(folder / _OURS), mine)
-        other = Task(repository.path, watched.repository, watched.node or "", str(folder / _SECOND), others)
-        if second and others:
-            sound = self._together(second, task, other, repository)
-        else:
-            sound = self._take(task, unpack(task, repository))
+    def add(self, repository: str, watched: Watched, entries: Iterable[Entry], folder: Path) -> None:
+        """Unpack ``entries`` of the one at the path ``repository`` into ``folder``, each checked against its sha256.
+
+        Raises DamagedError.
+        """
+        files, node = items(entries), watched.node or revision.NULL
+        task = Task(repository, watched.repository, watched.path, node, str(folder / _CONTENT), files)
+        done = helped(self.second, unpack_in_two, task)
+        for one in done:
+            self._take(*one)
         self.read.pop(watched.repository, None)  # of an earlier try: what is here now was fetched anew
-        if sound:
+        if all(unpacked.sound for _, unpacked in done):
             self.read[watched.repository] = frozenset(name for file in files for name in file.stored)
 
     def content(self, path: bytes) -> Iterator[bytes]:
@@ -75,21 +72,9 @@ class Spool:
         while self._files:
             os.close(self._files.popitem()[1])
 
-    def _together(self, second: Second, mine: Task, other: Task, repository: Repository) -> bool:
-        """Do one here and the other in the second process; here, too, if nothing comes of it there."""
-        second.ask(other)
-        try:
-            sound = self._take(mine, unpack(mine, repository))
-            return self._take(other, second.answer() or unpack(other, repository)) and sound
-        except BaseException:
-            second.end()
-            self.second = None
-            raise
-
-    def _take(self, task: Task, done: Unpacked) -> bool:
+    def _take(self, task: Task, done: Unpacked) -> None:
         if task.spool not in self._files:
             self._files[task.spool] = os.open(task.spool, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         fd = self._files[task.spool]
         self.places.update({path: (fd, *place) for path, place in done.places.items()})
         self.holes.update(done.holes)
-        return done.sound

@@ -17,21 +17,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from pacha.actions import private, select
+from pacha.actions import private, select, tip
 from pacha.actions.ahead import Ahead
 from pacha.actions.here import Here
-from pacha.actions.history import listed
 from pacha.actions.memory import bounded
-from pacha.actions.reconcile import FILE
+from pacha.actions.second import Second, helped
 from pacha.actions.select import Asked
 from pacha.actions.spool import Spool
-from pacha.actions.unpacking import Second
-from pacha.actions.when import choose
 from pacha.errors import DamagedError, PachaError, UnreachableError
 from pacha.files import names
 from pacha.files.metadata import Kind
 from pacha.store import database, revision
-from pacha.store.sense import not_ours
 from pacha.store.snapshot import Snapshot, Watched
 from pacha.wire.local import StateMaster
 from pacha.wire.master import CHANGELOG, Master, NoHost
@@ -50,14 +46,15 @@ _T = TypeVar("_T")
 class Fetched:
     """A snapshot that is wholly here and checked.
 
-    ``tip``: its node in ``db``; ``changelog``: the sha256 (hex) of the master's ``db``'s changelog, "" where it was
-    not copied; ``files`` and ``size`` (bytes) count what came over the line in ``seconds``; ``newest``: no later one
-    is there; ``parts``: the paths that it was reduced to, () for all of it, ``torn`` those of files in it that
-    have other names outside.
+    ``tip``: its node in ``db``, ``note`` what that says of itself; ``changelog``: the sha256 (hex) of the master's
+    ``db``'s changelog, "" where it was not copied; ``files`` and ``size`` (bytes) count what came over the line in
+    ``seconds``; ``newest``: no later one is there; ``parts``: the paths that it was reduced to, () for all of it,
+    ``torn`` those of files in it that have other names outside.
     """
 
     snapshot: Snapshot
     tip: str
+    note: revision.Note
     changelog: str
     files: int
     size: int
@@ -136,7 +133,7 @@ class Staging:
 
     def _fetch(self, when: str, asked: Asked, *, absent: bool) -> Fetched:
         began = time.monotonic()
-        snapshot, tip, newest = self.again(lambda: self._fetch_database(when))
+        snapshot, found, note = self.again(lambda: self._fetch_database(when))
         changelog = self.folder / CHANGELOG
         copied = changelog.exists() and names.DATABASE not in self.cloned
         digest = hashlib.sha256(changelog.read_bytes()).hexdigest() if copied else ""
@@ -151,20 +148,23 @@ class Staging:
         for watched in kept:
             self.again(lambda watched=watched: self._fetch_content(watched, snapshot))  # type: ignore[misc]
         self._check_complete(snapshot)
-        return Fetched(snapshot, tip, digest, self.files, self.size, time.monotonic() - began, newest, parts, torn)
+        seconds = time.monotonic() - began
+        return Fetched(snapshot, found.node, note, digest, self.files, self.size, seconds, found.newest, parts, torn)
 
     @property
     def database(self) -> Path:
         """pacha.db of the snapshot."""
         return self.folder / ".pacha.db"
 
+    def path(self, name: str) -> str:
+        """Where the fetched repository ``name`` is."""
+        return self.master.place(name) if isinstance(self.master, StateMaster) else str(self.folder / name)
+
     def repository(self, name: str) -> hg.Repository:
         """The fetched repository ``name``."""
         from pacha.store import hg
 
-        if isinstance(self.master, StateMaster):
-            return hg.Repository.open(self.master.place(name))
-        return hg.Repository.open(str(self.folder / name))
+        return hg.Repository.open(self.path(name))
 
     def again(self, fetch: Callable[[], _T]) -> _T:
         """Try again while it does not add up: a push may be at work. The same fault again and again is damage."""
@@ -178,61 +178,39 @@ class Staging:
                     raise
                 time.sleep(0.1 * len(faults))
 
-    def _fetch_database(self, when: str) -> tuple[Snapshot, str, bool]:
-        repository = self.fetch_store(names.DATABASE)
-        newest = next(repository.revisions(), "")
-        if not newest:
-            raise DamagedError(
-                f"The master's history of '{self.host}' is empty.", "its db has no revision", "Has it ever pushed?"
-            )
-        tip = self.tried = choose(when, listed(repository), time.time()).node if when else newest
-        self.database.unlink(missing_ok=True)
-        with open(os.open(self.database, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
-            stream.write(self._read_database(repository, tip))
-        return database.read_foreign(str(self.database)), tip, tip == newest
-
-    def _read_database(self, repository: hg.Repository, tip: str) -> bytes:
-        try:
-            if FILE in repository.names(tip):
-                return repository.reader(tip)(FILE)
-        except DamagedError as error:
-            raise DamagedError(
-                f"The snapshot {tip[:12]} of '{self.host}' cannot be read.", error.in_a_line, error.hint
-            ) from None
-        raise not_ours(f"its revision {tip[:12]} has no pacha.db")
+    def _fetch_database(self, when: str) -> tuple[Snapshot, tip.Tip, revision.Note]:
+        self.fetch_store(names.DATABASE)
+        path, second = self.path(names.DATABASE), self.spool.second
+        found = helped(second, tip.find, path, self.host, when)
+        self.tried = found.node
+        note = helped(second, tip.write, path, self.host, found.node, str(self.database))
+        return database.read_foreign(str(self.database)), found, note
 
     def _fetch_content(self, watched: Watched, snapshot: Snapshot) -> None:
         try:
-            repository = self.fetch_store(watched.repository)
+            self.fetch_store(watched.repository)
         except NoHost as error:
             raise DamagedError(
                 f"The repository '{watched.repository}' is not on the master.",
                 f"the newest snapshot of {names.shown(watched.path)} names it; {error.why or error.message}",
                 "Nothing was changed. Look at the host's folder on the master.",
             ) from None
-        node = watched.node or revision.NULL
-        if not repository.has(node):
-            raise DamagedError(
-                f"The repository '{watched.repository}' on the master lacks revision {node[:12]}.",
-                f"the newest snapshot of {names.shown(watched.path)} names it",
-                "Nothing was changed. Look at the repository on the master with 'hg verify'.",
-            )
-        self.spool.add(repository, watched, snapshot.below(watched).values(), self.folder)
+        self.spool.add(self.path(watched.repository), watched, snapshot.below(watched).values(), self.folder)
 
-    def fetch_store(self, name: str) -> hg.Repository:
+    def fetch_store(self, name: str) -> None:
         """Copy the store of the repository ``name``; by Mercurial's own protocol where its format is not known."""
         if isinstance(self.master, StateMaster):
-            return self.repository(name)
+            return
         totals = self.ahead.take(name, self.on_file)
         self.files, self.size = self.files + totals.files, self.size + totals.size
         folder = self.folder / name
         if _is_known(folder / ".hg" / "store"):
             # The format stands in the store (share-safe); what is written here names nothing but that.
             (folder / ".hg" / "requires").write_bytes(b"share-safe\n")
-            return self.repository(name)
+            return
         shutil.rmtree(folder)
         self.cloned.add(name)
-        return self._clone(name)
+        self._clone(name)
 
     def _copy(self, name: str, on_file: Callable[[Received], None]) -> Totals:
         folder = self.folder / name
@@ -246,7 +224,7 @@ class Staging:
         finally:
             os.close(inbox)
 
-    def _clone(self, name: str) -> hg.Repository:
+    def _clone(self, name: str) -> None:
         from pacha.store import hg
 
         made = hg.Repository.open(str(self.folder / name), create=True)
@@ -258,7 +236,6 @@ class Staging:
         except PachaError as error:
             what = f"The repository '{name}' on the master has a format that is not known here, and cannot be cloned."
             raise DamagedError(what, f"{error.message} {error.why}".strip(), error.hint) from None
-        return made
 
     def _check_complete(self, snapshot: Snapshot) -> None:
         for path, entry in snapshot.entries.items():

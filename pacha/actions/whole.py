@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import dropwhile, islice
 
-from pacha.actions.reconcile import FILE
 from pacha.actions.staging import Staging
 from pacha.actions.unpacking import content_names
 from pacha.errors import DamagedError, PachaError, UnreachableError
@@ -70,7 +69,7 @@ class _Search:
     def _write(self, node: str) -> str:
         self._check_time()
         path = self.staging.folder / ".older.db"
-        data = self.staging.repository(names.DATABASE).reader(node)(FILE)
+        data = self.staging.repository(names.DATABASE).reader(node)(names.PACHA_DB)
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "wb") as stream:
             stream.write(data)
         return str(path)
@@ -90,8 +89,9 @@ class _Search:
         if name in self.lost:
             return None
         try:
-            there = (self.staging.folder / name / ".hg" / "requires").exists()
-            return self.staging.repository(name) if there else self.staging.fetch_store(name)
+            if not (self.staging.folder / name / ".hg" / "requires").exists():
+                self.staging.fetch_store(name)
+            return self.staging.repository(name)
         except UnreachableError:
             raise
         except PachaError:

@@ -18,6 +18,7 @@ from pacha.errors import DamagedError, ExitCode, UsageError
 if TYPE_CHECKING:
     from pacha.actions.here import Here
     from pacha.actions.preview import Choices
+    from pacha.actions.second import Second
 
 
 @cli.command(short_help="Put back every file of a host, or a part of them.")
@@ -72,10 +73,7 @@ def rebuild(
              pacha rebuild bar --target /srv/look
              pacha rebuild bar --path /etc/nginx --at yesterday
     """
-    from pacha.actions import interruption
-
-    here = terminal.here()
-    with interruption.explained(os.fsencode(here.state.path)):
+    with _begun(terminal) as (here, second):
         from pathlib import Path
 
         from pacha.actions import here as place
@@ -102,8 +100,21 @@ def rebuild(
         with _naming(others):
             _begin(terminal, about, asks=not (yes or dry_run), as_json=as_json)
             if dry_run:
-                return _show_plan(terminal, here, host, choices, as_json, progress)
-            return _carry_out(terminal, here, host, choices, yes, as_json, progress)
+                return _show_plan(terminal, here, host, choices, as_json, progress, second)
+            return _carry_out(terminal, here, host, choices, yes, as_json, progress, second)
+
+
+@contextmanager
+def _begun(terminal: Terminal) -> Iterator[tuple[Here, Second | None]]:
+    """This machine, and a second process, which is on its way before all else is imported that a rebuild takes."""
+    from pacha.actions.second import Second
+
+    with Second.beside() as second:
+        from pacha.actions import interruption
+
+        here = terminal.here()
+        with interruption.explained(os.fsencode(here.state.path)):
+            yield here, second
 
 
 @contextmanager
@@ -130,15 +141,16 @@ def _begin(terminal: Terminal, about: str, *, asks: bool, as_json: bool) -> None
 
 
 def _show_plan(
-    terminal: Terminal, here: Here, host: str, choices: Choices, as_json: bool, progress: str | None
-) -> ExitCode:
+    terminal: Terminal, here: Here, host: str, choices: Choices, as_json: bool, progress: str | None,
+    second: Second | None,
+) -> ExitCode:  # fmt: skip
     from pacha.actions import proposal, rebuild
     from pacha.meter.bar import Style
     from pacha.meter.rebuild import RebuildMeter
 
     meter = RebuildMeter(terminal.silenced(as_json).meter, lists=not as_json, style=Style(progress or "auto"))
     with meter.progress:
-        proposed = rebuild.propose(here, host, choices, meter.reporter())
+        proposed = rebuild.propose(here, host, choices, meter.reporter(), second)
     if as_json:
         click.echo(json.dumps(proposal.as_json(proposed), indent=1))
     else:
@@ -148,8 +160,9 @@ def _show_plan(
 
 
 def _carry_out(
-    terminal: Terminal, here: Here, host: str, choices: Choices, yes: bool, as_json: bool, progress: str | None
-) -> ExitCode:
+    terminal: Terminal, here: Here, host: str, choices: Choices, yes: bool, as_json: bool, progress: str | None,
+    second: Second | None,
+) -> ExitCode:  # fmt: skip
     from pacha.actions import interruption, rebuild, report
     from pacha.meter.bar import Style
     from pacha.meter.rebuild import RebuildMeter
@@ -157,7 +170,7 @@ def _carry_out(
     asks = not yes and sys.stdin.isatty()
     meter = RebuildMeter(terminal.silenced(as_json).meter, asks=asks, style=Style(progress or "auto"))
     with meter.progress:
-        rebuilt = rebuild.rebuild(here, host, choices, meter.reporter())
+        rebuilt = rebuild.rebuild(here, host, choices, meter.reporter(), second)
     with interruption.told(report.how_it_stands(rebuilt), f"Report: {rebuilt.report}"):
         meter.rebuilt(rebuilt)
         if as_json:

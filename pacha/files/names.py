@@ -13,6 +13,7 @@ from collections.abc import Collection
 from urllib.parse import unquote_to_bytes
 
 DATABASE = "db"  #: the repository that holds pacha.db; never the name of a watched path's own
+PACHA_DB = b"pacha.db"  #: the file of a snapshot in it
 _TAKEN_ON_THE_MASTER = frozenset([DATABASE, "last-push", "last-push.new"])
 PARTS = b".pacha/parts/"
 

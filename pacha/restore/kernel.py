@@ -1,12 +1,14 @@
-"""System calls that Python does not wrap: syncfs(2) and renameat2(2), through the C library."""
+"""System calls that Python does not wrap: syncfs(2), renameat2(2) and prctl(2), through the C library."""
 
 from __future__ import annotations
 
 import ctypes
 import errno
 import os
+import signal
 
 _RENAME_NOREPLACE, _RENAME_EXCHANGE = 1, 2  # linux/fs.h; rename(2)
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 #: What renameat2 says where the kernel, the C library or the file system does not know it.
 UNSUPPORTED = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP})
 
@@ -27,6 +29,13 @@ def exchange(first: bytes, first_fd: int, second: bytes, second_fd: int) -> None
 def rename_new(source: bytes, source_fd: int, target: bytes, target_fd: int) -> None:
     """Rename, but raise FileExistsError rather than replace anything. Raise OSError as ``exchange`` does."""
     _renameat2(source_fd, source, target_fd, target, _RENAME_NOREPLACE)
+
+
+def end_with_parent(parent: int) -> None:
+    """Let this process be killed as soon as the thread that forked it ends, whose process is ``parent``."""
+    _libc.prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL))
+    if os.getppid() != parent:  # it ended before
+        os._exit(1)
 
 
 def _renameat2(source_fd: int, source: bytes, target_fd: int, target: bytes, flags: int) -> None:

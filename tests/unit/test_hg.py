@@ -21,6 +21,7 @@ import pytest
 
 from pacha.errors import DamagedError, PachaError, UnreachableError
 from pacha.store import hg
+from pacha.store.beside import move
 from pacha.store.hg import NULL, Blob, Note, Repository, engine
 from pacha.store.hg import repository as repository_module
 from pacha.store.hg.logs import fresh
@@ -715,7 +716,7 @@ def test_a_store_that_was_moved_is_whole_and_goes_on(repository: Repository, tmp
     target = str(tmp_path / "state" / "repos" / "foo")
     os.makedirs(os.path.join(os.path.dirname(target), ".new-foo", "left"))
     Path(repository.path, ".hg/store/phaseroots").write_text(f"2 {first}\n")  # secret: it would never be sent again
-    hg.move(repository.path, target)
+    move(repository.path, target)
     moved = Repository.open(target)
     second = commit(moved, first, {b"a": b"3"})
     assert contents(moved, second) == {b"a": b"3", b"d/b": b"2"}

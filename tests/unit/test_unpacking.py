@@ -1,22 +1,20 @@
-"""Unpacking by two processes: the same as by one, whatever becomes of the second."""
+"""Unpacking by one process, by another, and by two: the same, whatever becomes of the others."""
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
-import pickle
 import signal
-import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from pacha.actions import rebuild
+from pacha.actions import unpacking
+from pacha.actions.second import Second
 from pacha.actions.spool import Spool
-from pacha.actions.unpacking import Item, Second, Unpacked, halves
+from pacha.actions.unpacking import Item, halves
 from pacha.errors import DamagedError
 from pacha.files.metadata import Entry, Kind
 from pacha.store.hg import NULL, Blob, Note, Repository
@@ -62,7 +60,7 @@ def entries(*wrong: int) -> list[Entry]:
 def unpacked(repository: Repository, tmp_path: Path, second: Second | None, *wrong: int) -> Spool:
     spool = Spool(second)
     watched = Watched(b"/foo", single=False, repository="foo", node=repository.heads()[0])
-    spool.add(repository, watched, entries(*wrong), tmp_path)
+    spool.add(repository.path, watched, entries(*wrong), tmp_path)
     return spool
 
 
@@ -73,15 +71,32 @@ def check(spool: Spool) -> None:
     assert len(spool.read["foo"]) == COUNT
 
 
-def test_each_does_half(repository: Repository, tmp_path: Path, second: Second) -> None:
+def spools(tmp_path: Path) -> list[str]:
+    return sorted(path.name for path in tmp_path.glob(".content*"))
+
+
+@pytest.fixture
+def divided(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few files are worth a process, too; before the second process is made, which is to think so as well."""
+    monkeypatch.setattr(unpacking, "_FEW", 0)
+
+
+def test_two_do_half_of_it_each(divided: None, repository: Repository, tmp_path: Path, second: Second) -> None:
     spool = unpacked(repository, tmp_path, second)
     check(spool)
-    assert sorted(path.name for path in tmp_path.glob(".content*")) == [".content", ".content-2"]
-    assert {(tmp_path / name).stat().st_mode & 0o777 for name in (".content", ".content-2")} == {0o600}
+    assert spools(tmp_path) == [".content", ".content-2"]
+    assert {(tmp_path / name).stat().st_mode & 0o777 for name in spools(tmp_path)} == {0o600}
     spool.close()
 
 
-def test_one_alone(repository: Repository, tmp_path: Path) -> None:
+def test_the_second_does_few_alone(repository: Repository, tmp_path: Path, second: Second) -> None:
+    spool = unpacked(repository, tmp_path, second)
+    check(spool)
+    assert spools(tmp_path) == [".content"]
+    spool.close()
+
+
+def test_without_a_second(repository: Repository, tmp_path: Path) -> None:
     spool = unpacked(repository, tmp_path, None)
     check(spool)
     spool.close()
@@ -94,38 +109,41 @@ def test_a_second_that_is_gone_is_done_without(repository: Repository, tmp_path:
     spool.close()
 
 
+def test_no_more_processes(
+    divided: None, repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Second, "begin", lambda: None)
+    spool = unpacked(repository, tmp_path, None)
+    check(spool)
+    assert spools(tmp_path) == [".content", ".content-2"]
+    spool.close()
+
+
 @pytest.mark.parametrize("wrong", [0, COUNT - 1])
-def test_damage_in_either_half_is_told(repository: Repository, tmp_path: Path, second: Second, wrong: int) -> None:
-    with pytest.raises(DamagedError, match=f"/foo/{wrong:03d} is not as it was pushed"):
+@pytest.mark.parametrize("few", [0, 1 << 30])
+def test_damage_is_told(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: int, few: int
+) -> None:
+    monkeypatch.setattr(unpacking, "_FEW", few)
+    with (
+        Second.beside() as second,
+        pytest.raises(DamagedError, match=f"/foo/{wrong:03d} is not as it was pushed"),
+    ):
         unpacked(repository, tmp_path, second, wrong)
+
+
+def test_a_revision_that_is_not_there(repository: Repository, tmp_path: Path, second: Second) -> None:
+    watched = Watched(b"/foo", single=False, repository="foo", node="1" * 40)
+    with pytest.raises(DamagedError, match=r"^The repository 'foo' on the master lacks revision 111111111111"):
+        Spool(second).add(repository.path, watched, entries(), tmp_path)
 
 
 def test_few_files_are_not_divided() -> None:
     few = [Item(b"/%d" % number, (b"x",), None, 1) for number in range(10)]
     assert halves(few) == (few, ())
-    many = [Item(b"/%d" % number, (b"x",), None, 1) for number in range(1000)]
+    many = [Item(b"/%d" % number, (b"x",), None, 1) for number in range(4000)]
     first, other = halves(many)
     assert [*first, *other] == many and abs(len(first) - len(other)) < 3
-
-
-def test_a_second_that_is_gone_while_it_answers(second: Second, repository: Repository, tmp_path: Path) -> None:
-    os.kill(second._pid, signal.SIGKILL)
-    ours, theirs = socket.socketpair()
-    theirs.sendall(pickle.dumps(Unpacked({b"/foo/%d" % number: (0, 1) for number in range(100)}))[:-20])
-    theirs.close()
-    second._line = ours.makefile("rwb")
-    ours.close()
-    check(unpacked(repository, tmp_path, second))
-
-
-def test_no_room_for_a_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fork() -> int:
-        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
-
-    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1})
-    monkeypatch.setattr(threading, "active_count", lambda: 1)
-    monkeypatch.setattr(os, "fork", fork)
-    assert Second.begin() is None
 
 
 def test_what_was_read_the_last_time_is_forgotten(
@@ -134,21 +152,7 @@ def test_what_was_read_the_last_time_is_forgotten(
     spool = unpacked(repository, tmp_path, None)
     monkeypatch.setattr("pacha.store.hg.single.Singles.get", lambda singles, name: None)
     monkeypatch.setattr("pacha.store.hg.repository._goes_beyond", lambda log, last: True)
-    spool.add(
-        repository, Watched(b"/foo", single=False, repository="foo", node=repository.heads()[0]), entries(), tmp_path
-    )
+    watched = Watched(b"/foo", single=False, repository="foo", node=repository.heads()[0])
+    spool.add(repository.path, watched, entries(), tmp_path)
     assert spool.read == {}
     spool.close()
-
-
-@pytest.mark.parametrize("fault", [MemoryError(), RuntimeError("can't start new thread")])
-def test_no_memory_to_import_meanwhile(monkeypatch: pytest.MonkeyPatch, fault: Exception) -> None:
-    def refuse(*given: object) -> None:
-        raise fault
-
-    if isinstance(fault, MemoryError):
-        monkeypatch.setattr("builtins.__import__", refuse)
-        rebuild._import_mercurial()
-    else:
-        monkeypatch.setattr(threading.Thread, "start", refuse)
-        rebuild._import_meanwhile()

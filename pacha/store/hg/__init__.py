@@ -23,7 +23,7 @@ import mercurial.subrepo
 
 from pacha.store.hg.conversation import Peer, peer
 from pacha.store.hg.engine import lean
-from pacha.store.hg.repository import Reader, Repository, Revision, move
+from pacha.store.hg.repository import Reader, Repository, Revision, load
 from pacha.store.hg.text import unified
 from pacha.store.revision import NULL, Blob, Content, Interruption, Note
 
@@ -38,7 +38,7 @@ __all__ = [
     "Repository",
     "Revision",
     "lean",
-    "move",
+    "load",
     "peer",
     "unified",
 ]

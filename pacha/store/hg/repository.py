@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import itertools
 import os
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Set
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from mercurial import context, hg, scmutil
 from mercurial import node as nodes
 
+from pacha.errors import PachaError
+from pacha.store import beside
 from pacha.store.hg.engine import explained, lean, quiet_ui
 from pacha.store.hg.logs import fresh, plainly
 from pacha.store.hg.single import Singles
@@ -182,6 +183,12 @@ class Reader:
             return bytes(log.read(node))
 
 
+def load() -> None:
+    """Import what it takes to read a repository, where imports are lazy (see ``store.lazily``)."""
+    with suppress(PachaError):
+        Repository.open(os.devnull)
+
+
 def _hash(text: bytes, p1: bytes, p2: bytes) -> bytes:
     """The node of a revision (mercurial/utils/storageutil.py, hashrevisionsha1), four times as quick as by Mercurial.
 
@@ -206,34 +213,13 @@ def _note(found: Any) -> Note:
 
 def _make(ui: Any, path: str) -> None:
     """Make it beside and rename it: one that a killed run left half-made could never be opened."""
-    beside = _beside(path)
+    new = beside.name(path)
     umask = os.umask(0o077)
     try:
-        hg.repository(ui, os.fsencode(beside), create=True)
+        hg.repository(ui, os.fsencode(new), create=True)
     finally:
         os.umask(umask)
-    os.rename(beside, path)
-
-
-def move(path: str, target: str) -> None:
-    """Make the repository at ``path`` the one at ``target``, where there is none; ``path`` may be gone then.
-
-    Which phase a revision is in is not taken over: what has none is public (hg help phases). Raises OSError.
-    """
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(os.path.join(path, ".hg", "store", "phaseroots"))
-    beside = _beside(target)
-    shutil.move(path, beside)
-    os.rename(beside, target)
-
-
-def _beside(path: str) -> str:
-    """A name beside ``path`` that nothing has; what a killed run left there is gone."""
-    folder, name = os.path.split(path)
-    beside = os.path.join(folder, f".new-{name}")
-    os.makedirs(folder, mode=0o700, exist_ok=True)
-    shutil.rmtree(beside, ignore_errors=True)
-    return beside
+    os.rename(new, path)
 
 
 class _NothingDiffers(Exception):

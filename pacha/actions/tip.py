@@ -1,0 +1,61 @@
+"""The snapshot in a fetched ``db`` that is wanted, mostly its tip: which it is, and its pacha.db."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+
+from pacha.actions.history import listed
+from pacha.actions.when import choose
+from pacha.errors import DamagedError
+from pacha.files.names import PACHA_DB
+from pacha.store.revision import Note
+from pacha.store.sense import not_ours
+
+
+@dataclass(frozen=True, slots=True)
+class Tip:
+    """A snapshot's node in ``db``; ``newest``: no later one is there."""
+
+    node: str
+    newest: bool
+
+
+def find(path: str, host: str, when: str) -> Tip:
+    """The newest snapshot in the ``db`` at ``path``, or that of ``when``.
+
+    Raises UsageError for what is not there, DamagedError.
+    """
+    from pacha.store import hg
+
+    repository = hg.Repository.open(path)
+    newest = next(repository.revisions(), "")
+    if not newest:
+        raise DamagedError(
+            f"The master's history of '{host}' is empty.", "its db has no revision", "Has it ever pushed?"
+        )
+    node = choose(when, listed(repository), time.time()).node if when else newest
+    return Tip(node, node == newest)
+
+
+def write(path: str, host: str, node: str, target: str) -> Note:
+    """Write the pacha.db of ``node`` to the file ``target``. Returns what the snapshot says of itself.
+
+    Raises DamagedError.
+    """
+    from pacha.store import hg
+
+    repository = hg.Repository.open(path)
+    try:
+        data = repository.reader(node)(PACHA_DB) if PACHA_DB in repository.names(node) else None
+        note = repository.note(node)
+    except DamagedError as error:
+        raise DamagedError(
+            f"The snapshot {node[:12]} of '{host}' cannot be read.", error.in_a_line, error.hint
+        ) from None
+    if data is None:
+        raise not_ours(f"its revision {node[:12]} has no pacha.db")
+    with open(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "wb") as stream:
+        stream.write(data)
+    return note
