@@ -45,7 +45,7 @@ PARTS: Mapping[str, Mapping[str, Sequence[str]]] = {
         "asking the master, heartbeat": ["pacha.actions.push:_meet", "pacha.actions.errand:Errand.deliver"],
     },
     REBUILD: {
-        "reading each file out of Mercurial and checking it": ["pacha.actions.spool:Spool.add"],
+        "having each file read and checked, by other processes": ["pacha.actions.spool:Spool.add"],
         "writing, syncing, renaming, the permission check": ["pacha.restore.apply:apply"],
         "fetching (scp)": ["pacha.actions.ahead:Ahead.take"],
         "reading and checking pacha.db": ["pacha.actions.staging:Staging._fetch_database"],
