@@ -39,8 +39,8 @@ def find(path: str, host: str, when: str) -> Tip:
     return Tip(node, node == newest)
 
 
-def write(path: str, host: str, node: str, target: str) -> Note:
-    """Write the pacha.db of ``node`` to the file ``target``. Returns what the snapshot says of itself.
+def write(path: str, host: str, tip: str, target: str) -> Note:
+    """Write the pacha.db of the snapshot ``tip`` to the file ``target``. Returns what the snapshot says of itself.
 
     Raises DamagedError.
     """
@@ -48,14 +48,14 @@ def write(path: str, host: str, node: str, target: str) -> Note:
 
     repository = hg.Repository.open(path)
     try:
-        data = repository.reader(node)(PACHA_DB) if PACHA_DB in repository.names(node) else None
-        note = repository.note(node)
+        data = repository.reader(tip)(PACHA_DB) if PACHA_DB in repository.names(tip) else None
+        note = repository.note(tip)
     except DamagedError as error:
         raise DamagedError(
-            f"The snapshot {node[:12]} of '{host}' cannot be read.", error.in_a_line, error.hint
+            f"The snapshot {tip[:12]} of '{host}' cannot be read.", error.in_a_line, error.hint
         ) from None
     if data is None:
-        raise not_ours(f"its revision {node[:12]} has no pacha.db")
+        raise not_ours(f"its revision {tip[:12]} has no pacha.db")
     with open(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "wb") as stream:
         stream.write(data)
     return note
