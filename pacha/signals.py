@@ -16,7 +16,7 @@ _SOON_SECONDS = 0.1
 
 
 def listen() -> None:
-    """From now on SIGINT, SIGTERM and SIGHUP raise Signalled, but not again within a moment.
+    """From now on SIGINT, SIGTERM and SIGHUP raise Signalled, but not again within a moment; SIGCHLD is as usual.
 
     A terminal that closes sends more than one, and the second would come into the clean-up after the first.
     """
@@ -51,6 +51,7 @@ def listen() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup(1) is to stay in force
             signal.signal(number, end)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # else it is inherited: how our own processes ended would be lost
     main = threading.main_thread().ident or 0
     readable, writable = os.pipe()
     os.set_blocking(writable, False)

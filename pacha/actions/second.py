@@ -17,13 +17,14 @@ from io import BufferedRWPair
 from typing import Any, ParamSpec, TypeVar
 
 from pacha.actions.memory import bounded
+from pacha.errors import PachaError
 
 _Given = ParamSpec("_Given")
 _Result = TypeVar("_Result")
 
 
 class Second:
-    """The second process. What it cannot do it leaves to the first, which then says why."""
+    """The second process. What it cannot do for want of something it leaves to the first."""
 
     def __init__(self, pid: int, line: socket.socket) -> None:
         self._pid = pid
@@ -35,11 +36,14 @@ class Second:
         """Make it; None where there is one processor, a thread beside this one, or no room for a process."""
         if len(os.sched_getaffinity(0)) < 2 or threading.active_count() > 1:
             return None
-        ours, theirs = socket.socketpair()
         parent = os.getpid()
         try:
+            ours, theirs = socket.socketpair()
+        except OSError:  # as many descriptors as there may be
+            return None
+        try:
             pid = os.fork()
-        except OSError:  # as many as the account may have
+        except OSError:  # as many processes as the account may have
             ours.close()
             theirs.close()
             return None
@@ -69,18 +73,24 @@ class Second:
             self._line.flush()
 
     def answer(self) -> Any:
-        """What came of it; None when it was not done. One who cannot wait for it has to ``end`` it."""
+        """What came of it, None when it was not done; raises what PachaError that raised.
+
+        One who cannot wait for it has to ``end`` it.
+        """
         try:
-            return pickle.load(self._line)  # noqa: S301 - from nobody but ourselves
+            done = pickle.load(self._line)  # noqa: S301 - from nobody but ourselves
         except (OSError, EOFError, ValueError, pickle.UnpicklingError):  # killed, even while it answered, or ended
             return None
+        if isinstance(done, PachaError):
+            raise done
+        return done
 
     def end(self) -> None:
         """End it, whatever it does."""
-        if self._pid:
-            os.kill(self._pid, signal.SIGKILL)
-            os.waitpid(self._pid, 0)
-            self._pid = 0
+        pid, self._pid = self._pid, 0
+        if pid:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
             with suppress(OSError):
                 self._line.close()
 
@@ -88,11 +98,13 @@ class Second:
 def helped(
     second: Second | None, function: Callable[_Given, _Result], *given: _Given.args, **named: _Given.kwargs
 ) -> _Result:
-    """What ``function`` gives: the ``second`` process is asked first. Raises what it raises here."""
+    """What ``function`` gives: the ``second`` process is asked first. Raises what it raises."""
     if second is not None:
         try:
             second.ask(function, *given, **named)
             done: _Result | None = second.answer()
+        except PachaError:
+            raise
         except BaseException:
             second.end()
             raise
@@ -118,12 +130,16 @@ def _work(line: socket.socket, parent: int) -> None:
 
     kernel.end_with_parent(parent)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN if number == signal.SIGINT else signal.SIG_DFL)
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup(1) is to stay in force
+            signal.signal(number, signal.SIG_IGN if number == signal.SIGINT else signal.SIG_DFL)
     null = os.open(os.devnull, os.O_RDWR)
     for standard in range(3):
         os.dup2(null, standard)
     os.dup2(line.fileno(), 3)
-    os.closerange(4, os.sysconf("SC_OPEN_MAX"))  # the lock among them, which must end with the first
+    for other in map(int, os.listdir("/proc/self/fd")):  # the lock among them, which must end with the first
+        if other > 3:
+            with suppress(OSError):  # that of the list itself
+                os.close(other)
     with socket.socket(fileno=3) as kept, kept.makefile("rwb") as stream:
         _serve(stream)
 
@@ -137,8 +153,15 @@ def _serve(stream: BufferedRWPair) -> None:
     hg.load()
     while request := pickle.load(stream):  # noqa: S301
         function, given, named = request
-        done = None
-        with suppress(Exception), bounded():
-            done = function(*given, **named)
-        pickle.dump(done, stream)
+        pickle.dump(_done(function, *given, **named), stream)
         stream.flush()
+
+
+def _done(function: Callable[_Given, object], *given: _Given.args, **named: _Given.kwargs) -> object:
+    with suppress(Exception):
+        try:
+            with bounded():
+                return function(*given, **named)
+        except PachaError as error:
+            return error
+    return None

@@ -42,9 +42,9 @@ class Spool:
         task = Task(repository, watched.repository, watched.path, node, str(folder / _CONTENT), files)
         done = helped(self.second, unpack_in_two, task)
         for one in done:
-            self._take(*one)
+            self._take(one)
         self.read.pop(watched.repository, None)  # of an earlier try: what is here now was fetched anew
-        if all(unpacked.sound for _, unpacked in done):
+        if all(one.sound for one in done):
             self.read[watched.repository] = frozenset(name for file in files for name in file.stored)
 
     def content(self, path: bytes) -> Iterator[bytes]:
@@ -72,9 +72,9 @@ class Spool:
         while self._files:
             os.close(self._files.popitem()[1])
 
-    def _take(self, task: Task, done: Unpacked) -> None:
-        if task.spool not in self._files:
-            self._files[task.spool] = os.open(task.spool, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-        fd = self._files[task.spool]
+    def _take(self, done: Unpacked) -> None:
+        if done.spool not in self._files:
+            self._files[done.spool] = os.open(done.spool, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        fd = self._files[done.spool]
         self.places.update({path: (fd, *place) for path, place in done.places.items()})
         self.holes.update(done.holes)

@@ -36,7 +36,7 @@ class Item:
 class Task:
     """Files of ``node`` in the repository at ``path``, which is called ``name`` and has what was kept of ``watched``.
 
-    They go to the end of ``spool``.
+    They go to the end of a file whose name begins with ``spool``.
     """
 
     path: str
@@ -49,11 +49,12 @@ class Task:
 
 @dataclass(slots=True)
 class Unpacked:
-    """Where in the spool each path is (offset, bytes), and how many bytes of it are holes.
+    """Where in the file ``spool`` each path is (offset, bytes), and how many bytes of it are holes.
 
     ``sound``: no log that was read has anything that belongs to no revision.
     """
 
+    spool: str
     places: dict[bytes, tuple[int, int]] = field(default_factory=dict)
     holes: dict[bytes, int] = field(default_factory=dict)
     sound: bool = False
@@ -83,17 +84,15 @@ def halves(files: Sequence[Item]) -> tuple[Sequence[Item], Sequence[Item]]:
     return files, ()
 
 
-def unpack_in_two(task: Task) -> list[tuple[Task, Unpacked]]:
+def unpack_in_two(task: Task) -> list[Unpacked]:
     """Do it with the help of one more process, if that is worth it: what each did. Raises DamagedError."""
-    mine, others = halves(task.items)
-    if not others:
-        return [(task, unpack(task))]
-    first, other = replace(task, items=mine), replace(task, items=others, spool=f"{task.spool}-2")
+    mine, others = (replace(task, items=half) for half in halves(task.items))
+    if not others.items:
+        return [unpack(task)]
     with Second.beside() as beside:
         if beside:
-            beside.ask(unpack, other)
-        done = unpack(first)
-        return [(first, done), (other, (beside and beside.answer()) or unpack(other))]
+            beside.ask(unpack, others)
+        return [unpack(mine), (beside and beside.answer()) or unpack(others)]
 
 
 def unpack(task: Task) -> Unpacked:
@@ -107,13 +106,19 @@ def unpack(task: Task) -> Unpacked:
             f"the newest snapshot of {names.shown(task.watched)} names it",
             "Nothing was changed. Look at the repository on the master with 'hg verify'.",
         )
-    done, read = Unpacked(), repository.reader(task.node)
+    # A file of this process's own: one that is being killed may still write to its.
+    done, read = Unpacked(f"{task.spool}-{os.getpid()}"), repository.reader(task.node)
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
-    with hg.lean(), open(os.open(task.spool, flags, 0o600), "ab", buffering=_CHUNK) as spool:
-        for item in task.items:
-            offset = spool.tell()
-            _unpack_one(item, task.name, read, spool, done)
-            done.places[item.path] = (offset, item.size)
+    with hg.lean(), open(os.open(done.spool, flags, 0o600), "ab", buffering=_CHUNK) as spool:
+        begin = spool.tell()
+        try:
+            for item in task.items:
+                offset = spool.tell()
+                _unpack_one(item, task.name, read, spool, done)
+                done.places[item.path] = (offset, item.size)
+        except DamagedError:
+            spool.truncate(begin)  # it is tried again, and there may be much of it
+            raise
     done.sound = not read.beyond
     return done
 

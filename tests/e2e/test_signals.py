@@ -156,3 +156,14 @@ def test_an_output_that_takes_nothing(host: Host, foo: Path) -> None:
     code, said = into_full(host, "undo")
     assert code == 3 and said.startswith("pacha: The rebuild is undone, but") and picture(foo) == before
     assert into_full(host, "undo", stream="stderr") == (1, "")
+
+
+def test_who_starts_it_may_ignore_that_processes_end(host: Host, foo: Path) -> None:
+    """A supervisor, or a shell after ``trap '' CHLD``: that is inherited, and no process can be waited for then."""
+    done = subprocess.run(
+        [PACHA, "rebuild", "bar", "--yes"], env=host.environment(), capture_output=True, stdin=subprocess.DEVNULL,
+        preexec_fn=lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert {file.read_text() for file in foo.iterdir()} == {f"new {number}" for number in range(40)}
+    assert not [name for name in os.listdir(host.temporary) if name.startswith("pacha-")]

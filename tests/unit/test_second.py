@@ -35,9 +35,9 @@ def whoever(number: int, *, more: int = 0) -> tuple[int, int]:
     return os.getpid(), number + more
 
 
-def refuse(where: int) -> bool:
-    if where >= 0:
-        raise UsageError(f"Not in {os.getpid()}.")
+def refuse(fault: type[Exception] | None) -> bool:
+    if fault is not None:
+        raise fault(f"Not in {os.getpid()}.")
     return False
 
 
@@ -70,7 +70,7 @@ def wait_for_end(process: int) -> None:
 def test_it_answers_one_after_the_other(second: Second) -> None:
     for number in range(3):
         assert helped(second, whoever, number, more=1) == (second._pid, number + 1)
-    assert helped(second, refuse, -1) is False
+    assert helped(second, refuse, None) is False
     assert helped(None, whoever, 5) == (os.getpid(), 5)
 
 
@@ -81,9 +81,30 @@ def test_it_has_nothing_of_the_first_but_the_line(second: Second) -> None:
     assert found.pop("3").startswith("socket:") and set(found.values()) == {"/dev/null"}
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_that_is_ignored_stays_so(monkeypatch: pytest.MonkeyPatch, number: signal.Signals) -> None:
+    """As nohup(1) wants it."""
+    monkeypatch.setattr(threading, "active_count", lambda: 1)
+    before = signal.signal(number, signal.SIG_IGN)
+    try:
+        with Second.beside() as second:
+            assert second is not None
+            helped(second, whoever, 1)
+            os.kill(second._pid, number)
+            assert helped(second, whoever, 1)[0] == second._pid
+    finally:
+        signal.signal(number, before)
+
+
 def test_what_it_cannot_do_is_done_here(second: Second) -> None:
-    with pytest.raises(UsageError, match=f"^Not in {os.getpid()}"):
-        helped(second, refuse, 1)
+    with pytest.raises(RuntimeError, match=f"^Not in {os.getpid()}"):
+        helped(second, refuse, RuntimeError)
+    assert helped(second, whoever, 1)[0] == second._pid
+
+
+def test_what_it_finds_wrong_is_not_looked_at_again(second: Second) -> None:
+    with pytest.raises(UsageError, match=f"^Not in {second._pid}"):
+        helped(second, refuse, UsageError)
     assert helped(second, whoever, 1)[0] == second._pid
 
 

@@ -84,7 +84,7 @@ def divided(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_two_do_half_of_it_each(divided: None, repository: Repository, tmp_path: Path, second: Second) -> None:
     spool = unpacked(repository, tmp_path, second)
     check(spool)
-    assert spools(tmp_path) == [".content", ".content-2"]
+    assert len(spools(tmp_path)) == 2 and f".content-{second._pid}" in spools(tmp_path)
     assert {(tmp_path / name).stat().st_mode & 0o777 for name in spools(tmp_path)} == {0o600}
     spool.close()
 
@@ -92,7 +92,7 @@ def test_two_do_half_of_it_each(divided: None, repository: Repository, tmp_path:
 def test_the_second_does_few_alone(repository: Repository, tmp_path: Path, second: Second) -> None:
     spool = unpacked(repository, tmp_path, second)
     check(spool)
-    assert spools(tmp_path) == [".content"]
+    assert spools(tmp_path) == [f".content-{second._pid}"]
     spool.close()
 
 
@@ -115,7 +115,7 @@ def test_no_more_processes(
     monkeypatch.setattr(Second, "begin", lambda: None)
     spool = unpacked(repository, tmp_path, None)
     check(spool)
-    assert spools(tmp_path) == [".content", ".content-2"]
+    assert spools(tmp_path) == [f".content-{os.getpid()}"]
     spool.close()
 
 
@@ -130,6 +130,9 @@ def test_damage_is_told(
         pytest.raises(DamagedError, match=f"/foo/{wrong:03d} is not as it was pushed"),
     ):
         unpacked(repository, tmp_path, second, wrong)
+    assert all((tmp_path / name).stat().st_size < 150 * 600 for name in spools(tmp_path)), (
+        "what was wrong is still there"
+    )
 
 
 def test_a_revision_that_is_not_there(repository: Repository, tmp_path: Path, second: Second) -> None:

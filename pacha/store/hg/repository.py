@@ -99,7 +99,8 @@ class Repository:
 
     def reader(self, node: str) -> Reader:
         """A function from a stored name to its bytes in ``node``, hash checked; it raises DamagedError."""
-        return Reader(self._repo, self.path, self._manifest(node))
+        with explained(f"The repository {self.path} is damaged."):
+            return Reader(self._repo, self.path, self._repo[nodes.bin(node)].manifest())
 
     def digest(self) -> str:
         """The sha256 (hex) of its changelog's file, by which a master's is compared with it."""
@@ -127,10 +128,6 @@ class Repository:
     def _logs(self) -> list[bytes]:
         """The stored names that have a log."""
         return [entry.target_id for entry in self._repo.store.data_entries() if entry.is_revlog and entry.is_filelog]
-
-    def _manifest(self, node: str) -> Any:
-        with explained(f"The repository {self.path} is damaged."):
-            return self._repo[nodes.bin(node)].manifest()
 
     def commit(
         self, parent: str, written: Iterable[bytes], removed: Iterable[bytes], content: Content, note: Note

@@ -33,15 +33,21 @@ class Single:
 
 
 class Singles:
-    """The logs of one repository by their stored names, where they hold one revision and it is sound."""
+    """The logs of one repository by their stored names, where they hold one revision and it is sound.
+
+    Only of a store that encodes names so that nothing in them leads out of it (``fncache``; hg help
+    internals.requirements).
+    """
 
     def __init__(self, repo: Any) -> None:
-        self._encode: Callable[[bytes], bytes] = repo.store.encode
+        self._encode: Callable[[bytes], bytes] | None = repo.store.encode if b"fncache" in repo.requirements else None
         self._store = repo.store.rawvfs.join(b"").rstrip(b"/") + b"/"
         self._unpack = compression.compengines[b"zstd"].revlogcompressor(None).decompress
 
     def get(self, name: bytes) -> Single | None:
         """The only revision of ``name``, its hash checked; None for whatever Mercurial has to look at itself."""
+        if self._encode is None:
+            return None
         try:
             fd = os.open(self._store + self._encode(b"data/" + name + b".i"), os.O_RDONLY | os.O_CLOEXEC)
         except OSError:
