@@ -223,22 +223,32 @@ def test_what_content_raises_ends_the_commit_and_nothing_is_committed(
 
 
 def test_a_first_commit_writes_what_any_other_way_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It looks for nothing that cannot be there. Names that are hashed, logs of two files, folders in folders."""
-    long = b"f" * 200
-    files = {b"a": b"1", b"e/mpty": b"", b"d/E/g": os.urandom(300_000), long + b"/" + long: b"long", b"z" + long: b"2"}
+    """It looks for nothing that cannot be there, and writes each log in one go. To the byte, whatever is in it:
+
+    names that are hashed, logs of two files, folders in folders; texts that are packed or not, around each limit.
+    """
+    long, noise = b"f" * 200, os.urandom(300_000)
+    files: dict[bytes, bytes | Blob] = {
+        b"a": b"1", b"e/mpty": b"", b"d/E/g": noise, long + b"/" + long: b"long", b"z" + long: b"2", b"d.i/x": b"3",
+        b"link": Blob(b"target", is_link=True), b"run": Blob(b"#!" * 99, is_executable=True),
+        b"meta": b"\1\n\1\ntext", b"nul": b"\0" + noise[:99], b"u": b"u" + noise[:99], b"zstd": b"\x28" + noise[:99],
+        b"zeros": bytes(3 << 20), b"large": b"some text\n" * 200_000, b"half": noise[:70_000] + bytes(900_000),
+    }  # fmt: skip
+    files |= {b"few%d" % size: b"x" * size for size in (48, 49, 50, 51, 52)}
+    files |= {b"noise%d" % size: noise[:size] for size in (49, 50, 51, *range(131_068, 131_076))}
     found = []
     for way in ("fresh", "any"):
         monkeypatch.setattr(repository_module, "fresh", fresh if way == "fresh" else nullcontext)
         made = Repository.open(str(tmp_path / way), create=True)
         node = commit(made, NULL, files)
+        store = tmp_path / way / ".hg" / "store"
+        lists = [sorted((store / name).read_bytes().splitlines()) for name in ("fncache", "undo")]
         commit(made, node, {b"a": b"3", b"n/ew": b"4"})
         verify(made.path)
-        store = tmp_path / way / ".hg" / "store"
         paths = [path for path in store.rglob("*") if path.is_dir() or path.suffix in (".i", ".d")]
-        found.append(
-            {path.relative_to(store): (path.stat().st_mode, path.is_file() and path.read_bytes()) for path in paths}
-        )
-    assert found[0] == found[1] and len(found[0]) > 15
+        logs = {path.relative_to(store): (path.stat().st_mode, path.is_file() and path.read_bytes()) for path in paths}
+        found.append((logs, lists))
+    assert found[0] == found[1] and len(found[0][0]) > 50 and all(map(len, found[0][1]))
 
 
 def test_a_first_commit_that_ends_early_leaves_room_for_another(repository: Repository) -> None:

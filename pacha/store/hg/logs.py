@@ -10,6 +10,9 @@ from typing import Any
 
 from mercurial import util, vfs
 
+from pacha.store.hg import single
+from pacha.store.revision import PLAIN
+
 _LOGS = (b"data/", b"dh/")  #: where file logs are, below a store (mercurial/store.py, hybrid encoding)
 _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _PRIVATE = 0o600
@@ -17,20 +20,23 @@ _PRIVATE = 0o600
 
 @contextlib.contextmanager
 def fresh(repo: Any) -> Iterator[None]:
-    """Meanwhile no file log is looked for in vain: four openings and two mkdir(2) each. Nothing where there are some.
+    """Meanwhile no file log is looked for in vain: four openings and two mkdir(2) each; and each is written in one go.
 
-    The caller holds the repository's lock.
+    Nothing where there are some. The caller holds the repository's lock.
     """
     store = repo.store.vfs
-    plain = store.vfs
+    plain, make = store.vfs, repo.file
     if any(plain.exists(folder) for folder in _LOGS):
         yield
         return
     store.vfs = _Fresh(plain)
+    if repo.requirements == PLAIN:
+        repo.file = lambda name, writable=False: single.Fresh(repo, name, lambda: make(name, writable=writable))
     try:
         yield
     finally:
         store.vfs = plain
+        vars(repo).pop("file", None)
 
 
 def plainly(repo: Any) -> None:

@@ -1,4 +1,4 @@
-"""File logs that hold one revision, as most do: read in one go, without an object of Mercurial's for each.
+"""File logs that hold one revision, as most do: read and written in one go, without an object of Mercurial's for each.
 
 The format is that of Mercurial's help topic internals.revlogs, version 1: an entry of 64 bytes, the first four of which
 are the log's header, and the revision's bytes behind it. What is in any way else is left to Mercurial.
@@ -16,10 +16,13 @@ from typing import Any
 from mercurial.utils import compression
 
 _ENTRY = struct.Struct(">IHHiiiiii20s12x")
-_HEADERS = frozenset({0x0001_0001, 0x0003_0001})  #: version 1 with the bytes inline, with or without general deltas
+_HEADER = 0x0003_0001  #: version 1 with the bytes inline and general deltas
+_HEADERS = frozenset({0x0001_0001, _HEADER})
 _MOST = _ENTRY.size + (256 << 10)  #: bytes; Mercurial keeps more than 128 KiB in a file of their own
 _FIRST = (0, 0, 0, -1, -1)  #: at the beginning, nothing out of the ordinary, on itself, without parents
 _NO_PARENTS = bytes(40)
+_LEAST = 50  #: bytes of a revision that is worth packing (mercurial/utils/compression.py, zstdrevlogcompressor)
+_INLINE = 128 << 10  #: from so many bytes on a revision lies in a file of its own (mercurial/revlog.py, _maxinline)
 _META = b"\1\n"  #: before a text that is not all content (mercurial/utils/storageutil.py)
 
 
@@ -42,7 +45,7 @@ class Singles:
     def __init__(self, repo: Any) -> None:
         self._encode: Callable[[bytes], bytes] | None = repo.store.encode if b"fncache" in repo.requirements else None
         self._store = repo.store.rawvfs.join(b"").rstrip(b"/") + b"/"
-        self._unpack = compression.compengines[b"zstd"].revlogcompressor(None).decompress
+        self._unpack = _zstd().decompress
 
     def get(self, name: bytes) -> Single | None:
         """The only revision of ``name``, its hash checked; None for whatever Mercurial has to look at itself."""
@@ -88,6 +91,41 @@ class Singles:
             return bytes(self._unpack(chunk))
         except Exception:
             return None  # Mercurial says what is wrong with it
+
+
+class Fresh:
+    """In the place of Mercurial's object: the log ``name``, which is not there yet, of a repository of our own format.
+
+    It does nothing but what the first commit asks of it; ``make`` gives Mercurial's.
+    """
+
+    def __init__(self, repo: Any, name: bytes, make: Callable[[], Any]) -> None:
+        self._repo, self._name, self._make = repo, name, make
+
+    def add(self, text: bytes, meta: Any, transaction: Any, link: int, p1: bytes, p2: bytes) -> bytes:
+        """Write its first revision, of the changelog's revision ``link``. Returns its node, 20 bytes."""
+        chunk = _packed(text)
+        if meta or text.startswith(_META) or p1 + p2 != _NO_PARENTS or len(chunk) >= _INLINE:
+            return bytes(self._make().add(text, meta, transaction, link, p1, p2))
+        node, path = _hash(text), b"data/" + self._name + b".i"
+        entry = _ENTRY.pack(_HEADER, 0, 0, len(chunk), len(text), 0, link, -1, -1, node)
+        transaction.add(path, 0)  # which takes it away again when the commit fails
+        self._repo.svfs.register_file(path)  # in the fncache
+        with self._repo.svfs(path, b"w") as stream:
+            stream.write(entry + chunk)
+        return node
+
+
+def _packed(text: bytes) -> bytes:
+    """The chunk of a revision's bytes, as Mercurial would make it."""
+    packed = _zstd().compress(text) if len(text) >= _LEAST else None
+    if packed:
+        return bytes(packed)
+    return text if text[:1] in (b"", b"\0") else b"u" + text
+
+
+def _zstd() -> Any:
+    return compression.compengines[b"zstd"].revlogcompressor(None)
 
 
 def _hash(text: bytes) -> bytes:
