@@ -31,7 +31,7 @@ def fresh(repo: Any) -> Iterator[None]:
         return
     store.vfs = _Fresh(plain)
     if repo.requirements == PLAIN:
-        repo.file = lambda name, writable=False: single.Fresh(repo, name, lambda: make(name, writable=writable))
+        repo.file = lambda name, writable=False: single.FirstLog(repo, name, lambda: make(name, writable=writable))
     try:
         yield
     finally:

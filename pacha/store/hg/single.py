@@ -93,7 +93,7 @@ class Singles:
             return None  # Mercurial says what is wrong with it
 
 
-class Fresh:
+class FirstLog:
     """In the place of Mercurial's object: the log ``name``, which is not there yet, of a repository of our own format.
 
     It does nothing but what the first commit asks of it; ``make`` gives Mercurial's.
