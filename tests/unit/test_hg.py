@@ -265,6 +265,24 @@ def test_a_first_commit_that_ends_early_leaves_room_for_another(repository: Repo
     verify(repository.path)
 
 
+def test_a_history_without_its_logs_is_damaged(repository: Repository) -> None:
+    """It looks like a store in which nothing is yet."""
+    node = commit(repository, NULL, {b"a": b"1"})
+    shutil.rmtree(f"{repository.path}/.hg/store/data")
+    with pytest.raises(DamagedError) as refused:
+        commit(Repository.open(repository.path), node, {b"a": b"2"})
+    assert refused.value.why.startswith("LookupError")
+
+
+def test_what_is_large_is_packed_once(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    def pack(text: bytes) -> bytes:
+        raise AssertionError(f"{len(text)} bytes are packed here")
+
+    monkeypatch.setattr("pacha.store.hg.single._packed", pack)
+    large = b"large" * 27_000
+    assert contents(repository, commit(repository, NULL, {b"large": large})) == {b"large": large}
+
+
 # -- crashes and locks
 
 KILLED = """

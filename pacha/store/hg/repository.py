@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator, Set
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -141,7 +141,8 @@ class Repository:
         with explained(f"The repository {self.path} cannot be written."):
             made = _Commit(self._repo, parent, list(written), list(removed), content, note)
             try:
-                with lean(), self._repo.lock(), fresh(self._repo), self._repo.transaction(b"pacha"):
+                first = fresh(self._repo) if parent == NULL else nullcontext()
+                with lean(), self._repo.lock(), first, self._repo.transaction(b"pacha"):
                     node = self._repo.commitctx(made)
                     if parent != NULL and self._same_manifest(node, parent):
                         raise _NothingDiffers

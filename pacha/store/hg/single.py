@@ -104,10 +104,10 @@ class FirstLog:
 
     def add(self, text: bytes, meta: Any, transaction: Any, link: int, p1: bytes, p2: bytes) -> bytes:
         """Write its first revision, of the changelog's revision ``link``. Returns its node, 20 bytes."""
-        chunk = _packed(text)
-        if meta or text.startswith(_META) or p1 + p2 != _NO_PARENTS or len(chunk) >= _INLINE:
+        # A chunk is at most a byte longer; what is large is not packed twice to find out.
+        if meta or text.startswith(_META) or p1 + p2 != _NO_PARENTS or len(text) + 1 >= _INLINE:
             return bytes(self._make().add(text, meta, transaction, link, p1, p2))
-        node, path = _hash(text), b"data/" + self._name + b".i"
+        chunk, node, path = _packed(text), _hash(text), b"data/" + self._name + b".i"
         entry = _ENTRY.pack(_HEADER, 0, 0, len(chunk), len(text), 0, link, -1, -1, node)
         transaction.add(path, 0)  # which takes it away again when the commit fails
         self._repo.svfs.register_file(path)  # in the fncache
