@@ -90,9 +90,10 @@ def parent(repository: hg.Repository, node: str | None, theirs: tuple[str, ...])
 
 def _read(errand: Errand, local: hg.Repository, node: str) -> Snapshot:
     """The snapshot ``node``, left as ``fetched.db`` in the state folder."""
+    from pacha.actions import private  # which few pushes need
+
     path = _fetched(errand)
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "wb") as stream:
-        stream.write(local.reader(node)(PACHA_DB))
+    private.write(path, local.reader(node)(PACHA_DB))
     return database.read_foreign(path)
 
 

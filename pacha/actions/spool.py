@@ -67,8 +67,6 @@ class Spool:
 
     def close(self) -> None:
         """Let go of it."""
-        if self.second is not None:
-            self.second.end()
         while self._files:
             os.close(self._files.popitem()[1])
 

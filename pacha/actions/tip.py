@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import dataclass
 
+from pacha.actions import private
 from pacha.actions.history import listed
 from pacha.actions.when import choose
 from pacha.errors import DamagedError
@@ -56,6 +56,5 @@ def write(path: str, host: str, tip: str, target: str) -> Note:
         ) from None
     if data is None:
         raise not_ours(f"its revision {tip[:12]} has no pacha.db")
-    with open(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "wb") as stream:
-        stream.write(data)
+    private.write(target, data)
     return note

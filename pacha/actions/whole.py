@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import dropwhile, islice
 
+from pacha.actions import private
 from pacha.actions.staging import Staging
 from pacha.actions.unpacking import content_names
 from pacha.errors import DamagedError, PachaError, UnreachableError
@@ -69,9 +69,7 @@ class _Search:
     def _write(self, node: str) -> str:
         self._check_time()
         path = self.staging.folder / ".older.db"
-        data = self.staging.repository(names.DATABASE).reader(node)(names.PACHA_DB)
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "wb") as stream:
-            stream.write(data)
+        private.write(path, self.staging.repository(names.DATABASE).reader(node)(names.PACHA_DB))
         return str(path)
 
     def _is_there(self, watched: Watched, entries: Iterable[Entry]) -> bool:

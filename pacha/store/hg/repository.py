@@ -17,7 +17,7 @@ from pacha.errors import PachaError
 from pacha.store import beside
 from pacha.store.hg.engine import explained, lean, quiet_ui
 from pacha.store.hg.logs import fresh, plainly
-from pacha.store.hg.single import Singles
+from pacha.store.hg.single import Singles, hashed
 from pacha.store.revision import NULL, PLAIN, Content, Note
 
 _LAST_SECOND = 253_370_764_800  #: of the last year that datetime knows, in any zone
@@ -176,7 +176,7 @@ class Reader:
             if only is not None and only.node == node and only.link <= self._last:
                 return only.text
             log = self._repo.file(name)
-            log._revlog.hash = _hash
+            log._revlog.hash = hashed
             self.beyond = self.beyond or _goes_beyond(log, self._last)
             return bytes(log.read(node))
 
@@ -185,16 +185,6 @@ def load() -> None:
     """Import what it takes to read a repository, where imports are lazy (see ``store.lazily``)."""
     with suppress(PachaError):
         Repository.open(os.devnull)
-
-
-def _hash(text: bytes, p1: bytes, p2: bytes) -> bytes:
-    """The node of a revision (mercurial/utils/storageutil.py, hashrevisionsha1), four times as quick as by Mercurial.
-
-    Its SHA-1 looks for collisions, too. What is read here is compared with the snapshot's SHA-256.
-    """
-    made = hashlib.sha1(min(p1, p2) + max(p1, p2), usedforsecurity=False)
-    made.update(text)
-    return made.digest()
 
 
 def _goes_beyond(log: Any, last: int) -> bool:
