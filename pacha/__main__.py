@@ -34,8 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     _allow_depth()
     gc.set_threshold(_GARBAGE)
     sys.unraisablehook = lambda _fault: None  # what fails while something else is cleaned up (a full disk)
-    from pacha import signals  # now: nothing is imported while something is interrupted
     from pacha.errors import Signalled
+    from pacha.system import signals  # now: nothing is imported while something is interrupted
 
     try:
         signals.listen()
@@ -131,10 +131,10 @@ def _drop_output() -> None:
 
 
 def _show(error: PachaError) -> None:
-    from pacha.meter import Meter
+    from pacha.ui.console import Console
 
     with suppress(OSError):  # nobody can be told then; the exit code still says it
-        Meter().error(error)
+        Console().error(error)
     _drop_output()
 
 

@@ -14,11 +14,14 @@ from pathlib import Path
 
 import pytest
 
-from pacha import config
-from pacha.actions import push, rebuild, staging, watch
-from pacha.actions.here import Here
+from pacha.config.load import parse_config
 from pacha.errors import DamagedError
+from pacha.fetch import staging
 from pacha.files import content
+from pacha.host import watch
+from pacha.host.context import Context
+from pacha.push import push
+from pacha.rebuild import rebuild
 from pacha.store import hg
 from pacha.store.state import StateFolder
 from tests.e2e.stage import changed, copy, picture
@@ -40,10 +43,10 @@ class World:
     def canary(self) -> Path:
         return self.top / "canary"
 
-    def here(self, name: str = "fresh") -> Here:
+    def here(self, name: str = "fresh") -> Context:
         """A machine; the state folder of a fresh one is empty."""
         text = f"[DEFAULT]\npacha.host = local\npacha.hosts.path = {self.top}/hosts\npacha.hostname = bar\n"
-        return Here(config.parse(text), StateFolder(self.top / name))
+        return Context(parse_config(text), StateFolder(self.top / name))
 
     def repository(self, name: str) -> Path:
         return self.top / "hosts" / "bar" / name

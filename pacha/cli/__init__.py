@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from pacha.cli import host, masters, past, rebuilding, setup
-from pacha.cli.group import cli
+from pacha.cli.app import cli
 
 __all__ = ["cli", "host", "masters", "past", "rebuilding", "setup"]

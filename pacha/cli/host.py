@@ -11,29 +11,29 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pacha.cli.group import Group, cli
-from pacha.cli.report import reported
-from pacha.cli.terminal import Terminal, shown
+from pacha.cli.app import Group, cli
+from pacha.cli.context import CliContext, shown
+from pacha.cli.notify import reported
 from pacha.errors import ExitCode, LockedError
 
 if TYPE_CHECKING:
-    from pacha.actions.schedule import Job
+    from pacha.host.schedule import Job
 
 
 @cli.command(short_help="Watch directories, with everything below them.")
 @click.argument("paths", nargs=-1, required=True, type=click.Path())
 @click.pass_obj
-def watch(terminal: Terminal, paths: Sequence[str]) -> ExitCode:
+def watch(terminal: CliContext, paths: Sequence[str]) -> ExitCode:
     """Watch directories: everything below them is kept from the next push on.
 
     \b
     Example: pacha watch /etc /opt/foo
     """
-    from pacha.actions.watch import watch as action
+    from pacha.host.watch import watch as action
 
-    here = terminal.here()
+    context = terminal.context()
     for path in paths:
-        made = action(here, os.fsencode(path))
+        made = action(context, os.fsencode(path))
         terminal.meter.say(f"Watching {shown(made.path)} (kept as '{made.repository}').")
     return ExitCode.DONE
 
@@ -41,15 +41,15 @@ def watch(terminal: Terminal, paths: Sequence[str]) -> ExitCode:
 @cli.command("watch-single")
 @click.argument("file", type=click.Path())
 @click.pass_obj
-def watch_single(terminal: Terminal, file: str) -> ExitCode:
+def watch_single(terminal: CliContext, file: str) -> ExitCode:
     """Watch one file.
 
     \b
     Example: pacha watch-single /opt/foo/app.conf
     """
-    from pacha.actions.watch import watch as action
+    from pacha.host.watch import watch as action
 
-    made = action(terminal.here(), os.fsencode(file), single=True)
+    made = action(terminal.context(), os.fsencode(file), single=True)
     terminal.meter.say(f"Watching the file {shown(made.path)} (kept as '{made.repository}').")
     return ExitCode.DONE
 
@@ -57,15 +57,15 @@ def watch_single(terminal: Terminal, file: str) -> ExitCode:
 @cli.command(short_help="Stop watching a path; what was kept of it stays.")
 @click.argument("path", type=click.Path())
 @click.pass_obj
-def unwatch(terminal: Terminal, path: str) -> ExitCode:
+def unwatch(terminal: CliContext, path: str) -> ExitCode:
     """Stop watching a path; what was kept of it stays in the history.
 
     \b
     Example: pacha unwatch /opt/foo
     """
-    from pacha.actions.watch import unwatch as action
+    from pacha.host.watch import unwatch as action
 
-    gone = action(terminal.here(), os.fsencode(path))
+    gone = action(terminal.context(), os.fsencode(path))
     terminal.meter.say(f"No longer watching {shown(gone.path)}; its history stays.")
     return ExitCode.DONE
 
@@ -83,24 +83,24 @@ def unwatch(terminal: Terminal, path: str) -> ExitCode:
 @click.option("-m", "--message", default="", help="Say why, in the history.")
 @click.option("--wait", default=0.0, metavar="SECONDS", help="Wait for another run to end.")
 @click.pass_obj
-def push(terminal: Terminal, due: bool, accept: bool, take_over: bool, message: str, wait: float) -> ExitCode:
+def push(terminal: CliContext, due: bool, accept: bool, take_over: bool, message: str, wait: float) -> ExitCode:
     """Send what changed to every master, as one snapshot.
 
     \b
     Example: pacha push -m "before the upgrade"
     """
-    here = terminal.here()
-    from pacha.actions.due import is_at_work, is_due
+    context = terminal.context()
+    from pacha.host.due import is_at_work, is_due
 
-    if due and not is_due(here.state.memory(), here.config.frequency, time.time()):
+    if due and not is_due(context.state.memory(), context.config.frequency, time.time()):
         return ExitCode.DONE
-    from pacha.actions.push import push as action
-    from pacha.meter.waiting import waiting
+    from pacha.push.push import push as action
+    from pacha.ui.spinner import waiting
 
     meter = terminal.meter
     try:
-        with reported(here, by_schedule=due) as failures, waiting("Pushing", quiet=terminal.quiet):
-            pushed = action(here, accept=accept, take_over=take_over, message=message, wait_seconds=wait)
+        with reported(context, by_schedule=due) as failures, waiting("Pushing", quiet=terminal.quiet):
+            pushed = action(context, accept=accept, take_over=take_over, message=message, wait_seconds=wait)
             failures += [failure for _, failure in pushed.failures]
     except LockedError as error:
         if not due or not is_at_work(error.work, error.seconds):
@@ -113,7 +113,7 @@ def push(terminal: Terminal, due: bool, accept: bool, take_over: bool, message: 
     meter.changes(pushed.changes)
     if pushed.committed:
         meter.say(f"{pushed.host}: {pushed.changes} (snapshot {pushed.tip[:12]}).")
-    if len(here.config.masters()) > 1:
+    if len(context.config.masters()) > 1:
         meter.failures(pushed.failures)
         if pushed.failure is not None:
             return pushed.failure.exit_code
@@ -128,16 +128,16 @@ def push(terminal: Terminal, due: bool, accept: bool, take_over: bool, message: 
 @cli.command(short_help="Show how this host stands.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.pass_obj
-def status(terminal: Terminal, as_json: bool) -> ExitCode:
+def status(terminal: CliContext, as_json: bool) -> ExitCode:
     """Show how this host stands: the last push, what failed, what is unsent or owed. Asks no master.
 
     \b
     Example: pacha status --json
     """
-    from pacha.actions.status import status as action
-    from pacha.meter import fleet
+    from pacha.host.status import status as action
+    from pacha.ui import fleet
 
-    found = action(terminal.here())
+    found = action(terminal.context())
     click.echo(fleet.status_json(found) if as_json else fleet.status(found))
     return ExitCode.DONE if found.fine else ExitCode.CONCERNS
 
@@ -164,13 +164,13 @@ def _job_options(command: Callable[..., ExitCode]) -> Callable[..., ExitCode]:
 @schedule.command("install", short_help="Have this host push by itself.")
 @_job_options
 @click.pass_obj
-def schedule_install(terminal: Terminal, root: Path | None, apt: bool, systemd: bool | None) -> ExitCode:
+def schedule_install(terminal: CliContext, root: Path | None, apt: bool, systemd: bool | None) -> ExitCode:
     """Have this host push by itself: a systemd timer or a file for cron, at a minute of the host's own.
 
     \b
     Example: pacha schedule install --apt
     """
-    from pacha.actions import schedule as action
+    from pacha.host import schedule as action
 
     job = _job(terminal, root)
     written = action.install(job, action.uses_systemd(job.root) if systemd is None else systemd, apt)
@@ -184,13 +184,13 @@ def schedule_install(terminal: Terminal, root: Path | None, apt: bool, systemd: 
 @schedule.command("remove")
 @click.option("--root", type=click.Path(path_type=Path), metavar="DIR", help="From the system below DIR.")
 @click.pass_obj
-def schedule_remove(terminal: Terminal, root: Path | None) -> ExitCode:
+def schedule_remove(terminal: CliContext, root: Path | None) -> ExitCode:
     """Take away what 'install' wrote, and nothing else.
 
     \b
     Example: pacha schedule remove
     """
-    from pacha.actions import schedule as action
+    from pacha.host import schedule as action
 
     gone = action.remove(root or Path("/"))
     for path in gone:
@@ -203,13 +203,13 @@ def schedule_remove(terminal: Terminal, root: Path | None) -> ExitCode:
 @schedule.command("show", short_help="Print what 'install' would write.")
 @_job_options
 @click.pass_obj
-def schedule_show(terminal: Terminal, root: Path | None, apt: bool, systemd: bool | None) -> ExitCode:
+def schedule_show(terminal: CliContext, root: Path | None, apt: bool, systemd: bool | None) -> ExitCode:
     """Print what 'install' would write, for images and configuration tools.
 
     \b
     Example: pacha schedule show --systemd
     """
-    from pacha.actions import schedule as action
+    from pacha.host import schedule as action
 
     job = _job(terminal, root)
     files = job.files(action.uses_systemd(job.root) if systemd is None else systemd, apt)
@@ -217,11 +217,11 @@ def schedule_show(terminal: Terminal, root: Path | None, apt: bool, systemd: boo
     return ExitCode.DONE
 
 
-def _job(terminal: Terminal, root: Path | None) -> Job:
+def _job(terminal: CliContext, root: Path | None) -> Job:
     """The job of this machine; for another ``root``, whose configuration may be still to come, of any."""
-    from pacha.actions import schedule as action
+    from pacha.host import schedule as action
 
     if root is not None:
         return action.job(Path(os.path.abspath(root)), platform.node(), config=terminal.config)
-    here = terminal.here()
-    return action.job(Path("/"), here.hostname(), here.config.frequency, terminal.config)
+    context = terminal.context()
+    return action.job(Path("/"), context.hostname(), context.config.frequency, terminal.config)

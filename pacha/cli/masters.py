@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
-from pacha.cli.group import cli
-from pacha.cli.terminal import Terminal, shown
+from pacha.cli.app import cli
+from pacha.cli.context import CliContext, shown
 from pacha.errors import ExitCode
 
 if TYPE_CHECKING:
-    from pacha.actions.notes import Checked
+    from pacha.server.check_results import CheckResult
 
 
 @cli.command("add-host", short_help="On a master: make a host's folder, and let its key in.")
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @click.option("--expires", metavar="WHEN", help="No longer than this: 12h, 3d, 2w, 2027-01-31, '2027-01-31 18:00'.")
 @click.pass_obj
 def add_host(
-    terminal: Terminal,
+    terminal: CliContext,
     host: str,
     user: str | None,
     key: BinaryIO | None,
@@ -43,7 +43,7 @@ def add_host(
     \b
     Example: pacha add-host bar --key bar.pub --install bar_user
     """
-    from pacha.actions import hosts as action
+    from pacha.server import add_host as action
 
     allowed = action.Allowed(rebuild_only, push_only, expires)
     text = key.read(1 << 20) if key is not None else None
@@ -79,7 +79,7 @@ def serve(
     Example, a line of ~/.ssh/authorized_keys (pacha add-host writes it):
     restrict,command="pacha serve bar --hosts-path /pacha/hosts" ssh-ed25519 AAAA...
     """
-    from pacha.actions import serve as action
+    from pacha.server import serve as action
 
     may = action.rights(rebuild_only=rebuild_only, push_only=push_only)
     asked = os.environ.get("SSH_ORIGINAL_COMMAND")
@@ -90,14 +90,14 @@ def serve(
 @click.option("--json", "form", flag_value="json", help="For programs.")
 @click.option("--prometheus", "form", flag_value="prometheus", help="For the textfile collector of Prometheus.")
 @click.pass_obj
-def hosts(terminal: Terminal, form: str | None) -> ExitCode:
+def hosts(terminal: CliContext, form: str | None) -> ExitCode:
     """On a master: show every host, the silent and the late ones first. Exit code 3 if there are any.
 
     \b
     Example: pacha hosts --json
     """
-    from pacha.actions import fleet as action
-    from pacha.meter import fleet
+    from pacha.server import hosts as action
+    from pacha.ui import fleet
 
     found = action.hosts(terminal.load_of_master().hosts_path)
     show = {"json": fleet.hosts_json, "prometheus": fleet.prometheus}.get(form or "", fleet.hosts)
@@ -113,16 +113,16 @@ def hosts(terminal: Terminal, form: str | None) -> ExitCode:
 @click.option("--rehearse", is_flag=True, help="Rebuild into a scratch folder, too, and compare.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.pass_obj
-def check(terminal: Terminal, hosts: tuple[str, ...], rehearse: bool, as_json: bool) -> ExitCode:
+def check(terminal: CliContext, hosts: tuple[str, ...], rehearse: bool, as_json: bool) -> ExitCode:
     """On a master: could HOSTS (all of them) be rebuilt now? Exit code 13 if one could not.
 
     \b
     Example: pacha check --rehearse bar
     """
-    from pacha.actions.check import check as action
-    from pacha.meter import fleet
+    from pacha.server.check import check as action
+    from pacha.ui import fleet
 
-    done: list[Checked] = []
+    done: list[CheckResult] = []
     code = action(terminal.load_of_master(), hosts, rehearse, done.append if as_json else terminal.meter.checked)
     if as_json:
         click.echo(json.dumps([fleet.checked_json(one) for one in done], indent=2))

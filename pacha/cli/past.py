@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pacha.cli.group import cli
-from pacha.cli.terminal import Terminal, shown
+from pacha.cli.app import cli
+from pacha.cli.context import CliContext, shown
 from pacha.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from pacha.actions.past import Past
+    from pacha.history.reader import History
 
 _HOST = click.option("--host", default="", metavar="HOST", help="Of HOST, as a master has it; not of this machine.")
 
@@ -24,7 +24,7 @@ _HOST = click.option("--host", default="", metavar="HOST", help="Of HOST, as a m
 @click.option("-n", "--number", type=click.IntRange(min=1), metavar="N", help="Only the newest N.")
 @click.option("--json", "as_json", is_flag=True, help="As a JSON array.")
 @click.pass_obj
-def log(terminal: Terminal, words: tuple[str, ...], host: str, number: int | None, as_json: bool) -> ExitCode:
+def log(terminal: CliContext, words: tuple[str, ...], host: str, number: int | None, as_json: bool) -> ExitCode:
     """List the snapshots, newest first: id, time, what it touched, who pushed, why.
 
     A word with a '/' in it is a PATH: only what touched it, or something below it, is listed. Another is a HOST.
@@ -37,14 +37,14 @@ def log(terminal: Terminal, words: tuple[str, ...], host: str, number: int | Non
     import time
     from itertools import islice
 
-    from pacha.actions import log as action
-    from pacha.actions import past
-    from pacha.meter import history
+    from pacha.history import log as action
+    from pacha.history import reader
+    from pacha.ui import history
 
     hosts, paths = _sorted_out(words)
     if len(hosts) + bool(host) > 1:
         raise UsageError("More than one host was named.", hint="A path has a '/' in it: ./foo")
-    with past.of(terminal.here(), host or "".join(hosts)) as found:
+    with reader.of(terminal.context(), host or "".join(hosts)) as found:
         every = list(islice(action.log(found, [way for path in paths for way in path]), number))
         if not every and not as_json:
             terminal.meter.warn("no snapshot touched " + ", ".join(shown(path[0]) for path in paths))
@@ -61,7 +61,7 @@ def log(terminal: Terminal, words: tuple[str, ...], host: str, number: int | Non
 @click.option("-c", "--change", default="", metavar="WHEN", help="What this snapshot changed.")
 @click.option("--names", is_flag=True, help="Only the letter (A, M, R, m) and the name of each path.")
 @click.pass_obj
-def diff(terminal: Terminal, words: tuple[str, ...], host: str, change: str, names: bool) -> ExitCode:
+def diff(terminal: CliContext, words: tuple[str, ...], host: str, change: str, names: bool) -> ExitCode:
     """Show what differs, content and metadata: between the snapshots FROM and TO; between FROM and the disk now;
     without both, between the last snapshot and the disk now.
 
@@ -72,15 +72,16 @@ def diff(terminal: Terminal, words: tuple[str, ...], host: str, change: str, nam
     Example: pacha diff yesterday /etc/nginx
              pacha diff -c 1a2b3c4d
     """
-    from pacha.actions import changes, past
-    from pacha.meter import history
+    from pacha.history import diff as changes
+    from pacha.history import reader
+    from pacha.ui import history
 
     moments, paths = _sorted_out(words)
     if len(moments) > 2 or (change and moments):
         raise UsageError("That is more than FROM and TO.", f"'{moments[-1]}'", "A path has a '/' in it: ./foo")
-    here = terminal.here()
-    with past.of(here, host) as found:
-        old, new = changes.sides(here, found, *moments, change=change)
+    context = terminal.context()
+    with reader.of(context, host) as found:
+        old, new = changes.sides(context, found, *moments, change=change)
         wanted = [changes.within(old, new, ways) for ways in paths]
         differing = changes.compare(old, new, wanted, with_content=not names)
         if names:
@@ -96,17 +97,18 @@ def diff(terminal: Terminal, words: tuple[str, ...], host: str, change: str, nam
 @click.option("--at", default="", metavar="WHEN", help="As it was then; else as in the newest snapshot.")
 @_HOST
 @click.pass_obj
-def cat(terminal: Terminal, path: str, at: str, host: str) -> ExitCode:
+def cat(terminal: CliContext, path: str, at: str, host: str) -> ExitCode:
     """Print a file as a snapshot has it, byte for byte.
 
     \b
     Example: pacha cat /etc/fstab --at '3 days ago' > fstab.old
     """
-    from pacha.actions import past, select
+    from pacha.history import reader
+    from pacha.store import selection
 
-    with past.of(terminal.here(), host) as found:
+    with reader.of(terminal.context(), host) as found:
         snapshot = found.snapshot(found.find(at))
-        entry = past.file_of(snapshot, select.ways(os.fsencode(path)))
+        entry = reader.file_of(snapshot, selection.ways(os.fsencode(path)))
         for chunk in found.content(snapshot, entry):
             sys.stdout.buffer.write(chunk)
         sys.stdout.buffer.flush()
@@ -116,7 +118,7 @@ def cat(terminal: Terminal, path: str, at: str, host: str) -> ExitCode:
 @cli.command("restore-db", short_help="Get a host's history back from the master, no file of it.")
 @click.argument("host")
 @click.pass_obj
-def restore_db(terminal: Terminal, host: str) -> ExitCode:
+def restore_db(terminal: CliContext, host: str) -> ExitCode:
     """Get HOST's history and list of watched paths back from the master, and touch no watched file.
 
     For a machine that lost Pacha's state folder, or whose files were put back by other means.
@@ -124,19 +126,19 @@ def restore_db(terminal: Terminal, host: str) -> ExitCode:
     \b
     Example: pacha restore-db bar
     """
-    from pacha.actions import when
-    from pacha.actions.restore_db import restore_db as action
+    from pacha.rebuild.restore_db import restore_db as action
+    from pacha.store import revspec
 
-    restored = action(terminal.here(), host)
+    restored = action(terminal.context(), host)
     meter = terminal.meter
     for one in restored.watched:
         meter.say(f"Watching {shown(one.path)} (kept as '{one.repository}').")
-    meter.say(f"This machine pushes as '{host}', on top of {restored.tip[:12]} ({when.local(restored.at)}).")
+    meter.say(f"This machine pushes as '{host}', on top of {restored.tip[:12]} ({revspec.local(restored.at)}).")
     meter.say("No watched file was touched: 'pacha diff' shows what the next push will record.")
     return ExitCode.DONE
 
 
-def _warned(terminal: Terminal, past: Past) -> ExitCode:
+def _warned(terminal: CliContext, past: History) -> ExitCode:
     """Name the snapshots that cannot be read, on stderr: all the others were looked at."""
     unreadable = list(past.unreadable)
     for node, error in unreadable:
@@ -146,7 +148,7 @@ def _warned(terminal: Terminal, past: Past) -> ExitCode:
 
 def _sorted_out(words: tuple[str, ...]) -> tuple[list[str], list[tuple[bytes, ...]]]:
     """The words without a '/', and the paths, each as the ways in which it can be meant."""
-    from pacha.actions import select
+    from pacha.store import selection
 
     others = [word for word in words if "/" not in word]
-    return others, [select.ways(os.fsencode(word)) for word in words if "/" in word]
+    return others, [selection.ways(os.fsencode(word)) for word in words if "/" in word]

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pacha.cli.group import cli
-from pacha.cli.terminal import Terminal, ask_which, shown
+from pacha.cli.app import cli
+from pacha.cli.context import CliContext, ask_which, shown
 from pacha.errors import DamagedError, ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from pacha.actions.here import Here
-    from pacha.actions.preview import Choices
-    from pacha.actions.second import Second
+    from pacha.fetch.worker import WorkerProcess
+    from pacha.host.context import Context
+    from pacha.rebuild.planning import RebuildOptions
 
 
 @cli.command(short_help="Put back every file of a host, or a part of them.")
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
 def rebuild(
-    terminal: Terminal,
+    terminal: CliContext,
     host: str,
     at: str,
     paths: tuple[str, ...],
@@ -73,48 +73,50 @@ def rebuild(
              pacha rebuild bar --target /srv/look
              pacha rebuild bar --path /etc/nginx --at yesterday
     """
-    with _begun(terminal) as (here, second):
+    with _begun(terminal) as (context, second):
         from pathlib import Path
 
-        from pacha.actions import here as place
-        from pacha.actions import own, select
-        from pacha.actions.choose import choose
-        from pacha.actions.preview import Choices, Renumbering
+        from pacha.host.context import check_host
+        from pacha.host.masters import whereabouts
+        from pacha.rebuild import own
+        from pacha.rebuild.planning import AccountPolicy, RebuildOptions
+        from pacha.rebuild.source import choose
+        from pacha.store import selection
 
-        place.check_host(host)
-        asked = select.Asked(tuple(select.ways(os.fsencode(path)) for path in paths), directories)
+        check_host(host)
+        asked = selection.Selection(tuple(selection.ways(os.fsencode(path)) for path in paths), directories)
         # A rehearsal, or a part, runs nothing of this machine's services unless it is told to.
-        wanted = hooks or (here.config.hooks and not (target or asked or at))
-        choices = Choices(
+        wanted = hooks or (context.config.hooks and not (target or asked or at))
+        choices = RebuildOptions(
             os.fsencode(os.path.abspath(target)) if target else b"", delete, Path(owner_map) if owner_map else None,
-            Renumbering(accounts), hooks=wanted, at=at, asked=asked, wait_seconds=wait, by_master=bool(name),
+            AccountPolicy(accounts), hooks=wanted, at=at, asked=asked, wait_seconds=wait, by_master=bool(name),
         )  # fmt: skip
-        mine, masters = own.master(here, host, choices) is not None, here.config.masters()
+        mine, masters = own.master(context, host, choices) is not None, context.config.masters()
         if not mine:
-            here = choose(here, host, name, None if yes or dry_run else ask_which, terminal.meter.warn, wait)
-        about = place.whereabouts(here, own=mine) + f"Host to rebuild: {host}"
+            context = choose(context, host, name, None if yes or dry_run else ask_which, terminal.meter.warn, wait)
+        about = whereabouts(context, own=mine) + f"Host to rebuild: {host}"
         about += f"\nAs it was:       {shown(os.fsencode(at))}" if at else ""
         parts = [*(ways[0] for ways in asked.paths), *map(os.fsencode, directories)]
         about += "".join(f"\nOnly:            {shown(part)}" for part in parts)
-        others = [] if mine else [one for one in masters if one not in here.config.masters()]
+        others = [] if mine else [one for one in masters if one not in context.config.masters()]
         with _naming(others):
             _begin(terminal, about, asks=not (yes or dry_run), as_json=as_json)
             if dry_run:
-                return _show_plan(terminal, here, host, choices, as_json, progress, second)
-            return _carry_out(terminal, here, host, choices, yes, as_json, progress, second)
+                return _show_plan(terminal, context, host, choices, as_json, progress, second)
+            return _carry_out(terminal, context, host, choices, yes, as_json, progress, second)
 
 
 @contextmanager
-def _begun(terminal: Terminal) -> Iterator[tuple[Here, Second | None]]:
+def _begun(terminal: CliContext) -> Iterator[tuple[Context, WorkerProcess | None]]:
     """This machine, and a second process, which is on its way before all else is imported that a rebuild takes."""
-    from pacha.actions.second import Second
+    from pacha.fetch.worker import WorkerProcess
 
-    with Second.beside() as second:
-        from pacha.actions import interruption
+    with WorkerProcess.beside() as second:
+        from pacha.rebuild import interruption
 
-        here = terminal.here()
-        with interruption.explained(os.fsencode(here.state.path)):
-            yield here, second
+        context = terminal.context()
+        with interruption.explained(os.fsencode(context.state.path)):
+            yield context, second
 
 
 @contextmanager
@@ -129,7 +131,7 @@ def _naming(others: Sequence[str]) -> Iterator[None]:
         raise DamagedError(error.message, error.why, hint.strip()) from None
 
 
-def _begin(terminal: Terminal, about: str, *, asks: bool, as_json: bool) -> None:
+def _begin(terminal: CliContext, about: str, *, asks: bool, as_json: bool) -> None:
     if asks and as_json:
         raise UsageError(
             "--json goes with --dry-run or --yes.", "nobody can be asked where only JSON is printed", "Add one."
@@ -141,16 +143,17 @@ def _begin(terminal: Terminal, about: str, *, asks: bool, as_json: bool) -> None
 
 
 def _show_plan(
-    terminal: Terminal, here: Here, host: str, choices: Choices, as_json: bool, progress: str | None,
-    second: Second | None,
+    terminal: CliContext, context: Context, host: str, choices: RebuildOptions, as_json: bool,
+    progress: str | None,
+    second: WorkerProcess | None,
 ) -> ExitCode:  # fmt: skip
-    from pacha.actions import proposal, rebuild
-    from pacha.meter.bar import Style
-    from pacha.meter.rebuild import RebuildMeter
+    from pacha.rebuild import proposal, rebuild
+    from pacha.ui.progress import Style
+    from pacha.ui.rebuild import RebuildConsole
 
-    meter = RebuildMeter(terminal.silenced(as_json).meter, lists=not as_json, style=Style(progress or "auto"))
+    meter = RebuildConsole(terminal.silenced(as_json).meter, lists=not as_json, style=Style(progress or "auto"))
     with meter.progress:
-        proposed = rebuild.propose(here, host, choices, meter.reporter(), second)
+        proposed = rebuild.propose(context, host, choices, meter.reporter(), second)
     if as_json:
         click.echo(json.dumps(proposal.as_json(proposed), indent=1))
     else:
@@ -160,17 +163,17 @@ def _show_plan(
 
 
 def _carry_out(
-    terminal: Terminal, here: Here, host: str, choices: Choices, yes: bool, as_json: bool, progress: str | None,
-    second: Second | None,
+    terminal: CliContext, context: Context, host: str, choices: RebuildOptions, yes: bool, as_json: bool,
+    progress: str | None, second: WorkerProcess | None,
 ) -> ExitCode:  # fmt: skip
-    from pacha.actions import interruption, rebuild, report
-    from pacha.meter.bar import Style
-    from pacha.meter.rebuild import RebuildMeter
+    from pacha.rebuild import interruption, rebuild, report
+    from pacha.ui.progress import Style
+    from pacha.ui.rebuild import RebuildConsole
 
     asks = not yes and sys.stdin.isatty()
-    meter = RebuildMeter(terminal.silenced(as_json).meter, asks=asks, style=Style(progress or "auto"))
+    meter = RebuildConsole(terminal.silenced(as_json).meter, asks=asks, style=Style(progress or "auto"))
     with meter.progress:
-        rebuilt = rebuild.rebuild(here, host, choices, meter.reporter(), second)
+        rebuilt = rebuild.rebuild(context, host, choices, meter.reporter(), second)
     with interruption.told(report.how_it_stands(rebuilt), f"Report: {rebuilt.report}"):
         meter.rebuilt(rebuilt)
         if as_json:
@@ -182,29 +185,29 @@ def _carry_out(
 @click.option("--list", "listing", is_flag=True, help="Show the rebuilds that can be undone, and change nothing.")
 @click.option("--dry-run", "-n", is_flag=True, help="Show what would be put back, path by path, and change nothing.")
 @click.pass_obj
-def undo(terminal: Terminal, listing: bool, dry_run: bool) -> ExitCode:
+def undo(terminal: CliContext, listing: bool, dry_run: bool) -> ExitCode:
     """Put back what the last rebuild replaced, removed or changed.
 
     \b
     Example: pacha undo --list
              pacha undo --dry-run
     """
-    from pacha.actions import interruption
-    from pacha.actions import undo as action
-    from pacha.meter.rebuild import past_line
+    from pacha.rebuild import interruption
+    from pacha.rebuild import undo as action
+    from pacha.ui.rebuild import past_line
 
-    here, meter = terminal.here(), terminal.meter
+    context, meter = terminal.context(), terminal.meter
     if listing:
-        for past in action.rebuilds(here):
+        for past in action.rebuilds(context):
             click.echo(past_line(past))
         return ExitCode.DONE
     if dry_run:
-        past, backs = action.propose(here)
+        past, backs = action.propose(context)
         for back in backs:
             click.echo(f"{back.what:<8} {shown(back.path)}" + (f": {back.reason}" if back.reason else ""))
         meter.say(f"To be undone: {past_line(past)}. Nothing was changed.")
         return ExitCode.DONE
-    undone = action.undo(here)
+    undone = action.undo(context)
     with interruption.told("The rebuild is undone", "'pacha undo --list' shows it."):
         meter.concerns(undone.outcome.concerns)
         meter.say(f"Undone: {past_line(undone.past)}")
@@ -214,15 +217,15 @@ def undo(terminal: Terminal, listing: bool, dry_run: bool) -> ExitCode:
 @cli.command(short_help="Compare what is watched with the last snapshot.")
 @click.option("--at", default="", metavar="WHEN", help="Compare with the snapshot of then instead of the last one.")
 @click.pass_obj
-def verify(terminal: Terminal, at: str) -> ExitCode:
+def verify(terminal: CliContext, at: str) -> ExitCode:
     """Compare this host's watched paths with the last snapshot: content and metadata.
 
     \b
     Example: pacha verify --at yesterday
     """
-    from pacha.actions.verify import verify as action
+    from pacha.history.verify import verify as action
 
-    verified = action(terminal.here(), at)
+    verified = action(terminal.context(), at)
     which = f"the snapshot of {shown(os.fsencode(at))}" if at else "the last snapshot"
     for difference in verified.differences:
         click.echo(f"{shown(difference.path)}: {difference.reason}")

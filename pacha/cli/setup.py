@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pacha.cli.group import cli
-from pacha.cli.terminal import Terminal, shown
+from pacha.cli.app import cli
+from pacha.cli.context import CliContext, shown
 from pacha.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pacha.actions.init import Answers
+    from pacha.host.init import Answers
 
 
 @cli.command(short_help="Write this host's configuration, make a key.")
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @click.option("--force", is_flag=True, help="Replace a configuration that is there.")
 @click.pass_obj
 def init(
-    terminal: Terminal,
+    terminal: CliContext,
     host: str | None,
     port: int | None,
     user: str | None,
@@ -46,7 +46,7 @@ def init(
     """
     from pathlib import Path
 
-    from pacha.actions import init as action
+    from pacha.host import init as action
 
     place = Path(os.path.abspath(terminal.config)) if terminal.config else terminal.found() or terminal.usual_place()
     action.refuse(place, force)
@@ -75,7 +75,7 @@ def _key(named: str | None) -> Path | None:
     """The private key to use: the one named, the usual one, or one that a person wants made; None for none."""
     from pathlib import Path
 
-    from pacha.actions import init as action
+    from pacha.host import init as action
 
     if named is not None:
         return Path(os.path.abspath(os.path.expanduser(named)))
@@ -87,9 +87,9 @@ def _key(named: str | None) -> Path | None:
 
 
 def _set_up(
-    terminal: Terminal, answers: Answers, place: Path, paths: tuple[str, ...], private: Path | None, force: bool
+    terminal: CliContext, answers: Answers, place: Path, paths: tuple[str, ...], private: Path | None, force: bool
 ) -> ExitCode:
-    from pacha.actions import init as action
+    from pacha.host import init as action
 
     wanted, say = [os.fsencode(path) for path in paths], terminal.meter.say
     made = action.check(answers, place, wanted)
@@ -99,7 +99,7 @@ def _set_up(
     say(f"Wrote {shown(os.fsencode(place))}.")
     if terminal.config:
         terminal.record_config(place)
-    for watched in action.watch_all(terminal.here(), wanted):
+    for watched in action.watch_all(terminal.context(), wanted):
         say(f"Watching {shown(watched)}.")
     say("")
     for line in action.next_steps(answers, made, action.public_half(private) if private else ""):
@@ -110,22 +110,22 @@ def _set_up(
 @cli.command(short_help="Check that all is well, and say how to mend what is not.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.pass_obj
-def doctor(terminal: Terminal, as_json: bool) -> ExitCode:
+def doctor(terminal: CliContext, as_json: bool) -> ExitCode:
     """Check that all is well here and on the master, and say how to mend what is not. Changes nothing.
 
     \b
     Example: pacha doctor --json
     """
-    from pacha.actions import doctor as action
-    from pacha.meter import person
+    from pacha.host import doctor as action
+    from pacha.ui import overview
 
     checks = []
     for check in action.examine(terminal.load_quietly, terminal.state()):
         checks.append(check)
         if not as_json and (check.code or not terminal.quiet):
-            click.echo(person.check(check))
+            click.echo(overview.check(check))
     if as_json:
-        click.echo(json.dumps([person.check_json(check) for check in checks], indent=2))
+        click.echo(json.dumps([overview.check_json(check) for check in checks], indent=2))
     return action.exit_code(checks)
 
 
@@ -153,7 +153,7 @@ def completion(shell: str) -> ExitCode:
 @cli.command("add-config")
 @click.argument("file", type=click.Path())
 @click.pass_obj
-def add_config(terminal: Terminal, file: str) -> ExitCode:
+def add_config(terminal: CliContext, file: str) -> ExitCode:
     """Check a configuration file and remember where it is.
 
     \b
@@ -161,10 +161,10 @@ def add_config(terminal: Terminal, file: str) -> ExitCode:
     """
     from pathlib import Path
 
-    from pacha import config
+    from pacha.config.load import load_config
 
     path = Path(os.path.abspath(file))
-    config.load(path)
+    load_config(path)
     terminal.record_config(path)
     terminal.meter.say(f"The configuration is {shown(os.fsencode(path))} from now on.")
     return ExitCode.DONE
@@ -172,19 +172,19 @@ def add_config(terminal: Terminal, file: str) -> ExitCode:
 
 @cli.command("config-values", short_help="Show the configuration, and what is watched.")
 @click.pass_obj
-def config_values(terminal: Terminal) -> ExitCode:
+def config_values(terminal: CliContext) -> ExitCode:
     """Show every key of the configuration with its value, and what is watched.
 
     \b
     Example: pacha config-values
     """
-    from pacha.actions.watch import watched
+    from pacha.host.watch import watched
 
-    here = terminal.here()
-    click.echo(f"# {shown(os.fsencode(str(here.config.path)))}")
-    for key, value, origin in here.config.values():
+    context = terminal.context()
+    click.echo(f"# {shown(os.fsencode(str(context.config.path)))}")
+    for key, value, origin in context.config.values():
         click.echo(f"{key} = {value}" + ("    # default" if origin == "default" else ""))
-    for one in watched(here):
+    for one in watched(context):
         click.echo(f"# watched{' (file)' if one.single else ''}: {shown(one.path)} as '{one.repository}'")
     return ExitCode.DONE
 
@@ -192,12 +192,12 @@ def config_values(terminal: Terminal) -> ExitCode:
 @cli.command(short_help="Play the whole story in a temporary folder.")
 @click.option("--ssh", is_flag=True, help="Through a throw-away sshd on this machine.")
 @click.pass_obj
-def demo(terminal: Terminal, ssh: bool) -> ExitCode:
+def demo(terminal: CliContext, ssh: bool) -> ExitCode:
     """Play the whole story in a temporary folder: watch, push, crash, rebuild, compare.
 
     \b
     Example: pacha demo --ssh
     """
-    from pacha.actions.demo import play
+    from pacha.demo import play
 
     return ExitCode.DONE if play(ssh, terminal.meter.say) else ExitCode.FAILED

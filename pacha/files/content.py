@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from pacha.files.descend import READ
+from pacha.files.dirfd import READ
 from pacha.files.metadata import Entry, Kind, kind_of
 
 WHOLE_LIMIT = 16 * 1024 * 1024  #: bytes; a larger file is kept in parts

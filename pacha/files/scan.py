@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 
 from pacha.errors import Concern
 from pacha.files import content, metadata, names
-from pacha.files.descend import DIRECTORY
+from pacha.files.dirfd import DIRECTORY
 from pacha.files.exclude import Rules
 from pacha.files.metadata import Entry, Kind
 from pacha.files.owners import Accounts

@@ -12,15 +12,15 @@ from collections.abc import Callable
 
 from pacha.errors import PachaError
 from pacha.files.names import shown
-from pacha.restore.check import PermissionCheck
-from pacha.restore.descend import Descent
+from pacha.restore.cleanup import remove_empty_folders, restore_times, roots_of, sweep
+from pacha.restore.dirfd import SafeDirectories
 from pacha.restore.inode import explain
+from pacha.restore.install import Installer
 from pacha.restore.journal import Journal
-from pacha.restore.leftovers import remove_empty_folders, restore_times, roots_of, sweep
+from pacha.restore.journal_records import Root
+from pacha.restore.outcome import OutcomeBuilder
+from pacha.restore.permissions import PermissionCheck
 from pacha.restore.plan import Action, Outcome, Plan, Step
-from pacha.restore.records import Root
-from pacha.restore.settle import Settler
-from pacha.restore.tally import Tally
 from pacha.restore.write import Halt, Source, Writer
 
 __all__ = ["Outcome", "Source", "apply"]
@@ -43,7 +43,7 @@ def apply(
     """
     mask = os.umask(0o077)
     try:
-        with Descent(plan.roots) as descent:
+        with SafeDirectories(plan.roots) as descent:
             return _Run(plan, source, journal, descent).run(on_step)
     finally:
         os.umask(mask)
@@ -56,17 +56,17 @@ def sweep_killed(journal: Journal) -> None:
             old = Journal(os.path.join(os.path.dirname(journal.folder), os.fsencode(identifier)))
         except OSError:
             continue  # pruned
-        with Descent(roots_of(old)) as descent:
+        with SafeDirectories(roots_of(old)) as descent:
             sweep(old, descent)
         old.close()
 
 
 class _Run:
-    def __init__(self, plan: Plan, source: Source, journal: Journal, descent: Descent) -> None:
+    def __init__(self, plan: Plan, source: Source, journal: Journal, descent: SafeDirectories) -> None:
         self.plan, self.journal, self.descent = plan, journal, descent
-        self.tally = Tally(owed={step.path for step in plan.steps if _owed(step)})
+        self.tally = OutcomeBuilder(owed={step.path for step in plan.steps if _owed(step)})
         self.writer = Writer(plan, source, journal, descent, self.tally)
-        self.settler = Settler(plan, journal, descent, self.writer, self.tally)
+        self.settler = Installer(plan, journal, descent, self.writer, self.tally)
 
     def run(self, on_step: Callable[[Step], None]) -> Outcome:
         sweep_killed(self.journal)

@@ -14,9 +14,9 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from pacha.errors import PachaError
 from pacha.files.names import shown
-from pacha.restore.descend import within
-from pacha.restore.place import discard
-from pacha.restore.records import WORD_OF, Begun, Mark, Part, Record, Root, Target, decode, encode
+from pacha.restore.dirfd import within
+from pacha.restore.entries import discard
+from pacha.restore.journal_records import WORD_OF, Mark, Part, Record, Root, Started, Target, decode, encode
 
 _FOLDER = b"rebuilds"
 _NAME = b"journal"
@@ -27,7 +27,7 @@ _MARK = b'["mark",'
 _TARGET = b'["target",'
 _SETTLING = frozenset({"finished", "undone"})
 _CLOSED = _SETTLING | {"stopped"}
-_FRAME = (Begun, Root, Part, Target, Mark)
+_FRAME = (Started, Root, Part, Target, Mark)
 _FRAME_LINES = tuple(f'["{WORD_OF[kind]}",'.encode() for kind in _FRAME)
 
 
@@ -64,7 +64,7 @@ class Journal:
             _make_folder(folder)
             journal = cls(folder)
             below = [Target(target)] if target else []
-            journal.write(Begun(identifier, now // 10**9, host, continues), *below, *map(Part, parts))
+            journal.write(Started(identifier, now // 10**9, host, continues), *below, *map(Part, parts))
             journal.sync()
         except OSError as error:
             raise PachaError(
@@ -79,11 +79,11 @@ class Journal:
         return os.path.dirname(os.path.dirname(self.folder))
 
     @property
-    def begun(self) -> Begun | None:
+    def begun(self) -> Started | None:
         """The first record, or None if the run was killed before it was written."""
         lines = self._lines[:1] if self._records is None else []
         first = next(_records(lines), None) if lines else next(iter(self.records), None)
-        return first if isinstance(first, Begun) else None
+        return first if isinstance(first, Started) else None
 
     @property
     def target(self) -> bytes:
@@ -177,7 +177,7 @@ def unfinished(state: bytes) -> list[Journal]:
     return chosen
 
 
-def cut_off(state: bytes, parts: Sequence[bytes] = (), target: bytes = b"") -> tuple[Begun, ...]:
+def cut_off(state: bytes, parts: Sequence[bytes] = (), target: bytes = b"") -> tuple[Started, ...]:
     """Return the beginnings of the killed rebuilds that one of ``parts`` (none: of everything) carries on from.
 
     A rehearsal settles nothing of the original places, nor the other way round: they have the same ``target``.

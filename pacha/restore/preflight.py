@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from pacha.files.metadata import Kind
-from pacha.restore.descend import Descent, name_of, parent_of, within
+from pacha.restore.dirfd import SafeDirectories, name_of, parent_of, within
 from pacha.restore.inode import explain
 from pacha.restore.plan import Action, Plan, Step
 
@@ -47,7 +47,7 @@ def look(plan: Plan, holes: Mapping[bytes, int], mounts: Iterable[bytes], target
     ``holes`` are the bytes of a file (by path) that will take no room, ``mounts`` the mount points of this
     machine. ``target`` is a directory that will be made first where it is missing. Raises nothing.
     """
-    with Descent(plan.roots) as descent:
+    with SafeDirectories(plan.roots) as descent:
         flight = _Flight(plan, descent, frozenset(mounts), target)
         for step in plan.steps:
             flight.look(step, holes.get(step.path, 0))
@@ -67,7 +67,7 @@ class _Place:
 @dataclass
 class _Flight:
     plan: Plan
-    descent: Descent
+    descent: SafeDirectories
     mounts: frozenset[bytes]
     target: bytes
     hindrances: dict[bytes, str] = field(default_factory=dict)
@@ -153,7 +153,7 @@ class _Flight:
                 yield Shortage(place.path, count, found.f_favail, inodes=True)
 
 
-def _enter(path: bytes, descent: Descent) -> _Place:
+def _enter(path: bytes, descent: SafeDirectories) -> _Place:
     fd = descent.enter(path)
     trouble = ""
     if os.fstatvfs(fd).f_flag & os.ST_RDONLY:

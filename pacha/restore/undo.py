@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import os
 
-from pacha.restore.descend import Descent, name_of, parent_of
+from pacha.restore.backup_dir import enter_kept
+from pacha.restore.cleanup import roots_of
+from pacha.restore.dirfd import SafeDirectories, name_of, parent_of
+from pacha.restore.entries import discard
 from pacha.restore.journal import Journal, history
-from pacha.restore.kept import enter_kept
-from pacha.restore.leftovers import roots_of
-from pacha.restore.place import discard
+from pacha.restore.journal_records import Keeping
+from pacha.restore.outcome import OutcomeBuilder
 from pacha.restore.plan import Outcome
-from pacha.restore.records import Keeping
-from pacha.restore.tally import Tally
 from pacha.restore.undoing import Undoing
 
 
@@ -26,10 +26,10 @@ def undo(journal: Journal) -> Outcome:
     Outcome's counts are of things removed (CREATE), put back (REPLACE) and altered back (METADATA).
     Raise OSError if the journal cannot be written.
     """
-    tally, mask = Tally(), os.umask(0o077)
+    tally, mask = OutcomeBuilder(), os.umask(0o077)
     try:
         for each in [journal, *continued(journal)]:
-            with Descent(roots_of(each)) as descent:
+            with SafeDirectories(roots_of(each)) as descent:
                 Undoing(each, descent, tally).run()
             each.mark("undone")
             if each is not journal:
@@ -84,7 +84,7 @@ def continued(journal: Journal) -> list[Journal]:
 
 
 def _forget(journal: Journal) -> None:
-    with Descent(roots_of(journal)) as descent:
+    with SafeDirectories(roots_of(journal)) as descent:
         for record in journal.records:
             if isinstance(record, Keeping):
                 try:

@@ -7,19 +7,19 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from pacha.restore.descend import Descent, name_of, parent_of
+from pacha.restore.cleanup import roots_of
+from pacha.restore.dirfd import SafeDirectories, name_of, parent_of
+from pacha.restore.entries import inode_of
 from pacha.restore.inode import explain
 from pacha.restore.journal import Journal
-from pacha.restore.leftovers import roots_of
-from pacha.restore.place import inode_of
-from pacha.restore.records import Altered, Displaced, Made
-from pacha.restore.tally import Tally
+from pacha.restore.journal_records import Altered, Created, Displaced
+from pacha.restore.outcome import OutcomeBuilder
 from pacha.restore.undo import continued
 from pacha.restore.undoing import ABSENT, Undoing, has
 
 
 @dataclass(frozen=True, slots=True)
-class Back:
+class UndoStep:
     """One path: ``what`` would be done ("remove", "put back", "metadata" or "leave"), and why where it is left."""
 
     path: bytes
@@ -27,12 +27,12 @@ class Back:
     reason: str = ""
 
 
-def preview(journal: Journal) -> tuple[Back, ...]:
+def preview(journal: Journal) -> tuple[UndoStep, ...]:
     """What ``undo(journal)`` would do, in the order of paths. A path may stand in it for each rebuild carried on."""
-    found: list[Back] = []
+    found: list[UndoStep] = []
     for each in [journal, *continued(journal)]:
-        with Descent(roots_of(each)) as descent:
-            found += _Look(Undoing(each, descent, Tally())).all()
+        with SafeDirectories(roots_of(each)) as descent:
+            found += _Look(Undoing(each, descent, OutcomeBuilder())).all()
         if each is not journal:
             each.close()
     return tuple(sorted(found, key=lambda back: back.path))
@@ -42,9 +42,9 @@ def preview(journal: Journal) -> tuple[Back, ...]:
 class _Look:
     undoing: Undoing
 
-    def all(self) -> Iterator[Back]:
+    def all(self) -> Iterator[UndoStep]:
         undoing = self.undoing
-        looks: list[tuple[bytes, Callable[[], Back | None]]] = [
+        looks: list[tuple[bytes, Callable[[], UndoStep | None]]] = [
             *((record.path, partial(self._made, record)) for record in undoing.new()),
             *((record.path, partial(self._displaced, record)) for record in undoing.displaced()),
             *((record.path, partial(self._altered, record)) for record in undoing.altered()),
@@ -55,7 +55,7 @@ class _Look:
             except ABSENT:
                 continue
             except OSError as error:
-                back = Back(path, "leave", explain(error))
+                back = UndoStep(path, "leave", explain(error))
             if back is not None:
                 yield back
 
@@ -63,18 +63,18 @@ class _Look:
         dir_fd = self.undoing.descent.enter(parent_of(path))
         return os.stat(name_of(path), dir_fd=dir_fd, follow_symlinks=False)
 
-    def _made(self, made: Made) -> Back:
+    def _made(self, made: Created) -> UndoStep:
         if self.undoing.is_ours(made, self._status(made.path)):
-            return Back(made.path, "remove")
-        return Back(made.path, "leave", "changed since the rebuild")
+            return UndoStep(made.path, "remove")
+        return UndoStep(made.path, "leave", "changed since the rebuild")
 
-    def _displaced(self, record: Displaced) -> Back | None:
+    def _displaced(self, record: Displaced) -> UndoStep | None:
         if self._is_at(record, record.path):
             return None  # it is back already
         beside = record.temporary is not None and self._is_at(record, parent_of(record.path) + b"/" + record.temporary)
         if beside or self._is_at(record, record.kept):
-            return Back(record.path, "put back")
-        return Back(record.path, "leave", "what was there is no longer kept")
+            return UndoStep(record.path, "put back")
+        return UndoStep(record.path, "leave", "what was there is no longer kept")
 
     def _is_at(self, record: Displaced, path: bytes) -> bool:
         try:
@@ -82,7 +82,7 @@ class _Look:
         except ABSENT:
             return False
 
-    def _altered(self, record: Altered) -> Back:
+    def _altered(self, record: Altered) -> UndoStep:
         if inode_of(self._status(record.path)) == record.old:
-            return Back(record.path, "metadata")
-        return Back(record.path, "leave", "replaced since the rebuild")
+            return UndoStep(record.path, "metadata")
+        return UndoStep(record.path, "leave", "replaced since the rebuild")

@@ -11,16 +11,16 @@ from dataclasses import dataclass, field
 
 from pacha.files.metadata import Kind, kind_of
 from pacha.files.names import shown
-from pacha.restore.descend import Descent, name_of, parent_of
+from pacha.restore.backup_dir import enter_kept
+from pacha.restore.cleanup import remove_empty_folders, restore_times, sweep
+from pacha.restore.dirfd import SafeDirectories, name_of, parent_of
+from pacha.restore.entries import inode_of
 from pacha.restore.inode import Changed, explain, held, redress
 from pacha.restore.journal import Journal
-from pacha.restore.kept import enter_kept
-from pacha.restore.leftovers import remove_empty_folders, restore_times, sweep
+from pacha.restore.journal_records import Altered, Created, Displaced, Record
+from pacha.restore.outcome import OutcomeBuilder
 from pacha.restore.ownership import Attributes
-from pacha.restore.place import inode_of
 from pacha.restore.plan import Action
-from pacha.restore.records import Altered, Displaced, Made, Record
-from pacha.restore.tally import Tally
 
 ABSENT = (FileNotFoundError, NotADirectoryError)
 
@@ -30,14 +30,14 @@ class Undoing:
     """Takes back what ``journal`` tells, through ``descent``; what is to be looked at goes to ``tally``."""
 
     journal: Journal
-    descent: Descent
-    tally: Tally
-    made: dict[bytes, Made] = field(default_factory=dict)
+    descent: SafeDirectories
+    tally: OutcomeBuilder
+    made: dict[bytes, Created] = field(default_factory=dict)
     #: path and time of what was made; where a time could not be set at first there are two, and either may hold
     known: set[tuple[bytes, int]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        made = [record for record in self.journal.records if isinstance(record, Made)]
+        made = [record for record in self.journal.records if isinstance(record, Created)]
         self.made = {record.path: record for record in made}
         self.known = {(record.path, record.mtime_ns) for record in made}
 
@@ -50,7 +50,7 @@ class Undoing:
         remove_empty_folders(self.journal, self.descent)
         restore_times(self.journal, self.descent)
 
-    def new(self) -> list[Made]:
+    def new(self) -> list[Created]:
         """What stands where nothing was, deepest first."""
         replaced = {record.path for record in self.displaced()}
         made = [made for made in self.made.values() if made.path not in replaced and not made.replaces]
@@ -74,7 +74,7 @@ class Undoing:
                 path: bytes = record.path  # type: ignore[union-attr]
                 self.tally.trouble(path, f"not put back: {explain(error)}")
 
-    def _remove(self, made: Made) -> None:
+    def _remove(self, made: Created) -> None:
         dir_fd, name = self.descent.enter(parent_of(made.path)), name_of(made.path)
         if not self.is_ours(made, os.stat(name, dir_fd=dir_fd, follow_symlinks=False)):
             self.tally.concern(made.path, "changed since the rebuild: left as it is")
@@ -144,7 +144,7 @@ class Undoing:
         place = shown(parent_of(record.kept) + b"/" + aside)
         self.tally.concern(record.path, f"changed since the rebuild: that is kept as {place}")
 
-    def is_ours(self, made: Made, status: os.stat_result) -> bool:
+    def is_ours(self, made: Created, status: os.stat_result) -> bool:
         """Whether this is still what the rebuild made."""
         kind = kind_of(status.st_mode)
         if kind.value != made.kind or kind is Kind.DIRECTORY:

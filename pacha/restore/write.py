@@ -13,15 +13,11 @@ from typing import Protocol
 
 from pacha.files.metadata import Entry, Kind
 from pacha.files.names import shown
-from pacha.restore import kernel
 from pacha.restore.compare import content_differs
-from pacha.restore.descend import Descent, above, name_of, parent_of
-from pacha.restore.inode import EXHAUSTED, explain
-from pacha.restore.journal import Journal
-from pacha.restore.ownership import PRIVATE, Attributes
-from pacha.restore.place import (
-    Fresh,
+from pacha.restore.dirfd import SafeDirectories, above, name_of, parent_of
+from pacha.restore.entries import (
     Inode,
+    NewEntry,
     discard,
     dress_directory,
     make_directory,
@@ -29,9 +25,13 @@ from pacha.restore.place import (
     make_link,
     make_other,
 )
+from pacha.restore.inode import EXHAUSTED, explain
+from pacha.restore.journal import Journal
+from pacha.restore.journal_records import Created, Record, Touched
+from pacha.restore.outcome import OutcomeBuilder
+from pacha.restore.ownership import PRIVATE, Attributes
 from pacha.restore.plan import Action, Plan, Step
-from pacha.restore.records import Made, Record, Touched
-from pacha.restore.tally import Tally
+from pacha.system import syscalls
 
 
 class Source(Protocol):
@@ -53,7 +53,9 @@ class Halt(Exception):
 class Writer:
     """Writes what a plan creates or replaces. Afterwards ``temporaries`` tells what is to be put in place."""
 
-    def __init__(self, plan: Plan, source: Source, journal: Journal, descent: Descent, tally: Tally) -> None:
+    def __init__(
+        self, plan: Plan, source: Source, journal: Journal, descent: SafeDirectories, tally: OutcomeBuilder
+    ) -> None:
         """Take the plan, where content comes from, and what to write down and report in."""
         self._plan, self._source, self._journal = plan, source, journal
         self._descent, self._tally = descent, tally
@@ -122,7 +124,7 @@ class Writer:
                 os.sync()  # a directory that may be written but not read
                 continue
             try:
-                kernel.sync_file_system(fd)
+                syscalls.sync_file_system(fd)
             except OSError as error:
                 raise Halt(path, error) from error
             finally:
@@ -158,9 +160,9 @@ class Writer:
         status = os.stat(name, dir_fd=dir_fd, follow_symlinks=False)
         self._journal.write(self._made(step, status.st_mtime_ns))
 
-    def _made(self, step: Step, mtime_ns: int) -> Made:
+    def _made(self, step: Step, mtime_ns: int) -> Created:
         assert step.wanted is not None
-        return Made(
+        return Created(
             step.path, self.temporaries.get(step.path), step.wanted.kind.value, step.wanted.size, mtime_ns,
             step.action is Action.REPLACE,
         )  # fmt: skip
@@ -201,7 +203,7 @@ class Writer:
             self._tally.trouble(step.path, *fresh.troubles)
             self._announce_as_it_is(step, self._descent.enter(parent), name)
 
-    def _make_fresh(self, step: Step, wanted: Entry, dir_fd: int, name: bytes) -> Fresh:
+    def _make_fresh(self, step: Step, wanted: Entry, dir_fd: int, name: bytes) -> NewEntry:
         if wanted.kind is Kind.FILE:
             return make_file(name, dir_fd, wanted, self._attributes(step), self._source.content(wanted))
         return make_other(name, dir_fd, wanted, self._attributes(step))

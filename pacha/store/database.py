@@ -19,7 +19,7 @@ from pacha.files.metadata import Entry
 from pacha.files.owners import Account
 from pacha.files.scan import Fingerprint
 from pacha.store import rows
-from pacha.store.sense import check_whole, not_ours, not_whole
+from pacha.store.consistency import check_whole, not_ours, not_whole
 from pacha.store.snapshot import READABLE_FROM, SCHEMA, Snapshot, Watched
 
 _ENTRY = "id INTEGER PRIMARY KEY, watched INTEGER, path BLOB, kind TEXT, mode INTEGER, uid INTEGER, gid INTEGER, \

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from pacha.errors import PachaError, UnreachableError
 
 if TYPE_CHECKING:
-    from pacha.wire import hooks, scp
+    from pacha.wire import hook_files, scp
     from pacha.wire.ssh import Stream
 
 #: What an SSH key may do on a master: send snapshots, fetch them.
@@ -35,19 +35,19 @@ class RolledBack(PachaError):
     """A push that was cut off over there had left a transaction, which is rolled back now: push again."""
 
 
-class NotNew(Exception):
+class CannotStream(Exception):
     """A repository cannot be filled before it gets its name: ``create`` it, if it is not there."""
 
 
 @dataclass(slots=True)
-class Blank:
+class TemporaryRepository:
     """A repository over there that has neither a name nor a history yet."""
 
     send: Callable[[str], None]
     filled: bool = False
 
     def fill(self, repository: str) -> None:
-        """Send all of our repository at this path. Raises NotNew where nothing can be sent so."""
+        """Send all of our repository at this path. Raises CannotStream where nothing can be sent so."""
         self.send(repository)
         self.filled = True
 
@@ -133,10 +133,10 @@ class Master(Protocol):
     def create(self, host: str, name: str) -> None:
         """Make the repository ``name`` of ``host``; no error when it is there."""
 
-    def new(self, host: str, name: str) -> AbstractContextManager[Stream | Blank]:
+    def new(self, host: str, name: str) -> AbstractContextManager[Stream | TemporaryRepository]:
         """A new repository, to push to or to fill, which gets its name when the block ends without an error.
 
-        Raises NotNew where that cannot be done.
+        Raises CannotStream where that cannot be done.
         """
 
     def serve(self, host: str, name: str) -> AbstractContextManager[str | Stream]:
@@ -145,7 +145,7 @@ class Master(Protocol):
     def fetch(self, host: str, name: str, inbox: int, on_file: Callable[[scp.Received], None]) -> scp.Totals:
         """Copy the repository's store into the empty folder ``inbox`` (a descriptor). Raises NoHost."""
 
-    def fetch_hooks(self, host: str, inbox: int) -> list[hooks.Hook]:
+    def fetch_hooks(self, host: str, inbox: int) -> list[hook_files.Hook]:
         """Copy ``host``'s hooks into the empty folder ``inbox`` (a descriptor), in their two folders."""
 
     def draft(self, host: str, line: bytes) -> None:

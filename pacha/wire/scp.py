@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from pacha.errors import DamagedError, PachaError
-from pacha.wire.scp_sender import LOOK, Duplex, Sender, odd, start_of
+from pacha.wire.scp_stream import LOOK, Duplex, Sender, odd, start_of
 
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 _NAME_MAX = 255

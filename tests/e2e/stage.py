@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pacha.settings import KEYS
+from pacha.config.keys import KEYS
 from tests.sshd import Account, Sshd
 
 PACHA = Path(sys.executable).with_name("pacha")

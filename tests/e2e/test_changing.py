@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from pacha import config
-from pacha.actions.here import Here
-from pacha.actions.preview import Choices
-from pacha.actions.push import Pushed, push
-from pacha.actions.rebuild import rebuild
-from pacha.actions.watch import watch
+from pacha.config.load import load_config
 from pacha.files import content
+from pacha.host.context import Context
+from pacha.host.watch import watch
+from pacha.push.push import Pushed, push
+from pacha.rebuild.planning import RebuildOptions
+from pacha.rebuild.rebuild import rebuild
 from pacha.store.state import StateFolder
 from tests.e2e.trees import in_memory
 
@@ -69,26 +69,26 @@ def churning(folder: Path) -> Iterator[None]:
 
 
 @pytest.fixture
-def here() -> Iterator[Here]:
+def here() -> Iterator[Context]:
     with in_memory() as folder:
         (folder / "data").mkdir()
         (folder / "conf").write_text(
             f"[DEFAULT]\npacha.host = local\npacha.hosts.path = {folder}/hosts\npacha.hostname = bar\n"
         )
-        made = Here(config.load(folder / "conf"), StateFolder(folder / "state"))
+        made = Context(load_config(folder / "conf"), StateFolder(folder / "state"))
         watch(made, os.fsencode(folder / "data"))
         yield made
 
 
-def data_of(here: Here) -> Path:
+def data_of(here: Context) -> Path:
     return here.state.path.parent / "data"
 
 
-def check(here: Here, pushed: Pushed, target: Path) -> None:
+def check(here: Context, pushed: Pushed, target: Path) -> None:
     """What was pushed comes back, and every file of it is of one letter or was named."""
     named = {os.path.basename(concern.path) for concern in pushed.concerns}
     data = data_of(here)
-    rebuild(here, "bar", Choices(target=os.fsencode(target)))
+    rebuild(here, "bar", RebuildOptions(target=os.fsencode(target)))
     for path in Path(f"{target}{data}").iterdir():
         if path.is_symlink():
             assert os.readlink(path) == "/etc/shadow"
@@ -96,7 +96,7 @@ def check(here: Here, pushed: Pushed, target: Path) -> None:
             assert len(set(path.read_bytes())) <= 1 or os.fsencode(path.name) in named, path.name
 
 
-def test_a_churning_folder(here: Here) -> None:
+def test_a_churning_folder(here: Context) -> None:
     with churning(data_of(here)):
         for number in range(ROUNDS):
             check(here, push(here), data_of(here).parent / f"target {number}")
@@ -118,7 +118,7 @@ def test_a_file_that_was_written_just_now_is_read_when_the_clock_has_moved_on(tm
 
 @pytest.mark.parametrize("size", [1000, content.WHOLE_LIMIT + 5000], ids=["whole", "in parts"])
 @pytest.mark.parametrize("change", ["rewritten", "truncated", "link", "removed", "grown", "unseen"])
-def test_changed_at_the_very_moment(here: Here, monkeypatch: pytest.MonkeyPatch, change: str, size: int) -> None:
+def test_changed_at_the_very_moment(here: Context, monkeypatch: pytest.MonkeyPatch, change: str, size: int) -> None:
     """Between two reads of the same file, by hand."""
     path = data_of(here) / "file"
     path.write_bytes(b"a" * size)

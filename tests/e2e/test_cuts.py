@@ -138,7 +138,7 @@ def test_a_disturbed_push_is_mended_by_the_next(stage: Stage, door: Door, kind: 
 def waiting(request: pytest.FixtureRequest, stage: Stage, door: Door) -> Host:
     """A host that has pushed, and whose master does not wait as long for a lock as it would."""
     forced = request.param == "forced"
-    soon = door.program("soon", "from pacha.store.hg import engine\nengine._LOCK_SECONDS = 2\n")
+    soon = door.program("soon", "from pacha.store.hg import runtime\nruntime._LOCK_SECONDS = 2\n")
     host = door.host(stage, program=soon) if forced else stage.host("bar")
     foo = stage.folder / "opt" / "foo"
     foo.mkdir(parents=True)

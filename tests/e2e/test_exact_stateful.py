@@ -19,13 +19,13 @@ from hypothesis import HealthCheck, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
-from pacha import config
-from pacha.actions.here import Here
-from pacha.actions.preview import Choices
-from pacha.actions.push import push
-from pacha.actions.rebuild import rebuild
-from pacha.actions.verify import verify
-from pacha.actions.watch import watch
+from pacha.config.load import load_config
+from pacha.history.verify import verify
+from pacha.host.context import Context
+from pacha.host.watch import watch
+from pacha.push.push import push
+from pacha.rebuild.planning import RebuildOptions
+from pacha.rebuild.rebuild import rebuild
 from pacha.store.state import StateFolder
 from tests.e2e.trees import TIMES, in_memory, run, walk
 
@@ -62,7 +62,7 @@ class Life(RuleBasedStateMachine):
         path.write_text(
             f"[DEFAULT]\npacha.host = local\npacha.hosts.path = {self.folder / 'hosts'}\npacha.hostname = bar\n"
         )
-        self.here = Here(config.load(path), StateFolder(self.folder / "state"))
+        self.here = Context(load_config(path), StateFolder(self.folder / "state"))
         for tree in self.trees:
             watch(self.here, os.fsencode(tree))
 
@@ -190,7 +190,7 @@ class Life(RuleBasedStateMachine):
     def rebuild_elsewhere(self) -> None:
         self.rebuilds += 1
         target = self.folder / f"target {self.rebuilds}"
-        made = rebuild(self.here, "bar", Choices(target=os.fsencode(target)))
+        made = rebuild(self.here, "bar", RebuildOptions(target=os.fsencode(target)))
         assert made.concerns == ()
         assert portrait([Path(f"{target}{tree}") for tree in self.trees]) == self.pushed
         shutil.rmtree(target)
@@ -204,11 +204,11 @@ class Life(RuleBasedStateMachine):
         if wipe:
             for tree in self.trees:
                 shutil.rmtree(tree)
-        made = rebuild(self.here, "bar", Choices(delete=True))
+        made = rebuild(self.here, "bar", RebuildOptions(delete=True))
         assert made.concerns == ()
         assert portrait(self.trees) == self.pushed
         before = inodes(self.trees)
-        assert rebuild(self.here, "bar", Choices(delete=True)).concerns == ()
+        assert rebuild(self.here, "bar", RebuildOptions(delete=True)).concerns == ()
         assert inodes(self.trees) == before
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from pacha.actions.unnamed import Unnamed
+from pacha.push.initial_upload import InitialUpload
 from pacha.store import hg
-from pacha.wire import control, upload
-from pacha.wire.master import Blank
+from pacha.wire import control, tar_upload
+from pacha.wire.master import TemporaryRepository
 from tests.e2e.forced import Door
 from tests.e2e.stage import Host, Stage, changed, picture, said, small_disk
 from tests.e2e.test_cuts import Cutter
@@ -177,7 +177,7 @@ def test_a_history_with_another_head_is_not_sent_as_files(tmp_path: Path) -> Non
     filled: list[str] = []
     for text in (b"1", b"2"):
         node = repository.commit(hg.NULL, [b"a"], [], lambda _name, text=text: hg.Blob(text), hg.Note("", "", 1.0))
-        unnamed = Unnamed(Blank(filled.append))
+        unnamed = InitialUpload(TemporaryRepository(filled.append))
         unnamed.push(repository, node)
         assert unnamed.arrived() is (text == b"1")
     assert filled == [repository.path]
@@ -187,9 +187,9 @@ def test_tar_waits_for_the_end_of_its_input(tmp_path: Path) -> None:
     """OpenSSH hangs up on who ends the input of a command that has ended: paramiko may do so a moment too late."""
     repository, there = hg.Repository.open(str(tmp_path / "foo"), create=True), tmp_path / "there"
     there.mkdir()
-    with subprocess.Popen(upload.unpacking(os.fsencode(there)), stdin=subprocess.PIPE) as tar:
+    with subprocess.Popen(tar_upload.unpacking(os.fsencode(there)), stdin=subprocess.PIPE) as tar:
         assert tar.stdin is not None
-        for piece in upload.pack(repository.path):
+        for piece in tar_upload.pack(repository.path):
             tar.stdin.write(piece)
         tar.stdin.flush()
         with pytest.raises(subprocess.TimeoutExpired):
@@ -231,8 +231,8 @@ def test_a_new_path_that_gets_no_name_is_none_that_db_names(fresh: Host) -> None
 
 def test_db_gets_no_name_where_another_got_none(stage: Stage, door: Door) -> None:
     """Pacha on the master gives a repository its name when nothing more comes, be that for the fault of another."""
-    fails = "from pacha.actions.host_folder import HostFolder\nfrom pacha.errors import PachaError\n"
-    fails += "place = HostFolder.place\ndef no_foo(self, beside, name):\n"
+    fails = "from pacha.server.host_directory import HostDirectory\nfrom pacha.errors import PachaError\n"
+    fails += "place = HostDirectory.place\ndef no_foo(self, beside, name):\n"
     fails += "    if name == 'foo':\n        raise PachaError('No foo.')\n"
     fails += "    place(self, beside, name)\nHostFolder.place = no_foo\n"
     host = door.host(stage, program=door.program("pacha-without-foo", fails))

@@ -86,7 +86,7 @@ def test_a_push_that_is_not_due_says_nothing_and_loads_nothing(pushed: Host) -> 
     done = subprocess.run(command, env=pushed.environment(), capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "")
     loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
-    assert "pacha.actions.due" in loaded
+    assert "pacha.host.due" in loaded
     assert not loaded & {"paramiko", "mercurial", "sqlite3", "cryptography"}
 
 

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from pacha import config
-from pacha.actions.here import Here
-from pacha.actions.preview import Choices
-from pacha.actions.proposal import Proposal
-from pacha.actions.push import push
-from pacha.actions.rebuild import Reporter, rebuild
-from pacha.actions.watch import watch
+from pacha.config.load import load_config
+from pacha.host.context import Context
+from pacha.host.watch import watch
+from pacha.push.push import push
+from pacha.rebuild.planning import RebuildOptions
+from pacha.rebuild.proposal import Proposal
+from pacha.rebuild.rebuild import Reporter, rebuild
 from pacha.store.state import StateFolder
 from tests.e2e.machine import Machine, Person
 from tests.e2e.stage import Done
@@ -221,7 +221,7 @@ def test_lacking_names_are_told_before_anything_is_written(tmp_path: Path) -> No
         (tmp_path / "conf").write_text(
             f"[DEFAULT]\npacha.host = local\npacha.hosts.path = {tmp_path}/m\npacha.hostname = bar\n"
         )
-        here = Here(config.load(tmp_path / "conf"), StateFolder(tmp_path / "state"))
+        here = Context(load_config(tmp_path / "conf"), StateFolder(tmp_path / "state"))
         watch(here, os.fsencode(data))
         push(here)
     shutil.rmtree(data)
@@ -230,7 +230,7 @@ def test_lacking_names_are_told_before_anything_is_written(tmp_path: Path) -> No
     def on_plan(proposal: Proposal) -> None:
         told.append((data.exists(), proposal.preview.commands))
 
-    made = rebuild(here, "bar", Choices(), Reporter(on_plan=on_plan))
+    made = rebuild(here, "bar", RebuildOptions(), Reporter(on_plan=on_plan))
     assert len(told) == 1 and not told[0][0]
     assert [command.split()[0] for command in told[0][1]] == ["groupadd", "useradd"]
     assert [concern.path for concern in made.concerns] == [os.fsencode(data)]

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from pacha.restore.journal import Journal
-from pacha.restore.records import Root
+from pacha.restore.journal_records import Root
 from tests.e2e.stage import PACHA, Done, Host, Stage, changed, copy, differences, own, picture, said
 from tests.sshd import account
 

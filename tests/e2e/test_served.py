@@ -81,9 +81,10 @@ def test_a_master_one_apart(stage: Stage, door: Door, protocol: int, capabilitie
 
 LATER_CLIENT = "control.BEAT, control.CREATE = 'beat in style', 'create in style'\n"
 EARLIER_CLIENT = (
-    "from pacha.wire.master import NotNew\nfrom pacha.wire.plain import PlainSet\n"
-    "from pacha.wire.remote import SshMaster\n"
-    "SshMaster._greeted = lambda self, host: None\ndef new(self, host, name):\n    raise NotNew\nPlainSet.new = new\n"
+    "from pacha.wire.master import CannotStream\nfrom pacha.wire.plain_account import PlainAccount\n"
+    "from pacha.wire.ssh_master import SshMaster\n"
+    "SshMaster._greeted = lambda self, host: None\ndef new(self, host, name):\n    raise CannotStream\n"
+    "PlainAccount.new = new\n"
 )
 
 

@@ -15,9 +15,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from pacha import config
-from pacha.actions import errand, push, watch
-from pacha.actions.here import Here
+from pacha.config.load import parse_config
+from pacha.host import watch
+from pacha.host.context import Context
+from pacha.push import push, session
 from pacha.store.state import StateFolder
 from tests.e2e.stage import PACHA, Done, changed
 from tests.e2e.year import Picture, Year, picture
@@ -68,7 +69,7 @@ def lived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lived]:
     folder = tmp_path_factory.mktemp("year")
     text = f"[DEFAULT]\npacha.host = local\npacha.hosts.path = {folder}/hosts\npacha.hostname = bar\n"
     (folder / "pacha.conf").write_text(text)
-    here = Here(config.parse(text), StateFolder(folder / "state"))
+    here = Context(parse_config(text), StateFolder(folder / "state"))
     lived = Lived(folder, Year(folder / "tree", SEED))
     for bed in lived.year.beds:
         watch.watch(here, os.fsencode(bed))
@@ -77,13 +78,13 @@ def lived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lived]:
         for number in range(SNAPSHOTS):
             at = BEGAN + number * EVERY
             clock = SimpleNamespace(time=lambda at=at: at, strftime=time.strftime, gmtime=time.gmtime)
-            patched.setattr(errand, "time", clock)
+            patched.setattr(session, "time", clock)
             _live(lived, here, number)
     yield lived
     shutil.rmtree(folder)
 
 
-def _live(lived: Lived, here: Here, number: int) -> None:
+def _live(lived: Lived, here: Context, number: int) -> None:
     away = os.fsencode(lived.year.beds[1])
     if number == SNAPSHOTS // 2:
         watch.unwatch(here, away)

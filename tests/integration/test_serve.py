@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from pacha.actions.here import init_config
-from pacha.actions.host_folder import HostFolder
 from pacha.errors import UnreachableError
+from pacha.host.masters import init_config
+from pacha.server.host_directory import HostDirectory
 from tests.e2e.forced import Door, quoted, ssh
 from tests.e2e.forced import door as open_door
 from tests.e2e.stage import Host, on_stage, own, picture
@@ -334,12 +334,12 @@ def test_what_the_client_sends_is_answered(bar: Host) -> None:
 
 def test_a_folder_that_is_missing_is_explained_with_the_account_that_needs_it(tmp_path: Path) -> None:
     with pytest.raises(UnreachableError) as caught:
-        HostFolder(os.fsencode(tmp_path), "bar").probe(frozenset())
+        HostDirectory(os.fsencode(tmp_path), "bar").probe(frozenset())
     assert caught.value.hint == f"On the master, run: pacha add-host bar --user {pwd.getpwuid(os.geteuid()).pw_name}"
 
 
 def test_a_folder_of_someone_else_is_explained_with_what_gives_it_over(tmp_path: Path) -> None:
-    folder = HostFolder(os.fsencode(tmp_path), "bar")
+    folder = HostDirectory(os.fsencode(tmp_path), "bar")
     with pytest.raises(UnreachableError) as caught, folder._explained(""):
         raise PermissionError(errno.EACCES, "Permission denied")
     name = pwd.getpwuid(os.geteuid()).pw_name

@@ -17,7 +17,7 @@ from mercurial.utils import urlutil  # noqa: F401  (sshpeer needs it loaded)
 
 from pacha.errors import PachaError
 from pacha.store import hg
-from pacha.store.hg import NULL, Blob, Note, Repository, engine, service
+from pacha.store.hg import NULL, Blob, Note, Repository, runtime, server
 from pacha.store.revision import PLAIN
 from pacha.wire.master import beside_of
 
@@ -52,7 +52,7 @@ def served(hosts: Path, *rights: str, name: str = "foo") -> Iterator[Any]:
 
 def bundle(*parts: tuple[bytes, bytes, dict[bytes, bytes]]) -> Any:
     """A bundle of parts (kind, content, parameters), to which an answer is wanted."""
-    made = bundle2.bundle20(engine.quiet_ui())
+    made = bundle2.bundle20(runtime.quiet_ui())
     for kind, data, parameters in ((b"replycaps", b"HG20", {}), *parts):
         part = made.newpart(kind, data=data)
         for name, value in parameters.items():
@@ -150,7 +150,7 @@ def test_no_revision_is_hidden_from_the_next_push(folder: Path, tmp_path: Path, 
     command = ["hg", "-R", mine.path, "bundle", "--base", "0", "-r", second, "-t", "none-v2", file]
     subprocess.run(command, env=system, check=True, capture_output=True)
     with open(file, "rb") as stream:
-        found = bundle2.getunbundler(engine.quiet_ui(), stream)
+        found = bundle2.getunbundler(runtime.quiet_ui(), stream)
         data = next(part.read() for part in found.iterparts() if part.type == b"changegroup")
     with served(folder) as peer:
         parameters = {b"version": b"02", b"targetphase": b"%d" % phase}
@@ -289,10 +289,10 @@ def test_what_a_stream_may_bring() -> None:
 
     for name in NO_HISTORY:
         with pytest.raises(error.Abort):
-            service._History(Taken()).register_file(name)
+            server._History(Taken()).register_file(name)
     for name in (b"00changelog.i", b"00manifest.d", b"data/etc/a\nb.i", b"data/../../x.i"):  # the last is encoded
         with pytest.raises(AssertionError):
-            service._History(Taken()).register_file(name)
+            server._History(Taken()).register_file(name)
 
 
 @pytest.mark.parametrize(

@@ -22,8 +22,8 @@ from paramiko.common import AUTH_SUCCESSFUL, OPEN_SUCCEEDED
 from pacha.errors import ConfigError, PachaError, UnreachableError
 from pacha.wire.scp import Limits, Refused, Totals, receive
 from pacha.wire.ssh import Connection, Endpoint, resolve
+from pacha.wire.ssh.channel import alarm
 from pacha.wire.ssh.connection import MAX_STREAMS
-from pacha.wire.ssh.stream import alarm
 from tests.sshd import Account, Relay, Sshd, account, hashed, make_key, require_sshd
 
 HG = "/usr/bin/hg"

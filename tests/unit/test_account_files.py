@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pacha.actions.account_files import keep_numbers
 from pacha.files.owners import Accounts
+from pacha.rebuild.passwd import keep_numbers
 
 names = st.sampled_from([b"root", b"www", b"db", b"mail", b"ann", b"bob", b"nobody"])
 numbers = st.sampled_from([0, 33, 100, 101, 999, 1000, 1001, 65534])

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pacha.actions import accounts
 from pacha.errors import UsageError
 from pacha.files.metadata import Entry, Kind
 from pacha.files.owners import Account, Accounts
+from pacha.rebuild import accounts
 
 HERE = Accounts.from_files(b"root:x:0:0::/:\nbob:x:1001:1001::/:\n", b"root:x:0:\nbob:x:1001:\nstaff:x:50:\n")
 ACL = b"system.posix_acl_access"

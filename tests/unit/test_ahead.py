@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from pacha.actions.ahead import Ahead
+from pacha.fetch.prefetch import Prefetcher
 from pacha.wire.scp import Received, Totals
 
 
@@ -23,7 +23,7 @@ def test_one_that_still_comes_is_hung_up_on() -> None:
     def interrupted(received: Received) -> None:
         raise KeyboardInterrupt
 
-    ahead = Ahead(copy)
+    ahead = Prefetcher(copy)
     ahead.begin(["first", "last"])
     assert ahead.take("first", lambda received: None).files == 1
     with pytest.raises(KeyboardInterrupt):

@@ -20,13 +20,14 @@ import pytest
 from pacha.errors import DamagedError, PachaError
 from pacha.files.metadata import Entry, Kind, observe
 from pacha.files.owners import Accounts
-from pacha.restore import kernel, write
+from pacha.restore import write
 from pacha.restore.apply import apply
 from pacha.restore.journal import Journal, history, unfinished
+from pacha.restore.journal_records import Touched
 from pacha.restore.ownership import Identity
 from pacha.restore.plan import Action, Outcome, Plan, Step, build
-from pacha.restore.records import Touched
 from pacha.restore.undo import prune, undo
+from pacha.system import syscalls
 
 ACCOUNTS = Accounts({0: b"root"}, {0: b"root"}, {b"root": 0}, {b"root": 0})
 ROOT = Identity(0, 0, frozenset({0}))
@@ -292,7 +293,7 @@ def test_a_full_disk_stops_before_the_first_change(story: Story, monkeypatch: py
     def full(fd: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(kernel, "sync_file_system", full)
+    monkeypatch.setattr(syscalls, "sync_file_system", full)
     with pytest.raises(PachaError) as caught:
         rebuild(root, wanted, source, state)
     assert "space" in caught.value.why
@@ -773,8 +774,8 @@ def test_a_file_system_without_exchange_comes_to_the_same(
     def unknown(*_: object, **__: object) -> None:
         raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
 
-    monkeypatch.setattr(kernel, "exchange", unknown)
-    monkeypatch.setattr(kernel, "rename_new", unknown)
+    monkeypatch.setattr(syscalls, "exchange", unknown)
+    monkeypatch.setattr(syscalls, "rename_new", unknown)
     if not links:
         wanted = {path: replace(entry, link_group=None) for path, entry in wanted.items()}
         monkeypatch.setattr(os, "link", unknown)

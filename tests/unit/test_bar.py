@@ -11,16 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from pacha import meter
 from pacha.errors import PachaError
-from pacha.meter import Meter, bar
-from pacha.meter.bar import Progress, Style
+from pacha.ui import console
+from pacha.ui import progress as bar
+from pacha.ui.console import Console
+from pacha.ui.progress import Progress, Style
 from pacha.wire.scp import Received
 
 MAIN = "import sys; from pacha.__main__ import main; main(sys.argv[1:])"
 
 
-class Terminal(io.StringIO):
+class CliContext(io.StringIO):
     """A stream that says it is one."""
 
     def isatty(self) -> bool:
@@ -30,7 +31,7 @@ class Terminal(io.StringIO):
 def shown(style: Style, files: int, monkeypatch: pytest.MonkeyPatch, *, terminal: bool) -> tuple[list[str], str]:
     """The lines that were said, and what went to stderr, for so many files."""
     lines: list[str] = []
-    stderr = Terminal() if terminal else io.StringIO()
+    stderr = CliContext() if terminal else io.StringIO()
     monkeypatch.setattr(sys, "stderr", stderr)
     monkeypatch.setattr(bar, "at_terminal", lambda: terminal)
     with Progress(style, lines.append) as progress:
@@ -65,7 +66,7 @@ def test_what_was_asked_for_is_shown(style: Style, lines: int, drawn: bool, monk
 
 
 def test_more_files_than_were_expected_do_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stderr", Terminal())
+    monkeypatch.setattr(sys, "stderr", CliContext())
     with Progress(Style.BAR, print) as progress:
         progress.expect(2)
         for _ in range(5):
@@ -73,10 +74,10 @@ def test_more_files_than_were_expected_do_no_harm(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_line_is_as_wide_as_the_terminal() -> None:
-    at_80, at_120 = (meter.file_line(b"x" * 200, 1, 0.1, width) for width in (80, 120))
+    at_80, at_120 = (console.file_line(b"x" * 200, 1, 0.1, width) for width in (80, 120))
     assert len(at_120) - len(at_80) == 40 and len(at_80.rstrip()) <= 80
-    assert meter.file_line(b"x", 1, 0.1) == meter.file_line(b"x", 1, 0.1, 80)
-    assert meter.file_line(b"x" * 200, 1, 0.1, 1)
+    assert console.file_line(b"x", 1, 0.1) == console.file_line(b"x", 1, 0.1, 80)
+    assert console.file_line(b"x" * 200, 1, 0.1, 1)
 
 
 def test_a_line_leaves_no_empty_one_below_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,9 +87,9 @@ def test_a_line_leaves_no_empty_one_below_it(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_an_error_breaks_no_word_at_a_terminal_and_no_line_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     error = PachaError("It broke.", "", f"{'word ' * 20}pacha restore-db bar")
-    for stream, most in ((Terminal(), 80), (io.StringIO(), 130)):
+    for stream, most in ((CliContext(), 80), (io.StringIO(), 130)):
         monkeypatch.setattr(sys, "stderr", stream)
-        Meter().error(error)
+        Console().error(error)
         lines = stream.getvalue().splitlines()
         assert len(lines) == (3 if most == 80 else 2) and max(map(len, lines)) <= most
         assert all(line.startswith("       word") or "pacha" in line for line in lines)

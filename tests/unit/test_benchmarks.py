@@ -25,7 +25,7 @@ def test_every_part_names_functions_that_are_there(step: str) -> None:
 
 def test_a_function_that_is_gone_is_no_part() -> None:
     with pytest.raises(AttributeError, match="no_longer_here"):
-        found("pacha.actions.push:no_longer_here")
+        found("pacha.push.push:no_longer_here")
 
 
 def test_an_idle_push_is_measured_without_mercurial() -> None:

@@ -55,7 +55,7 @@ def test_nohup_stays_in_force() -> None:
 
 def test_a_signal_that_comes_as_the_main_thread_begins_to_wait() -> None:
     """Nothing wakes that thread then; a signal that another thread takes leaves it as blind."""
-    script = "import signal, threading, time\nfrom pacha import background\nimport pacha.__main__ as cli\n"
+    script = "import signal, threading, time\nfrom pacha.system import background\nimport pacha.__main__ as cli\n"
     script += "def take():\n    time.sleep(0.2)\n    signal.pthread_kill(threading.get_ident(), signal.SIGTERM)\n"
     script += "    time.sleep(20)\n"
     script += "cli.run = lambda _: background.start(take).result() or 0\ncli.main([])"
@@ -65,7 +65,7 @@ def test_a_signal_that_comes_as_the_main_thread_begins_to_wait() -> None:
 
 def test_it_ends_at_once_whatever_its_threads_do(tmp_path: Path) -> None:
     """A thread that is inside cryptography when Python tidies up makes it abort."""
-    script = "import atexit, time\nfrom pacha import background\nimport pacha.__main__ as cli\n"
+    script = "import atexit, time\nfrom pacha.system import background\nimport pacha.__main__ as cli\n"
     script += "background.start(time.sleep, 60)\natexit.register(print, 'tidied up')\ncli.main(['config-values'])"
     environment = {**os.environ, "PACHA_STATE": str(tmp_path), "PACHA_CONFIG": str(tmp_path / "none")}
     done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=30)

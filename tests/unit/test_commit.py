@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from pacha.actions import commit as module
 from pacha.files import content, scan
 from pacha.files.exclude import Rules
 from pacha.files.metadata import Entry, Kind
 from pacha.files.owners import Accounts
+from pacha.push import commit as module
 from pacha.store.hg import NULL, Note, Repository
 from pacha.store.snapshot import Watched
 

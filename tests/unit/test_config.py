@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pacha.config import Config, ConfigFaults, find, load, parse, state_folder
+from pacha.config.keys import KEYS
+from pacha.config.load import Config, ConfigFaults, find_config, load_config, parse_config, state_folder
 from pacha.errors import ConfigError, ExitCode
-from pacha.settings import KEYS
 
 SEED = """\
 [DEFAULT]
@@ -34,12 +34,12 @@ pacha.hosts.path = /pacha/hosts
 
 
 def one(line: str) -> Config:
-    return parse(f"[DEFAULT]\n{line}\n")
+    return parse_config(f"[DEFAULT]\n{line}\n")
 
 
 def faults(text: str) -> list[str]:
     with pytest.raises(ConfigFaults) as caught:
-        parse(text)
+        parse_config(text)
     assert caught.value.exit_code == ExitCode.CONFIG
     for part in (caught.value.message, caught.value.why, caught.value.hint):
         assert part and part.isprintable()
@@ -54,7 +54,7 @@ def fault(line: str) -> str:
 
 @pytest.mark.parametrize("text", [SEED, textwrap.indent(SEED, "    "), SEED.replace("\n", "\r\n")])
 def test_the_manual_s_thirteen_lines(text: str) -> None:
-    config = parse(text)
+    config = parse_config(text)
     assert config.hosts == config.masters() == ("master.example.com",)
     assert config.ssh_user == "bar_user"
     assert config.hosts_path == b"/pacha/hosts"
@@ -71,20 +71,20 @@ def test_every_field_but_the_last_three_has_its_key() -> None:
 
 
 def test_an_empty_file_is_all_defaults() -> None:
-    config = parse("")
-    assert config == parse("[DEFAULT]\n")
+    config = parse_config("")
+    assert config == parse_config("[DEFAULT]\n")
     assert (config.hosts, config.ssh_user, config.ssh_port, config.ssh_key) == ((), None, None, None)
     assert (config.frequency, config.hosts_path, config.hg_command) == (12.0, b"/pacha/hosts", ("hg",))
     assert (config.one_filesystem, config.hooks, config.ping, config.exclude) == (False, False, None, ())
 
 
 def test_a_key_left_empty_is_not_set() -> None:
-    assert parse("[DEFAULT]\n" + "".join(f"{key.name} =\n" for key in KEYS)) == parse("")
+    assert parse_config("[DEFAULT]\n" + "".join(f"{key.name} =\n" for key in KEYS)) == parse_config("")
 
 
 def test_without_a_master_a_host_is_told_what_to_write() -> None:
     with pytest.raises(ConfigError) as caught:
-        parse("").masters()
+        parse_config("").masters()
     assert "pacha.host" in caught.value.message and "pacha.host =" in caught.value.hint
 
 
@@ -242,7 +242,7 @@ def test_grammar_faults(text: str, reason: str) -> None:
 @given(st.text(max_size=200))
 def test_any_text_is_read_or_refused_with_printable_reasons(text: str) -> None:
     try:
-        parse("[DEFAULT]\n" + text)
+        parse_config("[DEFAULT]\n" + text)
     except ConfigFaults as error:
         assert error.why and error.why.isprintable()
 
@@ -250,7 +250,7 @@ def test_any_text_is_read_or_refused_with_printable_reasons(text: str) -> None:
 @given(st.sampled_from(KEYS), st.text(max_size=60))
 def test_any_value_is_read_or_refused_with_printable_reasons(key: object, value: str) -> None:
     try:
-        config = parse(f"[DEFAULT]\n{key.name} = {value}")  # type: ignore[attr-defined]
+        config = parse_config(f"[DEFAULT]\n{key.name} = {value}")  # type: ignore[attr-defined]
     except ConfigFaults as error:
         assert error.why and error.why.isprintable()
     else:
@@ -276,19 +276,19 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_load_remembers_the_path(file: Path) -> None:
-    assert load(file) == parse(SEED, file)
-    assert load(file).path == file
+    assert load_config(file) == parse_config(SEED, file)
+    assert load_config(file).path == file
 
 
 def test_a_byte_order_mark_does_no_harm(file: Path) -> None:
     file.write_bytes(b"\xef\xbb\xbf" + SEED.encode())
-    assert load(file).hosts == ("master.example.com",)
+    assert load_config(file).hosts == ("master.example.com",)
 
 
 def test_faults_name_the_file(file: Path) -> None:
     file.write_text("[DEFAULT]\npacha.frequency = often\n")
     with pytest.raises(ConfigFaults) as caught:
-        load(file)
+        load_config(file)
     assert str(file) in caught.value.message
     assert caught.value.why == "pacha.frequency: 'often' is not a number of hours above 0"
 
@@ -307,7 +307,7 @@ def test_what_is_no_file_of_text_is_refused(file: Path, tmp_path: Path) -> None:
         (file / "below", "Not a directory"),
     ]:
         with pytest.raises(ConfigError, match=str(path)) as caught:
-            load(path)
+            load_config(path)
         assert reason in caught.value.why
 
 
@@ -322,10 +322,10 @@ def test_root_refuses_a_file_that_others_may_write(as_root: None, file: Path) ->
         os.chown(file, owner, group)
         file.chmod(mode)
         if good:
-            load(file)
+            load_config(file)
             continue
         with pytest.raises(ConfigError, match="not to be trusted") as caught:
-            load(file)
+            load_config(file)
         assert str(file) in caught.value.why and "chmod go-w" in caught.value.hint
 
 
@@ -340,13 +340,13 @@ def test_root_refuses_a_file_that_others_may_swap(as_root: None, file: Path, tmp
     behind.symlink_to(inside)
     for path in (folder / "link", inside, behind):
         with pytest.raises(ConfigError, match="not to be trusted") as caught:
-            load(path)
+            load_config(path)
         assert str(folder) in caught.value.why
     folder.chmod(0o1777)
     with pytest.raises(ConfigError, match="not to be trusted"):
-        load(inside)  # sticky does not help against the folder's own owner
+        load_config(inside)  # sticky does not help against the folder's own owner
     os.chown(folder, 0, 0)
-    load(inside)
+    load_config(inside)
 
 
 # -- where it is looked for
@@ -372,17 +372,17 @@ def test_the_order(places: dict[str, Path], tmp_path: Path) -> None:
     base = {"HOME": str(tmp_path / "home"), "XDG_CONFIG_HOME": str(tmp_path / "xdg")}
     environ = {**base, "PACHA_CONFIG": str(places["environ"])}
     explicit, recorded, system = str(places["explicit"]), str(places["recorded"]), places["system"]
-    assert find(explicit, environ, recorded, True, system) == places["explicit"]
-    assert find(None, environ, recorded, True, system) == places["environ"]
-    assert find(None, {**base, "PACHA_CONFIG": ""}, recorded, True, system) == places["recorded"]
-    assert find(None, base, None, True, system) == system
-    assert find(None, base, None, False, system) == places["xdg"]
-    assert find(None, {"HOME": base["HOME"]}, None, False, system) == places["home"]
-    assert find(None, {**base, "XDG_CONFIG_HOME": "xdg"}, None, False, system) == places["home"]
+    assert find_config(explicit, environ, recorded, True, system) == places["explicit"]
+    assert find_config(None, environ, recorded, True, system) == places["environ"]
+    assert find_config(None, {**base, "PACHA_CONFIG": ""}, recorded, True, system) == places["recorded"]
+    assert find_config(None, base, None, True, system) == system
+    assert find_config(None, base, None, False, system) == places["xdg"]
+    assert find_config(None, {"HOME": base["HOME"]}, None, False, system) == places["home"]
+    assert find_config(None, {**base, "XDG_CONFIG_HOME": "xdg"}, None, False, system) == places["home"]
     for path in ("system", "xdg"):
         places[path].unlink()
-    assert find(None, base, None, True, system) is None
-    assert find(None, base, None, False, system) is None
+    assert find_config(None, base, None, True, system) is None
+    assert find_config(None, base, None, False, system) is None
 
 
 def test_a_path_that_was_named_is_never_passed_over(places: dict[str, Path], tmp_path: Path) -> None:
@@ -394,13 +394,13 @@ def test_a_path_that_was_named_is_never_passed_over(places: dict[str, Path], tmp
         (None, {}, none),
     ]:
         with pytest.raises(ConfigError, match="no such configuration file") as caught:
-            find(explicit, environ, recorded, True, places["system"])
+            find_config(explicit, environ, recorded, True, places["system"])
         assert caught.value.exit_code == ExitCode.CONFIG
 
 
 def test_a_relative_path_is_made_absolute(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(file.parent)
-    assert find("pacha.conf", {}, None, False) == file
+    assert find_config("pacha.conf", {}, None, False) == file
 
 
 def test_the_state_folder() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pacha.files import content, descend
+from pacha.files import content, dirfd
 from pacha.files.metadata import Entry, Kind
 
 BEFORE = Entry(b"/w/f", Kind.FILE, 0o644, 0, 0, None, None, 7, size=3, sha256=b"x" * 32)
@@ -164,7 +164,7 @@ def test_descending_never_follows_a_link(tmp_path: Path) -> None:
     (tmp_path / "root/a/b").mkdir(parents=True)
     (tmp_path / "outside").mkdir()
     (tmp_path / "root/link").symlink_to(tmp_path / "outside")
-    with descend.Descent(os.fsencode(tmp_path / "root")) as descent:
+    with dirfd.DirectoryFds(os.fsencode(tmp_path / "root")) as descent:
         assert os.fstat(descent.directory(b"a/b")).st_ino == (tmp_path / "root/a/b").stat().st_ino
         with pytest.raises(OSError):
             descent.directory(b"link")
@@ -177,7 +177,7 @@ def test_descending_fails_half_way_and_goes_on_elsewhere(tmp_path: Path) -> None
     (tmp_path / "a/b").mkdir(parents=True)
     (tmp_path / "c/b").mkdir(parents=True)
     before = len(os.listdir("/proc/self/fd"))
-    with descend.Descent(os.fsencode(tmp_path)) as descent:
+    with dirfd.DirectoryFds(os.fsencode(tmp_path)) as descent:
         descent.directory(b"a/b")
         with pytest.raises(FileNotFoundError):
             descent.directory(b"c/none/b")

@@ -17,7 +17,7 @@ from docutils.core import publish_doctree
 import pacha
 from pacha.__main__ import spelt_as_command
 from pacha.cli import cli
-from pacha.settings import NAMES
+from pacha.config.keys import NAMES
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 DOCS = CHECKOUT / "docs"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from pacha.actions import doctor
-from pacha.actions.doctor import Check
-from pacha.meter import person
+from pacha.host import doctor
+from pacha.host.doctor import Check
+from pacha.ui import overview
 
 
 def test_a_push_that_failed_is_shown_with_its_own_cure() -> None:
@@ -29,5 +29,5 @@ def test_a_small_disk_is_not_said_to_have_nothing() -> None:
 
 def test_a_master_is_named_once() -> None:
     named = Check("login", "master.example.com does not let us in.", master="master.example.com")
-    assert person.check(named).count("master.example.com") == 1
-    assert "master.example.com: its clock" in person.check(Check("clock", "its clock", master="master.example.com"))
+    assert overview.check(named).count("master.example.com") == 1
+    assert "master.example.com: its clock" in overview.check(Check("clock", "its clock", master="master.example.com"))

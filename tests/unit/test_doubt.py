@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from pacha.actions import push
-from pacha.actions.push import Pushed
+from pacha.push import push
+from pacha.push.push import Pushed
 from tests.e2e.stage import copy, system_hg
 from tests.world import World, one_world, original_world  # noqa: F401  (fixtures)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pacha.actions.due import is_at_work, is_due, is_overdue, next_push, period
+from pacha.host.due import is_at_work, is_due, is_overdue, next_push, period
 
 HOUR = 3600.0
 NOW = 1_000_000_000.0

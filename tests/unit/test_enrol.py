@@ -14,10 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from pacha.actions import as_user, enrol
-from pacha.actions.enrol import Grant, PublicKey
-from pacha.actions.hosts import Allowed, add_host
 from pacha.errors import PachaError, UsageError
+from pacha.server import authorized_keys
+from pacha.server.add_host import Allowed, add_host
+from pacha.server.authorized_keys import KeyGrant, PublicKey
+from pacha.system import child
 from tests.e2e.stage import own
 from tests.sshd import Account, account, make_key
 
@@ -83,13 +84,13 @@ def test_bytes_that_are_no_text() -> None:
 def test_the_line_is_one_line_that_sshd_reads(tmp_path: Path) -> None:
     """Whatever the folder is called, and whatever stands in the comment."""
     for path in (b"/pacha/hosts", b'/srv/it\'s "here" $(id)'):
-        line = Grant("bar", path, push_only=True).line(KEY)
+        line = KeyGrant("bar", path, push_only=True).line(KEY)
         assert "\n" not in line and line.startswith('restrict,command="')
         (tmp_path / "authorized_keys").write_text(line + "\n")
         listed = subprocess.run(["ssh-keygen", "-lf", tmp_path / "authorized_keys"], capture_output=True, text=True)
         assert listed.returncode == 0 and "root@bar" in listed.stdout, listed
     with pytest.raises(UsageError):
-        Grant("bar", b"/srv/a\nssh-rsa AAAA").line(KEY)
+        KeyGrant("bar", b"/srv/a\nssh-rsa AAAA").line(KEY)
 
 
 def test_a_comment_with_control_characters_is_left_out() -> None:
@@ -98,13 +99,17 @@ def test_a_comment_with_control_characters_is_left_out() -> None:
 
 def test_when_a_key_ends() -> None:
     now = time.time()
-    assert enrol.moment("12h", now) == now + 12 * 3600
-    assert enrol.moment("2w", now) == now + 14 * 86400
-    assert time.strftime("%Y%m%d%H%M", time.localtime(enrol.moment("2097-01-31 18:05", now))) == "209701311805"
-    assert 'expiry-time="209701310000' in Grant("bar", b"/x", expires=enrol.moment("2097-01-31", now)).line(KEY)
+    assert authorized_keys.moment("12h", now) == now + 12 * 3600
+    assert authorized_keys.moment("2w", now) == now + 14 * 86400
+    assert (
+        time.strftime("%Y%m%d%H%M", time.localtime(authorized_keys.moment("2097-01-31 18:05", now))) == "209701311805"
+    )
+    assert 'expiry-time="209701310000' in KeyGrant(
+        "bar", b"/x", expires=authorized_keys.moment("2097-01-31", now)
+    ).line(KEY)
     for wrong in ("", "0d", "tomorrow", "3", "-1d", "2001-01-01", "2097-13-01", "1d\n"):
         with pytest.raises(UsageError):
-            enrol.moment(wrong, now)
+            authorized_keys.moment(wrong, now)
 
 
 @pytest.mark.parametrize(
@@ -134,12 +139,12 @@ def test_run_as_a_module_it_names_the_command_that_is_installed_beside_it(
 ) -> None:
     monkeypatch.setattr(sys, "argv", [str(tmp_path / "site-packages/pacha/__main__.py")])
     monkeypatch.setattr(sys, "executable", str(tmp_path / "bin/python"))
-    monkeypatch.setattr(enrol, "_PATH_OF_SSHD", "/nonexistent")
+    monkeypatch.setattr(authorized_keys, "_PATH_OF_SSHD", "/nonexistent")
     with pytest.raises(PachaError, match="not installed"):
-        Grant("bar", b"/pacha/hosts").line(KEY)
+        KeyGrant("bar", b"/pacha/hosts").line(KEY)
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin/pacha").touch(0o755)
-    assert f'command="{tmp_path}/bin/pacha serve bar ' in Grant("bar", b"/pacha/hosts").line(KEY)
+    assert f'command="{tmp_path}/bin/pacha serve bar ' in KeyGrant("bar", b"/pacha/hosts").line(KEY)
 
 
 def test_a_new_folder_of_hosts_is_open_to_their_accounts_whatever_the_umask(tmp_path: Path) -> None:
@@ -169,8 +174,8 @@ def user(made: Account) -> Account:
     return made
 
 
-def install(user: Account, grant: Grant = Grant("bar", b"/pacha/hosts"), key: PublicKey = KEY) -> str:  # noqa: B008
-    return enrol.install(pwd.getpwnam(user.name), grant, key)
+def install(user: Account, grant: KeyGrant = KeyGrant("bar", b"/pacha/hosts"), key: PublicKey = KEY) -> str:  # noqa: B008
+    return authorized_keys.install(pwd.getpwnam(user.name), grant, key)
 
 
 def test_the_line_is_the_accounts_own(user: Account) -> None:
@@ -179,7 +184,7 @@ def test_the_line_is_the_accounts_own(user: Account) -> None:
     for path, mode in ((folder, 0o40700), (folder / "authorized_keys", 0o100600)):
         found = path.stat()
         assert (found.st_mode, found.st_uid, found.st_gid) == (mode, user.uid, user.gid)
-    assert (folder / "authorized_keys").read_text() == Grant("bar", b"/pacha/hosts").line(KEY) + "\n"
+    assert (folder / "authorized_keys").read_text() == KeyGrant("bar", b"/pacha/hosts").line(KEY) + "\n"
     assert os.listdir(folder) == ["authorized_keys"]
 
 
@@ -192,12 +197,12 @@ def test_what_is_there_stays_and_a_line_of_ours_is_replaced(user: Account) -> No
     (folder / "authorized_keys").write_text(present)
     os.chown(folder / "authorized_keys", user.uid, user.gid)
     assert [install(user), install(user)] == ["added", "there"]
-    narrow = Grant("bar", b"/pacha/hosts", rebuild_only=True)
+    narrow = KeyGrant("bar", b"/pacha/hosts", rebuild_only=True)
     assert install(user, narrow) == "replaced"
     assert (folder / "authorized_keys").read_text() == f"{present}\n{narrow.line(KEY)}\n"
     assert folder.stat().st_mode & 0o022 == 0
     with pytest.raises(PachaError, match="let in already"):
-        install(user, Grant("foo", b"/pacha/hosts"))
+        install(user, KeyGrant("foo", b"/pacha/hosts"))
 
 
 def test_a_key_that_is_let_in_for_a_shell_is_refused(user: Account) -> None:
@@ -242,25 +247,25 @@ def test_another_users_folder_and_a_fifo(user: Account) -> None:
 
 def test_work_as_a_user_has_his_rights_and_no_others(user: Account) -> None:
     entry = pwd.getpwnam(user.name)
-    assert as_user.run(entry, lambda: [os.getresuid(), os.getresgid(), os.getgroups()]) == [
+    assert child.run(entry, lambda: [os.getresuid(), os.getresgid(), os.getgroups()]) == [
         [user.uid] * 3, [user.gid] * 3, [user.gid],
     ]  # fmt: skip
     with pytest.raises(PachaError, match="system"):
-        as_user.run(entry, lambda: Path("/etc/shadow").read_text())
+        child.run(entry, lambda: Path("/etc/shadow").read_text())
     with pytest.raises(PachaError, match="was not done"):
-        as_user.run(entry, lambda: os.kill(os.getpid(), 9))
+        child.run(entry, lambda: os.kill(os.getpid(), 9))
     with pytest.raises(PachaError, match="could not be done"):
-        as_user.run(entry, lambda: 1 // 0)
+        child.run(entry, lambda: 1 // 0)
 
 
 def test_a_pacha_that_the_account_cannot_run_is_told(monkeypatch: pytest.MonkeyPatch, user: Account) -> None:
     place = user.home / "programs"
-    monkeypatch.setattr(enrol, "_PATH_OF_SSHD", str(user.home / "bin"))
+    monkeypatch.setattr(authorized_keys, "_PATH_OF_SSHD", str(user.home / "bin"))
     monkeypatch.setattr(sys, "argv", [str(place / "pacha")])
     monkeypatch.setattr(sys, "executable", "/bin/sh")
     place.mkdir(0o755)
     (place / "pacha").touch(0o755)
     entry = pwd.getpwnam(user.name)
-    assert enrol.can_run(entry)
+    assert authorized_keys.can_run(entry)
     place.chmod(0o700)  # as /root is, where pipx puts it
-    assert not enrol.can_run(entry)
+    assert not authorized_keys.can_run(entry)

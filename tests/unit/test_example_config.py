@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pacha.config import load, parse
-from pacha.settings import KEYS, Key
+from pacha.config.keys import KEYS, Key
+from pacha.config.load import load_config, parse_config
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 EXAMPLE = CHECKOUT / "pacha.conf.example"
@@ -23,14 +23,14 @@ def text() -> str:
 
 
 def test_as_shipped_it_loads_and_changes_nothing() -> None:
-    shipped = replace(load(EXAMPLE), path=None)
-    assert shipped == parse("")
+    shipped = replace(load_config(EXAMPLE), path=None)
+    assert shipped == parse_config("")
 
 
 def test_with_every_line_switched_on_it_loads_and_says_the_defaults(text: str) -> None:
     assert len(SWITCHED_OFF.findall(text)) == len(KEYS)
-    loaded = parse(SWITCHED_OFF.sub("", text))
-    assert replace(loaded, given=(), ssh_port=None) == parse("")
+    loaded = parse_config(SWITCHED_OFF.sub("", text))
+    assert replace(loaded, given=(), ssh_port=None) == parse_config("")
     assert loaded.ssh_port == 22
 
 
@@ -50,7 +50,7 @@ def test_each_key_stands_below_its_explanation_with_its_default(key: Key, text: 
 @pytest.mark.parametrize("key", KEYS, ids=lambda key: key.name)
 def test_the_examples_in_the_comments_are_legal(key: Key, text: str) -> None:
     for example in re.findall(rf"# For example: (.*)\n#{re.escape(key.name)} =", text):
-        parse(f"[DEFAULT]\n{key.name} = {example}")
+        parse_config(f"[DEFAULT]\n{key.name} = {example}")
 
 
 def described(text: str) -> dict[str, str]:
@@ -72,4 +72,4 @@ def test_the_configurations_in_the_documentation_load(page: str) -> None:
     blocks = re.findall(r"^( +)\[DEFAULT\]\n((?:\1.*\n|\n)*)", text, re.MULTILINE)
     assert blocks
     for _, body in blocks:
-        assert parse("[DEFAULT]\n" + body).masters() == ("master.example.com",)
+        assert parse_config("[DEFAULT]\n" + body).masters() == ("master.example.com",)

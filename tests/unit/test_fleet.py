@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from pacha.actions import check, fleet, notes
-from pacha.actions.fleet import State
-from pacha.actions.notes import Checked
-from pacha.actions.status import MasterStatus, Status
-from pacha.meter import fleet as meter
+from pacha.host.status import MasterStatus, Status
+from pacha.server import check, check_results
+from pacha.server import hosts as fleet
+from pacha.server.check_results import CheckResult
+from pacha.server.hosts import State
+from pacha.ui import fleet as meter
 
 NOW = 1_800_000_000.0
 GOOD = {"tip": "ab" * 20, "exit": 0, "version": "1.0", "frequency": 12, "paths": 1, "files": 2, "size": 3}
@@ -139,7 +140,7 @@ def test_an_older_heartbeat_says_less(tmp_path: Path) -> None:
 def test_the_last_check_is_shown_and_counts(tmp_path: Path) -> None:
     make(tmp_path, "bar")
     assert fleet.exit_code(fleet.hosts(os.fsencode(tmp_path), NOW)) == 0
-    notes.write(os.fsencode(tmp_path), Checked("bar", NOW, 13, faults=("a is not as it was pushed.",)))
+    check_results.write(os.fsencode(tmp_path), CheckResult("bar", NOW, 13, faults=("a is not as it was pushed.",)))
     assert (tmp_path / ".pacha").stat().st_mode & 0o777 == 0o700
     found = fleet.hosts(os.fsencode(tmp_path), NOW)
     assert fleet.exit_code(found) == 3 and "a is not as it was pushed" in meter.hosts(found)
@@ -150,10 +151,12 @@ def test_the_last_check_is_shown_and_counts(tmp_path: Path) -> None:
 
 def test_an_old_check_that_found_no_push_is_forgotten_after_one(tmp_path: Path) -> None:
     make(tmp_path, "bar")
-    notes.write(os.fsencode(tmp_path), Checked("bar", NOW, 3, faults=("it has never pushed",)))
+    check_results.write(os.fsencode(tmp_path), CheckResult("bar", NOW, 3, faults=("it has never pushed",)))
     found = fleet.hosts(os.fsencode(tmp_path), NOW)
     assert found[0].fine and "never pushed" not in meter.hosts(found)
-    notes.write(os.fsencode(tmp_path), Checked("bar", NOW, 3, faults=("it has never pushed", "the hook x is y")))
+    check_results.write(
+        os.fsencode(tmp_path), CheckResult("bar", NOW, 3, faults=("it has never pushed", "the hook x is y"))
+    )
     found = fleet.hosts(os.fsencode(tmp_path), NOW)
     assert not found[0].fine and meter.hosts(found).endswith("the hook x is y")
 

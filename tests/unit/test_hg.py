@@ -21,10 +21,10 @@ import pytest
 
 from pacha.errors import DamagedError, PachaError, UnreachableError
 from pacha.store import hg
-from pacha.store.beside import move
-from pacha.store.hg import NULL, Blob, Note, Repository, engine
+from pacha.store.hg import NULL, Blob, Note, Repository, runtime
 from pacha.store.hg import repository as repository_module
-from pacha.store.hg.logs import fresh
+from pacha.store.hg.fresh_store import fresh
+from pacha.store.repository_dir import move
 from pacha.store.revision import FORMAT
 
 # Mercurial leaves files of its own open for the garbage collector.
@@ -278,7 +278,7 @@ def test_what_is_large_is_packed_once(repository: Repository, monkeypatch: pytes
     def pack(text: bytes) -> bytes:
         raise AssertionError(f"{len(text)} bytes are packed here")
 
-    monkeypatch.setattr("pacha.store.hg.single._packed", pack)
+    monkeypatch.setattr("pacha.store.hg.revlog._packed", pack)
     large = b"large" * 27_000
     assert contents(repository, commit(repository, NULL, {b"large": large})) == {b"large": large}
 
@@ -320,8 +320,8 @@ def lock_of(repository: Repository) -> str:
 
 
 def test_a_lock_held_is_named_in_bounded_time(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert engine._LOCK_SECONDS <= 60
-    monkeypatch.setattr(engine, "_LOCK_SECONDS", 1)
+    assert runtime._LOCK_SECONDS <= 60
+    monkeypatch.setattr(runtime, "_LOCK_SECONDS", 1)
     first = commit(repository, NULL, {b"a": b"1"})
     os.symlink("elsewhere.example:4711", lock_of(repository))
     opened = Repository.open(repository.path)

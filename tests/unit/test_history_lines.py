@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from pacha.actions.changes import Difference, Side, compare
-from pacha.actions.log import Logged
 from pacha.files.metadata import Entry, Kind
-from pacha.meter import history
+from pacha.history.diff import Difference, Side, compare
+from pacha.history.log import LogEntry
+from pacha.ui import history
 
 FILE = Entry(b"/a", Kind.FILE, 0o644, 0, 0, b"root", b"root", 0, 4, b"1" * 32, stored=b"a")
 
@@ -79,7 +79,7 @@ def test_a_path_that_looks_like_an_option_or_a_command_is_only_shown() -> None:
 
 
 def test_a_log_line_is_one_line_whatever_the_snapshot_says() -> None:
-    logged = Logged("a" * 40, 1e9, "evil\x1b\n@host", "first\x1b[31m\nsecond", {"added": 2, "metadata": 1})
+    logged = LogEntry("a" * 40, 1e9, "evil\x1b\n@host", "first\x1b[31m\nsecond", {"added": 2, "metadata": 1})
     line = history.log_line(logged, "bar", 1e9 + 7200).decode()
     assert line.count("\n") == 1 and line.rstrip("\n").isprintable()
     assert "2 hours ago" in line and "2 added, 1 metadata" in line and "second" not in line

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from pacha.actions import hooks
 from pacha.errors import PachaError
-from pacha.wire.local import LocalMaster
+from pacha.rebuild import hooks
+from pacha.wire.local_master import LocalMaster
 
 ENVIRONMENT = {"PATH": hooks.PATH, "PACHA_HOST": "bar"}
 

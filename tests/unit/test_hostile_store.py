@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from pacha.actions import memory
 from pacha.errors import DamagedError
 from pacha.store import hg
+from pacha.system import memory_limit
 from tests.e2e.stage import changed
 from tests.world import NOTE, World, one_world, original_world  # noqa: F401  (fixtures)
 
@@ -141,7 +141,7 @@ def test_what_is_odd_but_possible_is_done_or_named(world: World, statement: str)
 
 
 def test_a_database_that_takes_more_memory_than_there_is(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "_free", lambda: 100 << 20)
+    monkeypatch.setattr(memory_limit, "_free", lambda: 100 << 20)
     world.spoil(lambda connection: connection.execute("UPDATE entry SET xattrs = hex(zeroblob(15000000))"))
     world.refused()
 
@@ -241,7 +241,7 @@ def bomb(path: Path, size: int) -> None:
 
 
 def test_a_revision_that_expands_without_end(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "_free", lambda: 300 << 20)
+    monkeypatch.setattr(memory_limit, "_free", lambda: 300 << 20)
     bomb(world.store("opt") / "data" / "one.i", 2 << 30)
     world.refused()
 

@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 
 from pacha.errors import PachaError
 from pacha.restore.journal import Journal, cut_off, history, unfinished
-from pacha.restore.records import (
+from pacha.restore.journal_records import (
     Altered,
-    Begun,
+    Created,
     Displaced,
     Keeping,
-    Made,
     Record,
     Root,
+    Started,
     Target,
     Touched,
     decode,
@@ -33,12 +33,12 @@ numbers = st.integers(-(2**63), 2**63)
 records = st.one_of(
     st.builds(Root, paths),
     st.builds(Target, paths),
-    st.builds(Made, paths, st.none() | paths, st.sampled_from("fdlpcb"), numbers, numbers, st.booleans()),
+    st.builds(Created, paths, st.none() | paths, st.sampled_from("fdlpcb"), numbers, numbers, st.booleans()),
     st.builds(Displaced, paths, st.none() | paths, paths, inodes),
     st.builds(Altered, paths, inodes, numbers, numbers, numbers, numbers, xattrs),
     st.builds(Touched, paths, numbers),
     st.builds(Keeping, paths),
-    st.builds(Begun, st.text(), numbers, st.text(), st.lists(st.text()).map(tuple)),
+    st.builds(Started, st.text(), numbers, st.text(), st.lists(st.text()).map(tuple)),
 )
 
 

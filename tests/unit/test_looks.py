@@ -11,23 +11,24 @@ from pathlib import Path
 import click
 import pytest
 
-from pacha import config, meter
-from pacha.actions.fleet import Heartbeat, Seen, State
-from pacha.actions.here import Here
-from pacha.actions.log import Logged
-from pacha.actions.notes import Checked
-from pacha.actions.undo import Past
-from pacha.cli.report import reported
+from pacha.cli.notify import reported
+from pacha.config.load import parse_config
 from pacha.errors import PachaError, Signalled
-from pacha.meter import Meter, fleet, history, rebuild
-from pacha.meter.waiting import waiting
+from pacha.history.log import LogEntry
+from pacha.host.context import Context
+from pacha.rebuild.undo import RebuildRecord
+from pacha.server.check_results import CheckResult
+from pacha.server.hosts import Heartbeat, HostStatus, State
 from pacha.store.state import StateFolder
-from tests.unit.test_bar import Terminal
+from pacha.ui import console, fleet, history, rebuild
+from pacha.ui.console import Console
+from pacha.ui.spinner import waiting
+from tests.unit.test_bar import CliContext
 
 
-def at_terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+def at_terminal(monkeypatch: pytest.MonkeyPatch) -> CliContext:
     """Standard output of 80 columns."""
-    made = Terminal()
+    made = CliContext()
     monkeypatch.setattr(sys, "stdout", made)
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("NO_COLOR", "1")
@@ -38,32 +39,32 @@ def at_terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
 def test_only_enter_confirms(monkeypatch: pytest.MonkeyPatch, typed: str, goes_on: bool) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
     if goes_on:
-        Meter().confirm("About to.")
+        Console().confirm("About to.")
         return
     with pytest.raises(PachaError, match="Nothing was done") as caught:
-        Meter().confirm("About to.")
+        Console().confirm("About to.")
     assert typed.strip() in caught.value.why
 
 
 def test_a_sentence_is_folded_between_words(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = at_terminal(monkeypatch)
     text = "It watches " + ", ".join(f"/tmp/folder/number{number} (7)" for number in range(9))
-    Meter().tell(text)
+    Console().tell(text)
     lines = terminal.getvalue().splitlines()
     assert len(lines) > 2 and max(map(len, lines)) <= 80
     assert " ".join(terminal.getvalue().split()) == text
 
 
 def test_a_problem_is_folded_like_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    terminal = Terminal()
+    terminal = CliContext()
     monkeypatch.setattr(sys, "stderr", terminal)
-    Meter().problems(["bar: " + "its folder is open to others " * 5])
+    Console().problems(["bar: " + "its folder is open to others " * 5])
     lines = terminal.getvalue().splitlines()
     assert len(lines) > 1 and max(map(len, lines)) <= 80 and lines[1].startswith("       ")
 
 
 def test_whoever_waits_sees_that_it_goes_on_and_nothing_of_it_stays(monkeypatch: pytest.MonkeyPatch) -> None:
-    terminal = Terminal()
+    terminal = CliContext()
     monkeypatch.setattr(sys, "stderr", terminal)
     with waiting("Pushing"):
         pass
@@ -79,7 +80,7 @@ def test_whoever_waits_sees_that_it_goes_on_and_nothing_of_it_stays(monkeypatch:
 
 @pytest.mark.parametrize("raised", [KeyboardInterrupt(), Signalled(signal.SIGINT)])
 def test_who_stops_a_push_is_told_what_becomes_of_it(raised: BaseException) -> None:
-    here = Here(config.parse("[DEFAULT]\n"), StateFolder(Path("/nonexistent")))
+    here = Context(parse_config("[DEFAULT]\n"), StateFolder(Path("/nonexistent")))
     with pytest.raises(Signalled) as caught, reported(here, by_schedule=False):
         raise raised
     assert caught.value.number == signal.SIGINT and "the next push" in caught.value.state
@@ -87,15 +88,15 @@ def test_who_stops_a_push_is_told_what_becomes_of_it(raised: BaseException) -> N
 
 def test_the_log_and_the_list_of_rebuilds_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     at_terminal(monkeypatch)
-    logged = Logged("a" * 40, 1e9, "root@vm 127.0.0.1", "", {"changed": 1, "removed": 1})
+    logged = LogEntry("a" * 40, 1e9, "root@vm 127.0.0.1", "", {"changed": 1, "removed": 1})
     assert len(history.log_line(logged, "bar", 2e9)) <= 80
-    past = Past("20261124T090354.459497832Z-a986cafe", "bar", 1e9, "finished")
+    past = RebuildRecord("20261124T090354.459497832Z-a986cafe", "bar", 1e9, "finished")
     assert len(rebuild.past_line(past)) <= 80 and past.id not in rebuild.past_line(past)
 
 
 def test_a_long_line_of_the_log_is_folded_between_words(monkeypatch: pytest.MonkeyPatch) -> None:
     at_terminal(monkeypatch)
-    logged = Logged("a" * 40, 1e9, "root@vm 127.0.0.1", "why it was done " * 9, {"changed": 1, "removed": 1})
+    logged = LogEntry("a" * 40, 1e9, "root@vm 127.0.0.1", "why it was done " * 9, {"changed": 1, "removed": 1})
     lines = history.log_line(logged, "bar", 2e9).decode().splitlines()
     assert len(lines) > 2 and max(map(len, lines)) <= 80 and {line[:14] for line in lines[1:]} == {" " * 14}
 
@@ -113,12 +114,12 @@ def test_what_goes_through_a_pager_ends_without_an_empty_line(monkeypatch: pytes
 def test_the_hosts_fit_and_lose_nothing_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     at_terminal(monkeypatch)
     beat = Heartbeat(1e9, "a" * 40, 0, "1.0", made=1e9, frequency=12, paths=3, files=333, size=9 << 20)
-    bad = Checked("bar", 1e9, 13, faults=("The repository /pacha/hosts/bar/foo is damaged. " + "why " * 20,))
-    seen = [Seen("bar", State.FRESH, beat, checked=bad), Seen("other", State.FRESH, beat, None)]
+    bad = CheckResult("bar", 1e9, 13, faults=("The repository /pacha/hosts/bar/foo is damaged. " + "why " * 20,))
+    seen = [HostStatus("bar", State.FRESH, beat, checked=bad), HostStatus("other", State.FRESH, beat, None)]
     lines = fleet.hosts(seen).splitlines()
     assert max(map(len, lines)) <= 80 and "EVERY" not in lines[0] and lines[2].startswith("      The repository")
-    long = Seen("a-rather-long-name-of-40-columns.example.com", State.FRESH, beat, checked=bad)
+    long = HostStatus("a-rather-long-name-of-40-columns.example.com", State.FRESH, beat, checked=bad)
     lines = fleet.hosts([long, *seen]).splitlines()
     assert max(map(len, lines)) <= 80 and lines[0].split() == ["HOST", "STATE", "LAST", "PUSH"]
-    monkeypatch.setattr(meter, "at_terminal", lambda: False)
+    monkeypatch.setattr(console, "at_terminal", lambda: False)
     assert "EVERY" in fleet.hosts(seen) and len(fleet.hosts(seen).splitlines()) == 3

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from pacha.actions import memory
 from pacha.errors import DamagedError
+from pacha.system import memory_limit
 
 
 def test_too_much_is_an_error_and_the_limit_is_lifted_again() -> None:
     before = resource.getrlimit(resource.RLIMIT_DATA)
-    with pytest.raises(DamagedError, match="not enough memory") as caught, memory.bounded(64 << 20):
+    with pytest.raises(DamagedError, match="not enough memory") as caught, memory_limit.bounded(64 << 20):
         bytearray(500 << 20)
     assert "MiB" in caught.value.why and caught.value.hint
     assert resource.getrlimit(resource.RLIMIT_DATA) == before
@@ -22,10 +22,10 @@ def test_too_much_is_an_error_and_the_limit_is_lifted_again() -> None:
 
 def test_a_lower_limit_that_holds_already_is_kept() -> None:
     before = resource.getrlimit(resource.RLIMIT_DATA)
-    lower = memory._kilobytes("/proc/self/status", "VmData") + (64 << 20)
+    lower = memory_limit._kilobytes("/proc/self/status", "VmData") + (64 << 20)
     resource.setrlimit(resource.RLIMIT_DATA, (lower, before[1]))
     try:
-        with memory.bounded(1 << 40):
+        with memory_limit.bounded(1 << 40):
             assert resource.getrlimit(resource.RLIMIT_DATA)[0] == lower
     finally:
         resource.setrlimit(resource.RLIMIT_DATA, before)
@@ -36,5 +36,5 @@ def test_what_is_free_is_what_the_group_may_have(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, most: int
 ) -> None:
     (tmp_path / "memory.max").write_text(text)
-    monkeypatch.setattr(memory, "_GROUP", tmp_path / "memory.max")
-    assert 0 < memory._free() <= most
+    monkeypatch.setattr(memory_limit, "_GROUP", tmp_path / "memory.max")
+    assert 0 < memory_limit._free() <= most

@@ -17,8 +17,8 @@ KINDS = {
 }  # fmt: skip
 #: Raised without a hint of its own, and why: by module and source of the message.
 WITHOUT_HINT = {
-    ("actions/as_user.py", "*answer['error']"): "passes on what, why and hint of another process",
-    ("cli/group.py", "f\"{error.message} Did you mean '{near[0]}'?\""): "click's own error, which names the command",
+    ("system/child.py", "*answer['error']"): "passes on what, why and hint of another process",
+    ("cli/app.py", "f\"{error.message} Did you mean '{near[0]}'?\""): "click's own error, which names the command",
 }
 #: Names in the code that would say little in the manual.
 SPELT = {

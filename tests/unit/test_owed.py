@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pacha.actions import owed
 from pacha.files.metadata import Entry, Kind
+from pacha.host import owed
 from pacha.store.state import StateFolder
 
 FOLDER = Entry(b"/w/d", Kind.DIRECTORY, 0o755, 0, 0, b"root", b"root", 1)

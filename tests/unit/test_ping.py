@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from pacha.actions import ping
+from pacha.host import ping
 
 
 class Service(http.server.BaseHTTPRequestHandler):

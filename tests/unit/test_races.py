@@ -17,11 +17,14 @@ from pathlib import Path
 
 import pytest
 
-from pacha import config
-from pacha.actions import private, push, rebuild, watch
-from pacha.actions.here import Here
-from pacha.actions.preview import Choices
+from pacha.config.load import parse_config
 from pacha.errors import PachaError
+from pacha.fetch import staging_dir
+from pacha.host import watch
+from pacha.host.context import Context
+from pacha.push import push
+from pacha.rebuild import rebuild
+from pacha.rebuild.planning import RebuildOptions
 from pacha.store.state import StateFolder
 from tests.e2e.stage import changed, picture
 
@@ -124,9 +127,9 @@ def _spoil(fd: int, name: str, act: str, number: int) -> None:
         os.close(file)
 
 
-def here(top: Path, state: str) -> Here:
+def here(top: Path, state: str) -> Context:
     text = f"[DEFAULT]\npacha.host = local\npacha.hosts.path = {top}/hosts\npacha.hostname = bar\n"
-    return Here(config.parse(text), StateFolder(top / state))
+    return Context(parse_config(text), StateFolder(top / state))
 
 
 #: What is watched, and which name of hers Eve exchanges with a link (or a hard link) to what.
@@ -182,7 +185,7 @@ def test_who_flips_a_name_gains_nothing(top: Path, way: str, kind: str) -> None:
         while time.monotonic() < until:
             disturb(tree, rounds)
             try:
-                choices = Choices(delete=bool(rounds % 2))
+                choices = RebuildOptions(delete=bool(rounds % 2))
                 concerned += bool(rebuild.rebuild(here(top, "fresh"), "bar", choices).concerns)
             except PachaError:
                 concerned += 1
@@ -217,9 +220,9 @@ def test_a_restore_by_paths_would_lose(top: Path) -> None:
 
 
 def folder_made(top: Path) -> Path:
-    made = private.make(here(top, "fresh"))
+    made = staging_dir.make(here(top, "fresh"))
     assert stat.S_IMODE(made.stat().st_mode) == 0o700 and made.stat().st_uid == 0
-    private.sweep(here(top, "fresh"))
+    staging_dir.sweep(here(top, "fresh"))
     assert not made.exists()
     return made.parent
 
@@ -275,5 +278,5 @@ def test_only_a_folder_of_ours_is_removed(top: Path, found: str) -> None:
     (top / "pacha-linkedto").symlink_to(top / "precious")
     place = here(top, "fresh")
     place.state.remember(staging=found.format(top=top))
-    private.sweep(place)
+    staging_dir.sweep(place)
     assert (top / "precious").exists() and place.state.memory() == {}

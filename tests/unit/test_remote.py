@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pacha.wire.remote import SshMaster
+from pacha.wire.ssh_master import SshMaster
 
 
 class Ended(BaseException):

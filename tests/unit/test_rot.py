@@ -16,11 +16,12 @@ from pathlib import Path
 
 import pytest
 
-from pacha.actions import log, past, whole
-from pacha.actions.here import connect
-from pacha.actions.staging import Fetched, Staging
 from pacha.errors import DamagedError
+from pacha.fetch import fallback
+from pacha.fetch.staging import Fetched, Staging
 from pacha.files.metadata import Kind
+from pacha.history import log, reader
+from pacha.host.masters import connect
 from pacha.store import hg
 from tests.world import World, one_world, original_world  # noqa: F401  (fixtures)
 
@@ -117,7 +118,7 @@ def test_what_is_damaged_is_called_as_on_the_master(world: World) -> None:
     flip(world.store("opt") / "data" / "one.i", -1)
     with staging(world) as made, pytest.raises(DamagedError) as caught:
         made.fetch()
-    there = f"{os.fsdecode(made.here.config.hosts_path)}/bar/opt"
+    there = f"{os.fsdecode(made.context.config.hosts_path)}/bar/opt"
     assert caught.value.message == f"The repository {there} is damaged."
     assert f"hg -R {there} verify" in caught.value.hint
 
@@ -158,12 +159,15 @@ def test_a_damaged_repository_is_named_where_it_lies_on_the_master(world: World)
         f"The repository {world.repository('db')} ",
         f"Look at it on the master with 'hg -R {world.repository('db')} verify'.",
     )
-    with pytest.raises(DamagedError, match=f"^The repository {world.repository('db')} "), past.of(world.here(), "bar"):
+    with (
+        pytest.raises(DamagedError, match=f"^The repository {world.repository('db')} "),
+        reader.of(world.here(), "bar"),
+    ):
         pass
 
 
 def test_the_search_ends_in_time(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(whole.offering, "__defaults__", (0.0,))
+    monkeypatch.setattr(fallback.offering, "__defaults__", (0.0,))
     flip(world.store("opt") / "data" / "one.i", -1)
     assert "None that is whole was found in 0 seconds" in offered(world)
 
@@ -180,7 +184,7 @@ def forget_note(world: World, place: int) -> str:
 def test_an_old_entry_that_cannot_be_read_hides_none_of_the_history(world: World) -> None:
     every = snapshots(world)
     lost = forget_note(world, 1)
-    with past.of(world.here(), "bar") as found:
+    with reader.of(world.here(), "bar") as found:
         assert [one.node for one in log.log(found)] == [node for node in every if node[:12] != lost]
         assert [node[:12] for node, _ in found.unreadable] == [lost]
         assert found.snapshot(found.find("")).entries and found.find(every[-1][:12]).node == every[-1]

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from pacha.actions import schedule
-from pacha.actions.schedule import APT, CRON, SERVICE, TIMER, WANTED, Job
 from pacha.errors import PachaError
+from pacha.host import schedule
+from pacha.host.schedule import APT, CRON, SERVICE, TIMER, WANTED, Job
 
 
 @pytest.fixture

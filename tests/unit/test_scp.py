@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from pacha.errors import DamagedError, PachaError
 from pacha.wire.scp import Limits, Received, Refused, RemoteError, Totals, receive
-from pacha.wire.scp_sender import CREDIT
+from pacha.wire.scp_stream import CREDIT
 
 SCP = shutil.which("scp") or "/usr/bin/scp"
 LIMITS = Limits(total_bytes=10_000_000, files=10_000, depth=20)

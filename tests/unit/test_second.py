@@ -16,22 +16,22 @@ from pathlib import Path
 
 import pytest
 
-from pacha.actions import second as module
-from pacha.actions.second import Second, helped
 from pacha.errors import UsageError
+from pacha.fetch import worker as module
+from pacha.fetch.worker import WorkerProcess, helped
 
 
 @pytest.fixture
-def second(monkeypatch: pytest.MonkeyPatch) -> Iterator[Second]:
+def second(monkeypatch: pytest.MonkeyPatch) -> Iterator[WorkerProcess]:
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1})
     monkeypatch.setattr(threading, "active_count", lambda: 1)
-    with Second.beside() as made:
+    with WorkerProcess.beside() as made:
         assert made is not None
         yield made
 
 
 def whoever(number: int, *, more: int = 0) -> tuple[int, int]:
-    """Asked of one process or the other."""
+    """Selection of one process or the other."""
     return os.getpid(), number + more
 
 
@@ -47,7 +47,7 @@ def hang() -> None:
 
 def bequeath() -> int:
     """The process id of one of its own."""
-    made = Second.begin()
+    made = WorkerProcess.begin()
     assert made is not None
     return made._pid
 
@@ -67,14 +67,14 @@ def wait_for_end(process: int) -> None:
         time.sleep(0.01)
 
 
-def test_it_answers_one_after_the_other(second: Second) -> None:
+def test_it_answers_one_after_the_other(second: WorkerProcess) -> None:
     for number in range(3):
         assert helped(second, whoever, number, more=1) == (second._pid, number + 1)
     assert helped(second, refuse, None) is False
     assert helped(None, whoever, 5) == (os.getpid(), 5)
 
 
-def test_it_has_nothing_of_the_first_but_the_line(second: Second) -> None:
+def test_it_has_nothing_of_the_first_but_the_line(second: WorkerProcess) -> None:
     helped(second, whoever, 1)
     folder = f"/proc/{second._pid}/fd"
     found = {name: os.readlink(f"{folder}/{name}") for name in os.listdir(folder)}
@@ -87,7 +87,7 @@ def test_a_signal_that_is_ignored_stays_so(monkeypatch: pytest.MonkeyPatch, numb
     monkeypatch.setattr(threading, "active_count", lambda: 1)
     before = signal.signal(number, signal.SIG_IGN)
     try:
-        with Second.beside() as second:
+        with WorkerProcess.beside() as second:
             assert second is not None
             helped(second, whoever, 1)
             os.kill(second._pid, number)
@@ -96,26 +96,26 @@ def test_a_signal_that_is_ignored_stays_so(monkeypatch: pytest.MonkeyPatch, numb
         signal.signal(number, before)
 
 
-def test_what_it_cannot_do_is_done_here(second: Second) -> None:
+def test_what_it_cannot_do_is_done_here(second: WorkerProcess) -> None:
     with pytest.raises(RuntimeError, match=f"^Not in {os.getpid()}"):
         helped(second, refuse, RuntimeError)
     assert helped(second, whoever, 1)[0] == second._pid
 
 
-def test_what_it_finds_wrong_is_not_looked_at_again(second: Second) -> None:
+def test_what_it_finds_wrong_is_not_looked_at_again(second: WorkerProcess) -> None:
     with pytest.raises(UsageError, match=f"^Not in {second._pid}"):
         helped(second, refuse, UsageError)
     assert helped(second, whoever, 1)[0] == second._pid
 
 
-def test_one_that_is_gone_is_done_without(second: Second) -> None:
+def test_one_that_is_gone_is_done_without(second: WorkerProcess) -> None:
     os.kill(second._pid, signal.SIGKILL)
     assert helped(second, whoever, 1) == (os.getpid(), 1)
     second.end()
     assert helped(second, whoever, 2) == (os.getpid(), 2)
 
 
-def test_one_that_is_gone_while_it_answers(second: Second) -> None:
+def test_one_that_is_gone_while_it_answers(second: WorkerProcess) -> None:
     ours, theirs = socket.socketpair()
     theirs.sendall(pickle.dumps(list(range(1000)))[:-20])
     theirs.close()
@@ -124,7 +124,7 @@ def test_one_that_is_gone_while_it_answers(second: Second) -> None:
     assert helped(second, whoever, 1) == (os.getpid(), 1)
 
 
-def test_nobody_waits_for_it_once_that_is_interrupted(second: Second) -> None:
+def test_nobody_waits_for_it_once_that_is_interrupted(second: WorkerProcess) -> None:
     class Ended(BaseException):
         pass
 
@@ -143,7 +143,7 @@ def test_nobody_waits_for_it_once_that_is_interrupted(second: Second) -> None:
     assert helped(second, whoever, 1) == (os.getpid(), 1)
 
 
-def test_it_ends_with_the_first_whatever_it_does(second: Second) -> None:
+def test_it_ends_with_the_first_whatever_it_does(second: WorkerProcess) -> None:
     """One that was killed, and its own."""
     own = helped(second, bequeath)
     assert is_alive(own)
@@ -172,13 +172,13 @@ def test_there_is_none_where_it_would_be_of_no_use(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(threading, "active_count", lambda: 1)
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1})
     monkeypatch.setattr(os, "fork", fork)
-    assert Second.begin() is None  # no room for a process
+    assert WorkerProcess.begin() is None  # no room for a process
     monkeypatch.undo()
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0})
-    assert Second.begin() is None
+    assert WorkerProcess.begin() is None
     monkeypatch.undo()
     monkeypatch.setattr(threading, "active_count", lambda: 2)
-    assert Second.begin() is None
+    assert WorkerProcess.begin() is None
 
 
 @pytest.mark.parametrize("fault", [MemoryError(), RuntimeError("can't start new thread")])

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from pacha.actions.select import Asked, parts, select, torn, ways
 from pacha.errors import UsageError
 from pacha.files.metadata import Entry, Kind
+from pacha.store.selection import Selection, parts, select, torn, ways
 from pacha.store.snapshot import Snapshot, Watched
 
 
@@ -30,8 +30,8 @@ def snapshot() -> Snapshot:
     return Snapshot({"host": "bar"}, watched, entries, above)
 
 
-def asked(*paths: bytes, directories: tuple[str, ...] = ()) -> Asked:
-    return Asked(tuple((path,) for path in paths), directories)
+def asked(*paths: bytes, directories: tuple[str, ...] = ()) -> Selection:
+    return Selection(tuple((path,) for path in paths), directories)
 
 
 def test_a_path_brings_what_is_below_it_and_the_directories_above_as_parents() -> None:
@@ -64,7 +64,7 @@ def test_a_directory_is_named_by_its_repository_or_its_last_component(name: str,
 
 @pytest.mark.parametrize("wrong", [asked(b"/home"), asked(b"/gone"), asked(b"/etcetera"), asked(b"/etc/none"),
                                    asked(directories=("gone",)), asked(directories=("\udcff\x1b",))])  # fmt: skip
-def test_what_is_not_there_is_refused(wrong: Asked) -> None:
+def test_what_is_not_there_is_refused(wrong: Selection) -> None:
     with pytest.raises(UsageError) as refused:
         parts(snapshot(), wrong)
     assert (refused.value.message + refused.value.why + refused.value.hint).isprintable()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pacha.errors import DamagedError
 from pacha.store.hg import NULL, Blob, Note, Repository
-from pacha.store.hg.single import Singles
+from pacha.store.hg.revlog import OneRevisionReader
 from tests.unit.test_hg import run_hg
 
 # Mercurial leaves files of its own open for the garbage collector.
@@ -41,11 +41,11 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Repository:
 
 
 @pytest.fixture
-def singles(repository: Repository) -> Iterator[Singles]:
-    yield Singles(repository._repo)
+def singles(repository: Repository) -> Iterator[OneRevisionReader]:
+    yield OneRevisionReader(repository._repo)
 
 
-def test_most_logs_are_read_in_one_go(repository: Repository, singles: Singles) -> None:
+def test_most_logs_are_read_in_one_go(repository: Repository, singles: OneRevisionReader) -> None:
     newest, first = repository.revisions()
     for name, data in {**ONE, b"both": b"of them\n"}.items():
         found = singles.get(name)
@@ -86,7 +86,7 @@ def test_a_store_that_does_not_encode_its_names_is_left_to_mercurial(tmp_path: P
     node = repository.heads()[0]
     run_hg("clone", "-U", "-q", "--pull", "--config", "format.usefncache=no", repository.path, str(tmp_path / "foo"))
     made = Repository.open(str(tmp_path / "foo"))
-    assert Singles(made._repo).get(b"few") is None
+    assert OneRevisionReader(made._repo).get(b"few") is None
     assert made.reader(node)(b"few") == ONE[b"few"]
 
 
@@ -95,7 +95,7 @@ def test_every_bit_that_differs_is_noticed(tmp_path: Path, data: bytes) -> None:
     """One byte another, or one less or more: what is read is what was written, or nothing."""
     made = Repository.open(str(tmp_path / "foo"), create=True)
     commit(made, NULL, {b"a": data})
-    index, singles = tmp_path / "foo/.hg/store/data/a.i", Singles(made._repo)
+    index, singles = tmp_path / "foo/.hg/store/data/a.i", OneRevisionReader(made._repo)
     whole = index.read_bytes()
     bent = [whole[:at] + bytes([whole[at] ^ bit]) + whole[at + 1 :] for at in range(len(whole)) for bit in (1, 0x80)]
     for other in (*bent, whole[:-1], whole + b"\0", whole[:63], whole * 2, b""):
@@ -112,7 +112,7 @@ TEXTS = st.binary(max_size=300) | st.builds(bytes.__mul__, st.binary(max_size=20
 def test_all_texts_come_back(tmp_path_factory: pytest.TempPathFactory, files: dict[bytes, bytes]) -> None:
     made = Repository.open(str(tmp_path_factory.mktemp("texts") / "foo"), create=True)
     node = commit(made, NULL, files)
-    singles, read = Singles(made._repo), made.reader(node)
+    singles, read = OneRevisionReader(made._repo), made.reader(node)
     for name, data in files.items():
         assert read(name) == data
         found: Any = singles.get(name)

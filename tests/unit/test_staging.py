@@ -8,35 +8,38 @@ from pathlib import Path
 
 import pytest
 
-from pacha import config
-from pacha.actions import private, push, rebuild, watch
-from pacha.actions.here import Here
+from pacha.config.load import parse_config
+from pacha.fetch import staging_dir
+from pacha.host import watch
+from pacha.host.context import Context
+from pacha.push import push
+from pacha.rebuild import rebuild
 from pacha.store.state import StateFolder
 
 
 @pytest.mark.parametrize("name", ["content", "pacha.db", "db", "last-push"])
 def test_any_folder_name_comes_back(tmp_path: Path, name: str) -> None:
-    settings = config.parse(
+    settings = parse_config(
         f"[DEFAULT]\npacha.host = local\npacha.hosts.path = {tmp_path}/hosts\npacha.hostname = bar\n"
     )
     (tmp_path / name).mkdir()
     (tmp_path / name / "file").write_text("kept\n")
-    bar = Here(settings, StateFolder(tmp_path / "bar"))
+    bar = Context(settings, StateFolder(tmp_path / "bar"))
     watch.watch(bar, os.fsencode(tmp_path / name))
     assert push.push(bar).failure is None
     shutil.rmtree(tmp_path / name)
-    done = rebuild.rebuild(Here(settings, StateFolder(tmp_path / "fresh")), "bar")
+    done = rebuild.rebuild(Context(settings, StateFolder(tmp_path / "fresh")), "bar")
     assert done.adopted and not done.concerns
     assert (tmp_path / name / "file").read_text() == "kept\n"
 
 
 def test_what_cannot_be_removed_now_is_removed_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    fresh = Here(config.parse("[DEFAULT]\npacha.host = local\n"), StateFolder(tmp_path / "fresh"))
+    fresh = Context(parse_config("[DEFAULT]\npacha.host = local\n"), StateFolder(tmp_path / "fresh"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(shutil, "rmtree", lambda *arguments, **settings: None)  # the disk fails
-        stubborn = [private.make(fresh) for _ in range(3)]
-        private.sweep(fresh)
+        stubborn = [staging_dir.make(fresh) for _ in range(3)]
+        staging_dir.sweep(fresh)
     assert all(folder.is_dir() for folder in stubborn)
-    private.sweep(fresh)
+    staging_dir.sweep(fresh)
     assert not [folder for folder in stubborn if folder.exists()] and fresh.state.memory() == {}

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from pacha.actions import unpacking
-from pacha.actions.second import Second
-from pacha.actions.spool import Spool
-from pacha.actions.unpacking import Item, halves
 from pacha.errors import DamagedError
+from pacha.fetch import unpack
+from pacha.fetch.spool import Spool
+from pacha.fetch.unpack import Item, halves
+from pacha.fetch.worker import WorkerProcess
 from pacha.files.metadata import Entry, Kind
 from pacha.store.hg import NULL, Blob, Note, Repository
 from pacha.store.snapshot import Watched
@@ -24,10 +24,10 @@ COUNT = 300
 
 
 @pytest.fixture
-def second(monkeypatch: pytest.MonkeyPatch) -> Iterator[Second]:
+def second(monkeypatch: pytest.MonkeyPatch) -> Iterator[WorkerProcess]:
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1})
     monkeypatch.setattr(threading, "active_count", lambda: 1)
-    made = Second.begin()
+    made = WorkerProcess.begin()
     assert made is not None
     yield made
     made.end()
@@ -57,7 +57,7 @@ def entries(*wrong: int) -> list[Entry]:
     ]  # fmt: skip
 
 
-def unpacked(repository: Repository, tmp_path: Path, second: Second | None, *wrong: int) -> Spool:
+def unpacked(repository: Repository, tmp_path: Path, second: WorkerProcess | None, *wrong: int) -> Spool:
     spool = Spool(second)
     watched = Watched(b"/foo", single=False, repository="foo", node=repository.heads()[0])
     spool.add(repository.path, watched, entries(*wrong), tmp_path)
@@ -78,10 +78,10 @@ def spools(tmp_path: Path) -> list[str]:
 @pytest.fixture
 def divided(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few files are worth a process, too; before the second process is made, which is to think so as well."""
-    monkeypatch.setattr(unpacking, "_FEW", 0)
+    monkeypatch.setattr(unpack, "_FEW", 0)
 
 
-def test_two_do_half_of_it_each(divided: None, repository: Repository, tmp_path: Path, second: Second) -> None:
+def test_two_do_half_of_it_each(divided: None, repository: Repository, tmp_path: Path, second: WorkerProcess) -> None:
     spool = unpacked(repository, tmp_path, second)
     check(spool)
     assert len(spools(tmp_path)) == 2 and f".content-{second._pid}" in spools(tmp_path)
@@ -89,7 +89,7 @@ def test_two_do_half_of_it_each(divided: None, repository: Repository, tmp_path:
     spool.close()
 
 
-def test_the_second_does_few_alone(repository: Repository, tmp_path: Path, second: Second) -> None:
+def test_the_second_does_few_alone(repository: Repository, tmp_path: Path, second: WorkerProcess) -> None:
     spool = unpacked(repository, tmp_path, second)
     check(spool)
     assert spools(tmp_path) == [f".content-{second._pid}"]
@@ -102,7 +102,7 @@ def test_without_a_second(repository: Repository, tmp_path: Path) -> None:
     spool.close()
 
 
-def test_a_second_that_is_gone_is_done_without(repository: Repository, tmp_path: Path, second: Second) -> None:
+def test_a_second_that_is_gone_is_done_without(repository: Repository, tmp_path: Path, second: WorkerProcess) -> None:
     os.kill(second._pid, signal.SIGKILL)
     spool = unpacked(repository, tmp_path, second)
     check(spool)
@@ -112,7 +112,7 @@ def test_a_second_that_is_gone_is_done_without(repository: Repository, tmp_path:
 def test_no_more_processes(
     divided: None, repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Second, "begin", lambda: None)
+    monkeypatch.setattr(WorkerProcess, "begin", lambda: None)
     spool = unpacked(repository, tmp_path, None)
     check(spool)
     assert spools(tmp_path) == [f".content-{os.getpid()}"]
@@ -124,9 +124,9 @@ def test_no_more_processes(
 def test_damage_is_told(
     repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: int, few: int
 ) -> None:
-    monkeypatch.setattr(unpacking, "_FEW", few)
+    monkeypatch.setattr(unpack, "_FEW", few)
     with (
-        Second.beside() as second,
+        WorkerProcess.beside() as second,
         pytest.raises(DamagedError, match=f"/foo/{wrong:03d} is not as it was pushed"),
     ):
         unpacked(repository, tmp_path, second, wrong)
@@ -135,7 +135,7 @@ def test_damage_is_told(
     )
 
 
-def test_a_revision_that_is_not_there(repository: Repository, tmp_path: Path, second: Second) -> None:
+def test_a_revision_that_is_not_there(repository: Repository, tmp_path: Path, second: WorkerProcess) -> None:
     watched = Watched(b"/foo", single=False, repository="foo", node="1" * 40)
     with pytest.raises(DamagedError, match=r"^The repository 'foo' on the master lacks revision 111111111111"):
         Spool(second).add(repository.path, watched, entries(), tmp_path)
@@ -153,7 +153,7 @@ def test_what_was_read_the_last_time_is_forgotten(
     repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spool = unpacked(repository, tmp_path, None)
-    monkeypatch.setattr("pacha.store.hg.single.Singles.get", lambda singles, name: None)
+    monkeypatch.setattr("pacha.store.hg.revlog.OneRevisionReader.get", lambda singles, name: None)
     monkeypatch.setattr("pacha.store.hg.repository._goes_beyond", lambda log, last: True)
     watched = Watched(b"/foo", single=False, repository="foo", node=repository.heads()[0])
     spool.add(repository.path, watched, entries(), tmp_path)

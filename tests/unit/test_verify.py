@@ -7,29 +7,31 @@ from pathlib import Path
 
 import pytest
 
-from pacha import config
-from pacha.actions import push, verify, watch
-from pacha.actions.here import Here
+from pacha.config.load import parse_config
 from pacha.errors import PachaError, UsageError
+from pacha.history import verify
+from pacha.host import watch
+from pacha.host.context import Context
+from pacha.push import push
 from pacha.store.state import StateFolder
 
 
 @pytest.fixture
-def here(tmp_path: Path) -> Here:
+def here(tmp_path: Path) -> Context:
     """A host with a standalone master that watches a folder with one file."""
     (tmp_path / "foo").mkdir()
     (tmp_path / "foo" / "one").write_text("one\n")
     text = f"[DEFAULT]\npacha.host = local\npacha.hosts.path = {tmp_path}/hosts\npacha.hostname = bar\n"
-    made = Here(config.parse(text), StateFolder(tmp_path / "state"))
+    made = Context(parse_config(text), StateFolder(tmp_path / "state"))
     watch.watch(made, os.fsencode(tmp_path / "foo"))
     return made
 
 
-def differences(here: Here, at: str = "") -> dict[str, str]:
+def differences(here: Context, at: str = "") -> dict[str, str]:
     return {os.path.basename(os.fsdecode(d.path)): d.reason for d in verify.verify(here, at).differences}
 
 
-def test_each_difference_is_named(here: Here, tmp_path: Path) -> None:
+def test_each_difference_is_named(here: Context, tmp_path: Path) -> None:
     push.push(here)
     assert differences(here) == {}
     (tmp_path / "foo" / "one").chmod(0o600)
@@ -45,7 +47,7 @@ def test_each_difference_is_named(here: Here, tmp_path: Path) -> None:
     }
 
 
-def test_an_older_snapshot_is_found_by_how_its_id_begins(here: Here, tmp_path: Path) -> None:
+def test_an_older_snapshot_is_found_by_how_its_id_begins(here: Context, tmp_path: Path) -> None:
     first = push.push(here).tip
     (tmp_path / "foo" / "one").write_text("longer\n")
     push.push(here)
@@ -53,7 +55,7 @@ def test_an_older_snapshot_is_found_by_how_its_id_begins(here: Here, tmp_path: P
     assert "size 4 -> 7" in differences(here, first[:6])["one"]
 
 
-def test_what_is_no_snapshot_is_refused(here: Here) -> None:
+def test_what_is_no_snapshot_is_refused(here: Context) -> None:
     with pytest.raises(PachaError, match="no history"):
         verify.verify(here, "abcd")
     with pytest.raises(PachaError, match="no snapshot to compare"):

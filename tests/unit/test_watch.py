@@ -8,18 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from pacha.actions import watch as module
-from pacha.actions.here import Here
-from pacha.config import parse
+from pacha.config.load import parse_config
 from pacha.errors import ExitCode, LockedError, UsageError
+from pacha.host import watch as module
+from pacha.host.context import Context
 from pacha.store import database
 from pacha.store.snapshot import Watched
 from pacha.store.state import StateFolder
 
 
 @pytest.fixture
-def here(tmp_path: Path) -> Here:
-    return Here(parse("[DEFAULT]\npacha.host = local\n"), StateFolder(tmp_path / "state/pacha"))
+def here(tmp_path: Path) -> Context:
+    return Context(parse_config("[DEFAULT]\npacha.host = local\n"), StateFolder(tmp_path / "state/pacha"))
 
 
 @pytest.fixture
@@ -31,15 +31,15 @@ def tree(tmp_path: Path) -> Path:
     return root
 
 
-def watch(here: Here, path: Path | str, *, single: bool = False) -> Watched:
+def watch(here: Context, path: Path | str, *, single: bool = False) -> Watched:
     return module.watch(here, os.fsencode(path), single=single)
 
 
-def live(here: Here) -> dict[bytes, str]:
+def live(here: Context) -> dict[bytes, str]:
     return {one.path: one.repository for one in module.watched(here)}
 
 
-def test_watching_a_directory(here: Here, tree: Path) -> None:
+def test_watching_a_directory(here: Context, tree: Path) -> None:
     assert module.watched(here) == ()
     made = watch(here, tree / "opt/foo")
     assert made == Watched(os.fsencode(tree / "opt/foo"), False, "foo")
@@ -47,7 +47,7 @@ def test_watching_a_directory(here: Here, tree: Path) -> None:
     assert here.state.memory()["pending"] is True
 
 
-def test_the_same_last_component_gets_another_repository(here: Here, tree: Path) -> None:
+def test_the_same_last_component_gets_another_repository(here: Context, tree: Path) -> None:
     watch(here, tree / "opt/foo")
     assert watch(here, tree / "srv/foo").repository == "foo-2"
     assert watch(here, tree / "srv/food").repository == "food"
@@ -56,15 +56,15 @@ def test_the_same_last_component_gets_another_repository(here: Here, tree: Path)
 @pytest.mark.parametrize("name", ["backup", "backup/bar", "."])
 def test_a_standalone_masters_folder_is_refused(tree: Path, name: str) -> None:
     (tree / "backup/bar").mkdir(parents=True)
-    settings = parse(f"[DEFAULT]\npacha.host = local\npacha.hosts.path = {tree}/backup\n")
-    standalone = Here(settings, StateFolder(tree.parent / "state"))
+    settings = parse_config(f"[DEFAULT]\npacha.host = local\npacha.hosts.path = {tree}/backup\n")
+    standalone = Context(settings, StateFolder(tree.parent / "state"))
     with pytest.raises(UsageError, match="the master's folder"):
         watch(standalone, f"{tree}/{name}")
     assert watch(standalone, tree / "opt").repository == "opt"
 
 
 @pytest.mark.parametrize("name", ["opt/foo/deep", "opt", "opt/foo", "srv/../opt/foo/", "opt//foo/."])
-def test_overlaps_are_refused_naming_the_other(here: Here, tree: Path, name: str) -> None:
+def test_overlaps_are_refused_naming_the_other(here: Context, tree: Path, name: str) -> None:
     watch(here, tree / "opt/foo")
     with pytest.raises(UsageError) as caught:
         watch(here, f"{tree}/{name}")
@@ -73,21 +73,21 @@ def test_overlaps_are_refused_naming_the_other(here: Here, tree: Path, name: str
     assert live(here) == {os.fsencode(tree / "opt/foo"): "foo"}
 
 
-def test_a_single_file_below_a_watched_directory_overlaps(here: Here, tree: Path) -> None:
+def test_a_single_file_below_a_watched_directory_overlaps(here: Context, tree: Path) -> None:
     watch(here, tree / "srv/file", single=True)
     with pytest.raises(UsageError, match="overlaps"):
         watch(here, tree / "srv")
     watch(here, tree / "srv/foo")
 
 
-def test_neighbours_do_not_overlap(here: Here, tree: Path) -> None:
+def test_neighbours_do_not_overlap(here: Context, tree: Path) -> None:
     watch(here, tree / "srv/foo")
     watch(here, tree / "srv/food")
     watch(here, tree / "srv/file", single=True)
     assert len(live(here)) == 3
 
 
-def test_the_directories_above_are_resolved(here: Here, tree: Path) -> None:
+def test_the_directories_above_are_resolved(here: Context, tree: Path) -> None:
     (tree / "link").symlink_to("opt")
     (tree / "loop").symlink_to("link")
     assert watch(here, tree / "loop/foo").path == os.fsencode(tree / "opt/foo")
@@ -95,7 +95,7 @@ def test_the_directories_above_are_resolved(here: Here, tree: Path) -> None:
         watch(here, tree / "opt/foo")
 
 
-def test_two_dots_after_a_link_mean_what_the_kernel_says(here: Here, tree: Path) -> None:
+def test_two_dots_after_a_link_mean_what_the_kernel_says(here: Context, tree: Path) -> None:
     (tree / "link").symlink_to("opt/foo")
     (tree / "srv/file2").write_text("x")
     assert watch(here, f"{tree}/link/../foo").path == os.fsencode(tree / "opt/foo")
@@ -105,17 +105,17 @@ def test_two_dots_after_a_link_mean_what_the_kernel_says(here: Here, tree: Path)
 @pytest.mark.parametrize(
     ("folder", "name"), [("opt", "foo"), ("opt/foo", "."), ("opt/foo/deep", ".."), ("", "opt/foo/")]
 )
-def test_relative_paths(here: Here, tree: Path, monkeypatch: pytest.MonkeyPatch, folder: str, name: str) -> None:
+def test_relative_paths(here: Context, tree: Path, monkeypatch: pytest.MonkeyPatch, folder: str, name: str) -> None:
     monkeypatch.chdir(tree / folder)
     assert watch(here, name).path == os.fsencode(tree / "opt/foo")
     assert module.unwatch(here, os.fsencode(name)).path == os.fsencode(tree / "opt/foo")
 
 
-def test_two_slashes_at_the_start_are_one(here: Here, tree: Path) -> None:
+def test_two_slashes_at_the_start_are_one(here: Context, tree: Path) -> None:
     assert watch(here, f"//{tree}/opt/foo").path == os.fsencode(tree / "opt/foo")
 
 
-def test_a_link_is_refused_naming_what_it_points_to(here: Here, tree: Path) -> None:
+def test_a_link_is_refused_naming_what_it_points_to(here: Context, tree: Path) -> None:
     (tree / "link").symlink_to("opt/foo")
     for single in (False, True):
         with pytest.raises(UsageError, match="is a symlink") as caught:
@@ -135,7 +135,7 @@ def test_a_link_is_refused_naming_what_it_points_to(here: Here, tree: Path) -> N
         ("fifo", True, "is not a regular file"),
     ],
 )
-def test_what_is_not_there_or_of_another_kind(here: Here, tree: Path, name: str, single: bool, says: str) -> None:
+def test_what_is_not_there_or_of_another_kind(here: Context, tree: Path, name: str, single: bool, says: str) -> None:
     os.mkfifo(tree / "fifo")
     with pytest.raises(UsageError, match=says):
         watch(here, tree / name, single=single)
@@ -143,7 +143,7 @@ def test_what_is_not_there_or_of_another_kind(here: Here, tree: Path, name: str,
 
 
 @pytest.mark.parametrize("name", ["state", "state/pacha", "state/pacha/repos", "."])
-def test_the_state_folder_is_never_watched(here: Here, tmp_path: Path, name: str) -> None:
+def test_the_state_folder_is_never_watched(here: Context, tmp_path: Path, name: str) -> None:
     here.state.make()
     (here.state.path / "repos").mkdir()
     (tmp_path / "link").symlink_to("state")
@@ -157,10 +157,10 @@ def test_the_state_folder_behind_a_link_is_never_watched(tree: Path) -> None:
     (tree / "real").mkdir()
     (tree / "link").symlink_to("real")
     with pytest.raises(UsageError, match="state folder"):
-        watch(Here(parse("[DEFAULT]\npacha.host = local\n"), StateFolder(tree / "link/pacha")), tree / "real")
+        watch(Context(parse_config("[DEFAULT]\npacha.host = local\n"), StateFolder(tree / "link/pacha")), tree / "real")
 
 
-def test_pachas_own_names_are_never_watched(here: Here, tree: Path) -> None:
+def test_pachas_own_names_are_never_watched(here: Context, tree: Path) -> None:
     for name in (".pacha-kept-1", ".pacha-0123456789abcdef"):
         (tree / name / "below").mkdir(parents=True)
         for path in (tree / name, tree / name / "below"):
@@ -168,7 +168,7 @@ def test_pachas_own_names_are_never_watched(here: Here, tree: Path) -> None:
                 watch(here, path)
 
 
-def test_hostile_names_are_shown_escaped(here: Here, tree: Path) -> None:
+def test_hostile_names_are_shown_escaped(here: Context, tree: Path) -> None:
     name = b"\x1b]0;x\x07\xff\n"
     with pytest.raises(UsageError) as caught:
         module.watch(here, os.fsencode(tree) + b"/" + name)
@@ -178,7 +178,7 @@ def test_hostile_names_are_shown_escaped(here: Here, tree: Path) -> None:
     assert made.path.endswith(name) and made.repository == "0x"
 
 
-def test_reserved_names(here: Here, tree: Path) -> None:
+def test_reserved_names(here: Context, tree: Path) -> None:
     given = {}
     for name in ("db", "last-push", ".hooks", "pacha_pre", "..."):
         (tree / name).mkdir()
@@ -192,7 +192,7 @@ def test_reserved_names(here: Here, tree: Path) -> None:
     }
 
 
-def test_unwatching_and_watching_again_gives_the_repository_back(here: Here, tree: Path) -> None:
+def test_unwatching_and_watching_again_gives_the_repository_back(here: Context, tree: Path) -> None:
     first = watch(here, tree / "opt/foo")
     snapshot = database.read(here.state.database)
     pushed = replace(first, node="a" * 40)
@@ -205,7 +205,7 @@ def test_unwatching_and_watching_again_gives_the_repository_back(here: Here, tre
     assert live(here) == {first.path: "foo", os.fsencode(tree / "srv/foo"): "foo-2"}
 
 
-def test_a_path_that_came_back_as_another_kind_gets_a_repository_of_its_own(here: Here, tree: Path) -> None:
+def test_a_path_that_came_back_as_another_kind_gets_a_repository_of_its_own(here: Context, tree: Path) -> None:
     watch(here, tree / "srv/foo")
     module.unwatch(here, os.fsencode(tree / "srv/foo"))
     (tree / "srv/foo").rmdir()
@@ -215,7 +215,7 @@ def test_a_path_that_came_back_as_another_kind_gets_a_repository_of_its_own(here
     assert watch(here, tree / "srv/foo", single=True).repository == "foo-2"
 
 
-def test_what_is_gone_can_be_unwatched(here: Here, tree: Path) -> None:
+def test_what_is_gone_can_be_unwatched(here: Context, tree: Path) -> None:
     (tree / "link").symlink_to("opt")
     watch(here, tree / "link/foo")
     (tree / "opt/foo/deep").rmdir()
@@ -224,7 +224,7 @@ def test_what_is_gone_can_be_unwatched(here: Here, tree: Path) -> None:
     assert live(here) == {}
 
 
-def test_unwatching_what_is_not_watched(here: Here, tree: Path) -> None:
+def test_unwatching_what_is_not_watched(here: Context, tree: Path) -> None:
     watch(here, tree / "opt/foo")
     for name in ("opt", "opt/foo/deep", "srv/foo", "none"):
         with pytest.raises(UsageError, match="is not watched"):
@@ -233,7 +233,7 @@ def test_unwatching_what_is_not_watched(here: Here, tree: Path) -> None:
 
 
 def test_the_list_is_not_touched_while_another_run_holds_the_lock(
-    here: Here, tree: Path, monkeypatch: pytest.MonkeyPatch
+    here: Context, tree: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = StateFolder.locked
     monkeypatch.setattr(StateFolder, "locked", lambda self, wait_seconds=0, work="": real(self, 0))

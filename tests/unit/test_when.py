@@ -8,8 +8,8 @@ from datetime import datetime
 
 import pytest
 
-from pacha.actions.when import Made, choose, local
 from pacha.errors import UsageError
+from pacha.store.revspec import SnapshotRef, choose, local
 
 
 @pytest.fixture(autouse=True, params=["UTC", "America/New_York", "Asia/Kolkata"])
@@ -26,12 +26,12 @@ def moment(*parts: int) -> float:
     return datetime(*parts).timestamp()  # type: ignore[arg-type]
 
 
-def snapshots() -> list[Made]:
+def snapshots() -> list[SnapshotRef]:
     return [
-        Made("aaaa1" + "0" * 35, moment(2026, 11, 24, 11, 59, 30)),
-        Made("aaaa2" + "0" * 35, moment(2026, 11, 24, 4, 0, 12)),
-        Made("b" * 40, moment(2026, 11, 23, 23, 30)),
-        Made("20261101" * 5, moment(2026, 11, 1, 4, 0, 5)),
+        SnapshotRef("aaaa1" + "0" * 35, moment(2026, 11, 24, 11, 59, 30)),
+        SnapshotRef("aaaa2" + "0" * 35, moment(2026, 11, 24, 4, 0, 12)),
+        SnapshotRef("b" * 40, moment(2026, 11, 23, 23, 30)),
+        SnapshotRef("20261101" * 5, moment(2026, 11, 1, 4, 0, 5)),
     ]
 
 
@@ -86,5 +86,5 @@ def test_what_means_none_or_several_is_refused_naming_what_there_is(when: str, s
 
 
 def test_of_several_in_one_minute_the_newest_is_meant() -> None:
-    two = [Made("a" * 40, moment(2026, 1, 1, 4, 0, 50)), Made("b" * 40, moment(2026, 1, 1, 4, 0, 10))]
+    two = [SnapshotRef("a" * 40, moment(2026, 1, 1, 4, 0, 50)), SnapshotRef("b" * 40, moment(2026, 1, 1, 4, 0, 10))]
     assert choose("2026-01-01 04:00", two, moment(2026, 1, 2)).node == "a" * 40

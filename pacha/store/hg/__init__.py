@@ -21,10 +21,10 @@ import mercurial.revset
 import mercurial.revset_predicates
 import mercurial.subrepo
 
-from pacha.store.hg.conversation import Peer, peer
-from pacha.store.hg.engine import lean
+from pacha.store.hg.diff import unified
+from pacha.store.hg.peer import Peer, peer
 from pacha.store.hg.repository import Reader, Repository, Revision, load
-from pacha.store.hg.text import unified
+from pacha.store.hg.runtime import lean
 from pacha.store.revision import NULL, Blob, Content, Interruption, Note
 
 __all__ = [

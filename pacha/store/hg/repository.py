@@ -14,10 +14,10 @@ from mercurial import context, hg, scmutil
 from mercurial import node as nodes
 
 from pacha.errors import PachaError
-from pacha.store import beside
-from pacha.store.hg.engine import explained, lean, quiet_ui
-from pacha.store.hg.logs import fresh, plainly
-from pacha.store.hg.single import Singles, hashed
+from pacha.store import repository_dir
+from pacha.store.hg.fresh_store import fresh, plainly
+from pacha.store.hg.revlog import OneRevisionReader, hashed
+from pacha.store.hg.runtime import explained, lean, quiet_ui
 from pacha.store.revision import NULL, PLAIN, Content, Note
 
 _LAST_SECOND = 253_370_764_800  #: of the last year that datetime knows, in any zone
@@ -164,7 +164,7 @@ class Reader:
         self._repo = repo
         self._path = path
         self._manifest = manifest
-        self._singles = Singles(repo)
+        self._singles = OneRevisionReader(repo)
         self._last = len(repo.changelog) - 1
         self.beyond = False
 
@@ -201,7 +201,7 @@ def _note(found: Any) -> Note:
 
 def _make(ui: Any, path: str) -> None:
     """Make it beside and rename it: one that a killed run left half-made could never be opened."""
-    new = beside.name(path)
+    new = repository_dir.name(path)
     umask = os.umask(0o077)
     try:
         hg.repository(ui, os.fsencode(new), create=True)

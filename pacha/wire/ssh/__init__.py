@@ -14,9 +14,9 @@ _is_new = "invoke" not in sys.modules
 if _is_new:
     sys.modules["invoke"] = None  # type: ignore[assignment]  # its import is refused
 
+from pacha.wire.ssh.channel import Result, Stream  # noqa: E402
 from pacha.wire.ssh.connection import Connection  # noqa: E402
 from pacha.wire.ssh.endpoint import Endpoint, resolve  # noqa: E402
-from pacha.wire.ssh.stream import Result, Stream  # noqa: E402
 
 if _is_new:
     del sys.modules["invoke"]

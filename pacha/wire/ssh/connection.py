@@ -14,12 +14,12 @@ from functools import partial
 import paramiko
 from paramiko.common import cMSG_CHANNEL_REQUEST
 
-from pacha import background
 from pacha.errors import PachaError, UnreachableError, UsageError
+from pacha.system import background
+from pacha.wire.ssh.auth import log_in
+from pacha.wire.ssh.channel import Result, Stream, alarm, end
 from pacha.wire.ssh.endpoint import Endpoint, plain
-from pacha.wire.ssh.greeting import Line, dial, greet, hang_up
-from pacha.wire.ssh.login import log_in
-from pacha.wire.ssh.stream import Result, Stream, alarm, end
+from pacha.wire.ssh.handshake import Line, dial, greet, hang_up
 
 #: sshd allows ten sessions on a connection (MaxSessions of sshd_config(5)); stay well below.
 MAX_STREAMS = 7

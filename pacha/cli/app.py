@@ -1,0 +1,124 @@
+"""The group of all commands, and the options that stand before any of them."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import replace
+from difflib import get_close_matches
+from typing import Any
+
+import click
+
+import pacha
+from pacha.cli.context import CliContext
+from pacha.errors import PachaError, Signalled
+
+_EXIT_CODES = """\b
+Exit codes: 0 done; 1 failed, nothing lost; 2 usage; 3 done, with something to
+look at, named on stderr; 10 configuration; 11 master not reachable, not known
+or not letting us in; 12 another run holds the lock; 13 what came from the
+master is damaged; 128+N ended by signal N."""
+
+
+def _set_quiet(context: click.Context, _parameter: click.Parameter, value: bool) -> None:
+    if value:
+        context.obj = replace(context.obj, quiet=True)
+
+
+def _set_verbose(context: click.Context, _parameter: click.Parameter, value: bool) -> None:
+    if value:
+        context.obj = replace(context.obj, verbose=True)
+
+
+class Command(click.Command):
+    """A command that also takes -q and -v after its name."""
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        for flags, callback in ((["-q", "--quiet"], _set_quiet), (["-v", "--verbose"], _set_verbose)):
+            self.params.append(click.Option(flags, is_flag=True, expose_value=False, hidden=True, callback=callback))
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Click's; an option of Pacha itself is told from one that there is not."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            if error.option_name != "--config":
+                raise
+            where = f"It stands before the command: pacha --config FILE {self.name}"
+            raise click.NoSuchOption(error.option_name, f"{error.message} {where}", ctx=ctx) from None
+
+
+class Group(click.Group):
+    """The group of all commands."""
+
+    command_class = Command
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Click's; an option that was meant to be a command ('--rebiuld') names the nearest one."""
+        try:
+            return super().parse_args(ctx, args)
+        except BrokenPipeError:  # --help and --version print already
+            raise Signalled(signal.SIGPIPE) from None
+        except click.NoSuchOption as error:
+            name = error.option_name.lstrip("-").partition("=")[0]
+            near = get_close_matches(name, self.commands)
+            if not near or error.possibilities:
+                raise
+            raise click.NoSuchOption(error.option_name, possibilities=[f"--{one}" for one in near], ctx=ctx) from None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Click's; a command that there is not names the nearest one, as newer clicks do by themselves."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            near = get_close_matches(args[0], self.commands, n=1)
+            if not near or near[0] in error.message:
+                raise
+            raise click.UsageError(f"{error.message} Did you mean '{near[0]}'?", ctx) from None
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; an output that nobody reads any more ends it as the signal would (click says 1)."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise Signalled(signal.SIGPIPE) from None
+
+
+@click.group(
+    cls=Group, invoke_without_command=True, epilog=_EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]}
+)
+@click.option("--config", metavar="FILE", help="Use this configuration file.")
+@click.option("-q", "--quiet", is_flag=True, help="Print only what is wrong.")
+@click.option("-v", "--verbose", is_flag=True, help="Print more.")
+@click.version_option(pacha.__version__, message="Pacha %(version)s")
+@click.pass_context
+def cli(context: click.Context, config: str | None, quiet: bool, verbose: bool) -> None:
+    """Keep the folders that matter under version on a master, and put them back when a machine is lost.
+
+    Every command may also be spelt as a flag, as in the manual: 'pacha --rebuild bar'.
+
+    \b
+    Example: pacha            (how things stand, and what to do next)
+             pacha init
+             pacha push
+    """
+    context.obj = CliContext(config, quiet, verbose)
+    if context.invoked_subcommand is None:
+        _overview(context.obj)
+
+
+def _overview(terminal: CliContext) -> None:
+    """What somebody who types 'pacha' alone sees, whatever the state of things."""
+    from pacha.host import overview
+    from pacha.host.context import Context
+    from pacha.ui import overview as person
+
+    try:
+        known = terminal.found() is not None
+        seen = overview.overview(Context(terminal.load_quietly(), terminal.state())) if known else overview.none()
+    except PachaError as error:
+        seen = overview.faulty(error)
+    click.echo(person.overview(seen))

@@ -1,0 +1,125 @@
+"""What every command is given: what the global options say, this machine, where to print."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import click
+
+from pacha.errors import ConfigError, UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pacha.config.load import Config
+    from pacha.host.context import Context
+    from pacha.rebuild.source import MasterOffer
+    from pacha.store.state import StateFolder
+    from pacha.ui.console import Console
+
+
+@dataclass(frozen=True, slots=True)
+class CliContext:
+    """What the global options say."""
+
+    config: str | None
+    quiet: bool
+    verbose: bool
+
+    @property
+    def meter(self) -> Console:
+        """Where to print."""
+        from pacha.ui.console import Console
+
+        return Console(quiet=self.quiet, verbose=self.verbose)
+
+    def silenced(self, silent: bool) -> CliContext:
+        """The same, printing nothing but what is wrong if ``silent``."""
+        return replace(self, quiet=self.quiet or silent)
+
+    def load(self) -> Config:
+        """The configuration. Raises ConfigError, and shows the boxed warning when there is none."""
+        if self.found() is None:
+            self._warn_of_none()
+        loaded = self.load_quietly()
+        for warning in loaded.warnings:
+            click.echo(f"pacha: {warning}", err=True)
+        return loaded
+
+    def load_of_master(self) -> Config:
+        """The configuration; on a master, which may well have none, what holds without one. Raises ConfigError."""
+        from pacha.config.load import parse_config
+
+        return self.load() if self.found() else parse_config("[DEFAULT]\n", self.usual_place())
+
+    def found(self) -> Path | None:
+        """Where the configuration is, None where there is none. Raises ConfigError, PachaError."""
+        from pacha.config.load import find_config
+
+        return find_config(self.config, os.environ, self._recorded(), os.geteuid() == 0)
+
+    def load_quietly(self) -> Config:
+        """The configuration; its warnings are the caller's to show. Raises ConfigError."""
+        from pacha.config.load import load_config
+
+        found = self.found()
+        if found is None:
+            raise ConfigError("There is no configuration.", f"none is at {self.usual_place()}", "Write one: pacha init")
+        return load_config(found)
+
+    def usual_place(self) -> Path:
+        """Where a configuration is looked for when nothing names another."""
+        from pathlib import Path
+
+        from pacha.config.load import SYSTEM_FILE
+
+        base = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+        return SYSTEM_FILE if os.geteuid() == 0 else base / "pacha" / "pacha.conf"
+
+    def context(self) -> Context:
+        """This machine: its configuration and its state folder."""
+        from pacha.host.context import Context
+
+        return Context(self.load(), self.state())
+
+    def state(self) -> StateFolder:
+        """Pacha's folder on this machine."""
+        from pacha.config.load import state_folder
+        from pacha.store.state import StateFolder
+
+        return StateFolder(state_folder(os.environ, os.geteuid() == 0))
+
+    def _recorded(self) -> str | None:
+        recorded = self.state().memory().get("config")
+        return recorded if isinstance(recorded, str) else None
+
+    def record_config(self, path: Path) -> None:
+        """Remember where the configuration is."""
+        self.state().remember(config=str(path))
+
+    def _warn_of_none(self) -> None:
+        from pacha.ui import console
+
+        click.echo(console.no_config(str(self.usual_place())), err=True)
+
+
+def ask_which(offers: list[MasterOffer]) -> str:
+    """Let a person choose between masters that have different snapshots. Raises UsageError for no choice."""
+    click.echo("No master has all that the others have:")
+    for number, offer in enumerate(offers, 1):
+        click.echo(f"{number:>3}  {offer.name}: snapshot {offer.tip[:12]}")
+    click.echo("Which one? Its number, or Ctrl-C to cancel:")
+    said = sys.stdin.readline().strip()
+    if said not in {str(number) for number in range(1, len(offers) + 1)}:
+        raise UsageError("Nothing was done.", "no master was chosen", "Say which with --from MASTER.")
+    return offers[int(said) - 1].name
+
+
+def shown(path: bytes) -> str:
+    """``path`` as it can be printed."""
+    from pacha.files.names import shown
+
+    return shown(path)

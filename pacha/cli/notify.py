@@ -1,0 +1,61 @@
+"""Who is told of a push that nobody watches: the service behind ``pacha.ping``, and the system's log."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from pacha.errors import LockedError, PachaError, Signalled
+
+if TYPE_CHECKING:
+    from pacha.host.context import Context
+
+_CUT_OFF = "Nothing is lost: what was not sent goes out with the next push."
+
+
+@contextmanager
+def reported(context: Context, *, by_schedule: bool) -> Iterator[list[PachaError]]:
+    """Report what happens within: what is raised, and the failures that are put into the list.
+
+    A run that found another at work was none. Nothing that goes wrong in here changes the exit code. What is raised
+    for a signal says how things stand.
+    """
+    failures: list[PachaError] = []
+    try:
+        yield failures
+    except LockedError:
+        raise
+    except Signalled as ended:
+        raise Signalled(ended.number, _CUT_OFF) from None
+    except KeyboardInterrupt:
+        raise Signalled(signal.SIGINT, _CUT_OFF) from None
+    except Exception as error:
+        _report(context, [error], by_schedule)
+        raise
+    _report(context, failures, by_schedule)
+
+
+def _report(context: Context, failures: list[PachaError] | list[Exception], by_schedule: bool) -> None:
+    # What systemd starts is in the journal already (systemd.exec(5), JOURNAL_STREAM).
+    if by_schedule and failures and "JOURNAL_STREAM" not in os.environ:
+        import syslog
+
+        syslog.openlog("pacha", syslog.LOG_PID, syslog.LOG_CRON)
+        for failure in failures:
+            syslog.syslog(syslog.LOG_ERR, _line(failure))
+    if context.config.ping:
+        from pacha.host import ping
+
+        if warning := ping.call(context.config.ping, failed=bool(failures)):
+            click.echo(f"pacha: {warning}", err=True)
+
+
+def _line(failure: Exception) -> str:
+    if isinstance(failure, PachaError):
+        return failure.in_a_line
+    return f"{type(failure).__name__}: {failure!r}"[:300]

@@ -1,0 +1,118 @@
+"""After damage: the newest older snapshot that is whole, to be offered instead. Looks only at what was fetched."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import dropwhile, islice
+
+from pacha.errors import DamagedError, PachaError, UnreachableError
+from pacha.fetch import staging_dir
+from pacha.fetch.staging import Staging
+from pacha.fetch.unpack import content_names
+from pacha.files import names
+from pacha.files.metadata import Entry, Kind
+from pacha.store import database, hg
+from pacha.store.snapshot import Watched
+from pacha.wire.local_master import StateFolderMaster
+
+_SECONDS = 60.0
+
+
+class _Late(Exception):
+    """The time is over."""
+
+
+def offering(staging: Staging, error: DamagedError, options: str = "", seconds: float = _SECONDS) -> DamagedError:
+    """``error`` with a hint that offers the newest snapshot older than the one just tried, if one is whole.
+
+    ``options`` (with a blank before them) are those of the rebuild that the offered command has to repeat. Looks for
+    at most about ``seconds``; raises nothing.
+    """
+    if not staging.tried:
+        return error  # not even the list of snapshots can be read: nothing is known of any
+    try:
+        found = _Search(staging, time.monotonic() + seconds).newest()
+        command = f"pacha rebuild {staging.host} --at {found[:12]}{options}" if found else ""
+        offer = f"The newest snapshot that is whole: {command}" if found else "No older snapshot is whole."
+        offer += " '--from MASTER' takes it from there." if isinstance(staging.master, StateFolderMaster) else ""
+    except _Late:
+        offer = f"None that is whole was found in {seconds:g} seconds; 'hg log' of db on the master lists the others."
+    except (PachaError, MemoryError):
+        return error  # not even their list can be read, or the line is lost
+    return DamagedError(error.message, error.why, f"{error.hint} {offer}".strip())
+
+
+@dataclass
+class _Search:
+    staging: Staging
+    deadline: float
+    #: sha256 and size of what was read already, by repository, stored names and their revisions
+    read: dict[tuple[str, tuple[tuple[bytes, bytes], ...]], tuple[bytes, int]] = field(default_factory=dict)
+    lost: set[str] = field(default_factory=set)  #: repositories that cannot be had
+
+    def newest(self) -> str | None:
+        """The node of the newest whole snapshot before the one that was tried, None if there is none."""
+        every = self.staging.repository(names.DATABASE).revisions()
+        older = islice(dropwhile(lambda node: node != self.staging.tried, every), 1, None)
+        return next((node for node in older if self._is_whole(node)), None)
+
+    def _is_whole(self, node: str) -> bool:
+        try:
+            snapshot = database.read_foreign(self._write(node))
+            return all(self._is_there(one, snapshot.below(one).values()) for one in snapshot.live)
+        except DamagedError:
+            return False
+
+    def _write(self, node: str) -> str:
+        self._check_time()
+        path = self.staging.folder / ".older.db"
+        staging_dir.write(path, self.staging.repository(names.DATABASE).reader(node)(names.PACHA_DB))
+        return str(path)
+
+    def _is_there(self, watched: Watched, entries: Iterable[Entry]) -> bool:
+        files = [entry for entry in entries if entry.kind is Kind.FILE]
+        if watched.node is None:
+            return not files
+        repository = self._repository(watched.repository)
+        if repository is None or not repository.has(watched.node):
+            return False
+        revisions, read = repository.names(watched.node), repository.reader(watched.node)
+        return all(self._is_as_recorded(watched.repository, entry, revisions, read) for entry in files)
+
+    def _repository(self, name: str) -> hg.Repository | None:
+        """A repository as it was fetched; one that the tried snapshot did not come to is fetched now."""
+        if name in self.lost:
+            return None
+        try:
+            if not (self.staging.folder / name / ".hg" / "requires").exists():
+                self.staging.fetch_store(name)
+            return self.staging.repository(name)
+        except UnreachableError:
+            raise
+        except PachaError:
+            self.lost.add(name)
+            return None
+
+    def _is_as_recorded(
+        self, repository: str, entry: Entry, revisions: Mapping[bytes, bytes], read: Callable[[bytes], bytes]
+    ) -> bool:
+        self._check_time()
+        stored = content_names(entry)
+        if not all(name in revisions for name in stored):
+            return False
+        key = (repository, tuple((name, revisions[name]) for name in stored))
+        if key not in self.read:
+            sha, size = hashlib.sha256(), 0
+            for name in stored:
+                data = read(name)
+                sha.update(data)
+                size += len(data)
+            self.read[key] = sha.digest(), size
+        return self.read[key] == (entry.sha256, entry.size)
+
+    def _check_time(self) -> None:
+        if time.monotonic() > self.deadline:
+            raise _Late

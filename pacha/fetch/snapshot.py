@@ -1,0 +1,60 @@
+"""The snapshot in a fetched ``db`` that is wanted, mostly its tip: which it is, and its pacha.db."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from pacha.errors import DamagedError
+from pacha.fetch import staging_dir
+from pacha.files.names import PACHA_DB
+from pacha.store.consistency import not_ours
+from pacha.store.history import listed
+from pacha.store.revision import Note
+from pacha.store.revspec import choose
+
+
+@dataclass(frozen=True, slots=True)
+class SelectedSnapshot:
+    """A snapshot's node in ``db``; ``newest``: no later one is there."""
+
+    node: str
+    newest: bool
+
+
+def find(path: str, host: str, when: str) -> SelectedSnapshot:
+    """The newest snapshot in the ``db`` at ``path``, or that of ``when``.
+
+    Raises UsageError for what is not there, DamagedError.
+    """
+    from pacha.store import hg
+
+    repository = hg.Repository.open(path)
+    newest = next(repository.revisions(), "")
+    if not newest:
+        raise DamagedError(
+            f"The master's history of '{host}' is empty.", "its db has no revision", "Has it ever pushed?"
+        )
+    node = choose(when, listed(repository), time.time()).node if when else newest
+    return SelectedSnapshot(node, node == newest)
+
+
+def write(path: str, host: str, tip: str, target: str) -> Note:
+    """Write the pacha.db of the snapshot ``tip`` to the file ``target``. Returns what the snapshot says of itself.
+
+    Raises DamagedError.
+    """
+    from pacha.store import hg
+
+    repository = hg.Repository.open(path)
+    try:
+        data = repository.reader(tip)(PACHA_DB) if PACHA_DB in repository.names(tip) else None
+        note = repository.note(tip)
+    except DamagedError as error:
+        raise DamagedError(
+            f"The snapshot {tip[:12]} of '{host}' cannot be read.", error.in_a_line, error.hint
+        ) from None
+    if data is None:
+        raise not_ours(f"its revision {tip[:12]} has no pacha.db")
+    staging_dir.write(target, data)
+    return note

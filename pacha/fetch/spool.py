@@ -1,0 +1,78 @@
+"""The content of a snapshot, unpacked and checked, in files of the staging folder until the rebuild has used it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pacha.errors import PachaError
+from pacha.fetch.unpack import Task, UnpackedFile, items, unpack_in_two
+from pacha.fetch.worker import WorkerProcess, helped
+from pacha.files import names
+from pacha.files.metadata import Entry
+from pacha.store import revision
+from pacha.store.snapshot import Watched
+
+_CHUNK = 1 << 20
+_CONTENT = ".content"
+
+
+@dataclass(slots=True)
+class Spool:
+    """What was unpacked so far; ``second`` is the process that helps with it.
+
+    ``places``: for each path a descriptor, an offset and the bytes there; ``holes``: how many bytes of it will take no
+    room; ``read``: by repository the stored names whose logs hold nothing that belongs to no revision.
+    """
+
+    second: WorkerProcess | None = None
+    places: dict[bytes, tuple[int, int, int]] = field(default_factory=dict)
+    holes: dict[bytes, int] = field(default_factory=dict)
+    read: dict[str, frozenset[bytes]] = field(default_factory=dict)
+    _files: dict[str, int] = field(default_factory=dict)
+
+    def add(self, repository: str, watched: Watched, entries: Iterable[Entry], folder: Path) -> None:
+        """Unpack ``entries`` of the one at the path ``repository`` into ``folder``, each checked against its sha256.
+
+        Raises DamagedError.
+        """
+        files, node = items(entries), watched.node or revision.NULL
+        task = Task(repository, watched.repository, watched.path, node, str(folder / _CONTENT), files)
+        done = helped(self.second, unpack_in_two, task)
+        for one in done:
+            self._take(one)
+        self.read.pop(watched.repository, None)  # of an earlier try: what is here now was fetched anew
+        if all(one.sound for one in done):
+            self.read[watched.repository] = frozenset(name for file in files for name in file.stored)
+
+    def content(self, path: bytes) -> Iterator[bytes]:
+        """The bytes of a file, in chunks. Raises PachaError."""
+        fd, offset, size = self.places[path]
+        end = offset + size
+        while offset < end:
+            chunk = os.pread(fd, min(_CHUNK, end - offset), offset)
+            if not chunk:
+                raise PachaError(
+                    f"{names.shown(path)} cannot be read back.", "the staging folder is cut short", "Run this again."
+                )
+            offset += len(chunk)
+            yield chunk
+
+    def bytes_of(self, path: bytes) -> bytes:
+        """The whole of a (small) file."""
+        fd, offset, size = self.places[path]
+        return os.pread(fd, size, offset)
+
+    def close(self) -> None:
+        """Let go of it."""
+        while self._files:
+            os.close(self._files.popitem()[1])
+
+    def _take(self, done: UnpackedFile) -> None:
+        if done.spool not in self._files:
+            self._files[done.spool] = os.open(done.spool, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        fd = self._files[done.spool]
+        self.places.update({path: (fd, *place) for path, place in done.places.items()})
+        self.holes.update(done.holes)

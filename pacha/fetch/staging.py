@@ -1,0 +1,283 @@
+"""Fetching a host's history from a master into a private folder, checking all of it, unpacking it.
+
+Nothing of what is fetched is believed before it is checked: Mercurial's hashes, the sha256 of every file,
+every row of pacha.db. A copy that a push overtook does not add up, and is fetched again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shlex
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from pacha.errors import DamagedError, PachaError, UnreachableError
+from pacha.fetch import snapshot as tip
+from pacha.fetch import staging_dir
+from pacha.fetch.prefetch import Prefetcher
+from pacha.fetch.spool import Spool
+from pacha.fetch.worker import WorkerProcess, helped
+from pacha.files import names
+from pacha.files.metadata import Kind
+from pacha.host.context import Context
+from pacha.store import database, revision, selection
+from pacha.store.selection import EVERYTHING, Selection
+from pacha.store.snapshot import Snapshot, Watched
+from pacha.system.memory_limit import bounded
+from pacha.wire.local_master import StateFolderMaster
+from pacha.wire.master import CHANGELOG, Master, NoHost
+from pacha.wire.scp import Received, Totals
+
+if TYPE_CHECKING:
+    from pacha.store import hg
+
+_TRIES = 6
+_ALIKE = 3  #: so many times the same fault is none of a push that is at work
+_SPARE = 64 << 20  #: bytes to leave free beside what is staged
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A snapshot that is wholly here and checked.
+
+    ``tip``: its node in ``db``, ``note`` what that says of itself; ``changelog``: the sha256 (hex) of the master's
+    ``db``'s changelog, "" where it was not copied; ``files`` and ``size`` (bytes) count what came over the line in
+    ``seconds``; ``newest``: no later one is there; ``parts``: the paths that it was reduced to, () for all of it,
+    ``torn`` those of files in it that have other names outside.
+    """
+
+    snapshot: Snapshot
+    tip: str
+    note: revision.Note
+    changelog: str
+    files: int
+    size: int
+    seconds: float
+    newest: bool = True
+    parts: tuple[bytes, ...] = ()
+    torn: frozenset[bytes] = frozenset()
+
+
+@dataclass(slots=True)
+class Staging:
+    """A private folder for one rebuild; what is in it goes with it. Own repositories stay where they lie.
+
+    The repositories lie there by their names; our own files begin with a dot, as no repository does.
+    """
+
+    folder: Path
+    context: Context
+    host: str
+    master: Master
+    on_file: Callable[[Received], None]
+    on_expected: Callable[[int], None] = lambda files: None  #: told about how many files are still to come
+    files: int = 0
+    size: int = 0
+    cloned: set[str] = field(default_factory=set)  #: repositories whose bytes are not those on the master
+    spool: Spool = field(default_factory=Spool)
+    tried: str = ""  #: the node of the snapshot that is being fetched
+    ahead: Prefetcher = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.ahead = Prefetcher(self._copy)
+
+    @classmethod
+    def make(
+        cls,
+        context: Context,
+        host: str,
+        master: Master,
+        on_file: Callable[[Received], None],
+        on_expected: Callable[[int], None] = lambda files: None,
+        second: WorkerProcess | None = None,
+    ) -> Staging:
+        """Begin with a new private folder; ``second`` helps to unpack."""
+        return cls(staging_dir.make(context), context, host, master, on_file, on_expected, spool=Spool(second))
+
+    def remove(self) -> None:
+        """Remove the folder and everything in it."""
+        self.ahead.stop(self.master.close)
+        self.spool.close()
+        staging_dir.sweep(self.context)
+
+    def fetch(
+        self, when: str = "", asked: Selection = EVERYTHING, *, absent: bool = False, options: str = ""
+    ) -> Fetched:
+        """Fetch ``db``, then what its newest snapshot names, or that of ``when``; check and unpack all of it.
+
+        With ``asked`` only the parts that it names, which with ``absent`` need not be in the snapshot. Raises
+        UsageError for what is not there, NoHost, UnreachableError, DamagedError (naming the file and the
+        repository, and the newest snapshot that is whole), PachaError.
+        """
+        with bounded():
+            try:
+                return self._fetch(when, asked, absent=absent)
+            except DamagedError as error:
+                from pacha.fetch import fallback  # which looks through what was fetched here
+
+                raise fallback.offering(self, self.on_master(error), options) from None
+
+    def on_master(self, error: DamagedError) -> DamagedError:
+        """``error`` with the place of the repository on the master: that of its copy is gone when this is read."""
+        context, there = f"{self.folder}/", f"{names.shown(self.context.config.hosts_path)}/{self.host}/"
+        message, why = (text.replace(context, there) for text in (error.message, error.why))
+        found = re.search(rf"{re.escape(there)}[\w.-]*\w", f"{message} {why}")
+        if (message, why) == (error.message, error.why) or found is None:
+            return error
+        look = f"Look at it on the master with 'hg -R {shlex.quote(found[0])} verify'."
+        return DamagedError(message, why, error.hint.replace("Look at it with 'hg verify'.", look))
+
+    def _fetch(self, when: str, asked: Selection, *, absent: bool) -> Fetched:
+        began = time.monotonic()
+        snapshot, found, note = self.again(lambda: self._fetch_database(when))
+        changelog = self.folder / CHANGELOG
+        copied = changelog.exists() and names.DATABASE not in self.cloned
+        digest = hashlib.sha256(changelog.read_bytes()).hexdigest() if copied else ""
+        parts = selection.parts(snapshot, asked, absent=absent)
+        torn = selection.torn(snapshot, parts) if parts else frozenset[bytes]()
+        snapshot = selection.select(snapshot, parts) if parts else snapshot
+        self._settle_where(sum(entry.size for entry in snapshot.entries.values()))
+        self.on_expected(_files_to_come(snapshot))
+        kept = [watched for watched in snapshot.live if watched.node is not None]
+        if not isinstance(self.master, StateFolderMaster):
+            self.ahead.begin([watched.repository for watched in kept])
+        for watched in kept:
+            self.again(lambda watched=watched: self._fetch_content(watched, snapshot))  # type: ignore[misc]
+        self._check_complete(snapshot)
+        seconds = time.monotonic() - began
+        return Fetched(snapshot, found.node, note, digest, self.files, self.size, seconds, found.newest, parts, torn)
+
+    @property
+    def database(self) -> Path:
+        """pacha.db of the snapshot."""
+        return self.folder / ".pacha.db"
+
+    def path(self, name: str) -> str:
+        """Where the fetched repository ``name`` is."""
+        return self.master.place(name) if isinstance(self.master, StateFolderMaster) else str(self.folder / name)
+
+    def repository(self, name: str) -> hg.Repository:
+        """The fetched repository ``name``."""
+        from pacha.store import hg
+
+        return hg.Repository.open(self.path(name))
+
+    def again(self, fetch: Callable[[], _T]) -> _T:
+        """Try again while it does not add up: a push may be at work. The same fault again and again is damage."""
+        faults: list[str] = []
+        while True:
+            try:
+                return fetch()
+            except DamagedError as error:
+                faults.append(f"{error.message} {error.why}")
+                if len(faults) == _TRIES or faults[-_ALIKE:] == [faults[-1]] * _ALIKE:
+                    raise
+                time.sleep(0.1 * len(faults))
+
+    def _fetch_database(self, when: str) -> tuple[Snapshot, tip.SelectedSnapshot, revision.Note]:
+        self.fetch_store(names.DATABASE)
+        path, second = self.path(names.DATABASE), self.spool.second
+        found = helped(second, tip.find, path, self.host, when)
+        self.tried = found.node
+        note = helped(second, tip.write, path, self.host, found.node, str(self.database))
+        return database.read_foreign(str(self.database)), found, note
+
+    def _fetch_content(self, watched: Watched, snapshot: Snapshot) -> None:
+        try:
+            self.fetch_store(watched.repository)
+        except NoHost as error:
+            raise DamagedError(
+                f"The repository '{watched.repository}' is not on the master.",
+                f"the newest snapshot of {names.shown(watched.path)} names it; {error.why or error.message}",
+                "Nothing was changed. Look at the host's folder on the master.",
+            ) from None
+        self.spool.add(self.path(watched.repository), watched, snapshot.below(watched).values(), self.folder)
+
+    def fetch_store(self, name: str) -> None:
+        """Copy the store of the repository ``name``; by Mercurial's own protocol where its format is not known."""
+        if isinstance(self.master, StateFolderMaster):
+            return
+        totals = self.ahead.take(name, self.on_file)
+        self.files, self.size = self.files + totals.files, self.size + totals.size
+        folder = self.folder / name
+        if _is_known(folder / ".hg" / "store"):
+            # The format stands in the store (share-safe); what is written here names nothing but that.
+            (folder / ".hg" / "requires").write_bytes(b"share-safe\n")
+            return
+        shutil.rmtree(folder)
+        self.cloned.add(name)
+        self._clone(name)
+
+    def _copy(self, name: str, on_file: Callable[[Received], None]) -> Totals:
+        folder = self.folder / name
+        if folder.exists():
+            shutil.rmtree(folder)
+        store = folder / ".hg" / "store"
+        store.mkdir(mode=0o700, parents=True)
+        inbox = os.open(store, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            return self.master.fetch(self.host, name, inbox, on_file)
+        finally:
+            os.close(inbox)
+
+    def _clone(self, name: str) -> None:
+        from pacha.store import hg
+
+        made = hg.Repository.open(str(self.folder / name), create=True)
+        try:
+            with self.master.serve(self.host, name) as remote, hg.peer(remote, name) as peer:
+                peer.pull(made, peer.heads())
+        except (UnreachableError, DamagedError):
+            raise
+        except PachaError as error:
+            what = f"The repository '{name}' on the master has a format that is not known here, and cannot be cloned."
+            raise DamagedError(what, f"{error.message} {error.why}".strip(), error.hint) from None
+
+    def _check_complete(self, snapshot: Snapshot) -> None:
+        for path, entry in snapshot.entries.items():
+            if entry.kind is Kind.FILE and path not in self.spool.places:
+                raise DamagedError(
+                    f"The content of {names.shown(path)} is in no repository.",
+                    "the snapshot names no revision of it",
+                    "Nothing was changed. Look at the master.",
+                )
+
+    def _settle_where(self, size: int) -> None:
+        """Move to the state folder if what is to come would not fit where we are."""
+        needed = 2 * size + _SPARE
+        if _free(self.folder) >= needed or _free(self.context.state.path) < needed:
+            return
+        self.context.state.remember(staging_before=str(self.folder))
+        roomier = staging_dir.make_in(self.context, str(self.context.state.path))
+        if (self.folder / names.DATABASE).exists():
+            shutil.move(self.folder / names.DATABASE, roomier)
+        shutil.move(self.database, roomier)
+        shutil.rmtree(self.folder)
+        self.context.state.remember(staging_before=None)
+        self.folder = roomier
+
+
+def _files_to_come(snapshot: Snapshot) -> int:
+    """About how many files the repositories have: one for each that is kept, and a few of their own."""
+    kept = sum(entry.kind is Kind.FILE for entry in snapshot.entries.values())
+    return kept + 5 * sum(watched.node is not None for watched in snapshot.live)
+
+
+def _is_known(store: Path) -> bool:
+    try:
+        required = frozenset((store / "requires").read_bytes().split())
+    except FileNotFoundError:
+        return False
+    return required <= revision.KNOWN_REQUIREMENTS
+
+
+def _free(folder: Path) -> int:
+    found = os.statvfs(folder)
+    return found.f_bavail * found.f_frsize

@@ -1,0 +1,78 @@
+"""The private folder of a rebuild: made where nobody else can put another in its place, removed in the end."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import shutil
+import stat
+from pathlib import Path
+
+from pacha.errors import PachaError
+from pacha.host.context import Context
+
+_NAME = re.compile(r"pacha-[a-z0-9_]{8,16}\Z")
+
+
+def make(context: Context) -> Path:
+    """A new folder, 0700, in ``$TMPDIR`` or /tmp, or in the state folder where those are open to others.
+
+    One that a killed run left behind is removed first. Raises PachaError.
+    """
+    sweep(context)
+    where = os.environ.get("TMPDIR") or "/tmp"  # noqa: S108
+    return make_in(context, where if _is_safe(where) else str(context.state.path))
+
+
+def make_in(context: Context, where: str) -> Path:
+    """A new private folder in ``where``, remembered before it is made, so that a kill leaves none unknown."""
+    folder = Path(os.path.abspath(where), f"pacha-{secrets.token_hex(8)}")
+    context.state.remember(staging=str(folder))
+    try:
+        folder.mkdir(mode=0o700)
+    except OSError as error:
+        raise PachaError(
+            f"{folder.parent} cannot take what is fetched.", error.strerror or "", "Set TMPDIR to another folder."
+        ) from None
+    return folder
+
+
+def write(path: str | Path, data: bytes) -> None:
+    """Write a file, 0600, over what is there but through no link. Raises OSError."""
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "wb") as stream:
+        stream.write(data)
+
+
+def sweep(context: Context) -> None:
+    """Remove the staging folders that this machine remembers, if they are there and ours.
+
+    One that the system does not let us remove now stays remembered: all that the host keeps lies in it, in the clear.
+    """
+    memory = context.state.memory()
+    known = [memory.get("staging"), memory.get("staging_before"), *memory.get("staging_left", [])]
+    folders = [folder for folder in known if isinstance(folder, str) and _NAME.match(os.path.basename(folder))]
+    for folder in filter(_is_ours, folders):
+        shutil.rmtree(folder, ignore_errors=True)
+    if any(known):
+        left = list(filter(_is_ours, folders))
+        context.state.remember(staging=None, staging_before=None, staging_left=left or None)
+
+
+def _is_safe(folder: str) -> bool:
+    """Whether nobody but root and us can rename what we make there: in a sticky folder (/tmp) others cannot."""
+    path = Path(os.path.realpath(folder))
+    try:
+        found = [os.stat(one) for one in (path, *path.parents)]
+    except OSError:
+        return True  # it is not there, which is said when it is used
+    closed = (not one.st_mode & 0o022 or one.st_mode & stat.S_ISVTX for one in found)
+    return all(closed) and all(one.st_uid in (0, os.geteuid()) for one in found)
+
+
+def _is_ours(folder: str) -> bool:
+    try:
+        found = os.lstat(folder)
+    except OSError:
+        return False
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o077

@@ -1,0 +1,140 @@
+"""Unpacking what was fetched: every file is checked against its sha256 and appended to a spool."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, BinaryIO
+
+from pacha.errors import DamagedError
+from pacha.fetch.worker import WorkerProcess
+from pacha.files import names
+from pacha.files.metadata import Entry, Kind
+
+if TYPE_CHECKING:
+    from pacha.store.hg import Reader
+
+_CHUNK = 1 << 20
+_HOLE = bytes(64 << 10)
+_FILE = 64 << 10  #: bytes that take as long to read as a file takes to open
+_FEW = 64 << 20  #: bytes that take ten times as long to read as a process takes to be made
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A file to unpack: its path, the stored names that hold it one after the other, its sha256, its bytes."""
+
+    path: bytes
+    stored: tuple[bytes, ...]
+    sha256: bytes | None
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Files of ``node`` in the repository at ``path``, which is called ``name`` and has what was kept of ``watched``.
+
+    They go to the end of a file whose name begins with ``spool``.
+    """
+
+    path: str
+    name: str
+    watched: bytes
+    node: str
+    spool: str
+    items: Sequence[Item]
+
+
+@dataclass(slots=True)
+class UnpackedFile:
+    """Where in the file ``spool`` each path is (offset, bytes), and how many bytes of it are holes.
+
+    ``sound``: no log that was read has anything that belongs to no revision.
+    """
+
+    spool: str
+    places: dict[bytes, tuple[int, int]] = field(default_factory=dict)
+    holes: dict[bytes, int] = field(default_factory=dict)
+    sound: bool = False
+
+
+def items(entries: Iterable[Entry]) -> list[Item]:
+    """Those of ``entries`` that have content."""
+    files = (entry for entry in entries if entry.kind is Kind.FILE)
+    return [Item(entry.path, tuple(content_names(entry)), entry.sha256, entry.size) for entry in files]
+
+
+def content_names(entry: Entry) -> list[bytes]:
+    """The names in its repository that hold the content of a file, in order."""
+    stored = entry.stored or b""
+    return [names.part(stored, number) for number in range(entry.parts)] or [stored]
+
+
+def halves(files: Sequence[Item]) -> tuple[Sequence[Item], Sequence[Item]]:
+    """Two parts that take about the same time; the second is empty where there are few."""
+    left = sum(file.size + _FILE for file in files) // 2
+    if left < _FEW:
+        return files, ()
+    for number, file in enumerate(files):
+        left -= file.size + _FILE
+        if left <= 0:
+            return files[: number + 1], files[number + 1 :]
+    return files, ()
+
+
+def unpack_in_two(task: Task) -> list[UnpackedFile]:
+    """Do it with the help of one more process, if that is worth it: what each did. Raises DamagedError."""
+    mine, others = (replace(task, items=half) for half in halves(task.items))
+    if not others.items:
+        return [unpack(task)]
+    with WorkerProcess.beside() as beside:
+        if beside:
+            beside.ask(unpack, others)
+        return [unpack(mine), (beside and beside.answer()) or unpack(others)]
+
+
+def unpack(task: Task) -> UnpackedFile:
+    """Do it. Raises DamagedError."""
+    from pacha.store import hg
+
+    repository = hg.Repository.open(task.path)
+    if not repository.has(task.node):
+        raise DamagedError(
+            f"The repository '{task.name}' on the master lacks revision {task.node[:12]}.",
+            f"the newest snapshot of {names.shown(task.watched)} names it",
+            "Nothing was changed. Look at the repository on the master with 'hg verify'.",
+        )
+    # A file of this process's own: one that is being killed may still write to its.
+    done, read = UnpackedFile(f"{task.spool}-{os.getpid()}"), repository.reader(task.node)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+    with hg.lean(), open(os.open(done.spool, flags, 0o600), "ab", buffering=_CHUNK) as spool:
+        begin = spool.tell()
+        try:
+            for item in task.items:
+                offset = spool.tell()
+                _unpack_one(item, task.name, read, spool, done)
+                done.places[item.path] = (offset, item.size)
+        except DamagedError:
+            spool.truncate(begin)  # it is tried again, and there may be much of it
+            raise
+    done.sound = not read.beyond
+    return done
+
+
+def _unpack_one(item: Item, repository: str, read: Reader, spool: BinaryIO, done: UnpackedFile) -> None:
+    sha, size = hashlib.sha256(), 0
+    for name in item.stored:
+        data = read(name)
+        sha.update(data)
+        size += len(data)
+        spool.write(data)
+        if hole := data.count(_HOLE) * len(_HOLE):
+            done.holes[item.path] = done.holes.get(item.path, 0) + hole
+    if sha.digest() != item.sha256 or size != item.size:
+        raise DamagedError(
+            f"{names.shown(item.path)} is not as it was pushed.",
+            f"its sha256 in the repository '{repository}' is another than the snapshot names",
+            "Nothing was changed. Look at the repository on the master with 'hg verify'.",
+        )

@@ -1,0 +1,59 @@
+"""Reaching a path below a root through directory descriptors, never through a symlink.
+
+Each component is opened with O_NOFOLLOW relative to the one above (openat(2)), so that nobody who can
+write inside the tree can lead the reader out of it, and paths longer than PATH_MAX are no wall.
+"""
+
+from __future__ import annotations
+
+import os
+from types import TracebackType
+
+DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+
+
+class DirectoryFds:
+    """The directory descriptors from ``root`` (absolute bytes) down to where the last request went.
+
+    Requests in sorted order reopen next to nothing. The descriptors belong to this object.
+    """
+
+    def __init__(self, root: bytes) -> None:
+        self._names: list[bytes] = []
+        self._fds = [os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)]
+
+    def directory(self, relative: bytes) -> int:
+        """The descriptor of the directory ``relative`` (b"" is the root). Raises OSError."""
+        wanted = relative.split(b"/") if relative else []
+        shared = 0
+        while shared < min(len(wanted), len(self._names)) and wanted[shared] == self._names[shared]:
+            shared += 1
+        self._climb(shared)
+        for name in wanted[shared:]:
+            self._fds.append(os.open(name, DIRECTORY, dir_fd=self._fds[-1]))
+            self._names.append(name)
+        return self._fds[-1]
+
+    def parent(self, relative: bytes) -> tuple[int, bytes]:
+        """The descriptor of the directory that holds ``relative``, and its last component."""
+        above, _, name = relative.rpartition(b"/")
+        return self.directory(above), name
+
+    def close(self) -> None:
+        """Close every descriptor."""
+        self._climb(0)
+        os.close(self._fds.pop())
+
+    def _climb(self, depth: int) -> None:
+        del self._names[depth:]
+        while len(self._fds) > depth + 1:
+            os.close(self._fds.pop())
+
+    def __enter__(self) -> DirectoryFds:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,54 @@
+"""The list of a host's snapshots: when each was made, by whom, why, and what it touched."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from pacha.errors import DamagedError
+from pacha.files.names import DATABASE
+from pacha.history.reader import History
+from pacha.store import change_list, hg
+
+_COUNT = re.compile(r"(\d{1,9}) (added|changed|removed|metadata)\b")
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """A snapshot: its node, when it was made (seconds since the epoch), by whom (user@machine), the message that
+    was given, "" for none, and how many paths it touched by ``added``, ``changed``, ``removed``, ``metadata``.
+
+    All of it may have come from anywhere: not safe to print as it is.
+    """
+
+    node: str
+    at: float
+    user: str
+    message: str
+    touched: Mapping[str, int]
+
+
+def log(past: History, paths: Sequence[bytes] = ()) -> Iterator[LogEntry]:
+    """The snapshots, newest first; with ``paths`` only those that touched one of them, or what is below it.
+
+    Where that cannot be read, it is ``past.unreadable`` from then on.
+    """
+    for revision in list(past.revisions):
+        try:
+            touched = _touched(past, revision, paths)
+        except DamagedError as error:
+            past.spoil(revision.node, error)
+            continue
+        if touched or not paths:
+            message, _, _ = revision.note.message.rpartition("\n\n")
+            yield LogEntry(revision.node, revision.note.at, revision.note.user, message, touched)
+
+
+def _touched(past: History, revision: hg.Revision, paths: Sequence[bytes]) -> dict[str, int]:
+    if not paths:
+        _, _, said = revision.note.message.rpartition("\n\n")
+        return {word: int(number) for number, word in _COUNT.findall(said)}
+    if change_list.FILE not in revision.files:
+        return {}  # it touched no path: what is watched changed, or the machine
+    return change_list.counts(past.read(DATABASE, revision.node, change_list.FILE), paths)

@@ -1,0 +1,239 @@
+"""A host's past: its snapshots and what they hold, from the state folder, a master's folder here, or over SSH.
+
+This host's own history is read where it lies. Anybody else's is fetched into a private staging folder first, as
+for a rebuild, and no more of it than is asked for: ``db``, and the content repositories that are read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+from pacha.config.keys import STANDALONE
+from pacha.errors import DamagedError, PachaError, UsageError
+from pacha.fetch.staging import Staging
+from pacha.fetch.unpack import content_names
+from pacha.files.metadata import Entry, Kind
+from pacha.files.names import DATABASE, PACHA_DB, shown
+from pacha.host.context import Context, check_host
+from pacha.host.masters import connect
+from pacha.store import hg, history
+from pacha.store.database import Row
+from pacha.store.revspec import SnapshotRef, choose
+from pacha.store.snapshot import Snapshot, Watched
+from pacha.wire.master import Master, NoHost
+
+#: Gives a repository by its name; it has the node (40 hex digits, "" for any).
+Open = Callable[[str, str], hg.Repository]
+
+
+@dataclass(slots=True)
+class History:
+    """The snapshots of ``host``, newest first. ``own``: this machine's, whose disk they can be compared with.
+
+    In the place of a snapshot that cannot be read there is what is wrong with it: it hides none of the others.
+    """
+
+    host: str
+    own: bool
+    entries: dict[str, hg.Revision | DamagedError]
+    _open: Open
+    _folder: Path
+    _readers: dict[tuple[str, str], Callable[[bytes], bytes]] = field(default_factory=dict)
+    _known: dict[Row, Entry] = field(default_factory=dict)
+
+    def find(self, when: str) -> hg.Revision:
+        """The snapshot that ``when`` means; the newest for "". Raises UsageError."""
+        made = [
+            SnapshotRef(node, None if isinstance(one, DamagedError) else one.note.at)
+            for node, one in self.entries.items()
+        ]
+        return self._readable(choose(when, made, time.time()).node if when else made[0].node)
+
+    def before(self, revision: hg.Revision) -> hg.Revision | None:
+        """The snapshot that ``revision`` was made on top of, None for the first. Raises DamagedError."""
+        every = list(self.entries)
+        place = every.index(revision.node) + 1
+        return self._readable(every[place]) if place < len(every) else None
+
+    @property
+    def revisions(self) -> Iterator[hg.Revision]:
+        """Those that can be read."""
+        return (one for one in self.entries.values() if not isinstance(one, DamagedError))
+
+    @property
+    def unreadable(self) -> Iterator[tuple[str, DamagedError]]:
+        """The others: their nodes, and why not."""
+        return ((node, one) for node, one in self.entries.items() if isinstance(one, DamagedError))
+
+    def spoil(self, node: str, error: DamagedError) -> None:
+        """More of the snapshot ``node`` turned out not to be readable."""
+        self.entries[node] = error
+
+    def _readable(self, tip: str) -> hg.Revision:
+        found = self.entries[tip]
+        if isinstance(found, DamagedError):
+            raise DamagedError(
+                f"The snapshot {tip[:12]} of '{self.host}' cannot be read.", found.in_a_line, "Name another: pacha log"
+            )
+        return found
+
+    def snapshot(self, revision: hg.Revision) -> Snapshot:
+        """All of it, checked. Raises DamagedError."""
+        return history.parse(self.read(DATABASE, revision.node, PACHA_DB), self._folder, self._known)
+
+    def read(self, repository: str, node: str, name: bytes) -> bytes:
+        """What ``repository`` holds under a stored name. Raises DamagedError."""
+        return self._reader(repository, node)(name)
+
+    def content(self, snapshot: Snapshot, entry: Entry) -> Iterator[bytes]:
+        """The bytes of a file of ``snapshot``, in chunks. Raises DamagedError at their end, if they do not add up."""
+        watched = _watched(snapshot, entry)
+        read = self._reader(watched.repository, watched.node or hg.NULL)
+        sha = hashlib.sha256()
+        for name in content_names(entry):
+            data = read(name)
+            sha.update(data)
+            yield data
+        if sha.digest() != entry.sha256:
+            raise DamagedError(
+                f"{shown(entry.path)} is not as it was pushed.",
+                f"its sha256 in the repository '{watched.repository}' is another than the snapshot names",
+                "Look at the repository with 'hg verify'.",
+            )
+
+    def _reader(self, repository: str, node: str) -> Callable[[bytes], bytes]:
+        found = self._readers.get((repository, node))
+        if found is None:
+            found = self._readers[repository, node] = self._open(repository, node).reader(node)
+        return found
+
+
+@contextmanager
+def of(context: Context, host: str = "") -> Iterator[History]:
+    """The past of ``host``, by default of this one. Raises PachaError where there is none, UnreachableError."""
+    own = not host or host == check_host(context.hostname())
+    if own and os.path.isdir(context.state.repository(DATABASE)):
+        local = cache(lambda name: hg.Repository.open(context.state.repository(name), heal=False))
+        yield _past(host or context.hostname(), True, lambda name, node: local(name), context.state.path)
+    elif not host:
+        raise PachaError(
+            "There is no history here.", hint="Make a snapshot: pacha push. Or name a host that the master has."
+        )
+    else:
+        with _elsewhere(context, check_host(host)) as past:
+            yield past
+
+
+@contextmanager
+def _elsewhere(context: Context, host: str) -> Iterator[History]:
+    """Under the lock: a staging folder that is not in use is swept away."""
+    with context.state.locked(wait_seconds=10), staged(context, host, _master(context, host)) as staging:
+        yield _past(host, False, _bringing(staging), staging.folder)
+
+
+@contextmanager
+def staged(context: Context, host: str, master: Master) -> Iterator[Staging]:
+    """A staging folder for ``host``, for as long as it is needed, and then hang up; the lock is held.
+
+    Raises PachaError where the master has nothing of the host.
+    """
+    try:
+        staging = Staging.make(context, host, master, lambda received: None)
+        try:
+            yield staging
+        except DamagedError as error:
+            raise staging.on_master(error) from None
+        finally:
+            staging.remove()
+    except NoHost as error:
+        raise PachaError(
+            f"{master.label} has no history of '{host}'.",
+            f"{error.message} {error.why}",
+            "Look at the name: pacha hosts, on the master.",
+        ) from None
+    finally:
+        master.close()
+
+
+def _bringing(staging: Staging) -> Open:
+    """Fetches each repository when it is first asked for, and anew where it lacks what is."""
+    brought: dict[str, hg.Repository] = {}
+
+    def bring(name: str, node: str) -> hg.Repository:
+        found = brought.pop(name, None)
+        if found is None or (node and not found.has(node)):
+            found = staging.again(lambda: _fetched(staging, name, node))
+        brought[name] = found
+        return found
+
+    return bring
+
+
+def _fetched(staging: Staging, name: str, node: str) -> hg.Repository:
+    staging.fetch_store(name)
+    repository = staging.repository(name)
+    newest = next(repository.revisions(), None)
+    if newest is not None and name == DATABASE:
+        repository.reader(newest)(PACHA_DB)  # a copy that a push overtook lacks it
+    if node and not repository.has(node):
+        raise DamagedError(
+            f"The repository '{name}' on the master lacks revision {node[:12]}.",
+            "",
+            "Look at it on the master with 'hg verify'.",
+        )
+    return repository
+
+
+def _master(context: Context, host: str) -> Master:
+    """This machine, if it is a master that has ``host``; else the one of the configuration."""
+    if os.path.isdir(os.path.join(context.config.hosts_path, os.fsencode(host))):
+        return connect(context, STANDALONE)
+    return connect(context, context.master())
+
+
+def _past(host: str, own: bool, open_: Open, folder: Path) -> History:
+    repository = open_(DATABASE, "")
+    entries = {node: _entry(repository, node) for node in repository.revisions()}
+    if not entries:
+        raise PachaError(f"There is no snapshot of '{host}' yet.", hint="Make one, on that host: pacha push")
+    faults = [one for one in entries.values() if isinstance(one, DamagedError)]
+    if len(faults) == len(entries):
+        raise faults[0]
+    return History(host, own, entries, open_, folder)
+
+
+def _entry(repository: hg.Repository, node: str) -> hg.Revision | DamagedError:
+    try:
+        return repository.revision(node)
+    except DamagedError as error:
+        return error
+
+
+def file_of(snapshot: Snapshot, ways: Sequence[bytes]) -> Entry:
+    """The entry of the regular file that is meant by one of ``ways``. Raises UsageError when it is none there."""
+    for path in ways:
+        entry = snapshot.entries.get(path)
+        if entry is not None and entry.kind is Kind.FILE:
+            return entry
+        if entry is not None and entry.kind is Kind.SYMLINK:
+            target = shown(entry.target or b"")
+            raise UsageError(f"{shown(path)} is a symbolic link.", f"it points to {target}", "Name that path.")
+        if entry is not None:
+            kind = "directory" if entry.kind is Kind.DIRECTORY else "special file"
+            raise UsageError(f"{shown(path)} is a {kind}.", "only a regular file has content", "Name a file.")
+    hint = f"'pacha log {shown(ways[0])}' lists the snapshots that touched it."
+    raise UsageError(f"{shown(ways[0])} is not in that snapshot.", hint=hint)
+
+
+def _watched(snapshot: Snapshot, entry: Entry) -> Watched:
+    for watched in snapshot.live:
+        if watched.holds(entry.path) and watched.node is not None:
+            return watched
+    raise UsageError(f"{shown(entry.path)} has no content in that snapshot.", "", "Name another snapshot with --at.")

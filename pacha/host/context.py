@@ -1,0 +1,54 @@
+"""This machine as Pacha sees it: its configuration, its state folder, its name, its masters."""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pacha.config.keys import HOST_NAME
+from pacha.errors import ConfigError, UsageError
+from pacha.files.names import shown
+
+if TYPE_CHECKING:
+    from pacha.config.load import Config
+    from pacha.store.state import StateFolder
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What every action is given."""
+
+    config: Config
+    state: StateFolder
+
+    def hostname(self) -> str:
+        """The name this machine pushes as: ``pacha.hostname``, then what was adopted, then ``uname -n``.
+
+        Raises ConfigError when that cannot be a host's name.
+        """
+        adopted = self.state.memory().get("hostname")
+        name = self.config.hostname or adopted or platform.node().partition(".")[0]
+        if not HOST_NAME.fullmatch(name):
+            raise ConfigError(
+                f"{name!r} cannot be the name of a host.",
+                "letters, digits, '.', '_' and '-' only",
+                "Set pacha.hostname in the configuration.",
+            )
+        return str(name)
+
+    def master(self) -> str:
+        """The master to talk to. Raises ConfigError when none is set."""
+        return self.config.masters()[0]
+
+
+def check_host(host: str) -> str:
+    """``host`` if it can be one. Raises UsageError: it becomes part of a path on the master."""
+    if not HOST_NAME.fullmatch(host) or len(host) > 255:
+        raise UsageError(
+            f"'{shown(os.fsencode(host[:80]))}' cannot be the name of a host.",
+            "letters, digits, '.', '_', '-' only",
+            "Name it as 'pacha hosts' does.",
+        )
+    return host

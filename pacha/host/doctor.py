@@ -1,0 +1,203 @@
+"""Is all well here and on the master? Each check, what it found, and how to mend it. Nothing is changed."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pacha
+from pacha.config.keys import STANDALONE
+from pacha.errors import ExitCode, PachaError
+from pacha.files.names import shown
+from pacha.host import schedule
+from pacha.host.context import Context
+from pacha.host.masters import connect
+from pacha.store import database
+from pacha.store.state import StateFolder
+from pacha.wire.master import PUSH, REBUILD
+
+if TYPE_CHECKING:
+    from pacha.config.load import Config
+    from pacha.wire.master import Examined
+
+_PATIENCE = 20  #: seconds that a command on the master may say nothing
+_CLOCKS_DIFFER = 60.0  #: seconds; from there on 'when' in the history misleads
+_LITTLE_ROOM = 256 << 20  #: bytes
+_JOBS = (schedule.TIMER, schedule.CRON)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at: ``result`` and ``cure`` are lines (str), ``code`` is DONE where all is well.
+
+    ``master``: on which one, "" for this machine.
+    """
+
+    about: str
+    result: str
+    cure: str = ""
+    code: ExitCode = ExitCode.DONE
+    master: str = ""
+
+
+def examine(load: Callable[[], Config], state: StateFolder) -> Iterator[Check]:
+    """Each check as it is made. ``load`` gives the configuration, or raises ConfigError. Raises nothing itself."""
+    yield from _versions()
+    try:
+        context = Context(load(), state)
+        masters = context.config.masters()
+        host = context.hostname()
+    except PachaError as error:
+        yield _failed("configuration" if error.exit_code == ExitCode.CONFIG else "state", error)
+        return
+    yield Check("configuration", f"{shown(os.fsencode(str(context.config.path)))} is valid")
+    yield from (_look("configuration", warning, "Remove that line.") for warning in context.config.warnings)
+    yield Check("host", f"this machine pushes as '{host}'")
+    yield from _own(context)
+    for master in masters:
+        yield from (replace(check, master=master) for check in _on(context, host, master))
+
+
+def exit_code(checks: list[Check]) -> ExitCode:
+    """What they come to. A master of several that cannot be reached is something to look at."""
+    codes = {check.code for check in checks if check.code}
+    masters = {check.master for check in checks if check.master}
+    lost = {check.master for check in checks if check.code == ExitCode.UNREACHABLE}
+    if ExitCode.CONFIG in codes:
+        return ExitCode.CONFIG
+    if lost and lost == masters:
+        return ExitCode.UNREACHABLE
+    return ExitCode.CONCERNS if codes else ExitCode.DONE
+
+
+def _look(about: str, result: str, cure: str) -> Check:
+    return Check(about, result, cure, ExitCode.CONCERNS)
+
+
+def _failed(about: str, error: PachaError) -> Check:
+    hard = error.exit_code in (ExitCode.CONFIG, ExitCode.UNREACHABLE)
+    return Check(about, error.in_a_line, error.hint, error.exit_code if hard else ExitCode.CONCERNS)
+
+
+def _versions() -> Iterator[Check]:
+    found = [f"Pacha {pacha.__version__}", f"Python {platform.python_version()}"]
+    for name in ("mercurial", "paramiko"):
+        try:
+            found.append(f"{name.capitalize()} {metadata.version(name)}")
+        except metadata.PackageNotFoundError:
+            yield _look("versions", f"{name} is not installed beside Pacha", "Install Pacha again with pip or pipx.")
+    yield Check("versions", ", ".join(found))
+
+
+def _own(context: Context) -> Iterator[Check]:
+    """What concerns this machine alone."""
+    try:
+        watched = database.read(context.state.database).live
+        memory = context.state.memory()
+    except PachaError as error:
+        yield _failed("state", error)
+        return
+    paths = ", ".join(shown(one.path) for one in watched[:5]) + (" ..." if len(watched) > 5 else "")
+    yield Check("watched", paths) if watched else _look("watched", "nothing yet", "Name what matters: pacha watch /etc")
+    yield from _space(context)
+    yield _schedule()
+    yield _last_push(memory)
+
+
+def _space(context: Context) -> Iterator[Check]:
+    for what, folder in (("state folder", context.state.path), ("temporary folder", _temporary())):
+        place = next(one for one in (folder, *folder.parents) if one.exists())
+        yield _room(f"the {what} {shown(os.fsencode(folder))}", shutil.disk_usage(place).free, "Make room there.")
+
+
+def _temporary() -> Path:
+    return Path(os.path.abspath(os.environ.get("TMPDIR") or "/tmp"))  # noqa: S108
+
+
+def _room(where: str, free: int, cure: str) -> Check:
+    room = f"{free / (1 << 30):.1f} GiB" if free >= 1 << 30 else f"{free >> 20} MiB"
+    text = f"{room} free in {where}"
+    return Check("space", text) if free >= _LITTLE_ROOM else _look("space", text, cure)
+
+
+def _schedule() -> Check:
+    jobs = [str(path) for path in schedule.installed() if str(path).endswith(_JOBS)]
+    cure = "Let it push by itself: pacha schedule install"
+    if os.geteuid() != 0:
+        cure = "If your crontab does not push yet, add the line of: pacha schedule show --cron"
+    return Check("schedule", jobs[0]) if jobs else _look("schedule", "no job of Pacha's is installed", cure)
+
+
+def _last_push(memory: Mapping[str, Any]) -> Check:
+    succeeded = memory.get("succeeded")
+    if failure := memory.get("failure"):
+        return _look("last push", f"it failed: {failure}", str(memory.get("cure") or "Run it again: pacha push"))
+    if not succeeded:
+        return _look("last push", "there was none yet", "Make one: pacha push")
+    when = time.strftime("%Y-%m-%d %H:%M", time.localtime(float(succeeded)))
+    return Check("last push", f"succeeded on {when}")
+
+
+def _on(context: Context, host: str, name: str) -> Iterator[Check]:
+    """What concerns one master. Nothing is waited for longer than ``_PATIENCE``."""
+    patient = replace(context, config=replace(context.config, ssh_timeout=min(context.config.ssh_timeout, _PATIENCE)))
+    try:
+        master = connect(patient, name)
+    except PachaError as error:
+        yield _failed("login", error)
+        return
+    try:
+        if name != STANDALONE:
+            yield Check("login", f"{master.label}: the host key is known, our key is accepted without a prompt")
+        began = time.time()
+        found = master.examine(host)
+        ahead, folder = found.clock - (began + time.time()) / 2, shown(context.config.hosts_path)
+        yield from _found(found, ahead, host, folder, master.label)
+    except PachaError as error:
+        yield _failed("master", error)
+    finally:
+        master.close()
+
+
+def _found(found: Examined, ahead: float, host: str, folder: str, label: str) -> Iterator[Check]:
+    user = f" --user {label.partition('@')[0]}" if "@" in label else ""
+    if found.pacha is not None:
+        yield Check("programs", f"Pacha {found.pacha} answers there; this key may {' and '.join(sorted(found.may))}")
+    elif found.mercurial is not None:
+        yield from _programs(found.mercurial, bool(found.scp))
+    if PUSH not in found.may:
+        yield _look("key", "it may rebuild, not push", f"Let the host's own key in: pacha add-host {host} --key FILE")
+    if REBUILD not in found.may:
+        yield Check("key", "it may push, not rebuild: a rebuild needs another key")
+    if found.trouble:
+        yield _look("hosts folder", found.trouble, f"On the master, run: pacha add-host {host}{user}")
+    elif found.trouble is not None:
+        yield Check("hosts folder", f"'{host}' can be written to in {folder}")
+    seconds = f"{_span(abs(ahead))} {'ahead of' if ahead > 0 else 'behind'} ours"
+    if abs(ahead) > _CLOCKS_DIFFER:
+        yield _look("clock", f"the master's is {seconds}", "Set both by NTP: timedatectl set-ntp true")
+    else:
+        yield Check("clock", f"the master's agrees ({seconds})" if abs(ahead) >= 1 else "the master's agrees with ours")
+    if found.free is not None:
+        yield _room("the hosts folder", found.free, "Make room on the master.")
+
+
+def _span(seconds: float) -> str:
+    """A time in the largest unit of which it is two at least."""
+    for word, length in (("days", 86400), ("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {word}"
+    return f"{seconds:.0f} s"
+
+
+def _programs(mercurial: str, scp: bool) -> Iterator[Check]:
+    cure = "Install it on the master, or name its command in pacha.hg.command."
+    yield Check("programs", mercurial) if mercurial else _look("programs", "there is no Mercurial (hg)", cure)
+    yield Check("programs", "scp") if scp else _look("programs", "there is no scp", "Install openssh-client there.")

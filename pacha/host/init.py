@@ -1,0 +1,155 @@
+"""The first configuration: written whole or not at all, and what is to be done after it."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shlex
+import socket
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pacha.config.keys import STANDALONE
+from pacha.config.load import Config, parse_config
+from pacha.errors import PachaError, UsageError
+from pacha.files.names import shown
+from pacha.host.context import Context
+from pacha.host.watch import watch, watched
+
+_USUAL_KEYS = ("id_ed25519", "id_ecdsa", "id_rsa")
+_TEXT = """\
+# Written by 'pacha init'. Every key there is: man pacha.conf, or pacha.conf.example.
+[DEFAULT]
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What the operator said. ``user`` "", ``key`` "" and ``port`` None: what ssh itself would take."""
+
+    host: str
+    user: str
+    hostname: str
+    key: str = ""
+    port: int | None = None
+
+    def text(self) -> str:
+        """The configuration."""
+        keys = {
+            "pacha.host": self.host,
+            "pacha.ssh.port": self.port,
+            "pacha.ssh.user": self.user,
+            "pacha.ssh.key": self.key,
+            "pacha.hostname": self.hostname,
+        }
+        return _TEXT + "".join(f"{name} = {value}\n" for name, value in keys.items() if value)
+
+
+def suggested_hostname() -> str:
+    """This machine's name as ``pacha.hostname`` could be."""
+    return socket.gethostname().partition(".")[0]
+
+
+def check(answers: Answers, path: Path, paths: Sequence[bytes]) -> Config:
+    """The configuration that the answers make; ``paths`` are to be watched. Raises ConfigError, UsageError."""
+    for text in (answers.host, answers.user, answers.hostname, answers.key):
+        if not text.isprintable():
+            raise UsageError("An answer has a control character.", "", "Give it again without.")
+    for missing in (one for one in paths if not os.path.lexists(one)):
+        raise UsageError(f"{shown(missing)} does not exist.", "", "Name a directory or a file that does.")
+    made = parse_config(answers.text(), path)
+    made.masters()
+    return made
+
+
+def write(answers: Answers, path: Path, *, force: bool = False) -> None:
+    """Write the configuration, 0600, wholly or not at all. Raises PachaError, UsageError as ``refuse`` does."""
+    name = shown(os.fsencode(path))
+    refuse(path, force)
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "w") as stream:
+            stream.write(answers.text())
+            stream.flush()
+            os.fsync(stream.fileno())
+        if force:
+            os.replace(beside, path)
+        else:
+            os.link(beside, path)  # which replaces nothing that came between
+            os.unlink(beside)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise PachaError(f"{name} cannot be written.", error.strerror or "", "Name another with --config.") from None
+
+
+def refuse(path: Path, force: bool) -> None:
+    """Raise UsageError for a configuration that is there already."""
+    if os.path.lexists(path) and not force:
+        name = shown(os.fsencode(path))
+        raise UsageError(f"{name} is there already.", "", "Look at it, or have it replaced: pacha init --force")
+
+
+def watch_all(context: Context, paths: Sequence[bytes]) -> list[bytes]:
+    """Watch each path, a file by itself; returns what is watched now that was not before. Raises UsageError."""
+    known = {one.path for one in watched(context)}
+    absent = [path for path in paths if os.path.realpath(path) not in known]
+    return [watch(context, path, single=os.path.isfile(path)).path for path in absent]
+
+
+def usual_key() -> Path | None:
+    """The private key that ssh(1) would take, None where there is none."""
+    home = Path(os.path.expanduser("~/.ssh"))
+    return next((home / name for name in _USUAL_KEYS if (home / f"{name}.pub").exists()), None)
+
+
+def make_key(path: Path, comment: str) -> bool:
+    """Make an ed25519 key without a passphrase, which nobody could type; False if one is there. Raises PachaError."""
+    if os.path.lexists(path):
+        return False
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        argv = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", str(path)]
+        done = subprocess.run(argv, capture_output=True, stdin=subprocess.DEVNULL)
+    except OSError as error:
+        raise PachaError("No key can be made.", error.strerror or "", "Install openssh-client.") from None
+    if done.returncode:
+        said = shown((done.stderr or done.stdout).strip()[:200])
+        raise PachaError(f"{shown(os.fsencode(path))} cannot be made.", said, "Name another file with --key.")
+    return True
+
+
+def public_half(path: Path) -> str:
+    """The line of the public key beside a private one, "" where there is none."""
+    try:
+        line = Path(f"{path}.pub").read_text("ascii").strip()
+    except (OSError, ValueError):
+        return ""
+    return line if line.isprintable() else ""
+
+
+def next_steps(answers: Answers, made: Config, public: str) -> list[str]:
+    """What is to be done after it, in order: sentences and commands."""
+    after = ["See whether all is well:", "  pacha doctor", "Then push, now and by itself:", "  pacha push"]
+    after.append("  pacha schedule install")
+    if made.hosts == (STANDALONE,):
+        return after
+    user = made.ssh_user or "ACCOUNT"
+    words = ["pacha", "add-host", answers.hostname, "--user", user, "--key", "-", "--install", user]
+    echo = f"  echo {shlex.quote(public)} | \\\n    " if public else "  "
+    tail = "" if public else f" < {answers.hostname}.pub"
+    port = f"-p {made.ssh_port} " if made.ssh_port else ""
+    port += f"-i {shlex.quote(answers.key)} " if answers.key else ""
+    logins = [f"  ssh {port}{f'{made.ssh_user}@' if made.ssh_user else ''}{master}" for master in made.hosts]
+    return [
+        f"On the master, as root, let this host in (the account '{user}' must be there):",
+        f"{echo}{shlex.join(words)}{tail}",
+        "Context, log in once and compare the fingerprint that ssh shows with the master's own",
+        "(there: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub), then say yes:",
+        *logins,
+        *after,
+        f"Or, if this machine is to become '{answers.hostname}' again, do not push, but put everything back:",
+        f"  pacha rebuild {answers.hostname}",
+    ]

@@ -1,0 +1,89 @@
+"""The masters that the configuration names: connecting to them, and where they are."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pacha.config.keys import STANDALONE
+from pacha.files.names import shown
+
+if TYPE_CHECKING:
+    from pacha.config.load import Config
+    from pacha.wire.master import Master
+    from pacha.wire.ssh import Endpoint
+from pacha.host.context import Context
+
+
+def connect(context: Context, master: str) -> Master:
+    """A connection to ``master`` (a host name, or ``local``). Raises UnreachableError.
+
+    Imports what the kind of master needs and no more.
+    """
+    config = context.config
+    if master == STANDALONE:
+        from pacha.wire.local_master import LocalMaster
+
+        return LocalMaster(config.hosts_path, _create)
+    from pacha.wire import ssh
+    from pacha.wire.plain_account import PlainAccount
+    from pacha.wire.ssh_master import SshMaster
+
+    silence = config.ssh_timeout
+    connection = ssh.Connection.open(endpoint(config, master), min(20.0, silence), idle=silence)
+    plain = PlainAccount(connection, config.hosts_path, config.hg_command, init_config(), context.state.machine)
+    label = connection.endpoint.label
+    greets = label in context.state.memory().get("greeted", [])
+    return SshMaster(connection, plain, greets, partial(_remember_greeting, context, label))
+
+
+def endpoint(config: Config, master: str) -> Endpoint:
+    """Where ``master`` is and how to get in, by the configuration and ``~/.ssh/config``."""
+    from pacha.wire import ssh
+
+    return ssh.resolve(
+        master,
+        user=config.ssh_user,
+        port=config.ssh_port,
+        key=config.ssh_key,
+        known_hosts=config.ssh_known_hosts,
+        ssh_config=Path(os.path.expanduser("~/.ssh/config")),
+    )
+
+
+def whereabouts(context: Context, *, own: bool = False) -> str:
+    """Where a rebuild comes from, for the person who is to confirm it: whole lines.
+
+    ``own``: from this host's own history.
+    """
+    if own:
+        return f"Own history:    {shown(os.fsencode(context.state.path))}\n"
+    master = context.master()
+    if master == STANDALONE:
+        return f"Master folder:  {shown(context.config.hosts_path)}\n"
+    found = endpoint(context.config, master)
+    return f"SSH Connection: {found.user}@{master}\nSSH Port:       {found.port}\n"
+
+
+def init_config() -> Sequence[str]:
+    """The options that make ``hg init`` choose our format, whatever its configuration says."""
+    from pacha.store.revision import FORMAT
+
+    return [word for name, value in FORMAT for word in ("--config", f"{name}={value}")]
+
+
+def _remember_greeting(context: Context, label: str, greets: bool) -> None:
+    """Remember whether there is Pacha on the master, which only saves the asking."""
+    others = [one for one in context.state.memory().get("greeted", []) if one != label]
+    with suppress(OSError):
+        context.state.remember(greeted=others + [label] * greets or None)
+
+
+def _create(path: str) -> None:
+    from pacha.store import hg
+
+    hg.Repository.open(path, create=True)

@@ -1,0 +1,95 @@
+"""How things stand on this machine, at a glance, and what to do next. Imports neither Mercurial nor paramiko."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from pacha.config.keys import STANDALONE
+from pacha.errors import ExitCode, PachaError
+from pacha.files.names import shown
+from pacha.host import owed, schedule
+from pacha.host.context import Context
+from pacha.store import database
+from pacha.store.snapshot import Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """Lines of (what, how it is), each safe to print, and the commands to give next with what each is for.
+
+    ``succeeded``: when the last push was, in seconds since the epoch; 0 for never.
+    """
+
+    lines: tuple[tuple[str, str], ...]
+    succeeded: float
+    steps: tuple[tuple[str, str], ...]
+
+
+_FIRST = (("pacha init", "write a configuration, make a key"), ("pacha demo", "see the whole story in a minute"))
+
+
+def none() -> Overview:
+    """The overview of a machine without a configuration."""
+    return Overview((("configured", "no"),), 0.0, _FIRST)
+
+
+def faulty(error: PachaError) -> Overview:
+    """The overview where what is configured, or remembered, cannot be read."""
+    what = "configured" if error.exit_code == ExitCode.CONFIG else "trouble"
+    return Overview(((what, error.in_a_line),), 0.0, (("pacha doctor", "see what is wrong"),))
+
+
+def overview(context: Context) -> Overview:
+    """The overview of a machine with a configuration. Raises PachaError."""
+    memory, snapshot = context.state.memory(), database.read(context.state.database)
+    masters, folder = context.config.hosts, shown(context.config.hosts_path)
+    if not masters:
+        lines = (_file(context), ("master", f"this machine, in {folder}; or pacha.host is not set"))
+        return Overview(lines, 0.0, (("pacha add-host HOST", "let a host in"), ("pacha hosts", "see how all stand")))
+    paths = [shown(one.path) for one in snapshot.live]
+    where = f"this machine, in {folder}" if masters == (STANDALONE,) else ", ".join(masters)
+    rows = [
+        _file(context),
+        ("master", where),
+        ("host", context.hostname()),
+        ("watched", _short(paths) or "nothing yet"),
+    ]
+    failure = memory.get("failure")
+    if failure:
+        rows.append(("last push failed", shown(os.fsencode(str(failure)))))
+    succeeded = float(memory.get("succeeded", 0))
+    left, steps = _left_by_rebuilds(context, snapshot)
+    return Overview((*rows, *left), succeeded, steps or _next(bool(paths), succeeded, bool(failure)))
+
+
+_Rows = tuple[tuple[str, str], ...]
+
+
+def _left_by_rebuilds(context: Context, snapshot: Snapshot) -> tuple[_Rows, _Rows]:
+    """What the last rebuild has left to do, and the commands for it; (), () for nothing."""
+    carry_on = (f"pacha rebuild {context.hostname()}", "do the rest of that rebuild")
+    if owed.killed_rebuilds(context.state, snapshot):
+        return (("rebuild", "cut off"),), (carry_on, ("pacha undo", "take it back instead"))
+    if missing := len(owed.paths(context.state)):
+        text = f"{missing} path{'s'[: missing != 1]} that the last rebuild could not restore"
+        return (("owed", text),), (("pacha status", "see which"), carry_on)
+    return (), ()
+
+
+def _file(context: Context) -> tuple[str, str]:
+    return "configured", shown(os.fsencode(str(context.config.path)))
+
+
+def _short(paths: list[str]) -> str:
+    return ", ".join(paths[:5]) + (f" and {len(paths) - 5} more" if len(paths) > 5 else "")
+
+
+def _next(watches: bool, succeeded: float, failed: bool) -> tuple[tuple[str, str], ...]:
+    if not watches:
+        return (("pacha watch /etc", "name what matters"), ("pacha rebuild HOST", "put a lost host back"))
+    if failed or not succeeded:
+        return (("pacha doctor", "see whether all is well"), ("pacha push", "send what changed"))
+    if not schedule.installed():
+        return (("pacha schedule install", "push by itself"), ("pacha status", "see how this host stands"))
+    return (("pacha status", "see how this host stands"), ("pacha log", "list the snapshots"))

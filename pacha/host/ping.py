@@ -1,0 +1,61 @@
+"""Calling ``pacha.ping``: a service that watches over jobs learns that one ran, and how it went."""
+
+from __future__ import annotations
+
+import threading
+import urllib.error
+import urllib.request
+from http.client import HTTPException
+from typing import IO, Any
+from urllib.parse import urlsplit, urlunsplit
+
+from pacha.config.keys import shown
+
+_SECONDS = 10.0
+
+
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follows a service that moved, but to http and https alone: never to a file or an ftp server."""
+
+    def redirect_request(
+        self, request: urllib.request.Request, stream: IO[bytes], code: int, why: str, headers: Any, url: str
+    ) -> urllib.request.Request | None:
+        if urlsplit(url).scheme not in ("http", "https"):
+            raise urllib.error.URLError("it redirects to what is no web address")
+        return super().redirect_request(request, stream, code, why, headers, url)
+
+
+def call(url: str, *, failed: bool) -> str:
+    """Call ``url``, with ``failed`` the same with ``/fail`` behind its path, as healthchecks.io has it.
+
+    Takes ten seconds at most. Returns what went wrong (one line, str, safe to print), "" when nothing did.
+    """
+    said: list[str] = ["no answer in time"]
+
+    def ask() -> None:
+        said[0] = _ask(_for_failure(url) if failed else url)
+
+    caller = threading.Thread(target=ask, daemon=True)  # names are looked up without a limit of time
+    caller.start()
+    caller.join(_SECONDS)
+    return f"pacha.ping could not be called: {said[0]}" if said[0] else ""
+
+
+def _for_failure(url: str) -> str:
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(path=parts.path.rstrip("/") + "/fail"))
+
+
+def _ask(url: str) -> str:
+    opener = urllib.request.OpenerDirector()
+    for handler in (
+        urllib.request.ProxyHandler, urllib.request.HTTPHandler, urllib.request.HTTPSHandler, _Redirects,
+        urllib.request.HTTPDefaultErrorHandler, urllib.request.HTTPErrorProcessor,
+    ):  # fmt: skip
+        opener.add_handler(handler())
+    request = urllib.request.Request(url, headers={"User-Agent": "pacha"})  # noqa: S310 (http or https: settings)
+    try:
+        opener.open(request, timeout=_SECONDS).close()
+    except (OSError, HTTPException, ValueError) as error:
+        return shown(str(getattr(error, "reason", "") or error))[:200] or type(error).__name__
+    return ""

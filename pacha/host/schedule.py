@@ -1,0 +1,248 @@
+"""The job that pushes by itself: a systemd timer or a file of cron's, each host at a minute of its own."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import shlex
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pacha.errors import PachaError
+from pacha.files.names import shown
+from pacha.host import due
+from pacha.system.executable import program
+
+_MARK = "# Written by 'pacha schedule install'; 'pacha schedule remove' takes it away.\n"
+_APT_MARK = _MARK.replace("#", "//", 1)  # apt.conf(5)
+CRON = "etc/cron.d/pacha"
+SERVICE = "etc/systemd/system/pacha-push.service"
+TIMER = "etc/systemd/system/pacha-push.timer"
+WANTED = "etc/systemd/system/timers.target.wants/pacha-push.timer"
+APT = "etc/apt/apt.conf.d/80pacha"
+_DEFAULT_HOURS = 12.0
+_VARIABLES = ("PACHA_CONFIG", "PACHA_STATE")
+
+_SERVICE = """\
+[Unit]
+Description=Pacha: push what changed to the master
+Wants=network-online.target
+After=network-online.target
+
+[Service]
+Type=oneshot
+{environment}ExecStart={command} -q push --due
+# Pushed, with something to look at; another run is at work: no failures of this service.
+SuccessExitStatus=3 12
+Nice=10
+"""
+_TIMER = """\
+[Unit]
+Description=Pacha: push when it is due
+
+[Timer]
+OnCalendar=*-*-* {calendar}
+{spread}Persistent=true
+AccuracySec=1s
+
+[Install]
+WantedBy=timers.target
+"""
+_CRON = """\
+SHELL=/bin/sh
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+{environment}{minutes} * * * * root {command} -q push --due
+"""
+_APT = """\
+DPkg::Post-Invoke {{ "timeout 600 {command} -q push --wait 60 -m 'after a package operation' </dev/null || true"; }};
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What the scheduled job is made of. ``root``: where the system lies whose job it is.
+
+    ``command`` is the argv before ``push``; ``environment`` what it needs; ``frequency`` in hours; ``host`` the
+    name by which the minute is chosen.
+    """
+
+    root: Path
+    command: tuple[str, ...]
+    host: str
+    frequency: float = _DEFAULT_HOURS
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def files(self, systemd: bool, apt: bool) -> dict[str, str]:
+        """The text of each file, by its path below ``root``."""
+        made = {SERVICE: self._service(), TIMER: self._timer()} if systemd else {CRON: self._cron()}
+        return {**made, APT: self._apt()} if apt else made
+
+    def _cron(self) -> str:
+        period, first = due.period(self.frequency), self._offset() // 60
+        minutes = ",".join(str(minute) for minute in range(first, 60, period))
+        words = shlex.join(self.command).replace("%", r"\%")  # crontab(5): a bare one is a line break
+        environment = "".join(f"{name}={text}\n" for name, text in self._variables())
+        return _MARK + _CRON.format(minutes=minutes, command=words, environment=environment)
+
+    def _service(self) -> str:
+        program, *options = map(_unit_word, self.command)
+        command = " ".join([program, *(option.replace("$", "$$") for option in options)])
+        environment = "".join(f"Environment={_unit_word(f'{name}={text}')}\n" for name, text in self._variables())
+        return _MARK + _SERVICE.format(command=command, environment=environment)
+
+    def _timer(self) -> str:
+        period, (first, second) = due.period(self.frequency), divmod(self._offset(), 60)
+        calendar = f"*:{','.join(f'{minute:02d}' for minute in range(first, 60, period))}:{second:02d}"
+        # An image has no number of its own yet; its machines will have: systemd.timer(5) spreads them by that.
+        spread = "" if self._machine() else f"RandomizedDelaySec={period}min\nFixedRandomDelay=true\n"
+        return _MARK + _TIMER.format(calendar=calendar, spread=spread)
+
+    def _apt(self) -> str:
+        environment = [f"{name}={text}" for name, text in self._variables()]
+        words = shlex.join([*(["env", *environment] if environment else []), *self.command])
+        if '"' in words or "\\" in words:
+            raise PachaError(
+                "The hook for apt cannot be written.",
+                "a name in it has a quote or a backslash",
+                "Choose other names, or no --apt.",
+            )
+        return _APT_MARK + _APT.format(command=words)
+
+    def _variables(self) -> list[tuple[str, str]]:
+        return sorted(self.environment.items())
+
+    def _offset(self) -> int:
+        """Seconds after the start of a period: the same for this host every time, spread over hosts evenly."""
+        digest = hashlib.sha256(f"{self.host}\0{self._machine()}".encode("utf-8", "surrogateescape")).digest()
+        return int.from_bytes(digest[:8], "big") % (due.period(self.frequency) * 60)
+
+    def _machine(self) -> str:
+        """The number of machine-id(5), "" where there is none yet."""
+        try:
+            text = (self.root / "etc/machine-id").read_text("ascii").strip()
+        except (OSError, ValueError):
+            return ""
+        return text if len(text) == 32 else ""
+
+
+def job(root: Path, host: str, frequency: float = _DEFAULT_HOURS, config: str | None = None) -> Job:
+    """The job of this installation of Pacha; ``config`` is the --config to give it."""
+    options = ("--config", os.path.abspath(config)) if config else ()
+    environment = {name: os.path.abspath(os.environ[name]) for name in _VARIABLES if os.environ.get(name)}
+    made = Job(root, (_program(), *options), host, frequency, environment)
+    if any(not word.isprintable() for word in (*made.command, *environment.values())):
+        raise PachaError(
+            "The job cannot be written.",
+            "a name in it has a control character",
+            "Choose other names for the files it uses.",
+        )
+    return made
+
+
+def _program() -> str:
+    """Where Pacha is called: by the name in PATH, which an upgrade keeps, if that is this one."""
+    running, usual = program(), shutil.which("pacha")
+    return usual if usual and os.path.isabs(usual) and os.path.samefile(usual, running) else running
+
+
+def uses_systemd(root: Path) -> bool:
+    """Whether systemd starts what is to be started (sd_booted(3)); in an image, whether it is installed."""
+    return (root / "run/systemd/system").is_dir() or (
+        root != Path("/") and os.path.lexists(root / "lib/systemd/systemd")
+    )
+
+
+def install(job: Job, systemd: bool, apt: bool) -> list[Path]:
+    """Write the files of ``job``, and take away what an earlier one left of the other kind.
+
+    Returns the files that were written, none if all stood there. Raises PachaError.
+    """
+    wanted = job.files(systemd, apt)
+    for name in wanted:
+        _check_ours(job.root / name)
+    remove(job.root, keeping=[*wanted, APT], systemd=systemd)
+    written = [job.root / name for name, text in wanted.items() if _write(job.root / name, text)]
+    if systemd:
+        _want(job.root / WANTED)
+        _tell_systemd(job.root, ["restart", "pacha-push.timer"])
+    return written
+
+
+def remove(root: Path, keeping: Sequence[str] = (), systemd: bool = False) -> list[Path]:
+    """Take away what ``install`` wrote and nothing else; returns what was removed. Raises PachaError."""
+    names = [name for name in (CRON, TIMER, SERVICE, APT) if name not in keeping]
+    gone = [root / name for name in names if _is_ours(root / name)]
+    if root / TIMER in gone:
+        _tell_systemd(root, ["stop", "pacha-push.timer"])
+        (root / WANTED).unlink(missing_ok=True)
+    for path in gone:
+        path.unlink()
+    if root / SERVICE in gone and not systemd:
+        _tell_systemd(root)
+    return gone
+
+
+def installed(root: Path = Path("/")) -> list[Path]:
+    """What is installed of ours."""
+    return [root / name for name in (TIMER, CRON, APT) if _is_ours(root / name)]
+
+
+def _is_ours(path: Path) -> bool:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as stream:
+            return stream.readline() in (_MARK, _APT_MARK)
+    except OSError:
+        return False
+
+
+def _check_ours(path: Path) -> None:
+    if os.path.lexists(path) and not _is_ours(path):
+        name = shown(os.fsencode(path))
+        raise PachaError(f"{name} is there already.", "Pacha did not write it", f"Move it away: rm {name}")
+
+
+def _write(path: Path, text: str) -> bool:
+    """Replace the file by ``text``, 0644, wholly or not at all; returns False if it says that already."""
+    try:
+        if path.exists() and path.read_text("utf-8") == text:
+            return False
+        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")  # neither cron nor systemd reads a dot
+        with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644), "w") as stream:
+            os.fchmod(stream.fileno(), 0o644)
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(beside, path)
+    except OSError as error:
+        name = shown(os.fsencode(path))
+        hint = "Run this as root; another user puts a line into a crontab of their own: pacha schedule show --cron"
+        raise PachaError(f"{name} cannot be written.", error.strerror or "", hint) from None
+    return True
+
+
+def _want(link: Path) -> None:
+    """What ``systemctl enable`` does, without a systemd that runs."""
+    if not os.path.lexists(link):
+        link.parent.mkdir(mode=0o755, exist_ok=True)
+        link.symlink_to("../pacha-push.timer")
+
+
+def _tell_systemd(root: Path, *orders: list[str]) -> None:
+    if root != Path("/") or not uses_systemd(root):
+        return
+    for order in (["daemon-reload"], *orders):
+        done = subprocess.run(["systemctl", *order], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        if done.returncode:
+            said = done.stderr.strip().splitlines()[-1:] or [f"exit status {done.returncode}"]
+            raise PachaError(f"systemctl {' '.join(order)} failed.", shown(said[0].encode()), "See: systemctl status")
+
+
+def _unit_word(word: str) -> str:
+    """A word of systemd.syntax(7), where '%' means something."""
+    quoted = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+    return f'"{quoted}"' if quoted != word or " " in word or "'" in word else word

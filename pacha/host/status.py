@@ -1,0 +1,116 @@
+"""How this host stands, by what is remembered here: no master is asked."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pacha.errors import Concern
+from pacha.files.names import DATABASE
+from pacha.host import due, owed, schedule
+from pacha.host.context import Context
+from pacha.store import database
+
+
+@dataclass(frozen=True, slots=True)
+class MasterStatus:
+    """One master. Times are seconds since the epoch, 0 for never; ``unsent``: the snapshots that it lacks.
+
+    ``current``: it is known to have the newest, be it from a rebuild.
+    """
+
+    name: str
+    succeeded: float
+    tried: float
+    failure: str
+    unsent: int
+    current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How this host stands. Times are seconds since the epoch, 0 for never; ``frequency`` is in hours.
+
+    ``failure``: why the last push did not reach every master, "" if it did, ``cure`` what to do about it;
+    ``next_due`` 0: at once; ``running``: who is at work now, "" for nobody; ``concerns``: what the last push named;
+    ``left_out``: sockets; ``schedule``: the files of the job; ``unfinished``: rebuilds that were cut off.
+    """
+
+    host: str
+    machine: str
+    frequency: float
+    watched: int
+    tried: float
+    succeeded: float
+    failure: str
+    cure: str
+    next_due: float
+    overdue: bool
+    running: str
+    tip: str
+    masters: tuple[MasterStatus, ...]
+    concerns: tuple[Concern, ...]
+    owed: tuple[bytes, ...]
+    unfinished: tuple[str, ...]
+    left_out: tuple[bytes, ...]
+    schedule: tuple[str, ...]
+
+    @property
+    def fine(self) -> bool:
+        """Whether nothing needs a look. A push that is at work has not failed yet."""
+        unsent = any(master.unsent or master.failure for master in self.masters)
+        late = (self.failure or self.overdue or unsent) and not self.running
+        return not (late or not self.succeeded or self.concerns or self.owed or self.unfinished)
+
+
+def status(context: Context) -> Status:
+    """What is known here of the last pushes and rebuilds. Raises ConfigError, PachaError."""
+    memory, running = context.state.memory(), context.state.holder()
+    snapshot = database.read(context.state.database)
+    frequency, now = context.config.frequency, time.time()
+    return Status(
+        host=context.hostname(),
+        machine=str(memory.get("machine", "")),
+        frequency=frequency,
+        watched=len(snapshot.live),
+        tried=float(memory.get("tried", 0)),
+        succeeded=float(memory.get("succeeded", 0)),
+        failure=str(memory.get("failure") or ""),
+        cure=str(memory.get("cure") or ""),
+        next_due=due.next_push(memory, frequency),
+        overdue=due.is_overdue(memory, frequency, now),
+        running=running,
+        tip=str(memory.get("tip", "")),
+        masters=tuple(_master(context, name, memory) for name in context.config.masters()),
+        concerns=tuple(Concern(bytes.fromhex(path), reason) for path, reason in memory.get("concerns", [])),
+        owed=tuple(sorted(owed.paths(context.state))),
+        unfinished=tuple(owed.killed_rebuilds(context.state, snapshot)),
+        left_out=tuple(sorted(database.read_cache(context.state.cache)[1])),
+        schedule=tuple(str(path) for path in schedule.installed()),
+    )
+
+
+def _master(context: Context, name: str, memory: Mapping[str, Any]) -> MasterStatus:
+    left = memory.get("masters", {}).get(name, {})
+    has, tip = left.get("sent", {}).get(DATABASE), memory.get("tip")
+    return MasterStatus(
+        name,
+        float(left.get("succeeded", 0)),
+        float(left.get("tried", 0)),
+        str(left.get("failure") or ""),
+        0 if tip is None or has == tip else _newer(context, has),
+        tip is not None and has == tip,
+    )
+
+
+def _newer(context: Context, node: str | None) -> int:
+    """How many snapshots were made here since ``node``."""
+    if not os.path.isdir(context.state.repository(DATABASE)):
+        return 0
+    from pacha.store import hg
+
+    nodes = list(hg.Repository.open(context.state.repository(DATABASE), heal=False).revisions())
+    return nodes.index(node) if node in nodes else len(nodes)

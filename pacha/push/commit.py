@@ -1,0 +1,244 @@
+"""Committing one watched path's content, straight from its files, into its repository."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Mapping, Set
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from pacha.errors import Concern
+from pacha.files import content, names
+from pacha.files.dirfd import DirectoryFds
+from pacha.files.metadata import Entry, Kind
+from pacha.store.revision import NULL, Blob, Interruption, Note
+from pacha.store.snapshot import Watched
+
+if TYPE_CHECKING:
+    from pacha.store.hg import Repository
+
+_POINTER = b"Kept in parts of at most %d bytes each: see %s\n"
+
+
+@dataclass(slots=True)
+class Committed:
+    """What became of a commit: the node, the entries as they were read (None: not kept), concerns."""
+
+    node: str
+    entries: dict[bytes, Entry | None] = field(default_factory=dict)
+    concerns: list[Concern] = field(default_factory=list)
+
+
+class _Unkept(Interruption):
+    """A path could not be read after all; the commit starts again without it."""
+
+    def __init__(self, path: bytes, reason: str, gone: bool) -> None:
+        super().__init__(path)
+        self.path, self.reason, self.gone = path, reason, gone
+
+
+def has_content(entry: Entry) -> bool:
+    """Whether ``entry`` has something in a content repository."""
+    return entry.kind in (Kind.FILE, Kind.SYMLINK)
+
+
+def stored(watched: Watched, entry: Entry) -> Entry:
+    """``entry`` with the name and the number of parts under which the repository holds it."""
+    if not has_content(entry):
+        return entry
+    name = entry.stored or names.stored(watched.relative(entry.path))
+    large = entry.kind is Kind.FILE and (entry.parts > 0 or entry.size > content.WHOLE_LIMIT)
+    parts = max(1, -(-entry.size // content.PART_SIZE)) if large else 0
+    return replace(entry, stored=name, parts=parts) if (name, parts) != (entry.stored, entry.parts) else entry
+
+
+def differing(base: Mapping[bytes, Entry], new: Mapping[bytes, Entry]) -> set[bytes]:
+    """The paths whose content must be committed to make what stands for ``base`` stand for ``new``."""
+    return {path for path in base.keys() | new.keys() if _differs(base.get(path), new.get(path))}
+
+
+def _differs(old: Entry | None, new: Entry | None) -> bool:
+    kept_before, kept_now = old is not None and has_content(old), new is not None and has_content(new)
+    if old is None or new is None or not (kept_before and kept_now):
+        return kept_before or kept_now
+    if new.kind is Kind.FILE and (new.sha256 is None or bool(old.mode & 0o100) != bool(new.mode & 0o100)):
+        return True
+    return (old.kind, old.sha256, old.target, old.parts) != (new.kind, new.sha256, new.target, new.parts)
+
+
+def commit(
+    repository: Repository,
+    watched: Watched,
+    parent: str,
+    base: Mapping[bytes, Entry],
+    new: Mapping[bytes, Entry],
+    note: Note,
+) -> Committed:
+    """Commit on ``parent`` what ``new`` says of ``watched``; ``base`` is what ``watched.node`` holds.
+
+    An empty ``base`` (a path watched again) leaves nothing of what ``parent`` holds beside ``new``.
+    A path that cannot be read keeps its entry of ``base`` and is named. Raises PachaError, DamagedError.
+    """
+    result = Committed(parent)
+    paths = differing(base, new)
+    node = watched.node if base and watched.node else NULL
+    extra = _orphaned_names(repository, node, parent)
+    recorded: set[bytes] = set()
+    while True:
+        written, removed = _names(paths, base, new, extra)
+        with DirectoryFds(watched.path if not watched.single else os.path.dirname(watched.path)) as descent:
+            reader = _BlobSource(watched, written, descent, recorded, lambda name: repository.reader(node)(name))
+            try:
+                result.node = repository.commit(parent, written, removed, reader, note)
+            except _Unkept as unkept:
+                kept = None if unkept.gone else base.get(unkept.path)
+                result.entries[unkept.path] = kept
+                new = {path: entry for path, entry in new.items() if path != unkept.path}
+                if kept is not None:
+                    new[unkept.path] = kept
+                    recorded.add(unkept.path)
+                paths = (paths - {unkept.path}) | (base.keys() & {unkept.path} if kept is None else set())
+                if not unkept.gone:
+                    result.concerns.append(Concern(unkept.path, unkept.reason))
+                continue
+            finally:
+                reader.close()
+        result.entries.update(reader.entries)
+        result.concerns += reader.concerns
+        return result
+
+
+def _orphaned_names(repository: Repository, node: str, parent: str) -> set[bytes]:
+    """Stored names in which ``parent`` differs from ``node``: content once committed whose snapshot was not."""
+    if node == parent:
+        return set()
+    old = repository.names(node) if node != NULL else {}
+    now = repository.names(parent) if parent != NULL else {}
+    return {name for name in old.keys() | now.keys() if old.get(name) != now.get(name)}
+
+
+def _names(
+    paths: set[bytes], base: Mapping[bytes, Entry], new: Mapping[bytes, Entry], extra: set[bytes]
+) -> tuple[dict[bytes, tuple[Entry, int]], set[bytes]]:
+    """The stored names to write, with entry and part number (-1: the file itself), and those to remove."""
+    written: dict[bytes, tuple[Entry, int]] = {}
+    removed = set(extra)
+    for path in paths:
+        old, entry = base.get(path), new.get(path)
+        if old is not None and old.stored is not None:
+            removed.update(_all_names(old))
+        if entry is not None and entry.stored is not None and has_content(entry):
+            written.update(_all_names(entry))
+    if extra:
+        for entry in new.values():
+            if entry.stored is not None and not extra.isdisjoint(found := _all_names(entry)):
+                written.update(found)  # all parts: only the whole of a file can be hashed
+    return written, removed - written.keys()
+
+
+def _all_names(entry: Entry) -> dict[bytes, tuple[Entry, int]]:
+    stored_name = entry.stored or b""
+    found = {stored_name: (entry, -1)}
+    found.update({names.part(stored_name, number): (entry, number) for number in range(entry.parts)})
+    return found
+
+
+class _BlobSource:
+    """Gives Mercurial the blob of each name, reading each file once; remembers what it read.
+
+    The paths ``recorded`` are not read from disk: ``before`` gives what the last snapshot has of a name.
+    """
+
+    def __init__(
+        self,
+        watched: Watched,
+        written: Mapping[bytes, tuple[Entry, int]],
+        descent: DirectoryFds,
+        recorded: Set[bytes],
+        before: Callable[[bytes], bytes],
+    ) -> None:
+        self.entries: dict[bytes, Entry | None] = {}
+        self.concerns: list[Concern] = []
+        self._watched = watched
+        self._written = written
+        self._descent = descent
+        self._recorded, self._before = recorded, before
+        self._large: _Large | None = None
+
+    def __call__(self, name: bytes) -> Blob:
+        entry, number = self._written[name]
+        executable = bool(entry.mode & 0o100)
+        if entry.kind is Kind.SYMLINK:
+            return Blob(entry.target or b"", is_link=True)
+        if entry.path in self._recorded:
+            return Blob(self._before(name), is_executable=executable and number < 0)
+        if number >= 0:
+            return Blob(self._part(entry, number))
+        if entry.parts:
+            return Blob(_POINTER % (content.PART_SIZE, names.part(name, 0)[:-7]), is_executable=executable)
+        return Blob(self._whole(entry), is_executable=executable)
+
+    def _whole(self, entry: Entry) -> bytes:
+        try:
+            directory, name = self._descent.parent(self._watched.relative(entry.path))
+            reading = content.read(entry, name, directory)
+        except OSError as error:
+            raise self._unkept(entry.path, error) from None
+        self.entries[entry.path] = reading.entry
+        if not reading.steady:
+            self.concerns.append(Concern(entry.path, "changed while it was read; kept as it was read"))
+        return reading.data
+
+    def _part(self, entry: Entry, number: int) -> bytes:
+        try:
+            if self._large is None or self._large.path != entry.path or number == 0:
+                self.close()
+                directory, name = self._descent.parent(self._watched.relative(entry.path))
+                self._large = _Large(entry.path, content.open_file(name, directory))
+            data = self._large.read(number)
+            if number == entry.parts - 1:
+                self._finish(entry, self._large)
+            return data
+        except OSError as error:
+            raise self._unkept(entry.path, error) from None
+
+    def _finish(self, entry: Entry, large: _Large) -> None:
+        self.entries[entry.path] = replace(
+            entry, size=large.size, sha256=large.sha.digest(), mtime_ns=large.before.st_mtime_ns
+        )
+        steady = large.sure and content.same_moment(large.before, os.fstat(large.fd))
+        if not steady or large.size != large.before.st_size:
+            self.concerns.append(Concern(entry.path, "changed while it was read; kept as it was read"))
+
+    @staticmethod
+    def _unkept(path: bytes, error: OSError) -> _Unkept:
+        gone = isinstance(error, (FileNotFoundError, NotADirectoryError))
+        return _Unkept(path, f"cannot be kept: {error.strerror or error}; its last version stays", gone)
+
+    def close(self) -> None:
+        """Close the large file that is open, if one is."""
+        if self._large is not None:
+            os.close(self._large.fd)
+            self._large = None
+
+
+class _Large:
+    """A file that is read part by part."""
+
+    def __init__(self, path: bytes, fd: int) -> None:
+        self.path, self.fd = path, fd
+        self.before, self.sure = content.settled(fd)
+        self.sha = hashlib.sha256()
+        self.size = 0
+
+    def read(self, number: int) -> bytes:
+        """The bytes of part ``number``; fewer at the end, none beyond it."""
+        pieces, offset, end = [], number * content.PART_SIZE, (number + 1) * content.PART_SIZE
+        while offset < end and (piece := os.pread(self.fd, end - offset, offset)):
+            pieces.append(piece)
+            offset += len(piece)
+        data = b"".join(pieces)
+        self.sha.update(data)
+        self.size += len(data)
+        return data

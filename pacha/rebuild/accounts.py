@@ -1,0 +1,155 @@
+"""Accounts on the machine that is rebuilt: which are lacking, how to make them, whom to take instead."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from pacha.errors import Concern, UsageError
+from pacha.files import acl
+from pacha.files.metadata import Entry
+from pacha.files.names import shown
+from pacha.files.owners import Account, Accounts
+
+_FIRST_OF_PEOPLE = 1000  #: numbers below are system accounts' (Debian Policy 9.2.2)
+
+
+def commands(
+    users: Iterable[bytes], groups: Iterable[bytes], recorded: Sequence[Account], machine: Accounts
+) -> list[str]:
+    """``groupadd`` and ``useradd`` lines that make the lacking ``users`` and ``groups`` as they were recorded.
+
+    A number that is taken here is left to the system to choose.
+    """
+    known_users = {account.name: account for account in recorded if not account.is_group}
+    known_groups = {account.name: account for account in recorded if account.is_group}
+    names = {account.number: account.name for account in recorded if account.is_group}
+    lacking_users = [known_users.get(name, Account(name, False, -1)) for name in users]
+    needed = {*groups, *(names[user.gid] for user in lacking_users if user.number >= 0 and user.gid in names)}
+    needed |= {group for user in lacking_users for group in user.groups}
+    lines = [
+        _group_line(known_groups.get(name, Account(name, True, -1)), machine)
+        for name in sorted(needed)
+        if machine.gid(name) is None
+    ]
+    return lines + [_user_line(user, names, machine) for user in lacking_users]
+
+
+def read_map(path: Path) -> tuple[Mapping[bytes, bytes], Mapping[bytes, bytes]]:
+    """The users and groups that a map file names: ``old:new`` for both, ``u:old:new`` or ``g:old:new`` for one.
+
+    Empty lines and lines that start with ``#`` are passed over. Raises UsageError.
+    """
+    users: dict[bytes, bytes] = {}
+    groups: dict[bytes, bytes] = {}
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read.", error.strerror or "", "Name a file of old:new lines.") from None
+    for number, line in enumerate(lines, 1):
+        words = [word.strip() for word in line.split(b":")]
+        if not line.strip() or line.lstrip().startswith(b"#"):
+            continue
+        kind = words.pop(0) if len(words) == 3 else b"ug"
+        if len(words) != 2 or not all(words) or kind not in (b"u", b"g", b"ug"):
+            raise UsageError(f"{path}, line {number} is not 'old:new'.", shown(line[:100]), "Correct that line.")
+        if b"u" in kind:
+            users[words[0]] = words[1]
+        if b"g" in kind:
+            groups[words[0]] = words[1]
+    return users, groups
+
+
+def mapped(machine: Accounts, users: Mapping[bytes, bytes], groups: Mapping[bytes, bytes]) -> Accounts:
+    """``machine`` with each old name standing for the new one. Raises UsageError for a new name that is none."""
+    uids = {old: _number(new, machine.uid) for old, new in users.items()}
+    gids = {old: _number(new, machine.gid) for old, new in groups.items()}
+    wrong = [new for old, new in users.items() if uids[old] is None]
+    wrong += [new for old, new in groups.items() if gids[old] is None and uids.get(old) is None]
+    if wrong:
+        raise UsageError(
+            f"The owner map names {shown(wrong[0])}, which is no account here.",
+            "",
+            "Make that account, or correct the map.",
+        )
+    return replace(
+        machine,
+        uids={**machine.uids, **{old: uid for old, uid in uids.items() if uid is not None}},
+        gids={**machine.gids, **{old: gid for old, gid in gids.items() if gid is not None}},
+    )
+
+
+def with_acls(
+    entries: Mapping[bytes, Entry], recorded: Iterable[Account], machine: Accounts
+) -> tuple[dict[bytes, Entry], list[Concern]]:
+    """``entries`` with the numbers in their ACLs mapped by name, as owners are; what could not be is named."""
+    users = {account.number: account.name for account in recorded if not account.is_group}
+    groups = {account.number: account.name for account in recorded if account.is_group}
+    concerns, made = [], dict(entries)
+    for path, entry in entries.items():
+        if entry.xattrs:
+            xattrs, lost = acl.mapped(
+                entry.xattrs,
+                _finder(users, machine.uid, machine.user_name),
+                _finder(groups, machine.gid, machine.group_name),
+            )
+            if xattrs != entry.xattrs:
+                made[path] = replace(entry, xattrs=xattrs)
+            if lost:
+                concerns.append(Concern(path, f"its ACL loses {', '.join(lost)}: not known here"))
+    return made, concerns
+
+
+def _finder(
+    recorded: Mapping[int, bytes], number_of: Callable[[bytes], int | None], name_of: Callable[[int], bytes | None]
+) -> acl.Map:
+    def find(number: int) -> int | None:
+        name = recorded.get(number)
+        if name is not None:
+            return number_of(name)
+        return number if name_of(number) is None else None
+
+    return find
+
+
+def _number(name: bytes, find: Callable[[bytes], int | None]) -> int | None:
+    found = find(name)
+    return int(name) if found is None and name.isdigit() else found
+
+
+def _group_line(group: Account, machine: Accounts) -> str:
+    words = ["groupadd"]
+    if 0 <= group.number < _FIRST_OF_PEOPLE:
+        words.append("--system")
+    if _is_free(group.number, machine.group_name):
+        words += ["--gid", str(group.number)]
+    return _line([*words, group.name])
+
+
+def _user_line(user: Account, groups: Mapping[int, bytes], machine: Accounts) -> str:
+    words: list[str | bytes] = ["useradd"]
+    if 0 <= user.number < _FIRST_OF_PEOPLE:
+        words.append("--system")
+    if _is_free(user.number, machine.user_name):
+        words += ["--uid", str(user.number)]
+    if user.gid in groups and user.number >= 0:
+        words += ["--gid", groups[user.gid]]
+    if user.home:
+        words += ["--home-dir", user.home, "--no-create-home"]
+    if user.shell:
+        words += ["--shell", user.shell]
+    if user.groups:
+        words += ["--groups", b",".join(user.groups)]
+    return _line([*words, user.name])
+
+
+def _is_free(number: int, name_of: Callable[[int], bytes | None]) -> bool:
+    """Whether an account can be made with ``number``: not one that only stood in for a taken one (owed.py)."""
+    return 0 <= number < 2**31 and name_of(number) is None
+
+
+def _line(words: Iterable[str | bytes]) -> str:
+    """One line for a shell; what a hostile name holds stays one harmless word."""
+    return " ".join(shlex.quote(shown(word) if isinstance(word, bytes) else word) for word in words)

@@ -1,0 +1,123 @@
+"""What is on disk where a rebuild wants to write, and whose names count there."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from pacha.files import content, metadata, scan
+from pacha.files.dirfd import DirectoryFds
+from pacha.files.exclude import Rules
+from pacha.files.metadata import Entry, Kind
+from pacha.files.names import shown
+from pacha.files.owners import Accounts
+from pacha.store.selection import holds
+from pacha.store.snapshot import Snapshot, Watched, parents_of
+
+PASSWD, GROUP = b"/etc/passwd", b"/etc/group"
+
+
+def below(target: bytes, path: bytes) -> bytes:
+    """Where ``path`` goes when a rebuild is made below ``target`` (b"": where it was)."""
+    return target.rstrip(b"/") + path if target else path
+
+
+def look(
+    roots: Iterable[Watched],
+    wanted: Mapping[bytes, Entry],
+    parents: Iterable[bytes],
+    accounts: Accounts,
+    parts: tuple[bytes, ...] = (),
+) -> dict[bytes, Entry]:
+    """What is at and below ``roots`` (paths as on disk) and at ``parents``, by path.
+
+    A file carries its sha256 where its size is the ``wanted`` one; every name of a file with several
+    carries its group. What the roots' own rules exclude is not looked at. With ``parts`` (paths as on disk) only
+    those and what is below them.
+    """
+    places = list(roots)
+    watches = [scan.Watch(p.path, p.single, Rules.of(p.exclude), p.one_filesystem, parts) for p in places]
+    walked = scan.scan(watches, {}, {}, accounts)
+    found = walked.entries
+    for number, paths in enumerate(walked.linked.values(), 1):
+        found.update({path: replace(found[path], link_group=number) for path in paths if path in found})
+    for place in places:
+        if place.path not in found and (entry := _one(place.path, accounts)) is not None:
+            found[place.path] = entry
+        _read_equal_sizes(place, found, wanted)
+    if parts:
+        found = {path: entry for path, entry in found.items() if holds(parts, path)}
+    for path in parents:
+        if path not in found and (entry := _one(path, accounts)) is not None:
+            found[path] = entry
+    return found
+
+
+def whose(target: bytes, restored: Mapping[bytes, bytes], machine: Accounts) -> tuple[Accounts, str]:
+    """The accounts that names are resolved by, and whose they are, in words.
+
+    Those that the rebuild itself restores (``restored``: the content of /etc/passwd and /etc/group where it
+    brings them), else those of ``target``, else those of this ``machine``.
+    """
+    texts = [restored.get(path) or read(below(target, path)) for path in (PASSWD, GROUP)]
+    if restored:
+        return Accounts.from_files(texts[0] or b"", texts[1] or b""), "the account files of the snapshot"
+    if target and None not in texts:
+        return Accounts.from_files(texts[0] or b"", texts[1] or b""), f"the account files below {shown(target)}"
+    return machine, "this machine's accounts"
+
+
+def above(snapshot: Snapshot, target: bytes) -> list[bytes]:
+    """The directories above what is restored of ``snapshot``, as on disk below ``target``."""
+    paths = {path for watched in snapshot.live for path in parents_of(watched.path)}
+    return sorted(below(target, path) for path in paths | snapshot.parents.keys())
+
+
+def _one(path: bytes, accounts: Accounts) -> Entry | None:
+    try:
+        fd = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        return metadata.observe(os.path.basename(path), fd, path, accounts)
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
+
+
+def _read_equal_sizes(root: Watched, found: dict[bytes, Entry], wanted: Mapping[bytes, Entry]) -> None:
+    """Hash the files whose size is the wanted one: only their content can be the same."""
+    top = os.path.dirname(root.path) if root.single else root.path
+    alike = [
+        path
+        for path, entry in found.items()
+        if entry.kind is Kind.FILE and path in wanted and root.holds(path) and wanted[path].size == entry.size
+    ]
+    if not alike:
+        return
+    try:
+        with DirectoryFds(top) as descent:
+            for path in sorted(alike):
+                _read(path, root, found, descent)
+    except OSError:
+        return  # gone under our feet: all of it differs
+
+
+def _read(path: bytes, root: Watched, found: dict[bytes, Entry], descent: DirectoryFds) -> None:
+    try:
+        directory, name = descent.parent(root.relative(path))
+        found[path] = content.digest(found[path], name, directory)
+    except OSError:
+        return  # changed under our feet: it differs
+
+
+def read(path: bytes) -> bytes | None:
+    """The content of a small file of this machine, None where it cannot be read."""
+    try:
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as stream:
+            return stream.read() if stat.S_ISREG(os.fstat(stream.fileno()).st_mode) else None
+    except OSError:
+        return None

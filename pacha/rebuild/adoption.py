@@ -1,0 +1,78 @@
+"""Adoption: a rebuilt machine goes on as the host, with the host's own history."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+from pacha.fetch.worker import helped
+from pacha.files.names import DATABASE
+from pacha.store import database
+from pacha.store.repository_dir import move
+
+if TYPE_CHECKING:
+    from pacha.fetch.staging import Fetched, Staging
+    from pacha.host.context import Context
+
+
+def may_adopt(context: Context, host: str) -> bool:
+    """Whether this machine has no history of its own, or already is ``host``.
+
+    One that is called so and was only told what to watch, by ``pacha init`` say, has none.
+    """
+    own = database.read(context.state.database)
+    called = host in (context.config.hostname, context.state.memory().get("hostname"))
+    return not own.watched or own.host == host or (called and not own.host)
+
+
+def adopt(context: Context, host: str, staging: Staging, fetched: Fetched, master: str) -> None:
+    """Make the fetched history this machine's own, so that the next push goes on as ``host``.
+
+    Raises PachaError, OSError.
+    """
+    sent = {DATABASE: fetched.tip}
+    for watched in fetched.snapshot.watched:
+        if watched.node is not None and not watched.retired:
+            sent[watched.repository] = watched.node
+    for name, node in sent.items():
+        _take_over(context, staging, name, node)
+    shutil.copyfile(staging.database, context.state.path / "adopted.db")
+    os.chmod(context.state.path / "adopted.db", 0o600)
+    os.replace(context.state.path / "adopted.db", context.state.database)
+    _forget(context.state.cache)
+    masters = {master: {"changelog": fetched.changelog, "sent": sent}}
+    context.state.remember(tip=fetched.tip, pending=None, hostname=host, masters=masters)
+
+
+def _take_over(context: Context, staging: Staging, name: str, node: str) -> None:
+    """Move the fetched store into place, or pull ``node`` out of it.
+
+    What was fetched is nothing but the history (``wire.master.is_store_file``) in a format of ours, each revision
+    of which is checked against its hash whenever it is read. Moving costs next to nothing; but it takes a store
+    that holds this node and nothing beyond it, and a machine that has no such repository yet.
+    """
+    own, fetched = context.state.repository(name), staging.path(name)
+    read = staging.spool.read.get(name, frozenset())
+    if not os.path.isdir(own) and helped(staging.spool.second, is_movable, fetched, node, read):
+        move(fetched, own)
+        return
+    from pacha.store import hg
+
+    with hg.peer(fetched, name) as peer:
+        peer.pull(hg.Repository.open(own, create=True), [node])
+
+
+def is_movable(path: str, node: str, read: frozenset[bytes]) -> bool:
+    """Whether the repository there is as one of ours and ends with ``node``; the logs that were ``read`` do."""
+    from pacha.store import hg
+
+    repository = hg.Repository.open(path)
+    return repository.is_plain() and repository.ends_with(node, read)
+
+
+def _forget(path: str) -> None:
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass

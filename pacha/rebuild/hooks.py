@@ -1,0 +1,190 @@
+"""Hooks: programs of the master's root that run on the machine that is rebuilt, before and after.
+
+They lie in ``pacha_pre`` and ``pacha_post`` of ``<hosts_path>/.hooks/<host>/``, where no host can write. Nothing
+of a host's own history is ever run. Which of the files there count is told as run-parts(8) does: by name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import signal
+import stat
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from pacha.errors import DamagedError, PachaError
+from pacha.files.names import shown
+from pacha.wire.hook_files import HOOK_FOLDERS, ROOT, Hook
+from pacha.wire.master import Master
+
+TIMEOUT_SECONDS = 600.0
+KEPT_BYTES = 64 << 10  #: of a hook's output
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_NAME = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
+_LEFT_BEHIND = (b".bak", b".orig", b".rej", b".swp", b".dpkg-old", b".dpkg-new", b".dpkg-dist", b".rpmsave", b".rpmnew")
+_FOLDER = "hooks-"
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A hook that will run: in which folder it was found, its name, its SHA-256 (hex), whose it is on the master.
+
+    ``owner`` is "root" where the master vouches for it, "" where nobody can say.
+    """
+
+    folder: str
+    name: bytes
+    sha256: str
+    owner: str
+    path: Path
+
+    @property
+    def label(self) -> str:
+        """``pacha_pre/10-stop``, safe to print."""
+        return f"{self.folder}/{shown(self.name)}"
+
+
+@dataclass(frozen=True, slots=True)
+class HookRun:
+    """A hook that ran: its label, how it ended in words ("" if well), what it printed (bytes, the last of it)."""
+
+    label: str
+    failure: str
+    output: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """The hooks of one rebuild in the order in which they run, and what lies beside them and does not."""
+
+    before: tuple[Planned, ...] = ()
+    after: tuple[Planned, ...] = ()
+    passed_over: tuple[str, ...] = ()  #: in words
+
+    def __bool__(self) -> bool:
+        return bool(self.before or self.after)
+
+
+@contextmanager
+def fetched(state: Path, master: Master, host: str) -> Iterator[Hooks]:
+    """The hooks that ``master`` has for ``host``, in a private folder below ``state`` while this lasts.
+
+    Raises UnreachableError, DamagedError, PachaError for one that is not root's alone.
+    """
+    sweep(state)
+    with tempfile.TemporaryDirectory(prefix=_FOLDER, dir=state) as folder:
+        inbox = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            found = master.fetch_hooks(host, inbox)
+        finally:
+            os.close(inbox)
+        yield _sorted_out(Path(folder), found)
+
+
+def sweep(state: Path) -> None:
+    """Remove folders of hooks that killed rebuilds left in the state folder."""
+    import shutil
+
+    for left in state.glob(f"{_FOLDER}*"):
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def run(
+    hooks: Sequence[Planned], environment: Mapping[str, str], on_ran: Callable[[HookRun], None]
+) -> tuple[HookRun, ...]:
+    """Run ``hooks`` one after the other, up to the first that fails; ``on_ran`` is told of each."""
+    done: list[HookRun] = []
+    for hook in hooks:
+        done.append(_run(hook, environment))
+        on_ran(done[-1])
+        if done[-1].failure:
+            break
+    return tuple(done)
+
+
+def environment(host: str, tip: str, target: bytes, parts: Sequence[bytes]) -> dict[str, str]:
+    """All that a hook finds in its environment (``docs/hooks.rst``)."""
+    return {
+        "PATH": PATH,
+        "HOME": "/root" if os.geteuid() == 0 else os.path.expanduser("~"),
+        "LANG": "C.UTF-8",
+        "PACHA_HOST": host,
+        "PACHA_SNAPSHOT": tip,
+        "PACHA_TARGET": os.fsdecode(target),
+        "PACHA_PARTS": "\n".join(map(os.fsdecode, parts)),
+    }
+
+
+def _sorted_out(folder: Path, found: Sequence[Hook]) -> Hooks:
+    planned: dict[str, list[Planned]] = {name: [] for name in HOOK_FOLDERS}
+    passed_over = []
+    for hook in sorted(found, key=lambda one: (one.folder, one.name)):
+        label = f"{hook.folder}/{shown(hook.name)}"
+        if hook.owner not in ("", ROOT):
+            raise PachaError(
+                f"The hook {label} is not root's alone.",
+                f"on the master it is {hook.owner}",
+                "Mend that there, or rebuild without --hooks.",
+            )
+        if reason := _no_hook(hook):
+            passed_over.append(f"{label}: {reason}")
+            continue
+        planned[hook.folder].append(_planned(folder, hook))
+    before, after = (tuple(planned[name]) for name in HOOK_FOLDERS)
+    return Hooks(before, after, tuple(passed_over))
+
+
+def _no_hook(hook: Hook) -> str:
+    """Why a file in a folder of hooks is none ("" if it is)."""
+    if not _NAME.match(hook.name) or hook.name.endswith(_LEFT_BEHIND):
+        return "its name is none of a hook"
+    return "" if hook.mode & 0o111 else "it is not executable"
+
+
+def _planned(folder: Path, hook: Hook) -> Planned:
+    path = folder / hook.folder / os.fsdecode(hook.name)
+    with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb") as stream:
+        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+            raise DamagedError(
+                f"The hook {hook.folder}/{shown(hook.name)} is no file.",
+                "",
+                "Mend that on the master, or rebuild without --hooks.",
+            )
+        digest = hashlib.sha256(stream.read()).hexdigest()
+        os.fchmod(stream.fileno(), 0o700)
+    return Planned(hook.folder, hook.name, digest, hook.owner, path)
+
+
+def _run(hook: Planned, environment: Mapping[str, str]) -> HookRun:
+    # Its output goes to a file: a daemon that it starts may keep that open for ever.
+    with tempfile.TemporaryFile(dir=hook.path.parent) as output:
+        try:
+            process = subprocess.Popen(
+                [hook.path], cwd="/", env=dict(environment), stdin=subprocess.DEVNULL, stdout=output,
+                stderr=subprocess.STDOUT, start_new_session=True,
+            )  # fmt: skip
+        except OSError as error:
+            return HookRun(hook.label, f"it cannot be started: {(error.strerror or str(error)).lower()}", b"")
+        failure = _wait(process)
+        size = output.seek(0, os.SEEK_END)
+        output.seek(max(0, size - KEPT_BYTES))
+        return HookRun(hook.label, failure, output.read())
+
+
+def _wait(process: subprocess.Popen[bytes]) -> str:
+    limit = float(os.environ.get("PACHA_HOOK_TIMEOUT") or TIMEOUT_SECONDS)
+    try:
+        code = process.wait(limit)
+    except BaseException as ended:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        if isinstance(ended, subprocess.TimeoutExpired):
+            return f"it was still at work after {limit:g} seconds and was killed"
+        raise
+    return f"killed by signal {-code}" if code < 0 else f"exit code {code}" if code else ""

@@ -1,0 +1,74 @@
+"""What a rebuild of a part, or of another moment, may not do: be the host, end what a killed one began."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from pacha.errors import Concern, UsageError
+from pacha.fetch.staging import Fetched
+from pacha.files.owners import Accounts
+from pacha.host import owed
+from pacha.host.context import Context
+from pacha.rebuild import actual_state, moving
+from pacha.rebuild.planning import PlannedRebuild, RebuildOptions
+from pacha.restore.plan import Action, Outcome, Plan
+from pacha.store.snapshot import Snapshot
+from pacha.store.state import StateFolder
+
+if TYPE_CHECKING:
+    from pacha.restore.plan import Outcome
+
+
+def is_partial(choices: RebuildOptions) -> bool:
+    """Whether it is less than the whole of the newest snapshot."""
+    return bool(choices.at or choices.asked)
+
+
+def placed(choices: RebuildOptions, fetched: Fetched) -> tuple[bytes, ...]:
+    """The paths that are restored, as on disk; () for everything that this machine has of the host."""
+    everything = tuple(one.path for one in fetched.snapshot.live) if choices.target else ()
+    return tuple(actual_state.below(choices.target, path) for path in fetched.parts or everything)
+
+
+def told(planned: PlannedRebuild, choices: RebuildOptions, fetched: Fetched) -> PlannedRebuild:
+    """``planned`` with a word on each file that it parts from names which are not restored with it."""
+    torn = {actual_state.below(choices.target, path) for path in fetched.torn}
+    parted = [s for s in planned.plan.steps if s.path in torn and s.action in (Action.CREATE, Action.REPLACE)]
+    words = tuple(
+        Concern(step.path, "a file of its own from now on: its other names are not restored") for step in parted
+    )
+    return replace(planned, plan=replace(planned.plan, concerns=(*planned.plan.concerns, *words))) if words else planned
+
+
+def begun(context: Context, choices: RebuildOptions) -> moving.InterruptedRenumbering:
+    """What a killed rebuild left half re-owned. Raises UsageError where only a part is asked for."""
+    found = moving.begun(context.state)
+    if found.moved and choices.asked and not choices.target:
+        raise UsageError(
+            "A rebuild that was re-owning files was killed.",
+            "half of them belong to the numbers of before; a part of the host does not settle that",
+            "Rebuild the whole host, or put back what was there: pacha undo",
+        )
+    return found
+
+
+def settle_owed(context: Context, host: str, fetched: Fetched, plan: Plan, outcome: Outcome) -> None:
+    """A part of this host's own newest snapshot settles what it restores of it, and owes what it could not.
+
+    What an older snapshot says is not what pushes keep: that owes nothing.
+    """
+    if host != context.hostname() or not fetched.newest or context.state.memory().get("tip") != fetched.tip:
+        return
+    if not outcome.unrestored and not owed.paths(context.state):
+        return
+    left = actual_state.look(fetched.snapshot.live, {}, [], Accounts.of_machine(), fetched.parts)
+    tried = {step.path for step in plan.steps if step.wanted is not None}
+    owed.settle(context.state, tried, outcome.unrestored, left)
+
+
+def remember_outcome(state: StateFolder, snapshot: Snapshot, outcome: Outcome) -> None:
+    """Remember what a rebuild of ``snapshot`` could not restore, as it is on disk now."""
+
+    left = actual_state.look(snapshot.live, {}, [], Accounts.of_machine()) if outcome.unrestored else {}
+    owed.remember(state, outcome.unrestored, left)

@@ -1,0 +1,228 @@
+"""From a fetched snapshot to the plan of a rebuild: whose names count, what is on disk, what moves."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from pathlib import Path
+from types import MappingProxyType
+
+from pacha.errors import Concern, UsageError
+from pacha.files.exclude import Rules
+from pacha.files.metadata import Entry
+from pacha.files.owners import Accounts
+from pacha.rebuild import accounts, actual_state, moving, renumber
+from pacha.rebuild import passwd as account_files
+from pacha.rebuild.renumber import IdChanges
+from pacha.restore import plan as planning
+from pacha.restore import preflight
+from pacha.restore.ownership import Identity
+from pacha.restore.plan import Action, Plan, Step
+from pacha.store.selection import Selection
+from pacha.store.snapshot import Snapshot
+from pacha.system.mounts import mounts
+
+
+class AccountPolicy(str, Enum):
+    """What becomes of files outside the watched paths whose account gets another number."""
+
+    RENUMBER = "renumber"  #: they are re-owned by name
+    KEEP = "keep"  #: this machine keeps its numbers; the account files are written to match
+    LEAVE = "leave"  #: neither; they are named
+
+
+@dataclass(frozen=True, slots=True)
+class RebuildOptions:
+    """What the operator chose. ``target`` (absolute bytes, b"" for the original paths)."""
+
+    target: bytes = b""
+    delete: bool = False
+    owner_map: Path | None = None
+    accounts: AccountPolicy = AccountPolicy.RENUMBER
+    keep: tuple[str, ...] = ()  #: patterns of what is never overwritten
+    hooks: bool = False
+    at: str = ""  #: which snapshot (WHEN); the newest
+    asked: Selection = field(default_factory=Selection)  #: which parts of it; all of it
+    wait_seconds: float = 0  #: for another run to end
+    by_master: bool = False  #: a master was named: this machine's own history is not what is asked for
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRebuild:
+    """A plan, and what a person should know before it is carried out.
+
+    ``commands`` make the accounts that are lacking; ``names_by`` says whose names count; ``moved`` how many
+    paths outside the watched ones are re-owned, ``movers`` for which accounts; ``overrides`` the content of
+    files that is not as recorded.
+    """
+
+    plan: Plan
+    wanted: Mapping[bytes, Entry]
+    commands: tuple[str, ...] = ()
+    names_by: str = ""
+    moved: int = 0
+    movers: tuple[str, ...] = ()
+    overrides: Mapping[bytes, bytes] = field(default_factory=dict)
+    moves: IdChanges = field(default_factory=IdChanges)
+    shortages: tuple[Concern, ...] = ()
+
+
+def preview(
+    snapshot: Snapshot,
+    account_texts: Mapping[bytes, bytes],
+    choices: RebuildOptions,
+    begun: moving.InterruptedRenumbering = moving.InterruptedRenumbering(),  # noqa: B008
+    holes: Mapping[bytes, int] = MappingProxyType({}),
+    parts: tuple[bytes, ...] = (),
+) -> PlannedRebuild:
+    """The plan that makes the disk say ``snapshot``. Reads the disk, changes nothing.
+
+    ``account_texts`` holds the content of /etc/passwd and /etc/group where the snapshot has them; ``begun`` is
+    what a killed rebuild left half re-owned; ``holes`` the bytes of a file that take no room; ``snapshot`` has
+    nothing but ``parts`` where there are some. Raises UsageError for a wrong owner map.
+    """
+    target = choices.target
+    machine = Accounts.of_machine()
+    keep = Rules.of(choices.keep)
+    entries, texts = dict(snapshot.entries), _restored(account_texts, target, keep)
+    if choices.accounts is AccountPolicy.KEEP and not target:
+        texts = _kept_texts(texts, machine)
+        entries = {**entries, **{path: _with_text(entries[path], text) for path, text in texts.items()}}
+    here, names_by = actual_state.whose(target, texts, machine)
+    names = _mapped(here, choices.owner_map)
+    wanted, concerns = accounts.with_acls(_moved(entries, target), snapshot.accounts, names)
+    above, _ = accounts.with_acls(_moved(snapshot.parents, target), snapshot.accounts, names)
+    places = [replace(one, path=actual_state.below(target, one.path)) for one in snapshot.live]
+    found = actual_state.look(places, wanted, actual_state.above(snapshot, target), here, _placed(parts, target))
+    plan = planning.build(
+        list(wanted.values()), found, names,
+        roots=[place.path for place in places],
+        parents=list(above.values()),
+        keep=lambda path: _kept(keep, path),
+        delete=choices.delete, me=Identity.of_process(),
+    )  # fmt: skip
+    placed = {actual_state.below(target, path): size for path, size in holes.items()}
+    findings = preflight.look(plan, placed, _mounts(), target)
+    plan = planning.hindered(plan, findings.hindrances)
+    moves = _moves(machine, here, choices, texts)
+    reowning = _reowning(moves, machine, here, choices, _handled(plan), begun)
+    moves = begun.moved or moves
+    commands = accounts.commands(plan.missing_users, plan.missing_groups, snapshot.accounts, here)
+    overrides = {path: text for path, text in texts.items() if text != account_texts[path]}
+    movers = renumber.in_words(moves, machine, here, reowning.steps)
+    return PlannedRebuild(
+        _joined(plan, concerns, reowning), wanted, tuple(commands), names_by, len(reowning.steps), movers, overrides,
+        moves if reowning.steps else renumber.IdChanges(), tuple(map(_in_words, findings.shortages)),
+    )  # fmt: skip
+
+
+def _mounts() -> list[bytes]:
+    try:
+        return [mount.path for mount in mounts()]
+    except OSError:
+        return []  # no /proc: a rename will tell
+
+
+def _in_words(shortage: preflight.Shortage) -> Concern:
+    unit = "files" if shortage.inodes else "bytes"
+    return Concern(
+        shortage.path, f"its file system has room for {shortage.free:,} {unit}; {shortage.needed:,} may be needed"
+    )
+
+
+def _placed(parts: tuple[bytes, ...], target: bytes) -> tuple[bytes, ...]:
+    return tuple(actual_state.below(target, path) for path in parts)
+
+
+def _kept(keep: Rules, path: bytes) -> bool:
+    return keep.match(os.path.basename(path), path[1:], path, False)
+
+
+def _restored(texts: Mapping[bytes, bytes], target: bytes, keep: Rules) -> dict[bytes, bytes]:
+    """The account files that the rebuild really brings: not those that are there and are to be kept."""
+    places = {path: actual_state.below(target, path) for path in texts}
+    return {path: texts[path] for path, place in places.items() if not (_kept(keep, place) and os.path.lexists(place))}
+
+
+def _mapped(here: Accounts, owner_map: Path | None) -> Accounts:
+    if owner_map is None:
+        return here
+    return accounts.mapped(here, *accounts.read_map(owner_map))
+
+
+def _moved(entries: Mapping[bytes, Entry], target: bytes) -> dict[bytes, Entry]:
+    """``entries`` with the paths that they have on disk."""
+    if not target:
+        return dict(entries)
+    moved_entries = (replace(entry, path=actual_state.below(target, entry.path)) for entry in entries.values())
+    return {entry.path: entry for entry in moved_entries}
+
+
+def _kept_texts(texts: Mapping[bytes, bytes], machine: Accounts) -> dict[bytes, bytes]:
+    passwd = texts.get(actual_state.PASSWD) or actual_state.read(actual_state.PASSWD) or b""
+    group = texts.get(actual_state.GROUP) or actual_state.read(actual_state.GROUP) or b""
+    made = dict(
+        zip((actual_state.PASSWD, actual_state.GROUP), account_files.keep_numbers(passwd, group, machine), strict=True)
+    )
+    return {path: made[path] for path in texts}
+
+
+def _with_text(entry: Entry, text: bytes) -> Entry:
+    return replace(entry, size=len(text), sha256=hashlib.sha256(text).digest())
+
+
+def _moves(
+    machine: Accounts, after: Accounts, choices: RebuildOptions, texts: Mapping[bytes, bytes]
+) -> renumber.IdChanges:
+    """Only root's rebuild of this machine's own account files makes its numbers others."""
+    if choices.target or not texts or os.geteuid() != 0:
+        return renumber.IdChanges()
+    return renumber.moves(machine, after)
+
+
+def _handled(plan: Plan) -> frozenset[bytes]:
+    """The paths whose owner the plan itself settles; what it leaves alone keeps its number, not its owner."""
+    left = {Action.KEPT_BY_RULE} if plan.delete else {Action.KEPT_BY_RULE, Action.EXTRA}
+    return frozenset(step.path for step in plan.steps if step.action not in left)
+
+
+def _reowning(
+    moves: renumber.IdChanges,
+    machine: Accounts,
+    after: Accounts,
+    choices: RebuildOptions,
+    handled: frozenset[bytes],
+    begun: moving.InterruptedRenumbering,
+) -> renumber.Reowning:
+    if begun.moved and not choices.target and choices.accounts is not AccountPolicy.RENUMBER:
+        raise UsageError(
+            "A rebuild that was re-owning files was killed.",
+            "half of them belong to the numbers of before",
+            "Rebuild with --accounts renumber, or put back what was there: pacha undo",
+        )
+    carried = moving.steps(begun, handled, after) if not choices.target else ()
+    if not moves:
+        return renumber.Reowning(carried)
+    found = renumber.reowning(moves, machine, after, handled, [record.old for record in begun.found.values()])
+    found = replace(found, steps=(*carried, *found.steps))
+    if choices.accounts is not AccountPolicy.LEAVE:
+        return found
+    left = tuple(Concern(step.path, f"{step.reason}; left as it is") for step in found.steps)
+    return renumber.Reowning((), (*left, *found.concerns))
+
+
+def _joined(plan: Plan, acls: Iterable[Concern], reowning: renumber.Reowning) -> Plan:
+    """``plan`` with what the accounts bring: paths whose ACL is not whole stay owed."""
+    lacking = {concern.path: concern.reason for concern in acls}
+    again = {step.path for step in reowning.steps}
+    steps: list[Step] = [
+        replace(s, shortfall=lacking[s.path]) if s.path in lacking and s.exact else s
+        for s in plan.steps
+        if s.path not in again
+    ]
+    steps += reowning.steps
+    concerns = (*plan.concerns, *acls, *reowning.concerns)
+    return replace(plan, steps=tuple(sorted(steps, key=lambda step: step.path)), concerns=concerns)

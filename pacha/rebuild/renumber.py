@@ -1,0 +1,181 @@
+"""Accounts that move: names that the restored account files give another number than this machine did.
+
+Every file that the rebuild does not put back itself and that belongs to such a name, or has it in an ACL, would
+silently belong to somebody else: it is re-owned by name, as part of the plan, journalled and undone like
+everything else.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from pacha.errors import Concern
+from pacha.files import acl, metadata
+from pacha.files.metadata import Entry
+from pacha.files.names import is_pachas_own, shown
+from pacha.files.owners import Accounts
+from pacha.restore.plan import Action, Step
+from pacha.system.mounts import mounts
+
+#: File systems whose owners are not this machine's to say: those of the kernel's own and those of others.
+_NOT_LOCAL = frozenset(
+    b"proc sysfs devpts cgroup cgroup2 securityfs debugfs tracefs bpf pstore mqueue hugetlbfs autofs binfmt_misc "
+    b"configfs efivarfs fusectl rpc_pipefs nsfs nfs nfs4 cifs smb3 9p ceph glusterfs afs lustre ncpfs coda".split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class IdChanges:
+    """Names on both sides whose numbers differ (old number -> new), and numbers whose name is no more."""
+
+    users: Mapping[int, int] = field(default_factory=dict)
+    groups: Mapping[int, int] = field(default_factory=dict)
+    lost_users: frozenset[int] = frozenset()
+    lost_groups: frozenset[int] = frozenset()
+
+    def __bool__(self) -> bool:
+        return bool(self.users or self.groups or self.lost_users or self.lost_groups)
+
+    def concern(self, users: Iterable[int], groups: Iterable[int]) -> bool:
+        """Whether one of these numbers is another's now."""
+        return not (self.users.keys().isdisjoint(users) and self.groups.keys().isdisjoint(groups))
+
+
+@dataclass(frozen=True, slots=True)
+class Reowning:
+    """The steps that re-own files by name, and what belongs to nobody any more."""
+
+    steps: tuple[Step, ...] = ()
+    concerns: tuple[Concern, ...] = ()
+
+
+def moves(before: Accounts, after: Accounts) -> IdChanges:
+    """What becomes of this machine's accounts (``before``) when the account files say ``after``."""
+    return IdChanges(
+        {n: after.uids[name] for n, name in before.users.items() if after.uids.get(name, n) != n},
+        {n: after.gids[name] for n, name in before.groups.items() if after.gids.get(name, n) != n},
+        frozenset(number for number, name in before.users.items() if name not in after.uids),
+        frozenset(number for number, name in before.groups.items() if name not in after.gids),
+    )
+
+
+def reowning(
+    moved: IdChanges,
+    before: Accounts,
+    after: Accounts,
+    handled: Collection[bytes],
+    settled: Iterable[tuple[int, int]] = (),
+) -> Reowning:
+    """Walk this machine's local file systems for what ``moved`` concerns.
+
+    Left out are the paths that are ``handled`` already, and ``settled`` inodes (device, number).
+    """
+    steps, concerns, seen = [], [], set(settled)
+    for directory, fd, name, found in _walk(frozenset(_mount_points_elsewhere())):
+        path = directory.rstrip(b"/") + b"/" + name
+        if path in handled:
+            continue
+        if found.st_uid in moved.lost_users or found.st_gid in moved.lost_groups:
+            concerns.append(Concern(path, _lost(found, moved, before)))
+        try:
+            named_users, named_groups = _in_acls(found, name, fd)
+            if not moved.concern({found.st_uid, *named_users}, {found.st_gid, *named_groups}):
+                continue
+            if (found.st_dev, found.st_ino) not in seen:
+                seen.add((found.st_dev, found.st_ino))
+                entry = metadata.from_stat(found, name, fd, path, before)
+                steps.append(step(entry, entry, moved, after))
+        except FileNotFoundError:
+            continue  # it went away while it was looked at
+        except OSError as error:
+            concerns.append(Concern(path, f"not re-owned: {error.strerror}"))
+    return Reowning(tuple(steps), tuple(concerns))
+
+
+def in_words(moved: IdChanges, before: Accounts, after: Accounts, steps: Iterable[Step]) -> tuple[str, ...]:
+    """Each account that moves with something of its own among ``steps``: its name, its numbers, how many paths."""
+    found = [step.found for step in steps if step.found is not None]
+    users, groups = Counter(entry.uid for entry in found), Counter(entry.gid for entry in found)
+    lines = [
+        f"user {shown(before.users[old])}, {old} -> {new}: {users[old]}"
+        for old, new in moved.users.items()
+        if users[old]
+    ]
+    lines += [
+        f"group {shown(before.groups[old])}, {old} -> {new}: {groups[old]}"
+        for old, new in moved.groups.items()
+        if groups[old]
+    ]
+    return tuple(lines)
+
+
+def _in_acls(found: os.stat_result, name: bytes, dir_fd: int) -> tuple[set[int], set[int]]:
+    if stat.S_ISLNK(found.st_mode):
+        return set(), set()  # acl(5): a symbolic link has none
+    return acl.numbers(metadata.read_xattrs(name, dir_fd))
+
+
+def step(was: Entry, found: Entry, moved: IdChanges, after: Accounts) -> Step:
+    """The step that makes ``found`` what ``was`` there before anything moved, by name."""
+
+    def user(number: int) -> int:
+        return moved.users.get(number, number)
+
+    def group(number: int) -> int:
+        return moved.groups.get(number, number)
+
+    uid, gid = user(was.uid), group(was.gid)
+    xattrs, _ = acl.mapped(was.xattrs, user, group)
+    wanted = replace(was, uid=uid, gid=gid, owner=after.user_name(uid), group=after.group_name(gid), xattrs=xattrs)
+    pairs = (("owner", was.uid, uid), ("group", was.gid, gid))
+    words = [f"{kind} {old} -> {new}" for kind, old, new in pairs if old != new]
+    words += ["ACL"] if xattrs != was.xattrs else []
+    reason = f"{', '.join(words)}: its account's number here"
+    return Step(found.path, Action.METADATA, wanted, found, uid, gid, was.mode, reason, xattrs)
+
+
+def _lost(found: os.stat_result, moved: IdChanges, before: Accounts) -> str:
+    words = []
+    if found.st_uid in moved.lost_users:
+        words.append(f"user {shown(before.users[found.st_uid])} ({found.st_uid})")
+    if found.st_gid in moved.lost_groups:
+        words.append(f"group {shown(before.groups[found.st_gid])} ({found.st_gid})")
+    return f"belongs to {' and '.join(words)}, whom the restored account files do not know"
+
+
+def _walk(skipped: frozenset[bytes]) -> Iterator[tuple[bytes, int, bytes, os.stat_result]]:
+    """Every path of this machine: its directory, that one's descriptor, its name, its lstat."""
+    pending = [b"/"]
+    while pending:
+        directory = pending.pop()
+        try:
+            fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError:
+            continue  # gone, or longer than a path can be
+        try:
+            with os.scandir(fd) as listing:
+                for item in listing:
+                    name = os.fsencode(item.name)
+                    path = directory.rstrip(b"/") + b"/" + name
+                    if path in skipped or is_pachas_own(name):
+                        continue
+                    try:
+                        found = item.stat(follow_symlinks=False)
+                    except OSError:
+                        continue  # it went away while its directory was read
+                    if stat.S_ISDIR(found.st_mode):
+                        pending.append(path)
+                    yield directory, fd, name, found
+        except OSError:
+            continue  # it went away while it was read
+        finally:
+            os.close(fd)
+
+
+def _mount_points_elsewhere() -> list[bytes]:
+    """Mount points of file systems that are not local."""
+    return [mount.path for mount in mounts() if mount.kind in _NOT_LOCAL or mount.kind.startswith(b"fuse")]

@@ -1,0 +1,161 @@
+"""The report of a rebuild: ten lines for the screen, all of it in the state folder, as text and as JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from pacha.errors import Concern
+from pacha.files.names import shown
+from pacha.rebuild import proposal
+from pacha.rebuild.hooks import HookRun
+from pacha.restore.journal import Journal
+from pacha.restore.plan import Action
+
+if TYPE_CHECKING:
+    from pacha.rebuild.rebuild import Rebuilt
+
+TEXT, JSON = b"report.txt", b"report.json"
+_DONE = {
+    Action.CREATE: "made",
+    Action.REPLACE: "replaced",
+    Action.METADATA: "given back owner, mode, attributes or time",
+    Action.SAME: "already right",
+}
+_NOT_DONE = {
+    Action.CANNOT: "not restored",
+    Action.KEPT_BY_RULE: "left as pacha.rebuild.keep says",
+}
+
+
+def write(rebuilt: Rebuilt, journal: Journal) -> str:
+    """Leave both beside the journal, with which they go in time; returns the path of the text, or why there is none."""
+    texts = {TEXT: text(rebuilt), JSON: json.dumps(as_json(rebuilt)) + "\n"}  # indenting takes ten times as long
+    try:
+        for name, content in texts.items():
+            fd = os.open(os.path.join(journal.folder, name), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with open(fd, "w", encoding="utf-8", errors="backslashreplace") as stream:
+                stream.write(content)
+    except OSError as error:
+        return f"none: {error.strerror}"  # all is restored: a full state folder does not change that
+    return shown(os.path.join(journal.folder, TEXT))
+
+
+def summary(rebuilt: Rebuilt) -> list[str]:
+    """What it came to, in at most ten lines."""
+    at = time.strftime("%Y-%m-%d %H:%M", time.localtime(rebuilt.proposal.at))
+    things = f"{len(rebuilt.concerns)} thing{'s' if len(rebuilt.concerns) > 1 else ''}"
+    but = f"but for {things} named above, " if rebuilt.concerns else ""
+    where = f" below {shown(rebuilt.proposal.target)}" if rebuilt.proposal.target else ""
+    took = f"in {rebuilt.seconds:.1f} s" if rebuilt.seconds else "as far as it can be"
+    first = f"{_what(rebuilt)} as it was on {at} (snapshot {rebuilt.proposal.tip[:12]}){where}, {but}{took}."
+    return [first, *filter(None, (_done(rebuilt), _extras(rebuilt), _mapped(rebuilt), _hooks(rebuilt), *_end(rebuilt)))]
+
+
+def how_it_stands(rebuilt: Rebuilt) -> str:
+    """The shortest account of it: the first words of a sentence."""
+    missing = len(rebuilt.outcome.unrestored)
+    placed = f"All is in place but for what is owed ({missing})" if missing else "All files are in place"
+    return placed + (f" and this machine goes on as '{rebuilt.proposal.host}'" if rebuilt.adopted else "")
+
+
+def _what(rebuilt: Rebuilt) -> str:
+    """What is as it was: no more than what was asked for."""
+    parts = [shown(path) for path in rebuilt.proposal.parts]
+    more = f" and {len(parts) - 3} more" if len(parts) > 3 else ""
+    which = f"{', '.join(parts[:3])}{more} of " if parts else ""
+    return f"{which}'{rebuilt.proposal.host}' {'are' if len(parts) > 1 else 'is'}"
+
+
+def text(rebuilt: Rebuilt) -> str:
+    """All of it, for people."""
+    return "\n".join(_all(rebuilt)) + "\n"
+
+
+def as_json(rebuilt: Rebuilt) -> dict[str, Any]:
+    """All of it, as JSON values: the proposal's (``docs/rebuilding.rst``) and what came of it."""
+    outcome = rebuilt.outcome
+    return {
+        **proposal.as_json(rebuilt.proposal),
+        "done": {action.value: count for action, count in outcome.counts.items()},
+        "concerns": [proposal.concern_json(concern) for concern in rebuilt.concerns],
+        "owed": [os.fsdecode(path) for path in outcome.unrestored],
+        "corrected": [os.fsdecode(path) for path in outcome.corrected],
+        "ran": [_ran(one) for one in rebuilt.ran],
+        "adopted": rebuilt.adopted,
+        "seconds": round(rebuilt.seconds, 3),
+        "report": rebuilt.report,
+    }
+
+
+def _ran(one: HookRun) -> dict[str, str]:
+    return {"name": one.label, "failure": one.failure, "output": one.output.decode("utf-8", "backslashreplace")}
+
+
+def _all(rebuilt: Rebuilt) -> Iterator[str]:
+    yield from summary(rebuilt)
+    yield f"Watched paths: {proposal.watched_line(rebuilt.proposal)}."
+    for one in rebuilt.ran:
+        yield f"hook     {one.label}: {one.failure or 'done'}"
+        yield from (f"         | {line}" for line in output_lines(one))
+    yield from (_concern(concern) for concern in rebuilt.concerns)
+    yield from (proposal.step_line(step) for step in rebuilt.proposal.preview.plan.steps)
+
+
+def output_lines(one: HookRun) -> list[str]:
+    """What a hook printed, safe to print."""
+    return [shown(line) for line in one.output.splitlines()]
+
+
+def _concern(concern: Concern) -> str:
+    return f"look at  {shown(concern.path)}: {concern.reason}"
+
+
+def _done(rebuilt: Rebuilt) -> str:
+    counts = rebuilt.outcome.counts
+    words = [f"{counts[action]} {word}" for action, word in (_DONE | _NOT_DONE).items() if counts.get(action)]
+    return f"Paths: {', '.join(words)}." if words else ""
+
+
+def _extras(rebuilt: Rebuilt) -> str:
+    count, plan = rebuilt.outcome.counts.get(Action.EXTRA, 0), rebuilt.proposal.preview.plan
+    if not count:
+        return ""
+    return f"Not in the snapshot and {'moved aside' if plan.delete else 'left alone'}: {count}."
+
+
+def _mapped(rebuilt: Rebuilt) -> str:
+    """The accounts that have another number here than where the snapshot was made."""
+    moved: Counter[str] = Counter()
+    for step in rebuilt.proposal.preview.plan.steps:
+        entry = step.wanted
+        if entry is None or step.action in _NOT_DONE or step.path in rebuilt.proposal.preview.plan.ownerless:
+            continue
+        if entry.owner is not None and entry.uid != step.uid:
+            moved[f"user {shown(entry.owner)} {entry.uid} -> {step.uid}"] += 1
+        if entry.group is not None and entry.gid != step.gid:
+            moved[f"group {shown(entry.group)} {entry.gid} -> {step.gid}"] += 1
+    most = [f"{words} ({count})" for words, count in moved.most_common(4)]
+    more = f" and {len(moved) - 4} more" if len(moved) > 4 else ""
+    return f"Other numbers here, with how many paths: {', '.join(most)}{more}." if most else ""
+
+
+def _hooks(rebuilt: Rebuilt) -> str:
+    words = [f"{one.label}{' (failed)' if one.failure else ''}" for one in rebuilt.ran]
+    return f"Hooks run: {', '.join(words)}." if words else ""
+
+
+def _end(rebuilt: Rebuilt) -> Iterator[str]:
+    counts, plan = rebuilt.outcome.counts, rebuilt.proposal.preview.plan
+    if counts.get(Action.REPLACE) or counts.get(Action.METADATA) or (plan.delete and counts.get(Action.EXTRA)):
+        yield "What was there before is kept: 'pacha undo' puts it back."
+    if rebuilt.outcome.unrestored:
+        yield f"Owed: {len(rebuilt.outcome.unrestored)}. Mend what is named above and rebuild again."
+    if rebuilt.adopted:
+        yield f"From now on this machine pushes as '{rebuilt.proposal.host}'."
+    if rebuilt.report:
+        yield f"Report: {rebuilt.report}"

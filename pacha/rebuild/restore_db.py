@@ -1,0 +1,77 @@
+"""Getting a lost state folder back: the host's history and what it watches, without touching a watched file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pacha.errors import ConfigError, PachaError
+from pacha.fetch.staging import Fetched, Staging
+from pacha.files.names import DATABASE
+from pacha.history.reader import staged
+from pacha.host.context import Context, check_host
+from pacha.host.masters import connect
+from pacha.rebuild import adoption
+from pacha.store import database, hg
+from pacha.store.snapshot import Watched
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What this machine goes on from: the newest snapshot (hex node, seconds since the epoch), what is watched."""
+
+    host: str
+    tip: str
+    at: float
+    watched: tuple[Watched, ...]
+
+
+def restore_db(context: Context, host: str) -> Restored:
+    """Make the history of ``host`` that the master has this machine's own, checked, so that pushes go on.
+
+    Raises ConfigError, PachaError where there is something here already, UnreachableError, DamagedError: all
+    before anything here is changed.
+    """
+    check_host(host)
+    if context.config.hostname and context.config.hostname != host:
+        raise ConfigError(
+            f"pacha.hostname is '{context.config.hostname}', not '{host}'.",
+            "pushes would go on under that name",
+            "Correct it, or leave it out, and run this again.",
+        )
+    with context.state.locked():
+        _check_free(context, host)
+        with staged(context, host, connect(context, context.master())) as staging:
+            return _restore(context, host, staging)
+
+
+def _restore(context: Context, host: str, staging: Staging) -> Restored:
+    fetched = staging.fetch()
+    _check_related(context, fetched, staging)
+    # The name first: should this be killed, nothing is pushed to another host's folder.
+    context.state.remember(hostname=host)
+    adoption.adopt(context, host, staging, fetched, context.master())
+    return Restored(host, fetched.tip, fetched.note.at, fetched.snapshot.live)
+
+
+def _check_free(context: Context, host: str) -> None:
+    own = database.read(context.state.database)
+    cut_off = own.host == host and not context.state.memory().get("tip")
+    if own.watched and not cut_off:
+        what = f"the history of '{own.host}'" if own.host else "a list of watched paths"
+        raise PachaError(
+            f"There is {what} here already.",
+            "it would be lost, and with it what was not pushed yet",
+            f"If the master's is to take its place, move it aside: mv {context.state.database}{{,.old}}",
+        )
+
+
+def _check_related(context: Context, fetched: Fetched, staging: Staging) -> None:
+    """What is left of repositories here must be of the same history: two in one would never part again."""
+    own = hg.Repository.open(context.state.repository(DATABASE), create=True)
+    first = [*own.revisions()][-1:]
+    if first and not staging.repository(DATABASE).has(first[0]):
+        raise PachaError(
+            f"{context.state.path / 'repos'} holds another history.",
+            "it has nothing in common with the one on the master",
+            f"Move it aside: mv {context.state.path / 'repos'}{{,.old}}",
+        )

@@ -1,0 +1,104 @@
+"""Which of several masters a rebuild comes from: the one whose ``db`` has what all the others have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+
+from pacha.errors import PachaError, UsageError
+from pacha.files.names import DATABASE
+from pacha.host.context import Context
+from pacha.host.masters import connect
+from pacha.system import background
+from pacha.wire.master import Master, NoRepository
+
+
+@dataclass(frozen=True, slots=True)
+class MasterOffer:
+    """What one master has of the host: the newest snapshot (hex node), and which of the others' it knows."""
+
+    name: str
+    tip: str
+    knows: frozenset[str]
+
+
+def choose(
+    context: Context,
+    host: str,
+    name: str,
+    ask: Callable[[list[MasterOffer]], str] | None,
+    warn: Callable[[str], None],
+    wait_seconds: float = 0,
+) -> Context:
+    """``context`` with one master: ``name`` if it is given, the only one, or the one that has what the others have.
+
+    Where none of them has it all, ``ask`` is given the offers and returns a name; None: there is nobody to ask.
+    ``warn`` is told of masters that could not be asked. Raises UsageError, LockedError, PachaError; UnreachableError
+    when no master can be reached.
+    """
+    masters = context.config.masters()
+    if name and name not in masters:
+        raise UsageError(
+            f"'{name}' is not one of the masters.", f"pacha.host names {', '.join(masters)}", "Name one of those."
+        )
+    if not name and len(masters) > 1:
+        with context.state.locked(wait_seconds):  # what is learnt of a master is remembered
+            offers = _offers(context, host, masters, warn)
+        name = _best(offers, host, ask)
+    return replace(context, config=replace(context.config, hosts=(name or masters[0],)))
+
+
+def _best(offers: list[MasterOffer], host: str, ask: Callable[[list[MasterOffer]], str] | None) -> str:
+    if not offers:
+        raise PachaError(f"There is no host '{host}' on any of the masters.", hint="Look at its name: pacha hosts")
+    tips = {offer.tip for offer in offers}
+    for offer in offers:
+        if tips <= offer.knows:
+            return offer.name
+    if ask is not None:
+        return ask(offers)
+    found = ", ".join(f"{offer.name} has {offer.tip[:12]}" for offer in offers)
+    hint = f"Say which: pacha rebuild {host} --from {offers[0].name}"
+    raise UsageError("No master has all that the others have.", found, hint)
+
+
+def _offers(context: Context, host: str, masters: tuple[str, ...], warn: Callable[[str], None]) -> list[MasterOffer]:
+    """Connect to all of them at once, then ask; raises what hindered the first if none can be asked."""
+    with ExitStack() as stack:
+        reached, tips, failures = {}, {}, []
+        for name, future in [(name, background.start(connect, context, name)) for name in masters]:
+            try:
+                reached[name] = future.result()
+                stack.callback(reached[name].close)
+                tips[name] = _tip(reached[name], host)
+            except PachaError as error:
+                failures.append(error)
+                warn(f"{name} is not asked: {error.in_a_line}")
+        if not tips:
+            raise failures[0]
+        having = {name: tip for name, tip in tips.items() if tip}
+        return [
+            MasterOffer(name, tip, _knows(reached[name], host, set(having.values()))) for name, tip in having.items()
+        ]
+
+
+def _tip(master: Master, host: str) -> str:
+    """The newest snapshot that a master has, "" for none."""
+    from pacha.store import hg
+
+    try:
+        if master.probe(host).changelog is None:
+            return ""
+        with master.serve(host, DATABASE) as remote, hg.peer(remote, DATABASE) as peer:
+            return next(iter(peer.heads()), "")
+    except NoRepository:
+        return ""
+
+
+def _knows(master: Master, host: str, tips: set[str]) -> frozenset[str]:
+    from pacha.store import hg
+
+    asked = sorted(tips)
+    with master.serve(host, DATABASE) as remote, hg.peer(remote, DATABASE) as peer:
+        return frozenset(tip for tip, known in zip(asked, peer.known(asked), strict=True) if known)

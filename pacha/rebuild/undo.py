@@ -1,0 +1,105 @@
+"""Undoing a rebuild: what it replaced, removed or changed is as it was before."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from pacha.errors import PachaError
+from pacha.fetch.staging_dir import sweep
+from pacha.host.context import Context
+from pacha.restore import undo as undoing
+from pacha.restore import undo_preview
+from pacha.restore.journal import Journal, history, unfinished
+from pacha.restore.plan import Outcome
+from pacha.restore.undo_preview import UndoStep
+
+
+@dataclass(frozen=True, slots=True)
+class RebuildRecord:
+    """A rebuild that was: its id, its host, when it began (seconds since the epoch), how far it came.
+
+    ``target``: the folder that it put everything below, b"" for the original places.
+    """
+
+    id: str
+    host: str
+    at: int
+    state: str
+    target: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """Which rebuild was undone, and what came of it."""
+
+    past: RebuildRecord
+    outcome: Outcome
+
+
+def rebuilds(context: Context) -> tuple[RebuildRecord, ...]:
+    """The rebuilds of which something is kept, newest first."""
+    state = os.fsencode(context.state.path)
+    waiting, journals = _waiting(state), history(state)
+    try:
+        return tuple(_past(journal, waiting) for journal in reversed(journals))
+    finally:
+        for journal in journals:
+            journal.close()
+
+
+def undo(context: Context) -> Undone:
+    """Undo the newest rebuild that changed something and is not undone yet, whether it finished or was killed.
+
+    Raises LockedError, PachaError when there is none.
+    """
+    with context.state.locked(), _newest(context) as journal:
+        sweep(context)
+        return Undone(_past(journal, _waiting(os.fsencode(context.state.path))), _undo(journal))
+
+
+def propose(context: Context) -> tuple[RebuildRecord, tuple[UndoStep, ...]]:
+    """What ``undo`` would do now. Changes nothing; raises as ``undo``."""
+    with context.state.locked(), _newest(context) as journal:
+        return _past(journal, _waiting(os.fsencode(context.state.path))), undo_preview.preview(journal)
+
+
+@contextmanager
+def _newest(context: Context) -> Iterator[Journal]:
+    """The journal of the newest rebuild that can be undone. Raises PachaError when there is none."""
+    journals = history(os.fsencode(context.state.path))
+    try:
+        open_ones = [journal for journal in journals if journal.changed and not journal.marks & {"undone", "stopped"}]
+        if not open_ones:
+            raise PachaError("There is no rebuild to undo.", hint="'pacha undo --list' shows what there was.")
+        yield open_ones[-1]
+    finally:
+        for journal in journals:
+            journal.close()
+
+
+def _undo(journal: Journal) -> Outcome:
+    try:
+        return undoing.undo(journal)
+    except OSError as error:
+        raise PachaError(
+            "The rebuild was not undone to its end.", error.strerror or "", "Mend that and run 'pacha undo' again."
+        ) from None
+
+
+def _waiting(state: bytes) -> set[str]:
+    """The ids of those that were cut off and not carried through since."""
+    found = unfinished(state)
+    for journal in found:
+        journal.close()
+    return {journal.id for journal in found}
+
+
+def _past(journal: Journal, waiting: Collection[str] = ()) -> RebuildRecord:
+    begun, marks = journal.begun, journal.marks
+    open_ = "unfinished" if journal.id in waiting else "cut off, finished by a later one"
+    state = next((word for word in ("undone", "stopped", "finished") if word in marks), open_)
+    state = "finished, nothing to undo" if state == "finished" and not journal.changed else state
+    return RebuildRecord(journal.id, begun.host if begun else "", begun.at if begun else 0, state, journal.target)

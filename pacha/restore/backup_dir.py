@@ -1,0 +1,77 @@
+"""The folders that take what a rebuild displaces: 0700, on the same file system, beside the watched path."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from pacha.restore.dirfd import SafeDirectories, parent_of, within
+from pacha.restore.inode import EXHAUSTED, Changed
+from pacha.restore.journal import Journal
+from pacha.restore.journal_records import Keeping, Touched
+from pacha.restore.write import Writer
+
+
+class BackupDirs:
+    """Finds or makes the folder for what is displaced from a directory, and numbers what goes there."""
+
+    def __init__(self, roots: tuple[bytes, ...], journal: Journal, descent: SafeDirectories, writer: Writer) -> None:
+        """Take the watched paths, the journal (whose ID names the folders) and the run's own parts."""
+        self._roots, self._journal, self._descent, self._writer = roots, journal, descent, writer
+        self._name = b".pacha-kept-" + os.fsencode(journal.id)
+        self._folders: dict[bytes, bytes] = {}
+        self._made: set[bytes] = set()
+        self._number = 0
+
+    def place(self, path: bytes) -> bytes:
+        """Return a new path (bytes) that ``path`` can be moved to by rename. Raise OSError."""
+        directory = parent_of(path)
+        if directory not in self._folders:
+            self._folders[directory] = self._folder_for(directory)
+        self._number += 1
+        return b"%s/%06d" % (self._folders[directory], self._number)
+
+    def _folder_for(self, directory: bytes) -> bytes:
+        failure: OSError | None = None
+        for home in self._homes(directory):
+            folder = home.rstrip(b"/") + b"/" + self._name
+            try:
+                return self._make(home, folder)
+            except OSError as error:
+                if error.errno in EXHAUSTED:
+                    raise
+                failure = error  # not ours to write in: try one level further down
+        raise failure if failure is not None else FileNotFoundError(directory)
+
+    def _homes(self, directory: bytes) -> list[bytes]:
+        """Directories from beside the root down to ``directory``, as far as they share its file system."""
+        device = os.fstat(self._descent.enter(directory)).st_dev
+        homes = [directory]
+        top = min((root for root in self._roots if within(directory, root)), key=len, default=directory)
+        while directory not in (b"/", parent_of(top)):
+            directory = parent_of(directory)
+            if os.fstat(self._descent.enter(directory)).st_dev != device:
+                break
+            homes.append(directory)
+        return homes[::-1]
+
+    def _make(self, home: bytes, folder: bytes) -> bytes:
+        if folder not in self._made:
+            if home not in self._writer.touched:
+                self._writer.touch(home)
+                self._journal.write(Touched(home, self._writer.touched[home]))
+            self._journal.write(Keeping(folder))
+            self._journal.sync()
+            os.mkdir(self._name, 0o700, dir_fd=self._descent.enter(home))
+            self._made.add(folder)
+        return folder
+
+
+def enter_kept(descent: SafeDirectories, folder: bytes) -> int:
+    """Return a descriptor, the caller's to close, of a kept folder that is really one. Raise OSError."""
+    fd = descent.hold(folder)
+    status = os.fstat(fd)
+    if status.st_uid != os.geteuid() or stat.S_IMODE(status.st_mode) & 0o077:
+        os.close(fd)
+        raise Changed("the folder of what was displaced is not ours any more")
+    return fd

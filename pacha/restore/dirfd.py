@@ -1,0 +1,183 @@
+"""Directories as descriptors: every path of a rebuild is reached one component at a time, O_NOFOLLOW.
+
+At and below a watched path (a root) no symbolic link is followed, ever. Above it one is followed only if
+every component on the way belongs to root or to the running user and nobody else can write there, so that
+no other local user can steer where a rebuild writes.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+
+_OPEN = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_MAX_LINKS = 40  # path_resolution(7)
+_CAPACITY = 64  # open descriptors: far below RLIMIT_NOFILE's usual 1024
+
+
+class LinkRefused(OSError):
+    """A symbolic link stands above a watched path, and somebody else could have put it there."""
+
+    def __init__(self, path: bytes) -> None:
+        super().__init__(errno.ELOOP, "a symbolic link on the way could be another user's", path)
+
+
+@dataclass(slots=True)
+class _Directory:
+    """An open directory. ``trusted``: no one but root and us can write on the way to it and in it."""
+
+    fd: int
+    trusted: bool
+    linked: bool  #: a symbolic link was followed on the way
+
+
+class SafeDirectories:
+    """Open directories by absolute path (bytes), some of them kept open. Use as a context manager."""
+
+    def __init__(self, roots: Sequence[bytes]) -> None:
+        """Take the watched paths at and below which no link is followed."""
+        self._roots = tuple(roots)
+        self._places: dict[bytes, _Directory] = {}
+        self._aliases: dict[bytes, bytes] = {}
+        self._owners = frozenset({0, os.geteuid()})
+
+    def __enter__(self) -> SafeDirectories:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.forget()
+
+    def enter(self, path: bytes) -> int:
+        """Return an O_PATH descriptor of the directory ``path``.
+
+        It stays this object's and open until ``path`` falls out of a small cache: use it before entering
+        the next directory. Raise OSError (NotADirectoryError for a link at or below a root).
+        """
+        place = self._places.pop(path, None)
+        if place is None:
+            place = self._descend(path)
+        self._places[path] = place  # most recently used last
+        return place.fd
+
+    def hold(self, path: bytes) -> int:
+        """Like ``enter``, but return a descriptor that is the caller's own to close."""
+        return os.dup(self.enter(path))
+
+    def alias(self, path: bytes, name: bytes) -> None:
+        """From now on reach ``path`` under the name ``name`` in its parent: it is not in place yet."""
+        self._aliases[path] = name
+
+    def in_place(self, path: bytes) -> None:
+        """Say that ``path`` now has its own name; open descriptors stay right."""
+        self._aliases.pop(path, None)
+
+    def forget(self) -> None:
+        """Close all descriptors."""
+        for place in self._places.values():
+            os.close(place.fd)
+        self._places.clear()
+
+    def _descend(self, path: bytes) -> _Directory:
+        missing = []
+        while path not in self._places and path != b"/":
+            missing.append(path)
+            path = parent_of(path)
+        if path not in self._places:
+            self._keep(b"/", self._look(os.open(b"/", _OPEN), None))
+        place = self._places[path]
+        for step in reversed(missing):
+            name = self._aliases.get(step) or step.rpartition(b"/")[2]
+            if self._inside(step):
+                place = _Directory(os.open(name, _OPEN, dir_fd=place.fd), place.trusted, place.linked)
+            else:
+                place = self._step_above(place, name, step)
+            self._keep(step, place)
+        return self._places.pop(missing[0] if missing else path)
+
+    def _keep(self, path: bytes, place: _Directory) -> None:
+        while len(self._places) >= _CAPACITY:
+            oldest = next(iter(self._places))
+            os.close(self._places.pop(oldest).fd)
+        self._places[path] = place
+
+    def _inside(self, path: bytes) -> bool:
+        return any(within(path, root) for root in self._roots)
+
+    def _step_above(self, place: _Directory, name: bytes, path: bytes) -> _Directory:
+        reached = self._walk(place, [name], path)
+        if reached.linked and not reached.trusted:
+            os.close(reached.fd)
+            raise LinkRefused(path)
+        return reached
+
+    def _walk(self, start: _Directory, names: list[bytes], path: bytes) -> _Directory:
+        """Go through ``names`` (last first) from ``start``, following links that can be trusted."""
+        place, links = _Directory(os.dup(start.fd), start.trusted, start.linked), 0
+        try:
+            while names:
+                name = names.pop()
+                target = self._link_target(place, name, path)
+                if target is None:
+                    place = self._replace(place, os.open(name, _OPEN, dir_fd=place.fd))
+                    continue
+                links += 1
+                if links > _MAX_LINKS:
+                    raise LinkRefused(path)
+                place.linked = True
+                if target.startswith(b"/"):
+                    place = self._replace(place, os.open(b"/", _OPEN))
+                names += [part for part in reversed(target.split(b"/")) if part not in (b"", b".")]
+        except BaseException:
+            os.close(place.fd)
+            raise
+        return place
+
+    def _link_target(self, place: _Directory, name: bytes, path: bytes) -> bytes | None:
+        status = os.stat(name, dir_fd=place.fd, follow_symlinks=False)
+        if not stat.S_ISLNK(status.st_mode):
+            return None
+        if not place.trusted or status.st_uid not in self._owners:
+            raise LinkRefused(path)
+        return os.readlink(name, dir_fd=place.fd)
+
+    def _replace(self, place: _Directory, fd: int) -> _Directory:
+        os.close(place.fd)
+        place.fd = fd  # at once: the caller closes it if the next look fails
+        return self._look(fd, place)
+
+    def _look(self, fd: int, before: _Directory | None) -> _Directory:
+        status = os.fstat(fd)
+        # In a sticky directory (/tmp) others can make names, but not change ours.
+        closed = not status.st_mode & 0o022 or bool(status.st_mode & stat.S_ISVTX)
+        trusted = status.st_uid in self._owners and closed
+        if before is None:
+            return _Directory(fd, trusted, False)
+        return _Directory(fd, before.trusted and trusted, before.linked)
+
+
+def parent_of(path: bytes) -> bytes:
+    """Return the directory that the absolute ``path`` lies in (``/`` for ``/`` itself)."""
+    return path.rpartition(b"/")[0] or b"/"
+
+
+def name_of(path: bytes) -> bytes:
+    """Return the last component of the absolute ``path``."""
+    return path.rpartition(b"/")[2]
+
+
+def within(path: bytes, folder: bytes) -> bool:
+    """Whether ``path`` is ``folder`` or lies below it; both are absolute."""
+    return path == folder or path.startswith(folder.rstrip(b"/") + b"/")
+
+
+def above(path: bytes) -> Iterator[bytes]:
+    """Yield the directories that the absolute ``path`` lies in, nearest first, ``/`` last."""
+    while path != b"/":
+        path = parent_of(path)
+        yield path

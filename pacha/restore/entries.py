@@ -1,0 +1,259 @@
+"""One entry made under a name that nobody sees yet, and one entry put in the place of another."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pacha.errors import DamagedError
+from pacha.files.metadata import Entry, Kind, kind_of
+from pacha.files.names import shown
+from pacha.restore.inode import Changed, dress, held
+from pacha.restore.ownership import Attributes
+from pacha.system import syscalls
+
+Inode = tuple[int, int]  # st_dev, st_ino
+
+_HOLE = 64 * 1024  # runs of zeros from this length on become holes
+_ZEROS = bytes(_HOLE)
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_FORMATS = {Kind.FIFO: 0o010000, Kind.CHARACTER: 0o020000, Kind.BLOCK: 0o060000}  # inode(7)
+
+
+@dataclass(frozen=True, slots=True)
+class NewEntry:
+    """A new inode, and in words what could not be given to it."""
+
+    troubles: tuple[str, ...]
+    inode: Inode
+
+
+def inode_of(status: os.stat_result) -> Inode:
+    """Return what tells one inode from all others: device and number."""
+    return status.st_dev, status.st_ino
+
+
+def make_file(name: bytes, dir_fd: int, entry: Entry, wanted: Attributes, chunks: Iterator[bytes]) -> NewEntry:
+    """Write a new file ``name`` in ``dir_fd`` from ``chunks``.
+
+    It is 0600 and this process's own until it is whole. Raise DamagedError if the content is not what
+    ``entry`` records, OSError if it cannot be written.
+    """
+    fd = os.open(name, _NEW, 0o600, dir_fd=dir_fd)
+    try:
+        _fill(fd, entry, chunks)
+        return NewEntry(tuple(dress(fd, Kind.FILE, wanted)), inode_of(os.fstat(fd)))
+    finally:
+        os.close(fd)
+
+
+def make_other(name: bytes, dir_fd: int, entry: Entry, wanted: Attributes) -> NewEntry:
+    """Make a new symbolic link, FIFO or device node ``name`` in ``dir_fd``, and dress it as ``make_file``."""
+    if entry.kind is Kind.SYMLINK:
+        os.symlink(entry.target or b"", name, dir_fd=dir_fd)
+    else:
+        os.mknod(name, _FORMATS[entry.kind] | 0o600, entry.device or 0, dir_fd=dir_fd)
+    with held(name, dir_fd) as (reference, status):
+        # The directory may be another user's: what we change must be what we made.
+        if kind_of(status.st_mode) is not entry.kind or status.st_nlink != 1 or status.st_uid != os.geteuid():
+            raise Changed("somebody else changed the directory meanwhile")
+        return NewEntry(tuple(dress(reference, entry.kind, wanted)), inode_of(status))
+
+
+def make_directory(name: bytes, dir_fd: int) -> None:
+    """Make a private directory ``name`` in ``dir_fd``. Raise FileExistsError rather than use one there."""
+    os.mkdir(name, 0o700, dir_fd=dir_fd)
+
+
+def dress_directory(name: bytes, dir_fd: int, wanted: Attributes) -> list[str]:
+    """Give a directory that this process made its attributes. Return what could not be given."""
+    with held(name, dir_fd) as (reference, status):
+        if kind_of(status.st_mode) is not Kind.DIRECTORY or status.st_uid != os.geteuid():
+            raise Changed("somebody else changed the directory meanwhile")
+        return dress(reference, Kind.DIRECTORY, wanted)
+
+
+def make_link(name: bytes, dir_fd: int, source: bytes, source_fd: int, inode: Inode) -> None:
+    """Make ``name`` in ``dir_fd`` another name of ``inode``, so far ``source`` in ``source_fd``."""
+    os.link(source, name, src_dir_fd=source_fd, dst_dir_fd=dir_fd, follow_symlinks=False)
+    if inode_of(os.stat(name, dir_fd=dir_fd, follow_symlinks=False)) != inode:
+        os.unlink(name, dir_fd=dir_fd)
+        raise Changed("somebody else changed the directory meanwhile")
+
+
+def put(name: bytes, new: bytes, dir_fd: int) -> bool:
+    """Give ``new`` the name ``name`` in the same directory. Return False, doing nothing, if it is taken."""
+    try:
+        syscalls.rename_new(new, dir_fd, name, dir_fd)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno not in syscalls.UNSUPPORTED:
+            raise
+        if _exists(name, dir_fd):
+            return False
+        os.rename(new, name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
+    return True
+
+
+def swap(name: bytes, new: bytes, dir_fd: int, kept: bytes, kept_fd: int, *, directories: bool) -> None:
+    """Put ``new`` in the place of ``name`` and what was there at ``kept`` in ``kept_fd``.
+
+    Without ``directories`` the old one gets a second name first, so that ``name`` is never absent.
+    With them the two are exchanged; where that is unknown ``name`` is absent between two renames.
+    Raise OSError with ``name`` as it was.
+    """
+    if not directories and _link(name, dir_fd, kept, kept_fd):
+        try:
+            os.rename(new, name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
+        except OSError:
+            os.unlink(kept, dir_fd=kept_fd)
+            raise
+    elif _exchange(name, new, dir_fd):
+        try:
+            os.rename(new, kept, src_dir_fd=dir_fd, dst_dir_fd=kept_fd)
+        except OSError:
+            _exchange(name, new, dir_fd)
+            raise
+    else:
+        os.rename(name, kept, src_dir_fd=dir_fd, dst_dir_fd=kept_fd)
+        try:
+            os.rename(new, name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
+        except OSError:
+            os.rename(kept, name, src_dir_fd=kept_fd, dst_dir_fd=dir_fd)
+            raise
+
+
+def discard(name: bytes, dir_fd: int) -> None:
+    """Remove ``name`` and, if it is a directory, all below it, following no link; absent is fine."""
+    try:
+        os.unlink(name, dir_fd=dir_fd)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        if error.errno not in (errno.EISDIR, errno.EPERM):  # unlink(2): EPERM is POSIX's word for it
+            raise
+        _discard_tree(name, dir_fd)
+
+
+def discard_new(name: bytes, dir_fd: int, old: Inode | None) -> None:
+    """Remove a temporary ``name`` like ``discard``, unless the original ``old`` got stuck under it."""
+    try:
+        status = os.stat(name, dir_fd=dir_fd, follow_symlinks=False)
+    except FileNotFoundError:
+        return
+    if inode_of(status) != old:
+        discard(name, dir_fd)
+
+
+def _discard_tree(name: bytes, dir_fd: int) -> None:
+    """Remove a directory tree of any depth with two open descriptors: what is nested moves up as it goes."""
+    fd = _open_own(name, dir_fd)
+    try:
+        while below := _empty(fd):
+            for nested in below:
+                _lift(nested, fd)
+    finally:
+        os.close(fd)
+    os.rmdir(name, dir_fd=dir_fd)
+
+
+def _open_own(name: bytes, dir_fd: int) -> int:
+    """Open a directory to be emptied; a plain user's own one may have to be made writable first."""
+    if os.geteuid() != 0:
+        with held(name, dir_fd) as (reference, status):
+            if kind_of(status.st_mode) is Kind.DIRECTORY and status.st_uid == os.geteuid():
+                os.chmod(reference, 0o700)
+    return os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=dir_fd)
+
+
+def _empty(fd: int) -> list[bytes]:
+    """Unlink everything but directories in ``fd``; return their names."""
+    directories = []
+    for item in os.listdir(fd):
+        name = os.fsencode(item)
+        try:
+            os.unlink(name, dir_fd=fd)
+        except IsADirectoryError:
+            directories.append(name)
+    return directories
+
+
+def _lift(name: bytes, fd: int) -> None:
+    """Empty the directory ``name`` in ``fd``, moving directories in it up into ``fd``, and remove it."""
+    inner = _open_own(name, fd)
+    try:
+        for nested in _empty(inner):
+            os.close(_open_own(nested, inner))  # moving a directory needs leave to write in it
+            os.rename(nested, secrets.token_hex(16).encode(), src_dir_fd=inner, dst_dir_fd=fd)
+    finally:
+        os.close(inner)
+    os.rmdir(name, dir_fd=fd)
+
+
+def _fill(fd: int, entry: Entry, chunks: Iterator[bytes]) -> None:
+    digest, size = hashlib.sha256(), 0
+    for chunk in chunks:
+        digest.update(chunk)
+        size += len(chunk)
+        _write(fd, chunk)
+        if size > entry.size:
+            break
+    if size != entry.size or (entry.sha256 is not None and digest.digest() != entry.sha256):
+        raise DamagedError(
+            f"The content of {shown(entry.path)} is not what was recorded.",
+            f"{size} bytes where {entry.size} were expected" if size != entry.size else "its sha256 differs",
+            "Nothing was changed; try an older snapshot with --at.",
+        )
+    if size >= _HOLE:
+        os.ftruncate(fd, size)  # a hole at the very end has no byte written after it
+
+
+def _write(fd: int, chunk: bytes) -> None:
+    if len(chunk) < _HOLE:
+        _write_all(fd, memoryview(chunk))
+        return
+    view, start = memoryview(chunk), 0
+    for offset in range(0, len(chunk) - _HOLE + 1, _HOLE):
+        if chunk.startswith(_ZEROS, offset):
+            _write_all(fd, view[start:offset])
+            os.lseek(fd, _HOLE, os.SEEK_CUR)
+            start = offset + _HOLE
+    _write_all(fd, view[start:])
+
+
+def _write_all(fd: int, view: memoryview) -> None:
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def _link(name: bytes, dir_fd: int, kept: bytes, kept_fd: int) -> bool:
+    try:
+        os.link(name, kept, src_dir_fd=dir_fd, dst_dir_fd=kept_fd, follow_symlinks=False)
+    except FileNotFoundError:
+        raise
+    except OSError:
+        return False  # no hard links here, too many, or not ours (protected_hardlinks, proc_sys_fs(5))
+    return True
+
+
+def _exchange(name: bytes, new: bytes, dir_fd: int) -> bool:
+    try:
+        syscalls.exchange(name, dir_fd, new, dir_fd)
+    except OSError as error:
+        if error.errno not in syscalls.UNSUPPORTED:
+            raise
+        return False
+    return True
+
+
+def _exists(name: bytes, dir_fd: int) -> bool:
+    try:
+        os.stat(name, dir_fd=dir_fd, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True

@@ -1,0 +1,98 @@
+"""The permission check: every restored path is looked at once more, directories last and deepest first."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from pacha.files.metadata import Kind, kind_of
+from pacha.restore.dirfd import SafeDirectories, name_of, parent_of
+from pacha.restore.entries import inode_of
+from pacha.restore.inode import Changed, explain, held, read_xattrs, redress, stamp
+from pacha.restore.install import Installer
+from pacha.restore.journal import Journal
+from pacha.restore.journal_records import Altered
+from pacha.restore.outcome import OutcomeBuilder
+from pacha.restore.plan import Action, Plan, Step
+from pacha.restore.write import Writer
+
+_CHECKED = frozenset({Action.CREATE, Action.REPLACE, Action.METADATA, Action.SAME})
+
+
+class PermissionCheck:
+    """Compares owner, group, mode and time of every path with the plan and corrects what differs."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        journal: Journal,
+        descent: SafeDirectories,
+        writer: Writer,
+        settler: Installer,
+        tally: OutcomeBuilder,
+    ) -> None:
+        """Take the plan and the run's own parts."""
+        self._plan, self._journal, self._descent = plan, journal, descent
+        self._writer, self._settler, self._tally = writer, settler, tally
+
+    def run(self) -> None:
+        """Check all; what had to be corrected and what could not be is in the tally afterwards."""
+        for step in reversed(self._plan.steps):
+            if step.action in _CHECKED and step.path not in self._tally.failed:
+                try:
+                    self._check(step)
+                except OSError as error:
+                    self._tally.trouble(step.path, f"not checked: {explain(error)}")
+
+    def _check(self, step: Step) -> None:
+        assert step.wanted is not None
+        is_directory = step.wanted.kind is Kind.DIRECTORY
+        if is_directory and step.action is Action.METADATA and step.path not in self._tally.troubled:
+            self._settler.alter(step)
+        dir_fd = self._descent.enter(parent_of(step.path))
+        status = os.stat(name_of(step.path), dir_fd=dir_fd, follow_symlinks=False)
+        permissions = _permissions_match(step, status)
+        if permissions and status.st_mtime_ns == step.wanted.mtime_ns:
+            return
+        if step.path in self._tally.troubled:
+            return  # named already
+        if permissions and is_directory and step.path in self._writer.touched:
+            self._restamp(step)  # our own renames changed it
+        else:
+            self._correct(step)
+
+    def _restamp(self, step: Step) -> None:
+        assert step.wanted is not None
+        with held(name_of(step.path), self._descent.enter(parent_of(step.path))) as (reference, status):
+            if kind_of(status.st_mode) is not Kind.DIRECTORY:
+                raise Changed("somebody else changed it meanwhile")
+            if troubles := stamp(reference, status, step.wanted.mtime_ns):
+                self._tally.trouble(step.path, *troubles)
+
+    def _correct(self, step: Step) -> None:
+        assert step.wanted is not None
+        with held(name_of(step.path), self._descent.enter(parent_of(step.path))) as (reference, status):
+            kind = kind_of(status.st_mode)
+            alone = status.st_nlink == 1 or kind is Kind.DIRECTORY
+            if kind is not step.wanted.kind or not (alone or step.wanted.link_group is not None):
+                raise Changed("somebody else changed it meanwhile")
+            self._journal.write(
+                Altered(
+                    step.path, inode_of(status), status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode),
+                    status.st_mtime_ns, () if kind is Kind.SYMLINK else read_xattrs(reference),
+                )
+            )  # fmt: skip
+            self._journal.sync()
+            troubles = redress(reference, status, step.attributes)
+            now = os.stat(reference)
+        lost = [] if _permissions_match(step, now) else ["owner or mode did not stay as set"]
+        if now.st_mtime_ns != step.wanted.mtime_ns:
+            lost.append("its time cannot be kept here")
+        self._tally.corrected.append(step.path)
+        if troubles or lost:
+            self._tally.trouble(step.path, *(troubles or lost))
+
+
+def _permissions_match(step: Step, status: os.stat_result) -> bool:
+    owned = (status.st_uid, status.st_gid) == (step.uid, step.gid)
+    return owned and (stat.S_ISLNK(status.st_mode) or stat.S_IMODE(status.st_mode) == step.mode)

@@ -1,0 +1,137 @@
+"""On a master: the folders of hosts."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import time
+from dataclasses import dataclass
+
+from pacha.errors import PachaError, UsageError
+from pacha.files.names import shown
+from pacha.host.context import check_host
+from pacha.server import authorized_keys
+from pacha.wire.remote_errors import give
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """What a key is let in for, as it was asked; ``expires`` is a time as a person writes it."""
+
+    rebuild_only: bool = False
+    push_only: bool = False
+    expires: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AddedHost:
+    """A host that was added: its folder, the account that owns it ('' if none was given).
+
+    ``line`` is what lets its key in ('' without a key); ``installed`` what became of it in an account's
+    authorized_keys ('added', 'replaced', 'there'), '' if that was not asked for; ``runs``: that account can run Pacha.
+    """
+
+    path: bytes
+    account: str
+    line: str = ""
+    installed: str = ""
+    runs: bool = True
+
+
+def add_host(
+    hosts_path: bytes,
+    host: str,
+    user: str | None,
+    key: bytes | None = None,
+    install: str | None = None,
+    allowed: Allowed = Allowed(),
+) -> AddedHost:
+    """Make the folder of ``host`` below ``hosts_path``, 0700, ``user``'s if one is given, and let its ``key`` in.
+
+    ``key`` is the content of a public key's file; ``install`` the account whose authorized_keys is to have the line,
+    which owns the folder then. A folder that is there already is given away only if it is empty or that user's.
+    Raises UsageError (before anything is made), PachaError.
+    """
+    check_host(host)
+    if key is None and (install is not None or allowed != Allowed()):
+        raise UsageError("There is no key to let in.", "", "Name its public half: --key FILE")
+    if None not in (user, install) and user != install:
+        raise UsageError(
+            "--user and --install name two accounts.", "the key would not reach the folder", "Give one of them."
+        )
+    name = user if user is not None else install
+    owner = _account(name) if name is not None else None
+    grant = _grant(hosts_path, host, allowed)
+    public = authorized_keys.PublicKey.read(key) if key is not None else None
+    if install is not None and owner is not None:
+        _check_shell(owner)
+    line = grant.line(public) if public is not None else ""
+    path = _make(hosts_path, host, owner)
+    done = authorized_keys.install(owner, grant, public) if install and owner and public else ""
+    return AddedHost(path, name or "", line, done, runs=not done or owner is None or authorized_keys.can_run(owner))
+
+
+def _grant(hosts_path: bytes, host: str, allowed: Allowed) -> authorized_keys.KeyGrant:
+    if allowed.rebuild_only and allowed.push_only:
+        raise UsageError("--rebuild-only and --push-only leave nothing that could be done.", "", "Give one of them.")
+    expires = authorized_keys.moment(allowed.expires, time.time()) if allowed.expires is not None else None
+    return authorized_keys.KeyGrant(host, hosts_path, allowed.rebuild_only, allowed.push_only, expires)
+
+
+def _make(hosts_path: bytes, host: str, owner: pwd.struct_passwd | None) -> bytes:
+    path = os.path.join(hosts_path, os.fsencode(host))
+    try:
+        _make_open(hosts_path)
+        if not os.path.lexists(path):
+            os.mkdir(path, 0o700)
+        _settle(path, owner)
+    except OSError as error:
+        raise PachaError(
+            f"{shown(path)} cannot be made.", error.strerror or "", "Run this as root on the master."
+        ) from None
+    return path
+
+
+def _make_open(path: bytes) -> None:
+    """Make ``path`` and what is missing above it, 0755 whatever the umask: every host's account has to get there."""
+    if not os.path.isdir(path):
+        _make_open(os.path.dirname(path))
+        os.mkdir(path)
+        os.chmod(path, 0o755)  # noqa: S103 (what is in it is 0700)
+
+
+def _account(user: str) -> pwd.struct_passwd:
+    try:
+        return pwd.getpwnam(user)
+    except KeyError:
+        raise UsageError(
+            f"There is no account '{shown(os.fsencode(user))}' on this machine.",
+            hint=f"Make it first: useradd --create-home {shown(os.fsencode(user))}",
+        ) from None
+
+
+def _check_shell(owner: pwd.struct_passwd) -> None:
+    """sshd(8) runs a forced command, too, with the account's shell."""
+    if os.path.basename(owner.pw_shell) in ("nologin", "false"):
+        name = shown(os.fsencode(owner.pw_name))
+        why = f"its shell is {shown(os.fsencode(owner.pw_shell))}, and sshd runs every command with it"
+        raise UsageError(f"Nobody gets in as {name}.", why, f"Give it one: usermod --shell /bin/sh {name}")
+
+
+def _settle(path: bytes, owner: pwd.struct_passwd | None) -> None:
+    """Mode and owner through a descriptor: the folder is not swapped for a link on the way."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        found = os.fstat(fd)
+        if owner is not None and found.st_uid != owner.pw_uid:
+            if os.listdir(fd):
+                raise PachaError(
+                    f"{shown(path)} is in use by another account.",
+                    f"it belongs to user {found.st_uid} and is not empty",
+                    f"If it is meant to change hands: {give(owner.pw_name, path)}",
+                )
+            os.fchown(fd, owner.pw_uid, owner.pw_gid)
+        if found.st_mode & 0o777 != 0o700:
+            os.fchmod(fd, 0o700)
+    finally:
+        os.close(fd)

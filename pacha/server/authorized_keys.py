@@ -1,0 +1,254 @@
+"""Letting a host's key in: checking it, the line of authorized_keys for it, and putting that line in its place."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import pwd
+import re
+import secrets
+import shlex
+import shutil
+import stat
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from pacha.errors import PachaError, UsageError
+from pacha.files.names import shown
+from pacha.system import child
+from pacha.system.executable import program
+
+#: The kinds of keys (ssh-keygen(1), -t), and how many fields follow the kind in the blob (RFC 4253, 6.6; RFC 5656,
+#: 3.1; RFC 8709, 4; PROTOCOL.u2f of OpenSSH).
+_KINDS = {
+    "ssh-ed25519": 1,
+    "ssh-rsa": 2,
+    "ecdsa-sha2-nistp256": 2,
+    "ecdsa-sha2-nistp384": 2,
+    "ecdsa-sha2-nistp521": 2,
+    "sk-ssh-ed25519@openssh.com": 2,
+    "sk-ecdsa-sha2-nistp256@openssh.com": 3,
+}
+_LONGEST = 16 * 1024
+_KEYS = "authorized_keys"
+_KEYS_MAX = 16 << 20
+_PATH_OF_SSHD = "/usr/local/bin:/usr/bin:/bin"
+_AGO = {"h": 3600, "d": 86400, "w": 7 * 86400}
+_DATES = ("%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M")
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+@dataclass(frozen=True, slots=True)
+class PublicKey:
+    """A public key as a line of OpenSSH has it: its kind, its bytes in base64, its comment ('' for none)."""
+
+    kind: str
+    blob: str
+    comment: str
+
+    @classmethod
+    def read(cls, text: bytes) -> PublicKey:
+        """The one key that the content of a file is. Raises UsageError for anything more or less than that."""
+        if b"PRIVATE KEY" in text:
+            raise UsageError("That is the private half of a key.", "it stays on the host", "Give the .pub file.")
+        try:
+            lines = text.decode("utf-8").splitlines() if len(text) <= _LONGEST else []
+            [line] = [line for line in lines if line.strip()]
+            kind, blob, *comment = line.strip(" ").split(" ", 2)
+        except ValueError:
+            raise _no_key("it has to be one line of plain text: kind, key, comment") from None
+        if kind not in _KINDS:
+            raise _no_key(f"it begins with {shown(kind[:40].encode())}, not with a kind of key such as ssh-ed25519")
+        if not _is_key(kind, blob):
+            raise _no_key("what follows its kind is damaged")
+        return cls(kind, blob, comment[0] if comment and comment[0].isprintable() else "")
+
+
+def _no_key(why: str) -> UsageError:
+    return UsageError("That is no public key.", why, "Give the .pub file that ssh-keygen made.")
+
+
+def _is_key(kind: str, blob: str) -> bool:
+    """Whether ``blob`` is, to the last byte, the fields that a key of its kind has."""
+    try:
+        rest = base64.b64decode(blob, validate=True)
+    except binascii.Error:
+        return False
+    fields = []
+    while rest:
+        size = int.from_bytes(rest[:4], "big")
+        fields.append(rest[4 : 4 + size])
+        if len(rest) < 4 + size or size == 0:
+            return False
+        rest = rest[4 + size :]
+    return len(fields) == 1 + _KINDS[kind] and fields[0] == kind.encode()
+
+
+@dataclass(frozen=True, slots=True)
+class KeyGrant:
+    """What a key is let in for: one host below ``hosts_path``; ``expires``: seconds since the epoch, None never."""
+
+    host: str
+    hosts_path: bytes
+    rebuild_only: bool = False
+    push_only: bool = False
+    expires: float | None = None
+
+    def line(self, key: PublicKey) -> str:
+        """The line of authorized_keys (sshd(8), "AUTHORIZED_KEYS FILE FORMAT"). Raises UsageError."""
+        words = [*_program(), "serve", self.host, "--hosts-path", os.fsdecode(self.hosts_path)]
+        words += ["--rebuild-only"] * self.rebuild_only + ["--push-only"] * self.push_only
+        command = shlex.join(words)
+        if not command.isprintable():
+            raise UsageError(
+                f"{shown(self.hosts_path)} cannot stand in authorized_keys.",
+                "",
+                "Choose a pacha.hosts.path without quotes and control characters.",
+            )
+        options = ["restrict", 'command="{}"'.format(command.replace('"', r"\""))]
+        if self.expires is not None:
+            options.append(time.strftime('expiry-time="%Y%m%d%H%M%S"', time.localtime(self.expires)))
+        return " ".join([",".join(options), key.kind, key.blob, key.comment or self.host])
+
+
+def _program() -> list[str]:
+    """How sshd finds this Pacha: by its name where that is enough."""
+    if shutil.which("pacha", path=_PATH_OF_SSHD):
+        return ["pacha"]
+    return [program()]
+
+
+def can_run(user: pwd.struct_passwd) -> bool:
+    """Whether ``user`` can run what the line for a key names: a Pacha below /root lets nobody in."""
+    places = [shutil.which("pacha", path=_PATH_OF_SSHD) or program()]
+    places += [sys.executable] if places == [program()] else []
+    return bool(child.run(user, lambda: all(os.access(place, os.X_OK) for place in places)))
+
+
+def moment(when: str, now: float) -> float:
+    """The time that ``when`` means: 12h, 3d, 2w from ``now`` on, or a local date, with or without a time of day.
+
+    Raises UsageError for what it cannot mean, and for what is past.
+    """
+    at: float | None = None
+    if match := re.fullmatch(r"([1-9][0-9]{0,4})([hdw])", when):
+        at = now + int(match[1]) * _AGO[match[2]]
+    for form in _DATES:
+        try:
+            at = time.mktime(time.strptime(when, form))
+        except (ValueError, OverflowError):
+            continue
+    if at is None:
+        hint = "Write 12h, 3d, 2w, 2027-01-31 or '2027-01-31 18:00'."
+        raise UsageError(f"'{shown(os.fsencode(when[:40]))}' is no time.", "", hint)
+    if at <= now:
+        raise UsageError(f"'{when}' is past.", "the key would never be let in", "Name a later moment.")
+    return at
+
+
+def install(user: pwd.struct_passwd, grant: KeyGrant, key: PublicKey) -> str:
+    """Put the line into ``user``'s ~/.ssh/authorized_keys; returns 'added', 'replaced' or 'there'.
+
+    A line that Pacha made for this key and host is replaced. Raises PachaError, also for a key that is let in for
+    something else: sshd obeys the first line that has it.
+    """
+    line = grant.line(key)
+    return str(child.run(user, lambda: _install(os.fsencode(user.pw_dir), line, grant.host, key)))
+
+
+def _install(home: bytes, line: str, host: str, key: PublicKey) -> str:
+    with _opened(home, None) as top:
+        try:
+            os.mkdir(".ssh", 0o700, dir_fd=top)
+        except FileExistsError:
+            pass
+        with _opened(b".ssh", top) as folder:
+            _check_folder(folder, home)
+            lines = _lines(folder)
+            said = _join(lines, line, host, key)
+            if said != "there":
+                _write(folder, lines)
+    return said
+
+
+@contextmanager
+def _opened(path: bytes, above: int | None) -> Iterator[int]:
+    flags = _FOLDER if above is None else _FOLDER | os.O_NOFOLLOW
+    try:
+        fd = os.open(path, flags, dir_fd=above)
+    except OSError as error:
+        raise PachaError(f"{shown(path)} cannot be opened.", error.strerror or "", _BY_HAND) from None
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+_BY_HAND = "Leave out --install, and put the line where it belongs yourself."
+
+
+def _check_folder(folder: int, home: bytes) -> None:
+    """It has to be the user's own; sshd refuses one that others may write to (StrictModes of sshd_config(5))."""
+    found = os.fstat(folder)
+    if found.st_uid != os.geteuid():
+        raise PachaError(f"{shown(home)}/.ssh is another user's.", f"it belongs to user {found.st_uid}", _BY_HAND)
+    if found.st_mode & 0o022:
+        os.fchmod(folder, stat.S_IMODE(found.st_mode) & ~0o022)
+
+
+def _lines(folder: int) -> list[bytes]:
+    """The lines of authorized_keys, [] where there is none. Raises PachaError for a link."""
+    try:
+        fd = os.open(_KEYS, _READ, dir_fd=folder)
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise PachaError(f"{_KEYS} cannot be read.", f"is it a link? ({error.strerror})", _BY_HAND) from None
+    with open(fd, "rb") as stream:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise PachaError(f"{_KEYS} is no file.", "", _BY_HAND)
+        text = stream.read(_KEYS_MAX + 1)
+    if len(text) > _KEYS_MAX:
+        raise PachaError(f"{_KEYS} is too long.", f"more than {_KEYS_MAX} bytes", _BY_HAND)
+    return text.splitlines()
+
+
+def _join(lines: list[bytes], line: str, host: str, key: PublicKey) -> str:
+    """Add ``line`` to ``lines``, or put it in the place of what Pacha made for this key and host before."""
+    ours = re.compile(rb'restrict,command="[^" ]*pacha serve %s --hosts-path [^"]*"' % re.escape(host.encode()))
+    for number, present in enumerate(lines):
+        if present.lstrip().startswith(b"#") or key.blob.encode() not in present.split():
+            continue
+        if present == line.encode():
+            return "there"
+        if not ours.match(present):
+            why = f"line {number + 1} of {_KEYS} lets it in for something else, and sshd obeys the first"
+            raise PachaError("This key is let in already.", why, "Remove that line, or make another key.")
+        lines[number] = line.encode()
+        return "replaced"
+    lines.append(line.encode())
+    return "added"
+
+
+def _write(folder: int, lines: list[bytes]) -> None:
+    """Beside, then renamed: whoever logs in meanwhile is let in by the old file or the new one."""
+    beside = f".{_KEYS}.pacha-{secrets.token_hex(8)}"
+    try:
+        with open(os.open(beside, _NEW, 0o600, dir_fd=folder), "wb") as stream:
+            stream.write(b"".join(line + b"\n" for line in lines))
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.rename(beside, _KEYS, src_dir_fd=folder, dst_dir_fd=folder)
+        os.fsync(folder)
+    except OSError as error:
+        try:
+            os.unlink(beside, dir_fd=folder)
+        except OSError:
+            pass
+        raise PachaError(f"{_KEYS} cannot be written.", error.strerror or "", _BY_HAND) from None

@@ -1,0 +1,202 @@
+"""On a master: could a host be rebuilt right now?
+
+Its newest snapshot is fetched and checked exactly as a rebuild does it. A host's folder is the host's to forge: as
+root all of this is done by a process that has become the folder's owner first, in a scratch folder of its own.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+import os
+import resource
+import shutil
+import signal
+import stat
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pacha.config.keys import STANDALONE
+from pacha.config.load import Config
+from pacha.errors import ExitCode, PachaError
+from pacha.files.names import shown
+from pacha.host.context import Context, check_host
+from pacha.server import check_results
+from pacha.server import hosts as fleet
+from pacha.server.check_results import CheckResult
+from pacha.server.check_worker import examine, result, unseen
+from pacha.wire import hook_files
+
+_MOST_SAID = 1 << 20  #: bytes that a check may have to say
+_MOST_FAULTS = 20
+_CPU_SECONDS = 4 * 3600
+_SECONDS = 24 * 3600.0  #: its own account can stop the process that looks at it
+_MEMORY = 8 << 30  #: bytes of address space; files go through in parts of a few MiB
+
+
+def check(
+    config: Config, hosts: tuple[str, ...], rehearse: bool, on_checked: Callable[[CheckResult], None]
+) -> ExitCode:
+    """Check ``hosts`` (none: all) below the configuration's hosts_path, and keep what each came to.
+
+    Returns 13 if one could not be rebuilt, 1 if one could not be looked at, 3 if there is something else to look
+    at. Raises UsageError, PachaError.
+    """
+    # All that a child will need, before it is one: whose account it runs under may not be able to read our modules.
+    import pacha.store.hg  # noqa: F401
+    from pacha.fetch import fallback  # noqa: F401
+    from pacha.server import rehearsal  # noqa: F401
+
+    for name in ("unicode_escape", "latin-1", "idna"):
+        codecs.lookup(name)  # a module each
+    known = fleet.names(config.hosts_path)
+    for host in hosts:
+        if check_host(host) not in known:
+            raise PachaError(f"There is no host '{host}' in {shown(config.hosts_path)}.", hint="See: pacha hosts")
+    codes = set()
+    for host in hosts or known:
+        checked = _check(config, host, rehearse)
+        try:
+            check_results.write(config.hosts_path, checked)
+        except OSError as error:
+            said = f"this is not kept for 'pacha hosts': {error.strerror or 'the notes are not ours'}"
+            checked = replace(checked, faults=(*checked.faults, said))
+        codes.add(checked.code)
+        on_checked(checked)
+    order = (ExitCode.DAMAGED, ExitCode.FAILED, ExitCode.CONCERNS)
+    return next((code for code in order if code in codes), ExitCode.DONE)
+
+
+def _check(config: Config, host: str, rehearse: bool) -> CheckResult:
+    began, folder = time.time(), os.path.join(config.hosts_path, os.fsencode(host))
+    faults = _hooks(config.hosts_path, host)
+    try:
+        owner = os.stat(folder, follow_symlinks=False)
+        if stat.S_ISLNK(owner.st_mode):
+            return CheckResult(host, began, int(ExitCode.CONCERNS), faults=(fleet.LINK, *faults))
+        if owner.st_mode & 0o077:
+            faults.append(f"its folder is open to other users: chmod 700 {shown(folder)}")
+        with _scratch(owner) as scratch:
+            said = _apart(owner, lambda: examine(_here(config, scratch), host, rehearse, scratch))
+    except OSError as error:
+        said = result(ExitCode.FAILED, unseen(error))
+    faults = [*said["faults"], *faults]
+    code = said["code"] or (ExitCode.CONCERNS if faults else ExitCode.DONE)
+    numbers = {name: said[name] for name in ("tip", "made", "files", "size", "rehearsed")}
+    return CheckResult(host, began, int(code), faults=tuple(faults), seconds=time.time() - began, **numbers)
+
+
+def _here(config: Config, scratch: Path) -> Context:
+    """A machine without a past, whose master is the folder of hosts."""
+    from pacha.store.state import StateFolder
+
+    local = replace(config, hosts=(STANDALONE,), hostname=None, rebuild_keep=(), hooks=False)
+    return Context(local, StateFolder(scratch / "state"))
+
+
+@contextmanager
+def _scratch(owner: os.stat_result) -> Iterator[Path]:
+    """A folder of ``owner``'s, in one that is ours: nobody can put another in its place before it is removed."""
+    outer = Path(tempfile.mkdtemp(prefix="pacha-check-", dir=_roomy(owner)))
+    try:
+        outer.chmod(0o711)
+        (outer / "work").mkdir(mode=0o700)
+        if os.geteuid() == 0:
+            os.chown(outer / "work", owner.st_uid, owner.st_gid)
+        yield outer / "work"
+    finally:
+        shutil.rmtree(outer, onerror=_open_up)
+
+
+def _roomy(owner: os.stat_result) -> str:
+    """The folder for temporary files, if ``owner`` gets there, else /tmp."""
+    usual = Path(tempfile.gettempdir()).resolve()
+    open_to_all = all(folder.stat().st_mode & 0o001 for folder in (usual, *usual.parents))
+    return str(usual) if open_to_all or owner.st_uid == os.geteuid() else "/tmp"  # noqa: S108 (mkdtemp in it)
+
+
+def _open_up(remove: Callable[..., Any], path: str, _fault: object) -> None:
+    """As a plain user: what was put back there may be closed to its own owner."""
+    os.chmod(os.path.dirname(path), 0o700)
+    if os.path.isdir(path) and not os.path.islink(path):
+        os.chmod(path, 0o700)
+        shutil.rmtree(path)
+    else:
+        os.unlink(path)
+
+
+def _apart(owner: os.stat_result, examine: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What ``examine`` returns in a process of its own, which as root is ``owner``'s."""
+    readable, writable = os.pipe()
+    sys.stdout.flush()
+    child = os.fork()
+    if not child:
+        try:
+            os.close(readable)
+            _become(owner)
+            text = json.dumps(_examined(examine)).encode("ascii")
+            with open(writable, "wb") as stream:
+                stream.write(text)
+        finally:
+            os._exit(0)
+    os.close(writable)
+    limit = threading.Timer(_SECONDS, os.kill, (child, signal.SIGKILL))
+    limit.start()
+    try:
+        with open(readable, "rb") as stream:
+            text = stream.read(_MOST_SAID)
+    finally:  # it has said all it has to say, or we are to end
+        limit.cancel()
+        limit.join()
+        os.kill(child, signal.SIGKILL)
+        _, status = os.waitpid(child, 0)
+    try:
+        return _believed(json.loads(text))
+    except (ValueError, KeyError, TypeError, RecursionError):
+        how = f"by signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else "without a result"
+        return result(ExitCode.DAMAGED, f"the check ended {how}: it is too large, or more than it seems")
+
+
+def _examined(examine: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    try:
+        return examine()
+    except Exception as error:
+        return result(ExitCode.FAILED, unseen(error))
+
+
+def _become(owner: os.stat_result) -> None:
+    """Be ``owner`` for good, with no group but its own, no terminal and an end to what it may use."""
+    resource.setrlimit(resource.RLIMIT_CPU, (_CPU_SECONDS, _CPU_SECONDS))
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+    if os.geteuid() == 0:
+        os.setgroups([])
+        os.setresgid(owner.st_gid, owner.st_gid, owner.st_gid)
+        os.setresuid(owner.st_uid, owner.st_uid, owner.st_uid)
+    null = os.open(os.devnull, os.O_RDWR)
+    for number in (0, 1, 2):
+        os.dup2(null, number)
+    os.umask(0o077)
+
+
+def _believed(said: dict[str, Any]) -> dict[str, Any]:
+    """What a process of the host's account says, in plain text and plain numbers."""
+    faults = [shown(os.fsencode(str(fault)[:500])) for fault in said["faults"][:_MOST_FAULTS]]
+    made = result(int(said["code"]), *faults)
+    numbers = {"files": int(said["files"]), "size": int(said["size"]), "made": float(said["made"])}
+    return {**made, **numbers, "tip": str(said["tip"])[:40], "rehearsed": bool(said["rehearsed"])}
+
+
+def _hooks(hosts_path: bytes, host: str) -> list[str]:
+    """What is wrong with the hooks of ``host``: they run as root, so nobody else may own or write them."""
+    try:
+        lying = list(hook_files.lying(hosts_path, host, frozenset([0, os.geteuid()])))
+    except OSError as error:  # a link to nowhere among them
+        return [f"its hooks cannot be read: {error.strerror}"]
+    return [f"the hook {shown(path)} is {owner}" for path, _, owner in lying if owner != hook_files.ROOT]

@@ -1,0 +1,87 @@
+"""The master's own notes, ``<hosts_path>/.pacha/``: what the last check of each host came to. Root's, 0700."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import stat
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+_FOLDER = b".pacha"
+_MOST_BYTES = 65536
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """What a check of ``host`` came to: ``code`` an ExitCode, ``at`` seconds since the epoch.
+
+    ``tip`` and ``made`` are the snapshot that was looked at ("" and 0: none), ``files`` and ``size`` (bytes) what
+    it holds; ``rehearsed``: it was put back into a scratch folder and compared; ``faults`` lines, safe to print.
+    """
+
+    host: str
+    at: float
+    code: int
+    tip: str = ""
+    made: float = 0.0
+    files: int = 0
+    size: int = 0
+    rehearsed: bool = False
+    faults: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+
+def write(hosts_path: bytes, checked: CheckResult) -> None:
+    """Keep ``checked`` as the last word on its host. Raises OSError."""
+    folder = os.path.join(hosts_path, _FOLDER)
+    if not os.path.lexists(folder):
+        os.mkdir(folder, 0o700)
+    fd = _open(folder)
+    beside = f".{secrets.token_hex(8)}"
+    try:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        with open(os.open(beside, flags, 0o600, dir_fd=fd), "w", encoding="ascii") as stream:
+            json.dump(asdict(checked), stream)
+        os.rename(beside, f"{checked.host}.json", src_dir_fd=fd, dst_dir_fd=fd)
+    finally:
+        os.close(fd)
+
+
+def read(hosts_path: bytes) -> dict[str, CheckResult]:
+    """The last word on each host; nothing where the notes are not ours to read, or not ours."""
+    found: dict[str, CheckResult] = {}
+    try:
+        fd = _open(os.path.join(hosts_path, _FOLDER))
+    except OSError:
+        return found
+    try:
+        for name in os.listdir(fd):
+            try:
+                one = _load(fd, name)
+                found[one.host] = one
+            except (OSError, ValueError, TypeError, KeyError):
+                continue
+    finally:
+        os.close(fd)
+    return found
+
+
+def _load(fd: int, name: str) -> CheckResult:
+    if not name.endswith(".json"):
+        raise ValueError(name)
+    with open(os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd), encoding="ascii") as stream:
+        values: dict[str, Any] = json.loads(stream.read(_MOST_BYTES))
+    return CheckResult(**{**values, "host": Path(name).stem, "faults": tuple(values["faults"])})
+
+
+def _open(folder: bytes) -> int:
+    """A descriptor of the folder. Raises OSError unless it is ours or root's, and nobody else may write to it."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    found = os.fstat(fd)
+    if found.st_uid not in (0, os.geteuid()) or stat.S_IMODE(found.st_mode) & 0o022:
+        os.close(fd)
+        raise PermissionError(folder)
+    return fd

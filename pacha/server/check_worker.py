@@ -1,0 +1,110 @@
+"""What a check finds in one host's folder, as whoever owns the folder: what a rebuild would find, and make."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from pacha.errors import DamagedError, ExitCode, PachaError
+from pacha.files.dirfd import DirectoryFds
+from pacha.files.names import DATABASE, shown
+from pacha.host.context import Context
+from pacha.server import host_directory, hosts
+
+#: What hinders the check; of anything else it is the host's folder that is to blame.
+_OURS = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+_UNTOLD = "whether db was set back cannot be told"
+_NONE = f"it has no last-push: {_UNTOLD}"
+
+
+def examine(context: Context, host: str, rehearse: bool, scratch: Path) -> dict[str, Any]:
+    """What a rebuild of ``host`` would find; with ``rehearse`` also what it would make. See ``result``."""
+    from pacha.wire.master import NoHost
+
+    tempfile.tempdir = os.environ["TMPDIR"] = str(scratch)
+    heartbeat, concern = _heartbeat(context, host)
+    try:
+        found = _fetched(context, host, rehearse, scratch, heartbeat)
+    except NoHost as error:
+        if concern == _NONE:
+            return result(ExitCode.CONCERNS, hosts.NEVER_PUSHED)
+        return result(ExitCode.DAMAGED, error.in_a_line)
+    except PachaError as error:
+        code = ExitCode.DAMAGED if isinstance(error, DamagedError) else ExitCode.FAILED
+        return result(code, _as_on_master(error.in_a_line, context, host, scratch))
+    except OSError as error:
+        return result(ExitCode.FAILED if error.errno in _OURS else ExitCode.DAMAGED, unseen(error))
+    if concern and not found["code"]:
+        found["code"] = int(ExitCode.CONCERNS)
+    return {**found, "faults": [*found["faults"], *filter(None, [concern])]}
+
+
+def result(code: int, *faults: str) -> dict[str, Any]:
+    """The result of a check as JSON values: ``code`` (ExitCode), ``faults`` (lines); the rest as in ``CheckResult``."""
+    empty = {"tip": "", "made": 0.0, "files": 0, "size": 0, "rehearsed": False}
+    return {**empty, "code": int(code), "faults": list(faults)}
+
+
+def unseen(error: Exception) -> str:
+    """Why a host could not be looked at, in a line."""
+    path = getattr(error, "filename", None)
+    why = getattr(error, "strerror", "") or error or type(error).__name__
+    return f"could not be looked at: {why}" + (f": {shown(os.fsencode(path))}" if isinstance(path, str | bytes) else "")
+
+
+def _fetched(
+    context: Context, host: str, rehearse: bool, scratch: Path, heartbeat: hosts.Heartbeat | None
+) -> dict[str, Any]:
+    from pacha.config.keys import STANDALONE
+    from pacha.fetch.staging import Staging
+    from pacha.host.masters import connect
+
+    staging = Staging.make(context, host, connect(context, STANDALONE), lambda received: None)
+    fetched = staging.fetch()
+    snapshot, database = fetched.snapshot, staging.repository(DATABASE)
+    _check_own(context, host, [DATABASE, *(one.repository for one in snapshot.live if one.node is not None)])
+    faults = []
+    if heartbeat and not database.has(heartbeat.tip):
+        faults.append(f"the snapshot {heartbeat.tip[:12]}, which the host left last, is not there any more")
+    staging.remove()
+    if rehearse:
+        from pacha.server import rehearsal
+
+        faults += rehearsal.rehearse(context, host, snapshot, scratch / "target")
+    sizes = [entry.size for entry in snapshot.entries.values() if entry.kind.value == "f"]
+    found = {"tip": fetched.tip, "made": fetched.note.at, "files": len(sizes), "size": sum(sizes)}
+    return {**result(ExitCode.DAMAGED if faults else ExitCode.DONE, *faults), **found, "rehearsed": rehearse}
+
+
+def _check_own(context: Context, host: str, names: Iterable[str]) -> None:
+    """Raise DamagedError for a repository that is another's: nothing in a host's folder may lead out of it."""
+    with DirectoryFds(os.path.join(context.config.hosts_path, os.fsencode(host))) as descent:
+        for name in names:
+            host_directory.check_own(descent, name)
+
+
+def _heartbeat(context: Context, host: str) -> tuple[hosts.Heartbeat | None, str]:
+    """What the host left last, and what is odd about that."""
+    fd = os.open(os.path.join(context.config.hosts_path, os.fsencode(host)), os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        found = hosts.read_heartbeat(fd)
+        return found, "" if found else _NONE
+    except ValueError:
+        return None, f"its last-push makes no sense: {_UNTOLD}"
+    except OSError as error:
+        return None, f"its last-push cannot be read ({error.strerror}): {_UNTOLD}"
+    finally:
+        os.close(fd)
+
+
+def _as_on_master(text: str, context: Context, host: str, scratch: Path) -> str:
+    """``text`` with the place of what was copied from the master where it names our copy, which is gone soon."""
+    folder = shown(os.path.join(context.config.hosts_path, os.fsencode(host)))
+    top = re.escape(str(scratch))
+    text = re.sub(rf"{top}/(?:state/)?pacha-[0-9a-f]{{16}}(?=/)", lambda found: folder, text)
+    return re.sub(rf"{top}/target(?=/)", "", text)

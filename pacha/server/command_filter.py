@@ -1,0 +1,183 @@
+"""What may be asked through a forced command: what Pacha's client sends for one host, to the letter, and nothing else.
+
+A filter that looks for what is bad has failed again and again. This one reads the words of the command (the rules of
+a shell, but no shell), compares each with what the client would send, and then makes sure that the client would have
+spelt them in exactly this way.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from dataclasses import dataclass
+from enum import Enum
+
+from pacha.errors import UnreachableError
+from pacha.wire.hook_files import folder_of
+from pacha.wire.master import CHANGELOG, CHANGELOG_OF_ANY, HEARTBEAT, PUSH, REBUILD, REQUIRES
+
+LONGEST = 16 * 1024  #: characters of a command
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}", re.ASCII)  # what files.names.repository_name gives
+_BESIDE = re.compile(r"\.new-([A-Za-z0-9_][A-Za-z0-9._-]{0,63})-[0-9a-f]{8}", re.ASCII)
+_STORE = ".hg/store"
+
+
+class AllowedCommand(Enum):
+    """What is asked. The value says which right it needs, '' for none; REPOSITORY looks after itself."""
+
+    CONTROL = "control", ""
+    DATE = "date", ""
+    DIGEST = "sha256sum", ""
+    REPOSITORY = "hg serve", ""
+    NEW = "hg init; hg serve; mv", PUSH
+    FETCH = "scp", REBUILD
+    HOOKS = "scp .hooks", REBUILD
+    MAKE = "mkdir", PUSH
+    CREATE = "hg init", PUSH
+    RECOVER = "hg recover", PUSH
+    SYNC = "sync", PUSH
+    NOTE = "cat", PUSH
+    BEAT = "mv", PUSH
+    PLACE = "mv -T", PUSH
+
+    @property
+    def right(self) -> str:
+        """The right that it needs, '' for none."""
+        return self.value[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked: for DIGEST a path below the host's folder, else the name of a repository, '' where there is none.
+
+    ``more`` are further paths for DIGEST. CREATE, REPOSITORY and PLACE may also name what a repository is called before
+    it is in its place (``.new-NAME-...``); NEW, which does all of it, does so.
+    """
+
+    verb: AllowedCommand
+    name: str = ""
+    more: tuple[str, ...] = ()
+
+
+class CommandDenied(UnreachableError):
+    """Not what this key is for. "Permission denied" is what older clients, too, understand."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__("Permission denied: this key is for Pacha alone.", why, "See docs/access.rst.")
+
+
+def read(text: str, hosts_path: bytes, host: str, init_options: tuple[str, ...]) -> Request:
+    """The request that ``text`` (SSH_ORIGINAL_COMMAND) makes. Raises CommandDenied.
+
+    ``init_options`` are the words with which the client lets ``hg init`` choose the format.
+    """
+    if len(text) > LONGEST:
+        raise CommandDenied("the command is too long")
+    redirected = text.startswith("cat > ")
+    try:
+        words = shlex.split(text[len("cat > ") :] if redirected else text)
+    except ValueError:
+        raise CommandDenied("the command cannot be read") from None
+    spelt = ("cat > " if redirected else "") + " ".join(map(shlex.quote, words))
+    found = _match(["cat >", *words] if redirected else words, _HostPath(hosts_path, host), list(init_options))
+    if found is None or spelt != text:
+        raise CommandDenied(f"Pacha never asks that for the host '{host}'")
+    return found
+
+
+class _HostPath:
+    """The host's folder as the client writes it."""
+
+    def __init__(self, hosts_path: bytes, host: str) -> None:
+        self.path = os.fsdecode(os.path.join(hosts_path, os.fsencode(host)))
+        self.hooks = os.fsdecode(folder_of(hosts_path, host))
+        self.host = host
+
+    def below(self, path: str, end: str = "") -> str | None:
+        """What stands between the folder and ``end`` in ``path``; None if ``path`` is not of that form."""
+        start = self.path + "/"
+        if not path.startswith(start) or not path.endswith(end) or len(path) <= len(start) + len(end):
+            return None
+        return path[len(start) : len(path) - len(end)]
+
+    def name(self, path: str, end: str = "") -> str | None:
+        """The repository that ``path`` (with ``end`` after it) means."""
+        found = self.below(path, end)
+        return found if found is not None and is_repository(found) else None
+
+    def beside(self, path: str) -> str | None:
+        """The name under which a repository is made before it is in its place."""
+        found = self.below(path)
+        return found if found is not None and of_beside(found) else None
+
+
+def is_repository(name: str) -> bool:
+    """Whether a repository of a host may have this name."""
+    return _NAME.fullmatch(name) is not None and name not in (HEARTBEAT, f"{HEARTBEAT}.new")
+
+
+def of_beside(name: str) -> str | None:
+    """The repository that ``.new-NAME-...`` is to be; None if it is no such name."""
+    match = _BESIDE.fullmatch(name)
+    return match[1] if match and is_repository(match[1]) else None
+
+
+def of_repository(name: str) -> Request | None:
+    """The request for the repository ``name``, or for a new one that is called so until it has been filled."""
+    if of_beside(name):
+        return Request(AllowedCommand.NEW, name)
+    return _named(AllowedCommand.REPOSITORY, name if is_repository(name) else None)
+
+
+def _match(words: list[str], folder: _HostPath, options: list[str]) -> Request | None:
+    match words:
+        case ["pacha", "serve", folder.host, "--hosts-path", _, "--control"]:
+            return Request(AllowedCommand.CONTROL)
+        case ["pacha", "serve", folder.host, "--hosts-path", _, "--repository", name]:
+            return of_repository(name)
+        case ["date", "-u", "+%s.%N"]:
+            return Request(AllowedCommand.DATE)
+        case ["mkdir", "-m", "700", folder.path]:
+            return Request(AllowedCommand.MAKE)
+        case ["sync", "-f", folder.path]:
+            return Request(AllowedCommand.SYNC)
+        case ["hg", "init", *config, path] if config == options:
+            return _named(AllowedCommand.CREATE, folder.name(path) or folder.beside(path))
+        case ["hg", "-R", path, "serve", "--stdio"]:
+            return _named(AllowedCommand.REPOSITORY, folder.name(path) or folder.beside(path))
+        case ["hg", "-R", path, "recover"]:
+            return _named(AllowedCommand.RECOVER, folder.name(path))
+        case ["scp", "-r", "-f", folder.hooks]:
+            return Request(AllowedCommand.HOOKS)
+        case ["scp", "-r", "-f", path]:
+            return _named(AllowedCommand.FETCH, folder.name(path, f"/{_STORE}"))
+        case _:
+            return _match_files(words, folder)
+
+
+def _named(verb: AllowedCommand, name: str | None) -> Request | None:
+    return Request(verb, name) if name is not None else None
+
+
+def _match_files(words: list[str], folder: _HostPath) -> Request | None:
+    """What concerns single files beside the repositories."""
+    heartbeat = f"{folder.path}/{HEARTBEAT}"
+    match words:
+        case ["sha256sum", path, *others] if folder.below(path) == CHANGELOG:
+            names = [folder.name(other, f"/{CHANGELOG_OF_ANY}") for other in others]
+            return (
+                Request(AllowedCommand.DIGEST, CHANGELOG, tuple(f"{n}/{CHANGELOG_OF_ANY}" for n in names))
+                if all(names)
+                else None
+            )
+        case ["sha256sum", path] if name := folder.name(path, f"/{REQUIRES}"):
+            return Request(AllowedCommand.DIGEST, f"{name}/{REQUIRES}")
+        case ["cat >", path] if path == f"{heartbeat}.new":
+            return Request(AllowedCommand.NOTE)
+        case ["mv", "-f", beside, path] if (beside, path) == (f"{heartbeat}.new", heartbeat):
+            return Request(AllowedCommand.BEAT)
+        case ["mv", "-T", beside, path] if (found := folder.beside(beside)) and of_beside(found) == folder.name(path):
+            return Request(AllowedCommand.PLACE, found)
+        case _:
+            return None

@@ -1,0 +1,310 @@
+"""One host's folder on the master, as ``pacha serve`` touches it: its content is the host's to forge.
+
+Everything goes through directory descriptors and follows no link. Mercurial and scp open by path; what they are
+given is walked through first and refused if there is a link, or anything but files and folders, in it.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import os
+import pwd
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+from pacha.errors import DamagedError, PachaError, UnreachableError
+from pacha.files.dirfd import DirectoryFds
+from pacha.files.names import DATABASE, shown
+from pacha.server.command_filter import is_repository
+from pacha.wire.master import CHANGELOG_OF_ANY, HEARTBEAT, REQUIRES, NoRepository, Probe
+from pacha.wire.remote_errors import add_host, add_host_or_give
+
+_MOST = 400
+NOTE_MAX = 16 * 1024  #: bytes of a heartbeat
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_WRITE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_WORKING = frozenset([b"share-safe"])
+#: What there can be in a repository whose making was cut off (mercurial/localrepo.py, createrepository).
+_HALF_MADE = frozenset([".hg", "store", "cache", "wcache", "requires", "00changelog.i"])
+_LOOK = "Look at the host's folder on the master."
+_ROOM = "Make room on the master; the next push sends what is missing."
+
+
+@dataclass(frozen=True, slots=True)
+class HostDirectory:
+    """The folder of ``host`` below ``hosts_path``. What goes wrong is a PachaError."""
+
+    hosts_path: bytes
+    host: str
+
+    @property
+    def path(self) -> bytes:
+        """Where it is."""
+        return os.path.join(self.hosts_path, os.fsencode(self.host))
+
+    def probe(self, may: frozenset[str]) -> Probe:
+        """The clock, and how ``db`` and the other repositories stand."""
+        found = {name: self.digest(f"{name}/{CHANGELOG_OF_ANY}") for name in self._names()}
+        contents = {name: digest for name, digest in found.items() if digest is not None}
+        return Probe(time.time(), contents.get(DATABASE), may, contents)
+
+    def _names(self) -> list[str]:
+        """What there is that may be a repository; as many as a line of the control channel can tell of."""
+        with self._explained(""), self._descent() as descent:
+            found = sorted(os.listdir(descent.directory(b"")), key=lambda name: (name != DATABASE, name))
+            return [name for name in found if is_repository(name)][:_MOST]
+
+    def digest(self, relative: str) -> str | None:
+        """The sha256 (hex) of a file below the folder; None when there is none."""
+        with self._explained(relative):
+            try:
+                with self._descent() as descent:
+                    directory, name = descent.parent(os.fsencode(relative))
+                    return _sha256(os.open(name, _READ, dir_fd=directory))
+            except FileNotFoundError:
+                return None
+
+    def make(self) -> None:
+        """Make the folder, 0700, where it is missing."""
+        with self._explained(""), DirectoryFds(self.hosts_path) as descent:
+            try:
+                os.mkdir(os.fsencode(self.host), 0o700, dir_fd=descent.directory(b""))
+            except FileExistsError:
+                pass
+
+    def examine(self) -> tuple[bool, int]:
+        """Whether the folder can be written to, and how many bytes are free there for whoever writes."""
+        with self._explained(""), self._descent() as descent:
+            folder = descent.directory(b"")
+            room = os.fstatvfs(folder)
+            return os.access(b"/proc/self/fd/%d" % folder, os.W_OK, effective_ids=True), room.f_bavail * room.f_frsize
+
+    def note(self, text: bytes) -> None:
+        """Write the heartbeat beside its place."""
+        if len(text) > NOTE_MAX:
+            raise PachaError(
+                "The heartbeat is too long.", f"more than {NOTE_MAX} bytes", "Bring Pacha on the host up to date."
+            )
+        with self._explained(HEARTBEAT), self._descent() as descent:
+            folder = descent.directory(b"")
+            with open(os.open(f"{HEARTBEAT}.new", _WRITE, 0o600, dir_fd=folder), "wb") as stream:
+                stream.write(text)
+                stream.flush()
+                os.fsync(stream.fileno())
+
+    def beat(self) -> None:
+        """Put the heartbeat in its place."""
+        self._rename(f"{HEARTBEAT}.new", HEARTBEAT)
+
+    def place(self, beside: str, name: str) -> None:
+        """Put a repository that was made beside in its place; it replaces an empty folder at most."""
+        self._rename(beside, name)
+
+    def sync(self) -> None:
+        """Write the file system of the folder to the disk."""
+        from pacha.system.syscalls import sync_file_system
+
+        with self._explained(""), self._descent() as descent:
+            sync_file_system(descent.directory(b""))
+
+    def repository(self, name: str, known: frozenset[bytes]) -> str:
+        """The path of the repository ``name``, when nothing in it leads elsewhere.
+
+        ``known`` are the requirements that its format may have. Raises NoRepository, DamagedError.
+        """
+        with self._explained(name), self._descent() as descent:
+            required = self._requirements(descent, name)
+            if not required <= known | _WORKING:
+                raise DamagedError(
+                    f"The repository {name} is of a format that Pacha does not serve.",
+                    "",
+                    "Install a later Pacha on the master.",
+                )
+            _check_plain(descent.directory(os.fsencode(f"{name}/.hg")), f"{name}/.hg")
+        return os.fsdecode(os.path.join(self.path, os.fsencode(name)))
+
+    def room_for(self, name: str) -> str | None:
+        """Where the repository ``name`` is to be made, cleared of what was half-made; None when it is there."""
+        with self._explained(name), self._descent() as descent:
+            _remove(f".new-{name}", descent.directory(b""))
+            try:
+                self._requirements(descent, name)
+                return None
+            except NoRepository:
+                if name in os.listdir(descent.directory(b"")):
+                    _check_half_made(descent, name)
+                    _remove(name, descent.directory(b""))
+        return os.fsdecode(os.path.join(self.path, os.fsencode(name)))
+
+    @contextmanager
+    def making(self, beside: str, name: str) -> Iterator[str | None]:
+        """Where the repository ``name`` can be made, in the folder ``beside``; None while another process makes it.
+
+        What a killed one left there is removed, and in the end all that was not given its place: it fills the disk.
+        """
+        with self._descent() as descent:
+            folder = descent.directory(b"")
+            with self._explained(beside):
+                made = _own(beside, folder)
+            if made is None:
+                yield None
+                return
+            try:
+                yield os.fsdecode(os.path.join(self.path, os.fsencode(beside), os.fsencode(name)))
+            finally:
+                with suppress(OSError):
+                    if _is_at(made, beside, folder):
+                        _remove(beside, folder)
+                os.close(made)
+
+    def _requirements(self, descent: DirectoryFds, name: str) -> frozenset[bytes]:
+        """What the repository's format requires. Raises NoRepository for none, and for one made by half."""
+        found: set[bytes] = set()
+        for place in (".hg/requires", REQUIRES):
+            try:
+                directory, last = descent.parent(os.fsencode(f"{name}/{place}"))
+                with open(os.open(last, _READ, dir_fd=directory), "rb") as stream:
+                    found |= set(stream.read(NOTE_MAX).split())
+            except FileNotFoundError:
+                if place == REQUIRES and b"share-safe" not in found and found:
+                    continue
+                raise NoRepository(f"The repository {name} is not found.", "", "The next push makes it.") from None
+        return frozenset(found)
+
+    def _rename(self, source: str, target: str) -> None:
+        with self._explained(target), self._descent() as descent:
+            folder = descent.directory(b"")
+            os.rename(source, target, src_dir_fd=folder, dst_dir_fd=folder)
+
+    @contextmanager
+    def _descent(self) -> Iterator[DirectoryFds]:
+        """Descriptors from the host's folder on; the folder itself is no link."""
+        with DirectoryFds(self.hosts_path) as above:
+            descent = DirectoryFds(b"/proc/self/fd/%d" % above.directory(os.fsencode(self.host)))
+        with descent:
+            yield descent
+
+    @contextmanager
+    def _explained(self, what: str) -> Iterator[None]:
+        path = os.path.join(self.path, os.fsencode(what)) if what else self.path
+        try:
+            yield
+        except FileNotFoundError as error:
+            raise UnreachableError(
+                f"{shown(path)} is not on the master.",
+                error.strerror or "",
+                add_host(self.host, _account()),
+            ) from None
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise PachaError(f"{shown(path)} cannot be written.", error.strerror or "", _ROOM) from None
+            closed = error.errno == errno.EACCES
+            hint = add_host_or_give(self.host, _account(), self.path) if closed else _LOOK
+            raise UnreachableError(f"{shown(path)} cannot be used.", error.strerror or "", hint) from None
+
+
+def _account() -> str:
+    """The account that this runs as."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())
+
+
+def check_own(descent: DirectoryFds, name: str) -> None:
+    """Raise DamagedError when the repository ``name`` below ``descent`` is a link, or anything in it leads elsewhere.
+
+    Raises OSError where it cannot be read.
+    """
+    path = f"{name}/.hg"
+    try:
+        folder = descent.directory(os.fsencode(path))
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.ENOTDIR):
+            raise
+        why = "a host's history lies in the host's own folder"
+        raise DamagedError(f"{shown(os.fsencode(path))} is a link, or below one.", why, _LOOK) from None
+    _check_plain(folder, path)
+
+
+def _check_plain(fd: int, path: str) -> None:
+    """Raise DamagedError for a link, or anything but files and folders, below the folder ``fd``.
+
+    Mercurial's lock is a link that nothing follows (lock.py).
+    """
+    with os.scandir(fd) as entries:
+        for entry in entries:
+            inside = f"{path}/{entry.name}"
+            if entry.is_dir(follow_symlinks=False):
+                below = os.open(entry.name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd)
+                try:
+                    _check_plain(below, inside)
+                finally:
+                    os.close(below)
+            elif not entry.is_file(follow_symlinks=False) and not _is_lock(inside):
+                raise DamagedError(f"{shown(os.fsencode(inside))} is neither a file nor a folder.", "", _LOOK)
+
+
+def _is_lock(path: str) -> bool:
+    return path.partition("/")[2] in (".hg/wlock", ".hg/store/lock")
+
+
+def _check_half_made(descent: DirectoryFds, name: str) -> None:
+    """Raise DamagedError unless ``name`` is what is left of making a repository, with no history in it."""
+    inside = os.listdir(descent.directory(os.fsencode(name)))
+    for place in (".hg", ".hg/store") if ".hg" in inside else ():
+        with suppress(FileNotFoundError):
+            inside += os.listdir(descent.directory(os.fsencode(f"{name}/{place}")))
+    if not set(inside) <= _HALF_MADE:
+        raise DamagedError(f"{name} is no repository, and not empty.", "its .hg/requires is missing", _LOOK)
+
+
+def _own(name: str, folder: int) -> int | None:
+    """A descriptor of the folder ``name``, made or emptied, and locked until it is closed; None if another has it.
+
+    Who has the lock may rename or remove it: so afterwards it is looked at whether it is still what has that name.
+    """
+    with suppress(FileExistsError):
+        os.mkdir(name, 0o700, dir_fd=folder)
+    made = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+    try:
+        fcntl.flock(made, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if _is_at(made, name, folder):
+            for left in os.listdir(made):
+                _remove(left, made)
+            return made
+    except BlockingIOError:
+        pass
+    except BaseException:
+        os.close(made)
+        raise
+    os.close(made)
+    return None
+
+
+def _is_at(made: int, name: str, folder: int) -> bool:
+    try:
+        return os.path.samestat(os.fstat(made), os.stat(name, dir_fd=folder, follow_symlinks=False))
+    except FileNotFoundError:
+        return False
+
+
+def _remove(name: str, folder: int) -> None:
+    """Remove a folder with all that is in it, following no link; nothing if it is not there."""
+    import shutil
+
+    with suppress(FileNotFoundError):
+        shutil.rmtree(f"/proc/self/fd/{folder}/{name}")
+
+
+def _sha256(fd: int) -> str:
+    """The sha256 (hex) of an open file, which is closed."""
+    digest = hashlib.sha256()
+    with open(fd, "rb") as stream:
+        while piece := stream.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()

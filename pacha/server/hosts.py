@@ -1,0 +1,195 @@
+"""On a master: every host, and how it stands by the heartbeat that it left.
+
+What lies in a host's folder is the host's to forge. It is read through descriptors, little of it, and believed
+only where it makes sense; nothing in there is followed.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import stat
+import time
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from enum import Enum
+from typing import Any
+
+from pacha.config.keys import HOST_NAME
+from pacha.errors import ExitCode, PachaError
+from pacha.files.names import shown
+from pacha.server import check_results
+from pacha.server.check_results import CheckResult
+from pacha.wire.master import CHANGELOG, HEARTBEAT
+
+_MOST_BYTES = 4096
+_NODE = re.compile(r"[0-9a-f]{40}", re.ASCII)
+_MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z", re.ASCII)
+_DEFAULT_HOURS = 12.0
+_GRACE = 2 * 3600.0  #: seconds: the job runs every hour, and once more after a failure
+#: What is said of a link in the place of a host's folder.
+LINK = "its folder is a link, which nothing here follows: move the folder itself there, or mount it"
+#: What a check says of a host of which there is nothing yet.
+NEVER_PUSHED = "it has never pushed"
+_AHEAD = 300.0  #: seconds that a heartbeat may lie ahead of the clock
+
+
+class State(Enum):
+    """How long ago a host was heard of, by its own frequency; the worst first."""
+
+    NEVER = "never"  #: nothing is kept of it
+    SILENT = "silent"  #: three pushes or more are missing
+    LATE = "late"
+    FRESH = "fresh"
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """What ``last-push`` says. Times are seconds since the epoch, ``frequency`` hours, ``size`` bytes.
+
+    ``exit`` is what the push ended with; the numbers are those of the newest snapshot, 0 where it does not say.
+    """
+
+    at: float
+    tip: str
+    exit: int
+    version: str
+    made: float
+    frequency: float
+    paths: int
+    files: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class HostStatus:
+    """One host. ``note``: what is odd about it (str, safe to print); ``heartbeat`` and ``checked``: None, if none."""
+
+    host: str
+    state: State
+    heartbeat: Heartbeat | None
+    checked: CheckResult | None
+    note: str = ""
+
+    @property
+    def fine(self) -> bool:
+        """Whether nothing needs a look."""
+        return self.state is State.FRESH and not self.note and (self.checked is None or self.checked.code == 0)
+
+
+def hosts(hosts_path: bytes, now: float | None = None) -> tuple[HostStatus, ...]:
+    """Every host of a master, the worst first, those that are alike by name. Raises PachaError."""
+    now, checks = time.time() if now is None else now, check_results.read(hosts_path)
+    seen = [_look(hosts_path, host, checks.get(host), now) for host in names(hosts_path)]
+    order = list(State)
+    return tuple(sorted(seen, key=lambda one: (order.index(one.state), one.fine, one.host)))
+
+
+def names(hosts_path: bytes) -> list[str]:
+    """The hosts that have a folder, or a link in the place of one. Raises PachaError."""
+    try:
+        with os.scandir(hosts_path) as entries:
+            folders = [one for one in entries if one.is_symlink() or one.is_dir(follow_symlinks=False)]
+            found = [os.fsdecode(one.name) for one in folders]
+    except OSError as error:
+        raise PachaError(
+            f"{shown(hosts_path)} cannot be read.",
+            error.strerror or "",
+            "It is pacha.hosts.path; on a master it holds a folder for each host: pacha add-host",
+        ) from None
+    return sorted(name for name in found if HOST_NAME.fullmatch(name))
+
+
+def _look(hosts_path: bytes, host: str, checked: CheckResult | None, now: float) -> HostStatus:
+    folder = os.path.join(hosts_path, os.fsencode(host))
+    try:
+        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            heartbeat = read_heartbeat(fd)
+            kept = heartbeat is None or _is_file(fd, CHANGELOG)
+        finally:
+            os.close(fd)
+    except OSError as error:
+        why = LINK if os.path.islink(folder) else f"cannot be read: {error.strerror}"
+        return HostStatus(host, State.SILENT, None, checked, why)
+    except ValueError:
+        return HostStatus(host, State.SILENT, None, checked, "its last-push makes no sense")
+    if heartbeat is None:
+        return HostStatus(host, State.NEVER, None, checked)
+    if not kept:
+        return HostStatus(host, State.NEVER, heartbeat, checked, "its db is gone")
+    if heartbeat.at > now + _AHEAD:
+        return HostStatus(host, State.SILENT, heartbeat, checked, "its last push lies in the future")
+    return HostStatus(host, _state(heartbeat, now), heartbeat, _still_true(checked))
+
+
+def _still_true(checked: CheckResult | None) -> CheckResult | None:
+    """What was found by the last check of a host that has pushed: not that it never did."""
+    if checked is None or NEVER_PUSHED not in checked.faults:
+        return checked
+    others = tuple(fault for fault in checked.faults if fault != NEVER_PUSHED)
+    return replace(checked, faults=others) if others else None
+
+
+def _state(heartbeat: Heartbeat, now: float) -> State:
+    age, every = now - heartbeat.at, heartbeat.frequency * 3600
+    if age <= every + _GRACE:
+        return State.FRESH
+    return State.LATE if age <= 3 * every + _GRACE else State.SILENT
+
+
+def _is_file(fd: int, path: str) -> bool:
+    try:
+        return stat.S_ISREG(os.stat(path, dir_fd=fd).st_mode)
+    except OSError:
+        return False
+
+
+def read_heartbeat(fd: int) -> Heartbeat | None:
+    """What stands in ``last-push`` in the folder ``fd``; None if there is none. Raises OSError, ValueError."""
+    try:
+        file = os.open(HEARTBEAT, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=fd)
+    except FileNotFoundError:
+        return None
+    with open(file, "rb") as stream:
+        if not stat.S_ISREG(os.fstat(file).st_mode):
+            raise ValueError("no file")
+        text = stream.read(_MOST_BYTES + 1)
+    if len(text) > _MOST_BYTES:
+        raise ValueError("too long")
+    try:
+        return _heartbeat(json.loads(text))
+    except (KeyError, TypeError, RecursionError, AttributeError) as error:
+        raise ValueError(str(error)) from None
+
+
+def _heartbeat(said: dict[str, Any]) -> Heartbeat:
+    at, tip, version = said["at"], said["tip"], said["version"]
+    if not _NODE.fullmatch(tip) or not version.isprintable() or len(version) > 40:
+        raise ValueError("no snapshot, or no version")
+    frequency = said.get("frequency", _DEFAULT_HOURS)
+    if type(frequency) not in (int, float) or not math.isfinite(frequency) or not 0 < frequency <= 1e6:
+        raise ValueError("no frequency")
+    return Heartbeat(
+        _time(at), tip, _count(said["exit"]), version, _time(said.get("snapshot", at)), float(frequency),
+        *(_count(said.get(name, 0)) for name in ("paths", "files", "size")),
+    )  # fmt: skip
+
+
+def _time(text: str) -> float:
+    if not _MOMENT.fullmatch(text):
+        raise ValueError("no time")
+    return datetime.fromisoformat(text[:-1]).replace(tzinfo=timezone.utc).timestamp()
+
+
+def _count(value: object) -> int:
+    if type(value) is not int or not 0 <= value < 1 << 63:
+        raise ValueError("no number")
+    return value
+
+
+def exit_code(seen: tuple[HostStatus, ...]) -> ExitCode:
+    """3 if anything needs a look: a host that is not fresh, or whose last check found something."""
+    return ExitCode.DONE if all(one.fine for one in seen) else ExitCode.CONCERNS

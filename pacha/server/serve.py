@@ -1,0 +1,243 @@
+"""What is behind a host's key on the master: ``pacha serve``, the forced command.
+
+It serves one host's folder and knows no configuration. sshd gives what the client asked for in SSH_ORIGINAL_COMMAND
+(sshd(8), "AUTHORIZED_KEYS FILE FORMAT"); ``permitted`` says what that may be. Two generations of clients are served:
+those that talk over the control channel (``wire.control``), and those that use the plain set.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+import pacha
+from pacha.errors import PachaError, UsageError
+from pacha.host.context import check_host
+from pacha.host.masters import init_config
+from pacha.server.command_filter import (
+    AllowedCommand,
+    CommandDenied,
+    Request,
+    is_repository,
+    of_beside,
+    of_repository,
+    read,
+)
+from pacha.server.host_directory import NOTE_MAX, HostDirectory
+from pacha.store.revision import KNOWN_REQUIREMENTS
+from pacha.wire import control, hook_files
+from pacha.wire.master import PUSH, REBUILD
+
+
+def rights(*, rebuild_only: bool, push_only: bool) -> frozenset[str]:
+    """What a key may do. Raises UsageError for one that may do nothing."""
+    if rebuild_only and push_only:
+        raise UsageError("--rebuild-only and --push-only leave nothing that could be done.", "", "Give one of them.")
+    return frozenset([PUSH] * (not rebuild_only) + [REBUILD] * (not push_only))
+
+
+def direct(talk: bool, repository: str | None) -> Request | None:
+    """What the arguments ask for, where there is no forced command. Raises UsageError."""
+    if repository is None:
+        return Request(AllowedCommand.CONTROL) if talk else None
+    if (request := of_repository(repository)) is None:
+        raise UsageError("That is no name of a repository.", "", "See: pacha serve --help")
+    return request
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One host's folder, and what the key that asks ``may`` do with it (``PUSH``, ``REBUILD``)."""
+
+    folder: HostDirectory
+    may: frozenset[str]
+    stdin: BinaryIO
+    stdout: BinaryIO
+
+    def perform(self, request: Request) -> int:
+        """Do what is asked; returns the exit status. Raises PachaError."""
+        self.check(request.verb.right)
+        actions: dict[AllowedCommand, Callable[[str], int | None]] = {
+            AllowedCommand.CONTROL: lambda name: self._converse(),
+            AllowedCommand.DATE: lambda name: self._say(f"{time.time():.9f}\n"),
+            AllowedCommand.DIGEST: lambda name: max(map(self._digest, (name, *request.more))),
+            AllowedCommand.REPOSITORY: self._serve,
+            AllowedCommand.NEW: self._new,
+            AllowedCommand.FETCH: self._fetch,
+            AllowedCommand.HOOKS: lambda name: _send(hook_files.folder_of(self.folder.hosts_path, self.folder.host)),
+            AllowedCommand.MAKE: lambda name: self.folder.make(),
+            AllowedCommand.CREATE: self._create,
+            AllowedCommand.RECOVER: self._recover,
+            AllowedCommand.SYNC: lambda name: self.folder.sync(),
+            AllowedCommand.NOTE: lambda name: self.folder.note(self.stdin.read(NOTE_MAX + 1)),
+            AllowedCommand.BEAT: lambda name: self.folder.beat(),
+            AllowedCommand.PLACE: self._place,
+        }
+        return actions[request.verb](request.name) or 0
+
+    def check(self, right: str) -> None:
+        """Raise CommandDenied without the right to do something."""
+        if right and right not in self.may:
+            raise CommandDenied(f"and may not {right}")
+
+    def _say(self, text: str) -> None:
+        self.stdout.write(os.fsencode(text))
+        self.stdout.flush()
+
+    def _digest(self, relative: str) -> int:
+        """As sha256sum(1) does."""
+        found = self.folder.digest(relative)
+        if found is None:
+            print(f"sha256sum: {relative}: No such file or directory", file=sys.stderr)  # noqa: T201
+            return 1
+        self._say(f"{found}  {relative}\n")
+        return 0
+
+    def _serve(self, name: str) -> None:
+        path = self.folder.repository(name, KNOWN_REQUIREMENTS)
+        _mercurial()
+        from pacha.store.hg import server
+
+        server.serve(path, read=REBUILD in self.may, write=PUSH in self.may)
+
+    def _new(self, beside: str) -> None:
+        """Serve a new repository, which gets its name once something has been pushed to it."""
+        name = of_beside(beside) or ""
+        if self.folder.room_for(name) is None:
+            self._serve(name)  # it is there
+            return
+        with self.folder.making(beside, name) as place:
+            if place is not None:
+                self._fill(place, beside, name)
+                return
+        self._create(name)  # another push makes it just now: who is first, gives it its name
+        self._serve(name)
+
+    def _fill(self, place: str, beside: str, name: str) -> None:
+        _mercurial()
+        from pacha.store import hg
+        from pacha.store.hg import server
+
+        hg.Repository.open(place, create=True)
+        whole = server.serve(place, read=REBUILD in self.may, write=True, new=True)
+        if whole and hg.Repository.open(place).heads():
+            self.folder.place(os.path.join(beside, name), name)
+
+    def _recover(self, name: str) -> None:
+        path = self.folder.repository(name, KNOWN_REQUIREMENTS)
+        _mercurial()
+        from pacha.store.hg import server
+
+        server.recover(path)
+
+    def _create(self, name: str) -> None:
+        place = self.folder.room_for(name)
+        if place is not None:
+            _mercurial()
+            from pacha.store import hg
+
+            hg.Repository.open(place, create=True)
+
+    def _place(self, beside: str) -> None:
+        self.folder.place(beside, of_beside(beside) or "")
+
+    def _fetch(self, name: str) -> None:
+        _send(os.fsencode(os.path.join(self.folder.repository(name, KNOWN_REQUIREMENTS), ".hg", "store")))
+
+    def _converse(self) -> None:
+        """The control channel, until the client ends it."""
+        self.stdout.write(self._greeting().line())
+        self.stdout.flush()
+        while line := self.stdin.readline(control.LINE_MAX):
+            self.stdout.write(control.encode(self._answer(line)))
+            self.stdout.flush()
+
+    def _greeting(self) -> control.Greeting:
+        try:
+            seen = self.folder.probe(self.may)
+        except PachaError:
+            seen = None  # whoever asks for it is told why
+        capabilities = frozenset(control.CAPABILITIES)
+        return control.Greeting(
+            control.PROTOCOL, pacha.__version__, self.folder.hosts_path, capabilities, self.may, seen
+        )
+
+    def _answer(self, line: bytes) -> dict[str, Any]:
+        try:
+            asked = control.decode(line)
+            if asked.get("do") == control.PROBE:
+                seen = self.folder.probe(self.may)
+                return control.told_of(seen)
+            if asked.get("do") == control.HOOKS:
+                self.check(REBUILD)
+                return {"owners": self._owners()}
+            if asked.get("do") == control.EXAMINE:
+                writable, free = self.folder.examine()
+                return {"writable": writable, "free": free}
+            self.check(PUSH)
+            return self._change(asked)
+        except PachaError as error:
+            return control.error_of(error)
+        except ValueError:
+            return control.error_of(CommandDenied("the request cannot be read"))
+
+    def _owners(self) -> dict[str, str]:
+        """Whose each hook is: root's alone, not the account's that this runs as, or what is wrong."""
+        try:
+            lying = list(hook_files.lying(self.folder.hosts_path, self.folder.host, (0,)))
+        except OSError as error:
+            raise PachaError("The hooks cannot be read.", error.strerror or "", "Look at .hooks there.") from None
+        return {os.fsdecode(path): owner for path, _, owner in lying}
+
+    def _change(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """Do what only a key that may push can ask for."""
+        match asked:
+            case {"do": control.MAKE}:
+                self.folder.make()
+            case {"do": control.CREATE, "name": str(name)} if is_repository(name):
+                self._create(name)
+            case {"do": control.BEAT, "line": str(line), "durable": bool(durable)}:
+                if durable:
+                    self.folder.sync()
+                self.folder.note(os.fsencode(line))
+                self.folder.beat()
+                return control.told_of(self.folder.probe(self.may)) if asked.get("look") else {}
+            case _:
+                raise CommandDenied("the request is not known")
+        return {}
+
+
+def _mercurial() -> None:
+    """Before Mercurial is imported, which only who serves a repository does."""
+    from pacha.store.hg import lazily
+
+    lazily.enable()
+
+
+def _send(folder: bytes) -> None:
+    """Become scp(1), which sends a repository's store, or root's hooks, as it sends any folder."""
+    os.execvp("scp", ["scp", "-r", "-f", os.fsdecode(folder)])  # noqa: S606
+
+
+def serve(host: str, hosts_path: bytes, may: frozenset[str], asked: str | None, direct: Request | None) -> int:
+    """Serve ``host``'s folder below ``hosts_path`` (absolute) on standard input and output; returns the exit status.
+
+    ``asked`` is SSH_ORIGINAL_COMMAND: it decides, if there is one. ``direct`` is what the arguments ask for, where
+    no forced command is in place. Raises CommandDenied, UsageError, PachaError.
+    """
+    check_host(host)
+    if not hosts_path.startswith(b"/"):
+        raise UsageError("--hosts-path is not absolute.", "", "Begin it with a /.")
+    os.umask(0o077)
+    if asked is not None:
+        request = read(asked, hosts_path, host, tuple(init_config()))
+    elif direct is not None:
+        request = direct
+    else:
+        raise CommandDenied("it gives no shell")
+    folder = HostDirectory(hosts_path, host)
+    return Service(folder, may, sys.stdin.buffer, sys.stdout.buffer).perform(request)

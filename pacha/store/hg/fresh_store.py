@@ -1,0 +1,92 @@
+"""File logs of a store that is ours alone, opened without what is of no use there."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from mercurial import util, vfs
+
+from pacha.store.hg import revlog
+from pacha.store.revision import PLAIN
+
+_LOGS = (b"data/", b"dh/")  #: where file logs are, below a store (mercurial/store.py, hybrid encoding)
+_NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+_PRIVATE = 0o600
+
+
+@contextlib.contextmanager
+def fresh(repo: Any) -> Iterator[None]:
+    """Meanwhile no file log is looked for in vain: four openings and two mkdir(2) each; and each is written in one go.
+
+    Nothing where there are some. The caller holds the repository's lock.
+    """
+    store = repo.store.vfs
+    plain, make = store.vfs, repo.file
+    if any(plain.exists(folder) for folder in _LOGS):
+        yield
+        return
+    store.vfs = _EmptyStoreVfs(plain)
+    if repo.requirements == PLAIN:
+        repo.file = lambda name, writable=False: revlog.FirstRevisionWriter(
+            repo, name, lambda: make(name, writable=writable)
+        )
+    try:
+        yield
+    finally:
+        store.vfs = plain
+        vars(repo).pop("file", None)
+
+
+def plainly(repo: Any) -> None:
+    """From now on no folder on the way to a file log that is read is looked at, nor whether that is a terminal.
+
+    For a store in which there are plain files in folders and nothing else.
+    """
+    store = repo.store.vfs
+    if not isinstance(store.vfs, _Plainly):
+        store.vfs = _Plainly(store.vfs)
+
+
+class _Over(vfs.proxyvfs):  # type: ignore[misc]
+    """Files where ``vfs``, which lies below, has them."""
+
+    def join(self, path: bytes, *inside: bytes) -> bytes:
+        return bytes(self.vfs.join(path, *inside))
+
+
+class _Plainly(_Over):
+    """Files as ``plain`` has them, but logs are read without a buffer: one or two reads get all of them."""
+
+    def __call__(self, path: bytes, mode: bytes = b"rb", **named: Any) -> Any:
+        if mode in (b"r", b"rb") and path.startswith(_LOGS):
+            return open(self.join(path), "rb", buffering=0)
+        return self.vfs(path, mode, **named)
+
+
+class _EmptyStoreVfs(_Over):
+    """Files as ``plain`` has them, but for logs that were not made here: they do not exist."""
+
+    def __init__(self, plain: Any) -> None:
+        super().__init__(plain)
+        self._made: set[bytes] = set()
+        self._folders: set[bytes] = set()
+
+    def __call__(self, path: bytes, mode: bytes = b"rb", **named: Any) -> Any:
+        if path in self._made or not path.startswith(_LOGS):
+            return self.vfs(path, mode, **named)
+        if mode.startswith(b"r"):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+        self._made.add(path)
+        if not mode.startswith(b"w") or named.get("atomictemp"):
+            return self.vfs(path, mode, **named)
+        self._make_folder(os.path.dirname(path))
+        return os.fdopen(os.open(self.join(path), _NEW, _PRIVATE), "w+b" if b"+" in mode else "wb")
+
+    def _make_folder(self, folder: bytes) -> None:
+        if folder not in self._folders:
+            util.makedirs(self.join(folder), self.createmode)
+            self._folders.add(folder)

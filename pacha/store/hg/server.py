@@ -1,0 +1,150 @@
+"""Serving a repository over standard input and output: Mercurial's own protocol, of which only some is spoken.
+
+History is added and read, and nothing else: no push of keys (bookmarks, phases), no obsolescence, no bundles that
+the server is to fetch or to keep. What may not be done is not there to be asked for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from typing import Any
+
+from mercurial import bundle2, error, hg, phases, streamclone, wireprotoserver, wireprototypes, wireprotov1server
+from mercurial.utils import procutil
+
+from pacha.store.hg.runtime import explained, lean, quiet_ui
+
+#: Commands (hg help internals.wireprotocol) that any client needs to find out what is missing.
+_TALKING = (
+    b"hello", b"capabilities", b"protocaps", b"batch", b"between", b"heads", b"known", b"branchmap", b"listkeys",
+)  # fmt: skip
+#: Said to be there though it is not: without it no client asks which phases there are, and none could push.
+_SAID = frozenset([b"pushkey"])
+_READING = (b"getbundle",)
+_WRITING = (b"unbundle",)
+#: Parts of a bundle (hg help internals.bundle2) that a push may have.
+_PARTS = (
+    b"changegroup", b"check:heads", b"check:updated-heads", b"check:phases", b"check:bookmarks", b"phase-heads",
+    b"replycaps", b"listkeys",
+)  # fmt: skip
+_STREAM = b"stream2"  #: the part that fills a new repository with the files of another
+#: Those files, as a stream calls them; where a name below data/ leads, Mercurial encodes (mercurial/store.py).
+_LOG = re.compile(rb"(00changelog|00manifest|data/.+)\.[id]", re.DOTALL)
+_SETTINGS = (
+    ("server.bundle1", "no"),  # what comes in such a bundle has no parts to choose from
+    ("server.pullbundle", "no"),
+    ("experimental.evolution", ""),
+    ("web.allow-push", ""),
+)
+
+
+def serve(path: str, *, read: bool, write: bool, new: bool = False) -> bool:
+    """Serve the repository at ``path`` until the client ends; ``read`` and ``write`` say what it may do.
+
+    A ``new`` one may also be filled with the files of a history; returns whether all came of each history that began
+    to. What a push that was cut off left is rolled back first, unless one is at work now. Raises DamagedError,
+    PachaError.
+    """
+    ui = quiet_ui()
+    for name, value in (*_SETTINGS, ("server.uncompressed", "yes" if new else "no")):
+        section, _, key = name.partition(".")
+        ui.setconfig(section.encode(), key.encode(), value.encode(), b"pacha")
+    ui.fout, ui.ferr = procutil.stdout, procutil.stderr
+    _narrow(_TALKING + _READING * read + _WRITING * write, (*_PARTS, *[_STREAM] * new))
+    torn = _count_torn() if new else []
+    with explained(f"The repository {os.path.basename(path)} cannot be served."), lean():
+        repo = hg.repository(ui, os.fsencode(path))
+        if write:
+            _roll_back(repo.unfiltered())
+        wireprotoserver.sshserver(ui, repo).serve_forever()
+    return not torn
+
+
+def recover(path: str) -> None:
+    """Roll back what a push that was cut off left. Raises DamagedError, PachaError (when one is at work)."""
+    with explained(f"The repository {os.path.basename(path)} cannot be mended."):
+        repo = hg.repository(quiet_ui(), os.fsencode(path)).unfiltered()
+        if repo.svfs.exists(b"journal"):
+            repo.recover()
+
+
+def _roll_back(repo: Any) -> None:
+    if repo.svfs.exists(b"journal"):
+        with contextlib.suppress(error.LockHeld), repo.lock(wait=False):
+            repo.recover()
+
+
+def _narrow(commands: tuple[bytes, ...], parts: tuple[bytes, ...]) -> None:
+    """Forget, in this process, every command and every part of a bundle but these."""
+    kept = wireprototypes.commanddict()
+    kept.update({name: entry for name, entry in wireprotov1server.commands.items() if name in commands})
+    gone = wireprotov1server.commands.keys() - kept.keys() - _SAID
+    wireprotov1server.commands = kept
+    wireprotov1server.wireprotocaps = [name for name in wireprotov1server.wireprotocaps if name not in gone]
+    for name in set(bundle2.parthandlermapping) - set(parts):
+        del bundle2.parthandlermapping[name]
+    streamclone._makemap = lambda repo: {b"s": _History(repo.svfs), b"c": _Nowhere()}
+    bundle2.parthandlermapping[b"changegroup"] = _public(bundle2.parthandlermapping[b"changegroup"])
+
+
+class _History:
+    """Where a stream's files of a store go: only what is history itself may come, nothing that Mercurial obeys.
+
+    A journal, say, would say what to put where (mercurial/transaction.py) when it is rolled back.
+    """
+
+    def __init__(self, vfs: Any) -> None:
+        self._vfs = vfs
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._vfs, name)
+
+    def register_file(self, name: bytes) -> None:
+        """Check the name of a file that comes."""
+        if not _LOG.fullmatch(name):
+            raise error.Abort(b"no files but those of a history here")
+        self._vfs.register_file(name)
+
+
+class _Nowhere:
+    """Where a stream's caches go, which Mercurial would believe."""
+
+    def register_file(self, name: bytes) -> None:
+        """Any will do."""
+
+    def prepare_streamed_file(self, name: bytes, known: object) -> tuple[bytes, None]:
+        """The path to write to, and no mode."""
+        return os.fsencode(os.devnull), None
+
+    def backgroundclosing(self, ui: Any) -> contextlib.AbstractContextManager[None]:
+        """Nothing is to be closed."""
+        return contextlib.nullcontext()
+
+
+def _count_torn() -> list[object]:
+    """An item for each stream that has begun and not come whole: no transaction rolls back its files."""
+    handler, torn = bundle2.parthandlermapping[_STREAM], list[object]()
+
+    def handle(operation: Any, part: Any) -> Any:
+        torn.append(part)
+        done = handler(operation, part)
+        torn.pop()
+        return done
+
+    handle.params = handler.params  # type: ignore[attr-defined]
+    bundle2.parthandlermapping[_STREAM] = handle
+    return torn
+
+
+def _public(handler: Any) -> Any:
+    """A handler of changegroups that hides none: one of the phase ``secret`` would not be seen by the next push."""
+
+    def handle(operation: Any, part: Any) -> Any:
+        if int(part.params.get(b"targetphase", phases.public)) not in (phases.public, phases.draft):
+            raise error.Abort(b"no hidden revisions here")
+        return handler(operation, part)
+
+    handle.params = handler.params  # type: ignore[attr-defined]
+    return handle

@@ -1,0 +1,71 @@
+"""Snapshots of this host's own past, from the history in its state folder."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from pacha.errors import DamagedError, PachaError
+from pacha.files.metadata import Entry
+from pacha.files.names import DATABASE, PACHA_DB
+from pacha.store import database
+from pacha.store.revspec import SnapshotRef, choose
+from pacha.store.snapshot import Snapshot
+from pacha.store.state import StateFolder
+
+if TYPE_CHECKING:
+    from pacha.store import hg
+
+
+def made(state: StateFolder) -> list[SnapshotRef]:
+    """Every snapshot in the state folder, newest first; none before the first push."""
+    path = state.repository(DATABASE)
+    if not os.path.isdir(path):
+        return []
+    from pacha.store import hg
+
+    return listed(hg.Repository.open(path, heal=False))
+
+
+def listed(repository: hg.Repository) -> list[SnapshotRef]:
+    """Every snapshot of a ``db``, newest first: one that cannot be read any more hides none of the others."""
+    return [SnapshotRef(node, _when_made(repository, node)) for node in repository.revisions()]
+
+
+def _when_made(repository: hg.Repository, node: str) -> float | None:
+    try:
+        return repository.note(node).at
+    except DamagedError:
+        return None
+
+
+def read(state: StateFolder, node: str) -> Snapshot:
+    """The snapshot ``node`` of the state folder. Raises DamagedError."""
+    from pacha.store import hg
+
+    return parse(hg.Repository.open(state.repository(DATABASE), heal=False).reader(node)(PACHA_DB), state.path)
+
+
+def at(state: StateFolder, when: str) -> Snapshot:
+    """The snapshot that ``when`` means.
+
+    Raises UsageError when it means none or several, PachaError when there is no history here.
+    """
+    every = made(state)
+    if not every:
+        raise PachaError("There is no history here.", hint="Make a snapshot: pacha push")
+    return read(state, choose(when, every, time.time()).node)
+
+
+def parse(image: bytes, folder: Path, known: dict[database.Row, Entry] | None = None) -> Snapshot:
+    """The snapshot in a pacha.db as bytes; ``folder`` is where it may lie for a moment. Raises DamagedError.
+
+    ``known`` are the rows of snapshots that were read before, and is filled.
+    """
+    with TemporaryDirectory(dir=folder) as private:
+        path = Path(private) / "pacha.db"
+        path.write_bytes(image)  # in a folder that only its owner can enter
+        return database.read_foreign(str(path), known)

@@ -1,0 +1,191 @@
+"""What a person sees: lines, concerns, errors, the boxed warning. Never a raw control byte."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import textwrap
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import click
+
+from pacha.errors import Concern, PachaError
+from pacha.files.names import shown
+
+if TYPE_CHECKING:
+    from pacha.server.check_results import CheckResult
+    from pacha.store.snapshot import Changes
+
+_UNITS = (("  ", 1), ("KB", 1 << 10), ("MB", 1 << 20), ("GB", 1 << 30), ("TB", 1 << 40))
+_WIDTH = 80  #: columns of a terminal that does not say
+_NAME_WIDTH = 48  #: of those
+_NO_CONFIG = """\
++-----------------------------------------------------------------+
+|                       W A R N I N G                             |
+|                                                                 |
+|  Pacha has no configuration on this machine.                    |
+|                                                                 |
+|  Let Pacha write one:                                           |
+|      pacha init                                                 |
+|  or write it (pacha.conf.example shows every key), then either  |
+|  put it where Pacha looks for it:                               |
+|      {place:<59}|
+|  or tell Pacha where it is:                                     |
+|      pacha add-config FILE                                      |
++-----------------------------------------------------------------+"""
+
+
+class Console:
+    """Prints to the terminal: ``quiet`` only what is wrong, ``verbose`` more."""
+
+    def __init__(self, *, quiet: bool = False, verbose: bool = False) -> None:
+        self.quiet = quiet
+        self.verbose = verbose
+
+    def say(self, text: str) -> None:
+        """One line for whoever watches."""
+        if not self.quiet:
+            click.echo(text)
+
+    def tell(self, text: str) -> None:
+        """One sentence for whoever watches: at a terminal no word of it is broken."""
+        self.say(wrapped("", text, 4) if at_terminal() else text)
+
+    def detail(self, text: str) -> None:
+        """One line for whoever asked for more."""
+        if self.verbose and not self.quiet:
+            click.echo(text)
+
+    def confirm(self, about: str) -> None:
+        """Show what is about to be done and wait for Enter. Raises PachaError for any other word, and at the end."""
+        click.echo(f"{about}\nHit Enter to confirm or Ctrl-C to cancel")
+        answer = sys.stdin.readline()
+        if not answer:
+            raise PachaError("Nothing was done.", "there was nobody to confirm it", "Use --yes where nobody is asked.")
+        if answer.strip().lower() not in ("", "y", "yes"):
+            typed = shown(os.fsencode(answer.strip()[:40]))
+            raise PachaError(
+                "Nothing was done.", f"'{typed}' was typed, not Enter alone", "Run it again to be asked again."
+            )
+
+    def changes(self, changes: Changes) -> None:
+        """Every path of a snapshot that is not as before: A added, M changed, R removed, m metadata."""
+        groups = {"A": changes.added, "M": changes.content, "R": changes.removed, "m": changes.metadata}
+        for letter, paths in groups.items():
+            for path in paths:
+                self.detail(f"{letter} {shown(path)}")
+
+    def concerns(self, concerns: Iterable[Concern]) -> None:
+        """What a person should look at, on stderr."""
+        for concern in concerns:
+            click.echo(f"pacha: {shown(concern.path)}: {concern.reason}", err=True)
+
+    def checked(self, checked: CheckResult) -> None:
+        """What the check of a host on the master came to."""
+        from pacha.ui import fleet
+
+        if checked.code:
+            self.problems(fleet.checked(checked))
+        else:
+            for line in fleet.checked(checked):
+                self.tell(line)
+
+    def warn(self, text: str) -> None:
+        """One line on stderr."""
+        self.problems([text])
+
+    def problems(self, lines: Iterable[str]) -> None:
+        """What a person should look at, on stderr."""
+        for line in lines:
+            _complain("pacha: ", line)
+
+    def failures(self, failures: Iterable[tuple[str, PachaError]]) -> None:
+        """The masters that a push did not bring up to date, and why."""
+        for name, failure in failures:
+            why = failure.in_a_line
+            self.error(PachaError(f"{name} was not brought up to date.", why, failure.hint))
+
+    def error(self, error: PachaError) -> None:
+        """What failed, why, and what to do next: a line each, on stderr."""
+        for start, text in (("pacha: ", error.message), ("       ", error.why), ("       ", error.hint)):
+            if text:
+                _complain(start, text)
+
+
+def _complain(start: str, text: str) -> None:
+    folds = sys.stderr.isatty()
+    click.echo(wrapped(start, text, width=_columns_of_errors()) if folds else start + text, err=True)
+
+
+def at_terminal() -> bool:
+    """Whether a person reads what is printed as it comes."""
+    return sys.stdout.isatty()
+
+
+def is_coloured() -> bool:
+    """Whether that person wants colour (https://no-color.org/)."""
+    return at_terminal() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def styled(text: str, colour: str | None) -> str:
+    """``text`` in a colour of click's, or "bold", where colour is wanted; else as it is."""
+    if colour is None or not is_coloured():
+        return text
+    return click.style(text, bold=True) if colour == "bold" else click.style(text, fg=colour)
+
+
+def columns() -> int:
+    """The width of the terminal; 80 where there is none."""
+    return shutil.get_terminal_size().columns if at_terminal() else _WIDTH
+
+
+def _columns_of_errors() -> int:
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns or _WIDTH
+    except OSError:
+        return _WIDTH
+
+
+def wrapped(start: str, text: str, indent: int = 0, width: int = 0) -> str:
+    """``start`` and ``text`` in ``width`` columns (0: the terminal's); no word is broken: it may have to be copied."""
+    return textwrap.fill(
+        text, width or columns(), initial_indent=start, subsequent_indent=" " * (indent or len(start)),
+        break_long_words=False, break_on_hyphens=False,
+    )  # fmt: skip
+
+
+def no_config(place: str) -> str:
+    """The boxed warning; ``place`` is where a configuration would be found."""
+    return _NO_CONFIG.format(place=place)
+
+
+def file_line(name: bytes, size: int, seconds: float, width: int = _WIDTH) -> str:
+    """``name 100% size rate time`` in the columns of scp(1): ``size`` in bytes, the rate in units a second.
+
+    ``width`` is that of the terminal, which the line fills.
+    """
+    room = max(16, _NAME_WIDTH + width - _WIDTH)
+    number, unit = _scaled(size)
+    rate, rate_unit = size / max(seconds, 0.001), "KB"
+    scale = next((s for u, s in _UNITS[2:] if rate < s * 1000), 1 << 30) if rate >= 1000 << 10 else 1 << 10
+    rate_unit = {s: u for u, s in _UNITS}[scale]
+    text = shown(name)
+    text = text if len(text) <= room else text[: room - 3] + "..."
+    minutes, left = divmod(int(seconds + 0.5), 60)
+    speed = f"{rate / scale:.1f}{rate_unit}/s"
+    return f"{text:<{room}} 100% {number:>4}{unit}{speed:>10}   {minutes:02d}:{left:02d}    "
+
+
+def size_text(size: int) -> str:
+    """``size`` bytes for people."""
+    number, unit = _scaled(size)
+    return f"{number} {unit.strip() or 'bytes'}"
+
+
+def _scaled(size: int) -> tuple[int, str]:
+    for unit, scale in _UNITS:
+        if size < 10000 * scale:
+            return size // scale if scale == 1 else round(size / scale), unit
+    return round(size / _UNITS[-1][1]), _UNITS[-1][0]

@@ -1,0 +1,195 @@
+"""What log and diff show: lines for a person, safe to print, in colour and in a pager at a terminal."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timezone
+from itertools import chain
+from typing import Any
+
+import click
+
+from pacha.files.metadata import Entry, Kind
+from pacha.files.names import shown
+from pacha.history.diff import Difference, Side
+from pacha.history.log import LogEntry
+from pacha.ui.console import at_terminal, columns, styled, wrapped
+
+_AGES = (("year", 365 * 86400), ("month", 30 * 86400), ("week", 7 * 86400), ("day", 86400), ("hour", 3600))
+_KINDS = {
+    Kind.FILE: "file", Kind.DIRECTORY: "directory", Kind.SYMLINK: "link", Kind.FIFO: "FIFO",
+    Kind.CHARACTER: "character device", Kind.BLOCK: "block device", Kind.SOCKET: "socket",
+}  # fmt: skip
+_WIDE = 110  #: columns that a line of the log takes, without a message
+_COLOURS = {"+": "green", "-": "red", "@": "cyan"}
+
+
+def show(lines: Iterable[bytes]) -> None:
+    """Print ``lines``, with their ends: through a pager at a terminal, as they are elsewhere."""
+    if not at_terminal():
+        for line in lines:
+            sys.stdout.buffer.write(line)
+        sys.stdout.buffer.flush()
+        return
+    lines = iter(lines)
+    first = next(lines, None)
+    if first is None:
+        return
+    if (pager := os.environ.get("PACHA_PAGER")) is not None:
+        os.environ["PAGER"] = pager
+    os.environ.setdefault("LESS", "FRX")  # end at once if it fits on the screen, colours, no clearing
+    texts = (line.decode("utf-8", "replace") for line in chain([first], lines))
+    click.echo_via_pager(_without_last_end(texts), color=True)
+
+
+def _without_last_end(lines: Iterable[str]) -> Iterator[str]:
+    """``lines``, the last one without its end: click writes one of its own."""
+    held = ""
+    for line in lines:
+        yield held
+        held = line
+    yield held.removesuffix("\n")
+
+
+def log_line(logged: LogEntry, host: str, now: float) -> bytes:
+    """A snapshot on one line: id, local time, age, what it touched, who pushed where, and why.
+
+    A narrow terminal has no room for the seconds, the age and the host; what still does not fit goes on below.
+    """
+    counts = ", ".join(f"{number} {word}" for word, number in logged.touched.items()) or "no path"
+    when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(logged.at))
+    if at_terminal() and columns() < _WIDE:
+        line = f"{when[:16]}  {counts}, by {_safe(logged.user)}"
+    else:
+        line = f"{when}  {age(now - logged.at):>14}  {counts:<34}  {host}, by {_safe(logged.user)}"
+    if logged.message:
+        line += f": {_safe(logged.message.splitlines()[0])}"
+    start = f"{logged.node[:12]}  "
+    if at_terminal() and len(start + line) > columns():
+        line = wrapped(start, line, len(start)).removeprefix(start)
+    return f"{styled(start.strip(), 'yellow')}  {line}\n".encode()
+
+
+def log_json(logged: LogEntry, host: str) -> dict[str, Any]:
+    """A snapshot as JSON values."""
+    at = datetime.fromtimestamp(logged.at, timezone.utc).isoformat().replace("+00:00", "Z")
+    counts = {word: logged.touched.get(word, 0) for word in ("added", "changed", "removed", "metadata")}
+    made = {"id": logged.node, "at": at, "host": host, "user": logged.user, "message": logged.message}
+    return {**made, **counts}
+
+
+def age(seconds: float) -> str:
+    """How long ago that is, in the largest unit that says something."""
+    if seconds < -60:  # a clock was wrong, then or now
+        return "in the future"
+    for word, length in _AGES:
+        if (number := int(seconds // length)) > 0:
+            return f"{number} {word}{'s' if number > 1 else ''} ago"
+    minutes = int(seconds // 60)
+    return f"{minutes} minute{'s' if minutes > 1 else ''} ago" if minutes > 0 else "now"
+
+
+def name_line(difference: Difference) -> bytes:
+    """A path that differs: its letter and its name."""
+    return f"{difference.letter} {shown(difference.path)}\n".encode()
+
+
+def difference_lines(difference: Difference, old: Side, new: Side) -> Iterator[bytes]:
+    """All that differs at one path: what kind of thing it is, its metadata, then its content as diff(1) -u has it."""
+    raw = not at_terminal()
+    before, after = difference.old, difference.new
+    yield _line(f"diff {shown(difference.path)}", "bold")
+    for words in _metadata_words(difference):
+        yield _line(words)
+    if difference.hunks is None and (sizes := _sizes(before, after)):
+        yield _line(sizes)
+    if difference.hunks:
+        name = shown(difference.path)
+        yield _line(f"--- a{name}\t{old.label}" if _is_file(before) else "--- /dev/null", "bold")
+        yield _line(f"+++ b{name}\t{new.label}" if _is_file(after) else "+++ /dev/null", "bold")
+        for line in difference.hunks:
+            yield line if raw else _content_line(line)
+
+
+def _metadata_words(difference: Difference) -> Iterator[str]:
+    if difference.old is None and difference.new is not None:
+        yield f"new {_described(difference.new)}"
+    elif difference.new is None and difference.old is not None:
+        yield f"removed {_described(difference.old)}"
+    elif difference.old is not None and difference.new is not None:
+        yield from _changed_words(difference.old, difference.new, difference.words)
+
+
+def _changed_words(old: Entry, new: Entry, words: Iterable[str]) -> Iterator[str]:
+    if old.kind is not new.kind:
+        yield f"was {_described(old)}"
+        yield f"is {_described(new)}"
+        return
+    for word in words:
+        if word == "time":
+            yield f"time {_time(old.mtime_ns)} -> {_time(new.mtime_ns)}"
+        elif word.startswith("attribute "):
+            yield from _attribute_words(old, new, word)
+        elif word != "content" and not word.startswith("size "):
+            yield word
+
+
+def _attribute_words(old: Entry, new: Entry, word: str) -> Iterator[str]:
+    before, after = dict(old.xattrs), dict(new.xattrs)
+    for name in before.keys() | after.keys():
+        if word == f"attribute {shown(name)}":
+            yield f"{word} {_value(before.get(name))} -> {_value(after.get(name))}"
+
+
+def _value(value: bytes | None) -> str:
+    if value is None:
+        return "none"
+    text = shown(value[:200]) if not value or (value.isascii() and b"\0" not in value) else f"0x{value[:100].hex()}"
+    return f"'{text}'" if len(value) <= 200 else f"'{text}'..."
+
+
+def _described(entry: Entry) -> str:
+    owner = shown(entry.owner) if entry.owner is not None else str(entry.uid)
+    group = shown(entry.group) if entry.group is not None else str(entry.gid)
+    words = f"{_KINDS[entry.kind]}, mode {entry.mode:04o}, owner {owner}, group {group}"
+    words += f", to {shown(entry.target)}" if entry.target is not None else ""
+    return words + "".join(f", attribute {shown(name)} {_value(value)}" for name, value in entry.xattrs)
+
+
+def _sizes(old: Entry | None, new: Entry | None) -> str:
+    """What to say of content that is not shown, "" where there is none or it is the same."""
+    if (old and old.sha256) == (new and new.sha256):
+        return ""
+    one, other = (f"{entry.size} bytes" if entry and _is_file(entry) else "nothing" for entry in (old, new))
+    large = max(entry.size for entry in (old, new) if entry) > 16 << 20
+    return f"{'large' if large else 'binary'}: {one} -> {other}"
+
+
+def _is_file(entry: Entry | None) -> bool:
+    return entry is not None and entry.kind is Kind.FILE
+
+
+def _time(nanoseconds: int) -> str:
+    seconds, rest = divmod(nanoseconds, 10**9)
+    try:
+        return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds)) + f".{rest:09d}"
+    except (OverflowError, ValueError, OSError):
+        return f"{seconds}.{rest:09d}"
+
+
+def _content_line(line: bytes) -> bytes:
+    """A line of content for a terminal."""
+    text = _safe(line.rstrip(b"\n").decode("utf-8", "surrogateescape"), but="\t")
+    return _line(text, _COLOURS.get(text[:1]))
+
+
+def _line(text: str, colour: str | None = None) -> bytes:
+    return styled(text, colour).encode("utf-8") + b"\n"
+
+
+def _safe(text: str, but: str = "") -> str:
+    """``text`` without control characters, ``but`` for those; a ``\\`` stays: this is nobody's name."""
+    return "".join(c if c.isprintable() or c in but else shown(c.encode("utf-8", "surrogateescape")) for c in text)

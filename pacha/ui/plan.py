@@ -1,0 +1,100 @@
+"""What a person sees of a rebuild's plan before it is carried out, and of what it came to."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from pacha.files.names import shown
+from pacha.rebuild import actual_state, report
+from pacha.rebuild.hooks import HookRun, Planned
+from pacha.rebuild.proposal import Proposal, step_line, watched_line
+from pacha.restore.plan import Action, Plan, Step
+
+_ACTIONS = {
+    Action.CREATE: "made",
+    Action.REPLACE: "replaced",
+    Action.METADATA: "given back their owner, mode, attributes or time",
+    Action.SAME: "already right",
+    Action.EXTRA: "not part of the snapshot, left alone",
+    Action.KEPT_BY_RULE: "kept by pacha.rebuild.keep",
+    Action.CANNOT: "not restored",
+}
+_SHOWN = 20  #: replaced paths that are listed with the question, and as many that are moved aside
+_LARGEST = 1 << 20  #: bytes; what is larger is not compared line by line
+
+
+def plan_lines(proposal: Proposal) -> Iterator[str]:
+    """What is going to be done about how many paths, by whose names, with which hooks."""
+    preview = proposal.preview
+    at = time.strftime("%Y-%m-%d %H:%M", time.localtime(proposal.at))
+    yield f"Snapshot {proposal.tip[:12]} of {at}, by {shown(proposal.by.encode())}."
+    yield f"It watches {watched_line(proposal)}."
+    for begun in proposal.carries_on:
+        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(begun.at))
+        yield f"The rebuild of {when}, which was cut off, is carried on: what is right already is not touched."
+    if preview.names_by:
+        yield f"Owners and groups by name, as in {preview.names_by}."
+    yield from totals(preview.plan)
+    if preview.moved:
+        yield f"{preview.moved:>8} paths elsewhere re-owned: their accounts get other numbers"
+        yield from (f"         {mover}" for mover in preview.movers)
+    yield from (_hook_line(hook) for hook in (*proposal.hooks.before, *proposal.hooks.after))
+    yield from (f"         not run: {words}" for words in proposal.hooks.passed_over)
+
+
+def totals(plan: Plan) -> list[str]:
+    """How many paths of ``plan`` become what, a line each, without those that are none."""
+    counts = plan.totals
+    words = _ACTIONS | ({Action.EXTRA: "not part of the snapshot, moved aside"} if plan.delete else {})
+    lines = [f"{counts[action]:>8} {text}" for action, text in words.items() if counts.get(action)]
+    return [*lines, f"{len(plan.ownerless):>8} without their owner or group"] if plan.ownerless else lines
+
+
+def step_lines(proposal: Proposal, *, verbose: bool) -> Iterator[str]:
+    """Every path that is not as it should be; with ``verbose`` what differs within text files as well."""
+    for step in proposal.preview.plan.steps:
+        if step.action is not Action.SAME:
+            yield step_line(step)
+            if verbose and step.action is Action.REPLACE:
+                yield from _difference(step, proposal)
+
+
+def question_lines(proposal: Proposal) -> Iterator[str]:
+    """What is worth a second thought, for the second question."""
+    for steps in (proposal.replaced, proposal.moved_aside):
+        yield from (step_line(step) for step in steps[:_SHOWN])
+        if len(steps) > _SHOWN:
+            yield f"... and {len(steps) - _SHOWN} more; --dry-run lists all, with -v what differs in them."
+
+
+def hook_lines(ran: HookRun) -> Iterator[str]:
+    """How a hook ended and what it printed."""
+    yield f"Hook {ran.label}: {ran.failure or 'done'}."
+    yield from (f"  | {line}" for line in report.output_lines(ran))
+
+
+def _hook_line(hook: Planned) -> str:
+    owner = "root's on the master" if hook.owner else "whose it is on the master cannot be told"
+    when = "before" if hook.folder == "pacha_pre" else "after"
+    return f"         run {when}: {hook.label} sha256 {hook.sha256} ({owner})"
+
+
+def _difference(step: Step, proposal: Proposal) -> Iterator[str]:
+    from pacha.store.hg import unified
+
+    wanted, found = step.wanted, step.found
+    if wanted is None or found is None or wanted.kind is not found.kind or wanted.sha256 is None:
+        return
+    if max(wanted.size, found.size) > _LARGEST:
+        yield "    too large to be compared here"
+        return
+    old = actual_state.read(found.path)
+    if old is None:
+        yield "    what is there cannot be read"
+        return
+    new = b"".join(proposal.content(wanted))
+    if b"\0" in old or b"\0" in new:
+        yield f"    binary: {len(old)} bytes -> {len(new)} bytes"
+        return
+    yield from (f"    {shown(line[:-1])}" for line in unified(old, new))

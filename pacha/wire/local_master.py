@@ -1,0 +1,175 @@
+"""A master that is a folder on this machine: no server, no network."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import stat
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+
+from pacha.errors import DamagedError, PachaError
+from pacha.files.names import shown
+from pacha.wire import hook_files, scp
+from pacha.wire.master import (
+    CHANGELOG,
+    CHANGELOG_OF_ANY,
+    HEARTBEAT,
+    PUSH,
+    REBUILD,
+    CannotStream,
+    Examined,
+    NoHost,
+    NoRepository,
+    Probe,
+    TemporaryRepository,
+    digest_of,
+    is_store_file,
+)
+
+
+class LocalMaster:
+    """A folder on this machine: no server, no network. ``create`` makes a repository at a path."""
+
+    def __init__(self, hosts_path: bytes, create: Callable[[str], object]) -> None:
+        self._hosts_path = hosts_path
+        self._create = create
+
+    @property
+    def label(self) -> str:
+        """The folder."""
+        return shown(self._hosts_path)
+
+    def probe(self, host: str, names: Sequence[str] = ()) -> Probe:
+        """Look at ``host``'s folder."""
+        contents = {name: digest_of(self._path(host, name, CHANGELOG_OF_ANY)) for name in names}
+        return Probe(time.time(), digest_of(self._path(host, CHANGELOG)), contents=contents)
+
+    def make_host(self, host: str) -> None:
+        """Make the folder, 0700."""
+        try:
+            os.makedirs(self._path(host), mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise PachaError(
+                f"{shown(self._path(host))} cannot be made.", error.strerror or "", "Look at pacha.hosts.path."
+            ) from None
+
+    def create(self, host: str, name: str) -> None:
+        """Make a repository, in this process."""
+        self._create(os.fsdecode(self._path(host, name)))
+
+    def new(self, host: str, name: str) -> AbstractContextManager[TemporaryRepository]:
+        """Not here."""
+        raise CannotStream
+
+    @contextmanager
+    def serve(self, host: str, name: str) -> Iterator[str]:
+        """The path itself."""
+        path = self._path(host, name)
+        if not os.path.isdir(os.path.join(path, b".hg")):
+            raise NoRepository(f"There is no repository {shown(path)}.", "", "Look at pacha.hosts.path.")
+        yield os.fsdecode(path)
+
+    def fetch(self, host: str, name: str, inbox: int, on_file: Callable[[scp.Received], None]) -> scp.Totals:
+        """Copy the store's files."""
+        top, began, count, size = self._path(host, name, ".hg/store"), time.monotonic(), 0, 0
+        if not os.path.isdir(top):
+            raise NoHost(
+                f"The master has no {shown(top)}.", "", "Look at pacha.hosts.path, and at the name of the host."
+            )
+        for folder, folders, files in os.walk(top):
+            relative = folder[len(top) + 1 :]
+            folders[:] = [one for one in folders if is_store_file(os.path.join(relative, one), True)]
+            for one in folders:
+                os.mkdir(os.path.join(relative, one), 0o700, dir_fd=inbox)
+            for one in files:
+                path = os.path.join(relative, one)
+                if is_store_file(path, False):
+                    received = _copy(os.path.join(folder, one), path, inbox)
+                    count, size = count + 1, size + received.size
+                    on_file(received)
+        return scp.Totals(count, size, time.monotonic() - began)
+
+    def fetch_hooks(self, host: str, inbox: int) -> list[hook_files.Hook]:
+        """Copy them, and tell whose they are."""
+        found = []
+        for path, mode, owner in hook_files.lying(self._hosts_path, host, frozenset([0, os.geteuid()])):
+            with suppress(FileExistsError):
+                os.mkdir(os.path.dirname(path), 0o700, dir_fd=inbox)
+            _copy(os.path.join(hook_files.folder_of(self._hosts_path, host), path), path, inbox)
+            found.append(hook_files.hook_of(path, mode, owner))
+        return found
+
+    def draft(self, host: str, line: bytes) -> None:
+        """Nothing: it takes no time."""
+
+    def beat(self, host: str, line: bytes, *, durable: bool, look: Sequence[str] | None = None) -> Probe | None:
+        """Sync the file system, then write beside and rename."""
+        path = self._path(host, HEARTBEAT)
+        if durable:
+            subprocess.run(["sync", "-f", self._path(host)], check=True)
+        with open(os.open(path + b".new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as stream:
+            stream.write(line)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(path + b".new", path)
+        return None if look is None else self.probe(host, look)
+
+    def examine(self, host: str) -> Examined:
+        """Look at the folder, or where it is missing at the nearest one above it."""
+        place = self._path(host)
+        while not os.path.lexists(place):
+            place = os.path.dirname(place)
+        trouble = "" if os.access(place, os.W_OK | os.X_OK) else f"{shown(place)} cannot be written to"
+        free = shutil.disk_usage(place).free
+        return Examined(time.time(), frozenset([PUSH, REBUILD]), trouble=trouble, free=free)
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+    def _path(self, host: str, *below: str) -> bytes:
+        return os.path.join(self._hosts_path, os.fsencode(host), *map(os.fsencode, below))
+
+
+class StateFolderMaster(LocalMaster):
+    """A state folder's own repositories in the place of a master: they are read where they lie."""
+
+    def __init__(self, repositories: bytes) -> None:
+        super().__init__(repositories, lambda path: None)
+
+    def place(self, name: str) -> str:
+        """Where the repository ``name`` lies."""
+        return os.fsdecode(self._path(name))
+
+
+def _copy(source: bytes, path: bytes, inbox: int) -> scp.Received:
+    began = time.monotonic()
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    with open(_open_plain(source), "rb") as whence, open(os.open(path, flags, 0o600, dir_fd=inbox), "wb") as where:
+        shutil.copyfileobj(whence, where, 1 << 20)
+        return scp.Received(path, where.tell(), time.monotonic() - began)
+
+
+def _open_plain(path: bytes) -> int:
+    """A descriptor of a store's file: no link to another file of this machine, no FIFO to wait for without end."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise scp.RemoteError(f"{shown(path)} is gone.", "it was there a moment ago", "Run this again.") from None
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.ENXIO):  # a link; a socket
+            raise
+        raise _not_plain(path) from None
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise _not_plain(path)
+    return fd
+
+
+def _not_plain(path: bytes) -> DamagedError:
+    return DamagedError(
+        f"{shown(path)} is not a plain file.", "a history has no other", "Nothing was changed. Look at the master."
+    )

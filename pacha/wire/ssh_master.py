@@ -1,0 +1,219 @@
+"""A master over SSH: with Pacha on it, by the control channel; without, by the plain set alone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from pacha.errors import DamagedError, PachaError
+from pacha.system import background
+from pacha.wire import control, hook_files, scp
+from pacha.wire.master import REBUILD, CannotStream, Examined, Probe, TemporaryRepository, beside_of, check_may_read
+from pacha.wire.plain_account import PlainAccount
+
+if TYPE_CHECKING:
+    from pacha.wire.control import Control, Greeting
+    from pacha.wire.ssh import Connection, Stream
+
+
+class SshMaster:
+    """A master behind an SSH connection.
+
+    ``greets``: whether Pacha answered there the last time. Then nothing else is tried first; else the plain set
+    is asked at the same time, so that an account without Pacha costs no turn of the line more. ``on_change`` is
+    told in the end when that is no longer so.
+    """
+
+    def __init__(
+        self, connection: Connection, plain: PlainAccount, greets: bool, on_change: Callable[[bool], None]
+    ) -> None:
+        self._greets = greets
+        self._on_change = on_change
+        self._connection = connection
+        self._plain = plain
+        self._host: str | None = None  #: whom the greeting was for
+        self._control: Control | None = None
+        self._greeting: Greeting | None = None
+
+    @property
+    def label(self) -> str:
+        """``user@host``."""
+        return self._connection.endpoint.label
+
+    def probe(self, host: str, names: Sequence[str] = ()) -> Probe:
+        """Look at ``host``'s folder; the first time while Pacha on the master greets."""
+        if self._host == host or self._greets:
+            return self._look(host, names)
+        self._connection.open_ahead(5)  # three for now; two for what comes next, such as the heartbeat
+        plain = background.start(self._plain.probe, host, names)
+        return self._look(host, names) if self._greeted(host) else plain.result()
+
+    def make_host(self, host: str) -> None:
+        """Make ``host``'s folder where it is missing."""
+        if channel := self._can(host, control.MAKE):
+            channel.ask(control.MAKE)
+        else:
+            self._plain.make_host(host)
+
+    def create(self, host: str, name: str) -> None:
+        """Make the repository ``name``; no error when it is there."""
+        if channel := self._can(host, control.CREATE):
+            channel.ask(control.CREATE, name=name)
+        else:
+            self._plain.create(host, name)
+
+    @contextmanager
+    def new(self, host: str, name: str) -> Iterator[Stream | TemporaryRepository]:
+        """A new repository, unless Pacha on the master is too old for that. Raises CannotStream."""
+        if self._greeted(host) is None:
+            with self._plain.new(host, name) as blank:
+                yield blank
+            return
+        if not self._can(host, control.NEW):
+            raise CannotStream
+        with self._plain.repository(self._repository(host, beside_of(name)), host, name, lambda: None) as stream:
+            yield stream
+            self._plain.check_ended(stream, host, name)
+
+    def serve(self, host: str, name: str) -> AbstractContextManager[Stream]:
+        """The repository, over a channel of its own. Raises NoRepository, RolledBack."""
+        if not self._can(host, control.REPOSITORY):
+            return self._plain.serve(host, name)
+        # It rolls back when it begins.
+        return self._plain.repository(self._repository(host, name), host, name, lambda: None)
+
+    def fetch(self, host: str, name: str, inbox: int, on_file: Callable[[scp.Received], None]) -> scp.Totals:
+        """Copy the repository's store into the empty folder ``inbox`` (a descriptor). Raises NoHost.
+
+        The first time, while Pacha on the master greets: it, too, sends a copy to who asks for one with scp.
+        """
+        if self._host != host and not self._greets:
+            path = self._plain.hosts_path
+            self._connection.open_ahead(2)
+            asked = background.start(self._greeted, host)
+            try:
+                totals = self._plain.fetch(host, name, inbox, on_file)
+                asked.exception()  # from now on what it said is known
+                return totals
+            except PachaError:
+                greeting = asked.result()
+                if greeting is None or (REBUILD in greeting.may and greeting.hosts_path == path):
+                    raise
+        greeting = self._greeted(host)
+        if greeting is not None:
+            check_may_read(host, greeting.may)
+        return self._plain.fetch(host, name, inbox, on_file)  # from where the master has it
+
+    def fetch_hooks(self, host: str, inbox: int) -> list[hook_files.Hook]:
+        """Copy ``host``'s hooks into the empty folder ``inbox`` (a descriptor); the master says whose they are."""
+        channel = self._can(host, control.HOOKS)
+        found = self._plain.fetch_hooks(host, inbox)
+        if channel is None or not found:
+            return found
+        owners = channel.ask(control.HOOKS).get("owners")
+        said = owners if isinstance(owners, dict) else {}
+        return [replace(hook, owner=_owner(said.get(f"{hook.folder}/{os.fsdecode(hook.name)}"))) for hook in found]
+
+    def draft(self, host: str, line: bytes) -> None:
+        """Begin with the heartbeat, where that takes more than one turn of the line."""
+        if self._greeted(host) is None:
+            self._plain.draft(host, line)
+
+    def beat(self, host: str, line: bytes, *, durable: bool, look: Sequence[str] | None = None) -> Probe | None:
+        """Replace ``host``'s heartbeat by ``line``; with ``durable`` make what was sent durable first."""
+        channel, greeting = self._can(host, control.BEAT), self._greeted(host)
+        if channel is None or greeting is None:
+            return self._plain.beat(host, line, durable=durable, look=look)
+        answer = channel.ask(control.BEAT, line=line.decode("ascii"), durable=durable, look=look is not None)
+        if look is None:
+            return None
+        if "clock" not in answer:  # an older one does not look meanwhile
+            return self._look(host, look)
+        return _of(_read(answer, greeting), look)
+
+    def examine(self, host: str) -> Examined:
+        """Ask Pacha there, where it answers: only what it says that it can be asked."""
+        greeting = self._greeted(host)
+        if greeting is None:
+            return self._plain.examine(host)
+        clock = self.probe(host).clock
+        found = Examined(clock, greeting.may, pacha=greeting.version)
+        channel = self._can(host, control.EXAMINE)
+        if channel is None:
+            return found
+        said = channel.ask(control.EXAMINE)
+        free = said.get("free")
+        trouble = "" if said.get("writable") else "the host's folder cannot be written to"
+        return replace(found, trouble=trouble, free=free if isinstance(free, int) else None)
+
+    def close(self) -> None:
+        """Hang up."""
+        if self._control is not None:
+            self._control.close()
+        self._connection.close()
+        if self._host is not None and self._greets != (self._greeting is not None):
+            self._on_change(not self._greets)
+
+    def _look(self, host: str, names: Sequence[str]) -> Probe:
+        """What the greeting says, the first time; then what is asked for. Pacha tells of all repositories at once."""
+        return _of(self._seen(host, names), names)
+
+    def _seen(self, host: str, names: Sequence[str]) -> Probe:
+        greeting = self._greeted(host)
+        if greeting is not None and greeting.probe is not None:
+            seen, self._greeting = greeting.probe, replace(greeting, probe=None)
+            return seen
+        channel = self._can(host, control.PROBE)
+        if channel is None or greeting is None:
+            return self._plain.probe(host, names)
+        return _read(channel.ask(control.PROBE), greeting)
+
+    def _can(self, host: str, what: str) -> Control | None:
+        """The control channel, if it can be asked for ``what``."""
+        greeting = self._greeted(host)
+        return self._control if greeting is not None and what in greeting.capabilities else None
+
+    def _greeted(self, host: str) -> Greeting | None:
+        """The greeting for ``host``; None where Pacha does not answer."""
+        if self._host != host:
+            if self._control is not None:
+                self._control.close()
+            self._control, self._greeting, self._host = None, None, host
+            stream = self._connection.stream([*self._command(host), "--control"])
+            channel = control.Control(stream)
+            try:
+                self._greeting = channel.greeting()
+            finally:
+                if self._greeting is None:
+                    stream.close()
+            if self._greeting is not None:
+                self._control = channel
+                self._plain.hosts_path = self._greeting.hosts_path
+        return self._greeting
+
+    def _command(self, host: str) -> list[bytes | str]:
+        return ["pacha", "serve", host, "--hosts-path", self._plain.hosts_path]
+
+    def _repository(self, host: str, name: str) -> list[bytes | str]:
+        return [*self._command(host), "--repository", name]
+
+
+def _read(answer: dict[str, Any], greeting: Greeting) -> Probe:
+    try:
+        return control.probe_of(answer, greeting.may)
+    except (ValueError, KeyError, TypeError):
+        raise DamagedError("The master's answer makes no sense.", "asked for the time", "Run this again.") from None
+
+
+def _of(seen: Probe, names: Sequence[str]) -> Probe:
+    """What is ``seen`` of the repositories ``names``. An older master does not tell of any, not even of ``db``."""
+    known = {name: seen.contents.get(name) for name in names} if seen.contents else {}
+    return replace(seen, contents=known)
+
+
+def _owner(said: object) -> str:
+    """Whose a hook is, by the master's word; one that it does not know came from nowhere."""
+    return said[:200] if isinstance(said, str) and said.isprintable() else "not known to Pacha there"
