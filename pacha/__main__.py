@@ -140,8 +140,9 @@ def _show(error: PachaError) -> None:
 
 def _refusal(error: OSError) -> PachaError:
     from pacha.errors import PachaError
+    from pacha.text import escape
 
-    why = (error.strerror or str(error)) + (f": {_shown(os.fsencode(error.filename))}" if error.filename else "")
+    why = (error.strerror or str(error)) + (f": {escape(error.filename)}" if error.filename else "")
     return PachaError("The system does not let Pacha go on.", why, "Mend that and run this again.")
 
 
@@ -173,11 +174,12 @@ def _own_fault(fault: Exception) -> int:
     import click
 
     from pacha.errors import ExitCode
+    from pacha.text import one_line
 
     with tempfile.NamedTemporaryFile("w", prefix="pacha-fault-", suffix=".txt", delete=False) as stream:
         traceback.print_exception(fault, file=stream)
     click.echo(f"pacha: a fault in Pacha itself: {type(fault).__name__}", err=True)
-    click.echo(f"       {_shown(os.fsencode(str(fault)[:300]))}", err=True)
+    click.echo(f"       {one_line(str(fault))}", err=True)
     click.echo(f"       Please report it with {stream.name}.", err=True)
     return int(ExitCode.FAILED)
 
@@ -195,12 +197,6 @@ def _signalled(ended: Signalled) -> int:
             for line in more:
                 click.echo(f"       {line}", err=True)
     return 128 + ended.number  # ExitCode.SIGNAL
-
-
-def _shown(path: bytes) -> str:
-    from pacha.files.names import shown
-
-    return shown(path)
 
 
 if __name__ == "__main__":

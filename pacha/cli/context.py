@@ -116,10 +116,3 @@ def ask_which(offers: list[MasterOffer]) -> str:
     if said not in {str(number) for number in range(1, len(offers) + 1)}:
         raise UsageError("Nothing was done.", "no master was chosen", "Say which with --from MASTER.")
     return offers[int(said) - 1].name
-
-
-def shown(path: bytes) -> str:
-    """``path`` as it can be printed."""
-    from pacha.files.names import shown
-
-    return shown(path)

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 import click
 
 from pacha.cli.app import Group, cli
-from pacha.cli.context import CliContext, shown
+from pacha.cli.context import CliContext
 from pacha.cli.notify import reported
 from pacha.errors import ExitCode, LockedError
+from pacha.text import escape
 
 if TYPE_CHECKING:
     from pacha.host.schedule import Job
@@ -34,7 +35,7 @@ def watch(terminal: CliContext, paths: Sequence[str]) -> ExitCode:
     context = terminal.context()
     for path in paths:
         made = action(context, os.fsencode(path))
-        terminal.meter.say(f"Watching {shown(made.path)} (kept as '{made.repository}').")
+        terminal.meter.say(f"Watching {escape(made.path)} (kept as '{made.repository}').")
     return ExitCode.DONE
 
 
@@ -50,7 +51,7 @@ def watch_single(terminal: CliContext, file: str) -> ExitCode:
     from pacha.host.watch import watch as action
 
     made = action(terminal.context(), os.fsencode(file), single=True)
-    terminal.meter.say(f"Watching the file {shown(made.path)} (kept as '{made.repository}').")
+    terminal.meter.say(f"Watching the file {escape(made.path)} (kept as '{made.repository}').")
     return ExitCode.DONE
 
 
@@ -66,7 +67,7 @@ def unwatch(terminal: CliContext, path: str) -> ExitCode:
     from pacha.host.watch import unwatch as action
 
     gone = action(terminal.context(), os.fsencode(path))
-    terminal.meter.say(f"No longer watching {shown(gone.path)}; its history stays.")
+    terminal.meter.say(f"No longer watching {escape(gone.path)}; its history stays.")
     return ExitCode.DONE
 
 
@@ -175,7 +176,7 @@ def schedule_install(terminal: CliContext, root: Path | None, apt: bool, systemd
     job = _job(terminal, root)
     written = action.install(job, action.uses_systemd(job.root) if systemd is None else systemd, apt)
     for path in written:
-        terminal.meter.say(f"{shown(os.fsencode(path))} is written.")
+        terminal.meter.say(f"{escape(path)} is written.")
     if not written:
         terminal.meter.say("It is installed already.")
     return ExitCode.DONE
@@ -194,7 +195,7 @@ def schedule_remove(terminal: CliContext, root: Path | None) -> ExitCode:
 
     gone = action.remove(root or Path("/"))
     for path in gone:
-        terminal.meter.say(f"{shown(os.fsencode(path))} is gone.")
+        terminal.meter.say(f"{escape(path)} is gone.")
     if not gone:
         terminal.meter.say("There was nothing to remove.")
     return ExitCode.DONE

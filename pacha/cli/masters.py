@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, BinaryIO
 import click
 
 from pacha.cli.app import cli
-from pacha.cli.context import CliContext, shown
+from pacha.cli.context import CliContext
 from pacha.errors import ExitCode
+from pacha.text import escape
 
 if TYPE_CHECKING:
     from pacha.server.check_results import CheckResult
@@ -49,7 +50,9 @@ def add_host(
     text = key.read(1 << 20) if key is not None else None
     added = action.add_host(terminal.load_of_master().hosts_path, host, user, text, install, allowed)
     meter = terminal.meter
-    meter.say(f"{shown(added.path)} is ready for '{host}'" + (f" (account {added.account})." if added.account else "."))
+    meter.say(
+        f"{escape(added.path)} is ready for '{host}'" + (f" (account {added.account})." if added.account else ".")
+    )
     if added.installed:
         meter.say(f"The key is {added.installed} in {install}'s authorized_keys.")
     elif added.line:

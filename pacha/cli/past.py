@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from pacha.cli.app import cli
-from pacha.cli.context import CliContext, shown
+from pacha.cli.context import CliContext
 from pacha.errors import ExitCode, UsageError
+from pacha.text import escape
 
 if TYPE_CHECKING:
     from pacha.history.reader import History
@@ -47,7 +48,7 @@ def log(terminal: CliContext, words: tuple[str, ...], host: str, number: int | N
     with reader.of(terminal.context(), host or "".join(hosts)) as found:
         every = list(islice(action.log(found, [way for path in paths for way in path]), number))
         if not every and not as_json:
-            terminal.meter.warn("no snapshot touched " + ", ".join(shown(path[0]) for path in paths))
+            terminal.meter.warn("no snapshot touched " + ", ".join(escape(path[0]) for path in paths))
         if as_json:
             click.echo(json.dumps([history.log_json(one, found.host) for one in every], indent=1))
         else:
@@ -132,7 +133,7 @@ def restore_db(terminal: CliContext, host: str) -> ExitCode:
     restored = action(terminal.context(), host)
     meter = terminal.meter
     for one in restored.watched:
-        meter.say(f"Watching {shown(one.path)} (kept as '{one.repository}').")
+        meter.say(f"Watching {escape(one.path)} (kept as '{one.repository}').")
     meter.say(f"This machine pushes as '{host}', on top of {restored.tip[:12]} ({revspec.local(restored.at)}).")
     meter.say("No watched file was touched: 'pacha diff' shows what the next push will record.")
     return ExitCode.DONE

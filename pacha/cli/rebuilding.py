@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import click
 
 from pacha.cli.app import cli
-from pacha.cli.context import CliContext, ask_which, shown
+from pacha.cli.context import CliContext, ask_which
 from pacha.errors import DamagedError, ExitCode, UsageError
+from pacha.text import escape
 
 if TYPE_CHECKING:
     from pacha.fetch.worker import WorkerProcess
@@ -95,9 +96,9 @@ def rebuild(
         if not mine:
             context = choose(context, host, name, None if yes or dry_run else ask_which, terminal.meter.warn, wait)
         about = whereabouts(context, own=mine) + f"Host to rebuild: {host}"
-        about += f"\nAs it was:       {shown(os.fsencode(at))}" if at else ""
+        about += f"\nAs it was:       {escape(at)}" if at else ""
         parts = [*(ways[0] for ways in asked.paths), *map(os.fsencode, directories)]
-        about += "".join(f"\nOnly:            {shown(part)}" for part in parts)
+        about += "".join(f"\nOnly:            {escape(part)}" for part in parts)
         others = [] if mine else [one for one in masters if one not in context.config.masters()]
         with _naming(others):
             _begin(terminal, about, asks=not (yes or dry_run), as_json=as_json)
@@ -204,7 +205,7 @@ def undo(terminal: CliContext, listing: bool, dry_run: bool) -> ExitCode:
     if dry_run:
         past, backs = action.propose(context)
         for back in backs:
-            click.echo(f"{back.what:<8} {shown(back.path)}" + (f": {back.reason}" if back.reason else ""))
+            click.echo(f"{back.what:<8} {escape(back.path)}" + (f": {back.reason}" if back.reason else ""))
         meter.say(f"To be undone: {past_line(past)}. Nothing was changed.")
         return ExitCode.DONE
     undone = action.undo(context)
@@ -226,9 +227,9 @@ def verify(terminal: CliContext, at: str) -> ExitCode:
     from pacha.history.verify import verify as action
 
     verified = action(terminal.context(), at)
-    which = f"the snapshot of {shown(os.fsencode(at))}" if at else "the last snapshot"
+    which = f"the snapshot of {escape(at)}" if at else "the last snapshot"
     for difference in verified.differences:
-        click.echo(f"{shown(difference.path)}: {difference.reason}")
+        click.echo(f"{escape(difference.path)}: {difference.reason}")
     if verified.differences:
         terminal.meter.say(f"{len(verified.differences)} of {verified.paths} paths differ from {which}.")
         return ExitCode.CONCERNS

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import click
 
 from pacha.cli.app import cli
-from pacha.cli.context import CliContext, shown
+from pacha.cli.context import CliContext
 from pacha.errors import ExitCode, UsageError
+from pacha.text import escape
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,13 +95,13 @@ def _set_up(
     wanted, say = [os.fsencode(path) for path in paths], terminal.meter.say
     made = action.check(answers, place, wanted)
     if private and action.make_key(private, f"pacha@{answers.hostname}"):
-        say(f"Made the key {shown(os.fsencode(private))}, without a passphrase: a job that nobody attends uses it.")
+        say(f"Made the key {escape(private)}, without a passphrase: a job that nobody attends uses it.")
     action.write(answers, place, force=force)
-    say(f"Wrote {shown(os.fsencode(place))}.")
+    say(f"Wrote {escape(place)}.")
     if terminal.config:
         terminal.record_config(place)
     for watched in action.watch_all(terminal.context(), wanted):
-        say(f"Watching {shown(watched)}.")
+        say(f"Watching {escape(watched)}.")
     say("")
     for line in action.next_steps(answers, made, action.public_half(private) if private else ""):
         say(line)
@@ -166,7 +167,7 @@ def add_config(terminal: CliContext, file: str) -> ExitCode:
     path = Path(os.path.abspath(file))
     load_config(path)
     terminal.record_config(path)
-    terminal.meter.say(f"The configuration is {shown(os.fsencode(path))} from now on.")
+    terminal.meter.say(f"The configuration is {escape(path)} from now on.")
     return ExitCode.DONE
 
 
@@ -181,11 +182,11 @@ def config_values(terminal: CliContext) -> ExitCode:
     from pacha.host.watch import watched
 
     context = terminal.context()
-    click.echo(f"# {shown(os.fsencode(str(context.config.path)))}")
+    click.echo(f"# {escape(str(context.config.path))}")
     for key, value, origin in context.config.values():
         click.echo(f"{key} = {value}" + ("    # default" if origin == "default" else ""))
     for one in watched(context):
-        click.echo(f"# watched{' (file)' if one.single else ''}: {shown(one.path)} as '{one.repository}'")
+        click.echo(f"# watched{' (file)' if one.single else ''}: {escape(one.path)} as '{one.repository}'")
     return ExitCode.DONE
 
 

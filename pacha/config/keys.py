@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from pacha.text import printable
+
 HOST_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
 STANDALONE = "local"  #: the ``pacha.host`` of a machine that is its own master
 
@@ -34,11 +36,6 @@ class Key:
     @property
     def many(self) -> bool:
         return self.parse is _patterns
-
-
-def shown(text: str) -> str:
-    """Return ``text`` with everything escaped that a terminal could obey or not show."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def _hosts(text: str) -> tuple[str, ...]:
@@ -60,18 +57,18 @@ def _host(text: str) -> str:
         except ValueError:
             pass
     hint = "; the user goes into pacha.ssh.user, the port into pacha.ssh.port" if set("@:") & set(text) else ""
-    raise ValueError(f"'{shown(text)}' is not a host name or an address{hint}")
+    raise ValueError(f"'{printable(text)}' is not a host name or an address{hint}")
 
 
 def _user(text: str) -> str | None:
     if text and not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._@+-]{0,254}\$?", text):
-        raise ValueError(f"'{shown(text)}' is not a user name")
+        raise ValueError(f"'{printable(text)}' is not a user name")
     return text or None
 
 
 def _port(text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,5}", text) or not 0 < int(text) < 65536:
-        raise ValueError(f"'{shown(text)}' is not a port (1 to 65535)")
+        raise ValueError(f"'{printable(text)}' is not a port (1 to 65535)")
     return int(text)
 
 
@@ -80,31 +77,33 @@ def _file(text: str) -> str | None:
         return None
     path = os.path.expanduser(text)
     if not os.path.isabs(path):
-        raise ValueError(f"'{shown(text)}' is not an absolute path (~ is the home folder)")
+        raise ValueError(f"'{printable(text)}' is not an absolute path (~ is the home folder)")
     return path
 
 
 def _folder(text: str) -> bytes:
     if not text.startswith("/") or ".." in text.split("/"):
-        raise ValueError(f"'{shown(text)}' is not an absolute path without '..'")
+        raise ValueError(f"'{printable(text)}' is not an absolute path without '..'")
     return os.fsencode("/" + os.path.normpath(text).lstrip("/"))
 
 
 def _hours(text: str) -> float:
     if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?", text) or not float(text) > 0:
-        raise ValueError(f"'{shown(text)}' is not a number of hours above 0")
+        raise ValueError(f"'{printable(text)}' is not a number of hours above 0")
     return float(text)
 
 
 def _seconds(text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,6}", text) or not int(text):
-        raise ValueError(f"'{shown(text)}' is not a number of seconds above 0")
+        raise ValueError(f"'{printable(text)}' is not a number of seconds above 0")
     return int(text)
 
 
 def _hostname(text: str) -> str | None:
     if text and not (HOST_NAME.fullmatch(text) and len(text) <= 255):
-        raise ValueError(f"'{shown(text)}' is not a host name: letters, digits, '.', '_', '-'; a letter or digit first")
+        raise ValueError(
+            f"'{printable(text)}' is not a host name: letters, digits, '.', '_', '-'; a letter or digit first"
+        )
     return text or None
 
 
@@ -122,14 +121,14 @@ def _patterns(text: str) -> tuple[str, ...]:
     patterns = _words(text)
     for pattern in patterns:
         if pattern.endswith(","):
-            raise ValueError(f"'{shown(pattern)}': patterns are separated by spaces or lines, not by commas")
+            raise ValueError(f"'{printable(pattern)}': patterns are separated by spaces or lines, not by commas")
     return tuple(filter(None, patterns))
 
 
 def _yes(text: str) -> bool:
     answer = configparser.RawConfigParser.BOOLEAN_STATES.get(text.lower())
     if answer is None:
-        raise ValueError(f"'{shown(text)}' is neither yes nor no")
+        raise ValueError(f"'{printable(text)}' is neither yes nor no")
     return answer
 
 
@@ -137,7 +136,7 @@ def _command(text: str) -> tuple[str, ...]:
     try:
         words = tuple(shlex.split(text))
     except ValueError as error:
-        raise ValueError(f"'{shown(text)}' is not a command: {error}") from None
+        raise ValueError(f"'{printable(text)}' is not a command: {error}") from None
     if not words or not words[0]:
         raise ValueError("is empty")
     return words
@@ -152,7 +151,7 @@ def _url(text: str) -> str | None:
     except ValueError:
         sound = False
     if not sound or not re.fullmatch(r"[!-~]+", text):
-        raise ValueError(f"'{shown(text)}' is not an http or https URL")
+        raise ValueError(f"'{printable(text)}' is not an http or https URL")
     return text
 
 

@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pacha.config.keys import HOST_NAME, KEYS, NAMES, STANDALONE, Key, shown
+from pacha.config.keys import HOST_NAME, KEYS, NAMES, STANDALONE, Key
 from pacha.errors import ConfigError
+from pacha.text import printable
 
 __all__ = [
     "HOST_NAME",
@@ -73,7 +74,7 @@ class Config:
         """Return (key, text, where from) of every key, in the order of ``KEYS``."""
         given = dict(self.given)
         return [
-            (key.name, shown(" ".join(given[key.name].split())), "file")
+            (key.name, printable(" ".join(given[key.name].split())), "file")
             if key.name in given
             else (key.name, key.default, "default")
             for key in KEYS
@@ -83,7 +84,7 @@ class Config:
         """Return ``hosts``; raise ConfigError where there is none, as a host needs one."""
         if self.hosts:
             return self.hosts
-        where = shown(str(self.path)) if self.path else "the configuration"
+        where = printable(str(self.path)) if self.path else "the configuration"
         raise ConfigError(
             f"{where}: pacha.host is not set.",
             "without it there is no master to push to or to rebuild from",
@@ -99,14 +100,14 @@ class Fault:
     reason: str
 
     def __str__(self) -> str:
-        return f"{shown(self.key)}: {self.reason}" if self.key else self.reason
+        return f"{printable(self.key)}: {self.reason}" if self.key else self.reason
 
 
 class ConfigFaults(ConfigError):
     """A file with faults: all of them, in ``faults`` and joined in ``why``."""
 
     def __init__(self, path: Path | None, faults: list[Fault]) -> None:
-        where = shown(str(path)) if path else "configuration"
+        where = printable(str(path)) if path else "configuration"
         count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
         super().__init__(f"{where}: {count}.", "; ".join(map(str, faults)), f"Correct the file: {HINT}.")
         self.faults = tuple(faults)
@@ -134,7 +135,7 @@ def find_config(
         if text is None or (text == "" and by == "$PACHA_CONFIG"):
             continue
         if text == "" or not os.path.lexists(text):
-            raise ConfigError(f"'{shown(text)}': no such configuration file.", f"{by} names it", hint)
+            raise ConfigError(f"'{printable(text)}': no such configuration file.", f"{by} names it", hint)
         return Path(os.path.abspath(text))
     usual = system_file if is_root else _xdg(environ, "XDG_CONFIG_HOME", ".config") / "pacha.conf"
     return usual if os.path.lexists(usual) else None
@@ -167,7 +168,7 @@ def load_config(path: Path) -> Config:
         raise ConfigFaults(path, [Fault("", f"byte {error.start + 1} is not UTF-8")]) from None
     except OSError as error:
         reason = error.strerror or "cannot be read"
-        raise ConfigError(f"{shown(str(path))}: cannot be read.", reason, "Check the path and its mode.") from None
+        raise ConfigError(f"{printable(str(path))}: cannot be read.", reason, "Check the path and its mode.") from None
     return parse_config(text, path)
 
 
@@ -175,13 +176,17 @@ def _read(path: Path) -> str:
     with open(path, "rb", opener=_opener) as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
-            raise ConfigError(f"{shown(str(path))}: not a file.", "a special file stands there", "Name the right file.")
+            raise ConfigError(
+                f"{printable(str(path))}: not a file.", "a special file stands there", "Name the right file."
+            )
         if os.geteuid() == 0:
             _refuse_writers(path, status)
         data = file.read(LARGEST + 1)
     if len(data) > LARGEST:
         raise ConfigError(
-            f"{shown(str(path))}: not a configuration.", f"it is larger than {LARGEST} bytes", "Name the right file."
+            f"{printable(str(path))}: not a configuration.",
+            f"it is larger than {LARGEST} bytes",
+            "Name the right file.",
         )
     return data.decode("utf-8-sig")
 
@@ -199,9 +204,9 @@ def _refuse_writers(path: Path, status: os.stat_result) -> None:
         if _others_write(above) and not sticky:
             culprit = culprit or folder
     if culprit:
-        name = shown(str(culprit))
+        name = printable(str(culprit))
         raise ConfigError(
-            f"{shown(str(path))}: not to be trusted.",
+            f"{printable(str(path))}: not to be trusted.",
             f"a user other than root may write to {name}, and root obeys this file",
             f"Run: chown root:root {shlex.quote(name)} && chmod go-w {shlex.quote(name)}",
         )
@@ -248,7 +253,7 @@ def _ini(text: str, faults: list[Fault]) -> dict[str, str]:
         except configparser.ParsingError as error:
             faults += [Fault("", f"line {number} has no key or no '='") for number, _ in error.errors]
         break
-    faults += [Fault("", f"section [{shown(name)}]: only [DEFAULT] is read") for name in parser.sections()]
+    faults += [Fault("", f"section [{printable(name)}]: only [DEFAULT] is read") for name in parser.sections()]
     return {key: value for key, value in parser.defaults().items() if isinstance(value, str)}
 
 
@@ -257,7 +262,7 @@ def _known(found: dict[str, str], faults: list[Fault]) -> tuple[dict[str, str], 
     warnings: list[str] = []
     for name in (name for name in found if name not in NAMES):
         if OBSOLETE.fullmatch(name):
-            warnings.append(f"{shown(name)}: no longer means anything; the line can go")
+            warnings.append(f"{printable(name)}: no longer means anything; the line can go")
         else:
             nearest = difflib.get_close_matches(name, NAMES, n=1, cutoff=0.0)
             faults.append(Fault(name, f"no such key; the nearest is {nearest[0]}"))
@@ -268,11 +273,11 @@ def _one_line(key: Key, value: str) -> str:
     """Return ``value``; raise ValueError for what was hardly meant (a swallowed line, a comment ...)."""
     for line in value.split("\n")[1:]:
         if re.match(r"pacha\.[^\s=:]*\s*[=:]", line, re.IGNORECASE):
-            raise ValueError(f"the line '{shown(line)}' below it is indented, so it counts as part of the value")
+            raise ValueError(f"the line '{printable(line)}' below it is indented, so it counts as part of the value")
     if "\n" in value and not key.many:
         raise ValueError("goes over several lines")
     if not value.replace("\n", "").replace("\t", "").isprintable():
-        raise ValueError(f"'{shown(value)}' holds a control character")
+        raise ValueError(f"'{printable(value)}' holds a control character")
     if re.search(r"(^|\s)[#;]", value):
         raise ValueError("holds '#' or ';': a comment needs a line of its own (in a pattern, write [#] or [;])")
     return value

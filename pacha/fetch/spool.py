@@ -10,10 +10,10 @@ from pathlib import Path
 from pacha.errors import PachaError
 from pacha.fetch.unpack import Task, UnpackedFile, items, unpack_in_two
 from pacha.fetch.worker import WorkerProcess, helped
-from pacha.files import names
 from pacha.files.metadata import Entry
 from pacha.store import revision
 from pacha.store.snapshot import Watched
+from pacha.text import escape
 
 _CHUNK = 1 << 20
 _CONTENT = ".content"
@@ -55,7 +55,7 @@ class Spool:
             chunk = os.pread(fd, min(_CHUNK, end - offset), offset)
             if not chunk:
                 raise PachaError(
-                    f"{names.shown(path)} cannot be read back.", "the staging folder is cut short", "Run this again."
+                    f"{escape(path)} cannot be read back.", "the staging folder is cut short", "Run this again."
                 )
             offset += len(chunk)
             yield chunk

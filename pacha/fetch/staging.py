@@ -30,6 +30,7 @@ from pacha.store import database, revision, selection
 from pacha.store.selection import EVERYTHING, Selection
 from pacha.store.snapshot import Snapshot, Watched
 from pacha.system.memory_limit import bounded
+from pacha.text import escape
 from pacha.wire.local_master import StateFolderMaster
 from pacha.wire.master import CHANGELOG, Master, NoHost
 from pacha.wire.scp import Received, Totals
@@ -126,7 +127,7 @@ class Staging:
 
     def on_master(self, error: DamagedError) -> DamagedError:
         """``error`` with the place of the repository on the master: that of its copy is gone when this is read."""
-        context, there = f"{self.folder}/", f"{names.shown(self.context.config.hosts_path)}/{self.host}/"
+        context, there = f"{self.folder}/", f"{escape(self.context.config.hosts_path)}/{self.host}/"
         message, why = (text.replace(context, there) for text in (error.message, error.why))
         found = re.search(rf"{re.escape(there)}[\w.-]*\w", f"{message} {why}")
         if (message, why) == (error.message, error.why) or found is None:
@@ -195,7 +196,7 @@ class Staging:
         except NoHost as error:
             raise DamagedError(
                 f"The repository '{watched.repository}' is not on the master.",
-                f"the newest snapshot of {names.shown(watched.path)} names it; {error.why or error.message}",
+                f"the newest snapshot of {escape(watched.path)} names it; {error.why or error.message}",
                 "Nothing was changed. Look at the host's folder on the master.",
             ) from None
         self.spool.add(self.path(watched.repository), watched, snapshot.below(watched).values(), self.folder)
@@ -244,7 +245,7 @@ class Staging:
         for path, entry in snapshot.entries.items():
             if entry.kind is Kind.FILE and path not in self.spool.places:
                 raise DamagedError(
-                    f"The content of {names.shown(path)} is in no repository.",
+                    f"The content of {escape(path)} is in no repository.",
                     "the snapshot names no revision of it",
                     "Nothing was changed. Look at the master.",
                 )

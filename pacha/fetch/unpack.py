@@ -12,6 +12,7 @@ from pacha.errors import DamagedError
 from pacha.fetch.worker import WorkerProcess
 from pacha.files import names
 from pacha.files.metadata import Entry, Kind
+from pacha.text import escape
 
 if TYPE_CHECKING:
     from pacha.store.hg import Reader
@@ -103,7 +104,7 @@ def unpack(task: Task) -> UnpackedFile:
     if not repository.has(task.node):
         raise DamagedError(
             f"The repository '{task.name}' on the master lacks revision {task.node[:12]}.",
-            f"the newest snapshot of {names.shown(task.watched)} names it",
+            f"the newest snapshot of {escape(task.watched)} names it",
             "Nothing was changed. Look at the repository on the master with 'hg verify'.",
         )
     # A file of this process's own: one that is being killed may still write to its.
@@ -134,7 +135,7 @@ def _unpack_one(item: Item, repository: str, read: Reader, spool: BinaryIO, done
             done.holes[item.path] = done.holes.get(item.path, 0) + hole
     if sha.digest() != item.sha256 or size != item.size:
         raise DamagedError(
-            f"{names.shown(item.path)} is not as it was pushed.",
+            f"{escape(item.path)} is not as it was pushed.",
             f"its sha256 in the repository '{repository}' is another than the snapshot names",
             "Nothing was changed. Look at the repository on the master with 'hg verify'.",
         )

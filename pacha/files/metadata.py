@@ -14,8 +14,8 @@ import stat
 from dataclasses import dataclass
 from enum import Enum
 
-from pacha.files.names import shown
 from pacha.files.owners import Accounts
+from pacha.text import escape
 
 
 class Kind(str, Enum):
@@ -167,20 +167,20 @@ def differences(old: Entry, new: Entry) -> list[str]:
     elif old.sha256 != new.sha256:
         words.append("content")
     if old.target != new.target:
-        words.append(f"target {shown(old.target or b'')} -> {shown(new.target or b'')}")
+        words.append(f"target {escape(old.target or b'')} -> {escape(new.target or b'')}")
     if old.mode != new.mode:
         words.append(f"mode {old.mode:04o} -> {new.mode:04o}")
     if (old.uid, old.owner) != (new.uid, new.owner):
         words.append(f"owner {_account(old.owner, old.uid)} -> {_account(new.owner, new.uid)}")
     if (old.gid, old.group) != (new.gid, new.group):
         words.append(f"group {_account(old.group, old.gid)} -> {_account(new.group, new.gid)}")
-    words += [f"attribute {shown(name)}" for name in _changed(dict(old.xattrs), dict(new.xattrs))]
+    words += [f"attribute {escape(name)}" for name in _changed(dict(old.xattrs), dict(new.xattrs))]
     plain = {"mtime_ns": "time", "device": "device", "flags": "inode flags", "link_group": "hard links"}
     return words + [word for name, word in plain.items() if getattr(old, name) != getattr(new, name)]
 
 
 def _account(name: bytes | None, number: int) -> str:
-    return f"{shown(name)} ({number})" if name is not None else str(number)
+    return f"{escape(name)} ({number})" if name is not None else str(number)
 
 
 def _changed(old: dict[bytes, bytes], new: dict[bytes, bytes]) -> list[bytes]:

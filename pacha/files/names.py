@@ -1,4 +1,4 @@
-"""Names: of repositories, of what is stored in them, and as they are shown. Pure functions.
+"""Names of repositories, and of what is stored in them. Pure functions.
 
 Mercurial refuses a newline or a carriage return in a file's name, refuses a component ``.hg`` and what a
 case-folding or HFS+ file system would take for it (``hg help internals``, mercurial/pathutil.py), and obeys
@@ -11,6 +11,8 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from urllib.parse import unquote_to_bytes
+
+from pacha.text import escape
 
 DATABASE = "db"  #: the repository that holds pacha.db; never the name of a watched path's own
 PACHA_DB = b"pacha.db"  #: the file of a snapshot in it
@@ -57,24 +59,13 @@ def original(name: bytes) -> bytes:
     """The inverse of :func:`stored`. Raises ValueError for what ``stored`` never gives."""
     relative = b"/".join(_original_component(component) for component in name.split(b"/"))
     if stored(relative) != name or not _NOT_IN_A_PATH.isdisjoint(relative.split(b"/")):
-        raise ValueError(f"not a stored name: {shown(name)}")
+        raise ValueError(f"not a stored name: {escape(name)}")
     return relative
 
 
 def part(name: bytes, number: int) -> bytes:
     """Where part ``number`` (from 0) of the file stored as ``name`` is kept."""
     return b"%s%s/%06d" % (PARTS, name, number)
-
-
-def shown(path: bytes) -> str:
-    """``path`` for a terminal: UTF-8 as it is; control characters, bytes that are not UTF-8 and ``\\`` escaped.
-
-    Two different paths are never shown alike.
-    """
-    text = path.decode("utf-8", "surrogateescape")
-    if text.isprintable() and "\\" not in text:
-        return text
-    return "".join(c if c.isprintable() and c != "\\" else _escape(c) for c in text)
 
 
 def is_pachas_own(name: bytes) -> bool:
@@ -109,12 +100,3 @@ def _looks_like_own_folder(lowered: bytes) -> bool:
     while ignored:  # what is left may join into another
         plain, ignored = _HFS_IGNORED.subn(b"", plain)
     return not plain or plain.rstrip(b". ") in (b".hg", b".pacha")
-
-
-def _escape(character: str) -> str:
-    number = ord(character)
-    if character == "\\":
-        return "\\\\"
-    if number < 0x80 or 0xDC80 <= number <= 0xDCFF:  # the latter: a byte that is not UTF-8 (PEP 383)
-        return f"\\x{number & 0xFF:02x}"
-    return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"

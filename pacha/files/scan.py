@@ -19,6 +19,7 @@ from pacha.files.dirfd import DIRECTORY
 from pacha.files.exclude import Rules
 from pacha.files.metadata import Entry, Kind
 from pacha.files.owners import Accounts
+from pacha.files.paths import is_within
 
 #: (device, inode, ctime in ns) of a path at its last scan. Any change of content or metadata moves the ctime.
 Fingerprint = tuple[int, int, int]
@@ -198,8 +199,7 @@ def _list(walk: _Walk, directory: bytes, fd: int) -> list[bytes]:
 
 
 def _leads_to(parts: tuple[bytes, ...], path: bytes) -> bool:
-    inside = path + b"/"
-    return any(path == part or part.startswith(inside) or path.startswith(part.rstrip(b"/") + b"/") for part in parts)
+    return any(is_within(path, part) or is_within(part, path) for part in parts)
 
 
 def _take(walk: _Walk, name: bytes, fd: int, path: bytes, found: os.stat_result) -> None:

@@ -11,13 +11,14 @@ from pacha.errors import Concern, UsageError
 from pacha.files import content, metadata, scan
 from pacha.files.dirfd import DirectoryFds
 from pacha.files.metadata import Entry, Kind
-from pacha.files.names import shown
 from pacha.files.owners import Accounts
+from pacha.files.paths import is_within, is_within_any
 from pacha.history.reader import History
 from pacha.host import watch
 from pacha.host.context import Context
-from pacha.store import database, hg, selection
+from pacha.store import database, hg
 from pacha.store.snapshot import Watched
+from pacha.text import escape
 
 #: Gives the whole content of a file that is not large.
 Content = Callable[[Entry], bytes]
@@ -103,7 +104,7 @@ def compare(old: Side, new: Side, paths: Sequence[bytes] = (), *, with_content: 
             continue
         if before and after and links[0].get(before.link_group) == links[1].get(after.link_group):
             after = replace(after, link_group=before.link_group)  # what is watched anew gets other numbers
-        if before == after or (paths and not selection.holds(paths, path)):
+        if before == after or (paths and not is_within_any(path, paths)):
             continue
         words = metadata.differences(before, after) if before and after else []
         if words or not (before and after):
@@ -123,10 +124,10 @@ def _groups(entries: Mapping[bytes, Entry]) -> dict[int | None, set[bytes]]:
 def within(old: Side, new: Side, ways: Sequence[bytes]) -> bytes:
     """The one of ``ways`` to mean a path that either side has. Raises UsageError when none is."""
     for path in ways:
-        if any(selection.holds([path], known) for side in (old, new) for known in side.entries):
+        if any(is_within(known, path) for side in (old, new) for known in side.entries):
             return path
     raise UsageError(
-        f"{shown(ways[0])} is in neither of the two.",
+        f"{escape(ways[0])} is in neither of the two.",
         f"{old.label} and {new.label}",
         "Name a path that is watched: pacha config-values",
     )

@@ -20,13 +20,14 @@ from pacha.errors import DamagedError, PachaError, UsageError
 from pacha.fetch.staging import Staging
 from pacha.fetch.unpack import content_names
 from pacha.files.metadata import Entry, Kind
-from pacha.files.names import DATABASE, PACHA_DB, shown
+from pacha.files.names import DATABASE, PACHA_DB
 from pacha.host.context import Context, check_host
 from pacha.host.masters import connect
 from pacha.store import hg, history
 from pacha.store.database import Row
 from pacha.store.revspec import SnapshotRef, choose
 from pacha.store.snapshot import Snapshot, Watched
+from pacha.text import escape
 from pacha.wire.master import Master, NoHost
 
 #: Gives a repository by its name; it has the node (40 hex digits, "" for any).
@@ -103,7 +104,7 @@ class History:
             yield data
         if sha.digest() != entry.sha256:
             raise DamagedError(
-                f"{shown(entry.path)} is not as it was pushed.",
+                f"{escape(entry.path)} is not as it was pushed.",
                 f"its sha256 in the repository '{watched.repository}' is another than the snapshot names",
                 "Look at the repository with 'hg verify'.",
             )
@@ -223,17 +224,17 @@ def file_of(snapshot: Snapshot, ways: Sequence[bytes]) -> Entry:
         if entry is not None and entry.kind is Kind.FILE:
             return entry
         if entry is not None and entry.kind is Kind.SYMLINK:
-            target = shown(entry.target or b"")
-            raise UsageError(f"{shown(path)} is a symbolic link.", f"it points to {target}", "Name that path.")
+            target = escape(entry.target or b"")
+            raise UsageError(f"{escape(path)} is a symbolic link.", f"it points to {target}", "Name that path.")
         if entry is not None:
             kind = "directory" if entry.kind is Kind.DIRECTORY else "special file"
-            raise UsageError(f"{shown(path)} is a {kind}.", "only a regular file has content", "Name a file.")
-    hint = f"'pacha log {shown(ways[0])}' lists the snapshots that touched it."
-    raise UsageError(f"{shown(ways[0])} is not in that snapshot.", hint=hint)
+            raise UsageError(f"{escape(path)} is a {kind}.", "only a regular file has content", "Name a file.")
+    hint = f"'pacha log {escape(ways[0])}' lists the snapshots that touched it."
+    raise UsageError(f"{escape(ways[0])} is not in that snapshot.", hint=hint)
 
 
 def _watched(snapshot: Snapshot, entry: Entry) -> Watched:
     for watched in snapshot.live:
         if watched.holds(entry.path) and watched.node is not None:
             return watched
-    raise UsageError(f"{shown(entry.path)} has no content in that snapshot.", "", "Name another snapshot with --at.")
+    raise UsageError(f"{escape(entry.path)} has no content in that snapshot.", "", "Name another snapshot with --at.")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pacha.config.keys import HOST_NAME
 from pacha.errors import ConfigError, UsageError
-from pacha.files.names import shown
+from pacha.text import escape
 
 if TYPE_CHECKING:
     from pacha.config.load import Config
@@ -47,7 +47,7 @@ def check_host(host: str) -> str:
     """``host`` if it can be one. Raises UsageError: it becomes part of a path on the master."""
     if not HOST_NAME.fullmatch(host) or len(host) > 255:
         raise UsageError(
-            f"'{shown(os.fsencode(host[:80]))}' cannot be the name of a host.",
+            f"'{escape(os.fsencode(host[:80]))}' cannot be the name of a host.",
             "letters, digits, '.', '_', '-' only",
             "Name it as 'pacha hosts' does.",
         )

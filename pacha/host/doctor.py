@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 import pacha
 from pacha.config.keys import STANDALONE
 from pacha.errors import ExitCode, PachaError
-from pacha.files.names import shown
 from pacha.host import schedule
 from pacha.host.context import Context
 from pacha.host.masters import connect
 from pacha.store import database
 from pacha.store.state import StateFolder
+from pacha.text import escape, local_minute
 from pacha.wire.master import PUSH, REBUILD
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def examine(load: Callable[[], Config], state: StateFolder) -> Iterator[Check]:
     except PachaError as error:
         yield _failed("configuration" if error.exit_code == ExitCode.CONFIG else "state", error)
         return
-    yield Check("configuration", f"{shown(os.fsencode(str(context.config.path)))} is valid")
+    yield Check("configuration", f"{escape(str(context.config.path))} is valid")
     yield from (_look("configuration", warning, "Remove that line.") for warning in context.config.warnings)
     yield Check("host", f"this machine pushes as '{host}'")
     yield from _own(context)
@@ -104,7 +104,7 @@ def _own(context: Context) -> Iterator[Check]:
     except PachaError as error:
         yield _failed("state", error)
         return
-    paths = ", ".join(shown(one.path) for one in watched[:5]) + (" ..." if len(watched) > 5 else "")
+    paths = ", ".join(escape(one.path) for one in watched[:5]) + (" ..." if len(watched) > 5 else "")
     yield Check("watched", paths) if watched else _look("watched", "nothing yet", "Name what matters: pacha watch /etc")
     yield from _space(context)
     yield _schedule()
@@ -114,7 +114,7 @@ def _own(context: Context) -> Iterator[Check]:
 def _space(context: Context) -> Iterator[Check]:
     for what, folder in (("state folder", context.state.path), ("temporary folder", _temporary())):
         place = next(one for one in (folder, *folder.parents) if one.exists())
-        yield _room(f"the {what} {shown(os.fsencode(folder))}", shutil.disk_usage(place).free, "Make room there.")
+        yield _room(f"the {what} {escape(folder)}", shutil.disk_usage(place).free, "Make room there.")
 
 
 def _temporary() -> Path:
@@ -141,7 +141,7 @@ def _last_push(memory: Mapping[str, Any]) -> Check:
         return _look("last push", f"it failed: {failure}", str(memory.get("cure") or "Run it again: pacha push"))
     if not succeeded:
         return _look("last push", "there was none yet", "Make one: pacha push")
-    when = time.strftime("%Y-%m-%d %H:%M", time.localtime(float(succeeded)))
+    when = local_minute(float(succeeded))
     return Check("last push", f"succeeded on {when}")
 
 
@@ -158,7 +158,7 @@ def _on(context: Context, host: str, name: str) -> Iterator[Check]:
             yield Check("login", f"{master.label}: the host key is known, our key is accepted without a prompt")
         began = time.time()
         found = master.examine(host)
-        ahead, folder = found.clock - (began + time.time()) / 2, shown(context.config.hosts_path)
+        ahead, folder = found.clock - (began + time.time()) / 2, escape(context.config.hosts_path)
         yield from _found(found, ahead, host, folder, master.label)
     except PachaError as error:
         yield _failed("master", error)

@@ -14,9 +14,9 @@ from pathlib import Path
 from pacha.config.keys import STANDALONE
 from pacha.config.load import Config, parse_config
 from pacha.errors import PachaError, UsageError
-from pacha.files.names import shown
 from pacha.host.context import Context
 from pacha.host.watch import watch, watched
+from pacha.text import escape
 
 _USUAL_KEYS = ("id_ed25519", "id_ecdsa", "id_rsa")
 _TEXT = """\
@@ -58,7 +58,7 @@ def check(answers: Answers, path: Path, paths: Sequence[bytes]) -> Config:
         if not text.isprintable():
             raise UsageError("An answer has a control character.", "", "Give it again without.")
     for missing in (one for one in paths if not os.path.lexists(one)):
-        raise UsageError(f"{shown(missing)} does not exist.", "", "Name a directory or a file that does.")
+        raise UsageError(f"{escape(missing)} does not exist.", "", "Name a directory or a file that does.")
     made = parse_config(answers.text(), path)
     made.masters()
     return made
@@ -66,7 +66,7 @@ def check(answers: Answers, path: Path, paths: Sequence[bytes]) -> Config:
 
 def write(answers: Answers, path: Path, *, force: bool = False) -> None:
     """Write the configuration, 0600, wholly or not at all. Raises PachaError, UsageError as ``refuse`` does."""
-    name = shown(os.fsencode(path))
+    name = escape(path)
     refuse(path, force)
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
@@ -88,7 +88,7 @@ def write(answers: Answers, path: Path, *, force: bool = False) -> None:
 def refuse(path: Path, force: bool) -> None:
     """Raise UsageError for a configuration that is there already."""
     if os.path.lexists(path) and not force:
-        name = shown(os.fsencode(path))
+        name = escape(path)
         raise UsageError(f"{name} is there already.", "", "Look at it, or have it replaced: pacha init --force")
 
 
@@ -116,8 +116,8 @@ def make_key(path: Path, comment: str) -> bool:
     except OSError as error:
         raise PachaError("No key can be made.", error.strerror or "", "Install openssh-client.") from None
     if done.returncode:
-        said = shown((done.stderr or done.stdout).strip()[:200])
-        raise PachaError(f"{shown(os.fsencode(path))} cannot be made.", said, "Name another file with --key.")
+        said = escape((done.stderr or done.stdout).strip()[:200])
+        raise PachaError(f"{escape(path)} cannot be made.", said, "Name another file with --key.")
     return True
 
 

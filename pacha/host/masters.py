@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pacha.config.keys import STANDALONE
-from pacha.files.names import shown
+from pacha.text import escape
 
 if TYPE_CHECKING:
     from pacha.config.load import Config
@@ -61,10 +61,10 @@ def whereabouts(context: Context, *, own: bool = False) -> str:
     ``own``: from this host's own history.
     """
     if own:
-        return f"Own history:    {shown(os.fsencode(context.state.path))}\n"
+        return f"Own history:    {escape(context.state.path)}\n"
     master = context.master()
     if master == STANDALONE:
-        return f"Master folder:  {shown(context.config.hosts_path)}\n"
+        return f"Master folder:  {escape(context.config.hosts_path)}\n"
     found = endpoint(context.config, master)
     return f"SSH Connection: {found.user}@{master}\nSSH Port:       {found.port}\n"
 

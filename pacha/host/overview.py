@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 
 from pacha.config.keys import STANDALONE
 from pacha.errors import ExitCode, PachaError
-from pacha.files.names import shown
 from pacha.host import owed, schedule
 from pacha.host.context import Context
 from pacha.store import database
 from pacha.store.snapshot import Snapshot
+from pacha.text import escape
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +42,11 @@ def faulty(error: PachaError) -> Overview:
 def overview(context: Context) -> Overview:
     """The overview of a machine with a configuration. Raises PachaError."""
     memory, snapshot = context.state.memory(), database.read(context.state.database)
-    masters, folder = context.config.hosts, shown(context.config.hosts_path)
+    masters, folder = context.config.hosts, escape(context.config.hosts_path)
     if not masters:
         lines = (_file(context), ("master", f"this machine, in {folder}; or pacha.host is not set"))
         return Overview(lines, 0.0, (("pacha add-host HOST", "let a host in"), ("pacha hosts", "see how all stand")))
-    paths = [shown(one.path) for one in snapshot.live]
+    paths = [escape(one.path) for one in snapshot.live]
     where = f"this machine, in {folder}" if masters == (STANDALONE,) else ", ".join(masters)
     rows = [
         _file(context),
@@ -57,7 +56,7 @@ def overview(context: Context) -> Overview:
     ]
     failure = memory.get("failure")
     if failure:
-        rows.append(("last push failed", shown(os.fsencode(str(failure)))))
+        rows.append(("last push failed", escape(str(failure))))
     succeeded = float(memory.get("succeeded", 0))
     left, steps = _left_by_rebuilds(context, snapshot)
     return Overview((*rows, *left), succeeded, steps or _next(bool(paths), succeeded, bool(failure)))
@@ -78,7 +77,7 @@ def _left_by_rebuilds(context: Context, snapshot: Snapshot) -> tuple[_Rows, _Row
 
 
 def _file(context: Context) -> tuple[str, str]:
-    return "configured", shown(os.fsencode(str(context.config.path)))
+    return "configured", escape(str(context.config.path))
 
 
 def _short(paths: list[str]) -> str:

@@ -9,7 +9,7 @@ from http.client import HTTPException
 from typing import IO, Any
 from urllib.parse import urlsplit, urlunsplit
 
-from pacha.config.keys import shown
+from pacha.text import printable
 
 _SECONDS = 10.0
 
@@ -57,5 +57,5 @@ def _ask(url: str) -> str:
     try:
         opener.open(request, timeout=_SECONDS).close()
     except (OSError, HTTPException, ValueError) as error:
-        return shown(str(getattr(error, "reason", "") or error))[:200] or type(error).__name__
+        return printable(str(getattr(error, "reason", "") or error))[:200] or type(error).__name__
     return ""

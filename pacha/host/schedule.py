@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pacha.errors import PachaError
-from pacha.files.names import shown
 from pacha.host import due
 from pacha.system.executable import program
+from pacha.text import escape
 
 _MARK = "# Written by 'pacha schedule install'; 'pacha schedule remove' takes it away.\n"
 _APT_MARK = _MARK.replace("#", "//", 1)  # apt.conf(5)
@@ -201,7 +201,7 @@ def _is_ours(path: Path) -> bool:
 
 def _check_ours(path: Path) -> None:
     if os.path.lexists(path) and not _is_ours(path):
-        name = shown(os.fsencode(path))
+        name = escape(path)
         raise PachaError(f"{name} is there already.", "Pacha did not write it", f"Move it away: rm {name}")
 
 
@@ -219,7 +219,7 @@ def _write(path: Path, text: str) -> bool:
             os.fsync(stream.fileno())
         os.replace(beside, path)
     except OSError as error:
-        name = shown(os.fsencode(path))
+        name = escape(path)
         hint = "Run this as root; another user puts a line into a crontab of their own: pacha schedule show --cron"
         raise PachaError(f"{name} cannot be written.", error.strerror or "", hint) from None
     return True
@@ -239,7 +239,7 @@ def _tell_systemd(root: Path, *orders: list[str]) -> None:
         done = subprocess.run(["systemctl", *order], capture_output=True, text=True, stdin=subprocess.DEVNULL)
         if done.returncode:
             said = done.stderr.strip().splitlines()[-1:] or [f"exit status {done.returncode}"]
-            raise PachaError(f"systemctl {' '.join(order)} failed.", shown(said[0].encode()), "See: systemctl status")
+            raise PachaError(f"systemctl {' '.join(order)} failed.", escape(said[0].encode()), "See: systemctl status")
 
 
 def _unit_word(word: str) -> str:

@@ -9,11 +9,12 @@ from dataclasses import replace
 from pacha.config.keys import STANDALONE
 from pacha.errors import UsageError
 from pacha.files.exclude import Rules
-from pacha.files.names import is_pachas_own, repository_name, shown
+from pacha.files.names import is_pachas_own, repository_name
 from pacha.files.scan import Watch
 from pacha.host.context import Context
 from pacha.store import database
 from pacha.store.snapshot import Snapshot, Watched
+from pacha.text import escape
 
 
 def watch(context: Context, path: bytes, *, single: bool = False) -> Watched:
@@ -44,7 +45,7 @@ def unwatch(context: Context, path: bytes) -> Watched:
                 context.state.remember(pending=True)
                 database.write(context.state.database, snapshot.with_watched(changed))
                 return one
-    raise UsageError(f"{shown(path)} is not watched.", hint="'pacha config-values' lists what is.")
+    raise UsageError(f"{escape(path)} is not watched.", hint="'pacha config-values' lists what is.")
 
 
 def watched(context: Context) -> tuple[Watched, ...]:
@@ -56,7 +57,7 @@ def _resolved(path: bytes, *, must_exist: bool = True) -> bytes:
     """``path`` absolute, with its parents resolved; the last component may be a link itself."""
     whole = b"/" + os.path.join(os.getcwdb(), path).strip(b"/")
     if must_exist and not os.path.lexists(whole):
-        raise UsageError(f"{shown(whole)} does not exist.", hint="Name a directory or a file that does.")
+        raise UsageError(f"{escape(whole)} does not exist.", hint="Name a directory or a file that does.")
     parent, name = os.path.split(whole)
     if name in (b"", b".", b".."):  # the kernel's "..": of what a link points to, not of the link
         return os.path.realpath(whole)
@@ -66,14 +67,14 @@ def _resolved(path: bytes, *, must_exist: bool = True) -> bytes:
 def _check_kind(path: bytes, single: bool) -> None:
     if os.path.islink(path):
         raise UsageError(
-            f"{shown(path)} is a symlink.",
+            f"{escape(path)} is a symlink.",
             "what it points to would not be kept",
-            f"Watch {shown(os.path.realpath(path))} itself, or the directory that holds the link.",
+            f"Watch {escape(os.path.realpath(path))} itself, or the directory that holds the link.",
         )
     if single and not os.path.isfile(path):
-        raise UsageError(f"{shown(path)} is not a regular file.", hint=f"For a directory: pacha watch {shown(path)}")
+        raise UsageError(f"{escape(path)} is not a regular file.", hint=f"For a directory: pacha watch {escape(path)}")
     if not single and not os.path.isdir(path):
-        raise UsageError(f"{shown(path)} is not a directory.", hint=f"For a file: pacha watch-single {shown(path)}")
+        raise UsageError(f"{escape(path)} is not a directory.", hint=f"For a file: pacha watch-single {escape(path)}")
 
 
 def check_own(context: Context, path: bytes) -> None:
@@ -84,12 +85,12 @@ def check_own(context: Context, path: bytes) -> None:
     for what, folder in own.items():
         if Watched(folder, False, "").holds(path) or Watched(path, False, "").holds(folder):
             raise UsageError(
-                f"{shown(path)} holds or lies in {what} {shown(folder)}.",
+                f"{escape(path)} holds or lies in {what} {escape(folder)}.",
                 "each push would change what it keeps",
                 "Watch the directories beside it.",
             )
     if any(is_pachas_own(part) for part in path.split(b"/")):
-        raise UsageError(f"{shown(path)} is a name that Pacha keeps for itself.", "", "Watch another path.")
+        raise UsageError(f"{escape(path)} is a name that Pacha keeps for itself.", "", "Watch another path.")
 
 
 def _place(snapshot: Snapshot, path: bytes, single: bool) -> Watched:
@@ -98,13 +99,13 @@ def _place(snapshot: Snapshot, path: bytes, single: bool) -> Watched:
     for one in snapshot.live:
         if one.path == path:
             raise UsageError(
-                f"{shown(path)} is watched already.", "", "Nothing is to be done: 'pacha config-values' lists what is."
+                f"{escape(path)} is watched already.", "", "Nothing is to be done: 'pacha config-values' lists what is."
             )
         if one.holds(path) or new.holds(one.path):
             raise UsageError(
-                f"{shown(path)} overlaps with {shown(one.path)}, which is watched already.",
+                f"{escape(path)} overlaps with {escape(one.path)}, which is watched already.",
                 "a file would be kept twice",
-                f"If it is meant to take its place: pacha unwatch {shown(one.path)}",
+                f"If it is meant to take its place: pacha unwatch {escape(one.path)}",
             )
     for one in snapshot.watched:
         if one.path == path and one.single == single:

@@ -6,7 +6,6 @@ names is already there. A push that is cut off changes nothing that a rebuild wo
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
@@ -16,7 +15,7 @@ from dataclasses import dataclass, replace
 from pacha.errors import Concern, ExitCode, PachaError
 from pacha.files import scan
 from pacha.files.metadata import Entry
-from pacha.files.names import DATABASE, PACHA_DB, shown
+from pacha.files.names import DATABASE, PACHA_DB
 from pacha.files.owners import Accounts
 from pacha.host import owed, watch
 from pacha.host.context import Context
@@ -28,6 +27,7 @@ from pacha.push.target import MasterTarget
 from pacha.store import change_list, database
 from pacha.store.snapshot import Changes, Snapshot, Watched, compare
 from pacha.system import background
+from pacha.text import escape
 from pacha.wire.master import Master, Probe, RolledBack
 
 #: What is remembered of a push until it ends: all that is left of one that was killed.
@@ -97,7 +97,7 @@ def _sweep(context: Context) -> None:
 
 
 def _told(error: Exception) -> str:
-    return error.in_a_line if isinstance(error, PachaError) else shown(os.fsencode(str(error)))
+    return error.in_a_line if isinstance(error, PachaError) else escape(str(error))
 
 
 def _locked(context: Context, accept: bool, take_over: bool, message: str) -> Pushed:
@@ -238,7 +238,7 @@ def _commit_one(
 ) -> commit.Committed:
     repository = errand.repository(one.repository)
     errand.remember(pending=True)
-    note = errand.note(f"{errand.host}: {shown(one.path)}: {compare(old, now)}")
+    note = errand.note(f"{errand.host}: {escape(one.path)}: {compare(old, now)}")
 
     def made(theirs: tuple[str, ...]) -> commit.Committed:
         return commit.commit(repository, one, reconcile.parent(repository, one.node, theirs), old, now, note)
@@ -286,6 +286,6 @@ def _tidy(
     errand: PushSession, found: scan.Scan, new: Snapshot, before: Mapping[bytes, scan.Fingerprint], named: set[bytes]
 ) -> None:
     """Remember what the scan saw, for the next one; say what was left out and was not said before."""
-    errand.notices += [f"{shown(path)}: a socket; never kept" for path in found.left_out if path not in named]
+    errand.notices += [f"{escape(path)}: a socket; never kept" for path in found.left_out if path not in named]
     marks = {path: mark for path, mark in found.fingerprints.items() if path in new.entries}
     database.write_cache(errand.context.state.cache, before, marks, found.left_out)

@@ -7,16 +7,16 @@ rolled back, a commit lost in a power cut) and the snapshot is made on top of it
 from __future__ import annotations
 
 import os
-import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pacha.errors import ConfigError, PachaError
-from pacha.files.names import DATABASE, PACHA_DB, repository_name, shown
+from pacha.files.names import DATABASE, PACHA_DB, repository_name
 from pacha.push.session import PushSession
 from pacha.push.target import MasterTarget
 from pacha.store import database
 from pacha.store.snapshot import Snapshot, Watched
+from pacha.text import escape, local_minute
 from pacha.wire.master import check_may_read
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def check_name(errand: PushSession, last: Snapshot) -> None:
     """
     if errand.take_over or not _is_renamed(errand, last):
         return
-    before = shown(os.fsencode(last.host))
+    before = escape(last.host)
     raise ConfigError(
         f"This machine pushed as '{before}' until now, not as '{errand.host}'.",
         "its name, or pacha.hostname, is another than before",
@@ -126,10 +126,10 @@ def _check_machine(errand: PushSession, fetched: Snapshot, note: hg.Note) -> Non
     machine = fetched.meta.get("machine", "unknown")
     if errand.take_over or machine == errand.context.state.machine():
         return
-    when = time.strftime("%Y-%m-%d %H:%M", time.localtime(note.at))
+    when = local_minute(note.at)
     raise PachaError(
         f"Another machine pushes as '{errand.host}'.",
-        f"machine {shown(machine.encode())[:40]} ({shown(note.user.encode())}) made its newest snapshot, {when}",
+        f"machine {escape(machine.encode())[:40]} ({escape(note.user.encode())}) made its newest snapshot, {when}",
         "Give this one its own pacha.hostname; or, if it takes the other's place: pacha push --take-over; "
         f"or, if it is that machine, and lost its state folder: pacha restore-db {errand.host}",
     )
@@ -160,7 +160,7 @@ def _joined(errand: PushSession, mine: tuple[Watched, ...], theirs: tuple[Watche
             continue
         live = [other for other in joined if not other.retired]
         if not one.retired and any(one.holds(other.path) or other.holds(one.path) for other in live):
-            errand.notices.append(f"{shown(one.path)} is no longer watched: it overlaps with what the master has.")
+            errand.notices.append(f"{escape(one.path)} is no longer watched: it overlaps with what the master has.")
             continue
         name = one.repository
         if name in {other.repository for other in joined}:

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 import pacha
 from pacha.config.keys import STANDALONE
 from pacha.errors import Concern, ExitCode, PachaError
-from pacha.files.names import DATABASE, shown
+from pacha.files.names import DATABASE
 from pacha.host.context import Context
 from pacha.host.masters import endpoint
 from pacha.push.target import MasterTarget
 from pacha.store.snapshot import Snapshot
+from pacha.text import escape, rfc3339
 from pacha.wire.master import CHANGELOG_OF_ANY, RolledBack
 
 if TYPE_CHECKING:
@@ -78,11 +79,11 @@ class PushSession:
         from pacha.store import hg
 
         user = os.environ.get("SUDO_USER") or _login()
-        message = "\n".join(_safe(line) for line in self.message.strip().splitlines())
+        message = "\n".join(escape(line) for line in self.message.strip().splitlines())
         said = f"{message}\n\n{text}" if message else text
         if self._where is None:
             self._where = " ".join(filter(None, [platform.node(), _address(self.context, self.reached)]))
-        return hg.Note(said, _safe(f"{user}@{self._where}"), time.time())
+        return hg.Note(said, escape(f"{user}@{self._where}"), time.time())
 
     def repository(self, name: str) -> hg.Repository:
         """The local repository ``name``, made if it is missing."""
@@ -115,8 +116,8 @@ class PushSession:
         clock = delivery.probe.clock if delivery.probe else time.time()
         files = [entry.size for entry in snapshot.entries.values() if entry.kind.value == "f"]
         line = {
-            "at": _utc(clock), "tip": tip, "exit": int(code), "version": pacha.__version__,
-            "snapshot": _utc(self._made(tip)), "frequency": self.context.config.frequency,
+            "at": rfc3339(clock), "tip": tip, "exit": int(code), "version": pacha.__version__,
+            "snapshot": rfc3339(self._made(tip)), "frequency": self.context.config.frequency,
             "paths": len(snapshot.live), "files": len(files), "size": sum(files),
         }  # fmt: skip
         return json.dumps(line).encode("ascii") + b"\n"
@@ -141,15 +142,6 @@ class PushSession:
             concerns=[[c.path.hex(), c.reason] for c in self.concerns[:_MOST_CONCERNS]] or None,
             **({} if failures else {"succeeded": now}),
         )
-
-
-def _safe(text: str) -> str:
-    """``text`` from this machine's user, as any terminal can print it later."""
-    return shown(os.fsencode(text))
-
-
-def _utc(at: float) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))
 
 
 def _login() -> str:

@@ -10,8 +10,8 @@ from pathlib import Path
 from pacha.errors import Concern, UsageError
 from pacha.files import acl
 from pacha.files.metadata import Entry
-from pacha.files.names import shown
 from pacha.files.owners import Account, Accounts
+from pacha.text import escape
 
 _FIRST_OF_PEOPLE = 1000  #: numbers below are system accounts' (Debian Policy 9.2.2)
 
@@ -54,7 +54,7 @@ def read_map(path: Path) -> tuple[Mapping[bytes, bytes], Mapping[bytes, bytes]]:
             continue
         kind = words.pop(0) if len(words) == 3 else b"ug"
         if len(words) != 2 or not all(words) or kind not in (b"u", b"g", b"ug"):
-            raise UsageError(f"{path}, line {number} is not 'old:new'.", shown(line[:100]), "Correct that line.")
+            raise UsageError(f"{path}, line {number} is not 'old:new'.", escape(line[:100]), "Correct that line.")
         if b"u" in kind:
             users[words[0]] = words[1]
         if b"g" in kind:
@@ -70,7 +70,7 @@ def mapped(machine: Accounts, users: Mapping[bytes, bytes], groups: Mapping[byte
     wrong += [new for old, new in groups.items() if gids[old] is None and uids.get(old) is None]
     if wrong:
         raise UsageError(
-            f"The owner map names {shown(wrong[0])}, which is no account here.",
+            f"The owner map names {escape(wrong[0])}, which is no account here.",
             "",
             "Make that account, or correct the map.",
         )
@@ -152,4 +152,4 @@ def _is_free(number: int, name_of: Callable[[int], bytes | None]) -> bool:
 
 def _line(words: Iterable[str | bytes]) -> str:
     """One line for a shell; what a hostile name holds stays one harmless word."""
-    return " ".join(shlex.quote(shown(word) if isinstance(word, bytes) else word) for word in words)
+    return " ".join(shlex.quote(escape(word) if isinstance(word, bytes) else word) for word in words)

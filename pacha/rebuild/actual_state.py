@@ -11,17 +11,12 @@ from pacha.files import content, metadata, scan
 from pacha.files.dirfd import DirectoryFds
 from pacha.files.exclude import Rules
 from pacha.files.metadata import Entry, Kind
-from pacha.files.names import shown
 from pacha.files.owners import Accounts
-from pacha.store.selection import holds
+from pacha.files.paths import is_within_any, rebase
 from pacha.store.snapshot import Snapshot, Watched, parents_of
+from pacha.text import escape
 
 PASSWD, GROUP = b"/etc/passwd", b"/etc/group"
-
-
-def below(target: bytes, path: bytes) -> bytes:
-    """Where ``path`` goes when a rebuild is made below ``target`` (b"": where it was)."""
-    return target.rstrip(b"/") + path if target else path
 
 
 def look(
@@ -48,7 +43,7 @@ def look(
             found[place.path] = entry
         _read_equal_sizes(place, found, wanted)
     if parts:
-        found = {path: entry for path, entry in found.items() if holds(parts, path)}
+        found = {path: entry for path, entry in found.items() if is_within_any(path, parts)}
     for path in parents:
         if path not in found and (entry := _one(path, accounts)) is not None:
             found[path] = entry
@@ -61,18 +56,18 @@ def whose(target: bytes, restored: Mapping[bytes, bytes], machine: Accounts) -> 
     Those that the rebuild itself restores (``restored``: the content of /etc/passwd and /etc/group where it
     brings them), else those of ``target``, else those of this ``machine``.
     """
-    texts = [restored.get(path) or read(below(target, path)) for path in (PASSWD, GROUP)]
+    texts = [restored.get(path) or read(rebase(path, target)) for path in (PASSWD, GROUP)]
     if restored:
         return Accounts.from_files(texts[0] or b"", texts[1] or b""), "the account files of the snapshot"
     if target and None not in texts:
-        return Accounts.from_files(texts[0] or b"", texts[1] or b""), f"the account files below {shown(target)}"
+        return Accounts.from_files(texts[0] or b"", texts[1] or b""), f"the account files below {escape(target)}"
     return machine, "this machine's accounts"
 
 
 def above(snapshot: Snapshot, target: bytes) -> list[bytes]:
     """The directories above what is restored of ``snapshot``, as on disk below ``target``."""
     paths = {path for watched in snapshot.live for path in parents_of(watched.path)}
-    return sorted(below(target, path) for path in paths | snapshot.parents.keys())
+    return sorted(rebase(path, target) for path in paths | snapshot.parents.keys())
 
 
 def _one(path: bytes, accounts: Accounts) -> Entry | None:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pacha.errors import DamagedError, PachaError
-from pacha.files.names import shown
+from pacha.text import escape
 from pacha.wire.hook_files import HOOK_FOLDERS, ROOT, Hook
 from pacha.wire.master import Master
 
@@ -47,7 +47,7 @@ class Planned:
     @property
     def label(self) -> str:
         """``pacha_pre/10-stop``, safe to print."""
-        return f"{self.folder}/{shown(self.name)}"
+        return f"{self.folder}/{escape(self.name)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,7 @@ def _sorted_out(folder: Path, found: Sequence[Hook]) -> Hooks:
     planned: dict[str, list[Planned]] = {name: [] for name in HOOK_FOLDERS}
     passed_over = []
     for hook in sorted(found, key=lambda one: (one.folder, one.name)):
-        label = f"{hook.folder}/{shown(hook.name)}"
+        label = f"{hook.folder}/{escape(hook.name)}"
         if hook.owner not in ("", ROOT):
             raise PachaError(
                 f"The hook {label} is not root's alone.",
@@ -152,7 +152,7 @@ def _planned(folder: Path, hook: Hook) -> Planned:
     with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb") as stream:
         if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
             raise DamagedError(
-                f"The hook {hook.folder}/{shown(hook.name)} is no file.",
+                f"The hook {hook.folder}/{escape(hook.name)} is no file.",
                 "",
                 "Mend that on the master, or rebuild without --hooks.",
             )

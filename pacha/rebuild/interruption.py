@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pacha.errors import OF_THE_SYSTEM, PachaError, Signalled, UntoldError
-from pacha.files.names import shown
 from pacha.restore.journal import Journal, history, identifiers
+from pacha.text import escape
 
 _UNTOUCHED = "Nothing was changed."
 _HALF = (
@@ -55,7 +54,7 @@ def told(how: str, where: str) -> Iterator[None]:
 
 def _why(error: OSError) -> str:
     name = error.filename
-    return (error.strerror or str(error)) + (f": {shown(os.fsencode(name))}" if isinstance(name, str | bytes) else "")
+    return (error.strerror or str(error)) + (f": {escape(name)}" if isinstance(name, str | bytes) else "")
 
 
 def _state(state: bytes, before: frozenset[str]) -> str:

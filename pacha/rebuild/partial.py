@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pacha.errors import Concern, UsageError
 from pacha.fetch.staging import Fetched
 from pacha.files.owners import Accounts
+from pacha.files.paths import rebase
 from pacha.host import owed
 from pacha.host.context import Context
 from pacha.rebuild import actual_state, moving
@@ -28,12 +29,12 @@ def is_partial(choices: RebuildOptions) -> bool:
 def placed(choices: RebuildOptions, fetched: Fetched) -> tuple[bytes, ...]:
     """The paths that are restored, as on disk; () for everything that this machine has of the host."""
     everything = tuple(one.path for one in fetched.snapshot.live) if choices.target else ()
-    return tuple(actual_state.below(choices.target, path) for path in fetched.parts or everything)
+    return tuple(rebase(path, choices.target) for path in fetched.parts or everything)
 
 
 def told(planned: PlannedRebuild, choices: RebuildOptions, fetched: Fetched) -> PlannedRebuild:
     """``planned`` with a word on each file that it parts from names which are not restored with it."""
-    torn = {actual_state.below(choices.target, path) for path in fetched.torn}
+    torn = {rebase(path, choices.target) for path in fetched.torn}
     parted = [s for s in planned.plan.steps if s.path in torn and s.action in (Action.CREATE, Action.REPLACE)]
     words = tuple(
         Concern(step.path, "a file of its own from now on: its other names are not restored") for step in parted

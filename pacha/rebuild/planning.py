@@ -14,6 +14,7 @@ from pacha.errors import Concern, UsageError
 from pacha.files.exclude import Rules
 from pacha.files.metadata import Entry
 from pacha.files.owners import Accounts
+from pacha.files.paths import rebase
 from pacha.rebuild import accounts, actual_state, moving, renumber
 from pacha.rebuild import passwd as account_files
 from pacha.rebuild.renumber import IdChanges
@@ -95,7 +96,7 @@ def preview(
     names = _mapped(here, choices.owner_map)
     wanted, concerns = accounts.with_acls(_moved(entries, target), snapshot.accounts, names)
     above, _ = accounts.with_acls(_moved(snapshot.parents, target), snapshot.accounts, names)
-    places = [replace(one, path=actual_state.below(target, one.path)) for one in snapshot.live]
+    places = [replace(one, path=rebase(one.path, target)) for one in snapshot.live]
     found = actual_state.look(places, wanted, actual_state.above(snapshot, target), here, _placed(parts, target))
     plan = planning.build(
         list(wanted.values()), found, names,
@@ -104,7 +105,7 @@ def preview(
         keep=lambda path: _kept(keep, path),
         delete=choices.delete, me=Identity.of_process(),
     )  # fmt: skip
-    placed = {actual_state.below(target, path): size for path, size in holes.items()}
+    placed = {rebase(path, target): size for path, size in holes.items()}
     findings = preflight.look(plan, placed, _mounts(), target)
     plan = planning.hindered(plan, findings.hindrances)
     moves = _moves(machine, here, choices, texts)
@@ -134,7 +135,7 @@ def _in_words(shortage: preflight.Shortage) -> Concern:
 
 
 def _placed(parts: tuple[bytes, ...], target: bytes) -> tuple[bytes, ...]:
-    return tuple(actual_state.below(target, path) for path in parts)
+    return tuple(rebase(path, target) for path in parts)
 
 
 def _kept(keep: Rules, path: bytes) -> bool:
@@ -143,7 +144,7 @@ def _kept(keep: Rules, path: bytes) -> bool:
 
 def _restored(texts: Mapping[bytes, bytes], target: bytes, keep: Rules) -> dict[bytes, bytes]:
     """The account files that the rebuild really brings: not those that are there and are to be kept."""
-    places = {path: actual_state.below(target, path) for path in texts}
+    places = {path: rebase(path, target) for path in texts}
     return {path: texts[path] for path, place in places.items() if not (_kept(keep, place) and os.path.lexists(place))}
 
 
@@ -157,7 +158,7 @@ def _moved(entries: Mapping[bytes, Entry], target: bytes) -> dict[bytes, Entry]:
     """``entries`` with the paths that they have on disk."""
     if not target:
         return dict(entries)
-    moved_entries = (replace(entry, path=actual_state.below(target, entry.path)) for entry in entries.values())
+    moved_entries = (replace(entry, path=rebase(entry.path, target)) for entry in entries.values())
     return {entry.path: entry for entry in moved_entries}
 
 

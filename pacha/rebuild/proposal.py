@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from pacha.errors import Concern
 from pacha.files.metadata import Entry
-from pacha.files.names import shown
 from pacha.rebuild.hooks import Hooks, Planned
 from pacha.rebuild.planning import PlannedRebuild
 from pacha.restore.journal_records import Started
 from pacha.restore.plan import Action, Step
 from pacha.store.snapshot import Snapshot
+from pacha.text import escape, rfc3339
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +62,14 @@ class Proposal:
 
 def step_line(step: Step) -> str:
     """One step as ``--dry-run`` prints it: what, where, how it differs, what falls short."""
-    words = [f"{step.action.value:<8} {shown(step.path)}", f": {step.reason}" if step.reason else ""]
+    words = [f"{step.action.value:<8} {escape(step.path)}", f": {step.reason}" if step.reason else ""]
     return "".join(words) + (f" [{step.shortfall}]" if step.shortfall else "")
 
 
 def watched_line(proposal: Proposal) -> str:
     """Which paths the snapshot says are watched: the only ones at and below which anything is written."""
     snapshot = proposal.snapshot
-    return ", ".join(f"{shown(one.path)} ({len(snapshot.below(one))})" for one in snapshot.live) or "nothing"
+    return ", ".join(f"{escape(one.path)} ({len(snapshot.below(one))})" for one in snapshot.live) or "nothing"
 
 
 def as_json(proposal: Proposal) -> dict[str, Any]:
@@ -103,7 +102,7 @@ def concern_json(concern: Concern) -> dict[str, str]:
 
 def stamp(at: float) -> str:
     """A time (seconds since the epoch) as RFC 3339 has it, in UTC."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))
+    return rfc3339(at)
 
 
 def _hook(hook: Planned) -> dict[str, str]:

@@ -13,7 +13,6 @@ from pacha.errors import Concern, PachaError
 from pacha.fetch.staging import Fetched, Staging
 from pacha.fetch.worker import WorkerProcess, import_meanwhile
 from pacha.files.metadata import Entry
-from pacha.files.names import shown
 from pacha.host.context import Context, check_host
 from pacha.host.masters import connect
 from pacha.rebuild import accounts, adoption, hooks, moving, own, partial, report
@@ -26,6 +25,7 @@ from pacha.restore.inode import explain
 from pacha.restore.journal import Journal, cut_off
 from pacha.restore.plan import Outcome, Step
 from pacha.restore.undo import prune
+from pacha.text import escape
 from pacha.wire.master import Master, NoHost
 from pacha.wire.scp import Received
 
@@ -238,11 +238,11 @@ def _check_choices(choices: RebuildOptions) -> None:
     while place and not os.path.lexists(place):
         place = os.path.dirname(place)
     if place and not os.path.isdir(place):
-        raise _no_target(choices.target, f"{shown(place)} is no folder")
+        raise _no_target(choices.target, f"{escape(place)} is no folder")
 
 
 def _no_target(target: bytes, why: str) -> PachaError:
-    return PachaError(f"{shown(target)} cannot be made.", why, "Name another --target.")
+    return PachaError(f"{escape(target)} cannot be made.", why, "Name another --target.")
 
 
 def _fetch(staging: Staging, choices: RebuildOptions) -> Fetched:
@@ -258,8 +258,8 @@ def _fetch(staging: Staging, choices: RebuildOptions) -> Fetched:
 
 def _as_asked(choices: RebuildOptions) -> str:
     """The options that keep a rebuild to where, and to what, it was meant for."""
-    words = ["--target", shown(choices.target)] if choices.target else []
-    words += [word for ways in choices.asked.paths for word in ("--path", shown(ways[0]))]
+    words = ["--target", escape(choices.target)] if choices.target else []
+    words += [word for ways in choices.asked.paths for word in ("--path", escape(ways[0]))]
     words += [word for name in choices.asked.directories for word in ("--directory", name)]
     return f" {shlex.join(words)}" if words else ""
 
@@ -268,7 +268,7 @@ def _check_room(proposal: Proposal) -> None:
     for shortage in proposal.preview.shortages:
         raise PachaError(
             "There is no room for the rebuild; nothing was changed.",
-            f"{shown(shortage.path)}: {shortage.reason}",
+            f"{escape(shortage.path)}: {shortage.reason}",
             "Make room there, or rebuild below another folder with --target.",
         )
 

@@ -16,10 +16,11 @@ from dataclasses import dataclass, field, replace
 from pacha.errors import Concern
 from pacha.files import acl, metadata
 from pacha.files.metadata import Entry
-from pacha.files.names import is_pachas_own, shown
+from pacha.files.names import is_pachas_own
 from pacha.files.owners import Accounts
 from pacha.restore.plan import Action, Step
 from pacha.system.mounts import mounts
+from pacha.text import escape
 
 #: File systems whose owners are not this machine's to say: those of the kernel's own and those of others.
 _NOT_LOCAL = frozenset(
@@ -101,12 +102,12 @@ def in_words(moved: IdChanges, before: Accounts, after: Accounts, steps: Iterabl
     found = [step.found for step in steps if step.found is not None]
     users, groups = Counter(entry.uid for entry in found), Counter(entry.gid for entry in found)
     lines = [
-        f"user {shown(before.users[old])}, {old} -> {new}: {users[old]}"
+        f"user {escape(before.users[old])}, {old} -> {new}: {users[old]}"
         for old, new in moved.users.items()
         if users[old]
     ]
     lines += [
-        f"group {shown(before.groups[old])}, {old} -> {new}: {groups[old]}"
+        f"group {escape(before.groups[old])}, {old} -> {new}: {groups[old]}"
         for old, new in moved.groups.items()
         if groups[old]
     ]
@@ -141,9 +142,9 @@ def step(was: Entry, found: Entry, moved: IdChanges, after: Accounts) -> Step:
 def _lost(found: os.stat_result, moved: IdChanges, before: Accounts) -> str:
     words = []
     if found.st_uid in moved.lost_users:
-        words.append(f"user {shown(before.users[found.st_uid])} ({found.st_uid})")
+        words.append(f"user {escape(before.users[found.st_uid])} ({found.st_uid})")
     if found.st_gid in moved.lost_groups:
-        words.append(f"group {shown(before.groups[found.st_gid])} ({found.st_gid})")
+        words.append(f"group {escape(before.groups[found.st_gid])} ({found.st_gid})")
     return f"belongs to {' and '.join(words)}, whom the restored account files do not know"
 
 

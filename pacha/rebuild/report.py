@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from pacha.errors import Concern
-from pacha.files.names import shown
 from pacha.rebuild import proposal
 from pacha.rebuild.hooks import HookRun
 from pacha.restore.journal import Journal
 from pacha.restore.plan import Action
+from pacha.text import escape, local_minute
 
 if TYPE_CHECKING:
     from pacha.rebuild.rebuild import Rebuilt
@@ -42,15 +41,15 @@ def write(rebuilt: Rebuilt, journal: Journal) -> str:
                 stream.write(content)
     except OSError as error:
         return f"none: {error.strerror}"  # all is restored: a full state folder does not change that
-    return shown(os.path.join(journal.folder, TEXT))
+    return escape(os.path.join(journal.folder, TEXT))
 
 
 def summary(rebuilt: Rebuilt) -> list[str]:
     """What it came to, in at most ten lines."""
-    at = time.strftime("%Y-%m-%d %H:%M", time.localtime(rebuilt.proposal.at))
+    at = local_minute(rebuilt.proposal.at)
     things = f"{len(rebuilt.concerns)} thing{'s' if len(rebuilt.concerns) > 1 else ''}"
     but = f"but for {things} named above, " if rebuilt.concerns else ""
-    where = f" below {shown(rebuilt.proposal.target)}" if rebuilt.proposal.target else ""
+    where = f" below {escape(rebuilt.proposal.target)}" if rebuilt.proposal.target else ""
     took = f"in {rebuilt.seconds:.1f} s" if rebuilt.seconds else "as far as it can be"
     first = f"{_what(rebuilt)} as it was on {at} (snapshot {rebuilt.proposal.tip[:12]}){where}, {but}{took}."
     return [first, *filter(None, (_done(rebuilt), _extras(rebuilt), _mapped(rebuilt), _hooks(rebuilt), *_end(rebuilt)))]
@@ -65,7 +64,7 @@ def how_it_stands(rebuilt: Rebuilt) -> str:
 
 def _what(rebuilt: Rebuilt) -> str:
     """What is as it was: no more than what was asked for."""
-    parts = [shown(path) for path in rebuilt.proposal.parts]
+    parts = [escape(path) for path in rebuilt.proposal.parts]
     more = f" and {len(parts) - 3} more" if len(parts) > 3 else ""
     which = f"{', '.join(parts[:3])}{more} of " if parts else ""
     return f"{which}'{rebuilt.proposal.host}' {'are' if len(parts) > 1 else 'is'}"
@@ -108,11 +107,11 @@ def _all(rebuilt: Rebuilt) -> Iterator[str]:
 
 def output_lines(one: HookRun) -> list[str]:
     """What a hook printed, safe to print."""
-    return [shown(line) for line in one.output.splitlines()]
+    return [escape(line) for line in one.output.splitlines()]
 
 
 def _concern(concern: Concern) -> str:
-    return f"look at  {shown(concern.path)}: {concern.reason}"
+    return f"look at  {escape(concern.path)}: {concern.reason}"
 
 
 def _done(rebuilt: Rebuilt) -> str:
@@ -136,9 +135,9 @@ def _mapped(rebuilt: Rebuilt) -> str:
         if entry is None or step.action in _NOT_DONE or step.path in rebuilt.proposal.preview.plan.ownerless:
             continue
         if entry.owner is not None and entry.uid != step.uid:
-            moved[f"user {shown(entry.owner)} {entry.uid} -> {step.uid}"] += 1
+            moved[f"user {escape(entry.owner)} {entry.uid} -> {step.uid}"] += 1
         if entry.group is not None and entry.gid != step.gid:
-            moved[f"group {shown(entry.group)} {entry.gid} -> {step.gid}"] += 1
+            moved[f"group {escape(entry.group)} {entry.gid} -> {step.gid}"] += 1
     most = [f"{words} ({count})" for words, count in moved.most_common(4)]
     more = f" and {len(moved) - 4} more" if len(moved) > 4 else ""
     return f"Other numbers here, with how many paths: {', '.join(most)}{more}." if most else ""

@@ -11,7 +11,6 @@ import os
 from collections.abc import Callable
 
 from pacha.errors import PachaError
-from pacha.files.names import shown
 from pacha.restore.cleanup import remove_empty_folders, restore_times, roots_of, sweep
 from pacha.restore.dirfd import SafeDirectories
 from pacha.restore.inode import explain
@@ -22,6 +21,7 @@ from pacha.restore.outcome import OutcomeBuilder
 from pacha.restore.permissions import PermissionCheck
 from pacha.restore.plan import Action, Outcome, Plan, Step
 from pacha.restore.write import Halt, Source, Writer
+from pacha.text import escape
 
 __all__ = ["Outcome", "Source", "apply"]
 
@@ -139,13 +139,13 @@ def _owed(step: Step) -> bool:
 def _halted(halt: Halt) -> PachaError:
     hint = _HINTS.get(halt.error.errno or 0, "See to the disk, then rebuild again.")
     return PachaError(
-        "The rebuild stopped before anything was changed.", f"{shown(halt.path)}: {explain(halt.error)}", hint
+        "The rebuild stopped before anything was changed.", f"{escape(halt.path)}: {explain(halt.error)}", hint
     )
 
 
 def _uncertain(path: bytes, error: OSError) -> PachaError:
     return PachaError(
         "Everything was put in place, but it may not have reached the disk.",
-        f"{shown(path)}: {explain(error)}",
+        f"{escape(path)}: {explain(error)}",
         "See to the disk, then rebuild again; pacha undo puts back what was there.",
     )

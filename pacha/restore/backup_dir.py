@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import stat
 
-from pacha.restore.dirfd import SafeDirectories, parent_of, within
+from pacha.files import paths
+from pacha.restore.dirfd import SafeDirectories
 from pacha.restore.inode import EXHAUSTED, Changed
 from pacha.restore.journal import Journal
 from pacha.restore.journal_records import Keeping, Touched
@@ -25,7 +26,7 @@ class BackupDirs:
 
     def place(self, path: bytes) -> bytes:
         """Return a new path (bytes) that ``path`` can be moved to by rename. Raise OSError."""
-        directory = parent_of(path)
+        directory = paths.parent(path)
         if directory not in self._folders:
             self._folders[directory] = self._folder_for(directory)
         self._number += 1
@@ -47,9 +48,9 @@ class BackupDirs:
         """Directories from beside the root down to ``directory``, as far as they share its file system."""
         device = os.fstat(self._descent.enter(directory)).st_dev
         homes = [directory]
-        top = min((root for root in self._roots if within(directory, root)), key=len, default=directory)
-        while directory not in (b"/", parent_of(top)):
-            directory = parent_of(directory)
+        top = min((root for root in self._roots if paths.is_within(directory, root)), key=len, default=directory)
+        while directory not in (b"/", paths.parent(top)):
+            directory = paths.parent(directory)
             if os.fstat(self._descent.enter(directory)).st_dev != device:
                 break
             homes.append(directory)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 
+from pacha.files import paths
 from pacha.restore.backup_dir import enter_kept
-from pacha.restore.dirfd import SafeDirectories, name_of, parent_of
+from pacha.restore.dirfd import SafeDirectories
 from pacha.restore.entries import discard_new, inode_of
 from pacha.restore.inode import held, stamp
 from pacha.restore.journal import Journal
@@ -33,7 +34,7 @@ def sweep(journal: Journal, descent: SafeDirectories) -> None:
         if isinstance(made, Created) and made.temporary is not None:
             old = stuck[made.path].old if made.path in stuck else None
             try:
-                discard_new(made.temporary, descent.enter(parent_of(made.path)), old)
+                discard_new(made.temporary, descent.enter(paths.parent(made.path)), old)
             except OSError:
                 continue
 
@@ -54,18 +55,18 @@ def remove_empty_folders(journal: Journal, descent: SafeDirectories) -> None:
     for record in journal.records:
         if isinstance(record, Keeping):
             try:
-                os.rmdir(name_of(record.path), dir_fd=descent.enter(parent_of(record.path)))
+                os.rmdir(paths.name(record.path), dir_fd=descent.enter(paths.parent(record.path)))
             except OSError:
                 continue  # not made, gone, or not empty
 
 
 def _finish_displacement(record: Displaced, temporary: bytes, descent: SafeDirectories) -> None:
     """A kill between the exchange of two names and the move into the folder: make the move."""
-    kept_fd = enter_kept(descent, parent_of(record.kept))
+    kept_fd = enter_kept(descent, paths.parent(record.kept))
     try:
-        dir_fd = descent.enter(parent_of(record.path))
+        dir_fd = descent.enter(paths.parent(record.path))
         status = os.stat(temporary, dir_fd=dir_fd, follow_symlinks=False)
         if inode_of(status) == record.old:
-            os.rename(temporary, name_of(record.kept), src_dir_fd=dir_fd, dst_dir_fd=kept_fd)
+            os.rename(temporary, paths.name(record.kept), src_dir_fd=dir_fd, dst_dir_fd=kept_fd)
     finally:
         os.close(kept_fd)

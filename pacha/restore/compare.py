@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable
 
 from pacha.files.metadata import Entry, Kind
-from pacha.files.names import shown
 from pacha.files.owners import Accounts
 from pacha.restore.ownership import ACLS, CAPABILITY, Attributes
+from pacha.text import escape
 
 IMMUTABLE, APPEND_ONLY = 0x10, 0x20  # FS_IMMUTABLE_FL, FS_APPEND_FL: ioctl_iflags(2)
 #: The letters of chattr(1) for the bits that are recorded (metadata.KEPT_FLAGS).
@@ -24,7 +24,7 @@ DEVICES = (Kind.CHARACTER, Kind.BLOCK)
 def content_differs(wanted: Entry, found: Entry) -> str:
     """Return in words how two entries of the same kind differ in what they hold ('' if they do not)."""
     if wanted.kind is Kind.SYMLINK and wanted.target != found.target:
-        return f"link {shown(found.target or b'')} -> {shown(wanted.target or b'')}"
+        return f"link {escape(found.target or b'')} -> {escape(wanted.target or b'')}"
     if wanted.kind in DEVICES and wanted.device != found.device:
         return "device number"
     if wanted.kind is not Kind.FILE:
@@ -71,21 +71,21 @@ def removable(name: bytes) -> bool:
 
 def _who(number: int, name_of: Callable[[int], bytes | None]) -> str:
     name = name_of(number)
-    return str(number) if name is None else f"{shown(name)} ({number})"
+    return str(number) if name is None else f"{escape(name)} ({number})"
 
 
 def _xattr_differences(given: Attributes, found: Entry) -> list[str]:
     wanted, present = dict(given.xattrs), dict(found.xattrs)
     names = {name for name in wanted if wanted[name] != present.get(name)}
     names |= {name for name in present if name not in wanted and removable(name)}
-    return [f"{shown(name)} {_value(present.get(name))} -> {_value(wanted.get(name))}" for name in sorted(names)]
+    return [f"{escape(name)} {_value(present.get(name))} -> {_value(wanted.get(name))}" for name in sorted(names)]
 
 
 def _value(value: bytes | None) -> str:
     if value is None:
         return "none"
     return (
-        f"'{shown(value)}'" if len(value) <= 40 and value.isascii() and b"\0" not in value else f"0x{value[:32].hex()}"
+        f"'{escape(value)}'" if len(value) <= 40 and value.isascii() and b"\0" not in value else f"0x{value[:32].hex()}"
     )
 
 

@@ -10,9 +10,11 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
+
+from pacha.files import paths
 
 _OPEN = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _MAX_LINKS = 40  # path_resolution(7)
@@ -87,7 +89,7 @@ class SafeDirectories:
         missing = []
         while path not in self._places and path != b"/":
             missing.append(path)
-            path = parent_of(path)
+            path = paths.parent(path)
         if path not in self._places:
             self._keep(b"/", self._look(os.open(b"/", _OPEN), None))
         place = self._places[path]
@@ -107,7 +109,7 @@ class SafeDirectories:
         self._places[path] = place
 
     def _inside(self, path: bytes) -> bool:
-        return any(within(path, root) for root in self._roots)
+        return any(paths.is_within(path, root) for root in self._roots)
 
     def _step_above(self, place: _Directory, name: bytes, path: bytes) -> _Directory:
         reached = self._walk(place, [name], path)
@@ -159,25 +161,3 @@ class SafeDirectories:
         if before is None:
             return _Directory(fd, trusted, False)
         return _Directory(fd, before.trusted and trusted, before.linked)
-
-
-def parent_of(path: bytes) -> bytes:
-    """Return the directory that the absolute ``path`` lies in (``/`` for ``/`` itself)."""
-    return path.rpartition(b"/")[0] or b"/"
-
-
-def name_of(path: bytes) -> bytes:
-    """Return the last component of the absolute ``path``."""
-    return path.rpartition(b"/")[2]
-
-
-def within(path: bytes, folder: bytes) -> bool:
-    """Whether ``path`` is ``folder`` or lies below it; both are absolute."""
-    return path == folder or path.startswith(folder.rstrip(b"/") + b"/")
-
-
-def above(path: bytes) -> Iterator[bytes]:
-    """Yield the directories that the absolute ``path`` lies in, nearest first, ``/`` last."""
-    while path != b"/":
-        path = parent_of(path)
-        yield path

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 from pacha.errors import DamagedError
 from pacha.files.metadata import Entry, Kind, kind_of
-from pacha.files.names import shown
 from pacha.restore.inode import Changed, dress, held
 from pacha.restore.ownership import Attributes
 from pacha.system import syscalls
+from pacha.text import escape
 
 Inode = tuple[int, int]  # st_dev, st_ino
 
@@ -205,7 +205,7 @@ def _fill(fd: int, entry: Entry, chunks: Iterator[bytes]) -> None:
             break
     if size != entry.size or (entry.sha256 is not None and digest.digest() != entry.sha256):
         raise DamagedError(
-            f"The content of {shown(entry.path)} is not what was recorded.",
+            f"The content of {escape(entry.path)} is not what was recorded.",
             f"{size} bytes where {entry.size} were expected" if size != entry.size else "its sha256 differs",
             "Nothing was changed; try an older snapshot with --at.",
         )

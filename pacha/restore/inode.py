@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from pacha.files.metadata import Kind, kind_of
-from pacha.files.names import shown
 from pacha.restore.compare import removable
 from pacha.restore.ownership import ACLS, PRIVATE, SETID, Attributes
+from pacha.text import escape
 
 #: Errors that say that the disk, not the path, is at fault: a rebuild stops at them.
 EXHAUSTED = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO})
@@ -83,7 +83,7 @@ def redress(reference: Reference, status: os.stat_result, wanted: Attributes) ->
     if moving:
         fits = _attempt(troubles, "owner", lambda: os.chown(reference, wanted.uid, wanted.gid))
     for name in sorted(filter(removable, unwanted)):
-        _attempt(troubles, shown(name), lambda name=name: os.removexattr(reference, name))  # type: ignore[misc]
+        _attempt(troubles, escape(name), lambda name=name: os.removexattr(reference, name))  # type: ignore[misc]
     fits = _set_xattrs(troubles, reference, wanted) and fits
     mode = wanted.mode if fits else wanted.mode & PRIVATE
     _attempt(troubles, "mode", lambda: os.chmod(reference, mode))
@@ -131,7 +131,7 @@ def _drop_acl(troubles: list[str], reference: Reference, name: bytes) -> bool:
         os.removexattr(reference, name)
     except OSError as error:
         if error.errno not in (errno.ENODATA, errno.ENOTSUP):
-            return _attempt(troubles, shown(name), lambda: os.removexattr(reference, name))
+            return _attempt(troubles, escape(name), lambda: os.removexattr(reference, name))
     return True
 
 
@@ -140,7 +140,7 @@ def _set_xattrs(troubles: list[str], reference: Reference, wanted: Attributes) -
     fits = True
     for name, value in wanted.xattrs:
         done = _attempt(
-            troubles, shown(name), lambda name=name, value=value: os.setxattr(reference, name, value)  # type: ignore[misc]
+            troubles, escape(name), lambda name=name, value=value: os.setxattr(reference, name, value)  # type: ignore[misc]
         )  # fmt: skip
         fits = fits and (done or name not in ACLS)
     return fits

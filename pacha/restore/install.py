@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 
+from pacha.files import paths
 from pacha.files.metadata import Kind, kind_of
 from pacha.restore.backup_dir import BackupDirs, enter_kept
-from pacha.restore.dirfd import SafeDirectories, above, name_of, parent_of
+from pacha.restore.dirfd import SafeDirectories
 from pacha.restore.entries import Inode, discard_new, inode_of, put, swap
 from pacha.restore.inode import Changed, explain, held, read_xattrs, redress
 from pacha.restore.journal import Journal
@@ -48,7 +49,7 @@ class Installer:
         try:
             if step.path in self._writer.temporaries:
                 self._put(step, self._writer.temporaries[step.path])
-            elif parent_of(step.path) in self._tally.failed and step.action is not Action.EXTRA:
+            elif paths.parent(step.path) in self._tally.failed and step.action is not Action.EXTRA:
                 self._tally.fail(step.path, "its directory could not be restored")
         except OSError as error:
             self._tally.fail(step.path, explain(error))
@@ -67,7 +68,7 @@ class Installer:
             self._tally.trouble(step.path, *troubles)
 
     def _alter(self, step: Step) -> list[str]:
-        with held(name_of(step.path), self._descent.enter(parent_of(step.path))) as (reference, status):
+        with held(paths.name(step.path), self._descent.enter(paths.parent(step.path))) as (reference, status):
             if inode_of(status) != self._altered.get(step.path):
                 raise Changed("somebody else changed it meanwhile")
             linked = status.st_nlink > 1 and kind_of(status.st_mode) is not Kind.DIRECTORY
@@ -91,7 +92,7 @@ class Installer:
 
     def _announce(self, step: Step) -> None:
         try:
-            with held(name_of(step.path), self._descent.enter(parent_of(step.path))) as (reference, status):
+            with held(paths.name(step.path), self._descent.enter(paths.parent(step.path))) as (reference, status):
                 if step.action is Action.METADATA:
                     if step.found is not None and (status.st_uid, status.st_gid) != (step.found.uid, step.found.gid):
                         raise Changed("somebody else changed it meanwhile")
@@ -128,7 +129,7 @@ class Installer:
         if step.path in self._tally.failed:
             self._discard(step.path)
             return
-        name, parent = name_of(step.path), parent_of(step.path)
+        name, parent = paths.name(step.path), paths.parent(step.path)
         if step.path in self._writer.veiled:
             self._unveil(step, temporary)
         if step.path not in self._displaced:
@@ -143,21 +144,21 @@ class Installer:
 
     def _unveil(self, step: Step, temporary: bytes) -> None:
         """Give what was written its whole mode, now that those who are to be kept out of its directory are."""
-        if any(path in self._tally.troubled for path in above(step.path) if path in self._writer.closing):
+        if any(path in self._tally.troubled for path in paths.ancestors(step.path) if path in self._writer.closing):
             self._tally.trouble(step.path, "left to its owner alone: a directory above it could not be closed")
             return
-        with held(temporary, self._descent.enter(parent_of(step.path))) as (reference, status):
+        with held(temporary, self._descent.enter(paths.parent(step.path))) as (reference, status):
             if troubles := redress(reference, status, step.attributes):
                 self._tally.trouble(step.path, *troubles)
 
     def _swap(self, step: Step, temporary: bytes) -> None:
         assert step.wanted is not None
         record, old_kind = self._displaced[step.path]
-        kept_fd = enter_kept(self._descent, parent_of(record.kept))
+        kept_fd = enter_kept(self._descent, paths.parent(record.kept))
         try:
             swap(
-                name_of(step.path), temporary, self._descent.enter(parent_of(step.path)),
-                name_of(record.kept), kept_fd,
+                paths.name(step.path), temporary, self._descent.enter(paths.parent(step.path)),
+                paths.name(record.kept), kept_fd,
                 directories=Kind.DIRECTORY in (old_kind, step.wanted.kind),
             )  # fmt: skip
         finally:
@@ -166,11 +167,11 @@ class Installer:
 
     def _move_extra(self, path: bytes) -> None:
         record, kind = self._displaced[path]
-        kept_fd = enter_kept(self._descent, parent_of(record.kept))
+        kept_fd = enter_kept(self._descent, paths.parent(record.kept))
         try:
-            dir_fd = self._descent.enter(parent_of(path))
-            if kind is not Kind.DIRECTORY or _empty(name_of(path), dir_fd):
-                os.rename(name_of(path), name_of(record.kept), src_dir_fd=dir_fd, dst_dir_fd=kept_fd)
+            dir_fd = self._descent.enter(paths.parent(path))
+            if kind is not Kind.DIRECTORY or _empty(paths.name(path), dir_fd):
+                os.rename(paths.name(path), paths.name(record.kept), src_dir_fd=dir_fd, dst_dir_fd=kept_fd)
         finally:
             os.close(kept_fd)
 
@@ -178,7 +179,7 @@ class Installer:
         temporary = self._writer.temporaries[path]
         old = self._displaced[path][0].old if path in self._displaced else None
         try:
-            discard_new(temporary, self._descent.enter(parent_of(path)), old)
+            discard_new(temporary, self._descent.enter(paths.parent(path)), old)
         except OSError:
             pass  # the journal knows it and the next run removes it
 

@@ -13,10 +13,10 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 
 from pacha.errors import PachaError
-from pacha.files.names import shown
-from pacha.restore.dirfd import within
+from pacha.files import paths
 from pacha.restore.entries import discard
 from pacha.restore.journal_records import WORD_OF, Mark, Part, Record, Root, Started, Target, decode, encode
+from pacha.text import escape
 
 _FOLDER = b"rebuilds"
 _NAME = b"journal"
@@ -68,7 +68,7 @@ class Journal:
             journal.sync()
         except OSError as error:
             raise PachaError(
-                "The journal of the rebuild cannot be written.", f"{shown(folder)}: {error.strerror}",
+                "The journal of the rebuild cannot be written.", f"{escape(folder)}: {error.strerror}",
                 "Nothing was changed; make room or mend the state folder, then rebuild again.",
             ) from error  # fmt: skip
         return journal
@@ -203,7 +203,7 @@ def _continued(journal: Journal) -> tuple[str, ...]:
 def _is_within(journal: Journal, parts: Sequence[bytes]) -> bool:
     theirs = [record.path for record in journal.records if isinstance(record, Part)]
     every = theirs or [record.path for record in journal.records if isinstance(record, Root)]
-    return all(any(within(path, part) for part in parts) for path in every)
+    return all(any(paths.is_within(path, part) for part in parts) for path in every)
 
 
 def _open_all(state: bytes) -> Iterator[Journal]:

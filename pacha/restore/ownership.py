@@ -10,8 +10,8 @@ import os
 from dataclasses import dataclass, field
 
 from pacha.files.metadata import Entry
-from pacha.files.names import shown
 from pacha.files.owners import Accounts
+from pacha.text import escape
 
 ACLS = frozenset({b"system.posix_acl_access", b"system.posix_acl_default"})  # acl(5)
 CAPABILITY = b"security.capability"  # capabilities(7)
@@ -125,7 +125,7 @@ def _unprivileged(entry: Entry, wanted: Attributes, me: Identity) -> tuple[Attri
         gid, mode = me.gid, mode & ~SETID & (~0o070 | everybody)
         xattrs = tuple(pair for pair in xattrs if pair[0] not in ACLS)
     allowed = tuple(pair for pair in xattrs if not pair[0].startswith(PRIVILEGED))
-    lost += [shown(name) for name, _ in xattrs if name.startswith(PRIVILEGED)]
+    lost += [escape(name) for name, _ in xattrs if name.startswith(PRIVILEGED)]
     given = Attributes(uid, gid, mode, wanted.mtime_ns, allowed)
     return given, f"only root can restore {', '.join(lost)}" if lost else ""
 
@@ -135,4 +135,4 @@ def _sane(number: int | None) -> int | None:
 
 
 def _named(name: bytes | None, number: int) -> str:
-    return f"number {number}" if name is None else f"{shown(name)} ({number})"
+    return f"number {number}" if name is None else f"{escape(name)} ({number})"

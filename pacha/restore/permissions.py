@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import stat
 
+from pacha.files import paths
 from pacha.files.metadata import Kind, kind_of
-from pacha.restore.dirfd import SafeDirectories, name_of, parent_of
+from pacha.restore.dirfd import SafeDirectories
 from pacha.restore.entries import inode_of
 from pacha.restore.inode import Changed, explain, held, read_xattrs, redress, stamp
 from pacha.restore.install import Installer
@@ -49,8 +50,8 @@ class PermissionCheck:
         is_directory = step.wanted.kind is Kind.DIRECTORY
         if is_directory and step.action is Action.METADATA and step.path not in self._tally.troubled:
             self._settler.alter(step)
-        dir_fd = self._descent.enter(parent_of(step.path))
-        status = os.stat(name_of(step.path), dir_fd=dir_fd, follow_symlinks=False)
+        dir_fd = self._descent.enter(paths.parent(step.path))
+        status = os.stat(paths.name(step.path), dir_fd=dir_fd, follow_symlinks=False)
         permissions = _permissions_match(step, status)
         if permissions and status.st_mtime_ns == step.wanted.mtime_ns:
             return
@@ -63,7 +64,7 @@ class PermissionCheck:
 
     def _restamp(self, step: Step) -> None:
         assert step.wanted is not None
-        with held(name_of(step.path), self._descent.enter(parent_of(step.path))) as (reference, status):
+        with held(paths.name(step.path), self._descent.enter(paths.parent(step.path))) as (reference, status):
             if kind_of(status.st_mode) is not Kind.DIRECTORY:
                 raise Changed("somebody else changed it meanwhile")
             if troubles := stamp(reference, status, step.wanted.mtime_ns):
@@ -71,7 +72,7 @@ class PermissionCheck:
 
     def _correct(self, step: Step) -> None:
         assert step.wanted is not None
-        with held(name_of(step.path), self._descent.enter(parent_of(step.path))) as (reference, status):
+        with held(paths.name(step.path), self._descent.enter(paths.parent(step.path))) as (reference, status):
             kind = kind_of(status.st_mode)
             alone = status.st_nlink == 1 or kind is Kind.DIRECTORY
             if kind is not step.wanted.kind or not (alone or step.wanted.link_group is not None):

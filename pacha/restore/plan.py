@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from pacha.errors import Concern
+from pacha.files import paths
 from pacha.files.metadata import Entry, Kind
 from pacha.files.owners import Accounts
 from pacha.restore.compare import content_differs, hindrance, metadata_differs, unmovable, wanted_flags
@@ -145,7 +146,7 @@ def hindered(plan: Plan, reasons: Mapping[bytes, str]) -> Plan:
     concerns = [concern for concern in plan.concerns if concern.path not in reasons]
     for step in plan.steps:
         reason = reasons.get(step.path, "")
-        if not reason and step.action is Action.CREATE and _parent(step.path) in lost:
+        if not reason and step.action is Action.CREATE and paths.parent(step.path) in lost:
             reason = "its directory cannot be made"
         if reason:
             if step.action is not Action.EXTRA and (step.found is None or step.action is Action.REPLACE):
@@ -209,7 +210,7 @@ class _Builder:
         action, reason = self._difference(entry, found, given)
         if action is Action.SAME:
             return action, reason
-        parent, renames = self.found.get(_parent(entry.path)), action is not Action.METADATA
+        parent, renames = self.found.get(paths.parent(entry.path)), action is not Action.METADATA
         stop = hindrance(entry, found, parent, renames=renames, root=self.me.uid == 0)
         if not stop and action is Action.REPLACE and found is not None and found.kind is Kind.DIRECTORY:
             stop = self._holds_kept(entry.path)
@@ -230,10 +231,10 @@ class _Builder:
             return (Action.REPLACE if linked else Action.METADATA), difference
         return Action.SAME, ""
 
-    def extras(self, paths: Iterable[bytes], roots: Sequence[bytes], delete: bool) -> list[Step]:
+    def extras(self, found: Iterable[bytes], roots: Sequence[bytes], delete: bool) -> list[Step]:
         steps = []
-        for path in sorted(paths):
-            if _below(path, roots) and not self._gone_with_parent(path):
+        for path in sorted(found):
+            if paths.is_within_any(path, roots) and not self._gone_with_parent(path):
                 steps.append(self._extra(path, delete))
         return steps
 
@@ -247,7 +248,7 @@ class _Builder:
         return Step(path, Action.EXTRA, None, found, reason="moved aside" if delete else "left")
 
     def _gone_with_parent(self, path: bytes) -> bool:
-        return bool(self.displaced) and any(above in self.displaced for above in _above(path))
+        return bool(self.displaced) and any(above in self.displaced for above in paths.ancestors(path))
 
     def _holds_kept(self, path: bytes) -> str:
         below = path + b"/"
@@ -256,17 +257,3 @@ class _Builder:
 
     def _concern(self, path: bytes, reason: str) -> None:
         self.concerns.append(Concern(path, reason))
-
-
-def _below(path: bytes, roots: Sequence[bytes]) -> bool:
-    return any(path == root or path.startswith(root.rstrip(b"/") + b"/") for root in roots)
-
-
-def _parent(path: bytes) -> bytes:
-    return path.rpartition(b"/")[0] or b"/"
-
-
-def _above(path: bytes) -> Iterable[bytes]:
-    while path != b"/":
-        path = _parent(path)
-        yield path

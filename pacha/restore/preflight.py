@@ -10,8 +10,9 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from pacha.files import paths
 from pacha.files.metadata import Kind
-from pacha.restore.dirfd import SafeDirectories, name_of, parent_of, within
+from pacha.restore.dirfd import SafeDirectories
 from pacha.restore.inode import explain
 from pacha.restore.plan import Action, Plan, Step
 
@@ -83,7 +84,7 @@ class _Flight:
         changing = step.action in _NEW or step.action is Action.METADATA
         if not (changing or (step.action is Action.EXTRA and self.plan.delete)):
             return
-        parent = parent_of(step.path)
+        parent = paths.parent(step.path)
         if parent in self.lost:
             self._lose(step)
             return
@@ -109,14 +110,14 @@ class _Flight:
             try:
                 self.places[path] = _enter(path, self.descent)
             except FileNotFoundError as error:
-                made_first = path != b"/" and within(self.target, path)
-                self.places[path] = self.place(parent_of(path)) if made_first else explain(error)
+                made_first = path != b"/" and paths.is_within(self.target, path)
+                self.places[path] = self.place(paths.parent(path)) if made_first else explain(error)
             except OSError as error:
                 self.places[path] = explain(error)
         return self.places[path]
 
     def _mounted(self, step: Step, place: _Place) -> str:
-        real = place.real.rstrip(b"/") + b"/" + name_of(step.path)
+        real = place.real.rstrip(b"/") + b"/" + paths.name(step.path)
         if real in self.mounts:
             return "a file system is mounted on it"
         directory = step.found is not None and step.found.kind is Kind.DIRECTORY

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 
+from pacha.files import paths
 from pacha.restore.backup_dir import enter_kept
 from pacha.restore.cleanup import roots_of
-from pacha.restore.dirfd import SafeDirectories, name_of, parent_of
+from pacha.restore.dirfd import SafeDirectories
 from pacha.restore.entries import discard
 from pacha.restore.journal import Journal, history
 from pacha.restore.journal_records import Keeping
@@ -89,7 +90,7 @@ def _forget(journal: Journal) -> None:
             if isinstance(record, Keeping):
                 try:
                     os.close(enter_kept(descent, record.path))  # it is ours
-                    discard(name_of(record.path), descent.enter(parent_of(record.path)))
+                    discard(paths.name(record.path), descent.enter(paths.parent(record.path)))
                 except OSError:
                     continue  # gone, or not ours any more
     journal.remove()

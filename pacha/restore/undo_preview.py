@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
+from pacha.files import paths
 from pacha.restore.cleanup import roots_of
-from pacha.restore.dirfd import SafeDirectories, name_of, parent_of
+from pacha.restore.dirfd import SafeDirectories
 from pacha.restore.entries import inode_of
 from pacha.restore.inode import explain
 from pacha.restore.journal import Journal
@@ -60,8 +61,8 @@ class _Look:
                 yield back
 
     def _status(self, path: bytes) -> os.stat_result:
-        dir_fd = self.undoing.descent.enter(parent_of(path))
-        return os.stat(name_of(path), dir_fd=dir_fd, follow_symlinks=False)
+        dir_fd = self.undoing.descent.enter(paths.parent(path))
+        return os.stat(paths.name(path), dir_fd=dir_fd, follow_symlinks=False)
 
     def _made(self, made: Created) -> UndoStep:
         if self.undoing.is_ours(made, self._status(made.path)):
@@ -71,14 +72,16 @@ class _Look:
     def _displaced(self, record: Displaced) -> UndoStep | None:
         if self._is_at(record, record.path):
             return None  # it is back already
-        beside = record.temporary is not None and self._is_at(record, parent_of(record.path) + b"/" + record.temporary)
+        beside = record.temporary is not None and self._is_at(
+            record, paths.parent(record.path) + b"/" + record.temporary
+        )
         if beside or self._is_at(record, record.kept):
             return UndoStep(record.path, "put back")
         return UndoStep(record.path, "leave", "what was there is no longer kept")
 
     def _is_at(self, record: Displaced, path: bytes) -> bool:
         try:
-            return has(record, name_of(path), self.undoing.descent.enter(parent_of(path)))
+            return has(record, paths.name(path), self.undoing.descent.enter(paths.parent(path)))
         except ABSENT:
             return False
 

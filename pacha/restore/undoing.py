@@ -9,11 +9,11 @@ import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from pacha.files import paths
 from pacha.files.metadata import Kind, kind_of
-from pacha.files.names import shown
 from pacha.restore.backup_dir import enter_kept
 from pacha.restore.cleanup import remove_empty_folders, restore_times, sweep
-from pacha.restore.dirfd import SafeDirectories, name_of, parent_of
+from pacha.restore.dirfd import SafeDirectories
 from pacha.restore.entries import inode_of
 from pacha.restore.inode import Changed, explain, held, redress
 from pacha.restore.journal import Journal
@@ -21,6 +21,7 @@ from pacha.restore.journal_records import Altered, Created, Displaced, Record
 from pacha.restore.outcome import OutcomeBuilder
 from pacha.restore.ownership import Attributes
 from pacha.restore.plan import Action
+from pacha.text import escape
 
 ABSENT = (FileNotFoundError, NotADirectoryError)
 
@@ -75,7 +76,7 @@ class Undoing:
                 self.tally.trouble(path, f"not put back: {explain(error)}")
 
     def _remove(self, made: Created) -> None:
-        dir_fd, name = self.descent.enter(parent_of(made.path)), name_of(made.path)
+        dir_fd, name = self.descent.enter(paths.parent(made.path)), paths.name(made.path)
         if not self.is_ours(made, os.stat(name, dir_fd=dir_fd, follow_symlinks=False)):
             self.tally.concern(made.path, "changed since the rebuild: left as it is")
             return
@@ -89,7 +90,7 @@ class Undoing:
         """Find the original, where it is now, and give it its name again."""
         kept_fd = self._enter_kept(record)
         try:
-            dir_fd, name = self.descent.enter(parent_of(record.path)), name_of(record.path)
+            dir_fd, name = self.descent.enter(paths.parent(record.path)), paths.name(record.path)
             source = self._find(record, dir_fd, kept_fd)
             if source is not None:
                 self._rename_back(record, source, dir_fd, kept_fd)
@@ -102,13 +103,13 @@ class Undoing:
 
     def _enter_kept(self, record: Displaced) -> int:
         try:
-            return enter_kept(self.descent, parent_of(record.kept))
+            return enter_kept(self.descent, paths.parent(record.kept))
         except FileNotFoundError:
             return -1  # killed before there was one, or undone already
 
     def _find(self, record: Displaced, dir_fd: int, kept_fd: int) -> tuple[bytes, int] | None:
         """Return name and directory of the original, if it is not in its place."""
-        kept, name = name_of(record.kept), name_of(record.path)
+        kept, name = paths.name(record.kept), paths.name(record.path)
         if kept_fd >= 0 and has(record, kept, kept_fd):
             if not has(record, name, dir_fd):
                 return kept, kept_fd
@@ -118,7 +119,7 @@ class Undoing:
         return None
 
     def _rename_back(self, record: Displaced, source: tuple[bytes, int], dir_fd: int, kept_fd: int) -> None:
-        name, made = name_of(record.path), self.made.get(record.path)
+        name, made = paths.name(record.path), self.made.get(record.path)
         try:
             status = os.stat(name, dir_fd=dir_fd, follow_symlinks=False)
         except FileNotFoundError:
@@ -139,9 +140,9 @@ class Undoing:
         """What stands at the path is not what the rebuild made: keep it beside the originals."""
         if kept_fd < 0:
             raise Changed("it was changed since the rebuild, and there is no folder to keep that in")
-        aside = name_of(record.kept) + b"-after"
-        os.rename(name_of(record.path), aside, src_dir_fd=dir_fd, dst_dir_fd=kept_fd)
-        place = shown(parent_of(record.kept) + b"/" + aside)
+        aside = paths.name(record.kept) + b"-after"
+        os.rename(paths.name(record.path), aside, src_dir_fd=dir_fd, dst_dir_fd=kept_fd)
+        place = escape(paths.parent(record.kept) + b"/" + aside)
         self.tally.concern(record.path, f"changed since the rebuild: that is kept as {place}")
 
     def is_ours(self, made: Created, status: os.stat_result) -> bool:
@@ -156,7 +157,7 @@ class Undoing:
         return kind_of(os.stat(name, dir_fd=dir_fd, follow_symlinks=False).st_mode) is Kind.DIRECTORY
 
     def _alter_back(self, record: Altered) -> None:
-        with held(name_of(record.path), self.descent.enter(parent_of(record.path))) as (reference, status):
+        with held(paths.name(record.path), self.descent.enter(paths.parent(record.path))) as (reference, status):
             if inode_of(status) != record.old:
                 self.tally.concern(record.path, "replaced since the rebuild: left as it is")
                 return

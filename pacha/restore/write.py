@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Protocol
 
+from pacha.files import paths
 from pacha.files.metadata import Entry, Kind
-from pacha.files.names import shown
 from pacha.restore.compare import content_differs
-from pacha.restore.dirfd import SafeDirectories, above, name_of, parent_of
+from pacha.restore.dirfd import SafeDirectories
 from pacha.restore.entries import (
     Inode,
     NewEntry,
@@ -32,6 +32,7 @@ from pacha.restore.outcome import OutcomeBuilder
 from pacha.restore.ownership import PRIVATE, Attributes
 from pacha.restore.plan import Action, Plan, Step
 from pacha.system import syscalls
+from pacha.text import escape
 
 
 class Source(Protocol):
@@ -88,7 +89,7 @@ class Writer:
         """Make one entry under its temporary name. Raise Halt, DamagedError."""
         if step.path in self._tally.failed:
             return
-        parent, name = parent_of(step.path), self._name(step.path)
+        parent, name = paths.parent(step.path), self._name(step.path)
         if parent in self._tally.failed:
             self._tally.fail(step.path, "its directory could not be made")
             return
@@ -105,7 +106,7 @@ class Writer:
         for step in reversed(self._plan.steps):
             if step.path in self._growing and step.path not in self._tally.failed:
                 try:
-                    dir_fd = self._descent.enter(parent_of(step.path))
+                    dir_fd = self._descent.enter(paths.parent(step.path))
                     troubles = dress_directory(self._name(step.path), dir_fd, self._attributes(step))
                 except OSError as error:
                     if error.errno in EXHAUSTED:
@@ -142,12 +143,12 @@ class Writer:
     def _announce_new(self, step: Step, records: list[Record]) -> None:
         assert step.wanted is not None
         temporary = None
-        if parent_of(step.path) not in self._growing:
+        if paths.parent(step.path) not in self._growing:
             if not self._reach(step):
                 return
             temporary = b".pacha-" + secrets.token_hex(8).encode()
             self.temporaries[step.path] = temporary
-            if self.closing and not self.closing.isdisjoint(above(step.path)):
+            if self.closing and not self.closing.isdisjoint(paths.ancestors(step.path)):
                 self.veiled.add(step.path)
         if step.wanted.kind is Kind.DIRECTORY:
             self._growing.add(step.path)
@@ -168,7 +169,7 @@ class Writer:
         )  # fmt: skip
 
     def _reach(self, step: Step) -> bool:
-        parent = parent_of(step.path)
+        parent = paths.parent(step.path)
         if parent in self._tally.failed:
             self._tally.fail(step.path, "its directory cannot be reached")
             return False
@@ -186,7 +187,7 @@ class Writer:
         return True
 
     def _name(self, path: bytes) -> bytes:
-        return self.temporaries.get(path) or name_of(path)
+        return self.temporaries.get(path) or paths.name(path)
 
     def _make(self, step: Step, parent: bytes, name: bytes) -> None:
         assert step.wanted is not None
@@ -218,9 +219,9 @@ class Writer:
         first = entry.path
         assert step.wanted is not None
         if entry.kind is not step.wanted.kind or content_differs(step.wanted, entry):
-            self._tally.trouble(step.path, f"a copy, not a hard link: {shown(first)} was recorded as something else")
+            self._tally.trouble(step.path, f"a copy, not a hard link: {escape(first)} was recorded as something else")
             return False
-        source_fd = self._descent.hold(parent_of(first))
+        source_fd = self._descent.hold(paths.parent(first))
         try:
             make_link(name, self._descent.enter(parent), self._name(first), source_fd, inode)
         except OSError as error:

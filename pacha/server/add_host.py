@@ -8,9 +8,9 @@ import time
 from dataclasses import dataclass
 
 from pacha.errors import PachaError, UsageError
-from pacha.files.names import shown
 from pacha.host.context import check_host
 from pacha.server import authorized_keys
+from pacha.text import escape
 from pacha.wire.remote_errors import give
 
 
@@ -87,7 +87,7 @@ def _make(hosts_path: bytes, host: str, owner: pwd.struct_passwd | None) -> byte
         _settle(path, owner)
     except OSError as error:
         raise PachaError(
-            f"{shown(path)} cannot be made.", error.strerror or "", "Run this as root on the master."
+            f"{escape(path)} cannot be made.", error.strerror or "", "Run this as root on the master."
         ) from None
     return path
 
@@ -105,16 +105,16 @@ def _account(user: str) -> pwd.struct_passwd:
         return pwd.getpwnam(user)
     except KeyError:
         raise UsageError(
-            f"There is no account '{shown(os.fsencode(user))}' on this machine.",
-            hint=f"Make it first: useradd --create-home {shown(os.fsencode(user))}",
+            f"There is no account '{escape(user)}' on this machine.",
+            hint=f"Make it first: useradd --create-home {escape(user)}",
         ) from None
 
 
 def _check_shell(owner: pwd.struct_passwd) -> None:
     """sshd(8) runs a forced command, too, with the account's shell."""
     if os.path.basename(owner.pw_shell) in ("nologin", "false"):
-        name = shown(os.fsencode(owner.pw_name))
-        why = f"its shell is {shown(os.fsencode(owner.pw_shell))}, and sshd runs every command with it"
+        name = escape(owner.pw_name)
+        why = f"its shell is {escape(owner.pw_shell)}, and sshd runs every command with it"
         raise UsageError(f"Nobody gets in as {name}.", why, f"Give it one: usermod --shell /bin/sh {name}")
 
 
@@ -126,7 +126,7 @@ def _settle(path: bytes, owner: pwd.struct_passwd | None) -> None:
         if owner is not None and found.st_uid != owner.pw_uid:
             if os.listdir(fd):
                 raise PachaError(
-                    f"{shown(path)} is in use by another account.",
+                    f"{escape(path)} is in use by another account.",
                     f"it belongs to user {found.st_uid} and is not empty",
                     f"If it is meant to change hands: {give(owner.pw_name, path)}",
                 )

@@ -18,9 +18,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from pacha.errors import PachaError, UsageError
-from pacha.files.names import shown
 from pacha.system import child
 from pacha.system.executable import program
+from pacha.text import escape
 
 #: The kinds of keys (ssh-keygen(1), -t), and how many fields follow the kind in the blob (RFC 4253, 6.6; RFC 5656,
 #: 3.1; RFC 8709, 4; PROTOCOL.u2f of OpenSSH).
@@ -64,7 +64,7 @@ class PublicKey:
         except ValueError:
             raise _no_key("it has to be one line of plain text: kind, key, comment") from None
         if kind not in _KINDS:
-            raise _no_key(f"it begins with {shown(kind[:40].encode())}, not with a kind of key such as ssh-ed25519")
+            raise _no_key(f"it begins with {escape(kind[:40].encode())}, not with a kind of key such as ssh-ed25519")
         if not _is_key(kind, blob):
             raise _no_key("what follows its kind is damaged")
         return cls(kind, blob, comment[0] if comment and comment[0].isprintable() else "")
@@ -107,7 +107,7 @@ class KeyGrant:
         command = shlex.join(words)
         if not command.isprintable():
             raise UsageError(
-                f"{shown(self.hosts_path)} cannot stand in authorized_keys.",
+                f"{escape(self.hosts_path)} cannot stand in authorized_keys.",
                 "",
                 "Choose a pacha.hosts.path without quotes and control characters.",
             )
@@ -146,7 +146,7 @@ def moment(when: str, now: float) -> float:
             continue
     if at is None:
         hint = "Write 12h, 3d, 2w, 2027-01-31 or '2027-01-31 18:00'."
-        raise UsageError(f"'{shown(os.fsencode(when[:40]))}' is no time.", "", hint)
+        raise UsageError(f"'{escape(os.fsencode(when[:40]))}' is no time.", "", hint)
     if at <= now:
         raise UsageError(f"'{when}' is past.", "the key would never be let in", "Name a later moment.")
     return at
@@ -183,7 +183,7 @@ def _opened(path: bytes, above: int | None) -> Iterator[int]:
     try:
         fd = os.open(path, flags, dir_fd=above)
     except OSError as error:
-        raise PachaError(f"{shown(path)} cannot be opened.", error.strerror or "", _BY_HAND) from None
+        raise PachaError(f"{escape(path)} cannot be opened.", error.strerror or "", _BY_HAND) from None
     try:
         yield fd
     finally:
@@ -197,7 +197,7 @@ def _check_folder(folder: int, home: bytes) -> None:
     """It has to be the user's own; sshd refuses one that others may write to (StrictModes of sshd_config(5))."""
     found = os.fstat(folder)
     if found.st_uid != os.geteuid():
-        raise PachaError(f"{shown(home)}/.ssh is another user's.", f"it belongs to user {found.st_uid}", _BY_HAND)
+        raise PachaError(f"{escape(home)}/.ssh is another user's.", f"it belongs to user {found.st_uid}", _BY_HAND)
     if found.st_mode & 0o022:
         os.fchmod(folder, stat.S_IMODE(found.st_mode) & ~0o022)
 

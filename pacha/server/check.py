@@ -26,12 +26,12 @@ from typing import Any
 from pacha.config.keys import STANDALONE
 from pacha.config.load import Config
 from pacha.errors import ExitCode, PachaError
-from pacha.files.names import shown
 from pacha.host.context import Context, check_host
 from pacha.server import check_results
 from pacha.server import hosts as fleet
 from pacha.server.check_results import CheckResult
 from pacha.server.check_worker import examine, result, unseen
+from pacha.text import escape
 from pacha.wire import hook_files
 
 _MOST_SAID = 1 << 20  #: bytes that a check may have to say
@@ -59,7 +59,7 @@ def check(
     known = fleet.names(config.hosts_path)
     for host in hosts:
         if check_host(host) not in known:
-            raise PachaError(f"There is no host '{host}' in {shown(config.hosts_path)}.", hint="See: pacha hosts")
+            raise PachaError(f"There is no host '{host}' in {escape(config.hosts_path)}.", hint="See: pacha hosts")
     codes = set()
     for host in hosts or known:
         checked = _check(config, host, rehearse)
@@ -82,7 +82,7 @@ def _check(config: Config, host: str, rehearse: bool) -> CheckResult:
         if stat.S_ISLNK(owner.st_mode):
             return CheckResult(host, began, int(ExitCode.CONCERNS), faults=(fleet.LINK, *faults))
         if owner.st_mode & 0o077:
-            faults.append(f"its folder is open to other users: chmod 700 {shown(folder)}")
+            faults.append(f"its folder is open to other users: chmod 700 {escape(folder)}")
         with _scratch(owner) as scratch:
             said = _apart(owner, lambda: examine(_here(config, scratch), host, rehearse, scratch))
     except OSError as error:
@@ -187,7 +187,7 @@ def _become(owner: os.stat_result) -> None:
 
 def _believed(said: dict[str, Any]) -> dict[str, Any]:
     """What a process of the host's account says, in plain text and plain numbers."""
-    faults = [shown(os.fsencode(str(fault)[:500])) for fault in said["faults"][:_MOST_FAULTS]]
+    faults = [escape(os.fsencode(str(fault)[:500])) for fault in said["faults"][:_MOST_FAULTS]]
     made = result(int(said["code"]), *faults)
     numbers = {"files": int(said["files"]), "size": int(said["size"]), "made": float(said["made"])}
     return {**made, **numbers, "tip": str(said["tip"])[:40], "rehearsed": bool(said["rehearsed"])}
@@ -199,4 +199,4 @@ def _hooks(hosts_path: bytes, host: str) -> list[str]:
         lying = list(hook_files.lying(hosts_path, host, frozenset([0, os.geteuid()])))
     except OSError as error:  # a link to nowhere among them
         return [f"its hooks cannot be read: {error.strerror}"]
-    return [f"the hook {shown(path)} is {owner}" for path, _, owner in lying if owner != hook_files.ROOT]
+    return [f"the hook {escape(path)} is {owner}" for path, _, owner in lying if owner != hook_files.ROOT]

@@ -12,9 +12,10 @@ from typing import Any
 
 from pacha.errors import DamagedError, ExitCode, PachaError
 from pacha.files.dirfd import DirectoryFds
-from pacha.files.names import DATABASE, shown
+from pacha.files.names import DATABASE
 from pacha.host.context import Context
 from pacha.server import host_directory, hosts
+from pacha.text import escape
 
 #: What hinders the check; of anything else it is the host's folder that is to blame.
 _OURS = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
@@ -54,7 +55,7 @@ def unseen(error: Exception) -> str:
     """Why a host could not be looked at, in a line."""
     path = getattr(error, "filename", None)
     why = getattr(error, "strerror", "") or error or type(error).__name__
-    return f"could not be looked at: {why}" + (f": {shown(os.fsencode(path))}" if isinstance(path, str | bytes) else "")
+    return f"could not be looked at: {why}" + (f": {escape(path)}" if isinstance(path, str | bytes) else "")
 
 
 def _fetched(
@@ -104,7 +105,7 @@ def _heartbeat(context: Context, host: str) -> tuple[hosts.Heartbeat | None, str
 
 def _as_on_master(text: str, context: Context, host: str, scratch: Path) -> str:
     """``text`` with the place of what was copied from the master where it names our copy, which is gone soon."""
-    folder = shown(os.path.join(context.config.hosts_path, os.fsencode(host)))
+    folder = escape(os.path.join(context.config.hosts_path, os.fsencode(host)))
     top = re.escape(str(scratch))
     text = re.sub(rf"{top}/(?:state/)?pacha-[0-9a-f]{{16}}(?=/)", lambda found: folder, text)
     return re.sub(rf"{top}/target(?=/)", "", text)

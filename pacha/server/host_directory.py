@@ -18,8 +18,9 @@ from dataclasses import dataclass
 
 from pacha.errors import DamagedError, PachaError, UnreachableError
 from pacha.files.dirfd import DirectoryFds
-from pacha.files.names import DATABASE, shown
+from pacha.files.names import DATABASE
 from pacha.server.command_filter import is_repository
+from pacha.text import escape
 from pacha.wire.master import CHANGELOG_OF_ANY, HEARTBEAT, REQUIRES, NoRepository, Probe
 from pacha.wire.remote_errors import add_host, add_host_or_give
 
@@ -195,16 +196,16 @@ class HostDirectory:
             yield
         except FileNotFoundError as error:
             raise UnreachableError(
-                f"{shown(path)} is not on the master.",
+                f"{escape(path)} is not on the master.",
                 error.strerror or "",
                 add_host(self.host, _account()),
             ) from None
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise PachaError(f"{shown(path)} cannot be written.", error.strerror or "", _ROOM) from None
+                raise PachaError(f"{escape(path)} cannot be written.", error.strerror or "", _ROOM) from None
             closed = error.errno == errno.EACCES
             hint = add_host_or_give(self.host, _account(), self.path) if closed else _LOOK
-            raise UnreachableError(f"{shown(path)} cannot be used.", error.strerror or "", hint) from None
+            raise UnreachableError(f"{escape(path)} cannot be used.", error.strerror or "", hint) from None
 
 
 def _account() -> str:
@@ -227,7 +228,7 @@ def check_own(descent: DirectoryFds, name: str) -> None:
         if error.errno not in (errno.ELOOP, errno.ENOTDIR):
             raise
         why = "a host's history lies in the host's own folder"
-        raise DamagedError(f"{shown(os.fsencode(path))} is a link, or below one.", why, _LOOK) from None
+        raise DamagedError(f"{escape(path)} is a link, or below one.", why, _LOOK) from None
     _check_plain(folder, path)
 
 
@@ -246,7 +247,7 @@ def _check_plain(fd: int, path: str) -> None:
                 finally:
                     os.close(below)
             elif not entry.is_file(follow_symlinks=False) and not _is_lock(inside):
-                raise DamagedError(f"{shown(os.fsencode(inside))} is neither a file nor a folder.", "", _LOOK)
+                raise DamagedError(f"{escape(inside)} is neither a file nor a folder.", "", _LOOK)
 
 
 def _is_lock(path: str) -> bool:

@@ -19,9 +19,9 @@ from typing import Any
 
 from pacha.config.keys import HOST_NAME
 from pacha.errors import ExitCode, PachaError
-from pacha.files.names import shown
 from pacha.server import check_results
 from pacha.server.check_results import CheckResult
+from pacha.text import escape
 from pacha.wire.master import CHANGELOG, HEARTBEAT
 
 _MOST_BYTES = 4096
@@ -95,7 +95,7 @@ def names(hosts_path: bytes) -> list[str]:
             found = [os.fsdecode(one.name) for one in folders]
     except OSError as error:
         raise PachaError(
-            f"{shown(hosts_path)} cannot be read.",
+            f"{escape(hosts_path)} cannot be read.",
             error.strerror or "",
             "It is pacha.hosts.path; on a master it holds a folder for each host: pacha add-host",
         ) from None

@@ -13,12 +13,12 @@ from pacha.errors import DamagedError
 from pacha.files import metadata
 from pacha.files.dirfd import DirectoryFds
 from pacha.files.metadata import Entry, Kind
-from pacha.files.names import shown
 from pacha.files.owners import Accounts
 from pacha.host.context import Context
 from pacha.rebuild.planning import RebuildOptions
 from pacha.rebuild.rebuild import rebuild
 from pacha.store.snapshot import Snapshot
+from pacha.text import escape
 
 _ROOTS_ALONE = (Kind.CHARACTER, Kind.BLOCK)
 
@@ -32,7 +32,7 @@ def rehearse(context: Context, host: str, snapshot: Snapshot, target: Path) -> l
     with DirectoryFds(os.fsencode(target)) as descent:
         for path, entry in sorted(snapshot.entries.items()):
             if entry.kind not in _ROOTS_ALONE and (why := _differs(descent, entry, accounts)):
-                faults.append(f"{shown(path)} came back otherwise: {why}")
+                faults.append(f"{escape(path)} came back otherwise: {why}")
     return faults
 
 

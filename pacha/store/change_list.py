@@ -10,8 +10,8 @@ import hashlib
 from collections import Counter
 from collections.abc import Sequence
 
-from pacha.files.names import shown
 from pacha.store.snapshot import Changes
+from pacha.text import escape
 
 FILE = b"changes"
 #: The letter of each kind of change, as ``pacha push -v`` has it.
@@ -21,7 +21,7 @@ LETTERS = {"A": "added", "M": "changed", "R": "removed", "m": "metadata"}
 def text(changes: Changes, image: bytes) -> bytes:
     """The text for ``changes``. It names the ``image`` of pacha.db that they led to: so it never repeats itself."""
     groups = zip(LETTERS, (changes.added, changes.content, changes.removed, changes.metadata), strict=True)
-    lines = [f"{letter} {shown(path)}\n" for letter, paths in groups for path in paths]
+    lines = [f"{letter} {escape(path)}\n" for letter, paths in groups for path in paths]
     head = f"{changes}\npacha.db {hashlib.sha256(image).hexdigest()}\n"
     return (head + "".join(lines)).encode("utf-8")
 
@@ -29,7 +29,7 @@ def text(changes: Changes, image: bytes) -> bytes:
 def counts(written: bytes, paths: Sequence[bytes] = ()) -> dict[str, int]:
     """How many paths a text says were added, changed and so on: at or below one of ``paths``, or anywhere."""
     found: Counter[str] = Counter()
-    wanted = [shown(path) for path in paths]
+    wanted = [escape(path) for path in paths]
     for line in written.decode("utf-8", "replace").splitlines()[2:]:
         letter, _, name = line.partition(" ")
         if letter in LETTERS and (not wanted or any(_holds(one, name) for one in wanted)):

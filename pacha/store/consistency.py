@@ -8,9 +8,10 @@ from itertools import pairwise
 
 from pacha.errors import DamagedError
 from pacha.files.metadata import Entry, Kind
-from pacha.files.names import shown
+from pacha.files.paths import prefix
 from pacha.store import rows
 from pacha.store.snapshot import Snapshot, Watched, parents_of
+from pacha.text import escape
 
 
 def check_whole(snapshot: Snapshot) -> None:
@@ -22,7 +23,7 @@ def check_whole(snapshot: Snapshot) -> None:
     live = snapshot.live
     if len({watched.repository.lower() for watched in snapshot.watched}) < len(snapshot.watched):
         raise not_whole("two watched paths share a repository")
-    roots = {_below(watched.path): watched for watched in live}
+    roots = {prefix(watched.path): watched for watched in live}
     tops = sorted(roots)  # each just before what lies below it
     if len(roots) < len(live) or any(lower.startswith(top) for top, lower in pairwise(tops)):
         raise not_whole("two watched paths overlap")
@@ -32,16 +33,11 @@ def check_whole(snapshot: Snapshot) -> None:
             raise not_whole("a directory above no watched path, or none")
     for path in snapshot.entries:
         # The last of the tops that stands before it, if any holds it at all.
-        if not tops or not _holds(roots[tops[bisect_right(tops, _below(path)) - 1]], path):
-            raise not_whole(f"{shown(path[:200])} is below no watched path")
+        if not tops or not _holds(roots[tops[bisect_right(tops, prefix(path)) - 1]], path):
+            raise not_whole(f"{escape(path[:200])} is below no watched path")
         folder = os.path.dirname(path)
-        if _below(path) not in roots and not _is_directory(snapshot.entries.get(folder)):
-            raise not_whole(f"{shown(path[:200])} lies in no directory")
-
-
-def _below(path: bytes) -> bytes:
-    """What everything below ``path`` begins with."""
-    return path.rstrip(b"/") + b"/"
+        if prefix(path) not in roots and not _is_directory(snapshot.entries.get(folder)):
+            raise not_whole(f"{escape(path[:200])} lies in no directory")
 
 
 def _holds(watched: Watched, path: bytes) -> bool:
@@ -54,7 +50,7 @@ def _is_directory(entry: Entry | None) -> bool:
 
 def not_whole(why: str) -> DamagedError:
     """The error for a database that ``why`` cannot be one (any text)."""
-    why = shown(" ".join(why.split())[:300].encode("utf-8", "replace"))
+    why = escape(" ".join(why.split())[:300].encode("utf-8", "replace"))
     return DamagedError(
         "The fetched pacha.db is damaged.", why, "Nothing was changed. Look at the master with 'hg verify'."
     )
@@ -64,6 +60,6 @@ def not_ours(why: str) -> DamagedError:
     """The error for a ``db`` that something else has written, as is to be seen from ``why`` (any text)."""
     return DamagedError(
         "The 'db' on the master was not written by this Pacha.",
-        shown(" ".join(why.split())[:300].encode("utf-8", "replace")),
+        escape(" ".join(why.split())[:300].encode("utf-8", "replace")),
         "Nothing was changed. One of the original Pacha's is put away: see docs/from-pacha-0.2.rst.",
     )

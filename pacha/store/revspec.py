@@ -7,13 +7,12 @@ last second. Times are local unless they carry a zone.
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from pacha.errors import UsageError
-from pacha.files.names import shown
+from pacha.text import escape, local_second
 
 GRAMMAR = "a snapshot's id, '2026-11-01', '2026-11-01 04:00', '04:00', 'yesterday' or '3 days ago'"
 _ID = re.compile(r"[0-9a-f]{4,40}\Z")
@@ -43,7 +42,7 @@ def choose(when: str, made: Sequence[SnapshotRef], now: float) -> SnapshotRef:
     if moment is not None:
         return _newest(when, moment, made)
     if not _ID.match(when):
-        said = shown(when[:80].encode("utf-8", "surrogateescape"))
+        said = escape(when[:80].encode("utf-8", "surrogateescape"))
         raise UsageError(f"'{said}' is no moment of the past.", f"it is {GRAMMAR}", f"There: {_known(made)}.")
     found = [one for one in made if one.node.startswith(when)]
     if len(found) == 1:
@@ -55,7 +54,7 @@ def choose(when: str, made: Sequence[SnapshotRef], now: float) -> SnapshotRef:
 
 def local(at: float) -> str:
     """``at`` (seconds since the epoch) as WHEN takes it: local time, to the second."""
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
+    return local_second(at)
 
 
 def _newest(when: str, moment: float, made: Sequence[SnapshotRef]) -> SnapshotRef:

@@ -17,6 +17,7 @@ from pacha.files.exclude import Rules
 from pacha.files.metadata import Entry, Kind
 from pacha.files.owners import Account
 from pacha.store.snapshot import Watched
+from pacha.text import escape
 
 COLUMNS = (
     "path", "kind", "mode", "uid", "gid", "owner", "grp", "mtime_ns", "size", "sha256", "target", "link_group",
@@ -230,4 +231,4 @@ def _damaged(where: str, why: str) -> DamagedError:
 
 
 def _name_of(path: object) -> str:
-    return names.shown(path[:300]) if isinstance(path, bytes) else "a path that is not one"
+    return escape(path[:300]) if isinstance(path, bytes) else "a path that is not one"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pacha.errors import UsageError
-from pacha.files.names import shown
+from pacha.files.paths import is_within, is_within_any
 from pacha.store.snapshot import Snapshot, Watched, parents_of
+from pacha.text import escape
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ def parts(snapshot: Snapshot, asked: Selection, *, absent: bool = False) -> tupl
     """
     found = {_directory(snapshot, name) for name in asked.directories}
     found |= {_path(snapshot, ways, absent) for ways in asked.paths}
-    return tuple(sorted(path for path in found if not holds(found - {path}, path)))
+    return tuple(sorted(path for path in found if not is_within_any(path, found - {path})))
 
 
 def select(snapshot: Snapshot, chosen: Sequence[bytes]) -> Snapshot:
@@ -50,7 +51,7 @@ def select(snapshot: Snapshot, chosen: Sequence[bytes]) -> Snapshot:
     The directories above them, up to and with the watched one, become parents: made where they are missing.
     """
     live = tuple(one for one in snapshot.live if any(_meets(one, path) for path in chosen))
-    entries = {path: entry for path, entry in snapshot.entries.items() if holds(chosen, path)}
+    entries = {path: entry for path, entry in snapshot.entries.items() if is_within_any(path, chosen)}
     parents = dict(snapshot.parents)
     for path in chosen:
         parents.update({p: snapshot.entries[p] for p in parents_of(path) if p in snapshot.entries})
@@ -60,17 +61,14 @@ def select(snapshot: Snapshot, chosen: Sequence[bytes]) -> Snapshot:
 
 def torn(snapshot: Snapshot, chosen: Sequence[bytes]) -> frozenset[bytes]:
     """The files at or below ``chosen`` that have other names elsewhere in ``snapshot``."""
-    elsewhere = {e.link_group for path, e in snapshot.entries.items() if e.link_group and not holds(chosen, path)}
-    return frozenset(p for p, e in snapshot.entries.items() if e.link_group in elsewhere and holds(chosen, p))
-
-
-def holds(chosen: Iterable[bytes], path: bytes) -> bool:
-    """Whether ``path`` is one of ``chosen`` or below one."""
-    return any(path == one or path.startswith(one.rstrip(b"/") + b"/") for one in chosen)
+    elsewhere = {
+        e.link_group for path, e in snapshot.entries.items() if e.link_group and not is_within_any(path, chosen)
+    }
+    return frozenset(p for p, e in snapshot.entries.items() if e.link_group in elsewhere and is_within_any(p, chosen))
 
 
 def _meets(watched: Watched, path: bytes) -> bool:
-    return watched.holds(path) or holds([path], watched.path)
+    return watched.holds(path) or is_within(watched.path, path)
 
 
 def _directory(snapshot: Snapshot, name: str) -> bytes:
@@ -78,9 +76,9 @@ def _directory(snapshot: Snapshot, name: str) -> bytes:
     found = [one for one in live if one.repository == name] or [one for one in live if _last(one) == os.fsencode(name)]
     if len(found) == 1:
         return found[0].path
-    known = ", ".join(f"'{one.repository}' ({shown(one.path)})" for one in (found or live)[:8])
+    known = ", ".join(f"'{one.repository}' ({escape(one.path)})" for one in (found or live)[:8])
     what = "More than one watched path is" if found else "No watched path was"
-    raise UsageError(f"{what} called '{shown(os.fsencode(name)[:80])}'.", f"there is {known}", "Name one of those.")
+    raise UsageError(f"{what} called '{escape(os.fsencode(name)[:80])}'.", f"there is {known}", "Name one of those.")
 
 
 def _last(watched: Watched) -> bytes:
@@ -90,17 +88,19 @@ def _last(watched: Watched) -> bytes:
 def _path(snapshot: Snapshot, ways: Sequence[bytes], absent: bool) -> bytes:
     watched = [path for path in ways if any(_meets(one, path) for one in snapshot.live)]
     for path in watched:
-        if path in snapshot.entries or any(holds([path], one.path) for one in snapshot.live):
+        if path in snapshot.entries or any(is_within(one.path, path) for one in snapshot.live):
             return path
     if not watched:
-        known = ", ".join(shown(one.path) for one in snapshot.live[:8])
+        known = ", ".join(escape(one.path) for one in snapshot.live[:8])
         raise UsageError(
-            f"{shown(ways[0])} is not below a watched path.", f"watched were {known}", "Name a path below one of those."
+            f"{escape(ways[0])} is not below a watched path.",
+            f"watched were {known}",
+            "Name a path below one of those.",
         )
     if absent:
         return watched[0]
     raise UsageError(
-        f"{shown(watched[0])} is not in that snapshot.",
+        f"{escape(watched[0])} is not in that snapshot.",
         "its watched directory had no such path then",
         "To move aside what is there now: --delete",
     )

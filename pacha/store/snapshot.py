@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from pacha.files.metadata import Entry
 from pacha.files.owners import Account
+from pacha.files.paths import is_within
 
 SCHEMA = 1  #: the schema this version writes
 READABLE_FROM = 1  #: the oldest schema number a reader must know to read what this version writes
@@ -32,7 +33,7 @@ class Watched:
 
     def holds(self, path: bytes) -> bool:
         """Whether ``path`` is this watched path or lies below it."""
-        return path == self.path or path.startswith(self.path.rstrip(b"/") + b"/")
+        return is_within(path, self.path)
 
     def relative(self, path: bytes) -> bytes:
         """``path`` as its content repository names it before escaping: a single file by its last component."""

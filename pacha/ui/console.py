@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pacha.errors import Concern, PachaError
-from pacha.files.names import shown
+from pacha.text import escape
 
 if TYPE_CHECKING:
     from pacha.server.check_results import CheckResult
@@ -65,7 +65,7 @@ class Console:
         if not answer:
             raise PachaError("Nothing was done.", "there was nobody to confirm it", "Use --yes where nobody is asked.")
         if answer.strip().lower() not in ("", "y", "yes"):
-            typed = shown(os.fsencode(answer.strip()[:40]))
+            typed = escape(os.fsencode(answer.strip()[:40]))
             raise PachaError(
                 "Nothing was done.", f"'{typed}' was typed, not Enter alone", "Run it again to be asked again."
             )
@@ -75,12 +75,12 @@ class Console:
         groups = {"A": changes.added, "M": changes.content, "R": changes.removed, "m": changes.metadata}
         for letter, paths in groups.items():
             for path in paths:
-                self.detail(f"{letter} {shown(path)}")
+                self.detail(f"{letter} {escape(path)}")
 
     def concerns(self, concerns: Iterable[Concern]) -> None:
         """What a person should look at, on stderr."""
         for concern in concerns:
-            click.echo(f"pacha: {shown(concern.path)}: {concern.reason}", err=True)
+            click.echo(f"pacha: {escape(concern.path)}: {concern.reason}", err=True)
 
     def checked(self, checked: CheckResult) -> None:
         """What the check of a host on the master came to."""
@@ -171,7 +171,7 @@ def file_line(name: bytes, size: int, seconds: float, width: int = _WIDTH) -> st
     rate, rate_unit = size / max(seconds, 0.001), "KB"
     scale = next((s for u, s in _UNITS[2:] if rate < s * 1000), 1 << 30) if rate >= 1000 << 10 else 1 << 10
     rate_unit = {s: u for u, s in _UNITS}[scale]
-    text = shown(name)
+    text = escape(name)
     text = text if len(text) <= room else text[: room - 3] + "..."
     minutes, left = divmod(int(seconds + 0.5), 60)
     speed = f"{rate / scale:.1f}{rate_unit}/s"

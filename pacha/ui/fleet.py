@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from pacha.files.names import shown
+from pacha.text import escape, local_minute, rfc3339
 
 if TYPE_CHECKING:
     from pacha.host.status import MasterStatus, Status
@@ -31,13 +30,13 @@ def status(found: Status) -> str:
         ("at work now", found.running),
         ("next due", moment(found.next_due) if found.next_due else "now"),
         *((f"on {master.name}", _master(master, found.failure)) for master in found.masters),
-        *(("to look at", f"{shown(concern.path)}: {concern.reason}") for concern in found.concerns),
-        *(("owed", f"{shown(path)} (not restored by the last rebuild)") for path in found.owed),
+        *(("to look at", f"{escape(concern.path)}: {concern.reason}") for concern in found.concerns),
+        *(("owed", f"{escape(path)} (not restored by the last rebuild)") for path in found.owed),
         *(
             ("unfinished", f"the rebuild {identifier}: run it again, or 'pacha undo'")
             for identifier in found.unfinished
         ),
-        *(("left out", f"{shown(path)} (a socket)") for path in found.left_out),
+        *(("left out", f"{escape(path)} (a socket)") for path in found.left_out),
     ]
     return "\n".join(_line(f"{name + ':':<13} ", text) for name, text in lines if text)
 
@@ -86,7 +85,7 @@ def status_json(found: Status) -> str:
             }
             for master in found.masters
         ],
-        "to_look_at": [{"path": shown(concern.path), "reason": concern.reason} for concern in found.concerns],
+        "to_look_at": [{"path": escape(concern.path), "reason": concern.reason} for concern in found.concerns],
         "owed": _names(found.owed),
         "unfinished_rebuilds": list(found.unfinished),
         "left_out": _names(found.left_out),
@@ -95,17 +94,17 @@ def status_json(found: Status) -> str:
 
 
 def _names(paths: Iterable[bytes]) -> list[str]:
-    return [shown(path) for path in paths]
+    return [escape(path) for path in paths]
 
 
 def moment(at: float) -> str:
     """A time (seconds since the epoch) for people, in local time."""
-    return time.strftime("%Y-%m-%d %H:%M", time.localtime(at)) if at else "never"
+    return local_minute(at) if at else "never"
 
 
 def utc(at: float) -> str | None:
     """A time (seconds since the epoch) for programs."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at)) if at else None
+    return rfc3339(at) if at else None
 
 
 #: Columns that a narrow terminal has no room for, those that are missed least first.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timezone
 from itertools import chain
@@ -13,9 +12,9 @@ from typing import Any
 import click
 
 from pacha.files.metadata import Entry, Kind
-from pacha.files.names import shown
 from pacha.history.diff import Difference, Side
 from pacha.history.log import LogEntry
+from pacha.text import escape, local_second, printable
 from pacha.ui.console import at_terminal, columns, styled, wrapped
 
 _AGES = (("year", 365 * 86400), ("month", 30 * 86400), ("week", 7 * 86400), ("day", 86400), ("hour", 3600))
@@ -60,13 +59,13 @@ def log_line(logged: LogEntry, host: str, now: float) -> bytes:
     A narrow terminal has no room for the seconds, the age and the host; what still does not fit goes on below.
     """
     counts = ", ".join(f"{number} {word}" for word, number in logged.touched.items()) or "no path"
-    when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(logged.at))
+    when = local_second(logged.at)
     if at_terminal() and columns() < _WIDE:
-        line = f"{when[:16]}  {counts}, by {_safe(logged.user)}"
+        line = f"{when[:16]}  {counts}, by {printable(logged.user)}"
     else:
-        line = f"{when}  {age(now - logged.at):>14}  {counts:<34}  {host}, by {_safe(logged.user)}"
+        line = f"{when}  {age(now - logged.at):>14}  {counts:<34}  {host}, by {printable(logged.user)}"
     if logged.message:
-        line += f": {_safe(logged.message.splitlines()[0])}"
+        line += f": {printable(logged.message.splitlines()[0])}"
     start = f"{logged.node[:12]}  "
     if at_terminal() and len(start + line) > columns():
         line = wrapped(start, line, len(start)).removeprefix(start)
@@ -94,20 +93,20 @@ def age(seconds: float) -> str:
 
 def name_line(difference: Difference) -> bytes:
     """A path that differs: its letter and its name."""
-    return f"{difference.letter} {shown(difference.path)}\n".encode()
+    return f"{difference.letter} {escape(difference.path)}\n".encode()
 
 
 def difference_lines(difference: Difference, old: Side, new: Side) -> Iterator[bytes]:
     """All that differs at one path: what kind of thing it is, its metadata, then its content as diff(1) -u has it."""
     raw = not at_terminal()
     before, after = difference.old, difference.new
-    yield _line(f"diff {shown(difference.path)}", "bold")
+    yield _line(f"diff {escape(difference.path)}", "bold")
     for words in _metadata_words(difference):
         yield _line(words)
     if difference.hunks is None and (sizes := _sizes(before, after)):
         yield _line(sizes)
     if difference.hunks:
-        name = shown(difference.path)
+        name = escape(difference.path)
         yield _line(f"--- a{name}\t{old.label}" if _is_file(before) else "--- /dev/null", "bold")
         yield _line(f"+++ b{name}\t{new.label}" if _is_file(after) else "+++ /dev/null", "bold")
         for line in difference.hunks:
@@ -140,23 +139,23 @@ def _changed_words(old: Entry, new: Entry, words: Iterable[str]) -> Iterator[str
 def _attribute_words(old: Entry, new: Entry, word: str) -> Iterator[str]:
     before, after = dict(old.xattrs), dict(new.xattrs)
     for name in before.keys() | after.keys():
-        if word == f"attribute {shown(name)}":
+        if word == f"attribute {escape(name)}":
             yield f"{word} {_value(before.get(name))} -> {_value(after.get(name))}"
 
 
 def _value(value: bytes | None) -> str:
     if value is None:
         return "none"
-    text = shown(value[:200]) if not value or (value.isascii() and b"\0" not in value) else f"0x{value[:100].hex()}"
+    text = escape(value[:200]) if not value or (value.isascii() and b"\0" not in value) else f"0x{value[:100].hex()}"
     return f"'{text}'" if len(value) <= 200 else f"'{text}'..."
 
 
 def _described(entry: Entry) -> str:
-    owner = shown(entry.owner) if entry.owner is not None else str(entry.uid)
-    group = shown(entry.group) if entry.group is not None else str(entry.gid)
+    owner = escape(entry.owner) if entry.owner is not None else str(entry.uid)
+    group = escape(entry.group) if entry.group is not None else str(entry.gid)
     words = f"{_KINDS[entry.kind]}, mode {entry.mode:04o}, owner {owner}, group {group}"
-    words += f", to {shown(entry.target)}" if entry.target is not None else ""
-    return words + "".join(f", attribute {shown(name)} {_value(value)}" for name, value in entry.xattrs)
+    words += f", to {escape(entry.target)}" if entry.target is not None else ""
+    return words + "".join(f", attribute {escape(name)} {_value(value)}" for name, value in entry.xattrs)
 
 
 def _sizes(old: Entry | None, new: Entry | None) -> str:
@@ -175,21 +174,16 @@ def _is_file(entry: Entry | None) -> bool:
 def _time(nanoseconds: int) -> str:
     seconds, rest = divmod(nanoseconds, 10**9)
     try:
-        return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds)) + f".{rest:09d}"
+        return local_second(seconds) + f".{rest:09d}"
     except (OverflowError, ValueError, OSError):
         return f"{seconds}.{rest:09d}"
 
 
 def _content_line(line: bytes) -> bytes:
     """A line of content for a terminal."""
-    text = _safe(line.rstrip(b"\n").decode("utf-8", "surrogateescape"), but="\t")
+    text = printable(line.rstrip(b"\n").decode("utf-8", "surrogateescape"), keep="\t")
     return _line(text, _COLOURS.get(text[:1]))
 
 
 def _line(text: str, colour: str | None = None) -> bytes:
     return styled(text, colour).encode("utf-8") + b"\n"
-
-
-def _safe(text: str, but: str = "") -> str:
-    """``text`` without control characters, ``but`` for those; a ``\\`` stays: this is nobody's name."""
-    return "".join(c if c.isprintable() or c in but else shown(c.encode("utf-8", "surrogateescape")) for c in text)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 
-from pacha.files.names import shown
 from pacha.rebuild import actual_state, report
 from pacha.rebuild.hooks import HookRun, Planned
 from pacha.rebuild.proposal import Proposal, step_line, watched_line
 from pacha.restore.plan import Action, Plan, Step
+from pacha.text import escape, local_minute
 
 _ACTIONS = {
     Action.CREATE: "made",
@@ -27,11 +26,11 @@ _LARGEST = 1 << 20  #: bytes; what is larger is not compared line by line
 def plan_lines(proposal: Proposal) -> Iterator[str]:
     """What is going to be done about how many paths, by whose names, with which hooks."""
     preview = proposal.preview
-    at = time.strftime("%Y-%m-%d %H:%M", time.localtime(proposal.at))
-    yield f"Snapshot {proposal.tip[:12]} of {at}, by {shown(proposal.by.encode())}."
+    at = local_minute(proposal.at)
+    yield f"Snapshot {proposal.tip[:12]} of {at}, by {escape(proposal.by.encode())}."
     yield f"It watches {watched_line(proposal)}."
     for begun in proposal.carries_on:
-        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(begun.at))
+        when = local_minute(begun.at)
         yield f"The rebuild of {when}, which was cut off, is carried on: what is right already is not touched."
     if preview.names_by:
         yield f"Owners and groups by name, as in {preview.names_by}."
@@ -97,4 +96,4 @@ def _difference(step: Step, proposal: Proposal) -> Iterator[str]:
     if b"\0" in old or b"\0" in new:
         yield f"    binary: {len(old)} bytes -> {len(new)} bytes"
         return
-    yield from (f"    {shown(line[:-1])}" for line in unified(old, new))
+    yield from (f"    {escape(line[:-1])}" for line in unified(old, new))

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 
 import click
 
 from pacha.fetch.staging import Fetched
-from pacha.files.names import shown
 from pacha.rebuild import report
 from pacha.rebuild.hooks import HookRun
 from pacha.rebuild.proposal import Proposal, step_line
 from pacha.rebuild.rebuild import Rebuilt, Reporter
 from pacha.rebuild.undo import RebuildRecord
 from pacha.restore.plan import Action, Step
+from pacha.text import escape, local_second
 from pacha.ui.console import Console, at_terminal, columns, size_text, wrapped
 from pacha.ui.plan import hook_lines, plan_lines, question_lines, step_lines
 from pacha.ui.progress import Progress, Style
@@ -97,8 +96,8 @@ class RebuildConsole:
 
 def past_line(past: RebuildRecord) -> str:
     """One rebuild that was, in one line; the name of its folder goes where the line does not fit the terminal."""
-    when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(past.at))
-    below = f" below {shown(past.target)}" if past.target else ""
+    when = local_second(past.at)
+    below = f" below {escape(past.target)}" if past.target else ""
     line = f"rebuild of '{past.host}'{below} on {when}, {past.state}"
     full = f"{line} ({past.id})"
     return full if not at_terminal() or len(full) < columns() else line

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 
 from pacha.errors import DamagedError, PachaError
-from pacha.files.names import shown
+from pacha.text import escape
 from pacha.wire import hook_files, scp
 from pacha.wire.master import (
     CHANGELOG,
@@ -41,7 +41,7 @@ class LocalMaster:
     @property
     def label(self) -> str:
         """The folder."""
-        return shown(self._hosts_path)
+        return escape(self._hosts_path)
 
     def probe(self, host: str, names: Sequence[str] = ()) -> Probe:
         """Look at ``host``'s folder."""
@@ -54,7 +54,7 @@ class LocalMaster:
             os.makedirs(self._path(host), mode=0o700, exist_ok=True)
         except OSError as error:
             raise PachaError(
-                f"{shown(self._path(host))} cannot be made.", error.strerror or "", "Look at pacha.hosts.path."
+                f"{escape(self._path(host))} cannot be made.", error.strerror or "", "Look at pacha.hosts.path."
             ) from None
 
     def create(self, host: str, name: str) -> None:
@@ -70,7 +70,7 @@ class LocalMaster:
         """The path itself."""
         path = self._path(host, name)
         if not os.path.isdir(os.path.join(path, b".hg")):
-            raise NoRepository(f"There is no repository {shown(path)}.", "", "Look at pacha.hosts.path.")
+            raise NoRepository(f"There is no repository {escape(path)}.", "", "Look at pacha.hosts.path.")
         yield os.fsdecode(path)
 
     def fetch(self, host: str, name: str, inbox: int, on_file: Callable[[scp.Received], None]) -> scp.Totals:
@@ -78,7 +78,7 @@ class LocalMaster:
         top, began, count, size = self._path(host, name, ".hg/store"), time.monotonic(), 0, 0
         if not os.path.isdir(top):
             raise NoHost(
-                f"The master has no {shown(top)}.", "", "Look at pacha.hosts.path, and at the name of the host."
+                f"The master has no {escape(top)}.", "", "Look at pacha.hosts.path, and at the name of the host."
             )
         for folder, folders, files in os.walk(top):
             relative = folder[len(top) + 1 :]
@@ -123,7 +123,7 @@ class LocalMaster:
         place = self._path(host)
         while not os.path.lexists(place):
             place = os.path.dirname(place)
-        trouble = "" if os.access(place, os.W_OK | os.X_OK) else f"{shown(place)} cannot be written to"
+        trouble = "" if os.access(place, os.W_OK | os.X_OK) else f"{escape(place)} cannot be written to"
         free = shutil.disk_usage(place).free
         return Examined(time.time(), frozenset([PUSH, REBUILD]), trouble=trouble, free=free)
 
@@ -158,7 +158,7 @@ def _open_plain(path: bytes) -> int:
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
-        raise scp.RemoteError(f"{shown(path)} is gone.", "it was there a moment ago", "Run this again.") from None
+        raise scp.RemoteError(f"{escape(path)} is gone.", "it was there a moment ago", "Run this again.") from None
     except OSError as error:
         if error.errno not in (errno.ELOOP, errno.ENXIO):  # a link; a socket
             raise
@@ -171,5 +171,5 @@ def _open_plain(path: bytes) -> int:
 
 def _not_plain(path: bytes) -> DamagedError:
     return DamagedError(
-        f"{shown(path)} is not a plain file.", "a history has no other", "Nothing was changed. Look at the master."
+        f"{escape(path)} is not a plain file.", "a history has no other", "Nothing was changed. Look at the master."
     )

@@ -20,8 +20,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from pacha.errors import PachaError, UnreachableError
-from pacha.files.names import DATABASE, shown
+from pacha.files.names import DATABASE
 from pacha.system import background
+from pacha.text import escape
 from pacha.wire import hook_files, scp
 from pacha.wire.master import (
     CHANGELOG,
@@ -107,7 +108,7 @@ class PlainAccount:
         path = self._path(host)
         result = self._connection.run(["mkdir", "-m", "700", path])
         if result.status and b"exists" not in result.stderr:
-            raise self._failed(f"{shown(path)} cannot be made on the master.", result, host)
+            raise self._failed(f"{escape(path)} cannot be made on the master.", result, host)
 
     def create(self, host: str, name: str) -> None:
         """``hg init`` with an explicit format, so that no configuration over there chooses it.
@@ -138,7 +139,7 @@ class PlainAccount:
             if blank.filled:
                 self._place(beside, host, name)
         except PachaError as error:
-            left = f"On the master, remove {shown(self._path(host))}/.new-*."
+            left = f"On the master, remove {escape(self._path(host))}/.new-*."
             if _is_full(error.why) and left not in error.hint:
                 raise PachaError(error.message, error.why, f"{left} {error.hint}") from None
             raise
@@ -184,7 +185,7 @@ class PlainAccount:
                 result = stream.finish()
                 if b"not found" in result.stderr and b"repository" in result.stderr:
                     raise NoRepository(
-                        f"The repository {shown(path)} is not on the master.", "", self._add_host(host)
+                        f"The repository {escape(path)} is not on the master.", "", self._add_host(host)
                     ) from None
                 if b"abandoned transaction" in result.stderr:
                     recover()
@@ -243,11 +244,11 @@ class PlainAccount:
                     stream, inbox, top=wanted.top, accept=wanted.accept, limits=wanted.limits, on_file=on_file
                 )
             except scp.Refused:
-                raise NoHost(f"There is no {shown(path)} on the master.", "", self._add_host(host)) from None
+                raise NoHost(f"There is no {escape(path)} on the master.", "", self._add_host(host)) from None
             except UnreachableError:
                 raise  # it need not be waited for once more
             except PachaError as error:
-                what, result = f"{shown(path)} cannot be copied.", stream.finish()
+                what, result = f"{escape(path)} cannot be copied.", stream.finish()
                 if result.status in NOT_RUN or REFUSES in result.stderr:
                     raise self._failed(what, result, host) from None
                 if IS_NOT_THERE.search(result.stderr):
@@ -257,7 +258,7 @@ class PlainAccount:
                 raise
             result = stream.finish(end_input=False)
         if result.status and not totals.passed_over:
-            raise scp.RemoteError(f"{shown(path)} was not copied whole.", said_by(result), "Run this again.")
+            raise scp.RemoteError(f"{escape(path)} was not copied whole.", said_by(result), "Run this again.")
         return totals
 
     def draft(self, host: str, line: bytes) -> None:
@@ -295,13 +296,13 @@ class PlainAccount:
         answers = [background.start(self._connection.run, argv, timeout=20.0) for argv in asked]
         date, version, scp_, there, own, above, room = (answer.result() for answer in answers)
         place, refused = (folder, own.status) if there.status == 0 else (self.hosts_path, above.status)
-        line = shown(version.stdout.partition(b"\n")[0][:100]) if version.status == 0 else ""
+        line = escape(version.stdout.partition(b"\n")[0][:100]) if version.status == 0 else ""
         return Examined(
             _clock(date),
             frozenset([PUSH, REBUILD]),
             mercurial=line,
             scp=scp_.status != 127,
-            trouble=f"{shown(place)} is not there, or cannot be written to" if refused else "",
+            trouble=f"{escape(place)} is not there, or cannot be written to" if refused else "",
             free=_free(room),
         )
 
@@ -352,7 +353,7 @@ def _is_full(said: str) -> bool:
 
 
 def _unmade(path: bytes) -> str:
-    return f"The repository {shown(path)} cannot be made."
+    return f"The repository {escape(path)} cannot be made."
 
 
 def _clock(result: Result) -> float:
@@ -361,7 +362,7 @@ def _clock(result: Result) -> float:
     except ValueError:
         raise shut_out(result) or UnreachableError(
             "The master does not answer as one.",
-            f"asked for the time, it said: {shown((result.stderr or result.stdout).strip()[:100])}",
+            f"asked for the time, it said: {escape((result.stderr or result.stdout).strip()[:100])}",
             "Log in by hand with ssh and run 'date' to see what it says.",
         ) from None
 

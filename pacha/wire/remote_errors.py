@@ -7,7 +7,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from pacha.errors import PachaError, UnreachableError
-from pacha.files.names import shown
+from pacha.text import escape
 
 if TYPE_CHECKING:
     from pacha.wire.ssh import Result
@@ -48,7 +48,7 @@ def add_host(host: str, account: str) -> str:
 
 def give(account: str, path: bytes) -> str:
     """The command that gives ``account`` all that is in ``path``: what ``add-host`` leaves alone."""
-    return f"chown -R {account}: {shlex.quote(shown(path))}"
+    return f"chown -R {account}: {shlex.quote(escape(path))}"
 
 
 def add_host_or_give(host: str, account: str, path: bytes) -> str:

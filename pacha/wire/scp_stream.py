@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from pacha.errors import DamagedError
-from pacha.files.names import shown
+from pacha.text import escape
 
 #: Answers that the sender has in hand. Far below a pipe buffer and an SSH window (64 KiB), so that
 #: writing them never has to wait, and enough for a second of small files on a line of 500 ms.
@@ -87,4 +87,4 @@ def odd(what: str, data: bytes) -> DamagedError:
 
 def start_of(data: bytes) -> str:
     """The start of ``data`` as one harmless line."""
-    return shown(data[:_SHOWN_MAX]) + ("..." if len(data) > _SHOWN_MAX else "")
+    return escape(data[:_SHOWN_MAX]) + ("..." if len(data) > _SHOWN_MAX else "")

@@ -101,9 +101,9 @@ def _live(lived: Lived, here: Context, number: int) -> None:
 
 
 def _shown(path: bytes) -> str:
-    from pacha.files.names import shown
+    from pacha.text import escape
 
-    return shown(path)
+    return escape(path)
 
 
 def _alone(pictured: Picture) -> Picture:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from mercurial import pathutil, scmutil  # the real rules, not our idea of them
 
 from pacha.files import names
+from pacha.text import escape
 
 #: What Mercurial, HFS+ or Pacha itself reads something into, to be glued together at random.
 TRICKY = [
@@ -161,7 +162,7 @@ def test_repository_names_are_safe_and_never_given_twice(components: list[bytes]
 @example(b"\xc2\x9b31m")
 @example(b"\xed\xb0\x80")
 def test_shown_never_lets_anything_through_that_a_terminal_obeys(path: bytes) -> None:
-    shown = names.shown(path)
+    shown = escape(path)
     for character in shown:
         assert unicodedata.category(character) not in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
         assert unicodedata.bidirectional(character) not in {
@@ -189,14 +190,14 @@ SHOWN = st.lists(st.sampled_from(ESCAPED), max_size=4).map(b"".join)
 @example(b"\x85", b"\xc2\x85")
 @example(b"\xff", b"\\xff")
 def test_different_names_are_shown_differently(one: bytes, other: bytes) -> None:
-    assert (names.shown(one) == names.shown(other)) == (one == other)
+    assert (escape(one) == escape(other)) == (one == other)
 
 
 def test_plain_names_are_shown_as_they_are() -> None:
-    assert names.shown(b"/etc/a b") == "/etc/a b"
-    assert names.shown("/srv/\u00e9\u6c34".encode()) == "/srv/\u00e9\u6c34"
-    assert names.shown(b"a\nb\x1b") == "a\\x0ab\\x1b"
-    assert names.shown(b"\xff") == "\\xff"
+    assert escape(b"/etc/a b") == "/etc/a b"
+    assert escape("/srv/\u00e9\u6c34".encode()) == "/srv/\u00e9\u6c34"
+    assert escape(b"a\nb\x1b") == "a\\x0ab\\x1b"
+    assert escape(b"\xff") == "\\xff"
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from mercurial.utils import compression
 
 from pacha.errors import OF_THE_SYSTEM, DamagedError, PachaError
 from pacha.store.revision import FORMAT, Interruption
+from pacha.text import one_line
 
 #: What says nothing of a repository: this machine's disk, or what this process may do.
 OF_THE_DISK = OF_THE_SYSTEM | {errno.EINTR}
@@ -109,6 +110,5 @@ def reason(failure: BaseException) -> str:
 
 
 def readable(value: object) -> str:
-    """What Mercurial says (bytes or anything) as one harmless line."""
-    text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-    return "".join(c if c.isprintable() else " " for c in text).strip()
+    """What Mercurial says (bytes or anything) as one printable line."""
+    return one_line(value if isinstance(value, bytes) else str(value))

@@ -10,7 +10,8 @@ from pathlib import Path
 import paramiko
 
 from pacha.errors import UnreachableError
-from pacha.wire.ssh.endpoint import Endpoint, plain
+from pacha.text import one_line
+from pacha.wire.ssh.endpoint import Endpoint
 from pacha.wire.ssh.known_hosts import fingerprint
 
 _Candidate = tuple[str, Callable[[], "paramiko.PKey | str"]]
@@ -52,7 +53,7 @@ def _try_keys(transport: paramiko.Transport, endpoint: Endpoint, agent_keys: Seq
         except paramiko.AuthenticationException:
             tried.append(f"{label} (refused)")
         except Exception as error:  # as in greet
-            tried.append(f"{label} ({plain(str(error)) or 'the master hung up'})")
+            tried.append(f"{label} ({one_line(str(error)) or 'the master hung up'})")
         if not transport.is_active():
             tried.append("then the master hung up")
             break

@@ -13,7 +13,8 @@ from typing import Any, BinaryIO, Protocol
 import paramiko
 
 from pacha.errors import UnreachableError
-from pacha.wire.ssh.endpoint import Endpoint, plain
+from pacha.text import one_line
+from pacha.wire.ssh.endpoint import Endpoint
 
 _PIECE = 64 * 1024
 _STDERR_KEPT = 64 * 1024
@@ -164,7 +165,7 @@ class Stream:
             self.silent = True
             raise self._trouble(f"the command said nothing for {self._idle:g} seconds") from error
         except (paramiko.SSHException, EOFError, OSError) as error:
-            raise self._trouble(plain(str(error))) from error
+            raise self._trouble(one_line(str(error))) from error
         if not data and not self._channel.eof_received and self._channel.exit_status < 0:
             raise self._trouble("the connection ended")
         return data

@@ -16,9 +16,10 @@ from paramiko.common import cMSG_CHANNEL_REQUEST
 
 from pacha.errors import PachaError, UnreachableError, UsageError
 from pacha.system import background
+from pacha.text import one_line
 from pacha.wire.ssh.auth import log_in
 from pacha.wire.ssh.channel import Result, Stream, alarm, end
-from pacha.wire.ssh.endpoint import Endpoint, plain
+from pacha.wire.ssh.endpoint import Endpoint
 from pacha.wire.ssh.handshake import Line, dial, greet, hang_up
 
 #: sshd allows ten sessions on a connection (MaxSessions of sshd_config(5)); stay well below.
@@ -118,7 +119,7 @@ class Connection:
                 pass  # it did not want all of its input: its exit status says whether that is bad
             output = stream.stdout.read(limit + 1)
             if len(output) > limit:
-                why = f"more than {limit} bytes from: {plain(command)}"
+                why = f"more than {limit} bytes from: {one_line(command)}"
                 raise UnreachableError(
                     f"{self.endpoint.host} sends without end.",
                     why,
@@ -188,10 +189,10 @@ class Connection:
             if _is_refusal(error):
                 raise UnreachableError(
                     f"{self.endpoint.host} refuses to run so much at once.",
-                    f"on one connection Pacha has up to {MAX_STREAMS} sessions: {plain(str(error))}",
+                    f"on one connection Pacha has up to {MAX_STREAMS} sessions: {one_line(str(error))}",
                     "Let MaxSessions be 10 on the master, as it is by default: see sshd_config(5).",
                 ) from error
-            raise self.lost(f"no command could be started: {plain(str(error))}") from error
+            raise self.lost(f"no command could be started: {one_line(str(error))}") from error
         channel.settimeout(idle)
         return channel
 
@@ -200,7 +201,7 @@ class Connection:
         if self.stalled:
             why = f"nothing was heard from it for {self._stall:g} seconds"
         elif (cause := self.transport.saved_exception) is not None:
-            why = f"{why} ({plain(str(cause)) or type(cause).__name__})"
+            why = f"{why} ({one_line(str(cause)) or type(cause).__name__})"
         return UnreachableError(
             f"The line to {self.endpoint.host} was lost.", why, "Run it again when the line is back."
         )
@@ -235,7 +236,7 @@ def _jump(through: Connection, endpoint: Endpoint, timeout: float) -> paramiko.C
     except Exception as error:  # as in greet
         raise UnreachableError(
             f"{endpoint.host} (port {endpoint.port}) cannot be reached through {through.endpoint.host}.",
-            plain(str(error)),
+            one_line(str(error)),
             "Check ProxyJump, and that the server in between allows forwarding.",
         ) from error
 

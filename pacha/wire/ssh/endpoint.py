@@ -14,7 +14,7 @@ from typing import Any
 import paramiko
 
 from pacha.errors import ConfigError
-from pacha.files.names import shown
+from pacha.text import one_line
 
 SYSTEM_KNOWN_HOSTS = "/etc/ssh/ssh_known_hosts"
 
@@ -72,7 +72,7 @@ def resolve(
         if match is None:
             raise ConfigError(
                 "ProxyJump cannot be understood.",
-                f"{plain(jump)!r} is not user@host:port",
+                f"{one_line(jump)!r} is not user@host:port",
                 "Correct it in ~/.ssh/config.",
             )
         name, number = match[2].strip("[]"), int(match[3]) if match[3] else None
@@ -91,13 +91,13 @@ def _settings(ssh_config: Path | None, host: str) -> dict[str, Any]:
             vars(paramiko.config)["invoke"] = importlib.import_module("invoke")  # see __init__
         return dict(paramiko.SSHConfig.from_path(str(ssh_config)).lookup(host))
     except Exception as error:  # the reader raises whatever it stumbles over: KeyError, ImportError ...
-        raise ConfigError(f"{ssh_config} cannot be read.", plain(str(error)), "Correct that file.") from error
+        raise ConfigError(f"{ssh_config} cannot be read.", one_line(str(error)), "Correct that file.") from error
 
 
 def _check(form: re.Pattern[str], text: str, what: str) -> None:
     """Refuse a host, user or port that some program on the way could take for something else."""
     if not form.fullmatch(text):
-        raise ConfigError(f"The master's {what} cannot be one.", f"it is {plain(text)!r}", "Check pacha.host.")
+        raise ConfigError(f"The master's {what} cannot be one.", f"it is {one_line(text)!r}", "Check pacha.host.")
 
 
 def _endpoint(
@@ -134,10 +134,3 @@ def _endpoint(
 def _known_files(settings: dict[str, Any]) -> list[str]:
     words = shlex.split(str(settings.get("userknownhostsfile", "~/.ssh/known_hosts")))
     return [] if words == ["none"] else words
-
-
-def plain(text: str | bytes) -> str:
-    """Text that may come from the other side, as one harmless line."""
-    if isinstance(text, str):
-        text = text.encode("utf-8", "backslashreplace")
-    return shown(text[:200])

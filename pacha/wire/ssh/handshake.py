@@ -12,7 +12,8 @@ from typing import Any, NoReturn
 import paramiko
 
 from pacha.errors import UnreachableError
-from pacha.wire.ssh.endpoint import Endpoint, plain
+from pacha.text import one_line
+from pacha.wire.ssh.endpoint import Endpoint
 from pacha.wire.ssh.known_hosts import KnownKey, fingerprint, key_kind, known_keys
 
 _WINDOW = 4 * 1024 * 1024
@@ -50,7 +51,7 @@ def dial(endpoint: Endpoint, timeout: float) -> socket.socket:
     except (socket.gaierror, UnicodeError) as error:
         raise UnreachableError(
             f"The name {endpoint.host} is not known to this machine's resolver.",
-            plain(str(error)),
+            one_line(str(error)),
             "Check pacha.host and the network.",
         ) from error
     except ConnectionRefusedError as error:
@@ -69,7 +70,7 @@ def dial(endpoint: Endpoint, timeout: float) -> socket.socket:
         raise _no_ssh(endpoint, error) from error
     except OSError as error:
         raise UnreachableError(
-            f"{where} cannot be reached.", error.strerror or plain(str(error)), "Check the network."
+            f"{where} cannot be reached.", error.strerror or one_line(str(error)), "Check the network."
         ) from error
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return sock
@@ -78,7 +79,7 @@ def dial(endpoint: Endpoint, timeout: float) -> socket.socket:
 def _no_ssh(endpoint: Endpoint, error: Exception) -> UnreachableError:
     return UnreachableError(
         f"{endpoint.host} (port {endpoint.port}) does not talk SSH with us.",
-        plain(str(error)) or "it hung up",
+        one_line(str(error)) or "it hung up",
         "Check pacha.ssh.port, and that the master's sshd is not refusing this machine.",
     )
 
@@ -154,7 +155,7 @@ def _check_host_key(endpoint: Endpoint, blob: bytes) -> None:
     """Raise UnreachableError unless the server's key is one that is known and not revoked."""
     own, portless = _known_of(endpoint)
     same = [known for known in own + portless if known.blob == blob]
-    shows = f"it shows {fingerprint(blob)} ({plain(key_kind(blob))})"
+    shows = f"it shows {fingerprint(blob)} ({one_line(key_kind(blob))})"
     revoked = [known for known in same if known.revoked]
     if revoked:
         raise UnreachableError(
@@ -178,8 +179,8 @@ def _refuse_changed(endpoint: Endpoint, blob: bytes, known: list[KnownKey]) -> N
     alike = next((key for key in known if key.kind == key_kind(blob)), known[0])
     raise UnreachableError(
         f"The host key of {endpoint.host} has changed: nothing was sent.",
-        f"it shows {fingerprint(blob)} ({plain(key_kind(blob))}), "
-        f"but {alike.file} line {alike.line} has {fingerprint(alike.blob)} ({plain(alike.kind)})",
+        f"it shows {fingerprint(blob)} ({one_line(key_kind(blob))}), "
+        f"but {alike.file} line {alike.line} has {fingerprint(alike.blob)} ({one_line(alike.kind)})",
         f"Somebody may be in between; {_compare_hint(blob)}; if it is the same, remove that line: "
         f"{shlex.join(['ssh-keygen', '-f', alike.file, '-R', endpoint.host_key_name])}, "
         f"and accept it once: {_ssh_command(endpoint)}",

@@ -1,0 +1,42 @@
+"""Path algebra on absolute paths (bytes). Pure functions: no link is resolved, nothing is looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+
+def parent(path: bytes) -> bytes:
+    """Return the directory that ``path`` lies in (``/`` for ``/`` itself)."""
+    return path.rpartition(b"/")[0] or b"/"
+
+
+def name(path: bytes) -> bytes:
+    """Return the last component of ``path``."""
+    return path.rpartition(b"/")[2]
+
+
+def is_within(path: bytes, folder: bytes) -> bool:
+    """Whether ``path`` is ``folder`` or lies below it."""
+    return path == folder or path.startswith(prefix(folder))
+
+
+def is_within_any(path: bytes, folders: Iterable[bytes]) -> bool:
+    """Whether ``path`` is one of ``folders`` or lies below one."""
+    return any(is_within(path, folder) for folder in folders)
+
+
+def prefix(folder: bytes) -> bytes:
+    """Return what the path of everything below ``folder`` begins with."""
+    return folder.rstrip(b"/") + b"/"
+
+
+def ancestors(path: bytes) -> Iterator[bytes]:
+    """Yield the directories that ``path`` lies in, nearest first, ``/`` last."""
+    while path != b"/":
+        path = parent(path)
+        yield path
+
+
+def rebase(path: bytes, target: bytes) -> bytes:
+    """Return where ``path`` lies below the folder ``target``; ``path`` itself where that is ``b""``."""
+    return target.rstrip(b"/") + path if target else path
