@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pacha.errors import PachaError, Signalled
 
 #: New objects until the first of them are looked at for garbage: what is imported and read is none, and looking for
-#: it costs a quarter of the time of importing Mercurial. Where there is some, ``store.hg.lean`` looks more often.
+#: it costs a quarter of the time of importing Mercurial. Where there is some, ``store.hg.frequent_gc`` looks more often.
 _GARBAGE = 50_000
 _HELP_COLUMNS = 80  #: for which help.txt is written; in wider terminals, too, click makes no wider lines
 _OPTIONS_WITH_VALUE = ("--config",)

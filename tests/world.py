@@ -21,7 +21,7 @@ from pacha.files import content
 from pacha.host import watch
 from pacha.host.context import Context
 from pacha.push import push
-from pacha.rebuild import rebuild
+from pacha.rebuild import rebuild, result
 from pacha.store import hg
 from pacha.store.state import StateFolder
 from tests.e2e.stage import changed, copy, picture
@@ -79,7 +79,7 @@ class World:
             for p, what in picture(self.top / name).items()
         }
 
-    def rebuild(self) -> rebuild.Rebuilt:
+    def rebuild(self) -> result.Rebuilt:
         return rebuild.rebuild(self.here(), "bar")
 
     def refused(self, *parts: str) -> DamagedError:

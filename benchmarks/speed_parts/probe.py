@@ -38,7 +38,7 @@ PARTS: Mapping[str, Mapping[str, Sequence[str]]] = {
         "reading pacha.db and the cache": ["pacha.store.database:read", "pacha.store.database:read_cache"],
         "scanning": ["pacha.files.scan:scan"],
         "comparing with the last snapshot": [
-            "pacha.push.snapshot:compose", "pacha.store.snapshot:compare", "pacha.push.push:_commit_content",
+            "pacha.push.snapshot:build_snapshot", "pacha.store.snapshot:compare", "pacha.push.push:_commit_content",
             "pacha.push.push:_commit_database",
         ],
         "writing the cache": ["pacha.store.database:write_cache"],
@@ -49,7 +49,7 @@ PARTS: Mapping[str, Mapping[str, Sequence[str]]] = {
         "writing, syncing, renaming, the permission check": ["pacha.restore.apply:apply"],
         "fetching (scp)": ["pacha.fetch.prefetch:Prefetcher.take"],
         "reading and checking pacha.db": ["pacha.fetch.staging:Staging._fetch_database"],
-        "plan, accounts": ["pacha.rebuild.planning:preview"],
+        "plan, accounts": ["pacha.rebuild.planning:plan_rebuild"],
         "report": ["pacha.rebuild.report:write"],
         "making the history this machine's own": ["pacha.rebuild.adoption:adopt"],
         "connecting": ["pacha.host.masters:connect"],

@@ -45,7 +45,7 @@ def log(terminal: CliContext, words: tuple[str, ...], host: str, number: int | N
     hosts, paths = _sorted_out(words)
     if len(hosts) + bool(host) > 1:
         raise UsageError("More than one host was named.", hint="A path has a '/' in it: ./foo")
-    with reader.of(terminal.context(), host or "".join(hosts)) as found:
+    with reader.open_history(terminal.context(), host or "".join(hosts)) as found:
         every = list(islice(action.log(found, [way for path in paths for way in path]), number))
         if not every and not as_json:
             terminal.meter.warn("no snapshot touched " + ", ".join(escape(path[0]) for path in paths))
@@ -81,7 +81,7 @@ def diff(terminal: CliContext, words: tuple[str, ...], host: str, change: str, n
     if len(moments) > 2 or (change and moments):
         raise UsageError("That is more than FROM and TO.", f"'{moments[-1]}'", "A path has a '/' in it: ./foo")
     context = terminal.context()
-    with reader.of(context, host) as found:
+    with reader.open_history(context, host) as found:
         old, new = changes.sides(context, found, *moments, change=change)
         wanted = [changes.within(old, new, ways) for ways in paths]
         differing = changes.compare(old, new, wanted, with_content=not names)
@@ -107,9 +107,9 @@ def cat(terminal: CliContext, path: str, at: str, host: str) -> ExitCode:
     from pacha.history import reader
     from pacha.store import selection
 
-    with reader.of(terminal.context(), host) as found:
+    with reader.open_history(terminal.context(), host) as found:
         snapshot = found.snapshot(found.find(at))
-        entry = reader.file_of(snapshot, selection.ways(os.fsencode(path)))
+        entry = reader.file_of(snapshot, selection.path_candidates(os.fsencode(path)))
         for chunk in found.content(snapshot, entry):
             sys.stdout.buffer.write(chunk)
         sys.stdout.buffer.flush()
@@ -152,4 +152,4 @@ def _sorted_out(words: tuple[str, ...]) -> tuple[list[str], list[tuple[bytes, ..
     from pacha.store import selection
 
     others = [word for word in words if "/" not in word]
-    return others, [selection.ways(os.fsencode(word)) for word in words if "/" in word]
+    return others, [selection.path_candidates(os.fsencode(word)) for word in words if "/" in word]

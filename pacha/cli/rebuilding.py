@@ -19,7 +19,7 @@ from pacha.text import escape
 if TYPE_CHECKING:
     from pacha.fetch.worker import WorkerProcess
     from pacha.host.context import Context
-    from pacha.rebuild.planning import RebuildOptions
+    from pacha.rebuild.options import RebuildOptions
 
 
 @cli.command(short_help="Put back every file of a host, or a part of them.")
@@ -79,22 +79,24 @@ def rebuild(
 
         from pacha.host.context import check_host
         from pacha.host.masters import whereabouts
-        from pacha.rebuild import own
-        from pacha.rebuild.planning import AccountPolicy, RebuildOptions
-        from pacha.rebuild.source import choose
+        from pacha.rebuild import source
+        from pacha.rebuild.options import AccountPolicy, RebuildOptions
+        from pacha.rebuild.source import choose_master
         from pacha.store import selection
 
         check_host(host)
-        asked = selection.Selection(tuple(selection.ways(os.fsencode(path)) for path in paths), directories)
+        asked = selection.Selection(tuple(selection.path_candidates(os.fsencode(path)) for path in paths), directories)
         # A rehearsal, or a part, runs nothing of this machine's services unless it is told to.
         wanted = hooks or (context.config.hooks and not (target or asked or at))
-        choices = RebuildOptions(
+        options = RebuildOptions(
             os.fsencode(os.path.abspath(target)) if target else b"", delete, Path(owner_map) if owner_map else None,
             AccountPolicy(accounts), hooks=wanted, at=at, asked=asked, wait_seconds=wait, by_master=bool(name),
         )  # fmt: skip
-        mine, masters = own.master(context, host, choices) is not None, context.config.masters()
+        mine, masters = source.local_history_source(context, host, options) is not None, context.config.masters()
         if not mine:
-            context = choose(context, host, name, None if yes or dry_run else ask_which, terminal.meter.warn, wait)
+            context = choose_master(
+                context, host, name, None if yes or dry_run else ask_which, terminal.meter.warn, wait
+            )
         about = whereabouts(context, own=mine) + f"Host to rebuild: {host}"
         about += f"\nAs it was:       {escape(at)}" if at else ""
         parts = [*(ways[0] for ways in asked.paths), *map(os.fsencode, directories)]
@@ -103,8 +105,8 @@ def rebuild(
         with _naming(others):
             _begin(terminal, about, asks=not (yes or dry_run), as_json=as_json)
             if dry_run:
-                return _show_plan(terminal, context, host, choices, as_json, progress, second)
-            return _carry_out(terminal, context, host, choices, yes, as_json, progress, second)
+                return _show_plan(terminal, context, host, options, as_json, progress, second)
+            return _carry_out(terminal, context, host, options, yes, as_json, progress, second)
 
 
 @contextmanager
@@ -144,19 +146,19 @@ def _begin(terminal: CliContext, about: str, *, asks: bool, as_json: bool) -> No
 
 
 def _show_plan(
-    terminal: CliContext, context: Context, host: str, choices: RebuildOptions, as_json: bool,
+    terminal: CliContext, context: Context, host: str, options: RebuildOptions, as_json: bool,
     progress: str | None,
     second: WorkerProcess | None,
 ) -> ExitCode:  # fmt: skip
-    from pacha.rebuild import proposal, rebuild
+    from pacha.rebuild import rebuild, report
     from pacha.ui.progress import Style
     from pacha.ui.rebuild import RebuildConsole
 
     meter = RebuildConsole(terminal.silenced(as_json).meter, lists=not as_json, style=Style(progress or "auto"))
     with meter.progress:
-        proposed = rebuild.propose(context, host, choices, meter.reporter(), second)
+        proposed = rebuild.propose(context, host, options, meter.reporter(), second)
     if as_json:
-        click.echo(json.dumps(proposal.as_json(proposed), indent=1))
+        click.echo(json.dumps(report.proposal_json(proposed), indent=1))
     else:
         terminal.meter.concerns(proposed.concerns)
         terminal.meter.say("Nothing was changed.")
@@ -164,7 +166,7 @@ def _show_plan(
 
 
 def _carry_out(
-    terminal: CliContext, context: Context, host: str, choices: RebuildOptions, yes: bool, as_json: bool,
+    terminal: CliContext, context: Context, host: str, options: RebuildOptions, yes: bool, as_json: bool,
     progress: str | None, second: WorkerProcess | None,
 ) -> ExitCode:  # fmt: skip
     from pacha.rebuild import interruption, rebuild, report
@@ -174,7 +176,7 @@ def _carry_out(
     asks = not yes and sys.stdin.isatty()
     meter = RebuildConsole(terminal.silenced(as_json).meter, asks=asks, style=Style(progress or "auto"))
     with meter.progress:
-        rebuilt = rebuild.rebuild(context, host, choices, meter.reporter(), second)
+        rebuilt = rebuild.rebuild(context, host, options, meter.reporter(), second)
     with interruption.told(report.how_it_stands(rebuilt), f"Report: {rebuilt.report}"):
         meter.rebuilt(rebuilt)
         if as_json:

@@ -121,7 +121,7 @@ def doctor(terminal: CliContext, as_json: bool) -> ExitCode:
     from pacha.ui import overview
 
     checks = []
-    for check in action.examine(terminal.load_quietly, terminal.state()):
+    for check in action.inspect(terminal.load_quietly, terminal.state()):
         checks.append(check)
         if not as_json and (check.code or not terminal.quiet):
             click.echo(overview.check(check))

@@ -25,7 +25,9 @@ class _Late(Exception):
     """The time is over."""
 
 
-def offering(staging: Staging, error: DamagedError, options: str = "", seconds: float = _SECONDS) -> DamagedError:
+def suggest_older_snapshot(
+    staging: Staging, error: DamagedError, options: str = "", seconds: float = _SECONDS
+) -> DamagedError:
     """``error`` with a hint that offers the newest snapshot older than the one just tried, if one is whole.
 
     ``options`` (with a blank before them) are those of the rebuild that the offered command has to repeat. Looks for

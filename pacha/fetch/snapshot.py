@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pacha.errors import DamagedError
 from pacha.fetch import staging_dir
 from pacha.files.names import PACHA_DB
-from pacha.store.consistency import not_ours
-from pacha.store.history import listed
+from pacha.store.consistency import foreign_database
+from pacha.store.history import list_snapshots
 from pacha.store.revision import Note
-from pacha.store.revspec import choose
+from pacha.store.revspec import resolve
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ def find(path: str, host: str, when: str) -> SelectedSnapshot:
         raise DamagedError(
             f"The master's history of '{host}' is empty.", "its db has no revision", "Has it ever pushed?"
         )
-    node = choose(when, listed(repository), time.time()).node if when else newest
+    node = resolve(when, list_snapshots(repository), time.time()).node if when else newest
     return SelectedSnapshot(node, node == newest)
 
 
@@ -55,6 +55,6 @@ def write(path: str, host: str, tip: str, target: str) -> Note:
             f"The snapshot {tip[:12]} of '{host}' cannot be read.", error.in_a_line, error.hint
         ) from None
     if data is None:
-        raise not_ours(f"its revision {tip[:12]} has no pacha.db")
+        raise foreign_database(f"its revision {tip[:12]} has no pacha.db")
     staging_dir.write(target, data)
     return note

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pacha.errors import PachaError
-from pacha.fetch.unpack import Task, UnpackedFile, items, unpack_in_two
-from pacha.fetch.worker import WorkerProcess, helped
+from pacha.fetch.unpack import Task, UnpackedFile, items, unpack_parallel
+from pacha.fetch.worker import WorkerProcess, run_in_worker
 from pacha.files.metadata import Entry
 from pacha.store import revision
 from pacha.store.snapshot import Watched
@@ -40,7 +40,7 @@ class Spool:
         """
         files, node = items(entries), watched.node or revision.NULL
         task = Task(repository, watched.repository, watched.path, node, str(folder / _CONTENT), files)
-        done = helped(self.second, unpack_in_two, task)
+        done = run_in_worker(self.second, unpack_parallel, task)
         for one in done:
             self._take(one)
         self.read.pop(watched.repository, None)  # of an earlier try: what is here now was fetched anew

@@ -22,14 +22,14 @@ from pacha.fetch import snapshot as tip
 from pacha.fetch import staging_dir
 from pacha.fetch.prefetch import Prefetcher
 from pacha.fetch.spool import Spool
-from pacha.fetch.worker import WorkerProcess, helped
+from pacha.fetch.worker import WorkerProcess, run_in_worker
 from pacha.files import names
 from pacha.files.metadata import Kind
 from pacha.host.context import Context
 from pacha.store import database, revision, selection
 from pacha.store.selection import EVERYTHING, Selection
 from pacha.store.snapshot import Snapshot, Watched
-from pacha.system.memory_limit import bounded
+from pacha.system.memory_limit import limit_memory
 from pacha.text import escape
 from pacha.wire.local_master import StateFolderMaster
 from pacha.wire.master import CHANGELOG, Master, NoHost
@@ -50,8 +50,8 @@ class Fetched:
 
     ``tip``: its node in ``db``, ``note`` what that says of itself; ``changelog``: the sha256 (hex) of the master's
     ``db``'s changelog, "" where it was not copied; ``files`` and ``size`` (bytes) count what came over the line in
-    ``seconds``; ``newest``: no later one is there; ``parts``: the paths that it was reduced to, () for all of it,
-    ``torn`` those of files in it that have other names outside.
+    ``seconds``; ``newest``: no later one is there; ``roots``: the paths that it was reduced to, () for all of it,
+    ``split_hardlinks`` those of files in it that have other names outside.
     """
 
     snapshot: Snapshot
@@ -100,13 +100,13 @@ class Staging:
         second: WorkerProcess | None = None,
     ) -> Staging:
         """Begin with a new private folder; ``second`` helps to unpack."""
-        return cls(staging_dir.make(context), context, host, master, on_file, on_expected, spool=Spool(second))
+        return cls(staging_dir.create(context), context, host, master, on_file, on_expected, spool=Spool(second))
 
     def remove(self) -> None:
         """Remove the folder and everything in it."""
         self.ahead.stop(self.master.close)
         self.spool.close()
-        staging_dir.sweep(self.context)
+        staging_dir.remove_leftovers(self.context)
 
     def fetch(
         self, when: str = "", asked: Selection = EVERYTHING, *, absent: bool = False, options: str = ""
@@ -117,13 +117,13 @@ class Staging:
         UsageError for what is not there, NoHost, UnreachableError, DamagedError (naming the file and the
         repository, and the newest snapshot that is whole), PachaError.
         """
-        with bounded():
+        with limit_memory():
             try:
                 return self._fetch(when, asked, absent=absent)
             except DamagedError as error:
                 from pacha.fetch import fallback  # which looks through what was fetched here
 
-                raise fallback.offering(self, self.on_master(error), options) from None
+                raise fallback.suggest_older_snapshot(self, self.on_master(error), options) from None
 
     def on_master(self, error: DamagedError) -> DamagedError:
         """``error`` with the place of the repository on the master: that of its copy is gone when this is read."""
@@ -141,8 +141,8 @@ class Staging:
         changelog = self.folder / CHANGELOG
         copied = changelog.exists() and names.DATABASE not in self.cloned
         digest = hashlib.sha256(changelog.read_bytes()).hexdigest() if copied else ""
-        parts = selection.parts(snapshot, asked, absent=absent)
-        torn = selection.torn(snapshot, parts) if parts else frozenset[bytes]()
+        parts = selection.roots(snapshot, asked, absent=absent)
+        torn = selection.split_hardlinks(snapshot, parts) if parts else frozenset[bytes]()
         snapshot = selection.select(snapshot, parts) if parts else snapshot
         self._settle_where(sum(entry.size for entry in snapshot.entries.values()))
         self.on_expected(_files_to_come(snapshot))
@@ -185,9 +185,9 @@ class Staging:
     def _fetch_database(self, when: str) -> tuple[Snapshot, tip.SelectedSnapshot, revision.Note]:
         self.fetch_store(names.DATABASE)
         path, second = self.path(names.DATABASE), self.spool.second
-        found = helped(second, tip.find, path, self.host, when)
+        found = run_in_worker(second, tip.find, path, self.host, when)
         self.tried = found.node
-        note = helped(second, tip.write, path, self.host, found.node, str(self.database))
+        note = run_in_worker(second, tip.write, path, self.host, found.node, str(self.database))
         return database.read_foreign(str(self.database)), found, note
 
     def _fetch_content(self, watched: Watched, snapshot: Snapshot) -> None:

@@ -15,12 +15,12 @@ from pacha.host.context import Context
 _NAME = re.compile(r"pacha-[a-z0-9_]{8,16}\Z")
 
 
-def make(context: Context) -> Path:
+def create(context: Context) -> Path:
     """A new folder, 0700, in ``$TMPDIR`` or /tmp, or in the state folder where those are open to others.
 
     One that a killed run left behind is removed first. Raises PachaError.
     """
-    sweep(context)
+    remove_leftovers(context)
     where = os.environ.get("TMPDIR") or "/tmp"  # noqa: S108
     return make_in(context, where if _is_safe(where) else str(context.state.path))
 
@@ -44,7 +44,7 @@ def write(path: str | Path, data: bytes) -> None:
         stream.write(data)
 
 
-def sweep(context: Context) -> None:
+def remove_leftovers(context: Context) -> None:
     """Remove the staging folders that this machine remembers, if they are there and ours.
 
     One that the system does not let us remove now stays remembered: all that the host keeps lies in it, in the clear.

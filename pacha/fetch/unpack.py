@@ -85,7 +85,7 @@ def halves(files: Sequence[Item]) -> tuple[Sequence[Item], Sequence[Item]]:
     return files, ()
 
 
-def unpack_in_two(task: Task) -> list[UnpackedFile]:
+def unpack_parallel(task: Task) -> list[UnpackedFile]:
     """Do it with the help of one more process, if that is worth it: what each did. Raises DamagedError."""
     mine, others = (replace(task, items=half) for half in halves(task.items))
     if not others.items:
@@ -110,7 +110,7 @@ def unpack(task: Task) -> UnpackedFile:
     # A file of this process's own: one that is being killed may still write to its.
     done, read = UnpackedFile(f"{task.spool}-{os.getpid()}"), repository.reader(task.node)
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
-    with hg.lean(), open(os.open(done.spool, flags, 0o600), "ab", buffering=_CHUNK) as spool:
+    with hg.frequent_gc(), open(os.open(done.spool, flags, 0o600), "ab", buffering=_CHUNK) as spool:
         begin = spool.tell()
         try:
             for item in task.items:

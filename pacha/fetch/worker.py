@@ -17,7 +17,7 @@ from io import BufferedRWPair
 from typing import Any, ParamSpec, TypeVar
 
 from pacha.errors import PachaError
-from pacha.system.memory_limit import bounded
+from pacha.system.memory_limit import limit_memory
 
 _Given = ParamSpec("_Given")
 _Result = TypeVar("_Result")
@@ -95,7 +95,7 @@ class WorkerProcess:
                 self._line.close()
 
 
-def helped(
+def run_in_worker(
     second: WorkerProcess | None, function: Callable[_Given, _Result], *given: _Given.args, **named: _Given.kwargs
 ) -> _Result:
     """What ``function`` gives: the ``second`` process is asked first. Raises what it raises."""
@@ -160,7 +160,7 @@ def _serve(stream: BufferedRWPair) -> None:
 def _done(function: Callable[_Given, object], *given: _Given.args, **named: _Given.kwargs) -> object:
     with suppress(Exception):
         try:
-            with bounded():
+            with limit_memory():
                 return function(*given, **named)
         except PachaError as error:
             return error

@@ -86,7 +86,7 @@ def of_disk(context: Context) -> Side:
     last = database.read(context.state.database)
     fingerprints, _ = database.read_cache(context.state.cache)
     watched = watch.effective_rules(context, last.watched)
-    found = scan.scan(watch.watches(watched), last.entries, fingerprints, Accounts.of_machine())
+    found = scan.scan(watch.scan_targets(watched), last.entries, fingerprints, Accounts.of_machine())
     live = [one for one in watched if not one.retired]
     entries = {path: _digested(entry, live) for path, entry in found.entries.items()}
     return Side("now", entries, lambda entry: _read(entry, live), tuple(found.concerns))

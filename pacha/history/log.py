@@ -51,4 +51,4 @@ def _touched(past: History, revision: hg.Revision, paths: Sequence[bytes]) -> di
         return {word: int(number) for number, word in _COUNT.findall(said)}
     if change_list.FILE not in revision.files:
         return {}  # it touched no path: what is watched changed, or the machine
-    return change_list.counts(past.read(DATABASE, revision.node, change_list.FILE), paths)
+    return change_list.count(past.read(DATABASE, revision.node, change_list.FILE), paths)

@@ -25,7 +25,7 @@ from pacha.host.context import Context, check_host
 from pacha.host.masters import connect
 from pacha.store import hg, history
 from pacha.store.database import Row
-from pacha.store.revspec import SnapshotRef, choose
+from pacha.store.revspec import SnapshotRef, resolve
 from pacha.store.snapshot import Snapshot, Watched
 from pacha.text import escape
 from pacha.wire.master import Master, NoHost
@@ -55,7 +55,7 @@ class History:
             SnapshotRef(node, None if isinstance(one, DamagedError) else one.note.at)
             for node, one in self.entries.items()
         ]
-        return self._readable(choose(when, made, time.time()).node if when else made[0].node)
+        return self._readable(resolve(when, made, time.time()).node if when else made[0].node)
 
     def before(self, revision: hg.Revision) -> hg.Revision | None:
         """The snapshot that ``revision`` was made on top of, None for the first. Raises DamagedError."""
@@ -117,7 +117,7 @@ class History:
 
 
 @contextmanager
-def of(context: Context, host: str = "") -> Iterator[History]:
+def open_history(context: Context, host: str = "") -> Iterator[History]:
     """The past of ``host``, by default of this one. Raises PachaError where there is none, UnreachableError."""
     own = not host or host == check_host(context.hostname())
     if own and os.path.isdir(context.state.repository(DATABASE)):

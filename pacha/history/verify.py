@@ -32,7 +32,7 @@ def verify(context: Context, at: str = "") -> Verified:
     if not snapshot.entries:
         raise PachaError("There is no snapshot to compare with.", hint="Make one: pacha push")
     # Nothing is remembered of any path, so that every file is read.
-    found = scan.scan(watch.watches(snapshot.watched), snapshot.entries, {}, Accounts.of_machine())
+    found = scan.scan(watch.scan_targets(snapshot.watched), snapshot.entries, {}, Accounts.of_machine())
     return Verified(len(snapshot.entries), (*found.concerns, *_differences(snapshot, found)))
 
 

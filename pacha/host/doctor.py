@@ -47,7 +47,7 @@ class Check:
     master: str = ""
 
 
-def examine(load: Callable[[], Config], state: StateFolder) -> Iterator[Check]:
+def inspect(load: Callable[[], Config], state: StateFolder) -> Iterator[Check]:
     """Each check as it is made. ``load`` gives the configuration, or raises ConfigError. Raises nothing itself."""
     yield from _versions()
     try:

@@ -127,7 +127,7 @@ def effective_rules(context: Context, watched: Iterable[Watched]) -> tuple[Watch
     return tuple(one if one.retired else replace(one, **changes) for one in watched)  # type: ignore[arg-type]
 
 
-def watches(watched: Iterable[Watched]) -> list[Watch]:
+def scan_targets(watched: Iterable[Watched]) -> list[Watch]:
     """``watched`` as the scan wants them."""
     return [
         Watch(one.path, one.single, Rules.of(one.exclude), one.one_filesystem)

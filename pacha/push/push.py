@@ -93,7 +93,7 @@ def _sweep(context: Context) -> None:
     if memory.get("staging") or memory.get("staging_left"):
         from pacha.fetch import staging_dir
 
-        staging_dir.sweep(context)
+        staging_dir.remove_leftovers(context)
 
 
 def _told(error: Exception) -> str:
@@ -172,18 +172,18 @@ def _push(errand: PushSession, last: Snapshot, reached: list[Future[tuple[Master
     accounts = Accounts.of_machine()
     fingerprints, named = database.read_cache(errand.context.state.cache)
     watched = watch.effective_rules(errand.context, last.watched)
-    found = scan.scan(watch.watches(watched), last.entries, fingerprints, accounts)
+    found = scan.scan(watch.scan_targets(watched), last.entries, fingerprints, accounts)
     for delivery, future in zip(errand.deliveries, reached, strict=True):
         _meet(delivery, future)
-    remote_check.look(errand)
+    remote_check.flag_rewritten_history(errand)
     base = reconcile.base(errand, last)
     if base is not last:
         watched = watch.effective_rules(errand.context, base.watched)
-        found = scan.scan(watch.watches(watched), base.entries, {}, accounts)
+        found = scan.scan(watch.scan_targets(watched), base.entries, {}, accounts)
     found.entries, still_owed = owed.keep_recorded(errand.context.state, found.entries, base.entries)
     found.entries, carried = owed.in_numbers_of(accounts, found.entries, still_owed, base.accounts)
-    parents = scan.parents(watch.watches(watched), accounts)
-    wanted = snapshot.compose(errand.context, errand.host, base, watched, found, parents, accounts, carried)
+    parents = scan.parents(watch.scan_targets(watched), accounts)
+    wanted = snapshot.build_snapshot(errand.context, errand.host, base, watched, found, parents, accounts, carried)
     new = _commit_content(errand, base, wanted)
     changes = compare(base.entries, new.entries)
     tip, committed = _commit_database(errand, base, new, changes)
@@ -276,7 +276,7 @@ def _commit_database(errand: PushSession, base: Snapshot, new: Snapshot, changes
     note = errand.note(f"{errand.host}: {changes}")
     blobs = {PACHA_DB: image}
     if changes != Changes():
-        blobs[change_list.FILE] = change_list.text(changes, image)
+        blobs[change_list.FILE] = change_list.encode(changes, image)
     node = repository.commit(parent, blobs, [], lambda name: hg.Blob(blobs[name]), note)
     errand.remember(tip=node, pending=None, **({"made": [node, note.at]} if node != parent else {}))
     return node, node != parent

@@ -19,7 +19,7 @@ _DOUBT = (
 )
 
 
-def look(errand: PushSession) -> None:
+def flag_rewritten_history(errand: PushSession) -> None:
     """Say of each master that is not as it was left what that means: a concern where it may be damaged."""
     for delivery in errand.reached:
         if delivery.as_left:

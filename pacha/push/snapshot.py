@@ -14,7 +14,7 @@ from pacha.push import commit
 from pacha.store.snapshot import READABLE_FROM, SCHEMA, Snapshot, Watched, grouped
 
 
-def compose(
+def build_snapshot(
     context: Context,
     host: str,
     base: Snapshot,

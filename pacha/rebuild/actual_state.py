@@ -19,7 +19,7 @@ from pacha.text import escape
 PASSWD, GROUP = b"/etc/passwd", b"/etc/group"
 
 
-def look(
+def read_actual_state(
     roots: Iterable[Watched],
     wanted: Mapping[bytes, Entry],
     parents: Iterable[bytes],
@@ -50,7 +50,7 @@ def look(
     return found
 
 
-def whose(target: bytes, restored: Mapping[bytes, bytes], machine: Accounts) -> tuple[Accounts, str]:
+def accounts_in_force(target: bytes, restored: Mapping[bytes, bytes], machine: Accounts) -> tuple[Accounts, str]:
     """The accounts that names are resolved by, and whose they are, in words.
 
     Those that the rebuild itself restores (``restored``: the content of /etc/passwd and /etc/group where it

@@ -6,10 +6,10 @@ import os
 import shutil
 from typing import TYPE_CHECKING
 
-from pacha.fetch.worker import helped
+from pacha.fetch.worker import run_in_worker
 from pacha.files.names import DATABASE
 from pacha.store import database
-from pacha.store.repository_dir import move
+from pacha.store.repository_dir import install
 
 if TYPE_CHECKING:
     from pacha.fetch.staging import Fetched, Staging
@@ -54,8 +54,8 @@ def _take_over(context: Context, staging: Staging, name: str, node: str) -> None
     """
     own, fetched = context.state.repository(name), staging.path(name)
     read = staging.spool.read.get(name, frozenset())
-    if not os.path.isdir(own) and helped(staging.spool.second, is_movable, fetched, node, read):
-        move(fetched, own)
+    if not os.path.isdir(own) and run_in_worker(staging.spool.second, is_movable, fetched, node, read):
+        install(fetched, own)
         return
     from pacha.store import hg
 

@@ -11,30 +11,32 @@ from pacha.files.owners import Accounts
 from pacha.files.paths import rebase
 from pacha.host import owed
 from pacha.host.context import Context
-from pacha.rebuild import actual_state, moving
-from pacha.rebuild.planning import PlannedRebuild, RebuildOptions
-from pacha.restore.plan import Action, Outcome, Plan
+from pacha.rebuild import actual_state, renumber
+from pacha.rebuild.options import RebuildOptions
+from pacha.rebuild.planning import PlannedRebuild
+from pacha.restore.outcome import Outcome
+from pacha.restore.plan import Action, Plan
 from pacha.store.snapshot import Snapshot
 from pacha.store.state import StateFolder
 
 if TYPE_CHECKING:
-    from pacha.restore.plan import Outcome
+    from pacha.restore.outcome import Outcome
 
 
-def is_partial(choices: RebuildOptions) -> bool:
+def is_partial(options: RebuildOptions) -> bool:
     """Whether it is less than the whole of the newest snapshot."""
-    return bool(choices.at or choices.asked)
+    return bool(options.at or options.asked)
 
 
-def placed(choices: RebuildOptions, fetched: Fetched) -> tuple[bytes, ...]:
+def restored_roots(options: RebuildOptions, fetched: Fetched) -> tuple[bytes, ...]:
     """The paths that are restored, as on disk; () for everything that this machine has of the host."""
-    everything = tuple(one.path for one in fetched.snapshot.live) if choices.target else ()
-    return tuple(rebase(path, choices.target) for path in fetched.parts or everything)
+    everything = tuple(one.path for one in fetched.snapshot.live) if options.target else ()
+    return tuple(rebase(path, options.target) for path in fetched.parts or everything)
 
 
-def told(planned: PlannedRebuild, choices: RebuildOptions, fetched: Fetched) -> PlannedRebuild:
+def with_split_hardlink_warnings(planned: PlannedRebuild, options: RebuildOptions, fetched: Fetched) -> PlannedRebuild:
     """``planned`` with a word on each file that it parts from names which are not restored with it."""
-    torn = {rebase(path, choices.target) for path in fetched.torn}
+    torn = {rebase(path, options.target) for path in fetched.torn}
     parted = [s for s in planned.plan.steps if s.path in torn and s.action in (Action.CREATE, Action.REPLACE)]
     words = tuple(
         Concern(step.path, "a file of its own from now on: its other names are not restored") for step in parted
@@ -42,10 +44,10 @@ def told(planned: PlannedRebuild, choices: RebuildOptions, fetched: Fetched) -> 
     return replace(planned, plan=replace(planned.plan, concerns=(*planned.plan.concerns, *words))) if words else planned
 
 
-def begun(context: Context, choices: RebuildOptions) -> moving.InterruptedRenumbering:
+def interrupted_renumbering(context: Context, options: RebuildOptions) -> renumber.InterruptedRenumbering:
     """What a killed rebuild left half re-owned. Raises UsageError where only a part is asked for."""
-    found = moving.begun(context.state)
-    if found.moved and choices.asked and not choices.target:
+    found = renumber.interrupted_renumbering(context.state)
+    if found.moved and options.asked and not options.target:
         raise UsageError(
             "A rebuild that was re-owning files was killed.",
             "half of them belong to the numbers of before; a part of the host does not settle that",
@@ -63,7 +65,7 @@ def settle_owed(context: Context, host: str, fetched: Fetched, plan: Plan, outco
         return
     if not outcome.unrestored and not owed.paths(context.state):
         return
-    left = actual_state.look(fetched.snapshot.live, {}, [], Accounts.of_machine(), fetched.parts)
+    left = actual_state.read_actual_state(fetched.snapshot.live, {}, [], Accounts.of_machine(), fetched.parts)
     tried = {step.path for step in plan.steps if step.wanted is not None}
     owed.settle(context.state, tried, outcome.unrestored, left)
 
@@ -71,5 +73,5 @@ def settle_owed(context: Context, host: str, fetched: Fetched, plan: Plan, outco
 def remember_outcome(state: StateFolder, snapshot: Snapshot, outcome: Outcome) -> None:
     """Remember what a rebuild of ``snapshot`` could not restore, as it is on disk now."""
 
-    left = actual_state.look(snapshot.live, {}, [], Accounts.of_machine()) if outcome.unrestored else {}
+    left = actual_state.read_actual_state(snapshot.live, {}, [], Accounts.of_machine()) if outcome.unrestored else {}
     owed.remember(state, outcome.unrestored, left)

@@ -6,7 +6,6 @@ import hashlib
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from enum import Enum
 from pathlib import Path
 from types import MappingProxyType
 
@@ -15,40 +14,16 @@ from pacha.files.exclude import Rules
 from pacha.files.metadata import Entry
 from pacha.files.owners import Accounts
 from pacha.files.paths import rebase
-from pacha.rebuild import accounts, actual_state, moving, renumber
+from pacha.rebuild import accounts, actual_state, renumber
 from pacha.rebuild import passwd as account_files
+from pacha.rebuild.options import AccountPolicy, RebuildOptions
 from pacha.rebuild.renumber import IdChanges
 from pacha.restore import plan as planning
 from pacha.restore import preflight
 from pacha.restore.ownership import Identity
 from pacha.restore.plan import Action, Plan, Step
-from pacha.store.selection import Selection
 from pacha.store.snapshot import Snapshot
 from pacha.system.mounts import mounts
-
-
-class AccountPolicy(str, Enum):
-    """What becomes of files outside the watched paths whose account gets another number."""
-
-    RENUMBER = "renumber"  #: they are re-owned by name
-    KEEP = "keep"  #: this machine keeps its numbers; the account files are written to match
-    LEAVE = "leave"  #: neither; they are named
-
-
-@dataclass(frozen=True, slots=True)
-class RebuildOptions:
-    """What the operator chose. ``target`` (absolute bytes, b"" for the original paths)."""
-
-    target: bytes = b""
-    delete: bool = False
-    owner_map: Path | None = None
-    accounts: AccountPolicy = AccountPolicy.RENUMBER
-    keep: tuple[str, ...] = ()  #: patterns of what is never overwritten
-    hooks: bool = False
-    at: str = ""  #: which snapshot (WHEN); the newest
-    asked: Selection = field(default_factory=Selection)  #: which parts of it; all of it
-    wait_seconds: float = 0  #: for another run to end
-    by_master: bool = False  #: a master was named: this machine's own history is not what is asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +46,11 @@ class PlannedRebuild:
     shortages: tuple[Concern, ...] = ()
 
 
-def preview(
+def plan_rebuild(
     snapshot: Snapshot,
     account_texts: Mapping[bytes, bytes],
-    choices: RebuildOptions,
-    begun: moving.InterruptedRenumbering = moving.InterruptedRenumbering(),  # noqa: B008
+    options: RebuildOptions,
+    begun: renumber.InterruptedRenumbering = renumber.InterruptedRenumbering(),  # noqa: B008
     holes: Mapping[bytes, int] = MappingProxyType({}),
     parts: tuple[bytes, ...] = (),
 ) -> PlannedRebuild:
@@ -85,35 +60,37 @@ def preview(
     what a killed rebuild left half re-owned; ``holes`` the bytes of a file that take no room; ``snapshot`` has
     nothing but ``parts`` where there are some. Raises UsageError for a wrong owner map.
     """
-    target = choices.target
+    target = options.target
     machine = Accounts.of_machine()
-    keep = Rules.of(choices.keep)
+    keep = Rules.of(options.keep)
     entries, texts = dict(snapshot.entries), _restored(account_texts, target, keep)
-    if choices.accounts is AccountPolicy.KEEP and not target:
+    if options.accounts is AccountPolicy.KEEP and not target:
         texts = _kept_texts(texts, machine)
         entries = {**entries, **{path: _with_text(entries[path], text) for path, text in texts.items()}}
-    here, names_by = actual_state.whose(target, texts, machine)
-    names = _mapped(here, choices.owner_map)
+    here, names_by = actual_state.accounts_in_force(target, texts, machine)
+    names = _mapped(here, options.owner_map)
     wanted, concerns = accounts.with_acls(_moved(entries, target), snapshot.accounts, names)
     above, _ = accounts.with_acls(_moved(snapshot.parents, target), snapshot.accounts, names)
     places = [replace(one, path=rebase(one.path, target)) for one in snapshot.live]
-    found = actual_state.look(places, wanted, actual_state.above(snapshot, target), here, _placed(parts, target))
+    found = actual_state.read_actual_state(
+        places, wanted, actual_state.above(snapshot, target), here, _placed(parts, target)
+    )
     plan = planning.build(
         list(wanted.values()), found, names,
         roots=[place.path for place in places],
         parents=list(above.values()),
         keep=lambda path: _kept(keep, path),
-        delete=choices.delete, me=Identity.of_process(),
+        delete=options.delete, me=Identity.of_process(),
     )  # fmt: skip
     placed = {rebase(path, target): size for path, size in holes.items()}
-    findings = preflight.look(plan, placed, _mounts(), target)
+    findings = preflight.preflight(plan, placed, _mounts(), target)
     plan = planning.hindered(plan, findings.hindrances)
-    moves = _moves(machine, here, choices, texts)
-    reowning = _reowning(moves, machine, here, choices, _handled(plan), begun)
+    moves = _moves(machine, here, options, texts)
+    reowning = _reowning(moves, machine, here, options, _handled(plan), begun)
     moves = begun.moved or moves
     commands = accounts.commands(plan.missing_users, plan.missing_groups, snapshot.accounts, here)
     overrides = {path: text for path, text in texts.items() if text != account_texts[path]}
-    movers = renumber.in_words(moves, machine, here, reowning.steps)
+    movers = renumber.describe(moves, machine, here, reowning.steps)
     return PlannedRebuild(
         _joined(plan, concerns, reowning), wanted, tuple(commands), names_by, len(reowning.steps), movers, overrides,
         moves if reowning.steps else renumber.IdChanges(), tuple(map(_in_words, findings.shortages)),
@@ -176,12 +153,12 @@ def _with_text(entry: Entry, text: bytes) -> Entry:
 
 
 def _moves(
-    machine: Accounts, after: Accounts, choices: RebuildOptions, texts: Mapping[bytes, bytes]
+    machine: Accounts, after: Accounts, options: RebuildOptions, texts: Mapping[bytes, bytes]
 ) -> renumber.IdChanges:
     """Only root's rebuild of this machine's own account files makes its numbers others."""
-    if choices.target or not texts or os.geteuid() != 0:
+    if options.target or not texts or os.geteuid() != 0:
         return renumber.IdChanges()
-    return renumber.moves(machine, after)
+    return renumber.id_changes(machine, after)
 
 
 def _handled(plan: Plan) -> frozenset[bytes]:
@@ -194,22 +171,22 @@ def _reowning(
     moves: renumber.IdChanges,
     machine: Accounts,
     after: Accounts,
-    choices: RebuildOptions,
+    options: RebuildOptions,
     handled: frozenset[bytes],
-    begun: moving.InterruptedRenumbering,
+    begun: renumber.InterruptedRenumbering,
 ) -> renumber.Reowning:
-    if begun.moved and not choices.target and choices.accounts is not AccountPolicy.RENUMBER:
+    if begun.moved and not options.target and options.accounts is not AccountPolicy.RENUMBER:
         raise UsageError(
             "A rebuild that was re-owning files was killed.",
             "half of them belong to the numbers of before",
             "Rebuild with --accounts renumber, or put back what was there: pacha undo",
         )
-    carried = moving.steps(begun, handled, after) if not choices.target else ()
+    carried = renumber.resumed_steps(begun, handled, after) if not options.target else ()
     if not moves:
         return renumber.Reowning(carried)
-    found = renumber.reowning(moves, machine, after, handled, [record.old for record in begun.found.values()])
+    found = renumber.plan_reowning(moves, machine, after, handled, [record.old for record in begun.found.values()])
     found = replace(found, steps=(*carried, *found.steps))
-    if choices.accounts is not AccountPolicy.LEAVE:
+    if options.accounts is not AccountPolicy.LEAVE:
         return found
     left = tuple(Concern(step.path, f"{step.reason}; left as it is") for step in found.steps)
     return renumber.Reowning((), (*left, *found.concerns))

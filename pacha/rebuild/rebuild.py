@@ -5,61 +5,30 @@ from __future__ import annotations
 import os
 import shlex
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 
-from pacha.errors import Concern, PachaError
+from pacha.errors import PachaError
 from pacha.fetch.staging import Fetched, Staging
 from pacha.fetch.worker import WorkerProcess, import_meanwhile
 from pacha.files.metadata import Entry
 from pacha.host.context import Context, check_host
 from pacha.host.masters import connect
-from pacha.rebuild import accounts, adoption, hooks, moving, own, partial, report
+from pacha.rebuild import accounts, adoption, hooks, partial, renumber, report, source
 from pacha.rebuild.actual_state import GROUP, PASSWD
 from pacha.rebuild.hooks import HookRun, Hooks, Planned
-from pacha.rebuild.planning import RebuildOptions, preview
+from pacha.rebuild.options import DEFAULTS, RebuildOptions
+from pacha.rebuild.planning import plan_rebuild
 from pacha.rebuild.proposal import Proposal
+from pacha.rebuild.result import SILENT, Rebuilt, Reporter
 from pacha.restore.apply import apply
 from pacha.restore.inode import explain
 from pacha.restore.journal import Journal, cut_off
-from pacha.restore.plan import Outcome, Step
+from pacha.restore.outcome import Outcome
 from pacha.restore.undo import prune
 from pacha.text import escape
 from pacha.wire.master import Master, NoHost
-from pacha.wire.scp import Received
-
-
-@dataclass(frozen=True, slots=True)
-class Rebuilt:
-    """What a rebuild did. ``adopted``: this machine now goes on as the host; ``report``: where all of it is written."""
-
-    proposal: Proposal
-    outcome: Outcome
-    ran: tuple[HookRun, ...]
-    adopted: bool
-    fetched: Fetched
-    report: str = ""
-    seconds: float = 0.0
-
-    @property
-    def concerns(self) -> tuple[Concern, ...]:
-        """What a person should look at."""
-        failed = (Concern(os.fsencode(one.label), f"the hook failed: {one.failure}") for one in self.ran if one.failure)
-        return (*self.outcome.concerns, *failed)
-
-
-@dataclass(frozen=True, slots=True)
-class Reporter:
-    """Whom a rebuild tells what it does. ``confirm`` comes before anything is changed, and may raise."""
-
-    on_file: Callable[[Received], None] = lambda received: None
-    on_fetched: Callable[[Fetched], None] = lambda fetched: None
-    on_plan: Callable[[Proposal], None] = lambda proposal: None
-    confirm: Callable[[Proposal], None] = lambda proposal: None
-    on_hook: Callable[[HookRun], None] = lambda ran: None
-    on_step: Callable[[Step], None] = lambda step: None
-    on_expected: Callable[[int], None] = lambda files: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +50,12 @@ class _Source:
 def propose(
     context: Context,
     host: str,
-    choices: RebuildOptions = RebuildOptions(),  # noqa: B008
-    reporter: Reporter = Reporter(),
+    options: RebuildOptions = DEFAULTS,
+    reporter: Reporter = SILENT,
     second: WorkerProcess | None = None,
 ) -> Proposal:
     """What a rebuild would do, having fetched and checked all of it. Changes nothing; raises as ``rebuild``."""
-    with _prepared(context, host, choices, reporter, second) as (attempt, proposal):
+    with _prepared(context, host, options, reporter, second) as (attempt, proposal):
         attempt.reporter.on_plan(proposal)
         return proposal
 
@@ -94,8 +63,8 @@ def propose(
 def rebuild(
     context: Context,
     host: str,
-    choices: RebuildOptions = RebuildOptions(),  # noqa: B008
-    reporter: Reporter = Reporter(),
+    options: RebuildOptions = DEFAULTS,
+    reporter: Reporter = SILENT,
     second: WorkerProcess | None = None,
 ) -> Rebuilt:
     """Put every watched path of ``host`` back, to where it was or below ``choices.target``; ``second`` helps.
@@ -103,7 +72,7 @@ def rebuild(
     Raises UsageError, LockedError, UnreachableError, DamagedError (all before anything is touched) and
     PachaError; Signalled says how things stand. OnlyRevision paths that could not be restored are in the concerns.
     """
-    with _prepared(context, host, choices, reporter, second) as (attempt, proposal):
+    with _prepared(context, host, options, reporter, second) as (attempt, proposal):
         reporter.on_plan(proposal)
         reporter.confirm(proposal)
         return attempt.run(proposal)
@@ -111,27 +80,27 @@ def rebuild(
 
 @contextmanager
 def _prepared(
-    context: Context, host: str, choices: RebuildOptions, reporter: Reporter, second: WorkerProcess | None
+    context: Context, host: str, options: RebuildOptions, reporter: Reporter, second: WorkerProcess | None
 ) -> Iterator[tuple[_Attempt, Proposal]]:
     """Everything fetched, checked and planned; what was fetched is removed in the end."""
     check_host(host)
     began = time.monotonic()
-    target = os.path.realpath(choices.target) if choices.target else b""
-    choices = replace(choices, target=target, keep=context.config.rebuild_keep)
-    _check_choices(choices)  # before anything is fetched for nothing
+    target = os.path.realpath(options.target) if options.target else b""
+    options = replace(options, target=target, keep=context.config.rebuild_keep)
+    _check_choices(options)  # before anything is fetched for nothing
     with ExitStack() as stack:
-        stack.enter_context(context.state.locked(choices.wait_seconds))
-        begun = partial.begun(context, choices)
+        stack.enter_context(context.state.locked(options.wait_seconds))
+        begun = partial.interrupted_renumbering(context, options)
         if second is None:
             import_meanwhile()
-        master = own.master(context, host, choices) or connect(context, context.master())
+        master = source.local_history_source(context, host, options) or connect(context, context.master())
         stack.callback(master.close)
         staging = Staging.make(context, host, master, reporter.on_file, reporter.on_expected, second)
         stack.callback(staging.remove)
-        fetched = _fetch(staging, choices)
+        fetched = _fetch(staging, options)
         reporter.on_fetched(fetched)
-        wanted = stack.enter_context(hooks.fetched(context.state.path, master, host)) if choices.hooks else Hooks()
-        attempt = _Attempt(context, host, choices, reporter, master, staging, fetched, begun, began)
+        wanted = stack.enter_context(hooks.fetched(context.state.path, master, host)) if options.hooks else Hooks()
+        attempt = _Attempt(context, host, options, reporter, master, staging, fetched, begun, began)
         yield attempt, attempt.propose(wanted)
 
 
@@ -141,23 +110,25 @@ class _Attempt:
 
     context: Context
     host: str
-    choices: RebuildOptions
+    options: RebuildOptions
     reporter: Reporter
     master: Master
     staging: Staging
     fetched: Fetched
-    begun: moving.InterruptedRenumbering
+    begun: renumber.InterruptedRenumbering
     began: float  #: by time.monotonic()
 
     def propose(self, wanted: Hooks) -> Proposal:
         """The plan against the disk as it is now."""
         spool = self.staging.spool
         texts = {path: spool.bytes_of(path) for path in (PASSWD, GROUP) if path in spool.places}
-        fetched, holes, target = self.fetched, spool.holes, self.choices.target
-        planned = preview(fetched.snapshot, texts, self.choices, self.begun, holes, fetched.parts)
-        planned = partial.told(planned, self.choices, fetched)
+        fetched, holes, target = self.fetched, spool.holes, self.options.target
+        planned = plan_rebuild(fetched.snapshot, texts, self.options, self.begun, holes, fetched.parts)
+        planned = partial.with_split_hardlink_warnings(planned, self.options, fetched)
         content = _Source(self.staging, target, planned.overrides).content
-        carries_on = cut_off(os.fsencode(self.context.state.path), partial.placed(self.choices, fetched), target)
+        carries_on = cut_off(
+            os.fsencode(self.context.state.path), partial.restored_roots(self.options, fetched), target
+        )
         note = fetched.note
         return Proposal(
             self.host, fetched.tip, note.at, note.user, target, fetched.snapshot, planned, wanted, carries_on,
@@ -171,11 +142,11 @@ class _Attempt:
         if ran:
             _check_ran(ran)
             proposal = self._plan_again(proposal)
-        _make_target(self.choices.target)
-        if not self.choices.target:
-            moving.remember(self.context.state, proposal.preview.moves)
-        parts = partial.placed(self.choices, self.fetched)
-        journal = Journal.begin(os.fsencode(self.context.state.path), self.host, parts, self.choices.target)
+        _make_target(self.options.target)
+        if not self.options.target:
+            renumber.remember_id_changes(self.context.state, proposal.preview.moves)
+        parts = partial.restored_roots(self.options, self.fetched)
+        journal = Journal.begin(os.fsencode(self.context.state.path), self.host, parts, self.options.target)
         try:
             return self._carry_out(proposal, ran, journal)
         finally:
@@ -191,7 +162,7 @@ class _Attempt:
         return now
 
     def _carry_out(self, proposal: Proposal, ran: tuple[HookRun, ...], journal: Journal) -> Rebuilt:
-        source = _Source(self.staging, self.choices.target, proposal.preview.overrides)
+        source = _Source(self.staging, self.options.target, proposal.preview.overrides)
         outcome = apply(proposal.preview.plan, source, journal, on_step=self.reporter.on_step)
         adopted = self._go_on_as_host(proposal, outcome)
         ran = (*ran, *self._run(proposal.hooks.after))
@@ -200,9 +171,9 @@ class _Attempt:
 
     def _go_on_as_host(self, proposal: Proposal, outcome: Outcome) -> bool:
         """Adopt the host's history, where that may be; remember what is owed. Returns whether it was adopted."""
-        if self.choices.target:
+        if self.options.target:
             return False
-        adopts = not partial.is_partial(self.choices) and adoption.may_adopt(self.context, self.host)
+        adopts = not partial.is_partial(self.options) and adoption.may_adopt(self.context, self.host)
         if adopts:
             with _in_place():
                 adoption.adopt(self.context, self.host, self.staging, self.fetched, self.context.master())
@@ -212,7 +183,7 @@ class _Attempt:
         return adopts
 
     def _run(self, these: tuple[Planned, ...]) -> tuple[HookRun, ...]:
-        environment = hooks.environment(self.host, self.fetched.tip, self.choices.target, self.fetched.parts)
+        environment = hooks.environment(self.host, self.fetched.tip, self.options.target, self.fetched.parts)
         return hooks.run(these, environment, self.reporter.on_hook)
 
 
@@ -230,24 +201,24 @@ def _in_place() -> Iterator[None]:
         ) from None
 
 
-def _check_choices(choices: RebuildOptions) -> None:
+def _check_choices(options: RebuildOptions) -> None:
     """Raise UsageError, PachaError for an owner map that cannot be read, a target that can be no folder."""
-    if choices.owner_map:
-        accounts.read_map(choices.owner_map)
-    place = choices.target
+    if options.owner_map:
+        accounts.read_map(options.owner_map)
+    place = options.target
     while place and not os.path.lexists(place):
         place = os.path.dirname(place)
     if place and not os.path.isdir(place):
-        raise _no_target(choices.target, f"{escape(place)} is no folder")
+        raise _no_target(options.target, f"{escape(place)} is no folder")
 
 
 def _no_target(target: bytes, why: str) -> PachaError:
     return PachaError(f"{escape(target)} cannot be made.", why, "Name another --target.")
 
 
-def _fetch(staging: Staging, choices: RebuildOptions) -> Fetched:
+def _fetch(staging: Staging, options: RebuildOptions) -> Fetched:
     try:
-        return staging.fetch(choices.at, choices.asked, absent=choices.delete, options=_as_asked(choices))
+        return staging.fetch(options.at, options.asked, absent=options.delete, options=_as_asked(options))
     except NoHost as error:
         raise PachaError(
             f"There is no host '{staging.host}' on {staging.master.label}.",
@@ -256,11 +227,11 @@ def _fetch(staging: Staging, choices: RebuildOptions) -> Fetched:
         ) from None
 
 
-def _as_asked(choices: RebuildOptions) -> str:
+def _as_asked(options: RebuildOptions) -> str:
     """The options that keep a rebuild to where, and to what, it was meant for."""
-    words = ["--target", escape(choices.target)] if choices.target else []
-    words += [word for ways in choices.asked.paths for word in ("--path", escape(ways[0]))]
-    words += [word for name in choices.asked.directories for word in ("--directory", name)]
+    words = ["--target", escape(options.target)] if options.target else []
+    words += [word for ways in options.asked.paths for word in ("--path", escape(ways[0]))]
+    words += [word for name in options.asked.directories for word in ("--directory", name)]
     return f" {shlex.join(words)}" if words else ""
 
 

@@ -18,7 +18,10 @@ from pacha.files import acl, metadata
 from pacha.files.metadata import Entry
 from pacha.files.names import is_pachas_own
 from pacha.files.owners import Accounts
+from pacha.restore.journal import unfinished
+from pacha.restore.journal_records import Altered
 from pacha.restore.plan import Action, Step
+from pacha.store.state import StateFolder
 from pacha.system.mounts import mounts
 from pacha.text import escape
 
@@ -54,7 +57,7 @@ class Reowning:
     concerns: tuple[Concern, ...] = ()
 
 
-def moves(before: Accounts, after: Accounts) -> IdChanges:
+def id_changes(before: Accounts, after: Accounts) -> IdChanges:
     """What becomes of this machine's accounts (``before``) when the account files say ``after``."""
     return IdChanges(
         {n: after.uids[name] for n, name in before.users.items() if after.uids.get(name, n) != n},
@@ -64,7 +67,7 @@ def moves(before: Accounts, after: Accounts) -> IdChanges:
     )
 
 
-def reowning(
+def plan_reowning(
     moved: IdChanges,
     before: Accounts,
     after: Accounts,
@@ -97,7 +100,7 @@ def reowning(
     return Reowning(tuple(steps), tuple(concerns))
 
 
-def in_words(moved: IdChanges, before: Accounts, after: Accounts, steps: Iterable[Step]) -> tuple[str, ...]:
+def describe(moved: IdChanges, before: Accounts, after: Accounts, steps: Iterable[Step]) -> tuple[str, ...]:
     """Each account that moves with something of its own among ``steps``: its name, its numbers, how many paths."""
     found = [step.found for step in steps if step.found is not None]
     users, groups = Counter(entry.uid for entry in found), Counter(entry.gid for entry in found)
@@ -180,3 +183,65 @@ def _walk(skipped: frozenset[bytes]) -> Iterator[tuple[bytes, int, bytes, os.sta
 def _mount_points_elsewhere() -> list[bytes]:
     """Mount points of file systems that are not local."""
     return [mount.path for mount in mounts() if mount.kind in _NOT_LOCAL or mount.kind.startswith(b"fuse")]
+
+
+@dataclass(frozen=True, slots=True)
+class InterruptedRenumbering:
+    """The moves of killed rebuilds, and every path that they were to alter, as the first of them found it."""
+
+    moved: IdChanges = field(default_factory=IdChanges)
+    found: Mapping[bytes, Altered] = field(default_factory=dict)
+
+
+def remember_id_changes(state: StateFolder, moved: IdChanges) -> None:
+    """Remember on disk what is about to move; an empty one forgets."""
+    both = {"users": moved.users, "groups": moved.groups}
+    words = {kind: {str(n): m for n, m in numbers.items()} for kind, numbers in both.items()} if moved else None
+    if words != state.memory().get("moving"):
+        state.remember(moving=words)
+
+
+def interrupted_renumbering(state: StateFolder) -> InterruptedRenumbering:
+    """What killed rebuilds that were neither carried through nor undone had begun."""
+    memory = state.memory().get("moving") or {}
+    users, groups = ({int(n): m for n, m in memory.get(kind, {}).items()} for kind in ("users", "groups"))
+    moved = IdChanges(users, groups)
+    found: dict[bytes, Altered] = {}
+    for journal in unfinished(os.fsencode(state.path)):
+        for record in journal.records:
+            if isinstance(record, Altered):
+                found.setdefault(record.path, record)
+        journal.close()
+    return InterruptedRenumbering(moved, found) if found and moved else InterruptedRenumbering()
+
+
+def resumed_steps(before: InterruptedRenumbering, handled: Collection[bytes], after: Accounts) -> tuple[Step, ...]:
+    """The steps that carry ``before`` through, but for the paths ``handled`` already."""
+    made = []
+    for path, record in before.found.items():
+        found = None if path in handled else _now(record, after)
+        if found is not None:
+            was = replace(
+                found, uid=record.uid, gid=record.gid, mode=record.mode, mtime_ns=record.mtime_ns,
+                xattrs=record.xattrs or found.xattrs,
+            )  # fmt: skip
+            again = step(was, found, before.moved, after)
+            if (again.uid, again.gid, again.mode, again.xattrs) != (found.uid, found.gid, found.mode, found.xattrs):
+                made.append(again)
+    return tuple(made)
+
+
+def _now(record: Altered, accounts: Accounts) -> Entry | None:
+    """What is at the path, if it still is what the killed rebuild found there."""
+    above, name = os.path.split(record.path)
+    try:
+        fd = os.open(above, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            status = os.stat(name, dir_fd=fd, follow_symlinks=False)
+            if (status.st_dev, status.st_ino) != record.old:
+                return None
+            return metadata.from_stat(status, name, fd, record.path, accounts)
+        finally:
+            os.close(fd)
+    except OSError:
+        return None  # it went away since

@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pacha.errors import Concern
-from pacha.rebuild import proposal
-from pacha.rebuild.hooks import HookRun
+from pacha.files.metadata import Entry
+from pacha.rebuild.hooks import HookRun, Planned
+from pacha.rebuild.proposal import Proposal
 from pacha.restore.journal import Journal
-from pacha.restore.plan import Action
-from pacha.text import escape, local_minute
+from pacha.restore.plan import Action, Step
+from pacha.text import escape, local_minute, rfc3339
 
 if TYPE_CHECKING:
-    from pacha.rebuild.rebuild import Rebuilt
+    from pacha.rebuild.result import Rebuilt
 
 TEXT, JSON = b"report.txt", b"report.json"
 _DONE = {
@@ -79,9 +80,9 @@ def as_json(rebuilt: Rebuilt) -> dict[str, Any]:
     """All of it, as JSON values: the proposal's (``docs/rebuilding.rst``) and what came of it."""
     outcome = rebuilt.outcome
     return {
-        **proposal.as_json(rebuilt.proposal),
+        **proposal_json(rebuilt.proposal),
         "done": {action.value: count for action, count in outcome.counts.items()},
-        "concerns": [proposal.concern_json(concern) for concern in rebuilt.concerns],
+        "concerns": [concern_json(concern) for concern in rebuilt.concerns],
         "owed": [os.fsdecode(path) for path in outcome.unrestored],
         "corrected": [os.fsdecode(path) for path in outcome.corrected],
         "ran": [_ran(one) for one in rebuilt.ran],
@@ -97,12 +98,12 @@ def _ran(one: HookRun) -> dict[str, str]:
 
 def _all(rebuilt: Rebuilt) -> Iterator[str]:
     yield from summary(rebuilt)
-    yield f"Watched paths: {proposal.watched_line(rebuilt.proposal)}."
+    yield f"Watched paths: {watched_line(rebuilt.proposal)}."
     for one in rebuilt.ran:
         yield f"hook     {one.label}: {one.failure or 'done'}"
         yield from (f"         | {line}" for line in output_lines(one))
     yield from (_concern(concern) for concern in rebuilt.concerns)
-    yield from (proposal.step_line(step) for step in rebuilt.proposal.preview.plan.steps)
+    yield from (step_line(step) for step in rebuilt.proposal.preview.plan.steps)
 
 
 def output_lines(one: HookRun) -> list[str]:
@@ -158,3 +159,72 @@ def _end(rebuilt: Rebuilt) -> Iterator[str]:
         yield f"From now on this machine pushes as '{rebuilt.proposal.host}'."
     if rebuilt.report:
         yield f"Report: {rebuilt.report}"
+
+
+def step_line(step: Step) -> str:
+    """One step as ``--dry-run`` prints it: what, where, how it differs, what falls short."""
+    words = [f"{step.action.value:<8} {escape(step.path)}", f": {step.reason}" if step.reason else ""]
+    return "".join(words) + (f" [{step.shortfall}]" if step.shortfall else "")
+
+
+def watched_line(proposal: Proposal) -> str:
+    """Which paths the snapshot says are watched: the only ones at and below which anything is written."""
+    snapshot = proposal.snapshot
+    return ", ".join(f"{escape(one.path)} ({len(snapshot.below(one))})" for one in snapshot.live) or "nothing"
+
+
+def concern_json(concern: Concern) -> dict[str, str]:
+    """A concern as JSON values."""
+    return {"path": os.fsdecode(concern.path), "reason": concern.reason}
+
+
+def stamp(at: float) -> str:
+    """A time (seconds since the epoch) as RFC 3339 has it, in UTC."""
+    return rfc3339(at)
+
+
+def proposal_json(proposal: Proposal) -> dict[str, Any]:
+    """The whole of it as JSON values. Paths are str as os.fsdecode makes them: lone surrogates for odd bytes."""
+    preview = proposal.preview
+    return {
+        "host": proposal.host,
+        "snapshot": proposal.tip,
+        "at": stamp(proposal.at),
+        "by": proposal.by,
+        "target": os.fsdecode(proposal.target),
+        "parts": [os.fsdecode(path) for path in proposal.parts],
+        "watched": [os.fsdecode(one.path) for one in proposal.snapshot.live],
+        "carries_on": [stamp(begun.at) for begun in proposal.carries_on],
+        "totals": {action.value: count for action, count in preview.plan.totals.items()},
+        "owners_missing": [os.fsdecode(path) for path in sorted(preview.plan.ownerless)],
+        "make_accounts": list(preview.commands),
+        "names_by": preview.names_by,
+        "hooks": [_hook_json(hook) for hook in (*proposal.hooks.before, *proposal.hooks.after)],
+        "not_hooks": list(proposal.hooks.passed_over),
+        "concerns": [concern_json(concern) for concern in proposal.concerns],
+        "steps": [_step_json(step) for step in preview.plan.steps],
+    }
+
+
+def _hook_json(hook: Planned) -> dict[str, str]:
+    return {"name": hook.label, "sha256": hook.sha256, "owner": hook.owner or "unknown"}
+
+
+def _step_json(step: Step) -> dict[str, Any]:
+    made: dict[str, Any] = {"path": os.fsdecode(step.path), "action": step.action.value}
+    made |= {word: text for word, text in (("reason", step.reason), ("shortfall", step.shortfall)) if text}
+    if step.found is not None:
+        made["old"] = _attributes_json(step.found, step.found.uid, step.found.gid, step.found.mode)
+    if step.wanted is not None:
+        made["new"] = _attributes_json(step.wanted, step.uid, step.gid, step.mode)
+    return made
+
+
+def _attributes_json(entry: Entry, uid: int, gid: int, mode: int) -> Mapping[str, Any]:
+    made: dict[str, Any] = {"kind": entry.kind.value, "mode": f"{mode:04o}", "uid": uid, "gid": gid}
+    made |= {"size": entry.size, "mtime_ns": entry.mtime_ns}
+    if entry.sha256 is not None:
+        made["sha256"] = entry.sha256.hex()
+    if entry.target is not None:
+        made["target"] = os.fsdecode(entry.target)
+    return made

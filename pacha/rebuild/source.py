@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
-from pacha.errors import PachaError, UsageError
+from pacha.errors import DamagedError, PachaError, UsageError
 from pacha.files.names import DATABASE
 from pacha.host.context import Context
 from pacha.host.masters import connect
+from pacha.rebuild.options import RebuildOptions
+from pacha.store.revspec import resolve
+from pacha.store.snapshot import Snapshot
 from pacha.system import background
+from pacha.wire.local_master import StateFolderMaster
 from pacha.wire.master import Master, NoRepository
 
 
@@ -23,7 +29,7 @@ class MasterOffer:
     knows: frozenset[str]
 
 
-def choose(
+def choose_master(
     context: Context,
     host: str,
     name: str,
@@ -102,3 +108,36 @@ def _knows(master: Master, host: str, tips: set[str]) -> frozenset[str]:
     asked = sorted(tips)
     with master.serve(host, DATABASE) as remote, hg.peer(remote, DATABASE) as peer:
         return frozenset(tip for tip, known in zip(asked, peer.known(asked), strict=True) if known)
+
+
+def local_history_source(context: Context, host: str, options: RebuildOptions) -> StateFolderMaster | None:
+    """The state folder as a master, if ``host`` is this one and its history has what ``options`` asks for.
+
+    That is a part, or a moment: a whole rebuild of the newest snapshot is for the master to give, since only
+    that is sure to be the newest. Hooks are the master's, too.
+    """
+    if options.by_master or options.hooks or not (options.at or options.asked) or host != context.hostname():
+        return None
+    from pacha.store import history
+
+    try:
+        made = history.own_snapshots(context.state)
+        if made:
+            node = resolve(options.at, made, time.time()).node if options.at else made[0].node
+            if _is_whole(context, host, history.read(context.state, node)):
+                return StateFolderMaster(os.fsencode(context.state.path / "repos"))
+    except (UsageError, DamagedError):
+        pass  # the master may know better
+    return None
+
+
+def _is_whole(context: Context, host: str, snapshot: Snapshot) -> bool:
+    from pacha.store import hg
+
+    for watched in snapshot.live:
+        path = context.state.repository(watched.repository)
+        if watched.node is not None and not (
+            os.path.isdir(path) and hg.Repository.open(path, heal=False).has(watched.node)
+        ):
+            return False
+    return snapshot.host == host

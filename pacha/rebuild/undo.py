@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from pacha.errors import PachaError
-from pacha.fetch.staging_dir import sweep
+from pacha.fetch.staging_dir import remove_leftovers
 from pacha.host.context import Context
 from pacha.restore import undo as undoing
 from pacha.restore import undo_preview
 from pacha.restore.journal import Journal, history, unfinished
-from pacha.restore.plan import Outcome
+from pacha.restore.outcome import Outcome
 from pacha.restore.undo_preview import UndoStep
 
 
@@ -56,7 +56,7 @@ def undo(context: Context) -> Undone:
     Raises LockedError, PachaError when there is none.
     """
     with context.state.locked(), _newest(context) as journal:
-        sweep(context)
+        remove_leftovers(context)
         return Undone(_past(journal, _waiting(os.fsencode(context.state.path))), _undo(journal))
 
 

@@ -11,15 +11,15 @@ import os
 from collections.abc import Callable
 
 from pacha.errors import PachaError
-from pacha.restore.cleanup import remove_empty_folders, restore_times, roots_of, sweep
+from pacha.restore.cleanup import remove_empty_folders, remove_temporaries, restore_times, roots_of
 from pacha.restore.dirfd import SafeDirectories
 from pacha.restore.inode import explain
 from pacha.restore.install import Installer
 from pacha.restore.journal import Journal
 from pacha.restore.journal_records import Root
-from pacha.restore.outcome import OutcomeBuilder
+from pacha.restore.outcome import Outcome, OutcomeBuilder
 from pacha.restore.permissions import PermissionCheck
-from pacha.restore.plan import Action, Outcome, Plan, Step
+from pacha.restore.plan import Action, Plan, Step
 from pacha.restore.write import Halt, Source, Writer
 from pacha.text import escape
 
@@ -57,7 +57,7 @@ def sweep_killed(journal: Journal) -> None:
         except OSError:
             continue  # pruned
         with SafeDirectories(roots_of(old)) as descent:
-            sweep(old, descent)
+            remove_temporaries(old, descent)
         old.close()
 
 
@@ -121,7 +121,7 @@ class _Run:
 
     def _take_back(self) -> None:
         """Nothing was changed yet: remove what was written beside the targets."""
-        sweep(self.journal, self.descent)
+        remove_temporaries(self.journal, self.descent)
         remove_empty_folders(self.journal, self.descent)
         restore_times(self.journal, self.descent)
         try:

@@ -8,7 +8,7 @@ from pacha.files import paths
 from pacha.restore.backup_dir import enter_kept
 from pacha.restore.dirfd import SafeDirectories
 from pacha.restore.entries import discard_new, inode_of
-from pacha.restore.inode import held, stamp
+from pacha.restore.inode import open_inode, stamp
 from pacha.restore.journal import Journal
 from pacha.restore.journal_records import Created, Displaced, Keeping, Root, Touched
 
@@ -18,7 +18,7 @@ def roots_of(journal: Journal) -> tuple[bytes, ...]:
     return tuple(record.path for record in journal.records if isinstance(record, Root))
 
 
-def sweep(journal: Journal, descent: SafeDirectories) -> None:
+def remove_temporaries(journal: Journal, descent: SafeDirectories) -> None:
     """Remove a killed run's temporary names; first bring originals that got stuck under one to safety.
 
     What cannot be reached any more is passed over: the journal still tells of it.
@@ -44,7 +44,7 @@ def restore_times(journal: Journal, descent: SafeDirectories) -> None:
     touched = {record.path: record.mtime_ns for record in journal.records if isinstance(record, Touched)}
     for path in sorted(touched, reverse=True):
         try:
-            with held(b".", descent.enter(path)) as (reference, status):
+            with open_inode(b".", descent.enter(path)) as (reference, status):
                 stamp(reference, status, touched[path])
         except OSError:
             continue  # it is not there (any more), or not ours

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 
 from pacha.files.metadata import Entry, Kind
 from pacha.files.owners import Accounts
@@ -115,3 +116,35 @@ def hindrance(wanted: Entry, found: Entry | None, parent: Entry | None, *, renam
     if renames and parent is not None and parent.flags & (IMMUTABLE if found is None else IMMUTABLE | APPEND_ONLY):
         return "its directory is immutable or append-only (lsattr)"
     return ""
+
+
+def misplaced(wanted: Sequence[Entry], found: Mapping[bytes, Entry]) -> frozenset[bytes]:
+    """Return the paths whose wanted set of names for one inode is not the set found on disk.
+
+    A whole group is misplaced when one of its members is, since all are to be one inode with one content
+    and one set of metadata.
+    """
+    wanted_sets = _names([entry for entry in wanted if entry.kind is not Kind.DIRECTORY])
+    found_sets = _names([entry for entry in found.values() if entry.kind is not Kind.DIRECTORY])
+    wrong: set[bytes] = set()
+    for entry in wanted:
+        if entry.path in found and entry.kind is not Kind.DIRECTORY and entry.path not in wrong:
+            here = found[entry.path]
+            names = wanted_sets.get(entry.link_group, frozenset({entry.path}))
+            actual = found_sets.get(here.link_group, frozenset({entry.path}))
+            lonely = entry.link_group is None and here.link_group is not None
+            if lonely or names != actual or _unlike(names, found):
+                wrong |= names
+    return frozenset(wrong)
+
+
+def _unlike(names: frozenset[bytes], found: Mapping[bytes, Entry]) -> bool:
+    return any(name not in found for name in names)
+
+
+def _names(entries: Sequence[Entry]) -> dict[int | None, frozenset[bytes]]:
+    groups: dict[int | None, set[bytes]] = defaultdict(set)
+    for entry in entries:
+        if entry.link_group is not None:
+            groups[entry.link_group].add(entry.path)
+    return {group: frozenset(paths) for group, paths in groups.items()}

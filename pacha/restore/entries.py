@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from pacha.errors import DamagedError
 from pacha.files.metadata import Entry, Kind, kind_of
-from pacha.restore.inode import Changed, dress, held
+from pacha.restore.inode import Changed, open_inode, set_attributes
 from pacha.restore.ownership import Attributes
 from pacha.system import syscalls
 from pacha.text import escape
@@ -46,7 +46,7 @@ def make_file(name: bytes, dir_fd: int, entry: Entry, wanted: Attributes, chunks
     fd = os.open(name, _NEW, 0o600, dir_fd=dir_fd)
     try:
         _fill(fd, entry, chunks)
-        return NewEntry(tuple(dress(fd, Kind.FILE, wanted)), inode_of(os.fstat(fd)))
+        return NewEntry(tuple(set_attributes(fd, Kind.FILE, wanted)), inode_of(os.fstat(fd)))
     finally:
         os.close(fd)
 
@@ -57,11 +57,11 @@ def make_other(name: bytes, dir_fd: int, entry: Entry, wanted: Attributes) -> Ne
         os.symlink(entry.target or b"", name, dir_fd=dir_fd)
     else:
         os.mknod(name, _FORMATS[entry.kind] | 0o600, entry.device or 0, dir_fd=dir_fd)
-    with held(name, dir_fd) as (reference, status):
+    with open_inode(name, dir_fd) as (reference, status):
         # The directory may be another user's: what we change must be what we made.
         if kind_of(status.st_mode) is not entry.kind or status.st_nlink != 1 or status.st_uid != os.geteuid():
             raise Changed("somebody else changed the directory meanwhile")
-        return NewEntry(tuple(dress(reference, entry.kind, wanted)), inode_of(status))
+        return NewEntry(tuple(set_attributes(reference, entry.kind, wanted)), inode_of(status))
 
 
 def make_directory(name: bytes, dir_fd: int) -> None:
@@ -71,10 +71,10 @@ def make_directory(name: bytes, dir_fd: int) -> None:
 
 def dress_directory(name: bytes, dir_fd: int, wanted: Attributes) -> list[str]:
     """Give a directory that this process made its attributes. Return what could not be given."""
-    with held(name, dir_fd) as (reference, status):
+    with open_inode(name, dir_fd) as (reference, status):
         if kind_of(status.st_mode) is not Kind.DIRECTORY or status.st_uid != os.geteuid():
             raise Changed("somebody else changed the directory meanwhile")
-        return dress(reference, Kind.DIRECTORY, wanted)
+        return set_attributes(reference, Kind.DIRECTORY, wanted)
 
 
 def make_link(name: bytes, dir_fd: int, source: bytes, source_fd: int, inode: Inode) -> None:
@@ -165,7 +165,7 @@ def _discard_tree(name: bytes, dir_fd: int) -> None:
 def _open_own(name: bytes, dir_fd: int) -> int:
     """Open a directory to be emptied; a plain user's own one may have to be made writable first."""
     if os.geteuid() != 0:
-        with held(name, dir_fd) as (reference, status):
+        with open_inode(name, dir_fd) as (reference, status):
             if kind_of(status.st_mode) is Kind.DIRECTORY and status.st_uid == os.geteuid():
                 os.chmod(reference, 0o700)
     return os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=dir_fd)

@@ -33,7 +33,7 @@ class Changed(OSError):
 
 
 @contextmanager
-def held(name: bytes, dir_fd: int) -> Iterator[tuple[bytes, os.stat_result]]:
+def open_inode(name: bytes, dir_fd: int) -> Iterator[tuple[bytes, os.stat_result]]:
     """Hold the inode ``name`` in ``dir_fd``, a link itself if it is one: its reference and its status."""
     fd = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=dir_fd)
     try:
@@ -42,7 +42,7 @@ def held(name: bytes, dir_fd: int) -> Iterator[tuple[bytes, os.stat_result]]:
         os.close(fd)
 
 
-def dress(reference: Reference, kind: Kind, wanted: Attributes) -> list[str]:
+def set_attributes(reference: Reference, kind: Kind, wanted: Attributes) -> list[str]:
     """Give a new inode, so far private to this process, its attributes. Return what could not be given.
 
     The owner comes first (chown(2) clears setuid and capabilities), ACLs before the mode (whose group bits
@@ -63,15 +63,15 @@ def dress(reference: Reference, kind: Kind, wanted: Attributes) -> list[str]:
     return troubles
 
 
-def redress(reference: Reference, status: os.stat_result, wanted: Attributes) -> list[str]:
+def change_attributes(reference: Reference, status: os.stat_result, wanted: Attributes) -> list[str]:
     """Change the attributes of a live inode from what ``status`` saw. Return what could not be changed.
 
     At no instant has anybody more than before or than in the end: first the mode that both have in
-    common, without setuid, then the rest. Raise OSError as ``dress`` does.
+    common, without setuid, then the rest. Raise OSError as ``set_attributes`` does.
     """
     kind, troubles = kind_of(status.st_mode), list[str]()
     if kind is Kind.SYMLINK:
-        return dress(reference, kind, wanted)
+        return set_attributes(reference, kind, wanted)
     before, fits = stat.S_IMODE(status.st_mode), True
     present = _xattr_names(reference)
     unwanted = present - {name for name, _ in wanted.xattrs}

@@ -10,7 +10,7 @@ from pacha.files.metadata import Kind, kind_of
 from pacha.restore.backup_dir import BackupDirs, enter_kept
 from pacha.restore.dirfd import SafeDirectories
 from pacha.restore.entries import Inode, discard_new, inode_of, put, swap
-from pacha.restore.inode import Changed, explain, held, read_xattrs, redress
+from pacha.restore.inode import Changed, change_attributes, explain, open_inode, read_xattrs
 from pacha.restore.journal import Journal
 from pacha.restore.journal_records import Altered, Displaced
 from pacha.restore.outcome import OutcomeBuilder
@@ -68,13 +68,13 @@ class Installer:
             self._tally.trouble(step.path, *troubles)
 
     def _alter(self, step: Step) -> list[str]:
-        with held(paths.name(step.path), self._descent.enter(paths.parent(step.path))) as (reference, status):
+        with open_inode(paths.name(step.path), self._descent.enter(paths.parent(step.path))) as (reference, status):
             if inode_of(status) != self._altered.get(step.path):
                 raise Changed("somebody else changed it meanwhile")
             linked = status.st_nlink > 1 and kind_of(status.st_mode) is not Kind.DIRECTORY
             if linked and (step.wanted is None or step.wanted.link_group is None):
                 raise Changed("it has got another hard link meanwhile")
-            return redress(reference, status, step.attributes)
+            return change_attributes(reference, status, step.attributes)
 
     def move_extras(self) -> None:
         """Move what is not wanted to the kept folder, deepest first; a directory only once it is empty."""
@@ -92,7 +92,7 @@ class Installer:
 
     def _announce(self, step: Step) -> None:
         try:
-            with held(paths.name(step.path), self._descent.enter(paths.parent(step.path))) as (reference, status):
+            with open_inode(paths.name(step.path), self._descent.enter(paths.parent(step.path))) as (reference, status):
                 if step.action is Action.METADATA:
                     if step.found is not None and (status.st_uid, status.st_gid) != (step.found.uid, step.found.gid):
                         raise Changed("somebody else changed it meanwhile")
@@ -147,8 +147,8 @@ class Installer:
         if any(path in self._tally.troubled for path in paths.ancestors(step.path) if path in self._writer.closing):
             self._tally.trouble(step.path, "left to its owner alone: a directory above it could not be closed")
             return
-        with held(temporary, self._descent.enter(paths.parent(step.path))) as (reference, status):
-            if troubles := redress(reference, status, step.attributes):
+        with open_inode(temporary, self._descent.enter(paths.parent(step.path))) as (reference, status):
+            if troubles := change_attributes(reference, status, step.attributes):
                 self._tally.trouble(step.path, *troubles)
 
     def _swap(self, step: Step, temporary: bytes) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pacha.errors import Concern
-from pacha.restore.plan import Action, Outcome
+from pacha.restore.plan import Action
 
 
 @dataclass
@@ -38,3 +39,13 @@ class OutcomeBuilder:
     def outcome(self, before: tuple[Concern, ...] = ()) -> Outcome:
         """Return all of it, ``before`` (the plan's own concerns) first."""
         return Outcome(dict(self.counts), (*before, *self.concerns), tuple(sorted(self.owed)), tuple(self.corrected))
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What was done. ``unrestored`` paths are owed; ``corrected`` ones the permission check had to change."""
+
+    counts: Mapping[Action, int] = field(default_factory=dict)
+    concerns: tuple[Concern, ...] = ()
+    unrestored: tuple[bytes, ...] = ()
+    corrected: tuple[bytes, ...] = ()

@@ -9,7 +9,7 @@ from pacha.files import paths
 from pacha.files.metadata import Kind, kind_of
 from pacha.restore.dirfd import SafeDirectories
 from pacha.restore.entries import inode_of
-from pacha.restore.inode import Changed, explain, held, read_xattrs, redress, stamp
+from pacha.restore.inode import Changed, change_attributes, explain, open_inode, read_xattrs, stamp
 from pacha.restore.install import Installer
 from pacha.restore.journal import Journal
 from pacha.restore.journal_records import Altered
@@ -64,7 +64,7 @@ class PermissionCheck:
 
     def _restamp(self, step: Step) -> None:
         assert step.wanted is not None
-        with held(paths.name(step.path), self._descent.enter(paths.parent(step.path))) as (reference, status):
+        with open_inode(paths.name(step.path), self._descent.enter(paths.parent(step.path))) as (reference, status):
             if kind_of(status.st_mode) is not Kind.DIRECTORY:
                 raise Changed("somebody else changed it meanwhile")
             if troubles := stamp(reference, status, step.wanted.mtime_ns):
@@ -72,7 +72,7 @@ class PermissionCheck:
 
     def _correct(self, step: Step) -> None:
         assert step.wanted is not None
-        with held(paths.name(step.path), self._descent.enter(paths.parent(step.path))) as (reference, status):
+        with open_inode(paths.name(step.path), self._descent.enter(paths.parent(step.path))) as (reference, status):
             kind = kind_of(status.st_mode)
             alone = status.st_nlink == 1 or kind is Kind.DIRECTORY
             if kind is not step.wanted.kind or not (alone or step.wanted.link_group is not None):
@@ -84,7 +84,7 @@ class PermissionCheck:
                 )
             )  # fmt: skip
             self._journal.sync()
-            troubles = redress(reference, status, step.attributes)
+            troubles = change_attributes(reference, status, step.attributes)
             now = os.stat(reference)
         lost = [] if _permissions_match(step, now) else ["owner or mode did not stay as set"]
         if now.st_mtime_ns != step.wanted.mtime_ns:

@@ -14,8 +14,7 @@ from pacha.errors import Concern
 from pacha.files import paths
 from pacha.files.metadata import Entry, Kind
 from pacha.files.owners import Accounts
-from pacha.restore.compare import content_differs, hindrance, metadata_differs, unmovable, wanted_flags
-from pacha.restore.links import misplaced
+from pacha.restore.compare import content_differs, hindrance, metadata_differs, misplaced, unmovable, wanted_flags
 from pacha.restore.ownership import Attributes, Identity, Matcher, attributes
 
 
@@ -89,16 +88,6 @@ class Plan:
     def changes(self) -> bool:
         """Whether carrying it out would change anything on disk."""
         return any(_changes(step, self.delete) for step in self.steps)
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What was done. ``unrestored`` paths are owed; ``corrected`` ones the permission check had to change."""
-
-    counts: Mapping[Action, int] = field(default_factory=dict)
-    concerns: tuple[Concern, ...] = ()
-    unrestored: tuple[bytes, ...] = ()
-    corrected: tuple[bytes, ...] = ()
 
 
 def build(

@@ -42,7 +42,7 @@ class Findings:
     shortages: tuple[Shortage, ...] = ()
 
 
-def look(plan: Plan, holes: Mapping[bytes, int], mounts: Iterable[bytes], target: bytes = b"") -> Findings:
+def preflight(plan: Plan, holes: Mapping[bytes, int], mounts: Iterable[bytes], target: bytes = b"") -> Findings:
     """Look at every directory in which ``plan`` would change something, and at the file systems below.
 
     ``holes`` are the bytes of a file (by path) that will take no room, ``mounts`` the mount points of this

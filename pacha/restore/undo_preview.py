@@ -15,8 +15,7 @@ from pacha.restore.inode import explain
 from pacha.restore.journal import Journal
 from pacha.restore.journal_records import Altered, Created, Displaced
 from pacha.restore.outcome import OutcomeBuilder
-from pacha.restore.undo import continued
-from pacha.restore.undoing import ABSENT, Undoing, has
+from pacha.restore.undo import ABSENT, Undoing, continued, has
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ from pacha.host.context import Context, check_host
 from pacha.server import check_results
 from pacha.server import hosts as fleet
 from pacha.server.check_results import CheckResult
-from pacha.server.check_worker import examine, result, unseen
+from pacha.server.check_worker import inspect, result, unseen
 from pacha.text import escape
 from pacha.wire import hook_files
 
@@ -84,7 +84,7 @@ def _check(config: Config, host: str, rehearse: bool) -> CheckResult:
         if owner.st_mode & 0o077:
             faults.append(f"its folder is open to other users: chmod 700 {escape(folder)}")
         with _scratch(owner) as scratch:
-            said = _apart(owner, lambda: examine(_here(config, scratch), host, rehearse, scratch))
+            said = _apart(owner, lambda: inspect(_here(config, scratch), host, rehearse, scratch))
     except OSError as error:
         said = result(ExitCode.FAILED, unseen(error))
     faults = [*said["faults"], *faults]
@@ -133,7 +133,7 @@ def _open_up(remove: Callable[..., Any], path: str, _fault: object) -> None:
 
 
 def _apart(owner: os.stat_result, examine: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """What ``examine`` returns in a process of its own, which as root is ``owner``'s."""
+    """What ``inspect`` returns in a process of its own, which as root is ``owner``'s."""
     readable, writable = os.pipe()
     sys.stdout.flush()
     child = os.fork()

@@ -23,7 +23,7 @@ _UNTOLD = "whether db was set back cannot be told"
 _NONE = f"it has no last-push: {_UNTOLD}"
 
 
-def examine(context: Context, host: str, rehearse: bool, scratch: Path) -> dict[str, Any]:
+def inspect(context: Context, host: str, rehearse: bool, scratch: Path) -> dict[str, Any]:
     """What a rebuild of ``host`` would find; with ``rehearse`` also what it would make. See ``result``."""
     from pacha.wire.master import NoHost
 

@@ -15,7 +15,7 @@ from pacha.files.dirfd import DirectoryFds
 from pacha.files.metadata import Entry, Kind
 from pacha.files.owners import Accounts
 from pacha.host.context import Context
-from pacha.rebuild.planning import RebuildOptions
+from pacha.rebuild.options import RebuildOptions
 from pacha.rebuild.rebuild import rebuild
 from pacha.store.snapshot import Snapshot
 from pacha.text import escape

@@ -18,7 +18,7 @@ FILE = b"changes"
 LETTERS = {"A": "added", "M": "changed", "R": "removed", "m": "metadata"}
 
 
-def text(changes: Changes, image: bytes) -> bytes:
+def encode(changes: Changes, image: bytes) -> bytes:
     """The text for ``changes``. It names the ``image`` of pacha.db that they led to: so it never repeats itself."""
     groups = zip(LETTERS, (changes.added, changes.content, changes.removed, changes.metadata), strict=True)
     lines = [f"{letter} {escape(path)}\n" for letter, paths in groups for path in paths]
@@ -26,7 +26,7 @@ def text(changes: Changes, image: bytes) -> bytes:
     return (head + "".join(lines)).encode("utf-8")
 
 
-def counts(written: bytes, paths: Sequence[bytes] = ()) -> dict[str, int]:
+def count(written: bytes, paths: Sequence[bytes] = ()) -> dict[str, int]:
     """How many paths a text says were added, changed and so on: at or below one of ``paths``, or anywhere."""
     found: Counter[str] = Counter()
     wanted = [escape(path) for path in paths]

@@ -14,7 +14,7 @@ from pacha.store.snapshot import Snapshot, Watched, parents_of
 from pacha.text import escape
 
 
-def check_whole(snapshot: Snapshot) -> None:
+def check_consistency(snapshot: Snapshot) -> None:
     """Names are used once, entries lie below watched paths, parents above them. Raises DamagedError."""
     for watched in snapshot.watched:
         rows.check_watched(watched)
@@ -22,22 +22,22 @@ def check_whole(snapshot: Snapshot) -> None:
         rows.check_account(account)
     live = snapshot.live
     if len({watched.repository.lower() for watched in snapshot.watched}) < len(snapshot.watched):
-        raise not_whole("two watched paths share a repository")
+        raise damaged_snapshot("two watched paths share a repository")
     roots = {prefix(watched.path): watched for watched in live}
     tops = sorted(roots)  # each just before what lies below it
     if len(roots) < len(live) or any(lower.startswith(top) for top, lower in pairwise(tops)):
-        raise not_whole("two watched paths overlap")
+        raise damaged_snapshot("two watched paths overlap")
     above = {path for watched in live for path in parents_of(watched.path)}
     for path, entry in snapshot.parents.items():
         if path not in above or not _is_directory(entry):
-            raise not_whole("a directory above no watched path, or none")
+            raise damaged_snapshot("a directory above no watched path, or none")
     for path in snapshot.entries:
         # The last of the tops that stands before it, if any holds it at all.
         if not tops or not _holds(roots[tops[bisect_right(tops, prefix(path)) - 1]], path):
-            raise not_whole(f"{escape(path[:200])} is below no watched path")
+            raise damaged_snapshot(f"{escape(path[:200])} is below no watched path")
         folder = os.path.dirname(path)
         if prefix(path) not in roots and not _is_directory(snapshot.entries.get(folder)):
-            raise not_whole(f"{escape(path[:200])} lies in no directory")
+            raise damaged_snapshot(f"{escape(path[:200])} lies in no directory")
 
 
 def _holds(watched: Watched, path: bytes) -> bool:
@@ -48,7 +48,7 @@ def _is_directory(entry: Entry | None) -> bool:
     return entry is not None and entry.kind is Kind.DIRECTORY
 
 
-def not_whole(why: str) -> DamagedError:
+def damaged_snapshot(why: str) -> DamagedError:
     """The error for a database that ``why`` cannot be one (any text)."""
     why = escape(" ".join(why.split())[:300].encode("utf-8", "replace"))
     return DamagedError(
@@ -56,7 +56,7 @@ def not_whole(why: str) -> DamagedError:
     )
 
 
-def not_ours(why: str) -> DamagedError:
+def foreign_database(why: str) -> DamagedError:
     """The error for a ``db`` that something else has written, as is to be seen from ``why`` (any text)."""
     return DamagedError(
         "The 'db' on the master was not written by this Pacha.",

@@ -19,7 +19,7 @@ from pacha.files.metadata import Entry
 from pacha.files.owners import Account
 from pacha.files.scan import Fingerprint
 from pacha.store import rows
-from pacha.store.consistency import check_whole, not_ours, not_whole
+from pacha.store.consistency import check_consistency, damaged_snapshot, foreign_database
 from pacha.store.snapshot import READABLE_FROM, SCHEMA, Snapshot, Watched
 
 _ENTRY = "id INTEGER PRIMARY KEY, watched INTEGER, path BLOB, kind TEXT, mode INTEGER, uid INTEGER, gid INTEGER, \
@@ -80,16 +80,16 @@ def read_foreign(path: str, known: dict[Row, Entry] | None = None) -> Snapshot:
     """
     try:
         if os.path.getsize(path) > _MOST_BYTES:
-            raise not_whole("it is larger than any pacha.db can be")
+            raise damaged_snapshot("it is larger than any pacha.db can be")
         place = quote(os.fsencode(path))
         with closing(sqlite3.connect(f"file:{place}?mode=ro&immutable=1", uri=True)) as connection:
             _distrust(connection)
             snapshot = _load(connection, rows.checked_entry if known is None else _remembering(known))
     except (sqlite3.Error, ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
-        raise not_whole(str(error)) from None
+        raise damaged_snapshot(str(error)) from None
     except OSError as error:
-        raise not_whole(error.strerror or str(error)) from None
-    check_whole(snapshot)
+        raise damaged_snapshot(error.strerror or str(error)) from None
+    check_consistency(snapshot)
     return snapshot
 
 
@@ -229,16 +229,16 @@ def _distrust(connection: sqlite3.Connection) -> None:
     wanted = {"meta", "watched", "parent", "entry", "account"}
     if "meta" not in found:
         others = ", ".join(sorted(map(str, found))[:5])
-        raise not_ours(f"its pacha.db has no table 'meta', but {others or 'none at all'}")
+        raise foreign_database(f"its pacha.db has no table 'meta', but {others or 'none at all'}")
     if any(found.get(name) != "table" for name in wanted) or "view" in found.values() or "trigger" in found.values():
-        raise not_whole("its tables are not Pacha's")
+        raise damaged_snapshot("its tables are not Pacha's")
     made = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND rootpage = 0"  # by code, not by rows
     hidden = "SELECT count(*) FROM pragma_table_xinfo(?) WHERE hidden"  # computed columns
     if connection.execute(made).fetchone()[0] or any(connection.execute(hidden, (t,)).fetchone()[0] for t in wanted):
-        raise not_whole("its tables are not Pacha's")
+        raise damaged_snapshot("its tables are not Pacha's")
     result = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     if result != "ok":
-        raise not_whole(result)
+        raise damaged_snapshot(result)
 
 
 def _write_meta(connection: sqlite3.Connection, meta: Mapping[str, str]) -> None:

@@ -12,7 +12,7 @@ from pacha.errors import DamagedError, PachaError
 from pacha.files.metadata import Entry
 from pacha.files.names import DATABASE, PACHA_DB
 from pacha.store import database
-from pacha.store.revspec import SnapshotRef, choose
+from pacha.store.revspec import SnapshotRef, resolve
 from pacha.store.snapshot import Snapshot
 from pacha.store.state import StateFolder
 
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
     from pacha.store import hg
 
 
-def made(state: StateFolder) -> list[SnapshotRef]:
+def own_snapshots(state: StateFolder) -> list[SnapshotRef]:
     """Every snapshot in the state folder, newest first; none before the first push."""
     path = state.repository(DATABASE)
     if not os.path.isdir(path):
         return []
     from pacha.store import hg
 
-    return listed(hg.Repository.open(path, heal=False))
+    return list_snapshots(hg.Repository.open(path, heal=False))
 
 
-def listed(repository: hg.Repository) -> list[SnapshotRef]:
+def list_snapshots(repository: hg.Repository) -> list[SnapshotRef]:
     """Every snapshot of a ``db``, newest first: one that cannot be read any more hides none of the others."""
     return [SnapshotRef(node, _when_made(repository, node)) for node in repository.revisions()]
 
@@ -54,10 +54,10 @@ def at(state: StateFolder, when: str) -> Snapshot:
 
     Raises UsageError when it means none or several, PachaError when there is no history here.
     """
-    every = made(state)
+    every = own_snapshots(state)
     if not every:
         raise PachaError("There is no history here.", hint="Make a snapshot: pacha push")
-    return read(state, choose(when, every, time.time()).node)
+    return read(state, resolve(when, every, time.time()).node)
 
 
 def parse(image: bytes, folder: Path, known: dict[database.Row, Entry] | None = None) -> Snapshot:

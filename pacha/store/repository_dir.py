@@ -7,7 +7,7 @@ import shutil
 from contextlib import suppress
 
 
-def name(path: str) -> str:
+def temporary_path(path: str) -> str:
     """A name beside ``path`` that nothing has; what a killed run left there is gone."""
     folder, last = os.path.split(path)
     new = os.path.join(folder, f".new-{last}")
@@ -16,13 +16,13 @@ def name(path: str) -> str:
     return new
 
 
-def move(path: str, target: str) -> None:
+def install(path: str, target: str) -> None:
     """Make the repository at ``path`` the one at ``target``, where there is none; ``path`` may be gone then.
 
     Which phase a revision is in is not taken over: what has none is public (hg help phases). Raises OSError.
     """
     with suppress(FileNotFoundError):
         os.unlink(os.path.join(path, ".hg", "store", "phaseroots"))
-    new = name(target)
+    new = temporary_path(target)
     shutil.move(path, new)
     os.rename(new, target)

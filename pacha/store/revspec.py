@@ -32,7 +32,7 @@ class SnapshotRef:
     at: float | None
 
 
-def choose(when: str, made: Sequence[SnapshotRef], now: float) -> SnapshotRef:
+def resolve(when: str, made: Sequence[SnapshotRef], now: float) -> SnapshotRef:
     """The one of the snapshots ``made`` (newest first, not none) that ``when`` means at the time ``now``.
 
     Raises UsageError naming those nearest to it when ``when`` is not understood, or means none or several.

@@ -28,14 +28,14 @@ class Selection:
 EVERYTHING = Selection()  #: the whole snapshot
 
 
-def ways(path: bytes) -> tuple[bytes, ...]:
+def path_candidates(path: bytes) -> tuple[bytes, ...]:
     """How ``path``, as it was given, can be meant: as it is written, and with the links above it resolved."""
     whole = b"/" + os.path.normpath(os.path.join(os.getcwdb(), path)).lstrip(b"/")
     parent, name = os.path.split(whole)
     return whole, os.path.join(os.path.realpath(parent), name)
 
 
-def parts(snapshot: Snapshot, asked: Selection, *, absent: bool = False) -> tuple[bytes, ...]:
+def roots(snapshot: Snapshot, asked: Selection, *, absent: bool = False) -> tuple[bytes, ...]:
     """The paths that ``asked`` means in ``snapshot``, none of them below another.
 
     With ``absent`` a path may be one that a watched directory did not have then. Raises UsageError.
@@ -59,7 +59,7 @@ def select(snapshot: Snapshot, chosen: Sequence[bytes]) -> Snapshot:
     return replace(snapshot, watched=live, entries=entries, parents={p: e for p, e in parents.items() if p in above})
 
 
-def torn(snapshot: Snapshot, chosen: Sequence[bytes]) -> frozenset[bytes]:
+def split_hardlinks(snapshot: Snapshot, chosen: Sequence[bytes]) -> frozenset[bytes]:
     """The files at or below ``chosen`` that have other names elsewhere in ``snapshot``."""
     elsewhere = {
         e.link_group for path, e in snapshot.entries.items() if e.link_group and not is_within_any(path, chosen)

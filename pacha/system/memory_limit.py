@@ -14,7 +14,7 @@ _GROUP = Path("/sys/fs/cgroup/memory.max")  # cgroups(7), version 2; "max" where
 
 
 @contextmanager
-def bounded(most: int | None = None) -> Iterator[None]:
+def limit_memory(most: int | None = None) -> Iterator[None]:
     """Give what runs inside ``most`` bytes more than this process has (None: what the machine has free).
 
     Raises DamagedError where that does not suffice.

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from pacha.rebuild import actual_state, report
 from pacha.rebuild.hooks import HookRun, Planned
-from pacha.rebuild.proposal import Proposal, step_line, watched_line
+from pacha.rebuild.proposal import Proposal
+from pacha.rebuild.report import step_line, watched_line
 from pacha.restore.plan import Action, Plan, Step
 from pacha.text import escape, local_minute
 

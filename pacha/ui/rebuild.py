@@ -9,8 +9,9 @@ import click
 from pacha.fetch.staging import Fetched
 from pacha.rebuild import report
 from pacha.rebuild.hooks import HookRun
-from pacha.rebuild.proposal import Proposal, step_line
-from pacha.rebuild.rebuild import Rebuilt, Reporter
+from pacha.rebuild.proposal import Proposal
+from pacha.rebuild.report import step_line
+from pacha.rebuild.result import Rebuilt, Reporter
 from pacha.rebuild.undo import RebuildRecord
 from pacha.restore.plan import Action, Step
 from pacha.text import escape, local_second

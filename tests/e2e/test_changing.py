@@ -17,7 +17,7 @@ from pacha.files import content
 from pacha.host.context import Context
 from pacha.host.watch import watch
 from pacha.push.push import Pushed, push
-from pacha.rebuild.planning import RebuildOptions
+from pacha.rebuild.options import RebuildOptions
 from pacha.rebuild.rebuild import rebuild
 from pacha.store.state import StateFolder
 from tests.e2e.trees import in_memory

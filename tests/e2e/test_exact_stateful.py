@@ -24,7 +24,7 @@ from pacha.history.verify import verify
 from pacha.host.context import Context
 from pacha.host.watch import watch
 from pacha.push.push import push
-from pacha.rebuild.planning import RebuildOptions
+from pacha.rebuild.options import RebuildOptions
 from pacha.rebuild.rebuild import rebuild
 from pacha.store.state import StateFolder
 from tests.e2e.trees import TIMES, in_memory, run, walk

@@ -13,9 +13,10 @@ from pacha.config.load import load_config
 from pacha.host.context import Context
 from pacha.host.watch import watch
 from pacha.push.push import push
-from pacha.rebuild.planning import RebuildOptions
+from pacha.rebuild.options import RebuildOptions
 from pacha.rebuild.proposal import Proposal
-from pacha.rebuild.rebuild import Reporter, rebuild
+from pacha.rebuild.rebuild import rebuild
+from pacha.rebuild.result import Reporter
 from pacha.store.state import StateFolder
 from tests.e2e.machine import Machine, Person
 from tests.e2e.stage import Done

@@ -24,8 +24,9 @@ from pacha.restore import write
 from pacha.restore.apply import apply
 from pacha.restore.journal import Journal, history, unfinished
 from pacha.restore.journal_records import Touched
+from pacha.restore.outcome import Outcome
 from pacha.restore.ownership import Identity
-from pacha.restore.plan import Action, Outcome, Plan, Step, build
+from pacha.restore.plan import Action, Plan, Step, build
 from pacha.restore.undo import prune, undo
 from pacha.system import syscalls
 

@@ -11,8 +11,8 @@ CHANGES = Changes((b"/etc/new", b"/etc/x\n"), (b"/etc/old",), (b"/etc/nginx/conf
 
 
 def test_counts_are_those_of_the_changes() -> None:
-    text = change_list.text(CHANGES, b"image")
-    assert change_list.counts(text) == {"added": 2, "changed": 1, "removed": 1, "metadata": 2}
+    text = change_list.encode(CHANGES, b"image")
+    assert change_list.count(text) == {"added": 2, "changed": 1, "removed": 1, "metadata": 2}
     assert text.isascii() and text.count(b"\n") == 2 + 6
 
 
@@ -25,13 +25,13 @@ def test_counts_are_those_of_the_changes() -> None:
     ],
 )  # fmt: skip
 def test_a_path_has_what_is_at_or_below_it(path: bytes, counts: dict[str, int]) -> None:
-    assert change_list.counts(change_list.text(CHANGES, b"image"), [path]) == counts
+    assert change_list.count(change_list.encode(CHANGES, b"image"), [path]) == counts
 
 
 def test_no_two_texts_of_different_snapshots_are_the_same() -> None:
-    assert change_list.text(CHANGES, b"one") != change_list.text(CHANGES, b"other")
+    assert change_list.encode(CHANGES, b"one") != change_list.encode(CHANGES, b"other")
 
 
 @pytest.mark.parametrize("text", [b"", b"\n", b"\xff\x00\n\n\n", b"a\nb\nZ /x\nA\n A /x\nA/x", b"\x1b[31m"])
 def test_a_text_from_elsewhere_may_be_anything(text: bytes) -> None:
-    assert change_list.counts(text) in ({}, {"added": 1})
+    assert change_list.count(text) in ({}, {"added": 1})

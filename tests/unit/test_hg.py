@@ -23,8 +23,8 @@ from pacha.errors import DamagedError, PachaError, UnreachableError
 from pacha.store import hg
 from pacha.store.hg import NULL, Blob, Note, Repository, runtime
 from pacha.store.hg import repository as repository_module
-from pacha.store.hg.fresh_store import fresh
-from pacha.store.repository_dir import move
+from pacha.store.hg.fresh_store import first_commit
+from pacha.store.repository_dir import install
 from pacha.store.revision import FORMAT
 
 # Mercurial leaves files of its own open for the garbage collector.
@@ -237,8 +237,8 @@ def test_a_first_commit_writes_what_any_other_way_writes(tmp_path: Path, monkeyp
     files |= {b"few%d" % size: b"x" * size for size in (48, 49, 50, 51, 52)}
     files |= {b"noise%d" % size: noise[:size] for size in (49, 50, 51, *range(131_068, 131_076))}
     found = []
-    for way in ("fresh", "any"):
-        monkeypatch.setattr(repository_module, "fresh", fresh if way == "fresh" else nullcontext)
+    for way in ("first_commit", "any"):
+        monkeypatch.setattr(repository_module, "first_commit", first_commit if way == "fresh" else nullcontext)
         made = Repository.open(str(tmp_path / way), create=True)
         node = commit(made, NULL, files)
         store = tmp_path / way / ".hg" / "store"
@@ -569,7 +569,7 @@ def test_pushing_and_pulling(
         peer.push(repository, second)
     verify(str(path))
     assert contents(Repository.open(str(path)), second) == contents(repository, second)
-    fresh = Repository.open(str(tmp_path / "fresh"), create=True)
+    fresh = Repository.open(str(tmp_path / "first_commit"), create=True)
     with reach() as pipes, hg.peer(pipes, "foo") as peer:  # type: ignore[attr-defined]
         peer.pull(fresh, [first])
         assert fresh.heads() == (first,)
@@ -744,7 +744,7 @@ def test_a_store_that_was_moved_is_whole_and_goes_on(repository: Repository, tmp
     target = str(tmp_path / "state" / "repos" / "foo")
     os.makedirs(os.path.join(os.path.dirname(target), ".new-foo", "left"))
     Path(repository.path, ".hg/store/phaseroots").write_text(f"2 {first}\n")  # secret: it would never be sent again
-    move(repository.path, target)
+    install(repository.path, target)
     moved = Repository.open(target)
     second = commit(moved, first, {b"a": b"3"})
     assert contents(moved, second) == {b"a": b"3", b"d/b": b"2"}

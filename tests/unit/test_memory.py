@@ -13,7 +13,7 @@ from pacha.system import memory_limit
 
 def test_too_much_is_an_error_and_the_limit_is_lifted_again() -> None:
     before = resource.getrlimit(resource.RLIMIT_DATA)
-    with pytest.raises(DamagedError, match="not enough memory") as caught, memory_limit.bounded(64 << 20):
+    with pytest.raises(DamagedError, match="not enough memory") as caught, memory_limit.limit_memory(64 << 20):
         bytearray(500 << 20)
     assert "MiB" in caught.value.why and caught.value.hint
     assert resource.getrlimit(resource.RLIMIT_DATA) == before
@@ -25,7 +25,7 @@ def test_a_lower_limit_that_holds_already_is_kept() -> None:
     lower = memory_limit._kilobytes("/proc/self/status", "VmData") + (64 << 20)
     resource.setrlimit(resource.RLIMIT_DATA, (lower, before[1]))
     try:
-        with memory_limit.bounded(1 << 40):
+        with memory_limit.limit_memory(1 << 40):
             assert resource.getrlimit(resource.RLIMIT_DATA)[0] == lower
     finally:
         resource.setrlimit(resource.RLIMIT_DATA, before)

@@ -11,7 +11,7 @@ import pytest
 from pacha.files.metadata import Entry, Kind
 from pacha.restore.plan import Action, Plan, hindered
 from pacha.restore.preflight import Findings
-from pacha.restore.preflight import look as fly
+from pacha.restore.preflight import preflight as fly
 from pacha.system.mounts import mounts
 from tests.e2e.stage import small_disk
 from tests.unit.test_apply import alike, contents, look, make, new_tree, old_tree, plan_for, rebuild

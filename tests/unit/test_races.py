@@ -24,7 +24,7 @@ from pacha.host import watch
 from pacha.host.context import Context
 from pacha.push import push
 from pacha.rebuild import rebuild
-from pacha.rebuild.planning import RebuildOptions
+from pacha.rebuild.options import RebuildOptions
 from pacha.store.state import StateFolder
 from tests.e2e.stage import changed, picture
 
@@ -220,9 +220,9 @@ def test_a_restore_by_paths_would_lose(top: Path) -> None:
 
 
 def folder_made(top: Path) -> Path:
-    made = staging_dir.make(here(top, "fresh"))
+    made = staging_dir.create(here(top, "fresh"))
     assert stat.S_IMODE(made.stat().st_mode) == 0o700 and made.stat().st_uid == 0
-    staging_dir.sweep(here(top, "fresh"))
+    staging_dir.remove_leftovers(here(top, "fresh"))
     assert not made.exists()
     return made.parent
 
@@ -278,5 +278,5 @@ def test_only_a_folder_of_ours_is_removed(top: Path, found: str) -> None:
     (top / "pacha-linkedto").symlink_to(top / "precious")
     place = here(top, "fresh")
     place.state.remember(staging=found.format(top=top))
-    staging_dir.sweep(place)
+    staging_dir.remove_leftovers(place)
     assert (top / "precious").exists() and place.state.memory() == {}

@@ -9,7 +9,7 @@ import pytest
 
 from pacha.errors import PachaError
 from pacha.rebuild import rebuild
-from pacha.rebuild.planning import RebuildOptions
+from pacha.rebuild.options import RebuildOptions
 from pacha.store.selection import Selection
 
 

@@ -161,13 +161,13 @@ def test_a_damaged_repository_is_named_where_it_lies_on_the_master(world: World)
     )
     with (
         pytest.raises(DamagedError, match=f"^The repository {world.repository('db')} "),
-        reader.of(world.here(), "bar"),
+        reader.open_history(world.here(), "bar"),
     ):
         pass
 
 
 def test_the_search_ends_in_time(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fallback.offering, "__defaults__", (0.0,))
+    monkeypatch.setattr(fallback.suggest_older_snapshot, "__defaults__", (0.0,))
     flip(world.store("opt") / "data" / "one.i", -1)
     assert "None that is whole was found in 0 seconds" in offered(world)
 
@@ -184,7 +184,7 @@ def forget_note(world: World, place: int) -> str:
 def test_an_old_entry_that_cannot_be_read_hides_none_of_the_history(world: World) -> None:
     every = snapshots(world)
     lost = forget_note(world, 1)
-    with reader.of(world.here(), "bar") as found:
+    with reader.open_history(world.here(), "bar") as found:
         assert [one.node for one in log.log(found)] == [node for node in every if node[:12] != lost]
         assert [node[:12] for node, _ in found.unreadable] == [lost]
         assert found.snapshot(found.find("")).entries and found.find(every[-1][:12]).node == every[-1]

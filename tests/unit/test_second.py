@@ -18,7 +18,7 @@ import pytest
 
 from pacha.errors import UsageError
 from pacha.fetch import worker as module
-from pacha.fetch.worker import WorkerProcess, helped
+from pacha.fetch.worker import WorkerProcess, run_in_worker
 
 
 @pytest.fixture
@@ -69,13 +69,13 @@ def wait_for_end(process: int) -> None:
 
 def test_it_answers_one_after_the_other(second: WorkerProcess) -> None:
     for number in range(3):
-        assert helped(second, whoever, number, more=1) == (second._pid, number + 1)
-    assert helped(second, refuse, None) is False
-    assert helped(None, whoever, 5) == (os.getpid(), 5)
+        assert run_in_worker(second, whoever, number, more=1) == (second._pid, number + 1)
+    assert run_in_worker(second, refuse, None) is False
+    assert run_in_worker(None, whoever, 5) == (os.getpid(), 5)
 
 
 def test_it_has_nothing_of_the_first_but_the_line(second: WorkerProcess) -> None:
-    helped(second, whoever, 1)
+    run_in_worker(second, whoever, 1)
     folder = f"/proc/{second._pid}/fd"
     found = {name: os.readlink(f"{folder}/{name}") for name in os.listdir(folder)}
     assert found.pop("3").startswith("socket:") and set(found.values()) == {"/dev/null"}
@@ -89,30 +89,30 @@ def test_a_signal_that_is_ignored_stays_so(monkeypatch: pytest.MonkeyPatch, numb
     try:
         with WorkerProcess.beside() as second:
             assert second is not None
-            helped(second, whoever, 1)
+            run_in_worker(second, whoever, 1)
             os.kill(second._pid, number)
-            assert helped(second, whoever, 1)[0] == second._pid
+            assert run_in_worker(second, whoever, 1)[0] == second._pid
     finally:
         signal.signal(number, before)
 
 
 def test_what_it_cannot_do_is_done_here(second: WorkerProcess) -> None:
     with pytest.raises(RuntimeError, match=f"^Not in {os.getpid()}"):
-        helped(second, refuse, RuntimeError)
-    assert helped(second, whoever, 1)[0] == second._pid
+        run_in_worker(second, refuse, RuntimeError)
+    assert run_in_worker(second, whoever, 1)[0] == second._pid
 
 
 def test_what_it_finds_wrong_is_not_looked_at_again(second: WorkerProcess) -> None:
     with pytest.raises(UsageError, match=f"^Not in {second._pid}"):
-        helped(second, refuse, UsageError)
-    assert helped(second, whoever, 1)[0] == second._pid
+        run_in_worker(second, refuse, UsageError)
+    assert run_in_worker(second, whoever, 1)[0] == second._pid
 
 
 def test_one_that_is_gone_is_done_without(second: WorkerProcess) -> None:
     os.kill(second._pid, signal.SIGKILL)
-    assert helped(second, whoever, 1) == (os.getpid(), 1)
+    assert run_in_worker(second, whoever, 1) == (os.getpid(), 1)
     second.end()
-    assert helped(second, whoever, 2) == (os.getpid(), 2)
+    assert run_in_worker(second, whoever, 2) == (os.getpid(), 2)
 
 
 def test_one_that_is_gone_while_it_answers(second: WorkerProcess) -> None:
@@ -121,7 +121,7 @@ def test_one_that_is_gone_while_it_answers(second: WorkerProcess) -> None:
     theirs.close()
     second._line = ours.makefile("rwb")
     ours.close()
-    assert helped(second, whoever, 1) == (os.getpid(), 1)
+    assert run_in_worker(second, whoever, 1) == (os.getpid(), 1)
 
 
 def test_nobody_waits_for_it_once_that_is_interrupted(second: WorkerProcess) -> None:
@@ -136,16 +136,16 @@ def test_nobody_waits_for_it_once_that_is_interrupted(second: WorkerProcess) -> 
     process = second._pid
     try:
         with pytest.raises(Ended):
-            helped(second, hang)
+            run_in_worker(second, hang)
     finally:
         signal.signal(signal.SIGALRM, before)
     assert not is_alive(process)
-    assert helped(second, whoever, 1) == (os.getpid(), 1)
+    assert run_in_worker(second, whoever, 1) == (os.getpid(), 1)
 
 
 def test_it_ends_with_the_first_whatever_it_does(second: WorkerProcess) -> None:
     """One that was killed, and its own."""
-    own = helped(second, bequeath)
+    own = run_in_worker(second, bequeath)
     assert is_alive(own)
     second.ask(hang)
     os.kill(second._pid, signal.SIGKILL)

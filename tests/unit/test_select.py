@@ -9,7 +9,7 @@ import pytest
 
 from pacha.errors import UsageError
 from pacha.files.metadata import Entry, Kind
-from pacha.store.selection import Selection, parts, select, torn, ways
+from pacha.store.selection import Selection, path_candidates, roots, select, split_hardlinks
 from pacha.store.snapshot import Snapshot, Watched
 
 
@@ -35,7 +35,7 @@ def asked(*paths: bytes, directories: tuple[str, ...] = ()) -> Selection:
 
 
 def test_a_path_brings_what_is_below_it_and_the_directories_above_as_parents() -> None:
-    chosen = parts(snapshot(), asked(b"/etc/nginx"))
+    chosen = roots(snapshot(), asked(b"/etc/nginx"))
     made = select(snapshot(), chosen)
     assert chosen == (b"/etc/nginx",)
     assert set(made.entries) == {b"/etc/nginx", b"/etc/nginx/conf"}
@@ -44,14 +44,14 @@ def test_a_path_brings_what_is_below_it_and_the_directories_above_as_parents() -
 
 
 def test_a_path_above_watched_ones_brings_them_whole() -> None:
-    made = select(snapshot(), parts(snapshot(), asked(b"/srv")))
+    made = select(snapshot(), roots(snapshot(), asked(b"/srv")))
     assert set(made.entries) == {b"/srv/a/foo", b"/srv/a/foo/x"}
     assert set(made.parents) == {b"/srv", b"/srv/a"}
 
 
 def test_several_are_joined_and_none_stands_twice() -> None:
-    assert parts(snapshot(), asked(b"/etc/nginx/conf", b"/etc/nginx", b"/opt/foo", b"/opt")) == (b"/etc/nginx", b"/opt")
-    assert parts(snapshot(), asked(b"/root/.bashrc")) == (b"/root/.bashrc",)
+    assert roots(snapshot(), asked(b"/etc/nginx/conf", b"/etc/nginx", b"/opt/foo", b"/opt")) == (b"/etc/nginx", b"/opt")
+    assert roots(snapshot(), asked(b"/root/.bashrc")) == (b"/root/.bashrc",)
 
 
 @pytest.mark.parametrize(
@@ -59,27 +59,27 @@ def test_several_are_joined_and_none_stands_twice() -> None:
     [("foo", b"/opt/foo"), ("foo-2", b"/srv/a/foo"), ("bashrc", b"/root/.bashrc"), (".bashrc", b"/root/.bashrc")],
 )
 def test_a_directory_is_named_by_its_repository_or_its_last_component(name: str, path: bytes) -> None:
-    assert parts(snapshot(), asked(directories=(name,))) == (path,)
+    assert roots(snapshot(), asked(directories=(name,))) == (path,)
 
 
 @pytest.mark.parametrize("wrong", [asked(b"/home"), asked(b"/gone"), asked(b"/etcetera"), asked(b"/etc/none"),
                                    asked(directories=("gone",)), asked(directories=("\udcff\x1b",))])  # fmt: skip
 def test_what_is_not_there_is_refused(wrong: Selection) -> None:
     with pytest.raises(UsageError) as refused:
-        parts(snapshot(), wrong)
+        roots(snapshot(), wrong)
     assert (refused.value.message + refused.value.why + refused.value.hint).isprintable()
 
 
 def test_what_was_not_there_yet_may_be_named_to_be_moved_aside() -> None:
-    assert parts(snapshot(), asked(b"/etc/none"), absent=True) == (b"/etc/none",)
+    assert roots(snapshot(), asked(b"/etc/none"), absent=True) == (b"/etc/none",)
     assert select(snapshot(), (b"/etc/none",)).entries == {}
     with pytest.raises(UsageError):
-        parts(snapshot(), asked(b"/home"), absent=True)
+        roots(snapshot(), asked(b"/home"), absent=True)
 
 
 def test_a_file_with_names_outside_the_part_is_told() -> None:
-    assert torn(snapshot(), (b"/etc/nginx",)) == {b"/etc/nginx/conf"}
-    assert torn(snapshot(), (b"/etc",)) == frozenset()
+    assert split_hardlinks(snapshot(), (b"/etc/nginx",)) == {b"/etc/nginx/conf"}
+    assert split_hardlinks(snapshot(), (b"/etc",)) == frozenset()
 
 
 def test_a_path_is_meant_as_written_or_with_its_parents_links_resolved(
@@ -89,6 +89,6 @@ def test_a_path_is_meant_as_written_or_with_its_parents_links_resolved(
     (tmp_path / "link").symlink_to("real")
     monkeypatch.chdir(tmp_path)
     base = os.fsencode(tmp_path.resolve())
-    assert ways(b"link/x") == (base + b"/link/x", base + b"/real/x")
-    assert ways(b"//etc//nginx/../x/") == (b"/etc/x", b"/etc/x")
-    assert ways(b"link") == (base + b"/link", base + b"/link")
+    assert path_candidates(b"link/x") == (base + b"/link/x", base + b"/real/x")
+    assert path_candidates(b"//etc//nginx/../x/") == (b"/etc/x", b"/etc/x")
+    assert path_candidates(b"link") == (base + b"/link", base + b"/link")

@@ -38,8 +38,8 @@ def test_what_cannot_be_removed_now_is_removed_later(tmp_path: Path, monkeypatch
     fresh = Context(parse_config("[DEFAULT]\npacha.host = local\n"), StateFolder(tmp_path / "fresh"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(shutil, "rmtree", lambda *arguments, **settings: None)  # the disk fails
-        stubborn = [staging_dir.make(fresh) for _ in range(3)]
-        staging_dir.sweep(fresh)
+        stubborn = [staging_dir.create(fresh) for _ in range(3)]
+        staging_dir.remove_leftovers(fresh)
     assert all(folder.is_dir() for folder in stubborn)
-    staging_dir.sweep(fresh)
+    staging_dir.remove_leftovers(fresh)
     assert not [folder for folder in stubborn if folder.exists()] and fresh.state.memory() == {}

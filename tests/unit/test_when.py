@@ -9,7 +9,7 @@ from datetime import datetime
 import pytest
 
 from pacha.errors import UsageError
-from pacha.store.revspec import SnapshotRef, choose, local
+from pacha.store.revspec import SnapshotRef, local, resolve
 
 
 @pytest.fixture(autouse=True, params=["UTC", "America/New_York", "Asia/Kolkata"])
@@ -36,7 +36,7 @@ def snapshots() -> list[SnapshotRef]:
 
 
 def chosen(when: str) -> str:
-    return choose(when, snapshots(), moment(2026, 11, 24, 12, 0, 0)).node[:5]
+    return resolve(when, snapshots(), moment(2026, 11, 24, 12, 0, 0)).node[:5]
 
 
 @pytest.mark.parametrize(
@@ -58,11 +58,11 @@ def test_each_way_of_saying_it_means_one(when: str, node: str) -> None:
 
 def test_what_log_prints_is_understood() -> None:
     for one in snapshots():
-        assert choose(local(one.at), snapshots(), moment(2026, 11, 24, 12)) == one
+        assert resolve(local(one.at), snapshots(), moment(2026, 11, 24, 12)) == one
         zoned = datetime.fromtimestamp(one.at).astimezone().strftime("%Y-%m-%dT%H:%M:%S%z")
-        assert choose(zoned, snapshots(), moment(2026, 11, 24, 12)) == one
+        assert resolve(zoned, snapshots(), moment(2026, 11, 24, 12)) == one
         utc = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(one.at))
-        assert choose(utc, snapshots(), moment(2026, 11, 24, 12)) == one
+        assert resolve(utc, snapshots(), moment(2026, 11, 24, 12)) == one
 
 
 @pytest.mark.parametrize(
@@ -87,4 +87,4 @@ def test_what_means_none_or_several_is_refused_naming_what_there_is(when: str, s
 
 def test_of_several_in_one_minute_the_newest_is_meant() -> None:
     two = [SnapshotRef("a" * 40, moment(2026, 1, 1, 4, 0, 50)), SnapshotRef("b" * 40, moment(2026, 1, 1, 4, 0, 10))]
-    assert choose("2026-01-01 04:00", two, moment(2026, 1, 2)).node == "a" * 40
+    assert resolve("2026-01-01 04:00", two, moment(2026, 1, 2)).node == "a" * 40

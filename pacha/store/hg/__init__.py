@@ -24,7 +24,7 @@ import mercurial.subrepo
 from pacha.store.hg.diff import unified
 from pacha.store.hg.peer import Peer, peer
 from pacha.store.hg.repository import Reader, Repository, Revision, load
-from pacha.store.hg.runtime import lean
+from pacha.store.hg.runtime import frequent_gc
 from pacha.store.revision import NULL, Blob, Content, Interruption, Note
 
 __all__ = [
@@ -37,7 +37,7 @@ __all__ = [
     "Reader",
     "Repository",
     "Revision",
-    "lean",
+    "frequent_gc",
     "load",
     "peer",
     "unified",

@@ -19,7 +19,7 @@ _PRIVATE = 0o600
 
 
 @contextlib.contextmanager
-def fresh(repo: Any) -> Iterator[None]:
+def first_commit(repo: Any) -> Iterator[None]:
     """Meanwhile no file log is looked for in vain: four openings and two mkdir(2) each; and each is written in one go.
 
     Nothing where there are some. The caller holds the repository's lock.

@@ -14,7 +14,7 @@ from mercurial.utils import urlutil
 
 from pacha.errors import DamagedError, PachaError, UnreachableError
 from pacha.store.hg.repository import Repository
-from pacha.store.hg.runtime import OF_THE_DISK, lean, quiet_ui, readable, reason
+from pacha.store.hg.runtime import OF_THE_DISK, frequent_gc, quiet_ui, readable, reason
 
 
 class Pipes(Protocol):
@@ -59,7 +59,7 @@ class Peer:
     def pull(self, repository: Repository, wanted: Iterable[str]) -> None:
         """Fetch ``wanted`` and what they stand on into ``repository``."""
         asked = [nodes.bin(node) for node in wanted]
-        with _talking(f"The history of {self._name} cannot be fetched.", self._local), lean():
+        with _talking(f"The history of {self._name} cannot be fetched.", self._local), frequent_gc():
             if asked:
                 exchange.pull(repository._repo, self._peer, heads=asked, force=True)
 
@@ -69,7 +69,7 @@ class Peer:
         Raises PachaError when the other side refuses it.
         """
         what, wanted = f"{self._name} cannot be sent to the master.", nodes.bin(node)
-        with _talking(what, self._local), lean():
+        with _talking(what, self._local), frequent_gc():
             first, self._first = self._first, None
             if self._new and first and not _real(first) and _streamed(repository._repo, self._peer, wanted):
                 return

@@ -15,9 +15,9 @@ from mercurial import node as nodes
 
 from pacha.errors import PachaError
 from pacha.store import repository_dir
-from pacha.store.hg.fresh_store import fresh, plainly
+from pacha.store.hg.fresh_store import first_commit, plainly
 from pacha.store.hg.revlog import OneRevisionReader, hashed
-from pacha.store.hg.runtime import explained, lean, quiet_ui
+from pacha.store.hg.runtime import frequent_gc, quiet_ui, translate_errors
 from pacha.store.revision import NULL, PLAIN, Content, Note
 
 _LAST_SECOND = 253_370_764_800  #: of the last year that datetime knows, in any zone
@@ -47,7 +47,7 @@ class Repository:
         when it cannot be opened.
         """
         ui = quiet_ui()
-        with explained(f"The repository {path} cannot be opened."):
+        with translate_errors(f"The repository {path} cannot be opened."):
             if create and not os.path.isdir(os.path.join(path, ".hg")):
                 _make(ui, path)
             repo = hg.repository(ui, os.fsencode(path)).unfiltered()
@@ -57,24 +57,24 @@ class Repository:
 
     def heads(self) -> tuple[str, ...]:
         """The nodes of every head, newest first; () when empty."""
-        with explained(f"The repository {self.path} is damaged."):
+        with translate_errors(f"The repository {self.path} is damaged."):
             found = [nodes.hex(n).decode() for n in self._repo.heads()]
         return tuple(n for n in found if n != NULL)
 
     def has(self, node: str) -> bool:
         """Whether ``node`` is here."""
-        with explained(f"The repository {self.path} is damaged."):
+        with translate_errors(f"The repository {self.path} is damaged."):
             return bool(self._repo.changelog.hasnode(nodes.bin(node)))
 
     def is_ancestor(self, older: str, newer: str) -> bool:
         """Whether ``older`` is ``newer`` or an ancestor of it; both are here."""
-        with explained(f"The repository {self.path} is damaged."):
+        with translate_errors(f"The repository {self.path} is damaged."):
             log = self._repo.changelog
             return bool(log.isancestorrev(log.rev(nodes.bin(older)), log.rev(nodes.bin(newer))))
 
     def revisions(self) -> Iterator[str]:
         """Every node, newest first."""
-        with explained(f"The repository {self.path} is damaged."):
+        with translate_errors(f"The repository {self.path} is damaged."):
             log = self._repo.changelog
             found = [log.node(revision) for revision in range(len(log) - 1, -1, -1)]
         for node in found:
@@ -82,29 +82,29 @@ class Repository:
 
     def note(self, node: str) -> Note:
         """What the revision ``node`` says of itself."""
-        with explained(f"The repository {self.path} is damaged."):
+        with translate_errors(f"The repository {self.path} is damaged."):
             return _note(self._repo.changelog.changelogrevision(nodes.bin(node)))
 
     def revision(self, node: str) -> Revision:
         """The revision ``node``. Raises DamagedError."""
-        with explained(f"The repository {self.path} is damaged."):
+        with translate_errors(f"The repository {self.path} is damaged."):
             found = self._repo.changelog.changelogrevision(nodes.bin(node))
             return Revision(node, _note(found), tuple(found.files))
 
     def names(self, node: str) -> dict[bytes, bytes]:
         """The file revision (raw id and flags) of each stored name in the revision ``node``."""
-        with explained(f"The repository {self.path} is damaged."):
+        with translate_errors(f"The repository {self.path} is damaged."):
             manifest = self._repo[nodes.bin(node)].manifest()
             return {name: file_node + flags for name, file_node, flags in manifest.iterentries()}
 
     def reader(self, node: str) -> Reader:
         """A function from a stored name to its bytes in ``node``, hash checked; it raises DamagedError."""
-        with explained(f"The repository {self.path} is damaged."):
+        with translate_errors(f"The repository {self.path} is damaged."):
             return Reader(self._repo, self.path, self._repo[nodes.bin(node)].manifest())
 
     def digest(self) -> str:
         """The sha256 (hex) of its changelog's file, by which a master's is compared with it."""
-        with explained(f"The repository {self.path} is damaged."):
+        with translate_errors(f"The repository {self.path} is damaged."):
             return hashlib.sha256(self._repo.svfs.read(b"00changelog.i")).hexdigest()
 
     def is_plain(self) -> bool:
@@ -117,7 +117,7 @@ class Repository:
         A store that was copied while a push wrote to it may hold what belongs to no revision yet. The logs of the
         names that were ``read`` (see ``Reader``) need not be looked at again.
         """
-        with explained(f"The repository {self.path} is damaged."):
+        with translate_errors(f"The repository {self.path} is damaged."):
             changes, last = self._repo.changelog, len(self._repo.changelog) - 1
             if last < 0 or changes.node(last) != nodes.bin(node) or changes.headrevs() != [last]:
                 return False
@@ -138,11 +138,11 @@ class Repository:
         memory; None means that the name is gone after all. Returns the new node, or ``parent`` when nothing
         differs from it. Raises what ``content`` raises, and then nothing is committed.
         """
-        with explained(f"The repository {self.path} cannot be written."):
+        with translate_errors(f"The repository {self.path} cannot be written."):
             made = _Commit(self._repo, parent, list(written), list(removed), content, note)
             try:
-                first = fresh(self._repo) if parent == NULL else nullcontext()
-                with lean(), self._repo.lock(), first, self._repo.transaction(b"pacha"):
+                first = first_commit(self._repo) if parent == NULL else nullcontext()
+                with frequent_gc(), self._repo.lock(), first, self._repo.transaction(b"pacha"):
                     node = self._repo.commitctx(made)
                     if parent != NULL and self._same_manifest(node, parent):
                         raise _NothingDiffers
@@ -170,7 +170,7 @@ class Reader:
 
     def __call__(self, name: bytes) -> bytes:
         """Its bytes, hash checked. Raises DamagedError."""
-        with explained(f"The repository {self._path} is damaged."):
+        with translate_errors(f"The repository {self._path} is damaged."):
             node = self._manifest[name]
             only = self._singles.get(name)
             if only is not None and only.node == node and only.link <= self._last:
@@ -201,7 +201,7 @@ def _note(found: Any) -> Note:
 
 def _make(ui: Any, path: str) -> None:
     """Make it beside and rename it: one that a killed run left half-made could never be opened."""
-    new = repository_dir.name(path)
+    new = repository_dir.temporary_path(path)
     umask = os.umask(0o077)
     try:
         hg.repository(ui, os.fsencode(new), create=True)

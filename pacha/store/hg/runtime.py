@@ -62,7 +62,7 @@ def quiet_ui() -> Any:
 
 
 @contextlib.contextmanager
-def lean() -> Iterator[None]:
+def frequent_gc() -> Iterator[None]:
     """Collect garbage often while Mercurial handles many or large files.
 
     Its file logs are cycles that each hold the last revision read, up to a part's size: left to the usual
@@ -79,7 +79,7 @@ def lean() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def explained(what: str) -> Iterator[None]:
+def translate_errors(what: str) -> Iterator[None]:
     """Turn what Mercurial raises into what a person can read.
 
     Damaged revlogs make it raise nearly anything (struct.error, IndexError, zlib.error, ...): whatever

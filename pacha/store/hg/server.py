@@ -14,7 +14,7 @@ from typing import Any
 from mercurial import bundle2, error, hg, phases, streamclone, wireprotoserver, wireprototypes, wireprotov1server
 from mercurial.utils import procutil
 
-from pacha.store.hg.runtime import explained, lean, quiet_ui
+from pacha.store.hg.runtime import frequent_gc, quiet_ui, translate_errors
 
 #: Commands (hg help internals.wireprotocol) that any client needs to find out what is missing.
 _TALKING = (
@@ -54,7 +54,7 @@ def serve(path: str, *, read: bool, write: bool, new: bool = False) -> bool:
     ui.fout, ui.ferr = procutil.stdout, procutil.stderr
     _narrow(_TALKING + _READING * read + _WRITING * write, (*_PARTS, *[_STREAM] * new))
     torn = _count_torn() if new else []
-    with explained(f"The repository {os.path.basename(path)} cannot be served."), lean():
+    with translate_errors(f"The repository {os.path.basename(path)} cannot be served."), frequent_gc():
         repo = hg.repository(ui, os.fsencode(path))
         if write:
             _roll_back(repo.unfiltered())
@@ -64,7 +64,7 @@ def serve(path: str, *, read: bool, write: bool, new: bool = False) -> bool:
 
 def recover(path: str) -> None:
     """Roll back what a push that was cut off left. Raises DamagedError, PachaError (when one is at work)."""
-    with explained(f"The repository {os.path.basename(path)} cannot be mended."):
+    with translate_errors(f"The repository {os.path.basename(path)} cannot be mended."):
         repo = hg.repository(quiet_ui(), os.fsencode(path)).unfiltered()
         if repo.svfs.exists(b"journal"):
             repo.recover()

@@ -20,7 +20,7 @@ from pacha.text import one_line
 from pacha.wire.ssh.auth import log_in
 from pacha.wire.ssh.channel import Result, Stream, alarm, end
 from pacha.wire.ssh.endpoint import Endpoint
-from pacha.wire.ssh.handshake import Line, dial, greet, hang_up
+from pacha.wire.ssh.handshake import Line, dial, handshake, hang_up
 
 #: sshd allows ten sessions on a connection (MaxSessions of sshd_config(5)); stay well below.
 MAX_STREAMS = 7
@@ -64,7 +64,7 @@ class Connection:
         through = cls.open(endpoint.proxy_jump, timeout, stall=stall) if endpoint.proxy_jump else None
         try:
             line = Line(_jump(through, endpoint, timeout) if through else dial(endpoint, timeout))
-            transport = greet(line, endpoint, timeout)
+            transport = handshake(line, endpoint, timeout)
             try:
                 log_in(transport, endpoint)
             except BaseException:

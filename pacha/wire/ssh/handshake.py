@@ -92,7 +92,7 @@ def _quiet_paramiko() -> None:
     log.propagate = False
 
 
-def greet(line: Line, endpoint: Endpoint, timeout: float) -> paramiko.Transport:
+def handshake(line: Line, endpoint: Endpoint, timeout: float) -> paramiko.Transport:
     """Agree on keys with the server and make sure that it is the right one. Nothing about us is sent."""
     _quiet_paramiko()
     made = line.heard
