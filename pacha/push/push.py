@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
 from pacha.errors import Concern, ExitCode, PachaError
+from pacha.fetch import staging_dir
 from pacha.files import scan
 from pacha.files.metadata import Entry
 from pacha.files.names import DATABASE, PACHA_DB
@@ -24,7 +25,7 @@ from pacha.host.masters import connect
 from pacha.push import commit, reconcile, remote_check, snapshot
 from pacha.push.session import PushSession
 from pacha.push.target import MasterTarget
-from pacha.store import change_list, database
+from pacha.store import change_list, database, hg
 from pacha.store.snapshot import Changes, Snapshot, Watched, compare
 from pacha.system import background
 from pacha.text import escape
@@ -91,8 +92,6 @@ def _sweep(context: Context) -> None:
     """Remove what a killed rebuild had fetched: it holds all that the host keeps, in the clear."""
     memory = context.state.memory()
     if memory.get("staging") or memory.get("staging_left"):
-        from pacha.fetch import staging_dir
-
         staging_dir.remove_leftovers(context)
 
 
@@ -266,8 +265,6 @@ def _commit_database(errand: PushSession, base: Snapshot, new: Snapshot, changes
     if tip is not None and new == base and not errand.memory.get("pending"):
         return str(tip), False
     errand.begin([])
-    from pacha.store import hg
-
     errand.remember(pending=True)
     database.write(errand.context.state.database, new)
     image = database.image(errand.context.state.database)

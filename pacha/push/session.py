@@ -10,7 +10,7 @@ import socket
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pacha
 from pacha.config.keys import STANDALONE
@@ -19,12 +19,10 @@ from pacha.files.names import DATABASE
 from pacha.host.context import Context
 from pacha.host.masters import endpoint
 from pacha.push.target import MasterTarget
+from pacha.store import hg
 from pacha.store.snapshot import Snapshot
 from pacha.text import escape, rfc3339
 from pacha.wire.master import CHANGELOG_OF_ANY, RolledBack
-
-if TYPE_CHECKING:
-    from pacha.store import hg
 
 _MOST_CONCERNS = 100  #: so many are remembered for ``pacha status``
 
@@ -76,8 +74,6 @@ class PushSession:
 
     def note(self, text: str) -> hg.Note:
         """The note of a revision made now."""
-        from pacha.store import hg
-
         user = os.environ.get("SUDO_USER") or _login()
         message = "\n".join(escape(line) for line in self.message.strip().splitlines())
         said = f"{message}\n\n{text}" if message else text
@@ -87,8 +83,6 @@ class PushSession:
 
     def repository(self, name: str) -> hg.Repository:
         """The local repository ``name``, made if it is missing."""
-        from pacha.store import hg
-
         return hg.Repository.open(self.context.state.repository(name), create=True)
 
     def history(self) -> int:

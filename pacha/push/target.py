@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 from pacha.errors import DamagedError, PachaError
 from pacha.files.names import DATABASE
 from pacha.push.initial_upload import InitialUpload
+from pacha.store import hg
 from pacha.store.snapshot import Snapshot
 from pacha.system import background
 from pacha.wire.master import CannotStream, Master, NoRepository, Probe, TemporaryRepository, check_may_push
 
 if TYPE_CHECKING:
-    from pacha.store import hg
     from pacha.wire.ssh import Stream
 
 #: What ends it, what is served over there, whether that has no name yet.
@@ -145,11 +145,9 @@ class MasterTarget:
         if arrived:
             self._filled[name] = repository.digest()
             return
-        from pacha.store import hg
-
         master, _ = self._reached()
         master.create(self.host, name)
-        with master.serve(self.host, name) as remote, hg.peer(remote, name) as conversation:
+        with master.serve(self.host, name) as remote, hg.open_peer(remote, name) as conversation:
             conversation.push(repository, node)
 
     @property
@@ -224,9 +222,7 @@ class MasterTarget:
         with served as stack:
             if isinstance(remote, TemporaryRepository):
                 return stack.pop_all(), InitialUpload(remote)
-            from pacha.store import hg
-
-            peer = stack.enter_context(hg.peer(remote, name, new=fresh))
+            peer = stack.enter_context(hg.open_peer(remote, name, new=fresh))
             return stack.pop_all(), peer
 
     def _served(self, name: str, *, new: bool) -> _Served:

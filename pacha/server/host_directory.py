@@ -11,6 +11,7 @@ import fcntl
 import hashlib
 import os
 import pwd
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -20,6 +21,7 @@ from pacha.errors import DamagedError, PachaError, UnreachableError
 from pacha.files.dirfd import DirectoryFds
 from pacha.files.names import DATABASE
 from pacha.server.command_filter import is_repository
+from pacha.system.syscalls import sync_file_system
 from pacha.text import escape
 from pacha.wire.master import CHANGELOG_OF_ANY, HEARTBEAT, REQUIRES, NoRepository, Probe
 from pacha.wire.remote_errors import add_host, add_host_or_give
@@ -107,8 +109,6 @@ class HostDirectory:
 
     def sync(self) -> None:
         """Write the file system of the folder to the disk."""
-        from pacha.system.syscalls import sync_file_system
-
         with self._explained(""), self._descent() as descent:
             sync_file_system(descent.directory(b""))
 
@@ -296,8 +296,6 @@ def _is_at(made: int, name: str, folder: int) -> bool:
 
 def _remove(name: str, folder: int) -> None:
     """Remove a folder with all that is in it, following no link; nothing if it is not there."""
-    import shutil
-
     with suppress(FileNotFoundError):
         shutil.rmtree(f"/proc/self/fd/{folder}/{name}")
 

@@ -51,10 +51,10 @@ from pacha.wire.remote_errors import (
     said_by,
     shut_out,
 )
+from pacha.wire.tar_upload import TarUpload
 
 if TYPE_CHECKING:
     from pacha.wire.ssh import Connection, Result, Stream
-    from pacha.wire.tar_upload import TarUpload
 
 _OTHERS = "Directory not empty"  #: says mv(1) where others were quicker
 #: How each conversation with Mercurial begins (hg help internals.wireprotocol, "SSH Protocol"): ``store.hg`` says the
@@ -145,8 +145,6 @@ class PlainAccount:
             raise
 
     def _uploads(self) -> TarUpload:
-        from pacha.wire.tar_upload import TarUpload
-
         with self._one:
             self._upload = self._upload or TarUpload(self._connection, self._init)
         return self._upload
