@@ -93,7 +93,7 @@ def push(terminal: CliContext, due: bool, accept: bool, take_over: bool, message
     context = terminal.context()
     from pacha.host.due import is_at_work, is_due
 
-    if due and not is_due(context.state.memory(), context.config.frequency, time.time()):
+    if due and not is_due(context.state.read(), context.config.frequency, time.time()):
         return ExitCode.DONE
     from pacha.push.push import push as action
     from pacha.ui.spinner import waiting

@@ -255,13 +255,13 @@ class Staging:
         needed = 2 * size + _SPARE
         if _free(self.folder) >= needed or _free(self.context.state.path) < needed:
             return
-        self.context.state.remember(staging_before=str(self.folder))
+        self.context.state.update(staging_before=str(self.folder))
         roomier = staging_dir.make_in(self.context, str(self.context.state.path))
         if (self.folder / names.DATABASE).exists():
             shutil.move(self.folder / names.DATABASE, roomier)
         shutil.move(self.database, roomier)
         shutil.rmtree(self.folder)
-        self.context.state.remember(staging_before=None)
+        self.context.state.update(staging_before="")
         self.folder = roomier
 
 

@@ -10,7 +10,6 @@ import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import astuple, replace
 from itertools import count
-from typing import TYPE_CHECKING
 
 from pacha.files import acl
 from pacha.files.metadata import Entry, Kind
@@ -18,31 +17,26 @@ from pacha.files.owners import Account, Accounts
 from pacha.store.snapshot import Snapshot
 from pacha.store.state import StateFolder
 
-if TYPE_CHECKING:
-    pass
-
 _ABSENT = "absent"
 _FIRST_FREE = 2**31  #: no system gives out numbers from here on
 
 
 def remember(state: StateFolder, paths: Iterable[bytes], left: Mapping[bytes, Entry]) -> None:
     """Remember ``paths`` as owed, each as it was ``left`` on disk (absent from it: not there)."""
-    owed = {path.hex(): _mark(left.get(path)) for path in paths}
-    state.remember(owed=owed or None)
+    state.update(owed={path: _mark(left.get(path)) for path in paths})
 
 
 def settle(
     state: StateFolder, tried: Collection[bytes], unrestored: Iterable[bytes], left: Mapping[bytes, Entry]
 ) -> None:
     """Of the paths ``tried`` only the ``unrestored`` are owed from now on, each as it was ``left``; others stay."""
-    before = {path: mark for path, mark in state.memory().get("owed", {}).items() if bytes.fromhex(path) not in tried}
-    owed = before | {path.hex(): _mark(left.get(path)) for path in unrestored}
-    state.remember(owed=owed or None)
+    before = {path: mark for path, mark in state.read().owed.items() if path not in tried}
+    state.update(owed=before | {path: _mark(left.get(path)) for path in unrestored})
 
 
 def paths(state: StateFolder) -> frozenset[bytes]:
     """The paths that are owed."""
-    return frozenset(bytes.fromhex(path) for path in state.memory().get("owed", {}))
+    return frozenset(state.read().owed)
 
 
 def killed_rebuilds(state: StateFolder, last: Snapshot) -> list[str]:
@@ -67,9 +61,8 @@ def keep_recorded(
 
     Also returns the paths that are still owed; one that was changed since is the owner's own business.
     """
-    owed = {bytes.fromhex(path): mark for path, mark in state.memory().get("owed", {}).items()}
     entries, still = dict(found), set()
-    for path, mark in sorted(owed.items()):
+    for path, mark in sorted(state.read().owed.items()):
         if path in recorded and _mark(found.get(path)) == mark and _has_place(path, entries, recorded):
             entries[path] = recorded[path]
             still.add(path)

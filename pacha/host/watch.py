@@ -29,7 +29,7 @@ def watch(context: Context, path: bytes, *, single: bool = False) -> Watched:
         snapshot = database.read(context.state.database)
         made = _place(snapshot, found, single)
         others = [one for one in snapshot.watched if one.repository != made.repository]
-        context.state.remember(pending=True)
+        context.state.update(pending=True)
         database.write(context.state.database, replace(snapshot, watched=(*others, made)))
     return made
 
@@ -42,7 +42,7 @@ def unwatch(context: Context, path: bytes) -> Watched:
         for one in snapshot.live:
             if one.path in wanted:
                 changed = [replace(w, retired=True) if w == one else w for w in snapshot.watched]
-                context.state.remember(pending=True)
+                context.state.update(pending=True)
                 database.write(context.state.database, snapshot.with_watched(changed))
                 return one
     raise UsageError(f"{escape(path)} is not watched.", hint="'pacha config-values' lists what is.")

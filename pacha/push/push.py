@@ -76,21 +76,21 @@ def push(
     began = time.monotonic()
     context.config.masters()  # a missing one is said before anything is done
     with context.state.locked(wait_seconds, PUSH):
-        context.state.remember(tried=time.time(), failure=_CUT_OFF, cure=None)
+        context.state.update(tried=time.time(), failure=_CUT_OFF, cure="")
         _sweep(context)
         try:
             pushed = _locked(context, accept, take_over, message)
         except Exception as error:
             with suppress(OSError):  # the disk is full, say: that is not what should be told
-                context.state.remember(failure=_told(error), cure=getattr(error, "hint", None))
+                context.state.update(failure=_told(error), cure=getattr(error, "hint", ""))
             raise
     return replace(pushed, seconds=time.monotonic() - began)
 
 
 def _sweep(context: Context) -> None:
     """Remove what a killed rebuild had fetched: it holds all that the host keeps, in the clear."""
-    memory = context.state.memory()
-    if memory.get("staging") or memory.get("staging_left"):
+    state = context.state.read()
+    if state.staging or state.staging_left:
         from pacha.fetch import staging_dir
 
         staging_dir.remove_leftovers(context)
@@ -108,7 +108,7 @@ def _locked(context: Context, accept: bool, take_over: bool, message: str) -> Pu
 
 
 def _attempt(context: Context, accept: bool, take_over: bool, message: str) -> Pushed:
-    errand = PushSession(context, context.hostname(), take_over, message, context.state.memory())
+    errand = PushSession(context, context.hostname(), take_over, message, context.state.read())
     with _reaching(errand) as reached:
         last = _last(context, accept)
         reconcile.check_name(errand, last)
@@ -126,16 +126,16 @@ def _last(context: Context, accept: bool) -> Snapshot:
         watch.check_own(context, one.path)  # the configuration may have changed since it was watched
     _check_rebuilt(context, last, accept)
     if accept:
-        context.state.remember(owed=None)
+        context.state.update(owed={})
     return last
 
 
 def _check_rebuilt(context: Context, last: Snapshot, accept: bool) -> None:
     """Refuse to make what a killed rebuild left behind the newest snapshot; ``accept`` says that it is meant."""
-    accepted = set(context.state.memory().get("accepted", []))
+    accepted = set(context.state.read().accepted)
     killed = owed.killed_rebuilds(context.state, last)
     if accept:
-        context.state.remember(accepted=killed or None)
+        context.state.update(accepted=tuple(killed))
     elif set(killed) - accepted:
         raise PachaError(
             "A rebuild of this machine was not finished.",
@@ -151,7 +151,7 @@ def _reaching(errand: PushSession) -> Iterator[list[Future[tuple[Master, Probe]]
     def reach(delivery: MasterTarget) -> tuple[Master, Probe]:
         master = connect(errand.context, delivery.name)
         try:
-            return master, master.probe(errand.host, sorted(delivery.left.get("sent", {}).keys() - {DATABASE}))
+            return master, master.probe(errand.host, sorted(delivery.left.sent.keys() - {DATABASE}))
         except BaseException:
             master.close()
             raise
@@ -237,7 +237,7 @@ def _commit_one(
     errand: PushSession, one: Watched, old: Mapping[bytes, Entry], now: Mapping[bytes, Entry]
 ) -> commit.Committed:
     repository = errand.repository(one.repository)
-    errand.remember(pending=True)
+    errand.update(pending=True)
     note = errand.note(f"{errand.host}: {escape(one.path)}: {compare(old, now)}")
 
     def made(theirs: tuple[str, ...]) -> commit.Committed:
@@ -262,23 +262,23 @@ def _commit_one(
 
 def _commit_database(errand: PushSession, base: Snapshot, new: Snapshot, changes: Changes) -> tuple[str, bool]:
     """Make pacha.db say ``new`` and commit a copy of it; returns the snapshot's node and whether it is new."""
-    tip = errand.memory.get("tip")
-    if tip is not None and new == base and not errand.memory.get("pending"):
-        return str(tip), False
+    tip = errand.state.tip
+    if tip and new == base and not errand.state.pending:
+        return tip, False
     errand.begin([])
     from pacha.store import hg
 
-    errand.remember(pending=True)
+    errand.update(pending=True)
     database.write(errand.context.state.database, new)
     image = database.image(errand.context.state.database)
     repository = errand.repository(DATABASE)
-    parent = reconcile.parent(repository, tip, ())
+    parent = reconcile.parent(repository, tip or None, ())
     note = errand.note(f"{errand.host}: {changes}")
     blobs = {PACHA_DB: image}
     if changes != Changes():
         blobs[change_list.FILE] = change_list.encode(changes, image)
     node = repository.commit(parent, blobs, [], lambda name: hg.Blob(blobs[name]), note)
-    errand.remember(tip=node, pending=None, **({"made": [node, note.at]} if node != parent else {}))
+    errand.update(tip=node, pending=False, **({"made": (node, note.at)} if node != parent else {}))
     return node, node != parent
 
 

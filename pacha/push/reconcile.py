@@ -50,9 +50,9 @@ def _pulled(errand: PushSession, delivery: MasterTarget) -> str | None:
     """The newest snapshot of a master, pulled, if what is here does not stand on it."""
     if delivery.probe is None or delivery.probe.changelog is None:
         return None
-    if delivery.familiar and errand.history() >= errand.memory.get("history", 0):
+    if delivery.familiar and errand.history() >= errand.state.history:
         return None  # else our own history was lost in a power cut, say: Mercurial does not wait for the disk
-    local, mine = errand.repository(DATABASE), str(errand.memory.get("tip", ""))
+    local, mine = errand.repository(DATABASE), errand.state.tip
     try:
         with delivery.talking(DATABASE) as peer:
             newest = next(iter(peer.heads()), None)
@@ -117,7 +117,7 @@ def check_name(errand: PushSession, last: Snapshot) -> None:
 
 
 def _is_renamed(errand: PushSession, last: Snapshot) -> bool:
-    kept = errand.memory.get("succeeded") or errand.memory.get("hostname")
+    kept = errand.state.succeeded or errand.state.hostname
     return bool(kept) and last.host not in ("", errand.host)
 
 
@@ -149,7 +149,7 @@ def _adopt(errand: PushSession, last: Snapshot, fetched: Snapshot, tip: str) -> 
     joined = fetched.with_watched(_joined(errand, last.watched, fetched.watched))
     database.write(errand.context.state.database, joined)
     made = errand.repository(DATABASE).note(tip).at
-    errand.remember(tip=tip, made=[tip, made], pending=True if joined != fetched else None)
+    errand.update(tip=tip, made=(tip, made), pending=joined != fetched)
     return joined
 
 

@@ -36,7 +36,7 @@ def flag_rewritten_history(errand: PushSession) -> None:
 
 def _doubtful(delivery: MasterTarget) -> Iterator[str]:
     """The repositories whose newest head is the one that we left, though other bytes are there."""
-    for name, node in delivery.left.get("sent", {}).items():
+    for name, node in delivery.left.sent.items():
         then, now = delivery.digests(name)
         if then and now and then != now:
             with delivery.talking(name) as peer:

@@ -19,6 +19,7 @@ from pacha.files.names import DATABASE
 from pacha.host.context import Context
 from pacha.host.masters import endpoint
 from pacha.push.target import MasterTarget
+from pacha.store.host_state import HostState, MasterState
 from pacha.store.snapshot import Snapshot
 from pacha.text import escape, rfc3339
 from pacha.wire.master import CHANGELOG_OF_ANY, RolledBack
@@ -33,35 +34,33 @@ _MOST_CONCERNS = 100  #: so many are remembered for ``pacha status``
 class PushSession:
     """What one push knows.
 
-    ``memory`` of the state folder, by name: ``tip`` the node of the last snapshot here; ``made`` that node and
-    when it was made; ``history`` how many bytes our own ``db``'s changelog had; ``pending`` whether pacha.db may
-    say more than the tip; ``masters`` what each was left with (see ``MasterTarget``); ``owed``; ``tried``,
-    ``succeeded`` (seconds since the epoch), ``failure`` and ``concerns`` of the last push.
+    ``state`` is what the state folder remembers; ``update`` changes both.
     """
 
     context: Context
     host: str
     take_over: bool
     message: str
-    memory: dict[str, Any]
+    state: HostState
     deliveries: list[MasterTarget] = field(default_factory=list)
     concerns: list[Concern] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
     _where: str | None = None
 
     def __post_init__(self) -> None:
-        left = self.memory.get("masters", {})
-        self.deliveries = [MasterTarget(name, self.host, left.get(name, {})) for name in self.context.config.masters()]
+        left = self.state.masters
+        self.deliveries = [
+            MasterTarget(name, self.host, left.get(name, MasterState())) for name in self.context.config.masters()
+        ]
 
     @property
     def reached(self) -> list[MasterTarget]:
         """The masters that are there and let us in, and have not failed since."""
         return [delivery for delivery in self.deliveries if delivery.master and not delivery.failure]
 
-    def remember(self, **values: Any) -> None:
-        """Remember at once, in the state folder too; None forgets."""
-        self.context.state.remember(**values)
-        self.memory = self.context.state.memory()
+    def update(self, **changes: Any) -> None:
+        """Change these fields of the state at once, in the state folder too."""
+        self.state = self.context.state.update(**changes)
 
     def fail(self, delivery: MasterTarget, error: PachaError) -> None:
         """Go on without this master; a push that was rolled back over there is begun again instead."""
@@ -124,22 +123,22 @@ class PushSession:
 
     def _made(self, tip: str) -> float:
         """When the snapshot ``tip`` was made."""
-        known, at = self.memory.get("made") or ("", 0.0)
+        known, at = self.state.made or ("", 0.0)
         if known != tip:
             at = self.repository(DATABASE).note(tip).at
-            self.remember(made=[tip, at])
-        return float(at)
+            self.update(made=(tip, at))
+        return at
 
     def record(self) -> None:
         """Record this try: what became of each master, and what a person should look at."""
         now = time.time()
         failures = [delivery.failure for delivery in self.deliveries if delivery.failure]
-        self.remember(
+        self.update(
             masters={delivery.name: delivery.outcome(now) for delivery in self.deliveries},
             history=self.history(),
-            failure=failures[0].in_a_line if failures else None,
-            cure=failures[0].hint if failures else None,
-            concerns=[[c.path.hex(), c.reason] for c in self.concerns[:_MOST_CONCERNS]] or None,
+            failure=failures[0].in_a_line if failures else "",
+            cure=failures[0].hint if failures else "",
+            concerns=tuple(self.concerns[:_MOST_CONCERNS]),
             **({} if failures else {"succeeded": now}),
         )
 

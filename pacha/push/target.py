@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from pacha.errors import DamagedError, PachaError
 from pacha.files.names import DATABASE
 from pacha.push.initial_upload import InitialUpload
+from pacha.store.host_state import MasterState
 from pacha.store.snapshot import Snapshot
 from pacha.system import background
 from pacha.wire.master import CannotStream, Master, NoRepository, Probe, TemporaryRepository, check_may_push
@@ -28,16 +29,14 @@ _MOST_AHEAD = 5  #: conversations: a connection carries seven streams, the contr
 class MasterTarget:
     """One master of a push, ``name`` as the configuration has it.
 
-    ``left`` is what is remembered of it: ``changelog`` and ``contents`` (sha256, hex, of the changelogs of
-    ``db`` and by repository of the others), ``sent`` (nodes by repository), ``succeeded`` and ``tried`` (seconds
-    since the epoch), ``failure`` (what hindered the last try). ``sent`` are the nodes that it is known to have;
+    ``left`` is what is remembered of it. ``sent`` are the nodes that it is known to have;
     ``familiar``: its ``db`` is as we left it; ``as_left``: so is all that was looked at (or it was never pushed to);
     ``doubted``: repositories that may be damaged there (see ``doubt``). ``failure`` ends its part in the push.
     """
 
     name: str
     host: str
-    left: Mapping[str, Any]
+    left: MasterState
     master: Master | None = None
     probe: Probe | None = None
     sent: dict[str, str] = field(default_factory=dict)
@@ -58,7 +57,7 @@ class MasterTarget:
         """Take the connection, and see whether the master is as the last push left it."""
         check_may_push(self.host, probe)
         self.master, self.probe = master, probe
-        before = dict(self.left.get("sent", {}))
+        before = dict(self.left.sent)
         then, now = self.digests(DATABASE)
         self.familiar = now is not None and now == then
         if self.familiar:
@@ -76,8 +75,8 @@ class MasterTarget:
         """The sha256 (hex) of the changelog of the repository ``name``: as it was left, as it was seen now."""
         _, probe = self._reached()
         if name == DATABASE:
-            return self.left.get("changelog"), probe.changelog
-        return self.left.get("contents", {}).get(name), probe.contents.get(name)
+            return self.left.changelog, probe.changelog
+        return (self.left.contents or {}).get(name), probe.contents.get(name)
 
     def begin(self, names: Iterable[str]) -> None:
         """Let the conversations with the repositories ``names`` begin, which each starts a Mercurial over there.
@@ -194,7 +193,7 @@ class MasterTarget:
         """Leave the heartbeat, what was ``sent`` made durable first; look at what is there now."""
         self._finish()
         master, _ = self._reached()
-        look = self.repositories() if sent or "contents" not in self.left else None
+        look = self.repositories() if sent or self.left.contents is None else None
         self.probe = master.beat(self.host, line, durable=sent, look=look) or self.probe
         for name, digest in self._filled.items():
             if self.digests(name)[1] != digest:
@@ -206,16 +205,17 @@ class MasterTarget:
         """The repositories of content that the master is known to have."""
         return tuple(sorted(self.sent.keys() - {DATABASE}))
 
-    def outcome(self, now: float) -> dict[str, Any]:
+    def outcome(self, now: float) -> MasterState:
         """What to remember: of a failure the time and the text, else how the master was left."""
         if self.failure is not None:
-            return {**self.left, "tried": now, "failure": self.failure.in_a_line}
+            return replace(self.left, tried=now, failure=self.failure.in_a_line)
         _, probe = self._reached()
         digests = {**probe.contents, DATABASE: probe.changelog}
         for name in self.doubted:  # it is as doubtful the next time, whatever was sent on top of it
             digests[name], _ = self.digests(name)
-        left = {"changelog": digests.pop(DATABASE), "contents": digests, "sent": self.sent}
-        return {**left, "tried": now, "succeeded": now}
+        return MasterState(
+            changelog=digests.pop(DATABASE), contents=digests, sent=dict(self.sent), tried=now, succeeded=now
+        )
 
     def _begin(self, name: str, *, new: bool) -> tuple[ExitStack, hg.Peer | InitialUpload]:
         """A conversation, and what ends it. Raises NoRepository."""

@@ -61,7 +61,7 @@ def settle_owed(context: Context, host: str, fetched: Fetched, plan: Plan, outco
 
     What an older snapshot says is not what pushes keep: that owes nothing.
     """
-    if host != context.hostname() or not fetched.newest or context.state.memory().get("tip") != fetched.tip:
+    if host != context.hostname() or not fetched.newest or context.state.read().tip != fetched.tip:
         return
     if not outcome.unrestored and not owed.paths(context.state):
         return
