@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pacha.push.initial_upload import InitialUpload
+from pacha.push.upload import InitialUpload
 from pacha.store import hg
 from pacha.wire import control, tar_upload
 from pacha.wire.master import TemporaryRepository
