@@ -31,7 +31,6 @@ from pacha.store.selection import EVERYTHING, Selection
 from pacha.store.snapshot import Snapshot, Watched
 from pacha.system.memory_limit import limit_memory
 from pacha.text import escape
-from pacha.wire.local_master import StateFolderMaster
 from pacha.wire.master import CHANGELOG, Master, NoHost
 from pacha.wire.scp import Received, Totals
 
@@ -147,7 +146,7 @@ class Staging:
         self._settle_where(sum(entry.size for entry in snapshot.entries.values()))
         self.on_expected(_files_to_come(snapshot))
         kept = [watched for watched in snapshot.live if watched.node is not None]
-        if not isinstance(self.master, StateFolderMaster):
+        if self.master.local_path(names.DATABASE) is None:
             self.ahead.begin([watched.repository for watched in kept])
         for watched in kept:
             self.again(lambda watched=watched: self._fetch_content(watched, snapshot))  # type: ignore[misc]
@@ -162,7 +161,7 @@ class Staging:
 
     def path(self, name: str) -> str:
         """Where the fetched repository ``name`` is."""
-        return self.master.place(name) if isinstance(self.master, StateFolderMaster) else str(self.folder / name)
+        return self.master.local_path(name) or str(self.folder / name)
 
     def repository(self, name: str) -> hg.Repository:
         """The fetched repository ``name``."""
@@ -203,7 +202,7 @@ class Staging:
 
     def fetch_store(self, name: str) -> None:
         """Copy the store of the repository ``name``; by Mercurial's own protocol where its format is not known."""
-        if isinstance(self.master, StateFolderMaster):
+        if self.master.local_path(name) is not None:
             return
         totals = self.ahead.take(name, self.on_file)
         self.files, self.size = self.files + totals.files, self.size + totals.size

@@ -184,7 +184,7 @@ class MasterTarget:
                     continue
                 with self.peer(name) as peer:
                     if name == DATABASE:
-                        master.draft(self.host, line)
+                        master.draft_heartbeat(self.host, line)
                     self._push(peer, own, node)
                 self.sent[name] = node
                 sent = True
@@ -202,7 +202,7 @@ class MasterTarget:
         self._finish()
         master, _ = self._reached()
         look = self.repositories() if sent or self.last_known.contents is None else None
-        self.probe = master.beat(self.host, line, durable=sent, look=look) or self.probe
+        self.probe = master.leave_heartbeat(self.host, line, durable=sent, look=look) or self.probe
         for name, digest in self._uploaded.items():
             if self.digests(name)[1] != digest:
                 why = "its changelog there is another than the one that was sent"

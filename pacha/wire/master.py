@@ -124,6 +124,9 @@ class Master(Protocol):
     def label(self) -> str:
         """``user@host`` or the folder, for people and for remembering."""
 
+    def local_path(self, name: str) -> str | None:
+        """Where the repository ``name`` can be read in place, as nobody else changes it; None: fetch it."""
+
     def probe(self, host: str, names: Sequence[str] = ()) -> Probe:
         """Look at ``host``'s folder: at ``db``, and at the repositories ``names``."""
 
@@ -148,10 +151,12 @@ class Master(Protocol):
     def fetch_hooks(self, host: str, inbox: int) -> list[hook_files.Hook]:
         """Copy ``host``'s hooks into the empty folder ``inbox`` (a descriptor), in their two folders."""
 
-    def draft(self, host: str, line: bytes) -> None:
-        """Begin with what ``beat`` can do before all is sent, such as to write ``line`` beside the heartbeat."""
+    def draft_heartbeat(self, host: str, line: bytes) -> None:
+        """Begin with what ``leave_heartbeat`` can do before all is sent, such as to write ``line`` beside it."""
 
-    def beat(self, host: str, line: bytes, *, durable: bool, look: Sequence[str] | None = None) -> Probe | None:
+    def leave_heartbeat(
+        self, host: str, line: bytes, *, durable: bool, look: Sequence[str] | None = None
+    ) -> Probe | None:
         """Replace ``host``'s heartbeat by ``line``; with ``durable`` make what was sent durable first.
 
         Unless ``look`` is None, returns how the folder stands now, as ``probe`` does of the repositories ``look``.

@@ -261,12 +261,14 @@ class PlainAccount:
             raise scp.RemoteError(f"{escape(path)} was not copied whole.", said_by(result), "Run this again.")
         return totals
 
-    def draft(self, host: str, line: bytes) -> None:
-        """Begin with ``cat`` beside the heartbeat, and with the channels that ``beat`` needs."""
+    def draft_heartbeat(self, host: str, line: bytes) -> None:
+        """Begin with ``cat`` beside the heartbeat, and with the channels that ``leave_heartbeat`` needs."""
         self._connection.open_ahead(5)
         self._drafts[host, line] = background.start(self._connection.write, self._path(host, HEARTBEAT) + b".new", line)
 
-    def beat(self, host: str, line: bytes, *, durable: bool, look: Sequence[str] | None = None) -> Probe | None:
+    def leave_heartbeat(
+        self, host: str, line: bytes, *, durable: bool, look: Sequence[str] | None = None
+    ) -> Probe | None:
         """``sync -f`` and ``cat`` beside, then ``mv`` over it; a look meanwhile."""
         path, folder = self._path(host, HEARTBEAT), self._path(host)
         beside = path + b".new"

@@ -43,6 +43,10 @@ class SshMaster:
         """``user@host``."""
         return self._connection.endpoint.label
 
+    def local_path(self, name: str) -> str | None:
+        """None: it is not on this machine."""
+        return None
+
     def probe(self, host: str, names: Sequence[str] = ()) -> Probe:
         """Look at ``host``'s folder; the first time while Pacha on the master greets."""
         if self._host == host or self._greets:
@@ -117,16 +121,18 @@ class SshMaster:
         said = owners if isinstance(owners, dict) else {}
         return [replace(hook, owner=_owner(said.get(f"{hook.folder}/{os.fsdecode(hook.name)}"))) for hook in found]
 
-    def draft(self, host: str, line: bytes) -> None:
+    def draft_heartbeat(self, host: str, line: bytes) -> None:
         """Begin with the heartbeat, where that takes more than one turn of the line."""
         if self._greeted(host) is None:
-            self._plain.draft(host, line)
+            self._plain.draft_heartbeat(host, line)
 
-    def beat(self, host: str, line: bytes, *, durable: bool, look: Sequence[str] | None = None) -> Probe | None:
+    def leave_heartbeat(
+        self, host: str, line: bytes, *, durable: bool, look: Sequence[str] | None = None
+    ) -> Probe | None:
         """Replace ``host``'s heartbeat by ``line``; with ``durable`` make what was sent durable first."""
         channel, greeting = self._can(host, control.BEAT), self._greeted(host)
         if channel is None or greeting is None:
-            return self._plain.beat(host, line, durable=durable, look=look)
+            return self._plain.leave_heartbeat(host, line, durable=durable, look=look)
         answer = channel.ask(control.BEAT, line=line.decode("ascii"), durable=durable, look=look is not None)
         if look is None:
             return None
