@@ -27,7 +27,6 @@ setup(
     license="GPL-2.0-or-later",
     python_requires=">=3.10",
     packages=find_packages(include=["pacha", "pacha.*"]),
-    package_data={"pacha": ["help.txt"]},
     entry_points={"console_scripts": ["pacha = pacha.__main__:main"]},
     install_requires=["click>=8.1", "paramiko>=5", "mercurial>=7.2,<8"],
     extras_require={

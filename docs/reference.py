@@ -1,7 +1,6 @@
 """Writes ``docs/commands.rst``, the page of every command and option, from the help of the commands themselves.
 
-``python docs/reference.py > docs/commands.rst``; ``python docs/reference.py help > pacha/help.txt`` writes what
-``pacha --help`` says without importing click. tests/unit/test_docs.py compares both with what the commands say.
+``python docs/reference.py > docs/commands.rst``. A test compares the page with what the commands say.
 """
 
 from __future__ import annotations
@@ -61,18 +60,13 @@ def page() -> str:
     """The whole page, as reStructuredText."""
     context = click.Context(cli, info_name="pacha", **cli.context_settings)
     parts = [_HEAD.rstrip("\n"), *_options(cli, context), ""]
-    for name in sorted(cli.commands):
-        parts += _command(cli.commands[name], context, name)
+    for name in cli.list_commands(context):
+        parts += _command(cli.get_command(context, name), context, name)
     return "\n".join([*parts, _TAIL])
 
 
-def first_help() -> str:
-    """What click says for ``pacha --help`` in a terminal of 80 columns or more."""
-    return cli.get_help(click.Context(cli, info_name="pacha", terminal_width=78, **cli.context_settings)) + "\n"
-
-
-def _command(command: click.Command, parent: click.Context, name: str) -> Iterator[str]:
-    if command.hidden:
+def _command(command: click.Command | None, parent: click.Context, name: str) -> Iterator[str]:
+    if command is None or command.hidden:
         return
     context = click.Context(command, info_name=name, parent=parent)
     title = context.command_path
@@ -123,4 +117,4 @@ def _prose(text: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(first_help() if sys.argv[1:] == ["help"] else page())
+    sys.stdout.write(page())

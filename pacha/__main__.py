@@ -16,10 +16,9 @@ import pacha
 if TYPE_CHECKING:
     from pacha.errors import PachaError, Signalled
 
-#: New objects until the first of them are looked at for garbage: what is imported and read is none, and looking for
-#: it costs a quarter of the time of importing Mercurial. Where there is some, ``store.hg.frequent_gc`` looks more often.
+#: New objects before the first garbage collection. Imports leave no garbage, and looking for it costs a quarter of
+#: the time of importing Mercurial. ``store.hg.frequent_gc`` collects more often where there is some.
 _GARBAGE = 50_000
-_HELP_COLUMNS = 80  #: for which help.txt is written; in wider terminals, too, click makes no wider lines
 _OPTIONS_WITH_VALUE = ("--config",)
 
 
@@ -27,9 +26,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """The console script: run a command, print what went wrong, exit with the code of the table."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     _open_closed_streams()
-    if text := _said_at_once(words):
+    if words == ["--version"]:  # without click, whose import takes four times as long as Python itself
         with suppress(OSError):  # the ordinary way says why it cannot be said
-            os.write(sys.stdout.fileno(), text)
+            os.write(sys.stdout.fileno(), f"Pacha {pacha.__version__}\n".encode())
             return
     _allow_depth()
     gc.set_threshold(_GARBAGE)
@@ -89,27 +88,6 @@ def run(arguments: list[str]) -> int:
         return _own_fault(fault)
 
 
-def _said_at_once(words: list[str]) -> bytes:
-    """What is said without click, whose import takes four times as long as Python itself; nothing for other words."""
-    if words == ["--version"]:
-        return f"Pacha {pacha.__version__}\n".encode()
-    if words in (["--help"], ["-h"]) and _columns() >= _HELP_COLUMNS:
-        with suppress(OSError), open(os.path.join(os.path.dirname(__file__), "help.txt"), "rb") as stream:
-            return stream.read()
-    return b""
-
-
-def _columns() -> int:
-    """The width of the terminal, as click finds it."""
-    with suppress(ValueError):
-        if columns := int(os.environ.get("COLUMNS", "0")):
-            return columns
-    try:
-        return os.get_terminal_size(sys.stdout.fileno()).columns
-    except OSError:
-        return _HELP_COLUMNS
-
-
 def _open_closed_streams() -> None:
     """/dev/null for each of the standard streams that is closed: no file that is opened later takes its number."""
     for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
@@ -154,13 +132,13 @@ def _allow_depth() -> None:
 
 def spelt_as_command(arguments: list[str]) -> list[str]:
     """``--rebuild bar`` and ``--rebuild=bar`` as ``rebuild bar``: the first argument that is no global option."""
-    from pacha.cli import cli
+    from pacha.cli.app import COMMANDS
 
     words = list(arguments)
     position = 0
     while position < len(words) and words[position].startswith("-"):
         name, equals, value = words[position].partition("=")
-        if name[2:] in cli.commands and name.startswith("--"):
+        if name[2:] in COMMANDS and name.startswith("--"):
             words[position : position + 1] = [name[2:], value] if equals else [name[2:]]
             break
         position += 2 if name in _OPTIONS_WITH_VALUE and not equals else 1

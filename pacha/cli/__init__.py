@@ -1,8 +1,15 @@
-"""The command line: click, the terminal, exit codes. A command parses, calls one action, shows, returns."""
+"""The command line: click, the terminal, exit codes.
+
+``app`` holds the group of all commands, ``commands/`` one module for each command. A command
+    parses its options,
+    calls one action from another folder,
+    shows the result with ``ui/``,
+    and returns an exit code.
+It knows neither SSH nor Mercurial nor SQLite, and decides nothing that an action could decide.
+"""
 
 from __future__ import annotations
 
-from pacha.cli import host, masters, past, rebuilding, setup
 from pacha.cli.app import cli
 
-__all__ = ["cli", "host", "masters", "past", "rebuilding", "setup"]
+__all__ = ["cli"]

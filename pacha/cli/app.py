@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Mapping
 from dataclasses import replace
 from difflib import get_close_matches
+from importlib import import_module
 from typing import Any
 
 import click
@@ -13,6 +15,32 @@ import pacha
 from pacha.cli.context import CliContext
 from pacha.errors import PachaError, Signalled
 
+#: Each word of the command line, and the module of ``cli.commands`` that holds it: imported when it is asked for.
+COMMANDS: Mapping[str, str] = {
+    "add-config": "config",
+    "add-host": "add_host",
+    "cat": "cat",
+    "check": "check",
+    "completion": "completion",
+    "config-values": "config",
+    "demo": "demo",
+    "diff": "diff",
+    "doctor": "doctor",
+    "hosts": "hosts",
+    "init": "init",
+    "log": "log",
+    "push": "push",
+    "rebuild": "rebuild",
+    "restore-db": "restore_db",
+    "schedule": "schedule",
+    "serve": "serve",
+    "status": "status",
+    "undo": "undo",
+    "unwatch": "watch",
+    "verify": "verify",
+    "watch": "watch",
+    "watch-single": "watch",
+}
 _EXIT_CODES = """\b
 Exit codes: 0 done; 1 failed, nothing lost; 2 usage; 3 done, with something to
 look at, named on stderr; 10 configuration; 11 master not reachable, not known
@@ -62,7 +90,7 @@ class Group(click.Group):
             raise Signalled(signal.SIGPIPE) from None
         except click.NoSuchOption as error:
             name = error.option_name.lstrip("-").partition("=")[0]
-            near = get_close_matches(name, self.commands)
+            near = get_close_matches(name, self.list_commands(ctx))
             if not near or error.possibilities:
                 raise
             raise click.NoSuchOption(error.option_name, possibilities=[f"--{one}" for one in near], ctx=ctx) from None
@@ -74,10 +102,14 @@ class Group(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
-            near = get_close_matches(args[0], self.commands, n=1)
+            near = get_close_matches(args[0], self.list_commands(ctx), n=1)
             if not near or near[0] in error.message:
                 raise
             raise click.UsageError(f"{error.message} Did you mean '{near[0]}'?", ctx) from None
+
+    def list_commands(self, ctx: click.Context | None) -> list[str]:
+        """The words of the commands, whether their modules are imported or not."""
+        return sorted(self.commands)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; an output that nobody reads any more ends it as the signal would (click says 1)."""
@@ -87,8 +119,25 @@ class Group(click.Group):
             raise Signalled(signal.SIGPIPE) from None
 
 
+class LazyGroup(Group):
+    """The group of ``COMMANDS``: the module of a command is imported when the command is asked for."""
+
+    def list_commands(self, ctx: click.Context | None) -> list[str]:
+        """The words of all commands."""
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context | None, cmd_name: str) -> click.Command | None:
+        """The command of that word, which its module adds to this group when it is imported; None for no command."""
+        if cmd_name in COMMANDS and cmd_name not in self.commands:
+            import_module(f"pacha.cli.commands.{COMMANDS[cmd_name]}")
+        return self.commands.get(cmd_name)
+
+
 @click.group(
-    cls=Group, invoke_without_command=True, epilog=_EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]}
+    cls=LazyGroup,
+    invoke_without_command=True,
+    epilog=_EXIT_CODES,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.option("--config", metavar="FILE", help="Use this configuration file.")
 @click.option("-q", "--quiet", is_flag=True, help="Print only what is wrong.")
@@ -110,15 +159,14 @@ def cli(context: click.Context, config: str | None, quiet: bool, verbose: bool) 
         _overview(context.obj)
 
 
-def _overview(terminal: CliContext) -> None:
+def _overview(cli_context: CliContext) -> None:
     """What somebody who types 'pacha' alone sees, whatever the state of things."""
-    from pacha.host import overview
-    from pacha.host.context import Context
-    from pacha.ui import overview as person
+    from pacha.host import overview  # no command needs these
+    from pacha.ui.overview import overview_text
 
     try:
-        known = terminal.found() is not None
-        seen = overview.overview(Context(terminal.load_quietly(), terminal.state())) if known else overview.none()
+        known = cli_context.found() is not None
+        facts = overview.overview(cli_context.quiet_context()) if known else overview.none()
     except PachaError as error:
-        seen = overview.faulty(error)
-    click.echo(person.overview(seen))
+        facts = overview.faulty(error)
+    click.echo(overview_text(facts))

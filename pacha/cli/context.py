@@ -1,24 +1,23 @@
-"""What every command is given: what the global options say, this machine, where to print."""
+"""What every command is given: the global options, this machine, where to print."""
 
 from __future__ import annotations
 
 import os
 import sys
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from pacha.config.load import SYSTEM_FILE, Config, find_config, load_config, parse_config, state_folder
 from pacha.errors import ConfigError, UsageError
+from pacha.host.context import Context
+from pacha.store.state import StateFolder
+from pacha.ui.console import Console, no_config
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from pacha.config.load import Config
-    from pacha.host.context import Context
     from pacha.rebuild.source import MasterOffer
-    from pacha.store.state import StateFolder
-    from pacha.ui.console import Console
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +29,8 @@ class CliContext:
     verbose: bool
 
     @property
-    def meter(self) -> Console:
+    def console(self) -> Console:
         """Where to print."""
-        from pacha.ui.console import Console
-
         return Console(quiet=self.quiet, verbose=self.verbose)
 
     def silenced(self, silent: bool) -> CliContext:
@@ -51,20 +48,14 @@ class CliContext:
 
     def load_of_master(self) -> Config:
         """The configuration; on a master, which may well have none, what holds without one. Raises ConfigError."""
-        from pacha.config.load import parse_config
-
         return self.load() if self.found() else parse_config("[DEFAULT]\n", self.usual_place())
 
     def found(self) -> Path | None:
         """Where the configuration is, None where there is none. Raises ConfigError, PachaError."""
-        from pacha.config.load import find_config
-
         return find_config(self.config, os.environ, self._recorded(), os.geteuid() == 0)
 
     def load_quietly(self) -> Config:
         """The configuration; its warnings are the caller's to show. Raises ConfigError."""
-        from pacha.config.load import load_config
-
         found = self.found()
         if found is None:
             raise ConfigError("There is no configuration.", f"none is at {self.usual_place()}", "Write one: pacha init")
@@ -72,24 +63,19 @@ class CliContext:
 
     def usual_place(self) -> Path:
         """Where a configuration is looked for when nothing names another."""
-        from pathlib import Path
-
-        from pacha.config.load import SYSTEM_FILE
-
         base = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
         return SYSTEM_FILE if os.geteuid() == 0 else base / "pacha" / "pacha.conf"
 
     def context(self) -> Context:
         """This machine: its configuration and its state folder."""
-        from pacha.host.context import Context
-
         return Context(self.load(), self.state())
+
+    def quiet_context(self) -> Context:
+        """The same, whose warnings are the caller's to show."""
+        return Context(self.load_quietly(), self.state())
 
     def state(self) -> StateFolder:
         """Pacha's folder on this machine."""
-        from pacha.config.load import state_folder
-        from pacha.store.state import StateFolder
-
         return StateFolder(state_folder(os.environ, os.geteuid() == 0))
 
     def _recorded(self) -> str | None:
@@ -100,9 +86,7 @@ class CliContext:
         self.state().update(config=str(path))
 
     def _warn_of_none(self) -> None:
-        from pacha.ui import console
-
-        click.echo(console.no_config(str(self.usual_place())), err=True)
+        click.echo(no_config(str(self.usual_place())), err=True)
 
 
 def ask_which(offers: list[MasterOffer]) -> str:

@@ -17,7 +17,7 @@ class AccountPolicy(str, Enum):
     LEAVE = "leave"  #: neither; they are named
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RebuildOptions:
     """What the operator chose. ``target`` (absolute bytes, b"" for the original paths)."""
 

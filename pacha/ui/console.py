@@ -15,7 +15,9 @@ from pacha.errors import Concern, PachaError
 from pacha.text import escape
 
 if TYPE_CHECKING:
-    from pacha.server.check_results import CheckResult
+    from pacha.store.snapshot import Changes
+
+if TYPE_CHECKING:
     from pacha.store.snapshot import Changes
 
 _UNITS = (("  ", 1), ("KB", 1 << 10), ("MB", 1 << 20), ("GB", 1 << 30), ("TB", 1 << 40))
@@ -81,16 +83,6 @@ class Console:
         """What a person should look at, on stderr."""
         for concern in concerns:
             click.echo(f"pacha: {escape(concern.path)}: {concern.reason}", err=True)
-
-    def checked(self, checked: CheckResult) -> None:
-        """What the check of a host on the master came to."""
-        from pacha.ui import fleet
-
-        if checked.code:
-            self.problems(fleet.checked(checked))
-        else:
-            for line in fleet.checked(checked):
-                self.tell(line)
 
     def warn(self, text: str) -> None:
         """One line on stderr."""
@@ -189,3 +181,7 @@ def _scaled(size: int) -> tuple[int, str]:
         if size < 10000 * scale:
             return size // scale if scale == 1 else round(size / scale), unit
     return round(size / _UNITS[-1][1]), _UNITS[-1][0]
+
+
+def folded(start: str, text: str) -> str:
+    return wrapped(start, text, 14) if at_terminal() else start + text

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pacha.errors import ExitCode
 from pacha.ui.console import styled, wrapped
-from pacha.ui.fleet import moment
+from pacha.ui.times import moment
 
 if TYPE_CHECKING:
     from pacha.host.doctor import Check
@@ -16,7 +16,7 @@ _ABOUT = "Pacha keeps the folders that matter under version on a master, over SS
 _FOOT = "All commands: pacha --help"
 
 
-def overview(found: Overview) -> str:
+def overview_text(found: Overview) -> str:
     """One screen for whoever types ``pacha`` alone."""
     lines = [*found.lines, *([("last push", moment(found.succeeded))] if found.succeeded else [])]
     width = max(len(command) for command, _ in found.steps)
@@ -31,7 +31,7 @@ def overview(found: Overview) -> str:
     )
 
 
-def check(one: Check) -> str:
+def check_text(one: Check) -> str:
     """One row of the doctor's table: how it is, what was looked at, what was found; below it how to mend it."""
     mark, colour = ("ok  ", "green") if one.code == ExitCode.DONE else ("LOOK", "yellow")
     if one.code in (ExitCode.CONFIG, ExitCode.UNREACHABLE):

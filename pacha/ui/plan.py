@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pacha.rebuild import actual_state, report
+from pacha.rebuild import report
 from pacha.rebuild.hooks import HookRun, Planned
 from pacha.rebuild.proposal import Proposal
 from pacha.rebuild.report import step_line, watched_line
-from pacha.restore.plan import Action, Plan, Step
+from pacha.rebuild.text_diff import text_diff
+from pacha.restore.plan import Action, Plan
 from pacha.text import escape, local_minute
 
 _ACTIONS = {
@@ -21,7 +22,6 @@ _ACTIONS = {
     Action.CANNOT: "not restored",
 }
 _SHOWN = 20  #: replaced paths that are listed with the question, and as many that are moved aside
-_LARGEST = 1 << 20  #: bytes; what is larger is not compared line by line
 
 
 def plan_lines(proposal: Proposal) -> Iterator[str]:
@@ -57,7 +57,7 @@ def step_lines(proposal: Proposal, *, verbose: bool) -> Iterator[str]:
         if step.action is not Action.SAME:
             yield step_line(step)
             if verbose and step.action is Action.REPLACE:
-                yield from _difference(step, proposal)
+                yield from (f"    {line}" for line in text_diff(proposal, step))
 
 
 def question_lines(proposal: Proposal) -> Iterator[str]:
@@ -78,23 +78,3 @@ def _hook_line(hook: Planned) -> str:
     owner = "root's on the master" if hook.owner else "whose it is on the master cannot be told"
     when = "before" if hook.folder == "pacha_pre" else "after"
     return f"         run {when}: {hook.label} sha256 {hook.sha256} ({owner})"
-
-
-def _difference(step: Step, proposal: Proposal) -> Iterator[str]:
-    from pacha.store.hg import unified
-
-    wanted, found = step.wanted, step.found
-    if wanted is None or found is None or wanted.kind is not found.kind or wanted.sha256 is None:
-        return
-    if max(wanted.size, found.size) > _LARGEST:
-        yield "    too large to be compared here"
-        return
-    old = actual_state.read(found.path)
-    if old is None:
-        yield "    what is there cannot be read"
-        return
-    new = b"".join(proposal.content(wanted))
-    if b"\0" in old or b"\0" in new:
-        yield f"    binary: {len(old)} bytes -> {len(new)} bytes"
-        return
-    yield from (f"    {escape(line[:-1])}" for line in unified(old, new))

@@ -24,19 +24,19 @@ _REMARK = "Nothing has been changed yet. What is replaced is kept for 'pacha und
 
 @dataclass(frozen=True, slots=True)
 class RebuildConsole:
-    """Prints by way of ``meter``; ``asks``: somebody sits at a terminal and is asked before a grave change.
+    """Prints by way of ``console``; ``asks``: somebody sits at a terminal and is asked before a grave change.
 
     ``lists``: the plan is shown path by path. ``style``: how the files that come are shown.
     """
 
-    meter: Console
+    console: Console
     asks: bool = False
     lists: bool = False
     style: Style = Style.AUTO
     progress: Progress = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "progress", Progress(self.style, self.meter.say, quiet=self.meter.quiet))
+        object.__setattr__(self, "progress", Progress(self.style, self.console.say, quiet=self.console.quiet))
 
     def reporter(self) -> Reporter:
         """Whom a rebuild is to tell."""
@@ -52,16 +52,16 @@ class RebuildConsole:
             return
         rate = size_text(int(fetched.size / max(fetched.seconds, 0.001)))
         amount = f"{fetched.files} files, {size_text(fetched.size)}"
-        self.meter.say(f"{amount} in {fetched.seconds:.1f} s ({rate}/s), all checked.")
+        self.console.say(f"{amount} in {fetched.seconds:.1f} s ({rate}/s), all checked.")
 
     def plan(self, proposal: Proposal) -> None:
         """What is going to be done about how many paths, which accounts are lacking for it; the second question."""
         if self.lists:
-            for line in step_lines(proposal, verbose=self.meter.verbose):
+            for line in step_lines(proposal, verbose=self.console.verbose):
                 folds = at_terminal() and not line.startswith(" ")  # what differs within a text stays as it is
                 click.echo(wrapped("", line, 9) if folds else line)
         for line in plan_lines(proposal):
-            self.meter.tell(line)
+            self.console.tell(line)
         commands = proposal.preview.commands
         if commands:
             click.echo("pacha: accounts are lacking; what is theirs goes to root alone. To make them:", err=True)
@@ -72,27 +72,27 @@ class RebuildConsole:
         """A hook that ran, and what it printed; of one that failed on stderr, whatever was to be left out."""
         first, *printed = hook_lines(ran)
         if ran.failure:
-            self.meter.warn(first)
+            self.console.warn(first)
             for line in printed:
                 click.echo(f"     {line}", err=True)
         else:
-            self.meter.say("\n".join([first, *printed]))
+            self.console.say("\n".join([first, *printed]))
 
     def step(self, step: Step) -> None:
         """One path of a rebuild and what was done about it."""
-        if self.meter.verbose and step.action is not Action.SAME:
-            self.meter.detail(step_line(step))
+        if self.console.verbose and step.action is not Action.SAME:
+            self.console.detail(step_line(step))
 
     def rebuilt(self, rebuilt: Rebuilt) -> None:
         """What a rebuild came to."""
-        self.meter.concerns(rebuilt.concerns)
+        self.console.concerns(rebuilt.concerns)
         for line in report.summary(rebuilt):
-            self.meter.tell(line)
+            self.console.tell(line)
 
     def confirm(self, proposal: Proposal) -> None:
         """Ask once more where something that is there would be replaced, or less than all can be restored."""
         if self.asks and proposal.is_grave:
-            self.meter.confirm("\n".join([*question_lines(proposal), _REMARK]))
+            self.console.confirm("\n".join([*question_lines(proposal), _REMARK]))
 
 
 def past_line(past: RebuildRecord) -> str:

@@ -15,7 +15,8 @@ from pacha.server import check, check_results
 from pacha.server import hosts as fleet
 from pacha.server.check_results import CheckResult
 from pacha.server.hosts import State
-from pacha.ui import fleet as meter
+from pacha.ui import hosts as meter
+from pacha.ui import prometheus, status
 
 NOW = 1_800_000_000.0
 GOOD = {"tip": "ab" * 20, "exit": 0, "version": "1.0", "frequency": 12, "paths": 1, "files": 2, "size": 3}
@@ -101,7 +102,7 @@ def test_what_makes_no_sense_is_not_believed(tmp_path: Path, text: bytes) -> Non
     found = fleet.hosts(os.fsencode(tmp_path), NOW)
     assert [one.host for one in found] == ["bar", "foo"]
     assert found[0].state is State.SILENT and "makes no sense" in found[0].note
-    for shown in (meter.hosts(found), meter.hosts_json(found), meter.prometheus(found)):
+    for shown in (meter.hosts_text(found), meter.hosts_json(found), prometheus.prometheus_text(found)):
         assert not [c for c in shown if c < " " and c != "\n"]
 
 
@@ -134,7 +135,7 @@ def test_an_older_heartbeat_says_less(tmp_path: Path) -> None:
     make(tmp_path, "bar", text=json.dumps(line).encode())
     found = fleet.hosts(os.fsencode(tmp_path), NOW)
     assert found[0].state is State.FRESH
-    assert "exit code 3" in meter.hosts(found)
+    assert "exit code 3" in meter.hosts_text(found)
 
 
 def test_the_last_check_is_shown_and_counts(tmp_path: Path) -> None:
@@ -143,8 +144,8 @@ def test_the_last_check_is_shown_and_counts(tmp_path: Path) -> None:
     check_results.write(os.fsencode(tmp_path), CheckResult("bar", NOW, 13, faults=("a is not as it was pushed.",)))
     assert (tmp_path / ".pacha").stat().st_mode & 0o777 == 0o700
     found = fleet.hosts(os.fsencode(tmp_path), NOW)
-    assert fleet.exit_code(found) == 3 and "a is not as it was pushed" in meter.hosts(found)
-    assert 'pacha_host_check_exit_code{host="bar"} 13' in meter.prometheus(found)
+    assert fleet.exit_code(found) == 3 and "a is not as it was pushed" in meter.hosts_text(found)
+    assert 'pacha_host_check_exit_code{host="bar"} 13' in prometheus.prometheus_text(found)
     (tmp_path / ".pacha").chmod(0o777)
     assert fleet.hosts(os.fsencode(tmp_path), NOW)[0].checked is None, "anybody could have written it"
 
@@ -153,18 +154,18 @@ def test_an_old_check_that_found_no_push_is_forgotten_after_one(tmp_path: Path) 
     make(tmp_path, "bar")
     check_results.write(os.fsencode(tmp_path), CheckResult("bar", NOW, 3, faults=("it has never pushed",)))
     found = fleet.hosts(os.fsencode(tmp_path), NOW)
-    assert found[0].fine and "never pushed" not in meter.hosts(found)
+    assert found[0].fine and "never pushed" not in meter.hosts_text(found)
     check_results.write(
         os.fsencode(tmp_path), CheckResult("bar", NOW, 3, faults=("it has never pushed", "the hook x is y"))
     )
     found = fleet.hosts(os.fsencode(tmp_path), NOW)
-    assert not found[0].fine and meter.hosts(found).endswith("the hook x is y")
+    assert not found[0].fine and meter.hosts_text(found).endswith("the hook x is y")
 
 
 def test_prometheus_reads_every_line(tmp_path: Path) -> None:
     make(tmp_path, "bar")
     make(tmp_path, "foo", 300)
-    for line in meter.prometheus(fleet.hosts(os.fsencode(tmp_path), NOW)).splitlines():
+    for line in prometheus.prometheus_text(fleet.hosts(os.fsencode(tmp_path), NOW)).splitlines():
         assert line.startswith("# ") or (line.startswith("pacha_host_") and float(line.rsplit(" ", 1)[1]) >= 0)
 
 
@@ -197,11 +198,11 @@ def status_of(masters: tuple[MasterStatus, ...], failure: str = "", cure: str = 
 
 def test_a_master_with_a_long_name_has_its_column() -> None:
     name = "master.example.com"
-    assert f"on {name}: 1 snapshot not sent yet" in meter.status(status_of((master(name, unsent=1),)))
+    assert f"on {name}: 1 snapshot not sent yet" in status.status_text(status_of((master(name, unsent=1),)))
 
 
 def test_a_failure_is_said_once_with_its_cure_and_a_master_that_was_rebuilt_from_has_it_all() -> None:
     masters = (master("a", failure="It broke.", current=True), master("b"))
-    text = meter.status(status_of(masters, "It broke.", "Mend it."))
+    text = status.status_text(status_of(masters, "It broke.", "Mend it."))
     assert text.count("It broke.") == 1 and "to mend it:   Mend it." in text
     assert "on a:         up to date\n" in text and "on b:         nothing sent yet" in text

@@ -17,7 +17,9 @@ MAIN = "import sys; from pacha.__main__ import main; main(sys.argv[1:])"
 
 
 def commands(group: click.Group = cli, *above: str) -> Iterator[tuple[str, ...]]:
-    for name, command in sorted(group.commands.items()):
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
         yield (*above, name)
         if isinstance(command, click.Group):
             yield from commands(command, *above, name)
@@ -38,7 +40,7 @@ def test_every_command_has_help_with_an_example(words: tuple[str, ...]) -> None:
     context = click.Context(cli, info_name="pacha", terminal_width=80)
     for word in words:
         assert isinstance(command, click.Group)
-        command = command.commands[word]
+        command = command.get_command(context, word) or command
         context = click.Context(command, info_name=word, parent=context, terminal_width=80)
     text = command.get_help(context)
     name = " ".join(["pacha", *words])

@@ -20,7 +20,7 @@ from pacha.rebuild.undo import RebuildRecord
 from pacha.server.check_results import CheckResult
 from pacha.server.hosts import Heartbeat, HostStatus, State
 from pacha.store.state import StateFolder
-from pacha.ui import console, fleet, history, rebuild
+from pacha.ui import console, history, hosts, rebuild
 from pacha.ui.console import Console
 from pacha.ui.spinner import waiting
 from tests.unit.test_bar import CliContext
@@ -116,10 +116,10 @@ def test_the_hosts_fit_and_lose_nothing_elsewhere(monkeypatch: pytest.MonkeyPatc
     beat = Heartbeat(1e9, "a" * 40, 0, "1.0", made=1e9, frequency=12, paths=3, files=333, size=9 << 20)
     bad = CheckResult("bar", 1e9, 13, faults=("The repository /pacha/hosts/bar/foo is damaged. " + "why " * 20,))
     seen = [HostStatus("bar", State.FRESH, beat, checked=bad), HostStatus("other", State.FRESH, beat, None)]
-    lines = fleet.hosts(seen).splitlines()
+    lines = hosts.hosts_text(seen).splitlines()
     assert max(map(len, lines)) <= 80 and "EVERY" not in lines[0] and lines[2].startswith("      The repository")
     long = HostStatus("a-rather-long-name-of-40-columns.example.com", State.FRESH, beat, checked=bad)
-    lines = fleet.hosts([long, *seen]).splitlines()
+    lines = hosts.hosts_text([long, *seen]).splitlines()
     assert max(map(len, lines)) <= 80 and lines[0].split() == ["HOST", "STATE", "LAST", "PUSH"]
     monkeypatch.setattr(console, "at_terminal", lambda: False)
-    assert "EVERY" in fleet.hosts(seen) and len(fleet.hosts(seen).splitlines()) == 3
+    assert "EVERY" in hosts.hosts_text(seen) and len(hosts.hosts_text(seen).splitlines()) == 3

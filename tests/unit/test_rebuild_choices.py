@@ -17,9 +17,9 @@ def test_a_target_that_can_be_no_folder(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for place in ("file", "file/below"):
         with pytest.raises(PachaError, match="cannot be made") as caught:
-            rebuild._check_choices(RebuildOptions(os.fsencode(tmp_path / place)))
+            rebuild._check_choices(RebuildOptions(target=os.fsencode(tmp_path / place)))
         assert caught.value.why == f"{tmp_path}/file is no folder"
-    rebuild._check_choices(RebuildOptions(os.fsencode(tmp_path / "new/below")))
+    rebuild._check_choices(RebuildOptions(target=os.fsencode(tmp_path / "new/below")))
 
 
 def test_an_owner_map_that_is_not_there(tmp_path: Path) -> None:
@@ -29,7 +29,7 @@ def test_an_owner_map_that_is_not_there(tmp_path: Path) -> None:
 
 def test_an_offer_of_another_snapshot_goes_where_this_rebuild_was_meant_to_go() -> None:
     asked = Selection(((b"/etc/a b",),), ("foo",))
-    assert rebuild._as_asked(RebuildOptions(b"/srv/look", asked=asked)) == (
+    assert rebuild._as_asked(RebuildOptions(target=b"/srv/look", asked=asked)) == (
         " --target /srv/look --path '/etc/a b' --directory foo"
     )
     assert rebuild._as_asked(RebuildOptions()) == ""

@@ -1,0 +1,28 @@
+"""completion: print what completes commands and options in a shell."""
+
+from __future__ import annotations
+
+import click
+from click.shell_completion import get_completion_class
+
+from pacha.cli.app import cli
+from pacha.errors import ExitCode, UsageError
+
+
+@cli.command("completion", short_help="Print what completes commands and options in a shell.")
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion_command(shell: str) -> ExitCode:
+    """Print what makes SHELL complete the commands and options of pacha.
+
+    \b
+    Example: pacha completion bash > /etc/bash_completion.d/pacha
+             pacha completion zsh > /usr/local/share/zsh/site-functions/_pacha
+             pacha completion fish > ~/.config/fish/completions/pacha.fish
+    """
+    kind = get_completion_class(shell)
+    if kind is None:
+        raise UsageError(f"Nothing is known of the shell {shell}.", "", "Name another.")
+    # Not source(): it asks bash(1) for its version, and prints a warning where there is none.
+    made = kind(cli, {}, "pacha", "_PACHA_COMPLETE")
+    click.echo(made.source_template % made.source_vars())
+    return ExitCode.DONE

@@ -1,0 +1,48 @@
+"""add-config and config-values: where the configuration is, and what it says."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from pacha.cli.app import cli
+from pacha.cli.context import CliContext
+from pacha.config.load import load_config
+from pacha.errors import ExitCode
+from pacha.host.watch import watched
+from pacha.text import escape
+
+
+@cli.command("add-config")
+@click.argument("file", type=click.Path())
+@click.pass_obj
+def add_config_command(cli_context: CliContext, file: str) -> ExitCode:
+    """Check a configuration file and remember where it is.
+
+    \b
+    Example: pacha add-config /root/pacha.conf
+    """
+    path = Path(os.path.abspath(file))
+    load_config(path)
+    cli_context.record_config(path)
+    cli_context.console.say(f"The configuration is {escape(path)} from now on.")
+    return ExitCode.DONE
+
+
+@cli.command("config-values", short_help="Show the configuration, and what is watched.")
+@click.pass_obj
+def config_values_command(cli_context: CliContext) -> ExitCode:
+    """Show every key of the configuration with its value, and what is watched.
+
+    \b
+    Example: pacha config-values
+    """
+    context = cli_context.context()
+    click.echo(f"# {escape(str(context.config.path))}")
+    for key, value, origin in context.config.values():
+        click.echo(f"{key} = {value}" + ("    # default" if origin == "default" else ""))
+    for one in watched(context):
+        click.echo(f"# watched{' (file)' if one.single else ''}: {escape(one.path)} as '{one.repository}'")
+    return ExitCode.DONE

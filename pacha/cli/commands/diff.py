@@ -1,0 +1,46 @@
+"""diff: show what differs between snapshots, or from the disk."""
+
+from __future__ import annotations
+
+import click
+
+from pacha.cli.app import cli
+from pacha.cli.context import CliContext
+from pacha.cli.history_arguments import HOST_OPTION, split_words, warn_unreadable
+from pacha.errors import ExitCode, UsageError
+from pacha.history import diff as changes
+from pacha.history import reader
+from pacha.ui import history
+
+
+@cli.command("diff", short_help="Show what differs between snapshots, or from the disk.")
+@click.argument("words", nargs=-1, metavar="[FROM [TO]] [PATH]")
+@HOST_OPTION
+@click.option("-c", "--change", default="", metavar="WHEN", help="What this snapshot changed.")
+@click.option("--names", is_flag=True, help="Only the letter (A, M, R, m) and the name of each path.")
+@click.pass_obj
+def diff_command(cli_context: CliContext, words: tuple[str, ...], host: str, change: str, names: bool) -> ExitCode:
+    """Show what differs, content and metadata: between the snapshots FROM and TO; between FROM and the disk now;
+    without both, between the last snapshot and the disk now.
+
+    FROM and TO are an id, '2026-11-01 04:00', 'yesterday', '3 days ago'. A word with a '/' in it is a PATH. Of
+    another HOST the newest snapshot stands for the disk, and FROM is the one before.
+
+    \b
+    Example: pacha diff yesterday /etc/nginx
+             pacha diff -c 1a2b3c4d
+    """
+    moments, paths = split_words(words)
+    if len(moments) > 2 or (change and moments):
+        raise UsageError("That is more than FROM and TO.", f"'{moments[-1]}'", "A path has a '/' in it: ./foo")
+    context = cli_context.context()
+    with reader.open_history(context, host) as found:
+        old, new = changes.sides(context, found, *moments, change=change)
+        wanted = [changes.within(old, new, ways) for ways in paths]
+        differing = changes.compare(old, new, wanted, with_content=not names)
+        if names:
+            history.show(history.name_line(one) for one in differing)
+        else:
+            history.show(line for one in differing for line in history.difference_lines(one, old, new))
+        cli_context.console.concerns(new.concerns)
+        return ExitCode.CONCERNS if new.concerns else warn_unreadable(cli_context, found)

@@ -1,0 +1,48 @@
+"""log: list the snapshots, newest first."""
+
+from __future__ import annotations
+
+import json
+import time
+from itertools import islice
+
+import click
+
+from pacha.cli.app import cli
+from pacha.cli.context import CliContext
+from pacha.cli.history_arguments import HOST_OPTION, split_words, warn_unreadable
+from pacha.errors import ExitCode, UsageError
+from pacha.history import log, reader
+from pacha.text import escape
+from pacha.ui import history
+
+
+@cli.command("log", short_help="List the snapshots, newest first.")
+@click.argument("words", nargs=-1, metavar="[HOST] [PATH]")
+@HOST_OPTION
+@click.option("-n", "--number", type=click.IntRange(min=1), metavar="N", help="Only the newest N.")
+@click.option("--json", "as_json", is_flag=True, help="As a JSON array.")
+@click.pass_obj
+def log_command(
+    cli_context: CliContext, words: tuple[str, ...], host: str, number: int | None, as_json: bool
+) -> ExitCode:
+    """List the snapshots, newest first: id, time, what it touched, who pushed, why.
+
+    A word with a '/' in it is a PATH: only what touched it, or something below it, is listed. Another is a HOST.
+
+    \b
+    Example: pacha log -n 10
+             pacha log bar /etc/nginx
+    """
+    hosts, paths = split_words(words)
+    if len(hosts) + bool(host) > 1:
+        raise UsageError("More than one host was named.", hint="A path has a '/' in it: ./foo")
+    with reader.open_history(cli_context.context(), host or "".join(hosts)) as found:
+        every = list(islice(log.log(found, [way for path in paths for way in path]), number))
+        if not every and not as_json:
+            cli_context.console.warn("no snapshot touched " + ", ".join(escape(path[0]) for path in paths))
+        if as_json:
+            click.echo(json.dumps([history.log_json(one, found.host) for one in every], indent=1))
+        else:
+            history.show(history.log_line(one, found.host, time.time()) for one in every)
+        return warn_unreadable(cli_context, found)

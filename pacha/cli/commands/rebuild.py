@@ -1,0 +1,53 @@
+"""rebuild: put back every file of a host, or a part of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from pacha.cli.app import cli
+from pacha.cli.context import CliContext
+from pacha.errors import ExitCode
+from pacha.fetch.worker import WorkerProcess
+
+
+@cli.command("rebuild", short_help="Put back every file of a host, or a part of them.")
+@click.argument("host")
+@click.option("--at", default="", metavar="WHEN", help="As it was then: a snapshot's id, a date, 'yesterday'.")
+@click.option("--path", "paths", multiple=True, type=click.Path(), help="Only this path, and what is below it.")
+@click.option("--directory", "directories", multiple=True, metavar="NAME", help="Only this watched directory.")
+@click.option("--target", type=click.Path(), metavar="DIR", help="Put everything below DIR instead.")
+@click.option("--delete", is_flag=True, help="Move what the snapshot does not have out of the way.")
+@click.option("--owner-map", type=click.Path(), metavar="FILE", help="Lines of old:new names.")
+@click.option(
+    "--accounts",
+    type=click.Choice(["renumber", "keep", "leave"]),
+    default="renumber",
+    help="When restored account files give names other numbers: re-own the files elsewhere that are theirs, "
+    "keep this machine's numbers instead, or leave it.",
+)
+@click.option("--hooks", is_flag=True, help="Run the hooks that the master's root holds for HOST.")
+@click.option("--dry-run", "-n", is_flag=True, help="Show what would be done, path by path (-v: text by text).")
+@click.option("--json", "as_json", is_flag=True, help="The plan or the report as JSON, nothing else on stdout.")
+@click.option(
+    "--progress",
+    type=click.Choice(["lines", "bar", "none"]),
+    help="Show a line for each file, one live bar, or neither; not given: a bar for many files at a terminal.",
+)
+@click.option("--from", "master", default="", metavar="MASTER", help="Which of several masters to take it from.")
+@click.option("--wait", default=0.0, metavar="SECONDS", help="Wait for another run to end.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def rebuild_command(cli_context: CliContext, /, **given: Any) -> ExitCode:
+    """Put back every file of HOST, or a part of them: content, owner, group and mode.
+
+    \b
+    Example: pacha rebuild bar --dry-run
+             pacha rebuild bar --target /srv/look
+             pacha rebuild bar --path /etc/nginx --at yesterday
+    """
+    with WorkerProcess.beside() as worker:
+        from pacha.cli.rebuild_steps import Request, run  # only once the worker is on its way: it imports Mercurial
+
+        return run(cli_context, Request(**given), worker)

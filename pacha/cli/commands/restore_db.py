@@ -1,0 +1,32 @@
+"""restore-db: get a host's history back from the master, but no file."""
+
+from __future__ import annotations
+
+import click
+
+from pacha.cli.app import cli
+from pacha.cli.context import CliContext
+from pacha.errors import ExitCode
+from pacha.rebuild.restore_db import restore_db
+from pacha.store import revspec
+from pacha.text import escape
+
+
+@cli.command("restore-db", short_help="Get a host's history back from the master, no file of it.")
+@click.argument("host")
+@click.pass_obj
+def restore_db_command(cli_context: CliContext, host: str) -> ExitCode:
+    """Get HOST's history and list of watched paths back from the master, and touch no watched file.
+
+    For a machine that lost Pacha's state folder, or whose files were put back by other means.
+
+    \b
+    Example: pacha restore-db bar
+    """
+    restored = restore_db(cli_context.context(), host)
+    console = cli_context.console
+    for one in restored.watched:
+        console.say(f"Watching {escape(one.path)} (kept as '{one.repository}').")
+    console.say(f"This machine pushes as '{host}', on top of {restored.tip[:12]} ({revspec.local(restored.at)}).")
+    console.say("No watched file was touched: 'pacha diff' shows what the next push will record.")
+    return ExitCode.DONE

@@ -1,0 +1,41 @@
+"""undo: take back what the last rebuild did."""
+
+from __future__ import annotations
+
+import click
+
+from pacha.cli.app import cli
+from pacha.cli.context import CliContext
+from pacha.errors import ExitCode
+from pacha.rebuild import interruption, undo
+from pacha.text import escape
+from pacha.ui.rebuild import past_line
+
+
+@cli.command("undo", short_help="Take back what the last rebuild did.")
+@click.option("--list", "listing", is_flag=True, help="Show the rebuilds that can be undone, and change nothing.")
+@click.option("--dry-run", "-n", is_flag=True, help="Show what would be put back, path by path, and change nothing.")
+@click.pass_obj
+def undo_command(cli_context: CliContext, listing: bool, dry_run: bool) -> ExitCode:
+    """Put back what the last rebuild replaced, removed or changed.
+
+    \b
+    Example: pacha undo --list
+             pacha undo --dry-run
+    """
+    context, console = cli_context.context(), cli_context.console
+    if listing:
+        for past in undo.rebuilds(context):
+            click.echo(past_line(past))
+        return ExitCode.DONE
+    if dry_run:
+        past, backs = undo.propose(context)
+        for back in backs:
+            click.echo(f"{back.what:<8} {escape(back.path)}" + (f": {back.reason}" if back.reason else ""))
+        console.say(f"To be undone: {past_line(past)}. Nothing was changed.")
+        return ExitCode.DONE
+    undone = undo.undo(context)
+    with interruption.told("The rebuild is undone", "'pacha undo --list' shows it."):
+        console.concerns(undone.outcome.concerns)
+        console.say(f"Undone: {past_line(undone.past)}")
+    return ExitCode.CONCERNS if undone.outcome.concerns else ExitCode.DONE

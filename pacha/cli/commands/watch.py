@@ -1,0 +1,58 @@
+"""watch, watch-single and unwatch: choose what this host keeps."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import click
+
+from pacha.cli.app import cli
+from pacha.cli.context import CliContext
+from pacha.errors import ExitCode
+from pacha.host.watch import unwatch, watch
+from pacha.text import escape
+
+
+@cli.command("watch", short_help="Watch directories, with everything below them.")
+@click.argument("paths", nargs=-1, required=True, type=click.Path())
+@click.pass_obj
+def watch_command(cli_context: CliContext, paths: Sequence[str]) -> ExitCode:
+    """Watch directories: everything below them is kept from the next push on.
+
+    \b
+    Example: pacha watch /etc /opt/foo
+    """
+    context = cli_context.context()
+    for path in paths:
+        made = watch(context, os.fsencode(path))
+        cli_context.console.say(f"Watching {escape(made.path)} (kept as '{made.repository}').")
+    return ExitCode.DONE
+
+
+@cli.command("watch-single")
+@click.argument("file", type=click.Path())
+@click.pass_obj
+def watch_single_command(cli_context: CliContext, file: str) -> ExitCode:
+    """Watch one file.
+
+    \b
+    Example: pacha watch-single /opt/foo/app.conf
+    """
+    made = watch(cli_context.context(), os.fsencode(file), single=True)
+    cli_context.console.say(f"Watching the file {escape(made.path)} (kept as '{made.repository}').")
+    return ExitCode.DONE
+
+
+@cli.command("unwatch", short_help="Stop watching a path; what was kept of it stays.")
+@click.argument("path", type=click.Path())
+@click.pass_obj
+def unwatch_command(cli_context: CliContext, path: str) -> ExitCode:
+    """Stop watching a path; what was kept of it stays in the history.
+
+    \b
+    Example: pacha unwatch /opt/foo
+    """
+    gone = unwatch(cli_context.context(), os.fsencode(path))
+    cli_context.console.say(f"No longer watching {escape(gone.path)}; its history stays.")
+    return ExitCode.DONE

@@ -1,0 +1,35 @@
+"""What log, diff and cat share: the option for another host, words that are paths, unreadable snapshots."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import click
+
+from pacha.cli.context import CliContext
+from pacha.errors import ExitCode
+from pacha.store import selection
+
+if TYPE_CHECKING:
+    from pacha.history.reader import History
+
+
+HOST_OPTION = click.option(
+    "--host", default="", metavar="HOST", help="Of HOST, as a master has it; not of this machine."
+)
+
+
+def warn_unreadable(cli_context: CliContext, past: History) -> ExitCode:
+    """Name the snapshots that cannot be read, on stderr: all the others were looked at."""
+    unreadable = list(past.unreadable)
+    for node, error in unreadable:
+        cli_context.console.warn(f"the snapshot {node[:12]} cannot be read, and was passed over: {error.in_a_line}")
+    return ExitCode.CONCERNS if unreadable else ExitCode.DONE
+
+
+def split_words(words: tuple[str, ...]) -> tuple[list[str], list[tuple[bytes, ...]]]:
+    """The words without a '/', and the paths, each as the ways in which it can be meant."""
+
+    others = [word for word in words if "/" not in word]
+    return others, [selection.path_candidates(os.fsencode(word)) for word in words if "/" in word]

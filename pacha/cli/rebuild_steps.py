@@ -1,0 +1,155 @@
+"""The steps of ``pacha rebuild``: choose a master, confirm, then show the plan or carry it out, and report."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from pacha.cli.context import CliContext, ask_which
+from pacha.errors import DamagedError, ExitCode, UsageError
+from pacha.fetch.worker import WorkerProcess
+from pacha.host.context import Context, check_host
+from pacha.host.masters import whereabouts
+from pacha.rebuild import interruption, rebuild, report
+from pacha.rebuild.options import AccountPolicy, RebuildOptions
+from pacha.rebuild.source import choose_master, local_history_source
+from pacha.store.selection import Selection, path_candidates
+from pacha.text import escape
+from pacha.ui.progress import Style
+from pacha.ui.rebuild import RebuildConsole
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """The options of the command line, by the names that click gives them."""
+
+    host: str
+    at: str
+    paths: tuple[str, ...]
+    directories: tuple[str, ...]
+    target: str | None
+    delete: bool
+    owner_map: str | None
+    accounts: str
+    hooks: bool
+    dry_run: bool
+    as_json: bool
+    progress: str | None
+    master: str
+    wait: float
+    yes: bool
+
+    @property
+    def asks(self) -> bool:
+        """Whether a person confirms before anything is fetched."""
+        return not (self.yes or self.dry_run)
+
+    @property
+    def style(self) -> Style:
+        """How transfers are shown."""
+        return Style(self.progress or "auto")
+
+    def options(self, context: Context) -> RebuildOptions:
+        """The same for the rebuild. A rehearsal, or a part, runs hooks only if the command line asks for them."""
+        partial = bool(self.target or self.paths or self.directories or self.at)
+        return RebuildOptions(
+            target=os.fsencode(os.path.abspath(self.target)) if self.target else b"",
+            delete=self.delete,
+            owner_map=Path(self.owner_map) if self.owner_map else None,
+            accounts=AccountPolicy(self.accounts),
+            hooks=self.hooks or (context.config.hooks and not partial),
+            at=self.at,
+            asked=Selection(tuple(path_candidates(os.fsencode(path)) for path in self.paths), self.directories),
+            wait_seconds=self.wait,
+            by_master=bool(self.master),
+        )
+
+
+def run(cli_context: CliContext, request: Request, worker: WorkerProcess | None) -> ExitCode:
+    """Do what the command line asks for; ``worker`` reads and checks beside this process."""
+    context = cli_context.context()
+    with interruption.explained(os.fsencode(context.state.path)):
+        check_host(request.host)
+        options = request.options(context)
+        own = local_history_source(context, request.host, options) is not None
+        masters = context.config.masters()
+        if not own:
+            context = _with_one_master(cli_context, context, request)
+        others = [] if own else [name for name in masters if name not in context.config.masters()]
+        with _naming(others):
+            _begin(cli_context, _about(context, options, request, own=own), request)
+            step = _show_plan if request.dry_run else _carry_out
+            return step(cli_context, context, request, options, worker)
+
+
+def _with_one_master(cli_context: CliContext, context: Context, request: Request) -> Context:
+    ask = ask_which if request.asks else None
+    return choose_master(context, request.host, request.master, ask, cli_context.console.warn, request.wait)
+
+
+def _about(context: Context, options: RebuildOptions, request: Request, *, own: bool) -> str:
+    """The block that is confirmed: where the files come from, and what is asked for."""
+    lines = [whereabouts(context, own=own) + f"Host to rebuild: {request.host}"]
+    if request.at:
+        lines.append(f"As it was:       {escape(request.at)}")
+    parts = [*(candidates[0] for candidates in options.asked.paths), *map(os.fsencode, request.directories)]
+    return "\n".join([*lines, *(f"Only:            {escape(part)}" for part in parts)])
+
+
+@contextmanager
+def _naming(others: Sequence[str]) -> Iterator[None]:
+    """Name the ``others``, masters that were not tried, if the one that was tried has only damage to give."""
+    try:
+        yield
+    except DamagedError as error:
+        if not others:
+            raise
+        hint = f"{error.hint} Another master may have it whole: --from {others[0]}"
+        raise DamagedError(error.message, error.why, hint.strip()) from None
+
+
+def _begin(cli_context: CliContext, about: str, request: Request) -> None:
+    if request.asks and request.as_json:
+        raise UsageError(
+            "--json goes with --dry-run or --yes.", "nobody can be asked where only JSON is printed", "Add one."
+        )
+    if request.asks:
+        cli_context.console.confirm(about)
+    elif not request.as_json:
+        cli_context.console.say(about)
+
+
+def _show_plan(
+    cli_context: CliContext, context: Context, request: Request, options: RebuildOptions, worker: WorkerProcess | None
+) -> ExitCode:
+    silent = cli_context.silenced(request.as_json).console
+    console = RebuildConsole(silent, lists=not request.as_json, style=request.style)
+    with console.progress:
+        proposed = rebuild.propose(context, request.host, options, console.reporter(), worker)
+    if request.as_json:
+        click.echo(json.dumps(report.proposal_json(proposed), indent=1))
+    else:
+        cli_context.console.concerns(proposed.concerns)
+        cli_context.console.say("Nothing was changed.")
+    return ExitCode.CONCERNS if proposed.concerns else ExitCode.DONE
+
+
+def _carry_out(
+    cli_context: CliContext, context: Context, request: Request, options: RebuildOptions, worker: WorkerProcess | None
+) -> ExitCode:
+    asks = not request.yes and sys.stdin.isatty()
+    console = RebuildConsole(cli_context.silenced(request.as_json).console, asks=asks, style=request.style)
+    with console.progress:
+        rebuilt = rebuild.rebuild(context, request.host, options, console.reporter(), worker)
+    with interruption.told(report.how_it_stands(rebuilt), f"Report: {rebuilt.report}"):
+        console.rebuilt(rebuilt)
+        if request.as_json:
+            click.echo(json.dumps(report.as_json(rebuilt), indent=1))
+    return ExitCode.CONCERNS if rebuilt.concerns else ExitCode.DONE

@@ -1,0 +1,36 @@
+"""What differs within a text file that a rebuild would replace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pacha.files.metadata import Entry
+from pacha.rebuild import actual_state
+from pacha.rebuild.proposal import Proposal
+from pacha.restore.plan import Step
+from pacha.store import hg
+from pacha.text import escape
+
+_LARGEST = 1 << 20  #: bytes; what is larger is not compared line by line
+
+
+def text_diff(proposal: Proposal, step: Step) -> Iterator[str]:
+    """Yield the lines of a unified diff (printable) of the file of ``step``, or a line that says why there is none."""
+    wanted, found = step.wanted, step.found
+    if wanted is None or found is None or wanted.kind is not found.kind or wanted.sha256 is None:
+        return
+    if max(wanted.size, found.size) > _LARGEST:
+        yield "too large to be compared here"
+        return
+    yield from _lines(actual_state.read(found.path), wanted, proposal)
+
+
+def _lines(old: bytes | None, wanted: Entry, proposal: Proposal) -> Iterator[str]:
+    if old is None:
+        yield "what is there cannot be read"
+        return
+    new = b"".join(proposal.content(wanted))
+    if b"\0" in old or b"\0" in new:
+        yield f"binary: {len(old)} bytes -> {len(new)} bytes"
+        return
+    yield from (escape(line[:-1]) for line in hg.unified(old, new))

@@ -1,0 +1,20 @@
+"""Times as the tables and the JSON show them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pacha.text import local_minute, rfc3339
+
+if TYPE_CHECKING:
+    pass
+
+
+def moment(at: float) -> str:
+    """A time (seconds since the epoch) for people, in local time."""
+    return local_minute(at) if at else "never"
+
+
+def utc(at: float) -> str | None:
+    """A time (seconds since the epoch) for programs."""
+    return rfc3339(at) if at else None
