@@ -22,8 +22,8 @@ from pacha.server.command_filter import (
     AllowedCommand,
     CommandDenied,
     Request,
+    final_name,
     is_repository,
-    of_beside,
     of_repository,
     read,
 )
@@ -104,20 +104,20 @@ class Service:
 
         server.serve(path, read=REBUILD in self.may, write=PUSH in self.may)
 
-    def _new(self, beside: str) -> None:
+    def _new(self, temporary: str) -> None:
         """Serve a new repository, which gets its name once something has been pushed to it."""
-        name = of_beside(beside) or ""
+        name = final_name(temporary) or ""
         if self.folder.room_for(name) is None:
             self._serve(name)  # it is there
             return
-        with self.folder.making(beside, name) as place:
+        with self.folder.claim_temporary(temporary, name) as place:
             if place is not None:
-                self._fill(place, beside, name)
+                self._fill(place, temporary, name)
                 return
         self._create(name)  # another push makes it just now: who is first, gives it its name
         self._serve(name)
 
-    def _fill(self, place: str, beside: str, name: str) -> None:
+    def _fill(self, place: str, temporary: str, name: str) -> None:
         _mercurial()
         from pacha.store import hg
         from pacha.store.hg import server
@@ -125,7 +125,7 @@ class Service:
         hg.Repository.open(place, create=True)
         whole = server.serve(place, read=REBUILD in self.may, write=True, new=True)
         if whole and hg.Repository.open(place).heads():
-            self.folder.place(os.path.join(beside, name), name)
+            self.folder.place(os.path.join(temporary, name), name)
 
     def _recover(self, name: str) -> None:
         path = self.folder.repository(name, KNOWN_REQUIREMENTS)
@@ -142,8 +142,8 @@ class Service:
 
             hg.Repository.open(place, create=True)
 
-    def _place(self, beside: str) -> None:
-        self.folder.place(beside, of_beside(beside) or "")
+    def _place(self, temporary: str) -> None:
+        self.folder.place(temporary, final_name(temporary) or "")
 
     def _fetch(self, name: str) -> None:
         _send(os.fsencode(os.path.join(self.folder.repository(name, KNOWN_REQUIREMENTS), ".hg", "store")))

@@ -1,4 +1,4 @@
-"""A master: where hosts' repositories are kept. The interface; its kinds are ``wire.remote`` and ``wire.local``."""
+"""A master: where hosts' repositories are kept. The interface; its kinds are ``ssh_master`` and ``local_master``."""
 
 from __future__ import annotations
 
@@ -109,8 +109,8 @@ def check_may_read(host: str, may: frozenset[str]) -> None:
         )
 
 
-def beside_of(name: str, whose: str = "00000000") -> str:
-    """What the repository ``name`` is called while it is filled for the first time (see ``actions.permitted``).
+def temporary_name(name: str, whose: str = "00000000") -> str:
+    """What the repository ``name`` is called while it is filled for the first time (see ``server.command_filter``).
 
     ``whose`` are eight hexadecimal digits, for a folder that no other machine is to fill.
     """

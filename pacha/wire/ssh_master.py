@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any
 from pacha.errors import DamagedError, PachaError
 from pacha.system import background
 from pacha.wire import control, hook_files, scp
-from pacha.wire.master import REBUILD, CannotStream, Examined, Probe, TemporaryRepository, beside_of, check_may_read
+from pacha.wire.master import (
+    REBUILD,
+    CannotStream,
+    Examined,
+    Probe,
+    TemporaryRepository,
+    check_may_read,
+    temporary_name,
+)
 from pacha.wire.plain_account import PlainAccount
 
 if TYPE_CHECKING:
@@ -73,12 +81,12 @@ class SshMaster:
     def new(self, host: str, name: str) -> Iterator[Stream | TemporaryRepository]:
         """A new repository, unless Pacha on the master is too old for that. Raises CannotStream."""
         if self._greeted(host) is None:
-            with self._plain.new(host, name) as blank:
-                yield blank
+            with self._plain.new(host, name) as temporary:
+                yield temporary
             return
         if not self._can(host, control.NEW):
             raise CannotStream
-        with self._plain.repository(self._repository(host, beside_of(name)), host, name, lambda: None) as stream:
+        with self._plain.repository(self._repository(host, temporary_name(name)), host, name, lambda: None) as stream:
             yield stream
             self._plain.check_ended(stream, host, name)
 
