@@ -43,7 +43,7 @@ _SPARE = 64 << 20  #: bytes to leave free beside what is staged
 _T = TypeVar("_T")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fetched:
     """A snapshot that is wholly here and checked.
 
@@ -61,11 +61,11 @@ class Fetched:
     size: int
     seconds: float
     newest: bool = True
-    parts: tuple[bytes, ...] = ()
-    torn: frozenset[bytes] = frozenset()
+    roots: tuple[bytes, ...] = ()
+    split_hardlinks: frozenset[bytes] = frozenset()
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Staging:
     """A private folder for one rebuild; what is in it goes with it. Own repositories stay where they lie.
 
@@ -99,7 +99,10 @@ class Staging:
         second: WorkerProcess | None = None,
     ) -> Staging:
         """Begin with a new private folder; ``second`` helps to unpack."""
-        return cls(staging_dir.create(context), context, host, master, on_file, on_expected, spool=Spool(second))
+        return cls(
+            folder=staging_dir.create(context), context=context, host=host, master=master, on_file=on_file,
+            on_expected=on_expected, spool=Spool(second),
+        )  # fmt: skip
 
     def remove(self) -> None:
         """Remove the folder and everything in it."""
@@ -140,9 +143,9 @@ class Staging:
         changelog = self.folder / CHANGELOG
         copied = changelog.exists() and names.DATABASE not in self.cloned
         digest = hashlib.sha256(changelog.read_bytes()).hexdigest() if copied else ""
-        parts = selection.roots(snapshot, asked, absent=absent)
-        torn = selection.split_hardlinks(snapshot, parts) if parts else frozenset[bytes]()
-        snapshot = selection.select(snapshot, parts) if parts else snapshot
+        roots = selection.roots(snapshot, asked, absent=absent)
+        split = selection.split_hardlinks(snapshot, roots) if roots else frozenset[bytes]()
+        snapshot = selection.select(snapshot, roots) if roots else snapshot
         self._settle_where(sum(entry.size for entry in snapshot.entries.values()))
         self.on_expected(_files_to_come(snapshot))
         kept = [watched for watched in snapshot.live if watched.node is not None]
@@ -151,8 +154,10 @@ class Staging:
         for watched in kept:
             self.again(lambda watched=watched: self._fetch_content(watched, snapshot))  # type: ignore[misc]
         self._check_complete(snapshot)
-        seconds = time.monotonic() - began
-        return Fetched(snapshot, found.node, note, digest, self.files, self.size, seconds, found.newest, parts, torn)
+        return Fetched(
+            snapshot=snapshot, tip=found.node, note=note, changelog=digest, files=self.files, size=self.size,
+            seconds=time.monotonic() - began, newest=found.newest, roots=roots, split_hardlinks=split,
+        )  # fmt: skip
 
     @property
     def database(self) -> Path:

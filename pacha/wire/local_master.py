@@ -131,7 +131,7 @@ class LocalMaster:
             place = os.path.dirname(place)
         trouble = "" if os.access(place, os.W_OK | os.X_OK) else f"{escape(place)} cannot be written to"
         free = shutil.disk_usage(place).free
-        return Examined(time.time(), frozenset([PUSH, REBUILD]), trouble=trouble, free=free)
+        return Examined(clock=time.time(), may=frozenset([PUSH, REBUILD]), trouble=trouble, free=free)
 
     def close(self) -> None:
         """Nothing to close."""

@@ -71,7 +71,7 @@ class Probe:
     contents: Mapping[str, str | None] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Examined:
     """What a master says when it is asked whether all is well there; None where it does not tell.
 

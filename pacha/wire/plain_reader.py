@@ -116,8 +116,8 @@ class PlainReader:
         place, refused = (folder, own.status) if there.status == 0 else (self.hosts_path, above.status)
         line = escape(version.stdout.partition(b"\n")[0][:100]) if version.status == 0 else ""
         return Examined(
-            _clock(date),
-            frozenset([PUSH, REBUILD]),
+            clock=_clock(date),
+            may=frozenset([PUSH, REBUILD]),
             mercurial=line,
             scp=scp_.status != 127,
             trouble=f"{escape(place)} is not there, or cannot be written to" if refused else "",

@@ -154,7 +154,7 @@ class SshMaster:
         if greeting is None:
             return self._plain.examine(host)
         clock = self.probe(host).clock
-        found = Examined(clock, greeting.may, pacha=greeting.version)
+        found = Examined(clock=clock, may=greeting.may, pacha=greeting.version)
         channel = self._can(host, control.EXAMINE)
         if channel is None:
             return found
