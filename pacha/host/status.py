@@ -86,7 +86,7 @@ def status(context: Context) -> Status:
         masters=tuple(_master(context, name, state) for name in context.config.masters()),
         concerns=state.concerns,
         owed=tuple(sorted(owed.paths(context.state))),
-        unfinished=tuple(owed.killed_rebuilds(context.state, snapshot)),
+        unfinished=tuple(owed.interrupted_rebuilds(context.state, snapshot)),
         left_out=tuple(sorted(database.read_cache(context.state.cache)[1])),
         schedule=tuple(str(path) for path in schedule.installed()),
     )

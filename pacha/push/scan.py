@@ -29,7 +29,7 @@ def read_last_snapshot(session: PushSession, accept: bool) -> Snapshot:
 
 def _check_rebuilt(session: PushSession, last: Snapshot, accept: bool) -> None:
     """Refuse to make what a killed rebuild left behind the newest snapshot; ``accept`` says that it is meant."""
-    interrupted = owed.killed_rebuilds(session.context.state, last)
+    interrupted = owed.interrupted_rebuilds(session.context.state, last)
     if accept:
         session.update(accepted=tuple(interrupted), owed={})
     elif not set(interrupted) <= set(session.state.accepted):

@@ -67,7 +67,7 @@ def settle_owed(context: Context, host: str, fetched: Fetched, plan: Plan, outco
         return
     left = actual_state.read_actual_state(fetched.snapshot.live, {}, [], Accounts.of_machine(), fetched.roots)
     tried = {step.path for step in plan.steps if step.wanted is not None}
-    owed.settle(context.state, tried, outcome.unrestored, left)
+    owed.resolve(context.state, tried, outcome.unrestored, left)
 
 
 def remember_outcome(state: StateFolder, snapshot: Snapshot, outcome: Outcome) -> None:
