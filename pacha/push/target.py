@@ -1,4 +1,4 @@
-"""What one master gets of a push: what it has, what it lacks, the heartbeat."""
+"""One master of a push: what it has, what is sent to it, its heartbeat."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The plain set: what is asked of an account that has nothing but sshd, scp and Mercurial.
+"""A plain account: what is asked of one that has nothing but sshd, scp and Mercurial.
 
 ``hg init``, ``hg -R P serve --stdio``, ``hg -R P recover``, ``scp -r -f P``, ``sha256sum P``, ``cat > P``, ``mkdir``,
 ``mv``, ``sync -f`` and ``date``, each with quoted paths, and nothing else. ``server.command_filter`` accepts these.

@@ -1,4 +1,4 @@
-"""A master over SSH: with Pacha on it, by the control channel; without, by the plain set alone."""
+"""A master over SSH: with Pacha on it, by the control channel; without, as a plain account."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 class SshMaster:
     """A master behind an SSH connection.
 
-    ``greets``: whether Pacha answered there the last time. Then nothing else is tried first; else the plain set
+    ``greets``: whether Pacha answered there the last time. Then nothing else is tried first; else the plain account
     is asked at the same time, so that an account without Pacha costs no turn of the line more. ``on_change`` is
     told in the end when that is no longer so.
     """
