@@ -81,12 +81,11 @@ class CliContext:
         return StateFolder(state_folder(os.environ, os.geteuid() == 0))
 
     def _recorded(self) -> str | None:
-        recorded = self.state().memory().get("config")
-        return recorded if isinstance(recorded, str) else None
+        return self.state().read().config or None
 
     def record_config(self, path: Path) -> None:
         """Remember where the configuration is."""
-        self.state().remember(config=str(path))
+        self.state().update(config=str(path))
 
     def _warn_of_none(self) -> None:
         click.echo(no_config(str(self.usual_place())), err=True)

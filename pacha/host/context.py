@@ -28,7 +28,7 @@ class Context:
 
         Raises ConfigError when that cannot be a host's name.
         """
-        adopted = self.state.memory().get("hostname")
+        adopted = self.state.read().hostname
         name = self.config.hostname or adopted or platform.node().partition(".")[0]
         if not HOST_NAME.fullmatch(name):
             raise ConfigError(
@@ -36,7 +36,7 @@ class Context:
                 "letters, digits, '.', '_' and '-' only",
                 "Set pacha.hostname in the configuration.",
             )
-        return str(name)
+        return name
 
     def master(self) -> str:
         """The master to talk to. Raises ConfigError when none is set."""

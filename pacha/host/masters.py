@@ -38,7 +38,7 @@ def connect(context: Context, master: str) -> Master:
     connection = ssh.Connection.open(endpoint(config, master), min(20.0, silence), idle=silence)
     plain = PlainAccount(connection, config.hosts_path, config.hg_command, init_config(), context.state.machine)
     label = connection.endpoint.label
-    greets = label in context.state.memory().get("greeted", [])
+    greets = label in context.state.read().greeted
     return SshMaster(connection, plain, greets, partial(_remember_greeting, context, label))
 
 
@@ -75,9 +75,9 @@ def init_config() -> Sequence[str]:
 
 def _remember_greeting(context: Context, label: str, greets: bool) -> None:
     """Remember whether there is Pacha on the master, which only saves the asking."""
-    others = [one for one in context.state.memory().get("greeted", []) if one != label]
+    others = tuple(other for other in context.state.read().greeted if other != label)
     with suppress(OSError):
-        context.state.remember(greeted=others + [label] * greets or None)
+        context.state.update(greeted=(*others, label) if greets else others)
 
 
 def _create(path: str) -> None:

@@ -17,7 +17,7 @@ from pacha.files.dirfd import DirectoryFds
 from pacha.files.names import DATABASE
 from pacha.host.context import Context
 from pacha.host.masters import connect
-from pacha.server import host_directory, hosts, rehearsal
+from pacha.server import hosts, rehearsal, repository_tree
 from pacha.text import escape
 from pacha.wire.master import NoHost
 
@@ -82,7 +82,7 @@ def _check_own(context: Context, host: str, names: Iterable[str]) -> None:
     """Raise DamagedError for a repository that is another's: nothing in a host's folder may lead out of it."""
     with DirectoryFds(os.path.join(context.config.hosts_path, os.fsencode(host))) as descent:
         for name in names:
-            host_directory.check_own(descent, name)
+            repository_tree.check_own(descent, name)
 
 
 def _heartbeat(context: Context, host: str) -> tuple[hosts.Heartbeat | None, str]:

@@ -44,7 +44,7 @@ class Peer:
         self._name = name
         self._local = local
         self._new = new
-        #: Its heads when the conversation began: they are always asked for first (see ``wire.plain``).
+        #: Its heads when the conversation began: they are always asked for first (see ``wire.plain_account``).
         self._first: list[bytes] | None = None if local else peer.heads()
         self._asked = local
 
