@@ -1,8 +1,8 @@
 """What is behind a host's key on the master: ``pacha serve``, the forced command.
 
 It serves one host's folder and knows no configuration. sshd gives what the client asked for in SSH_ORIGINAL_COMMAND
-(sshd(8), "AUTHORIZED_KEYS FILE FORMAT"); ``command_filter`` says what that may be. Two generations of clients are served:
-those that talk over the control channel (``wire.control``), and those that treat it as a plain account.
+(sshd(8), "AUTHORIZED_KEYS FILE FORMAT"); ``command_filter`` says what that may be. Two generations of clients are
+served: those that talk over the control channel (``wire.control``), and those that treat it as a plain account.
 """
 
 from __future__ import annotations
