@@ -13,11 +13,11 @@ import click
 from pacha.config.load import SYSTEM_FILE, Config, find_config, load_config, parse_config, state_folder
 from pacha.errors import ConfigError, UsageError
 from pacha.host.context import Context
-from pacha.store.state import StateFolder
 from pacha.ui.console import Console, no_config
 
 if TYPE_CHECKING:
     from pacha.rebuild.source import MasterOffer
+    from pacha.store.state import StateFolder
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,8 @@ class CliContext:
 
     def state(self) -> StateFolder:
         """Pacha's folder on this machine."""
+        from pacha.store.state import StateFolder  # --help does without what is kept
+
         return StateFolder(state_folder(os.environ, os.geteuid() == 0))
 
     def _recorded(self) -> str | None:

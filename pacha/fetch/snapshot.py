@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pacha.errors import DamagedError
 from pacha.fetch import staging_dir
 from pacha.files.names import PACHA_DB
+from pacha.store import hg
 from pacha.store.consistency import foreign_database
 from pacha.store.history import list_snapshots
 from pacha.store.revision import Note
@@ -27,8 +28,6 @@ def find(path: str, host: str, when: str) -> SelectedSnapshot:
 
     Raises UsageError for what is not there, DamagedError.
     """
-    from pacha.store import hg
-
     repository = hg.Repository.open(path)
     newest = next(repository.revisions(), "")
     if not newest:
@@ -44,8 +43,6 @@ def write(path: str, host: str, tip: str, target: str) -> Note:
 
     Raises DamagedError.
     """
-    from pacha.store import hg
-
     repository = hg.Repository.open(path)
     try:
         data = repository.reader(tip)(PACHA_DB) if PACHA_DB in repository.names(tip) else None

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from pacha.errors import DamagedError, PachaError, UnreachableError
 from pacha.fetch import snapshot as tip
@@ -26,16 +26,13 @@ from pacha.fetch.worker import WorkerProcess, run_in_worker
 from pacha.files import names
 from pacha.files.metadata import Kind
 from pacha.host.context import Context
-from pacha.store import database, revision, selection
+from pacha.store import database, hg, revision, selection
 from pacha.store.selection import EVERYTHING, Selection
 from pacha.store.snapshot import Snapshot, Watched
 from pacha.system.memory_limit import limit_memory
 from pacha.text import escape
 from pacha.wire.master import CHANGELOG, Master, NoHost
 from pacha.wire.scp import Received, Totals
-
-if TYPE_CHECKING:
-    from pacha.store import hg
 
 _TRIES = 6
 _ALIKE = 3  #: so many times the same fault is none of a push that is at work
@@ -170,8 +167,6 @@ class Staging:
 
     def repository(self, name: str) -> hg.Repository:
         """The fetched repository ``name``."""
-        from pacha.store import hg
-
         return hg.Repository.open(self.path(name))
 
     def again(self, fetch: Callable[[], _T]) -> _T:
@@ -233,11 +228,9 @@ class Staging:
             os.close(inbox)
 
     def _clone(self, name: str) -> None:
-        from pacha.store import hg
-
         made = hg.Repository.open(str(self.folder / name), create=True)
         try:
-            with self.master.serve(self.host, name) as remote, hg.peer(remote, name) as peer:
+            with self.master.serve(self.host, name) as remote, hg.open_peer(remote, name) as peer:
                 peer.pull(made, peer.heads())
         except (UnreachableError, DamagedError):
             raise

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pacha.config.keys import STANDALONE
+from pacha.store import hg
+from pacha.store.revision import FORMAT
 from pacha.text import escape
+from pacha.wire import ssh
 
 if TYPE_CHECKING:
     from pacha.config.load import Config
     from pacha.wire.master import Master
-    from pacha.wire.ssh import Endpoint
 from pacha.host.context import Context
 
 
@@ -29,7 +31,6 @@ def connect(context: Context, master: str) -> Master:
         from pacha.wire.local_master import LocalMaster
 
         return LocalMaster(config.hosts_path, _create)
-    from pacha.wire import ssh
     from pacha.wire.plain_account import PlainAccount
     from pacha.wire.ssh_master import SshMaster
 
@@ -41,10 +42,8 @@ def connect(context: Context, master: str) -> Master:
     return SshMaster(connection, plain, greets, partial(_remember_greeting, context, label))
 
 
-def endpoint(config: Config, master: str) -> Endpoint:
+def endpoint(config: Config, master: str) -> ssh.Endpoint:
     """Where ``master`` is and how to get in, by the configuration and ``~/.ssh/config``."""
-    from pacha.wire import ssh
-
     return ssh.resolve(
         master,
         user=config.ssh_user,
@@ -71,8 +70,6 @@ def whereabouts(context: Context, *, own: bool = False) -> str:
 
 def init_config() -> Sequence[str]:
     """The options that make ``hg init`` choose our format, whatever its configuration says."""
-    from pacha.store.revision import FORMAT
-
     return [word for name, value in FORMAT for word in ("--config", f"{name}={value}")]
 
 
@@ -84,6 +81,4 @@ def _remember_greeting(context: Context, label: str, greets: bool) -> None:
 
 
 def _create(path: str) -> None:
-    from pacha.store import hg
-
     hg.Repository.open(path, create=True)

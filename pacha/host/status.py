@@ -10,7 +10,7 @@ from pacha.errors import Concern
 from pacha.files.names import DATABASE
 from pacha.host import due, owed, schedule
 from pacha.host.context import Context
-from pacha.store import database
+from pacha.store import database, hg
 from pacha.store.host_state import HostState, MasterState
 
 
@@ -109,7 +109,5 @@ def _newer(context: Context, node: str | None) -> int:
     """How many snapshots were made here since ``node``."""
     if not os.path.isdir(context.state.repository(DATABASE)):
         return 0
-    from pacha.store import hg
-
     nodes = list(hg.Repository.open(context.state.repository(DATABASE), heal=False).revisions())
     return nodes.index(node) if node in nodes else len(nodes)

@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from pacha.errors import Concern, PachaError
+from pacha.fetch import staging_dir
 from pacha.host.context import Context
 from pacha.host.due import PUSH
 from pacha.push import reconcile, remote_check
@@ -123,8 +124,6 @@ def _remove_staging(context: Context) -> None:
     """Remove what a killed rebuild had fetched: it holds all that the host keeps, in the clear."""
     state = context.state.read()
     if state.staging or state.staging_left:
-        from pacha.fetch import staging_dir
-
         staging_dir.remove_leftovers(context)
 
 

@@ -8,19 +8,16 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from pacha.errors import ConfigError, PachaError
+from pacha.fetch import staging_dir
 from pacha.files.names import DATABASE, PACHA_DB, repository_name
 from pacha.push.session import PushSession
 from pacha.push.target import MasterTarget
-from pacha.store import database
+from pacha.store import database, hg
 from pacha.store.snapshot import Snapshot, Watched
 from pacha.text import escape, local_minute
 from pacha.wire.master import check_may_read
-
-if TYPE_CHECKING:
-    from pacha.store import hg
 
 
 def base(session: PushSession, last: Snapshot) -> Snapshot:
@@ -79,8 +76,6 @@ def _age(local: hg.Repository, tip: str, others: list[str]) -> tuple[int, float]
 
 def parent(repository: hg.Repository, node: str | None, theirs: tuple[str, ...]) -> str:
     """What a commit stands on: the newest head that has what the master has, else what ``node`` has."""
-    from pacha.store import hg
-
     for older in (*theirs[:1], node):
         if older is not None and repository.has(older):
             for head in repository.heads():
@@ -91,8 +86,6 @@ def parent(repository: hg.Repository, node: str | None, theirs: tuple[str, ...])
 
 def _read(session: PushSession, local: hg.Repository, node: str) -> Snapshot:
     """The snapshot ``node``, left as ``fetched.db`` in the state folder."""
-    from pacha.fetch import staging_dir  # which few pushes need
-
     path = _fetched(session)
     staging_dir.write(path, local.reader(node)(PACHA_DB))
     return database.read_foreign(path)

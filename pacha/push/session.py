@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pacha
 from pacha.config.keys import STANDALONE
@@ -23,14 +23,12 @@ from pacha.files.scan import Fingerprint, Scan
 from pacha.host.context import Context
 from pacha.host.masters import connect, endpoint
 from pacha.push.target import MasterTarget
+from pacha.store import hg
 from pacha.store.host_state import HostState, MasterState
 from pacha.store.snapshot import Snapshot, Watched
 from pacha.system import background
 from pacha.text import escape, rfc3339
 from pacha.wire.master import CHANGELOG_OF_ANY, Master, Probe, RolledBack
-
-if TYPE_CHECKING:
-    from pacha.store import hg
 
 _MOST_CONCERNS = 100  #: so many are remembered for ``pacha status``
 
@@ -123,8 +121,6 @@ class PushSession:
 
     def note(self, text: str) -> hg.Note:
         """The note of a revision made now."""
-        from pacha.store import hg
-
         user = os.environ.get("SUDO_USER") or _login()
         message = "\n".join(escape(line) for line in self.message.strip().splitlines())
         said = f"{message}\n\n{text}" if message else text
@@ -134,8 +130,6 @@ class PushSession:
 
     def repository(self, name: str) -> hg.Repository:
         """The local repository ``name``, made if it is missing."""
-        from pacha.store import hg
-
         return hg.Repository.open(self.context.state.repository(name), create=True)
 
     def history(self) -> int:

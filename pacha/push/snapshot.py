@@ -13,7 +13,7 @@ from pacha.files.names import DATABASE, PACHA_DB
 from pacha.host import owed, watch
 from pacha.push import commit, reconcile
 from pacha.push.session import PushSession
-from pacha.store import change_list, database
+from pacha.store import change_list, database, hg
 from pacha.store.snapshot import READABLE_FROM, SCHEMA, Changes, Snapshot, Watched, compare, grouped
 from pacha.text import escape
 
@@ -172,8 +172,6 @@ def _commit_database(session: PushSession, base: Snapshot, new: Snapshot, change
     if tip and new == base and not session.state.pending:
         return tip, False
     session.open_ahead([])
-    from pacha.store import hg
-
     session.update(pending=True)
     database.write(session.context.state.database, new)
     image = database.image(session.context.state.database)

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 from pacha.errors import DamagedError, PachaError
 from pacha.files.names import DATABASE
 from pacha.push.upload import InitialUpload, PeerUpload, Upload
+from pacha.store import hg
 from pacha.store.host_state import MasterState
 from pacha.store.snapshot import Snapshot
 from pacha.system import background
 from pacha.wire.master import CannotStream, Master, NoRepository, Probe, TemporaryRepository, check_may_push
 
 if TYPE_CHECKING:
-    from pacha.store import hg
     from pacha.wire.ssh import Stream
 
 #: What ends it, what is served over there, whether that is a new repository.
@@ -152,11 +152,9 @@ class MasterTarget:
         if arrived:
             self._uploaded[name] = repository.digest()
             return
-        from pacha.store import hg
-
         master, _ = self._reached()
         master.create(self.host, name)
-        with master.serve(self.host, name) as remote, hg.peer(remote, name) as peer:
+        with master.serve(self.host, name) as remote, hg.open_peer(remote, name) as peer:
             peer.push(repository, node)
 
     @property
@@ -232,9 +230,7 @@ class MasterTarget:
         with served as stack:
             if isinstance(remote, TemporaryRepository):
                 return stack.pop_all(), InitialUpload(remote)
-            from pacha.store import hg
-
-            peer = stack.enter_context(hg.peer(remote, name, new=is_new))
+            peer = stack.enter_context(hg.open_peer(remote, name, new=is_new))
             return stack.pop_all(), PeerUpload(peer)
 
     def _served(self, name: str, *, new: bool) -> _Served:

@@ -6,13 +6,11 @@ from collections.abc import Iterable
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
+from pacha.store import hg
 from pacha.system import background
 from pacha.wire.master import CannotStream, TemporaryRepository
-
-if TYPE_CHECKING:
-    from pacha.store import hg
 
 
 class Upload(Protocol):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pacha.fetch.worker import run_in_worker
 from pacha.files.names import DATABASE
-from pacha.store import database
+from pacha.store import database, hg
 from pacha.store.host_state import MasterState
 from pacha.store.repository_dir import install
 
@@ -58,16 +58,12 @@ def _take_over(context: Context, staging: Staging, name: str, node: str) -> None
     if not os.path.isdir(own) and run_in_worker(staging.spool.second, is_movable, fetched, node, read):
         install(fetched, own)
         return
-    from pacha.store import hg
-
-    with hg.peer(fetched, name) as peer:
+    with hg.open_peer(fetched, name) as peer:
         peer.pull(hg.Repository.open(own, create=True), [node])
 
 
 def is_movable(path: str, node: str, read: frozenset[bytes]) -> bool:
     """Whether the repository there is as one of ours and ends with ``node``; the logs that were ``read`` do."""
-    from pacha.store import hg
-
     repository = hg.Repository.open(path)
     return repository.is_plain() and repository.ends_with(node, read)
 

@@ -70,7 +70,7 @@ def rebuild(
     """Put every watched path of ``host`` back, to where it was or below ``choices.target``; ``second`` helps.
 
     Raises UsageError, LockedError, UnreachableError, DamagedError (all before anything is touched) and
-    PachaError; Signalled says how things stand. OnlyRevision paths that could not be restored are in the concerns.
+    PachaError; Signalled says how things stand. Single paths that could not be restored are in the concerns.
     """
     with _prepared(context, host, options, reporter, second) as (attempt, proposal):
         reporter.on_plan(proposal)

@@ -11,6 +11,7 @@ import fcntl
 import hashlib
 import os
 import pwd
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -21,6 +22,7 @@ from pacha.files.dirfd import DirectoryFds
 from pacha.files.names import DATABASE
 from pacha.server.command_filter import is_repository
 from pacha.server.repository_tree import LOOK_THERE, check_half_made, check_plain
+from pacha.system.syscalls import sync_file_system
 from pacha.text import escape
 from pacha.wire.master import CHANGELOG_OF_ANY, HEARTBEAT, REQUIRES, NoRepository, Probe
 from pacha.wire.remote_errors import add_host, add_host_or_give
@@ -105,8 +107,6 @@ class HostDirectory:
 
     def sync(self) -> None:
         """Write the file system of the folder to the disk."""
-        from pacha.system.syscalls import sync_file_system
-
         with self._explained(""), self._descent() as descent:
             sync_file_system(descent.directory(b""))
 
@@ -246,8 +246,6 @@ def _is_at(made: int, name: str, folder: int) -> bool:
 
 def _remove(name: str, folder: int) -> None:
     """Remove a folder with all that is in it, following no link; nothing if it is not there."""
-    import shutil
-
     with suppress(FileNotFoundError):
         shutil.rmtree(f"/proc/self/fd/{folder}/{name}")
 

@@ -28,6 +28,7 @@ from pacha.server.command_filter import (
     read,
 )
 from pacha.server.host_directory import NOTE_MAX, HostDirectory
+from pacha.store import hg
 from pacha.store.revision import KNOWN_REQUIREMENTS
 from pacha.wire import control, hook_files
 from pacha.wire.master import PUSH, REBUILD
@@ -100,9 +101,7 @@ class Service:
     def _serve(self, name: str) -> None:
         path = self.folder.repository(name, KNOWN_REQUIREMENTS)
         _mercurial()
-        from pacha.store.hg import server
-
-        server.serve(path, read=REBUILD in self.may, write=PUSH in self.may)
+        hg.serve(path, read=REBUILD in self.may, write=PUSH in self.may)
 
     def _new(self, temporary: str) -> None:
         """Serve a new repository, which gets its name once something has been pushed to it."""
@@ -119,27 +118,20 @@ class Service:
 
     def _fill(self, place: str, temporary: str, name: str) -> None:
         _mercurial()
-        from pacha.store import hg
-        from pacha.store.hg import server
-
         hg.Repository.open(place, create=True)
-        whole = server.serve(place, read=REBUILD in self.may, write=True, new=True)
+        whole = hg.serve(place, read=REBUILD in self.may, write=True, new=True)
         if whole and hg.Repository.open(place).heads():
             self.folder.place(os.path.join(temporary, name), name)
 
     def _recover(self, name: str) -> None:
         path = self.folder.repository(name, KNOWN_REQUIREMENTS)
         _mercurial()
-        from pacha.store.hg import server
-
-        server.recover(path)
+        hg.recover(path)
 
     def _create(self, name: str) -> None:
         place = self.folder.room_for(name)
         if place is not None:
             _mercurial()
-            from pacha.store import hg
-
             hg.Repository.open(place, create=True)
 
     def _place(self, temporary: str) -> None:
@@ -213,9 +205,8 @@ class Service:
 
 def _mercurial() -> None:
     """Before Mercurial is imported, which only who serves a repository does."""
-    from pacha.store.hg import lazily
 
-    lazily.enable()
+    hg.enable_lazy_imports()
 
 
 def _send(folder: bytes) -> None:

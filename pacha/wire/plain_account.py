@@ -35,10 +35,10 @@ from pacha.wire.remote_errors import (
     locked,
     said_by,
 )
+from pacha.wire.tar_upload import TarUpload
 
 if TYPE_CHECKING:
     from pacha.wire.ssh import Connection, Result, Stream
-    from pacha.wire.tar_upload import TarUpload
 
 #: How each conversation with Mercurial begins (hg help internals.wireprotocol, "SSH Protocol"): ``store.hg`` says the
 #: same, when the answer is already on its way.
@@ -108,8 +108,6 @@ class PlainAccount(PlainReader):
             raise
 
     def _uploads(self) -> TarUpload:
-        from pacha.wire.tar_upload import TarUpload
-
         with self._one:
             self._upload = self._upload or TarUpload(self._connection, self._init)
         return self._upload

@@ -44,7 +44,7 @@ def served(hosts: Path, *rights: str, name: str = "foo") -> Iterator[Any]:
     """Mercurial's peer of a repository, as a key with these rights gets it."""
     command = [PACHA, "serve", "bar", "--hosts-path", hosts, "--repository", name, *rights]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        with hg.peer(process, name, new=name == NEW) as peer:  # type: ignore[arg-type]
+        with hg.open_peer(process, name, new=name == NEW) as peer:  # type: ignore[arg-type]
             yield peer
         assert process.stdin is not None
         process.stdin.close()

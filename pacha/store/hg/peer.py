@@ -204,7 +204,7 @@ def _unbundled(repo: Any, remote: Any, bundler: Any) -> bool:
 
 
 @contextlib.contextmanager
-def peer(remote: Remote, name: str, *, new: bool = False) -> Iterator[Peer]:
+def open_peer(remote: Remote, name: str, *, new: bool = False) -> Iterator[Peer]:
     """Talk to the repository ``name`` at ``remote``. Raises UnreachableError, PachaError.
 
     One that is ``new`` has no name there yet: whatever comes to be in it half-way is of no consequence.

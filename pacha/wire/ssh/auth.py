@@ -7,12 +7,11 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-import paramiko
-
 from pacha.errors import UnreachableError
 from pacha.text import one_line
 from pacha.wire.ssh.endpoint import Endpoint
 from pacha.wire.ssh.known_hosts import fingerprint
+from pacha.wire.ssh.library import paramiko
 
 _Candidate = tuple[str, Callable[[], "paramiko.PKey | str"]]
 
