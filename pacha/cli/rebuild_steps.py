@@ -111,8 +111,7 @@ def _naming(others: Sequence[str]) -> Iterator[None]:
     except DamagedError as error:
         if not others:
             raise
-        hint = f"{error.hint} Another master may have it whole: --from {others[0]}"
-        raise DamagedError(error.message, error.why, hint.strip()) from None
+        raise error.with_advice(f"Another master may have it intact: --from {others[0]}") from None
 
 
 def _begin(cli_context: CliContext, about: str, request: Request) -> None:

@@ -149,8 +149,6 @@ def staged(context: Context, host: str, master: Master) -> Iterator[Staging]:
         staging = Staging.make(context, host, master, lambda received: None)
         try:
             yield staging
-        except DamagedError as error:
-            raise staging.on_master(error) from None
         finally:
             staging.remove()
     except NoHost as error:
@@ -188,6 +186,7 @@ def _fetched(staging: Staging, name: str, node: str) -> hg.Repository:
             f"The repository '{name}' on the master lacks revision {node[:12]}.",
             "",
             "Look at it on the master with 'hg verify'.",
+            subject=f"{name} {node}",
         )
     return repository
 

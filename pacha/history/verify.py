@@ -42,6 +42,6 @@ def _differences(snapshot: Snapshot, found: scan.Scan) -> list[Concern]:
         old, new = snapshot.entries.get(path), found.entries.get(path)
         if old is None or new is None:
             differences.append(Concern(path, "is new" if old is None else "is gone"))
-        elif words := metadata.differences(old, new):
-            differences.append(Concern(path, ", ".join(words)))
+        elif changes := metadata.differences(old, new):
+            differences.append(Concern(path, ", ".join(map(str, changes))))
     return differences

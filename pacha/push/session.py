@@ -19,6 +19,7 @@ from pacha.files.names import DATABASE
 from pacha.host.context import Context
 from pacha.host.masters import endpoint
 from pacha.push.target import MasterTarget
+from pacha.store import change_list
 from pacha.store.snapshot import Snapshot
 from pacha.text import escape, rfc3339
 from pacha.wire.master import CHANGELOG_OF_ANY, RolledBack
@@ -80,7 +81,7 @@ class PushSession:
 
         user = os.environ.get("SUDO_USER") or _login()
         message = "\n".join(escape(line) for line in self.message.strip().splitlines())
-        said = f"{message}\n\n{text}" if message else text
+        said = change_list.join_message(message, text)
         if self._where is None:
             self._where = " ".join(filter(None, [platform.node(), _address(self.context, self.reached)]))
         return hg.Note(said, escape(f"{user}@{self._where}"), time.time())

@@ -32,6 +32,7 @@ _GRACE = 2 * 3600.0  #: seconds: the job runs every hour, and once more after a 
 #: What is said of a link in the place of a host's folder.
 LINK = "its folder is a link, which nothing here follows: move the folder itself there, or mount it"
 #: What a check says of a host of which there is nothing yet.
+#: A fault as the stored results of checks have it, by which it is known again: it must not change.
 NEVER_PUSHED = "it has never pushed"
 _AHEAD = 300.0  #: seconds that a heartbeat may lie ahead of the clock
 

@@ -51,9 +51,8 @@ def _is_directory(entry: Entry | None) -> bool:
 def damaged_snapshot(why: str) -> DamagedError:
     """The error for a database that ``why`` cannot be one (any text)."""
     why = escape(" ".join(why.split())[:300].encode("utf-8", "replace"))
-    return DamagedError(
-        "The fetched pacha.db is damaged.", why, "Nothing was changed. Look at the master with 'hg verify'."
-    )
+    hint = "Nothing was changed. Look at the master with 'hg verify'."
+    return DamagedError("The fetched pacha.db is damaged.", why, hint, subject=why)
 
 
 def foreign_database(why: str) -> DamagedError:

@@ -158,7 +158,9 @@ def _open_plain(path: bytes) -> int:
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
-        raise scp.RemoteError(f"{escape(path)} is gone.", "it was there a moment ago", "Run this again.") from None
+        raise scp.RemoteError(
+            f"{escape(path)} is gone.", "it was there a moment ago", "Run this again.", subject=escape(path)
+        ) from None
     except OSError as error:
         if error.errno not in (errno.ELOOP, errno.ENXIO):  # a link; a socket
             raise
@@ -170,6 +172,5 @@ def _open_plain(path: bytes) -> int:
 
 
 def _not_plain(path: bytes) -> DamagedError:
-    return DamagedError(
-        f"{escape(path)} is not a plain file.", "a history has no other", "Nothing was changed. Look at the master."
-    )
+    hint = "Nothing was changed. Look at the master."
+    return DamagedError(f"{escape(path)} is not a plain file.", "a history has no other", hint, subject=escape(path))

@@ -286,4 +286,5 @@ def _check_name(name: bytes) -> None:
 def _complaint(text: bytes, *, first: bool) -> RemoteError:
     """The error for a message of the sender (``scp: PATH: No such file or directory``)."""
     kind = Refused if first and b"No such file" in text else RemoteError
-    return kind("The master could not send what was asked for.", f"it says: {start_of(text)}", LOOK)
+    what = "The master could not send what was asked for."
+    return kind(what, f"it says: {start_of(text)}", LOOK, subject=start_of(text))

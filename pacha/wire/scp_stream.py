@@ -82,7 +82,7 @@ class Sender:
 
 def odd(what: str, data: bytes) -> DamagedError:
     """The error for a sender that sent ``what``; ``data`` is what it sent."""
-    return DamagedError(f"The master sent {what}.", f"it sent: {start_of(data)}", LOOK)
+    return DamagedError(f"The master sent {what}.", f"it sent: {start_of(data)}", LOOK, subject=f"{what} {data!r}")
 
 
 def start_of(data: bytes) -> str:
