@@ -42,21 +42,24 @@ from pacha.wire.master import (
     is_store_file,
 )
 from pacha.wire.remote_errors import (
-    IS_NOT_THERE,
-    NOT_RUN,
-    REFUSES,
+    RemoteFault,
     add_host,
     add_host_or_give,
+    classify,
+    classify_conversation,
+    classify_copy,
+    classify_words,
     locked,
+    only_missing,
     said_by,
     shut_out,
+    waits_for_lock,
 )
 
 if TYPE_CHECKING:
     from pacha.wire.ssh import Connection, Result, Stream
     from pacha.wire.tar_upload import TarUpload
 
-_OTHERS = "Directory not empty"  #: says mv(1) where others were quicker
 #: How each conversation with Mercurial begins (hg help internals.wireprotocol, "SSH Protocol"): ``store.hg`` says the
 #: same, when the answer is already on its way.
 _OPENING = b"hello\nbetween\npairs 81\n" + b"0" * 40 + b"-" + b"0" * 40 + b"heads\n"
@@ -70,6 +73,10 @@ class _Wanted:
     top: bytes
     accept: Callable[[bytes, bool], bool]
     limits: scp.Limits
+
+
+class _Full(PachaError):
+    """The disk over there is full, or a quota is used up."""
 
 
 class PlainAccount:
@@ -107,7 +114,7 @@ class PlainAccount:
         """``mkdir -m 700`` where it is missing."""
         path = self._path(host)
         result = self._connection.run(["mkdir", "-m", "700", path])
-        if result.status and b"exists" not in result.stderr:
+        if result.status and classify(result) is not RemoteFault.EXISTS:
             raise self._failed(f"{escape(path)} cannot be made on the master.", result, host)
 
     def create(self, host: str, name: str) -> None:
@@ -117,7 +124,7 @@ class PlainAccount:
         """
         if not self._is_there(host, name):
             beside = self._path(host, f".new-{name}-{secrets.token_hex(4)}")
-            self._must(self._init(beside), _unmade(self._path(host, name)), host)
+            self._must(self._init(beside), _unmade(self._path(host, name)), host, self._hg[0])
             self._place(beside, host, name)
 
     @contextmanager
@@ -138,10 +145,8 @@ class PlainAccount:
                 yield (blank := TemporaryRepository(partial(self._fill, host, name, stream)))
             if blank.filled:
                 self._place(beside, host, name)
-        except PachaError as error:
-            left = f"On the master, remove {escape(self._path(host))}/.new-*."
-            if _is_full(error.why) and left not in error.hint:
-                raise PachaError(error.message, error.why, f"{left} {error.hint}") from None
+        except _Full as error:
+            error.hint = f"On the master, remove {escape(self._path(host))}/.new-*. {error.hint}"
             raise
 
     def _uploads(self) -> TarUpload:
@@ -154,8 +159,8 @@ class PlainAccount:
     def _fill(self, host: str, name: str, stream: Stream, repository: str) -> None:
         """Send all of ``repository``. Raises CannotStream where its format differs, or tar(1) fails."""
         result = self._uploads().fill(stream, repository)
-        if _is_full(said_by(result)):
-            raise self._failed(_unmade(self._path(host, name)), result, host)
+        if classify(result) is RemoteFault.FULL:
+            raise self._failed(_unmade(self._path(host, name)), result, host, self._hg[0])
         if result.status:
             raise CannotStream
 
@@ -178,22 +183,23 @@ class PlainAccount:
                 stream.stdin.say_ahead(_OPENING)
                 yield stream
             except PachaError as error:
-                if b"waiting for lock" in stream.complaints:
+                if waits_for_lock(stream.complaints):
                     raise locked(error.message, stream.complaints) from None
                 if stream.silent:
                     raise
                 result = stream.finish()
-                if b"not found" in result.stderr and b"repository" in result.stderr:
+                fault = classify_conversation(result)
+                if fault is RemoteFault.NO_REPOSITORY:
                     raise NoRepository(
                         f"The repository {escape(path)} is not on the master.", "", self._add_host(host)
                     ) from None
-                if b"abandoned transaction" in result.stderr:
+                if fault is RemoteFault.ABANDONED:
                     recover()
                     why = "a push that was cut off there has been rolled back"
                     raise RolledBack(error.message, why, "Push again.") from None
-                if result.status == 127:
-                    raise self._failed("No repository can be reached.", result, host) from None
-                if b"abort:" in result.stderr or b"pacha:" in result.stderr:
+                if fault is RemoteFault.NO_PROGRAM:
+                    raise self._failed("No repository can be reached.", result, host, self._hg[0]) from None
+                if fault is RemoteFault.ABORTED:
                     raise self._failed(error.message, result, host) from None
                 raise
 
@@ -214,11 +220,12 @@ class PlainAccount:
         """Raise PachaError unless what serves the repository ``name`` ends well, now that nothing more is said."""
         result = stream.finish()
         if result.status:
-            raise self._failed(_unmade(self._path(host, name)), result, host)
+            raise self._failed(_unmade(self._path(host, name)), result, host, self._hg[0])
 
     def _recover(self, host: str, name: str) -> None:
         """``hg recover``: roll back what a push that was cut off left, such as when the disk was full."""
-        self._must([*self._hg, "-R", self._path(host, name), "recover"], f"{name} cannot be mended.", host)
+        recover: list[bytes | str] = [*self._hg, "-R", self._path(host, name), "recover"]
+        self._must(recover, f"{name} cannot be repaired.", host, self._hg[0])
 
     def fetch(self, host: str, name: str, inbox: int, on_file: Callable[[scp.Received], None]) -> scp.Totals:
         """``scp -r -f`` of the store, with acknowledgements sent ahead."""
@@ -249,11 +256,12 @@ class PlainAccount:
                 raise  # it need not be waited for once more
             except PachaError as error:
                 what, result = f"{escape(path)} cannot be copied.", stream.finish()
-                if result.status in NOT_RUN or REFUSES in result.stderr:
-                    raise self._failed(what, result, host) from None
-                if IS_NOT_THERE.search(result.stderr):
+                fault = classify_copy(result)
+                if fault in (RemoteFault.NOT_RUN, RemoteFault.KEY_REFUSED):
+                    raise self._failed(what, result, host, "scp") from None
+                if fault is RemoteFault.NO_HOST:
                     raise NoHost(said_by(result), "", self._add_host(host)) from None
-                if isinstance(error, scp.RemoteError) and "Permission denied" in error.why:
+                if isinstance(error, scp.RemoteError) and classify_words(error.subject) is RemoteFault.DENIED:
                     raise UnreachableError(what, error.why, self._give(host)) from None
                 raise
             result = stream.finish(end_input=False)
@@ -309,15 +317,14 @@ class PlainAccount:
     def _path(self, host: str, *below: str) -> bytes:
         return os.path.join(self.hosts_path, os.fsencode(host), *map(os.fsencode, below))
 
-    def _must(self, argv: Sequence[bytes | str], what: str, host: str) -> None:
+    def _must(self, argv: Sequence[bytes | str], what: str, host: str, program: str = "such program") -> None:
         result = self._connection.run(argv)
         if result.status:
-            raise self._failed(what, result, host)
+            raise self._failed(what, result, host, program)
 
     def _digests(self, result: Result, host: str) -> dict[str, str]:
         """What sha256sum(1) says, by the repository's name: the fourth component from the end of each path."""
-        refused = [line for line in result.stderr.splitlines() if b"No such file" not in line]
-        if result.status and (refused or not result.stderr):
+        if not only_missing(result):
             raise self._failed("The host's folder on the master cannot be read.", result, host)
         found = {}
         for line in result.stdout.splitlines():
@@ -325,19 +332,22 @@ class PlainAccount:
             found[f"///{path}".split("/")[-4]] = digest
         return found
 
-    def _failed(self, what: str, result: Result, host: str) -> PachaError:
-        said = said_by(result)
+    def _failed(self, what: str, result: Result, host: str, program: str = "such program") -> PachaError:
+        """The error for a command that ended badly; ``program`` is what may be missing there."""
+        said, fault = said_by(result), classify(result)
         if closed := shut_out(result, host):
             return closed
-        if result.status == 127:
-            program = self._hg[0] if " hg" in what or "repository" in what.lower() else "such program"
-            hint = "Install Mercurial there, or name its command in pacha.hg.command."
+        if fault is RemoteFault.NO_PROGRAM:
+            is_hg = program == self._hg[0]
+            hint = "Install Mercurial there, or name its command in pacha.hg.command." if is_hg else "Install it there."
             return UnreachableError(f"The master has no {program}.", said, hint)
-        if "Permission denied" in said or "No such file" in said:
-            return UnreachableError(what, said, self._give(host) if "denied" in said else self._add_host(host))
-        if _is_full(said):
-            return PachaError(what, said, "Make room on the master; the next push sends what is missing.")
-        if _OTHERS in said:
+        if fault is RemoteFault.DENIED:
+            return UnreachableError(what, said, self._give(host))
+        if fault is RemoteFault.MISSING:
+            return UnreachableError(what, said, self._add_host(host))
+        if fault is RemoteFault.FULL:
+            return _Full(what, said, "Make room on the master; the next push sends what is missing.")
+        if fault is RemoteFault.NOT_EMPTY:
             return PachaError(what, said, "Another push has made it meanwhile: push again.")
         return PachaError(what, said, "Look at the host's folder on the master.")
 
@@ -346,10 +356,6 @@ class PlainAccount:
 
     def _give(self, host: str) -> str:
         return add_host_or_give(host, self._connection.endpoint.user, self._path(host))
-
-
-def _is_full(said: str) -> bool:
-    return "No space left" in said or "quota" in said.lower()
 
 
 def _unmade(path: bytes) -> str:

@@ -25,7 +25,6 @@ _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 _NAME_MAX = 255
 _LARGE = 1 << 20  #: from so many bytes on a file is not begun where there is no room for it
 _HEADER = re.compile(rb"([CD])([0-7]{4}) ([0-9]{1,19}) (.*)", re.DOTALL)
-_NOT_THERE = re.compile(rb"\x01scp: .*/([^/]+): No such file or directory", re.DOTALL)
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -178,8 +177,12 @@ class _Sink:
         Such as Mercurial's lock, which is a link to nowhere; the one of a process that died stays there. The sender
         goes on with the next file, and waits for no answer (scp.c, ``source``, ``syserr``).
         """
-        match = _NOT_THERE.fullmatch(line)
-        return match is not None and not self._accept(self._open[-1].child(match[1]), False)
+        if line[:1] != b"\x01":
+            return False
+        from pacha.wire.remote_errors import missing_name  # rarely needed, and a local master sends none
+
+        name = missing_name(line[1:])
+        return name is not None and not self._accept(self._open[-1].child(name), False)
 
     def _header(self, line: bytes, *, first: bool) -> tuple[bytes, int, int, bytes]:
         """What a ``C`` or ``D`` line says: kind, mode, size in bytes, name."""
@@ -285,6 +288,9 @@ def _check_name(name: bytes) -> None:
 
 def _complaint(text: bytes, *, first: bool) -> RemoteError:
     """The error for a message of the sender (``scp: PATH: No such file or directory``)."""
-    kind = Refused if first and b"No such file" in text else RemoteError
+    from pacha.wire.remote_errors import RemoteFault, classify_words
+
+    missing = classify_words(text.decode("utf-8", "replace")) is RemoteFault.MISSING
+    kind = Refused if first and missing else RemoteError
     what = "The master could not send what was asked for."
     return kind(what, f"it says: {start_of(text)}", LOOK, subject=start_of(text))
