@@ -121,7 +121,7 @@ def _refusal(error: OSError) -> PachaError:
     from pacha.text import escape
 
     why = (error.strerror or str(error)) + (f": {escape(error.filename)}" if error.filename else "")
-    return PachaError("The system does not let Pacha go on.", why, "Mend that and run this again.")
+    return PachaError("The system does not let Pacha go on.", why, "Fix that and run this again.")
 
 
 def _allow_depth() -> None:

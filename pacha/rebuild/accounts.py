@@ -70,7 +70,7 @@ def mapped(machine: Accounts, users: Mapping[bytes, bytes], groups: Mapping[byte
     wrong += [new for old, new in groups.items() if gids[old] is None and uids.get(old) is None]
     if wrong:
         raise UsageError(
-            f"The owner map names {escape(wrong[0])}, which is no account here.",
+            f"The owner map names {escape(wrong[0])}, which is not an account here.",
             "",
             "Make that account, or correct the map.",
         )

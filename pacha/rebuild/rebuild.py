@@ -197,7 +197,7 @@ def _in_place() -> Iterator[None]:
         raise PachaError(
             "The files are all in place, but this machine does not go on as the host yet.",
             why,
-            "Mend that and run the rebuild again: what is right is not touched.",
+            "Fix that and run the rebuild again: what is right is not touched.",
         ) from None
 
 
@@ -209,7 +209,7 @@ def _check_choices(options: RebuildOptions) -> None:
     while place and not os.path.lexists(place):
         place = os.path.dirname(place)
     if place and not os.path.isdir(place):
-        raise _no_target(options.target, f"{escape(place)} is no folder")
+        raise _no_target(options.target, f"{escape(place)} is not a folder")
 
 
 def _no_target(target: bytes, why: str) -> PachaError:
@@ -249,7 +249,7 @@ def _check_ran(ran: tuple[HookRun, ...]) -> None:
         raise PachaError(
             f"The hook {ran[-1].label} failed; nothing was changed.",
             ran[-1].failure,
-            "Mend what it complains of, or rebuild without --hooks.",
+            "Fix what it complains of, or rebuild without --hooks.",
         )
 
 

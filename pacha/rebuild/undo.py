@@ -85,7 +85,7 @@ def _undo(journal: Journal) -> Outcome:
         return undoing.undo(journal)
     except OSError as error:
         raise PachaError(
-            "The rebuild was not undone to its end.", error.strerror or "", "Mend that and run 'pacha undo' again."
+            "The rebuild was not undone to its end.", error.strerror or "", "Fix that and run 'pacha undo' again."
         ) from None
 
 

@@ -71,7 +71,7 @@ class PublicKey:
 
 
 def _no_key(why: str) -> UsageError:
-    return UsageError("That is no public key.", why, "Give the .pub file that ssh-keygen made.")
+    return UsageError("That is not a public key.", why, "Give the .pub file that ssh-keygen made.")
 
 
 def _is_key(kind: str, blob: str) -> bool:
@@ -146,7 +146,7 @@ def moment(when: str, now: float) -> float:
             continue
     if at is None:
         hint = "Write 12h, 3d, 2w, 2027-01-31 or '2027-01-31 18:00'."
-        raise UsageError(f"'{escape(os.fsencode(when[:40]))}' is no time.", "", hint)
+        raise UsageError(f"'{escape(os.fsencode(when[:40]))}' is not a time.", "", hint)
     if at <= now:
         raise UsageError(f"'{when}' is past.", "the key would never be let in", "Name a later moment.")
     return at
@@ -212,7 +212,7 @@ def _lines(folder: int) -> list[bytes]:
         raise PachaError(f"{_KEYS} cannot be read.", f"is it a link? ({error.strerror})", _BY_HAND) from None
     with open(fd, "rb") as stream:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise PachaError(f"{_KEYS} is no file.", "", _BY_HAND)
+            raise PachaError(f"{_KEYS} is not a file.", "", _BY_HAND)
         text = stream.read(_KEYS_MAX + 1)
     if len(text) > _KEYS_MAX:
         raise PachaError(f"{_KEYS} is too long.", f"more than {_KEYS_MAX} bytes", _BY_HAND)

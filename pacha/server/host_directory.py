@@ -261,7 +261,7 @@ def _check_half_made(descent: DirectoryFds, name: str) -> None:
         with suppress(FileNotFoundError):
             inside += os.listdir(descent.directory(os.fsencode(f"{name}/{place}")))
     if not set(inside) <= _HALF_MADE:
-        raise DamagedError(f"{name} is no repository, and not empty.", "its .hg/requires is missing", _LOOK)
+        raise DamagedError(f"{name} is not a repository, and not empty.", "its .hg/requires is missing", _LOOK)
 
 
 def _own(name: str, folder: int) -> int | None:

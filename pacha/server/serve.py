@@ -45,7 +45,7 @@ def direct(talk: bool, repository: str | None) -> Request | None:
     if repository is None:
         return Request(AllowedCommand.CONTROL) if talk else None
     if (request := of_repository(repository)) is None:
-        raise UsageError("That is no name of a repository.", "", "See: pacha serve --help")
+        raise UsageError("That is not the name of a repository.", "", "See: pacha serve --help")
     return request
 
 

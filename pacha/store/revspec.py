@@ -43,7 +43,7 @@ def resolve(when: str, made: Sequence[SnapshotRef], now: float) -> SnapshotRef:
         return _newest(when, moment, made)
     if not _ID.match(when):
         said = escape(when[:80].encode("utf-8", "surrogateescape"))
-        raise UsageError(f"'{said}' is no moment of the past.", f"it is {GRAMMAR}", f"There: {_known(made)}.")
+        raise UsageError(f"'{said}' is not a time in the past.", f"it is {GRAMMAR}", f"There: {_known(made)}.")
     found = [one for one in made if one.node.startswith(when)]
     if len(found) == 1:
         return found[0]

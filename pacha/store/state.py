@@ -184,7 +184,7 @@ def _check_kinds(memory: dict[str, Any]) -> None:
         if name in _KINDS and not isinstance(value, _KINDS[name]):
             raise ValueError(f"its {name!r} is of another kind: {str(value)[:40]!r}")
         if isinstance(value, float) and not -_LATEST < value < _LATEST:
-            raise ValueError(f"its {name!r} is no number that can be: {value}")
+            raise ValueError(f"its {name!r} is not a possible number: {value}")
     for name, left in memory.get("masters", {}).items():
         if not isinstance(left, dict):
             raise ValueError(f"what it has of {name!r} is of another kind")

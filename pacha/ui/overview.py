@@ -40,7 +40,7 @@ def check_text(one: Check) -> str:
     text = f"{one.master}: {one.result}" if one.master and one.master not in one.result else one.result
     rows = [wrapped(start, text).replace(mark, styled(mark, colour), 1)]
     if one.cure:
-        rows.append(wrapped(" " * len(start) + "To mend it: ", one.cure, len(start)))
+        rows.append(wrapped(" " * len(start) + "To fix it: ", one.cure, len(start)))
     return "\n".join(rows)
 
 

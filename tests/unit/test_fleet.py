@@ -196,5 +196,5 @@ def test_a_failure_is_said_once_with_its_cure_and_a_master_that_was_rebuilt_from
     masters = (MasterStatus("a", 0, 0, "It broke.", 0, True), MasterStatus("b", 0, 0, "", 0, False))
     found = Status("bar", "1", 12, 1, 0, 0, "It broke.", "Mend it.", 0, False, "", "", masters, (), (), (), (), ())
     text = status.status_text(found)
-    assert text.count("It broke.") == 1 and "to mend it:   Mend it." in text
+    assert text.count("It broke.") == 1 and "to fix it:    Mend it." in text
     assert "on a:         up to date\n" in text and "on b:         nothing sent yet" in text

@@ -68,10 +68,10 @@ def test_what_log_prints_is_understood() -> None:
 @pytest.mark.parametrize(
     ("when", "said"),
     [
-        ("aaaa", "More than one"), ("cccc", "no snapshot cccc"), ("aaa", "no moment"), ("", "no moment"),
-        ("tomorrow", "no moment"), ("2026-13-01", "no moment"), ("2026-11-31", "no moment"), ("25:00", "no moment"),
-        ("2026-11-1", "no moment"), ("04:00+01:00", "no moment"), ("-1 days ago", "no moment"), ("3 days", "no moment"),
-        ("9999-12-31", "no moment"), ("AAAA1", "no moment"), ("\x1b[31m", "no moment"), ("\udcff", "no moment"),
+        ("aaaa", "More than one"), ("cccc", "no snapshot cccc"), ("aaa", "is not a time"), ("", "is not a time"),
+        ("tomorrow", "is not a time"), ("2026-13-01", "is not a time"), ("2026-11-31", "is not a time"), ("25:00", "is not a time"),
+        ("2026-11-1", "is not a time"), ("04:00+01:00", "is not a time"), ("-1 days ago", "is not a time"), ("3 days", "is not a time"),
+        ("9999-12-31", "is not a time"), ("AAAA1", "is not a time"), ("\x1b[31m", "is not a time"), ("\udcff", "is not a time"),
         ("2026-10-31", "no snapshot from before"), ("400 weeks ago", "no snapshot from before"),
         ("2026-11-01 04:00:04", "no snapshot from before"), ("0001-01-01", "no"),
     ],

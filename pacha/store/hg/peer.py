@@ -237,7 +237,7 @@ def _talking(what: str, local: bool) -> Iterator[None]:
     except (OSError, EOFError) as failure:
         if isinstance(failure, OSError) and failure.errno in OF_THE_DISK:
             why = f"this machine's disk: {(failure.strerror or reason(failure)).lower()}"
-            raise PachaError(what, why, "Mend that and run this again.") from None
+            raise PachaError(what, why, "Fix that and run this again.") from None
         if local:  # there is no line that could be lost
             raise PachaError(what, reason(failure), "Look at the repository on the master.") from None
         raise UnreachableError(what, reason(failure), "The next push sends what is missing.") from None

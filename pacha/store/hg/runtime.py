@@ -122,7 +122,7 @@ def translate_errors(what: str, place: Place = Place("")) -> Iterator[None]:
         if failure.errno not in OF_THE_DISK:  # a file of the store that is not there, an offset before its beginning
             why = place.said(readable(failure))
             raise DamagedError(what, why, place.advice, subject=f"{place} {why}") from None
-        raise PachaError(what, failure.strerror or str(failure), "Mend that and run this again.") from None
+        raise PachaError(what, failure.strerror or str(failure), "Fix that and run this again.") from None
     except Exception as failure:
         why = place.said(reason(failure))
         raise DamagedError(what, why, place.advice, subject=f"{place} {why}") from None
