@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import takewhile
 from typing import TYPE_CHECKING, NoReturn
 
 import pacha
@@ -68,7 +69,7 @@ def run(arguments: list[str]) -> int:
         sys.stdout.flush()
         return int(result or 0)
     except PachaError as error:
-        _show(error)
+        _show(error, verbose=asks_for_more(arguments))
         return int(error.exit_code)
     except click.ClickException as error:
         error.show()
@@ -82,7 +83,7 @@ def run(arguments: list[str]) -> int:
     except OSError as refused:
         if refused.errno not in OF_THE_SYSTEM:
             return _own_fault(refused)
-        _show(_refusal(refused))
+        _show(_refusal(refused), verbose=asks_for_more(arguments))
         return int(ExitCode.FAILED)
     except Exception as fault:  # a fault of Pacha's own: said in one line, the rest goes where it can be found
         return _own_fault(fault)
@@ -108,11 +109,11 @@ def _drop_output() -> None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def _show(error: PachaError) -> None:
+def _show(error: PachaError, *, verbose: bool) -> None:
     from pacha.ui.console import Console
 
     with suppress(OSError):  # nobody can be told then; the exit code still says it
-        Console().error(error)
+        Console(verbose=verbose).error(error)
     _drop_output()
 
 
@@ -121,13 +122,21 @@ def _refusal(error: OSError) -> PachaError:
     from pacha.text import escape
 
     why = (error.strerror or str(error)) + (f": {escape(error.filename)}" if error.filename else "")
-    return PachaError("The system does not let Pacha go on.", why, "Fix that and run this again.")
+    return PachaError(
+        "The system does not let Pacha go on.", why, "Fix that and run this again.", code="system-refused"
+    )
 
 
 def _allow_depth() -> None:
     """As many open descriptors as the system lets us: one is held a level while a deep tree is walked."""
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def asks_for_more(arguments: Sequence[str]) -> bool:
+    """Whether ``-v`` is among ``arguments``: what click made of them is gone where an error is shown."""
+    options = takewhile(lambda word: word != "--", arguments)
+    return any(word in ("-v", "--verbose", "-qv", "-vq") for word in options)
 
 
 def spelt_as_command(arguments: list[str]) -> list[str]:

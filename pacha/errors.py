@@ -44,7 +44,7 @@ class PachaError(Exception):
 
     exit_code: ExitCode = ExitCode.FAILED
 
-    def __init__(self, message: str, why: str = "", hint: str = "", *, code: str = "", subject: str = "") -> None:
+    def __init__(self, message: str, why: str = "", hint: str = "", *, code: str, subject: str = "") -> None:
         super().__init__(message)
         self.message = message
         self.why = why

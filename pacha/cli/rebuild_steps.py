@@ -117,7 +117,10 @@ def _naming(others: Sequence[str]) -> Iterator[None]:
 def _begin(cli_context: CliContext, about: str, request: Request) -> None:
     if request.asks and request.as_json:
         raise UsageError(
-            "--json goes with --dry-run or --yes.", "nobody can be asked where only JSON is printed", "Add one."
+            "--json goes with --dry-run or --yes.",
+            "nobody can be asked where only JSON is printed",
+            "Add one.",
+            code="json-needs-yes",
         )
     if request.asks:
         cli_context.console.confirm(about)

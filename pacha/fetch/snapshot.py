@@ -42,7 +42,10 @@ def find(source: Source, when: str) -> SelectedSnapshot:
     newest = next(repository.revisions(), "")
     if not newest:
         raise DamagedError(
-            f"The master's history of '{source.host}' is empty.", "its db has no revision", "Has it ever pushed?"
+            f"The master's history of '{source.host}' is empty.",
+            "its db has no revision",
+            "Has it ever pushed?",
+            code="history-empty",
         )
     node = resolve(when, list_snapshots(repository), time.time()).node if when else newest
     return SelectedSnapshot(node, node == newest)
@@ -65,6 +68,7 @@ def write(source: Source, tip: str, target: str) -> Note:
             error.in_a_line,
             error.hint,
             subject=f"{tip} {error.code} {error.subject}",
+            code="snapshot-unreadable",
         ) from None
     if data is None:
         raise foreign_database(f"its revision {tip[:12]} has no pacha.db")

@@ -57,7 +57,10 @@ class Spool:
             chunk = os.pread(fd, min(_CHUNK, end - offset), offset)
             if not chunk:
                 raise PachaError(
-                    f"{escape(path)} cannot be read back.", "the staging folder is cut short", "Run this again."
+                    f"{escape(path)} cannot be read back.",
+                    "the staging folder is cut short",
+                    "Run this again.",
+                    code="staged-content-lost",
                 )
             offset += len(chunk)
             yield chunk

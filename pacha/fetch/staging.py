@@ -193,6 +193,7 @@ class Staging:
                 f"the newest snapshot of {escape(watched.path)} names it; {error.why or error.message}",
                 "Nothing was changed. Look at the host's folder on the master.",
                 subject=watched.repository,
+                code="repository-missing",
             ) from None
         path, original = self.path(watched.repository), self.original(watched.repository)
         self.spool.add(path, watched, snapshot.below(watched).values(), self.folder, original=original)
@@ -235,7 +236,8 @@ class Staging:
             raise
         except PachaError as error:
             what = f"The repository '{name}' on the master has a format that is not known here, and cannot be cloned."
-            raise DamagedError(what, f"{error.message} {error.why}".strip(), error.hint) from None
+            why = f"{error.message} {error.why}".strip()
+            raise DamagedError(what, why, error.hint, code="repository-not-cloned") from None
 
     def _check_complete(self, snapshot: Snapshot) -> None:
         for path, entry in snapshot.entries.items():
@@ -244,6 +246,7 @@ class Staging:
                     f"The content of {escape(path)} is in no repository.",
                     "the snapshot names no revision of it",
                     "Nothing was changed. Look at the master.",
+                    code="content-missing",
                 )
 
     def _settle_where(self, size: int) -> None:

@@ -108,6 +108,7 @@ def unpack(task: Task) -> UnpackedFile:
             f"the newest snapshot of {escape(task.watched)} names it",
             "Nothing was changed. Look at the repository on the master with 'hg verify'.",
             subject=f"{task.name} {task.node}",
+            code="revision-missing",
         )
     # A file of this process's own: one that is being killed may still write to its.
     done, read = UnpackedFile(f"{task.spool}-{os.getpid()}"), repository.reader(task.node)
@@ -141,4 +142,5 @@ def _unpack_one(item: Item, repository: str, read: Reader, spool: BinaryIO, done
             f"its sha256 in the repository '{repository}' is another than the snapshot names",
             "Nothing was changed. Look at the repository on the master with 'hg verify'.",
             subject=escape(item.path),
+            code="content-damaged",
         )

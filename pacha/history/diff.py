@@ -130,6 +130,7 @@ def within(old: Side, new: Side, ways: Sequence[bytes]) -> bytes:
         f"{escape(ways[0])} is in neither of the two.",
         f"{old.label} and {new.label}",
         "Name a path that is watched: pacha config-values",
+        code="path-in-neither-snapshot",
     )
 
 

@@ -113,6 +113,7 @@ def check_name(errand: PushSession, last: Snapshot) -> None:
         f"This machine pushed as '{before}' until now, not as '{errand.host}'.",
         "its name, or pacha.hostname, is another than before",
         f"Set pacha.hostname = {before}; or, if it is '{errand.host}' from now on: pacha push --take-over",
+        code="hostname-changed",
     )
 
 
@@ -132,6 +133,7 @@ def _check_machine(errand: PushSession, fetched: Snapshot, note: hg.Note) -> Non
         f"machine {escape(machine.encode())[:40]} ({escape(note.user.encode())}) made its newest snapshot, {when}",
         "Give this one its own pacha.hostname; or, if it takes the other's place: pacha push --take-over; "
         f"or, if it is that machine, and lost its state folder: pacha restore-db {errand.host}",
+        code="pushed-by-another-machine",
     )
 
 

@@ -131,6 +131,7 @@ def _sorted_out(folder: Path, found: Sequence[Hook]) -> Hooks:
                 f"The hook {label} is not root's alone.",
                 f"on the master it is {hook.owner}",
                 "Fix that there, or rebuild without --hooks.",
+                code="hook-not-trusted",
             )
         if reason := _no_hook(hook):
             passed_over.append(f"{label}: {reason}")
@@ -155,6 +156,7 @@ def _planned(folder: Path, hook: Hook) -> Planned:
                 f"The hook {hook.folder}/{escape(hook.name)} is not a file.",
                 "",
                 "Fix that on the master, or rebuild without --hooks.",
+                code="hook-not-a-file",
             )
         digest = hashlib.sha256(stream.read()).hexdigest()
         os.fchmod(stream.fileno(), 0o700)

@@ -44,7 +44,9 @@ def explained(state: bytes) -> Iterator[None]:
         standing = _standing(state, before)
         hint = " ".join(standing.value.splitlines())
         hint += " Fix that and run this again." if standing is _Standing.UNTOUCHED else ""
-        raise PachaError("The system does not let the rebuild go on.", _why(error), hint) from None
+        raise PachaError(
+            "The system does not let the rebuild go on.", _why(error), hint, code="system-refused-rebuild"
+        ) from None
 
 
 @contextmanager
@@ -55,7 +57,9 @@ def told(how: str, where: str) -> Iterator[None]:
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise UntoldError(f"{how}, but what there is to say of it cannot be printed.", _why(error), where) from None
+        raise UntoldError(
+            f"{how}, but what there is to say of it cannot be printed.", _why(error), where, code="report-not-printed"
+        ) from None
 
 
 def _why(error: OSError) -> str:

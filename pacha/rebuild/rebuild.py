@@ -198,6 +198,7 @@ def _in_place() -> Iterator[None]:
             "The files are all in place, but this machine does not go on as the host yet.",
             why,
             "Fix that and run the rebuild again: what is right is not touched.",
+            code="adoption-failed",
         ) from None
 
 
@@ -213,7 +214,7 @@ def _check_choices(options: RebuildOptions) -> None:
 
 
 def _no_target(target: bytes, why: str) -> PachaError:
-    return PachaError(f"{escape(target)} cannot be made.", why, "Name another --target.")
+    return PachaError(f"{escape(target)} cannot be made.", why, "Name another --target.", code="target-not-made")
 
 
 def _fetch(staging: Staging, options: RebuildOptions) -> Fetched:
@@ -224,6 +225,7 @@ def _fetch(staging: Staging, options: RebuildOptions) -> Fetched:
             f"There is no host '{staging.host}' on {staging.master.label}.",
             f"{error.message} {error.why}".strip(),
             "Look at its name on the master: pacha hosts",
+            code="host-not-on-master",
         ) from None
 
 
@@ -241,6 +243,7 @@ def _check_room(proposal: Proposal) -> None:
             "There is no room for the rebuild; nothing was changed.",
             f"{escape(shortage.path)}: {shortage.reason}",
             "Make room there, or rebuild below another folder with --target.",
+            code="no-room",
         )
 
 
@@ -250,6 +253,7 @@ def _check_ran(ran: tuple[HookRun, ...]) -> None:
             f"The hook {ran[-1].label} failed; nothing was changed.",
             ran[-1].failure,
             "Fix what it complains of, or rebuild without --hooks.",
+            code="hook-failed",
         )
 
 

@@ -88,7 +88,10 @@ class HostDirectory:
         """Write the heartbeat beside its place."""
         if len(text) > NOTE_MAX:
             raise PachaError(
-                "The heartbeat is too long.", f"more than {NOTE_MAX} bytes", "Bring Pacha on the host up to date."
+                "The heartbeat is too long.",
+                f"more than {NOTE_MAX} bytes",
+                "Bring Pacha on the host up to date.",
+                code="heartbeat-too-long",
             )
         with self._explained(HEARTBEAT), self._descent() as descent:
             folder = descent.directory(b"")
@@ -124,6 +127,7 @@ class HostDirectory:
                     f"The repository {name} is of a format that Pacha does not serve.",
                     "",
                     "Install a later Pacha on the master.",
+                    code="repository-format-unknown",
                 )
             _check_plain(descent.directory(os.fsencode(f"{name}/.hg")), f"{name}/.hg")
         return os.fsdecode(os.path.join(self.path, os.fsencode(name)))
@@ -173,7 +177,9 @@ class HostDirectory:
             except FileNotFoundError:
                 if place == REQUIRES and b"share-safe" not in found and found:
                     continue
-                raise NoRepository(f"The repository {name} is not found.", "", "The next push makes it.") from None
+                raise NoRepository(
+                    f"The repository {name} is not found.", "", "The next push makes it.", code="repository-not-found"
+                ) from None
         return frozenset(found)
 
     def _rename(self, source: str, target: str) -> None:
@@ -199,13 +205,18 @@ class HostDirectory:
                 f"{escape(path)} is not on the master.",
                 error.strerror or "",
                 add_host(self.host, _account()),
+                code="host-folder-missing",
             ) from None
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise PachaError(f"{escape(path)} cannot be written.", error.strerror or "", _ROOM) from None
+                raise PachaError(
+                    f"{escape(path)} cannot be written.", error.strerror or "", _ROOM, code="host-folder-unwritable"
+                ) from None
             closed = error.errno == errno.EACCES
             hint = add_host_or_give(self.host, _account(), self.path) if closed else _LOOK
-            raise UnreachableError(f"{escape(path)} cannot be used.", error.strerror or "", hint) from None
+            raise UnreachableError(
+                f"{escape(path)} cannot be used.", error.strerror or "", hint, code="host-folder-denied"
+            ) from None
 
 
 def _account() -> str:
@@ -228,7 +239,7 @@ def check_own(descent: DirectoryFds, name: str) -> None:
         if error.errno not in (errno.ELOOP, errno.ENOTDIR):
             raise
         why = "a host's history lies in the host's own folder"
-        raise DamagedError(f"{escape(path)} is a link, or below one.", why, _LOOK) from None
+        raise DamagedError(f"{escape(path)} is a link, or below one.", why, _LOOK, code="link-in-host-folder") from None
     _check_plain(folder, path)
 
 
@@ -247,7 +258,9 @@ def _check_plain(fd: int, path: str) -> None:
                 finally:
                     os.close(below)
             elif not entry.is_file(follow_symlinks=False) and not _is_lock(inside):
-                raise DamagedError(f"{escape(inside)} is neither a file nor a folder.", "", _LOOK)
+                raise DamagedError(
+                    f"{escape(inside)} is neither a file nor a folder.", "", _LOOK, code="special-file-in-host-folder"
+                )
 
 
 def _is_lock(path: str) -> bool:
@@ -261,7 +274,12 @@ def _check_half_made(descent: DirectoryFds, name: str) -> None:
         with suppress(FileNotFoundError):
             inside += os.listdir(descent.directory(os.fsencode(f"{name}/{place}")))
     if not set(inside) <= _HALF_MADE:
-        raise DamagedError(f"{name} is not a repository, and not empty.", "its .hg/requires is missing", _LOOK)
+        raise DamagedError(
+            f"{name} is not a repository, and not empty.",
+            "its .hg/requires is missing",
+            _LOOK,
+            code="repository-incomplete",
+        )
 
 
 def _own(name: str, folder: int) -> int | None:

@@ -99,6 +99,7 @@ def names(hosts_path: bytes) -> list[str]:
             f"{escape(hosts_path)} cannot be read.",
             error.strerror or "",
             "It is pacha.hosts.path; on a master it holds a folder for each host: pacha add-host",
+            code="hosts-folder-unreadable",
         ) from None
     return sorted(name for name in found if HOST_NAME.fullmatch(name))
 

@@ -228,6 +228,7 @@ def _damaged(where: str, why: str) -> DamagedError:
         why,
         "Nothing was changed. Look at the master.",
         subject=f"{where} {why}",
+        code="database-inconsistent",
     )
 
 

@@ -53,4 +53,5 @@ def check_json(one: Check) -> dict[str, Any]:
         "result": one.result,
         "cure": one.cure or None,
         "code": int(one.code),
+        "error": one.error or None,
     }

@@ -191,12 +191,15 @@ class PlainAccount:
                 fault = classify_conversation(result)
                 if fault is RemoteFault.NO_REPOSITORY:
                     raise NoRepository(
-                        f"The repository {escape(path)} is not on the master.", "", self._add_host(host)
+                        f"The repository {escape(path)} is not on the master.",
+                        "",
+                        self._add_host(host),
+                        code="repository-not-on-master",
                     ) from None
                 if fault is RemoteFault.ABANDONED:
                     recover()
                     why = "a push that was cut off there has been rolled back"
-                    raise RolledBack(error.message, why, "Push again.") from None
+                    raise RolledBack(error.message, why, "Push again.", code="push-rolled-back") from None
                 if fault is RemoteFault.NO_PROGRAM:
                     raise self._failed("No repository can be reached.", result, host, self._hg[0]) from None
                 if fault is RemoteFault.ABORTED:
@@ -251,7 +254,9 @@ class PlainAccount:
                     stream, inbox, top=wanted.top, accept=wanted.accept, limits=wanted.limits, on_file=on_file
                 )
             except scp.Refused:
-                raise NoHost(f"There is no {escape(path)} on the master.", "", self._add_host(host)) from None
+                raise NoHost(
+                    f"There is no {escape(path)} on the master.", "", self._add_host(host), code="copy-source-missing"
+                ) from None
             except UnreachableError:
                 raise  # it need not be waited for once more
             except PachaError as error:
@@ -260,13 +265,15 @@ class PlainAccount:
                 if fault in (RemoteFault.NOT_RUN, RemoteFault.KEY_REFUSED):
                     raise self._failed(what, result, host, "scp") from None
                 if fault is RemoteFault.NO_HOST:
-                    raise NoHost(said_by(result), "", self._add_host(host)) from None
+                    raise NoHost(said_by(result), "", self._add_host(host), code="nothing-on-master") from None
                 if isinstance(error, scp.RemoteError) and classify_words(error.subject) is RemoteFault.DENIED:
-                    raise UnreachableError(what, error.why, self._give(host)) from None
+                    raise UnreachableError(what, error.why, self._give(host), code="copy-denied") from None
                 raise
             result = stream.finish(end_input=False)
         if result.status and not totals.passed_over:
-            raise scp.RemoteError(f"{escape(path)} was not copied whole.", said_by(result), "Run this again.")
+            raise scp.RemoteError(
+                f"{escape(path)} was not copied whole.", said_by(result), "Run this again.", code="copy-incomplete"
+            )
         return totals
 
     def draft(self, host: str, line: bytes) -> None:
@@ -340,16 +347,17 @@ class PlainAccount:
         if fault is RemoteFault.NO_PROGRAM:
             is_hg = program == self._hg[0]
             hint = "Install Mercurial there, or name its command in pacha.hg.command." if is_hg else "Install it there."
-            return UnreachableError(f"The master has no {program}.", said, hint)
+            return UnreachableError(f"The master has no {program}.", said, hint, code="program-missing-on-master")
         if fault is RemoteFault.DENIED:
-            return UnreachableError(what, said, self._give(host))
+            return UnreachableError(what, said, self._give(host), code="master-denied")
         if fault is RemoteFault.MISSING:
-            return UnreachableError(what, said, self._add_host(host))
+            return UnreachableError(what, said, self._add_host(host), code="master-folder-missing")
         if fault is RemoteFault.FULL:
-            return _Full(what, said, "Make room on the master; the next push sends what is missing.")
+            hint = "Make room on the master; the next push sends what is missing."
+            return _Full(what, said, hint, code="master-full")
         if fault is RemoteFault.NOT_EMPTY:
-            return PachaError(what, said, "Another push has made it meanwhile: push again.")
-        return PachaError(what, said, "Look at the host's folder on the master.")
+            return PachaError(what, said, "Another push has made it meanwhile: push again.", code="push-overtaken")
+        return PachaError(what, said, "Look at the host's folder on the master.", code="master-failed")
 
     def _add_host(self, host: str) -> str:
         return add_host(host, self._connection.endpoint.user)
@@ -370,6 +378,7 @@ def _clock(result: Result) -> float:
             "The master does not answer as one.",
             f"asked for the time, it said: {escape((result.stderr or result.stdout).strip()[:100])}",
             "Log in by hand with ssh and run 'date' to see what it says.",
+            code="not-a-master",
         ) from None
 
 

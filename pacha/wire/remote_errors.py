@@ -116,12 +116,14 @@ def shut_out(result: Result, host: str = "HOST") -> UnreachableError | None:
             "The Pacha behind our key cannot be run on the master.",
             said,
             f"Install it where every account can run it (not below /root), then: pacha add-host {host} --key FILE",
+            code="pacha-not-run-on-master",
         )
     if (served := _OF_ANOTHER.search(said)) and served[1] != host:
         return UnreachableError(
             f"This key is let in for '{served[1]}', not for '{host}'.",
             said,
             f"Name '{served[1]}' instead, or let a key in there: pacha add-host {host} --key FILE",
+            code="key-of-another-host",
         )
     return None
 
@@ -160,7 +162,8 @@ def locked(what: str, complaints: bytes) -> PachaError:
     """The error for a repository whose lock Mercurial waited for in vain: it does not break another machine's."""
     lines = complaints.decode("utf-8", "replace").splitlines()
     [line, *_] = [_harmless(line) for line in lines if _WAITS.decode() in line]
-    return PachaError(what, line, "If that process is gone, remove .hg/store/lock of the repository on the master.")
+    hint = "If that process is gone, remove .hg/store/lock of the repository on the master."
+    return PachaError(what, line, hint, code="master-repository-locked")
 
 
 def _harmless(line: str) -> str:

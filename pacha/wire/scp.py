@@ -138,7 +138,9 @@ class _Sink:
         while self._open:
             self._step()
         if not self._sender.ended():
-            raise DamagedError("The master sent more than was asked for.", "bytes after the last directory", LOOK)
+            raise DamagedError(
+                "The master sent more than was asked for.", "bytes after the last directory", LOOK, code="scp-excess"
+            )
         return Totals(self._files, self._size, time.monotonic() - start, self._passed_over)
 
     def close(self) -> None:
@@ -197,7 +199,9 @@ class _Sink:
     def _count(self) -> None:
         self._entries += 1
         if self._entries > self._limits.files:
-            raise DamagedError("The master sent too much.", f"more than {self._limits.files} files", LOOK)
+            raise DamagedError(
+                "The master sent too much.", f"more than {self._limits.files} files", LOOK, code="scp-limit"
+            )
 
     def _leave(self) -> None:
         folder = self._open.pop()
@@ -206,7 +210,9 @@ class _Sink:
 
     def _enter(self, folder: _Folder, name: bytes) -> None:
         if len(self._open) >= self._limits.depth:
-            raise DamagedError("The master sent too much.", f"more than {self._limits.depth} levels deep", LOOK)
+            raise DamagedError(
+                "The master sent too much.", f"more than {self._limits.depth} levels deep", LOOK, code="scp-limit"
+            )
         path = folder.child(name)
         fd = None
         if folder.fd is not None and self._accept(path, True):
@@ -218,7 +224,9 @@ class _Sink:
     def _file(self, folder: _Folder, name: bytes, size: int, mode: int) -> None:
         self._announced += size
         if self._announced > self._limits.total_bytes:
-            raise DamagedError("The master sent too much.", f"more than {self._limits.total_bytes} bytes", LOOK)
+            raise DamagedError(
+                "The master sent too much.", f"more than {self._limits.total_bytes} bytes", LOOK, code="scp-limit"
+            )
         path = folder.child(name)
         if folder.fd is None or not self._accept(path, False):
             self._content(path, size, None)
@@ -276,6 +284,7 @@ def _writing(path: bytes) -> Iterator[None]:
             f"Cannot write {start_of(path)} of the copy that came from the master.",
             error.strerror or str(error),
             "Make room, or set TMPDIR to a folder with more, and run it again.",
+            code="copy-not-written",
         ) from error
 
 
@@ -291,6 +300,7 @@ def _complaint(text: bytes, *, first: bool) -> RemoteError:
     from pacha.wire.remote_errors import RemoteFault, classify_words
 
     missing = classify_words(text.decode("utf-8", "replace")) is RemoteFault.MISSING
-    kind = Refused if first and missing else RemoteError
-    what = "The master could not send what was asked for."
-    return kind(what, f"it says: {start_of(text)}", LOOK, subject=start_of(text))
+    what, why = "The master could not send what was asked for.", f"it says: {start_of(text)}"
+    if first and missing:
+        return Refused(what, why, LOOK, subject=start_of(text), code="scp-nothing-there")
+    return RemoteError(what, why, LOOK, subject=start_of(text), code="scp-refused")

@@ -117,15 +117,17 @@ def translate_errors(what: str, place: Place = Place("")) -> Iterator[None]:
             what,
             f"it is locked by {readable(held.locker)}",
             "If that process is gone, remove the lock it left.",
+            code="repository-locked",
         ) from None
     except OSError as failure:
         if failure.errno not in OF_THE_DISK:  # a file of the store that is not there, an offset before its beginning
             why = place.said(readable(failure))
-            raise DamagedError(what, why, place.advice, subject=f"{place} {why}") from None
-        raise PachaError(what, failure.strerror or str(failure), "Fix that and run this again.") from None
+            raise DamagedError(what, why, place.advice, subject=f"{place} {why}", code="repository-damaged") from None
+        why = failure.strerror or str(failure)
+        raise PachaError(what, why, "Fix that and run this again.", code="disk-refused") from None
     except Exception as failure:
         why = place.said(reason(failure))
-        raise DamagedError(what, why, place.advice, subject=f"{place} {why}") from None
+        raise DamagedError(what, why, place.advice, subject=f"{place} {why}", code="repository-damaged") from None
 
 
 def reason(failure: BaseException) -> str:

@@ -68,6 +68,7 @@ def log_in(transport: paramiko.Transport, endpoint: Endpoint) -> None:
         f"{endpoint.host} does not let us in as {endpoint.user}.",
         f"tried {', '.join(tried.words)}" if tried.words else none,
         _key_hint(endpoint, tried.outcomes),
+        code="login-refused",
     )
 
 
