@@ -30,7 +30,7 @@ PARTS: Mapping[str, Mapping[str, Sequence[str]]] = {
         "scanning": ["pacha.files.scan:scan"],
         "pacha.db and the cache": [
             "pacha.store.database:read", "pacha.store.database:read_cache", "pacha.store.database:write_cache",
-            "pacha.push.push:_commit_database",
+            "pacha.push.snapshot:_commit_database",
         ],
         "sending db, heartbeat": ["pacha.push.session:PushSession.deliver"],
     },
@@ -38,11 +38,13 @@ PARTS: Mapping[str, Mapping[str, Sequence[str]]] = {
         "reading pacha.db and the cache": ["pacha.store.database:read", "pacha.store.database:read_cache"],
         "scanning": ["pacha.files.scan:scan"],
         "comparing with the last snapshot": [
-            "pacha.push.snapshot:build_snapshot", "pacha.store.snapshot:compare", "pacha.push.push:_commit_content",
-            "pacha.push.push:_commit_database",
+            "pacha.push.snapshot:build_snapshot", "pacha.store.snapshot:compare", "pacha.push.snapshot:_commit_content",
+            "pacha.push.snapshot:_commit_database",
         ],
         "writing the cache": ["pacha.store.database:write_cache"],
-        "asking the master, heartbeat": ["pacha.push.push:_meet", "pacha.push.session:PushSession.deliver"],
+        "asking the master, heartbeat": [
+            "pacha.push.session:PushSession.attach", "pacha.push.session:PushSession.deliver",
+        ],
     },
     REBUILD: {
         "having each file read and checked, by other processes": ["pacha.fetch.spool:Spool.add"],

@@ -15,31 +15,31 @@ import pacha
 from pacha.cli.context import CliContext
 from pacha.errors import PachaError, Signalled
 
-#: Each word of the command line, and the module of ``cli.commands`` that holds it: imported when it is asked for.
-COMMANDS: Mapping[str, str] = {
-    "add-config": "config",
-    "add-host": "add_host",
-    "cat": "cat",
-    "check": "check",
-    "completion": "completion",
-    "config-values": "config",
-    "demo": "demo",
-    "diff": "diff",
-    "doctor": "doctor",
-    "hosts": "hosts",
-    "init": "init",
-    "log": "log",
-    "push": "push",
-    "rebuild": "rebuild",
-    "restore-db": "restore_db",
-    "schedule": "schedule",
-    "serve": "serve",
-    "status": "status",
-    "undo": "undo",
-    "unwatch": "watch",
-    "verify": "verify",
-    "watch": "watch",
-    "watch-single": "watch",
+#: Each command: its module in ``cli.commands``, imported when the command is asked for, and what --help says of it.
+COMMANDS: Mapping[str, tuple[str, str]] = {
+    "add-config": ("config", "Check a configuration file and remember where it is."),
+    "add-host": ("add_host", "On a master: make a host's folder, and let its key in."),
+    "cat": ("cat", "Print a file as a snapshot has it, byte for byte."),
+    "check": ("check", "On a master: could each host be rebuilt now?"),
+    "completion": ("completion", "Print what completes commands and options in a shell."),
+    "config-values": ("config", "Show the configuration, and what is watched."),
+    "demo": ("demo", "Play the whole story in a temporary folder."),
+    "diff": ("diff", "Show what differs between snapshots, or from the disk."),
+    "doctor": ("doctor", "Check that all is well, and say how to fix what is not."),
+    "hosts": ("hosts", "On a master: show every host, the late ones first."),
+    "init": ("init", "Write this host's configuration, make a key."),
+    "log": ("log", "List the snapshots, newest first."),
+    "push": ("push", "Send what changed to every master, as one snapshot."),
+    "rebuild": ("rebuild", "Put back every file of a host, or a part of them."),
+    "restore-db": ("restore_db", "Get a host's history back from the master, no file of it."),
+    "schedule": ("schedule", "Push by itself: install, remove or show the job."),
+    "serve": ("serve", "On a master: the forced command behind the key of HOST."),
+    "status": ("status", "Show how this host stands."),
+    "undo": ("undo", "Take back what the last rebuild did."),
+    "unwatch": ("watch", "Stop watching a path; what was kept of it stays."),
+    "verify": ("verify", "Compare what is watched with the last snapshot."),
+    "watch": ("watch", "Watch directories, with everything below them."),
+    "watch-single": ("watch", "Watch one file."),
 }
 _EXIT_CODES = """\b
 Exit codes: 0 done; 1 failed, nothing lost; 2 usage; 3 done, with something to
@@ -129,8 +129,13 @@ class LazyGroup(Group):
     def get_command(self, ctx: click.Context | None, cmd_name: str) -> click.Command | None:
         """The command of that word, which its module adds to this group when it is imported; None for no command."""
         if cmd_name in COMMANDS and cmd_name not in self.commands:
-            import_module(f"pacha.cli.commands.{COMMANDS[cmd_name]}")
+            import_module(f"pacha.cli.commands.{COMMANDS[cmd_name][0]}")
         return self.commands.get(cmd_name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands, without importing any of them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(word, text) for word, (_, text) in COMMANDS.items()])
 
 
 @click.group(

@@ -13,11 +13,11 @@ import click
 from pacha.config.load import SYSTEM_FILE, Config, find_config, load_config, parse_config, state_folder
 from pacha.errors import ConfigError, UsageError
 from pacha.host.context import Context
-from pacha.store.state import StateFolder
 from pacha.ui.console import Console, no_config
 
 if TYPE_CHECKING:
     from pacha.rebuild.source import MasterOffer
+    from pacha.store.state import StateFolder
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +81,16 @@ class CliContext:
 
     def state(self) -> StateFolder:
         """Pacha's folder on this machine."""
+        from pacha.store.state import StateFolder  # --help does without what is kept
+
         return StateFolder(state_folder(os.environ, os.geteuid() == 0))
 
     def _recorded(self) -> str | None:
-        recorded = self.state().memory().get("config")
-        return recorded if isinstance(recorded, str) else None
+        return self.state().read().config or None
 
     def record_config(self, path: Path) -> None:
         """Remember where the configuration is."""
-        self.state().remember(config=str(path))
+        self.state().update(config=str(path))
 
     def _warn_of_none(self) -> None:
         click.echo(no_config(str(self.usual_place())), err=True)

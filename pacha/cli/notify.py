@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import syslog
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -43,8 +44,6 @@ def reported(context: Context, *, by_schedule: bool) -> Iterator[list[PachaError
 def _report(context: Context, failures: list[PachaError] | list[Exception], by_schedule: bool) -> None:
     # What systemd starts is in the journal already (systemd.exec(5), JOURNAL_STREAM).
     if by_schedule and failures and "JOURNAL_STREAM" not in os.environ:
-        import syslog
-
         syslog.openlog("pacha", syslog.LOG_PID, syslog.LOG_CRON)
         for failure in failures:
             syslog.syslog(syslog.LOG_ERR, _line(failure))

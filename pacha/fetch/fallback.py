@@ -16,7 +16,6 @@ from pacha.files import names
 from pacha.files.metadata import Entry, Kind
 from pacha.store import database, hg
 from pacha.store.snapshot import Watched
-from pacha.wire.local_master import StateFolderMaster
 
 _SECONDS = 60.0
 
@@ -39,7 +38,7 @@ def suggest_older_snapshot(
         found = _Search(staging, time.monotonic() + seconds).newest()
         command = f"pacha rebuild {staging.host} --at {found[:12]}{options}" if found else ""
         offer = f"The newest snapshot that is whole: {command}" if found else "No older snapshot is whole."
-        offer += " '--from MASTER' takes it from there." if isinstance(staging.master, StateFolderMaster) else ""
+        offer += " '--from MASTER' takes it from there." if staging.master.local_path(names.DATABASE) else ""
     except _Late:
         offer = f"None that is whole was found in {seconds:g} seconds; 'hg log' of db on the master lists the others."
     except (PachaError, MemoryError):

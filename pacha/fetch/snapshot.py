@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pacha.errors import DamagedError
 from pacha.fetch import staging_dir
 from pacha.files.names import PACHA_DB
+from pacha.store import hg
 from pacha.store.consistency import foreign_database
 from pacha.store.history import list_snapshots
 from pacha.store.revision import Note
@@ -36,9 +37,7 @@ def find(source: Source, when: str) -> SelectedSnapshot:
 
     Raises UsageError for what is not there, DamagedError.
     """
-    from pacha.store import hg
-
-    repository = hg.Repository.open(source.path, original=source.original)
+    repository = hg.Repository.open(path)
     newest = next(repository.revisions(), "")
     if not newest:
         raise DamagedError(
@@ -56,9 +55,7 @@ def write(source: Source, tip: str, target: str) -> Note:
 
     Raises DamagedError.
     """
-    from pacha.store import hg
-
-    repository = hg.Repository.open(source.path, original=source.original)
+    repository = hg.Repository.open(path)
     try:
         data = repository.reader(tip)(PACHA_DB) if PACHA_DB in repository.names(tip) else None
         note = repository.note(tip)

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from pacha.errors import DamagedError, PachaError, UnreachableError
 from pacha.fetch import snapshot as tip
@@ -24,17 +24,13 @@ from pacha.fetch.worker import WorkerProcess, run_in_worker
 from pacha.files import names
 from pacha.files.metadata import Kind
 from pacha.host.context import Context
-from pacha.store import database, revision, selection
+from pacha.store import database, hg, revision, selection
 from pacha.store.selection import EVERYTHING, Selection
 from pacha.store.snapshot import Snapshot, Watched
 from pacha.system.memory_limit import limit_memory
 from pacha.text import escape
-from pacha.wire.local_master import StateFolderMaster
 from pacha.wire.master import CHANGELOG, Master, NoHost
 from pacha.wire.scp import Received, Totals
-
-if TYPE_CHECKING:
-    from pacha.store import hg
 
 _TRIES = 6
 _ALIKE = 3  #: so many times the same fault is none of a push that is at work
@@ -42,7 +38,7 @@ _SPARE = 64 << 20  #: bytes to leave free beside what is staged
 _T = TypeVar("_T")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fetched:
     """A snapshot that is wholly here and checked.
 
@@ -60,11 +56,11 @@ class Fetched:
     size: int
     seconds: float
     newest: bool = True
-    parts: tuple[bytes, ...] = ()
-    torn: frozenset[bytes] = frozenset()
+    roots: tuple[bytes, ...] = ()
+    split_hardlinks: frozenset[bytes] = frozenset()
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Staging:
     """A private folder for one rebuild; what is in it goes with it. Own repositories stay where they lie.
 
@@ -98,7 +94,10 @@ class Staging:
         second: WorkerProcess | None = None,
     ) -> Staging:
         """Begin with a new private folder; ``second`` helps to unpack."""
-        return cls(staging_dir.create(context), context, host, master, on_file, on_expected, spool=Spool(second))
+        return cls(
+            folder=staging_dir.create(context), context=context, host=host, master=master, on_file=on_file,
+            on_expected=on_expected, spool=Spool(second),
+        )  # fmt: skip
 
     def remove(self) -> None:
         """Remove the folder and everything in it."""
@@ -129,19 +128,21 @@ class Staging:
         changelog = self.folder / CHANGELOG
         copied = changelog.exists() and names.DATABASE not in self.cloned
         digest = hashlib.sha256(changelog.read_bytes()).hexdigest() if copied else ""
-        parts = selection.roots(snapshot, asked, absent=absent)
-        torn = selection.split_hardlinks(snapshot, parts) if parts else frozenset[bytes]()
-        snapshot = selection.select(snapshot, parts) if parts else snapshot
+        roots = selection.roots(snapshot, asked, absent=absent)
+        split = selection.split_hardlinks(snapshot, roots) if roots else frozenset[bytes]()
+        snapshot = selection.select(snapshot, roots) if roots else snapshot
         self._settle_where(sum(entry.size for entry in snapshot.entries.values()))
         self.on_expected(_files_to_come(snapshot))
         kept = [watched for watched in snapshot.live if watched.node is not None]
-        if not isinstance(self.master, StateFolderMaster):
+        if self.master.local_path(names.DATABASE) is None:
             self.ahead.begin([watched.repository for watched in kept])
         for watched in kept:
             self.again(lambda watched=watched: self._fetch_content(watched, snapshot))  # type: ignore[misc]
         self._check_complete(snapshot)
-        seconds = time.monotonic() - began
-        return Fetched(snapshot, found.node, note, digest, self.files, self.size, seconds, found.newest, parts, torn)
+        return Fetched(
+            snapshot=snapshot, tip=found.node, note=note, changelog=digest, files=self.files, size=self.size,
+            seconds=time.monotonic() - began, newest=found.newest, roots=roots, split_hardlinks=split,
+        )  # fmt: skip
 
     @property
     def database(self) -> Path:
@@ -150,19 +151,11 @@ class Staging:
 
     def path(self, name: str) -> str:
         """Where the fetched repository ``name`` is."""
-        return self.master.place(name) if isinstance(self.master, StateFolderMaster) else str(self.folder / name)
+        return self.master.local_path(name) or str(self.folder / name)
 
     def repository(self, name: str) -> hg.Repository:
         """The fetched repository ``name``."""
-        from pacha.store import hg
-
-        return hg.Repository.open(self.path(name), original=self.original(name))
-
-    def original(self, name: str) -> str:
-        """Where the master has what was copied as ``name``, for messages; "" where nothing was copied."""
-        if isinstance(self.master, StateFolderMaster):
-            return ""
-        return f"{escape(self.context.config.hosts_path)}/{self.host}/{name}"
+        return hg.Repository.open(self.path(name))
 
     def again(self, fetch: Callable[[], _T]) -> _T:
         """Try again while it does not add up: a push may be at work. The same fault again and again is damage."""
@@ -200,7 +193,7 @@ class Staging:
 
     def fetch_store(self, name: str) -> None:
         """Copy the store of the repository ``name``; by Mercurial's own protocol where its format is not known."""
-        if isinstance(self.master, StateFolderMaster):
+        if self.master.local_path(name) is not None:
             return
         totals = self.ahead.take(name, self.on_file)
         self.files, self.size = self.files + totals.files, self.size + totals.size
@@ -226,11 +219,9 @@ class Staging:
             os.close(inbox)
 
     def _clone(self, name: str) -> None:
-        from pacha.store import hg
-
         made = hg.Repository.open(str(self.folder / name), create=True)
         try:
-            with self.master.serve(self.host, name) as remote, hg.peer(remote, name) as peer:
+            with self.master.serve(self.host, name) as remote, hg.open_peer(remote, name) as peer:
                 peer.pull(made, peer.heads())
         except (UnreachableError, DamagedError):
             raise
@@ -254,13 +245,13 @@ class Staging:
         needed = 2 * size + _SPARE
         if _free(self.folder) >= needed or _free(self.context.state.path) < needed:
             return
-        self.context.state.remember(staging_before=str(self.folder))
+        self.context.state.update(staging_before=str(self.folder))
         roomier = staging_dir.make_in(self.context, str(self.context.state.path))
         if (self.folder / names.DATABASE).exists():
             shutil.move(self.folder / names.DATABASE, roomier)
         shutil.move(self.database, roomier)
         shutil.rmtree(self.folder)
-        self.context.state.remember(staging_before=None)
+        self.context.state.update(staging_before="")
         self.folder = roomier
 
 

@@ -28,7 +28,7 @@ def create(context: Context) -> Path:
 def make_in(context: Context, where: str) -> Path:
     """A new private folder in ``where``, remembered before it is made, so that a kill leaves none unknown."""
     folder = Path(os.path.abspath(where), f"pacha-{secrets.token_hex(8)}")
-    context.state.remember(staging=str(folder))
+    context.state.update(staging=str(folder))
     try:
         folder.mkdir(mode=0o700)
     except OSError as error:
@@ -52,14 +52,13 @@ def remove_leftovers(context: Context) -> None:
 
     One that the system does not let us remove now stays remembered: all that the host keeps lies in it, in the clear.
     """
-    memory = context.state.memory()
-    known = [memory.get("staging"), memory.get("staging_before"), *memory.get("staging_left", [])]
-    folders = [folder for folder in known if isinstance(folder, str) and _NAME.match(os.path.basename(folder))]
+    state = context.state.read()
+    known = [state.staging, state.staging_before, *state.staging_left]
+    folders = [folder for folder in known if _NAME.match(os.path.basename(folder))]
     for folder in filter(_is_ours, folders):
         shutil.rmtree(folder, ignore_errors=True)
     if any(known):
-        left = list(filter(_is_ours, folders))
-        context.state.remember(staging=None, staging_before=None, staging_left=left or None)
+        context.state.update(staging="", staging_before="", staging_left=tuple(filter(_is_ours, folders)))
 
 
 def _is_safe(folder: str) -> bool:

@@ -12,6 +12,7 @@ from pacha.errors import DamagedError
 from pacha.fetch.worker import WorkerProcess
 from pacha.files import names
 from pacha.files.metadata import Entry, Kind
+from pacha.store import hg
 from pacha.text import escape
 
 if TYPE_CHECKING:
@@ -99,9 +100,7 @@ def unpack_parallel(task: Task) -> list[UnpackedFile]:
 
 def unpack(task: Task) -> UnpackedFile:
     """Do it. Raises DamagedError."""
-    from pacha.store import hg
-
-    repository = hg.Repository.open(task.path, original=task.original)
+    repository = hg.Repository.open(task.path)
     if not repository.has(task.node):
         raise DamagedError(
             f"The repository '{task.name}' on the master lacks revision {task.node[:12]}.",

@@ -17,6 +17,8 @@ from io import BufferedRWPair
 from typing import Any, ParamSpec, TypeVar
 
 from pacha.errors import PachaError
+from pacha.store import hg
+from pacha.system import syscalls
 from pacha.system.memory_limit import limit_memory
 
 _Given = ParamSpec("_Given")
@@ -121,13 +123,11 @@ def import_meanwhile() -> None:
 
 def _import_mercurial() -> None:
     with suppress(Exception):
-        import pacha.store.hg  # noqa: F401
+        hg.load()
 
 
 def _work(line: socket.socket, parent: int) -> None:
     """In the second process: keep nothing of the first's but the line, and do what is asked until that ends."""
-    from pacha.system import syscalls
-
     syscalls.end_with_parent(parent)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup(1) is to stay in force
@@ -145,11 +145,8 @@ def _work(line: socket.socket, parent: int) -> None:
 
 
 def _serve(stream: BufferedRWPair) -> None:
-    from pacha.store.hg import lazily
 
-    lazily.enable()
-    from pacha.store import hg
-
+    hg.enable_lazy_imports()
     hg.load()
     while request := pickle.load(stream):  # noqa: S301
         function, given, named = request

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from pacha.files.dirfd import READ
-from pacha.files.metadata import Entry, Kind, kind_of
+from pacha.files.metadata import Entry, Kind, kind_of, observe
+from pacha.files.owners import Accounts
 
 WHOLE_LIMIT = 16 * 1024 * 1024  #: bytes; a larger file is kept in parts
 PART_SIZE = 4 * 1024 * 1024  #: bytes of each part but the last
@@ -44,6 +45,12 @@ def digest(entry: Entry, name: bytes, dir_fd: int) -> Entry:
     finally:
         os.close(fd)
     return replace(entry, sha256=sha.digest(), size=size)
+
+
+def observe_and_hash(name: bytes, dir_fd: int, path: bytes, names: Accounts) -> Entry:
+    """What ``metadata.observe`` says, with the sha256 of a regular file, which is read. Raises OSError."""
+    entry = observe(name, dir_fd, path, names)
+    return digest(entry, name, dir_fd) if entry.kind is Kind.FILE else entry
 
 
 def read(entry: Entry, name: bytes, dir_fd: int) -> Reading:

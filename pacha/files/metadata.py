@@ -87,19 +87,12 @@ def kind_of(mode: int) -> Kind:
         raise ValueError(f"unknown file type in mode {mode:o}") from None
 
 
-def observe(name: bytes, dir_fd: int, path: bytes, names: Accounts, *, with_content: bool = False) -> Entry:
-    """All that can be said of ``name`` in the directory ``dir_fd``, as the Entry of ``path``.
+def observe(name: bytes, dir_fd: int, path: bytes, names: Accounts) -> Entry:
+    """All that can be said of ``name`` in the directory ``dir_fd``, as the Entry of ``path``; nothing is read.
 
-    With ``with_content`` a regular file is read for its sha256. Raises FileNotFoundError when it is
-    not there and OSError when it cannot be read.
+    Raises FileNotFoundError when it is not there and OSError when it cannot be looked at.
     """
-    found = os.stat(name, dir_fd=dir_fd, follow_symlinks=False)
-    entry = from_stat(found, name, dir_fd, path, names)
-    if with_content and entry.kind is Kind.FILE:
-        from pacha.files.content import digest  # content imports this module
-
-        return digest(entry, name, dir_fd)
-    return entry
+    return from_stat(os.stat(name, dir_fd=dir_fd, follow_symlinks=False), name, dir_fd, path, names)
 
 
 def from_stat(found: os.stat_result, name: bytes, dir_fd: int, path: bytes, names: Accounts) -> Entry:

@@ -28,7 +28,7 @@ class Context:
 
         Raises ConfigError when that cannot be a host's name.
         """
-        adopted = self.state.memory().get("hostname")
+        adopted = self.state.read().hostname
         name = self.config.hostname or adopted or platform.node().partition(".")[0]
         if not HOST_NAME.fullmatch(name):
             raise ConfigError(
@@ -37,7 +37,7 @@ class Context:
                 "Set pacha.hostname in the configuration.",
                 code="invalid-hostname",
             )
-        return str(name)
+        return name
 
     def master(self) -> str:
         """The master to talk to. Raises ConfigError when none is set."""

@@ -6,11 +6,11 @@ import os
 import platform
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pacha
 from pacha.config.keys import STANDALONE
@@ -25,6 +25,7 @@ from pacha.wire.master import PUSH, REBUILD
 
 if TYPE_CHECKING:
     from pacha.config.load import Config
+    from pacha.store.host_state import HostState
     from pacha.wire.master import Examined
 
 _PATIENCE = 20  #: seconds that a command on the master may say nothing
@@ -102,7 +103,7 @@ def _own(context: Context) -> Iterator[Check]:
     """What concerns this machine alone."""
     try:
         watched = database.read(context.state.database).live
-        memory = context.state.memory()
+        state = context.state.read()
     except PachaError as error:
         yield _failed("state", error)
         return
@@ -110,7 +111,7 @@ def _own(context: Context) -> Iterator[Check]:
     yield Check("watched", paths) if watched else _look("watched", "nothing yet", "Name what matters: pacha watch /etc")
     yield from _space(context)
     yield _schedule()
-    yield _last_push(memory)
+    yield _last_push(state)
 
 
 def _space(context: Context) -> Iterator[Check]:
@@ -137,13 +138,12 @@ def _schedule() -> Check:
     return Check("schedule", jobs[0]) if jobs else _look("schedule", "no job of Pacha's is installed", cure)
 
 
-def _last_push(memory: Mapping[str, Any]) -> Check:
-    succeeded = memory.get("succeeded")
-    if failure := memory.get("failure"):
-        return _look("last push", f"it failed: {failure}", str(memory.get("cure") or "Run it again: pacha push"))
-    if not succeeded:
+def _last_push(state: HostState) -> Check:
+    if state.failure:
+        return _look("last push", f"it failed: {state.failure}", state.cure or "Run it again: pacha push")
+    if not state.succeeded:
         return _look("last push", "there was none yet", "Make one: pacha push")
-    when = local_minute(float(succeeded))
+    when = local_minute(state.succeeded)
     return Check("last push", f"succeeded on {when}")
 
 

@@ -6,8 +6,10 @@ divide a day works, a run that was missed is caught up, and one that failed is t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pacha.store.host_state import HostState
 
 PUSH = "push"  #: what the lock is held for
 _LONGEST = 24 * 3600.0  #: seconds that a push may take before the job says that it waits for one
@@ -19,25 +21,25 @@ def period(frequency: float) -> int:
     return next((minutes for minutes in _OF_AN_HOUR if minutes <= frequency * 60), 1)
 
 
-def next_push(memory: Mapping[str, Any], frequency: float) -> float:
+def next_push(state: HostState, frequency: float) -> float:
     """From when on (seconds since the epoch) a push is due; 0 for at once.
 
     At once after a failure, and when there was no push yet. Half a period of the job is let off, so that a run
     which took its time last time, or begins a moment earlier this time, does not put it off by a whole one.
     """
-    if memory.get("failure") or "succeeded" not in memory:
+    if state.failure or not state.succeeded:
         return 0.0
-    return float(memory["succeeded"]) + frequency * 3600 - period(frequency) * 30
+    return state.succeeded + frequency * 3600 - period(frequency) * 30
 
 
-def is_due(memory: Mapping[str, Any], frequency: float, now: float) -> bool:
+def is_due(state: HostState, frequency: float, now: float) -> bool:
     """Whether to push ``now``. A last success that lies ahead is that of a clock which was set back since."""
-    return now >= next_push(memory, frequency) or now < float(memory.get("succeeded", 0))
+    return now >= next_push(state, frequency) or now < state.succeeded
 
 
-def is_overdue(memory: Mapping[str, Any], frequency: float, now: float) -> bool:
+def is_overdue(state: HostState, frequency: float, now: float) -> bool:
     """Whether two runs of the job should have pushed by ``now`` and have not."""
-    return now > float(memory.get("succeeded", 0)) + frequency * 3600 + 2 * period(frequency) * 60
+    return now > state.succeeded + frequency * 3600 + 2 * period(frequency) * 60
 
 
 def is_at_work(work: str, seconds: float) -> bool:

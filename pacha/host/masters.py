@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pacha.config.keys import STANDALONE
+from pacha.store import hg
+from pacha.store.revision import FORMAT
 from pacha.text import escape
+from pacha.wire import ssh
 
 if TYPE_CHECKING:
     from pacha.config.load import Config
     from pacha.wire.master import Master
-    from pacha.wire.ssh import Endpoint
 from pacha.host.context import Context
 
 
@@ -29,7 +31,6 @@ def connect(context: Context, master: str) -> Master:
         from pacha.wire.local_master import LocalMaster
 
         return LocalMaster(config.hosts_path, _create)
-    from pacha.wire import ssh
     from pacha.wire.plain_account import PlainAccount
     from pacha.wire.ssh_master import SshMaster
 
@@ -37,14 +38,12 @@ def connect(context: Context, master: str) -> Master:
     connection = ssh.Connection.open(endpoint(config, master), min(20.0, silence), idle=silence)
     plain = PlainAccount(connection, config.hosts_path, config.hg_command, init_config(), context.state.machine)
     label = connection.endpoint.label
-    greets = label in context.state.memory().get("greeted", [])
+    greets = label in context.state.read().greeted
     return SshMaster(connection, plain, greets, partial(_remember_greeting, context, label))
 
 
-def endpoint(config: Config, master: str) -> Endpoint:
+def endpoint(config: Config, master: str) -> ssh.Endpoint:
     """Where ``master`` is and how to get in, by the configuration and ``~/.ssh/config``."""
-    from pacha.wire import ssh
-
     return ssh.resolve(
         master,
         user=config.ssh_user,
@@ -71,19 +70,15 @@ def whereabouts(context: Context, *, own: bool = False) -> str:
 
 def init_config() -> Sequence[str]:
     """The options that make ``hg init`` choose our format, whatever its configuration says."""
-    from pacha.store.revision import FORMAT
-
     return [word for name, value in FORMAT for word in ("--config", f"{name}={value}")]
 
 
 def _remember_greeting(context: Context, label: str, greets: bool) -> None:
     """Remember whether there is Pacha on the master, which only saves the asking."""
-    others = [one for one in context.state.memory().get("greeted", []) if one != label]
+    others = tuple(other for other in context.state.read().greeted if other != label)
     with suppress(OSError):
-        context.state.remember(greeted=others + [label] * greets or None)
+        context.state.update(greeted=(*others, label) if greets else others)
 
 
 def _create(path: str) -> None:
-    from pacha.store import hg
-
     hg.Repository.open(path, create=True)

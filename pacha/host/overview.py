@@ -41,7 +41,7 @@ def faulty(error: PachaError) -> Overview:
 
 def overview(context: Context) -> Overview:
     """The overview of a machine with a configuration. Raises PachaError."""
-    memory, snapshot = context.state.memory(), database.read(context.state.database)
+    state, snapshot = context.state.read(), database.read(context.state.database)
     masters, folder = context.config.hosts, escape(context.config.hosts_path)
     if not masters:
         lines = (_file(context), ("master", f"this machine, in {folder}; or pacha.host is not set"))
@@ -54,12 +54,10 @@ def overview(context: Context) -> Overview:
         ("host", context.hostname()),
         ("watched", _short(paths) or "nothing yet"),
     ]
-    failure = memory.get("failure")
-    if failure:
-        rows.append(("last push failed", escape(str(failure))))
-    succeeded = float(memory.get("succeeded", 0))
+    if state.failure:
+        rows.append(("last push failed", escape(state.failure)))
     left, steps = _left_by_rebuilds(context, snapshot)
-    return Overview((*rows, *left), succeeded, steps or _next(bool(paths), succeeded, bool(failure)))
+    return Overview((*rows, *left), state.succeeded, steps or _next(bool(paths), state.succeeded, bool(state.failure)))
 
 
 _Rows = tuple[tuple[str, str], ...]
@@ -68,7 +66,7 @@ _Rows = tuple[tuple[str, str], ...]
 def _left_by_rebuilds(context: Context, snapshot: Snapshot) -> tuple[_Rows, _Rows]:
     """What the last rebuild has left to do, and the commands for it; (), () for nothing."""
     carry_on = (f"pacha rebuild {context.hostname()}", "do the rest of that rebuild")
-    if owed.killed_rebuilds(context.state, snapshot):
+    if owed.interrupted_rebuilds(context.state, snapshot):
         return (("rebuild", "cut off"),), (carry_on, ("pacha undo", "take it back instead"))
     if missing := len(owed.paths(context.state)):
         text = f"{missing} path{'s'[: missing != 1]} that the last rebuild could not restore"

@@ -1,4 +1,4 @@
-"""What a rebuild could not restore is owed: until it is settled, pushes keep what was recorded of it.
+"""What a rebuild could not restore is owed: until it is resolved, pushes keep what was recorded of it.
 
 Otherwise the first push by cron after a partial rebuild would make the damage the newest snapshot.
 """
@@ -10,7 +10,6 @@ import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import astuple, replace
 from itertools import count
-from typing import TYPE_CHECKING
 
 from pacha.files import acl
 from pacha.files.metadata import Entry, Kind
@@ -18,46 +17,41 @@ from pacha.files.owners import Account, Accounts
 from pacha.store.snapshot import Snapshot
 from pacha.store.state import StateFolder
 
-if TYPE_CHECKING:
-    pass
-
 _ABSENT = "absent"
 _FIRST_FREE = 2**31  #: no system gives out numbers from here on
 
 
 def remember(state: StateFolder, paths: Iterable[bytes], left: Mapping[bytes, Entry]) -> None:
     """Remember ``paths`` as owed, each as it was ``left`` on disk (absent from it: not there)."""
-    owed = {path.hex(): _mark(left.get(path)) for path in paths}
-    state.remember(owed=owed or None)
+    state.update(owed={path: _mark(left.get(path)) for path in paths})
 
 
-def settle(
+def resolve(
     state: StateFolder, tried: Collection[bytes], unrestored: Iterable[bytes], left: Mapping[bytes, Entry]
 ) -> None:
     """Of the paths ``tried`` only the ``unrestored`` are owed from now on, each as it was ``left``; others stay."""
-    before = {path: mark for path, mark in state.memory().get("owed", {}).items() if bytes.fromhex(path) not in tried}
-    owed = before | {path.hex(): _mark(left.get(path)) for path in unrestored}
-    state.remember(owed=owed or None)
+    before = {path: mark for path, mark in state.read().owed.items() if path not in tried}
+    state.update(owed=before | {path: _mark(left.get(path)) for path in unrestored})
 
 
 def paths(state: StateFolder) -> frozenset[bytes]:
     """The paths that are owed."""
-    return frozenset(bytes.fromhex(path) for path in state.memory().get("owed", {}))
+    return frozenset(state.read().owed)
 
 
-def killed_rebuilds(state: StateFolder, last: Snapshot) -> list[str]:
-    """The ids of rebuilds of what is watched in ``last`` that were cut off and neither finished nor undone since."""
+def interrupted_rebuilds(state: StateFolder, last: Snapshot) -> list[str]:
+    """The ids of the interrupted rebuilds of what is watched in ``last``: neither finished nor undone since."""
     if not (state.path / "rebuilds").is_dir():  # most machines never had one: nothing to import
         return []
     from pacha.restore.journal import unfinished
     from pacha.restore.journal_records import Root
 
-    watched, killed = {one.path for one in last.live}, []
-    for each in unfinished(os.fsencode(state.path)):
-        if any(isinstance(record, Root) and record.path in watched for record in each.records):
-            killed.append(each.id)
-        each.close()
-    return killed
+    live, interrupted = {watched.path for watched in last.live}, []
+    for journal in unfinished(os.fsencode(state.path)):
+        if any(isinstance(record, Root) and record.path in live for record in journal.records):
+            interrupted.append(journal.id)
+        journal.close()
+    return interrupted
 
 
 def keep_recorded(
@@ -67,9 +61,8 @@ def keep_recorded(
 
     Also returns the paths that are still owed; one that was changed since is the owner's own business.
     """
-    owed = {bytes.fromhex(path): mark for path, mark in state.memory().get("owed", {}).items()}
     entries, still = dict(found), set()
-    for path, mark in sorted(owed.items()):
+    for path, mark in sorted(state.read().owed.items()):
         if path in recorded and _mark(found.get(path)) == mark and _has_place(path, entries, recorded):
             entries[path] = recorded[path]
             still.add(path)
@@ -88,7 +81,7 @@ def in_numbers_of(
 ) -> tuple[dict[bytes, Entry], tuple[Account, ...]]:
     """``entries`` with the ACLs of the ``still`` owed ones in this ``machine``'s numbers, as all others have them.
 
-    Also returns the ``recorded`` accounts that are lacking here, for the snapshot to go on naming them; one whose
+    Also returns the ``recorded`` accounts that are missing here, for the snapshot to go on naming them; one whose
     number is somebody else's now gets one that is nobody's.
     """
     kept = {path: entries[path] for path in still}
@@ -96,10 +89,10 @@ def in_numbers_of(
     groups = {account.number: account for account in recorded if account.is_group}
     uids = _numbers(users, machine.uid, machine.users)
     gids = _numbers(groups, machine.gid, machine.groups)
-    made = dict(entries)
+    mapped = dict(entries)
     for path, entry in kept.items():
         xattrs, _ = acl.mapped(entry.xattrs, lambda n: uids.get(n, n), lambda n: gids.get(n, n))
-        made[path] = replace(entry, xattrs=xattrs) if xattrs != entry.xattrs else entry
+        mapped[path] = replace(entry, xattrs=xattrs) if xattrs != entry.xattrs else entry
     carried = [
         replace(account, number=uids[number], gid=gids.get(account.gid, account.gid))
         for number, account in users.items()
@@ -108,7 +101,7 @@ def in_numbers_of(
     carried += [
         replace(account, number=gids[number]) for number, account in groups.items() if machine.gid(account.name) is None
     ]
-    return made, tuple(carried) if kept else ()
+    return mapped, tuple(carried) if kept else ()
 
 
 def _numbers(

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from pacha.errors import Concern
 from pacha.files.names import DATABASE
 from pacha.host import due, owed, schedule
 from pacha.host.context import Context
-from pacha.store import database
+from pacha.store import database, hg
+from pacha.store.host_state import HostState, MasterState
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MasterStatus:
     """One master. Times are seconds since the epoch, 0 for never; ``unsent``: the snapshots that it lacks.
 
@@ -30,7 +29,7 @@ class MasterStatus:
     current: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
     """How this host stands. Times are seconds since the epoch, 0 for never; ``frequency`` is in hours.
 
@@ -68,41 +67,41 @@ class Status:
 
 def status(context: Context) -> Status:
     """What is known here of the last pushes and rebuilds. Raises ConfigError, PachaError."""
-    memory, running = context.state.memory(), context.state.holder()
+    state, running = context.state.read(), context.state.holder()
     snapshot = database.read(context.state.database)
     frequency, now = context.config.frequency, time.time()
     return Status(
         host=context.hostname(),
-        machine=str(memory.get("machine", "")),
+        machine=state.machine,
         frequency=frequency,
         watched=len(snapshot.live),
-        tried=float(memory.get("tried", 0)),
-        succeeded=float(memory.get("succeeded", 0)),
-        failure=str(memory.get("failure") or ""),
-        cure=str(memory.get("cure") or ""),
-        next_due=due.next_push(memory, frequency),
-        overdue=due.is_overdue(memory, frequency, now),
+        tried=state.tried,
+        succeeded=state.succeeded,
+        failure=state.failure,
+        cure=state.cure,
+        next_due=due.next_push(state, frequency),
+        overdue=due.is_overdue(state, frequency, now),
         running=running,
-        tip=str(memory.get("tip", "")),
-        masters=tuple(_master(context, name, memory) for name in context.config.masters()),
-        concerns=tuple(Concern(bytes.fromhex(path), reason) for path, reason in memory.get("concerns", [])),
+        tip=state.tip,
+        masters=tuple(_master(context, name, state) for name in context.config.masters()),
+        concerns=state.concerns,
         owed=tuple(sorted(owed.paths(context.state))),
-        unfinished=tuple(owed.killed_rebuilds(context.state, snapshot)),
+        unfinished=tuple(owed.interrupted_rebuilds(context.state, snapshot)),
         left_out=tuple(sorted(database.read_cache(context.state.cache)[1])),
         schedule=tuple(str(path) for path in schedule.installed()),
     )
 
 
-def _master(context: Context, name: str, memory: Mapping[str, Any]) -> MasterStatus:
-    left = memory.get("masters", {}).get(name, {})
-    has, tip = left.get("sent", {}).get(DATABASE), memory.get("tip")
+def _master(context: Context, name: str, state: HostState) -> MasterStatus:
+    master = state.masters.get(name, MasterState())
+    newest = master.sent.get(DATABASE)
     return MasterStatus(
-        name,
-        float(left.get("succeeded", 0)),
-        float(left.get("tried", 0)),
-        str(left.get("failure") or ""),
-        0 if tip is None or has == tip else _newer(context, has),
-        tip is not None and has == tip,
+        name=name,
+        succeeded=master.succeeded,
+        tried=master.tried,
+        failure=master.failure,
+        unsent=_newer(context, newest) if state.tip and newest != state.tip else 0,
+        current=bool(state.tip) and newest == state.tip,
     )
 
 
@@ -110,7 +109,5 @@ def _newer(context: Context, node: str | None) -> int:
     """How many snapshots were made here since ``node``."""
     if not os.path.isdir(context.state.repository(DATABASE)):
         return 0
-    from pacha.store import hg
-
     nodes = list(hg.Repository.open(context.state.repository(DATABASE), heal=False).revisions())
     return nodes.index(node) if node in nodes else len(nodes)

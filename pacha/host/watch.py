@@ -22,16 +22,16 @@ def watch(context: Context, path: bytes, *, single: bool = False) -> Watched:
 
     Raises UsageError for what is not there, not of that kind, watched already, overlapping or Pacha's own.
     """
-    found = _resolved(path)
-    _check_kind(found, single)
-    check_own(context, found)
+    resolved = _resolved(path)
+    _check_kind(resolved, single)
+    check_own(context, resolved)
     with context.state.locked(wait_seconds=10):
         snapshot = database.read(context.state.database)
-        made = _place(snapshot, found, single)
-        others = [one for one in snapshot.watched if one.repository != made.repository]
-        context.state.remember(pending=True)
-        database.write(context.state.database, replace(snapshot, watched=(*others, made)))
-    return made
+        watched = _place(snapshot, resolved, single)
+        others = [other for other in snapshot.watched if other.repository != watched.repository]
+        context.state.update(pending=True)
+        database.write(context.state.database, replace(snapshot, watched=(*others, watched)))
+    return watched
 
 
 def unwatch(context: Context, path: bytes) -> Watched:
@@ -42,7 +42,7 @@ def unwatch(context: Context, path: bytes) -> Watched:
         for one in snapshot.live:
             if one.path in wanted:
                 changed = [replace(w, retired=True) if w == one else w for w in snapshot.watched]
-                context.state.remember(pending=True)
+                context.state.update(pending=True)
                 database.write(context.state.database, snapshot.with_watched(changed))
                 return one
     raise UsageError(f"{escape(path)} is not watched.", hint="'pacha config-values' lists what is.", code="not-watched")

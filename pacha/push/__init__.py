@@ -1,1 +1,16 @@
-"""TODO."""
+"""A push: make the next snapshot of what is watched, and bring every master up to date.
+
+::
+
+    with session.connecting():                 # masters answer while this machine reads and scans
+        last = read_last_snapshot(session)
+        scan(session, last)
+        session.attach(connections)            # is each master as the last push left it?
+        base = reconcile.base(session, last)   # a newer snapshot that only a master has
+        new = commit_snapshot(session, base)   # content first, db last
+        session.deliver(new)                   # what each master lacks, then the heartbeat
+        session.record()
+
+A master that fails does not stop the others; an interrupted push changes nothing that a rebuild would see. It does not
+know how a rebuild works, nor what kind of master it talks to.
+"""

@@ -1,4 +1,4 @@
-"""One push on its way: the masters it goes to, and what is remembered of it."""
+"""One push: what it works with, the masters that it goes to, and what is remembered of it."""
 
 from __future__ import annotations
 
@@ -8,77 +8,119 @@ import os
 import platform
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
+from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pacha
 from pacha.config.keys import STANDALONE
 from pacha.errors import Concern, ExitCode, PachaError
 from pacha.files.names import DATABASE
+from pacha.files.owners import Accounts
+from pacha.files.scan import Fingerprint, Scan
 from pacha.host.context import Context
-from pacha.host.masters import endpoint
+from pacha.host.masters import connect, endpoint
 from pacha.push.target import MasterTarget
-from pacha.store import change_list
-from pacha.store.snapshot import Snapshot
+from pacha.store import hg
+from pacha.store.host_state import HostState, MasterState
+from pacha.store.snapshot import Snapshot, Watched
+from pacha.system import background
 from pacha.text import escape, rfc3339
-from pacha.wire.master import CHANGELOG_OF_ANY, RolledBack
-
-if TYPE_CHECKING:
-    from pacha.store import hg
+from pacha.wire.master import CHANGELOG_OF_ANY, Master, Probe, RolledBack
 
 _MOST_CONCERNS = 100  #: so many are remembered for ``pacha status``
 
 
-@dataclass(slots=True)
-class PushSession:
-    """What one push knows.
+#: What reaching a master gives: the connection, and a first look at it.
+_Connection = Future[tuple[Master, Probe]]
 
-    ``memory`` of the state folder, by name: ``tip`` the node of the last snapshot here; ``made`` that node and
-    when it was made; ``history`` how many bytes our own ``db``'s changelog had; ``pending`` whether pacha.db may
-    say more than the tip; ``masters`` what each was left with (see ``MasterTarget``); ``owed``; ``tried``,
-    ``succeeded`` (seconds since the epoch), ``failure`` and ``concerns`` of the last push.
+
+@dataclass(slots=True, kw_only=True)
+class PushSession:
+    """What one push works with.
+
+    ``state`` is what the state folder remembers; ``update`` changes both. ``watched`` and ``scan`` are what is to be
+    kept and what was found of it; ``fingerprints`` and ``named`` (sockets) are those of the scan before.
     """
 
     context: Context
     host: str
     take_over: bool
     message: str
-    memory: dict[str, Any]
-    deliveries: list[MasterTarget] = field(default_factory=list)
+    state: HostState
+    targets: list[MasterTarget] = field(init=False)
+    watched: tuple[Watched, ...] = ()
+    scan: Scan = field(default_factory=Scan)
+    fingerprints: Mapping[bytes, Fingerprint] = field(default_factory=dict)
+    named: Set[bytes] = frozenset()
     concerns: list[Concern] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
+    _accounts: Accounts | None = None
     _where: str | None = None
 
     def __post_init__(self) -> None:
-        left = self.memory.get("masters", {})
-        self.deliveries = [MasterTarget(name, self.host, left.get(name, {})) for name in self.context.config.masters()]
+        known = self.state.masters
+        self.targets = [
+            MasterTarget(name=name, host=self.host, last_known=known.get(name, MasterState()))
+            for name in self.context.config.masters()
+        ]
+
+    @property
+    def accounts(self) -> Accounts:
+        """The accounts of this machine, read when they are first asked for: meanwhile the masters answer."""
+        self._accounts = self._accounts or Accounts.of_machine()
+        return self._accounts
 
     @property
     def reached(self) -> list[MasterTarget]:
         """The masters that are there and let us in, and have not failed since."""
-        return [delivery for delivery in self.deliveries if delivery.master and not delivery.failure]
+        return [target for target in self.targets if target.master and not target.failure]
 
-    def remember(self, **values: Any) -> None:
-        """Remember at once, in the state folder too; None forgets."""
-        self.context.state.remember(**values)
-        self.memory = self.context.state.memory()
+    @contextmanager
+    def connecting(self) -> Iterator[list[_Connection]]:
+        """Connect to every master while the caller works; hang up in the end, on late ones when they answer."""
+        connections = [background.start(self._connect, target) for target in self.targets]
+        try:
+            yield connections
+        finally:
+            for connection in connections:
+                connection.add_done_callback(_hang_up)
 
-    def fail(self, delivery: MasterTarget, error: PachaError) -> None:
+    def _connect(self, target: MasterTarget) -> tuple[Master, Probe]:
+        master = connect(self.context, target.name)
+        try:
+            return master, master.probe(self.host, sorted(target.last_known.sent.keys() - {DATABASE}))
+        except BaseException:
+            master.close()
+            raise
+
+    def attach(self, connections: list[_Connection]) -> None:
+        """Take the connections; what hinders one is kept, so that the changes are committed all the same."""
+        for target, connection in zip(self.targets, connections, strict=True):
+            try:
+                target.attach(*connection.result())
+            except PachaError as error:
+                target.failure = error
+
+    def update(self, **changes: Any) -> None:
+        """Change these fields of the state at once, in the state folder too."""
+        self.state = self.context.state.update(**changes)
+
+    def fail(self, target: MasterTarget, error: PachaError) -> None:
         """Go on without this master; a push that was rolled back over there is begun again instead."""
         if isinstance(error, RolledBack):
             raise error
-        delivery.failure = error
+        target.failure = error
 
-    def begin(self, names: Sequence[str]) -> None:
+    def open_ahead(self, names: Sequence[str]) -> None:
         """Let conversations with ``db`` and the repositories ``names`` begin on every master."""
-        for delivery in self.reached:
-            delivery.begin([DATABASE, *names])
+        for target in self.reached:
+            target.open_ahead([DATABASE, *names])
 
     def note(self, text: str) -> hg.Note:
         """The note of a revision made now."""
-        from pacha.store import hg
-
         user = os.environ.get("SUDO_USER") or _login()
         message = "\n".join(escape(line) for line in self.message.strip().splitlines())
         said = change_list.join_message(message, text)
@@ -88,8 +130,6 @@ class PushSession:
 
     def repository(self, name: str) -> hg.Repository:
         """The local repository ``name``, made if it is missing."""
-        from pacha.store import hg
-
         return hg.Repository.open(self.context.state.repository(name), create=True)
 
     def history(self) -> int:
@@ -99,22 +139,23 @@ class PushSession:
         except OSError:
             return 0
 
-    def deliver(self, snapshot: Snapshot, tip: str, code: ExitCode) -> bool:
+    def deliver(self, snapshot: Snapshot, tip: str) -> bool:
         """Send to every master what it lacks, then the heartbeat; returns whether one lacked anything."""
         sent_any = False
-        for delivery in self.reached:
+        code = ExitCode.CONCERNS if self.concerns else ExitCode.DONE
+        for target in self.reached:
             try:
-                line = self._heartbeat(delivery, snapshot, tip, code)
-                sent = delivery.send(snapshot, tip, self.repository, line)
-                delivery.beat(line, sent)
+                line = self._heartbeat(target, snapshot, tip, code)
+                sent = target.send(snapshot, tip, self.repository, line)
+                target.leave_heartbeat(line, sent)
                 sent_any |= sent
             except PachaError as error:
-                self.fail(delivery, error)
+                self.fail(target, error)
         return sent_any
 
-    def _heartbeat(self, delivery: MasterTarget, snapshot: Snapshot, tip: str, code: ExitCode) -> bytes:
+    def _heartbeat(self, target: MasterTarget, snapshot: Snapshot, tip: str, code: ExitCode) -> bytes:
         """What 'pacha hosts' shows of this host; the clock is the master's."""
-        clock = delivery.probe.clock if delivery.probe else time.time()
+        clock = target.probe.clock if target.probe else time.time()
         files = [entry.size for entry in snapshot.entries.values() if entry.kind.value == "f"]
         line = {
             "at": rfc3339(clock), "tip": tip, "exit": int(code), "version": pacha.__version__,
@@ -125,24 +166,29 @@ class PushSession:
 
     def _made(self, tip: str) -> float:
         """When the snapshot ``tip`` was made."""
-        known, at = self.memory.get("made") or ("", 0.0)
+        known, at = self.state.made or ("", 0.0)
         if known != tip:
             at = self.repository(DATABASE).note(tip).at
-            self.remember(made=[tip, at])
-        return float(at)
+            self.update(made=(tip, at))
+        return at
 
     def record(self) -> None:
         """Record this try: what became of each master, and what a person should look at."""
         now = time.time()
-        failures = [delivery.failure for delivery in self.deliveries if delivery.failure]
-        self.remember(
-            masters={delivery.name: delivery.outcome(now) for delivery in self.deliveries},
+        failures = [target.failure for target in self.targets if target.failure]
+        self.update(
+            masters={target.name: target.outcome(now) for target in self.targets},
             history=self.history(),
-            failure=failures[0].in_a_line if failures else None,
-            cure=failures[0].hint if failures else None,
-            concerns=[[c.path.hex(), c.reason] for c in self.concerns[:_MOST_CONCERNS]] or None,
+            failure=failures[0].in_a_line if failures else "",
+            cure=failures[0].hint if failures else "",
+            concerns=tuple(self.concerns[:_MOST_CONCERNS]),
             **({} if failures else {"succeeded": now}),
         )
+
+
+def _hang_up(connection: _Connection) -> None:
+    if connection.exception() is None:
+        connection.result()[0].close()
 
 
 def _login() -> str:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from pacha.fetch.worker import run_in_worker
 from pacha.files.names import DATABASE
-from pacha.store import database
+from pacha.store import database, hg
+from pacha.store.host_state import MasterState
 from pacha.store.repository_dir import install
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def may_adopt(context: Context, host: str) -> bool:
     One that is called so and was only told what to watch, by ``pacha init`` say, has none.
     """
     own = database.read(context.state.database)
-    called = host in (context.config.hostname, context.state.memory().get("hostname"))
+    called = host in (context.config.hostname, context.state.read().hostname)
     return not own.watched or own.host == host or (called and not own.host)
 
 
@@ -41,8 +42,8 @@ def adopt(context: Context, host: str, staging: Staging, fetched: Fetched, maste
     os.chmod(context.state.path / "adopted.db", 0o600)
     os.replace(context.state.path / "adopted.db", context.state.database)
     _forget(context.state.cache)
-    masters = {master: {"changelog": fetched.changelog, "sent": sent}}
-    context.state.remember(tip=fetched.tip, pending=None, hostname=host, masters=masters)
+    masters = {master: MasterState(changelog=fetched.changelog, sent=sent)}
+    context.state.update(tip=fetched.tip, pending=False, hostname=host, masters=masters)
 
 
 def _take_over(context: Context, staging: Staging, name: str, node: str) -> None:
@@ -57,16 +58,12 @@ def _take_over(context: Context, staging: Staging, name: str, node: str) -> None
     if not os.path.isdir(own) and run_in_worker(staging.spool.second, is_movable, fetched, node, read):
         install(fetched, own)
         return
-    from pacha.store import hg
-
-    with hg.peer(fetched, name) as peer:
+    with hg.open_peer(fetched, name) as peer:
         peer.pull(hg.Repository.open(own, create=True), [node])
 
 
 def is_movable(path: str, node: str, read: frozenset[bytes]) -> bool:
     """Whether the repository there is as one of ours and ends with ``node``; the logs that were ``read`` do."""
-    from pacha.store import hg
-
     repository = hg.Repository.open(path)
     return repository.is_plain() and repository.ends_with(node, read)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shutil
 import signal
 import stat
 import subprocess
@@ -89,8 +90,6 @@ def fetched(state: Path, master: Master, host: str) -> Iterator[Hooks]:
 
 def sweep(state: Path) -> None:
     """Remove folders of hooks that killed rebuilds left in the state folder."""
-    import shutil
-
     for left in state.glob(f"{_FOLDER}*"):
         shutil.rmtree(left, ignore_errors=True)
 

@@ -31,12 +31,12 @@ def is_partial(options: RebuildOptions) -> bool:
 def restored_roots(options: RebuildOptions, fetched: Fetched) -> tuple[bytes, ...]:
     """The paths that are restored, as on disk; () for everything that this machine has of the host."""
     everything = tuple(one.path for one in fetched.snapshot.live) if options.target else ()
-    return tuple(rebase(path, options.target) for path in fetched.parts or everything)
+    return tuple(rebase(path, options.target) for path in fetched.roots or everything)
 
 
 def with_split_hardlink_warnings(planned: PlannedRebuild, options: RebuildOptions, fetched: Fetched) -> PlannedRebuild:
     """``planned`` with a word on each file that it parts from names which are not restored with it."""
-    torn = {rebase(path, options.target) for path in fetched.torn}
+    torn = {rebase(path, options.target) for path in fetched.split_hardlinks}
     parted = [s for s in planned.plan.steps if s.path in torn and s.action in (Action.CREATE, Action.REPLACE)]
     words = tuple(
         Concern(step.path, "a file of its own from now on: its other names are not restored") for step in parted
@@ -62,13 +62,13 @@ def settle_owed(context: Context, host: str, fetched: Fetched, plan: Plan, outco
 
     What an older snapshot says is not what pushes keep: that owes nothing.
     """
-    if host != context.hostname() or not fetched.newest or context.state.memory().get("tip") != fetched.tip:
+    if host != context.hostname() or not fetched.newest or context.state.read().tip != fetched.tip:
         return
     if not outcome.unrestored and not owed.paths(context.state):
         return
-    left = actual_state.read_actual_state(fetched.snapshot.live, {}, [], Accounts.of_machine(), fetched.parts)
+    left = actual_state.read_actual_state(fetched.snapshot.live, {}, [], Accounts.of_machine(), fetched.roots)
     tried = {step.path for step in plan.steps if step.wanted is not None}
-    owed.settle(context.state, tried, outcome.unrestored, left)
+    owed.resolve(context.state, tried, outcome.unrestored, left)
 
 
 def remember_outcome(state: StateFolder, snapshot: Snapshot, outcome: Outcome) -> None:

@@ -70,7 +70,7 @@ def rebuild(
     """Put every watched path of ``host`` back, to where it was or below ``choices.target``; ``second`` helps.
 
     Raises UsageError, LockedError, UnreachableError, DamagedError (all before anything is touched) and
-    PachaError; Signalled says how things stand. OnlyRevision paths that could not be restored are in the concerns.
+    PachaError; Signalled says how things stand. Single paths that could not be restored are in the concerns.
     """
     with _prepared(context, host, options, reporter, second) as (attempt, proposal):
         reporter.on_plan(proposal)
@@ -123,7 +123,7 @@ class _Attempt:
         spool = self.staging.spool
         texts = {path: spool.bytes_of(path) for path in (PASSWD, GROUP) if path in spool.places}
         fetched, holes, target = self.fetched, spool.holes, self.options.target
-        planned = plan_rebuild(fetched.snapshot, texts, self.options, self.begun, holes, fetched.parts)
+        planned = plan_rebuild(fetched.snapshot, texts, self.options, self.begun, holes, fetched.roots)
         planned = partial.with_split_hardlink_warnings(planned, self.options, fetched)
         content = _Source(self.staging, target, planned.overrides).content
         carries_on = cut_off(
@@ -132,7 +132,7 @@ class _Attempt:
         note = fetched.note
         return Proposal(
             self.host, fetched.tip, note.at, note.user, target, fetched.snapshot, planned, wanted, carries_on,
-            content, fetched.parts,
+            content, fetched.roots,
         )  # fmt: skip
 
     def run(self, proposal: Proposal) -> Rebuilt:
@@ -183,7 +183,7 @@ class _Attempt:
         return adopts
 
     def _run(self, these: tuple[Planned, ...]) -> tuple[HookRun, ...]:
-        environment = hooks.environment(self.host, self.fetched.tip, self.options.target, self.fetched.parts)
+        environment = hooks.environment(self.host, self.fetched.tip, self.options.target, self.fetched.roots)
         return hooks.run(these, environment, self.reporter.on_hook)
 
 

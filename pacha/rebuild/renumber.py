@@ -21,6 +21,7 @@ from pacha.files.owners import Accounts
 from pacha.restore.journal import unfinished
 from pacha.restore.journal_records import Altered
 from pacha.restore.plan import Action, Step
+from pacha.store.host_state import Renumbering
 from pacha.store.state import StateFolder
 from pacha.system.mounts import mounts
 from pacha.text import escape
@@ -195,17 +196,15 @@ class InterruptedRenumbering:
 
 def remember_id_changes(state: StateFolder, moved: IdChanges) -> None:
     """Remember on disk what is about to move; an empty one forgets."""
-    both = {"users": moved.users, "groups": moved.groups}
-    words = {kind: {str(n): m for n, m in numbers.items()} for kind, numbers in both.items()} if moved else None
-    if words != state.memory().get("moving"):
-        state.remember(moving=words)
+    moving = Renumbering(users=moved.users, groups=moved.groups) if moved else None
+    if moving != state.read().moving:
+        state.update(moving=moving)
 
 
 def interrupted_renumbering(state: StateFolder) -> InterruptedRenumbering:
     """What killed rebuilds that were neither carried through nor undone had begun."""
-    memory = state.memory().get("moving") or {}
-    users, groups = ({int(n): m for n, m in memory.get(kind, {}).items()} for kind in ("users", "groups"))
-    moved = IdChanges(users, groups)
+    moving = state.read().moving or Renumbering()
+    moved = IdChanges(moving.users, moving.groups)
     found: dict[bytes, Altered] = {}
     for journal in unfinished(os.fsencode(state.path)):
         for record in journal.records:

@@ -49,14 +49,14 @@ def _restore(context: Context, host: str, staging: Staging) -> Restored:
     fetched = staging.fetch()
     _check_related(context, fetched, staging)
     # The name first: should this be killed, nothing is pushed to another host's folder.
-    context.state.remember(hostname=host)
+    context.state.update(hostname=host)
     adoption.adopt(context, host, staging, fetched, context.master())
     return Restored(host, fetched.tip, fetched.note.at, fetched.snapshot.live)
 
 
 def _check_free(context: Context, host: str) -> None:
     own = database.read(context.state.database)
-    cut_off = own.host == host and not context.state.memory().get("tip")
+    cut_off = own.host == host and not context.state.read().tip
     if own.watched and not cut_off:
         what = f"the history of '{own.host}'" if own.host else "a list of watched paths"
         raise PachaError(

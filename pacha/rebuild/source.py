@@ -13,6 +13,7 @@ from pacha.files.names import DATABASE
 from pacha.host.context import Context
 from pacha.host.masters import connect
 from pacha.rebuild.options import RebuildOptions
+from pacha.store import hg, history
 from pacha.store.revspec import resolve
 from pacha.store.snapshot import Snapshot
 from pacha.system import background
@@ -98,22 +99,18 @@ def _offers(context: Context, host: str, masters: tuple[str, ...], warn: Callabl
 
 def _tip(master: Master, host: str) -> str:
     """The newest snapshot that a master has, "" for none."""
-    from pacha.store import hg
-
     try:
         if master.probe(host).changelog is None:
             return ""
-        with master.serve(host, DATABASE) as remote, hg.peer(remote, DATABASE) as peer:
+        with master.serve(host, DATABASE) as remote, hg.open_peer(remote, DATABASE) as peer:
             return next(iter(peer.heads()), "")
     except NoRepository:
         return ""
 
 
 def _knows(master: Master, host: str, tips: set[str]) -> frozenset[str]:
-    from pacha.store import hg
-
     asked = sorted(tips)
-    with master.serve(host, DATABASE) as remote, hg.peer(remote, DATABASE) as peer:
+    with master.serve(host, DATABASE) as remote, hg.open_peer(remote, DATABASE) as peer:
         return frozenset(tip for tip, known in zip(asked, peer.known(asked), strict=True) if known)
 
 
@@ -125,8 +122,6 @@ def local_history_source(context: Context, host: str, options: RebuildOptions) -
     """
     if options.by_master or options.hooks or not (options.at or options.asked) or host != context.hostname():
         return None
-    from pacha.store import history
-
     try:
         made = history.own_snapshots(context.state)
         if made:
@@ -139,8 +134,6 @@ def local_history_source(context: Context, host: str, options: RebuildOptions) -
 
 
 def _is_whole(context: Context, host: str, snapshot: Snapshot) -> bool:
-    from pacha.store import hg
-
     for watched in snapshot.live:
         path = context.state.repository(watched.repository)
         if watched.node is not None and not (

@@ -31,6 +31,8 @@ from pacha.server import check_results
 from pacha.server import hosts as fleet
 from pacha.server.check_results import CheckResult
 from pacha.server.check_worker import inspect, result, unseen
+from pacha.store import hg
+from pacha.store.state import StateFolder
 from pacha.text import escape
 from pacha.wire import hook_files
 
@@ -50,10 +52,7 @@ def check(
     at. Raises UsageError, PachaError.
     """
     # All that a child will need, before it is one: whose account it runs under may not be able to read our modules.
-    import pacha.store.hg  # noqa: F401
-    from pacha.fetch import fallback  # noqa: F401
-    from pacha.server import rehearsal  # noqa: F401
-
+    hg.import_all()
     for name in ("unicode_escape", "latin-1", "idna"):
         codecs.lookup(name)  # a module each
     known = fleet.names(config.hosts_path)
@@ -99,8 +98,6 @@ def _check(config: Config, host: str, rehearse: bool) -> CheckResult:
 
 def _here(config: Config, scratch: Path) -> Context:
     """A machine without a past, whose master is the folder of hosts."""
-    from pacha.store.state import StateFolder
-
     local = replace(config, hosts=(STANDALONE,), hostname=None, rebuild_keep=(), hooks=False)
     return Context(local, StateFolder(scratch / "state"))
 

@@ -10,12 +10,16 @@ from enum import Enum, auto
 from pathlib import Path
 from typing import Any
 
+from pacha.config.keys import STANDALONE
 from pacha.errors import DamagedError, ExitCode, PachaError
+from pacha.fetch.staging import Staging
 from pacha.files.dirfd import DirectoryFds
 from pacha.files.names import DATABASE
 from pacha.host.context import Context
-from pacha.server import host_directory, hosts
+from pacha.host.masters import connect
+from pacha.server import hosts, rehearsal, repository_tree
 from pacha.text import escape
+from pacha.wire.master import NoHost
 
 #: What hinders the check; of anything else it is the host's folder that is to blame.
 _OURS = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
@@ -25,8 +29,6 @@ _UNTOLD = "whether db was set back cannot be told"
 
 def inspect(context: Context, host: str, rehearse: bool, scratch: Path) -> dict[str, Any]:
     """What a rebuild of ``host`` would find; with ``rehearse`` also what it would make. See ``result``."""
-    from pacha.wire.master import NoHost
-
     tempfile.tempdir = os.environ["TMPDIR"] = str(scratch)
     last_push, heartbeat, concern = _heartbeat(context, host)
     try:
@@ -61,10 +63,6 @@ def unseen(error: Exception) -> str:
 def _fetched(
     context: Context, host: str, rehearse: bool, scratch: Path, heartbeat: hosts.Heartbeat | None
 ) -> dict[str, Any]:
-    from pacha.config.keys import STANDALONE
-    from pacha.fetch.staging import Staging
-    from pacha.host.masters import connect
-
     staging = Staging.make(context, host, connect(context, STANDALONE), lambda received: None)
     fetched = staging.fetch()
     snapshot, database = fetched.snapshot, staging.repository(DATABASE)
@@ -74,9 +72,7 @@ def _fetched(
         faults.append(f"the snapshot {heartbeat.tip[:12]}, which the host left last, is not there any more")
     staging.remove()
     if rehearse:
-        from pacha.server import rehearsal
-
-        faults += rehearsal.rehearse(context, host, snapshot, scratch / _TARGET)
+        faults += rehearsal.rehearse(context, host, snapshot, scratch / "target")
     sizes = [entry.size for entry in snapshot.entries.values() if entry.kind.value == "f"]
     found = {"tip": fetched.tip, "made": fetched.note.at, "files": len(sizes), "size": sum(sizes)}
     return {**result(ExitCode.DAMAGED if faults else ExitCode.DONE, *faults), **found, "rehearsed": rehearse}
@@ -86,7 +82,7 @@ def _check_own(context: Context, host: str, names: Iterable[str]) -> None:
     """Raise DamagedError for a repository that is another's: nothing in a host's folder may lead out of it."""
     with DirectoryFds(os.path.join(context.config.hosts_path, os.fsencode(host))) as descent:
         for name in names:
-            host_directory.check_own(descent, name)
+            repository_tree.check_own(descent, name)
 
 
 class _LastPush(Enum):

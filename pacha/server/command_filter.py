@@ -19,7 +19,7 @@ from pacha.wire.master import CHANGELOG, CHANGELOG_OF_ANY, HEARTBEAT, PUSH, REBU
 
 LONGEST = 16 * 1024  #: characters of a command
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}", re.ASCII)  # what files.names.repository_name gives
-_BESIDE = re.compile(r"\.new-([A-Za-z0-9_][A-Za-z0-9._-]{0,63})-[0-9a-f]{8}", re.ASCII)
+_TEMPORARY = re.compile(r"\.new-([A-Za-z0-9_][A-Za-z0-9._-]{0,63})-[0-9a-f]{8}", re.ASCII)
 _STORE = ".hg/store"
 
 
@@ -108,10 +108,10 @@ class _HostPath:
         found = self.below(path, end)
         return found if found is not None and is_repository(found) else None
 
-    def beside(self, path: str) -> str | None:
+    def temporary(self, path: str) -> str | None:
         """The name under which a repository is made before it is in its place."""
         found = self.below(path)
-        return found if found is not None and of_beside(found) else None
+        return found if found is not None and final_name(found) else None
 
 
 def is_repository(name: str) -> bool:
@@ -119,15 +119,15 @@ def is_repository(name: str) -> bool:
     return _NAME.fullmatch(name) is not None and name not in (HEARTBEAT, f"{HEARTBEAT}.new")
 
 
-def of_beside(name: str) -> str | None:
+def final_name(name: str) -> str | None:
     """The repository that ``.new-NAME-...`` is to be; None if it is no such name."""
-    match = _BESIDE.fullmatch(name)
+    match = _TEMPORARY.fullmatch(name)
     return match[1] if match and is_repository(match[1]) else None
 
 
 def of_repository(name: str) -> Request | None:
     """The request for the repository ``name``, or for a new one that is called so until it has been filled."""
-    if of_beside(name):
+    if final_name(name):
         return Request(AllowedCommand.NEW, name)
     return _named(AllowedCommand.REPOSITORY, name if is_repository(name) else None)
 
@@ -145,9 +145,9 @@ def _match(words: list[str], folder: _HostPath, options: list[str]) -> Request |
         case ["sync", "-f", folder.path]:
             return Request(AllowedCommand.SYNC)
         case ["hg", "init", *config, path] if config == options:
-            return _named(AllowedCommand.CREATE, folder.name(path) or folder.beside(path))
+            return _named(AllowedCommand.CREATE, folder.name(path) or folder.temporary(path))
         case ["hg", "-R", path, "serve", "--stdio"]:
-            return _named(AllowedCommand.REPOSITORY, folder.name(path) or folder.beside(path))
+            return _named(AllowedCommand.REPOSITORY, folder.name(path) or folder.temporary(path))
         case ["hg", "-R", path, "recover"]:
             return _named(AllowedCommand.RECOVER, folder.name(path))
         case ["scp", "-r", "-f", folder.hooks]:
@@ -177,9 +177,9 @@ def _match_files(words: list[str], folder: _HostPath) -> Request | None:
             return Request(AllowedCommand.DIGEST, f"{name}/{REQUIRES}")
         case ["cat >", path] if path == f"{heartbeat}.new":
             return Request(AllowedCommand.NOTE)
-        case ["mv", "-f", beside, path] if (beside, path) == (f"{heartbeat}.new", heartbeat):
+        case ["mv", "-f", temporary, path] if (temporary, path) == (f"{heartbeat}.new", heartbeat):
             return Request(AllowedCommand.BEAT)
-        case ["mv", "-T", beside, path] if (found := folder.beside(beside)) and of_beside(found) == folder.name(path):
+        case ["mv", "-T", old, path] if (found := folder.temporary(old)) and final_name(found) == folder.name(path):
             return Request(AllowedCommand.PLACE, found)
         case _:
             return None

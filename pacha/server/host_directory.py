@@ -11,6 +11,7 @@ import fcntl
 import hashlib
 import os
 import pwd
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -20,6 +21,8 @@ from pacha.errors import DamagedError, PachaError, UnreachableError
 from pacha.files.dirfd import DirectoryFds
 from pacha.files.names import DATABASE
 from pacha.server.command_filter import is_repository
+from pacha.server.repository_tree import LOOK_THERE, check_half_made, check_plain
+from pacha.system.syscalls import sync_file_system
 from pacha.text import escape
 from pacha.wire.master import CHANGELOG_OF_ANY, HEARTBEAT, REQUIRES, NoRepository, Probe
 from pacha.wire.remote_errors import add_host, add_host_or_give
@@ -29,9 +32,6 @@ NOTE_MAX = 16 * 1024  #: bytes of a heartbeat
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _WORKING = frozenset([b"share-safe"])
-#: What there can be in a repository whose making was cut off (mercurial/localrepo.py, createrepository).
-_HALF_MADE = frozenset([".hg", "store", "cache", "wcache", "requires", "00changelog.i"])
-_LOOK = "Look at the host's folder on the master."
 _ROOM = "Make room on the master; the next push sends what is missing."
 
 
@@ -104,14 +104,12 @@ class HostDirectory:
         """Put the heartbeat in its place."""
         self._rename(f"{HEARTBEAT}.new", HEARTBEAT)
 
-    def place(self, beside: str, name: str) -> None:
-        """Put a repository that was made beside in its place; it replaces an empty folder at most."""
-        self._rename(beside, name)
+    def place(self, temporary: str, name: str) -> None:
+        """Give a temporary repository its name; it replaces an empty folder at most."""
+        self._rename(temporary, name)
 
     def sync(self) -> None:
         """Write the file system of the folder to the disk."""
-        from pacha.system.syscalls import sync_file_system
-
         with self._explained(""), self._descent() as descent:
             sync_file_system(descent.directory(b""))
 
@@ -129,7 +127,7 @@ class HostDirectory:
                     "Install a later Pacha on the master.",
                     code="repository-format-unknown",
                 )
-            _check_plain(descent.directory(os.fsencode(f"{name}/.hg")), f"{name}/.hg")
+            check_plain(descent.directory(os.fsencode(f"{name}/.hg")), f"{name}/.hg")
         return os.fsdecode(os.path.join(self.path, os.fsencode(name)))
 
     def room_for(self, name: str) -> str | None:
@@ -141,30 +139,30 @@ class HostDirectory:
                 return None
             except NoRepository:
                 if name in os.listdir(descent.directory(b"")):
-                    _check_half_made(descent, name)
+                    check_half_made(descent, name)
                     _remove(name, descent.directory(b""))
         return os.fsdecode(os.path.join(self.path, os.fsencode(name)))
 
     @contextmanager
-    def making(self, beside: str, name: str) -> Iterator[str | None]:
-        """Where the repository ``name`` can be made, in the folder ``beside``; None while another process makes it.
+    def claim_temporary(self, temporary: str, name: str) -> Iterator[str | None]:
+        """Where the repository ``name`` can be made, in the folder ``temporary``; None while another process makes it.
 
         What a killed one left there is removed, and in the end all that was not given its place: it fills the disk.
         """
         with self._descent() as descent:
             folder = descent.directory(b"")
-            with self._explained(beside):
-                made = _own(beside, folder)
-            if made is None:
+            with self._explained(temporary):
+                claimed = _claim(temporary, folder)
+            if claimed is None:
                 yield None
                 return
             try:
-                yield os.fsdecode(os.path.join(self.path, os.fsencode(beside), os.fsencode(name)))
+                yield os.fsdecode(os.path.join(self.path, os.fsencode(temporary), os.fsencode(name)))
             finally:
                 with suppress(OSError):
-                    if _is_at(made, beside, folder):
-                        _remove(beside, folder)
-                os.close(made)
+                    if _is_at(claimed, temporary, folder):
+                        _remove(temporary, folder)
+                os.close(claimed)
 
     def _requirements(self, descent: DirectoryFds, name: str) -> frozenset[bytes]:
         """What the repository's format requires. Raises NoRepository for none, and for one made by half."""
@@ -213,10 +211,8 @@ class HostDirectory:
                     f"{escape(path)} cannot be written.", error.strerror or "", _ROOM, code="host-folder-unwritable"
                 ) from None
             closed = error.errno == errno.EACCES
-            hint = add_host_or_give(self.host, _account(), self.path) if closed else _LOOK
-            raise UnreachableError(
-                f"{escape(path)} cannot be used.", error.strerror or "", hint, code="host-folder-denied"
-            ) from None
+            hint = add_host_or_give(self.host, _account(), self.path) if closed else LOOK_THERE
+            raise UnreachableError(f"{escape(path)} cannot be used.", error.strerror or "", hint) from None
 
 
 def _account() -> str:
@@ -227,62 +223,7 @@ def _account() -> str:
         return str(os.geteuid())
 
 
-def check_own(descent: DirectoryFds, name: str) -> None:
-    """Raise DamagedError when the repository ``name`` below ``descent`` is a link, or anything in it leads elsewhere.
-
-    Raises OSError where it cannot be read.
-    """
-    path = f"{name}/.hg"
-    try:
-        folder = descent.directory(os.fsencode(path))
-    except OSError as error:
-        if error.errno not in (errno.ELOOP, errno.ENOTDIR):
-            raise
-        why = "a host's history lies in the host's own folder"
-        raise DamagedError(f"{escape(path)} is a link, or below one.", why, _LOOK, code="link-in-host-folder") from None
-    _check_plain(folder, path)
-
-
-def _check_plain(fd: int, path: str) -> None:
-    """Raise DamagedError for a link, or anything but files and folders, below the folder ``fd``.
-
-    Mercurial's lock is a link that nothing follows (lock.py).
-    """
-    with os.scandir(fd) as entries:
-        for entry in entries:
-            inside = f"{path}/{entry.name}"
-            if entry.is_dir(follow_symlinks=False):
-                below = os.open(entry.name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd)
-                try:
-                    _check_plain(below, inside)
-                finally:
-                    os.close(below)
-            elif not entry.is_file(follow_symlinks=False) and not _is_lock(inside):
-                raise DamagedError(
-                    f"{escape(inside)} is neither a file nor a folder.", "", _LOOK, code="special-file-in-host-folder"
-                )
-
-
-def _is_lock(path: str) -> bool:
-    return path.partition("/")[2] in (".hg/wlock", ".hg/store/lock")
-
-
-def _check_half_made(descent: DirectoryFds, name: str) -> None:
-    """Raise DamagedError unless ``name`` is what is left of making a repository, with no history in it."""
-    inside = os.listdir(descent.directory(os.fsencode(name)))
-    for place in (".hg", ".hg/store") if ".hg" in inside else ():
-        with suppress(FileNotFoundError):
-            inside += os.listdir(descent.directory(os.fsencode(f"{name}/{place}")))
-    if not set(inside) <= _HALF_MADE:
-        raise DamagedError(
-            f"{name} is not a repository, and not empty.",
-            "its .hg/requires is missing",
-            _LOOK,
-            code="repository-incomplete",
-        )
-
-
-def _own(name: str, folder: int) -> int | None:
+def _claim(name: str, folder: int) -> int | None:
     """A descriptor of the folder ``name``, made or emptied, and locked until it is closed; None if another has it.
 
     Who has the lock may rename or remove it: so afterwards it is looked at whether it is still what has that name.
@@ -314,8 +255,6 @@ def _is_at(made: int, name: str, folder: int) -> bool:
 
 def _remove(name: str, folder: int) -> None:
     """Remove a folder with all that is in it, following no link; nothing if it is not there."""
-    import shutil
-
     with suppress(FileNotFoundError):
         shutil.rmtree(f"/proc/self/fd/{folder}/{name}")
 

@@ -10,7 +10,7 @@ import stat
 from pathlib import Path
 
 from pacha.errors import DamagedError
-from pacha.files import metadata
+from pacha.files import content
 from pacha.files.dirfd import DirectoryFds
 from pacha.files.metadata import Entry, Kind
 from pacha.files.owners import Accounts
@@ -41,7 +41,7 @@ def _differs(descent: DirectoryFds, entry: Entry, accounts: Accounts) -> str:
     try:
         directory, name = descent.parent(entry.path.lstrip(b"/"))
         _let_read(directory, name)
-        found = metadata.observe(name, directory, entry.path, accounts, with_content=True)
+        found = content.observe_and_hash(name, directory, entry.path, accounts)
     except (OSError, DamagedError) as error:
         return getattr(error, "strerror", "") or str(error)
     if found.kind is not entry.kind:

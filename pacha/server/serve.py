@@ -1,8 +1,8 @@
 """What is behind a host's key on the master: ``pacha serve``, the forced command.
 
 It serves one host's folder and knows no configuration. sshd gives what the client asked for in SSH_ORIGINAL_COMMAND
-(sshd(8), "AUTHORIZED_KEYS FILE FORMAT"); ``permitted`` says what that may be. Two generations of clients are served:
-those that talk over the control channel (``wire.control``), and those that use the plain set.
+(sshd(8), "AUTHORIZED_KEYS FILE FORMAT"); ``command_filter`` says what that may be. Two kinds of clients are served:
+those that talk over the control channel (``wire.control``), and those that treat it as a plain account.
 """
 
 from __future__ import annotations
@@ -22,12 +22,13 @@ from pacha.server.command_filter import (
     AllowedCommand,
     CommandDenied,
     Request,
+    final_name,
     is_repository,
-    of_beside,
     of_repository,
     read,
 )
 from pacha.server.host_directory import NOTE_MAX, HostDirectory
+from pacha.store import hg
 from pacha.store.revision import KNOWN_REQUIREMENTS
 from pacha.wire import control, hook_files
 from pacha.wire.master import PUSH, REBUILD
@@ -107,50 +108,41 @@ class Service:
     def _serve(self, name: str) -> None:
         path = self.folder.repository(name, KNOWN_REQUIREMENTS)
         _mercurial()
-        from pacha.store.hg import server
+        hg.serve(path, read=REBUILD in self.may, write=PUSH in self.may)
 
-        server.serve(path, read=REBUILD in self.may, write=PUSH in self.may)
-
-    def _new(self, beside: str) -> None:
+    def _new(self, temporary: str) -> None:
         """Serve a new repository, which gets its name once something has been pushed to it."""
-        name = of_beside(beside) or ""
+        name = final_name(temporary) or ""
         if self.folder.room_for(name) is None:
             self._serve(name)  # it is there
             return
-        with self.folder.making(beside, name) as place:
+        with self.folder.claim_temporary(temporary, name) as place:
             if place is not None:
-                self._fill(place, beside, name)
+                self._fill(place, temporary, name)
                 return
         self._create(name)  # another push makes it just now: who is first, gives it its name
         self._serve(name)
 
-    def _fill(self, place: str, beside: str, name: str) -> None:
+    def _fill(self, place: str, temporary: str, name: str) -> None:
         _mercurial()
-        from pacha.store import hg
-        from pacha.store.hg import server
-
         hg.Repository.open(place, create=True)
-        whole = server.serve(place, read=REBUILD in self.may, write=True, new=True)
+        whole = hg.serve(place, read=REBUILD in self.may, write=True, new=True)
         if whole and hg.Repository.open(place).heads():
-            self.folder.place(os.path.join(beside, name), name)
+            self.folder.place(os.path.join(temporary, name), name)
 
     def _recover(self, name: str) -> None:
         path = self.folder.repository(name, KNOWN_REQUIREMENTS)
         _mercurial()
-        from pacha.store.hg import server
-
-        server.recover(path)
+        hg.recover(path)
 
     def _create(self, name: str) -> None:
         place = self.folder.room_for(name)
         if place is not None:
             _mercurial()
-            from pacha.store import hg
-
             hg.Repository.open(place, create=True)
 
-    def _place(self, beside: str) -> None:
-        self.folder.place(beside, of_beside(beside) or "")
+    def _place(self, temporary: str) -> None:
+        self.folder.place(temporary, final_name(temporary) or "")
 
     def _fetch(self, name: str) -> None:
         _send(os.fsencode(os.path.join(self.folder.repository(name, KNOWN_REQUIREMENTS), ".hg", "store")))
@@ -222,9 +214,8 @@ class Service:
 
 def _mercurial() -> None:
     """Before Mercurial is imported, which only who serves a repository does."""
-    from pacha.store.hg import lazily
 
-    lazily.enable()
+    hg.enable_lazy_imports()
 
 
 def _send(folder: bytes) -> None:

@@ -6,18 +6,14 @@ import os
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
 
 from pacha.errors import DamagedError, PachaError
 from pacha.files.metadata import Entry
 from pacha.files.names import DATABASE, PACHA_DB
-from pacha.store import database
+from pacha.store import database, hg
 from pacha.store.revspec import SnapshotRef, resolve
 from pacha.store.snapshot import Snapshot
 from pacha.store.state import StateFolder
-
-if TYPE_CHECKING:
-    from pacha.store import hg
 
 
 def own_snapshots(state: StateFolder) -> list[SnapshotRef]:
@@ -25,8 +21,6 @@ def own_snapshots(state: StateFolder) -> list[SnapshotRef]:
     path = state.repository(DATABASE)
     if not os.path.isdir(path):
         return []
-    from pacha.store import hg
-
     return list_snapshots(hg.Repository.open(path, heal=False))
 
 
@@ -44,8 +38,6 @@ def _when_made(repository: hg.Repository, node: str) -> float | None:
 
 def read(state: StateFolder, node: str) -> Snapshot:
     """The snapshot ``node`` of the state folder. Raises DamagedError."""
-    from pacha.store import hg
-
     return parse(hg.Repository.open(state.repository(DATABASE), heal=False).reader(node)(PACHA_DB), state.path)
 
 

@@ -1,4 +1,4 @@
-"""Repositories that get their place once they are whole: until then they lie beside it, under another name."""
+"""Install a repository under its name once it is complete; until then it has a temporary path beside it."""
 
 from __future__ import annotations
 

@@ -12,27 +12,18 @@ import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pacha.errors import LockedError, PachaError
+from pacha.store.host_state import HostState, decode, encode
 
 #: The latest format of the state folder that is understood here. memory.json says in ``readable_from`` which a reader
 #: must know; 1, this one, goes without saying.
 READABLE_FROM = 1
 _POLL_SECONDS = 0.1
 _LEAST_WAIT = 0.3  #: seconds; ``holder`` takes the lock for a moment to see whether it is free
-
-
-#: What kinds of values are remembered: a file that somebody edited is told from a fault of Pacha's.
-_KINDS: dict[str, tuple[type, ...]] = {
-    **dict.fromkeys(["succeeded", "tried"], (int, float)),
-    **dict.fromkeys(["failure", "cure", "hostname", "tip", "staging", "staging_before"], (str,)),
-    **dict.fromkeys(["concerns", "made", "greeted", "accepted", "staging_left"], (list,)),
-    **dict.fromkeys(["masters", "owed", "sent", "contents"], (dict,)),
-}
-_LATEST = 1e11  #: seconds since the epoch; no clock that Pacha could have read goes on for so long
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,33 +73,36 @@ class StateFolder:
         if found.st_mode & 0o077:
             os.chmod(self.path, 0o700)
 
-    def remember(self, **values: Any) -> None:
-        """Change what is remembered: JSON values by name, None forgets; written beside and renamed."""
+    def update(self, **changes: Any) -> HostState:
+        """Change these fields of the state; it is written beside the file and renamed. Returns the new state."""
         self.make()
-        memory = {key: value for key, value in {**self.memory(), **values}.items() if value is not None}
-        beside = self.path / f"memory.{secrets.token_hex(4)}"
-        text = json.dumps(memory, indent=1, sort_keys=True)
+        state = replace(self.read(), **changes)
+        self._write(json.dumps(encode(state), indent=1, sort_keys=True))
+        return state
+
+    def _write(self, text: str) -> None:
+        temporary = self.path / f"memory.{secrets.token_hex(4)}"
         try:
-            with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as stream:
+            with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as stream:
                 stream.write(text)
                 stream.flush()
                 os.fsync(stream.fileno())
-            os.replace(beside, self.path / "memory.json")
+            os.replace(temporary, self.path / "memory.json")
         except OSError:
-            beside.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
             raise
 
-    def memory(self) -> dict[str, Any]:
-        """What is remembered, {} at first. Raises PachaError when the file is damaged, or a later Pacha's."""
+    def read(self) -> HostState:
+        """The state; all defaults at first. Raises PachaError when the file is damaged, or a later Pacha's."""
         try:
             text = (self.path / "memory.json").read_text(encoding="ascii")
             loaded = json.loads(text)
             if not isinstance(loaded, dict):
                 raise ValueError("it holds something else")
             self._check_readable(loaded)
-            _check_kinds(loaded)
+            return decode(loaded)
         except FileNotFoundError:
-            return {}
+            return HostState()
         except OSError as error:
             raise PachaError(
                 f"{self.path / 'memory.json'} cannot be read.",
@@ -123,7 +117,6 @@ class StateFolder:
                 "Move it aside and run this again.",
                 code="state-damaged",
             ) from None
-        return loaded
 
     def _check_readable(self, memory: dict[str, Any]) -> None:
         needed = memory.get("readable_from", READABLE_FROM)
@@ -137,12 +130,7 @@ class StateFolder:
 
     def machine(self) -> str:
         """This machine's own id: random, made once, never restored with a tree."""
-        known = self.memory().get("machine")
-        if isinstance(known, str):
-            return known
-        made = secrets.token_hex(8)
-        self.remember(machine=made)
-        return made
+        return self.read().machine or self.update(machine=secrets.token_hex(8)).machine
 
     @contextmanager
     def locked(self, wait_seconds: float = 0, work: str = "") -> Iterator[None]:
@@ -185,19 +173,6 @@ class StateFolder:
         for name in os.listdir(repositories) if repositories.is_dir() else ():
             for lock in (".hg/wlock", ".hg/store/lock"):
                 (repositories / name / lock).unlink(missing_ok=True)
-
-
-def _check_kinds(memory: dict[str, Any]) -> None:
-    """Raise ValueError for a value that Pacha does not write, in ``memory`` or in what is there of each master."""
-    for name, value in memory.items():
-        if name in _KINDS and not isinstance(value, _KINDS[name]):
-            raise ValueError(f"its {name!r} is of another kind: {str(value)[:40]!r}")
-        if isinstance(value, float) and not -_LATEST < value < _LATEST:
-            raise ValueError(f"its {name!r} is not a possible number: {value}")
-    for name, left in memory.get("masters", {}).items():
-        if not isinstance(left, dict):
-            raise ValueError(f"what it has of {name!r} is of another kind")
-        _check_kinds({key: value for key, value in left.items() if key != "masters"})
 
 
 def _make_private(path: Path) -> None:

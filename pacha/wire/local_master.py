@@ -43,6 +43,10 @@ class LocalMaster:
         """The folder."""
         return escape(self._hosts_path)
 
+    def local_path(self, name: str) -> str | None:
+        """None: a push may change it meanwhile."""
+        return None
+
     def probe(self, host: str, names: Sequence[str] = ()) -> Probe:
         """Look at ``host``'s folder."""
         contents = {name: digest_of(self._path(host, name, CHANGELOG_OF_ANY)) for name in names}
@@ -114,10 +118,12 @@ class LocalMaster:
             found.append(hook_files.hook_of(path, mode, owner))
         return found
 
-    def draft(self, host: str, line: bytes) -> None:
+    def draft_heartbeat(self, host: str, line: bytes) -> None:
         """Nothing: it takes no time."""
 
-    def beat(self, host: str, line: bytes, *, durable: bool, look: Sequence[str] | None = None) -> Probe | None:
+    def leave_heartbeat(
+        self, host: str, line: bytes, *, durable: bool, look: Sequence[str] | None = None
+    ) -> Probe | None:
         """Sync the file system, then write beside and rename."""
         path = self._path(host, HEARTBEAT)
         if durable:
@@ -136,7 +142,7 @@ class LocalMaster:
             place = os.path.dirname(place)
         trouble = "" if os.access(place, os.W_OK | os.X_OK) else f"{escape(place)} cannot be written to"
         free = shutil.disk_usage(place).free
-        return Examined(time.time(), frozenset([PUSH, REBUILD]), trouble=trouble, free=free)
+        return Examined(clock=time.time(), may=frozenset([PUSH, REBUILD]), trouble=trouble, free=free)
 
     def close(self) -> None:
         """Nothing to close."""
@@ -151,8 +157,8 @@ class StateFolderMaster(LocalMaster):
     def __init__(self, repositories: bytes) -> None:
         super().__init__(repositories, lambda path: None)
 
-    def place(self, name: str) -> str:
-        """Where the repository ``name`` lies."""
+    def local_path(self, name: str) -> str:
+        """Where the repository ``name`` lies: our lock keeps others from it."""
         return os.fsdecode(self._path(name))
 
 

@@ -1,4 +1,4 @@
-"""A master: where hosts' repositories are kept. The interface; its kinds are ``wire.remote`` and ``wire.local``."""
+"""A master: where hosts' repositories are kept. The interface; its kinds are ``ssh_master`` and ``local_master``."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Probe:
     contents: Mapping[str, str | None] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Examined:
     """What a master says when it is asked whether all is well there; None where it does not tell.
 
@@ -111,8 +111,8 @@ def check_may_read(host: str, may: frozenset[str]) -> None:
         )
 
 
-def beside_of(name: str, whose: str = "00000000") -> str:
-    """What the repository ``name`` is called while it is filled for the first time (see ``actions.permitted``).
+def temporary_name(name: str, whose: str = "00000000") -> str:
+    """What the repository ``name`` is called while it is filled for the first time (see ``server.command_filter``).
 
     ``whose`` are eight hexadecimal digits, for a folder that no other machine is to fill.
     """
@@ -125,6 +125,9 @@ class Master(Protocol):
     @property
     def label(self) -> str:
         """``user@host`` or the folder, for people and for remembering."""
+
+    def local_path(self, name: str) -> str | None:
+        """Where the repository ``name`` can be read in place, as nobody else changes it; None: fetch it."""
 
     def probe(self, host: str, names: Sequence[str] = ()) -> Probe:
         """Look at ``host``'s folder: at ``db``, and at the repositories ``names``."""
@@ -150,10 +153,12 @@ class Master(Protocol):
     def fetch_hooks(self, host: str, inbox: int) -> list[hook_files.Hook]:
         """Copy ``host``'s hooks into the empty folder ``inbox`` (a descriptor), in their two folders."""
 
-    def draft(self, host: str, line: bytes) -> None:
-        """Begin with what ``beat`` can do before all is sent, such as to write ``line`` beside the heartbeat."""
+    def draft_heartbeat(self, host: str, line: bytes) -> None:
+        """Begin with what ``leave_heartbeat`` can do before all is sent, such as to write ``line`` beside it."""
 
-    def beat(self, host: str, line: bytes, *, durable: bool, look: Sequence[str] | None = None) -> Probe | None:
+    def leave_heartbeat(
+        self, host: str, line: bytes, *, durable: bool, look: Sequence[str] | None = None
+    ) -> Probe | None:
         """Replace ``host``'s heartbeat by ``line``; with ``durable`` make what was sent durable first.
 
         Unless ``look`` is None, returns how the folder stands now, as ``probe`` does of the repositories ``look``.

@@ -1,4 +1,4 @@
-"""A master over SSH: with Pacha on it, by the control channel; without, by the plain set alone."""
+"""A master over SSH: with Pacha on it, by the control channel; without, as a plain account."""
 
 from __future__ import annotations
 
@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any
 from pacha.errors import DamagedError, PachaError
 from pacha.system import background
 from pacha.wire import control, hook_files, scp
-from pacha.wire.master import REBUILD, CannotStream, Examined, Probe, TemporaryRepository, beside_of, check_may_read
+from pacha.wire.master import (
+    REBUILD,
+    CannotStream,
+    Examined,
+    Probe,
+    TemporaryRepository,
+    check_may_read,
+    temporary_name,
+)
 from pacha.wire.plain_account import PlainAccount
 
 if TYPE_CHECKING:
@@ -22,7 +30,7 @@ if TYPE_CHECKING:
 class SshMaster:
     """A master behind an SSH connection.
 
-    ``greets``: whether Pacha answered there the last time. Then nothing else is tried first; else the plain set
+    ``greets``: whether Pacha answered there the last time. Then nothing else is tried first; else the plain account
     is asked at the same time, so that an account without Pacha costs no turn of the line more. ``on_change`` is
     told in the end when that is no longer so.
     """
@@ -42,6 +50,10 @@ class SshMaster:
     def label(self) -> str:
         """``user@host``."""
         return self._connection.endpoint.label
+
+    def local_path(self, name: str) -> str | None:
+        """None: it is not on this machine."""
+        return None
 
     def probe(self, host: str, names: Sequence[str] = ()) -> Probe:
         """Look at ``host``'s folder; the first time while Pacha on the master greets."""
@@ -69,12 +81,12 @@ class SshMaster:
     def new(self, host: str, name: str) -> Iterator[Stream | TemporaryRepository]:
         """A new repository, unless Pacha on the master is too old for that. Raises CannotStream."""
         if self._greeted(host) is None:
-            with self._plain.new(host, name) as blank:
-                yield blank
+            with self._plain.new(host, name) as temporary:
+                yield temporary
             return
         if not self._can(host, control.NEW):
             raise CannotStream
-        with self._plain.repository(self._repository(host, beside_of(name)), host, name, lambda: None) as stream:
+        with self._plain.repository(self._repository(host, temporary_name(name)), host, name, lambda: None) as stream:
             yield stream
             self._plain.check_ended(stream, host, name)
 
@@ -117,16 +129,18 @@ class SshMaster:
         said = owners if isinstance(owners, dict) else {}
         return [replace(hook, owner=_owner(said.get(f"{hook.folder}/{os.fsdecode(hook.name)}"))) for hook in found]
 
-    def draft(self, host: str, line: bytes) -> None:
+    def draft_heartbeat(self, host: str, line: bytes) -> None:
         """Begin with the heartbeat, where that takes more than one turn of the line."""
         if self._greeted(host) is None:
-            self._plain.draft(host, line)
+            self._plain.draft_heartbeat(host, line)
 
-    def beat(self, host: str, line: bytes, *, durable: bool, look: Sequence[str] | None = None) -> Probe | None:
+    def leave_heartbeat(
+        self, host: str, line: bytes, *, durable: bool, look: Sequence[str] | None = None
+    ) -> Probe | None:
         """Replace ``host``'s heartbeat by ``line``; with ``durable`` make what was sent durable first."""
         channel, greeting = self._can(host, control.BEAT), self._greeted(host)
         if channel is None or greeting is None:
-            return self._plain.beat(host, line, durable=durable, look=look)
+            return self._plain.leave_heartbeat(host, line, durable=durable, look=look)
         answer = channel.ask(control.BEAT, line=line.decode("ascii"), durable=durable, look=look is not None)
         if look is None:
             return None
@@ -140,7 +154,7 @@ class SshMaster:
         if greeting is None:
             return self._plain.examine(host)
         clock = self.probe(host).clock
-        found = Examined(clock, greeting.may, pacha=greeting.version)
+        found = Examined(clock=clock, may=greeting.may, pacha=greeting.version)
         channel = self._can(host, control.EXAMINE)
         if channel is None:
             return found

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.e2e.stage import PACHA, Done
 
-#: HostStatus inside the machine as they are outside, but not to be written.
+#: Seen inside the machine as they are outside, but not to be written.
 _SHARED = ("/usr", "/dev", "/proc", sys.prefix, sys.base_prefix, str(Path(__file__).parents[2]))
 _ETC = ("ld.so.cache", "login.defs", "nsswitch.conf", "default/useradd", "pam.d", "security")
 _ENTER = """

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pacha.push.initial_upload import InitialUpload
+from pacha.push.upload import InitialUpload
 from pacha.store import hg
 from pacha.wire import control, tar_upload
 from pacha.wire.master import TemporaryRepository
@@ -232,9 +232,9 @@ def test_a_new_path_that_gets_no_name_is_none_that_db_names(fresh: Host) -> None
 def test_db_gets_no_name_where_another_got_none(stage: Stage, door: Door) -> None:
     """Pacha on the master gives a repository its name when nothing more comes, be that for the fault of another."""
     fails = "from pacha.server.host_directory import HostDirectory\nfrom pacha.errors import PachaError\n"
-    fails += "place = HostDirectory.place\ndef no_foo(self, beside, name):\n"
-    fails += "    if name == 'foo':\n        raise PachaError('No foo.', code='no-foo')\n"
-    fails += "    place(self, beside, name)\nHostFolder.place = no_foo\n"
+    fails += "place = HostDirectory.place\ndef no_foo(self, temporary, name):\n"
+    fails += "    if name == 'foo':\n        raise PachaError('No foo.')\n"
+    fails += "    place(self, temporary, name)\nHostDirectory.place = no_foo\n"
     host = door.host(stage, program=door.program("pacha-without-foo", fails))
     foo = stage.folder / "opt" / "foo"
     foo.mkdir(parents=True)

@@ -106,7 +106,7 @@ def test_files_elsewhere_follow_their_names(fresh: Machine) -> None:
 KILLED = """
 import os, signal, sys
 import pacha.__main__ as command
-from pacha.restore import kernel
+from pacha.system import syscalls as kernel
 left = int(sys.argv.pop(1))
 def counted(real):
     def call(*arguments, **named):

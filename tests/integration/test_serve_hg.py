@@ -19,10 +19,10 @@ from pacha.errors import PachaError
 from pacha.store import hg
 from pacha.store.hg import NULL, Blob, Note, Repository, runtime, server
 from pacha.store.revision import PLAIN
-from pacha.wire.master import beside_of
+from pacha.wire.master import temporary_name
 
 PACHA = Path(sys.executable).with_name("pacha")
-NEW = beside_of("new")
+NEW = temporary_name("new")
 NOTE = Note("a note", "somebody", 1_600_000_000)
 
 
@@ -44,7 +44,7 @@ def served(hosts: Path, *rights: str, name: str = "foo") -> Iterator[Any]:
     """Mercurial's peer of a repository, as a key with these rights gets it."""
     command = [PACHA, "serve", "bar", "--hosts-path", hosts, "--repository", name, *rights]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        with hg.peer(process, name, new=name == NEW) as peer:  # type: ignore[arg-type]
+        with hg.open_peer(process, name, new=name == NEW) as peer:  # type: ignore[arg-type]
             yield peer
         assert process.stdin is not None
         process.stdin.close()
@@ -220,7 +220,7 @@ def test_a_new_repository_is_filled_with_the_files_of_another(folder: Path, tmp_
 
 def test_a_new_repository_that_is_there_is_not_filled_again(folder: Path, tmp_path: Path) -> None:
     before = content(folder)
-    name = beside_of("foo")
+    name = temporary_name("foo")
     mine = Repository.open(str(tmp_path / "mine"), create=True)
     commit(mine, NULL, b"another")
     with served(folder, name=name) as peer:

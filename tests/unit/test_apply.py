@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from pacha.errors import DamagedError, PachaError
+from pacha.files.content import observe_and_hash
 from pacha.files.metadata import Entry, Kind, observe
 from pacha.files.owners import Accounts
 from pacha.restore import write
@@ -58,7 +59,7 @@ def look(root: Path) -> dict[bytes, Entry]:
         parent, _, name = path.rpartition(b"/")
         dir_fd = os.open(parent, os.O_RDONLY)
         try:
-            entry = observe(name, dir_fd, path, ACCOUNTS, with_content=True)
+            entry = observe_and_hash(name, dir_fd, path, ACCOUNTS)
         finally:
             os.close(dir_fd)
         entries[path] = entry

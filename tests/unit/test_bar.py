@@ -21,7 +21,7 @@ from pacha.wire.scp import Received
 MAIN = "import sys; from pacha.__main__ import main; main(sys.argv[1:])"
 
 
-class CliContext(io.StringIO):
+class Terminal(io.StringIO):
     """A stream that says it is one."""
 
     def isatty(self) -> bool:
@@ -31,7 +31,7 @@ class CliContext(io.StringIO):
 def shown(style: Style, files: int, monkeypatch: pytest.MonkeyPatch, *, terminal: bool) -> tuple[list[str], str]:
     """The lines that were said, and what went to stderr, for so many files."""
     lines: list[str] = []
-    stderr = CliContext() if terminal else io.StringIO()
+    stderr = Terminal() if terminal else io.StringIO()
     monkeypatch.setattr(sys, "stderr", stderr)
     monkeypatch.setattr(bar, "at_terminal", lambda: terminal)
     with Progress(style, lines.append) as progress:
@@ -66,7 +66,7 @@ def test_what_was_asked_for_is_shown(style: Style, lines: int, drawn: bool, monk
 
 
 def test_more_files_than_were_expected_do_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stderr", CliContext())
+    monkeypatch.setattr(sys, "stderr", Terminal())
     with Progress(Style.BAR, print) as progress:
         progress.expect(2)
         for _ in range(5):
@@ -86,8 +86,8 @@ def test_a_line_leaves_no_empty_one_below_it(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_an_error_breaks_no_word_at_a_terminal_and_no_line_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    error = PachaError("It broke.", "", f"{'word ' * 20}pacha restore-db bar", code="it-broke")
-    for stream, most in ((CliContext(), 80), (io.StringIO(), 130)):
+    error = PachaError("It broke.", "", f"{'word ' * 20}pacha restore-db bar")
+    for stream, most in ((Terminal(), 80), (io.StringIO(), 130)):
         monkeypatch.setattr(sys, "stderr", stream)
         Console().error(error)
         lines = stream.getvalue().splitlines()

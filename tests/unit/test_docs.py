@@ -14,8 +14,8 @@ import pytest
 from docutils.core import publish_doctree
 
 import pacha
-from pacha.__main__ import spelt_as_command
 from pacha.cli import cli
+from pacha.cli.process import spelt_as_command
 from pacha.config.keys import NAMES
 
 CHECKOUT = Path(__file__).resolve().parents[2]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import shutil
 import threading
 from collections.abc import Mapping
-from typing import Any
 
 import pytest
 
 from pacha.push import push
 from pacha.push.push import Pushed
+from pacha.store.host_state import MasterState
 from tests.e2e.stage import copy, system_hg
 from tests.world import World, one_world, original_world  # noqa: F401  (fixtures)
 
@@ -62,11 +62,11 @@ def test_a_damaged_history_is_named_until_it_is_mended(world: World, name: str) 
     assert not again.concerns and not again.notices
 
 
-def masters(world: World, put_back: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def masters(world: World, put_back: Mapping[str, MasterState] | None = None) -> Mapping[str, MasterState]:
     state = world.here("bar").state
     if put_back is not None:
-        state.remember(masters=dict(put_back))
-    return dict(state.memory()["masters"])
+        state.update(masters=put_back)
+    return state.read().masters
 
 
 def test_a_push_that_was_killed_before_it_was_recorded_is_no_damage(world: World) -> None:
@@ -106,7 +106,7 @@ def test_no_byte_is_overwritten_unsaid(world: World, name: str) -> None:
         file.write_bytes(whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :])
         done = push.push(world.here("bar"))
         assert done.failure is not None or done.concerns, at
-        state.remember(masters=left)
+        state.update(masters=left)
         file.write_bytes(whole)
 
 

@@ -184,17 +184,25 @@ def test_a_check_that_is_stopped_ends_all_the_same(monkeypatch: pytest.MonkeyPat
     assert said["code"] == 13 and "by signal 9" in said["faults"][0]
 
 
+def master(name: str, failure: str = "", unsent: int = 0, current: bool = False) -> MasterStatus:
+    return MasterStatus(name=name, succeeded=0, tried=0, failure=failure, unsent=unsent, current=current)
+
+
+def status_of(masters: tuple[MasterStatus, ...], failure: str = "", cure: str = "") -> Status:
+    return Status(
+        host="bar", machine="1", frequency=12, watched=1, tried=0, succeeded=0, failure=failure, cure=cure, next_due=0,
+        overdue=False, running="", tip="", masters=masters, concerns=(), owed=(), unfinished=(), left_out=(),
+        schedule=(),
+    )  # fmt: skip
+
+
 def test_a_master_with_a_long_name_has_its_column() -> None:
     name = "master.example.com"
-    found = Status(
-        "bar", "1", 12, 1, 0, 0, "", "", 0, False, "", "", (MasterStatus(name, 0, 0, "", 1, False),), (), (), (), (), ()
-    )
-    assert f"on {name}: 1 snapshot not sent yet" in status.status_text(found)
+    assert f"on {name}: 1 snapshot not sent yet" in status.status_text(status_of((master(name, unsent=1),)))
 
 
 def test_a_failure_is_said_once_with_its_cure_and_a_master_that_was_rebuilt_from_has_it_all() -> None:
-    masters = (MasterStatus("a", 0, 0, "It broke.", 0, True), MasterStatus("b", 0, 0, "", 0, False))
-    found = Status("bar", "1", 12, 1, 0, 0, "It broke.", "Mend it.", 0, False, "", "", masters, (), (), (), (), ())
-    text = status.status_text(found)
-    assert text.count("It broke.") == 1 and "to fix it:    Mend it." in text
+    masters = (master("a", failure="It broke.", current=True), master("b"))
+    text = status.status_text(status_of(masters, "It broke.", "Mend it."))
+    assert text.count("It broke.") == 1 and "to mend it:   Mend it." in text
     assert "on a:         up to date\n" in text and "on b:         nothing sent yet" in text

@@ -484,12 +484,12 @@ def test_no_configuration_but_ours_is_obeyed(
     commit(opened, first, {b"a": b"2"})
     other = Repository.open(str(tmp_path / "other"), create=True)
     planted(other.path)
-    with hg.peer(other.path, "foo") as peer:
+    with hg.open_peer(other.path, "foo") as peer:
         peer.push(opened, opened.heads()[0])
         assert peer.heads() == opened.heads()
     third = Repository.open(str(tmp_path / "third"), create=True)
     planted(third.path)
-    with hg.peer(repository.path, "foo") as peer:
+    with hg.open_peer(repository.path, "foo") as peer:
         peer.pull(Repository.open(third.path), peer.heads())
     assert "dirstate-v2" not in Path(third.path, ".hg/requires").read_text()
 
@@ -559,7 +559,7 @@ def test_pushing_and_pulling(
 ) -> None:
     path, reach = remote
     first = commit(repository, NULL, {b"a": b"1" * 5000, b"l": Blob(b"a", is_link=True)})
-    with reach() as pipes, hg.peer(pipes, "foo") as peer:  # type: ignore[attr-defined]
+    with reach() as pipes, hg.open_peer(pipes, "foo") as peer:  # type: ignore[attr-defined]
         assert peer.heads() == ()
         peer.pull(repository, [])
         peer.push(repository, first)
@@ -570,7 +570,7 @@ def test_pushing_and_pulling(
     verify(str(path))
     assert contents(Repository.open(str(path)), second) == contents(repository, second)
     fresh = Repository.open(str(tmp_path / "first_commit"), create=True)
-    with reach() as pipes, hg.peer(pipes, "foo") as peer:  # type: ignore[attr-defined]
+    with reach() as pipes, hg.open_peer(pipes, "foo") as peer:  # type: ignore[attr-defined]
         peer.pull(fresh, [first])
         assert fresh.heads() == (first,)
         peer.pull(fresh, [second])
@@ -583,7 +583,7 @@ def test_only_what_is_named_is_sent(repository: Repository, remote: tuple[Path, 
     path, reach = remote
     first = commit(repository, NULL, {b"a": b"1"})
     second = commit(repository, first, {b"a": b"2"})
-    with reach() as pipes, hg.peer(pipes, "foo") as peer:  # type: ignore[attr-defined]
+    with reach() as pipes, hg.open_peer(pipes, "foo") as peer:  # type: ignore[attr-defined]
         peer.push(repository, first)
         assert peer.heads() == (first,)
     assert not Repository.open(str(path)).has(second)
@@ -596,7 +596,7 @@ def test_an_unrelated_history_and_a_second_head_can_be_fetched_and_built_on(
     theirs = Repository.open(str(tmp_path / "theirs"), create=True)
     other = commit(theirs, NULL, {b"x": b"theirs"})
     mine = commit(repository, NULL, {b"a": b"mine"})
-    with reach() as pipes, hg.peer(pipes, "foo") as peer:  # type: ignore[attr-defined]
+    with reach() as pipes, hg.open_peer(pipes, "foo") as peer:  # type: ignore[attr-defined]
         peer.push(theirs, other)
         peer.pull(repository, [other])
         assert set(repository.heads()) == {mine, other}
@@ -609,7 +609,7 @@ def test_an_unrelated_history_and_a_second_head_can_be_fetched_and_built_on(
 def test_a_node_that_the_other_side_lacks(repository: Repository, remote: tuple[Path, Callable[..., object]]) -> None:
     _, reach = remote
     with pytest.raises(PachaError) as caught:
-        with reach() as pipes, hg.peer(pipes, "foo") as peer:  # type: ignore[attr-defined]
+        with reach() as pipes, hg.open_peer(pipes, "foo") as peer:  # type: ignore[attr-defined]
             peer.pull(repository, ["ab" * 20])
     assert caught.value.message and caught.value.why
 
@@ -620,11 +620,11 @@ def overtaken(repository: Repository, tmp_path: Path) -> Iterator[tuple[Path, st
     path = tmp_path / "master"
     run_hg("init", str(path))
     first = commit(repository, NULL, {b"a": b"1"})
-    with served(path) as pipes, hg.peer(pipes, "foo") as peer:
+    with served(path) as pipes, hg.open_peer(pipes, "foo") as peer:
         peer.push(repository, first)
     others = Repository.open(str(tmp_path / "others"), create=True)
-    with served(path) as waiting, hg.peer(waiting, "foo") as peer:
-        with served(path) as pipes, hg.peer(pipes, "foo") as quicker:
+    with served(path) as waiting, hg.open_peer(waiting, "foo") as peer:
+        with served(path) as pipes, hg.open_peer(pipes, "foo") as quicker:
             quicker.pull(others, quicker.heads())
             quicker.push(others, commit(others, first, {b"b": b"theirs"}))
         yield path, first, peer
@@ -650,7 +650,7 @@ def test_who_was_overtaken_may_stand_on_what_came(repository: Repository, overta
     path, first, peer = overtaken
     [theirs] = Repository.open(str(path)).heads()
     assert peer.heads() == (first,), "it was to be told of the heads before"
-    with served(path) as pipes, hg.peer(pipes, "foo") as later:
+    with served(path) as pipes, hg.open_peer(pipes, "foo") as later:
         later.pull(repository, [theirs])
     mine = commit(repository, theirs, {b"a": b"2"})
     peer.push(repository, mine)
@@ -664,7 +664,7 @@ def test_what_is_there_already_is_not_sent_again(
     first = commit(repository, NULL, {b"a": b"1"})
     second = commit(repository, first, {b"a": b"2"})
     for node in (second, second, first):
-        with reach() as pipes, hg.peer(pipes, "foo") as peer:  # type: ignore[attr-defined]
+        with reach() as pipes, hg.open_peer(pipes, "foo") as peer:  # type: ignore[attr-defined]
             peer.push(repository, node)
     assert Repository.open(str(path)).heads() == (second,)
 
@@ -674,7 +674,7 @@ def test_a_refusal_of_the_other_side_is_told(repository: Repository, tmp_path: P
     (tmp_path / "master/.hg/hgrc").write_text("[hooks]\npretxnchangegroup.no = false\n")
     node = commit(repository, NULL, {b"a": b"1"})
     with pytest.raises(PachaError) as caught:
-        with served(tmp_path / "master") as pipes, hg.peer(pipes, "foo") as peer:
+        with served(tmp_path / "master") as pipes, hg.open_peer(pipes, "foo") as peer:
             peer.push(repository, node)
     assert caught.value.message == "foo cannot be sent to the master."
     assert caught.value.why.isprintable()
@@ -690,7 +690,7 @@ def test_something_else_that_answers(repository: Repository, tmp_path: Path, ans
     script.write_text(f"#!/bin/sh\ncat {tmp_path}/answer\n")
     script.chmod(0o755)
     with pytest.raises(PachaError) as caught:
-        with served("x", str(script)) as pipes, hg.peer(pipes, "foo") as peer:
+        with served("x", str(script)) as pipes, hg.open_peer(pipes, "foo") as peer:
             peer.heads()
     assert "foo" in caught.value.message
     assert (caught.value.message + caught.value.why + caught.value.hint).isprintable()
@@ -701,7 +701,7 @@ def test_a_line_that_is_cut(repository: Repository, tmp_path: Path) -> None:
     run_hg("init", str(tmp_path / "master"))
     first = commit(repository, NULL, {b"a": b"1"})
     with pytest.raises(UnreachableError):
-        with served(tmp_path / "master") as pipes, hg.peer(pipes, "foo") as peer:
+        with served(tmp_path / "master") as pipes, hg.open_peer(pipes, "foo") as peer:
             assert peer.heads() == ()
             pipes.kill()
             pipes.wait()
@@ -711,7 +711,7 @@ def test_a_line_that_is_cut(repository: Repository, tmp_path: Path) -> None:
 
 def test_a_local_remote_that_is_none(tmp_path: Path) -> None:
     with pytest.raises(PachaError):
-        with hg.peer(str(tmp_path / "none"), "foo"):
+        with hg.open_peer(str(tmp_path / "none"), "foo"):
             pass
 
 

@@ -20,15 +20,15 @@ from pacha.rebuild.undo import RebuildRecord
 from pacha.server.check_results import CheckResult
 from pacha.server.hosts import Heartbeat, HostStatus, State
 from pacha.store.state import StateFolder
-from pacha.ui import console, history, hosts, rebuild
+from pacha.ui import history, hosts, rebuild
 from pacha.ui.console import Console
 from pacha.ui.spinner import waiting
-from tests.unit.test_bar import CliContext
+from tests.unit.test_bar import Terminal
 
 
-def at_terminal(monkeypatch: pytest.MonkeyPatch) -> CliContext:
+def at_terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
     """Standard output of 80 columns."""
-    made = CliContext()
+    made = Terminal()
     monkeypatch.setattr(sys, "stdout", made)
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("NO_COLOR", "1")
@@ -56,7 +56,7 @@ def test_a_sentence_is_folded_between_words(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_problem_is_folded_like_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    terminal = CliContext()
+    terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
     Console().problems(["bar: " + "its folder is open to others " * 5])
     lines = terminal.getvalue().splitlines()
@@ -64,7 +64,7 @@ def test_a_problem_is_folded_like_an_error(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_whoever_waits_sees_that_it_goes_on_and_nothing_of_it_stays(monkeypatch: pytest.MonkeyPatch) -> None:
-    terminal = CliContext()
+    terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
     with waiting("Pushing"):
         pass
@@ -121,5 +121,5 @@ def test_the_hosts_fit_and_lose_nothing_elsewhere(monkeypatch: pytest.MonkeyPatc
     long = HostStatus("a-rather-long-name-of-40-columns.example.com", State.FRESH, beat, checked=bad)
     lines = hosts.hosts_text([long, *seen]).splitlines()
     assert max(map(len, lines)) <= 80 and lines[0].split() == ["HOST", "STATE", "LAST", "PUSH"]
-    monkeypatch.setattr(console, "at_terminal", lambda: False)
+    monkeypatch.setattr(hosts, "at_terminal", lambda: False)
     assert "EVERY" in hosts.hosts_text(seen) and len(hosts.hosts_text(seen).splitlines()) == 3

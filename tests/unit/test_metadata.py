@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from pacha.files import metadata
+from pacha.files.content import observe_and_hash
 from pacha.files.metadata import Entry, Kind
 from pacha.files.owners import Accounts
 
@@ -42,7 +43,8 @@ def run(*command: str | Path) -> None:
 
 
 def observe(path: Path, folder: int, *, with_content: bool = False) -> Entry:
-    return metadata.observe(path.name.encode(), folder, os.fsencode(path), ACCOUNTS, with_content=with_content)
+    look = observe_and_hash if with_content else metadata.observe
+    return look(path.name.encode(), folder, os.fsencode(path), ACCOUNTS)
 
 
 def test_a_regular_file(tmp_path: Path, folder: int) -> None:

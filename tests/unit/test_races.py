@@ -25,6 +25,7 @@ from pacha.host.context import Context
 from pacha.push import push
 from pacha.rebuild import rebuild
 from pacha.rebuild.options import RebuildOptions
+from pacha.store.host_state import HostState
 from pacha.store.state import StateFolder
 from tests.e2e.stage import changed, picture
 
@@ -277,6 +278,6 @@ def test_only_a_folder_of_ours_is_removed(top: Path, found: str) -> None:
     (top / "precious").mkdir(mode=0o700)
     (top / "pacha-linkedto").symlink_to(top / "precious")
     place = here(top, "fresh")
-    place.state.remember(staging=found.format(top=top))
+    place.state.update(staging=found.format(top=top))
     staging_dir.remove_leftovers(place)
-    assert (top / "precious").exists() and place.state.memory() == {}
+    assert (top / "precious").exists() and place.state.read() == HostState()

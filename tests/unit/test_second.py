@@ -31,7 +31,7 @@ def second(monkeypatch: pytest.MonkeyPatch) -> Iterator[WorkerProcess]:
 
 
 def whoever(number: int, *, more: int = 0) -> tuple[int, int]:
-    """Selection of one process or the other."""
+    """Asked of one process or the other."""
     return os.getpid(), number + more
 
 

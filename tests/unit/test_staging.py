@@ -14,6 +14,7 @@ from pacha.host import watch
 from pacha.host.context import Context
 from pacha.push import push
 from pacha.rebuild import rebuild
+from pacha.store.host_state import HostState
 from pacha.store.state import StateFolder
 
 
@@ -42,4 +43,4 @@ def test_what_cannot_be_removed_now_is_removed_later(tmp_path: Path, monkeypatch
         staging_dir.remove_leftovers(fresh)
     assert all(folder.is_dir() for folder in stubborn)
     staging_dir.remove_leftovers(fresh)
-    assert not [folder for folder in stubborn if folder.exists()] and fresh.state.memory() == {}
+    assert not [folder for folder in stubborn if folder.exists()] and fresh.state.read() == HostState()

@@ -11,13 +11,15 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
-from pacha.errors import ExitCode, LockedError, PachaError
+from pacha.errors import Concern, ExitCode, LockedError, PachaError
 from pacha.store import database
 from pacha.store.hg import NULL, Blob, Note, Repository
+from pacha.store.host_state import HostState, Renumbering
 from pacha.store.snapshot import Snapshot, Watched
 from pacha.store.state import StateFolder
 
@@ -108,7 +110,7 @@ def test_nothing_in_it_is_open_to_others_under_any_umask(tmp_path: Path, umask: 
     before = os.umask(umask)
     try:
         with state.locked():
-            state.remember(a=1)
+            state.update(tip="a")
             state.machine()
             snapshot = Snapshot({"host": "bar"}, (Watched(b"/w", False, "w"),))
             database.write(state.database, snapshot)
@@ -138,7 +140,7 @@ def test_a_folder_that_was_open_is_shut(state: StateFolder) -> None:
 def test_a_folder_of_someone_else_is_refused(state: StateFolder, as_root: None) -> None:
     state.path.mkdir(parents=True)
     os.chown(state.path, 54001, 54001)
-    for attempt in (state.make, lambda: state.remember(a=1), state.locked().__enter__):
+    for attempt in (state.make, lambda: state.update(tip="a"), state.locked().__enter__):
         with pytest.raises(PachaError, match="belongs to someone else"):
             attempt()
     assert not list(state.path.iterdir())
@@ -151,32 +153,65 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
             StateFolder(path).make()
 
 
-# -- memory
+# -- what is remembered
 
 
 def test_remembering_and_forgetting(state: StateFolder) -> None:
-    assert state.memory() == {}
-    state.remember(tip="a", pending=True)
-    state.remember(tip="b", other=None)
-    assert state.memory() == {"tip": "b", "pending": True}
-    state.remember(pending=None)
-    assert StateFolder(state.path).memory() == {"tip": "b"}
+    assert state.read() == HostState()
+    assert state.update(tip="a", pending=True) == HostState(tip="a", pending=True)
+    state.update(tip="b", cure="")
+    assert state.read() == HostState(tip="b", pending=True)
+    state.update(pending=False)
+    assert StateFolder(state.path).read() == HostState(tip="b")
+    assert json.loads((state.path / "memory.json").read_text()) == {"tip": "b"}, "a default is not written"
     assert [path.name for path in state.path.iterdir()] == ["memory.json"]
 
 
-def test_memory_is_wholly_old_or_wholly_new(state: StateFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    state.remember(a=1)
+def test_no_other_field_is_remembered(state: StateFolder) -> None:
     with pytest.raises(TypeError):
-        state.remember(a=object())
-    assert state.memory() == {"a": 1}
+        state.update(tipp="a")
+    assert not (state.path / "memory.json").exists()
+
+
+#: A file as it has been written since the first release, with a key of a later one.
+WRITTEN = {
+    "accepted": ["r1"], "concerns": [["2f77", "not kept"]], "config": "/etc/pacha.conf", "cure": "Push again.",
+    "failure": "It broke.", "greeted": ["pacha@m"], "history": 7, "hostname": "bar", "machine": "0123456789abcdef",
+    "made": ["ab", 2.5], "moving": {"groups": {}, "users": {"1000": 1001}}, "owed": {"2f77": "absent"},
+    "masters": {
+        "m": {"changelog": "ab", "contents": {}, "sent": {"db": "cd"}, "succeeded": 2.5, "tried": 2.5, "later": 1},
+        "n": {"contents": {"etc": None, "opt": "ef"}, "failure": "It broke.", "tried": 3.5},
+    },
+    "pending": True, "staging": "/tmp/a", "staging_before": "/tmp/b", "staging_left": ["/tmp/c"], "succeeded": 2.5,
+    "tip": "ab", "tried": 3.5, "later": {"things": [1]},
+}  # fmt: skip
+
+
+def test_every_field_is_read_and_written_as_it_always_was(state: StateFolder) -> None:
+    state.make()
+    (state.path / "memory.json").write_text(json.dumps(WRITTEN))
+    known = state.read()
+    assert known.owed == {b"/w": "absent"} and known.concerns == (Concern(b"/w", "not kept"),)
+    assert known.moving == Renumbering(users={1000: 1001}) and known.made == ("ab", 2.5)
+    assert known.masters["m"].sent == {"db": "cd"} and known.masters["n"].contents == {"etc": None, "opt": "ef"}
+    assert {item.name for item in fields(known)} - {"unknown"} == WRITTEN.keys() - {"later"}, "one is not tried here"
+    state.update()
+    assert json.loads((state.path / "memory.json").read_text()) == WRITTEN
+
+
+def test_memory_is_wholly_old_or_wholly_new(state: StateFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    state.update(tip="a")
+    with pytest.raises(TypeError):
+        state.update(tip=object())
+    assert state.read() == HostState(tip="a")
 
     def full(fd: int) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError):
-        state.remember(a=2)
-    assert state.memory() == {"a": 1}
+        state.update(tip="b")
+    assert state.read() == HostState(tip="a")
     monkeypatch.undo()
     assert [path.name for path in state.path.iterdir()] == ["memory.json"], "no litter is left"
 
@@ -186,9 +221,9 @@ def test_damaged_memory_is_an_error_and_never_forgotten(state: StateFolder, text
     state.make()
     (state.path / "memory.json").write_bytes(text)
     with pytest.raises(PachaError, match=r"memory\.json"):
-        state.memory()
+        state.read()
     with pytest.raises(PachaError):
-        state.remember(a=1)
+        state.update(tip="a")
     assert (state.path / "memory.json").read_bytes() == text
 
 
@@ -197,7 +232,7 @@ def test_what_a_later_pacha_wrote_is_refused_and_left_as_it_is(state: StateFolde
     state.make()
     text = json.dumps({"machine": "a", "readable_from": needed, "new": ["things"]})
     (state.path / "memory.json").write_text(text)
-    for action in (state.memory, state.machine, lambda: state.remember(a=1)):
+    for action in (state.read, state.machine, lambda: state.update(tip="a")):
         with pytest.raises(PachaError, match="later Pacha") as caught:
             action()
         assert str(needed) in caught.value.why
@@ -205,9 +240,11 @@ def test_what_a_later_pacha_wrote_is_refused_and_left_as_it_is(state: StateFolde
 
 
 def test_what_a_later_pacha_added_without_need_is_kept(state: StateFolder) -> None:
-    state.remember(readable_from=1, new=["things"])
-    state.remember(machine="a")
-    assert state.memory() == {"readable_from": 1, "new": ["things"], "machine": "a"}
+    state.make()
+    (state.path / "memory.json").write_text(json.dumps({"readable_from": 1, "new": ["things"]}))
+    state.update(machine="a")
+    written = json.loads((state.path / "memory.json").read_text())
+    assert written == {"readable_from": 1, "new": ["things"], "machine": "a"}
 
 
 def test_the_machine_keeps_its_id(state: StateFolder, tmp_path: Path) -> None:
@@ -219,7 +256,7 @@ def test_the_machine_keeps_its_id(state: StateFolder, tmp_path: Path) -> None:
 def test_names_that_are_no_text_do_not_hinder(tmp_path: Path) -> None:
     state = StateFolder(tmp_path / "a\udcffb c")
     with state.locked():
-        state.remember(a=1)
+        state.update(tip="a")
         database.write(state.database, Snapshot({"host": "bar"}))
         assert database.read(state.database).host == "bar"
 
@@ -227,7 +264,7 @@ def test_names_that_are_no_text_do_not_hinder(tmp_path: Path) -> None:
 def test_what_is_remembered_by_someone_else_is_not_to_be_moved_aside(tmp_path: Path) -> None:
     (tmp_path / "memory.json").mkdir()  # as unreadable for root as another's file is for a plain user
     with pytest.raises(PachaError) as caught:
-        StateFolder(tmp_path).memory()
+        StateFolder(tmp_path).read()
     assert caught.value.why == "Is a directory"
     assert "PACHA_STATE" in caught.value.hint
 
@@ -237,12 +274,13 @@ def test_what_is_remembered_by_someone_else_is_not_to_be_moved_aside(tmp_path: P
     [
         '{"succeeded": "x"}', '{"masters": []}', '{"masters": {"m": 1}}', '{"masters": {"m": {"sent": 1}}}',
         '{"owed": [1]}', '{"concerns": 5}', '{"tried": 1e999}', '{"hostname": ["bar"]}', '{"failure": {}}',
-        '{"staging_left": 1}',
+        '{"staging_left": 1}', '{"made": ["a"]}', '{"owed": {"x": "absent"}}', '{"moving": {"users": {"a": 1}}}',
+        '{"history": "x"}', '{"machine": 7}', '{"masters": {"m": {"contents": {"etc": 7}}}}', '{"later": 1e999}',
     ],
 )  # fmt: skip
 def test_a_memory_of_another_kind_is_damaged_not_a_fault_of_ours(state: StateFolder, text: str) -> None:
     state.make()
     (state.path / "memory.json").write_text(text)
     with pytest.raises(PachaError, match=r"memory\.json is damaged") as caught:
-        state.memory()
-    assert "Move it aside" in caught.value.hint
+        state.read()
+    assert "Move it aside" in caught.value.hint and caught.value.why.startswith(("its '", "what it has of '"))

@@ -44,7 +44,7 @@ def test_watching_a_directory(here: Context, tree: Path) -> None:
     made = watch(here, tree / "opt/foo")
     assert made == Watched(os.fsencode(tree / "opt/foo"), False, "foo")
     assert module.watched(here) == (made,)
-    assert here.state.memory()["pending"] is True
+    assert here.state.read().pending
 
 
 def test_the_same_last_component_gets_another_repository(here: Context, tree: Path) -> None:

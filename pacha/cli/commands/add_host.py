@@ -13,7 +13,7 @@ from pacha.server import add_host
 from pacha.text import escape
 
 
-@cli.command("add-host", short_help="On a master: make a host's folder, and let its key in.")
+@cli.command("add-host")
 @click.argument("host")
 @click.option("--user", metavar="ACCOUNT", help="Give the folder to the account that HOST logs in as.")
 @click.option("--key", type=click.File("rb"), metavar="FILE", help="Let this public key in for HOST ('-': read it).")

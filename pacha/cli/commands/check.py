@@ -15,7 +15,7 @@ from pacha.ui.check import check_json, check_lines
 from pacha.ui.console import Console
 
 
-@cli.command("check", short_help="On a master: could each host be rebuilt now?")
+@cli.command("check")
 @click.argument("hosts", nargs=-1)
 @click.option("--rehearse", is_flag=True, help="Rebuild into a scratch folder, too, and compare.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")

@@ -9,7 +9,7 @@ from pacha.cli.app import cli
 from pacha.errors import ExitCode, UsageError
 
 
-@cli.command("completion", short_help="Print what completes commands and options in a shell.")
+@cli.command("completion")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion_command(shell: str) -> ExitCode:
     """Print what makes SHELL complete the commands and options of pacha.

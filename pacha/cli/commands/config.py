@@ -31,7 +31,7 @@ def add_config_command(cli_context: CliContext, file: str) -> ExitCode:
     return ExitCode.DONE
 
 
-@cli.command("config-values", short_help="Show the configuration, and what is watched.")
+@cli.command("config-values")
 @click.pass_obj
 def config_values_command(cli_context: CliContext) -> ExitCode:
     """Show every key of the configuration with its value, and what is watched.

@@ -10,7 +10,7 @@ from pacha.demo import play
 from pacha.errors import ExitCode
 
 
-@cli.command("demo", short_help="Play the whole story in a temporary folder.")
+@cli.command("demo")
 @click.option("--ssh", is_flag=True, help="Through a throw-away sshd on this machine.")
 @click.pass_obj
 def demo_command(cli_context: CliContext, ssh: bool) -> ExitCode:

@@ -13,7 +13,7 @@ from pacha.history import reader
 from pacha.ui import history
 
 
-@cli.command("diff", short_help="Show what differs between snapshots, or from the disk.")
+@cli.command("diff")
 @click.argument("words", nargs=-1, metavar="[FROM [TO]] [PATH]")
 @HOST_OPTION
 @click.option("-c", "--change", default="", metavar="WHEN", help="What this snapshot changed.")

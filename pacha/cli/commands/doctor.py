@@ -13,7 +13,7 @@ from pacha.host import doctor
 from pacha.ui import overview
 
 
-@cli.command("doctor", short_help="Check that all is well, and say how to mend what is not.")
+@cli.command("doctor")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.pass_obj
 def doctor_command(cli_context: CliContext, as_json: bool) -> ExitCode:

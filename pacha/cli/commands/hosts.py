@@ -14,7 +14,7 @@ from pacha.ui.prometheus import prometheus_text
 _FORMS = {"json": hosts_json, "prometheus": prometheus_text}
 
 
-@cli.command("hosts", short_help="On a master: show every host, the late ones first.")
+@cli.command("hosts")
 @click.option("--json", "form", flag_value="json", help="For programs.")
 @click.option("--prometheus", "form", flag_value="prometheus", help="For the textfile collector of Prometheus.")
 @click.pass_obj

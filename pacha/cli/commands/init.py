@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pacha.host.init import Answers
 
 
-@cli.command("init", short_help="Write this host's configuration, make a key.")
+@cli.command("init")
 @click.option("--host", metavar="MASTER", help="The master, or 'local' for a folder of this machine.")
 @click.option("--port", type=click.IntRange(1, 65535), metavar="PORT", help="Of the master's sshd, if it is not 22.")
 @click.option("--user", metavar="ACCOUNT", help="The account on the master.")

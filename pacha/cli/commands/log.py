@@ -17,7 +17,7 @@ from pacha.text import escape
 from pacha.ui import history
 
 
-@cli.command("log", short_help="List the snapshots, newest first.")
+@cli.command("log")
 @click.argument("words", nargs=-1, metavar="[HOST] [PATH]")
 @HOST_OPTION
 @click.option("-n", "--number", type=click.IntRange(min=1), metavar="N", help="Only the newest N.")

@@ -41,7 +41,7 @@ def push_command(
     Example: pacha push -m "before the upgrade"
     """
     context = cli_context.context()
-    if due and not is_due(context.state.memory(), context.config.frequency, time.time()):
+    if due and not is_due(context.state.read(), context.config.frequency, time.time()):
         return ExitCode.DONE
     from pacha.push.push import push  # 'push --due' mostly ends before it is needed
 

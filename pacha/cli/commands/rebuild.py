@@ -12,7 +12,7 @@ from pacha.errors import ExitCode
 from pacha.fetch.worker import WorkerProcess
 
 
-@cli.command("rebuild", short_help="Put back every file of a host, or a part of them.")
+@cli.command("rebuild")
 @click.argument("host")
 @click.option("--at", default="", metavar="WHEN", help="As it was then: a snapshot's id, a date, 'yesterday'.")
 @click.option("--path", "paths", multiple=True, type=click.Path(), help="Only this path, and what is below it.")

@@ -12,7 +12,7 @@ from pacha.store import revspec
 from pacha.text import escape
 
 
-@cli.command("restore-db", short_help="Get a host's history back from the master, no file of it.")
+@cli.command("restore-db")
 @click.argument("host")
 @click.pass_obj
 def restore_db_command(cli_context: CliContext, host: str) -> ExitCode:

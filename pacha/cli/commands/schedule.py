@@ -17,7 +17,7 @@ from pacha.host.schedule import Job
 from pacha.text import escape
 
 
-@cli.group("schedule", cls=Group, short_help="Push by itself: install, remove or show the job.")
+@cli.group("schedule", cls=Group)
 def schedule_group() -> None:
     """Push by itself: install, remove or show the job that does so.
 

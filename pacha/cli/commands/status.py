@@ -11,7 +11,7 @@ from pacha.host.status import status
 from pacha.ui.status import status_json, status_text
 
 
-@cli.command("status", short_help="Show how this host stands.")
+@cli.command("status")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.pass_obj
 def status_command(cli_context: CliContext, as_json: bool) -> ExitCode:

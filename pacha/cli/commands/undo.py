@@ -12,7 +12,7 @@ from pacha.text import escape
 from pacha.ui.rebuild import past_line
 
 
-@cli.command("undo", short_help="Take back what the last rebuild did.")
+@cli.command("undo")
 @click.option("--list", "listing", is_flag=True, help="Show the rebuilds that can be undone, and change nothing.")
 @click.option("--dry-run", "-n", is_flag=True, help="Show what would be put back, path by path, and change nothing.")
 @click.pass_obj

@@ -11,7 +11,7 @@ from pacha.history.verify import verify
 from pacha.text import escape
 
 
-@cli.command("verify", short_help="Compare what is watched with the last snapshot.")
+@cli.command("verify")
 @click.option("--at", default="", metavar="WHEN", help="Compare with the snapshot of then instead of the last one.")
 @click.pass_obj
 def verify_command(cli_context: CliContext, at: str) -> ExitCode:

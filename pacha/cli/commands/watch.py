@@ -14,7 +14,7 @@ from pacha.host.watch import unwatch, watch
 from pacha.text import escape
 
 
-@cli.command("watch", short_help="Watch directories, with everything below them.")
+@cli.command("watch")
 @click.argument("paths", nargs=-1, required=True, type=click.Path())
 @click.pass_obj
 def watch_command(cli_context: CliContext, paths: Sequence[str]) -> ExitCode:
@@ -44,7 +44,7 @@ def watch_single_command(cli_context: CliContext, file: str) -> ExitCode:
     return ExitCode.DONE
 
 
-@cli.command("unwatch", short_help="Stop watching a path; what was kept of it stays.")
+@cli.command("unwatch")
 @click.argument("path", type=click.Path())
 @click.pass_obj
 def unwatch_command(cli_context: CliContext, path: str) -> ExitCode:

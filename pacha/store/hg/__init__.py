@@ -1,31 +1,31 @@
-"""Mercurial in this process. The only package that imports it; each function is one verb of ours.
+"""Mercurial in this process: the only package that imports it.
 
-Mercurial promises nothing about its modules (``hg help internals``), which is why no other module knows
-them and why the version is pinned below the next major one. No configuration but our own is ever read:
-not a user's, not the system's, not that of a repository, which may have come from anywhere.
+Mercurial promises nothing about its modules (``hg help internals``). So no other module of Pacha knows them, and
+the version is pinned below the next major one. No configuration but Pacha's own is ever read: not a user's, not
+the system's, not that of a repository, which may have come from anywhere.
+
+This facade imports nothing of Mercurial, which takes a quarter of a second, until something here is first used:
+    Repository, Reader     a local repository: commit, read, history
+    open_peer, Peer        a conversation with a repository elsewhere: pull, push
+    serve, recover         the other end of such a conversation
+    unified                the difference between two texts
+It knows no host, no snapshot and no connection: a repository elsewhere is a pair of pipes.
 """
 
 from __future__ import annotations
 
 import os
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-# Paramiko's cryptography and Mercurial's demandimport clash; demandimport stays off. The environment is
-# read when Mercurial is imported: HGRCPATH empty means no configuration files, HGRCSKIPREPO skips a
-# repository's own (hg help environment; mercurial/localrepo.py, loadhgrc).
-os.environ.update({"HGRCPATH": "", "HGRCSKIPREPO": "1", "HGPLAIN": "1", "HGMODULEPOLICY": "allow"})
-
-# What mercurial.initialization would import without the commands, their templates and hgweb, which nothing here
-# runs: they register themselves where others look for them.
-import mercurial.bundle2_part_handlers
-import mercurial.revset
-import mercurial.revset_predicates
-import mercurial.subrepo
-
-from pacha.store.hg.diff import unified
-from pacha.store.hg.peer import Peer, peer
-from pacha.store.hg.repository import Reader, Repository, Revision, load
-from pacha.store.hg.runtime import frequent_gc
 from pacha.store.revision import NULL, Blob, Content, Interruption, Note
+
+if TYPE_CHECKING:
+    from pacha.store.hg.diff import unified
+    from pacha.store.hg.peer import Peer, open_peer
+    from pacha.store.hg.repository import Reader, Repository, Revision, load
+    from pacha.store.hg.runtime import frequent_gc
+    from pacha.store.hg.server import recover, serve
 
 __all__ = [
     "NULL",
@@ -39,9 +39,44 @@ __all__ = [
     "Revision",
     "frequent_gc",
     "load",
-    "peer",
+    "open_peer",
+    "recover",
+    "serve",
     "unified",
 ]
 
-for registering in (mercurial.bundle2_part_handlers, mercurial.revset, mercurial.revset_predicates, mercurial.subrepo):
-    registering.init()  # where imports are lazy, this is what imports it
+#: The modules that hold what is imported at first use (PEP 562).
+_MODULES = {
+    **dict.fromkeys(["Reader", "Repository", "Revision", "load"], "repository"),
+    **dict.fromkeys(["Peer", "open_peer"], "peer"),
+    **dict.fromkeys(["recover", "serve"], "server"),
+    "frequent_gc": "runtime",
+    "unified": "diff",
+}
+
+# Mercurial reads these when it is imported: HGRCPATH empty means no configuration files, HGRCSKIPREPO skips a
+# repository's own (hg help environment; mercurial/localrepo.py, loadhgrc).
+os.environ.update({"HGRCPATH": "", "HGRCSKIPREPO": "1", "HGPLAIN": "1", "HGMODULEPOLICY": "allow"})
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = found = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    return found
+
+
+def import_all() -> None:
+    """Import everything now: for a process that is about to become an account that cannot read Pacha's modules."""
+    for name in _MODULES:
+        __getattr__(name)
+
+
+def enable_lazy_imports() -> None:
+    """Import the modules of Mercurial when something of them is first used, which halves the time to start.
+
+    This clashes with paramiko's cryptography. So only ``pacha serve`` and the worker process may ask for it.
+    """
+    import hgdemandimport  # Mercurial's own, which most processes do without
+
+    hgdemandimport.enable()

@@ -44,7 +44,7 @@ class Peer:
         self._name = name
         self._local = local
         self._new = new
-        #: Its heads when the conversation began: they are always asked for first (see ``wire.plain``).
+        #: Its heads when the conversation began: they are always asked for first (see ``wire.plain_account``).
         self._first: list[bytes] | None = None if local else peer.heads()
         self._asked = local
 
@@ -206,7 +206,7 @@ def _unbundled(repo: Any, remote: Any, bundler: Any) -> bool:
 
 
 @contextlib.contextmanager
-def peer(remote: Remote, name: str, *, new: bool = False) -> Iterator[Peer]:
+def open_peer(remote: Remote, name: str, *, new: bool = False) -> Iterator[Peer]:
     """Talk to the repository ``name`` at ``remote``. Raises UnreachableError, PachaError.
 
     One that is ``new`` has no name there yet: whatever comes to be in it half-way is of no consequence.

@@ -186,7 +186,7 @@ class Reader:
 
 
 def load() -> None:
-    """Import what it takes to read a repository, where imports are lazy (see ``store.lazily``)."""
+    """Import what it takes to read a repository, ahead of its first use."""
     with suppress(PachaError):
         Repository.open(os.devnull)
 

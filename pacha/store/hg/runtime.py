@@ -11,6 +11,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+# What mercurial.initialization would import without the commands, their templates and hgweb, which nothing here
+# runs: these modules register themselves where others look for them.
+import mercurial.bundle2_part_handlers
+import mercurial.revset
+import mercurial.revset_predicates
+import mercurial.subrepo
 from mercurial import error, extensions
 from mercurial import ui as uimodule
 from mercurial.utils import compression
@@ -42,6 +48,8 @@ def _share_compressors() -> None:
 
 
 _share_compressors()
+for registering in (mercurial.bundle2_part_handlers, mercurial.revset, mercurial.revset_predicates, mercurial.subrepo):
+    registering.init()  # where imports are lazy, this is what imports it
 
 
 def quiet_ui() -> Any:

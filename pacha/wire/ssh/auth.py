@@ -9,12 +9,11 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
-import paramiko
-
 from pacha.errors import UnreachableError
 from pacha.text import one_line
 from pacha.wire.ssh.endpoint import Endpoint
 from pacha.wire.ssh.known_hosts import fingerprint
+from pacha.wire.ssh.library import paramiko
 
 
 class _Outcome(Enum):

@@ -10,11 +10,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Protocol
 
-import paramiko
-
 from pacha.errors import UnreachableError
 from pacha.text import one_line
 from pacha.wire.ssh.endpoint import Endpoint
+from pacha.wire.ssh.library import paramiko
 
 _PIECE = 64 * 1024
 _STDERR_KEPT = 64 * 1024

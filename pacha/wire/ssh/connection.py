@@ -11,9 +11,6 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from functools import partial
 
-import paramiko
-from paramiko.common import cMSG_CHANNEL_REQUEST
-
 from pacha.errors import PachaError, UnreachableError, UsageError
 from pacha.system import background
 from pacha.text import one_line
@@ -21,6 +18,7 @@ from pacha.wire.ssh.auth import log_in
 from pacha.wire.ssh.channel import Result, Stream, alarm, end
 from pacha.wire.ssh.endpoint import Endpoint
 from pacha.wire.ssh.handshake import Line, dial, handshake, hang_up
+from pacha.wire.ssh.library import cMSG_CHANNEL_REQUEST, paramiko
 
 #: sshd allows ten sessions on a connection (MaxSessions of sshd_config(5)); stay well below.
 MAX_STREAMS = 7

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import paramiko
-
 from pacha.errors import ConfigError
 from pacha.text import one_line
+from pacha.wire.ssh.library import paramiko
 
 SYSTEM_KNOWN_HOSTS = "/etc/ssh/ssh_known_hosts"
 
@@ -89,7 +88,7 @@ def _settings(ssh_config: Path | None, host: str) -> dict[str, Any]:
         return {}
     try:
         if b"exec" in ssh_config.read_bytes().lower():
-            vars(paramiko.config)["invoke"] = importlib.import_module("invoke")  # see __init__
+            vars(paramiko.config)["invoke"] = importlib.import_module("invoke")  # see library
         return dict(paramiko.SSHConfig.from_path(str(ssh_config)).lookup(host))
     except Exception as error:  # the reader raises whatever it stumbles over: KeyError, ImportError ...
         raise ConfigError(

@@ -9,12 +9,11 @@ import socket
 import time
 from typing import Any, NoReturn
 
-import paramiko
-
 from pacha.errors import UnreachableError
 from pacha.text import one_line
 from pacha.wire.ssh.endpoint import Endpoint
 from pacha.wire.ssh.known_hosts import KnownKey, fingerprint, key_kind, known_keys
+from pacha.wire.ssh.library import paramiko
 
 _WINDOW = 4 * 1024 * 1024
 _PACKET = 64 * 1024

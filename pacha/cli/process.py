@@ -1,0 +1,101 @@
+"""Running one command: what went wrong is printed here, and nowhere else, and becomes an exit code."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import tempfile
+import traceback
+from contextlib import suppress
+
+import click
+
+from pacha.cli.app import COMMANDS, cli
+from pacha.errors import OF_THE_SYSTEM, ExitCode, PachaError, Signalled
+from pacha.text import escape, one_line
+from pacha.ui.console import Console
+
+_OPTIONS_WITH_VALUE = ("--config",)
+
+
+def run_command(arguments: list[str]) -> int:
+    """Run a command; returns the exit code, having printed what went wrong."""
+    try:
+        result = cli.main(args=spelt_as_command(arguments), prog_name="pacha", standalone_mode=False)
+        sys.stdout.flush()
+        return int(result or 0)
+    except PachaError as error:
+        _show(error)
+        return int(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        return int(ExitCode.USAGE)
+    except (click.exceptions.Exit, SystemExit) as ended:
+        return int(getattr(ended, "exit_code", None) or getattr(ended, "code", None) or 0)
+    except (click.Abort, KeyboardInterrupt):
+        return explain_signal(Signalled(signal.SIGINT))
+    except BrokenPipeError:
+        return explain_signal(Signalled(signal.SIGPIPE))
+    except OSError as refused:
+        if refused.errno not in OF_THE_SYSTEM:
+            return _own_fault(refused)
+        _show(_refusal(refused))
+        return int(ExitCode.FAILED)
+    except Exception as fault:  # a fault of Pacha's own: said in one line, the rest goes where it can be found
+        return _own_fault(fault)
+
+
+def _drop_output() -> None:
+    """Let go of what a standard stream does not take: the interpreter flushes once more when it ends."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _show(error: PachaError) -> None:
+    with suppress(OSError):  # nobody can be told then; the exit code still says it
+        Console().error(error)
+    _drop_output()
+
+
+def _refusal(error: OSError) -> PachaError:
+    why = (error.strerror or str(error)) + (f": {escape(error.filename)}" if error.filename else "")
+    return PachaError("The system does not let Pacha go on.", why, "Mend that and run this again.")
+
+
+def spelt_as_command(arguments: list[str]) -> list[str]:
+    """``--rebuild bar`` and ``--rebuild=bar`` as ``rebuild bar``: the first argument that is no global option."""
+    words = list(arguments)
+    position = 0
+    while position < len(words) and words[position].startswith("-"):
+        name, equals, value = words[position].partition("=")
+        if name[2:] in COMMANDS and name.startswith("--"):
+            words[position : position + 1] = [name[2:], value] if equals else [name[2:]]
+            break
+        position += 2 if name in _OPTIONS_WITH_VALUE and not equals else 1
+    return words
+
+
+def _own_fault(fault: Exception) -> int:
+    with tempfile.NamedTemporaryFile("w", prefix="pacha-fault-", suffix=".txt", delete=False) as stream:
+        traceback.print_exception(fault, file=stream)
+    click.echo(f"pacha: a fault in Pacha itself: {type(fault).__name__}", err=True)
+    click.echo(f"       {one_line(str(fault))}", err=True)
+    click.echo(f"       Please report it with {stream.name}.", err=True)
+    return int(ExitCode.FAILED)
+
+
+def explain_signal(ended: Signalled) -> int:
+    """One line that says what ended it and how things stand; none for a pipe that was closed where nothing is lost."""
+    _drop_output()
+    what = "stopped by Ctrl-C" if ended.number == signal.SIGINT else f"ended by {signal.Signals(ended.number).name}"
+    if ended.state or ended.number != signal.SIGPIPE:
+        with suppress(OSError):  # the terminal itself may be gone
+            first, *more = ended.state.splitlines() or [""]
+            click.echo(f"\npacha: {what}. {first}".rstrip(), err=True)
+            for line in more:
+                click.echo(f"       {line}", err=True)
+    return 128 + ended.number  # ExitCode.SIGNAL

@@ -1,0 +1,49 @@
+"""What this machine has: the last snapshot made here, and what the watched paths hold now."""
+
+from __future__ import annotations
+
+from pacha.errors import PachaError
+from pacha.files import scan as files
+from pacha.host import owed, watch
+from pacha.push.session import PushSession
+from pacha.store import database
+from pacha.store.snapshot import Snapshot
+
+
+def read_last_snapshot(session: PushSession, accept: bool) -> Snapshot:
+    """The last snapshot made here. Raises PachaError when there must be no next one.
+
+    ``accept`` gives up what a rebuild still owes, and leaves interrupted ones as they are.
+    """
+    context = session.context
+    last = database.read(context.state.database)
+    if not last.live:
+        lost = f"pacha restore-db {context.hostname()}"
+        hint = f"Name what matters first: pacha watch /etc; or, if the state folder of this machine was lost: {lost}"
+        raise PachaError("Nothing is watched yet.", "", hint)
+    for watched in last.live:
+        watch.check_own(context, watched.path)  # the configuration may have changed since it was watched
+    _check_rebuilt(session, last, accept)
+    return last
+
+
+def _check_rebuilt(session: PushSession, last: Snapshot, accept: bool) -> None:
+    """Refuse to make what a killed rebuild left behind the newest snapshot; ``accept`` says that it is meant."""
+    interrupted = owed.interrupted_rebuilds(session.context.state, last)
+    if accept:
+        session.update(accepted=tuple(interrupted), owed={})
+    elif not set(interrupted) <= set(session.state.accepted):
+        raise PachaError(
+            "A rebuild of this machine was not finished.",
+            "what it did not put back would be recorded as gone",
+            "Run it again, or 'pacha undo' it; if the files are meant to be as they are: pacha push --accept",
+        )
+
+
+def scan(session: PushSession, base: Snapshot, *, anew: bool = False) -> None:
+    """Scan what is watched in ``base``; ``anew`` believes no fingerprint of the last scan."""
+    if not anew:
+        session.fingerprints, session.named = database.read_cache(session.context.state.cache)
+    session.watched = watch.effective_rules(session.context, base.watched)
+    targets = watch.scan_targets(session.watched)
+    session.scan = files.scan(targets, base.entries, {} if anew else session.fingerprints, session.accounts)

@@ -1,0 +1,63 @@
+"""What may lie in a host's repository on the master: files and folders, and no link that leads elsewhere."""
+
+from __future__ import annotations
+
+import errno
+import os
+from contextlib import suppress
+
+from pacha.errors import DamagedError
+from pacha.files.dirfd import DirectoryFds
+from pacha.text import escape
+
+LOOK_THERE = "Look at the host's folder on the master."
+#: What there can be in a repository whose making was cut off (mercurial/localrepo.py, createrepository).
+_HALF_MADE = frozenset([".hg", "store", "cache", "wcache", "requires", "00changelog.i"])
+
+
+def check_own(descent: DirectoryFds, name: str) -> None:
+    """Raise DamagedError when the repository ``name`` below ``descent`` is a link, or anything in it leads elsewhere.
+
+    Raises OSError where it cannot be read.
+    """
+    path = f"{name}/.hg"
+    try:
+        folder = descent.directory(os.fsencode(path))
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.ENOTDIR):
+            raise
+        why = "a host's history lies in the host's own folder"
+        raise DamagedError(f"{escape(path)} is a link, or below one.", why, LOOK_THERE) from None
+    check_plain(folder, path)
+
+
+def check_plain(fd: int, path: str) -> None:
+    """Raise DamagedError for a link, or anything but files and folders, below the folder ``fd``.
+
+    Mercurial's lock is a link that nothing follows (lock.py).
+    """
+    with os.scandir(fd) as entries:
+        for entry in entries:
+            inside = f"{path}/{entry.name}"
+            if entry.is_dir(follow_symlinks=False):
+                below = os.open(entry.name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd)
+                try:
+                    check_plain(below, inside)
+                finally:
+                    os.close(below)
+            elif not entry.is_file(follow_symlinks=False) and not _is_lock(inside):
+                raise DamagedError(f"{escape(inside)} is neither a file nor a folder.", "", LOOK_THERE)
+
+
+def _is_lock(path: str) -> bool:
+    return path.partition("/")[2] in (".hg/wlock", ".hg/store/lock")
+
+
+def check_half_made(descent: DirectoryFds, name: str) -> None:
+    """Raise DamagedError unless ``name`` is what is left of making a repository, with no history in it."""
+    inside = os.listdir(descent.directory(os.fsencode(name)))
+    for place in (".hg", ".hg/store") if ".hg" in inside else ():
+        with suppress(FileNotFoundError):
+            inside += os.listdir(descent.directory(os.fsencode(f"{name}/{place}")))
+    if not set(inside) <= _HALF_MADE:
+        raise DamagedError(f"{name} is no repository, and not empty.", "its .hg/requires is missing", LOOK_THERE)

@@ -1,0 +1,188 @@
+"""What is read over an account that has nothing but sshd, scp and Mercurial (see ``plain_account``)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pacha.errors import PachaError, UnreachableError
+from pacha.files.names import DATABASE
+from pacha.system import background
+from pacha.text import escape
+from pacha.wire import hook_files, scp
+from pacha.wire.master import CHANGELOG, CHANGELOG_OF_ANY, PUSH, REBUILD, Examined, NoHost, Probe, is_store_file
+from pacha.wire.remote_errors import (
+    IS_NOT_THERE,
+    NOT_RUN,
+    REFUSES,
+    add_host,
+    add_host_or_give,
+    said_by,
+    shut_out,
+)
+
+if TYPE_CHECKING:
+    from pacha.wire.ssh import Connection, Result
+
+_OTHERS = "Directory not empty"  #: says mv(1) where others were quicker
+_LIMITS = scp.Limits(total_bytes=1 << 40, files=2_000_000, depth=600)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What is wanted of a folder that is copied: what it must be called, which files, how many at the most."""
+
+    top: bytes
+    accept: Callable[[bytes, bool], bool]
+    limits: scp.Limits
+
+
+class PlainReader:
+    """What is asked of an account over ``connection`` that changes nothing there.
+
+    ``hosts_path`` and the words that call ``hg`` are those over there.
+    """
+
+    def __init__(self, connection: Connection, hosts_path: bytes, hg_command: Sequence[str]) -> None:
+        self._connection = connection
+        self.hosts_path = hosts_path
+        self._hg = tuple(hg_command)
+
+    def probe(self, host: str, names: Sequence[str] = ()) -> Probe:
+        """Look at ``host``'s folder: the clock and the changelogs at once, each on a channel of its own."""
+        paths = [self._path(host, CHANGELOG), *(self._path(host, name, CHANGELOG_OF_ANY) for name in names)]
+        clock = background.start(self._connection.run, ["date", "-u", "+%s.%N"])
+        found = self._digests(self._connection.run(["sha256sum", *paths]), host)
+        contents = {name: found.get(name) for name in names}
+        return Probe(_clock(clock.result()), found.get(DATABASE), contents=contents)
+
+    def fetch(self, host: str, name: str, inbox: int, on_file: Callable[[scp.Received], None]) -> scp.Totals:
+        """``scp -r -f`` of the store, with acknowledgements sent ahead."""
+        accept = _Wanted(b"store", is_store_file, _LIMITS)
+        return self._copy(host, self._path(host, name, ".hg/store"), inbox, accept, on_file)
+
+    def fetch_hooks(self, host: str, inbox: int) -> list[hook_files.Hook]:
+        """``scp -r -f`` of their folder; whose they are is not told that way."""
+        received: list[scp.Received] = []
+        accept = _Wanted(os.fsencode(host), hook_files.is_hook_file, hook_files.LIMITS)
+        try:
+            self._copy(host, hook_files.folder_of(self.hosts_path, host), inbox, accept, received.append)
+        except NoHost:
+            return []
+        return [hook_files.hook_of(one.name, one.mode) for one in received]
+
+    def _copy(
+        self, host: str, path: bytes, inbox: int, wanted: _Wanted, on_file: Callable[[scp.Received], None]
+    ) -> scp.Totals:
+        with self._connection.stream(["scp", "-r", "-f", path]) as stream:
+            try:
+                totals = scp.receive(
+                    stream, inbox, top=wanted.top, accept=wanted.accept, limits=wanted.limits, on_file=on_file
+                )
+            except scp.Refused:
+                raise NoHost(f"There is no {escape(path)} on the master.", "", self._add_host(host)) from None
+            except UnreachableError:
+                raise  # it need not be waited for once more
+            except PachaError as error:
+                what, result = f"{escape(path)} cannot be copied.", stream.finish()
+                if result.status in NOT_RUN or REFUSES in result.stderr:
+                    raise self._failed(what, result, host) from None
+                if IS_NOT_THERE.search(result.stderr):
+                    raise NoHost(said_by(result), "", self._add_host(host)) from None
+                if isinstance(error, scp.RemoteError) and "Permission denied" in error.why:
+                    raise UnreachableError(what, error.why, self._give(host)) from None
+                raise
+            result = stream.finish(end_input=False)
+        if result.status and not totals.passed_over:
+            raise scp.RemoteError(f"{escape(path)} was not copied whole.", said_by(result), "Run this again.")
+        return totals
+
+    def examine(self, host: str) -> Examined:
+        """What the account has and may, each asked on a channel of its own."""
+        folder = self._path(host)
+        asked: list[list[bytes | str]] = [
+            ["date", "-u", "+%s.%N"],
+            [*self._hg, "version", "-q"],
+            ["scp"],  # it complains of its usage, if there is one
+            ["test", "-e", folder],
+            ["test", "-w", folder],
+            ["test", "-w", self.hosts_path],
+            ["stat", "-f", "-c", "%a %S", self.hosts_path],
+        ]
+        answers = [background.start(self._connection.run, argv, timeout=20.0) for argv in asked]
+        date, version, scp_, there, own, above, room = (answer.result() for answer in answers)
+        place, refused = (folder, own.status) if there.status == 0 else (self.hosts_path, above.status)
+        line = escape(version.stdout.partition(b"\n")[0][:100]) if version.status == 0 else ""
+        return Examined(
+            clock=_clock(date),
+            may=frozenset([PUSH, REBUILD]),
+            mercurial=line,
+            scp=scp_.status != 127,
+            trouble=f"{escape(place)} is not there, or cannot be written to" if refused else "",
+            free=_free(room),
+        )
+
+    def _path(self, host: str, *below: str) -> bytes:
+        return os.path.join(self.hosts_path, os.fsencode(host), *map(os.fsencode, below))
+
+    def _must(self, argv: Sequence[bytes | str], what: str, host: str) -> None:
+        result = self._connection.run(argv)
+        if result.status:
+            raise self._failed(what, result, host)
+
+    def _digests(self, result: Result, host: str) -> dict[str, str]:
+        """What sha256sum(1) says, by the repository's name: the fourth component from the end of each path."""
+        refused = [line for line in result.stderr.splitlines() if b"No such file" not in line]
+        if result.status and (refused or not result.stderr):
+            raise self._failed("The host's folder on the master cannot be read.", result, host)
+        found = {}
+        for line in result.stdout.splitlines():
+            digest, _, path = line.lstrip(b"\\").decode("ascii", "replace").partition("  ")
+            found[f"///{path}".split("/")[-4]] = digest
+        return found
+
+    def _failed(self, what: str, result: Result, host: str) -> PachaError:
+        said = said_by(result)
+        if closed := shut_out(result, host):
+            return closed
+        if result.status == 127:
+            program = self._hg[0] if " hg" in what or "repository" in what.lower() else "such program"
+            hint = "Install Mercurial there, or name its command in pacha.hg.command."
+            return UnreachableError(f"The master has no {program}.", said, hint)
+        if "Permission denied" in said or "No such file" in said:
+            return UnreachableError(what, said, self._give(host) if "denied" in said else self._add_host(host))
+        if is_full(said):
+            return PachaError(what, said, "Make room on the master; the next push sends what is missing.")
+        if _OTHERS in said:
+            return PachaError(what, said, "Another push has made it meanwhile: push again.")
+        return PachaError(what, said, "Look at the host's folder on the master.")
+
+    def _add_host(self, host: str) -> str:
+        return add_host(host, self._connection.endpoint.user)
+
+    def _give(self, host: str) -> str:
+        return add_host_or_give(host, self._connection.endpoint.user, self._path(host))
+
+
+def is_full(said: str) -> bool:
+    """Whether what a command said is that there is no room."""
+    return "No space left" in said or "quota" in said.lower()
+
+
+def _clock(result: Result) -> float:
+    try:
+        return float(result.stdout)
+    except ValueError:
+        raise shut_out(result) or UnreachableError(
+            "The master does not answer as one.",
+            f"asked for the time, it said: {escape((result.stderr or result.stdout).strip()[:100])}",
+            "Log in by hand with ssh and run 'date' to see what it says.",
+        ) from None
+
+
+def _free(result: Result) -> int | None:
+    """The free bytes that stat(1) tells as blocks and their size; None for anything else."""
+    words = result.stdout.split()
+    return int(words[0]) * int(words[1]) if len(words) == 2 and all(word.isdigit() for word in words) else None
