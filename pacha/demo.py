@@ -147,7 +147,9 @@ def _sshd(folder: Path, port: int) -> Iterator[int]:
     """A throw-away sshd on a loopback port (0: a free one), for the account that runs this alone."""
     program = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin:/sbin")
     if program is None or shutil.which("ssh-keygen") is None:
-        raise PachaError("There is no sshd here.", hint="Install openssh-server, or run 'pacha demo' without --ssh.")
+        raise PachaError(
+            "There is no sshd here.", hint="Install openssh-server, or run 'pacha demo' without --ssh.", code="no-sshd"
+        )
     for name in ("key", "host_key"):
         command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "pacha demo", "-f", str(folder / name)]
         subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
@@ -186,4 +188,5 @@ def _await(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
         "The throw-away sshd did not start.",
         log.read_text(errors="replace").strip()[-200:],
         "Run 'pacha demo' without --ssh.",
+        code="demo-sshd-failed",
     )

@@ -6,8 +6,12 @@ The codes are a contract (see ``docs/exit-codes.rst``): monitoring and scripts d
 from __future__ import annotations
 
 import errno
+from copy import copy
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Any, TypeVar
+
+_Error = TypeVar("_Error", bound="PachaError")
 
 #: Not faults of Pacha's own: a full or read-only disk, no permission, too many open files, a failing disk.
 OF_THE_SYSTEM = frozenset(
@@ -32,23 +36,47 @@ class ExitCode(IntEnum):
 class PachaError(Exception):
     """Something failed, and the user can act on it.
 
-    ``message`` says what failed, ``why`` the cause, ``hint`` what to do next: one line (str) each,
-    already safe to print. ``exit_code`` is the process's exit code.
+    ``message`` says what failed, ``why`` the cause, ``hint`` what to do next: one line (str) each, already safe to
+    print. They are for people alone: a program decides by the kind, by ``code``, which stays the same when words
+    change, and by ``subject``, which tells two faults of one code apart (a path, a name; "" where there is no need).
+    ``exit_code`` is the process's exit code.
     """
 
     exit_code: ExitCode = ExitCode.FAILED
 
-    def __init__(self, message: str, why: str = "", hint: str = "") -> None:
+    def __init__(self, message: str, why: str = "", hint: str = "", *, code: str, subject: str = "") -> None:
         super().__init__(message)
         self.message = message
         self.why = why
         self.hint = hint
+        self.code = code
+        self.subject = subject
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (type(self), vars(self))  # a worker process hands errors over
+
+    @property
+    def fault(self) -> tuple[type[PachaError], str, str]:
+        """What is wrong, to be compared."""
+        return type(self), self.code, self.subject
+
+    def with_advice(self: _Error, *advice: str) -> _Error:
+        """The same error with more to do next."""
+        error = copy(self)
+        error.hint = " ".join(filter(None, [self.hint, *advice]))
+        return error
 
     @property
     def in_a_line(self) -> str:
         """What failed and why."""
         joint = " " if self.message.endswith(".") else ": "
         return joint.join(filter(None, [self.message, self.why]))
+
+
+def _restore(kind: type[PachaError], fields: dict[str, Any]) -> PachaError:
+    error = kind.__new__(kind, fields["message"])
+    vars(error).update(fields)
+    return error
 
 
 class UsageError(PachaError):

@@ -58,7 +58,12 @@ class CliContext:
         """The configuration; its warnings are the caller's to show. Raises ConfigError."""
         found = self.found()
         if found is None:
-            raise ConfigError("There is no configuration.", f"none is at {self.usual_place()}", "Write one: pacha init")
+            raise ConfigError(
+                "There is no configuration.",
+                f"none is at {self.usual_place()}",
+                "Write one: pacha init",
+                code="no-configuration",
+            )
         return load_config(found)
 
     def usual_place(self) -> Path:
@@ -99,5 +104,7 @@ def ask_which(offers: list[MasterOffer]) -> str:
     click.echo("Which one? Its number, or Ctrl-C to cancel:")
     said = sys.stdin.readline().strip()
     if said not in {str(number) for number in range(1, len(offers) + 1)}:
-        raise UsageError("Nothing was done.", "no master was chosen", "Say which with --from MASTER.")
+        raise UsageError(
+            "Nothing was done.", "no master was chosen", "Say which with --from MASTER.", code="no-master-chosen"
+        )
     return offers[int(said) - 1].name

@@ -111,14 +111,16 @@ def _naming(others: Sequence[str]) -> Iterator[None]:
     except DamagedError as error:
         if not others:
             raise
-        hint = f"{error.hint} Another master may have it whole: --from {others[0]}"
-        raise DamagedError(error.message, error.why, hint.strip()) from None
+        raise error.with_advice(f"Another master may have it intact: --from {others[0]}") from None
 
 
 def _begin(cli_context: CliContext, about: str, request: Request) -> None:
     if request.asks and request.as_json:
         raise UsageError(
-            "--json goes with --dry-run or --yes.", "nobody can be asked where only JSON is printed", "Add one."
+            "--json goes with --dry-run or --yes.",
+            "nobody can be asked where only JSON is printed",
+            "Add one.",
+            code="json-needs-yes",
         )
     if request.asks:
         cli_context.console.confirm(about)

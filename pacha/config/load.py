@@ -89,6 +89,7 @@ class Config:
             f"{where}: pacha.host is not set.",
             "without it there is no master to push to or to rebuild from",
             f"Add a line such as 'pacha.host = master.example.com', or 'pacha.host = {STANDALONE}'.",
+            code="no-master-configured",
         )
 
 
@@ -109,7 +110,9 @@ class ConfigFaults(ConfigError):
     def __init__(self, path: Path | None, faults: list[Fault]) -> None:
         where = printable(str(path)) if path else "configuration"
         count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
-        super().__init__(f"{where}: {count}.", "; ".join(map(str, faults)), f"Correct the file: {HINT}.")
+        super().__init__(
+            f"{where}: {count}.", "; ".join(map(str, faults)), f"Correct the file: {HINT}.", code="configuration-faults"
+        )
         self.faults = tuple(faults)
 
 
@@ -135,7 +138,12 @@ def find_config(
         if text is None or (text == "" and by == "$PACHA_CONFIG"):
             continue
         if text == "" or not os.path.lexists(text):
-            raise ConfigError(f"'{printable(text)}': no such configuration file.", f"{by} names it", hint)
+            raise ConfigError(
+                f"'{printable(text)}': no such configuration file.",
+                f"{by} names it",
+                hint,
+                code="configuration-missing",
+            )
         return Path(os.path.abspath(text))
     usual = system_file if is_root else _xdg(environ, "XDG_CONFIG_HOME", ".config") / "pacha.conf"
     return usual if os.path.lexists(usual) else None
@@ -168,7 +176,12 @@ def load_config(path: Path) -> Config:
         raise ConfigFaults(path, [Fault("", f"byte {error.start + 1} is not UTF-8")]) from None
     except OSError as error:
         reason = error.strerror or "cannot be read"
-        raise ConfigError(f"{printable(str(path))}: cannot be read.", reason, "Check the path and its mode.") from None
+        raise ConfigError(
+            f"{printable(str(path))}: cannot be read.",
+            reason,
+            "Check the path and its mode.",
+            code="configuration-unreadable",
+        ) from None
     return parse_config(text, path)
 
 
@@ -177,7 +190,10 @@ def _read(path: Path) -> str:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
             raise ConfigError(
-                f"{printable(str(path))}: not a file.", "a special file stands there", "Name the right file."
+                f"{printable(str(path))}: not a file.",
+                "a special file stands there",
+                "Name the right file.",
+                code="configuration-not-a-file",
             )
         if os.geteuid() == 0:
             _refuse_writers(path, status)
@@ -187,6 +203,7 @@ def _read(path: Path) -> str:
             f"{printable(str(path))}: not a configuration.",
             f"it is larger than {LARGEST} bytes",
             "Name the right file.",
+            code="not-a-configuration",
         )
     return data.decode("utf-8-sig")
 
@@ -209,6 +226,7 @@ def _refuse_writers(path: Path, status: os.stat_result) -> None:
             f"{printable(str(path))}: not to be trusted.",
             f"a user other than root may write to {name}, and root obeys this file",
             f"Run: chown root:root {shlex.quote(name)} && chmod go-w {shlex.quote(name)}",
+            code="configuration-not-trusted",
         )
 
 

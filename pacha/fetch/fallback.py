@@ -43,7 +43,7 @@ def suggest_older_snapshot(
         offer = f"None that is whole was found in {seconds:g} seconds; 'hg log' of db on the master lists the others."
     except (PachaError, MemoryError):
         return error  # not even their list can be read, or the line is lost
-    return DamagedError(error.message, error.why, f"{error.hint} {offer}".strip())
+    return error.with_advice(offer)
 
 
 @dataclass

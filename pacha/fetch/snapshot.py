@@ -23,8 +23,17 @@ class SelectedSnapshot:
     newest: bool
 
 
-def find(path: str, host: str, when: str) -> SelectedSnapshot:
-    """The newest snapshot in the ``db`` at ``path``, or that of ``when``.
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A fetched ``db``: its path, where the master has it (for messages), the host."""
+
+    path: str
+    original: str
+    host: str
+
+
+def find(source: Source, when: str) -> SelectedSnapshot:
+    """The newest snapshot in ``source``, or that of ``when``.
 
     Raises UsageError for what is not there, DamagedError.
     """
@@ -32,13 +41,16 @@ def find(path: str, host: str, when: str) -> SelectedSnapshot:
     newest = next(repository.revisions(), "")
     if not newest:
         raise DamagedError(
-            f"The master's history of '{host}' is empty.", "its db has no revision", "Has it ever pushed?"
+            f"The master's history of '{source.host}' is empty.",
+            "its db has no revision",
+            "Has it ever pushed?",
+            code="history-empty",
         )
     node = resolve(when, list_snapshots(repository), time.time()).node if when else newest
     return SelectedSnapshot(node, node == newest)
 
 
-def write(path: str, host: str, tip: str, target: str) -> Note:
+def write(source: Source, tip: str, target: str) -> Note:
     """Write the pacha.db of the snapshot ``tip`` to the file ``target``. Returns what the snapshot says of itself.
 
     Raises DamagedError.
@@ -49,7 +61,11 @@ def write(path: str, host: str, tip: str, target: str) -> Note:
         note = repository.note(tip)
     except DamagedError as error:
         raise DamagedError(
-            f"The snapshot {tip[:12]} of '{host}' cannot be read.", error.in_a_line, error.hint
+            f"The snapshot {tip[:12]} of '{source.host}' cannot be read.",
+            error.in_a_line,
+            error.hint,
+            subject=f"{tip} {error.code} {error.subject}",
+            code="snapshot-unreadable",
         ) from None
     if data is None:
         raise foreign_database(f"its revision {tip[:12]} has no pacha.db")

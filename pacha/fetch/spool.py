@@ -33,13 +33,15 @@ class Spool:
     read: dict[str, frozenset[bytes]] = field(default_factory=dict)
     _files: dict[str, int] = field(default_factory=dict)
 
-    def add(self, repository: str, watched: Watched, entries: Iterable[Entry], folder: Path) -> None:
+    def add(
+        self, repository: str, watched: Watched, entries: Iterable[Entry], folder: Path, *, original: str = ""
+    ) -> None:
         """Unpack ``entries`` of the one at the path ``repository`` into ``folder``, each checked against its sha256.
 
         Raises DamagedError.
         """
         files, node = items(entries), watched.node or revision.NULL
-        task = Task(repository, watched.repository, watched.path, node, str(folder / _CONTENT), files)
+        task = Task(repository, watched.repository, watched.path, node, str(folder / _CONTENT), files, original)
         done = run_in_worker(self.second, unpack_parallel, task)
         for one in done:
             self._take(one)
@@ -55,7 +57,10 @@ class Spool:
             chunk = os.pread(fd, min(_CHUNK, end - offset), offset)
             if not chunk:
                 raise PachaError(
-                    f"{escape(path)} cannot be read back.", "the staging folder is cut short", "Run this again."
+                    f"{escape(path)} cannot be read back.",
+                    "the staging folder is cut short",
+                    "Run this again.",
+                    code="staged-content-lost",
                 )
             offset += len(chunk)
             yield chunk

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
-import shlex
 import shutil
 import time
 from collections.abc import Callable
@@ -122,17 +120,7 @@ class Staging:
             except DamagedError as error:
                 from pacha.fetch import fallback  # which looks through what was fetched here
 
-                raise fallback.suggest_older_snapshot(self, self.on_master(error), options) from None
-
-    def on_master(self, error: DamagedError) -> DamagedError:
-        """``error`` with the place of the repository on the master: that of its copy is gone when this is read."""
-        context, there = f"{self.folder}/", f"{escape(self.context.config.hosts_path)}/{self.host}/"
-        message, why = (text.replace(context, there) for text in (error.message, error.why))
-        found = re.search(rf"{re.escape(there)}[\w.-]*\w", f"{message} {why}")
-        if (message, why) == (error.message, error.why) or found is None:
-            return error
-        look = f"Look at it on the master with 'hg -R {shlex.quote(found[0])} verify'."
-        return DamagedError(message, why, error.hint.replace("Look at it with 'hg verify'.", look))
+                raise fallback.suggest_older_snapshot(self, error, options) from None
 
     def _fetch(self, when: str, asked: Selection, *, absent: bool) -> Fetched:
         began = time.monotonic()
@@ -171,22 +159,22 @@ class Staging:
 
     def again(self, fetch: Callable[[], _T]) -> _T:
         """Try again while it does not add up: a push may be at work. The same fault again and again is damage."""
-        faults: list[str] = []
+        faults: list[object] = []
         while True:
             try:
                 return fetch()
             except DamagedError as error:
-                faults.append(f"{error.message} {error.why}")
+                faults.append(error.fault)
                 if len(faults) == _TRIES or faults[-_ALIKE:] == [faults[-1]] * _ALIKE:
                     raise
                 time.sleep(0.1 * len(faults))
 
     def _fetch_database(self, when: str) -> tuple[Snapshot, tip.SelectedSnapshot, revision.Note]:
         self.fetch_store(names.DATABASE)
-        path, second = self.path(names.DATABASE), self.spool.second
-        found = run_in_worker(second, tip.find, path, self.host, when)
+        source = tip.Source(self.path(names.DATABASE), self.original(names.DATABASE), self.host)
+        found = run_in_worker(self.spool.second, tip.find, source, when)
         self.tried = found.node
-        note = run_in_worker(second, tip.write, path, self.host, found.node, str(self.database))
+        note = run_in_worker(self.spool.second, tip.write, source, found.node, str(self.database))
         return database.read_foreign(str(self.database)), found, note
 
     def _fetch_content(self, watched: Watched, snapshot: Snapshot) -> None:
@@ -197,8 +185,11 @@ class Staging:
                 f"The repository '{watched.repository}' is not on the master.",
                 f"the newest snapshot of {escape(watched.path)} names it; {error.why or error.message}",
                 "Nothing was changed. Look at the host's folder on the master.",
+                subject=watched.repository,
+                code="repository-missing",
             ) from None
-        self.spool.add(self.path(watched.repository), watched, snapshot.below(watched).values(), self.folder)
+        path, original = self.path(watched.repository), self.original(watched.repository)
+        self.spool.add(path, watched, snapshot.below(watched).values(), self.folder, original=original)
 
     def fetch_store(self, name: str) -> None:
         """Copy the store of the repository ``name``; by Mercurial's own protocol where its format is not known."""
@@ -236,7 +227,8 @@ class Staging:
             raise
         except PachaError as error:
             what = f"The repository '{name}' on the master has a format that is not known here, and cannot be cloned."
-            raise DamagedError(what, f"{error.message} {error.why}".strip(), error.hint) from None
+            why = f"{error.message} {error.why}".strip()
+            raise DamagedError(what, why, error.hint, code="repository-not-cloned") from None
 
     def _check_complete(self, snapshot: Snapshot) -> None:
         for path, entry in snapshot.entries.items():
@@ -245,6 +237,7 @@ class Staging:
                     f"The content of {escape(path)} is in no repository.",
                     "the snapshot names no revision of it",
                     "Nothing was changed. Look at the master.",
+                    code="content-missing",
                 )
 
     def _settle_where(self, size: int) -> None:

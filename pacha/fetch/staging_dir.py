@@ -33,7 +33,10 @@ def make_in(context: Context, where: str) -> Path:
         folder.mkdir(mode=0o700)
     except OSError as error:
         raise PachaError(
-            f"{folder.parent} cannot take what is fetched.", error.strerror or "", "Set TMPDIR to another folder."
+            f"{folder.parent} cannot take what is fetched.",
+            error.strerror or "",
+            "Set TMPDIR to another folder.",
+            code="no-staging-folder",
         ) from None
     return folder
 

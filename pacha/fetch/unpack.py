@@ -47,6 +47,7 @@ class Task:
     node: str
     spool: str
     items: Sequence[Item]
+    original: str = ""  #: where the master has the repository, for messages
 
 
 @dataclass(slots=True)
@@ -105,6 +106,8 @@ def unpack(task: Task) -> UnpackedFile:
             f"The repository '{task.name}' on the master lacks revision {task.node[:12]}.",
             f"the newest snapshot of {escape(task.watched)} names it",
             "Nothing was changed. Look at the repository on the master with 'hg verify'.",
+            subject=f"{task.name} {task.node}",
+            code="revision-missing",
         )
     # A file of this process's own: one that is being killed may still write to its.
     done, read = UnpackedFile(f"{task.spool}-{os.getpid()}"), repository.reader(task.node)
@@ -137,4 +140,6 @@ def _unpack_one(item: Item, repository: str, read: Reader, spool: BinaryIO, done
             f"{escape(item.path)} is not as it was pushed.",
             f"its sha256 in the repository '{repository}' is another than the snapshot names",
             "Nothing was changed. Look at the repository on the master with 'hg verify'.",
+            subject=escape(item.path),
+            code="content-damaged",
         )

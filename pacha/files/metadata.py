@@ -150,26 +150,56 @@ def read_flags(name: bytes, dir_fd: int) -> int:
         os.close(fd)
 
 
-def differences(old: Entry, new: Entry) -> list[str]:
-    """In words (str, safe to print) what made ``old`` into ``new``; [] when nothing did. Pure."""
+class Aspect(Enum):
+    """What of an entry may differ."""
+
+    KIND = "type"
+    SIZE = "size"
+    CONTENT = "content"
+    TARGET = "target"
+    MODE = "mode"
+    OWNER = "owner"
+    GROUP = "group"
+    ATTRIBUTE = "attribute"
+    TIME = "time"
+    DEVICE = "device"
+    FLAGS = "inode flags"
+    LINKS = "hard links"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One aspect that differs: what it was and is, where that can be said in a word; of an attribute its ``name``."""
+
+    aspect: Aspect
+    values: str = ""
+    name: bytes = b""
+
+    def __str__(self) -> str:
+        """In words, safe to print."""
+        return " ".join(filter(None, [self.aspect.value, escape(self.name), self.values]))
+
+
+def differences(old: Entry, new: Entry) -> list[Change]:
+    """What made ``old`` into ``new``; [] when nothing did. Pure."""
     if old.kind is not new.kind:
-        return [f"type {old.kind.value} -> {new.kind.value}"]
-    words = []
+        return [Change(Aspect.KIND, f"{old.kind.value} -> {new.kind.value}")]
+    changes = []
     if old.size != new.size:
-        words.append(f"size {old.size} -> {new.size}")
+        changes.append(Change(Aspect.SIZE, f"{old.size} -> {new.size}"))
     elif old.sha256 != new.sha256:
-        words.append("content")
+        changes.append(Change(Aspect.CONTENT))
     if old.target != new.target:
-        words.append(f"target {escape(old.target or b'')} -> {escape(new.target or b'')}")
+        changes.append(Change(Aspect.TARGET, f"{escape(old.target or b'')} -> {escape(new.target or b'')}"))
     if old.mode != new.mode:
-        words.append(f"mode {old.mode:04o} -> {new.mode:04o}")
+        changes.append(Change(Aspect.MODE, f"{old.mode:04o} -> {new.mode:04o}"))
     if (old.uid, old.owner) != (new.uid, new.owner):
-        words.append(f"owner {_account(old.owner, old.uid)} -> {_account(new.owner, new.uid)}")
+        changes.append(Change(Aspect.OWNER, f"{_account(old.owner, old.uid)} -> {_account(new.owner, new.uid)}"))
     if (old.gid, old.group) != (new.gid, new.group):
-        words.append(f"group {_account(old.group, old.gid)} -> {_account(new.group, new.gid)}")
-    words += [f"attribute {escape(name)}" for name in _changed(dict(old.xattrs), dict(new.xattrs))]
-    plain = {"mtime_ns": "time", "device": "device", "flags": "inode flags", "link_group": "hard links"}
-    return words + [word for name, word in plain.items() if getattr(old, name) != getattr(new, name)]
+        changes.append(Change(Aspect.GROUP, f"{_account(old.group, old.gid)} -> {_account(new.group, new.gid)}"))
+    changes += [Change(Aspect.ATTRIBUTE, name=name) for name in _changed(dict(old.xattrs), dict(new.xattrs))]
+    plain = {"mtime_ns": Aspect.TIME, "device": Aspect.DEVICE, "flags": Aspect.FLAGS, "link_group": Aspect.LINKS}
+    return changes + [Change(aspect) for name, aspect in plain.items() if getattr(old, name) != getattr(new, name)]
 
 
 def _account(name: bytes | None, number: int) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pacha.errors import Concern, UsageError
 from pacha.files import content, metadata, scan
 from pacha.files.dirfd import DirectoryFds
-from pacha.files.metadata import Entry, Kind
+from pacha.files.metadata import Change, Entry, Kind
 from pacha.files.owners import Accounts
 from pacha.files.paths import is_within, is_within_any
 from pacha.history.reader import History
@@ -36,7 +36,7 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A path that is not the same: None where it is not there; ``words`` say what differs but for the content.
+    """A path that is not the same: None where it is not there; ``changes`` say what differs where both are.
 
     ``hunks`` are the lines of a unified difference of the content, None where it is the same or no text.
     """
@@ -44,7 +44,7 @@ class Difference:
     path: bytes
     old: Entry | None
     new: Entry | None
-    words: tuple[str, ...]
+    changes: tuple[Change, ...]
     hunks: tuple[bytes, ...] | None
 
     @property
@@ -106,10 +106,10 @@ def compare(old: Side, new: Side, paths: Sequence[bytes] = (), *, with_content: 
             after = replace(after, link_group=before.link_group)  # what is watched anew gets other numbers
         if before == after or (paths and not is_within_any(path, paths)):
             continue
-        words = metadata.differences(before, after) if before and after else []
-        if words or not (before and after):
+        changes = metadata.differences(before, after) if before and after else []
+        if changes or not (before and after):
             hunks = _hunks(old, new, before, after) if with_content else None
-            yield Difference(path, before, after, tuple(words), hunks)
+            yield Difference(path, before, after, tuple(changes), hunks)
 
 
 def _groups(entries: Mapping[bytes, Entry]) -> dict[int | None, set[bytes]]:
@@ -130,6 +130,7 @@ def within(old: Side, new: Side, ways: Sequence[bytes]) -> bytes:
         f"{escape(ways[0])} is in neither of the two.",
         f"{old.label} and {new.label}",
         "Name a path that is watched: pacha config-values",
+        code="path-in-neither-snapshot",
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,8 +9,6 @@ from pacha.errors import DamagedError
 from pacha.files.names import DATABASE
 from pacha.history.reader import History
 from pacha.store import change_list, hg
-
-_COUNT = re.compile(r"(\d{1,9}) (added|changed|removed|metadata)\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +38,14 @@ def log(past: History, paths: Sequence[bytes] = ()) -> Iterator[LogEntry]:
             past.spoil(revision.node, error)
             continue
         if touched or not paths:
-            message, _, _ = revision.note.message.rpartition("\n\n")
+            message, _ = change_list.split_message(revision.note.message)
             yield LogEntry(revision.node, revision.note.at, revision.note.user, message, touched)
 
 
 def _touched(past: History, revision: hg.Revision, paths: Sequence[bytes]) -> dict[str, int]:
     if not paths:
-        _, _, said = revision.note.message.rpartition("\n\n")
-        return {word: int(number) for number, word in _COUNT.findall(said)}
+        _, counts = change_list.split_message(revision.note.message)
+        return counts
     if change_list.FILE not in revision.files:
         return {}  # it touched no path: what is watched changed, or the machine
     return change_list.count(past.read(DATABASE, revision.node, change_list.FILE), paths)

@@ -81,7 +81,10 @@ class History:
         found = self.entries[tip]
         if isinstance(found, DamagedError):
             raise DamagedError(
-                f"The snapshot {tip[:12]} of '{self.host}' cannot be read.", found.in_a_line, "Name another: pacha log"
+                f"The snapshot {tip[:12]} of '{self.host}' cannot be read.",
+                found.in_a_line,
+                "Name another: pacha log",
+                code="named-snapshot-unreadable",
             )
         return found
 
@@ -107,6 +110,7 @@ class History:
                 f"{escape(entry.path)} is not as it was pushed.",
                 f"its sha256 in the repository '{watched.repository}' is another than the snapshot names",
                 "Look at the repository with 'hg verify'.",
+                code="content-damaged",
             )
 
     def _reader(self, repository: str, node: str) -> Callable[[bytes], bytes]:
@@ -125,7 +129,9 @@ def open_history(context: Context, host: str = "") -> Iterator[History]:
         yield _past(host or context.hostname(), True, lambda name, node: local(name), context.state.path)
     elif not host:
         raise PachaError(
-            "There is no history here.", hint="Make a snapshot: pacha push. Or name a host that the master has."
+            "There is no history here.",
+            hint="Make a snapshot: pacha push. Or name a host that the master has.",
+            code="no-history",
         )
     else:
         with _elsewhere(context, check_host(host)) as past:
@@ -149,8 +155,6 @@ def staged(context: Context, host: str, master: Master) -> Iterator[Staging]:
         staging = Staging.make(context, host, master, lambda received: None)
         try:
             yield staging
-        except DamagedError as error:
-            raise staging.on_master(error) from None
         finally:
             staging.remove()
     except NoHost as error:
@@ -158,6 +162,7 @@ def staged(context: Context, host: str, master: Master) -> Iterator[Staging]:
             f"{master.label} has no history of '{host}'.",
             f"{error.message} {error.why}",
             "Look at the name: pacha hosts, on the master.",
+            code="host-history-missing",
         ) from None
     finally:
         master.close()
@@ -188,6 +193,8 @@ def _fetched(staging: Staging, name: str, node: str) -> hg.Repository:
             f"The repository '{name}' on the master lacks revision {node[:12]}.",
             "",
             "Look at it on the master with 'hg verify'.",
+            subject=f"{name} {node}",
+            code="revision-missing",
         )
     return repository
 
@@ -203,7 +210,9 @@ def _past(host: str, own: bool, open_: Open, folder: Path) -> History:
     repository = open_(DATABASE, "")
     entries = {node: _entry(repository, node) for node in repository.revisions()}
     if not entries:
-        raise PachaError(f"There is no snapshot of '{host}' yet.", hint="Make one, on that host: pacha push")
+        raise PachaError(
+            f"There is no snapshot of '{host}' yet.", hint="Make one, on that host: pacha push", code="never-pushed"
+        )
     faults = [one for one in entries.values() if isinstance(one, DamagedError)]
     if len(faults) == len(entries):
         raise faults[0]
@@ -225,16 +234,31 @@ def file_of(snapshot: Snapshot, ways: Sequence[bytes]) -> Entry:
             return entry
         if entry is not None and entry.kind is Kind.SYMLINK:
             target = escape(entry.target or b"")
-            raise UsageError(f"{escape(path)} is a symbolic link.", f"it points to {target}", "Name that path.")
+            raise UsageError(
+                f"{escape(path)} is a symbolic link.",
+                f"it points to {target}",
+                "Name that path.",
+                code="content-of-symlink",
+            )
         if entry is not None:
             kind = "directory" if entry.kind is Kind.DIRECTORY else "special file"
-            raise UsageError(f"{escape(path)} is a {kind}.", "only a regular file has content", "Name a file.")
+            raise UsageError(
+                f"{escape(path)} is a {kind}.",
+                "only a regular file has content",
+                "Name a file.",
+                code="not-a-regular-file",
+            )
     hint = f"'pacha log {escape(ways[0])}' lists the snapshots that touched it."
-    raise UsageError(f"{escape(ways[0])} is not in that snapshot.", hint=hint)
+    raise UsageError(f"{escape(ways[0])} is not in that snapshot.", hint=hint, code="path-not-in-snapshot")
 
 
 def _watched(snapshot: Snapshot, entry: Entry) -> Watched:
     for watched in snapshot.live:
         if watched.holds(entry.path) and watched.node is not None:
             return watched
-    raise UsageError(f"{escape(entry.path)} has no content in that snapshot.", "", "Name another snapshot with --at.")
+    raise UsageError(
+        f"{escape(entry.path)} has no content in that snapshot.",
+        "",
+        "Name another snapshot with --at.",
+        code="no-content",
+    )

@@ -30,7 +30,9 @@ def verify(context: Context, at: str = "") -> Verified:
     with context.state.locked(wait_seconds=10):
         snapshot = history.at(context.state, at) if at else database.read(context.state.database)
     if not snapshot.entries:
-        raise PachaError("There is no snapshot to compare with.", hint="Make one: pacha push")
+        raise PachaError(
+            "There is no snapshot to compare with.", hint="Make one: pacha push", code="nothing-to-compare"
+        )
     # Nothing is remembered of any path, so that every file is read.
     found = scan.scan(watch.scan_targets(snapshot.watched), snapshot.entries, {}, Accounts.of_machine())
     return Verified(len(snapshot.entries), (*found.concerns, *_differences(snapshot, found)))
@@ -42,6 +44,6 @@ def _differences(snapshot: Snapshot, found: scan.Scan) -> list[Concern]:
         old, new = snapshot.entries.get(path), found.entries.get(path)
         if old is None or new is None:
             differences.append(Concern(path, "is new" if old is None else "is gone"))
-        elif words := metadata.differences(old, new):
-            differences.append(Concern(path, ", ".join(words)))
+        elif changes := metadata.differences(old, new):
+            differences.append(Concern(path, ", ".join(map(str, changes))))
     return differences

@@ -35,6 +35,7 @@ class Context:
                 f"{name!r} cannot be the name of a host.",
                 "letters, digits, '.', '_' and '-' only",
                 "Set pacha.hostname in the configuration.",
+                code="invalid-hostname",
             )
         return name
 
@@ -50,5 +51,6 @@ def check_host(host: str) -> str:
             f"'{escape(os.fsencode(host[:80]))}' cannot be the name of a host.",
             "letters, digits, '.', '_', '-' only",
             "Name it as 'pacha hosts' does.",
+            code="invalid-host-name",
         )
     return host

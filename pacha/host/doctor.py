@@ -38,7 +38,7 @@ _JOBS = (schedule.TIMER, schedule.CRON)
 class Check:
     """One thing that was looked at: ``result`` and ``cure`` are lines (str), ``code`` is DONE where all is well.
 
-    ``master``: on which one, "" for this machine.
+    ``master``: on which one, "" for this machine; ``error``: the code of the PachaError that it is, "" for none.
     """
 
     about: str
@@ -46,6 +46,7 @@ class Check:
     cure: str = ""
     code: ExitCode = ExitCode.DONE
     master: str = ""
+    error: str = ""
 
 
 def inspect(load: Callable[[], Config], state: StateFolder) -> Iterator[Check]:
@@ -84,7 +85,8 @@ def _look(about: str, result: str, cure: str) -> Check:
 
 def _failed(about: str, error: PachaError) -> Check:
     hard = error.exit_code in (ExitCode.CONFIG, ExitCode.UNREACHABLE)
-    return Check(about, error.in_a_line, error.hint, error.exit_code if hard else ExitCode.CONCERNS)
+    code = error.exit_code if hard else ExitCode.CONCERNS
+    return Check(about, error.in_a_line, error.hint, code, error=error.code)
 
 
 def _versions() -> Iterator[Check]:

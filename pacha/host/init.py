@@ -56,9 +56,11 @@ def check(answers: Answers, path: Path, paths: Sequence[bytes]) -> Config:
     """The configuration that the answers make; ``paths`` are to be watched. Raises ConfigError, UsageError."""
     for text in (answers.host, answers.user, answers.hostname, answers.key):
         if not text.isprintable():
-            raise UsageError("An answer has a control character.", "", "Give it again without.")
+            raise UsageError("An answer has a control character.", "", "Give it again without.", code="invalid-answer")
     for missing in (one for one in paths if not os.path.lexists(one)):
-        raise UsageError(f"{escape(missing)} does not exist.", "", "Name a directory or a file that does.")
+        raise UsageError(
+            f"{escape(missing)} does not exist.", "", "Name a directory or a file that does.", code="path-missing"
+        )
     made = parse_config(answers.text(), path)
     made.masters()
     return made
@@ -82,14 +84,24 @@ def write(answers: Answers, path: Path, *, force: bool = False) -> None:
             os.unlink(beside)
     except OSError as error:
         beside.unlink(missing_ok=True)
-        raise PachaError(f"{name} cannot be written.", error.strerror or "", "Name another with --config.") from None
+        raise PachaError(
+            f"{name} cannot be written.",
+            error.strerror or "",
+            "Name another with --config.",
+            code="configuration-not-written",
+        ) from None
 
 
 def refuse(path: Path, force: bool) -> None:
     """Raise UsageError for a configuration that is there already."""
     if os.path.lexists(path) and not force:
         name = escape(path)
-        raise UsageError(f"{name} is there already.", "", "Look at it, or have it replaced: pacha init --force")
+        raise UsageError(
+            f"{name} is there already.",
+            "",
+            "Look at it, or have it replaced: pacha init --force",
+            code="configuration-exists",
+        )
 
 
 def watch_all(context: Context, paths: Sequence[bytes]) -> list[bytes]:
@@ -114,10 +126,14 @@ def make_key(path: Path, comment: str) -> bool:
         argv = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", str(path)]
         done = subprocess.run(argv, capture_output=True, stdin=subprocess.DEVNULL)
     except OSError as error:
-        raise PachaError("No key can be made.", error.strerror or "", "Install openssh-client.") from None
+        raise PachaError(
+            "No key can be made.", error.strerror or "", "Install openssh-client.", code="no-ssh-keygen"
+        ) from None
     if done.returncode:
         said = escape((done.stderr or done.stdout).strip()[:200])
-        raise PachaError(f"{escape(path)} cannot be made.", said, "Name another file with --key.")
+        raise PachaError(
+            f"{escape(path)} cannot be made.", said, "Name another file with --key.", code="key-folder-not-made"
+        )
     return True
 
 

@@ -21,7 +21,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         self, request: urllib.request.Request, stream: IO[bytes], code: int, why: str, headers: Any, url: str
     ) -> urllib.request.Request | None:
         if urlsplit(url).scheme not in ("http", "https"):
-            raise urllib.error.URLError("it redirects to what is no web address")
+            raise urllib.error.URLError("it redirects to what is not a web address")
         return super().redirect_request(request, stream, code, why, headers, url)
 
 

@@ -109,6 +109,7 @@ class Job:
                 "The hook for apt cannot be written.",
                 "a name in it has a quote or a backslash",
                 "Choose other names, or no --apt.",
+                code="invalid-apt-hook-name",
             )
         return _APT_MARK + _APT.format(command=words)
 
@@ -139,6 +140,7 @@ def job(root: Path, host: str, frequency: float = _DEFAULT_HOURS, config: str | 
             "The job cannot be written.",
             "a name in it has a control character",
             "Choose other names for the files it uses.",
+            code="invalid-job-name",
         )
     return made
 
@@ -202,7 +204,12 @@ def _is_ours(path: Path) -> bool:
 def _check_ours(path: Path) -> None:
     if os.path.lexists(path) and not _is_ours(path):
         name = escape(path)
-        raise PachaError(f"{name} is there already.", "Pacha did not write it", f"Move it away: rm {name}")
+        raise PachaError(
+            f"{name} is there already.",
+            "Pacha did not write it",
+            f"Move it away: rm {name}",
+            code="schedule-file-exists",
+        )
 
 
 def _write(path: Path, text: str) -> bool:
@@ -221,7 +228,9 @@ def _write(path: Path, text: str) -> bool:
     except OSError as error:
         name = escape(path)
         hint = "Run this as root; another user puts a line into a crontab of their own: pacha schedule show --cron"
-        raise PachaError(f"{name} cannot be written.", error.strerror or "", hint) from None
+        raise PachaError(
+            f"{name} cannot be written.", error.strerror or "", hint, code="schedule-not-written"
+        ) from None
     return True
 
 
@@ -239,7 +248,12 @@ def _tell_systemd(root: Path, *orders: list[str]) -> None:
         done = subprocess.run(["systemctl", *order], capture_output=True, text=True, stdin=subprocess.DEVNULL)
         if done.returncode:
             said = done.stderr.strip().splitlines()[-1:] or [f"exit status {done.returncode}"]
-            raise PachaError(f"systemctl {' '.join(order)} failed.", escape(said[0].encode()), "See: systemctl status")
+            raise PachaError(
+                f"systemctl {' '.join(order)} failed.",
+                escape(said[0].encode()),
+                "See: systemctl status",
+                code="systemctl-failed",
+            )
 
 
 def _unit_word(word: str) -> str:

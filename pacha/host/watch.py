@@ -45,7 +45,7 @@ def unwatch(context: Context, path: bytes) -> Watched:
                 context.state.update(pending=True)
                 database.write(context.state.database, snapshot.with_watched(changed))
                 return one
-    raise UsageError(f"{escape(path)} is not watched.", hint="'pacha config-values' lists what is.")
+    raise UsageError(f"{escape(path)} is not watched.", hint="'pacha config-values' lists what is.", code="not-watched")
 
 
 def watched(context: Context) -> tuple[Watched, ...]:
@@ -57,7 +57,9 @@ def _resolved(path: bytes, *, must_exist: bool = True) -> bytes:
     """``path`` absolute, with its parents resolved; the last component may be a link itself."""
     whole = b"/" + os.path.join(os.getcwdb(), path).strip(b"/")
     if must_exist and not os.path.lexists(whole):
-        raise UsageError(f"{escape(whole)} does not exist.", hint="Name a directory or a file that does.")
+        raise UsageError(
+            f"{escape(whole)} does not exist.", hint="Name a directory or a file that does.", code="path-missing"
+        )
     parent, name = os.path.split(whole)
     if name in (b"", b".", b".."):  # the kernel's "..": of what a link points to, not of the link
         return os.path.realpath(whole)
@@ -70,11 +72,20 @@ def _check_kind(path: bytes, single: bool) -> None:
             f"{escape(path)} is a symlink.",
             "what it points to would not be kept",
             f"Watch {escape(os.path.realpath(path))} itself, or the directory that holds the link.",
+            code="watch-symlink",
         )
     if single and not os.path.isfile(path):
-        raise UsageError(f"{escape(path)} is not a regular file.", hint=f"For a directory: pacha watch {escape(path)}")
+        raise UsageError(
+            f"{escape(path)} is not a regular file.",
+            hint=f"For a directory: pacha watch {escape(path)}",
+            code="watch-not-a-file",
+        )
     if not single and not os.path.isdir(path):
-        raise UsageError(f"{escape(path)} is not a directory.", hint=f"For a file: pacha watch-single {escape(path)}")
+        raise UsageError(
+            f"{escape(path)} is not a directory.",
+            hint=f"For a file: pacha watch-single {escape(path)}",
+            code="watch-not-a-directory",
+        )
 
 
 def check_own(context: Context, path: bytes) -> None:
@@ -88,9 +99,12 @@ def check_own(context: Context, path: bytes) -> None:
                 f"{escape(path)} holds or lies in {what} {escape(folder)}.",
                 "each push would change what it keeps",
                 "Watch the directories beside it.",
+                code="path-holds-own-folder",
             )
     if any(is_pachas_own(part) for part in path.split(b"/")):
-        raise UsageError(f"{escape(path)} is a name that Pacha keeps for itself.", "", "Watch another path.")
+        raise UsageError(
+            f"{escape(path)} is a name that Pacha keeps for itself.", "", "Watch another path.", code="path-reserved"
+        )
 
 
 def _place(snapshot: Snapshot, path: bytes, single: bool) -> Watched:
@@ -99,13 +113,17 @@ def _place(snapshot: Snapshot, path: bytes, single: bool) -> Watched:
     for one in snapshot.live:
         if one.path == path:
             raise UsageError(
-                f"{escape(path)} is watched already.", "", "Nothing is to be done: 'pacha config-values' lists what is."
+                f"{escape(path)} is watched already.",
+                "",
+                "Nothing is to be done: 'pacha config-values' lists what is.",
+                code="watched-already",
             )
         if one.holds(path) or new.holds(one.path):
             raise UsageError(
                 f"{escape(path)} overlaps with {escape(one.path)}, which is watched already.",
                 "a file would be kept twice",
                 f"If it is meant to take its place: pacha unwatch {escape(one.path)}",
+                code="watch-overlap",
             )
     for one in snapshot.watched:
         if one.path == path and one.single == single:

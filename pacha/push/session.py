@@ -123,7 +123,7 @@ class PushSession:
         """The note of a revision made now."""
         user = os.environ.get("SUDO_USER") or _login()
         message = "\n".join(escape(line) for line in self.message.strip().splitlines())
-        said = f"{message}\n\n{text}" if message else text
+        said = change_list.join_message(message, text)
         if self._where is None:
             self._where = " ".join(filter(None, [platform.node(), _address(self.context, self.reached)]))
         return hg.Note(said, escape(f"{user}@{self._where}"), time.time())

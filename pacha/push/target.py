@@ -205,7 +205,12 @@ class MasterTarget:
             if self.digests(name)[1] != digest:
                 why = "its changelog there is another than the one that was sent"
                 hint = "Look at it there with 'hg verify', and push again."
-                raise DamagedError(f"The repository {name} did not arrive on the master as it is here.", why, hint)
+                raise DamagedError(
+                    f"The repository {name} did not arrive on the master as it is here.",
+                    why,
+                    hint,
+                    code="upload-differs",
+                )
 
     def repositories(self) -> tuple[str, ...]:
         """The repositories of content that the master is known to have."""

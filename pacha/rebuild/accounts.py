@@ -47,14 +47,24 @@ def read_map(path: Path) -> tuple[Mapping[bytes, bytes], Mapping[bytes, bytes]]:
     try:
         lines = path.read_bytes().splitlines()
     except OSError as error:
-        raise UsageError(f"{path} cannot be read.", error.strerror or "", "Name a file of old:new lines.") from None
+        raise UsageError(
+            f"{path} cannot be read.",
+            error.strerror or "",
+            "Name a file of old:new lines.",
+            code="owner-map-unreadable",
+        ) from None
     for number, line in enumerate(lines, 1):
         words = [word.strip() for word in line.split(b":")]
         if not line.strip() or line.lstrip().startswith(b"#"):
             continue
         kind = words.pop(0) if len(words) == 3 else b"ug"
         if len(words) != 2 or not all(words) or kind not in (b"u", b"g", b"ug"):
-            raise UsageError(f"{path}, line {number} is not 'old:new'.", escape(line[:100]), "Correct that line.")
+            raise UsageError(
+                f"{path}, line {number} is not 'old:new'.",
+                escape(line[:100]),
+                "Correct that line.",
+                code="owner-map-invalid",
+            )
         if b"u" in kind:
             users[words[0]] = words[1]
         if b"g" in kind:
@@ -70,9 +80,10 @@ def mapped(machine: Accounts, users: Mapping[bytes, bytes], groups: Mapping[byte
     wrong += [new for old, new in groups.items() if gids[old] is None and uids.get(old) is None]
     if wrong:
         raise UsageError(
-            f"The owner map names {escape(wrong[0])}, which is no account here.",
+            f"The owner map names {escape(wrong[0])}, which is not an account here.",
             "",
             "Make that account, or correct the map.",
+            code="owner-map-unknown-account",
         )
     return replace(
         machine,

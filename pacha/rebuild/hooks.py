@@ -129,7 +129,8 @@ def _sorted_out(folder: Path, found: Sequence[Hook]) -> Hooks:
             raise PachaError(
                 f"The hook {label} is not root's alone.",
                 f"on the master it is {hook.owner}",
-                "Mend that there, or rebuild without --hooks.",
+                "Fix that there, or rebuild without --hooks.",
+                code="hook-not-trusted",
             )
         if reason := _no_hook(hook):
             passed_over.append(f"{label}: {reason}")
@@ -151,9 +152,10 @@ def _planned(folder: Path, hook: Hook) -> Planned:
     with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb") as stream:
         if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
             raise DamagedError(
-                f"The hook {hook.folder}/{escape(hook.name)} is no file.",
+                f"The hook {hook.folder}/{escape(hook.name)} is not a file.",
                 "",
-                "Mend that on the master, or rebuild without --hooks.",
+                "Fix that on the master, or rebuild without --hooks.",
+                code="hook-not-a-file",
             )
         digest = hashlib.sha256(stream.read()).hexdigest()
         os.fchmod(stream.fileno(), 0o700)

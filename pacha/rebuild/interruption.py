@@ -5,20 +5,25 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import Enum
 
 from pacha.errors import OF_THE_SYSTEM, PachaError, Signalled, UntoldError
 from pacha.restore.journal import Journal, history, identifiers
 from pacha.text import escape
 
-_UNTOUCHED = "Nothing was changed."
-_HALF = (
-    "Some paths are as in the snapshot and some as before, each of them whole; what was there is kept.\n"
-    "Run the same command again to finish, or 'pacha undo' to go back."
-)
-_PLACED = (
-    "All files are in place; what comes after may not have been done.\n"
-    "Run the same command again to finish, or 'pacha undo' to go back."
-)
+
+class _Standing(Enum):
+    """How far a rebuild came, in the words for a person."""
+
+    UNTOUCHED = "Nothing was changed."
+    HALF = (
+        "Some paths are as in the snapshot and some as before, each of them whole; what was there is kept.\n"
+        "Run the same command again to finish, or 'pacha undo' to go back."
+    )
+    PLACED = (
+        "All files are in place; what comes after may not have been done.\n"
+        "Run the same command again to finish, or 'pacha undo' to go back."
+    )
 
 
 @contextmanager
@@ -32,13 +37,16 @@ def explained(state: bytes) -> Iterator[None]:
     except (Signalled, KeyboardInterrupt, BrokenPipeError) as ended:
         number = signal.SIGPIPE if isinstance(ended, BrokenPipeError) else signal.SIGINT
         number = signal.Signals(ended.number) if isinstance(ended, Signalled) else number
-        raise Signalled(number, _state(state, before)) from None
+        raise Signalled(number, _standing(state, before).value) from None
     except OSError as error:
         if error.errno not in OF_THE_SYSTEM:
             raise
-        hint = " ".join(_state(state, before).splitlines())
-        hint += " Mend that and run this again." if hint == _UNTOUCHED else ""
-        raise PachaError("The system does not let the rebuild go on.", _why(error), hint) from None
+        standing = _standing(state, before)
+        hint = " ".join(standing.value.splitlines())
+        hint += " Fix that and run this again." if standing is _Standing.UNTOUCHED else ""
+        raise PachaError(
+            "The system does not let the rebuild go on.", _why(error), hint, code="system-refused-rebuild"
+        ) from None
 
 
 @contextmanager
@@ -49,7 +57,9 @@ def told(how: str, where: str) -> Iterator[None]:
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise UntoldError(f"{how}, but what there is to say of it cannot be printed.", _why(error), where) from None
+        raise UntoldError(
+            f"{how}, but what there is to say of it cannot be printed.", _why(error), where, code="report-not-printed"
+        ) from None
 
 
 def _why(error: OSError) -> str:
@@ -57,14 +67,11 @@ def _why(error: OSError) -> str:
     return (error.strerror or str(error)) + (f": {escape(name)}" if isinstance(name, str | bytes) else "")
 
 
-def _state(state: bytes, before: frozenset[str]) -> str:
+def _standing(state: bytes, before: frozenset[str]) -> _Standing:
     own = [journal for journal in _closed(state) if journal.id not in before]
-    return _words(own[-1]) if own else _UNTOUCHED
-
-
-def _words(journal: Journal) -> str:
-    marks = journal.marks
-    return _PLACED if "finished" in marks else _HALF if "written" in marks and "stopped" not in marks else _UNTOUCHED
+    if not own or ("finished" not in own[-1].marks and ("written" not in own[-1].marks or "stopped" in own[-1].marks)):
+        return _Standing.UNTOUCHED
+    return _Standing.PLACED if "finished" in own[-1].marks else _Standing.HALF
 
 
 def _closed(state: bytes) -> list[Journal]:

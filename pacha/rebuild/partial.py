@@ -52,6 +52,7 @@ def interrupted_renumbering(context: Context, options: RebuildOptions) -> renumb
             "A rebuild that was re-owning files was killed.",
             "half of them belong to the numbers of before; a part of the host does not settle that",
             "Rebuild the whole host, or put back what was there: pacha undo",
+            code="renumbering-unfinished",
         )
     return found
 

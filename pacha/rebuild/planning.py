@@ -181,6 +181,7 @@ def _reowning(
             "A rebuild that was re-owning files was killed.",
             "half of them belong to the numbers of before",
             "Rebuild with --accounts renumber, or put back what was there: pacha undo",
+            code="renumbering-unfinished",
         )
     carried = renumber.resumed_steps(begun, handled, after) if not options.target else ()
     if not moves:

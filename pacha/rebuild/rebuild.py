@@ -200,7 +200,8 @@ def _in_place() -> Iterator[None]:
         raise PachaError(
             "The files are all in place, but this machine does not go on as the host yet.",
             why,
-            "Mend that and run the rebuild again: what is right is not touched.",
+            "Fix that and run the rebuild again: what is right is not touched.",
+            code="adoption-failed",
         ) from None
 
 
@@ -212,11 +213,11 @@ def _check_choices(options: RebuildOptions) -> None:
     while place and not os.path.lexists(place):
         place = os.path.dirname(place)
     if place and not os.path.isdir(place):
-        raise _no_target(options.target, f"{escape(place)} is no folder")
+        raise _no_target(options.target, f"{escape(place)} is not a folder")
 
 
 def _no_target(target: bytes, why: str) -> PachaError:
-    return PachaError(f"{escape(target)} cannot be made.", why, "Name another --target.")
+    return PachaError(f"{escape(target)} cannot be made.", why, "Name another --target.", code="target-not-made")
 
 
 def _fetch(staging: Staging, options: RebuildOptions) -> Fetched:
@@ -227,6 +228,7 @@ def _fetch(staging: Staging, options: RebuildOptions) -> Fetched:
             f"There is no host '{staging.host}' on {staging.master.label}.",
             f"{error.message} {error.why}".strip(),
             "Look at its name on the master: pacha hosts",
+            code="host-not-on-master",
         ) from None
 
 
@@ -244,6 +246,7 @@ def _check_room(proposal: Proposal) -> None:
             "There is no room for the rebuild; nothing was changed.",
             f"{escape(shortage.path)}: {shortage.reason}",
             "Make room there, or rebuild below another folder with --target.",
+            code="no-room",
         )
 
 
@@ -252,7 +255,8 @@ def _check_ran(ran: tuple[HookRun, ...]) -> None:
         raise PachaError(
             f"The hook {ran[-1].label} failed; nothing was changed.",
             ran[-1].failure,
-            "Mend what it complains of, or rebuild without --hooks.",
+            "Fix what it complains of, or rebuild without --hooks.",
+            code="hook-failed",
         )
 
 

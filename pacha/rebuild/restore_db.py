@@ -37,6 +37,7 @@ def restore_db(context: Context, host: str) -> Restored:
             f"pacha.hostname is '{context.config.hostname}', not '{host}'.",
             "pushes would go on under that name",
             "Correct it, or leave it out, and run this again.",
+            code="hostname-differs",
         )
     with context.state.locked():
         _check_free(context, host)
@@ -62,6 +63,7 @@ def _check_free(context: Context, host: str) -> None:
             f"There is {what} here already.",
             "it would be lost, and with it what was not pushed yet",
             f"If the master's is to take its place, move it aside: mv {context.state.database}{{,.old}}",
+            code="own-history-present",
         )
 
 
@@ -74,4 +76,5 @@ def _check_related(context: Context, fetched: Fetched, staging: Staging) -> None
             f"{context.state.path / 'repos'} holds another history.",
             "it has nothing in common with the one on the master",
             f"Move it aside: mv {context.state.path / 'repos'}{{,.old}}",
+            code="foreign-history",
         )

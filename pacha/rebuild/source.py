@@ -47,7 +47,10 @@ def choose_master(
     masters = context.config.masters()
     if name and name not in masters:
         raise UsageError(
-            f"'{name}' is not one of the masters.", f"pacha.host names {', '.join(masters)}", "Name one of those."
+            f"'{name}' is not one of the masters.",
+            f"pacha.host names {', '.join(masters)}",
+            "Name one of those.",
+            code="unknown-master",
         )
     if not name and len(masters) > 1:
         with context.state.locked(wait_seconds):  # what is learnt of a master is remembered
@@ -58,7 +61,11 @@ def choose_master(
 
 def _best(offers: list[MasterOffer], host: str, ask: Callable[[list[MasterOffer]], str] | None) -> str:
     if not offers:
-        raise PachaError(f"There is no host '{host}' on any of the masters.", hint="Look at its name: pacha hosts")
+        raise PachaError(
+            f"There is no host '{host}' on any of the masters.",
+            hint="Look at its name: pacha hosts",
+            code="host-on-no-master",
+        )
     tips = {offer.tip for offer in offers}
     for offer in offers:
         if tips <= offer.knows:
@@ -67,7 +74,7 @@ def _best(offers: list[MasterOffer], host: str, ask: Callable[[list[MasterOffer]
         return ask(offers)
     found = ", ".join(f"{offer.name} has {offer.tip[:12]}" for offer in offers)
     hint = f"Say which: pacha rebuild {host} --from {offers[0].name}"
-    raise UsageError("No master has all that the others have.", found, hint)
+    raise UsageError("No master has all that the others have.", found, hint, code="masters-differ")
 
 
 def _offers(context: Context, host: str, masters: tuple[str, ...], warn: Callable[[str], None]) -> list[MasterOffer]:

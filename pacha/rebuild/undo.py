@@ -73,7 +73,9 @@ def _newest(context: Context) -> Iterator[Journal]:
     try:
         open_ones = [journal for journal in journals if journal.changed and not journal.marks & {"undone", "stopped"}]
         if not open_ones:
-            raise PachaError("There is no rebuild to undo.", hint="'pacha undo --list' shows what there was.")
+            raise PachaError(
+                "There is no rebuild to undo.", hint="'pacha undo --list' shows what there was.", code="nothing-to-undo"
+            )
         yield open_ones[-1]
     finally:
         for journal in journals:
@@ -85,7 +87,10 @@ def _undo(journal: Journal) -> Outcome:
         return undoing.undo(journal)
     except OSError as error:
         raise PachaError(
-            "The rebuild was not undone to its end.", error.strerror or "", "Mend that and run 'pacha undo' again."
+            "The rebuild was not undone to its end.",
+            error.strerror or "",
+            "Fix that and run 'pacha undo' again.",
+            code="undo-unfinished",
         ) from None
 
 

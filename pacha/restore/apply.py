@@ -139,7 +139,10 @@ def _owed(step: Step) -> bool:
 def _halted(halt: Halt) -> PachaError:
     hint = _HINTS.get(halt.error.errno or 0, "See to the disk, then rebuild again.")
     return PachaError(
-        "The rebuild stopped before anything was changed.", f"{escape(halt.path)}: {explain(halt.error)}", hint
+        "The rebuild stopped before anything was changed.",
+        f"{escape(halt.path)}: {explain(halt.error)}",
+        hint,
+        code="rebuild-stopped-early",
     )
 
 
@@ -148,4 +151,5 @@ def _uncertain(path: bytes, error: OSError) -> PachaError:
         "Everything was put in place, but it may not have reached the disk.",
         f"{escape(path)}: {explain(error)}",
         "See to the disk, then rebuild again; pacha undo puts back what was there.",
+        code="restored-not-durable",
     )

@@ -208,6 +208,7 @@ def _fill(fd: int, entry: Entry, chunks: Iterator[bytes]) -> None:
             f"The content of {escape(entry.path)} is not what was recorded.",
             f"{size} bytes where {entry.size} were expected" if size != entry.size else "its sha256 differs",
             "Nothing was changed; try an older snapshot with --at.",
+            code="fetched-content-changed",
         )
     if size >= _HOLE:
         os.ftruncate(fd, size)  # a hole at the very end has no byte written after it

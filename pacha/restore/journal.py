@@ -70,6 +70,7 @@ class Journal:
             raise PachaError(
                 "The journal of the rebuild cannot be written.", f"{escape(folder)}: {error.strerror}",
                 "Nothing was changed; make room or mend the state folder, then rebuild again.",
+                code="journal-not-written",
             ) from error  # fmt: skip
         return journal
 

@@ -54,10 +54,13 @@ def add_host(
     """
     check_host(host)
     if key is None and (install is not None or allowed != Allowed()):
-        raise UsageError("There is no key to let in.", "", "Name its public half: --key FILE")
+        raise UsageError("There is no key to let in.", "", "Name its public half: --key FILE", code="no-key-given")
     if None not in (user, install) and user != install:
         raise UsageError(
-            "--user and --install name two accounts.", "the key would not reach the folder", "Give one of them."
+            "--user and --install name two accounts.",
+            "the key would not reach the folder",
+            "Give one of them.",
+            code="two-accounts",
         )
     name = user if user is not None else install
     owner = _account(name) if name is not None else None
@@ -73,7 +76,12 @@ def add_host(
 
 def _grant(hosts_path: bytes, host: str, allowed: Allowed) -> authorized_keys.KeyGrant:
     if allowed.rebuild_only and allowed.push_only:
-        raise UsageError("--rebuild-only and --push-only leave nothing that could be done.", "", "Give one of them.")
+        raise UsageError(
+            "--rebuild-only and --push-only leave nothing that could be done.",
+            "",
+            "Give one of them.",
+            code="nothing-permitted",
+        )
     expires = authorized_keys.moment(allowed.expires, time.time()) if allowed.expires is not None else None
     return authorized_keys.KeyGrant(host, hosts_path, allowed.rebuild_only, allowed.push_only, expires)
 
@@ -87,7 +95,10 @@ def _make(hosts_path: bytes, host: str, owner: pwd.struct_passwd | None) -> byte
         _settle(path, owner)
     except OSError as error:
         raise PachaError(
-            f"{escape(path)} cannot be made.", error.strerror or "", "Run this as root on the master."
+            f"{escape(path)} cannot be made.",
+            error.strerror or "",
+            "Run this as root on the master.",
+            code="folder-not-made",
         ) from None
     return path
 
@@ -107,6 +118,7 @@ def _account(user: str) -> pwd.struct_passwd:
         raise UsageError(
             f"There is no account '{escape(user)}' on this machine.",
             hint=f"Make it first: useradd --create-home {escape(user)}",
+            code="no-such-account",
         ) from None
 
 
@@ -115,7 +127,12 @@ def _check_shell(owner: pwd.struct_passwd) -> None:
     if os.path.basename(owner.pw_shell) in ("nologin", "false"):
         name = escape(owner.pw_name)
         why = f"its shell is {escape(owner.pw_shell)}, and sshd runs every command with it"
-        raise UsageError(f"Nobody gets in as {name}.", why, f"Give it one: usermod --shell /bin/sh {name}")
+        raise UsageError(
+            f"Nobody gets in as {name}.",
+            why,
+            f"Give it one: usermod --shell /bin/sh {name}",
+            code="account-cannot-log-in",
+        )
 
 
 def _settle(path: bytes, owner: pwd.struct_passwd | None) -> None:
@@ -129,6 +146,7 @@ def _settle(path: bytes, owner: pwd.struct_passwd | None) -> None:
                     f"{escape(path)} is in use by another account.",
                     f"it belongs to user {found.st_uid} and is not empty",
                     f"If it is meant to change hands: {give(owner.pw_name, path)}",
+                    code="folder-of-another-account",
                 )
             os.fchown(fd, owner.pw_uid, owner.pw_gid)
         if found.st_mode & 0o777 != 0o700:

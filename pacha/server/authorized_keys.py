@@ -56,7 +56,9 @@ class PublicKey:
     def read(cls, text: bytes) -> PublicKey:
         """The one key that the content of a file is. Raises UsageError for anything more or less than that."""
         if b"PRIVATE KEY" in text:
-            raise UsageError("That is the private half of a key.", "it stays on the host", "Give the .pub file.")
+            raise UsageError(
+                "That is the private half of a key.", "it stays on the host", "Give the .pub file.", code="private-key"
+            )
         try:
             lines = text.decode("utf-8").splitlines() if len(text) <= _LONGEST else []
             [line] = [line for line in lines if line.strip()]
@@ -71,7 +73,9 @@ class PublicKey:
 
 
 def _no_key(why: str) -> UsageError:
-    return UsageError("That is no public key.", why, "Give the .pub file that ssh-keygen made.")
+    return UsageError(
+        "That is not a public key.", why, "Give the .pub file that ssh-keygen made.", code="not-a-public-key"
+    )
 
 
 def _is_key(kind: str, blob: str) -> bool:
@@ -110,6 +114,7 @@ class KeyGrant:
                 f"{escape(self.hosts_path)} cannot stand in authorized_keys.",
                 "",
                 "Choose a pacha.hosts.path without quotes and control characters.",
+                code="hosts-path-unusable",
             )
         options = ["restrict", 'command="{}"'.format(command.replace('"', r"\""))]
         if self.expires is not None:
@@ -146,9 +151,11 @@ def moment(when: str, now: float) -> float:
             continue
     if at is None:
         hint = "Write 12h, 3d, 2w, 2027-01-31 or '2027-01-31 18:00'."
-        raise UsageError(f"'{escape(os.fsencode(when[:40]))}' is no time.", "", hint)
+        raise UsageError(f"'{escape(os.fsencode(when[:40]))}' is not a time.", "", hint, code="invalid-expiry")
     if at <= now:
-        raise UsageError(f"'{when}' is past.", "the key would never be let in", "Name a later moment.")
+        raise UsageError(
+            f"'{when}' is past.", "the key would never be let in", "Name a later moment.", code="expiry-past"
+        )
     return at
 
 
@@ -183,7 +190,9 @@ def _opened(path: bytes, above: int | None) -> Iterator[int]:
     try:
         fd = os.open(path, flags, dir_fd=above)
     except OSError as error:
-        raise PachaError(f"{escape(path)} cannot be opened.", error.strerror or "", _BY_HAND) from None
+        raise PachaError(
+            f"{escape(path)} cannot be opened.", error.strerror or "", _BY_HAND, code="account-home-closed"
+        ) from None
     try:
         yield fd
     finally:
@@ -197,7 +206,12 @@ def _check_folder(folder: int, home: bytes) -> None:
     """It has to be the user's own; sshd refuses one that others may write to (StrictModes of sshd_config(5))."""
     found = os.fstat(folder)
     if found.st_uid != os.geteuid():
-        raise PachaError(f"{escape(home)}/.ssh is another user's.", f"it belongs to user {found.st_uid}", _BY_HAND)
+        raise PachaError(
+            f"{escape(home)}/.ssh is another user's.",
+            f"it belongs to user {found.st_uid}",
+            _BY_HAND,
+            code="ssh-folder-of-another-user",
+        )
     if found.st_mode & 0o022:
         os.fchmod(folder, stat.S_IMODE(found.st_mode) & ~0o022)
 
@@ -209,13 +223,17 @@ def _lines(folder: int) -> list[bytes]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise PachaError(f"{_KEYS} cannot be read.", f"is it a link? ({error.strerror})", _BY_HAND) from None
+        raise PachaError(
+            f"{_KEYS} cannot be read.", f"is it a link? ({error.strerror})", _BY_HAND, code="authorized-keys-unreadable"
+        ) from None
     with open(fd, "rb") as stream:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise PachaError(f"{_KEYS} is no file.", "", _BY_HAND)
+            raise PachaError(f"{_KEYS} is not a file.", "", _BY_HAND, code="authorized-keys-not-a-file")
         text = stream.read(_KEYS_MAX + 1)
     if len(text) > _KEYS_MAX:
-        raise PachaError(f"{_KEYS} is too long.", f"more than {_KEYS_MAX} bytes", _BY_HAND)
+        raise PachaError(
+            f"{_KEYS} is too long.", f"more than {_KEYS_MAX} bytes", _BY_HAND, code="authorized-keys-too-long"
+        )
     return text.splitlines()
 
 
@@ -229,7 +247,12 @@ def _join(lines: list[bytes], line: str, host: str, key: PublicKey) -> str:
             return "there"
         if not ours.match(present):
             why = f"line {number + 1} of {_KEYS} lets it in for something else, and sshd obeys the first"
-            raise PachaError("This key is let in already.", why, "Remove that line, or make another key.")
+            raise PachaError(
+                "This key is let in already.",
+                why,
+                "Remove that line, or make another key.",
+                code="key-authorized-already",
+            )
         lines[number] = line.encode()
         return "replaced"
     lines.append(line.encode())
@@ -251,4 +274,6 @@ def _write(folder: int, lines: list[bytes]) -> None:
             os.unlink(beside, dir_fd=folder)
         except OSError:
             pass
-        raise PachaError(f"{_KEYS} cannot be written.", error.strerror or "", _BY_HAND) from None
+        raise PachaError(
+            f"{_KEYS} cannot be written.", error.strerror or "", _BY_HAND, code="authorized-keys-unwritable"
+        ) from None

@@ -58,7 +58,11 @@ def check(
     known = fleet.names(config.hosts_path)
     for host in hosts:
         if check_host(host) not in known:
-            raise PachaError(f"There is no host '{host}' in {escape(config.hosts_path)}.", hint="See: pacha hosts")
+            raise PachaError(
+                f"There is no host '{host}' in {escape(config.hosts_path)}.",
+                hint="See: pacha hosts",
+                code="no-such-host",
+            )
     codes = set()
     for host in hosts or known:
         checked = _check(config, host, rehearse)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import tempfile
 from collections.abc import Iterable
+from enum import Enum, auto
 from pathlib import Path
 from typing import Any
 
@@ -23,23 +23,23 @@ from pacha.wire.master import NoHost
 
 #: What hinders the check; of anything else it is the host's folder that is to blame.
 _OURS = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+_TARGET = "target"  #: where below the scratch folder a rebuild is rehearsed
 _UNTOLD = "whether db was set back cannot be told"
-_NONE = f"it has no last-push: {_UNTOLD}"
 
 
 def inspect(context: Context, host: str, rehearse: bool, scratch: Path) -> dict[str, Any]:
     """What a rebuild of ``host`` would find; with ``rehearse`` also what it would make. See ``result``."""
     tempfile.tempdir = os.environ["TMPDIR"] = str(scratch)
-    heartbeat, concern = _heartbeat(context, host)
+    last_push, heartbeat, concern = _heartbeat(context, host)
     try:
         found = _fetched(context, host, rehearse, scratch, heartbeat)
     except NoHost as error:
-        if concern == _NONE:
+        if last_push is _LastPush.MISSING:
             return result(ExitCode.CONCERNS, hosts.NEVER_PUSHED)
         return result(ExitCode.DAMAGED, error.in_a_line)
     except PachaError as error:
         code = ExitCode.DAMAGED if isinstance(error, DamagedError) else ExitCode.FAILED
-        return result(code, _as_on_master(error.in_a_line, context, host, scratch))
+        return result(code, error.in_a_line.replace(f"{scratch / _TARGET}/", "/"))  # a path that was to be made
     except OSError as error:
         return result(ExitCode.FAILED if error.errno in _OURS else ExitCode.DAMAGED, unseen(error))
     if concern and not found["code"]:
@@ -85,23 +85,25 @@ def _check_own(context: Context, host: str, names: Iterable[str]) -> None:
             repository_tree.check_own(descent, name)
 
 
-def _heartbeat(context: Context, host: str) -> tuple[hosts.Heartbeat | None, str]:
+class _LastPush(Enum):
+    """What there is of a host's last-push."""
+
+    READ = auto()
+    MISSING = auto()
+    UNREADABLE = auto()
+
+
+def _heartbeat(context: Context, host: str) -> tuple[_LastPush, hosts.Heartbeat | None, str]:
     """What the host left last, and what is odd about that."""
     fd = os.open(os.path.join(context.config.hosts_path, os.fsencode(host)), os.O_RDONLY | os.O_DIRECTORY)
     try:
         found = hosts.read_heartbeat(fd)
-        return found, "" if found else _NONE
+        if found is None:
+            return _LastPush.MISSING, None, f"it has no last-push: {_UNTOLD}"
+        return _LastPush.READ, found, ""
     except ValueError:
-        return None, f"its last-push makes no sense: {_UNTOLD}"
+        return _LastPush.UNREADABLE, None, f"its last-push makes no sense: {_UNTOLD}"
     except OSError as error:
-        return None, f"its last-push cannot be read ({error.strerror}): {_UNTOLD}"
+        return _LastPush.UNREADABLE, None, f"its last-push cannot be read ({error.strerror}): {_UNTOLD}"
     finally:
         os.close(fd)
-
-
-def _as_on_master(text: str, context: Context, host: str, scratch: Path) -> str:
-    """``text`` with the place of what was copied from the master where it names our copy, which is gone soon."""
-    folder = escape(os.path.join(context.config.hosts_path, os.fsencode(host)))
-    top = re.escape(str(scratch))
-    text = re.sub(rf"{top}/(?:state/)?pacha-[0-9a-f]{{16}}(?=/)", lambda found: folder, text)
-    return re.sub(rf"{top}/target(?=/)", "", text)

@@ -64,7 +64,9 @@ class CommandDenied(UnreachableError):
     """Not what this key is for. "Permission denied" is what older clients, too, understand."""
 
     def __init__(self, why: str) -> None:
-        super().__init__("Permission denied: this key is for Pacha alone.", why, "See docs/access.rst.")
+        super().__init__(
+            "Permission denied: this key is for Pacha alone.", why, "See docs/access.rst.", code="command-not-allowed"
+        )
 
 
 def read(text: str, hosts_path: bytes, host: str, init_options: tuple[str, ...]) -> Request:

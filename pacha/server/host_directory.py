@@ -88,7 +88,10 @@ class HostDirectory:
         """Write the heartbeat beside its place."""
         if len(text) > NOTE_MAX:
             raise PachaError(
-                "The heartbeat is too long.", f"more than {NOTE_MAX} bytes", "Bring Pacha on the host up to date."
+                "The heartbeat is too long.",
+                f"more than {NOTE_MAX} bytes",
+                "Bring Pacha on the host up to date.",
+                code="heartbeat-too-long",
             )
         with self._explained(HEARTBEAT), self._descent() as descent:
             folder = descent.directory(b"")
@@ -122,6 +125,7 @@ class HostDirectory:
                     f"The repository {name} is of a format that Pacha does not serve.",
                     "",
                     "Install a later Pacha on the master.",
+                    code="repository-format-unknown",
                 )
             check_plain(descent.directory(os.fsencode(f"{name}/.hg")), f"{name}/.hg")
         return os.fsdecode(os.path.join(self.path, os.fsencode(name)))
@@ -171,7 +175,9 @@ class HostDirectory:
             except FileNotFoundError:
                 if place == REQUIRES and b"share-safe" not in found and found:
                     continue
-                raise NoRepository(f"The repository {name} is not found.", "", "The next push makes it.") from None
+                raise NoRepository(
+                    f"The repository {name} is not found.", "", "The next push makes it.", code="repository-not-found"
+                ) from None
         return frozenset(found)
 
     def _rename(self, source: str, target: str) -> None:
@@ -197,10 +203,13 @@ class HostDirectory:
                 f"{escape(path)} is not on the master.",
                 error.strerror or "",
                 add_host(self.host, _account()),
+                code="host-folder-missing",
             ) from None
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise PachaError(f"{escape(path)} cannot be written.", error.strerror or "", _ROOM) from None
+                raise PachaError(
+                    f"{escape(path)} cannot be written.", error.strerror or "", _ROOM, code="host-folder-unwritable"
+                ) from None
             closed = error.errno == errno.EACCES
             hint = add_host_or_give(self.host, _account(), self.path) if closed else LOOK_THERE
             raise UnreachableError(f"{escape(path)} cannot be used.", error.strerror or "", hint) from None

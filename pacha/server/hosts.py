@@ -32,6 +32,7 @@ _GRACE = 2 * 3600.0  #: seconds: the job runs every hour, and once more after a 
 #: What is said of a link in the place of a host's folder.
 LINK = "its folder is a link, which nothing here follows: move the folder itself there, or mount it"
 #: What a check says of a host of which there is nothing yet.
+#: A fault as the stored results of checks have it, by which it is known again: it must not change.
 NEVER_PUSHED = "it has never pushed"
 _AHEAD = 300.0  #: seconds that a heartbeat may lie ahead of the clock
 
@@ -98,6 +99,7 @@ def names(hosts_path: bytes) -> list[str]:
             f"{escape(hosts_path)} cannot be read.",
             error.strerror or "",
             "It is pacha.hosts.path; on a master it holds a folder for each host: pacha add-host",
+            code="hosts-folder-unreadable",
         ) from None
     return sorted(name for name in found if HOST_NAME.fullmatch(name))
 

@@ -37,7 +37,12 @@ from pacha.wire.master import PUSH, REBUILD
 def rights(*, rebuild_only: bool, push_only: bool) -> frozenset[str]:
     """What a key may do. Raises UsageError for one that may do nothing."""
     if rebuild_only and push_only:
-        raise UsageError("--rebuild-only and --push-only leave nothing that could be done.", "", "Give one of them.")
+        raise UsageError(
+            "--rebuild-only and --push-only leave nothing that could be done.",
+            "",
+            "Give one of them.",
+            code="nothing-permitted",
+        )
     return frozenset([PUSH] * (not rebuild_only) + [REBUILD] * (not push_only))
 
 
@@ -46,7 +51,9 @@ def direct(talk: bool, repository: str | None) -> Request | None:
     if repository is None:
         return Request(AllowedCommand.CONTROL) if talk else None
     if (request := of_repository(repository)) is None:
-        raise UsageError("That is no name of a repository.", "", "See: pacha serve --help")
+        raise UsageError(
+            "That is not the name of a repository.", "", "See: pacha serve --help", code="invalid-repository-name"
+        )
     return request
 
 
@@ -187,7 +194,9 @@ class Service:
         try:
             lying = list(hook_files.lying(self.folder.hosts_path, self.folder.host, (0,)))
         except OSError as error:
-            raise PachaError("The hooks cannot be read.", error.strerror or "", "Look at .hooks there.") from None
+            raise PachaError(
+                "The hooks cannot be read.", error.strerror or "", "Look at .hooks there.", code="hooks-unreadable"
+            ) from None
         return {os.fsdecode(path): owner for path, _, owner in lying}
 
     def _change(self, asked: dict[str, Any]) -> dict[str, Any]:
@@ -227,7 +236,7 @@ def serve(host: str, hosts_path: bytes, may: frozenset[str], asked: str | None, 
     """
     check_host(host)
     if not hosts_path.startswith(b"/"):
-        raise UsageError("--hosts-path is not absolute.", "", "Begin it with a /.")
+        raise UsageError("--hosts-path is not absolute.", "", "Begin it with a /.", code="hosts-path-relative")
     os.umask(0o077)
     if asked is not None:
         request = read(asked, hosts_path, host, tuple(init_config()))

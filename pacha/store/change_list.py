@@ -2,11 +2,16 @@
 
 So a log of one path reads a few lines for each snapshot, and not two hundred databases. It only lists: what a
 rebuild believes stands in pacha.db. Names are written as they are shown, which no two paths share.
+
+The message of a snapshot's revision is a format, too: what was given with ``-m`` and an empty line, both left out where
+nothing was given, then the counts of this list ("3 added, 1 removed", or "no path changed"). They are read from there
+because a log of thousands of snapshots then needs no file of any of them.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Sequence
 
@@ -16,6 +21,7 @@ from pacha.text import escape
 FILE = b"changes"
 #: The letter of each kind of change, as ``pacha push -v`` has it.
 LETTERS = {"A": "added", "M": "changed", "R": "removed", "m": "metadata"}
+_COUNT = re.compile(rf"(\d{{1,9}}) ({'|'.join(LETTERS.values())})\b")
 
 
 def encode(changes: Changes, image: bytes) -> bytes:
@@ -24,6 +30,17 @@ def encode(changes: Changes, image: bytes) -> bytes:
     lines = [f"{letter} {escape(path)}\n" for letter, paths in groups for path in paths]
     head = f"{changes}\npacha.db {hashlib.sha256(image).hexdigest()}\n"
     return (head + "".join(lines)).encode("utf-8")
+
+
+def join_message(given: str, counts: str) -> str:
+    """The message of a revision: what the user has ``given``, "" for nothing, and the ``counts``."""
+    return f"{given}\n\n{counts}" if given else counts
+
+
+def split_message(message: str) -> tuple[str, dict[str, int]]:
+    """What ``join_message`` made it of: what was given, and the counts by their words."""
+    given, _, counts = message.rpartition("\n\n")
+    return given, {word: int(number) for number, word in _COUNT.findall(counts)}
 
 
 def count(written: bytes, paths: Sequence[bytes] = ()) -> dict[str, int]:

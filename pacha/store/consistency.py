@@ -51,9 +51,8 @@ def _is_directory(entry: Entry | None) -> bool:
 def damaged_snapshot(why: str) -> DamagedError:
     """The error for a database that ``why`` cannot be one (any text)."""
     why = escape(" ".join(why.split())[:300].encode("utf-8", "replace"))
-    return DamagedError(
-        "The fetched pacha.db is damaged.", why, "Nothing was changed. Look at the master with 'hg verify'."
-    )
+    hint = "Nothing was changed. Look at the master with 'hg verify'."
+    return DamagedError("The fetched pacha.db is damaged.", why, hint, subject=why, code="database-damaged")
 
 
 def foreign_database(why: str) -> DamagedError:
@@ -62,4 +61,5 @@ def foreign_database(why: str) -> DamagedError:
         "The 'db' on the master was not written by this Pacha.",
         escape(" ".join(why.split())[:300].encode("utf-8", "replace")),
         "Nothing was changed. One of the original Pacha's is put away: see docs/from-pacha-0.2.rst.",
+        code="foreign-database",
     )

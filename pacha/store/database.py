@@ -68,7 +68,10 @@ def read(path: str) -> Snapshot:
             return Snapshot() if _is_new(connection, path) else _load(connection, rows.to_entry)
     except (sqlite3.Error, ValueError, TypeError, KeyError) as error:
         raise PachaError(
-            f"{path} cannot be read.", str(error), "Move it aside; the next push starts a new one from the history."
+            f"{path} cannot be read.",
+            str(error),
+            "Move it aside; the next push starts a new one from the history.",
+            code="database-unreadable",
         ) from None
 
 
@@ -105,7 +108,9 @@ def write(path: str, snapshot: Snapshot) -> None:
             _write_entries(connection, "entry", snapshot.entries, _owner_of(snapshot.watched, ids))
             _write_accounts(connection, snapshot.accounts)
     except sqlite3.Error as error:
-        raise PachaError(f"{path} cannot be written.", str(error), "Is the file system full?") from None
+        raise PachaError(
+            f"{path} cannot be written.", str(error), "Is the file system full?", code="database-unwritable"
+        ) from None
 
 
 def _is_new(connection: sqlite3.Connection, path: str) -> bool:
@@ -127,7 +132,9 @@ def image(path: str) -> bytes:
             source.backup(copy)
             return copy.serialize() if hasattr(copy, "serialize") else _dump(source, path)
     except sqlite3.Error as error:
-        raise PachaError(f"{path} cannot be copied.", str(error), "Move it aside and push again.") from None
+        raise PachaError(
+            f"{path} cannot be copied.", str(error), "Move it aside and push again.", code="database-not-copied"
+        ) from None
 
 
 def _dump(source: sqlite3.Connection, path: str) -> bytes:
@@ -219,6 +226,7 @@ def _check_schema(meta: Mapping[str, str]) -> None:
             "This snapshot was written by a newer Pacha.",
             f"its format is {meta['readable_from']}, this Pacha reads up to {SCHEMA}",
             f"Install Pacha {meta.get('version', 'of a later version')} or later and run this again.",
+            code="snapshot-too-new",
         )
 
 

@@ -48,7 +48,7 @@ def at(state: StateFolder, when: str) -> Snapshot:
     """
     every = own_snapshots(state)
     if not every:
-        raise PachaError("There is no history here.", hint="Make a snapshot: pacha push")
+        raise PachaError("There is no history here.", hint="Make a snapshot: pacha push", code="no-history")
     return read(state, resolve(when, every, time.time()).node)
 
 

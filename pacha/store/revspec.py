@@ -43,13 +43,25 @@ def resolve(when: str, made: Sequence[SnapshotRef], now: float) -> SnapshotRef:
         return _newest(when, moment, made)
     if not _ID.match(when):
         said = escape(when[:80].encode("utf-8", "surrogateescape"))
-        raise UsageError(f"'{said}' is no moment of the past.", f"it is {GRAMMAR}", f"There: {_known(made)}.")
+        raise UsageError(
+            f"'{said}' is not a time in the past.",
+            f"it is {GRAMMAR}",
+            f"There: {_known(made)}.",
+            code="invalid-revision",
+        )
     found = [one for one in made if one.node.startswith(when)]
     if len(found) == 1:
         return found[0]
     if found:
-        raise UsageError(f"More than one snapshot begins with {when}.", _listed(found), "Name more of its digits.")
-    raise UsageError(f"There is no snapshot {when}.", _known(made), "'pacha log' lists all of them.")
+        raise UsageError(
+            f"More than one snapshot begins with {when}.",
+            _listed(found),
+            "Name more of its digits.",
+            code="revision-not-unique",
+        )
+    raise UsageError(
+        f"There is no snapshot {when}.", _known(made), "'pacha log' lists all of them.", code="no-such-snapshot"
+    )
 
 
 def local(at: float) -> str:
@@ -62,7 +74,10 @@ def _newest(when: str, moment: float, made: Sequence[SnapshotRef]) -> SnapshotRe
         if one.at is not None and one.at < moment:
             return one
     raise UsageError(
-        f"There is no snapshot from before '{when}'.", f"the oldest is {_listed(made[-1:])}", "'pacha log' lists all."
+        f"There is no snapshot from before '{when}'.",
+        f"the oldest is {_listed(made[-1:])}",
+        "'pacha log' lists all.",
+        code="no-snapshot-so-old",
     )
 
 

@@ -227,6 +227,8 @@ def _damaged(where: str, why: str) -> DamagedError:
         f"The fetched pacha.db does not add up at {where}.",
         why,
         "Nothing was changed. Look at the master.",
+        subject=f"{where} {why}",
+        code="database-inconsistent",
     )
 
 

@@ -78,7 +78,12 @@ def _directory(snapshot: Snapshot, name: str) -> bytes:
         return found[0].path
     known = ", ".join(f"'{one.repository}' ({escape(one.path)})" for one in (found or live)[:8])
     what = "More than one watched path is" if found else "No watched path was"
-    raise UsageError(f"{what} called '{escape(os.fsencode(name)[:80])}'.", f"there is {known}", "Name one of those.")
+    raise UsageError(
+        f"{what} called '{escape(os.fsencode(name)[:80])}'.",
+        f"there is {known}",
+        "Name one of those.",
+        code="directory-not-unique",
+    )
 
 
 def _last(watched: Watched) -> bytes:
@@ -96,6 +101,7 @@ def _path(snapshot: Snapshot, ways: Sequence[bytes], absent: bool) -> bytes:
             f"{escape(ways[0])} is not below a watched path.",
             f"watched were {known}",
             "Name a path below one of those.",
+            code="path-not-below-watched",
         )
     if absent:
         return watched[0]
@@ -103,4 +109,5 @@ def _path(snapshot: Snapshot, ways: Sequence[bytes], absent: bool) -> bytes:
         f"{escape(watched[0])} is not in that snapshot.",
         "its watched directory had no such path then",
         "To move aside what is there now: --delete",
+        code="path-not-in-snapshot",
     )

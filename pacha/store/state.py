@@ -58,13 +58,17 @@ class StateFolder:
             found = os.stat(self.path)
         except OSError as error:
             raise PachaError(
-                f"The state folder {self.path} cannot be made.", error.strerror or "", "Set PACHA_STATE to another."
+                f"The state folder {self.path} cannot be made.",
+                error.strerror or "",
+                "Set PACHA_STATE to another.",
+                code="state-not-made",
             ) from None
         if found.st_uid != os.geteuid():
             raise PachaError(
                 f"The state folder {self.path} belongs to someone else.",
                 f"it is user {found.st_uid}'s",
                 "Set PACHA_STATE to a folder of your own, or become its owner.",
+                code="state-of-another-user",
             )
         if found.st_mode & 0o077:
             os.chmod(self.path, 0o700)
@@ -104,10 +108,14 @@ class StateFolder:
                 f"{self.path / 'memory.json'} cannot be read.",
                 error.strerror or "",
                 "Set PACHA_STATE to a folder of your own, or become its owner.",
+                code="state-unreadable",
             ) from None
         except ValueError as error:
             raise PachaError(
-                f"{self.path / 'memory.json'} is damaged.", str(error), "Move it aside and run this again."
+                f"{self.path / 'memory.json'} is damaged.",
+                str(error),
+                "Move it aside and run this again.",
+                code="state-damaged",
             ) from None
 
     def _check_readable(self, memory: dict[str, Any]) -> None:
@@ -117,6 +125,7 @@ class StateFolder:
                 f"The state folder {self.path} was written by a later Pacha.",
                 f"its format is {needed!r}, this Pacha reads up to {READABLE_FROM}",
                 "Install that Pacha again; 'pacha --version' says which this is. Nothing was changed.",
+                code="state-too-new",
             )
 
     def machine(self) -> str:
@@ -191,6 +200,7 @@ def _held(fd: int) -> LockedError:
         "Another run of Pacha is at work.",
         f"process {pid} holds the lock since {' '.join(rest[:2]) or 'a moment ago'}",
         "Wait for it to end, then run this again.",
+        code="locked",
     )
     error.work, error.seconds = " ".join(rest[2:]), time.time() - os.fstat(fd).st_mtime
     return error

@@ -21,7 +21,10 @@ def run(user: pwd.struct_passwd, work: Callable[[], Any]) -> Any:
         return work()
     if os.geteuid() != 0:
         raise PachaError(
-            f"Only root and {user.pw_name} can do this.", "it concerns that account's files", "Run this as root."
+            f"Only root and {user.pw_name} can do this.",
+            "it concerns that account's files",
+            "Run this as root.",
+            code="other-account-needed",
         )
     reader, writer = os.pipe()
     child = os.fork()
@@ -42,11 +45,18 @@ def _become_and_do(user: pwd.struct_passwd, work: Callable[[], Any], writer: int
         os.setuid(user.pw_uid)
         answer: dict[str, Any] = {"value": work()}
     except PachaError as error:
-        answer = {"error": [error.message, error.why, error.hint]}
+        answer = {"error": [error.message, error.why, error.hint, error.code]}
     except OSError as error:
-        answer = {"error": ["The system does not let this be done.", error.strerror or str(error), ""]}
+        answer = {
+            "error": [
+                "The system does not let this be done.",
+                error.strerror or str(error),
+                "",
+                "account-system-refused",
+            ]
+        }
     except BaseException as fault:  # nothing of the parent's is to be run here
-        answer = {"error": ["This could not be done.", type(fault).__name__, ""]}
+        answer = {"error": ["This could not be done.", type(fault).__name__, "", "account-work-failed"]}
     os.write(writer, json.dumps(answer).encode("ascii"))
     os._exit(0)
 
@@ -56,8 +66,12 @@ def _told(said: bytes, name: str) -> Any:
         answer = json.loads(said)
     except ValueError:
         raise PachaError(
-            f"What was to be done as {name} was not done.", "its process was ended", "Run this again."
+            f"What was to be done as {name} was not done.",
+            "its process was ended",
+            "Run this again.",
+            code="work-as-account-ended",
         ) from None
     if "error" in answer:
-        raise PachaError(*answer["error"])
+        message, why, hint, code = answer["error"]
+        raise PachaError(message, why, hint, code=code)
     return answer["value"]

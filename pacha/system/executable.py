@@ -22,5 +22,10 @@ def program() -> str:
         return running
     command = os.path.join(os.path.dirname(sys.executable), "pacha")
     if not os.access(command, os.X_OK):
-        raise PachaError("Pacha is not installed as a command.", f"there is no {command}", "Install it with pip.")
+        raise PachaError(
+            "Pacha is not installed as a command.",
+            f"there is no {command}",
+            "Install it with pip.",
+            code="not-installed",
+        )
     return command

@@ -30,6 +30,7 @@ def limit_memory(most: int | None = None) -> Iterator[None]:
             "There is not enough memory for what the master has.",
             f"it takes more than {allowed >> 20} MiB",
             "Nothing was changed. Look at the master with 'hg verify'; if it is whole, rebuild where there is more.",
+            code="memory-exhausted",
         ) from None
     finally:
         resource.setrlimit(resource.RLIMIT_DATA, before)

@@ -65,11 +65,19 @@ class Console:
         click.echo(f"{about}\nHit Enter to confirm or Ctrl-C to cancel")
         answer = sys.stdin.readline()
         if not answer:
-            raise PachaError("Nothing was done.", "there was nobody to confirm it", "Use --yes where nobody is asked.")
+            raise PachaError(
+                "Nothing was done.",
+                "there was nobody to confirm it",
+                "Use --yes where nobody is asked.",
+                code="not-confirmed",
+            )
         if answer.strip().lower() not in ("", "y", "yes"):
             typed = escape(os.fsencode(answer.strip()[:40]))
             raise PachaError(
-                "Nothing was done.", f"'{typed}' was typed, not Enter alone", "Run it again to be asked again."
+                "Nothing was done.",
+                f"'{typed}' was typed, not Enter alone",
+                "Run it again to be asked again.",
+                code="not-confirmed",
             )
 
     def changes(self, changes: Changes) -> None:
@@ -96,14 +104,19 @@ class Console:
     def failures(self, failures: Iterable[tuple[str, PachaError]]) -> None:
         """The masters that a push did not bring up to date, and why."""
         for name, failure in failures:
-            why = failure.in_a_line
-            self.error(PachaError(f"{name} was not brought up to date.", why, failure.hint))
+            why = f"{failure.in_a_line}{self._code_of(failure)}"
+            self.error(PachaError(f"{name} was not brought up to date.", why, failure.hint, code="master-not-updated"))
 
     def error(self, error: PachaError) -> None:
         """What failed, why, and what to do next: a line each, on stderr."""
-        for start, text in (("pacha: ", error.message), ("       ", error.why), ("       ", error.hint)):
+        message = f"{error.message}{self._code_of(error)}"
+        for start, text in (("pacha: ", message), ("       ", error.why), ("       ", error.hint)):
             if text:
                 _complain(start, text)
+
+    def _code_of(self, error: PachaError) -> str:
+        """The code, for whoever asked for more: docs/errors.rst is sorted by what it stands for."""
+        return f" [{error.code}]" if self.verbose else ""
 
 
 def _complain(start: str, text: str) -> None:

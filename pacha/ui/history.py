@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from pacha.files.metadata import Entry, Kind
+from pacha.files.metadata import Aspect, Change, Entry, Kind
 from pacha.history.diff import Difference, Side
 from pacha.history.log import LogEntry
 from pacha.text import escape, local_second, printable
@@ -119,28 +119,22 @@ def _metadata_words(difference: Difference) -> Iterator[str]:
     elif difference.new is None and difference.old is not None:
         yield f"removed {_described(difference.old)}"
     elif difference.old is not None and difference.new is not None:
-        yield from _changed_words(difference.old, difference.new, difference.words)
+        yield from _changed_words(difference.old, difference.new, difference.changes)
 
 
-def _changed_words(old: Entry, new: Entry, words: Iterable[str]) -> Iterator[str]:
+def _changed_words(old: Entry, new: Entry, changes: Iterable[Change]) -> Iterator[str]:
     if old.kind is not new.kind:
         yield f"was {_described(old)}"
         yield f"is {_described(new)}"
         return
-    for word in words:
-        if word == "time":
-            yield f"time {_time(old.mtime_ns)} -> {_time(new.mtime_ns)}"
-        elif word.startswith("attribute "):
-            yield from _attribute_words(old, new, word)
-        elif word != "content" and not word.startswith("size "):
-            yield word
-
-
-def _attribute_words(old: Entry, new: Entry, word: str) -> Iterator[str]:
     before, after = dict(old.xattrs), dict(new.xattrs)
-    for name in before.keys() | after.keys():
-        if word == f"attribute {escape(name)}":
-            yield f"{word} {_value(before.get(name))} -> {_value(after.get(name))}"
+    for change in changes:
+        if change.aspect is Aspect.TIME:
+            yield f"time {_time(old.mtime_ns)} -> {_time(new.mtime_ns)}"
+        elif change.aspect is Aspect.ATTRIBUTE:
+            yield f"{change} {_value(before.get(change.name))} -> {_value(after.get(change.name))}"
+        elif change.aspect not in (Aspect.CONTENT, Aspect.SIZE):
+            yield str(change)
 
 
 def _value(value: bytes | None) -> str:

@@ -40,7 +40,7 @@ def check_text(one: Check) -> str:
     text = f"{one.master}: {one.result}" if one.master and one.master not in one.result else one.result
     rows = [wrapped(start, text).replace(mark, styled(mark, colour), 1)]
     if one.cure:
-        rows.append(wrapped(" " * len(start) + "To mend it: ", one.cure, len(start)))
+        rows.append(wrapped(" " * len(start) + "To fix it: ", one.cure, len(start)))
     return "\n".join(rows)
 
 
@@ -53,4 +53,5 @@ def check_json(one: Check) -> dict[str, Any]:
         "result": one.result,
         "cure": one.cure or None,
         "code": int(one.code),
+        "error": one.error or None,
     }

@@ -64,7 +64,7 @@ class RebuildConsole:
             self.console.tell(line)
         commands = proposal.preview.commands
         if commands:
-            click.echo("pacha: accounts are lacking; what is theirs goes to root alone. To make them:", err=True)
+            click.echo("pacha: accounts are missing; what is theirs goes to root alone. To make them:", err=True)
             for command in commands:
                 click.echo(f"       {command}", err=True)
 

@@ -26,7 +26,7 @@ def status_text(found: Status) -> str:
         ),
         ("last try", moment(found.tried)),
         ("failed", found.failure),
-        ("to mend it", found.cure if found.failure else ""),
+        ("to fix it", found.cure if found.failure else ""),
         ("at work now", found.running),
         ("next due", moment(found.next_due) if found.next_due else "now"),
         *((f"on {master.name}", _master(master, found.failure)) for master in found.masters),

@@ -2,7 +2,8 @@
 
 The client runs ``pacha serve HOST --hosts-path DIR --control`` (behind a forced command, too). The master says
 one line of JSON at once, its greeting; then each line of the client is a request, ``{"do": NAME, ...}``, and each
-line of the master the answer to it, ``{...}`` or ``{"error": {"message": ..., "why": ..., "hint": ..., "exit": N}}``.
+line of the master the answer to it, ``{...}`` or ``{"error": {"message": ..., "why": ..., "hint": ..., "code": ...,
+"exit": N}}``.
 What is not known is passed over, on both sides; what may be asked is what the greeting lists as capabilities. So a
 newer and an older Pacha get on: whoever has more does not ask for it.
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,6 +31,7 @@ EXAMINE = "examine"  #: for ``pacha doctor``
 NEW = "new"  #: ``--repository .new-NAME-00000000`` makes one, which gets its name once it has been filled
 #: What this Pacha can be asked for. REPOSITORY is no request: a channel of its own serves one (``--repository NAME``).
 CAPABILITIES = (PROBE, MAKE, CREATE, BEAT, HOOKS, REPOSITORY, EXAMINE, NEW)
+_CODE = re.compile(r"[a-z]+(-[a-z0-9]+){0,9}", re.ASCII)
 LINE_MAX = 64 * 1024  #: bytes of a request, an answer or a greeting
 
 
@@ -128,7 +131,9 @@ class Control:
         try:
             return decode(self._stream.stdout.readline(LINE_MAX))
         except ValueError:
-            raise DamagedError("The master gave no answer.", self._last_words(), "Run this again.") from None
+            raise DamagedError(
+                "The master gave no answer.", self._last_words(), "Run this again.", code="master-ended"
+            ) from None
 
     def _last_words(self) -> str:
         """What it said on stderr before it ended."""
@@ -143,8 +148,8 @@ class Control:
 
 def error_of(error: PachaError) -> dict[str, Any]:
     """The answer that tells of ``error``."""
-    told = {"message": error.message, "why": error.why, "hint": error.hint, "exit": int(error.exit_code)}
-    return {"error": told}
+    told = {"message": error.message, "why": error.why, "hint": error.hint, "code": error.code}
+    return {"error": {**told, "exit": int(error.exit_code)}}
 
 
 def _told(error: object) -> PachaError:
@@ -152,7 +157,9 @@ def _told(error: object) -> PachaError:
     said = [_harmless(parts.get(part)) for part in ("message", "why", "hint")]
     kinds: dict[object, type[PachaError]] = {int(kind.exit_code): kind for kind in (UnreachableError, DamagedError)}
     kind = kinds.get(parts.get("exit"), PachaError) if isinstance(parts.get("exit"), int) else PachaError
-    return kind(said[0] or "The master refuses, and does not say why.", *said[1:])
+    code = parts.get("code")
+    known = code if isinstance(code, str) and _CODE.fullmatch(code) else "master-refuses"  # an older one tells none
+    return kind(said[0] or "The master refuses, and does not say why.", *said[1:], code=known)
 
 
 def _harmless(text: object) -> str:

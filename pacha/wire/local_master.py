@@ -58,7 +58,10 @@ class LocalMaster:
             os.makedirs(self._path(host), mode=0o700, exist_ok=True)
         except OSError as error:
             raise PachaError(
-                f"{escape(self._path(host))} cannot be made.", error.strerror or "", "Look at pacha.hosts.path."
+                f"{escape(self._path(host))} cannot be made.",
+                error.strerror or "",
+                "Look at pacha.hosts.path.",
+                code="host-folder-not-made",
             ) from None
 
     def create(self, host: str, name: str) -> None:
@@ -74,7 +77,12 @@ class LocalMaster:
         """The path itself."""
         path = self._path(host, name)
         if not os.path.isdir(os.path.join(path, b".hg")):
-            raise NoRepository(f"There is no repository {escape(path)}.", "", "Look at pacha.hosts.path.")
+            raise NoRepository(
+                f"There is no repository {escape(path)}.",
+                "",
+                "Look at pacha.hosts.path.",
+                code="local-repository-missing",
+            )
         yield os.fsdecode(path)
 
     def fetch(self, host: str, name: str, inbox: int, on_file: Callable[[scp.Received], None]) -> scp.Totals:
@@ -82,7 +90,10 @@ class LocalMaster:
         top, began, count, size = self._path(host, name, ".hg/store"), time.monotonic(), 0, 0
         if not os.path.isdir(top):
             raise NoHost(
-                f"The master has no {escape(top)}.", "", "Look at pacha.hosts.path, and at the name of the host."
+                f"The master has no {escape(top)}.",
+                "",
+                "Look at pacha.hosts.path, and at the name of the host.",
+                code="folder-missing-on-master",
             )
         for folder, folders, files in os.walk(top):
             relative = folder[len(top) + 1 :]
@@ -164,7 +175,13 @@ def _open_plain(path: bytes) -> int:
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
-        raise scp.RemoteError(f"{escape(path)} is gone.", "it was there a moment ago", "Run this again.") from None
+        raise scp.RemoteError(
+            f"{escape(path)} is gone.",
+            "it was there a moment ago",
+            "Run this again.",
+            subject=escape(path),
+            code="file-gone",
+        ) from None
     except OSError as error:
         if error.errno not in (errno.ELOOP, errno.ENXIO):  # a link; a socket
             raise
@@ -176,6 +193,11 @@ def _open_plain(path: bytes) -> int:
 
 
 def _not_plain(path: bytes) -> DamagedError:
+    hint = "Nothing was changed. Look at the master."
     return DamagedError(
-        f"{escape(path)} is not a plain file.", "a history has no other", "Nothing was changed. Look at the master."
+        f"{escape(path)} is not a plain file.",
+        "a history has no other",
+        hint,
+        subject=escape(path),
+        code="not-a-plain-file",
     )

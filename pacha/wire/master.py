@@ -96,6 +96,7 @@ def check_may_push(host: str, probe: Probe) -> None:
             f"This key may not push what is kept of {host}.",
             "the master lets it rebuild only",
             f"Let the host's own key in there: pacha add-host {host} --key FILE",
+            code="key-cannot-push",
         )
 
 
@@ -106,6 +107,7 @@ def check_may_read(host: str, may: frozenset[str]) -> None:
             f"What is kept of {host} cannot be fetched with this key.",
             "the master lets it push only",
             f"Get a key for it there: pacha add-host {host} --key FILE --rebuild-only",
+            code="key-cannot-rebuild",
         )
 
 

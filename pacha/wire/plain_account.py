@@ -33,6 +33,7 @@ from pacha.wire.master import (
 from pacha.wire.plain_reader import PlainReader, is_full
 from pacha.wire.remote_errors import (
     locked,
+    only_missing,
     said_by,
 )
 from pacha.wire.tar_upload import TarUpload
@@ -70,7 +71,7 @@ class PlainAccount(PlainReader):
         """``mkdir -m 700`` where it is missing."""
         path = self._path(host)
         result = self._connection.run(["mkdir", "-m", "700", path])
-        if result.status and b"exists" not in result.stderr:
+        if result.status and classify(result) is not RemoteFault.EXISTS:
             raise self._failed(f"{escape(path)} cannot be made on the master.", result, host)
 
     def create(self, host: str, name: str) -> None:
@@ -139,22 +140,26 @@ class PlainAccount(PlainReader):
                 stream.stdin.say_ahead(_OPENING)
                 yield stream
             except PachaError as error:
-                if b"waiting for lock" in stream.complaints:
+                if waits_for_lock(stream.complaints):
                     raise locked(error.message, stream.complaints) from None
                 if stream.silent:
                     raise
                 result = stream.finish()
-                if b"not found" in result.stderr and b"repository" in result.stderr:
+                fault = classify_conversation(result)
+                if fault is RemoteFault.NO_REPOSITORY:
                     raise NoRepository(
-                        f"The repository {escape(path)} is not on the master.", "", self._add_host(host)
+                        f"The repository {escape(path)} is not on the master.",
+                        "",
+                        self._add_host(host),
+                        code="repository-not-on-master",
                     ) from None
-                if b"abandoned transaction" in result.stderr:
+                if fault is RemoteFault.ABANDONED:
                     recover()
                     why = "a push that was cut off there has been rolled back"
-                    raise RolledBack(error.message, why, "Push again.") from None
-                if result.status == 127:
-                    raise self._failed("No repository can be reached.", result, host) from None
-                if b"abort:" in result.stderr or b"pacha:" in result.stderr:
+                    raise RolledBack(error.message, why, "Push again.", code="push-rolled-back") from None
+                if fault is RemoteFault.NO_PROGRAM:
+                    raise self._failed("No repository can be reached.", result, host, self._hg[0]) from None
+                if fault is RemoteFault.ABORTED:
                     raise self._failed(error.message, result, host) from None
                 raise
 
@@ -175,11 +180,12 @@ class PlainAccount(PlainReader):
         """Raise PachaError unless what serves the repository ``name`` ends well, now that nothing more is said."""
         result = stream.finish()
         if result.status:
-            raise self._failed(_unmade(self._path(host, name)), result, host)
+            raise self._failed(_unmade(self._path(host, name)), result, host, self._hg[0])
 
     def _recover(self, host: str, name: str) -> None:
         """``hg recover``: roll back what a push that was cut off left, such as when the disk was full."""
-        self._must([*self._hg, "-R", self._path(host, name), "recover"], f"{name} cannot be mended.", host)
+        recover: list[bytes | str] = [*self._hg, "-R", self._path(host, name), "recover"]
+        self._must(recover, f"{name} cannot be repaired.", host, self._hg[0])
 
     def draft_heartbeat(self, host: str, line: bytes) -> None:
         """Begin with ``cat`` beside the heartbeat, and with the channels that ``leave_heartbeat`` needs."""

@@ -1,9 +1,14 @@
-"""What the other side says when it refuses, in words of ours."""
+"""What the other side says when it refuses: the one place that knows the words of hg, scp, tar, sshd and the shell.
+
+``classify`` tells what is wrong with a command that ended, ``classify_conversation`` with ``hg serve --stdio``, whose
+whole stderr counts, not the last line alone. Everything else decides by the ``RemoteFault``.
+"""
 
 from __future__ import annotations
 
 import re
 import shlex
+from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from pacha.errors import PachaError, UnreachableError
@@ -15,28 +20,110 @@ if TYPE_CHECKING:
 _CAUSES = (
     "No space left", "uota exceeded", "Permission denied", "Read-only file system", "abort:",
 )  # fmt: skip
-#: What Pacha there says in place of a store: that it serves another host than this one, that there is none.
-REFUSES = b"pacha: Permission denied: this key is for Pacha alone"
-IS_NOT_THERE = re.compile(rb"^pacha: .* is not (on the master|found)\.$", re.MULTILINE)
-NOT_RUN = (126, 127)  #: what a shell ends with when it cannot run a command (sh(1), POSIX, "2.8.2 Exit Status")
+#: What Pacha there says in place of a store: that it serves another host than this one, that there is none. Those of
+#: every version that a master may have: they have no code that could be read.
+_REFUSES = b"pacha: Permission denied: this key is for Pacha alone"
+_IS_NOT_THERE = re.compile(rb"^pacha: .* is not (on the master|found)\.$", re.MULTILINE)
+_NOT_RUN = (126, 127)  #: what a shell ends with when it cannot run a command (sh(1), POSIX, "2.8.2 Exit Status")
+_NOT_FOUND = 127
+_MISSING_NAME = re.compile(rb"scp: .*/([^/]+): No such file or directory", re.DOTALL)
+_WAITS = b"waiting for lock"
 _OURS = re.compile(rb"[/ ]pacha: ")
 _OF_ANOTHER = re.compile(r"this key is for Pacha alone.* for the host '([^']+)'$")
+
+
+class RemoteFault(Enum):
+    """What is wrong over there."""
+
+    NO_PROGRAM = auto()  #: the shell does not find the command
+    NOT_RUN = auto()  #: nor can it run it
+    DENIED = auto()  #: the account may not
+    MISSING = auto()  #: a file or folder is not there
+    EXISTS = auto()  #: it is there already
+    NOT_EMPTY = auto()  #: somebody else was quicker
+    FULL = auto()  #: the disk, or a quota
+    LOCKED = auto()  #: Mercurial waited for a lock in vain
+    NO_REPOSITORY = auto()
+    ABANDONED = auto()  #: an interrupted push left a transaction
+    ABORTED = auto()  #: Mercurial or Pacha there says why it stopped
+    KEY_REFUSED = auto()  #: the key is for Pacha, and for something else
+    NO_HOST = auto()  #: Pacha there has nothing of the host
+    OTHER = auto()
+
+
+_WORDS = (
+    ("Permission denied", RemoteFault.DENIED), ("No such file", RemoteFault.MISSING),
+    ("No space left", RemoteFault.FULL), ("quota", RemoteFault.FULL), ("Quota", RemoteFault.FULL),
+    ("Directory not empty", RemoteFault.NOT_EMPTY), ("exists", RemoteFault.EXISTS),
+)  # fmt: skip
+
+
+def classify(result: Result) -> RemoteFault:
+    """What is wrong with a command that ended with ``result``."""
+    if result.status == _NOT_FOUND:
+        return RemoteFault.NO_PROGRAM
+    return classify_words(_telling(result))
+
+
+def classify_words(line: str) -> RemoteFault:
+    """What a ``line`` of complaint says."""
+    return next((fault for words, fault in _WORDS if words in line), RemoteFault.OTHER)
+
+
+def classify_conversation(result: Result) -> RemoteFault:
+    """What is wrong with a conversation with Mercurial that ended with ``result``."""
+    complaints = result.stderr
+    if b"not found" in complaints and b"repository" in complaints:
+        return RemoteFault.NO_REPOSITORY
+    if b"abandoned transaction" in complaints:
+        return RemoteFault.ABANDONED
+    if result.status == _NOT_FOUND:
+        return RemoteFault.NO_PROGRAM
+    return RemoteFault.ABORTED if b"abort:" in complaints or b"pacha:" in complaints else RemoteFault.OTHER
+
+
+def classify_copy(result: Result) -> RemoteFault:
+    """What is wrong with ``scp -f`` that ended with ``result`` in place of a copy."""
+    if result.status in _NOT_RUN:
+        return RemoteFault.NOT_RUN
+    if _REFUSES in result.stderr:
+        return RemoteFault.KEY_REFUSED
+    return RemoteFault.NO_HOST if _IS_NOT_THERE.search(result.stderr) else RemoteFault.OTHER
+
+
+def missing_name(complaint: bytes) -> bytes | None:
+    """The last component of the path that scp says is not there; None for any other ``complaint``."""
+    match = _MISSING_NAME.fullmatch(complaint)
+    return match and match[1]
+
+
+def waits_for_lock(complaints: bytes) -> bool:
+    """Whether Mercurial, which is still at work, says that it waits for a lock."""
+    return _WAITS in complaints
+
+
+def only_missing(result: Result) -> bool:
+    """Whether ``result`` complains of nothing but files that are not there."""
+    lines = result.stderr.splitlines()
+    return not result.status or (bool(lines) and all(b"No such file" in line for line in lines))
 
 
 def shut_out(result: Result, host: str = "HOST") -> UnreachableError | None:
     """The error where our key does not lead to ``host``: to a Pacha that cannot be run, or to another host's folder."""
     said = said_by(result)
-    if result.status in NOT_RUN and _OURS.search(result.stderr):
+    if result.status in _NOT_RUN and _OURS.search(result.stderr):
         return UnreachableError(
             "The Pacha behind our key cannot be run on the master.",
             said,
             f"Install it where every account can run it (not below /root), then: pacha add-host {host} --key FILE",
+            code="pacha-not-run-on-master",
         )
     if (served := _OF_ANOTHER.search(said)) and served[1] != host:
         return UnreachableError(
             f"This key is let in for '{served[1]}', not for '{host}'.",
             said,
             f"Name '{served[1]}' instead, or let a key in there: pacha add-host {host} --key FILE",
+            code="key-of-another-host",
         )
     return None
 
@@ -52,26 +139,31 @@ def give(account: str, path: bytes) -> str:
 
 
 def add_host_or_give(host: str, account: str, path: bytes) -> str:
-    """Both, where it is not known which of them mends it."""
+    """Both, where it is not known which of them fixes it."""
     return f"{add_host(host, account)}; or, if something in it is another account's: {give(account, path)}"
 
 
 def said_by(result: Result) -> str:
-    """The line on stderr that names a cause we know, else the last; Mercurial goes on after the cause."""
+    """The line on stderr that names a cause we know, else the last, safe to print."""
+    return _harmless(_telling(result)) or f"it ended with exit status {result.status}"
+
+
+def _telling(result: Result) -> str:
+    """That line as it is. Mercurial goes on after the cause."""
     lines = result.stderr.decode("utf-8", "replace").strip().splitlines()
     ours = [number for number, line in enumerate(lines) if line.startswith("pacha: ")]
     telling = [line for line in lines if any(cause in line for cause in _CAUSES)] or lines
     if ours:  # Pacha over there: what, and why in the line below
         telling = [" ".join(line.removeprefix("pacha: ").strip() for line in lines[ours[0] : ours[0] + 2])]
-    line = _harmless(telling[-1]) if telling else ""
-    return line or f"it ended with exit status {result.status}"
+    return telling[-1] if telling else ""
 
 
 def locked(what: str, complaints: bytes) -> PachaError:
     """The error for a repository whose lock Mercurial waited for in vain: it does not break another machine's."""
     lines = complaints.decode("utf-8", "replace").splitlines()
-    [line, *_] = [_harmless(line) for line in lines if "waiting for lock" in line]
-    return PachaError(what, line, "If that process is gone, remove .hg/store/lock of the repository on the master.")
+    [line, *_] = [_harmless(line) for line in lines if _WAITS.decode() in line]
+    hint = "If that process is gone, remove .hg/store/lock of the repository on the master."
+    return PachaError(what, line, hint, code="master-repository-locked")
 
 
 def _harmless(line: str) -> str:

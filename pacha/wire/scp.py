@@ -25,7 +25,6 @@ _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 _NAME_MAX = 255
 _LARGE = 1 << 20  #: from so many bytes on a file is not begun where there is no room for it
 _HEADER = re.compile(rb"([CD])([0-7]{4}) ([0-9]{1,19}) (.*)", re.DOTALL)
-_NOT_THERE = re.compile(rb"\x01scp: .*/([^/]+): No such file or directory", re.DOTALL)
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -139,7 +138,9 @@ class _Sink:
         while self._open:
             self._step()
         if not self._sender.ended():
-            raise DamagedError("The master sent more than was asked for.", "bytes after the last directory", LOOK)
+            raise DamagedError(
+                "The master sent more than was asked for.", "bytes after the last directory", LOOK, code="scp-excess"
+            )
         return Totals(self._files, self._size, time.monotonic() - start, self._passed_over)
 
     def close(self) -> None:
@@ -178,8 +179,12 @@ class _Sink:
         Such as Mercurial's lock, which is a link to nowhere; the one of a process that died stays there. The sender
         goes on with the next file, and waits for no answer (scp.c, ``source``, ``syserr``).
         """
-        match = _NOT_THERE.fullmatch(line)
-        return match is not None and not self._accept(self._open[-1].child(match[1]), False)
+        if line[:1] != b"\x01":
+            return False
+        from pacha.wire.remote_errors import missing_name  # rarely needed, and a local master sends none
+
+        name = missing_name(line[1:])
+        return name is not None and not self._accept(self._open[-1].child(name), False)
 
     def _header(self, line: bytes, *, first: bool) -> tuple[bytes, int, int, bytes]:
         """What a ``C`` or ``D`` line says: kind, mode, size in bytes, name."""
@@ -194,7 +199,9 @@ class _Sink:
     def _count(self) -> None:
         self._entries += 1
         if self._entries > self._limits.files:
-            raise DamagedError("The master sent too much.", f"more than {self._limits.files} files", LOOK)
+            raise DamagedError(
+                "The master sent too much.", f"more than {self._limits.files} files", LOOK, code="scp-limit"
+            )
 
     def _leave(self) -> None:
         folder = self._open.pop()
@@ -203,7 +210,9 @@ class _Sink:
 
     def _enter(self, folder: _Folder, name: bytes) -> None:
         if len(self._open) >= self._limits.depth:
-            raise DamagedError("The master sent too much.", f"more than {self._limits.depth} levels deep", LOOK)
+            raise DamagedError(
+                "The master sent too much.", f"more than {self._limits.depth} levels deep", LOOK, code="scp-limit"
+            )
         path = folder.child(name)
         fd = None
         if folder.fd is not None and self._accept(path, True):
@@ -215,7 +224,9 @@ class _Sink:
     def _file(self, folder: _Folder, name: bytes, size: int, mode: int) -> None:
         self._announced += size
         if self._announced > self._limits.total_bytes:
-            raise DamagedError("The master sent too much.", f"more than {self._limits.total_bytes} bytes", LOOK)
+            raise DamagedError(
+                "The master sent too much.", f"more than {self._limits.total_bytes} bytes", LOOK, code="scp-limit"
+            )
         path = folder.child(name)
         if folder.fd is None or not self._accept(path, False):
             self._content(path, size, None)
@@ -273,6 +284,7 @@ def _writing(path: bytes) -> Iterator[None]:
             f"Cannot write {start_of(path)} of the copy that came from the master.",
             error.strerror or str(error),
             "Make room, or set TMPDIR to a folder with more, and run it again.",
+            code="copy-not-written",
         ) from error
 
 
@@ -285,5 +297,10 @@ def _check_name(name: bytes) -> None:
 
 def _complaint(text: bytes, *, first: bool) -> RemoteError:
     """The error for a message of the sender (``scp: PATH: No such file or directory``)."""
-    kind = Refused if first and b"No such file" in text else RemoteError
-    return kind("The master could not send what was asked for.", f"it says: {start_of(text)}", LOOK)
+    from pacha.wire.remote_errors import RemoteFault, classify_words
+
+    missing = classify_words(text.decode("utf-8", "replace")) is RemoteFault.MISSING
+    what, why = "The master could not send what was asked for.", f"it says: {start_of(text)}"
+    if first and missing:
+        return Refused(what, why, LOOK, subject=start_of(text), code="scp-nothing-there")
+    return RemoteError(what, why, LOOK, subject=start_of(text), code="scp-refused")

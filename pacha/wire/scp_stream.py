@@ -63,7 +63,12 @@ class Sender:
     def chunk(self, most: int) -> bytes:
         """Between one and ``most`` bytes."""
         if self.ended():
-            raise DamagedError("The transfer ended early.", "the sender stopped in the middle", "Run this again.")
+            raise DamagedError(
+                "The transfer ended early.",
+                "the sender stopped in the middle",
+                "Run this again.",
+                code="transfer-ended-early",
+            )
         piece = self._data[self._at : self._at + most]
         self._at += len(piece)
         return piece
@@ -74,7 +79,12 @@ class Sender:
             if len(self._data) - self._at >= self._line_max:
                 raise odd("a line that is too long", self._data[self._at :])
             if not self._more():
-                raise DamagedError("The transfer ended early.", "the sender stopped in the middle", "Run this again.")
+                raise DamagedError(
+                    "The transfer ended early.",
+                    "the sender stopped in the middle",
+                    "Run this again.",
+                    code="transfer-ended-early",
+                )
         text = self._data[self._at : end]
         self._at = end + 1
         return text
@@ -82,7 +92,13 @@ class Sender:
 
 def odd(what: str, data: bytes) -> DamagedError:
     """The error for a sender that sent ``what``; ``data`` is what it sent."""
-    return DamagedError(f"The master sent {what}.", f"it sent: {start_of(data)}", LOOK)
+    return DamagedError(
+        f"The master sent {what}.",
+        f"it sent: {start_of(data)}",
+        LOOK,
+        subject=f"{what} {data!r}",
+        code="scp-protocol-error",
+    )
 
 
 def start_of(data: bytes) -> str:

@@ -219,7 +219,12 @@ def _read(answer: dict[str, Any], greeting: Greeting) -> Probe:
     try:
         return control.probe_of(answer, greeting.may)
     except (ValueError, KeyError, TypeError):
-        raise DamagedError("The master's answer makes no sense.", "asked for the time", "Run this again.") from None
+        raise DamagedError(
+            "The master's answer makes no sense.",
+            "asked for the time",
+            "Run this again.",
+            code="invalid-control-answer",
+        ) from None
 
 
 def _of(seen: Probe, names: Sequence[str]) -> Probe:

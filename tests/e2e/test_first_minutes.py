@@ -78,7 +78,7 @@ def test_a_memory_that_somebody_edited_is_the_state_folders_trouble(pushed: Host
 def test_the_doctor_finds_all_well_but_the_job(pushed: Host) -> None:
     assert set(checks(pushed, 3)) == {"schedule"}
     done = pushed.pacha("doctor").must(3)
-    assert "To mend it" in done.out and "Mercurial" in done.out and done.err == ""
+    assert "To fix it" in done.out and "Mercurial" in done.out and done.err == ""
     assert max(map(len, done.out.splitlines())) <= 80 or str(pushed.stage.folder) in done.out
 
 

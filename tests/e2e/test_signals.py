@@ -148,7 +148,7 @@ def into_full(host: Host, *words: str, stream: str = "stdout") -> tuple[int, str
 def test_an_output_that_takes_nothing(host: Host, foo: Path) -> None:
     before = picture(foo)
     code, said = into_full(host, "rebuild", "bar", "--yes")
-    assert code == 1 and "Nothing was changed. Mend that and run this again.\n" in said and picture(foo) == before
+    assert code == 1 and "Nothing was changed. Fix that and run this again.\n" in said and picture(foo) == before
     code, said = into_full(host, "rebuild", "bar", "--yes", "--json")
     assert code == 3 and (foo / "07").read_text() == "new 7"
     assert said.startswith("pacha: All files are in place and this machine goes on as 'bar', but ")

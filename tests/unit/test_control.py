@@ -88,7 +88,7 @@ def test_a_question_and_its_answer() -> None:
 @pytest.mark.parametrize("kind", [PachaError, UnreachableError, DamagedError])
 def test_an_error_keeps_its_kind_and_its_words(kind: type[PachaError]) -> None:
     with pytest.raises(PachaError) as caught:
-        ask(control.encode(control.error_of(kind("What.", "why", "Hint."))))
+        ask(control.encode(control.error_of(kind("What.", "why", "Hint.", code="it-broke"))))
     error = caught.value
     assert (type(error), error.message, error.why, error.hint) == (kind, "What.", "why", "Hint.")
 

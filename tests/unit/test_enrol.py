@@ -241,7 +241,7 @@ def test_another_users_folder_and_a_fifo(user: Account) -> None:
     os.chown(user.home / ".ssh", user.uid, user.gid)
     os.mkfifo(user.home / ".ssh" / "authorized_keys")
     os.chown(user.home / ".ssh" / "authorized_keys", user.uid, user.gid)
-    with pytest.raises(PachaError, match="no file"):
+    with pytest.raises(PachaError, match="not a file"):
         install(user)
 
 

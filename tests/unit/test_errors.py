@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from pacha import errors
 from pacha.errors import Concern, ExitCode, PachaError
+from pacha.ui.console import Console
 
 #: The contract, written down a second time on purpose: a change of a code must be made twice to pass.
 CONTRACT = {
@@ -46,14 +48,44 @@ def test_every_kind_of_error_has_its_code_and_there_is_no_other() -> None:
 
 @pytest.mark.parametrize("name", KINDS)
 def test_an_error_says_what_why_and_what_next(name: str) -> None:
-    error = getattr(errors, name)("what", "why", "next")
+    error = getattr(errors, name)("what", "why", "next", code="it-broke")
     assert (error.message, error.why, error.hint, str(error)) == ("what", "why", "next", "what")
-    assert (getattr(errors, name)("what").why, getattr(errors, name)("what").hint) == ("", "")
+    short = getattr(errors, name)("what", code="it-broke")
+    assert (short.why, short.hint, short.code) == ("", "", "it-broke")
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_an_error_passes_to_another_process_with_all_it_says(name: str) -> None:
+    error = getattr(errors, name)("what", "why", "next", code="it-broke", subject="/a")
+    again = pickle.loads(pickle.dumps(error))
+    assert (type(again), vars(again), str(again)) == (type(error), vars(error), "what")
+
+
+def test_more_advice_leaves_the_error_as_it_is() -> None:
+    error = PachaError("what", "why", "next", code="it-broke")
+    more = error.with_advice("or this")
+    assert (more.hint, more.fault, str(more)) == ("next or this", error.fault, "what")
+    assert error.hint == "next"
+
+
+def test_faults_are_told_apart_by_kind_code_and_subject() -> None:
+    one = PachaError("what", code="it-broke", subject="/a")
+    assert one.fault == PachaError("in other words", code="it-broke", subject="/a").fault
+    assert one.fault != PachaError("what", code="it-broke", subject="/b").fault
+    assert one.fault != PachaError("what", code="it-tore", subject="/a").fault
+
+
+def test_the_code_is_shown_to_whoever_asks_for_more(capsys: pytest.CaptureFixture[str]) -> None:
+    error = PachaError("It broke.", "it was old", "Buy another.", code="it-broke")
+    Console(verbose=True).error(error)
+    Console().error(error)
+    lines = ["       it was old", "       Buy another."]
+    assert capsys.readouterr().err.splitlines() == ["pacha: It broke. [it-broke]", *lines, "pacha: It broke.", *lines]
 
 
 def test_an_error_is_no_system_exit() -> None:
     with pytest.raises(Exception, match=r"^what$"):
-        raise PachaError("what")
+        raise PachaError("what", code="it-broke")
 
 
 def test_a_concern_is_a_value() -> None:

@@ -357,7 +357,7 @@ def store_files(repository: Repository) -> list[Path]:
 def read_all(path: str, node: str) -> dict[bytes, bytes]:
     repository = Repository.open(path)
     if not repository.has(node):
-        raise DamagedError("it is not there")
+        raise DamagedError("it is not there", code="it-is-gone")
     repository.note(node)
     return contents(repository, node)
 

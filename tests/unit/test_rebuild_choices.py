@@ -18,7 +18,7 @@ def test_a_target_that_can_be_no_folder(tmp_path: Path) -> None:
     for place in ("file", "file/below"):
         with pytest.raises(PachaError, match="cannot be made") as caught:
             rebuild._check_choices(RebuildOptions(target=os.fsencode(tmp_path / place)))
-        assert caught.value.why == f"{tmp_path}/file is no folder"
+        assert caught.value.why == f"{tmp_path}/file is not a folder"
     rebuild._check_choices(RebuildOptions(target=os.fsencode(tmp_path / "new/below")))
 
 

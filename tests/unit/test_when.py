@@ -68,10 +68,10 @@ def test_what_log_prints_is_understood() -> None:
 @pytest.mark.parametrize(
     ("when", "said"),
     [
-        ("aaaa", "More than one"), ("cccc", "no snapshot cccc"), ("aaa", "no moment"), ("", "no moment"),
-        ("tomorrow", "no moment"), ("2026-13-01", "no moment"), ("2026-11-31", "no moment"), ("25:00", "no moment"),
-        ("2026-11-1", "no moment"), ("04:00+01:00", "no moment"), ("-1 days ago", "no moment"), ("3 days", "no moment"),
-        ("9999-12-31", "no moment"), ("AAAA1", "no moment"), ("\x1b[31m", "no moment"), ("\udcff", "no moment"),
+        ("aaaa", "More than one"), ("cccc", "no snapshot cccc"), ("aaa", "a time"), ("", "a time"),
+        ("tomorrow", "a time"), ("2026-13-01", "a time"), ("2026-11-31", "a time"), ("25:00", "a time"),
+        ("2026-11-1", "a time"), ("04:00+01:00", "a time"), ("-1 days ago", "a time"), ("3 days", "a time"),
+        ("9999-12-31", "a time"), ("AAAA1", "a time"), ("\x1b[31m", "a time"), ("\udcff", "a time"),
         ("2026-10-31", "no snapshot from before"), ("400 weeks ago", "no snapshot from before"),
         ("2026-11-01 04:00:04", "no snapshot from before"), ("0001-01-01", "no"),
     ],

@@ -32,7 +32,12 @@ def diff_command(cli_context: CliContext, words: tuple[str, ...], host: str, cha
     """
     moments, paths = split_words(words)
     if len(moments) > 2 or (change and moments):
-        raise UsageError("That is more than FROM and TO.", f"'{moments[-1]}'", "A path has a '/' in it: ./foo")
+        raise UsageError(
+            "That is more than FROM and TO.",
+            f"'{moments[-1]}'",
+            "A path has a '/' in it: ./foo",
+            code="too-many-snapshots-named",
+        )
     context = cli_context.context()
     with reader.open_history(context, host) as found:
         old, new = changes.sides(context, found, *moments, change=change)

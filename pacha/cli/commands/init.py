@@ -69,7 +69,9 @@ def init_command(
 def _asked(question: str, default: str, option: str) -> str:
     """The answer of a person. Raises UsageError where nobody can be asked."""
     if not sys.stdin.isatty():
-        raise UsageError("Nothing was written.", f"nobody can be asked for {option}", f"Give it: {option} ...")
+        raise UsageError(
+            "Nothing was written.", f"nobody can be asked for {option}", f"Give it: {option} ...", code="value-needed"
+        )
     return str(click.prompt(question, default=default))
 
 

@@ -36,7 +36,9 @@ def log_command(
     """
     hosts, paths = split_words(words)
     if len(hosts) + bool(host) > 1:
-        raise UsageError("More than one host was named.", hint="A path has a '/' in it: ./foo")
+        raise UsageError(
+            "More than one host was named.", hint="A path has a '/' in it: ./foo", code="several-hosts-named"
+        )
     with reader.open_history(cli_context.context(), host or "".join(hosts)) as found:
         every = list(islice(log.log(found, [way for path in paths for way in path]), number))
         if not every and not as_json:

@@ -77,7 +77,9 @@ class Peer:
                 return
             result = exchange.push(repository._repo, self._peer, force=beside, revs=[wanted], newbranch=True)
             if result.cgresult == 0 and not self._peer.known([wanted])[0]:
-                raise PachaError(what, "its Mercurial took nothing", "Look at it there with 'hg verify'.")
+                raise PachaError(
+                    what, "its Mercurial took nothing", "Look at it there with 'hg verify'.", code="push-refused"
+                )
 
     def known(self, wanted: Iterable[str]) -> tuple[bool, ...]:
         """Whether it has each of the ``wanted`` nodes."""
@@ -230,22 +232,26 @@ def _talking(what: str, local: bool) -> Iterator[None]:
     except PachaError:
         raise
     except error.Abort as failure:
-        raise PachaError(what, readable(failure.message), readable(failure.hint or "")) from None
+        raise PachaError(
+            what, readable(failure.message), readable(failure.hint or ""), code="mercurial-aborted"
+        ) from None
     except (error.RepoError, error.ResponseError, error.OutOfBandError) as failure:
         hint = "Look at the repository on the master with 'hg verify'."
-        raise PachaError(what, reason(failure), hint) from None
+        raise PachaError(what, reason(failure), hint, code="repository-unusable") from None
     except (OSError, EOFError) as failure:
         if isinstance(failure, OSError) and failure.errno in OF_THE_DISK:
             why = f"this machine's disk: {(failure.strerror or reason(failure)).lower()}"
-            raise PachaError(what, why, "Mend that and run this again.") from None
+            raise PachaError(what, why, "Fix that and run this again.", code="disk-refused") from None
         if local:  # there is no line that could be lost
-            raise PachaError(what, reason(failure), "Look at the repository on the master.") from None
-        raise UnreachableError(what, reason(failure), "The next push sends what is missing.") from None
+            hint = "Look at the repository on the master."
+            raise PachaError(what, reason(failure), hint, code="local-master-failed") from None
+        hint = "The next push sends what is missing."
+        raise UnreachableError(what, reason(failure), hint, code="conversation-ended") from None
     except MemoryError:
         raise
     except Exception as failure:  # what a hostile or broken answer makes Mercurial raise
         hint = "Look at the repository on the master with 'hg verify'."
-        raise DamagedError(what, reason(failure), hint) from None
+        raise DamagedError(what, reason(failure), hint, code="answer-damaged") from None
 
 
 def _real(found: Iterable[bytes]) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator, Set
-from contextlib import nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from pacha.errors import PachaError
 from pacha.store import repository_dir
 from pacha.store.hg.fresh_store import first_commit, plainly
 from pacha.store.hg.revlog import OneRevisionReader, hashed
-from pacha.store.hg.runtime import frequent_gc, quiet_ui, translate_errors
+from pacha.store.hg.runtime import Place, frequent_gc, quiet_ui, translate_errors
 from pacha.store.revision import NULL, PLAIN, Content, Note
 
 _LAST_SECOND = 253_370_764_800  #: of the last year that datetime knows, in any zone
@@ -35,46 +35,50 @@ class Revision:
 class Repository:
     """A local repository without a working copy. Nodes are 40 hex digits (str), names are bytes."""
 
-    def __init__(self, repo: Any, path: str) -> None:
+    def __init__(self, repo: Any, place: Place) -> None:
         self._repo = repo
-        self.path = path
+        self._place = place
+        self.path = place.path
 
     @classmethod
-    def open(cls, path: str, *, create: bool = False, heal: bool = True) -> Repository:
-        """The repository at ``path``, made if ``create`` and missing.
+    def open(cls, path: str, *, create: bool = False, heal: bool = True, original: str = "") -> Repository:
+        """The repository at ``path``, made if ``create`` and missing; messages name its ``original``.
 
         To ``heal`` it is to roll back an abandoned transaction (one at work is waited for). Raises DamagedError
         when it cannot be opened.
         """
-        ui = quiet_ui()
-        with translate_errors(f"The repository {path} cannot be opened."):
+        ui, place = quiet_ui(), Place(path, original)
+        with translate_errors(f"The repository {place} cannot be opened.", place):
             if create and not os.path.isdir(os.path.join(path, ".hg")):
                 _make(ui, path)
             repo = hg.repository(ui, os.fsencode(path)).unfiltered()
             if heal and os.path.exists(os.path.join(path, ".hg/store/journal")):
                 repo.recover()
-        return cls(repo, path)
+        return cls(repo, place)
+
+    def _reading(self) -> AbstractContextManager[None]:
+        return _reading(self._place)
 
     def heads(self) -> tuple[str, ...]:
         """The nodes of every head, newest first; () when empty."""
-        with translate_errors(f"The repository {self.path} is damaged."):
+        with self._reading():
             found = [nodes.hex(n).decode() for n in self._repo.heads()]
         return tuple(n for n in found if n != NULL)
 
     def has(self, node: str) -> bool:
         """Whether ``node`` is here."""
-        with translate_errors(f"The repository {self.path} is damaged."):
+        with self._reading():
             return bool(self._repo.changelog.hasnode(nodes.bin(node)))
 
     def is_ancestor(self, older: str, newer: str) -> bool:
         """Whether ``older`` is ``newer`` or an ancestor of it; both are here."""
-        with translate_errors(f"The repository {self.path} is damaged."):
+        with self._reading():
             log = self._repo.changelog
             return bool(log.isancestorrev(log.rev(nodes.bin(older)), log.rev(nodes.bin(newer))))
 
     def revisions(self) -> Iterator[str]:
         """Every node, newest first."""
-        with translate_errors(f"The repository {self.path} is damaged."):
+        with self._reading():
             log = self._repo.changelog
             found = [log.node(revision) for revision in range(len(log) - 1, -1, -1)]
         for node in found:
@@ -82,29 +86,29 @@ class Repository:
 
     def note(self, node: str) -> Note:
         """What the revision ``node`` says of itself."""
-        with translate_errors(f"The repository {self.path} is damaged."):
+        with self._reading():
             return _note(self._repo.changelog.changelogrevision(nodes.bin(node)))
 
     def revision(self, node: str) -> Revision:
         """The revision ``node``. Raises DamagedError."""
-        with translate_errors(f"The repository {self.path} is damaged."):
+        with self._reading():
             found = self._repo.changelog.changelogrevision(nodes.bin(node))
             return Revision(node, _note(found), tuple(found.files))
 
     def names(self, node: str) -> dict[bytes, bytes]:
         """The file revision (raw id and flags) of each stored name in the revision ``node``."""
-        with translate_errors(f"The repository {self.path} is damaged."):
+        with self._reading():
             manifest = self._repo[nodes.bin(node)].manifest()
             return {name: file_node + flags for name, file_node, flags in manifest.iterentries()}
 
     def reader(self, node: str) -> Reader:
         """A function from a stored name to its bytes in ``node``, hash checked; it raises DamagedError."""
-        with translate_errors(f"The repository {self.path} is damaged."):
-            return Reader(self._repo, self.path, self._repo[nodes.bin(node)].manifest())
+        with self._reading():
+            return Reader(self._repo, self._place, self._repo[nodes.bin(node)].manifest())
 
     def digest(self) -> str:
         """The sha256 (hex) of its changelog's file, by which a master's is compared with it."""
-        with translate_errors(f"The repository {self.path} is damaged."):
+        with self._reading():
             return hashlib.sha256(self._repo.svfs.read(b"00changelog.i")).hexdigest()
 
     def is_plain(self) -> bool:
@@ -117,7 +121,7 @@ class Repository:
         A store that was copied while a push wrote to it may hold what belongs to no revision yet. The logs of the
         names that were ``read`` (see ``Reader``) need not be looked at again.
         """
-        with translate_errors(f"The repository {self.path} is damaged."):
+        with self._reading():
             changes, last = self._repo.changelog, len(self._repo.changelog) - 1
             if last < 0 or changes.node(last) != nodes.bin(node) or changes.headrevs() != [last]:
                 return False
@@ -138,7 +142,7 @@ class Repository:
         memory; None means that the name is gone after all. Returns the new node, or ``parent`` when nothing
         differs from it. Raises what ``content`` raises, and then nothing is committed.
         """
-        with translate_errors(f"The repository {self.path} cannot be written."):
+        with translate_errors(f"The repository {self._place} cannot be written.", self._place):
             made = _Commit(self._repo, parent, list(written), list(removed), content, note)
             try:
                 first = first_commit(self._repo) if parent == NULL else nullcontext()
@@ -159,10 +163,10 @@ class Repository:
 class Reader:
     """From a stored name to its bytes in one revision. ``beyond``: a log that was read has something of no revision."""
 
-    def __init__(self, repo: Any, path: str, manifest: Any) -> None:
+    def __init__(self, repo: Any, place: Place, manifest: Any) -> None:
         plainly(repo)
         self._repo = repo
-        self._path = path
+        self._place = place
         self._manifest = manifest
         self._singles = OneRevisionReader(repo)
         self._last = len(repo.changelog) - 1
@@ -170,7 +174,7 @@ class Reader:
 
     def __call__(self, name: bytes) -> bytes:
         """Its bytes, hash checked. Raises DamagedError."""
-        with translate_errors(f"The repository {self._path} is damaged."):
+        with _reading(self._place):
             node = self._manifest[name]
             only = self._singles.get(name)
             if only is not None and only.node == node and only.link <= self._last:
@@ -185,6 +189,10 @@ def load() -> None:
     """Import what it takes to read a repository, ahead of its first use."""
     with suppress(PachaError):
         Repository.open(os.devnull)
+
+
+def _reading(place: Place) -> AbstractContextManager[None]:
+    return translate_errors(f"The repository {place} is damaged.", place)
 
 
 def _goes_beyond(log: Any, last: int) -> bool:

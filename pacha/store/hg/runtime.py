@@ -6,7 +6,9 @@ import contextlib
 import errno
 import gc
 import io
+import shlex
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 # What mercurial.initialization would import without the commands, their templates and hgweb, which nothing here
@@ -26,7 +28,6 @@ from pacha.text import one_line
 #: What says nothing of a repository: this machine's disk, or what this process may do.
 OF_THE_DISK = OF_THE_SYSTEM | {errno.EINTR}
 _LOCK_SECONDS = 30
-_LOOK = "Nothing was changed. Look at it with 'hg verify'."
 
 
 def _share_compressors() -> None:
@@ -86,9 +87,31 @@ def frequent_gc() -> Iterator[None]:
         gc.unfreeze()
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a repository is: its ``path``, and where its ``original`` is if it is a copy that is soon gone."""
+
+    path: str
+    original: str = ""
+
+    def __str__(self) -> str:
+        return self.original or self.path
+
+    def said(self, text: str) -> str:
+        """What Mercurial or the system says of it, with the place that can still be found later."""
+        return text.replace(self.path, self.original) if self.original else text
+
+    @property
+    def advice(self) -> str:
+        """Where a person should look at it."""
+        if self.original:
+            return f"Nothing was changed. Look at it on the master with 'hg -R {shlex.quote(self.original)} verify'."
+        return "Nothing was changed. Look at it with 'hg verify'."
+
+
 @contextlib.contextmanager
-def translate_errors(what: str) -> Iterator[None]:
-    """Turn what Mercurial raises into what a person can read.
+def translate_errors(what: str, place: Place = Place("")) -> Iterator[None]:
+    """Turn what Mercurial raises over the repository at ``place`` into what a person can read.
 
     Damaged revlogs make it raise nearly anything (struct.error, IndexError, zlib.error, ...): whatever
     comes out of Mercurial while it reads is damage, not a bug of ours.
@@ -102,13 +125,17 @@ def translate_errors(what: str) -> Iterator[None]:
             what,
             f"it is locked by {readable(held.locker)}",
             "If that process is gone, remove the lock it left.",
+            code="repository-locked",
         ) from None
     except OSError as failure:
         if failure.errno not in OF_THE_DISK:  # a file of the store that is not there, an offset before its beginning
-            raise DamagedError(what, readable(failure), _LOOK) from None
-        raise PachaError(what, failure.strerror or str(failure), "Mend that and run this again.") from None
+            why = place.said(readable(failure))
+            raise DamagedError(what, why, place.advice, subject=f"{place} {why}", code="repository-damaged") from None
+        why = failure.strerror or str(failure)
+        raise PachaError(what, why, "Fix that and run this again.", code="disk-refused") from None
     except Exception as failure:
-        raise DamagedError(what, reason(failure), _LOOK) from None
+        why = place.said(reason(failure))
+        raise DamagedError(what, why, place.advice, subject=f"{place} {why}", code="repository-damaged") from None
 
 
 def reason(failure: BaseException) -> str:

@@ -64,7 +64,7 @@ def serve(path: str, *, read: bool, write: bool, new: bool = False) -> bool:
 
 def recover(path: str) -> None:
     """Roll back what a push that was cut off left. Raises DamagedError, PachaError (when one is at work)."""
-    with translate_errors(f"The repository {os.path.basename(path)} cannot be mended."):
+    with translate_errors(f"The repository {os.path.basename(path)} cannot be repaired."):
         repo = hg.repository(quiet_ui(), os.fsencode(path)).unfiltered()
         if repo.svfs.exists(b"journal"):
             repo.recover()

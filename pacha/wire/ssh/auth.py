@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import os
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 
 from pacha.errors import UnreachableError
@@ -13,7 +15,41 @@ from pacha.wire.ssh.endpoint import Endpoint
 from pacha.wire.ssh.known_hosts import fingerprint
 from pacha.wire.ssh.library import paramiko
 
-_Candidate = tuple[str, Callable[[], "paramiko.PKey | str"]]
+
+class _Outcome(Enum):
+    """How it went with a key, in the words that follow its name."""
+
+    REFUSED = "refused"
+    TAKEN = "taken, but the master wants more than a key"
+    NO_KEYS = "the master takes no keys from this user"
+    HUNG_UP = "the master hung up"
+    LOCKED = "needs a passphrase, and no agent has it"
+    NOT_A_KEY = "not a key that can be used"
+    MISSING = "No such file or directory"
+    UNREADABLE = "cannot be read"
+
+
+@dataclass(frozen=True, slots=True)
+class _Unusable:
+    """A key that cannot be loaded: how that is, and the system's word for it if it has one."""
+
+    outcome: _Outcome
+    words: str = ""
+
+
+@dataclass(slots=True)
+class _Attempts:
+    """What was tried, in words and as outcomes."""
+
+    words: list[str] = field(default_factory=list)
+    outcomes: set[_Outcome] = field(default_factory=set)
+
+    def add(self, label: str, outcome: _Outcome, words: str = "") -> None:
+        self.words.append(f"{label} ({words or outcome.value})")
+        self.outcomes.add(outcome)
+
+
+_Candidate = tuple[str, Callable[[], "paramiko.PKey | _Unusable"]]
 
 
 def log_in(transport: paramiko.Transport, endpoint: Endpoint) -> None:
@@ -29,44 +65,46 @@ def log_in(transport: paramiko.Transport, endpoint: Endpoint) -> None:
     none = f"no key: neither an agent nor {' or '.join(endpoint.key_files)}"
     raise UnreachableError(
         f"{endpoint.host} does not let us in as {endpoint.user}.",
-        f"tried {', '.join(tried)}" if tried else none,
-        _key_hint(endpoint, " ".join(tried)),
+        f"tried {', '.join(tried.words)}" if tried.words else none,
+        _key_hint(endpoint, tried.outcomes),
+        code="login-refused",
     )
 
 
-def _try_keys(transport: paramiko.Transport, endpoint: Endpoint, agent_keys: Sequence[paramiko.AgentKey]) -> list[str]:
+def _try_keys(transport: paramiko.Transport, endpoint: Endpoint, agent_keys: Sequence[paramiko.AgentKey]) -> _Attempts:
     """Try each key until one is taken; what was tried before it, and how that went."""
-    tried: list[str] = []
+    tried = _Attempts()
     for label, load in _keys(endpoint, agent_keys):
         key = load()
-        if isinstance(key, str):
-            tried.append(f"{label} ({key})")
+        if isinstance(key, _Unusable):
+            tried.add(label, key.outcome, key.words)
             continue
         try:
             if not transport.auth_publickey(endpoint.user, key):
                 break
-            tried.append(f"{label} (taken, but the master wants more than a key)")
+            tried.add(label, _Outcome.TAKEN)
         except paramiko.BadAuthenticationType:
-            tried.append(f"{label} (the master takes no keys from this user)")
+            tried.add(label, _Outcome.NO_KEYS)
             break
         except paramiko.AuthenticationException:
-            tried.append(f"{label} (refused)")
+            tried.add(label, _Outcome.REFUSED)
         except Exception as error:  # as in greet
-            tried.append(f"{label} ({one_line(str(error)) or 'the master hung up'})")
+            tried.add(label, _Outcome.HUNG_UP, one_line(str(error)))
         if not transport.is_active():
-            tried.append("then the master hung up")
+            tried.words.append("then the master hung up")
             break
     return tried
 
 
-def _key_hint(endpoint: Endpoint, tried: str) -> str:
-    if not tried:
+def _key_hint(endpoint: Endpoint, outcomes: set[_Outcome]) -> str:
+    if not outcomes:
         return "Make a key with ssh-keygen, or name one with pacha.ssh.key."
-    if "passphrase" in tried and "refused" not in tried:
+    not_refused = _Outcome.REFUSED not in outcomes
+    if not_refused and _Outcome.LOCKED in outcomes:
         return "Load the key into an agent (ssh-add), or use one without a passphrase."
-    if "not a key" in tried and "refused" not in tried:
+    if not_refused and _Outcome.NOT_A_KEY in outcomes:
         return "Name the private half of a key in pacha.ssh.key, not its .pub file."
-    if "No such file" in tried and "refused" not in tried:
+    if not_refused and _Outcome.MISSING in outcomes:
         return "Correct pacha.ssh.key, or make the key with ssh-keygen and have it let in there: pacha add-host"
     return f"Put the public key into ~{endpoint.user}/.ssh/authorized_keys there; check pacha.ssh.user."
 
@@ -104,13 +142,14 @@ def _public_half(file: str) -> bytes | None:
         return None
 
 
-def _load(file: str) -> paramiko.PKey | str:
+def _load(file: str) -> paramiko.PKey | _Unusable:
     """A private key, or why it cannot be used."""
     try:
         return paramiko.PKey.from_path(file)
     except (TypeError, paramiko.PasswordRequiredException):
-        return "needs a passphrase, and no agent has it"
+        return _Unusable(_Outcome.LOCKED)
     except OSError as error:
-        return error.strerror or "cannot be read"
+        outcome = _Outcome.MISSING if isinstance(error, FileNotFoundError) else _Outcome.UNREADABLE
+        return _Unusable(outcome, error.strerror or "")
     except Exception:  # whatever the parsers below paramiko raise for a file that is not a key
-        return "not a key that can be used"
+        return _Unusable(_Outcome.NOT_A_KEY)

@@ -190,6 +190,7 @@ class Stream:
                 f"{self._connection.endpoint.host} took too long.",
                 why,
                 "Look whether it is overloaded, then run this again.",
+                code="command-timeout",
             )
         return self._connection.lost(why)
 
@@ -226,12 +227,19 @@ class _Output(io.BufferedReader):
     def readline(self, size: int | None = -1, /) -> bytes:
         line = super().readline(_LONGEST_LINE if size is None or size < 0 else size)
         if len(line) >= _LONGEST_LINE:
-            raise UnreachableError("The master does not answer as one.", "it sent a line without an end", _BY_HAND)
+            raise UnreachableError(
+                "The master does not answer as one.", "it sent a line without an end", _BY_HAND, code="not-a-master"
+            )
         return line
 
     def read(self, size: int | None = -1, /) -> bytes:
         if size is not None and size > _LARGEST_READ:
-            raise UnreachableError("The master does not answer as one.", f"it announced {size} bytes at once", _BY_HAND)
+            raise UnreachableError(
+                "The master does not answer as one.",
+                f"it announced {size} bytes at once",
+                _BY_HAND,
+                code="not-a-master",
+            )
         return super().read(size)
 
 

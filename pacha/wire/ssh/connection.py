@@ -122,6 +122,7 @@ class Connection:
                     f"{self.endpoint.host} sends without end.",
                     why,
                     "Log in by hand with ssh to see what answers there.",
+                    code="endless-answer",
                 )
             ended = stream.finish()
         return Result(ended.status, output, ended.stderr)
@@ -158,7 +159,7 @@ class Connection:
         except IndexError:
             if not self._slots.acquire(timeout=idle):
                 why = f"{MAX_STREAMS} are open and none has ended"
-                raise PachaError("Too many streams at once.", why, "Run this again.") from None
+                raise PachaError("Too many streams at once.", why, "Run this again.", code="too-many-streams") from None
             return None
         usable = not opened.done() or (opened.exception() is None and not opened.result().closed)
         return opened if usable else None
@@ -189,6 +190,7 @@ class Connection:
                     f"{self.endpoint.host} refuses to run so much at once.",
                     f"on one connection Pacha has up to {MAX_STREAMS} sessions: {one_line(str(error))}",
                     "Let MaxSessions be 10 on the master, as it is by default: see sshd_config(5).",
+                    code="too-many-sessions",
                 ) from error
             raise self.lost(f"no command could be started: {one_line(str(error))}") from error
         channel.settimeout(idle)
@@ -201,7 +203,10 @@ class Connection:
         elif (cause := self.transport.saved_exception) is not None:
             why = f"{why} ({one_line(str(cause)) or type(cause).__name__})"
         return UnreachableError(
-            f"The line to {self.endpoint.host} was lost.", why, "Run it again when the line is back."
+            f"The line to {self.endpoint.host} was lost.",
+            why,
+            "Run it again when the line is back.",
+            code="connection-lost",
         )
 
     def _watch(self) -> None:
@@ -236,6 +241,7 @@ def _jump(through: Connection, endpoint: Endpoint, timeout: float) -> paramiko.C
             f"{endpoint.host} (port {endpoint.port}) cannot be reached through {through.endpoint.host}.",
             one_line(str(error)),
             "Check ProxyJump, and that the server in between allows forwarding.",
+            code="jump-failed",
         ) from error
 
 
@@ -261,5 +267,6 @@ def _command(argv: Sequence[bytes | str]) -> bytes:
             "Not a command that can be sent.",
             "it is empty or has a zero byte in it",
             "Look for one in the configuration.",
+            code="invalid-command",
         )
     return b" ".join(os.fsencode(shlex.quote(os.fsdecode(word))) for word in words)

@@ -73,6 +73,7 @@ def resolve(
                 "ProxyJump cannot be understood.",
                 f"{one_line(jump)!r} is not user@host:port",
                 "Correct it in ~/.ssh/config.",
+                code="invalid-proxy-jump",
             )
         name, number = match[2].strip("[]"), int(match[3]) if match[3] else None
         nearer = _settings(ssh_config, name)
@@ -90,13 +91,20 @@ def _settings(ssh_config: Path | None, host: str) -> dict[str, Any]:
             vars(paramiko.config)["invoke"] = importlib.import_module("invoke")  # see library
         return dict(paramiko.SSHConfig.from_path(str(ssh_config)).lookup(host))
     except Exception as error:  # the reader raises whatever it stumbles over: KeyError, ImportError ...
-        raise ConfigError(f"{ssh_config} cannot be read.", one_line(str(error)), "Correct that file.") from error
+        raise ConfigError(
+            f"{ssh_config} cannot be read.", one_line(str(error)), "Correct that file.", code="ssh-config-unreadable"
+        ) from error
 
 
 def _check(form: re.Pattern[str], text: str, what: str) -> None:
     """Refuse a host, user or port that some program on the way could take for something else."""
     if not form.fullmatch(text):
-        raise ConfigError(f"The master's {what} cannot be one.", f"it is {one_line(text)!r}", "Check pacha.host.")
+        raise ConfigError(
+            f"The master's {what} cannot be one.",
+            f"it is {one_line(text)!r}",
+            "Check pacha.host.",
+            code="invalid-master",
+        )
 
 
 def _endpoint(

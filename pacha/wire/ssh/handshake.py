@@ -52,24 +52,30 @@ def dial(endpoint: Endpoint, timeout: float) -> socket.socket:
             f"The name {endpoint.host} is not known to this machine's resolver.",
             one_line(str(error)),
             "Check pacha.host and the network.",
+            code="unknown-address",
         ) from error
     except ConnectionRefusedError as error:
         raise UnreachableError(
             f"{where} refuses connections.",
             "no SSH server listens there",
             "Check pacha.ssh.port, and that sshd runs on the master.",
+            code="connection-refused",
         ) from error
     except TimeoutError as error:
         raise UnreachableError(
             f"{where} does not answer.",
             f"no connection within {timeout:g} seconds",
             "Check that the master is up and that no firewall is in between.",
+            code="no-answer",
         ) from error
     except ConnectionResetError as error:
         raise _no_ssh(endpoint, error) from error
     except OSError as error:
         raise UnreachableError(
-            f"{where} cannot be reached.", error.strerror or one_line(str(error)), "Check the network."
+            f"{where} cannot be reached.",
+            error.strerror or one_line(str(error)),
+            "Check the network.",
+            code="no-route",
         ) from error
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return sock
@@ -80,6 +86,7 @@ def _no_ssh(endpoint: Endpoint, error: Exception) -> UnreachableError:
         f"{endpoint.host} (port {endpoint.port}) does not talk SSH with us.",
         one_line(str(error)) or "it hung up",
         "Check pacha.ssh.port, and that the master's sshd is not refusing this machine.",
+        code="not-ssh",
     )
 
 
@@ -110,6 +117,7 @@ def handshake(line: Line, endpoint: Endpoint, timeout: float) -> paramiko.Transp
                 f"{endpoint.host} (port {endpoint.port}) says nothing.",
                 f"it took the connection, and nothing came within {timeout:g} seconds",
                 "Look whether the master hangs or has too much to do; check pacha.ssh.port.",
+                code="no-ssh-greeting",
             ) from error
         raise _no_ssh(endpoint, error) from error
     try:
@@ -161,6 +169,7 @@ def _check_host_key(endpoint: Endpoint, blob: bytes) -> None:
             f"The host key of {endpoint.host} is revoked: nothing was sent.",
             f"{shows}, which {revoked[0].file} line {revoked[0].line} revokes",
             "Ask whoever runs the master for its new key; whoever holds the old one may be listening.",
+            code="host-key-revoked",
         )
     if same:
         return
@@ -171,6 +180,7 @@ def _check_host_key(endpoint: Endpoint, blob: bytes) -> None:
         f"{endpoint.host} (port {endpoint.port}) is not known: nothing was sent.",
         f"{shows}; no line for {endpoint.host_key_name} in {' or '.join(endpoint.known_hosts)}",
         f"To be sure, {_compare_hint(blob)}; if it is the same, accept it once: {_ssh_command(endpoint)}",
+        code="host-key-unknown",
     )
 
 
@@ -183,6 +193,7 @@ def _refuse_changed(endpoint: Endpoint, blob: bytes, known: list[KnownKey]) -> N
         f"Somebody may be in between; {_compare_hint(blob)}; if it is the same, remove that line: "
         f"{shlex.join(['ssh-keygen', '-f', alike.file, '-R', endpoint.host_key_name])}, "
         f"and accept it once: {_ssh_command(endpoint)}",
+        code="host-key-changed",
     )
 
 
