@@ -7,7 +7,9 @@ import signal
 import sys
 import tempfile
 import traceback
+from collections.abc import Sequence
 from contextlib import suppress
+from itertools import takewhile
 
 import click
 
@@ -26,7 +28,7 @@ def run_command(arguments: list[str]) -> int:
         sys.stdout.flush()
         return int(result or 0)
     except PachaError as error:
-        _show(error)
+        _show(error, verbose=asks_for_more(arguments))
         return int(error.exit_code)
     except click.ClickException as error:
         error.show()
@@ -40,7 +42,7 @@ def run_command(arguments: list[str]) -> int:
     except OSError as refused:
         if refused.errno not in OF_THE_SYSTEM:
             return _own_fault(refused)
-        _show(_refusal(refused))
+        _show(_refusal(refused), verbose=asks_for_more(arguments))
         return int(ExitCode.FAILED)
     except Exception as fault:  # a fault of Pacha's own: said in one line, the rest goes where it can be found
         return _own_fault(fault)
@@ -55,15 +57,23 @@ def _drop_output() -> None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def _show(error: PachaError) -> None:
+def _show(error: PachaError, *, verbose: bool) -> None:
     with suppress(OSError):  # nobody can be told then; the exit code still says it
-        Console().error(error)
+        Console(verbose=verbose).error(error)
     _drop_output()
 
 
 def _refusal(error: OSError) -> PachaError:
     why = (error.strerror or str(error)) + (f": {escape(error.filename)}" if error.filename else "")
-    return PachaError("The system does not let Pacha go on.", why, "Mend that and run this again.")
+    return PachaError(
+        "The system does not let Pacha go on.", why, "Fix that and run this again.", code="system-refused"
+    )
+
+
+def asks_for_more(arguments: Sequence[str]) -> bool:
+    """Whether ``-v`` is among ``arguments``: what click made of them is gone where an error is shown."""
+    options = takewhile(lambda word: word != "--", arguments)
+    return any(word in ("-v", "--verbose", "-qv", "-vq") for word in options)
 
 
 def spelt_as_command(arguments: list[str]) -> list[str]:

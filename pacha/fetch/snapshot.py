@@ -37,7 +37,7 @@ def find(source: Source, when: str) -> SelectedSnapshot:
 
     Raises UsageError for what is not there, DamagedError.
     """
-    repository = hg.Repository.open(path)
+    repository = hg.Repository.open(source.path, original=source.original)
     newest = next(repository.revisions(), "")
     if not newest:
         raise DamagedError(
@@ -55,7 +55,7 @@ def write(source: Source, tip: str, target: str) -> Note:
 
     Raises DamagedError.
     """
-    repository = hg.Repository.open(path)
+    repository = hg.Repository.open(source.path, original=source.original)
     try:
         data = repository.reader(tip)(PACHA_DB) if PACHA_DB in repository.names(tip) else None
         note = repository.note(tip)

@@ -155,7 +155,13 @@ class Staging:
 
     def repository(self, name: str) -> hg.Repository:
         """The fetched repository ``name``."""
-        return hg.Repository.open(self.path(name))
+        return hg.Repository.open(self.path(name), original=self.original(name))
+
+    def original(self, name: str) -> str:
+        """Where the master has what was copied as ``name``, for messages; "" where nothing was copied."""
+        if self.master.local_path(name) is not None:
+            return ""
+        return f"{escape(self.context.config.hosts_path)}/{self.host}/{name}"
 
     def again(self, fetch: Callable[[], _T]) -> _T:
         """Try again while it does not add up: a push may be at work. The same fault again and again is damage."""

@@ -100,7 +100,7 @@ def unpack_parallel(task: Task) -> list[UnpackedFile]:
 
 def unpack(task: Task) -> UnpackedFile:
     """Do it. Raises DamagedError."""
-    repository = hg.Repository.open(task.path)
+    repository = hg.Repository.open(task.path, original=task.original)
     if not repository.has(task.node):
         raise DamagedError(
             f"The repository '{task.name}' on the master lacks revision {task.node[:12]}.",

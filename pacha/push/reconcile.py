@@ -107,6 +107,7 @@ def check_name(session: PushSession, last: Snapshot) -> None:
         f"This machine pushed as '{before}' until now, not as '{session.host}'.",
         "its name, or pacha.hostname, is another than before",
         f"Set pacha.hostname = {before}; or, if it is '{session.host}' from now on: pacha push --take-over",
+        code="hostname-changed",
     )
 
 
@@ -126,6 +127,7 @@ def _check_machine(session: PushSession, fetched: Snapshot, note: hg.Note) -> No
         f"machine {escape(machine.encode())[:40]} ({escape(note.user.encode())}) made its newest snapshot, {when}",
         "Give this one its own pacha.hostname; or, if it takes the other's place: pacha push --take-over; "
         f"or, if it is that machine, and lost its state folder: pacha restore-db {session.host}",
+        code="pushed-by-another-machine",
     )
 
 

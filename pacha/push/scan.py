@@ -20,7 +20,7 @@ def read_last_snapshot(session: PushSession, accept: bool) -> Snapshot:
     if not last.live:
         lost = f"pacha restore-db {context.hostname()}"
         hint = f"Name what matters first: pacha watch /etc; or, if the state folder of this machine was lost: {lost}"
-        raise PachaError("Nothing is watched yet.", "", hint)
+        raise PachaError("Nothing is watched yet.", "", hint, code="nothing-watched")
     for watched in last.live:
         watch.check_own(context, watched.path)  # the configuration may have changed since it was watched
     _check_rebuilt(session, last, accept)
@@ -37,6 +37,7 @@ def _check_rebuilt(session: PushSession, last: Snapshot, accept: bool) -> None:
             "A rebuild of this machine was not finished.",
             "what it did not put back would be recorded as gone",
             "Run it again, or 'pacha undo' it; if the files are meant to be as they are: pacha push --accept",
+            code="rebuild-unfinished",
         )
 
 

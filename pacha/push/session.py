@@ -23,7 +23,7 @@ from pacha.files.scan import Fingerprint, Scan
 from pacha.host.context import Context
 from pacha.host.masters import connect, endpoint
 from pacha.push.target import MasterTarget
-from pacha.store import hg
+from pacha.store import change_list, hg
 from pacha.store.host_state import HostState, MasterState
 from pacha.store.snapshot import Snapshot, Watched
 from pacha.system import background

@@ -72,7 +72,7 @@ def _fetched(
         faults.append(f"the snapshot {heartbeat.tip[:12]}, which the host left last, is not there any more")
     staging.remove()
     if rehearse:
-        faults += rehearsal.rehearse(context, host, snapshot, scratch / "target")
+        faults += rehearsal.rehearse(context, host, snapshot, scratch / _TARGET)
     sizes = [entry.size for entry in snapshot.entries.values() if entry.kind.value == "f"]
     found = {"tip": fetched.tip, "made": fetched.note.at, "files": len(sizes), "size": sum(sizes)}
     return {**result(ExitCode.DAMAGED if faults else ExitCode.DONE, *faults), **found, "rehearsed": rehearse}

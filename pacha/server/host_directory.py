@@ -212,7 +212,9 @@ class HostDirectory:
                 ) from None
             closed = error.errno == errno.EACCES
             hint = add_host_or_give(self.host, _account(), self.path) if closed else LOOK_THERE
-            raise UnreachableError(f"{escape(path)} cannot be used.", error.strerror or "", hint) from None
+            raise UnreachableError(
+                f"{escape(path)} cannot be used.", error.strerror or "", hint, code="host-folder-denied"
+            ) from None
 
 
 def _account() -> str:

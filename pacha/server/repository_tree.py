@@ -27,7 +27,9 @@ def check_own(descent: DirectoryFds, name: str) -> None:
         if error.errno not in (errno.ELOOP, errno.ENOTDIR):
             raise
         why = "a host's history lies in the host's own folder"
-        raise DamagedError(f"{escape(path)} is a link, or below one.", why, LOOK_THERE) from None
+        raise DamagedError(
+            f"{escape(path)} is a link, or below one.", why, LOOK_THERE, code="link-in-host-folder"
+        ) from None
     check_plain(folder, path)
 
 
@@ -46,7 +48,12 @@ def check_plain(fd: int, path: str) -> None:
                 finally:
                     os.close(below)
             elif not entry.is_file(follow_symlinks=False) and not _is_lock(inside):
-                raise DamagedError(f"{escape(inside)} is neither a file nor a folder.", "", LOOK_THERE)
+                raise DamagedError(
+                    f"{escape(inside)} is neither a file nor a folder.",
+                    "",
+                    LOOK_THERE,
+                    code="special-file-in-host-folder",
+                )
 
 
 def _is_lock(path: str) -> bool:
@@ -60,4 +67,9 @@ def check_half_made(descent: DirectoryFds, name: str) -> None:
         with suppress(FileNotFoundError):
             inside += os.listdir(descent.directory(os.fsencode(f"{name}/{place}")))
     if not set(inside) <= _HALF_MADE:
-        raise DamagedError(f"{name} is no repository, and not empty.", "its .hg/requires is missing", LOOK_THERE)
+        raise DamagedError(
+            f"{name} is not a repository, and not empty.",
+            "its .hg/requires is missing",
+            LOOK_THERE,
+            code="repository-incomplete",
+        )

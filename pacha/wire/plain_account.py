@@ -30,12 +30,8 @@ from pacha.wire.master import (
     TemporaryRepository,
     temporary_name,
 )
-from pacha.wire.plain_reader import PlainReader, is_full
-from pacha.wire.remote_errors import (
-    locked,
-    only_missing,
-    said_by,
-)
+from pacha.wire.plain_reader import MasterFull, PlainReader
+from pacha.wire.remote_errors import RemoteFault, classify, classify_conversation, locked, waits_for_lock
 from pacha.wire.tar_upload import TarUpload
 
 if TYPE_CHECKING:
@@ -81,7 +77,7 @@ class PlainAccount(PlainReader):
         """
         if not self._is_there(host, name):
             temporary = self._path(host, f".new-{name}-{secrets.token_hex(4)}")
-            self._must(self._init(temporary), _unmade(self._path(host, name)), host)
+            self._must(self._init(temporary), _unmade(self._path(host, name)), host, self._hg[0])
             self._place(temporary, host, name)
 
     @contextmanager
@@ -102,10 +98,8 @@ class PlainAccount(PlainReader):
                 yield (repository := TemporaryRepository(partial(self._fill, host, name, stream)))
             if repository.filled:
                 self._place(temporary, host, name)
-        except PachaError as error:
-            left = f"On the master, remove {escape(self._path(host))}/.new-*."
-            if is_full(error.why) and left not in error.hint:
-                raise PachaError(error.message, error.why, f"{left} {error.hint}") from None
+        except MasterFull as error:
+            error.hint = f"On the master, remove {escape(self._path(host))}/.new-*. {error.hint}"
             raise
 
     def _uploads(self) -> TarUpload:
@@ -116,8 +110,8 @@ class PlainAccount(PlainReader):
     def _fill(self, host: str, name: str, stream: Stream, repository: str) -> None:
         """Send all of ``repository``. Raises CannotStream where its format differs, or tar(1) fails."""
         result = self._uploads().fill(stream, repository)
-        if is_full(said_by(result)):
-            raise self._failed(_unmade(self._path(host, name)), result, host)
+        if classify(result) is RemoteFault.FULL:
+            raise self._failed(_unmade(self._path(host, name)), result, host, self._hg[0])
         if result.status:
             raise CannotStream
 
@@ -155,7 +149,7 @@ class PlainAccount(PlainReader):
                     ) from None
                 if fault is RemoteFault.ABANDONED:
                     recover()
-                    why = "a push that was cut off there has been rolled back"
+                    why = "an interrupted push has been rolled back there"
                     raise RolledBack(error.message, why, "Push again.", code="push-rolled-back") from None
                 if fault is RemoteFault.NO_PROGRAM:
                     raise self._failed("No repository can be reached.", result, host, self._hg[0]) from None

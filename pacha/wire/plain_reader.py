@@ -14,11 +14,13 @@ from pacha.text import escape
 from pacha.wire import hook_files, scp
 from pacha.wire.master import CHANGELOG, CHANGELOG_OF_ANY, PUSH, REBUILD, Examined, NoHost, Probe, is_store_file
 from pacha.wire.remote_errors import (
-    IS_NOT_THERE,
-    NOT_RUN,
-    REFUSES,
+    RemoteFault,
     add_host,
     add_host_or_give,
+    classify,
+    classify_copy,
+    classify_words,
+    only_missing,
     said_by,
     shut_out,
 )
@@ -26,7 +28,6 @@ from pacha.wire.remote_errors import (
 if TYPE_CHECKING:
     from pacha.wire.ssh import Connection, Result
 
-_OTHERS = "Directory not empty"  #: says mv(1) where others were quicker
 _LIMITS = scp.Limits(total_bytes=1 << 40, files=2_000_000, depth=600)
 
 
@@ -37,6 +38,10 @@ class _Wanted:
     top: bytes
     accept: Callable[[bytes, bool], bool]
     limits: scp.Limits
+
+
+class MasterFull(PachaError):
+    """The disk over there is full, or a quota is used up."""
 
 
 class PlainReader:
@@ -82,21 +87,26 @@ class PlainReader:
                     stream, inbox, top=wanted.top, accept=wanted.accept, limits=wanted.limits, on_file=on_file
                 )
             except scp.Refused:
-                raise NoHost(f"There is no {escape(path)} on the master.", "", self._add_host(host)) from None
+                raise NoHost(
+                    f"There is no {escape(path)} on the master.", "", self._add_host(host), code="copy-source-missing"
+                ) from None
             except UnreachableError:
                 raise  # it need not be waited for once more
             except PachaError as error:
                 what, result = f"{escape(path)} cannot be copied.", stream.finish()
-                if result.status in NOT_RUN or REFUSES in result.stderr:
-                    raise self._failed(what, result, host) from None
-                if IS_NOT_THERE.search(result.stderr):
-                    raise NoHost(said_by(result), "", self._add_host(host)) from None
-                if isinstance(error, scp.RemoteError) and "Permission denied" in error.why:
-                    raise UnreachableError(what, error.why, self._give(host)) from None
+                fault = classify_copy(result)
+                if fault in (RemoteFault.NOT_RUN, RemoteFault.KEY_REFUSED):
+                    raise self._failed(what, result, host, "scp") from None
+                if fault is RemoteFault.NO_HOST:
+                    raise NoHost(said_by(result), "", self._add_host(host), code="nothing-on-master") from None
+                if isinstance(error, scp.RemoteError) and classify_words(error.subject) is RemoteFault.DENIED:
+                    raise UnreachableError(what, error.why, self._give(host), code="copy-denied") from None
                 raise
             result = stream.finish(end_input=False)
         if result.status and not totals.passed_over:
-            raise scp.RemoteError(f"{escape(path)} was not copied whole.", said_by(result), "Run this again.")
+            raise scp.RemoteError(
+                f"{escape(path)} was not copied whole.", said_by(result), "Run this again.", code="copy-incomplete"
+            )
         return totals
 
     def examine(self, host: str) -> Examined:
@@ -127,15 +137,14 @@ class PlainReader:
     def _path(self, host: str, *below: str) -> bytes:
         return os.path.join(self.hosts_path, os.fsencode(host), *map(os.fsencode, below))
 
-    def _must(self, argv: Sequence[bytes | str], what: str, host: str) -> None:
+    def _must(self, argv: Sequence[bytes | str], what: str, host: str, program: str = "such program") -> None:
         result = self._connection.run(argv)
         if result.status:
-            raise self._failed(what, result, host)
+            raise self._failed(what, result, host, program)
 
     def _digests(self, result: Result, host: str) -> dict[str, str]:
         """What sha256sum(1) says, by the repository's name: the fourth component from the end of each path."""
-        refused = [line for line in result.stderr.splitlines() if b"No such file" not in line]
-        if result.status and (refused or not result.stderr):
+        if not only_missing(result):
             raise self._failed("The host's folder on the master cannot be read.", result, host)
         found = {}
         for line in result.stdout.splitlines():
@@ -143,32 +152,31 @@ class PlainReader:
             found[f"///{path}".split("/")[-4]] = digest
         return found
 
-    def _failed(self, what: str, result: Result, host: str) -> PachaError:
-        said = said_by(result)
+    def _failed(self, what: str, result: Result, host: str, program: str = "such program") -> PachaError:
+        """The error for a command that ended badly; ``program`` is what may be missing there."""
+        said, fault = said_by(result), classify(result)
         if closed := shut_out(result, host):
             return closed
-        if result.status == 127:
-            program = self._hg[0] if " hg" in what or "repository" in what.lower() else "such program"
-            hint = "Install Mercurial there, or name its command in pacha.hg.command."
-            return UnreachableError(f"The master has no {program}.", said, hint)
-        if "Permission denied" in said or "No such file" in said:
-            return UnreachableError(what, said, self._give(host) if "denied" in said else self._add_host(host))
-        if is_full(said):
-            return PachaError(what, said, "Make room on the master; the next push sends what is missing.")
-        if _OTHERS in said:
-            return PachaError(what, said, "Another push has made it meanwhile: push again.")
-        return PachaError(what, said, "Look at the host's folder on the master.")
+        if fault is RemoteFault.NO_PROGRAM:
+            is_hg = program == self._hg[0]
+            hint = "Install Mercurial there, or name its command in pacha.hg.command." if is_hg else "Install it there."
+            return UnreachableError(f"The master has no {program}.", said, hint, code="program-missing-on-master")
+        if fault is RemoteFault.DENIED:
+            return UnreachableError(what, said, self._give(host), code="master-denied")
+        if fault is RemoteFault.MISSING:
+            return UnreachableError(what, said, self._add_host(host), code="master-folder-missing")
+        if fault is RemoteFault.FULL:
+            hint = "Make room on the master; the next push sends what is missing."
+            return MasterFull(what, said, hint, code="master-full")
+        if fault is RemoteFault.NOT_EMPTY:
+            return PachaError(what, said, "Another push has made it meanwhile: push again.", code="push-overtaken")
+        return PachaError(what, said, "Look at the host's folder on the master.", code="master-failed")
 
     def _add_host(self, host: str) -> str:
         return add_host(host, self._connection.endpoint.user)
 
     def _give(self, host: str) -> str:
         return add_host_or_give(host, self._connection.endpoint.user, self._path(host))
-
-
-def is_full(said: str) -> bool:
-    """Whether what a command said is that there is no room."""
-    return "No space left" in said or "quota" in said.lower()
 
 
 def _clock(result: Result) -> float:
@@ -179,6 +187,7 @@ def _clock(result: Result) -> float:
             "The master does not answer as one.",
             f"asked for the time, it said: {escape((result.stderr or result.stdout).strip()[:100])}",
             "Log in by hand with ssh and run 'date' to see what it says.",
+            code="not-a-master",
         ) from None
 
 

@@ -233,7 +233,7 @@ def test_db_gets_no_name_where_another_got_none(stage: Stage, door: Door) -> Non
     """Pacha on the master gives a repository its name when nothing more comes, be that for the fault of another."""
     fails = "from pacha.server.host_directory import HostDirectory\nfrom pacha.errors import PachaError\n"
     fails += "place = HostDirectory.place\ndef no_foo(self, temporary, name):\n"
-    fails += "    if name == 'foo':\n        raise PachaError('No foo.')\n"
+    fails += "    if name == 'foo':\n        raise PachaError('No foo.', code='no-foo')\n"
     fails += "    place(self, temporary, name)\nHostDirectory.place = no_foo\n"
     host = door.host(stage, program=door.program("pacha-without-foo", fails))
     foo = stage.folder / "opt" / "foo"

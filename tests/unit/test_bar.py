@@ -86,7 +86,7 @@ def test_a_line_leaves_no_empty_one_below_it(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_an_error_breaks_no_word_at_a_terminal_and_no_line_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    error = PachaError("It broke.", "", f"{'word ' * 20}pacha restore-db bar")
+    error = PachaError("It broke.", "", f"{'word ' * 20}pacha restore-db bar", code="it-broke")
     for stream, most in ((Terminal(), 80), (io.StringIO(), 130)):
         monkeypatch.setattr(sys, "stderr", stream)
         Console().error(error)

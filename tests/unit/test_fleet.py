@@ -204,5 +204,5 @@ def test_a_master_with_a_long_name_has_its_column() -> None:
 def test_a_failure_is_said_once_with_its_cure_and_a_master_that_was_rebuilt_from_has_it_all() -> None:
     masters = (master("a", failure="It broke.", current=True), master("b"))
     text = status.status_text(status_of(masters, "It broke.", "Mend it."))
-    assert text.count("It broke.") == 1 and "to mend it:   Mend it." in text
+    assert text.count("It broke.") == 1 and "to fix it:    Mend it." in text
     assert "on a:         up to date\n" in text and "on b:         nothing sent yet" in text

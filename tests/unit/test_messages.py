@@ -26,19 +26,13 @@ def _manual() -> ModuleType:
 
 
 MANUAL = _manual()
-#: Raised without a hint of its own, and why: by module and source of the message.
-WITHOUT_HINT = {}
 ALL = list(MANUAL.raised())
 TEXTS = sorted({one.text for one in ALL if one.text})
 
 
-def _key(one: Any) -> tuple[str, str]:
-    return one.module, ast.unparse(one.message)
-
-
 @pytest.mark.parametrize("one", ALL, ids=lambda one: f"{one.module}:{one.line}")
 def test_an_error_says_what_to_do_next(one: Any) -> None:
-    assert (one.hint and ast.unparse(one.hint) not in ("''", '""')) or _key(one) in WITHOUT_HINT, one
+    assert one.hint and ast.unparse(one.hint) not in ("''", '""'), one
 
 
 @pytest.mark.parametrize("text", TEXTS)
@@ -54,10 +48,6 @@ def test_hints_are_sentences_or_end_in_a_command() -> None:
         if text and not re.fullmatch(r"<\w+>", text):
             assert re.match(r"[A-Z'<-]|pacha\.", text), f"{one.module}:{one.line}: {text}"
             assert text.endswith((".", "?", ">")) or ": " in text, f"{one.module}:{one.line}: {text}"
-
-
-def test_no_reason_stands_for_an_error_that_is_gone() -> None:
-    assert set(WITHOUT_HINT) <= {_key(one) for one in ALL}
 
 
 @pytest.mark.parametrize("one", ALL, ids=lambda one: f"{one.module}:{one.line}")
