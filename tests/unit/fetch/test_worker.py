@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from pacha.errors import UsageError
+from pacha.errors import PachaError, UsageError
 from pacha.fetch import worker as module
 from pacha.fetch.worker import WorkerProcess, run_in_worker
 
