@@ -92,8 +92,9 @@ def plan_rebuild(
     overrides = {path: text for path, text in texts.items() if text != account_texts[path]}
     movers = renumber.describe(moves, machine, here, reowning.steps)
     return PlannedRebuild(
-        _joined(plan, concerns, reowning), wanted, tuple(commands), names_by, len(reowning.steps), movers, overrides,
-        moves if reowning.steps else renumber.IdChanges(), tuple(map(_in_words, findings.shortages)),
+        plan=_joined(plan, concerns, reowning), wanted=wanted, commands=tuple(commands), names_by=names_by,
+        moved=len(reowning.steps), movers=movers, overrides=overrides,
+        moves=moves if reowning.steps else renumber.IdChanges(), shortages=tuple(map(_in_words, findings.shortages)),
     )  # fmt: skip
 
 

@@ -100,11 +100,14 @@ def _prepared(
         fetched = _fetch(staging, options)
         reporter.on_fetched(fetched)
         wanted = stack.enter_context(hooks.fetched(context.state.path, master, host)) if options.hooks else Hooks()
-        attempt = _Attempt(context, host, options, reporter, master, staging, fetched, begun, began)
+        attempt = _Attempt(
+            context=context, host=host, options=options, reporter=reporter, master=master, staging=staging,
+            fetched=fetched, begun=begun, began=began,
+        )  # fmt: skip
         yield attempt, attempt.propose(wanted)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Attempt:
     """One rebuild on its way, with everything of the snapshot at hand."""
 
@@ -131,8 +134,8 @@ class _Attempt:
         )
         note = fetched.note
         return Proposal(
-            self.host, fetched.tip, note.at, note.user, target, fetched.snapshot, planned, wanted, carries_on,
-            content, fetched.roots,
+            host=self.host, tip=fetched.tip, at=note.at, by=note.user, target=target, snapshot=fetched.snapshot,
+            preview=planned, hooks=wanted, carries_on=carries_on, content=content, parts=fetched.roots,
         )  # fmt: skip
 
     def run(self, proposal: Proposal) -> Rebuilt:

@@ -162,7 +162,12 @@ class Service:
             seen = None  # whoever asks for it is told why
         capabilities = frozenset(control.CAPABILITIES)
         return control.Greeting(
-            control.PROTOCOL, pacha.__version__, self.folder.hosts_path, capabilities, self.may, seen
+            protocol=control.PROTOCOL,
+            version=pacha.__version__,
+            hosts_path=self.folder.hosts_path,
+            capabilities=capabilities,
+            may=self.may,
+            probe=seen,
         )
 
     def _answer(self, line: bytes) -> dict[str, Any]:

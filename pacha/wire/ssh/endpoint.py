@@ -127,14 +127,14 @@ def _endpoint(
     known = [known_hosts] if known_hosts else _known_files(settings)
     outside = host if number == 22 else f"[{host}]:{number}"
     return Endpoint(
-        host,
-        number,
-        login,
-        tuple(os.path.expanduser(file) for file in keys),
-        tuple(os.path.expanduser(file) for file in (*known, SYSTEM_KNOWN_HOSTS)),
-        str(settings.get("hostkeyalias") or outside),
-        through,
-        bool(key) or str(settings.get("identitiesonly", "no")).lower() == "yes",
+        host=host,
+        port=number,
+        user=login,
+        key_files=tuple(os.path.expanduser(file) for file in keys),
+        known_hosts=tuple(os.path.expanduser(file) for file in (*known, SYSTEM_KNOWN_HOSTS)),
+        host_key_name=str(settings.get("hostkeyalias") or outside),
+        proxy_jump=through,
+        only_these_keys=bool(key) or str(settings.get("identitiesonly", "no")).lower() == "yes",
     )
 
 
