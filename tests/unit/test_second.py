@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from pacha.errors import UsageError
+from pacha.errors import PachaError, UsageError
 from pacha.fetch import worker as module
 from pacha.fetch.worker import WorkerProcess, run_in_worker
 
@@ -37,7 +37,8 @@ def whoever(number: int, *, more: int = 0) -> tuple[int, int]:
 
 def refuse(fault: type[Exception] | None) -> bool:
     if fault is not None:
-        raise fault(f"Not in {os.getpid()}.")
+        text = f"Not in {os.getpid()}."
+        raise fault(text, code="not-here") if issubclass(fault, PachaError) else fault(text)
     return False
 
 
