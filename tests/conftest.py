@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.sshd import sshd  # noqa: F401  (a fixture)
+from tests.support.sshd import sshd  # noqa: F401  (a fixture)
 
 
 def _homes() -> set[str]:

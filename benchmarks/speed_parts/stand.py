@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.sshd import Account, Relay, Sshd, account
+from tests.support.sshd import Account, Relay, Sshd, account
 
 #: What every tool that starts ssh(1) is given; no connection is shared or kept.
 _SSH_CONFIG = """\

@@ -27,7 +27,7 @@ from pacha.ui.rebuild import RebuildConsole
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class RebuildRequest:
     """The options of the command line, by the names that click gives them."""
 
     host: str
@@ -72,7 +72,7 @@ class Request:
         )
 
 
-def run(cli_context: CliContext, request: Request, worker: WorkerProcess | None) -> ExitCode:
+def run(cli_context: CliContext, request: RebuildRequest, worker: WorkerProcess | None) -> ExitCode:
     """Do what the command line asks for; ``worker`` reads and checks beside this process."""
     context = cli_context.context()
     with interruption.explained(os.fsencode(context.state.path)):
@@ -89,12 +89,12 @@ def run(cli_context: CliContext, request: Request, worker: WorkerProcess | None)
             return step(cli_context, context, request, options, worker)
 
 
-def _with_one_master(cli_context: CliContext, context: Context, request: Request) -> Context:
+def _with_one_master(cli_context: CliContext, context: Context, request: RebuildRequest) -> Context:
     ask = ask_which if request.asks else None
     return choose_master(context, request.host, request.master, ask, cli_context.console.warn, request.wait)
 
 
-def _about(context: Context, options: RebuildOptions, request: Request, *, own: bool) -> str:
+def _about(context: Context, options: RebuildOptions, request: RebuildRequest, *, own: bool) -> str:
     """The block that is confirmed: where the files come from, and what is asked for."""
     lines = [whereabouts(context, own=own) + f"Host to rebuild: {request.host}"]
     if request.at:
@@ -114,7 +114,7 @@ def _naming(others: Sequence[str]) -> Iterator[None]:
         raise error.with_advice(f"Another master may have it intact: --from {others[0]}") from None
 
 
-def _begin(cli_context: CliContext, about: str, request: Request) -> None:
+def _begin(cli_context: CliContext, about: str, request: RebuildRequest) -> None:
     if request.asks and request.as_json:
         raise UsageError(
             "--json goes with --dry-run or --yes.",
@@ -129,7 +129,11 @@ def _begin(cli_context: CliContext, about: str, request: Request) -> None:
 
 
 def _show_plan(
-    cli_context: CliContext, context: Context, request: Request, options: RebuildOptions, worker: WorkerProcess | None
+    cli_context: CliContext,
+    context: Context,
+    request: RebuildRequest,
+    options: RebuildOptions,
+    worker: WorkerProcess | None,
 ) -> ExitCode:
     silent = cli_context.silenced(request.as_json).console
     console = RebuildConsole(silent, lists=not request.as_json, style=request.style)
@@ -144,7 +148,11 @@ def _show_plan(
 
 
 def _carry_out(
-    cli_context: CliContext, context: Context, request: Request, options: RebuildOptions, worker: WorkerProcess | None
+    cli_context: CliContext,
+    context: Context,
+    request: RebuildRequest,
+    options: RebuildOptions,
+    worker: WorkerProcess | None,
 ) -> ExitCode:
     asks = not request.yes and sys.stdin.isatty()
     console = RebuildConsole(cli_context.silenced(request.as_json).console, asks=asks, style=request.style)

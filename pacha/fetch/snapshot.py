@@ -24,7 +24,7 @@ class SelectedSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class FetchedDatabase:
     """A fetched ``db``: its path, where the master has it (for messages), the host."""
 
     path: str
@@ -32,7 +32,7 @@ class Source:
     host: str
 
 
-def find(source: Source, when: str) -> SelectedSnapshot:
+def find(source: FetchedDatabase, when: str) -> SelectedSnapshot:
     """The newest snapshot in ``source``, or that of ``when``.
 
     Raises UsageError for what is not there, DamagedError.
@@ -50,7 +50,7 @@ def find(source: Source, when: str) -> SelectedSnapshot:
     return SelectedSnapshot(node, node == newest)
 
 
-def write(source: Source, tip: str, target: str) -> Note:
+def write(source: FetchedDatabase, tip: str, target: str) -> Note:
     """Write the pacha.db of the snapshot ``tip`` to the file ``target``. Returns what the snapshot says of itself.
 
     Raises DamagedError.

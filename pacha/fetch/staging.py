@@ -27,7 +27,6 @@ from pacha.host.context import Context
 from pacha.store import database, hg, revision, selection
 from pacha.store.selection import EVERYTHING, Selection
 from pacha.store.snapshot import Snapshot, Watched
-from pacha.system.memory_limit import limit_memory
 from pacha.text import escape
 from pacha.wire.master import CHANGELOG, Master, NoHost
 from pacha.wire.scp import Received, Totals
@@ -105,24 +104,8 @@ class Staging:
         self.spool.close()
         staging_dir.remove_leftovers(self.context)
 
-    def fetch(
-        self, when: str = "", asked: Selection = EVERYTHING, *, absent: bool = False, options: str = ""
-    ) -> Fetched:
-        """Fetch ``db``, then what its newest snapshot names, or that of ``when``; check and unpack all of it.
-
-        With ``asked`` only the parts that it names, which with ``absent`` need not be in the snapshot. Raises
-        UsageError for what is not there, NoHost, UnreachableError, DamagedError (naming the file and the
-        repository, and the newest snapshot that is whole), PachaError.
-        """
-        with limit_memory():
-            try:
-                return self._fetch(when, asked, absent=absent)
-            except DamagedError as error:
-                from pacha.fetch import fallback  # which looks through what was fetched here
-
-                raise fallback.suggest_older_snapshot(self, error, options) from None
-
-    def _fetch(self, when: str, asked: Selection, *, absent: bool) -> Fetched:
+    def fetch(self, when: str = "", asked: Selection = EVERYTHING, *, absent: bool = False) -> Fetched:
+        """Fetch, check and unpack everything, without a limit and without advice: see ``fetch.fetch``."""
         began = time.monotonic()
         snapshot, found, note = self.again(lambda: self._fetch_database(when))
         changelog = self.folder / CHANGELOG
@@ -177,7 +160,7 @@ class Staging:
 
     def _fetch_database(self, when: str) -> tuple[Snapshot, tip.SelectedSnapshot, revision.Note]:
         self.fetch_store(names.DATABASE)
-        source = tip.Source(self.path(names.DATABASE), self.original(names.DATABASE), self.host)
+        source = tip.FetchedDatabase(self.path(names.DATABASE), self.original(names.DATABASE), self.host)
         found = run_in_worker(self.spool.second, tip.find, source, when)
         self.tried = found.node
         note = run_in_worker(self.spool.second, tip.write, source, found.node, str(self.database))

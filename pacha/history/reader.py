@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import TypeAlias
 
 from pacha.config.keys import STANDALONE
 from pacha.errors import DamagedError, PachaError, UsageError
@@ -31,7 +32,7 @@ from pacha.text import escape
 from pacha.wire.master import Master, NoHost
 
 #: Gives a repository by its name; it has the node (40 hex digits, "" for any).
-Open = Callable[[str, str], hg.Repository]
+Open: TypeAlias = "Callable[[str, str], hg.Repository]"
 
 
 @dataclass(slots=True)

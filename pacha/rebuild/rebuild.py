@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 
 from pacha.errors import PachaError
+from pacha.fetch.fetch import fetch
 from pacha.fetch.staging import Fetched, Staging
 from pacha.fetch.worker import WorkerProcess, import_meanwhile
 from pacha.files.metadata import Entry
@@ -222,7 +223,7 @@ def _no_target(target: bytes, why: str) -> PachaError:
 
 def _fetch(staging: Staging, options: RebuildOptions) -> Fetched:
     try:
-        return staging.fetch(options.at, options.asked, absent=options.delete, options=_as_asked(options))
+        return fetch(staging, options.at, options.asked, absent=options.delete, options=_as_asked(options))
     except NoHost as error:
         raise PachaError(
             f"There is no host '{staging.host}' on {staging.master.label}.",

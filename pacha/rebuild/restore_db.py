@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pacha.errors import ConfigError, PachaError
+from pacha.fetch.fetch import fetch
 from pacha.fetch.staging import Fetched, Staging
 from pacha.files.names import DATABASE
 from pacha.history.reader import staged
@@ -46,7 +47,7 @@ def restore_db(context: Context, host: str) -> Restored:
 
 
 def _restore(context: Context, host: str, staging: Staging) -> Restored:
-    fetched = staging.fetch()
+    fetched = fetch(staging)
     _check_related(context, fetched, staging)
     # The name first: should this be killed, nothing is pushed to another host's folder.
     context.state.update(hostname=host)

@@ -20,10 +20,10 @@ from pacha.restore.journal_records import Root
 from pacha.restore.outcome import Outcome, OutcomeBuilder
 from pacha.restore.permissions import PermissionCheck
 from pacha.restore.plan import Action, Plan, Step
-from pacha.restore.write import Halt, Source, Writer
+from pacha.restore.write import ContentSource, Halt, Writer
 from pacha.text import escape
 
-__all__ = ["Outcome", "Source", "apply"]
+__all__ = ["Outcome", "ContentSource", "apply"]
 
 _WRITTEN = (Action.CREATE, Action.REPLACE)
 _HINTS = {
@@ -33,7 +33,7 @@ _HINTS = {
 
 
 def apply(
-    plan: Plan, source: Source, journal: Journal, *, on_step: Callable[[Step], None] = lambda step: None
+    plan: Plan, source: ContentSource, journal: Journal, *, on_step: Callable[[Step], None] = lambda step: None
 ) -> Outcome:
     """Carry out ``plan`` with content from ``source``, writing to a ``journal`` that was just begun.
 
@@ -62,7 +62,7 @@ def sweep_killed(journal: Journal) -> None:
 
 
 class _Run:
-    def __init__(self, plan: Plan, source: Source, journal: Journal, descent: SafeDirectories) -> None:
+    def __init__(self, plan: Plan, source: ContentSource, journal: Journal, descent: SafeDirectories) -> None:
         self.plan, self.journal, self.descent = plan, journal, descent
         self.tally = OutcomeBuilder(owed={step.path for step in plan.steps if _owed(step)})
         self.writer = Writer(plan, source, journal, descent, self.tally)

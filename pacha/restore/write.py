@@ -35,7 +35,7 @@ from pacha.system import syscalls
 from pacha.text import escape
 
 
-class Source(Protocol):
+class ContentSource(Protocol):
     """Where the content of files comes from."""
 
     def content(self, entry: Entry) -> Iterator[bytes]:
@@ -55,7 +55,7 @@ class Writer:
     """Writes what a plan creates or replaces. Afterwards ``temporaries`` tells what is to be put in place."""
 
     def __init__(
-        self, plan: Plan, source: Source, journal: Journal, descent: SafeDirectories, tally: OutcomeBuilder
+        self, plan: Plan, source: ContentSource, journal: Journal, descent: SafeDirectories, tally: OutcomeBuilder
     ) -> None:
         """Take the plan, where content comes from, and what to write down and report in."""
         self._plan, self._source, self._journal = plan, source, journal

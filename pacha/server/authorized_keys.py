@@ -133,7 +133,7 @@ def can_run(user: pwd.struct_passwd) -> bool:
     """Whether ``user`` can run what the line for a key names: a Pacha below /root lets nobody in."""
     places = [shutil.which("pacha", path=_PATH_OF_SSHD) or program()]
     places += [sys.executable] if places == [program()] else []
-    return bool(child.run(user, lambda: all(os.access(place, os.X_OK) for place in places)))
+    return bool(child.run_as(user, lambda: all(os.access(place, os.X_OK) for place in places)))
 
 
 def moment(when: str, now: float) -> float:
@@ -166,7 +166,7 @@ def install(user: pwd.struct_passwd, grant: KeyGrant, key: PublicKey) -> str:
     something else: sshd obeys the first line that has it.
     """
     line = grant.line(key)
-    return str(child.run(user, lambda: _install(os.fsencode(user.pw_dir), line, grant.host, key)))
+    return str(child.run_as(user, lambda: _install(os.fsencode(user.pw_dir), line, grant.host, key)))
 
 
 def _install(home: bytes, line: str, host: str, key: PublicKey) -> str:

@@ -11,11 +11,8 @@ import json
 import os
 import resource
 import shutil
-import signal
 import stat
-import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -33,6 +30,7 @@ from pacha.server.check_results import CheckResult
 from pacha.server.check_worker import inspect, result, unseen
 from pacha.store import hg
 from pacha.store.state import StateFolder
+from pacha.system.child import run_in_child
 from pacha.text import escape
 from pacha.wire import hook_files
 
@@ -135,29 +133,12 @@ def _open_up(remove: Callable[..., Any], path: str, _fault: object) -> None:
 
 def _apart(owner: os.stat_result, examine: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """What ``inspect`` returns in a process of its own, which as root is ``owner``'s."""
-    readable, writable = os.pipe()
-    sys.stdout.flush()
-    child = os.fork()
-    if not child:
-        try:
-            os.close(readable)
-            _become(owner)
-            text = json.dumps(_examined(examine)).encode("ascii")
-            with open(writable, "wb") as stream:
-                stream.write(text)
-        finally:
-            os._exit(0)
-    os.close(writable)
-    limit = threading.Timer(_SECONDS, os.kill, (child, signal.SIGKILL))
-    limit.start()
-    try:
-        with open(readable, "rb") as stream:
-            text = stream.read(_MOST_SAID)
-    finally:  # it has said all it has to say, or we are to end
-        limit.cancel()
-        limit.join()
-        os.kill(child, signal.SIGKILL)
-        _, status = os.waitpid(child, 0)
+
+    def work() -> bytes:
+        _become(owner)
+        return json.dumps(_examined(examine)).encode("ascii")
+
+    text, status = run_in_child(work, seconds=_SECONDS, most=_MOST_SAID)
     try:
         return _believed(json.loads(text))
     except (ValueError, KeyError, TypeError, RecursionError):

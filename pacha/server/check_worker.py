@@ -12,6 +12,7 @@ from typing import Any
 
 from pacha.config.keys import STANDALONE
 from pacha.errors import DamagedError, ExitCode, PachaError
+from pacha.fetch.fetch import fetch
 from pacha.fetch.staging import Staging
 from pacha.files.dirfd import DirectoryFds
 from pacha.files.names import DATABASE
@@ -64,7 +65,7 @@ def _fetched(
     context: Context, host: str, rehearse: bool, scratch: Path, heartbeat: hosts.Heartbeat | None
 ) -> dict[str, Any]:
     staging = Staging.make(context, host, connect(context, STANDALONE), lambda received: None)
-    fetched = staging.fetch()
+    fetched = fetch(staging)
     snapshot, database = fetched.snapshot, staging.repository(DATABASE)
     _check_own(context, host, [DATABASE, *(one.repository for one in snapshot.live if one.node is not None)])
     faults = []

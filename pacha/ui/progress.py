@@ -7,16 +7,18 @@ import sys
 import time
 from collections.abc import Callable
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from pacha.ui.console import at_terminal, columns, file_line, size_text
-from pacha.wire.scp import Received
 
 _MANY = 300  #: files; more of them than that nobody reads
 _REDRAWN = 200  #: so many times from its beginning to its end
 _LATEST = 0.05  #: seconds for which lines are held back: written one by one, thousands take longer than their files
+
+if TYPE_CHECKING:
+    from pacha.wire.scp import Received
 
 
 class Style(Enum):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -221,40 +221,164 @@ def _flags(call: ast.Call, tree: ast.AST) -> str:
 TREES = {module: ast.parse(path.read_bytes(), str(path)) for module, path in MODULES.items()}
 
 
+def breaches(rule: Callable[[str, ast.AST], list[str]], folder: str = "") -> list[str]:
+    """What breaks ``rule`` in any module, or in those of ``folder``."""
+    return [
+        breach
+        for module, tree in TREES.items()
+        if not folder or part(module) == folder
+        for breach in rule(module, tree)
+    ]
+
+
 def test_the_modules_are_found() -> None:
     assert {"errors", "config.load", "files.metadata"} <= set(TREES)
 
 
-@pytest.mark.parametrize("module", TREES)
-def test_imports_go_one_way(module: str) -> None:
-    assert wrong_way(module, TREES[module]) == []
+def test_imports_go_one_way() -> None:
+    assert breaches(wrong_way) == []
 
 
-@pytest.mark.parametrize("module", TREES)
-def test_each_package_from_outside_is_known_to_its_own_module_only(module: str) -> None:
-    assert foreign(module, TREES[module]) == []
+def test_each_package_from_outside_is_known_to_its_own_module_only() -> None:
+    assert breaches(foreign) == []
 
 
-@pytest.mark.parametrize("module", TREES)
-def test_no_shell_and_no_trust_at_first_sight(module: str) -> None:
-    assert dangerous(module, TREES[module]) == []
+def test_no_shell_and_no_trust_at_first_sight() -> None:
+    assert breaches(dangerous) == []
 
 
-@pytest.mark.parametrize("module", [module for module in TREES if part(module) == "restore"])
-def test_restore_follows_no_paths(module: str) -> None:
-    assert follows_paths(module, TREES[module]) == []
+def test_restore_follows_no_paths() -> None:
+    assert breaches(follows_paths, "restore") == []
 
 
-@pytest.mark.parametrize("module", TREES)
-def test_no_module_is_a_drawer_for_everything(module: str) -> None:
-    assert not VAGUE_NAMES & set(module.split("."))
+def test_no_module_is_a_drawer_for_everything() -> None:
+    assert [module for module in TREES if VAGUE_NAMES & set(module.split("."))] == []
 
 
-@pytest.mark.parametrize("module", TREES)
-def test_annotations_are_not_evaluated(module: str) -> None:
-    code = [node for node in TREES[module].body if not isinstance(node, ast.Expr)]
-    if any(not isinstance(node, ast.Assign) for node in code):
-        assert any(isinstance(n, ast.ImportFrom) and n.module == "__future__" for n in code), "no __future__"
+def evaluates_annotations(module: str, tree: ast.AST) -> list[str]:
+    assert isinstance(tree, ast.Module)
+    code = [node for node in tree.body if not isinstance(node, ast.Expr)]
+    future = any(isinstance(node, ast.ImportFrom) and node.module == "__future__" for node in code)
+    return [] if future or all(isinstance(node, ast.Assign) for node in code) else [f"{module} has no __future__"]
+
+
+def test_annotations_are_not_evaluated() -> None:
+    assert breaches(evaluates_annotations) == []
+
+
+def late_imports(module: str, tree: ast.AST) -> list[str]:
+    """The imports inside functions, each a line."""
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    found = {n.lineno for f in functions for n in ast.walk(f) if isinstance(n, (ast.Import, ast.ImportFrom))}
+    return [f"{module}:{line}" for line in sorted(found)]
+
+
+def test_few_imports_stand_inside_functions() -> None:
+    assert len(breaches(late_imports)) < 20, breaches(late_imports)
+
+
+def test_no_circle_of_imports() -> None:
+    """Not even through an import inside a function."""
+    below = {module: {name for name in map(_module, _names(module)) if name and name != module} for module in TREES}
+    while leaves := {module for module, needed in below.items() if not needed & below.keys()}:
+        below = {module: needed for module, needed in below.items() if module not in leaves}
+    assert below.keys() == set(), below
+
+
+def _names(module: str) -> list[str]:
+    """What a module imports, but for its types alone."""
+    return [name for _, name in imports(module, without_types(TREES[module]))]
+
+
+def without_types(tree: ast.AST) -> ast.Module:
+    """The imports of a module but those that only a type checker reads."""
+    typing = [n for n in ast.walk(tree) if isinstance(n, ast.If) and ast.unparse(n.test) == "TYPE_CHECKING"]
+    hidden = {id(n) for block in typing for n in ast.walk(block)}
+    every = [n for n in ast.walk(tree) if isinstance(n, (ast.Import, ast.ImportFrom))]
+    return ast.Module([n for n in every if id(n) not in hidden], [])
+
+
+def _module(name: str) -> str | None:
+    """The module of pacha that an imported ``name`` means."""
+    words = name.split(".")[1:]
+    for end in range(len(words), 0, -1):
+        for candidate in (".".join(words[:end]), ".".join([*words[:end], "__init__"])):
+            if name.startswith("pacha.") and candidate in TREES:
+                return candidate
+    return None
+
+
+def test_no_folder_holds_too_much() -> None:
+    lines: dict[str, int] = {}
+    for path in MODULES.values():
+        folder = path.parent.relative_to(PACKAGE).as_posix()
+        lines[folder] = lines.get(folder, 0) + len(path.read_bytes().splitlines())
+    most = sum(lines.values()) * 0.15
+    assert {folder: count for folder, count in lines.items() if count > most} == {}
+
+
+def test_no_class_name_stands_twice() -> None:
+    classes: dict[str, list[str]] = {}
+    for module, tree in TREES.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                classes.setdefault(node.name, []).append(module)
+    assert {name: modules for name, modules in classes.items() if len(modules) > 1} == {}
+
+
+#: What each of these may call: making a process, and what only who keeps repositories knows of them.
+FORKS = frozenset({"system.child", "fetch.worker"})
+KNOWS_HG_FOLDER = ("store.", "wire.master")
+
+
+def forks(module: str, tree: ast.AST) -> list[str]:
+    calls = [n for n in ast.walk(tree) if isinstance(n, ast.Call) and dotted(n.func) in ("os.fork", "os.forkpty")]
+    return [f"{module}:{call.lineno} forks" for call in calls if module not in FORKS]
+
+
+def test_only_two_modules_fork() -> None:
+    assert breaches(forks) == []
+
+
+#: (module, what it never loads, not even by another module): in a process of its own.
+NEVER_LOADED = [
+    ("pacha.push.push", "pacha.rebuild"),
+    ("pacha.cli.commands.push", "pacha.rebuild"),
+    ("pacha.server.serve", "pacha.ui"),
+    ("pacha.server.serve", "pacha.rebuild"),
+    ("pacha.server.serve", "paramiko"),
+    ("pacha.ui.hosts", "pacha.wire"),
+    ("pacha.ui.history", "mercurial"),
+    ("pacha.ui.rebuild", "mercurial"),
+]
+
+
+def test_what_must_not_be_loaded_is_not() -> None:
+    script = "import importlib, sys\nimportlib.import_module(sys.argv[1])\nprint(*sys.modules)"
+    found = []
+    for module, never in NEVER_LOADED:
+        done = subprocess.run(
+            [sys.executable, "-c", script, module], cwd=PACKAGE.parent, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        found += [(module, name) for name in done.stdout.split() if name == never or name.startswith(never + ".")]
+    assert found == []
+
+
+#: ui shows what it is given: it talks to nobody, and opens nothing but the terminal.
+NOT_IN_UI = ("pacha.wire", "pacha.store.hg")
+OPENS = {"open", "os.open", "io.open", "os.listdir", "os.scandir", "os.stat", "os.lstat", "sqlite3.connect"}
+
+
+def reaches_out(module: str, tree: ast.AST) -> list[str]:
+    found = imports(module, without_types(tree))
+    names = [f"{module}:{line} imports {name}" for line, name in found if name.startswith(NOT_IN_UI)]
+    calls = [n for n in ast.walk(tree) if isinstance(n, ast.Call) and dotted(n.func) in OPENS]
+    return names + [f"{module}:{call.lineno} has {dotted(call.func)}" for call in calls]
+
+
+def test_ui_reaches_out_to_nothing() -> None:
+    assert breaches(reaches_out, "ui") == []
 
 
 IMPORT_EACH = """
@@ -332,6 +456,12 @@ def test_every_module_imports_alone() -> None:
         ("restore.apply", "import shutil", follows_paths),
         ("restore.journal", "os.chmod(path, 0o600)", follows_paths),
         ("restore.journal", "os.rename(a, b)", follows_paths),
+        ("push.push", "def f():\n    import os", late_imports),
+        ("push.push", "os.fork()", forks),
+        ("ui.plan", "from pacha.store import hg", reaches_out),
+        ("ui.plan", "from pacha.wire.ssh import Stream", reaches_out),
+        ("ui.plan", "os.stat(path)", reaches_out),
+        ("push.push", "import os", evaluates_annotations),
     ],
 )
 def test_a_breach_is_seen(module: str, source: str, rule: object) -> None:

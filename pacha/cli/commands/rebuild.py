@@ -48,6 +48,9 @@ def rebuild_command(cli_context: CliContext, /, **given: Any) -> ExitCode:
              pacha rebuild bar --path /etc/nginx --at yesterday
     """
     with WorkerProcess.beside() as worker:
-        from pacha.cli.rebuild_steps import Request, run  # only once the worker is on its way: it imports Mercurial
+        from pacha.cli.rebuild_steps import (  # only once the worker is on its way: it imports Mercurial
+            RebuildRequest,
+            run,
+        )
 
-        return run(cli_context, Request(**given), worker)
+        return run(cli_context, RebuildRequest(**given), worker)

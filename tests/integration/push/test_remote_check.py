@@ -1,0 +1,120 @@
+"""A master whose history has other bytes than were left: damaged, ahead after a push that was killed, or set back."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Mapping
+
+import pytest
+
+from pacha.push import push
+from pacha.push.push import Pushed
+from pacha.store.host_state import MasterState
+from tests.support.stage import copy, system_hg
+from tests.support.world import World, one_world, original_world  # noqa: F401  (fixtures)
+
+# What Mercurial leaves open is its own, and closed by the end of a process.
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+
+NOT_AS_LEFT = "not as the last push left it"
+
+
+def pushed(world: World, text: str = "") -> Pushed:
+    """A push by the machine that made this world; of a changed file, if there is a ``text`` for it."""
+    (world.tree / "one").write_text(text or "third\n")
+    threading.Event().wait(0.02)  # a tick of the clock, which a push would sleep through: no sleep of this world is one
+    done = push.push(world.here("bar"))
+    assert done.failure is None
+    return done
+
+
+def damage(world: World, name: str) -> None:
+    """Other bytes in the middle of a revision: neither the length nor what the index says of heads changes."""
+    file = world.store(name) / "00changelog.i"
+    data = bytearray(file.read_bytes())
+    data[120:124] = bytes(byte ^ 0xFF for byte in data[120:124])
+    file.write_bytes(bytes(data))
+
+
+def concerns(done: Pushed) -> list[bytes]:
+    assert all("nothing newer" in one.reason and "hg verify" in one.reason for one in done.concerns), done.concerns
+    return [one.path for one in done.concerns]
+
+
+@pytest.mark.parametrize("name", ["db", "opt"])
+def test_a_damaged_history_is_named_until_it_is_mended(world: World, name: str) -> None:
+    pushed(world)
+    whole = (world.store(name) / "00changelog.i").read_bytes()
+    path = bytes(world.repository(name))
+    damage(world, name)
+    for _ in range(2):
+        done = pushed(world)
+        assert concerns(done) == [path] and not [one for one in done.notices if NOT_AS_LEFT in one]
+    (world.store(name) / "00changelog.i").write_bytes(whole)
+    assert not pushed(world).concerns and not pushed(world).notices
+    damage(world, name)
+    assert concerns(pushed(world, "a new snapshot\n")) == [path]
+    assert concerns(pushed(world, "a new snapshot\n")) == [path], "a snapshot on top of it makes it no better"
+    world.repository(name).rename(world.top / f"{name}-aside")
+    assert NOT_AS_LEFT in pushed(world, "a new snapshot\n").notices[0]
+    again = pushed(world, "a new snapshot\n")
+    assert not again.concerns and not again.notices
+
+
+def masters(world: World, put_back: Mapping[str, MasterState] | None = None) -> Mapping[str, MasterState]:
+    state = world.here("bar").state
+    if put_back is not None:
+        state.update(masters=put_back)
+    return state.read().masters
+
+
+def test_a_push_that_was_killed_before_it_was_recorded_is_no_damage(world: World) -> None:
+    before = masters(world)
+    pushed(world, "sent\n")
+    masters(world, put_back=before)
+    done = pushed(world, "sent\n")
+    assert not done.concerns and NOT_AS_LEFT in done.notices[0]
+    assert not pushed(world, "sent\n").notices
+
+
+def test_a_machine_that_was_set_back_finds_newer_history_and_no_damage(world: World) -> None:
+    kept = copy(world.top / "bar", world.top / "kept")
+    tip = pushed(world, "later\n").tip
+    (world.top / "bar").rename(world.top / "lost")
+    kept.rename(world.top / "bar")
+    done = pushed(world, "set back\n")
+    assert not done.concerns and f"Going on from the snapshot {tip[:12]}" in done.notices[-1]
+
+
+def test_a_master_that_was_set_back_is_no_damage(world: World) -> None:
+    kept = copy(world.repository(""), world.top / "older")
+    pushed(world, "later\n")
+    world.repository("").rename(world.top / "newer")
+    kept.rename(world.repository(""))
+    done = pushed(world, "later\n")
+    assert not done.concerns and NOT_AS_LEFT in done.notices[0]
+
+
+@pytest.mark.parametrize("name", ["db", "opt"])
+def test_no_byte_is_overwritten_unsaid(world: World, name: str) -> None:
+    """Wherever it is: an error where Mercurial cannot go on, else a concern."""
+    pushed(world)
+    state, file = world.here("bar").state, world.store(name) / "00changelog.i"
+    whole, left = file.read_bytes(), masters(world)
+    for at in range(0, len(whole), 13):
+        file.write_bytes(whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :])
+        done = push.push(world.here("bar"))
+        assert done.failure is not None or done.concerns, at
+        state.update(masters=left)
+        file.write_bytes(whole)
+
+
+def test_a_machine_that_cloned_its_history_has_no_doubts(world: World) -> None:
+    """As it does where the master's format is not known here: the bytes of a clone are its own."""
+    other, where = world.top / "other", world.repository("db")
+    system_hg("--config", "format.revlog-compression=none", "clone", "-q", "--pull", "-U", str(where), str(other))
+    shutil.rmtree(where)
+    other.rename(where)
+    world.rebuild()
+    assert not push.push(world.here()).concerns

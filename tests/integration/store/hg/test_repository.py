@@ -1,0 +1,738 @@
+"""Mercurial in this process: the one module that knows it, alone, against real repositories and a real hg."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+import tracemalloc
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+
+import pytest
+
+from pacha.errors import DamagedError, PachaError, UnreachableError
+from pacha.store import hg
+from pacha.store.hg import NULL, Blob, Note, Repository, runtime
+from pacha.store.hg import repository as repository_module
+from pacha.store.hg.fresh_store import first_commit
+from pacha.store.repository_dir import install
+from pacha.store.revision import FORMAT
+from tests.support.mercurial import run_hg, system_hg
+
+# Mercurial leaves files of its own open for the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+NOTE = Note("what: \u00e9\n", "root@bar", 1_700_000_000.0)
+CHECKOUT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    return Repository.open(str(tmp_path / "repos/foo"), create=True)
+
+
+def commit(
+    repository: Repository, parent: str, files: Mapping[bytes, bytes | Blob | None], removed: tuple[bytes, ...] = ()
+) -> str:
+    blobs = {name: Blob(data) if isinstance(data, bytes) else data for name, data in files.items()}
+    return repository.commit(parent, blobs, removed, blobs.__getitem__, NOTE)
+
+
+def contents(repository: Repository, node: str) -> dict[bytes, bytes]:
+    read = repository.reader(node)
+    return {name: read(name) for name in repository.names(node)}
+
+
+def verify(path: str) -> None:
+    run_hg("-R", path, "verify")
+
+
+# -- committing
+
+
+def test_a_new_repository_is_empty_and_private(repository: Repository) -> None:
+    assert repository.heads() == ()
+    assert list(repository.revisions()) == []
+    assert stat.S_IMODE(os.stat(repository.path).st_mode) == 0o700
+    assert os.listdir(repository.path) == [".hg"]
+
+
+def test_first_commit_and_the_next(repository: Repository) -> None:
+    first = commit(repository, NULL, {b"a": b"1", b"d/b": b"2\0\xff", b"l": Blob(b"target", is_link=True)})
+    second = commit(repository, first, {b"a": Blob(b"1!", is_executable=True), b"c": b""}, (b"d/b",))
+    assert contents(repository, first) == {b"a": b"1", b"d/b": b"2\0\xff", b"l": b"target"}
+    assert contents(repository, second) == {b"a": b"1!", b"c": b"", b"l": b"target"}
+    assert repository.names(second)[b"a"][20:] == b"x" and repository.names(second)[b"l"][20:] == b"l"
+    assert repository.heads() == (second,)
+    assert list(repository.revisions()) == [second, first]
+    assert repository.is_ancestor(first, second) and repository.is_ancestor(first, first)
+    assert not repository.is_ancestor(second, first)
+    assert repository.has(first) and not repository.has("a" * 40)
+    verify(repository.path)
+
+
+def test_what_a_revision_says_of_itself(repository: Repository) -> None:
+    note = repository.note(commit(repository, NULL, {b"a": b"1"}))
+    assert (note.message.strip(), note.user, note.at) == ("what: \u00e9", "root@bar", 1_700_000_000)
+
+
+def test_a_clone_looks_natural(repository: Repository, tmp_path: Path) -> None:
+    node = commit(
+        repository, NULL,
+        {b"etc/passwd": b"root\n", b"run": Blob(b"#!", is_executable=True), b"l": Blob(b"etc", is_link=True),
+         b"caf\xc3\xa9": b"1", b".pacha%a%0Ab": b"2"},
+    )  # fmt: skip
+    run_hg("clone", "-q", repository.path, str(tmp_path / "clone"))
+    assert (tmp_path / "clone/etc/passwd").read_text() == "root\n"
+    assert os.access(tmp_path / "clone/run", os.X_OK)
+    assert os.readlink(tmp_path / "clone/l") == "etc"
+    assert run_hg("-R", str(tmp_path / "clone"), "log", "-T", "{node}") == node
+
+
+def test_no_difference_gives_the_parent_back(repository: Repository) -> None:
+    first = commit(repository, NULL, {b"a": b"1", b"b": b"2"})
+    size = os.path.getsize(f"{repository.path}/.hg/store/00changelog.i")
+    assert commit(repository, first, {b"a": b"1"}) == first
+    assert commit(repository, first, {}, (b"never-there",)) == first
+    assert commit(repository, first, {}) == first
+    assert repository.heads() == (first,)
+    assert os.path.getsize(f"{repository.path}/.hg/store/00changelog.i") == size
+    second = commit(repository, first, {b"a": b"3"})
+    assert contents(repository, second) == {b"a": b"3", b"b": b"2"}
+    verify(repository.path)
+
+
+def test_content_is_asked_once_for_each_name_in_sorted_order(repository: Repository) -> None:
+    first = commit(repository, NULL, {b"m": b"old", b"same": b"same", b"gone": b"x"})
+    asked: list[bytes] = []
+
+    def content(name: bytes) -> Blob:
+        asked.append(name)
+        return Blob(b"same" if name == b"same" else b"new " + name)
+
+    written = [b"z", b"m", b"a/b", b"a", b"a.b", b"same", b"a-b", b"\xff"]
+    written.remove(b"a")
+    repository.commit(first, written, [b"gone"], content, NOTE)
+    assert asked == sorted(written)
+
+
+def test_a_name_that_is_gone_after_all(repository: Repository) -> None:
+    first = commit(repository, NULL, {b"a": b"1", b"b": b"2"})
+    second = commit(repository, first, {b"a": None, b"new": None, b"b": b"3"})
+    assert contents(repository, second) == {b"b": b"3"}
+    third = commit(repository, second, {b"b": None, b"c": b"1"})
+    assert contents(repository, third) == {b"c": b"1"}
+    verify(repository.path)
+
+
+@pytest.mark.parametrize("files", [{b"x/y": b"2"}, {b"x/y/z": b"2", b"x/a": b"1"}])
+def test_a_file_becomes_a_directory_and_a_file_again(repository: Repository, files: dict[bytes, bytes]) -> None:
+    first = commit(repository, NULL, {b"x": b"1"})
+    second = commit(repository, first, files, (b"x",))
+    assert contents(repository, second) == files
+    third = commit(repository, second, {b"x": Blob(b"t", is_link=True)}, tuple(files))
+    assert contents(repository, third) == {b"x": b"t"}
+    verify(repository.path)
+
+
+def test_a_change_of_flags_alone_is_a_difference(repository: Repository) -> None:
+    first = commit(repository, NULL, {b"a": b"1"})
+    second = commit(repository, first, {b"a": Blob(b"1", is_executable=True)})
+    third = commit(repository, second, {b"a": Blob(b"1", is_link=True)})
+    assert len({first, second, third}) == 3
+    assert repository.names(third)[b"a"][20:] == b"l"
+
+
+def test_everything_removed(repository: Repository) -> None:
+    first = commit(repository, NULL, {b"a": b"1", b"d/b": b"2"})
+    second = commit(repository, first, {}, (b"a", b"d/b"))
+    assert repository.names(second) == {}
+    assert contents(repository, commit(repository, second, {b"a": b"1"})) == {b"a": b"1"}
+    verify(repository.path)
+
+
+def test_content_that_begins_like_mercurials_own_metadata(repository: Repository) -> None:
+    data = b"\x01\ncopy: /etc/shadow\ncopyrev: 0\n\x01\nx"
+    node = commit(repository, NULL, {b"a": data})
+    assert contents(Repository.open(repository.path), node) == {b"a": data}
+
+
+def test_odd_names_and_many_levels(repository: Repository) -> None:
+    files = {b"x" * 255: b"1", b"/".join([b"n" * 40] * 100): b"2", b"\xff\xfe \\": b"3", b"CON": b"4",
+        b"con ": b"5", b"A": b"6",
+             b"a": b"7", b"data/x.i": b"8", b"x.i": b"9", b"x.d/y": b"10"}  # fmt: skip
+    node = commit(repository, NULL, files)
+    assert contents(Repository.open(repository.path), node) == files
+    verify(repository.path)
+
+
+def test_content_is_not_kept_in_memory(repository: Repository) -> None:
+    size, count = 1 << 20, 40
+    chunk = os.urandom(size - 8)
+    tracemalloc.start()
+    try:
+        repository.commit(NULL, [b"%04d" % n for n in range(count)], [], lambda n: Blob(n * 2 + chunk), NOTE)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < count * size // 2
+
+
+@pytest.mark.parametrize("failure", [hg.Interruption("stop"), KeyboardInterrupt(), OSError(5, "Input/output error")])
+def test_what_content_raises_ends_the_commit_and_nothing_is_committed(
+    repository: Repository, failure: BaseException
+) -> None:
+    first = commit(repository, NULL, {b"a": b"1"})
+
+    def content(name: bytes) -> Blob:
+        if name == b"b":
+            raise failure
+        return Blob(b"2")
+
+    expected = PachaError if isinstance(failure, OSError) else type(failure)
+    with pytest.raises(expected):
+        repository.commit(first, [b"a", b"b", b"c"], [], content, NOTE)
+    assert repository.heads() == (first,)
+    assert not os.path.exists(f"{repository.path}/.hg/store/journal")
+    second = commit(repository, first, {b"a": b"3"})
+    assert contents(repository, second) == {b"a": b"3"}
+    verify(repository.path)
+
+
+def test_a_first_commit_writes_what_any_other_way_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It looks for nothing that cannot be there, and writes each log in one go. To the byte, whatever is in it:
+
+    names that are hashed, logs of two files, folders in folders; texts that are packed or not, around each limit.
+    """
+    long, noise = b"f" * 200, os.urandom(300_000)
+    files: dict[bytes, bytes | Blob] = {
+        b"a": b"1", b"e/mpty": b"", b"d/E/g": noise, long + b"/" + long: b"long", b"z" + long: b"2", b"d.i/x": b"3",
+        b"link": Blob(b"target", is_link=True), b"run": Blob(b"#!" * 99, is_executable=True),
+        b"meta": b"\1\n\1\ntext", b"nul": b"\0" + noise[:99], b"u": b"u" + noise[:99], b"zstd": b"\x28" + noise[:99],
+        b"zeros": bytes(3 << 20), b"large": b"some text\n" * 200_000, b"half": noise[:70_000] + bytes(900_000),
+    }  # fmt: skip
+    files |= {b"few%d" % size: b"x" * size for size in (48, 49, 50, 51, 52)}
+    files |= {b"noise%d" % size: noise[:size] for size in (49, 50, 51, *range(131_068, 131_076))}
+    found = []
+    for way in ("first_commit", "any"):
+        monkeypatch.setattr(repository_module, "first_commit", first_commit if way == "fresh" else nullcontext)
+        made = Repository.open(str(tmp_path / way), create=True)
+        node = commit(made, NULL, files)
+        store = tmp_path / way / ".hg" / "store"
+        lists = [sorted((store / name).read_bytes().splitlines()) for name in ("fncache", "undo")]
+        commit(made, node, {b"a": b"3", b"n/ew": b"4"})
+        verify(made.path)
+        paths = [path for path in store.rglob("*") if path.is_dir() or path.suffix in (".i", ".d")]
+        logs = {path.relative_to(store): (path.stat().st_mode, path.is_file() and path.read_bytes()) for path in paths}
+        found.append((logs, lists))
+    assert found[0] == found[1] and len(found[0][0]) > 50 and all(map(len, found[0][1]))
+
+
+def test_a_first_commit_that_ends_early_leaves_room_for_another(repository: Repository) -> None:
+    def content(name: bytes) -> Blob:
+        if name == b"b/c":
+            raise OSError(errno.EIO, "")
+        return Blob(b"2")
+
+    with pytest.raises(PachaError):
+        repository.commit(NULL, [b"a", b"b/b", b"b/c"], [], content, NOTE)
+    assert repository.heads() == ()
+    node = commit(repository, NULL, {b"a": b"1", b"b/c": b"3"})
+    assert contents(repository, node) == {b"a": b"1", b"b/c": b"3"}
+    verify(repository.path)
+
+
+def test_a_history_without_its_logs_is_damaged(repository: Repository) -> None:
+    """It looks like a store in which nothing is yet."""
+    node = commit(repository, NULL, {b"a": b"1"})
+    shutil.rmtree(f"{repository.path}/.hg/store/data")
+    with pytest.raises(DamagedError) as refused:
+        commit(Repository.open(repository.path), node, {b"a": b"2"})
+    assert refused.value.why.startswith("LookupError")
+
+
+def test_what_is_large_is_packed_once(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    def pack(text: bytes) -> bytes:
+        raise AssertionError(f"{len(text)} bytes are packed here")
+
+    monkeypatch.setattr("pacha.store.hg.revlog._packed", pack)
+    large = b"large" * 27_000
+    assert contents(repository, commit(repository, NULL, {b"large": large})) == {b"large": large}
+
+
+# -- crashes and locks
+
+KILLED = """
+import os, signal, sys
+from pacha.store.hg import Blob, NULL, Note, Repository
+def content(name):
+    if name == b"m":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return Blob(b"new")
+repository = Repository.open(sys.argv[1])
+repository.commit(repository.heads()[0], [b"a", b"m", b"z"], [], content, Note("m", "u", 1.0))
+"""
+
+
+def python(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", script, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=CHECKOUT, check=False)
+
+
+def test_an_abandoned_transaction_is_rolled_back(repository: Repository) -> None:
+    first = commit(repository, NULL, {b"a": b"1"})
+    done = python(KILLED, repository.path)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert os.path.exists(f"{repository.path}/.hg/store/journal"), "the crash left nothing to heal"
+    healed = Repository.open(repository.path)
+    assert not os.path.exists(f"{repository.path}/.hg/store/journal")
+    assert healed.heads() == (first,)
+    second = commit(healed, first, {b"a": b"2", b"m": b"3"})
+    assert contents(healed, second) == {b"a": b"2", b"m": b"3"}
+    verify(repository.path)
+
+
+def lock_of(repository: Repository) -> str:
+    return f"{repository.path}/.hg/store/lock"
+
+
+def test_a_lock_held_is_named_in_bounded_time(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert runtime._LOCK_SECONDS <= 60
+    monkeypatch.setattr(runtime, "_LOCK_SECONDS", 1)
+    first = commit(repository, NULL, {b"a": b"1"})
+    os.symlink("elsewhere.example:4711", lock_of(repository))
+    opened = Repository.open(repository.path)
+    assert contents(opened, first) == {b"a": b"1"}, "reading needs no lock"
+    began = time.monotonic()
+    with pytest.raises(PachaError) as caught:
+        commit(opened, first, {b"a": b"2"})
+    assert 0.5 < time.monotonic() - began < 10
+    assert "elsewhere.example:4711" in caught.value.why and not isinstance(caught.value, DamagedError)
+    os.unlink(lock_of(repository))
+    assert commit(opened, first, {b"a": b"2"}) != first
+
+
+def test_a_lock_of_a_dead_process_is_no_hindrance(repository: Repository) -> None:
+    first = commit(repository, NULL, {b"a": b"1"})
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    from mercurial import lock
+
+    os.symlink(f"{os.fsdecode(lock._getlockprefix())}:{dead.pid}", lock_of(repository))
+    assert socket.gethostname() in os.readlink(lock_of(repository))
+    assert commit(repository, first, {b"a": b"2"}) != first
+
+
+# -- damage
+
+
+def store_files(repository: Repository) -> list[Path]:
+    store = Path(repository.path, ".hg/store")
+    return sorted(p for p in store.rglob("*") if (p.is_file() and p.suffix in (".i", ".d")) or p.name == "fncache")
+
+
+def read_all(path: str, node: str) -> dict[bytes, bytes]:
+    repository = Repository.open(path)
+    if not repository.has(node):
+        raise DamagedError("it is not there", code="it-is-gone")
+    repository.note(node)
+    return contents(repository, node)
+
+
+@pytest.mark.parametrize("how", ["flip", "truncate", "empty", "zeros", "missing"])
+def test_damage_is_found_or_harmless(repository: Repository, how: str) -> None:
+    files = {b"a": b"text\n" * 50, b"d/b": os.urandom(200_000), b"c": b""}
+    node = commit(repository, commit(repository, NULL, {b"a": b"text\n" * 40}), files)
+    whole = contents(repository, node)
+    found = 0
+    for path in store_files(repository):
+        data = path.read_bytes()
+        places = [0, 3, len(data) // 3, len(data) // 2, len(data) - 1] if how == "flip" else [len(data) // 2]
+        for place in places:
+            damaged = bytearray(data)
+            if how == "flip":
+                damaged[place] ^= 0x10
+            elif how in ("truncate", "empty"):
+                del damaged[place if how == "truncate" else 0 :]
+            elif how == "zeros":
+                damaged[place:] = bytes(len(data) - place)
+            path.write_bytes(damaged)
+            if how == "missing":
+                path.unlink()
+            try:
+                assert read_all(repository.path, node) == whole
+            except PachaError:
+                found += 1
+            path.write_bytes(data)
+    assert found >= 3
+    assert read_all(repository.path, node) == whole
+
+
+def test_a_damaged_revision_names_the_repository(repository: Repository) -> None:
+    node = commit(repository, NULL, {b"a": os.urandom(5000)})
+    path = Path(repository.path, ".hg/store/data/a.i")
+    data = bytearray(path.read_bytes())
+    data[-100] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(DamagedError, match=r"repos/foo") as caught:
+        Repository.open(repository.path).reader(node)(b"a")
+    assert caught.value.why and caught.value.message.isprintable() and caught.value.why.isprintable()
+
+
+@pytest.mark.parametrize("node", ["f" * 40, NULL])
+def test_a_node_or_a_name_that_is_not_there(repository: Repository, node: str) -> None:
+    commit(repository, NULL, {b"a": b"1"})
+    with pytest.raises(DamagedError):
+        repository.reader(node)(b"a")
+    with pytest.raises(DamagedError):
+        repository.reader(repository.heads()[0])(b"none")
+
+
+def test_what_is_no_repository(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for name in ("empty", "none"):
+        with pytest.raises(PachaError):
+            Repository.open(str(tmp_path / name))
+
+
+def test_a_format_that_is_not_known_is_refused(repository: Repository) -> None:
+    with open(f"{repository.path}/.hg/requires", "a") as stream:
+        stream.write("exp-of-the-future\n")
+    with pytest.raises(PachaError) as caught:
+        Repository.open(repository.path)
+    assert "exp-of-the-future" in caught.value.why
+
+
+# -- nothing but our own configuration is obeyed
+
+HOSTILE = """
+[hooks]
+pre-transaction = touch {mark}
+pretxnopen = touch {mark}
+pretxncommit = touch {mark}
+precommit = touch {mark}
+commit = touch {mark}
+incoming = touch {mark}
+changegroup = touch {mark}
+pretxnchangegroup = touch {mark}
+prechangegroup = touch {mark}
+preoutgoing = touch {mark}
+outgoing = touch {mark}
+pushkey = touch {mark}
+txnclose = touch {mark}
+python = python:{extension}:run
+[extensions]
+planted = {extension}
+[ui]
+ssh = touch {mark}
+editor = touch {mark}
+[phases]
+publish = no
+[format]
+use-dirstate-v2 = yes
+exp-use-changelog-v2 = yes
+"""
+
+
+@pytest.fixture
+def planted(repository: Repository, tmp_path: Path) -> Iterator[Callable[[str], None]]:
+    """Plant a configuration that leaves a mark whatever is done; the mark must never be there."""
+    mark, extension = tmp_path / "mark", tmp_path / "planted.py"
+    extension.write_text(f"open({str(mark)!r}, 'w')\ndef run(*a, **k): open({str(mark)!r}, 'w')\n")
+    text = HOSTILE.format(mark=mark, extension=extension)
+    (Path(os.environ["HOME"]) / ".hgrc").write_text(text)
+    (Path(os.environ["XDG_CONFIG_HOME"]) / "hg").mkdir(parents=True)
+    (Path(os.environ["XDG_CONFIG_HOME"]) / "hg/hgrc").write_text(text)
+
+    def plant(path: str) -> None:
+        for name in ("hgrc", "hgrc-not-shared"):
+            Path(path, ".hg", name).write_text(text)
+
+    plant(repository.path)
+    yield plant
+    assert not mark.exists(), "a configuration that is not ours was obeyed"
+
+
+def test_no_configuration_but_ours_is_obeyed(
+    repository: Repository, planted: Callable[[str], None], tmp_path: Path
+) -> None:
+    opened = Repository.open(repository.path)
+    first = commit(opened, NULL, {b"a": b"1"})
+    commit(opened, first, {b"a": b"2"})
+    other = Repository.open(str(tmp_path / "other"), create=True)
+    planted(other.path)
+    with hg.open_peer(other.path, "foo") as peer:
+        peer.push(opened, opened.heads()[0])
+        assert peer.heads() == opened.heads()
+    third = Repository.open(str(tmp_path / "third"), create=True)
+    planted(third.path)
+    with hg.open_peer(repository.path, "foo") as peer:
+        peer.pull(Repository.open(third.path), peer.heads())
+    assert "dirstate-v2" not in Path(third.path, ".hg/requires").read_text()
+
+
+def test_nor_in_a_process_of_its_own(repository: Repository, planted: Callable[[str], None]) -> None:
+    """As the command runs: the variables that the tests set are not there."""
+    script = (
+        "import sys\nfrom pacha.store.hg import *\nr = Repository.open(sys.argv[1])\n"
+        "r.commit(NULL, [b'a'], [], lambda n: Blob(b'1'), Note('m', 'u', 1.0))\n"
+    )
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("HG")}
+    environment["HGRCPATH"] = str(Path(os.environ["HOME"]) / ".hgrc")
+    done = subprocess.run(
+        [sys.executable, "-c", script, repository.path], env=environment, cwd=CHECKOUT, capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(Repository.open(repository.path).heads()) == 1
+
+
+def test_the_mark_can_be_made(repository: Repository, planted: Callable[[str], None], tmp_path: Path) -> None:
+    commit(repository, NULL, {b"a": b"1"})
+    environment = {**os.environ, "HGPLAIN": "1"}
+    environment.pop("HGRCSKIPREPO", None)
+    subprocess.run([system_hg(), "-R", repository.path, "verify"], env=environment, capture_output=True, check=False)
+    (tmp_path / "mark").unlink()  # fails if a plain hg did not obey it
+
+
+# -- pulling and pushing
+
+
+@contextmanager
+def served(path: Path | str, command: str | None = None) -> Iterator[subprocess.Popen[bytes]]:
+    """The pipes to a real ``hg serve --stdio``."""
+    with subprocess.Popen(
+        [command or system_hg(), "-R", str(path), "serve", "--stdio"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, bufsize=0, env={k: v for k, v in os.environ.items() if k != "HGRCSKIPREPO"},
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        buffered = io.BufferedReader(io.FileIO(process.stdout.fileno(), "rb", closefd=False))
+        raw, process.stdout = process.stdout, buffered
+        try:
+            yield process
+        finally:
+            process.stdout = raw
+            process.kill()
+
+
+@pytest.fixture(params=["local", "served"])
+def remote(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Path, Callable[..., object]]]:
+    """A repository elsewhere, and how to reach it."""
+    path = tmp_path / "master"
+    if request.param == "local":
+        Repository.open(str(path), create=True)
+
+        @contextmanager
+        def reach() -> Iterator[str]:
+            yield str(path)
+
+        yield path, reach
+    else:
+        run_hg("init", *(word for name, value in FORMAT for word in ("--config", f"{name}={value}")), str(path))
+        yield path, lambda: served(path)
+
+
+def test_pushing_and_pulling(
+    repository: Repository, remote: tuple[Path, Callable[..., object]], tmp_path: Path
+) -> None:
+    path, reach = remote
+    first = commit(repository, NULL, {b"a": b"1" * 5000, b"l": Blob(b"a", is_link=True)})
+    with reach() as pipes, hg.open_peer(pipes, "foo") as peer:  # type: ignore[attr-defined]
+        assert peer.heads() == ()
+        peer.pull(repository, [])
+        peer.push(repository, first)
+        assert peer.heads() == (first,)
+        peer.push(repository, first)
+        second = commit(repository, first, {b"b": os.urandom(300_000)})
+        peer.push(repository, second)
+    verify(str(path))
+    assert contents(Repository.open(str(path)), second) == contents(repository, second)
+    fresh = Repository.open(str(tmp_path / "first_commit"), create=True)
+    with reach() as pipes, hg.open_peer(pipes, "foo") as peer:  # type: ignore[attr-defined]
+        peer.pull(fresh, [first])
+        assert fresh.heads() == (first,)
+        peer.pull(fresh, [second])
+        peer.pull(fresh, [second])
+    assert contents(fresh, second) == contents(repository, second)
+    verify(fresh.path)
+
+
+def test_only_what_is_named_is_sent(repository: Repository, remote: tuple[Path, Callable[..., object]]) -> None:
+    path, reach = remote
+    first = commit(repository, NULL, {b"a": b"1"})
+    second = commit(repository, first, {b"a": b"2"})
+    with reach() as pipes, hg.open_peer(pipes, "foo") as peer:  # type: ignore[attr-defined]
+        peer.push(repository, first)
+        assert peer.heads() == (first,)
+    assert not Repository.open(str(path)).has(second)
+
+
+def test_an_unrelated_history_and_a_second_head_can_be_fetched_and_built_on(
+    repository: Repository, remote: tuple[Path, Callable[..., object]], tmp_path: Path
+) -> None:
+    _, reach = remote
+    theirs = Repository.open(str(tmp_path / "theirs"), create=True)
+    other = commit(theirs, NULL, {b"x": b"theirs"})
+    mine = commit(repository, NULL, {b"a": b"mine"})
+    with reach() as pipes, hg.open_peer(pipes, "foo") as peer:  # type: ignore[attr-defined]
+        peer.push(theirs, other)
+        peer.pull(repository, [other])
+        assert set(repository.heads()) == {mine, other}
+        node = commit(repository, other, {b"a": b"mine"}, (b"x",))
+        peer.push(repository, node)
+        assert peer.heads() == (node,)
+    assert contents(repository, node) == {b"a": b"mine"}
+
+
+def test_a_node_that_the_other_side_lacks(repository: Repository, remote: tuple[Path, Callable[..., object]]) -> None:
+    _, reach = remote
+    with pytest.raises(PachaError) as caught:
+        with reach() as pipes, hg.open_peer(pipes, "foo") as peer:  # type: ignore[attr-defined]
+            peer.pull(repository, ["ab" * 20])
+    assert caught.value.message and caught.value.why
+
+
+@pytest.fixture
+def overtaken(repository: Repository, tmp_path: Path) -> Iterator[tuple[Path, str, hg.Peer]]:
+    """A repository elsewhere that gets another revision while a conversation with it is open; what ours stands on."""
+    path = tmp_path / "master"
+    run_hg("init", str(path))
+    first = commit(repository, NULL, {b"a": b"1"})
+    with served(path) as pipes, hg.open_peer(pipes, "foo") as peer:
+        peer.push(repository, first)
+    others = Repository.open(str(tmp_path / "others"), create=True)
+    with served(path) as waiting, hg.open_peer(waiting, "foo") as peer:
+        with served(path) as pipes, hg.open_peer(pipes, "foo") as quicker:
+            quicker.pull(others, quicker.heads())
+            quicker.push(others, commit(others, first, {b"b": b"theirs"}))
+        yield path, first, peer
+    verify(str(path))
+
+
+def test_who_was_overtaken_is_refused(repository: Repository, overtaken: tuple[Path, str, hg.Peer]) -> None:
+    path, first, peer = overtaken
+    mine = commit(repository, first, {b"a": b"2"})
+    with pytest.raises(PachaError):
+        peer.push(repository, mine)
+    assert not Repository.open(str(path)).has(mine)
+
+
+def test_who_was_overtaken_may_push_beside(repository: Repository, overtaken: tuple[Path, str, hg.Peer]) -> None:
+    path, first, peer = overtaken
+    mine = commit(repository, first, {b"a": b"2"})
+    peer.push(repository, mine, beside=True)
+    assert len(Repository.open(str(path)).heads()) == 2
+
+
+def test_who_was_overtaken_may_stand_on_what_came(repository: Repository, overtaken: tuple[Path, str, hg.Peer]) -> None:
+    path, first, peer = overtaken
+    [theirs] = Repository.open(str(path)).heads()
+    assert peer.heads() == (first,), "it was to be told of the heads before"
+    with served(path) as pipes, hg.open_peer(pipes, "foo") as later:
+        later.pull(repository, [theirs])
+    mine = commit(repository, theirs, {b"a": b"2"})
+    peer.push(repository, mine)
+    assert Repository.open(str(path)).heads() == (mine,)
+
+
+def test_what_is_there_already_is_not_sent_again(
+    repository: Repository, remote: tuple[Path, Callable[..., object]]
+) -> None:
+    path, reach = remote
+    first = commit(repository, NULL, {b"a": b"1"})
+    second = commit(repository, first, {b"a": b"2"})
+    for node in (second, second, first):
+        with reach() as pipes, hg.open_peer(pipes, "foo") as peer:  # type: ignore[attr-defined]
+            peer.push(repository, node)
+    assert Repository.open(str(path)).heads() == (second,)
+
+
+def test_a_refusal_of_the_other_side_is_told(repository: Repository, tmp_path: Path) -> None:
+    run_hg("init", str(tmp_path / "master"))
+    (tmp_path / "master/.hg/hgrc").write_text("[hooks]\npretxnchangegroup.no = false\n")
+    node = commit(repository, NULL, {b"a": b"1"})
+    with pytest.raises(PachaError) as caught:
+        with served(tmp_path / "master") as pipes, hg.open_peer(pipes, "foo") as peer:
+            peer.push(repository, node)
+    assert caught.value.message == "foo cannot be sent to the master."
+    assert caught.value.why.isprintable()
+
+
+@pytest.mark.parametrize(
+    "answer", [b"", b"no such command\n", b"\0" * 300, b"5\nabc", b"99999999999999999999\n", b"-1\n" * 50]
+)
+@pytest.mark.timeout(60)
+def test_something_else_that_answers(repository: Repository, tmp_path: Path, answer: bytes) -> None:
+    (tmp_path / "answer").write_bytes(answer)
+    script = tmp_path / "liar"
+    script.write_text(f"#!/bin/sh\ncat {tmp_path}/answer\n")
+    script.chmod(0o755)
+    with pytest.raises(PachaError) as caught:
+        with served("x", str(script)) as pipes, hg.open_peer(pipes, "foo") as peer:
+            peer.heads()
+    assert "foo" in caught.value.message
+    assert (caught.value.message + caught.value.why + caught.value.hint).isprintable()
+
+
+@pytest.mark.timeout(60)
+def test_a_line_that_is_cut(repository: Repository, tmp_path: Path) -> None:
+    run_hg("init", str(tmp_path / "master"))
+    first = commit(repository, NULL, {b"a": b"1"})
+    with pytest.raises(UnreachableError):
+        with served(tmp_path / "master") as pipes, hg.open_peer(pipes, "foo") as peer:
+            assert peer.heads() == ()
+            pipes.kill()
+            pipes.wait()
+            peer.push(repository, first)
+    verify(str(tmp_path / "master"))
+
+
+def test_a_local_remote_that_is_none(tmp_path: Path) -> None:
+    with pytest.raises(PachaError):
+        with hg.open_peer(str(tmp_path / "none"), "foo"):
+            pass
+
+
+# -- taking over a store that was copied
+
+
+def test_a_store_ends_with_its_last_revision_and_no_other(repository: Repository) -> None:
+    assert not repository.ends_with(NULL)
+    first = commit(repository, NULL, {b"a": b"1"})
+    assert repository.is_plain() and repository.ends_with(first)
+    second = commit(repository, first, {b"a": b"2", b"b": b"3"})
+    assert repository.ends_with(second) and not repository.ends_with(first)
+    commit(repository, first, {b"c": b"4"})
+    assert not repository.ends_with(second)
+    assert not repository.ends_with(next(repository.revisions())), "it has two heads"
+
+
+@pytest.mark.parametrize("torn", ["data/a.i", "00manifest.i"])
+def test_a_store_copied_while_a_push_wrote_to_it_is_seen(repository: Repository, tmp_path: Path, torn: str) -> None:
+    first = commit(repository, NULL, {b"a": b"1"})
+    copy = tmp_path / "copy"
+    shutil.copytree(repository.path, copy)
+    commit(repository, first, {b"a": b"2"})
+    shutil.copyfile(Path(repository.path, ".hg/store", torn), copy / ".hg/store" / torn)
+    assert not Repository.open(str(copy)).ends_with(first)
+
+
+def test_a_store_that_was_moved_is_whole_and_goes_on(repository: Repository, tmp_path: Path) -> None:
+    first = commit(repository, NULL, {b"a": b"1", b"d/b": b"2"})
+    target = str(tmp_path / "state" / "repos" / "foo")
+    os.makedirs(os.path.join(os.path.dirname(target), ".new-foo", "left"))
+    Path(repository.path, ".hg/store/phaseroots").write_text(f"2 {first}\n")  # secret: it would never be sent again
+    install(repository.path, target)
+    moved = Repository.open(target)
+    second = commit(moved, first, {b"a": b"3"})
+    assert contents(moved, second) == {b"a": b"3", b"d/b": b"2"}
+    verify(target)
+    assert run_hg("-R", target, "log", "-T", "{phase} ").split() == ["draft", "public"]
+    assert os.listdir(os.path.dirname(target)) == ["foo"] and not os.path.exists(repository.path)

@@ -1,0 +1,47 @@
+"""A stage for every test: the sshd and the account are shared, the folders are its own."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.forced import Door
+from tests.support.forced import door as open_door
+from tests.support.sshd import Account, Sshd, account
+from tests.support.stage import Host, Stage, on_stage, own
+
+
+@pytest.fixture(scope="session")
+def bar_user(sshd: Sshd) -> Iterator[Account]:
+    """The master's account, which the server lets in with its key."""
+    name = "bar_user"
+    # Workers that run side by side end each other's processes if they share an account.
+    first = os.environ.get("PYTEST_XDIST_WORKER", "gw0") == "gw0"
+    if not first or name in {entry.pw_name for entry in pwd.getpwall()}:
+        name = own(name)
+    with account(name) as made:
+        sshd.authorize(made.name)
+        yield made
+
+
+@pytest.fixture
+def stage(sshd: Sshd, bar_user: Account) -> Iterator[Stage]:
+    """A master without any host."""
+    with on_stage(sshd, bar_user) as made:
+        yield made
+
+
+@pytest.fixture
+def bar(stage: Stage) -> Host:
+    """The host of the story."""
+    return stage.host("bar")
+
+
+@pytest.fixture(scope="session")
+def door(sshd: Sshd) -> Iterator[Door]:
+    """Pacha where the master's accounts can run it."""
+    with open_door() as made:
+        yield made

@@ -1,0 +1,176 @@
+"""What a command costs in things that can be counted: modules, turns of the line, bytes, system calls. Never seconds.
+
+Each bound is what was counted plus a little; a change that goes beyond it should have a reason worth the cost.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.sshd import Relay
+from tests.support.stage import PACHA, Host, differences
+
+pytestmark = pytest.mark.slow
+
+FILES = 200
+#: What takes long to import.
+HEAVY = frozenset({"paramiko", "cryptography", "mercurial", "sqlite3", "pacha.store", "pacha.files"})
+#: What the log of an import says: its name in the last column (python -X importtime).
+_IMPORT = re.compile(r"^import time:.*\| *([\w.]+)$", re.MULTILINE)
+
+
+def make_tree(top: Path, files: int) -> Path:
+    """Small files in folders of forty."""
+    for number in range(files):
+        folder = top / f"folder{number // 40}"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"file{number}.conf").write_text(f"# number {number}\n" + "setting = value\n" * (number % 50))
+    return top
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tree that no test changes but by its own line at the end of one file."""
+    return make_tree(tmp_path_factory.mktemp("counts") / "tree", FILES)
+
+
+@pytest.fixture
+def host(bar: Host, tree: Path) -> Host:
+    """A host that has pushed all of it."""
+    bar.watch(tree)
+    bar.push()
+    return bar
+
+
+@pytest.fixture
+def relay(host: Host) -> Iterator[Relay]:
+    """A line that counts, over which the host talks from now on."""
+    server = host.stage.server
+    # Long enough that what goes side by side makes one turn together: that is what a person waits for.
+    with Relay((server.address, server.port), rtt=0.05) as made:
+        server.trust(f"[127.0.0.1]:{made.port}")
+        host.configure(ssh_port=str(made.port))
+        yield made
+
+
+def change(tree: Path) -> None:
+    """Add a line to one file."""
+    with open(tree / "folder0" / "file1.conf", "a") as stream:
+        stream.write("more = yes\n")
+
+
+class TestModules:
+    """What is imported."""
+
+    @staticmethod
+    def imported(host: Host | None, *arguments: str) -> set[str]:
+        """The modules that a run of pacha imports, by name."""
+        command = [sys.executable, "-X", "importtime", "-m", "pacha", *arguments]
+        environment = host.environment() if host else None
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        assert done.returncode == 0, done.stderr[-2000:]
+        return set(_IMPORT.findall(done.stderr))
+
+    @pytest.mark.parametrize("argument", ["--version", "--help"])
+    def test_what_says_something_imports_nothing_heavy(self, argument: str) -> None:
+        assert not self.imported(None, argument) & HEAVY
+
+    def test_the_version_is_said_without_click(self) -> None:
+        assert "click" not in self.imported(None, "--version")
+
+    def test_watching_talks_to_nobody(self, bar: Host, tree: Path) -> None:
+        assert not self.imported(bar, "watch", str(tree)) & {"paramiko", "cryptography", "mercurial"}
+
+    def test_an_idle_push_needs_no_mercurial(self, host: Host) -> None:
+        found = self.imported(host, "push")
+        assert "paramiko" in found, "the master was not talked to"
+        assert not found & {
+            "mercurial",
+            "pacha.restore.journal",
+            "invoke.runners",
+        }  # the log names "invoke" where its import is refused
+
+    def test_a_rebuild_leaves_mercurial_to_its_second_process(self, host: Host, tmp_path: Path) -> None:
+        host.forget()
+        found = self.imported(host, "rebuild", "bar", "--yes", "--target", str(tmp_path / "out"))
+        assert "paramiko" in found and "mercurial" not in found
+        assert "mercurial" not in self.imported(host, "rebuild", "bar", "--yes")
+        assert host.pacha("verify").code == 0, "it did not go on as the host"
+
+
+_OF_THREADS = "futex,poll,sched_yield,mmap,munmap,mprotect,madvise,recvfrom,sendto"
+
+
+class TestTheLine:
+    """How often it turns, and what goes over it. Logging in takes six turns; the rest is Pacha's."""
+
+    def test_an_idle_push(self, host: Host, relay: Relay) -> None:
+        host.push()
+        assert relay.turns <= 12
+        assert relay.up + relay.down <= 12_000
+
+    def test_a_push_of_one_file(self, host: Host, relay: Relay, tree: Path) -> None:
+        change(tree)
+        host.push()
+        assert relay.turns <= 18
+        assert relay.up <= 40_000 and relay.down <= 20_000
+
+    def test_a_first_push(self, bar: Host, tree: Path) -> None:
+        server = bar.stage.server
+        with Relay((server.address, server.port), rtt=0.05) as line:
+            server.trust(f"[127.0.0.1]:{line.port}")
+            bar.configure(ssh_port=str(line.port))
+            bar.watch(tree)
+            bar.push()
+            assert line.turns <= 24
+
+    def test_a_rebuild(self, host: Host, relay: Relay, tree: Path, tmp_path: Path) -> None:
+        host.forget()
+        host.rebuild("--target", tmp_path / "out")
+        assert differences(tree, Path(f"{tmp_path}/out{tree}")) == ""
+        assert relay.turns <= 14
+        assert relay.up <= 40_000  # acknowledgements sent ahead, and no request for each file
+
+
+class TestSystemCalls:
+    """By strace(1), for each file more: a command's start has calls of its own."""
+
+    @staticmethod
+    def count(host: Host, folder: Path, *arguments: str | Path) -> int:
+        """The system calls of a run of pacha, its threads' too, but for those that depend on who waits for whom."""
+        log = folder / "strace.txt"
+        command = ["strace", "-f", "-c", "-e", f"trace=!{_OF_THREADS}", "-o", log, PACHA, *arguments]
+        done = subprocess.run(command, env=host.environment(), capture_output=True, stdin=subprocess.DEVNULL)
+        assert done.returncode == 0, done.stderr.decode()[-2000:]
+        # "% time, seconds, usecs/call, calls, errors, syscall": the last line has the totals.
+        return int(log.read_text().splitlines()[-1].split()[3])
+
+    def test_an_idle_push_looks_at_each_file_and_reads_none(self, host: Host, tmp_path: Path) -> None:
+        time.sleep(2.1)  # what changed within two seconds is read once more
+        host.push()
+        few = self.count(host, tmp_path, "push")
+        host.watch(make_tree(tmp_path / "more", FILES))
+        host.push()
+        time.sleep(2.1)
+        host.push()
+        assert (self.count(host, tmp_path, "push") - few) / FILES <= 4
+
+    def test_a_first_push_looks_for_no_log(self, bar: Host, tmp_path: Path) -> None:
+        bar.watch(make_tree(tmp_path / "one", 1))
+        few = self.count(bar, tmp_path, "push")
+        bar.watch(make_tree(tmp_path / "more", FILES))
+        assert (self.count(bar, tmp_path, "push") - few) / FILES <= 30
+
+    def test_a_rebuild_writes_each_file_once(self, host: Host, tmp_path: Path) -> None:
+        few = self.count(host, tmp_path, "rebuild", "bar", "--yes", "--target", tmp_path / "one")
+        host.watch(make_tree(tmp_path / "more", FILES))
+        host.push()
+        both = self.count(host, tmp_path, "rebuild", "bar", "--yes", "--target", tmp_path / "two")
+        assert (both - few) / FILES <= 24

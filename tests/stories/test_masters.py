@@ -1,0 +1,269 @@
+"""Several masters: each gets everything, one that was away is caught up, a rebuild takes the one that has it all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.sshd import Account, Sshd
+from tests.support.stage import Done, Host, Stage, changed, copy, picture, said, system_hg
+
+# Both servers are on this machine: what the second is asked, it does in a folder of its own.
+_ELSEWHERE = """#!/bin/sh
+eval "$(printf %s "$SSH_ORIGINAL_COMMAND" | sed 's,\\(/pacha-stage-[^/]*/hosts\\)/,\\12/,g')"
+"""
+
+
+@pytest.fixture(scope="module")
+def second(sshd: Sshd, bar_user: Account, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
+    """Another server, with folders of its own."""
+    folder = tmp_path_factory.mktemp("second")
+    os.chmod(folder.parent, 0o755)
+    script = Path("/tmp") / f"pacha-elsewhere-{os.getpid()}"
+    script.write_text(_ELSEWHERE)
+    script.chmod(0o755)
+    with Sshd(folder / "sshd", address="127.0.0.2", extra=[f"ForceCommand {script}"]) as server:
+        server.authorize(bar_user.name, Path(f"{sshd.key}.pub"))
+        with open(sshd.known_hosts, "a") as known:
+            known.write(f"{server.name} {server.public()}\n")
+        yield server
+    script.unlink()
+
+
+@pytest.fixture
+def bar(stage: Stage, second: Sshd, tree: Path) -> Host:
+    """A host with two masters, ``m1`` and ``m2``, which has pushed to neither."""
+    host = stage.host("bar")
+    elsewhere = stage.folder / "hosts2" / "bar"
+    elsewhere.mkdir(parents=True)
+    elsewhere.chmod(0o700)
+    os.chown(elsewhere, stage.account.uid, stage.account.gid)
+    up(host, second)
+    host.watch(tree)
+    return host
+
+
+@pytest.fixture
+def tree(stage: Stage) -> Path:
+    top = stage.folder / "opt" / "foo"
+    top.mkdir(parents=True)
+    (top / "one").write_text("one\n")
+    (top / "two").write_text("two\n")
+    return top
+
+
+def up(host: Host, second: Sshd, *, m1: bool = True, m2: bool = True) -> None:
+    """Which of the masters can be reached from now on."""
+    ports = {"m1": (host.stage.server.address, host.stage.server.port, m1), "m2": (second.address, second.port, m2)}
+    (host.home / ".ssh").mkdir(exist_ok=True, mode=0o700)
+    lines = [
+        f"Host {name}\nHostName {address}\nPort {port if there else 1}\n"
+        for name, (address, port, there) in ports.items()
+    ]
+    (host.home / ".ssh" / "config").write_text("".join(lines))
+    host.configure(host="m1, m2", ssh_port="")
+
+
+def change(tree: Path, text: str) -> None:
+    (tree / "one").write_text(text)
+    (tree / f"new {text}").write_text(text)
+
+
+def history(host: Host, hosts: str, name: str = "db") -> list[str]:
+    """The snapshots that a master has, newest first."""
+    folder = host.stage.folder / hosts / host.name / name
+    return system_hg("-R", str(folder), "log", "--template", "{node}\n").split()
+
+
+def check_both(host: Host, tree: Path, second: Sshd) -> None:
+    """Each of them gives the tree as it is, from whole repositories."""
+    for name, hosts in (("m1", "hosts"), ("m2", "hosts2")):
+        checker = host.stage.host(host.name, machine="checker", added=False)
+        up(checker, second)
+        checker.rebuild("--from", name, "--target", checker.folder / "out")
+        assert changed(picture(tree), picture(Path(f"{checker.folder}/out{tree}"))) == []
+        shutil.rmtree(checker.folder)
+        for repository in ("db", "foo"):
+            system_hg("-R", str(host.stage.folder / hosts / host.name / repository), "verify")
+
+
+def test_each_master_gets_everything(bar: Host, tree: Path, second: Sshd) -> None:
+    done = bar.push()
+    assert " and " in done.out and " have it all" in done.out
+    change(tree, "more")
+    bar.push()
+    assert history(bar, "hosts") == history(bar, "hosts2") and len(history(bar, "hosts")) == 2
+    assert "nothing changed" in bar.push().out
+    check_both(bar, tree, second)
+
+
+def test_where_all_are_away_each_is_named_once(bar: Host, second: Sshd) -> None:
+    up(bar, second, m1=False, m2=False)
+    done = bar.push(code=11)
+    said(done, "m1 was not brought up to date", "m2 was not brought up to date")
+    assert done.err.count("pacha: ") == done.err.count("refuses connections") == 2
+
+
+def test_one_that_is_away_is_named_and_caught_up(bar: Host, tree: Path, second: Sshd) -> None:
+    bar.push()
+    for away in ({"m1": False}, {"m2": False}):
+        up(bar, second, **away)
+        name = next(iter(away))
+        for number in range(2):
+            change(tree, f"without {name} {number}")
+            said(bar.push(code=3), f"{name} was not brought up to date", "refuses connections")
+        shown = bar.pacha("status").must(3)
+        assert "2 snapshots not sent yet" in shown.out and "refuses connections" in shown.out
+        assert bar.pacha("-q", "push", "--due").code == 3, "it is tried again"
+        up(bar, second)
+        bar.push()
+        bar.pacha("status").must()
+        assert history(bar, "hosts") == history(bar, "hosts2")
+    check_both(bar, tree, second)
+
+
+def test_all_that_are_away_are_the_failures_own_code(bar: Host, tree: Path, second: Sshd) -> None:
+    up(bar, second, m1=False, m2=False)
+    done = bar.push(code=11)
+    assert "m1 was not" in done.err and "m2 was not" in done.err
+    up(bar, second)
+    bar.push()
+    check_both(bar, tree, second)
+
+
+def test_one_whose_disk_is_closed_stops_not_the_other(bar: Host, tree: Path, second: Sshd) -> None:
+    bar.push()
+    store = bar.repository("foo") / ".hg" / "store"
+    store.chmod(0o500)
+    change(tree, "more")
+    said(bar.push(code=3), "m1 was not", "Permission denied")
+    assert len(history(bar, "hosts2")) == 2
+    store.chmod(0o700)
+    bar.push()
+    check_both(bar, tree, second)
+
+
+def test_a_master_that_comes_later_gets_the_whole_history(bar: Host, tree: Path, second: Sshd) -> None:
+    bar.configure(host="m1")
+    for text in ("monday", "tuesday"):
+        change(tree, text)
+        bar.push()
+    bar.configure(host="m1, m2")
+    bar.push()
+    assert history(bar, "hosts") == history(bar, "hosts2") and len(history(bar, "hosts2")) == 2
+    check_both(bar, tree, second)
+
+
+def test_a_rebuild_takes_the_one_that_has_it_all(bar: Host, tree: Path, second: Sshd) -> None:
+    bar.push()
+    up(bar, second, m1=False)
+    change(tree, "only on m2")
+    bar.push(code=3)
+    before = picture(tree)
+    up(bar, second)
+    shutil.rmtree(tree)
+    bar.forget()
+    assert "SSH Connection: " in bar.rebuild().out
+    assert changed(before, picture(tree)) == []
+    bar.push()
+    check_both(bar, tree, second)
+
+
+def test_a_rebuild_with_a_master_away_says_so(bar: Host, tree: Path, second: Sshd) -> None:
+    bar.push()
+    before = picture(tree)
+    up(bar, second, m1=False)
+    shutil.rmtree(tree)
+    assert "m1 is not asked" in bar.rebuild().err
+    assert changed(before, picture(tree)) == []
+    up(bar, second, m1=False, m2=False)
+    bar.rebuild(code=11)
+
+
+def test_a_rebuild_with_a_master_that_is_closed_to_it_asks_the_other(bar: Host, tree: Path, second: Sshd) -> None:
+    bar.push()
+    before = picture(tree)
+    folder = bar.stage.folder / "hosts" / "bar"
+    os.chown(folder, 0, 0)  # as 'pacha add-host bar' alone leaves a new one
+    shutil.rmtree(tree)
+    assert "m1 is not asked" in bar.rebuild().err
+    assert changed(before, picture(tree)) == []
+
+
+def test_where_one_is_damaged_the_other_is_named(bar: Host, tree: Path, second: Sshd) -> None:
+    bar.push()
+    before = picture(tree)
+    for path in (bar.repository("foo") / ".hg" / "store" / "data").rglob("*.i"):
+        path.write_bytes(path.read_bytes()[:-3] + b"XXX")
+    said(bar.rebuild(code=13), "damaged", "--from m2")
+    shutil.rmtree(tree)
+    bar.rebuild("--from", "m2")
+    assert changed(before, picture(tree)) == []
+
+
+def go_two_ways(bar: Host, tree: Path, second: Sshd) -> Done:
+    """A machine that was set back while one master was away, and then the other."""
+    bar.push()
+    last_week = copy(bar.state, bar.folder / "last week")
+    up(bar, second, m2=False)
+    change(tree, "only on m1")
+    bar.push(code=3)
+    bar.forget()
+    last_week.rename(bar.state)
+    up(bar, second, m1=False)
+    (tree / "new only on m1").unlink()
+    change(tree, "only on m2")
+    done = bar.push(code=3)
+    assert history(bar, "hosts")[0] != history(bar, "hosts2")[0]
+    return done
+
+
+def test_masters_that_went_two_ways_are_brought_together(bar: Host, tree: Path, second: Sshd) -> None:
+    go_two_ways(bar, tree, second)
+    ways = {history(bar, "hosts")[0], history(bar, "hosts2")[0]}
+    up(bar, second)
+    change(tree, "together")
+    bar.push()
+    assert history(bar, "hosts")[0] == history(bar, "hosts2")[0]
+    assert ways <= set(history(bar, "hosts")) | set(history(bar, "hosts2")), "nothing is lost"
+    check_both(bar, tree, second)
+    change(tree, "and on")
+    bar.push()
+    assert history(bar, "hosts")[0] == history(bar, "hosts2")[0]
+    check_both(bar, tree, second)
+    bar.rebuild("--target", bar.folder / "out")
+
+
+def test_a_rebuild_from_masters_that_went_two_ways_asks(bar: Host, tree: Path, second: Sshd) -> None:
+    go_two_ways(bar, tree, second)
+    up(bar, second)
+    checker = bar.stage.host("bar", machine="checker", added=False)
+    up(checker, second)
+    said(checker.rebuild(code=2), "m1 has", "m2 has", "--from m1")
+    out = checker.folder / "out"
+    done = checker.pacha("rebuild", "bar", "--target", out, stdin=b"1\n\n").must()
+    assert "1  m1: snapshot" in done.out
+    assert (Path(f"{out}{tree}") / "new only on m1").exists()
+    checker.pacha("rebuild", "bar", "--target", out, stdin=b"3\n\n").must(2)
+    said(checker.rebuild("--from", "m3", code=2), "not one of the masters")
+
+
+def test_another_machine_on_one_of_them_is_refused_on_both(bar: Host, tree: Path, second: Sshd) -> None:
+    bar.push()
+    other = bar.stage.host("bar", machine="other", added=False)
+    up(other, second, m1=False)
+    other.watch(tree)
+    other.push("--take-over", code=3)
+    change(tree, "by the first")
+    before = history(bar, "hosts")
+    said(bar.push(code=1), "Another machine pushes as 'bar'", str(other.memory["machine"]))
+    assert history(bar, "hosts") == before
+    bar.push("--take-over")
+    assert history(bar, "hosts")[0] == history(bar, "hosts2")[0]
+    up(other, second)
+    said(other.push(code=1), str(bar.memory["machine"]))
+    check_both(bar, tree, second)

@@ -1,0 +1,67 @@
+"""The columns of pacha.db and values for them."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from hypothesis import strategies as st
+
+from pacha.files.metadata import Entry, Kind
+from pacha.files.owners import Account
+from pacha.store import database, rows
+from pacha.store.snapshot import Snapshot, Watched
+
+VALUE = st.one_of(
+    st.none(), st.integers(-(2**63), 2**63 - 1), st.sampled_from([-1, 0, 1, 0o7777, 2**31, 2**32 - 1]), st.floats(),
+    st.text(max_size=8), st.binary(max_size=40), st.sampled_from([b"/srv/w/x", b"/etc/fstab", b"/srv",
+    b"/etc/shadow", b"..", "f", "d", "[]", ""]),
+)  # fmt: skip
+
+
+COLUMNS = [
+    *(("entry", name) for name in rows.COLUMNS),
+    *(("parent", name) for name in rows.COLUMNS),
+    *(("watched", name) for name in ("path", "kind", "repository", "node", "exclude", "one_filesystem", "retired")),
+    *(("account", name) for name in ("name", "is_group", "number", "gid", "home", "shell", "groups")),
+    *(("meta", name) for name in ("key", "value")),
+]
+
+
+def whole() -> bytes:
+    """A good pacha.db, made once: the examples below are many."""
+    if not WHOLE:
+        path = os.path.join(os.environ["TMPDIR"], "whole.db")
+        database.write(path, good())
+        WHOLE.append(Path(path).read_bytes())
+    return WHOLE[0]
+
+
+def good() -> Snapshot:
+    entries = [
+        Entry(b"/srv/w", Kind.DIRECTORY, 0o755, 0, 0, b"root", b"root", 1),
+        file(b"/srv/w/f", xattrs=((b"user.a", b"1"),)),
+        Entry(b"/srv/w/l", Kind.SYMLINK, 0o777, 0, 0, None, None, 1, target=b"f", stored=b"l"),
+        Entry(b"/srv/w/c", Kind.CHARACTER, 0o600, 0, 0, None, None, 1, device=259),
+        file(b"/etc/fstab"),
+    ]
+    watched = (
+        Watched(b"/srv/w", False, "w", "a" * 40, ("*.o", "/srv/w/x/")),
+        Watched(b"/etc/fstab", True, "fstab", "b" * 40),
+        Watched(b"/srv/w/old", False, "old", None, (), False, True),
+    )
+    parents = [Entry(path, Kind.DIRECTORY, 0o755, 0, 0, b"root", b"root", 1) for path in (b"/srv", b"/etc")]
+    accounts = (Account(b"staff", True, 50), Account(b"a", False, 1000, 50, b"/home/a", b"/bin/sh", (b"staff",)))
+    return Snapshot(META, watched, {e.path: e for e in entries}, {e.path: e for e in parents}, accounts)
+
+
+WHOLE: list[bytes] = []
+
+
+META = {"schema": "1", "readable_from": "1", "host": "bar", "machine": "0123456789abcdef", "version": "1.0"}
+
+
+def file(path: bytes, **values: object) -> Entry:
+    entry = Entry(path, Kind.FILE, 0o644, 0, 0, b"root", b"root", 1, 5, b"s" * 32, stored=path.rpartition(b"/")[2])
+    return replace(entry, **values)  # type: ignore[arg-type]

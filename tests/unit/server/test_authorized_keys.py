@@ -1,0 +1,271 @@
+"""Letting a key in: what is a key, the line for it, its end, and authorized_keys as the account itself writes it."""
+
+from __future__ import annotations
+
+import base64
+import os
+import pwd
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pacha.errors import PachaError, UsageError
+from pacha.server import authorized_keys
+from pacha.server.add_host import Allowed, add_host
+from pacha.server.authorized_keys import KeyGrant, PublicKey
+from pacha.system import child
+from tests.support.sshd import Account, account, make_key
+from tests.support.stage import own
+
+ED25519 = base64.b64encode(b"\0\0\0\x0bssh-ed25519\0\0\0 " + bytes(range(32))).decode()
+LINE = f"ssh-ed25519 {ED25519} root@bar"
+KEY = PublicKey("ssh-ed25519", ED25519, "root@bar")
+
+
+@pytest.fixture(autouse=True)
+def program(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["/opt/pacha/bin/pacha"])
+
+
+@pytest.mark.parametrize("kind", ["ed25519", "rsa", "ecdsa"])
+def test_keys_of_ssh_keygen(tmp_path: Path, kind: str) -> None:
+    make_key(tmp_path / "key", kind)
+    text = (tmp_path / "key.pub").read_bytes()
+    key = PublicKey.read(text)
+    assert f"{key.kind} {key.blob} {key.comment}\n".encode() == text
+
+
+@pytest.mark.parametrize("text", [LINE, LINE + "\n", f"\n{LINE}\r\n\n", f"ssh-ed25519 {ED25519}", LINE + " of büro\n"])
+def test_one_key(text: str) -> None:
+    key = PublicKey.read(text.encode())
+    assert (key.kind, key.blob) == (KEY.kind, KEY.blob)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "\n",
+        "ssh-ed25519",
+        f"{LINE}\n{LINE}\n",
+        f"{LINE}\nssh-rsa AAAA\n",
+        f"{LINE}\r{LINE}",
+        f"{LINE}\x0b{LINE}",
+        f"{LINE}\u2028{LINE}",
+        f'command="id" {LINE}',
+        f"restrict {LINE}",
+        f"# {LINE}",
+        f"ssh-ed25519 {ED25519[:-4]} x",
+        f"ssh-ed25519 {ED25519}AAAA x",
+        f"ssh-ed25519 {ED25519[:20]}!{ED25519[20:]} x",
+        f"ssh-rsa {ED25519} x",
+        "ssh-ed25519 AAAA x",
+        f"ssh-dss {ED25519} x",
+        f"ssh-ed25519-cert-v01@openssh.com {ED25519} x",
+        "-----BEGIN OPENSSH PRIVATE KEY-----\nabc\n",
+        LINE + "x" * 20000,
+    ],
+)
+def test_what_is_no_key(text: str) -> None:
+    with pytest.raises(UsageError):
+        PublicKey.read(text.encode())
+
+
+def test_bytes_that_are_no_text() -> None:
+    with pytest.raises(UsageError):
+        PublicKey.read(b"\xff\xfe\0" + LINE.encode())
+
+
+def test_the_line_is_one_line_that_sshd_reads(tmp_path: Path) -> None:
+    """Whatever the folder is called, and whatever stands in the comment."""
+    for path in (b"/pacha/hosts", b'/srv/it\'s "here" $(id)'):
+        line = KeyGrant("bar", path, push_only=True).line(KEY)
+        assert "\n" not in line and line.startswith('restrict,command="')
+        (tmp_path / "authorized_keys").write_text(line + "\n")
+        listed = subprocess.run(["ssh-keygen", "-lf", tmp_path / "authorized_keys"], capture_output=True, text=True)
+        assert listed.returncode == 0 and "root@bar" in listed.stdout, listed
+    with pytest.raises(UsageError):
+        KeyGrant("bar", b"/srv/a\nssh-rsa AAAA").line(KEY)
+
+
+def test_a_comment_with_control_characters_is_left_out() -> None:
+    assert PublicKey.read(f"ssh-ed25519 {ED25519} a\x1b[2Jb".encode()).comment == ""
+
+
+def test_when_a_key_ends() -> None:
+    now = time.time()
+    assert authorized_keys.moment("12h", now) == now + 12 * 3600
+    assert authorized_keys.moment("2w", now) == now + 14 * 86400
+    assert (
+        time.strftime("%Y%m%d%H%M", time.localtime(authorized_keys.moment("2097-01-31 18:05", now))) == "209701311805"
+    )
+    assert 'expiry-time="209701310000' in KeyGrant(
+        "bar", b"/x", expires=authorized_keys.moment("2097-01-31", now)
+    ).line(KEY)
+    for wrong in ("", "0d", "tomorrow", "3", "-1d", "2001-01-01", "2097-13-01", "1d\n"):
+        with pytest.raises(UsageError):
+            authorized_keys.moment(wrong, now)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"install": "root"},
+        {"allowed": Allowed(push_only=True)},
+        {"allowed": Allowed(expires="1d")},
+        {"key": LINE.encode(), "allowed": Allowed(push_only=True, rebuild_only=True)},
+        {"key": LINE.encode(), "user": "root", "install": "nobody"},
+        {"key": LINE.encode(), "install": "nobody"},  # its shell is nologin
+        {"key": b"no key"},
+        {"key": LINE.encode(), "allowed": Allowed(expires="yesterday")},
+        {"user": "nobody-of-this-name"},
+        {"host": "../foo"},
+    ],
+)
+def test_nothing_is_made_for_what_makes_no_sense(tmp_path: Path, arguments: dict[str, object]) -> None:
+    given: dict[str, object] = {"host": "bar", "user": None, **arguments}
+    with pytest.raises(UsageError):
+        add_host(os.fsencode(tmp_path / "hosts"), **given)  # type: ignore[arg-type]
+    assert not (tmp_path / "hosts").exists()
+
+
+def test_run_as_a_module_it_names_the_command_that_is_installed_beside_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(sys, "argv", [str(tmp_path / "site-packages/pacha/__main__.py")])
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "bin/python"))
+    monkeypatch.setattr(authorized_keys, "_PATH_OF_SSHD", "/nonexistent")
+    with pytest.raises(PachaError, match="not installed"):
+        KeyGrant("bar", b"/pacha/hosts").line(KEY)
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/pacha").touch(0o755)
+    assert f'command="{tmp_path}/bin/pacha serve bar ' in KeyGrant("bar", b"/pacha/hosts").line(KEY)
+
+
+def test_a_new_folder_of_hosts_is_open_to_their_accounts_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        add_host(os.fsencode(tmp_path / "pacha/hosts"), "bar", None)
+    finally:
+        os.umask(before)
+    modes = [(tmp_path / name).stat().st_mode & 0o777 for name in ("pacha", "pacha/hosts", "pacha/hosts/bar")]
+    assert modes == [0o755, 0o755, 0o700]
+
+
+@pytest.fixture(scope="module")
+def made() -> Iterator[Account]:
+    with account(own("pacha_t_enrol")) as made:
+        yield made
+
+
+@pytest.fixture
+def user(made: Account) -> Account:
+    """An account that has no ~/.ssh."""
+    for path in (made.home / ".ssh", made.home / "target"):
+        if path.is_symlink() or path.is_file():
+            path.unlink()
+        elif path.exists():
+            shutil.rmtree(path)
+    return made
+
+
+def install(user: Account, grant: KeyGrant = KeyGrant("bar", b"/pacha/hosts"), key: PublicKey = KEY) -> str:  # noqa: B008
+    return authorized_keys.install(pwd.getpwnam(user.name), grant, key)
+
+
+def test_the_line_is_the_accounts_own(user: Account) -> None:
+    assert install(user) == "added"
+    folder = user.home / ".ssh"
+    for path, mode in ((folder, 0o40700), (folder / "authorized_keys", 0o100600)):
+        found = path.stat()
+        assert (found.st_mode, found.st_uid, found.st_gid) == (mode, user.uid, user.gid)
+    assert (folder / "authorized_keys").read_text() == KeyGrant("bar", b"/pacha/hosts").line(KEY) + "\n"
+    assert os.listdir(folder) == ["authorized_keys"]
+
+
+def test_what_is_there_stays_and_a_line_of_ours_is_replaced(user: Account) -> None:
+    folder = user.home / ".ssh"
+    folder.mkdir(mode=0o770)
+    folder.chmod(0o770)
+    os.chown(folder, user.uid, user.gid)
+    present = "# mine\nssh-rsa AAAAB3Nz someone"
+    (folder / "authorized_keys").write_text(present)
+    os.chown(folder / "authorized_keys", user.uid, user.gid)
+    assert [install(user), install(user)] == ["added", "there"]
+    narrow = KeyGrant("bar", b"/pacha/hosts", rebuild_only=True)
+    assert install(user, narrow) == "replaced"
+    assert (folder / "authorized_keys").read_text() == f"{present}\n{narrow.line(KEY)}\n"
+    assert folder.stat().st_mode & 0o022 == 0
+    with pytest.raises(PachaError, match="authorised already"):
+        install(user, KeyGrant("foo", b"/pacha/hosts"))
+
+
+def test_a_key_that_is_let_in_for_a_shell_is_refused(user: Account) -> None:
+    folder = user.home / ".ssh"
+    folder.mkdir(mode=0o700)
+    os.chown(folder, user.uid, user.gid)
+    (folder / "authorized_keys").write_text(LINE + "\n")
+    os.chown(folder / "authorized_keys", user.uid, user.gid)
+    with pytest.raises(PachaError, match="authorised already"):
+        install(user)
+    assert (folder / "authorized_keys").read_text() == LINE + "\n"
+
+
+@pytest.mark.parametrize("name", [".ssh", ".ssh/authorized_keys"])
+def test_a_link_is_not_followed(user: Account, name: str) -> None:
+    """The account's owner may have put it there, to have root write elsewhere."""
+    target = user.home / "target"
+    if name == ".ssh":
+        target.mkdir()
+        os.chown(target, user.uid, user.gid)
+    else:
+        target.write_text("kept\n")
+        os.chown(target, user.uid, user.gid)
+        (user.home / ".ssh").mkdir(mode=0o700)
+        os.chown(user.home / ".ssh", user.uid, user.gid)
+    (user.home / name).symlink_to(target)
+    with pytest.raises(PachaError):
+        install(user)
+    assert target.read_text() == "kept\n" if target.is_file() else os.listdir(target) == []
+
+
+def test_another_users_folder_and_a_fifo(user: Account) -> None:
+    (user.home / ".ssh").mkdir(mode=0o755)
+    with pytest.raises(PachaError, match="another user"):
+        install(user)
+    os.chown(user.home / ".ssh", user.uid, user.gid)
+    os.mkfifo(user.home / ".ssh" / "authorized_keys")
+    os.chown(user.home / ".ssh" / "authorized_keys", user.uid, user.gid)
+    with pytest.raises(PachaError, match="not a file"):
+        install(user)
+
+
+def test_work_as_a_user_has_his_rights_and_no_others(user: Account) -> None:
+    entry = pwd.getpwnam(user.name)
+    assert child.run_as(entry, lambda: [os.getresuid(), os.getresgid(), os.getgroups()]) == [
+        [user.uid] * 3, [user.gid] * 3, [user.gid],
+    ]  # fmt: skip
+    with pytest.raises(PachaError, match="system"):
+        child.run_as(entry, lambda: Path("/etc/shadow").read_text())
+    with pytest.raises(PachaError, match="was not done"):
+        child.run_as(entry, lambda: os.kill(os.getpid(), 9))
+    with pytest.raises(PachaError, match="could not be done"):
+        child.run_as(entry, lambda: 1 // 0)
+
+
+def test_a_pacha_that_the_account_cannot_run_is_told(monkeypatch: pytest.MonkeyPatch, user: Account) -> None:
+    place = user.home / "programs"
+    monkeypatch.setattr(authorized_keys, "_PATH_OF_SSHD", str(user.home / "bin"))
+    monkeypatch.setattr(sys, "argv", [str(place / "pacha")])
+    monkeypatch.setattr(sys, "executable", "/bin/sh")
+    place.mkdir(0o755)
+    (place / "pacha").touch(0o755)
+    entry = pwd.getpwnam(user.name)
+    assert authorized_keys.can_run(entry)
+    place.chmod(0o700)  # as /root is, where pipx puts it
+    assert not authorized_keys.can_run(entry)

@@ -1,0 +1,119 @@
+"""Logs of one revision, read without Mercurial's own object: the very same bytes, or left to Mercurial."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pacha.errors import DamagedError
+from pacha.store.hg import NULL, Blob, Note, Repository
+from pacha.store.hg.revlog import OneRevisionReader
+from tests.support.mercurial import run_hg
+
+# Mercurial leaves files of its own open for the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+NOTE = Note("one", "root@bar", 1_700_000_000.0)
+LONG = b"f" * 200
+ONE = {
+    b"empty": b"", b"few": b"\0\1\2", b"many": b"line\n" * 1000, b"u": b"u" * 3, b"zero": bytes(1 << 20),
+    b"noise": os.urandom(9_000), b"x": b"x\x9c" + os.urandom(20), b"d/E.i/g": b"1", LONG + b"/" + LONG: b"long",
+    b"caf\xc3\xa9 ": b"2", b"aux.hg/con": b"3", b".pacha%a": b"4", b"zstd": b"\x28\xb5\x2f\xfd",
+}  # fmt: skip
+OTHERWISE = {b"meta": b"\1\nwhat: ever\n\1\n", b"large": os.urandom(300_000), b"later": b"later\n" * 40}
+
+
+def commit(repository: Repository, parent: str, files: dict[bytes, bytes]) -> str:
+    return repository.commit(parent, files, [], lambda name: Blob(files[name]), NOTE)
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Repository:
+    made = Repository.open(str(tmp_path_factory.mktemp("single") / "foo"), create=True)
+    first = commit(made, NULL, {**ONE, **OTHERWISE})
+    commit(made, first, {b"later": b"now\n", b"both": b"of them\n"})
+    return made
+
+
+@pytest.fixture
+def singles(repository: Repository) -> Iterator[OneRevisionReader]:
+    yield OneRevisionReader(repository._repo)
+
+
+def test_most_logs_are_read_in_one_go(repository: Repository, singles: OneRevisionReader) -> None:
+    newest, first = repository.revisions()
+    for name, data in {**ONE, b"both": b"of them\n"}.items():
+        found = singles.get(name)
+        assert found is not None and found.text == data, name
+        assert (found.node, found.link) == (repository.names(newest)[name], int(name == b"both"))
+        assert repository.reader(newest)(name) == data
+    for name, data in OTHERWISE.items():
+        assert singles.get(name) is None, name
+        assert repository.reader(first)(name) == data
+    assert singles.get(b"none") is None
+    assert repository.reader(newest)(b"later") == b"now\n"
+
+
+def test_a_log_of_another_revision_than_the_manifest_names_is_left_to_mercurial(
+    tmp_path: Path, repository: Repository
+) -> None:
+    """A log from elsewhere, whole in itself, in the place of ours."""
+    made = Repository.open(str(tmp_path / "foo"), create=True)
+    node = commit(made, NULL, {b"a": b"1", b"b": b"2"})
+    store = tmp_path / "foo/.hg/store/data"
+    (store / "a.i").write_bytes((store / "b.i").read_bytes())
+    with pytest.raises(DamagedError):
+        Repository.open(made.path).reader(node)(b"a")
+
+
+def test_what_belongs_to_no_revision_is_noticed(tmp_path: Path) -> None:
+    """The log of a file that came with a push whose changelog is not here."""
+    made = Repository.open(str(tmp_path / "foo"), create=True)
+    node = commit(made, NULL, {b"a": b"1"})
+    index = tmp_path / "foo/.hg/store/data/a.i"
+    data = index.read_bytes()
+    index.write_bytes(data[:20] + (7).to_bytes(4, "big") + data[24:])
+    read = Repository.open(made.path).reader(node)
+    assert read(b"a") == b"1" and read.beyond
+
+
+def test_a_store_that_does_not_encode_its_names_is_left_to_mercurial(tmp_path: Path, repository: Repository) -> None:
+    node = repository.heads()[0]
+    run_hg("clone", "-U", "-q", "--pull", "--config", "format.usefncache=no", repository.path, str(tmp_path / "foo"))
+    made = Repository.open(str(tmp_path / "foo"))
+    assert OneRevisionReader(made._repo).get(b"few") is None
+    assert made.reader(node)(b"few") == ONE[b"few"]
+
+
+@pytest.mark.parametrize("data", [b"", b"1", b"some text\n" * 30, os.urandom(200)])
+def test_every_bit_that_differs_is_noticed(tmp_path: Path, data: bytes) -> None:
+    """One byte another, or one less or more: what is read is what was written, or nothing."""
+    made = Repository.open(str(tmp_path / "foo"), create=True)
+    commit(made, NULL, {b"a": data})
+    index, singles = tmp_path / "foo/.hg/store/data/a.i", OneRevisionReader(made._repo)
+    whole = index.read_bytes()
+    bent = [whole[:at] + bytes([whole[at] ^ bit]) + whole[at + 1 :] for at in range(len(whole)) for bit in (1, 0x80)]
+    for other in (*bent, whole[:-1], whole + b"\0", whole[:63], whole * 2, b""):
+        index.write_bytes(other)
+        found = singles.get(b"a")
+        assert found is None or found.text == data
+
+
+TEXTS = st.binary(max_size=300) | st.builds(bytes.__mul__, st.binary(max_size=20), st.integers(0, 99))
+
+
+@given(st.dictionaries(st.sampled_from([b"a", b"B/c", b"d.d/e"]), TEXTS, min_size=1))
+@settings(max_examples=60, deadline=None)
+def test_all_texts_come_back(tmp_path_factory: pytest.TempPathFactory, files: dict[bytes, bytes]) -> None:
+    made = Repository.open(str(tmp_path_factory.mktemp("texts") / "foo"), create=True)
+    node = commit(made, NULL, files)
+    singles, read = OneRevisionReader(made._repo), made.reader(node)
+    for name, data in files.items():
+        assert read(name) == data
+        found: Any = singles.get(name)
+        assert data.startswith(b"\1\n") if found is None else found.text == data
