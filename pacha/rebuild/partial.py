@@ -49,7 +49,7 @@ def interrupted_renumbering(context: Context, options: RebuildOptions) -> renumb
     found = renumber.interrupted_renumbering(context.state)
     if found.moved and options.asked and not options.target:
         raise UsageError(
-            "A rebuild that was re-owning files was killed.",
+            "A rebuild was interrupted while it changed the owners of files.",
             "half of them belong to the numbers of before; a part of the host does not settle that",
             "Rebuild the whole host, or put back what was there: pacha undo",
             code="renumbering-unfinished",

@@ -178,7 +178,7 @@ def _reowning(
 ) -> renumber.Reowning:
     if begun.moved and not options.target and options.accounts is not AccountPolicy.RENUMBER:
         raise UsageError(
-            "A rebuild that was re-owning files was killed.",
+            "A rebuild was interrupted while it changed the owners of files.",
             "half of them belong to the numbers of before",
             "Rebuild with --accounts renumber, or put back what was there: pacha undo",
             code="renumbering-unfinished",

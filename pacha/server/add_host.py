@@ -128,7 +128,7 @@ def _check_shell(owner: pwd.struct_passwd) -> None:
         name = escape(owner.pw_name)
         why = f"its shell is {escape(owner.pw_shell)}, and sshd runs every command with it"
         raise UsageError(
-            f"Nobody gets in as {name}.",
+            f"{name} cannot log in.",
             why,
             f"Give it one: usermod --shell /bin/sh {name}",
             code="account-cannot-log-in",

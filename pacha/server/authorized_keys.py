@@ -248,7 +248,7 @@ def _join(lines: list[bytes], line: str, host: str, key: PublicKey) -> str:
         if not ours.match(present):
             why = f"line {number + 1} of {_KEYS} lets it in for something else, and sshd obeys the first"
             raise PachaError(
-                "This key is let in already.",
+                "This key is authorised already.",
                 why,
                 "Remove that line, or make another key.",
                 code="key-authorized-already",

@@ -201,7 +201,7 @@ def test_what_is_there_stays_and_a_line_of_ours_is_replaced(user: Account) -> No
     assert install(user, narrow) == "replaced"
     assert (folder / "authorized_keys").read_text() == f"{present}\n{narrow.line(KEY)}\n"
     assert folder.stat().st_mode & 0o022 == 0
-    with pytest.raises(PachaError, match="let in already"):
+    with pytest.raises(PachaError, match="authorised already"):
         install(user, KeyGrant("foo", b"/pacha/hosts"))
 
 
@@ -211,7 +211,7 @@ def test_a_key_that_is_let_in_for_a_shell_is_refused(user: Account) -> None:
     os.chown(folder, user.uid, user.gid)
     (folder / "authorized_keys").write_text(LINE + "\n")
     os.chown(folder / "authorized_keys", user.uid, user.gid)
-    with pytest.raises(PachaError, match="let in already"):
+    with pytest.raises(PachaError, match="authorised already"):
         install(user)
     assert (folder / "authorized_keys").read_text() == LINE + "\n"
 
