@@ -23,7 +23,7 @@ from pacha.restore.plan import Action, Plan, Step
 from pacha.restore.write import ContentSource, Halt, Writer
 from pacha.text import escape
 
-__all__ = ["Outcome", "ContentSource", "apply"]
+__all__ = ["ContentSource", "Outcome", "apply"]
 
 _WRITTEN = (Action.CREATE, Action.REPLACE)
 _HINTS = {
