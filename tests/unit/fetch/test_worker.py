@@ -156,7 +156,7 @@ def test_it_ends_with_the_first_whatever_it_does(second: WorkerProcess) -> None:
 def test_it_ends_with_a_first_that_is_killed() -> None:
     first = subprocess.Popen(
         [sys.executable, "-c", "from tests.unit.fetch.test_worker import *; print(bequeath(), flush=True); hang()"],
-        cwd=Path(__file__).parents[2], stdout=subprocess.PIPE, text=True,
+        cwd=Path(__file__).parents[3], stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert first.stdout is not None
     process = int(first.stdout.readline())
