@@ -1,1 +1,13 @@
-"""TODO."""
+"""What the kernel gives and Python wraps badly, or not at all.
+
+::
+
+    background.start(work, ...)        # a thread that nobody has to wait for
+    child.run_as(user, work)           # a process of another account; run_in_child: within limits
+    signals.listen()                   # a signal ends a command through an exception, at once
+    memory_limit.limit_memory()        # hostile input fails instead of the machine
+    mounts.mounts(), syscalls          # /proc/self/mountinfo, renameat2(2), syncfs(2)
+    executable.program()               # the path by which others call this Pacha
+
+Each module wraps one facility. None knows what Pacha does with it.
+"""
