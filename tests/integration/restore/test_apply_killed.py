@@ -65,7 +65,7 @@ def run_child(story: Story, tmp_path: Path, *strace: str, program: str = CHILD) 
     root, wanted, source, _, state = story
     job, log = tmp_path / "job", tmp_path / "strace.log"
     job.write_bytes(pickle.dumps((plan_for(root, wanted, delete=True), source.contents, os.fsencode(state))))
-    repository = Path(__file__).parents[2]
+    repository = Path(__file__).parents[3]
     done = subprocess.run(
         ["strace", "-o", log, *strace, sys.executable, "-B", "-c", program, job, repository],
         capture_output=True, check=False, timeout=60,

@@ -37,8 +37,8 @@ def whoever(number: int, *, more: int = 0) -> tuple[int, int]:
 
 def refuse(fault: type[Exception] | None) -> bool:
     if fault is not None:
-        text = f"Not in {os.getpid()}."
-        raise fault(text, code="not-here") if issubclass(fault, PachaError) else fault(text)
+        named = {"code": "not-here"} if issubclass(fault, PachaError) else {}
+        raise fault(f"Not in {os.getpid()}.", **named)
     return False
 
 
@@ -156,7 +156,7 @@ def test_it_ends_with_the_first_whatever_it_does(second: WorkerProcess) -> None:
 def test_it_ends_with_a_first_that_is_killed() -> None:
     first = subprocess.Popen(
         [sys.executable, "-c", "from tests.unit.fetch.test_worker import *; print(bequeath(), flush=True); hang()"],
-        cwd=Path(__file__).parents[2], stdout=subprocess.PIPE, text=True,
+        cwd=Path(__file__).parents[3], stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert first.stdout is not None
     process = int(first.stdout.readline())

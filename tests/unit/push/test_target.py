@@ -45,7 +45,7 @@ def test_a_master_as_it_was_left_is_known_to_have_what_was_sent() -> None:
 def test_a_failure_is_remembered_beside_what_was_known() -> None:
     left = MasterState(changelog="c", sent={DATABASE: "1"}, succeeded=1.0)
     failed = target(left, Probe(1.0, "c"))
-    failed.failure = PachaError("It broke.", "why", code="it-broke")
+    failed.failure = PachaError("It broke.", "why", code="broken")
     expected = MasterState(changelog="c", sent={DATABASE: "1"}, succeeded=1.0, tried=2.0, failure="It broke. why")
     assert failed.outcome(2.0) == expected
     failed.failure = None

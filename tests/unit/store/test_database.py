@@ -237,7 +237,7 @@ def test_killed_at_any_time_it_is_wholly_old_or_wholly_new(path: str, tmp_path: 
             subprocess.run(
                 [strace, "-f", "-o", "/dev/null", "-P", path, "-P", f"{path}-journal",
                  "-e", f"inject={call}:signal=SIGKILL:when={number}", sys.executable, "-c", KILLED, path],
-                capture_output=True, check=False, cwd=Path(__file__).parents[2], input=pickle.dumps(EVERYTHING),
+                capture_output=True, check=False, cwd=Path(__file__).parents[3], input=pickle.dumps(EVERYTHING),
             )  # fmt: skip
             assert database.read(path) in (Snapshot() if first else old, EVERYTHING)
             database.write(path, EVERYTHING)

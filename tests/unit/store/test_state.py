@@ -41,7 +41,7 @@ def state(tmp_path: Path) -> StateFolder:
 @contextmanager
 def held_by_another(state: StateFolder, seconds: float = 60) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-c", HOLD, str(state.path), str(seconds)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]) as other:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[3]) as other:
         try:
             assert other.stdout is not None and other.stdout.readline() == "held\n"
             yield other

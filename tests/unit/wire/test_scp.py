@@ -393,7 +393,7 @@ def test_a_sender_that_has_gone_is_no_error_by_itself(inbox: Inbox) -> None:
 
 
 def test_the_checks_do_not_rest_on_assert() -> None:
-    source = Path(__file__).parents[2] / "pacha" / "wire" / "scp.py"
+    source = Path(__file__).parents[3] / "pacha" / "wire" / "scp.py"
     assert not any(line.strip().startswith("assert") for line in source.read_text().splitlines())
 
 

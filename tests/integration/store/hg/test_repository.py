@@ -31,7 +31,7 @@ from tests.support.mercurial import run_hg, system_hg
 # Mercurial leaves files of its own open for the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 NOTE = Note("what: \u00e9\n", "root@bar", 1_700_000_000.0)
-CHECKOUT = Path(__file__).parents[2]
+CHECKOUT = Path(__file__).parents[4]
 
 
 @pytest.fixture

@@ -684,7 +684,7 @@ try:
 except UnreachableError:
     print("refused")
 """
-        top = Path(__file__).parents[2]
+        top = Path(__file__).parents[4]
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=8, cwd=top)
         assert (done.returncode, done.stdout, done.stderr) == (0, b"refused\n", b"")
 
