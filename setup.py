@@ -28,7 +28,7 @@ setup(
     python_requires=">=3.10",
     packages=find_packages(include=["pacha", "pacha.*"]),
     entry_points={"console_scripts": ["pacha = pacha.__main__:main"]},
-    install_requires=["click>=8.1", "paramiko>=5", "mercurial>=7.2,<8"],
+    install_requires=["click>=8.1", "paramiko>=5,<6", "mercurial>=7.2,<8"],
     extras_require={
         "test": [
             "build>=1.2",

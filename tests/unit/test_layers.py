@@ -16,6 +16,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "pacha"
 ROWS: tuple[frozenset[str], ...] = (
     frozenset({"__init__"}),
     frozenset({"errors", "text"}),
+    frozenset({"library"}),
     frozenset({"system"}),
     frozenset({"config"}),
     frozenset({"files"}),

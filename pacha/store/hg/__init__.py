@@ -18,7 +18,9 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from pacha.library import UnknownLibraryError
 from pacha.store.revision import NULL, Blob, Content, Interruption, Note
+from pacha.text import one_line
 
 if TYPE_CHECKING:
     from pacha.store.hg.diff import unified
@@ -62,7 +64,10 @@ os.environ.update({"HGRCPATH": "", "HGRCSKIPREPO": "1", "HGPLAIN": "1", "HGMODUL
 def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    globals()[name] = found = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    try:
+        globals()[name] = found = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    except (ImportError, AttributeError) as error:
+        raise UnknownLibraryError("Mercurial", one_line(str(error))) from error
     return found
 
 

@@ -10,7 +10,9 @@ from typing import Any
 
 from mercurial import util, vfs
 
+from pacha.library import require
 from pacha.store.hg import revlog
+from pacha.store.hg.runtime import LIBRARY
 from pacha.store.revision import PLAIN
 
 _LOGS = (b"data/", b"dh/")  #: where file logs are, below a store (mercurial/store.py, hybrid encoding)
@@ -25,7 +27,7 @@ def first_commit(repo: Any) -> Iterator[None]:
     Nothing where there are some. The caller holds the repository's lock.
     """
     store = repo.store.vfs
-    plain, make = store.vfs, repo.file
+    plain, make = require(LIBRARY, store, "vfs"), require(LIBRARY, repo, "file", "path", "writable")
     if any(plain.exists(folder) for folder in _LOGS):
         yield
         return

@@ -13,8 +13,9 @@ from mercurial.bundle2 import bundle_caps
 from mercurial.utils import urlutil
 
 from pacha.errors import DamagedError, PachaError, UnreachableError
+from pacha.library import require
 from pacha.store.hg.repository import Repository
-from pacha.store.hg.runtime import OF_THE_DISK, frequent_gc, quiet_ui, readable, reason
+from pacha.store.hg.runtime import LIBRARY, OF_THE_DISK, frequent_gc, quiet_ui, readable, reason, refuse_unknown
 
 
 class Pipes(Protocol):
@@ -191,7 +192,7 @@ def _unbundled(repo: Any, remote: Any, bundler: Any) -> bool:
     stream = util.chunkbuffer(bundler.getchunks()) if remote.local() else _Frames(bundler)
     request = {b"bundle": stream, b"heads": [b"force"], b"url": remote.url()}
     if not remote.local():
-        remote._pipei.take_for_granted(_GO_AHEAD)
+        require(LIBRARY, remote, "_pipei").take_for_granted(_GO_AHEAD)
     try:
         with remote.commandexecutor() as executor:
             reply = executor.callcommand(b"unbundle", request).result()
@@ -218,7 +219,10 @@ def open_peer(remote: Remote, name: str, *, new: bool = False) -> Iterator[Peer]
         else:
             where = urlutil.path(ui, None, b"ssh://master/")
             pipes = (remote.stdin, _Answers(remote.stdout), remote.stderr)
-            made = sshpeer._make_peer(ui, where, None, *pipes, autoreadstderr=False)
+            make = require(
+                LIBRARY, sshpeer, "_make_peer", "ui", "path", "proc", "stdin", "stdout", "stderr", "autoreadstderr"
+            )
+            made = make(ui, where, None, *pipes, autoreadstderr=False)
         talking = Peer(made, name, local=local, new=new)
     yield talking
     with contextlib.suppress(Exception):
@@ -250,6 +254,7 @@ def _talking(what: str, local: bool) -> Iterator[None]:
     except MemoryError:
         raise
     except Exception as failure:  # what a hostile or broken answer makes Mercurial raise
+        refuse_unknown(failure)
         hint = "Look at the repository on the master with 'hg verify'."
         raise DamagedError(what, reason(failure), hint, code="answer-damaged") from None
 

@@ -22,12 +22,15 @@ from mercurial import ui as uimodule
 from mercurial.utils import compression
 
 from pacha.errors import OF_THE_SYSTEM, DamagedError, PachaError
+from pacha.library import UnknownLibraryError, has_moved, require
 from pacha.store.revision import FORMAT, Interruption
 from pacha.text import one_line
 
 #: What says nothing of a repository: this machine's disk, or what this process may do.
 OF_THE_DISK = OF_THE_SYSTEM | {errno.EINTR}
 _LOCK_SECONDS = 30
+LIBRARY = "Mercurial"
+_PACKAGE = "pacha.store.hg"
 
 
 def _share_compressors() -> None:
@@ -36,12 +39,12 @@ def _share_compressors() -> None:
     It keeps nothing from one text to the next; Mercurial is only ever used by one thread of ours at a time.
     """
     engine = compression.compengines[b"zstd"]
-    make, made = engine.revlogcompressor, dict[object, Any]()
+    make, made = require(LIBRARY, engine, "revlogcompressor", "opts"), dict[object, Any]()
 
-    def shared(options: dict[bytes, Any] | None = None) -> Any:
-        key = frozenset((options or {}).items())
+    def shared(opts: dict[bytes, Any] | None = None) -> Any:
+        key = frozenset((opts or {}).items())
         if key not in made:
-            made[key] = make(options)
+            made[key] = make(opts)
         return made[key]
 
     engine.revlogcompressor = shared
@@ -114,7 +117,7 @@ def translate_errors(what: str, place: Place = Place("")) -> Iterator[None]:
     """Turn what Mercurial raises over the repository at ``place`` into what a person can read.
 
     Damaged revlogs make it raise nearly anything (struct.error, IndexError, zlib.error, ...): whatever
-    comes out of Mercurial while it reads is damage, not a bug of ours.
+    comes out of Mercurial while it reads is damage, not a bug of ours; unless Mercurial is not the one we know.
     """
     try:
         yield
@@ -134,8 +137,15 @@ def translate_errors(what: str, place: Place = Place("")) -> Iterator[None]:
         why = failure.strerror or str(failure)
         raise PachaError(what, why, "Fix that and run this again.", code="disk-refused") from None
     except Exception as failure:
+        refuse_unknown(failure)
         why = place.said(reason(failure))
         raise DamagedError(what, why, place.advice, subject=f"{place} {why}", code="repository-damaged") from None
+
+
+def refuse_unknown(failure: Exception) -> None:
+    """Raise UnknownLibraryError where ``failure`` comes from a Mercurial that Pacha does not know, not from data."""
+    if has_moved(failure, _PACKAGE):
+        raise UnknownLibraryError(LIBRARY, reason(failure)) from failure
 
 
 def reason(failure: BaseException) -> str:

@@ -14,7 +14,8 @@ from typing import Any
 from mercurial import bundle2, error, hg, phases, streamclone, wireprotoserver, wireprototypes, wireprotov1server
 from mercurial.utils import procutil
 
-from pacha.store.hg.runtime import frequent_gc, quiet_ui, translate_errors
+from pacha.library import UnknownLibraryError, require, require_use
+from pacha.store.hg.runtime import LIBRARY, frequent_gc, quiet_ui, translate_errors
 
 #: Commands (hg help internals.wireprotocol) that any client needs to find out what is missing.
 _TALKING = (
@@ -52,7 +53,7 @@ def serve(path: str, *, read: bool, write: bool, new: bool = False) -> bool:
         section, _, key = name.partition(".")
         ui.setconfig(section.encode(), key.encode(), value.encode(), b"pacha")
     ui.fout, ui.ferr = procutil.stdout, procutil.stderr
-    _narrow(_TALKING + _READING * read + _WRITING * write, (*_PARTS, *[_STREAM] * new))
+    _restrict_protocol(_TALKING + _READING * read + _WRITING * write, (*_PARTS, *[_STREAM] * new))
     torn = _count_torn() if new else []
     with translate_errors(f"The repository {os.path.basename(path)} cannot be served."), frequent_gc():
         repo = hg.repository(ui, os.fsencode(path))
@@ -76,8 +77,12 @@ def _roll_back(repo: Any) -> None:
             repo.recover()
 
 
-def _narrow(commands: tuple[bytes, ...], parts: tuple[bytes, ...]) -> None:
-    """Forget, in this process, every command and every part of a bundle but these."""
+def _restrict_protocol(commands: tuple[bytes, ...], parts: tuple[bytes, ...]) -> None:
+    """Forget, in this process, every command and every part of a bundle but these.
+
+    Raises UnknownLibraryError where this Mercurial would not obey.
+    """
+    _check_restrictable(parts)
     kept = wireprototypes.commanddict()
     kept.update({name: entry for name, entry in wireprotov1server.commands.items() if name in commands})
     gone = wireprotov1server.commands.keys() - kept.keys() - _SAID
@@ -87,6 +92,28 @@ def _narrow(commands: tuple[bytes, ...], parts: tuple[bytes, ...]) -> None:
         del bundle2.parthandlermapping[name]
     streamclone._makemap = lambda repo: {b"s": _History(repo.svfs), b"c": _Nowhere()}
     bundle2.parthandlermapping[b"changegroup"] = _public(bundle2.parthandlermapping[b"changegroup"])
+
+
+def _check_restrictable(parts: tuple[bytes, ...]) -> None:
+    """Make sure that Mercurial reads what is replaced here: under another name, nothing would be restricted."""
+    for owner, name, kind in (
+        (wireprotov1server, "commands", wireprototypes.commanddict),
+        (wireprotov1server, "wireprotocaps", list),
+        (bundle2, "parthandlermapping", dict),
+    ):
+        if not isinstance(require(LIBRARY, owner, name), kind):
+            raise UnknownLibraryError(LIBRARY, f"{owner.__name__}.{name} is something else")
+    require(LIBRARY, streamclone, "_makemap", "repo")
+    for owner, function, name in (
+        (wireprotov1server, "dispatch", "commands"),
+        (wireprotoserver, "_runsshserver", "commands"),
+        (wireprotov1server, "_capabilities", "wireprotocaps"),
+        (bundle2, "_gethandler", "parthandlermapping"),
+        (streamclone, "consumev2", "_makemap"),
+    ):
+        require_use(LIBRARY, require(LIBRARY, owner, function), name)
+    for part in (b"changegroup", *[_STREAM] * (_STREAM in parts)):
+        require(LIBRARY, bundle2.parthandlermapping.get(part), "params")
 
 
 class _History:

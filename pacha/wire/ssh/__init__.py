@@ -15,6 +15,9 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from pacha.library import UnknownLibraryError
+from pacha.text import one_line
+
 if TYPE_CHECKING:
     from pacha.wire.ssh.channel import Result, Stream
     from pacha.wire.ssh.connection import Connection
@@ -35,5 +38,8 @@ _MODULES = {
 def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    globals()[name] = found = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    try:
+        globals()[name] = found = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    except (ImportError, AttributeError) as error:
+        raise UnknownLibraryError("paramiko", one_line(str(error))) from error
     return found

@@ -13,7 +13,7 @@ from pacha.errors import UnreachableError
 from pacha.text import one_line
 from pacha.wire.ssh.endpoint import Endpoint
 from pacha.wire.ssh.known_hosts import fingerprint
-from pacha.wire.ssh.library import paramiko
+from pacha.wire.ssh.library import paramiko, refuse_unknown
 
 
 class _Outcome(Enum):
@@ -88,7 +88,8 @@ def _try_keys(transport: paramiko.Transport, endpoint: Endpoint, agent_keys: Seq
             break
         except paramiko.AuthenticationException:
             tried.add(label, _Outcome.REFUSED)
-        except Exception as error:  # as in greet
+        except Exception as error:  # as in handshake
+            refuse_unknown(error)
             tried.add(label, _Outcome.HUNG_UP, one_line(str(error)))
         if not transport.is_active():
             tried.words.append("then the master hung up")
@@ -146,10 +147,12 @@ def _load(file: str) -> paramiko.PKey | _Unusable:
     """A private key, or why it cannot be used."""
     try:
         return paramiko.PKey.from_path(file)
-    except (TypeError, paramiko.PasswordRequiredException):
+    except (TypeError, paramiko.PasswordRequiredException) as error:
+        refuse_unknown(error)
         return _Unusable(_Outcome.LOCKED)
     except OSError as error:
         outcome = _Outcome.MISSING if isinstance(error, FileNotFoundError) else _Outcome.UNREADABLE
         return _Unusable(outcome, error.strerror or "")
-    except Exception:  # whatever the parsers below paramiko raise for a file that is not a key
+    except Exception as error:  # whatever the parsers below paramiko raise for a file that is not a key
+        refuse_unknown(error)
         return _Unusable(_Outcome.NOT_A_KEY)

@@ -18,7 +18,7 @@ from pacha.wire.ssh.auth import log_in
 from pacha.wire.ssh.channel import Result, Stream, alarm, end
 from pacha.wire.ssh.endpoint import Endpoint
 from pacha.wire.ssh.handshake import Line, dial, handshake, hang_up
-from pacha.wire.ssh.library import cMSG_CHANNEL_REQUEST, paramiko
+from pacha.wire.ssh.library import cMSG_CHANNEL_REQUEST, paramiko, refuse_unknown
 
 #: sshd allows ten sessions on a connection (MaxSessions of sshd_config(5)); stay well below.
 MAX_STREAMS = 7
@@ -182,9 +182,10 @@ class Connection:
             with alarm(idle, partial(end, channel)):
                 channel.set_environment_variable("LC_ALL", "C")  # a request without an answer (RFC 4254, 6.4)
                 _execute(self.transport, channel, command)
-        except Exception as error:  # as in greet
+        except Exception as error:  # as in handshake
             if channel is not None:
                 end(channel)
+            refuse_unknown(error)
             if _is_refusal(error):
                 raise UnreachableError(
                     f"{self.endpoint.host} refuses to run so much at once.",
@@ -236,7 +237,8 @@ def _jump(through: Connection, endpoint: Endpoint, timeout: float) -> paramiko.C
         return through.transport.open_channel(
             "direct-tcpip", (endpoint.host, endpoint.port), ("127.0.0.1", 0), timeout=timeout
         )
-    except Exception as error:  # as in greet
+    except Exception as error:  # as in handshake
+        refuse_unknown(error)
         raise UnreachableError(
             f"{endpoint.host} (port {endpoint.port}) cannot be reached through {through.endpoint.host}.",
             one_line(str(error)),

@@ -13,7 +13,7 @@ from pacha.errors import UnreachableError
 from pacha.text import one_line
 from pacha.wire.ssh.endpoint import Endpoint
 from pacha.wire.ssh.known_hosts import KnownKey, fingerprint, key_kind, known_keys
-from pacha.wire.ssh.library import paramiko
+from pacha.wire.ssh.library import paramiko, refuse_unknown
 
 _WINDOW = 4 * 1024 * 1024
 _PACKET = 64 * 1024
@@ -112,6 +112,7 @@ def handshake(line: Line, endpoint: Endpoint, timeout: float) -> paramiko.Transp
         blob = transport.get_remote_server_key().asbytes()
     except Exception as error:  # paramiko passes on whatever odd bytes made it stumble over
         hang_up(transport)
+        refuse_unknown(error)
         if line.heard == made and time.monotonic() - made >= timeout:
             raise UnreachableError(
                 f"{endpoint.host} (port {endpoint.port}) says nothing.",

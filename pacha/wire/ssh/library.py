@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import sys
 
+from pacha.library import UnknownLibraryError, has_moved, require
+from pacha.text import one_line
+
 # Importing invoke takes 50 ms. paramiko runs the commands of "Match exec" with it (ssh_config(5)) and works without;
 # where there is such a line, endpoint gives it back.
 _is_new = "invoke" not in sys.modules
@@ -16,4 +19,26 @@ from paramiko.common import cMSG_CHANNEL_REQUEST  # noqa: E402
 if _is_new:
     del sys.modules["invoke"]
 
-__all__ = ["cMSG_CHANNEL_REQUEST", "paramiko"]
+_PACKAGE = "pacha.wire.ssh"
+
+
+def refuse_unknown(failure: Exception) -> None:
+    """Raise UnknownLibraryError where ``failure`` comes of a paramiko that Pacha does not know, not of the line."""
+    if has_moved(failure, _PACKAGE):
+        raise UnknownLibraryError("paramiko", f"{type(failure).__name__}: {one_line(str(failure))}") from failure
+
+
+for _name, *_parameters in (
+    ("start_client", "timeout"),
+    ("open_session", "timeout"),
+    ("open_channel", "kind", "dest_addr", "src_addr", "timeout"),
+    ("auth_publickey", "username", "key"),
+    ("global_request", "kind", "wait"),
+    ("_send_user_message", "data"),
+    ("get_security_options",),
+    ("get_remote_server_key",),
+):
+    require("paramiko", paramiko.Transport, _name, *_parameters)
+require("paramiko", paramiko.config, "invoke")  # what endpoint puts back
+
+__all__ = ["cMSG_CHANNEL_REQUEST", "paramiko", "refuse_unknown"]
