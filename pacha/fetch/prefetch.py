@@ -31,7 +31,7 @@ class Prefetcher:
                 told = _Told()
                 self._coming[name] = (told, self._pool.submit(self._run, name, told))
 
-    def take(self, name: str, on_file: Callable[[Received], None]) -> Totals:
+    def wait_for(self, name: str, on_file: Callable[[Received], None]) -> Totals:
         """Wait for a copy, telling of its files in order, or make it now. Raises what ``copy`` raises."""
         if name not in self._coming:
             return self.copy(name, on_file)

@@ -21,13 +21,13 @@ _CONTENT = ".content"
 
 @dataclass(slots=True)
 class Spool:
-    """What was unpacked so far; ``second`` is the process that helps with it.
+    """What was unpacked so far; ``worker`` is the process that helps with it.
 
     ``places``: for each path a descriptor, an offset and the bytes there; ``holes``: how many bytes of it will take no
     room; ``read``: by repository the stored names whose logs hold nothing that belongs to no revision.
     """
 
-    second: WorkerProcess | None = None
+    worker: WorkerProcess | None = None
     places: dict[bytes, tuple[int, int, int]] = field(default_factory=dict)
     holes: dict[bytes, int] = field(default_factory=dict)
     read: dict[str, frozenset[bytes]] = field(default_factory=dict)
@@ -42,7 +42,7 @@ class Spool:
         """
         files, node = items(entries), watched.node or revision.NULL
         task = Task(repository, watched.repository, watched.path, node, str(folder / _CONTENT), files, original)
-        done = run_in_worker(self.second, unpack_parallel, task)
+        done = run_in_worker(self.worker, unpack_parallel, task)
         for one in done:
             self._take(one)
         self.read.pop(watched.repository, None)  # of an earlier try: what is here now was fetched anew

@@ -77,10 +77,10 @@ class Staging:
     cloned: set[str] = field(default_factory=set)  #: repositories whose bytes are not those on the master
     spool: Spool = field(default_factory=Spool)
     tried: str = ""  #: the node of the snapshot that is being fetched
-    ahead: Prefetcher = field(init=False)
+    prefetcher: Prefetcher = field(init=False)
 
     def __post_init__(self) -> None:
-        self.ahead = Prefetcher(self._copy)
+        self.prefetcher = Prefetcher(self._copy)
 
     @classmethod
     def make(
@@ -90,17 +90,17 @@ class Staging:
         master: Master,
         on_file: Callable[[Received], None],
         on_expected: Callable[[int], None] = lambda files: None,
-        second: WorkerProcess | None = None,
+        worker: WorkerProcess | None = None,
     ) -> Staging:
-        """Begin with a new private folder; ``second`` helps to unpack."""
+        """Begin with a new private folder; ``worker`` helps to unpack."""
         return cls(
             folder=staging_dir.create(context), context=context, host=host, master=master, on_file=on_file,
-            on_expected=on_expected, spool=Spool(second),
+            on_expected=on_expected, spool=Spool(worker),
         )  # fmt: skip
 
     def remove(self) -> None:
         """Remove the folder and everything in it."""
-        self.ahead.stop(self.master.close)
+        self.prefetcher.stop(self.master.close)
         self.spool.close()
         staging_dir.remove_leftovers(self.context)
 
@@ -118,7 +118,7 @@ class Staging:
         self.on_expected(_files_to_come(snapshot))
         kept = [watched for watched in snapshot.live if watched.node is not None]
         if self.master.local_path(names.DATABASE) is None:
-            self.ahead.begin([watched.repository for watched in kept])
+            self.prefetcher.begin([watched.repository for watched in kept])
         for watched in kept:
             self.again(lambda watched=watched: self._fetch_content(watched, snapshot))  # type: ignore[misc]
         self._check_complete(snapshot)
@@ -161,9 +161,9 @@ class Staging:
     def _fetch_database(self, when: str) -> tuple[Snapshot, tip.SelectedSnapshot, revision.Note]:
         self.fetch_store(names.DATABASE)
         source = tip.FetchedDatabase(self.path(names.DATABASE), self.original(names.DATABASE), self.host)
-        found = run_in_worker(self.spool.second, tip.find, source, when)
+        found = run_in_worker(self.spool.worker, tip.find, source, when)
         self.tried = found.node
-        note = run_in_worker(self.spool.second, tip.write, source, found.node, str(self.database))
+        note = run_in_worker(self.spool.worker, tip.write, source, found.node, str(self.database))
         return database.read_foreign(str(self.database)), found, note
 
     def _fetch_content(self, watched: Watched, snapshot: Snapshot) -> None:
@@ -184,7 +184,7 @@ class Staging:
         """Copy the store of the repository ``name``; by Mercurial's own protocol where its format is not known."""
         if self.master.local_path(name) is not None:
             return
-        totals = self.ahead.take(name, self.on_file)
+        totals = self.prefetcher.wait_for(name, self.on_file)
         self.files, self.size = self.files + totals.files, self.size + totals.size
         folder = self.folder / name
         if _is_known(folder / ".hg" / "store"):

@@ -92,7 +92,7 @@ def unpack_parallel(task: Task) -> list[UnpackedFile]:
     mine, others = (replace(task, items=half) for half in halves(task.items))
     if not others.items:
         return [unpack(task)]
-    with WorkerProcess.beside() as beside:
+    with WorkerProcess.start() as beside:
         if beside:
             beside.ask(unpack, others)
         return [unpack(mine), (beside and beside.answer()) or unpack(others)]
@@ -103,7 +103,7 @@ def unpack(task: Task) -> UnpackedFile:
     repository = hg.Repository.open(task.path, original=task.original)
     if not repository.has(task.node):
         raise DamagedError(
-            f"The repository '{task.name}' on the master lacks revision {task.node[:12]}.",
+            f"The repository '{task.name}' on the master has no revision {task.node[:12]}.",
             f"the newest snapshot of {escape(task.watched)} names it",
             "Nothing was changed. Look at the repository on the master with 'hg verify'.",
             subject=f"{task.name} {task.node}",

@@ -59,14 +59,14 @@ class WorkerProcess:
 
     @classmethod
     @contextmanager
-    def beside(cls) -> Iterator[WorkerProcess | None]:
+    def start(cls) -> Iterator[WorkerProcess | None]:
         """``begin`` it, and end it in the end."""
-        second = cls.begin()
+        worker = cls.begin()
         try:
-            yield second
+            yield worker
         finally:
-            if second:
-                second.end()
+            if worker:
+                worker.end()
 
     def ask(self, function: Callable[_Given, object], *given: _Given.args, **named: _Given.kwargs) -> None:
         """Let it call ``function``, which is one of a module; its result, which is not None, is the ``answer``."""
@@ -98,17 +98,17 @@ class WorkerProcess:
 
 
 def run_in_worker(
-    second: WorkerProcess | None, function: Callable[_Given, _Result], *given: _Given.args, **named: _Given.kwargs
+    worker: WorkerProcess | None, function: Callable[_Given, _Result], *given: _Given.args, **named: _Given.kwargs
 ) -> _Result:
-    """What ``function`` gives: the ``second`` process is asked first. Raises what it raises."""
-    if second is not None:
+    """What ``function`` gives: the ``worker`` process is asked first. Raises what it raises."""
+    if worker is not None:
         try:
-            second.ask(function, *given, **named)
-            done: _Result | None = second.answer()
+            worker.ask(function, *given, **named)
+            done: _Result | None = worker.answer()
         except PachaError:
             raise
         except BaseException:
-            second.end()
+            worker.end()
             raise
         if done is not None:
             return done

@@ -191,7 +191,7 @@ def _fetched(staging: Staging, name: str, node: str) -> hg.Repository:
         repository.reader(newest)(PACHA_DB)  # a copy that a push overtook lacks it
     if node and not repository.has(node):
         raise DamagedError(
-            f"The repository '{name}' on the master lacks revision {node[:12]}.",
+            f"The repository '{name}' on the master has no revision {node[:12]}.",
             "",
             "Look at it on the master with 'hg verify'.",
             subject=f"{name} {node}",

@@ -1,4 +1,4 @@
-"""Is all well here and on the master? Each check, what it found, and how to mend it. Nothing is changed."""
+"""Is all well here and on the master? Each check, what it found, and how to fix it. Nothing is changed."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ def _left_by_rebuilds(context: Context, snapshot: Snapshot) -> tuple[_Rows, _Row
     """What the last rebuild has left to do, and the commands for it; (), () for nothing."""
     carry_on = (f"pacha rebuild {context.hostname()}", "do the rest of that rebuild")
     if owed.interrupted_rebuilds(context.state, snapshot):
-        return (("rebuild", "cut off"),), (carry_on, ("pacha undo", "take it back instead"))
+        return (("rebuild", "interrupted"),), (carry_on, ("pacha undo", "take it back instead"))
     if missing := len(owed.paths(context.state)):
         text = f"{missing} path{'s'[: missing != 1]} that the last rebuild could not restore"
         return (("owed", text),), (("pacha status", "see which"), carry_on)

@@ -35,7 +35,7 @@ class Status:
 
     ``failure``: why the last push did not reach every master, "" if it did, ``cure`` what to do about it;
     ``next_due`` 0: at once; ``running``: who is at work now, "" for nobody; ``concerns``: what the last push named;
-    ``left_out``: sockets; ``schedule``: the files of the job; ``unfinished``: rebuilds that were cut off.
+    ``left_out``: sockets; ``schedule``: the files of the job; ``unfinished``: rebuilds that were interrupted.
     """
 
     host: str

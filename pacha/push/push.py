@@ -23,7 +23,7 @@ from pacha.text import escape
 from pacha.wire.master import RolledBack
 
 #: What is remembered of a push until it ends: all that is left of one that was killed.
-_CUT_OFF = "The last push was cut off."
+_CUT_OFF = "The last push was interrupted."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

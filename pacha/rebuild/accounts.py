@@ -1,4 +1,4 @@
-"""Accounts on the machine that is rebuilt: which are lacking, how to make them, whom to take instead."""
+"""Accounts on the machine that is rebuilt: which are missing, how to make them, whom to take instead."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _FIRST_OF_PEOPLE = 1000  #: numbers below are system accounts' (Debian Policy 9.
 def commands(
     users: Iterable[bytes], groups: Iterable[bytes], recorded: Sequence[Account], machine: Accounts
 ) -> list[str]:
-    """``groupadd`` and ``useradd`` lines that make the lacking ``users`` and ``groups`` as they were recorded.
+    """``groupadd`` and ``useradd`` lines that make the missing ``users`` and ``groups`` as they were recorded.
 
     A number that is taken here is left to the system to choose.
     """

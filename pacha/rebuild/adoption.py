@@ -55,7 +55,7 @@ def _take_over(context: Context, staging: Staging, name: str, node: str) -> None
     """
     own, fetched = context.state.repository(name), staging.path(name)
     read = staging.spool.read.get(name, frozenset())
-    if not os.path.isdir(own) and run_in_worker(staging.spool.second, is_movable, fetched, node, read):
+    if not os.path.isdir(own) and run_in_worker(staging.spool.worker, is_movable, fetched, node, read):
         install(fetched, own)
         return
     with hg.open_peer(fetched, name) as peer:

@@ -30,7 +30,7 @@ from pacha.system.mounts import mounts
 class PlannedRebuild:
     """A plan, and what a person should know before it is carried out.
 
-    ``commands`` make the accounts that are lacking; ``names_by`` says whose names count; ``moved`` how many
+    ``commands`` make the accounts that are missing; ``names_by`` says whose names count; ``moved`` how many
     paths outside the watched ones are re-owned, ``movers`` for which accounts; ``overrides`` the content of
     files that is not as recorded.
     """
@@ -196,10 +196,10 @@ def _reowning(
 
 def _joined(plan: Plan, acls: Iterable[Concern], reowning: renumber.Reowning) -> Plan:
     """``plan`` with what the accounts bring: paths whose ACL is not whole stay owed."""
-    lacking = {concern.path: concern.reason for concern in acls}
+    missing = {concern.path: concern.reason for concern in acls}
     again = {step.path for step in reowning.steps}
     steps: list[Step] = [
-        replace(s, shortfall=lacking[s.path]) if s.path in lacking and s.exact else s
+        replace(s, shortfall=missing[s.path]) if s.path in missing and s.exact else s
         for s in plan.steps
         if s.path not in again
     ]

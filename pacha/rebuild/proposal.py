@@ -19,7 +19,7 @@ class Proposal:
     """A plan with all that a person should know of it before it is carried out.
 
     ``tip`` is the snapshot's node, ``at`` when it was made (seconds since the epoch), ``by`` whom. ``carries_on``
-    are the rebuilds that were cut off and are finished by this one. ``content`` gives the bytes of a
+    are the rebuilds that were interrupted and are finished by this one. ``content`` gives the bytes of a
     wanted file. ``parts`` are the paths that were asked for, () for all.
     """
 

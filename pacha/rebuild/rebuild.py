@@ -53,10 +53,10 @@ def propose(
     host: str,
     options: RebuildOptions = DEFAULTS,
     reporter: Reporter = SILENT,
-    second: WorkerProcess | None = None,
+    worker: WorkerProcess | None = None,
 ) -> Proposal:
     """What a rebuild would do, having fetched and checked all of it. Changes nothing; raises as ``rebuild``."""
-    with _prepared(context, host, options, reporter, second) as (attempt, proposal):
+    with _prepared(context, host, options, reporter, worker) as (attempt, proposal):
         attempt.reporter.on_plan(proposal)
         return proposal
 
@@ -66,14 +66,14 @@ def rebuild(
     host: str,
     options: RebuildOptions = DEFAULTS,
     reporter: Reporter = SILENT,
-    second: WorkerProcess | None = None,
+    worker: WorkerProcess | None = None,
 ) -> Rebuilt:
-    """Put every watched path of ``host`` back, to where it was or below ``choices.target``; ``second`` helps.
+    """Put every watched path of ``host`` back, to where it was or below ``choices.target``; ``worker`` helps.
 
     Raises UsageError, LockedError, UnreachableError, DamagedError (all before anything is touched) and
     PachaError; Signalled says how things stand. Single paths that could not be restored are in the concerns.
     """
-    with _prepared(context, host, options, reporter, second) as (attempt, proposal):
+    with _prepared(context, host, options, reporter, worker) as (attempt, proposal):
         reporter.on_plan(proposal)
         reporter.confirm(proposal)
         return attempt.run(proposal)
@@ -81,7 +81,7 @@ def rebuild(
 
 @contextmanager
 def _prepared(
-    context: Context, host: str, options: RebuildOptions, reporter: Reporter, second: WorkerProcess | None
+    context: Context, host: str, options: RebuildOptions, reporter: Reporter, worker: WorkerProcess | None
 ) -> Iterator[tuple[_Attempt, Proposal]]:
     """Everything fetched, checked and planned; what was fetched is removed in the end."""
     check_host(host)
@@ -92,11 +92,11 @@ def _prepared(
     with ExitStack() as stack:
         stack.enter_context(context.state.locked(options.wait_seconds))
         begun = partial.interrupted_renumbering(context, options)
-        if second is None:
+        if worker is None:
             import_meanwhile()
         master = source.local_history_source(context, host, options) or connect(context, context.master())
         stack.callback(master.close)
-        staging = Staging.make(context, host, master, reporter.on_file, reporter.on_expected, second)
+        staging = Staging.make(context, host, master, reporter.on_file, reporter.on_expected, worker)
         stack.callback(staging.remove)
         fetched = _fetch(staging, options)
         reporter.on_fetched(fetched)

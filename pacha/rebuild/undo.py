@@ -95,7 +95,7 @@ def _undo(journal: Journal) -> Outcome:
 
 
 def _waiting(state: bytes) -> set[str]:
-    """The ids of those that were cut off and not carried through since."""
+    """The ids of those that were interrupted and not carried through since."""
     found = unfinished(state)
     for journal in found:
         journal.close()
@@ -104,7 +104,7 @@ def _waiting(state: bytes) -> set[str]:
 
 def _past(journal: Journal, waiting: Collection[str] = ()) -> RebuildRecord:
     begun, marks = journal.begun, journal.marks
-    open_ = "unfinished" if journal.id in waiting else "cut off, finished by a later one"
+    open_ = "unfinished" if journal.id in waiting else "interrupted, finished by a later one"
     state = next((word for word in ("undone", "stopped", "finished") if word in marks), open_)
     state = "finished, nothing to undo" if state == "finished" and not journal.changed else state
     return RebuildRecord(journal.id, begun.host if begun else "", begun.at if begun else 0, state, journal.target)

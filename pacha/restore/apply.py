@@ -50,7 +50,7 @@ def apply(
 
 
 def sweep_killed(journal: Journal) -> None:
-    """Remove the temporary names of the killed rebuilds that ``journal``'s carries on from."""
+    """Remove the temporary names of the killed rebuilds that ``journal``'s resumes."""
     for identifier in journal.begun.continues if journal.begun is not None else ():
         try:
             old = Journal(os.path.join(os.path.dirname(journal.folder), os.fsencode(identifier)))
@@ -64,9 +64,9 @@ def sweep_killed(journal: Journal) -> None:
 class _Run:
     def __init__(self, plan: Plan, source: ContentSource, journal: Journal, descent: SafeDirectories) -> None:
         self.plan, self.journal, self.descent = plan, journal, descent
-        self.tally = OutcomeBuilder(owed={step.path for step in plan.steps if _owed(step)})
-        self.writer = Writer(plan, source, journal, descent, self.tally)
-        self.settler = Installer(plan, journal, descent, self.writer, self.tally)
+        self.outcome_builder = OutcomeBuilder(owed={step.path for step in plan.steps if _owed(step)})
+        self.writer = Writer(plan, source, journal, descent, self.outcome_builder)
+        self.settler = Installer(plan, journal, descent, self.writer, self.outcome_builder)
 
     def run(self, on_step: Callable[[Step], None]) -> Outcome:
         sweep_killed(self.journal)
@@ -81,8 +81,8 @@ class _Run:
             raise
         self._settle(on_step)
         for step in self.plan.steps:
-            self.tally.counts[Action.CANNOT if step.path in self.tally.failed else step.action] += 1
-        return self.tally.outcome(self.plan.concerns)
+            self.outcome_builder.counts[Action.CANNOT if step.path in self.outcome_builder.failed else step.action] += 1
+        return self.outcome_builder.outcome(self.plan.concerns)
 
     def _write(self, on_step: Callable[[Step], None]) -> None:
         self._journalled(self.writer.announce)
@@ -109,7 +109,7 @@ class _Run:
                 on_step(step)
         self.settler.move_extras()
         PermissionCheck(
-            self.plan, self.journal, self.descent, self.writer, self.settler, self.tally
+            self.plan, self.journal, self.descent, self.writer, self.settler, self.outcome_builder
         ).run()  # fmt: skip
         try:
             self.writer.sync()

@@ -136,7 +136,7 @@ def _drop_acl(troubles: list[str], reference: Reference, name: bytes) -> bool:
 
 
 def _set_xattrs(troubles: list[str], reference: Reference, wanted: Attributes) -> bool:
-    """Set all of them; return False if an ACL is lacking: then the mode's group bits mean too much."""
+    """Set all of them; return False if an ACL is missing: then the mode's group bits mean too much."""
     fits = True
     for name, value in wanted.xattrs:
         done = _attempt(

@@ -23,11 +23,11 @@ class Installer:
     """Puts in place what a ``Writer`` wrote, changes metadata, moves extras aside."""
 
     def __init__(
-        self, plan: Plan, journal: Journal, descent: SafeDirectories, writer: Writer, tally: OutcomeBuilder
+        self, plan: Plan, journal: Journal, descent: SafeDirectories, writer: Writer, outcome_builder: OutcomeBuilder
     ) -> None:
         """Take the plan and the run's own parts."""
         self._plan, self._journal, self._descent = plan, journal, descent
-        self._writer, self._tally = writer, tally
+        self._writer, self._tally = writer, outcome_builder
         self._kept = BackupDirs(plan.roots, journal, descent, writer)
         self._displaced: dict[bytes, tuple[Displaced, Kind]] = {}
         self._altered: dict[bytes, Inode] = {}

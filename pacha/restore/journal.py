@@ -51,7 +51,7 @@ class Journal:
     def begin(cls, state: bytes, host: str = "", parts: Sequence[bytes] = (), target: bytes = b"") -> Journal:
         """Make a new journal below the state folder ``state`` (bytes), durable. Raise PachaError.
 
-        A rebuild of ``parts`` (none: of everything) carries on from the killed ones that were of no more than that,
+        A rebuild of ``parts`` (none: of everything) resumes the killed ones that were of no more than that,
         and had the same ``target`` (b"": the original places).
         """
         now = time.time_ns()
@@ -69,7 +69,7 @@ class Journal:
         except OSError as error:
             raise PachaError(
                 "The journal of the rebuild cannot be written.", f"{escape(folder)}: {error.strerror}",
-                "Nothing was changed; make room or mend the state folder, then rebuild again.",
+                "Nothing was changed; make room or fix the state folder, then rebuild again.",
                 code="journal-not-written",
             ) from error  # fmt: skip
         return journal
@@ -112,7 +112,7 @@ class Journal:
 
     @property
     def changed(self) -> bool:
-        """Whether there is anything to undo: of its own, or of the killed rebuilds that it carries on from."""
+        """Whether there is anything to undo: of its own, or of the killed rebuilds that it resumes."""
         if self.begun is not None and self.begun.continues:
             return True
         if self._records is None:
@@ -179,7 +179,7 @@ def unfinished(state: bytes) -> list[Journal]:
 
 
 def cut_off(state: bytes, parts: Sequence[bytes] = (), target: bytes = b"") -> tuple[Started, ...]:
-    """Return the beginnings of the killed rebuilds that one of ``parts`` (none: of everything) carries on from.
+    """Return the beginnings of the killed rebuilds that one of ``parts`` (none: of everything) resumes.
 
     A rehearsal settles nothing of the original places, nor the other way round: they have the same ``target``.
     """

@@ -16,7 +16,7 @@ _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The first record. ``continues`` are the IDs of killed rebuilds that this one carries on from."""
+    """The first record. ``continues`` are the IDs of killed rebuilds that this one resumes."""
 
     id: str
     at: int  #: seconds since the epoch

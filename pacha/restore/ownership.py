@@ -58,7 +58,7 @@ class Match:
 
 @dataclass
 class Matcher:
-    """Resolves recorded owners by the accounts given; remembers the names that are lacking."""
+    """Resolves recorded owners by the accounts given; remembers the names that are missing."""
 
     accounts: Accounts
     me: Identity
@@ -75,18 +75,18 @@ class Matcher:
 
     def _resolve(self, entry: Entry) -> Match:
         uid, gid = self._user(entry), self._group(entry)
-        lacking = []
+        missing = []
         if uid is None:
-            lacking.append(f"owner {_named(entry.owner, entry.uid)}")
+            missing.append(f"owner {_named(entry.owner, entry.uid)}")
             if entry.owner is not None:
                 self.missing_users[entry.owner] = None
         if gid is None:
-            lacking.append(f"group {_named(entry.group, entry.gid)}")
+            missing.append(f"group {_named(entry.group, entry.gid)}")
             if entry.group is not None:
                 self.missing_groups[entry.group] = None
         root = self.me.uid == 0
         own_gid = 0 if root else self.me.gid
-        return Match(self.me.uid if uid is None else uid, own_gid if gid is None else gid, " and ".join(lacking))
+        return Match(self.me.uid if uid is None else uid, own_gid if gid is None else gid, " and ".join(missing))
 
     def _user(self, entry: Entry) -> int | None:
         if entry.owner is not None:

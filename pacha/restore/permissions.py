@@ -30,11 +30,11 @@ class PermissionCheck:
         descent: SafeDirectories,
         writer: Writer,
         settler: Installer,
-        tally: OutcomeBuilder,
+        outcome_builder: OutcomeBuilder,
     ) -> None:
         """Take the plan and the run's own parts."""
         self._plan, self._journal, self._descent = plan, journal, descent
-        self._writer, self._settler, self._tally = writer, settler, tally
+        self._writer, self._settler, self._tally = writer, settler, outcome_builder
 
     def run(self) -> None:
         """Check all; what had to be corrected and what could not be is in the tally afterwards."""

@@ -32,17 +32,17 @@ def undo(journal: Journal) -> Outcome:
     Outcome's counts are of things removed (CREATE), put back (REPLACE) and altered back (METADATA).
     Raise OSError if the journal cannot be written.
     """
-    tally, mask = OutcomeBuilder(), os.umask(0o077)
+    outcome_builder, mask = OutcomeBuilder(), os.umask(0o077)
     try:
         for each in [journal, *continued(journal)]:
             with SafeDirectories(roots_of(each)) as descent:
-                Undoing(each, descent, tally).run()
+                Undoing(each, descent, outcome_builder).run()
             each.mark("undone")
             if each is not journal:
                 each.close()
     finally:
         os.umask(mask)
-    return tally.outcome()
+    return outcome_builder.outcome()
 
 
 def prune(state: bytes, *, keep: int = 3) -> int:
@@ -106,11 +106,11 @@ ABSENT = (FileNotFoundError, NotADirectoryError)
 
 @dataclass
 class Undoing:
-    """Takes back what ``journal`` tells, through ``descent``; what is to be looked at goes to ``tally``."""
+    """Takes back what ``journal`` tells, through ``descent``; what is to be looked at goes to ``outcome_builder``."""
 
     journal: Journal
     descent: SafeDirectories
-    tally: OutcomeBuilder
+    outcome_builder: OutcomeBuilder
     made: dict[bytes, Created] = field(default_factory=dict)
     #: path and time of what was made; where a time could not be set at first there are two, and either may hold
     known: set[tuple[bytes, int]] = field(default_factory=set)
@@ -151,18 +151,18 @@ class Undoing:
                 continue  # never came to be, or its directory is gone with it
             except OSError as error:
                 path: bytes = record.path  # type: ignore[union-attr]
-                self.tally.trouble(path, f"not put back: {explain(error)}")
+                self.outcome_builder.trouble(path, f"not put back: {explain(error)}")
 
     def _remove(self, made: Created) -> None:
         dir_fd, name = self.descent.enter(paths.parent(made.path)), paths.name(made.path)
         if not self.is_ours(made, os.stat(name, dir_fd=dir_fd, follow_symlinks=False)):
-            self.tally.concern(made.path, "changed since the rebuild: left as it is")
+            self.outcome_builder.concern(made.path, "changed since the rebuild: left as it is")
             return
         if made.kind == Kind.DIRECTORY.value:
             os.rmdir(name, dir_fd=dir_fd)
         else:
             os.unlink(name, dir_fd=dir_fd)
-        self.tally.counts[Action.CREATE] += 1
+        self.outcome_builder.counts[Action.CREATE] += 1
 
     def _put_back(self, record: Displaced) -> None:
         """Find the original, where it is now, and give it its name again."""
@@ -172,7 +172,7 @@ class Undoing:
             source = self._find(record, dir_fd, kept_fd)
             if source is not None:
                 self._rename_back(record, source, dir_fd, kept_fd)
-                self.tally.counts[Action.REPLACE] += 1
+                self.outcome_builder.counts[Action.REPLACE] += 1
             elif not has(record, name, dir_fd):
                 raise Changed("what was there is no longer kept")
         finally:
@@ -221,7 +221,7 @@ class Undoing:
         aside = paths.name(record.kept) + b"-after"
         os.rename(paths.name(record.path), aside, src_dir_fd=dir_fd, dst_dir_fd=kept_fd)
         place = escape(paths.parent(record.kept) + b"/" + aside)
-        self.tally.concern(record.path, f"changed since the rebuild: that is kept as {place}")
+        self.outcome_builder.concern(record.path, f"changed since the rebuild: that is kept as {place}")
 
     def is_ours(self, made: Created, status: os.stat_result) -> bool:
         """Whether this is still what the rebuild made."""
@@ -237,13 +237,13 @@ class Undoing:
     def _alter_back(self, record: Altered) -> None:
         with open_inode(paths.name(record.path), self.descent.enter(paths.parent(record.path))) as (reference, status):
             if inode_of(status) != record.old:
-                self.tally.concern(record.path, "replaced since the rebuild: left as it is")
+                self.outcome_builder.concern(record.path, "replaced since the rebuild: left as it is")
                 return
             before = Attributes(record.uid, record.gid, record.mode, record.mtime_ns, record.xattrs)
             troubles = change_attributes(reference, status, before)
         if troubles:
-            self.tally.trouble(record.path, *troubles)
-        self.tally.counts[Action.METADATA] += 1
+            self.outcome_builder.trouble(record.path, *troubles)
+        self.outcome_builder.counts[Action.METADATA] += 1
 
 
 def has(record: Displaced, name: bytes, dir_fd: int) -> bool:

@@ -55,11 +55,16 @@ class Writer:
     """Writes what a plan creates or replaces. Afterwards ``temporaries`` tells what is to be put in place."""
 
     def __init__(
-        self, plan: Plan, source: ContentSource, journal: Journal, descent: SafeDirectories, tally: OutcomeBuilder
+        self,
+        plan: Plan,
+        source: ContentSource,
+        journal: Journal,
+        descent: SafeDirectories,
+        outcome_builder: OutcomeBuilder,
     ) -> None:
         """Take the plan, where content comes from, and what to write down and report in."""
         self._plan, self._source, self._journal = plan, source, journal
-        self._descent, self._tally = descent, tally
+        self._descent, self._tally = descent, outcome_builder
         #: the name beside its target, by path, of everything that is to be put in place by itself
         self.temporaries: dict[bytes, bytes] = {}
         #: directories whose names change, and their times of before in nanoseconds

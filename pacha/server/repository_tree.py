@@ -11,7 +11,7 @@ from pacha.files.dirfd import DirectoryFds
 from pacha.text import escape
 
 LOOK_THERE = "Look at the host's folder on the master."
-#: What there can be in a repository whose making was cut off (mercurial/localrepo.py, createrepository).
+#: What there can be in a repository whose making was interrupted (mercurial/localrepo.py, createrepository).
 _HALF_MADE = frozenset([".hg", "store", "cache", "wcache", "requires", "00changelog.i"])
 
 

@@ -155,13 +155,13 @@ class Service:
             self.stdout.write(control.encode(self._answer(line)))
             self.stdout.flush()
 
-    def _greeting(self) -> control.Greeting:
+    def _greeting(self) -> control.Hello:
         try:
             seen = self.folder.probe(self.may)
         except PachaError:
             seen = None  # whoever asks for it is told why
         capabilities = frozenset(control.CAPABILITIES)
-        return control.Greeting(
+        return control.Hello(
             protocol=control.PROTOCOL,
             version=pacha.__version__,
             hosts_path=self.folder.hosts_path,

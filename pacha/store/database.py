@@ -114,7 +114,7 @@ def write(path: str, snapshot: Snapshot) -> None:
 
 
 def _is_new(connection: sqlite3.Connection, path: str) -> bool:
-    """Whether nothing was ever written to ``path``, or a first write was cut off. Raises sqlite3.Error."""
+    """Whether nothing was ever written to ``path``, or a first write was interrupted. Raises sqlite3.Error."""
     if connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
         return False
     if os.path.getsize(path):

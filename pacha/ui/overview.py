@@ -32,7 +32,7 @@ def overview_text(found: Overview) -> str:
 
 
 def check_text(one: Check) -> str:
-    """One row of the doctor's table: how it is, what was looked at, what was found; below it how to mend it."""
+    """One row of the doctor's table: how it is, what was looked at, what was found; below it how to fix it."""
     mark, colour = ("ok  ", "green") if one.code == ExitCode.DONE else ("LOOK", "yellow")
     if one.code in (ExitCode.CONFIG, ExitCode.UNREACHABLE):
         mark, colour = "BAD ", "red"

@@ -32,7 +32,7 @@ def plan_lines(proposal: Proposal) -> Iterator[str]:
     yield f"It watches {watched_line(proposal)}."
     for begun in proposal.carries_on:
         when = local_minute(begun.at)
-        yield f"The rebuild of {when}, which was cut off, is carried on: what is right already is not touched."
+        yield f"The rebuild of {when}, which was interrupted, is resumed: what is already right is not touched."
     if preview.names_by:
         yield f"Owners and groups by name, as in {preview.names_by}."
     yield from totals(preview.plan)

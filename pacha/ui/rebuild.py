@@ -55,7 +55,7 @@ class RebuildConsole:
         self.console.say(f"{amount} in {fetched.seconds:.1f} s ({rate}/s), all checked.")
 
     def plan(self, proposal: Proposal) -> None:
-        """What is going to be done about how many paths, which accounts are lacking for it; the second question."""
+        """What is going to be done about how many paths, which accounts are missing for it; the second question."""
         if self.lists:
             for line in step_lines(proposal, verbose=self.console.verbose):
                 folds = at_terminal() and not line.startswith(" ")  # what differs within a text stays as it is

@@ -36,7 +36,7 @@ LINE_MAX = 64 * 1024  #: bytes of a request, an answer or a greeting
 
 
 @dataclass(frozen=True, slots=True)
-class Greeting:
+class Hello:
     """What a master says of itself, and of the key that it was asked with."""
 
     protocol: int
@@ -61,7 +61,7 @@ class Greeting:
         )
 
     @classmethod
-    def read(cls, line: bytes) -> Greeting | None:
+    def read(cls, line: bytes) -> Hello | None:
         """What ``line`` says; None when it is no greeting."""
         try:
             said = decode(line)
@@ -111,9 +111,9 @@ class Control:
         self._stream = stream
         self._asking = threading.Lock()  # each answer is to the request before it; repositories are begun in threads
 
-    def greeting(self) -> Greeting | None:
+    def greeting(self) -> Hello | None:
         """The master's greeting; None when what answers is not Pacha. Raises UnreachableError for a lost line."""
-        return Greeting.read(self._stream.stdout.readline(LINE_MAX))
+        return Hello.read(self._stream.stdout.readline(LINE_MAX))
 
     def ask(self, what: str, **values: Any) -> dict[str, Any]:
         """The answer to a request. Raises the PachaError that it tells of; UnreachableError."""

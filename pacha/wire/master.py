@@ -32,7 +32,7 @@ class NoRepository(PachaError):
 
 
 class RolledBack(PachaError):
-    """A push that was cut off over there had left a transaction, which is rolled back now: push again."""
+    """A push that was interrupted over there had left a transaction, which is rolled back now: push again."""
 
 
 class CannotStream(Exception):

@@ -84,8 +84,8 @@ class PlainAccount(PlainReader):
     def new(self, host: str, name: str) -> Iterator[TemporaryRepository]:
         """A repository that is filled by ``tar`` before it gets its name. Raises CannotStream.
 
-        What a push that was cut off leaves is as large as that had come: so there is one place for it, which is this
-        machine's, and who finds that taken does without.
+        An interrupted push leaves all that had arrived. So there is one place for it, which is this machine's; where
+        that is taken, this raises CannotStream.
         """
         if shutil.which("tar") is None:
             raise CannotStream
@@ -126,7 +126,7 @@ class PlainAccount(PlainReader):
     ) -> Iterator[Stream]:
         """A repository that ``argv`` serves over there; what it complains of explains what went wrong here.
 
-        ``recover`` is called to roll back what a push that was cut off has left. Raises NoRepository, RolledBack.
+        ``recover`` is called to roll back what a push that was interrupted has left. Raises NoRepository, RolledBack.
         """
         path = self._path(host, name)
         with self._connection.stream(argv) as stream:
@@ -177,7 +177,7 @@ class PlainAccount(PlainReader):
             raise self._failed(_unmade(self._path(host, name)), result, host, self._hg[0])
 
     def _recover(self, host: str, name: str) -> None:
-        """``hg recover``: roll back what a push that was cut off left, such as when the disk was full."""
+        """``hg recover``: roll back what a push that was interrupted left, such as when the disk was full."""
         recover: list[bytes | str] = [*self._hg, "-R", self._path(host, name), "recover"]
         self._must(recover, f"{name} cannot be repaired.", host, self._hg[0])
 

@@ -23,7 +23,7 @@ from pacha.wire.master import (
 from pacha.wire.plain_account import PlainAccount
 
 if TYPE_CHECKING:
-    from pacha.wire.control import Control, Greeting
+    from pacha.wire.control import Control, Hello
     from pacha.wire.ssh import Connection, Stream
 
 
@@ -44,7 +44,7 @@ class SshMaster:
         self._plain = plain
         self._host: str | None = None  #: whom the greeting was for
         self._control: Control | None = None
-        self._greeting: Greeting | None = None
+        self._greeting: Hello | None = None
 
     @property
     def label(self) -> str:
@@ -190,7 +190,7 @@ class SshMaster:
         greeting = self._greeted(host)
         return self._control if greeting is not None and what in greeting.capabilities else None
 
-    def _greeted(self, host: str) -> Greeting | None:
+    def _greeted(self, host: str) -> Hello | None:
         """The greeting for ``host``; None where Pacha does not answer."""
         if self._host != host:
             if self._control is not None:
@@ -215,7 +215,7 @@ class SshMaster:
         return [*self._command(host), "--repository", name]
 
 
-def _read(answer: dict[str, Any], greeting: Greeting) -> Probe:
+def _read(answer: dict[str, Any], greeting: Hello) -> Probe:
     try:
         return control.probe_of(answer, greeting.may)
     except (ValueError, KeyError, TypeError):

@@ -17,7 +17,7 @@ from pacha.ui import overview
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.pass_obj
 def doctor_command(cli_context: CliContext, as_json: bool) -> ExitCode:
-    """Check that all is well here and on the master, and say how to mend what is not. Changes nothing.
+    """Check that all is well here and on the master, and say how to fix what is not. Changes nothing.
 
     \b
     Example: pacha doctor --json

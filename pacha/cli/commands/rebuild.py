@@ -47,7 +47,7 @@ def rebuild_command(cli_context: CliContext, /, **given: Any) -> ExitCode:
              pacha rebuild bar --target /srv/look
              pacha rebuild bar --path /etc/nginx --at yesterday
     """
-    with WorkerProcess.beside() as worker:
+    with WorkerProcess.start() as worker:
         from pacha.cli.rebuild_steps import (  # only once the worker is on its way: it imports Mercurial
             RebuildRequest,
             run,

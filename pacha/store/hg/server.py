@@ -45,7 +45,7 @@ def serve(path: str, *, read: bool, write: bool, new: bool = False) -> bool:
     """Serve the repository at ``path`` until the client ends; ``read`` and ``write`` say what it may do.
 
     A ``new`` one may also be filled with the files of a history; returns whether all came of each history that began
-    to. What a push that was cut off left is rolled back first, unless one is at work now. Raises DamagedError,
+    to. What a push that was interrupted left is rolled back first, unless one is at work now. Raises DamagedError,
     PachaError.
     """
     ui = quiet_ui()
@@ -64,7 +64,7 @@ def serve(path: str, *, read: bool, write: bool, new: bool = False) -> bool:
 
 
 def recover(path: str) -> None:
-    """Roll back what a push that was cut off left. Raises DamagedError, PachaError (when one is at work)."""
+    """Roll back what a push that was interrupted left. Raises DamagedError, PachaError (when one is at work)."""
     with translate_errors(f"The repository {os.path.basename(path)} cannot be repaired."):
         repo = hg.repository(quiet_ui(), os.fsencode(path)).unfiltered()
         if repo.svfs.exists(b"journal"):

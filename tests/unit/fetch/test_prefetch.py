@@ -23,10 +23,10 @@ def test_one_that_still_comes_is_hung_up_on() -> None:
     def interrupted(received: Received) -> None:
         raise KeyboardInterrupt
 
-    ahead = Prefetcher(copy)
-    ahead.begin(["first", "last"])
-    assert ahead.take("first", lambda received: None).files == 1
+    prefetcher = Prefetcher(copy)
+    prefetcher.begin(["first", "last"])
+    assert prefetcher.wait_for("first", lambda received: None).files == 1
     with pytest.raises(KeyboardInterrupt):
-        ahead.take("last", interrupted)
-    ahead.stop(hung_up.set)
+        prefetcher.wait_for("last", interrupted)
+    prefetcher.stop(hung_up.set)
     assert hung_up.is_set()

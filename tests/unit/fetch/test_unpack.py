@@ -24,7 +24,7 @@ COUNT = 300
 
 
 @pytest.fixture
-def second(monkeypatch: pytest.MonkeyPatch) -> Iterator[WorkerProcess]:
+def worker(monkeypatch: pytest.MonkeyPatch) -> Iterator[WorkerProcess]:
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1})
     monkeypatch.setattr(threading, "active_count", lambda: 1)
     made = WorkerProcess.begin()
@@ -57,8 +57,8 @@ def entries(*wrong: int) -> list[Entry]:
     ]  # fmt: skip
 
 
-def unpacked(repository: Repository, tmp_path: Path, second: WorkerProcess | None, *wrong: int) -> Spool:
-    spool = Spool(second)
+def unpacked(repository: Repository, tmp_path: Path, worker: WorkerProcess | None, *wrong: int) -> Spool:
+    spool = Spool(worker)
     watched = Watched(b"/foo", single=False, repository="foo", node=repository.heads()[0])
     spool.add(repository.path, watched, entries(*wrong), tmp_path)
     return spool
@@ -81,18 +81,18 @@ def divided(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(unpack, "_FEW", 0)
 
 
-def test_two_do_half_of_it_each(divided: None, repository: Repository, tmp_path: Path, second: WorkerProcess) -> None:
-    spool = unpacked(repository, tmp_path, second)
+def test_two_do_half_of_it_each(divided: None, repository: Repository, tmp_path: Path, worker: WorkerProcess) -> None:
+    spool = unpacked(repository, tmp_path, worker)
     check(spool)
-    assert len(spools(tmp_path)) == 2 and f".content-{second._pid}" in spools(tmp_path)
+    assert len(spools(tmp_path)) == 2 and f".content-{worker._pid}" in spools(tmp_path)
     assert {(tmp_path / name).stat().st_mode & 0o777 for name in spools(tmp_path)} == {0o600}
     spool.close()
 
 
-def test_the_second_does_few_alone(repository: Repository, tmp_path: Path, second: WorkerProcess) -> None:
-    spool = unpacked(repository, tmp_path, second)
+def test_the_second_does_few_alone(repository: Repository, tmp_path: Path, worker: WorkerProcess) -> None:
+    spool = unpacked(repository, tmp_path, worker)
     check(spool)
-    assert spools(tmp_path) == [f".content-{second._pid}"]
+    assert spools(tmp_path) == [f".content-{worker._pid}"]
     spool.close()
 
 
@@ -102,9 +102,9 @@ def test_without_a_second(repository: Repository, tmp_path: Path) -> None:
     spool.close()
 
 
-def test_a_second_that_is_gone_is_done_without(repository: Repository, tmp_path: Path, second: WorkerProcess) -> None:
-    os.kill(second._pid, signal.SIGKILL)
-    spool = unpacked(repository, tmp_path, second)
+def test_a_second_that_is_gone_is_done_without(repository: Repository, tmp_path: Path, worker: WorkerProcess) -> None:
+    os.kill(worker._pid, signal.SIGKILL)
+    spool = unpacked(repository, tmp_path, worker)
     check(spool)
     spool.close()
 
@@ -126,19 +126,19 @@ def test_damage_is_told(
 ) -> None:
     monkeypatch.setattr(unpack, "_FEW", few)
     with (
-        WorkerProcess.beside() as second,
+        WorkerProcess.start() as worker,
         pytest.raises(DamagedError, match=f"/foo/{wrong:03d} is not as it was pushed"),
     ):
-        unpacked(repository, tmp_path, second, wrong)
+        unpacked(repository, tmp_path, worker, wrong)
     assert all((tmp_path / name).stat().st_size < 150 * 600 for name in spools(tmp_path)), (
         "what was wrong is still there"
     )
 
 
-def test_a_revision_that_is_not_there(repository: Repository, tmp_path: Path, second: WorkerProcess) -> None:
+def test_a_revision_that_is_not_there(repository: Repository, tmp_path: Path, worker: WorkerProcess) -> None:
     watched = Watched(b"/foo", single=False, repository="foo", node="1" * 40)
-    with pytest.raises(DamagedError, match=r"^The repository 'foo' on the master lacks revision 111111111111"):
-        Spool(second).add(repository.path, watched, entries(), tmp_path)
+    with pytest.raises(DamagedError, match=r"^The repository 'foo' on the master has no revision 111111111111"):
+        Spool(worker).add(repository.path, watched, entries(), tmp_path)
 
 
 def test_few_files_are_not_divided() -> None:

@@ -22,10 +22,10 @@ from pacha.fetch.worker import WorkerProcess, run_in_worker
 
 
 @pytest.fixture
-def second(monkeypatch: pytest.MonkeyPatch) -> Iterator[WorkerProcess]:
+def worker(monkeypatch: pytest.MonkeyPatch) -> Iterator[WorkerProcess]:
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1})
     monkeypatch.setattr(threading, "active_count", lambda: 1)
-    with WorkerProcess.beside() as made:
+    with WorkerProcess.start() as made:
         assert made is not None
         yield made
 
@@ -68,16 +68,16 @@ def wait_for_end(process: int) -> None:
         time.sleep(0.01)
 
 
-def test_it_answers_one_after_the_other(second: WorkerProcess) -> None:
+def test_it_answers_one_after_the_other(worker: WorkerProcess) -> None:
     for number in range(3):
-        assert run_in_worker(second, whoever, number, more=1) == (second._pid, number + 1)
-    assert run_in_worker(second, refuse, None) is False
+        assert run_in_worker(worker, whoever, number, more=1) == (worker._pid, number + 1)
+    assert run_in_worker(worker, refuse, None) is False
     assert run_in_worker(None, whoever, 5) == (os.getpid(), 5)
 
 
-def test_it_has_nothing_of_the_first_but_the_line(second: WorkerProcess) -> None:
-    run_in_worker(second, whoever, 1)
-    folder = f"/proc/{second._pid}/fd"
+def test_it_has_nothing_of_the_first_but_the_line(worker: WorkerProcess) -> None:
+    run_in_worker(worker, whoever, 1)
+    folder = f"/proc/{worker._pid}/fd"
     found = {name: os.readlink(f"{folder}/{name}") for name in os.listdir(folder)}
     assert found.pop("3").startswith("socket:") and set(found.values()) == {"/dev/null"}
 
@@ -88,44 +88,44 @@ def test_a_signal_that_is_ignored_stays_so(monkeypatch: pytest.MonkeyPatch, numb
     monkeypatch.setattr(threading, "active_count", lambda: 1)
     before = signal.signal(number, signal.SIG_IGN)
     try:
-        with WorkerProcess.beside() as second:
-            assert second is not None
-            run_in_worker(second, whoever, 1)
-            os.kill(second._pid, number)
-            assert run_in_worker(second, whoever, 1)[0] == second._pid
+        with WorkerProcess.start() as worker:
+            assert worker is not None
+            run_in_worker(worker, whoever, 1)
+            os.kill(worker._pid, number)
+            assert run_in_worker(worker, whoever, 1)[0] == worker._pid
     finally:
         signal.signal(number, before)
 
 
-def test_what_it_cannot_do_is_done_here(second: WorkerProcess) -> None:
+def test_what_it_cannot_do_is_done_here(worker: WorkerProcess) -> None:
     with pytest.raises(RuntimeError, match=f"^Not in {os.getpid()}"):
-        run_in_worker(second, refuse, RuntimeError)
-    assert run_in_worker(second, whoever, 1)[0] == second._pid
+        run_in_worker(worker, refuse, RuntimeError)
+    assert run_in_worker(worker, whoever, 1)[0] == worker._pid
 
 
-def test_what_it_finds_wrong_is_not_looked_at_again(second: WorkerProcess) -> None:
-    with pytest.raises(UsageError, match=f"^Not in {second._pid}"):
-        run_in_worker(second, refuse, UsageError)
-    assert run_in_worker(second, whoever, 1)[0] == second._pid
+def test_what_it_finds_wrong_is_not_looked_at_again(worker: WorkerProcess) -> None:
+    with pytest.raises(UsageError, match=f"^Not in {worker._pid}"):
+        run_in_worker(worker, refuse, UsageError)
+    assert run_in_worker(worker, whoever, 1)[0] == worker._pid
 
 
-def test_one_that_is_gone_is_done_without(second: WorkerProcess) -> None:
-    os.kill(second._pid, signal.SIGKILL)
-    assert run_in_worker(second, whoever, 1) == (os.getpid(), 1)
-    second.end()
-    assert run_in_worker(second, whoever, 2) == (os.getpid(), 2)
+def test_one_that_is_gone_is_done_without(worker: WorkerProcess) -> None:
+    os.kill(worker._pid, signal.SIGKILL)
+    assert run_in_worker(worker, whoever, 1) == (os.getpid(), 1)
+    worker.end()
+    assert run_in_worker(worker, whoever, 2) == (os.getpid(), 2)
 
 
-def test_one_that_is_gone_while_it_answers(second: WorkerProcess) -> None:
+def test_one_that_is_gone_while_it_answers(worker: WorkerProcess) -> None:
     ours, theirs = socket.socketpair()
     theirs.sendall(pickle.dumps(list(range(1000)))[:-20])
     theirs.close()
-    second._line = ours.makefile("rwb")
+    worker._line = ours.makefile("rwb")
     ours.close()
-    assert run_in_worker(second, whoever, 1) == (os.getpid(), 1)
+    assert run_in_worker(worker, whoever, 1) == (os.getpid(), 1)
 
 
-def test_nobody_waits_for_it_once_that_is_interrupted(second: WorkerProcess) -> None:
+def test_nobody_waits_for_it_once_that_is_interrupted(worker: WorkerProcess) -> None:
     class Ended(BaseException):
         pass
 
@@ -134,22 +134,22 @@ def test_nobody_waits_for_it_once_that_is_interrupted(second: WorkerProcess) -> 
 
     before = signal.signal(signal.SIGALRM, end)
     signal.setitimer(signal.ITIMER_REAL, 0.2)
-    process = second._pid
+    process = worker._pid
     try:
         with pytest.raises(Ended):
-            run_in_worker(second, hang)
+            run_in_worker(worker, hang)
     finally:
         signal.signal(signal.SIGALRM, before)
     assert not is_alive(process)
-    assert run_in_worker(second, whoever, 1) == (os.getpid(), 1)
+    assert run_in_worker(worker, whoever, 1) == (os.getpid(), 1)
 
 
-def test_it_ends_with_the_first_whatever_it_does(second: WorkerProcess) -> None:
+def test_it_ends_with_the_first_whatever_it_does(worker: WorkerProcess) -> None:
     """One that was killed, and its own."""
-    own = run_in_worker(second, bequeath)
+    own = run_in_worker(worker, bequeath)
     assert is_alive(own)
-    second.ask(hang)
-    os.kill(second._pid, signal.SIGKILL)
+    worker.ask(hang)
+    os.kill(worker._pid, signal.SIGKILL)
     wait_for_end(own)
 
 

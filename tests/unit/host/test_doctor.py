@@ -13,7 +13,7 @@ from pacha.ui import overview
 def test_a_push_that_failed_is_shown_with_its_own_cure() -> None:
     found = doctor._last_push(HostState(failure="It broke. so", cure="On the master, run: this", succeeded=1.0))
     assert (found.result, found.cure) == ("it failed: It broke. so", "On the master, run: this")
-    assert "pacha push" in doctor._last_push(HostState(failure="The last push was cut off.")).cure
+    assert "pacha push" in doctor._last_push(HostState(failure="The last push was interrupted.")).cure
 
 
 @pytest.mark.parametrize(

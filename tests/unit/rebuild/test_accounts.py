@@ -1,4 +1,4 @@
-"""The accounts that are lacking as commands, owner maps, ACLs by name."""
+"""The accounts that are missing as commands, owner maps, ACLs by name."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ import pytest
 
 from pacha.errors import DamagedError, PachaError, UnreachableError
 from pacha.wire import control
-from pacha.wire.control import Control, Greeting
+from pacha.wire.control import Control, Hello
 from pacha.wire.master import PUSH, REBUILD, Probe
 
 SAID = {"pacha": 1, "version": "1.0", "hosts_path": "/pacha/hosts", "capabilities": ["beat"], "may": ["push"]}
@@ -26,12 +26,12 @@ def line(**changes: Any) -> bytes:
 def test_a_greeting_comes_back_as_it_was() -> None:
     may = frozenset([PUSH, REBUILD])
     for seen in (None, Probe(1.5, None, may), Probe(1.5, "ab" * 32, may)):
-        said = Greeting(1, "1.0", b"/pacha/h\xff sts", frozenset(control.CAPABILITIES), may, seen)
-        assert Greeting.read(said.line()) == said
+        said = Hello(1, "1.0", b"/pacha/h\xff sts", frozenset(control.CAPABILITIES), may, seen)
+        assert Hello.read(said.line()) == said
 
 
 def test_what_a_later_one_says_more_is_passed_over() -> None:
-    read = Greeting.read(line(pacha=2, later={"x": 1}, may=["push", "dance"], capabilities=["beat", "sing"]))
+    read = Hello.read(line(pacha=2, later={"x": 1}, may=["push", "dance"], capabilities=["beat", "sing"]))
     assert read is not None
     assert (read.protocol, read.may, read.capabilities) == (2, {"push"}, {"beat", "sing"})
 
@@ -57,7 +57,7 @@ def test_what_a_later_one_says_more_is_passed_over() -> None:
     ],
 )
 def test_what_is_no_greeting(said: bytes) -> None:
-    assert Greeting.read(said) is None
+    assert Hello.read(said) is None
 
 
 class Stream:
