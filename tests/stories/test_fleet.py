@@ -144,7 +144,7 @@ def test_a_push_that_was_killed_is_a_failed_one(pushed: Host) -> None:
         time.sleep(0.001)
     process.kill()
     process.wait()
-    assert "cut off" in pushed.pacha("status").must(3).out
+    assert "interrupted" in pushed.pacha("status").must(3).out
     pushed.push("--due")
     pushed.pacha("status").must()
 

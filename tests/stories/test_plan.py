@@ -200,7 +200,7 @@ def test_a_rebuild_that_was_cut_off_is_carried_on_and_says_so(host: Host, foo: P
     killed = subprocess.run(command, env=host.environment(), capture_output=True)
     assert killed.returncode in (-9, 137)
     assert "unfinished" in host.pacha("undo", "--list").must().out
-    assert "which was interrupted, is carried on" in host.rebuild().out
+    assert "which was interrupted, is resumed" in host.rebuild().out
     listed = host.pacha("undo", "--list").must().out
     assert "interrupted, finished by a later one" in listed and "unfinished" not in listed
     assert "carried on" not in host.rebuild().out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import json
 import os
@@ -13,12 +14,24 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from pacha.config.keys import KEYS
+from tests.support.launcher import Launcher
 from tests.support.sshd import Account, Sshd
 
 PACHA = Path(sys.executable).with_name("pacha")
+
+
+@cache
+def launcher() -> Launcher:
+    """The one of this process of pytest."""
+    made = Launcher()
+    atexit.register(made.close)
+    return made
+
+
 #: Compares everything that a rebuild promises (rsync(1)); prints one line a difference.
 RSYNC = ("rsync", "-rlptgoDHnc", "--delete", "--itemize-changes")
 
@@ -97,14 +110,14 @@ class Host:
 
     def pacha(self, *arguments: str | bytes | Path, stdin: bytes | None = None, **more: str) -> Done:
         """Run it to its end; ``stdin`` None is the end of input at once, ``more`` goes into the environment."""
-        done = subprocess.run(
-            [self.program, *arguments],
-            env=self.environment(**more),
-            input=stdin or b"",
-            capture_output=True,
-            timeout=120,
-        )
-        return Done(done.returncode, done.stdout.decode("utf-8"), done.stderr.decode("utf-8"))
+        command = [os.fsencode(word) for word in (self.program, *arguments)]
+        if more or self.program != PACHA:
+            done = subprocess.run(
+                command, env=self.environment(**more), input=stdin or b"", capture_output=True, timeout=120
+            )
+            return Done(done.returncode, done.stdout.decode("utf-8"), done.stderr.decode("utf-8"))
+        code, out, err = launcher().run(command, self.environment(), stdin or b"", 120)
+        return Done(code, out.decode("utf-8"), err.decode("utf-8"))
 
     def start(self, *arguments: str | bytes | Path, stdin: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
         """Begin a run, for the caller to end."""
