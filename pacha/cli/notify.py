@@ -48,7 +48,7 @@ def _report(context: Context, failures: list[PachaError] | list[Exception], by_s
         for failure in failures:
             syslog.syslog(syslog.LOG_ERR, _line(failure))
     if context.config.ping:
-        from pacha.host import ping
+        from pacha.host import ping  # an HTTP client, which few configurations ask for
 
         if warning := ping.call(context.config.ping, failed=bool(failures)):
             click.echo(f"pacha: {warning}", err=True)

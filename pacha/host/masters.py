@@ -28,10 +28,10 @@ def connect(context: Context, master: str) -> Master:
     """
     config = context.config
     if master == STANDALONE:
-        from pacha.wire.local_master import LocalMaster
+        from pacha.wire.local_master import LocalMaster  # without SSH
 
         return LocalMaster(config.hosts_path, _create)
-    from pacha.wire.plain_account import PlainAccount
+    from pacha.wire.plain_account import PlainAccount  # a master on this machine does without
     from pacha.wire.ssh_master import SshMaster
 
     silence = config.ssh_timeout

@@ -297,7 +297,7 @@ def _check_name(name: bytes) -> None:
 
 def _complaint(text: bytes, *, first: bool) -> RemoteError:
     """The error for a message of the sender (``scp: PATH: No such file or directory``)."""
-    from pacha.wire.remote_errors import RemoteFault, classify_words
+    from pacha.wire.remote_errors import RemoteFault, classify_words  # only where something failed
 
     missing = classify_words(text.decode("utf-8", "replace")) is RemoteFault.MISSING
     what, why = "The master could not send what was asked for.", f"it says: {start_of(text)}"
