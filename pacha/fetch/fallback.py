@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from itertools import dropwhile, islice
 
 from pacha.errors import DamagedError, PachaError, UnreachableError
-from pacha.fetch import staging_dir
 from pacha.fetch.staging import Staging
 from pacha.fetch.unpack import content_names
 from pacha.files import names
 from pacha.files.metadata import Entry, Kind
 from pacha.store import database, hg
 from pacha.store.snapshot import Watched
+from pacha.system.atomic import write_private
 
 _SECONDS = 60.0
 
@@ -70,7 +70,7 @@ class _Search:
     def _write(self, node: str) -> str:
         self._check_time()
         path = self.staging.folder / ".older.db"
-        staging_dir.write(path, self.staging.repository(names.DATABASE).reader(node)(names.PACHA_DB))
+        write_private(path, self.staging.repository(names.DATABASE).reader(node)(names.PACHA_DB))
         return str(path)
 
     def _is_there(self, watched: Watched, entries: Iterable[Entry]) -> bool:

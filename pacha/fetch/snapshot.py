@@ -6,13 +6,13 @@ import time
 from dataclasses import dataclass
 
 from pacha.errors import DamagedError
-from pacha.fetch import staging_dir
 from pacha.files.names import PACHA_DB
 from pacha.store import hg
 from pacha.store.consistency import foreign_database
 from pacha.store.history import list_snapshots
 from pacha.store.revision import Note
 from pacha.store.revspec import resolve
+from pacha.system.atomic import write_private
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,5 +69,5 @@ def write(source: FetchedDatabase, tip: str, target: str) -> Note:
         ) from None
     if data is None:
         raise foreign_database(f"its revision {tip[:12]} has no pacha.db")
-    staging_dir.write(target, data)
+    write_private(target, data)
     return note

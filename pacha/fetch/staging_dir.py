@@ -41,12 +41,6 @@ def make_in(context: Context, where: str) -> Path:
     return folder
 
 
-def write(path: str | Path, data: bytes) -> None:
-    """Write a file, 0600, over what is there but through no link. Raises OSError."""
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "wb") as stream:
-        stream.write(data)
-
-
 def remove_leftovers(context: Context) -> None:
     """Remove the staging folders that this machine remembers, if they are there and ours.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import shlex
 import socket
 import subprocess
@@ -16,6 +15,7 @@ from pacha.config.load import Config, parse_config
 from pacha.errors import PachaError, UsageError
 from pacha.host.context import Context
 from pacha.host.watch import watch, watched
+from pacha.system.atomic import replace_file
 from pacha.text import escape
 
 _USUAL_KEYS = ("id_ed25519", "id_ecdsa", "id_rsa")
@@ -70,20 +70,10 @@ def write(answers: Answers, path: Path, *, force: bool = False) -> None:
     """Write the configuration, 0600, wholly or not at all. Raises PachaError, UsageError as ``refuse`` does."""
     name = escape(path)
     refuse(path, force)
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-        with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "w") as stream:
-            stream.write(answers.text())
-            stream.flush()
-            os.fsync(stream.fileno())
-        if force:
-            os.replace(beside, path)
-        else:
-            os.link(beside, path)  # which replaces nothing that came between
-            os.unlink(beside)
+        replace_file(path, answers.text().encode(), overwrite=force)  # nothing that came between
     except OSError as error:
-        beside.unlink(missing_ok=True)
         raise PachaError(
             f"{name} cannot be written.",
             error.strerror or "",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import secrets
 import shlex
 import shutil
 import subprocess
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from pacha.errors import PachaError
 from pacha.host import due
+from pacha.system.atomic import replace_file
 from pacha.system.executable import program
 from pacha.text import escape
 
@@ -218,13 +218,7 @@ def _write(path: Path, text: str) -> bool:
         if path.exists() and path.read_text("utf-8") == text:
             return False
         path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-        beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")  # neither cron nor systemd reads a dot
-        with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644), "w") as stream:
-            os.fchmod(stream.fileno(), 0o644)
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(beside, path)
+        replace_file(path, text.encode(), mode=0o644)
     except OSError as error:
         name = escape(path)
         hint = "Run this as root; another user puts a line into a crontab of their own: pacha schedule show --cron"

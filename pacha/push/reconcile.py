@@ -10,12 +10,12 @@ import os
 from dataclasses import replace
 
 from pacha.errors import ConfigError, PachaError
-from pacha.fetch import staging_dir
 from pacha.files.names import DATABASE, PACHA_DB, repository_name
 from pacha.push.session import PushSession
 from pacha.push.target import MasterTarget
 from pacha.store import database, hg
 from pacha.store.snapshot import Snapshot, Watched
+from pacha.system.atomic import write_private
 from pacha.text import escape, local_minute
 from pacha.wire.master import check_may_read
 
@@ -87,7 +87,7 @@ def parent(repository: hg.Repository, node: str | None, theirs: tuple[str, ...])
 def _read(session: PushSession, local: hg.Repository, node: str) -> Snapshot:
     """The snapshot ``node``, left as ``fetched.db`` in the state folder."""
     path = _fetched(session)
-    staging_dir.write(path, local.reader(node)(PACHA_DB))
+    write_private(path, local.reader(node)(PACHA_DB))
     return database.read_foreign(path)
 
 

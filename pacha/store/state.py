@@ -18,6 +18,7 @@ from typing import Any
 
 from pacha.errors import LockedError, PachaError
 from pacha.store.host_state import HostState, decode, encode
+from pacha.system.atomic import replace_file
 
 #: The latest format of the state folder that is understood here. memory.json says in ``readable_from`` which a reader
 #: must know; 1, this one, goes without saying.
@@ -77,20 +78,9 @@ class StateFolder:
         """Change these fields of the state; it is written beside the file and renamed. Returns the new state."""
         self.make()
         state = replace(self.read(), **changes)
-        self._write(json.dumps(encode(state), indent=1, sort_keys=True))
+        text = json.dumps(encode(state), indent=1, sort_keys=True)
+        replace_file(self.path / "memory.json", text.encode("ascii"))
         return state
-
-    def _write(self, text: str) -> None:
-        temporary = self.path / f"memory.{secrets.token_hex(4)}"
-        try:
-            with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as stream:
-                stream.write(text)
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.replace(temporary, self.path / "memory.json")
-        except OSError:
-            temporary.unlink(missing_ok=True)
-            raise
 
     def read(self) -> HostState:
         """The state; all defaults at first. Raises PachaError when the file is damaged, or a later Pacha's."""

@@ -7,6 +7,7 @@
     signals.listen()                   # a signal ends a command through an exception, at once
     memory_limit.limit_memory()        # hostile input fails instead of the machine
     mounts.mounts(), syscalls          # /proc/self/mountinfo, renameat2(2), syncfs(2)
+    atomic.replace_file(path, data)    # at each moment the old file or the new one
     executable.program()               # the path by which others call this Pacha
 
 Each module wraps one facility. None knows what Pacha does with it.

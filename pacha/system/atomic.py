@@ -1,0 +1,39 @@
+"""Files that are at each moment either the old one or the new one, and files that are private from the start."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+
+def replace_file(path: Path, data: bytes, *, mode: int = 0o600, overwrite: bool = True) -> None:
+    """Write ``data`` to a temporary file beside ``path``, sync it, and give it that name.
+
+    Without ``overwrite`` it replaces nothing. Raises OSError (FileExistsError), and leaves no temporary file then.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")  # cron and systemd do not read a dotfile
+    try:
+        _write(temporary, data, os.O_EXCL, mode)
+        if overwrite:
+            os.replace(temporary, path)
+        else:
+            os.link(temporary, path)
+            os.unlink(temporary)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_private(path: str | Path, data: bytes) -> None:
+    """Write ``data`` to ``path``, mode 0600, over what is there but through no link; not synced. Raises OSError."""
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "wb") as stream:
+        stream.write(data)
+
+
+def _write(path: Path, data: bytes, flag: int, mode: int) -> None:
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | flag | os.O_NOFOLLOW | os.O_CLOEXEC, mode), "wb") as stream:
+        os.fchmod(stream.fileno(), mode)  # whatever the umask
+        stream.write(data)
+        stream.flush()
+        os.fsync(stream.fileno())
