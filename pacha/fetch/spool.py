@@ -41,7 +41,15 @@ class Spool:
         Raises DamagedError.
         """
         files, node = items(entries), watched.node or revision.NULL
-        task = Task(repository, watched.repository, watched.path, node, str(folder / _CONTENT), files, original)
+        task = Task(
+            path=repository,
+            name=watched.repository,
+            watched=watched.path,
+            node=node,
+            spool=str(folder / _CONTENT),
+            items=files,
+            original=original,
+        )
         done = run_in_worker(self.worker, unpack_parallel, task)
         for one in done:
             self._take(one)

@@ -34,7 +34,7 @@ class Item:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
     """Files of ``node`` in the repository at ``path``, which is called ``name`` and has what was kept of ``watched``.
 

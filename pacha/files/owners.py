@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
     """One user or group as passwd(5) and group(5) have it: what a person needs to make it again.
 
@@ -89,7 +89,7 @@ def describe(users: Iterable[bytes], groups: Iterable[bytes]) -> tuple[Account, 
     found = [user for name in sorted(users) if (user := _user(name, memberships)) is not None]
     wanted = {*groups, *(name for user in found for name in user.groups)}
     primary = {user.gid for user in found}
-    every = [Account(os.fsencode(g.gr_name), True, g.gr_gid) for g in all_groups]
+    every = [Account(name=os.fsencode(g.gr_name), is_group=True, number=g.gr_gid) for g in all_groups]
     kept = [group for group in every if group.name in wanted or group.number in primary]
     return (*sorted(kept, key=lambda group: group.name), *found)
 
@@ -101,7 +101,9 @@ def _user(name: bytes, memberships: Mapping[str, list[bytes]]) -> Account | None
         return None
     home, shell = os.fsencode(user.pw_dir), os.fsencode(user.pw_shell)
     groups = tuple(sorted(memberships.get(user.pw_name, [])))
-    return Account(name, False, user.pw_uid, user.pw_gid, home, shell, groups)
+    return Account(
+        name=name, is_group=False, number=user.pw_uid, gid=user.pw_gid, home=home, shell=shell, groups=groups
+    )
 
 
 def _pairs(content: bytes) -> list[tuple[bytes, int]]:

@@ -44,7 +44,7 @@ class Watch:
     parts: tuple[bytes, ...] = ()
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Scan:
     """What a scan found. ``unread``: files whose content is new or may be; their entries have no sha256."""
 

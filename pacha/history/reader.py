@@ -35,7 +35,7 @@ from pacha.wire.master import Master, NoHost
 Open: TypeAlias = "Callable[[str, str], hg.Repository]"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class History:
     """The snapshots of ``host``, newest first. ``own``: this machine's, whose disk they can be compared with.
 
@@ -217,7 +217,7 @@ def _past(host: str, own: bool, open_: Open, folder: Path) -> History:
     faults = [one for one in entries.values() if isinstance(one, DamagedError)]
     if len(faults) == len(entries):
         raise faults[0]
-    return History(host, own, entries, open_, folder)
+    return History(host=host, own=own, entries=entries, _open=open_, _folder=folder)
 
 
 def _entry(repository: hg.Repository, node: str) -> hg.Revision | DamagedError:

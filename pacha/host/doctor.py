@@ -34,7 +34,7 @@ _LITTLE_ROOM = 256 << 20  #: bytes
 _JOBS = (schedule.TIMER, schedule.CRON)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
     """One thing that was looked at: ``result`` and ``cure`` are lines (str), ``code`` is DONE where all is well.
 
@@ -59,9 +59,9 @@ def inspect(load: Callable[[], Config], state: StateFolder) -> Iterator[Check]:
     except PachaError as error:
         yield _failed("configuration" if error.exit_code == ExitCode.CONFIG else "state", error)
         return
-    yield Check("configuration", f"{escape(str(context.config.path))} is valid")
+    yield Check(about="configuration", result=f"{escape(str(context.config.path))} is valid")
     yield from (_look("configuration", warning, "Remove that line.") for warning in context.config.warnings)
-    yield Check("host", f"this machine pushes as '{host}'")
+    yield Check(about="host", result=f"this machine pushes as '{host}'")
     yield from _own(context)
     for master in masters:
         yield from (replace(check, master=master) for check in _on(context, host, master))
@@ -80,13 +80,13 @@ def exit_code(checks: list[Check]) -> ExitCode:
 
 
 def _look(about: str, result: str, cure: str) -> Check:
-    return Check(about, result, cure, ExitCode.CONCERNS)
+    return Check(about=about, result=result, cure=cure, code=ExitCode.CONCERNS)
 
 
 def _failed(about: str, error: PachaError) -> Check:
     hard = error.exit_code in (ExitCode.CONFIG, ExitCode.UNREACHABLE)
     code = error.exit_code if hard else ExitCode.CONCERNS
-    return Check(about, error.in_a_line, error.hint, code, error=error.code)
+    return Check(about=about, result=error.in_a_line, cure=error.hint, code=code, error=error.code)
 
 
 def _versions() -> Iterator[Check]:
@@ -96,7 +96,7 @@ def _versions() -> Iterator[Check]:
             found.append(f"{name.capitalize()} {metadata.version(name)}")
         except metadata.PackageNotFoundError:
             yield _look("versions", f"{name} is not installed beside Pacha", "Install Pacha again with pip or pipx.")
-    yield Check("versions", ", ".join(found))
+    yield Check(about="versions", result=", ".join(found))
 
 
 def _own(context: Context) -> Iterator[Check]:
@@ -108,7 +108,11 @@ def _own(context: Context) -> Iterator[Check]:
         yield _failed("state", error)
         return
     paths = ", ".join(escape(one.path) for one in watched[:5]) + (" ..." if len(watched) > 5 else "")
-    yield Check("watched", paths) if watched else _look("watched", "nothing yet", "Name what matters: pacha watch /etc")
+    yield (
+        Check(about="watched", result=paths)
+        if watched
+        else _look("watched", "nothing yet", "Name what matters: pacha watch /etc")
+    )
     yield from _space(context)
     yield _schedule()
     yield _last_push(state)
@@ -127,7 +131,7 @@ def _temporary() -> Path:
 def _room(where: str, free: int, cure: str) -> Check:
     room = f"{free / (1 << 30):.1f} GiB" if free >= 1 << 30 else f"{free >> 20} MiB"
     text = f"{room} free in {where}"
-    return Check("space", text) if free >= _LITTLE_ROOM else _look("space", text, cure)
+    return Check(about="space", result=text) if free >= _LITTLE_ROOM else _look("space", text, cure)
 
 
 def _schedule() -> Check:
@@ -135,7 +139,9 @@ def _schedule() -> Check:
     cure = "Let it push by itself: pacha schedule install"
     if os.geteuid() != 0:
         cure = "If your crontab does not push yet, add the line of: pacha schedule show --cron"
-    return Check("schedule", jobs[0]) if jobs else _look("schedule", "no job of Pacha's is installed", cure)
+    return (
+        Check(about="schedule", result=jobs[0]) if jobs else _look("schedule", "no job of Pacha's is installed", cure)
+    )
 
 
 def _last_push(state: HostState) -> Check:
@@ -144,7 +150,7 @@ def _last_push(state: HostState) -> Check:
     if not state.succeeded:
         return _look("last push", "there was none yet", "Make one: pacha push")
     when = local_minute(state.succeeded)
-    return Check("last push", f"succeeded on {when}")
+    return Check(about="last push", result=f"succeeded on {when}")
 
 
 def _on(context: Context, host: str, name: str) -> Iterator[Check]:
@@ -157,7 +163,9 @@ def _on(context: Context, host: str, name: str) -> Iterator[Check]:
         return
     try:
         if name != STANDALONE:
-            yield Check("login", f"{master.label}: the host key is known, our key is accepted without a prompt")
+            yield Check(
+                about="login", result=f"{master.label}: the host key is known, our key is accepted without a prompt"
+            )
         began = time.time()
         found = master.examine(host)
         ahead, folder = found.clock - (began + time.time()) / 2, escape(context.config.hosts_path)
@@ -171,22 +179,28 @@ def _on(context: Context, host: str, name: str) -> Iterator[Check]:
 def _found(found: Examined, ahead: float, host: str, folder: str, label: str) -> Iterator[Check]:
     user = f" --user {label.partition('@')[0]}" if "@" in label else ""
     if found.pacha is not None:
-        yield Check("programs", f"Pacha {found.pacha} answers there; this key may {' and '.join(sorted(found.may))}")
+        yield Check(
+            about="programs",
+            result=f"Pacha {found.pacha} answers there; this key may {' and '.join(sorted(found.may))}",
+        )
     elif found.mercurial is not None:
         yield from _programs(found.mercurial, bool(found.scp))
     if PUSH not in found.may:
         yield _look("key", "it may rebuild, not push", f"Let the host's own key in: pacha add-host {host} --key FILE")
     if REBUILD not in found.may:
-        yield Check("key", "it may push, not rebuild: a rebuild needs another key")
+        yield Check(about="key", result="it may push, not rebuild: a rebuild needs another key")
     if found.trouble:
         yield _look("hosts folder", found.trouble, f"On the master, run: pacha add-host {host}{user}")
     elif found.trouble is not None:
-        yield Check("hosts folder", f"'{host}' can be written to in {folder}")
+        yield Check(about="hosts folder", result=f"'{host}' can be written to in {folder}")
     seconds = f"{_span(abs(ahead))} {'ahead of' if ahead > 0 else 'behind'} ours"
     if abs(ahead) > _CLOCKS_DIFFER:
         yield _look("clock", f"the master's is {seconds}", "Set both by NTP: timedatectl set-ntp true")
     else:
-        yield Check("clock", f"the master's agrees ({seconds})" if abs(ahead) >= 1 else "the master's agrees with ours")
+        yield Check(
+            about="clock",
+            result=f"the master's agrees ({seconds})" if abs(ahead) >= 1 else "the master's agrees with ours",
+        )
     if found.free is not None:
         yield _room("the hosts folder", found.free, "Make room on the master.")
 
@@ -201,5 +215,13 @@ def _span(seconds: float) -> str:
 
 def _programs(mercurial: str, scp: bool) -> Iterator[Check]:
     cure = "Install it on the master, or name its command in pacha.hg.command."
-    yield Check("programs", mercurial) if mercurial else _look("programs", "there is no Mercurial (hg)", cure)
-    yield Check("programs", "scp") if scp else _look("programs", "there is no scp", "Install openssh-client there.")
+    yield (
+        Check(about="programs", result=mercurial)
+        if mercurial
+        else _look("programs", "there is no Mercurial (hg)", cure)
+    )
+    yield (
+        Check(about="programs", result="scp")
+        if scp
+        else _look("programs", "there is no scp", "Install openssh-client there.")
+    )

@@ -94,7 +94,9 @@ def check_own(context: Context, path: bytes) -> None:
     if STANDALONE in context.config.hosts:
         own["the master's folder"] = os.path.realpath(context.config.hosts_path)
     for what, folder in own.items():
-        if Watched(folder, False, "").holds(path) or Watched(path, False, "").holds(folder):
+        if Watched(path=folder, single=False, repository="").holds(path) or Watched(
+            path=path, single=False, repository=""
+        ).holds(folder):
             raise UsageError(
                 f"{escape(path)} holds or lies in {what} {escape(folder)}.",
                 "each push would change what it keeps",
@@ -109,7 +111,7 @@ def check_own(context: Context, path: bytes) -> None:
 
 def _place(snapshot: Snapshot, path: bytes, single: bool) -> Watched:
     """The row of ``path``: the one it had before it was retired, or a new one."""
-    new = Watched(path, single, "")
+    new = Watched(path=path, single=single, repository="")
     for one in snapshot.live:
         if one.path == path:
             raise UsageError(

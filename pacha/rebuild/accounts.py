@@ -26,11 +26,11 @@ def commands(
     known_users = {account.name: account for account in recorded if not account.is_group}
     known_groups = {account.name: account for account in recorded if account.is_group}
     names = {account.number: account.name for account in recorded if account.is_group}
-    lacking_users = [known_users.get(name, Account(name, False, -1)) for name in users]
+    lacking_users = [known_users.get(name, Account(name=name, is_group=False, number=-1)) for name in users]
     needed = {*groups, *(names[user.gid] for user in lacking_users if user.number >= 0 and user.gid in names)}
     needed |= {group for user in lacking_users for group in user.groups}
     lines = [
-        _group_line(known_groups.get(name, Account(name, True, -1)), machine)
+        _group_line(known_groups.get(name, Account(name=name, is_group=True, number=-1)), machine)
         for name in sorted(needed)
         if machine.gid(name) is None
     ]

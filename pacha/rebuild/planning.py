@@ -26,7 +26,7 @@ from pacha.store.snapshot import Snapshot
 from pacha.system.mounts import mounts
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedRebuild:
     """A plan, and what a person should know before it is carried out.
 

@@ -14,7 +14,7 @@ from pacha.restore.plan import Action, Step
 from pacha.store.snapshot import Snapshot
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
     """A plan with all that a person should know of it before it is carried out.
 

@@ -170,7 +170,14 @@ class _Attempt:
         outcome = apply(proposal.preview.plan, source, journal, on_step=self.reporter.on_step)
         adopted = self._go_on_as_host(proposal, outcome)
         ran = (*ran, *self._run(proposal.hooks.after))
-        rebuilt = Rebuilt(proposal, outcome, ran, adopted, self.fetched, seconds=time.monotonic() - self.began)
+        rebuilt = Rebuilt(
+            proposal=proposal,
+            outcome=outcome,
+            ran=ran,
+            adopted=adopted,
+            fetched=self.fetched,
+            seconds=time.monotonic() - self.began,
+        )
         return replace(rebuilt, report=report.write(rebuilt, journal))
 
     def _go_on_as_host(self, proposal: Proposal, outcome: Outcome) -> bool:

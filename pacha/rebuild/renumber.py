@@ -140,7 +140,17 @@ def step(was: Entry, found: Entry, moved: IdChanges, after: Accounts) -> Step:
     words = [f"{kind} {old} -> {new}" for kind, old, new in pairs if old != new]
     words += ["ACL"] if xattrs != was.xattrs else []
     reason = f"{', '.join(words)}: its account's number here"
-    return Step(found.path, Action.METADATA, wanted, found, uid, gid, was.mode, reason, xattrs)
+    return Step(
+        path=found.path,
+        action=Action.METADATA,
+        wanted=wanted,
+        found=found,
+        uid=uid,
+        gid=gid,
+        mode=was.mode,
+        reason=reason,
+        xattrs=xattrs,
+    )
 
 
 def _lost(found: os.stat_result, moved: IdChanges, before: Accounts) -> str:

@@ -15,7 +15,7 @@ from pacha.restore.plan import Step
 from pacha.wire.scp import Received
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rebuilt:
     """What a rebuild did. ``adopted``: this machine now goes on as the host; ``report``: where all of it is written."""
 
@@ -34,7 +34,7 @@ class Rebuilt:
         return (*self.outcome.concerns, *failed)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reporter:
     """Whom a rebuild tells what it does. ``confirm`` comes before anything is changed, and may raise."""
 

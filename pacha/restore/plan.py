@@ -32,7 +32,7 @@ class Action(Enum):
     KEPT_BY_RULE = "kept"  #: exists, and ``pacha.rebuild.keep`` says never to overwrite it
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """One path of a plan. ``uid``, ``gid``, ``mode`` and ``xattrs`` are what it is given here.
 
@@ -63,7 +63,7 @@ class Step:
         return Attributes(self.uid, self.gid, self.mode, self.wanted.mtime_ns, self.xattrs)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """Steps, parents before children.
 
@@ -189,8 +189,8 @@ class _Builder:
             if shortfall:
                 self._concern(entry.path, shortfall)
         return Step(
-            entry.path, action, entry, found, given.uid, given.gid, given.mode,
-            reason, given.xattrs, shortfall,
+            path=entry.path, action=action, wanted=entry, found=found, uid=given.uid, gid=given.gid, mode=given.mode,
+            reason=reason, xattrs=given.xattrs, shortfall=shortfall,
         )  # fmt: skip
 
     def _decide(self, entry: Entry, found: Entry | None, given: Attributes) -> tuple[Action, str]:
@@ -230,11 +230,15 @@ class _Builder:
     def _extra(self, path: bytes, delete: bool) -> Step:
         found = self.found[path]
         if self.keep(path):
-            return Step(path, Action.KEPT_BY_RULE, None, found, reason="pacha.rebuild.keep names it")
+            return Step(
+                path=path, action=Action.KEPT_BY_RULE, wanted=None, found=found, reason="pacha.rebuild.keep names it"
+            )
         if delete and (stop := unmovable(found)):
             self._concern(path, f"not moved aside: {stop}")
-            return Step(path, Action.CANNOT, None, found, reason=stop)
-        return Step(path, Action.EXTRA, None, found, reason="moved aside" if delete else "left")
+            return Step(path=path, action=Action.CANNOT, wanted=None, found=found, reason=stop)
+        return Step(
+            path=path, action=Action.EXTRA, wanted=None, found=found, reason="moved aside" if delete else "left"
+        )
 
     def _gone_with_parent(self, path: bytes) -> bool:
         return bool(self.displaced) and any(above in self.displaced for above in paths.ancestors(path))

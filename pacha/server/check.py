@@ -81,7 +81,7 @@ def _check(config: Config, host: str, rehearse: bool) -> CheckResult:
     try:
         owner = os.stat(folder, follow_symlinks=False)
         if stat.S_ISLNK(owner.st_mode):
-            return CheckResult(host, began, int(ExitCode.CONCERNS), faults=(fleet.LINK, *faults))
+            return CheckResult(host=host, at=began, code=int(ExitCode.CONCERNS), faults=(fleet.LINK, *faults))
         if owner.st_mode & 0o077:
             faults.append(f"its folder is open to other users: chmod 700 {escape(folder)}")
         with _scratch(owner) as scratch:
@@ -91,7 +91,9 @@ def _check(config: Config, host: str, rehearse: bool) -> CheckResult:
     faults = [*said["faults"], *faults]
     code = said["code"] or (ExitCode.CONCERNS if faults else ExitCode.DONE)
     numbers = {name: said[name] for name in ("tip", "made", "files", "size", "rehearsed")}
-    return CheckResult(host, began, int(code), faults=tuple(faults), seconds=time.time() - began, **numbers)
+    return CheckResult(
+        host=host, at=began, code=int(code), faults=tuple(faults), seconds=time.time() - began, **numbers
+    )
 
 
 def _here(config: Config, scratch: Path) -> Context:

@@ -14,7 +14,7 @@ _FOLDER = b".pacha"
 _MOST_BYTES = 65536
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CheckResult:
     """What a check of ``host`` came to: ``code`` an ExitCode, ``at`` seconds since the epoch.
 

@@ -46,7 +46,7 @@ class State(Enum):
     FRESH = "fresh"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Heartbeat:
     """What ``last-push`` says. Times are seconds since the epoch, ``frequency`` hours, ``size`` bytes.
 
@@ -175,9 +175,14 @@ def _heartbeat(said: dict[str, Any]) -> Heartbeat:
     if type(frequency) not in (int, float) or not math.isfinite(frequency) or not 0 < frequency <= 1e6:
         raise ValueError("no frequency")
     return Heartbeat(
-        _time(at), tip, _count(said["exit"]), version, _time(said.get("snapshot", at)), float(frequency),
-        *(_count(said.get(name, 0)) for name in ("paths", "files", "size")),
-    )  # fmt: skip
+        at=_time(at),
+        tip=tip,
+        exit=_count(said["exit"]),
+        version=version,
+        made=_time(said.get("snapshot", at)),
+        frequency=float(frequency),
+        **{name: _count(said.get(name, 0)) for name in ("paths", "files", "size")},
+    )
 
 
 def _time(text: str) -> float:

@@ -80,7 +80,15 @@ def to_watched(row: Sequence[Any]) -> Watched:
     """
     path, kind, repository, node, exclude, one_filesystem, retired = row
     single = {"dir": False, "single": True}[kind]
-    return Watched(path, single, repository, node, _texts(exclude), _flag(one_filesystem), _flag(retired))
+    return Watched(
+        path=path,
+        single=single,
+        repository=repository,
+        node=node,
+        exclude=_texts(exclude),
+        one_filesystem=_flag(one_filesystem),
+        retired=_flag(retired),
+    )
 
 
 def to_account(row: Sequence[Any]) -> Account:
@@ -90,7 +98,7 @@ def to_account(row: Sequence[Any]) -> Account:
     """
     name, is_group, number, gid, home, shell, groups = row
     members = tuple(bytes.fromhex(group) for group in _texts(groups))
-    return Account(name, _flag(is_group), number, gid, home, shell, members)
+    return Account(name=name, is_group=_flag(is_group), number=number, gid=gid, home=home, shell=shell, groups=members)
 
 
 def check_meta(meta: Mapping[Any, Any]) -> Mapping[str, str]:

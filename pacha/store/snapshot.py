@@ -14,7 +14,7 @@ SCHEMA = 1  #: the schema this version writes
 READABLE_FROM = 1  #: the oldest schema number a reader must know to read what this version writes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Watched:
     """A watched path: where its content is kept and by which rules.
 

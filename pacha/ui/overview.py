@@ -38,7 +38,7 @@ def check_text(one: Check) -> str:
         mark, colour = "BAD ", "red"
     start = f"{mark}  {one.about:<15}"
     text = f"{one.master}: {one.result}" if one.master and one.master not in one.result else one.result
-    rows = [wrapped(start, text).replace(mark, styled(mark, colour), 1)]
+    rows = [styled(mark, colour) + wrapped(start, text)[len(mark) :]]
     if one.cure:
         rows.append(wrapped(" " * len(start) + "To fix it: ", one.cure, len(start)))
     return "\n".join(rows)

@@ -42,7 +42,13 @@ class RebuildConsole:
         """Whom a rebuild is to tell."""
         progress = self.progress
         return Reporter(
-            progress.file, self.fetched, self.plan, self.confirm, self.hook, self.step, on_expected=progress.expect
+            on_file=progress.file,
+            on_fetched=self.fetched,
+            on_plan=self.plan,
+            confirm=self.confirm,
+            on_hook=self.hook,
+            on_step=self.step,
+            on_expected=progress.expect,
         )
 
     def fetched(self, fetched: Fetched) -> None:

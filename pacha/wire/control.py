@@ -35,7 +35,7 @@ _CODE = re.compile(r"[a-z]+(-[a-z0-9]+){0,9}", re.ASCII)
 LINE_MAX = 64 * 1024  #: bytes of a request, an answer or a greeting
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Hello:
     """What a master says of itself, and of the key that it was asked with."""
 
@@ -71,7 +71,14 @@ class Hello:
                 return None
             seen = probe_of(said, may) if "clock" in said else None
             capabilities = frozenset(map(str, said["capabilities"]))
-            return cls(int(said["pacha"]), str(said.get("version", "")), path, capabilities, may, seen)
+            return cls(
+                protocol=int(said["pacha"]),
+                version=str(said.get("version", "")),
+                hosts_path=path,
+                capabilities=capabilities,
+                may=may,
+                probe=seen,
+            )
         except (ValueError, KeyError, TypeError):
             return None
 

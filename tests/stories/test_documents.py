@@ -88,7 +88,7 @@ def steps(page: str) -> Iterator[Step]:
             if lines.startswith("[DEFAULT]"):
                 lines = _CONFIGURATION.format(text=lines)
             if not lines.startswith(_INSTALLING):
-                yield Step(machine, lines)
+                yield Step(path=machine, action=lines)
 
 
 def script(page: str) -> str:

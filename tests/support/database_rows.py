@@ -47,12 +47,23 @@ def good() -> Snapshot:
         file(b"/etc/fstab"),
     ]
     watched = (
-        Watched(b"/srv/w", False, "w", "a" * 40, ("*.o", "/srv/w/x/")),
-        Watched(b"/etc/fstab", True, "fstab", "b" * 40),
-        Watched(b"/srv/w/old", False, "old", None, (), False, True),
+        Watched(path=b"/srv/w", single=False, repository="w", node="a" * 40, exclude=("*.o", "/srv/w/x/")),
+        Watched(path=b"/etc/fstab", single=True, repository="fstab", node="b" * 40),
+        Watched(
+            path=b"/srv/w/old",
+            single=False,
+            repository="old",
+            node=None,
+            exclude=(),
+            one_filesystem=False,
+            retired=True,
+        ),
     )
     parents = [Entry(path, Kind.DIRECTORY, 0o755, 0, 0, b"root", b"root", 1) for path in (b"/srv", b"/etc")]
-    accounts = (Account(b"staff", True, 50), Account(b"a", False, 1000, 50, b"/home/a", b"/bin/sh", (b"staff",)))
+    accounts = (
+        Account(name=b"staff", is_group=True, number=50),
+        Account(name=b"a", is_group=False, number=1000, gid=50, home=b"/home/a", shell=b"/bin/sh", groups=(b"staff",)),
+    )
     return Snapshot(META, watched, {e.path: e for e in entries}, {e.path: e for e in parents}, accounts)
 
 

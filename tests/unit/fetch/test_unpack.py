@@ -59,7 +59,7 @@ def entries(*wrong: int) -> list[Entry]:
 
 def unpacked(repository: Repository, tmp_path: Path, worker: WorkerProcess | None, *wrong: int) -> Spool:
     spool = Spool(worker)
-    watched = Watched(b"/foo", single=False, repository="foo", node=repository.heads()[0])
+    watched = Watched(path=b"/foo", single=False, repository="foo", node=repository.heads()[0])
     spool.add(repository.path, watched, entries(*wrong), tmp_path)
     return spool
 
@@ -136,7 +136,7 @@ def test_damage_is_told(
 
 
 def test_a_revision_that_is_not_there(repository: Repository, tmp_path: Path, worker: WorkerProcess) -> None:
-    watched = Watched(b"/foo", single=False, repository="foo", node="1" * 40)
+    watched = Watched(path=b"/foo", single=False, repository="foo", node="1" * 40)
     with pytest.raises(DamagedError, match=r"^The repository 'foo' on the master has no revision 111111111111"):
         Spool(worker).add(repository.path, watched, entries(), tmp_path)
 
@@ -155,7 +155,7 @@ def test_what_was_read_the_last_time_is_forgotten(
     spool = unpacked(repository, tmp_path, None)
     monkeypatch.setattr("pacha.store.hg.revlog.OneRevisionReader.get", lambda singles, name: None)
     monkeypatch.setattr("pacha.store.hg.repository._goes_beyond", lambda log, last: True)
-    watched = Watched(b"/foo", single=False, repository="foo", node=repository.heads()[0])
+    watched = Watched(path=b"/foo", single=False, repository="foo", node=repository.heads()[0])
     spool.add(repository.path, watched, entries(), tmp_path)
     assert spool.read == {}
     spool.close()

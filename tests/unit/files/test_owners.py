@@ -66,9 +66,14 @@ def test_describing_gives_what_is_needed_to_make_an_account_again() -> None:
     assert [account.is_group for account in described] == sorted((a.is_group for a in described), reverse=True)
     user = described[-1]
     assert user == Account(
-        b"daemon", False, daemon.pw_uid, daemon.pw_gid, os.fsencode(daemon.pw_dir), os.fsencode(daemon.pw_shell),
-        tuple(sorted(os.fsencode(g.gr_name) for g in grp.getgrall() if "daemon" in g.gr_mem)),
-    )  # fmt: skip
+        name=b"daemon",
+        is_group=False,
+        number=daemon.pw_uid,
+        gid=daemon.pw_gid,
+        home=os.fsencode(daemon.pw_dir),
+        shell=os.fsencode(daemon.pw_shell),
+        groups=tuple(sorted(os.fsencode(g.gr_name) for g in grp.getgrall() if "daemon" in g.gr_mem)),
+    )
     groups = {account.name: account.number for account in described if account.is_group}
     assert groups[b"mail"] == grp.getgrnam("mail").gr_gid
     assert daemon.pw_gid in groups.values()

@@ -29,8 +29,8 @@ def test_a_small_disk_is_not_said_to_have_nothing() -> None:
 
 
 def test_a_master_is_named_once() -> None:
-    named = Check("login", "master.example.com does not let us in.", master="master.example.com")
+    named = Check(about="login", result="master.example.com does not let us in.", master="master.example.com")
     assert overview.check_text(named).count("master.example.com") == 1
     assert "master.example.com: its clock" in overview.check_text(
-        Check("clock", "its clock", master="master.example.com")
+        Check(about="clock", result="its clock", master="master.example.com")
     )

@@ -42,7 +42,7 @@ def live(here: Context) -> dict[bytes, str]:
 def test_watching_a_directory(here: Context, tree: Path) -> None:
     assert module.watched(here) == ()
     made = watch(here, tree / "opt/foo")
-    assert made == Watched(os.fsencode(tree / "opt/foo"), False, "foo")
+    assert made == Watched(path=os.fsencode(tree / "opt/foo"), single=False, repository="foo")
     assert module.watched(here) == (made,)
     assert here.state.read().pending
 

@@ -32,7 +32,7 @@ class Host:
         if not single:
             self.root.mkdir()
         self.repository = Repository.open(str(folder / "repos/w"), create=True)
-        self.watched = Watched(os.fsencode(self.root), single, "w")
+        self.watched = Watched(path=os.fsencode(self.root), single=single, repository="w")
         self.entries: dict[bytes, Entry] = {}
 
     def look(self) -> dict[bytes, Entry]:

@@ -25,9 +25,9 @@ def target(last_known: MasterState, probe: Probe) -> MasterTarget:
 
 def test_content_goes_first_and_db_last() -> None:
     watched = (
-        Watched(b"/zoo", False, "zoo", node="1"),
-        Watched(b"/a", False, "a"),
-        Watched(b"/b", False, "b", node="2"),
+        Watched(path=b"/zoo", single=False, repository="zoo", node="1"),
+        Watched(path=b"/a", single=False, repository="a"),
+        Watched(path=b"/b", single=False, repository="b", node="2"),
     )
     assert content_first(Snapshot({}, watched), "3") == [("zoo", "1"), ("a", None), ("b", "2"), (DATABASE, "3")]
 

@@ -24,15 +24,20 @@ def lines(*recorded: Account, users: tuple[bytes, ...] = (), groups: tuple[bytes
 
 
 def user(name: bytes = b"ann", number: int = 1000, gid: int = 1000, groups: tuple[bytes, ...] = ()) -> Account:
-    return Account(name, False, number, gid, b"/home/ann", b"/bin/zsh", groups)
+    return Account(
+        name=name, is_group=False, number=number, gid=gid, home=b"/home/ann", shell=b"/bin/zsh", groups=groups
+    )
 
 
 class TestCommands:
     def test_as_recorded_with_the_groups_first(self) -> None:
         made = lines(
-            user(groups=(b"staff", b"video")), Account(b"ann", True, 1000), Account(b"video", True, 44),
-            users=(b"ann",), groups=(b"ann",),
-        )  # fmt: skip
+            user(groups=(b"staff", b"video")),
+            Account(name=b"ann", is_group=True, number=1000),
+            Account(name=b"video", is_group=True, number=44),
+            users=(b"ann",),
+            groups=(b"ann",),
+        )
         assert made == [
             "groupadd --gid 1000 ann",
             "groupadd --system --gid 44 video",
@@ -41,11 +46,11 @@ class TestCommands:
         ]
 
     def test_a_number_that_is_taken_is_left_to_the_system(self) -> None:
-        made = lines(user(number=1001, gid=1001), Account(b"ann", True, 1001), users=(b"ann",))
+        made = lines(user(number=1001, gid=1001), Account(name=b"ann", is_group=True, number=1001), users=(b"ann",))
         assert made[0] == "groupadd ann" and "--uid" not in made[1] and "--gid ann" in made[1]
 
     def test_a_number_that_only_stood_in_is_not_asked_for(self) -> None:
-        assert lines(Account(b"g", True, 2**31), groups=(b"g",)) == ["groupadd g"]
+        assert lines(Account(name=b"g", is_group=True, number=2**31), groups=(b"g",)) == ["groupadd g"]
 
     def test_of_what_was_not_recorded_the_name_is_all(self) -> None:
         assert lines(users=(b"who",), groups=(b"what",)) == ["groupadd what", "useradd who"]
@@ -92,7 +97,10 @@ class TestAcls:
         return Entry(b"/x", Kind.FILE, 0o644, 0, 0, b"root", b"root", 0, xattrs=((ACL, data),))
 
     def mapped(self, *numbers: int) -> tuple[Entry, list[str]]:
-        recorded = (Account(b"bob", False, 1000), Account(b"gone", False, 2000))
+        recorded = (
+            Account(name=b"bob", is_group=False, number=1000),
+            Account(name=b"gone", is_group=False, number=2000),
+        )
         made, concerns = accounts.with_acls({b"/x": self.entry(*numbers)}, recorded, HERE)
         return made[b"/x"], [concern.reason for concern in concerns]
 

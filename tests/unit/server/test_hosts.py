@@ -141,7 +141,9 @@ def test_an_older_heartbeat_says_less(tmp_path: Path) -> None:
 def test_the_last_check_is_shown_and_counts(tmp_path: Path) -> None:
     make(tmp_path, "bar")
     assert fleet.exit_code(fleet.hosts(os.fsencode(tmp_path), NOW)) == 0
-    check_results.write(os.fsencode(tmp_path), CheckResult("bar", NOW, 13, faults=("a is not as it was pushed.",)))
+    check_results.write(
+        os.fsencode(tmp_path), CheckResult(host="bar", at=NOW, code=13, faults=("a is not as it was pushed.",))
+    )
     assert (tmp_path / ".pacha").stat().st_mode & 0o777 == 0o700
     found = fleet.hosts(os.fsencode(tmp_path), NOW)
     assert fleet.exit_code(found) == 3 and "a is not as it was pushed" in meter.hosts_text(found)
@@ -152,11 +154,12 @@ def test_the_last_check_is_shown_and_counts(tmp_path: Path) -> None:
 
 def test_an_old_check_that_found_no_push_is_forgotten_after_one(tmp_path: Path) -> None:
     make(tmp_path, "bar")
-    check_results.write(os.fsencode(tmp_path), CheckResult("bar", NOW, 3, faults=("it has never pushed",)))
+    check_results.write(os.fsencode(tmp_path), CheckResult(host="bar", at=NOW, code=3, faults=("it has never pushed",)))
     found = fleet.hosts(os.fsencode(tmp_path), NOW)
     assert found[0].fine and "never pushed" not in meter.hosts_text(found)
     check_results.write(
-        os.fsencode(tmp_path), CheckResult("bar", NOW, 3, faults=("it has never pushed", "the hook x is y"))
+        os.fsencode(tmp_path),
+        CheckResult(host="bar", at=NOW, code=3, faults=("it has never pushed", "the hook x is y")),
     )
     found = fleet.hosts(os.fsencode(tmp_path), NOW)
     assert not found[0].fine and meter.hosts_text(found).endswith("the hook x is y")

@@ -38,7 +38,11 @@ def file(path: bytes, **values: object) -> Entry:
 
 
 def snapshot(*entries: Entry, **values: object) -> Snapshot:
-    made = Snapshot(META, (Watched(b"/w", False, "w", "a" * 40),), {entry.path: entry for entry in entries})
+    made = Snapshot(
+        META,
+        (Watched(path=b"/w", single=False, repository="w", node="a" * 40),),
+        {entry.path: entry for entry in entries},
+    )
     return replace(made, **values)  # type: ignore[arg-type]
 
 
@@ -50,14 +54,29 @@ EVERYTHING = snapshot(
     Entry(b"/w/c", Kind.CHARACTER, 0o600, 0, 0, None, None, 1, device=os.makedev(4095, 70000)),
     Entry(b"/w/p", Kind.FIFO, 0o600, 0, 0, None, None, 1),
     watched=(
-        Watched(b"/w", False, "w", "a" * 40, ("*.o", "/w/caf\u00e9/"), True),
-        Watched(b"/up/x", True, "x"),
-        Watched(b"/old", True, "old", None, (), False, True),
+        Watched(
+            path=b"/w",
+            single=False,
+            repository="w",
+            node="a" * 40,
+            exclude=("*.o", "/w/caf\u00e9/"),
+            one_filesystem=True,
+        ),
+        Watched(path=b"/up/x", single=True, repository="x"),
+        Watched(path=b"/old", single=True, repository="old", node=None, exclude=(), one_filesystem=False, retired=True),
     ),
     parents={b"/up": Entry(b"/up", Kind.DIRECTORY, 0o755, 0, 0, b"root", b"root", 1)},
     accounts=(
-        Account(b"adm", True, 4),
-        Account(b"caf\xff", False, 1000, 1000, b"/home/\xff", b"/bin/sh", (b"adm", b"x\xff")),
+        Account(name=b"adm", is_group=True, number=4),
+        Account(
+            name=b"caf\xff",
+            is_group=False,
+            number=1000,
+            gid=1000,
+            home=b"/home/\xff",
+            shell=b"/bin/sh",
+            groups=(b"adm", b"x\xff"),
+        ),
     ),
 )
 
@@ -122,7 +141,7 @@ def test_nothing_new_leaves_every_byte_as_it_was(path: str) -> None:
 
 def test_writing_is_all_or_nothing(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     database.write(path, EVERYTHING)
-    broken = snapshot(file(b"/w/a"), accounts=(Account(b"x", True, 2**70),))
+    broken = snapshot(file(b"/w/a"), accounts=(Account(name=b"x", is_group=True, number=2**70),))
     with pytest.raises((PachaError, OverflowError)):
         database.write(path, broken)
     assert database.read(path) == EVERYTHING

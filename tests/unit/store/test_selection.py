@@ -23,9 +23,12 @@ def snapshot() -> Snapshot:
     entries = {path: entry(path) for path in paths}
     entries |= {path: entry(path, Kind.FILE, group) for path, group in files.items()}
     watched = (
-        Watched(b"/etc", False, "etc"), Watched(b"/opt/foo", False, "foo"), Watched(b"/srv/a/foo", False, "foo-2"),
-        Watched(b"/root/.bashrc", True, "bashrc"), Watched(b"/gone", False, "gone", retired=True),
-    )  # fmt: skip
+        Watched(path=b"/etc", single=False, repository="etc"),
+        Watched(path=b"/opt/foo", single=False, repository="foo"),
+        Watched(path=b"/srv/a/foo", single=False, repository="foo-2"),
+        Watched(path=b"/root/.bashrc", single=True, repository="bashrc"),
+        Watched(path=b"/gone", single=False, repository="gone", retired=True),
+    )
     above = {path: entry(path) for path in (b"/opt", b"/srv", b"/srv/a", b"/root")}
     return Snapshot({"host": "bar"}, watched, entries, above)
 
@@ -62,8 +65,17 @@ def test_a_directory_is_named_by_its_repository_or_its_last_component(name: str,
     assert roots(snapshot(), asked(directories=(name,))) == (path,)
 
 
-@pytest.mark.parametrize("wrong", [asked(b"/home"), asked(b"/gone"), asked(b"/etcetera"), asked(b"/etc/none"),
-                                   asked(directories=("gone",)), asked(directories=("\udcff\x1b",))])  # fmt: skip
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        asked(b"/home"),
+        asked(b"/gone"),
+        asked(b"/etcetera"),
+        asked(b"/etc/none"),
+        asked(directories=("gone",)),
+        asked(directories=("\udcff\x1b",)),
+    ],
+)
 def test_what_is_not_there_is_refused(wrong: Selection) -> None:
     with pytest.raises(UsageError) as refused:
         roots(snapshot(), wrong)

@@ -32,7 +32,7 @@ def by_path(*entries: Entry) -> dict[bytes, Entry]:
     ],
 )
 def test_holding(watched: bytes, path: bytes, holds: bool) -> None:
-    assert Watched(watched, False, "r").holds(path) is holds
+    assert Watched(path=watched, single=False, repository="r").holds(path) is holds
 
 
 @pytest.mark.parametrize(
@@ -40,15 +40,15 @@ def test_holding(watched: bytes, path: bytes, holds: bool) -> None:
     [(b"/w", b"/w/a/b", b"a/b"), (b"/", b"/a/b", b"a/b"), (b"/w/x", b"/w/x/x", b"x")],
 )
 def test_relative_paths(watched: bytes, path: bytes, relative: bytes) -> None:
-    assert Watched(watched, False, "r").relative(path) == relative
+    assert Watched(path=watched, single=False, repository="r").relative(path) == relative
 
 
 def test_a_single_file_goes_by_its_last_component() -> None:
-    assert Watched(b"/etc/fstab", True, "r").relative(b"/etc/fstab") == b"fstab"
+    assert Watched(path=b"/etc/fstab", single=True, repository="r").relative(b"/etc/fstab") == b"fstab"
 
 
 def test_retired_paths_are_not_live_and_hold_nothing() -> None:
-    a, b = Watched(b"/a", False, "a"), Watched(b"/b", False, "b")
+    a, b = Watched(path=b"/a", single=False, repository="a"), Watched(path=b"/b", single=False, repository="b")
     snapshot = Snapshot({"host": "bar"}, (a, b), by_path(file(b"/a/1"), file(b"/b/1"), file(b"/ab")))
     assert snapshot.host == "bar" and Snapshot().host == ""
     assert snapshot.below(a).keys() == {b"/a/1"}
@@ -82,10 +82,10 @@ def test_changes_in_words() -> None:
 
 def test_each_watched_path_has_its_own_entries_whatever_their_order() -> None:
     live = (
-        Watched(b"/w", False, "w"),
-        Watched(b"/wa", False, "wa"),
-        Watched(b"/etc/one", True, "one"),
-        Watched(b"/empty", False, "empty"),
+        Watched(path=b"/w", single=False, repository="w"),
+        Watched(path=b"/wa", single=False, repository="wa"),
+        Watched(path=b"/etc/one", single=True, repository="one"),
+        Watched(path=b"/empty", single=False, repository="empty"),
     )
     paths = [b"/wa/x", b"/w/x", b"/w", b"/elsewhere", b"/etc/one", b"/wa", b"/w/y/z", b"/etc/one-more", b"/w.x"]
     snapshot = Snapshot(watched=live, entries=by_path(*(file(path) for path in paths)))
@@ -94,12 +94,15 @@ def test_each_watched_path_has_its_own_entries_whatever_their_order() -> None:
 
 
 def test_the_root_holds_everything() -> None:
-    root = Watched(b"/", False, "root")
+    root = Watched(path=b"/", single=False, repository="root")
     entries = by_path(file(b"/"), file(b"/a"), file(b"/a/b"))
     assert Snapshot(watched=(root,), entries=entries).below(root) == entries
 
 
 def test_a_path_that_is_watched_again_has_the_entries() -> None:
-    old, new = Watched(b"/w", False, "w", retired=True), Watched(b"/w", False, "w-2")
+    old, new = (
+        Watched(path=b"/w", single=False, repository="w", retired=True),
+        Watched(path=b"/w", single=False, repository="w-2"),
+    )
     snapshot = Snapshot(watched=(old, new), entries=by_path(file(b"/w/a")))
     assert set(snapshot.below(new)) == {b"/w/a"}

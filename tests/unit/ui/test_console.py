@@ -113,8 +113,12 @@ def test_what_goes_through_a_pager_ends_without_an_empty_line(monkeypatch: pytes
 
 def test_the_hosts_fit_and_lose_nothing_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     at_terminal(monkeypatch)
-    beat = Heartbeat(1e9, "a" * 40, 0, "1.0", made=1e9, frequency=12, paths=3, files=333, size=9 << 20)
-    bad = CheckResult("bar", 1e9, 13, faults=("The repository /pacha/hosts/bar/foo is damaged. " + "why " * 20,))
+    beat = Heartbeat(
+        at=1e9, tip="a" * 40, exit=0, version="1.0", made=1e9, frequency=12, paths=3, files=333, size=9 << 20
+    )
+    bad = CheckResult(
+        host="bar", at=1e9, code=13, faults=("The repository /pacha/hosts/bar/foo is damaged. " + "why " * 20,)
+    )
     seen = [HostStatus("bar", State.FRESH, beat, checked=bad), HostStatus("other", State.FRESH, beat, None)]
     lines = hosts.hosts_text(seen).splitlines()
     assert max(map(len, lines)) <= 80 and "EVERY" not in lines[0] and lines[2].startswith("      The repository")

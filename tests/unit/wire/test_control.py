@@ -26,7 +26,14 @@ def line(**changes: Any) -> bytes:
 def test_a_greeting_comes_back_as_it_was() -> None:
     may = frozenset([PUSH, REBUILD])
     for seen in (None, Probe(1.5, None, may), Probe(1.5, "ab" * 32, may)):
-        said = Hello(1, "1.0", b"/pacha/h\xff sts", frozenset(control.CAPABILITIES), may, seen)
+        said = Hello(
+            protocol=1,
+            version="1.0",
+            hosts_path=b"/pacha/h\xff sts",
+            capabilities=frozenset(control.CAPABILITIES),
+            may=may,
+            probe=seen,
+        )
         assert Hello.read(said.line()) == said
 
 

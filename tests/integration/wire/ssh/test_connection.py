@@ -317,8 +317,15 @@ class TestStreams:
             threading.Thread(target=refuse_commands, args=(listener, key), daemon=True).start()
             port = listener.getsockname()[1]
             (tmp_path / "known").write_text(f"[127.0.0.1]:{port} ssh-rsa {key.get_base64()}\n")
-            files = (str(make_key(tmp_path / "own")),), (str(tmp_path / "known"),)
-            with Connection.open(Endpoint("127.0.0.1", port, "x", *files, f"[127.0.0.1]:{port}")) as connection:
+            endpoint = Endpoint(
+                host="127.0.0.1",
+                port=port,
+                user="x",
+                key_files=(str(make_key(tmp_path / "own")),),
+                known_hosts=(str(tmp_path / "known"),),
+                host_key_name=f"[127.0.0.1]:{port}",
+            )
+            with Connection.open(endpoint) as connection:
                 # Which of the two depends on whose word about the channel's end comes first.
                 try:
                     assert connection.run(["true"], stdin=b"x" * 100, timeout=20).status < 0
@@ -680,7 +687,8 @@ def answer():
     sock.shutdown(socket.SHUT_WR)
 threading.Thread(target=answer, daemon=True).start()
 try:
-    Connection.open(Endpoint("127.0.0.1", other.getsockname()[1], "x", (), (), "x"))
+    port = other.getsockname()[1]
+    Connection.open(Endpoint(host="127.0.0.1", port=port, user="x", key_files=(), known_hosts=(), host_key_name="x"))
 except UnreachableError:
     print("refused")
 """
