@@ -111,12 +111,11 @@ class Host:
     def pacha(self, *arguments: str | bytes | Path, stdin: bytes | None = None, **more: str) -> Done:
         """Run it to its end; ``stdin`` None is the end of input at once, ``more`` goes into the environment."""
         command = [os.fsencode(word) for word in (self.program, *arguments)]
-        if more or self.program != PACHA:
-            done = subprocess.run(
-                command, env=self.environment(**more), input=stdin or b"", capture_output=True, timeout=120
-            )
+        environment = self.environment(**more)
+        if more or self.program != PACHA or not launcher().fits(environment):
+            done = subprocess.run(command, env=environment, input=stdin or b"", capture_output=True, timeout=120)
             return Done(done.returncode, done.stdout.decode("utf-8"), done.stderr.decode("utf-8"))
-        code, out, err = launcher().run(command, self.environment(), stdin or b"", 120)
+        code, out, err = launcher().run(command, environment, stdin or b"", 120)
         return Done(code, out.decode("utf-8"), err.decode("utf-8"))
 
     def start(self, *arguments: str | bytes | Path, stdin: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
