@@ -1,4 +1,4 @@
-"""The process: its streams and signals, the one place that prints errors and exits."""
+"""The process: set up streams and signals, run a command, exit with its code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every command is given: the global options, this machine, where to print."""
+"""The global options, and what every command needs: this machine, its state, the console."""
 
 from __future__ import annotations
 

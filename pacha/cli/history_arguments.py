@@ -1,4 +1,4 @@
-"""What log, diff and cat share: the option for another host, words that are paths, unreadable snapshots."""
+"""What log, diff and cat share: the --host option, words that are paths, a warning of unreadable snapshots."""
 
 from __future__ import annotations
 

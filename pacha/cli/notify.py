@@ -1,4 +1,4 @@
-"""Who is told of a push that nobody watches: the service behind ``pacha.ping``, and the system's log."""
+"""Report a push that nobody watches to the service behind ``pacha.ping`` and to the system's log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Running one command: what went wrong is printed here, and nowhere else, and becomes an exit code."""
+"""Run one command: print what went wrong, here and nowhere else, and return an exit code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The steps of ``pacha rebuild``: choose a master, confirm, then show the plan or carry it out, and report."""
+"""The steps of ``pacha rebuild``: choose a master, confirm, show the plan or carry it out, report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What may stand in the configuration: the table of keys, and for each the reading of its text.
+"""The table of configuration keys: name, default, how a value is read.
 
 ``KEYS`` is the single truth; the example file and the documentation are checked against it. Each reader
 takes the text (str, stripped, never empty unless the key's default is) and returns the value, or raises

@@ -1,4 +1,4 @@
-"""The configuration: one ``[DEFAULT]`` section of an INI file, read into a frozen ``Config``.
+"""Find, read and check the configuration file: one ``[DEFAULT]`` section, a frozen ``Config``.
 
 The file's grammar is that of configparser in the standard library, without interpolation: a ``%`` is a ``%``.
 All faults of a file are reported together. What may stand in it is told by ``pacha.config.keys``.

@@ -1,4 +1,4 @@
-"""After damage: the newest older snapshot that is whole, to be offered instead. Looks only at what was fetched."""
+"""After damage, find the newest older snapshot that is intact, to suggest it. Looks only at what was fetched."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fetching a snapshot within limits: what a master sends can exhaust neither memory nor patience."""
+"""Fetch a snapshot within limits, so that a master can exhaust neither memory nor patience."""
 
 from __future__ import annotations
 

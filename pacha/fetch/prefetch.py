@@ -1,4 +1,4 @@
-"""Copies of repositories that come over channels of their own while an earlier one is unpacked."""
+"""Copy the next repositories while an earlier one is unpacked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The snapshot in a fetched ``db`` that is wanted, mostly its tip: which it is, and its pacha.db."""
+"""Select a snapshot in a fetched ``db``, mostly the newest, and read its pacha.db."""
 
 from __future__ import annotations
 

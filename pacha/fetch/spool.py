@@ -1,4 +1,4 @@
-"""The content of a snapshot, unpacked and checked, in files of the staging folder until the rebuild has used it."""
+"""The unpacked and checked content of a snapshot, in files of the staging directory."""
 
 from __future__ import annotations
 

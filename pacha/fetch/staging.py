@@ -1,4 +1,4 @@
-"""Fetching a host's history from a master into a private folder, checking all of it, unpacking it.
+"""Copy a host's history from a master into a staging directory, check all of it, unpack it.
 
 Nothing of what is fetched is believed before it is checked: Mercurial's hashes, the sha256 of every file,
 every row of pacha.db. A copy that a push overtook does not add up, and is fetched again.

@@ -1,4 +1,4 @@
-"""The private folder of a rebuild: made where nobody else can put another in its place, removed in the end."""
+"""The staging directory: created where no other user can replace it, removed at the end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Unpacking what was fetched: every file is checked against its sha256 and appended to a spool."""
+"""Unpack what was fetched: check every file against its sha256 and append it to a spool."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A second process, which has Mercurial: it imports that while the first one does all else, and reads beside it.
+"""A worker process: it imports Mercurial while the first process does everything else, then reads beside it.
 
 It is made before there are threads (fork(2) and they do not go together), so that it is ready by the time that
 something has come from the master.

@@ -1,4 +1,4 @@
-"""POSIX ACLs as extended attributes: which numbers they name, and the same ACL with other numbers. Pure.
+"""POSIX ACLs as extended attributes: read the ids in them, and replace ids. Pure.
 
 The format is that of linux/posix_acl_xattr.h: a little-endian u32 version 2, then entries of u16 tag,
 u16 permissions and u32 id; only the tags ACL_USER and ACL_GROUP mean their id (acl(5)).

@@ -1,4 +1,4 @@
-"""Reading the content of regular files that may change while they are read."""
+"""Read the content of regular files that may change while they are read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reaching a path below a root through directory descriptors, never through a symlink.
+"""Reach a path below a root through directory descriptors, never through a symlink.
 
 Each component is opened with O_NOFOLLOW relative to the one above (openat(2)), so that nobody who can
 write inside the tree can lead the reader out of it, and paths longer than PATH_MAX are no wall.

@@ -1,4 +1,4 @@
-"""Exclude rules: which paths below a watched path are left out.
+"""Exclude rules: decide which paths below a watched path are left out.
 
 A pattern without a slash matches a name at any depth; one that starts with a slash matches an absolute
 path; any other matches a path relative to the watched one. ``*`` and ``?`` stop at a slash, ``**`` does

@@ -1,4 +1,4 @@
-"""Entries: all that ``lstat`` and the extended attributes say of a path, and reading them.
+"""Entries: everything that ``lstat`` and the extended attributes say of a path.
 
 Extended attributes are read through ``/proc/self/fd/N/NAME``: the at-family of calls has no listxattrat
 before Linux 6.13, and a plain path could be swapped for a symlink on its way (path_resolution(7)).

@@ -1,4 +1,4 @@
-"""Names of repositories, and of what is stored in them. Pure functions.
+"""Names of repositories, and the names of files in them. Pure functions.
 
 Mercurial refuses a newline or a carriage return in a file's name, refuses a component ``.hg`` and what a
 case-folding or HFS+ file system would take for it (``hg help internals``, mercurial/pathutil.py), and obeys

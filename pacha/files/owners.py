@@ -1,4 +1,4 @@
-"""Owners: names and numbers of accounts, of this machine or of a passwd and a group file."""
+"""Names and numbers of accounts, of this machine or of a passwd and a group file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Path algebra on absolute paths (bytes). Pure functions: no link is resolved, nothing is looked at."""
+"""Path algebra on absolute paths (bytes). Pure functions: they resolve no link and look at no disk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Walking a watched path: what is there, what must be read, what cannot be kept.
+"""Walk a watched path: find what is there, what must be read, and what cannot be kept.
 
 A path whose fingerprint is the one remembered from the last scan keeps its remembered entry, so that an
 idle scan costs one lstat a path and reads nothing.

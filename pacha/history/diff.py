@@ -1,4 +1,4 @@
-"""What differs between two snapshots, or between one and the disk now: content and metadata, path by path."""
+"""Compare two snapshots, or one with the disk: content and metadata, path by path."""
 
 from __future__ import annotations
 

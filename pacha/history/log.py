@@ -1,4 +1,4 @@
-"""The list of a host's snapshots: when each was made, by whom, why, and what it touched."""
+"""List a host's snapshots: when each was made, by whom, why, and what it touched."""
 
 from __future__ import annotations
 

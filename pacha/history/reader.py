@@ -1,4 +1,4 @@
-"""A host's past: its snapshots and what they hold, from the state folder, a master's folder here, or over SSH.
+"""Read a host's history: from the state folder, from a master's folder here, or over SSH.
 
 This host's own history is read where it lies. Anybody else's is fetched into a private staging folder first, as
 for a rebuild, and no more of it than is asked for: ``db``, and the content repositories that are read.

@@ -1,4 +1,4 @@
-"""Verifying: does this host's disk still say what a snapshot says?"""
+"""Compare this host's disk with a snapshot."""
 
 from __future__ import annotations
 

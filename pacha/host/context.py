@@ -1,4 +1,4 @@
-"""This machine as Pacha sees it: its configuration, its state folder, its name, its masters."""
+"""This machine as Pacha sees it: its configuration, its state folder, its name."""
 
 from __future__ import annotations
 

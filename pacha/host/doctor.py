@@ -1,4 +1,4 @@
-"""Is all well here and on the master? Each check, what it found, and how to fix it. Nothing is changed."""
+"""Check that all is well here and on the master: each check, its result, how to fix it. Changes nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When a push is due, by what is remembered of the last ones. Pure, and imports next to nothing.
+"""Decide when a push is due, from what is remembered of the last ones. Pure, and imports almost nothing.
 
 The scheduled job asks more often than ``pacha.frequency`` says, at most once an hour: so a frequency that does not
 divide a day works, a run that was missed is caught up, and one that failed is tried again soon.

@@ -1,4 +1,4 @@
-"""The first configuration: written whole or not at all, and what is to be done after it."""
+"""Write the first configuration, wholly or not at all, and say what to do next."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The masters that the configuration names: connecting to them, and where they are."""
+"""The masters of the configuration: connect to them, and say where they are."""
 
 from __future__ import annotations
 

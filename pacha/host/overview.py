@@ -1,4 +1,4 @@
-"""How things stand on this machine, at a glance, and what to do next. Imports neither Mercurial nor paramiko."""
+"""The state of this machine at a glance, and what to do next. Imports neither Mercurial nor paramiko."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a rebuild could not restore is owed: until it is resolved, pushes keep what was recorded of it.
+"""What a rebuild could not restore is owed: pushes keep what was recorded of it until it is resolved.
 
 Otherwise the first push by cron after a partial rebuild would make the damage the newest snapshot.
 """

@@ -1,4 +1,4 @@
-"""Calling ``pacha.ping``: a service that watches over jobs learns that one ran, and how it went."""
+"""Call ``pacha.ping``, so that a monitoring service learns that a push ran and how it went."""
 
 from __future__ import annotations
 

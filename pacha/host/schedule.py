@@ -1,4 +1,4 @@
-"""The job that pushes by itself: a systemd timer or a file of cron's, each host at a minute of its own."""
+"""The job that pushes by itself: a systemd timer or a cron file, with a minute of its own for each host."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How this host stands, by what is remembered here: no master is asked."""
+"""The state of this host, from what is remembered here: no master is contacted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Watching: which paths are kept, and under which names their content goes."""
+"""Watch paths: which are kept, and under which repository names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Committing one watched path's content, straight from its files, into its repository."""
+"""Commit one watched path's content, directly from its files, into its repository."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A push: scan, commit what changed, send what each master lacks, leave the heartbeat.
+"""A push: scan, commit what changed, send what each master is missing, leave the heartbeat.
 
 Content goes first and ``db`` last (see ``target.content_first``), so that whatever ``db`` revision a rebuild starts
 from, all that it names is already there. An interrupted push changes nothing that a rebuild would see.

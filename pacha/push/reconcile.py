@@ -1,4 +1,4 @@
-"""What a push builds on: the last snapshot made here, or a newer one that only the master has.
+"""Choose what a push builds on: the last snapshot made here, or a newer one that only a master has.
 
 A commit's parent is always the tip that the master has. A tip unknown here is pulled first (a machine
 rolled back, a commit lost in a power cut) and the snapshot is made on top of it, as a difference from it.

@@ -1,4 +1,4 @@
-"""What this machine has: the last snapshot made here, and what the watched paths hold now."""
+"""Read the last snapshot, and scan what the watched paths hold now."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One push: what it works with, the masters that it goes to, and what is remembered of it."""
+"""One push: what it works with, the masters it goes to, what is remembered of it."""
 
 from __future__ import annotations
 

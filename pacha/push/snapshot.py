@@ -1,4 +1,4 @@
-"""The snapshot that a push makes: what the scan found, in the terms of what was recorded before, then committed."""
+"""Build the new snapshot from the scan and the last snapshot, and commit it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a push sends to: a repository of a master, or a temporary one there that is renamed when it is complete."""
+"""Where a push sends to: a repository of a master, or a temporary one that is renamed when complete."""
 
 from __future__ import annotations
 

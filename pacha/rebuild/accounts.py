@@ -1,4 +1,4 @@
-"""Accounts on the machine that is rebuilt: which are missing, how to make them, whom to take instead."""
+"""The accounts of the rebuilt machine: which are missing, how to make them, which others to use."""
 
 from __future__ import annotations
 

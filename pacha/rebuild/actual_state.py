@@ -1,4 +1,4 @@
-"""What is on disk where a rebuild wants to write, and whose names count there."""
+"""Read what is on disk where a rebuild wants to write, and which accounts are in force there."""
 
 from __future__ import annotations
 

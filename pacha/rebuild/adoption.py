@@ -1,4 +1,4 @@
-"""Adoption: a rebuilt machine goes on as the host, with the host's own history."""
+"""Adopt a host: a rebuilt machine continues with the host's own history."""
 
 from __future__ import annotations
 

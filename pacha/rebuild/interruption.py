@@ -1,4 +1,4 @@
-"""What state things are in when a rebuild is ended by a signal, by the system, or by a terminal that is gone."""
+"""Say how things stand when a signal, the system or a closed terminal ends a rebuild."""
 
 from __future__ import annotations
 

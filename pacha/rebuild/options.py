@@ -1,4 +1,4 @@
-"""What the operator asks of a rebuild."""
+"""The options of a rebuild."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a rebuild of a part, or of another moment, may not do: be the host, end what a killed one began."""
+"""Rules for a rebuild of a part, or of an older snapshot: it adopts nothing and resumes no full rebuild."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""passwd(5) and group(5) as a rebuild writes them when this machine keeps its numbers. Pure."""
+"""Write passwd(5) and group(5) when this machine keeps its numbers. Pure."""
 
 from __future__ import annotations
 

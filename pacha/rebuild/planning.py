@@ -1,4 +1,4 @@
-"""From a fetched snapshot to the plan of a rebuild: whose names count, what is on disk, what moves."""
+"""Make the plan of a rebuild from a fetched snapshot, the accounts in force and the disk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a rebuild is about to do, in words and as JSON: for ``--dry-run``, for the question, for the report."""
+"""A rebuild's plan with everything that a person should know of it before it is carried out."""
 
 from __future__ import annotations
 

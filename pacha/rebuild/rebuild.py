@@ -1,4 +1,4 @@
-"""A rebuild: fetch, check, plan, put everything back, check permissions, go on as that host."""
+"""A rebuild: fetch, check, plan, put everything back, check permissions, adopt the host."""
 
 from __future__ import annotations
 

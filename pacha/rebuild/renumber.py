@@ -1,4 +1,4 @@
-"""Accounts that move: names that the restored account files give another number than this machine did.
+"""Renumbered accounts: the restored account files give a name another number than this machine did.
 
 Every file that the rebuild does not put back itself and that belongs to such a name, or has it in an ACL, would
 silently belong to somebody else: it is re-owned by name, as part of the plan, journalled and undone like

@@ -1,4 +1,4 @@
-"""The report of a rebuild: ten lines for the screen, all of it in the state folder, as text and as JSON."""
+"""The report of a rebuild: ten lines for the screen; everything, as text and JSON, in the state folder."""
 
 from __future__ import annotations
 

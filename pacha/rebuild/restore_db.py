@@ -1,4 +1,4 @@
-"""Getting a lost state folder back: the host's history and what it watches, without touching a watched file."""
+"""Get a lost state folder back: the history and the list of watched paths, without touching a watched file."""
 
 from __future__ import annotations
 

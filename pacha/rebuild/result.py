@@ -1,4 +1,4 @@
-"""What a rebuild did, and whom it tells while it works."""
+"""The result of a rebuild, and the callbacks that it reports to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which of several masters a rebuild comes from: the one whose ``db`` has what all the others have."""
+"""Choose where a rebuild fetches from: a master that has what all others have, or this host's own history."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What differs within a text file that a rebuild would replace."""
+"""The diff of a text file that a rebuild would replace."""
 
 from __future__ import annotations
 

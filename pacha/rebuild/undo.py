@@ -1,4 +1,4 @@
-"""Undoing a rebuild: what it replaced, removed or changed is as it was before."""
+"""Undo a rebuild: what it replaced, removed or changed is as it was before."""
 
 from __future__ import annotations
 

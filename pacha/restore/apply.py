@@ -1,4 +1,4 @@
-"""Carry out a plan: write everything beside its target, sync, put it in place, check permissions, sync.
+"""Carry out a plan: write everything beside its place, sync, install it, check permissions, sync.
 
 Until all is written no target changes. From then on each path is wholly old or wholly new at every instant,
 what was there is kept, and the journal says beforehand what will happen (rename(2), syncfs(2)).

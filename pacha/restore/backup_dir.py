@@ -1,4 +1,4 @@
-"""The folders that take what a rebuild displaces: 0700, on the same file system, beside the watched path."""
+"""The directories for kept originals: 0700, on the same file system, beside the watched path."""
 
 from __future__ import annotations
 

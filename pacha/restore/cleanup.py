@@ -1,4 +1,4 @@
-"""What a killed rebuild left beside its targets: temporary names, and originals half-way to their folder."""
+"""Remove what an interrupted rebuild left: temporary names, and originals half-way to their directory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a wanted entry differs from the one on disk, in words, and what stands in its way. Pure."""
+"""Compare a wanted entry with the one on disk, and say what stands in its way. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Directories as descriptors: every path of a rebuild is reached one component at a time, O_NOFOLLOW.
+"""Directories as descriptors: reach every path of a rebuild one component at a time, with O_NOFOLLOW.
 
 At and below a watched path (a root) no symbolic link is followed, ever. Above it one is followed only if
 every component on the way belongs to root or to the running user and nobody else can write there, so that

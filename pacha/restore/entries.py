@@ -1,4 +1,4 @@
-"""One entry made under a name that nobody sees yet, and one entry put in the place of another."""
+"""Make one entry under a temporary name, and put one entry in the place of another."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owner, mode, attributes and time of one inode, through a descriptor and in an order that opens no window.
+"""Set owner, mode, attributes and time of one inode, through a descriptor, in an order that opens no window.
 
 An existing inode is held by an O_PATH descriptor and changed through its /proc/self/fd name (proc(5)):
 that works for every type, symbolic links too, and nobody can swap what a descriptor holds.

@@ -1,4 +1,4 @@
-"""The second half of a rebuild: what was written takes its place, what was there is kept aside."""
+"""The second half of a rebuild: install what was written, and keep the originals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The journal of a rebuild: what it is about to do and what was there before, written down first.
+"""The journal of a rebuild: each change, and what was there, is recorded before it is made.
 
 ``<state>/rebuilds/<ID>/journal`` (0600, in a 0700 folder) holds one JSON array a line: the record's word and
 its fields. Paths are bytes, written as UTF-8 with surrogate escapes. A line that a power cut tore is not a

@@ -1,4 +1,4 @@
-"""The records of a rebuild's journal, and the line that each of them is: a JSON array of its word and its fields.
+"""The records of a journal: each is one line, a JSON array of its word and its fields.
 
 Paths are bytes, written as UTF-8 with surrogate escapes. A line that a power cut tore is not a record.
 """

@@ -1,4 +1,4 @@
-"""What a run comes to: steps done, concerns, and the paths that stay owed."""
+"""The outcome of a run: steps done, concerns, and the paths that stay owed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an entry may be given here: owner, group, mode and attributes, by the safe rule. Pure.
+"""Decide owner, group, mode and attributes of an entry here, by the safe rule. Pure.
 
 The safe rule: an owner or group that cannot be matched by name never becomes somebody else's. The file is
 root's (or the running user's), readable by its owner alone, without setuid, setgid, ACL or capabilities.

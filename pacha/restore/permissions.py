@@ -1,4 +1,4 @@
-"""The permission check: every restored path is looked at once more, directories last and deepest first."""
+"""The permission check: look at every restored path once more, directories last and deepest first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The plan of a rebuild: wanted entries and what is on disk become ordered steps. Pure: no I/O at all.
+"""The plan of a rebuild: turn wanted entries and what is on disk into ordered steps. Pure: no I/O.
 
 Everything comes in as values, so that ``--dry-run`` prints exactly the list that is applied.
 """

@@ -1,4 +1,4 @@
-"""The pre-flight: what of a plan this machine's file systems will not let happen, found before the first change.
+"""The pre-flight: before the first change, find what this machine's file systems will not allow.
 
 Reads only. Directories are entered as they will be when the plan is carried out, so that a link on the way
 that would be refused then is refused now.

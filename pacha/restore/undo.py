@@ -1,4 +1,4 @@
-"""Undo: what a rebuild made goes, what it displaced comes back, what it altered is as it was.
+"""Undo: remove what a rebuild made, put back what it displaced, reset what it altered.
 
 It works from the journal alone, after success and after a kill, and can itself be killed and run again:
 for each record it looks where things are now.

@@ -1,4 +1,4 @@
-"""What undoing a rebuild would do now, path by path. Reads only."""
+"""Show what undoing a rebuild would do now, path by path. Reads only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The first half of a rebuild: everything that is new is written beside its target, and no target changes.
+"""The first half of a rebuild: write everything new beside its place, and change no target.
 
 A directory that does not exist yet is grown whole under a temporary name, so that its tree appears at once.
 """

@@ -1,4 +1,4 @@
-"""On a master: the folders of hosts."""
+"""add-host: make a host's folder on the master, and let its key in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Letting a host's key in: checking it, the line of authorized_keys for it, and putting that line in its place."""
+"""A host's key: check it, make its line of authorized_keys, and install that line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""On a master: could a host be rebuilt right now?
+"""Check whether a host could be rebuilt right now.
 
 Its newest snapshot is fetched and checked exactly as a rebuild does it. A host's folder is the host's to forge: as
 root all of this is done by a process that has become the folder's owner first, in a scratch folder of its own.

@@ -1,4 +1,4 @@
-"""The master's own notes, ``<hosts_path>/.pacha/``: what the last check of each host came to. Root's, 0700."""
+"""The results of checks, which root keeps on the master in ``<hosts_path>/.pacha/``, 0700."""
 
 from __future__ import annotations
 

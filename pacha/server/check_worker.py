@@ -1,4 +1,4 @@
-"""What a check finds in one host's folder, as whoever owns the folder: what a rebuild would find, and make."""
+"""Check one host's folder, as the account that owns it: what a rebuild would find, and make."""
 
 from __future__ import annotations
 

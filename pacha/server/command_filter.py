@@ -1,4 +1,4 @@
-"""What may be asked through a forced command: what Pacha's client sends for one host, to the letter, and nothing else.
+"""The requests that a forced command allows: exactly what Pacha's client sends for one host.
 
 A filter that looks for what is bad has failed again and again. This one reads the words of the command (the rules of
 a shell, but no shell), compares each with what the client would send, and then makes sure that the client would have

@@ -1,4 +1,4 @@
-"""One host's folder on the master, as ``pacha serve`` touches it: its content is the host's to forge.
+"""One host's folder on the master, as ``pacha serve`` touches it: the host may have forged its content.
 
 Everything goes through directory descriptors and follows no link. Mercurial and scp open by path; what they are
 given is walked through first and refused if there is a link, or anything but files and folders, in it.

@@ -1,4 +1,4 @@
-"""On a master: every host, and how it stands by the heartbeat that it left.
+"""Every host of a master, and its state by the heartbeat that it left.
 
 What lies in a host's folder is the host's to forge. It is read through descriptors, little of it, and believed
 only where it makes sense; nothing in there is followed.

@@ -1,4 +1,4 @@
-"""Rehearsing a rebuild: into a scratch folder, then compare what is there with what was recorded.
+"""Rehearse a rebuild: into a scratch folder, then compare it with what was recorded.
 
 Whoever does it is a plain user: owners, devices and what only root may set are not part of it.
 """

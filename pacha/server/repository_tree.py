@@ -1,4 +1,4 @@
-"""What may lie in a host's repository on the master: files and folders, and no link that leads elsewhere."""
+"""What may lie in a host's repository on the master: files and folders, and no link that leads out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is behind a host's key on the master: ``pacha serve``, the forced command.
+"""``pacha serve``: the forced command behind a host's key on the master.
 
 It serves one host's folder and knows no configuration. sshd gives what the client asked for in SSH_ORIGINAL_COMMAND
 (sshd(8), "AUTHORIZED_KEYS FILE FORMAT"); ``command_filter`` says what that may be. Two kinds of clients are served:

@@ -1,4 +1,4 @@
-"""What each snapshot touched, path by path, kept beside pacha.db: a text that ``hg log -p`` shows, too.
+"""The change list of each snapshot, path by path, beside pacha.db: ``hg log -p`` shows it, too.
 
 So a log of one path reads a few lines for each snapshot, and not two hundred databases. It only lists: what a
 rebuild believes stands in pacha.db. Names are written as they are shown, which no two paths share.

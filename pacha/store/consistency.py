@@ -1,4 +1,4 @@
-"""Whether a snapshot that came from elsewhere makes sense as a whole: what no single row can say. Pure."""
+"""Check that a snapshot from elsewhere is consistent: what no single row can show. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SQLite: pacha.db, which is the root of a snapshot, and the local cache. The only module with SQL.
+"""SQLite: pacha.db, the root of a snapshot, and the local cache. The only module with SQL.
 
 How the rows lie decides what a snapshot costs: a stable integer id is the only key, so that one more file
 touches one page and not every page (SQLite's file format, https://sqlite.org/fileformat2.html).

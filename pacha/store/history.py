@@ -1,4 +1,4 @@
-"""Snapshots of this host's own past, from the history in its state folder."""
+"""The snapshots of this host, from the history in its state folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a state folder remembers, as values, and how they stand in memory.json.
+"""What the state folder remembers, as typed values, and their form in memory.json.
 
 A field has the name of its key in the file; one that has its default is not written. A key that is not known here is
 a later Pacha's: it stays as it is. What a hand has edited is checked once, when the file is read.

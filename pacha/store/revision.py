@@ -1,4 +1,4 @@
-"""What a revision is made of, in values: for those who speak of one without Mercurial, whose import costs 0.2 s."""
+"""The values of a revision, for modules that do without Mercurial, whose import takes 0.2 s."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""WHEN on the command line: a snapshot by its id or by a moment, read with the clock passed in. Pure.
+"""Resolve WHEN on the command line: a snapshot by its id or by a time. The clock is passed in. Pure.
 
 A moment stands for the newest snapshot that was there when it ended: a day ends at midnight, a minute with its
 last second. Times are local unless they carry a zone.

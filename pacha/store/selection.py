@@ -1,4 +1,4 @@
-"""Parts of a host: a snapshot with only what was asked for, by path or by watched directory. Pure."""
+"""Reduce a snapshot to the paths or watched directories that were asked for. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one snapshot says: values only. How they lie in SQLite is ``database``'s business."""
+"""The values of one snapshot. ``database`` knows how they lie in SQLite."""
 
 from __future__ import annotations
 

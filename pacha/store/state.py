@@ -1,4 +1,4 @@
-"""The state folder: where Pacha keeps what it knows on this machine, its lock, and what it remembers.
+"""The state folder: its paths, its lock, and the file of what is remembered.
 
 ``PACHA_STATE``, ``/var/lib/pacha`` or ``$XDG_STATE_HOME/pacha``; readable by its owner alone.
 """

@@ -1,4 +1,4 @@
-"""Files that are at each moment either the old one or the new one, and files that are private from the start."""
+"""Replace a file atomically, and write a private file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Work beside the caller's: threads that nobody has to wait for, as those of a pool are waited for in the end."""
+"""Start work in threads that nobody has to wait for at the end, as a pool's would be."""
 
 from __future__ import annotations
 

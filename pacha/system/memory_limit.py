@@ -1,4 +1,4 @@
-"""As much memory as there is: what a master serves may expand without end; it ends before the machine does."""
+"""Limit this process's memory, so that hostile input fails instead of the machine."""
 
 from __future__ import annotations
 

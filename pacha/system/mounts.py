@@ -1,4 +1,4 @@
-"""What is mounted where on this machine (proc_pid_mountinfo(5))."""
+"""The mounts of this machine (proc_pid_mountinfo(5))."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signals that end a command: each raises Signalled in the main thread, soon, wherever that waits."""
+"""Signals that end a command: each raises Signalled in the main thread, at once, even while it waits."""
 
 from __future__ import annotations
 

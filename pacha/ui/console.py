@@ -1,4 +1,4 @@
-"""What a person sees: lines, concerns, errors, the boxed warning. Never a raw control byte."""
+"""Print for a person: lines, concerns, errors, the boxed warning. Never a raw control byte."""
 
 from __future__ import annotations
 

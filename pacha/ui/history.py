@@ -1,4 +1,4 @@
-"""What log and diff show: lines for a person, safe to print, in colour and in a pager at a terminal."""
+"""Show log and diff: printable lines, in colour and in a pager at a terminal."""
 
 from __future__ import annotations
 

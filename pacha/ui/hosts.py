@@ -1,4 +1,4 @@
-"""How a host stands, and how all hosts of a master do: for people, for programs, for Prometheus."""
+"""The table of a master's hosts, and the same as JSON."""
 
 from __future__ import annotations
 

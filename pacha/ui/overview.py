@@ -1,4 +1,4 @@
-"""What a person sees first: how things stand at a glance, what the doctor found."""
+"""``pacha`` alone, and the rows of the doctor."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a person sees of a rebuild's plan before it is carried out, and of what it came to."""
+"""Show a rebuild's plan before it is carried out, and what its hooks printed."""
 
 from __future__ import annotations
 

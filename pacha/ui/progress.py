@@ -1,4 +1,4 @@
-"""What comes over the line while it comes: a line for each file, or one live bar where there are many."""
+"""Show what comes over the line: a line for each file, or one bar where there are many."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a person sees of a rebuild while it goes on."""
+"""Show a rebuild while it goes on, and its result."""
 
 from __future__ import annotations
 

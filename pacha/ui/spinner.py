@@ -1,4 +1,4 @@
-"""A sign of life for whoever waits at a terminal: what is being done, and for how long."""
+"""Show at a terminal what is being done, and for how long."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How this host stands: for people, and as JSON."""
+"""The state of this host: for people, and as JSON."""
 
 from __future__ import annotations
 

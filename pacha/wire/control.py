@@ -1,4 +1,4 @@
-"""The control channel between Pacha and Pacha on the master: what the two say to each other.
+"""The control channel: the messages between Pacha and Pacha on the master.
 
 The client runs ``pacha serve HOST --hosts-path DIR --control`` (behind a forced command, too). The master says
 one line of JSON at once, its greeting; then each line of the client is a request, ``{"do": NAME, ...}``, and each

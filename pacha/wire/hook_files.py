@@ -1,4 +1,4 @@
-"""The hooks that a master holds for a host: where they lie, which files there are any, whose they are."""
+"""The hooks that a master holds for a host: where they are, which files count, who owns them."""
 
 from __future__ import annotations
 

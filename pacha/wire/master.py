@@ -1,4 +1,4 @@
-"""A master: where hosts' repositories are kept. The interface; its kinds are ``ssh_master`` and ``local_master``."""
+"""A master keeps the repositories of hosts. This is the interface; ``ssh_master`` and ``local_master`` implement it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A plain account: what is asked of one that has nothing but sshd, scp and Mercurial.
+"""A plain account, which has only sshd, scp and Mercurial: the commands that write there.
 
 ``hg init``, ``hg -R P serve --stdio``, ``hg -R P recover``, ``scp -r -f P``, ``sha256sum P``, ``cat > P``, ``mkdir``,
 ``mv``, ``sync -f`` and ``date``, each with quoted paths, and nothing else. ``server.command_filter`` accepts these.

@@ -1,4 +1,4 @@
-"""What is read over an account that has nothing but sshd, scp and Mercurial (see ``plain_account``)."""
+"""The commands that read from a plain account (see ``plain_account``)."""
 
 from __future__ import annotations
 

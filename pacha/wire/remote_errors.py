@@ -1,4 +1,4 @@
-"""What the other side says when it refuses: the one place that knows the words of hg, scp, tar, sshd and the shell.
+"""Classify what hg, scp, tar, sshd and the shell say when they refuse: the only place that knows their words.
 
 ``classify`` tells what is wrong with a command that ended, ``classify_conversation`` with ``hg serve --stdio``, whose
 whole stderr counts, not the last line alone. Everything else decides by the ``RemoteFault``.

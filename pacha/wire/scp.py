@@ -1,4 +1,4 @@
-"""The receiving side of the scp protocol: hostile bytes in, files in a private folder out.
+"""The receiving side of the scp protocol: hostile bytes come in, files in a private folder go out.
 
 The sender is a stock ``scp -r -f PATH``. What it says is described in OpenSSH's ``scp.c`` (``source``
 and ``rsource``) and in Jan Pechanec's "How the SCP protocol works": ``D<mode> 0 <name>`` opens a

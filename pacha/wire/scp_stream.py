@@ -1,4 +1,4 @@
-"""The sender of the scp protocol, seen from the receiving side: its bytes, and the answers it waits for."""
+"""The sending side of scp as the receiver sees it: its bytes, and the answers that it waits for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A new repository over there, filled with the files of ours: one stream that tar(1) makes here and unpacks there."""
+"""Fill a new repository on the master with the files of ours: ``tar -c`` here, ``tar -x`` there."""
 
 from __future__ import annotations
 

@@ -23,13 +23,13 @@ from pacha.store.state import StateFolder
 from tests.support.amount import amount
 from tests.support.trees import in_memory
 
+pytestmark = pytest.mark.soak
+
 ROUNDS = int(amount("PACHA_ROUNDS", sample=7, soak=60))
 #: Writes whole versions, each of one letter, in every way that a program may: over the old one in place, with
 #: another length, beside it and renamed, as a link, as a folder, not at all, larger than 16 MiB.
 CHURN = """
 import os, random, sys, time
-
-pytestmark = pytest.mark.soak
 folder, end = sys.argv[1], time.time() + 60
 size = 3_000_000
 def whole(path, size):

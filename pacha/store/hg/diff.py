@@ -1,4 +1,4 @@
-"""The difference between two texts, by Mercurial's own quick comparison."""
+"""The difference between two texts, by Mercurial's quick comparison."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""File logs of a store that is ours alone, opened without what is of no use there."""
+"""Write the file logs of a first commit without looking for older ones."""
 
 from __future__ import annotations
 

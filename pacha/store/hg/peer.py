@@ -1,4 +1,4 @@
-"""A conversation with a repository elsewhere: its heads, fetching from it, sending to it."""
+"""A conversation with a repository elsewhere: ask for heads, pull, push."""
 
 from __future__ import annotations
 

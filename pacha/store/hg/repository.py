@@ -1,4 +1,4 @@
-"""A repository on this machine: what it holds, and commits of content that is read as it is needed."""
+"""A repository on this machine: read it, and commit content that is read when it is needed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""File logs that hold one revision, as most do: read and written in one go, without an object of Mercurial's for each.
+"""File logs that hold one revision, as most do: read and write them in one go, without Mercurial's objects.
 
 The format is that of Mercurial's help topic internals.revlogs, version 1: an entry of 64 bytes, the first four of which
 are the log's header, and the revision's bytes behind it. What is in any way else is left to Mercurial.

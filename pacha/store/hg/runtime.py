@@ -1,4 +1,4 @@
-"""Mercurial as Pacha wants it: silent, obeying our settings alone, its failures in plain words."""
+"""Mercurial's settings and errors: silent, obeying our settings alone, failures in plain words."""
 
 from __future__ import annotations
 

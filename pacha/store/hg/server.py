@@ -1,4 +1,4 @@
-"""Serving a repository over standard input and output: Mercurial's own protocol, of which only some is spoken.
+"""Serve a repository over standard input and output, with a restricted part of Mercurial's protocol.
 
 History is added and read, and nothing else: no push of keys (bookmarks, phases), no obsolescence, no bundles that
 the server is to fetch or to keep. What may not be done is not there to be asked for.

@@ -1,4 +1,4 @@
-"""Logging in: with a key of the agent or from a file, never with a password."""
+"""Log in with a key of the agent or from a file, never with a password."""
 
 from __future__ import annotations
 

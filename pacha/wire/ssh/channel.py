@@ -1,4 +1,4 @@
-"""A command that runs over there: what goes into it, what comes out, how it ends."""
+"""One command on the other side: its input, its output, its end."""
 
 from __future__ import annotations
 

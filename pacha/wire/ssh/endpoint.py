@@ -1,4 +1,4 @@
-"""Whom to talk to: an SSH server, by the values given, ssh_config(5) and the defaults."""
+"""Resolve an SSH server from the given values, ssh_config(5) and the defaults."""
 
 from __future__ import annotations
 

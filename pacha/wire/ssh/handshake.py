@@ -1,4 +1,4 @@
-"""Reaching a server and making sure that it is the right one, before anything about us is sent."""
+"""Reach a server and make sure that it is the right one, before anything about us is sent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What known_hosts files say of a server's name: the format of sshd(8), SSH_KNOWN_HOSTS FILE FORMAT."""
+"""Read what known_hosts files say of a server's name (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT)."""
 
 from __future__ import annotations
 

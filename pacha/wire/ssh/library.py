@@ -1,4 +1,4 @@
-"""paramiko, imported without what Pacha does not need of it: the other modules here take it from this one."""
+"""Import paramiko without what Pacha does not need of it. Other modules take it from here."""
 
 from __future__ import annotations
 

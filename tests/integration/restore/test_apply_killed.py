@@ -34,6 +34,8 @@ from tests.support.applying import (
     story_fixture,  # noqa: F401
 )
 
+pytestmark = [pytest.mark.soak, pytest.mark.usefixtures("as_root")]
+
 KILLED = (-signal.SIGKILL, 128 + signal.SIGKILL)
 
 
@@ -134,8 +136,6 @@ UNDOING = """
 import pickle, sys
 from pacha.restore.journal import history
 from pacha.restore.undo import undo
-
-pytestmark = pytest.mark.soak
 undo(history(pickle.load(open(sys.argv[1], "rb"))[2])[-1])
 """
 
