@@ -49,7 +49,7 @@ PARTS: Mapping[str, Mapping[str, Sequence[str]]] = {
     REBUILD: {
         "having each file read and checked, by other processes": ["pacha.fetch.spool:Spool.add"],
         "writing, syncing, renaming, the permission check": ["pacha.restore.apply:apply"],
-        "fetching (scp)": ["pacha.fetch.prefetch:Prefetcher.take"],
+        "fetching (scp)": ["pacha.fetch.prefetch:Prefetcher.wait_for"],
         "reading and checking pacha.db": ["pacha.fetch.staging:Staging._fetch_database"],
         "plan, accounts": ["pacha.rebuild.planning:plan_rebuild"],
         "report": ["pacha.rebuild.report:write"],

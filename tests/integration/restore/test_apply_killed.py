@@ -37,11 +37,7 @@ from tests.support.applying import (
 pytestmark = [pytest.mark.soak, pytest.mark.usefixtures("as_root")]
 
 KILLED = (-signal.SIGKILL, 128 + signal.SIGKILL)
-
-
 ALL = bool(amount("PACHA_ALL_KILLS", sample=0, soak=1))
-
-
 CHILD = """
 import pickle, sys
 sys.path.insert(0, sys.argv[2])

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import struct
-import subprocess
-from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -84,16 +81,3 @@ def test_two_accounts_that_become_one() -> None:
     )
     made, _ = acl.mapped(((ACCESS, data),), lambda n: 30, lambda n: n)
     assert [entry for entry in entries(made[0][1]) if entry[0] == USER] == [(USER, 4, 30)]
-
-
-def test_as_setfacl_and_getfacl_have_it(tmp_path: Path, as_root: None) -> None:
-    path = tmp_path / "file"
-    path.touch()
-    subprocess.run(["setfacl", "-m", "u:61001:rw,u:61002:r,g:61003:x", path], check=True)
-    read = os.getxattr(path, ACCESS)
-    assert acl.numbers(((ACCESS, read),)) == ({61001, 61002}, {61003})
-    made, lost = acl.mapped(((ACCESS, read),), {61001: 61009, 61002: None}.get, {61003: 5}.get)
-    os.setxattr(path, ACCESS, made[0][1])
-    lines = subprocess.run(["getfacl", "-ncp", path], check=True, capture_output=True, text=True).stdout.split()
-    assert {"user:61009:rw-", "group:5:--x"} <= set(lines) and "user:61002:r--" not in lines
-    assert lost == ("user 61002",)

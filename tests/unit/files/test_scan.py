@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import stat
 import subprocess
 import time
-from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,9 +15,8 @@ from pacha.files import content, scan
 from pacha.files.exclude import Rules
 from pacha.files.metadata import Entry, Kind
 from pacha.files.owners import Accounts
-from pacha.files.scan import Fingerprint, Scan, Watch
-
-ACCOUNTS = Accounts({0: b"root"}, {0: b"root"}, {}, {})
+from pacha.files.scan import Scan, Watch
+from tests.support.scanning import ACCOUNTS, Host, paths, reasons, watch
 
 
 @pytest.fixture
@@ -30,65 +26,10 @@ def tree(tmp_path: Path) -> Path:
     return root
 
 
-def watch(path: Path, *, single: bool = False, exclude: tuple[str, ...] = (), one_filesystem: bool = False) -> Watch:
-    return Watch(os.fsencode(path), single, Rules.of(exclude), one_filesystem)
-
-
-class Host:
-    """What a host knows from one scan to the next: the entries as committed, and the fingerprints."""
-
-    def __init__(self, *watches: Watch) -> None:
-        self.watches = watches
-        self.entries: dict[bytes, Entry] = {}
-        self.fingerprints: dict[bytes, Fingerprint] = {}
-
-    def scan(self) -> Scan:
-        return scan.scan(self.watches, self.entries, self.fingerprints, ACCOUNTS)
-
-    def push(self) -> Scan:
-        """Scan, and read what is to be read, as a push does."""
-        found = self.scan()
-        for path in found.unread:
-            above, name = os.path.split(path)
-            fd = os.open(above, os.O_RDONLY)
-            entry = content.read(found.entries[path], name, fd).entry
-            os.close(fd)
-            found.entries[path] = replace(entry, stored=name)
-        self.entries, self.fingerprints = found.entries, found.fingerprints
-        return found
-
-
 @pytest.fixture
 def settled(monkeypatch: pytest.MonkeyPatch) -> None:
     """Trust every fingerprint at once, as if the trees had lain for a while (nobody can set a ctime)."""
     monkeypatch.setattr(scan, "_UNSETTLED_NS", -10_000_000_000)
-
-
-def paths(found: Scan, root: Path) -> set[str]:
-    return {os.fsdecode(path)[len(str(root)) :].lstrip("/") for path in found.entries}
-
-
-def reasons(found: Scan) -> dict[bytes, str]:
-    return {concern.path: concern.reason for concern in found.concerns}
-
-
-def test_every_kind(tree: Path, as_root: None) -> None:
-    (tree / "d/empty").mkdir(parents=True)
-    (tree / "d/f").write_bytes(b"x")
-    (tree / "l").symlink_to("nowhere")
-    os.mkfifo(tree / "p")
-    os.mknod(tree / "c", stat.S_IFCHR | 0o600, os.makedev(1, 7))
-    os.mknod(tree / "b", stat.S_IFBLK | 0o600, os.makedev(7, 200))
-    with socket.socket(socket.AF_UNIX) as unix:
-        unix.bind(str(tree / "s"))
-    (tree / ".pacha-0123456789abcdef").touch()
-    (tree / ".pacha-kept-1").mkdir()
-    found = Host(watch(tree)).scan()
-    assert paths(found, tree) == {"", "d", "d/empty", "d/f", "l", "p", "c", "b"}
-    assert found.left_out == [os.fsencode(tree / "s")]
-    assert found.unread == {os.fsencode(tree / "d/f")}
-    assert not found.concerns
-    assert found.entries[os.fsencode(tree)].kind is Kind.DIRECTORY
 
 
 def test_names_of_any_bytes(tree: Path) -> None:
@@ -164,36 +105,6 @@ def test_content_read_again_that_is_the_same_is_no_change(tree: Path) -> None:
     assert not found.unread
     entry = found.entries[os.fsencode(path)]
     assert (entry.mtime_ns, entry.stored) == (5, b"f") and entry.sha256 is not None
-
-
-@pytest.mark.usefixtures("settled")
-@pytest.mark.parametrize("change", ["chmod", "chown", "xattr", "rename over", "touch"])
-def test_a_change_of_metadata_alone_is_seen(tree: Path, change: str, as_root: None) -> None:
-    path = tree / "deep/er/f"
-    path.parent.mkdir(parents=True)
-    path.write_bytes(b"same")
-    (tree / "other").write_bytes(b"same")
-    os.utime(path, ns=(9, 9))
-    os.utime(tree / "other", ns=(9, 9))
-    host = Host(watch(tree))
-    host.push()
-    before = host.entries[os.fsencode(path)]
-    time.sleep(0.02)
-    if change == "chmod":
-        path.chmod(0o600)
-    elif change == "chown":
-        os.chown(path, 54001, 54050)
-    elif change == "xattr":
-        os.setxattr(path, "user.a", b"1")
-    elif change == "touch":
-        os.utime(path, ns=(9, 10))
-    else:
-        os.rename(tree / "other", path)
-    found = host.push()
-    after = found.entries[os.fsencode(path)]
-    assert not found.unread
-    assert (after != before) is (change != "rename over")
-    assert after.sha256 == before.sha256 and after.stored == before.stored
 
 
 @pytest.mark.usefixtures("settled")
@@ -296,56 +207,6 @@ def test_a_file_swapped_for_a_fifo_or_a_link(tree: Path, monkeypatch: pytest.Mon
 # -- what cannot be read
 
 
-@pytest.mark.usefixtures("as_root")
-def test_what_another_user_cannot_read_is_named_and_what_was_known_is_kept(tree: Path, settled: None) -> None:
-    for directory in ("open", "shut", "new"):
-        (tree / directory).mkdir(mode=0o755)
-        (tree / directory / "f").write_bytes(b"x")
-    (tree / "secret").write_bytes(b"x")
-    for path in (tree, *tree.parents):
-        if path.is_relative_to(Path("/tmp")) and path != Path("/tmp"):
-            path.chmod(0o755)
-    known = Host(watch(tree))
-    known.push()
-    del known.entries[os.fsencode(tree / "new/f")]
-    time.sleep(0.02)
-    for path in (tree / "shut", tree / "new", tree / "secret"):
-        path.chmod(0)
-    os.seteuid(65534)
-    try:
-        found = known.scan()
-    finally:
-        os.seteuid(0)
-    assert paths(found, tree) == {"", "open", "open/f", "shut", "shut/f", "new", "secret"}
-    assert reasons(found) == dict.fromkeys(
-        (os.fsencode(tree / name) for name in ("shut", "new", "secret")), "Permission denied"
-    )
-    assert found.entries[os.fsencode(tree / "secret")] == known.entries[os.fsencode(tree / "secret")]
-    assert found.entries[os.fsencode(tree / "shut")].mode == 0
-    assert os.fsencode(tree / "secret") not in found.fingerprints
-
-
-@pytest.mark.usefixtures("as_root")
-def test_names_of_one_file_behind_a_shut_door_stay_one_file(tree: Path, settled: None) -> None:
-    (tree / "d").mkdir()
-    (tree / "d/a").write_bytes(b"x")
-    os.link(tree / "d/a", tree / "d/b")
-    os.link(tree / "d/a", tree / "c")
-    for path in (tree, *tree.parents):
-        if path.is_relative_to(Path("/tmp")) and path != Path("/tmp"):
-            path.chmod(0o755)
-    host = Host(watch(tree))
-    host.push()
-    (tree / "d").chmod(0)
-    os.seteuid(65534)
-    try:
-        found = host.scan()
-    finally:
-        os.seteuid(0)
-    groups = {name: found.entries[os.fsencode(tree / name)].link_group for name in ("d/a", "d/b", "c")}
-    assert len(set(groups.values())) == 1 and None not in groups.values()
-
-
 def test_a_watched_path_that_is_gone_keeps_everything(tree: Path) -> None:
     (tree / "f").write_bytes(b"x")
     host = Host(watch(tree))
@@ -399,30 +260,6 @@ def test_what_is_excluded_now_is_left_out_though_it_was_known(tree: Path, settle
     host.push()
     host.watches = (watch(tree, exclude=("d",)),)
     assert paths(host.scan(), tree) == {""}
-
-
-@pytest.fixture
-def mounted(tree: Path, as_root: None) -> Iterator[Path]:
-    mount = shutil.which("mount")
-    (tree / "mnt").mkdir(mode=0o700)
-    made = mount and subprocess.run([mount, "-t", "tmpfs", "none", tree / "mnt"], capture_output=True, check=False)
-    if not made or made.returncode:
-        if os.environ.get("CI"):
-            pytest.fail("no file system can be mounted here, and CI is set")
-        pytest.skip("no file system can be mounted here")
-    try:
-        (tree / "mnt/deep").mkdir()
-        (tree / "mnt/deep/f").touch()
-        yield tree
-    finally:
-        subprocess.run(["umount", tree / "mnt"], check=True)
-
-
-def test_another_file_system_is_entered_unless_told_not_to(mounted: Path) -> None:
-    assert paths(Host(watch(mounted)).scan(), mounted) == {"", "mnt", "mnt/deep", "mnt/deep/f"}
-    assert paths(Host(watch(mounted, one_filesystem=True)).scan(), mounted) == {"", "mnt"}
-    inside = Host(watch(mounted / "mnt", one_filesystem=True)).scan()
-    assert paths(inside, mounted) == {"mnt", "mnt/deep", "mnt/deep/f"}, "a mount point may itself be watched"
 
 
 def test_five_hundred_levels(tree: Path) -> None:

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from pacha.errors import PachaError
 from pacha.rebuild import hooks
 from pacha.wire.local_master import LocalMaster
 
@@ -73,22 +72,6 @@ def test_its_hash_and_its_owner_are_known_beforehand(tmp_path: Path) -> None:
         (one,) = found.before
         assert (one.sha256, one.owner) == (hashlib.sha256(path.read_bytes()).hexdigest(), "root")
         assert one.path.stat().st_mode & 0o777 == 0o700
-
-
-@pytest.mark.usefixtures("as_root")
-@pytest.mark.parametrize("what", ["file", "folder", "owner", "top"])
-def test_one_that_another_user_could_change_is_refused(tmp_path: Path, what: str) -> None:
-    path = hook(tmp_path, "10-a", "true")
-    if what == "file":
-        path.chmod(0o777)
-    elif what == "folder":
-        path.parent.chmod(0o1777)
-    elif what == "owner":
-        os.chown(path, 54001, 0)
-    else:
-        os.chown(path.parents[2], 54001, 0)
-    with pytest.raises(PachaError, match="not root's alone"), fetched(tmp_path):
-        pass
 
 
 def test_it_finds_the_documented_environment_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -137,15 +137,6 @@ def test_a_folder_that_was_open_is_shut(state: StateFolder) -> None:
     assert stat.S_IMODE(state.path.stat().st_mode) == 0o700
 
 
-def test_a_folder_of_someone_else_is_refused(state: StateFolder, as_root: None) -> None:
-    state.path.mkdir(parents=True)
-    os.chown(state.path, 54001, 54001)
-    for attempt in (state.make, lambda: state.update(tip="a"), state.locked().__enter__):
-        with pytest.raises(PachaError, match="belongs to someone else"):
-            attempt()
-    assert not list(state.path.iterdir())
-
-
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for path in (tmp_path / "file", tmp_path / "file/below"):

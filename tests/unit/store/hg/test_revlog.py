@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from pacha.errors import DamagedError
 from pacha.store.hg import NULL, Blob, Note, Repository
 from pacha.store.hg.revlog import OneRevisionReader
-from tests.support.mercurial import run_hg
 
 # Mercurial leaves files of its own open for the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
@@ -80,14 +79,6 @@ def test_what_belongs_to_no_revision_is_noticed(tmp_path: Path) -> None:
     index.write_bytes(data[:20] + (7).to_bytes(4, "big") + data[24:])
     read = Repository.open(made.path).reader(node)
     assert read(b"a") == b"1" and read.beyond
-
-
-def test_a_store_that_does_not_encode_its_names_is_left_to_mercurial(tmp_path: Path, repository: Repository) -> None:
-    node = repository.heads()[0]
-    run_hg("clone", "-U", "-q", "--pull", "--config", "format.usefncache=no", repository.path, str(tmp_path / "foo"))
-    made = Repository.open(str(tmp_path / "foo"))
-    assert OneRevisionReader(made._repo).get(b"few") is None
-    assert made.reader(node)(b"few") == ONE[b"few"]
 
 
 @pytest.mark.parametrize("data", [b"", b"1", b"some text\n" * 30, os.urandom(200)])

@@ -1,0 +1,51 @@
+"""A host that scans, and what a scan found, in words."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from pacha.files import content, scan
+from pacha.files.exclude import Rules
+from pacha.files.metadata import Entry
+from pacha.files.owners import Accounts
+from pacha.files.scan import Fingerprint, Scan, Watch
+
+ACCOUNTS = Accounts({0: b"root"}, {0: b"root"}, {}, {})
+
+
+def watch(path: Path, *, single: bool = False, exclude: tuple[str, ...] = (), one_filesystem: bool = False) -> Watch:
+    return Watch(os.fsencode(path), single, Rules.of(exclude), one_filesystem)
+
+
+class Host:
+    """What a host knows from one scan to the next: the entries as committed, and the fingerprints."""
+
+    def __init__(self, *watches: Watch) -> None:
+        self.watches = watches
+        self.entries: dict[bytes, Entry] = {}
+        self.fingerprints: dict[bytes, Fingerprint] = {}
+
+    def scan(self) -> Scan:
+        return scan.scan(self.watches, self.entries, self.fingerprints, ACCOUNTS)
+
+    def push(self) -> Scan:
+        """Scan, and read what is to be read, as a push does."""
+        found = self.scan()
+        for path in found.unread:
+            above, name = os.path.split(path)
+            fd = os.open(above, os.O_RDONLY)
+            entry = content.read(found.entries[path], name, fd).entry
+            os.close(fd)
+            found.entries[path] = replace(entry, stored=name)
+        self.entries, self.fingerprints = found.entries, found.fingerprints
+        return found
+
+
+def paths(found: Scan, root: Path) -> set[str]:
+    return {os.fsdecode(path)[len(str(root)) :].lstrip("/") for path in found.entries}
+
+
+def reasons(found: Scan) -> dict[bytes, str]:
+    return {concern.path: concern.reason for concern in found.concerns}
