@@ -88,7 +88,7 @@ def steps(page: str) -> Iterator[Step]:
             if lines.startswith("[DEFAULT]"):
                 lines = _CONFIGURATION.format(text=lines)
             if not lines.startswith(_INSTALLING):
-                yield Step(path=machine, action=lines)
+                yield Step(machine, lines)
 
 
 def script(page: str) -> str:
