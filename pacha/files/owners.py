@@ -22,7 +22,7 @@ class Account:
     number: int
     gid: int = 0
     home: bytes = b""
-    shell: bytes = b""
+    login_shell: bytes = b""
     groups: tuple[bytes, ...] = ()
 
 
@@ -102,7 +102,7 @@ def _user(name: bytes, memberships: Mapping[str, list[bytes]]) -> Account | None
     home, shell = os.fsencode(user.pw_dir), os.fsencode(user.pw_shell)
     groups = tuple(sorted(memberships.get(user.pw_name, [])))
     return Account(
-        name=name, is_group=False, number=user.pw_uid, gid=user.pw_gid, home=home, shell=shell, groups=groups
+        name=name, is_group=False, number=user.pw_uid, gid=user.pw_gid, home=home, login_shell=shell, groups=groups
     )
 
 

@@ -149,8 +149,8 @@ def _user_line(user: Account, groups: Mapping[int, bytes], machine: Accounts) ->
         words += ["--gid", groups[user.gid]]
     if user.home:
         words += ["--home-dir", user.home, "--no-create-home"]
-    if user.shell:
-        words += ["--shell", user.shell]
+    if user.login_shell:
+        words += ["--shell", user.login_shell]
     if user.groups:
         words += ["--groups", b",".join(user.groups)]
     return _line([*words, user.name])

@@ -304,7 +304,7 @@ def _write_entries(connection: sqlite3.Connection, table: str, entries: Mapping[
 
 def _write_accounts(connection: sqlite3.Connection, accounts: Iterable[Account]) -> None:
     wanted = [
-        (row, a.name, int(a.is_group), a.number, a.gid, a.home, a.shell, json.dumps([g.hex() for g in a.groups]))
+        (row, a.name, int(a.is_group), a.number, a.gid, a.home, a.login_shell, json.dumps([g.hex() for g in a.groups]))
         for row, a in enumerate(accounts, 1)
     ]
     if connection.execute("SELECT * FROM account ORDER BY id").fetchall() != wanted:

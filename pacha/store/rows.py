@@ -98,7 +98,9 @@ def to_account(row: Sequence[Any]) -> Account:
     """
     name, is_group, number, gid, home, shell, groups = row
     members = tuple(bytes.fromhex(group) for group in _texts(groups))
-    return Account(name=name, is_group=_flag(is_group), number=number, gid=gid, home=home, shell=shell, groups=members)
+    return Account(
+        name=name, is_group=_flag(is_group), number=number, gid=gid, home=home, login_shell=shell, groups=members
+    )
 
 
 def check_meta(meta: Mapping[Any, Any]) -> Mapping[str, str]:
@@ -131,7 +133,7 @@ def check_watched(watched: Watched) -> Watched:
 def check_account(account: Account) -> Account:
     """``account`` as it came from elsewhere, if it makes sense. Raises DamagedError."""
     where = f"the account {_name_of(account.name)}"
-    for value in (account.name, account.home, account.shell, *account.groups):
+    for value in (account.name, account.home, account.login_shell, *account.groups):
         _check(value, bytes, where, "text")
         _demand(not re.search(rb"[\0\n:]", value), where, "it has a character that passwd(5) cannot hold")
     for name in (account.name, *account.groups):

@@ -62,7 +62,9 @@ def good() -> Snapshot:
     parents = [Entry(path, Kind.DIRECTORY, 0o755, 0, 0, b"root", b"root", 1) for path in (b"/srv", b"/etc")]
     accounts = (
         Account(name=b"staff", is_group=True, number=50),
-        Account(name=b"a", is_group=False, number=1000, gid=50, home=b"/home/a", shell=b"/bin/sh", groups=(b"staff",)),
+        Account(
+            name=b"a", is_group=False, number=1000, gid=50, home=b"/home/a", login_shell=b"/bin/sh", groups=(b"staff",)
+        ),
     )
     return Snapshot(META, watched, {e.path: e for e in entries}, {e.path: e for e in parents}, accounts)
 

@@ -71,7 +71,7 @@ def test_describing_gives_what_is_needed_to_make_an_account_again() -> None:
         number=daemon.pw_uid,
         gid=daemon.pw_gid,
         home=os.fsencode(daemon.pw_dir),
-        shell=os.fsencode(daemon.pw_shell),
+        login_shell=os.fsencode(daemon.pw_shell),
         groups=tuple(sorted(os.fsencode(g.gr_name) for g in grp.getgrall() if "daemon" in g.gr_mem)),
     )
     groups = {account.name: account.number for account in described if account.is_group}

@@ -25,7 +25,7 @@ def lines(*recorded: Account, users: tuple[bytes, ...] = (), groups: tuple[bytes
 
 def user(name: bytes = b"ann", number: int = 1000, gid: int = 1000, groups: tuple[bytes, ...] = ()) -> Account:
     return Account(
-        name=name, is_group=False, number=number, gid=gid, home=b"/home/ann", shell=b"/bin/zsh", groups=groups
+        name=name, is_group=False, number=number, gid=gid, home=b"/home/ann", login_shell=b"/bin/zsh", groups=groups
     )
 
 

@@ -74,7 +74,7 @@ EVERYTHING = snapshot(
             number=1000,
             gid=1000,
             home=b"/home/\xff",
-            shell=b"/bin/sh",
+            login_shell=b"/bin/sh",
             groups=(b"adm", b"x\xff"),
         ),
     ),
