@@ -6,11 +6,10 @@ import ast
 import importlib.util
 import re
 import sys
+from collections.abc import Iterable
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
-
-import pytest
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 DOCS = CHECKOUT / "docs"
@@ -30,33 +29,54 @@ ALL = list(MANUAL.raised())
 TEXTS = sorted({one.text for one in ALL if one.text})
 
 
-@pytest.mark.parametrize("one", ALL, ids=lambda one: f"{one.module}:{one.line}")
-def test_an_error_says_what_to_do_next(one: Any) -> None:
-    assert one.hint and ast.unparse(one.hint) not in ("''", '""'), one
+def where(errors: Iterable[Any]) -> list[str]:
+    """The place of each error in the source, with its message."""
+    return [f"{error.module}:{error.line}: {error.text}" for error in errors]
 
 
-@pytest.mark.parametrize("text", TEXTS)
-def test_a_message_is_a_sentence(text: str) -> None:
-    assert re.match(r"[A-Z'<-]|pacha\.|systemctl ", text), text
-    assert text.endswith((".", "?")), text
-    assert "\n" not in text
+def test_the_errors_are_found() -> None:
+    assert len(ALL) > 150 and len(TEXTS) > 150
+
+
+def test_an_error_says_what_to_do_next() -> None:
+    assert where(error for error in ALL if not error.hint or ast.unparse(error.hint) in ("''", '""')) == []
+
+
+def is_sentence(text: str) -> bool:
+    return bool(re.match(r"[A-Z'<-]|pacha\.|systemctl ", text)) and text.endswith((".", "?")) and "\n" not in text
+
+
+def test_a_message_is_a_sentence() -> None:
+    assert [text for text in TEXTS if not is_sentence(text)] == []
+
+
+def is_hint(text: str | None) -> bool:
+    """Whether it is a sentence, ends in a command, or is a value."""
+    if not text or re.fullmatch(r"<\w+>", text):
+        return True
+    return bool(re.match(r"[A-Z'<-]|pacha\.", text)) and (text.endswith((".", "?", ">")) or ": " in text)
 
 
 def test_hints_are_sentences_or_end_in_a_command() -> None:
-    for one in ALL:
-        text = MANUAL.template(one.hint) if one.hint else None
-        if text and not re.fullmatch(r"<\w+>", text):
-            assert re.match(r"[A-Z'<-]|pacha\.", text), f"{one.module}:{one.line}: {text}"
-            assert text.endswith((".", "?", ">")) or ": " in text, f"{one.module}:{one.line}: {text}"
+    assert where(error for error in ALL if error.hint and not is_hint(MANUAL.template(error.hint))) == []
 
 
-@pytest.mark.parametrize("one", ALL, ids=lambda one: f"{one.module}:{one.line}")
-def test_an_error_has_a_code(one: Any) -> None:
+def has_code(error: Any) -> bool:
     """Which is a value only where another process tells it."""
-    if one.constant is None:
-        assert one.code is not None and one.module == "system/child.py"
-    else:
-        assert re.fullmatch(r"[a-z]+(-[a-z0-9]+){0,5}", one.constant)
+    if error.constant is None:
+        return error.code is not None and error.module == "system/child.py"
+    return bool(re.fullmatch(r"[a-z]+(-[a-z0-9]+){0,5}", error.constant))
+
+
+def test_an_error_has_a_code() -> None:
+    assert where(error for error in ALL if not has_code(error)) == []
+
+
+def test_the_rules_can_fail() -> None:
+    assert not any(map(is_sentence, ["no capital.", "No end", "Two\nlines."]))
+    assert not any(map(is_hint, ["no capital.", "No end"]))
+    wrong = [{"constant": None, "code": None, "module": "system/child.py"}, {"constant": "Big-Letters"}]
+    assert not any(has_code(SimpleNamespace(**error)) for error in wrong)
 
 
 def test_a_code_has_one_exit_code() -> None:

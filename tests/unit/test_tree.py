@@ -1,12 +1,14 @@
-"""The tree that the documents draw is the tree of the package, and it fits on one screen."""
+"""The tree that the documents draw is the tree of the package, on one screen; that of the tests mirrors it."""
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
 CHECKOUT = next(folder for folder in Path(__file__).resolve().parents if (folder / "setup.py").exists())
 PACKAGE = CHECKOUT / "pacha"
+TESTS = CHECKOUT / "tests"
 SCREEN = 60  #: lines
 
 
@@ -42,3 +44,79 @@ def test_how_it_works_draws_every_folder_and_module() -> None:
 
 def test_contributing_draws_every_folder() -> None:
     assert drawn("CONTRIBUTING.rst").keys() == real().keys()
+
+
+#: What tests/unit has at its top beside the tests of modules that stand at the top of the package.
+OF_THE_CHECKOUT = {"benchmarks", "conftest", "docs", "example_config", "layers", "messages", "tree"}
+#: Fixtures and helpers that take root, an account, an sshd or an hg process: tests/unit does without.
+NOT_IN_UNIT = {"as_root", "sshd", "bar_user"}
+NOT_FOR_UNIT = {
+    "sshd.account",
+    "sshd.sshd",
+    "mercurial.run_hg",
+    "stage.system_hg",
+    "stage.small_disk",
+    "stage.on_stage",
+}
+
+
+def test_a_unit_test_is_named_after_its_module() -> None:
+    strays = []
+    for path in (TESTS / "unit").rglob("*.py"):
+        place = path.relative_to(TESTS / "unit")
+        name = place.stem.removeprefix("test_")
+        if not (PACKAGE / place.parent / f"{name}.py").exists() and not (
+            place.parent == Path() and name in OF_THE_CHECKOUT
+        ):
+            strays.append(str(place))
+    assert strays == []
+
+
+def test_an_integration_test_stands_in_the_folder_that_it_tests() -> None:
+    folders = {path.parent.relative_to(TESTS / "integration") for path in (TESTS / "integration").rglob("test_*.py")}
+    assert [str(folder) for folder in sorted(folders) if not (PACKAGE / folder).is_dir()] == []
+
+
+def imported(path: Path) -> set[str]:
+    """Every name that a file imports, with the module it is from."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names |= {f"{'.' * node.level}{node.module or ''}.{alias.name}" for alias in node.names}
+    return names
+
+
+def test_no_test_module_imports_another() -> None:
+    """They share what is in tests/support, which imports no test module either."""
+    strays = []
+    for path in TESTS.rglob("*.py"):
+        names = [name for name in imported(path) if name.startswith(("tests", "test_", "conftest", "."))]
+        strays += [f"{path.relative_to(TESTS)}: {name}" for name in names if not name.startswith("tests.support.")]
+    assert strays == []
+
+
+def needs_more(source: str) -> set[str]:
+    """What a unit test would need that it is to do without."""
+    tree = ast.parse(source)
+    nodes = list(ast.walk(tree))
+    fixtures = {node.arg for node in nodes if isinstance(node, ast.arg)}
+    for call in nodes:
+        if isinstance(call, ast.Call) and ast.unparse(call.func).endswith("usefixtures"):
+            fixtures |= {word.value for word in call.args if isinstance(word, ast.Constant)}
+    imports = [node for node in nodes if isinstance(node, ast.ImportFrom)]
+    helpers = {f"{node.module}.{alias.name}".rpartition("support.")[2] for node in imports for alias in node.names}
+    return (fixtures & NOT_IN_UNIT) | (helpers & NOT_FOR_UNIT)
+
+
+def test_unit_tests_do_without_root_and_servers() -> None:
+    paths = set((TESTS / "unit").rglob("*.py")) - {Path(__file__).resolve()}
+    assert {str(path.relative_to(TESTS)): found for path in paths if (found := needs_more(path.read_text()))} == {}
+
+
+def test_what_needs_more_is_seen() -> None:
+    assert needs_more('@pytest.mark.usefixtures("as_root")\ndef test() -> None: ...') == {"as_root"}
+    assert needs_more("def test(sshd: object) -> None: ...") == {"sshd"}
+    assert needs_more("from tests.support.mercurial import run_hg") == {"mercurial.run_hg"}
+    assert needs_more("def test(tmp_path: Path) -> None: ...") == set()
