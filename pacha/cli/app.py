@@ -13,7 +13,7 @@ import click
 
 import pacha
 from pacha.cli.context import CliContext
-from pacha.errors import PachaError, Signalled
+from pacha.errors import Signalled
 
 #: Each command: its module in ``cli.commands``, imported when the command is asked for, and what --help says of it.
 COMMANDS: Mapping[str, tuple[str, str]] = {
@@ -161,17 +161,6 @@ def cli(context: click.Context, config: str | None, quiet: bool, verbose: bool) 
     """
     context.obj = CliContext(config, quiet, verbose)
     if context.invoked_subcommand is None:
-        _overview(context.obj)
+        from pacha.cli.overview import show_overview  # no command needs it
 
-
-def _overview(cli_context: CliContext) -> None:
-    """What somebody who types 'pacha' alone sees, whatever the state of things."""
-    from pacha.host import overview  # no command needs these
-    from pacha.ui.overview import overview_text
-
-    try:
-        known = cli_context.found() is not None
-        facts = overview.overview(cli_context.quiet_context()) if known else overview.none()
-    except PachaError as error:
-        facts = overview.faulty(error)
-    click.echo(overview_text(facts))
+        show_overview(context.obj)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import tempfile
 import traceback
 from collections.abc import Sequence
 from contextlib import suppress
@@ -90,6 +89,8 @@ def spelt_as_command(arguments: list[str]) -> list[str]:
 
 
 def _own_fault(fault: Exception) -> int:
+    import tempfile  # 5 ms that only a fault needs
+
     with tempfile.NamedTemporaryFile("w", prefix="pacha-fault-", suffix=".txt", delete=False) as stream:
         traceback.print_exception(fault, file=stream)
     click.echo(f"pacha: a fault in Pacha itself: {type(fault).__name__}", err=True)

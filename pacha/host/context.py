@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -29,7 +28,7 @@ class Context:
         Raises ConfigError when that cannot be a host's name.
         """
         adopted = self.state.read().hostname
-        name = self.config.hostname or adopted or platform.node().partition(".")[0]
+        name = self.config.hostname or adopted or os.uname().nodename.partition(".")[0]
         if not HOST_NAME.fullmatch(name):
             raise ConfigError(
                 f"{name!r} cannot be the name of a host.",

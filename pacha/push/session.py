@@ -5,7 +5,6 @@ from __future__ import annotations
 import getpass
 import json
 import os
-import platform
 import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence, Set
@@ -125,7 +124,7 @@ class PushSession:
         message = "\n".join(escape(line) for line in self.message.strip().splitlines())
         said = change_list.join_message(message, text)
         if self._where is None:
-            self._where = " ".join(filter(None, [platform.node(), _address(self.context, self.reached)]))
+            self._where = " ".join(filter(None, [os.uname().nodename, _address(self.context, self.reached)]))
         return hg.Note(said, escape(f"{user}@{self._where}"), time.time())
 
     def repository(self, name: str) -> hg.Repository:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 from collections.abc import Callable
 from pathlib import Path
 
@@ -89,6 +88,6 @@ def schedule_show(cli_context: CliContext, root: Path | None, apt: bool, systemd
 def _job(cli_context: CliContext, root: Path | None) -> Job:
     """The job of this machine; for another ``root``, whose configuration may be still to come, of any."""
     if root is not None:
-        return schedule.job(Path(os.path.abspath(root)), platform.node(), config=cli_context.config)
+        return schedule.job(Path(os.path.abspath(root)), os.uname().nodename, config=cli_context.config)
     context = cli_context.context()
     return schedule.job(Path("/"), context.hostname(), context.config.frequency, cli_context.config)

@@ -1,0 +1,20 @@
+"""``pacha`` alone: how things stand, and what to do next."""
+
+from __future__ import annotations
+
+import click
+
+from pacha.cli.context import CliContext
+from pacha.errors import PachaError
+from pacha.host import overview
+from pacha.ui.overview import overview_text
+
+
+def show_overview(cli_context: CliContext) -> None:
+    """Print one screen, whatever the state of things: a fault is part of it."""
+    try:
+        known = cli_context.found() is not None
+        facts = overview.overview(cli_context.quiet_context()) if known else overview.none()
+    except PachaError as error:
+        facts = overview.faulty(error)
+    click.echo(overview_text(facts))
