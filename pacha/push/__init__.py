@@ -2,13 +2,13 @@
 
 ::
 
-    with session.connecting():                 # masters answer while this machine reads and scans
+    with session.connecting() as connections:  # masters answer while this machine reads and scans
         last = read_last_snapshot(session)
         scan(session, last)
-        session.attach(connections)            # is each master as the last push left it?
-        base = reconcile.base(session, last)   # a newer snapshot that only a master has
-        new = commit_snapshot(session, base)   # content first, db last
-        session.deliver(new)                   # what each master lacks, then the heartbeat
+        session.attach(connections)            # is each master as the last push left it? (remote_check)
+        base = reconcile.base(session, last)   # a newer snapshot that only a master has: then scan anew
+        new = commit_snapshot(session, base)
+        session.deliver(new.snapshot, new.tip) # what each master is missing, db last; then the heartbeat
         session.record()
 
 A master that fails does not stop the others; an interrupted push changes nothing that a rebuild would see. It does not

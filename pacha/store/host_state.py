@@ -1,7 +1,8 @@
 """What the state folder remembers, as typed values, and their form in memory.json.
 
 A field has the name of its key in the file; one that has its default is not written. A key that is not known here is
-a later Pacha's: it stays as it is. What a hand has edited is checked once, when the file is read.
+a later Pacha's: it stays as it is, but for those of a master, which a push to that master writes anew. What a hand has
+edited is checked once, when the file is read.
 """
 
 from __future__ import annotations
@@ -138,7 +139,10 @@ _text = _of(str)
 
 
 def _seconds(value: object) -> float:
-    return float(_of(int, float)(value))
+    seconds = float(_of(int, float)(value))
+    if not -_LATEST < seconds < _LATEST:  # written back as a float, it could not be read again
+        raise ValueError("no clock says so")
+    return seconds
 
 
 def _texts(values: object) -> tuple[str, ...]:

@@ -41,8 +41,8 @@ def run_in_child(work: Callable[[], bytes], *, seconds: float | None = None, mos
 
     The process is killed when ``most`` bytes have come, or ``seconds`` have passed; the status is that of os.wait().
     """
-    reader, writer = os.pipe()
     sys.stdout.flush()
+    reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
         _write_and_end(work, reader, writer)
@@ -53,8 +53,11 @@ def run_in_child(work: Callable[[], bytes], *, seconds: float | None = None, mos
     try:
         with open(reader, "rb") as stream:
             said = stream.read(most)
-    finally:  # it has said all it has to say, or this process is to end
-        if limit:
+    except BaseException:  # this process is to end, and does not wait for that one
+        os.kill(child, signal.SIGKILL)
+        raise
+    finally:
+        if limit:  # it has said all it has to say
             limit.cancel()
             limit.join()
             os.kill(child, signal.SIGKILL)

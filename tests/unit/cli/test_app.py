@@ -66,6 +66,10 @@ def test_a_command_that_is_misspelt_names_the_nearest(words: list[str]) -> None:
     assert f"Did you mean '{'install' if 'instal' in words else 'rebuild'}'?" in done.stderr.replace("'--", "'")
 
 
+def test_a_word_that_begins_like_a_command_names_it() -> None:
+    assert "Did you mean 'watch'?" in pacha("watched").stderr
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_is_printed_and_nothing_else(shell: str) -> None:
     done = pacha("completion", shell)

@@ -266,6 +266,7 @@ def test_what_is_remembered_by_someone_else_is_not_to_be_moved_aside(tmp_path: P
         '{"succeeded": "x"}', '{"masters": []}', '{"masters": {"m": 1}}', '{"masters": {"m": {"sent": 1}}}',
         '{"owed": [1]}', '{"concerns": 5}', '{"tried": 1e999}', '{"hostname": ["bar"]}', '{"failure": {}}',
         '{"staging_left": 1}', '{"made": ["a"]}', '{"owed": {"x": "absent"}}', '{"moving": {"users": {"a": 1}}}',
+        '{"succeeded": 1000000000000000}', '{"masters": {"m": {"tried": 1000000000000000}}}', '{"made": ["a", 1e15]}',
         '{"history": "x"}', '{"machine": 7}', '{"masters": {"m": {"contents": {"etc": 7}}}}', '{"later": 1e999}',
     ],
 )  # fmt: skip
