@@ -68,7 +68,7 @@ def rebuild(
     reporter: Reporter = SILENT,
     worker: WorkerProcess | None = None,
 ) -> Rebuilt:
-    """Put every watched path of ``host`` back, to where it was or below ``choices.target``; ``worker`` helps.
+    """Put every watched path of ``host`` back, to where it was or below ``options.target``; ``worker`` helps.
 
     Raises UsageError, LockedError, UnreachableError, DamagedError (all before anything is touched) and
     PachaError; Signalled says how things stand. Single paths that could not be restored are in the concerns.
@@ -88,7 +88,7 @@ def _prepared(
     began = time.monotonic()
     target = os.path.realpath(options.target) if options.target else b""
     options = replace(options, target=target, keep=context.config.rebuild_keep)
-    _check_choices(options)  # before anything is fetched for nothing
+    _check_options(options)  # before anything is fetched for nothing
     with ExitStack() as stack:
         stack.enter_context(context.state.locked(options.wait_seconds))
         begun = partial.interrupted_renumbering(context, options)
@@ -213,7 +213,7 @@ def _in_place() -> Iterator[None]:
         ) from None
 
 
-def _check_choices(options: RebuildOptions) -> None:
+def _check_options(options: RebuildOptions) -> None:
     """Raise UsageError, PachaError for an owner map that cannot be read, a target that can be no folder."""
     if options.owner_map:
         accounts.read_map(options.owner_map)

@@ -17,14 +17,14 @@ def test_a_target_that_can_be_no_folder(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for place in ("file", "file/below"):
         with pytest.raises(PachaError, match="cannot be made") as caught:
-            rebuild._check_choices(RebuildOptions(target=os.fsencode(tmp_path / place)))
+            rebuild._check_options(RebuildOptions(target=os.fsencode(tmp_path / place)))
         assert caught.value.why == f"{tmp_path}/file is not a folder"
-    rebuild._check_choices(RebuildOptions(target=os.fsencode(tmp_path / "new/below")))
+    rebuild._check_options(RebuildOptions(target=os.fsencode(tmp_path / "new/below")))
 
 
 def test_an_owner_map_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(PachaError, match="cannot be read"):
-        rebuild._check_choices(RebuildOptions(owner_map=tmp_path / "none"))
+        rebuild._check_options(RebuildOptions(owner_map=tmp_path / "none"))
 
 
 def test_an_offer_of_another_snapshot_goes_where_this_rebuild_was_meant_to_go() -> None:
