@@ -223,7 +223,7 @@ def test_a_first_commit_writes_what_any_other_way_writes(tmp_path: Path, monkeyp
     files |= {b"noise%d" % size: noise[:size] for size in (49, 50, 51, *range(131_068, 131_076))}
     found = []
     for way in ("first_commit", "any"):
-        monkeypatch.setattr(repository_module, "first_commit", first_commit if way == "fresh" else nullcontext)
+        monkeypatch.setattr(repository_module, "first_commit", first_commit if way == "first_commit" else nullcontext)
         made = Repository.open(str(tmp_path / way), create=True)
         node = commit(made, NULL, files)
         store = tmp_path / way / ".hg" / "store"
