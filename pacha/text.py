@@ -35,6 +35,11 @@ def printable(text: str, keep: str = "") -> str:
     return "".join(c if c.isprintable() or c in keep else _escaped(c) for c in text)
 
 
+def masked(text: str, limit: int) -> str:
+    """Return at most ``limit`` characters of ``text``, with ``?`` for every one that is not printable."""
+    return "".join(c if c.isprintable() else "?" for c in text[:limit])
+
+
 def local_minute(at: float) -> str:
     """Return a time (seconds since the epoch) as ``2026-11-22 04:00``, in this machine's zone."""
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(at))

@@ -107,10 +107,6 @@ class Group(click.Group):
                 raise
             raise click.UsageError(f"{error.message} Did you mean '{near[0]}'?", ctx) from None
 
-    def list_commands(self, ctx: click.Context | None) -> list[str]:
-        """The words of the commands, whether their modules are imported or not."""
-        return sorted(self.commands)
-
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; an output that nobody reads any more ends it as the signal would (click says 1)."""
         try:

@@ -14,12 +14,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from pacha.errors import Concern
-from pacha.files import content, metadata, names
+from pacha.files import content, metadata, names, paths
 from pacha.files.dirfd import DIRECTORY
 from pacha.files.exclude import Rules
 from pacha.files.metadata import Entry, Kind
 from pacha.files.owners import Accounts
-from pacha.files.paths import is_within
 
 #: (device, inode, ctime in ns) of a path at its last scan. Any change of content or metadata moves the ctime.
 Fingerprint = tuple[int, int, int]
@@ -167,8 +166,8 @@ def _walk_tree(walk: _Walk, name: bytes, above: int, path: bytes) -> None:
 def _list(walk: _Walk, directory: bytes, fd: int) -> list[bytes]:
     """Take every entry of an open directory; return the names of those to walk into, last first."""
     deeper: list[bytes] = []
-    prefix = directory.rstrip(b"/") + b"/"
-    start = len(walk.watch.path.rstrip(b"/")) + 1
+    prefix = paths.prefix(directory)
+    start = len(paths.prefix(walk.watch.path))
     rules = walk.watch.rules if walk.watch.rules.patterns else None
     try:
         with os.scandir(fd) as listing:
@@ -199,7 +198,7 @@ def _list(walk: _Walk, directory: bytes, fd: int) -> list[bytes]:
 
 
 def _leads_to(parts: tuple[bytes, ...], path: bytes) -> bool:
-    return any(is_within(path, part) or is_within(part, path) for part in parts)
+    return any(paths.is_within(path, part) or paths.is_within(part, path) for part in parts)
 
 
 def _take(walk: _Walk, name: bytes, fd: int, path: bytes, found: os.stat_result) -> None:
@@ -250,7 +249,7 @@ def _is_as(known: Entry, found: os.stat_result, accounts: Accounts) -> bool:
 def _keep_known(walk: _Walk, path: bytes, reason: str, own: bool = False) -> None:
     """Name ``path`` as not kept, and keep what was known of it and below; ``own``: its entry is taken already."""
     walk.result.concerns.append(Concern(path, reason))
-    below = path.rstrip(b"/") + b"/"
+    below = paths.prefix(path)
     for known_path, entry in walk.known.items():
         if known_path.startswith(below) or (known_path == path and not own):
             walk.result.entries[known_path] = entry

@@ -17,8 +17,8 @@ from pacha.wire import ssh
 
 if TYPE_CHECKING:
     from pacha.config.load import Config
+    from pacha.host.context import Context
     from pacha.wire.master import Master
-from pacha.host.context import Context
 
 
 def connect(context: Context, master: str) -> Master:

@@ -67,8 +67,9 @@ def push(
     began = time.monotonic()
     context.config.masters()  # a missing one is said before anything is done
     with context.state.locked(wait_seconds, PUSH):
-        context.state.update(tried=time.time(), failure=_CUT_OFF, cure="")
-        _remove_staging(context)
+        state = context.state.update(tried=time.time(), failure=_CUT_OFF, cure="")
+        if state.staging or state.staging_left:  # of a killed rebuild: all that the host keeps, in the clear
+            staging_dir.remove_leftovers(context)
         try:
             pushed = _until_not_rolled_back(context, accept, take_over, message)
         except Exception as error:
@@ -118,13 +119,6 @@ def _pushed(session: PushSession, new: NewSnapshot, sent: bool) -> Pushed:
         notices=tuple(session.notices),
         failures=tuple((target.name, target.failure) for target in session.targets if target.failure),
     )
-
-
-def _remove_staging(context: Context) -> None:
-    """Remove what a killed rebuild had fetched: it holds all that the host keeps, in the clear."""
-    state = context.state.read()
-    if state.staging or state.staging_left:
-        staging_dir.remove_leftovers(context)
 
 
 def _in_a_line(error: Exception) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from pacha.errors import Concern
-from pacha.files import acl, metadata
+from pacha.files import acl, metadata, paths
 from pacha.files.metadata import Entry
 from pacha.files.names import is_pachas_own
 from pacha.files.owners import Accounts
@@ -81,7 +81,7 @@ def plan_reowning(
     """
     steps, concerns, seen = [], [], set(settled)
     for directory, fd, name, found in _walk(frozenset(_mount_points_elsewhere())):
-        path = directory.rstrip(b"/") + b"/" + name
+        path = paths.prefix(directory) + name
         if path in handled:
             continue
         if found.st_uid in moved.lost_users or found.st_gid in moved.lost_groups:
@@ -167,6 +167,7 @@ def _walk(skipped: frozenset[bytes]) -> Iterator[tuple[bytes, int, bytes, os.sta
     pending = [b"/"]
     while pending:
         directory = pending.pop()
+        below = paths.prefix(directory)
         try:
             fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         except OSError:
@@ -175,7 +176,7 @@ def _walk(skipped: frozenset[bytes]) -> Iterator[tuple[bytes, int, bytes, os.sta
             with os.scandir(fd) as listing:
                 for item in listing:
                     name = os.fsencode(item.name)
-                    path = directory.rstrip(b"/") + b"/" + name
+                    path = below + name
                     if path in skipped or is_pachas_own(name):
                         continue
                     try:

@@ -35,7 +35,7 @@ class BackupDirs:
     def _folder_for(self, directory: bytes) -> bytes:
         failure: OSError | None = None
         for home in self._homes(directory):
-            folder = home.rstrip(b"/") + b"/" + self._name
+            folder = paths.prefix(home) + self._name
             try:
                 return self._make(home, folder)
             except OSError as error:

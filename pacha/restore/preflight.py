@@ -117,7 +117,7 @@ class _Flight:
         return self.places[path]
 
     def _mounted(self, step: Step, place: _Place) -> str:
-        real = place.real.rstrip(b"/") + b"/" + paths.name(step.path)
+        real = paths.prefix(place.real) + paths.name(step.path)
         if real in self.mounts:
             return "a file system is mounted on it"
         directory = step.found is not None and step.found.kind is Kind.DIRECTORY

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pacha.errors import UsageError
+from pacha.files import paths
 from pacha.files.paths import is_within, is_within_any
 from pacha.store.snapshot import Snapshot, Watched, parents_of
 from pacha.text import escape
@@ -73,7 +74,9 @@ def _meets(watched: Watched, path: bytes) -> bool:
 
 def _directory(snapshot: Snapshot, name: str) -> bytes:
     live = snapshot.live
-    found = [one for one in live if one.repository == name] or [one for one in live if _last(one) == os.fsencode(name)]
+    found = [one for one in live if one.repository == name] or [
+        one for one in live if paths.name(one.path) == os.fsencode(name)
+    ]
     if len(found) == 1:
         return found[0].path
     known = ", ".join(f"'{one.repository}' ({escape(one.path)})" for one in (found or live)[:8])
@@ -84,10 +87,6 @@ def _directory(snapshot: Snapshot, name: str) -> bytes:
         "Name one of those.",
         code="directory-not-unique",
     )
-
-
-def _last(watched: Watched) -> bytes:
-    return watched.path.rpartition(b"/")[2]
 
 
 def _path(snapshot: Snapshot, ways: Sequence[bytes], absent: bool) -> bytes:

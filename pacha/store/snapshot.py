@@ -6,9 +6,9 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from pacha.files import paths
 from pacha.files.metadata import Entry
 from pacha.files.owners import Account
-from pacha.files.paths import is_within
 
 SCHEMA = 1  #: the schema this version writes
 READABLE_FROM = 1  #: the oldest schema number a reader must know to read what this version writes
@@ -33,13 +33,13 @@ class Watched:
 
     def holds(self, path: bytes) -> bool:
         """Whether ``path`` is this watched path or lies below it."""
-        return is_within(path, self.path)
+        return paths.is_within(path, self.path)
 
     def relative(self, path: bytes) -> bytes:
         """``path`` as its content repository names it before escaping: a single file by its last component."""
         if self.single:
-            return self.path.rpartition(b"/")[2]
-        return path[len(self.path.rstrip(b"/")) + 1 :]
+            return paths.name(self.path)
+        return path[len(paths.prefix(self.path)) :]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ def parents_of(path: bytes) -> list[bytes]:
 
 def grouped(live: Iterable[Watched], entries: Mapping[bytes, Entry]) -> dict[bytes, dict[bytes, Entry]]:
     """``entries`` by the watched path that holds them; what none of ``live`` holds is left out."""
-    prefixes = {one.path.rstrip(b"/") + b"/": one.path for one in live}
+    prefixes = {paths.prefix(one.path): one.path for one in live}
     groups: dict[bytes, dict[bytes, Entry]] = {path: {} for path in prefixes.values()}
     prefix, group = b"\0", dict[bytes, Entry]()
     for path, entry in entries.items():
@@ -113,7 +113,7 @@ class Changes:
 
     def __str__(self) -> str:
         counts = [(self.added, "added"), (self.content, "changed"), (self.removed, "removed")]
-        words = [f"{len(paths)} {word}" for paths, word in [*counts, (self.metadata, "metadata")] if paths]
+        words = [f"{len(which)} {word}" for which, word in [*counts, (self.metadata, "metadata")] if which]
         return ", ".join(words) or "no path changed"
 
 

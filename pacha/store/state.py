@@ -19,6 +19,7 @@ from typing import Any
 from pacha.errors import LockedError, PachaError
 from pacha.store.host_state import HostState, decode, encode
 from pacha.system.atomic import replace_file
+from pacha.text import local_second
 
 #: The latest format of the state folder that is understood here. memory.json says in ``readable_from`` which a reader
 #: must know; 1, this one, goes without saying.
@@ -133,7 +134,7 @@ class StateFolder:
         try:
             _take_lock(fd, time.monotonic() + max(wait_seconds, _LEAST_WAIT))
             os.ftruncate(fd, 0)
-            os.pwrite(fd, f"{os.getpid()} {time.strftime('%Y-%m-%d %H:%M:%S')} {work}\n".encode("ascii"), 0)
+            os.pwrite(fd, f"{os.getpid()} {local_second(time.time())} {work}\n".encode("ascii"), 0)
             self._clear_locks()
             yield
         finally:

@@ -17,9 +17,6 @@ from pacha.text import escape
 if TYPE_CHECKING:
     from pacha.store.snapshot import Changes
 
-if TYPE_CHECKING:
-    from pacha.store.snapshot import Changes
-
 _UNITS = (("  ", 1), ("KB", 1 << 10), ("MB", 1 << 20), ("GB", 1 << 30), ("TB", 1 << 40))
 _WIDTH = 80  #: columns of a terminal that does not say
 _NAME_WIDTH = 48  #: of those

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pacha.errors import DamagedError, PachaError, UnreachableError
+from pacha.text import masked
 from pacha.wire.master import PUSH, REBUILD, Probe
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ class Control:
     def _last_words(self) -> str:
         """What it said on stderr before it ended."""
         lines = self._stream.finish().stderr.decode("utf-8", "replace").strip().splitlines()
-        return _harmless(lines[0]) if lines else "its process ended"
+        return _said(lines[0]) if lines else "its process ended"
 
     def close(self) -> None:
         """End the conversation."""
@@ -161,7 +162,7 @@ def error_of(error: PachaError) -> dict[str, Any]:
 
 def _told(error: object) -> PachaError:
     parts = error if isinstance(error, dict) else {}
-    said = [_harmless(parts.get(part)) for part in ("message", "why", "hint")]
+    said = [_said(parts.get(part)) for part in ("message", "why", "hint")]
     kinds: dict[object, type[PachaError]] = {int(kind.exit_code): kind for kind in (UnreachableError, DamagedError)}
     kind = kinds.get(parts.get("exit"), PachaError) if isinstance(parts.get("exit"), int) else PachaError
     code = parts.get("code")
@@ -169,5 +170,5 @@ def _told(error: object) -> PachaError:
     return kind(said[0] or "The master refuses, and does not say why.", *said[1:], code=known)
 
 
-def _harmless(text: object) -> str:
-    return "".join(c if c.isprintable() else "?" for c in text[:500]) if isinstance(text, str) else ""
+def _said(text: object) -> str:
+    return masked(text, 500) if isinstance(text, str) else ""

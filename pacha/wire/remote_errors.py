@@ -12,11 +12,12 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from pacha.errors import PachaError, UnreachableError
-from pacha.text import escape
+from pacha.text import escape, masked
 
 if TYPE_CHECKING:
     from pacha.wire.ssh import Result
 
+_MOST_SAID = 300  #: characters of what the master's programs say that are passed on
 _CAUSES = (
     "No space left", "uota exceeded", "Permission denied", "Read-only file system", "abort:",
 )  # fmt: skip
@@ -145,7 +146,7 @@ def add_host_or_give(host: str, account: str, path: bytes) -> str:
 
 def said_by(result: Result) -> str:
     """The line on stderr that names a cause we know, else the last, safe to print."""
-    return _harmless(_telling(result)) or f"it ended with exit status {result.status}"
+    return masked(_telling(result), _MOST_SAID) or f"it ended with exit status {result.status}"
 
 
 def _telling(result: Result) -> str:
@@ -161,10 +162,6 @@ def _telling(result: Result) -> str:
 def locked(what: str, complaints: bytes) -> PachaError:
     """The error for a repository whose lock Mercurial waited for in vain: it does not break another machine's."""
     lines = complaints.decode("utf-8", "replace").splitlines()
-    [line, *_] = [_harmless(line) for line in lines if _WAITS.decode() in line]
+    [line, *_] = [masked(line, _MOST_SAID) for line in lines if _WAITS.decode() in line]
     hint = "If that process is gone, remove .hg/store/lock of the repository on the master."
     return PachaError(what, line, hint, code="master-repository-locked")
-
-
-def _harmless(line: str) -> str:
-    return "".join(c if c.isprintable() else "?" for c in line[:300])

@@ -6,6 +6,8 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from pacha.files import content, scan
 from pacha.files.exclude import Rules
 from pacha.files.metadata import Entry
@@ -49,3 +51,17 @@ def paths(found: Scan, root: Path) -> set[str]:
 
 def reasons(found: Scan) -> dict[bytes, str]:
     return {concern.path: concern.reason for concern in found.concerns}
+
+
+@pytest.fixture(name="tree")
+def empty_tree(tmp_path: Path) -> Path:
+    """A folder to scan, empty."""
+    root = tmp_path / "w"
+    root.mkdir()
+    return root
+
+
+@pytest.fixture(name="settled")
+def no_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trust every fingerprint at once, as if the trees had lain for a while (nobody can set a ctime)."""
+    monkeypatch.setattr(scan, "_UNSETTLED_NS", -10_000_000_000)

@@ -8,8 +8,7 @@ from pacha.cli.app import cli
 from pacha.cli.context import CliContext
 from pacha.cli.history_arguments import HOST_OPTION, split_words, warn_unreadable
 from pacha.errors import ExitCode, UsageError
-from pacha.history import diff as changes
-from pacha.history import reader
+from pacha.history import diff, reader
 from pacha.ui import history
 
 
@@ -40,9 +39,9 @@ def diff_command(cli_context: CliContext, words: tuple[str, ...], host: str, cha
         )
     context = cli_context.context()
     with reader.open_history(context, host) as found:
-        old, new = changes.sides(context, found, *moments, change=change)
-        wanted = [changes.within(old, new, ways) for ways in paths]
-        differing = changes.compare(old, new, wanted, with_content=not names)
+        old, new = diff.sides(context, found, *moments, change=change)
+        wanted = [diff.within(old, new, ways) for ways in paths]
+        differing = diff.compare(old, new, wanted, with_content=not names)
         if names:
             history.show(history.name_line(one) for one in differing)
         else:

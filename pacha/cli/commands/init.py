@@ -16,8 +16,6 @@ from pacha.host import init
 from pacha.text import escape
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pacha.host.init import Answers
 
 

@@ -13,22 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from pacha.files import scan
 from pacha.files.metadata import Kind
-from tests.support.scanning import Host, paths, reasons, watch
-
-
-@pytest.fixture
-def tree(tmp_path: Path) -> Path:
-    root = tmp_path / "w"
-    root.mkdir()
-    return root
-
-
-@pytest.fixture
-def settled(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Trust every fingerprint at once, as if the trees had lain for a while (nobody can set a ctime)."""
-    monkeypatch.setattr(scan, "_UNSETTLED_NS", -10_000_000_000)
+from tests.support.scanning import Host, empty_tree, no_wait, paths, reasons, watch  # noqa: F401
 
 
 def test_every_kind(tree: Path, as_root: None) -> None:

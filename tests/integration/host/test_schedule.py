@@ -11,18 +11,7 @@ import pytest
 
 from pacha.host import schedule
 from pacha.host.schedule import CRON, Job
-
-
-@pytest.fixture
-def job(tmp_path: Path) -> Job:
-    (tmp_path / "etc").mkdir()
-    (tmp_path / "etc/machine-id").write_text("0123456789abcdef0123456789abcdef\n")
-    program = tmp_path / "bin" / "pacha"
-    program.parent.mkdir()
-    program.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/ran\nexit 3\n')
-    program.chmod(0o755)
-    return Job(tmp_path, (str(program),), "bar")
-
+from tests.support.jobs import job_of_bar  # noqa: F401
 
 # Its own spool and cron.d, in a mount namespace of its own: the machine's are neither seen nor touched.
 _CRON_NAMESPACE = """

@@ -3,32 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from pacha.errors import PachaError
-from pacha.rebuild import hooks
-from pacha.wire.local_master import LocalMaster
-
-
-def hook(master: Path, name: str, text: str, *, folder: str = "pacha_pre", mode: int = 0o755) -> Path:
-    path = master / ".hooks" / "bar" / folder / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"#!/bin/sh\n{text}\n")
-    path.chmod(mode)
-    return path
-
-
-@contextmanager
-def fetched(tmp_path: Path) -> Iterator[hooks.Hooks]:
-    state = tmp_path / "state"
-    state.mkdir(exist_ok=True)
-    with hooks.fetched(state, LocalMaster(os.fsencode(tmp_path), lambda path: None), "bar") as found:
-        yield found
-    assert list(state.iterdir()) == []
+from tests.support.hook_files import fetched, hook
 
 
 @pytest.mark.usefixtures("as_root")

@@ -16,20 +16,7 @@ from pacha.files.exclude import Rules
 from pacha.files.metadata import Entry, Kind
 from pacha.files.owners import Accounts
 from pacha.files.scan import Scan, Watch
-from tests.support.scanning import ACCOUNTS, Host, paths, reasons, watch
-
-
-@pytest.fixture
-def tree(tmp_path: Path) -> Path:
-    root = tmp_path / "w"
-    root.mkdir()
-    return root
-
-
-@pytest.fixture
-def settled(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Trust every fingerprint at once, as if the trees had lain for a while (nobody can set a ctime)."""
-    monkeypatch.setattr(scan, "_UNSETTLED_NS", -10_000_000_000)
+from tests.support.scanning import ACCOUNTS, Host, empty_tree, no_wait, paths, reasons, watch  # noqa: F401
 
 
 def test_names_of_any_bytes(tree: Path) -> None:

@@ -13,17 +13,7 @@ import pytest
 from pacha.errors import PachaError
 from pacha.host import schedule
 from pacha.host.schedule import APT, CRON, SERVICE, TIMER, WANTED, Job
-
-
-@pytest.fixture
-def job(tmp_path: Path) -> Job:
-    (tmp_path / "etc").mkdir()
-    (tmp_path / "etc/machine-id").write_text("0123456789abcdef0123456789abcdef\n")
-    program = tmp_path / "bin" / "pacha"
-    program.parent.mkdir()
-    program.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/ran\nexit 3\n')
-    program.chmod(0o755)
-    return Job(tmp_path, (str(program),), "bar")
+from tests.support.jobs import job_of_bar  # noqa: F401
 
 
 def tree(root: Path) -> dict[str, bytes]:
