@@ -1,4 +1,4 @@
-"""Real trees: copies of the machine's own /etc and /usr/include (or a part) come back exactly, and how long it takes."""
+"""Real trees: copies of the machine's own /etc and /usr/include (or a part) come back; how long that takes."""
 
 from __future__ import annotations
 

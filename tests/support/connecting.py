@@ -1,0 +1,27 @@
+"""Connections of Pacha's own to a real sshd: by way of a relay, and refused."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from pacha.errors import UnreachableError
+from pacha.wire.ssh import Connection, Endpoint
+from tests.support.sshd import Relay, Sshd
+
+
+def through(endpoint: Endpoint, relay: Relay, server: Sshd) -> Endpoint:
+    """The same server by way of a relay, known by its own name."""
+    return dataclasses.replace(endpoint, port=relay.port, host_key_name=server.name)
+
+
+def refused(endpoint: Endpoint, **options: float) -> UnreachableError:
+    """The error of a connection that must not come about, fit to be shown."""
+    with pytest.raises(UnreachableError) as caught:
+        Connection.open(endpoint, **options).close()
+    error = caught.value
+    assert error.exit_code == 11
+    for text in (error.message, error.why, error.hint):
+        assert text and text.isprintable()
+    return error
