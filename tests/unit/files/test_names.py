@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 
 import pytest
 from hypothesis import example, given, settings
@@ -11,7 +10,6 @@ from hypothesis import strategies as st
 from mercurial import pathutil, scmutil  # the real rules, not our idea of them
 
 from pacha.files import names
-from pacha.text import escape
 
 #: What Mercurial, HFS+ or Pacha itself reads something into, to be glued together at random.
 TRICKY = [
@@ -153,51 +151,6 @@ def test_repository_names_are_safe_and_never_given_twice(components: list[bytes]
 
 
 # -- on a terminal
-
-
-@given(st.one_of(RELATIVE, st.binary(max_size=30), st.text(max_size=20).map(lambda t: t.encode("utf-8", "replace"))))
-@settings(max_examples=1000, deadline=None)
-@example(b"\x1b]0;owned\x07")
-@example("a\u202eb".encode())
-@example(b"\xc2\x9b31m")
-@example(b"\xed\xb0\x80")
-def test_shown_never_lets_anything_through_that_a_terminal_obeys(path: bytes) -> None:
-    shown = escape(path)
-    for character in shown:
-        assert unicodedata.category(character) not in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
-        assert unicodedata.bidirectional(character) not in {
-            "RLO",
-            "LRO",
-            "RLE",
-            "LRE",
-            "PDF",
-            "RLI",
-            "LRI",
-            "FSI",
-            "PDI",
-        }
-    shown.encode("utf-8")
-
-
-#: Bytes that are shown escaped, and the same written out.
-ESCAPED = [*TRICKY, b"\x01", b"\\x01", b"\\", b"\x85", b"\xc2\x85", b"\\x85", b"\\u0085"]
-SHOWN = st.lists(st.sampled_from(ESCAPED), max_size=4).map(b"".join)
-
-
-@given(SHOWN, SHOWN)
-@settings(max_examples=500, deadline=None)
-@example(b"\x01", b"\\x01")
-@example(b"\x85", b"\xc2\x85")
-@example(b"\xff", b"\\xff")
-def test_different_names_are_shown_differently(one: bytes, other: bytes) -> None:
-    assert (escape(one) == escape(other)) == (one == other)
-
-
-def test_plain_names_are_shown_as_they_are() -> None:
-    assert escape(b"/etc/a b") == "/etc/a b"
-    assert escape("/srv/\u00e9\u6c34".encode()) == "/srv/\u00e9\u6c34"
-    assert escape(b"a\nb\x1b") == "a\\x0ab\\x1b"
-    assert escape(b"\xff") == "\\xff"
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 import subprocess
 import sys
 import time
@@ -13,7 +12,6 @@ import pytest
 
 from pacha.errors import PachaError, UsageError
 from pacha.server import authorized_keys
-from pacha.server.add_host import Allowed, add_host
 from pacha.server.authorized_keys import KeyGrant, PublicKey
 from tests.support.sshd import make_key
 
@@ -107,28 +105,6 @@ def test_when_a_key_ends() -> None:
             authorized_keys.moment(wrong, now)
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        {"install": "root"},
-        {"allowed": Allowed(push_only=True)},
-        {"allowed": Allowed(expires="1d")},
-        {"key": LINE.encode(), "allowed": Allowed(push_only=True, rebuild_only=True)},
-        {"key": LINE.encode(), "user": "root", "install": "nobody"},
-        {"key": LINE.encode(), "install": "nobody"},  # its shell is nologin
-        {"key": b"no key"},
-        {"key": LINE.encode(), "allowed": Allowed(expires="yesterday")},
-        {"user": "nobody-of-this-name"},
-        {"host": "../foo"},
-    ],
-)
-def test_nothing_is_made_for_what_makes_no_sense(tmp_path: Path, arguments: dict[str, object]) -> None:
-    given: dict[str, object] = {"host": "bar", "user": None, **arguments}
-    with pytest.raises(UsageError):
-        add_host(os.fsencode(tmp_path / "hosts"), **given)  # type: ignore[arg-type]
-    assert not (tmp_path / "hosts").exists()
-
-
 def test_run_as_a_module_it_names_the_command_that_is_installed_beside_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -140,13 +116,3 @@ def test_run_as_a_module_it_names_the_command_that_is_installed_beside_it(
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin/pacha").touch(0o755)
     assert f'command="{tmp_path}/bin/pacha serve bar ' in KeyGrant("bar", b"/pacha/hosts").line(KEY)
-
-
-def test_a_new_folder_of_hosts_is_open_to_their_accounts_whatever_the_umask(tmp_path: Path) -> None:
-    before = os.umask(0o077)
-    try:
-        add_host(os.fsencode(tmp_path / "pacha/hosts"), "bar", None)
-    finally:
-        os.umask(before)
-    modes = [(tmp_path / name).stat().st_mode & 0o777 for name in ("pacha", "pacha/hosts", "pacha/hosts/bar")]
-    assert modes == [0o755, 0o755, 0o700]

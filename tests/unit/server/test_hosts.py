@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import time
 from pathlib import Path
 
 import pytest
 
-from pacha.host.status import MasterStatus, Status
-from pacha.server import check, check_results
+from pacha.server import check_results
 from pacha.server import hosts as fleet
 from pacha.server.check_results import CheckResult
 from pacha.server.hosts import State
 from pacha.ui import hosts as meter
-from pacha.ui import prometheus, status
+from pacha.ui import prometheus
 
 NOW = 1_800_000_000.0
 GOOD = {"tip": "ab" * 20, "exit": 0, "version": "1.0", "frequency": 12, "paths": 1, "files": 2, "size": 3}
@@ -178,34 +176,3 @@ def test_two_hundred_hosts_take_no_time(tmp_path: Path) -> None:
     began = time.process_time()
     assert len(states(tmp_path)) == 200
     assert time.process_time() - began < 0.5
-
-
-def test_a_check_that_is_stopped_ends_all_the_same(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The process that looks at a host's folder is of the account that owns it, which can stop it for good."""
-    monkeypatch.setattr(check, "_SECONDS", 0.5)
-    said = check._apart(os.stat(tmp_path), lambda: {"stopped": os.kill(os.getpid(), signal.SIGSTOP)})
-    assert said["code"] == 13 and "by signal 9" in said["faults"][0]
-
-
-def master(name: str, failure: str = "", unsent: int = 0, current: bool = False) -> MasterStatus:
-    return MasterStatus(name=name, succeeded=0, tried=0, failure=failure, unsent=unsent, current=current)
-
-
-def status_of(masters: tuple[MasterStatus, ...], failure: str = "", cure: str = "") -> Status:
-    return Status(
-        host="bar", machine="1", frequency=12, watched=1, tried=0, succeeded=0, failure=failure, cure=cure, next_due=0,
-        overdue=False, running="", tip="", masters=masters, concerns=(), owed=(), unfinished=(), left_out=(),
-        schedule=(),
-    )  # fmt: skip
-
-
-def test_a_master_with_a_long_name_has_its_column() -> None:
-    name = "master.example.com"
-    assert f"on {name}: 1 snapshot not sent yet" in status.status_text(status_of((master(name, unsent=1),)))
-
-
-def test_a_failure_is_said_once_with_its_cure_and_a_master_that_was_rebuilt_from_has_it_all() -> None:
-    masters = (master("a", failure="It broke.", current=True), master("b"))
-    text = status.status_text(status_of(masters, "It broke.", "Mend it."))
-    assert text.count("It broke.") == 1 and "to fix it:    Mend it." in text
-    assert "on a:         up to date\n" in text and "on b:         nothing sent yet" in text

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import io
 import os
 import shutil
 import signal
@@ -13,46 +11,26 @@ import subprocess
 import sys
 import time
 import tracemalloc
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from pacha.errors import DamagedError, PachaError, UnreachableError
+from pacha.errors import DamagedError, PachaError
 from pacha.store import hg
-from pacha.store.hg import NULL, Blob, Note, Repository, runtime
-from pacha.store.hg import repository as repository_module
-from pacha.store.hg.fresh_store import first_commit
+from pacha.store.hg import NULL, Blob, Repository, runtime
 from pacha.store.repository_dir import install
-from pacha.store.revision import FORMAT
+from tests.support.committing import NOTE, commit, contents, verify
 from tests.support.mercurial import run_hg, system_hg
 
 # Mercurial leaves files of its own open for the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
-NOTE = Note("what: \u00e9\n", "root@bar", 1_700_000_000.0)
 CHECKOUT = Path(__file__).parents[4]
 
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Repository:
     return Repository.open(str(tmp_path / "repos/foo"), create=True)
-
-
-def commit(
-    repository: Repository, parent: str, files: Mapping[bytes, bytes | Blob | None], removed: tuple[bytes, ...] = ()
-) -> str:
-    blobs = {name: Blob(data) if isinstance(data, bytes) else data for name, data in files.items()}
-    return repository.commit(parent, blobs, removed, blobs.__getitem__, NOTE)
-
-
-def contents(repository: Repository, node: str) -> dict[bytes, bytes]:
-    read = repository.reader(node)
-    return {name: read(name) for name in repository.names(node)}
-
-
-def verify(path: str) -> None:
-    run_hg("-R", path, "verify")
 
 
 # -- committing
@@ -205,67 +183,6 @@ def test_what_content_raises_ends_the_commit_and_nothing_is_committed(
     second = commit(repository, first, {b"a": b"3"})
     assert contents(repository, second) == {b"a": b"3"}
     verify(repository.path)
-
-
-def test_a_first_commit_writes_what_any_other_way_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It looks for nothing that cannot be there, and writes each log in one go. To the byte, whatever is in it:
-
-    names that are hashed, logs of two files, folders in folders; texts that are packed or not, around each limit.
-    """
-    long, noise = b"f" * 200, os.urandom(300_000)
-    files: dict[bytes, bytes | Blob] = {
-        b"a": b"1", b"e/mpty": b"", b"d/E/g": noise, long + b"/" + long: b"long", b"z" + long: b"2", b"d.i/x": b"3",
-        b"link": Blob(b"target", is_link=True), b"run": Blob(b"#!" * 99, is_executable=True),
-        b"meta": b"\1\n\1\ntext", b"nul": b"\0" + noise[:99], b"u": b"u" + noise[:99], b"zstd": b"\x28" + noise[:99],
-        b"zeros": bytes(3 << 20), b"large": b"some text\n" * 200_000, b"half": noise[:70_000] + bytes(900_000),
-    }  # fmt: skip
-    files |= {b"few%d" % size: b"x" * size for size in (48, 49, 50, 51, 52)}
-    files |= {b"noise%d" % size: noise[:size] for size in (49, 50, 51, *range(131_068, 131_076))}
-    found = []
-    for way in ("first_commit", "any"):
-        monkeypatch.setattr(repository_module, "first_commit", first_commit if way == "first_commit" else nullcontext)
-        made = Repository.open(str(tmp_path / way), create=True)
-        node = commit(made, NULL, files)
-        store = tmp_path / way / ".hg" / "store"
-        lists = [sorted((store / name).read_bytes().splitlines()) for name in ("fncache", "undo")]
-        commit(made, node, {b"a": b"3", b"n/ew": b"4"})
-        verify(made.path)
-        paths = [path for path in store.rglob("*") if path.is_dir() or path.suffix in (".i", ".d")]
-        logs = {path.relative_to(store): (path.stat().st_mode, path.is_file() and path.read_bytes()) for path in paths}
-        found.append((logs, lists))
-    assert found[0] == found[1] and len(found[0][0]) > 50 and all(map(len, found[0][1]))
-
-
-def test_a_first_commit_that_ends_early_leaves_room_for_another(repository: Repository) -> None:
-    def content(name: bytes) -> Blob:
-        if name == b"b/c":
-            raise OSError(errno.EIO, "")
-        return Blob(b"2")
-
-    with pytest.raises(PachaError):
-        repository.commit(NULL, [b"a", b"b/b", b"b/c"], [], content, NOTE)
-    assert repository.heads() == ()
-    node = commit(repository, NULL, {b"a": b"1", b"b/c": b"3"})
-    assert contents(repository, node) == {b"a": b"1", b"b/c": b"3"}
-    verify(repository.path)
-
-
-def test_a_history_without_its_logs_is_damaged(repository: Repository) -> None:
-    """It looks like a store in which nothing is yet."""
-    node = commit(repository, NULL, {b"a": b"1"})
-    shutil.rmtree(f"{repository.path}/.hg/store/data")
-    with pytest.raises(DamagedError) as refused:
-        commit(Repository.open(repository.path), node, {b"a": b"2"})
-    assert refused.value.why.startswith("LookupError")
-
-
-def test_what_is_large_is_packed_once(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
-    def pack(text: bytes) -> bytes:
-        raise AssertionError(f"{len(text)} bytes are packed here")
-
-    monkeypatch.setattr("pacha.store.hg.revlog._packed", pack)
-    large = b"large" * 27_000
-    assert contents(repository, commit(repository, NULL, {b"large": large})) == {b"large": large}
 
 
 # -- crashes and locks
@@ -503,201 +420,6 @@ def test_the_mark_can_be_made(repository: Repository, planted: Callable[[str], N
 
 
 # -- pulling and pushing
-
-
-@contextmanager
-def served(path: Path | str, command: str | None = None) -> Iterator[subprocess.Popen[bytes]]:
-    """The pipes to a real ``hg serve --stdio``."""
-    with subprocess.Popen(
-        [command or system_hg(), "-R", str(path), "serve", "--stdio"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, bufsize=0, env={k: v for k, v in os.environ.items() if k != "HGRCSKIPREPO"},
-    ) as process:  # fmt: skip
-        assert process.stdout is not None
-        buffered = io.BufferedReader(io.FileIO(process.stdout.fileno(), "rb", closefd=False))
-        raw, process.stdout = process.stdout, buffered
-        try:
-            yield process
-        finally:
-            process.stdout = raw
-            process.kill()
-
-
-@pytest.fixture(params=["local", "served"])
-def remote(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Path, Callable[..., object]]]:
-    """A repository elsewhere, and how to reach it."""
-    path = tmp_path / "master"
-    if request.param == "local":
-        Repository.open(str(path), create=True)
-
-        @contextmanager
-        def reach() -> Iterator[str]:
-            yield str(path)
-
-        yield path, reach
-    else:
-        run_hg("init", *(word for name, value in FORMAT for word in ("--config", f"{name}={value}")), str(path))
-        yield path, lambda: served(path)
-
-
-def test_pushing_and_pulling(
-    repository: Repository, remote: tuple[Path, Callable[..., object]], tmp_path: Path
-) -> None:
-    path, reach = remote
-    first = commit(repository, NULL, {b"a": b"1" * 5000, b"l": Blob(b"a", is_link=True)})
-    with reach() as pipes, hg.open_peer(pipes, "foo") as peer:  # type: ignore[attr-defined]
-        assert peer.heads() == ()
-        peer.pull(repository, [])
-        peer.push(repository, first)
-        assert peer.heads() == (first,)
-        peer.push(repository, first)
-        second = commit(repository, first, {b"b": os.urandom(300_000)})
-        peer.push(repository, second)
-    verify(str(path))
-    assert contents(Repository.open(str(path)), second) == contents(repository, second)
-    fresh = Repository.open(str(tmp_path / "first_commit"), create=True)
-    with reach() as pipes, hg.open_peer(pipes, "foo") as peer:  # type: ignore[attr-defined]
-        peer.pull(fresh, [first])
-        assert fresh.heads() == (first,)
-        peer.pull(fresh, [second])
-        peer.pull(fresh, [second])
-    assert contents(fresh, second) == contents(repository, second)
-    verify(fresh.path)
-
-
-def test_only_what_is_named_is_sent(repository: Repository, remote: tuple[Path, Callable[..., object]]) -> None:
-    path, reach = remote
-    first = commit(repository, NULL, {b"a": b"1"})
-    second = commit(repository, first, {b"a": b"2"})
-    with reach() as pipes, hg.open_peer(pipes, "foo") as peer:  # type: ignore[attr-defined]
-        peer.push(repository, first)
-        assert peer.heads() == (first,)
-    assert not Repository.open(str(path)).has(second)
-
-
-def test_an_unrelated_history_and_a_second_head_can_be_fetched_and_built_on(
-    repository: Repository, remote: tuple[Path, Callable[..., object]], tmp_path: Path
-) -> None:
-    _, reach = remote
-    theirs = Repository.open(str(tmp_path / "theirs"), create=True)
-    other = commit(theirs, NULL, {b"x": b"theirs"})
-    mine = commit(repository, NULL, {b"a": b"mine"})
-    with reach() as pipes, hg.open_peer(pipes, "foo") as peer:  # type: ignore[attr-defined]
-        peer.push(theirs, other)
-        peer.pull(repository, [other])
-        assert set(repository.heads()) == {mine, other}
-        node = commit(repository, other, {b"a": b"mine"}, (b"x",))
-        peer.push(repository, node)
-        assert peer.heads() == (node,)
-    assert contents(repository, node) == {b"a": b"mine"}
-
-
-def test_a_node_that_the_other_side_lacks(repository: Repository, remote: tuple[Path, Callable[..., object]]) -> None:
-    _, reach = remote
-    with pytest.raises(PachaError) as caught:
-        with reach() as pipes, hg.open_peer(pipes, "foo") as peer:  # type: ignore[attr-defined]
-            peer.pull(repository, ["ab" * 20])
-    assert caught.value.message and caught.value.why
-
-
-@pytest.fixture
-def overtaken(repository: Repository, tmp_path: Path) -> Iterator[tuple[Path, str, hg.Peer]]:
-    """A repository elsewhere that gets another revision while a conversation with it is open; what ours stands on."""
-    path = tmp_path / "master"
-    run_hg("init", str(path))
-    first = commit(repository, NULL, {b"a": b"1"})
-    with served(path) as pipes, hg.open_peer(pipes, "foo") as peer:
-        peer.push(repository, first)
-    others = Repository.open(str(tmp_path / "others"), create=True)
-    with served(path) as waiting, hg.open_peer(waiting, "foo") as peer:
-        with served(path) as pipes, hg.open_peer(pipes, "foo") as quicker:
-            quicker.pull(others, quicker.heads())
-            quicker.push(others, commit(others, first, {b"b": b"theirs"}))
-        yield path, first, peer
-    verify(str(path))
-
-
-def test_who_was_overtaken_is_refused(repository: Repository, overtaken: tuple[Path, str, hg.Peer]) -> None:
-    path, first, peer = overtaken
-    mine = commit(repository, first, {b"a": b"2"})
-    with pytest.raises(PachaError):
-        peer.push(repository, mine)
-    assert not Repository.open(str(path)).has(mine)
-
-
-def test_who_was_overtaken_may_push_beside(repository: Repository, overtaken: tuple[Path, str, hg.Peer]) -> None:
-    path, first, peer = overtaken
-    mine = commit(repository, first, {b"a": b"2"})
-    peer.push(repository, mine, beside=True)
-    assert len(Repository.open(str(path)).heads()) == 2
-
-
-def test_who_was_overtaken_may_stand_on_what_came(repository: Repository, overtaken: tuple[Path, str, hg.Peer]) -> None:
-    path, first, peer = overtaken
-    [theirs] = Repository.open(str(path)).heads()
-    assert peer.heads() == (first,), "it was to be told of the heads before"
-    with served(path) as pipes, hg.open_peer(pipes, "foo") as later:
-        later.pull(repository, [theirs])
-    mine = commit(repository, theirs, {b"a": b"2"})
-    peer.push(repository, mine)
-    assert Repository.open(str(path)).heads() == (mine,)
-
-
-def test_what_is_there_already_is_not_sent_again(
-    repository: Repository, remote: tuple[Path, Callable[..., object]]
-) -> None:
-    path, reach = remote
-    first = commit(repository, NULL, {b"a": b"1"})
-    second = commit(repository, first, {b"a": b"2"})
-    for node in (second, second, first):
-        with reach() as pipes, hg.open_peer(pipes, "foo") as peer:  # type: ignore[attr-defined]
-            peer.push(repository, node)
-    assert Repository.open(str(path)).heads() == (second,)
-
-
-def test_a_refusal_of_the_other_side_is_told(repository: Repository, tmp_path: Path) -> None:
-    run_hg("init", str(tmp_path / "master"))
-    (tmp_path / "master/.hg/hgrc").write_text("[hooks]\npretxnchangegroup.no = false\n")
-    node = commit(repository, NULL, {b"a": b"1"})
-    with pytest.raises(PachaError) as caught:
-        with served(tmp_path / "master") as pipes, hg.open_peer(pipes, "foo") as peer:
-            peer.push(repository, node)
-    assert caught.value.message == "foo cannot be sent to the master."
-    assert caught.value.why.isprintable()
-
-
-@pytest.mark.parametrize(
-    "answer", [b"", b"no such command\n", b"\0" * 300, b"5\nabc", b"99999999999999999999\n", b"-1\n" * 50]
-)
-@pytest.mark.timeout(60)
-def test_something_else_that_answers(repository: Repository, tmp_path: Path, answer: bytes) -> None:
-    (tmp_path / "answer").write_bytes(answer)
-    script = tmp_path / "liar"
-    script.write_text(f"#!/bin/sh\ncat {tmp_path}/answer\n")
-    script.chmod(0o755)
-    with pytest.raises(PachaError) as caught:
-        with served("x", str(script)) as pipes, hg.open_peer(pipes, "foo") as peer:
-            peer.heads()
-    assert "foo" in caught.value.message
-    assert (caught.value.message + caught.value.why + caught.value.hint).isprintable()
-
-
-@pytest.mark.timeout(60)
-def test_a_line_that_is_cut(repository: Repository, tmp_path: Path) -> None:
-    run_hg("init", str(tmp_path / "master"))
-    first = commit(repository, NULL, {b"a": b"1"})
-    with pytest.raises(UnreachableError):
-        with served(tmp_path / "master") as pipes, hg.open_peer(pipes, "foo") as peer:
-            assert peer.heads() == ()
-            pipes.kill()
-            pipes.wait()
-            peer.push(repository, first)
-    verify(str(tmp_path / "master"))
-
-
-def test_a_local_remote_that_is_none(tmp_path: Path) -> None:
-    with pytest.raises(PachaError):
-        with hg.open_peer(str(tmp_path / "none"), "foo"):
-            pass
 
 
 # -- taking over a store that was copied

@@ -1,0 +1,30 @@
+"""The text of the status."""
+
+from __future__ import annotations
+
+from pacha.host.status import MasterStatus, Status
+from pacha.ui import status
+
+
+def master(name: str, failure: str = "", unsent: int = 0, current: bool = False) -> MasterStatus:
+    return MasterStatus(name=name, succeeded=0, tried=0, failure=failure, unsent=unsent, current=current)
+
+
+def status_of(masters: tuple[MasterStatus, ...], failure: str = "", cure: str = "") -> Status:
+    return Status(
+        host="bar", machine="1", frequency=12, watched=1, tried=0, succeeded=0, failure=failure, cure=cure, next_due=0,
+        overdue=False, running="", tip="", masters=masters, concerns=(), owed=(), unfinished=(), left_out=(),
+        schedule=(),
+    )  # fmt: skip
+
+
+def test_a_master_with_a_long_name_has_its_column() -> None:
+    name = "master.example.com"
+    assert f"on {name}: 1 snapshot not sent yet" in status.status_text(status_of((master(name, unsent=1),)))
+
+
+def test_a_failure_is_said_once_with_its_cure_and_a_master_that_was_rebuilt_from_has_it_all() -> None:
+    masters = (master("a", failure="It broke.", current=True), master("b"))
+    text = status.status_text(status_of(masters, "It broke.", "Mend it."))
+    assert text.count("It broke.") == 1 and "to fix it:    Mend it." in text
+    assert "on a:         up to date\n" in text and "on b:         nothing sent yet" in text
