@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         signals.listen()
         code = run(words)
     except Signalled as ended:
-        from pacha.cli.process import explain_signal
+        from pacha.cli.exit_code import explain_signal
 
         code = explain_signal(ended)
     _leave(code)
@@ -55,7 +55,7 @@ def _leave(code: int) -> NoReturn:
 
 def run(arguments: list[str]) -> int:
     """Run a command; returns the exit code, having printed what went wrong."""
-    from pacha.cli.process import run_command  # only now that signals are heard: it imports all that a command needs
+    from pacha.cli.exit_code import run_command  # only now that signals are heard: it imports all that a command needs
 
     return run_command(arguments)
 

@@ -41,6 +41,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "watch": ("watch", "Watch directories, with everything below them."),
     "watch-single": ("watch", "Watch one file."),
 }
+_OPTIONS_WITH_VALUE = ("--config",)
 _EXIT_CODES = """\b
 Exit codes: 0 done; 1 failed, nothing lost; 2 usage; 3 done, with something to
 look at, named on stderr; 10 configuration; 11 master not reachable, not known
@@ -160,3 +161,16 @@ def cli(context: click.Context, config: str | None, quiet: bool, verbose: bool) 
         from pacha.cli.overview import show_overview  # no command needs it
 
         show_overview(context.obj)
+
+
+def spelt_as_command(arguments: list[str]) -> list[str]:
+    """``--rebuild bar`` and ``--rebuild=bar`` as ``rebuild bar``: the first argument that is no global option."""
+    words = list(arguments)
+    position = 0
+    while position < len(words) and words[position].startswith("-"):
+        name, equals, value = words[position].partition("=")
+        if name[2:] in COMMANDS and name.startswith("--"):
+            words[position : position + 1] = [name[2:], value] if equals else [name[2:]]
+            break
+        position += 2 if name in _OPTIONS_WITH_VALUE and not equals else 1
+    return words

@@ -25,6 +25,7 @@ from pacha.files import names
 from pacha.files.metadata import Kind
 from pacha.host.context import Context
 from pacha.store import database, hg, revision, selection
+from pacha.store.hardlinks import split_hardlinks
 from pacha.store.selection import EVERYTHING, Selection
 from pacha.store.snapshot import Snapshot, Watched
 from pacha.text import escape
@@ -112,7 +113,7 @@ class Staging:
         copied = changelog.exists() and names.DATABASE not in self.cloned
         digest = hashlib.sha256(changelog.read_bytes()).hexdigest() if copied else ""
         roots = selection.roots(snapshot, asked, absent=absent)
-        split = selection.split_hardlinks(snapshot, roots) if roots else frozenset[bytes]()
+        split = split_hardlinks(snapshot, roots) if roots else frozenset[bytes]()
         snapshot = selection.select(snapshot, roots) if roots else snapshot
         self._settle_where(sum(entry.size for entry in snapshot.entries.values()))
         self.on_expected(_files_to_come(snapshot))

@@ -60,14 +60,6 @@ def select(snapshot: Snapshot, chosen: Sequence[bytes]) -> Snapshot:
     return replace(snapshot, watched=live, entries=entries, parents={p: e for p, e in parents.items() if p in above})
 
 
-def split_hardlinks(snapshot: Snapshot, chosen: Sequence[bytes]) -> frozenset[bytes]:
-    """The files at or below ``chosen`` that have other names elsewhere in ``snapshot``."""
-    elsewhere = {
-        e.link_group for path, e in snapshot.entries.items() if e.link_group and not is_within_any(path, chosen)
-    }
-    return frozenset(p for p, e in snapshot.entries.items() if e.link_group in elsewhere and is_within_any(p, chosen))
-
-
 def _meets(watched: Watched, path: bytes) -> bool:
     return watched.holds(path) or is_within(watched.path, path)
 

@@ -15,7 +15,7 @@ from docutils.core import publish_doctree
 
 import pacha
 from pacha.cli import cli
-from pacha.cli.process import spelt_as_command
+from pacha.cli.app import spelt_as_command
 from pacha.config.keys import NAMES
 
 CHECKOUT = Path(__file__).resolve().parents[2]

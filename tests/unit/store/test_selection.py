@@ -9,7 +9,7 @@ import pytest
 
 from pacha.errors import UsageError
 from pacha.files.metadata import Entry, Kind
-from pacha.store.selection import Selection, path_candidates, roots, select, split_hardlinks
+from pacha.store.selection import Selection, path_candidates, roots, select
 from pacha.store.snapshot import Snapshot, Watched
 
 
@@ -87,11 +87,6 @@ def test_what_was_not_there_yet_may_be_named_to_be_moved_aside() -> None:
     assert select(snapshot(), (b"/etc/none",)).entries == {}
     with pytest.raises(UsageError):
         roots(snapshot(), asked(b"/home"), absent=True)
-
-
-def test_a_file_with_names_outside_the_part_is_told() -> None:
-    assert split_hardlinks(snapshot(), (b"/etc/nginx",)) == {b"/etc/nginx/conf"}
-    assert split_hardlinks(snapshot(), (b"/etc",)) == frozenset()
 
 
 def test_a_path_is_meant_as_written_or_with_its_parents_links_resolved(

@@ -1,4 +1,4 @@
-"""Run one command: print what went wrong, here and nowhere else, and return an exit code."""
+"""Turn the end of a command into an exit code, and print what went wrong, here and nowhere else."""
 
 from __future__ import annotations
 
@@ -12,12 +12,10 @@ from itertools import takewhile
 
 import click
 
-from pacha.cli.app import COMMANDS, cli
+from pacha.cli.app import cli, spelt_as_command
 from pacha.errors import OF_THE_SYSTEM, ExitCode, PachaError, Signalled
 from pacha.text import escape, one_line
 from pacha.ui.console import Console
-
-_OPTIONS_WITH_VALUE = ("--config",)
 
 
 def run_command(arguments: list[str]) -> int:
@@ -73,19 +71,6 @@ def asks_for_more(arguments: Sequence[str]) -> bool:
     """Whether ``-v`` is among ``arguments``: what click made of them is gone where an error is shown."""
     options = takewhile(lambda word: word != "--", arguments)
     return any(word in ("-v", "--verbose", "-qv", "-vq") for word in options)
-
-
-def spelt_as_command(arguments: list[str]) -> list[str]:
-    """``--rebuild bar`` and ``--rebuild=bar`` as ``rebuild bar``: the first argument that is no global option."""
-    words = list(arguments)
-    position = 0
-    while position < len(words) and words[position].startswith("-"):
-        name, equals, value = words[position].partition("=")
-        if name[2:] in COMMANDS and name.startswith("--"):
-            words[position : position + 1] = [name[2:], value] if equals else [name[2:]]
-            break
-        position += 2 if name in _OPTIONS_WITH_VALUE and not equals else 1
-    return words
 
 
 def _own_fault(fault: Exception) -> int:

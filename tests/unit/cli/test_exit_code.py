@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pacha.cli.process import spelt_as_command
+from pacha.cli.app import spelt_as_command
 
 MAIN = "import sys; from pacha.__main__ import main; main(sys.argv[1:])"
 

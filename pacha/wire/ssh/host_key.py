@@ -1,0 +1,80 @@
+"""Refuse a server whose host key is unknown, changed or revoked, and say how to accept it."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from typing import NoReturn
+
+from pacha.errors import UnreachableError
+from pacha.text import one_line
+from pacha.wire.ssh.endpoint import Endpoint
+from pacha.wire.ssh.known_hosts import KnownKey, fingerprint, key_kind, known_keys
+
+
+def known_keys_of(endpoint: Endpoint) -> tuple[list[KnownKey], list[KnownKey]]:
+    """The keys under the endpoint's own name, and those of its host without the port.
+
+    OpenSSH, too, accepts a key that the host is known to have on port 22 (sshconnect.c,
+    check_host_key, "found matching key w/out port").
+    """
+    own = known_keys(endpoint.known_hosts, endpoint.host_key_name)
+    if endpoint.host_key_name != f"[{endpoint.host}]:{endpoint.port}":
+        return own, []
+    return own, known_keys(endpoint.known_hosts, endpoint.host)
+
+
+def check_host_key(endpoint: Endpoint, blob: bytes) -> None:
+    """Raise UnreachableError unless the server's key is one that is known and not revoked."""
+    own, portless = known_keys_of(endpoint)
+    same = [known for known in own + portless if known.blob == blob]
+    shows = f"it shows {fingerprint(blob)} ({one_line(key_kind(blob))})"
+    revoked = [known for known in same if known.revoked]
+    if revoked:
+        raise UnreachableError(
+            f"The host key of {endpoint.host} is revoked: nothing was sent.",
+            f"{shows}, which {revoked[0].file} line {revoked[0].line} revokes",
+            "Ask whoever runs the master for its new key; whoever holds the old one may be listening.",
+            code="host-key-revoked",
+        )
+    if same:
+        return
+    valid = [known for known in own if not known.revoked]
+    if valid:
+        _refuse_changed(endpoint, blob, valid)
+    raise UnreachableError(
+        f"{endpoint.host} (port {endpoint.port}) is not known: nothing was sent.",
+        f"{shows}; no line for {endpoint.host_key_name} in {' or '.join(endpoint.known_hosts)}",
+        f"To be sure, {_compare_hint(blob)}; if it is the same, accept it once: {_ssh_command(endpoint)}",
+        code="host-key-unknown",
+    )
+
+
+def _refuse_changed(endpoint: Endpoint, blob: bytes, known: list[KnownKey]) -> NoReturn:
+    alike = next((key for key in known if key.kind == key_kind(blob)), known[0])
+    raise UnreachableError(
+        f"The host key of {endpoint.host} has changed: nothing was sent.",
+        f"it shows {fingerprint(blob)} ({one_line(key_kind(blob))}), "
+        f"but {alike.file} line {alike.line} has {fingerprint(alike.blob)} ({one_line(alike.kind)})",
+        f"Somebody may be in between; {_compare_hint(blob)}; if it is the same, remove that line: "
+        f"{shlex.join(['ssh-keygen', '-f', alike.file, '-R', endpoint.host_key_name])}, "
+        f"and accept it once: {_ssh_command(endpoint)}",
+        code="host-key-changed",
+    )
+
+
+def _compare_hint(blob: bytes) -> str:
+    kind = key_kind(blob)
+    short = {"ssh-ed25519": "ed25519", "ssh-rsa": "rsa"}.get(kind, "ecdsa")
+    return f"compare the fingerprint on the master: ssh-keygen -lf /etc/ssh/ssh_host_{short}_key.pub"
+
+
+def _ssh_command(endpoint: Endpoint) -> str:
+    words = ["ssh", "-p", str(endpoint.port)]
+    if endpoint.known_hosts[:1] != (os.path.expanduser("~/.ssh/known_hosts"),) and endpoint.known_hosts[1:]:
+        words += ["-o", f"UserKnownHostsFile={endpoint.known_hosts[0]}"]
+    if endpoint.only_these_keys and len(endpoint.key_files) == 1:
+        words += ["-i", endpoint.key_files[0]]
+    if endpoint.proxy_jump:
+        words += ["-J", f"{endpoint.proxy_jump.label}:{endpoint.proxy_jump.port}"]
+    return shlex.join([*words, endpoint.label])
