@@ -1,6 +1,6 @@
 """Any order of changes, pushes and losses: what a rebuild makes is what was there at the last push.
 
-The environment says how long it looks: ``PACHA_EXAMPLES=500`` lives (60 if it says nothing), each of up to 30
+The environment says how long it looks: ``PACHA_EXAMPLES=500`` lives, each of up to 30
 steps, or ``PACHA_MINUTES=60`` of them. ``PACHA_SEED`` repeats a run; its seed is printed.
 """
 
@@ -32,7 +32,7 @@ from tests.support.trees import TIMES, in_memory, run, walk
 
 pytestmark = [pytest.mark.soak, pytest.mark.usefixtures("as_root"), pytest.mark.timeout(0)]
 
-EXAMPLES = int(os.environ.get("PACHA_EXAMPLES", "60"))
+EXAMPLES = int(amount("PACHA_EXAMPLES", sample=20, soak=60))
 MINUTES = amount("PACHA_MINUTES", sample=0, soak=60)
 SEED = int(os.environ.get("PACHA_SEED") or random.randrange(2**32))
 NAMES = (b"a", b"b", b"new\nline", b".hg", b"-rf", b"\xff", b".hgsub", b"x" * 255, b"\x1b[31m", b".pacha%0A")
