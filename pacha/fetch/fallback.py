@@ -16,6 +16,7 @@ from pacha.files.metadata import Entry, Kind
 from pacha.store import database, hg
 from pacha.store.snapshot import Watched
 from pacha.system.atomic import write_private
+from pacha.wire.master import HG_REQUIRES
 
 _SECONDS = 60.0
 
@@ -88,7 +89,7 @@ class _Search:
         if name in self.lost:
             return None
         try:
-            if not (self.staging.folder / name / ".hg" / "requires").exists():
+            if not (self.staging.folder / name / HG_REQUIRES).exists():
                 self.staging.fetch_store(name)
             return self.staging.repository(name)
         except UnreachableError:

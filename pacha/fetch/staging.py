@@ -29,7 +29,7 @@ from pacha.store.hardlinks import split_hardlinks
 from pacha.store.selection import EVERYTHING, Selection
 from pacha.store.snapshot import Snapshot, Watched
 from pacha.text import escape
-from pacha.wire.master import CHANGELOG, Master, NoHost
+from pacha.wire.master import CHANGELOG, HG_REQUIRES, STORE, Master, NoHost
 from pacha.wire.scp import Received, Totals
 
 _TRIES = 6
@@ -188,9 +188,9 @@ class Staging:
         totals = self.prefetcher.wait_for(name, self.on_file)
         self.files, self.size = self.files + totals.files, self.size + totals.size
         folder = self.folder / name
-        if _is_known(folder / ".hg" / "store"):
+        if _is_known(folder / STORE):
             # The format stands in the store (share-safe); what is written here names nothing but that.
-            (folder / ".hg" / "requires").write_bytes(b"share-safe\n")
+            (folder / HG_REQUIRES).write_bytes(b"share-safe\n")
             return
         shutil.rmtree(folder)
         self.cloned.add(name)
@@ -200,7 +200,7 @@ class Staging:
         folder = self.folder / name
         if folder.exists():
             shutil.rmtree(folder)
-        store = folder / ".hg" / "store"
+        store = folder / STORE
         store.mkdir(mode=0o700, parents=True)
         inbox = os.open(store, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:

@@ -15,12 +15,11 @@ from enum import Enum
 
 from pacha.errors import UnreachableError
 from pacha.wire.hook_files import folder_of
-from pacha.wire.master import CHANGELOG, CHANGELOG_OF_ANY, HEARTBEAT, PUSH, REBUILD, REQUIRES
+from pacha.wire.master import CHANGELOG, CHANGELOG_OF_ANY, HEARTBEAT, PUSH, REBUILD, REQUIRES, STORE
 
 LONGEST = 16 * 1024  #: characters of a command
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}", re.ASCII)  # what files.names.repository_name gives
 _TEMPORARY = re.compile(r"\.new-([A-Za-z0-9_][A-Za-z0-9._-]{0,63})-[0-9a-f]{8}", re.ASCII)
-_STORE = ".hg/store"
 
 
 class AllowedCommand(Enum):
@@ -153,7 +152,7 @@ def _match(words: list[str], folder: _HostPath, options: list[str]) -> Request |
         case ["scp", "-r", "-f", folder.hooks]:
             return Request(AllowedCommand.HOOKS)
         case ["scp", "-r", "-f", path]:
-            return _named(AllowedCommand.FETCH, folder.name(path, f"/{_STORE}"))
+            return _named(AllowedCommand.FETCH, folder.name(path, f"/{STORE}"))
         case _:
             return _match_files(words, folder)
 

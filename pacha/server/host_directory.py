@@ -24,7 +24,7 @@ from pacha.server.command_filter import is_repository
 from pacha.server.repository_tree import LOOK_THERE, check_half_made, check_plain
 from pacha.system.syscalls import sync_file_system
 from pacha.text import escape
-from pacha.wire.master import CHANGELOG_OF_ANY, HEARTBEAT, REQUIRES, NoRepository, Probe
+from pacha.wire.master import CHANGELOG_OF_ANY, HEARTBEAT, HG, HG_REQUIRES, REQUIRES, NoRepository, Probe
 from pacha.wire.remote_errors import add_host, add_host_or_give
 
 _MOST = 400
@@ -127,7 +127,7 @@ class HostDirectory:
                     "Install a later Pacha on the master.",
                     code="repository-format-unknown",
                 )
-            check_plain(descent.directory(os.fsencode(f"{name}/.hg")), f"{name}/.hg")
+            check_plain(descent.directory(os.fsencode(f"{name}/{HG}")), f"{name}/{HG}")
         return os.fsdecode(os.path.join(self.path, os.fsencode(name)))
 
     def room_for(self, name: str) -> str | None:
@@ -167,7 +167,7 @@ class HostDirectory:
     def _requirements(self, descent: DirectoryFds, name: str) -> frozenset[bytes]:
         """What the repository's format requires. Raises NoRepository for none, and for one made by half."""
         found: set[bytes] = set()
-        for place in (".hg/requires", REQUIRES):
+        for place in (HG_REQUIRES, REQUIRES):
             try:
                 directory, last = descent.parent(os.fsencode(f"{name}/{place}"))
                 with open(os.open(last, _READ, dir_fd=directory), "rb") as stream:

@@ -9,10 +9,11 @@ from contextlib import suppress
 from pacha.errors import DamagedError
 from pacha.files.dirfd import DirectoryFds
 from pacha.text import escape
+from pacha.wire.master import HG, STORE
 
 LOOK_THERE = "Look at the host's folder on the master."
 #: What there can be in a repository whose making was interrupted (mercurial/localrepo.py, createrepository).
-_HALF_MADE = frozenset([".hg", "store", "cache", "wcache", "requires", "00changelog.i"])
+_HALF_MADE = frozenset([HG, "store", "cache", "wcache", "requires", "00changelog.i"])
 
 
 def check_own(descent: DirectoryFds, name: str) -> None:
@@ -20,7 +21,7 @@ def check_own(descent: DirectoryFds, name: str) -> None:
 
     Raises OSError where it cannot be read.
     """
-    path = f"{name}/.hg"
+    path = f"{name}/{HG}"
     try:
         folder = descent.directory(os.fsencode(path))
     except OSError as error:
@@ -57,13 +58,13 @@ def check_plain(fd: int, path: str) -> None:
 
 
 def _is_lock(path: str) -> bool:
-    return path.partition("/")[2] in (".hg/wlock", ".hg/store/lock")
+    return path.partition("/")[2] in (f"{HG}/wlock", f"{STORE}/lock")
 
 
 def check_half_made(descent: DirectoryFds, name: str) -> None:
     """Raise DamagedError unless ``name`` is what is left of making a repository, with no history in it."""
     inside = os.listdir(descent.directory(os.fsencode(name)))
-    for place in (".hg", ".hg/store") if ".hg" in inside else ():
+    for place in (HG, STORE) if HG in inside else ():
         with suppress(FileNotFoundError):
             inside += os.listdir(descent.directory(os.fsencode(f"{name}/{place}")))
     if not set(inside) <= _HALF_MADE:

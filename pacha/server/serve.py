@@ -31,7 +31,7 @@ from pacha.server.host_directory import NOTE_MAX, HostDirectory
 from pacha.store import hg
 from pacha.store.revision import KNOWN_REQUIREMENTS
 from pacha.wire import control, hook_files
-from pacha.wire.master import PUSH, REBUILD
+from pacha.wire.master import PUSH, REBUILD, STORE
 
 
 def rights(*, rebuild_only: bool, push_only: bool) -> frozenset[str]:
@@ -145,7 +145,7 @@ class Service:
         self.folder.place(temporary, final_name(temporary) or "")
 
     def _fetch(self, name: str) -> None:
-        _send(os.fsencode(os.path.join(self.folder.repository(name, KNOWN_REQUIREMENTS), ".hg", "store")))
+        _send(os.fsencode(os.path.join(self.folder.repository(name, KNOWN_REQUIREMENTS), STORE)))
 
     def _converse(self) -> None:
         """The control channel, until the client ends it."""

@@ -18,8 +18,10 @@ from pacha.wire.master import (
     CHANGELOG,
     CHANGELOG_OF_ANY,
     HEARTBEAT,
+    HG,
     PUSH,
     REBUILD,
+    STORE,
     CannotStream,
     Examined,
     NoHost,
@@ -76,7 +78,7 @@ class LocalMaster:
     def serve(self, host: str, name: str) -> Iterator[str]:
         """The path itself."""
         path = self._path(host, name)
-        if not os.path.isdir(os.path.join(path, b".hg")):
+        if not os.path.isdir(os.path.join(path, os.fsencode(HG))):
             raise NoRepository(
                 f"There is no repository {escape(path)}.",
                 "",
@@ -87,7 +89,7 @@ class LocalMaster:
 
     def fetch(self, host: str, name: str, inbox: int, on_file: Callable[[scp.Received], None]) -> scp.Totals:
         """Copy the store's files."""
-        top, began, count, size = self._path(host, name, ".hg/store"), time.monotonic(), 0, 0
+        top, began, count, size = self._path(host, name, STORE), time.monotonic(), 0, 0
         if not os.path.isdir(top):
             raise NoHost(
                 f"The master has no {escape(top)}.",

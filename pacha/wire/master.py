@@ -17,10 +17,13 @@ if TYPE_CHECKING:
 #: What an SSH key may do on a master: send snapshots, fetch them.
 PUSH, REBUILD = "push", "rebuild"
 
-CHANGELOG_OF_ANY = ".hg/store/00changelog.i"  #: below a repository
+HG = ".hg"  #: Mercurial's folder in a repository; the paths that follow lie below a repository
+STORE = f"{HG}/store"
+HG_REQUIRES = f"{HG}/requires"
+CHANGELOG_OF_ANY = f"{STORE}/00changelog.i"
 CHANGELOG = f"db/{CHANGELOG_OF_ANY}"
 HEARTBEAT = "last-push"
-REQUIRES = ".hg/store/requires"  #: below a repository; it is written last when one is made
+REQUIRES = f"{STORE}/requires"  #: written last when a repository is made
 #: What of ``.hg/store`` is ever written to disk here; never locks, journals, undo files or caches.
 _STORE_FILES = (b"00changelog.", b"00manifest.")
 _STORE_NAMES = frozenset([b"fncache", b"phaseroots", b"requires"])

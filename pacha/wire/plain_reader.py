@@ -12,7 +12,7 @@ from pacha.files.names import DATABASE
 from pacha.system import background
 from pacha.text import escape
 from pacha.wire import hook_files, scp
-from pacha.wire.master import CHANGELOG, CHANGELOG_OF_ANY, PUSH, REBUILD, Examined, NoHost, Probe, is_store_file
+from pacha.wire.master import CHANGELOG, CHANGELOG_OF_ANY, PUSH, REBUILD, STORE, Examined, NoHost, Probe, is_store_file
 from pacha.wire.remote_errors import (
     RemoteFault,
     add_host,
@@ -66,7 +66,7 @@ class PlainReader:
     def fetch(self, host: str, name: str, inbox: int, on_file: Callable[[scp.Received], None]) -> scp.Totals:
         """``scp -r -f`` of the store, with acknowledgements sent ahead."""
         accept = _Wanted(b"store", is_store_file, _LIMITS)
-        return self._copy(host, self._path(host, name, ".hg/store"), inbox, accept, on_file)
+        return self._copy(host, self._path(host, name, STORE), inbox, accept, on_file)
 
     def fetch_hooks(self, host: str, inbox: int) -> list[hook_files.Hook]:
         """``scp -r -f`` of their folder; whose they are is not told that way."""

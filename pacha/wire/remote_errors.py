@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from pacha.errors import PachaError, UnreachableError
 from pacha.text import escape, masked
+from pacha.wire.master import STORE
 
 if TYPE_CHECKING:
     from pacha.wire.ssh import Result
@@ -163,5 +164,5 @@ def locked(what: str, complaints: bytes) -> PachaError:
     """The error for a repository whose lock Mercurial waited for in vain: it does not break another machine's."""
     lines = complaints.decode("utf-8", "replace").splitlines()
     [line, *_] = [masked(line, _MOST_SAID) for line in lines if _WAITS.decode() in line]
-    hint = "If that process is gone, remove .hg/store/lock of the repository on the master."
+    hint = f"If that process is gone, remove {STORE}/lock of the repository on the master."
     return PachaError(what, line, hint, code="master-repository-locked")

@@ -11,15 +11,15 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from pacha.system import background
-from pacha.wire.master import REQUIRES, CannotStream, digest_of, is_store_file
+from pacha.wire.master import HG, HG_REQUIRES, REQUIRES, STORE, CannotStream, digest_of, is_store_file
 
 if TYPE_CHECKING:
     from pacha.wire.ssh import Connection, Result, Stream
 
 #: What says of which format a repository is (hg help internals.requirements).
-_FORMAT_FILES = (".hg/requires", REQUIRES)
+_FORMAT_FILES = (HG_REQUIRES, REQUIRES)
 #: Of ``.hg``, what is sent beside the store itself.
-_BESIDE = (".hg/requires", ".hg/00changelog.i")
+_BESIDE = (HG_REQUIRES, f"{HG}/00changelog.i")
 #: Which phase a revision is in is not told: on a master, each is public (hg help phases).
 _NOT_TOLD = "phaseroots"
 _PIECE = 64 * 1024
@@ -121,7 +121,7 @@ def _of_store(repository: str) -> list[str]:
 
     The changelog comes last: a stream that ends too early has none, and so does not look like what was sent.
     """
-    with os.scandir(os.path.join(repository, ".hg", "store")) as found:
+    with os.scandir(os.path.join(repository, STORE)) as found:
         wanted = [one.name for one in found if is_store_file(os.fsencode(one.name), one.is_dir())]
     in_order = sorted(wanted, key=lambda name: (name.startswith("00changelog"), name))
-    return [f".hg/store/{name}" for name in in_order if name != _NOT_TOLD]
+    return [f"{STORE}/{name}" for name in in_order if name != _NOT_TOLD]

@@ -382,6 +382,22 @@ def test_ui_reaches_out_to_nothing() -> None:
     assert breaches(reaches_out, "ui") == []
 
 
+def names_mercurials_folder(module: str, tree: ast.AST) -> list[str]:
+    """Where Mercurial keeps what is a matter of store/; what travels takes the paths from wire.master."""
+    if module.startswith("store.") or module in ("wire.master", "files.names"):
+        return []
+    texts = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and node not in docstrings(tree)]
+    return [f"{module}:{text.lineno} names .hg" for text in texts if ".hg" in str(text.value).split("/")]
+
+
+def docstrings(tree: ast.AST) -> list[ast.AST]:
+    return [node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)]
+
+
+def test_few_modules_name_mercurials_folder() -> None:
+    assert breaches(names_mercurials_folder) == []
+
+
 #: What many modules import from outside of pacha is imported once. Mercurial is not: it reads what store.hg sets.
 IMPORT_EACH = """
 import ast, asyncio, click, concurrent.futures, configparser, dataclasses, difflib, os, paramiko, pathlib, sqlite3
@@ -464,6 +480,7 @@ def test_every_module_imports_alone() -> None:
         ("ui.plan", "from pacha.store import hg", reaches_out),
         ("ui.plan", "from pacha.wire.ssh import Stream", reaches_out),
         ("ui.plan", "os.stat(path)", reaches_out),
+        ("server.serve", "path = f'{name}/.hg/store'", names_mercurials_folder),
         ("push.push", "import os", evaluates_annotations),
     ],
 )
@@ -482,6 +499,7 @@ def test_a_breach_is_seen(module: str, source: str, rule: object) -> None:
         ),
         ("wire.ssh.library", "import paramiko, os.path", foreign),
         ("cli.app", "import click", foreign),
+        ("push.push", "def f():\n    'What lies in .hg/store.'", names_mercurials_folder),
         ("wire.ssh.auth", "subprocess.run(x, shell=False)", dangerous),
         ("restore.apply", "os.fchmod(1, 0o600)\nos.rename(a, b, src_dir_fd=1, dst_dir_fd=2)", follows_paths),
         ("restore.apply", "os.open(b'/', 0)\nos.chmod(reference, 0o600)", follows_paths),
