@@ -40,7 +40,7 @@ def inspect(context: Context, host: str, rehearse: bool, scratch: Path) -> dict[
         return result(ExitCode.DAMAGED, error.in_a_line)
     except PachaError as error:
         code = ExitCode.DAMAGED if isinstance(error, DamagedError) else ExitCode.FAILED
-        return result(code, error.in_a_line.replace(f"{scratch / _TARGET}/", "/"))  # a path that was to be made
+        return result(code, error.in_a_line)
     except OSError as error:
         return result(ExitCode.FAILED if error.errno in _OURS else ExitCode.DAMAGED, unseen(error))
     if concern and not found["code"]:
