@@ -15,7 +15,7 @@ class Mount:
 
 
 def mounts() -> Iterator[Mount]:
-    """Every mount that this process sees. Raises OSError where /proc is not there."""
+    """Yield every mount that this process sees. Raises OSError where /proc is missing."""
     with open("/proc/self/mountinfo", "rb") as lines:
         for line in lines:
             before, _, after = line.partition(b" - ")
