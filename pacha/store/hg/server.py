@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import threading
 from typing import Any
 
 from mercurial import bundle2, error, hg, phases, streamclone, wireprotoserver, wireprototypes, wireprotov1server
@@ -33,6 +34,8 @@ _PARTS = (
 _STREAM = b"stream2"  #: the part that fills a new repository with the files of another
 #: Those files, as a stream calls them; where a name below data/ leads, Mercurial encodes (mercurial/store.py).
 _LOG = re.compile(rb"(00changelog|00manifest|data/.+)\.[id]", re.DOTALL)
+_LONGEST_LINE = 1 << 20  #: bytes
+_LARGEST_READ = 64 << 20  #: bytes of an argument, or of a piece of a bundle: clients send some KiB at once
 _SETTINGS = (
     ("server.bundle1", "no"),  # what comes in such a bundle has no parts to choose from
     ("server.pullbundle", "no"),
@@ -59,7 +62,9 @@ def serve(path: str, *, read: bool, write: bool, new: bool = False) -> bool:
         repo = hg.repository(ui, os.fsencode(path))
         if write:
             _roll_back(repo.unfiltered())
-        wireprotoserver.sshserver(ui, repo).serve_forever()
+        run = require(LIBRARY, wireprotoserver, "_runsshserver", "ui", "repo", "fin", "fout", "ev")
+        with ui.protectedfinout() as (stdin, stdout):
+            run(ui, repo, _Input(stdin), stdout, threading.Event())
     return not torn
 
 
@@ -114,6 +119,26 @@ def _check_restrictable(parts: tuple[bytes, ...]) -> None:
         require_use(LIBRARY, require(LIBRARY, owner, function), name)
     for part in (b"changegroup", *[_STREAM] * (_STREAM in parts)):
         require(LIBRARY, bundle2.parthandlermapping.get(part), "params")
+
+
+class _Input:
+    """What the client says, for a reader that believes the lengths it is told: to it one below zero means all of it."""
+
+    def __init__(self, pipe: Any) -> None:
+        self._pipe = pipe
+
+    def readline(self) -> bytes:
+        """A line."""
+        line = bytes(self._pipe.readline(_LONGEST_LINE))
+        if len(line) >= _LONGEST_LINE:
+            raise error.Abort(b"a line without an end")
+        return line
+
+    def read(self, size: int) -> bytes:
+        """So many bytes, or less at the end."""
+        if not 0 <= size <= _LARGEST_READ:
+            raise error.Abort(b"a length that cannot be: %d" % size)
+        return bytes(self._pipe.read(size))
 
 
 class _History:

@@ -225,7 +225,8 @@ class _Output(io.BufferedReader):
     """A command's output for a reader that believes the lengths it is told: neither they nor a line are endless."""
 
     def readline(self, size: int | None = -1, /) -> bytes:
-        line = super().readline(_LONGEST_LINE if size is None or size < 0 else size)
+        """A line, with its end; every size that is none, too, means the longest that there is."""
+        line = super().readline(_LONGEST_LINE if size is None or size < 0 else min(size, _LONGEST_LINE))
         if len(line) >= _LONGEST_LINE:
             raise UnreachableError(
                 "The master does not answer as one.", "it sent a line without an end", _BY_HAND, code="not-a-master"
@@ -233,7 +234,8 @@ class _Output(io.BufferedReader):
         return line
 
     def read(self, size: int | None = -1, /) -> bytes:
-        if size is not None and size > _LARGEST_READ:
+        """So many bytes, less at the end. To a file of Python, a size below zero would mean: all that comes."""
+        if size is None or not 0 <= size <= _LARGEST_READ:
             raise UnreachableError(
                 "The master does not answer as one.",
                 f"it announced {size} bytes at once",
