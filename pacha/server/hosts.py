@@ -6,8 +6,6 @@ only where it makes sense; nothing in there is followed.
 
 from __future__ import annotations
 
-import json
-import math
 import os
 import re
 import stat
@@ -23,6 +21,7 @@ from pacha.server import check_results
 from pacha.server.check_results import CheckResult
 from pacha.text import escape
 from pacha.wire.master import CHANGELOG, HEARTBEAT
+from pacha.wire.message import count, decode
 
 _MOST_BYTES = 4096
 _NODE = re.compile(r"[0-9a-f]{40}", re.ASCII)
@@ -162,8 +161,8 @@ def read_heartbeat(fd: int) -> Heartbeat | None:
     if len(text) > _MOST_BYTES:
         raise ValueError("too long")
     try:
-        return _heartbeat(json.loads(text))
-    except (KeyError, TypeError, RecursionError, AttributeError) as error:
+        return _heartbeat(decode(text))
+    except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(str(error)) from None
 
 
@@ -172,16 +171,16 @@ def _heartbeat(said: dict[str, Any]) -> Heartbeat:
     if not _NODE.fullmatch(tip) or not version.isprintable() or len(version) > 40:
         raise ValueError("no snapshot, or no version")
     frequency = said.get("frequency", _DEFAULT_HOURS)
-    if type(frequency) not in (int, float) or not math.isfinite(frequency) or not 0 < frequency <= 1e6:
+    if type(frequency) not in (int, float) or not 0 < frequency <= 1e6:
         raise ValueError("no frequency")
     return Heartbeat(
         at=_time(at),
         tip=tip,
-        exit=_count(said["exit"]),
+        exit=count(said["exit"]),
         version=version,
         made=_time(said.get("snapshot", at)),
         frequency=float(frequency),
-        **{name: _count(said.get(name, 0)) for name in ("paths", "files", "size")},
+        **{name: count(said.get(name, 0)) for name in ("paths", "files", "size")},
     )
 
 
@@ -189,12 +188,6 @@ def _time(text: str) -> float:
     if not _MOMENT.fullmatch(text):
         raise ValueError("no time")
     return datetime.fromisoformat(text[:-1]).replace(tzinfo=timezone.utc).timestamp()
-
-
-def _count(value: object) -> int:
-    if type(value) is not int or not 0 <= value < 1 << 63:
-        raise ValueError("no number")
-    return value
 
 
 def exit_code(seen: tuple[HostStatus, ...]) -> ExitCode:

@@ -101,7 +101,7 @@ class StateFolder:
                 "Set PACHA_STATE to a folder of your own, or become its owner.",
                 code="state-unreadable",
             ) from None
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise PachaError(
                 f"{self.path / 'memory.json'} is damaged.",
                 str(error),

@@ -85,6 +85,8 @@ BAD = [
     json.dumps({"at": at(1), **GOOD, "frequency": float("nan")}).encode(),
     json.dumps({"at": at(1), **GOOD, "frequency": float("inf")}).encode(),
     json.dumps({"at": at(1), **GOOD, "frequency": True}).encode(),
+    json.dumps({"at": at(1), **GOOD, "frequency": 10**400}).encode(),
+    json.dumps({"at": at(1), **GOOD, "later": [float("inf")]}).encode(),
     json.dumps({"at": at(1), **GOOD, "size": -1}).encode(),
     json.dumps({"at": at(1), **GOOD, "size": 1 << 70}).encode(),
     json.dumps({"at": at(1), **GOOD, "files": "many"}).encode(),
@@ -176,3 +178,27 @@ def test_two_hundred_hosts_take_no_time(tmp_path: Path) -> None:
     began = time.process_time()
     assert len(states(tmp_path)) == 200
     assert time.process_time() - began < 0.5
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"at": 1e300}, {"at": -1}, {"at": "x"}, {"code": 10**30}, {"code": "3"}, {"made": float("nan")}, {"size": -1},
+        {"files": 1.5}, {"tip": "../../etc"}, {"tip": "\x1b[2J"}, {"seconds": float("inf")}, {"faults": 7},
+    ],
+)  # fmt: skip
+def test_the_note_of_a_check_that_makes_no_sense_is_none(tmp_path: Path, changes: dict[str, object]) -> None:
+    make(tmp_path, "bar")
+    check_results.write(os.fsencode(tmp_path), CheckResult(host="bar", at=NOW, code=3, tip="ab" * 20))
+    [note] = (tmp_path / ".pacha").iterdir()
+    assert check_results.read(os.fsencode(tmp_path))["bar"].tip == "ab" * 20
+    note.write_text(json.dumps({**json.loads(note.read_text()), **changes}))
+    assert check_results.read(os.fsencode(tmp_path)) == {}
+    assert meter.hosts_text(fleet.hosts(os.fsencode(tmp_path), NOW))
+
+
+def test_what_a_check_found_is_safe_to_print(tmp_path: Path) -> None:
+    make(tmp_path, "bar")
+    check_results.write(os.fsencode(tmp_path), CheckResult(host="bar", at=NOW, code=13, faults=("\x1b]52;\x07\u202e",)))
+    [one] = fleet.hosts(os.fsencode(tmp_path), NOW)
+    assert one.checked is not None and all(fault.isprintable() for fault in one.checked.faults)
