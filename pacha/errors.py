@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, TypeVar
 
+from pacha.text import printable
+
 _Error = TypeVar("_Error", bound="PachaError")
 
 #: Faults of the system, not of Pacha: a full, read-only or failing disk, no permission, too many open files.
@@ -36,19 +38,19 @@ class ExitCode(IntEnum):
 class PachaError(Exception):
     """Something failed, and the user can act on it.
 
-    ``message`` says what failed, ``why`` the cause, ``hint`` what to do next: one line (str) each, safe to print.
-    They are for people. Programs decide by the class; by ``code``, which stays the same when the words change; and by
-    ``subject``, which distinguishes faults with one code (a path, a name; "" where there is no need). ``exit_code`` is
-    the process's exit code.
+    ``message`` says what failed, ``why`` the cause, ``hint`` what to do next: one line (str) each. What a terminal would
+    obey is escaped here, so they are safe to print whatever they were made from. They are for people. Programs decide
+    by the class; by ``code``, which stays the same when the words change; and by ``subject``, which distinguishes
+    faults with one code (a path, a name; "" where there is no need). ``exit_code`` is the process's exit code.
     """
 
     exit_code: ExitCode = ExitCode.FAILED
 
     def __init__(self, message: str, why: str = "", hint: str = "", *, code: str, subject: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.why = why
-        self.hint = hint
+        super().__init__(printable(message))
+        self.message = printable(message)
+        self.why = printable(why)
+        self.hint = printable(hint)
         self.code = code
         self.subject = subject
 
@@ -131,7 +133,10 @@ class Signalled(BaseException):
 
 @dataclass(frozen=True, slots=True)
 class Concern:
-    """Something that a person should look at: a path that was not kept or not restored, and why."""
+    """Something that a person should look at: a path that was not kept or not restored, and why (safe to print)."""
 
     path: bytes
     reason: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "reason", printable(self.reason))

@@ -32,6 +32,8 @@ def one_line(text: bytes | str, limit: int = 300) -> str:
 
 def printable(text: str, keep: str = "") -> str:
     r"""Return ``text`` with unprintable characters escaped, but for those in ``keep``; ``\`` stays."""
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() or c in keep else _escaped(c) for c in text)
 
 

@@ -16,7 +16,7 @@ class LogEntry:
     """A snapshot: its node, when it was made (seconds since the epoch), by whom (user@machine), the message that
     was given, "" for none, and how many paths it touched by ``added``, ``changed``, ``removed``, ``metadata``.
 
-    All of it may have come from anywhere: not safe to print as it is.
+    Of the message, which may have several lines, nothing but their ends is not safe to print.
     """
 
     node: str

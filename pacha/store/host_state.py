@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from pacha.errors import Concern
+from pacha.text import printable
 
 _LATEST = 1e11  #: seconds since the epoch; no clock that Pacha could have read goes on for so long
 
@@ -138,6 +139,10 @@ def _of(*kinds: type) -> Callable[[Any], Any]:
 _text = _of(str)
 
 
+def _shown(value: object) -> str:
+    return printable(_text(value))
+
+
 def _seconds(value: object) -> float:
     seconds = float(_of(int, float)(value))
     if not -_LATEST < seconds < _LATEST:  # written back as a float, it could not be read again
@@ -188,10 +193,11 @@ _MASTER: _Decoders = {
     "contents": _by_name(_of(str, type(None))),
     "sent": _by_name(_text),
     **dict.fromkeys(["tried", "succeeded"], _seconds),
-    "failure": _text,
+    "failure": _shown,
 }
 _HOST: _Decoders = {
-    **dict.fromkeys(["machine", "hostname", "config", "tip", "failure", "cure", "staging", "staging_before"], _text),
+    **dict.fromkeys(["machine", "hostname", "config", "tip", "staging", "staging_before"], _text),
+    **dict.fromkeys(["failure", "cure"], _shown),
     **dict.fromkeys(["tried", "succeeded"], _seconds),
     **dict.fromkeys(["greeted", "accepted", "staging_left"], _texts),
     "history": _of(int),

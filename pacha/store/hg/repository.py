@@ -19,6 +19,7 @@ from pacha.store.hg.fresh_store import first_commit, plainly
 from pacha.store.hg.revlog import OneRevisionReader, hashed
 from pacha.store.hg.runtime import Place, frequent_gc, quiet_ui, translate_errors
 from pacha.store.revision import NULL, PLAIN, Content, Note
+from pacha.text import printable
 
 _LAST_SECOND = 253_370_764_800  #: of the last year that datetime knows, in any zone
 
@@ -201,10 +202,10 @@ def _goes_beyond(log: Any, last: int) -> bool:
 
 
 def _note(found: Any) -> Note:
-    """What may have come from anywhere, as text and as a time that a calendar has."""
+    """What may have come from anywhere, as text that is safe to print and as a time that a calendar has."""
     message, user = (text.decode("utf-8", "replace") for text in (found.description, found.user))
     at = found.date[0]
-    return Note(message, user, float(at) if 0 <= at <= _LAST_SECOND else 0.0)
+    return Note(printable(message, keep="\n"), printable(user), float(at) if 0 <= at <= _LAST_SECOND else 0.0)
 
 
 def _make(ui: Any, path: str) -> None:
