@@ -101,7 +101,7 @@ def _heartbeat(context: Context, host: str) -> tuple[_LastPush, hosts.Heartbeat 
         found = hosts.read_heartbeat(fd)
         if found is None:
             return _LastPush.MISSING, None, f"it has no last-push: {_UNTOLD}"
-        return _LastPush.READ, found, ""
+        return _LastPush.READ, found, hosts.frequency_note(found)
     except ValueError:
         return _LastPush.UNREADABLE, None, f"its last-push makes no sense: {_UNTOLD}"
     except OSError as error:

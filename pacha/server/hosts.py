@@ -27,6 +27,8 @@ _MOST_BYTES = 4096
 _NODE = re.compile(r"[0-9a-f]{40}", re.ASCII)
 _MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z", re.ASCII)
 _DEFAULT_HOURS = 12.0
+_MOST_HOURS = 31 * 24.0  #: a host that means to be heard of more rarely is judged by this
+_MOST_CLAIMED = 10**15
 _GRACE = 2 * 3600.0  #: seconds: the job runs every hour, and once more after a failure
 #: What is said of a link in the place of a host's folder.
 LINK = "its folder is a link, which nothing here follows: move the folder itself there, or mount it"
@@ -50,6 +52,7 @@ class Heartbeat:
     """What ``last-push`` says. Times are seconds since the epoch, ``frequency`` hours, ``size`` bytes.
 
     ``exit`` is what the push ended with; the numbers are those of the newest snapshot, 0 where it does not say.
+    ``claimed`` are the hours that it says where they are more than anybody would mean, and ``frequency`` is less.
     """
 
     at: float
@@ -61,6 +64,7 @@ class Heartbeat:
     paths: int
     files: int
     size: int
+    claimed: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +127,14 @@ def _look(hosts_path: bytes, host: str, checked: CheckResult | None, now: float)
         return HostStatus(host, State.NEVER, heartbeat, checked, "its db is gone")
     if heartbeat.at > now + _AHEAD:
         return HostStatus(host, State.SILENT, heartbeat, checked, "its last push lies in the future")
-    return HostStatus(host, _state(heartbeat, now), heartbeat, _still_true(checked))
+    return HostStatus(host, _state(heartbeat, now), heartbeat, _still_true(checked), frequency_note(heartbeat))
+
+
+def frequency_note(heartbeat: Heartbeat) -> str:
+    """What to say of a host that claims to push so rarely that nobody would ever miss it, "" for any other."""
+    if heartbeat.claimed is None:
+        return ""
+    return f"it says that it pushes every {heartbeat.claimed:g} hours: {_MOST_HOURS:g} are counted"
 
 
 def _still_true(checked: CheckResult | None) -> CheckResult | None:
@@ -171,7 +182,7 @@ def _heartbeat(said: dict[str, Any]) -> Heartbeat:
     if not _NODE.fullmatch(tip) or not version.isprintable() or len(version) > 40:
         raise ValueError("no snapshot, or no version")
     frequency = said.get("frequency", _DEFAULT_HOURS)
-    if type(frequency) not in (int, float) or not 0 < frequency <= 1e6:
+    if type(frequency) not in (int, float) or not 0 < frequency < math.inf:
         raise ValueError("no frequency")
     return Heartbeat(
         at=_time(at),
@@ -179,7 +190,8 @@ def _heartbeat(said: dict[str, Any]) -> Heartbeat:
         exit=count(said["exit"]),
         version=version,
         made=_time(said.get("snapshot", at)),
-        frequency=float(frequency),
+        frequency=float(min(frequency, _MOST_HOURS)),
+        claimed=float(min(frequency, _MOST_CLAIMED)) if frequency > _MOST_HOURS else None,
         **{name: count(said.get(name, 0)) for name in ("paths", "files", "size")},
     )
 

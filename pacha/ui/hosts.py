@@ -90,6 +90,7 @@ def _host_json(one: HostStatus) -> dict[str, Any]:
         "snapshot": beat.tip if beat else None,
         "snapshot_at": utc(beat.made) if beat else None,
         "frequency": beat.frequency if beat else None,
+        "frequency_claimed": beat.claimed if beat else None,
         "paths": beat.paths if beat else None,
         "files": beat.files if beat else None,
         "size": beat.size if beat else None,

@@ -49,6 +49,28 @@ def test_a_host_is_judged_by_its_own_frequency(tmp_path: Path, hours: float, fre
     assert states(tmp_path) == {"bar": state}
 
 
+@pytest.mark.parametrize("claimed", [745, 1e6, 1e300, 10**400], ids=["745", "1e6", "1e300", "10**400"])
+def test_no_frequency_keeps_a_host_fresh_for_ever(tmp_path: Path, claimed: float) -> None:
+    """It is the host's own word, and a thief's: a month is counted at most, and what it says is shown."""
+    make(tmp_path, "bar", 700, frequency=claimed)
+    [seen] = fleet.hosts(os.fsencode(tmp_path), NOW)
+    assert seen.state is State.FRESH and not seen.fine and "744 are counted" in seen.note
+    assert "744 are counted" in meter.hosts_text([seen])
+    [told] = json.loads(meter.hosts_json([seen]))
+    assert told["frequency"] == 744 and told["frequency_claimed"] == min(claimed, 10**15)
+    assert 'pacha_host_frequency_seconds{host="bar"} 2678400' in prometheus.prometheus_text([seen])
+    make(tmp_path, "foo", 3 * 744 + 3, frequency=claimed)
+    assert states(tmp_path)["foo"] is State.SILENT
+
+
+@pytest.mark.parametrize("said", [b"NaN", b"Infinity", b"-Infinity", b"1e999", b"-1", b"-1e999", b"0", b"true"])
+def test_a_frequency_that_is_none_is_not_believed(tmp_path: Path, said: bytes) -> None:
+    text = json.dumps({"at": at(1), **GOOD}).encode().replace(b'"frequency": 12', b'"frequency": ' + said)
+    make(tmp_path, "bar", text=text)
+    [seen] = fleet.hosts(os.fsencode(tmp_path), NOW)
+    assert seen.state is State.SILENT and "makes no sense" in seen.note
+
+
 def test_the_worst_come_first(tmp_path: Path) -> None:
     for name, hours in (("a", 1), ("b", 20), ("c", 200), ("e", 1)):
         make(tmp_path, name, hours)
