@@ -38,10 +38,10 @@ class ExitCode(IntEnum):
 class PachaError(Exception):
     """Something failed, and the user can act on it.
 
-    ``message`` says what failed, ``why`` the cause, ``hint`` what to do next: one line (str) each. What a terminal
-    would obey is escaped here, so they are safe to print whatever they were made from. They are for people. Programs decide
-    by the class; by ``code``, which stays the same when the words change; and by ``subject``, which distinguishes
-    faults with one code (a path, a name; "" where there is no need). ``exit_code`` is the process's exit code.
+    ``message`` says what failed, ``why`` the cause, ``hint`` what to do next: one line (str) each. They are safe to
+    print whatever they were made from: what a terminal would obey is escaped here. They are for people. Programs
+    decide by the class; by ``code``, which stays the same when the words change; and by ``subject``, which
+    distinguishes faults with one code (a path, a name; "" where there is no need). ``exit_code`` is the process's.
     """
 
     exit_code: ExitCode = ExitCode.FAILED

@@ -28,6 +28,7 @@ from pacha.store import hg, history
 from pacha.store.database import Row
 from pacha.store.revspec import SnapshotRef, resolve
 from pacha.store.snapshot import Snapshot, Watched
+from pacha.system.memory_limit import limit_memory
 from pacha.text import escape
 from pacha.wire.master import Master, NoHost
 
@@ -81,17 +82,26 @@ class History:
     def _readable(self, tip: str) -> hg.Revision:
         found = self.entries[tip]
         if isinstance(found, DamagedError):
-            raise DamagedError(
-                f"The snapshot {tip[:12]} of '{self.host}' cannot be read.",
-                found.in_a_line,
-                "Name another: pacha log",
-                code="named-snapshot-unreadable",
-            )
+            raise self._unreadable(tip, found)
         return found
+
+    def _unreadable(self, tip: str, error: DamagedError) -> DamagedError:
+        return DamagedError(
+            f"The snapshot {tip[:12]} of '{self.host}' cannot be read.",
+            error.in_a_line,
+            "Name another: pacha log",
+            code="named-snapshot-unreadable",
+        )
 
     def snapshot(self, revision: hg.Revision) -> Snapshot:
         """All of it, checked. Raises DamagedError."""
-        return history.parse(self.read(DATABASE, revision.node, PACHA_DB), self._folder, self._known)
+        image = self.read(DATABASE, revision.node, PACHA_DB)
+        try:
+            return history.parse(image, self._folder, self._known)
+        except DamagedError as error:
+            if error.code == "snapshot-too-new":
+                raise
+            raise self._unreadable(revision.node, error) from None
 
     def read(self, repository: str, node: str, name: bytes) -> bytes:
         """What ``repository`` holds under a stored name. Raises DamagedError."""
@@ -142,7 +152,8 @@ def open_history(context: Context, host: str = "") -> Iterator[History]:
 @contextmanager
 def _elsewhere(context: Context, host: str) -> Iterator[History]:
     """Under the lock: a staging folder that is not in use is swept away."""
-    with context.state.locked(wait_seconds=10), staged(context, host, _master(context, host)) as staging:
+    master = _master(context, host)
+    with context.state.locked(wait_seconds=10), staged(context, host, master) as staging, limit_memory():
         yield _past(host, False, _bringing(staging), staging.folder)
 
 

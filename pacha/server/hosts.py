@@ -6,6 +6,7 @@ only where it makes sense; nothing in there is followed.
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import stat
@@ -17,6 +18,7 @@ from typing import Any
 
 from pacha.config.keys import HOST_NAME
 from pacha.errors import ExitCode, PachaError
+from pacha.files.dirfd import DirectoryFds
 from pacha.server import check_results
 from pacha.server.check_results import CheckResult
 from pacha.text import escape
@@ -113,7 +115,7 @@ def _look(hosts_path: bytes, host: str, checked: CheckResult | None, now: float)
         fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
             heartbeat = read_heartbeat(fd)
-            kept = heartbeat is None or _is_file(fd, CHANGELOG)
+            kept = heartbeat is None or _is_kept(fd)
         finally:
             os.close(fd)
     except OSError as error:
@@ -152,9 +154,12 @@ def _state(heartbeat: Heartbeat, now: float) -> State:
     return State.LATE if age <= 3 * every + _GRACE else State.SILENT
 
 
-def _is_file(fd: int, path: str) -> bool:
+def _is_kept(fd: int) -> bool:
+    """Whether the folder ``fd`` has a ``db`` of its own: no link leads there."""
     try:
-        return stat.S_ISREG(os.stat(path, dir_fd=fd).st_mode)
+        with DirectoryFds(b"/proc/self/fd/%d" % fd) as descent:
+            folder, name = descent.parent(os.fsencode(CHANGELOG))
+            return stat.S_ISREG(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)
     except OSError:
         return False
 

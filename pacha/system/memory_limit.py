@@ -10,17 +10,20 @@ from pathlib import Path
 
 from pacha.errors import DamagedError
 
+_GIGABYTE = 1 << 30
 _GROUP = Path("/sys/fs/cgroup/memory.max")  # cgroups(7), version 2; "max": no limit
 
 
 @contextmanager
 def limit_memory(most: int | None = None) -> Iterator[None]:
-    """Let the body use ``most`` bytes more than this process has now (None: what the machine has free).
+    """Let the body use ``most`` bytes more than this process has now.
+
+    None: what the machine has free, but no more than a gigabyte or half of what a larger machine has.
 
     Raises DamagedError where it needs more.
     """
     before = resource.getrlimit(resource.RLIMIT_DATA)
-    limit = _kilobytes("/proc/self/status", "VmData") + (_free() if most is None else most)
+    limit = _kilobytes("/proc/self/status", "VmData") + (_usual() if most is None else most)
     allowed = min((value for value in (limit, *before) if value != resource.RLIM_INFINITY), default=limit)
     resource.setrlimit(resource.RLIMIT_DATA, (allowed, before[1]))
     try:
@@ -34,6 +37,10 @@ def limit_memory(most: int | None = None) -> Iterator[None]:
         ) from None
     finally:
         resource.setrlimit(resource.RLIMIT_DATA, before)
+
+
+def _usual() -> int:
+    return min(_free(), max(_GIGABYTE, _kilobytes("/proc/meminfo", "MemTotal") // 2))
 
 
 def _free() -> int:

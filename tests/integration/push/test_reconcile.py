@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 
 import pytest
 
@@ -35,6 +36,11 @@ def machine(world: World, name: str) -> Context:
     return made
 
 
+def write(world: World, text: str) -> None:
+    (world.tree / "one").write_text(text)
+    threading.Event().wait(0.02)  # a tick of the clock, which a push would sleep through: no sleep of this world is one
+
+
 def pushed(bar: Context) -> tuple[push.Pushed, list[str]]:
     """A push that left the master up to date, and what it is concerned about."""
     done = push.push(bar)
@@ -44,12 +50,12 @@ def pushed(bar: Context) -> tuple[push.Pushed, list[str]]:
 
 @pytest.mark.parametrize("behind", [0, 1], ids=["on the newest", "beside it"])
 def test_what_is_no_database(world: World, behind: int) -> None:
-    (world.tree / "one").write_text("third\n")
+    write(world, "third\n")
     bar, added = machine(world, "bar"), add(world, behind)
     done, concerns = pushed(bar)
     assert len(concerns) == 1 and added[:12] in concerns[0] and "not a database" in concerns[0]
     assert next(hg.Repository.open(str(world.repository("db"))).revisions()) == done.tip, "the newest is whole again"
-    (world.tree / "one").write_text("fourth\n")
+    write(world, "fourth\n")
     assert pushed(bar)[1] == [] and pushed(bar)[0].committed is False
     world.rebuild()
     assert (world.tree / "one").read_text() == "fourth\n"
@@ -59,7 +65,7 @@ def test_several_and_one_of_rows_that_make_no_sense(world: World) -> None:
     world.spoil(lambda connection: connection.execute("UPDATE entry SET mode = 262143"))
     rows = next(hg.Repository.open(str(world.repository("db"))).revisions())
     added = [rows, add(world, 0), add(world, 3, b"")]
-    (world.tree / "one").write_text("fourth\n")
+    write(world, "fourth\n")
     _, concerns = pushed(machine(world, "bar"))
     assert len(concerns) == 3 and all(any(node[:12] in said for said in concerns) for node in added)
     assert pushed(machine(world, "bar"))[1] == []
