@@ -128,7 +128,7 @@ class StoreCopy:
                 "There is no room for a copy of what the master has.",
                 os.strerror(errno.ENOSPC),
                 "Make room, or set TMPDIR to a folder with more, and run it again.",
-                code="copy-not-written",
+                code="no-room-for-copy",
             )
 
 

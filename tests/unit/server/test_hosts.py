@@ -49,7 +49,7 @@ def test_a_host_is_judged_by_its_own_frequency(tmp_path: Path, hours: float, fre
     assert states(tmp_path) == {"bar": state}
 
 
-@pytest.mark.parametrize("claimed", [745, 1e6, 1e300, 10**400], ids=["745", "1e6", "1e300", "10**400"])
+@pytest.mark.parametrize("claimed", [745, 1e6, 1e300], ids=["745", "1e6", "1e300"])
 def test_no_frequency_keeps_a_host_fresh_for_ever(tmp_path: Path, claimed: float) -> None:
     """It is the host's own word, and a thief's: a month is counted at most, and what it says is shown."""
     make(tmp_path, "bar", 700, frequency=claimed)

@@ -13,20 +13,21 @@ from pacha.errors import Concern
 from pacha.store.host_state import HostState, MasterState, Renumbering, decode, encode
 
 TEXT = st.text(max_size=4)
+SHOWN = TEXT.filter(str.isprintable)  #: what is read is escaped, for a terminal
 MOMENT = st.floats(-1e10, 1e10)
 NUMBERS = st.dictionaries(st.integers(0, 2**32 - 2), st.integers(0, 2**32 - 2), max_size=2)
 MASTER = st.builds(
     MasterState,
     changelog=st.none() | TEXT, contents=st.none() | st.dictionaries(TEXT, st.none() | TEXT, max_size=2),
-    sent=st.dictionaries(TEXT, TEXT, max_size=2), tried=MOMENT, succeeded=MOMENT, failure=TEXT,
+    sent=st.dictionaries(TEXT, TEXT, max_size=2), tried=MOMENT, succeeded=MOMENT, failure=SHOWN,
 )  # fmt: skip
 STATE = st.builds(
     HostState,
     machine=TEXT, hostname=TEXT, config=TEXT, tip=TEXT, made=st.none() | st.tuples(TEXT, MOMENT),
-    history=st.integers(0, 2**40), pending=st.booleans(), tried=MOMENT, succeeded=MOMENT, failure=TEXT, cure=TEXT,
-    concerns=st.lists(st.builds(Concern, st.binary(max_size=4), TEXT), max_size=2).map(tuple),
+    history=st.integers(0, 2**40), pending=st.booleans(), tried=MOMENT, succeeded=MOMENT, failure=SHOWN, cure=SHOWN,
+    concerns=st.lists(st.builds(Concern, st.binary(max_size=4), SHOWN), max_size=2).map(tuple),
     masters=st.dictionaries(TEXT, MASTER, max_size=2), greeted=st.lists(TEXT, max_size=2).map(tuple),
-    owed=st.dictionaries(st.binary(max_size=4), TEXT, max_size=2), accepted=st.lists(TEXT, max_size=2).map(tuple),
+    owed=st.dictionaries(st.binary(max_size=4), SHOWN, max_size=2), accepted=st.lists(TEXT, max_size=2).map(tuple),
     moving=st.none() | st.builds(Renumbering, users=NUMBERS, groups=NUMBERS), staging=TEXT, staging_before=TEXT,
     staging_left=st.lists(TEXT, max_size=2).map(tuple),
 )  # fmt: skip
