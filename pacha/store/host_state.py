@@ -1,8 +1,8 @@
-"""What the state folder remembers, as typed values, and their form in memory.json.
+"""The state of this machine as typed values, and their form in memory.json.
 
-A field has the name of its key in the file; one that has its default is not written. A key that is not known here is
-a later Pacha's: it stays as it is, but for those of a master, which a push to that master writes anew. What a hand has
-edited is checked once, when the file is read.
+A field has the name of its key in the file; a default is not written. An unknown key comes from a later Pacha and
+stays as it is, but for a master's, which the next push to that master drops. The file may have been edited by hand: it
+is checked once, when it is read.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from typing import Any, TypeVar
 from pacha.errors import Concern
 from pacha.text import printable
 
-_LATEST = 1e11  #: seconds since the epoch; no clock that Pacha could have read goes on for so long
+_LATEST = 1e11  #: seconds since the epoch; no clock shows a later time
 
 
 class _InvalidValue(ValueError):
-    """A value that Pacha does not write; the text names its key."""
+    """Pacha never writes such a value; the text names its key."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MasterState:
-    """How one master was left, and the last try to push to it. Times are seconds since the epoch, 0 for never.
+    """One master after the last push, and the last attempt to push to it. Times are seconds since the epoch, 0: never.
 
     ``changelog`` and ``contents``: the sha256 (hex) of the changelogs of ``db`` and, by repository, of the others;
-    None where nobody looked. ``sent``: by repository, the newest node that it has. ``failure``: what hindered the
-    last try.
+    None where it is unknown. ``sent``: by repository, the newest node that the master has. ``failure``: why the last
+    attempt failed.
     """
 
     changelog: str | None = None
@@ -41,7 +41,7 @@ class MasterState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Renumbering:
-    """The accounts whose numbers a rebuild changes (old number -> new)."""
+    """The accounts whose ids a rebuild changes (old id -> new)."""
 
     users: Mapping[int, int] = field(default_factory=dict)
     groups: Mapping[int, int] = field(default_factory=dict)
@@ -49,16 +49,16 @@ class Renumbering:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostState:
-    """What this machine remembers of itself, its masters, its last push and its last rebuild.
+    """The state of this machine: its identity, its masters, its last push and its last rebuild.
 
-    ``machine``: its id; ``hostname``: the name that it adopted; ``config``: where its configuration is.
-    ``tip``: the node of the last snapshot here; ``made``: a node and when it was made; ``history``: how many bytes our
-    own ``db``'s changelog had; ``pending``: whether pacha.db may say more than the tip.
-    ``tried``, ``succeeded`` (seconds since the epoch, 0 for never), ``failure``, ``cure`` and ``concerns``: of the last
+    ``machine``: its id; ``hostname``: the name that it adopted; ``config``: the path of its configuration.
+    ``tip``: the node of the last snapshot here; ``made``: a node and its time; ``history``: the size in bytes of the
+    local ``db``'s changelog; ``pending``: whether pacha.db may be newer than the tip.
+    ``tried``, ``succeeded`` (seconds since the epoch, 0: never), ``failure``, ``cure`` and ``concerns``: of the last
     push. ``masters``: by name; ``greeted``: the labels of those where Pacha answers.
     ``owed``: by path, the mark of each that a rebuild could not restore (see ``host.owed``); ``accepted``: the ids of
-    interrupted rebuilds that are left as they are; ``moving``: the accounts that one was renumbering.
-    ``staging``, ``staging_before``, ``staging_left``: folders that a rebuild fetches to, and that could not be removed.
+    interrupted rebuilds that are left as they are; ``moving``: the accounts that an interrupted rebuild renumbered.
+    ``staging``, ``staging_before``, ``staging_left``: the staging directory, and those that could not be removed.
     """
 
     machine: str = ""
@@ -85,16 +85,16 @@ class HostState:
 
 
 def decode(loaded: Mapping[str, Any]) -> HostState:
-    """The state that an object of JSON says. Raises ValueError, naming the key, for what Pacha does not write."""
+    """The state in a JSON object. Raises ValueError, naming the key, for a value that Pacha never writes."""
     return _decode(HostState, loaded, _HOST)
 
 
 def encode(state: HostState) -> dict[str, object]:
-    """``state`` as an object of JSON."""
+    """``state`` as a JSON object."""
     encoded = _encode(state, HostState(), _HOST)
     encoders: dict[str, Callable[[Any], object]] = {
         "concerns": lambda concerns: [[concern.path.hex(), concern.reason] for concern in concerns],
-        "masters": lambda masters: {name: _encode(one, MasterState(), _MASTER) for name, one in masters.items()},
+        "masters": lambda masters: {name: _encode(state, MasterState(), _MASTER) for name, state in masters.items()},
         "owed": lambda owed: {path.hex(): mark for path, mark in owed.items()},
         "moving": lambda moving: {"users": moving.users, "groups": moving.groups},
     }
@@ -109,14 +109,14 @@ def _decode(kind: type[_T], loaded: Mapping[str, Any], decoders: _Decoders) -> _
     values: dict[str, Any] = {}
     for key, value in loaded.items():
         if isinstance(value, float) and not -_LATEST < value < _LATEST:
-            raise _InvalidValue(f"its {key!r} is not a number that can be: {value}")
+            raise _InvalidValue(f"its {key!r} is out of range: {value}")
         if key in decoders:
             try:
                 values[key] = decoders[key](value)
             except _InvalidValue:
                 raise
             except (TypeError, AttributeError, ValueError, OverflowError):
-                raise _InvalidValue(f"its {key!r} is of another kind: {str(value)[:40]!r}") from None
+                raise _InvalidValue(f"its {key!r} has the wrong type: {str(value)[:40]!r}") from None
     return kind(**values, unknown={key: value for key, value in loaded.items() if key not in decoders})
 
 
@@ -126,7 +126,7 @@ def _encode(state: HostState | MasterState, default: HostState | MasterState, kn
 
 
 def _of(*kinds: type) -> Callable[[Any], Any]:
-    """A decoder that takes a value of one of ``kinds`` as it is."""
+    """A decoder that returns a value of one of ``kinds`` unchanged."""
 
     def check(value: object) -> object:
         if not isinstance(value, kinds):
@@ -146,7 +146,7 @@ def _shown(value: object) -> str:
 def _seconds(value: object) -> float:
     seconds = float(_of(int, float)(value))
     if not -_LATEST < seconds < _LATEST:  # written back as a float, it could not be read again
-        raise ValueError("no clock says so")
+        raise ValueError("out of range")
     return seconds
 
 
@@ -184,7 +184,7 @@ def _masters(values: object) -> dict[str, MasterState]:
 
 def _master(name: str, value: object) -> MasterState:
     if not isinstance(value, dict):
-        raise _InvalidValue(f"what it has of {name!r} is of another kind")
+        raise _InvalidValue(f"its master {name!r} has the wrong type")
     return _decode(MasterState, value, _MASTER)
 
 

@@ -275,4 +275,4 @@ def test_a_memory_of_another_kind_is_damaged_not_a_fault_of_ours(state: StateFol
     (state.path / "memory.json").write_text(text)
     with pytest.raises(PachaError, match=r"memory\.json is damaged") as caught:
         state.read()
-    assert "Move it aside" in caught.value.hint and caught.value.why.startswith(("its '", "what it has of '"))
+    assert "Move it aside" in caught.value.hint and caught.value.why.startswith(("its '", "its master '"))
