@@ -25,7 +25,7 @@ from pacha.rebuild.proposal import Proposal
 from pacha.rebuild.result import SILENT, Rebuilt, Reporter
 from pacha.restore.apply import apply
 from pacha.restore.inode import explain
-from pacha.restore.journal import Journal, cut_off
+from pacha.restore.journal import Journal, interrupted
 from pacha.restore.outcome import Outcome
 from pacha.restore.undo import prune
 from pacha.text import escape
@@ -130,7 +130,7 @@ class _Attempt:
         planned = plan_rebuild(fetched.snapshot, texts, self.options, self.begun, holes, fetched.roots)
         planned = partial.with_split_hardlink_warnings(planned, self.options, fetched)
         content = _Source(self.staging, target, planned.overrides).content
-        carries_on = cut_off(
+        carries_on = interrupted(
             os.fsencode(self.context.state.path), partial.restored_roots(self.options, fetched), target
         )
         note = fetched.note

@@ -103,7 +103,7 @@ def plan_reowning(
 
 def describe(moved: IdChanges, before: Accounts, after: Accounts, steps: Iterable[Step]) -> tuple[str, ...]:
     """Each account that moves with something of its own among ``steps``: its name, its numbers, how many paths."""
-    found = [step.found for step in steps if step.found is not None]
+    found = [step.actual for step in steps if step.actual is not None]
     users, groups = Counter(entry.uid for entry in found), Counter(entry.gid for entry in found)
     lines = [
         f"user {escape(before.users[old])}, {old} -> {new}: {users[old]}"
@@ -144,7 +144,7 @@ def step(was: Entry, found: Entry, moved: IdChanges, after: Accounts) -> Step:
         path=found.path,
         action=Action.METADATA,
         wanted=wanted,
-        found=found,
+        actual=found,
         uid=uid,
         gid=gid,
         mode=was.mode,

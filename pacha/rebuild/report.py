@@ -213,8 +213,8 @@ def _hook_json(hook: Planned) -> dict[str, str]:
 def _step_json(step: Step) -> dict[str, Any]:
     made: dict[str, Any] = {"path": os.fsdecode(step.path), "action": step.action.value}
     made |= {word: text for word, text in (("reason", step.reason), ("shortfall", step.shortfall)) if text}
-    if step.found is not None:
-        made["old"] = _attributes_json(step.found, step.found.uid, step.found.gid, step.found.mode)
+    if step.actual is not None:
+        made["old"] = _attributes_json(step.actual, step.actual.uid, step.actual.gid, step.actual.mode)
     if step.wanted is not None:
         made["new"] = _attributes_json(step.wanted, step.uid, step.gid, step.mode)
     return made

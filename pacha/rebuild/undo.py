@@ -103,7 +103,7 @@ def _waiting(state: bytes) -> set[str]:
 
 
 def _past(journal: Journal, waiting: Collection[str] = ()) -> RebuildRecord:
-    begun, marks = journal.begun, journal.marks
+    begun, marks = journal.started, journal.marks
     open_ = "unfinished" if journal.id in waiting else "interrupted, finished by a later one"
     state = next((word for word in ("undone", "stopped", "finished") if word in marks), open_)
     state = "finished, nothing to undo" if state == "finished" and not journal.changed else state

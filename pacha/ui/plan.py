@@ -25,13 +25,13 @@ _SHOWN = 20  #: replaced paths that are listed with the question, and as many th
 
 
 def plan_lines(proposal: Proposal) -> Iterator[str]:
-    """What is going to be done about how many paths, by whose names, with which hooks."""
+    """The plan in lines: snapshot, counts by action, hooks."""
     preview = proposal.preview
     at = local_minute(proposal.at)
     yield f"Snapshot {proposal.tip[:12]} of {at}, by {escape(proposal.by.encode())}."
     yield f"It watches {watched_line(proposal)}."
-    for begun in proposal.carries_on:
-        when = local_minute(begun.at)
+    for start in proposal.carries_on:
+        when = local_minute(start.at)
         yield f"The rebuild of {when}, which was interrupted, is resumed: what is already right is not touched."
     if preview.names_by:
         yield f"Owners and groups by name, as in {preview.names_by}."
@@ -44,7 +44,7 @@ def plan_lines(proposal: Proposal) -> Iterator[str]:
 
 
 def totals(plan: Plan) -> list[str]:
-    """How many paths of ``plan`` become what, a line each, without those that are none."""
+    """A line with the number of paths for each action that ``plan`` has."""
     counts = plan.totals
     words = _ACTIONS | ({Action.EXTRA: "not part of the snapshot, moved aside"} if plan.delete else {})
     lines = [f"{counts[action]:>8} {text}" for action, text in words.items() if counts.get(action)]
@@ -52,7 +52,7 @@ def totals(plan: Plan) -> list[str]:
 
 
 def step_lines(proposal: Proposal, *, verbose: bool) -> Iterator[str]:
-    """Every path that is not as it should be; with ``verbose`` what differs within text files as well."""
+    """A line for every path that differs; with ``verbose`` also the diffs of text files."""
     for step in proposal.preview.plan.steps:
         if step.action is not Action.SAME:
             yield step_line(step)
@@ -61,17 +61,17 @@ def step_lines(proposal: Proposal, *, verbose: bool) -> Iterator[str]:
 
 
 def question_lines(proposal: Proposal) -> Iterator[str]:
-    """What is worth a second thought, for the second question."""
+    """The paths that would be replaced or moved aside, for the second question."""
     for steps in (proposal.replaced, proposal.moved_aside):
         yield from (step_line(step) for step in steps[:_SHOWN])
         if len(steps) > _SHOWN:
             yield f"... and {len(steps) - _SHOWN} more; --dry-run lists all, with -v what differs in them."
 
 
-def hook_lines(ran: HookRun) -> Iterator[str]:
+def hook_lines(run: HookRun) -> Iterator[str]:
     """How a hook ended and what it printed."""
-    yield f"Hook {ran.label}: {ran.failure or 'done'}."
-    yield from (f"  | {line}" for line in report.output_lines(ran))
+    yield f"Hook {run.label}: {run.failure or 'done'}."
+    yield from (f"  | {line}" for line in report.output_lines(run))
 
 
 def _hook_line(hook: Planned) -> str:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pacha.errors import PachaError
-from pacha.restore.journal import Journal, cut_off, history, unfinished
+from pacha.restore.journal import Journal, history, interrupted, unfinished
 from pacha.restore.journal_records import (
     Altered,
     Created,
@@ -88,7 +88,7 @@ def test_only_what_was_synced_is_there_after_a_crash(state: bytes) -> None:
     journal.write(Root(b"/a"))
     journal.sync()
     journal.write(Root(b"/b"))
-    assert reopened(journal) == [journal.begun, Root(b"/a")]
+    assert reopened(journal) == [journal.started, Root(b"/a")]
 
 
 @pytest.mark.parametrize("cut", [1, 5, 12])
@@ -99,7 +99,7 @@ def test_a_torn_last_line_is_no_record_and_what_follows_is_read(state: bytes, cu
     path = Path(os.fsdecode(journal.folder + b"/journal"))
     path.write_bytes(path.read_bytes()[:-cut])
     again = Journal(journal.folder)
-    assert again.records == [journal.begun, Root(b"/whole")]
+    assert again.records == [journal.started, Root(b"/whole")]
     again.mark("undone")
     assert Journal(journal.folder).closed
 
@@ -109,20 +109,20 @@ def test_a_killed_rebuild_is_unfinished_until_carried_through(state: bytes) -> N
     stopped = Journal.begin(state)
     stopped.mark("stopped")
     second = Journal.begin(state)
-    assert second.begun is not None and second.begun.continues == (killed.id,)
+    assert second.started is not None and second.started.resumes == (killed.id,)
     assert [journal.id for journal in unfinished(state)] == [killed.id, second.id]
     second.mark("finished")
     assert unfinished(state) == []
     third = Journal.begin(state)
-    assert third.begun is not None and third.begun.continues == ()
+    assert third.started is not None and third.started.resumes == ()
     assert [journal.id for journal in history(state)] == [killed.id, stopped.id, second.id, third.id]
 
 
 def test_a_rehearsal_and_a_rebuild_do_not_carry_each_other_on(state: bytes) -> None:
     killed, rehearsed = Journal.begin(state), Journal.begin(state, parts=[b"/t/opt"], target=b"/t")
-    assert [begun.id for begun in cut_off(state)] == [killed.id]
-    assert [begun.id for begun in cut_off(state, [b"/t/opt"], b"/t")] == [rehearsed.id]
-    assert cut_off(state, [b"/t/opt"], b"/other") == ()
+    assert [start.id for start in interrupted(state)] == [killed.id]
+    assert [start.id for start in interrupted(state, [b"/t/opt"], b"/t")] == [rehearsed.id]
+    assert interrupted(state, [b"/t/opt"], b"/other") == ()
     assert reopened(rehearsed)[1] == Target(b"/t") and not rehearsed.changed
 
 

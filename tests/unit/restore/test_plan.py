@@ -192,7 +192,7 @@ class TestHardLinks:
 
 def test_recorded_flags_that_are_not_set_are_named() -> None:
     made = plan([file(flags=0x10)], [])
-    assert [concern.reason for concern in made.concerns] == ["had chattr +i: to be set by hand"]
+    assert [concern.reason for concern in made.concerns] == ["had chattr +i: set it by hand"]
     assert plan([file(flags=0x10)], [file(flags=0x10)]).concerns == ()
 
 
