@@ -15,6 +15,7 @@ BEAT = Heartbeat(
 HOSTS = [
     HostStatus("bar", State.LATE, BEAT, CheckResult(host="bar", at=5.0, code=13)),
     HostStatus("foo-1.x", State.NEVER, None, None),
+    HostStatus("unchecked", State.FRESH, BEAT, None),
 ]
 _SAMPLE = re.compile(r'(\w+)\{host="([^"]+)"(?:,state="(\w+)")?\} (\S+)\Z')
 
@@ -42,12 +43,13 @@ def test_each_host_is_in_one_state_and_in_no_other() -> None:
 
 def test_a_host_has_what_is_known_of_it_and_nothing_else() -> None:
     read = samples(prometheus_text(iter(HOSTS)))
-    assert {key[0].removeprefix("pacha_host_"): value for key, value in read.items() if len(key) == 2} == {
+    assert {key[0].removeprefix("pacha_host_"): value for key, value in read.items() if key[1:] == ("bar",)} == {
         "last_push_timestamp_seconds": 1_700_000_000.25, "last_snapshot_timestamp_seconds": 1_600_000_000,
         "frequency_seconds": 1800, "last_push_exit_code": 3, "paths": 1, "files": 2, "size_bytes": 3 << 40,
         "checked_timestamp_seconds": 5, "check_exit_code": 13,
     }  # fmt: skip
-    assert {key[1] for key in read if len(key) == 2} == {"bar"}
+    assert {key[1] for key in read if len(key) == 2} == {"bar", "unchecked"}
+    assert not [key for key in read if "check" in key[0] and key[1] != "bar"]
 
 
 def test_each_metric_is_declared_once_before_its_samples() -> None:
