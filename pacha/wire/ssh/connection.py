@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import shlex
 import threading
 import time
@@ -17,12 +18,14 @@ from pacha.text import one_line
 from pacha.wire.ssh.auth import log_in
 from pacha.wire.ssh.channel import Result, Stream, alarm, end
 from pacha.wire.ssh.endpoint import Endpoint
-from pacha.wire.ssh.handshake import Line, dial, handshake, hang_up
+from pacha.wire.ssh.handshake import Dropped, Line, dial, handshake, hang_up
 from pacha.wire.ssh.library import cMSG_CHANNEL_REQUEST, paramiko, refuse_unknown
 
 #: sshd allows ten sessions on a connection (MaxSessions of sshd_config(5)); stay well below.
 MAX_STREAMS = 7
 _ASKED_AGAIN = (0.02, 0.1, 0.5)  #: seconds to wait before a channel that was refused is asked for again
+#: Seconds, give or take a half, before a connection that was dropped is tried again: the first time, and the most.
+_DROPPED_AGAIN, _DROPPED_AGAIN_MOST = 0.3, 8.0
 
 _OUTPUT_MAX = 64 * 1024 * 1024
 
@@ -52,17 +55,27 @@ class Connection:
         threading.Thread(target=self._watch, daemon=True).start()
 
     @classmethod
-    def open(cls, endpoint: Endpoint, timeout: float = 20.0, *, stall: float = 30.0, idle: float = 300.0) -> Connection:
+    def open(
+        cls,
+        endpoint: Endpoint,
+        timeout: float = 20.0,
+        *,
+        stall: float = 30.0,
+        idle: float = 120.0,
+        patience: float = 60.0,
+    ) -> Connection:
         """Connect, check the host key, log in: at most ``timeout`` seconds for each of these.
 
+        A server that drops the connection before it greets is tried again for ``patience`` seconds.
         Later on, a line from which nothing is heard for ``stall`` seconds, not even an answer to
         "are you there?", is given up; so is a command of ``stream`` that says and takes nothing for ``idle``
         seconds, though the line lives. Raises UnreachableError.
         """
-        through = cls.open(endpoint.proxy_jump, timeout, stall=stall) if endpoint.proxy_jump else None
+        through = None
+        if endpoint.proxy_jump:
+            through = cls.open(endpoint.proxy_jump, timeout, stall=stall, patience=patience)
         try:
-            line = Line(_jump(through, endpoint, timeout) if through else dial(endpoint, timeout))
-            transport = handshake(line, endpoint, timeout)
+            line, transport = _greeted(endpoint, through, timeout, patience)
             try:
                 log_in(transport, endpoint)
             except BaseException:
@@ -225,6 +238,26 @@ class Connection:
             self.transport.global_request("keepalive@openssh.com", wait=True)
         except (paramiko.SSHException, EOFError, OSError):
             pass  # the line is gone: those who read or write will say so
+
+
+def _greeted(
+    endpoint: Endpoint, through: Connection | None, timeout: float, patience: float
+) -> tuple[Line, paramiko.Transport]:
+    """The line to a server that has shown who it is. Raises UnreachableError.
+
+    Who is dropped with many others comes again at a time of its own, and the later the more often it was dropped.
+    """
+    deadline, pause = time.monotonic() + patience, _DROPPED_AGAIN
+    while True:
+        try:
+            line = Line(_jump(through, endpoint, timeout) if through else dial(endpoint, timeout))
+            return line, handshake(line, endpoint, timeout)
+        except Dropped:
+            wait = pause * random.uniform(0.5, 1.5)
+            if time.monotonic() + wait >= deadline:
+                raise
+            time.sleep(wait)
+            pause = min(2 * pause, _DROPPED_AGAIN_MOST)
 
 
 def _is_refusal(error: Exception) -> bool:

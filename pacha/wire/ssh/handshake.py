@@ -24,16 +24,27 @@ _DIGESTS = (
 )
 
 
+#: What sshd says in place of a greeting where it drops a connection (sshd.c, drop_connection): for MaxStartups and
+#: PerSourceMaxStartups, and for PerSourcePenalties. Older ones say nothing.
+_DROPS = (b"Exceeded MaxStartups", b"Not allowed at this time")
+
+
+class Dropped(UnreachableError):
+    """The server hung up before it greeted, as sshd does while too many log in at once: worth another try."""
+
+
 class Line:
-    """A socket that remembers when it last heard from the other side."""
+    """A socket that remembers when it last heard from the other side, and with what that began."""
 
     def __init__(self, sock: socket.socket | paramiko.Channel) -> None:
         self._sock = sock
         self.heard = time.monotonic()
+        self.beginning = b""
 
     def recv(self, size: int) -> bytes:
         data = self._sock.recv(size)
         self.heard = time.monotonic()
+        self.beginning = self.beginning or data[:100]
         return data
 
     def __getattr__(self, name: str) -> Any:
@@ -67,7 +78,7 @@ def dial(endpoint: Endpoint, timeout: float) -> socket.socket:
             code="no-answer",
         ) from error
     except ConnectionResetError as error:
-        raise _no_ssh(endpoint, error) from error
+        raise _dropped(endpoint, b"") from error
     except OSError as error:
         raise UnreachableError(
             f"{where} cannot be reached.",
@@ -85,6 +96,15 @@ def _no_ssh(endpoint: Endpoint, error: Exception) -> UnreachableError:
         one_line(str(error)) or "it hung up",
         "Check pacha.ssh.port, and that the master's sshd is not refusing this machine.",
         code="not-ssh",
+    )
+
+
+def _dropped(endpoint: Endpoint, beginning: bytes) -> Dropped:
+    return Dropped(
+        f"{endpoint.host} (port {endpoint.port}) hangs up before anybody can log in.",
+        f"it says: {one_line(beginning)}" if beginning else "it says nothing, as an sshd does that has no room",
+        "Too many log in there at once: wait, or raise MaxStartups in the master's sshd_config; check pacha.ssh.port.",
+        code="login-dropped",
     )
 
 
@@ -118,6 +138,8 @@ def handshake(line: Line, endpoint: Endpoint, timeout: float) -> paramiko.Transp
                 "Look whether the master hangs or has too much to do; check pacha.ssh.port.",
                 code="no-ssh-greeting",
             ) from error
+        if not line.beginning or line.beginning.startswith(_DROPS):
+            raise _dropped(endpoint, line.beginning) from error
         raise _no_ssh(endpoint, error) from error
     try:
         check_host_key(endpoint, blob)
