@@ -37,7 +37,7 @@ class RebuildRequest:
     target: str | None
     delete: bool
     owner_map: str | None
-    accounts: str
+    accounts: str | None
     hooks: bool
     dry_run: bool
     as_json: bool
@@ -63,7 +63,7 @@ class RebuildRequest:
             target=os.fsencode(os.path.abspath(self.target)) if self.target else b"",
             delete=self.delete,
             owner_map=Path(self.owner_map) if self.owner_map else None,
-            accounts=AccountPolicy(self.accounts),
+            accounts=AccountPolicy(self.accounts) if self.accounts else None,
             hooks=self.hooks or (context.config.hooks and not partial),
             at=self.at,
             asked=Selection(tuple(path_candidates(os.fsencode(path)) for path in self.paths), self.directories),

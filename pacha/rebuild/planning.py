@@ -6,17 +6,16 @@ import hashlib
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from types import MappingProxyType
 
 from pacha.errors import Concern, UsageError
-from pacha.files.exclude import Rules
 from pacha.files.metadata import Entry
 from pacha.files.owners import Accounts
 from pacha.files.paths import rebase
 from pacha.rebuild import accounts, actual_state, renumber
 from pacha.rebuild import passwd as account_files
-from pacha.rebuild.options import AccountPolicy, RebuildOptions
+from pacha.rebuild.keep import Keep, is_system, rules
+from pacha.rebuild.options import AccountPolicy, OwnerNames, RebuildOptions
 from pacha.rebuild.renumber import IdChanges
 from pacha.restore import plan as planning
 from pacha.restore import preflight
@@ -62,16 +61,17 @@ def plan_rebuild(
     """
     target = options.target
     machine = Accounts.of_machine()
-    keep = Rules.of(options.keep)
-    entries, texts = dict(snapshot.entries), _restored(account_texts, target, keep)
+    places = [replace(one, path=rebase(one.path, target)) for one in snapshot.live]
+    keep = Keep(rules=rules(options.keep), roots=places, target=target, system=is_system(target))
+    keep.check(_placed(parts, target))
+    entries, texts = dict(snapshot.entries), _restored(account_texts, keep)
     if options.accounts is AccountPolicy.KEEP and not target:
         texts = _kept_texts(texts, machine)
         entries = {**entries, **{path: _with_text(entries[path], text) for path, text in texts.items()}}
     here, names_by = actual_state.accounts_in_force(target, texts, machine)
-    names = _mapped(here, options.owner_map)
+    names = _mapped(here, options.owner_names)
     wanted, concerns = accounts.with_acls(_moved(entries, target), snapshot.accounts, names)
     above, _ = accounts.with_acls(_moved(snapshot.parents, target), snapshot.accounts, names)
-    places = [replace(one, path=rebase(one.path, target)) for one in snapshot.live]
     found = actual_state.read_actual_state(
         places, wanted, actual_state.above(snapshot, target), here, _placed(parts, target)
     )
@@ -79,14 +79,14 @@ def plan_rebuild(
         list(wanted.values()), found, names,
         roots=[place.path for place in places],
         parents=list(above.values()),
-        keep=lambda path: _kept(keep, path),
+        keep=lambda path: keep.keeps(path, wanted, found),
         delete=options.delete, me=Identity.of_process(),
     )  # fmt: skip
     placed = {rebase(path, target): size for path, size in holes.items()}
     findings = preflight.preflight(plan, placed, _mounts(), target)
     plan = planning.hindered(plan, findings.hindrances)
     moves = _moves(machine, here, options, texts)
-    reowning = _reowning(moves, machine, here, options, _handled(plan), begun)
+    reowning = keep.sparing(_reowning(moves, machine, here, options, _handled(plan), begun))
     moves = begun.moved or moves
     commands = accounts.commands(plan.missing_users, plan.missing_groups, snapshot.accounts, here)
     overrides = {path: text for path, text in texts.items() if text != account_texts[path]}
@@ -116,20 +116,15 @@ def _placed(parts: tuple[bytes, ...], target: bytes) -> tuple[bytes, ...]:
     return tuple(rebase(path, target) for path in parts)
 
 
-def _kept(keep: Rules, path: bytes) -> bool:
-    return keep.match(os.path.basename(path), path[1:], path, False)
+def _restored(texts: Mapping[bytes, bytes], keep: Keep) -> dict[bytes, bytes]:
+    """The account files that the rebuild really brings: not those that are to be kept."""
+    places = {path: rebase(path, keep.target) for path in texts}
+    kept = {p for p, place in places.items() if keep.matches(place, False) and (keep.system or os.path.lexists(place))}
+    return {path: text for path, text in texts.items() if path not in kept}
 
 
-def _restored(texts: Mapping[bytes, bytes], target: bytes, keep: Rules) -> dict[bytes, bytes]:
-    """The account files that the rebuild really brings: not those that are there and are to be kept."""
-    places = {path: rebase(path, target) for path in texts}
-    return {path: texts[path] for path, place in places.items() if not (_kept(keep, place) and os.path.lexists(place))}
-
-
-def _mapped(here: Accounts, owner_map: Path | None) -> Accounts:
-    if owner_map is None:
-        return here
-    return accounts.mapped(here, *accounts.read_map(owner_map))
+def _mapped(here: Accounts, names: OwnerNames) -> Accounts:
+    return accounts.mapped(here, names.users, names.groups) if names.users or names.groups else here
 
 
 def _moved(entries: Mapping[bytes, Entry], target: bytes) -> dict[bytes, Entry]:
@@ -176,7 +171,7 @@ def _reowning(
     handled: frozenset[bytes],
     begun: renumber.InterruptedRenumbering,
 ) -> renumber.Reowning:
-    if begun.moved and not options.target and options.accounts is not AccountPolicy.RENUMBER:
+    if begun.moved and not options.target and options.accounts not in (None, AccountPolicy.RENUMBER):
         raise UsageError(
             "A rebuild was interrupted while it changed the owners of files.",
             "half of them belong to the numbers of before",
@@ -196,6 +191,8 @@ def _reowning(
 
 def _joined(plan: Plan, acls: Iterable[Concern], reowning: renumber.Reowning) -> Plan:
     """``plan`` with what the accounts bring: paths whose ACL is not whole stay owed."""
+    kept = {step.path for step in plan.steps if step.action is Action.KEPT_BY_RULE}
+    acls = [concern for concern in acls if concern.path not in kept]
     missing = {concern.path: concern.reason for concern in acls}
     again = {step.path for step in reowning.steps}
     steps: list[Step] = [

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pacha.errors import Concern
 from pacha.files.metadata import Entry
 from pacha.rebuild.hooks import Hooks
+from pacha.rebuild.options import Remembered
 from pacha.rebuild.planning import PlannedRebuild
 from pacha.restore.journal_records import Started
 from pacha.restore.plan import Action, Step
@@ -20,7 +21,8 @@ class Proposal:
 
     ``tip`` is the snapshot's node, ``at`` when it was made (seconds since the epoch), ``by`` whom. ``carries_on``
     are the rebuilds that were interrupted and are finished by this one. ``content`` gives the bytes of a
-    wanted file. ``parts`` are the paths that were asked for, () for all.
+    wanted file. ``parts`` are the paths that were asked for, () for all. ``remembered``: what counts because an
+    earlier rebuild chose it.
     """
 
     host: str
@@ -34,6 +36,7 @@ class Proposal:
     carries_on: tuple[Started, ...] = ()
     content: Callable[[Entry], Iterator[bytes]] = lambda entry: iter(())
     parts: tuple[bytes, ...] = ()
+    remembered: Remembered = field(default_factory=Remembered)
 
     @property
     def concerns(self) -> tuple[Concern, ...]:

@@ -16,7 +16,7 @@ from pacha.fetch.worker import WorkerProcess, import_meanwhile
 from pacha.files.metadata import Entry
 from pacha.host.context import Context, check_host
 from pacha.host.masters import connect
-from pacha.rebuild import accounts, adoption, hooks, partial, renumber, report, source
+from pacha.rebuild import accounts, adoption, choices, hooks, keep, partial, renumber, report, source
 from pacha.rebuild.actual_state import GROUP, PASSWD
 from pacha.rebuild.hooks import HookRun, Hooks, Planned
 from pacha.rebuild.options import DEFAULTS, RebuildOptions
@@ -91,6 +91,7 @@ def _prepared(
     _check_options(options)  # before anything is fetched for nothing
     with ExitStack() as stack:
         stack.enter_context(context.state.locked(options.wait_seconds))
+        options = choices.with_remembered(context, host, options)
         begun = partial.interrupted_renumbering(context, options)
         if worker is None:
             import_meanwhile()
@@ -137,6 +138,7 @@ class _Attempt:
         return Proposal(
             host=self.host, tip=fetched.tip, at=note.at, by=note.user, target=target, snapshot=fetched.snapshot,
             preview=planned, hooks=wanted, carries_on=carries_on, content=content, parts=fetched.roots,
+            remembered=self.options.remembered,
         )  # fmt: skip
 
     def run(self, proposal: Proposal) -> Rebuilt:
@@ -150,10 +152,15 @@ class _Attempt:
         if not self.options.target:
             renumber.remember_id_changes(self.context.state, proposal.preview.moves)
         parts = partial.restored_roots(self.options, self.fetched)
+        before = choices.remember(self.context, self.host, self.options)
         journal = Journal.begin(os.fsencode(self.context.state.path), self.host, parts, self.options.target)
         try:
-            return self._carry_out(proposal, ran, journal)
+            rebuilt = self._carry_out(proposal, ran, journal)
+            choices.settle(self.context, self.options, before, rebuilt)
+            return rebuilt
         finally:
+            if "stopped" in journal.marks:
+                choices.take_back(self.context, before)
             journal.close()
             prune(os.fsencode(self.context.state.path))
 
@@ -214,7 +221,8 @@ def _in_place() -> Iterator[None]:
 
 
 def _check_options(options: RebuildOptions) -> None:
-    """Raise UsageError, PachaError for an owner map that cannot be read, a target that can be no folder."""
+    """Raise UsageError, ConfigError, PachaError for an owner map, a pattern or a target that cannot be one."""
+    keep.rules(options.keep)
     if options.owner_map:
         accounts.read_map(options.owner_map)
     place = options.target

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pacha.errors import Concern
 from pacha.files.metadata import Entry
 from pacha.rebuild.hooks import HookRun, Planned
+from pacha.rebuild.options import Remembered
 from pacha.rebuild.proposal import Proposal
 from pacha.restore.journal import Journal
 from pacha.restore.plan import Action, Step
@@ -194,6 +195,7 @@ def proposal_json(proposal: Proposal) -> dict[str, Any]:
         "target": os.fsdecode(proposal.target),
         "parts": [os.fsdecode(path) for path in proposal.parts],
         "watched": [os.fsdecode(one.path) for one in proposal.snapshot.live],
+        "remembered": _remembered_json(proposal.remembered) if proposal.remembered else None,
         "carries_on": [stamp(begun.at) for begun in proposal.carries_on],
         "totals": {action.value: count for action, count in preview.plan.totals.items()},
         "owners_missing": [os.fsdecode(path) for path in sorted(preview.plan.ownerless)],
@@ -203,6 +205,15 @@ def proposal_json(proposal: Proposal) -> dict[str, Any]:
         "not_hooks": list(proposal.hooks.passed_over),
         "concerns": [concern_json(concern) for concern in proposal.concerns],
         "steps": [_step_json(step) for step in preview.plan.steps],
+    }
+
+
+def _remembered_json(remembered: Remembered) -> dict[str, Any]:
+    policy = remembered.accounts
+    return {
+        "keep": list(remembered.keep),
+        "accounts": policy.value if policy else None,
+        "owner_map": remembered.owner_map,
     }
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pacha.errors import PachaError
 from pacha.fetch.staging_dir import remove_leftovers
 from pacha.host.context import Context
+from pacha.rebuild import choices
 from pacha.restore import undo as undoing
 from pacha.restore import undo_preview
 from pacha.restore.journal import Journal, history, unfinished
@@ -56,8 +57,11 @@ def undo(context: Context) -> Undone:
     Raises LockedError, PachaError when there is none.
     """
     with context.state.locked(), _newest(context) as journal:
+        past = _past(journal, _waiting(os.fsencode(context.state.path)))
         remove_leftovers(context)
-        return Undone(_past(journal, _waiting(os.fsencode(context.state.path))), _undo(journal))
+        outcome = _undo(journal)
+        choices.give_up(context, journal)
+        return Undone(past, outcome)
 
 
 def propose(context: Context) -> tuple[RebuildRecord, tuple[UndoStep, ...]]:

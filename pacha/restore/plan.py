@@ -29,7 +29,7 @@ class Action(Enum):
     METADATA = "metadata"
     EXTRA = "extra"  #: on disk, not wanted: left, or moved to a backup directory by ``delete``
     CANNOT = "cannot"
-    KEPT_BY_RULE = "kept"  #: exists, and ``pacha.rebuild.keep`` says never to overwrite it
+    KEPT_BY_RULE = "kept"  #: ``pacha.rebuild.keep`` names it: left as it is, absent if it is
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,9 +106,10 @@ def build(
     ``actual`` holds, by path, what is on disk at the wanted paths, at ``parents`` and (for extras) below the roots. A
     file of equal size has its ``sha256``, one with several names a ``link_group``. ``roots`` are the watched paths
     (below ``--target`` already). ``parents`` are directories above them: created where missing, else left alone.
-    ``keep`` names paths that are never overwritten.
+    ``keep`` tells paths that stay as they are, absent or not.
     """
-    builder = _Builder(actual, Matcher(accounts, me), me, keep, misplaced(wanted, actual))
+    placed = misplaced([entry for entry in wanted if not keep(entry.path)], actual)
+    builder = _Builder(actual, Matcher(accounts, me), me, keep, placed)
     absent = [entry for entry in parents if entry.path not in actual]
     wanted_paths = {entry.path for entry in wanted}
     steps = [builder.step(entry) for entry in _ordered(absent, wanted)]
@@ -158,6 +159,14 @@ def _changes(step: Step, delete: bool) -> bool:
     return step.action in (Action.CREATE, Action.REPLACE, Action.METADATA)
 
 
+def _kept(path: bytes, wanted: Entry | None, actual: Entry | None) -> Step:
+    recorded = wanted or actual
+    return Step(
+        path=path, action=Action.KEPT_BY_RULE, wanted=wanted, actual=actual, reason="pacha.rebuild.keep names it",
+        **{name: getattr(recorded, name) for name in ("uid", "gid", "mode")},
+    )  # fmt: skip
+
+
 @dataclass
 class _Builder:
     actual: Mapping[bytes, Entry]
@@ -172,6 +181,8 @@ class _Builder:
 
     def step(self, entry: Entry) -> Step:
         actual = None if self._gone_with_parent(entry.path) else self.actual.get(entry.path)
+        if self.keep(entry.path):
+            return _kept(entry.path, entry, actual)
         match = self.matcher.match(entry)
         if match.unmatched:
             self.ownerless.add(entry.path)
@@ -181,7 +192,7 @@ class _Builder:
             self.displaced.add(entry.path)
         if action is Action.CANNOT:
             self._concern(entry.path, reason)
-        if action in (Action.KEPT_BY_RULE, Action.CANNOT):
+        if action is Action.CANNOT:
             shortfall = ""
         else:
             new = action in (Action.CREATE, Action.REPLACE)
@@ -194,8 +205,6 @@ class _Builder:
         )  # fmt: skip
 
     def _decide(self, entry: Entry, actual: Entry | None, given: Attributes) -> tuple[Action, str]:
-        if actual is not None and self.keep(entry.path):
-            return Action.KEPT_BY_RULE, "pacha.rebuild.keep names it"
         action, reason = self._difference(entry, actual, given)
         if action is Action.SAME:
             return action, reason
@@ -230,9 +239,7 @@ class _Builder:
     def _extra(self, path: bytes, delete: bool) -> Step:
         actual = self.actual[path]
         if self.keep(path):
-            return Step(
-                path=path, action=Action.KEPT_BY_RULE, wanted=None, actual=actual, reason="pacha.rebuild.keep names it"
-            )
+            return _kept(path, None, actual)
         if delete and (stop := unmovable(actual)):
             self._concern(path, f"not moved aside: {stop}")
             return Step(path=path, action=Action.CANNOT, wanted=None, actual=actual, reason=stop)

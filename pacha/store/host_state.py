@@ -15,6 +15,8 @@ from pacha.errors import Concern
 from pacha.text import printable
 
 _LATEST = 1e11  #: seconds since the epoch; no clock shows a later time
+LONGEST = 10_000  #: so many patterns, and names of an owner map, are remembered of a rebuild
+POLICIES = ("", "renumber", "keep", "leave")  #: the words of rebuild.options.AccountPolicy
 
 
 class _InvalidValue(ValueError):
@@ -48,6 +50,21 @@ class Renumbering:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RebuildChoices:
+    """What a rebuild of ``host`` that is not settled was told.
+
+    ``keep``: patterns; ``accounts``: the word of the policy, "" for the usual one; ``users``, ``groups``: the name here
+    for a recorded name.
+    """
+
+    host: str = ""
+    keep: tuple[str, ...] = ()
+    accounts: str = ""
+    users: Mapping[bytes, bytes] = field(default_factory=dict)
+    groups: Mapping[bytes, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HostState:
     """The state of this machine: its identity, its masters, its last push and its last rebuild.
 
@@ -57,7 +74,8 @@ class HostState:
     ``tried``, ``succeeded`` (seconds since the epoch, 0: never), ``failure``, ``cure`` and ``concerns``: of the last
     push. ``masters``: by name; ``greeted``: the labels of those where Pacha answers.
     ``owed``: by path, the mark of each that a rebuild could not restore (see ``host.owed``); ``accepted``: the ids of
-    interrupted rebuilds that are left as they are; ``moving``: the accounts that an interrupted rebuild renumbered.
+    interrupted rebuilds that are left as they are; ``moving``: the accounts that an interrupted rebuild renumbered;
+    ``choices``: the options of a rebuild that is not settled.
     ``staging``, ``staging_before``, ``staging_left``: the staging directory, and those that could not be removed.
     """
 
@@ -78,6 +96,7 @@ class HostState:
     owed: Mapping[bytes, str] = field(default_factory=dict)
     accepted: tuple[str, ...] = ()
     moving: Renumbering | None = None
+    choices: RebuildChoices | None = None
     staging: str = ""
     staging_before: str = ""
     staging_left: tuple[str, ...] = ()
@@ -97,8 +116,15 @@ def encode(state: HostState) -> dict[str, object]:
         "masters": lambda masters: {name: _encode(state, MasterState(), _MASTER) for name, state in masters.items()},
         "owed": lambda owed: {path.hex(): mark for path, mark in owed.items()},
         "moving": lambda moving: {"users": moving.users, "groups": moving.groups},
+        "choices": _encode_choices,
     }
     return {key: encoders[key](value) if key in encoders else value for key, value in encoded.items()}
+
+
+def _encode_choices(choices: RebuildChoices) -> dict[str, object]:
+    names = {"users": choices.users, "groups": choices.groups}
+    hexadecimal = {key: {old.hex(): new.hex() for old, new in of.items()} for key, of in names.items()}
+    return {"host": choices.host, "keep": choices.keep, "accounts": choices.accounts, **hexadecimal}
 
 
 _T = TypeVar("_T", HostState, MasterState)
@@ -178,6 +204,24 @@ def _renumbering(value: object) -> Renumbering:
     return Renumbering(users=numbers.get("users", {}), groups=numbers.get("groups", {}))
 
 
+def _choices(value: object) -> RebuildChoices:
+    choices = _of(dict)(value)
+    accounts, keep = _text(choices.get("accounts", "")), _texts(choices.get("keep", []))
+    if accounts not in POLICIES or len(keep) > LONGEST:
+        raise ValueError
+    users, groups = (_names(choices.get(key, {})) for key in ("users", "groups"))
+    return RebuildChoices(
+        host=_text(choices.get("host", "")), keep=keep, accounts=accounts, users=users, groups=groups
+    )  # fmt: skip
+
+
+def _names(values: object) -> dict[bytes, bytes]:
+    names = {bytes.fromhex(old): bytes.fromhex(new) for old, new in _of(dict)(values).items()}
+    if len(names) > LONGEST:
+        raise ValueError
+    return names
+
+
 def _masters(values: object) -> dict[str, MasterState]:
     return {name: _master(name, value) for name, value in _of(dict)(values).items()}
 
@@ -207,4 +251,5 @@ _HOST: _Decoders = {
     "masters": _masters,
     "owed": _owed,
     "moving": _renumbering,
+    "choices": _choices,
 }

@@ -6,20 +6,22 @@ from collections.abc import Iterator
 
 from pacha.rebuild import report
 from pacha.rebuild.hooks import HookRun, Planned
+from pacha.rebuild.keep import tops
+from pacha.rebuild.options import Remembered
 from pacha.rebuild.proposal import Proposal
 from pacha.rebuild.report import step_line, watched_line
 from pacha.rebuild.text_diff import text_diff
 from pacha.restore.plan import Action, Plan
-from pacha.text import escape, local_minute
+from pacha.text import escape, local_minute, printable
 
 _ACTIONS = {
-    Action.CREATE: "made",
-    Action.REPLACE: "replaced",
-    Action.METADATA: "given back their owner, mode, attributes or time",
+    Action.CREATE: "to make",
+    Action.REPLACE: "to replace",
+    Action.METADATA: "to be given back their owner, mode, attributes or time",
     Action.SAME: "already right",
-    Action.EXTRA: "not part of the snapshot, left alone",
-    Action.KEPT_BY_RULE: "kept by pacha.rebuild.keep",
-    Action.CANNOT: "not restored",
+    Action.EXTRA: "not part of the snapshot, to be left alone",
+    Action.KEPT_BY_RULE: "to be kept as they are, by pacha.rebuild.keep",
+    Action.CANNOT: "that cannot be restored",
 }
 _SHOWN = 20  #: replaced paths that are listed with the question, and as many that are moved aside
 
@@ -33,22 +35,37 @@ def plan_lines(proposal: Proposal) -> Iterator[str]:
     for start in proposal.carries_on:
         when = local_minute(start.at)
         yield f"The rebuild of {when}, which was interrupted, is resumed: what is already right is not touched."
+    if proposal.remembered:
+        yield f"As in the rebuild before this, which is not settled: {', '.join(_remembered(proposal.remembered))}."
+        yield "'pacha push --accept', or 'pacha undo', forgets that."
     if preview.names_by:
         yield f"Owners and groups by name, as in {preview.names_by}."
     yield from totals(preview.plan)
+    if kept := tops([step.path for step in preview.plan.steps if step.action is Action.KEPT_BY_RULE]):
+        more = f" and {len(kept) - _SHOWN} more" if len(kept) > _SHOWN else ""
+        yield f"Kept: {', '.join(map(escape, kept[:_SHOWN]))}{more}."
     if preview.moved:
-        yield f"{preview.moved:>8} paths elsewhere re-owned: their accounts get other numbers"
+        yield f"{preview.moved:>8} paths elsewhere to re-own: their accounts get other numbers"
         yield from (f"         {mover}" for mover in preview.movers)
     yield from (_hook_line(hook) for hook in (*proposal.hooks.before, *proposal.hooks.after))
     yield from (f"         not run: {words}" for words in proposal.hooks.passed_over)
 
 
+def _remembered(remembered: Remembered) -> Iterator[str]:
+    if remembered.keep:
+        yield f"keep {' '.join(map(printable, remembered.keep))}"
+    if remembered.accounts:
+        yield f"--accounts {remembered.accounts.value}"
+    if remembered.owner_map:
+        yield "its owner map"
+
+
 def totals(plan: Plan) -> list[str]:
     """A line with the number of paths for each action that ``plan`` has."""
     counts = plan.totals
-    words = _ACTIONS | ({Action.EXTRA: "not part of the snapshot, moved aside"} if plan.delete else {})
+    words = _ACTIONS | ({Action.EXTRA: "not part of the snapshot, to be moved aside"} if plan.delete else {})
     lines = [f"{counts[action]:>8} {text}" for action, text in words.items() if counts.get(action)]
-    return [*lines, f"{len(plan.ownerless):>8} without their owner or group"] if plan.ownerless else lines
+    return [*lines, f"{len(plan.ownerless):>8} to be left without their owner or group"] if plan.ownerless else lines
 
 
 def step_lines(proposal: Proposal, *, verbose: bool) -> Iterator[str]:

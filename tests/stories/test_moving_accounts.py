@@ -89,12 +89,12 @@ def test_files_elsewhere_follow_their_names(fresh: Machine) -> None:
     of_gone = [line for line in done.lines if "/opt/gone's" in line]
     assert len(of_gone) == 1 and "gone (61013)" in of_gone[0]
     assert [line for line in done.lines if "/opt/" in line and "gone's" not in line] == []
-    assert "8 paths elsewhere re-owned" in done.out
+    assert "8 paths elsewhere to re-own" in done.out
     for line in ("user www, 61010 -> 61011: 2", "user db, 61011 -> 61010: 4", "group www, 61010 -> 61011: 2"):
         assert f"         {line}\n" in done.out
 
     again = fresh.pacha("rebuild", "bar", "--yes")
-    assert "re-owned" not in again.out
+    assert "re-own" not in again.out
     assert whose(fresh) == expected()
 
     fresh.pacha("undo")

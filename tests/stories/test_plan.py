@@ -66,8 +66,8 @@ def test_a_dry_run_tells_each_path_and_changes_nothing(host: Host, foo: Path) ->
         f"create   {foo}/sub/gone",
         f"extra    {foo}/extra: left",
         f"It watches {foo} (8).",
-        "       1 made",
-        "       2 replaced",
+        "       1 to make",
+        "       2 to replace",
         "Nothing was changed.",
     ):
         assert line in done.out.splitlines(), done.out
@@ -173,7 +173,7 @@ def test_a_missing_owner_is_asked_about(host: Host, tmp_path: Path) -> None:
     spoil = "update entry set owner = x'6e6f6f6e65', uid = 54099 where kind = 'f'"
     _rewrite(host, spoil)
     code, shown = at_terminal(host, "rebuild", "bar", keys=[b"\n", b"\x03"])
-    assert code == 130 and "1 without their owner or group" in shown and not foo.exists()
+    assert code == 130 and "1 to be left without their owner or group" in shown and not foo.exists()
 
 
 def _rewrite(host: Host, statement: str) -> None:
