@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pacha.errors import Concern
 from pacha.files.metadata import Entry
 from pacha.rebuild.hooks import Hooks
+from pacha.rebuild.living import LivingMachine
 from pacha.rebuild.options import Remembered
 from pacha.rebuild.planning import PlannedRebuild
 from pacha.restore.journal_records import Started
@@ -21,8 +22,8 @@ class Proposal:
 
     ``tip`` is the snapshot's node, ``at`` when it was made (seconds since the epoch), ``by`` whom. ``carries_on``
     are the rebuilds that were interrupted and are finished by this one. ``content`` gives the bytes of a
-    wanted file. ``parts`` are the paths that were asked for, () for all. ``remembered``: what counts because an
-    earlier rebuild chose it.
+    wanted file. ``parts`` are the paths that were asked for, () for all. ``living``: what this machine is, if it is
+    another host. ``remembered``: what counts because an earlier rebuild chose it.
     """
 
     host: str
@@ -36,6 +37,7 @@ class Proposal:
     carries_on: tuple[Started, ...] = ()
     content: Callable[[Entry], Iterator[bytes]] = lambda entry: iter(())
     parts: tuple[bytes, ...] = ()
+    living: LivingMachine | None = None
     remembered: Remembered = field(default_factory=Remembered)
 
     @property
@@ -57,4 +59,4 @@ class Proposal:
     @property
     def is_grave(self) -> bool:
         """Whether a person at a terminal is to be asked once more."""
-        return bool(self.replaced or self.moved_aside or self.preview.plan.ownerless or self.hooks)
+        return bool(self.living or self.replaced or self.moved_aside or self.preview.plan.ownerless or self.hooks)

@@ -19,6 +19,7 @@ from pacha.host.masters import connect
 from pacha.rebuild import accounts, adoption, choices, hooks, keep, partial, renumber, report, source
 from pacha.rebuild.actual_state import GROUP, PASSWD
 from pacha.rebuild.hooks import HookRun, Hooks, Planned
+from pacha.rebuild.living import living_machine
 from pacha.rebuild.options import DEFAULTS, RebuildOptions
 from pacha.rebuild.planning import plan_rebuild
 from pacha.rebuild.proposal import Proposal
@@ -138,7 +139,7 @@ class _Attempt:
         return Proposal(
             host=self.host, tip=fetched.tip, at=note.at, by=note.user, target=target, snapshot=fetched.snapshot,
             preview=planned, hooks=wanted, carries_on=carries_on, content=content, parts=fetched.roots,
-            remembered=self.options.remembered,
+            living=living_machine(self.context, self.host, self.options), remembered=self.options.remembered,
         )  # fmt: skip
 
     def run(self, proposal: Proposal) -> Rebuilt:

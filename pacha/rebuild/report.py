@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pacha.errors import Concern
 from pacha.files.metadata import Entry
 from pacha.rebuild.hooks import HookRun, Planned
+from pacha.rebuild.living import LivingMachine
 from pacha.rebuild.options import Remembered
 from pacha.rebuild.proposal import Proposal
 from pacha.restore.journal import Journal
@@ -158,6 +159,8 @@ def _end(rebuilt: Rebuilt) -> Iterator[str]:
         yield f"Owed: {len(rebuilt.outcome.unrestored)}. Fix what is named above and rebuild again."
     if rebuilt.adopted:
         yield f"From now on this machine pushes as '{rebuilt.proposal.host}'."
+    elif rebuilt.proposal.living:
+        yield f"This machine still is '{escape(os.fsencode(rebuilt.proposal.living.name))}', and pushes as that."
     if rebuilt.report:
         yield f"Report: {rebuilt.report}"
 
@@ -189,6 +192,7 @@ def proposal_json(proposal: Proposal) -> dict[str, Any]:
     preview = proposal.preview
     return {
         "host": proposal.host,
+        "this_machine": _machine_json(proposal.living) if proposal.living else None,
         "snapshot": proposal.tip,
         "at": stamp(proposal.at),
         "by": proposal.by,
@@ -205,6 +209,16 @@ def proposal_json(proposal: Proposal) -> dict[str, Any]:
         "not_hooks": list(proposal.hooks.passed_over),
         "concerns": [concern_json(concern) for concern in proposal.concerns],
         "steps": [_step_json(step) for step in preview.plan.steps],
+    }
+
+
+def _machine_json(living: LivingMachine) -> dict[str, Any]:
+    return {
+        "host": living.name,
+        "masters": list(living.masters),
+        "pushed": stamp(living.pushed) if living.pushed else None,
+        "watched": [os.fsdecode(path) for path in living.watched],
+        "becomes": living.becomes,
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -51,13 +51,15 @@ def rebuilds(context: Context) -> tuple[RebuildRecord, ...]:
             journal.close()
 
 
-def undo(context: Context) -> Undone:
+def undo(context: Context, confirm: Callable[[RebuildRecord], None] = lambda past: None) -> Undone:
     """Undo the newest rebuild that changed something and is not undone yet, whether it finished or was killed.
 
-    Raises LockedError, PachaError when there is none.
+    ``confirm`` is told which, before anything is changed, and may raise. Raises LockedError, PachaError when there is
+    none.
     """
     with context.state.locked(), _newest(context) as journal:
         past = _past(journal, _waiting(os.fsencode(context.state.path)))
+        confirm(past)
         remove_leftovers(context)
         outcome = _undo(journal)
         choices.give_up(context, journal)

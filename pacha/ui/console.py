@@ -52,6 +52,11 @@ class Console:
         """Print a sentence, unless quiet; at a terminal, wrapped between words."""
         self.say(wrapped("", text, 4) if at_terminal() else text)
 
+    def say_meanwhile(self, text: str) -> None:
+        """What goes on, line by line, for whoever watches: not for a program that reads stdout."""
+        if not self.quiet:
+            click.echo(text, err=not at_terminal())
+
     def detail(self, text: str) -> None:
         """Print a line, if verbose."""
         if self.verbose and not self.quiet:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 from pacha.rebuild import report
 from pacha.rebuild.hooks import HookRun, Planned
 from pacha.rebuild.keep import tops
+from pacha.rebuild.living import LivingMachine
 from pacha.rebuild.options import Remembered
 from pacha.rebuild.proposal import Proposal
 from pacha.rebuild.report import step_line, watched_line
@@ -60,6 +62,20 @@ def _remembered(remembered: Remembered) -> Iterator[str]:
         yield "its owner map"
 
 
+def machine_lines(living: LivingMachine, host: str) -> Iterator[str]:
+    """Which machine this is, and what becomes of it when ``host`` is rebuilt on it."""
+    name = escape(os.fsencode(living.name))
+    pushes = f"pushes as '{name}' to {', '.join(living.masters)}" if living.masters else "is not known to have pushed"
+    last = f" (last on {local_minute(living.pushed)})" if living.masters and living.pushed else ""
+    paths = ", ".join(map(escape, living.watched[:_SHOWN])) or "nothing"
+    more = f" and {len(living.watched) - _SHOWN} more" if len(living.watched) > _SHOWN else ""
+    yield f"This machine is '{name}': it {pushes}{last}, and watches {paths}{more}."
+    if living.becomes:
+        yield f"It would become '{host}', but pushes are refused while its pacha.hostname says another name."
+    else:
+        yield f"Files of '{host}' would take the place of its own, and it would go on pushing as '{name}', with them."
+
+
 def totals(plan: Plan) -> list[str]:
     """A line with the number of paths for each action that ``plan`` has."""
     counts = plan.totals
@@ -78,7 +94,9 @@ def step_lines(proposal: Proposal, *, verbose: bool) -> Iterator[str]:
 
 
 def question_lines(proposal: Proposal) -> Iterator[str]:
-    """The paths that would be replaced or moved aside, for the second question."""
+    """The paths that would be replaced or moved aside, and a living machine's own lines, for the second question."""
+    if proposal.living:
+        yield from machine_lines(proposal.living, proposal.host)
     for steps in (proposal.replaced, proposal.moved_aside):
         yield from (step_line(step) for step in steps[:_SHOWN])
         if len(steps) > _SHOWN:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+import termios
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import click
 
+from pacha.errors import PachaError
 from pacha.fetch.staging import Fetched
 from pacha.rebuild import report
 from pacha.rebuild.hooks import HookRun
@@ -36,7 +40,7 @@ class RebuildConsole:
     progress: Progress = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "progress", Progress(self.style, self.console.say, quiet=self.console.quiet))
+        object.__setattr__(self, "progress", Progress(self.style, self.console.say_meanwhile, quiet=self.console.quiet))
 
     def reporter(self) -> Reporter:
         """The callbacks of a rebuild."""
@@ -58,7 +62,7 @@ class RebuildConsole:
             return
         rate = size_text(int(fetched.size / max(fetched.seconds, 0.001)))
         amount = f"{fetched.files} files, {size_text(fetched.size)}"
-        self.console.say(f"{amount} in {fetched.seconds:.1f} s ({rate}/s), all checked.")
+        self.console.say_meanwhile(f"{amount} in {fetched.seconds:.1f} s ({rate}/s), all checked.")
 
     def plan(self, proposal: Proposal) -> None:
         """Print the plan: counts, hooks, and the accounts that are missing."""
@@ -98,7 +102,24 @@ class RebuildConsole:
     def confirm(self, proposal: Proposal) -> None:
         """Ask again where existing files would be replaced, or where not everything can be restored."""
         if self.asks and proposal.is_grave:
-            self.console.confirm("\n".join([*question_lines(proposal), _REMARK]))
+            confirm_at_terminal(self.console, "\n".join([*question_lines(proposal), _REMARK]))
+
+
+def confirm_at_terminal(console: Console, about: str) -> None:
+    """``console.confirm`` for somebody who has read ``about`` at a terminal: not by what is piped, or was typed before.
+
+    Raises PachaError.
+    """
+    if not sys.stdin.isatty():
+        raise PachaError(
+            "Nothing was done.",
+            "this takes the place of what is here, and nobody is at a terminal to be asked about that",
+            "Look at it with --dry-run; --yes asks nothing.",
+            code="not-confirmed",
+        )
+    with suppress(termios.error, OSError):
+        termios.tcflush(sys.stdin, termios.TCIFLUSH)
+    console.confirm(about)
 
 
 def past_line(record: RebuildRecord) -> str:

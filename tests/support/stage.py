@@ -6,6 +6,7 @@ import atexit
 import hashlib
 import json
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -22,6 +23,7 @@ from tests.support.launcher import Launcher
 from tests.support.sshd import Account, Sshd
 
 PACHA = Path(sys.executable).with_name("pacha")
+_OF_A_TRANSFER = re.compile(r" 100% +[0-9]+|^[0-9]+ files, .* all checked\.$")
 
 
 @cache
@@ -53,8 +55,8 @@ class Done:
 
     @property
     def lines(self) -> list[str]:
-        """The lines on stderr."""
-        return self.err.splitlines()
+        """The lines on stderr, but for those of a transfer."""
+        return [line for line in self.err.splitlines() if not _OF_A_TRANSFER.search(line)]
 
 
 @dataclass

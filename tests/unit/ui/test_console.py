@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
+import select
 import sys
+import threading
 
 import click
 import pytest
@@ -25,6 +28,44 @@ def test_only_enter_confirms(monkeypatch: pytest.MonkeyPatch, typed: str, goes_o
     with pytest.raises(PachaError, match="Nothing was done") as caught:
         Console().confirm("About to.")
     assert typed.strip() in caught.value.why
+
+
+@pytest.mark.parametrize("typed", ["\n", "y\n", "\n\n\n"])
+def test_nothing_that_is_piped_confirms_what_is_asked_at_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, typed: str
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
+    with pytest.raises(PachaError) as caught:
+        rebuild.confirm_at_terminal(Console(), "About to.")
+    assert caught.value.code == "not-confirmed" and "--yes" in caught.value.hint
+
+
+def test_what_was_typed_before_the_question_does_not_answer_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs = os.openpty()
+    os.write(ours, b"\n\n")
+    while not select.select([theirs], [], [], 1)[0]:
+        pass
+    with open(theirs, encoding="ascii") as stream:
+        monkeypatch.setattr(sys, "stdin", stream)
+        timer = threading.Timer(0.3, os.write, (ours, b"no\n"))
+        timer.start()
+        with pytest.raises(PachaError) as caught:
+            rebuild.confirm_at_terminal(Console(), "About to.")
+        timer.join()
+    os.close(ours)
+    assert "'no' was typed" in caught.value.why
+
+
+def test_what_goes_on_is_for_stderr_where_a_program_reads(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Console().say_meanwhile("one of many")
+    assert capsys.readouterr() == ("", "one of many\n")
+    Console(quiet=True).say_meanwhile("one of many")
+    assert capsys.readouterr() == ("", "")
+    terminal = at_terminal(monkeypatch)
+    Console().say_meanwhile("one of many")
+    assert terminal.getvalue() == "one of many\n" and capsys.readouterr().err == ""
 
 
 def test_a_sentence_is_folded_between_words(monkeypatch: pytest.MonkeyPatch) -> None:
