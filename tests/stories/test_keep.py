@@ -156,6 +156,7 @@ def test_an_owner_map_is_remembered_without_its_file(half: Host, tmp_path: Path)
 
 @pytest.mark.parametrize("words", [["push", "--accept"], ["undo"]])
 def test_whoever_gives_it_up_forgets_the_choices(half: Host, words: list[str]) -> None:
+    assert "choices" in half.memory
     half.pacha(*words).must()
     assert "choices" not in half.memory
 
