@@ -38,6 +38,11 @@ def launcher() -> Launcher:
 RSYNC = ("rsync", "-rlptgoDHnc", "--delete", "--itemize-changes")
 
 
+def messages(text: str) -> list[str]:
+    """The lines of ``text``, but for those of a transfer."""
+    return [line for line in text.splitlines() if not _OF_A_TRANSFER.search(line)]
+
+
 @dataclass(frozen=True)
 class Done:
     """What a run of pacha came to."""
@@ -56,7 +61,7 @@ class Done:
     @property
     def lines(self) -> list[str]:
         """The lines on stderr, but for those of a transfer."""
-        return [line for line in self.err.splitlines() if not _OF_A_TRANSFER.search(line)]
+        return messages(self.err)
 
 
 @dataclass
