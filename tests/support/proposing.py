@@ -28,7 +28,7 @@ def step(action: Action, path: bytes = b"/w/f", **more: object) -> Step:
     """A step with a wanted entry, if its action has one, and one that was found."""
     wanted = None if action is Action.EXTRA else entry(path)
     found = None if action is Action.CREATE else entry(path)
-    made = Step(path=path, action=action, wanted=wanted, found=found, mode=0o644)
+    made = Step(path=path, action=action, wanted=wanted, actual=found, mode=0o644)
     return replace(made, **more)  # type: ignore[arg-type]
 
 

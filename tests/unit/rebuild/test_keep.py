@@ -94,7 +94,7 @@ def test_a_pattern_that_is_none_is_a_fault_of_the_configuration() -> None:
 def test_what_is_kept_is_not_reowned_but_named_once_a_folder() -> None:
     paths = [b"/etc/network/a", b"/etc/network/b", b"/etc/x"]
     steps = tuple(
-        Step(path=path, action=Action.METADATA, wanted=entry(path), found=entry(path), uid=7) for path in paths
+        Step(path=path, action=Action.METADATA, wanted=entry(path), actual=entry(path), uid=7) for path in paths
     )
     left = keep("/etc/network").sparing(Reowning(steps))
     assert [step.path for step in left.steps] == [b"/etc/x"]

@@ -101,7 +101,12 @@ def test_programs_get_paths_as_they_are() -> None:
 
 def test_each_step_tells_what_was_and_what_is_to_be() -> None:
     changed = step(
-        Action.REPLACE, found=entry(b"/w/f", mode=0o600, uid=7, size=9), uid=1, gid=2, mode=0o4755, reason="size 9 -> 3"
+        Action.REPLACE,
+        actual=entry(b"/w/f", mode=0o600, uid=7, size=9),
+        uid=1,
+        gid=2,
+        mode=0o4755,
+        reason="size 9 -> 3",
     )
     made, created = report.proposal_json(proposal(changed, step(Action.CREATE, b"/w/g")))["steps"]
     assert (made["action"], made["reason"], made["old"]["mode"], made["old"]["uid"]) == (

@@ -20,7 +20,7 @@ def difference(path: Path, new: bytes, **found: object) -> list[str]:
     there = entry(name, **{"size": len(old), **found})
     wanted = entry(name, size=len(new), sha256=hashlib.sha256(new).digest())
     proposed = proposal(content=lambda entry: iter([new[:3], new[3:]]))
-    return list(text_diff(proposed, step(Action.REPLACE, name, wanted=wanted, found=there)))
+    return list(text_diff(proposed, step(Action.REPLACE, name, wanted=wanted, actual=there)))
 
 
 @pytest.fixture(name="path")

@@ -13,7 +13,16 @@ from pacha.server import check_results
 from pacha.server.check_results import CheckResult
 
 BAR = CheckResult(
-    host="bar", at=1.5, code=13, tip="ab", made=1.0, files=2, size=3, rehearsed=True, faults=("a é", "b"), seconds=0.1
+    host="bar",
+    at=1.5,
+    code=13,
+    tip="ab" * 20,
+    made=1.0,
+    files=2,
+    size=3,
+    rehearsed=True,
+    faults=("a é", "b"),
+    seconds=0.1,
 )
 
 

@@ -42,6 +42,7 @@ def test_programs_get_every_host_and_null_for_what_is_not_known() -> None:
     assert bar == {
         "host": "bar", "state": State.LATE.value, "fine": False, "note": None, "last_push": "2001-09-09T01:46:40Z",
         "exit": 3, "version": "1.0", "snapshot": "a" * 40, "snapshot_at": "1998-07-09T16:00:00Z", "frequency": 0.5,
+        "frequency_claimed": None,
         "paths": 3, "files": 4, "size": 5,
     }  # fmt: skip
     assert {key for key, value in other.items() if value is not None} == {"host", "state", "fine"}
