@@ -61,12 +61,13 @@ def plan_rebuild(
     """
     target = options.target
     machine = Accounts.of_machine()
+    before = actual_state.accounts_of_root(target) if target else machine
     places = [replace(one, path=rebase(one.path, target)) for one in snapshot.live]
     keep = Keep(rules=rules(options.keep), roots=places, target=target, system=is_system(target))
     keep.check(_placed(parts, target))
     entries, texts = dict(snapshot.entries), _restored(account_texts, keep)
-    if options.accounts is AccountPolicy.KEEP and not target:
-        texts = _kept_texts(texts, machine)
+    if options.accounts is AccountPolicy.KEEP and before is not None:
+        texts = _kept_texts(texts, before, target)
         entries = {**entries, **{path: _with_text(entries[path], text) for path, text in texts.items()}}
     here, names_by = actual_state.accounts_in_force(target, texts, machine)
     names = _mapped(here, options.owner_names)
@@ -80,21 +81,21 @@ def plan_rebuild(
         roots=[place.path for place in places],
         parents=list(above.values()),
         keep=lambda path: keep.keeps(path, wanted, found),
-        delete=options.delete, me=Identity.of_process(),
+        delete=options.delete, me=Identity.of_process(), confined_to=target if before else b"",
     )  # fmt: skip
     placed = {rebase(path, target): size for path, size in holes.items()}
     findings = preflight.preflight(plan, placed, _mounts(), target)
     plan = planning.hindered(plan, findings.hindrances)
-    moves = _moves(machine, here, options, texts)
-    reowning = keep.sparing(_reowning(moves, machine, here, options, _handled(plan), begun))
+    moves = _moves(before, here, texts)
+    reowning = keep.sparing(_reowning(moves, before or here, here, options, _handled(plan), begun))
     moves = begun.moved or moves
     commands = accounts.commands(plan.missing_users, plan.missing_groups, snapshot.accounts, here)
     overrides = {path: text for path, text in texts.items() if text != account_texts[path]}
-    movers = renumber.describe(moves, machine, here, reowning.steps)
+    movers = renumber.describe(moves, before or here, here, reowning.steps)
     return PlannedRebuild(
         plan=_joined(plan, concerns, reowning), wanted=wanted, commands=tuple(commands), names_by=names_by,
         moved=len(reowning.steps), movers=movers, overrides=overrides,
-        moves=moves if reowning.steps else renumber.IdChanges(), shortages=tuple(map(_in_words, findings.shortages)),
+        moves=moves if reowning.steps else IdChanges(), shortages=tuple(map(_in_words, findings.shortages)),
     )  # fmt: skip
 
 
@@ -135,12 +136,10 @@ def _moved(entries: Mapping[bytes, Entry], target: bytes) -> dict[bytes, Entry]:
     return {entry.path: entry for entry in moved_entries}
 
 
-def _kept_texts(texts: Mapping[bytes, bytes], machine: Accounts) -> dict[bytes, bytes]:
-    passwd = texts.get(actual_state.PASSWD) or actual_state.read(actual_state.PASSWD) or b""
-    group = texts.get(actual_state.GROUP) or actual_state.read(actual_state.GROUP) or b""
-    made = dict(
-        zip((actual_state.PASSWD, actual_state.GROUP), account_files.keep_numbers(passwd, group, machine), strict=True)
-    )
+def _kept_texts(texts: Mapping[bytes, bytes], before: Accounts, target: bytes) -> dict[bytes, bytes]:
+    names = (actual_state.PASSWD, actual_state.GROUP)
+    passwd, group = (texts.get(path) or actual_state.account_file(path, target) or b"" for path in names)
+    made = dict(zip(names, account_files.keep_numbers(passwd, group, before), strict=True))
     return {path: made[path] for path in texts}
 
 
@@ -148,13 +147,11 @@ def _with_text(entry: Entry, text: bytes) -> Entry:
     return replace(entry, size=len(text), sha256=hashlib.sha256(text).digest())
 
 
-def _moves(
-    machine: Accounts, after: Accounts, options: RebuildOptions, texts: Mapping[bytes, bytes]
-) -> renumber.IdChanges:
-    """Only root's rebuild of this machine's own account files makes its numbers others."""
-    if options.target or not texts or os.geteuid() != 0:
-        return renumber.IdChanges()
-    return renumber.id_changes(machine, after)
+def _moves(before: Accounts | None, after: Accounts, texts: Mapping[bytes, bytes]) -> IdChanges:
+    """Only root's rebuild of a machine's own account files makes its numbers others: a folder has none (None)."""
+    if before is None or not texts or os.geteuid() != 0:
+        return IdChanges()
+    return renumber.id_changes(before, after)
 
 
 def _handled(plan: Plan) -> frozenset[bytes]:
@@ -164,24 +161,25 @@ def _handled(plan: Plan) -> frozenset[bytes]:
 
 
 def _reowning(
-    moves: renumber.IdChanges,
-    machine: Accounts,
+    moves: IdChanges,
+    before: Accounts,
     after: Accounts,
     options: RebuildOptions,
     handled: frozenset[bytes],
     begun: renumber.InterruptedRenumbering,
 ) -> renumber.Reowning:
-    if begun.moved and not options.target and options.accounts not in (None, AccountPolicy.RENUMBER):
+    if begun.moved and options.accounts not in (None, AccountPolicy.RENUMBER):
         raise UsageError(
             "A rebuild was interrupted while it changed the owners of files.",
             "half of them belong to the numbers of before",
             "Rebuild with --accounts renumber, or put back what was there: pacha undo",
             code="renumbering-unfinished",
         )
-    carried = renumber.resumed_steps(begun, handled, after) if not options.target else ()
+    carried = renumber.resumed_steps(begun, handled, after)
     if not moves:
         return renumber.Reowning(carried)
-    found = renumber.plan_reowning(moves, machine, after, handled, [record.old for record in begun.found.values()])
+    settled = [record.old for record in begun.found.values()]
+    found = renumber.plan_reowning(moves, before, after, handled, settled, options.target or b"/")
     found = replace(found, steps=(*carried, *found.steps))
     if options.accounts is not AccountPolicy.LEAVE:
         return found

@@ -150,8 +150,7 @@ class _Attempt:
             _check_ran(ran)
             proposal = self._plan_again(proposal)
         _make_target(self.options.target)
-        if not self.options.target:
-            renumber.remember_id_changes(self.context.state, proposal.preview.moves)
+        renumber.remember_id_changes(self.context.state, proposal.preview.moves, self.options.target)
         parts = partial.restored_roots(self.options, self.fetched)
         before = choices.remember(self.context, self.host, self.options)
         journal = Journal.begin(os.fsencode(self.context.state.path), self.host, parts, self.options.target)

@@ -1,4 +1,4 @@
-"""Renumbered accounts: the restored account files give a name another number than this machine did.
+"""Renumbered accounts: the restored account files give a name another number than this machine, or the root, did.
 
 Every file that the rebuild does not put back itself and that belongs to such a name, or has it in an ACL, would
 silently belong to somebody else: it is re-owned by name, as part of the plan, journalled and undone like
@@ -10,27 +10,20 @@ from __future__ import annotations
 import os
 import stat
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from pacha.errors import Concern
 from pacha.files import acl, metadata, paths
 from pacha.files.metadata import Entry
-from pacha.files.names import is_pachas_own
 from pacha.files.owners import Accounts
+from pacha.rebuild import local_files
 from pacha.restore.journal import unfinished
 from pacha.restore.journal_records import Altered
 from pacha.restore.plan import Action, Step
 from pacha.store.host_state import Renumbering
 from pacha.store.state import StateFolder
-from pacha.system.mounts import mounts
 from pacha.text import escape
-
-#: File systems whose owners are not this machine's to say: those of the kernel's own and those of others.
-_NOT_LOCAL = frozenset(
-    b"proc sysfs devpts cgroup cgroup2 securityfs debugfs tracefs bpf pstore mqueue hugetlbfs autofs binfmt_misc "
-    b"configfs efivarfs fusectl rpc_pipefs nsfs nfs nfs4 cifs smb3 9p ceph glusterfs afs lustre ncpfs coda".split()
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +67,15 @@ def plan_reowning(
     after: Accounts,
     handled: Collection[bytes],
     settled: Iterable[tuple[int, int]] = (),
+    root: bytes = b"/",
 ) -> Reowning:
-    """Walk this machine's local file systems for what ``moved`` concerns.
+    """Walk the local file systems of this machine, or of the one whose ``root`` is given, for what ``moved`` concerns.
 
     Left out are the paths that are ``handled`` already, and ``settled`` inodes (device, number).
     """
-    steps, concerns, seen = [], [], set(settled)
-    for directory, fd, name, found in _walk(frozenset(_mount_points_elsewhere())):
+    boundary = local_files.boundary(root)
+    steps, concerns, seen = [], [*boundary.concerns], set(settled)
+    for directory, fd, name, found in local_files.walk(root, boundary.skipped):
         path = paths.prefix(directory) + name
         if path in handled:
             continue
@@ -162,41 +157,6 @@ def _lost(found: os.stat_result, moved: IdChanges, before: Accounts) -> str:
     return f"belongs to {' and '.join(words)}, whom the restored account files do not know"
 
 
-def _walk(skipped: frozenset[bytes]) -> Iterator[tuple[bytes, int, bytes, os.stat_result]]:
-    """Every path of this machine: its directory, that one's descriptor, its name, its lstat."""
-    pending = [b"/"]
-    while pending:
-        directory = pending.pop()
-        below = paths.prefix(directory)
-        try:
-            fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        except OSError:
-            continue  # gone, or longer than a path can be
-        try:
-            with os.scandir(fd) as listing:
-                for item in listing:
-                    name = os.fsencode(item.name)
-                    path = below + name
-                    if path in skipped or is_pachas_own(name):
-                        continue
-                    try:
-                        found = item.stat(follow_symlinks=False)
-                    except OSError:
-                        continue  # it went away while its directory was read
-                    if stat.S_ISDIR(found.st_mode):
-                        pending.append(path)
-                    yield directory, fd, name, found
-        except OSError:
-            continue  # it went away while it was read
-        finally:
-            os.close(fd)
-
-
-def _mount_points_elsewhere() -> list[bytes]:
-    """Mount points of file systems that are not local."""
-    return [mount.path for mount in mounts() if mount.kind in _NOT_LOCAL or mount.kind.startswith(b"fuse")]
-
-
 @dataclass(frozen=True, slots=True)
 class InterruptedRenumbering:
     """The moves of killed rebuilds, and every path that they were to alter, as the first of them found it."""
@@ -205,20 +165,28 @@ class InterruptedRenumbering:
     found: Mapping[bytes, Altered] = field(default_factory=dict)
 
 
-def remember_id_changes(state: StateFolder, moved: IdChanges) -> None:
-    """Remember on disk what is about to move; an empty one forgets."""
+def remember_id_changes(state: StateFolder, moved: IdChanges, target: bytes = b"") -> None:
+    """Remember on disk what is about to move below ``target`` (b"": on this machine); an empty one forgets."""
     moving = Renumbering(users=moved.users, groups=moved.groups) if moved else None
-    if moving != state.read().moving:
-        state.update(moving=moving)
+    memory = state.read()
+    if not target:
+        if moving != memory.moving:
+            state.update(moving=moving)
+        return
+    others = {place: other for place, other in memory.moving_below.items() if place != target}
+    below = others | ({target: moving} if moving else {})
+    if below != memory.moving_below:
+        state.update(moving_below=below)
 
 
-def interrupted_renumbering(state: StateFolder) -> InterruptedRenumbering:
-    """What killed rebuilds that were neither carried through nor undone had begun."""
-    moving = state.read().moving or Renumbering()
+def interrupted_renumbering(state: StateFolder, target: bytes = b"") -> InterruptedRenumbering:
+    """What killed rebuilds below ``target`` that were neither carried through nor undone had begun."""
+    memory = state.read()
+    moving = (memory.moving_below.get(target) if target else memory.moving) or Renumbering()
     moved = IdChanges(moving.users, moving.groups)
     found: dict[bytes, Altered] = {}
     for journal in unfinished(os.fsencode(state.path)):
-        for record in journal.records:
+        for record in journal.records if journal.target == target else ():
             if isinstance(record, Altered):
                 found.setdefault(record.path, record)
         journal.close()

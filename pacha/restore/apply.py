@@ -43,7 +43,7 @@ def apply(
     """
     mask = os.umask(0o077)
     try:
-        with SafeDirectories(plan.roots) as tree:
+        with SafeDirectories(plan.roots, plan.confined_to) as tree:
             return _Run(plan, source, journal, tree).run(on_step)
     finally:
         os.umask(mask)

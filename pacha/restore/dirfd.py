@@ -2,7 +2,7 @@
 
 At and below a watched path (a root) no symbolic link is followed. Above it, one is followed only if every component
 before it belongs to root or the running user and nobody else can write there, so that no other local user can redirect
-a rebuild.
+a rebuild. Below the root of another machine, a link that leads out of it is not followed: there it means another place.
 """
 
 from __future__ import annotations
@@ -18,14 +18,15 @@ from pacha.files import paths
 
 _OPEN = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _MAX_LINKS = 40  # path_resolution(7)
+_LEAVES = "a symbolic link on the way leads out of the target"
 _CAPACITY = 64  # open descriptors; RLIMIT_NOFILE is usually 1024
 
 
 class LinkRefused(OSError):
     """Another user could have created a symbolic link above a watched path."""
 
-    def __init__(self, path: bytes) -> None:
-        super().__init__(errno.ELOOP, "a symbolic link on the way could be another user's", path)
+    def __init__(self, path: bytes, reason: str = "a symbolic link on the way could be another user's") -> None:
+        super().__init__(errno.ELOOP, reason, path)
 
 
 @dataclass(slots=True)
@@ -40,9 +41,11 @@ class _Directory:
 class SafeDirectories:
     """A context manager that opens directories by absolute path (bytes) and keeps some of them open."""
 
-    def __init__(self, roots: Sequence[bytes]) -> None:
-        """Take the watched paths at and below which no link is followed."""
+    def __init__(self, roots: Sequence[bytes], confined_to: bytes = b"") -> None:
+        """Take the watched paths at and below which no link is followed, and the folder that none may lead out of."""
         self._roots = tuple(roots)
+        self._confined_to = confined_to
+        self._outermost: tuple[int, int] | None = None
         self._places: dict[bytes, _Directory] = {}
         self._aliases: dict[bytes, bytes] = {}
         self._owners = frozenset({0, os.geteuid()})
@@ -107,6 +110,8 @@ class SafeDirectories:
             oldest = next(iter(self._places))
             os.close(self._places.pop(oldest).fd)
         self._places[path] = place
+        if path == self._confined_to:
+            self._outermost = _identity(place.fd)
 
     def _inside(self, path: bytes) -> bool:
         return any(paths.is_within(path, root) for root in self._roots)
@@ -121,9 +126,12 @@ class SafeDirectories:
     def _walk(self, start: _Directory, names: list[bytes], path: bytes) -> _Directory:
         """Go through ``names`` (last first) from ``start``, following trusted links."""
         place, links = _Directory(os.dup(start.fd), start.trusted, start.linked), 0
+        inside = bool(self._confined_to) and paths.is_within(path, self._confined_to)
         try:
             while names:
                 name = names.pop()
+                if inside and name == b".." and self._outermost == _identity(place.fd):
+                    raise LinkRefused(path, _LEAVES)
                 target = self._link_target(place, name, path)
                 if target is None:
                     place = self._replace(place, os.open(name, _OPEN, dir_fd=place.fd))
@@ -133,6 +141,8 @@ class SafeDirectories:
                     raise LinkRefused(path)
                 place.linked = True
                 if target.startswith(b"/"):
+                    if inside:
+                        raise LinkRefused(path, _LEAVES)
                     place = self._replace(place, os.open(b"/", _OPEN))
                 names += [part for part in reversed(target.split(b"/")) if part not in (b"", b".")]
         except BaseException:
@@ -161,3 +171,8 @@ class SafeDirectories:
         if before is None:
             return _Directory(fd, trusted, False)
         return _Directory(fd, before.trusted and trusted, before.linked)
+
+
+def _identity(fd: int) -> tuple[int, int]:
+    status = os.fstat(fd)
+    return status.st_dev, status.st_ino

@@ -67,7 +67,8 @@ class Step:
 class Plan:
     """Steps, parents before children.
 
-    ``roots`` are the watched paths: at and below them no symbolic link is followed.
+    ``roots`` are the watched paths: at and below them no symbolic link is followed. ``confined_to`` is the root of
+    another machine, out of which none is followed (b"": there is none).
     """
 
     steps: tuple[Step, ...]
@@ -78,6 +79,7 @@ class Plan:
     delete: bool = False
     #: the paths whose owner or group has no account here
     ownerless: frozenset[bytes] = frozenset()
+    confined_to: bytes = b""
 
     @property
     def totals(self) -> Mapping[Action, int]:
@@ -100,6 +102,7 @@ def build(
     keep: Callable[[bytes], bool] = lambda path: False,
     delete: bool = False,
     me: Identity,
+    confined_to: bytes = b"",
 ) -> Plan:
     """Return the plan that turns the ``actual`` entries into the ``wanted`` ones. Raises nothing.
 
@@ -123,6 +126,7 @@ def build(
         missing_groups=tuple(sorted(builder.matcher.missing_groups)),
         delete=delete,
         ownerless=frozenset(builder.ownerless),
+        confined_to=confined_to,
     )
 
 

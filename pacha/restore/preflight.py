@@ -48,7 +48,7 @@ def preflight(plan: Plan, holes: Mapping[bytes, int], mounts: Iterable[bytes], t
     ``holes``: by path, the bytes of a file that take no room; ``mounts``: the mount points of this machine;
     ``target``: a directory that will be created first where it is missing.
     """
-    with SafeDirectories(plan.roots) as tree:
+    with SafeDirectories(plan.roots, plan.confined_to) as tree:
         flight = _Flight(plan, tree, frozenset(mounts), target)
         for step in plan.steps:
             flight.look(step, holes.get(step.path, 0))

@@ -75,7 +75,8 @@ class HostState:
     push. ``masters``: by name; ``greeted``: the labels of those where Pacha answers.
     ``owed``: by path, the mark of each that a rebuild could not restore (see ``host.owed``); ``accepted``: the ids of
     interrupted rebuilds that are left as they are; ``moving``: the accounts that an interrupted rebuild renumbered;
-    ``choices``: the options of a rebuild that is not settled.
+    ``moving_below``: the same by target, for rebuilds onto the root of another machine; ``choices``: the options of a
+    rebuild that is not settled.
     ``staging``, ``staging_before``, ``staging_left``: the staging directory, and those that could not be removed.
     """
 
@@ -97,6 +98,7 @@ class HostState:
     accepted: tuple[str, ...] = ()
     moving: Renumbering | None = None
     choices: RebuildChoices | None = None
+    moving_below: Mapping[bytes, Renumbering] = field(default_factory=dict)
     staging: str = ""
     staging_before: str = ""
     staging_left: tuple[str, ...] = ()
@@ -115,7 +117,8 @@ def encode(state: HostState) -> dict[str, object]:
         "concerns": lambda concerns: [[concern.path.hex(), concern.reason] for concern in concerns],
         "masters": lambda masters: {name: _encode(state, MasterState(), _MASTER) for name, state in masters.items()},
         "owed": lambda owed: {path.hex(): mark for path, mark in owed.items()},
-        "moving": lambda moving: {"users": moving.users, "groups": moving.groups},
+        "moving": _encode_renumbering,
+        "moving_below": lambda below: {target.hex(): _encode_renumbering(moving) for target, moving in below.items()},
         "choices": _encode_choices,
     }
     return {key: encoders[key](value) if key in encoders else value for key, value in encoded.items()}
@@ -125,6 +128,10 @@ def _encode_choices(choices: RebuildChoices) -> dict[str, object]:
     names = {"users": choices.users, "groups": choices.groups}
     hexadecimal = {key: {old.hex(): new.hex() for old, new in of.items()} for key, of in names.items()}
     return {"host": choices.host, "keep": choices.keep, "accounts": choices.accounts, **hexadecimal}
+
+
+def _encode_renumbering(moving: Renumbering) -> dict[str, Mapping[int, int]]:
+    return {"users": moving.users, "groups": moving.groups}
 
 
 _T = TypeVar("_T", HostState, MasterState)
@@ -222,6 +229,10 @@ def _names(values: object) -> dict[bytes, bytes]:
     return names
 
 
+def _renumberings(values: object) -> dict[bytes, Renumbering]:
+    return {bytes.fromhex(target): _renumbering(value) for target, value in _of(dict)(values).items()}
+
+
 def _masters(values: object) -> dict[str, MasterState]:
     return {name: _master(name, value) for name, value in _of(dict)(values).items()}
 
@@ -252,4 +263,5 @@ _HOST: _Decoders = {
     "owed": _owed,
     "moving": _renumbering,
     "choices": _choices,
+    "moving_below": _renumberings,
 }

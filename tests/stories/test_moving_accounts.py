@@ -169,7 +169,7 @@ def test_left_as_they_are_they_are_named(fresh: Machine) -> None:
     assert not [line for line in done.lines if "root's" in line]
 
 
-def test_a_target_moves_nobody(fresh: Machine) -> None:
+def test_a_target_that_is_no_root_moves_nobody(fresh: Machine) -> None:
     fresh.pacha("rebuild", "bar", "--yes", "--target", "/mnt")
     assert whose(fresh) == before()
     assert fresh.whose("/mnt/srv/of www") == (DB, DB, "0644"), "by the account files that it gets"

@@ -173,6 +173,7 @@ WRITTEN = {
     },
     "failure": "It broke.", "greeted": ["pacha@m"], "history": 7, "hostname": "bar", "machine": "0123456789abcdef",
     "made": ["ab", 2.5], "moving": {"groups": {}, "users": {"1000": 1001}}, "owed": {"2f77": "absent"},
+    "moving_below": {"2f6d": {"groups": {"7": 8}, "users": {}}},
     "masters": {
         "m": {"changelog": "ab", "contents": {}, "sent": {"db": "cd"}, "succeeded": 2.5, "tried": 2.5, "later": 1},
         "n": {"contents": {"etc": None, "opt": "ef"}, "failure": "It broke.", "tried": 3.5},
@@ -189,6 +190,7 @@ def test_every_field_is_read_and_written_as_it_always_was(state: StateFolder) ->
     assert known.owed == {b"/w": "absent"} and known.concerns == (Concern(b"/w", "not kept"),)
     assert known.choices == RebuildChoices(host="bar", keep=("/etc/fstab",), accounts="keep", users={b"old": b"new"})
     assert known.moving == Renumbering(users={1000: 1001}) and known.made == ("ab", 2.5)
+    assert known.moving_below == {b"/m": Renumbering(groups={7: 8})}
     assert known.masters["m"].sent == {"db": "cd"} and known.masters["n"].contents == {"etc": None, "opt": "ef"}
     assert {item.name for item in fields(known)} - {"unknown"} == WRITTEN.keys() - {"later"}, "one is not tried here"
     state.update()
@@ -275,6 +277,7 @@ def test_what_is_remembered_by_someone_else_is_not_to_be_moved_aside(tmp_path: P
         '{"succeeded": "x"}', '{"masters": []}', '{"masters": {"m": 1}}', '{"masters": {"m": {"sent": 1}}}',
         '{"owed": [1]}', '{"concerns": 5}', '{"tried": 1e999}', '{"hostname": ["bar"]}', '{"failure": {}}',
         '{"staging_left": 1}', '{"made": ["a"]}', '{"owed": {"x": "absent"}}', '{"moving": {"users": {"a": 1}}}',
+        '{"moving_below": {"x": {}}}',
         '{"succeeded": 1000000000000000}', '{"masters": {"m": {"tried": 1000000000000000}}}', '{"made": ["a", 1e15]}',
         '{"choices": []}', '{"choices": {"accounts": "give"}}', '{"choices": {"keep": "/etc"}}',
         '{"choices": {"users": {"x": "y"}}}', '{"choices": {"host": 1}}', '{"choices": {"groups": [1]}}',
