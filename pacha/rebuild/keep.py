@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pacha.errors import Concern, ConfigError, UsageError
 from pacha.files import paths
@@ -84,7 +84,7 @@ class Keep:
         left = Counter(map(self._top, spared))
         concerns = [Concern(top, _STAYS.format(number=number)) for top, number in sorted(left.items())]
         steps = tuple(step for step in reowning.steps if step.path not in spared)
-        return Reowning(steps, (*reowning.concerns, *concerns))
+        return replace(reowning, steps=steps, concerns=(*reowning.concerns, *concerns))
 
     def _spares(self, entry: Entry) -> bool:
         return self.matches(entry.path, entry.kind is Kind.DIRECTORY)

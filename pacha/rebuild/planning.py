@@ -12,15 +12,17 @@ from pacha.errors import Concern, UsageError
 from pacha.files.metadata import Entry
 from pacha.files.owners import Accounts
 from pacha.files.paths import rebase
+from pacha.host.orphans import unsettled, words
 from pacha.rebuild import accounts, actual_state, renumber
 from pacha.rebuild import passwd as account_files
+from pacha.rebuild.id_changes import IdChanges, id_changes
 from pacha.rebuild.keep import Keep, is_system, rules
 from pacha.rebuild.options import AccountPolicy, OwnerNames, RebuildOptions
-from pacha.rebuild.renumber import IdChanges
 from pacha.restore import plan as planning
 from pacha.restore import preflight
 from pacha.restore.ownership import Identity
 from pacha.restore.plan import Action, Plan, Step
+from pacha.store.host_state import Orphans
 from pacha.store.snapshot import Snapshot
 from pacha.system.mounts import mounts
 
@@ -31,7 +33,8 @@ class PlannedRebuild:
 
     ``commands`` make the accounts that are missing; ``names_by`` says whose names count; ``moved`` how many
     paths outside the watched ones are re-owned, ``movers`` for which accounts; ``overrides`` the content of
-    files that is not as recorded.
+    files that is not as recorded; ``orphans`` what is kept for accounts that are no more,
+    all of it where the file systems were ``walked``.
     """
 
     plan: Plan
@@ -42,6 +45,8 @@ class PlannedRebuild:
     movers: tuple[str, ...] = ()
     overrides: Mapping[bytes, bytes] = field(default_factory=dict)
     moves: IdChanges = field(default_factory=IdChanges)
+    orphans: tuple[Orphans, ...] = ()
+    walked: bool = False
     shortages: tuple[Concern, ...] = ()
 
 
@@ -52,17 +57,20 @@ def plan_rebuild(
     begun: renumber.InterruptedRenumbering = renumber.InterruptedRenumbering(),  # noqa: B008
     holes: Mapping[bytes, int] = MappingProxyType({}),
     parts: tuple[bytes, ...] = (),
+    remembered: tuple[Orphans, ...] = (),
 ) -> PlannedRebuild:
     """The plan that makes the disk say ``snapshot``. Reads the disk, changes nothing.
 
     ``account_texts`` holds the content of /etc/passwd and /etc/group where the snapshot has them; ``begun`` is
     what a killed rebuild left half re-owned; ``holes`` the bytes of a file that take no room; ``snapshot`` has
-    nothing but ``parts`` where there are some. Raises UsageError for a wrong owner map.
+    nothing but ``parts`` where there are some; ``remembered`` is what earlier rebuilds left to nobody. Raises
+    UsageError for a wrong owner map.
     """
     target = options.target
     machine = Accounts.of_machine()
-    before = actual_state.accounts_of_root(target) if target else machine
-    places = [replace(one, path=rebase(one.path, target)) for one in snapshot.live]
+    files = actual_state.accounts_of_root(target)
+    before = files if target else machine
+    places = [replace(watched, path=rebase(watched.path, target)) for watched in snapshot.live]
     keep = Keep(rules=rules(options.keep), roots=places, target=target, system=is_system(target))
     keep.check(_placed(parts, target))
     entries, texts = dict(snapshot.entries), _restored(account_texts, keep)
@@ -86,16 +94,20 @@ def plan_rebuild(
     placed = {rebase(path, target): size for path, size in holes.items()}
     findings = preflight.preflight(plan, placed, _mounts(), target)
     plan = planning.hindered(plan, findings.hindrances)
-    moves = _moves(before, here, texts)
+    left = [orphans for orphans in remembered if orphans.target == target]
+    moves = _moves(before, files, here, texts, options, left)
     reowning = keep.sparing(_reowning(moves, before or here, here, options, _handled(plan), begun))
-    moves = begun.moved or moves
+    walked = moves is not None and options.accounts is not AccountPolicy.LEAVE
+    moves = begun.moved or moves or IdChanges()
     commands = accounts.commands(plan.missing_users, plan.missing_groups, snapshot.accounts, here)
     overrides = {path: text for path, text in texts.items() if text != account_texts[path]}
-    movers = renumber.describe(moves, before or here, here, reowning.steps)
+    movers = renumber.describe(moves, here, reowning.steps)
+    orphans = reowning.orphans if walked else unsettled(remembered, target)
     return PlannedRebuild(
-        plan=_joined(plan, concerns, reowning), wanted=wanted, commands=tuple(commands), names_by=names_by,
+        plan=_joined(plan, concerns, reowning, orphans), wanted=wanted, commands=tuple(commands), names_by=names_by,
         moved=len(reowning.steps), movers=movers, overrides=overrides,
-        moves=moves if reowning.steps else IdChanges(), shortages=tuple(map(_in_words, findings.shortages)),
+        moves=moves if reowning.steps else IdChanges(), orphans=orphans, walked=walked,
+        shortages=tuple(map(_in_words, findings.shortages)),
     )  # fmt: skip
 
 
@@ -147,11 +159,19 @@ def _with_text(entry: Entry, text: bytes) -> Entry:
     return replace(entry, size=len(text), sha256=hashlib.sha256(text).digest())
 
 
-def _moves(before: Accounts | None, after: Accounts, texts: Mapping[bytes, bytes]) -> IdChanges:
+def _moves(
+    before: Accounts | None,
+    files: Accounts | None,
+    after: Accounts,
+    texts: Mapping[bytes, bytes],
+    options: RebuildOptions,
+    left: Iterable[Orphans],
+) -> IdChanges | None:
     """Only root's rebuild of a machine's own account files makes its numbers others: a folder has none (None)."""
-    if before is None or not texts or os.geteuid() != 0:
-        return IdChanges()
-    return renumber.id_changes(before, after)
+    if before is None or files is None or not texts or os.geteuid() != 0:
+        return None
+    parks = options.accounts in (None, AccountPolicy.RENUMBER)
+    return id_changes(before, files, after, left, parks=parks)
 
 
 def _handled(plan: Plan) -> frozenset[bytes]:
@@ -161,7 +181,7 @@ def _handled(plan: Plan) -> frozenset[bytes]:
 
 
 def _reowning(
-    moves: IdChanges,
+    moves: IdChanges | None,
     before: Accounts,
     after: Accounts,
     options: RebuildOptions,
@@ -182,12 +202,12 @@ def _reowning(
     found = renumber.plan_reowning(moves, before, after, handled, settled, options.target or b"/")
     found = replace(found, steps=(*carried, *found.steps))
     if options.accounts is not AccountPolicy.LEAVE:
-        return found
-    left = tuple(Concern(step.path, f"{step.reason}; left as it is") for step in found.steps)
-    return renumber.Reowning((), (*left, *found.concerns))
+        return replace(found, orphans=renumber.orphans_of(moves, found.held, carried, options.target))
+    left = (Concern(step.path, f"{step.reason}; left as it is") for step in found.steps)
+    return renumber.Reowning((), (*left, *found.concerns, *renumber.left_to_others(moves, found.held)))
 
 
-def _joined(plan: Plan, acls: Iterable[Concern], reowning: renumber.Reowning) -> Plan:
+def _joined(plan: Plan, acls: Iterable[Concern], reowning: renumber.Reowning, orphans: Iterable[Orphans]) -> Plan:
     """``plan`` with what the accounts bring: paths whose ACL is not whole stay owed."""
     kept = {step.path for step in plan.steps if step.action is Action.KEPT_BY_RULE}
     acls = [concern for concern in acls if concern.path not in kept]
@@ -199,5 +219,6 @@ def _joined(plan: Plan, acls: Iterable[Concern], reowning: renumber.Reowning) ->
         if s.path not in again
     ]
     steps += reowning.steps
-    concerns = (*plan.concerns, *acls, *reowning.concerns)
+    of_nobody = (Concern(orphan.paths[0], words(orphan)) for orphan in orphans)
+    concerns = (*plan.concerns, *acls, *reowning.concerns, *of_nobody)
     return replace(plan, steps=tuple(sorted(steps, key=lambda step: step.path)), concerns=concerns)

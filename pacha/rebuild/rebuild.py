@@ -129,7 +129,8 @@ class _Attempt:
         spool = self.staging.spool
         texts = {path: spool.bytes_of(path) for path in (PASSWD, GROUP) if path in spool.places}
         fetched, holes, target = self.fetched, spool.holes, self.options.target
-        planned = plan_rebuild(fetched.snapshot, texts, self.options, self.begun, holes, fetched.roots)
+        orphans = self.context.state.read().orphans
+        planned = plan_rebuild(fetched.snapshot, texts, self.options, self.begun, holes, fetched.roots, orphans)
         planned = partial.with_split_hardlink_warnings(planned, self.options, fetched)
         content = _Source(self.staging, target, planned.overrides).content
         carries_on = interrupted(
@@ -151,6 +152,8 @@ class _Attempt:
             proposal = self._plan_again(proposal)
         _make_target(self.options.target)
         renumber.remember_id_changes(self.context.state, proposal.preview.moves, self.options.target)
+        if proposal.preview.walked:
+            renumber.remember_orphans(self.context.state, proposal.preview.orphans, self.options.target)
         parts = partial.restored_roots(self.options, self.fetched)
         before = choices.remember(self.context, self.host, self.options)
         journal = Journal.begin(os.fsencode(self.context.state.path), self.host, parts, self.options.target)

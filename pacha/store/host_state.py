@@ -50,6 +50,21 @@ class Renumbering:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Orphans:
+    """What is kept for an account that the account files, as restored, lack: the ``number`` that its files have now.
+
+    ``paths`` are the first few of ``count``; ``target``: below the root of another machine.
+    """
+
+    name: bytes
+    is_group: bool
+    number: int
+    count: int
+    paths: tuple[bytes, ...]
+    target: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RebuildChoices:
     """What a rebuild of ``host`` that is not settled was told.
 
@@ -75,8 +90,8 @@ class HostState:
     push. ``masters``: by name; ``greeted``: the labels of those where Pacha answers.
     ``owed``: by path, the mark of each that a rebuild could not restore (see ``host.owed``); ``accepted``: the ids of
     interrupted rebuilds that are left as they are; ``moving``: the accounts that an interrupted rebuild renumbered;
-    ``moving_below``: the same by target, for rebuilds onto the root of another machine; ``choices``: the options of a
-    rebuild that is not settled.
+    ``moving_below``: the same by target, for rebuilds onto the root of another machine; ``orphans``: files of accounts
+    that are gone; ``choices``: the options of a rebuild that is not settled.
     ``staging``, ``staging_before``, ``staging_left``: the staging directory, and those that could not be removed.
     """
 
@@ -99,6 +114,7 @@ class HostState:
     moving: Renumbering | None = None
     choices: RebuildChoices | None = None
     moving_below: Mapping[bytes, Renumbering] = field(default_factory=dict)
+    orphans: tuple[Orphans, ...] = ()
     staging: str = ""
     staging_before: str = ""
     staging_left: tuple[str, ...] = ()
@@ -117,6 +133,7 @@ def encode(state: HostState) -> dict[str, object]:
         "concerns": lambda concerns: [[concern.path.hex(), concern.reason] for concern in concerns],
         "masters": lambda masters: {name: _encode(state, MasterState(), _MASTER) for name, state in masters.items()},
         "owed": lambda owed: {path.hex(): mark for path, mark in owed.items()},
+        "orphans": lambda orphans: [_encode_orphans(one) for one in orphans],
         "moving": _encode_renumbering,
         "moving_below": lambda below: {target.hex(): _encode_renumbering(moving) for target, moving in below.items()},
         "choices": _encode_choices,
@@ -132,6 +149,11 @@ def _encode_choices(choices: RebuildChoices) -> dict[str, object]:
 
 def _encode_renumbering(moving: Renumbering) -> dict[str, Mapping[int, int]]:
     return {"users": moving.users, "groups": moving.groups}
+
+
+def _encode_orphans(one: Orphans) -> list[object]:
+    paths = [path.hex() for path in one.paths]
+    return [one.name.hex(), one.is_group, one.number, one.count, paths, one.target.hex()]
 
 
 _T = TypeVar("_T", HostState, MasterState)
@@ -233,6 +255,17 @@ def _renumberings(values: object) -> dict[bytes, Renumbering]:
     return {bytes.fromhex(target): _renumbering(value) for target, value in _of(dict)(values).items()}
 
 
+def _orphans(values: object) -> tuple[Orphans, ...]:
+    return tuple(_one_orphans(*_of(list)(value)) for value in _of(list)(values))
+
+
+def _one_orphans(name: str, is_group: bool, number: int, count: int, paths: list[str], target: str) -> Orphans:
+    return Orphans(
+        name=bytes.fromhex(name), is_group=_of(bool)(is_group), number=_of(int)(number), count=_of(int)(count),
+        paths=tuple(bytes.fromhex(path) for path in _of(list)(paths)), target=bytes.fromhex(target),
+    )  # fmt: skip
+
+
 def _masters(values: object) -> dict[str, MasterState]:
     return {name: _master(name, value) for name, value in _of(dict)(values).items()}
 
@@ -264,4 +297,5 @@ _HOST: _Decoders = {
     "moving": _renumbering,
     "choices": _choices,
     "moving_below": _renumberings,
+    "orphans": _orphans,
 }

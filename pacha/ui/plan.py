@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from pacha.host.orphans import words
 from pacha.rebuild import report
 from pacha.rebuild.hooks import HookRun, Planned
 from pacha.rebuild.keep import tops
@@ -14,6 +15,7 @@ from pacha.rebuild.proposal import Proposal
 from pacha.rebuild.report import step_line, watched_line
 from pacha.rebuild.text_diff import text_diff
 from pacha.restore.plan import Action, Plan
+from pacha.store.host_state import Orphans
 from pacha.text import escape, local_minute, printable
 
 _ACTIONS = {
@@ -47,8 +49,9 @@ def plan_lines(proposal: Proposal) -> Iterator[str]:
         more = f" and {len(kept) - _SHOWN} more" if len(kept) > _SHOWN else ""
         yield f"Kept: {', '.join(map(escape, kept[:_SHOWN]))}{more}."
     if preview.moved:
-        yield f"{preview.moved:>8} paths elsewhere to re-own: their accounts get other numbers"
+        yield f"{preview.moved:>8} paths elsewhere to re-own: their accounts get other numbers, or are gone"
         yield from (f"         {mover}" for mover in preview.movers)
+    yield from _orphan_lines(preview.orphans)
     yield from (_hook_line(hook) for hook in (*proposal.hooks.before, *proposal.hooks.after))
     yield from (f"         not run: {words}" for words in proposal.hooks.passed_over)
 
@@ -74,6 +77,12 @@ def machine_lines(living: LivingMachine, host: str) -> Iterator[str]:
         yield f"It would become '{host}', but pushes are refused while its pacha.hostname says another name."
     else:
         yield f"Files of '{host}' would take the place of its own, and it would go on pushing as '{name}', with them."
+
+
+def _orphan_lines(orphans: Sequence[Orphans]) -> Iterator[str]:
+    yield from (f"         {words(orphan)} ({escape(orphan.paths[0])})" for orphan in orphans[:_SHOWN])
+    if len(orphans) > _SHOWN:
+        yield f"         ... and of {len(orphans) - _SHOWN} more accounts"
 
 
 def totals(plan: Plan) -> list[str]:

@@ -6,12 +6,15 @@ import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from pacha.host.orphans import words
 from pacha.text import escape
 from pacha.ui.console import folded
 from pacha.ui.times import moment, utc
 
 if TYPE_CHECKING:
     from pacha.host.status import MasterStatus, Status
+
+_SHOWN = 20  #: accounts that are no more
 
 
 def status_text(status: Status) -> str:
@@ -31,6 +34,8 @@ def status_text(status: Status) -> str:
         ("next due", moment(status.next_due) if status.next_due else "now"),
         *((f"on {master.name}", _master(master, status.failure)) for master in status.masters),
         *(("to look at", f"{escape(concern.path)}: {concern.reason}") for concern in status.concerns),
+        *(("kept", f"{words(orphans)} ({escape(orphans.paths[0])})") for orphans in status.orphans[:_SHOWN]),
+        ("kept", f"... and of {len(status.orphans) - _SHOWN} accounts more" if len(status.orphans) > _SHOWN else ""),
         *(("owed", f"{escape(path)} (not restored by the last rebuild)") for path in status.owed),
         *(
             ("unfinished", f"the rebuild {identifier}: run it again, or 'pacha undo'")
@@ -81,6 +86,16 @@ def status_json(status: Status) -> str:
         ],
         "to_look_at": [{"path": escape(concern.path), "reason": concern.reason} for concern in status.concerns],
         "owed": _names(status.owed),
+        "orphans": [
+            {
+                "account": escape(orphans.name),
+                "kind": "group" if orphans.is_group else "user",
+                "number": orphans.number,
+                "count": orphans.count,
+                "paths": _names(orphans.paths),
+            }
+            for orphans in status.orphans
+        ],
         "unfinished_rebuilds": list(status.unfinished),
         "left_out": _names(status.left_out),
     }

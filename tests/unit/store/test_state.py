@@ -20,7 +20,7 @@ from pacha.errors import Concern, ExitCode, LockedError, PachaError
 from pacha.rebuild.options import AccountPolicy
 from pacha.store import database
 from pacha.store.hg import NULL, Blob, Note, Repository
-from pacha.store.host_state import LONGEST, POLICIES, HostState, RebuildChoices, Renumbering
+from pacha.store.host_state import LONGEST, POLICIES, HostState, Orphans, RebuildChoices, Renumbering
 from pacha.store.snapshot import Snapshot, Watched
 from pacha.store.state import StateFolder
 
@@ -173,6 +173,7 @@ WRITTEN = {
     },
     "failure": "It broke.", "greeted": ["pacha@m"], "history": 7, "hostname": "bar", "machine": "0123456789abcdef",
     "made": ["ab", 2.5], "moving": {"groups": {}, "users": {"1000": 1001}}, "owed": {"2f77": "absent"},
+    "orphans": [["616e6e", False, 2100001000, 12, ["2f77"], "2f6d"]],
     "moving_below": {"2f6d": {"groups": {"7": 8}, "users": {}}},
     "masters": {
         "m": {"changelog": "ab", "contents": {}, "sent": {"db": "cd"}, "succeeded": 2.5, "tried": 2.5, "later": 1},
@@ -190,6 +191,8 @@ def test_every_field_is_read_and_written_as_it_always_was(state: StateFolder) ->
     assert known.owed == {b"/w": "absent"} and known.concerns == (Concern(b"/w", "not kept"),)
     assert known.choices == RebuildChoices(host="bar", keep=("/etc/fstab",), accounts="keep", users={b"old": b"new"})
     assert known.moving == Renumbering(users={1000: 1001}) and known.made == ("ab", 2.5)
+    ann = Orphans(name=b"ann", is_group=False, number=2100001000, count=12, paths=(b"/w",), target=b"/m")
+    assert known.orphans == (ann,)
     assert known.moving_below == {b"/m": Renumbering(groups={7: 8})}
     assert known.masters["m"].sent == {"db": "cd"} and known.masters["n"].contents == {"etc": None, "opt": "ef"}
     assert {item.name for item in fields(known)} - {"unknown"} == WRITTEN.keys() - {"later"}, "one is not tried here"
@@ -277,7 +280,8 @@ def test_what_is_remembered_by_someone_else_is_not_to_be_moved_aside(tmp_path: P
         '{"succeeded": "x"}', '{"masters": []}', '{"masters": {"m": 1}}', '{"masters": {"m": {"sent": 1}}}',
         '{"owed": [1]}', '{"concerns": 5}', '{"tried": 1e999}', '{"hostname": ["bar"]}', '{"failure": {}}',
         '{"staging_left": 1}', '{"made": ["a"]}', '{"owed": {"x": "absent"}}', '{"moving": {"users": {"a": 1}}}',
-        '{"moving_below": {"x": {}}}',
+        '{"moving_below": {"x": {}}}', '{"orphans": [[]]}', '{"orphans": [["zz", false, 1, 1, [], ""]]}',
+        '{"orphans": [["", 1, 1, 1, [], ""]]}',
         '{"succeeded": 1000000000000000}', '{"masters": {"m": {"tried": 1000000000000000}}}', '{"made": ["a", 1e15]}',
         '{"choices": []}', '{"choices": {"accounts": "give"}}', '{"choices": {"keep": "/etc"}}',
         '{"choices": {"users": {"x": "y"}}}', '{"choices": {"host": 1}}', '{"choices": {"groups": [1]}}',
