@@ -16,7 +16,7 @@ from pacha.fetch.worker import WorkerProcess, import_meanwhile
 from pacha.files.metadata import Entry
 from pacha.host.context import Context, check_host
 from pacha.host.masters import connect
-from pacha.rebuild import accounts, adoption, choices, hooks, keep, partial, renumber, report, source
+from pacha.rebuild import accounts, adoption, choices, hooks, keep, partial, release, renumber, report, source
 from pacha.rebuild.actual_state import GROUP, PASSWD
 from pacha.rebuild.hooks import HookRun, Hooks, Planned
 from pacha.rebuild.living import living_machine
@@ -132,6 +132,8 @@ class _Attempt:
         orphans = self.context.state.read().orphans
         planned = plan_rebuild(fetched.snapshot, texts, self.options, self.begun, holes, fetched.roots, orphans)
         planned = partial.with_split_hardlink_warnings(planned, self.options, fetched)
+        change = release.change_of(spool, target) if planned.plan.changes else None
+        planned = release.with_concern(planned, self.host, change, target)
         content = _Source(self.staging, target, planned.overrides).content
         carries_on = interrupted(
             os.fsencode(self.context.state.path), partial.restored_roots(self.options, fetched), target
@@ -139,7 +141,7 @@ class _Attempt:
         note = fetched.note
         return Proposal(
             host=self.host, tip=fetched.tip, at=note.at, by=note.user, target=target, snapshot=fetched.snapshot,
-            preview=planned, hooks=wanted, carries_on=carries_on, content=content, parts=fetched.roots,
+            preview=planned, hooks=wanted, carries_on=carries_on, content=content, parts=fetched.roots, release=change,
             living=living_machine(self.context, self.host, self.options), remembered=self.options.remembered,
         )  # fmt: skip
 

@@ -189,7 +189,7 @@ def stamp(at: float) -> str:
 
 def proposal_json(proposal: Proposal) -> dict[str, Any]:
     """The whole of it as JSON values. Paths are str as os.fsdecode makes them: lone surrogates for odd bytes."""
-    preview = proposal.preview
+    preview, release = proposal.preview, proposal.release
     return {
         "host": proposal.host,
         "this_machine": _machine_json(proposal.living) if proposal.living else None,
@@ -205,6 +205,7 @@ def proposal_json(proposal: Proposal) -> dict[str, Any]:
         "owners_missing": [os.fsdecode(path) for path in sorted(preview.plan.ownerless)],
         "make_accounts": list(preview.commands),
         "names_by": preview.names_by,
+        "release": {"recorded": str(release.recorded), "here": str(release.here)} if release else None,
         "hooks": [_hook_json(hook) for hook in (*proposal.hooks.before, *proposal.hooks.after)],
         "not_hooks": list(proposal.hooks.passed_over),
         "concerns": [concern_json(concern) for concern in proposal.concerns],

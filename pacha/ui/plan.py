@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 
 from pacha.host.orphans import words
-from pacha.rebuild import report
+from pacha.rebuild import release, report
 from pacha.rebuild.hooks import HookRun, Planned
 from pacha.rebuild.keep import tops
 from pacha.rebuild.living import LivingMachine
@@ -33,6 +33,7 @@ _SHOWN = 20  #: replaced paths that are listed with the question, and as many th
 def plan_lines(proposal: Proposal) -> Iterator[str]:
     """The plan in lines: snapshot, counts by action, hooks."""
     preview = proposal.preview
+    yield from _release_lines(proposal)
     at = local_minute(proposal.at)
     yield f"Snapshot {proposal.tip[:12]} of {at}, by {escape(proposal.by.encode())}."
     yield f"It watches {watched_line(proposal)}."
@@ -79,6 +80,12 @@ def machine_lines(living: LivingMachine, host: str) -> Iterator[str]:
         yield f"Files of '{host}' would take the place of its own, and it would go on pushing as '{name}', with them."
 
 
+def _release_lines(proposal: Proposal) -> Iterator[str]:
+    if proposal.release is not None:
+        yield release.words(proposal.host, proposal.release, proposal.target)
+        yield "What was configured for one release may not work on another: docs/recipes.rst says how to take parts."
+
+
 def _orphan_lines(orphans: Sequence[Orphans]) -> Iterator[str]:
     yield from (f"         {words(orphan)} ({escape(orphan.paths[0])})" for orphan in orphans[:_SHOWN])
     if len(orphans) > _SHOWN:
@@ -103,9 +110,10 @@ def step_lines(proposal: Proposal, *, verbose: bool) -> Iterator[str]:
 
 
 def question_lines(proposal: Proposal) -> Iterator[str]:
-    """The paths that would be replaced or moved aside, and a living machine's own lines, for the second question."""
+    """The paths that would be replaced or moved aside, and what else is worth a second thought."""
     if proposal.living:
         yield from machine_lines(proposal.living, proposal.host)
+    yield from _release_lines(proposal)
     for steps in (proposal.replaced, proposal.moved_aside):
         yield from (step_line(step) for step in steps[:_SHOWN])
         if len(steps) > _SHOWN:
