@@ -172,7 +172,7 @@ def _list(walk: _Walk, directory: bytes, fd: int) -> list[bytes]:
                 if name.startswith(b".pacha-") and names.is_pachas_own(name):
                     continue
                 path = prefix + name
-                if walk.watch.parts and not _leads_to(walk.watch.parts, path):
+                if walk.watch.parts and not _is_related(walk.watch.parts, path):
                     continue
                 try:
                     status = item.stat(follow_symlinks=False)
@@ -193,7 +193,7 @@ def _list(walk: _Walk, directory: bytes, fd: int) -> list[bytes]:
     return deeper
 
 
-def _leads_to(parts: tuple[bytes, ...], path: bytes) -> bool:
+def _is_related(parts: tuple[bytes, ...], path: bytes) -> bool:
     return any(paths.is_within(path, part) or paths.is_within(part, path) for part in parts)
 
 

@@ -51,7 +51,7 @@ def apply(
 
 def remove_interrupted(journal: Journal) -> None:
     """Remove the temporary names of the interrupted rebuilds that the one of ``journal`` resumes."""
-    for identifier in journal.started.resumes if journal.started is not None else ():
+    for identifier in journal.resumes:
         try:
             old = Journal(os.path.join(os.path.dirname(journal.folder), os.fsencode(identifier)))
         except OSError:
@@ -73,7 +73,7 @@ class _Run:
         self.journal.write(*(Root(path) for path in self.plan.roots))
         try:
             self._write(on_step)
-            self._announce()
+            self._journalled(self.installer.announce)
         except BaseException as problem:
             self._take_back()
             if isinstance(problem, Halt):
@@ -92,9 +92,6 @@ class _Run:
                 on_step(step)
         self.writer.finish_directories()
         self.writer.sync()
-
-    def _announce(self) -> None:
-        self._journalled(self.installer.announce)
 
     def _journalled(self, announce: Callable[[], None]) -> None:
         try:

@@ -129,13 +129,9 @@ def misplaced(wanted: Sequence[Entry], actual: Mapping[bytes, Entry]) -> frozens
             names = wanted_sets.get(entry.link_group, frozenset({entry.path}))
             actual_names = actual_sets.get(present.link_group, frozenset({entry.path}))
             lonely = entry.link_group is None and present.link_group is not None
-            if lonely or names != actual_names or _unlike(names, actual):
+            if lonely or names != actual_names or any(name not in actual for name in names):
                 wrong |= names
     return frozenset(wrong)
-
-
-def _unlike(names: frozenset[bytes], actual: Mapping[bytes, Entry]) -> bool:
-    return any(name not in actual for name in names)
 
 
 def _names(entries: Sequence[Entry]) -> dict[int | None, frozenset[bytes]]:

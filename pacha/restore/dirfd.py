@@ -98,7 +98,7 @@ class SafeDirectories:
         place = self._places[path]
         for step in reversed(missing):
             name = self._aliases.get(step) or step.rpartition(b"/")[2]
-            if self._inside(step):
+            if paths.is_within_any(step, self._roots):
                 place = _Directory(os.open(name, _OPEN, dir_fd=place.fd), place.trusted, place.linked)
             else:
                 place = self._step_above(place, name, step)
@@ -112,9 +112,6 @@ class SafeDirectories:
         self._places[path] = place
         if path == self._confined_to:
             self._outermost = _identity(place.fd)
-
-    def _inside(self, path: bytes) -> bool:
-        return any(paths.is_within(path, root) for root in self._roots)
 
     def _step_above(self, place: _Directory, name: bytes, path: bytes) -> _Directory:
         reached = self._walk(place, [name], path)

@@ -87,6 +87,11 @@ class Journal:
         return first if isinstance(first, Started) else None
 
     @property
+    def resumes(self) -> tuple[str, ...]:
+        """The IDs of the interrupted rebuilds that this one resumes."""
+        return self.started.resumes if self.started is not None else ()
+
+    @property
     def target(self) -> bytes:
         """The target of a rehearsal; b"" for a rebuild to the original places."""
         lines = [line for line in self._lines if line.startswith(_TARGET)]
@@ -113,7 +118,7 @@ class Journal:
     @property
     def changed(self) -> bool:
         """Whether this rebuild, or an interrupted one that it resumes, has anything to undo."""
-        if self.started is not None and self.started.resumes:
+        if self.resumes:
             return True
         if self._records is None:
             return any(not line.startswith(_FRAME_LINES) for line in self._lines)
@@ -170,7 +175,7 @@ def history(state: bytes) -> list[Journal]:
 def unfinished(state: bytes) -> list[Journal]:
     """Return the journals of interrupted rebuilds that were neither resumed nor undone since."""
     journals = history(state)
-    completed = {old for journal in journals if journal.marks & _SETTLING for old in _resumed(journal)}
+    completed = {old for journal in journals if journal.marks & _SETTLING for old in journal.resumes}
     open_journals = [journal for journal in journals if not journal.closed and journal.id not in completed]
     for journal in journals:
         if journal not in open_journals:
@@ -195,10 +200,6 @@ def _records(lines: Iterable[bytes]) -> Iterator[Record]:
     for line in lines:
         if line.endswith(b"\n") and (record := decode(line)) is not None:
             yield record
-
-
-def _resumed(journal: Journal) -> tuple[str, ...]:
-    return journal.started.resumes if journal.started is not None else ()
 
 
 def _is_within(journal: Journal, parts: Sequence[bytes]) -> bool:

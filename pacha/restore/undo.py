@@ -67,21 +67,17 @@ def _old(journals: list[Journal], keep: int) -> list[Journal]:
     idle = [journal.id for journal in journals if journal.closed and not journal.changed][:-keep]
     finished = [journal.id for journal in journals if "finished" in journal.marks and journal.changed]
     oldest = finished[-keep] if len(finished) >= keep else ""
-    needed = {resumed for journal in journals if journal.id >= oldest for resumed in _resumed(journal)}
-    completed = {resumed for journal in journals if journal.closed for resumed in _resumed(journal)}
+    needed = {resumed for journal in journals if journal.id >= oldest for resumed in journal.resumes}
+    completed = {resumed for journal in journals if journal.closed for resumed in journal.resumes}
     obsolete = [j for j in journals if j.id in idle or (j.id < oldest and j.id not in needed)]
     return [journal for journal in obsolete if journal.closed or journal.id in completed]
-
-
-def _resumed(journal: Journal) -> tuple[str, ...]:
-    return journal.started.resumes if journal.started is not None else ()
 
 
 def resumed(journal: Journal) -> list[Journal]:
     """The interrupted rebuilds that this one resumed, newest first; the caller closes them."""
     folder = os.path.dirname(journal.folder)
     journals = []
-    for identifier in sorted(_resumed(journal), reverse=True):
+    for identifier in sorted(journal.resumes, reverse=True):
         try:
             journals.append(Journal(os.path.join(folder, os.fsencode(identifier))))
         except OSError:
@@ -116,9 +112,9 @@ class Undoing:
     known: set[tuple[bytes, int]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        made = [record for record in self.journal.records if isinstance(record, Created)]
-        self.made = {record.path: record for record in made}
-        self.known = {(record.path, record.mtime_ns) for record in made}
+        records = [record for record in self.journal.records if isinstance(record, Created)]
+        self.made = {record.path: record for record in records}
+        self.known = {(record.path, record.mtime_ns) for record in records}
 
     def run(self) -> None:
         """Undo all of it."""
@@ -197,20 +193,20 @@ class Undoing:
         return None
 
     def _rename_back(self, record: Displaced, source: tuple[bytes, int], dir_fd: int, kept_fd: int) -> None:
-        name, made = paths.name(record.path), self.made.get(record.path)
+        name, created = paths.name(record.path), self.made.get(record.path)
         try:
             status = os.stat(name, dir_fd=dir_fd, follow_symlinks=False)
         except FileNotFoundError:
             os.rename(source[0], name, src_dir_fd=source[1], dst_dir_fd=dir_fd)
             return
-        if made is None or not self.is_ours(made, status):
+        if created is None or not self.is_ours(created, status):
             self._set_aside(record, dir_fd, kept_fd)
-        elif made.kind == Kind.DIRECTORY.value:
+        elif created.kind == Kind.DIRECTORY.value:
             try:
                 os.rmdir(name, dir_fd=dir_fd)
             except OSError:  # no longer empty
                 self._set_aside(record, dir_fd, kept_fd)
-        elif self._is_directory(*source):
+        elif kind_of(os.stat(source[0], dir_fd=source[1], follow_symlinks=False).st_mode) is Kind.DIRECTORY:
             os.unlink(name, dir_fd=dir_fd)
         os.rename(source[0], name, src_dir_fd=source[1], dst_dir_fd=dir_fd)
 
@@ -223,16 +219,13 @@ class Undoing:
         place = escape(paths.parent(record.kept) + b"/" + aside)
         self.outcome_builder.concern(record.path, f"changed since the rebuild: that is kept as {place}")
 
-    def is_ours(self, made: Created, status: os.stat_result) -> bool:
+    def is_ours(self, created: Created, status: os.stat_result) -> bool:
         """Whether the path is unchanged since the rebuild created it."""
         kind = kind_of(status.st_mode)
-        if kind.value != made.kind or kind is Kind.DIRECTORY:
-            return kind.value == made.kind
-        same_size = kind is not Kind.FILE or status.st_size == made.size
-        return same_size and (made.path, status.st_mtime_ns) in self.known
-
-    def _is_directory(self, name: bytes, dir_fd: int) -> bool:
-        return kind_of(os.stat(name, dir_fd=dir_fd, follow_symlinks=False).st_mode) is Kind.DIRECTORY
+        if kind.value != created.kind or kind is Kind.DIRECTORY:
+            return kind.value == created.kind
+        same_size = kind is not Kind.FILE or status.st_size == created.size
+        return same_size and (created.path, status.st_mtime_ns) in self.known
 
     def _alter_back(self, record: Altered) -> None:
         with open_inode(paths.name(record.path), self.tree.enter(paths.parent(record.path))) as (reference, status):
