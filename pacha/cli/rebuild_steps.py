@@ -26,6 +26,7 @@ from pacha.text import escape
 from pacha.ui.plan import machine_lines
 from pacha.ui.progress import Style
 from pacha.ui.rebuild import RebuildConsole
+from pacha.ui.spinner import waiting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +92,8 @@ def run(cli_context: CliContext, request: RebuildRequest, worker: WorkerProcess 
             which = [*machine_lines(living, request.host)] if living else []
             _begin(cli_context, "\n".join([*which, _about(context, options, request, own=own)]), request)
             step = _show_plan if request.dry_run else _carry_out
-            return step(cli_context, context, request, options, worker)
+            with waiting(quiet=cli_context.quiet):
+                return step(cli_context, context, request, options, worker)
 
 
 def _with_one_master(cli_context: CliContext, context: Context, request: RebuildRequest) -> Context:

@@ -130,7 +130,7 @@ class Control:
 
     def _answer(self, what: str, values: dict[str, Any]) -> dict[str, Any]:
         try:
-            self._stream.write(encode({"do": what, **values}))
+            self._stream.stdin.write(encode({"do": what, **values}))
         except BrokenPipeError:
             pass  # it has ended: reading tells
         try:

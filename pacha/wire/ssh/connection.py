@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import shlex
 import threading
 import time
@@ -18,14 +17,12 @@ from pacha.text import one_line
 from pacha.wire.ssh.auth import log_in
 from pacha.wire.ssh.channel import Result, Stream, alarm, end
 from pacha.wire.ssh.endpoint import Endpoint
-from pacha.wire.ssh.handshake import Dropped, Line, dial, handshake, hang_up
+from pacha.wire.ssh.handshake import Line, dial, greet, hang_up
 from pacha.wire.ssh.library import cMSG_CHANNEL_REQUEST, paramiko, refuse_unknown
 
 #: sshd allows ten sessions on a connection (MaxSessions of sshd_config(5)); stay well below.
 MAX_STREAMS = 7
 _ASKED_AGAIN = (0.02, 0.1, 0.5)  #: seconds to wait before a channel that was refused is asked for again
-#: Seconds, give or take a half, before a connection that was dropped is tried again: the first time, and the most.
-_DROPPED_AGAIN, _DROPPED_AGAIN_MOST = 0.3, 8.0
 
 _OUTPUT_MAX = 64 * 1024 * 1024
 
@@ -45,6 +42,7 @@ class Connection:
         self.endpoint = endpoint
         self.transport = transport
         self.stalled = False
+        self.moved = 0
         self._line = line
         self._through = through
         self._stall = stall
@@ -69,13 +67,15 @@ class Connection:
         A server that drops the connection before it greets is tried again for ``patience`` seconds.
         Later on, a line from which nothing is heard for ``stall`` seconds, not even an answer to
         "are you there?", is given up; so is a command of ``stream`` that says and takes nothing for ``idle``
-        seconds, though the line lives. Raises UnreachableError.
+        seconds, or falls that far behind the least speed (see ``pace``), though the line lives.
+        Raises UnreachableError.
         """
         through = None
         if endpoint.proxy_jump:
             through = cls.open(endpoint.proxy_jump, timeout, stall=stall, patience=patience)
         try:
-            line, transport = _greeted(endpoint, through, timeout, patience)
+            reach = partial(_jump, through, endpoint, timeout) if through else partial(dial, endpoint, timeout)
+            line, transport = greet(reach, endpoint, timeout, patience)
             try:
                 log_in(transport, endpoint)
             except BaseException:
@@ -144,7 +144,7 @@ class Connection:
         """Start a command and talk with it. Close it (``with``): only MAX_STREAMS are open at a time.
 
         ``idle`` seconds (None: the connection's) without a byte from it, or without it taking one, end it with
-        UnreachableError.
+        UnreachableError, and so does being that far behind the least speed.
         """
         return self._start(_command(argv), self._idle if idle is None else idle)
 
@@ -210,6 +210,10 @@ class Connection:
         channel.settimeout(idle)
         return channel
 
+    def queued(self) -> int:
+        """The bytes of ours that are still on their way to the server, or to the one in between."""
+        return self._through.queued() if self._through else self._line.queued()
+
     def lost(self, why: str) -> UnreachableError:
         """The error for a line that is gone; ``why`` unless it is known that it stalled."""
         if self.stalled:
@@ -238,26 +242,6 @@ class Connection:
             self.transport.global_request("keepalive@openssh.com", wait=True)
         except (paramiko.SSHException, EOFError, OSError):
             pass  # the line is gone: those who read or write will say so
-
-
-def _greeted(
-    endpoint: Endpoint, through: Connection | None, timeout: float, patience: float
-) -> tuple[Line, paramiko.Transport]:
-    """The line to a server that has shown who it is. Raises UnreachableError.
-
-    Who is dropped with many others comes again at a time of its own, and the later the more often it was dropped.
-    """
-    deadline, pause = time.monotonic() + patience, _DROPPED_AGAIN
-    while True:
-        try:
-            line = Line(_jump(through, endpoint, timeout) if through else dial(endpoint, timeout))
-            return line, handshake(line, endpoint, timeout)
-        except Dropped:
-            wait = pause * random.uniform(0.5, 1.5)
-            if time.monotonic() + wait >= deadline:
-                raise
-            time.sleep(wait)
-            pause = min(2 * pause, _DROPPED_AGAIN_MOST)
 
 
 def _is_refusal(error: Exception) -> bool:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
+import random
 import socket
+import sys
+import termios
 import time
+from collections.abc import Callable
 from typing import Any
 
 from pacha.errors import UnreachableError
+from pacha.system.waits import waiting
 from pacha.text import one_line
 from pacha.wire.ssh.endpoint import Endpoint
 from pacha.wire.ssh.host_key import check_host_key, known_keys_of
@@ -29,6 +35,10 @@ _DIGESTS = (
 _DROPS = (b"Exceeded MaxStartups", b"Not allowed at this time")
 
 
+#: Seconds, give or take a half, before a connection that was dropped is tried again: the first time, and the most.
+_AGAIN, _AGAIN_MOST = 0.3, 8.0
+
+
 class Dropped(UnreachableError):
     """The server hung up before it greeted, as sshd does while too many log in at once: worth another try."""
 
@@ -46,6 +56,13 @@ class Line:
         self.heard = time.monotonic()
         self.beginning = self.beginning or data[:100]
         return data
+
+    def queued(self) -> int:
+        """The bytes of ours that the other side has not acknowledged yet (SIOCOUTQ of tcp(7))."""
+        try:
+            return int.from_bytes(fcntl.ioctl(self._sock.fileno(), termios.TIOCOUTQ, bytes(4)), sys.byteorder)
+        except (OSError, ValueError):
+            return 0  # it is closed, or a channel through another server
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._sock, name)
@@ -147,6 +164,27 @@ def handshake(line: Line, endpoint: Endpoint, timeout: float) -> paramiko.Transp
         hang_up(transport)
         raise
     return transport
+
+
+def greet(
+    reach: Callable[[], socket.socket | paramiko.Channel], endpoint: Endpoint, timeout: float, patience: float
+) -> tuple[Line, paramiko.Transport]:
+    """The line to a server that has shown who it is, tried again for ``patience`` seconds while it is dropped.
+
+    Who is dropped with many others comes again at a time of its own, and the later the more often it was dropped.
+    """
+    began, pause = time.monotonic(), _AGAIN
+    while True:
+        try:
+            line = Line(reach())
+            return line, handshake(line, endpoint, timeout)
+        except Dropped:
+            wait, gone = pause * random.uniform(0.5, 1.5), time.monotonic() - began
+            if gone + wait >= patience:
+                raise
+            with waiting(endpoint.label, gone):
+                time.sleep(wait)
+            pause = min(2 * pause, _AGAIN_MOST)
 
 
 def hang_up(transport: paramiko.Transport) -> None:

@@ -108,7 +108,7 @@ class Stream:
     """A stream that says something and has ended."""
 
     def __init__(self, said: bytes, complaint: bytes = b"") -> None:
-        self.stdout = io.BytesIO(said)
+        self.stdin, self.stdout = self, io.BytesIO(said)
         self.sent = b""
         self._complaint = complaint
 
@@ -158,7 +158,7 @@ class Echo:
     """A master who answers with what he was asked, one at a time."""
 
     def __init__(self) -> None:
-        self.stdout, self._asked = self, list[bytes]()
+        self.stdin, self.stdout, self._asked = self, self, list[bytes]()
 
     def write(self, data: bytes) -> None:
         self._asked.append(data)

@@ -19,8 +19,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from pacha.wire.ssh import Connection, Endpoint, resolve
-from pacha.wire.ssh import connection as connection_module
+from pacha.wire.ssh import Connection, Endpoint, handshake, resolve
 from pacha.wire.ssh.channel import alarm
 from tests.support.connecting import refused
 from tests.support.sshd import Account, Sshd
@@ -125,7 +124,7 @@ class TestReaching:
             now += seconds
 
         monkeypatch.setattr(socket, "create_connection", reset)
-        monkeypatch.setattr(connection_module, "time", SimpleNamespace(sleep=sleep, monotonic=lambda: now))
+        monkeypatch.setattr(handshake, "time", SimpleNamespace(sleep=sleep, monotonic=lambda: now))
         for _ in range(2):
             now = 0.0
             assert refused(endpoint).code == "login-dropped"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pacha.errors import UnreachableError
-from pacha.wire.ssh.channel import _Output
+from pacha.wire.ssh.files import Output
 
 
 class Endless(io.RawIOBase):
@@ -32,16 +32,16 @@ def test_a_length_that_cannot_be_is_refused(size: int | None) -> None:
     """To a file of Python, -1 means all that comes."""
     output = Endless()
     with pytest.raises(UnreachableError) as caught:
-        _Output(output).read(size)
+        Output(output).read(size)
     assert caught.value.code == "not-a-master" and output.taken == 0
 
 
 @pytest.mark.parametrize("size", [-1, None, 1 << 40])
 def test_a_line_without_an_end_is_refused(size: int | None) -> None:
     with pytest.raises(UnreachableError, match="does not answer as one"):
-        _Output(Endless()).readline(size)
+        Output(Endless()).readline(size)
 
 
 def test_what_is_asked_for_is_read() -> None:
-    output = _Output(Endless(), 100)
+    output = Output(Endless(), 100)
     assert (len(output.read(0)), len(output.read(300)), len(output.readline(20))) == (0, 300, 20)
