@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pacha.config.keys import KEYS
 from pacha.config.load import parse_config
 from pacha.host import watch
 from pacha.host.context import Context
@@ -40,8 +41,9 @@ class Standalone:
 
     def context(self, state: str = "state", **keys: str) -> Context:
         """The machine with the state folder ``state``; ``keys`` (``hostname``: pacha.hostname) are added."""
-        settings = {"host": "local", "hosts.path": f"{self.top}/hosts", "hostname": "bar", **keys}
-        text = "".join(f"pacha.{key.replace('_', '.')} = {value}\n" for key, value in settings.items())
+        names = {key.name.removeprefix("pacha.").replace(".", "_"): key.name for key in KEYS}
+        settings = {"host": "local", "hosts_path": f"{self.top}/hosts", "hostname": "bar", **keys}
+        text = "".join(f"{names[key]} = {value}\n" for key, value in settings.items())
         return Context(parse_config(f"[DEFAULT]\n{text}", self.top / "pacha.conf"), StateFolder(self.top / state))
 
     def push(self, message: str = "") -> Pushed:

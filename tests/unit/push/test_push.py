@@ -29,7 +29,7 @@ def test_what_is_tried_and_what_came_of_it_is_remembered(bar: Standalone) -> Non
 
 
 def test_where_no_master_can_be_had_the_snapshot_waits_here(bar: Standalone) -> None:
-    pushed = push.push(bar.context(**{"hosts.path": "/proc/nowhere"}))
+    pushed = push.push(bar.context(hosts_path="/proc/nowhere"))
     assert pushed.committed and pushed.masters == () and pushed.failure is not None
     assert bar.context().state.read().failure
     again = bar.push()

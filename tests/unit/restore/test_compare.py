@@ -103,4 +103,5 @@ def test_names_of_one_inode_are_right_only_as_a_whole() -> None:
     assert wrong(linked("ab", "c"), linked("a", "b", "c")) == {b"/a", b"/b"}
     assert wrong(linked("a", "b", "c"), linked("ab", "c")) == {b"/a", b"/b"}
     assert wrong(linked("abc"), linked("ab", "c")) == {b"/a", b"/b", b"/c"}
+    assert wrong(linked("a"), [replace(FILE, path=b"/a", link_group=9)]) == {b"/a"}, "it has a name elsewhere"
     assert wrong(linked("ab"), []) == set(), "they are all made anew"
