@@ -60,23 +60,23 @@ NOT_FOR_UNIT = {
 }
 
 
+COMMANDS = (
+    "add_host", "cat", "check", "completion", "config", "demo", "diff", "doctor", "hosts", "init", "log", "push",
+    "rebuild", "restore_db", "schedule", "serve", "status", "undo", "verify", "watch",
+)  # fmt: skip
 #: Modules without a test module of their name: what each promises takes a whole run, and the story says it better.
 #: A new module does not come into this list; it brings a test.
 TESTED_BY_STORIES = {
     # Each takes options, calls an action that has tests of its own, and shows what came of it.
-    *(
-        f"cli/commands/{name}"
-        for name in ["add_host", "cat", "check", "completion", "config", "demo", "diff", "doctor", "hosts", "init", "log", "push", "rebuild", "restore_db", "schedule", "serve", "status", "undo", "verify", "watch"]
-    ),
-    "demo",  # stories/test_documents, and benchmarks
-    "fetch/fetch", "fetch/snapshot", "fetch/spool",  # integration/fetch: test_rot, test_hostile_store, test_fallback
+    *(f"cli/commands/{name}" for name in COMMANDS),
+    "demo",  # stories: test_documents, test_packages
+    "fetch/fetch", "fetch/spool",  # integration/fetch: test_rot, test_hostile_store, test_fallback
     "rebuild/adoption", "rebuild/restore_db",  # stories: test_lost_and_found, test_past
-    "rebuild/actual_state", "rebuild/planning",  # stories: test_plan, test_owners, test_moving_accounts
+    "rebuild/planning",  # stories: test_plan, test_owners, test_moving_accounts
     "rebuild/source",  # stories/test_masters
     "rebuild/undo",  # stories: test_plan, test_year
     "restore/install", "restore/permissions", "restore/write",  # integration/restore: test_apply, test_apply_killed
     "server/check_worker", "server/rehearsal",  # stories/test_fleet
-    "ui/rebuild",  # stories/test_plan
     "wire/plain_account", "wire/plain_reader", "wire/tar_upload",  # stories: test_served, test_first_push
     "wire/ssh/library",  # integration/wire/ssh, unit/test_library
 }  # fmt: skip
