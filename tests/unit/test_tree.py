@@ -72,12 +72,14 @@ TESTED_BY_STORIES = {
     "demo",  # stories: test_documents, test_packages
     "fetch/fetch", "fetch/spool",  # integration/fetch: test_rot, test_hostile_store, test_fallback
     "rebuild/adoption", "rebuild/restore_db",  # stories: test_lost_and_found, test_past
+    "rebuild/choices", "rebuild/living",  # stories: test_keep, test_living
+    "rebuild/local_files",  # stories/test_other_root
     "rebuild/planning",  # stories: test_plan, test_owners, test_moving_accounts
     "rebuild/source",  # stories/test_masters
     "rebuild/undo",  # stories: test_plan, test_year
     "restore/install", "restore/permissions", "restore/write",  # integration/restore: test_apply, test_apply_killed
     "server/check_worker", "server/rehearsal",  # stories/test_fleet
-    "wire/plain_account", "wire/plain_reader", "wire/tar_upload",  # stories: test_served, test_first_push
+    "wire/plain_account", "wire/tar_upload",  # stories: test_served, test_first_push
     "wire/ssh/library",  # integration/wire/ssh, unit/test_library
 }  # fmt: skip
 KINDS = ("unit", "integration", "stories")

@@ -14,7 +14,7 @@ from pacha.ui.progress import Style
 from tests.support.standalone import Standalone, standalone_host  # noqa: F401  (a fixture)
 
 PLAIN = RebuildRequest(
-    host="bar", at="", paths=(), directories=(), target=None, delete=False, owner_map=None, accounts="renumber",
+    host="bar", at="", paths=(), directories=(), target=None, delete=False, owner_map=None, accounts=None,
     hooks=False, dry_run=False, as_json=False, progress=None, master="", wait=0.0, yes=False,
 )  # fmt: skip
 

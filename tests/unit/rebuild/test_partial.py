@@ -62,7 +62,7 @@ def test_a_part_does_not_go_on_where_owners_are_half_changed(bar: Standalone) ->
         partial.interrupted_renumbering(here, part)
     assert caught.value.code == "renumbering-unfinished"
     assert partial.interrupted_renumbering(here, DEFAULTS).moved.users == {1: 2}
-    assert partial.interrupted_renumbering(here, replace(part, target=b"/t")).found.keys() == {b"/x"}
+    assert partial.interrupted_renumbering(here, replace(part, target=b"/t")).found == {}, "another machine's"
 
 
 def test_a_part_of_our_own_newest_snapshot_settles_what_it_restores(bar: Standalone, tmp_path: Path) -> None:

@@ -69,13 +69,13 @@ def test_links_pipes_and_directories(tmp_path: Path, fd: int) -> None:
     entries.make_other(b"p", fd, entry(kind=Kind.FIFO), wanted(0o620))
     entries.make_directory(b"d", fd)
     assert stat.S_IMODE((tmp_path / "d").stat().st_mode) == 0o700
-    assert entries.dress_directory(b"d", fd, wanted(0o1755)) == []
+    assert entries.finish_directory(b"d", fd, wanted(0o1755)) == []
     assert os.readlink(os.fsencode(tmp_path / "l")) == b"no\xffwhere"
     assert (tmp_path / "l").lstat().st_mtime_ns == (tmp_path / "d").stat().st_mtime_ns == wanted().mtime_ns
     assert stat.filemode((tmp_path / "p").stat().st_mode) == "prw--w----"
     assert stat.S_IMODE((tmp_path / "d").stat().st_mode) == 0o1755
     with pytest.raises(Changed):
-        entries.dress_directory(b"p", fd, wanted())
+        entries.finish_directory(b"p", fd, wanted())
 
 
 def test_another_name_is_of_the_same_inode_or_none(tmp_path: Path, fd: int) -> None:
