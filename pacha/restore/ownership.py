@@ -104,7 +104,8 @@ def attributes(entry: Entry, match: Match, me: Identity) -> tuple[Attributes, st
     """Return the attributes that ``entry`` gets here, and in words how they differ from the record ('' if exact)."""
     if match.unmatched:
         xattrs = tuple(pair for pair in entry.xattrs if pair[0] not in ACLS and pair[0] != CAPABILITY)
-        safe = Attributes(match.uid, match.gid, entry.mode & PRIVATE, entry.mtime_ns, xattrs)
+        uid, gid = (match.uid, match.gid) if me.uid == 0 else (me.uid, me.gid)
+        safe = Attributes(uid, gid, entry.mode & PRIVATE, entry.mtime_ns, xattrs)
         owner = "root" if me.uid == 0 else "you"
         return safe, f"{match.unmatched} not known here: left to {owner} alone"
     exact = Attributes(match.uid, match.gid, entry.mode, entry.mtime_ns, entry.xattrs)

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 
-from pacha.errors import PachaError
+from pacha.errors import PachaError, UnreachableError
 from pacha.text import escape
 from pacha.wire import hook_files, local_store, scp
 from pacha.wire.master import (
@@ -46,9 +46,17 @@ class LocalMaster:
         return None
 
     def probe(self, host: str, names: Sequence[str] = ()) -> Probe:
-        """Look at ``host``'s folder."""
-        contents = {name: digest_of(self._path(host, name, CHANGELOG_OF_ANY)) for name in names}
-        return Probe(time.time(), digest_of(self._path(host, CHANGELOG)), contents=contents)
+        """Look at ``host``'s folder. Raises UnreachableError: what cannot be read is not taken for missing."""
+        try:
+            contents = {name: digest_of(self._path(host, name, CHANGELOG_OF_ANY)) for name in names}
+            return Probe(time.time(), digest_of(self._path(host, CHANGELOG)), contents=contents)
+        except OSError as error:
+            raise UnreachableError(
+                f"The folder {self.label} cannot be read.",
+                error.strerror or "",
+                "Look at pacha.hosts.path.",
+                code="hosts-path-unreadable",
+            ) from None
 
     def make_host(self, host: str) -> None:
         """Make the folder, 0700."""

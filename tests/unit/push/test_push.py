@@ -36,6 +36,12 @@ def test_where_no_master_can_be_had_the_snapshot_waits_here(bar: Standalone) -> 
     assert again.sent and not again.committed and again.tip == pushed.tip
 
 
+def test_a_folder_of_hosts_that_is_a_file_is_a_master_out_of_reach(bar: Standalone, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    pushed = push.push(bar.context(hosts_path=str(tmp_path / "file")))
+    assert pushed.committed and pushed.failure is not None and pushed.failure.code == "hosts-path-unreadable"
+
+
 def test_what_is_said_of_it_is_in_the_history(bar: Standalone) -> None:
     tip = bar.push("because\x1b of this").tip
     note = bar.session().repository("db").note(tip)

@@ -72,6 +72,7 @@ def test_who_is_not_matched_leaves_it_to_its_new_owner_alone(
     match = Matcher(ACCOUNTS, me).match(found)
     attributes_, difference = attributes(found, match, me)
     if match.unmatched:
+        assert me is ROOT or (attributes_.uid, attributes_.gid) == (me.uid, me.gid)
         assert attributes_.mode & ~0o700 == 0 and attributes_.xattrs == ((b"user.x", b""),) and difference
     elif me is not ROOT:
         assert attributes_.uid == me.uid and attributes_.gid in me.groups
