@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class CliContext:
-    """What the global options say."""
+    """The global options, and what they decide."""
 
     config: str | None
     quiet: bool
@@ -30,11 +30,11 @@ class CliContext:
 
     @property
     def console(self) -> Console:
-        """Where to print."""
+        """The console to print to."""
         return Console(quiet=self.quiet, verbose=self.verbose)
 
     def silenced(self, silent: bool) -> CliContext:
-        """The same, printing nothing but what is wrong if ``silent``."""
+        """The same; if ``silent``, it prints only what is wrong."""
         return replace(self, quiet=self.quiet or silent)
 
     def load(self) -> Config:
@@ -47,27 +47,27 @@ class CliContext:
         return loaded
 
     def load_of_master(self) -> Config:
-        """The configuration; on a master, which may well have none, what holds without one. Raises ConfigError."""
+        """The configuration, or the defaults on a master that has none. Raises ConfigError."""
         return self.load() if self.found() else parse_config("[DEFAULT]\n", self.usual_place())
 
     def found(self) -> Path | None:
-        """Where the configuration is, None where there is none. Raises ConfigError, PachaError."""
+        """The path of the configuration, None for none. Raises ConfigError, PachaError."""
         return find_config(self.config, os.environ, self._recorded(), os.geteuid() == 0)
 
     def load_quietly(self) -> Config:
-        """The configuration; its warnings are the caller's to show. Raises ConfigError."""
-        found = self.found()
-        if found is None:
+        """The configuration; the caller shows its warnings. Raises ConfigError."""
+        path = self.found()
+        if path is None:
             raise ConfigError(
                 "There is no configuration.",
                 f"none is at {self.usual_place()}",
                 "Write one: pacha init",
                 code="no-configuration",
             )
-        return load_config(found)
+        return load_config(path)
 
     def usual_place(self) -> Path:
-        """Where a configuration is looked for when nothing names another."""
+        """The default path of the configuration."""
         base = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
         return SYSTEM_FILE if os.geteuid() == 0 else base / "pacha" / "pacha.conf"
 
@@ -76,12 +76,12 @@ class CliContext:
         return Context(self.load(), self.state())
 
     def quiet_context(self) -> Context:
-        """The same, whose warnings are the caller's to show."""
+        """The same, but the caller shows the warnings."""
         return Context(self.load_quietly(), self.state())
 
     def state(self) -> StateFolder:
         """Pacha's folder on this machine."""
-        from pacha.store.state import StateFolder  # --help does without what is kept
+        from pacha.store.state import StateFolder  # --help does not need it
 
         return StateFolder(state_folder(os.environ, os.geteuid() == 0))
 
@@ -89,7 +89,7 @@ class CliContext:
         return self.state().read().config or None
 
     def record_config(self, path: Path) -> None:
-        """Remember where the configuration is."""
+        """Remember the path of the configuration."""
         self.state().update(config=str(path))
 
     def _warn_of_none(self) -> None:
@@ -102,9 +102,9 @@ def ask_which(offers: list[MasterOffer]) -> str:
     for number, offer in enumerate(offers, 1):
         click.echo(f"{number:>3}  {offer.name}: snapshot {offer.tip[:12]}")
     click.echo("Which one? Its number, or Ctrl-C to cancel:")
-    said = sys.stdin.readline().strip()
-    if said not in {str(number) for number in range(1, len(offers) + 1)}:
+    answer = sys.stdin.readline().strip()
+    if answer not in {str(number) for number in range(1, len(offers) + 1)}:
         raise UsageError(
             "Nothing was done.", "no master was chosen", "Say which with --from MASTER.", code="no-master-chosen"
         )
-    return offers[int(said) - 1].name
+    return offers[int(answer) - 1].name
