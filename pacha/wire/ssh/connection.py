@@ -19,6 +19,7 @@ from pacha.wire.ssh.channel import Result, Stream, alarm, end
 from pacha.wire.ssh.endpoint import Endpoint
 from pacha.wire.ssh.handshake import Line, dial, handshake, hang_up
 from pacha.wire.ssh.library import cMSG_CHANNEL_REQUEST, paramiko, refuse_unknown
+from pacha.wire.ssh.proxy_command import run_proxy
 
 #: sshd allows ten sessions on a connection (MaxSessions of sshd_config(5)); stay well below.
 MAX_STREAMS = 7
@@ -61,8 +62,12 @@ class Connection:
         """
         through = cls.open(endpoint.proxy_jump, timeout, stall=stall) if endpoint.proxy_jump else None
         try:
-            line = Line(_jump(through, endpoint, timeout) if through else dial(endpoint, timeout))
-            transport = handshake(line, endpoint, timeout)
+            line = _reach(endpoint, through, timeout)
+            try:
+                transport = handshake(line, endpoint, timeout)
+            except BaseException:
+                line.close()
+                raise
             try:
                 log_in(transport, endpoint)
             except BaseException:
@@ -230,6 +235,14 @@ class Connection:
 def _is_refusal(error: Exception) -> bool:
     """Whether the server does not want one more channel. Of several refused at once, paramiko tells only one why."""
     return isinstance(error, paramiko.ChannelException) or str(error) == "Unable to open channel."
+
+
+def _reach(endpoint: Endpoint, through: Connection | None, timeout: float) -> Line:
+    if through:
+        return Line(_jump(through, endpoint, timeout))
+    if endpoint.proxy_command:
+        return Line(run_proxy(endpoint.proxy_command, endpoint.host, timeout))
+    return Line(dial(endpoint, timeout))
 
 
 def _jump(through: Connection, endpoint: Endpoint, timeout: float) -> paramiko.Channel:

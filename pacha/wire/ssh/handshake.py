@@ -12,6 +12,7 @@ from pacha.text import one_line
 from pacha.wire.ssh.endpoint import Endpoint
 from pacha.wire.ssh.host_key import check_host_key, known_keys_of
 from pacha.wire.ssh.library import paramiko, refuse_unknown
+from pacha.wire.ssh.proxy_command import ProxyLine
 
 _WINDOW = 4 * 1024 * 1024
 _PACKET = 64 * 1024
@@ -27,7 +28,7 @@ _DIGESTS = (
 class Line:
     """A socket that remembers when it last heard from the other side."""
 
-    def __init__(self, sock: socket.socket | paramiko.Channel) -> None:
+    def __init__(self, sock: socket.socket | paramiko.Channel | ProxyLine) -> None:
         self._sock = sock
         self.heard = time.monotonic()
 
