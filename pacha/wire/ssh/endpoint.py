@@ -123,7 +123,9 @@ def _endpoint(
     tokens = _tokens(name, host, number, login, alias or name, _text(settings, "proxyjump", ""))
     files = _list(settings, "identityfile")
     usual = _are_usual(files)
-    keys = [key] if key else [_filled(file, tokens) for file in files] or list(_DEFAULT_KEYS)
+    if "identityfile" not in settings:
+        files = list(_DEFAULT_KEYS)
+    keys = [key] if key else [_filled(file, tokens) for file in files]
     known = [known_hosts] if known_hosts else _words(settings, "userknownhostsfile", "~/.ssh/known_hosts")
     return Endpoint(
         host=host,

@@ -19,7 +19,7 @@ from pacha.text import one_line
 from pacha.wire.ssh.library import paramiko
 
 _LINE = re.compile(r"(\w+)(?:\s*=\s*|\s+)(.+)")
-_CONDITIONS = frozenset(["all", "canonical", "exec", "final", "host", "originalhost", "user", "localuser"])
+_CONDITIONS = frozenset(["all", "canonical", "exec", "host", "originalhost", "user", "localuser"])
 #: What Pacha asks the file for.
 _OF_CONCERN = frozenset(
     [
