@@ -39,6 +39,7 @@ class Connection:
         through: Connection | None,
         stall: float,
         idle: float,
+        timeout: float,
     ) -> None:
         self.endpoint = endpoint
         self.transport = transport
@@ -47,9 +48,15 @@ class Connection:
         self._through = through
         self._stall = stall
         self._idle = idle
+        self._timeout = timeout
         self._closing = threading.Event()
         self._opened: deque[Future[paramiko.Channel]] = deque()  #: each with a slot of its own
         self._slots = threading.BoundedSemaphore(MAX_STREAMS)
+        # When a command ends, dropbear closes each channel whose command has not begun, and may hang up over it.
+        self._is_for_one = "dropbear" in transport.remote_version
+        self._others: list[Connection] = []  #: the connections that were made for more commands at once
+        self._free: deque[Connection] = deque([self])
+        self._opening = threading.Lock()
         threading.Thread(target=self._watch, daemon=True).start()
 
     @classmethod
@@ -77,7 +84,7 @@ class Connection:
             if through:
                 through.close()
             raise
-        return cls(endpoint, transport, line, through, stall, idle)
+        return cls(endpoint, transport, line, through, stall, idle, timeout)
 
     def __enter__(self) -> Connection:
         return self
@@ -88,6 +95,8 @@ class Connection:
     def close(self) -> None:
         """Hang up; streams that are still open end."""
         self._closing.set()
+        for other in self._others:
+            other.close()
         hang_up(self.transport)
         if self._through:
             self._through.close()
@@ -142,7 +151,7 @@ class Connection:
 
     def open_ahead(self, count: int) -> None:
         """Begin to open the channels of the next commands, which then begin a turn of the line earlier."""
-        for _ in range(count):
+        for _ in range(0 if self._is_for_one else count):
             if self._slots.acquire(blocking=False):
                 self._opened.append(background.start(self._channel, self._idle))
 
@@ -172,13 +181,30 @@ class Connection:
     def _start(self, command: bytes, idle: float) -> Stream:
         opened = self._taken(idle)
         try:
-            channel = self._session(command, idle, opened)
+            carrier = self._carrier() if self._is_for_one else self
+            channel = carrier._session(command, idle, opened)
         except BaseException:
             self._slots.release()
             raise
         if not self._opened:
             self.open_ahead(1)  # for the command after this one
-        return Stream(self, channel, idle, self._slots.release)
+        return Stream(carrier, channel, idle, partial(self._let_go, carrier, channel))
+
+    def _carrier(self) -> Connection:
+        """A connection without a command, for one: this one, another, or a new one."""
+        try:
+            return self._free.popleft()
+        except IndexError:
+            with self._opening:  # it takes few that have not logged in from one address
+                other = Connection.open(self.endpoint, self._timeout, stall=self._stall, idle=self._idle)
+            self._others.append(other)
+            return other
+
+    def _let_go(self, carrier: Connection, channel: paramiko.Channel) -> None:
+        """Give back what a stream had; a connection whose command may still run carries no other."""
+        if channel.exit_status >= 0:
+            self._free.append(carrier)
+        self._slots.release()
 
     def _session(self, command: bytes, idle: float, opened: Future[paramiko.Channel] | None) -> paramiko.Channel:
         channel = None
