@@ -25,8 +25,9 @@ _TITLES = {
 }  # fmt: skip
 #: Names in the code that would say little in the manual.
 _SPELT = {
-    **dict.fromkeys(["ways", "whole", "watched", "inside", "missing", "target", "parent", "ssh_config", "top"], "path"),
-    "keys": "authorized_keys", "near": "command", "pw_name": "account", "said": "when", "wrong": "name",
+    **dict.fromkeys(["ways", "candidates", "related", "whole", "watched", "inside", "missing"], "path"),
+    **dict.fromkeys(["target", "parent", "ssh_config", "top"], "path"),
+    "keys": "authorized_keys", "near": "command", "pw_name": "account", "shown": "when", "wrong": "name",
 }  # fmt: skip
 _PASSED_OVER = ("self", "os", "errand", "here", "session", "context")
 _HEAD = """\

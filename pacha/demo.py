@@ -42,7 +42,7 @@ _START_SECONDS = 5.0
 
 
 def play(over_ssh: bool, say: Say) -> bool:
-    """Play the story, telling ``say`` each step; True when every path came back exactly.
+    """Play the story and print each step with ``say``. Return whether every path came back exactly.
 
     Needs neither root nor a server; ``over_ssh`` starts a throw-away sshd on loopback. Raises PachaError.
     """
@@ -70,8 +70,9 @@ def _story(folder: Path, configuration: Config, say: Say) -> bool:
     shutil.rmtree(folder / "bar-state")
     say("\nA fresh machine, with keys and a ten-line configuration.\n$ pacha --rebuild bar")
     fresh = Context(configuration, StateFolder(folder / "fresh-state"))
-    done = rebuild.rebuild(fresh, "bar")
-    say(f"  {done.fetched.files} files fetched and checked, {len(done.proposal.preview.plan.steps)} paths put back.")
+    rebuilt = rebuild.rebuild(fresh, "bar")
+    steps = rebuilt.proposal.preview.plan.steps
+    say(f"  {rebuilt.fetched.files} files fetched and checked, {len(steps)} paths put back.")
     exact = _compare(before, _look(opt), say)
     say("\nThe fresh machine goes on as 'bar'.")
     _push(fresh, say)
@@ -79,10 +80,10 @@ def _story(folder: Path, configuration: Config, say: Say) -> bool:
 
 
 def _push(context: Context, say: Say) -> None:
-    done = push.push(context)
-    if done.failure is not None:
-        raise done.failure
-    say(f"$ pacha push\n  {done.changes}; {done.master} has snapshot {done.tip[:12]} ({done.seconds:.1f} s)")
+    result = push.push(context)
+    if result.failure is not None:
+        raise result.failure
+    say(f"$ pacha push\n  {result.changes}; {result.master} has snapshot {result.tip[:12]} ({result.seconds:.1f} s)")
 
 
 def _make_tree(opt: Path) -> int:
@@ -109,31 +110,31 @@ def _change(opt: Path) -> None:
 
 
 def _look(opt: Path) -> dict[bytes, Entry]:
-    """Everything about the tree, content included."""
+    """Every entry of the tree, content included."""
     top = scan.Watch(os.fsencode(opt / "foo"), False, Rules.of(()), False)
-    found = scan.scan([top], {}, {}, Accounts.of_machine())
-    read = {path: hashlib.sha256(Path(os.fsdecode(path)).read_bytes()).digest() for path in found.unread}
-    return {path: replace(entry, sha256=read.get(path)) for path, entry in found.entries.items()}
+    result = scan.scan([top], {}, {}, Accounts.of_machine())
+    digests = {path: hashlib.sha256(Path(os.fsdecode(path)).read_bytes()).digest() for path in result.unread}
+    return {path: replace(entry, sha256=digests.get(path)) for path, entry in result.entries.items()}
 
 
 def _compare(before: dict[bytes, Entry], after: dict[bytes, Entry], say: Say) -> bool:
-    same = [path for path, entry in before.items() if after.get(path) == entry]
-    say(f"  {len(same)} of {len(before)} paths came back exactly: content, owner, group, mode, time, links.")
-    for path in sorted(before.keys() - set(same)):
+    exact = [path for path, entry in before.items() if after.get(path) == entry]
+    say(f"  {len(exact)} of {len(before)} paths came back exactly: content, owner, group, mode, time, links.")
+    for path in sorted(before.keys() - set(exact)):
         say(f"  differs: {os.fsdecode(path)}: {before[path]} is {after.get(path)}")
     return before == after
 
 
 @contextmanager
 def _master(folder: Path, over_ssh: bool, port: int = 0) -> Iterator[str]:
-    """A master in ``folder``, its sshd at ``port`` (0: a free one); gives the text of the configuration for it."""
+    """Set up a master in ``folder``, with an sshd at ``port`` (0: a free one); yield the configuration for it."""
     hosts = folder / "pacha/hosts"
     hosts.mkdir(parents=True)
     common = f"[DEFAULT]\npacha.hostname = bar\npacha.hosts.path = {hosts}\n"
     if not over_ssh:
         yield common + "pacha.host = local\n"
         return
-    (hosts / "bar").mkdir(mode=0o700)  # as add-host does: a Pacha that is found in the path there expects it
+    (hosts / "bar").mkdir(mode=0o700)  # as add-host does; ``pacha serve`` expects it
     with _sshd(folder, port) as port:
         hg = shutil.which("hg") or os.path.join(os.path.dirname(sys.executable), "hg")
         yield common + (
@@ -144,7 +145,7 @@ def _master(folder: Path, over_ssh: bool, port: int = 0) -> Iterator[str]:
 
 @contextmanager
 def _sshd(folder: Path, port: int) -> Iterator[int]:
-    """A throw-away sshd on a loopback port (0: a free one), for the account that runs this alone."""
+    """Run a temporary sshd on a loopback port (0: a free one) for the account that runs this; yield the port."""
     program = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin:/sbin")
     if program is None or shutil.which("ssh-keygen") is None:
         raise PachaError(
@@ -165,7 +166,7 @@ def _sshd(folder: Path, port: int) -> Iterator[int]:
     }  # fmt: skip
     (folder / "sshd_config").write_text("".join(f"{k} {v}\n" for k, v in options.items()), encoding="ascii")
     if os.geteuid() == 0:
-        os.makedirs("/run/sshd", mode=0o755, exist_ok=True)  # sshd's own, missing where it never ran
+        os.makedirs("/run/sshd", mode=0o755, exist_ok=True)  # sshd needs it; missing where sshd never ran
     with open(folder / "sshd.log", "wb") as log:
         server = subprocess.Popen([program, "-D", "-e", "-f", str(folder / "sshd_config")], stderr=log)
     try:

@@ -11,64 +11,66 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, TypeVar
 
+from pacha.text import printable
+
 _Error = TypeVar("_Error", bound="PachaError")
 
-#: Not faults of Pacha's own: a full or read-only disk, no permission, too many open files, a failing disk.
+#: Faults of the system, not of Pacha: a full, read-only or failing disk, no permission, too many open files.
 OF_THE_SYSTEM = frozenset(
     [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE, errno.EIO]
 )
 
 
 class ExitCode(IntEnum):
-    """What a process of Pacha says to the shell."""
+    """The exit codes of Pacha's processes."""
 
     DONE = 0
     FAILED = 1  #: failed, nothing lost
     USAGE = 2
     CONCERNS = 3  #: done, with something to look at, named on stderr
     CONFIG = 10
-    UNREACHABLE = 11  #: master not reachable, not known or not letting us in
+    UNREACHABLE = 11  #: the master is not reachable, not known, or refuses the login
     LOCKED = 12  #: another run holds the lock
-    DAMAGED = 13  #: what came from the master is damaged or does not add up
-    SIGNAL = 128  #: plus the number of the signal
+    DAMAGED = 13  #: data from the master is damaged or inconsistent
+    SIGNAL = 128  #: plus the signal's number
 
 
 class PachaError(Exception):
     """Something failed, and the user can act on it.
 
-    ``message`` says what failed, ``why`` the cause, ``hint`` what to do next: one line (str) each, already safe to
-    print. They are for people alone: a program decides by the kind, by ``code``, which stays the same when words
-    change, and by ``subject``, which tells two faults of one code apart (a path, a name; "" where there is no need).
-    ``exit_code`` is the process's exit code.
+    ``message`` says what failed, ``why`` the cause, ``hint`` what to do next: one line (str) each. They are safe to
+    print whatever they were made from: what a terminal would obey is escaped here. They are for people. Programs
+    decide by the class; by ``code``, which stays the same when the words change; and by ``subject``, which
+    distinguishes faults with one code (a path, a name; "" where there is no need). ``exit_code`` is the process's.
     """
 
     exit_code: ExitCode = ExitCode.FAILED
 
     def __init__(self, message: str, why: str = "", hint: str = "", *, code: str, subject: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.why = why
-        self.hint = hint
+        super().__init__(printable(message))
+        self.message = printable(message)
+        self.why = printable(why)
+        self.hint = printable(hint)
         self.code = code
         self.subject = subject
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restore, (type(self), vars(self))  # a worker process hands errors over
+        return _restore, (type(self), vars(self))  # errors are pickled between processes
 
     @property
     def fault(self) -> tuple[type[PachaError], str, str]:
-        """What is wrong, to be compared."""
+        """The fault's identity: equal for two errors that report the same fault."""
         return type(self), self.code, self.subject
 
     def with_advice(self: _Error, *advice: str) -> _Error:
-        """The same error with more to do next."""
+        """The same error with ``advice`` appended to its hint."""
         error = copy(self)
         error.hint = " ".join(filter(None, [self.hint, *advice]))
         return error
 
     @property
     def in_a_line(self) -> str:
-        """What failed and why."""
+        """The message and the cause, on one line."""
         joint = " " if self.message.endswith(".") else ": "
         return joint.join(filter(None, [self.message, self.why]))
 
@@ -80,25 +82,25 @@ def _restore(kind: type[PachaError], fields: dict[str, Any]) -> PachaError:
 
 
 class UsageError(PachaError):
-    """What was asked for makes no sense; nothing was tried."""
+    """The command line is invalid; nothing was done."""
 
     exit_code = ExitCode.USAGE
 
 
 class ConfigError(PachaError):
-    """The configuration is absent or wrong."""
+    """The configuration is missing or invalid."""
 
     exit_code = ExitCode.CONFIG
 
 
 class UnreachableError(PachaError):
-    """The master cannot be reached, is not who we know, or does not let us in."""
+    """The master cannot be reached, has another host key than is known, or refuses the login."""
 
     exit_code = ExitCode.UNREACHABLE
 
 
 class LockedError(PachaError):
-    """Another run holds the lock: ``work`` is what it does ("push"; "" for anything else), ``seconds`` since when."""
+    """Another run holds the lock: ``work`` says what it does ("push", or ""), ``seconds`` for how long."""
 
     exit_code = ExitCode.LOCKED
     work: str = ""
@@ -106,21 +108,21 @@ class LockedError(PachaError):
 
 
 class DamagedError(PachaError):
-    """What came from the master is damaged, hostile or does not add up."""
+    """Data from the master is damaged, hostile or inconsistent."""
 
     exit_code = ExitCode.DAMAGED
 
 
 class UntoldError(PachaError):
-    """It is done, but what there is to say of it cannot be printed."""
+    """The work is done, but its result cannot be printed."""
 
     exit_code = ExitCode.CONCERNS
 
 
 class Signalled(BaseException):
-    """A signal (``number``) ended the run; ``state`` says in one or two lines (str) how things stand now.
+    """A signal (``number``) ended the run; ``state`` describes in one or two lines (str) what was done.
 
-    Not an Exception, so that nothing but a clean-up comes between it and the end of the process.
+    Not an Exception, so that only clean-up handlers catch it.
     """
 
     def __init__(self, number: int, state: str = "") -> None:
@@ -131,7 +133,10 @@ class Signalled(BaseException):
 
 @dataclass(frozen=True, slots=True)
 class Concern:
-    """One thing that a person should look at: a path that was not kept or not restored, and why."""
+    """Something that a person should look at: a path that was not kept or not restored, and why (safe to print)."""
 
     path: bytes
     reason: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "reason", printable(self.reason))

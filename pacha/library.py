@@ -1,7 +1,7 @@
-"""Libraries that promise nothing about what Pacha uses of them: one that has moved on is named, and nothing is guessed.
+"""Name a library whose internals have changed, instead of guessing.
 
-Mercurial's modules and some attributes of paramiko are not a public interface. Where a name is missing, or takes other
-arguments, that is a fault of the installation: neither damage of a repository nor a lost line.
+Mercurial's modules and some attributes of paramiko are not a public interface. A name that is missing there, or takes
+other arguments, is a fault of the installation: neither a damaged repository nor a lost connection.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from pacha.errors import PachaError
 
 #: What Pacha works with, as in setup.py.
 SUPPORTED = {"Mercurial": ">=7.2,<8", "paramiko": ">=5,<6"}
-_ACCESS = ("__getattr__", "__getattribute__")  #: what passes on the name that somebody else asked for
+_ACCESS = ("__getattr__", "__getattribute__")  #: these look up a name for their caller
 
 
 class UnknownLibraryError(PachaError):
-    """The installed ``library`` is not as Pacha knows it."""
+    """The installed ``library`` differs from those that Pacha knows."""
 
     def __init__(self, library: str, missing: str) -> None:
-        wanted, version = SUPPORTED[library], _version(library)
+        supported, version = SUPPORTED[library], _version(library)
         super().__init__(
             f"This Pacha does not know {library} {version}.",
             missing,
-            f"Install one that it knows: pip install '{library.lower()}{wanted}'",
+            f"Install one that it knows: pip install '{library.lower()}{supported}'",
             code="library-not-known",
             subject=library,
         )
@@ -43,7 +43,7 @@ def _version(library: str) -> str:
 
 
 def require(library: str, owner: Any, name: str, *parameters: str) -> Any:
-    """The attribute ``name`` of ``owner``, which takes at least the ``parameters``. Raises UnknownLibraryError."""
+    """Return the attribute ``name`` of ``owner``. Raises UnknownLibraryError unless it takes ``parameters``."""
     label = f"{getattr(owner, '__name__', type(owner).__name__)}.{name}"
     try:
         attribute = getattr(owner, name)
@@ -56,7 +56,7 @@ def require(library: str, owner: Any, name: str, *parameters: str) -> Any:
 
 
 def require_use(library: str, function: Callable[..., Any], name: str) -> None:
-    """Raise UnknownLibraryError unless ``function`` reads ``name``: a copy under another name would not be replaced."""
+    """Raise UnknownLibraryError unless ``function`` reads the global ``name``, so that replacing it has an effect."""
     code = getattr(inspect.unwrap(function), "__code__", None)
     if code is None or name not in code.co_names:
         label = getattr(function, "__qualname__", repr(function))
@@ -64,30 +64,26 @@ def require_use(library: str, function: Callable[..., Any], name: str) -> None:
 
 
 def has_moved(failure: BaseException, package: str) -> bool:
-    """Whether ``failure`` says that a library is not as ``package``, which calls it, knows it.
+    """Whether ``failure`` shows that a library has changed since ``package``, which calls it, was written.
 
-    Hostile data makes libraries raise the same kinds of error. But only a library that moved misses a module, a name,
-    or an attribute of a module, of a class or of what ``package`` itself gave it; or refuses what ``package`` calls.
+    Hostile data makes libraries raise the same kinds of error. But only in a changed library is a module or a name
+    missing, or an attribute of a module, of a class or of an object of ``package``; or does a call by ``package`` fail.
     """
     if isinstance(failure, ImportError):
         return True
     if isinstance(failure, NameError):
         return not isinstance(failure, UnboundLocalError)
-    ours = _raised_in(failure.__traceback__, package)
+    is_own_call = _raised_in(failure.__traceback__, package)
     if isinstance(failure, AttributeError):
         owner = failure.obj
-        if isinstance(owner, ModuleType | type) or _is_of(owner, package):
+        if isinstance(owner, ModuleType | type) or f"{type(owner).__module__}.".startswith(f"{package}."):
             return True
-        return ours and type(owner).__module__ != builtins.__name__
-    return isinstance(failure, TypeError) and ours
-
-
-def _is_of(value: object, package: str) -> bool:
-    return f"{type(value).__module__}.".startswith(f"{package}.")
+        return is_own_call and type(owner).__module__ != builtins.__name__
+    return isinstance(failure, TypeError) and is_own_call
 
 
 def _raised_in(trace: TracebackType | None, package: str) -> bool:
-    """Whether the innermost function, but for those that look a name up for it, is one of ``package``."""
+    """Whether the innermost function of ``trace``, without attribute look-ups, belongs to ``package``."""
     innermost = ""
     while trace is not None:
         if trace.tb_frame.f_code.co_name not in _ACCESS:

@@ -1,6 +1,6 @@
 """Text that is safe to print on a terminal, and times as text. Pure functions.
 
-Names, and whatever another program or another machine says, may hold bytes that a terminal obeys.
+Names, and the output of other programs and machines, may hold bytes that control a terminal.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ def escape(name: bytes | str | os.PathLike[str]) -> str:
     r"""Return ``name`` (a path, an account, anything that identifies) as printable text.
 
     UTF-8 stays as it is. Control characters, bytes that are not UTF-8 and ``\`` are escaped, so that two
-    different names never look alike. A str is taken as os.fsdecode() makes it.
+    different names never look alike. A str is one that os.fsdecode() returns.
     """
     text = name.decode("utf-8", "surrogateescape") if isinstance(name, bytes) else os.fspath(name)
     if text.isprintable() and "\\" not in text:
@@ -22,21 +22,23 @@ def escape(name: bytes | str | os.PathLike[str]) -> str:
 
 
 def one_line(text: bytes | str, limit: int = 300) -> str:
-    r"""Return what another program says as one printable line of at most ``limit`` characters before escaping.
+    r"""Return another program's ``text`` as one printable line; only the first ``limit`` characters count.
 
-    White space becomes single spaces; control characters are escaped; ``\`` stays, since this is not a name.
+    White space becomes single spaces; control characters are escaped; ``\`` stays, for this is not a name.
     """
     decoded = text.decode("utf-8", "surrogateescape") if isinstance(text, bytes) else text
     return printable(" ".join(decoded.split())[:limit])
 
 
 def printable(text: str, keep: str = "") -> str:
-    r"""Return ``text`` with every character escaped that is neither printable nor one of ``keep``; ``\`` stays."""
+    r"""Return ``text`` with unprintable characters escaped, but for those in ``keep``; ``\`` stays."""
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() or c in keep else _escaped(c) for c in text)
 
 
 def masked(text: str, limit: int) -> str:
-    """Return at most ``limit`` characters of ``text``, with ``?`` for every one that is not printable."""
+    """Return at most ``limit`` characters of ``text``, with ``?`` for each unprintable one."""
     return "".join(c if c.isprintable() else "?" for c in text[:limit])
 
 
@@ -51,7 +53,7 @@ def local_second(at: float) -> str:
 
 
 def rfc3339(at: float) -> str:
-    """Return a time (seconds since the epoch) as RFC 3339 writes it, in UTC: ``2026-11-22T04:00:07Z``."""
+    """Return a time (seconds since the epoch) in the form of RFC 3339, in UTC: ``2026-11-22T04:00:07Z``."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))
 
 

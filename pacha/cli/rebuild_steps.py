@@ -13,17 +13,20 @@ from pathlib import Path
 import click
 
 from pacha.cli.context import CliContext, ask_which
-from pacha.errors import DamagedError, ExitCode, UsageError
+from pacha.errors import DamagedError, ExitCode, PachaError, UsageError
 from pacha.fetch.worker import WorkerProcess
 from pacha.host.context import Context, check_host
 from pacha.host.masters import whereabouts
 from pacha.rebuild import interruption, rebuild, report
+from pacha.rebuild.living import LivingMachine, living_machine
 from pacha.rebuild.options import AccountPolicy, RebuildOptions
 from pacha.rebuild.source import choose_master, local_history_source
 from pacha.store.selection import Selection, path_candidates
 from pacha.text import escape
+from pacha.ui.plan import machine_lines
 from pacha.ui.progress import Style
 from pacha.ui.rebuild import RebuildConsole
+from pacha.ui.spinner import waiting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +40,7 @@ class RebuildRequest:
     target: str | None
     delete: bool
     owner_map: str | None
-    accounts: str
+    accounts: str | None
     hooks: bool
     dry_run: bool
     as_json: bool
@@ -60,10 +63,10 @@ class RebuildRequest:
         """The same for the rebuild. A rehearsal, or a part, runs hooks only if the command line asks for them."""
         partial = bool(self.target or self.paths or self.directories or self.at)
         return RebuildOptions(
-            target=os.fsencode(os.path.abspath(self.target)) if self.target else b"",
+            target=os.path.realpath(os.fsencode(self.target)) if self.target else b"",
             delete=self.delete,
             owner_map=Path(self.owner_map) if self.owner_map else None,
-            accounts=AccountPolicy(self.accounts),
+            accounts=AccountPolicy(self.accounts) if self.accounts else None,
             hooks=self.hooks or (context.config.hooks and not partial),
             at=self.at,
             asked=Selection(tuple(path_candidates(os.fsencode(path)) for path in self.paths), self.directories),
@@ -78,15 +81,19 @@ def run(cli_context: CliContext, request: RebuildRequest, worker: WorkerProcess 
     with interruption.explained(os.fsencode(context.state.path)):
         check_host(request.host)
         options = request.options(context)
+        living = living_machine(context, request.host, options)
+        _check_asking(request, living)
         own = local_history_source(context, request.host, options) is not None
         masters = context.config.masters()
         if not own:
             context = _with_one_master(cli_context, context, request)
         others = [] if own else [name for name in masters if name not in context.config.masters()]
         with _naming(others):
-            _begin(cli_context, _about(context, options, request, own=own), request)
+            which = [*machine_lines(living, request.host)] if living else []
+            _begin(cli_context, "\n".join([*which, _about(context, options, request, own=own)]), request)
             step = _show_plan if request.dry_run else _carry_out
-            return step(cli_context, context, request, options, worker)
+            with waiting(quiet=cli_context.quiet):
+                return step(cli_context, context, request, options, worker)
 
 
 def _with_one_master(cli_context: CliContext, context: Context, request: RebuildRequest) -> Context:
@@ -114,7 +121,8 @@ def _naming(others: Sequence[str]) -> Iterator[None]:
         raise error.with_advice(f"Another master may have it intact: --from {others[0]}") from None
 
 
-def _begin(cli_context: CliContext, about: str, request: RebuildRequest) -> None:
+def _check_asking(request: RebuildRequest, living: LivingMachine | None) -> None:
+    """Raise UsageError, PachaError where somebody would have to be asked who cannot be."""
     if request.asks and request.as_json:
         raise UsageError(
             "--json goes with --dry-run or --yes.",
@@ -122,6 +130,16 @@ def _begin(cli_context: CliContext, about: str, request: RebuildRequest) -> None
             "Add one.",
             code="json-needs-yes",
         )
+    if request.asks and living and not sys.stdin.isatty():
+        raise PachaError(
+            f"Nothing was done: this machine is '{escape(os.fsencode(living.name))}'.",
+            f"its own files would be replaced by those of '{request.host}', and nobody is at a terminal to be asked",
+            "If that is meant: --yes; to look at the files in a folder: --target",
+            code="machine-is-another-host",
+        )
+
+
+def _begin(cli_context: CliContext, about: str, request: RebuildRequest) -> None:
     if request.asks:
         cli_context.console.confirm(about)
     elif not request.as_json:
@@ -154,8 +172,8 @@ def _carry_out(
     options: RebuildOptions,
     worker: WorkerProcess | None,
 ) -> ExitCode:
-    asks = not request.yes and sys.stdin.isatty()
-    console = RebuildConsole(cli_context.silenced(request.as_json).console, asks=asks, style=request.style)
+    silent = cli_context.silenced(request.as_json).console
+    console = RebuildConsole(silent, asks=request.asks, style=request.style)
     with console.progress:
         rebuilt = rebuild.rebuild(context, request.host, options, console.reporter(), worker)
     with interruption.told(report.how_it_stands(rebuilt), f"Report: {rebuilt.report}"):

@@ -1,8 +1,7 @@
 """The table of configuration keys: name, default, how a value is read.
 
-``KEYS`` is the single truth; the example file and the documentation are checked against it. Each reader
-takes the text (str, stripped, never empty unless the key's default is) and returns the value, or raises
-ValueError with the reason, which is safe to print.
+Tests check the example file and the documentation against ``KEYS``. Each parser takes the text (str, stripped, empty
+only where the key's default is) and returns the value, or raises ValueError with a reason that is safe to print.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ STANDALONE = "local"  #: the ``pacha.host`` of a machine that is its own master
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One key: ``parse`` turns its text into the value of the Config's ``field``; ``many`` lines or one."""
+    """One key: ``parse`` turns its text into the value of the Config's ``field``; ``many``: it may span lines."""
 
     name: str
     field: str
@@ -109,7 +108,7 @@ def _hostname(text: str) -> str | None:
 
 
 def _words(text: str) -> tuple[str, ...]:
-    """Split at white space as a shell would with quotes, but leave backslashes alone: globs need them."""
+    """Split at white space, with quotes as in a shell, but keep backslashes: globs need them."""
     lexer = shlex.shlex(text, posix=True, punctuation_chars=False)
     lexer.whitespace_split, lexer.commenters, lexer.escape = True, "", ""
     try:
@@ -161,17 +160,17 @@ KEYS: tuple[Key, ...] = (
     Key("pacha.host", "hosts", _hosts, "",
         "The master. Several are separated by commas; 'local' keeps everything in a folder of this machine."),
     Key("pacha.ssh.user", "ssh_user", _user, "",
-        "The account on the master. Not set: what ~/.ssh/config says, else the name of whoever runs Pacha."),
+        "The account on the master. Not set: what ~/.ssh/config says, else the user who runs Pacha."),
     Key("pacha.ssh.port", "ssh_port", _port, "22",
         "The port of the master's sshd. Not set: what ~/.ssh/config says, else 22."),
     Key("pacha.ssh.key", "ssh_key", _file, "",
         "The private key file. Not set: the agent's keys, those of ~/.ssh/config and the usual files."),
     Key("pacha.ssh.known_hosts", "ssh_known_hosts", _file, "",
         "The file of known host keys. Not set: those of the user and of the system."),
-    Key("pacha.ssh.timeout", "ssh_timeout", _seconds, "300",
-        "Seconds that a command on the master may say nothing before it is given up; to log in it has at most 20."),
+    Key("pacha.ssh.timeout", "ssh_timeout", _seconds, "120",
+        "Seconds that the master may send (almost) nothing before Pacha gives it up; a login may take 20 at most."),
     Key("pacha.hosts.path", "hosts_path", _folder, "/pacha/hosts",
-        "The folder on the master (with 'local': on this machine) that has one folder for each host."),
+        "The folder on the master (with 'local': on this machine) that holds one folder for each host."),
     Key("pacha.frequency", "frequency", _hours, "12",
         "Hours between two pushes; 0.5 is half an hour."),
     Key("pacha.hostname", "hostname", _hostname, "",
@@ -179,7 +178,7 @@ KEYS: tuple[Key, ...] = (
     Key("pacha.exclude", "exclude", _patterns, "",
         "Patterns of paths that are not kept, separated by spaces or lines; quotes around one with a space."),
     Key("pacha.one.filesystem", "one_filesystem", _yes, "no",
-        "Leave out what other file systems hold that are mounted below a watched path (yes or no)."),
+        "Leave out file systems that are mounted below a watched path (yes or no)."),
     Key("pacha.rebuild.keep", "rebuild_keep", _patterns, "",
         "Paths that a rebuild never overwrites, such as /etc/fstab; written like pacha.exclude."),
     Key("pacha.hooks", "hooks", _yes, "no",
@@ -187,7 +186,7 @@ KEYS: tuple[Key, ...] = (
     Key("pacha.hg.command", "hg_command", _command, "hg",
         "How Mercurial is called on the master."),
     Key("pacha.ping", "ping", _url, "",
-        "An http or https URL that is called after each run, for a service that watches over cron jobs."),
+        "An http or https URL that is called after each run, for a service that monitors cron jobs."),
 )
 # fmt: on
 NAMES = tuple(key.name for key in KEYS)

@@ -1,7 +1,7 @@
 """Find, read and check the configuration file: one ``[DEFAULT]`` section, a frozen ``Config``.
 
 The file's grammar is that of configparser in the standard library, without interpolation: a ``%`` is a ``%``.
-All faults of a file are reported together. What may stand in it is told by ``pacha.config.keys``.
+All faults of a file are reported together. ``pacha.config.keys`` has the keys.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ __all__ = [
 
 SYSTEM_FILE = Path("/etc/pacha/pacha.conf")
 OBSOLETE = re.compile(r"pacha\.(master|log\..+|hg\.autocorrect)")
-LARGEST = 1 << 20  #: bytes; anything longer is no configuration
+LARGEST = 1 << 20  #: bytes; anything longer is not a configuration
 HINT = "pacha.conf.example explains every key"
 
 
@@ -81,7 +81,7 @@ class Config:
         ]
 
     def masters(self) -> tuple[str, ...]:
-        """Return ``hosts``; raise ConfigError where there is none, as a host needs one."""
+        """Return ``hosts``. Raises ConfigError where none is set, for a host needs one."""
         if self.hosts:
             return self.hosts
         where = printable(str(self.path)) if self.path else "the configuration"
@@ -126,15 +126,15 @@ def find_config(
     """Return the configuration file to use, or None where there is none.
 
     In this order: ``explicit`` (``--config``), ``$PACHA_CONFIG``, ``recorded`` (by add-config), then
-    ``system_file`` for root and ``$XDG_CONFIG_HOME/pacha/pacha.conf`` for anybody else. One that was named
-    and does not exist raises ConfigError: to pass over it would be a backup to nowhere.
+    ``system_file`` for root and ``$XDG_CONFIG_HOME/pacha/pacha.conf`` for anybody else. A file that was named
+    and does not exist raises ConfigError: without it, Pacha would push to the wrong master or to none.
     """
-    named = (
+    candidates = (
         (explicit, "--config", "Check the path."),
         (environ.get("PACHA_CONFIG"), "$PACHA_CONFIG", "Check the path, or unset the variable."),
         (recorded, "pacha add-config", "Put the file back, or name another: pacha add-config FILE."),
     )
-    for text, by, hint in named:
+    for text, by, hint in candidates:
         if text is None or (text == "" and by == "$PACHA_CONFIG"):
             continue
         if text == "" or not os.path.lexists(text):
@@ -166,9 +166,9 @@ def _xdg(environ: Mapping[str, str], variable: str, below_home: str) -> Path:
 
 
 def load_config(path: Path) -> Config:
-    """Return the configuration that ``path`` holds; raise ConfigError with everything that is wrong with it.
+    """Return the configuration in ``path``. Raises ConfigError with everything that is wrong with it.
 
-    Root refuses a file that another user could change: it says which programs run and whom to trust.
+    Root refuses a file that another user could change: it decides which programs run and which master is trusted.
     """
     try:
         text = _read(path)
@@ -209,15 +209,15 @@ def _read(path: Path) -> str:
 
 
 def _opener(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NONBLOCK)  # a FIFO must not stop us
+    return os.open(path, flags | os.O_NONBLOCK)  # a FIFO must not block us
 
 
 def _refuse_writers(path: Path, status: os.stat_result) -> None:
-    """Raise ConfigError where anybody but root could change the file, or put another in its place."""
+    """Raise ConfigError where a user other than root could change or replace the file."""
     culprit = path if _others_write(status) else None
     for folder in (*Path(os.path.abspath(path)).parents, *Path(os.path.realpath(path)).parents):
         above = os.stat(folder)
-        sticky = above.st_uid == 0 and above.st_mode & stat.S_ISVTX  # there, nobody can move root's files
+        sticky = above.st_uid == 0 and above.st_mode & stat.S_ISVTX  # only root can rename root's files there
         if _others_write(above) and not sticky:
             culprit = culprit or folder
     if culprit:
@@ -236,7 +236,7 @@ def _others_write(status: os.stat_result) -> bool:
 
 
 def parse_config(text: str, path: Path | None = None) -> Config:
-    """Return the configuration that ``text`` says; ``path`` is only for messages. Raise ConfigFaults."""
+    """Return the configuration in ``text``; ``path`` is only for messages. Raises ConfigFaults."""
     faults: list[Fault] = []
     given, warnings = _known(_ini(text, faults), faults)
     fields: dict[str, Any] = {}
@@ -253,18 +253,18 @@ def parse_config(text: str, path: Path | None = None) -> Config:
 
 
 def _ini(text: str, faults: list[Fault]) -> dict[str, str]:
-    """Return keys (lower case) and texts of the ``[DEFAULT]`` section; add what is wrong to ``faults``."""
+    """Return keys (lower case) and texts of the ``[DEFAULT]`` section; append each fault to ``faults``."""
     lines = text.split("\n")
     while True:
         parser = configparser.RawConfigParser(strict=True)
         try:
             parser.read_string("\n".join(lines))
         except configparser.DuplicateOptionError as error:
-            faults.append(Fault(error.option, f"stands there twice, the second time in line {error.lineno}"))
-            lines[(error.lineno or 1) - 1] = ""  # and go on, to find the rest
+            faults.append(Fault(error.option, f"is set twice, the second time in line {error.lineno}"))
+            lines[(error.lineno or 1) - 1] = ""  # look for further faults
             continue
         except configparser.DuplicateSectionError as error:
-            lines[(error.lineno or 1) - 1] = ""  # the first one is named below
+            lines[(error.lineno or 1) - 1] = ""  # the first occurrence is reported below
             continue
         except configparser.MissingSectionHeaderError as error:
             faults.append(Fault("", f"line {error.lineno} stands before the line [DEFAULT]"))
@@ -275,20 +275,20 @@ def _ini(text: str, faults: list[Fault]) -> dict[str, str]:
     return {key: value for key, value in parser.defaults().items() if isinstance(value, str)}
 
 
-def _known(found: dict[str, str], faults: list[Fault]) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Return the keys that mean something and are not left empty, and a warning for each that once did."""
+def _known(given: dict[str, str], faults: list[Fault]) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Return the known keys that are not empty, and a warning for each obsolete one."""
     warnings: list[str] = []
-    for name in (name for name in found if name not in NAMES):
+    for name in (name for name in given if name not in NAMES):
         if OBSOLETE.fullmatch(name):
-            warnings.append(f"{printable(name)}: no longer means anything; the line can go")
+            warnings.append(f"{printable(name)}: has no meaning any more; remove the line")
         else:
             nearest = difflib.get_close_matches(name, NAMES, n=1, cutoff=0.0)
             faults.append(Fault(name, f"no such key; the nearest is {nearest[0]}"))
-    return {name: found[name] for name in NAMES if found.get(name)}, tuple(warnings)
+    return {name: given[name] for name in NAMES if given.get(name)}, tuple(warnings)
 
 
 def _one_line(key: Key, value: str) -> str:
-    """Return ``value``; raise ValueError for what was hardly meant (a swallowed line, a comment ...)."""
+    """Return ``value``. Raises ValueError for a probable mistake (a line taken as part of the value, a comment ...)."""
     for line in value.split("\n")[1:]:
         if re.match(r"pacha\.[^\s=:]*\s*[=:]", line, re.IGNORECASE):
             raise ValueError(f"the line '{printable(line)}' below it is indented, so it counts as part of the value")

@@ -73,10 +73,10 @@ class Spool:
             offset += len(chunk)
             yield chunk
 
-    def bytes_of(self, path: bytes) -> bytes:
-        """The whole of a (small) file."""
+    def bytes_of(self, path: bytes, largest: int | None = None) -> bytes:
+        """The whole of a (small) file, or its first ``largest`` bytes."""
         fd, offset, size = self.places[path]
-        return os.pread(fd, size, offset)
+        return os.pread(fd, size if largest is None else min(size, largest), offset)
 
     def close(self) -> None:
         """Let go of it."""

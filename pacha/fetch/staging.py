@@ -6,7 +6,6 @@ every row of pacha.db. A copy that a push overtook does not add up, and is fetch
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import time
@@ -29,7 +28,7 @@ from pacha.store.hardlinks import split_hardlinks
 from pacha.store.selection import EVERYTHING, Selection
 from pacha.store.snapshot import Snapshot, Watched
 from pacha.text import escape
-from pacha.wire.master import CHANGELOG, HG_REQUIRES, STORE, Master, NoHost
+from pacha.wire.master import CHANGELOG, HG_REQUIRES, STORE, Master, NoHost, check_index, digest_of
 from pacha.wire.scp import Received, Totals
 
 _TRIES = 6
@@ -111,7 +110,7 @@ class Staging:
         snapshot, found, note = self.again(lambda: self._fetch_database(when))
         changelog = self.folder / CHANGELOG
         copied = changelog.exists() and names.DATABASE not in self.cloned
-        digest = hashlib.sha256(changelog.read_bytes()).hexdigest() if copied else ""
+        digest = digest_of(bytes(changelog)) or "" if copied else ""
         roots = selection.roots(snapshot, asked, absent=absent)
         split = split_hardlinks(snapshot, roots) if roots else frozenset[bytes]()
         snapshot = selection.select(snapshot, roots) if roots else snapshot
@@ -202,9 +201,14 @@ class Staging:
             shutil.rmtree(folder)
         store = folder / STORE
         store.mkdir(mode=0o700, parents=True)
+
+        def received(file: Received) -> None:
+            check_index(file.name, file.size)
+            on_file(file)
+
         inbox = os.open(store, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            return self.master.fetch(self.host, name, inbox, on_file)
+            return self.master.fetch(self.host, name, inbox, received)
         finally:
             os.close(inbox)
 

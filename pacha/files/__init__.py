@@ -2,12 +2,12 @@
 
 ::
 
-    entry = metadata.observe(name, directory)        # all that lstat and the attributes say, as a frozen Entry
-    scan.scan(watches, last entries, fingerprints)   # walk the tree; read nothing that is as it was last time
-    content.read(entry, name, directory)             # read again while the file changes under the reader
-    names.stored(path)                               # the name that Mercurial can hold, and back again
+    entry = metadata.observe(name, directory)        # lstat and extended attributes, as a frozen Entry
+    scan.scan(watches, last entries, fingerprints)   # walk the tree; read only what changed since the last scan
+    content.read(entry, name, directory)             # read a file; again if it changes meanwhile
+    names.stored(path)                               # a name that Mercurial can hold; original() turns it back
     owners.Accounts                                  # names and numbers of this machine, or of given account files
 
-Paths are bytes, and directories are descriptors: no link is followed. It knows no network, no database and no
+Paths are bytes, and directories are descriptors: no link is followed. This folder knows neither network, database nor
 configuration.
 """

@@ -7,7 +7,7 @@ u16 permissions and u32 id; only the tags ACL_USER and ACL_GROUP mean their id (
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 ATTRIBUTES = frozenset([b"system.posix_acl_access", b"system.posix_acl_default"])
 _VERSION = struct.pack("<I", 2)
@@ -15,53 +15,50 @@ _ENTRY = struct.Struct("<HHI")
 _USER, _GROUP = 0x02, 0x08
 
 Xattrs = tuple[tuple[bytes, bytes], ...]
-#: From a recorded number to the one to use here, None where there is none.
+#: From a recorded id to the one to use here; None: this machine has none.
 Map = Callable[[int], int | None]
 
 
 def numbers(xattrs: Xattrs) -> tuple[set[int], set[int]]:
-    """The users' and the groups' numbers that the ACLs among ``xattrs`` name."""
+    """The user ids and the group ids in the ACLs among ``xattrs``."""
     entries = [entry for name, value in xattrs if name in ATTRIBUTES for entry in _entries(value)]
     return {i for tag, _, i in entries if tag == _USER}, {i for tag, _, i in entries if tag == _GROUP}
 
 
 def mapped(xattrs: Xattrs, user: Map, group: Map) -> tuple[Xattrs, tuple[str, ...]]:
-    """``xattrs`` with other numbers in their ACLs, and in words the entries for which there is none.
+    """``xattrs`` with mapped ids in their ACLs, and in words the entries whose id maps to None.
 
-    An entry without a number is left out: it never becomes somebody else's.
+    Those entries are left out, so that no other account gets them.
     """
     if not any(name in ATTRIBUTES for name, _ in xattrs):
         return xattrs, ()
-    made: list[tuple[bytes, bytes]] = []
+    result: list[tuple[bytes, bytes]] = []
     lost: list[str] = []
     for name, value in xattrs:
         if name in ATTRIBUTES and _entries(value):
-            value, without = _map_one(value, user, group)
-            lost += without
-        made.append((name, value))
-    return tuple(made), tuple(dict.fromkeys(lost))
+            value, unmapped = _map_one(value, user, group)
+            lost += unmapped
+        result.append((name, value))
+    return tuple(result), tuple(dict.fromkeys(lost))
 
 
 def _map_one(value: bytes, user: Map, group: Map) -> tuple[bytes, list[str]]:
     entries: dict[tuple[int, int], int] = {}
     lost: list[str] = []
     for tag, permissions, number in _entries(value):
-        find = {_USER: user, _GROUP: group}.get(tag)
-        new = number if find is None else find(number)
+        map_id = {_USER: user, _GROUP: group}.get(tag)
+        new = number if map_id is None else map_id(number)
         if new is None:
             lost.append(f"{'user' if tag == _USER else 'group'} {number}")
         else:
-            # Two accounts that become one: it gets what both had, and there is one entry for it (acl(5)).
+            # Two accounts become one, with one entry (acl(5)): it keeps the permissions that both had.
             entries[tag, new] = entries.get((tag, new), permissions) & permissions
     # setfacl and the kernel write the entries of a tag in ascending order of their ids.
-    return _packed((tag, entries[tag, number], number) for tag, number in sorted(entries)), lost
+    packed = (_ENTRY.pack(tag, entries[tag, number], number) for tag, number in sorted(entries))
+    return _VERSION + b"".join(packed), lost
 
 
 def _entries(value: bytes) -> list[tuple[int, int, int]]:
     if value[:4] != _VERSION or (len(value) - 4) % _ENTRY.size:
-        return []  # not an ACL of the format we know: it is kept as it is
+        return []  # an unknown format: the attribute stays as it is
     return list(_ENTRY.iter_unpack(value[4:]))
-
-
-def _packed(entries: Iterable[tuple[int, int, int]]) -> bytes:
-    return _VERSION + b"".join(_ENTRY.pack(*entry) for entry in entries)

@@ -12,22 +12,22 @@ from pacha.files.dirfd import READ
 from pacha.files.metadata import Entry, Kind, kind_of, observe
 from pacha.files.owners import Accounts
 
-WHOLE_LIMIT = 16 * 1024 * 1024  #: bytes; a larger file is kept in parts
+WHOLE_LIMIT = 16 * 1024 * 1024  #: bytes; a larger file is stored in parts
 PART_SIZE = 4 * 1024 * 1024  #: bytes of each part but the last
 _TRIES = 3
-#: Two writes within one tick of the kernel's clock leave the same times (at most 10 ms: CONFIG_HZ=100); a file
-#: changed this short a time (ns) before it is read is read once that is over.
+#: ns. Two writes within one tick of the kernel's clock leave the same times (a tick is at most 10 ms: CONFIG_HZ=100),
+#: so a file that changed within this time is read after it has passed.
 _TICK_NS = 20_000_000
 _CHUNK = 1024 * 1024
 
 
 class NotAFile(OSError):
-    """What was a regular file when it was scanned is something else now."""
+    """The path was a regular file when it was scanned, and is not one now."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One read of a file: its entry with size and sha256 as read, its bytes, whether it held still."""
+    """One read of a file: its entry (size and sha256 as read), its bytes, and whether it did not change meanwhile."""
 
     entry: Entry
     data: bytes
@@ -35,7 +35,7 @@ class Reading:
 
 
 def digest(entry: Entry, name: bytes, dir_fd: int) -> Entry:
-    """``entry`` with the sha256 and size of what ``name`` in ``dir_fd`` holds. Raises OSError."""
+    """``entry`` with the sha256 and size of the file ``name`` in ``dir_fd``. Raises OSError."""
     fd = open_file(name, dir_fd)
     try:
         sha, size = hashlib.sha256(), 0
@@ -48,21 +48,20 @@ def digest(entry: Entry, name: bytes, dir_fd: int) -> Entry:
 
 
 def observe_and_hash(name: bytes, dir_fd: int, path: bytes, names: Accounts) -> Entry:
-    """What ``metadata.observe`` says, with the sha256 of a regular file, which is read. Raises OSError."""
+    """The entry of ``metadata.observe``; a regular file is read for its sha256. Raises OSError."""
     entry = observe(name, dir_fd, path, names)
     return digest(entry, name, dir_fd) if entry.kind is Kind.FILE else entry
 
 
 def read(entry: Entry, name: bytes, dir_fd: int) -> Reading:
-    """The whole of a file of at most WHOLE_LIMIT bytes, read again while it changes under the reader.
+    """Read a file of at most WHOLE_LIMIT bytes; repeat, up to three times, if it changes meanwhile.
 
-    The entry that comes back has the size, sha256 and mtime of what was read. Raises OSError, NotAFile
-    among them.
+    The entry returned has the size, sha256 and mtime of what was read. Raises OSError (NotAFile).
     """
     fd = open_file(name, dir_fd)
     try:
         for _ in range(_TRIES):
-            before, sure = settled(fd)
+            before, is_settled = settled(fd)
             if before.st_size > WHOLE_LIMIT:
                 raise NotAFile(f"grew past {WHOLE_LIMIT} bytes while it was read")
             data = os.pread(fd, before.st_size + 1, 0)
@@ -70,7 +69,7 @@ def read(entry: Entry, name: bytes, dir_fd: int) -> Reading:
                 data += chunk
                 if len(data) > WHOLE_LIMIT:
                     raise NotAFile(f"grew past {WHOLE_LIMIT} bytes while it was read")
-            if steady := sure and same_moment(before, os.fstat(fd)) and len(data) == before.st_size:
+            if steady := is_settled and same_moment(before, os.fstat(fd)) and len(data) == before.st_size:
                 break
     finally:
         os.close(fd)
@@ -79,17 +78,17 @@ def read(entry: Entry, name: bytes, dir_fd: int) -> Reading:
 
 
 def settled(fd: int) -> tuple[os.stat_result, bool]:
-    """The fstat of ``fd`` and whether any later write must leave other times; a tick is waited for if need be."""
+    """Return the fstat of ``fd``, and whether any later write will change its times; wait a tick where needed."""
     for _ in range(_TRIES):
-        found = os.fstat(fd)
-        if abs(time.time_ns() - found.st_ctime_ns) > _TICK_NS:
-            return found, True
+        status = os.fstat(fd)
+        if abs(time.time_ns() - status.st_ctime_ns) > _TICK_NS:
+            return status, True
         time.sleep(_TICK_NS / 1e9)
     return os.fstat(fd), False
 
 
 def open_file(name: bytes, dir_fd: int) -> int:
-    """A descriptor of the regular file ``name``; never blocks on a FIFO. Raises OSError, NotAFile."""
+    """Open the regular file ``name`` for reading; never block on a FIFO. Raises OSError, NotAFile."""
     fd = os.open(name, READ, dir_fd=dir_fd)
     if kind_of(os.fstat(fd).st_mode) is not Kind.FILE:
         os.close(fd)
@@ -98,17 +97,17 @@ def open_file(name: bytes, dir_fd: int) -> int:
 
 
 def chunks(fd: int) -> Iterator[bytes]:
-    """The bytes of ``fd`` from its start, a mebibyte at a time."""
+    """Yield the bytes of ``fd`` from its start, a mebibyte at a time."""
     offset = 0
     while chunk := os.pread(fd, _CHUNK, offset):
         offset += len(chunk)
         yield chunk
 
 
-def same_moment(one: os.stat_result, other: os.stat_result) -> bool:
-    """Whether two fstats of one file say that nothing was written in between."""
-    return (one.st_size, one.st_mtime_ns, one.st_ctime_ns) == (
-        other.st_size,
-        other.st_mtime_ns,
-        other.st_ctime_ns,
+def same_moment(before: os.stat_result, after: os.stat_result) -> bool:
+    """Whether nothing was written to a file between two fstats of it."""
+    return (before.st_size, before.st_mtime_ns, before.st_ctime_ns) == (
+        after.st_size,
+        after.st_mtime_ns,
+        after.st_ctime_ns,
     )

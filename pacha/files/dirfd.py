@@ -1,7 +1,7 @@
 """Reach a path below a root through directory descriptors, never through a symlink.
 
-Each component is opened with O_NOFOLLOW relative to the one above (openat(2)), so that nobody who can
-write inside the tree can lead the reader out of it, and paths longer than PATH_MAX are no wall.
+Each component is opened with O_NOFOLLOW relative to the one above (openat(2)). So nobody who can write inside the
+tree can lead the reader out of it, and a path may be longer than PATH_MAX.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
 class DirectoryFds:
-    """The directory descriptors from ``root`` (absolute bytes) down to where the last request went.
+    """The directory descriptors from ``root`` (absolute bytes) down to the directory last asked for.
 
-    Requests in sorted order reopen next to nothing. The descriptors belong to this object.
+    Requests in sorted order reopen little. The descriptors belong to this object.
     """
 
     def __init__(self, root: bytes) -> None:
@@ -25,12 +25,12 @@ class DirectoryFds:
 
     def directory(self, relative: bytes) -> int:
         """The descriptor of the directory ``relative`` (b"" is the root). Raises OSError."""
-        wanted = relative.split(b"/") if relative else []
+        components = relative.split(b"/") if relative else []
         shared = 0
-        while shared < min(len(wanted), len(self._names)) and wanted[shared] == self._names[shared]:
+        while shared < min(len(components), len(self._names)) and components[shared] == self._names[shared]:
             shared += 1
         self._climb(shared)
-        for name in wanted[shared:]:
+        for name in components[shared:]:
             self._fds.append(os.open(name, DIRECTORY, dir_fd=self._fds[-1]))
             self._names.append(name)
         return self._fds[-1]

@@ -25,17 +25,17 @@ class Rules:
 
     @classmethod
     def of(cls, patterns: Sequence[str]) -> Rules:
-        """The rules of ``patterns`` (str, as in the configuration). Raises ValueError naming a bad one."""
-        kept = tuple(pattern for pattern in patterns if pattern.strip("/"))
+        """Compile ``patterns`` (str, as in the configuration). Raises ValueError naming an invalid one."""
+        valid = tuple(pattern for pattern in patterns if pattern.strip("/"))
         return cls(
-            kept,
-            _any([p for p in kept if "/" not in p.rstrip("/")]),
-            _any([p for p in kept if "/" in p.rstrip("/") and not p.startswith("/")]),
-            _any([p for p in kept if p.startswith("/")]),
+            valid,
+            _any([p for p in valid if "/" not in p.rstrip("/")]),
+            _any([p for p in valid if "/" in p.rstrip("/") and not p.startswith("/")]),
+            _any([p for p in valid if p.startswith("/")]),
         )
 
     def match(self, name: bytes, relative: bytes, path: bytes, is_directory: bool) -> bool:
-        """Whether ``path`` (absolute; ``relative`` to its watched path; last component ``name``) is left out."""
+        """Whether ``path`` is left out: absolute, ``relative`` to its watched path, with ``name`` as last component."""
         end = b"/" if is_directory else b""
         return any(
             rule is not None and rule.match(text + end) is not None
@@ -50,16 +50,16 @@ def _any(patterns: Sequence[str]) -> re.Pattern[bytes] | None:
 
 
 def _expression(pattern: bytes) -> bytes:
-    """One glob as a regular expression; a directory's text carries a final slash, which may be left open."""
-    closed = pattern.endswith(b"/")
+    """One glob as a regular expression. A directory is matched with a final slash, which the glob need not have."""
+    only_directories = pattern.endswith(b"/")
     parts = re.split(rb"(\*\*/|\*\*|\*|\?|\[!?\]?[^\]]*\])", pattern.rstrip(b"/"))
     try:
         body = b"".join(_part(part) for part in parts)
         re.compile(body)
     except re.error as error:
         raise ValueError(f"{os.fsdecode(pattern)}: {error}") from None
-    # A wildcard after a slash stands for something: "cache/*" is what lies in cache, not cache itself.
-    return body + rb"(?<!/)" + (b"/" if closed else b"/?")
+    # A wildcard after a slash matches at least one character: "cache/*" is what lies in cache, not cache itself.
+    return body + rb"(?<!/)" + (b"/" if only_directories else b"/?")
 
 
 def _part(part: bytes) -> bytes:

@@ -1,7 +1,7 @@
-"""Entries: everything that ``lstat`` and the extended attributes say of a path.
+"""Entries: what ``lstat`` and the extended attributes say of a path.
 
-Extended attributes are read through ``/proc/self/fd/N/NAME``: the at-family of calls has no listxattrat
-before Linux 6.13, and a plain path could be swapped for a symlink on its way (path_resolution(7)).
+Extended attributes are read through ``/proc/self/fd/N/NAME``: Linux has no listxattrat before 6.13, and a directory of
+a plain path could be replaced by a symlink meanwhile (path_resolution(7)).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Kind(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One path as it was found: everything that makes it what it is, except the content itself.
+    """One path: all of its metadata, and the hash of its content.
 
     ``path`` is absolute bytes; ``mode`` the twelve permission bits (07777); ``owner`` and ``group`` are
     names (bytes), or None where the number had no name; ``mtime_ns`` nanoseconds since the epoch;
@@ -80,7 +80,7 @@ _NO_XATTRS = {errno.ENOTSUP, errno.ENOSYS, errno.EPERM}
 
 
 def kind_of(mode: int) -> Kind:
-    """The kind that ``st_mode`` says. Raises ValueError for one that Linux does not have."""
+    """The kind in an ``st_mode``. Raises ValueError for one that Linux does not have."""
     try:
         return _KINDS[stat.S_IFMT(mode)]
     except KeyError:
@@ -88,33 +88,33 @@ def kind_of(mode: int) -> Kind:
 
 
 def observe(name: bytes, dir_fd: int, path: bytes, names: Accounts) -> Entry:
-    """All that can be said of ``name`` in the directory ``dir_fd``, as the Entry of ``path``; nothing is read.
+    """The Entry of ``name`` in the directory ``dir_fd``, whose absolute path is ``path``; its content is not read.
 
-    Raises FileNotFoundError when it is not there and OSError when it cannot be looked at.
+    Raises FileNotFoundError where it does not exist, and OSError.
     """
     return from_stat(os.stat(name, dir_fd=dir_fd, follow_symlinks=False), name, dir_fd, path, names)
 
 
-def from_stat(found: os.stat_result, name: bytes, dir_fd: int, path: bytes, names: Accounts) -> Entry:
-    """The Entry of ``name`` in ``dir_fd`` whose lstat is ``found``, without its content's hash.
+def from_stat(status: os.stat_result, name: bytes, dir_fd: int, path: bytes, names: Accounts) -> Entry:
+    """The Entry of ``name`` in ``dir_fd`` whose lstat is ``status``, without the hash of its content.
 
     ``link_group`` is the inode number for a file with several names; the caller numbers the groups.
     """
-    kind = kind_of(found.st_mode)
-    several = found.st_nlink > 1 and kind is not Kind.DIRECTORY
+    kind = kind_of(status.st_mode)
+    several = status.st_nlink > 1 and kind is not Kind.DIRECTORY
     return Entry(
         path=path,
         kind=kind,
-        mode=stat.S_IMODE(found.st_mode),
-        uid=found.st_uid,
-        gid=found.st_gid,
-        owner=names.user_name(found.st_uid),
-        group=names.group_name(found.st_gid),
-        mtime_ns=found.st_mtime_ns,
-        size=found.st_size if kind is Kind.FILE else 0,
+        mode=stat.S_IMODE(status.st_mode),
+        uid=status.st_uid,
+        gid=status.st_gid,
+        owner=names.user_name(status.st_uid),
+        group=names.group_name(status.st_gid),
+        mtime_ns=status.st_mtime_ns,
+        size=status.st_size if kind is Kind.FILE else 0,
         target=os.readlink(name, dir_fd=dir_fd) if kind is Kind.SYMLINK else None,
-        link_group=found.st_ino if several else None,
-        device=found.st_rdev if kind in (Kind.CHARACTER, Kind.BLOCK) else None,
+        link_group=status.st_ino if several else None,
+        device=status.st_rdev if kind in (Kind.CHARACTER, Kind.BLOCK) else None,
         xattrs=read_xattrs(name, dir_fd),
         flags=read_flags(name, dir_fd) if kind in (Kind.FILE, Kind.DIRECTORY) else 0,
     )
@@ -139,19 +139,19 @@ def read_flags(name: bytes, dir_fd: int) -> int:
     try:
         fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=dir_fd)
     except OSError:
-        return 0  # unreadable: reported where the content is read
+        return 0  # unreadable: reported when its content is read
     try:
         buffer = array.array("l", [0])
         fcntl.ioctl(fd, _FS_IOC_GETFLAGS, buffer, True)
         return buffer[0] & KEPT_FLAGS
     except OSError:
-        return 0  # not every file system has them
+        return 0  # the file system has no such flags
     finally:
         os.close(fd)
 
 
 class Aspect(Enum):
-    """What of an entry may differ."""
+    """A part of an entry that may differ."""
 
     KIND = "type"
     SIZE = "size"
@@ -169,7 +169,7 @@ class Aspect(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One aspect that differs: what it was and is, where that can be said in a word; of an attribute its ``name``."""
+    """One aspect that differs; ``values``: old and new, where short; ``name``: of the extended attribute."""
 
     aspect: Aspect
     values: str = ""
@@ -181,7 +181,7 @@ class Change:
 
 
 def differences(old: Entry, new: Entry) -> list[Change]:
-    """What made ``old`` into ``new``; [] when nothing did. Pure."""
+    """The aspects in which ``old`` and ``new`` differ. Pure."""
     if old.kind is not new.kind:
         return [Change(Aspect.KIND, f"{old.kind.value} -> {new.kind.value}")]
     changes = []
@@ -197,14 +197,12 @@ def differences(old: Entry, new: Entry) -> list[Change]:
         changes.append(Change(Aspect.OWNER, f"{_account(old.owner, old.uid)} -> {_account(new.owner, new.uid)}"))
     if (old.gid, old.group) != (new.gid, new.group):
         changes.append(Change(Aspect.GROUP, f"{_account(old.group, old.gid)} -> {_account(new.group, new.gid)}"))
-    changes += [Change(Aspect.ATTRIBUTE, name=name) for name in _changed(dict(old.xattrs), dict(new.xattrs))]
+    before, after = dict(old.xattrs), dict(new.xattrs)
+    names = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+    changes += [Change(Aspect.ATTRIBUTE, name=name) for name in names]
     plain = {"mtime_ns": Aspect.TIME, "device": Aspect.DEVICE, "flags": Aspect.FLAGS, "link_group": Aspect.LINKS}
     return changes + [Change(aspect) for name, aspect in plain.items() if getattr(old, name) != getattr(new, name)]
 
 
 def _account(name: bytes | None, number: int) -> str:
     return f"{escape(name)} ({number})" if name is not None else str(number)
-
-
-def _changed(old: dict[bytes, bytes], new: dict[bytes, bytes]) -> list[bytes]:
-    return sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))

@@ -1,9 +1,9 @@
 """Names of repositories, and the names of files in them. Pure functions.
 
-Mercurial refuses a newline or a carriage return in a file's name, refuses a component ``.hg`` and what a
-case-folding or HFS+ file system would take for it (``hg help internals``, mercurial/pathutil.py), and obeys
-``.hgsub``, ``.hgsubstate`` and ``.hgtags`` at the root. Those, and a component ``.pacha``, are stored
-escaped; every other name is stored as it is, so that a plain ``hg clone`` looks natural.
+Mercurial refuses a file name with a newline or a carriage return, or with a component that is ``.hg`` or that a
+case-folding or HFS+ file system takes for it (``hg help internals``, mercurial/pathutil.py). It obeys ``.hgsub``,
+``.hgsubstate`` and ``.hgtags`` at the root. Those names, and a component ``.pacha``, are stored escaped; every other
+name is stored as it is, so that a plain ``hg clone`` looks natural.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from urllib.parse import unquote_to_bytes
 
 from pacha.text import escape
 
-DATABASE = "db"  #: the repository that holds pacha.db; never the name of a watched path's own
-PACHA_DB = b"pacha.db"  #: the file of a snapshot in it
+DATABASE = "db"  #: the repository that holds pacha.db; never that of a watched path
+PACHA_DB = b"pacha.db"  #: the file in it that holds a snapshot
 _TAKEN_ON_THE_MASTER = frozenset([DATABASE, "last-push", "last-push.new"])
 PARTS = b".pacha/parts/"
 
@@ -30,11 +30,10 @@ _LONGEST = 64
 
 
 def repository_name(path: bytes, taken: Collection[str]) -> str:
-    """The repository name for the watched ``path``: its last component reduced to ``[A-Za-z0-9._-]``.
+    """Return a repository name for the watched ``path``: its last component reduced to ``[A-Za-z0-9._-]``, 64 bytes.
 
-    ``taken`` holds every name ever given out on this host; ``db`` and ``last-push`` (the heartbeat beside the
-    repositories, and what it is written to first) are never given. A name already taken gets ``-2``, ``-3`` and
-    so on. At most 64 bytes.
+    ``taken`` holds every name ever used on this host; a name in it gets ``-2``, ``-3`` and so on. ``db`` and
+    ``last-push`` (the heartbeat and its temporary file lie beside the repositories) are never returned.
     """
     last = path.rstrip(b"/").rpartition(b"/")[2]
     base = re.sub(rb"[^A-Za-z0-9._-]", b"", last).lstrip(b".-").decode("ascii")[:_LONGEST] or "root"
@@ -56,7 +55,7 @@ def stored(relative: bytes) -> bytes:
 
 
 def original(name: bytes) -> bytes:
-    """The inverse of :func:`stored`. Raises ValueError for what ``stored`` never gives."""
+    """The inverse of :func:`stored`. Raises ValueError for a name that ``stored`` never returns."""
     relative = b"/".join(_original_component(component) for component in name.split(b"/"))
     if stored(relative) != name or not _NOT_IN_A_PATH.isdisjoint(relative.split(b"/")):
         raise ValueError(f"not a stored name: {escape(name)}")
@@ -64,12 +63,12 @@ def original(name: bytes) -> bytes:
 
 
 def part(name: bytes, number: int) -> bytes:
-    """Where part ``number`` (from 0) of the file stored as ``name`` is kept."""
+    """The stored name of part ``number`` (from 0) of the file stored as ``name``."""
     return b"%s%s/%06d" % (PARTS, name, number)
 
 
 def is_pachas_own(name: bytes) -> bool:
-    """Whether a directory entry is one that Pacha itself makes beside what it restores."""
+    """Whether ``name`` is a directory entry that Pacha itself creates beside what it restores."""
     return name.startswith(b".pacha-") and _OWN.match(name) is not None
 
 
@@ -97,6 +96,6 @@ def _needs_escape(component: bytes) -> bool:
 
 def _looks_like_own_folder(lowered: bytes) -> bool:
     plain, ignored = _HFS_IGNORED.subn(b"", lowered)
-    while ignored:  # what is left may join into another
+    while ignored:  # the rest may form another such code point
         plain, ignored = _HFS_IGNORED.subn(b"", plain)
     return not plain or plain.rstrip(b". ") in (b".hg", b".pacha")

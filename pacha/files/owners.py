@@ -1,4 +1,4 @@
-"""Names and numbers of accounts, of this machine or of a passwd and a group file."""
+"""Names and numbers of accounts: those of this machine, or of a passwd and a group file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """One user or group as passwd(5) and group(5) have it: what a person needs to make it again.
+    """One user or group with the fields of passwd(5) and group(5) that a person needs to create it again.
 
     ``number`` is the uid or gid; ``gid``, ``home``, ``shell`` and ``groups`` (supplementary ones, by name)
     are a user's alone. All names are bytes.
@@ -53,7 +53,7 @@ class Accounts:
 
     @classmethod
     def of_machine(cls) -> Accounts:
-        """What this machine's name service enumerates (getpwent(3), getgrent(3))."""
+        """The accounts that this machine's name service enumerates (getpwent(3), getgrent(3))."""
         return cls._from_pairs(
             [(os.fsencode(p.pw_name), p.pw_uid) for p in pwd.getpwall()],
             [(os.fsencode(g.gr_name), g.gr_gid) for g in grp.getgrall()],
@@ -61,7 +61,7 @@ class Accounts:
 
     @classmethod
     def from_files(cls, passwd: bytes, group: bytes) -> Accounts:
-        """From the content of a passwd(5) and a group(5) file; lines that make no sense are passed over."""
+        """The accounts in a passwd(5) and a group(5) file (their content); malformed lines are skipped."""
         return cls._from_pairs(_pairs(passwd), _pairs(group))
 
     @classmethod
@@ -80,18 +80,18 @@ class Accounts:
 
 
 def describe(users: Iterable[bytes], groups: Iterable[bytes]) -> tuple[Account, ...]:
-    """The accounts of this machine with these names, groups first, and the groups that its users are in."""
+    """This machine's accounts with these names, and the groups of those users; groups first."""
     memberships: dict[str, list[bytes]] = {}
     all_groups = grp.getgrall()
     for group in all_groups:
         for member in group.gr_mem:
             memberships.setdefault(member, []).append(os.fsencode(group.gr_name))
-    found = [user for name in sorted(users) if (user := _user(name, memberships)) is not None]
-    wanted = {*groups, *(name for user in found for name in user.groups)}
-    primary = {user.gid for user in found}
+    user_accounts = [user for name in sorted(users) if (user := _user(name, memberships)) is not None]
+    group_names = {*groups, *(name for user in user_accounts for name in user.groups)}
+    primary = {user.gid for user in user_accounts}
     every = [Account(name=os.fsencode(g.gr_name), is_group=True, number=g.gr_gid) for g in all_groups]
-    kept = [group for group in every if group.name in wanted or group.number in primary]
-    return (*sorted(kept, key=lambda group: group.name), *found)
+    group_accounts = [group for group in every if group.name in group_names or group.number in primary]
+    return (*sorted(group_accounts, key=lambda group: group.name), *user_accounts)
 
 
 def _user(name: bytes, memberships: Mapping[str, list[bytes]]) -> Account | None:

@@ -1,4 +1,4 @@
-"""Path algebra on absolute paths (bytes). Pure functions: they resolve no link and look at no disk."""
+"""Path algebra on absolute paths (bytes). Pure: no disk access, no link resolved."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def is_within_any(path: bytes, folders: Iterable[bytes]) -> bool:
 
 
 def prefix(folder: bytes) -> bytes:
-    """Return what the path of everything below ``folder`` begins with."""
+    """Return the prefix that the paths of everything below ``folder`` share."""
     return folder.rstrip(b"/") + b"/"
 
 

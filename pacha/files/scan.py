@@ -1,7 +1,7 @@
-"""Walk a watched path: find what is there, what must be read, and what cannot be kept.
+"""Walk a watched path: list its entries, the files that must be read, and what cannot be kept.
 
-A path whose fingerprint is the one remembered from the last scan keeps its remembered entry, so that an
-idle scan costs one lstat a path and reads nothing.
+A path with the same fingerprint as at the last scan keeps its remembered entry, so that an idle scan costs one lstat
+for each path and reads nothing.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from pacha.files.owners import Accounts
 
 #: (device, inode, ctime in ns) of a path at its last scan. Any change of content or metadata moves the ctime.
 Fingerprint = tuple[int, int, int]
-#: A file that changed this short a time (ns) before it was looked at may change again within the same tick
-#: of the file system's clock: it is read again next time. Two seconds is the coarsest tick (FAT).
+#: ns. A file that changed within this time before the scan may change again within the same tick of the file system's
+#: clock, so the next scan reads it again. Two seconds is the coarsest tick (FAT).
 _UNSETTLED_NS = 2_000_000_000
 _ENCODING = sys.getfilesystemencoding()
 _FORMAT = 0o170000  # S_IFMT of inode(7)
@@ -31,9 +31,9 @@ _FORMAT = 0o170000  # S_IFMT of inode(7)
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """What to scan: a watched path and its rules. ``path`` absolute bytes; ``single``: one file.
+    """What to scan: a watched path and its rules. ``path`` is absolute bytes; ``single``: one file.
 
-    With ``parts`` (absolute bytes) only what is at, below or above one of them is looked at.
+    With ``parts`` (absolute bytes), only what is at, below or above one of them is scanned.
     """
 
     path: bytes
@@ -45,7 +45,7 @@ class Watch:
 
 @dataclass(slots=True, kw_only=True)
 class Scan:
-    """What a scan found. ``unread``: files whose content is new or may be; their entries have no sha256."""
+    """The result of a scan. ``unread``: files whose content may be new; their entries have no sha256."""
 
     entries: dict[bytes, Entry] = field(default_factory=dict)
     fingerprints: dict[bytes, Fingerprint] = field(default_factory=dict)
@@ -74,7 +74,7 @@ def scan(
 ) -> Scan:
     """Walk ``watches``; ``known`` are the last snapshot's entries, ``remembered`` their fingerprints.
 
-    What cannot be read keeps its known entries and is named in ``concerns``.
+    An unreadable path keeps its known entries and is named in ``concerns``.
     """
     result = Scan()
     for watch in watches:
@@ -84,21 +84,21 @@ def scan(
 
 
 def parents(watches: Iterable[Watch], accounts: Accounts) -> dict[bytes, Entry]:
-    """The entries of the directories above ``watches``, by path; what is gone meanwhile is left out."""
-    found: dict[bytes, Entry] = {}
+    """The entries of the directories above ``watches``, by path, but for those that disappeared meanwhile."""
+    entries: dict[bytes, Entry] = {}
     for watch in watches:
         path = os.path.dirname(watch.path)
-        while path != b"/" and path not in found:
+        while path != b"/" and path not in entries:
             fd = _open_directory(os.path.dirname(path))
             if fd is not None:
                 try:
-                    found[path] = metadata.observe(os.path.basename(path), fd, path, accounts)
+                    entries[path] = metadata.observe(os.path.basename(path), fd, path, accounts)
                 except OSError:
-                    pass  # its watched path is reported as gone
+                    pass  # its watched path is reported as missing
                 finally:
                     os.close(fd)
             path = os.path.dirname(path)
-    return found
+    return entries
 
 
 def _open_directory(path: bytes) -> int | None:
@@ -115,10 +115,13 @@ def _scan_one(walk: _Walk) -> None:
         if above is None:
             raise FileNotFoundError
         name = os.path.basename(path) or b"."
-        found = os.stat(name, dir_fd=above, follow_symlinks=False)
-        _check_kind(walk.watch, found)
-        walk.device = found.st_dev
-        _take(walk, name, above, path, found)
+        status = os.stat(name, dir_fd=above, follow_symlinks=False)
+        if not walk.watch.single and not stat.S_ISDIR(status.st_mode):
+            raise NotADirectoryError("is watched as a directory and is not one now")
+        if walk.watch.single and stat.S_ISDIR(status.st_mode):
+            raise IsADirectoryError("is watched as a single file and is a directory now")
+        walk.device = status.st_dev
+        _take(walk, name, above, path, status)
         if not walk.watch.single:
             _walk_tree(walk, name, above, path)
     except OSError as error:
@@ -128,15 +131,8 @@ def _scan_one(walk: _Walk) -> None:
             os.close(above)
 
 
-def _check_kind(watch: Watch, found: os.stat_result) -> None:
-    if not watch.single and not stat.S_ISDIR(found.st_mode):
-        raise NotADirectoryError("is watched as a directory and is none now")
-    if watch.single and stat.S_ISDIR(found.st_mode):
-        raise IsADirectoryError("is watched as a single file and is a directory now")
-
-
 def _walk_tree(walk: _Walk, name: bytes, above: int, path: bytes) -> None:
-    """Depth first, with one open descriptor a level: no recursion limit, no PATH_MAX."""
+    """Walk depth first, with one open descriptor for each level: no recursion limit, no PATH_MAX."""
     fds = [(path, os.open(name, DIRECTORY, dir_fd=above))]
     pending = [_list(walk, path, fds[0][1])]
     try:
@@ -151,7 +147,7 @@ def _walk_tree(walk: _Walk, name: bytes, above: int, path: bytes) -> None:
             try:
                 child_fd = os.open(child, DIRECTORY, dir_fd=fd)
             except FileNotFoundError:
-                walk.result.entries.pop(below, None)  # gone since it was listed
+                walk.result.entries.pop(below, None)  # removed since it was listed
                 continue
             except OSError as error:
                 _keep_known(walk, below, _reason(error), own=True)
@@ -164,7 +160,7 @@ def _walk_tree(walk: _Walk, name: bytes, above: int, path: bytes) -> None:
 
 
 def _list(walk: _Walk, directory: bytes, fd: int) -> list[bytes]:
-    """Take every entry of an open directory; return the names of those to walk into, last first."""
+    """Take every entry of an open directory; return the names of the directories to walk into, last first."""
     deeper: list[bytes] = []
     prefix = paths.prefix(directory)
     start = len(paths.prefix(walk.watch.path))
@@ -176,20 +172,20 @@ def _list(walk: _Walk, directory: bytes, fd: int) -> list[bytes]:
                 if name.startswith(b".pacha-") and names.is_pachas_own(name):
                     continue
                 path = prefix + name
-                if walk.watch.parts and not _leads_to(walk.watch.parts, path):
+                if walk.watch.parts and not _is_related(walk.watch.parts, path):
                     continue
                 try:
-                    found = item.stat(follow_symlinks=False)
-                    is_directory = found.st_mode & _FORMAT == stat.S_IFDIR
+                    status = item.stat(follow_symlinks=False)
+                    is_directory = status.st_mode & _FORMAT == stat.S_IFDIR
                     if rules is not None and rules.match(name, path[start:], path, is_directory):
                         continue
-                    _take(walk, name, fd, path, found)
+                    _take(walk, name, fd, path, status)
                 except FileNotFoundError:
-                    continue  # gone between the listing and the look: it is not there
+                    continue  # removed since it was listed
                 except OSError as error:
                     _keep_known(walk, path, _reason(error))
                     continue
-                if is_directory and not (walk.watch.one_filesystem and found.st_dev != walk.device):
+                if is_directory and not (walk.watch.one_filesystem and status.st_dev != walk.device):
                     deeper.append(name)
     except OSError as error:
         _keep_known(walk, directory, _reason(error), own=True)
@@ -197,57 +193,57 @@ def _list(walk: _Walk, directory: bytes, fd: int) -> list[bytes]:
     return deeper
 
 
-def _leads_to(parts: tuple[bytes, ...], path: bytes) -> bool:
+def _is_related(parts: tuple[bytes, ...], path: bytes) -> bool:
     return any(paths.is_within(path, part) or paths.is_within(part, path) for part in parts)
 
 
-def _take(walk: _Walk, name: bytes, fd: int, path: bytes, found: os.stat_result) -> None:
-    """Put ``path`` into the result: as remembered where its fingerprint is, else as observed now."""
+def _take(walk: _Walk, name: bytes, fd: int, path: bytes, status: os.stat_result) -> None:
+    """Put ``path`` into the result: the known entry where its fingerprint is the same, else as observed now."""
     result, known = walk.result, walk.known.get(path)
-    if found.st_nlink > 1 and found.st_mode & _FORMAT != stat.S_IFDIR:
-        result.linked.setdefault((found.st_dev, found.st_ino), []).append(path)
-    fingerprint = (found.st_dev, found.st_ino, found.st_ctime_ns)
-    if known is not None and walk.remembered.get(path) == fingerprint and _is_as(known, found, walk.accounts):
+    if status.st_nlink > 1 and status.st_mode & _FORMAT != stat.S_IFDIR:
+        result.linked.setdefault((status.st_dev, status.st_ino), []).append(path)
+    fingerprint = (status.st_dev, status.st_ino, status.st_ctime_ns)
+    if known is not None and walk.remembered.get(path) == fingerprint and _matches(known, status, walk.accounts):
         result.entries[path] = known
         result.fingerprints[path] = fingerprint
         return
-    entry = metadata.from_stat(found, name, fd, path, walk.accounts)
+    entry = metadata.from_stat(status, name, fd, path, walk.accounts)
     if entry.kind is Kind.SOCKET:
         result.left_out.append(path)
         return
     if entry.kind is Kind.FILE:
         entry = _with_content(walk, name, fd, known, entry)
     result.entries[path] = entry
-    if found.st_ctime_ns < walk.settled_ns:
+    if status.st_ctime_ns < walk.settled_ns:
         result.fingerprints[path] = fingerprint
 
 
 def _with_content(walk: _Walk, name: bytes, fd: int, known: Entry | None, entry: Entry) -> Entry:
-    """Keep what is known of the content if it reads the same; else mark the file for reading."""
+    """Take over the known content if the file still reads the same; else mark the file for reading."""
     if known is not None and known.sha256 is not None and known.size == entry.size:
         entry = content.digest(entry, name, fd)
         if entry.sha256 == known.sha256:
             return replace(entry, stored=known.stored, parts=known.parts)
     else:
-        os.close(content.open_file(name, fd))  # unreadable is found now, before anything is committed
+        os.close(content.open_file(name, fd))  # an unreadable file is reported now, before the commit
     walk.result.unread.add(entry.path)
     return replace(entry, sha256=None, stored=known.stored, parts=known.parts) if known is not None else entry
 
 
-def _is_as(known: Entry, found: os.stat_result, accounts: Accounts) -> bool:
+def _matches(known: Entry, status: os.stat_result, accounts: Accounts) -> bool:
     return (
-        known.mode == found.st_mode & 0o7777
-        and known.uid == found.st_uid
-        and known.gid == found.st_gid
-        and known.mtime_ns == found.st_mtime_ns
-        and (known.kind is not Kind.FILE or known.size == found.st_size)
+        known.mode == status.st_mode & 0o7777
+        and known.uid == status.st_uid
+        and known.gid == status.st_gid
+        and known.mtime_ns == status.st_mtime_ns
+        and (known.kind is not Kind.FILE or known.size == status.st_size)
         and known.owner == accounts.users.get(known.uid)
         and known.group == accounts.groups.get(known.gid)
     )
 
 
 def _keep_known(walk: _Walk, path: bytes, reason: str, own: bool = False) -> None:
-    """Name ``path`` as not kept, and keep what was known of it and below; ``own``: its entry is taken already."""
+    """Report ``path`` as not kept; keep the known entries of it (not with ``own``: it is up to date) and below."""
     walk.result.concerns.append(Concern(path, reason))
     below = paths.prefix(path)
     for known_path, entry in walk.known.items():
@@ -262,26 +258,25 @@ def _reason(error: OSError) -> str:
 def _number_links(result: Scan, known: Mapping[bytes, Entry]) -> None:
     """Give hard-link groups numbers that stay the same from one snapshot to the next.
 
-    A file of which only one name is watched is an ordinary file. What could not be looked at stays in the
-    group it was known in.
+    A file with only one watched name is an ordinary file. An unreadable path stays in its known group.
     """
     unseen = _unseen_groups(result)
     numbers: dict[bytes, int] = {}
     used: set[int] = set()
     fresh: list[list[bytes]] = []
     for members in result.linked.values():
-        kept = [path for path in members if path in result.entries]
-        before = {known[path].link_group or 0 for path in kept if path in known} - used - {0}
-        kept += unseen.pop(min(before), []) if before else []
-        if len(kept) > 1 and before:
+        group = [path for path in members if path in result.entries]
+        before = {known[path].link_group or 0 for path in group if path in known} - used - {0}
+        group += unseen.pop(min(before), []) if before else []
+        if len(group) > 1 and before:
             used.add(min(before))
-            numbers.update(dict.fromkeys(kept, min(before)))
-        elif len(kept) > 1:
-            fresh.append(kept)
-    for number, kept in unseen.items():
-        if len(kept) > 1:
+            numbers.update(dict.fromkeys(group, min(before)))
+        elif len(group) > 1:
+            fresh.append(group)
+    for number, group in unseen.items():
+        if len(group) > 1:
             used.add(number)
-            numbers.update(dict.fromkeys(kept, number))
+            numbers.update(dict.fromkeys(group, number))
     for number, members in enumerate(fresh, max(used, default=0) + 1):
         numbers.update(dict.fromkeys(members, number))
     for path, entry in result.entries.items():
@@ -290,7 +285,7 @@ def _number_links(result: Scan, known: Mapping[bytes, Entry]) -> None:
 
 
 def _unseen_groups(result: Scan) -> dict[int, list[bytes]]:
-    """The known groups of entries that were kept without a look at them, by number."""
+    """The known groups of entries that were kept without being scanned, by number."""
     seen = {path for members in result.linked.values() for path in members}
     groups: dict[int, list[bytes]] = {}
     for path, entry in result.entries.items():

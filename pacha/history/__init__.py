@@ -1,13 +1,13 @@
-"""What was: the snapshots of a host, and what differs between them.
+"""The snapshots of a host, and the differences between them.
 
 ::
 
-    with open_history(context, host) as history:     # this host's own, a folder's on a master, or fetched over SSH
+    with open_history(context, host) as history:     # this host's, another's on this master, or one fetched over SSH
         log(history, paths)                          # the snapshots that touched them, newest first
         old, new = diff.sides(context, history, FROM, TO)
         diff.compare(old, new, paths)                # content and metadata, path by path
-        history.content(snapshot, entry)             # a file as it was
+        history.content(snapshot, entry)             # the content of a file in a snapshot
     verify(context, at)                              # the disk against a snapshot
 
-What another machine sends is checked before it is believed. It changes nothing, here or there, and prints nothing.
+Everything from another machine is checked before use. This folder changes nothing, here or there, and prints nothing.
 """

@@ -1,4 +1,4 @@
-"""List a host's snapshots: when each was made, by whom, why, and what it touched."""
+"""List a host's snapshots: time, user, message, and the number of touched paths."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from pacha.store import change_list, hg
 
 @dataclass(frozen=True, slots=True)
 class LogEntry:
-    """A snapshot: its node, when it was made (seconds since the epoch), by whom (user@machine), the message that
-    was given, "" for none, and how many paths it touched by ``added``, ``changed``, ``removed``, ``metadata``.
+    """A snapshot: its node, its time (seconds since the epoch), its user (user@machine), its message ("": none), and
+    the number of paths that it touched by ``added``, ``changed``, ``removed``, ``metadata``.
 
-    All of it may have come from anywhere: not safe to print as it is.
+    The texts are safe to print; the message may have several lines.
     """
 
     node: str
@@ -26,26 +26,26 @@ class LogEntry:
     touched: Mapping[str, int]
 
 
-def log(past: History, paths: Sequence[bytes] = ()) -> Iterator[LogEntry]:
-    """The snapshots, newest first; with ``paths`` only those that touched one of them, or what is below it.
+def log(history: History, paths: Sequence[bytes] = ()) -> Iterator[LogEntry]:
+    """Yield the snapshots, newest first; with ``paths``, only those that touched one of them, or a path below.
 
-    Where that cannot be read, it is ``past.unreadable`` from then on.
+    A snapshot that turns out to be unreadable joins ``history.unreadable``.
     """
-    for revision in list(past.revisions):
+    for revision in list(history.revisions):
         try:
-            touched = _touched(past, revision, paths)
+            touched = _touched(history, revision, paths)
         except DamagedError as error:
-            past.spoil(revision.node, error)
+            history.spoil(revision.node, error)
             continue
         if touched or not paths:
             message, _ = change_list.split_message(revision.note.message)
             yield LogEntry(revision.node, revision.note.at, revision.note.user, message, touched)
 
 
-def _touched(past: History, revision: hg.Revision, paths: Sequence[bytes]) -> dict[str, int]:
+def _touched(history: History, revision: hg.Revision, paths: Sequence[bytes]) -> dict[str, int]:
     if not paths:
         _, counts = change_list.split_message(revision.note.message)
         return counts
     if change_list.FILE not in revision.files:
-        return {}  # it touched no path: what is watched changed, or the machine
-    return change_list.count(past.read(DATABASE, revision.node, change_list.FILE), paths)
+        return {}  # only the watched paths or the machine changed
+    return change_list.count(history.read(DATABASE, revision.node, change_list.FILE), paths)

@@ -1,7 +1,7 @@
 """Read a host's history: from the state folder, from a master's folder here, or over SSH.
 
-This host's own history is read where it lies. Anybody else's is fetched into a private staging folder first, as
-for a rebuild, and no more of it than is asked for: ``db``, and the content repositories that are read.
+This host's own history is read in place. Another host's is fetched into a staging directory first, as for a rebuild,
+but only what is needed: ``db``, and the content repositories that are read.
 """
 
 from __future__ import annotations
@@ -28,18 +28,19 @@ from pacha.store import hg, history
 from pacha.store.database import Row
 from pacha.store.revspec import SnapshotRef, resolve
 from pacha.store.snapshot import Snapshot, Watched
+from pacha.system.memory_limit import limit_memory
 from pacha.text import escape
 from pacha.wire.master import Master, NoHost
 
-#: Gives a repository by its name; it has the node (40 hex digits, "" for any).
+#: Returns a repository by its name; it has the node (40 hex digits, "" for any).
 Open: TypeAlias = "Callable[[str, str], hg.Repository]"
 
 
 @dataclass(slots=True, kw_only=True)
 class History:
-    """The snapshots of ``host``, newest first. ``own``: this machine's, whose disk they can be compared with.
+    """The snapshots of ``host``, newest first. ``own``: the host is this machine, so its disk can be compared.
 
-    In the place of a snapshot that cannot be read there is what is wrong with it: it hides none of the others.
+    ``entries`` has the error in place of an unreadable snapshot, so that the others stay usable.
     """
 
     host: str
@@ -52,46 +53,55 @@ class History:
 
     def find(self, when: str) -> hg.Revision:
         """The snapshot that ``when`` means; the newest for "". Raises UsageError."""
-        made = [
-            SnapshotRef(node, None if isinstance(one, DamagedError) else one.note.at)
-            for node, one in self.entries.items()
+        references = [
+            SnapshotRef(node, None if isinstance(revision, DamagedError) else revision.note.at)
+            for node, revision in self.entries.items()
         ]
-        return self._readable(resolve(when, made, time.time()).node if when else made[0].node)
+        return self._readable(resolve(when, references, time.time()).node if when else references[0].node)
 
     def before(self, revision: hg.Revision) -> hg.Revision | None:
-        """The snapshot that ``revision`` was made on top of, None for the first. Raises DamagedError."""
-        every = list(self.entries)
-        place = every.index(revision.node) + 1
-        return self._readable(every[place]) if place < len(every) else None
+        """The snapshot before ``revision``; None for the first. Raises DamagedError."""
+        nodes = list(self.entries)
+        index = nodes.index(revision.node) + 1
+        return self._readable(nodes[index]) if index < len(nodes) else None
 
     @property
     def revisions(self) -> Iterator[hg.Revision]:
-        """Those that can be read."""
-        return (one for one in self.entries.values() if not isinstance(one, DamagedError))
+        """The readable snapshots."""
+        return (revision for revision in self.entries.values() if not isinstance(revision, DamagedError))
 
     @property
     def unreadable(self) -> Iterator[tuple[str, DamagedError]]:
-        """The others: their nodes, and why not."""
-        return ((node, one) for node, one in self.entries.items() if isinstance(one, DamagedError))
+        """The unreadable snapshots: their nodes and errors."""
+        return ((node, fault) for node, fault in self.entries.items() if isinstance(fault, DamagedError))
 
     def spoil(self, node: str, error: DamagedError) -> None:
-        """More of the snapshot ``node`` turned out not to be readable."""
+        """Record that the snapshot ``node`` is unreadable."""
         self.entries[node] = error
 
     def _readable(self, tip: str) -> hg.Revision:
-        found = self.entries[tip]
-        if isinstance(found, DamagedError):
-            raise DamagedError(
-                f"The snapshot {tip[:12]} of '{self.host}' cannot be read.",
-                found.in_a_line,
-                "Name another: pacha log",
-                code="named-snapshot-unreadable",
-            )
-        return found
+        entry = self.entries[tip]
+        if isinstance(entry, DamagedError):
+            raise self._unreadable(tip, entry)
+        return entry
+
+    def _unreadable(self, tip: str, error: DamagedError) -> DamagedError:
+        return DamagedError(
+            f"The snapshot {tip[:12]} of '{self.host}' cannot be read.",
+            error.in_a_line,
+            "Name another: pacha log",
+            code="named-snapshot-unreadable",
+        )
 
     def snapshot(self, revision: hg.Revision) -> Snapshot:
-        """All of it, checked. Raises DamagedError."""
-        return history.parse(self.read(DATABASE, revision.node, PACHA_DB), self._folder, self._known)
+        """The whole snapshot, checked. Raises DamagedError."""
+        image = self.read(DATABASE, revision.node, PACHA_DB)
+        try:
+            return history.parse(image, self._folder, self._known)
+        except DamagedError as error:
+            if error.code == "snapshot-too-new":
+                raise
+            raise self._unreadable(revision.node, error) from None
 
     def read(self, repository: str, node: str, name: bytes) -> bytes:
         """What ``repository`` holds under a stored name. Raises DamagedError."""
@@ -115,19 +125,19 @@ class History:
             )
 
     def _reader(self, repository: str, node: str) -> Callable[[bytes], bytes]:
-        found = self._readers.get((repository, node))
-        if found is None:
-            found = self._readers[repository, node] = self._open(repository, node).reader(node)
-        return found
+        reader = self._readers.get((repository, node))
+        if reader is None:
+            reader = self._readers[repository, node] = self._open(repository, node).reader(node)
+        return reader
 
 
 @contextmanager
 def open_history(context: Context, host: str = "") -> Iterator[History]:
-    """The past of ``host``, by default of this one. Raises PachaError where there is none, UnreachableError."""
+    """Open the history of ``host``, by default of this one. Raises UnreachableError, PachaError where it is missing."""
     own = not host or host == check_host(context.hostname())
     if own and os.path.isdir(context.state.repository(DATABASE)):
         local = cache(lambda name: hg.Repository.open(context.state.repository(name), heal=False))
-        yield _past(host or context.hostname(), True, lambda name, node: local(name), context.state.path)
+        yield _history(host or context.hostname(), True, lambda name, node: local(name), context.state.path)
     elif not host:
         raise PachaError(
             "There is no history here.",
@@ -135,22 +145,23 @@ def open_history(context: Context, host: str = "") -> Iterator[History]:
             code="no-history",
         )
     else:
-        with _elsewhere(context, check_host(host)) as past:
-            yield past
+        with _remote_history(context, check_host(host)) as remote:
+            yield remote
 
 
 @contextmanager
-def _elsewhere(context: Context, host: str) -> Iterator[History]:
-    """Under the lock: a staging folder that is not in use is swept away."""
-    with context.state.locked(wait_seconds=10), staged(context, host, _master(context, host)) as staging:
-        yield _past(host, False, _bringing(staging), staging.folder)
+def _remote_history(context: Context, host: str) -> Iterator[History]:
+    """Fetch it under the lock: without it, another run would remove the staging directory."""
+    master = _master(context, host)
+    with context.state.locked(wait_seconds=10), staged(context, host, master) as staging, limit_memory():
+        yield _history(host, False, _fetch_on_demand(staging), staging.folder)
 
 
 @contextmanager
 def staged(context: Context, host: str, master: Master) -> Iterator[Staging]:
-    """A staging folder for ``host``, for as long as it is needed, and then hang up; the lock is held.
+    """Yield a staging directory for ``host``; afterwards remove it and disconnect. The caller holds the lock.
 
-    Raises PachaError where the master has nothing of the host.
+    Raises PachaError where the master does not have the host.
     """
     try:
         staging = Staging.make(context, host, master, lambda received: None)
@@ -169,16 +180,16 @@ def staged(context: Context, host: str, master: Master) -> Iterator[Staging]:
         master.close()
 
 
-def _bringing(staging: Staging) -> Open:
-    """Fetches each repository when it is first asked for, and anew where it lacks what is."""
-    brought: dict[str, hg.Repository] = {}
+def _fetch_on_demand(staging: Staging) -> Open:
+    """Return a function that fetches a repository at first use, and again where a node is missing."""
+    repositories: dict[str, hg.Repository] = {}
 
     def bring(name: str, node: str) -> hg.Repository:
-        found = brought.pop(name, None)
-        if found is None or (node and not found.has(node)):
-            found = staging.again(lambda: _fetched(staging, name, node))
-        brought[name] = found
-        return found
+        repository = repositories.pop(name, None)
+        if repository is None or (node and not repository.has(node)):
+            repository = staging.again(lambda: _fetched(staging, name, node))
+        repositories[name] = repository
+        return repository
 
     return bring
 
@@ -188,7 +199,7 @@ def _fetched(staging: Staging, name: str, node: str) -> hg.Repository:
     repository = staging.repository(name)
     newest = next(repository.revisions(), None)
     if newest is not None and name == DATABASE:
-        repository.reader(newest)(PACHA_DB)  # a copy that a push overtook lacks it
+        repository.reader(newest)(PACHA_DB)  # missing in a copy made during a push
     if node and not repository.has(node):
         raise DamagedError(
             f"The repository '{name}' on the master has no revision {node[:12]}.",
@@ -201,20 +212,20 @@ def _fetched(staging: Staging, name: str, node: str) -> hg.Repository:
 
 
 def _master(context: Context, host: str) -> Master:
-    """This machine, if it is a master that has ``host``; else the one of the configuration."""
+    """This machine, if it is a master with ``host``; else the configured master."""
     if os.path.isdir(os.path.join(context.config.hosts_path, os.fsencode(host))):
         return connect(context, STANDALONE)
     return connect(context, context.master())
 
 
-def _past(host: str, own: bool, open_: Open, folder: Path) -> History:
+def _history(host: str, own: bool, open_: Open, folder: Path) -> History:
     repository = open_(DATABASE, "")
     entries = {node: _entry(repository, node) for node in repository.revisions()}
     if not entries:
         raise PachaError(
             f"There is no snapshot of '{host}' yet.", hint="Make one, on that host: pacha push", code="never-pushed"
         )
-    faults = [one for one in entries.values() if isinstance(one, DamagedError)]
+    faults = [entry for entry in entries.values() if isinstance(entry, DamagedError)]
     if len(faults) == len(entries):
         raise faults[0]
     return History(host=host, own=own, entries=entries, _open=open_, _folder=folder)
@@ -227,9 +238,9 @@ def _entry(repository: hg.Repository, node: str) -> hg.Revision | DamagedError:
         return error
 
 
-def file_of(snapshot: Snapshot, ways: Sequence[bytes]) -> Entry:
-    """The entry of the regular file that is meant by one of ``ways``. Raises UsageError when it is none there."""
-    for path in ways:
+def file_of(snapshot: Snapshot, candidates: Sequence[bytes]) -> Entry:
+    """The entry of the first of ``candidates`` that the snapshot has. Raises UsageError unless it is a file."""
+    for path in candidates:
         entry = snapshot.entries.get(path)
         if entry is not None and entry.kind is Kind.FILE:
             return entry
@@ -249,8 +260,8 @@ def file_of(snapshot: Snapshot, ways: Sequence[bytes]) -> Entry:
                 "Name a file.",
                 code="not-a-regular-file",
             )
-    hint = f"'pacha log {escape(ways[0])}' lists the snapshots that touched it."
-    raise UsageError(f"{escape(ways[0])} is not in that snapshot.", hint=hint, code="path-not-in-snapshot")
+    hint = f"'pacha log {escape(candidates[0])}' lists the snapshots that touched it."
+    raise UsageError(f"{escape(candidates[0])} is not in that snapshot.", hint=hint, code="path-not-in-snapshot")
 
 
 def _watched(snapshot: Snapshot, entry: Entry) -> Watched:

@@ -15,7 +15,7 @@ from pacha.store.snapshot import Snapshot
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """How many ``paths`` the snapshot has, and what differs on disk, or could not be read, by path."""
+    """The number of ``paths`` in the snapshot, and those that differ on disk or could not be read."""
 
     paths: int
     differences: tuple[Concern, ...]
@@ -24,8 +24,8 @@ class Verified:
 def verify(context: Context, at: str = "") -> Verified:
     """Compare every watched path with the last snapshot, or with ``at`` (an id), content and metadata.
 
-    Changes nothing. Raises PachaError when there is no snapshot yet, UsageError for an id that is none,
-    LockedError while a push or a rebuild is at work.
+    Changes nothing. Raises PachaError before the first snapshot, UsageError for an invalid id, LockedError while a push
+    or a rebuild is at work.
     """
     with context.state.locked(wait_seconds=10):
         snapshot = history.at(context.state, at) if at else database.read(context.state.database)
@@ -33,15 +33,15 @@ def verify(context: Context, at: str = "") -> Verified:
         raise PachaError(
             "There is no snapshot to compare with.", hint="Make one: pacha push", code="nothing-to-compare"
         )
-    # Nothing is remembered of any path, so that every file is read.
-    found = scan.scan(watch.scan_targets(snapshot.watched), snapshot.entries, {}, Accounts.of_machine())
-    return Verified(len(snapshot.entries), (*found.concerns, *_differences(snapshot, found)))
+    # Without fingerprints, every file is read.
+    result = scan.scan(watch.scan_targets(snapshot.watched), snapshot.entries, {}, Accounts.of_machine())
+    return Verified(len(snapshot.entries), (*result.concerns, *_differences(snapshot, result)))
 
 
-def _differences(snapshot: Snapshot, found: scan.Scan) -> list[Concern]:
+def _differences(snapshot: Snapshot, result: scan.Scan) -> list[Concern]:
     differences = []
-    for path in sorted(snapshot.entries.keys() | found.entries.keys()):
-        old, new = snapshot.entries.get(path), found.entries.get(path)
+    for path in sorted(snapshot.entries.keys() | result.entries.keys()):
+        old, new = snapshot.entries.get(path), result.entries.get(path)
         if old is None or new is None:
             differences.append(Concern(path, "is new" if old is None else "is gone"))
         elif changes := metadata.differences(old, new):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pacha
 from pacha.config.keys import STANDALONE
 from pacha.errors import ExitCode, PachaError
-from pacha.host import schedule
+from pacha.host import orphans, schedule
 from pacha.host.context import Context
 from pacha.host.masters import connect
 from pacha.store import database
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 _PATIENCE = 20  #: seconds that a command on the master may say nothing
 _CLOCKS_DIFFER = 60.0  #: seconds; from there on 'when' in the history misleads
 _LITTLE_ROOM = 256 << 20  #: bytes
+_MOST_ACCOUNTS = 5
 _JOBS = (schedule.TIMER, schedule.CRON)
 
 
@@ -116,6 +117,7 @@ def _own(context: Context) -> Iterator[Check]:
     yield from _space(context)
     yield _schedule()
     yield _last_push(state)
+    yield from _orphans(state)
 
 
 def _space(context: Context) -> Iterator[Check]:
@@ -151,6 +153,18 @@ def _last_push(state: HostState) -> Check:
         return _look("last push", "there was none yet", "Make one: pacha push")
     when = local_minute(state.succeeded)
     return Check(about="last push", result=f"succeeded on {when}")
+
+
+def _orphans(state: HostState) -> Iterator[Check]:
+    found = orphans.unsettled(state.orphans)
+    for one in found[:_MOST_ACCOUNTS]:
+        kind = "group" if one.is_group else "user"
+        make = f"{kind}add {'--gid' if one.is_group else '--uid'} {one.number} NAME"
+        to = "chgrp" if one.is_group else "chown"
+        cure = f"Give them to somebody ({to}), or make an account that has them: {make}"
+        yield _look("accounts", f"{orphans.words(one)} ({escape(one.paths[0])})", cure)
+    if len(found) > _MOST_ACCOUNTS:
+        yield _look("accounts", f"... and of {len(found) - _MOST_ACCOUNTS} more", "See all: pacha status --json")
 
 
 def _on(context: Context, host: str, name: str) -> Iterator[Check]:

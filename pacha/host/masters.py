@@ -35,7 +35,8 @@ def connect(context: Context, master: str) -> Master:
     from pacha.wire.ssh_master import SshMaster
 
     silence = config.ssh_timeout
-    connection = ssh.Connection.open(endpoint(config, master), min(20.0, silence), idle=silence)
+    timeout, patience = min(20.0, silence), min(60.0, silence)
+    connection = ssh.Connection.open(endpoint(config, master), timeout, idle=silence, patience=patience)
     plain = PlainAccount(connection, config.hosts_path, config.hg_command, init_config(), context.state.machine)
     label = connection.endpoint.label
     greets = label in context.state.read().greeted

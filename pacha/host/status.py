@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from pacha.errors import Concern
 from pacha.files.names import DATABASE
-from pacha.host import due, owed, schedule
+from pacha.host import due, orphans, owed, schedule
 from pacha.host.context import Context
 from pacha.store import database, hg
-from pacha.store.host_state import HostState, MasterState
+from pacha.store.host_state import HostState, MasterState, Orphans
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,8 @@ class Status:
 
     ``failure``: why the last push did not reach every master, "" if it did, ``cure`` what to do about it;
     ``next_due`` 0: at once; ``running``: who is at work now, "" for nobody; ``concerns``: what the last push named;
-    ``left_out``: sockets; ``schedule``: the files of the job; ``unfinished``: rebuilds that were interrupted.
+    ``left_out``: sockets; ``schedule``: the files of the job; ``unfinished``: rebuilds that were interrupted;
+    ``orphans``: what a rebuild keeps for accounts that are no more.
     """
 
     host: str
@@ -56,13 +57,14 @@ class Status:
     unfinished: tuple[str, ...]
     left_out: tuple[bytes, ...]
     schedule: tuple[str, ...]
+    orphans: tuple[Orphans, ...] = ()
 
     @property
     def fine(self) -> bool:
         """Whether nothing needs a look. A push that is at work has not failed yet."""
         unsent = any(master.unsent or master.failure for master in self.masters)
         late = (self.failure or self.overdue or unsent) and not self.running
-        return not (late or not self.succeeded or self.concerns or self.owed or self.unfinished)
+        return not (late or not self.succeeded or self.concerns or self.owed or self.unfinished or self.orphans)
 
 
 def status(context: Context) -> Status:
@@ -89,6 +91,7 @@ def status(context: Context) -> Status:
         unfinished=tuple(owed.interrupted_rebuilds(context.state, snapshot)),
         left_out=tuple(sorted(database.read_cache(context.state.cache)[1])),
         schedule=tuple(str(path) for path in schedule.installed()),
+        orphans=orphans.unsettled(state.orphans),
     )
 
 

@@ -6,18 +6,23 @@ rolled back, a commit lost in a power cut) and the snapshot is made on top of it
 
 from __future__ import annotations
 
+import itertools
 import os
+from collections.abc import Iterator, Set
 from dataclasses import replace
 
-from pacha.errors import ConfigError, PachaError
+from pacha.errors import ConfigError, DamagedError, PachaError
 from pacha.files.names import DATABASE, PACHA_DB, repository_name
 from pacha.push.session import PushSession
 from pacha.push.target import MasterTarget
+from pacha.push.upload import Upload
 from pacha.store import database, hg
 from pacha.store.snapshot import Snapshot, Watched
 from pacha.system.atomic import write_private
 from pacha.text import escape, local_minute
 from pacha.wire.master import check_may_read
+
+_MOST_TRIED = 20  #: snapshots of a master that are looked at for one that is whole
 
 
 def base(session: PushSession, last: Snapshot) -> Snapshot:
@@ -45,28 +50,68 @@ def base(session: PushSession, last: Snapshot) -> Snapshot:
 
 
 def _pulled(session: PushSession, target: MasterTarget) -> str | None:
-    """The newest snapshot of a master, pulled, if what is here does not stand on it."""
+    """The newest snapshot of a master that is whole, pulled, if what is here does not stand on it."""
     if target.probe is None or target.probe.changelog is None:
         return None
     if target.familiar and session.history() >= session.state.history:
         return None  # else our own history was lost in a power cut, say: Mercurial does not wait for the disk
-    local, mine = session.repository(DATABASE), session.state.tip
+    local = session.repository(DATABASE)
     try:
-        with target.peer(DATABASE) as peer:
-            newest = next(iter(peer.heads()), None)
-            if newest is None or _stands_on(local, mine, newest):
-                return None
-            if not local.has(newest):
-                check_may_read(session.host, target.probe.may)
-                peer.pull(local, [newest])
-            return newest
+        heads = target.talk(DATABASE, lambda peer: _heads(session, target, peer, local))
+        return _newest_whole(session, local, target, heads) if heads else None
     except PachaError as error:
         session.fail(target, error)
         return None
 
 
-def _stands_on(local: hg.Repository, mine: str, newest: str) -> bool:
-    return bool(mine) and local.has(mine) and local.has(newest) and local.is_ancestor(newest, mine)
+def _heads(session: PushSession, target: MasterTarget, peer: Upload, local: hg.Repository) -> tuple[str, ...]:
+    """The heads of a master's ``db``, pulled; () if what is here stands on the newest."""
+    heads = peer.heads()
+    if not heads or _stands_on(session, local, heads[0]):
+        return ()
+    if not all(map(local.has, heads)):
+        check_may_read(session.host, target.probe.may if target.probe else frozenset())
+    target.pull(peer, local, DATABASE, heads)
+    return heads
+
+
+def _newest_whole(
+    session: PushSession, local: hg.Repository, target: MasterTarget, heads: tuple[str, ...]
+) -> str | None:
+    """The newest of what ``heads`` stand on that can be read; None where that is what is here.
+
+    Whoever has a key can add a head that is none: it must not end the host's pushes. Raises DamagedError where
+    nothing is whole, neither there nor here.
+    """
+    fault: DamagedError | None = None
+    for node in _beyond(session, local, heads):
+        try:
+            _read(session, local, node)
+        except DamagedError as error:
+            fault = error
+            target.unreadable[DATABASE, node] = error
+        else:
+            return node
+    faults = [*target.unreadable.values(), *filter(None, [fault])]
+    if faults and not _is_here(session, local):
+        raise faults[-1]
+    return None
+
+
+def _beyond(session: PushSession, local: hg.Repository, heads: tuple[str, ...]) -> Iterator[str]:
+    """What ``heads`` stand on and the last snapshot made here does not, newest first: at most so many as are tried."""
+    here = [head for head in heads if local.has(head)]
+    theirs = (node for node in local.revisions() if any(local.is_ancestor(node, head) for head in here))
+    return itertools.takewhile(lambda node: not _stands_on(session, local, node), itertools.islice(theirs, _MOST_TRIED))
+
+
+def _is_here(session: PushSession, local: hg.Repository) -> bool:
+    return bool(session.state.tip) and local.has(session.state.tip)
+
+
+def _stands_on(session: PushSession, local: hg.Repository, node: str) -> bool:
+    """Whether the last snapshot made here is ``node``, or stands on it."""
+    return _is_here(session, local) and local.has(node) and local.is_ancestor(node, session.state.tip)
 
 
 def _age(local: hg.Repository, tip: str, others: list[str]) -> tuple[int, float]:
@@ -74,14 +119,23 @@ def _age(local: hg.Repository, tip: str, others: list[str]) -> tuple[int, float]
     return sum(local.is_ancestor(other, tip) for other in others), local.note(tip).at
 
 
-def parent(repository: hg.Repository, node: str | None, theirs: tuple[str, ...]) -> str:
-    """What a commit stands on: the newest head that has what the master has, else what ``node`` has."""
+def parent(
+    repository: hg.Repository, node: str | None, theirs: tuple[str, ...], without: Set[str] = frozenset()
+) -> str:
+    """What a commit stands on: the newest head that has what the master has, else what ``node`` has.
+
+    Never on one of ``without``, which cannot be read: on ``node`` itself then.
+    """
     for older in (*theirs[:1], node):
         if older is not None and repository.has(older):
             for head in repository.heads():
                 if repository.is_ancestor(older, head):
-                    return head
+                    return older if any(_is_on(repository, head, one) for one in without) else head
     return next(iter(repository.heads()), hg.NULL)
+
+
+def _is_on(repository: hg.Repository, head: str, node: str) -> bool:
+    return repository.has(node) and repository.is_ancestor(node, head)
 
 
 def _read(session: PushSession, local: hg.Repository, node: str) -> Snapshot:

@@ -31,7 +31,7 @@ def _check_rebuilt(session: PushSession, last: Snapshot, accept: bool) -> None:
     """Refuse to make what a killed rebuild left behind the newest snapshot; ``accept`` says that it is meant."""
     interrupted = owed.interrupted_rebuilds(session.context.state, last)
     if accept:
-        session.update(accepted=tuple(interrupted), owed={})
+        session.update(accepted=tuple(interrupted), owed={}, choices=None)
     elif not set(interrupted) <= set(session.state.accepted):
         raise PachaError(
             "A rebuild of this machine was not finished.",

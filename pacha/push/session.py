@@ -29,6 +29,7 @@ from pacha.system import background
 from pacha.text import escape, rfc3339
 from pacha.wire.master import CHANGELOG_OF_ANY, Master, Probe, RolledBack
 
+_UNREADABLE = "its revision {node} on {label} cannot be read ({why}); the push went on beside it: find out who added it"
 _MOST_CONCERNS = 100  #: so many are remembered for ``pacha status``
 
 
@@ -131,6 +132,10 @@ class PushSession:
         """The local repository ``name``, made if it is missing."""
         return hg.Repository.open(self.context.state.repository(name), create=True)
 
+    def unreadable(self, name: str) -> frozenset[str]:
+        """The nodes of the repository ``name`` that a master has and that cannot be read."""
+        return frozenset().union(*(target.unreadable_in(name) for target in self.targets))
+
     def history(self) -> int:
         """The bytes of our own ``db``'s changelog, 0 where there is none."""
         try:
@@ -141,8 +146,8 @@ class PushSession:
     def deliver(self, snapshot: Snapshot, tip: str) -> bool:
         """Send to every master what it lacks, then the heartbeat; returns whether one lacked anything."""
         sent_any = False
-        code = ExitCode.CONCERNS if self.concerns else ExitCode.DONE
         for target in self.reached:
+            code = ExitCode.CONCERNS if self.concerns or target.unreadable else ExitCode.DONE
             try:
                 line = self._heartbeat(target, snapshot, tip, code)
                 sent = target.send(snapshot, tip, self.repository, line)
@@ -150,7 +155,14 @@ class PushSession:
                 sent_any |= sent
             except PachaError as error:
                 self.fail(target, error)
+        self.concerns += [concern for target in self.targets for concern in self._unreadable(target)]
         return sent_any
+
+    def _unreadable(self, target: MasterTarget) -> Iterator[Concern]:
+        """What to say of what a master has and nobody can read."""
+        for (name, node), error in target.unreadable.items():
+            path = os.path.join(self.context.config.hosts_path, os.fsencode(self.host), os.fsencode(name))
+            yield Concern(path, _UNREADABLE.format(node=node[:12], label=target.label, why=error.in_a_line))
 
     def _heartbeat(self, target: MasterTarget, snapshot: Snapshot, tip: str, code: ExitCode) -> bytes:
         """What 'pacha hosts' shows of this host; the clock is the master's."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 import pacha
 from pacha.errors import Concern, PachaError
@@ -13,6 +14,8 @@ from pacha.files.names import DATABASE, PACHA_DB
 from pacha.host import owed, watch
 from pacha.push import commit, reconcile
 from pacha.push.session import PushSession
+from pacha.push.target import MasterTarget
+from pacha.push.upload import Upload
 from pacha.store import change_list, database, hg
 from pacha.store.snapshot import READABLE_FROM, SCHEMA, Changes, Snapshot, Watched, compare, grouped
 from pacha.text import escape
@@ -146,19 +149,22 @@ def _commit_watched(
     note = session.note(f"{session.host}: {escape(watched.path)}: {compare(old, now)}")
 
     def commit_on(theirs: tuple[str, ...]) -> commit.Committed:
-        parent = reconcile.parent(repository, watched.node, theirs)
+        parent = reconcile.parent(repository, watched.node, theirs, session.unreadable(watched.repository))
         return commit.commit(repository, watched, parent, old, now, note)
+
+    def send(target: MasterTarget, peer: Upload) -> commit.Committed:
+        theirs = peer.heads()
+        target.pull(peer, repository, watched.repository, theirs)
+        done = commit_on(theirs) if theirs or result is None else result
+        beside = any(not repository.has(head) for head in theirs)
+        peer.push(repository, done.node, beside=beside)
+        return done
 
     is_first = watched.node is None and not repository.heads()
     result = commit_on(()) if is_first else None  # masters have nothing of it either, it seems
     for target in session.reached:
         try:
-            with target.peer(watched.repository, new=watched.node is None) as peer:
-                theirs = peer.heads()
-                peer.pull(repository, [node for node in theirs if not repository.has(node)])
-                if theirs or result is None:
-                    result = commit_on(theirs)
-                peer.push(repository, result.node)
+            result = target.talk(watched.repository, partial(send, target), new=watched.node is None)
             target.sent[watched.repository] = result.node
             return result  # the other masters get it when all is committed
         except PachaError as error:
@@ -168,18 +174,18 @@ def _commit_watched(
 
 def _commit_database(session: PushSession, base: Snapshot, new: Snapshot, changes: Changes) -> tuple[str, bool]:
     """Make pacha.db say ``new`` and commit a copy of it; returns the snapshot's node and whether it is new."""
-    tip = session.state.tip
-    if tip and new == base and not session.state.pending:
+    tip, unreadable = session.state.tip, session.unreadable(DATABASE)
+    if tip and new == base and not session.state.pending and not unreadable:
         return tip, False
     session.open_ahead([])
     session.update(pending=True)
     database.write(session.context.state.database, new)
     image = database.image(session.context.state.database)
     repository = session.repository(DATABASE)
-    parent = reconcile.parent(repository, tip or None, ())
+    parent = reconcile.parent(repository, tip or None, (), unreadable)
     note = session.note(f"{session.host}: {changes}")
     blobs = {PACHA_DB: image}
-    if changes != Changes():
+    if changes != Changes() or unreadable:  # what can be read is to be the newest again
         blobs[change_list.FILE] = change_list.encode(changes, image)
     node = repository.commit(parent, blobs, [], lambda name: hg.Blob(blobs[name]), note)
     session.update(tip=node, pending=False, **({"made": (node, note.at)} if node != parent else {}))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from pacha.errors import DamagedError, PachaError
 from pacha.files.names import DATABASE
@@ -20,8 +20,10 @@ from pacha.wire.master import CannotStream, Master, NoRepository, Probe, Tempora
 if TYPE_CHECKING:
     from pacha.wire.ssh import Stream
 
+_T = TypeVar("_T")
 #: What ends it, what is served over there, whether that is a new repository.
 _Served = tuple[ExitStack, "str | Stream | TemporaryRepository", bool]
+_MOST_UNREADABLE = 20  #: heads that a push passes over
 _MOST_OPEN = 5  #: conversations: a connection carries seven streams, the control channel and others among them
 
 
@@ -39,7 +41,8 @@ class MasterTarget:
 
     ``last_known`` is what is remembered of it. ``sent`` are the nodes that it is known to have;
     ``familiar``: its ``db`` is as we left it; ``as_left``: so is all that was looked at (or it was never pushed to);
-    ``suspect``: repositories that may be damaged there (see ``remote_check``). ``failure`` ends its part in the push.
+    ``suspect``: repositories that may be damaged there (see ``remote_check``). ``unreadable``: by repository and node,
+    what is there and cannot be read; the push goes on beside it. ``failure`` ends its part in the push.
     """
 
     name: str
@@ -51,6 +54,7 @@ class MasterTarget:
     familiar: bool = False
     as_left: bool = True
     suspect: frozenset[str] = frozenset()
+    unreadable: dict[tuple[str, str], DamagedError] = field(default_factory=dict)
     failure: PachaError | None = None
     _uploaded: dict[str, str] = field(default_factory=dict)  #: by repository, the digest of what was sent as files
     _opened: dict[str, Future[_Served]] = field(default_factory=dict)
@@ -129,6 +133,34 @@ class MasterTarget:
             arrived = upload.arrived()
         self._settle(name, upload, arrived)
 
+    def talk(self, name: str, work: Callable[[Upload], _T], *, new: bool = False) -> _T:
+        """What ``work`` gives in a conversation with the repository ``name``.
+
+        It is begun again, without it, where a head cannot be read: whoever has a key could add one.
+        """
+        while True:
+            known = len(self.unreadable)
+            try:
+                with self.peer(name, new=new) as peer:
+                    return work(peer)
+            except DamagedError:
+                if not known < len(self.unreadable) < _MOST_UNREADABLE:
+                    raise
+
+    def pull(self, peer: Upload, repository: hg.Repository, name: str, heads: Iterable[str]) -> None:
+        """Pull those of ``heads`` that are not here. Raises DamagedError for one that cannot be read, once."""
+        for head in heads:
+            if not repository.has(head) and (name, head) not in self.unreadable:
+                try:
+                    peer.pull(repository, [head])
+                except DamagedError as error:
+                    self.unreadable[name, head] = error
+                    raise
+
+    def unreadable_in(self, name: str) -> frozenset[str]:
+        """The nodes of the repository ``name`` that are there and cannot be read."""
+        return frozenset(node for repository, node in self.unreadable if repository == name)
+
     def _finish(self, leave: int = 0) -> None:
         """Wait until all conversations but the last ``leave`` have ended. Raises what hindered the first that failed.
 
@@ -171,7 +203,6 @@ class MasterTarget:
 
         Returns whether there was anything. ``repository`` gives our own of a name; ``line`` is the heartbeat to come.
         """
-        master, _ = self._reached()
         sent = False
         # What a retired path left behind may never have been here, after a rebuild: nothing of it can be missing there.
         retired = {watched.repository for watched in snapshot.watched if watched.retired}
@@ -180,19 +211,24 @@ class MasterTarget:
                 own = repository(name)
                 if name in retired and not own.has(node):
                     continue
-                with self.peer(name) as peer:
-                    if name == DATABASE:
-                        master.draft_heartbeat(self.host, line)
-                    self._push(peer, own, node)
+                self._send(own, name, node, line)
                 self.sent[name] = node
                 sent = True
         return sent
 
-    def _push(self, peer: Upload, repository: hg.Repository, node: str) -> None:
+    def _send(self, repository: hg.Repository, name: str, node: str, line: bytes) -> None:
+        def push(peer: Upload) -> None:
+            if name == DATABASE:
+                self._reached()[0].draft_heartbeat(self.host, line)
+            self._push(peer, repository, name, node)
+
+        self.talk(name, push)
+
+    def _push(self, peer: Upload, repository: hg.Repository, name: str, node: str) -> None:
         """Push ``node``; beside what is there, where another master led the history elsewhere (see ``reconcile``)."""
         theirs = () if self.familiar else peer.heads()
-        peer.pull(repository, [head for head in theirs if not repository.has(head)])
-        beside = any(not repository.is_ancestor(head, node) for head in theirs)
+        self.pull(peer, repository, name, theirs)
+        beside = any(not (repository.has(head) and repository.is_ancestor(head, node)) for head in theirs)
         peer.push(repository, node, beside=beside)
 
     def leave_heartbeat(self, line: bytes, sent: bool) -> None:

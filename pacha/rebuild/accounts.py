@@ -11,6 +11,7 @@ from pacha.errors import Concern, UsageError
 from pacha.files import acl
 from pacha.files.metadata import Entry
 from pacha.files.owners import Account, Accounts
+from pacha.store.host_state import LONGEST
 from pacha.text import escape
 
 _FIRST_OF_PEOPLE = 1000  #: numbers below are system accounts' (Debian Policy 9.2.2)
@@ -53,6 +54,10 @@ def read_map(path: Path) -> tuple[Mapping[bytes, bytes], Mapping[bytes, bytes]]:
             "Name a file of old:new lines.",
             code="owner-map-unreadable",
         ) from None
+    if len(lines) > LONGEST:
+        raise UsageError(
+            f"{path} has more than {LONGEST} lines.", "", "Name a file of old:new lines.", code="owner-map-too-long"
+        )
     for number, line in enumerate(lines, 1):
         words = [word.strip() for word in line.split(b":")]
         if not line.strip() or line.lstrip().startswith(b"#"):

@@ -7,7 +7,7 @@ import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from pacha.files import content, metadata, scan
+from pacha.files import content, dirfd, metadata, scan
 from pacha.files.dirfd import DirectoryFds
 from pacha.files.exclude import Rules
 from pacha.files.metadata import Entry, Kind
@@ -56,12 +56,33 @@ def accounts_in_force(target: bytes, restored: Mapping[bytes, bytes], machine: A
     Those that the rebuild itself restores (``restored``: the content of /etc/passwd and /etc/group where it
     brings them), else those of ``target``, else those of this ``machine``.
     """
-    texts = [restored.get(path) or read(rebase(path, target)) for path in (PASSWD, GROUP)]
+    texts = [restored.get(path) or account_file(path, target) for path in (PASSWD, GROUP)]
     if restored:
         return Accounts.from_files(texts[0] or b"", texts[1] or b""), "the account files of the snapshot"
     if target and None not in texts:
         return Accounts.from_files(texts[0] or b"", texts[1] or b""), f"the account files below {escape(target)}"
     return machine, "this machine's accounts"
+
+
+def accounts_of_root(target: bytes) -> Accounts | None:
+    """The accounts of the machine whose root is mounted at ``target``; None for a folder that is no root."""
+    passwd = account_file(PASSWD, target)
+    return None if passwd is None else Accounts.from_files(passwd, account_file(GROUP, target) or b"")
+
+
+def account_file(path: bytes, target: bytes) -> bytes | None:
+    """The content of /etc/passwd or /etc/group, that of ``target`` if there is one; None where it cannot be read.
+
+    No link is followed below ``target``: it might lead to the account files of this machine.
+    """
+    if not target:
+        return read(path)
+    try:
+        with DirectoryFds(target) as descent:
+            directory, name = descent.parent(path[1:])
+            return _whole(os.open(name, dirfd.READ, dir_fd=directory))
+    except OSError:
+        return None
 
 
 def above(snapshot: Snapshot, target: bytes) -> list[bytes]:
@@ -112,7 +133,11 @@ def _read(path: bytes, root: Watched, found: dict[bytes, Entry], descent: Direct
 def read(path: bytes) -> bytes | None:
     """The content of a small file of this machine, None where it cannot be read."""
     try:
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as stream:
-            return stream.read() if stat.S_ISREG(os.fstat(stream.fileno()).st_mode) else None
+        return _whole(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
     except OSError:
         return None
+
+
+def _whole(fd: int) -> bytes | None:
+    with open(fd, "rb") as stream:
+        return stream.read() if stat.S_ISREG(os.fstat(stream.fileno()).st_mode) else None

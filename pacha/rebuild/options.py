@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -18,19 +19,46 @@ class AccountPolicy(str, Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OwnerNames:
+    """What an owner map says: the name here for a recorded name."""
+
+    users: Mapping[bytes, bytes] = field(default_factory=dict)
+    groups: Mapping[bytes, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remembered:
+    """What counts because an earlier rebuild, which is not settled, chose it."""
+
+    keep: tuple[str, ...] = ()
+    accounts: AccountPolicy | None = None
+    owner_map: bool = False
+
+    def __bool__(self) -> bool:
+        return self != Remembered()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RebuildOptions:
     """What the operator chose. ``target`` (absolute bytes, b"" for the original paths)."""
 
     target: bytes = b""
     delete: bool = False
     owner_map: Path | None = None
-    accounts: AccountPolicy = AccountPolicy.RENUMBER
+    accounts: AccountPolicy | None = None  #: None: as remembered, else RENUMBER
     keep: tuple[str, ...] = ()  #: patterns of what is never overwritten
     hooks: bool = False
     at: str = ""  #: which snapshot (WHEN); the newest
     asked: Selection = field(default_factory=Selection)  #: which parts of it; all of it
     wait_seconds: float = 0  #: for another run to end
     by_master: bool = False  #: a master was named: this machine's own history is not what is asked for
+    owner_names: OwnerNames = field(default_factory=OwnerNames)  #: what ``owner_map`` says, or the one remembered
+    remembered: Remembered = field(default_factory=Remembered)
+
+    @property
+    def in_place(self) -> bool:
+        """Whether this machine's own files are written to."""
+        return self.target in (b"", b"/")
 
 
 DEFAULTS = RebuildOptions()  #: the whole newest snapshot, to its original places

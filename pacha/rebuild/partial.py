@@ -46,8 +46,8 @@ def with_split_hardlink_warnings(planned: PlannedRebuild, options: RebuildOption
 
 def interrupted_renumbering(context: Context, options: RebuildOptions) -> renumber.InterruptedRenumbering:
     """What a killed rebuild left half re-owned. Raises UsageError where only a part is asked for."""
-    found = renumber.interrupted_renumbering(context.state)
-    if found.moved and options.asked and not options.target:
+    found = renumber.interrupted_renumbering(context.state, options.target)
+    if found.moved and options.asked:
         raise UsageError(
             "A rebuild was interrupted while it changed the owners of files.",
             "half of them belong to the numbers of before; a part of the host does not settle that",

@@ -8,7 +8,10 @@ from dataclasses import dataclass, field
 from pacha.errors import Concern
 from pacha.files.metadata import Entry
 from pacha.rebuild.hooks import Hooks
+from pacha.rebuild.living import LivingMachine
+from pacha.rebuild.options import Remembered
 from pacha.rebuild.planning import PlannedRebuild
+from pacha.rebuild.release import ReleaseChange
 from pacha.restore.journal_records import Started
 from pacha.restore.plan import Action, Step
 from pacha.store.snapshot import Snapshot
@@ -20,7 +23,9 @@ class Proposal:
 
     ``tip`` is the snapshot's node, ``at`` when it was made (seconds since the epoch), ``by`` whom. ``carries_on``
     are the rebuilds that were interrupted and are finished by this one. ``content`` gives the bytes of a
-    wanted file. ``parts`` are the paths that were asked for, () for all.
+    wanted file. ``parts`` are the paths that were asked for, () for all. ``living``: what this machine is, if it is
+    another host. ``remembered``: what counts because an earlier rebuild chose it. ``release``: the snapshot is of
+    another release than this machine.
     """
 
     host: str
@@ -34,6 +39,9 @@ class Proposal:
     carries_on: tuple[Started, ...] = ()
     content: Callable[[Entry], Iterator[bytes]] = lambda entry: iter(())
     parts: tuple[bytes, ...] = ()
+    living: LivingMachine | None = None
+    remembered: Remembered = field(default_factory=Remembered)
+    release: ReleaseChange | None = None
 
     @property
     def concerns(self) -> tuple[Concern, ...]:
@@ -54,4 +62,5 @@ class Proposal:
     @property
     def is_grave(self) -> bool:
         """Whether a person at a terminal is to be asked once more."""
-        return bool(self.replaced or self.moved_aside or self.preview.plan.ownerless or self.hooks)
+        grave = (self.living, self.release, self.replaced, self.moved_aside, self.preview.plan.ownerless, self.hooks)
+        return any(map(bool, grave))

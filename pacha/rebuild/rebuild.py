@@ -16,16 +16,17 @@ from pacha.fetch.worker import WorkerProcess, import_meanwhile
 from pacha.files.metadata import Entry
 from pacha.host.context import Context, check_host
 from pacha.host.masters import connect
-from pacha.rebuild import accounts, adoption, hooks, partial, renumber, report, source
+from pacha.rebuild import accounts, adoption, choices, hooks, keep, partial, release, renumber, report, source
 from pacha.rebuild.actual_state import GROUP, PASSWD
 from pacha.rebuild.hooks import HookRun, Hooks, Planned
+from pacha.rebuild.living import living_machine
 from pacha.rebuild.options import DEFAULTS, RebuildOptions
 from pacha.rebuild.planning import plan_rebuild
 from pacha.rebuild.proposal import Proposal
 from pacha.rebuild.result import SILENT, Rebuilt, Reporter
 from pacha.restore.apply import apply
 from pacha.restore.inode import explain
-from pacha.restore.journal import Journal, cut_off
+from pacha.restore.journal import Journal, interrupted
 from pacha.restore.outcome import Outcome
 from pacha.restore.undo import prune
 from pacha.text import escape
@@ -91,6 +92,7 @@ def _prepared(
     _check_options(options)  # before anything is fetched for nothing
     with ExitStack() as stack:
         stack.enter_context(context.state.locked(options.wait_seconds))
+        options = choices.with_remembered(context, host, options)
         begun = partial.interrupted_renumbering(context, options)
         if worker is None:
             import_meanwhile()
@@ -127,16 +129,20 @@ class _Attempt:
         spool = self.staging.spool
         texts = {path: spool.bytes_of(path) for path in (PASSWD, GROUP) if path in spool.places}
         fetched, holes, target = self.fetched, spool.holes, self.options.target
-        planned = plan_rebuild(fetched.snapshot, texts, self.options, self.begun, holes, fetched.roots)
+        orphans = self.context.state.read().orphans
+        planned = plan_rebuild(fetched.snapshot, texts, self.options, self.begun, holes, fetched.roots, orphans)
         planned = partial.with_split_hardlink_warnings(planned, self.options, fetched)
+        change = release.change_of(spool, target) if planned.plan.changes else None
+        planned = release.with_concern(planned, self.host, change, target)
         content = _Source(self.staging, target, planned.overrides).content
-        carries_on = cut_off(
+        carries_on = interrupted(
             os.fsencode(self.context.state.path), partial.restored_roots(self.options, fetched), target
         )
         note = fetched.note
         return Proposal(
             host=self.host, tip=fetched.tip, at=note.at, by=note.user, target=target, snapshot=fetched.snapshot,
-            preview=planned, hooks=wanted, carries_on=carries_on, content=content, parts=fetched.roots,
+            preview=planned, hooks=wanted, carries_on=carries_on, content=content, parts=fetched.roots, release=change,
+            living=living_machine(self.context, self.host, self.options), remembered=self.options.remembered,
         )  # fmt: skip
 
     def run(self, proposal: Proposal) -> Rebuilt:
@@ -147,13 +153,19 @@ class _Attempt:
             _check_ran(ran)
             proposal = self._plan_again(proposal)
         _make_target(self.options.target)
-        if not self.options.target:
-            renumber.remember_id_changes(self.context.state, proposal.preview.moves)
+        renumber.remember_id_changes(self.context.state, proposal.preview.moves, self.options.target)
+        if proposal.preview.walked:
+            renumber.remember_orphans(self.context.state, proposal.preview.orphans, self.options.target)
         parts = partial.restored_roots(self.options, self.fetched)
+        before = choices.remember(self.context, self.host, self.options)
         journal = Journal.begin(os.fsencode(self.context.state.path), self.host, parts, self.options.target)
         try:
-            return self._carry_out(proposal, ran, journal)
+            rebuilt = self._carry_out(proposal, ran, journal)
+            choices.settle(self.context, self.options, before, rebuilt)
+            return rebuilt
         finally:
+            if "stopped" in journal.marks:
+                choices.take_back(self.context, before)
             journal.close()
             prune(os.fsencode(self.context.state.path))
 
@@ -214,7 +226,8 @@ def _in_place() -> Iterator[None]:
 
 
 def _check_options(options: RebuildOptions) -> None:
-    """Raise UsageError, PachaError for an owner map that cannot be read, a target that can be no folder."""
+    """Raise UsageError, ConfigError, PachaError for an owner map, a pattern or a target that cannot be one."""
+    keep.rules(options.keep)
     if options.owner_map:
         accounts.read_map(options.owner_map)
     place = options.target

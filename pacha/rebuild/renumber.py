@@ -1,71 +1,46 @@
-"""Renumbered accounts: the restored account files give a name another number than this machine did.
+"""Renumbered accounts: the restored account files give a name another number than this machine, or the root, did.
 
 Every file that the rebuild does not put back itself and that belongs to such a name, or has it in an ACL, would
 silently belong to somebody else: it is re-owned by name, as part of the plan, journalled and undone like
-everything else.
+everything else. What belongs to an account that they lack gets a number that is nobody's (``host.orphans``).
 """
 
 from __future__ import annotations
 
+import heapq
 import os
 import stat
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from pacha.errors import Concern
 from pacha.files import acl, metadata, paths
 from pacha.files.metadata import Entry
-from pacha.files.names import is_pachas_own
 from pacha.files.owners import Accounts
+from pacha.rebuild import local_files
+from pacha.rebuild.id_changes import IdChanges
 from pacha.restore.journal import unfinished
 from pacha.restore.journal_records import Altered
 from pacha.restore.plan import Action, Step
-from pacha.store.host_state import Renumbering
+from pacha.store.host_state import Orphans, Renumbering
 from pacha.store.state import StateFolder
-from pacha.system.mounts import mounts
 from pacha.text import escape
 
-#: File systems whose owners are not this machine's to say: those of the kernel's own and those of others.
-_NOT_LOCAL = frozenset(
-    b"proc sysfs devpts cgroup cgroup2 securityfs debugfs tracefs bpf pstore mqueue hugetlbfs autofs binfmt_misc "
-    b"configfs efivarfs fusectl rpc_pipefs nsfs nfs nfs4 cifs smb3 9p ceph glusterfs afs lustre ncpfs coda".split()
-)
+_SHOWN = 10  #: paths of an account that is no more, which are remembered
 
-
-@dataclass(frozen=True, slots=True)
-class IdChanges:
-    """Names on both sides whose numbers differ (old number -> new), and numbers whose name is no more."""
-
-    users: Mapping[int, int] = field(default_factory=dict)
-    groups: Mapping[int, int] = field(default_factory=dict)
-    lost_users: frozenset[int] = frozenset()
-    lost_groups: frozenset[int] = frozenset()
-
-    def __bool__(self) -> bool:
-        return bool(self.users or self.groups or self.lost_users or self.lost_groups)
-
-    def concern(self, users: Iterable[int], groups: Iterable[int]) -> bool:
-        """Whether one of these numbers is another's now."""
-        return not (self.users.keys().isdisjoint(users) and self.groups.keys().isdisjoint(groups))
+#: Paths by whether they are a group's, and by the number that they keep or get.
+Held = Mapping[tuple[bool, int], Sequence[bytes]]
 
 
 @dataclass(frozen=True, slots=True)
 class Reowning:
-    """The steps that re-own files by name, and what belongs to nobody any more."""
+    """The steps that re-own files by name; what belongs to accounts that are no more: its paths, and who they were."""
 
     steps: tuple[Step, ...] = ()
     concerns: tuple[Concern, ...] = ()
-
-
-def id_changes(before: Accounts, after: Accounts) -> IdChanges:
-    """What becomes of this machine's accounts (``before``) when the account files say ``after``."""
-    return IdChanges(
-        {n: after.uids[name] for n, name in before.users.items() if after.uids.get(name, n) != n},
-        {n: after.gids[name] for n, name in before.groups.items() if after.gids.get(name, n) != n},
-        frozenset(number for number, name in before.users.items() if name not in after.uids),
-        frozenset(number for number, name in before.groups.items() if name not in after.gids),
-    )
+    held: Held = field(default_factory=dict)
+    orphans: tuple[Orphans, ...] = ()
 
 
 def plan_reowning(
@@ -74,18 +49,27 @@ def plan_reowning(
     after: Accounts,
     handled: Collection[bytes],
     settled: Iterable[tuple[int, int]] = (),
+    root: bytes = b"/",
 ) -> Reowning:
-    """Walk this machine's local file systems for what ``moved`` concerns.
+    """Walk the local file systems of this machine, or of the one whose ``root`` is given, for what ``moved`` concerns.
 
     Left out are the paths that are ``handled`` already, and ``settled`` inodes (device, number).
     """
-    steps, concerns, seen = [], [], set(settled)
-    for directory, fd, name, found in _walk(frozenset(_mount_points_elsewhere())):
+    boundary = local_files.boundary(root)
+    steps, concerns, seen, held = (
+        [],
+        [*boundary.concerns],
+        set(settled),
+        defaultdict[tuple[bool, int], list[bytes]](list),
+    )
+    for directory, fd, name, found in local_files.walk(root, boundary.skipped):
         path = paths.prefix(directory) + name
         if path in handled:
             continue
-        if found.st_uid in moved.lost_users or found.st_gid in moved.lost_groups:
-            concerns.append(Concern(path, _lost(found, moved, before)))
+        if found.st_uid in moved.lost_users:
+            held[False, moved.users.get(found.st_uid, found.st_uid)].append(path)
+        if found.st_gid in moved.lost_groups:
+            held[True, moved.groups.get(found.st_gid, found.st_gid)].append(path)
         try:
             named_users, named_groups = _in_acls(found, name, fd)
             if not moved.concern({found.st_uid, *named_users}, {found.st_gid, *named_groups}):
@@ -98,24 +82,49 @@ def plan_reowning(
             continue  # it went away while it was looked at
         except OSError as error:
             concerns.append(Concern(path, f"not re-owned: {error.strerror}"))
-    return Reowning(tuple(steps), tuple(concerns))
+    return Reowning(tuple(steps), tuple(concerns), held)
 
 
-def describe(moved: IdChanges, before: Accounts, after: Accounts, steps: Iterable[Step]) -> tuple[str, ...]:
+def describe(moved: IdChanges, after: Accounts, steps: Iterable[Step]) -> tuple[str, ...]:
     """Each account that moves with something of its own among ``steps``: its name, its numbers, how many paths."""
-    found = [step.found for step in steps if step.found is not None]
+    found = [step.actual for step in steps if step.actual is not None]
     users, groups = Counter(entry.uid for entry in found), Counter(entry.gid for entry in found)
     lines = [
-        f"user {escape(before.users[old])}, {old} -> {new}: {users[old]}"
+        f"user {escape(after.users[new])}, {old} -> {new}: {users[old]}"
         for old, new in moved.users.items()
-        if users[old]
+        if users[old] and new in after.users
     ]
     lines += [
-        f"group {escape(before.groups[old])}, {old} -> {new}: {groups[old]}"
+        f"group {escape(after.groups[new])}, {old} -> {new}: {groups[old]}"
         for old, new in moved.groups.items()
-        if groups[old]
+        if groups[old] and new in after.groups
     ]
     return tuple(lines)
+
+
+def orphans_of(moved: IdChanges, held: Held, carried: Iterable[Step], target: bytes) -> tuple[Orphans, ...]:
+    """What is kept for accounts that are no more: what is ``held``, and what a resumed rebuild has ``carried``."""
+    names, kept = moved.names, {key: list(found) for key, found in held.items()}
+    for step in carried:
+        for key in ((False, step.uid), (True, step.gid)):
+            if key in names:
+                kept.setdefault(key, []).append(step.path)
+    return tuple(
+        Orphans(
+            name=names[key], is_group=key[0], number=key[1], count=len(found), target=target,
+            paths=tuple(heapq.nsmallest(_SHOWN, found, key=lambda path: (path.count(b"/"), path))),
+        )
+        for key, found in sorted(kept.items())
+    )  # fmt: skip
+
+
+def left_to_others(moved: IdChanges, held: Held) -> Iterator[Concern]:
+    """What belongs to whoever has the number, if nothing is re-owned."""
+    for key, found in held.items():
+        account = f"{'group' if key[0] else 'user'} {escape(moved.names[key])} ({key[1]})"
+        yield from (
+            Concern(path, f"belongs to {account}, whom the restored account files do not know") for path in found
+        )
 
 
 def _in_acls(found: os.stat_result, name: bytes, dir_fd: int) -> tuple[set[int], set[int]]:
@@ -139,62 +148,19 @@ def step(was: Entry, found: Entry, moved: IdChanges, after: Accounts) -> Step:
     pairs = (("owner", was.uid, uid), ("group", was.gid, gid))
     words = [f"{kind} {old} -> {new}" for kind, old, new in pairs if old != new]
     words += ["ACL"] if xattrs != was.xattrs else []
-    reason = f"{', '.join(words)}: its account's number here"
+    kept = uid in after.users and gid in after.groups
+    reason = f"{', '.join(words)}: its account's number here" if kept else f"{', '.join(words)}: its account is no more"
     return Step(
         path=found.path,
         action=Action.METADATA,
         wanted=wanted,
-        found=found,
+        actual=found,
         uid=uid,
         gid=gid,
         mode=was.mode,
         reason=reason,
         xattrs=xattrs,
     )
-
-
-def _lost(found: os.stat_result, moved: IdChanges, before: Accounts) -> str:
-    words = []
-    if found.st_uid in moved.lost_users:
-        words.append(f"user {escape(before.users[found.st_uid])} ({found.st_uid})")
-    if found.st_gid in moved.lost_groups:
-        words.append(f"group {escape(before.groups[found.st_gid])} ({found.st_gid})")
-    return f"belongs to {' and '.join(words)}, whom the restored account files do not know"
-
-
-def _walk(skipped: frozenset[bytes]) -> Iterator[tuple[bytes, int, bytes, os.stat_result]]:
-    """Every path of this machine: its directory, that one's descriptor, its name, its lstat."""
-    pending = [b"/"]
-    while pending:
-        directory = pending.pop()
-        below = paths.prefix(directory)
-        try:
-            fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        except OSError:
-            continue  # gone, or longer than a path can be
-        try:
-            with os.scandir(fd) as listing:
-                for item in listing:
-                    name = os.fsencode(item.name)
-                    path = below + name
-                    if path in skipped or is_pachas_own(name):
-                        continue
-                    try:
-                        found = item.stat(follow_symlinks=False)
-                    except OSError:
-                        continue  # it went away while its directory was read
-                    if stat.S_ISDIR(found.st_mode):
-                        pending.append(path)
-                    yield directory, fd, name, found
-        except OSError:
-            continue  # it went away while it was read
-        finally:
-            os.close(fd)
-
-
-def _mount_points_elsewhere() -> list[bytes]:
-    """Mount points of file systems that are not local."""
-    return [mount.path for mount in mounts() if mount.kind in _NOT_LOCAL or mount.kind.startswith(b"fuse")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,20 +171,36 @@ class InterruptedRenumbering:
     found: Mapping[bytes, Altered] = field(default_factory=dict)
 
 
-def remember_id_changes(state: StateFolder, moved: IdChanges) -> None:
-    """Remember on disk what is about to move; an empty one forgets."""
+def remember_orphans(state: StateFolder, orphans: Sequence[Orphans], target: bytes = b"") -> None:
+    """Remember all that is kept below ``target`` for accounts that are no more; of other places as before."""
+    before = state.read().orphans
+    both = (*(one for one in before if one.target != target), *orphans)
+    if both != before:
+        state.update(orphans=both)
+
+
+def remember_id_changes(state: StateFolder, moved: IdChanges, target: bytes = b"") -> None:
+    """Remember on disk what is about to move below ``target`` (b"": on this machine); an empty one forgets."""
     moving = Renumbering(users=moved.users, groups=moved.groups) if moved else None
-    if moving != state.read().moving:
-        state.update(moving=moving)
+    memory = state.read()
+    if not target:
+        if moving != memory.moving:
+            state.update(moving=moving)
+        return
+    others = {place: other for place, other in memory.moving_below.items() if place != target}
+    below = others | ({target: moving} if moving else {})
+    if below != memory.moving_below:
+        state.update(moving_below=below)
 
 
-def interrupted_renumbering(state: StateFolder) -> InterruptedRenumbering:
-    """What killed rebuilds that were neither carried through nor undone had begun."""
-    moving = state.read().moving or Renumbering()
+def interrupted_renumbering(state: StateFolder, target: bytes = b"") -> InterruptedRenumbering:
+    """What killed rebuilds below ``target`` that were neither carried through nor undone had begun."""
+    memory = state.read()
+    moving = (memory.moving_below.get(target) if target else memory.moving) or Renumbering()
     moved = IdChanges(moving.users, moving.groups)
     found: dict[bytes, Altered] = {}
     for journal in unfinished(os.fsencode(state.path)):
-        for record in journal.records:
+        for record in journal.records if journal.target == target else ():
             if isinstance(record, Altered):
                 found.setdefault(record.path, record)
         journal.close()

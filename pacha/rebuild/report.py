@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from pacha.errors import Concern
 from pacha.files.metadata import Entry
 from pacha.rebuild.hooks import HookRun, Planned
+from pacha.rebuild.living import LivingMachine
+from pacha.rebuild.options import Remembered
 from pacha.rebuild.proposal import Proposal
 from pacha.restore.journal import Journal
 from pacha.restore.plan import Action, Step
@@ -157,6 +159,8 @@ def _end(rebuilt: Rebuilt) -> Iterator[str]:
         yield f"Owed: {len(rebuilt.outcome.unrestored)}. Fix what is named above and rebuild again."
     if rebuilt.adopted:
         yield f"From now on this machine pushes as '{rebuilt.proposal.host}'."
+    elif rebuilt.proposal.living:
+        yield f"This machine still is '{escape(os.fsencode(rebuilt.proposal.living.name))}', and pushes as that."
     if rebuilt.report:
         yield f"Report: {rebuilt.report}"
 
@@ -185,24 +189,46 @@ def stamp(at: float) -> str:
 
 def proposal_json(proposal: Proposal) -> dict[str, Any]:
     """The whole of it as JSON values. Paths are str as os.fsdecode makes them: lone surrogates for odd bytes."""
-    preview = proposal.preview
+    preview, release = proposal.preview, proposal.release
     return {
         "host": proposal.host,
+        "this_machine": _machine_json(proposal.living) if proposal.living else None,
         "snapshot": proposal.tip,
         "at": stamp(proposal.at),
         "by": proposal.by,
         "target": os.fsdecode(proposal.target),
         "parts": [os.fsdecode(path) for path in proposal.parts],
         "watched": [os.fsdecode(one.path) for one in proposal.snapshot.live],
+        "remembered": _remembered_json(proposal.remembered) if proposal.remembered else None,
         "carries_on": [stamp(begun.at) for begun in proposal.carries_on],
         "totals": {action.value: count for action, count in preview.plan.totals.items()},
         "owners_missing": [os.fsdecode(path) for path in sorted(preview.plan.ownerless)],
         "make_accounts": list(preview.commands),
         "names_by": preview.names_by,
+        "release": {"recorded": str(release.recorded), "here": str(release.here)} if release else None,
         "hooks": [_hook_json(hook) for hook in (*proposal.hooks.before, *proposal.hooks.after)],
         "not_hooks": list(proposal.hooks.passed_over),
         "concerns": [concern_json(concern) for concern in proposal.concerns],
         "steps": [_step_json(step) for step in preview.plan.steps],
+    }
+
+
+def _machine_json(living: LivingMachine) -> dict[str, Any]:
+    return {
+        "host": living.name,
+        "masters": list(living.masters),
+        "pushed": stamp(living.pushed) if living.pushed else None,
+        "watched": [os.fsdecode(path) for path in living.watched],
+        "becomes": living.becomes,
+    }
+
+
+def _remembered_json(remembered: Remembered) -> dict[str, Any]:
+    policy = remembered.accounts
+    return {
+        "keep": list(remembered.keep),
+        "accounts": policy.value if policy else None,
+        "owner_map": remembered.owner_map,
     }
 
 
@@ -213,8 +239,8 @@ def _hook_json(hook: Planned) -> dict[str, str]:
 def _step_json(step: Step) -> dict[str, Any]:
     made: dict[str, Any] = {"path": os.fsdecode(step.path), "action": step.action.value}
     made |= {word: text for word, text in (("reason", step.reason), ("shortfall", step.shortfall)) if text}
-    if step.found is not None:
-        made["old"] = _attributes_json(step.found, step.found.uid, step.found.gid, step.found.mode)
+    if step.actual is not None:
+        made["old"] = _attributes_json(step.actual, step.actual.uid, step.actual.gid, step.actual.mode)
     if step.wanted is not None:
         made["new"] = _attributes_json(step.wanted, step.uid, step.gid, step.mode)
     return made

@@ -16,7 +16,7 @@ _LARGEST = 1 << 20  #: bytes; what is larger is not compared line by line
 
 def text_diff(proposal: Proposal, step: Step) -> Iterator[str]:
     """Yield the lines of a unified diff (printable) of the file of ``step``, or a line that says why there is none."""
-    wanted, found = step.wanted, step.found
+    wanted, found = step.wanted, step.actual
     if wanted is None or found is None or wanted.kind is not found.kind or wanted.sha256 is None:
         return
     if max(wanted.size, found.size) > _LARGEST:

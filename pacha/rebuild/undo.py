@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from pacha.errors import PachaError
 from pacha.fetch.staging_dir import remove_leftovers
 from pacha.host.context import Context
+from pacha.rebuild import choices
 from pacha.restore import undo as undoing
 from pacha.restore import undo_preview
 from pacha.restore.journal import Journal, history, unfinished
@@ -50,14 +51,19 @@ def rebuilds(context: Context) -> tuple[RebuildRecord, ...]:
             journal.close()
 
 
-def undo(context: Context) -> Undone:
+def undo(context: Context, confirm: Callable[[RebuildRecord], None] = lambda past: None) -> Undone:
     """Undo the newest rebuild that changed something and is not undone yet, whether it finished or was killed.
 
-    Raises LockedError, PachaError when there is none.
+    ``confirm`` is told which, before anything is changed, and may raise. Raises LockedError, PachaError when there is
+    none.
     """
     with context.state.locked(), _newest(context) as journal:
+        past = _past(journal, _waiting(os.fsencode(context.state.path)))
+        confirm(past)
         remove_leftovers(context)
-        return Undone(_past(journal, _waiting(os.fsencode(context.state.path))), _undo(journal))
+        outcome = _undo(journal)
+        choices.give_up(context, journal)
+        return Undone(past, outcome)
 
 
 def propose(context: Context) -> tuple[RebuildRecord, tuple[UndoStep, ...]]:
@@ -103,7 +109,7 @@ def _waiting(state: bytes) -> set[str]:
 
 
 def _past(journal: Journal, waiting: Collection[str] = ()) -> RebuildRecord:
-    begun, marks = journal.begun, journal.marks
+    begun, marks = journal.started, journal.marks
     open_ = "unfinished" if journal.id in waiting else "interrupted, finished by a later one"
     state = next((word for word in ("undone", "stopped", "finished") if word in marks), open_)
     state = "finished, nothing to undo" if state == "finished" and not journal.changed else state

@@ -1,15 +1,15 @@
-"""How a tree is put back: the engine of a rebuild, which knows neither hosts nor snapshots.
+"""The engine of a rebuild: it restores a tree and knows neither hosts nor snapshots.
 
 ::
 
-    plan = build(wanted entries, what is on disk, accounts)     # a pure function: steps, concerns, missing owners
+    plan = build(wanted entries, actual entries, accounts)      # a pure function: steps, concerns, missing owners
     preflight(plan)                                             # room, mounts, read-only file systems
     apply(plan, source, journal):
-        write every file beside its place, private; sync
+        write every file under a temporary name in its directory, private; sync
         journal each change before it is made; rename; originals go to a backup directory
         the permission check, deepest folder first
-    undo(journal)                                               # puts back what was there
+    undo(journal)                                               # puts the originals back
 
 Every path is reached through directory descriptors, one component at a time; no link is followed at or below a root.
-At each moment a path is wholly old or wholly new. It does not know where content comes from.
+At each moment a path is completely old or completely new. This folder does not know where content comes from.
 """

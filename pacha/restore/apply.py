@@ -1,7 +1,7 @@
-"""Carry out a plan: write everything beside its place, sync, install it, check permissions, sync.
+"""Carry out a plan: write everything under temporary names, sync, install it, check permissions, sync.
 
-Until all is written no target changes. From then on each path is wholly old or wholly new at every instant,
-what was there is kept, and the journal says beforehand what will happen (rename(2), syncfs(2)).
+No target changes before everything is written. From then on each path is completely old or completely new at every
+instant, originals are kept, and the journal announces each change (rename(2), syncfs(2)).
 """
 
 from __future__ import annotations
@@ -35,51 +35,51 @@ _HINTS = {
 def apply(
     plan: Plan, source: ContentSource, journal: Journal, *, on_step: Callable[[Step], None] = lambda step: None
 ) -> Outcome:
-    """Carry out ``plan`` with content from ``source``, writing to a ``journal`` that was just begun.
+    """Carry out ``plan`` with content from ``source``, recorded in a new ``journal``.
 
-    ``on_step`` is called once for each step when its longest part is over. What is wrong with single paths
-    is in the Outcome and stops nothing. Raise PachaError when the disk is full or fails, DamagedError when
-    ``source`` does: both before the first target changed, with everything written removed again.
+    ``on_step`` is called once for each step, after its longest part. Faults of single paths are in the Outcome and do
+    not stop the rest. Raises PachaError where the disk is full or fails, and what ``source`` raises (DamagedError):
+    both before the first target changes, and everything written is removed again.
     """
     mask = os.umask(0o077)
     try:
-        with SafeDirectories(plan.roots) as descent:
-            return _Run(plan, source, journal, descent).run(on_step)
+        with SafeDirectories(plan.roots, plan.confined_to) as tree:
+            return _Run(plan, source, journal, tree).run(on_step)
     finally:
         os.umask(mask)
 
 
-def sweep_killed(journal: Journal) -> None:
-    """Remove the temporary names of the killed rebuilds that ``journal``'s resumes."""
-    for identifier in journal.begun.continues if journal.begun is not None else ():
+def remove_interrupted(journal: Journal) -> None:
+    """Remove the temporary names of the interrupted rebuilds that the one of ``journal`` resumes."""
+    for identifier in journal.resumes:
         try:
             old = Journal(os.path.join(os.path.dirname(journal.folder), os.fsencode(identifier)))
         except OSError:
             continue  # pruned
-        with SafeDirectories(roots_of(old)) as descent:
-            remove_temporaries(old, descent)
+        with SafeDirectories(roots_of(old)) as tree:
+            remove_temporaries(old, tree)
         old.close()
 
 
 class _Run:
-    def __init__(self, plan: Plan, source: ContentSource, journal: Journal, descent: SafeDirectories) -> None:
-        self.plan, self.journal, self.descent = plan, journal, descent
+    def __init__(self, plan: Plan, source: ContentSource, journal: Journal, tree: SafeDirectories) -> None:
+        self.plan, self.journal, self.tree = plan, journal, tree
         self.outcome_builder = OutcomeBuilder(owed={step.path for step in plan.steps if _owed(step)})
-        self.writer = Writer(plan, source, journal, descent, self.outcome_builder)
-        self.settler = Installer(plan, journal, descent, self.writer, self.outcome_builder)
+        self.writer = Writer(plan, source, journal, tree, self.outcome_builder)
+        self.installer = Installer(plan, journal, tree, self.writer, self.outcome_builder)
 
     def run(self, on_step: Callable[[Step], None]) -> Outcome:
-        sweep_killed(self.journal)
+        remove_interrupted(self.journal)
         self.journal.write(*(Root(path) for path in self.plan.roots))
         try:
             self._write(on_step)
-            self._announce()
+            self._journalled(self.installer.announce)
         except BaseException as problem:
             self._take_back()
             if isinstance(problem, Halt):
                 raise _halted(problem) from problem
             raise
-        self._settle(on_step)
+        self._install(on_step)
         for step in self.plan.steps:
             self.outcome_builder.counts[Action.CANNOT if step.path in self.outcome_builder.failed else step.action] += 1
         return self.outcome_builder.outcome(self.plan.concerns)
@@ -93,23 +93,20 @@ class _Run:
         self.writer.finish_directories()
         self.writer.sync()
 
-    def _announce(self) -> None:
-        self._journalled(self.settler.announce)
-
     def _journalled(self, announce: Callable[[], None]) -> None:
         try:
             announce()
         except OSError as error:
             raise Halt(self.journal.folder, error) from error
 
-    def _settle(self, on_step: Callable[[Step], None]) -> None:
+    def _install(self, on_step: Callable[[Step], None]) -> None:
         for step in self.plan.steps:
-            self.settler.settle(step)
+            self.installer.install(step)
             if step.action not in _WRITTEN:
                 on_step(step)
-        self.settler.move_extras()
+        self.installer.move_extras()
         PermissionCheck(
-            self.plan, self.journal, self.descent, self.writer, self.settler, self.outcome_builder
+            self.plan, self.journal, self.tree, self.writer, self.installer, self.outcome_builder
         ).run()  # fmt: skip
         try:
             self.writer.sync()
@@ -120,14 +117,14 @@ class _Run:
             raise _uncertain(self.journal.folder, error) from error
 
     def _take_back(self) -> None:
-        """Nothing was changed yet: remove what was written beside the targets."""
-        remove_temporaries(self.journal, self.descent)
-        remove_empty_folders(self.journal, self.descent)
-        restore_times(self.journal, self.descent)
+        """Remove the temporary names; no target has changed yet."""
+        remove_temporaries(self.journal, self.tree)
+        remove_empty_folders(self.journal, self.tree)
+        restore_times(self.journal, self.tree)
         try:
             self.journal.mark("stopped")
         except OSError:
-            pass  # then the next run sweeps once more and finds nothing
+            pass  # then the next run cleans up once more
 
 
 def _owed(step: Step) -> bool:
@@ -137,7 +134,7 @@ def _owed(step: Step) -> bool:
 
 
 def _halted(halt: Halt) -> PachaError:
-    hint = _HINTS.get(halt.error.errno or 0, "See to the disk, then rebuild again.")
+    hint = _HINTS.get(halt.error.errno or 0, "Check the disk, then rebuild again.")
     return PachaError(
         "The rebuild stopped before anything was changed.",
         f"{escape(halt.path)}: {explain(halt.error)}",
@@ -150,6 +147,6 @@ def _uncertain(path: bytes, error: OSError) -> PachaError:
     return PachaError(
         "Everything was put in place, but it may not have reached the disk.",
         f"{escape(path)}: {explain(error)}",
-        "See to the disk, then rebuild again; pacha undo puts back what was there.",
+        "Check the disk, then rebuild again; pacha undo puts back what was there.",
         code="restored-not-durable",
     )

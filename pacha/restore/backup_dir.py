@@ -14,18 +14,18 @@ from pacha.restore.write import Writer
 
 
 class BackupDirs:
-    """Finds or makes the folder for what is displaced from a directory, and numbers what goes there."""
+    """Finds or creates the backup directory for the originals of a directory, and numbers them."""
 
-    def __init__(self, roots: tuple[bytes, ...], journal: Journal, descent: SafeDirectories, writer: Writer) -> None:
+    def __init__(self, roots: tuple[bytes, ...], journal: Journal, tree: SafeDirectories, writer: Writer) -> None:
         """Take the watched paths, the journal (whose ID names the folders) and the run's own parts."""
-        self._roots, self._journal, self._descent, self._writer = roots, journal, descent, writer
+        self._roots, self._journal, self._tree, self._writer = roots, journal, tree, writer
         self._name = b".pacha-kept-" + os.fsencode(journal.id)
         self._folders: dict[bytes, bytes] = {}
-        self._made: set[bytes] = set()
+        self._created: set[bytes] = set()
         self._number = 0
 
     def place(self, path: bytes) -> bytes:
-        """Return a new path (bytes) that ``path`` can be moved to by rename. Raise OSError."""
+        """Return a new path (bytes) to which ``path`` can be renamed. Raises OSError."""
         directory = paths.parent(path)
         if directory not in self._folders:
             self._folders[directory] = self._folder_for(directory)
@@ -41,36 +41,36 @@ class BackupDirs:
             except OSError as error:
                 if error.errno in EXHAUSTED:
                     raise
-                failure = error  # not ours to write in: try one level further down
+                failure = error  # not writable for us: try one level further down
         raise failure if failure is not None else FileNotFoundError(directory)
 
     def _homes(self, directory: bytes) -> list[bytes]:
         """Directories from beside the root down to ``directory``, as far as they share its file system."""
-        device = os.fstat(self._descent.enter(directory)).st_dev
+        device = os.fstat(self._tree.enter(directory)).st_dev
         homes = [directory]
         top = min((root for root in self._roots if paths.is_within(directory, root)), key=len, default=directory)
         while directory not in (b"/", paths.parent(top)):
             directory = paths.parent(directory)
-            if os.fstat(self._descent.enter(directory)).st_dev != device:
+            if os.fstat(self._tree.enter(directory)).st_dev != device:
                 break
             homes.append(directory)
         return homes[::-1]
 
     def _make(self, home: bytes, folder: bytes) -> bytes:
-        if folder not in self._made:
+        if folder not in self._created:
             if home not in self._writer.touched:
                 self._writer.touch(home)
                 self._journal.write(Touched(home, self._writer.touched[home]))
             self._journal.write(Keeping(folder))
             self._journal.sync()
-            os.mkdir(self._name, 0o700, dir_fd=self._descent.enter(home))
-            self._made.add(folder)
+            os.mkdir(self._name, 0o700, dir_fd=self._tree.enter(home))
+            self._created.add(folder)
         return folder
 
 
-def enter_kept(descent: SafeDirectories, folder: bytes) -> int:
-    """Return a descriptor, the caller's to close, of a kept folder that is really one. Raise OSError."""
-    fd = descent.hold(folder)
+def enter_kept(tree: SafeDirectories, folder: bytes) -> int:
+    """Open a backup directory, which must be private and ours; the caller closes it. Raises OSError."""
+    fd = tree.hold(folder)
     status = os.fstat(fd)
     if status.st_uid != os.geteuid() or stat.S_IMODE(status.st_mode) & 0o077:
         os.close(fd)

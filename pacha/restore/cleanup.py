@@ -1,4 +1,4 @@
-"""Remove what an interrupted rebuild left: temporary names, and originals half-way to their directory."""
+"""Clean up after an interrupted rebuild: temporary names, and originals not yet in their backup directory."""
 
 from __future__ import annotations
 
@@ -18,53 +18,53 @@ def roots_of(journal: Journal) -> tuple[bytes, ...]:
     return tuple(record.path for record in journal.records if isinstance(record, Root))
 
 
-def remove_temporaries(journal: Journal, descent: SafeDirectories) -> None:
-    """Remove a killed run's temporary names; first bring originals that got stuck under one to safety.
+def remove_temporaries(journal: Journal, tree: SafeDirectories) -> None:
+    """Remove an interrupted run's temporary names; first move originals under one to their backup directory.
 
-    What cannot be reached any more is passed over: the journal still tells of it.
+    Unreachable paths are skipped: the journal still names them.
     """
     stuck = {record.path: record for record in journal.records if isinstance(record, Displaced)}
     for record in stuck.values():
         if record.temporary is not None:
             try:
-                _finish_displacement(record, record.temporary, descent)
+                _finish_displacement(record, record.temporary, tree)
             except OSError:
                 continue
-    for made in journal.records:
-        if isinstance(made, Created) and made.temporary is not None:
-            old = stuck[made.path].old if made.path in stuck else None
+    for created in journal.records:
+        if isinstance(created, Created) and created.temporary is not None:
+            old = stuck[created.path].old if created.path in stuck else None
             try:
-                discard_new(made.temporary, descent.enter(paths.parent(made.path)), old)
+                discard_new(created.temporary, tree.enter(paths.parent(created.path)), old)
             except OSError:
                 continue
 
 
-def restore_times(journal: Journal, descent: SafeDirectories) -> None:
-    """Give directories in which names came and went the times that they had before, deepest first."""
+def restore_times(journal: Journal, tree: SafeDirectories) -> None:
+    """Reset the times of directories whose names changed, deepest first."""
     touched = {record.path: record.mtime_ns for record in journal.records if isinstance(record, Touched)}
     for path in sorted(touched, reverse=True):
         try:
-            with open_inode(b".", descent.enter(path)) as (reference, status):
+            with open_inode(b".", tree.enter(path)) as (reference, status):
                 stamp(reference, status, touched[path])
         except OSError:
-            continue  # it is not there (any more), or not ours
+            continue  # missing, or not ours
 
 
-def remove_empty_folders(journal: Journal, descent: SafeDirectories) -> None:
-    """Remove the folders for displaced originals that hold none."""
+def remove_empty_folders(journal: Journal, tree: SafeDirectories) -> None:
+    """Remove the empty backup directories."""
     for record in journal.records:
         if isinstance(record, Keeping):
             try:
-                os.rmdir(paths.name(record.path), dir_fd=descent.enter(paths.parent(record.path)))
+                os.rmdir(paths.name(record.path), dir_fd=tree.enter(paths.parent(record.path)))
             except OSError:
-                continue  # not made, gone, or not empty
+                continue  # missing, or not empty
 
 
-def _finish_displacement(record: Displaced, temporary: bytes, descent: SafeDirectories) -> None:
-    """A kill between the exchange of two names and the move into the folder: make the move."""
-    kept_fd = enter_kept(descent, paths.parent(record.kept))
+def _finish_displacement(record: Displaced, temporary: bytes, tree: SafeDirectories) -> None:
+    """Move an original to its backup directory, where a run was killed after the exchange of two names."""
+    kept_fd = enter_kept(tree, paths.parent(record.kept))
     try:
-        dir_fd = descent.enter(paths.parent(record.path))
+        dir_fd = tree.enter(paths.parent(record.path))
         status = os.stat(temporary, dir_fd=dir_fd, follow_symlinks=False)
         if inode_of(status) == record.old:
             os.rename(temporary, paths.name(record.kept), src_dir_fd=dir_fd, dst_dir_fd=kept_fd)

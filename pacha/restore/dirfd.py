@@ -1,8 +1,8 @@
 """Directories as descriptors: reach every path of a rebuild one component at a time, with O_NOFOLLOW.
 
-At and below a watched path (a root) no symbolic link is followed, ever. Above it one is followed only if
-every component on the way belongs to root or to the running user and nobody else can write there, so that
-no other local user can steer where a rebuild writes.
+At and below a watched path (a root) no symbolic link is followed. Above it, one is followed only if every component
+before it belongs to root or the running user and nobody else can write there, so that no other local user can redirect
+a rebuild. Below the root of another machine, a link that leads out of it is not followed: there it means another place.
 """
 
 from __future__ import annotations
@@ -18,19 +18,20 @@ from pacha.files import paths
 
 _OPEN = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _MAX_LINKS = 40  # path_resolution(7)
-_CAPACITY = 64  # open descriptors: far below RLIMIT_NOFILE's usual 1024
+_LEAVES = "a symbolic link on the way leads out of the target"
+_CAPACITY = 64  # open descriptors; RLIMIT_NOFILE is usually 1024
 
 
 class LinkRefused(OSError):
-    """A symbolic link stands above a watched path, and somebody else could have put it there."""
+    """Another user could have created a symbolic link above a watched path."""
 
-    def __init__(self, path: bytes) -> None:
-        super().__init__(errno.ELOOP, "a symbolic link on the way could be another user's", path)
+    def __init__(self, path: bytes, reason: str = "a symbolic link on the way could be another user's") -> None:
+        super().__init__(errno.ELOOP, reason, path)
 
 
 @dataclass(slots=True)
 class _Directory:
-    """An open directory. ``trusted``: no one but root and us can write on the way to it and in it."""
+    """An open directory. ``trusted``: only root and this user can write to it and to those above it."""
 
     fd: int
     trusted: bool
@@ -38,11 +39,13 @@ class _Directory:
 
 
 class SafeDirectories:
-    """Open directories by absolute path (bytes), some of them kept open. Use as a context manager."""
+    """A context manager that opens directories by absolute path (bytes) and keeps some of them open."""
 
-    def __init__(self, roots: Sequence[bytes]) -> None:
-        """Take the watched paths at and below which no link is followed."""
+    def __init__(self, roots: Sequence[bytes], confined_to: bytes = b"") -> None:
+        """Take the watched paths at and below which no link is followed, and the folder that none may lead out of."""
         self._roots = tuple(roots)
+        self._confined_to = confined_to
+        self._outermost: tuple[int, int] | None = None
         self._places: dict[bytes, _Directory] = {}
         self._aliases: dict[bytes, bytes] = {}
         self._owners = frozenset({0, os.geteuid()})
@@ -58,8 +61,8 @@ class SafeDirectories:
     def enter(self, path: bytes) -> int:
         """Return an O_PATH descriptor of the directory ``path``.
 
-        It stays this object's and open until ``path`` falls out of a small cache: use it before entering
-        the next directory. Raise OSError (NotADirectoryError for a link at or below a root).
+        It belongs to this object and closes when ``path`` leaves a small cache: use it before the next call. Raises
+        OSError (NotADirectoryError for a link at or below a root).
         """
         place = self._places.pop(path, None)
         if place is None:
@@ -68,15 +71,15 @@ class SafeDirectories:
         return place.fd
 
     def hold(self, path: bytes) -> int:
-        """Like ``enter``, but return a descriptor that is the caller's own to close."""
+        """Like ``enter``, but the caller owns the descriptor and closes it."""
         return os.dup(self.enter(path))
 
     def alias(self, path: bytes, name: bytes) -> None:
-        """From now on reach ``path`` under the name ``name`` in its parent: it is not in place yet."""
+        """From now on reach ``path`` under its temporary ``name`` in its parent."""
         self._aliases[path] = name
 
     def in_place(self, path: bytes) -> None:
-        """Say that ``path`` now has its own name; open descriptors stay right."""
+        """From now on reach ``path`` under its own name; open descriptors stay valid."""
         self._aliases.pop(path, None)
 
     def forget(self) -> None:
@@ -95,7 +98,7 @@ class SafeDirectories:
         place = self._places[path]
         for step in reversed(missing):
             name = self._aliases.get(step) or step.rpartition(b"/")[2]
-            if self._inside(step):
+            if paths.is_within_any(step, self._roots):
                 place = _Directory(os.open(name, _OPEN, dir_fd=place.fd), place.trusted, place.linked)
             else:
                 place = self._step_above(place, name, step)
@@ -107,9 +110,8 @@ class SafeDirectories:
             oldest = next(iter(self._places))
             os.close(self._places.pop(oldest).fd)
         self._places[path] = place
-
-    def _inside(self, path: bytes) -> bool:
-        return any(paths.is_within(path, root) for root in self._roots)
+        if path == self._confined_to:
+            self._outermost = _identity(place.fd)
 
     def _step_above(self, place: _Directory, name: bytes, path: bytes) -> _Directory:
         reached = self._walk(place, [name], path)
@@ -119,11 +121,14 @@ class SafeDirectories:
         return reached
 
     def _walk(self, start: _Directory, names: list[bytes], path: bytes) -> _Directory:
-        """Go through ``names`` (last first) from ``start``, following links that can be trusted."""
+        """Go through ``names`` (last first) from ``start``, following trusted links."""
         place, links = _Directory(os.dup(start.fd), start.trusted, start.linked), 0
+        inside = bool(self._confined_to) and paths.is_within(path, self._confined_to)
         try:
             while names:
                 name = names.pop()
+                if inside and name == b".." and self._outermost == _identity(place.fd):
+                    raise LinkRefused(path, _LEAVES)
                 target = self._link_target(place, name, path)
                 if target is None:
                     place = self._replace(place, os.open(name, _OPEN, dir_fd=place.fd))
@@ -133,6 +138,8 @@ class SafeDirectories:
                     raise LinkRefused(path)
                 place.linked = True
                 if target.startswith(b"/"):
+                    if inside:
+                        raise LinkRefused(path, _LEAVES)
                     place = self._replace(place, os.open(b"/", _OPEN))
                 names += [part for part in reversed(target.split(b"/")) if part not in (b"", b".")]
         except BaseException:
@@ -150,14 +157,19 @@ class SafeDirectories:
 
     def _replace(self, place: _Directory, fd: int) -> _Directory:
         os.close(place.fd)
-        place.fd = fd  # at once: the caller closes it if the next look fails
+        place.fd = fd  # at once: the caller closes it if the next call fails
         return self._look(fd, place)
 
     def _look(self, fd: int, before: _Directory | None) -> _Directory:
         status = os.fstat(fd)
-        # In a sticky directory (/tmp) others can make names, but not change ours.
+        # In a sticky directory (/tmp) others can create names, but not change ours.
         closed = not status.st_mode & 0o022 or bool(status.st_mode & stat.S_ISVTX)
         trusted = status.st_uid in self._owners and closed
         if before is None:
             return _Directory(fd, trusted, False)
         return _Directory(fd, before.trusted and trusted, before.linked)
+
+
+def _identity(fd: int) -> tuple[int, int]:
+    status = os.fstat(fd)
+    return status.st_dev, status.st_ino

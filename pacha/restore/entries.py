@@ -1,4 +1,4 @@
-"""Make one entry under a temporary name, and put one entry in the place of another."""
+"""Create an entry under a temporary name, and replace one entry by another."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ _FORMATS = {Kind.FIFO: 0o010000, Kind.CHARACTER: 0o020000, Kind.BLOCK: 0o060000}
 
 @dataclass(frozen=True, slots=True)
 class NewEntry:
-    """A new inode, and in words what could not be given to it."""
+    """A new inode, and in words the attributes that could not be set."""
 
     troubles: tuple[str, ...]
     inode: Inode
 
 
 def inode_of(status: os.stat_result) -> Inode:
-    """Return what tells one inode from all others: device and number."""
+    """Return the identity of an inode: device and number."""
     return status.st_dev, status.st_ino
 
 
 def make_file(name: bytes, dir_fd: int, entry: Entry, wanted: Attributes, chunks: Iterator[bytes]) -> NewEntry:
     """Write a new file ``name`` in ``dir_fd`` from ``chunks``.
 
-    It is 0600 and this process's own until it is whole. Raise DamagedError if the content is not what
-    ``entry`` records, OSError if it cannot be written.
+    Until it is complete it has mode 0600 and this process's owner. Raises DamagedError where the content differs from
+    ``entry``, and OSError.
     """
     fd = os.open(name, _NEW, 0o600, dir_fd=dir_fd)
     try:
@@ -52,25 +52,25 @@ def make_file(name: bytes, dir_fd: int, entry: Entry, wanted: Attributes, chunks
 
 
 def make_other(name: bytes, dir_fd: int, entry: Entry, wanted: Attributes) -> NewEntry:
-    """Make a new symbolic link, FIFO or device node ``name`` in ``dir_fd``, and dress it as ``make_file``."""
+    """Make a new symbolic link, FIFO or device node ``name`` in ``dir_fd``, with its attributes."""
     if entry.kind is Kind.SYMLINK:
         os.symlink(entry.target or b"", name, dir_fd=dir_fd)
     else:
         os.mknod(name, _FORMATS[entry.kind] | 0o600, entry.device or 0, dir_fd=dir_fd)
     with open_inode(name, dir_fd) as (reference, status):
-        # The directory may be another user's: what we change must be what we made.
+        # The directory may be another user's: change nothing but the inode that we made.
         if kind_of(status.st_mode) is not entry.kind or status.st_nlink != 1 or status.st_uid != os.geteuid():
             raise Changed("somebody else changed the directory meanwhile")
         return NewEntry(tuple(set_attributes(reference, entry.kind, wanted)), inode_of(status))
 
 
 def make_directory(name: bytes, dir_fd: int) -> None:
-    """Make a private directory ``name`` in ``dir_fd``. Raise FileExistsError rather than use one there."""
+    """Make a private directory ``name`` in ``dir_fd``. Raises FileExistsError where the name exists."""
     os.mkdir(name, 0o700, dir_fd=dir_fd)
 
 
-def dress_directory(name: bytes, dir_fd: int, wanted: Attributes) -> list[str]:
-    """Give a directory that this process made its attributes. Return what could not be given."""
+def finish_directory(name: bytes, dir_fd: int, wanted: Attributes) -> list[str]:
+    """Set the attributes of a directory that this process made. Return in words those that could not be set."""
     with open_inode(name, dir_fd) as (reference, status):
         if kind_of(status.st_mode) is not Kind.DIRECTORY or status.st_uid != os.geteuid():
             raise Changed("somebody else changed the directory meanwhile")
@@ -78,7 +78,7 @@ def dress_directory(name: bytes, dir_fd: int, wanted: Attributes) -> list[str]:
 
 
 def make_link(name: bytes, dir_fd: int, source: bytes, source_fd: int, inode: Inode) -> None:
-    """Make ``name`` in ``dir_fd`` another name of ``inode``, so far ``source`` in ``source_fd``."""
+    """Link ``inode``, now ``source`` in ``source_fd``, as ``name`` in ``dir_fd``."""
     os.link(source, name, src_dir_fd=source_fd, dst_dir_fd=dir_fd, follow_symlinks=False)
     if inode_of(os.stat(name, dir_fd=dir_fd, follow_symlinks=False)) != inode:
         os.unlink(name, dir_fd=dir_fd)
@@ -86,7 +86,7 @@ def make_link(name: bytes, dir_fd: int, source: bytes, source_fd: int, inode: In
 
 
 def put(name: bytes, new: bytes, dir_fd: int) -> bool:
-    """Give ``new`` the name ``name`` in the same directory. Return False, doing nothing, if it is taken."""
+    """Rename ``new`` to ``name`` in the same directory. Return False, doing nothing, where that exists."""
     try:
         syscalls.rename_new(new, dir_fd, name, dir_fd)
     except FileExistsError:
@@ -101,11 +101,11 @@ def put(name: bytes, new: bytes, dir_fd: int) -> bool:
 
 
 def swap(name: bytes, new: bytes, dir_fd: int, kept: bytes, kept_fd: int, *, directories: bool) -> None:
-    """Put ``new`` in the place of ``name`` and what was there at ``kept`` in ``kept_fd``.
+    """Replace ``name`` by ``new``, and keep the original as ``kept`` in ``kept_fd``.
 
-    Without ``directories`` the old one gets a second name first, so that ``name`` is never absent.
-    With them the two are exchanged; where that is unknown ``name`` is absent between two renames.
-    Raise OSError with ``name`` as it was.
+    Without ``directories``, the original gets a second name first, so that ``name`` always exists. With them the two
+    are exchanged; where the kernel cannot do that, ``name`` is missing between two renames. Raises OSError, and then
+    ``name`` is unchanged.
     """
     if not directories and _link(name, dir_fd, kept, kept_fd):
         try:
@@ -129,19 +129,19 @@ def swap(name: bytes, new: bytes, dir_fd: int, kept: bytes, kept_fd: int, *, dir
 
 
 def discard(name: bytes, dir_fd: int) -> None:
-    """Remove ``name`` and, if it is a directory, all below it, following no link; absent is fine."""
+    """Remove ``name`` and, if it is a directory, all below it, following no link. It may be missing."""
     try:
         os.unlink(name, dir_fd=dir_fd)
     except FileNotFoundError:
         return
     except OSError as error:
-        if error.errno not in (errno.EISDIR, errno.EPERM):  # unlink(2): EPERM is POSIX's word for it
+        if error.errno not in (errno.EISDIR, errno.EPERM):  # unlink(2): POSIX says EPERM for a directory
             raise
         _discard_tree(name, dir_fd)
 
 
 def discard_new(name: bytes, dir_fd: int, old: Inode | None) -> None:
-    """Remove a temporary ``name`` like ``discard``, unless the original ``old`` got stuck under it."""
+    """Remove a temporary ``name`` like ``discard``, unless an interrupted run left the original ``old`` there."""
     try:
         status = os.stat(name, dir_fd=dir_fd, follow_symlinks=False)
     except FileNotFoundError:
@@ -151,7 +151,7 @@ def discard_new(name: bytes, dir_fd: int, old: Inode | None) -> None:
 
 
 def _discard_tree(name: bytes, dir_fd: int) -> None:
-    """Remove a directory tree of any depth with two open descriptors: what is nested moves up as it goes."""
+    """Remove a directory tree of any depth with two open descriptors, by moving nested directories up."""
     fd = _open_own(name, dir_fd)
     try:
         while below := _empty(fd):
@@ -163,7 +163,7 @@ def _discard_tree(name: bytes, dir_fd: int) -> None:
 
 
 def _open_own(name: bytes, dir_fd: int) -> int:
-    """Open a directory to be emptied; a plain user's own one may have to be made writable first."""
+    """Open a directory to be emptied; make it writable first for a plain user who owns it."""
     if os.geteuid() != 0:
         with open_inode(name, dir_fd) as (reference, status):
             if kind_of(status.st_mode) is Kind.DIRECTORY and status.st_uid == os.geteuid():
@@ -188,7 +188,7 @@ def _lift(name: bytes, fd: int) -> None:
     inner = _open_own(name, fd)
     try:
         for nested in _empty(inner):
-            os.close(_open_own(nested, inner))  # moving a directory needs leave to write in it
+            os.close(_open_own(nested, inner))  # moving a directory needs write permission in it
             os.rename(nested, secrets.token_hex(16).encode(), src_dir_fd=inner, dst_dir_fd=fd)
     finally:
         os.close(inner)
@@ -205,13 +205,13 @@ def _fill(fd: int, entry: Entry, chunks: Iterator[bytes]) -> None:
             break
     if size != entry.size or (entry.sha256 is not None and digest.digest() != entry.sha256):
         raise DamagedError(
-            f"The content of {escape(entry.path)} is not what was recorded.",
+            f"The content of {escape(entry.path)} differs from the snapshot.",
             f"{size} bytes where {entry.size} were expected" if size != entry.size else "its sha256 differs",
             "Nothing was changed; try an older snapshot with --at.",
             code="fetched-content-changed",
         )
     if size >= _HOLE:
-        os.ftruncate(fd, size)  # a hole at the very end has no byte written after it
+        os.ftruncate(fd, size)  # no byte was written after a hole at the end
 
 
 def _write(fd: int, chunk: bytes) -> None:
@@ -238,7 +238,7 @@ def _link(name: bytes, dir_fd: int, kept: bytes, kept_fd: int) -> bool:
     except FileNotFoundError:
         raise
     except OSError:
-        return False  # no hard links here, too many, or not ours (protected_hardlinks, proc_sys_fs(5))
+        return False  # hard links not supported, too many, or not permitted (protected_hardlinks, proc_sys_fs(5))
     return True
 
 

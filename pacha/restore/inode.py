@@ -1,7 +1,7 @@
-"""Set owner, mode, attributes and time of one inode, through a descriptor, in an order that opens no window.
+"""Set owner, mode, attributes and time of one inode, in an order that never grants too much access.
 
-An existing inode is held by an O_PATH descriptor and changed through its /proc/self/fd name (proc(5)):
-that works for every type, symbolic links too, and nobody can swap what a descriptor holds.
+An existing inode is held by an O_PATH descriptor and changed through its /proc/self/fd name (proc(5)): that works for
+every type, symbolic links included, and nobody can replace the inode meanwhile.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pacha.restore.compare import removable
 from pacha.restore.ownership import ACLS, PRIVATE, SETID, Attributes
 from pacha.text import escape
 
-#: Errors that say that the disk, not the path, is at fault: a rebuild stops at them.
+#: Errors of the disk and not of the path: they stop a rebuild.
 EXHAUSTED = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO})
 
 _ACCESS_ACL, _DEFAULT_ACL = b"system.posix_acl_access", b"system.posix_acl_default"
@@ -26,7 +26,7 @@ Reference = int | bytes  # a real descriptor, or the /proc/self/fd name of an O_
 
 
 class Changed(OSError):
-    """What is at a path is not what the plan was made for."""
+    """The path has changed since the plan was made."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(errno.ESTALE, reason)
@@ -34,7 +34,7 @@ class Changed(OSError):
 
 @contextmanager
 def open_inode(name: bytes, dir_fd: int) -> Iterator[tuple[bytes, os.stat_result]]:
-    """Hold the inode ``name`` in ``dir_fd``, a link itself if it is one: its reference and its status."""
+    """Hold the inode ``name`` in ``dir_fd`` (a link itself): yield its reference and its status."""
     fd = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=dir_fd)
     try:
         yield b"/proc/self/fd/%d" % fd, os.fstat(fd)
@@ -43,16 +43,16 @@ def open_inode(name: bytes, dir_fd: int) -> Iterator[tuple[bytes, os.stat_result
 
 
 def set_attributes(reference: Reference, kind: Kind, wanted: Attributes) -> list[str]:
-    """Give a new inode, so far private to this process, its attributes. Return what could not be given.
+    """Set the attributes of a new inode, private so far. Return in words those that could not be set.
 
-    The owner comes first (chown(2) clears setuid and capabilities), ACLs before the mode (whose group bits
-    are the mask of an ACL: set alone they would let the owning group in), setuid only then, time last.
-    Raise OSError only for what stops a rebuild (no space, input/output error).
+    The owner comes first (chown(2) clears setuid and capabilities), ACLs before the mode (its group bits are the mask
+    of an ACL; without the ACL they would let the owning group in), then setuid, the time last. Raises OSError only for
+    faults that stop a rebuild (no space, input/output error).
     """
     troubles: list[str] = []
     owned = _attempt(troubles, "owner", lambda: os.chown(reference, wanted.uid, wanted.gid))
     if kind is not Kind.SYMLINK:
-        # A default ACL of the directory was inherited; its mask would open with the mode.
+        # An ACL inherited from the directory would take effect with the mode.
         bare = all(_drop_acl(troubles, reference, name) for name in _inherited(kind, wanted))
         fits = bare and _set_xattrs(troubles, reference, wanted)
         mode = wanted.mode if owned and fits else wanted.mode & PRIVATE
@@ -64,10 +64,10 @@ def set_attributes(reference: Reference, kind: Kind, wanted: Attributes) -> list
 
 
 def change_attributes(reference: Reference, status: os.stat_result, wanted: Attributes) -> list[str]:
-    """Change the attributes of a live inode from what ``status`` saw. Return what could not be changed.
+    """Change the attributes of an existing inode with this ``status``. Return in words those that could not be set.
 
-    At no instant has anybody more than before or than in the end: first the mode that both have in
-    common, without setuid, then the rest. Raise OSError as ``set_attributes`` does.
+    At no instant does anybody have more access than before or than in the end: first comes the mode that both share,
+    without setuid, then the rest. Raises OSError as ``set_attributes`` does.
     """
     kind, troubles = kind_of(status.st_mode), list[str]()
     if kind is Kind.SYMLINK:
@@ -92,7 +92,7 @@ def change_attributes(reference: Reference, status: os.stat_result, wanted: Attr
 
 
 def stamp(reference: Reference, status: os.stat_result, mtime_ns: int) -> list[str]:
-    """Set only the modification time (nanoseconds), keeping the access time that ``status`` saw."""
+    """Set only the modification time (nanoseconds); keep the access time in ``status``."""
     troubles: list[str] = []
     _set_time(troubles, reference, status.st_atime_ns, mtime_ns)
     return troubles
@@ -104,18 +104,18 @@ def read_xattrs(reference: Reference) -> tuple[tuple[bytes, bytes], ...]:
 
 
 def explain(error: OSError) -> str:
-    """Return an error's cause in words, without any path."""
+    """Return the cause of an error in words, without a path."""
     return (error.strerror or str(error)).lower()
 
 
-def _attempt(troubles: list[str], what: str, change: Callable[[], object]) -> bool:
+def _attempt(troubles: list[str], attribute: str, change: Callable[[], object]) -> bool:
     try:
         change()
     except (OSError, OverflowError) as error:
         if isinstance(error, OSError) and error.errno in EXHAUSTED:
             raise
         cause = explain(error) if isinstance(error, OSError) else "out of range"
-        troubles.append(f"{what} not set: {cause}")
+        troubles.append(f"{attribute} not set: {cause}")
         return False
     return True
 
@@ -136,13 +136,13 @@ def _drop_acl(troubles: list[str], reference: Reference, name: bytes) -> bool:
 
 
 def _set_xattrs(troubles: list[str], reference: Reference, wanted: Attributes) -> bool:
-    """Set all of them; return False if an ACL is missing: then the mode's group bits mean too much."""
+    """Set all of them. Return False where an ACL failed, for then the mode's group bits grant too much."""
     fits = True
     for name, value in wanted.xattrs:
-        done = _attempt(
+        is_set = _attempt(
             troubles, escape(name), lambda name=name, value=value: os.setxattr(reference, name, value)  # type: ignore[misc]
         )  # fmt: skip
-        fits = fits and (done or name not in ACLS)
+        fits = fits and (is_set or name not in ACLS)
     return fits
 
 

@@ -1,4 +1,4 @@
-"""The second half of a rebuild: install what was written, and keep the originals."""
+"""The second half of a rebuild: install the new entries, and keep the originals."""
 
 from __future__ import annotations
 
@@ -20,97 +20,97 @@ from pacha.restore.write import Writer
 
 
 class Installer:
-    """Puts in place what a ``Writer`` wrote, changes metadata, moves extras aside."""
+    """Installs what a ``Writer`` wrote, changes metadata, moves extras aside."""
 
     def __init__(
-        self, plan: Plan, journal: Journal, descent: SafeDirectories, writer: Writer, outcome_builder: OutcomeBuilder
+        self, plan: Plan, journal: Journal, tree: SafeDirectories, writer: Writer, outcome_builder: OutcomeBuilder
     ) -> None:
         """Take the plan and the run's own parts."""
-        self._plan, self._journal, self._descent = plan, journal, descent
-        self._writer, self._tally = writer, outcome_builder
-        self._kept = BackupDirs(plan.roots, journal, descent, writer)
+        self._plan, self._journal, self._tree = plan, journal, tree
+        self._writer, self._outcome = writer, outcome_builder
+        self._kept = BackupDirs(plan.roots, journal, tree, writer)
         self._displaced: dict[bytes, tuple[Displaced, Kind]] = {}
         self._altered: dict[bytes, Inode] = {}
 
     def announce(self) -> None:
-        """Look at every target once more and write down what will happen to it, on disk. Raise OSError."""
+        """Check every target once more, and journal durably what will happen to it. Raises OSError."""
         for step in self._plan.steps:
-            if step.action in (Action.REPLACE, Action.METADATA) and step.path not in self._tally.failed:
+            if step.action in (Action.REPLACE, Action.METADATA) and step.path not in self._outcome.failed:
                 self._announce(step)
         for step in self._extras():
             self._announce(step)
         self._journal.mark("written")
 
-    def settle(self, step: Step) -> None:
-        """Carry out one step other than an extra; a failure is reported and leaves the target as it was."""
+    def install(self, step: Step) -> None:
+        """Carry out one step other than an extra. A failure is reported and leaves the target unchanged."""
         if step.path in self._writer.closing and step.path in self._altered:
-            # Before anything new appears in it; a plain user has to be able to write there until the end.
+            # Restrict it before a new name appears in it; a plain user needs write permission until the end.
             self.alter(step if os.geteuid() == 0 else replace(step, mode=step.mode | PRIVATE))
         try:
             if step.path in self._writer.temporaries:
                 self._put(step, self._writer.temporaries[step.path])
-            elif paths.parent(step.path) in self._tally.failed and step.action is not Action.EXTRA:
-                self._tally.fail(step.path, "its directory could not be restored")
+            elif paths.parent(step.path) in self._outcome.failed and step.action is not Action.EXTRA:
+                self._outcome.fail(step.path, "its directory could not be restored")
         except OSError as error:
-            self._tally.fail(step.path, explain(error))
+            self._outcome.fail(step.path, explain(error))
             self._discard(step.path)
-        # A directory's metadata comes when nothing in it changes any more.
-        if step.path in self._altered and step.found is not None and step.found.kind is not Kind.DIRECTORY:
+        # A directory's metadata is set last, when nothing in it changes any more.
+        if step.path in self._altered and step.actual is not None and step.actual.kind is not Kind.DIRECTORY:
             self.alter(step)
 
     def alter(self, step: Step) -> None:
-        """Give a path that exists its metadata, by its descriptor, if it still is what was announced."""
+        """Set the metadata of an existing path, if it is still the inode that was announced."""
         try:
             troubles = self._alter(step)
         except OSError as error:
             troubles = [explain(error)]
         if troubles:
-            self._tally.trouble(step.path, *troubles)
+            self._outcome.trouble(step.path, *troubles)
 
     def _alter(self, step: Step) -> list[str]:
-        with open_inode(paths.name(step.path), self._descent.enter(paths.parent(step.path))) as (reference, status):
+        with open_inode(paths.name(step.path), self._tree.enter(paths.parent(step.path))) as (reference, status):
             if inode_of(status) != self._altered.get(step.path):
                 raise Changed("somebody else changed it meanwhile")
             linked = status.st_nlink > 1 and kind_of(status.st_mode) is not Kind.DIRECTORY
             if linked and (step.wanted is None or step.wanted.link_group is None):
-                raise Changed("it has got another hard link meanwhile")
+                raise Changed("another hard link to it appeared meanwhile")
             return change_attributes(reference, status, step.attributes)
 
     def move_extras(self) -> None:
-        """Move what is not wanted to the kept folder, deepest first; a directory only once it is empty."""
+        """Move extras to a backup directory, deepest first; a directory only once it is empty."""
         for step in self._extras():
             try:
                 if step.path in self._displaced:
                     self._move_extra(step.path)
             except OSError as error:
-                self._tally.failed.add(step.path)
-                self._tally.concern(step.path, f"not moved aside: {explain(error)}")
+                self._outcome.failed.add(step.path)
+                self._outcome.concern(step.path, f"not moved aside: {explain(error)}")
 
     def _extras(self) -> list[Step]:
         extras = (step for step in reversed(self._plan.steps) if step.action is Action.EXTRA)
-        return [step for step in extras if step.path not in self._tally.failed] if self._plan.delete else []
+        return [step for step in extras if step.path not in self._outcome.failed] if self._plan.delete else []
 
     def _announce(self, step: Step) -> None:
         try:
-            with open_inode(paths.name(step.path), self._descent.enter(paths.parent(step.path))) as (reference, status):
+            with open_inode(paths.name(step.path), self._tree.enter(paths.parent(step.path))) as (reference, status):
                 if step.action is Action.METADATA:
-                    if step.found is not None and (status.st_uid, status.st_gid) != (step.found.uid, step.found.gid):
+                    if step.actual is not None and (status.st_uid, status.st_gid) != (step.actual.uid, step.actual.gid):
                         raise Changed("somebody else changed it meanwhile")
                     self._announce_alter(step.path, reference, status)
                     return
             self._announce_displace(step.path, status)
         except FileNotFoundError:
             if step.action is Action.METADATA:
-                self._tally.fail(step.path, "it vanished meanwhile")
+                self._outcome.fail(step.path, "it disappeared meanwhile")
         except OSError as error:
-            # A directory whose metadata resists is still there for what lies in it.
-            report = self._tally.trouble if step.action is Action.METADATA else self._tally.fail
+            # A directory whose metadata cannot be set can still hold its entries.
+            report = self._outcome.trouble if step.action is Action.METADATA else self._outcome.fail
             report(step.path, explain(error))
 
     def _announce_alter(self, path: bytes, reference: bytes, status: os.stat_result) -> None:
         kind = kind_of(status.st_mode)
         self._altered[path] = inode_of(status)
-        # A directory's time may have been changed by this very run.
+        # This run itself may have changed a directory's time.
         mtime_ns = self._writer.touched.get(path, status.st_mtime_ns)
         self._journal.write(
             Altered(
@@ -126,50 +126,50 @@ class Installer:
         self._displaced[path] = (record, kind_of(status.st_mode))
 
     def _put(self, step: Step, temporary: bytes) -> None:
-        if step.path in self._tally.failed:
+        if step.path in self._outcome.failed:
             self._discard(step.path)
             return
         name, parent = paths.name(step.path), paths.parent(step.path)
-        if step.path in self._writer.veiled:
-            self._unveil(step, temporary)
+        if step.path in self._writer.restricted:
+            self._lift_restriction(step, temporary)
         if step.path not in self._displaced:
-            if put(name, temporary, self._descent.enter(parent)):
-                self._descent.in_place(step.path)
+            if put(name, temporary, self._tree.enter(parent)):
+                self._tree.in_place(step.path)
                 return
-            self._announce(step)  # something came there since the plan was made: it is kept like all others
+            self._announce(step)  # a path created since the plan was made is kept like every original
             self._journal.sync()
         if step.path not in self._displaced:
             raise Changed("somebody else changed it meanwhile")
         self._swap(step, temporary)
 
-    def _unveil(self, step: Step, temporary: bytes) -> None:
-        """Give what was written its whole mode, now that those who are to be kept out of its directory are."""
-        if any(path in self._tally.troubled for path in paths.ancestors(step.path) if path in self._writer.closing):
-            self._tally.trouble(step.path, "left to its owner alone: a directory above it could not be closed")
+    def _lift_restriction(self, step: Step, temporary: bytes) -> None:
+        """Give a new entry its full mode, now that its directory has its final permissions."""
+        if any(path in self._outcome.troubled for path in paths.ancestors(step.path) if path in self._writer.closing):
+            self._outcome.trouble(step.path, "left to its owner alone: a directory above it could not be restricted")
             return
-        with open_inode(temporary, self._descent.enter(paths.parent(step.path))) as (reference, status):
+        with open_inode(temporary, self._tree.enter(paths.parent(step.path))) as (reference, status):
             if troubles := change_attributes(reference, status, step.attributes):
-                self._tally.trouble(step.path, *troubles)
+                self._outcome.trouble(step.path, *troubles)
 
     def _swap(self, step: Step, temporary: bytes) -> None:
         assert step.wanted is not None
         record, old_kind = self._displaced[step.path]
-        kept_fd = enter_kept(self._descent, paths.parent(record.kept))
+        kept_fd = enter_kept(self._tree, paths.parent(record.kept))
         try:
             swap(
-                paths.name(step.path), temporary, self._descent.enter(paths.parent(step.path)),
+                paths.name(step.path), temporary, self._tree.enter(paths.parent(step.path)),
                 paths.name(record.kept), kept_fd,
                 directories=Kind.DIRECTORY in (old_kind, step.wanted.kind),
             )  # fmt: skip
         finally:
             os.close(kept_fd)
-        self._descent.in_place(step.path)
+        self._tree.in_place(step.path)
 
     def _move_extra(self, path: bytes) -> None:
         record, kind = self._displaced[path]
-        kept_fd = enter_kept(self._descent, paths.parent(record.kept))
+        kept_fd = enter_kept(self._tree, paths.parent(record.kept))
         try:
-            dir_fd = self._descent.enter(paths.parent(path))
+            dir_fd = self._tree.enter(paths.parent(path))
             if kind is not Kind.DIRECTORY or _empty(paths.name(path), dir_fd):
                 os.rename(paths.name(path), paths.name(record.kept), src_dir_fd=dir_fd, dst_dir_fd=kept_fd)
         finally:
@@ -179,13 +179,13 @@ class Installer:
         temporary = self._writer.temporaries[path]
         old = self._displaced[path][0].old if path in self._displaced else None
         try:
-            discard_new(temporary, self._descent.enter(paths.parent(path)), old)
+            discard_new(temporary, self._tree.enter(paths.parent(path)), old)
         except OSError:
-            pass  # the journal knows it and the next run removes it
+            pass  # the journal names it, and the next run removes it
 
 
 def _empty(name: bytes, dir_fd: int) -> bool:
-    """Whether a directory holds nothing: not what was left out of the plan (excluded, a socket) either."""
+    """Whether a directory is empty, without entries that the plan left out (excluded ones, sockets) either."""
     fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=dir_fd)
     try:
         return not os.listdir(fd)

@@ -1,8 +1,8 @@
-"""The journal of a rebuild: each change, and what was there, is recorded before it is made.
+"""The journal of a rebuild: each change is recorded, with the original state, before it is made.
 
-``<state>/rebuilds/<ID>/journal`` (0600, in a 0700 folder) holds one JSON array a line: the record's word and
-its fields. Paths are bytes, written as UTF-8 with surrogate escapes. A line that a power cut tore is not a
-record: what it announced had not begun, since the journal is on disk before each phase.
+``<state>/rebuilds/<ID>/journal`` (0600, in a 0700 folder) holds one JSON array on each line: the record's word and its
+fields. Paths are bytes, written as UTF-8 with surrogate escapes. A line that a power failure left incomplete is
+ignored: the journal is synced before each phase, so the change that it announces was not made.
 """
 
 from __future__ import annotations
@@ -42,29 +42,29 @@ class Journal:
         with open(os.path.join(folder, _NAME), "rb") as file:
             self._lines = file.readlines()
         self._records: list[Record] | None = None
-        torn = bool(self._lines) and not self._lines[-1].endswith(b"\n")
-        whole = _records(line for line in self._lines if line.startswith(_MARK))
-        self._marks = {record.word for record in whole if isinstance(record, Mark)}
-        self._pending: list[str] = ["\n"] if torn else []
+        is_incomplete = bool(self._lines) and not self._lines[-1].endswith(b"\n")
+        marks = _records(line for line in self._lines if line.startswith(_MARK))
+        self._marks = {record.word for record in marks if isinstance(record, Mark)}
+        self._pending: list[str] = ["\n"] if is_incomplete else []
 
     @classmethod
     def begin(cls, state: bytes, host: str = "", parts: Sequence[bytes] = (), target: bytes = b"") -> Journal:
-        """Make a new journal below the state folder ``state`` (bytes), durable. Raise PachaError.
+        """Create a new journal below the state folder ``state`` (bytes), durably. Raises PachaError.
 
-        A rebuild of ``parts`` (none: of everything) resumes the killed ones that were of no more than that,
-        and had the same ``target`` (b"": the original places).
+        A rebuild of ``parts`` (none: of everything) resumes interrupted ones of the same parts or fewer, with the same
+        ``target`` (b"": the original places).
         """
         now = time.time_ns()
         stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(now // 10**9))
-        # Sorted by name they are in order of time; nobody else can guess a name beforehand.
+        # Names sort by time, and nobody else can guess one beforehand.
         identifier = f"{stamp}.{now % 10**9:09d}Z-{secrets.token_hex(4)}"
         folder = os.path.join(state, _FOLDER, os.fsencode(identifier))
         try:
-            continues = tuple(begun.id for begun in cut_off(state, parts, target))
+            resumes = tuple(start.id for start in interrupted(state, parts, target))
             _make_folder(folder)
             journal = cls(folder)
             below = [Target(target)] if target else []
-            journal.write(Started(identifier, now // 10**9, host, continues), *below, *map(Part, parts))
+            journal.write(Started(identifier, now // 10**9, host, resumes), *below, *map(Part, parts))
             journal.sync()
         except OSError as error:
             raise PachaError(
@@ -80,22 +80,27 @@ class Journal:
         return os.path.dirname(os.path.dirname(self.folder))
 
     @property
-    def begun(self) -> Started | None:
-        """The first record, or None if the run was killed before it was written."""
+    def started(self) -> Started | None:
+        """The first record; None where the run was killed before it was written."""
         lines = self._lines[:1] if self._records is None else []
         first = next(_records(lines), None) if lines else next(iter(self.records), None)
         return first if isinstance(first, Started) else None
 
     @property
+    def resumes(self) -> tuple[str, ...]:
+        """The IDs of the interrupted rebuilds that this one resumes."""
+        return self.started.resumes if self.started is not None else ()
+
+    @property
     def target(self) -> bytes:
-        """The folder below which a rehearsal puts everything; b"" for a rebuild to the original places."""
+        """The target of a rehearsal; b"" for a rebuild to the original places."""
         lines = [line for line in self._lines if line.startswith(_TARGET)]
         records = _records(lines) if self._records is None else self._records
         return next((record.path for record in records if isinstance(record, Target)), b"")
 
     @property
     def records(self) -> list[Record]:
-        """All records; those of an old journal are only read when they are asked for."""
+        """All records; those of an old journal are decoded at first use."""
         if self._records is None:
             self._records = list(_records(self._lines))
         return self._records
@@ -107,26 +112,26 @@ class Journal:
 
     @property
     def closed(self) -> bool:
-        """Whether there is nothing left to do: finished, stopped before any change, or undone."""
+        """Whether the rebuild is over: finished, stopped before any change, or undone."""
         return bool(self.marks & _CLOSED)
 
     @property
     def changed(self) -> bool:
-        """Whether there is anything to undo: of its own, or of the killed rebuilds that it resumes."""
-        if self.begun is not None and self.begun.continues:
+        """Whether this rebuild, or an interrupted one that it resumes, has anything to undo."""
+        if self.resumes:
             return True
         if self._records is None:
             return any(not line.startswith(_FRAME_LINES) for line in self._lines)
         return any(not isinstance(record, _FRAME) for record in self._records)
 
     def write(self, *records: Record) -> None:
-        """Append records; they are only sure to be on disk after ``sync``."""
+        """Append records; ``sync`` makes them durable."""
         self.records.extend(records)
         self._marks.update(record.word for record in records if isinstance(record, Mark))
         self._pending += [encode(record) for record in records]
 
     def sync(self) -> None:
-        """Bring everything written to the disk. Raise OSError."""
+        """Write all records to the disk. Raises OSError."""
         data = memoryview("".join(self._pending).encode("ascii"))
         while data:
             data = data[os.write(self._fd, data) :]
@@ -147,12 +152,12 @@ class Journal:
             os.close(top_fd)
 
     def close(self) -> None:
-        """Close the file; what was not synced is lost."""
+        """Close the file; records that were not synced are lost."""
         os.close(self._fd)
 
 
 def identifiers(state: bytes) -> frozenset[str]:
-    """Return the IDs of all journals below the state folder ``state``, begun or not."""
+    """Return the IDs of all journals below the state folder ``state``, empty ones included."""
     try:
         return frozenset(map(os.fsdecode, os.listdir(os.path.join(state, _FOLDER))))
     except FileNotFoundError:
@@ -162,33 +167,33 @@ def identifiers(state: bytes) -> frozenset[str]:
 def history(state: bytes) -> list[Journal]:
     """Return the journals below the state folder ``state``, oldest first; the caller closes them.
 
-    A folder whose journal was never begun (a kill at the first instant) is left out.
+    A folder without a first record (its run was killed at once) is left out.
     """
     return list(_open_all(state))
 
 
 def unfinished(state: bytes) -> list[Journal]:
-    """Return the journals of rebuilds that were killed and neither carried through nor undone since."""
-    every = history(state)
-    settled = {old for journal in every if journal.marks & _SETTLING for old in _continued(journal)}
-    chosen = [journal for journal in every if not journal.closed and journal.id not in settled]
-    for journal in every:
-        if journal not in chosen:
+    """Return the journals of interrupted rebuilds that were neither resumed nor undone since."""
+    journals = history(state)
+    completed = {old for journal in journals if journal.marks & _SETTLING for old in journal.resumes}
+    open_journals = [journal for journal in journals if not journal.closed and journal.id not in completed]
+    for journal in journals:
+        if journal not in open_journals:
             journal.close()
-    return chosen
+    return open_journals
 
 
-def cut_off(state: bytes, parts: Sequence[bytes] = (), target: bytes = b"") -> tuple[Started, ...]:
-    """Return the beginnings of the killed rebuilds that one of ``parts`` (none: of everything) resumes.
+def interrupted(state: bytes, parts: Sequence[bytes] = (), target: bytes = b"") -> tuple[Started, ...]:
+    """Return the first records of the interrupted rebuilds that one of ``parts`` (none: of everything) resumes.
 
-    A rehearsal settles nothing of the original places, nor the other way round: they have the same ``target``.
+    Only rebuilds with the same ``target`` count: a rehearsal resumes none of the original places.
     """
-    found = []
+    starts = []
     for journal in unfinished(state):
-        if journal.begun is not None and journal.target == target and (not parts or _is_within(journal, parts)):
-            found.append(journal.begun)
+        if journal.started is not None and journal.target == target and (not parts or _is_within(journal, parts)):
+            starts.append(journal.started)
         journal.close()
-    return tuple(found)
+    return tuple(starts)
 
 
 def _records(lines: Iterable[bytes]) -> Iterator[Record]:
@@ -197,14 +202,10 @@ def _records(lines: Iterable[bytes]) -> Iterator[Record]:
             yield record
 
 
-def _continued(journal: Journal) -> tuple[str, ...]:
-    return journal.begun.continues if journal.begun is not None else ()
-
-
 def _is_within(journal: Journal, parts: Sequence[bytes]) -> bool:
-    theirs = [record.path for record in journal.records if isinstance(record, Part)]
-    every = theirs or [record.path for record in journal.records if isinstance(record, Root)]
-    return all(any(paths.is_within(path, part) for part in parts) for path in every)
+    parts_before = [record.path for record in journal.records if isinstance(record, Part)]
+    selected = parts_before or [record.path for record in journal.records if isinstance(record, Root)]
+    return all(any(paths.is_within(path, part) for part in parts) for path in selected)
 
 
 def _open_all(state: bytes) -> Iterator[Journal]:
@@ -218,14 +219,14 @@ def _open_all(state: bytes) -> Iterator[Journal]:
             journal = Journal(os.path.join(top, name))
         except (FileNotFoundError, NotADirectoryError):
             continue
-        if journal.begun is None:
+        if journal.started is None:
             journal.close()
         else:
             yield journal
 
 
 def _make_folder(folder: bytes) -> None:
-    """Make the journal's folder and its empty file, all of it durable."""
+    """Create the journal's folder and its empty file, durably."""
     top = os.path.dirname(folder)
     os.makedirs(top, mode=0o700, exist_ok=True)
     os.mkdir(folder, 0o700)

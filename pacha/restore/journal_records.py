@@ -1,6 +1,6 @@
 """The records of a journal: each is one line, a JSON array of its word and its fields.
 
-Paths are bytes, written as UTF-8 with surrogate escapes. A line that a power cut tore is not a record.
+Paths are bytes, written as UTF-8 with surrogate escapes. An incomplete line is not a record.
 """
 
 from __future__ import annotations
@@ -16,40 +16,40 @@ _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The first record. ``continues`` are the IDs of killed rebuilds that this one resumes."""
+    """The first record. ``resumes``: the IDs of the interrupted rebuilds that this one resumes."""
 
     id: str
     at: int  #: seconds since the epoch
     host: str
-    continues: tuple[str, ...]
+    resumes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Root:
-    """A watched path of this rebuild: no link is followed at or below it, in undoing neither."""
+    """A watched path of this rebuild; neither the rebuild nor an undo follows a link at or below it."""
 
     path: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What of its roots this rebuild restores, with all below it. Without any: all of them."""
+    """A path that this rebuild restores, with all below it. Without such records it restores all roots."""
 
     path: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A rehearsal: everything is put below this folder, and has nothing to do with the original places."""
+    """The folder below which a rehearsal puts everything; the original places stay untouched."""
 
     path: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Created:
-    """``path`` is about to be made, as ``temporary`` in its directory (None: in a directory not in place).
+    """``path`` is about to be created, as ``temporary`` in its directory (None: the directory itself is temporary).
 
-    ``kind``, ``size`` (bytes) and ``mtime_ns`` tell later whether what is at ``path`` is still this.
+    ``kind``, ``size`` (bytes) and ``mtime_ns`` show later whether ``path`` was changed since.
     """
 
     path: bytes
@@ -57,12 +57,12 @@ class Created:
     kind: str
     size: int
     mtime_ns: int
-    replaces: bool = False  #: something else is at ``path``, and is displaced first
+    replaces: bool = False  #: an original is at ``path``, and is displaced first
 
 
 @dataclass(frozen=True, slots=True)
 class Displaced:
-    """What is at ``path``, the inode ``old``, is about to go to ``kept``; ``temporary`` takes its place."""
+    """The original at ``path``, the inode ``old``, is about to move to ``kept``; ``temporary`` replaces it."""
 
     path: bytes
     temporary: bytes | None
@@ -72,7 +72,7 @@ class Displaced:
 
 @dataclass(frozen=True, slots=True)
 class Altered:
-    """The metadata of ``path``, the inode ``old``, is about to be changed from this."""
+    """The metadata of ``path``, the inode ``old``, is about to change; these are the old values."""
 
     path: bytes
     old: Inode
@@ -85,7 +85,7 @@ class Altered:
 
 @dataclass(frozen=True, slots=True)
 class Touched:
-    """Names are about to change in the directory ``path``, whose modification time was this."""
+    """Names are about to change in the directory ``path``; ``mtime_ns`` is its time before."""
 
     path: bytes
     mtime_ns: int
@@ -93,14 +93,14 @@ class Touched:
 
 @dataclass(frozen=True, slots=True)
 class Keeping:
-    """The folder ``path`` is about to be made for what is displaced."""
+    """The backup directory ``path`` is about to be created."""
 
     path: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """How far it came: ``written``, ``finished``, ``stopped`` (nothing was changed) or ``undone``."""
+    """A stage of the rebuild: ``written``, ``finished``, ``stopped`` (nothing was changed) or ``undone``."""
 
     word: str
 
@@ -130,7 +130,7 @@ def encode(record: Record) -> str:
 
 
 def decode(line: bytes) -> Record | None:
-    """Return the record of a line, or None for one that is torn or of a later kind."""
+    """Return the record of a line; None for an incomplete or an unknown one."""
     try:
         word, *values = json.loads(line)
         kind = _WORDS[word]

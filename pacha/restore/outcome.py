@@ -12,7 +12,7 @@ from pacha.restore.plan import Action
 
 @dataclass
 class OutcomeBuilder:
-    """Collects while a run goes on; ``failed`` paths are not touched any more."""
+    """Collects the outcome during a run; ``failed`` paths are not touched any more."""
 
     counts: Counter[Action] = field(default_factory=Counter)
     concerns: list[Concern] = field(default_factory=list)
@@ -22,28 +22,28 @@ class OutcomeBuilder:
     corrected: list[bytes] = field(default_factory=list)
 
     def fail(self, path: bytes, reason: str) -> None:
-        """Note that ``path`` could not be restored at all; later phases leave it alone."""
+        """Record that ``path`` could not be restored; later phases leave it alone."""
         self.failed.add(path)
         self.trouble(path, reason)
 
     def trouble(self, path: bytes, *reasons: str) -> None:
-        """Note that ``path`` is there, but not all that it was."""
+        """Record that ``path`` was restored, but not exactly."""
         self.troubled.add(path)
         self.owed.add(path)
         self.concern(path, ", ".join(reasons))
 
     def concern(self, path: bytes, reason: str) -> None:
-        """Note something to look at that leaves nothing owed."""
+        """Record a concern that leaves nothing owed."""
         self.concerns.append(Concern(path, reason))
 
     def outcome(self, before: tuple[Concern, ...] = ()) -> Outcome:
-        """Return all of it, ``before`` (the plan's own concerns) first."""
+        """Return the outcome, with ``before`` (the plan's own concerns) first."""
         return Outcome(dict(self.counts), (*before, *self.concerns), tuple(sorted(self.owed)), tuple(self.corrected))
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What was done. ``unrestored`` paths are owed; ``corrected`` ones the permission check had to change."""
+    """The result of a run. ``unrestored`` paths are owed; the permission check changed ``corrected`` ones."""
 
     counts: Mapping[Action, int] = field(default_factory=dict)
     concerns: tuple[Concern, ...] = ()

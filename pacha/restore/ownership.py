@@ -1,7 +1,7 @@
-"""Decide owner, group, mode and attributes of an entry here, by the safe rule. Pure.
+"""Decide owner, group, mode and attributes of an entry on this machine. Pure.
 
-The safe rule: an owner or group that cannot be matched by name never becomes somebody else's. The file is
-root's (or the running user's), readable by its owner alone, without setuid, setgid, ACL or capabilities.
+A file whose owner or group has no account here never goes to another account: it belongs to root (or the running
+user), readable by its owner alone, without setuid, setgid, ACL or capabilities.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ LARGEST_ID = 2**32 - 2  # (uid_t) -1 means "leave as it is" to chown(2)
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who is putting the tree back: numeric user, group and supplementary groups."""
+    """The account that restores the tree: numeric user, group and supplementary groups."""
 
     uid: int
     gid: int
@@ -38,7 +38,7 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Attributes:
-    """What an inode is to have: numeric ids, twelve mode bits, mtime in nanoseconds, xattrs."""
+    """The attributes that an inode gets: numeric ids, twelve mode bits, mtime in nanoseconds, xattrs."""
 
     uid: int
     gid: int
@@ -49,7 +49,7 @@ class Attributes:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A recorded owner and group resolved here: ids to use and, in words, what could not be matched."""
+    """The ids here for a recorded owner and group, and in words what has no account here."""
 
     uid: int
     gid: int
@@ -58,7 +58,7 @@ class Match:
 
 @dataclass
 class Matcher:
-    """Resolves recorded owners by the accounts given; remembers the names that are missing."""
+    """Resolves recorded owners with ``accounts``; collects the names that are missing."""
 
     accounts: Accounts
     me: Identity
@@ -91,7 +91,7 @@ class Matcher:
     def _user(self, entry: Entry) -> int | None:
         if entry.owner is not None:
             return _sane(self.accounts.uid(entry.owner))
-        # A number without a name stays that number only while it is nobody's here.
+        # A number without a recorded name keeps that number only if no account here has it.
         return _sane(entry.uid) if self.accounts.user_name(entry.uid) is None else None
 
     def _group(self, entry: Entry) -> int | None:
@@ -101,18 +101,19 @@ class Matcher:
 
 
 def attributes(entry: Entry, match: Match, me: Identity) -> tuple[Attributes, str]:
-    """Return what ``entry`` is given here, and in words how that differs from the record ('' if exact)."""
+    """Return the attributes that ``entry`` gets here, and in words how they differ from the record ('' if exact)."""
     if match.unmatched:
-        kept = tuple(pair for pair in entry.xattrs if pair[0] not in ACLS and pair[0] != CAPABILITY)
-        given = Attributes(match.uid, match.gid, entry.mode & PRIVATE, entry.mtime_ns, kept)
+        xattrs = tuple(pair for pair in entry.xattrs if pair[0] not in ACLS and pair[0] != CAPABILITY)
+        uid, gid = (match.uid, match.gid) if me.uid == 0 else (me.uid, me.gid)
+        safe = Attributes(uid, gid, entry.mode & PRIVATE, entry.mtime_ns, xattrs)
         owner = "root" if me.uid == 0 else "you"
-        return given, f"{match.unmatched} not known here: left to {owner} alone"
+        return safe, f"{match.unmatched} not known here: left to {owner} alone"
     exact = Attributes(match.uid, match.gid, entry.mode, entry.mtime_ns, entry.xattrs)
     return (exact, "") if me.uid == 0 else _unprivileged(entry, exact, me)
 
 
 def _unprivileged(entry: Entry, wanted: Attributes, me: Identity) -> tuple[Attributes, str]:
-    """Return what a plain user may give of ``wanted``, and what not."""
+    """Return what a plain user can set of ``wanted``, and in words the rest."""
     uid, gid, mode, xattrs = wanted.uid, wanted.gid, wanted.mode, wanted.xattrs
     lost = []
     if uid != me.uid:
@@ -120,14 +121,14 @@ def _unprivileged(entry: Entry, wanted: Attributes, me: Identity) -> tuple[Attri
         uid, mode = me.uid, mode & ~SETID
     if gid != me.gid and gid not in me.groups:
         lost.append(f"group {_named(entry.group, entry.gid)}")
-        # This user's own group gets no more than everybody gets.
+        # The user's own group gets no more access than everybody.
         everybody = (mode & 0o007) << 3
         gid, mode = me.gid, mode & ~SETID & (~0o070 | everybody)
         xattrs = tuple(pair for pair in xattrs if pair[0] not in ACLS)
     allowed = tuple(pair for pair in xattrs if not pair[0].startswith(PRIVILEGED))
     lost += [escape(name) for name, _ in xattrs if name.startswith(PRIVILEGED)]
-    given = Attributes(uid, gid, mode, wanted.mtime_ns, allowed)
-    return given, f"only root can restore {', '.join(lost)}" if lost else ""
+    possible = Attributes(uid, gid, mode, wanted.mtime_ns, allowed)
+    return possible, f"only root can restore {', '.join(lost)}" if lost else ""
 
 
 def _sane(number: int | None) -> int | None:

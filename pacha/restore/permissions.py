@@ -1,4 +1,4 @@
-"""The permission check: look at every restored path once more, directories last and deepest first."""
+"""The permission check: check every restored path once more, deepest first."""
 
 from __future__ import annotations
 
@@ -27,55 +27,55 @@ class PermissionCheck:
         self,
         plan: Plan,
         journal: Journal,
-        descent: SafeDirectories,
+        tree: SafeDirectories,
         writer: Writer,
-        settler: Installer,
+        installer: Installer,
         outcome_builder: OutcomeBuilder,
     ) -> None:
         """Take the plan and the run's own parts."""
-        self._plan, self._journal, self._descent = plan, journal, descent
-        self._writer, self._settler, self._tally = writer, settler, outcome_builder
+        self._plan, self._journal, self._tree = plan, journal, tree
+        self._writer, self._installer, self._outcome = writer, installer, outcome_builder
 
     def run(self) -> None:
-        """Check all; what had to be corrected and what could not be is in the tally afterwards."""
+        """Check all paths; corrections and failures go to the outcome."""
         for step in reversed(self._plan.steps):
-            if step.action in _CHECKED and step.path not in self._tally.failed:
+            if step.action in _CHECKED and step.path not in self._outcome.failed:
                 try:
                     self._check(step)
                 except OSError as error:
-                    self._tally.trouble(step.path, f"not checked: {explain(error)}")
+                    self._outcome.trouble(step.path, f"not checked: {explain(error)}")
 
     def _check(self, step: Step) -> None:
         assert step.wanted is not None
         is_directory = step.wanted.kind is Kind.DIRECTORY
-        if is_directory and step.action is Action.METADATA and step.path not in self._tally.troubled:
-            self._settler.alter(step)
-        dir_fd = self._descent.enter(paths.parent(step.path))
+        if is_directory and step.action is Action.METADATA and step.path not in self._outcome.troubled:
+            self._installer.alter(step)
+        dir_fd = self._tree.enter(paths.parent(step.path))
         status = os.stat(paths.name(step.path), dir_fd=dir_fd, follow_symlinks=False)
         permissions = _permissions_match(step, status)
         if permissions and status.st_mtime_ns == step.wanted.mtime_ns:
             return
-        if step.path in self._tally.troubled:
-            return  # named already
+        if step.path in self._outcome.troubled:
+            return  # reported already
         if permissions and is_directory and step.path in self._writer.touched:
-            self._restamp(step)  # our own renames changed it
+            self._restamp(step)  # our renames changed its time
         else:
             self._correct(step)
 
     def _restamp(self, step: Step) -> None:
         assert step.wanted is not None
-        with open_inode(paths.name(step.path), self._descent.enter(paths.parent(step.path))) as (reference, status):
+        with open_inode(paths.name(step.path), self._tree.enter(paths.parent(step.path))) as (reference, status):
             if kind_of(status.st_mode) is not Kind.DIRECTORY:
                 raise Changed("somebody else changed it meanwhile")
             if troubles := stamp(reference, status, step.wanted.mtime_ns):
-                self._tally.trouble(step.path, *troubles)
+                self._outcome.trouble(step.path, *troubles)
 
     def _correct(self, step: Step) -> None:
         assert step.wanted is not None
-        with open_inode(paths.name(step.path), self._descent.enter(paths.parent(step.path))) as (reference, status):
+        with open_inode(paths.name(step.path), self._tree.enter(paths.parent(step.path))) as (reference, status):
             kind = kind_of(status.st_mode)
-            alone = status.st_nlink == 1 or kind is Kind.DIRECTORY
-            if kind is not step.wanted.kind or not (alone or step.wanted.link_group is not None):
+            has_one_name = status.st_nlink == 1 or kind is Kind.DIRECTORY
+            if kind is not step.wanted.kind or not (has_one_name or step.wanted.link_group is not None):
                 raise Changed("somebody else changed it meanwhile")
             self._journal.write(
                 Altered(
@@ -89,9 +89,9 @@ class PermissionCheck:
         lost = [] if _permissions_match(step, now) else ["owner or mode did not stay as set"]
         if now.st_mtime_ns != step.wanted.mtime_ns:
             lost.append("its time cannot be kept here")
-        self._tally.corrected.append(step.path)
+        self._outcome.corrected.append(step.path)
         if troubles or lost:
-            self._tally.trouble(step.path, *(troubles or lost))
+            self._outcome.trouble(step.path, *(troubles or lost))
 
 
 def _permissions_match(step: Step, status: os.stat_result) -> bool:

@@ -1,6 +1,6 @@
-"""The plan of a rebuild: turn wanted entries and what is on disk into ordered steps. Pure: no I/O.
+"""The plan of a rebuild: turn wanted and actual entries into ordered steps. Pure: no I/O.
 
-Everything comes in as values, so that ``--dry-run`` prints exactly the list that is applied.
+``--dry-run`` prints exactly the plan that would be applied.
 """
 
 from __future__ import annotations
@@ -19,31 +19,31 @@ from pacha.restore.ownership import Attributes, Identity, Matcher, attributes
 
 
 class Action(Enum):
-    """What a rebuild does about one path."""
+    """What a rebuild does with one path."""
 
-    __hash__ = object.__hash__  # Enum's own is a function in Python, called for each path that is counted
+    __hash__ = object.__hash__  # Enum's own is slow Python code, called for each path that is counted
 
     CREATE = "create"
     SAME = "same"
     REPLACE = "replace"
     METADATA = "metadata"
-    EXTRA = "extra"  #: on disk, not wanted: left, or moved to the kept folder by ``delete``
+    EXTRA = "extra"  #: on disk, not wanted: left, or moved to a backup directory by ``delete``
     CANNOT = "cannot"
-    KEPT_BY_RULE = "kept"  #: exists, and ``pacha.rebuild.keep`` says never to overwrite it
+    KEPT_BY_RULE = "kept"  #: ``pacha.rebuild.keep`` names it: left as it is, absent if it is
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One path of a plan. ``uid``, ``gid``, ``mode`` and ``xattrs`` are what it is given here.
+    """One path of a plan. ``uid``, ``gid``, ``mode`` and ``xattrs`` are those that it gets here.
 
-    ``path`` is absolute bytes; ``reason`` says in plain words why this action (str, safe to print).
-    ``shortfall`` says what of the record is not given ("" if all is): such a path stays owed.
+    ``path`` is absolute bytes; ``reason`` says in words why this action (str, safe to print). ``shortfall`` says what
+    cannot be restored ("": nothing): such a path stays owed.
     """
 
     path: bytes
     action: Action
     wanted: Entry | None
-    found: Entry | None
+    actual: Entry | None
     uid: int = 0
     gid: int = 0
     mode: int = 0
@@ -53,12 +53,12 @@ class Step:
 
     @property
     def exact(self) -> bool:
-        """Whether it comes to be all that was recorded."""
+        """Whether the path is restored exactly as recorded."""
         return not self.shortfall
 
     @property
     def attributes(self) -> Attributes:
-        """What the inode is to have; only for a step with a wanted entry."""
+        """The attributes that the inode gets; only for a step with a wanted entry."""
         assert self.wanted is not None
         return Attributes(self.uid, self.gid, self.mode, self.wanted.mtime_ns, self.xattrs)
 
@@ -67,7 +67,8 @@ class Step:
 class Plan:
     """Steps, parents before children.
 
-    ``roots`` are the watched paths: at and below them no symbolic link is followed.
+    ``roots`` are the watched paths: at and below them no symbolic link is followed. ``confined_to`` is the root of
+    another machine, out of which none is followed (b"": there is none).
     """
 
     steps: tuple[Step, ...]
@@ -76,23 +77,24 @@ class Plan:
     missing_users: tuple[bytes, ...] = ()
     missing_groups: tuple[bytes, ...] = ()
     delete: bool = False
-    #: the paths whose owner or group is not known here
+    #: the paths whose owner or group has no account here
     ownerless: frozenset[bytes] = frozenset()
+    confined_to: bytes = b""
 
     @property
     def totals(self) -> Mapping[Action, int]:
-        """How many steps there are of each action (absent: none)."""
+        """The number of steps of each action; without those that have none."""
         return Counter(step.action for step in self.steps)
 
     @property
     def changes(self) -> bool:
-        """Whether carrying it out would change anything on disk."""
+        """Whether applying the plan would change anything on disk."""
         return any(_changes(step, self.delete) for step in self.steps)
 
 
 def build(
     wanted: Sequence[Entry],
-    found: Mapping[bytes, Entry],
+    actual: Mapping[bytes, Entry],
     accounts: Accounts,
     *,
     roots: Sequence[bytes],
@@ -100,20 +102,22 @@ def build(
     keep: Callable[[bytes], bool] = lambda path: False,
     delete: bool = False,
     me: Identity,
+    confined_to: bytes = b"",
 ) -> Plan:
-    """Return the plan that makes what was ``found`` equal to what is ``wanted``.
+    """Return the plan that turns the ``actual`` entries into the ``wanted`` ones. Raises nothing.
 
-    ``found`` holds what is on disk at the wanted paths, at ``parents`` and (for extras) below the roots, by
-    path; a file of equal size carries its ``sha256``, a file with several names a ``link_group``. ``roots``
-    are the watched paths (below ``--target`` already). ``parents`` are directories above them: made where
-    missing, else left alone. ``keep`` tells paths that are never overwritten. Raise nothing.
+    ``actual`` holds, by path, what is on disk at the wanted paths, at ``parents`` and (for extras) below the roots. A
+    file of equal size has its ``sha256``, one with several names a ``link_group``. ``roots`` are the watched paths
+    (below ``--target`` already). ``parents`` are directories above them: created where missing, else left alone.
+    ``keep`` tells paths that stay as they are, absent or not.
     """
-    builder = _Builder(found, Matcher(accounts, me), me, keep, misplaced(wanted, found))
-    absent = [entry for entry in parents if entry.path not in found]
+    placed = misplaced([entry for entry in wanted if not keep(entry.path)], actual)
+    builder = _Builder(actual, Matcher(accounts, me), me, keep, placed)
+    absent = [entry for entry in parents if entry.path not in actual]
     wanted_paths = {entry.path for entry in wanted}
     steps = [builder.step(entry) for entry in _ordered(absent, wanted)]
     known = wanted_paths | {entry.path for entry in parents}
-    extras = builder.extras((path for path in found if path not in known), roots, delete)
+    extras = builder.extras((path for path in actual if path not in known), roots, delete)
     return Plan(
         steps=tuple(sorted([*steps, *extras], key=lambda step: step.path)),
         roots=tuple(sorted(roots)),
@@ -122,13 +126,14 @@ def build(
         missing_groups=tuple(sorted(builder.matcher.missing_groups)),
         delete=delete,
         ownerless=frozenset(builder.ownerless),
+        confined_to=confined_to,
     )
 
 
 def hindered(plan: Plan, reasons: Mapping[bytes, str]) -> Plan:
-    """Return ``plan`` with the steps that ``reasons`` (path: why not) names, and all below, as ones that cannot be.
+    """Return ``plan`` with the steps in ``reasons`` (path: why not) as impossible ones.
 
-    What would have been made in a directory that cannot be made cannot be made either.
+    What would be created in a directory that cannot be created is impossible, too.
     """
     steps: list[Step] = []
     lost: set[bytes] = set()
@@ -138,7 +143,7 @@ def hindered(plan: Plan, reasons: Mapping[bytes, str]) -> Plan:
         if not reason and step.action is Action.CREATE and paths.parent(step.path) in lost:
             reason = "its directory cannot be made"
         if reason:
-            if step.action is not Action.EXTRA and (step.found is None or step.action is Action.REPLACE):
+            if step.action is not Action.EXTRA and (step.actual is None or step.action is Action.REPLACE):
                 lost.add(step.path)
             concerns.append(Concern(step.path, reason))
             step = replace(step, action=Action.CANNOT, reason=reason, shortfall="")
@@ -147,7 +152,7 @@ def hindered(plan: Plan, reasons: Mapping[bytes, str]) -> Plan:
 
 
 def _ordered(parents: Iterable[Entry], wanted: Iterable[Entry]) -> list[Entry]:
-    # A parent that is itself watched (below another root) is planned once, as wanted.
+    # A parent that lies below another root is planned once, as a wanted entry.
     by_path = {entry.path: entry for entry in parents} | {entry.path: entry for entry in wanted}
     return [by_path[path] for path in sorted(by_path)]
 
@@ -158,86 +163,92 @@ def _changes(step: Step, delete: bool) -> bool:
     return step.action in (Action.CREATE, Action.REPLACE, Action.METADATA)
 
 
+def _kept(path: bytes, wanted: Entry | None, actual: Entry | None) -> Step:
+    recorded = wanted or actual
+    return Step(
+        path=path, action=Action.KEPT_BY_RULE, wanted=wanted, actual=actual, reason="pacha.rebuild.keep names it",
+        **{name: getattr(recorded, name) for name in ("uid", "gid", "mode")},
+    )  # fmt: skip
+
+
 @dataclass
 class _Builder:
-    found: Mapping[bytes, Entry]
+    actual: Mapping[bytes, Entry]
     matcher: Matcher
     me: Identity
     keep: Callable[[bytes], bool]
     misplaced: frozenset[bytes]
     concerns: list[Concern] = field(default_factory=list)
-    #: directories that will be displaced whole: what was found below them goes with them
+    #: directories that are displaced with everything below them
     displaced: set[bytes] = field(default_factory=set)
     ownerless: set[bytes] = field(default_factory=set)
 
     def step(self, entry: Entry) -> Step:
-        found = None if self._gone_with_parent(entry.path) else self.found.get(entry.path)
+        actual = None if self._gone_with_parent(entry.path) else self.actual.get(entry.path)
+        if self.keep(entry.path):
+            return _kept(entry.path, entry, actual)
         match = self.matcher.match(entry)
         if match.unmatched:
             self.ownerless.add(entry.path)
         given, shortfall = attributes(entry, match, self.me)
-        action, reason = self._decide(entry, found, given)
-        if action is Action.REPLACE and found is not None and found.kind is Kind.DIRECTORY:
+        action, reason = self._decide(entry, actual, given)
+        if action is Action.REPLACE and actual is not None and actual.kind is Kind.DIRECTORY:
             self.displaced.add(entry.path)
         if action is Action.CANNOT:
             self._concern(entry.path, reason)
-        if action in (Action.KEPT_BY_RULE, Action.CANNOT):
+        if action is Action.CANNOT:
             shortfall = ""
         else:
             new = action in (Action.CREATE, Action.REPLACE)
-            shortfall = ", ".join(filter(None, (shortfall, wanted_flags(entry, None if new else found))))
+            shortfall = ", ".join(filter(None, (shortfall, wanted_flags(entry, None if new else actual))))
             if shortfall:
                 self._concern(entry.path, shortfall)
         return Step(
-            path=entry.path, action=action, wanted=entry, found=found, uid=given.uid, gid=given.gid, mode=given.mode,
+            path=entry.path, action=action, wanted=entry, actual=actual, uid=given.uid, gid=given.gid, mode=given.mode,
             reason=reason, xattrs=given.xattrs, shortfall=shortfall,
         )  # fmt: skip
 
-    def _decide(self, entry: Entry, found: Entry | None, given: Attributes) -> tuple[Action, str]:
-        if found is not None and self.keep(entry.path):
-            return Action.KEPT_BY_RULE, "pacha.rebuild.keep names it"
-        action, reason = self._difference(entry, found, given)
+    def _decide(self, entry: Entry, actual: Entry | None, given: Attributes) -> tuple[Action, str]:
+        action, reason = self._difference(entry, actual, given)
         if action is Action.SAME:
             return action, reason
-        parent, renames = self.found.get(paths.parent(entry.path)), action is not Action.METADATA
-        stop = hindrance(entry, found, parent, renames=renames, root=self.me.uid == 0)
-        if not stop and action is Action.REPLACE and found is not None and found.kind is Kind.DIRECTORY:
+        parent, renames = self.actual.get(paths.parent(entry.path)), action is not Action.METADATA
+        stop = hindrance(entry, actual, parent, renames=renames, root=self.me.uid == 0)
+        if not stop and action is Action.REPLACE and actual is not None and actual.kind is Kind.DIRECTORY:
             stop = self._holds_kept(entry.path)
         return (Action.CANNOT, stop) if stop else (action, reason)
 
-    def _difference(self, entry: Entry, found: Entry | None, given: Attributes) -> tuple[Action, str]:
-        if found is None:
+    def _difference(self, entry: Entry, actual: Entry | None, given: Attributes) -> tuple[Action, str]:
+        if actual is None:
             return Action.CREATE, ""
-        if entry.kind is not found.kind:
-            return Action.REPLACE, f"type {found.kind.value} -> {entry.kind.value}"
-        if difference := content_differs(entry, found):
+        if entry.kind is not actual.kind:
+            return Action.REPLACE, f"type {actual.kind.value} -> {entry.kind.value}"
+        if difference := content_differs(entry, actual):
             return Action.REPLACE, difference
         if entry.path in self.misplaced:
             return Action.REPLACE, "hard links"
-        if difference := metadata_differs(given, found, self.matcher.accounts):
+        if difference := metadata_differs(given, actual, self.matcher.accounts):
             # Another name of this inode may lie outside what is restored: that one must not change.
-            linked = found.link_group is not None and entry.kind is not Kind.DIRECTORY
+            linked = actual.link_group is not None and entry.kind is not Kind.DIRECTORY
             return (Action.REPLACE if linked else Action.METADATA), difference
         return Action.SAME, ""
 
-    def extras(self, found: Iterable[bytes], roots: Sequence[bytes], delete: bool) -> list[Step]:
+    def extras(self, actual: Iterable[bytes], roots: Sequence[bytes], delete: bool) -> list[Step]:
         steps = []
-        for path in sorted(found):
+        for path in sorted(actual):
             if paths.is_within_any(path, roots) and not self._gone_with_parent(path):
                 steps.append(self._extra(path, delete))
         return steps
 
     def _extra(self, path: bytes, delete: bool) -> Step:
-        found = self.found[path]
+        actual = self.actual[path]
         if self.keep(path):
-            return Step(
-                path=path, action=Action.KEPT_BY_RULE, wanted=None, found=found, reason="pacha.rebuild.keep names it"
-            )
-        if delete and (stop := unmovable(found)):
+            return _kept(path, None, actual)
+        if delete and (stop := unmovable(actual)):
             self._concern(path, f"not moved aside: {stop}")
-            return Step(path=path, action=Action.CANNOT, wanted=None, found=found, reason=stop)
+            return Step(path=path, action=Action.CANNOT, wanted=None, actual=actual, reason=stop)
         return Step(
-            path=path, action=Action.EXTRA, wanted=None, found=found, reason="moved aside" if delete else "left"
+            path=path, action=Action.EXTRA, wanted=None, actual=actual, reason="moved aside" if delete else "left"
         )
 
     def _gone_with_parent(self, path: bytes) -> bool:
@@ -245,7 +256,7 @@ class _Builder:
 
     def _holds_kept(self, path: bytes) -> str:
         below = path + b"/"
-        held = any(other.startswith(below) and self.keep(other) for other in self.found)
+        held = any(other.startswith(below) and self.keep(other) for other in self.actual)
         return "the directory in its place holds something that pacha.rebuild.keep names" if held else ""
 
     def _concern(self, path: bytes, reason: str) -> None:

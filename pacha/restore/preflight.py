@@ -1,7 +1,7 @@
-"""The pre-flight: before the first change, find what this machine's file systems will not allow.
+"""The pre-flight: before the first change, find what this machine's file systems will not allow. Reads only.
 
-Reads only. Directories are entered as they will be when the plan is carried out, so that a link on the way
-that would be refused then is refused now.
+Directories are entered in the same way as when the plan is applied, so that a link that would be refused then is
+reported now.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from pacha.restore.plan import Action, Plan, Step
 
 _NEW = frozenset({Action.CREATE, Action.REPLACE})
 _MOVING = frozenset({Action.REPLACE, Action.EXTRA})
-_PER_FILE = 4096  #: bytes that a name, an inode and a last block cost at the most, roughly
+_PER_FILE = 4096  #: bytes, roughly, that a name, an inode and a last block cost at most
 
 
 @dataclass(frozen=True, slots=True)
 class Shortage:
-    """A file system that cannot hold what the plan would write to it.
+    """A file system with too little room for the plan.
 
     ``path`` is a directory on it; ``needed`` and ``free`` count bytes, or, with ``inodes``, files.
     """
@@ -36,20 +36,20 @@ class Shortage:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What was found: by path why a step cannot be, and which file systems are too small."""
+    """By path why a step is impossible, and the file systems with too little room."""
 
     hindrances: Mapping[bytes, str] = field(default_factory=dict)
     shortages: tuple[Shortage, ...] = ()
 
 
 def preflight(plan: Plan, holes: Mapping[bytes, int], mounts: Iterable[bytes], target: bytes = b"") -> Findings:
-    """Look at every directory in which ``plan`` would change something, and at the file systems below.
+    """Check every directory in which ``plan`` would change something, and its file system. Raises nothing.
 
-    ``holes`` are the bytes of a file (by path) that will take no room, ``mounts`` the mount points of this
-    machine. ``target`` is a directory that will be made first where it is missing. Raises nothing.
+    ``holes``: by path, the bytes of a file that take no room; ``mounts``: the mount points of this machine;
+    ``target``: a directory that will be created first where it is missing.
     """
-    with SafeDirectories(plan.roots) as descent:
-        flight = _Flight(plan, descent, frozenset(mounts), target)
+    with SafeDirectories(plan.roots, plan.confined_to) as tree:
+        flight = _Flight(plan, tree, frozenset(mounts), target)
         for step in plan.steps:
             flight.look(step, holes.get(step.path, 0))
     return Findings(flight.hindrances, tuple(flight.shortages()))
@@ -57,7 +57,7 @@ def preflight(plan: Plan, holes: Mapping[bytes, int], mounts: Iterable[bytes], t
 
 @dataclass(slots=True)
 class _Place:
-    """A directory that is there: where it really is, the file system it lies on, why nothing can change in it."""
+    """An existing directory: its resolved path, its file system, and why nothing can change in it."""
 
     path: bytes
     real: bytes
@@ -68,7 +68,7 @@ class _Place:
 @dataclass
 class _Flight:
     plan: Plan
-    descent: SafeDirectories
+    tree: SafeDirectories
     mounts: frozenset[bytes]
     target: bytes
     hindrances: dict[bytes, str] = field(default_factory=dict)
@@ -100,7 +100,7 @@ class _Flight:
             self._count(step, place, hole)
 
     def _lose(self, step: Step) -> None:
-        """What would lie in a directory that cannot be made needs no look of its own."""
+        """Skip what would lie in a directory that cannot be created."""
         if step.action in _NEW and step.wanted is not None and step.wanted.kind is Kind.DIRECTORY:
             self.lost.add(step.path)
 
@@ -108,7 +108,7 @@ class _Flight:
         """The directory ``path``, or in words why it cannot be entered."""
         if path not in self.places:
             try:
-                self.places[path] = _enter(path, self.descent)
+                self.places[path] = _enter(path, self.tree)
             except FileNotFoundError as error:
                 made_first = path != b"/" and paths.is_within(self.target, path)
                 self.places[path] = self.place(paths.parent(path)) if made_first else explain(error)
@@ -120,7 +120,7 @@ class _Flight:
         real = paths.prefix(place.real) + paths.name(step.path)
         if real in self.mounts:
             return "a file system is mounted on it"
-        directory = step.found is not None and step.found.kind is Kind.DIRECTORY
+        directory = step.actual is not None and step.actual.kind is Kind.DIRECTORY
         if directory and any(mount.startswith(real + b"/") for mount in self.mounts):
             return "a file system is mounted below it"
         return ""
@@ -144,18 +144,18 @@ class _Flight:
         for device, (size, count) in self.needs.items():
             place = self.on[device]
             try:
-                found = os.fstatvfs(self.descent.enter(place.path))
+                statistics = os.fstatvfs(self.tree.enter(place.path))
             except OSError:
-                continue  # then writing will tell
-            blocks = found.f_bfree if os.geteuid() == 0 else found.f_bavail
-            if size > blocks * found.f_frsize:
-                yield Shortage(place.path, size, blocks * found.f_frsize)
-            if found.f_files and count > found.f_favail:  # btrfs counts none
-                yield Shortage(place.path, count, found.f_favail, inodes=True)
+                continue  # writing will show it
+            blocks = statistics.f_bfree if os.geteuid() == 0 else statistics.f_bavail
+            if size > blocks * statistics.f_frsize:
+                yield Shortage(place.path, size, blocks * statistics.f_frsize)
+            if statistics.f_files and count > statistics.f_favail:  # btrfs counts none
+                yield Shortage(place.path, count, statistics.f_favail, inodes=True)
 
 
-def _enter(path: bytes, descent: SafeDirectories) -> _Place:
-    fd = descent.enter(path)
+def _enter(path: bytes, tree: SafeDirectories) -> _Place:
+    fd = tree.enter(path)
     trouble = ""
     if os.fstatvfs(fd).f_flag & os.ST_RDONLY:
         trouble = "its file system is mounted read-only"

@@ -1,7 +1,7 @@
-"""Undo: remove what a rebuild made, put back what it displaced, reset what it altered.
+"""Undo: remove what a rebuild created, put back what it displaced, reset what it altered.
 
-It works from the journal alone, after success and after a kill, and can itself be killed and run again:
-for each record it looks where things are now.
+It works from the journal alone, after a finished and after an interrupted rebuild. It can be interrupted and run again,
+for it checks the actual state for each record.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from pacha.text import escape
 
 
 def undo(journal: Journal) -> Outcome:
-    """Put back what was there before the rebuild of ``journal`` and before the killed ones it carried on.
+    """Put back the originals from before the rebuild of ``journal`` and the interrupted ones that it resumed.
 
-    What somebody changed since is not lost: it stays, or moves to the kept folder, and is named. The
-    Outcome's counts are of things removed (CREATE), put back (REPLACE) and altered back (METADATA).
-    Raise OSError if the journal cannot be written.
+    Later changes are not lost: such a path stays, or moves to a backup directory, and is reported. The Outcome counts
+    paths removed (CREATE), put back (REPLACE) and altered back (METADATA). Raises OSError where the journal cannot be
+    written.
     """
     outcome_builder, mask = OutcomeBuilder(), os.umask(0o077)
     try:
-        for each in [journal, *continued(journal)]:
-            with SafeDirectories(roots_of(each)) as descent:
-                Undoing(each, descent, outcome_builder).run()
+        for each in [journal, *resumed(journal)]:
+            with SafeDirectories(roots_of(each)) as tree:
+                Undoing(each, tree, outcome_builder).run()
             each.mark("undone")
             if each is not journal:
                 each.close()
@@ -46,58 +46,54 @@ def undo(journal: Journal) -> Outcome:
 
 
 def prune(state: bytes, *, keep: int = 3) -> int:
-    """Forget what rebuilds before the last ``keep`` finished ones displaced. Return how many went.
+    """Remove the originals of rebuilds before the last ``keep`` finished ones. Return how many rebuilds that were.
 
-    Rehearsals are counted by themselves: however many there are, they push out no original of the machine's own.
-    One that found nothing to change does not count, and goes when ``keep`` others have come after it. ``state`` is
-    the state folder (bytes). A rebuild that waits to be carried on is never forgotten.
+    Rehearsals are counted separately, so that they never displace the machine's own originals. A rebuild without
+    changes does not count, and is removed after ``keep`` later ones. One that can still be resumed stays. ``state`` is
+    the state folder (bytes).
     """
-    every = history(state)
-    rehearsals = [journal for journal in every if journal.target]
-    gone = [*_old([journal for journal in every if not journal.target], keep), *_old(rehearsals, keep)]
-    for journal in gone:
+    journals = history(state)
+    rehearsals = [journal for journal in journals if journal.target]
+    obsolete = [*_old([journal for journal in journals if not journal.target], keep), *_old(rehearsals, keep)]
+    for journal in obsolete:
         _forget(journal)
-    for journal in every:
+    for journal in journals:
         journal.close()
-    return len(gone)
+    return len(obsolete)
 
 
-def _old(every: list[Journal], keep: int) -> list[Journal]:
-    """Those of ``every``, oldest first, that nobody needs any more."""
-    idle = [journal.id for journal in every if journal.closed and not journal.changed][:-keep]
-    finished = [journal.id for journal in every if "finished" in journal.marks and journal.changed]
+def _old(journals: list[Journal], keep: int) -> list[Journal]:
+    """Those of ``journals``, oldest first, that are obsolete."""
+    idle = [journal.id for journal in journals if journal.closed and not journal.changed][:-keep]
+    finished = [journal.id for journal in journals if "finished" in journal.marks and journal.changed]
     oldest = finished[-keep] if len(finished) >= keep else ""
-    needed = {old for journal in every if journal.id >= oldest for old in _continues(journal)}
-    settled = {old for journal in every if journal.closed for old in _continues(journal)}
-    old = [journal for journal in every if journal.id in idle or (journal.id < oldest and journal.id not in needed)]
-    return [journal for journal in old if journal.closed or journal.id in settled]
+    needed = {resumed for journal in journals if journal.id >= oldest for resumed in journal.resumes}
+    completed = {resumed for journal in journals if journal.closed for resumed in journal.resumes}
+    obsolete = [j for j in journals if j.id in idle or (j.id < oldest and j.id not in needed)]
+    return [journal for journal in obsolete if journal.closed or journal.id in completed]
 
 
-def _continues(journal: Journal) -> tuple[str, ...]:
-    return journal.begun.continues if journal.begun is not None else ()
-
-
-def continued(journal: Journal) -> list[Journal]:
-    """The killed rebuilds that this one carried on, newest first, for the caller to close."""
+def resumed(journal: Journal) -> list[Journal]:
+    """The interrupted rebuilds that this one resumed, newest first; the caller closes them."""
     folder = os.path.dirname(journal.folder)
-    found = []
-    for identifier in sorted(_continues(journal), reverse=True):
+    journals = []
+    for identifier in sorted(journal.resumes, reverse=True):
         try:
-            found.append(Journal(os.path.join(folder, os.fsencode(identifier))))
+            journals.append(Journal(os.path.join(folder, os.fsencode(identifier))))
         except OSError:
             continue  # pruned
-    return found
+    return journals
 
 
 def _forget(journal: Journal) -> None:
-    with SafeDirectories(roots_of(journal)) as descent:
+    with SafeDirectories(roots_of(journal)) as tree:
         for record in journal.records:
             if isinstance(record, Keeping):
                 try:
-                    os.close(enter_kept(descent, record.path))  # it is ours
-                    discard(paths.name(record.path), descent.enter(paths.parent(record.path)))
+                    os.close(enter_kept(tree, record.path))  # it is ours
+                    discard(paths.name(record.path), tree.enter(paths.parent(record.path)))
                 except OSError:
-                    continue  # gone, or not ours any more
+                    continue  # missing, or not ours any more
     journal.remove()
 
 
@@ -106,41 +102,41 @@ ABSENT = (FileNotFoundError, NotADirectoryError)
 
 @dataclass
 class Undoing:
-    """Takes back what ``journal`` tells, through ``descent``; what is to be looked at goes to ``outcome_builder``."""
+    """Undoes what ``journal`` records, through ``tree``; concerns go to ``outcome_builder``."""
 
     journal: Journal
-    descent: SafeDirectories
+    tree: SafeDirectories
     outcome_builder: OutcomeBuilder
     made: dict[bytes, Created] = field(default_factory=dict)
-    #: path and time of what was made; where a time could not be set at first there are two, and either may hold
+    #: path and time of what was created; two where a time could not be set at first, and either may be right
     known: set[tuple[bytes, int]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        made = [record for record in self.journal.records if isinstance(record, Created)]
-        self.made = {record.path: record for record in made}
-        self.known = {(record.path, record.mtime_ns) for record in made}
+        records = [record for record in self.journal.records if isinstance(record, Created)]
+        self.made = {record.path: record for record in records}
+        self.known = {(record.path, record.mtime_ns) for record in records}
 
     def run(self) -> None:
-        """Take all of it back."""
+        """Undo all of it."""
         self._each(self.new(), self._remove)
         self._each(self.displaced(), self._put_back)
-        remove_temporaries(self.journal, self.descent)
+        remove_temporaries(self.journal, self.tree)
         self._each(self.altered(), self._alter_back)
-        remove_empty_folders(self.journal, self.descent)
-        restore_times(self.journal, self.descent)
+        remove_empty_folders(self.journal, self.tree)
+        restore_times(self.journal, self.tree)
 
     def new(self) -> list[Created]:
-        """What stands where nothing was, deepest first."""
+        """The new paths where nothing was before, deepest first."""
         replaced = {record.path for record in self.displaced()}
-        made = [made for made in self.made.values() if made.path not in replaced and not made.replaces]
-        return made[::-1] if "written" in self.journal.marks else []  # before that nothing had its own name
+        records = [records for records in self.made.values() if records.path not in replaced and not records.replaces]
+        return records[::-1] if "written" in self.journal.marks else []  # before that nothing had its own name
 
     def displaced(self) -> list[Displaced]:
-        """What was moved away, the last first: extras went deepest first."""
+        """The displaced originals, the last first: extras were moved deepest first."""
         return [record for record in self.journal.records if isinstance(record, Displaced)][::-1]
 
     def altered(self) -> list[Altered]:
-        """What was given other metadata, the last first."""
+        """The altered paths, the last first."""
         return [record for record in self.journal.records if isinstance(record, Altered)][::-1]
 
     def _each(self, records: Iterable[Record], action: Callable[..., None]) -> None:
@@ -148,27 +144,27 @@ class Undoing:
             try:
                 action(record)
             except ABSENT:
-                continue  # never came to be, or its directory is gone with it
+                continue  # never created, or removed with its directory
             except OSError as error:
                 path: bytes = record.path  # type: ignore[union-attr]
                 self.outcome_builder.trouble(path, f"not put back: {explain(error)}")
 
-    def _remove(self, made: Created) -> None:
-        dir_fd, name = self.descent.enter(paths.parent(made.path)), paths.name(made.path)
-        if not self.is_ours(made, os.stat(name, dir_fd=dir_fd, follow_symlinks=False)):
-            self.outcome_builder.concern(made.path, "changed since the rebuild: left as it is")
+    def _remove(self, record: Created) -> None:
+        dir_fd, name = self.tree.enter(paths.parent(record.path)), paths.name(record.path)
+        if not self.is_ours(record, os.stat(name, dir_fd=dir_fd, follow_symlinks=False)):
+            self.outcome_builder.concern(record.path, "changed since the rebuild: left as it is")
             return
-        if made.kind == Kind.DIRECTORY.value:
+        if record.kind == Kind.DIRECTORY.value:
             os.rmdir(name, dir_fd=dir_fd)
         else:
             os.unlink(name, dir_fd=dir_fd)
         self.outcome_builder.counts[Action.CREATE] += 1
 
     def _put_back(self, record: Displaced) -> None:
-        """Find the original, where it is now, and give it its name again."""
+        """Find the original and rename it back."""
         kept_fd = self._enter_kept(record)
         try:
-            dir_fd, name = self.descent.enter(paths.parent(record.path)), paths.name(record.path)
+            dir_fd, name = self.tree.enter(paths.parent(record.path)), paths.name(record.path)
             source = self._find(record, dir_fd, kept_fd)
             if source is not None:
                 self._rename_back(record, source, dir_fd, kept_fd)
@@ -181,41 +177,41 @@ class Undoing:
 
     def _enter_kept(self, record: Displaced) -> int:
         try:
-            return enter_kept(self.descent, paths.parent(record.kept))
+            return enter_kept(self.tree, paths.parent(record.kept))
         except FileNotFoundError:
-            return -1  # killed before there was one, or undone already
+            return -1  # killed before it was created, or undone already
 
     def _find(self, record: Displaced, dir_fd: int, kept_fd: int) -> tuple[bytes, int] | None:
-        """Return name and directory of the original, if it is not in its place."""
+        """Return name and directory of the original; None where it is back in its place."""
         kept, name = paths.name(record.kept), paths.name(record.path)
         if kept_fd >= 0 and has(record, kept, kept_fd):
             if not has(record, name, dir_fd):
                 return kept, kept_fd
-            os.unlink(kept, dir_fd=kept_fd)  # killed between its second name and the rename
+            os.unlink(kept, dir_fd=kept_fd)  # the run was killed between link and rename
         elif record.temporary is not None and has(record, record.temporary, dir_fd):
             return record.temporary, dir_fd
         return None
 
     def _rename_back(self, record: Displaced, source: tuple[bytes, int], dir_fd: int, kept_fd: int) -> None:
-        name, made = paths.name(record.path), self.made.get(record.path)
+        name, created = paths.name(record.path), self.made.get(record.path)
         try:
             status = os.stat(name, dir_fd=dir_fd, follow_symlinks=False)
         except FileNotFoundError:
             os.rename(source[0], name, src_dir_fd=source[1], dst_dir_fd=dir_fd)
             return
-        if made is None or not self.is_ours(made, status):
+        if created is None or not self.is_ours(created, status):
             self._set_aside(record, dir_fd, kept_fd)
-        elif made.kind == Kind.DIRECTORY.value:
+        elif created.kind == Kind.DIRECTORY.value:
             try:
                 os.rmdir(name, dir_fd=dir_fd)
-            except OSError:  # something came into it since
+            except OSError:  # no longer empty
                 self._set_aside(record, dir_fd, kept_fd)
-        elif self._is_directory(*source):
+        elif kind_of(os.stat(source[0], dir_fd=source[1], follow_symlinks=False).st_mode) is Kind.DIRECTORY:
             os.unlink(name, dir_fd=dir_fd)
         os.rename(source[0], name, src_dir_fd=source[1], dst_dir_fd=dir_fd)
 
     def _set_aside(self, record: Displaced, dir_fd: int, kept_fd: int) -> None:
-        """What stands at the path is not what the rebuild made: keep it beside the originals."""
+        """Keep what was changed since the rebuild beside the originals."""
         if kept_fd < 0:
             raise Changed("it was changed since the rebuild, and there is no folder to keep that in")
         aside = paths.name(record.kept) + b"-after"
@@ -223,19 +219,16 @@ class Undoing:
         place = escape(paths.parent(record.kept) + b"/" + aside)
         self.outcome_builder.concern(record.path, f"changed since the rebuild: that is kept as {place}")
 
-    def is_ours(self, made: Created, status: os.stat_result) -> bool:
-        """Whether this is still what the rebuild made."""
+    def is_ours(self, created: Created, status: os.stat_result) -> bool:
+        """Whether the path is unchanged since the rebuild created it."""
         kind = kind_of(status.st_mode)
-        if kind.value != made.kind or kind is Kind.DIRECTORY:
-            return kind.value == made.kind
-        same_size = kind is not Kind.FILE or status.st_size == made.size
-        return same_size and (made.path, status.st_mtime_ns) in self.known
-
-    def _is_directory(self, name: bytes, dir_fd: int) -> bool:
-        return kind_of(os.stat(name, dir_fd=dir_fd, follow_symlinks=False).st_mode) is Kind.DIRECTORY
+        if kind.value != created.kind or kind is Kind.DIRECTORY:
+            return kind.value == created.kind
+        same_size = kind is not Kind.FILE or status.st_size == created.size
+        return same_size and (created.path, status.st_mtime_ns) in self.known
 
     def _alter_back(self, record: Altered) -> None:
-        with open_inode(paths.name(record.path), self.descent.enter(paths.parent(record.path))) as (reference, status):
+        with open_inode(paths.name(record.path), self.tree.enter(paths.parent(record.path))) as (reference, status):
             if inode_of(status) != record.old:
                 self.outcome_builder.concern(record.path, "replaced since the rebuild: left as it is")
                 return
@@ -247,7 +240,7 @@ class Undoing:
 
 
 def has(record: Displaced, name: bytes, dir_fd: int) -> bool:
-    """Whether ``name`` in ``dir_fd`` is what was displaced."""
+    """Whether ``name`` in ``dir_fd`` is the displaced original."""
     try:
         status = os.stat(name, dir_fd=dir_fd, follow_symlinks=False)
     except ABSENT:

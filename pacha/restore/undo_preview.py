@@ -15,12 +15,12 @@ from pacha.restore.inode import explain
 from pacha.restore.journal import Journal
 from pacha.restore.journal_records import Altered, Created, Displaced
 from pacha.restore.outcome import OutcomeBuilder
-from pacha.restore.undo import ABSENT, Undoing, continued, has
+from pacha.restore.undo import ABSENT, Undoing, has, resumed
 
 
 @dataclass(frozen=True, slots=True)
 class UndoStep:
-    """One path: ``what`` would be done ("remove", "put back", "metadata" or "leave"), and why where it is left."""
+    """One path: ``what`` an undo would do ("remove", "put back", "metadata" or "leave"), and why it is left."""
 
     path: bytes
     what: str
@@ -28,14 +28,14 @@ class UndoStep:
 
 
 def preview(journal: Journal) -> tuple[UndoStep, ...]:
-    """What ``undo(journal)`` would do, in the order of paths. A path may stand in it for each rebuild carried on."""
-    found: list[UndoStep] = []
-    for each in [journal, *continued(journal)]:
-        with SafeDirectories(roots_of(each)) as descent:
-            found += _Look(Undoing(each, descent, OutcomeBuilder())).all()
+    """What ``undo(journal)`` would do, in the order of paths. Several resumed rebuilds may name the same path."""
+    steps: list[UndoStep] = []
+    for each in [journal, *resumed(journal)]:
+        with SafeDirectories(roots_of(each)) as tree:
+            steps += _Look(Undoing(each, tree, OutcomeBuilder())).all()
         if each is not journal:
             each.close()
-    return tuple(sorted(found, key=lambda back: back.path))
+    return tuple(sorted(steps, key=lambda step: step.path))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +60,13 @@ class _Look:
                 yield back
 
     def _status(self, path: bytes) -> os.stat_result:
-        dir_fd = self.undoing.descent.enter(paths.parent(path))
+        dir_fd = self.undoing.tree.enter(paths.parent(path))
         return os.stat(paths.name(path), dir_fd=dir_fd, follow_symlinks=False)
 
-    def _made(self, made: Created) -> UndoStep:
-        if self.undoing.is_ours(made, self._status(made.path)):
-            return UndoStep(made.path, "remove")
-        return UndoStep(made.path, "leave", "changed since the rebuild")
+    def _made(self, record: Created) -> UndoStep:
+        if self.undoing.is_ours(record, self._status(record.path)):
+            return UndoStep(record.path, "remove")
+        return UndoStep(record.path, "leave", "changed since the rebuild")
 
     def _displaced(self, record: Displaced) -> UndoStep | None:
         if self._is_at(record, record.path):
@@ -80,7 +80,7 @@ class _Look:
 
     def _is_at(self, record: Displaced, path: bytes) -> bool:
         try:
-            return has(record, paths.name(path), self.undoing.descent.enter(paths.parent(path)))
+            return has(record, paths.name(path), self.undoing.tree.enter(paths.parent(path)))
         except ABSENT:
             return False
 

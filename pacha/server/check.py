@@ -32,7 +32,7 @@ from pacha.store import hg
 from pacha.store.state import StateFolder
 from pacha.system.child import run_in_child
 from pacha.text import escape
-from pacha.wire import hook_files
+from pacha.wire import hook_files, message
 
 _MOST_SAID = 1 << 20  #: bytes that a check may have to say
 _MOST_FAULTS = 20
@@ -142,8 +142,8 @@ def _apart(owner: os.stat_result, examine: Callable[[], dict[str, Any]]) -> dict
 
     text, status = run_in_child(work, seconds=_SECONDS, most=_MOST_SAID)
     try:
-        return _believed(json.loads(text))
-    except (ValueError, KeyError, TypeError, RecursionError):
+        return _believed(message.decode(text))
+    except (ValueError, KeyError, TypeError):
         how = f"by signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else "without a result"
         return result(ExitCode.DAMAGED, f"the check ended {how}: it is too large, or more than it seems")
 
@@ -172,9 +172,10 @@ def _become(owner: os.stat_result) -> None:
 def _believed(said: dict[str, Any]) -> dict[str, Any]:
     """What a process of the host's account says, in plain text and plain numbers."""
     faults = [escape(os.fsencode(str(fault)[:500])) for fault in said["faults"][:_MOST_FAULTS]]
-    made = result(int(said["code"]), *faults)
-    numbers = {"files": int(said["files"]), "size": int(said["size"]), "made": float(said["made"])}
-    return {**made, **numbers, "tip": str(said["tip"])[:40], "rehearsed": bool(said["rehearsed"])}
+    made = result(message.count(said["code"]), *faults)
+    numbers = {name: message.count(said[name]) for name in ("files", "size")}
+    times = {"made": message.seconds(said["made"])}
+    return {**made, **numbers, **times, "tip": check_results.node(said["tip"]), "rehearsed": bool(said["rehearsed"])}
 
 
 def _hooks(hosts_path: bytes, host: str) -> list[str]:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import stat
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+
+from pacha.text import printable
+from pacha.wire import message
 
 _FOLDER = b".pacha"
 _MOST_BYTES = 65536
+_NODE = re.compile(r"([0-9a-f]{40})?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,8 +77,26 @@ def _load(fd: int, name: str) -> CheckResult:
     if not name.endswith(".json"):
         raise ValueError(name)
     with open(os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd), encoding="ascii") as stream:
-        values: dict[str, Any] = json.loads(stream.read(_MOST_BYTES))
-    return CheckResult(**{**values, "host": Path(name).stem, "faults": tuple(values["faults"])})
+        values = message.decode(stream.read(_MOST_BYTES))
+    return CheckResult(
+        host=Path(name).stem,
+        faults=tuple(printable(str(fault)) for fault in values["faults"]),
+        tip=node(values.get("tip", "")),
+        rehearsed=bool(values.get("rehearsed", False)),
+        code=message.count(values["code"]),
+        files=message.count(values.get("files", 0)),
+        size=message.count(values.get("size", 0)),
+        at=message.seconds(values["at"]),
+        made=message.seconds(values.get("made", 0)),
+        seconds=message.seconds(values.get("seconds", 0)),
+    )
+
+
+def node(value: object) -> str:
+    """The node of a snapshot, "" for none. Raises ValueError."""
+    if not isinstance(value, str) or not _NODE.fullmatch(value):
+        raise ValueError("no snapshot")
+    return value
 
 
 def _open(folder: bytes) -> int:

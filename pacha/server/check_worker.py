@@ -14,7 +14,7 @@ from pacha.config.keys import STANDALONE
 from pacha.errors import DamagedError, ExitCode, PachaError
 from pacha.fetch.fetch import fetch
 from pacha.fetch.staging import Staging
-from pacha.files.dirfd import DirectoryFds
+from pacha.files.dirfd import DIRECTORY, DirectoryFds
 from pacha.files.names import DATABASE
 from pacha.host.context import Context
 from pacha.host.masters import connect
@@ -96,12 +96,12 @@ class _LastPush(Enum):
 
 def _heartbeat(context: Context, host: str) -> tuple[_LastPush, hosts.Heartbeat | None, str]:
     """What the host left last, and what is odd about that."""
-    fd = os.open(os.path.join(context.config.hosts_path, os.fsencode(host)), os.O_RDONLY | os.O_DIRECTORY)
+    fd = os.open(os.path.join(context.config.hosts_path, os.fsencode(host)), DIRECTORY)
     try:
         found = hosts.read_heartbeat(fd)
         if found is None:
             return _LastPush.MISSING, None, f"it has no last-push: {_UNTOLD}"
-        return _LastPush.READ, found, ""
+        return _LastPush.READ, found, hosts.frequency_note(found)
     except ValueError:
         return _LastPush.UNREADABLE, None, f"its last-push makes no sense: {_UNTOLD}"
     except OSError as error:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import hashlib
 import os
 import pwd
 import shutil
@@ -24,7 +23,17 @@ from pacha.server.command_filter import is_repository
 from pacha.server.repository_tree import LOOK_THERE, check_half_made, check_plain
 from pacha.system.syscalls import sync_file_system
 from pacha.text import escape
-from pacha.wire.master import CHANGELOG_OF_ANY, HEARTBEAT, HG, HG_REQUIRES, REQUIRES, NoRepository, Probe
+from pacha.wire.local_store import check_holes
+from pacha.wire.master import (
+    CHANGELOG_OF_ANY,
+    HEARTBEAT,
+    HG,
+    HG_REQUIRES,
+    REQUIRES,
+    NoRepository,
+    Probe,
+    digest_of_stream,
+)
 from pacha.wire.remote_errors import add_host, add_host_or_give
 
 _MOST = 400
@@ -65,7 +74,8 @@ class HostDirectory:
             try:
                 with self._descent() as descent:
                     directory, name = descent.parent(os.fsencode(relative))
-                    return _sha256(os.open(name, _READ, dir_fd=directory))
+                    path = os.path.join(self.path, os.fsencode(relative))
+                    return _sha256(os.open(name, _READ, dir_fd=directory), path)
             except FileNotFoundError:
                 return None
 
@@ -261,10 +271,9 @@ def _remove(name: str, folder: int) -> None:
         shutil.rmtree(f"/proc/self/fd/{folder}/{name}")
 
 
-def _sha256(fd: int) -> str:
-    """The sha256 (hex) of an open file, which is closed."""
-    digest = hashlib.sha256()
+def _sha256(fd: int, path: bytes) -> str:
+    """The sha256 (hex) of an open file, which is closed. Raises DamagedError for one that is mostly a hole."""
     with open(fd, "rb") as stream:
-        while piece := stream.read(1 << 20):
-            digest.update(piece)
-    return digest.hexdigest()
+        seen = os.fstat(fd)
+        check_holes(seen.st_size, seen.st_blocks * 512, path)
+        return digest_of_stream(stream)

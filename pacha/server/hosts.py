@@ -6,7 +6,6 @@ only where it makes sense; nothing in there is followed.
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import re
@@ -19,15 +18,19 @@ from typing import Any
 
 from pacha.config.keys import HOST_NAME
 from pacha.errors import ExitCode, PachaError
+from pacha.files.dirfd import DirectoryFds
 from pacha.server import check_results
 from pacha.server.check_results import CheckResult
 from pacha.text import escape
 from pacha.wire.master import CHANGELOG, HEARTBEAT
+from pacha.wire.message import count, decode
 
 _MOST_BYTES = 4096
 _NODE = re.compile(r"[0-9a-f]{40}", re.ASCII)
 _MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z", re.ASCII)
 _DEFAULT_HOURS = 12.0
+_MOST_HOURS = 31 * 24.0  #: a host that means to be heard of more rarely is judged by this
+_MOST_CLAIMED = 10**15
 _GRACE = 2 * 3600.0  #: seconds: the job runs every hour, and once more after a failure
 #: What is said of a link in the place of a host's folder.
 LINK = "its folder is a link, which nothing here follows: move the folder itself there, or mount it"
@@ -51,6 +54,7 @@ class Heartbeat:
     """What ``last-push`` says. Times are seconds since the epoch, ``frequency`` hours, ``size`` bytes.
 
     ``exit`` is what the push ended with; the numbers are those of the newest snapshot, 0 where it does not say.
+    ``claimed`` are the hours that it says where they are more than anybody would mean, and ``frequency`` is less.
     """
 
     at: float
@@ -62,6 +66,7 @@ class Heartbeat:
     paths: int
     files: int
     size: int
+    claimed: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +115,7 @@ def _look(hosts_path: bytes, host: str, checked: CheckResult | None, now: float)
         fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
             heartbeat = read_heartbeat(fd)
-            kept = heartbeat is None or _is_file(fd, CHANGELOG)
+            kept = heartbeat is None or _is_kept(fd)
         finally:
             os.close(fd)
     except OSError as error:
@@ -124,7 +129,14 @@ def _look(hosts_path: bytes, host: str, checked: CheckResult | None, now: float)
         return HostStatus(host, State.NEVER, heartbeat, checked, "its db is gone")
     if heartbeat.at > now + _AHEAD:
         return HostStatus(host, State.SILENT, heartbeat, checked, "its last push lies in the future")
-    return HostStatus(host, _state(heartbeat, now), heartbeat, _still_true(checked))
+    return HostStatus(host, _state(heartbeat, now), heartbeat, _still_true(checked), frequency_note(heartbeat))
+
+
+def frequency_note(heartbeat: Heartbeat) -> str:
+    """What to say of a host that claims to push so rarely that nobody would ever miss it, "" for any other."""
+    if heartbeat.claimed is None:
+        return ""
+    return f"it says that it pushes every {heartbeat.claimed:g} hours: {_MOST_HOURS:g} are counted"
 
 
 def _still_true(checked: CheckResult | None) -> CheckResult | None:
@@ -142,9 +154,12 @@ def _state(heartbeat: Heartbeat, now: float) -> State:
     return State.LATE if age <= 3 * every + _GRACE else State.SILENT
 
 
-def _is_file(fd: int, path: str) -> bool:
+def _is_kept(fd: int) -> bool:
+    """Whether the folder ``fd`` has a ``db`` of its own: no link leads there."""
     try:
-        return stat.S_ISREG(os.stat(path, dir_fd=fd).st_mode)
+        with DirectoryFds(b"/proc/self/fd/%d" % fd) as descent:
+            folder, name = descent.parent(os.fsencode(CHANGELOG))
+            return stat.S_ISREG(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)
     except OSError:
         return False
 
@@ -162,8 +177,8 @@ def read_heartbeat(fd: int) -> Heartbeat | None:
     if len(text) > _MOST_BYTES:
         raise ValueError("too long")
     try:
-        return _heartbeat(json.loads(text))
-    except (KeyError, TypeError, RecursionError, AttributeError) as error:
+        return _heartbeat(decode(text))
+    except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(str(error)) from None
 
 
@@ -172,16 +187,17 @@ def _heartbeat(said: dict[str, Any]) -> Heartbeat:
     if not _NODE.fullmatch(tip) or not version.isprintable() or len(version) > 40:
         raise ValueError("no snapshot, or no version")
     frequency = said.get("frequency", _DEFAULT_HOURS)
-    if type(frequency) not in (int, float) or not math.isfinite(frequency) or not 0 < frequency <= 1e6:
+    if type(frequency) not in (int, float) or not 0 < frequency < math.inf:
         raise ValueError("no frequency")
     return Heartbeat(
         at=_time(at),
         tip=tip,
-        exit=_count(said["exit"]),
+        exit=count(said["exit"]),
         version=version,
         made=_time(said.get("snapshot", at)),
-        frequency=float(frequency),
-        **{name: _count(said.get(name, 0)) for name in ("paths", "files", "size")},
+        frequency=float(min(frequency, _MOST_HOURS)),
+        claimed=float(min(frequency, _MOST_CLAIMED)) if frequency > _MOST_HOURS else None,
+        **{name: count(said.get(name, 0)) for name in ("paths", "files", "size")},
     )
 
 
@@ -189,12 +205,6 @@ def _time(text: str) -> float:
     if not _MOMENT.fullmatch(text):
         raise ValueError("no time")
     return datetime.fromisoformat(text[:-1]).replace(tzinfo=timezone.utc).timestamp()
-
-
-def _count(value: object) -> int:
-    if type(value) is not int or not 0 <= value < 1 << 63:
-        raise ValueError("no number")
-    return value
 
 
 def exit_code(seen: tuple[HostStatus, ...]) -> ExitCode:

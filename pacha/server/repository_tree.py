@@ -9,6 +9,7 @@ from contextlib import suppress
 from pacha.errors import DamagedError
 from pacha.files.dirfd import DirectoryFds
 from pacha.text import escape
+from pacha.wire.local_store import linked
 from pacha.wire.master import HG, STORE
 
 LOOK_THERE = "Look at the host's folder on the master."
@@ -27,10 +28,7 @@ def check_own(descent: DirectoryFds, name: str) -> None:
     except OSError as error:
         if error.errno not in (errno.ELOOP, errno.ENOTDIR):
             raise
-        why = "a host's history lies in the host's own folder"
-        raise DamagedError(
-            f"{escape(path)} is a link, or below one.", why, LOOK_THERE, code="link-in-host-folder"
-        ) from None
+        raise linked(os.fsencode(path)) from None
     check_plain(folder, path)
 
 

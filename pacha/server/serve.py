@@ -30,7 +30,7 @@ from pacha.server.command_filter import (
 from pacha.server.host_directory import NOTE_MAX, HostDirectory
 from pacha.store import hg
 from pacha.store.revision import KNOWN_REQUIREMENTS
-from pacha.wire import control, hook_files
+from pacha.wire import control, hook_files, message
 from pacha.wire.master import PUSH, REBUILD, STORE
 
 
@@ -172,7 +172,7 @@ class Service:
 
     def _answer(self, line: bytes) -> dict[str, Any]:
         try:
-            asked = control.decode(line)
+            asked = message.decode(line)
             if asked.get("do") == control.PROBE:
                 seen = self.folder.probe(self.may)
                 return control.told_of(seen)

@@ -1,11 +1,11 @@
-"""The change list of each snapshot, path by path, beside pacha.db: ``hg log -p`` shows it, too.
+"""The change list of each snapshot, path by path, beside pacha.db; ``hg log -p`` shows it as well.
 
-So a log of one path reads a few lines for each snapshot, and not two hundred databases. It only lists: what a
-rebuild believes stands in pacha.db. Names are written as they are shown, which no two paths share.
+With it, a log of one path reads a few lines for each snapshot instead of a whole database. It only informs: a rebuild
+relies on pacha.db. Names are escaped as on the screen, so that no two paths look alike.
 
-The message of a snapshot's revision is a format, too: what was given with ``-m`` and an empty line, both left out where
-nothing was given, then the counts of this list ("3 added, 1 removed", or "no path changed"). They are read from there
-because a log of thousands of snapshots then needs no file of any of them.
+The message of a snapshot's revision is a format, too: the text of ``-m`` and an empty line (both absent without
+``-m``), then the counts of this list ("3 added, 1 removed", or "no path changed"). A log of thousands of snapshots
+reads the counts there, and none of their files.
 """
 
 from __future__ import annotations
@@ -19,40 +19,40 @@ from pacha.store.snapshot import Changes
 from pacha.text import escape
 
 FILE = b"changes"
-#: The letter of each kind of change, as ``pacha push -v`` has it.
+#: The letter of each kind of change, as ``pacha push -v`` prints it.
 LETTERS = {"A": "added", "M": "changed", "R": "removed", "m": "metadata"}
 _COUNT = re.compile(rf"(\d{{1,9}}) ({'|'.join(LETTERS.values())})\b")
 
 
 def encode(changes: Changes, image: bytes) -> bytes:
-    """The text for ``changes``. It names the ``image`` of pacha.db that they led to: so it never repeats itself."""
+    """The text for ``changes``. It names the hash of the resulting ``image`` of pacha.db, so that no two are equal."""
     groups = zip(LETTERS, (changes.added, changes.content, changes.removed, changes.metadata), strict=True)
     lines = [f"{letter} {escape(path)}\n" for letter, paths in groups for path in paths]
     head = f"{changes}\npacha.db {hashlib.sha256(image).hexdigest()}\n"
     return (head + "".join(lines)).encode("utf-8")
 
 
-def join_message(given: str, counts: str) -> str:
-    """The message of a revision: what the user has ``given``, "" for nothing, and the ``counts``."""
-    return f"{given}\n\n{counts}" if given else counts
+def join_message(text: str, counts: str) -> str:
+    """The message of a revision: the user's ``text`` ("": none) and the ``counts``."""
+    return f"{text}\n\n{counts}" if text else counts
 
 
 def split_message(message: str) -> tuple[str, dict[str, int]]:
-    """What ``join_message`` made it of: what was given, and the counts by their words."""
-    given, _, counts = message.rpartition("\n\n")
-    return given, {word: int(number) for number, word in _COUNT.findall(counts)}
+    """The inverse of ``join_message``: the user's text, and the counts by their words."""
+    text, _, counts = message.rpartition("\n\n")
+    return text, {word: int(number) for number, word in _COUNT.findall(counts)}
 
 
-def count(written: bytes, paths: Sequence[bytes] = ()) -> dict[str, int]:
-    """How many paths a text says were added, changed and so on: at or below one of ``paths``, or anywhere."""
-    found: Counter[str] = Counter()
-    wanted = [escape(path) for path in paths]
-    for line in written.decode("utf-8", "replace").splitlines()[2:]:
+def count(text: bytes, paths: Sequence[bytes] = ()) -> dict[str, int]:
+    """Count the added, changed ... paths in a change list: those at or below ``paths``, or all."""
+    counts: Counter[str] = Counter()
+    folders = [escape(path) for path in paths]
+    for line in text.decode("utf-8", "replace").splitlines()[2:]:
         letter, _, name = line.partition(" ")
-        if letter in LETTERS and (not wanted or any(_holds(one, name) for one in wanted)):
-            found[LETTERS[letter]] += 1
-    return {word: found[word] for word in LETTERS.values() if found[word]}
+        if letter in LETTERS and (not folders or any(_holds(folder, name) for folder in folders)):
+            counts[LETTERS[letter]] += 1
+    return {word: counts[word] for word in LETTERS.values() if counts[word]}
 
 
-def _holds(path: str, name: str) -> bool:
-    return name == path or name.startswith(path.rstrip("/") + "/")
+def _holds(folder: str, name: str) -> bool:
+    return name == folder or name.startswith(folder.rstrip("/") + "/")

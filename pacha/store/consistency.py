@@ -1,4 +1,4 @@
-"""Check that a snapshot from elsewhere is consistent: what no single row can show. Pure."""
+"""Check that a snapshot from elsewhere is consistent as a whole; ``rows`` checks each row. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pacha.text import escape
 
 
 def check_consistency(snapshot: Snapshot) -> None:
-    """Names are used once, entries lie below watched paths, parents above them. Raises DamagedError."""
+    """Raise DamagedError unless each name is used once, entries lie below watched paths and parents above them."""
     for watched in snapshot.watched:
         rows.check_watched(watched)
     for account in snapshot.accounts:
@@ -24,15 +24,15 @@ def check_consistency(snapshot: Snapshot) -> None:
     if len({watched.repository.lower() for watched in snapshot.watched}) < len(snapshot.watched):
         raise damaged_snapshot("two watched paths share a repository")
     roots = {prefix(watched.path): watched for watched in live}
-    tops = sorted(roots)  # each just before what lies below it
+    tops = sorted(roots)  # a path sorts just before what lies below it
     if len(roots) < len(live) or any(lower.startswith(top) for top, lower in pairwise(tops)):
         raise damaged_snapshot("two watched paths overlap")
     above = {path for watched in live for path in parents_of(watched.path)}
     for path, entry in snapshot.parents.items():
         if path not in above or not _is_directory(entry):
-            raise damaged_snapshot("a directory above no watched path, or none")
+            raise damaged_snapshot("a parent is not a directory above a watched path")
     for path in snapshot.entries:
-        # The last of the tops that stands before it, if any holds it at all.
+        # Only the last of the tops that sort before ``path`` can hold it.
         if not tops or not _holds(roots[tops[bisect_right(tops, prefix(path)) - 1]], path):
             raise damaged_snapshot(f"{escape(path[:200])} is below no watched path")
         folder = os.path.dirname(path)
@@ -49,17 +49,17 @@ def _is_directory(entry: Entry | None) -> bool:
 
 
 def damaged_snapshot(why: str) -> DamagedError:
-    """The error for a database that ``why`` cannot be one (any text)."""
+    """The error for a fetched database that is damaged; ``why`` may be any text."""
     why = escape(" ".join(why.split())[:300].encode("utf-8", "replace"))
     hint = "Nothing was changed. Look at the master with 'hg verify'."
     return DamagedError("The fetched pacha.db is damaged.", why, hint, subject=why, code="database-damaged")
 
 
 def foreign_database(why: str) -> DamagedError:
-    """The error for a ``db`` that something else has written, as is to be seen from ``why`` (any text)."""
+    """The error for a ``db`` that another program wrote; ``why`` (any text) shows it."""
     return DamagedError(
         "The 'db' on the master was not written by this Pacha.",
         escape(" ".join(why.split())[:300].encode("utf-8", "replace")),
-        "Nothing was changed. One of the original Pacha's is put away: see docs/from-pacha-0.2.rst.",
+        "Nothing was changed. If it is the original Pacha's, move it aside: see docs/from-pacha-0.2.rst.",
         code="foreign-database",
     )

@@ -1,7 +1,7 @@
 """SQLite: pacha.db, the root of a snapshot, and the local cache. The only module with SQL.
 
-How the rows lie decides what a snapshot costs: a stable integer id is the only key, so that one more file
-touches one page and not every page (SQLite's file format, https://sqlite.org/fileformat2.html).
+The place of the rows decides the size of a snapshot: a stable integer id is the only key, so that a new file changes
+one page and not every page (SQLite's file format, https://sqlite.org/fileformat2.html).
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _MOST_BYTES = 1 << 30  #: a fetched pacha.db larger than this is not one
 
 @contextmanager
 def _connect(path: str, *, create: bool = False) -> Iterator[sqlite3.Connection]:
-    """A connection that commits and closes; a rolled-back one leaves the file as it was."""
+    """Open a connection; commit and close it at the end, or roll back after an exception."""
     if create:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
     with closing(sqlite3.connect(path, timeout=10)) as connection:
@@ -57,9 +57,9 @@ def _connect(path: str, *, create: bool = False) -> Iterator[sqlite3.Connection]
 
 
 def read(path: str) -> Snapshot:
-    """The snapshot in this host's own pacha.db at ``path``; an empty one if there is none yet.
+    """The snapshot in this host's own pacha.db at ``path``; empty where the file does not exist.
 
-    Raises PachaError when the file is damaged.
+    Raises PachaError where it is damaged.
     """
     if not os.path.exists(path):
         return Snapshot()
@@ -76,16 +76,16 @@ def read(path: str) -> Snapshot:
 
 
 def read_foreign(path: str, known: dict[Row, Entry] | None = None) -> Snapshot:
-    """The snapshot in a pacha.db that came from elsewhere: every value checked before it is believed.
+    """The snapshot in a pacha.db from elsewhere, with every value checked. Raises DamagedError.
 
-    Rows that are ``known``, from another snapshot, are not checked once more; it is filled. Raises DamagedError.
-    Opened immutable, with no trust in its schema (https://sqlite.org/security.html).
+    ``known`` caches the entries of checked rows from one snapshot to the next. The file is opened immutable, and its
+    schema is not trusted (https://sqlite.org/security.html).
     """
     try:
         if os.path.getsize(path) > _MOST_BYTES:
             raise damaged_snapshot("it is larger than any pacha.db can be")
-        place = quote(os.fsencode(path))
-        with closing(sqlite3.connect(f"file:{place}?mode=ro&immutable=1", uri=True)) as connection:
+        quoted = quote(os.fsencode(path))
+        with closing(sqlite3.connect(f"file:{quoted}?mode=ro&immutable=1", uri=True)) as connection:
             _distrust(connection)
             snapshot = _load(connection, rows.checked_entry if known is None else _remembering(known))
     except (sqlite3.Error, ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
@@ -97,7 +97,7 @@ def read_foreign(path: str, known: dict[Row, Entry] | None = None) -> Snapshot:
 
 
 def write(path: str, snapshot: Snapshot) -> None:
-    """Make pacha.db at ``path`` say ``snapshot``, each row in the place it had. Raises PachaError."""
+    """Bring pacha.db at ``path`` to ``snapshot``; unchanged rows stay in their places. Raises PachaError."""
     try:
         with _connect(path, create=True) as connection:
             if _is_new(connection, path):
@@ -105,7 +105,7 @@ def write(path: str, snapshot: Snapshot) -> None:
             _write_meta(connection, snapshot.meta)
             ids = _write_watched(connection, snapshot.watched)
             _write_entries(connection, "parent", snapshot.parents, lambda path: 0)
-            _write_entries(connection, "entry", snapshot.entries, _owner_of(snapshot.watched, ids))
+            _write_entries(connection, "entry", snapshot.entries, _watched_of(snapshot.watched, ids))
             _write_accounts(connection, snapshot.accounts)
     except sqlite3.Error as error:
         raise PachaError(
@@ -114,18 +114,18 @@ def write(path: str, snapshot: Snapshot) -> None:
 
 
 def _is_new(connection: sqlite3.Connection, path: str) -> bool:
-    """Whether nothing was ever written to ``path``, or a first write was interrupted. Raises sqlite3.Error."""
+    """Whether nothing was written to ``path`` yet, or the first write was interrupted. Raises sqlite3.Error."""
     if connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
         return False
     if os.path.getsize(path):
-        raise sqlite3.DatabaseError("it holds no tables")  # SQLite takes a few stray bytes for nothing
+        raise sqlite3.DatabaseError("it holds no tables")  # SQLite takes a few stray bytes for an empty file
     return True
 
 
 def image(path: str) -> bytes:
     """A consistent copy of the database at ``path`` as bytes (sqlite3_backup, never the live file).
 
-    Raises PachaError when it is damaged.
+    Raises PachaError where it is damaged.
     """
     try:
         with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(":memory:")) as copy:
@@ -138,29 +138,29 @@ def image(path: str) -> bytes:
 
 
 def _dump(source: sqlite3.Connection, path: str) -> bytes:
-    """The same for Python 3.10, which cannot serialize: through a private file beside it."""
-    beside = path + ".image"
+    """The same for Python 3.10, which cannot serialize: through a private temporary file."""
+    temporary = path + ".image"
     try:
-        os.close(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600))
-        with closing(sqlite3.connect(beside)) as copy:
+        os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600))
+        with closing(sqlite3.connect(temporary)) as copy:
             source.backup(copy)
-        with open(beside, "rb") as stream:
+        with open(temporary, "rb") as stream:
             return stream.read()
     finally:
-        os.unlink(beside)
+        os.unlink(temporary)
 
 
 def read_cache(path: str) -> tuple[dict[bytes, Fingerprint], set[bytes]]:
-    """The fingerprints of the last scan and the paths already named as left out; empty if lost or broken."""
+    """The fingerprints of the last scan and the paths already reported as left out; empty if missing or damaged."""
     if not os.path.exists(path):
         return {}, set()
     try:
         with _connect(path) as connection:
-            found = connection.execute("SELECT path, device, inode, ctime_ns FROM fingerprint")
-            fingerprints = {bytes(row[0]): (row[1], row[2] % (1 << 64), row[3]) for row in found}
+            cached = connection.execute("SELECT path, device, inode, ctime_ns FROM fingerprint")
+            fingerprints = {bytes(row[0]): (row[1], row[2] % (1 << 64), row[3]) for row in cached}
             return fingerprints, {bytes(row[0]) for row in connection.execute("SELECT path FROM left_out")}
     except (sqlite3.Error, OSError, TypeError):
-        for name in (path, f"{path}-journal"):  # it only speeds up scanning
+        for name in (path, f"{path}-journal"):  # the cache only speeds up scanning
             with suppress(OSError):
                 os.unlink(name)
         return {}, set()
@@ -169,7 +169,7 @@ def read_cache(path: str) -> tuple[dict[bytes, Fingerprint], set[bytes]]:
 def write_cache(
     path: str, before: Mapping[bytes, Fingerprint], now: Mapping[bytes, Fingerprint], left_out: Iterable[bytes]
 ) -> None:
-    """Bring the cache from ``before`` (as read) to ``now``. Failing to is no error: the next scan reads more."""
+    """Bring the cache from ``before`` (as read) to ``now``. A failure is ignored: the next scan reads more."""
     changed = [(p, *_signed(f)) for p, f in now.items() if before.get(p) != f]
     try:
         with _connect(path, create=True) as connection:
@@ -212,12 +212,12 @@ def _remembering(known: dict[Row, Entry]) -> Callable[[Row], Entry]:
 
 
 def _load_entries(connection: sqlite3.Connection, table: str, convert: Any) -> dict[bytes, Entry]:
-    found: dict[bytes, Entry] = {}
+    entries: dict[bytes, Entry] = {}
     for row in connection.execute(f"SELECT {_COLUMNS} FROM {table}"):  # noqa: S608
-        if row[0] in found:
-            raise ValueError("a path stands in it twice")
-        found[row[0]] = convert(row)
-    return found
+        if row[0] in entries:
+            raise ValueError("it holds a path twice")
+        entries[row[0]] = convert(row)
+    return entries
 
 
 def _check_schema(meta: Mapping[str, str]) -> None:
@@ -233,16 +233,16 @@ def _check_schema(meta: Mapping[str, str]) -> None:
 def _distrust(connection: sqlite3.Connection) -> None:
     for pragma in ("trusted_schema=OFF", "cell_size_check=ON", "query_only=ON", "mmap_size=0"):
         connection.execute(f"PRAGMA {pragma}")
-    found = dict(connection.execute("SELECT name, type FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%'"))
-    wanted = {"meta", "watched", "parent", "entry", "account"}
-    if "meta" not in found:
-        others = ", ".join(sorted(map(str, found))[:5])
-        raise foreign_database(f"its pacha.db has no table 'meta', but {others or 'none at all'}")
-    if any(found.get(name) != "table" for name in wanted) or "view" in found.values() or "trigger" in found.values():
+    schema = dict(connection.execute("SELECT name, type FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%'"))
+    tables = {"meta", "watched", "parent", "entry", "account"}
+    if "meta" not in schema:
+        names = ", ".join(sorted(map(str, schema))[:5])
+        raise foreign_database(f"its pacha.db has no table 'meta', but {names or 'none at all'}")
+    if any(schema.get(name) != "table" for name in tables) or {"view", "trigger"} & set(schema.values()):
         raise damaged_snapshot("its tables are not Pacha's")
-    made = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND rootpage = 0"  # by code, not by rows
+    virtual = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND rootpage = 0"
     hidden = "SELECT count(*) FROM pragma_table_xinfo(?) WHERE hidden"  # computed columns
-    if connection.execute(made).fetchone()[0] or any(connection.execute(hidden, (t,)).fetchone()[0] for t in wanted):
+    if connection.execute(virtual).fetchone()[0] or any(connection.execute(hidden, (t,)).fetchone()[0] for t in tables):
         raise damaged_snapshot("its tables are not Pacha's")
     result = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     if result != "ok":
@@ -257,56 +257,56 @@ def _write_meta(connection: sqlite3.Connection, meta: Mapping[str, str]) -> None
 
 
 def _write_watched(connection: sqlite3.Connection, watched: Iterable[Watched]) -> dict[str, int]:
-    """Rows by repository, which is given once and never again; returns their ids."""
+    """Write the rows and return their ids by repository, whose name is never used again for another path."""
     watched = tuple(watched)
-    names = {one.repository for one in watched}
-    have = {row[0]: row for row in connection.execute("SELECT * FROM watched")}
-    gone = [(number,) for number, row in have.items() if row[3] not in names]
-    connection.executemany("DELETE FROM watched WHERE id = ?", gone)
-    ids = {row[3]: number for number, row in have.items() if row[3] in names}
-    for one in watched:
-        ids.setdefault(one.repository, max(ids.values(), default=0) + 1)
+    names = {root.repository for root in watched}
+    rows_now = {row[0]: row for row in connection.execute("SELECT * FROM watched")}
+    obsolete = [(number,) for number, row in rows_now.items() if row[3] not in names]
+    connection.executemany("DELETE FROM watched WHERE id = ?", obsolete)
+    ids = {row[3]: number for number, row in rows_now.items() if row[3] in names}
+    for root in watched:
+        ids.setdefault(root.repository, max(ids.values(), default=0) + 1)
         values = (
-            one.path, "single" if one.single else "dir", one.repository, one.node, json.dumps(one.exclude),
-            int(one.one_filesystem), int(one.retired),
+            root.path, "single" if root.single else "dir", root.repository, root.node, json.dumps(root.exclude),
+            int(root.one_filesystem), int(root.retired),
         )  # fmt: skip
-        row = (ids[one.repository], *values)
-        if have.get(row[0]) != row:
+        row = (ids[root.repository], *values)
+        if rows_now.get(row[0]) != row:
             connection.execute("INSERT OR REPLACE INTO watched VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
     return ids
 
 
-def _owner_of(watched: Iterable[Watched], ids: Mapping[str, int]) -> Any:
-    live = [(one, ids[one.repository]) for one in watched if not one.retired]
-    return lambda path: next((number for one, number in live if one.holds(path)), 0)
+def _watched_of(watched: Iterable[Watched], ids: Mapping[str, int]) -> Any:
+    live = [(root, ids[root.repository]) for root in watched if not root.retired]
+    return lambda path: next((number for root, number in live if root.holds(path)), 0)
 
 
-def _write_entries(connection: sqlite3.Connection, table: str, entries: Mapping[bytes, Entry], owner: Any) -> None:
-    """Update what differs in place, give the places of vanished rows to new ones, then add at the end."""
-    have = {row[2]: row for row in connection.execute(f"SELECT id, watched, {_COLUMNS} FROM {table}")}  # noqa: S608
-    free = sorted((have[path][0] for path in have.keys() - entries.keys()), reverse=True)
-    changed, following = [], max((row[0] for row in have.values()), default=0) + 1
+def _write_entries(connection: sqlite3.Connection, table: str, entries: Mapping[bytes, Entry], watched: Any) -> None:
+    """Update changed rows in place, give the ids of removed rows to new ones, then append."""
+    existing = {row[2]: row for row in connection.execute(f"SELECT id, watched, {_COLUMNS} FROM {table}")}  # noqa: S608
+    free = sorted((existing[path][0] for path in existing.keys() - entries.keys()), reverse=True)
+    changed, following = [], max((row[0] for row in existing.values()), default=0) + 1
     connection.executemany(f"DELETE FROM {table} WHERE id = ?", [(number,) for number in free])  # noqa: S608
     for path in sorted(entries):
         values = rows.from_entry(entries[path])
-        if path in have:
-            if have[path][2:] != values:
-                changed.append((have[path][0], owner(path), *values))
+        if path in existing:
+            if existing[path][2:] != values:
+                changed.append((existing[path][0], watched(path), *values))
             continue
         if free:
             number = free.pop()
         else:
             number, following = following, following + 1
-        changed.append((number, owner(path), *values))
+        changed.append((number, watched(path), *values))
     statement = f"INSERT OR REPLACE INTO {table} (id, watched, {_COLUMNS}) VALUES ({_MARKS})"  # noqa: S608
     connection.executemany(statement, changed)
 
 
 def _write_accounts(connection: sqlite3.Connection, accounts: Iterable[Account]) -> None:
-    wanted = [
+    table = [
         (row, a.name, int(a.is_group), a.number, a.gid, a.home, a.login_shell, json.dumps([g.hex() for g in a.groups]))
         for row, a in enumerate(accounts, 1)
     ]
-    if connection.execute("SELECT * FROM account ORDER BY id").fetchall() != wanted:
+    if connection.execute("SELECT * FROM account ORDER BY id").fetchall() != table:
         connection.execute("DELETE FROM account")
-        connection.executemany("INSERT INTO account VALUES (?, ?, ?, ?, ?, ?, ?, ?)", wanted)
+        connection.executemany("INSERT INTO account VALUES (?, ?, ?, ?, ?, ?, ?, ?)", table)

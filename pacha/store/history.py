@@ -1,4 +1,4 @@
-"""The snapshots of this host, from the history in its state folder."""
+"""The snapshots of this host, read from the history in its state folder."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pacha.store.state import StateFolder
 
 
 def own_snapshots(state: StateFolder) -> list[SnapshotRef]:
-    """Every snapshot in the state folder, newest first; none before the first push."""
+    """Every snapshot in the state folder, newest first; [] before the first push."""
     path = state.repository(DATABASE)
     if not os.path.isdir(path):
         return []
@@ -25,7 +25,7 @@ def own_snapshots(state: StateFolder) -> list[SnapshotRef]:
 
 
 def list_snapshots(repository: hg.Repository) -> list[SnapshotRef]:
-    """Every snapshot of a ``db``, newest first: one that cannot be read any more hides none of the others."""
+    """Every snapshot of a ``db``, newest first, the unreadable ones included."""
     return [SnapshotRef(node, _when_made(repository, node)) for node in repository.revisions()]
 
 
@@ -44,20 +44,20 @@ def read(state: StateFolder, node: str) -> Snapshot:
 def at(state: StateFolder, when: str) -> Snapshot:
     """The snapshot that ``when`` means.
 
-    Raises UsageError when it means none or several, PachaError when there is no history here.
+    Raises UsageError where it means none or several, PachaError where the state folder has no history.
     """
-    every = own_snapshots(state)
-    if not every:
+    snapshots = own_snapshots(state)
+    if not snapshots:
         raise PachaError("There is no history here.", hint="Make a snapshot: pacha push", code="no-history")
-    return read(state, resolve(when, every, time.time()).node)
+    return read(state, resolve(when, snapshots, time.time()).node)
 
 
 def parse(image: bytes, folder: Path, known: dict[database.Row, Entry] | None = None) -> Snapshot:
-    """The snapshot in a pacha.db as bytes; ``folder`` is where it may lie for a moment. Raises DamagedError.
+    """The snapshot in the bytes of a pacha.db, through a temporary file in ``folder``. Raises DamagedError.
 
-    ``known`` are the rows of snapshots that were read before, and is filled.
+    ``known`` caches the entries of checked rows, as in ``database.read_foreign``.
     """
     with TemporaryDirectory(dir=folder) as private:
         path = Path(private) / "pacha.db"
-        path.write_bytes(image)  # in a folder that only its owner can enter
+        path.write_bytes(image)  # only its owner can enter the temporary directory
         return database.read_foreign(str(path), known)

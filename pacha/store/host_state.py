@@ -1,8 +1,8 @@
-"""What the state folder remembers, as typed values, and their form in memory.json.
+"""The state of this machine as typed values, and their form in memory.json.
 
-A field has the name of its key in the file; one that has its default is not written. A key that is not known here is
-a later Pacha's: it stays as it is, but for those of a master, which a push to that master writes anew. What a hand has
-edited is checked once, when the file is read.
+A field has the name of its key in the file; a default is not written. An unknown key comes from a later Pacha and
+stays as it is, but for a master's, which the next push to that master drops. The file may have been edited by hand: it
+is checked once, when it is read.
 """
 
 from __future__ import annotations
@@ -12,21 +12,24 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from pacha.errors import Concern
+from pacha.text import printable
 
-_LATEST = 1e11  #: seconds since the epoch; no clock that Pacha could have read goes on for so long
+_LATEST = 1e11  #: seconds since the epoch; no clock shows a later time
+LONGEST = 10_000  #: so many patterns, and names of an owner map, are remembered of a rebuild
+POLICIES = ("", "renumber", "keep", "leave")  #: the words of rebuild.options.AccountPolicy
 
 
 class _InvalidValue(ValueError):
-    """A value that Pacha does not write; the text names its key."""
+    """Pacha never writes such a value; the text names its key."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MasterState:
-    """How one master was left, and the last try to push to it. Times are seconds since the epoch, 0 for never.
+    """One master after the last push, and the last attempt to push to it. Times are seconds since the epoch, 0: never.
 
     ``changelog`` and ``contents``: the sha256 (hex) of the changelogs of ``db`` and, by repository, of the others;
-    None where nobody looked. ``sent``: by repository, the newest node that it has. ``failure``: what hindered the
-    last try.
+    None where it is unknown. ``sent``: by repository, the newest node that the master has. ``failure``: why the last
+    attempt failed.
     """
 
     changelog: str | None = None
@@ -40,24 +43,56 @@ class MasterState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Renumbering:
-    """The accounts whose numbers a rebuild changes (old number -> new)."""
+    """The accounts whose ids a rebuild changes (old id -> new)."""
 
     users: Mapping[int, int] = field(default_factory=dict)
     groups: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HostState:
-    """What this machine remembers of itself, its masters, its last push and its last rebuild.
+class Orphans:
+    """What is kept for an account that the account files, as restored, lack: the ``number`` that its files have now.
 
-    ``machine``: its id; ``hostname``: the name that it adopted; ``config``: where its configuration is.
-    ``tip``: the node of the last snapshot here; ``made``: a node and when it was made; ``history``: how many bytes our
-    own ``db``'s changelog had; ``pending``: whether pacha.db may say more than the tip.
-    ``tried``, ``succeeded`` (seconds since the epoch, 0 for never), ``failure``, ``cure`` and ``concerns``: of the last
+    ``paths`` are the first few of ``count``; ``target``: below the root of another machine.
+    """
+
+    name: bytes
+    is_group: bool
+    number: int
+    count: int
+    paths: tuple[bytes, ...]
+    target: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RebuildChoices:
+    """What a rebuild of ``host`` that is not settled was told.
+
+    ``keep``: patterns; ``accounts``: the word of the policy, "" for the usual one; ``users``, ``groups``: the name here
+    for a recorded name.
+    """
+
+    host: str = ""
+    keep: tuple[str, ...] = ()
+    accounts: str = ""
+    users: Mapping[bytes, bytes] = field(default_factory=dict)
+    groups: Mapping[bytes, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostState:
+    """The state of this machine: its identity, its masters, its last push and its last rebuild.
+
+    ``machine``: its id; ``hostname``: the name that it adopted; ``config``: the path of its configuration.
+    ``tip``: the node of the last snapshot here; ``made``: a node and its time; ``history``: the size in bytes of the
+    local ``db``'s changelog; ``pending``: whether pacha.db may be newer than the tip.
+    ``tried``, ``succeeded`` (seconds since the epoch, 0: never), ``failure``, ``cure`` and ``concerns``: of the last
     push. ``masters``: by name; ``greeted``: the labels of those where Pacha answers.
     ``owed``: by path, the mark of each that a rebuild could not restore (see ``host.owed``); ``accepted``: the ids of
-    interrupted rebuilds that are left as they are; ``moving``: the accounts that one was renumbering.
-    ``staging``, ``staging_before``, ``staging_left``: folders that a rebuild fetches to, and that could not be removed.
+    interrupted rebuilds that are left as they are; ``moving``: the accounts that an interrupted rebuild renumbered;
+    ``moving_below``: the same by target, for rebuilds onto the root of another machine; ``orphans``: files of accounts
+    that are gone; ``choices``: the options of a rebuild that is not settled.
+    ``staging``, ``staging_before``, ``staging_left``: the staging directory, and those that could not be removed.
     """
 
     machine: str = ""
@@ -77,6 +112,9 @@ class HostState:
     owed: Mapping[bytes, str] = field(default_factory=dict)
     accepted: tuple[str, ...] = ()
     moving: Renumbering | None = None
+    choices: RebuildChoices | None = None
+    moving_below: Mapping[bytes, Renumbering] = field(default_factory=dict)
+    orphans: tuple[Orphans, ...] = ()
     staging: str = ""
     staging_before: str = ""
     staging_left: tuple[str, ...] = ()
@@ -84,20 +122,38 @@ class HostState:
 
 
 def decode(loaded: Mapping[str, Any]) -> HostState:
-    """The state that an object of JSON says. Raises ValueError, naming the key, for what Pacha does not write."""
+    """The state in a JSON object. Raises ValueError, naming the key, for a value that Pacha never writes."""
     return _decode(HostState, loaded, _HOST)
 
 
 def encode(state: HostState) -> dict[str, object]:
-    """``state`` as an object of JSON."""
+    """``state`` as a JSON object."""
     encoded = _encode(state, HostState(), _HOST)
     encoders: dict[str, Callable[[Any], object]] = {
         "concerns": lambda concerns: [[concern.path.hex(), concern.reason] for concern in concerns],
-        "masters": lambda masters: {name: _encode(one, MasterState(), _MASTER) for name, one in masters.items()},
+        "masters": lambda masters: {name: _encode(state, MasterState(), _MASTER) for name, state in masters.items()},
         "owed": lambda owed: {path.hex(): mark for path, mark in owed.items()},
-        "moving": lambda moving: {"users": moving.users, "groups": moving.groups},
+        "orphans": lambda orphans: [_encode_orphans(one) for one in orphans],
+        "moving": _encode_renumbering,
+        "moving_below": lambda below: {target.hex(): _encode_renumbering(moving) for target, moving in below.items()},
+        "choices": _encode_choices,
     }
     return {key: encoders[key](value) if key in encoders else value for key, value in encoded.items()}
+
+
+def _encode_choices(choices: RebuildChoices) -> dict[str, object]:
+    names = {"users": choices.users, "groups": choices.groups}
+    hexadecimal = {key: {old.hex(): new.hex() for old, new in of.items()} for key, of in names.items()}
+    return {"host": choices.host, "keep": choices.keep, "accounts": choices.accounts, **hexadecimal}
+
+
+def _encode_renumbering(moving: Renumbering) -> dict[str, Mapping[int, int]]:
+    return {"users": moving.users, "groups": moving.groups}
+
+
+def _encode_orphans(one: Orphans) -> list[object]:
+    paths = [path.hex() for path in one.paths]
+    return [one.name.hex(), one.is_group, one.number, one.count, paths, one.target.hex()]
 
 
 _T = TypeVar("_T", HostState, MasterState)
@@ -108,14 +164,14 @@ def _decode(kind: type[_T], loaded: Mapping[str, Any], decoders: _Decoders) -> _
     values: dict[str, Any] = {}
     for key, value in loaded.items():
         if isinstance(value, float) and not -_LATEST < value < _LATEST:
-            raise _InvalidValue(f"its {key!r} is not a number that can be: {value}")
+            raise _InvalidValue(f"its {key!r} is out of range: {value}")
         if key in decoders:
             try:
                 values[key] = decoders[key](value)
             except _InvalidValue:
                 raise
             except (TypeError, AttributeError, ValueError, OverflowError):
-                raise _InvalidValue(f"its {key!r} is of another kind: {str(value)[:40]!r}") from None
+                raise _InvalidValue(f"its {key!r} has the wrong type: {str(value)[:40]!r}") from None
     return kind(**values, unknown={key: value for key, value in loaded.items() if key not in decoders})
 
 
@@ -125,7 +181,7 @@ def _encode(state: HostState | MasterState, default: HostState | MasterState, kn
 
 
 def _of(*kinds: type) -> Callable[[Any], Any]:
-    """A decoder that takes a value of one of ``kinds`` as it is."""
+    """A decoder that returns a value of one of ``kinds`` unchanged."""
 
     def check(value: object) -> object:
         if not isinstance(value, kinds):
@@ -138,10 +194,14 @@ def _of(*kinds: type) -> Callable[[Any], Any]:
 _text = _of(str)
 
 
+def _shown(value: object) -> str:
+    return printable(_text(value))
+
+
 def _seconds(value: object) -> float:
     seconds = float(_of(int, float)(value))
     if not -_LATEST < seconds < _LATEST:  # written back as a float, it could not be read again
-        raise ValueError("no clock says so")
+        raise ValueError("out of range")
     return seconds
 
 
@@ -173,13 +233,46 @@ def _renumbering(value: object) -> Renumbering:
     return Renumbering(users=numbers.get("users", {}), groups=numbers.get("groups", {}))
 
 
+def _choices(value: object) -> RebuildChoices:
+    choices = _of(dict)(value)
+    accounts, keep = _text(choices.get("accounts", "")), _texts(choices.get("keep", []))
+    if accounts not in POLICIES or len(keep) > LONGEST:
+        raise ValueError
+    users, groups = (_names(choices.get(key, {})) for key in ("users", "groups"))
+    return RebuildChoices(
+        host=_text(choices.get("host", "")), keep=keep, accounts=accounts, users=users, groups=groups
+    )  # fmt: skip
+
+
+def _names(values: object) -> dict[bytes, bytes]:
+    names = {bytes.fromhex(old): bytes.fromhex(new) for old, new in _of(dict)(values).items()}
+    if len(names) > LONGEST:
+        raise ValueError
+    return names
+
+
+def _renumberings(values: object) -> dict[bytes, Renumbering]:
+    return {bytes.fromhex(target): _renumbering(value) for target, value in _of(dict)(values).items()}
+
+
+def _orphans(values: object) -> tuple[Orphans, ...]:
+    return tuple(_one_orphans(*_of(list)(value)) for value in _of(list)(values))
+
+
+def _one_orphans(name: str, is_group: bool, number: int, count: int, paths: list[str], target: str) -> Orphans:
+    return Orphans(
+        name=bytes.fromhex(name), is_group=_of(bool)(is_group), number=_of(int)(number), count=_of(int)(count),
+        paths=tuple(bytes.fromhex(path) for path in _of(list)(paths)), target=bytes.fromhex(target),
+    )  # fmt: skip
+
+
 def _masters(values: object) -> dict[str, MasterState]:
     return {name: _master(name, value) for name, value in _of(dict)(values).items()}
 
 
 def _master(name: str, value: object) -> MasterState:
     if not isinstance(value, dict):
-        raise _InvalidValue(f"what it has of {name!r} is of another kind")
+        raise _InvalidValue(f"its master {name!r} has the wrong type")
     return _decode(MasterState, value, _MASTER)
 
 
@@ -188,10 +281,11 @@ _MASTER: _Decoders = {
     "contents": _by_name(_of(str, type(None))),
     "sent": _by_name(_text),
     **dict.fromkeys(["tried", "succeeded"], _seconds),
-    "failure": _text,
+    "failure": _shown,
 }
 _HOST: _Decoders = {
-    **dict.fromkeys(["machine", "hostname", "config", "tip", "failure", "cure", "staging", "staging_before"], _text),
+    **dict.fromkeys(["machine", "hostname", "config", "tip", "staging", "staging_before"], _text),
+    **dict.fromkeys(["failure", "cure"], _shown),
     **dict.fromkeys(["tried", "succeeded"], _seconds),
     **dict.fromkeys(["greeted", "accepted", "staging_left"], _texts),
     "history": _of(int),
@@ -201,4 +295,7 @@ _HOST: _Decoders = {
     "masters": _masters,
     "owed": _owed,
     "moving": _renumbering,
+    "choices": _choices,
+    "moving_below": _renumberings,
+    "orphans": _orphans,
 }

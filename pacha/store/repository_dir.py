@@ -1,4 +1,4 @@
-"""Install a repository under its name once it is complete; until then it has a temporary path beside it."""
+"""Install a repository under its name once it is complete; until then it lies at a temporary path beside it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import suppress
 
 
 def temporary_path(path: str) -> str:
-    """A name beside ``path`` that nothing has; what a killed run left there is gone."""
+    """Return an unused path beside ``path``; what an interrupted run left there is removed."""
     folder, last = os.path.split(path)
     new = os.path.join(folder, f".new-{last}")
     os.makedirs(folder, mode=0o700, exist_ok=True)
@@ -17,9 +17,9 @@ def temporary_path(path: str) -> str:
 
 
 def install(path: str, target: str) -> None:
-    """Make the repository at ``path`` the one at ``target``, where there is none; ``path`` may be gone then.
+    """Move the repository at ``path`` to ``target``, which does not exist. Raises OSError.
 
-    Which phase a revision is in is not taken over: what has none is public (hg help phases). Raises OSError.
+    Its phases are dropped, so that every revision is public (hg help phases).
     """
     with suppress(FileNotFoundError):
         os.unlink(os.path.join(path, ".hg", "store", "phaseroots"))

@@ -1,4 +1,4 @@
-"""The values of a revision, for modules that do without Mercurial, whose import takes 0.2 s."""
+"""The values of a revision, for modules that do not import Mercurial (0.2 s)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 NULL = "0" * 40
-#: How a repository is created, here and on the master, so that no configuration there chooses it.
+#: The format of a new repository, here and on the master, whatever the configuration there says.
 FORMAT = (
     ("format.use-share-safe", "yes"),
     ("format.sparse-revlog", "yes"),
@@ -18,37 +18,37 @@ FORMAT = (
     ("format.use-persistent-nodemap", "no"),
     ("format.use-dirstate-v2", "no"),
 )
-#: Requirements of a store (hg help internals.requirements) that ``store.hg`` reads straight from its files.
+#: Requirements (hg help internals.requirements) of a store whose files ``store.hg`` can read directly.
 KNOWN_REQUIREMENTS = frozenset(
     [
         b"dotencode", b"fncache", b"generaldelta", b"revlogv1", b"sparserevlog", b"store",
         b"revlog-compression-zstd", b"persistent-nodemap",
     ]
 )  # fmt: skip
-#: Those of a repository that is made with ``FORMAT``.
+#: The requirements of a repository created with ``FORMAT``.
 PLAIN = KNOWN_REQUIREMENTS - {b"persistent-nodemap"} | {b"share-safe"}
 
 
 class Interruption(Exception):
-    """What a ``Content`` raises to end a commit; passed on as it is."""
+    """A ``Content`` raises it to end a commit; it is passed on unchanged."""
 
 
 @dataclass(frozen=True, slots=True)
 class Blob:
-    """What a commit stores under a name: bytes and whether it is a symlink's target or executable."""
+    """A file's content in a commit; ``is_link``: ``data`` is a symlink's target."""
 
     data: bytes
     is_link: bool = False
     is_executable: bool = False
 
 
-#: Gives the blob of a stored name, or None when it is gone.
+#: Returns the blob of a stored name, or None where the file disappeared.
 Content = Callable[[bytes], Blob | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What a revision says of itself: message and user (str), time (seconds since the epoch)."""
+    """A revision's message and user (str), and its time (seconds since the epoch)."""
 
     message: str
     user: str

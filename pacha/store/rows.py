@@ -1,7 +1,7 @@
 """Entries and watched paths as rows of pacha.db, and the checks that a row from elsewhere must pass.
 
-Pure functions: a row is a tuple in the order of COLUMNS. A fetched database decides what root writes, so
-every value of it is checked before use.
+Pure functions; a row is a tuple in the order of COLUMNS. Root writes what a fetched database says, so every value of it
+is checked before use.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ _REPOSITORY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}\Z")
 # xattr(7); some file systems have a namespace of their own (btrfs.compression).
 _XATTR_NAME = re.compile(rb"[a-z0-9_]+\.[^\0]+\Z", re.DOTALL)
 _TIME = re.compile(rb"-?[0-9]{1,30}\Z")
-_LONGEST_PATH = 4095  # PATH_MAX without its NUL (limits.h): what can be named to be watched
+_LONGEST_PATH = 4095  # PATH_MAX without its NUL (limits.h): the longest path that can be watched
 _MOST_ID = 2**32 - 2  # (uid_t) -1 means "no change" to chown(2)
 _NONE = type(None)
-#: For each column its name, the types that it may hold, and the most that a number there may be (the least is 0).
+#: Each column's name, its allowed types, and the largest number allowed (the smallest is 0).
 _TYPES: tuple[tuple[str, tuple[type, ...], int | None], ...] = (
     ("path", (bytes,), None), ("kind", (str,), None), ("mode", (int,), 0o7777), ("uid", (int,), _MOST_ID),
     ("gid", (int,), _MOST_ID), ("owner", (bytes, _NONE), None), ("grp", (bytes, _NONE), None),
@@ -63,7 +63,7 @@ def to_entry(row: Sequence[Any]) -> Entry:
 
 
 def checked_entry(row: Sequence[Any]) -> Entry:
-    """The entry of a row that came from elsewhere. Raises DamagedError naming what is wrong with it."""
+    """The entry of a row from elsewhere. Raises DamagedError naming what is wrong with it."""
     try:
         _check_types(row)
         entry = to_entry(row)
@@ -104,15 +104,15 @@ def to_account(row: Sequence[Any]) -> Account:
 
 
 def check_meta(meta: Mapping[Any, Any]) -> Mapping[str, str]:
-    """``meta`` as it came from elsewhere, if it is plain text. Raises ValueError."""
+    """Return ``meta`` from elsewhere. Raises ValueError unless it is plain text."""
     for text in (*meta.keys(), *meta.values()):
         if type(text) is not str or not text.isprintable() or len(text) > 1000:
-            raise ValueError("what it says of itself is no plain text")
+            raise ValueError("its metadata is not plain text")
     return meta
 
 
 def check_watched(watched: Watched) -> Watched:
-    """``watched`` as it came from elsewhere, if it makes sense. Raises DamagedError."""
+    """Return ``watched`` from elsewhere. Raises DamagedError unless it is valid."""
     where = f"the watched path {_name_of(watched.path)}"
     _check(watched.path, bytes, where, "path")
     _demand(is_normal(watched.path), where, "it is not absolute and normal")
@@ -123,21 +123,21 @@ def check_watched(watched: Watched) -> Watched:
     try:
         Rules.of(watched.exclude)
     except ValueError:
-        raise _damaged(where, "an exclude rule is not one") from None
+        raise _damaged(where, "an exclude rule is invalid") from None
     if watched.node is not None:
         _check(watched.node, str, where, "node")
-        _demand(_NODE.match(watched.node) is not None, where, "its node is not one")
+        _demand(_NODE.match(watched.node) is not None, where, "its node is invalid")
     return watched
 
 
 def check_account(account: Account) -> Account:
-    """``account`` as it came from elsewhere, if it makes sense. Raises DamagedError."""
+    """Return ``account`` from elsewhere. Raises DamagedError unless it is valid."""
     where = f"the account {_name_of(account.name)}"
     for value in (account.name, account.home, account.login_shell, *account.groups):
         _check(value, bytes, where, "text")
         _demand(not re.search(rb"[\0\n:]", value), where, "it has a character that passwd(5) cannot hold")
     for name in (account.name, *account.groups):
-        _demand(name != b"" and not name.startswith(b"-"), where, "its name is not one")
+        _demand(name != b"" and not name.startswith(b"-"), where, "its name is invalid")
     for number in (account.number, account.gid):
         _check(number, int, where, "number")
         _demand(0 <= number <= _MOST_ID, where, "its number is out of range")
@@ -153,7 +153,7 @@ def is_normal(path: bytes) -> bool:
 
 
 def _check_types(row: Sequence[Any]) -> None:
-    """Each value is of its column's type and within its range. Raises ValueError."""
+    """Raise ValueError unless each value has its column's type and is within its range."""
     for value, (name, kinds, most) in zip(row, _TYPES, strict=True):
         if type(value) not in kinds:
             raise ValueError(f"{name} has the wrong type")
@@ -164,7 +164,7 @@ def _check_types(row: Sequence[Any]) -> None:
             raise ValueError(f"{name} is out of range")
     path, kind, mtime_ns = row[0], row[1], row[7]
     if kind not in _KINDS:
-        raise ValueError("its kind is not one")
+        raise ValueError("its kind is invalid")
     if not is_normal(path):
         raise ValueError("its path is not absolute and normal")
     if type(mtime_ns) is bytes and not _TIME.match(mtime_ns):
@@ -172,7 +172,7 @@ def _check_types(row: Sequence[Any]) -> None:
 
 
 def _check_sense(entry: Entry) -> None:
-    """What the values of a row mean together. Raises ValueError."""
+    """Raise ValueError unless the values of a row fit together."""
     kind, wrong = entry.kind, ""
     if kind is Kind.FILE:
         if entry.sha256 is None or len(entry.sha256) != 32:
@@ -184,11 +184,11 @@ def _check_sense(entry: Entry) -> None:
     if (kind is Kind.SYMLINK) != bool(entry.target):
         wrong = "link target and kind do not agree"
     if (kind in (Kind.CHARACTER, Kind.BLOCK)) != (entry.device is not None):
-        wrong = "device and kind"
+        wrong = "device and kind do not agree"
     if entry.xattrs and not all(_XATTR_NAME.match(name) for name, _ in entry.xattrs):
-        wrong = "an attribute's name is not one"
+        wrong = "an attribute's name is invalid"
     if b"/.pacha-" in entry.path and any(map(names.is_pachas_own, entry.path.split(b"/"))):
-        wrong = "a name that Pacha keeps for itself"
+        wrong = "its name is reserved for Pacha"
     if wrong:
         raise ValueError(wrong)
     if entry.stored is not None:
@@ -196,7 +196,7 @@ def _check_sense(entry: Entry) -> None:
 
 
 def _time(mtime_ns: int) -> int | bytes:
-    """A column holds 64 bits, which end in the year 2262; a later time stands there in decimal digits."""
+    """A column holds 64 bits, enough up to the year 2262; a later time is stored as decimal digits."""
     return mtime_ns if -(2**63) <= mtime_ns < 2**63 else b"%d" % mtime_ns
 
 
@@ -213,7 +213,7 @@ def _unpacked(text: str) -> tuple[tuple[bytes, bytes], ...]:
 def _texts(text: object) -> tuple[str, ...]:
     loaded = json.loads(text) if isinstance(text, str) else None
     if not isinstance(loaded, list) or not all(isinstance(item, str) for item in loaded):
-        raise ValueError("a list of texts is none")
+        raise ValueError("a list of texts is invalid")
     return tuple(loaded)
 
 
@@ -243,4 +243,4 @@ def _damaged(where: str, why: str) -> DamagedError:
 
 
 def _name_of(path: object) -> str:
-    return escape(path[:300]) if isinstance(path, bytes) else "a path that is not one"
+    return escape(path[:300]) if isinstance(path, bytes) else "an invalid path"

@@ -1,4 +1,4 @@
-"""The values of one snapshot. ``database`` knows how they lie in SQLite."""
+"""The values of one snapshot. ``database`` stores them in SQLite."""
 
 from __future__ import annotations
 
@@ -11,16 +11,15 @@ from pacha.files.metadata import Entry
 from pacha.files.owners import Account
 
 SCHEMA = 1  #: the schema this version writes
-READABLE_FROM = 1  #: the oldest schema number a reader must know to read what this version writes
+READABLE_FROM = 1  #: the oldest schema that a reader must know to read what this version writes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watched:
-    """A watched path: where its content is kept and by which rules.
+    """A watched path: its repository and its rules.
 
-    ``path`` absolute bytes; ``node`` the hex id of the content repository's revision that this snapshot
-    means (None: nothing of it needed a repository yet); ``retired``: no longer watched, its history and
-    its repository's name are kept.
+    ``path``: absolute bytes; ``node``: the hex id of its content repository's revision in this snapshot (None: it has
+    no content yet); ``retired``: no longer watched, but its history and its repository's name are kept.
     """
 
     path: bytes
@@ -36,7 +35,7 @@ class Watched:
         return paths.is_within(path, self.path)
 
     def relative(self, path: bytes) -> bytes:
-        """``path`` as its content repository names it before escaping: a single file by its last component."""
+        """The name of ``path`` in its content repository, before escaping; a single file has its last component."""
         if self.single:
             return paths.name(self.path)
         return path[len(paths.prefix(self.path)) :]
@@ -44,7 +43,7 @@ class Watched:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The whole of a snapshot: ``meta`` (str to str), watched paths, entries and parents by path."""
+    """A complete snapshot: ``meta`` (str to str), watched paths, entries and parents by path."""
 
     meta: Mapping[str, str] = field(default_factory=dict)
     watched: tuple[Watched, ...] = ()
@@ -55,7 +54,7 @@ class Snapshot:
 
     @property
     def host(self) -> str:
-        """The host that the snapshot is of; "" before the first push."""
+        """The host of the snapshot; "" before the first push."""
         return self.meta.get("host", "")
 
     @property
@@ -72,32 +71,32 @@ class Snapshot:
         return self._groups[watched.path]
 
     def with_watched(self, watched: Iterable[Watched]) -> Snapshot:
-        """This snapshot with another list of watched paths; entries that none of them holds are dropped."""
-        kept = tuple(watched)
-        live = [one for one in kept if not one.retired]
-        entries = {p: e for p, e in self.entries.items() if any(one.holds(p) for one in live)}
-        return replace(self, watched=kept, entries=entries)
+        """This snapshot with other watched paths; entries that lie below none of them are dropped."""
+        roots = tuple(watched)
+        live = [root for root in roots if not root.retired]
+        entries = {p: e for p, e in self.entries.items() if any(root.holds(p) for root in live)}
+        return replace(self, watched=roots, entries=entries)
 
 
 def parents_of(path: bytes) -> list[bytes]:
     """The directories above ``path``, nearest first, without the root."""
-    found = []
+    parents = []
     while (path := os.path.dirname(path)) not in (b"/", b""):
-        found.append(path)
-    return found
+        parents.append(path)
+    return parents
 
 
 def grouped(live: Iterable[Watched], entries: Mapping[bytes, Entry]) -> dict[bytes, dict[bytes, Entry]]:
-    """``entries`` by the watched path that holds them; what none of ``live`` holds is left out."""
-    prefixes = {paths.prefix(one.path): one.path for one in live}
+    """``entries`` by the watched path of ``live`` that they lie below; others are left out."""
+    prefixes = {paths.prefix(watched.path): watched.path for watched in live}
     groups: dict[bytes, dict[bytes, Entry]] = {path: {} for path in prefixes.values()}
     prefix, group = b"\0", dict[bytes, Entry]()
     for path, entry in entries.items():
-        if not path.startswith(prefix):  # neighbours belong together: this is rarely so
-            found = next((one for one in prefixes if path.startswith(one) or path == prefixes[one]), None)
-            if found is None:
+        if not path.startswith(prefix):  # rare: neighbours mostly share their watched path
+            match = next((p for p in prefixes if path.startswith(p) or path == prefixes[p]), None)
+            if match is None:
                 continue
-            prefix, group = found, groups[prefixes[found]]
+            prefix, group = match, groups[prefixes[match]]
         group[path] = entry
     return groups
 
@@ -118,7 +117,7 @@ class Changes:
 
 
 def compare(old: Mapping[bytes, Entry], new: Mapping[bytes, Entry]) -> Changes:
-    """What became of the paths of ``old`` in ``new``."""
+    """The changes from ``old`` to ``new``."""
     content: list[bytes] = []
     metadata: list[bytes] = []
     for path in old.keys() & new.keys():
@@ -132,5 +131,5 @@ def compare(old: Mapping[bytes, Entry], new: Mapping[bytes, Entry]) -> Changes:
     )
 
 
-def _same_content(one: Entry, other: Entry) -> bool:
-    return (one.kind, one.sha256, one.target, one.device) == (other.kind, other.sha256, other.target, other.device)
+def _same_content(old: Entry, new: Entry) -> bool:
+    return (old.kind, old.sha256, old.target, old.device) == (new.kind, new.sha256, new.target, new.device)

@@ -1,6 +1,6 @@
-"""The state folder: its paths, its lock, and the file of what is remembered.
+"""The state folder: its paths, its lock, and the file with this machine's state.
 
-``PACHA_STATE``, ``/var/lib/pacha`` or ``$XDG_STATE_HOME/pacha``; readable by its owner alone.
+It is ``PACHA_STATE``, ``/var/lib/pacha`` or ``$XDG_STATE_HOME/pacha``, readable by its owner alone.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from pacha.store.host_state import HostState, decode, encode
 from pacha.system.atomic import replace_file
 from pacha.text import local_second
 
-#: The latest format of the state folder that is understood here. memory.json says in ``readable_from`` which a reader
-#: must know; 1, this one, goes without saying.
+#: The latest format of the state folder that this version reads. ``readable_from`` in memory.json is the format that a
+#: reader must know; 1 where it is missing.
 READABLE_FROM = 1
 _POLL_SECONDS = 0.1
-_LEAST_WAIT = 0.3  #: seconds; ``holder`` takes the lock for a moment to see whether it is free
+_LEAST_WAIT = 0.3  #: seconds; ``holder`` holds the lock for a moment, to test it
 
 
 @dataclass(frozen=True, slots=True)
 class StateFolder:
-    """Paths below the state folder; ``path`` is made, 0700, when it is first needed."""
+    """Paths below the state folder; ``path`` is created, with mode 0700, at first need."""
 
     path: Path
 
@@ -41,7 +41,7 @@ class StateFolder:
 
     @property
     def cache(self) -> str:
-        """What only speeds up scanning; may be removed at any time."""
+        """The cache, which only speeds up scanning; it may be removed at any time."""
         return str(self.path / "cache.db")
 
     @property
@@ -54,10 +54,10 @@ class StateFolder:
         return str(self.path / "repos" / name)
 
     def make(self) -> None:
-        """Make the folder. Raises PachaError when it cannot be made or is open to others."""
+        """Create the folder, mode 0700. Raises PachaError where that fails, or it belongs to somebody else."""
         try:
             _make_private(self.path)
-            found = os.stat(self.path)
+            status = os.stat(self.path)
         except OSError as error:
             raise PachaError(
                 f"The state folder {self.path} cannot be made.",
@@ -65,18 +65,18 @@ class StateFolder:
                 "Set PACHA_STATE to another.",
                 code="state-not-made",
             ) from None
-        if found.st_uid != os.geteuid():
+        if status.st_uid != os.geteuid():
             raise PachaError(
                 f"The state folder {self.path} belongs to someone else.",
-                f"it is user {found.st_uid}'s",
+                f"it is user {status.st_uid}'s",
                 "Set PACHA_STATE to a folder of your own, or become its owner.",
                 code="state-of-another-user",
             )
-        if found.st_mode & 0o077:
+        if status.st_mode & 0o077:
             os.chmod(self.path, 0o700)
 
     def update(self, **changes: Any) -> HostState:
-        """Change these fields of the state; it is written beside the file and renamed. Returns the new state."""
+        """Change these fields of the state, replace the file atomically, and return the new state."""
         self.make()
         state = replace(self.read(), **changes)
         text = json.dumps(encode(state), indent=1, sort_keys=True)
@@ -84,7 +84,7 @@ class StateFolder:
         return state
 
     def read(self) -> HostState:
-        """The state; all defaults at first. Raises PachaError when the file is damaged, or a later Pacha's."""
+        """Return the state; at first, its defaults. Raises PachaError where the file is damaged, or a later Pacha's."""
         try:
             text = (self.path / "memory.json").read_text(encoding="ascii")
             loaded = json.loads(text)
@@ -101,7 +101,7 @@ class StateFolder:
                 "Set PACHA_STATE to a folder of your own, or become its owner.",
                 code="state-unreadable",
             ) from None
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise PachaError(
                 f"{self.path / 'memory.json'} is damaged.",
                 str(error),
@@ -120,14 +120,15 @@ class StateFolder:
             )
 
     def machine(self) -> str:
-        """This machine's own id: random, made once, never restored with a tree."""
+        """This machine's own id: random, created once, never restored by a rebuild."""
         return self.read().machine or self.update(machine=secrets.token_hex(8)).machine
 
     @contextmanager
     def locked(self, wait_seconds: float = 0, work: str = "") -> Iterator[None]:
-        """Hold the lock; the kernel lets go of it when the process ends, however it ends (flock(2)).
+        """Hold the lock, which the kernel releases when the process ends (flock(2)).
 
-        ``work`` (a word) says what it is held for. Raises LockedError, naming the holder, after ``wait_seconds``.
+        ``work`` (a word) tells others what it is held for. Raises LockedError, naming the holder, after
+        ``wait_seconds``.
         """
         self.make()
         fd = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
@@ -141,7 +142,7 @@ class StateFolder:
             os.close(fd)
 
     def holder(self) -> str:
-        """Who holds the lock and since when (str), "" for nobody."""
+        """Who holds the lock and since when; "" for nobody."""
         try:
             fd = os.open(self.path / "lock", os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         except FileNotFoundError:
@@ -155,10 +156,10 @@ class StateFolder:
             os.close(fd)
 
     def _clear_locks(self) -> None:
-        """Remove the locks that a killed run left in our repositories: whoever holds our lock is alone in there.
+        """Remove the locks that a killed run left in the repositories: only the holder of our lock works there.
 
-        Mercurial itself takes such a lock for alive when the machine has another name now, or the process's
-        number is somebody else's.
+        Mercurial itself takes such a lock for valid where the machine's name has changed since, or another process
+        has the number.
         """
         repositories = self.path / "repos"
         for name in os.listdir(repositories) if repositories.is_dir() else ():
@@ -167,7 +168,7 @@ class StateFolder:
 
 
 def _make_private(path: Path) -> None:
-    """Make ``path`` and what is missing above it, 0700 whatever the umask (XDG Base Directory Specification)."""
+    """Create ``path`` and its missing parents with mode 0700 (XDG Base Directory Specification)."""
     if not path.is_dir():
         _make_private(path.parent)
         path.mkdir(mode=0o700, exist_ok=True)
@@ -185,7 +186,7 @@ def _take_lock(fd: int, deadline: float, kind: int = fcntl.LOCK_EX) -> None:
 
 
 def _held(fd: int) -> LockedError:
-    """What the lock file ``fd`` says of its holder; it was written when the lock was taken."""
+    """The error that names the holder, from the lock file ``fd``, which the holder wrote."""
     pid, *rest = os.pread(fd, 100, 0).decode("ascii", "replace").split() or ["unknown"]
     error = LockedError(
         "Another run of Pacha is at work.",

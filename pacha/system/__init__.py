@@ -2,13 +2,13 @@
 
 ::
 
-    background.start(work, ...)        # a thread that nobody has to wait for
-    child.run_as(user, work)           # a process of another account; run_in_child: within limits
+    background.start(work, ...)        # a thread that does not hold up the end of the process
+    child.run_as(user, work)           # work in a child process of another account; run_in_child: within limits
     signals.listen()                   # a signal ends a command through an exception, at once
     memory_limit.limit_memory()        # hostile input fails instead of the machine
     mounts.mounts(), syscalls          # /proc/self/mountinfo, renameat2(2), syncfs(2)
-    atomic.replace_file(path, data)    # at each moment the old file or the new one
-    executable.program()               # the path by which others call this Pacha
+    atomic.replace_file(path, data)    # readers see the old file or the new one, never a mixture
+    executable.program()               # the path by which other programs call this Pacha
 
 Each module wraps one facility. None knows what Pacha does with it.
 """

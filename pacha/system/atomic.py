@@ -8,9 +8,9 @@ from pathlib import Path
 
 
 def replace_file(path: Path, data: bytes, *, mode: int = 0o600, overwrite: bool = True) -> None:
-    """Write ``data`` to a temporary file beside ``path``, sync it, and give it that name.
+    """Write ``data`` to a temporary file beside ``path``, sync it, and rename it to ``path``.
 
-    Without ``overwrite`` it replaces nothing. Raises OSError (FileExistsError), and leaves no temporary file then.
+    Without ``overwrite``, an existing file raises FileExistsError. Raises OSError; no temporary file stays then.
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")  # cron and systemd do not read a dotfile
     try:
@@ -26,14 +26,14 @@ def replace_file(path: Path, data: bytes, *, mode: int = 0o600, overwrite: bool 
 
 
 def write_private(path: str | Path, data: bytes) -> None:
-    """Write ``data`` to ``path``, mode 0600, over what is there but through no link; not synced. Raises OSError."""
+    """Write ``data`` to ``path``, mode 0600, replacing its content; follow no link, do not sync. Raises OSError."""
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "wb") as stream:
         stream.write(data)
 
 
 def _write(path: Path, data: bytes, flag: int, mode: int) -> None:
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | flag | os.O_NOFOLLOW | os.O_CLOEXEC, mode), "wb") as stream:
-        os.fchmod(stream.fileno(), mode)  # whatever the umask
+        os.fchmod(stream.fileno(), mode)  # independent of the umask
         stream.write(data)
         stream.flush()
         os.fsync(stream.fileno())

@@ -1,4 +1,4 @@
-"""Start work in threads that nobody has to wait for at the end, as a pool's would be."""
+"""Start work in threads that the end of the process does not wait for, unlike those of a pool."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ _Result = TypeVar("_Result")
 
 
 def start(function: Callable[_What, _Result], *args: _What.args, **named: _What.kwargs) -> Future[_Result]:
-    """Call ``function`` in a thread of its own; what it returns or raises is the future's.
+    """Call ``function`` in a thread of its own; the future gets what it returns or raises.
 
-    It does not hold up the end of the process, however long it would take: somebody who presses Ctrl-C does not wait
-    for a master that is silent.
+    The process can end while the thread still runs: Ctrl-C does not wait for a silent master.
     """
     future = Future[_Result]()
 

@@ -1,6 +1,6 @@
 """Work in a child process: as another user, or within limits.
 
-What root does as another user can follow that user's links only to what is that user's own.
+Where root works as a user, that user's symlinks lead only to what the user may reach anyway.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from pacha.errors import PachaError
 
 
 def run_as(user: pwd.struct_passwd, work: Callable[[], Any]) -> Any:
-    """What ``work`` gives (a JSON value), done as ``user`` with the user's groups and no others.
+    """Run ``work`` as ``user``, with that user's groups alone, and return its value (JSON).
 
-    In this process when it is that user's already. Raises the PachaError that ``work`` raises, and PachaError where
-    we are neither root nor that user, or the process ended otherwise.
+    A process that runs as ``user`` already does it itself. Raises the PachaError that ``work`` raises, and PachaError
+    where this process belongs to neither root nor ``user``, or the child ended early.
     """
     if os.geteuid() == user.pw_uid:
         return work()
@@ -32,14 +32,14 @@ def run_as(user: pwd.struct_passwd, work: Callable[[], Any]) -> Any:
             "Run this as root.",
             code="other-account-needed",
         )
-    said, _ = run_in_child(lambda: _become_and_do(user, work))
-    return _told(said, user.pw_name)
+    reply, _ = run_in_child(lambda: _become_and_do(user, work))
+    return _decode(reply, user.pw_name)
 
 
 def run_in_child(work: Callable[[], bytes], *, seconds: float | None = None, most: int = -1) -> tuple[bytes, int]:
-    """What ``work`` gives in a process of its own: at most ``most`` bytes (-1: all); and how that process ended.
+    """Run ``work`` in a child process; return at most ``most`` bytes of it (-1: all) and the status of os.wait().
 
-    The process is killed when ``most`` bytes have come, or ``seconds`` have passed; the status is that of os.wait().
+    The child is killed after ``most`` bytes, or after ``seconds``.
     """
     sys.stdout.flush()
     reader, writer = os.pipe()
@@ -52,32 +52,32 @@ def run_in_child(work: Callable[[], bytes], *, seconds: float | None = None, mos
         limit.start()
     try:
         with open(reader, "rb") as stream:
-            said = stream.read(most)
-    except BaseException:  # this process is to end, and does not wait for that one
+            output = stream.read(most)
+    except BaseException:  # this process ends now and does not wait for the child
         os.kill(child, signal.SIGKILL)
         raise
     finally:
-        if limit:  # it has said all it has to say
+        if limit:  # the output is complete, or long enough
             limit.cancel()
             limit.join()
             os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
-    return said, status
+    return output, status
 
 
 def _write_and_end(work: Callable[[], bytes], reader: int, writer: int) -> NoReturn:
-    """In the new process, where nothing of the parent's clean-up is to run."""
+    """Run ``work`` in the new process, which must never return into the parent's clean-up."""
     try:
         os.close(reader)
-        said = work()
+        output = work()
         with open(writer, "wb") as stream:
-            stream.write(said)
+            stream.write(output)
     finally:
         os._exit(0)
 
 
 def _become_and_do(user: pwd.struct_passwd, work: Callable[[], Any]) -> bytes:
-    """Become the user for good and do the work; returns what came of it, as JSON."""
+    """Become the user for good, run ``work`` and return its value, or its error, as JSON."""
     try:
         os.initgroups(user.pw_name, user.pw_gid)
         os.setgid(user.pw_gid)
@@ -86,26 +86,20 @@ def _become_and_do(user: pwd.struct_passwd, work: Callable[[], Any]) -> bytes:
     except PachaError as error:
         answer = {"error": [error.message, error.why, error.hint, error.code]}
     except OSError as error:
-        answer = {
-            "error": [
-                "The system does not let this be done.",
-                error.strerror or str(error),
-                "",
-                "account-system-refused",
-            ]
-        }
-    except BaseException as fault:  # nothing of the parent's is to be run here
-        answer = {"error": ["This could not be done.", type(fault).__name__, "", "account-work-failed"]}
+        why = error.strerror or str(error)
+        answer = {"error": ["The system refused this.", why, "", "account-system-refused"]}
+    except BaseException as fault:  # none of the parent's handlers may run here
+        answer = {"error": ["This failed.", type(fault).__name__, "", "account-work-failed"]}
     return json.dumps(answer).encode("ascii")
 
 
-def _told(said: bytes, name: str) -> Any:
+def _decode(reply: bytes, name: str) -> Any:
     try:
-        answer = json.loads(said)
+        answer = json.loads(reply)
     except ValueError:
         raise PachaError(
-            f"What was to be done as {name} was not done.",
-            "its process was ended",
+            f"The work as {name} was not done.",
+            "its process ended early",
             "Run this again.",
             code="work-as-account-ended",
         ) from None

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def program() -> str:
-    """The path by which others call this Pacha; of ``python -m pacha`` that of the command installed with it.
+    """Return the path of the running command; for ``python -m pacha``, that of the command installed beside Python.
 
     Raises PachaError where there is none.
     """

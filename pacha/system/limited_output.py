@@ -34,7 +34,7 @@ class Tail:
 
 
 @dataclass(frozen=True, slots=True)
-class Output:
+class Ended:
     """How a program ended: its exit status (negative: the signal), its output, the last of its stderr."""
 
     status: int
@@ -42,7 +42,7 @@ class Output:
     stderr: bytes
 
 
-def read_output(argv: Sequence[str], environment: Mapping[str, str], seconds: float, most: int) -> Output:
+def read_output(argv: Sequence[str], environment: Mapping[str, str], seconds: float, most: int) -> Ended:
     """Run ``argv`` without input, to its end or until it has said more than ``most`` bytes.
 
     Raises OSError where it cannot be started, TimeoutError where it did not end in ``seconds``: then it is killed
@@ -73,7 +73,7 @@ def read_output(argv: Sequence[str], environment: Mapping[str, str], seconds: fl
             process.wait()
     if expired.is_set():
         raise TimeoutError(f"no end within {seconds:g} seconds")
-    return Output(status, output[: most + 1], last.bytes())
+    return Ended(status, output[: most + 1], last.bytes())
 
 
 def _expire(process: subprocess.Popen[bytes], expired: threading.Event) -> None:

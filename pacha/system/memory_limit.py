@@ -10,18 +10,21 @@ from pathlib import Path
 
 from pacha.errors import DamagedError
 
-_GROUP = Path("/sys/fs/cgroup/memory.max")  # cgroups(7), version 2; "max" where there is none
+_GIGABYTE = 1 << 30
+_GROUP = Path("/sys/fs/cgroup/memory.max")  # cgroups(7), version 2; "max": no limit
 
 
 @contextmanager
 def limit_memory(most: int | None = None) -> Iterator[None]:
-    """Give what runs inside ``most`` bytes more than this process has (None: what the machine has free).
+    """Let the body use ``most`` bytes more than this process has now.
 
-    Raises DamagedError where that does not suffice.
+    None: what the machine has free, but no more than a gigabyte or half of what a larger machine has.
+
+    Raises DamagedError where it needs more.
     """
     before = resource.getrlimit(resource.RLIMIT_DATA)
-    limit = _kilobytes("/proc/self/status", "VmData") + (_free() if most is None else most)
-    allowed = min((one for one in (limit, *before) if one != resource.RLIM_INFINITY), default=limit)
+    limit = _kilobytes("/proc/self/status", "VmData") + (_usual() if most is None else most)
+    allowed = min((value for value in (limit, *before) if value != resource.RLIM_INFINITY), default=limit)
     resource.setrlimit(resource.RLIMIT_DATA, (allowed, before[1]))
     try:
         yield
@@ -29,11 +32,15 @@ def limit_memory(most: int | None = None) -> Iterator[None]:
         raise DamagedError(
             "There is not enough memory for what the master has.",
             f"it takes more than {allowed >> 20} MiB",
-            "Nothing was changed. Look at the master with 'hg verify'; if it is whole, rebuild where there is more.",
+            "Nothing was changed. Look at the master with 'hg verify'; if it is intact, rebuild where there is more.",
             code="memory-exhausted",
         ) from None
     finally:
         resource.setrlimit(resource.RLIMIT_DATA, before)
+
+
+def _usual() -> int:
+    return min(_free(), max(_GIGABYTE, _kilobytes("/proc/meminfo", "MemTotal") // 2))
 
 
 def _free() -> int:
@@ -45,6 +52,6 @@ def _free() -> int:
 
 
 def _kilobytes(file: str, name: str) -> int:
-    """A line of proc(5) such as ``VmData: 1234 kB``, in bytes."""
-    found = re.search(rf"^{name}:\s*([0-9]+) kB", Path(file).read_text(), re.MULTILINE)
-    return int(found[1]) * 1024 if found else 1 << 40
+    """Return the value of a line of proc(5) such as ``VmData: 1234 kB``, in bytes."""
+    match = re.search(rf"^{name}:\s*([0-9]+) kB", Path(file).read_text(), re.MULTILINE)
+    return int(match[1]) * 1024 if match else 1 << 40

@@ -16,9 +16,9 @@ _SOON_SECONDS = 0.1
 
 
 def listen() -> None:
-    """From now on SIGINT, SIGTERM and SIGHUP raise Signalled, but not again within a moment; SIGCHLD is as usual.
+    """Make SIGINT, SIGTERM and SIGHUP raise Signalled, at most once in two seconds; reset SIGCHLD.
 
-    A terminal that closes sends more than one, and the second would come into the clean-up after the first.
+    A terminal that closes sends several signals; a second one would interrupt the clean-up after the first.
     """
     last = -_ONCE_SECONDS
     heard = 0
@@ -31,11 +31,11 @@ def listen() -> None:
             raise Signalled(number)
 
     def insist() -> None:
-        """Send again what the main thread does not see: it had just begun to wait when the signal came.
+        """Send a signal again until the main thread handles it.
 
-        Python's handler runs between two of its steps. Where threads change places before a lock is waited for, a
-        signal can come too late for the step before and too early to wake the wait (library/signal, "Execution of
-        Python signal handlers").
+        Python runs its handler between two bytecodes. A signal that comes just before a thread waits for a lock is too
+        late for the bytecode before and too early to end the wait (library/signal, "Execution of Python signal
+        handlers").
         """
         seen = 0
         while arrived := os.read(readable, 64):
@@ -46,15 +46,15 @@ def listen() -> None:
                 time.sleep(_SOON_SECONDS)
             seen = heard
             if missed:
-                os.read(readable, 64)  # what was sent again came in here as well
+                os.read(readable, 64)  # the repeated signals arrived here as well
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup(1) is to stay in force
+        if signal.getsignal(number) is not signal.SIG_IGN:  # respect nohup(1)
             signal.signal(number, end)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # else it is inherited: how our own processes ended would be lost
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # an inherited SIG_IGN would hide the status of our children
     main = threading.main_thread().ident or 0
     readable, writable = os.pipe()
     os.set_blocking(writable, False)
     signal.set_wakeup_fd(writable)
     os.register_at_fork(after_in_child=partial(signal.set_wakeup_fd, -1))  # the pipe is the parent's
-    _thread.start_new_thread(insist, ())  # holds no lock: it is none of those that forbid to fork
+    _thread.start_new_thread(insist, ())  # not threading.Thread: it holds no lock, so that forking stays safe

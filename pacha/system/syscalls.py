@@ -9,30 +9,30 @@ import signal
 
 _RENAME_NOREPLACE, _RENAME_EXCHANGE = 1, 2  # linux/fs.h; rename(2)
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
-#: What renameat2 says where the kernel, the C library or the file system does not know it.
+#: The errors of renameat2 where the kernel, the C library or the file system does not support it.
 UNSUPPORTED = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP})
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def sync_file_system(fd: int) -> None:
-    """Write all of the file system that ``fd`` (not O_PATH) lies on to the disk. Raise OSError."""
+    """Sync the whole file system that ``fd`` (not O_PATH) lies on. Raises OSError."""
     if _libc.syncfs(fd) != 0:
         _raise()
 
 
 def exchange(first: bytes, first_fd: int, second: bytes, second_fd: int) -> None:
-    """Swap two names in one instant. Raise OSError, errno in ``UNSUPPORTED`` if that is not known."""
+    """Swap two names atomically. Raises OSError, with an errno of ``UNSUPPORTED`` where that is not supported."""
     _renameat2(first_fd, first, second_fd, second, _RENAME_EXCHANGE)
 
 
 def rename_new(source: bytes, source_fd: int, target: bytes, target_fd: int) -> None:
-    """Rename, but raise FileExistsError rather than replace anything. Raise OSError as ``exchange`` does."""
+    """Rename; raise FileExistsError instead of replacing anything. Raises OSError as ``exchange`` does."""
     _renameat2(source_fd, source, target_fd, target, _RENAME_NOREPLACE)
 
 
 def end_with_parent(parent: int) -> None:
-    """Let this process be killed as soon as the thread that forked it ends, whose process is ``parent``."""
+    """Have this process killed as soon as the thread that forked it ends; ``parent`` is that thread's process."""
     _libc.prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL))
     if os.getppid() != parent:  # it ended before
         os._exit(1)

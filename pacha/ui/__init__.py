@@ -1,13 +1,13 @@
-"""What a person or a program is shown: text and JSON. It computes nothing that matters.
+"""The output for people and programs: text and JSON.
 
 ::
 
     Console           lines, concerns, errors in three lines, the question before a change
-    progress, spinner what comes over the line, and that something is still going on
+    progress, spinner files received, and the seconds of a long operation
     plan, rebuild     a rebuild before and after
     history           log and diff, through a pager at a terminal
     status, overview, hosts, check, prometheus      tables, and the same for programs
 
-Every text from outside passes ``pacha.text`` before it is printed. It reaches out to nothing: no network, no
-repository, no file; what it shows is handed to it.
+Every text from outside passes ``pacha.text`` before it is printed. This folder opens no network connection, repository
+or file; its callers pass in what it shows.
 """

@@ -11,25 +11,26 @@ if TYPE_CHECKING:
     from pacha.server.check_results import CheckResult
 
 
-def check_json(checked: CheckResult) -> dict[str, Any]:
-    """What a check came to, for programs."""
+def check_json(result: CheckResult) -> dict[str, Any]:
+    """The result of a check, for programs."""
     return {
-        "host": checked.host,
-        "at": utc(checked.at),
-        "exit": checked.code,
-        "snapshot": checked.tip or None,
-        "snapshot_at": utc(checked.made),
-        "files": checked.files,
-        "size": checked.size,
-        "rehearsed": checked.rehearsed,
-        "faults": list(checked.faults),
-        "seconds": round(checked.seconds, 3),
+        "host": result.host,
+        "at": utc(result.at),
+        "exit": result.code,
+        "snapshot": result.tip or None,
+        "snapshot_at": utc(result.made),
+        "files": result.files,
+        "size": result.size,
+        "rehearsed": result.rehearsed,
+        "faults": list(result.faults),
+        "seconds": round(result.seconds, 3),
     }
 
 
-def check_lines(one: CheckResult) -> list[str]:
-    """What a check came to, for people: lines."""
-    what = f"snapshot {one.tip[:12]} of {moment(one.made)}, {one.files} files, {size_text(one.size)}"
-    how = "rehearsed" if one.rehearsed else "whole"
-    first = f"{how}: {what} ({one.seconds:.1f} s)" if not one.code else f"{one.faults[0] if one.faults else 'failed'}"
-    return [f"{one.host}: {first}", *(f"{one.host}: {fault}" for fault in one.faults[1:] if one.code)]
+def check_lines(result: CheckResult) -> list[str]:
+    """The result of a check, for people: lines."""
+    summary = f"snapshot {result.tip[:12]} of {moment(result.made)}, {result.files} files, {size_text(result.size)}"
+    kind = "rehearsed" if result.rehearsed else "whole"
+    failure = result.faults[0] if result.faults else "failed"
+    first = failure if result.code else f"{kind}: {summary} ({result.seconds:.1f} s)"
+    return [f"{result.host}: {first}", *(f"{result.host}: {fault}" for fault in result.faults[1:] if result.code)]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pacha.store.snapshot import Changes
 
 _UNITS = (("  ", 1), ("KB", 1 << 10), ("MB", 1 << 20), ("GB", 1 << 30), ("TB", 1 << 40))
-_WIDTH = 80  #: columns of a terminal that does not say
+_WIDTH = 80  #: columns of a terminal of unknown width
 _NAME_WIDTH = 48  #: of those
 _NO_CONFIG = """\
 +-----------------------------------------------------------------+
@@ -37,28 +37,33 @@ _NO_CONFIG = """\
 
 
 class Console:
-    """Prints to the terminal: ``quiet`` only what is wrong, ``verbose`` more."""
+    """Prints to the terminal: with ``quiet`` only problems, with ``verbose`` more."""
 
     def __init__(self, *, quiet: bool = False, verbose: bool = False) -> None:
         self.quiet = quiet
         self.verbose = verbose
 
     def say(self, text: str) -> None:
-        """One line for whoever watches."""
+        """Print a line, unless quiet."""
         if not self.quiet:
             click.echo(text)
 
     def tell(self, text: str) -> None:
-        """One sentence for whoever watches: at a terminal no word of it is broken."""
+        """Print a sentence, unless quiet; at a terminal, wrapped between words."""
         self.say(wrapped("", text, 4) if at_terminal() else text)
 
+    def say_meanwhile(self, text: str) -> None:
+        """What goes on, line by line, for whoever watches: not for a program that reads stdout."""
+        if not self.quiet:
+            click.echo(text, err=not at_terminal())
+
     def detail(self, text: str) -> None:
-        """One line for whoever asked for more."""
+        """Print a line, if verbose."""
         if self.verbose and not self.quiet:
             click.echo(text)
 
     def confirm(self, about: str) -> None:
-        """Show what is about to be done and wait for Enter. Raises PachaError for any other word, and at the end."""
+        """Show what is about to be done and wait for Enter. Raises PachaError for any other answer."""
         click.echo(f"{about}\nHit Enter to confirm or Ctrl-C to cancel")
         answer = sys.stdin.readline()
         if not answer:
@@ -78,41 +83,41 @@ class Console:
             )
 
     def changes(self, changes: Changes) -> None:
-        """Every path of a snapshot that is not as before: A added, M changed, R removed, m metadata."""
+        """Print every changed path of a snapshot: A added, M changed, R removed, m metadata."""
         groups = {"A": changes.added, "M": changes.content, "R": changes.removed, "m": changes.metadata}
         for letter, paths in groups.items():
             for path in paths:
                 self.detail(f"{letter} {escape(path)}")
 
     def concerns(self, concerns: Iterable[Concern]) -> None:
-        """What a person should look at, on stderr."""
+        """Print concerns on stderr."""
         for concern in concerns:
             click.echo(f"pacha: {escape(concern.path)}: {concern.reason}", err=True)
 
     def warn(self, text: str) -> None:
-        """One line on stderr."""
+        """Print one line on stderr."""
         self.problems([text])
 
     def problems(self, lines: Iterable[str]) -> None:
-        """What a person should look at, on stderr."""
+        """Print problems on stderr."""
         for line in lines:
             _complain("pacha: ", line)
 
     def failures(self, failures: Iterable[tuple[str, PachaError]]) -> None:
-        """The masters that a push did not bring up to date, and why."""
+        """Print the masters that a push did not bring up to date, and why."""
         for name, failure in failures:
             why = f"{failure.in_a_line}{self._code_of(failure)}"
             self.error(PachaError(f"{name} was not brought up to date.", why, failure.hint, code="master-not-updated"))
 
     def error(self, error: PachaError) -> None:
-        """What failed, why, and what to do next: a line each, on stderr."""
+        """Print what failed, why, and what to do next: a line each, on stderr."""
         message = f"{error.message}{self._code_of(error)}"
         for start, text in (("pacha: ", message), ("       ", error.why), ("       ", error.hint)):
             if text:
                 _complain(start, text)
 
     def _code_of(self, error: PachaError) -> str:
-        """The code, for whoever asked for more: docs/errors.rst is sorted by what it stands for."""
+        """The code, if verbose; docs/errors.rst explains it."""
         return f" [{error.code}]" if self.verbose else ""
 
 
@@ -122,17 +127,17 @@ def _complain(start: str, text: str) -> None:
 
 
 def at_terminal() -> bool:
-    """Whether a person reads what is printed as it comes."""
+    """Whether standard output is a terminal."""
     return sys.stdout.isatty()
 
 
 def is_coloured() -> bool:
-    """Whether that person wants colour (https://no-color.org/)."""
+    """Whether to print colours (https://no-color.org/)."""
     return at_terminal() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def styled(text: str, colour: str | None) -> str:
-    """``text`` in a colour of click's, or "bold", where colour is wanted; else as it is."""
+    """``text`` in one of click's colours, or "bold"; unchanged where colours are off."""
     if colour is None or not is_coloured():
         return text
     return click.style(text, bold=True) if colour == "bold" else click.style(text, fg=colour)
@@ -151,7 +156,7 @@ def _columns_of_errors() -> int:
 
 
 def wrapped(start: str, text: str, indent: int = 0, width: int = 0) -> str:
-    """``start`` and ``text`` in ``width`` columns (0: the terminal's); no word is broken: it may have to be copied."""
+    """Wrap ``start`` and ``text`` to ``width`` columns (0: the terminal's), never within a word: it may be copied."""
     return textwrap.fill(
         text, width or columns(), initial_indent=start, subsequent_indent=" " * (indent or len(start)),
         break_long_words=False, break_on_hyphens=False,
@@ -159,7 +164,7 @@ def wrapped(start: str, text: str, indent: int = 0, width: int = 0) -> str:
 
 
 def no_config(place: str) -> str:
-    """The boxed warning; ``place`` is where a configuration would be found."""
+    """The boxed warning; ``place`` is the path where Pacha looks for a configuration."""
     return _NO_CONFIG.format(place=place)
 
 

@@ -27,7 +27,7 @@ _COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 
 
 def show(lines: Iterable[bytes]) -> None:
-    """Print ``lines``, with their ends: through a pager at a terminal, as they are elsewhere."""
+    """Print ``lines``, with their ends; at a terminal, through a pager."""
     if not at_terminal():
         for line in lines:
             sys.stdout.buffer.write(line)
@@ -39,50 +39,50 @@ def show(lines: Iterable[bytes]) -> None:
         return
     if (pager := os.environ.get("PACHA_PAGER")) is not None:
         os.environ["PAGER"] = pager
-    os.environ.setdefault("LESS", "FRX")  # end at once if it fits on the screen, colours, no clearing
+    os.environ.setdefault("LESS", "FRX")  # exit if it fits on the screen, show colours, do not clear
     texts = (line.decode("utf-8", "replace") for line in chain([first], lines))
     click.echo_via_pager(_without_last_end(texts), color=True)
 
 
 def _without_last_end(lines: Iterable[str]) -> Iterator[str]:
-    """``lines``, the last one without its end: click writes one of its own."""
-    held = ""
+    """``lines``, the last one without its newline: click adds one."""
+    previous = ""
     for line in lines:
-        yield held
-        held = line
-    yield held.removesuffix("\n")
+        yield previous
+        previous = line
+    yield previous.removesuffix("\n")
 
 
-def log_line(logged: LogEntry, host: str, now: float) -> bytes:
+def log_line(entry: LogEntry, host: str, now: float) -> bytes:
     """A snapshot on one line: id, local time, age, what it touched, who pushed where, and why.
 
-    A narrow terminal has no room for the seconds, the age and the host; what still does not fit goes on below.
+    A narrow terminal gets no seconds, age and host; a line that is still too long is wrapped.
     """
-    counts = ", ".join(f"{number} {word}" for word, number in logged.touched.items()) or "no path"
-    when = local_second(logged.at)
+    counts = ", ".join(f"{number} {word}" for word, number in entry.touched.items()) or "no path"
+    when = local_second(entry.at)
     if at_terminal() and columns() < _WIDE:
-        line = f"{when[:16]}  {counts}, by {printable(logged.user)}"
+        line = f"{when[:16]}  {counts}, by {printable(entry.user)}"
     else:
-        line = f"{when}  {age(now - logged.at):>14}  {counts:<34}  {host}, by {printable(logged.user)}"
-    if logged.message:
-        line += f": {printable(logged.message.splitlines()[0])}"
-    start = f"{logged.node[:12]}  "
+        line = f"{when}  {age(now - entry.at):>14}  {counts:<34}  {host}, by {printable(entry.user)}"
+    if entry.message:
+        line += f": {printable(entry.message.splitlines()[0])}"
+    start = f"{entry.node[:12]}  "
     if at_terminal() and len(start + line) > columns():
         line = wrapped(start, line, len(start)).removeprefix(start)
     return f"{styled(start.strip(), 'yellow')}  {line}\n".encode()
 
 
-def log_json(logged: LogEntry, host: str) -> dict[str, Any]:
+def log_json(entry: LogEntry, host: str) -> dict[str, Any]:
     """A snapshot as JSON values."""
-    at = datetime.fromtimestamp(logged.at, timezone.utc).isoformat().replace("+00:00", "Z")
-    counts = {word: logged.touched.get(word, 0) for word in ("added", "changed", "removed", "metadata")}
-    made = {"id": logged.node, "at": at, "host": host, "user": logged.user, "message": logged.message}
-    return {**made, **counts}
+    at = datetime.fromtimestamp(entry.at, timezone.utc).isoformat().replace("+00:00", "Z")
+    counts = {word: entry.touched.get(word, 0) for word in ("added", "changed", "removed", "metadata")}
+    fields = {"id": entry.node, "at": at, "host": host, "user": entry.user, "message": entry.message}
+    return {**fields, **counts}
 
 
 def age(seconds: float) -> str:
-    """How long ago that is, in the largest unit that says something."""
-    if seconds < -60:  # a clock was wrong, then or now
+    """A duration in words, in the largest unit that is not 0: ``3 days ago``."""
+    if seconds < -60:  # one of the clocks was wrong
         return "in the future"
     for word, length in _AGES:
         if (number := int(seconds // length)) > 0:
@@ -97,7 +97,7 @@ def name_line(difference: Difference) -> bytes:
 
 
 def difference_lines(difference: Difference, old: Side, new: Side) -> Iterator[bytes]:
-    """All that differs at one path: what kind of thing it is, its metadata, then its content as diff(1) -u has it."""
+    """The differences at one path: kind, metadata, then the content as in diff(1) -u."""
     raw = not at_terminal()
     before, after = difference.old, difference.new
     yield _line(f"diff {escape(difference.path)}", "bold")
@@ -153,12 +153,12 @@ def _described(entry: Entry) -> str:
 
 
 def _sizes(old: Entry | None, new: Entry | None) -> str:
-    """What to say of content that is not shown, "" where there is none or it is the same."""
+    """The sizes of content that is not shown; "" where it is the same."""
     if (old and old.sha256) == (new and new.sha256):
         return ""
-    one, other = (f"{entry.size} bytes" if entry and _is_file(entry) else "nothing" for entry in (old, new))
+    before, after = (f"{entry.size} bytes" if entry and _is_file(entry) else "nothing" for entry in (old, new))
     large = max(entry.size for entry in (old, new) if entry) > 16 << 20
-    return f"{'large' if large else 'binary'}: {one} -> {other}"
+    return f"{'large' if large else 'binary'}: {before} -> {after}"
 
 
 def _is_file(entry: Entry | None) -> bool:

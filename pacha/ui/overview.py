@@ -16,42 +16,42 @@ _ABOUT = "Pacha keeps the folders that matter under version on a master, over SS
 _FOOT = "All commands: pacha --help"
 
 
-def overview_text(found: Overview) -> str:
-    """One screen for whoever types ``pacha`` alone."""
-    lines = [*found.lines, *([("last push", moment(found.succeeded))] if found.succeeded else [])]
-    width = max(len(command) for command, _ in found.steps)
+def overview_text(overview: Overview) -> str:
+    """The screen of ``pacha`` without a command."""
+    lines = [*overview.lines, *([("last push", moment(overview.succeeded))] if overview.succeeded else [])]
+    width = max(len(command) for command, _ in overview.steps)
     return "\n".join(
         [
             *(_ABOUT, ""),
             *(wrapped(f"{name + ':':<18}", text) for name, text in lines),
             *("", "Next:"),
-            *(f"  {styled(f'{command:<{width}}', 'bold')}  {aim}" for command, aim in found.steps),
+            *(f"  {styled(f'{command:<{width}}', 'bold')}  {aim}" for command, aim in overview.steps),
             *("", _FOOT),
         ]
     )
 
 
-def check_text(one: Check) -> str:
-    """One row of the doctor's table: how it is, what was looked at, what was found; below it how to fix it."""
-    mark, colour = ("ok  ", "green") if one.code == ExitCode.DONE else ("LOOK", "yellow")
-    if one.code in (ExitCode.CONFIG, ExitCode.UNREACHABLE):
+def check_text(check: Check) -> str:
+    """One row of the doctor's table: verdict, subject, result; below it how to fix it."""
+    mark, colour = ("ok  ", "green") if check.code == ExitCode.DONE else ("LOOK", "yellow")
+    if check.code in (ExitCode.CONFIG, ExitCode.UNREACHABLE):
         mark, colour = "BAD ", "red"
-    start = f"{mark}  {one.about:<15}"
-    text = f"{one.master}: {one.result}" if one.master and one.master not in one.result else one.result
+    start = f"{mark}  {check.about:<15}"
+    text = f"{check.master}: {check.result}" if check.master and check.master not in check.result else check.result
     rows = [styled(mark, colour) + wrapped(start, text)[len(mark) :]]
-    if one.cure:
-        rows.append(wrapped(" " * len(start) + "To fix it: ", one.cure, len(start)))
+    if check.cure:
+        rows.append(wrapped(" " * len(start) + "To fix it: ", check.cure, len(start)))
     return "\n".join(rows)
 
 
-def check_json(one: Check) -> dict[str, Any]:
+def check_json(check: Check) -> dict[str, Any]:
     """The same for programs."""
     return {
-        "check": one.about,
-        "master": one.master or None,
-        "fine": one.code == ExitCode.DONE,
-        "result": one.result,
-        "cure": one.cure or None,
-        "code": int(one.code),
-        "error": one.error or None,
+        "check": check.about,
+        "master": check.master or None,
+        "fine": check.code == ExitCode.DONE,
+        "result": check.result,
+        "cure": check.cure or None,
+        "code": int(check.code),
+        "error": check.error or None,
     }

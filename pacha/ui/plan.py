@@ -2,57 +2,106 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 
-from pacha.rebuild import report
+from pacha.host.orphans import words
+from pacha.rebuild import release, report
 from pacha.rebuild.hooks import HookRun, Planned
+from pacha.rebuild.keep import tops
+from pacha.rebuild.living import LivingMachine
+from pacha.rebuild.options import Remembered
 from pacha.rebuild.proposal import Proposal
 from pacha.rebuild.report import step_line, watched_line
 from pacha.rebuild.text_diff import text_diff
 from pacha.restore.plan import Action, Plan
-from pacha.text import escape, local_minute
+from pacha.store.host_state import Orphans
+from pacha.text import escape, local_minute, printable
 
 _ACTIONS = {
-    Action.CREATE: "made",
-    Action.REPLACE: "replaced",
-    Action.METADATA: "given back their owner, mode, attributes or time",
+    Action.CREATE: "to make",
+    Action.REPLACE: "to replace",
+    Action.METADATA: "to be given back their owner, mode, attributes or time",
     Action.SAME: "already right",
-    Action.EXTRA: "not part of the snapshot, left alone",
-    Action.KEPT_BY_RULE: "kept by pacha.rebuild.keep",
-    Action.CANNOT: "not restored",
+    Action.EXTRA: "not part of the snapshot, to be left alone",
+    Action.KEPT_BY_RULE: "to be kept as they are, by pacha.rebuild.keep",
+    Action.CANNOT: "that cannot be restored",
 }
 _SHOWN = 20  #: replaced paths that are listed with the question, and as many that are moved aside
 
 
 def plan_lines(proposal: Proposal) -> Iterator[str]:
-    """What is going to be done about how many paths, by whose names, with which hooks."""
+    """The plan in lines: snapshot, counts by action, hooks."""
     preview = proposal.preview
+    yield from _release_lines(proposal)
     at = local_minute(proposal.at)
     yield f"Snapshot {proposal.tip[:12]} of {at}, by {escape(proposal.by.encode())}."
     yield f"It watches {watched_line(proposal)}."
-    for begun in proposal.carries_on:
-        when = local_minute(begun.at)
+    for start in proposal.carries_on:
+        when = local_minute(start.at)
         yield f"The rebuild of {when}, which was interrupted, is resumed: what is already right is not touched."
+    if proposal.remembered:
+        yield f"As in the rebuild before this, which is not settled: {', '.join(_remembered(proposal.remembered))}."
+        yield "'pacha push --accept', or 'pacha undo', forgets that."
     if preview.names_by:
         yield f"Owners and groups by name, as in {preview.names_by}."
     yield from totals(preview.plan)
+    if kept := tops([step.path for step in preview.plan.steps if step.action is Action.KEPT_BY_RULE]):
+        more = f" and {len(kept) - _SHOWN} more" if len(kept) > _SHOWN else ""
+        yield f"Kept: {', '.join(map(escape, kept[:_SHOWN]))}{more}."
     if preview.moved:
-        yield f"{preview.moved:>8} paths elsewhere re-owned: their accounts get other numbers"
+        yield f"{preview.moved:>8} paths elsewhere to re-own: their accounts get other numbers, or are gone"
         yield from (f"         {mover}" for mover in preview.movers)
+    yield from _orphan_lines(preview.orphans)
     yield from (_hook_line(hook) for hook in (*proposal.hooks.before, *proposal.hooks.after))
     yield from (f"         not run: {words}" for words in proposal.hooks.passed_over)
 
 
+def _remembered(remembered: Remembered) -> Iterator[str]:
+    if remembered.keep:
+        yield f"keep {' '.join(map(printable, remembered.keep))}"
+    if remembered.accounts:
+        yield f"--accounts {remembered.accounts.value}"
+    if remembered.owner_map:
+        yield "its owner map"
+
+
+def machine_lines(living: LivingMachine, host: str) -> Iterator[str]:
+    """Which machine this is, and what becomes of it when ``host`` is rebuilt on it."""
+    name = escape(os.fsencode(living.name))
+    pushes = f"pushes as '{name}' to {', '.join(living.masters)}" if living.masters else "is not known to have pushed"
+    last = f" (last on {local_minute(living.pushed)})" if living.masters and living.pushed else ""
+    paths = ", ".join(map(escape, living.watched[:_SHOWN])) or "nothing"
+    more = f" and {len(living.watched) - _SHOWN} more" if len(living.watched) > _SHOWN else ""
+    yield f"This machine is '{name}': it {pushes}{last}, and watches {paths}{more}."
+    if living.becomes:
+        yield f"It would become '{host}', but pushes are refused while its pacha.hostname says another name."
+    else:
+        yield f"Files of '{host}' would take the place of its own, and it would go on pushing as '{name}', with them."
+
+
+def _release_lines(proposal: Proposal) -> Iterator[str]:
+    if proposal.release is not None:
+        yield release.words(proposal.host, proposal.release, proposal.target)
+        yield "What was configured for one release may not work on another: docs/recipes.rst says how to take parts."
+
+
+def _orphan_lines(orphans: Sequence[Orphans]) -> Iterator[str]:
+    yield from (f"         {words(orphan)} ({escape(orphan.paths[0])})" for orphan in orphans[:_SHOWN])
+    if len(orphans) > _SHOWN:
+        yield f"         ... and of {len(orphans) - _SHOWN} more accounts"
+
+
 def totals(plan: Plan) -> list[str]:
-    """How many paths of ``plan`` become what, a line each, without those that are none."""
+    """A line with the number of paths for each action that ``plan`` has."""
     counts = plan.totals
-    words = _ACTIONS | ({Action.EXTRA: "not part of the snapshot, moved aside"} if plan.delete else {})
+    words = _ACTIONS | ({Action.EXTRA: "not part of the snapshot, to be moved aside"} if plan.delete else {})
     lines = [f"{counts[action]:>8} {text}" for action, text in words.items() if counts.get(action)]
-    return [*lines, f"{len(plan.ownerless):>8} without their owner or group"] if plan.ownerless else lines
+    return [*lines, f"{len(plan.ownerless):>8} to be left without their owner or group"] if plan.ownerless else lines
 
 
 def step_lines(proposal: Proposal, *, verbose: bool) -> Iterator[str]:
-    """Every path that is not as it should be; with ``verbose`` what differs within text files as well."""
+    """A line for every path that differs; with ``verbose`` also the diffs of text files."""
     for step in proposal.preview.plan.steps:
         if step.action is not Action.SAME:
             yield step_line(step)
@@ -61,17 +110,20 @@ def step_lines(proposal: Proposal, *, verbose: bool) -> Iterator[str]:
 
 
 def question_lines(proposal: Proposal) -> Iterator[str]:
-    """What is worth a second thought, for the second question."""
+    """The paths that would be replaced or moved aside, and what else is worth a second thought."""
+    if proposal.living:
+        yield from machine_lines(proposal.living, proposal.host)
+    yield from _release_lines(proposal)
     for steps in (proposal.replaced, proposal.moved_aside):
         yield from (step_line(step) for step in steps[:_SHOWN])
         if len(steps) > _SHOWN:
             yield f"... and {len(steps) - _SHOWN} more; --dry-run lists all, with -v what differs in them."
 
 
-def hook_lines(ran: HookRun) -> Iterator[str]:
+def hook_lines(run: HookRun) -> Iterator[str]:
     """How a hook ended and what it printed."""
-    yield f"Hook {ran.label}: {ran.failure or 'done'}."
-    yield from (f"  | {line}" for line in report.output_lines(ran))
+    yield f"Hook {run.label}: {run.failure or 'done'}."
+    yield from (f"  | {line}" for line in report.output_lines(run))
 
 
 def _hook_line(hook: Planned) -> str:

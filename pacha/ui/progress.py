@@ -1,4 +1,4 @@
-"""Show what comes over the line: a line for each file, or one bar where there are many."""
+"""Show received files: a line for each, or one bar for many."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ import click
 
 from pacha.ui.console import at_terminal, columns, file_line, size_text
 
-_MANY = 300  #: files; more of them than that nobody reads
-_REDRAWN = 200  #: so many times from its beginning to its end
-_LATEST = 0.05  #: seconds for which lines are held back: written one by one, thousands take longer than their files
+_MANY = 300  #: files; more lines than that nobody reads
+_REDRAWN = 200  #: redraws of a bar from start to end
+_LATEST = 0.05  #: seconds for which lines are buffered: printing thousands singly takes longer than receiving them
 
 if TYPE_CHECKING:
     from pacha.wire.scp import Received
 
 
 class Style(Enum):
-    """How it is shown. AUTO: lines, or a bar for many files at a terminal."""
+    """How to show received files. AUTO: lines, or a bar for many files at a terminal."""
 
     AUTO = "auto"
     LINES = "lines"
@@ -48,7 +48,7 @@ class Progress:
         self.finish()
 
     def expect(self, files: int) -> None:
-        """About so many files are going to come."""
+        """Announce about how many files will be received."""
         many = self._style is Style.AUTO and files > _MANY and at_terminal() and sys.stderr.isatty()
         if (self._style is Style.BAR or many) and self._bar is None:
             self._bytes, self._began = 0, time.monotonic()
@@ -58,13 +58,13 @@ class Progress:
             ).__enter__()  # fmt: skip
 
     def file(self, received: Received) -> None:
-        """A file has come."""
+        """Show a received file."""
         if self._bar is not None:
             self._bytes += received.size
             self._bar.update(1, received)
         elif self._style in (Style.AUTO, Style.LINES):
             line = file_line(os.path.basename(received.name), received.size, received.seconds, self._columns)
-            # With its last blanks it would not fit the terminal.
+            # Trailing blanks would not fit the terminal.
             self._lines.append(line.rstrip() if self._at_terminal else line)
             if time.monotonic() - self._said > _LATEST:
                 self._say_lines()
@@ -75,7 +75,7 @@ class Progress:
             self._say("\n".join(lines))
 
     def finish(self) -> None:
-        """Say what was held back; leave the bar as it is, and go on in the next line."""
+        """Print buffered lines; leave the bar and go to the next line."""
         self._say_lines()
         bar, self._bar = self._bar, None
         if bar is not None:

@@ -1,11 +1,15 @@
-"""Show a rebuild while it goes on, and its result."""
+"""Show the progress of a rebuild and its result."""
 
 from __future__ import annotations
 
+import sys
+import termios
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import click
 
+from pacha.errors import PachaError
 from pacha.fetch.staging import Fetched
 from pacha.rebuild import report
 from pacha.rebuild.hooks import HookRun
@@ -24,9 +28,9 @@ _REMARK = "Nothing has been changed yet. What is replaced is kept for 'pacha und
 
 @dataclass(frozen=True, slots=True)
 class RebuildConsole:
-    """Prints by way of ``console``; ``asks``: somebody sits at a terminal and is asked before a grave change.
+    """Prints through ``console``. ``asks``: confirm grave changes with the person at the terminal.
 
-    ``lists``: the plan is shown path by path. ``style``: how the files that come are shown.
+    ``lists``: show the plan path by path. ``style``: how to show received files.
     """
 
     console: Console
@@ -36,10 +40,10 @@ class RebuildConsole:
     progress: Progress = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "progress", Progress(self.style, self.console.say, quiet=self.console.quiet))
+        object.__setattr__(self, "progress", Progress(self.style, self.console.say_meanwhile, quiet=self.console.quiet))
 
     def reporter(self) -> Reporter:
-        """Whom a rebuild is to tell."""
+        """The callbacks of a rebuild."""
         progress = self.progress
         return Reporter(
             on_file=progress.file,
@@ -52,19 +56,19 @@ class RebuildConsole:
         )
 
     def fetched(self, fetched: Fetched) -> None:
-        """The total of what came over the line."""
+        """Print the total of the received files."""
         self.progress.finish()
-        if not fetched.files:  # it is all here
+        if not fetched.files:  # everything is on this machine
             return
         rate = size_text(int(fetched.size / max(fetched.seconds, 0.001)))
         amount = f"{fetched.files} files, {size_text(fetched.size)}"
-        self.console.say(f"{amount} in {fetched.seconds:.1f} s ({rate}/s), all checked.")
+        self.console.say_meanwhile(f"{amount} in {fetched.seconds:.1f} s ({rate}/s), all checked.")
 
     def plan(self, proposal: Proposal) -> None:
-        """What is going to be done about how many paths, which accounts are missing for it; the second question."""
+        """Print the plan: counts, hooks, and the accounts that are missing."""
         if self.lists:
             for line in step_lines(proposal, verbose=self.console.verbose):
-                folds = at_terminal() and not line.startswith(" ")  # what differs within a text stays as it is
+                folds = at_terminal() and not line.startswith(" ")  # the lines of a diff are not wrapped
                 click.echo(wrapped("", line, 9) if folds else line)
         for line in plan_lines(proposal):
             self.console.tell(line)
@@ -74,10 +78,10 @@ class RebuildConsole:
             for command in commands:
                 click.echo(f"       {command}", err=True)
 
-    def hook(self, ran: HookRun) -> None:
-        """A hook that ran, and what it printed; of one that failed on stderr, whatever was to be left out."""
-        first, *printed = hook_lines(ran)
-        if ran.failure:
+    def hook(self, run: HookRun) -> None:
+        """Print a hook's result and output; for a failed one, on stderr even with --quiet."""
+        first, *printed = hook_lines(run)
+        if run.failure:
             self.console.warn(first)
             for line in printed:
                 click.echo(f"     {line}", err=True)
@@ -85,26 +89,43 @@ class RebuildConsole:
             self.console.say("\n".join([first, *printed]))
 
     def step(self, step: Step) -> None:
-        """One path of a rebuild and what was done about it."""
+        """Print one path and its action, if verbose."""
         if self.console.verbose and step.action is not Action.SAME:
             self.console.detail(step_line(step))
 
     def rebuilt(self, rebuilt: Rebuilt) -> None:
-        """What a rebuild came to."""
+        """Print the result of a rebuild."""
         self.console.concerns(rebuilt.concerns)
         for line in report.summary(rebuilt):
             self.console.tell(line)
 
     def confirm(self, proposal: Proposal) -> None:
-        """Ask once more where something that is there would be replaced, or less than all can be restored."""
+        """Ask again where existing files would be replaced, or where not everything can be restored."""
         if self.asks and proposal.is_grave:
-            self.console.confirm("\n".join([*question_lines(proposal), _REMARK]))
+            confirm_at_terminal(self.console, "\n".join([*question_lines(proposal), _REMARK]))
 
 
-def past_line(past: RebuildRecord) -> str:
-    """One rebuild that was, in one line; the name of its folder goes where the line does not fit the terminal."""
-    when = local_second(past.at)
-    below = f" below {escape(past.target)}" if past.target else ""
-    line = f"rebuild of '{past.host}'{below} on {when}, {past.state}"
-    full = f"{line} ({past.id})"
+def confirm_at_terminal(console: Console, about: str) -> None:
+    """``console.confirm`` for somebody who has read ``about`` at a terminal: not by what is piped, or was typed before.
+
+    Raises PachaError.
+    """
+    if not sys.stdin.isatty():
+        raise PachaError(
+            "Nothing was done.",
+            "this takes the place of what is here, and nobody is at a terminal to be asked about that",
+            "Look at it with --dry-run; --yes asks nothing.",
+            code="not-confirmed",
+        )
+    with suppress(termios.error, OSError):
+        termios.tcflush(sys.stdin, termios.TCIFLUSH)
+    console.confirm(about)
+
+
+def past_line(record: RebuildRecord) -> str:
+    """A past rebuild in one line, without its id where the terminal is too narrow."""
+    when = local_second(record.at)
+    below = f" below {escape(record.target)}" if record.target else ""
+    line = f"rebuild of '{record.host}'{below} on {when}, {record.state}"
+    full = f"{line} ({record.id})"
     return full if not at_terminal() or len(full) < columns() else line

@@ -1,4 +1,4 @@
-"""Show at a terminal what is being done, and for how long."""
+"""Show at a terminal what is being done, and its seconds."""
 
 from __future__ import annotations
 
@@ -10,21 +10,25 @@ from contextlib import contextmanager
 
 import click
 
-_AFTER = 2.0  #: seconds in which nobody wonders yet
+from pacha.system.waits import longest_wait
+
+_AFTER = 2.0  #: seconds before it appears
 _EVERY = 1.0
+_LONG = 5.0  #: seconds from which on a master is waited for
 
 
 @contextmanager
-def waiting(what: str, *, quiet: bool = False, after: float = _AFTER, every: float = _EVERY) -> Iterator[None]:
-    """Show ``what`` and the seconds that it takes on stderr, if that is a terminal; nothing of it stays.
+def waiting(text: str = "", *, quiet: bool = False, after: float = _AFTER, every: float = _EVERY) -> Iterator[None]:
+    """Show ``text`` and the seconds that the body takes on stderr, if that is a terminal; remove it at the end.
 
-    It begins ``after`` so many seconds, and changes ``every`` so many.
+    It appears ``after`` so many seconds, and changes ``every`` so many. A master that is waited for is shown as well,
+    and alone where ``text`` is "": for commands that print as they go.
     """
     if quiet or not sys.stderr.isatty():
         yield
         return
     ended = threading.Event()
-    thread = threading.Thread(target=_tick, args=(what, ended, after, every), daemon=True)
+    thread = threading.Thread(target=_tick, args=(text, ended, after, every), daemon=True)
     thread.start()
     try:
         yield
@@ -33,10 +37,20 @@ def waiting(what: str, *, quiet: bool = False, after: float = _AFTER, every: flo
         thread.join()
 
 
-def _tick(what: str, ended: threading.Event, after: float, every: float) -> None:
-    began, shown = time.monotonic(), ""
-    while not ended.wait(every if shown else after):
-        shown = f"{what} ({time.monotonic() - began:.0f} s)"
-        click.echo(f"\r{shown}", nl=False, err=True)
-    if shown:
-        click.echo(f"\r{' ' * len(shown)}\r", nl=False, err=True)
+def _tick(text: str, ended: threading.Event, after: float, every: float) -> None:
+    began, width = time.monotonic(), 0
+    while not ended.wait(every if width else after):
+        own = f"{text} ({time.monotonic() - began:.0f} s)" if text else ""
+        shown = ", ".join(filter(None, [own, _wait()]))
+        if shown or width:
+            end = "" if text else "\r"  # the next line that is printed begins where this one does
+            click.echo(f"\r{shown:<{width}}{end}", nl=False, err=True)
+        width = len(shown)
+    if width:
+        click.echo(f"\r{' ' * width}\r", nl=False, err=True)
+
+
+def _wait() -> str:
+    """Which master is waited for, "" while all of them talk."""
+    whom, seconds = longest_wait()
+    return f"waiting for {whom} for {seconds:.0f} s" if seconds >= _LONG else ""

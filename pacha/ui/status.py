@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from pacha.host.orphans import words
 from pacha.text import escape
 from pacha.ui.console import folded
 from pacha.ui.times import moment, utc
@@ -13,35 +14,39 @@ from pacha.ui.times import moment, utc
 if TYPE_CHECKING:
     from pacha.host.status import MasterStatus, Status
 
+_SHOWN = 20  #: accounts that are no more
 
-def status_text(found: Status) -> str:
-    """How this host stands, for people: lines."""
+
+def status_text(status: Status) -> str:
+    """The state of this host, for people: lines."""
     lines = [
-        ("host", f"{found.host} (machine {found.machine or 'without a number yet'})"),
-        ("watched", f"{found.watched} path{'' if found.watched == 1 else 's'}, every {found.frequency:g} hours"),
-        ("schedule", ", ".join(found.schedule) or "none of ours: pacha schedule install"),
+        ("host", f"{status.host} (machine {status.machine or 'without a number yet'})"),
+        ("watched", f"{status.watched} path{'' if status.watched == 1 else 's'}, every {status.frequency:g} hours"),
+        ("schedule", ", ".join(status.schedule) or "none of ours: pacha schedule install"),
         (
             "last success",
-            moment(found.succeeded) + (", which is too long ago" if found.overdue and found.succeeded else ""),
+            moment(status.succeeded) + (", which is too long ago" if status.overdue and status.succeeded else ""),
         ),
-        ("last try", moment(found.tried)),
-        ("failed", found.failure),
-        ("to fix it", found.cure if found.failure else ""),
-        ("at work now", found.running),
-        ("next due", moment(found.next_due) if found.next_due else "now"),
-        *((f"on {master.name}", _master(master, found.failure)) for master in found.masters),
-        *(("to look at", f"{escape(concern.path)}: {concern.reason}") for concern in found.concerns),
-        *(("owed", f"{escape(path)} (not restored by the last rebuild)") for path in found.owed),
+        ("last try", moment(status.tried)),
+        ("failed", status.failure),
+        ("to fix it", status.cure if status.failure else ""),
+        ("at work now", status.running),
+        ("next due", moment(status.next_due) if status.next_due else "now"),
+        *((f"on {master.name}", _master(master, status.failure)) for master in status.masters),
+        *(("to look at", f"{escape(concern.path)}: {concern.reason}") for concern in status.concerns),
+        *(("kept", f"{words(orphans)} ({escape(orphans.paths[0])})") for orphans in status.orphans[:_SHOWN]),
+        ("kept", f"... and of {len(status.orphans) - _SHOWN} accounts more" if len(status.orphans) > _SHOWN else ""),
+        *(("owed", f"{escape(path)} (not restored by the last rebuild)") for path in status.owed),
         *(
             ("unfinished", f"the rebuild {identifier}: run it again, or 'pacha undo'")
-            for identifier in found.unfinished
+            for identifier in status.unfinished
         ),
-        *(("left out", f"{escape(path)} (a socket)") for path in found.left_out),
+        *(("left out", f"{escape(path)} (a socket)") for path in status.left_out),
     ]
     return "\n".join(folded(f"{name + ':':<13} ", text) for name, text in lines if text)
 
 
-def _master(master: MasterStatus, said: str) -> str:
+def _master(master: MasterStatus, host_failure: str) -> str:
     if master.unsent:
         state = (
             f"{master.unsent} snapshot{'s'[: master.unsent != 1]} not sent yet, up to date {moment(master.succeeded)}"
@@ -49,26 +54,26 @@ def _master(master: MasterStatus, said: str) -> str:
     else:
         state = "up to date" if master.current or master.succeeded else "nothing sent yet"
         state += f", {moment(master.succeeded)}" if master.succeeded else ""
-    return f"{state}; failed: {master.failure}" if master.failure and master.failure != said else state
+    return f"{state}; failed: {master.failure}" if master.failure and master.failure != host_failure else state
 
 
-def status_json(found: Status) -> str:
+def status_json(status: Status) -> str:
     """The same for programs: one JSON object; times in UTC, null for never."""
-    said: dict[str, Any] = {
-        "host": found.host,
-        "machine": found.machine,
-        "fine": found.fine,
-        "frequency": found.frequency,
-        "watched": found.watched,
-        "schedule": list(found.schedule),
-        "last_success": utc(found.succeeded),
-        "last_try": utc(found.tried),
-        "failure": found.failure or None,
-        "cure": found.cure or None,
-        "running": found.running or None,
-        "next_due": utc(found.next_due),
-        "overdue": found.overdue,
-        "snapshot": found.tip or None,
+    fields: dict[str, Any] = {
+        "host": status.host,
+        "machine": status.machine,
+        "fine": status.fine,
+        "frequency": status.frequency,
+        "watched": status.watched,
+        "schedule": list(status.schedule),
+        "last_success": utc(status.succeeded),
+        "last_try": utc(status.tried),
+        "failure": status.failure or None,
+        "cure": status.cure or None,
+        "running": status.running or None,
+        "next_due": utc(status.next_due),
+        "overdue": status.overdue,
+        "snapshot": status.tip or None,
         "masters": [
             {
                 "name": master.name,
@@ -77,14 +82,24 @@ def status_json(found: Status) -> str:
                 "failure": master.failure or None,
                 "unsent": master.unsent,
             }
-            for master in found.masters
+            for master in status.masters
         ],
-        "to_look_at": [{"path": escape(concern.path), "reason": concern.reason} for concern in found.concerns],
-        "owed": _names(found.owed),
-        "unfinished_rebuilds": list(found.unfinished),
-        "left_out": _names(found.left_out),
+        "to_look_at": [{"path": escape(concern.path), "reason": concern.reason} for concern in status.concerns],
+        "owed": _names(status.owed),
+        "orphans": [
+            {
+                "account": escape(orphans.name),
+                "kind": "group" if orphans.is_group else "user",
+                "number": orphans.number,
+                "count": orphans.count,
+                "paths": _names(orphans.paths),
+            }
+            for orphans in status.orphans
+        ],
+        "unfinished_rebuilds": list(status.unfinished),
+        "left_out": _names(status.left_out),
     }
-    return json.dumps(said, indent=2)
+    return json.dumps(fields, indent=2)
 
 
 def _names(paths: Iterable[bytes]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Times as the tables and the JSON show them."""
+"""Times in tables and in JSON."""
 
 from __future__ import annotations
 

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from pacha.errors import DamagedError, PachaError, UnreachableError
 from pacha.text import masked
 from pacha.wire.master import PUSH, REBUILD, Probe
+from pacha.wire.message import OutOfRange, absurd, count, decode, digest, seconds
 
 if TYPE_CHECKING:
     from pacha.wire.ssh import Stream
@@ -33,12 +34,13 @@ NEW = "new"  #: ``--repository .new-NAME-00000000`` makes one, which gets its na
 #: What this Pacha can be asked for. REPOSITORY is no request: a channel of its own serves one (``--repository NAME``).
 CAPABILITIES = (PROBE, MAKE, CREATE, BEAT, HOOKS, REPOSITORY, EXAMINE, NEW)
 _CODE = re.compile(r"[a-z]+(-[a-z0-9]+){0,9}", re.ASCII)
+_VERSION_MAX = 40  #: characters, as a heartbeat has them
 LINE_MAX = 64 * 1024  #: bytes of a request, an answer or a greeting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hello:
-    """What a master says of itself, and of the key that it was asked with."""
+    """What a master says of itself, and of the key that it was asked with; ``version`` is safe to print."""
 
     protocol: int
     version: str
@@ -63,7 +65,7 @@ class Hello:
 
     @classmethod
     def read(cls, line: bytes) -> Hello | None:
-        """What ``line`` says; None when it is no greeting."""
+        """What ``line`` says; None when it is no greeting. Raises DamagedError for one with an absurd number."""
         try:
             said = decode(line)
             may = frozenset(map(str, said["may"])) & {PUSH, REBUILD}
@@ -73,22 +75,28 @@ class Hello:
             seen = probe_of(said, may) if "clock" in said else None
             capabilities = frozenset(map(str, said["capabilities"]))
             return cls(
-                protocol=int(said["pacha"]),
-                version=str(said.get("version", "")),
+                protocol=count(said["pacha"]),
+                version=masked(str(said.get("version", "")), _VERSION_MAX),
                 hosts_path=path,
                 capabilities=capabilities,
                 may=may,
                 probe=seen,
             )
+        except OutOfRange as error:
+            raise absurd(error) from None
         except (ValueError, KeyError, TypeError):
             return None
 
 
 def probe_of(said: Mapping[str, Any], may: frozenset[str]) -> Probe:
     """The look at a host's folder that an answer tells. Raises ValueError, KeyError, TypeError."""
-    changelog, contents = said["changelog"], said.get("contents", {})
-    digests = {str(name): str(digest) for name, digest in contents.items()} if isinstance(contents, dict) else {}
-    return Probe(float(said["clock"]), None if changelog is None else str(changelog), may, digests)
+    contents = said.get("contents", {})
+    digests = {name: _digest(value) for name, value in contents.items()} if isinstance(contents, dict) else {}
+    return Probe(seconds(said["clock"]), _digest(said["changelog"]), may, digests)
+
+
+def _digest(value: object) -> str | None:
+    return None if value is None else digest(value)
 
 
 def told_of(probe: Probe) -> dict[str, Any]:
@@ -99,17 +107,6 @@ def told_of(probe: Probe) -> dict[str, Any]:
 def encode(message: Mapping[str, Any]) -> bytes:
     """``message`` as a line."""
     return json.dumps(message).encode("ascii") + b"\n"
-
-
-def decode(line: bytes) -> dict[str, Any]:
-    """The message of a line. Raises ValueError."""
-    try:
-        message = json.loads(line)
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
-    if not isinstance(message, dict):
-        raise ValueError("no message")
-    return message
 
 
 class Control:
@@ -133,11 +130,13 @@ class Control:
 
     def _answer(self, what: str, values: dict[str, Any]) -> dict[str, Any]:
         try:
-            self._stream.write(encode({"do": what, **values}))
+            self._stream.stdin.write(encode({"do": what, **values}))
         except BrokenPipeError:
             pass  # it has ended: reading tells
         try:
             return decode(self._stream.stdout.readline(LINE_MAX))
+        except OutOfRange as error:
+            raise absurd(error) from None
         except ValueError:
             raise DamagedError(
                 "The master gave no answer.", self._last_words(), "Run this again.", code="master-ended"

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
-import stat
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 
-from pacha.errors import DamagedError, PachaError
+from pacha.errors import PachaError, UnreachableError
 from pacha.text import escape
-from pacha.wire import hook_files, scp
+from pacha.wire import hook_files, local_store, scp
 from pacha.wire.master import (
     CHANGELOG,
     CHANGELOG_OF_ANY,
@@ -24,12 +22,10 @@ from pacha.wire.master import (
     STORE,
     CannotStream,
     Examined,
-    NoHost,
     NoRepository,
     Probe,
     TemporaryRepository,
     digest_of,
-    is_store_file,
 )
 
 
@@ -50,9 +46,17 @@ class LocalMaster:
         return None
 
     def probe(self, host: str, names: Sequence[str] = ()) -> Probe:
-        """Look at ``host``'s folder."""
-        contents = {name: digest_of(self._path(host, name, CHANGELOG_OF_ANY)) for name in names}
-        return Probe(time.time(), digest_of(self._path(host, CHANGELOG)), contents=contents)
+        """Look at ``host``'s folder. Raises UnreachableError: what cannot be read is not taken for missing."""
+        try:
+            contents = {name: digest_of(self._path(host, name, CHANGELOG_OF_ANY)) for name in names}
+            return Probe(time.time(), digest_of(self._path(host, CHANGELOG)), contents=contents)
+        except OSError as error:
+            raise UnreachableError(
+                f"The folder {self.label} cannot be read.",
+                error.strerror or "",
+                "Look at pacha.hosts.path.",
+                code="hosts-path-unreadable",
+            ) from None
 
     def make_host(self, host: str) -> None:
         """Make the folder, 0700."""
@@ -76,8 +80,9 @@ class LocalMaster:
 
     @contextmanager
     def serve(self, host: str, name: str) -> Iterator[str]:
-        """The path itself."""
+        """The path itself; nothing in it leads elsewhere."""
         path = self._path(host, name)
+        local_store.check_own(path)
         if not os.path.isdir(os.path.join(path, os.fsencode(HG))):
             raise NoRepository(
                 f"There is no repository {escape(path)}.",
@@ -89,26 +94,13 @@ class LocalMaster:
 
     def fetch(self, host: str, name: str, inbox: int, on_file: Callable[[scp.Received], None]) -> scp.Totals:
         """Copy the store's files."""
-        top, began, count, size = self._path(host, name, STORE), time.monotonic(), 0, 0
-        if not os.path.isdir(top):
-            raise NoHost(
-                f"The master has no {escape(top)}.",
-                "",
-                "Look at pacha.hosts.path, and at the name of the host.",
-                code="folder-missing-on-master",
-            )
-        for folder, folders, files in os.walk(top):
-            relative = folder[len(top) + 1 :]
-            folders[:] = [one for one in folders if is_store_file(os.path.join(relative, one), True)]
-            for one in folders:
-                os.mkdir(os.path.join(relative, one), 0o700, dir_fd=inbox)
-            for one in files:
-                path = os.path.join(relative, one)
-                if is_store_file(path, False):
-                    received = _copy(os.path.join(folder, one), path, inbox)
-                    count, size = count + 1, size + received.size
-                    on_file(received)
-        return scp.Totals(count, size, time.monotonic() - began)
+        began, path = time.monotonic(), self._path(host, name, STORE)
+        with local_store.descend(self._hosts_path, host, f"{name}/{STORE}") as store:
+            owner = os.stat(self._path(host), follow_symlinks=False).st_uid
+            copy = local_store.StoreCopy(path, inbox, frozenset([owner, 0, os.geteuid()]))
+            for received in copy.run(store):
+                on_file(received)
+        return scp.Totals(copy.files, copy.size, time.monotonic() - began)
 
     def fetch_hooks(self, host: str, inbox: int) -> list[hook_files.Hook]:
         """Copy them, and tell whose they are."""
@@ -164,42 +156,8 @@ class StateFolderMaster(LocalMaster):
         return os.fsdecode(self._path(name))
 
 
-def _copy(source: bytes, path: bytes, inbox: int) -> scp.Received:
-    began = time.monotonic()
+def _copy(source: bytes, path: bytes, inbox: int) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    with open(_open_plain(source), "rb") as whence, open(os.open(path, flags, 0o600, dir_fd=inbox), "wb") as where:
+    fd = local_store.open_plain(source, source)
+    with open(fd, "rb") as whence, open(os.open(path, flags, 0o600, dir_fd=inbox), "wb") as where:
         shutil.copyfileobj(whence, where, 1 << 20)
-        return scp.Received(path, where.tell(), time.monotonic() - began)
-
-
-def _open_plain(path: bytes) -> int:
-    """A descriptor of a store's file: no link to another file of this machine, no FIFO to wait for without end."""
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except FileNotFoundError:
-        raise scp.RemoteError(
-            f"{escape(path)} is gone.",
-            "it was there a moment ago",
-            "Run this again.",
-            subject=escape(path),
-            code="file-gone",
-        ) from None
-    except OSError as error:
-        if error.errno not in (errno.ELOOP, errno.ENXIO):  # a link; a socket
-            raise
-        raise _not_plain(path) from None
-    if not stat.S_ISREG(os.fstat(fd).st_mode):
-        os.close(fd)
-        raise _not_plain(path)
-    return fd
-
-
-def _not_plain(path: bytes) -> DamagedError:
-    hint = "Nothing was changed. Look at the master."
-    return DamagedError(
-        f"{escape(path)} is not a plain file.",
-        "a history has no other",
-        hint,
-        subject=escape(path),
-        code="not-a-plain-file",
-    )

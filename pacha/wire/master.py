@@ -6,9 +6,10 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
-from pacha.errors import PachaError, UnreachableError
+from pacha.errors import DamagedError, PachaError, UnreachableError
+from pacha.text import escape
 
 if TYPE_CHECKING:
     from pacha.wire import hook_files, scp
@@ -27,6 +28,7 @@ REQUIRES = f"{STORE}/requires"  #: written last when a repository is made
 #: What of ``.hg/store`` is ever written to disk here; never locks, journals, undo files or caches.
 _STORE_FILES = (b"00changelog.", b"00manifest.")
 _STORE_NAMES = frozenset([b"fncache", b"phaseroots", b"requires"])
+_MOST_INDEX = 256 << 20  #: bytes
 _STORE_FOLDERS = (b"data", b"dh", b"meta")
 
 
@@ -182,10 +184,33 @@ def is_store_file(path: bytes, is_directory: bool) -> bool:
     return top in _STORE_NAMES or top.startswith(_STORE_FILES)
 
 
+def check_index(path: bytes, size: int) -> None:
+    """Raise DamagedError for an index of a store (``path`` below it) of more bytes than a history can need.
+
+    Mercurial reads it whole, and keeps more of each revision than the 64 bytes that it takes there.
+    """
+    if path.endswith(b".i") and size > _MOST_INDEX:
+        raise DamagedError(
+            f"{escape(path)} is too large for a list of revisions.",
+            f"{size >> 20} MiB, and {_MOST_INDEX >> 20} MiB would list {_MOST_INDEX // 64:,} of them",
+            "Nothing was changed. Look at the host's folder on the master.",
+            subject=escape(path),
+            code="index-too-large",
+        )
+
+
 def digest_of(path: bytes) -> str | None:
     """The sha256 (hex) of a file on this machine; None when there is none."""
     try:
         with open(path, "rb") as stream:
-            return hashlib.sha256(stream.read()).hexdigest()
+            return digest_of_stream(stream)
     except FileNotFoundError:
         return None
+
+
+def digest_of_stream(stream: BinaryIO) -> str:
+    """The sha256 (hex) of what is left of an open file, piece by piece: it may be larger than the memory."""
+    digest = hashlib.sha256()
+    while piece := stream.read(1 << 20):
+        digest.update(piece)
+    return digest.hexdigest()

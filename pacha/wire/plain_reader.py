@@ -7,12 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pacha.errors import PachaError, UnreachableError
+from pacha.errors import DamagedError, PachaError, UnreachableError
 from pacha.files.names import DATABASE
 from pacha.system import background
-from pacha.text import escape
+from pacha.text import escape, one_line
 from pacha.wire import hook_files, scp
 from pacha.wire.master import CHANGELOG, CHANGELOG_OF_ANY, PUSH, REBUILD, STORE, Examined, NoHost, Probe, is_store_file
+from pacha.wire.message import OutOfRange, absurd, digest, seconds
 from pacha.wire.remote_errors import (
     RemoteFault,
     add_host,
@@ -28,6 +29,7 @@ from pacha.wire.remote_errors import (
 if TYPE_CHECKING:
     from pacha.wire.ssh import Connection, Result
 
+_DIGITS = 20  #: of a number of bytes or blocks
 _LIMITS = scp.Limits(total_bytes=1 << 40, files=2_000_000, depth=600)
 
 
@@ -148,8 +150,8 @@ class PlainReader:
             raise self._failed("The host's folder on the master cannot be read.", result, host)
         found = {}
         for line in result.stdout.splitlines():
-            digest, _, path = line.lstrip(b"\\").decode("ascii", "replace").partition("  ")
-            found[f"///{path}".split("/")[-4]] = digest
+            sha256, _, path = line.lstrip(b"\\").decode("ascii", "replace").partition("  ")
+            found[f"///{path}".split("/")[-4]] = _digest(sha256)
         return found
 
     def _failed(self, what: str, result: Result, host: str, program: str = "such program") -> PachaError:
@@ -179,9 +181,23 @@ class PlainReader:
         return add_host_or_give(host, self._connection.endpoint.user, self._path(host))
 
 
+def _digest(sha256: str) -> str:
+    try:
+        return digest(sha256)
+    except ValueError:
+        raise DamagedError(
+            "The master's answer makes no sense.",
+            f"asked for a sha256, it said: {one_line(sha256, 100)}",
+            "Log in by hand with ssh and run 'sha256sum' to see what it says.",
+            code="invalid-digest",
+        ) from None
+
+
 def _clock(result: Result) -> float:
     try:
-        return float(result.stdout)
+        return seconds(float(result.stdout))
+    except OutOfRange as error:
+        raise absurd(error) from None
     except ValueError:
         raise shut_out(result) or UnreachableError(
             "The master does not answer as one.",
@@ -194,4 +210,5 @@ def _clock(result: Result) -> float:
 def _free(result: Result) -> int | None:
     """The free bytes that stat(1) tells as blocks and their size; None for anything else."""
     words = result.stdout.split()
-    return int(words[0]) * int(words[1]) if len(words) == 2 and all(word.isdigit() for word in words) else None
+    sensible = len(words) == 2 and all(word.isdigit() and len(word) < _DIGITS for word in words)
+    return int(words[0]) * int(words[1]) if sensible else None

@@ -20,6 +20,7 @@ from pacha.wire.master import (
     check_may_read,
     temporary_name,
 )
+from pacha.wire.message import OutOfRange, absurd, count
 from pacha.wire.plain_account import PlainAccount
 
 if TYPE_CHECKING:
@@ -159,9 +160,8 @@ class SshMaster:
         if channel is None:
             return found
         said = channel.ask(control.EXAMINE)
-        free = said.get("free")
         trouble = "" if said.get("writable") else "the host's folder cannot be written to"
-        return replace(found, trouble=trouble, free=free if isinstance(free, int) else None)
+        return replace(found, trouble=trouble, free=_free(said.get("free")))
 
     def close(self) -> None:
         """Hang up."""
@@ -195,7 +195,7 @@ class SshMaster:
         if self._host != host:
             if self._control is not None:
                 self._control.close()
-            self._control, self._greeting, self._host = None, None, host
+            self._control, self._greeting, self._host = None, None, None
             stream = self._connection.stream([*self._command(host), "--control"])
             channel = control.Control(stream)
             try:
@@ -203,6 +203,7 @@ class SshMaster:
             finally:
                 if self._greeting is None:
                     stream.close()
+            self._host = host
             if self._greeting is not None:
                 self._control = channel
                 self._plain.hosts_path = self._greeting.hosts_path
@@ -218,6 +219,8 @@ class SshMaster:
 def _read(answer: dict[str, Any], greeting: Hello) -> Probe:
     try:
         return control.probe_of(answer, greeting.may)
+    except OutOfRange as error:
+        raise absurd(error) from None
     except (ValueError, KeyError, TypeError):
         raise DamagedError(
             "The master's answer makes no sense.",
@@ -225,6 +228,14 @@ def _read(answer: dict[str, Any], greeting: Hello) -> Probe:
             "Run this again.",
             code="invalid-control-answer",
         ) from None
+
+
+def _free(said: object) -> int | None:
+    """The free bytes that the master tells; None where it does not, or says what cannot be."""
+    try:
+        return count(said)
+    except (TypeError, ValueError):
+        return None
 
 
 def _of(seen: Probe, names: Sequence[str]) -> Probe:

@@ -226,3 +226,20 @@ def test_a_configuration_of_such_names_starts_nothing(liar: Liar, key: str, text
         f"[DEFAULT]\npacha.host = 127.0.0.1\n{key} = {text}\n".replace("127.0.0.1\npacha.host =", "")
     )
     assert spawned(host, "rebuild", "--yes", "bar") == (10, [])
+
+
+@pytest.mark.parametrize("command", [["rebuild", "bar", "--yes"], ["doctor"], ["push"]], ids=lambda words: words[0])
+def test_a_byte_now_and_then_holds_nobody_for_ever(liar: Liar, command: list[str]) -> None:
+    """Neither the copy nor the greeting comes to its end, and each byte comes in time."""
+    header = b"D0755 0 store\nC0644 1000 00changelog.i\n" + bytes(1000)
+    dribble = [["dribble", header.hex(), 0.3]]
+    liar.plays(db=dribble, content=dribble, hg=[["dribble", b"7".hex() * 1000, 0.3]])
+    if command == ["push"]:
+        liar.host.watch(liar.host.stage.folder / "opt")
+    try:
+        run = measured(liar.host, *command)
+        assert run.done.code == UNREACHABLE, (run.done.code, run.done.err)
+        assert run.seconds < 40 and "hardly anything" in " ".join((run.done.out + run.done.err).split())
+        assert liar.host.pacha("status").code in (0, 3), "the lock is held"
+    finally:
+        liar.host.forget()

@@ -67,7 +67,7 @@ def test_a_rollback_needs_no_master(bar: Host) -> None:
     bar.push()
     bar.configure(ssh_port="1")
     done = bar.rebuild("--path", top / "etc/hosts", "--at", first)
-    assert "Own history:" in done.out and "SSH" not in done.out and "all checked" not in done.out
+    assert "Own history:" in done.out and "SSH" not in done.out and "all checked" not in done.err
     assert (top / "etc/hosts").read_text() == "first etc/hosts\n"
     (top / "etc/hosts").unlink()
     bar.rebuild("--path", top / "etc/hosts")

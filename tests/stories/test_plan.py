@@ -7,11 +7,11 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
 
+from tests.support.keyboard import at_terminal
 from tests.support.stage import PACHA, Done, Host, Stage, alone, picture
 
 pytestmark = pytest.mark.usefixtures("as_root")
@@ -66,8 +66,8 @@ def test_a_dry_run_tells_each_path_and_changes_nothing(host: Host, foo: Path) ->
         f"create   {foo}/sub/gone",
         f"extra    {foo}/extra: left",
         f"It watches {foo} (8).",
-        "       1 made",
-        "       2 replaced",
+        "       1 to make",
+        "       2 to replace",
         "Nothing was changed.",
     ):
         assert line in done.out.splitlines(), done.out
@@ -99,27 +99,6 @@ def test_as_json_it_is_the_list_that_is_then_applied(host: Host, foo: Path) -> N
 def test_json_and_a_question_do_not_go_together(host: Host, foo: Path) -> None:
     done = host.pacha("rebuild", "bar", "--json").must(2)
     assert done.out == "" and "--yes" in done.err
-
-
-def at_terminal(host: Host, *words: str, keys: list[bytes]) -> tuple[int, str]:
-    """Run pacha at a terminal; one of ``keys`` is hit at each question. Returns the exit code and what it showed."""
-    ours, theirs = os.openpty()
-    command = ["setsid", "--ctty", PACHA, *words]
-    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=host.environment()) as process:
-        os.close(theirs)
-        shown, waiting = b"", list(keys)
-        while True:
-            try:
-                piece = os.read(ours, 4096)
-            except OSError:  # EIO: the other side is closed (pty(7))
-                break
-            shown += piece
-            if waiting and shown.count(b"Ctrl-C to cancel") > len(keys) - len(waiting):
-                time.sleep(0.1)
-                os.write(ours, waiting.pop(0))
-        os.close(ours)
-        assert not waiting, shown
-        return process.wait(10), shown.decode("utf-8", "replace")
 
 
 def test_at_a_terminal_what_would_be_replaced_is_asked_about_once_more(host: Host, foo: Path) -> None:
@@ -173,7 +152,7 @@ def test_a_missing_owner_is_asked_about(host: Host, tmp_path: Path) -> None:
     spoil = "update entry set owner = x'6e6f6f6e65', uid = 54099 where kind = 'f'"
     _rewrite(host, spoil)
     code, shown = at_terminal(host, "rebuild", "bar", keys=[b"\n", b"\x03"])
-    assert code == 130 and "1 without their owner or group" in shown and not foo.exists()
+    assert code == 130 and "1 to be left without their owner or group" in shown and not foo.exists()
 
 
 def _rewrite(host: Host, statement: str) -> None:

@@ -226,7 +226,7 @@ def test_a_lost_machine_comes_back_exactly(stage: Stage, people: People) -> None
 
     block = CONFIRMATION.format(user=stage.account.name, port=stage.server.port)
     assert "\n".join(line.rstrip() for line in done.out.splitlines()).startswith(block)
-    of_files = [line for line in done.out.splitlines() if " 100% " in line]
+    of_files = [line for line in done.err.splitlines() if " 100% " in line]
     assert of_files and [line for line in of_files if not FILE_LINE.fullmatch(line)] == []
     assert {line.split()[0] for line in of_files} >= {"00changelog.i", "00manifest.i", "fncache", "pacha.db.i"}
     assert os.listdir(fresh.temporary) == []

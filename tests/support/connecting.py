@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,13 @@ from tests.support.sshd import Relay, Sshd
 def through(endpoint: Endpoint, relay: Relay, server: Sshd) -> Endpoint:
     """The same server by way of a relay, known by its own name."""
     return dataclasses.replace(endpoint, port=relay.port, host_key_name=server.name)
+
+
+def knowing(endpoint: Endpoint, folder: Path, *lines: str) -> Endpoint:
+    """The same server, with a file of known hosts in ``folder`` that has these ``lines``."""
+    file = folder / "known"
+    file.write_text("".join(f"{line}\n" for line in lines))
+    return dataclasses.replace(endpoint, known_hosts=(str(file),))
 
 
 def refused(endpoint: Endpoint, **options: float) -> UnreachableError:

@@ -16,7 +16,8 @@ from tests.support.sshd import Account, Sshd, account, make_key
 from tests.support.stage import PACHA, Done, Host, Stage, own
 
 #: Plays the acts of the case that fits the command, a JSON list: ["say", hex, times], ["drip", hex] (a byte at a
-#: time), ["endless", hex], ["names", hex, hex] (ever more names between the two), ["sleep", seconds], ["exit", status].
+#: time), ["dribble", hex, seconds] (so many after each byte), ["endless", hex], ["names", hex, hex] (ever more names
+#: between the two), ["sleep", seconds], ["exit", status].
 _PLAYER = """\
 import json, os, shlex, sys, time
 asked = os.environ.get("SSH_ORIGINAL_COMMAND", "")
@@ -37,6 +38,11 @@ try:
             for byte in data:
                 out.write(bytes([byte]))
                 out.flush()
+        elif act == "dribble":
+            for byte in data:
+                out.write(bytes([byte]))
+                out.flush()
+                time.sleep(rest[1])
         elif act == "sleep":
             out.flush()
             time.sleep(rest[0])

@@ -282,7 +282,8 @@ class Relay:
 
     ``rtt`` seconds are added to a round trip, half of it each way. ``turns`` counts how often the client
     sent something after the server had; ``up`` and ``down`` count bytes to and from the server. After
-    ``cut_after`` bytes from the server the line is reset; after ``stall_after`` nothing passes any more.
+    ``cut_after`` bytes from the server the line is reset; after ``stall_after`` nothing passes any more. Of ``rate``
+    bytes a second no more pass, each way, and hardly any wait in the relay.
     """
 
     def __init__(
@@ -292,11 +293,13 @@ class Relay:
         rtt: float = 0.0,
         cut_after: int | None = None,
         stall_after: int | None = None,
+        rate: int | None = None,
     ) -> None:
         self.target = target
         self.rtt = rtt
         self.cut_after = cut_after
         self.stall_after = stall_after
+        self.rate = rate
         self.turns = 0
         self.up = 0
         self.down = 0
@@ -307,6 +310,8 @@ class Relay:
         self._sockets: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+        if rate:
+            self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         self.address, self.port = self._listener.getsockname()
 
     def __enter__(self) -> Relay:
@@ -363,7 +368,7 @@ class Relay:
             self._carry(server, client, from_server=True)
 
     def _carry(self, source: socket.socket, sink: socket.socket, *, from_server: bool) -> None:
-        line: queue.Queue[tuple[float, bytes]] = queue.Queue(256)
+        line: queue.Queue[tuple[float, bytes]] = queue.Queue(1 if self.rate else 256)
         self._run(self._read, source, line, from_server)
         self._run(self._write, sink, line)
 
@@ -371,9 +376,11 @@ class Relay:
         data = b"-"
         while data:
             try:
-                data = source.recv(65536)
+                data = source.recv(max(1, self.rate // 10) if self.rate else 65536)
             except OSError:
                 data = b""
+            if self.rate:
+                self._closed.wait(len(data) / self.rate)
             while self._stalled.is_set() and not self._closed.wait(0.05):
                 pass
             self._count(len(data), from_server)

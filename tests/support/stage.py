@@ -6,6 +6,7 @@ import atexit
 import hashlib
 import json
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -22,6 +23,7 @@ from tests.support.launcher import Launcher
 from tests.support.sshd import Account, Sshd
 
 PACHA = Path(sys.executable).with_name("pacha")
+_OF_A_TRANSFER = re.compile(r" 100% +[0-9]+|^[0-9]+ files, .* all checked\.$")
 
 
 @cache
@@ -34,6 +36,11 @@ def launcher() -> Launcher:
 
 #: Compares everything that a rebuild promises (rsync(1)); prints one line a difference.
 RSYNC = ("rsync", "-rlptgoDHnc", "--delete", "--itemize-changes")
+
+
+def messages(text: str) -> list[str]:
+    """The lines of ``text``, but for those of a transfer."""
+    return [line for line in text.splitlines() if not _OF_A_TRANSFER.search(line)]
 
 
 @dataclass(frozen=True)
@@ -53,8 +60,8 @@ class Done:
 
     @property
     def lines(self) -> list[str]:
-        """The lines on stderr."""
-        return self.err.splitlines()
+        """The lines on stderr, but for those of a transfer."""
+        return messages(self.err)
 
 
 @dataclass

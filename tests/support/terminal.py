@@ -1,8 +1,11 @@
-"""Standard output that says it is a terminal."""
+"""A stream that says it is a terminal, and standard output that does."""
 
 from __future__ import annotations
 
 import io
+import sys
+
+import pytest
 
 
 class Terminal(io.StringIO):
@@ -10,3 +13,12 @@ class Terminal(io.StringIO):
 
     def isatty(self) -> bool:
         return True
+
+
+def at_terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    """Standard output of 80 columns."""
+    made = Terminal()
+    monkeypatch.setattr(sys, "stdout", made)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("NO_COLOR", "1")
+    return made

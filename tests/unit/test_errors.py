@@ -105,3 +105,13 @@ def test_the_readme_lists_the_same_codes() -> None:
     page = (CHECKOUT / "README.rst").read_text("utf-8")
     found = re.findall(r"^([0-9]+)(?:\+N)?  +\S", page, re.MULTILINE)
     assert [int(code) for code in found] == list(CONTRACT.values())
+
+
+HOSTILE = "\x1b]52;c;aGk=\x07\x1b[2J\x9b31m\u202eevil\r\nx\udcff\u2028"
+
+
+def test_an_error_and_a_concern_are_safe_to_print_whatever_they_are_made_from() -> None:
+    error = PachaError(HOSTILE, HOSTILE, HOSTILE, code="it-broke")
+    assert all(text.isprintable() for text in (error.message, error.why, error.hint, str(error), error.in_a_line))
+    assert Concern(b"/etc", HOSTILE).reason.isprintable()
+    assert PachaError("Ordinary – ünïcode \\ text.", code="it-broke").message == "Ordinary – ünïcode \\ text."

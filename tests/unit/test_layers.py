@@ -15,7 +15,8 @@ PACKAGE = Path(__file__).resolve().parents[2] / "pacha"
 #: Each row may import from the rows above it and, except for parts of one row, from itself.
 ROWS: tuple[frozenset[str], ...] = (
     frozenset({"__init__"}),
-    frozenset({"errors", "text"}),
+    frozenset({"text"}),
+    frozenset({"errors"}),
     frozenset({"library"}),
     frozenset({"system"}),
     frozenset({"config"}),

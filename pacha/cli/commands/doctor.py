@@ -11,6 +11,7 @@ from pacha.cli.context import CliContext
 from pacha.errors import ExitCode
 from pacha.host import doctor
 from pacha.ui import overview
+from pacha.ui.spinner import waiting
 
 
 @cli.command("doctor")
@@ -23,10 +24,11 @@ def doctor_command(cli_context: CliContext, as_json: bool) -> ExitCode:
     Example: pacha doctor --json
     """
     checks = []
-    for check in doctor.inspect(cli_context.load_quietly, cli_context.state()):
-        checks.append(check)
-        if not as_json and (check.code or not cli_context.quiet):
-            click.echo(overview.check_text(check))
+    with waiting(quiet=cli_context.quiet):
+        for check in doctor.inspect(cli_context.load_quietly, cli_context.state()):
+            checks.append(check)
+            if not as_json and (check.code or not cli_context.quiet):
+                click.echo(overview.check_text(check))
     if as_json:
         click.echo(json.dumps([overview.check_json(check) for check in checks], indent=2))
     return doctor.exit_code(checks)

@@ -23,9 +23,8 @@ from pacha.fetch.worker import WorkerProcess
 @click.option(
     "--accounts",
     type=click.Choice(["renumber", "keep", "leave"]),
-    default="renumber",
-    help="When restored account files give names other numbers: re-own the files elsewhere that are theirs, "
-    "keep this machine's numbers instead, or leave it.",
+    help="When restored account files give names other numbers: re-own the files elsewhere that are theirs "
+    "(the default), keep this machine's numbers instead, or leave it.",
 )
 @click.option("--hooks", is_flag=True, help="Run the hooks that the master's root holds for HOST.")
 @click.option("--dry-run", "-n", is_flag=True, help="Show what would be done, path by path (-v: text by text).")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from pacha.cli.app import cli
@@ -15,9 +17,10 @@ from pacha.ui.rebuild import past_line
 @cli.command("undo")
 @click.option("--list", "listing", is_flag=True, help="Show the rebuilds that can be undone, and change nothing.")
 @click.option("--dry-run", "-n", is_flag=True, help="Show what would be put back, path by path, and change nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
-def undo_command(cli_context: CliContext, listing: bool, dry_run: bool) -> ExitCode:
-    """Put back what the last rebuild replaced, removed or changed.
+def undo_command(cli_context: CliContext, listing: bool, dry_run: bool, yes: bool) -> ExitCode:
+    """Put back what the last rebuild replaced, removed or changed. At a terminal it asks first.
 
     \b
     Example: pacha undo --list
@@ -34,7 +37,10 @@ def undo_command(cli_context: CliContext, listing: bool, dry_run: bool) -> ExitC
             click.echo(f"{back.what:<8} {escape(back.path)}" + (f": {back.reason}" if back.reason else ""))
         console.say(f"To be undone: {past_line(past)}. Nothing was changed.")
         return ExitCode.DONE
-    undone = undo.undo(context)
+    asks = not yes and sys.stdin.isatty()
+    undone = undo.undo(
+        context, confirm=lambda past: console.confirm(f"To be undone: {past_line(past)}") if asks else None
+    )
     with interruption.told("The rebuild is undone", "'pacha undo --list' shows it."):
         console.concerns(undone.outcome.concerns)
         console.say(f"Undone: {past_line(undone.past)}")

@@ -1,15 +1,15 @@
 """Mercurial in this process: the only package that imports it.
 
-Mercurial promises nothing about its modules (``hg help internals``). So no other module of Pacha knows them, and
-the version is pinned below the next major one. No configuration but Pacha's own is ever read: not a user's, not
-the system's, not that of a repository, which may have come from anywhere.
+Mercurial's modules are not a stable interface (``hg help internals``). So no other module of Pacha uses them, and the
+version is pinned below the next major one. Only Pacha's own configuration is read: not a user's, not the system's, not
+that of a repository, which may be hostile.
 
-This facade imports nothing of Mercurial, which takes a quarter of a second, until something here is first used:
+This facade imports Mercurial, which takes a quarter of a second, when one of these is first used:
     Repository, Reader     a local repository: commit, read, history
-    open_peer, Peer        a conversation with a repository elsewhere: pull, push
-    serve, recover         the other end of such a conversation
+    open_peer, Peer        a connection to another repository: pull, push
+    serve, recover         the other end of such a connection
     unified                the difference between two texts
-It knows no host, no snapshot and no connection: a repository elsewhere is a pair of pipes.
+It knows neither host, snapshot nor SSH: a remote repository is a pair of pipes.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ __all__ = [
     "unified",
 ]
 
-#: The modules that hold what is imported at first use (PEP 562).
+#: The module of each name that is imported at first use (PEP 562).
 _MODULES = {
     **dict.fromkeys(["Reader", "Repository", "Revision", "load"], "repository"),
     **dict.fromkeys(["Peer", "open_peer"], "peer"),
@@ -65,23 +65,23 @@ def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
-        globals()[name] = found = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+        globals()[name] = value = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
     except (ImportError, AttributeError) as error:
         raise UnknownLibraryError("Mercurial", one_line(str(error))) from error
-    return found
+    return value
 
 
 def import_all() -> None:
-    """Import everything now: for a process that is about to become an account that cannot read Pacha's modules."""
+    """Import everything now, for a process about to become an account that cannot read Pacha's modules."""
     for name in _MODULES:
         __getattr__(name)
 
 
 def enable_lazy_imports() -> None:
-    """Import the modules of Mercurial when something of them is first used, which halves the time to start.
+    """Import each module of Mercurial at its first use, which halves the time to start.
 
-    This clashes with paramiko's cryptography. So only ``pacha serve`` and the worker process may ask for it.
+    This breaks paramiko's cryptography, so only ``pacha serve`` and the worker process may call it.
     """
-    import hgdemandimport  # Mercurial's own, which most processes do without
+    import hgdemandimport  # part of Mercurial; most processes do not need it
 
     hgdemandimport.enable()

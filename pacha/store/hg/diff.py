@@ -1,4 +1,4 @@
-"""The difference between two texts, by Mercurial's quick comparison."""
+"""The difference between two texts, by Mercurial's fast algorithm."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from mercurial import mdiff
 
 
 def unified(old: bytes, new: bytes) -> Iterator[bytes]:
-    """The hunks of a unified difference (diff(1) -u), line by line with their ends; nothing where they are equal."""
+    """Yield the hunks of a unified diff (diff(1) -u), line by line with line ends; nothing for equal texts."""
     options = mdiff.diffopts(context=3)
     _, hunks = mdiff.unidiff(old, b"", new, b"", b"", b"", False, options)
     for _, lines in hunks:

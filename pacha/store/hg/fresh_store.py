@@ -15,16 +15,17 @@ from pacha.store.hg import revlog
 from pacha.store.hg.runtime import LIBRARY
 from pacha.store.revision import PLAIN
 
-_LOGS = (b"data/", b"dh/")  #: where file logs are, below a store (mercurial/store.py, hybrid encoding)
+_LOGS = (b"data/", b"dh/")  #: the folders of file logs in a store (mercurial/store.py, hybrid encoding)
 _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _PRIVATE = 0o600
 
 
 @contextlib.contextmanager
 def first_commit(repo: Any) -> Iterator[None]:
-    """Meanwhile no file log is looked for in vain: four openings and two mkdir(2) each; and each is written in one go.
+    """While the body commits to an empty store, write each file log in one go and look for no older one.
 
-    Nothing where there are some. The caller holds the repository's lock.
+    This saves four open(2) and two mkdir(2) for each. A store with file logs is left as it is. The caller holds the
+    repository's lock.
     """
     store = repo.store.vfs
     plain, make = require(LIBRARY, store, "vfs"), require(LIBRARY, repo, "file", "path", "writable")
@@ -44,9 +45,9 @@ def first_commit(repo: Any) -> Iterator[None]:
 
 
 def plainly(repo: Any) -> None:
-    """From now on no folder on the way to a file log that is read is looked at, nor whether that is a terminal.
+    """From now on read file logs directly: check neither the folders above one, nor whether it is a terminal.
 
-    For a store in which there are plain files in folders and nothing else.
+    The store must contain nothing but plain files and folders.
     """
     store = repo.store.vfs
     if not isinstance(store.vfs, _Plainly):
@@ -54,14 +55,14 @@ def plainly(repo: Any) -> None:
 
 
 class _Over(vfs.proxyvfs):  # type: ignore[misc]
-    """Files where ``vfs``, which lies below, has them."""
+    """A wrapper that leaves the places of files to ``vfs``."""
 
     def join(self, path: bytes, *inside: bytes) -> bytes:
         return bytes(self.vfs.join(path, *inside))
 
 
 class _Plainly(_Over):
-    """Files as ``plain`` has them, but logs are read without a buffer: one or two reads get all of them."""
+    """Reads file logs without a buffer, as one or two reads get a whole log."""
 
     def __call__(self, path: bytes, mode: bytes = b"rb", **named: Any) -> Any:
         if mode in (b"r", b"rb") and path.startswith(_LOGS):
@@ -70,19 +71,19 @@ class _Plainly(_Over):
 
 
 class _EmptyStoreVfs(_Over):
-    """Files as ``plain`` has them, but for logs that were not made here: they do not exist."""
+    """File logs exist only once they were created here; for other files, ``plain`` decides."""
 
     def __init__(self, plain: Any) -> None:
         super().__init__(plain)
-        self._made: set[bytes] = set()
+        self._created: set[bytes] = set()
         self._folders: set[bytes] = set()
 
     def __call__(self, path: bytes, mode: bytes = b"rb", **named: Any) -> Any:
-        if path in self._made or not path.startswith(_LOGS):
+        if path in self._created or not path.startswith(_LOGS):
             return self.vfs(path, mode, **named)
         if mode.startswith(b"r"):
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
-        self._made.add(path)
+        self._created.add(path)
         if not mode.startswith(b"w") or named.get("atomictemp"):
             return self.vfs(path, mode, **named)
         self._make_folder(os.path.dirname(path))

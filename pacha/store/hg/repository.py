@@ -1,4 +1,4 @@
-"""A repository on this machine: read it, and commit content that is read when it is needed."""
+"""A repository on this machine: read it, and commit content that is read only when needed."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ from pacha.store.hg.fresh_store import first_commit, plainly
 from pacha.store.hg.revlog import OneRevisionReader, hashed
 from pacha.store.hg.runtime import Place, frequent_gc, quiet_ui, translate_errors
 from pacha.store.revision import NULL, PLAIN, Content, Note
+from pacha.text import printable
 
-_LAST_SECOND = 253_370_764_800  #: of the last year that datetime knows, in any zone
+_LAST_SECOND = 253_370_764_800  #: the last time that datetime can show in any zone
 
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """A revision of a repository: its node, what it says of itself, the stored names that it changed."""
+    """A revision of a repository: its node, its note, and the stored names that it changed."""
 
     node: str
     note: Note
@@ -42,10 +43,10 @@ class Repository:
 
     @classmethod
     def open(cls, path: str, *, create: bool = False, heal: bool = True, original: str = "") -> Repository:
-        """The repository at ``path``, made if ``create`` and missing; messages name its ``original``.
+        """Open the repository at ``path``; ``create`` it where it is missing; messages name its ``original``.
 
-        To ``heal`` it is to roll back an abandoned transaction (one at work is waited for). Raises DamagedError
-        when it cannot be opened.
+        ``heal`` rolls back an abandoned transaction (and waits for one at work). Raises DamagedError where it cannot
+        be opened.
         """
         ui, place = quiet_ui(), Place(path, original)
         with translate_errors(f"The repository {place} cannot be opened.", place):
@@ -62,16 +63,16 @@ class Repository:
     def heads(self) -> tuple[str, ...]:
         """The nodes of every head, newest first; () when empty."""
         with self._reading():
-            found = [nodes.hex(n).decode() for n in self._repo.heads()]
-        return tuple(n for n in found if n != NULL)
+            heads = [nodes.hex(node).decode() for node in self._repo.heads()]
+        return tuple(node for node in heads if node != NULL)
 
     def has(self, node: str) -> bool:
-        """Whether ``node`` is here."""
+        """Whether the repository has ``node``."""
         with self._reading():
             return bool(self._repo.changelog.hasnode(nodes.bin(node)))
 
     def is_ancestor(self, older: str, newer: str) -> bool:
-        """Whether ``older`` is ``newer`` or an ancestor of it; both are here."""
+        """Whether ``older`` is ``newer`` or an ancestor of it; the repository has both."""
         with self._reading():
             log = self._repo.changelog
             return bool(log.isancestorrev(log.rev(nodes.bin(older)), log.rev(nodes.bin(newer))))
@@ -80,20 +81,20 @@ class Repository:
         """Every node, newest first."""
         with self._reading():
             log = self._repo.changelog
-            found = [log.node(revision) for revision in range(len(log) - 1, -1, -1)]
-        for node in found:
+            newest_first = [log.node(revision) for revision in range(len(log) - 1, -1, -1)]
+        for node in newest_first:
             yield nodes.hex(node).decode()
 
     def note(self, node: str) -> Note:
-        """What the revision ``node`` says of itself."""
+        """The note of the revision ``node``."""
         with self._reading():
             return _note(self._repo.changelog.changelogrevision(nodes.bin(node)))
 
     def revision(self, node: str) -> Revision:
         """The revision ``node``. Raises DamagedError."""
         with self._reading():
-            found = self._repo.changelog.changelogrevision(nodes.bin(node))
-            return Revision(node, _note(found), tuple(found.files))
+            change = self._repo.changelog.changelogrevision(nodes.bin(node))
+            return Revision(node, _note(change), tuple(change.files))
 
     def names(self, node: str) -> dict[bytes, bytes]:
         """The file revision (raw id and flags) of each stored name in the revision ``node``."""
@@ -107,47 +108,44 @@ class Repository:
             return Reader(self._repo, self._place, self._repo[nodes.bin(node)].manifest())
 
     def digest(self) -> str:
-        """The sha256 (hex) of its changelog's file, by which a master's is compared with it."""
+        """The sha256 (hex) of its changelog's file, to be compared with a master's."""
         with self._reading():
             return hashlib.sha256(self._repo.svfs.read(b"00changelog.i")).hexdigest()
 
     def is_plain(self) -> bool:
-        """Whether its format is the very one in which we create repositories."""
+        """Whether its format is exactly the one in which Pacha creates repositories."""
         return bool(self._repo.requirements == PLAIN)
 
     def ends_with(self, node: str, read: Set[bytes] = frozenset()) -> bool:
-        """Whether ``node`` is its last revision and only head, and no log in it has anything of a later one.
+        """Whether ``node`` is its last revision and only head, and no log in it goes beyond that revision.
 
-        A store that was copied while a push wrote to it may hold what belongs to no revision yet. The logs of the
-        names that were ``read`` (see ``Reader``) need not be looked at again.
+        A store that was copied during a push may hold data of an unfinished revision. The logs of the names that were
+        ``read`` (see ``Reader``) are not checked again.
         """
         with self._reading():
             changes, last = self._repo.changelog, len(self._repo.changelog) - 1
             if last < 0 or changes.node(last) != nodes.bin(node) or changes.headrevs() != [last]:
                 return False
-            others = (name for name in self._logs() if name not in read)
-            logs = itertools.chain([self._repo.manifestlog.getstorage(b"")], map(self._repo.file, others))
+            entries = (entry for entry in self._repo.store.data_entries() if entry.is_revlog and entry.is_filelog)
+            unread = [entry.target_id for entry in entries if entry.target_id not in read]
+            logs = itertools.chain([self._repo.manifestlog.getstorage(b"")], map(self._repo.file, unread))
             return not any(_goes_beyond(log, last) for log in logs)
-
-    def _logs(self) -> list[bytes]:
-        """The stored names that have a log."""
-        return [entry.target_id for entry in self._repo.store.data_entries() if entry.is_revlog and entry.is_filelog]
 
     def commit(
         self, parent: str, written: Iterable[bytes], removed: Iterable[bytes], content: Content, note: Note
     ) -> str:
         """Commit on ``parent`` (NULL: the first) the names ``written`` and ``removed``.
 
-        ``content`` is asked once for each written name, in sorted order, and what it gives is not kept in
-        memory; None means that the name is gone after all. Returns the new node, or ``parent`` when nothing
-        differs from it. Raises what ``content`` raises, and then nothing is committed.
+        ``content`` is called once for each written name, in sorted order, and its result is not kept in memory; None
+        means that the file disappeared. Returns the new node, or ``parent`` where nothing differs from it. What
+        ``content`` raises is passed on, and then nothing is committed.
         """
         with translate_errors(f"The repository {self._place} cannot be written.", self._place):
-            made = _Commit(self._repo, parent, list(written), list(removed), content, note)
+            commit = _Commit(self._repo, parent, list(written), list(removed), content, note)
             try:
                 first = first_commit(self._repo) if parent == NULL else nullcontext()
                 with frequent_gc(), self._repo.lock(), first, self._repo.transaction(b"pacha"):
-                    node = self._repo.commitctx(made)
+                    node = self._repo.commitctx(commit)
                     if parent != NULL and self._same_manifest(node, parent):
                         raise _NothingDiffers
             except _NothingDiffers:
@@ -161,7 +159,7 @@ class Repository:
 
 
 class Reader:
-    """From a stored name to its bytes in one revision. ``beyond``: a log that was read has something of no revision."""
+    """From a stored name to its bytes in one revision. ``beyond``: a log that was read goes beyond the last one."""
 
     def __init__(self, repo: Any, place: Place, manifest: Any) -> None:
         plainly(repo)
@@ -173,7 +171,7 @@ class Reader:
         self.beyond = False
 
     def __call__(self, name: bytes) -> bytes:
-        """Its bytes, hash checked. Raises DamagedError."""
+        """The bytes of ``name``, hash checked. Raises DamagedError."""
         with _reading(self._place):
             node = self._manifest[name]
             only = self._singles.get(name)
@@ -186,7 +184,7 @@ class Reader:
 
 
 def load() -> None:
-    """Import what it takes to read a repository, ahead of its first use."""
+    """Import what reading a repository needs, ahead of its first use."""
     with suppress(PachaError):
         Repository.open(os.devnull)
 
@@ -196,19 +194,19 @@ def _reading(place: Place) -> AbstractContextManager[None]:
 
 
 def _goes_beyond(log: Any, last: int) -> bool:
-    """Whether a log has something that came with a later revision than ``last``."""
+    """Whether a log has data of a later revision than ``last``."""
     return any(log.linkrev(revision) > last for revision in log)
 
 
-def _note(found: Any) -> Note:
-    """What may have come from anywhere, as text and as a time that a calendar has."""
-    message, user = (text.decode("utf-8", "replace") for text in (found.description, found.user))
-    at = found.date[0]
-    return Note(message, user, float(at) if 0 <= at <= _LAST_SECOND else 0.0)
+def _note(change: Any) -> Note:
+    """The note of a changelog's entry from anywhere, safe to print; a time out of range becomes 0."""
+    message, user = (text.decode("utf-8", "replace") for text in (change.description, change.user))
+    at = change.date[0]
+    return Note(printable(message, keep="\n"), printable(user), float(at) if 0 <= at <= _LAST_SECOND else 0.0)
 
 
 def _make(ui: Any, path: str) -> None:
-    """Make it beside and rename it: one that a killed run left half-made could never be opened."""
+    """Create it at a temporary path and rename it: a half-created one could never be opened."""
     new = repository_dir.temporary_path(path)
     umask = os.umask(0o077)
     try:
@@ -223,9 +221,9 @@ class _NothingDiffers(Exception):
 
 
 class _Commit(context.memctx):  # type: ignore[misc]
-    """A memctx that neither keeps the content it was given nor asks for it before it is needed.
+    """A memctx that asks for content only when it is needed, and does not keep it.
 
-    Mercurial's own memoizes every file, and reads each to tell modified from removed.
+    Mercurial's own memoizes every file, and reads each to distinguish modified from removed ones.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
-"""File logs that hold one revision, as most do: read and write them in one go, without Mercurial's objects.
+"""Read and write file logs with one revision, which most are, in one go, without Mercurial's objects.
 
-The format is that of Mercurial's help topic internals.revlogs, version 1: an entry of 64 bytes, the first four of which
-are the log's header, and the revision's bytes behind it. What is in any way else is left to Mercurial.
+The format is that of Mercurial's help topic internals.revlogs, version 1: an entry of 64 bytes, whose first four are
+the log's header, followed by the revision's bytes. Mercurial itself handles everything else.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ _ENTRY = struct.Struct(">IHHiiiiii20s12x")
 _HEADER = 0x0003_0001  #: version 1 with the bytes inline and general deltas
 _HEADERS = frozenset({0x0001_0001, _HEADER})
 _MOST = _ENTRY.size + (256 << 10)  #: bytes; Mercurial keeps more than 128 KiB in a file of their own
-_FIRST = (0, 0, 0, -1, -1)  #: at the beginning, nothing out of the ordinary, on itself, without parents
-_NONE = bytes(20)  #: the node of no revision
-_LEAST = 50  #: bytes of a revision that is worth packing (mercurial/utils/compression.py, zstdrevlogcompressor)
-_INLINE = 128 << 10  #: from so many bytes on a revision lies in a file of its own (mercurial/revlog.py, _maxinline)
-_META = b"\1\n"  #: before a text that is not all content (mercurial/utils/storageutil.py)
+_FIRST = (0, 0, 0, -1, -1)  #: offset 0, no flags, its own delta base, no parents
+_NONE = bytes(20)  #: the null node
+_LEAST = 50  #: bytes; a smaller revision is not compressed (mercurial/utils/compression.py, zstdrevlogcompressor)
+_INLINE = 128 << 10  #: bytes; a larger revision lies in a file of its own (mercurial/revlog.py, _maxinline)
+_META = b"\1\n"  #: starts a text with metadata before the content (mercurial/utils/storageutil.py)
 
 
 @dataclass(frozen=True, slots=True)
 class OnlyRevision:
-    """The only revision of a log: its raw node, the revision of the changelog it came with, its content."""
+    """The only revision of a log: its raw node, its revision number in the changelog, its content."""
 
     node: bytes
     link: int
@@ -36,10 +36,9 @@ class OnlyRevision:
 
 
 class OneRevisionReader:
-    """The logs of one repository by their stored names, where they hold one revision and it is sound.
+    """Reads the logs of one repository that hold one intact revision.
 
-    Only of a store that encodes names so that nothing in them leads out of it (``fncache``; hg help
-    internals.requirements).
+    Only in a store whose encoding of names cannot lead out of it (``fncache``; hg help internals.requirements).
     """
 
     def __init__(self, repo: Any) -> None:
@@ -48,7 +47,7 @@ class OneRevisionReader:
         self._unpack = _zstd().decompress
 
     def get(self, name: bytes) -> OnlyRevision | None:
-        """The only revision of ``name``, its hash checked; None for whatever Mercurial has to look at itself."""
+        """The only revision of the stored ``name``, its hash checked; None where Mercurial has to read the log."""
         if self._encode is None:
             return None
         try:
@@ -76,7 +75,7 @@ class OneRevisionReader:
         return OnlyRevision(node, link, text)
 
     def _unpacked(self, chunk: bytes) -> bytes | None:
-        """The bytes of a chunk, whose first one says what it is."""
+        """The bytes of a chunk, whose first byte is its type."""
         match chunk[:1]:
             case b"" | b"\0":
                 return chunk
@@ -90,26 +89,26 @@ class OneRevisionReader:
         try:
             return bytes(self._unpack(chunk))
         except Exception:
-            return None  # Mercurial says what is wrong with it
+            return None  # Mercurial reports what is wrong with it
 
 
 class FirstRevisionWriter:
-    """In the place of Mercurial's object: the log ``name``, which is not there yet, of a repository of our own format.
+    """Replaces Mercurial's object for the log ``name``, which does not exist yet, in a repository of Pacha's format.
 
-    It does nothing but what the first commit asks of it; ``make`` gives Mercurial's.
+    It has only what the first commit needs; ``make`` returns Mercurial's object.
     """
 
     def __init__(self, repo: Any, name: bytes, make: Callable[[], Any]) -> None:
         self._repo, self._name, self._make = repo, name, make
 
     def add(self, text: bytes, meta: Any, transaction: Any, link: int, p1: bytes, p2: bytes) -> bytes:
-        """Write its first revision, of the changelog's revision ``link``. Returns its node, 20 bytes."""
-        # A chunk is at most a byte longer; what is large is not packed twice to find out.
+        """Write the first revision, for the changelog's revision ``link``, and return its node (20 bytes)."""
+        # A chunk is at most a byte longer than its text. A large text is not compressed twice to find its length.
         if meta or text.startswith(_META) or (p1, p2) != (_NONE, _NONE) or len(text) + 1 >= _INLINE:
             return bytes(self._make().add(text, meta, transaction, link, p1, p2))
         chunk, node, path = _packed(text), hashed(text), _index(self._name)
         entry = _ENTRY.pack(_HEADER, 0, 0, len(chunk), len(text), 0, link, -1, -1, node)
-        transaction.add(path, 0)  # which takes it away again when the commit fails
+        transaction.add(path, 0)  # removes it when the commit fails
         self._repo.svfs.register_file(path)  # in the fncache
         with self._repo.svfs(path, b"w") as stream:
             stream.write(entry + chunk)
@@ -117,12 +116,12 @@ class FirstRevisionWriter:
 
 
 def _index(name: bytes) -> bytes:
-    """Where the log of the stored ``name`` lies, before the store encodes that."""
+    """The path of the log of the stored ``name``, before the store encodes it."""
     return b"data/" + name + b".i"
 
 
 def _packed(text: bytes) -> bytes:
-    """The chunk of a revision's bytes, as Mercurial would make it."""
+    """The chunk of a revision's bytes, as Mercurial would write it."""
     packed = _zstd().compress(text) if len(text) >= _LEAST else None
     if packed:
         return bytes(packed)
@@ -134,10 +133,10 @@ def _zstd() -> Any:
 
 
 def hashed(text: bytes, p1: bytes = _NONE, p2: bytes = _NONE) -> bytes:
-    """The node of a revision (mercurial/utils/storageutil.py, hashrevisionsha1), four times as quick as by Mercurial.
+    """The node of a revision (mercurial/utils/storageutil.py, hashrevisionsha1), four times as fast as Mercurial's.
 
-    Its SHA-1 looks for collisions, too. What is read here is compared with the snapshot's SHA-256.
+    Mercurial's SHA-1 also detects collisions; here, content is compared with the snapshot's SHA-256.
     """
-    made = hashlib.sha1(min(p1, p2) + max(p1, p2), usedforsecurity=False)
-    made.update(text)
-    return made.digest()
+    digest = hashlib.sha1(min(p1, p2) + max(p1, p2), usedforsecurity=False)
+    digest.update(text)
+    return digest.digest()

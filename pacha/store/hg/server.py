@@ -1,7 +1,7 @@
 """Serve a repository over standard input and output, with a restricted part of Mercurial's protocol.
 
-History is added and read, and nothing else: no push of keys (bookmarks, phases), no obsolescence, no bundles that
-the server is to fetch or to keep. What may not be done is not there to be asked for.
+Clients can read and add history, and nothing else: no push of keys (bookmarks, phases), no obsolescence markers, no
+bundles that the server would fetch or keep. Forbidden commands do not exist here.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import threading
 from typing import Any
 
 from mercurial import bundle2, error, hg, phases, streamclone, wireprotoserver, wireprototypes, wireprotov1server
@@ -17,12 +18,12 @@ from mercurial.utils import procutil
 from pacha.library import UnknownLibraryError, require, require_use
 from pacha.store.hg.runtime import LIBRARY, frequent_gc, quiet_ui, translate_errors
 
-#: Commands (hg help internals.wireprotocol) that any client needs to find out what is missing.
+#: Commands (hg help internals.wireprotocol) with which any client finds the missing revisions.
 _TALKING = (
     b"hello", b"capabilities", b"protocaps", b"batch", b"between", b"heads", b"known", b"branchmap", b"listkeys",
 )  # fmt: skip
-#: Said to be there though it is not: without it no client asks which phases there are, and none could push.
-_SAID = frozenset([b"pushkey"])
+#: Announced but missing: without it, no client asks for the phases, and none could push.
+_ANNOUNCED = frozenset([b"pushkey"])
 _READING = (b"getbundle",)
 _WRITING = (b"unbundle",)
 #: Parts of a bundle (hg help internals.bundle2) that a push may have.
@@ -30,11 +31,13 @@ _PARTS = (
     b"changegroup", b"check:heads", b"check:updated-heads", b"check:phases", b"check:bookmarks", b"phase-heads",
     b"replycaps", b"listkeys",
 )  # fmt: skip
-_STREAM = b"stream2"  #: the part that fills a new repository with the files of another
-#: Those files, as a stream calls them; where a name below data/ leads, Mercurial encodes (mercurial/store.py).
+_STREAM = b"stream2"  #: the part that fills a new repository with another one's files
+#: The names of those files in a stream; Mercurial encodes a name below data/ (mercurial/store.py).
 _LOG = re.compile(rb"(00changelog|00manifest|data/.+)\.[id]", re.DOTALL)
+_LONGEST_LINE = 1 << 20  #: bytes
+_LARGEST_READ = 64 << 20  #: bytes of an argument, or of a piece of a bundle: clients send some KiB at once
 _SETTINGS = (
-    ("server.bundle1", "no"),  # what comes in such a bundle has no parts to choose from
+    ("server.bundle1", "no"),  # such a bundle has no parts that could be checked
     ("server.pullbundle", "no"),
     ("experimental.evolution", ""),
     ("web.allow-push", ""),
@@ -42,11 +45,10 @@ _SETTINGS = (
 
 
 def serve(path: str, *, read: bool, write: bool, new: bool = False) -> bool:
-    """Serve the repository at ``path`` until the client ends; ``read`` and ``write`` say what it may do.
+    """Serve the repository at ``path`` until the client ends; ``read`` and ``write`` say what the client may do.
 
-    A ``new`` one may also be filled with the files of a history; returns whether all came of each history that began
-    to. What a push that was interrupted left is rolled back first, unless one is at work now. Raises DamagedError,
-    PachaError.
+    A ``new`` repository may also be filled from a stream; returns False where a stream was incomplete. An interrupted
+    push is rolled back first, unless a push is at work. Raises DamagedError, PachaError.
     """
     ui = quiet_ui()
     for name, value in (*_SETTINGS, ("server.uncompressed", "yes" if new else "no")):
@@ -54,17 +56,19 @@ def serve(path: str, *, read: bool, write: bool, new: bool = False) -> bool:
         ui.setconfig(section.encode(), key.encode(), value.encode(), b"pacha")
     ui.fout, ui.ferr = procutil.stdout, procutil.stderr
     _restrict_protocol(_TALKING + _READING * read + _WRITING * write, (*_PARTS, *[_STREAM] * new))
-    torn = _count_torn() if new else []
+    incomplete = _track_streams() if new else []
     with translate_errors(f"The repository {os.path.basename(path)} cannot be served."), frequent_gc():
         repo = hg.repository(ui, os.fsencode(path))
         if write:
             _roll_back(repo.unfiltered())
-        wireprotoserver.sshserver(ui, repo).serve_forever()
-    return not torn
+        run = require(LIBRARY, wireprotoserver, "_runsshserver", "ui", "repo", "fin", "fout", "ev")
+        with ui.protectedfinout() as (stdin, stdout):
+            run(ui, repo, _Input(stdin), stdout, threading.Event())
+    return not incomplete
 
 
 def recover(path: str) -> None:
-    """Roll back what a push that was interrupted left. Raises DamagedError, PachaError (when one is at work)."""
+    """Roll back an interrupted push. Raises DamagedError, and PachaError where a push is at work."""
     with translate_errors(f"The repository {os.path.basename(path)} cannot be repaired."):
         repo = hg.repository(quiet_ui(), os.fsencode(path)).unfiltered()
         if repo.svfs.exists(b"journal"):
@@ -78,16 +82,16 @@ def _roll_back(repo: Any) -> None:
 
 
 def _restrict_protocol(commands: tuple[bytes, ...], parts: tuple[bytes, ...]) -> None:
-    """Forget, in this process, every command and every part of a bundle but these.
+    """Remove from this process every command and every part of a bundle but these.
 
-    Raises UnknownLibraryError where this Mercurial would not obey.
+    Raises UnknownLibraryError where that would have no effect in this Mercurial.
     """
     _check_restrictable(parts)
-    kept = wireprototypes.commanddict()
-    kept.update({name: entry for name, entry in wireprotov1server.commands.items() if name in commands})
-    gone = wireprotov1server.commands.keys() - kept.keys() - _SAID
-    wireprotov1server.commands = kept
-    wireprotov1server.wireprotocaps = [name for name in wireprotov1server.wireprotocaps if name not in gone]
+    allowed = wireprototypes.commanddict()
+    allowed.update({name: entry for name, entry in wireprotov1server.commands.items() if name in commands})
+    removed = wireprotov1server.commands.keys() - allowed.keys() - _ANNOUNCED
+    wireprotov1server.commands = allowed
+    wireprotov1server.wireprotocaps = [name for name in wireprotov1server.wireprotocaps if name not in removed]
     for name in set(bundle2.parthandlermapping) - set(parts):
         del bundle2.parthandlermapping[name]
     streamclone._makemap = lambda repo: {b"s": _History(repo.svfs), b"c": _Nowhere()}
@@ -95,7 +99,7 @@ def _restrict_protocol(commands: tuple[bytes, ...], parts: tuple[bytes, ...]) ->
 
 
 def _check_restrictable(parts: tuple[bytes, ...]) -> None:
-    """Make sure that Mercurial reads what is replaced here: under another name, nothing would be restricted."""
+    """Raise UnknownLibraryError unless Mercurial reads the very names that are replaced here."""
     for owner, name, kind in (
         (wireprotov1server, "commands", wireprototypes.commanddict),
         (wireprotov1server, "wireprotocaps", list),
@@ -116,10 +120,30 @@ def _check_restrictable(parts: tuple[bytes, ...]) -> None:
         require(LIBRARY, bundle2.parthandlermapping.get(part), "params")
 
 
-class _History:
-    """Where a stream's files of a store go: only what is history itself may come, nothing that Mercurial obeys.
+class _Input:
+    """What the client says, for a reader that believes the lengths it is told: to it one below zero means all of it."""
 
-    A journal, say, would say what to put where (mercurial/transaction.py) when it is rolled back.
+    def __init__(self, pipe: Any) -> None:
+        self._pipe = pipe
+
+    def readline(self) -> bytes:
+        """A line."""
+        line = bytes(self._pipe.readline(_LONGEST_LINE))
+        if len(line) >= _LONGEST_LINE:
+            raise error.Abort(b"a line without an end")
+        return line
+
+    def read(self, size: int) -> bytes:
+        """So many bytes, or less at the end."""
+        if not 0 <= size <= _LARGEST_READ:
+            raise error.Abort(b"a length that cannot be: %d" % size)
+        return bytes(self._pipe.read(size))
+
+
+class _History:
+    """The destination of a stream's store files: it accepts files of the history alone.
+
+    A journal, for example, would make Mercurial write files when it is rolled back (mercurial/transaction.py).
     """
 
     def __init__(self, vfs: Any) -> None:
@@ -129,48 +153,48 @@ class _History:
         return getattr(self._vfs, name)
 
     def register_file(self, name: bytes) -> None:
-        """Check the name of a file that comes."""
+        """Check the name of an incoming file."""
         if not _LOG.fullmatch(name):
-            raise error.Abort(b"no files but those of a history here")
+            raise error.Abort(b"only files of a history are accepted")
         self._vfs.register_file(name)
 
 
 class _Nowhere:
-    """Where a stream's caches go, which Mercurial would believe."""
+    """The destination of a stream's caches: they are dropped, for Mercurial would trust them."""
 
     def register_file(self, name: bytes) -> None:
-        """Any will do."""
+        """Accept any name."""
 
     def prepare_streamed_file(self, name: bytes, known: object) -> tuple[bytes, None]:
         """The path to write to, and no mode."""
         return os.fsencode(os.devnull), None
 
     def backgroundclosing(self, ui: Any) -> contextlib.AbstractContextManager[None]:
-        """Nothing is to be closed."""
+        """Do nothing."""
         return contextlib.nullcontext()
 
 
-def _count_torn() -> list[object]:
-    """An item for each stream that has begun and not come whole: no transaction rolls back its files."""
-    handler, torn = bundle2.parthandlermapping[_STREAM], list[object]()
+def _track_streams() -> list[object]:
+    """Return a list that holds each incomplete stream, whose files no transaction rolls back."""
+    handler, incomplete = bundle2.parthandlermapping[_STREAM], list[object]()
 
     def handle(operation: Any, part: Any) -> Any:
-        torn.append(part)
-        done = handler(operation, part)
-        torn.pop()
-        return done
+        incomplete.append(part)
+        result = handler(operation, part)
+        incomplete.pop()
+        return result
 
     handle.params = handler.params  # type: ignore[attr-defined]
     bundle2.parthandlermapping[_STREAM] = handle
-    return torn
+    return incomplete
 
 
 def _public(handler: Any) -> Any:
-    """A handler of changegroups that hides none: one of the phase ``secret`` would not be seen by the next push."""
+    """A handler of changegroups that refuses secret ones, for the next push would not see them."""
 
     def handle(operation: Any, part: Any) -> Any:
         if int(part.params.get(b"targetphase", phases.public)) not in (phases.public, phases.draft):
-            raise error.Abort(b"no hidden revisions here")
+            raise error.Abort(b"secret revisions are refused")
         return handler(operation, part)
 
     handle.params = handler.params  # type: ignore[attr-defined]

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import io
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, BinaryIO, Protocol
+from typing import BinaryIO, Protocol, TypeVar
 
 from pacha.errors import UnreachableError
+from pacha.system.waits import waiting
 from pacha.text import one_line
 from pacha.wire.ssh.endpoint import Endpoint
+from pacha.wire.ssh.files import Input, Output, RawOutput
 from pacha.wire.ssh.library import paramiko
+from pacha.wire.ssh.pace import Pace
 
+_Moved = TypeVar("_Moved", bytes, int)
 _PIECE = 64 * 1024
 _STDERR_KEPT = 64 * 1024
 _PASSED_OVER = 1024 * 1024
-_LONGEST_LINE = 1024 * 1024
-_BY_HAND = "Log in by hand with ssh to see what answers there."
-_LARGEST_READ = 1 << 30  #: bytes: no revision that Pacha makes comes near it
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,10 @@ class Carrier(Protocol):
 
     endpoint: Endpoint
     transport: paramiko.Transport
+    moved: int  #: bytes that commands have said and read so far
+
+    def queued(self) -> int:
+        """The bytes of ours that are still on their way."""
 
     def lost(self, why: str) -> UnreachableError:
         """The error for a line that is gone."""
@@ -55,15 +60,16 @@ class Stream:
         self._connection = connection
         self._channel = channel
         self._idle = idle
+        self._pace = Pace(idle, connection.queued)
         self._release: Callable[[], None] | None = release
         self._expired: float | None = None
-        self.silent = False  #: it was given up, because it neither said nor read anything: it is not waited for again
+        self.silent = False  #: it was given up, because it said and read too little: it is not waited for again
         self._errors = bytearray()
         self._drain = threading.Thread(target=self._keep_errors, daemon=True)
         self._drain.start()
         self._stderr: BinaryIO | None = None
-        self.stdin = _Stdin(self)
-        self.stdout = _Output(_Stdout(self), 256 * 1024)
+        self.stdin = Input(self)
+        self.stdout = Output(RawOutput(self), 256 * 1024)
 
     def __enter__(self) -> Stream:
         return self
@@ -88,6 +94,11 @@ class Stream:
     def read(self, n: int) -> bytes:
         """Up to ``n`` bytes of output, at least one; ``b''`` at its end. Raises UnreachableError."""
         return self.stdout.read1(n)
+
+    def ask(self, data: bytes) -> int:
+        """Send all of ``data``, to which an answer is expected, as ``write`` does."""
+        self._pace.asked()
+        return self.write(data)
 
     def write(self, data: bytes) -> int:
         """Send all of ``data``; returns its length. BrokenPipeError when the command reads no more."""
@@ -119,7 +130,9 @@ class Stream:
         """
         if end_input:
             self.close_write()
-        with alarm(self._idle, lambda: self.expire(self._idle)):
+        seconds = self._pace.to_end
+        self._channel.settimeout(2 * seconds)  # the alarm comes first: it says which limit it was
+        with alarm(seconds, lambda: self.expire(seconds)), waiting(self._connection.endpoint.label):
             ended = self._pass_over(_PASSED_OVER)
             if ended:
                 self._channel.status_event.wait()
@@ -135,7 +148,7 @@ class Stream:
     def _pass_over(self, most: int) -> bool:
         """Whether the output's end comes within so many bytes."""
         while most > 0:
-            data = self.receive(_PIECE)
+            data = self._taken(lambda: self._channel.recv(_PIECE))
             if not data:
                 return True
             most -= len(data)
@@ -158,11 +171,15 @@ class Stream:
 
     def receive(self, n: int) -> bytes:
         """Like ``read``, past the buffer of ``stdout``."""
+        self._pace.begin()
+        return self._taken(lambda: self._patiently(lambda: self._channel.recv(n), len))
+
+    def _taken(self, take: Callable[[], bytes]) -> bytes:
+        """What ``take`` gives of the output; nothing at its end. Raises UnreachableError."""
         try:
-            data = self._channel.recv(n)
+            data = take()
         except TimeoutError as error:
-            self.silent = True
-            raise self._trouble(f"the command said nothing for {self._idle:g} seconds") from error
+            raise self._too_slow("said") from error
         except (paramiko.SSHException, EOFError, OSError) as error:
             raise self._trouble(one_line(str(error))) from error
         if not data and not self._channel.eof_received and self._channel.exit_status < 0:
@@ -170,18 +187,40 @@ class Stream:
         return data
 
     def _send(self, data: memoryview) -> int:
+        piece = data[:_PIECE].tobytes()
         try:
-            sent = self._channel.send(data[:_PIECE].tobytes())
+            sent = self._patiently(lambda: self._channel.send(piece), int)
         except TimeoutError as error:
-            self.silent = True
-            raise self._trouble(f"the command read nothing for {self._idle:g} seconds") from error
+            raise self._too_slow("read") from error
         except (paramiko.SSHException, EOFError, OSError):
             sent = 0
+        self._pace.sent(sent)
         if sent == 0:
             if self._connection.transport.is_active() and self._expired is None:
                 raise BrokenPipeError("the remote command reads no more")
             raise self._trouble("the connection ended")
         return sent
+
+    def _patiently(self, work: Callable[[], _Moved], size: Callable[[_Moved], int]) -> _Moved:
+        """What ``work`` gives, which moves bytes, so many as ``size`` says. Raises TimeoutError when it is too slow."""
+        while (left := self._pace.left) > 0:
+            self._channel.settimeout(left)
+            began, before = time.monotonic(), self._connection.moved
+            try:
+                with waiting(self._connection.endpoint.label, self._pace.behind):
+                    moved = work()
+                self._connection.moved += size(moved)
+                return moved
+            except TimeoutError:
+                continue
+            finally:
+                self._pace.waited(time.monotonic() - began, self._connection.moved - before)
+        raise TimeoutError
+
+    def _too_slow(self, did: str) -> UnreachableError:
+        self.silent = True
+        much = "hardly anything" if self._pace.has_moved else "nothing"
+        return self._trouble(f"the command {did} {much} for {round(self._pace.allowed, 1):g} seconds")
 
     def _trouble(self, why: str) -> UnreachableError:
         if self._expired is not None:
@@ -206,75 +245,6 @@ class Stream:
             if not data:
                 return
             self._errors += data[: _STDERR_KEPT - len(self._errors)]
-
-
-class _Stdout(io.RawIOBase):
-    def __init__(self, stream: Stream) -> None:
-        self._stream = stream
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        data = self._stream.receive(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
-
-
-class _Output(io.BufferedReader):
-    """A command's output for a reader that believes the lengths it is told: neither they nor a line are endless."""
-
-    def readline(self, size: int | None = -1, /) -> bytes:
-        line = super().readline(_LONGEST_LINE if size is None or size < 0 else size)
-        if len(line) >= _LONGEST_LINE:
-            raise UnreachableError(
-                "The master does not answer as one.", "it sent a line without an end", _BY_HAND, code="not-a-master"
-            )
-        return line
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        if size is not None and size > _LARGEST_READ:
-            raise UnreachableError(
-                "The master does not answer as one.",
-                f"it announced {size} bytes at once",
-                _BY_HAND,
-                code="not-a-master",
-            )
-        return super().read(size)
-
-
-class _Stdin:
-    """What a command reads, as an unbuffered file."""
-
-    def __init__(self, stream: Stream) -> None:
-        self._stream = stream
-        self._ahead = b""
-        self.closed = False
-
-    def say_ahead(self, data: bytes) -> None:
-        """Send what whoever writes here will write first of all; it is not sent again then."""
-        try:
-            self._stream.write(data)
-        except BrokenPipeError:
-            pass  # it has ended: reading tells
-        self._ahead = data
-
-    def write(self, data: bytes) -> int:
-        """Send all of ``data`` and say how much that was."""
-        if not self._ahead:
-            return self._stream.write(data)
-        said, self._ahead = self._ahead[: len(data)], self._ahead[len(data) :]
-        if said != data:
-            raise RuntimeError("something else was said ahead")  # a fault of ours: the conversation has one beginning
-        return len(data)
-
-    def flush(self) -> None:
-        """Nothing is held back."""
-
-    def close(self) -> None:
-        """End the command's input."""
-        self.closed = True
-        self._stream.close_write()
 
 
 def end(channel: paramiko.Channel) -> None:

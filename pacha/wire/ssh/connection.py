@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import socket
 import threading
 import time
 from collections import deque
@@ -17,9 +18,9 @@ from pacha.text import one_line
 from pacha.wire.ssh.auth import log_in
 from pacha.wire.ssh.channel import Result, Stream, alarm, end
 from pacha.wire.ssh.endpoint import Endpoint
-from pacha.wire.ssh.handshake import Line, dial, handshake, hang_up
+from pacha.wire.ssh.handshake import Line, dial, greet, hang_up
 from pacha.wire.ssh.library import cMSG_CHANNEL_REQUEST, paramiko, refuse_unknown
-from pacha.wire.ssh.proxy_command import run_proxy
+from pacha.wire.ssh.proxy_command import ProxyLine, run_proxy
 
 #: sshd allows ten sessions on a connection (MaxSessions of sshd_config(5)); stay well below.
 MAX_STREAMS = 7
@@ -44,6 +45,7 @@ class Connection:
         self.endpoint = endpoint
         self.transport = transport
         self.stalled = False
+        self.moved = 0
         self._line = line
         self._through = through
         self._stall = stall
@@ -60,21 +62,28 @@ class Connection:
         threading.Thread(target=self._watch, daemon=True).start()
 
     @classmethod
-    def open(cls, endpoint: Endpoint, timeout: float = 20.0, *, stall: float = 30.0, idle: float = 300.0) -> Connection:
+    def open(
+        cls,
+        endpoint: Endpoint,
+        timeout: float = 20.0,
+        *,
+        stall: float = 30.0,
+        idle: float = 120.0,
+        patience: float = 60.0,
+    ) -> Connection:
         """Connect, check the host key, log in: at most ``timeout`` seconds for each of these.
 
+        A server that drops the connection before it greets is tried again for ``patience`` seconds.
         Later on, a line from which nothing is heard for ``stall`` seconds, not even an answer to
         "are you there?", is given up; so is a command of ``stream`` that says and takes nothing for ``idle``
-        seconds, though the line lives. Raises UnreachableError.
+        seconds, or falls that far behind the least speed (see ``pace``), though the line lives.
+        Raises UnreachableError.
         """
-        through = cls.open(endpoint.proxy_jump, timeout, stall=stall) if endpoint.proxy_jump else None
+        through = None
+        if endpoint.proxy_jump:
+            through = cls.open(endpoint.proxy_jump, timeout, stall=stall, patience=patience)
         try:
-            line = _reach(endpoint, through, timeout)
-            try:
-                transport = handshake(line, endpoint, timeout)
-            except BaseException:
-                line.close()
-                raise
+            line, transport = greet(partial(_reach, endpoint, through, timeout), endpoint, timeout, patience)
             try:
                 log_in(transport, endpoint)
             except BaseException:
@@ -145,7 +154,7 @@ class Connection:
         """Start a command and talk with it. Close it (``with``): only MAX_STREAMS are open at a time.
 
         ``idle`` seconds (None: the connection's) without a byte from it, or without it taking one, end it with
-        UnreachableError.
+        UnreachableError, and so does being that far behind the least speed.
         """
         return self._start(_command(argv), self._idle if idle is None else idle)
 
@@ -228,6 +237,10 @@ class Connection:
         channel.settimeout(idle)
         return channel
 
+    def queued(self) -> int:
+        """The bytes of ours that are still on their way to the server, or to the one in between."""
+        return self._through.queued() if self._through else self._line.queued()
+
     def lost(self, why: str) -> UnreachableError:
         """The error for a line that is gone; ``why`` unless it is known that it stalled."""
         if self.stalled:
@@ -263,12 +276,14 @@ def _is_refusal(error: Exception) -> bool:
     return isinstance(error, paramiko.ChannelException) or str(error) == "Unable to open channel."
 
 
-def _reach(endpoint: Endpoint, through: Connection | None, timeout: float) -> Line:
+def _reach(
+    endpoint: Endpoint, through: Connection | None, timeout: float
+) -> socket.socket | paramiko.Channel | ProxyLine:
     if through:
-        return Line(_jump(through, endpoint, timeout))
+        return _jump(through, endpoint, timeout)
     if endpoint.proxy_command:
-        return Line(run_proxy(endpoint.proxy_command, endpoint.host, timeout))
-    return Line(dial(endpoint, timeout))
+        return run_proxy(endpoint.proxy_command, endpoint.host, timeout)
+    return dial(endpoint, timeout)
 
 
 def _jump(through: Connection, endpoint: Endpoint, timeout: float) -> paramiko.Channel:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
+import random
 import socket
+import sys
+import termios
 import time
+from collections.abc import Callable
 from typing import Any
 
 from pacha.errors import UnreachableError
+from pacha.system.waits import waiting
 from pacha.text import one_line
 from pacha.wire.ssh.endpoint import Endpoint
 from pacha.wire.ssh.host_key import check_host_key, known_keys_of
@@ -25,17 +31,39 @@ _DIGESTS = (
 )
 
 
+#: What sshd says in place of a greeting where it drops a connection (sshd.c, drop_connection): for MaxStartups and
+#: PerSourceMaxStartups, and for PerSourcePenalties. Older ones say nothing.
+_DROPS = (b"Exceeded MaxStartups", b"Not allowed at this time")
+
+
+#: Seconds, give or take a half, before a connection that was dropped is tried again: the first time, and the most.
+_AGAIN, _AGAIN_MOST = 0.3, 8.0
+
+
+class Dropped(UnreachableError):
+    """The server hung up before it greeted, as sshd does while too many log in at once: worth another try."""
+
+
 class Line:
-    """A socket that remembers when it last heard from the other side."""
+    """A socket that remembers when it last heard from the other side, and with what that began."""
 
     def __init__(self, sock: socket.socket | paramiko.Channel | ProxyLine) -> None:
         self._sock = sock
         self.heard = time.monotonic()
+        self.beginning = b""
 
     def recv(self, size: int) -> bytes:
         data = self._sock.recv(size)
         self.heard = time.monotonic()
+        self.beginning = self.beginning or data[:100]
         return data
+
+    def queued(self) -> int:
+        """The bytes of ours that the other side has not acknowledged yet (SIOCOUTQ of tcp(7))."""
+        try:
+            return int.from_bytes(fcntl.ioctl(self._sock.fileno(), termios.TIOCOUTQ, bytes(4)), sys.byteorder)
+        except (OSError, ValueError):
+            return 0  # it is closed, or a channel through another server
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._sock, name)
@@ -68,7 +96,7 @@ def dial(endpoint: Endpoint, timeout: float) -> socket.socket:
             code="no-answer",
         ) from error
     except ConnectionResetError as error:
-        raise _no_ssh(endpoint, error) from error
+        raise _dropped(endpoint, b"") from error
     except OSError as error:
         raise UnreachableError(
             f"{where} cannot be reached.",
@@ -86,6 +114,15 @@ def _no_ssh(endpoint: Endpoint, error: Exception) -> UnreachableError:
         one_line(str(error)) or "it hung up",
         "Check pacha.ssh.port, and that the master's sshd is not refusing this machine.",
         code="not-ssh",
+    )
+
+
+def _dropped(endpoint: Endpoint, beginning: bytes) -> Dropped:
+    return Dropped(
+        f"{endpoint.host} (port {endpoint.port}) hangs up before anybody can log in.",
+        f"it says: {one_line(beginning)}" if beginning else "it says nothing, as an sshd does that has no room",
+        "Too many log in there at once: wait, or raise MaxStartups in the master's sshd_config; check pacha.ssh.port.",
+        code="login-dropped",
     )
 
 
@@ -119,6 +156,8 @@ def handshake(line: Line, endpoint: Endpoint, timeout: float) -> paramiko.Transp
                 "Look whether the master hangs or has too much to do; check pacha.ssh.port.",
                 code="no-ssh-greeting",
             ) from error
+        if not line.beginning or line.beginning.startswith(_DROPS):
+            raise _dropped(endpoint, line.beginning) from error
         raise _no_ssh(endpoint, error) from error
     try:
         check_host_key(endpoint, blob)
@@ -126,6 +165,34 @@ def handshake(line: Line, endpoint: Endpoint, timeout: float) -> paramiko.Transp
         hang_up(transport)
         raise
     return transport
+
+
+def greet(
+    reach: Callable[[], socket.socket | paramiko.Channel | ProxyLine],
+    endpoint: Endpoint,
+    timeout: float,
+    patience: float,
+) -> tuple[Line, paramiko.Transport]:
+    """The line to a server that has shown who it is, tried again for ``patience`` seconds while it is dropped.
+
+    Who is dropped with many others comes again at a time of its own, and the later the more often it was dropped.
+    """
+    began, pause = time.monotonic(), _AGAIN
+    while True:
+        try:
+            line = Line(reach())
+            try:
+                return line, handshake(line, endpoint, timeout)
+            except BaseException:
+                line.close()
+                raise
+        except Dropped:
+            wait, gone = pause * random.uniform(0.5, 1.5), time.monotonic() - began
+            if gone + wait >= patience:
+                raise
+            with waiting(endpoint.label, gone):
+                time.sleep(wait)
+            pause = min(2 * pause, _AGAIN_MOST)
 
 
 def hang_up(transport: paramiko.Transport) -> None:

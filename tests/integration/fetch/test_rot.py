@@ -9,22 +9,17 @@ import hashlib
 import os
 import random
 import re
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from pacha.errors import DamagedError
-from pacha.fetch import fallback
 from pacha.fetch.fetch import fetch
 from pacha.fetch.staging import Fetched, Staging
 from pacha.files.metadata import Kind
 from pacha.history import log, reader
-from pacha.host.masters import connect
-from pacha.store import hg
 from tests.support.amount import amount
+from tests.support.rot import flip, snapshots, staging
 from tests.support.world import World, one_world, original_world  # noqa: F401  (fixtures)
 
 pytestmark = [
@@ -37,30 +32,9 @@ FLIPS = int(amount("PACHA_FLIPS", sample=100, soak=1000))
 SEED = int(os.environ.get("PACHA_SEED", "4711"))
 
 
-@contextmanager
-def staging(world: World) -> Iterator[Staging]:
-    here = world.here()
-    made = Staging.make(here, "bar", connect(here, "local"), lambda received: None)
-    try:
-        yield made
-    finally:
-        made.remove()
-
-
 def contents(made: Staging, fetched: Fetched) -> dict[bytes, bytes]:
     files = [entry for entry in fetched.snapshot.entries.values() if entry.kind is Kind.FILE]
     return {entry.path: hashlib.sha256(b"".join(made.spool.content(entry.path))).digest() for entry in files}
-
-
-def snapshots(world: World) -> list[str]:
-    """The nodes of every snapshot, newest first."""
-    return list(hg.Repository.open(str(world.repository("db"))).revisions())
-
-
-def flip(path: Path, place: int, mask: int = 1) -> None:
-    data = bytearray(path.read_bytes())
-    data[place] ^= mask
-    path.write_bytes(data)
 
 
 def damage(seeded: random.Random, path: Path) -> None:
@@ -104,19 +78,6 @@ def test_whatever_is_damaged_is_found_or_does_no_harm(world: World) -> None:
     assert found > FLIPS // 4
 
 
-def offered(world: World) -> str:
-    with staging(world) as made, pytest.raises(DamagedError) as caught:
-        fetch(made)
-    return caught.value.hint
-
-
-def test_the_newest_snapshot_that_is_whole_is_offered(world: World) -> None:
-    flip(world.store("opt") / "data" / "one.i", -1)
-    assert offered(world).endswith(
-        f"The newest snapshot that is whole: pacha rebuild bar --at {snapshots(world)[1][:12]}"
-    )
-
-
 def test_what_is_damaged_is_called_as_on_the_master(world: World) -> None:
     flip(world.store("opt") / "data" / "one.i", -1)
     with staging(world) as made, pytest.raises(DamagedError) as caught:
@@ -124,36 +85,6 @@ def test_what_is_damaged_is_called_as_on_the_master(world: World) -> None:
     there = f"{os.fsdecode(made.context.config.hosts_path)}/bar/opt"
     assert caught.value.message == f"The repository {there} is damaged."
     assert f"hg -R {there} verify" in caught.value.hint
-
-
-def test_a_database_that_is_damaged_gives_way_to_the_one_before(world: World) -> None:
-    flip(world.store("db") / "data" / "pacha.db.i", -1)
-    assert f"--at {snapshots(world)[1][:12]}" in offered(world)
-
-
-def test_one_that_names_what_is_not_there_gives_way_to_the_one_before(world: World) -> None:
-    world.execute(f"UPDATE watched SET node = '{'1' * 40}'")
-    assert f"--at {snapshots(world)[1][:12]}" in offered(world)
-
-
-def test_several_bad_ones_are_passed_over(world: World) -> None:
-    world.execute("UPDATE entry SET mode = 65536")
-    world.execute("UPDATE entry SET sha256 = zeroblob(32) WHERE sha256 IS NOT NULL")
-    world.execute("UPDATE entry SET parts = 3 WHERE kind = 'f'")
-    assert f"--at {snapshots(world)[3][:12]}" in offered(world)
-
-
-@pytest.mark.parametrize("spoilt", ["data/two.i", "00manifest.i"])
-def test_where_none_is_whole_that_is_said(world: World, spoilt: str) -> None:
-    flip(world.store("opt") / spoilt, 70)
-    assert offered(world).endswith("No older snapshot is whole.")
-    shutil.rmtree(world.repository("opt"))
-    assert offered(world).endswith("No older snapshot is whole.")
-
-
-def test_a_list_of_snapshots_that_cannot_be_read_offers_nothing(world: World) -> None:
-    (world.store("db") / "00changelog.i").write_bytes(b"\xff" * 500)
-    assert "--at" not in offered(world)
 
 
 def test_a_damaged_repository_is_named_where_it_lies_on_the_master(world: World) -> None:
@@ -167,12 +98,6 @@ def test_a_damaged_repository_is_named_where_it_lies_on_the_master(world: World)
         reader.open_history(world.here(), "bar"),
     ):
         pass
-
-
-def test_the_search_ends_in_time(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fallback.suggest_older_snapshot, "__defaults__", (0.0,))
-    flip(world.store("opt") / "data" / "one.i", -1)
-    assert "None that is whole was found in 0 seconds" in offered(world)
 
 
 def forget_note(world: World, place: int) -> str:

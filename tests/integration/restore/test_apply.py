@@ -8,7 +8,6 @@ import shutil
 import stat
 import subprocess
 import sys
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,11 +17,10 @@ from pacha.errors import DamagedError, PachaError
 from pacha.files.metadata import Entry, Kind, observe
 from pacha.restore import write
 from pacha.restore.apply import apply
-from pacha.restore.journal import Journal, history, unfinished
-from pacha.restore.journal_records import Touched
+from pacha.restore.journal import Journal, unfinished
 from pacha.restore.ownership import Identity
 from pacha.restore.plan import Action, Step, build
-from pacha.restore.undo import prune, undo
+from pacha.restore.undo import undo
 from pacha.system import syscalls
 from tests.support.applying import (
     ACCOUNTS,
@@ -82,45 +80,6 @@ def test_a_second_rebuild_changes_nothing(story: Story) -> None:
     before = {path: os.lstat(path).st_ctime_ns for path in wanted}
     rebuild(root, wanted, source, state, delete=True)
     assert {path: os.lstat(path).st_ctime_ns for path in wanted} == before
-
-
-@pytest.mark.parametrize("delete", [False, True])
-def test_undo_puts_back_exactly_what_was_there(story: Story, delete: bool) -> None:
-    root, wanted, source, old, state = story
-    above = os.stat(root.parent).st_mtime_ns
-    journal = Journal.begin(os.fsencode(state))
-    apply(plan_for(root, wanted, delete=delete), source, journal)
-    outcome = undo(journal)
-    assert outcome.concerns == ()
-    assert alike(look(root)) == alike(old)
-    assert os.listdir(root.parent) and not list(root.parent.glob(".pacha-*"))
-    assert os.stat(root.parent).st_mtime_ns == above
-    assert undo(journal).concerns == () and alike(look(root)) == alike(old)
-
-
-def test_undo_of_a_new_tree_leaves_what_came_since(story: Story) -> None:
-    root, wanted, source, _, state = story
-    shutil.rmtree(root)
-    journal = Journal.begin(os.fsencode(state))
-    apply(plan_for(root, wanted), source, journal)
-    make(root / "empty" / "mine", b"my own work")
-    (root / "same").write_bytes(b"edited since")
-    outcome = undo(journal)
-    assert {p.name for p in root.iterdir()} == {"empty", "same"}
-    assert (root / "empty" / "mine").read_bytes() == b"my own work"
-    assert os.fsencode(root / "same") in {concern.path for concern in outcome.concerns}
-
-
-def test_undo_keeps_what_was_edited_since_beside_the_originals(story: Story) -> None:
-    root, wanted, source, _old, state = story
-    journal = Journal.begin(os.fsencode(state))
-    apply(plan_for(root, wanted), source, journal)
-    (root / "changed").write_bytes(b"edited since the rebuild")
-    outcome = undo(journal)
-    assert (root / "changed").read_bytes() == b"old content"
-    assert [concern.path for concern in outcome.concerns] == [os.fsencode(root / "changed")]
-    kept = [p.read_bytes() for p in root.parent.glob(".pacha-kept-*/*")]
-    assert kept == [b"edited since the rebuild"]
 
 
 def test_damaged_content_changes_nothing(story: Story) -> None:
@@ -438,44 +397,6 @@ def test_five_hundred_levels_come_back(tmp_path: Path) -> None:
     assert outcome.concerns == () and outcome.corrected == ()
     assert sum(1 for _ in subprocess.check_output(["find", root]).splitlines()) == 501
     assert undo(journal).concerns == () and not root.exists()
-
-
-def test_originals_of_the_last_three_rebuilds_are_kept(story: Story) -> None:
-    root, wanted, source, _old, state = story
-    for number in range(5):
-        (root / "same").write_bytes(b"edit %d" % number)
-        rebuild(root, wanted, source, state)
-    assert len(list(root.parent.glob(".pacha-kept-*"))) == 5
-    assert prune(os.fsencode(state)) == 2
-    assert len(list(root.parent.glob(".pacha-kept-*"))) == 3
-    assert len(list((state / "rebuilds").iterdir())) == 3
-    assert prune(os.fsencode(state)) == 0
-
-
-def test_rebuilds_that_change_nothing_push_no_original_out(story: Story) -> None:
-    root, wanted, source, _old, state = story
-    (root / "same").write_bytes(b"an edit")
-    for _ in range(6):
-        rebuild(root, wanted, source, state)
-    assert prune(os.fsencode(state)) == 2
-    assert len(list(root.parent.glob(".pacha-kept-*"))) == 1
-    first, *idle = history(os.fsencode(state))
-    assert first.changed and [one.changed for one in idle] == [False] * 3
-    assert undo(first).concerns == () and (root / "same").read_bytes() == b"an edit"
-
-
-def test_rehearsals_push_no_original_out_but_each_other(story: Story, tmp_path: Path) -> None:
-    root, wanted, source, _old, state = story
-    (root / "same").write_bytes(b"an edit")
-    rebuild(root, wanted, source, state)
-    for _ in range(5):
-        with closing(Journal.begin(os.fsencode(state), "bar", target=os.fsencode(tmp_path))) as journal:
-            journal.write(Touched(os.fsencode(tmp_path), 0))
-            journal.mark("finished")
-    assert prune(os.fsencode(state)) == 2
-    first, *rehearsals = history(os.fsencode(state))
-    assert first.target == b"" and [one.target for one in rehearsals] == [os.fsencode(tmp_path)] * 3
-    assert undo(first).concerns == () and (root / "same").read_bytes() == b"an edit"
 
 
 def test_a_plain_user_restores_what_he_may(tmp_path: Path) -> None:

@@ -226,7 +226,7 @@ def test_all_faults_are_told_at_once() -> None:
 
 
 def test_a_key_that_stands_twice_is_a_fault_with_its_line() -> None:
-    assert fault("pacha.host = a\nPacha.Host = a") == "pacha.host: stands there twice, the second time in line 3"
+    assert fault("pacha.host = a\nPacha.Host = a") == "pacha.host: is set twice, the second time in line 3"
 
 
 @pytest.mark.parametrize(

@@ -104,11 +104,21 @@ def test_what_lies_in_a_replaced_directory_goes_with_it() -> None:
     assert actions(kept)[b"f"] is Action.CANNOT
 
 
-def test_a_kept_path_is_not_overwritten_but_made_where_it_is_missing() -> None:
+def test_a_kept_path_stays_as_it_is_and_absent_where_it_is_missing() -> None:
     keep = lambda path: path == b"/srv/w/f"  # noqa: E731
     assert actions(plan([file()], [file(size=9)], keep=keep)) == {b"f": Action.KEPT_BY_RULE}
-    assert actions(plan([file()], [], keep=keep)) == {b"f": Action.CREATE}
+    assert actions(plan([file()], [], keep=keep)) == {b"f": Action.KEPT_BY_RULE}
     assert actions(plan([], [file()], keep=keep, delete=True)) == {b"f": Action.KEPT_BY_RULE}
+
+
+def test_a_kept_path_needs_no_account_and_is_no_other_name_of_a_file() -> None:
+    keep = lambda path: path == b"/srv/w/f"  # noqa: E731
+    theirs = plan([file(owner=b"nobody here", uid=54099)], [file()], keep=keep)
+    assert (theirs.missing_users, theirs.ownerless, theirs.concerns) == ((), frozenset(), ())
+    both = [file(link_group=1), file(b"g", link_group=1)]
+    apart = [file(), file(b"g")]
+    assert actions(plan(both, apart, keep=keep)) == {b"f": Action.KEPT_BY_RULE, b"g": Action.SAME}
+    assert actions(plan(apart, both, keep=keep))[b"g"] is Action.REPLACE, "what is kept shares its inode"
 
 
 class TestOwners:
@@ -192,7 +202,7 @@ class TestHardLinks:
 
 def test_recorded_flags_that_are_not_set_are_named() -> None:
     made = plan([file(flags=0x10)], [])
-    assert [concern.reason for concern in made.concerns] == ["had chattr +i: to be set by hand"]
+    assert [concern.reason for concern in made.concerns] == ["had chattr +i: set it by hand"]
     assert plan([file(flags=0x10)], [file(flags=0x10)]).concerns == ()
 
 

@@ -49,6 +49,28 @@ def test_a_host_is_judged_by_its_own_frequency(tmp_path: Path, hours: float, fre
     assert states(tmp_path) == {"bar": state}
 
 
+@pytest.mark.parametrize("claimed", [745, 1e6, 1e300], ids=["745", "1e6", "1e300"])
+def test_no_frequency_keeps_a_host_fresh_for_ever(tmp_path: Path, claimed: float) -> None:
+    """It is the host's own word, and a thief's: a month is counted at most, and what it says is shown."""
+    make(tmp_path, "bar", 700, frequency=claimed)
+    [seen] = fleet.hosts(os.fsencode(tmp_path), NOW)
+    assert seen.state is State.FRESH and not seen.fine and "744 are counted" in seen.note
+    assert "744 are counted" in meter.hosts_text([seen])
+    [told] = json.loads(meter.hosts_json([seen]))
+    assert told["frequency"] == 744 and told["frequency_claimed"] == min(claimed, 10**15)
+    assert 'pacha_host_frequency_seconds{host="bar"} 2678400' in prometheus.prometheus_text([seen])
+    make(tmp_path, "foo", 3 * 744 + 3, frequency=claimed)
+    assert states(tmp_path)["foo"] is State.SILENT
+
+
+@pytest.mark.parametrize("said", [b"NaN", b"Infinity", b"-Infinity", b"1e999", b"-1", b"-1e999", b"0", b"true"])
+def test_a_frequency_that_is_none_is_not_believed(tmp_path: Path, said: bytes) -> None:
+    text = json.dumps({"at": at(1), **GOOD}).encode().replace(b'"frequency": 12', b'"frequency": ' + said)
+    make(tmp_path, "bar", text=text)
+    [seen] = fleet.hosts(os.fsencode(tmp_path), NOW)
+    assert seen.state is State.SILENT and "makes no sense" in seen.note
+
+
 def test_the_worst_come_first(tmp_path: Path) -> None:
     for name, hours in (("a", 1), ("b", 20), ("c", 200), ("e", 1)):
         make(tmp_path, name, hours)
@@ -85,6 +107,8 @@ BAD = [
     json.dumps({"at": at(1), **GOOD, "frequency": float("nan")}).encode(),
     json.dumps({"at": at(1), **GOOD, "frequency": float("inf")}).encode(),
     json.dumps({"at": at(1), **GOOD, "frequency": True}).encode(),
+    json.dumps({"at": at(1), **GOOD, "frequency": 10**400}).encode(),
+    json.dumps({"at": at(1), **GOOD, "later": [float("inf")]}).encode(),
     json.dumps({"at": at(1), **GOOD, "size": -1}).encode(),
     json.dumps({"at": at(1), **GOOD, "size": 1 << 70}).encode(),
     json.dumps({"at": at(1), **GOOD, "files": "many"}).encode(),
@@ -176,3 +200,27 @@ def test_two_hundred_hosts_take_no_time(tmp_path: Path) -> None:
     began = time.process_time()
     assert len(states(tmp_path)) == 200
     assert time.process_time() - began < 0.5
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"at": 1e300}, {"at": -1}, {"at": "x"}, {"code": 10**30}, {"code": "3"}, {"made": float("nan")}, {"size": -1},
+        {"files": 1.5}, {"tip": "../../etc"}, {"tip": "\x1b[2J"}, {"seconds": float("inf")}, {"faults": 7},
+    ],
+)  # fmt: skip
+def test_the_note_of_a_check_that_makes_no_sense_is_none(tmp_path: Path, changes: dict[str, object]) -> None:
+    make(tmp_path, "bar")
+    check_results.write(os.fsencode(tmp_path), CheckResult(host="bar", at=NOW, code=3, tip="ab" * 20))
+    [note] = (tmp_path / ".pacha").iterdir()
+    assert check_results.read(os.fsencode(tmp_path))["bar"].tip == "ab" * 20
+    note.write_text(json.dumps({**json.loads(note.read_text()), **changes}))
+    assert check_results.read(os.fsencode(tmp_path)) == {}
+    assert meter.hosts_text(fleet.hosts(os.fsencode(tmp_path), NOW))
+
+
+def test_what_a_check_found_is_safe_to_print(tmp_path: Path) -> None:
+    make(tmp_path, "bar")
+    check_results.write(os.fsencode(tmp_path), CheckResult(host="bar", at=NOW, code=13, faults=("\x1b]52;\x07\u202e",)))
+    [one] = fleet.hosts(os.fsencode(tmp_path), NOW)
+    assert one.checked is not None and all(fault.isprintable() for fault in one.checked.faults)

@@ -17,9 +17,10 @@ from pathlib import Path
 import pytest
 
 from pacha.errors import Concern, ExitCode, LockedError, PachaError
+from pacha.rebuild.options import AccountPolicy
 from pacha.store import database
 from pacha.store.hg import NULL, Blob, Note, Repository
-from pacha.store.host_state import HostState, Renumbering
+from pacha.store.host_state import LONGEST, POLICIES, HostState, Orphans, RebuildChoices, Renumbering
 from pacha.store.snapshot import Snapshot, Watched
 from pacha.store.state import StateFolder
 
@@ -167,8 +168,13 @@ def test_no_other_field_is_remembered(state: StateFolder) -> None:
 #: A file as it has been written since the first release, with a key of a later one.
 WRITTEN = {
     "accepted": ["r1"], "concerns": [["2f77", "not kept"]], "config": "/etc/pacha.conf", "cure": "Push again.",
+    "choices": {
+        "accounts": "keep", "groups": {}, "host": "bar", "keep": ["/etc/fstab"], "users": {"6f6c64": "6e6577"},
+    },
     "failure": "It broke.", "greeted": ["pacha@m"], "history": 7, "hostname": "bar", "machine": "0123456789abcdef",
     "made": ["ab", 2.5], "moving": {"groups": {}, "users": {"1000": 1001}}, "owed": {"2f77": "absent"},
+    "orphans": [["616e6e", False, 2100001000, 12, ["2f77"], "2f6d"]],
+    "moving_below": {"2f6d": {"groups": {"7": 8}, "users": {}}},
     "masters": {
         "m": {"changelog": "ab", "contents": {}, "sent": {"db": "cd"}, "succeeded": 2.5, "tried": 2.5, "later": 1},
         "n": {"contents": {"etc": None, "opt": "ef"}, "failure": "It broke.", "tried": 3.5},
@@ -183,11 +189,19 @@ def test_every_field_is_read_and_written_as_it_always_was(state: StateFolder) ->
     (state.path / "memory.json").write_text(json.dumps(WRITTEN))
     known = state.read()
     assert known.owed == {b"/w": "absent"} and known.concerns == (Concern(b"/w", "not kept"),)
+    assert known.choices == RebuildChoices(host="bar", keep=("/etc/fstab",), accounts="keep", users={b"old": b"new"})
     assert known.moving == Renumbering(users={1000: 1001}) and known.made == ("ab", 2.5)
+    ann = Orphans(name=b"ann", is_group=False, number=2100001000, count=12, paths=(b"/w",), target=b"/m")
+    assert known.orphans == (ann,)
+    assert known.moving_below == {b"/m": Renumbering(groups={7: 8})}
     assert known.masters["m"].sent == {"db": "cd"} and known.masters["n"].contents == {"etc": None, "opt": "ef"}
     assert {item.name for item in fields(known)} - {"unknown"} == WRITTEN.keys() - {"later"}, "one is not tried here"
     state.update()
     assert json.loads((state.path / "memory.json").read_text()) == WRITTEN
+
+
+def test_the_words_of_a_policy_are_those_of_a_rebuild() -> None:
+    assert set(POLICIES) == {"", *(policy.value for policy in AccountPolicy)}
 
 
 def test_memory_is_wholly_old_or_wholly_new(state: StateFolder, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -266,7 +280,12 @@ def test_what_is_remembered_by_someone_else_is_not_to_be_moved_aside(tmp_path: P
         '{"succeeded": "x"}', '{"masters": []}', '{"masters": {"m": 1}}', '{"masters": {"m": {"sent": 1}}}',
         '{"owed": [1]}', '{"concerns": 5}', '{"tried": 1e999}', '{"hostname": ["bar"]}', '{"failure": {}}',
         '{"staging_left": 1}', '{"made": ["a"]}', '{"owed": {"x": "absent"}}', '{"moving": {"users": {"a": 1}}}',
+        '{"moving_below": {"x": {}}}', '{"orphans": [[]]}', '{"orphans": [["zz", false, 1, 1, [], ""]]}',
+        '{"orphans": [["", 1, 1, 1, [], ""]]}',
         '{"succeeded": 1000000000000000}', '{"masters": {"m": {"tried": 1000000000000000}}}', '{"made": ["a", 1e15]}',
+        '{"choices": []}', '{"choices": {"accounts": "give"}}', '{"choices": {"keep": "/etc"}}',
+        '{"choices": {"users": {"x": "y"}}}', '{"choices": {"host": 1}}', '{"choices": {"groups": [1]}}',
+        json.dumps({"choices": {"keep": ["x"] * (LONGEST + 1)}}),
         '{"history": "x"}', '{"machine": 7}', '{"masters": {"m": {"contents": {"etc": 7}}}}', '{"later": 1e999}',
     ],
 )  # fmt: skip
@@ -275,4 +294,4 @@ def test_a_memory_of_another_kind_is_damaged_not_a_fault_of_ours(state: StateFol
     (state.path / "memory.json").write_text(text)
     with pytest.raises(PachaError, match=r"memory\.json is damaged") as caught:
         state.read()
-    assert "Move it aside" in caught.value.hint and caught.value.why.startswith(("its '", "what it has of '"))
+    assert "Move it aside" in caught.value.hint and caught.value.why.startswith(("its '", "its master '"))

@@ -3,36 +3,20 @@
 from __future__ import annotations
 
 import io
-import signal
+import os
+import select
 import sys
-import time
-from pathlib import Path
+import threading
 
 import click
 import pytest
 
-from pacha.cli.notify import reported
-from pacha.config.load import parse_config
-from pacha.errors import PachaError, Signalled
+from pacha.errors import PachaError
 from pacha.history.log import LogEntry
-from pacha.host.context import Context
 from pacha.rebuild.undo import RebuildRecord
-from pacha.server.check_results import CheckResult
-from pacha.server.hosts import Heartbeat, HostStatus, State
-from pacha.store.state import StateFolder
-from pacha.ui import history, hosts, rebuild
+from pacha.ui import history, rebuild
 from pacha.ui.console import Console
-from pacha.ui.spinner import waiting
-from tests.support.terminal import Terminal
-
-
-def at_terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
-    """Standard output of 80 columns."""
-    made = Terminal()
-    monkeypatch.setattr(sys, "stdout", made)
-    monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.setenv("NO_COLOR", "1")
-    return made
+from tests.support.terminal import Terminal, at_terminal
 
 
 @pytest.mark.parametrize(("typed", "goes_on"), [("\n", True), ("y\n", True), ("n\n", False), ("no way\n", False)])
@@ -44,6 +28,44 @@ def test_only_enter_confirms(monkeypatch: pytest.MonkeyPatch, typed: str, goes_o
     with pytest.raises(PachaError, match="Nothing was done") as caught:
         Console().confirm("About to.")
     assert typed.strip() in caught.value.why
+
+
+@pytest.mark.parametrize("typed", ["\n", "y\n", "\n\n\n"])
+def test_nothing_that_is_piped_confirms_what_is_asked_at_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, typed: str
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
+    with pytest.raises(PachaError) as caught:
+        rebuild.confirm_at_terminal(Console(), "About to.")
+    assert caught.value.code == "not-confirmed" and "--yes" in caught.value.hint
+
+
+def test_what_was_typed_before_the_question_does_not_answer_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs = os.openpty()
+    os.write(ours, b"\n\n")
+    while not select.select([theirs], [], [], 1)[0]:
+        pass
+    with open(theirs, encoding="ascii") as stream:
+        monkeypatch.setattr(sys, "stdin", stream)
+        timer = threading.Timer(0.3, os.write, (ours, b"no\n"))
+        timer.start()
+        with pytest.raises(PachaError) as caught:
+            rebuild.confirm_at_terminal(Console(), "About to.")
+        timer.join()
+    os.close(ours)
+    assert "'no' was typed" in caught.value.why
+
+
+def test_what_goes_on_is_for_stderr_where_a_program_reads(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Console().say_meanwhile("one of many")
+    assert capsys.readouterr() == ("", "one of many\n")
+    Console(quiet=True).say_meanwhile("one of many")
+    assert capsys.readouterr() == ("", "")
+    terminal = at_terminal(monkeypatch)
+    Console().say_meanwhile("one of many")
+    assert terminal.getvalue() == "one of many\n" and capsys.readouterr().err == ""
 
 
 def test_a_sentence_is_folded_between_words(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,29 +83,6 @@ def test_a_problem_is_folded_like_an_error(monkeypatch: pytest.MonkeyPatch) -> N
     Console().problems(["bar: " + "its folder is open to others " * 5])
     lines = terminal.getvalue().splitlines()
     assert len(lines) > 1 and max(map(len, lines)) <= 80 and lines[1].startswith("       ")
-
-
-def test_whoever_waits_sees_that_it_goes_on_and_nothing_of_it_stays(monkeypatch: pytest.MonkeyPatch) -> None:
-    terminal = Terminal()
-    monkeypatch.setattr(sys, "stderr", terminal)
-    with waiting("Pushing"):
-        pass
-    assert terminal.getvalue() == "", "it did not take long"
-    with waiting("Pushing", after=0.01, every=0.01):
-        time.sleep(0.1)
-    first, *_, wiped, end = terminal.getvalue().split("\r")[1:]
-    assert first == "Pushing (0 s)" and not wiped.strip() and end == ""
-    with waiting("Pushing", quiet=True, after=0.0):
-        time.sleep(0.05)
-    assert terminal.getvalue().endswith(f"{wiped}\r")
-
-
-@pytest.mark.parametrize("raised", [KeyboardInterrupt(), Signalled(signal.SIGINT)])
-def test_who_stops_a_push_is_told_what_becomes_of_it(raised: BaseException) -> None:
-    here = Context(parse_config("[DEFAULT]\n"), StateFolder(Path("/nonexistent")))
-    with pytest.raises(Signalled) as caught, reported(here, by_schedule=False):
-        raise raised
-    assert caught.value.number == signal.SIGINT and "the next push" in caught.value.state
 
 
 def test_the_log_and_the_list_of_rebuilds_fit(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,21 +108,3 @@ def test_what_goes_through_a_pager_ends_without_an_empty_line(monkeypatch: pytes
     assert "".join(paged) == "one\ntwo"  # click writes the last end
     history.show([])
     assert "".join(paged) == "one\ntwo", "no pager, and no line, for nothing"
-
-
-def test_the_hosts_fit_and_lose_nothing_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    at_terminal(monkeypatch)
-    beat = Heartbeat(
-        at=1e9, tip="a" * 40, exit=0, version="1.0", made=1e9, frequency=12, paths=3, files=333, size=9 << 20
-    )
-    bad = CheckResult(
-        host="bar", at=1e9, code=13, faults=("The repository /pacha/hosts/bar/foo is damaged. " + "why " * 20,)
-    )
-    seen = [HostStatus("bar", State.FRESH, beat, checked=bad), HostStatus("other", State.FRESH, beat, None)]
-    lines = hosts.hosts_text(seen).splitlines()
-    assert max(map(len, lines)) <= 80 and "EVERY" not in lines[0] and lines[2].startswith("      The repository")
-    long = HostStatus("a-rather-long-name-of-40-columns.example.com", State.FRESH, beat, checked=bad)
-    lines = hosts.hosts_text([long, *seen]).splitlines()
-    assert max(map(len, lines)) <= 80 and lines[0].split() == ["HOST", "STATE", "LAST", "PUSH"]
-    monkeypatch.setattr(hosts, "at_terminal", lambda: False)
-    assert "EVERY" in hosts.hosts_text(seen) and len(hosts.hosts_text(seen).splitlines()) == 3

@@ -329,3 +329,14 @@ def test_rubbish_is_no_traceback(folder: Path) -> None:
     ):
         done = subprocess.run(command, input=said, capture_output=True, timeout=60)
         assert b"Traceback" not in done.stderr and b"fault in Pacha" not in done.stderr, said
+
+
+@pytest.mark.parametrize(
+    "said",
+    [b"known\nnodes -1\n", b"known\nnodes 99999999999999\n", b"unbundle\nheads 10\n666f726365-1\n", b"x" * 3_000_000],
+)
+def test_a_length_that_cannot_be_is_refused(folder: Path, said: bytes) -> None:
+    """A length of -1 would mean all that comes, and holds no end of memory."""
+    command = [PACHA, "serve", "bar", "--hosts-path", folder, "--repository", "foo"]
+    done = subprocess.run(command, input=said, capture_output=True, timeout=20)
+    assert b"a length that cannot be" in done.stderr or b"a line without an end" in done.stderr

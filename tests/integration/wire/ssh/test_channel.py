@@ -6,7 +6,9 @@ import os
 import socket
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
+from operator import attrgetter
 from pathlib import Path
 
 import paramiko
@@ -98,11 +100,50 @@ class TestStreams:
                 stream.read(1)
         assert "said nothing for 0.5 seconds" in caught.value.why
 
+    @pytest.mark.parametrize("read", ["stdout.read", "stdout.readline", "read", "stdout.read1"])
+    def test_a_command_that_dribbles_is_given_up(self, connection: Connection, read: str) -> None:
+        """A byte now and then is no answer: neither a short one nor a long one comes to its end."""
+        start = time.monotonic()
+        with connection.stream(["sh", "-c", "while sleep 0.1; do printf x; done"], idle=1.0) as stream:
+            with pytest.raises(UnreachableError) as caught:
+                while True:
+                    attrgetter(read)(stream)(1000)
+        assert caught.value.code == "connection-lost" and "said hardly anything for 1 seconds" in caught.value.why
+        assert time.monotonic() - start < 10
+
+    def test_an_answer_that_comes_late_and_at_once_is_taken(self, connection: Connection) -> None:
+        """Each question may be thought about; all together take longer than one may."""
+        with connection.stream(["sh", "-c", "while read line; do sleep 0.7; echo $line; done"], idle=1.5) as stream:
+            for number in range(4):
+                stream.stdin.write(b"%d\n" % number)
+                assert stream.stdout.readline() == b"%d\n" % number
+
+    def test_a_command_that_takes_its_input_bytewise_is_given_up(self, connection: Connection) -> None:
+        taking = "while dd bs=100 count=1 of=/dev/null status=none; do sleep 0.1; done"
+        with connection.stream(["sh", "-c", taking], idle=1.0) as stream:
+            with pytest.raises(UnreachableError) as caught:
+                stream.stdin.write(bytes(20_000_000))
+        assert "read hardly anything for" in caught.value.why
+
+    @pytest.mark.slow
+    def test_a_line_of_56_kbit_is_waited_for(self, endpoint: Endpoint, server: Sshd) -> None:
+        """Two conversations share it, each with more in it than comes in the time of a silence."""
+        with Relay((server.address, server.port), rate=7000) as relay:
+            with Connection.open(through(endpoint, relay, server), idle=3.0) as connection:
+                with ThreadPoolExecutor(2) as pool:
+                    down = pool.submit(connection.run, ["head", "-c", "40000", "/dev/zero"])
+                    with connection.stream(["sh", "-c", "cat >/dev/null; echo done"]) as stream:
+                        stream.stdin.write(bytes(40_000))
+                        stream.close_write()
+                        assert stream.stdout.read(100) == b"done\n"
+                        assert stream.finish().status == 0
+                    assert len(down.result(60).stdout) == 40_000
+
     def test_a_command_that_reads_nothing_is_given_up(self, connection: Connection) -> None:
         with connection.stream(["sleep", "30"], idle=0.5) as stream:
             with pytest.raises(UnreachableError) as caught:
                 stream.write(bytes(20_000_000))
-        assert "read nothing" in caught.value.why
+        assert "read hardly anything" in caught.value.why
 
     def test_writing_to_a_command_that_ended_is_a_broken_pipe(self, connection: Connection) -> None:
         with connection.stream(["true"]) as stream:

@@ -11,12 +11,59 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from pacha.wire.ssh import Endpoint
+from pacha.wire.ssh import Connection, Endpoint, handshake, resolve
+from pacha.wire.ssh.channel import alarm
 from tests.support.connecting import refused
+from tests.support.sshd import Account, Sshd
+
+
+@contextmanager
+def hanging_up(said: bytes) -> Iterator[tuple[int, list[float]]]:
+    """A server that says something and hangs up: its port, and when it was called."""
+    times = list[float]()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer() -> None:
+            with suppress(OSError):
+                while True:
+                    sock, _ = listener.accept()
+                    times.append(time.monotonic())
+                    sock.sendall(said)
+                    if said:
+                        sock.shutdown(socket.SHUT_WR)
+                        sock.recv(1000)
+                    else:  # a reset: socket(7)
+                        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    sock.close()
+
+        threading.Thread(target=answer, daemon=True).start()
+        yield listener.getsockname()[1], times
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+def half_open_logins(full: Sshd) -> list[socket.socket]:
+    """Connections that take every place for logins, and do not log in."""
+    idlers = []
+    deadline = time.monotonic() + 20
+    dropped = 0
+    while dropped < 3 and time.monotonic() < deadline:
+        idler = socket.create_connection((full.address, full.port))
+        if idler.recv(100).startswith(b"SSH-"):
+            idlers.append(idler)
+            dropped = 0
+        else:
+            idler.close()
+            dropped += 1
+            time.sleep(0.1)  # one that sshd has not forgotten yet may count
+    return idlers
 
 
 class TestReaching:
@@ -44,27 +91,64 @@ class TestReaching:
         assert "does not talk SSH" in error.message
 
     def test_something_that_hangs_up_at_once(self, endpoint: Endpoint) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as other:
+        """Tried again for a while: an sshd that has no room does the same."""
+        with hanging_up(b"") as (port, times):
+            start = time.monotonic()
+            error = refused(dataclasses.replace(endpoint, port=port), patience=1.5)
+            assert time.monotonic() - start < 3 and len(times) > 1
+        assert error.code == "login-dropped" and "MaxStartups" in error.hint and "pacha.ssh.port" in error.hint
 
-            def answer() -> None:
-                sock, _ = other.accept()
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # a reset: socket(7)
-                sock.close()
+    def test_something_that_says_it_has_no_room(self, endpoint: Endpoint) -> None:
+        with hanging_up(b"Exceeded MaxStartups\r\n") as (port, times):
+            error = refused(dataclasses.replace(endpoint, port=port), patience=1.0)
+            assert error.code == "login-dropped" and len(times) > 1
 
-            threading.Thread(target=answer, daemon=True).start()
-            error = refused(dataclasses.replace(endpoint, port=other.getsockname()[1]))
-        assert "does not talk SSH" in error.message
+    @pytest.mark.parametrize("said", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"220 mail ESMTP\r\n", b"SSH-1.0-old\r\n"])
+    def test_something_else_that_hangs_up_is_not_tried_again(self, endpoint: Endpoint, said: bytes) -> None:
+        with hanging_up(said) as (port, times):
+            error = refused(dataclasses.replace(endpoint, port=port), patience=60.0)
+            assert error.code == "not-ssh" and len(times) == 1
 
-    def test_something_that_hangs_up_before_we_are_connected(
+    def test_the_next_try_comes_later_each_time_and_not_for_all_at_once(
         self, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The reset comes while we wait to be connected: it is a matter of luck which is seen first."""
+        now, waits = 0.0, list[float]()
 
         def reset(*_: object) -> socket.socket:
             raise ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
 
+        def sleep(seconds: float) -> None:
+            nonlocal now
+            waits.append(seconds)
+            now += seconds
+
         monkeypatch.setattr(socket, "create_connection", reset)
-        assert "does not talk SSH" in refused(endpoint).message
+        monkeypatch.setattr(handshake, "time", SimpleNamespace(sleep=sleep, monotonic=lambda: now))
+        for _ in range(2):
+            now = 0.0
+            assert refused(endpoint).code == "login-dropped"
+            assert 40 < now < 60
+        assert waits[0] < 0.5 and max(waits) > 4 and len(set(waits)) == len(waits)
+
+    def test_a_server_that_has_no_room_for_a_while(self, tmp_path: Path, bar: Account) -> None:
+        """A real sshd, whose places for logins are taken by some who do not log in."""
+        with Sshd(tmp_path / "sshd", extra=["MaxStartups 2:100:3"]) as full:
+            full.authorize(bar.name)
+            endpoint = resolve(
+                full.address, user=bar.name, port=full.port, key=str(full.key), known_hosts=str(full.known_hosts),
+                ssh_config=None,
+            )  # fmt: skip
+            idlers = half_open_logins(full)
+            error = refused(endpoint, patience=0.8)
+            assert error.code == "login-dropped" and "MaxStartups" in error.why + error.hint
+            assert "MaxStartups" in full.log_text(), "it was not for want of room"
+            with alarm(1.0, lambda: [idler.close() for idler in idlers]):
+                with ThreadPoolExecutor(6) as pool:
+                    opened = list(pool.map(lambda _: Connection.open(endpoint, patience=20.0), range(6)))
+            for one in opened:
+                assert one.run(["true"]).status == 0
+                one.close()
 
     @pytest.mark.parametrize("banner", [b"", b"SSH-2.0-silent\r\n"])
     def test_something_that_says_nothing(self, endpoint: Endpoint, banner: bytes) -> None:

@@ -1,4 +1,4 @@
-"""The command line's surroundings: closed or full streams, signals that are ignored, a disk that is full."""
+"""The process: closed or full streams, signals that are ignored, an end at once; a disk that is full."""
 
 from __future__ import annotations
 

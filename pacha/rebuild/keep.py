@@ -1,0 +1,118 @@
+"""``pacha.rebuild.keep``: what a rebuild leaves as it is here. Patterns are those of ``pacha.exclude``."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from pacha.errors import Concern, ConfigError, UsageError
+from pacha.files import paths
+from pacha.files.exclude import Rules
+from pacha.files.metadata import Entry, Kind
+from pacha.files.paths import rebase
+from pacha.rebuild.renumber import Reowning
+from pacha.store.host_state import LONGEST
+from pacha.store.snapshot import Watched
+from pacha.text import escape, printable
+
+_ACCOUNTS = b"/etc/passwd"  #: what makes a target the root of a system
+_STAYS = "kept as it is, with numbers that are no more its accounts' (paths: {number}): chown it by hand"
+
+
+def rules(patterns: Sequence[str]) -> Rules:
+    """The rules of ``patterns``. Raises ConfigError for one that is none, and for too many."""
+    try:
+        if len(patterns) > LONGEST:
+            raise ValueError(f"there are more than {LONGEST}")
+        return Rules.of(patterns)
+    except ValueError as error:
+        raise ConfigError(
+            "The patterns of pacha.rebuild.keep are not right.",
+            printable(str(error)),
+            "Correct it.",
+            code="keep-pattern-invalid",
+        ) from None
+
+
+def is_system(target: bytes) -> bool:
+    """Whether ``target`` is the root of a system, as this machine's (b"") is, not a folder to look at."""
+    return not target or os.path.lexists(rebase(_ACCOUNTS, target))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keep:
+    """Which paths (as on disk) the ``rules`` keep.
+
+    ``roots`` are the watched paths, as on disk below ``target``; ``system``: whether that is a system's root.
+    """
+
+    rules: Rules
+    roots: Sequence[Watched]
+    target: bytes
+    system: bool
+    _folders: dict[bytes, bool] = field(default_factory=dict)
+
+    def matches(self, path: bytes, is_directory: bool) -> bool:
+        """Whether ``path``, or a directory that it lies in, is kept."""
+        return bool(self.rules.patterns) and (self._below(paths.parent(path)) or self._is_named(path, is_directory))
+
+    def keeps(self, path: bytes, wanted: Mapping[bytes, Entry], found: Mapping[bytes, Entry]) -> bool:
+        """Whether nothing is done at ``path``, given what is ``wanted`` and was ``found`` there.
+
+        What is absent is not made, except below a target that is no system's root: nothing of one is missing there.
+        """
+        entries = [entries[path] for entries in (wanted, found) if path in entries]
+        is_directory = any(entry.kind is Kind.DIRECTORY for entry in entries)
+        return self.matches(path, is_directory) and (path in found or self.system)
+
+    def check(self, parts: Sequence[bytes]) -> None:
+        """Raise UsageError if one of ``parts`` (paths as on disk), which were asked for by name, is kept."""
+        for part in parts:
+            if self.matches(part, os.path.isdir(part)):
+                raise UsageError(
+                    f"{escape(part)} is not restored.",
+                    "pacha.rebuild.keep, or the same key in an earlier rebuild that is not settled, keeps it",
+                    "Put it below another folder with --target, or change pacha.rebuild.keep.",
+                    code="path-kept",
+                )
+
+    def sparing(self, reowning: Reowning) -> Reowning:
+        """``reowning`` without what is kept: that keeps its numbers, which a person should know."""
+        spared = {step.path for step in reowning.steps if step.actual is not None and self._spares(step.actual)}
+        left = Counter(map(self._top, spared))
+        concerns = [Concern(top, _STAYS.format(number=number)) for top, number in sorted(left.items())]
+        steps = tuple(step for step in reowning.steps if step.path not in spared)
+        return replace(reowning, steps=steps, concerns=(*reowning.concerns, *concerns))
+
+    def _spares(self, entry: Entry) -> bool:
+        return self.matches(entry.path, entry.kind is Kind.DIRECTORY)
+
+    def _top(self, path: bytes) -> bytes:
+        """The highest directory above ``path`` that is kept; ``path`` itself where none is."""
+        above = [directory for directory in paths.ancestors(path) if self._below(directory)]
+        return above[-1] if above else path
+
+    def _below(self, directory: bytes) -> bool:
+        """Whether ``directory`` or one above it, up to the target, is kept."""
+        if directory == b"/" or directory == self.target:
+            return False
+        if directory not in self._folders:
+            self._folders[directory] = self._is_named(directory, True) or self._below(paths.parent(directory))
+        return self._folders[directory]
+
+    def _is_named(self, path: bytes, is_directory: bool) -> bool:
+        inside = path[len(self.target.rstrip(b"/")) :] if self.system else path
+        relatives = {inside[1:], *(root.relative(path) for root in self.roots if root.holds(path))} - {b""}
+        return any(
+            self.rules.match(paths.name(path), relative, whole, is_directory)
+            for relative in relatives
+            for whole in {path, inside}
+        )
+
+
+def tops(kept: Sequence[bytes]) -> tuple[bytes, ...]:
+    """``kept`` (sorted) without what lies below another of them."""
+    every = set(kept)
+    return tuple(path for path in kept if every.isdisjoint(paths.ancestors(path)))

@@ -1,0 +1,178 @@
+"""Read a repository in a host's folder on this machine, which the host may have forged.
+
+Every reader of such a folder goes through here: no component below the folder of hosts is a link, a file is a plain
+one of the folder's owner, and no more is copied than about what lies on the disk: a hole costs its maker nothing.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from pacha.errors import DamagedError, PachaError
+from pacha.files.dirfd import DirectoryFds
+from pacha.text import escape
+from pacha.wire import scp
+from pacha.wire.master import HG, STORE, NoHost, check_index, is_store_file
+
+_HOLES = 64 << 20  #: bytes of a store that may lie nowhere on the disk
+_PACKED = 32  #: a file system that compresses keeps so many times more than its blocks have
+_SPARE = 64 << 20  #: bytes that a copy leaves free
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_CHUNK = 1 << 20
+_DEPTH = 100  #: folders in each other; Mercurial shortens what would lie deeper
+LOOK = "Nothing was changed. Look at the host's folder on the master."
+
+
+@contextmanager
+def descend(hosts_path: bytes, host: str, relative: str) -> Iterator[int]:
+    """A descriptor of the folder ``relative`` in ``host``'s, which no link leads to. Raises NoHost, DamagedError."""
+    path = os.path.join(hosts_path, os.fsencode(host), os.fsencode(relative))
+    try:
+        descent = DirectoryFds(hosts_path)
+    except OSError as error:
+        raise _missing(path, error) from None
+    with descent:
+        try:
+            folder = descent.directory(os.fsencode(f"{host}/{relative}" if relative else host))
+        except OSError as error:
+            if error.errno not in (errno.ELOOP, errno.ENOTDIR):
+                raise _missing(path, error) from None
+            raise linked(path) from None
+        yield folder
+
+
+def _missing(path: bytes, error: OSError) -> NoHost:
+    return NoHost(
+        f"The master has no {escape(path)}.",
+        "" if error.errno == errno.ENOENT else error.strerror or "",
+        "Look at pacha.hosts.path, and at the name of the host.",
+        code="folder-missing-on-master",
+    )
+
+
+def linked(path: bytes) -> DamagedError:
+    """The error for a folder of a host's that is a link, or below one."""
+    why = "a host's history lies in the host's own folder"
+    return DamagedError(f"{escape(path)} is a link, or below one.", why, LOOK, code="link-in-host-folder")
+
+
+def check_own(path: bytes) -> None:
+    """Raise DamagedError where the repository at ``path`` is another's, by a link or as Mercurial shares one."""
+    for below in (b"", os.fsencode(HG), os.fsencode(STORE)):
+        if os.path.islink(os.path.join(path, below).rstrip(b"/")):
+            raise linked(os.path.join(path, below))
+    shared = os.path.join(path, os.fsencode(f"{HG}/sharedpath"))
+    if os.path.lexists(shared):
+        raise linked(shared)
+
+
+@dataclass(slots=True)
+class StoreCopy:
+    """A copy of one store into ``inbox`` (a descriptor). ``owners``: the users whose files may be in it."""
+
+    path: bytes
+    inbox: int
+    owners: frozenset[int]
+    files: int = 0
+    size: int = 0
+    blocks: int = 0  #: bytes that the disk has of it
+
+    def run(self, store: int) -> Iterator[scp.Received]:
+        """Copy what is history below the folder ``store``, file by file. Raises DamagedError, PachaError, OSError."""
+        for root, folders, names, folder in os.fwalk(b".", dir_fd=store):
+            relative = os.path.normpath(root) if root != b"." else b""
+            folders[:] = [name for name in folders if is_store_file(os.path.join(relative, name), True)]
+            for name in folders:
+                self._make(folder, name, os.path.join(relative, name))
+            for name in names:
+                path = os.path.join(relative, name)
+                if is_store_file(path, False):
+                    yield self._copy(folder, name, path)
+
+    def _make(self, folder: int, name: bytes, path: bytes) -> None:
+        if not stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
+            raise linked(os.path.join(self.path, path))
+        if path.count(b"/") > _DEPTH:
+            raise _not_plain(os.path.join(self.path, path[:200]), "its folders lie too deep in each other")
+        os.mkdir(path, 0o700, dir_fd=self.inbox)
+
+    def _copy(self, folder: int, name: bytes, path: bytes) -> scp.Received:
+        began, whole = time.monotonic(), os.path.join(self.path, path)
+        with open(open_plain(name, whole, folder, self.owners), "rb") as source:
+            seen = os.fstat(source.fileno())
+            check_index(path, seen.st_size)
+            self._count(seen, whole)
+            self._check_room(seen.st_size)
+            with open(os.open(path, _WRITE, 0o600, dir_fd=self.inbox), "wb") as target:
+                left = seen.st_size  # what is added meanwhile was not counted
+                while left and (chunk := source.read(min(left, _CHUNK))):
+                    left -= target.write(chunk)
+                return scp.Received(path, target.tell(), time.monotonic() - began)
+
+    def _count(self, seen: os.stat_result, path: bytes) -> None:
+        self.files, self.size = self.files + 1, self.size + seen.st_size
+        self.blocks += seen.st_blocks * 512
+        check_holes(self.size, self.blocks, path)
+
+    def _check_room(self, size: int) -> None:
+        room = os.fstatvfs(self.inbox)
+        if size > _CHUNK and size + _SPARE > room.f_bavail * room.f_frsize:
+            raise PachaError(
+                "There is no room for a copy of what the master has.",
+                os.strerror(errno.ENOSPC),
+                "Make room, or set TMPDIR to a folder with more, and run it again.",
+                code="no-room-for-copy",
+            )
+
+
+def check_holes(size: int, blocks: int, path: bytes) -> None:
+    """Raise DamagedError, naming ``path``, when ``size`` bytes are far more than the ``blocks`` bytes on the disk."""
+    if size > _HOLES and size > _PACKED * blocks:
+        raise DamagedError(
+            f"{escape(path)} is not copied: it has more holes than content.",
+            f"{size >> 20} MiB, of which {blocks >> 20} MiB lie on the disk",
+            LOOK,
+            subject=escape(path),
+            code="store-sparse",
+        )
+
+
+def open_plain(name: bytes, path: bytes, folder: int | None = None, owners: frozenset[int] | None = None) -> int:
+    """A descriptor of the file ``name``: no link to another file of this machine, no FIFO to wait for without end.
+
+    ``path`` is what messages call it; ``owners`` are the users whose it may be, None: anybody's. Raises OSError,
+    RemoteError, DamagedError.
+    """
+    try:
+        fd = os.open(name, _READ, dir_fd=folder)
+    except FileNotFoundError:
+        raise scp.RemoteError(
+            f"{escape(path)} is gone.",
+            "it was there a moment ago",
+            "Run this again.",
+            subject=escape(path),
+            code="file-gone",
+        ) from None
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.ENXIO):  # a link; a socket
+            raise
+        raise _not_plain(path, "a history has no other") from None
+    seen = os.fstat(fd)
+    if stat.S_ISREG(seen.st_mode) and (owners is None or seen.st_uid in owners):
+        return fd
+    os.close(fd)
+    plain = stat.S_ISREG(seen.st_mode)
+    raise _not_plain(path, f"it is user {seen.st_uid}'s" if plain else "a history has no other")
+
+
+def _not_plain(path: bytes, why: str) -> DamagedError:
+    return DamagedError(
+        f"{escape(path)} is not a plain file.", why, LOOK, subject=escape(path), code="not-a-plain-file"
+    )

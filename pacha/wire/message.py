@@ -1,0 +1,88 @@
+"""A message from another machine or process: an object of JSON, whose numbers are finite and within 64 bits.
+
+Python's reader takes NaN, Infinity, 1e999 and thousands of digits for numbers, and whatever is computed from one of
+them fails far from here. So every text that somebody else may have written is read by ``decode``, and what is to be a
+time, a count or a digest is taken from it by the function of that name.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import Any, NoReturn
+
+from pacha.errors import DamagedError
+
+LATEST = 1e11  #: seconds since the epoch; no clock goes on for so long, and every calendar has what is before it
+_MOST = 2**63 - 1
+_DIGITS = 20  #: of that, with its sign
+_DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
+
+
+class OutOfRange(ValueError):
+    """A number that nobody means."""
+
+
+def decode(line: bytes | str) -> dict[str, Any]:
+    """The message of a line. Raises ValueError; OutOfRange where only a number in it is to blame."""
+    try:
+        message = json.loads(line, parse_int=_integer, parse_float=_finite, parse_constant=_refuse)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    if not isinstance(message, dict):
+        raise ValueError("no message")
+    return message
+
+
+def seconds(value: object) -> float:
+    """A time in seconds since the epoch. Raises TypeError, OutOfRange."""
+    if type(value) not in (int, float):
+        raise TypeError("no time")
+    if not 0 <= value < LATEST:  # type: ignore[operator]
+        raise OutOfRange("no clock says so")
+    return float(value)  # type: ignore[arg-type]
+
+
+def count(value: object) -> int:
+    """How many there are of something. Raises TypeError, OutOfRange."""
+    if type(value) is not int:
+        raise TypeError("no number")
+    if not 0 <= value <= _MOST:
+        raise OutOfRange("not that many")
+    return value
+
+
+def digest(value: object) -> str:
+    """A sha256 (hex). Raises TypeError, ValueError."""
+    if not isinstance(value, str):
+        raise TypeError("no sha256")
+    if not _DIGEST.fullmatch(value):
+        raise ValueError("no sha256")
+    return value
+
+
+def absurd(error: OutOfRange) -> DamagedError:
+    """The error for a master that says a number which nobody means."""
+    return DamagedError(
+        "What the master says makes no sense.",
+        str(error),
+        "Look at Pacha on the master and at its clock; run this again when both are right.",
+        code="absurd-number",
+    )
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > _DIGITS or abs(number := int(digits)) > _MOST:
+        raise OutOfRange("a number that is too large")
+    return number
+
+
+def _finite(text: str) -> float:
+    if not math.isfinite(number := float(text)):
+        raise OutOfRange("a number that is too large")
+    return number
+
+
+def _refuse(word: str) -> NoReturn:
+    raise OutOfRange(f"{word} is not a number")

@@ -1,0 +1,51 @@
+"""A rebuild's proposal and its result, from steps."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pacha.fetch.staging import Fetched
+from pacha.files.metadata import Entry, Kind
+from pacha.rebuild.planning import PlannedRebuild
+from pacha.rebuild.proposal import Proposal
+from pacha.rebuild.result import Rebuilt
+from pacha.restore.outcome import Outcome
+from pacha.restore.plan import Action, Plan, Step
+from pacha.store.revision import Note
+from pacha.store.snapshot import Snapshot, Watched
+
+TIP = "ab" * 20
+ODD = b"/w/odd\xff\x1b[m"  #: a name that is no text, and that a terminal would obey
+SNAPSHOT = Snapshot({"host": "bar"}, (Watched(path=b"/w", single=False, repository="w", node="cd" * 20),))
+
+
+def entry(path: bytes, kind: Kind = Kind.FILE, **more: object) -> Entry:
+    made = Entry(path, kind, 0o644, 0, 0, b"root", b"root", 5, 3, b"s" * 32 if kind is Kind.FILE else None)
+    return replace(made, **more)  # type: ignore[arg-type]
+
+
+def step(action: Action, path: bytes = b"/w/f", **more: object) -> Step:
+    """A step with a wanted entry, if its action has one, and one that was found."""
+    wanted = None if action is Action.EXTRA else entry(path)
+    found = None if action is Action.CREATE else entry(path)
+    made = Step(path=path, action=action, wanted=wanted, actual=found, mode=0o644)
+    return replace(made, **more)  # type: ignore[arg-type]
+
+
+def proposal(*steps: Step, delete: bool = False, **more: object) -> Proposal:
+    """The proposal of these steps; ``more`` are other fields of it, or of its plan."""
+    of_plan = {key: more.pop(key) for key in ("concerns", "ownerless") if key in more}
+    plan = Plan(steps=steps, roots=(b"/w",), delete=delete, **of_plan)  # type: ignore[arg-type]
+    planned = PlannedRebuild(plan=plan, wanted={one.path: one.wanted for one in steps if one.wanted is not None})
+    made = Proposal(host="bar", tip=TIP, at=1e9, by="root@bar", target=b"", snapshot=SNAPSHOT, preview=planned)
+    return replace(made, **more)  # type: ignore[arg-type]
+
+
+def rebuilt(proposed: Proposal, outcome: Outcome | None = None, **more: object) -> Rebuilt:
+    """What came of it: by default all that was proposed."""
+    done = Outcome(proposed.preview.plan.totals) if outcome is None else outcome
+    fetched = Fetched(
+        snapshot=SNAPSHOT, tip=TIP, note=Note("", "root@bar", 1e9), changelog="", files=1, size=3, seconds=1.0
+    )
+    made = Rebuilt(proposal=proposed, outcome=done, ran=(), adopted=False, fetched=fetched)
+    return replace(made, **more)  # type: ignore[arg-type]

@@ -1,0 +1,86 @@
+"""A path is reached through descriptors: no link is followed, and none of them is left open."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from pacha.files.dirfd import READ, DirectoryFds
+
+
+def listed(fd: int) -> list[str]:
+    return sorted(os.listdir(fd))
+
+
+def open_descriptors() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+@pytest.fixture(name="root")
+def tree(tmp_path: Path) -> Path:
+    root = tmp_path / "root"
+    for place in ("a/b/one", "a/c/two", "d/three"):
+        (root / place).parent.mkdir(parents=True, exist_ok=True)
+        (root / place).write_text(place)
+    return root
+
+
+def test_requests_in_any_order_reach_their_directory(root: Path) -> None:
+    with DirectoryFds(os.fsencode(root)) as descent:
+        for relative, names in [
+            (b"a/b", ["one"]), (b"a/c", ["two"]), (b"d", ["three"]), (b"", ["a", "d"]), (b"a", ["b", "c"]),
+            (b"a/b", ["one"]),
+        ]:  # fmt: skip
+            assert listed(descent.directory(relative)) == names
+
+
+def test_the_parent_of_a_file_and_its_name(root: Path) -> None:
+    with DirectoryFds(os.fsencode(root)) as descent:
+        fd, name = descent.parent(b"a/b/one")
+        with open(os.open(name, READ, dir_fd=fd), "rb") as stream:
+            assert stream.read() == b"a/b/one"
+        fd, name = descent.parent(b"a")
+        assert (listed(fd), name) == (["a", "d"], b"a")
+
+
+def test_a_link_is_not_followed_wherever_it_stands(root: Path) -> None:
+    (root / "link").symlink_to("a")
+    (root / "d" / "up").symlink_to("..")
+    with DirectoryFds(os.fsencode(root)) as descent:
+        for relative in (b"link", b"link/b", b"d/up", b"d/up/a"):
+            with pytest.raises(OSError) as caught:
+                descent.directory(relative)
+            assert caught.value.errno in (errno.ELOOP, errno.ENOTDIR)
+        assert listed(descent.directory(b"a/b")) == ["one"]  # a failure does not lead it astray
+
+
+def test_the_root_itself_may_be_a_link(root: Path) -> None:
+    (root.parent / "link").symlink_to("root")
+    with DirectoryFds(os.fsencode(root.parent / "link")) as descent:
+        assert listed(descent.directory(b"d")) == ["three"]
+
+
+def test_a_path_may_be_longer_than_path_max(tmp_path: Path) -> None:
+    name, depth = b"n" * 250, 20
+    with DirectoryFds(os.fsencode(tmp_path)) as descent:
+        for level in range(depth):
+            os.mkdir(name, dir_fd=descent.directory(b"/".join([name] * level)))
+        deepest = b"/".join([name] * depth)
+        assert len(deepest) > os.pathconf(tmp_path, "PC_PATH_MAX")
+        assert listed(descent.directory(deepest)) == []
+    for _ in range(depth):  # what removes a test's folder cannot reach it
+        with DirectoryFds(os.fsencode(tmp_path)) as descent:
+            depth -= 1
+            os.rmdir(name, dir_fd=descent.directory(b"/".join([name] * depth)))
+
+
+def test_every_descriptor_is_closed_even_after_a_failure(root: Path) -> None:
+    before = open_descriptors()
+    with DirectoryFds(os.fsencode(root)) as descent:
+        descent.directory(b"a/b")
+        with pytest.raises(FileNotFoundError):
+            descent.directory(b"a/c/missing")
+    assert open_descriptors() == before

@@ -1,0 +1,81 @@
+"""Two snapshots, or one and the disk, path by path."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from pacha.errors import UsageError
+from pacha.files.metadata import Entry, Kind
+from pacha.history.diff import Difference, Side, compare, sides, within
+from pacha.history.reader import open_history
+from tests.support.standalone import Standalone, standalone_host  # noqa: F401  (a fixture)
+
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+FILE = Entry(b"/a/f", Kind.FILE, 0o644, 0, 0, b"root", b"root", 1, 3, b"1" * 32)
+
+
+def side(*entries: Entry, content: bytes = b"") -> Side:
+    return Side("side", {entry.path: entry for entry in entries}, lambda entry: content)
+
+
+def letters(old: Side, new: Side, *paths: bytes) -> dict[bytes, str]:
+    return {one.path: one.letter for one in compare(old, new, paths)}
+
+
+def test_each_kind_of_change_has_its_letter_and_what_is_the_same_has_none() -> None:
+    same, changed, touched, gone, new = (replace(FILE, path=b"/a/%d" % number) for number in range(5))
+    after = side(same, replace(changed, sha256=b"2" * 32), replace(touched, mode=0o600), new)
+    assert letters(side(same, changed, touched, gone), after) == {
+        b"/a/1": "M", b"/a/2": "m", b"/a/3": "R", b"/a/4": "A",
+    }  # fmt: skip
+
+
+def test_only_what_was_asked_for_is_compared() -> None:
+    old, new = side(), side(*(replace(FILE, path=path) for path in (b"/a", b"/a/b", b"/ab")))
+    assert letters(old, new, b"/a").keys() == {b"/a", b"/a/b"}
+
+
+@pytest.mark.parametrize(("change", "lines"), [({}, True), ({"parts": 3}, False), ({"size": 1 << 40}, False)])
+def test_texts_have_hunks_and_what_is_large_or_no_text_has_none(change: dict[str, int], lines: bool) -> None:
+    new = replace(FILE, sha256=b"2" * 32, **change)  # type: ignore[arg-type]
+
+    def only(content: bytes, **options: bool) -> Difference:
+        (one,) = compare(side(FILE, content=b"old\n"), side(new, content=content), **options)
+        return one
+
+    assert bool(only(b"new\n").hunks) is lines
+    assert only(b"n\0w\n").hunks is None and only(b"new\n", with_content=False).hunks is None
+
+
+def test_a_path_is_within_either_side() -> None:
+    old, new = side(FILE), side(replace(FILE, path=b"/b/f"))
+    assert [within(old, new, [b"/none", path]) for path in (b"/a", b"/b/f")] == [b"/a", b"/b/f"]
+    with pytest.raises(UsageError) as caught:
+        within(old, new, [b"/a/f/x", b"/ab"])
+    assert caught.value.code == "path-in-neither-snapshot"
+
+
+def test_what_is_compared_with_what(bar: Standalone) -> None:
+    first = bar.push().tip
+    (bar.tree / "one").write_text("two\n")
+    second = bar.push().tip
+    (bar.tree / "one").write_text("three\n")
+    with open_history(bar.context()) as past:
+        labels = [
+            tuple(one.label for one in sides(bar.context(), past, *words, change=change))
+            for words, change in (
+                ((), ""),
+                ((first[:12],), ""),
+                ((first[:12], second[:12]), ""),
+                ((), second),
+                ((), first),
+            )
+        ]
+        assert labels == [
+            (second[:12], "now"), (first[:12], "now"), (first[:12], second[:12]), (first[:12], second[:12]),
+            ("nothing", first[:12]),
+        ]  # fmt: skip
+        (one,) = compare(*sides(bar.context(), past), [bar.path + b"/one"])
+        assert one.hunks is not None and one.hunks[1:] == (b"-two\n", b"+three\n")

@@ -1,0 +1,77 @@
+"""Before a push scans: there must be something watched, and nothing that a rebuild left half done."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from pacha.errors import PachaError, UsageError
+from pacha.host import watch
+from pacha.push.scan import read_last_snapshot, scan
+from pacha.restore.journal import Journal
+from pacha.restore.journal_records import Root
+from tests.support.scanning import no_wait  # noqa: F401  (a fixture)
+from tests.support.standalone import Standalone, standalone_host  # noqa: F401  (a fixture)
+
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+
+
+def interrupt_rebuild(bar: Standalone, root: bytes) -> str:
+    """What a rebuild that was killed after its first change leaves; returns its id."""
+    journal = Journal.begin(os.fsencode(bar.context().state.path), "bar")
+    journal.write(Root(root))
+    journal.mark("written")
+    journal.sync()
+    journal.close()
+    return journal.id
+
+
+def test_where_nothing_is_watched_nothing_is_pushed(bar: Standalone) -> None:
+    watch.unwatch(bar.context(), bar.path)
+    with pytest.raises(PachaError) as caught:
+        read_last_snapshot(bar.session(), False)
+    assert caught.value.code == "nothing-watched"
+
+
+def test_what_a_killed_rebuild_left_is_not_recorded_unless_it_is_accepted(bar: Standalone) -> None:
+    interrupted = interrupt_rebuild(bar, bar.path)
+    bar.context().state.update(owed={b"/x": "absent"})
+    with pytest.raises(PachaError) as caught:
+        read_last_snapshot(bar.session(), False)
+    assert caught.value.code == "rebuild-unfinished"
+    read_last_snapshot(bar.session(), True)
+    state = bar.context().state.read()
+    assert state.accepted == (interrupted,) and state.owed == {}
+    read_last_snapshot(bar.session(), False)  # it is accepted from now on
+
+
+def test_a_killed_rebuild_of_something_else_stops_no_push(bar: Standalone) -> None:
+    interrupt_rebuild(bar, b"/elsewhere")
+    assert read_last_snapshot(bar.session(), False).live
+
+
+def test_a_path_that_has_become_the_masters_own_is_refused(bar: Standalone) -> None:
+    (bar.top / "hosts").symlink_to(bar.tree)
+    with pytest.raises(UsageError):
+        read_last_snapshot(bar.session(), False)
+
+
+def test_what_the_last_scan_saw_is_believed_unless_it_is_to_be_anew(bar: Standalone, settled: None) -> None:
+    bar.push()
+    believing, anew = bar.session(), bar.session()
+    base = read_last_snapshot(believing, False)
+    scan(believing, base)
+    scan(anew, base, anew=True)
+    assert believing.fingerprints.keys() == base.entries.keys() and anew.fingerprints == {}
+    assert believing.scan.entries == anew.scan.entries == base.entries
+
+
+def test_the_configurations_rules_count(bar: Standalone) -> None:
+    session = bar.session()
+    scan(session, read_last_snapshot(session, False))
+    assert bar.path + b"/one" in session.scan.entries
+    ruled = bar.session()
+    ruled.context = bar.context(exclude="one")
+    scan(ruled, read_last_snapshot(ruled, False))
+    assert bar.path + b"/one" not in ruled.scan.entries

@@ -1,0 +1,86 @@
+"""The new snapshot: what the scan found on top of the last one, content before ``db``."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from pacha.files.metadata import Kind
+from pacha.host import watch
+from pacha.push.scan import read_last_snapshot, scan
+from pacha.push.snapshot import NewSnapshot, build_snapshot, commit_snapshot
+from pacha.store import database, history
+from pacha.store.hg import Repository
+from tests.support.standalone import Standalone, standalone_host  # noqa: F401  (a fixture)
+
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+
+
+def committed(bar: Standalone) -> NewSnapshot:
+    """A snapshot that is made here, without any master."""
+    session = bar.session()
+    last = read_last_snapshot(session, False)
+    scan(session, last)
+    return commit_snapshot(session, last)
+
+
+def test_it_is_committed_here_as_pacha_db_has_it(bar: Standalone) -> None:
+    new = committed(bar)
+    here = bar.context().state
+    assert new.committed and history.read(here, new.tip) == new.snapshot == database.read(here.database)
+    assert here.read().tip == new.tip and not here.read().pending
+    (watched,) = new.snapshot.live
+    assert watched.node is not None
+    assert Repository.open(here.repository("foo")).reader(watched.node)(b"one") == b"one\n"
+    assert new.snapshot.entries[bar.path + b"/one"].sha256 is not None
+
+
+def test_a_second_one_of_the_same_is_none(bar: Standalone) -> None:
+    first, second = committed(bar), committed(bar)
+    assert (second.tip, second.committed) == (first.tip, False)
+
+
+def test_metadata_alone_makes_a_snapshot_and_no_content(bar: Standalone) -> None:
+    first = committed(bar)
+    (bar.tree / "one").chmod(0o600)
+    second = committed(bar)
+    assert second.committed and second.changes.metadata == (bar.path + b"/one",)
+    assert second.snapshot.live == first.snapshot.live
+
+
+def test_content_and_what_is_gone(bar: Standalone) -> None:
+    committed(bar)
+    (bar.tree / "one").unlink()
+    (bar.tree / "two").symlink_to("nowhere")
+    new = committed(bar)
+    assert (new.changes.removed, new.changes.added) == ((bar.path + b"/one",), (bar.path + b"/two",))
+    assert new.snapshot.entries[bar.path + b"/two"].kind is Kind.SYMLINK
+
+
+def test_directories_above_are_recorded_and_their_time_alone_is_no_change(bar: Standalone) -> None:
+    first = committed(bar)
+    assert os.fsencode(bar.top) in first.snapshot.parents
+    (bar.top / "neighbour").touch()
+    assert not committed(bar).committed
+
+
+def test_what_is_owed_stays_as_it_was_recorded(bar: Standalone) -> None:
+    first = committed(bar)
+    (bar.tree / "one").unlink()
+    bar.context().state.update(owed={bar.path + b"/one": "absent"})
+    session = bar.session()
+    scan(session, first.snapshot)
+    new, still_owed = build_snapshot(session, first.snapshot)
+    one = bar.path + b"/one"
+    assert set(still_owed) == {one} and new.entries[one] == first.snapshot.entries[one]
+
+
+def test_a_path_that_is_not_watched_any_more_leaves_the_snapshot_and_stays_in_the_history(bar: Standalone) -> None:
+    (bar.top / "other").mkdir()
+    watch.watch(bar.context(), os.fsencode(bar.top / "other"))
+    first = committed(bar)
+    watch.unwatch(bar.context(), bar.path)
+    new = committed(bar)
+    assert set(new.snapshot.entries) == {os.fsencode(bar.top / "other")}
+    assert history.read(bar.context().state, first.tip).entries.keys() > new.snapshot.entries.keys()

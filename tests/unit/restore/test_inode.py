@@ -1,0 +1,98 @@
+"""The attributes of one inode, by its descriptor: what was given, what could not be, and never a wider window."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pacha.files.metadata import Kind
+from pacha.restore import inode
+from pacha.restore.ownership import Attributes
+
+
+@pytest.fixture(name="fd")
+def opened_folder(tmp_path: Path) -> Iterator[int]:
+    (tmp_path / "f").write_text("f")
+    (tmp_path / "l").symlink_to("f")
+    fd = os.open(tmp_path, os.O_RDONLY | os.O_DIRECTORY)
+    yield fd
+    os.close(fd)
+
+
+def wanted(mode: int, *xattrs: tuple[bytes, bytes]) -> Attributes:
+    return Attributes(os.geteuid(), os.getegid(), mode, 1_000_000_007, xattrs)
+
+
+def test_an_inode_is_held_whatever_comes_to_its_name(tmp_path: Path, fd: int) -> None:
+    with inode.open_inode(b"f", fd) as (reference, status):
+        (tmp_path / "f").rename(tmp_path / "moved")
+        (tmp_path / "f").symlink_to("precious")
+        (tmp_path / "precious").touch(0o600)
+        assert inode.set_attributes(reference, Kind.FILE, wanted(0o4711)) == []
+    assert stat.S_IMODE((tmp_path / "moved").stat().st_mode) == 0o4711
+    assert (tmp_path / "moved").stat().st_ino == status.st_ino
+    assert stat.S_IMODE((tmp_path / "precious").stat().st_mode) == 0o600
+
+
+def test_a_link_is_dressed_itself(tmp_path: Path, fd: int) -> None:
+    before = (tmp_path / "f").stat()
+    with inode.open_inode(b"l", fd) as (reference, status):
+        assert stat.S_ISLNK(status.st_mode)
+        assert inode.change_attributes(reference, status, wanted(0o777)) == []
+    assert (tmp_path / "l").lstat().st_mtime_ns == 1_000_000_007
+    assert (tmp_path / "f").stat().st_mtime_ns == before.st_mtime_ns
+
+
+def test_a_live_inode_gets_what_it_is_to_have_and_loses_the_rest(tmp_path: Path, fd: int) -> None:
+    try:
+        os.setxattr(tmp_path / "f", "user.old", b"1")
+    except OSError:
+        pytest.skip("the file system of the tests has no attributes")
+    os.utime(tmp_path / "f", ns=(5, 6))
+    with inode.open_inode(b"f", fd) as (reference, status):
+        assert inode.change_attributes(reference, status, wanted(0o2750, (b"user.new", b"2"))) == []
+        assert inode.read_xattrs(reference) == ((b"user.new", b"2"),)
+    after = (tmp_path / "f").stat()
+    assert (stat.S_IMODE(after.st_mode), after.st_mtime_ns, after.st_atime_ns) == (0o2750, 1_000_000_007, 5)
+
+
+def test_only_the_time_is_stamped(tmp_path: Path, fd: int) -> None:
+    os.utime(tmp_path / "f", ns=(5, 6))
+    with inode.open_inode(b"f", fd) as (reference, status):
+        assert inode.stamp(reference, status, 7) == []
+    after = (tmp_path / "f").stat()
+    assert (after.st_atime_ns, after.st_mtime_ns, after.st_mode) == (5, 7, status.st_mode)
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.EINVAL])
+def test_what_cannot_be_given_is_told_and_then_the_mode_is_private(
+    tmp_path: Path, fd: int, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def refuse(*arguments: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "chown", refuse)
+    with inode.open_inode(b"f", fd) as (reference, _):
+        (trouble,) = inode.set_attributes(reference, Kind.FILE, wanted(0o4755))
+    assert trouble.startswith("owner") and str(tmp_path) not in trouble
+    assert stat.S_IMODE((tmp_path / "f").stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("number", sorted(inode.EXHAUSTED))
+def test_a_disk_at_fault_stops_it(fd: int, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    def full(*arguments: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "chmod", full)
+    with inode.open_inode(b"f", fd) as (reference, status), pytest.raises(OSError):
+        inode.change_attributes(reference, status, wanted(0o600))
+
+
+def test_a_time_that_no_file_can_have_is_told(fd: int) -> None:
+    with inode.open_inode(b"f", fd) as (reference, status):
+        assert len(inode.stamp(reference, status, 2**100)) == 1

@@ -1,0 +1,46 @@
+"""The mounts that this process sees, by their paths as they are."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from pacha.system.mounts import Mount, mounts
+
+LINES = (
+    rb"""22 1 0:20 / / rw,relatime shared:1 - ext4 /dev/vda1 rw
+23 22 0:21 / /mnt/a\040b\134c\011d rw - tmpfs tmpfs rw
+24 22 0:22 / /mnt/caf"""
+    + b"\xc3\xa9\xff"
+    + rb""" rw master:1 propagate_from:2 - fuse.sshfs me@there: rw
+"""
+)
+
+
+def test_the_root_and_proc_are_among_them() -> None:
+    here = {mount.path: mount.kind for mount in mounts()}
+    assert b"/" in here and here[b"/proc"] == b"proc"
+    assert all(os.path.ismount(path) for path in here if path.startswith(b"/proc") and os.path.isdir(path))
+
+
+def test_they_are_those_that_findmnt_lists() -> None:
+    listed = subprocess.run(["findmnt", "--list", "--noheadings", "--output", "TARGET"], capture_output=True)
+    if listed.returncode:
+        pytest.skip("findmnt does not list them here")
+    names = sorted(line.rstrip() for line in listed.stdout.splitlines())
+    assert sorted(mount.path for mount in mounts()) == names
+
+
+def test_odd_names_and_optional_fields(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "mountinfo").write_bytes(LINES)
+    real = open
+    monkeypatch.setattr("builtins.open", lambda path, mode: real(tmp_path / "mountinfo", mode))
+    found = list(mounts())
+    monkeypatch.undo()
+    assert [(mount.path, mount.kind) for mount in found] == [
+        (b"/", b"ext4"), (b"/mnt/a b\\c\td", b"tmpfs"), (b"/mnt/caf\xc3\xa9\xff", b"fuse.sshfs"),
+    ]  # fmt: skip
+    assert found[0] == Mount(b"/", b"ext4", device=b"0:20", root=b"/")

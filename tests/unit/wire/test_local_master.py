@@ -1,0 +1,86 @@
+"""A master that is a folder here: what of a store is copied, and that nothing in it leads elsewhere."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pacha.errors import DamagedError, PachaError
+from pacha.wire.local_master import LocalMaster, StateFolderMaster
+from pacha.wire.master import CannotStream, NoHost, NoRepository
+from pacha.wire.scp import Received
+
+
+@pytest.fixture(name="master")
+def folder_master(tmp_path: Path) -> LocalMaster:
+    return LocalMaster(os.fsencode(tmp_path / "hosts"), lambda path: os.makedirs(os.path.join(path, ".hg/store/data")))
+
+
+@pytest.fixture(name="inbox")
+def empty_folder(tmp_path: Path) -> Iterator[int]:
+    (tmp_path / "inbox").mkdir(mode=0o700)
+    fd = os.open(tmp_path / "inbox", os.O_RDONLY)
+    yield fd
+    os.close(fd)
+
+
+def test_the_history_is_copied_and_nothing_beside_it(tmp_path: Path, master: LocalMaster, inbox: int) -> None:
+    master.make_host("bar")
+    master.create("bar", "etc")
+    store = tmp_path / "hosts/bar/etc/.hg/store"
+    for name in ("00changelog.i", "data/a.i", "undo", "requires"):
+        (store / name).write_text(name)
+    (store / "lock").symlink_to("host:1")
+    told: list[Received] = []
+    totals = master.fetch("bar", "etc", inbox, told.append)
+    copied = sorted(str(path.relative_to(tmp_path / "inbox")) for path in (tmp_path / "inbox").rglob("*"))
+    assert copied == ["00changelog.i", "data", "data/a.i", "requires"]
+    assert (totals.files, totals.size) == (3, sum(one.size for one in told)) and len(told) == 3
+    assert (tmp_path / "inbox/data/a.i").read_text() == "data/a.i"
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe"])
+def test_what_is_no_plain_file_is_damage(tmp_path: Path, master: LocalMaster, inbox: int, kind: str) -> None:
+    master.create("bar", "etc")
+    odd = tmp_path / "hosts/bar/etc/.hg/store/data/a.i"
+    odd.symlink_to("/etc/hostname") if kind == "link" else os.mkfifo(odd)
+    with pytest.raises(DamagedError) as caught:
+        master.fetch("bar", "etc", inbox, lambda received: None)
+    assert caught.value.code == "not-a-plain-file"
+
+
+def test_what_is_not_there_is_told(tmp_path: Path, master: LocalMaster, inbox: int) -> None:
+    with pytest.raises(NoHost):
+        master.fetch("bar", "etc", inbox, lambda received: None)
+    with pytest.raises(NoRepository), master.serve("bar", "etc"):
+        pass
+    with pytest.raises(CannotStream):
+        master.new("bar", "etc")
+    assert master.fetch_hooks("bar", inbox) == [] and master.probe("bar", ["etc"]).contents == {"etc": None}
+    (tmp_path / "hosts").write_text("no folder")
+    with pytest.raises(PachaError) as caught:
+        master.make_host("bar")
+    assert caught.value.code == "host-folder-not-made"
+
+
+def test_the_heartbeat_takes_the_place_of_the_last_one(tmp_path: Path, master: LocalMaster) -> None:
+    master.make_host("bar")
+    for line in (b"first, longer\n", b"second\n"):
+        assert master.leave_heartbeat("bar", line, durable=line.startswith(b"s")) is None
+    assert (tmp_path / "hosts/bar/last-push").read_bytes() == b"second\n"
+    assert os.listdir(tmp_path / "hosts/bar") == ["last-push"]
+    probe = master.leave_heartbeat("bar", b"x", durable=False, look=["etc"])
+    assert probe is not None and probe.contents == {"etc": None}
+
+
+def test_the_nearest_folder_is_examined(master: LocalMaster) -> None:
+    found = master.examine("bar")
+    assert found.trouble == "" and found.free and found.may == {"push", "rebuild"}
+
+
+def test_a_state_folder_is_read_where_it_lies(tmp_path: Path) -> None:
+    own = StateFolderMaster(os.fsencode(tmp_path))
+    assert own.local_path("etc") is not None and LocalMaster(b"/x", print).local_path("etc") is None
