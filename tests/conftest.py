@@ -102,6 +102,7 @@ def isolated(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
     for variable in ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME"):
         monkeypatch.setenv(variable, str(base / variable.split("_")[1].lower()))
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(base / "run"))
+    monkeypatch.setenv("PACHA_SSH", str(base / ".ssh"))
     monkeypatch.setenv("PACHA_STATE", str(base / "state" / "pacha"))
     monkeypatch.setenv("TMPDIR", str(base / "tmp"))
     monkeypatch.setenv("GNUPGHOME", str(base / "gnupg"))

@@ -13,6 +13,7 @@ import click
 from pacha.config.load import SYSTEM_FILE, Config, find_config, load_config, parse_config, state_folder
 from pacha.errors import ConfigError, UsageError
 from pacha.host.context import Context
+from pacha.system import details
 from pacha.ui.console import Console, no_config
 
 if TYPE_CHECKING:
@@ -27,6 +28,10 @@ class CliContext:
     config: str | None
     quiet: bool
     verbose: bool
+
+    def __post_init__(self) -> None:
+        if self.verbose and not self.quiet:
+            details.listen(self.console.warn)
 
     @property
     def console(self) -> Console:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from pacha.system.home import expand_home
 from pacha.text import printable
 
 HOST_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
@@ -74,7 +75,7 @@ def _port(text: str) -> int:
 def _file(text: str) -> str | None:
     if not text:
         return None
-    path = os.path.expanduser(text)
+    path = expand_home(text)
     if not os.path.isabs(path):
         raise ValueError(f"'{printable(text)}' is not an absolute path (~ is the home folder)")
     return path

@@ -16,6 +16,7 @@ from pacha.errors import PachaError, UsageError
 from pacha.host.context import Context
 from pacha.host.watch import watch, watched
 from pacha.system.atomic import replace_file
+from pacha.system.home import ssh_dir
 from pacha.text import escape
 
 _USUAL_KEYS = ("id_ed25519", "id_ecdsa", "id_rsa")
@@ -103,7 +104,7 @@ def watch_all(context: Context, paths: Sequence[bytes]) -> list[bytes]:
 
 def usual_key() -> Path | None:
     """The private key that ssh(1) would take, None where there is none."""
-    home = Path(os.path.expanduser("~/.ssh"))
+    home = Path(ssh_dir())
     return next((home / name for name in _USUAL_KEYS if (home / f"{name}.pub").exists()), None)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 from pacha.config.keys import STANDALONE
 from pacha.store import hg
 from pacha.store.revision import FORMAT
+from pacha.system.home import ssh_dir
 from pacha.text import escape
 from pacha.wire import ssh
 
@@ -51,7 +51,7 @@ def endpoint(config: Config, master: str) -> ssh.Endpoint:
         port=config.ssh_port,
         key=config.ssh_key,
         known_hosts=config.ssh_known_hosts,
-        ssh_config=Path(os.path.expanduser("~/.ssh/config")),
+        ssh_config=Path(ssh_dir(), "config"),
     )
 
 

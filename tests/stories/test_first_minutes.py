@@ -161,7 +161,7 @@ def test_init_asks_four_questions(tmp_path: Path) -> None:
     from tests.support.stage import PACHA
 
     (tmp_path / "watched").mkdir()
-    places = {"HOME": str(tmp_path), "PACHA_STATE": str(tmp_path / "state"), "PACHA_CONFIG": ""}
+    places = {"PACHA_SSH": f"{tmp_path}/.ssh", "PACHA_STATE": f"{tmp_path}/state", "PACHA_CONFIG": ""}
     command = f"{PACHA} --config {tmp_path}/pacha.conf init"
     answers = f"master.example.com\nbar_user\nbar\n{tmp_path}/watched\ny\n"
     done = subprocess.run(

@@ -442,14 +442,14 @@ def test_check_is_the_folders_owner_and_nobody_else(pushed: Host) -> None:
     pushed.pacha("check", "--rehearse").must(13)
     assert changed(before, picture(secret)) == [] and not (pushed.stage.folder / "owned").exists()
     log = pushed.stage.folder / "trace"
-    command = ["strace", "-f", "-qq", "-e", "trace=setgroups,setresgid,setresuid,openat", "-o", log]
+    command = ["strace", "-f", "-qq", "-y", "-e", "trace=setgroups,setresgid,setresuid,openat", "-o", log]
     subprocess.run([*command, sys.executable, "-m", "pacha", "check"], env=pushed.environment(), capture_output=True)
     lines = log.read_text().splitlines()
     child = next(line.split()[0] for line in lines if "setresuid" in line)
     own = [line for line in lines if line.startswith(child)]
     dropped = next(number for number, line in enumerate(own) if "setresuid" in line)
     assert "setgroups(0" in own[dropped - 2] and "setresgid" in own[dropped - 1]
-    inside = [line for line in lines if f"{pushed.stage.hosts}/bar/" in line]
+    inside = [line for line in lines if f"{pushed.stage.hosts}/bar" in line]
     assert inside and all(line in own[dropped:] or "O_DIRECTORY" in line for line in inside)
 
 

@@ -106,7 +106,7 @@ def test_files_of_a_mounted_root_follow_their_names_and_nothing_else_does(rescue
     assert rescue.whose("/mnt/srv/data/of app") == (APP, APP, "0644")
     named = [line for line in done.lines if line.startswith("pacha: /mnt/")]
     assert len(named) == 1 and named[0].startswith("pacha: /mnt/lent: its files keep their numbers")
-    assert "code 3" in done.out and "6 paths elsewhere re-owned" in done.out
+    assert "code 3" in done.out and "6 paths elsewhere to re-own" in done.out
 
     assert "ann:x:61010" in rescue.at("/etc/passwd").read_text()
     rescue.pacha("undo", code=None)

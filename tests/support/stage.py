@@ -112,7 +112,13 @@ class Host:
 
     def environment(self, **more: str) -> dict[str, str]:
         """What pacha is run with."""
-        places = {"HOME": self.home, "PACHA_STATE": self.state, "PACHA_CONFIG": self.config, "TMPDIR": self.temporary}
+        places = {
+            "HOME": self.home,
+            "PACHA_SSH": self.home / ".ssh",
+            "PACHA_STATE": self.state,
+            "PACHA_CONFIG": self.config,
+            "TMPDIR": self.temporary,
+        }
         return {**os.environ, **{key: str(place) for key, place in places.items()}, **more}
 
     def pacha(self, *arguments: str | bytes | Path, stdin: bytes | None = None, **more: str) -> Done:

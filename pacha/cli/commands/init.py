@@ -13,6 +13,7 @@ from pacha.cli.app import cli
 from pacha.cli.context import CliContext
 from pacha.errors import ExitCode, UsageError
 from pacha.host import init
+from pacha.system.home import ssh_dir
 from pacha.text import escape
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def _key(key_file: str | None) -> Path | None:
     usual = init.usual_key()
     if usual or not sys.stdin.isatty():
         return usual
-    place = Path(os.path.expanduser("~/.ssh/id_ed25519"))
+    place = Path(ssh_dir(), "id_ed25519")
     return place if click.confirm(f"There is no SSH key here. Make one ({place})", default=True) else None
 
 

@@ -17,7 +17,7 @@ import mercurial.bundle2_part_handlers
 import mercurial.revset
 import mercurial.revset_predicates
 import mercurial.subrepo
-from mercurial import error, extensions
+from mercurial import error, extensions, namespaces
 from mercurial import ui as uimodule
 from mercurial.utils import compression
 
@@ -53,6 +53,8 @@ def _share_compressors() -> None:
 _share_compressors()
 for registering in (mercurial.bundle2_part_handlers, mercurial.revset, mercurial.revset_predicates, mercurial.subrepo):
     registering.init()  # with lazy imports, this imports the module
+# The first object registers a keyword for each namespace, if nobody has; two threads would register it twice.
+require(LIBRARY, namespaces, "namespaces")()
 
 
 def quiet_ui() -> Any:

@@ -2,39 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import os
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
-from pathlib import Path
 
 from pacha.errors import UnreachableError
+from pacha.system import details
 from pacha.text import one_line
 from pacha.wire.ssh.endpoint import Endpoint
-from pacha.wire.ssh.known_hosts import fingerprint
+from pacha.wire.ssh.identities import Identities
 from pacha.wire.ssh.library import paramiko, refuse_unknown
-
-
-class _Outcome(Enum):
-    """How it went with a key, in the words that follow its name."""
-
-    REFUSED = "refused"
-    TAKEN = "taken, but the master wants more than a key"
-    NO_KEYS = "the master takes no keys from this user"
-    HUNG_UP = "the master hung up"
-    LOCKED = "needs a passphrase, and no agent has it"
-    NOT_A_KEY = "not a key that can be used"
-    MISSING = "No such file or directory"
-    UNREADABLE = "cannot be read"
-
-
-@dataclass(frozen=True, slots=True)
-class _Unusable:
-    """A key that cannot be loaded: how that is, and the system's word for it if it has one."""
-
-    outcome: _Outcome
-    words: str = ""
+from pacha.wire.ssh.offer import KeyOutcome, Offer, Unusable
 
 
 @dataclass(slots=True)
@@ -42,24 +18,22 @@ class _Attempts:
     """What was tried, in words and as outcomes."""
 
     words: list[str] = field(default_factory=list)
-    outcomes: set[_Outcome] = field(default_factory=set)
+    outcomes: set[KeyOutcome] = field(default_factory=set)
 
-    def add(self, label: str, outcome: _Outcome, words: str = "") -> None:
+    def add(self, label: str, outcome: KeyOutcome, words: str = "") -> None:
         self.words.append(f"{label} ({words or outcome.value})")
         self.outcomes.add(outcome)
 
 
-_Candidate = tuple[str, Callable[[], "paramiko.PKey | _Unusable"]]
-
-
 def log_in(transport: paramiko.Transport, endpoint: Endpoint) -> None:
     """Try each key in turn. Raises UnreachableError naming all of them when none is taken."""
-    agent = _agent()
+    identities = Identities(endpoint)
     try:
-        tried = _try_keys(transport, endpoint, agent.get_keys() if agent else ())
+        tried = _try_keys(transport, endpoint, identities)
     finally:
-        if agent:
-            agent.close()
+        identities.close()
+    if identities.agent_failure:
+        details.tell(f"The agent of SSH_AUTH_SOCK was left alone: {one_line(identities.agent_failure)}.")
     if transport.is_authenticated():
         return
     none = f"no key: neither an agent nor {' or '.join(endpoint.key_files)}"
@@ -71,88 +45,65 @@ def log_in(transport: paramiko.Transport, endpoint: Endpoint) -> None:
     )
 
 
-def _try_keys(transport: paramiko.Transport, endpoint: Endpoint, agent_keys: Sequence[paramiko.AgentKey]) -> _Attempts:
+def _try_keys(transport: paramiko.Transport, endpoint: Endpoint, identities: Identities) -> _Attempts:
     """Try each key until one is taken; what was tried before it, and how that went."""
     tried = _Attempts()
-    for label, load in _keys(endpoint, agent_keys):
-        key = load()
-        if isinstance(key, _Unusable):
+    for label, key in identities:
+        if isinstance(key, Unusable):
             tried.add(label, key.outcome, key.words)
             continue
-        try:
-            if not transport.auth_publickey(endpoint.user, key):
-                break
-            tried.add(label, _Outcome.TAKEN)
-        except paramiko.BadAuthenticationType:
-            tried.add(label, _Outcome.NO_KEYS)
+        if not _takes(transport, key):
+            tried.add(label, KeyOutcome.NO_HASH)
+            continue
+        outcome, words = _attempt(transport, endpoint.user, key)
+        if outcome is None:
             break
-        except paramiko.AuthenticationException:
-            tried.add(label, _Outcome.REFUSED)
-        except Exception as error:  # as in handshake
-            refuse_unknown(error)
-            tried.add(label, _Outcome.HUNG_UP, one_line(str(error)))
+        tried.add(label, outcome, words)
+        if outcome is KeyOutcome.NO_KEYS:
+            break
         if not transport.is_active():
             tried.words.append("then the master hung up")
             break
     return tried
 
 
-def _key_hint(endpoint: Endpoint, outcomes: set[_Outcome]) -> str:
-    if not outcomes:
-        return "Make a key with ssh-keygen, or name one with pacha.ssh.key."
-    not_refused = _Outcome.REFUSED not in outcomes
-    if not_refused and _Outcome.LOCKED in outcomes:
+def _takes(transport: paramiko.Transport, key: Offer) -> bool:
+    """Whether the server takes keys of this kind: a refusal for an RSA key's sake would end the connection here."""
+    extensions: dict[str, bytes] = transport.server_extensions  # type: ignore[attr-defined]
+    known = extensions.get("server-sig-algs", b"").decode("ascii", "replace").split(",")
+    return "rsa" not in key.get_name() or known == [""] or not {"rsa-sha2-256", "rsa-sha2-512"}.isdisjoint(known)
+
+
+def _attempt(transport: paramiko.Transport, user: str, key: Offer) -> tuple[KeyOutcome | None, str]:
+    """How it went, None for logged in; and other words for that than the outcome's own."""
+    try:
+        return (KeyOutcome.TAKEN if transport.auth_publickey(user, key) else None), ""
+    except paramiko.BadAuthenticationType:
+        return KeyOutcome.NO_KEYS, ""
+    except paramiko.AuthenticationException:
+        if key.failure:
+            return KeyOutcome.UNSIGNED, f"{KeyOutcome.UNSIGNED.value}: {key.failure}"
+        return KeyOutcome.REFUSED, ""
+    except Exception as error:  # as in handshake
+        refuse_unknown(error)
+        return KeyOutcome.HUNG_UP, one_line(str(error))
+
+
+def _key_hint(endpoint: Endpoint, outcomes: set[KeyOutcome]) -> str:
+    if not outcomes - {KeyOutcome.SILENT}:
+        silent = "see with ssh-add -l why the agent does not answer" if outcomes else ""
+        return f"Make a key with ssh-keygen, or name one with pacha.ssh.key{f'; {silent}' if silent else ''}."
+    not_refused = KeyOutcome.REFUSED not in outcomes
+    if KeyOutcome.SILENT in outcomes and not_refused:
+        return "See with ssh-add -l why the agent does not answer, or name a key without a passphrase in pacha.ssh.key."
+    if not_refused and KeyOutcome.OPEN in outcomes:
+        return "Let nobody else read the key: chmod 600."
+    if not_refused and KeyOutcome.UNSIGNED in outcomes:
+        return "See what the agent says to ssh itself: ssh -v; a key on a token has to be plugged in and touched."
+    if not_refused and KeyOutcome.LOCKED in outcomes:
         return "Load the key into an agent (ssh-add), or use one without a passphrase."
-    if not_refused and _Outcome.NOT_A_KEY in outcomes:
+    if not_refused and outcomes & {KeyOutcome.NOT_A_KEY, KeyOutcome.PUBLIC}:
         return "Name the private half of a key in pacha.ssh.key, not its .pub file."
-    if not_refused and _Outcome.MISSING in outcomes:
+    if not_refused and KeyOutcome.MISSING in outcomes:
         return "Correct pacha.ssh.key, or make the key with ssh-keygen and have it let in there: pacha add-host"
     return f"Put the public key into ~{endpoint.user}/.ssh/authorized_keys there; check pacha.ssh.user."
-
-
-def _keys(endpoint: Endpoint, agent_keys: Sequence[paramiko.AgentKey]) -> Iterator[_Candidate]:
-    """What to log in with, best first: a name for people, and how to get the key (or why not, str)."""
-    wanted = [blob for file in endpoint.key_files if (blob := _public_half(file))]
-    offered = set()
-    for key in sorted(agent_keys, key=lambda key: key.asbytes() not in wanted):
-        if endpoint.only_these_keys and key.asbytes() not in wanted:
-            continue
-        offered.add(key.asbytes())
-        yield f"agent key {fingerprint(key.asbytes())}", lambda key=key: key  # type: ignore[misc]
-    for file in endpoint.key_files:
-        named = endpoint.only_these_keys or len(endpoint.key_files) == 1
-        if (named or os.path.exists(file)) and _public_half(file) not in offered:
-            yield file, lambda file=file: _load(file)  # type: ignore[misc]
-
-
-def _agent() -> paramiko.Agent | None:
-    if not os.environ.get("SSH_AUTH_SOCK"):
-        return None
-    try:
-        return paramiko.Agent()
-    except (paramiko.SSHException, OSError):
-        return None
-
-
-def _public_half(file: str) -> bytes | None:
-    """The public key (RFC 4253, 6.6) that lies beside a private one, if it does."""
-    try:
-        words = Path(file + ".pub").read_text("utf-8", "replace").split()
-        return base64.b64decode(words[1], validate=True)
-    except (OSError, ValueError, IndexError):
-        return None
-
-
-def _load(file: str) -> paramiko.PKey | _Unusable:
-    """A private key, or why it cannot be used."""
-    try:
-        return paramiko.PKey.from_path(file)
-    except (TypeError, paramiko.PasswordRequiredException) as error:
-        refuse_unknown(error)
-        return _Unusable(_Outcome.LOCKED)
-    except OSError as error:
-        outcome = _Outcome.MISSING if isinstance(error, FileNotFoundError) else _Outcome.UNREADABLE
-        return _Unusable(outcome, error.strerror or "")
-    except Exception as error:  # whatever the parsers below paramiko raise for a file that is not a key
-        refuse_unknown(error)
-        return _Unusable(_Outcome.NOT_A_KEY)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import socket
 import threading
 import time
 from collections import deque
@@ -19,6 +20,7 @@ from pacha.wire.ssh.channel import Result, Stream, alarm, end
 from pacha.wire.ssh.endpoint import Endpoint
 from pacha.wire.ssh.handshake import Line, dial, greet, hang_up
 from pacha.wire.ssh.library import cMSG_CHANNEL_REQUEST, paramiko, refuse_unknown
+from pacha.wire.ssh.proxy_command import ProxyLine, run_proxy
 
 #: sshd allows ten sessions on a connection (MaxSessions of sshd_config(5)); stay well below.
 MAX_STREAMS = 7
@@ -38,6 +40,7 @@ class Connection:
         through: Connection | None,
         stall: float,
         idle: float,
+        timeout: float,
     ) -> None:
         self.endpoint = endpoint
         self.transport = transport
@@ -47,9 +50,15 @@ class Connection:
         self._through = through
         self._stall = stall
         self._idle = idle
+        self._timeout = timeout
         self._closing = threading.Event()
         self._opened: deque[Future[paramiko.Channel]] = deque()  #: each with a slot of its own
         self._slots = threading.BoundedSemaphore(MAX_STREAMS)
+        # When a command ends, dropbear closes each channel whose command has not begun, and may hang up over it.
+        self._is_for_one = "dropbear" in transport.remote_version
+        self._others: list[Connection] = []  #: the connections that were made for more commands at once
+        self._free: deque[Connection] = deque([self])
+        self._opening = threading.Lock()
         threading.Thread(target=self._watch, daemon=True).start()
 
     @classmethod
@@ -74,8 +83,7 @@ class Connection:
         if endpoint.proxy_jump:
             through = cls.open(endpoint.proxy_jump, timeout, stall=stall, patience=patience)
         try:
-            reach = partial(_jump, through, endpoint, timeout) if through else partial(dial, endpoint, timeout)
-            line, transport = greet(reach, endpoint, timeout, patience)
+            line, transport = greet(partial(_reach, endpoint, through, timeout), endpoint, timeout, patience)
             try:
                 log_in(transport, endpoint)
             except BaseException:
@@ -85,7 +93,7 @@ class Connection:
             if through:
                 through.close()
             raise
-        return cls(endpoint, transport, line, through, stall, idle)
+        return cls(endpoint, transport, line, through, stall, idle, timeout)
 
     def __enter__(self) -> Connection:
         return self
@@ -96,6 +104,8 @@ class Connection:
     def close(self) -> None:
         """Hang up; streams that are still open end."""
         self._closing.set()
+        for other in self._others:
+            other.close()
         hang_up(self.transport)
         if self._through:
             self._through.close()
@@ -150,7 +160,7 @@ class Connection:
 
     def open_ahead(self, count: int) -> None:
         """Begin to open the channels of the next commands, which then begin a turn of the line earlier."""
-        for _ in range(count):
+        for _ in range(0 if self._is_for_one else count):
             if self._slots.acquire(blocking=False):
                 self._opened.append(background.start(self._channel, self._idle))
 
@@ -180,13 +190,30 @@ class Connection:
     def _start(self, command: bytes, idle: float) -> Stream:
         opened = self._taken(idle)
         try:
-            channel = self._session(command, idle, opened)
+            carrier = self._carrier() if self._is_for_one else self
+            channel = carrier._session(command, idle, opened)
         except BaseException:
             self._slots.release()
             raise
         if not self._opened:
             self.open_ahead(1)  # for the command after this one
-        return Stream(self, channel, idle, self._slots.release)
+        return Stream(carrier, channel, idle, partial(self._let_go, carrier, channel))
+
+    def _carrier(self) -> Connection:
+        """A connection without a command, for one: this one, another, or a new one."""
+        try:
+            return self._free.popleft()
+        except IndexError:
+            with self._opening:  # it takes few that have not logged in from one address
+                other = Connection.open(self.endpoint, self._timeout, stall=self._stall, idle=self._idle)
+            self._others.append(other)
+            return other
+
+    def _let_go(self, carrier: Connection, channel: paramiko.Channel) -> None:
+        """Give back what a stream had; a connection whose command may still run carries no other."""
+        if channel.exit_status >= 0:
+            self._free.append(carrier)
+        self._slots.release()
 
     def _session(self, command: bytes, idle: float, opened: Future[paramiko.Channel] | None) -> paramiko.Channel:
         channel = None
@@ -247,6 +274,16 @@ class Connection:
 def _is_refusal(error: Exception) -> bool:
     """Whether the server does not want one more channel. Of several refused at once, paramiko tells only one why."""
     return isinstance(error, paramiko.ChannelException) or str(error) == "Unable to open channel."
+
+
+def _reach(
+    endpoint: Endpoint, through: Connection | None, timeout: float
+) -> socket.socket | paramiko.Channel | ProxyLine:
+    if through:
+        return _jump(through, endpoint, timeout)
+    if endpoint.proxy_command:
+        return run_proxy(endpoint.proxy_command, endpoint.host, timeout)
+    return dial(endpoint, timeout)
 
 
 def _jump(through: Connection, endpoint: Endpoint, timeout: float) -> paramiko.Channel:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import pwd
 import re
 import shlex
+import socket
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pacha.errors import ConfigError
+from pacha.system.home import expand_home, home_dir
 from pacha.text import one_line
-from pacha.wire.ssh.library import paramiko
+from pacha.wire.ssh.settings import Settings, settings_of
 
 SYSTEM_KNOWN_HOSTS = "/etc/ssh/ssh_known_hosts"
 
@@ -22,6 +23,7 @@ _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@+-]{0,254}\$?")
 _PORT = re.compile(r"[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]", re.ASCII)
 _JUMP = re.compile(r"(?:ssh://)?(?:([^@]+)@)?(\[[^]]+\]|[^:]+)(?::([0-9]+))?/?")
 _DEFAULT_KEYS = ("~/.ssh/id_ed25519", "~/.ssh/id_ecdsa", "~/.ssh/id_rsa")
+_TOKEN = re.compile(r"%(.?)|\$\{(\w+)\}", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,8 +31,10 @@ class Endpoint:
     """Where an SSH server is, as whom to log in, and how to know it.
 
     ``host_key_name`` is what known_hosts calls it: the HostKeyAlias, the host, or ``[host]:port`` if
-    the port is not 22. ``key_files`` are tried in turn; with ``only_these_keys`` the agent offers no
-    others. ``proxy_jump`` is the server to go through.
+    the port is not 22. ``key_files`` are tried in turn, before the agent's if they are ``named_keys`` (not the
+    usual ones); with ``only_these_keys`` the agent offers no others. ``certificates`` are files to log in with
+    first. ``agent`` is the path of its socket (None: that of SSH_AUTH_SOCK, "": there is none).
+    ``proxy_jump`` is the server to go through, ``proxy_command`` what the shell runs in place of a connection.
     """
 
     host: str
@@ -41,6 +45,10 @@ class Endpoint:
     host_key_name: str
     proxy_jump: Endpoint | None = None
     only_these_keys: bool = False
+    named_keys: bool = False
+    certificates: tuple[str, ...] = ()
+    agent: str | None = None
+    proxy_command: str | None = None
 
     @property
     def label(self) -> str:
@@ -63,8 +71,9 @@ def resolve(
     that does not exist says nothing. A server to jump through is looked up the same way, except that
     its own ProxyJump is not followed. Raises ConfigError for what cannot be a host, a user or a port.
     """
-    settings = _settings(ssh_config, host)
-    jumps = settings.get("proxyjump") or "none"
+    _check(_HOST, host, "name")
+    settings = settings_of(host, user, port, ssh_config)
+    jumps = _text(settings, "proxyjump", "none")
     through = None
     for jump in [] if jumps.lower() == "none" else jumps.split(","):
         match = _JUMP.fullmatch(jump.strip())
@@ -76,24 +85,10 @@ def resolve(
                 code="invalid-proxy-jump",
             )
         name, number = match[2].strip("[]"), int(match[3]) if match[3] else None
-        nearer = _settings(ssh_config, name)
+        _check(_HOST, name, "name")
+        nearer = settings_of(name, match[1], number, ssh_config)
         through = _endpoint(name, nearer, match[1], number, key, known_hosts, through)
     return _endpoint(host, settings, user, port, key, known_hosts, through)
-
-
-def _settings(ssh_config: Path | None, host: str) -> dict[str, Any]:
-    """What an ssh_config(5) file says about a host; keys in lower case."""
-    _check(_HOST, host, "name")
-    if ssh_config is None or not ssh_config.exists():
-        return {}
-    try:
-        if b"exec" in ssh_config.read_bytes().lower():
-            vars(paramiko.config)["invoke"] = importlib.import_module("invoke")  # see library
-        return dict(paramiko.SSHConfig.from_path(str(ssh_config)).lookup(host))
-    except Exception as error:  # the reader raises whatever it stumbles over: KeyError, ImportError ...
-        raise ConfigError(
-            f"{ssh_config} cannot be read.", one_line(str(error)), "Correct that file.", code="ssh-config-unreadable"
-        ) from error
 
 
 def _check(form: re.Pattern[str], text: str, what: str) -> None:
@@ -109,35 +104,130 @@ def _check(form: re.Pattern[str], text: str, what: str) -> None:
 
 def _endpoint(
     name: str,
-    settings: dict[str, Any],
+    settings: Settings,
     user: str | None,
     port: int | None,
     key: str | None,
     known_hosts: str | None,
     through: Endpoint | None,
 ) -> Endpoint:
-    host = str(settings.get("hostname", name))
-    login = user or settings.get("user") or pwd.getpwuid(os.getuid()).pw_name
-    number = port or settings.get("port") or 22
+    host = _text(settings, "hostname", name)
+    login = user or _text(settings, "user", "") or _account()
+    number = port or _text(settings, "port", "22")
     _check(_HOST, host, "name")
     _check(_USER, login, "user")
     _check(_PORT, str(number), "port")
     number = int(number)
-    keys = [key] if key else settings.get("identityfile") or list(_DEFAULT_KEYS)
-    known = [known_hosts] if known_hosts else _known_files(settings)
     outside = host if number == 22 else f"[{host}]:{number}"
+    alias = _text(settings, "hostkeyalias", "")
+    tokens = _tokens(name, host, number, login, alias or name, _text(settings, "proxyjump", ""))
+    files = _list(settings, "identityfile")
+    usual = _are_usual(files)
+    if "identityfile" not in settings:
+        files = list(_DEFAULT_KEYS)
+    keys = [key] if key else [_filled(file, tokens) for file in files]
+    known = [known_hosts] if known_hosts else _words(settings, "userknownhostsfile", "~/.ssh/known_hosts")
     return Endpoint(
         host=host,
         port=number,
         user=login,
-        key_files=tuple(os.path.expanduser(file) for file in keys),
-        known_hosts=tuple(os.path.expanduser(file) for file in (*known, SYSTEM_KNOWN_HOSTS)),
-        host_key_name=str(settings.get("hostkeyalias") or outside),
+        key_files=tuple(expand_home(file) for file in keys),
+        known_hosts=tuple(
+            expand_home(file) for file in (*known, *_words(settings, "globalknownhostsfile", SYSTEM_KNOWN_HOSTS))
+        ),
+        host_key_name=alias or outside,
         proxy_jump=through,
-        only_these_keys=bool(key) or str(settings.get("identitiesonly", "no")).lower() == "yes",
+        only_these_keys=bool(key) or _text(settings, "identitiesonly", "no").lower() == "yes",
+        named_keys=bool(key) or not usual,
+        certificates=tuple(expand_home(_filled(file, tokens)) for file in _list(settings, "certificatefile")),
+        agent=_agent(_text(settings, "identityagent", ""), tokens),
+        proxy_command=_proxy_command(settings, tokens) if through is None else None,
     )
 
 
-def _known_files(settings: dict[str, Any]) -> list[str]:
-    words = shlex.split(str(settings.get("userknownhostsfile", "~/.ssh/known_hosts")))
+def _account() -> str:
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        raise ConfigError(
+            "Nothing says as whom to log in.",
+            f"uid {os.getuid()} has no account on this machine",
+            "Set pacha.ssh.user.",
+            code="no-login-name",
+        ) from None
+
+
+def _text(settings: Settings, keyword: str, default: str) -> str:
+    return str(settings.get(keyword) or default)
+
+
+def _list(settings: Settings, keyword: str) -> list[str]:
+    value = settings.get(keyword) or []
+    files = [value] if isinstance(value, str) else value
+    return [file.strip('"') for file in files if file.lower() != "none"]
+
+
+def _words(settings: Settings, keyword: str, default: str) -> list[str]:
+    text = _text(settings, keyword, default)
+    try:
+        words = shlex.split(text)
+    except ValueError:
+        words = text.split()
     return [] if words == ["none"] else words
+
+
+def _are_usual(files: list[str]) -> bool:
+    """Whether these are what ssh tries where no file names a key: ``ssh -G`` does not tell which it is."""
+    return not files or (len(files) > 3 and all(file.startswith("~/.ssh/id_") for file in files))
+
+
+def _tokens(name: str, host: str, port: int, user: str, alias: str, jump: str) -> Mapping[str, str | Callable[[], str]]:
+    """What the TOKENS of ssh_config(5) stand for."""
+    return {
+        "%": "%",
+        "d": home_dir,
+        "h": host,
+        "i": str(os.getuid()),
+        "j": jump,
+        "k": alias,
+        "L": lambda: socket.gethostname().partition(".")[0],
+        "l": socket.gethostname,
+        "n": name,
+        "p": str(port),
+        "r": user,
+        "u": _account,
+    }
+
+
+def _filled(text: str, tokens: Mapping[str, str | Callable[[], str]]) -> str:
+    """``text`` with its tokens and ``${VARIABLES}`` replaced. Raises ConfigError for one that there is not."""
+
+    def value(match: re.Match[str]) -> str:
+        token = os.environ.get(match[2]) if match[2] else tokens.get(match[1])
+        if token is None:
+            raise ConfigError(
+                f"{one_line(text)!r} in ~/.ssh/config cannot be understood.",
+                f"nothing is known for {match[0]}",
+                "Write it out there.",
+                code="unknown-ssh-token",
+            )
+        return token if isinstance(token, str) else token()
+
+    return _TOKEN.sub(value, text)
+
+
+def _agent(named: str, tokens: Mapping[str, str | Callable[[], str]]) -> str | None:
+    """The socket that IdentityAgent names, as ``Endpoint.agent`` has it."""
+    if named in ("", "SSH_AUTH_SOCK"):
+        return None
+    if named.lower() == "none":
+        return ""
+    return os.environ.get(named[1:], "") if named.startswith("$") else expand_home(_filled(named, tokens))
+
+
+def _proxy_command(settings: Settings, tokens: Mapping[str, str | Callable[[], str]]) -> str | None:
+    """The command of ProxyCommand; ``${...}`` in it is for the shell."""
+    command = _text(settings, "proxycommand", "none")
+    if command.lower() == "none":
+        return None
+    return _TOKEN.sub(lambda match: match[0] if match[2] else _filled(match[0], tokens), command)

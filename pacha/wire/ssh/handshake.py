@@ -18,6 +18,7 @@ from pacha.text import one_line
 from pacha.wire.ssh.endpoint import Endpoint
 from pacha.wire.ssh.host_key import check_host_key, known_keys_of
 from pacha.wire.ssh.library import paramiko, refuse_unknown
+from pacha.wire.ssh.proxy_command import ProxyLine
 
 _WINDOW = 4 * 1024 * 1024
 _PACKET = 64 * 1024
@@ -46,7 +47,7 @@ class Dropped(UnreachableError):
 class Line:
     """A socket that remembers when it last heard from the other side, and with what that began."""
 
-    def __init__(self, sock: socket.socket | paramiko.Channel) -> None:
+    def __init__(self, sock: socket.socket | paramiko.Channel | ProxyLine) -> None:
         self._sock = sock
         self.heard = time.monotonic()
         self.beginning = b""
@@ -167,7 +168,10 @@ def handshake(line: Line, endpoint: Endpoint, timeout: float) -> paramiko.Transp
 
 
 def greet(
-    reach: Callable[[], socket.socket | paramiko.Channel], endpoint: Endpoint, timeout: float, patience: float
+    reach: Callable[[], socket.socket | paramiko.Channel | ProxyLine],
+    endpoint: Endpoint,
+    timeout: float,
+    patience: float,
 ) -> tuple[Line, paramiko.Transport]:
     """The line to a server that has shown who it is, tried again for ``patience`` seconds while it is dropped.
 
@@ -177,7 +181,11 @@ def greet(
     while True:
         try:
             line = Line(reach())
-            return line, handshake(line, endpoint, timeout)
+            try:
+                return line, handshake(line, endpoint, timeout)
+            except BaseException:
+                line.close()
+                raise
         except Dropped:
             wait, gone = pause * random.uniform(0.5, 1.5), time.monotonic() - began
             if gone + wait >= patience:

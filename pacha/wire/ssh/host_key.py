@@ -7,6 +7,7 @@ import shlex
 from typing import NoReturn
 
 from pacha.errors import UnreachableError
+from pacha.system.home import home_dir
 from pacha.text import one_line
 from pacha.wire.ssh.endpoint import Endpoint
 from pacha.wire.ssh.known_hosts import KnownKey, fingerprint, key_kind, known_keys
@@ -71,10 +72,12 @@ def _compare_hint(blob: bytes) -> str:
 
 def _ssh_command(endpoint: Endpoint) -> str:
     words = ["ssh", "-p", str(endpoint.port)]
-    if endpoint.known_hosts[:1] != (os.path.expanduser("~/.ssh/known_hosts"),) and endpoint.known_hosts[1:]:
+    if endpoint.known_hosts[:1] != (os.path.join(home_dir(), ".ssh", "known_hosts"),) and endpoint.known_hosts[1:]:
         words += ["-o", f"UserKnownHostsFile={endpoint.known_hosts[0]}"]
     if endpoint.only_these_keys and len(endpoint.key_files) == 1:
         words += ["-i", endpoint.key_files[0]]
     if endpoint.proxy_jump:
         words += ["-J", f"{endpoint.proxy_jump.label}:{endpoint.proxy_jump.port}"]
+    if endpoint.proxy_command:
+        words += ["-o", f"ProxyCommand={endpoint.proxy_command.replace('%', '%%')}"]
     return shlex.join([*words, endpoint.label])

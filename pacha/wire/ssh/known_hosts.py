@@ -8,7 +8,8 @@ import hmac
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+
+from pacha.wire.ssh.trust import read_trusted
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +31,12 @@ def known_keys(files: Sequence[str], name: str) -> list[KnownKey]:
     """The keys that known_hosts files hold for a name. A line that cannot be understood is no line.
 
     The format is that of sshd(8), SSH_KNOWN_HOSTS FILE FORMAT. ``@cert-authority`` lines say nothing
-    here: Pacha knows servers by their keys alone.
+    here: Pacha knows servers by their keys alone. Raises ConfigError for a file that another user could change.
     """
     found = []
     for file in files:
         try:
-            lines = Path(file).read_text("utf-8", "replace").split("\n")
+            lines = read_trusted(file).decode("utf-8", "replace").split("\n")
         except OSError:
             continue
         for number, line in enumerate(lines, 1):

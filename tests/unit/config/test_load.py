@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import textwrap
 from dataclasses import fields
 from pathlib import Path
@@ -119,8 +120,11 @@ def test_what_a_value_becomes(line: str, field: str, value: object) -> None:
     assert getattr(one(line), field) == value
 
 
-def test_a_tilde_is_the_home_folder() -> None:
-    assert one("pacha.ssh.key = ~/.ssh/pacha").ssh_key == os.path.join(os.environ["HOME"], ".ssh/pacha")
+def test_a_tilde_is_the_home_folder_that_the_account_has() -> None:
+    home = pwd.getpwuid(os.getuid()).pw_dir
+    assert home != os.environ["HOME"]
+    assert one("pacha.ssh.key = ~/keys/pacha").ssh_key == f"{home}/keys/pacha"
+    assert one("pacha.ssh.key = ~/.ssh/pacha").ssh_key == os.path.join(os.environ["PACHA_SSH"], "pacha")
 
 
 @pytest.mark.parametrize(

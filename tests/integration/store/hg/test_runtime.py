@@ -26,6 +26,26 @@ def repository(tmp_path: Path) -> Repository:
     return Repository.open(str(tmp_path / "repos/foo"), create=True)
 
 
+TWO_THREADS = """
+from pacha.store import hg
+hg.load()
+from mercurial import namespaces, registrar
+registered, real = [], registrar.templatekeyword
+def registering(*arguments):
+    registered.append(arguments)
+    return real(*arguments)
+registrar.templatekeyword = registering
+namespaces.namespaces()
+print(len(registered))
+"""
+
+
+def test_nothing_is_left_to_register_for_two_threads_that_open_repositories() -> None:
+    """Mercurial looks whether it is registered, then registers: "duplicate registration" if both do."""
+    done = subprocess.run([sys.executable, "-c", TWO_THREADS], capture_output=True, text=True, check=True)
+    assert done.stdout == "0\n"
+
+
 HOSTILE = """
 [hooks]
 pre-transaction = touch {mark}

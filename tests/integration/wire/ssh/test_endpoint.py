@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +18,7 @@ from tests.support.sshd import Account, Sshd
 class TestConfiguration:
     @pytest.fixture(autouse=True)
     def home(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-        monkeypatch.setenv("HOME", str(tmp_path))
+        monkeypatch.setenv("PACHA_SSH", f"{tmp_path}/.ssh")
         return tmp_path
 
     def resolve(self, config: Path | None, host: str = "master", **given: str | int) -> Endpoint:
@@ -41,16 +43,17 @@ class TestConfiguration:
         )
         found = self.resolve(config)
         assert (found.host, found.port, found.user) == ("192.0.2.7", 2222, "bar_user")
-        assert found.key_files == (f"{home}/keys/one", "/keys/two")
-        assert found.known_hosts[:2] == (f"{home}/kh1", "/kh2")
+        own = pwd.getpwuid(os.getuid()).pw_dir
+        assert found.key_files == (f"{own}/keys/one", "/keys/two")
+        assert found.known_hosts[:2] == (f"{own}/kh1", "/kh2")
         assert found.host_key_name == "the-master"
 
     def test_pacha_s_own_values_win(self, home: Path) -> None:
         config = home / "config"
         config.write_text("Host *\n Port 2222\n User x\n IdentityFile /k\n UserKnownHostsFile /kh\n")
-        found = self.resolve(config, user="bar", port=22, key="~/mine", known_hosts="/mine")
-        assert (found.port, found.user, found.key_files) == (22, "bar", (f"{home}/mine",))
-        assert found.known_hosts == ("/mine", "/etc/ssh/ssh_known_hosts")
+        found = self.resolve(config, user="bar", port=22, key="~/.ssh/mine", known_hosts="/mine")
+        assert (found.port, found.user, found.key_files) == (22, "bar", (f"{home}/.ssh/mine",))
+        assert found.known_hosts[:2] == ("/mine", "/etc/ssh/ssh_known_hosts")
         assert found.only_these_keys
 
     def test_another_port_is_part_of_the_name(self) -> None:
@@ -94,7 +97,7 @@ class TestConfiguration:
         with pytest.raises(ConfigError):
             self.resolve(home / "config")
 
-    @pytest.mark.parametrize("line", ["HostName -oA=x", "User -x", "ProxyJump -oX=y", "ProxyJump a b"])
+    @pytest.mark.parametrize("line", ["HostName -oA=x", "User -x", "ProxyJump -oX=y", "ProxyJump a:b:c"])
     def test_ssh_config_is_checked_too(self, home: Path, line: str) -> None:
         (home / "config").write_text(f"Host master\n {line}\n")
         with pytest.raises(ConfigError):

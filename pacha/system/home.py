@@ -1,0 +1,29 @@
+"""The home folder as ssh(1) sees it: that of the password database, not that of HOME.
+
+Under sudo(8), HOME may be another user's, and root would obey that user's files.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+
+
+def home_dir() -> str:
+    """The home of whoever runs this; HOME counts only for a uid without an account."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_dir
+    except KeyError:
+        return os.environ.get("HOME", "/")
+
+
+def ssh_dir() -> str:
+    """Where ssh's own files are: ``$PACHA_SSH``, else ``.ssh`` in the home."""
+    return os.environ.get("PACHA_SSH") or os.path.join(home_dir(), ".ssh")
+
+
+def expand_home(path: str) -> str:
+    """``path`` with ``~`` or ``~user`` at its start replaced. What lies in ``~/.ssh`` is looked for in ``ssh_dir``."""
+    path = home_dir() + path[1:] if path == "~" or path.startswith("~/") else os.path.expanduser(path)
+    usual = os.path.join(home_dir(), ".ssh", "")
+    return os.path.join(ssh_dir(), path.removeprefix(usual)) if path.startswith(usual) else path

@@ -1,0 +1,86 @@
+"""Run a program of this machine with a limit on its time and on what it says."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import IO
+
+_LAST = 2048  #: bytes of stderr that are kept
+
+
+class Tail:
+    """The last 2 KB of what a program says, read so that it never has to wait."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._last = b""
+        self._thread = threading.Thread(target=self._read, args=(stream,), daemon=True)
+        self._thread.start()
+
+    def _read(self, stream: IO[bytes]) -> None:
+        with stream:
+            while data := os.read(stream.fileno(), 4096):
+                self._last = (self._last + data)[-_LAST:]
+
+    def bytes(self, seconds: float = 1.0) -> bytes:
+        """What it said, after its end or ``seconds``."""
+        self._thread.join(seconds)
+        return self._last
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a program ended: its exit status (negative: the signal), its output, the last of its stderr."""
+
+    status: int
+    stdout: bytes
+    stderr: bytes
+
+
+def read_output(argv: Sequence[str], environment: Mapping[str, str], seconds: float, most: int) -> Ended:
+    """Run ``argv`` without input, to its end or until it has said more than ``most`` bytes.
+
+    Raises OSError where it cannot be started, TimeoutError where it did not end in ``seconds``: then it is killed
+    with all that it started.
+    """
+    process = subprocess.Popen(
+        argv,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
+        start_new_session=True,
+    )
+    assert process.stdout and process.stderr
+    last, expired = Tail(process.stderr), threading.Event()
+    limit = threading.Timer(seconds, _expire, (process, expired))
+    limit.start()
+    try:
+        with process.stdout as stream:
+            output = stream.read(most + 1)
+        if len(output) > most:
+            _end(process)
+        status = process.wait()
+    finally:
+        limit.cancel()
+        if process.returncode is None:  # an interruption
+            _end(process)
+            process.wait()
+    if expired.is_set():
+        raise TimeoutError(f"no end within {seconds:g} seconds")
+    return Ended(status, output[: most + 1], last.bytes())
+
+
+def _expire(process: subprocess.Popen[bytes], expired: threading.Event) -> None:
+    expired.set()
+    _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)

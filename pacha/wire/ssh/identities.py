@@ -1,0 +1,173 @@
+"""The keys to log in with, in the order of ssh(1), but that an agent is not asked before a file is used that was named.
+
+A key in a file, and then its certificate; a key that only an agent can use (its file is locked, or is the public half)
+when the agent has it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+from pacha.wire.ssh.agent import Agent, AgentError
+from pacha.wire.ssh.endpoint import Endpoint
+from pacha.wire.ssh.known_hosts import fingerprint, key_kind
+from pacha.wire.ssh.library import paramiko, refuse_unknown
+from pacha.wire.ssh.offer import KeyOutcome, Offer, Unusable
+from pacha.wire.ssh.public_key import plain_key, public_half, public_key
+
+_Candidate = tuple[str, "Offer | Unusable"]
+
+
+class Identities:
+    """Yields a name for people, and the key (or why it cannot be used). Asks the agent when it comes to it."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self._agent: Agent | None = None
+        self._asked = False
+        self._offered: set[bytes] = set()
+        self.agent_failure = ""
+
+    def close(self) -> None:
+        """Hang up on the agent."""
+        if self._agent:
+            self._agent.close()
+
+    def __iter__(self) -> Iterator[_Candidate]:
+        for label, key in self._all():
+            if isinstance(key, Offer):
+                if key.blob in self._offered:
+                    continue
+                yield label, key
+                if not key.failure:
+                    self._offered.add(key.blob)
+            else:
+                yield label, key
+
+    def _all(self) -> Iterator[_Candidate]:
+        for file in self._endpoint.certificates:
+            yield from self._certificate(file)
+        if not self._endpoint.named_keys and not self._endpoint.only_these_keys:
+            yield from self._of_agent()
+        later = []
+        for file in self._files():
+            key = _load(file)
+            if isinstance(key, Unusable):
+                later.append((file, key))
+            else:
+                yield from _with_certificate(file, key)
+        for file, reason in later:
+            yield from self._by_agent(file, reason)
+        if self._endpoint.named_keys and not self._endpoint.only_these_keys:
+            yield from self._of_agent()
+        if self.agent_failure:
+            yield "the agent of SSH_AUTH_SOCK", Unusable(KeyOutcome.SILENT, self.agent_failure)
+
+    def _files(self) -> list[str]:
+        """Those that are there, or of which a person should hear that they are not."""
+        files = self._endpoint.key_files
+        named = self._endpoint.only_these_keys or len(files) == 1
+        return [file for file in files if named or os.path.exists(file) or public_key(f"{file}.pub")]
+
+    def _keys(self) -> tuple[bytes, ...]:
+        """What the agent has; nothing where there is none."""
+        if not self._asked:
+            self._asked = True
+            named = self._endpoint.agent
+            path = os.environ.get("SSH_AUTH_SOCK", "") if named is None else named
+            try:
+                self._agent = Agent(path) if path else None
+            except AgentError as error:
+                self.agent_failure = str(error)
+        return self._agent.keys if self._agent else ()
+
+    def _of_agent(self) -> Iterator[_Candidate]:
+        """Each key of the agent: those that files name first, those that have to be touched last."""
+        wanted = [blob for file in self._endpoint.key_files if (blob := public_half(file))]
+
+        def place(blob: bytes) -> tuple[bool, bool]:
+            return plain_key(blob) not in wanted, key_kind(blob).startswith("sk-")
+
+        for blob in sorted(self._keys(), key=place):
+            yield self._offer(blob, blob)
+
+    def _offer(self, shown: bytes, key: bytes) -> _Candidate:
+        """``shown`` to the server, signed by the agent with its ``key``."""
+        agent = self._agent
+        assert agent
+        kind = "certificate" if shown != plain_key(shown) else "key"
+        return f"agent {kind} {fingerprint(shown)}", Offer(shown, lambda data, name: agent.sign(key, data, name))
+
+    def _by_agent(self, file: str, reason: Unusable) -> Iterator[_Candidate]:
+        """A key whose file cannot be used, if the agent has it; then its certificates."""
+        blob = public_half(file)
+        keys = [key for key in self._keys() if blob and plain_key(key) == plain_key(blob)]
+        for key in sorted(keys, key=lambda key: key != blob):
+            yield self._offer(key, key)
+        if not keys:
+            yield file, reason
+        elif certificate := _certificate_of(file, plain_key(keys[0])):
+            yield self._offer(certificate, keys[0])
+
+    def _certificate(self, file: str) -> Iterator[_Candidate]:
+        """A certificate of CertificateFile, with whoever has its key."""
+        shown = public_key(file)
+        if shown is None:
+            yield file, Unusable(KeyOutcome.NOT_A_KEY if os.path.exists(file) else KeyOutcome.MISSING)
+            return
+        for private in self._endpoint.key_files:
+            if public_half(private) == plain_key(shown):
+                key = _load(private)
+                if not isinstance(key, Unusable):
+                    yield file, _offer_of(shown, key)
+                    return
+        for blob in self._keys():
+            if plain_key(blob) == plain_key(shown):
+                yield self._offer(shown, blob)
+                return
+
+
+def _with_certificate(file: str, key: paramiko.PKey) -> Iterator[_Candidate]:
+    blob = key.asbytes()
+    yield file, _offer_of(blob, key)
+    if certificate := _certificate_of(file, blob):
+        yield f"{file}-cert.pub", _offer_of(certificate, key)
+
+
+def _certificate_of(file: str, blob: bytes) -> bytes | None:
+    """The certificate that lies beside a private key (or its public half), if it is one for ``blob``."""
+    for name in (f"{file}-cert.pub", f"{file.removesuffix('.pub')}-cert.pub"):
+        certificate = public_key(name)
+        if certificate and certificate != blob and plain_key(certificate) == blob:
+            return certificate
+    return None
+
+
+def _offer_of(blob: bytes, key: paramiko.PKey) -> Offer:
+    def sign(data: bytes, algorithm: str) -> bytes:
+        signature = key.sign_ssh_data(data, algorithm)
+        return signature if isinstance(signature, bytes) else signature.asbytes()
+
+    return Offer(blob, sign)
+
+
+def _load(file: str) -> paramiko.PKey | Unusable:
+    """A private key, or why it cannot be used; ssh does not use one of our own that others may read."""
+    try:
+        status = os.stat(file)
+        is_open = status.st_uid == os.getuid() and status.st_mode & 0o077
+        key = paramiko.PKey.from_path(file)
+    except (TypeError, paramiko.PasswordRequiredException) as error:
+        refuse_unknown(error)
+        return Unusable(KeyOutcome.OPEN if is_open else KeyOutcome.LOCKED)
+    except OSError as error:
+        outcome = KeyOutcome.MISSING if isinstance(error, FileNotFoundError) else KeyOutcome.UNREADABLE
+        return Unusable(outcome, error.strerror or "")
+    except Exception as error:  # whatever the parsers below paramiko raise for a file that is not a key
+        refuse_unknown(error)
+        return Unusable(KeyOutcome.PUBLIC if public_key(file) else KeyOutcome.NOT_A_KEY)
+    if is_open:
+        return Unusable(KeyOutcome.OPEN)
+    key.public_blob = None  # a certificate beside it is not the key
+    return key

@@ -1,0 +1,86 @@
+"""Talk with a server through the command of ProxyCommand (ssh_config(5)), in place of a connection."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+from contextlib import suppress
+from typing import Any
+
+from pacha.errors import UnreachableError
+from pacha.system.home import home_dir
+from pacha.system.limited_output import Tail
+from pacha.text import one_line
+
+_GRACE = 1.0  #: seconds for it to end by itself
+
+
+class ProxyLine:
+    """The socket that is standard input and output of a command. Ends the command when it is closed."""
+
+    def __init__(self, sock: socket.socket, process: subprocess.Popen[bytes]) -> None:
+        self._sock = sock
+        self._process = process
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
+
+    def close(self) -> None:
+        """Hang up; the command, and what it started, ends within a second or two."""
+        self._sock.close()
+        for number in (signal.SIGHUP, signal.SIGKILL):  # ssh sends the first
+            if self._process.poll() is not None:
+                return
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, number)
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(_GRACE)
+
+
+def run_proxy(command: str, host: str, timeout: float) -> ProxyLine:
+    """Start ``command`` by the user's shell, as ssh does, and wait for the server's first byte.
+
+    Raises UnreachableError where none comes in ``timeout`` seconds.
+    """
+    ours, theirs = socket.socketpair()
+    shell = os.environ.get("SHELL") or "/bin/sh"
+    try:
+        with theirs:
+            process = subprocess.Popen(
+                [shell, "-c", f"exec {command}"],
+                stdin=theirs.fileno(),
+                stdout=theirs.fileno(),
+                stderr=subprocess.PIPE,
+                env={**os.environ, "HOME": home_dir()},
+                start_new_session=True,
+            )
+    except OSError as error:
+        ours.close()
+        raise _failed(host, command, error.strerror or "") from error
+    assert process.stderr
+    last, line = Tail(process.stderr), ProxyLine(ours, process)
+    try:
+        ours.settimeout(timeout)
+        if ours.recv(1, socket.MSG_PEEK):
+            return line
+        why = "it ended"
+    except TimeoutError:
+        why = f"nothing came from it within {timeout:g} seconds"
+    except OSError as error:
+        why = error.strerror or ""
+    except BaseException:
+        line.close()
+        raise
+    line.close()
+    raise _failed(host, command, one_line(last.bytes().strip()) or why)
+
+
+def _failed(host: str, command: str, why: str) -> UnreachableError:
+    return UnreachableError(
+        f"{host} cannot be reached with the ProxyCommand of ~/.ssh/config.",
+        f"{why}: {one_line(command)}",
+        "Run that command by hand: a line that begins with SSH-2.0 must come.",
+        code="proxy-command-failed",
+    )
