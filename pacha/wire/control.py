@@ -50,7 +50,7 @@ class Hello:
 
     def line(self) -> bytes:
         """The greeting as a line."""
-        probe_fields = {} if self.probe is None else told_of(self.probe)
+        fields = {} if self.probe is None else probe_fields(self.probe)
         return encode(
             {
                 "pacha": self.protocol,
@@ -58,7 +58,7 @@ class Hello:
                 "hosts_path": os.fsdecode(self.hosts_path),
                 "capabilities": sorted(self.capabilities),
                 "may": sorted(self.may),
-                **probe_fields,
+                **fields,
             }
         )
 
@@ -98,7 +98,7 @@ def _digest(value: object) -> str | None:
     return None if value is None else digest(value)
 
 
-def told_of(probe: Probe) -> dict[str, Any]:
+def probe_fields(probe: Probe) -> dict[str, Any]:
     """The fields of ``probe`` in an answer."""
     return {"clock": probe.clock, "changelog": probe.changelog, "contents": dict(probe.contents)}
 

@@ -45,7 +45,7 @@ def hook_of(path: bytes, mode: int, owner: str = "") -> Hook:
     return Hook(os.fsdecode(folder), name, mode, owner)
 
 
-def lying(hosts_path: bytes, host: str, trusted: Collection[int]) -> Iterator[tuple[bytes, int, str]]:
+def entries(hosts_path: bytes, host: str, trusted: Collection[int]) -> Iterator[tuple[bytes, int, str]]:
     """Yield relative path, mode and owner (see ``owner_of``) of each file in ``host``'s folders of hooks."""
     top = folder_of(hosts_path, host)
     for folder in map(os.fsencode, HOOK_FOLDERS):

@@ -105,7 +105,7 @@ class LocalMaster:
     def fetch_hooks(self, host: str, inbox: int) -> list[hook_files.Hook]:
         """Copy the hooks, with their owners."""
         hooks = []
-        for path, mode, owner in hook_files.lying(self._hosts_path, host, frozenset([0, os.geteuid()])):
+        for path, mode, owner in hook_files.entries(self._hosts_path, host, frozenset([0, os.geteuid()])):
             with suppress(FileExistsError):
                 os.mkdir(os.path.dirname(path), 0o700, dir_fd=inbox)
             _copy(os.path.join(hook_files.folder_of(self._hosts_path, host), path), path, inbox)
