@@ -220,7 +220,7 @@ def _in_place() -> Iterator[None]:
     except (PachaError, OSError) as error:
         why = f"{error.message} {error.why}".strip() if isinstance(error, PachaError) else explain(error)
         raise PachaError(
-            "The files are all in place, but this machine does not go on as the host yet.",
+            "All files are in place, but this machine has not adopted the host yet.",
             why,
             "Fix that and run the rebuild again: what is right is not touched.",
             code="adoption-failed",

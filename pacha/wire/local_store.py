@@ -137,7 +137,7 @@ def check_holes(size: int, blocks: int, path: bytes) -> None:
     if size > _HOLES and size > _PACKED * blocks:
         raise DamagedError(
             f"{escape(path)} is not copied: it has more holes than content.",
-            f"{size >> 20} MiB, of which {blocks >> 20} MiB lie on the disk",
+            f"{size >> 20} MiB, but only {blocks >> 20} MiB on the disk",
             LOOK,
             subject=escape(path),
             code="store-sparse",
