@@ -6,11 +6,11 @@
         last = read_last_snapshot(session)
         scan(session, last)
         session.attach(connections)            # is each master as the last push left it? (remote_check)
-        base = reconcile.base(session, last)   # a newer snapshot that only a master has: then scan anew
+        base = reconcile.base(session, last)   # a newer snapshot that only a master has: then scan again
         new = commit_snapshot(session, base)
         session.deliver(new.snapshot, new.tip) # what each master is missing, db last; then the heartbeat
         session.record()
 
-A master that fails does not stop the others; an interrupted push changes nothing that a rebuild would see. It does not
-know how a rebuild works, nor what kind of master it talks to.
+A failing master does not stop the others; an interrupted push changes nothing that a rebuild would see. This folder
+does not know how a rebuild works, nor which kind of master it talks to.
 """

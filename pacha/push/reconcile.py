@@ -1,7 +1,7 @@
 """Choose what a push builds on: the last snapshot made here, or a newer one that only a master has.
 
-A commit's parent is always the tip that the master has. A tip unknown here is pulled first (a machine
-rolled back, a commit lost in a power cut) and the snapshot is made on top of it, as a difference from it.
+A commit's parent is always the master's tip. A tip that is unknown here (a machine was set back, a commit was lost in a
+power cut) is pulled first, and the snapshot is made on top of it, as a difference from it.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from pacha.system.atomic import write_private
 from pacha.text import escape, local_minute
 from pacha.wire.master import check_may_read
 
-_MOST_TRIED = 20  #: snapshots of a master that are looked at for one that is whole
+_MOST_TRIED = 20  #: snapshots of a master that are searched for an intact one
 
 
 def base(session: PushSession, last: Snapshot) -> Snapshot:
-    """The snapshot to build on; pacha.db and the local history hold it when this returns.
+    """The snapshot to build on, which pacha.db and the local history have when this returns.
 
-    It is the newest of any master; one that another master led elsewhere stays beside it in the history.
-    Raises PachaError when a newest one was made by another machine under our name.
+    It is the newest one of all masters; a diverging one of another master stays in the history as another head. Raises
+    PachaError if another machine made a newest one under our name.
     """
-    if not session.reached and _is_renamed(session, last):  # nobody has taken the other name yet
+    if not session.reached and _is_renamed(session, last):  # the new name is not taken yet
         raise next(target.failure for target in session.targets if target.failure)
     pulled = [(tip, target) for target in session.reached if (tip := _pulled(session, target)) is not None]
     if not pulled:
@@ -44,17 +44,17 @@ def base(session: PushSession, last: Snapshot) -> Snapshot:
     fetched = _read(session, local, tip)
     _pull_content(session, fetched, target)
     for reached in session.reached:
-        reached.familiar = False  # what is made now need not stand on what any of them has
+        reached.familiar = False  # the new snapshot may not descend from theirs
     session.notices.append(f"Going on from the snapshot {tip[:12]}, which only {target.label} had.")
     return _adopt(session, last, fetched, tip)
 
 
 def _pulled(session: PushSession, target: MasterTarget) -> str | None:
-    """The newest snapshot of a master that is whole, pulled, if what is here does not stand on it."""
+    """Pull the newest intact snapshot of a master; None if the local history descends from it."""
     if target.probe is None or target.probe.changelog is None:
         return None
     if target.familiar and session.history() >= session.state.history:
-        return None  # else our own history was lost in a power cut, say: Mercurial does not wait for the disk
+        return None  # else history was lost, for example in a power cut: Mercurial does not sync
     local = session.repository(DATABASE)
     try:
         heads = target.talk(DATABASE, lambda peer: _heads(session, target, peer, local))
@@ -65,7 +65,7 @@ def _pulled(session: PushSession, target: MasterTarget) -> str | None:
 
 
 def _heads(session: PushSession, target: MasterTarget, peer: Upload, local: hg.Repository) -> tuple[str, ...]:
-    """The heads of a master's ``db``, pulled; () if what is here stands on the newest."""
+    """Pull the heads of a master's ``db``; () if the local history descends from the newest."""
     heads = peer.heads()
     if not heads or _stands_on(session, local, heads[0]):
         return ()
@@ -78,10 +78,10 @@ def _heads(session: PushSession, target: MasterTarget, peer: Upload, local: hg.R
 def _newest_whole(
     session: PushSession, local: hg.Repository, target: MasterTarget, heads: tuple[str, ...]
 ) -> str | None:
-    """The newest of what ``heads`` stand on that can be read; None where that is what is here.
+    """The newest readable ancestor of ``heads``; None if that is the local snapshot.
 
-    Whoever has a key can add a head that is none: it must not end the host's pushes. Raises DamagedError where
-    nothing is whole, neither there nor here.
+    Whoever has a key can add a head that is no snapshot, and must not stop the host's pushes by that. Raises
+    DamagedError if no snapshot is intact, neither there nor here.
     """
     fault: DamagedError | None = None
     for node in _beyond(session, local, heads):
@@ -99,10 +99,10 @@ def _newest_whole(
 
 
 def _beyond(session: PushSession, local: hg.Repository, heads: tuple[str, ...]) -> Iterator[str]:
-    """What ``heads`` stand on and the last snapshot made here does not, newest first: at most so many as are tried."""
-    here = [head for head in heads if local.has(head)]
-    theirs = (node for node in local.revisions() if any(local.is_ancestor(node, head) for head in here))
-    return itertools.takewhile(lambda node: not _stands_on(session, local, node), itertools.islice(theirs, _MOST_TRIED))
+    """The ancestors of ``heads`` from which the last local snapshot does not descend, newest first, up to a limit."""
+    local_heads = [head for head in heads if local.has(head)]
+    nodes = (node for node in local.revisions() if any(local.is_ancestor(node, head) for head in local_heads))
+    return itertools.takewhile(lambda node: not _stands_on(session, local, node), itertools.islice(nodes, _MOST_TRIED))
 
 
 def _is_here(session: PushSession, local: hg.Repository) -> bool:
@@ -110,27 +110,27 @@ def _is_here(session: PushSession, local: hg.Repository) -> bool:
 
 
 def _stands_on(session: PushSession, local: hg.Repository, node: str) -> bool:
-    """Whether the last snapshot made here is ``node``, or stands on it."""
+    """Whether the last snapshot made here is ``node`` or descends from it."""
     return _is_here(session, local) and local.has(node) and local.is_ancestor(node, session.state.tip)
 
 
-def _age(local: hg.Repository, tip: str, others: list[str]) -> tuple[int, float]:
-    """What sorts the snapshots of several masters: how many of them it stands on, then when it was made."""
-    return sum(local.is_ancestor(other, tip) for other in others), local.note(tip).at
+def _age(local: hg.Repository, tip: str, tips: list[str]) -> tuple[int, float]:
+    """The sort key of the masters' snapshots: how many of them are its ancestors, then its time."""
+    return sum(local.is_ancestor(other_tip, tip) for other_tip in tips), local.note(tip).at
 
 
 def parent(
-    repository: hg.Repository, node: str | None, theirs: tuple[str, ...], without: Set[str] = frozenset()
+    repository: hg.Repository, node: str | None, remote_heads: tuple[str, ...], without: Set[str] = frozenset()
 ) -> str:
-    """What a commit stands on: the newest head that has what the master has, else what ``node`` has.
+    """The parent of a commit: the newest head that descends from the master's head, else from ``node``.
 
-    Never on one of ``without``, which cannot be read: on ``node`` itself then.
+    Never one that descends from one of ``without``, which cannot be read: then ``node`` itself.
     """
-    for older in (*theirs[:1], node):
-        if older is not None and repository.has(older):
+    for required in (*remote_heads[:1], node):
+        if required is not None and repository.has(required):
             for head in repository.heads():
-                if repository.is_ancestor(older, head):
-                    return older if any(_is_on(repository, head, one) for one in without) else head
+                if repository.is_ancestor(required, head):
+                    return required if any(_is_on(repository, head, excluded) for excluded in without) else head
     return next(iter(repository.heads()), hg.NULL)
 
 
@@ -139,7 +139,7 @@ def _is_on(repository: hg.Repository, head: str, node: str) -> bool:
 
 
 def _read(session: PushSession, local: hg.Repository, node: str) -> Snapshot:
-    """The snapshot ``node``, left as ``fetched.db`` in the state folder."""
+    """Read the snapshot ``node``, and leave it as ``fetched.db`` in the state folder."""
     path = _fetched(session)
     write_private(path, local.reader(node)(PACHA_DB))
     return database.read_foreign(path)
@@ -150,9 +150,9 @@ def _fetched(session: PushSession) -> str:
 
 
 def check_name(session: PushSession, last: Snapshot) -> None:
-    """Refuse to push under another name than before, unless told to: it would go where nobody looks for it.
+    """Raise ConfigError for a push under another name than before, where nobody looks for it.
 
-    Raises ConfigError. As long as no master has anything of this machine, it may still choose.
+    Not with ``take_over``, and not as long as no master has anything of this machine.
     """
     if session.take_over or not _is_renamed(session, last):
         return
@@ -166,12 +166,12 @@ def check_name(session: PushSession, last: Snapshot) -> None:
 
 
 def _is_renamed(session: PushSession, last: Snapshot) -> bool:
-    kept = session.state.succeeded or session.state.hostname
-    return bool(kept) and last.host not in ("", session.host)
+    has_pushed = session.state.succeeded or session.state.hostname
+    return bool(has_pushed) and last.host not in ("", session.host)
 
 
 def _check_machine(session: PushSession, fetched: Snapshot, note: hg.Note) -> None:
-    """Refuse to go on from another machine's snapshot under our name, unless told to."""
+    """Raise PachaError for another machine's snapshot under our name, unless told to take over."""
     machine = fetched.meta.get("machine", "unknown")
     if session.take_over or machine == session.context.state.machine():
         return
@@ -194,7 +194,7 @@ def _pull_content(session: PushSession, snapshot: Snapshot, target: MasterTarget
 
 
 def _adopt(session: PushSession, last: Snapshot, fetched: Snapshot, tip: str) -> Snapshot:
-    """Make pacha.db the fetched one, row by row as it lay, with what is watched here and not there."""
+    """Replace pacha.db by the fetched one, with the paths added that are watched only here."""
     os.replace(_fetched(session), session.context.state.database)
     joined = fetched.with_watched(_joined(session, last.watched, fetched.watched))
     database.write(session.context.state.database, joined)
@@ -203,19 +203,19 @@ def _adopt(session: PushSession, last: Snapshot, fetched: Snapshot, tip: str) ->
     return joined
 
 
-def _joined(session: PushSession, mine: tuple[Watched, ...], theirs: tuple[Watched, ...]) -> tuple[Watched, ...]:
-    joined = list(theirs)
-    for watched in mine:
-        if any(watched.path == other.path for other in theirs):
+def _joined(session: PushSession, local: tuple[Watched, ...], remote: tuple[Watched, ...]) -> tuple[Watched, ...]:
+    joined = list(remote)
+    for watched in local:
+        if any(watched.path == entry.path for entry in remote):
             continue
-        live = [other for other in joined if not other.retired]
-        if not watched.retired and any(watched.holds(other.path) or other.holds(watched.path) for other in live):
+        live = [entry for entry in joined if not entry.retired]
+        if not watched.retired and any(watched.holds(entry.path) or entry.holds(watched.path) for entry in live):
             session.notices.append(
                 f"{escape(watched.path)} is no longer watched: it overlaps with what the master has."
             )
             continue
         name = watched.repository
-        if name in {other.repository for other in joined}:
-            name = repository_name(watched.path, [other.repository for other in joined])
+        if name in {entry.repository for entry in joined}:
+            name = repository_name(watched.path, [entry.repository for entry in joined])
         joined.append(replace(watched, repository=name, node=None))
     return tuple(joined)

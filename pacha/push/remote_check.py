@@ -1,7 +1,7 @@
 """Detect a master whose history was rewritten: other bytes than we left, but no newer head.
 
-A push that was killed before it was recorded, or another machine's, leaves a newer head there; a master that was set
-back has an older one. Where the newest is the very one that we left, the bytes below it were overwritten.
+A push that was killed before it was recorded, or another machine's push, leaves a newer head there; a master that was
+set back has an older one. If the newest head is the one that we left, the bytes below it were overwritten.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _SUSPECT = (
 
 
 def flag_rewritten_history(session: PushSession) -> None:
-    """Say of each master that is not as it was left what that means: a concern where it may be damaged."""
+    """For each master that is not as it was left: a concern if it may be damaged, else a notice."""
     for target in session.reached:
         if target.as_left:
             continue
@@ -35,7 +35,7 @@ def flag_rewritten_history(session: PushSession) -> None:
 
 
 def _suspect(target: MasterTarget) -> Iterator[str]:
-    """The repositories whose newest head is the one that we left, though other bytes are there."""
+    """The repositories with other bytes than we left, whose newest head is still ours."""
     for name, node in target.last_known.sent.items():
         then, now = target.digests(name)
         if then and now and then != now:
