@@ -45,7 +45,7 @@ class CliContext:
     def load(self) -> Config:
         """The configuration. Raises ConfigError, and shows the boxed warning when there is none."""
         if self.found() is None:
-            self._warn_of_none()
+            click.echo(no_config(str(self.usual_place())), err=True)
         loaded = self.load_quietly()
         for warning in loaded.warnings:
             click.echo(f"pacha: {warning}", err=True)
@@ -57,7 +57,7 @@ class CliContext:
 
     def found(self) -> Path | None:
         """The path of the configuration, None for none. Raises ConfigError, PachaError."""
-        return find_config(self.config, os.environ, self._recorded(), os.geteuid() == 0)
+        return find_config(self.config, os.environ, self.state().read().config or None, os.geteuid() == 0)
 
     def load_quietly(self) -> Config:
         """The configuration; the caller shows its warnings. Raises ConfigError."""
@@ -90,15 +90,9 @@ class CliContext:
 
         return StateFolder(state_folder(os.environ, os.geteuid() == 0))
 
-    def _recorded(self) -> str | None:
-        return self.state().read().config or None
-
     def record_config(self, path: Path) -> None:
         """Remember the path of the configuration."""
         self.state().update(config=str(path))
-
-    def _warn_of_none(self) -> None:
-        click.echo(no_config(str(self.usual_place())), err=True)
 
 
 def ask_which(offers: list[MasterOffer]) -> str:

@@ -36,7 +36,8 @@ def boundary(root: bytes) -> Boundary:
     """
     every = list(mounts())
     if all(mount.path != b"/" for mount in every):  # as in a chroot, where the device of / has no line
-        every.append(_whole_system(os.stat(b"/").st_dev))
+        device = os.stat(b"/").st_dev
+        every.append(Mount(b"/", b"", b"%d:%d" % (os.major(device), os.minor(device))))
     outside = [mount for mount in every if not paths.is_within(mount.path, root)]
     below = [mount for mount in every if mount.path != root and paths.is_within(mount.path, root)]
     shared = [mount for mount in below if any(_overlap(mount, outer) for outer in outside)]
@@ -74,10 +75,6 @@ def walk(root: bytes, skipped: frozenset[bytes]) -> Iterator[tuple[bytes, int, b
             continue  # removed while it was read
         finally:
             os.close(fd)
-
-
-def _whole_system(device: int) -> Mount:
-    return Mount(b"/", b"", b"%d:%d" % (os.major(device), os.minor(device)))
 
 
 def _is_local(mount: Mount) -> bool:

@@ -75,7 +75,8 @@ def plan_rebuild(
     entries, texts = dict(snapshot.entries), _restored(account_texts, keep)
     if options.accounts is AccountPolicy.KEEP and before is not None:
         texts = _kept_texts(texts, before, target)
-        entries = {**entries, **{path: _with_text(entries[path], text) for path, text in texts.items()}}
+        for path, text in texts.items():
+            entries[path] = replace(entries[path], size=len(text), sha256=hashlib.sha256(text).digest())
     in_force, names_by = actual_state.accounts_in_force(target, texts, machine)
     names = _mapped(in_force, options.owner_names)
     wanted, concerns = accounts.with_acls(_moved(entries, target), snapshot.accounts, names)
@@ -154,10 +155,6 @@ def _kept_texts(texts: Mapping[bytes, bytes], before: Accounts, target: bytes) -
     passwd, group = (texts.get(path) or actual_state.account_file(path, target) or b"" for path in names)
     renumbered = dict(zip(names, account_files.keep_numbers(passwd, group, before), strict=True))
     return {path: renumbered[path] for path in texts}
-
-
-def _with_text(entry: Entry, text: bytes) -> Entry:
-    return replace(entry, size=len(text), sha256=hashlib.sha256(text).digest())
 
 
 def _moves(

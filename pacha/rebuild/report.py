@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pacha.errors import Concern
 from pacha.files.metadata import Entry
-from pacha.rebuild.hooks import HookRun, Planned
+from pacha.rebuild.hooks import HookRun
 from pacha.rebuild.living import LivingMachine
 from pacha.rebuild.options import Remembered
 from pacha.rebuild.proposal import Proposal
@@ -104,17 +104,13 @@ def _all(rebuilt: Rebuilt) -> Iterator[str]:
     for run in rebuilt.ran:
         yield f"hook     {run.label}: {run.failure or 'done'}"
         yield from (f"         | {line}" for line in output_lines(run))
-    yield from (_concern(concern) for concern in rebuilt.concerns)
+    yield from (f"look at  {escape(concern.path)}: {concern.reason}" for concern in rebuilt.concerns)
     yield from (step_line(step) for step in rebuilt.proposal.preview.plan.steps)
 
 
 def output_lines(run: HookRun) -> list[str]:
     """The output of a hook, safe to print."""
     return [escape(line) for line in run.output.splitlines()]
-
-
-def _concern(concern: Concern) -> str:
-    return f"look at  {escape(concern.path)}: {concern.reason}"
 
 
 def _done(rebuilt: Rebuilt) -> str:
@@ -207,7 +203,10 @@ def proposal_json(proposal: Proposal) -> dict[str, Any]:
         "make_accounts": list(preview.commands),
         "names_by": preview.names_by,
         "release": {"recorded": str(release.recorded), "here": str(release.here)} if release else None,
-        "hooks": [_hook_json(hook) for hook in (*proposal.hooks.before, *proposal.hooks.after)],
+        "hooks": [
+            {"name": hook.label, "sha256": hook.sha256, "owner": hook.owner or "unknown"}
+            for hook in (*proposal.hooks.before, *proposal.hooks.after)
+        ],
         "not_hooks": list(proposal.hooks.passed_over),
         "concerns": [concern_json(concern) for concern in proposal.concerns],
         "steps": [_step_json(step) for step in preview.plan.steps],
@@ -231,10 +230,6 @@ def _remembered_json(remembered: Remembered) -> dict[str, Any]:
         "accounts": policy.value if policy else None,
         "owner_map": remembered.owner_map,
     }
-
-
-def _hook_json(hook: Planned) -> dict[str, str]:
-    return {"name": hook.label, "sha256": hook.sha256, "owner": hook.owner or "unknown"}
 
 
 def _step_json(step: Step) -> dict[str, Any]:
