@@ -70,8 +70,8 @@ def test_only_what_is_not_watched_yet_is_watched(bar: Standalone) -> None:
 
 
 def test_the_usual_key_is_one_that_has_its_public_half(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(os.path, "expanduser", lambda path: path.replace("~", str(tmp_path)))
     folder = tmp_path / ".ssh"
+    monkeypatch.setenv("PACHA_SSH", str(folder))
     folder.mkdir()
     (folder / "id_ed25519").touch()
     assert init.usual_key() is None
