@@ -5,8 +5,9 @@
     with session.connecting() as connections:  # masters answer while this machine reads and scans
         last = read_last_snapshot(session)
         scan(session, last)
-        session.attach(connections)            # is each master as the last push left it? (remote_check)
-        base = reconcile.base(session, last)   # a newer snapshot that only a master has: then scan anew
+        session.attach(connections)
+        remote_check.compare_with_last_push(session, last)  # what is not as it was left is told
+        base = reconcile.base(session, last)   # a newer snapshot that only a master has: stand on it, obey none of it
         new = commit_snapshot(session, base)
         session.deliver(new.snapshot, new.tip) # what each master is missing, db last; then the heartbeat
         session.record()

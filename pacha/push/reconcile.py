@@ -1,18 +1,23 @@
-"""Choose what a push builds on: the last snapshot made here, or a newer one that only a master has.
+"""Choose what a push stands on: the last snapshot made here, or a newer one that only a master has.
 
-A commit's parent is always the tip that the master has. A tip unknown here is pulled first (a machine
-rolled back, a commit lost in a power cut) and the snapshot is made on top of it, as a difference from it.
+A commit's parent is always the tip that the master has. A tip unknown here (a machine rolled back, a commit lost in
+a power cut, somebody else with this host's key) is pulled first, and the snapshot is made on top of it. Nothing in it
+decides anything here: what is watched, and how, and what was recorded of it, is what this machine's own pacha.db says.
+How the two differ is told.
 """
 
 from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterator, Set
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Set
+from dataclasses import dataclass, replace
 
-from pacha.errors import ConfigError, DamagedError, PachaError
-from pacha.files.names import DATABASE, PACHA_DB, repository_name
+from pacha.errors import Concern, ConfigError, DamagedError, PachaError, UnreachableError
+from pacha.files.metadata import Entry
+from pacha.files.names import DATABASE, PACHA_DB
+from pacha.host import watch
+from pacha.push import differences
 from pacha.push.session import PushSession
 from pacha.push.target import MasterTarget
 from pacha.push.upload import Upload
@@ -23,10 +28,38 @@ from pacha.text import escape, local_minute
 from pacha.wire.master import check_may_read
 
 _MOST_TRIED = 20  #: snapshots of a master that are looked at for one that is whole
+_NOT_OURS = (
+    "on {label}, the newest snapshot is {tip} of {when}, by {user}, which this machine does not remember making: it "
+    "was set back to an older state, or somebody else may write there; this push goes on from it, with what this "
+    "machine watches"
+)
 
 
-def base(session: PushSession, last: Snapshot) -> Snapshot:
-    """The snapshot to build on; pacha.db and the local history hold it when this returns.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Base:
+    """What a push builds on.
+
+    ``last``: what this machine recorded, which alone decides. ``parent``: the node of the snapshot that the new one
+    stands on, "" for none; ``entries``: what that one holds, for the list of changes.
+    """
+
+    last: Snapshot
+    parent: str
+    entries: Mapping[bytes, Entry]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Offer:
+    """A snapshot that only a master has."""
+
+    target: MasterTarget
+    tip: str
+    snapshot: Snapshot
+    note: hg.Note
+
+
+def base(session: PushSession, last: Snapshot) -> Base:
+    """What to build on; the local history holds it when this returns.
 
     It is the newest of any master; one that another master led elsewhere stays beside it in the history.
     Raises PachaError when a newest one was made by another machine under our name.
@@ -35,18 +68,22 @@ def base(session: PushSession, last: Snapshot) -> Snapshot:
         raise next(target.failure for target in session.targets if target.failure)
     pulled = [(tip, target) for target in session.reached if (tip := _pulled(session, target)) is not None]
     if not pulled:
-        return last
+        return Base(last=last, parent=session.state.tip, entries=last.entries)
     local = session.repository(DATABASE)
-    tips = [tip for tip, _ in pulled]
-    for tip in tips:
-        _check_machine(session, _read(session, local, tip), local.note(tip))
-    tip, target = max(pulled, key=lambda offer: _age(local, offer[0], tips))
-    fetched = _read(session, local, tip)
-    _pull_content(session, fetched, target)
+    offers = [
+        _Offer(target=target, tip=tip, snapshot=_read(session, local, tip), note=local.note(tip))
+        for tip, target in pulled
+    ]
+    for offer in offers:
+        _check_machine(session, offer)
+    for offer in offers:
+        session.tell(_concerns(session, offer, last))
+    tips = [offer.tip for offer in offers]
+    newest = max(offers, key=lambda offer: _age(local, offer, tips))
     for reached in session.reached:
         reached.familiar = False  # what is made now need not stand on what any of them has
-    session.notices.append(f"Going on from the snapshot {tip[:12]}, which only {target.label} had.")
-    return _adopt(session, last, fetched, tip)
+    session.notices.append(f"Going on from the snapshot {newest.tip[:12]}, which only {newest.target.label} had.")
+    return _standing_on(session, newest, last)
 
 
 def _pulled(session: PushSession, target: MasterTarget) -> str | None:
@@ -70,7 +107,7 @@ def _heads(session: PushSession, target: MasterTarget, peer: Upload, local: hg.R
     if not heads or _stands_on(session, local, heads[0]):
         return ()
     if not all(map(local.has, heads)):
-        check_may_read(session.host, target.probe.may if target.probe else frozenset())
+        _check_may_read(session, target, heads[0])
     target.pull(peer, local, DATABASE, heads)
     return heads
 
@@ -114,9 +151,19 @@ def _stands_on(session: PushSession, local: hg.Repository, node: str) -> bool:
     return _is_here(session, local) and local.has(node) and local.is_ancestor(node, session.state.tip)
 
 
-def _age(local: hg.Repository, tip: str, others: list[str]) -> tuple[int, float]:
+def _check_may_read(session: PushSession, target: MasterTarget, newest: str) -> None:
+    """Raise UnreachableError, naming the snapshot, where our key may not fetch it."""
+    try:
+        check_may_read(session.host, target.probe.may if target.probe else frozenset())
+    except UnreachableError as error:
+        what = f"{target.label} has a newer snapshot {newest[:12]}, which this machine does not remember making."
+        look = f"Look at it on the master first: pacha log {session.host}"
+        raise UnreachableError(what, error.message, f"{look}. {error.hint}", code="unknown-snapshot") from None
+
+
+def _age(local: hg.Repository, offer: _Offer, others: list[str]) -> tuple[int, float]:
     """What sorts the snapshots of several masters: how many of them it stands on, then when it was made."""
-    return sum(local.is_ancestor(other, tip) for other in others), local.note(tip).at
+    return sum(local.is_ancestor(other, offer.tip) for other in others), offer.note.at
 
 
 def parent(
@@ -139,14 +186,13 @@ def _is_on(repository: hg.Repository, head: str, node: str) -> bool:
 
 
 def _read(session: PushSession, local: hg.Repository, node: str) -> Snapshot:
-    """The snapshot ``node``, left as ``fetched.db`` in the state folder."""
-    path = _fetched(session)
+    """The snapshot ``node``."""
+    path = str(session.context.state.path / "fetched.db")
     write_private(path, local.reader(node)(PACHA_DB))
-    return database.read_foreign(path)
-
-
-def _fetched(session: PushSession) -> str:
-    return str(session.context.state.path / "fetched.db")
+    try:
+        return database.read_foreign(path)
+    finally:
+        os.unlink(path)
 
 
 def check_name(session: PushSession, last: Snapshot) -> None:
@@ -170,52 +216,66 @@ def _is_renamed(session: PushSession, last: Snapshot) -> bool:
     return bool(kept) and last.host not in ("", session.host)
 
 
-def _check_machine(session: PushSession, fetched: Snapshot, note: hg.Note) -> None:
+def _check_machine(session: PushSession, offer: _Offer) -> None:
     """Refuse to go on from another machine's snapshot under our name, unless told to."""
-    machine = fetched.meta.get("machine", "unknown")
-    if session.take_over or machine == session.context.state.machine():
+    if session.take_over or _remembers(session, offer.tip) or not _is_of_another(session, offer):
         return
-    when = local_minute(note.at)
+    machine = escape(offer.snapshot.meta.get("machine", "unknown").encode())[:40]
+    user, when = escape(offer.note.user.encode()), local_minute(offer.note.at)
     raise PachaError(
         f"Another machine pushes as '{session.host}'.",
-        f"machine {escape(machine.encode())[:40]} ({escape(note.user.encode())}) made its newest snapshot, {when}",
+        f"machine {machine} ({user}) made its newest snapshot, {when}",
         "Give this one its own pacha.hostname; or, if it takes the other's place: pacha push --take-over; "
         f"or, if it is that machine, and lost its state folder: pacha restore-db {session.host}",
         code="pushed-by-another-machine",
     )
 
 
-def _pull_content(session: PushSession, snapshot: Snapshot, target: MasterTarget) -> None:
-    for watched in snapshot.watched:
-        repository = session.repository(watched.repository)
-        if watched.node is not None and not repository.has(watched.node):
+def _is_of_another(session: PushSession, offer: _Offer) -> bool:
+    """Whether it says itself that another machine made it; a machine id is a name, and no proof of this one."""
+    return offer.snapshot.meta.get("machine") != session.context.state.machine()
+
+
+def _remembers(session: PushSession, tip: str) -> bool:
+    """Whether the state folder remembers that this machine made the snapshot ``tip``, or was given it by a rebuild."""
+    state = session.state
+    made = {state.tip, (state.made or ("", 0.0))[0], *(known.sent.get(DATABASE) for known in state.masters.values())}
+    return tip in made
+
+
+def _concerns(session: PushSession, offer: _Offer, last: Snapshot) -> list[Concern]:
+    """What to tell of a snapshot that somebody else may have made, and of what it would decide."""
+    if _remembers(session, offer.tip):
+        return []
+    watched = watch.effective_rules(session.context, last.watched)
+    where = f"the snapshot {offer.tip[:12]} on {offer.target.label}"
+    told = differences.of_watched(watched, offer.snapshot.watched, where)
+    if session.take_over and _is_of_another(session, offer):
+        return told  # it was said so
+    user = escape(offer.note.user.encode())[:100]
+    words = {"label": offer.target.label, "tip": offer.tip[:12], "when": local_minute(offer.note.at), "user": user}
+    return [Concern(session.path_of(DATABASE), _NOT_OURS.format(**words)), *told]
+
+
+def _standing_on(session: PushSession, offer: _Offer, last: Snapshot) -> Base:
+    """What this machine recorded, to go onto the snapshot of the master."""
+    local = replace(last, watched=differences.with_names(last.watched, offer.snapshot.watched))
+    kept = replace(local, watched=tuple(_with_content(session, one, offer.target) for one in local.watched))
+    session.watched = watch.effective_rules(session.context, kept.watched)
+    if offer.tip != session.state.tip or kept != last:
+        session.update(pending=True)
+    return Base(last=kept, parent=offer.tip, entries=offer.snapshot.entries)
+
+
+def _with_content(session: PushSession, watched: Watched, target: MasterTarget) -> Watched:
+    """``watched`` with its revision, which is fetched if it was lost here; without, if nobody has it: all is read."""
+    if watched.node is None or watched.retired:
+        return watched
+    repository = session.repository(watched.repository)
+    if not repository.has(watched.node):
+        try:
             with target.peer(watched.repository) as peer:
                 peer.pull(repository, [watched.node])
-
-
-def _adopt(session: PushSession, last: Snapshot, fetched: Snapshot, tip: str) -> Snapshot:
-    """Make pacha.db the fetched one, row by row as it lay, with what is watched here and not there."""
-    os.replace(_fetched(session), session.context.state.database)
-    joined = fetched.with_watched(_joined(session, last.watched, fetched.watched))
-    database.write(session.context.state.database, joined)
-    at = session.repository(DATABASE).note(tip).at
-    session.update(tip=tip, made=(tip, at), pending=joined != fetched)
-    return joined
-
-
-def _joined(session: PushSession, mine: tuple[Watched, ...], theirs: tuple[Watched, ...]) -> tuple[Watched, ...]:
-    joined = list(theirs)
-    for watched in mine:
-        if any(watched.path == other.path for other in theirs):
-            continue
-        live = [other for other in joined if not other.retired]
-        if not watched.retired and any(watched.holds(other.path) or other.holds(watched.path) for other in live):
-            session.notices.append(
-                f"{escape(watched.path)} is no longer watched: it overlaps with what the master has."
-            )
-            continue
-        name = watched.repository
-        if name in {other.repository for other in joined}:
-            name = repository_name(watched.path, [other.repository for other in joined])
-        joined.append(replace(watched, repository=name, node=None))
-    return tuple(joined)
+        except PachaError:
+            return replace(watched, node=None)
+    return watched

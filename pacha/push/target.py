@@ -90,6 +90,10 @@ class MasterTarget:
             return self.last_known.changelog, probe.changelog
         return (self.last_known.contents or {}).get(name), probe.contents.get(name)
 
+    def was_looked_at(self, name: str) -> bool:
+        """Whether the first look was at the repository ``name`` too, so that "not seen" means "not there"."""
+        return name == DATABASE or name in self._reached()[1].contents
+
     def open_ahead(self, names: Iterable[str]) -> None:
         """Let the conversations with the repositories ``names`` begin, which each starts a Mercurial over there.
 
