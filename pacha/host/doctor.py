@@ -32,6 +32,7 @@ _PATIENCE = 20  #: seconds without output after which a command on the master is
 _CLOCKS_DIFFER = 60.0  #: seconds from which on the times in the history mislead
 _LITTLE_ROOM = 256 << 20  #: bytes
 _MOST_ACCOUNTS = 5
+_MOST_SHOWN = 10  #: concerns of the last push
 _JOBS = (schedule.TIMER, schedule.CRON)
 
 
@@ -118,6 +119,8 @@ def _own(context: Context) -> Iterator[Check]:
     yield _schedule()
     yield _last_push(state)
     yield from _orphans(state)
+    for concern in state.concerns[:_MOST_SHOWN]:
+        yield _look("last push", f"{escape(concern.path)}: {concern.reason}", "See all that it named: pacha status")
 
 
 def _space(context: Context) -> Iterator[Check]:

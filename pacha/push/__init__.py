@@ -5,8 +5,9 @@
     with session.connecting() as connections:  # masters answer while this machine reads and scans
         last = read_last_snapshot(session)
         scan(session, last)
-        session.attach(connections)            # is each master as the last push left it? (remote_check)
-        base = reconcile.base(session, last)   # a newer snapshot that only a master has: then scan again
+        session.attach(connections)
+        remote_check.compare_with_last_push(session, last)  # differences are concerns
+        base = reconcile.base(session, last)   # a newer snapshot of a master: only the parent
         new = commit_snapshot(session, base)
         session.deliver(new.snapshot, new.tip) # what each master is missing, db last; then the heartbeat
         session.record()

@@ -96,10 +96,8 @@ def _push(context: Context, accept: bool, take_over: bool, message: str) -> Push
         reconcile.check_name(session, last)
         scan(session, last)
         session.attach(connections)
-        remote_check.flag_rewritten_history(session)
+        remote_check.compare_with_last_push(session, last)
         base = reconcile.base(session, last)
-        if base is not last:  # a snapshot that only a master had
-            scan(session, base, anew=True)
         new = commit_snapshot(session, base)
         sent = session.deliver(new.snapshot, new.tip)
         session.record()

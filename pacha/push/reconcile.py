@@ -1,18 +1,22 @@
-"""Choose what a push builds on: the last snapshot made here, or a newer one that only a master has.
+"""Choose the parent of a push: the last snapshot made here, or a newer one that only a master has.
 
 A commit's parent is always the master's tip. A tip that is unknown here (a machine was set back, a commit was lost in a
-power cut) is pulled first, and the snapshot is made on top of it, as a difference from it.
+power cut, somebody else has this host's key) is pulled first, and the snapshot is made on top of it. It decides
+nothing: only this machine's own pacha.db says what is watched, how, and what was recorded. Differences are concerns.
 """
 
 from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterator, Set
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Set
+from dataclasses import dataclass, replace
 
-from pacha.errors import ConfigError, DamagedError, PachaError
-from pacha.files.names import DATABASE, PACHA_DB, repository_name
+from pacha.errors import Concern, ConfigError, DamagedError, PachaError, UnreachableError
+from pacha.files.metadata import Entry
+from pacha.files.names import DATABASE, PACHA_DB
+from pacha.host import watch
+from pacha.push import differences
 from pacha.push.session import PushSession
 from pacha.push.target import MasterTarget
 from pacha.push.upload import Upload
@@ -23,30 +27,62 @@ from pacha.text import escape, local_minute
 from pacha.wire.master import check_may_read
 
 _MOST_TRIED = 20  #: snapshots of a master that are searched for an intact one
+_NOT_OURS = (
+    "on {label}, the newest snapshot is {tip} of {when}, by {user}, which this machine does not remember making: it "
+    "was set back to an older state, or somebody else may write there; this push goes on from it, with what this "
+    "machine watches"
+)
 
 
-def base(session: PushSession, last: Snapshot) -> Snapshot:
-    """The snapshot to build on, which pacha.db and the local history have when this returns.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Base:
+    """What a push builds on.
 
-    It is the newest one of all masters; a diverging one of another master stays in the history as another head. Raises
-    PachaError if another machine made a newest one under our name.
+    ``last``: what this machine recorded, which alone decides. ``parent``: the node of the new snapshot's parent, "" for
+    none; ``entries``: the parent's entries, for the change list.
+    """
+
+    last: Snapshot
+    parent: str
+    entries: Mapping[bytes, Entry]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Offer:
+    """A snapshot that only a master has."""
+
+    target: MasterTarget
+    tip: str
+    snapshot: Snapshot
+    note: hg.Note
+
+
+def base(session: PushSession, last: Snapshot) -> Base:
+    """What to build on, which the local history has when this returns.
+
+    It is the newest snapshot of all masters; a diverging one of another master stays in the history as another head.
+    Raises PachaError if another machine made a newest one under our name.
     """
     if not session.reached and _is_renamed(session, last):  # the new name is not taken yet
         raise next(target.failure for target in session.targets if target.failure)
     pulled = [(tip, target) for target in session.reached if (tip := _pulled(session, target)) is not None]
     if not pulled:
-        return last
+        return Base(last=last, parent=session.state.tip, entries=last.entries)
     local = session.repository(DATABASE)
-    tips = [tip for tip, _ in pulled]
-    for tip in tips:
-        _check_machine(session, _read(session, local, tip), local.note(tip))
-    tip, target = max(pulled, key=lambda offer: _age(local, offer[0], tips))
-    fetched = _read(session, local, tip)
-    _pull_content(session, fetched, target)
+    offers = [
+        _Offer(target=target, tip=tip, snapshot=_read(session, local, tip), note=local.note(tip))
+        for tip, target in pulled
+    ]
+    for offer in offers:
+        _check_machine(session, offer)
+    for offer in offers:
+        session.tell(_concerns(session, offer, last))
+    tips = [offer.tip for offer in offers]
+    newest = max(offers, key=lambda offer: _age(local, offer, tips))
     for reached in session.reached:
         reached.familiar = False  # the new snapshot may not descend from theirs
-    session.notices.append(f"Going on from the snapshot {tip[:12]}, which only {target.label} had.")
-    return _adopt(session, last, fetched, tip)
+    session.notices.append(f"Going on from the snapshot {newest.tip[:12]}, which only {newest.target.label} had.")
+    return _standing_on(session, newest, last)
 
 
 def _pulled(session: PushSession, target: MasterTarget) -> str | None:
@@ -70,7 +106,7 @@ def _heads(session: PushSession, target: MasterTarget, peer: Upload, local: hg.R
     if not heads or _stands_on(session, local, heads[0]):
         return ()
     if not all(map(local.has, heads)):
-        check_may_read(session.host, target.probe.may if target.probe else frozenset())
+        _check_may_read(session, target, heads[0])
     target.pull(peer, local, DATABASE, heads)
     return heads
 
@@ -114,9 +150,22 @@ def _stands_on(session: PushSession, local: hg.Repository, node: str) -> bool:
     return _is_here(session, local) and local.has(node) and local.is_ancestor(node, session.state.tip)
 
 
-def _age(local: hg.Repository, tip: str, tips: list[str]) -> tuple[int, float]:
+def _check_may_read(session: PushSession, target: MasterTarget, newest: str) -> None:
+    """Raise UnreachableError, which names the snapshot, if our key may not fetch it."""
+    try:
+        check_may_read(session.host, target.probe.may if target.probe else frozenset())
+    except UnreachableError as error:
+        raise UnreachableError(
+            f"{target.label} has a newer snapshot {newest[:12]}, which this machine does not remember making.",
+            error.message,
+            f"Look at it on the master first: pacha log {session.host}. {error.hint}",
+            code="unknown-snapshot",
+        ) from None
+
+
+def _age(local: hg.Repository, offer: _Offer, tips: list[str]) -> tuple[int, float]:
     """The sort key of the masters' snapshots: how many of them are its ancestors, then its time."""
-    return sum(local.is_ancestor(other_tip, tip) for other_tip in tips), local.note(tip).at
+    return sum(local.is_ancestor(other_tip, offer.tip) for other_tip in tips), offer.note.at
 
 
 def parent(
@@ -139,14 +188,13 @@ def _is_on(repository: hg.Repository, head: str, node: str) -> bool:
 
 
 def _read(session: PushSession, local: hg.Repository, node: str) -> Snapshot:
-    """Read the snapshot ``node``, and leave it as ``fetched.db`` in the state folder."""
-    path = _fetched(session)
+    """Read the snapshot ``node``."""
+    path = str(session.context.state.path / "fetched.db")
     write_private(path, local.reader(node)(PACHA_DB))
-    return database.read_foreign(path)
-
-
-def _fetched(session: PushSession) -> str:
-    return str(session.context.state.path / "fetched.db")
+    try:
+        return database.read_foreign(path)
+    finally:
+        os.unlink(path)
 
 
 def check_name(session: PushSession, last: Snapshot) -> None:
@@ -170,52 +218,66 @@ def _is_renamed(session: PushSession, last: Snapshot) -> bool:
     return bool(has_pushed) and last.host not in ("", session.host)
 
 
-def _check_machine(session: PushSession, fetched: Snapshot, note: hg.Note) -> None:
+def _check_machine(session: PushSession, offer: _Offer) -> None:
     """Raise PachaError for another machine's snapshot under our name, unless told to take over."""
-    machine = fetched.meta.get("machine", "unknown")
-    if session.take_over or machine == session.context.state.machine():
+    if session.take_over or _remembers(session, offer.tip) or not _is_of_another(session, offer):
         return
-    when = local_minute(note.at)
+    machine = escape(offer.snapshot.meta.get("machine", "unknown").encode())[:40]
+    user, when = escape(offer.note.user.encode()), local_minute(offer.note.at)
     raise PachaError(
         f"Another machine pushes as '{session.host}'.",
-        f"machine {escape(machine.encode())[:40]} ({escape(note.user.encode())}) made its newest snapshot, {when}",
+        f"machine {machine} ({user}) made its newest snapshot, {when}",
         "Give this one its own pacha.hostname; or, if it takes the other's place: pacha push --take-over; "
         f"or, if it is that machine, and lost its state folder: pacha restore-db {session.host}",
         code="pushed-by-another-machine",
     )
 
 
-def _pull_content(session: PushSession, snapshot: Snapshot, target: MasterTarget) -> None:
-    for watched in snapshot.watched:
-        repository = session.repository(watched.repository)
-        if watched.node is not None and not repository.has(watched.node):
+def _is_of_another(session: PushSession, offer: _Offer) -> bool:
+    """Whether the snapshot names another machine. A machine id is a claim: the same id proves nothing."""
+    return offer.snapshot.meta.get("machine") != session.context.state.machine()
+
+
+def _remembers(session: PushSession, tip: str) -> bool:
+    """Whether this machine made the snapshot ``tip``, or got it by a rebuild, as the state folder remembers."""
+    state = session.state
+    sent = [master.sent.get(DATABASE) for master in state.masters.values()]
+    return tip in (state.tip, (state.made or ("", 0.0))[0], *sent)
+
+
+def _concerns(session: PushSession, offer: _Offer, last: Snapshot) -> list[Concern]:
+    """The concerns about a snapshot that somebody else may have made, and about its watched paths."""
+    if _remembers(session, offer.tip):
+        return []
+    watched = watch.effective_rules(session.context, last.watched)
+    where = f"the snapshot {offer.tip[:12]} on {offer.target.label}"
+    concerns = differences.of_watched(watched, offer.snapshot.watched, where)
+    if session.take_over and _is_of_another(session, offer):
+        return concerns  # the user expects it
+    user = escape(offer.note.user.encode())[:100]
+    words = {"label": offer.target.label, "tip": offer.tip[:12], "when": local_minute(offer.note.at), "user": user}
+    return [Concern(session.path_of(DATABASE), _NOT_OURS.format(**words)), *concerns]
+
+
+def _standing_on(session: PushSession, offer: _Offer, last: Snapshot) -> Base:
+    """A base of what this machine recorded, with the master's snapshot as the parent."""
+    local = replace(last, watched=differences.with_names(last.watched, offer.snapshot.watched))
+    complete = replace(local, watched=tuple(_with_content(session, entry, offer.target) for entry in local.watched))
+    session.watched = watch.effective_rules(session.context, complete.watched)
+    if offer.tip != session.state.tip or complete != last:
+        session.update(pending=True)
+    return Base(last=complete, parent=offer.tip, entries=offer.snapshot.entries)
+
+
+def _with_content(session: PushSession, watched: Watched, target: MasterTarget) -> Watched:
+    """``watched`` with its revision, fetched if it was lost here; without it if nobody has it: then all is read."""
+    if watched.node is None or watched.retired:
+        return watched
+    repository = session.repository(watched.repository)
+    if not repository.has(watched.node):
+        try:
             with target.peer(watched.repository) as peer:
                 peer.pull(repository, [watched.node])
-
-
-def _adopt(session: PushSession, last: Snapshot, fetched: Snapshot, tip: str) -> Snapshot:
-    """Replace pacha.db by the fetched one, with the paths added that are watched only here."""
-    os.replace(_fetched(session), session.context.state.database)
-    joined = fetched.with_watched(_joined(session, last.watched, fetched.watched))
-    database.write(session.context.state.database, joined)
-    at = session.repository(DATABASE).note(tip).at
-    session.update(tip=tip, made=(tip, at), pending=joined != fetched)
-    return joined
-
-
-def _joined(session: PushSession, local: tuple[Watched, ...], remote: tuple[Watched, ...]) -> tuple[Watched, ...]:
-    joined = list(remote)
-    for watched in local:
-        if any(watched.path == entry.path for entry in remote):
-            continue
-        live = [entry for entry in joined if not entry.retired]
-        if not watched.retired and any(watched.holds(entry.path) or entry.holds(watched.path) for entry in live):
-            session.notices.append(
-                f"{escape(watched.path)} is no longer watched: it overlaps with what the master has."
-            )
-            continue
-        name = watched.repository
-        if name in {entry.repository for entry in joined}:
-            name = repository_name(watched.path, [entry.repository for entry in joined])
-        joined.append(replace(watched, repository=name, node=None))
-    return tuple(joined)
+        except PachaError:
+            return replace(watched, node=None)
+    return watched

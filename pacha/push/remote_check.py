@@ -1,49 +1,102 @@
-"""Detect a master whose history was rewritten: other bytes than we left, but no newer head.
+"""Compare each master with what the last push left: was it set back, emptied or rewritten, or did others write to it?
 
-A push that was killed before it was recorded, or another machine's push, leaves a newer head there; a master that was
-set back has an older one. If the newest head is the one that we left, the bytes below it were overwritten.
+A push that was killed before it was recorded leaves what this machine made, which is not a concern. If the newest head
+is the one that we left, but the bytes are others, what is below it was overwritten. ``reconcile`` reports a newer
+``db`` that is not ours.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
+from enum import Enum
 
 from pacha.errors import Concern, PachaError
+from pacha.files.names import DATABASE
 from pacha.push.session import PushSession
 from pacha.push.target import MasterTarget
+from pacha.store import hg
+from pacha.store.snapshot import Snapshot
 
-_SUSPECT = (
-    "on {label} is not as the last push left it, and nothing newer is there: look at it with 'hg verify', or with "
-    "'pacha check' on the master; if it is damaged, move it aside there, and the next push sends all of it again"
-)
+_NOTICE = "{label} is not as the last push left it: what it lacks is sent again."
 
 
-def flag_rewritten_history(session: PushSession) -> None:
-    """For each master that is not as it was left: a concern if it may be damaged, else a notice."""
+class _Difference(Enum):
+    """How a repository differs from what was left. The value is the text of its concern, "" for none."""
+
+    REWRITTEN = (
+        "on {label} is not as the last push left it, and nothing newer is there: look at it with 'hg verify', or with "
+        "'pacha check' on the master; if it is damaged, move it aside there, and the next push sends all of it again"
+    )
+    GONE = "is gone from {label}, though the last push left it there; all of it is sent again"
+    BEHIND = (
+        "on {label} is older than the last push left it ({newest} is its newest revision now, it was {left}): it was "
+        "set back; what it lacks is sent again"
+    )
+    OTHERS = (
+        "has the revision {newest} on {label}, which this machine does not remember making: it was set back to an "
+        "older state, or somebody else may write there; what is sent goes onto it"
+    )
+    OURS = ""
+
+
+def compare_with_last_push(session: PushSession, last: Snapshot) -> None:
+    """Add a concern or a notice for each master that is not as it was left. ``reconcile`` pulls what is not ours.
+
+    Does nothing for a push under another name than the ``last`` snapshot's: nothing was left under that.
+    """
+    if last.host not in ("", session.host):
+        return
     for target in session.reached:
         if target.as_left:
             continue
         try:
-            target.suspect = frozenset(_suspect(target))
+            differences = list(_different(session, target))
         except PachaError as error:
             session.fail(target, error)
             continue
-        session.concerns += [_concern(session, target, name) for name in sorted(target.suspect)]
-        if not target.suspect:
-            session.notices.append(f"{target.label} is not as the last push left it: what it lacks is sent again.")
+        target.suspect = frozenset(name for name, difference, _ in differences if difference is _Difference.REWRITTEN)
+        session.tell(Concern(session.path_of(name), text) for name, _, text in differences if text)
+        if differences and not any(text for _, _, text in differences):
+            session.notices.append(_NOTICE.format(label=target.label))
 
 
-def _suspect(target: MasterTarget) -> Iterator[str]:
-    """The repositories with other bytes than we left, whose newest head is still ours."""
-    for name, node in target.last_known.sent.items():
-        then, now = target.digests(name)
-        if then and now and then != now:
-            with target.peer(name) as peer:
-                if peer.heads()[:1] == (node,):
-                    yield name
+def _different(session: PushSession, target: MasterTarget) -> Iterator[tuple[str, _Difference, str]]:
+    """Yield each repository that is not as it was left, its difference, and the text of a concern.
+
+    If ``db`` differs, the others have to differ as well: for them only damage is a concern.
+    """
+    names = sorted(target.last_known.sent, key=lambda name: name != DATABASE)
+    db_differs = False
+    for name in names:
+        difference, newest = _find(session, target, name)
+        if difference is None:
+            continue
+        message = difference.value if difference is _Difference.REWRITTEN or not db_differs else ""
+        if name == DATABASE and difference is _Difference.OTHERS:
+            message = ""
+        left = target.last_known.sent[name]
+        yield name, difference, message.format(label=target.label, newest=newest[:12], left=left[:12])
+        db_differs = db_differs or (name == DATABASE and difference is not _Difference.REWRITTEN)
 
 
-def _concern(session: PushSession, target: MasterTarget, name: str) -> Concern:
-    path = os.path.join(session.context.config.hosts_path, os.fsencode(session.host), os.fsencode(name))
-    return Concern(path, _SUSPECT.format(label=target.label))
+def _find(session: PushSession, target: MasterTarget, name: str) -> tuple[_Difference | None, str]:
+    """The difference of a repository, None for none, and its newest head."""
+    left = target.last_known.sent[name]
+    then, now = target.digests(name)
+    if now is None:
+        return (_Difference.GONE if target.was_looked_at(name) else None), ""
+    if then == now or not (then or name == DATABASE):
+        return None, ""
+    with target.peer(name) as peer:
+        newest = next(iter(peer.heads()), "")
+    if not newest:
+        return _Difference.GONE, ""
+    if newest == left:
+        return (_Difference.REWRITTEN if then else None), newest  # without a remembered digest it may be as it was left
+    return _relation(session.repository(name), newest, left), newest
+
+
+def _relation(own: hg.Repository, newest: str, left: str) -> _Difference:
+    if not own.has(newest):
+        return _Difference.OTHERS
+    return _Difference.BEHIND if own.has(left) and own.is_ancestor(newest, left) else _Difference.OURS

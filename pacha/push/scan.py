@@ -41,10 +41,9 @@ def _check_rebuilt(session: PushSession, last: Snapshot, accept: bool) -> None:
         )
 
 
-def scan(session: PushSession, base: Snapshot, *, anew: bool = False) -> None:
-    """Scan what is watched in ``base``; ``anew`` ignores the fingerprints of the last scan."""
-    if not anew:
-        session.fingerprints, session.named = database.read_cache(session.context.state.cache)
-    session.watched = watch.effective_rules(session.context, base.watched)
+def scan(session: PushSession, last: Snapshot) -> None:
+    """Scan what is watched in ``last``."""
+    session.fingerprints, session.named = database.read_cache(session.context.state.cache)
+    session.watched = watch.effective_rules(session.context, last.watched)
     targets = watch.scan_targets(session.watched)
-    session.scan = files.scan(targets, base.entries, {} if anew else session.fingerprints, session.accounts)
+    session.scan = files.scan(targets, last.entries, session.fingerprints, session.accounts)

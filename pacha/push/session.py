@@ -7,7 +7,7 @@ import json
 import os
 import socket
 import time
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -62,6 +62,7 @@ class PushSession:
 
     def __post_init__(self) -> None:
         remembered = self.state.masters
+        self.concerns += self.state.untold
         self.targets = [
             MasterTarget(name=name, host=self.host, last_known=remembered.get(name, MasterState()))
             for name in self.context.config.masters()
@@ -108,6 +109,13 @@ class PushSession:
         """Change these fields of the state, here and in the state folder."""
         self.state = self.context.state.update(**changes)
 
+    def tell(self, concerns: Iterable[Concern]) -> None:
+        """Add concerns that cannot be seen again after this push; they are kept for the next one if this is killed."""
+        new = [concern for concern in concerns if concern not in self.concerns]
+        if new:
+            self.concerns += new
+            self.update(untold=(*self.state.untold, *new)[:_MOST_CONCERNS])
+
     def fail(self, target: MasterTarget, error: PachaError) -> None:
         """Continue without this master. Raises RolledBack, after which the push starts again."""
         if isinstance(error, RolledBack):
@@ -135,6 +143,10 @@ class PushSession:
     def unreadable(self, name: str) -> frozenset[str]:
         """The nodes of the repository ``name`` on a master that cannot be read."""
         return frozenset().union(*(target.unreadable_in(name) for target in self.targets))
+
+    def path_of(self, name: str) -> bytes:
+        """The path of the repository ``name`` on a master, for people."""
+        return os.path.join(self.context.config.hosts_path, os.fsencode(self.host), os.fsencode(name))
 
     def history(self) -> int:
         """The size of our own ``db``'s changelog in bytes, 0 for none."""
@@ -193,6 +205,7 @@ class PushSession:
             failure=failures[0].in_a_line if failures else "",
             cure=failures[0].hint if failures else "",
             concerns=tuple(self.concerns[:_MOST_CONCERNS]),
+            untold=(),
             **({} if failures else {"succeeded": now}),
         )
 

@@ -13,6 +13,7 @@ from pacha.files.metadata import Entry
 from pacha.files.names import DATABASE, PACHA_DB
 from pacha.host import owed, watch
 from pacha.push import commit, reconcile
+from pacha.push.reconcile import Base
 from pacha.push.session import PushSession
 from pacha.push.target import MasterTarget
 from pacha.push.upload import Upload
@@ -33,10 +34,10 @@ class NewSnapshot:
     committed: bool
 
 
-def commit_snapshot(session: PushSession, base: Snapshot) -> NewSnapshot:
+def commit_snapshot(session: PushSession, base: Base) -> NewSnapshot:
     """Commit the scan's result on top of ``base``: content first, ``db`` last."""
-    planned, still_owed = build_snapshot(session, base)
-    new = _commit_content(session, base, planned)
+    planned, still_owed = build_snapshot(session, base.last)
+    new = _commit_content(session, base.last, planned)
     changes = compare(base.entries, new.entries)
     tip, committed = _commit_database(session, base, new, changes)
     _remember_scan(session, new)
@@ -172,17 +173,18 @@ def _commit_watched(
     return result or commit_on(())
 
 
-def _commit_database(session: PushSession, base: Snapshot, new: Snapshot, changes: Changes) -> tuple[str, bool]:
+def _commit_database(session: PushSession, base: Base, new: Snapshot, changes: Changes) -> tuple[str, bool]:
     """Write ``new`` to pacha.db and commit a copy of it; returns the snapshot's node and whether it is new."""
-    tip, unreadable = session.state.tip, session.unreadable(DATABASE)
-    if tip and new == base and not session.state.pending and not unreadable:
-        return tip, False
+    unreadable = session.unreadable(DATABASE)
+    if base.parent and new == base.last and not session.state.pending and not unreadable:
+        return base.parent, False
     session.open_ahead([])
     session.update(pending=True)
     database.write(session.context.state.database, new)
     image = database.image(session.context.state.database)
     repository = session.repository(DATABASE)
-    parent = reconcile.parent(repository, tip or None, (), unreadable)
+    known = bool(base.parent) and repository.has(base.parent)
+    parent = base.parent if known else reconcile.parent(repository, None, (), unreadable)
     note = session.note(f"{session.host}: {changes}")
     blobs = {PACHA_DB: image}
     if changes != Changes() or unreadable:  # a readable snapshot has to be the newest again

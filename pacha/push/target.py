@@ -90,6 +90,10 @@ class MasterTarget:
             return self.last_known.changelog, probe.changelog
         return (self.last_known.contents or {}).get(name), probe.contents.get(name)
 
+    def was_looked_at(self, name: str) -> bool:
+        """Whether the first probe included ``name``, so that a missing digest means a missing repository."""
+        return name == DATABASE or name in self._reached()[1].contents
+
     def open_ahead(self, names: Iterable[str]) -> None:
         """Start the conversations with the repositories ``names`` early, as each starts a Mercurial on the master.
 

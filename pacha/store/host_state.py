@@ -87,7 +87,8 @@ class HostState:
     ``tip``: the node of the last snapshot here; ``made``: a node and its time; ``history``: the size in bytes of the
     local ``db``'s changelog; ``pending``: whether pacha.db may be newer than the tip.
     ``tried``, ``succeeded`` (seconds since the epoch, 0: never), ``failure``, ``cure`` and ``concerns``: of the last
-    push. ``masters``: by name; ``greeted``: the labels of those where Pacha answers.
+    push; ``untold``: concerns of an interrupted push, which the next one tells. ``masters``: by name; ``greeted``: the
+    labels of those where Pacha answers.
     ``owed``: by path, the mark of each that a rebuild could not restore (see ``host.owed``); ``accepted``: the ids of
     interrupted rebuilds that are left as they are; ``moving``: the accounts that an interrupted rebuild renumbered;
     ``moving_below``: the same by target, for rebuilds onto the root of another machine; ``orphans``: files of accounts
@@ -107,6 +108,7 @@ class HostState:
     failure: str = ""
     cure: str = ""
     concerns: tuple[Concern, ...] = ()
+    untold: tuple[Concern, ...] = ()
     masters: Mapping[str, MasterState] = field(default_factory=dict)
     greeted: tuple[str, ...] = ()
     owed: Mapping[bytes, str] = field(default_factory=dict)
@@ -130,7 +132,7 @@ def encode(state: HostState) -> dict[str, object]:
     """``state`` as a JSON object."""
     encoded = _encode(state, HostState(), _HOST)
     encoders: dict[str, Callable[[Any], object]] = {
-        "concerns": lambda concerns: [[concern.path.hex(), concern.reason] for concern in concerns],
+        **dict.fromkeys(["concerns", "untold"], _encode_concerns),
         "masters": lambda masters: {name: _encode(state, MasterState(), _MASTER) for name, state in masters.items()},
         "owed": lambda owed: {path.hex(): mark for path, mark in owed.items()},
         "orphans": lambda orphans: [_encode_orphans(one) for one in orphans],
@@ -154,6 +156,10 @@ def _encode_renumbering(moving: Renumbering) -> dict[str, Mapping[int, int]]:
 def _encode_orphans(one: Orphans) -> list[object]:
     paths = [path.hex() for path in one.paths]
     return [one.name.hex(), one.is_group, one.number, one.count, paths, one.target.hex()]
+
+
+def _encode_concerns(concerns: tuple[Concern, ...]) -> list[list[str]]:
+    return [[concern.path.hex(), concern.reason] for concern in concerns]
 
 
 _T = TypeVar("_T", HostState, MasterState)
@@ -291,7 +297,7 @@ _HOST: _Decoders = {
     "history": _of(int),
     "pending": bool,
     "made": _made,
-    "concerns": _concerns,
+    **dict.fromkeys(["concerns", "untold"], _concerns),
     "masters": _masters,
     "owed": _owed,
     "moving": _renumbering,

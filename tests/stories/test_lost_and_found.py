@@ -126,6 +126,7 @@ def test_a_state_folder_of_last_week(pushed: Host, foo: Path) -> None:
     pushed.forget()
     last_week.rename(pushed.state)
     change(foo, "wednesday")
+    assert "does not remember making" in pushed.push(code=3).err
     pushed.push()
     assert snapshots(pushed) == 4
     assert heads(pushed, "foo") == heads(pushed, "db") == 1
@@ -140,6 +141,7 @@ def test_a_state_folder_of_last_week_and_unpushed_content(pushed: Host, foo: Pat
     pushed.forget()
     last_week.rename(pushed.state)
     change(foo, "tuesday")
+    assert "does not remember making" in pushed.push(code=3).err
     pushed.push()
     assert heads(pushed, "foo") == 1
     check_rebuild(pushed, foo)
@@ -161,8 +163,10 @@ def test_a_master_that_was_emptied(pushed: Host, foo: Path) -> None:
     history = pushed.on_master()
     for repository in history:
         shutil.rmtree(pushed.repository(repository))
-    done = pushed.push()
-    assert "not as the last push left it" in done.out
+    assert "is gone from" in pushed.pacha("-q", "push").must(3).err
+    assert "is gone from" in pushed.pacha("status").must(3).out
+    pushed.push()
+    pushed.pacha("status").must()
     assert pushed.on_master() == history
     check_rebuild(pushed, foo)
 
@@ -175,6 +179,8 @@ def test_a_master_set_back_to_an_older_copy(pushed: Host, foo: Path) -> None:
     history = pushed.on_master()
     shutil.rmtree(folder)
     older.rename(folder)
+    assert "it was set back" in pushed.pacha("-q", "push").must(3).err
+    assert "it was set back" in pushed.pacha("status").must(3).out
     pushed.push()
     assert pushed.on_master() == history
     check_rebuild(pushed, foo)
@@ -184,7 +190,7 @@ def test_a_master_that_lost_one_repository(pushed: Host, foo: Path) -> None:
     """It is made anew, with all that it held (an idle push does so too: ``test_fleet``)."""
     shutil.rmtree(pushed.repository("foo"))
     change(foo, "more")
-    pushed.push()
+    assert "foo: is gone from" in pushed.push(code=3).err
     check_rebuild(pushed, foo)
 
 
@@ -426,7 +432,8 @@ def test_a_second_machine_of_the_same_name(pushed: Host, foo: Path) -> None:
 
     change(foo, "the first goes on")
     pushed.push()
-    other.push("--take-over")
+    told = other.push("--take-over", code=3)
+    assert f"{foo}: is watched in the snapshot" in told.err and "does not remember making" not in told.err
     said(pushed.push(code=1), str(other.memory["machine"]))
     (own / "file").write_text("mine still\n")
     other.push()

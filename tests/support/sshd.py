@@ -311,7 +311,9 @@ class Relay:
         self._threads: list[threading.Thread] = []
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         if rate:
-            self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            self._listener.setsockopt(
+                socket.SOL_SOCKET, socket.SO_RCVBUF, 16_384
+            )  # a smaller one stalls: a window probe waits for seconds
         self.address, self.port = self._listener.getsockname()
 
     def __enter__(self) -> Relay:

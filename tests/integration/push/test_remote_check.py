@@ -8,11 +8,12 @@ from collections.abc import Mapping
 
 import pytest
 
-from pacha.push import push
+from pacha.push import push, session
 from pacha.push.push import Pushed
+from pacha.store import hg
 from pacha.store.host_state import MasterState
 from tests.support.stage import copy, system_hg
-from tests.support.world import World, one_world, original_world  # noqa: F401  (fixtures)
+from tests.support.world import NOTE, World, one_world, original_world  # noqa: F401  (fixtures)
 
 # What Mercurial leaves open is its own, and closed by the end of a process.
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
@@ -57,7 +58,8 @@ def test_a_damaged_history_is_named_until_it_is_mended(world: World, name: str) 
     assert concerns(pushed(world, "a new snapshot\n")) == [path]
     assert concerns(pushed(world, "a new snapshot\n")) == [path], "a snapshot on top of it makes it no better"
     world.repository(name).rename(world.top / f"{name}-aside")
-    assert NOT_AS_LEFT in pushed(world, "a new snapshot\n").notices[0]
+    [gone] = pushed(world, "a new snapshot\n").concerns
+    assert gone.path == path and gone.reason.startswith("is gone from ")
     again = pushed(world, "a new snapshot\n")
     assert not again.concerns and not again.notices
 
@@ -78,22 +80,75 @@ def test_a_push_that_was_killed_before_it_was_recorded_is_no_damage(world: World
     assert not pushed(world, "sent\n").notices
 
 
-def test_a_machine_that_was_set_back_finds_newer_history_and_no_damage(world: World) -> None:
+def test_a_machine_that_was_set_back_finds_newer_history_and_says_so(world: World) -> None:
     kept = copy(world.top / "bar", world.top / "kept")
     tip = pushed(world, "later\n").tip
     (world.top / "bar").rename(world.top / "lost")
     kept.rename(world.top / "bar")
     done = pushed(world, "set back\n")
-    assert not done.concerns and f"Going on from the snapshot {tip[:12]}" in done.notices[-1]
+    [told] = done.concerns
+    assert tip[:12] in told.reason and "does not remember making" in told.reason
+    assert f"Going on from the snapshot {tip[:12]}" in done.notices[-1]
+    assert not pushed(world, "set back\n").concerns
 
 
-def test_a_master_that_was_set_back_is_no_damage(world: World) -> None:
-    kept = copy(world.repository(""), world.top / "older")
+@pytest.mark.parametrize("name", ["", "db"], ids=["all of it", "db alone"])
+def test_a_master_that_was_set_back_is_named_and_mended(world: World, name: str) -> None:
+    older = copy(world.repository(name), world.top / "older")
+    tip = pushed(world, "later\n").tip
+    world.repository(name).rename(world.top / "newer")
+    older.rename(world.repository(name))
+    [told] = pushed(world, "later\n").concerns
+    assert told.path == bytes(world.repository("db")) and "it was set back" in told.reason and tip[:12] in told.reason
+    assert world.here("bar").state.read().concerns == (told,)
+    again = pushed(world, "later\n")
+    assert not again.concerns and not again.notices
+
+
+@pytest.mark.parametrize("name", ["", "db", "opt"])
+def test_a_master_that_was_emptied_is_named_and_filled(world: World, name: str) -> None:
     pushed(world, "later\n")
-    world.repository("").rename(world.top / "newer")
-    kept.rename(world.repository(""))
-    done = pushed(world, "later\n")
-    assert not done.concerns and NOT_AS_LEFT in done.notices[0]
+    world.repository(name).rename(world.top / "aside")
+    [told] = pushed(world, "later\n").concerns
+    assert told.path == bytes(world.repository(name or "db")) and told.reason.startswith("is gone from ")
+    assert not pushed(world, "later\n").concerns
+
+
+def test_a_new_master_has_lost_nothing(world: World) -> None:
+    """Whether it is empty or has a history of this host already; an old one is not asked what it had."""
+    masters(world, put_back={})
+    assert not pushed(world, "later\n").concerns
+    masters(world, put_back={})
+    world.repository("").rename(world.top / "aside")
+    assert not pushed(world, "later\n").concerns
+
+
+def test_content_that_somebody_else_sent_is_named(world: World) -> None:
+    pushed(world)
+    repository = hg.Repository.open(str(world.repository("opt")))
+    made = repository.commit(repository.heads()[0], [b"one"], [], lambda name: hg.Blob(b"forged\n"), NOTE)
+    [told] = pushed(world).concerns
+    assert told.path == bytes(world.repository("opt")) and made[:12] in told.reason
+    pushed(world, "and on\n")
+    (world.tree / "one").write_text("in the way\n")
+    world.rebuild()
+    assert (world.tree / "one").read_text() == "and on\n"
+
+
+def test_what_was_to_be_told_survives_a_push_that_was_killed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It had pulled, or even sent, what made the difference: nobody could see it any more."""
+    world.execute("UPDATE watched SET exclude = '[\"*\"]'")
+    for step in ("deliver", "record"):
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(session.PushSession, step, killed)
+            pushed(world, f"{step}\n")
+    done = pushed(world, "at last\n")
+    assert {one.path for one in done.concerns} == {bytes(world.repository("db")), bytes(world.tree)}
+    assert not pushed(world, "at last\n").concerns
+
+
+def killed(*given: object) -> None:
+    raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize("name", ["db", "opt"])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import pwd
+
 import pytest
 
 from pacha.config.keys import KEYS
@@ -69,9 +72,10 @@ def test_an_account_or_a_port_in_the_host_is_told_where_it_belongs() -> None:
     assert "pacha.ssh.user" in str(caught.value) and "pacha.ssh.port" in str(caught.value)
 
 
-def test_a_home_folder_is_meant_by_a_tilde(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tilde_is_the_home_of_the_account_not_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/me")
-    assert PARSE["pacha.ssh.known_hosts"]("~/known") == "/home/me/known"
+    home = pwd.getpwuid(os.geteuid()).pw_dir
+    assert PARSE["pacha.ssh.known_hosts"]("~/known") == f"{home}/known"
 
 
 def test_only_patterns_may_stand_on_several_lines() -> None:

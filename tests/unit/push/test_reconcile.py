@@ -39,8 +39,9 @@ def test_a_machine_that_was_set_back_goes_on_from_the_master(bar: Standalone) ->
     shutil.rmtree(bar.top / "state")
     shutil.move(bar.top / "yesterday", bar.top / "state")
     (bar.tree / "three").write_text("three\n")
-    pushed = bar.push()
-    assert pushed.notices and pushed.changes.added == (bar.path + b"/three",)
+    pushed = push.push(bar.context())
+    assert pushed.failures == () and pushed.notices and pushed.changes.added == (bar.path + b"/three",)
+    assert newer.tip[:12] in pushed.concerns[0].reason, "a machine id proves nothing"
     db = Repository.open(bar.context().state.repository("db"))
     assert db.is_ancestor(newer.tip, pushed.tip) and len(db.heads()) == 1
 

@@ -8,6 +8,7 @@ import pytest
 
 from pacha.files.metadata import Kind
 from pacha.host import watch
+from pacha.push import reconcile
 from pacha.push.scan import read_last_snapshot, scan
 from pacha.push.snapshot import NewSnapshot, build_snapshot, commit_snapshot
 from pacha.store import database, history
@@ -22,7 +23,7 @@ def committed(bar: Standalone) -> NewSnapshot:
     session = bar.session()
     last = read_last_snapshot(session, False)
     scan(session, last)
-    return commit_snapshot(session, last)
+    return commit_snapshot(session, reconcile.base(session, last))
 
 
 def test_it_is_committed_here_as_pacha_db_has_it(bar: Standalone) -> None:

@@ -167,6 +167,7 @@ def test_no_other_field_is_remembered(state: StateFolder) -> None:
 
 #: A file as it has been written since the first release, with a key of a later one.
 WRITTEN = {
+    "untold": [["2f78", "forged"]],
     "accepted": ["r1"], "concerns": [["2f77", "not kept"]], "config": "/etc/pacha.conf", "cure": "Push again.",
     "choices": {
         "accounts": "keep", "groups": {}, "host": "bar", "keep": ["/etc/fstab"], "users": {"6f6c64": "6e6577"},

@@ -129,15 +129,15 @@ class TestStreams:
     def test_a_line_of_56_kbit_is_waited_for(self, endpoint: Endpoint, server: Sshd) -> None:
         """Two conversations share it, each with more in it than comes in the time of a silence."""
         with Relay((server.address, server.port), rate=7000) as relay:
-            with Connection.open(through(endpoint, relay, server), idle=3.0) as connection:
+            with Connection.open(through(endpoint, relay, server), idle=6.0) as connection:
                 with ThreadPoolExecutor(2) as pool:
-                    down = pool.submit(connection.run, ["head", "-c", "40000", "/dev/zero"])
+                    down = pool.submit(connection.run, ["head", "-c", "70000", "/dev/zero"])
                     with connection.stream(["sh", "-c", "cat >/dev/null; echo done"]) as stream:
-                        stream.stdin.write(bytes(40_000))
+                        stream.stdin.write(bytes(70_000))
                         stream.close_write()
                         assert stream.stdout.read(100) == b"done\n"
                         assert stream.finish().status == 0
-                    assert len(down.result(60).stdout) == 40_000
+                    assert len(down.result(60).stdout) == 70_000
 
     def test_a_command_that_reads_nothing_is_given_up(self, connection: Connection) -> None:
         with connection.stream(["sleep", "30"], idle=0.5) as stream:

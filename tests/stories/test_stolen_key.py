@@ -1,0 +1,130 @@
+"""A thief with a host's key, or a master with a forged snapshot: what is watched and sent stays this machine's word."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.support.forced import Door
+from tests.support.rebuilding import check_rebuild
+from tests.support.stage import Host, Stage, system_hg
+
+_SECRET = "the database's password\n"
+
+
+def make_tree(stage: Stage, name: str, text: str = "one\n") -> Path:
+    """A folder with a file."""
+    top = stage.folder / name
+    top.mkdir(parents=True)
+    (top / "one").write_text(text)
+    return top
+
+
+@pytest.fixture
+def foo(stage: Stage) -> Path:
+    """What the host watches."""
+    return make_tree(stage, "opt/foo")
+
+
+def pushed(stage: Stage, door: Door, foo: Path, *options: str) -> Host:
+    """The victim, behind a forced command, after its first push."""
+    host = door.host(stage, "bar", *options)
+    host.watch(foo)
+    host.push()
+    return host
+
+
+def thief_of(victim: Host, name: str = "thief") -> Host:
+    """Another machine with the victim's key, history and machine id."""
+    thief = victim.stage.host("bar", machine=name, added=False)
+    thief.configure(ssh_key=victim.settings["pacha.ssh.key"])
+    thief.pacha("restore-db", "bar").must()
+    with closing(sqlite3.connect(thief.state / "pacha.db")) as database:
+        [(machine,)] = database.execute("SELECT value FROM meta WHERE key = 'machine'").fetchall()
+    (thief.state / "memory.json").write_text(json.dumps({**thief.memory, "machine": machine}))
+    assert machine == victim.memory["machine"]
+    return thief
+
+
+def forge(host: Host, act: Callable[[sqlite3.Connection], object], hosts: Path | None = None) -> str:
+    """A newest snapshot on the master: the last one after ``act``. Returns its node."""
+    repository = (hosts or host.stage.hosts) / host.name / "db"
+    clone = host.stage.folder / f"forger-{os.urandom(4).hex()}"
+    system_hg("clone", "-q", str(repository), str(clone))
+    with closing(sqlite3.connect(clone / "pacha.db")) as database:
+        act(database)
+        database.commit()
+    system_hg("-R", str(clone), "commit", "-q", "-u", "root@bar", "-m", "bar: 1 changed")
+    system_hg("-R", str(repository), "pull", "-q", str(clone))
+    for path in (repository, *repository.rglob("*")):
+        os.chown(path, host.stage.account.uid, host.stage.account.gid)
+    return system_hg("-R", str(repository), "log", "-r", "tip", "--template", "{node}").strip()
+
+
+def watched(host: Host) -> str:
+    """What the host watches, with the rules, by its own pacha.db."""
+    with closing(sqlite3.connect(host.state / "pacha.db")) as database:
+        rows = "SELECT path, exclude, retired FROM watched WHERE NOT retired ORDER BY path"
+        return str([(os.fsdecode(path), exclude) for path, exclude, _ in database.execute(rows)])
+
+
+def test_a_thief_of_the_key_adds_nothing_to_what_is_watched(stage: Stage, door: Door, foo: Path) -> None:
+    victim = pushed(stage, door, foo)
+    before = watched(victim)
+    thief, wanted = thief_of(victim), make_tree(stage, "srv/secret", "bait\n")
+    thief.watch(wanted)
+    thief.push("--take-over")
+    (wanted / "one").write_text(_SECRET)  # as it is on the victim
+    (foo / "one").write_text("changed\n")
+    done = victim.pacha("-q", "push").must(3)
+    assert watched(victim) == before
+    for name in victim.on_master():
+        assert _SECRET.strip() not in system_hg("-R", str(victim.repository(name)), "log", "-p"), name
+    assert "does not remember making" in done.err and f"pacha: {wanted}: is watched in" in done.err
+    shown = victim.pacha("status").must(3)
+    assert str(wanted) in shown.out and "does not remember making" in shown.out
+    assert "does not remember making" in victim.pacha("-q", "doctor").must(3).out
+    check_rebuild(victim, foo)
+    victim.pacha("-q", "push").must()
+    victim.pacha("status").must()
+
+
+def retire_one_and_leave_out_the_rest(kept: Path, retired: Path) -> Callable[[sqlite3.Connection], None]:
+    """Makes a snapshot that watches ``kept`` with the rule ``*``, and ``retired`` no more."""
+
+    def act(database: sqlite3.Connection) -> None:
+        database.execute("UPDATE watched SET exclude = '[\"*\"]' WHERE path = ?", (os.fsencode(kept),))
+        database.execute("UPDATE watched SET retired = 1 WHERE path = ?", (os.fsencode(retired),))
+        for table in ("entry", "parent"):
+            database.execute(f"DELETE FROM {table} WHERE path != ?", (os.fsencode(kept),))
+
+    return act
+
+
+@pytest.mark.parametrize("options", [(), ("--push-only",)], ids=["", "push-only"])
+def test_a_forged_snapshot_stops_no_backup(stage: Stage, door: Door, foo: Path, options: tuple[str, ...]) -> None:
+    bar = make_tree(stage, "opt/bar")
+    victim = door.host(stage, "bar", *options)
+    victim.watch(foo, bar)
+    victim.push()
+    before = watched(victim)
+    forged = forge(victim, retire_one_and_leave_out_the_rest(foo, bar))
+    (foo / "one").write_text("changed\n")
+    if options:  # it may not even be read: loud, until somebody has looked
+        for _ in range(2):
+            assert forged[:12] in victim.pacha("-q", "push").must(11).err
+        victim.pacha("status").must(3)
+        return
+    done = victim.pacha("-q", "push").must(3)
+    assert watched(victim) == before
+    assert f"pacha: {bar}: is watched here" in done.err and "here: none; there: *" in done.err
+    assert forged[:12] in done.err and forged[:12] in victim.pacha("status").must(3).out
+    victim.pacha("-q", "doctor").must(3)
+    check_rebuild(victim, foo)
+    check_rebuild(victim, bar)
