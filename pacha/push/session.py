@@ -22,7 +22,7 @@ from pacha.files.scan import Fingerprint, Scan
 from pacha.host.context import Context
 from pacha.host.masters import connect, endpoint
 from pacha.push.target import MasterTarget
-from pacha.store import change_list, hg
+from pacha.store import change_list, hg, revision
 from pacha.store.host_state import HostState, MasterState
 from pacha.store.snapshot import Snapshot, Watched
 from pacha.system import background
@@ -30,6 +30,7 @@ from pacha.text import escape, rfc3339
 from pacha.wire.master import CHANGELOG_OF_ANY, Master, Probe, RolledBack
 
 _UNREADABLE = "its revision {node} on {label} cannot be read ({why}); the push went on beside it: find out who added it"
+_OF_OURS = 4  #: times as large as our own pacha.db nothing is
 _MOST_CONCERNS = 100  #: so many are remembered for ``pacha status``
 
 
@@ -61,12 +62,19 @@ class PushSession:
     _where: str | None = None
 
     def __post_init__(self) -> None:
-        known = self.state.masters
+        known, most = self.state.masters, self._most()
         self.concerns += self.state.untold
         self.targets = [
-            MasterTarget(name=name, host=self.host, last_known=known.get(name, MasterState()))
+            MasterTarget(name=name, host=self.host, last_known=known.get(name, MasterState()), most=most)
             for name in self.context.config.masters()
         ]
+
+    def _most(self) -> int:
+        """The bytes of a revision that may come from a master: what is known here says how much is usual."""
+        try:
+            return max(revision.MOST, _OF_OURS * os.path.getsize(self.context.state.database))
+        except OSError:
+            return revision.MOST
 
     @property
     def accounts(self) -> Accounts:

@@ -27,8 +27,8 @@ class Upload(Protocol):
     def heads(self) -> tuple[str, ...]:
         """The nodes of its heads, the newest first."""
 
-    def pull(self, repository: hg.Repository, wanted: Iterable[str]) -> None:
-        """Pull the nodes ``wanted`` into our ``repository``."""
+    def pull(self, repository: hg.Repository, wanted: Iterable[str], most: int) -> None:
+        """Pull the nodes ``wanted`` into our ``repository``, no revision of more than ``most`` bytes."""
 
     def push(self, repository: hg.Repository, node: str, *, beside: bool = False) -> None:
         """Push ``node`` and all below it; ``beside``: though it makes another head there."""
@@ -56,9 +56,9 @@ class PeerUpload:
         """The nodes of its heads, the newest first."""
         return self.peer.heads()
 
-    def pull(self, repository: hg.Repository, wanted: Iterable[str]) -> None:
-        """Pull the nodes ``wanted`` into our ``repository``."""
-        self.peer.pull(repository, wanted)
+    def pull(self, repository: hg.Repository, wanted: Iterable[str], most: int) -> None:
+        """Pull the nodes ``wanted`` into our ``repository``, no revision of more than ``most`` bytes."""
+        self.peer.pull(repository, wanted, most)
 
     def push(self, repository: hg.Repository, node: str, *, beside: bool = False) -> None:
         """Push ``node`` and all below it."""
@@ -86,7 +86,7 @@ class InitialUpload:
         """None: it is empty."""
         return ()
 
-    def pull(self, repository: hg.Repository, wanted: Iterable[str]) -> None:
+    def pull(self, repository: hg.Repository, wanted: Iterable[str], most: int) -> None:
         """Nothing: it is empty."""
 
     def push(self, repository: hg.Repository, node: str, *, beside: bool = False) -> None:
