@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from pacha.store import hg
+from pacha.store.revision import MOST
 from pacha.system import background
 from pacha.wire.master import CannotStream, TemporaryRepository
 
@@ -27,7 +28,7 @@ class Upload(Protocol):
     def heads(self) -> tuple[str, ...]:
         """The nodes of its heads, the newest first."""
 
-    def pull(self, repository: hg.Repository, wanted: Iterable[str], most: int) -> None:
+    def pull(self, repository: hg.Repository, wanted: Iterable[str], most: int = MOST) -> None:
         """Pull the nodes ``wanted`` into our ``repository``, no revision of more than ``most`` bytes."""
 
     def push(self, repository: hg.Repository, node: str, *, beside: bool = False) -> None:
@@ -56,7 +57,7 @@ class PeerUpload:
         """The nodes of its heads, the newest first."""
         return self.peer.heads()
 
-    def pull(self, repository: hg.Repository, wanted: Iterable[str], most: int) -> None:
+    def pull(self, repository: hg.Repository, wanted: Iterable[str], most: int = MOST) -> None:
         """Pull the nodes ``wanted`` into our ``repository``, no revision of more than ``most`` bytes."""
         self.peer.pull(repository, wanted, most)
 
@@ -86,7 +87,7 @@ class InitialUpload:
         """None: it is empty."""
         return ()
 
-    def pull(self, repository: hg.Repository, wanted: Iterable[str], most: int) -> None:
+    def pull(self, repository: hg.Repository, wanted: Iterable[str], most: int = MOST) -> None:
         """Nothing: it is empty."""
 
     def push(self, repository: hg.Repository, node: str, *, beside: bool = False) -> None:
