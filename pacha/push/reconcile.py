@@ -158,9 +158,12 @@ def _check_may_read(session: PushSession, target: MasterTarget, newest: str) -> 
     try:
         check_may_read(session.host, target.probe.may if target.probe else frozenset())
     except UnreachableError as error:
-        what = f"{target.label} has a newer snapshot {newest[:12]}, which this machine does not remember making."
-        look = f"Look at it on the master first: pacha log {session.host}"
-        raise UnreachableError(what, error.message, f"{look}. {error.hint}", code="unknown-snapshot") from None
+        raise UnreachableError(
+            f"{target.label} has a newer snapshot {newest[:12]}, which this machine does not remember making.",
+            error.message,
+            f"Look at it on the master first: pacha log {session.host}. {error.hint}",
+            code="unknown-snapshot",
+        ) from None
 
 
 def _age(local: hg.Repository, offer: _Offer, others: list[str]) -> tuple[int, float]:
