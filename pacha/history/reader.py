@@ -95,9 +95,8 @@ class History:
 
     def snapshot(self, revision: hg.Revision) -> Snapshot:
         """The whole snapshot, checked. Raises DamagedError."""
-        image = self.read(DATABASE, revision.node, PACHA_DB)
         try:
-            return history.parse(image, self._folder, self._known)
+            return history.parse(self.read(DATABASE, revision.node, PACHA_DB), self._folder, self._known)
         except DamagedError as error:
             if error.code == "snapshot-too-new":
                 raise
@@ -187,11 +186,21 @@ def _fetch_on_demand(staging: Staging) -> Open:
     def bring(name: str, node: str) -> hg.Repository:
         repository = repositories.pop(name, None)
         if repository is None or (node and not repository.has(node)):
-            repository = staging.again(lambda: _fetched(staging, name, node))
+            repository = _brought(staging, name, node)
         repositories[name] = repository
         return repository
 
     return bring
+
+
+def _brought(staging: Staging, name: str, node: str) -> hg.Repository:
+    """A newest snapshot that cannot be read, try after try, hides none of the others."""
+    try:
+        return staging.again(lambda: _fetched(staging, name, node))
+    except DamagedError as error:
+        if name != DATABASE or error.code != "repository-damaged":
+            raise
+        return staging.repository(name)
 
 
 def _fetched(staging: Staging, name: str, node: str) -> hg.Repository:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Iterator, Mapping, Set
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from pacha.errors import Concern, ConfigError, DamagedError, PachaError, UnreachableError
@@ -23,6 +24,7 @@ from pacha.push.upload import Upload
 from pacha.store import database, hg
 from pacha.store.snapshot import Snapshot, Watched
 from pacha.system.atomic import write_private
+from pacha.system.memory_limit import limit_memory
 from pacha.text import escape, local_minute
 from pacha.wire.master import check_may_read
 
@@ -190,11 +192,13 @@ def _is_on(repository: hg.Repository, head: str, node: str) -> bool:
 def _read(session: PushSession, local: hg.Repository, node: str) -> Snapshot:
     """Read the snapshot ``node``."""
     path = str(session.context.state.path / "fetched.db")
-    write_private(path, local.reader(node)(PACHA_DB))
     try:
-        return database.read_foreign(path)
+        with limit_memory():
+            write_private(path, local.reader(node)(PACHA_DB))
+            return database.read_foreign(path)
     finally:
-        os.unlink(path)
+        with suppress(FileNotFoundError):
+            os.unlink(path)
 
 
 def check_name(session: PushSession, last: Snapshot) -> None:
@@ -277,7 +281,7 @@ def _with_content(session: PushSession, watched: Watched, target: MasterTarget) 
     if not repository.has(watched.node):
         try:
             with target.peer(watched.repository) as peer:
-                peer.pull(repository, [watched.node])
+                peer.pull(repository, [watched.node], target.most)
         except PachaError:
             return replace(watched, node=None)
     return watched

@@ -22,7 +22,7 @@ from pacha.files.scan import Fingerprint, Scan
 from pacha.host.context import Context
 from pacha.host.masters import connect, endpoint
 from pacha.push.target import MasterTarget
-from pacha.store import change_list, hg
+from pacha.store import change_list, hg, revision
 from pacha.store.host_state import HostState, MasterState
 from pacha.store.snapshot import Snapshot, Watched
 from pacha.system import background
@@ -30,6 +30,7 @@ from pacha.text import escape, rfc3339
 from pacha.wire.master import CHANGELOG_OF_ANY, Master, Probe, RolledBack
 
 _UNREADABLE = "its revision {node} on {label} cannot be read ({why}); the push went on beside it: find out who added it"
+_OF_OURS = 4  #: how many times the size of our own pacha.db a revision may have
 _MOST_CONCERNS = 100  #: how many are remembered for ``pacha status``
 
 
@@ -61,12 +62,19 @@ class PushSession:
     _where: str | None = None
 
     def __post_init__(self) -> None:
-        remembered = self.state.masters
+        remembered, most = self.state.masters, self._most()
         self.concerns += self.state.untold
         self.targets = [
-            MasterTarget(name=name, host=self.host, last_known=remembered.get(name, MasterState()))
+            MasterTarget(name=name, host=self.host, last_known=remembered.get(name, MasterState()), most=most)
             for name in self.context.config.masters()
         ]
+
+    def _most(self) -> int:
+        """The largest size in bytes of a revision from a master, in proportion to our own pacha.db."""
+        try:
+            return max(revision.MOST, _OF_OURS * os.path.getsize(self.context.state.database))
+        except OSError:
+            return revision.MOST
 
     @property
     def accounts(self) -> Accounts:

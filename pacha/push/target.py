@@ -13,8 +13,10 @@ from pacha.files.names import DATABASE
 from pacha.push.upload import InitialUpload, PeerUpload, Upload
 from pacha.store import hg
 from pacha.store.host_state import MasterState
+from pacha.store.revision import MOST
 from pacha.store.snapshot import Snapshot
 from pacha.system import background
+from pacha.system.memory_limit import limit_memory
 from pacha.wire.master import CannotStream, Master, NoRepository, Probe, TemporaryRepository, check_may_push
 
 if TYPE_CHECKING:
@@ -43,6 +45,7 @@ class MasterTarget:
     is as we left it; ``as_left``: so is everything that was probed (or it was never pushed to); ``suspect``:
     repositories that may be damaged there (see ``remote_check``). ``unreadable``: revisions there that cannot be read,
     by repository and node, which the push ignores. After a ``failure`` the push continues without this master.
+    ``most``: the largest size in bytes of a revision that is pulled.
     """
 
     name: str
@@ -56,6 +59,7 @@ class MasterTarget:
     suspect: frozenset[str] = frozenset()
     unreadable: dict[tuple[str, str], DamagedError] = field(default_factory=dict)
     failure: PachaError | None = None
+    most: int = MOST
     _uploaded: dict[str, str] = field(default_factory=dict)  #: the digest of each repository that was sent as files
     _opened: dict[str, Future[_Served]] = field(default_factory=dict)
     _closing: list[tuple[str, Upload, Future[bool]]] = field(default_factory=list)
@@ -156,7 +160,8 @@ class MasterTarget:
         for head in heads:
             if not repository.has(head) and (name, head) not in self.unreadable:
                 try:
-                    peer.pull(repository, [head])
+                    with limit_memory():
+                        peer.pull(repository, [head], self.most)
                 except DamagedError as error:
                     self.unreadable[name, head] = error
                     raise

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from pacha.store import hg
+from pacha.store.revision import MOST
 from pacha.system import background
 from pacha.wire.master import CannotStream, TemporaryRepository
 
@@ -27,8 +28,8 @@ class Upload(Protocol):
     def heads(self) -> tuple[str, ...]:
         """The nodes of its heads, the newest first."""
 
-    def pull(self, repository: hg.Repository, nodes: Iterable[str]) -> None:
-        """Pull the ``nodes`` into our ``repository``."""
+    def pull(self, repository: hg.Repository, nodes: Iterable[str], most: int = MOST) -> None:
+        """Pull the ``nodes`` into our ``repository``; no revision of more than ``most`` bytes."""
 
     def push(self, repository: hg.Repository, node: str, *, beside: bool = False) -> None:
         """Push ``node`` and its ancestors; ``beside`` allows another head there."""
@@ -56,9 +57,9 @@ class PeerUpload:
         """The nodes of its heads, the newest first."""
         return self.peer.heads()
 
-    def pull(self, repository: hg.Repository, nodes: Iterable[str]) -> None:
-        """Pull the ``nodes`` into our ``repository``."""
-        self.peer.pull(repository, nodes)
+    def pull(self, repository: hg.Repository, nodes: Iterable[str], most: int = MOST) -> None:
+        """Pull the ``nodes`` into our ``repository``; no revision of more than ``most`` bytes."""
+        self.peer.pull(repository, nodes, most)
 
     def push(self, repository: hg.Repository, node: str, *, beside: bool = False) -> None:
         """Push ``node`` and its ancestors."""
@@ -86,7 +87,7 @@ class InitialUpload:
         """(): it is empty."""
         return ()
 
-    def pull(self, repository: hg.Repository, nodes: Iterable[str]) -> None:
+    def pull(self, repository: hg.Repository, nodes: Iterable[str], most: int = MOST) -> None:
         """Do nothing: it is empty."""
 
     def push(self, repository: hg.Repository, node: str, *, beside: bool = False) -> None:

@@ -30,8 +30,11 @@ from pacha.server.command_filter import (
 from pacha.server.host_directory import NOTE_MAX, HostDirectory
 from pacha.store import hg
 from pacha.store.revision import KNOWN_REQUIREMENTS
+from pacha.system.memory_limit import limit_memory, serving
 from pacha.wire import control, hook_files, message
 from pacha.wire.master import PUSH, REBUILD, STORE
+
+_COPIES = 6  #: of a revision that Mercurial holds at once while it takes it
 
 
 def rights(*, rebuild_only: bool, push_only: bool) -> frozenset[str]:
@@ -108,7 +111,8 @@ class Service:
     def _serve(self, name: str) -> None:
         path = self.folder.repository(name, KNOWN_REQUIREMENTS)
         _mercurial()
-        hg.serve(path, read=REBUILD in self.may, write=PUSH in self.may)
+        with limit_memory(memory := serving()):
+            hg.serve(path, read=REBUILD in self.may, write=PUSH in self.may, most=memory // _COPIES)
 
     def _new(self, temporary: str) -> None:
         """Serve a temporary repository, and give it its name if something was pushed to it."""
@@ -126,7 +130,8 @@ class Service:
     def _fill(self, place: str, temporary: str, name: str) -> None:
         _mercurial()
         hg.Repository.open(place, create=True)
-        whole = hg.serve(place, read=REBUILD in self.may, write=True, new=True)
+        with limit_memory(memory := serving()):
+            whole = hg.serve(place, read=REBUILD in self.may, write=True, new=True, most=memory // _COPIES)
         if whole and hg.Repository.open(place).heads():
             self.folder.place(os.path.join(temporary, name), name)
 

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 NULL = "0" * 40
+#: Bytes that a revision may have without further proof; parts of content have 4 MiB, whole files 16.
+MOST = 64 << 20
 #: The format of a new repository, here and on the master, whatever the configuration there says.
 FORMAT = (
     ("format.use-share-safe", "yes"),

@@ -39,6 +39,11 @@ def limit_memory(most: int | None = None) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_DATA, before)
 
 
+def serving() -> int:
+    """The bytes that one conversation on a master may take: of a small one a quarter, never more than a gigabyte."""
+    return min(_GIGABYTE, max(_GIGABYTE // 4, _kilobytes("/proc/meminfo", "MemTotal") // 4))
+
+
 def _usual() -> int:
     return min(_free(), max(_GIGABYTE, _kilobytes("/proc/meminfo", "MemTotal") // 2))
 

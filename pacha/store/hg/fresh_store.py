@@ -12,7 +12,7 @@ from mercurial import util, vfs
 
 from pacha.library import require
 from pacha.store.hg import revlog
-from pacha.store.hg.runtime import LIBRARY
+from pacha.store.hg.bounds import LIBRARY
 from pacha.store.revision import PLAIN
 
 _LOGS = (b"data/", b"dh/")  #: the folders of file logs in a store (mercurial/store.py, hybrid encoding)

@@ -14,8 +14,10 @@ from mercurial.utils import urlutil
 
 from pacha.errors import DamagedError, PachaError, UnreachableError
 from pacha.library import require
+from pacha.store.hg.bounds import LIBRARY, TooLargeError, bound_conversation, checked
 from pacha.store.hg.repository import Repository
-from pacha.store.hg.runtime import LIBRARY, OF_THE_DISK, frequent_gc, quiet_ui, readable, reason, refuse_unknown
+from pacha.store.hg.runtime import OF_THE_DISK, frequent_gc, quiet_ui, readable, reason, refuse_unknown
+from pacha.store.revision import MOST
 
 
 class Pipes(Protocol):
@@ -30,6 +32,7 @@ class Pipes(Protocol):
 
 
 _FRAME = 64 << 10  #: bytes
+_MOST = 1 << 30  #: bytes of a revision, where nothing is known of the history
 #: Mercurial's reply to ``unbundle`` with forced heads, sent before it reads the bundle. Waiting for it would cost a
 #: round trip (mercurial/wireprotov1server.py, unbundle; the bundle itself checks the heads).
 _GO_AHEAD = b"0\n"
@@ -57,10 +60,10 @@ class Peer:
             self._asked = True
             return _real(self._first)
 
-    def pull(self, repository: Repository, wanted: Iterable[str]) -> None:
-        """Fetch the nodes ``wanted`` and their ancestors into ``repository``."""
-        heads = [nodes.bin(node) for node in wanted]
-        with _talking(f"The history of {self._name} cannot be fetched.", self._local), frequent_gc():
+    def pull(self, repository: Repository, wanted: Iterable[str], most: int = _MOST) -> None:
+        """Fetch the nodes ``wanted`` and their ancestors, no revision above ``most`` bytes, into ``repository``."""
+        heads, message = [nodes.bin(node) for node in wanted], f"The history of {self._name} cannot be fetched."
+        with _talking(message, self._local), frequent_gc(), bound_conversation(most):
             if heads:
                 exchange.pull(repository._repo, self._peer, heads=heads, force=True)
 
@@ -159,7 +162,7 @@ class _Replies:
     def read(self, *size: int) -> bytes:
         """Read as many bytes as asked for; fewer at the end."""
         self._check_due()
-        return bytes(self._pipe.read(*size))
+        return bytes(self._pipe.read(*(checked(much, MOST) for much in size)))
 
     def _check_due(self) -> None:
         due, self._due = self._due, b""
@@ -235,6 +238,9 @@ def _talking(what: str, local: bool) -> Iterator[None]:
         yield
     except PachaError:
         raise
+    except TooLargeError as failure:
+        why, hint = readable(failure.message), "Look at the host's folder on the master: who added that?"
+        raise DamagedError(what, why, hint, subject=why, code="revision-too-large") from None
     except error.Abort as failure:
         raise PachaError(
             what, readable(failure.message), readable(failure.hint or ""), code="mercurial-aborted"

@@ -19,38 +19,20 @@ import mercurial.revset_predicates
 import mercurial.subrepo
 from mercurial import error, extensions, namespaces
 from mercurial import ui as uimodule
-from mercurial.utils import compression
 
 from pacha.errors import OF_THE_SYSTEM, DamagedError, PachaError
 from pacha.library import UnknownLibraryError, has_moved, require
+from pacha.store.hg.bounds import LIBRARY, bound_expansion
 from pacha.store.revision import FORMAT, Interruption
 from pacha.text import one_line
 
 #: Errors of this machine's disk, or of this process's permissions; they say nothing of a repository.
 OF_THE_DISK = OF_THE_SYSTEM | {errno.EINTR}
 _LOCK_SECONDS = 30
-LIBRARY = "Mercurial"
 _PACKAGE = "pacha.store.hg"
 
 
-def _share_compressors() -> None:
-    """Share one zstd compressor among all file logs, for creating one takes longer than compressing a small file.
-
-    A compressor has no state between two texts, and only one thread at a time uses Mercurial.
-    """
-    engine = compression.compengines[b"zstd"]
-    make, compressors = require(LIBRARY, engine, "revlogcompressor", "opts"), dict[object, Any]()
-
-    def shared(opts: dict[bytes, Any] | None = None) -> Any:
-        key = frozenset((opts or {}).items())
-        if key not in compressors:
-            compressors[key] = make(opts)
-        return compressors[key]
-
-    engine.revlogcompressor = shared
-
-
-_share_compressors()
+bound_expansion()
 for registering in (mercurial.bundle2_part_handlers, mercurial.revset, mercurial.revset_predicates, mercurial.subrepo):
     registering.init()  # with lazy imports, this imports the module
 # The first object registers a keyword for each namespace, if nobody has; two threads would register it twice.

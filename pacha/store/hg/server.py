@@ -16,7 +16,9 @@ from mercurial import bundle2, error, hg, phases, streamclone, wireprotoserver, 
 from mercurial.utils import procutil
 
 from pacha.library import UnknownLibraryError, require, require_use
-from pacha.store.hg.runtime import LIBRARY, frequent_gc, quiet_ui, translate_errors
+from pacha.store.hg.bounds import LIBRARY, bound_conversation
+from pacha.store.hg.runtime import frequent_gc, quiet_ui, translate_errors
+from pacha.store.revision import MOST
 
 #: Commands (hg help internals.wireprotocol) with which any client finds the missing revisions.
 _TALKING = (
@@ -44,11 +46,12 @@ _SETTINGS = (
 )
 
 
-def serve(path: str, *, read: bool, write: bool, new: bool = False) -> bool:
+def serve(path: str, *, read: bool, write: bool, new: bool = False, most: int = MOST) -> bool:
     """Serve the repository at ``path`` until the client ends; ``read`` and ``write`` say what the client may do.
 
     A ``new`` repository may also be filled from a stream; returns False where a stream was incomplete. An interrupted
-    push is rolled back first, unless a push is at work. Raises DamagedError, PachaError.
+    push is rolled back first, unless a push is at work. Revisions above ``most`` bytes are refused. Raises
+    DamagedError, PachaError.
     """
     ui = quiet_ui()
     for name, value in (*_SETTINGS, ("server.uncompressed", "yes" if new else "no")):
@@ -57,7 +60,8 @@ def serve(path: str, *, read: bool, write: bool, new: bool = False) -> bool:
     ui.fout, ui.ferr = procutil.stdout, procutil.stderr
     _restrict_protocol(_TALKING + _READING * read + _WRITING * write, (*_PARTS, *[_STREAM] * new))
     incomplete = _track_streams() if new else []
-    with translate_errors(f"The repository {os.path.basename(path)} cannot be served."), frequent_gc():
+    message = f"The repository {os.path.basename(path)} cannot be served."
+    with translate_errors(message), frequent_gc(), bound_conversation(most):
         repo = hg.repository(ui, os.fsencode(path))
         if write:
             _roll_back(repo.unfiltered())

@@ -12,6 +12,8 @@ from pacha.host import watch
 from pacha.host.context import Context
 from pacha.push import push
 from pacha.store import hg
+from pacha.store.hg import bounds
+from pacha.store.revision import MOST
 from tests.support.world import NOTE, World, one_world, original_world  # noqa: F401  (fixtures)
 
 pytestmark = [
@@ -86,3 +88,29 @@ def test_a_machine_without_a_past_is_still_refused_as_another_one(world: World) 
     with pytest.raises(PachaError) as refused:
         push.push(machine(world, "fresh"))
     assert refused.value.code == "pushed-by-another-machine"
+
+
+BOMB = bytes(MOST + 1)
+
+
+def bomb(world: World, name: str, file: bytes, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Let a thief add a revision of a few kilobytes that expands to more than is taken."""
+    with monkeypatch.context() as patch:
+        patch.setattr(bounds, "_PACKED", 1 << 30)
+        repository = hg.Repository.open(str(world.repository(name)))
+        return repository.commit(repository.heads()[0], [file], [], lambda stored: hg.Blob(BOMB), NOTE)
+
+
+@pytest.mark.parametrize(("name", "file"), [("db", b"pacha.db"), ("opt", b"one")])
+def test_what_expands_without_end_is_not_even_pulled(
+    world: World, name: str, file: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    added = bomb(world, name, file, monkeypatch)
+    write(world, "fourth\n")
+    _, concerns = pushed(machine(world, "bar"))
+    assert len(concerns) == 1 and added[:12] in concerns[0] and "expand to more than 64 MiB" in concerns[0]
+    assert not hg.Repository.open(str(world.top / "bar" / "repos" / name)).has(added)
+    write(world, "fifth\n")
+    assert len(pushed(machine(world, "bar"))[1]) == (name == "opt"), "heads of content are asked for each time"
+    world.rebuild()
+    assert (world.tree / "one").read_text() == "fifth\n"

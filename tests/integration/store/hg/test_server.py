@@ -17,7 +17,7 @@ from mercurial.utils import urlutil  # noqa: F401  (sshpeer needs it loaded)
 
 from pacha.errors import PachaError
 from pacha.store import hg
-from pacha.store.hg import NULL, Blob, Note, Repository, runtime, server
+from pacha.store.hg import NULL, Blob, Note, Repository, bounds, runtime, server
 from pacha.store.revision import PLAIN
 from pacha.wire.master import temporary_name
 
@@ -340,3 +340,33 @@ def test_a_length_that_cannot_be_is_refused(folder: Path, said: bytes) -> None:
     command = [PACHA, "serve", "bar", "--hosts-path", folder, "--repository", "foo"]
     done = subprocess.run(command, input=said, capture_output=True, timeout=20)
     assert b"a length that cannot be" in done.stderr or b"a line without an end" in done.stderr
+
+
+def test_a_revision_that_would_fill_the_memory_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of zeros, that is a few kilobytes of the thief's, 300 MB on the line and as much again on the master."""
+    before = node_of(folder)
+    thief = Repository.open(str(folder.parent / "thief"), create=True)
+    with served(folder) as peer:
+        peer.pull(thief, peer.heads())
+    with monkeypatch.context() as patch:
+        patch.setattr(bounds, "_PACKED", 1 << 30)
+        bomb = commit(thief, thief.heads()[0], bytes(300 << 20))
+        with served(folder) as peer, pytest.raises(PachaError, match="cannot be sent"):
+            peer.push(Repository.open(thief.path), bomb)
+    assert node_of(folder) == before
+    node = commit(thief, NULL, b"honest")
+    with served(folder) as peer:
+        peer.push(thief, node, beside=True)
+    assert Repository.open(str(folder / "bar" / "foo")).has(node)
+
+
+def test_a_bundle_that_is_compressed_is_refused(folder: Path) -> None:
+    """One piece of it could expand without end, and Pacha sends none."""
+    made = bundle2.bundle20(runtime.quiet_ui())
+    made.setcompression(b"ZS")
+    made.newpart(b"replycaps", data=b"HG20")
+    request = {b"bundle": util.chunkbuffer(made.getchunks()), b"heads": [b"force"], b"url": b""}
+    with served(folder) as peer, peer._peer.commandexecutor() as executor:
+        reply = executor.callcommand(b"unbundle", request).result()
+        with pytest.raises(error.BundleUnknownFeatureError):
+            bundle2.processbundle(Repository.open(str(folder / "bar" / "foo"))._repo, reply)

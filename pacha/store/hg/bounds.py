@@ -1,0 +1,123 @@
+"""Bounds on what others wrote: how far a few bytes may expand, and how much of a conversation may come at once.
+
+A history of Pacha's has few large revisions: content is kept in files of 16 MiB and parts of 4. A pacha.db of a million
+files has 110 MiB and packs to a third, or a fifteenth if they are all alike; their manifest packs to an eightieth then.
+What stays below 64 MiB is never refused; more has to be backed by bytes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import zlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from mercurial import bundle2, changegroup, error, revlog
+from mercurial.utils import compression
+
+from pacha.library import require
+from pacha.store.revision import MOST
+
+LIBRARY = "Mercurial"
+_PACKED = 250  #: so many times more than it takes on the disk a larger one may have
+_SAFE = MOST >> 15  #: bytes that cannot expand beyond that: zstd and zlib make at most 2^15 of one
+_CHUNK = 1 << 20
+
+
+class TooLargeError(error.Abort):  # type: ignore[misc]
+    """More came at once than is taken."""
+
+
+def most(packed: int) -> int:
+    """The bytes to which ``packed`` bytes may expand."""
+    return max(MOST, _PACKED * packed)
+
+
+def bound_expansion() -> None:
+    """From now on, no chunk of a repository expands further in this process: Mercurial raises its StorageError."""
+    engine = compression.compengines[b"zstd"]
+    make, zstd = require(LIBRARY, engine, "revlogcompressor", "opts"), require(LIBRARY, engine, "_module")
+    made = dict[object, Any]()
+    open_zstd = require(LIBRARY, zstd.ZstdDecompressor(), "stream_reader")
+
+    # One compressor for all file logs: each would make its own, with buffers that take longer than its file. It keeps
+    # nothing from one text to the next; Mercurial is only ever used by one thread of ours at a time.
+    def shared(opts: dict[bytes, Any] | None = None) -> Any:
+        key = frozenset((opts or {}).items())
+        if key not in made:
+            made[key] = _Bounded(make(opts), open_zstd)
+        return made[key]
+
+    engine.revlogcompressor = shared
+    require(LIBRARY, revlog, "_zlibdecompress")
+    revlog._zlibdecompress = _inflate
+
+
+class _Bounded:
+    """A compressor of Mercurial's whose texts have a bound."""
+
+    def __init__(self, compressor: Any, open_reader: Callable[[bytes], Any]) -> None:
+        self._plainly, self._open = compressor.decompress, open_reader
+        self.compress = compressor.compress
+
+    def decompress(self, data: bytes) -> bytes:
+        """The text of a chunk."""
+        if len(data) < _SAFE:
+            return bytes(self._plainly(data))
+        try:
+            with self._open(data) as reader:
+                pieces = iter(lambda: reader.read(_CHUNK), b"")
+                return _joined(pieces, len(data))
+        except error.StorageError:
+            raise
+        except Exception as failure:  # zstd's own error, of a module of several names
+            raise error.StorageError(b"revlog decompress error: %s" % str(failure).encode()) from None
+
+
+def _inflate(data: bytes) -> bytes:
+    if len(data) < _SAFE:
+        return zlib.decompress(data)
+    stream, limit = zlib.decompressobj(), most(len(data))
+    text = stream.decompress(data, limit + 1)
+    if len(text) > limit:
+        raise _expands(len(data), limit)
+    return text + stream.flush()
+
+
+def _joined(pieces: Iterator[bytes], packed: int) -> bytes:
+    limit, much, found = most(packed), 0, []
+    for piece in pieces:
+        much += len(piece)
+        if much > limit:
+            raise _expands(packed, limit)
+        found.append(piece)
+    return b"".join(found)
+
+
+def _expands(packed: int, limit: int) -> error.StorageError:
+    return error.StorageError(b"%d bytes expand to more than %d MiB, the limit" % (packed, limit >> 20))
+
+
+@contextlib.contextmanager
+def bound_conversation(limit: int) -> Iterator[None]:
+    """Meanwhile, no revision of more than ``limit`` bytes is taken out of a bundle, and none that is compressed."""
+    unpacker = changegroup.cg1unpacker
+    plain, known = require(LIBRARY, unpacker, "_chunklength", "self"), dict(bundle2.b2streamparamsmap)
+
+    def chunk_length(self: Any) -> int:
+        return checked(int(plain(self)), limit)
+
+    unpacker._chunklength = chunk_length
+    bundle2.b2streamparamsmap.pop(b"compression", None)
+    try:
+        yield
+    finally:
+        unpacker._chunklength = plain
+        bundle2.b2streamparamsmap.update(known)
+
+
+def checked(size: int, limit: int) -> int:
+    """``size``, if it is no more than ``limit``. Raises TooLargeError."""
+    if size > limit:
+        raise TooLargeError(b"a revision of %d MiB, and the limit is %d MiB" % (size >> 20, limit >> 20))
+    return size
