@@ -110,7 +110,7 @@ def _change(opt: Path) -> None:
 
 
 def _look(opt: Path) -> dict[bytes, Entry]:
-    """Every entry of the tree, content included."""
+    """Every entry of the tree, with the hash of its content."""
     top = scan.Watch(os.fsencode(opt / "foo"), False, Rules.of(()), False)
     result = scan.scan([top], {}, {}, Accounts.of_machine())
     digests = {path: hashlib.sha256(Path(os.fsdecode(path)).read_bytes()).digest() for path in result.unread}

@@ -5,7 +5,7 @@
     calls one action from another folder,
     shows the result with ``ui/``,
     and returns an exit code.
-It knows neither SSH nor Mercurial nor SQLite, and decides nothing that an action could decide.
+It knows nothing of SSH, Mercurial and SQLite, and leaves every decision to the action.
 """
 
 from __future__ import annotations

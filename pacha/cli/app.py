@@ -1,4 +1,4 @@
-"""The group of all commands, and the options that stand before any of them."""
+"""The group of all commands, and the global options, which are given before the command."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pacha
 from pacha.cli.context import CliContext
 from pacha.errors import Signalled
 
-#: Each command: its module in ``cli.commands``, imported when the command is asked for, and what --help says of it.
+#: Each command: its module in ``cli.commands``, which is imported when the command is used, and its line in --help.
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "add-config": ("config", "Check a configuration file and remember where it is."),
     "add-host": ("add_host", "On a master: make a host's folder, and let its key in."),
@@ -68,7 +68,7 @@ class Command(click.Command):
             self.params.append(click.Option(flags, is_flag=True, expose_value=False, hidden=True, callback=callback))
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Click's; an option of Pacha itself is told from one that there is not."""
+        """As click, but say where --config belongs."""
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
@@ -84,7 +84,7 @@ class Group(click.Group):
     command_class = Command
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Click's; an option that was meant to be a command ('--rebiuld') names the nearest one."""
+        """As click, but suggest the nearest command for a misspelt one ('--rebiuld')."""
         try:
             return super().parse_args(ctx, args)
         except BrokenPipeError:  # --help and --version print already
@@ -94,12 +94,13 @@ class Group(click.Group):
             near = get_close_matches(name, self.list_commands(ctx))
             if not near or error.possibilities:
                 raise
-            raise click.NoSuchOption(error.option_name, possibilities=[f"--{one}" for one in near], ctx=ctx) from None
+            possibilities = [f"--{match}" for match in near]
+            raise click.NoSuchOption(error.option_name, possibilities=possibilities, ctx=ctx) from None
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Click's; a command that there is not names the nearest one, as newer clicks do by themselves."""
+        """As click, but suggest the nearest command for an unknown one, as newer versions of click do."""
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
@@ -109,7 +110,7 @@ class Group(click.Group):
             raise click.UsageError(f"{error.message} Did you mean '{near[0]}'?", ctx) from None
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; an output that nobody reads any more ends it as the signal would (click says 1)."""
+        """Run a command. A closed output ends it as SIGPIPE would; click's exit code is 1."""
         try:
             return super().invoke(ctx)
         except BrokenPipeError:
@@ -117,20 +118,20 @@ class Group(click.Group):
 
 
 class LazyGroup(Group):
-    """The group of ``COMMANDS``: the module of a command is imported when the command is asked for."""
+    """The group of ``COMMANDS``, which imports the module of a command when the command is used."""
 
     def list_commands(self, ctx: click.Context | None) -> list[str]:
-        """The words of all commands."""
+        """The names of all commands."""
         return sorted(COMMANDS)
 
     def get_command(self, ctx: click.Context | None, cmd_name: str) -> click.Command | None:
-        """The command of that word, which its module adds to this group when it is imported; None for no command."""
+        """The command of that name, None for none. Its module adds it to this group when imported."""
         if cmd_name in COMMANDS and cmd_name not in self.commands:
             import_module(f"pacha.cli.commands.{COMMANDS[cmd_name][0]}")
         return self.commands.get(cmd_name)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the list of commands, without importing any of them."""
+        """Write the list of commands without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl([(word, text) for word, (_, text) in COMMANDS.items()])
 
@@ -164,7 +165,7 @@ def cli(context: click.Context, config: str | None, quiet: bool, verbose: bool) 
 
 
 def spelt_as_command(arguments: list[str]) -> list[str]:
-    """``--rebuild bar`` and ``--rebuild=bar`` as ``rebuild bar``: the first argument that is no global option."""
+    """Turn ``--rebuild bar`` and ``--rebuild=bar``, after the global options, into ``rebuild bar``."""
     words = list(arguments)
     position = 0
     while position < len(words) and words[position].startswith("-"):

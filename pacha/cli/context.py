@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class CliContext:
-    """What the global options say."""
+    """The global options, and what they decide."""
 
     config: str | None
     quiet: bool
@@ -35,44 +35,44 @@ class CliContext:
 
     @property
     def console(self) -> Console:
-        """Where to print."""
+        """The console to print to."""
         return Console(quiet=self.quiet, verbose=self.verbose)
 
     def silenced(self, silent: bool) -> CliContext:
-        """The same, printing nothing but what is wrong if ``silent``."""
+        """The same; if ``silent``, it prints only what is wrong."""
         return replace(self, quiet=self.quiet or silent)
 
     def load(self) -> Config:
         """The configuration. Raises ConfigError, and shows the boxed warning when there is none."""
         if self.found() is None:
-            self._warn_of_none()
+            click.echo(no_config(str(self.usual_place())), err=True)
         loaded = self.load_quietly()
         for warning in loaded.warnings:
             click.echo(f"pacha: {warning}", err=True)
         return loaded
 
     def load_of_master(self) -> Config:
-        """The configuration; on a master, which may well have none, what holds without one. Raises ConfigError."""
+        """The configuration, or the defaults on a master that has none. Raises ConfigError."""
         return self.load() if self.found() else parse_config("[DEFAULT]\n", self.usual_place())
 
     def found(self) -> Path | None:
-        """Where the configuration is, None where there is none. Raises ConfigError, PachaError."""
-        return find_config(self.config, os.environ, self._recorded(), os.geteuid() == 0)
+        """The path of the configuration, None for none. Raises ConfigError, PachaError."""
+        return find_config(self.config, os.environ, self.state().read().config or None, os.geteuid() == 0)
 
     def load_quietly(self) -> Config:
-        """The configuration; its warnings are the caller's to show. Raises ConfigError."""
-        found = self.found()
-        if found is None:
+        """The configuration; the caller shows its warnings. Raises ConfigError."""
+        path = self.found()
+        if path is None:
             raise ConfigError(
                 "There is no configuration.",
                 f"none is at {self.usual_place()}",
                 "Write one: pacha init",
                 code="no-configuration",
             )
-        return load_config(found)
+        return load_config(path)
 
     def usual_place(self) -> Path:
-        """Where a configuration is looked for when nothing names another."""
+        """The default path of the configuration."""
         base = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
         return SYSTEM_FILE if os.geteuid() == 0 else base / "pacha" / "pacha.conf"
 
@@ -81,24 +81,18 @@ class CliContext:
         return Context(self.load(), self.state())
 
     def quiet_context(self) -> Context:
-        """The same, whose warnings are the caller's to show."""
+        """The same, but the caller shows the warnings."""
         return Context(self.load_quietly(), self.state())
 
     def state(self) -> StateFolder:
         """Pacha's folder on this machine."""
-        from pacha.store.state import StateFolder  # --help does without what is kept
+        from pacha.store.state import StateFolder  # --help does not need it
 
         return StateFolder(state_folder(os.environ, os.geteuid() == 0))
 
-    def _recorded(self) -> str | None:
-        return self.state().read().config or None
-
     def record_config(self, path: Path) -> None:
-        """Remember where the configuration is."""
+        """Remember the path of the configuration."""
         self.state().update(config=str(path))
-
-    def _warn_of_none(self) -> None:
-        click.echo(no_config(str(self.usual_place())), err=True)
 
 
 def ask_which(offers: list[MasterOffer]) -> str:
@@ -107,9 +101,9 @@ def ask_which(offers: list[MasterOffer]) -> str:
     for number, offer in enumerate(offers, 1):
         click.echo(f"{number:>3}  {offer.name}: snapshot {offer.tip[:12]}")
     click.echo("Which one? Its number, or Ctrl-C to cancel:")
-    said = sys.stdin.readline().strip()
-    if said not in {str(number) for number in range(1, len(offers) + 1)}:
+    answer = sys.stdin.readline().strip()
+    if answer not in {str(number) for number in range(1, len(offers) + 1)}:
         raise UsageError(
             "Nothing was done.", "no master was chosen", "Say which with --from MASTER.", code="no-master-chosen"
         )
-    return offers[int(said) - 1].name
+    return offers[int(answer) - 1].name

@@ -1,4 +1,4 @@
-"""Turn the end of a command into an exit code, and print what went wrong, here and nowhere else."""
+"""Turn the end of a command into an exit code and print errors. No other module does either."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pacha.ui.console import Console
 
 
 def run_command(arguments: list[str]) -> int:
-    """Run a command; returns the exit code, having printed what went wrong."""
+    """Run a command, print its error if it fails, and return the exit code."""
     try:
         result = cli.main(args=spelt_as_command(arguments), prog_name="pacha", standalone_mode=False)
         sys.stdout.flush()
@@ -41,12 +41,12 @@ def run_command(arguments: list[str]) -> int:
             return _own_fault(refused)
         _show(_refusal(refused), verbose=asks_for_more(arguments))
         return int(ExitCode.FAILED)
-    except Exception as fault:  # a fault of Pacha's own: said in one line, the rest goes where it can be found
+    except Exception as fault:  # a fault in Pacha: one line for the user, the traceback in a file
         return _own_fault(fault)
 
 
 def _drop_output() -> None:
-    """Let go of what a standard stream does not take: the interpreter flushes once more when it ends."""
+    """Discard what a standard stream does not accept, as the interpreter flushes again when it exits."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -55,7 +55,7 @@ def _drop_output() -> None:
 
 
 def _show(error: PachaError, *, verbose: bool) -> None:
-    with suppress(OSError):  # nobody can be told then; the exit code still says it
+    with suppress(OSError):  # then only the exit code tells
         Console(verbose=verbose).error(error)
     _drop_output()
 
@@ -68,7 +68,7 @@ def _refusal(error: OSError) -> PachaError:
 
 
 def asks_for_more(arguments: Sequence[str]) -> bool:
-    """Whether ``-v`` is among ``arguments``: what click made of them is gone where an error is shown."""
+    """Whether ``-v`` is among ``arguments``. Click's own result is not available where an error is shown."""
     options = takewhile(lambda word: word != "--", arguments)
     return any(word in ("-v", "--verbose", "-qv", "-vq") for word in options)
 
@@ -85,13 +85,13 @@ def _own_fault(fault: Exception) -> int:
 
 
 def explain_signal(ended: Signalled) -> int:
-    """One line that says what ended it and how things stand; none for a pipe that was closed where nothing is lost."""
+    """Print what ended the command and how things stand; nothing for a closed pipe without a state to tell."""
     _drop_output()
-    what = "stopped by Ctrl-C" if ended.number == signal.SIGINT else f"ended by {signal.Signals(ended.number).name}"
+    cause = "stopped by Ctrl-C" if ended.number == signal.SIGINT else f"ended by {signal.Signals(ended.number).name}"
     if ended.state or ended.number != signal.SIGPIPE:
-        with suppress(OSError):  # the terminal itself may be gone
+        with suppress(OSError):  # the terminal may be closed
             first, *more = ended.state.splitlines() or [""]
-            click.echo(f"\npacha: {what}. {first}".rstrip(), err=True)
+            click.echo(f"\npacha: {cause}. {first}".rstrip(), err=True)
             for line in more:
                 click.echo(f"       {line}", err=True)
     return 128 + ended.number  # ExitCode.SIGNAL

@@ -1,4 +1,4 @@
-"""What log, diff and cat share: the --host option, words that are paths, a warning of unreadable snapshots."""
+"""What log, diff and cat share: the --host option, paths among the words, a warning about unreadable snapshots."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HOST_OPTION = click.option(
 
 
 def warn_unreadable(cli_context: CliContext, past: History) -> ExitCode:
-    """Name the snapshots that cannot be read, on stderr: all the others were looked at."""
+    """Name the unreadable snapshots, which were skipped, on stderr."""
     unreadable = list(past.unreadable)
     for node, error in unreadable:
         cli_context.console.warn(f"the snapshot {node[:12]} cannot be read, and was passed over: {error.in_a_line}")
@@ -29,7 +29,7 @@ def warn_unreadable(cli_context: CliContext, past: History) -> ExitCode:
 
 
 def split_words(words: tuple[str, ...]) -> tuple[list[str], list[tuple[bytes, ...]]]:
-    """The words without a '/', and the paths, each as the ways in which it can be meant."""
+    """The words without a '/', and the candidates of each path."""
 
-    others = [word for word in words if "/" not in word]
-    return others, [selection.path_candidates(os.fsencode(word)) for word in words if "/" in word]
+    plain_words = [word for word in words if "/" not in word]
+    return plain_words, [selection.path_candidates(os.fsencode(word)) for word in words if "/" in word]

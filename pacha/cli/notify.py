@@ -1,4 +1,4 @@
-"""Report a push that nobody watches to the service behind ``pacha.ping`` and to the system's log."""
+"""Report the result of a push to the service behind ``pacha.ping``, and a scheduled one's to the system's log."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _CUT_OFF = "Nothing is lost: what was not sent goes out with the next push."
 
 @contextmanager
 def reported(context: Context, *, by_schedule: bool) -> Iterator[list[PachaError]]:
-    """Report what happens within: what is raised, and the failures that are put into the list.
+    """Report how the body ends: the exception that it raises, and the failures that it puts into the list.
 
-    A run that found another at work was none. Nothing that goes wrong in here changes the exit code. What is raised
-    for a signal says how things stand.
+    A push that did not start, as another one is at work, is not reported. A failing report does not change the exit
+    code. Adds to Signalled how things stand.
     """
     failures: list[PachaError] = []
     try:
@@ -48,7 +48,7 @@ def _report(context: Context, failures: list[PachaError] | list[Exception], by_s
         for failure in failures:
             syslog.syslog(syslog.LOG_ERR, _line(failure))
     if context.config.ping:
-        from pacha.host import ping  # an HTTP client, which few configurations ask for
+        from pacha.host import ping  # an HTTP client, which few configurations need
 
         if warning := ping.call(context.config.ping, failed=bool(failures)):
             click.echo(f"pacha: {warning}", err=True)

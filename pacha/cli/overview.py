@@ -11,10 +11,10 @@ from pacha.ui.overview import overview_text
 
 
 def show_overview(cli_context: CliContext) -> None:
-    """Print one screen, whatever the state of things: a fault is part of it."""
+    """Print one screen. An error is part of it, and not raised."""
     try:
-        known = cli_context.found() is not None
-        facts = overview.overview(cli_context.quiet_context()) if known else overview.none()
+        configured = cli_context.found() is not None
+        facts = overview.overview(cli_context.quiet_context()) if configured else overview.none()
     except PachaError as error:
         facts = overview.faulty(error)
     click.echo(overview_text(facts))

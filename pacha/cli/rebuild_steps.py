@@ -31,7 +31,7 @@ from pacha.ui.spinner import waiting
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RebuildRequest:
-    """The options of the command line, by the names that click gives them."""
+    """The options of the command line, under click's names."""
 
     host: str
     at: str
@@ -56,11 +56,11 @@ class RebuildRequest:
 
     @property
     def style(self) -> Style:
-        """How transfers are shown."""
+        """The style of the progress display."""
         return Style(self.progress or "auto")
 
     def options(self, context: Context) -> RebuildOptions:
-        """The same for the rebuild. A rehearsal, or a part, runs hooks only if the command line asks for them."""
+        """The options for the rebuild. A rehearsal or a part runs hooks only if the command line says so."""
         partial = bool(self.target or self.paths or self.directories or self.at)
         return RebuildOptions(
             target=os.path.realpath(os.fsencode(self.target)) if self.target else b"",
@@ -76,21 +76,21 @@ class RebuildRequest:
 
 
 def run(cli_context: CliContext, request: RebuildRequest, worker: WorkerProcess | None) -> ExitCode:
-    """Do what the command line asks for; ``worker`` reads and checks beside this process."""
+    """Carry out the request; ``worker`` reads and checks in parallel."""
     context = cli_context.context()
     with interruption.explained(os.fsencode(context.state.path)):
         check_host(request.host)
         options = request.options(context)
         living = living_machine(context, request.host, options)
         _check_asking(request, living)
-        own = local_history_source(context, request.host, options) is not None
+        is_local = local_history_source(context, request.host, options) is not None
         masters = context.config.masters()
-        if not own:
+        if not is_local:
             context = _with_one_master(cli_context, context, request)
-        others = [] if own else [name for name in masters if name not in context.config.masters()]
-        with _naming(others):
-            which = [*machine_lines(living, request.host)] if living else []
-            _begin(cli_context, "\n".join([*which, _about(context, options, request, own=own)]), request)
+        other_masters = [] if is_local else [name for name in masters if name not in context.config.masters()]
+        with _naming(other_masters):
+            machine = [*machine_lines(living, request.host)] if living else []
+            _begin(cli_context, "\n".join([*machine, _about(context, options, request, own=is_local)]), request)
             step = _show_plan if request.dry_run else _carry_out
             with waiting(quiet=cli_context.quiet):
                 return step(cli_context, context, request, options, worker)
@@ -102,7 +102,7 @@ def _with_one_master(cli_context: CliContext, context: Context, request: Rebuild
 
 
 def _about(context: Context, options: RebuildOptions, request: RebuildRequest, *, own: bool) -> str:
-    """The block that is confirmed: where the files come from, and what is asked for."""
+    """The text to confirm: where the files come from, and which are selected."""
     lines = [whereabouts(context, own=own) + f"Host to rebuild: {request.host}"]
     if request.at:
         lines.append(f"As it was:       {escape(request.at)}")
@@ -111,18 +111,18 @@ def _about(context: Context, options: RebuildOptions, request: RebuildRequest, *
 
 
 @contextmanager
-def _naming(others: Sequence[str]) -> Iterator[None]:
-    """Name the ``others``, masters that were not tried, if the one that was tried has only damage to give."""
+def _naming(other_masters: Sequence[str]) -> Iterator[None]:
+    """Suggest one of ``other_masters``, which were not tried, where the body finds damage."""
     try:
         yield
     except DamagedError as error:
-        if not others:
+        if not other_masters:
             raise
-        raise error.with_advice(f"Another master may have it intact: --from {others[0]}") from None
+        raise error.with_advice(f"Another master may have it intact: --from {other_masters[0]}") from None
 
 
 def _check_asking(request: RebuildRequest, living: LivingMachine | None) -> None:
-    """Raise UsageError, PachaError where somebody would have to be asked who cannot be."""
+    """Raise UsageError, PachaError where a confirmation is needed and nobody can give it."""
     if request.asks and request.as_json:
         raise UsageError(
             "--json goes with --dry-run or --yes.",

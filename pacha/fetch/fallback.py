@@ -1,4 +1,4 @@
-"""After damage, find the newest older snapshot that is intact, to suggest it. Looks only at what was fetched."""
+"""After damage, find the newest older snapshot that is intact, and suggest it."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ _SECONDS = 60.0
 
 
 class _Late(Exception):
-    """The time is over."""
+    """The time limit has passed."""
 
 
 def suggest_older_snapshot(
     staging: Staging, error: DamagedError, options: str = "", seconds: float = _SECONDS
 ) -> DamagedError:
-    """``error`` with a hint that offers the newest snapshot older than the one just tried, if one is whole.
+    """``error`` with a hint that suggests the newest intact snapshot before the one just tried, if there is one.
 
-    ``options`` (with a blank before them) are those of the rebuild that the offered command has to repeat. Looks for
-    at most about ``seconds``; raises nothing.
+    The suggested command repeats ``options``, which begin with a blank. Searches for about ``seconds`` at most. Raises
+    nothing.
     """
     if not staging.tried:
-        return error  # not even the list of snapshots can be read: nothing is known of any
+        return error  # the list of snapshots itself cannot be read
     try:
-        found = _Search(staging, time.monotonic() + seconds).newest()
-        command = f"pacha rebuild {staging.host} --at {found[:12]}{options}" if found else ""
-        offer = f"The newest snapshot that is whole: {command}" if found else "No older snapshot is whole."
+        node = _Search(staging, time.monotonic() + seconds).newest()
+        command = f"pacha rebuild {staging.host} --at {node[:12]}{options}" if node else ""
+        offer = f"The newest snapshot that is whole: {command}" if node else "No older snapshot is whole."
         offer += " '--from MASTER' takes it from there." if staging.master.local_path(names.DATABASE) else ""
     except _Late:
         offer = f"None that is whole was found in {seconds:g} seconds; 'hg log' of db on the master lists the others."
     except (PachaError, MemoryError):
-        return error  # not even their list can be read, or the line is lost
+        return error  # the list cannot be read, or the connection is lost
     return error.with_advice(offer)
 
 
@@ -51,12 +51,12 @@ def suggest_older_snapshot(
 class _Search:
     staging: Staging
     deadline: float
-    #: sha256 and size of what was read already, by repository, stored names and their revisions
+    #: sha256 and size of the content read already, by repository, stored names and their revisions
     read: dict[tuple[str, tuple[tuple[bytes, bytes], ...]], tuple[bytes, int]] = field(default_factory=dict)
-    lost: set[str] = field(default_factory=set)  #: repositories that cannot be had
+    lost: set[str] = field(default_factory=set)  #: repositories that cannot be fetched
 
     def newest(self) -> str | None:
-        """The node of the newest whole snapshot before the one that was tried, None if there is none."""
+        """The node of the newest intact snapshot before the one that was tried, None for none."""
         every = self.staging.repository(names.DATABASE).revisions()
         older = islice(dropwhile(lambda node: node != self.staging.tried, every), 1, None)
         return next((node for node in older if self._is_whole(node)), None)
@@ -64,7 +64,7 @@ class _Search:
     def _is_whole(self, node: str) -> bool:
         try:
             snapshot = database.read_foreign(self._write(node))
-            return all(self._is_there(one, snapshot.below(one).values()) for one in snapshot.live)
+            return all(self._is_there(watched, snapshot.below(watched).values()) for watched in snapshot.live)
         except DamagedError:
             return False
 
@@ -85,7 +85,7 @@ class _Search:
         return all(self._is_as_recorded(watched.repository, entry, revisions, read) for entry in files)
 
     def _repository(self, name: str) -> hg.Repository | None:
-        """A repository as it was fetched; one that the tried snapshot did not come to is fetched now."""
+        """The fetched repository, fetched now if it was not yet; None if that fails."""
         if name in self.lost:
             return None
         try:

@@ -1,4 +1,4 @@
-"""Fetch a snapshot within limits, so that a master can exhaust neither memory nor patience."""
+"""Fetch a snapshot within limits, so that a hostile master can exhaust neither memory nor time."""
 
 from __future__ import annotations
 
@@ -10,17 +10,16 @@ from pacha.system.memory_limit import limit_memory
 
 
 def fetch(
-    staging: Staging, when: str = "", asked: Selection = EVERYTHING, *, absent: bool = False, options: str = ""
+    staging: Staging, when: str = "", request: Selection = EVERYTHING, *, absent: bool = False, options: str = ""
 ) -> Fetched:
-    """Fetch ``db``, then what its newest snapshot names, or that of ``when``; check and unpack all of it.
+    """Fetch ``db`` and the content of its newest snapshot, or of that of ``when``; check and unpack all of it.
 
-    With ``asked`` only the parts that it names, which with ``absent`` need not be in the snapshot. ``options`` are
-    those of the rebuild, to be repeated in a suggested command. Raises UsageError for what is not there, NoHost,
-    UnreachableError, DamagedError (naming the file and the repository, and the newest snapshot that is intact),
-    PachaError.
+    ``request`` selects parts, which with ``absent`` need not be in the snapshot. ``options`` are those of the rebuild,
+    to be repeated in a suggested command. Raises UsageError for a missing snapshot or part, NoHost, UnreachableError,
+    DamagedError (which names the file, the repository and the newest intact snapshot), PachaError.
     """
     with limit_memory():
         try:
-            return staging.fetch(when, asked, absent=absent)
+            return staging.fetch(when, request, absent=absent)
         except DamagedError as error:
             raise suggest_older_snapshot(staging, error, options) from None

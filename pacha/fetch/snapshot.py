@@ -17,7 +17,7 @@ from pacha.system.atomic import write_private
 
 @dataclass(frozen=True, slots=True)
 class SelectedSnapshot:
-    """A snapshot's node in ``db``; ``newest``: no later one is there."""
+    """A snapshot's node in ``db``; ``newest``: it is the newest one."""
 
     node: str
     newest: bool
@@ -25,7 +25,7 @@ class SelectedSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class FetchedDatabase:
-    """A fetched ``db``: its path, where the master has it (for messages), the host."""
+    """A fetched ``db``: its path here, its path on the master (for messages), the host."""
 
     path: str
     original: str
@@ -35,7 +35,7 @@ class FetchedDatabase:
 def find(source: FetchedDatabase, when: str) -> SelectedSnapshot:
     """The newest snapshot in ``source``, or that of ``when``.
 
-    Raises UsageError for what is not there, DamagedError.
+    Raises UsageError for a missing one, DamagedError.
     """
     repository = hg.Repository.open(source.path, original=source.original)
     newest = next(repository.revisions(), "")
@@ -51,7 +51,7 @@ def find(source: FetchedDatabase, when: str) -> SelectedSnapshot:
 
 
 def write(source: FetchedDatabase, tip: str, target: str) -> Note:
-    """Write the pacha.db of the snapshot ``tip`` to the file ``target``. Returns what the snapshot says of itself.
+    """Write the pacha.db of the snapshot ``tip`` to the file ``target``. Returns the snapshot's note.
 
     Raises DamagedError.
     """

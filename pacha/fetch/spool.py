@@ -21,10 +21,10 @@ _CONTENT = ".content"
 
 @dataclass(slots=True)
 class Spool:
-    """What was unpacked so far; ``worker`` is the process that helps with it.
+    """What is unpacked so far. The process ``worker`` helps.
 
-    ``places``: for each path a descriptor, an offset and the bytes there; ``holes``: how many bytes of it will take no
-    room; ``read``: by repository the stored names whose logs hold nothing that belongs to no revision.
+    ``places``: for each path a descriptor, an offset and a size; ``holes``: how many of its bytes take no room on disk;
+    ``read``: by repository the stored names whose logs were read and have no bytes outside of revisions.
     """
 
     worker: WorkerProcess | None = None
@@ -36,7 +36,7 @@ class Spool:
     def add(
         self, repository: str, watched: Watched, entries: Iterable[Entry], folder: Path, *, original: str = ""
     ) -> None:
-        """Unpack ``entries`` of the one at the path ``repository`` into ``folder``, each checked against its sha256.
+        """Unpack ``entries`` from the repository at that path into ``folder``, each checked against its sha256.
 
         Raises DamagedError.
         """
@@ -50,11 +50,11 @@ class Spool:
             items=files,
             original=original,
         )
-        done = run_in_worker(self.worker, unpack_parallel, task)
-        for one in done:
-            self._take(one)
-        self.read.pop(watched.repository, None)  # of an earlier try: what is here now was fetched anew
-        if all(one.sound for one in done):
+        unpacked = run_in_worker(self.worker, unpack_parallel, task)
+        for file in unpacked:
+            self._take(file)
+        self.read.pop(watched.repository, None)  # of an earlier try: the repository was fetched again
+        if all(file.sound for file in unpacked):
             self.read[watched.repository] = frozenset(name for file in files for name in file.stored)
 
     def content(self, path: bytes) -> Iterator[bytes]:
@@ -74,18 +74,18 @@ class Spool:
             yield chunk
 
     def bytes_of(self, path: bytes, largest: int | None = None) -> bytes:
-        """The whole of a (small) file, or its first ``largest`` bytes."""
+        """The content of a small file, or its first ``largest`` bytes."""
         fd, offset, size = self.places[path]
         return os.pread(fd, size if largest is None else min(size, largest), offset)
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close the files."""
         while self._files:
             os.close(self._files.popitem()[1])
 
-    def _take(self, done: UnpackedFile) -> None:
-        if done.spool not in self._files:
-            self._files[done.spool] = os.open(done.spool, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-        fd = self._files[done.spool]
-        self.places.update({path: (fd, *place) for path, place in done.places.items()})
-        self.holes.update(done.holes)
+    def _take(self, unpacked: UnpackedFile) -> None:
+        if unpacked.spool not in self._files:
+            self._files[unpacked.spool] = os.open(unpacked.spool, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        fd = self._files[unpacked.spool]
+        self.places.update({path: (fd, *place) for path, place in unpacked.places.items()})
+        self.holes.update(unpacked.holes)

@@ -1,7 +1,7 @@
 """Copy a host's history from a master into a staging directory, check all of it, unpack it.
 
-Nothing of what is fetched is believed before it is checked: Mercurial's hashes, the sha256 of every file,
-every row of pacha.db. A copy that a push overtook does not add up, and is fetched again.
+Nothing that is fetched is used before it is checked: Mercurial's hashes, the sha256 of every file, every row of
+pacha.db. A copy that was made during a push is inconsistent, and is fetched again.
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ from pacha.wire.master import CHANGELOG, HG_REQUIRES, STORE, Master, NoHost, che
 from pacha.wire.scp import Received, Totals
 
 _TRIES = 6
-_ALIKE = 3  #: so many times the same fault is none of a push that is at work
+_ALIKE = 3  #: the same fault so many times in a row is damage, not a push at work
 _SPARE = 64 << 20  #: bytes to leave free beside what is staged
 _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetched:
-    """A snapshot that is wholly here and checked.
+    """A snapshot that is here completely, and checked.
 
-    ``tip``: its node in ``db``, ``note`` what that says of itself; ``changelog``: the sha256 (hex) of the master's
-    ``db``'s changelog, "" where it was not copied; ``files`` and ``size`` (bytes) count what came over the line in
-    ``seconds``; ``newest``: no later one is there; ``roots``: the paths that it was reduced to, () for all of it,
-    ``split_hardlinks`` those of files in it that have other names outside.
+    ``tip``: its node in ``db``; ``note``: that revision's note; ``changelog``: the sha256 (hex) of the changelog of the
+    master's ``db``, "" where it was not copied; ``files`` and ``size`` (bytes) were transferred in ``seconds``;
+    ``newest``: it is the newest one; ``roots``: the selected paths, () for all; ``split_hardlinks``: selected paths
+    that have other names outside.
     """
 
     snapshot: Snapshot
@@ -61,9 +61,9 @@ class Fetched:
 
 @dataclass(slots=True, kw_only=True)
 class Staging:
-    """A private folder for one rebuild; what is in it goes with it. Own repositories stay where they lie.
+    """A private folder for one fetch, removed with its content. Repositories of this machine are read in place.
 
-    The repositories lie there by their names; our own files begin with a dot, as no repository does.
+    Fetched repositories are in it under their names; Pacha's other files begin with a dot, as no repository does.
     """
 
     folder: Path
@@ -71,10 +71,10 @@ class Staging:
     host: str
     master: Master
     on_file: Callable[[Received], None]
-    on_expected: Callable[[int], None] = lambda files: None  #: told about how many files are still to come
+    on_expected: Callable[[int], None] = lambda files: None  #: called with the approximate number of files to come
     files: int = 0
     size: int = 0
-    cloned: set[str] = field(default_factory=set)  #: repositories whose bytes are not those on the master
+    cloned: set[str] = field(default_factory=set)  #: repositories that were cloned, not copied byte for byte
     spool: Spool = field(default_factory=Spool)
     tried: str = ""  #: the node of the snapshot that is being fetched
     prefetcher: Prefetcher = field(init=False)
@@ -92,7 +92,7 @@ class Staging:
         on_expected: Callable[[int], None] = lambda files: None,
         worker: WorkerProcess | None = None,
     ) -> Staging:
-        """Begin with a new private folder; ``worker`` helps to unpack."""
+        """Make a new private folder; ``worker`` helps to unpack."""
         return cls(
             folder=staging_dir.create(context), context=context, host=host, master=master, on_file=on_file,
             on_expected=on_expected, spool=Spool(worker),
@@ -104,27 +104,27 @@ class Staging:
         self.spool.close()
         staging_dir.remove_leftovers(self.context)
 
-    def fetch(self, when: str = "", asked: Selection = EVERYTHING, *, absent: bool = False) -> Fetched:
-        """Fetch, check and unpack everything, without a limit and without advice: see ``fetch.fetch``."""
+    def fetch(self, when: str = "", request: Selection = EVERYTHING, *, absent: bool = False) -> Fetched:
+        """Fetch, check and unpack everything. See ``fetch.fetch``, which adds a memory limit and advice."""
         began = time.monotonic()
-        snapshot, found, note = self.again(lambda: self._fetch_database(when))
+        snapshot, selected, note = self.again(lambda: self._fetch_database(when))
         changelog = self.folder / CHANGELOG
         copied = changelog.exists() and names.DATABASE not in self.cloned
         digest = digest_of(bytes(changelog)) or "" if copied else ""
-        roots = selection.roots(snapshot, asked, absent=absent)
+        roots = selection.roots(snapshot, request, absent=absent)
         split = split_hardlinks(snapshot, roots) if roots else frozenset[bytes]()
         snapshot = selection.select(snapshot, roots) if roots else snapshot
         self._settle_where(sum(entry.size for entry in snapshot.entries.values()))
         self.on_expected(_files_to_come(snapshot))
-        kept = [watched for watched in snapshot.live if watched.node is not None]
+        repositories = [watched for watched in snapshot.live if watched.node is not None]
         if self.master.local_path(names.DATABASE) is None:
-            self.prefetcher.begin([watched.repository for watched in kept])
-        for watched in kept:
+            self.prefetcher.begin([watched.repository for watched in repositories])
+        for watched in repositories:
             self.again(lambda watched=watched: self._fetch_content(watched, snapshot))  # type: ignore[misc]
         self._check_complete(snapshot)
         return Fetched(
-            snapshot=snapshot, tip=found.node, note=note, changelog=digest, files=self.files, size=self.size,
-            seconds=time.monotonic() - began, newest=found.newest, roots=roots, split_hardlinks=split,
+            snapshot=snapshot, tip=selected.node, note=note, changelog=digest, files=self.files, size=self.size,
+            seconds=time.monotonic() - began, newest=selected.newest, roots=roots, split_hardlinks=split,
         )  # fmt: skip
 
     @property
@@ -133,7 +133,7 @@ class Staging:
         return self.folder / ".pacha.db"
 
     def path(self, name: str) -> str:
-        """Where the fetched repository ``name`` is."""
+        """The path of the fetched repository ``name``."""
         return self.master.local_path(name) or str(self.folder / name)
 
     def repository(self, name: str) -> hg.Repository:
@@ -141,13 +141,13 @@ class Staging:
         return hg.Repository.open(self.path(name), original=self.original(name))
 
     def original(self, name: str) -> str:
-        """Where the master has what was copied as ``name``, for messages; "" where nothing was copied."""
+        """The path of the repository ``name`` on the master, for messages; "" where it is read in place."""
         if self.master.local_path(name) is not None:
             return ""
         return f"{escape(self.context.config.hosts_path)}/{self.host}/{name}"
 
     def again(self, fetch: Callable[[], _T]) -> _T:
-        """Try again while it does not add up: a push may be at work. The same fault again and again is damage."""
+        """Retry ``fetch`` after DamagedError, as a push may be at work. The same fault several times is damage."""
         faults: list[object] = []
         while True:
             try:
@@ -161,10 +161,10 @@ class Staging:
     def _fetch_database(self, when: str) -> tuple[Snapshot, tip.SelectedSnapshot, revision.Note]:
         self.fetch_store(names.DATABASE)
         source = tip.FetchedDatabase(self.path(names.DATABASE), self.original(names.DATABASE), self.host)
-        found = run_in_worker(self.spool.worker, tip.find, source, when)
-        self.tried = found.node
-        note = run_in_worker(self.spool.worker, tip.write, source, found.node, str(self.database))
-        return database.read_foreign(str(self.database)), found, note
+        selected = run_in_worker(self.spool.worker, tip.find, source, when)
+        self.tried = selected.node
+        note = run_in_worker(self.spool.worker, tip.write, source, selected.node, str(self.database))
+        return database.read_foreign(str(self.database)), selected, note
 
     def _fetch_content(self, watched: Watched, snapshot: Snapshot) -> None:
         try:
@@ -181,14 +181,14 @@ class Staging:
         self.spool.add(path, watched, snapshot.below(watched).values(), self.folder, original=original)
 
     def fetch_store(self, name: str) -> None:
-        """Copy the store of the repository ``name``; by Mercurial's own protocol where its format is not known."""
+        """Copy the store of the repository ``name``. Clone it where its format is unknown."""
         if self.master.local_path(name) is not None:
             return
         totals = self.prefetcher.wait_for(name, self.on_file)
         self.files, self.size = self.files + totals.files, self.size + totals.size
         folder = self.folder / name
         if _is_known(folder / STORE):
-            # The format stands in the store (share-safe); what is written here names nothing but that.
+            # With share-safe the store itself names the format.
             (folder / HG_REQUIRES).write_bytes(b"share-safe\n")
             return
         shutil.rmtree(folder)
@@ -213,16 +213,19 @@ class Staging:
             os.close(inbox)
 
     def _clone(self, name: str) -> None:
-        made = hg.Repository.open(str(self.folder / name), create=True)
+        clone = hg.Repository.open(str(self.folder / name), create=True)
         try:
             with self.master.serve(self.host, name) as remote, hg.open_peer(remote, name) as peer:
-                peer.pull(made, peer.heads())
+                peer.pull(clone, peer.heads())
         except (UnreachableError, DamagedError):
             raise
         except PachaError as error:
-            what = f"The repository '{name}' on the master has a format that is not known here, and cannot be cloned."
-            why = f"{error.message} {error.why}".strip()
-            raise DamagedError(what, why, error.hint, code="repository-not-cloned") from None
+            raise DamagedError(
+                f"The repository '{name}' on the master has a format that is not known here, and cannot be cloned.",
+                f"{error.message} {error.why}".strip(),
+                error.hint,
+                code="repository-not-cloned",
+            ) from None
 
     def _check_complete(self, snapshot: Snapshot) -> None:
         for path, entry in snapshot.entries.items():
@@ -235,7 +238,7 @@ class Staging:
                 )
 
     def _settle_where(self, size: int) -> None:
-        """Move to the state folder if what is to come would not fit where we are."""
+        """Move to the state folder if the content does not fit here."""
         needed = 2 * size + _SPARE
         if _free(self.folder) >= needed or _free(self.context.state.path) < needed:
             return
@@ -250,9 +253,9 @@ class Staging:
 
 
 def _files_to_come(snapshot: Snapshot) -> int:
-    """About how many files the repositories have: one for each that is kept, and a few of their own."""
-    kept = sum(entry.kind is Kind.FILE for entry in snapshot.entries.values())
-    return kept + 5 * sum(watched.node is not None for watched in snapshot.live)
+    """The approximate number of files in the repositories: one for each file, and a few for each repository."""
+    files = sum(entry.kind is Kind.FILE for entry in snapshot.entries.values())
+    return files + 5 * sum(watched.node is not None for watched in snapshot.live)
 
 
 def _is_known(store: Path) -> bool:
@@ -264,5 +267,5 @@ def _is_known(store: Path) -> bool:
 
 
 def _free(folder: Path) -> int:
-    found = os.statvfs(folder)
-    return found.f_bavail * found.f_frsize
+    status = os.statvfs(folder)
+    return status.f_bavail * status.f_frsize

@@ -16,9 +16,9 @@ _NAME = re.compile(r"pacha-[a-z0-9_]{8,16}\Z")
 
 
 def create(context: Context) -> Path:
-    """A new folder, 0700, in ``$TMPDIR`` or /tmp, or in the state folder where those are open to others.
+    """Make a new folder, 0700, in ``$TMPDIR`` or /tmp, or in the state folder where others could rename it there.
 
-    One that a killed run left behind is removed first. Raises PachaError.
+    Removes the folder of a killed run first. Raises PachaError.
     """
     remove_leftovers(context)
     where = os.environ.get("TMPDIR") or "/tmp"  # noqa: S108
@@ -26,7 +26,7 @@ def create(context: Context) -> Path:
 
 
 def make_in(context: Context, where: str) -> Path:
-    """A new private folder in ``where``, remembered before it is made, so that a kill leaves none unknown."""
+    """Make a private folder in ``where``. It is remembered first, so that it is found again after a kill."""
     folder = Path(os.path.abspath(where), f"pacha-{secrets.token_hex(8)}")
     context.state.update(staging=str(folder))
     try:
@@ -42,33 +42,33 @@ def make_in(context: Context, where: str) -> Path:
 
 
 def remove_leftovers(context: Context) -> None:
-    """Remove the staging folders that this machine remembers, if they are there and ours.
+    """Remove the remembered staging folders that are ours.
 
-    One that the system does not let us remove now stays remembered: all that the host keeps lies in it, in the clear.
+    One that cannot be removed now stays remembered: it has all of the host's files, in the clear.
     """
     state = context.state.read()
-    known = [state.staging, state.staging_before, *state.staging_left]
-    folders = [folder for folder in known if _NAME.match(os.path.basename(folder))]
+    remembered = [state.staging, state.staging_before, *state.staging_left]
+    folders = [folder for folder in remembered if _NAME.match(os.path.basename(folder))]
     for folder in filter(_is_ours, folders):
         shutil.rmtree(folder, ignore_errors=True)
-    if any(known):
+    if any(remembered):
         context.state.update(staging="", staging_before="", staging_left=tuple(filter(_is_ours, folders)))
 
 
 def _is_safe(folder: str) -> bool:
-    """Whether nobody but root and us can rename what we make there: in a sticky folder (/tmp) others cannot."""
+    """Whether only root and we can rename what we make there, as in a sticky folder (/tmp)."""
     path = Path(os.path.realpath(folder))
     try:
-        found = [os.stat(one) for one in (path, *path.parents)]
+        statuses = [os.stat(status) for status in (path, *path.parents)]
     except OSError:
-        return True  # it is not there, which is said when it is used
-    closed = (not one.st_mode & 0o022 or one.st_mode & stat.S_ISVTX for one in found)
-    return all(closed) and all(one.st_uid in (0, os.geteuid()) for one in found)
+        return True  # missing: an error follows when it is used
+    closed = (not status.st_mode & 0o022 or status.st_mode & stat.S_ISVTX for status in statuses)
+    return all(closed) and all(status.st_uid in (0, os.geteuid()) for status in statuses)
 
 
 def _is_ours(folder: str) -> bool:
     try:
-        found = os.lstat(folder)
+        status = os.lstat(folder)
     except OSError:
         return False
-    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o077
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid() and not status.st_mode & 0o077

@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 _CHUNK = 1 << 20
 _HOLE = bytes(64 << 10)
-_FILE = 64 << 10  #: bytes that take as long to read as a file takes to open
-_FEW = 64 << 20  #: bytes that take ten times as long to read as a process takes to be made
+_FILE = 64 << 10  #: bytes that are read in the time that opening a file takes
+_FEW = 64 << 20  #: bytes that are read in ten times the time that starting a process takes
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A file to unpack: its path, the stored names that hold it one after the other, its sha256, its bytes."""
+    """A file to unpack: its path, the stored names of its content in order, its sha256, its size in bytes."""
 
     path: bytes
     stored: tuple[bytes, ...]
@@ -36,9 +36,9 @@ class Item:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """Files of ``node`` in the repository at ``path``, which is called ``name`` and has what was kept of ``watched``.
+    """Files of ``node`` in the repository ``name`` at ``path``, which holds the watched path ``watched``.
 
-    They go to the end of a file whose name begins with ``spool``.
+    They are appended to a file whose name begins with ``spool``.
     """
 
     path: str
@@ -52,9 +52,9 @@ class Task:
 
 @dataclass(slots=True)
 class UnpackedFile:
-    """Where in the file ``spool`` each path is (offset, bytes), and how many bytes of it are holes.
+    """The place of each path in the file ``spool`` (offset, bytes), and how many of its bytes are holes.
 
-    ``sound``: no log that was read has anything that belongs to no revision.
+    ``sound``: the logs that were read have no bytes outside of revisions.
     """
 
     spool: str
@@ -64,42 +64,42 @@ class UnpackedFile:
 
 
 def items(entries: Iterable[Entry]) -> list[Item]:
-    """Those of ``entries`` that have content."""
+    """The files among ``entries``."""
     files = (entry for entry in entries if entry.kind is Kind.FILE)
     return [Item(entry.path, tuple(content_names(entry)), entry.sha256, entry.size) for entry in files]
 
 
 def content_names(entry: Entry) -> list[bytes]:
-    """The names in its repository that hold the content of a file, in order."""
+    """The names in the repository that hold the content of a file, in order."""
     stored = entry.stored or b""
     return [names.part(stored, number) for number in range(entry.parts)] or [stored]
 
 
 def halves(files: Sequence[Item]) -> tuple[Sequence[Item], Sequence[Item]]:
-    """Two parts that take about the same time; the second is empty where there are few."""
-    left = sum(file.size + _FILE for file in files) // 2
-    if left < _FEW:
+    """Two parts that take about the same time; the second is empty where there is little to do."""
+    remaining = sum(file.size + _FILE for file in files) // 2
+    if remaining < _FEW:
         return files, ()
     for number, file in enumerate(files):
-        left -= file.size + _FILE
-        if left <= 0:
+        remaining -= file.size + _FILE
+        if remaining <= 0:
             return files[: number + 1], files[number + 1 :]
     return files, ()
 
 
 def unpack_parallel(task: Task) -> list[UnpackedFile]:
-    """Do it with the help of one more process, if that is worth it: what each did. Raises DamagedError."""
-    mine, others = (replace(task, items=half) for half in halves(task.items))
-    if not others.items:
+    """Unpack with the help of a second process, if that is faster; a result for each. Raises DamagedError."""
+    first_half, second_half = (replace(task, items=half) for half in halves(task.items))
+    if not second_half.items:
         return [unpack(task)]
-    with WorkerProcess.start() as beside:
-        if beside:
-            beside.ask(unpack, others)
-        return [unpack(mine), (beside and beside.answer()) or unpack(others)]
+    with WorkerProcess.start() as worker:
+        if worker:
+            worker.ask(unpack, second_half)
+        return [unpack(first_half), (worker and worker.answer()) or unpack(second_half)]
 
 
 def unpack(task: Task) -> UnpackedFile:
-    """Do it. Raises DamagedError."""
+    """Unpack in this process. Raises DamagedError."""
     repository = hg.Repository.open(task.path, original=task.original)
     if not repository.has(task.node):
         raise DamagedError(
@@ -109,24 +109,24 @@ def unpack(task: Task) -> UnpackedFile:
             subject=f"{task.name} {task.node}",
             code="revision-missing",
         )
-    # A file of this process's own: one that is being killed may still write to its.
-    done, read = UnpackedFile(f"{task.spool}-{os.getpid()}"), repository.reader(task.node)
+    # A file for each process: one that is being killed may still write.
+    unpacked, read = UnpackedFile(f"{task.spool}-{os.getpid()}"), repository.reader(task.node)
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
-    with hg.frequent_gc(), open(os.open(done.spool, flags, 0o600), "ab", buffering=_CHUNK) as spool:
+    with hg.frequent_gc(), open(os.open(unpacked.spool, flags, 0o600), "ab", buffering=_CHUNK) as spool:
         begin = spool.tell()
         try:
             for item in task.items:
                 offset = spool.tell()
-                _unpack_one(item, task.name, read, spool, done)
-                done.places[item.path] = (offset, item.size)
+                _unpack_one(item, task.name, read, spool, unpacked)
+                unpacked.places[item.path] = (offset, item.size)
         except DamagedError:
-            spool.truncate(begin)  # it is tried again, and there may be much of it
+            spool.truncate(begin)  # for the next try
             raise
-    done.sound = not read.beyond
-    return done
+    unpacked.sound = not read.beyond
+    return unpacked
 
 
-def _unpack_one(item: Item, repository: str, read: Reader, spool: BinaryIO, done: UnpackedFile) -> None:
+def _unpack_one(item: Item, repository: str, read: Reader, spool: BinaryIO, unpacked: UnpackedFile) -> None:
     sha, size = hashlib.sha256(), 0
     for name in item.stored:
         data = read(name)
@@ -134,7 +134,7 @@ def _unpack_one(item: Item, repository: str, read: Reader, spool: BinaryIO, done
         size += len(data)
         spool.write(data)
         if hole := data.count(_HOLE) * len(_HOLE):
-            done.holes[item.path] = done.holes.get(item.path, 0) + hole
+            unpacked.holes[item.path] = unpacked.holes.get(item.path, 0) + hole
     if sha.digest() != item.sha256 or size != item.size:
         raise DamagedError(
             f"{escape(item.path)} is not as it was pushed.",

@@ -1,7 +1,6 @@
-"""A worker process: it imports Mercurial while the first process does everything else, then reads beside it.
+"""A worker process: it imports Mercurial while the first process does everything else, then reads in parallel.
 
-It is made before there are threads (fork(2) and they do not go together), so that it is ready by the time that
-something has come from the master.
+It is forked before there are threads, as fork(2) requires, and is ready by the time that the master has sent something.
 """
 
 from __future__ import annotations
@@ -21,12 +20,12 @@ from pacha.store import hg
 from pacha.system import syscalls
 from pacha.system.memory_limit import limit_memory
 
-_Given = ParamSpec("_Given")
+_Args = ParamSpec("_Args")
 _Result = TypeVar("_Result")
 
 
 class WorkerProcess:
-    """The second process. What it cannot do for want of something it leaves to the first."""
+    """The second process. What it fails to do for lack of resources is left to the first."""
 
     def __init__(self, pid: int, line: socket.socket) -> None:
         self._pid = pid
@@ -35,32 +34,32 @@ class WorkerProcess:
 
     @classmethod
     def begin(cls) -> WorkerProcess | None:
-        """Make it; None where there is one processor, a thread beside this one, or no room for a process."""
+        """Fork it; None for a single processor, where there are other threads, or where fork fails."""
         if len(os.sched_getaffinity(0)) < 2 or threading.active_count() > 1:
             return None
         parent = os.getpid()
         try:
-            ours, theirs = socket.socketpair()
-        except OSError:  # as many descriptors as there may be
+            own_end, worker_end = socket.socketpair()
+        except OSError:  # no descriptor is left
             return None
         try:
             pid = os.fork()
-        except OSError:  # as many processes as the account may have
-            ours.close()
-            theirs.close()
+        except OSError:  # no process is left
+            own_end.close()
+            worker_end.close()
             return None
         if pid == 0:
             try:
-                _work(theirs, parent)
+                _work(worker_end, parent)
             finally:
                 os._exit(0)
-        theirs.close()
-        return cls(pid, ours)
+        worker_end.close()
+        return cls(pid, own_end)
 
     @classmethod
     @contextmanager
     def start(cls) -> Iterator[WorkerProcess | None]:
-        """``begin`` it, and end it in the end."""
+        """``begin`` it, and end it after the body."""
         worker = cls.begin()
         try:
             yield worker
@@ -68,27 +67,27 @@ class WorkerProcess:
             if worker:
                 worker.end()
 
-    def ask(self, function: Callable[_Given, object], *given: _Given.args, **named: _Given.kwargs) -> None:
-        """Let it call ``function``, which is one of a module; its result, which is not None, is the ``answer``."""
-        with suppress(OSError, ValueError):  # it is gone: so the answer says
-            pickle.dump((function, given, named), self._line)
+    def ask(self, function: Callable[_Args, object], *args: _Args.args, **kwargs: _Args.kwargs) -> None:
+        """Let it call ``function``, of a module's top level. Its result, which is not None, is the ``answer``."""
+        with suppress(OSError, ValueError):  # it has ended: the answer is None then
+            pickle.dump((function, args, kwargs), self._line)
             self._line.flush()
 
     def answer(self) -> Any:
-        """What came of it, None when it was not done; raises what PachaError that raised.
+        """The result, None where there is none; raises the PachaError that the function raised.
 
-        One who cannot wait for it has to ``end`` it.
+        A caller that does not wait for the answer has to ``end`` the process.
         """
         try:
-            done = pickle.load(self._line)  # noqa: S301 - from nobody but ourselves
-        except (OSError, EOFError, ValueError, pickle.UnpicklingError):  # killed, even while it answered, or ended
+            result = pickle.load(self._line)  # noqa: S301 - from our own process
+        except (OSError, EOFError, ValueError, pickle.UnpicklingError):  # it ended, perhaps while it answered
             return None
-        if isinstance(done, PachaError):
-            raise done
-        return done
+        if isinstance(result, PachaError):
+            raise result
+        return result
 
     def end(self) -> None:
-        """End it, whatever it does."""
+        """Kill it."""
         pid, self._pid = self._pid, 0
         if pid:
             os.kill(pid, signal.SIGKILL)
@@ -98,25 +97,25 @@ class WorkerProcess:
 
 
 def run_in_worker(
-    worker: WorkerProcess | None, function: Callable[_Given, _Result], *given: _Given.args, **named: _Given.kwargs
+    worker: WorkerProcess | None, function: Callable[_Args, _Result], *args: _Args.args, **kwargs: _Args.kwargs
 ) -> _Result:
-    """What ``function`` gives: the ``worker`` process is asked first. Raises what it raises."""
+    """The result of ``function``, from the ``worker`` if possible, else from this process. Raises as it."""
     if worker is not None:
         try:
-            worker.ask(function, *given, **named)
-            done: _Result | None = worker.answer()
+            worker.ask(function, *args, **kwargs)
+            result: _Result | None = worker.answer()
         except PachaError:
             raise
         except BaseException:
             worker.end()
             raise
-        if done is not None:
-            return done
-    return function(*given, **named)
+        if result is not None:
+            return result
+    return function(*args, **kwargs)
 
 
 def import_meanwhile() -> None:
-    """Import Mercurial here while the line is waited for; where that cannot be, who needs it is told."""
+    """Import Mercurial in a thread while the master is waited for; an error shows where it is needed."""
     with suppress(RuntimeError):  # too little memory for a thread
         threading.Thread(target=_import_mercurial, daemon=True).start()
 
@@ -127,20 +126,20 @@ def _import_mercurial() -> None:
 
 
 def _work(line: socket.socket, parent: int) -> None:
-    """In the second process: keep nothing of the first's but the line, and do what is asked until that ends."""
+    """In the second process: close all descriptors but ``line``, and serve requests until it ends."""
     syscalls.end_with_parent(parent)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup(1) is to stay in force
+        if signal.getsignal(number) is not signal.SIG_IGN:  # keep what nohup(1) set
             signal.signal(number, signal.SIG_IGN if number == signal.SIGINT else signal.SIG_DFL)
     null = os.open(os.devnull, os.O_RDWR)
     for standard in range(3):
         os.dup2(null, standard)
     os.dup2(line.fileno(), 3)
-    for other in map(int, os.listdir("/proc/self/fd")):  # the lock among them, which must end with the first
-        if other > 3:
-            with suppress(OSError):  # that of the list itself
-                os.close(other)
-    with socket.socket(fileno=3) as kept, kept.makefile("rwb") as stream:
+    for descriptor in map(int, os.listdir("/proc/self/fd")):  # also the lock, which must not outlive the first
+        if descriptor > 3:
+            with suppress(OSError):  # the descriptor of the list itself
+                os.close(descriptor)
+    with socket.socket(fileno=3) as connection, connection.makefile("rwb") as stream:
         _serve(stream)
 
 
@@ -149,16 +148,16 @@ def _serve(stream: BufferedRWPair) -> None:
     hg.enable_lazy_imports()
     hg.load()
     while request := pickle.load(stream):  # noqa: S301
-        function, given, named = request
-        pickle.dump(_done(function, *given, **named), stream)
+        function, args, kwargs = request
+        pickle.dump(_done(function, *args, **kwargs), stream)
         stream.flush()
 
 
-def _done(function: Callable[_Given, object], *given: _Given.args, **named: _Given.kwargs) -> object:
+def _done(function: Callable[_Args, object], *args: _Args.args, **kwargs: _Args.kwargs) -> object:
     with suppress(Exception):
         try:
             with limit_memory():
-                return function(*given, **named)
+                return function(*args, **kwargs)
         except PachaError as error:
             return error
     return None

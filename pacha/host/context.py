@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What every action is given."""
+    """The configuration and the state folder, which every action gets."""
 
     config: Config
     state: StateFolder
 
     def hostname(self) -> str:
-        """The name this machine pushes as: ``pacha.hostname``, then what was adopted, then ``uname -n``.
+        """The name as which this machine pushes: ``pacha.hostname``, else the adopted one, else ``uname -n``.
 
-        Raises ConfigError when that cannot be a host's name.
+        Raises ConfigError for an invalid name.
         """
         adopted = self.state.read().hostname
         name = self.config.hostname or adopted or os.uname().nodename.partition(".")[0]
@@ -44,7 +44,7 @@ class Context:
 
 
 def check_host(host: str) -> str:
-    """``host`` if it can be one. Raises UsageError: it becomes part of a path on the master."""
+    """Return ``host`` if it is valid, as it becomes part of a path on the master. Raises UsageError."""
     if not HOST_NAME.fullmatch(host) or len(host) > 255:
         raise UsageError(
             f"'{escape(os.fsencode(host[:80]))}' cannot be the name of a host.",

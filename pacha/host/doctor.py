@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from pacha.store.host_state import HostState
     from pacha.wire.master import Examined
 
-_PATIENCE = 20  #: seconds that a command on the master may say nothing
-_CLOCKS_DIFFER = 60.0  #: seconds; from there on 'when' in the history misleads
+_PATIENCE = 20  #: seconds without output after which a command on the master is given up
+_CLOCKS_DIFFER = 60.0  #: seconds from which on the times in the history mislead
 _LITTLE_ROOM = 256 << 20  #: bytes
 _MOST_ACCOUNTS = 5
 _MOST_SHOWN = 10  #: concerns of the last push
@@ -38,9 +38,9 @@ _JOBS = (schedule.TIMER, schedule.CRON)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One thing that was looked at: ``result`` and ``cure`` are lines (str), ``code`` is DONE where all is well.
+    """A check: ``result`` and ``cure`` are lines (str), ``code`` is DONE where all is well.
 
-    ``master``: on which one, "" for this machine; ``error``: the code of the PachaError that it is, "" for none.
+    ``master``: where it was made, "" for this machine; ``error``: the code of its PachaError, "" for none.
     """
 
     about: str
@@ -52,7 +52,7 @@ class Check:
 
 
 def inspect(load: Callable[[], Config], state: StateFolder) -> Iterator[Check]:
-    """Each check as it is made. ``load`` gives the configuration, or raises ConfigError. Raises nothing itself."""
+    """Yield each check. ``load`` returns the configuration, or raises ConfigError. Raises nothing itself."""
     yield from _versions()
     try:
         context = Context(load(), state)
@@ -70,7 +70,7 @@ def inspect(load: Callable[[], Config], state: StateFolder) -> Iterator[Check]:
 
 
 def exit_code(checks: list[Check]) -> ExitCode:
-    """What they come to. A master of several that cannot be reached is something to look at."""
+    """The exit code for ``checks``. One unreachable master of several is a concern."""
     codes = {check.code for check in checks if check.code}
     masters = {check.master for check in checks if check.master}
     lost = {check.master for check in checks if check.code == ExitCode.UNREACHABLE}
@@ -92,24 +92,24 @@ def _failed(about: str, error: PachaError) -> Check:
 
 
 def _versions() -> Iterator[Check]:
-    found = [f"Pacha {pacha.__version__}", f"Python {platform.python_version()}"]
+    versions = [f"Pacha {pacha.__version__}", f"Python {platform.python_version()}"]
     for name in ("mercurial", "paramiko"):
         try:
-            found.append(f"{name.capitalize()} {metadata.version(name)}")
+            versions.append(f"{name.capitalize()} {metadata.version(name)}")
         except metadata.PackageNotFoundError:
             yield _look("versions", f"{name} is not installed beside Pacha", "Install Pacha again with pip or pipx.")
-    yield Check(about="versions", result=", ".join(found))
+    yield Check(about="versions", result=", ".join(versions))
 
 
 def _own(context: Context) -> Iterator[Check]:
-    """What concerns this machine alone."""
+    """The checks of this machine."""
     try:
         watched = database.read(context.state.database).live
         state = context.state.read()
     except PachaError as error:
         yield _failed("state", error)
         return
-    paths = ", ".join(escape(one.path) for one in watched[:5]) + (" ..." if len(watched) > 5 else "")
+    paths = ", ".join(escape(entry.path) for entry in watched[:5]) + (" ..." if len(watched) > 5 else "")
     yield (
         Check(about="watched", result=paths)
         if watched
@@ -124,9 +124,9 @@ def _own(context: Context) -> Iterator[Check]:
 
 
 def _space(context: Context) -> Iterator[Check]:
-    for what, folder in (("state folder", context.state.path), ("temporary folder", _temporary())):
-        place = next(one for one in (folder, *folder.parents) if one.exists())
-        yield _room(f"the {what} {escape(folder)}", shutil.disk_usage(place).free, "Make room there.")
+    for kind, folder in (("state folder", context.state.path), ("temporary folder", _temporary())):
+        place = next(directory for directory in (folder, *folder.parents) if directory.exists())
+        yield _room(f"the {kind} {escape(folder)}", shutil.disk_usage(place).free, "Make room there.")
 
 
 def _temporary() -> Path:
@@ -159,19 +159,19 @@ def _last_push(state: HostState) -> Check:
 
 
 def _orphans(state: HostState) -> Iterator[Check]:
-    found = orphans.unsettled(state.orphans)
-    for one in found[:_MOST_ACCOUNTS]:
-        kind = "group" if one.is_group else "user"
-        make = f"{kind}add {'--gid' if one.is_group else '--uid'} {one.number} NAME"
-        to = "chgrp" if one.is_group else "chown"
+    unsettled = orphans.unsettled(state.orphans)
+    for orphan in unsettled[:_MOST_ACCOUNTS]:
+        kind = "group" if orphan.is_group else "user"
+        make = f"{kind}add {'--gid' if orphan.is_group else '--uid'} {orphan.number} NAME"
+        to = "chgrp" if orphan.is_group else "chown"
         cure = f"Give them to somebody ({to}), or make an account that has them: {make}"
-        yield _look("accounts", f"{orphans.words(one)} ({escape(one.paths[0])})", cure)
-    if len(found) > _MOST_ACCOUNTS:
-        yield _look("accounts", f"... and of {len(found) - _MOST_ACCOUNTS} more", "See all: pacha status --json")
+        yield _look("accounts", f"{orphans.words(orphan)} ({escape(orphan.paths[0])})", cure)
+    if len(unsettled) > _MOST_ACCOUNTS:
+        yield _look("accounts", f"... and of {len(unsettled) - _MOST_ACCOUNTS} more", "See all: pacha status --json")
 
 
 def _on(context: Context, host: str, name: str) -> Iterator[Check]:
-    """What concerns one master. Nothing is waited for longer than ``_PATIENCE``."""
+    """The checks of a master. None waits longer than ``_PATIENCE``."""
     patient = replace(context, config=replace(context.config, ssh_timeout=min(context.config.ssh_timeout, _PATIENCE)))
     try:
         master = connect(patient, name)
@@ -184,31 +184,31 @@ def _on(context: Context, host: str, name: str) -> Iterator[Check]:
                 about="login", result=f"{master.label}: the host key is known, our key is accepted without a prompt"
             )
         began = time.time()
-        found = master.examine(host)
-        ahead, folder = found.clock - (began + time.time()) / 2, escape(context.config.hosts_path)
-        yield from _found(found, ahead, host, folder, master.label)
+        examined = master.examine(host)
+        ahead, folder = examined.clock - (began + time.time()) / 2, escape(context.config.hosts_path)
+        yield from _found(examined, ahead, host, folder, master.label)
     except PachaError as error:
         yield _failed("master", error)
     finally:
         master.close()
 
 
-def _found(found: Examined, ahead: float, host: str, folder: str, label: str) -> Iterator[Check]:
+def _found(examined: Examined, ahead: float, host: str, folder: str, label: str) -> Iterator[Check]:
     user = f" --user {label.partition('@')[0]}" if "@" in label else ""
-    if found.pacha is not None:
+    if examined.pacha is not None:
         yield Check(
             about="programs",
-            result=f"Pacha {found.pacha} answers there; this key may {' and '.join(sorted(found.may))}",
+            result=f"Pacha {examined.pacha} answers there; this key may {' and '.join(sorted(examined.may))}",
         )
-    elif found.mercurial is not None:
-        yield from _programs(found.mercurial, bool(found.scp))
-    if PUSH not in found.may:
+    elif examined.mercurial is not None:
+        yield from _programs(examined.mercurial, bool(examined.scp))
+    if PUSH not in examined.may:
         yield _look("key", "it may rebuild, not push", f"Let the host's own key in: pacha add-host {host} --key FILE")
-    if REBUILD not in found.may:
+    if REBUILD not in examined.may:
         yield Check(about="key", result="it may push, not rebuild: a rebuild needs another key")
-    if found.trouble:
-        yield _look("hosts folder", found.trouble, f"On the master, run: pacha add-host {host}{user}")
-    elif found.trouble is not None:
+    if examined.trouble:
+        yield _look("hosts folder", examined.trouble, f"On the master, run: pacha add-host {host}{user}")
+    elif examined.trouble is not None:
         yield Check(about="hosts folder", result=f"'{host}' can be written to in {folder}")
     seconds = f"{_span(abs(ahead))} {'ahead of' if ahead > 0 else 'behind'} ours"
     if abs(ahead) > _CLOCKS_DIFFER:
@@ -218,12 +218,12 @@ def _found(found: Examined, ahead: float, host: str, folder: str, label: str) ->
             about="clock",
             result=f"the master's agrees ({seconds})" if abs(ahead) >= 1 else "the master's agrees with ours",
         )
-    if found.free is not None:
-        yield _room("the hosts folder", found.free, "Make room on the master.")
+    if examined.free is not None:
+        yield _room("the hosts folder", examined.free, "Make room on the master.")
 
 
 def _span(seconds: float) -> str:
-    """A time in the largest unit of which it is two at least."""
+    """A time in the largest unit that makes it two or more."""
     for word, length in (("days", 86400), ("hours", 3600), ("minutes", 60)):
         if seconds >= 2 * length:
             return f"{seconds / length:.0f} {word}"

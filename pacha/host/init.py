@@ -1,4 +1,4 @@
-"""Write the first configuration, wholly or not at all, and say what to do next."""
+"""Write the first configuration, completely or not at all, and say what to do next."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _TEXT = """\
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What the operator said. ``user`` "", ``key`` "" and ``port`` None: what ssh itself would take."""
+    """What the operator answered. ``user`` "", ``key`` "" and ``port`` None: ssh's own default."""
 
     host: str
     user: str
@@ -49,31 +49,31 @@ class Answers:
 
 
 def suggested_hostname() -> str:
-    """This machine's name as ``pacha.hostname`` could be."""
+    """A ``pacha.hostname`` for this machine."""
     return socket.gethostname().partition(".")[0]
 
 
 def check(answers: Answers, path: Path, paths: Sequence[bytes]) -> Config:
-    """The configuration that the answers make; ``paths`` are to be watched. Raises ConfigError, UsageError."""
+    """The configuration from the answers; ``paths`` are to be watched. Raises ConfigError, UsageError."""
     for text in (answers.host, answers.user, answers.hostname, answers.key):
         if not text.isprintable():
             raise UsageError("An answer has a control character.", "", "Give it again without.", code="invalid-answer")
-    for missing in (one for one in paths if not os.path.lexists(one)):
+    for missing in (path_to_watch for path_to_watch in paths if not os.path.lexists(path_to_watch)):
         raise UsageError(
             f"{escape(missing)} does not exist.", "", "Name a directory or a file that does.", code="path-missing"
         )
-    made = parse_config(answers.text(), path)
-    made.masters()
-    return made
+    configuration = parse_config(answers.text(), path)
+    configuration.masters()
+    return configuration
 
 
 def write(answers: Answers, path: Path, *, force: bool = False) -> None:
-    """Write the configuration, 0600, wholly or not at all. Raises PachaError, UsageError as ``refuse`` does."""
+    """Write the configuration, 0600, completely or not at all. Raises PachaError, and UsageError as ``refuse``."""
     name = escape(path)
     refuse(path, force)
     try:
         path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-        replace_file(path, answers.text().encode(), overwrite=force)  # nothing that came between
+        replace_file(path, answers.text().encode(), overwrite=force)  # not even one written meanwhile
     except OSError as error:
         raise PachaError(
             f"{name} cannot be written.",
@@ -84,7 +84,7 @@ def write(answers: Answers, path: Path, *, force: bool = False) -> None:
 
 
 def refuse(path: Path, force: bool) -> None:
-    """Raise UsageError for a configuration that is there already."""
+    """Raise UsageError for an existing configuration, unless ``force``."""
     if os.path.lexists(path) and not force:
         name = escape(path)
         raise UsageError(
@@ -96,40 +96,40 @@ def refuse(path: Path, force: bool) -> None:
 
 
 def watch_all(context: Context, paths: Sequence[bytes]) -> list[bytes]:
-    """Watch each path, a file by itself; returns what is watched now that was not before. Raises UsageError."""
-    known = {one.path for one in watched(context)}
-    absent = [path for path in paths if os.path.realpath(path) not in known]
+    """Watch each path, files too; returns the newly watched ones. Raises UsageError."""
+    watched_paths = {entry.path for entry in watched(context)}
+    absent = [path for path in paths if os.path.realpath(path) not in watched_paths]
     return [watch(context, path, single=os.path.isfile(path)).path for path in absent]
 
 
 def usual_key() -> Path | None:
-    """The private key that ssh(1) would take, None where there is none."""
+    """The private key that ssh(1) would use, None for none."""
     home = Path(ssh_dir())
     return next((home / name for name in _USUAL_KEYS if (home / f"{name}.pub").exists()), None)
 
 
 def make_key(path: Path, comment: str) -> bool:
-    """Make an ed25519 key without a passphrase, which nobody could type; False if one is there. Raises PachaError."""
+    """Make an ed25519 key without a passphrase, as no job can type one; False if it exists. Raises PachaError."""
     if os.path.lexists(path):
         return False
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         argv = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", str(path)]
-        done = subprocess.run(argv, capture_output=True, stdin=subprocess.DEVNULL)
+        process = subprocess.run(argv, capture_output=True, stdin=subprocess.DEVNULL)
     except OSError as error:
         raise PachaError(
             "No key can be made.", error.strerror or "", "Install openssh-client.", code="no-ssh-keygen"
         ) from None
-    if done.returncode:
-        said = escape((done.stderr or done.stdout).strip()[:200])
+    if process.returncode:
+        complaint = escape((process.stderr or process.stdout).strip()[:200])
         raise PachaError(
-            f"{escape(path)} cannot be made.", said, "Name another file with --key.", code="key-folder-not-made"
+            f"{escape(path)} cannot be made.", complaint, "Name another file with --key.", code="key-folder-not-made"
         )
     return True
 
 
 def public_half(path: Path) -> str:
-    """The line of the public key beside a private one, "" where there is none."""
+    """The line of the public key beside a private one, "" for none."""
     try:
         line = Path(f"{path}.pub").read_text("ascii").strip()
     except (OSError, ValueError):
@@ -137,23 +137,24 @@ def public_half(path: Path) -> str:
     return line if line.isprintable() else ""
 
 
-def next_steps(answers: Answers, made: Config, public: str) -> list[str]:
-    """What is to be done after it, in order: sentences and commands."""
+def next_steps(answers: Answers, configuration: Config, public: str) -> list[str]:
+    """What to do next, in order: sentences and commands."""
     after = ["See whether all is well:", "  pacha doctor", "Then push, now and by itself:", "  pacha push"]
     after.append("  pacha schedule install")
-    if made.hosts == (STANDALONE,):
+    if configuration.hosts == (STANDALONE,):
         return after
-    user = made.ssh_user or "ACCOUNT"
+    user = configuration.ssh_user or "ACCOUNT"
     words = ["pacha", "add-host", answers.hostname, "--user", user, "--key", "-", "--install", user]
     echo = f"  echo {shlex.quote(public)} | \\\n    " if public else "  "
     tail = "" if public else f" < {answers.hostname}.pub"
-    port = f"-p {made.ssh_port} " if made.ssh_port else ""
+    port = f"-p {configuration.ssh_port} " if configuration.ssh_port else ""
     port += f"-i {shlex.quote(answers.key)} " if answers.key else ""
-    logins = [f"  ssh {port}{f'{made.ssh_user}@' if made.ssh_user else ''}{master}" for master in made.hosts]
+    account = f"{configuration.ssh_user}@" if configuration.ssh_user else ""
+    logins = [f"  ssh {port}{account}{master}" for master in configuration.hosts]
     return [
         f"On the master, as root, let this host in (the account '{user}' must be there):",
         f"{echo}{shlex.join(words)}{tail}",
-        "Context, log in once and compare the fingerprint that ssh shows with the master's own",
+        "Here, log in once and compare the fingerprint that ssh shows with the master's own",
         "(there: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub), then say yes:",
         *logins,
         *after,

@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 def connect(context: Context, master: str) -> Master:
     """A connection to ``master`` (a host name, or ``local``). Raises UnreachableError.
 
-    Imports what the kind of master needs and no more.
+    Imports only what this kind of master needs.
     """
     config = context.config
     if master == STANDALONE:
         from pacha.wire.local_master import LocalMaster  # without SSH
 
         return LocalMaster(config.hosts_path, _create)
-    from pacha.wire.plain_account import PlainAccount  # a master on this machine does without
+    from pacha.wire.plain_account import PlainAccount  # not for a master on this machine
     from pacha.wire.ssh_master import SshMaster
 
     silence = config.ssh_timeout
@@ -44,7 +44,7 @@ def connect(context: Context, master: str) -> Master:
 
 
 def endpoint(config: Config, master: str) -> ssh.Endpoint:
-    """Where ``master`` is and how to get in, by the configuration and ``~/.ssh/config``."""
+    """The address and the login of ``master``, by the configuration and ``~/.ssh/config``."""
     return ssh.resolve(
         master,
         user=config.ssh_user,
@@ -56,7 +56,7 @@ def endpoint(config: Config, master: str) -> ssh.Endpoint:
 
 
 def whereabouts(context: Context, *, own: bool = False) -> str:
-    """Where a rebuild comes from, for the person who is to confirm it: whole lines.
+    """Where a rebuild fetches from, for the person who confirms it: whole lines.
 
     ``own``: from this host's own history.
     """
@@ -65,20 +65,20 @@ def whereabouts(context: Context, *, own: bool = False) -> str:
     master = context.master()
     if master == STANDALONE:
         return f"Master folder:  {escape(context.config.hosts_path)}\n"
-    found = endpoint(context.config, master)
-    return f"SSH Connection: {found.user}@{master}\nSSH Port:       {found.port}\n"
+    address = endpoint(context.config, master)
+    return f"SSH Connection: {address.user}@{master}\nSSH Port:       {address.port}\n"
 
 
 def init_config() -> Sequence[str]:
-    """The options that make ``hg init`` choose our format, whatever its configuration says."""
+    """The options that make ``hg init`` use our format, whatever its configuration says."""
     return [word for name, value in FORMAT for word in ("--config", f"{name}={value}")]
 
 
 def _remember_greeting(context: Context, label: str, greets: bool) -> None:
-    """Remember whether there is Pacha on the master, which only saves the asking."""
-    others = tuple(other for other in context.state.read().greeted if other != label)
+    """Remember whether Pacha is on the master, to save a question next time."""
+    labels = tuple(known_label for known_label in context.state.read().greeted if known_label != label)
     with suppress(OSError):
-        context.state.update(greeted=(*others, label) if greets else others)
+        context.state.update(greeted=(*labels, label) if greets else labels)
 
 
 def _create(path: str) -> None:

@@ -1,8 +1,8 @@
-"""Files outside the watched paths whose account the restored account files do not have: kept, and named until settled.
+"""Orphans: files outside the watched paths whose account is missing in the restored account files.
 
-They are never given to another name. A rebuild gives them a number that is nobody's, which still tells whose they
-were (1000 becomes 2100001000), so that what belonged together stays so, modes keep their meaning, and an account that
-is made with that number has them back.
+They are kept, and named until settled, but never given to another name. A rebuild gives them a number that nobody has
+and that still tells the old one (1000 becomes 2100001000). So modes keep their meaning, files of one account stay
+together, and an account that is made with that number gets them back.
 """
 
 from __future__ import annotations
@@ -16,30 +16,30 @@ from itertools import chain
 from pacha.store.host_state import Orphans
 from pacha.text import escape
 
-FIRST = 2_100_000_000  #: no account gets a number from here on: above the ranges of SSSD, subuid(5) and systemd-nspawn
+FIRST = 2_100_000_000  #: no account gets this number or a higher one: SSSD, subuid(5) and systemd-nspawn use lower ones
 _LAST = 2_140_000_000
-#: Unused by systemd, too (UIDS-GIDS.md), and mapped in a container that has no more than 65536 numbers.
+#: Unused by systemd, too (UIDS-GIDS.md), and available in a container that has only 65536 numbers.
 _SMALL = range(60578, 61184)
-_NOT_ACCOUNTS = frozenset({0, 65534})  #: root, and what the kernel shows where there is no owner (user_namespaces(7))
+_NOT_ACCOUNTS = frozenset({0, 65534})  #: root, and the kernel's number for an unmapped owner (user_namespaces(7))
 
 
 def is_lost(number: int) -> bool:
-    """Whether files of this number are an account's, which may be lost."""
+    """Whether this number is of an account, which may be lost."""
     return number not in _NOT_ACCOUNTS
 
 
-def free_number(number: int, taken: Collection[int], id_map: str) -> int:
-    """A number that is none of ``taken`` and out of anyone's range, for the files of account ``number``.
+def free_number(number: int, used: Collection[int], id_map: str) -> int:
+    """A number outside of ``used`` and of all ranges of accounts, for the files of account ``number``.
 
-    ``id_map`` ("uid_map", "gid_map") says which there are here (user_namespaces(7)).
+    ``id_map`` ("uid_map", "gid_map") says which numbers exist here (user_namespaces(7)).
     """
-    if FIRST <= number < _LAST and number not in taken:
+    if FIRST <= number < _LAST and number not in used:
         return number
     first = FIRST + number if FIRST + number < _LAST else FIRST
-    known = _ranges(id_map)
-    numbers = (n for n in chain(range(first, _LAST), _SMALL) if n not in taken)
-    if not any(first in numbers_here for numbers_here in known):
-        numbers = (n for n in _SMALL if n not in taken)
+    mapped = _ranges(id_map)
+    numbers = (n for n in chain(range(first, _LAST), _SMALL) if n not in used)
+    if not any(first in numbers_here for numbers_here in mapped):
+        numbers = (n for n in _SMALL if n not in used)
     return next(numbers, number)
 
 
@@ -52,15 +52,15 @@ def _ranges(id_map: str) -> list[range]:
 
 
 def unsettled(remembered: Iterable[Orphans], target: bytes = b"") -> tuple[Orphans, ...]:
-    """Those of ``remembered`` below ``target`` that still belong to nobody, as far as their first paths tell."""
-    return tuple(one for one in remembered if one.target == target and _is_unsettled(one))
+    """The ``remembered`` orphans below ``target`` that still belong to nobody, as far as their first paths tell."""
+    return tuple(orphan for orphan in remembered if orphan.target == target and _is_unsettled(orphan))
 
 
-def _is_unsettled(one: Orphans) -> bool:
-    name = None if one.target else _name(one)
-    if name is not None and (name == one.name or one.number >= FIRST):
-        return False  # whoever gave out that number meant it
-    return any(_number(path, one.is_group) == one.number for path in one.paths)
+def _is_unsettled(orphan: Orphans) -> bool:
+    name = None if orphan.target else _name(orphan)
+    if name is not None and (name == orphan.name or orphan.number >= FIRST):
+        return False  # an account has the number now
+    return any(_number(path, orphan.is_group) == orphan.number for path in orphan.paths)
 
 
 def _number(path: bytes, is_group: bool) -> int | None:
@@ -71,16 +71,16 @@ def _number(path: bytes, is_group: bool) -> int | None:
     return status.st_gid if is_group else status.st_uid
 
 
-def _name(one: Orphans) -> bytes | None:
+def _name(orphan: Orphans) -> bytes | None:
     try:
-        name = grp.getgrgid(one.number).gr_name if one.is_group else pwd.getpwuid(one.number).pw_name
+        name = grp.getgrgid(orphan.number).gr_name if orphan.is_group else pwd.getpwuid(orphan.number).pw_name
     except KeyError:
         return None
     return os.fsencode(name)
 
 
-def words(one: Orphans) -> str:
-    """What they are, without where: one line, safe to print."""
-    paths = f"{one.count} path{'s'[: one.count != 1]}"
-    account = f"{'group' if one.is_group else 'user'} {escape(one.name)}"
-    return f"{paths} of {account}, which the restored account files lack: kept under number {one.number}"
+def words(orphan: Orphans) -> str:
+    """A description without paths: one line, safe to print."""
+    paths = f"{orphan.count} path{'s'[: orphan.count != 1]}"
+    account = f"{'group' if orphan.is_group else 'user'} {escape(orphan.name)}"
+    return f"{paths} of {account}, which the restored account files do not have: kept under number {orphan.number}"

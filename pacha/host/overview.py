@@ -15,9 +15,9 @@ from pacha.text import escape
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """Lines of (what, how it is), each safe to print, and the commands to give next with what each is for.
+    """Lines of (label, state), safe to print, and the next commands, each with its purpose.
 
-    ``succeeded``: when the last push was, in seconds since the epoch; 0 for never.
+    ``succeeded``: the time of the last push in seconds since the epoch; 0: never.
     """
 
     lines: tuple[tuple[str, str], ...]
@@ -34,9 +34,9 @@ def none() -> Overview:
 
 
 def faulty(error: PachaError) -> Overview:
-    """The overview where what is configured, or remembered, cannot be read."""
-    what = "configured" if error.exit_code == ExitCode.CONFIG else "trouble"
-    return Overview(((what, error.in_a_line),), 0.0, (("pacha doctor", "see what is wrong"),))
+    """The overview of a machine whose configuration or state cannot be read."""
+    label = "configured" if error.exit_code == ExitCode.CONFIG else "trouble"
+    return Overview(((label, error.in_a_line),), 0.0, (("pacha doctor", "see what is wrong"),))
 
 
 def overview(context: Context) -> Overview:
@@ -46,7 +46,7 @@ def overview(context: Context) -> Overview:
     if not masters:
         lines = (_file(context), ("master", f"this machine, in {folder}; or pacha.host is not set"))
         return Overview(lines, 0.0, (("pacha add-host HOST", "let a host in"), ("pacha hosts", "see how all stand")))
-    paths = [escape(one.path) for one in snapshot.live]
+    paths = [escape(entry.path) for entry in snapshot.live]
     where = f"this machine, in {folder}" if masters == (STANDALONE,) else ", ".join(masters)
     rows = [
         _file(context),
@@ -56,21 +56,22 @@ def overview(context: Context) -> Overview:
     ]
     if state.failure:
         rows.append(("last push failed", escape(state.failure)))
-    left, steps = _left_by_rebuilds(context, snapshot)
-    return Overview((*rows, *left), state.succeeded, steps or _next(bool(paths), state.succeeded, bool(state.failure)))
+    rebuild_rows, steps = _left_by_rebuilds(context, snapshot)
+    steps = steps or _next(bool(paths), state.succeeded, bool(state.failure))
+    return Overview((*rows, *rebuild_rows), state.succeeded, steps)
 
 
 _Rows = tuple[tuple[str, str], ...]
 
 
 def _left_by_rebuilds(context: Context, snapshot: Snapshot) -> tuple[_Rows, _Rows]:
-    """What the last rebuild has left to do, and the commands for it; (), () for nothing."""
-    carry_on = (f"pacha rebuild {context.hostname()}", "do the rest of that rebuild")
+    """What the last rebuild did not finish, and the commands for it; (), () for nothing."""
+    resume = (f"pacha rebuild {context.hostname()}", "do the rest of that rebuild")
     if owed.interrupted_rebuilds(context.state, snapshot):
-        return (("rebuild", "interrupted"),), (carry_on, ("pacha undo", "take it back instead"))
+        return (("rebuild", "interrupted"),), (resume, ("pacha undo", "take it back instead"))
     if missing := len(owed.paths(context.state)):
         text = f"{missing} path{'s'[: missing != 1]} that the last rebuild could not restore"
-        return (("owed", text),), (("pacha status", "see which"), carry_on)
+        return (("owed", text),), (("pacha status", "see which"), resume)
     return (), ()
 
 

@@ -1,6 +1,6 @@
-"""What a rebuild could not restore is owed: pushes keep what was recorded of it until it is resolved.
+"""What a rebuild could not restore is owed: pushes keep its recorded entries until it is resolved.
 
-Otherwise the first push by cron after a partial rebuild would make the damage the newest snapshot.
+Otherwise the next scheduled push after an incomplete rebuild would record the damage as the newest snapshot.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from pacha.store.snapshot import Snapshot
 from pacha.store.state import StateFolder
 
 _ABSENT = "absent"
-_FIRST_FREE = 2**31  #: no system gives out numbers from here on
+_FIRST_FREE = 2**31  #: no system gives out this number or a higher one
 
 
-def remember(state: StateFolder, paths: Iterable[bytes], left: Mapping[bytes, Entry]) -> None:
-    """Remember ``paths`` as owed, each as it was ``left`` on disk (absent from it: not there)."""
-    state.update(owed={path: _mark(left.get(path)) for path in paths})
+def remember(state: StateFolder, paths: Iterable[bytes], actual: Mapping[bytes, Entry]) -> None:
+    """Remember ``paths`` as owed, each with its ``actual`` entry on disk (none: absent)."""
+    state.update(owed={path: _mark(actual.get(path)) for path in paths})
 
 
 def resolve(
-    state: StateFolder, tried: Collection[bytes], unrestored: Iterable[bytes], left: Mapping[bytes, Entry]
+    state: StateFolder, tried: Collection[bytes], unrestored: Iterable[bytes], actual: Mapping[bytes, Entry]
 ) -> None:
-    """Of the paths ``tried`` only the ``unrestored`` are owed from now on, each as it was ``left``; others stay."""
+    """Of the paths ``tried`` only the ``unrestored`` stay owed, with their ``actual`` entries; keep all others."""
     before = {path: mark for path, mark in state.read().owed.items() if path not in tried}
-    state.update(owed=before | {path: _mark(left.get(path)) for path in unrestored})
+    state.update(owed=before | {path: _mark(actual.get(path)) for path in unrestored})
 
 
 def paths(state: StateFolder) -> frozenset[bytes]:
@@ -40,8 +40,8 @@ def paths(state: StateFolder) -> frozenset[bytes]:
 
 
 def interrupted_rebuilds(state: StateFolder, last: Snapshot) -> list[str]:
-    """The ids of the interrupted rebuilds of what is watched in ``last``: neither finished nor undone since."""
-    if not (state.path / "rebuilds").is_dir():  # most machines never had one: nothing to import
+    """The ids of interrupted rebuilds of paths watched in ``last`` that were neither finished nor undone since."""
+    if not (state.path / "rebuilds").is_dir():  # no rebuild: spare the imports
         return []
     from pacha.restore.journal import unfinished
     from pacha.restore.journal_records import Root
@@ -55,22 +55,22 @@ def interrupted_rebuilds(state: StateFolder, last: Snapshot) -> list[str]:
 
 
 def keep_recorded(
-    state: StateFolder, found: Mapping[bytes, Entry], recorded: Mapping[bytes, Entry]
+    state: StateFolder, scanned: Mapping[bytes, Entry], recorded: Mapping[bytes, Entry]
 ) -> tuple[dict[bytes, Entry], frozenset[bytes]]:
-    """``found`` with the ``recorded`` entry of each owed path that is still as the rebuild left it.
+    """``scanned`` with the ``recorded`` entry of each owed path that is still as the rebuild left it.
 
-    Also returns the paths that are still owed; one that was changed since is the owner's own business.
+    Also returns the paths that are still owed; a path that was changed since is no longer.
     """
-    entries, still = dict(found), set()
+    entries, still = dict(scanned), set()
     for path, mark in sorted(state.read().owed.items()):
-        if path in recorded and _mark(found.get(path)) == mark and _has_place(path, entries, recorded):
+        if path in recorded and _mark(scanned.get(path)) == mark and _has_place(path, entries, recorded):
             entries[path] = recorded[path]
             still.add(path)
     return entries, frozenset(still)
 
 
 def _has_place(path: bytes, entries: Mapping[bytes, Entry], recorded: Mapping[bytes, Entry]) -> bool:
-    """Whether the directory that ``path`` was recorded in is still one: no snapshot has entries that lie in nothing."""
+    """Whether the recorded parent of ``path`` is still a directory: a snapshot has no entries without one."""
     folder = os.path.dirname(path)
     now = entries.get(folder)
     return folder not in recorded or (now is not None and now.kind is Kind.DIRECTORY)
@@ -79,44 +79,44 @@ def _has_place(path: bytes, entries: Mapping[bytes, Entry], recorded: Mapping[by
 def in_numbers_of(
     machine: Accounts, entries: Mapping[bytes, Entry], still: Iterable[bytes], recorded: Sequence[Account]
 ) -> tuple[dict[bytes, Entry], tuple[Account, ...]]:
-    """``entries`` with the ACLs of the ``still`` owed ones in this ``machine``'s numbers, as all others have them.
+    """``entries`` with the ACLs of the ``still`` owed ones converted to this ``machine``'s numbers.
 
-    Also returns the ``recorded`` accounts that are missing here, for the snapshot to go on naming them; one whose
-    number is somebody else's now gets one that is nobody's.
+    Also returns the ``recorded`` accounts that are missing here, so that the snapshot still names them. One whose
+    number another account has now gets a number that nobody has.
     """
-    kept = {path: entries[path] for path in still}
+    owed_entries = {path: entries[path] for path in still}
     users = {account.number: account for account in recorded if not account.is_group}
     groups = {account.number: account for account in recorded if account.is_group}
     uids = _numbers(users, machine.uid, machine.users)
     gids = _numbers(groups, machine.gid, machine.groups)
     mapped = dict(entries)
-    for path, entry in kept.items():
+    for path, entry in owed_entries.items():
         xattrs, _ = acl.mapped(entry.xattrs, lambda n: uids.get(n, n), lambda n: gids.get(n, n))
         mapped[path] = replace(entry, xattrs=xattrs) if xattrs != entry.xattrs else entry
-    carried = [
+    missing = [
         replace(account, number=uids[number], gid=gids.get(account.gid, account.gid))
         for number, account in users.items()
         if machine.uid(account.name) is None
     ]
-    carried += [
+    missing += [
         replace(account, number=gids[number]) for number, account in groups.items() if machine.gid(account.name) is None
     ]
-    return mapped, tuple(carried) if kept else ()
+    return mapped, tuple(missing) if owed_entries else ()
 
 
 def _numbers(
-    recorded: Mapping[int, Account], find: Callable[[bytes], int | None], taken: Mapping[int, bytes]
+    recorded: Mapping[int, Account], find: Callable[[bytes], int | None], used: Mapping[int, bytes]
 ) -> dict[int, int]:
-    free = (number for number in count(_FIRST_FREE) if number not in taken and number not in recorded)
+    free = (number for number in count(_FIRST_FREE) if number not in used and number not in recorded)
     numbers = {}
     for number, account in recorded.items():
-        here = find(account.name)
-        numbers[number] = here if here is not None else next(free) if number in taken else number
+        local_number = find(account.name)
+        numbers[number] = local_number if local_number is not None else next(free) if number in used else number
     return numbers
 
 
 def _mark(entry: Entry | None) -> str:
-    """What a path looks like, without its content (whose change moves the mtime)."""
+    """A hash of the metadata of a path. A change of content shows in its mtime."""
     if entry is None:
         return _ABSENT
     bare = replace(entry, sha256=None, link_group=None, stored=None, parts=0, owner=None, group=None)

@@ -1,4 +1,4 @@
-"""Call ``pacha.ping``, so that a monitoring service learns that a push ran and how it went."""
+"""Call ``pacha.ping``, so that a monitoring service learns that a push ran and how it ended."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SECONDS = 10.0
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows a service that moved, but to http and https alone: never to a file or an ftp server."""
+    """Follow redirects to http and https only, never to a file or an ftp server."""
 
     def redirect_request(
         self, request: urllib.request.Request, stream: IO[bytes], code: int, why: str, headers: Any, url: str
@@ -26,19 +26,19 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
 
 
 def call(url: str, *, failed: bool) -> str:
-    """Call ``url``, with ``failed`` the same with ``/fail`` behind its path, as healthchecks.io has it.
+    """Call ``url``; with ``failed`` append ``/fail`` to its path, as healthchecks.io has it.
 
-    Takes ten seconds at most. Returns what went wrong (one line, str, safe to print), "" when nothing did.
+    Takes ten seconds at most. Returns what went wrong (one line, safe to print), "" for nothing.
     """
-    said: list[str] = ["no answer in time"]
+    problem: list[str] = ["no answer in time"]
 
     def ask() -> None:
-        said[0] = _ask(_for_failure(url) if failed else url)
+        problem[0] = _ask(_for_failure(url) if failed else url)
 
-    caller = threading.Thread(target=ask, daemon=True)  # names are looked up without a limit of time
+    caller = threading.Thread(target=ask, daemon=True)  # looking up a name has no time limit
     caller.start()
     caller.join(_SECONDS)
-    return f"pacha.ping could not be called: {said[0]}" if said[0] else ""
+    return f"pacha.ping could not be called: {problem[0]}" if problem[0] else ""
 
 
 def _for_failure(url: str) -> str:

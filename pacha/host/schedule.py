@@ -1,4 +1,4 @@
-"""The job that pushes by itself: a systemd timer or a cron file, with a minute of its own for each host."""
+"""The scheduled push: a systemd timer or a cron file, at a minute that differs from host to host."""
 
 from __future__ import annotations
 
@@ -64,10 +64,10 @@ DPkg::Post-Invoke {{ "timeout 600 {command} -q push --wait 60 -m 'after a packag
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What the scheduled job is made of. ``root``: where the system lies whose job it is.
+    """A scheduled push on the system at ``root``.
 
-    ``command`` is the argv before ``push``; ``environment`` what it needs; ``frequency`` in hours; ``host`` the
-    name by which the minute is chosen.
+    ``command`` is the argv before ``push``, ``environment`` its environment; ``frequency`` is in hours; ``host``
+    decides the minute.
     """
 
     root: Path
@@ -78,13 +78,13 @@ class Job:
 
     def files(self, systemd: bool, apt: bool) -> dict[str, str]:
         """The text of each file, by its path below ``root``."""
-        made = {SERVICE: self._service(), TIMER: self._timer()} if systemd else {CRON: self._cron()}
-        return {**made, APT: self._apt()} if apt else made
+        texts = {SERVICE: self._service(), TIMER: self._timer()} if systemd else {CRON: self._cron()}
+        return {**texts, APT: self._apt()} if apt else texts
 
     def _cron(self) -> str:
         period, first = due.period(self.frequency), self._offset() // 60
         minutes = ",".join(str(minute) for minute in range(first, 60, period))
-        words = shlex.join(self.command).replace("%", r"\%")  # crontab(5): a bare one is a line break
+        words = shlex.join(self.command).replace("%", r"\%")  # crontab(5): without the backslash it is a line break
         environment = "".join(f"{name}={text}\n" for name, text in self._variables())
         return _MARK + _CRON.format(minutes=minutes, command=words, environment=environment)
 
@@ -97,7 +97,7 @@ class Job:
     def _timer(self) -> str:
         period, (first, second) = due.period(self.frequency), divmod(self._offset(), 60)
         calendar = f"*:{','.join(f'{minute:02d}' for minute in range(first, 60, period))}:{second:02d}"
-        # An image has no number of its own yet; its machines will have: systemd.timer(5) spreads them by that.
+        # An image has no machine id yet; systemd.timer(5) spreads its machines by theirs.
         spread = "" if self._machine() else f"RandomizedDelaySec={period}min\nFixedRandomDelay=true\n"
         return _MARK + _TIMER.format(calendar=calendar, spread=spread)
 
@@ -117,12 +117,12 @@ class Job:
         return sorted(self.environment.items())
 
     def _offset(self) -> int:
-        """Seconds after the start of a period: the same for this host every time, spread over hosts evenly."""
+        """Seconds after the start of a period: fixed for this host, evenly spread over all hosts."""
         digest = hashlib.sha256(f"{self.host}\0{self._machine()}".encode("utf-8", "surrogateescape")).digest()
         return int.from_bytes(digest[:8], "big") % (due.period(self.frequency) * 60)
 
     def _machine(self) -> str:
-        """The number of machine-id(5), "" where there is none yet."""
+        """The machine-id(5), "" where there is none yet."""
         try:
             text = (self.root / "etc/machine-id").read_text("ascii").strip()
         except (OSError, ValueError):
@@ -131,43 +131,43 @@ class Job:
 
 
 def job(root: Path, host: str, frequency: float = _DEFAULT_HOURS, config: str | None = None) -> Job:
-    """The job of this installation of Pacha; ``config`` is the --config to give it."""
+    """The job of this installation of Pacha; ``config`` becomes its --config."""
     options = ("--config", os.path.abspath(config)) if config else ()
     environment = {name: os.path.abspath(os.environ[name]) for name in _VARIABLES if os.environ.get(name)}
-    made = Job(root, (_program(), *options), host, frequency, environment)
-    if any(not word.isprintable() for word in (*made.command, *environment.values())):
+    new_job = Job(root, (_program(), *options), host, frequency, environment)
+    if any(not word.isprintable() for word in (*new_job.command, *environment.values())):
         raise PachaError(
             "The job cannot be written.",
             "a name in it has a control character",
             "Choose other names for the files it uses.",
             code="invalid-job-name",
         )
-    return made
+    return new_job
 
 
 def _program() -> str:
-    """Where Pacha is called: by the name in PATH, which an upgrade keeps, if that is this one."""
+    """The path of Pacha: the one in PATH, which an upgrade keeps, if it is this program."""
     running, usual = program(), shutil.which("pacha")
     return usual if usual and os.path.isabs(usual) and os.path.samefile(usual, running) else running
 
 
 def uses_systemd(root: Path) -> bool:
-    """Whether systemd starts what is to be started (sd_booted(3)); in an image, whether it is installed."""
+    """Whether systemd runs (sd_booted(3)); for an image, whether it is installed."""
     return (root / "run/systemd/system").is_dir() or (
         root != Path("/") and os.path.lexists(root / "lib/systemd/systemd")
     )
 
 
 def install(job: Job, systemd: bool, apt: bool) -> list[Path]:
-    """Write the files of ``job``, and take away what an earlier one left of the other kind.
+    """Write the files of ``job``, and remove those of an earlier job of the other kind.
 
-    Returns the files that were written, none if all stood there. Raises PachaError.
+    Returns the files that were written, none if they were there already. Raises PachaError.
     """
-    wanted = job.files(systemd, apt)
-    for name in wanted:
+    files = job.files(systemd, apt)
+    for name in files:
         _check_ours(job.root / name)
-    remove(job.root, keeping=[*wanted, APT], systemd=systemd)
-    written = [job.root / name for name, text in wanted.items() if _write(job.root / name, text)]
+    remove(job.root, keeping=[*files, APT], systemd=systemd)
+    written = [job.root / name for name, text in files.items() if _write(job.root / name, text)]
     if systemd:
         _want(job.root / WANTED)
         _tell_systemd(job.root, ["restart", "pacha-push.timer"])
@@ -175,21 +175,21 @@ def install(job: Job, systemd: bool, apt: bool) -> list[Path]:
 
 
 def remove(root: Path, keeping: Sequence[str] = (), systemd: bool = False) -> list[Path]:
-    """Take away what ``install`` wrote and nothing else; returns what was removed. Raises PachaError."""
+    """Remove what ``install`` wrote, and nothing else; returns the removed files. Raises PachaError."""
     names = [name for name in (CRON, TIMER, SERVICE, APT) if name not in keeping]
-    gone = [root / name for name in names if _is_ours(root / name)]
-    if root / TIMER in gone:
+    removed = [root / name for name in names if _is_ours(root / name)]
+    if root / TIMER in removed:
         _tell_systemd(root, ["stop", "pacha-push.timer"])
         (root / WANTED).unlink(missing_ok=True)
-    for path in gone:
+    for path in removed:
         path.unlink()
-    if root / SERVICE in gone and not systemd:
+    if root / SERVICE in removed and not systemd:
         _tell_systemd(root)
-    return gone
+    return removed
 
 
 def installed(root: Path = Path("/")) -> list[Path]:
-    """What is installed of ours."""
+    """The installed files of Pacha's job."""
     return [root / name for name in (TIMER, CRON, APT) if _is_ours(root / name)]
 
 
@@ -213,7 +213,7 @@ def _check_ours(path: Path) -> None:
 
 
 def _write(path: Path, text: str) -> bool:
-    """Replace the file by ``text``, 0644, wholly or not at all; returns False if it says that already."""
+    """Replace the file by ``text``, 0644, completely or not at all; returns False if it is the same already."""
     try:
         if path.exists() and path.read_text("utf-8") == text:
             return False
@@ -229,7 +229,7 @@ def _write(path: Path, text: str) -> bool:
 
 
 def _want(link: Path) -> None:
-    """What ``systemctl enable`` does, without a systemd that runs."""
+    """Do what ``systemctl enable`` does, without a running systemd."""
     if not os.path.lexists(link):
         link.parent.mkdir(mode=0o755, exist_ok=True)
         link.symlink_to("../pacha-push.timer")
@@ -239,18 +239,18 @@ def _tell_systemd(root: Path, *orders: list[str]) -> None:
     if root != Path("/") or not uses_systemd(root):
         return
     for order in (["daemon-reload"], *orders):
-        done = subprocess.run(["systemctl", *order], capture_output=True, text=True, stdin=subprocess.DEVNULL)
-        if done.returncode:
-            said = done.stderr.strip().splitlines()[-1:] or [f"exit status {done.returncode}"]
+        process = subprocess.run(["systemctl", *order], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        if process.returncode:
+            complaint = process.stderr.strip().splitlines()[-1:] or [f"exit status {process.returncode}"]
             raise PachaError(
                 f"systemctl {' '.join(order)} failed.",
-                escape(said[0].encode()),
+                escape(complaint[0].encode()),
                 "See: systemctl status",
                 code="systemctl-failed",
             )
 
 
 def _unit_word(word: str) -> str:
-    """A word of systemd.syntax(7), where '%' means something."""
+    """Quote a word for systemd.syntax(7), also its '%'."""
     quoted = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
     return f'"{quoted}"' if quoted != word or " " in word or "'" in word else word

@@ -1,4 +1,4 @@
-"""The state of this host, from what is remembered here: no master is contacted."""
+"""The state of this host, from what is remembered here. Contacts no master."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from pacha.store.host_state import HostState, MasterState, Orphans
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MasterStatus:
-    """One master. Times are seconds since the epoch, 0 for never; ``unsent``: the snapshots that it lacks.
+    """A master. Times are seconds since the epoch, 0: never; ``unsent``: how many snapshots are missing there.
 
-    ``current``: it is known to have the newest, be it from a rebuild.
+    ``current``: it has the newest snapshot, as a push or a rebuild told.
     """
 
     name: str
@@ -31,7 +31,7 @@ class MasterStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """How this host stands. Times are seconds since the epoch, 0 for never; ``frequency`` is in hours.
+    """The state of this host. Times are seconds since the epoch, 0: never; ``frequency`` is in hours.
 
     ``failure``: why the last push did not reach every master, "" if it did, ``cure`` what to do about it;
     ``next_due`` 0: at once; ``running``: who is at work now, "" for nobody; ``concerns``: what the last push named;
@@ -61,14 +61,14 @@ class Status:
 
     @property
     def fine(self) -> bool:
-        """Whether nothing needs a look. A push that is at work has not failed yet."""
+        """Whether there is nothing to look at. A running push has not failed yet."""
         unsent = any(master.unsent or master.failure for master in self.masters)
         late = (self.failure or self.overdue or unsent) and not self.running
         return not (late or not self.succeeded or self.concerns or self.owed or self.unfinished or self.orphans)
 
 
 def status(context: Context) -> Status:
-    """What is known here of the last pushes and rebuilds. Raises ConfigError, PachaError."""
+    """What this machine knows about the last pushes and rebuilds. Raises ConfigError, PachaError."""
     state, running = context.state.read(), context.state.holder()
     snapshot = database.read(context.state.database)
     frequency, now = context.config.frequency, time.time()

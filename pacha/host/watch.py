@@ -1,4 +1,4 @@
-"""Watch paths: which are kept, and under which repository names."""
+"""Watch paths: which ones, and the names of their repositories."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from pacha.text import escape
 
 
 def watch(context: Context, path: bytes, *, single: bool = False) -> Watched:
-    """Watch the directory ``path`` (with ``single``: the one file). Its parents are resolved first.
+    """Watch the directory ``path``, or with ``single`` that file. Its parents are resolved first.
 
-    Raises UsageError for what is not there, not of that kind, watched already, overlapping or Pacha's own.
+    Raises UsageError for a path that is missing, of the wrong kind, watched already, overlapping or Pacha's own.
     """
     resolved = _resolved(path)
     _check_kind(resolved, single)
@@ -28,28 +28,28 @@ def watch(context: Context, path: bytes, *, single: bool = False) -> Watched:
     with context.state.locked(wait_seconds=10):
         snapshot = database.read(context.state.database)
         watched = _place(snapshot, resolved, single)
-        others = [other for other in snapshot.watched if other.repository != watched.repository]
+        rest = [entry for entry in snapshot.watched if entry.repository != watched.repository]
         context.state.update(pending=True)
-        database.write(context.state.database, replace(snapshot, watched=(*others, watched)))
+        database.write(context.state.database, replace(snapshot, watched=(*rest, watched)))
     return watched
 
 
 def unwatch(context: Context, path: bytes) -> Watched:
-    """Stop watching ``path``; what was kept of it stays in the history. Raises UsageError when it is not watched."""
+    """Stop watching ``path``; its history stays. Raises UsageError if it is not watched."""
     with context.state.locked(wait_seconds=10):
         snapshot = database.read(context.state.database)
-        wanted = {os.path.normpath(os.path.join(os.getcwdb(), path)), _resolved(path, must_exist=False)}
-        for one in snapshot.live:
-            if one.path in wanted:
-                changed = [replace(w, retired=True) if w == one else w for w in snapshot.watched]
+        candidates = {os.path.normpath(os.path.join(os.getcwdb(), path)), _resolved(path, must_exist=False)}
+        for entry in snapshot.live:
+            if entry.path in candidates:
+                changed = [replace(w, retired=True) if w == entry else w for w in snapshot.watched]
                 context.state.update(pending=True)
                 database.write(context.state.database, snapshot.with_watched(changed))
-                return one
+                return entry
     raise UsageError(f"{escape(path)} is not watched.", hint="'pacha config-values' lists what is.", code="not-watched")
 
 
 def watched(context: Context) -> tuple[Watched, ...]:
-    """What is watched now."""
+    """The watched paths."""
     return database.read(context.state.database).live
 
 
@@ -61,7 +61,7 @@ def _resolved(path: bytes, *, must_exist: bool = True) -> bytes:
             f"{escape(whole)} does not exist.", hint="Name a directory or a file that does.", code="path-missing"
         )
     parent, name = os.path.split(whole)
-    if name in (b"", b".", b".."):  # the kernel's "..": of what a link points to, not of the link
+    if name in (b"", b".", b".."):  # the kernel resolves ".." at the link's target
         return os.path.realpath(whole)
     return os.path.join(os.path.realpath(parent), name)
 
@@ -89,16 +89,16 @@ def _check_kind(path: bytes, single: bool) -> None:
 
 
 def check_own(context: Context, path: bytes) -> None:
-    """Refuse to keep Pacha's own folders, the master's among them where it is local. Raises UsageError."""
+    """Raise UsageError for a path that holds, or is in, Pacha's own folders or a local master."""
     own = {"Pacha's own state folder": os.path.realpath(os.fsencode(context.state.path))}
     if STANDALONE in context.config.hosts:
         own["the master's folder"] = os.path.realpath(context.config.hosts_path)
-    for what, folder in own.items():
+    for description, folder in own.items():
         if Watched(path=folder, single=False, repository="").holds(path) or Watched(
             path=path, single=False, repository=""
         ).holds(folder):
             raise UsageError(
-                f"{escape(path)} holds or lies in {what} {escape(folder)}.",
+                f"{escape(path)} holds or lies in {description} {escape(folder)}.",
                 "each push would change what it keeps",
                 "Watch the directories beside it.",
                 code="path-holds-own-folder",
@@ -110,47 +110,47 @@ def check_own(context: Context, path: bytes) -> None:
 
 
 def _place(snapshot: Snapshot, path: bytes, single: bool) -> Watched:
-    """The row of ``path``: the one it had before it was retired, or a new one."""
+    """The row of ``path``: its retired one, or a new one. Raises UsageError for an overlap."""
     new = Watched(path=path, single=single, repository="")
-    for one in snapshot.live:
-        if one.path == path:
+    for entry in snapshot.live:
+        if entry.path == path:
             raise UsageError(
                 f"{escape(path)} is watched already.",
                 "",
                 "Nothing is to be done: 'pacha config-values' lists what is.",
                 code="watched-already",
             )
-        if one.holds(path) or new.holds(one.path):
+        if entry.holds(path) or new.holds(entry.path):
             raise UsageError(
-                f"{escape(path)} overlaps with {escape(one.path)}, which is watched already.",
+                f"{escape(path)} overlaps with {escape(entry.path)}, which is watched already.",
                 "a file would be kept twice",
-                f"If it is meant to take its place: pacha unwatch {escape(one.path)}",
+                f"If it is meant to take its place: pacha unwatch {escape(entry.path)}",
                 code="watch-overlap",
             )
-    for one in snapshot.watched:
-        if one.path == path and one.single == single:
-            return replace(one, retired=False)
-    return replace(new, repository=repository_name(path, [one.repository for one in snapshot.watched]))
+    for entry in snapshot.watched:
+        if entry.path == path and entry.single == single:
+            return replace(entry, retired=False)
+    return replace(new, repository=repository_name(path, [entry.repository for entry in snapshot.watched]))
 
 
 def effective_rules(context: Context, watched: Iterable[Watched]) -> tuple[Watched, ...]:
-    """``watched`` with the configuration's exclude rules, where it gives any; else with their own.
+    """``watched`` with the configuration's exclude rules where it has some, else with the recorded ones.
 
-    After a rebuild a ten-line configuration must not bring in what had been left out.
+    So a ten-line configuration after a rebuild does not include what was excluded before.
     """
-    given = {key for key, _ in context.config.given}
+    configured = {key for key, _ in context.config.given}
     changes: dict[str, object] = {}
-    if "pacha.exclude" in given:
+    if "pacha.exclude" in configured:
         changes["exclude"] = context.config.exclude
-    if "pacha.one.filesystem" in given:
+    if "pacha.one.filesystem" in configured:
         changes["one_filesystem"] = context.config.one_filesystem
-    return tuple(one if one.retired else replace(one, **changes) for one in watched)  # type: ignore[arg-type]
+    return tuple(entry if entry.retired else replace(entry, **changes) for entry in watched)  # type: ignore[arg-type]
 
 
 def scan_targets(watched: Iterable[Watched]) -> list[Watch]:
-    """``watched`` as the scan wants them."""
+    """``watched`` in the form that the scan needs."""
     return [
-        Watch(one.path, one.single, Rules.of(one.exclude), one.one_filesystem)
-        for one in sorted(watched, key=lambda w: w.path)
-        if not one.retired
+        Watch(entry.path, entry.single, Rules.of(entry.exclude), entry.one_filesystem)
+        for entry in sorted(watched, key=lambda w: w.path)
+        if not entry.retired
     ]

@@ -6,12 +6,12 @@
         last = read_last_snapshot(session)
         scan(session, last)
         session.attach(connections)
-        remote_check.compare_with_last_push(session, last)  # what is not as it was left is told
-        base = reconcile.base(session, last)   # a newer snapshot that only a master has: stand on it, obey none of it
+        remote_check.compare_with_last_push(session, last)  # differences are concerns
+        base = reconcile.base(session, last)   # a newer snapshot of a master: only the parent
         new = commit_snapshot(session, base)
         session.deliver(new.snapshot, new.tip) # what each master is missing, db last; then the heartbeat
         session.record()
 
-A master that fails does not stop the others; an interrupted push changes nothing that a rebuild would see. It does not
-know how a rebuild works, nor what kind of master it talks to.
+A failing master does not stop the others; an interrupted push changes nothing that a rebuild would see. This folder
+does not know how a rebuild works, nor which kind of master it talks to.
 """

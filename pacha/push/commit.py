@@ -1,4 +1,4 @@
-"""Commit one watched path's content, directly from its files, into its repository."""
+"""Commit the content of a watched path to its repository, directly from its files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _POINTER = b"Kept in parts of at most %d bytes each: see %s\n"
 
 @dataclass(slots=True)
 class Committed:
-    """What became of a commit: the node, the entries as they were read (None: not kept), concerns."""
+    """The result of a commit: the node, the entries as they were read (None: not kept), concerns."""
 
     node: str
     entries: dict[bytes, Entry | None] = field(default_factory=dict)
@@ -31,20 +31,20 @@ class Committed:
 
 
 class _Unkept(Interruption):
-    """A path could not be read after all; the commit starts again without it."""
+    """A path could not be read; the commit starts again without it."""
 
-    def __init__(self, path: bytes, reason: str, gone: bool) -> None:
+    def __init__(self, path: bytes, reason: str, is_gone: bool) -> None:
         super().__init__(path)
-        self.path, self.reason, self.gone = path, reason, gone
+        self.path, self.reason, self.gone = path, reason, is_gone
 
 
 def has_content(entry: Entry) -> bool:
-    """Whether ``entry`` has something in a content repository."""
+    """Whether ``entry`` has content in a repository."""
     return entry.kind in (Kind.FILE, Kind.SYMLINK)
 
 
 def stored(watched: Watched, entry: Entry) -> Entry:
-    """``entry`` with the name and the number of parts under which the repository holds it."""
+    """``entry`` with its name and its number of parts in the repository."""
     if not has_content(entry):
         return entry
     name = entry.stored or names.stored(watched.relative(entry.path))
@@ -54,7 +54,7 @@ def stored(watched: Watched, entry: Entry) -> Entry:
 
 
 def differing(base: Mapping[bytes, Entry], new: Mapping[bytes, Entry]) -> set[bytes]:
-    """The paths whose content must be committed to make what stands for ``base`` stand for ``new``."""
+    """The paths whose content differs between ``base`` and ``new``, and so must be committed."""
     return {path for path in base.keys() | new.keys() if _differs(base.get(path), new.get(path))}
 
 
@@ -75,10 +75,10 @@ def commit(
     new: Mapping[bytes, Entry],
     note: Note,
 ) -> Committed:
-    """Commit on ``parent`` what ``new`` says of ``watched``; ``base`` is what ``watched.node`` holds.
+    """Commit the entries ``new`` of ``watched`` on ``parent``; ``base`` are the entries of ``watched.node``.
 
-    An empty ``base`` (a path watched again) leaves nothing of what ``parent`` holds beside ``new``.
-    A path that cannot be read keeps its entry of ``base`` and is named. Raises PachaError, DamagedError.
+    With an empty ``base`` (a path watched again) only ``new`` is left of the content of ``parent``. A path that cannot
+    be read keeps its entry of ``base``, with a concern. Raises PachaError, DamagedError.
     """
     result = Committed(parent)
     paths = differing(base, new)
@@ -92,13 +92,13 @@ def commit(
             try:
                 result.node = repository.commit(parent, written, removed, reader, note)
             except _Unkept as unkept:
-                kept = None if unkept.gone else base.get(unkept.path)
-                result.entries[unkept.path] = kept
+                base_entry = None if unkept.gone else base.get(unkept.path)
+                result.entries[unkept.path] = base_entry
                 new = {path: entry for path, entry in new.items() if path != unkept.path}
-                if kept is not None:
-                    new[unkept.path] = kept
+                if base_entry is not None:
+                    new[unkept.path] = base_entry
                     recorded.add(unkept.path)
-                paths = (paths - {unkept.path}) | (base.keys() & {unkept.path} if kept is None else set())
+                paths = (paths - {unkept.path}) | (base.keys() & {unkept.path} if base_entry is None else set())
                 if not unkept.gone:
                     result.concerns.append(Concern(unkept.path, unkept.reason))
                 continue
@@ -110,7 +110,7 @@ def commit(
 
 
 def _orphaned_names(repository: Repository, node: str, parent: str) -> set[bytes]:
-    """Stored names in which ``parent`` differs from ``node``: content once committed whose snapshot was not."""
+    """Stored names in which ``parent`` differs from ``node``: content that was committed without a snapshot."""
     if node == parent:
         return set()
     old = repository.names(node) if node != NULL else {}
@@ -132,22 +132,22 @@ def _names(
             written.update(_all_names(entry))
     if extra:
         for entry in new.values():
-            if entry.stored is not None and not extra.isdisjoint(found := _all_names(entry)):
-                written.update(found)  # all parts: only the whole of a file can be hashed
+            if entry.stored is not None and not extra.isdisjoint(names_of_entry := _all_names(entry)):
+                written.update(names_of_entry)  # all parts: only a whole file can be hashed
     return written, removed - written.keys()
 
 
 def _all_names(entry: Entry) -> dict[bytes, tuple[Entry, int]]:
     stored_name = entry.stored or b""
-    found = {stored_name: (entry, -1)}
-    found.update({names.part(stored_name, number): (entry, number) for number in range(entry.parts)})
-    return found
+    entries = {stored_name: (entry, -1)}
+    entries.update({names.part(stored_name, number): (entry, number) for number in range(entry.parts)})
+    return entries
 
 
 class _BlobSource:
-    """Gives Mercurial the blob of each name, reading each file once; remembers what it read.
+    """Returns the blob of each name to Mercurial, reads each file once, and remembers the entries that it read.
 
-    The paths ``recorded`` are not read from disk: ``before`` gives what the last snapshot has of a name.
+    The paths ``recorded`` are not read from disk: ``before`` returns the last snapshot's content of a name.
     """
 
     def __init__(
@@ -213,18 +213,18 @@ class _BlobSource:
 
     @staticmethod
     def _unkept(path: bytes, error: OSError) -> _Unkept:
-        gone = isinstance(error, (FileNotFoundError, NotADirectoryError))
-        return _Unkept(path, f"cannot be kept: {error.strerror or error}; its last version stays", gone)
+        is_gone = isinstance(error, (FileNotFoundError, NotADirectoryError))
+        return _Unkept(path, f"cannot be kept: {error.strerror or error}; its last version stays", is_gone)
 
     def close(self) -> None:
-        """Close the large file that is open, if one is."""
+        """Close the large file, if one is open."""
         if self._large is not None:
             os.close(self._large.fd)
             self._large = None
 
 
 class _Large:
-    """A file that is read part by part."""
+    """A large file that is read in parts."""
 
     def __init__(self, path: bytes, fd: int) -> None:
         self.path, self.fd = path, fd
@@ -233,7 +233,7 @@ class _Large:
         self.size = 0
 
     def read(self, number: int) -> bytes:
-        """The bytes of part ``number``; fewer at the end, none beyond it."""
+        """The bytes of part ``number``; fewer at the end of the file, none after it."""
         pieces, offset, end = [], number * content.PART_SIZE, (number + 1) * content.PART_SIZE
         while offset < end and (piece := os.pread(self.fd, end - offset, offset)):
             pieces.append(piece)

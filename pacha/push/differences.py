@@ -1,6 +1,6 @@
-"""Compare what this machine watches with what a snapshot from elsewhere says, and tell of it. Pure.
+"""Compare what this machine watches with a snapshot from elsewhere, and report the differences. Pure.
 
-What is watched, and by which rules, is this machine's word alone; a snapshot from elsewhere says what was.
+This machine alone decides what is watched, and by which rules; a snapshot from elsewhere decides nothing.
 """
 
 from __future__ import annotations
@@ -13,45 +13,46 @@ from pacha.files.names import repository_name
 from pacha.store.snapshot import Watched
 from pacha.text import escape
 
-_MOST_TOLD = 20  #: paths of one snapshot; whoever forges one must not hide the rest of what there is to tell
-_MOST_NAMES = 500  #: repositories that only the other names
+_MOST_TOLD = 20  #: paths of one snapshot; a forged one must not hide the other concerns
+_MOST_NAMES = 500  #: repositories that only the other snapshot names
 _LONGEST_RULES = 200  #: characters
 
 
-def of_watched(mine: Sequence[Watched], theirs: Sequence[Watched], where: str) -> list[Concern]:
-    """A concern for each path of which ``theirs``, those of ``where``, would decide something else than ``mine``."""
-    told = list(_differences([one for one in mine if not one.retired], theirs, where))
-    if len(told) > _MOST_TOLD:
-        more = f"and {len(told) - _MOST_TOLD} more paths are watched otherwise in {where}; what is said here counts"
-        told[_MOST_TOLD:] = [Concern(told[_MOST_TOLD].path, more)]
-    return told
+def of_watched(local: Sequence[Watched], remote: Sequence[Watched], where: str) -> list[Concern]:
+    """A concern for each path that ``local`` and ``remote``, the watched paths of ``where``, treat differently."""
+    concerns = list(_differences([watched for watched in local if not watched.retired], remote, where))
+    if len(concerns) > _MOST_TOLD:
+        more = f"and {len(concerns) - _MOST_TOLD} more paths are watched otherwise in {where}; what is said here counts"
+        concerns[_MOST_TOLD:] = [Concern(concerns[_MOST_TOLD].path, more)]
+    return concerns
 
 
-def _differences(mine: Sequence[Watched], theirs: Sequence[Watched], where: str) -> Iterator[Concern]:
-    live = {one.path: one for one in theirs if not one.retired}
-    retired = {one.path for one in theirs if one.retired}
-    for one in mine:
-        if (other := live.pop(one.path, None)) is not None:
-            yield from (Concern(one.path, f"{what}; what is said here counts") for what in _rules(one, other, where))
+def _differences(local: Sequence[Watched], remote: Sequence[Watched], where: str) -> Iterator[Concern]:
+    live = {watched.path: watched for watched in remote if not watched.retired}
+    retired = {watched.path for watched in remote if watched.retired}
+    for watched in local:
+        if (counterpart := live.pop(watched.path, None)) is not None:
+            for difference in _rules(watched, counterpart, where):
+                yield Concern(watched.path, f"{difference}; what is said here counts")
         else:
-            how = "no longer watched" if one.path in retired else "not watched"
-            yield Concern(one.path, f"is watched here, and {how} in {where}; it stays watched")
-    for other in live.values():
+            how = "no longer watched" if watched.path in retired else "not watched"
+            yield Concern(watched.path, f"is watched here, and {how} in {where}; it stays watched")
+    for counterpart in live.values():
         rest = f"is watched in {where}, and not here; it is not kept (if it should be: pacha watch)"
-        yield Concern(other.path, rest)
+        yield Concern(counterpart.path, rest)
 
 
-def _rules(mine: Watched, theirs: Watched, where: str) -> Iterator[str]:
-    """How two watched paths of one place differ, in words, both sides."""
-    if mine.single != theirs.single:
+def _rules(local: Watched, remote: Watched, where: str) -> Iterator[str]:
+    """The differences of two rows for the same path, as text that shows both sides."""
+    if local.single != remote.single:
         kinds = {False: "a folder", True: "a single file"}
-        yield f"is {kinds[mine.single]} here, and {kinds[theirs.single]} in {where}"
-    if mine.exclude != theirs.exclude:
-        here, there = _listed(mine.exclude), _listed(theirs.exclude)
+        yield f"is {kinds[local.single]} here, and {kinds[remote.single]} in {where}"
+    if local.exclude != remote.exclude:
+        here, there = _listed(local.exclude), _listed(remote.exclude)
         yield f"what is left out differs from {where}: here: {here}; there: {there}"
-    if mine.one_filesystem != theirs.one_filesystem:
+    if local.one_filesystem != remote.one_filesystem:
         how = {False: "crosses", True: "does not cross"}
-        yield f"{how[mine.one_filesystem]} file systems here, and {how[theirs.one_filesystem]} them in {where}"
+        yield f"{how[local.one_filesystem]} file systems here, and {how[remote.one_filesystem]} them in {where}"
 
 
 def _listed(rules: Sequence[str]) -> str:
@@ -59,32 +60,31 @@ def _listed(rules: Sequence[str]) -> str:
     return text if len(text) <= _LONGEST_RULES else f"{text[:_LONGEST_RULES]}..."
 
 
-def with_names(mine: Sequence[Watched], theirs: Sequence[Watched]) -> tuple[Watched, ...]:
-    """``mine`` with the names of repositories where none was used yet, then the names that only ``theirs`` has.
+def with_names(local: Sequence[Watched], remote: Sequence[Watched]) -> tuple[Watched, ...]:
+    """``local``, with repository names for paths that were never pushed, and the names that only ``remote`` has.
 
-    A path that was never kept here goes on in the repository that ``theirs`` has for it, and takes none that
-    ``theirs`` has for another. The rest of those names are kept as retired, without their rules, so that they are
-    never given to another path.
+    Such a path continues in the repository that ``remote`` has for it, and gets no name that ``remote`` has for another
+    path. The rest of those names stay as retired rows without rules, so that no other path ever gets them.
     """
-    used = {one.repository for one in mine if one.node is not None or one.retired}
-    named: list[Watched] = []
-    for one in mine:
-        if one.node is None and not one.retired:
-            one = replace(one, repository=_name(one, theirs, used))
-            used.add(one.repository)
-        named.append(one)
-    taken = {one.repository.lower() for one in named}
-    others = [one for one in theirs if one.repository.lower() not in taken][:_MOST_NAMES]
-    retired = (replace(one, node=None, exclude=(), one_filesystem=False, retired=True) for one in others)
-    return (*named, *retired)
+    used = {watched.repository for watched in local if watched.node is not None or watched.retired}
+    with_name: list[Watched] = []
+    for watched in local:
+        if watched.node is None and not watched.retired:
+            watched = replace(watched, repository=_name(watched, remote, used))
+            used.add(watched.repository)
+        with_name.append(watched)
+    used_names = {watched.repository.lower() for watched in with_name}
+    rest = [watched for watched in remote if watched.repository.lower() not in used_names][:_MOST_NAMES]
+    retired = (replace(watched, node=None, exclude=(), one_filesystem=False, retired=True) for watched in rest)
+    return (*with_name, *retired)
 
 
-def _name(watched: Watched, theirs: Sequence[Watched], used: set[str]) -> str:
+def _name(watched: Watched, remote: Sequence[Watched], used: set[str]) -> str:
     """The repository for ``watched``, which has none yet."""
     lowered = {name.lower() for name in used}
-    for other in theirs:
-        if (other.path, other.single) == (watched.path, watched.single) and other.repository.lower() not in lowered:
-            return other.repository
-    if watched.repository.lower() not in lowered | {other.repository.lower() for other in theirs}:
+    for entry in remote:
+        if (entry.path, entry.single) == (watched.path, watched.single) and entry.repository.lower() not in lowered:
+            return entry.repository
+    if watched.repository.lower() not in lowered | {entry.repository.lower() for entry in remote}:
         return watched.repository
-    return repository_name(watched.path, [*used, *(other.repository for other in theirs)])
+    return repository_name(watched.path, [*used, *(entry.repository for entry in remote)])

@@ -1,7 +1,7 @@
 """A push: scan, commit what changed, send what each master is missing, leave the heartbeat.
 
-Content goes first and ``db`` last (see ``target.content_first``), so that whatever ``db`` revision a rebuild starts
-from, all that it names is already there. An interrupted push changes nothing that a rebuild would see.
+Content is sent first and ``db`` last (see ``target.content_first``), so that every revision of ``db`` on a master finds
+all that it names there. An interrupted push changes nothing that a rebuild would see.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from pacha.store.snapshot import Changes
 from pacha.text import escape
 from pacha.wire.master import RolledBack
 
-#: What is remembered of a push until it ends: all that is left of one that was killed.
+#: Remembered as the failure until the push ends; after a kill it stays.
 _CUT_OFF = "The last push was interrupted."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pushed:
-    """What a push did. ``tip``: the newest snapshot (hex node); ``masters``: who has it now.
+    """What a push did. ``tip``: the newest snapshot (hex node); ``masters``: those that have it now.
 
-    ``committed``: a snapshot was made; ``sent``: a master lacked something; ``failures``: why a master, by its
-    name, was not brought up to date, in which case what changed waits here for the next push.
+    ``committed``: a snapshot was made; ``sent``: something was missing on a master; ``failures``: the names of masters
+    that were not brought up to date, and why. The next push sends what they are missing.
     """
 
     host: str
@@ -48,39 +48,39 @@ class Pushed:
 
     @property
     def master(self) -> str:
-        """Who has it now, for people."""
+        """The masters that have it now, for people."""
         return " and ".join(self.masters)
 
     @property
     def failure(self) -> PachaError | None:
-        """Why no master has it."""
+        """Why no master has it, None if one has."""
         return None if self.masters else self.failures[0][1]
 
 
 def push(
     context: Context, *, accept: bool = False, take_over: bool = False, message: str = "", wait_seconds: float = 0
 ) -> Pushed:
-    """Push what is watched. ``accept`` gives up what an earlier rebuild still owes.
+    """Push what is watched. ``accept`` gives up what is owed since an earlier rebuild.
 
-    Raises LockedError, ConfigError, PachaError when nothing could be tried.
+    Raises LockedError, ConfigError, PachaError if nothing could be tried.
     """
     began = time.monotonic()
-    context.config.masters()  # a missing one is said before anything is done
+    context.config.masters()  # raises for a missing one before anything is done
     with context.state.locked(wait_seconds, PUSH):
         state = context.state.update(tried=time.time(), failure=_CUT_OFF, cure="")
-        if state.staging or state.staging_left:  # of a killed rebuild: all that the host keeps, in the clear
+        if state.staging or state.staging_left:  # of a killed rebuild, with all files in the clear
             staging_dir.remove_leftovers(context)
         try:
             pushed = _until_not_rolled_back(context, accept, take_over, message)
         except Exception as error:
-            with suppress(OSError):  # the disk is full, say: that is not what should be told
+            with suppress(OSError):  # for example a full disk: raise the first error
                 context.state.update(failure=_in_a_line(error), cure=getattr(error, "hint", ""))
             raise
     return replace(pushed, seconds=time.monotonic() - began)
 
 
 def _until_not_rolled_back(context: Context, accept: bool, take_over: bool, message: str) -> Pushed:
-    """Push again when a master had to roll back what an interrupted push left there: once for each master."""
+    """Push, and again after a master rolled back an interrupted push: once for each master."""
     for _ in context.config.masters():
         with suppress(RolledBack):
             return _push(context, accept, take_over, message)
@@ -91,7 +91,7 @@ def _push(context: Context, accept: bool, take_over: bool, message: str) -> Push
     session = PushSession(
         context=context, host=context.hostname(), take_over=take_over, message=message, state=context.state.read()
     )
-    with session.connecting() as connections:  # while we read and scan
+    with session.connecting() as connections:  # in parallel
         last = read_last_snapshot(session, accept)
         reconcile.check_name(session, last)
         scan(session, last)

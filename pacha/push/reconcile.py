@@ -1,9 +1,8 @@
-"""Choose what a push stands on: the last snapshot made here, or a newer one that only a master has.
+"""Choose the parent of a push: the last snapshot made here, or a newer one that only a master has.
 
-A commit's parent is always the tip that the master has. A tip unknown here (a machine rolled back, a commit lost in
-a power cut, somebody else with this host's key) is pulled first, and the snapshot is made on top of it. Nothing in it
-decides anything here: what is watched, and how, and what was recorded of it, is what this machine's own pacha.db says.
-How the two differ is told.
+A commit's parent is always the master's tip. A tip that is unknown here (a machine was set back, a commit was lost in a
+power cut, somebody else has this host's key) is pulled first, and the snapshot is made on top of it. It decides
+nothing: only this machine's own pacha.db says what is watched, how, and what was recorded. Differences are concerns.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from pacha.system.memory_limit import limit_memory
 from pacha.text import escape, local_minute
 from pacha.wire.master import check_may_read
 
-_MOST_TRIED = 20  #: snapshots of a master that are looked at for one that is whole
+_MOST_TRIED = 20  #: snapshots of a master that are searched for an intact one
 _NOT_OURS = (
     "on {label}, the newest snapshot is {tip} of {when}, by {user}, which this machine does not remember making: it "
     "was set back to an older state, or somebody else may write there; this push goes on from it, with what this "
@@ -41,8 +40,8 @@ _NOT_OURS = (
 class Base:
     """What a push builds on.
 
-    ``last``: what this machine recorded, which alone decides. ``parent``: the node of the snapshot that the new one
-    stands on, "" for none; ``entries``: what that one holds, for the list of changes.
+    ``last``: what this machine recorded, which alone decides. ``parent``: the node of the new snapshot's parent, "" for
+    none; ``entries``: the parent's entries, for the change list.
     """
 
     last: Snapshot
@@ -61,12 +60,12 @@ class _Offer:
 
 
 def base(session: PushSession, last: Snapshot) -> Base:
-    """What to build on; the local history holds it when this returns.
+    """What to build on, which the local history has when this returns.
 
-    It is the newest of any master; one that another master led elsewhere stays beside it in the history.
-    Raises PachaError when a newest one was made by another machine under our name.
+    It is the newest snapshot of all masters; a diverging one of another master stays in the history as another head.
+    Raises PachaError if another machine made a newest one under our name.
     """
-    if not session.reached and _is_renamed(session, last):  # nobody has taken the other name yet
+    if not session.reached and _is_renamed(session, last):  # the new name is not taken yet
         raise next(target.failure for target in session.targets if target.failure)
     pulled = [(tip, target) for target in session.reached if (tip := _pulled(session, target)) is not None]
     if not pulled:
@@ -83,17 +82,17 @@ def base(session: PushSession, last: Snapshot) -> Base:
     tips = [offer.tip for offer in offers]
     newest = max(offers, key=lambda offer: _age(local, offer, tips))
     for reached in session.reached:
-        reached.familiar = False  # what is made now need not stand on what any of them has
+        reached.familiar = False  # the new snapshot may not descend from theirs
     session.notices.append(f"Going on from the snapshot {newest.tip[:12]}, which only {newest.target.label} had.")
     return _standing_on(session, newest, last)
 
 
 def _pulled(session: PushSession, target: MasterTarget) -> str | None:
-    """The newest snapshot of a master that is whole, pulled, if what is here does not stand on it."""
+    """Pull the newest intact snapshot of a master; None if the local history descends from it."""
     if target.probe is None or target.probe.changelog is None:
         return None
     if target.familiar and session.history() >= session.state.history:
-        return None  # else our own history was lost in a power cut, say: Mercurial does not wait for the disk
+        return None  # else history was lost, for example in a power cut: Mercurial does not sync
     local = session.repository(DATABASE)
     try:
         heads = target.talk(DATABASE, lambda peer: _heads(session, target, peer, local))
@@ -104,7 +103,7 @@ def _pulled(session: PushSession, target: MasterTarget) -> str | None:
 
 
 def _heads(session: PushSession, target: MasterTarget, peer: Upload, local: hg.Repository) -> tuple[str, ...]:
-    """The heads of a master's ``db``, pulled; () if what is here stands on the newest."""
+    """Pull the heads of a master's ``db``; () if the local history descends from the newest."""
     heads = peer.heads()
     if not heads or _stands_on(session, local, heads[0]):
         return ()
@@ -117,10 +116,10 @@ def _heads(session: PushSession, target: MasterTarget, peer: Upload, local: hg.R
 def _newest_whole(
     session: PushSession, local: hg.Repository, target: MasterTarget, heads: tuple[str, ...]
 ) -> str | None:
-    """The newest of what ``heads`` stand on that can be read; None where that is what is here.
+    """The newest readable ancestor of ``heads``; None if that is the local snapshot.
 
-    Whoever has a key can add a head that is none: it must not end the host's pushes. Raises DamagedError where
-    nothing is whole, neither there nor here.
+    Whoever has a key can add a head that is no snapshot, and must not stop the host's pushes by that. Raises
+    DamagedError if no snapshot is intact, neither there nor here.
     """
     fault: DamagedError | None = None
     for node in _beyond(session, local, heads):
@@ -138,10 +137,10 @@ def _newest_whole(
 
 
 def _beyond(session: PushSession, local: hg.Repository, heads: tuple[str, ...]) -> Iterator[str]:
-    """What ``heads`` stand on and the last snapshot made here does not, newest first: at most so many as are tried."""
-    here = [head for head in heads if local.has(head)]
-    theirs = (node for node in local.revisions() if any(local.is_ancestor(node, head) for head in here))
-    return itertools.takewhile(lambda node: not _stands_on(session, local, node), itertools.islice(theirs, _MOST_TRIED))
+    """The ancestors of ``heads`` from which the last local snapshot does not descend, newest first, up to a limit."""
+    local_heads = [head for head in heads if local.has(head)]
+    nodes = (node for node in local.revisions() if any(local.is_ancestor(node, head) for head in local_heads))
+    return itertools.takewhile(lambda node: not _stands_on(session, local, node), itertools.islice(nodes, _MOST_TRIED))
 
 
 def _is_here(session: PushSession, local: hg.Repository) -> bool:
@@ -149,12 +148,12 @@ def _is_here(session: PushSession, local: hg.Repository) -> bool:
 
 
 def _stands_on(session: PushSession, local: hg.Repository, node: str) -> bool:
-    """Whether the last snapshot made here is ``node``, or stands on it."""
+    """Whether the last snapshot made here is ``node`` or descends from it."""
     return _is_here(session, local) and local.has(node) and local.is_ancestor(node, session.state.tip)
 
 
 def _check_may_read(session: PushSession, target: MasterTarget, newest: str) -> None:
-    """Raise UnreachableError, naming the snapshot, where our key may not fetch it."""
+    """Raise UnreachableError, which names the snapshot, if our key may not fetch it."""
     try:
         check_may_read(session.host, target.probe.may if target.probe else frozenset())
     except UnreachableError as error:
@@ -166,23 +165,23 @@ def _check_may_read(session: PushSession, target: MasterTarget, newest: str) -> 
         ) from None
 
 
-def _age(local: hg.Repository, offer: _Offer, others: list[str]) -> tuple[int, float]:
-    """What sorts the snapshots of several masters: how many of them it stands on, then when it was made."""
-    return sum(local.is_ancestor(other, offer.tip) for other in others), offer.note.at
+def _age(local: hg.Repository, offer: _Offer, tips: list[str]) -> tuple[int, float]:
+    """The sort key of the masters' snapshots: how many of them are its ancestors, then its time."""
+    return sum(local.is_ancestor(other_tip, offer.tip) for other_tip in tips), offer.note.at
 
 
 def parent(
-    repository: hg.Repository, node: str | None, theirs: tuple[str, ...], without: Set[str] = frozenset()
+    repository: hg.Repository, node: str | None, remote_heads: tuple[str, ...], without: Set[str] = frozenset()
 ) -> str:
-    """What a commit stands on: the newest head that has what the master has, else what ``node`` has.
+    """The parent of a commit: the newest head that descends from the master's head, else from ``node``.
 
-    Never on one of ``without``, which cannot be read: on ``node`` itself then.
+    Never one that descends from one of ``without``, which cannot be read: then ``node`` itself.
     """
-    for older in (*theirs[:1], node):
-        if older is not None and repository.has(older):
+    for required in (*remote_heads[:1], node):
+        if required is not None and repository.has(required):
             for head in repository.heads():
-                if repository.is_ancestor(older, head):
-                    return older if any(_is_on(repository, head, one) for one in without) else head
+                if repository.is_ancestor(required, head):
+                    return required if any(_is_on(repository, head, excluded) for excluded in without) else head
     return next(iter(repository.heads()), hg.NULL)
 
 
@@ -191,7 +190,7 @@ def _is_on(repository: hg.Repository, head: str, node: str) -> bool:
 
 
 def _read(session: PushSession, local: hg.Repository, node: str) -> Snapshot:
-    """The snapshot ``node``."""
+    """Read the snapshot ``node``."""
     path = str(session.context.state.path / "fetched.db")
     try:
         with limit_memory():
@@ -203,9 +202,9 @@ def _read(session: PushSession, local: hg.Repository, node: str) -> Snapshot:
 
 
 def check_name(session: PushSession, last: Snapshot) -> None:
-    """Refuse to push under another name than before, unless told to: it would go where nobody looks for it.
+    """Raise ConfigError for a push under another name than before, where nobody looks for it.
 
-    Raises ConfigError. As long as no master has anything of this machine, it may still choose.
+    Not with ``take_over``, and not as long as no master has anything of this machine.
     """
     if session.take_over or not _is_renamed(session, last):
         return
@@ -219,12 +218,12 @@ def check_name(session: PushSession, last: Snapshot) -> None:
 
 
 def _is_renamed(session: PushSession, last: Snapshot) -> bool:
-    kept = session.state.succeeded or session.state.hostname
-    return bool(kept) and last.host not in ("", session.host)
+    has_pushed = session.state.succeeded or session.state.hostname
+    return bool(has_pushed) and last.host not in ("", session.host)
 
 
 def _check_machine(session: PushSession, offer: _Offer) -> None:
-    """Refuse to go on from another machine's snapshot under our name, unless told to."""
+    """Raise PachaError for another machine's snapshot under our name, unless told to take over."""
     if session.take_over or _remembers(session, offer.tip) or not _is_of_another(session, offer):
         return
     machine = escape(offer.snapshot.meta.get("machine", "unknown").encode())[:40]
@@ -239,43 +238,43 @@ def _check_machine(session: PushSession, offer: _Offer) -> None:
 
 
 def _is_of_another(session: PushSession, offer: _Offer) -> bool:
-    """Whether it says itself that another machine made it; a machine id is a name, and no proof of this one."""
+    """Whether the snapshot names another machine. A machine id is a claim: the same id proves nothing."""
     return offer.snapshot.meta.get("machine") != session.context.state.machine()
 
 
 def _remembers(session: PushSession, tip: str) -> bool:
-    """Whether the state folder remembers that this machine made the snapshot ``tip``, or was given it by a rebuild."""
+    """Whether this machine made the snapshot ``tip``, or got it by a rebuild, as the state folder remembers."""
     state = session.state
-    made = {state.tip, (state.made or ("", 0.0))[0], *(known.sent.get(DATABASE) for known in state.masters.values())}
-    return tip in made
+    sent = [master.sent.get(DATABASE) for master in state.masters.values()]
+    return tip in (state.tip, (state.made or ("", 0.0))[0], *sent)
 
 
 def _concerns(session: PushSession, offer: _Offer, last: Snapshot) -> list[Concern]:
-    """What to tell of a snapshot that somebody else may have made, and of what it would decide."""
+    """The concerns about a snapshot that somebody else may have made, and about its watched paths."""
     if _remembers(session, offer.tip):
         return []
     watched = watch.effective_rules(session.context, last.watched)
     where = f"the snapshot {offer.tip[:12]} on {offer.target.label}"
-    told = differences.of_watched(watched, offer.snapshot.watched, where)
+    concerns = differences.of_watched(watched, offer.snapshot.watched, where)
     if session.take_over and _is_of_another(session, offer):
-        return told  # it was said so
+        return concerns  # the user expects it
     user = escape(offer.note.user.encode())[:100]
     words = {"label": offer.target.label, "tip": offer.tip[:12], "when": local_minute(offer.note.at), "user": user}
-    return [Concern(session.path_of(DATABASE), _NOT_OURS.format(**words)), *told]
+    return [Concern(session.path_of(DATABASE), _NOT_OURS.format(**words)), *concerns]
 
 
 def _standing_on(session: PushSession, offer: _Offer, last: Snapshot) -> Base:
-    """What this machine recorded, to go onto the snapshot of the master."""
+    """A base of what this machine recorded, with the master's snapshot as the parent."""
     local = replace(last, watched=differences.with_names(last.watched, offer.snapshot.watched))
-    kept = replace(local, watched=tuple(_with_content(session, one, offer.target) for one in local.watched))
-    session.watched = watch.effective_rules(session.context, kept.watched)
-    if offer.tip != session.state.tip or kept != last:
+    complete = replace(local, watched=tuple(_with_content(session, entry, offer.target) for entry in local.watched))
+    session.watched = watch.effective_rules(session.context, complete.watched)
+    if offer.tip != session.state.tip or complete != last:
         session.update(pending=True)
-    return Base(last=kept, parent=offer.tip, entries=offer.snapshot.entries)
+    return Base(last=complete, parent=offer.tip, entries=offer.snapshot.entries)
 
 
 def _with_content(session: PushSession, watched: Watched, target: MasterTarget) -> Watched:
-    """``watched`` with its revision, which is fetched if it was lost here; without, if nobody has it: all is read."""
+    """``watched`` with its revision, fetched if it was lost here; without it if nobody has it: then all is read."""
     if watched.node is None or watched.retired:
         return watched
     repository = session.repository(watched.repository)

@@ -1,8 +1,8 @@
-"""Compare each master with what the last push left there: set back, emptied, rewritten, or led on by somebody else.
+"""Compare each master with what the last push left: was it set back, emptied or rewritten, or did others write to it?
 
-A push that was killed before it was recorded leaves what this machine made: that alone is no concern. Where the newest
-head is the very one that we left and the bytes are others, what lies below it was overwritten. A newer ``db`` that is
-not ours is ``reconcile``'s to tell.
+A push that was killed before it was recorded leaves what this machine made, which is not a concern. If the newest head
+is the one that we left, but the bytes are others, what is below it was overwritten. ``reconcile`` reports a newer
+``db`` that is not ours.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from pacha.store.snapshot import Snapshot
 _NOTICE = "{label} is not as the last push left it: what it lacks is sent again."
 
 
-class _Found(Enum):
-    """What became of a repository that is not as it was left: what is told of it, "" for nothing."""
+class _Difference(Enum):
+    """How a repository differs from what was left. The value is the text of its concern, "" for none."""
 
     REWRITTEN = (
         "on {label} is not as the last push left it, and nothing newer is there: look at it with 'hg verify', or with "
@@ -40,9 +40,9 @@ class _Found(Enum):
 
 
 def compare_with_last_push(session: PushSession, last: Snapshot) -> None:
-    """Tell of each master that is not as it was left; what is there and not ours is pulled by ``reconcile``.
+    """Add a concern or a notice for each master that is not as it was left. ``reconcile`` pulls what is not ours.
 
-    Under another name than that of the ``last`` snapshot nothing was ever left.
+    Does nothing for a push under another name than the ``last`` snapshot's: nothing was left under that.
     """
     if last.host not in ("", session.host):
         return
@@ -50,53 +50,53 @@ def compare_with_last_push(session: PushSession, last: Snapshot) -> None:
         if target.as_left:
             continue
         try:
-            found = list(_different(session, target))
+            differences = list(_different(session, target))
         except PachaError as error:
             session.fail(target, error)
             continue
-        target.suspect = frozenset(name for name, what, _ in found if what is _Found.REWRITTEN)
-        session.tell(Concern(session.path_of(name), text) for name, _, text in found if text)
-        if found and not any(text for _, _, text in found):
+        target.suspect = frozenset(name for name, difference, _ in differences if difference is _Difference.REWRITTEN)
+        session.tell(Concern(session.path_of(name), text) for name, _, text in differences if text)
+        if differences and not any(text for _, _, text in differences):
             session.notices.append(_NOTICE.format(label=target.label))
 
 
-def _different(session: PushSession, target: MasterTarget) -> Iterator[tuple[str, _Found, str]]:
-    """Each repository that is not as it was left, what became of it, and what to tell of that.
+def _different(session: PushSession, target: MasterTarget) -> Iterator[tuple[str, _Difference, str]]:
+    """Yield each repository that is not as it was left, its difference, and the text of a concern.
 
-    Where ``db`` itself is elsewhere, the others have to be: of them only damage is told.
+    If ``db`` differs, the others have to differ as well: for them only damage is a concern.
     """
     names = sorted(target.last_known.sent, key=lambda name: name != DATABASE)
-    led_elsewhere = False
+    db_differs = False
     for name in names:
-        found, newest = _find(session, target, name)
-        if found is None:
+        difference, newest = _find(session, target, name)
+        if difference is None:
             continue
-        told = found.value if found is _Found.REWRITTEN or not led_elsewhere else ""
-        if name == DATABASE and found is _Found.OTHERS:
-            told = ""
+        message = difference.value if difference is _Difference.REWRITTEN or not db_differs else ""
+        if name == DATABASE and difference is _Difference.OTHERS:
+            message = ""
         left = target.last_known.sent[name]
-        yield name, found, told.format(label=target.label, newest=newest[:12], left=left[:12])
-        led_elsewhere = led_elsewhere or (name == DATABASE and found is not _Found.REWRITTEN)
+        yield name, difference, message.format(label=target.label, newest=newest[:12], left=left[:12])
+        db_differs = db_differs or (name == DATABASE and difference is not _Difference.REWRITTEN)
 
 
-def _find(session: PushSession, target: MasterTarget, name: str) -> tuple[_Found | None, str]:
-    """What became of one repository, None for nothing, and its newest head."""
+def _find(session: PushSession, target: MasterTarget, name: str) -> tuple[_Difference | None, str]:
+    """The difference of a repository, None for none, and its newest head."""
     left = target.last_known.sent[name]
     then, now = target.digests(name)
     if now is None:
-        return (_Found.GONE if target.was_looked_at(name) else None), ""
+        return (_Difference.GONE if target.was_looked_at(name) else None), ""
     if then == now or not (then or name == DATABASE):
         return None, ""
     with target.peer(name) as peer:
         newest = next(iter(peer.heads()), "")
     if not newest:
-        return _Found.GONE, ""
+        return _Difference.GONE, ""
     if newest == left:
-        return (_Found.REWRITTEN if then else None), newest  # where nobody knows how it was left, it may be so
+        return (_Difference.REWRITTEN if then else None), newest  # without a remembered digest it may be as it was left
     return _relation(session.repository(name), newest, left), newest
 
 
-def _relation(own: hg.Repository, newest: str, left: str) -> _Found:
+def _relation(own: hg.Repository, newest: str, left: str) -> _Difference:
     if not own.has(newest):
-        return _Found.OTHERS
-    return _Found.BEHIND if own.has(left) and own.is_ancestor(newest, left) else _Found.OURS
+        return _Difference.OTHERS
+    return _Difference.BEHIND if own.has(left) and own.is_ancestor(newest, left) else _Difference.OURS

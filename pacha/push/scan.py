@@ -1,4 +1,4 @@
-"""Read the last snapshot, and scan what the watched paths hold now."""
+"""Read the last snapshot, and scan the watched paths."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from pacha.store.snapshot import Snapshot
 
 
 def read_last_snapshot(session: PushSession, accept: bool) -> Snapshot:
-    """The last snapshot made here. Raises PachaError when there must be no next one.
+    """The last snapshot made here. Raises PachaError if there must not be a next one.
 
-    ``accept`` gives up what a rebuild still owes, and leaves interrupted ones as they are.
+    ``accept`` gives up what is owed, and leaves interrupted rebuilds as they are.
     """
     context = session.context
     last = database.read(context.state.database)
@@ -28,7 +28,7 @@ def read_last_snapshot(session: PushSession, accept: bool) -> Snapshot:
 
 
 def _check_rebuilt(session: PushSession, last: Snapshot, accept: bool) -> None:
-    """Refuse to make what a killed rebuild left behind the newest snapshot; ``accept`` says that it is meant."""
+    """Raise PachaError after an interrupted rebuild, whose half-done state would be recorded, unless ``accept``."""
     interrupted = owed.interrupted_rebuilds(session.context.state, last)
     if accept:
         session.update(accepted=tuple(interrupted), owed={}, choices=None)

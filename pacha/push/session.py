@@ -1,4 +1,4 @@
-"""One push: what it works with, the masters it goes to, what is remembered of it."""
+"""A push under way: its data, the masters, and what is remembered of it."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ from pacha.text import escape, rfc3339
 from pacha.wire.master import CHANGELOG_OF_ANY, Master, Probe, RolledBack
 
 _UNREADABLE = "its revision {node} on {label} cannot be read ({why}); the push went on beside it: find out who added it"
-_OF_OURS = 4  #: times as large as our own pacha.db nothing is
-_MOST_CONCERNS = 100  #: so many are remembered for ``pacha status``
+_OF_OURS = 4  #: how many times the size of our own pacha.db a revision may have
+_MOST_CONCERNS = 100  #: how many are remembered for ``pacha status``
 
 
-#: What reaching a master gives: the connection, and a first look at it.
+#: The connection to a master, and a first probe of it.
 _Connection = Future[tuple[Master, Probe]]
 
 
 @dataclass(slots=True, kw_only=True)
 class PushSession:
-    """What one push works with.
+    """The data of a push.
 
-    ``state`` is what the state folder remembers; ``update`` changes both. ``watched`` and ``scan`` are what is to be
-    kept and what was found of it; ``fingerprints`` and ``named`` (sockets) are those of the scan before.
+    ``state`` is the content of the state folder; ``update`` changes both. ``watched`` are the watched paths, ``scan``
+    is the scan of them; ``fingerprints`` and ``named`` (sockets) are those of the scan before.
     """
 
     context: Context
@@ -62,15 +62,15 @@ class PushSession:
     _where: str | None = None
 
     def __post_init__(self) -> None:
-        known, most = self.state.masters, self._most()
+        remembered, most = self.state.masters, self._most()
         self.concerns += self.state.untold
         self.targets = [
-            MasterTarget(name=name, host=self.host, last_known=known.get(name, MasterState()), most=most)
+            MasterTarget(name=name, host=self.host, last_known=remembered.get(name, MasterState()), most=most)
             for name in self.context.config.masters()
         ]
 
     def _most(self) -> int:
-        """The bytes of a revision that may come from a master: what is known here says how much is usual."""
+        """The largest size in bytes of a revision from a master, in proportion to our own pacha.db."""
         try:
             return max(revision.MOST, _OF_OURS * os.path.getsize(self.context.state.database))
         except OSError:
@@ -78,18 +78,18 @@ class PushSession:
 
     @property
     def accounts(self) -> Accounts:
-        """The accounts of this machine, read when they are first asked for: meanwhile the masters answer."""
+        """The accounts of this machine, read at first use, while the masters answer."""
         self._accounts = self._accounts or Accounts.of_machine()
         return self._accounts
 
     @property
     def reached(self) -> list[MasterTarget]:
-        """The masters that are there and let us in, and have not failed since."""
+        """The connected masters that have not failed since."""
         return [target for target in self.targets if target.master and not target.failure]
 
     @contextmanager
     def connecting(self) -> Iterator[list[_Connection]]:
-        """Connect to every master while the caller works; hang up in the end, on late ones when they answer."""
+        """Connect to every master in parallel to the body; close the connections after it, late ones when they come."""
         connections = [background.start(self._connect, target) for target in self.targets]
         try:
             yield connections
@@ -106,7 +106,7 @@ class PushSession:
             raise
 
     def attach(self, connections: list[_Connection]) -> None:
-        """Take the connections; what hinders one is kept, so that the changes are committed all the same."""
+        """Attach the connections to their targets. A failure is kept, so that the changes are still committed."""
         for target, connection in zip(self.targets, connections, strict=True):
             try:
                 target.attach(*connection.result())
@@ -114,57 +114,57 @@ class PushSession:
                 target.failure = error
 
     def update(self, **changes: Any) -> None:
-        """Change these fields of the state at once, in the state folder too."""
+        """Change these fields of the state, here and in the state folder."""
         self.state = self.context.state.update(**changes)
 
     def tell(self, concerns: Iterable[Concern]) -> None:
-        """Tell of what cannot be seen again once this push has sent something; if it is killed, the next one tells."""
+        """Add concerns that cannot be seen again after this push; they are kept for the next one if this is killed."""
         new = [concern for concern in concerns if concern not in self.concerns]
         if new:
             self.concerns += new
             self.update(untold=(*self.state.untold, *new)[:_MOST_CONCERNS])
 
     def fail(self, target: MasterTarget, error: PachaError) -> None:
-        """Go on without this master; a push that was rolled back over there is begun again instead."""
+        """Continue without this master. Raises RolledBack, after which the push starts again."""
         if isinstance(error, RolledBack):
             raise error
         target.failure = error
 
     def open_ahead(self, names: Sequence[str]) -> None:
-        """Let conversations with ``db`` and the repositories ``names`` begin on every master."""
+        """Start the conversations with ``db`` and the repositories ``names`` on every master."""
         for target in self.reached:
             target.open_ahead([DATABASE, *names])
 
     def note(self, text: str) -> hg.Note:
-        """The note of a revision made now."""
+        """The note for a revision that is made now."""
         user = os.environ.get("SUDO_USER") or _login()
         message = "\n".join(escape(line) for line in self.message.strip().splitlines())
-        said = change_list.join_message(message, text)
+        full_message = change_list.join_message(message, text)
         if self._where is None:
             self._where = " ".join(filter(None, [os.uname().nodename, _address(self.context, self.reached)]))
-        return hg.Note(said, escape(f"{user}@{self._where}"), time.time())
+        return hg.Note(full_message, escape(f"{user}@{self._where}"), time.time())
 
     def repository(self, name: str) -> hg.Repository:
         """The local repository ``name``, made if it is missing."""
         return hg.Repository.open(self.context.state.repository(name), create=True)
 
     def unreadable(self, name: str) -> frozenset[str]:
-        """The nodes of the repository ``name`` that a master has and that cannot be read."""
+        """The nodes of the repository ``name`` on a master that cannot be read."""
         return frozenset().union(*(target.unreadable_in(name) for target in self.targets))
 
     def path_of(self, name: str) -> bytes:
-        """Where a master keeps the repository ``name``, for people."""
+        """The path of the repository ``name`` on a master, for people."""
         return os.path.join(self.context.config.hosts_path, os.fsencode(self.host), os.fsencode(name))
 
     def history(self) -> int:
-        """The bytes of our own ``db``'s changelog, 0 where there is none."""
+        """The size of our own ``db``'s changelog in bytes, 0 for none."""
         try:
             return os.stat(os.path.join(self.context.state.repository(DATABASE), CHANGELOG_OF_ANY)).st_size
         except OSError:
             return 0
 
     def deliver(self, snapshot: Snapshot, tip: str) -> bool:
-        """Send to every master what it lacks, then the heartbeat; returns whether one lacked anything."""
+        """Send to every master what it is missing, then the heartbeat; returns whether anything was missing."""
         sent_any = False
         for target in self.reached:
             code = ExitCode.CONCERNS if self.concerns or target.unreadable else ExitCode.DONE
@@ -179,13 +179,13 @@ class PushSession:
         return sent_any
 
     def _unreadable(self, target: MasterTarget) -> Iterator[Concern]:
-        """What to say of what a master has and nobody can read."""
+        """The concerns about revisions on a master that cannot be read."""
         for (name, node), error in target.unreadable.items():
             path = os.path.join(self.context.config.hosts_path, os.fsencode(self.host), os.fsencode(name))
             yield Concern(path, _UNREADABLE.format(node=node[:12], label=target.label, why=error.in_a_line))
 
     def _heartbeat(self, target: MasterTarget, snapshot: Snapshot, tip: str, code: ExitCode) -> bytes:
-        """What 'pacha hosts' shows of this host; the clock is the master's."""
+        """The heartbeat, which 'pacha hosts' shows; its time is by the master's clock."""
         clock = target.probe.clock if target.probe else time.time()
         files = [entry.size for entry in snapshot.entries.values() if entry.kind.value == "f"]
         line = {
@@ -196,15 +196,15 @@ class PushSession:
         return json.dumps(line).encode("ascii") + b"\n"
 
     def _made(self, tip: str) -> float:
-        """When the snapshot ``tip`` was made."""
-        known, at = self.state.made or ("", 0.0)
-        if known != tip:
+        """The time of the snapshot ``tip``."""
+        node, at = self.state.made or ("", 0.0)
+        if node != tip:
             at = self.repository(DATABASE).note(tip).at
             self.update(made=(tip, at))
         return at
 
     def record(self) -> None:
-        """Record this try: what became of each master, and what a person should look at."""
+        """Record this push in the state: the outcome of each master, and the concerns."""
         now = time.time()
         failures = [target.failure for target in self.targets if target.failure]
         self.update(
@@ -231,9 +231,9 @@ def _login() -> str:
 
 
 def _address(context: Context, reached: list[MasterTarget]) -> str:
-    """This machine's address as the first master sees it, "" where that is not to be known.
+    """This machine's address as the first master sees it, "" where that is unknown.
 
-    Connecting a datagram socket sends nothing; it only chooses the way.
+    Connecting a datagram socket sends nothing; it only chooses the route.
     """
     if not reached or reached[0].name == STANDALONE:
         return ""

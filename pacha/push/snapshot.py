@@ -26,7 +26,7 @@ _OWED = "is owed by the last rebuild: run that again, or give it up with 'pacha 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewSnapshot:
-    """What was committed: the snapshot, its node, how it differs, and whether that is a new revision."""
+    """The new snapshot, its node, its changes, and whether that is a new revision."""
 
     snapshot: Snapshot
     tip: str
@@ -35,9 +35,9 @@ class NewSnapshot:
 
 
 def commit_snapshot(session: PushSession, base: Base) -> NewSnapshot:
-    """Commit what the scan found on top of ``base``: content first, ``db`` last."""
-    wanted, still_owed = build_snapshot(session, base.last)
-    new = _commit_content(session, base.last, wanted)
+    """Commit the scan's result on top of ``base``: content first, ``db`` last."""
+    planned, still_owed = build_snapshot(session, base.last)
+    new = _commit_content(session, base.last, planned)
     changes = compare(base.entries, new.entries)
     tip, committed = _commit_database(session, base, new, changes)
     _remember_scan(session, new)
@@ -46,34 +46,34 @@ def commit_snapshot(session: PushSession, base: Base) -> NewSnapshot:
 
 
 def build_snapshot(session: PushSession, base: Snapshot) -> tuple[Snapshot, Iterable[bytes]]:
-    """The snapshot that the scan makes on top of ``base``; files still to be read have no sha256.
+    """The snapshot of the scan on top of ``base``; a file that is still to be read has no sha256.
 
-    Also returns the paths that a rebuild still owes: they are kept as they were recorded.
+    Also returns the owed paths, which keep their recorded entries.
     """
     accounts = session.accounts
-    found, still_owed = owed.keep_recorded(session.context.state, session.scan.entries, base.entries)
-    found, carried = owed.in_numbers_of(accounts, found, still_owed, base.accounts)
-    entries = _stored(session.watched, found, base.entries)
+    scanned, still_owed = owed.keep_recorded(session.context.state, session.scan.entries, base.entries)
+    scanned, missing_accounts = owed.in_numbers_of(accounts, scanned, still_owed, base.accounts)
+    entries = _stored(session.watched, scanned, base.entries)
     parents = scan.parents(watch.scan_targets(session.watched), accounts)
     snapshot = Snapshot(
         meta=_meta(session),
         watched=session.watched,
         entries=entries,
         parents={path: _settled(entry, base.parents.get(path)) for path, entry in parents.items()},
-        accounts=(*_accounts(entries, parents, accounts), *carried),
+        accounts=(*_accounts(entries, parents, accounts), *missing_accounts),
     )
     return snapshot, still_owed
 
 
 def _stored(
-    watched: Iterable[Watched], found: Mapping[bytes, Entry], known: Mapping[bytes, Entry]
+    watched: Iterable[Watched], scanned: Mapping[bytes, Entry], base: Mapping[bytes, Entry]
 ) -> dict[bytes, Entry]:
-    """The entries ``found`` below what is watched, each with the name under which its content is kept."""
+    """The entries ``scanned`` below the watched paths, each with the name under which its content is stored."""
     entries: dict[bytes, Entry] = {}
-    live = {one.path: one for one in watched if not one.retired}
-    for top, below in grouped(live.values(), found).items():
+    live = {watched_path.path: watched_path for watched_path in watched if not watched_path.retired}
+    for top, below in grouped(live.values(), scanned).items():
         for path, entry in below.items():
-            before = known.get(path)
+            before = base.get(path)
             if before is not entry or entry.stored is None:
                 if before is not None and before.parts and not entry.parts:
                     entry = replace(entry, parts=before.parts)
@@ -95,7 +95,7 @@ def _meta(session: PushSession) -> dict[str, str]:
 
 
 def _settled(entry: Entry, before: Entry | None) -> Entry:
-    """A parent's time moves with every neighbour that comes and goes: alone it is no change."""
+    """Ignore a change of a parent's time alone, which every new neighbour causes."""
     if before is not None and replace(entry, mtime_ns=before.mtime_ns) == before:
         return before
     return entry
@@ -104,7 +104,7 @@ def _settled(entry: Entry, before: Entry | None) -> Entry:
 def _accounts(
     entries: Mapping[bytes, Entry], parents: Mapping[bytes, Entry], machine: owners.Accounts
 ) -> tuple[owners.Account, ...]:
-    """The accounts behind every owner met, in ACLs too, so that a fresh machine can be told how to make them."""
+    """The accounts of all owners, also in ACLs, so that a new machine can be told how to make them."""
     every = [*entries.values(), *parents.values()]
     users = {entry.owner for entry in every}
     groups = {entry.group for entry in every}
@@ -116,13 +116,13 @@ def _accounts(
 
 
 def _changed(base: Snapshot, new: Snapshot) -> dict[bytes, tuple[dict[bytes, Entry], dict[bytes, Entry]]]:
-    """The watched paths whose content differs: what was below each, and what is."""
-    both = {one.path: (base.below(one) if one.node is not None else {}, new.below(one)) for one in new.live}
+    """The watched paths whose content differs, each with its old and its new entries."""
+    both = {top.path: (base.below(top) if top.node is not None else {}, new.below(top)) for top in new.live}
     return {path: (old, now) for path, (old, now) in both.items() if commit.differing(old, now)}
 
 
 def _commit_content(session: PushSession, base: Snapshot, new: Snapshot) -> Snapshot:
-    """Commit and send each watched path's content that differs; returns ``new`` as it was read."""
+    """Commit and send the content of each watched path that differs; returns ``new`` as it was read."""
     entries, committed = dict(new.entries), []
     changed = _changed(base, new)
     if changed:
@@ -144,37 +144,37 @@ def _commit_content(session: PushSession, base: Snapshot, new: Snapshot) -> Snap
 def _commit_watched(
     session: PushSession, watched: Watched, old: Mapping[bytes, Entry], now: Mapping[bytes, Entry]
 ) -> commit.Committed:
-    """Commit on top of what the first master has that can be talked to, and push it there."""
+    """Commit on top of the heads of the first master that answers, and push it there."""
     repository = session.repository(watched.repository)
     session.update(pending=True)
     note = session.note(f"{session.host}: {escape(watched.path)}: {compare(old, now)}")
 
-    def commit_on(theirs: tuple[str, ...]) -> commit.Committed:
-        parent = reconcile.parent(repository, watched.node, theirs, session.unreadable(watched.repository))
+    def commit_on(heads: tuple[str, ...]) -> commit.Committed:
+        parent = reconcile.parent(repository, watched.node, heads, session.unreadable(watched.repository))
         return commit.commit(repository, watched, parent, old, now, note)
 
     def send(target: MasterTarget, peer: Upload) -> commit.Committed:
-        theirs = peer.heads()
-        target.pull(peer, repository, watched.repository, theirs)
-        done = commit_on(theirs) if theirs or result is None else result
-        beside = any(not repository.has(head) for head in theirs)
-        peer.push(repository, done.node, beside=beside)
-        return done
+        heads = peer.heads()
+        target.pull(peer, repository, watched.repository, heads)
+        committed = commit_on(heads) if heads or result is None else result
+        is_divergent = any(not repository.has(head) for head in heads)
+        peer.push(repository, committed.node, beside=is_divergent)
+        return committed
 
     is_first = watched.node is None and not repository.heads()
-    result = commit_on(()) if is_first else None  # masters have nothing of it either, it seems
+    result = commit_on(()) if is_first else None  # then masters probably have nothing of it either
     for target in session.reached:
         try:
             result = target.talk(watched.repository, partial(send, target), new=watched.node is None)
             target.sent[watched.repository] = result.node
-            return result  # the other masters get it when all is committed
+            return result  # the other masters get it after everything is committed
         except PachaError as error:
             session.fail(target, error)
     return result or commit_on(())
 
 
 def _commit_database(session: PushSession, base: Base, new: Snapshot, changes: Changes) -> tuple[str, bool]:
-    """Make pacha.db say ``new`` and commit a copy of it; returns the snapshot's node and whether it is new."""
+    """Write ``new`` to pacha.db and commit a copy of it; returns the snapshot's node and whether it is new."""
     unreadable = session.unreadable(DATABASE)
     if base.parent and new == base.last and not session.state.pending and not unreadable:
         return base.parent, False
@@ -187,7 +187,7 @@ def _commit_database(session: PushSession, base: Base, new: Snapshot, changes: C
     parent = base.parent if known else reconcile.parent(repository, None, (), unreadable)
     note = session.note(f"{session.host}: {changes}")
     blobs = {PACHA_DB: image}
-    if changes != Changes() or unreadable:  # what can be read is to be the newest again
+    if changes != Changes() or unreadable:  # a readable snapshot has to be the newest again
         blobs[change_list.FILE] = change_list.encode(changes, image)
     node = repository.commit(parent, blobs, [], lambda name: hg.Blob(blobs[name]), note)
     session.update(tip=node, pending=False, **({"made": (node, note.at)} if node != parent else {}))
@@ -195,8 +195,9 @@ def _commit_database(session: PushSession, base: Base, new: Snapshot, changes: C
 
 
 def _remember_scan(session: PushSession, new: Snapshot) -> None:
-    """Remember what the scan saw, for the next one; say what was left out and was not said before."""
-    found = session.scan
-    session.notices += [f"{escape(path)}: a socket; never kept" for path in found.left_out if path not in session.named]
-    marks = {path: mark for path, mark in found.fingerprints.items() if path in new.entries}
-    database.write_cache(session.context.state.cache, session.fingerprints, marks, found.left_out)
+    """Remember the fingerprints for the next scan, and add a notice for each new socket."""
+    scanned = session.scan
+    sockets = [path for path in scanned.left_out if path not in session.named]
+    session.notices += [f"{escape(path)}: a socket; never kept" for path in sockets]
+    marks = {path: mark for path, mark in scanned.fingerprints.items() if path in new.entries}
+    database.write_cache(session.context.state.cache, session.fingerprints, marks, scanned.left_out)

@@ -1,4 +1,4 @@
-"""One master of a push: what it has, what is sent to it, its heartbeat."""
+"""A master of a push: what it has, what is sent to it, its heartbeat."""
 
 from __future__ import annotations
 
@@ -23,29 +23,29 @@ if TYPE_CHECKING:
     from pacha.wire.ssh import Stream
 
 _T = TypeVar("_T")
-#: What ends it, what is served over there, whether that is a new repository.
+#: How to end the conversation, the repository on the master, and whether it is new.
 _Served = tuple[ExitStack, "str | Stream | TemporaryRepository", bool]
-_MOST_UNREADABLE = 20  #: heads that a push passes over
-_MOST_OPEN = 5  #: conversations: a connection carries seven streams, the control channel and others among them
+_MOST_UNREADABLE = 20  #: unreadable heads that a push ignores
+_MOST_OPEN = 5  #: conversations; a connection carries seven streams, one of them the control channel
 
 
 def content_first(snapshot: Snapshot, tip: str) -> list[tuple[str, str | None]]:
     """The repositories of ``snapshot`` with their nodes, in the order in which they are sent: ``db`` last.
 
-    Whatever revision of ``db`` a rebuild starts from, all that it names is there then.
+    So whatever revision of ``db`` a rebuild starts from, all that it names is there.
     """
     return [*((watched.repository, watched.node) for watched in snapshot.watched), (DATABASE, tip)]
 
 
 @dataclass(slots=True, kw_only=True)
 class MasterTarget:
-    """One master of a push, ``name`` as the configuration has it.
+    """A master of a push, by its ``name`` in the configuration.
 
-    ``last_known`` is what is remembered of it. ``sent`` are the nodes that it is known to have;
-    ``familiar``: its ``db`` is as we left it; ``as_left``: so is all that was looked at (or it was never pushed to);
-    ``suspect``: repositories that may be damaged there (see ``remote_check``). ``unreadable``: by repository and node,
-    what is there and cannot be read; the push goes on beside it. ``failure`` ends its part in the push.
-    ``most``: bytes of a revision that is pulled.
+    ``last_known`` is what is remembered of it. ``sent`` are the nodes that it has for certain; ``familiar``: its ``db``
+    is as we left it; ``as_left``: so is everything that was probed (or it was never pushed to); ``suspect``:
+    repositories that may be damaged there (see ``remote_check``). ``unreadable``: revisions there that cannot be read,
+    by repository and node, which the push ignores. After a ``failure`` the push continues without this master.
+    ``most``: the largest size in bytes of a revision that is pulled.
     """
 
     name: str
@@ -60,17 +60,17 @@ class MasterTarget:
     unreadable: dict[tuple[str, str], DamagedError] = field(default_factory=dict)
     failure: PachaError | None = None
     most: int = MOST
-    _uploaded: dict[str, str] = field(default_factory=dict)  #: by repository, the digest of what was sent as files
+    _uploaded: dict[str, str] = field(default_factory=dict)  #: the digest of each repository that was sent as files
     _opened: dict[str, Future[_Served]] = field(default_factory=dict)
     _closing: list[tuple[str, Upload, Future[bool]]] = field(default_factory=list)
 
     @property
     def label(self) -> str:
-        """``user@host`` or the folder; before it was reached, its name."""
+        """``user@host`` or the folder; its name before it is connected."""
         return self.master.label if self.master else self.name
 
     def attach(self, master: Master, probe: Probe) -> None:
-        """Take the connection, and see whether the master is as the last push left it."""
+        """Attach the connection, and compare the master with what the last push left."""
         check_may_push(self.host, probe)
         self.master, self.probe = master, probe
         before = dict(self.last_known.sent)
@@ -81,49 +81,49 @@ class MasterTarget:
         self.as_left = self.sent == before
 
     def _holds(self, probe: Probe, name: str) -> bool:
-        """Whether the repository ``name`` is as it was left, as far as ``probe`` looked."""
+        """Whether the repository ``name`` is as it was left, as far as ``probe`` tells."""
         if name == DATABASE or name not in probe.contents:
             return True
         then, now = self.digests(name)
         return now is not None and then in (None, now)
 
     def digests(self, name: str) -> tuple[str | None, str | None]:
-        """The sha256 (hex) of the changelog of the repository ``name``: as it was left, as it was seen now."""
+        """The sha256 (hex) of the changelog of the repository ``name``: as it was left, and now."""
         _, probe = self._reached()
         if name == DATABASE:
             return self.last_known.changelog, probe.changelog
         return (self.last_known.contents or {}).get(name), probe.contents.get(name)
 
     def was_looked_at(self, name: str) -> bool:
-        """Whether the first look was at the repository ``name`` too, so that "not seen" means "not there"."""
+        """Whether the first probe included ``name``, so that a missing digest means a missing repository."""
         return name == DATABASE or name in self._reached()[1].contents
 
     def open_ahead(self, names: Iterable[str]) -> None:
-        """Let the conversations with the repositories ``names`` begin, which each starts a Mercurial over there.
+        """Start the conversations with the repositories ``names`` early, as each starts a Mercurial on the master.
 
-        Only where the master is as we left it: what is told of heads then is nearly always still so when it is used;
-        and where it has nothing of this host.
+        Only if the master is as we left it, as its heads are then almost certainly the same when they are used, or if
+        it has nothing of this host.
         """
-        known = self.familiar or self._is_new
-        wanted = [name for name in names if known and self._is_new != (name in self.sent) and name not in self._opened]
-        if wanted and (room := _MOST_OPEN - len(self._opened)) > 0:
+        usable = self.familiar or self._is_new
+        chosen = [name for name in names if usable and self._is_new != (name in self.sent) and name not in self._opened]
+        if chosen and (room := _MOST_OPEN - len(self._opened)) > 0:
             host_made, new = background.start(self._make_host), self._is_new
 
             def served(name: str) -> _Served:
                 host_made.result()
                 return self._served(name, new=new)
 
-            ahead = sorted(wanted[:room], key=lambda name: name == DATABASE)  # it is the last to be needed
+            ahead = sorted(chosen[:room], key=lambda name: name == DATABASE)  # it is needed last
             self._opened.update({name: background.start(served, name) for name in ahead})
 
     @contextmanager
     def peer(self, name: str, *, new: bool = False) -> Iterator[Upload]:
         """A conversation with the repository ``name``, which is made there if it is missing.
 
-        A new one gets its name while the caller goes on, but before ``db`` does; and before ``db`` is sent to a master
-        that gives names itself (``pacha serve``): it does so when it hears nothing more, whatever became of the others.
+        A temporary one gets its name while the caller continues, but before ``db`` gets its own; and before ``db`` is
+        sent to a master that renames by itself (``pacha serve``), as that does not wait for the other repositories.
         """
-        self._finish(leave=1)  # what is still on its way holds a stream
+        self._finish(leave=1)  # a repository that is still being sent needs a stream
         if not self._opened:
             self._make_host()
         try:
@@ -142,21 +142,21 @@ class MasterTarget:
         self._settle(name, upload, arrived)
 
     def talk(self, name: str, work: Callable[[Upload], _T], *, new: bool = False) -> _T:
-        """What ``work`` gives in a conversation with the repository ``name``.
+        """The result of ``work`` in a conversation with the repository ``name``.
 
-        It is begun again, without it, where a head cannot be read: whoever has a key could add one.
+        After an unreadable head, which anybody with a key could add, it starts again without that head.
         """
         while True:
-            known = len(self.unreadable)
+            count = len(self.unreadable)
             try:
                 with self.peer(name, new=new) as peer:
                     return work(peer)
             except DamagedError:
-                if not known < len(self.unreadable) < _MOST_UNREADABLE:
+                if not count < len(self.unreadable) < _MOST_UNREADABLE:
                     raise
 
     def pull(self, peer: Upload, repository: hg.Repository, name: str, heads: Iterable[str]) -> None:
-        """Pull those of ``heads`` that are not here. Raises DamagedError for one that cannot be read, once."""
+        """Pull the missing ``heads``. Raises DamagedError the first time that one cannot be read."""
         for head in heads:
             if not repository.has(head) and (name, head) not in self.unreadable:
                 try:
@@ -167,13 +167,13 @@ class MasterTarget:
                     raise
 
     def unreadable_in(self, name: str) -> frozenset[str]:
-        """The nodes of the repository ``name`` that are there and cannot be read."""
+        """The nodes of the repository ``name`` on the master that cannot be read."""
         return frozenset(node for repository, node in self.unreadable if repository == name)
 
     def _finish(self, leave: int = 0) -> None:
-        """Wait until all conversations but the last ``leave`` have ended. Raises what hindered the first that failed.
+        """Wait until all conversations but the last ``leave`` have ended. Raises the first failure.
 
-        The others are waited for all the same: what they send must not change meanwhile.
+        Waits for the others even then: what they send must not change meanwhile.
         """
         failures: list[PachaError] = []
         while len(self._closing) > (0 if failures else leave):
@@ -186,7 +186,7 @@ class MasterTarget:
             raise failures[0]
 
     def _settle(self, name: str, upload: Upload, arrived: bool) -> None:
-        """Remember what was sent as files; what could not be is pushed to a repository that has its name at once."""
+        """Remember what was sent as files. If that failed, push to a repository under its final name."""
         if upload.files is None:
             return
         repository, node = upload.files
@@ -208,12 +208,12 @@ class MasterTarget:
             self._reached()[0].make_host(self.host)
 
     def send(self, snapshot: Snapshot, tip: str, repository: Callable[[str], hg.Repository], line: bytes) -> bool:
-        """Push what the master lacks, also what an earlier run left behind, in the order of ``content_first``.
+        """Push what the master is missing, also from earlier pushes, in the order of ``content_first``.
 
-        Returns whether there was anything. ``repository`` gives our own of a name; ``line`` is the heartbeat to come.
+        Returns whether anything was missing. ``repository`` returns our own by its name; ``line`` is the heartbeat.
         """
         sent = False
-        # What a retired path left behind may never have been here, after a rebuild: nothing of it can be missing there.
+        # After a rebuild the repository of a retired path may be missing here: then the master has all of it.
         retired = {watched.repository for watched in snapshot.watched if watched.retired}
         for name, node in content_first(snapshot, tip):
             if node is not None and self.sent.get(name) != node:
@@ -234,14 +234,14 @@ class MasterTarget:
         self.talk(name, push)
 
     def _push(self, peer: Upload, repository: hg.Repository, name: str, node: str) -> None:
-        """Push ``node``; beside what is there, where another master led the history elsewhere (see ``reconcile``)."""
-        theirs = () if self.familiar else peer.heads()
-        self.pull(peer, repository, name, theirs)
-        beside = any(not (repository.has(head) and repository.is_ancestor(head, node)) for head in theirs)
+        """Push ``node``, as another head if the master's history diverged (see ``reconcile``)."""
+        heads = () if self.familiar else peer.heads()
+        self.pull(peer, repository, name, heads)
+        beside = any(not (repository.has(head) and repository.is_ancestor(head, node)) for head in heads)
         peer.push(repository, node, beside=beside)
 
     def leave_heartbeat(self, line: bytes, sent: bool) -> None:
-        """Leave the heartbeat, what was ``sent`` made durable first; look at what is there now."""
+        """Leave the heartbeat, after making durable what was ``sent``, and probe the master again."""
         self._finish()
         master, _ = self._reached()
         look = self.repositories() if sent or self.last_known.contents is None else None
@@ -258,23 +258,23 @@ class MasterTarget:
                 )
 
     def repositories(self) -> tuple[str, ...]:
-        """The repositories of content that the master is known to have."""
+        """The content repositories that the master has for certain."""
         return tuple(sorted(self.sent.keys() - {DATABASE}))
 
     def outcome(self, now: float) -> MasterState:
-        """What to remember: of a failure the time and the text, else how the master was left."""
+        """What to remember: the time and the text of a failure, else the state of the master."""
         if self.failure is not None:
             return replace(self.last_known, tried=now, failure=self.failure.in_a_line)
         _, probe = self._reached()
         digests = {**probe.contents, DATABASE: probe.changelog}
-        for name in self.suspect:  # it is as suspect the next time, whatever was sent on top of it
+        for name in self.suspect:  # it stays suspect, whatever was sent on top
             digests[name], _ = self.digests(name)
         return MasterState(
             changelog=digests.pop(DATABASE), contents=digests, sent=dict(self.sent), tried=now, succeeded=now
         )
 
     def _open(self, name: str, *, new: bool) -> tuple[ExitStack, Upload]:
-        """A conversation, and what ends it. Raises NoRepository."""
+        """Start a conversation; returns what ends it, too. Raises NoRepository."""
         opened = self._opened.pop(name, None)
         served, remote, is_new = opened.result() if opened else self._served(name, new=new)
         with served as stack:
@@ -297,11 +297,11 @@ class MasterTarget:
 
     def _reached(self) -> tuple[Master, Probe]:
         if self.master is None or self.probe is None:
-            raise RuntimeError("not connected")  # a caller's fault: only a push that is attached to its master sends
+            raise RuntimeError("not connected")  # a fault in Pacha: attach() comes first
         return self.master, self.probe
 
 
 def _close(stack: ExitStack, upload: Upload) -> bool:
-    """End a conversation when all is sent; returns whether it could be sent in it."""
+    """End a conversation when everything is sent; returns whether it could be sent this way."""
     with stack:
         return upload.arrived()

@@ -1,4 +1,4 @@
-"""Where a push sends to: a repository of a master, or a temporary one that is renamed when complete."""
+"""The destination of a push: a repository on a master, or a temporary one that is renamed when complete."""
 
 from __future__ import annotations
 
@@ -15,38 +15,38 @@ from pacha.wire.master import CannotStream, TemporaryRepository
 
 
 class Upload(Protocol):
-    """A conversation with one repository of a master."""
+    """A conversation with a repository on a master."""
 
     @property
     def is_temporary(self) -> bool:
-        """Whether the repository gets its name only when all is sent."""
+        """Whether the repository gets its name only when everything is sent."""
 
     @property
     def files(self) -> tuple[hg.Repository, str] | None:
-        """The repository whose files are sent, and the node that was pushed; None where no files are."""
+        """The repository whose files are sent, and the pushed node; None if no files are sent."""
 
     def heads(self) -> tuple[str, ...]:
         """The nodes of its heads, the newest first."""
 
-    def pull(self, repository: hg.Repository, wanted: Iterable[str], most: int = MOST) -> None:
-        """Pull the nodes ``wanted`` into our ``repository``, no revision of more than ``most`` bytes."""
+    def pull(self, repository: hg.Repository, nodes: Iterable[str], most: int = MOST) -> None:
+        """Pull the ``nodes`` into our ``repository``; no revision of more than ``most`` bytes."""
 
     def push(self, repository: hg.Repository, node: str, *, beside: bool = False) -> None:
-        """Push ``node`` and all below it; ``beside``: though it makes another head there."""
+        """Push ``node`` and its ancestors; ``beside`` allows another head there."""
 
     def arrived(self) -> bool:
-        """Wait until all is sent; False where it cannot be sent this way. Raises PachaError."""
+        """Wait until everything is sent; False if it cannot be sent this way. Raises PachaError."""
 
 
 @dataclass(frozen=True, slots=True)
 class PeerUpload:
-    """A repository that has its name: Mercurial's own protocol."""
+    """A repository under its final name, by Mercurial's own protocol."""
 
     peer: hg.Peer
 
     @property
     def is_temporary(self) -> bool:
-        """It has its name."""
+        """It has its final name."""
         return False
 
     @property
@@ -57,22 +57,22 @@ class PeerUpload:
         """The nodes of its heads, the newest first."""
         return self.peer.heads()
 
-    def pull(self, repository: hg.Repository, wanted: Iterable[str], most: int = MOST) -> None:
-        """Pull the nodes ``wanted`` into our ``repository``, no revision of more than ``most`` bytes."""
-        self.peer.pull(repository, wanted, most)
+    def pull(self, repository: hg.Repository, nodes: Iterable[str], most: int = MOST) -> None:
+        """Pull the ``nodes`` into our ``repository``; no revision of more than ``most`` bytes."""
+        self.peer.pull(repository, nodes, most)
 
     def push(self, repository: hg.Repository, node: str, *, beside: bool = False) -> None:
-        """Push ``node`` and all below it."""
+        """Push ``node`` and its ancestors."""
         self.peer.push(repository, node, beside=beside)
 
     def arrived(self) -> bool:
-        """It is, when ``push`` returns."""
+        """True: ``push`` waits until everything is sent."""
         return True
 
 
 @dataclass(slots=True)
 class InitialUpload:
-    """A new repository on a master that is filled with the files of ours before it gets its name."""
+    """A temporary repository on a master, filled with our files before it gets its name."""
 
     temporary: TemporaryRepository
     files: tuple[hg.Repository, str] | None = None
@@ -80,24 +80,24 @@ class InitialUpload:
 
     @property
     def is_temporary(self) -> bool:
-        """It gets its name when all is sent."""
+        """It gets its name when everything is sent."""
         return True
 
     def heads(self) -> tuple[str, ...]:
-        """None: it is empty."""
+        """(): it is empty."""
         return ()
 
-    def pull(self, repository: hg.Repository, wanted: Iterable[str], most: int = MOST) -> None:
-        """Nothing: it is empty."""
+    def pull(self, repository: hg.Repository, nodes: Iterable[str], most: int = MOST) -> None:
+        """Do nothing: it is empty."""
 
     def push(self, repository: hg.Repository, node: str, *, beside: bool = False) -> None:
-        """Begin to send ``repository``; see ``arrived``."""
+        """Start to send ``repository``; see ``arrived``."""
         self.files = (repository, node)
         if repository.heads() == (node,):
             self._sent = background.start(self.temporary.fill, repository.path)
 
     def arrived(self) -> bool:
-        """Wait until it is sent; False where that cannot be done: it has other heads as well. Raises PachaError."""
+        """Wait until it is sent; False if that is not possible, as it has other heads too. Raises PachaError."""
         with suppress(CannotStream):
             if self._sent is not None:
                 self._sent.result()

@@ -1,4 +1,4 @@
-"""The accounts of the rebuilt machine: which are missing, how to make them, which others to use."""
+"""The accounts of the rebuilt machine: which are missing, the commands that make them, and the owner map."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _FIRST_OF_PEOPLE = 1000  #: numbers below are system accounts' (Debian Policy 9.
 def commands(
     users: Iterable[bytes], groups: Iterable[bytes], recorded: Sequence[Account], machine: Accounts
 ) -> list[str]:
-    """``groupadd`` and ``useradd`` lines that make the missing ``users`` and ``groups`` as they were recorded.
+    """The ``groupadd`` and ``useradd`` commands that make the missing ``users`` and ``groups`` as they were recorded.
 
-    A number that is taken here is left to the system to choose.
+    Where this machine uses a number already, the system chooses another.
     """
     known_users = {account.name: account for account in recorded if not account.is_group}
     known_groups = {account.name: account for account in recorded if account.is_group}
@@ -41,7 +41,7 @@ def commands(
 def read_map(path: Path) -> tuple[Mapping[bytes, bytes], Mapping[bytes, bytes]]:
     """The users and groups that a map file names: ``old:new`` for both, ``u:old:new`` or ``g:old:new`` for one.
 
-    Empty lines and lines that start with ``#`` are passed over. Raises UsageError.
+    Ignores empty lines and lines that start with ``#``. Raises UsageError.
     """
     users: dict[bytes, bytes] = {}
     groups: dict[bytes, bytes] = {}
@@ -78,7 +78,7 @@ def read_map(path: Path) -> tuple[Mapping[bytes, bytes], Mapping[bytes, bytes]]:
 
 
 def mapped(machine: Accounts, users: Mapping[bytes, bytes], groups: Mapping[bytes, bytes]) -> Accounts:
-    """``machine`` with each old name standing for the new one. Raises UsageError for a new name that is none."""
+    """``machine`` with each old name meaning the account of the new name. Raises UsageError for an unknown new name."""
     uids = {old: _number(new, machine.uid) for old, new in users.items()}
     gids = {old: _number(new, machine.gid) for old, new in groups.items()}
     wrong = [new for old, new in users.items() if uids[old] is None]
@@ -100,10 +100,10 @@ def mapped(machine: Accounts, users: Mapping[bytes, bytes], groups: Mapping[byte
 def with_acls(
     entries: Mapping[bytes, Entry], recorded: Iterable[Account], machine: Accounts
 ) -> tuple[dict[bytes, Entry], list[Concern]]:
-    """``entries`` with the numbers in their ACLs mapped by name, as owners are; what could not be is named."""
+    """``entries`` with the numbers in their ACLs mapped by name, as owners are, and concerns about lost ones."""
     users = {account.number: account.name for account in recorded if not account.is_group}
     groups = {account.number: account.name for account in recorded if account.is_group}
-    concerns, made = [], dict(entries)
+    concerns, converted = [], dict(entries)
     for path, entry in entries.items():
         if entry.xattrs:
             xattrs, lost = acl.mapped(
@@ -112,10 +112,10 @@ def with_acls(
                 _finder(groups, machine.gid, machine.group_name),
             )
             if xattrs != entry.xattrs:
-                made[path] = replace(entry, xattrs=xattrs)
+                converted[path] = replace(entry, xattrs=xattrs)
             if lost:
                 concerns.append(Concern(path, f"its ACL loses {', '.join(lost)}: not known here"))
-    return made, concerns
+    return converted, concerns
 
 
 def _finder(
@@ -131,8 +131,8 @@ def _finder(
 
 
 def _number(name: bytes, find: Callable[[bytes], int | None]) -> int | None:
-    found = find(name)
-    return int(name) if found is None and name.isdigit() else found
+    number = find(name)
+    return int(name) if number is None and name.isdigit() else number
 
 
 def _group_line(group: Account, machine: Accounts) -> str:
@@ -162,10 +162,10 @@ def _user_line(user: Account, groups: Mapping[int, bytes], machine: Accounts) ->
 
 
 def _is_free(number: int, name_of: Callable[[int], bytes | None]) -> bool:
-    """Whether an account can be made with ``number``: not one that only stood in for a taken one (owed.py)."""
+    """Whether a new account can get ``number``. A placeholder of host/owed.py is not in this range."""
     return 0 <= number < 2**31 and name_of(number) is None
 
 
 def _line(words: Iterable[str | bytes]) -> str:
-    """One line for a shell; what a hostile name holds stays one harmless word."""
+    """A line for a shell, in which each name is one quoted word, also a hostile one."""
     return " ".join(shlex.quote(escape(word) if isinstance(word, bytes) else word) for word in words)

@@ -21,40 +21,39 @@ PASSWD, GROUP = b"/etc/passwd", b"/etc/group"
 
 def read_actual_state(
     roots: Iterable[Watched],
-    wanted: Mapping[bytes, Entry],
+    target: Mapping[bytes, Entry],
     parents: Iterable[bytes],
     accounts: Accounts,
     parts: tuple[bytes, ...] = (),
 ) -> dict[bytes, Entry]:
-    """What is at and below ``roots`` (paths as on disk) and at ``parents``, by path.
+    """Return the entries at and below ``roots`` (paths as on disk) and at ``parents``, by path.
 
-    A file carries its sha256 where its size is the ``wanted`` one; every name of a file with several
-    carries its group. What the roots' own rules exclude is not looked at. With ``parts`` (paths as on disk) only
-    those and what is below them.
+    A file has its sha256 where its size equals that in ``target``; the names of a hard link share a group. Leaves out
+    what the roots' own rules exclude, and with ``parts`` (paths as on disk) all but those and what is below them.
     """
     places = list(roots)
     watches = [scan.Watch(p.path, p.single, Rules.of(p.exclude), p.one_filesystem, parts) for p in places]
     walked = scan.scan(watches, {}, {}, accounts)
-    found = walked.entries
+    actual = walked.entries
     for number, paths in enumerate(walked.linked.values(), 1):
-        found.update({path: replace(found[path], link_group=number) for path in paths if path in found})
+        actual.update({path: replace(actual[path], link_group=number) for path in paths if path in actual})
     for place in places:
-        if place.path not in found and (entry := _one(place.path, accounts)) is not None:
-            found[place.path] = entry
-        _read_equal_sizes(place, found, wanted)
+        if place.path not in actual and (entry := _one(place.path, accounts)) is not None:
+            actual[place.path] = entry
+        _read_equal_sizes(place, actual, target)
     if parts:
-        found = {path: entry for path, entry in found.items() if is_within_any(path, parts)}
+        actual = {path: entry for path, entry in actual.items() if is_within_any(path, parts)}
     for path in parents:
-        if path not in found and (entry := _one(path, accounts)) is not None:
-            found[path] = entry
-    return found
+        if path not in actual and (entry := _one(path, accounts)) is not None:
+            actual[path] = entry
+    return actual
 
 
 def accounts_in_force(target: bytes, restored: Mapping[bytes, bytes], machine: Accounts) -> tuple[Accounts, str]:
-    """The accounts that names are resolved by, and whose they are, in words.
+    """The accounts by which names are resolved, and a description of where they come from.
 
-    Those that the rebuild itself restores (``restored``: the content of /etc/passwd and /etc/group where it
-    brings them), else those of ``target``, else those of this ``machine``.
+    Those that the rebuild restores (``restored``: the content of /etc/passwd and /etc/group, where the snapshot has
+    them), else those of ``target``, else those of this ``machine``.
     """
     texts = [restored.get(path) or account_file(path, target) for path in (PASSWD, GROUP)]
     if restored:
@@ -65,13 +64,13 @@ def accounts_in_force(target: bytes, restored: Mapping[bytes, bytes], machine: A
 
 
 def accounts_of_root(target: bytes) -> Accounts | None:
-    """The accounts of the machine whose root is mounted at ``target``; None for a folder that is no root."""
+    """The accounts of the machine whose root is mounted at ``target``; None for a folder without account files."""
     passwd = account_file(PASSWD, target)
     return None if passwd is None else Accounts.from_files(passwd, account_file(GROUP, target) or b"")
 
 
 def account_file(path: bytes, target: bytes) -> bytes | None:
-    """The content of /etc/passwd or /etc/group, that of ``target`` if there is one; None where it cannot be read.
+    """The content of /etc/passwd or /etc/group, below ``target`` if that is not b""; None where it cannot be read.
 
     No link is followed below ``target``: it might lead to the account files of this machine.
     """
@@ -86,7 +85,7 @@ def account_file(path: bytes, target: bytes) -> bytes | None:
 
 
 def above(snapshot: Snapshot, target: bytes) -> list[bytes]:
-    """The directories above what is restored of ``snapshot``, as on disk below ``target``."""
+    """The parent directories of what ``snapshot`` restores, as on disk below ``target``."""
     paths = {path for watched in snapshot.live for path in parents_of(watched.path)}
     return sorted(rebase(path, target) for path in paths | snapshot.parents.keys())
 
@@ -104,30 +103,30 @@ def _one(path: bytes, accounts: Accounts) -> Entry | None:
         os.close(fd)
 
 
-def _read_equal_sizes(root: Watched, found: dict[bytes, Entry], wanted: Mapping[bytes, Entry]) -> None:
-    """Hash the files whose size is the wanted one: only their content can be the same."""
+def _read_equal_sizes(root: Watched, actual: dict[bytes, Entry], target: Mapping[bytes, Entry]) -> None:
+    """Hash the files that have the target's size: only their content can be the same."""
     top = os.path.dirname(root.path) if root.single else root.path
     alike = [
         path
-        for path, entry in found.items()
-        if entry.kind is Kind.FILE and path in wanted and root.holds(path) and wanted[path].size == entry.size
+        for path, entry in actual.items()
+        if entry.kind is Kind.FILE and path in target and root.holds(path) and target[path].size == entry.size
     ]
     if not alike:
         return
     try:
         with DirectoryFds(top) as descent:
             for path in sorted(alike):
-                _read(path, root, found, descent)
+                _read(path, root, actual, descent)
     except OSError:
-        return  # gone under our feet: all of it differs
+        return  # removed meanwhile: all of it differs
 
 
-def _read(path: bytes, root: Watched, found: dict[bytes, Entry], descent: DirectoryFds) -> None:
+def _read(path: bytes, root: Watched, actual: dict[bytes, Entry], descent: DirectoryFds) -> None:
     try:
         directory, name = descent.parent(root.relative(path))
-        found[path] = content.digest(found[path], name, directory)
+        actual[path] = content.digest(actual[path], name, directory)
     except OSError:
-        return  # changed under our feet: it differs
+        return  # changed meanwhile: it differs
 
 
 def read(path: bytes) -> bytes | None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def may_adopt(context: Context, host: str) -> bool:
     """Whether this machine has no history of its own, or already is ``host``.
 
-    One that is called so and was only told what to watch, by ``pacha init`` say, has none.
+    A machine of that name which was only told what to watch, for example by ``pacha init``, has no history.
     """
     own = database.read(context.state.database)
     called = host in (context.config.hostname, context.state.read().hostname)
@@ -28,7 +28,7 @@ def may_adopt(context: Context, host: str) -> bool:
 
 
 def adopt(context: Context, host: str, staging: Staging, fetched: Fetched, master: str) -> None:
-    """Make the fetched history this machine's own, so that the next push goes on as ``host``.
+    """Make the fetched history this machine's own, so that the next push continues it as ``host``.
 
     Raises PachaError, OSError.
     """
@@ -49,9 +49,8 @@ def adopt(context: Context, host: str, staging: Staging, fetched: Fetched, maste
 def _take_over(context: Context, staging: Staging, name: str, node: str) -> None:
     """Move the fetched store into place, or pull ``node`` out of it.
 
-    What was fetched is nothing but the history (``wire.master.is_store_file``) in a format of ours, each revision
-    of which is checked against its hash whenever it is read. Moving costs next to nothing; but it takes a store
-    that holds this node and nothing beyond it, and a machine that has no such repository yet.
+    What was fetched is history alone (``wire.master.is_store_file``), and each revision is checked against its hash
+    whenever it is read. Moving is much faster, but needs a store that ends with this node, and no repository here yet.
     """
     own, fetched = context.state.repository(name), staging.path(name)
     read = staging.spool.read.get(name, frozenset())
@@ -63,7 +62,7 @@ def _take_over(context: Context, staging: Staging, name: str, node: str) -> None
 
 
 def is_movable(path: str, node: str, read: frozenset[bytes]) -> bool:
-    """Whether the repository there is as one of ours and ends with ``node``; the logs that were ``read`` do."""
+    """Whether the repository has Pacha's format and ends with ``node``. The logs in ``read`` are known to."""
     repository = hg.Repository.open(path)
     return repository.is_plain() and repository.ends_with(node, read)
 

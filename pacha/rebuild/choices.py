@@ -1,4 +1,4 @@
-"""The choices of a rebuild, remembered until it is settled: it may bring back the configuration that made them."""
+"""Remember the choices of a rebuild until it is settled: it may overwrite the configuration that made them."""
 
 from __future__ import annotations
 
@@ -15,57 +15,57 @@ from pacha.store.host_state import HostState, RebuildChoices
 
 
 def with_remembered(context: Context, host: str, options: RebuildOptions) -> RebuildOptions:
-    """``options``, with what an earlier rebuild of ``host`` that is not settled chose where they choose nothing else.
+    """``options``, completed with the choices of an earlier rebuild of ``host`` that is not settled.
 
-    What it kept is kept beside what the configuration keeps now. Raises UsageError for an owner map that is none.
+    Its patterns of what to keep are added to today's. Raises UsageError for an invalid owner map.
     """
-    before = _before(context.state.read(), host, options)
+    earlier = _before(context.state.read(), host, options)
     policy, names = options.accounts, _given(options)
-    kept = tuple(pattern for pattern in before.keep if pattern not in options.keep)
+    patterns = tuple(pattern for pattern in earlier.keep if pattern not in options.keep)
     remembered = Remembered(
-        keep=kept,
-        accounts=AccountPolicy(before.accounts) if before.accounts and policy is None else None,
-        owner_map=names is None and bool(before.users or before.groups),
+        keep=patterns,
+        accounts=AccountPolicy(earlier.accounts) if earlier.accounts and policy is None else None,
+        owner_map=names is None and bool(earlier.users or earlier.groups),
     )
     return replace(
         options,
-        keep=(*options.keep, *kept),
+        keep=(*options.keep, *patterns),
         accounts=policy or remembered.accounts or AccountPolicy.RENUMBER,
-        owner_names=names or OwnerNames(users=before.users, groups=before.groups),
+        owner_names=names or OwnerNames(users=earlier.users, groups=earlier.groups),
         remembered=remembered,
     )
 
 
 def remember(context: Context, host: str, options: RebuildOptions) -> HostState:
-    """Remember the choices that ``options`` (complete by now) make; returns the state before that."""
+    """Remember the choices in ``options``, which are complete; returns the state before."""
     state = context.state.read()
     if options.in_place:
         names, policy = options.owner_names, options.accounts or AccountPolicy.RENUMBER
-        other = "" if policy is AccountPolicy.RENUMBER else policy.value
+        account_policy = "" if policy is AccountPolicy.RENUMBER else policy.value
         chosen = RebuildChoices(
-            host=host, keep=options.keep, accounts=other, users=names.users, groups=names.groups
+            host=host, keep=options.keep, accounts=account_policy, users=names.users, groups=names.groups
         )  # fmt: skip
         _set(context, chosen if chosen != RebuildChoices(host=host) else None)
     return state
 
 
 def take_back(context: Context, before: HostState) -> None:
-    """What was remembered ``before`` a rebuild that has changed nothing."""
+    """Restore the choices of ``before``, as the rebuild has changed nothing."""
     _set(context, before.choices)
 
 
 def settle(context: Context, options: RebuildOptions, before: HostState, rebuilt: Rebuilt) -> None:
-    """Forget the choices if nothing is left to do. A part settles what it resumes, and what was owed ``before``."""
+    """Forget the choices if nothing is left to do. A partial rebuild settles what it resumes or what was owed."""
     if not options.in_place or rebuilt.concerns or context.state.read().owed:
         return
-    resumes = bool(before.owed or rebuilt.proposal.carries_on)
+    resumes = bool(before.owed or rebuilt.proposal.resumes)
     whole = not partial.is_partial(options) or before.choices is None or resumes
     if whole and not interrupted(os.fsencode(context.state.path)):
         _set(context, None)
 
 
 def give_up(context: Context, undone: Journal) -> None:
-    """Forget the choices of the rebuild that was ``undone``: that of a part leaves those of the whole."""
+    """Forget the choices of the rebuild that was ``undone``. A partial one leaves those of a full rebuild."""
     state = context.state.read()
     is_part = any(isinstance(record, Part) for record in undone.records)
     if undone.target in (b"", b"/") and not (is_part and state.owed):

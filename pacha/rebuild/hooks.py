@@ -1,7 +1,7 @@
-"""Hooks: programs of the master's root that run on the machine that is rebuilt, before and after.
+"""Hooks: programs of the master's root that run on the machine before and after a rebuild.
 
-They lie in ``pacha_pre`` and ``pacha_post`` of ``<hosts_path>/.hooks/<host>/``, where no host can write. Nothing
-of a host's own history is ever run. Which of the files there count is told as run-parts(8) does: by name.
+They are in ``pacha_pre`` and ``pacha_post`` of ``<hosts_path>/.hooks/<host>/``, where no host can write. Nothing
+from a host's own history is ever run. A file's name decides whether it is a hook, as with run-parts(8).
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ _FOLDER = "hooks-"
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A hook that will run: in which folder it was found, its name, its SHA-256 (hex), whose it is on the master.
+    """A hook that will run: its folder on the master, its name, its SHA-256 (hex), its owner, its path here.
 
-    ``owner`` is "root" where the master vouches for it, "" where nobody can say.
+    ``owner`` is "root" where the master says so, "" where it is unknown.
     """
 
     folder: str
@@ -53,7 +53,7 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class HookRun:
-    """A hook that ran: its label, how it ended in words ("" if well), what it printed (bytes, the last of it)."""
+    """A hook that ran: its label, why it failed ("": it did not), the end of its output (bytes)."""
 
     label: str
     failure: str
@@ -62,11 +62,11 @@ class HookRun:
 
 @dataclass(frozen=True, slots=True)
 class Hooks:
-    """The hooks of one rebuild in the order in which they run, and what lies beside them and does not."""
+    """The hooks of a rebuild in the order in which they run, and the files that were not taken for hooks."""
 
     before: tuple[Planned, ...] = ()
     after: tuple[Planned, ...] = ()
-    passed_over: tuple[str, ...] = ()  #: in words
+    passed_over: tuple[str, ...] = ()  #: name and reason, safe to print
 
     def __bool__(self) -> bool:
         return bool(self.before or self.after)
@@ -74,41 +74,41 @@ class Hooks:
 
 @contextmanager
 def fetched(state: Path, master: Master, host: str) -> Iterator[Hooks]:
-    """The hooks that ``master`` has for ``host``, in a private folder below ``state`` while this lasts.
+    """The hooks that ``master`` has for ``host``, in a private folder below ``state`` for as long as the body runs.
 
-    Raises UnreachableError, DamagedError, PachaError for one that is not root's alone.
+    Raises UnreachableError, DamagedError, and PachaError for a hook that not only root can change.
     """
     sweep(state)
     with tempfile.TemporaryDirectory(prefix=_FOLDER, dir=state) as folder:
         inbox = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            found = master.fetch_hooks(host, inbox)
+            hooks = master.fetch_hooks(host, inbox)
         finally:
             os.close(inbox)
-        yield _sorted_out(Path(folder), found)
+        yield _sorted_out(Path(folder), hooks)
 
 
 def sweep(state: Path) -> None:
-    """Remove folders of hooks that killed rebuilds left in the state folder."""
-    for left in state.glob(f"{_FOLDER}*"):
-        shutil.rmtree(left, ignore_errors=True)
+    """Remove the folders of hooks that killed rebuilds left in ``state``."""
+    for leftover in state.glob(f"{_FOLDER}*"):
+        shutil.rmtree(leftover, ignore_errors=True)
 
 
 def run(
     hooks: Sequence[Planned], environment: Mapping[str, str], on_ran: Callable[[HookRun], None]
 ) -> tuple[HookRun, ...]:
-    """Run ``hooks`` one after the other, up to the first that fails; ``on_ran`` is told of each."""
-    done: list[HookRun] = []
+    """Run ``hooks`` in order, up to the first that fails; calls ``on_ran`` after each."""
+    runs: list[HookRun] = []
     for hook in hooks:
-        done.append(_run(hook, environment))
-        on_ran(done[-1])
-        if done[-1].failure:
+        runs.append(_run(hook, environment))
+        on_ran(runs[-1])
+        if runs[-1].failure:
             break
-    return tuple(done)
+    return tuple(runs)
 
 
 def environment(host: str, tip: str, target: bytes, parts: Sequence[bytes]) -> dict[str, str]:
-    """All that a hook finds in its environment (``docs/hooks.rst``)."""
+    """The whole environment of a hook (``docs/hooks.rst``)."""
     return {
         "PATH": PATH,
         "HOME": "/root" if os.geteuid() == 0 else os.path.expanduser("~"),
@@ -120,10 +120,10 @@ def environment(host: str, tip: str, target: bytes, parts: Sequence[bytes]) -> d
     }
 
 
-def _sorted_out(folder: Path, found: Sequence[Hook]) -> Hooks:
+def _sorted_out(folder: Path, hooks: Sequence[Hook]) -> Hooks:
     planned: dict[str, list[Planned]] = {name: [] for name in HOOK_FOLDERS}
     passed_over = []
-    for hook in sorted(found, key=lambda one: (one.folder, one.name)):
+    for hook in sorted(hooks, key=lambda entry: (entry.folder, entry.name)):
         label = f"{hook.folder}/{escape(hook.name)}"
         if hook.owner not in ("", ROOT):
             raise PachaError(
@@ -141,9 +141,9 @@ def _sorted_out(folder: Path, found: Sequence[Hook]) -> Hooks:
 
 
 def _no_hook(hook: Hook) -> str:
-    """Why a file in a folder of hooks is none ("" if it is)."""
+    """Why a file in a folder of hooks is not a hook, "" if it is one."""
     if not _NAME.match(hook.name) or hook.name.endswith(_LEFT_BEHIND):
-        return "its name is none of a hook"
+        return "its name is not that of a hook"
     return "" if hook.mode & 0o111 else "it is not executable"
 
 
@@ -163,7 +163,7 @@ def _planned(folder: Path, hook: Hook) -> Planned:
 
 
 def _run(hook: Planned, environment: Mapping[str, str]) -> HookRun:
-    # Its output goes to a file: a daemon that it starts may keep that open for ever.
+    # The output goes to a file, not a pipe: a daemon that the hook starts may keep it open for ever.
     with tempfile.TemporaryFile(dir=hook.path.parent) as output:
         try:
             process = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""Say how things stand when a signal, the system or a closed terminal ends a rebuild."""
+"""Say how far a rebuild came when a signal, the system or a closed terminal ends it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pacha.text import escape
 
 
 class _Standing(Enum):
-    """How far a rebuild came, in the words for a person."""
+    """How far a rebuild came, as a message."""
 
     UNTOUCHED = "Nothing was changed."
     HALF = (
@@ -28,8 +28,9 @@ class _Standing(Enum):
 
 @contextmanager
 def explained(state: bytes) -> Iterator[None]:
-    """Say in what is raised for a signal, or for what the system refuses (a full disk, an output that takes no more),
-    how the rebuild stands, by its journal below the state folder ``state``.
+    """Say how far the rebuild came where a signal or the system (a full disk, a closed output) ends the body.
+
+    The journal below the state folder ``state`` tells. Raises Signalled, PachaError.
     """
     before = identifiers(state)
     try:
@@ -51,7 +52,7 @@ def explained(state: bytes) -> Iterator[None]:
 
 @contextmanager
 def told(how: str, where: str) -> Iterator[None]:
-    """Raise UntoldError where what was done cannot be printed: ``how`` things stand, ``where`` all of it is kept."""
+    """Raise UntoldError where the body cannot print: ``how`` things stand, ``where`` the report is."""
     try:
         yield
     except BrokenPipeError:

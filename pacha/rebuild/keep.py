@@ -1,4 +1,4 @@
-"""``pacha.rebuild.keep``: what a rebuild leaves as it is here. Patterns are those of ``pacha.exclude``."""
+"""``pacha.rebuild.keep``: what a rebuild leaves as it is. The patterns are those of ``pacha.exclude``."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from pacha.store.snapshot import Watched
 from pacha.text import escape, printable
 
 _ACCOUNTS = b"/etc/passwd"  #: what makes a target the root of a system
-_STAYS = "kept as it is, with numbers that are no more its accounts' (paths: {number}): chown it by hand"
+_STAYS = "kept as it is, but its accounts have other numbers now (paths: {number}): chown it by hand"
 
 
 def rules(patterns: Sequence[str]) -> Rules:
-    """The rules of ``patterns``. Raises ConfigError for one that is none, and for too many."""
+    """The rules of ``patterns``. Raises ConfigError for an invalid pattern, and for too many."""
     try:
         if len(patterns) > LONGEST:
             raise ValueError(f"there are more than {LONGEST}")
@@ -37,7 +37,7 @@ def rules(patterns: Sequence[str]) -> Rules:
 
 
 def is_system(target: bytes) -> bool:
-    """Whether ``target`` is the root of a system, as this machine's (b"") is, not a folder to look at."""
+    """Whether ``target`` is the root of a system, as this machine's (b"") is, and not just a folder."""
     return not target or os.path.lexists(rebase(_ACCOUNTS, target))
 
 
@@ -45,7 +45,7 @@ def is_system(target: bytes) -> bool:
 class Keep:
     """Which paths (as on disk) the ``rules`` keep.
 
-    ``roots`` are the watched paths, as on disk below ``target``; ``system``: whether that is a system's root.
+    ``roots`` are the watched paths, as on disk below ``target``; ``system`` tells whether that is a system's root.
     """
 
     rules: Rules
@@ -58,17 +58,17 @@ class Keep:
         """Whether ``path``, or a directory that it lies in, is kept."""
         return bool(self.rules.patterns) and (self._below(paths.parent(path)) or self._is_named(path, is_directory))
 
-    def keeps(self, path: bytes, wanted: Mapping[bytes, Entry], found: Mapping[bytes, Entry]) -> bool:
-        """Whether nothing is done at ``path``, given what is ``wanted`` and was ``found`` there.
+    def keeps(self, path: bytes, target: Mapping[bytes, Entry], actual: Mapping[bytes, Entry]) -> bool:
+        """Whether the rebuild leaves ``path`` alone, given the ``target`` and the ``actual`` entries.
 
-        What is absent is not made, except below a target that is no system's root: nothing of one is missing there.
+        What is absent stays absent in a system's root. A mere folder gets it, as it has nothing to keep.
         """
-        entries = [entries[path] for entries in (wanted, found) if path in entries]
+        entries = [entries[path] for entries in (target, actual) if path in entries]
         is_directory = any(entry.kind is Kind.DIRECTORY for entry in entries)
-        return self.matches(path, is_directory) and (path in found or self.system)
+        return self.matches(path, is_directory) and (path in actual or self.system)
 
     def check(self, parts: Sequence[bytes]) -> None:
-        """Raise UsageError if one of ``parts`` (paths as on disk), which were asked for by name, is kept."""
+        """Raise UsageError if one of the selected ``parts`` (paths as on disk) is kept."""
         for part in parts:
             if self.matches(part, os.path.isdir(part)):
                 raise UsageError(
@@ -79,11 +79,11 @@ class Keep:
                 )
 
     def sparing(self, reowning: Reowning) -> Reowning:
-        """``reowning`` without what is kept: that keeps its numbers, which a person should know."""
-        spared = {step.path for step in reowning.steps if step.actual is not None and self._spares(step.actual)}
-        left = Counter(map(self._top, spared))
-        concerns = [Concern(top, _STAYS.format(number=number)) for top, number in sorted(left.items())]
-        steps = tuple(step for step in reowning.steps if step.path not in spared)
+        """``reowning`` without the kept paths, and with a concern about them: they keep their numbers."""
+        kept_paths = {step.path for step in reowning.steps if step.actual is not None and self._spares(step.actual)}
+        counts = Counter(map(self._top, kept_paths))
+        concerns = [Concern(top, _STAYS.format(number=number)) for top, number in sorted(counts.items())]
+        steps = tuple(step for step in reowning.steps if step.path not in kept_paths)
         return replace(reowning, steps=steps, concerns=(*reowning.concerns, *concerns))
 
     def _spares(self, entry: Entry) -> bool:
@@ -112,7 +112,7 @@ class Keep:
         )
 
 
-def tops(kept: Sequence[bytes]) -> tuple[bytes, ...]:
+def tops(matching: Sequence[bytes]) -> tuple[bytes, ...]:
     """``kept`` (sorted) without what lies below another of them."""
-    every = set(kept)
-    return tuple(path for path in kept if every.isdisjoint(paths.ancestors(path)))
+    every = set(matching)
+    return tuple(path for path in matching if every.isdisjoint(paths.ancestors(path)))

@@ -1,4 +1,4 @@
-"""Whether this machine is another living host than the one that is rebuilt on it."""
+"""Recognise that this machine is in use as another host than the one to be rebuilt on it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from pacha.store import database
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LivingMachine:
-    """What this machine is, where that is not the host that is rebuilt on it.
+    """This machine, which is another host than the one to be rebuilt on it.
 
-    ``name``: it pushes as that (str, not yet safe to print); ``masters``: those that it pushed to; ``pushed``: when it
-    last did (seconds since the epoch, 0 for never); ``watched``: absolute paths; ``becomes``: whether the rebuild would
-    make it the host.
+    ``name``: the host as which it pushes (not yet safe to print); ``masters``: where it pushed to; ``pushed``: when it
+    last did (seconds since the epoch, 0: never); ``watched``: absolute paths; ``becomes``: whether the rebuild would
+    make it the rebuilt host.
     """
 
     name: str
@@ -27,20 +27,20 @@ class LivingMachine:
 
 
 def living_machine(context: Context, host: str, options: RebuildOptions) -> LivingMachine | None:
-    """This machine, if a rebuild of ``host`` would write over another host; None for a fresh one, and for ``host``.
+    """This machine, if a rebuild of ``host`` would overwrite another host. Raises PachaError.
 
-    Below a target nothing of this machine is at stake. Raises PachaError.
+    None for a new machine, for ``host`` itself, and below a target, where nothing of this machine is overwritten.
     """
     if not options.in_place:
         return None
-    own, state, named = database.read(context.state.database), context.state.read(), context.config.hostname
+    own, state, configured = database.read(context.state.database), context.state.read(), context.config.hostname
     becomes = adoption.may_adopt(context, host)
-    if own.host == host or (becomes and named in (None, host)):
+    if own.host == host or (becomes and configured in (None, host)):
         return None
     return LivingMachine(
         name=own.host or context.hostname(),
         masters=tuple(sorted(name for name, master in state.masters.items() if master.succeeded)),
         pushed=state.succeeded,
-        watched=tuple(one.path for one in own.live),
+        watched=tuple(watched.path for watched in own.live),
         becomes=becomes,
     )

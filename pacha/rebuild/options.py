@@ -11,16 +11,16 @@ from pacha.store.selection import Selection
 
 
 class AccountPolicy(str, Enum):
-    """What becomes of files outside the watched paths whose account gets another number."""
+    """What happens to files outside the watched paths whose account gets another number."""
 
     RENUMBER = "renumber"  #: they are re-owned by name
     KEEP = "keep"  #: this machine keeps its numbers; the account files are written to match
-    LEAVE = "leave"  #: neither; they are named
+    LEAVE = "leave"  #: neither; they are listed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnerNames:
-    """What an owner map says: the name here for a recorded name."""
+    """An owner map: the name on this machine for each recorded name."""
 
     users: Mapping[bytes, bytes] = field(default_factory=dict)
     groups: Mapping[bytes, bytes] = field(default_factory=dict)
@@ -28,7 +28,7 @@ class OwnerNames:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remembered:
-    """What counts because an earlier rebuild, which is not settled, chose it."""
+    """The choices of an earlier rebuild, which is not settled, that still apply."""
 
     keep: tuple[str, ...] = ()
     accounts: AccountPolicy | None = None
@@ -40,7 +40,7 @@ class Remembered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RebuildOptions:
-    """What the operator chose. ``target`` (absolute bytes, b"" for the original paths)."""
+    """What the operator chose. ``target`` is absolute, b"" for the original places."""
 
     target: bytes = b""
     delete: bool = False
@@ -48,10 +48,10 @@ class RebuildOptions:
     accounts: AccountPolicy | None = None  #: None: as remembered, else RENUMBER
     keep: tuple[str, ...] = ()  #: patterns of what is never overwritten
     hooks: bool = False
-    at: str = ""  #: which snapshot (WHEN); the newest
-    asked: Selection = field(default_factory=Selection)  #: which parts of it; all of it
+    at: str = ""  #: which snapshot (WHEN); "": the newest
+    asked: Selection = field(default_factory=Selection)  #: which parts of it; empty: all
     wait_seconds: float = 0  #: for another run to end
-    by_master: bool = False  #: a master was named: this machine's own history is not what is asked for
+    by_master: bool = False  #: a master was named: do not use this machine's own history
     owner_names: OwnerNames = field(default_factory=OwnerNames)  #: what ``owner_map`` says, or the one remembered
     remembered: Remembered = field(default_factory=Remembered)
 

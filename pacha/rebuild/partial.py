@@ -24,18 +24,18 @@ if TYPE_CHECKING:
 
 
 def is_partial(options: RebuildOptions) -> bool:
-    """Whether it is less than the whole of the newest snapshot."""
+    """Whether ``options`` select less than the whole newest snapshot."""
     return bool(options.at or options.asked)
 
 
 def restored_roots(options: RebuildOptions, fetched: Fetched) -> tuple[bytes, ...]:
-    """The paths that are restored, as on disk; () for everything that this machine has of the host."""
-    everything = tuple(one.path for one in fetched.snapshot.live) if options.target else ()
+    """The restored paths, as on disk; () for all watched paths in their original places."""
+    everything = tuple(watched.path for watched in fetched.snapshot.live) if options.target else ()
     return tuple(rebase(path, options.target) for path in fetched.roots or everything)
 
 
 def with_split_hardlink_warnings(planned: PlannedRebuild, options: RebuildOptions, fetched: Fetched) -> PlannedRebuild:
-    """``planned`` with a word on each file that it parts from names which are not restored with it."""
+    """``planned`` with a concern for each file that it separates from its other names."""
     torn = {rebase(path, options.target) for path in fetched.split_hardlinks}
     parted = [s for s in planned.plan.steps if s.path in torn and s.action in (Action.CREATE, Action.REPLACE)]
     words = tuple(
@@ -45,34 +45,34 @@ def with_split_hardlink_warnings(planned: PlannedRebuild, options: RebuildOption
 
 
 def interrupted_renumbering(context: Context, options: RebuildOptions) -> renumber.InterruptedRenumbering:
-    """What a killed rebuild left half re-owned. Raises UsageError where only a part is asked for."""
-    found = renumber.interrupted_renumbering(context.state, options.target)
-    if found.moved and options.asked:
+    """The owner changes that a killed rebuild did not finish. Raises UsageError where only a part is selected."""
+    renumbering = renumber.interrupted_renumbering(context.state, options.target)
+    if renumbering.moved and options.asked:
         raise UsageError(
             "A rebuild was interrupted while it changed the owners of files.",
             "half of them belong to the numbers of before; a part of the host does not settle that",
             "Rebuild the whole host, or put back what was there: pacha undo",
             code="renumbering-unfinished",
         )
-    return found
+    return renumbering
 
 
 def settle_owed(context: Context, host: str, fetched: Fetched, plan: Plan, outcome: Outcome) -> None:
-    """A part of this host's own newest snapshot settles what it restores of it, and owes what it could not.
+    """After a partial rebuild of this host's newest snapshot: what it restored is no longer owed, what failed is.
 
-    What an older snapshot says is not what pushes keep: that owes nothing.
+    A rebuild of an older snapshot changes nothing here: pushes keep what the newest one recorded.
     """
     if host != context.hostname() or not fetched.newest or context.state.read().tip != fetched.tip:
         return
     if not outcome.unrestored and not owed.paths(context.state):
         return
-    left = actual_state.read_actual_state(fetched.snapshot.live, {}, [], Accounts.of_machine(), fetched.roots)
+    actual = actual_state.read_actual_state(fetched.snapshot.live, {}, [], Accounts.of_machine(), fetched.roots)
     tried = {step.path for step in plan.steps if step.wanted is not None}
-    owed.resolve(context.state, tried, outcome.unrestored, left)
+    owed.resolve(context.state, tried, outcome.unrestored, actual)
 
 
 def remember_outcome(state: StateFolder, snapshot: Snapshot, outcome: Outcome) -> None:
-    """Remember what a rebuild of ``snapshot`` could not restore, as it is on disk now."""
+    """Remember as owed what a rebuild of ``snapshot`` could not restore, with what is on disk there now."""
 
-    left = actual_state.read_actual_state(snapshot.live, {}, [], Accounts.of_machine()) if outcome.unrestored else {}
-    owed.remember(state, outcome.unrestored, left)
+    actual = actual_state.read_actual_state(snapshot.live, {}, [], Accounts.of_machine()) if outcome.unrestored else {}
+    owed.remember(state, outcome.unrestored, actual)

@@ -1,4 +1,4 @@
-"""Write passwd(5) and group(5) when this machine keeps its numbers. Pure."""
+"""Rewrite passwd(5) and group(5) so that this machine keeps its numbers. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _PEOPLE = range(1000, 60000)
 def keep_numbers(passwd: bytes, group: bytes, machine: Accounts) -> tuple[bytes, bytes]:
     """The restored ``passwd`` and ``group`` with the numbers that ``machine`` gives to the names it has.
 
-    A name new to it keeps its number if nobody has that, else it gets a free one of the same range.
+    A new name keeps its recorded number if no name here has it, else it gets a free one of the same range.
     """
     recorded = Accounts.from_files(passwd, group)
     uids = _assign(recorded.uids, machine.uids)
@@ -23,23 +23,23 @@ def keep_numbers(passwd: bytes, group: bytes, machine: Accounts) -> tuple[bytes,
 
 
 def _assign(recorded: Mapping[bytes, int], machine: Mapping[bytes, int]) -> dict[bytes, int]:
-    given = {name: machine[name] for name in recorded if name in machine}
-    taken = {*machine.values(), *recorded.values()}
-    together = {number: given[name] for name, number in recorded.items() if name in given}
+    assigned = {name: machine[name] for name in recorded if name in machine}
+    used = {*machine.values(), *recorded.values()}
+    together = {number: assigned[name] for name, number in recorded.items() if name in assigned}
     for name, number in recorded.items():
-        if name in given:
+        if name in assigned:
             continue
-        if number not in together:  # a second name for a number goes where the first one went
-            together[number] = _free(number, taken) if number in machine.values() else number
-            taken.add(together[number])
-        given[name] = together[number]
-    return given
+        if number not in together:  # a second name of a number shares the first one's
+            together[number] = _free(number, used) if number in machine.values() else number
+            used.add(together[number])
+        assigned[name] = together[number]
+    return assigned
 
 
-def _free(number: int, taken: set[int]) -> int:
-    """A free number, of the range that ``number`` is of while there is one."""
+def _free(number: int, used: set[int]) -> int:
+    """A free number, of the range of ``number`` if it has one."""
     ranges = (_SYSTEM, _PEOPLE) if number < _PEOPLE.start else (_PEOPLE, range(_PEOPLE.stop, 2**31))
-    return next(n for numbers in ranges for n in numbers if n not in taken)
+    return next(n for numbers in ranges for n in numbers if n not in used)
 
 
 def _rewrite(text: bytes, numbers: Mapping[bytes, int], groups: Mapping[int, int]) -> bytes:

@@ -31,10 +31,9 @@ from pacha.system.mounts import mounts
 class PlannedRebuild:
     """A plan, and what a person should know before it is carried out.
 
-    ``commands`` make the accounts that are missing; ``names_by`` says whose names count; ``moved`` how many
-    paths outside the watched ones are re-owned, ``movers`` for which accounts; ``overrides`` the content of
-    files that is not as recorded; ``orphans`` what is kept for accounts that are no more,
-    all of it where the file systems were ``walked``.
+    ``commands`` make the missing accounts; ``names_by`` says where names come from; ``moved`` counts the paths outside
+    the watched ones that are re-owned, ``movers`` names their accounts; ``overrides`` is file content that differs
+    from the recorded one; ``orphans`` is what is kept for lost accounts: all of it if the file systems were ``walked``.
     """
 
     plan: Plan
@@ -54,17 +53,17 @@ def plan_rebuild(
     snapshot: Snapshot,
     account_texts: Mapping[bytes, bytes],
     options: RebuildOptions,
-    begun: renumber.InterruptedRenumbering = renumber.InterruptedRenumbering(),  # noqa: B008
+    interrupted: renumber.InterruptedRenumbering = renumber.InterruptedRenumbering(),  # noqa: B008
     holes: Mapping[bytes, int] = MappingProxyType({}),
     parts: tuple[bytes, ...] = (),
     remembered: tuple[Orphans, ...] = (),
 ) -> PlannedRebuild:
-    """The plan that makes the disk say ``snapshot``. Reads the disk, changes nothing.
+    """The plan that makes the disk equal to ``snapshot``. Reads the disk, changes nothing.
 
-    ``account_texts`` holds the content of /etc/passwd and /etc/group where the snapshot has them; ``begun`` is
-    what a killed rebuild left half re-owned; ``holes`` the bytes of a file that take no room; ``snapshot`` has
-    nothing but ``parts`` where there are some; ``remembered`` is what earlier rebuilds left to nobody. Raises
-    UsageError for a wrong owner map.
+    ``account_texts`` holds the content of /etc/passwd and /etc/group where the snapshot has them; ``interrupted`` is
+    the re-owning that a killed rebuild did not finish; ``holes`` are the bytes of each file that take no room;
+    ``parts`` are the selected paths, to which ``snapshot`` is reduced already; ``remembered`` are the orphans of
+    earlier rebuilds. Raises UsageError for an invalid owner map.
     """
     target = options.target
     machine = Accounts.of_machine()
@@ -76,37 +75,38 @@ def plan_rebuild(
     entries, texts = dict(snapshot.entries), _restored(account_texts, keep)
     if options.accounts is AccountPolicy.KEEP and before is not None:
         texts = _kept_texts(texts, before, target)
-        entries = {**entries, **{path: _with_text(entries[path], text) for path, text in texts.items()}}
-    here, names_by = actual_state.accounts_in_force(target, texts, machine)
-    names = _mapped(here, options.owner_names)
+        for path, text in texts.items():
+            entries[path] = replace(entries[path], size=len(text), sha256=hashlib.sha256(text).digest())
+    in_force, names_by = actual_state.accounts_in_force(target, texts, machine)
+    names = _mapped(in_force, options.owner_names)
     wanted, concerns = accounts.with_acls(_moved(entries, target), snapshot.accounts, names)
     above, _ = accounts.with_acls(_moved(snapshot.parents, target), snapshot.accounts, names)
-    found = actual_state.read_actual_state(
-        places, wanted, actual_state.above(snapshot, target), here, _placed(parts, target)
+    actual = actual_state.read_actual_state(
+        places, wanted, actual_state.above(snapshot, target), in_force, _placed(parts, target)
     )
     plan = planning.build(
-        list(wanted.values()), found, names,
+        list(wanted.values()), actual, names,
         roots=[place.path for place in places],
         parents=list(above.values()),
-        keep=lambda path: keep.keeps(path, wanted, found),
+        keep=lambda path: keep.keeps(path, wanted, actual),
         delete=options.delete, me=Identity.of_process(), confined_to=target if before else b"",
     )  # fmt: skip
     placed = {rebase(path, target): size for path, size in holes.items()}
     findings = preflight.preflight(plan, placed, _mounts(), target)
     plan = planning.hindered(plan, findings.hindrances)
-    left = [orphans for orphans in remembered if orphans.target == target]
-    moves = _moves(before, files, here, texts, options, left)
-    reowning = keep.sparing(_reowning(moves, before or here, here, options, _handled(plan), begun))
-    walked = moves is not None and options.accounts is not AccountPolicy.LEAVE
-    moves = begun.moved or moves or IdChanges()
-    commands = accounts.commands(plan.missing_users, plan.missing_groups, snapshot.accounts, here)
+    earlier_orphans = [orphans for orphans in remembered if orphans.target == target]
+    changes = _moves(before, files, in_force, texts, options, earlier_orphans)
+    reowning = keep.sparing(_reowning(changes, before or in_force, in_force, options, _handled(plan), interrupted))
+    walked = changes is not None and options.accounts is not AccountPolicy.LEAVE
+    changes = interrupted.moved or changes or IdChanges()
+    commands = accounts.commands(plan.missing_users, plan.missing_groups, snapshot.accounts, in_force)
     overrides = {path: text for path, text in texts.items() if text != account_texts[path]}
-    movers = renumber.describe(moves, here, reowning.steps)
+    movers = renumber.describe(changes, in_force, reowning.steps)
     orphans = reowning.orphans if walked else unsettled(remembered, target)
     return PlannedRebuild(
         plan=_joined(plan, concerns, reowning, orphans), wanted=wanted, commands=tuple(commands), names_by=names_by,
         moved=len(reowning.steps), movers=movers, overrides=overrides,
-        moves=moves if reowning.steps else IdChanges(), orphans=orphans, walked=walked,
+        moves=changes if reowning.steps else IdChanges(), orphans=orphans, walked=walked,
         shortages=tuple(map(_in_words, findings.shortages)),
     )  # fmt: skip
 
@@ -115,7 +115,7 @@ def _mounts() -> list[bytes]:
     try:
         return [mount.path for mount in mounts()]
     except OSError:
-        return []  # no /proc: a rename will tell
+        return []  # no /proc: then a rename fails
 
 
 def _in_words(shortage: preflight.Shortage) -> Concern:
@@ -130,14 +130,16 @@ def _placed(parts: tuple[bytes, ...], target: bytes) -> tuple[bytes, ...]:
 
 
 def _restored(texts: Mapping[bytes, bytes], keep: Keep) -> dict[bytes, bytes]:
-    """The account files that the rebuild really brings: not those that are to be kept."""
+    """The account files that the rebuild restores: not those that it keeps."""
     places = {path: rebase(path, keep.target) for path in texts}
-    kept = {p for p, place in places.items() if keep.matches(place, False) and (keep.system or os.path.lexists(place))}
-    return {path: text for path, text in texts.items() if path not in kept}
+    kept_paths = {
+        path for path, place in places.items() if keep.matches(place, False) and (keep.system or os.path.lexists(place))
+    }
+    return {path: text for path, text in texts.items() if path not in kept_paths}
 
 
-def _mapped(here: Accounts, names: OwnerNames) -> Accounts:
-    return accounts.mapped(here, names.users, names.groups) if names.users or names.groups else here
+def _mapped(in_force: Accounts, names: OwnerNames) -> Accounts:
+    return accounts.mapped(in_force, names.users, names.groups) if names.users or names.groups else in_force
 
 
 def _moved(entries: Mapping[bytes, Entry], target: bytes) -> dict[bytes, Entry]:
@@ -151,12 +153,8 @@ def _moved(entries: Mapping[bytes, Entry], target: bytes) -> dict[bytes, Entry]:
 def _kept_texts(texts: Mapping[bytes, bytes], before: Accounts, target: bytes) -> dict[bytes, bytes]:
     names = (actual_state.PASSWD, actual_state.GROUP)
     passwd, group = (texts.get(path) or actual_state.account_file(path, target) or b"" for path in names)
-    made = dict(zip(names, account_files.keep_numbers(passwd, group, before), strict=True))
-    return {path: made[path] for path in texts}
-
-
-def _with_text(entry: Entry, text: bytes) -> Entry:
-    return replace(entry, size=len(text), sha256=hashlib.sha256(text).digest())
+    renumbered = dict(zip(names, account_files.keep_numbers(passwd, group, before), strict=True))
+    return {path: renumbered[path] for path in texts}
 
 
 def _moves(
@@ -165,58 +163,58 @@ def _moves(
     after: Accounts,
     texts: Mapping[bytes, bytes],
     options: RebuildOptions,
-    left: Iterable[Orphans],
+    orphans: Iterable[Orphans],
 ) -> IdChanges | None:
-    """Only root's rebuild of a machine's own account files makes its numbers others: a folder has none (None)."""
+    """The changed numbers; None where no machine's account files are restored, or where this is not root."""
     if before is None or files is None or not texts or os.geteuid() != 0:
         return None
     parks = options.accounts in (None, AccountPolicy.RENUMBER)
-    return id_changes(before, files, after, left, parks=parks)
+    return id_changes(before, files, after, orphans, parks=parks)
 
 
 def _handled(plan: Plan) -> frozenset[bytes]:
-    """The paths whose owner the plan itself settles; what it leaves alone keeps its number, not its owner."""
-    left = {Action.KEPT_BY_RULE} if plan.delete else {Action.KEPT_BY_RULE, Action.EXTRA}
-    return frozenset(step.path for step in plan.steps if step.action not in left)
+    """The paths whose owner the plan itself sets: all but those that it leaves alone."""
+    untouched = {Action.KEPT_BY_RULE} if plan.delete else {Action.KEPT_BY_RULE, Action.EXTRA}
+    return frozenset(step.path for step in plan.steps if step.action not in untouched)
 
 
 def _reowning(
-    moves: IdChanges | None,
+    changes: IdChanges | None,
     before: Accounts,
     after: Accounts,
     options: RebuildOptions,
     handled: frozenset[bytes],
-    begun: renumber.InterruptedRenumbering,
+    interrupted: renumber.InterruptedRenumbering,
 ) -> renumber.Reowning:
-    if begun.moved and options.accounts not in (None, AccountPolicy.RENUMBER):
+    if interrupted.moved and options.accounts not in (None, AccountPolicy.RENUMBER):
         raise UsageError(
             "A rebuild was interrupted while it changed the owners of files.",
             "half of them belong to the numbers of before",
             "Rebuild with --accounts renumber, or put back what was there: pacha undo",
             code="renumbering-unfinished",
         )
-    carried = renumber.resumed_steps(begun, handled, after)
-    if not moves:
-        return renumber.Reowning(carried)
-    settled = [record.old for record in begun.found.values()]
-    found = renumber.plan_reowning(moves, before, after, handled, settled, options.target or b"/")
-    found = replace(found, steps=(*carried, *found.steps))
+    resumed = renumber.resumed_steps(interrupted, handled, after)
+    if not changes:
+        return renumber.Reowning(resumed)
+    settled = [record.old for record in interrupted.found.values()]
+    reowning = renumber.plan_reowning(changes, before, after, handled, settled, options.target or b"/")
+    reowning = replace(reowning, steps=(*resumed, *reowning.steps))
     if options.accounts is not AccountPolicy.LEAVE:
-        return replace(found, orphans=renumber.orphans_of(moves, found.held, carried, options.target))
-    left = (Concern(step.path, f"{step.reason}; left as it is") for step in found.steps)
-    return renumber.Reowning((), (*left, *found.concerns, *renumber.left_to_others(moves, found.held)))
+        return replace(reowning, orphans=renumber.orphans_of(changes, reowning.held, resumed, options.target))
+    concerns = (Concern(step.path, f"{step.reason}; left as it is") for step in reowning.steps)
+    return renumber.Reowning((), (*concerns, *reowning.concerns, *renumber.left_to_others(changes, reowning.held)))
 
 
 def _joined(plan: Plan, acls: Iterable[Concern], reowning: renumber.Reowning, orphans: Iterable[Orphans]) -> Plan:
-    """``plan`` with what the accounts bring: paths whose ACL is not whole stay owed."""
-    kept = {step.path for step in plan.steps if step.action is Action.KEPT_BY_RULE}
-    acls = [concern for concern in acls if concern.path not in kept]
+    """``plan`` with the steps and concerns of accounts; a path whose ACL is incomplete stays owed."""
+    kept_paths = {step.path for step in plan.steps if step.action is Action.KEPT_BY_RULE}
+    acls = [concern for concern in acls if concern.path not in kept_paths]
     missing = {concern.path: concern.reason for concern in acls}
-    again = {step.path for step in reowning.steps}
+    reowned = {step.path for step in reowning.steps}
     steps: list[Step] = [
         replace(s, shortfall=missing[s.path]) if s.path in missing and s.exact else s
         for s in plan.steps
-        if s.path not in again
+        if s.path not in reowned
     ]
     steps += reowning.steps
     of_nobody = (Concern(orphan.paths[0], words(orphan)) for orphan in orphans)

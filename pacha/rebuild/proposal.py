@@ -1,4 +1,4 @@
-"""A rebuild's plan with everything that a person should know of it before it is carried out."""
+"""A rebuild's plan, with everything that a person should know before it is carried out."""
 
 from __future__ import annotations
 
@@ -19,13 +19,12 @@ from pacha.store.snapshot import Snapshot
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
-    """A plan with all that a person should know of it before it is carried out.
+    """What a rebuild is about to do.
 
-    ``tip`` is the snapshot's node, ``at`` when it was made (seconds since the epoch), ``by`` whom. ``carries_on``
-    are the rebuilds that were interrupted and are finished by this one. ``content`` gives the bytes of a
-    wanted file. ``parts`` are the paths that were asked for, () for all. ``living``: what this machine is, if it is
-    another host. ``remembered``: what counts because an earlier rebuild chose it. ``release``: the snapshot is of
-    another release than this machine.
+    ``tip`` is the snapshot's node, ``at`` its time (seconds since the epoch), ``by`` its user. ``resumes`` are the
+    interrupted rebuilds that this one finishes. ``content`` gives the bytes of a file in the snapshot. ``parts`` are
+    the selected paths, () for all. ``living`` is set if this machine is another host, ``release`` if the snapshot has
+    another release than this machine. ``remembered`` are the choices of an earlier rebuild that still apply.
     """
 
     host: str
@@ -36,7 +35,7 @@ class Proposal:
     snapshot: Snapshot
     preview: PlannedRebuild
     hooks: Hooks = field(default_factory=Hooks)
-    carries_on: tuple[Started, ...] = ()
+    resumes: tuple[Started, ...] = ()
     content: Callable[[Entry], Iterator[bytes]] = lambda entry: iter(())
     parts: tuple[bytes, ...] = ()
     living: LivingMachine | None = None
@@ -50,17 +49,17 @@ class Proposal:
 
     @property
     def replaced(self) -> tuple[Step, ...]:
-        """The steps that put something else in the place of what is there."""
+        """The steps that replace what is there."""
         return tuple(step for step in self.preview.plan.steps if step.action is Action.REPLACE)
 
     @property
     def moved_aside(self) -> tuple[Step, ...]:
-        """The steps that take away what the snapshot does not have."""
+        """The steps that move aside what is not in the snapshot."""
         plan = self.preview.plan
         return tuple(step for step in plan.steps if plan.delete and step.action is Action.EXTRA)
 
     @property
     def is_grave(self) -> bool:
-        """Whether a person at a terminal is to be asked once more."""
+        """Whether a person at a terminal has to confirm it."""
         grave = (self.living, self.release, self.replaced, self.moved_aside, self.preview.plan.ownerless, self.hooks)
         return any(map(bool, grave))

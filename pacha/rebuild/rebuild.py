@@ -35,7 +35,7 @@ from pacha.wire.master import Master, NoHost
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """Where the content of wanted entries, which have their paths on disk, comes from."""
+    """The content of entries, whose paths are those on disk."""
 
     staging: Staging
     target: bytes
@@ -56,7 +56,7 @@ def propose(
     reporter: Reporter = SILENT,
     worker: WorkerProcess | None = None,
 ) -> Proposal:
-    """What a rebuild would do, having fetched and checked all of it. Changes nothing; raises as ``rebuild``."""
+    """Fetch and check everything, and return what a rebuild would do. Changes nothing; raises as ``rebuild``."""
     with _prepared(context, host, options, reporter, worker) as (attempt, proposal):
         attempt.reporter.on_plan(proposal)
         return proposal
@@ -69,10 +69,10 @@ def rebuild(
     reporter: Reporter = SILENT,
     worker: WorkerProcess | None = None,
 ) -> Rebuilt:
-    """Put every watched path of ``host`` back, to where it was or below ``options.target``; ``worker`` helps.
+    """Restore every watched path of ``host``, in its place or below ``options.target``.
 
-    Raises UsageError, LockedError, UnreachableError, DamagedError (all before anything is touched) and
-    PachaError; Signalled says how things stand. Single paths that could not be restored are in the concerns.
+    ``worker`` checks in parallel. Raises UsageError, LockedError, UnreachableError, DamagedError (all before anything
+    is changed), PachaError, and Signalled, which says how far it came. Paths that could not be restored are concerns.
     """
     with _prepared(context, host, options, reporter, worker) as (attempt, proposal):
         reporter.on_plan(proposal)
@@ -84,16 +84,16 @@ def rebuild(
 def _prepared(
     context: Context, host: str, options: RebuildOptions, reporter: Reporter, worker: WorkerProcess | None
 ) -> Iterator[tuple[_Attempt, Proposal]]:
-    """Everything fetched, checked and planned; what was fetched is removed in the end."""
+    """Fetch, check and plan; remove what was fetched after the body."""
     check_host(host)
     began = time.monotonic()
     target = os.path.realpath(options.target) if options.target else b""
     options = replace(options, target=target, keep=context.config.rebuild_keep)
-    _check_options(options)  # before anything is fetched for nothing
+    _check_options(options)  # before fetching
     with ExitStack() as stack:
         stack.enter_context(context.state.locked(options.wait_seconds))
         options = choices.with_remembered(context, host, options)
-        begun = partial.interrupted_renumbering(context, options)
+        interrupted_renumbering = partial.interrupted_renumbering(context, options)
         if worker is None:
             import_meanwhile()
         master = source.local_history_source(context, host, options) or connect(context, context.master())
@@ -102,17 +102,19 @@ def _prepared(
         stack.callback(staging.remove)
         fetched = _fetch(staging, options)
         reporter.on_fetched(fetched)
-        wanted = stack.enter_context(hooks.fetched(context.state.path, master, host)) if options.hooks else Hooks()
+        planned_hooks = Hooks()
+        if options.hooks:
+            planned_hooks = stack.enter_context(hooks.fetched(context.state.path, master, host))
         attempt = _Attempt(
             context=context, host=host, options=options, reporter=reporter, master=master, staging=staging,
-            fetched=fetched, begun=begun, began=began,
+            fetched=fetched, begun=interrupted_renumbering, began=began,
         )  # fmt: skip
-        yield attempt, attempt.propose(wanted)
+        yield attempt, attempt.propose(planned_hooks)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Attempt:
-    """One rebuild on its way, with everything of the snapshot at hand."""
+    """A rebuild under way, whose snapshot is fetched."""
 
     context: Context
     host: str
@@ -124,8 +126,8 @@ class _Attempt:
     begun: renumber.InterruptedRenumbering
     began: float  #: by time.monotonic()
 
-    def propose(self, wanted: Hooks) -> Proposal:
-        """The plan against the disk as it is now."""
+    def propose(self, planned_hooks: Hooks) -> Proposal:
+        """Plan for the disk as it is now."""
         spool = self.staging.spool
         texts = {path: spool.bytes_of(path) for path in (PASSWD, GROUP) if path in spool.places}
         fetched, holes, target = self.fetched, spool.holes, self.options.target
@@ -135,13 +137,13 @@ class _Attempt:
         change = release.change_of(spool, target) if planned.plan.changes else None
         planned = release.with_concern(planned, self.host, change, target)
         content = _Source(self.staging, target, planned.overrides).content
-        carries_on = interrupted(
+        resumes = interrupted(
             os.fsencode(self.context.state.path), partial.restored_roots(self.options, fetched), target
         )
         note = fetched.note
         return Proposal(
             host=self.host, tip=fetched.tip, at=note.at, by=note.user, target=target, snapshot=fetched.snapshot,
-            preview=planned, hooks=wanted, carries_on=carries_on, content=content, parts=fetched.roots, release=change,
+            preview=planned, hooks=planned_hooks, resumes=resumes, content=content, parts=fetched.roots, release=change,
             living=living_machine(self.context, self.host, self.options), remembered=self.options.remembered,
         )  # fmt: skip
 
@@ -170,7 +172,7 @@ class _Attempt:
             prune(os.fsencode(self.context.state.path))
 
     def _plan_again(self, before: Proposal) -> Proposal:
-        """The plan after the hooks, which may have made accounts or mounted a disk."""
+        """Plan after the hooks, which may have made accounts or mounted a disk."""
         now = self.propose(before.hooks)
         if now.preview.plan != before.preview.plan:
             self.reporter.on_plan(now)
@@ -193,7 +195,7 @@ class _Attempt:
         return replace(rebuilt, report=report.write(rebuilt, journal))
 
     def _go_on_as_host(self, proposal: Proposal, outcome: Outcome) -> bool:
-        """Adopt the host's history, where that may be; remember what is owed. Returns whether it was adopted."""
+        """Adopt the host's history if allowed, and remember what is owed. Returns whether it was adopted."""
         if self.options.target:
             return False
         adopts = not partial.is_partial(self.options) and adoption.may_adopt(self.context, self.host)
@@ -205,20 +207,20 @@ class _Attempt:
             partial.settle_owed(self.context, self.host, self.fetched, proposal.preview.plan, outcome)
         return adopts
 
-    def _run(self, these: tuple[Planned, ...]) -> tuple[HookRun, ...]:
+    def _run(self, planned: tuple[Planned, ...]) -> tuple[HookRun, ...]:
         environment = hooks.environment(self.host, self.fetched.tip, self.options.target, self.fetched.roots)
-        return hooks.run(these, environment, self.reporter.on_hook)
+        return hooks.run(planned, environment, self.reporter.on_hook)
 
 
 @contextmanager
 def _in_place() -> Iterator[None]:
-    """What fails now comes after the files: say so."""
+    """Say in an error of the body that the files are in place already."""
     try:
         yield
     except (PachaError, OSError) as error:
         why = f"{error.message} {error.why}".strip() if isinstance(error, PachaError) else explain(error)
         raise PachaError(
-            "The files are all in place, but this machine does not go on as the host yet.",
+            "All files are in place, but this machine has not adopted the host yet.",
             why,
             "Fix that and run the rebuild again: what is right is not touched.",
             code="adoption-failed",
@@ -226,7 +228,7 @@ def _in_place() -> Iterator[None]:
 
 
 def _check_options(options: RebuildOptions) -> None:
-    """Raise UsageError, ConfigError, PachaError for an owner map, a pattern or a target that cannot be one."""
+    """Raise UsageError, ConfigError, PachaError for an invalid owner map, pattern or target."""
     keep.rules(options.keep)
     if options.owner_map:
         accounts.read_map(options.owner_map)
@@ -254,7 +256,7 @@ def _fetch(staging: Staging, options: RebuildOptions) -> Fetched:
 
 
 def _as_asked(options: RebuildOptions) -> str:
-    """The options that keep a rebuild to where, and to what, it was meant for."""
+    """The options of the command line that select target and parts, for a hint."""
     words = ["--target", escape(options.target)] if options.target else []
     words += [word for ways in options.asked.paths for word in ("--path", escape(ways[0]))]
     words += [word for name in options.asked.directories for word in ("--directory", name)]

@@ -1,4 +1,4 @@
-"""The release of the distribution that a snapshot's /etc is of, compared with that of the machine it comes to."""
+"""Compare the distribution's release in a snapshot with that of the machine to rebuild."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OS_RELEASE, LSB, DEBIAN, ALPINE = (
     b"/etc/debian_version",
     b"/etc/alpine-release",
 )
-#: What may be recorded, the best first. Most distributions have a link at /etc/os-release: no content is recorded.
+#: Files that a snapshot may have, the best first. /etc/os-release is mostly a link, whose content is not recorded.
 RECORDED = (OS_RELEASE, LSB, ALPINE, DEBIAN)
 _OF_MACHINE = (OS_RELEASE, b"/usr/lib/os-release")  # os-release(5)
 LARGEST = 4096  #: bytes of such a file that are read
@@ -31,7 +31,7 @@ _SHOWN = 40  #: characters of a name or a version
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """A distribution, in lower case, and its release; both are another's text until ``str`` has made them safe."""
+    """A distribution, in lower case, and its release. Both are hostile text; ``str`` makes them safe to print."""
 
     distribution: str
     version: str
@@ -42,7 +42,7 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class ReleaseChange:
-    """A snapshot of one release that comes to another: the path that told what was recorded, and both."""
+    """A snapshot whose release is not this machine's: the file that says so, and both releases."""
 
     path: bytes
     recorded: Release
@@ -50,7 +50,7 @@ class ReleaseChange:
 
 
 def change_of(spool: Spool, target: bytes) -> ReleaseChange | None:
-    """Whether what was fetched is of another release than the machine that gets it; a mere folder is of none."""
+    """The difference between the fetched release and the machine's, None for none. A mere folder has no release."""
     if target and actual_state.accounts_of_root(target) is None:
         return None
     recorded = {path: spool.bytes_of(path, LARGEST) for path in RECORDED if path in spool.places}
@@ -58,7 +58,7 @@ def change_of(spool: Spool, target: bytes) -> ReleaseChange | None:
 
 
 def with_concern(planned: PlannedRebuild, host: str, change: ReleaseChange | None, target: bytes) -> PlannedRebuild:
-    """``planned`` with ``change``, if there is one, as something to look at."""
+    """``planned`` with ``change``, if there is one, as a concern."""
     if change is None:
         return planned
     concern = Concern(rebase(change.path, target), words(host, change, target))
@@ -66,44 +66,45 @@ def with_concern(planned: PlannedRebuild, host: str, change: ReleaseChange | Non
 
 
 def compare(recorded: Mapping[bytes, bytes], root: bytes) -> ReleaseChange | None:
-    """What the files ``recorded`` (the beginning of each, by path) say, if the machine at ``root`` is of another.
+    """Compare the release in the files ``recorded`` (the beginning of each, by path) with the machine's at ``root``.
 
-    None where either cannot be told.
+    None where they are the same, or where one of them is unknown.
     """
     for path in RECORDED:
         was = _of(path, recorded.get(path, b""))
         if was is not None:
-            here = _here(path, was, root)
-            return ReleaseChange(path, was, here) if here is not None and _differ(was, here) else None
+            machine = _here(path, was, root)
+            return ReleaseChange(path, was, machine) if machine is not None and _differ(was, machine) else None
     return None
 
 
 def _here(path: bytes, was: Release, root: bytes) -> Release | None:
-    """The release of the machine at ``root``, which may be a derivative with the ``path`` of what it derives from.
+    """The release of the machine at ``root``, for a comparison with ``was``, which was read from ``path``.
 
-    Otherwise that file is not believed: an earlier rebuild may have brought it.
+    A derivative has the file at ``path`` of its origin, which then counts if it agrees. Otherwise the machine's own
+    os-release counts first: an earlier rebuild may have restored ``path``.
     """
-    own = next((found for name in _OF_MACHINE if (found := _of(OS_RELEASE, _read(name, root)))), None)
+    own = next((release for name in _OF_MACHINE if (release := _of(OS_RELEASE, _read(name, root)))), None)
     if own is not None and own.version and own.distribution == was.distribution:
         return own
     same_file = _of(path, _read(path, root))
     return same_file if own is None or same_file == was or own.distribution == was.distribution else own
 
 
-def _differ(was: Release, here: Release) -> bool:
-    if was.distribution != here.distribution:
+def _differ(recorded: Release, machine: Release) -> bool:
+    if recorded.distribution != machine.distribution:
         return True
-    return bool(was.version and here.version) and was.version != here.version
+    return bool(recorded.version and machine.version) and recorded.version != machine.version
 
 
 def words(host: str, change: ReleaseChange, target: bytes) -> str:
-    """What a person is told before anything else: one line, safe to print."""
+    """The difference in one line, safe to print."""
     machine = f"the machine below {escape(target)}" if target else "this machine"
     return f"'{host}' was {change.recorded}; {machine} is {change.here}."
 
 
 def _read(path: bytes, root: bytes) -> bytes:
-    """The beginning of a file of the machine at ``root``, b"" for none; no link is followed."""
+    """The beginning of a file of the machine at ``root``, b"" for none. Follows no link."""
     try:
         with DirectoryFds(root) as descent:
             directory, name = descent.parent(path[1:])
@@ -114,11 +115,11 @@ def _read(path: bytes, root: bytes) -> bytes:
 
 
 def _of(path: bytes, content: bytes) -> Release | None:
-    """The release that a file of this path names, None for none."""
-    found = _READERS[path](content.decode("utf-8", "replace"))
-    if found is None or not found.distribution:
+    """The release that the file ``path`` names in ``content``, None for none."""
+    release = _READERS[path](content.decode("utf-8", "replace"))
+    if release is None or not release.distribution:
         return None
-    return Release(found.distribution.lower(), _significant(found.distribution.lower(), found.version))
+    return Release(release.distribution.lower(), _significant(release.distribution.lower(), release.version))
 
 
 def _significant(distribution: str, version: str) -> str:

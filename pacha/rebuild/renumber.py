@@ -1,8 +1,8 @@
-"""Renumbered accounts: the restored account files give a name another number than this machine, or the root, did.
+"""Renumbered accounts: the restored account files give a name another number than the machine did.
 
-Every file that the rebuild does not put back itself and that belongs to such a name, or has it in an ACL, would
-silently belong to somebody else: it is re-owned by name, as part of the plan, journalled and undone like
-everything else. What belongs to an account that they lack gets a number that is nobody's (``host.orphans``).
+A file outside the snapshot that belongs to such a name, or has it in an ACL, would silently belong to somebody else.
+So the plan re-owns it by name, journalled and undone like everything else. A file of an account that the restored
+files do not have gets a number that nobody has (``host.orphans``).
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from pacha.store.host_state import Orphans, Renumbering
 from pacha.store.state import StateFolder
 from pacha.text import escape
 
-_SHOWN = 10  #: paths of an account that is no more, which are remembered
+_SHOWN = 10  #: paths that are remembered for each lost account
 
-#: Paths by whether they are a group's, and by the number that they keep or get.
+#: Paths of lost accounts, by whether it is a group and by the number that they keep or get.
 Held = Mapping[tuple[bool, int], Sequence[bytes]]
 
 
 @dataclass(frozen=True, slots=True)
 class Reowning:
-    """The steps that re-own files by name; what belongs to accounts that are no more: its paths, and who they were."""
+    """The steps that re-own files by name, and what belongs to lost accounts: its paths, and the accounts."""
 
     steps: tuple[Step, ...] = ()
     concerns: tuple[Concern, ...] = ()
@@ -51,44 +51,44 @@ def plan_reowning(
     settled: Iterable[tuple[int, int]] = (),
     root: bytes = b"/",
 ) -> Reowning:
-    """Walk the local file systems of this machine, or of the one whose ``root`` is given, for what ``moved`` concerns.
+    """Walk the local file systems of the machine at ``root`` for files whose owner, group or ACL is in ``moved``.
 
-    Left out are the paths that are ``handled`` already, and ``settled`` inodes (device, number).
+    Leaves out the paths ``handled`` already and the inodes (device, number) ``settled`` already.
     """
     boundary = local_files.boundary(root)
-    steps, concerns, seen, held = (
+    steps, concerns, inodes, held = (
         [],
         [*boundary.concerns],
         set(settled),
         defaultdict[tuple[bool, int], list[bytes]](list),
     )
-    for directory, fd, name, found in local_files.walk(root, boundary.skipped):
+    for directory, fd, name, status in local_files.walk(root, boundary.skipped):
         path = paths.prefix(directory) + name
         if path in handled:
             continue
-        if found.st_uid in moved.lost_users:
-            held[False, moved.users.get(found.st_uid, found.st_uid)].append(path)
-        if found.st_gid in moved.lost_groups:
-            held[True, moved.groups.get(found.st_gid, found.st_gid)].append(path)
+        if status.st_uid in moved.lost_users:
+            held[False, moved.users.get(status.st_uid, status.st_uid)].append(path)
+        if status.st_gid in moved.lost_groups:
+            held[True, moved.groups.get(status.st_gid, status.st_gid)].append(path)
         try:
-            named_users, named_groups = _in_acls(found, name, fd)
-            if not moved.concern({found.st_uid, *named_users}, {found.st_gid, *named_groups}):
+            named_users, named_groups = _in_acls(status, name, fd)
+            if not moved.concern({status.st_uid, *named_users}, {status.st_gid, *named_groups}):
                 continue
-            if (found.st_dev, found.st_ino) not in seen:
-                seen.add((found.st_dev, found.st_ino))
-                entry = metadata.from_stat(found, name, fd, path, before)
+            if (status.st_dev, status.st_ino) not in inodes:
+                inodes.add((status.st_dev, status.st_ino))
+                entry = metadata.from_stat(status, name, fd, path, before)
                 steps.append(step(entry, entry, moved, after))
         except FileNotFoundError:
-            continue  # it went away while it was looked at
+            continue  # removed meanwhile
         except OSError as error:
             concerns.append(Concern(path, f"not re-owned: {error.strerror}"))
     return Reowning(tuple(steps), tuple(concerns), held)
 
 
 def describe(moved: IdChanges, after: Accounts, steps: Iterable[Step]) -> tuple[str, ...]:
-    """Each account that moves with something of its own among ``steps``: its name, its numbers, how many paths."""
-    found = [step.actual for step in steps if step.actual is not None]
-    users, groups = Counter(entry.uid for entry in found), Counter(entry.gid for entry in found)
+    """A line for each renumbered account with files among ``steps``: its name, its numbers, how many paths."""
+    entries = [step.actual for step in steps if step.actual is not None]
+    users, groups = Counter(entry.uid for entry in entries), Counter(entry.gid for entry in entries)
     lines = [
         f"user {escape(after.users[new])}, {old} -> {new}: {users[old]}"
         for old, new in moved.users.items()
@@ -102,39 +102,39 @@ def describe(moved: IdChanges, after: Accounts, steps: Iterable[Step]) -> tuple[
     return tuple(lines)
 
 
-def orphans_of(moved: IdChanges, held: Held, carried: Iterable[Step], target: bytes) -> tuple[Orphans, ...]:
-    """What is kept for accounts that are no more: what is ``held``, and what a resumed rebuild has ``carried``."""
-    names, kept = moved.names, {key: list(found) for key, found in held.items()}
-    for step in carried:
+def orphans_of(moved: IdChanges, held: Held, resumed: Iterable[Step], target: bytes) -> tuple[Orphans, ...]:
+    """What is kept for lost accounts: the paths ``held``, and those of the ``resumed`` steps."""
+    names, paths_by_number = moved.names, {key: list(owned) for key, owned in held.items()}
+    for step in resumed:
         for key in ((False, step.uid), (True, step.gid)):
             if key in names:
-                kept.setdefault(key, []).append(step.path)
+                paths_by_number.setdefault(key, []).append(step.path)
     return tuple(
         Orphans(
-            name=names[key], is_group=key[0], number=key[1], count=len(found), target=target,
-            paths=tuple(heapq.nsmallest(_SHOWN, found, key=lambda path: (path.count(b"/"), path))),
+            name=names[key], is_group=key[0], number=key[1], count=len(owned), target=target,
+            paths=tuple(heapq.nsmallest(_SHOWN, owned, key=lambda path: (path.count(b"/"), path))),
         )
-        for key, found in sorted(kept.items())
+        for key, owned in sorted(paths_by_number.items())
     )  # fmt: skip
 
 
 def left_to_others(moved: IdChanges, held: Held) -> Iterator[Concern]:
-    """What belongs to whoever has the number, if nothing is re-owned."""
-    for key, found in held.items():
+    """A concern for each file of a lost account, which is not re-owned: it belongs to whoever has the number."""
+    for key, owned in held.items():
         account = f"{'group' if key[0] else 'user'} {escape(moved.names[key])} ({key[1]})"
         yield from (
-            Concern(path, f"belongs to {account}, whom the restored account files do not know") for path in found
+            Concern(path, f"belongs to {account}, whom the restored account files do not know") for path in owned
         )
 
 
-def _in_acls(found: os.stat_result, name: bytes, dir_fd: int) -> tuple[set[int], set[int]]:
-    if stat.S_ISLNK(found.st_mode):
+def _in_acls(status: os.stat_result, name: bytes, dir_fd: int) -> tuple[set[int], set[int]]:
+    if stat.S_ISLNK(status.st_mode):
         return set(), set()  # acl(5): a symbolic link has none
     return acl.numbers(metadata.read_xattrs(name, dir_fd))
 
 
-def step(was: Entry, found: Entry, moved: IdChanges, after: Accounts) -> Step:
-    """The step that makes ``found`` what ``was`` there before anything moved, by name."""
+def step(was: Entry, actual: Entry, moved: IdChanges, after: Accounts) -> Step:
+    """The step that gives ``actual`` the owner, group and ACL that it ``was`` recorded with, by name."""
 
     def user(number: int) -> int:
         return moved.users.get(number, number)
@@ -148,83 +148,84 @@ def step(was: Entry, found: Entry, moved: IdChanges, after: Accounts) -> Step:
     pairs = (("owner", was.uid, uid), ("group", was.gid, gid))
     words = [f"{kind} {old} -> {new}" for kind, old, new in pairs if old != new]
     words += ["ACL"] if xattrs != was.xattrs else []
-    kept = uid in after.users and gid in after.groups
-    reason = f"{', '.join(words)}: its account's number here" if kept else f"{', '.join(words)}: its account is no more"
+    exists = uid in after.users and gid in after.groups
+    why = "its account's number here" if exists else "its account is no more"
     return Step(
-        path=found.path,
+        path=actual.path,
         action=Action.METADATA,
         wanted=wanted,
-        actual=found,
+        actual=actual,
         uid=uid,
         gid=gid,
         mode=was.mode,
-        reason=reason,
+        reason=f"{', '.join(words)}: {why}",
         xattrs=xattrs,
     )
 
 
 @dataclass(frozen=True, slots=True)
 class InterruptedRenumbering:
-    """The moves of killed rebuilds, and every path that they were to alter, as the first of them found it."""
+    """The id changes of killed rebuilds, and every path that they were to alter, as the first one found it."""
 
     moved: IdChanges = field(default_factory=IdChanges)
     found: Mapping[bytes, Altered] = field(default_factory=dict)
 
 
 def remember_orphans(state: StateFolder, orphans: Sequence[Orphans], target: bytes = b"") -> None:
-    """Remember all that is kept below ``target`` for accounts that are no more; of other places as before."""
+    """Remember what is kept for lost accounts below ``target``, in place of what was remembered for it."""
     before = state.read().orphans
-    both = (*(one for one in before if one.target != target), *orphans)
-    if both != before:
-        state.update(orphans=both)
+    updated = (*(orphan for orphan in before if orphan.target != target), *orphans)
+    if updated != before:
+        state.update(orphans=updated)
 
 
 def remember_id_changes(state: StateFolder, moved: IdChanges, target: bytes = b"") -> None:
-    """Remember on disk what is about to move below ``target`` (b"": on this machine); an empty one forgets."""
+    """Remember on disk the id changes below ``target`` (b"": this machine); empty changes are forgotten."""
     moving = Renumbering(users=moved.users, groups=moved.groups) if moved else None
-    memory = state.read()
+    host_state = state.read()
     if not target:
-        if moving != memory.moving:
+        if moving != host_state.moving:
             state.update(moving=moving)
         return
-    others = {place: other for place, other in memory.moving_below.items() if place != target}
-    below = others | ({target: moving} if moving else {})
-    if below != memory.moving_below:
+    rest = {place: renumbering for place, renumbering in host_state.moving_below.items() if place != target}
+    below = rest | ({target: moving} if moving else {})
+    if below != host_state.moving_below:
         state.update(moving_below=below)
 
 
 def interrupted_renumbering(state: StateFolder, target: bytes = b"") -> InterruptedRenumbering:
-    """What killed rebuilds below ``target`` that were neither carried through nor undone had begun."""
-    memory = state.read()
-    moving = (memory.moving_below.get(target) if target else memory.moving) or Renumbering()
+    """The id changes of killed rebuilds below ``target`` that were neither resumed nor undone."""
+    host_state = state.read()
+    moving = (host_state.moving_below.get(target) if target else host_state.moving) or Renumbering()
     moved = IdChanges(moving.users, moving.groups)
-    found: dict[bytes, Altered] = {}
+    altered: dict[bytes, Altered] = {}
     for journal in unfinished(os.fsencode(state.path)):
         for record in journal.records if journal.target == target else ():
             if isinstance(record, Altered):
-                found.setdefault(record.path, record)
+                altered.setdefault(record.path, record)
         journal.close()
-    return InterruptedRenumbering(moved, found) if found and moved else InterruptedRenumbering()
+    return InterruptedRenumbering(moved, altered) if altered and moved else InterruptedRenumbering()
 
 
 def resumed_steps(before: InterruptedRenumbering, handled: Collection[bytes], after: Accounts) -> tuple[Step, ...]:
-    """The steps that carry ``before`` through, but for the paths ``handled`` already."""
-    made = []
+    """The steps that finish the renumbering ``before``, without the paths ``handled`` already."""
+    steps = []
     for path, record in before.found.items():
-        found = None if path in handled else _now(record, after)
-        if found is not None:
+        actual = None if path in handled else _now(record, after)
+        if actual is not None:
             was = replace(
-                found, uid=record.uid, gid=record.gid, mode=record.mode, mtime_ns=record.mtime_ns,
-                xattrs=record.xattrs or found.xattrs,
+                actual, uid=record.uid, gid=record.gid, mode=record.mode, mtime_ns=record.mtime_ns,
+                xattrs=record.xattrs or actual.xattrs,
             )  # fmt: skip
-            again = step(was, found, before.moved, after)
-            if (again.uid, again.gid, again.mode, again.xattrs) != (found.uid, found.gid, found.mode, found.xattrs):
-                made.append(again)
-    return tuple(made)
+            resumed = step(was, actual, before.moved, after)
+            is_now = (actual.uid, actual.gid, actual.mode, actual.xattrs)
+            if (resumed.uid, resumed.gid, resumed.mode, resumed.xattrs) != is_now:
+                steps.append(resumed)
+    return tuple(steps)
 
 
 def _now(record: Altered, accounts: Accounts) -> Entry | None:
-    """What is at the path, if it still is what the killed rebuild found there."""
+    """The entry at the path, if it still is the inode that the killed rebuild found there."""
     above, name = os.path.split(record.path)
     try:
         fd = os.open(above, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -236,4 +237,4 @@ def _now(record: Altered, accounts: Accounts) -> Entry | None:
         finally:
             os.close(fd)
     except OSError:
-        return None  # it went away since
+        return None  # removed since

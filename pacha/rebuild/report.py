@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pacha.errors import Concern
 from pacha.files.metadata import Entry
-from pacha.rebuild.hooks import HookRun, Planned
+from pacha.rebuild.hooks import HookRun
 from pacha.rebuild.living import LivingMachine
 from pacha.rebuild.options import Remembered
 from pacha.rebuild.proposal import Proposal
@@ -35,7 +35,7 @@ _NOT_DONE = {
 
 
 def write(rebuilt: Rebuilt, journal: Journal) -> str:
-    """Leave both beside the journal, with which they go in time; returns the path of the text, or why there is none."""
+    """Write both reports beside the journal. Returns the path of the text, or why there is none."""
     texts = {TEXT: text(rebuilt), JSON: json.dumps(as_json(rebuilt)) + "\n"}  # indenting takes ten times as long
     try:
         for name, content in texts.items():
@@ -48,10 +48,10 @@ def write(rebuilt: Rebuilt, journal: Journal) -> str:
 
 
 def summary(rebuilt: Rebuilt) -> list[str]:
-    """What it came to, in at most ten lines."""
+    """The result, in at most ten lines."""
     at = local_minute(rebuilt.proposal.at)
-    things = f"{len(rebuilt.concerns)} thing{'s' if len(rebuilt.concerns) > 1 else ''}"
-    but = f"but for {things} named above, " if rebuilt.concerns else ""
+    count = f"{len(rebuilt.concerns)} thing{'s' if len(rebuilt.concerns) > 1 else ''}"
+    but = f"but for {count} named above, " if rebuilt.concerns else ""
     where = f" below {escape(rebuilt.proposal.target)}" if rebuilt.proposal.target else ""
     took = f"in {rebuilt.seconds:.1f} s" if rebuilt.seconds else "as far as it can be"
     first = f"{_what(rebuilt)} as it was on {at} (snapshot {rebuilt.proposal.tip[:12]}){where}, {but}{took}."
@@ -59,14 +59,14 @@ def summary(rebuilt: Rebuilt) -> list[str]:
 
 
 def how_it_stands(rebuilt: Rebuilt) -> str:
-    """The shortest account of it: the first words of a sentence."""
+    """The result as the beginning of a sentence."""
     missing = len(rebuilt.outcome.unrestored)
     placed = f"All is in place but for what is owed ({missing})" if missing else "All files are in place"
     return placed + (f" and this machine goes on as '{rebuilt.proposal.host}'" if rebuilt.adopted else "")
 
 
 def _what(rebuilt: Rebuilt) -> str:
-    """What is as it was: no more than what was asked for."""
+    """The subject of the summary: the host, or the selected parts of it."""
     parts = [escape(path) for path in rebuilt.proposal.parts]
     more = f" and {len(parts) - 3} more" if len(parts) > 3 else ""
     which = f"{', '.join(parts[:3])}{more} of " if parts else ""
@@ -74,12 +74,12 @@ def _what(rebuilt: Rebuilt) -> str:
 
 
 def text(rebuilt: Rebuilt) -> str:
-    """All of it, for people."""
+    """The whole report, for people."""
     return "\n".join(_all(rebuilt)) + "\n"
 
 
 def as_json(rebuilt: Rebuilt) -> dict[str, Any]:
-    """All of it, as JSON values: the proposal's (``docs/rebuilding.rst``) and what came of it."""
+    """The whole report as JSON values: the proposal's (``docs/rebuilding.rst``), and the result."""
     outcome = rebuilt.outcome
     return {
         **proposal_json(rebuilt.proposal),
@@ -87,34 +87,30 @@ def as_json(rebuilt: Rebuilt) -> dict[str, Any]:
         "concerns": [concern_json(concern) for concern in rebuilt.concerns],
         "owed": [os.fsdecode(path) for path in outcome.unrestored],
         "corrected": [os.fsdecode(path) for path in outcome.corrected],
-        "ran": [_ran(one) for one in rebuilt.ran],
+        "ran": [_ran(run) for run in rebuilt.ran],
         "adopted": rebuilt.adopted,
         "seconds": round(rebuilt.seconds, 3),
         "report": rebuilt.report,
     }
 
 
-def _ran(one: HookRun) -> dict[str, str]:
-    return {"name": one.label, "failure": one.failure, "output": one.output.decode("utf-8", "backslashreplace")}
+def _ran(run: HookRun) -> dict[str, str]:
+    return {"name": run.label, "failure": run.failure, "output": run.output.decode("utf-8", "backslashreplace")}
 
 
 def _all(rebuilt: Rebuilt) -> Iterator[str]:
     yield from summary(rebuilt)
     yield f"Watched paths: {watched_line(rebuilt.proposal)}."
-    for one in rebuilt.ran:
-        yield f"hook     {one.label}: {one.failure or 'done'}"
-        yield from (f"         | {line}" for line in output_lines(one))
-    yield from (_concern(concern) for concern in rebuilt.concerns)
+    for run in rebuilt.ran:
+        yield f"hook     {run.label}: {run.failure or 'done'}"
+        yield from (f"         | {line}" for line in output_lines(run))
+    yield from (f"look at  {escape(concern.path)}: {concern.reason}" for concern in rebuilt.concerns)
     yield from (step_line(step) for step in rebuilt.proposal.preview.plan.steps)
 
 
-def output_lines(one: HookRun) -> list[str]:
-    """What a hook printed, safe to print."""
-    return [escape(line) for line in one.output.splitlines()]
-
-
-def _concern(concern: Concern) -> str:
-    return f"look at  {escape(concern.path)}: {concern.reason}"
+def output_lines(run: HookRun) -> list[str]:
+    """The output of a hook, safe to print."""
+    return [escape(line) for line in run.output.splitlines()]
 
 
 def _done(rebuilt: Rebuilt) -> str:
@@ -131,7 +127,7 @@ def _extras(rebuilt: Rebuilt) -> str:
 
 
 def _mapped(rebuilt: Rebuilt) -> str:
-    """The accounts that have another number here than where the snapshot was made."""
+    """The accounts whose number here differs from the recorded one."""
     moved: Counter[str] = Counter()
     for step in rebuilt.proposal.preview.plan.steps:
         entry = step.wanted
@@ -147,7 +143,7 @@ def _mapped(rebuilt: Rebuilt) -> str:
 
 
 def _hooks(rebuilt: Rebuilt) -> str:
-    words = [f"{one.label}{' (failed)' if one.failure else ''}" for one in rebuilt.ran]
+    words = [f"{run.label}{' (failed)' if run.failure else ''}" for run in rebuilt.ran]
     return f"Hooks run: {', '.join(words)}." if words else ""
 
 
@@ -172,9 +168,10 @@ def step_line(step: Step) -> str:
 
 
 def watched_line(proposal: Proposal) -> str:
-    """Which paths the snapshot says are watched: the only ones at and below which anything is written."""
+    """The watched paths of the snapshot; a rebuild writes only at and below them."""
     snapshot = proposal.snapshot
-    return ", ".join(f"{escape(one.path)} ({len(snapshot.below(one))})" for one in snapshot.live) or "nothing"
+    counts = (f"{escape(watched.path)} ({len(snapshot.below(watched))})" for watched in snapshot.live)
+    return ", ".join(counts) or "nothing"
 
 
 def concern_json(concern: Concern) -> dict[str, str]:
@@ -183,12 +180,12 @@ def concern_json(concern: Concern) -> dict[str, str]:
 
 
 def stamp(at: float) -> str:
-    """A time (seconds since the epoch) as RFC 3339 has it, in UTC."""
+    """A time (seconds since the epoch) in the format of RFC 3339, in UTC."""
     return rfc3339(at)
 
 
 def proposal_json(proposal: Proposal) -> dict[str, Any]:
-    """The whole of it as JSON values. Paths are str as os.fsdecode makes them: lone surrogates for odd bytes."""
+    """The proposal as JSON values. Paths are str as os.fsdecode makes them: lone surrogates for odd bytes."""
     preview, release = proposal.preview, proposal.release
     return {
         "host": proposal.host,
@@ -198,15 +195,18 @@ def proposal_json(proposal: Proposal) -> dict[str, Any]:
         "by": proposal.by,
         "target": os.fsdecode(proposal.target),
         "parts": [os.fsdecode(path) for path in proposal.parts],
-        "watched": [os.fsdecode(one.path) for one in proposal.snapshot.live],
+        "watched": [os.fsdecode(watched.path) for watched in proposal.snapshot.live],
         "remembered": _remembered_json(proposal.remembered) if proposal.remembered else None,
-        "carries_on": [stamp(begun.at) for begun in proposal.carries_on],
+        "carries_on": [stamp(started.at) for started in proposal.resumes],
         "totals": {action.value: count for action, count in preview.plan.totals.items()},
         "owners_missing": [os.fsdecode(path) for path in sorted(preview.plan.ownerless)],
         "make_accounts": list(preview.commands),
         "names_by": preview.names_by,
         "release": {"recorded": str(release.recorded), "here": str(release.here)} if release else None,
-        "hooks": [_hook_json(hook) for hook in (*proposal.hooks.before, *proposal.hooks.after)],
+        "hooks": [
+            {"name": hook.label, "sha256": hook.sha256, "owner": hook.owner or "unknown"}
+            for hook in (*proposal.hooks.before, *proposal.hooks.after)
+        ],
         "not_hooks": list(proposal.hooks.passed_over),
         "concerns": [concern_json(concern) for concern in proposal.concerns],
         "steps": [_step_json(step) for step in preview.plan.steps],
@@ -232,25 +232,21 @@ def _remembered_json(remembered: Remembered) -> dict[str, Any]:
     }
 
 
-def _hook_json(hook: Planned) -> dict[str, str]:
-    return {"name": hook.label, "sha256": hook.sha256, "owner": hook.owner or "unknown"}
-
-
 def _step_json(step: Step) -> dict[str, Any]:
-    made: dict[str, Any] = {"path": os.fsdecode(step.path), "action": step.action.value}
-    made |= {word: text for word, text in (("reason", step.reason), ("shortfall", step.shortfall)) if text}
+    fields: dict[str, Any] = {"path": os.fsdecode(step.path), "action": step.action.value}
+    fields |= {word: text for word, text in (("reason", step.reason), ("shortfall", step.shortfall)) if text}
     if step.actual is not None:
-        made["old"] = _attributes_json(step.actual, step.actual.uid, step.actual.gid, step.actual.mode)
+        fields["old"] = _attributes_json(step.actual, step.actual.uid, step.actual.gid, step.actual.mode)
     if step.wanted is not None:
-        made["new"] = _attributes_json(step.wanted, step.uid, step.gid, step.mode)
-    return made
+        fields["new"] = _attributes_json(step.wanted, step.uid, step.gid, step.mode)
+    return fields
 
 
 def _attributes_json(entry: Entry, uid: int, gid: int, mode: int) -> Mapping[str, Any]:
-    made: dict[str, Any] = {"kind": entry.kind.value, "mode": f"{mode:04o}", "uid": uid, "gid": gid}
-    made |= {"size": entry.size, "mtime_ns": entry.mtime_ns}
+    fields: dict[str, Any] = {"kind": entry.kind.value, "mode": f"{mode:04o}", "uid": uid, "gid": gid}
+    fields |= {"size": entry.size, "mtime_ns": entry.mtime_ns}
     if entry.sha256 is not None:
-        made["sha256"] = entry.sha256.hex()
+        fields["sha256"] = entry.sha256.hex()
     if entry.target is not None:
-        made["target"] = os.fsdecode(entry.target)
-    return made
+        fields["target"] = os.fsdecode(entry.target)
+    return fields

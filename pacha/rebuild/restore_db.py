@@ -1,4 +1,4 @@
-"""Get a lost state folder back: the history and the list of watched paths, without touching a watched file."""
+"""Restore a lost state folder: the history and the list of watched paths. Watched files stay untouched."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pacha.store.snapshot import Watched
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What this machine goes on from: the newest snapshot (hex node, seconds since the epoch), what is watched."""
+    """What was restored: the newest snapshot (hex node, seconds since the epoch) and the watched paths."""
 
     host: str
     tip: str
@@ -27,9 +27,9 @@ class Restored:
 
 
 def restore_db(context: Context, host: str) -> Restored:
-    """Make the history of ``host`` that the master has this machine's own, checked, so that pushes go on.
+    """Fetch and check the history of ``host``, and make it this machine's own, so that pushes continue it.
 
-    Raises ConfigError, PachaError where there is something here already, UnreachableError, DamagedError: all
+    Raises ConfigError, UnreachableError, DamagedError, and PachaError where there is a history here already: all
     before anything here is changed.
     """
     check_host(host)
@@ -49,7 +49,7 @@ def restore_db(context: Context, host: str) -> Restored:
 def _restore(context: Context, host: str, staging: Staging) -> Restored:
     fetched = fetch(staging)
     _check_related(context, fetched, staging)
-    # The name first: should this be killed, nothing is pushed to another host's folder.
+    # The name first: if this is killed, nothing is pushed to another host's folder.
     context.state.update(hostname=host)
     adoption.adopt(context, host, staging, fetched, context.master())
     return Restored(host, fetched.tip, fetched.note.at, fetched.snapshot.live)
@@ -57,11 +57,11 @@ def _restore(context: Context, host: str, staging: Staging) -> Restored:
 
 def _check_free(context: Context, host: str) -> None:
     own = database.read(context.state.database)
-    cut_off = own.host == host and not context.state.read().tip
-    if own.watched and not cut_off:
-        what = f"the history of '{own.host}'" if own.host else "a list of watched paths"
+    interrupted = own.host == host and not context.state.read().tip
+    if own.watched and not interrupted:
+        content = f"the history of '{own.host}'" if own.host else "a list of watched paths"
         raise PachaError(
-            f"There is {what} here already.",
+            f"There is {content} here already.",
             "it would be lost, and with it what was not pushed yet",
             f"If the master's is to take its place, move it aside: mv {context.state.database}{{,.old}}",
             code="own-history-present",
@@ -69,7 +69,7 @@ def _check_free(context: Context, host: str) -> None:
 
 
 def _check_related(context: Context, fetched: Fetched, staging: Staging) -> None:
-    """What is left of repositories here must be of the same history: two in one would never part again."""
+    """Refuse repositories here that hold another history: two in one repository cannot be separated again."""
     own = hg.Repository.open(context.state.repository(DATABASE), create=True)
     first = [*own.revisions()][-1:]
     if first and not staging.repository(DATABASE).has(first[0]):

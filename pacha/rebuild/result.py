@@ -17,7 +17,7 @@ from pacha.wire.scp import Received
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rebuilt:
-    """What a rebuild did. ``adopted``: this machine now goes on as the host; ``report``: where all of it is written."""
+    """What a rebuild did. ``adopted``: this machine now pushes as the host; ``report``: the path of the report."""
 
     proposal: Proposal
     outcome: Outcome
@@ -30,13 +30,13 @@ class Rebuilt:
     @property
     def concerns(self) -> tuple[Concern, ...]:
         """What a person should look at."""
-        failed = (Concern(os.fsencode(one.label), f"the hook failed: {one.failure}") for one in self.ran if one.failure)
+        failed = (Concern(os.fsencode(run.label), f"the hook failed: {run.failure}") for run in self.ran if run.failure)
         return (*self.outcome.concerns, *failed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reporter:
-    """Whom a rebuild tells what it does. ``confirm`` comes before anything is changed, and may raise."""
+    """The callbacks of a rebuild. ``confirm`` is called before anything is changed, and may raise."""
 
     on_file: Callable[[Received], None] = lambda received: None
     on_fetched: Callable[[Fetched], None] = lambda fetched: None
@@ -47,4 +47,4 @@ class Reporter:
     on_expected: Callable[[int], None] = lambda files: None
 
 
-SILENT = Reporter()  #: tells nobody
+SILENT = Reporter()  #: does nothing

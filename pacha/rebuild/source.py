@@ -23,7 +23,7 @@ from pacha.wire.master import Master, NoRepository
 
 @dataclass(frozen=True, slots=True)
 class MasterOffer:
-    """What one master has of the host: the newest snapshot (hex node), and which of the others' it knows."""
+    """What a master has of the host: its newest snapshot (hex node), and which of the others' newest ones."""
 
     name: str
     tip: str
@@ -38,11 +38,11 @@ def choose_master(
     warn: Callable[[str], None],
     wait_seconds: float = 0,
 ) -> Context:
-    """``context`` with one master: ``name`` if it is given, the only one, or the one that has what the others have.
+    """``context`` with one master: ``name`` if given, the only one, or the one that has what all others have.
 
-    Where none of them has it all, ``ask`` is given the offers and returns a name; None: there is nobody to ask.
-    ``warn`` is told of masters that could not be asked. Raises UsageError, LockedError, PachaError; UnreachableError
-    when no master can be reached.
+    If none has everything, ``ask`` gets the offers and returns a name; None: nobody can be asked. ``warn`` is called
+    for each master that could not be asked. Raises UsageError, LockedError, PachaError, and UnreachableError if no
+    master can be reached.
     """
     masters = context.config.masters()
     if name and name not in masters:
@@ -53,7 +53,7 @@ def choose_master(
             code="unknown-master",
         )
     if not name and len(masters) > 1:
-        with context.state.locked(wait_seconds):  # what is learnt of a master is remembered
+        with context.state.locked(wait_seconds):  # connecting writes to the state
             offers = _offers(context, host, masters, warn)
         name = _best(offers, host, ask)
     return replace(context, config=replace(context.config, hosts=(name or masters[0],)))
@@ -72,13 +72,13 @@ def _best(offers: list[MasterOffer], host: str, ask: Callable[[list[MasterOffer]
             return offer.name
     if ask is not None:
         return ask(offers)
-    found = ", ".join(f"{offer.name} has {offer.tip[:12]}" for offer in offers)
+    tips_in_words = ", ".join(f"{offer.name} has {offer.tip[:12]}" for offer in offers)
     hint = f"Say which: pacha rebuild {host} --from {offers[0].name}"
-    raise UsageError("No master has all that the others have.", found, hint, code="masters-differ")
+    raise UsageError("No master has all that the others have.", tips_in_words, hint, code="masters-differ")
 
 
 def _offers(context: Context, host: str, masters: tuple[str, ...], warn: Callable[[str], None]) -> list[MasterOffer]:
-    """Connect to all of them at once, then ask; raises what hindered the first if none can be asked."""
+    """Connect to all masters at once, then ask each. If all fail, raises the first error."""
     with ExitStack() as stack:
         reached, tips, failures = {}, {}, []
         for name, future in [(name, background.start(connect, context, name)) for name in masters]:
@@ -109,27 +109,27 @@ def _tip(master: Master, host: str) -> str:
 
 
 def _knows(master: Master, host: str, tips: set[str]) -> frozenset[str]:
-    asked = sorted(tips)
+    nodes = sorted(tips)
     with master.serve(host, DATABASE) as remote, hg.open_peer(remote, DATABASE) as peer:
-        return frozenset(tip for tip, known in zip(asked, peer.known(asked), strict=True) if known)
+        return frozenset(tip for tip, is_known in zip(nodes, peer.known(nodes), strict=True) if is_known)
 
 
 def local_history_source(context: Context, host: str, options: RebuildOptions) -> StateFolderMaster | None:
-    """The state folder as a master, if ``host`` is this one and its history has what ``options`` asks for.
+    """The state folder as a master, if ``host`` is this one and its own history has what ``options`` select.
 
-    That is a part, or a moment: a whole rebuild of the newest snapshot is for the master to give, since only
-    that is sure to be the newest. Hooks are the master's, too.
+    Only for a part or an older snapshot: a full rebuild needs the newest snapshot, for which only the master is sure.
+    Hooks are the master's, too.
     """
     if options.by_master or options.hooks or not (options.at or options.asked) or host != context.hostname():
         return None
     try:
-        made = history.own_snapshots(context.state)
-        if made:
-            node = resolve(options.at, made, time.time()).node if options.at else made[0].node
+        snapshots = history.own_snapshots(context.state)
+        if snapshots:
+            node = resolve(options.at, snapshots, time.time()).node if options.at else snapshots[0].node
             if _is_whole(context, host, history.read(context.state, node)):
                 return StateFolderMaster(os.fsencode(context.state.path / "repos"))
     except (UsageError, DamagedError):
-        pass  # the master may know better
+        pass  # the master may have it
     return None
 
 

@@ -16,20 +16,20 @@ _LARGEST = 1 << 20  #: bytes; what is larger is not compared line by line
 
 def text_diff(proposal: Proposal, step: Step) -> Iterator[str]:
     """Yield the lines of a unified diff (printable) of the file of ``step``, or a line that says why there is none."""
-    wanted, found = step.wanted, step.actual
-    if wanted is None or found is None or wanted.kind is not found.kind or wanted.sha256 is None:
+    target, actual = step.wanted, step.actual
+    if target is None or actual is None or target.kind is not actual.kind or target.sha256 is None:
         return
-    if max(wanted.size, found.size) > _LARGEST:
+    if max(target.size, actual.size) > _LARGEST:
         yield "too large to be compared here"
         return
-    yield from _lines(actual_state.read(found.path), wanted, proposal)
+    yield from _lines(actual_state.read(actual.path), target, proposal)
 
 
-def _lines(old: bytes | None, wanted: Entry, proposal: Proposal) -> Iterator[str]:
+def _lines(old: bytes | None, target: Entry, proposal: Proposal) -> Iterator[str]:
     if old is None:
         yield "what is there cannot be read"
         return
-    new = b"".join(proposal.content(wanted))
+    new = b"".join(proposal.content(target))
     if b"\0" in old or b"\0" in new:
         yield f"binary: {len(old)} bytes -> {len(new)} bytes"
         return

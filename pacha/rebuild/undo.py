@@ -1,4 +1,4 @@
-"""Undo a rebuild: what it replaced, removed or changed is as it was before."""
+"""Undo a rebuild: restore what it replaced, removed or changed."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from pacha.restore.undo_preview import UndoStep
 
 @dataclass(frozen=True, slots=True)
 class RebuildRecord:
-    """A rebuild that was: its id, its host, when it began (seconds since the epoch), how far it came.
+    """An earlier rebuild: its id, its host, its start (seconds since the epoch), how far it came.
 
-    ``target``: the folder that it put everything below, b"" for the original places.
+    ``target``: the folder below which it restored, b"" for the original places.
     """
 
     id: str
@@ -34,42 +34,41 @@ class RebuildRecord:
 
 @dataclass(frozen=True, slots=True)
 class Undone:
-    """Which rebuild was undone, and what came of it."""
+    """The rebuild that was undone, and the outcome."""
 
-    past: RebuildRecord
+    record: RebuildRecord
     outcome: Outcome
 
 
 def rebuilds(context: Context) -> tuple[RebuildRecord, ...]:
-    """The rebuilds of which something is kept, newest first."""
+    """The rebuilds whose journals are kept, newest first."""
     state = os.fsencode(context.state.path)
-    waiting, journals = _waiting(state), history(state)
+    interrupted, journals = _interrupted(state), history(state)
     try:
-        return tuple(_past(journal, waiting) for journal in reversed(journals))
+        return tuple(_record(journal, interrupted) for journal in reversed(journals))
     finally:
         for journal in journals:
             journal.close()
 
 
-def undo(context: Context, confirm: Callable[[RebuildRecord], None] = lambda past: None) -> Undone:
+def undo(context: Context, confirm: Callable[[RebuildRecord], None] = lambda record: None) -> Undone:
     """Undo the newest rebuild that changed something and is not undone yet, whether it finished or was killed.
 
-    ``confirm`` is told which, before anything is changed, and may raise. Raises LockedError, PachaError when there is
-    none.
+    ``confirm`` gets it before anything is changed, and may raise. Raises LockedError, and PachaError for none.
     """
     with context.state.locked(), _newest(context) as journal:
-        past = _past(journal, _waiting(os.fsencode(context.state.path)))
-        confirm(past)
+        record = _record(journal, _interrupted(os.fsencode(context.state.path)))
+        confirm(record)
         remove_leftovers(context)
         outcome = _undo(journal)
         choices.give_up(context, journal)
-        return Undone(past, outcome)
+        return Undone(record, outcome)
 
 
 def propose(context: Context) -> tuple[RebuildRecord, tuple[UndoStep, ...]]:
-    """What ``undo`` would do now. Changes nothing; raises as ``undo``."""
+    """Return what ``undo`` would do now. Changes nothing; raises as ``undo``."""
     with context.state.locked(), _newest(context) as journal:
-        return _past(journal, _waiting(os.fsencode(context.state.path))), undo_preview.preview(journal)
+        return _record(journal, _interrupted(os.fsencode(context.state.path))), undo_preview.preview(journal)
 
 
 @contextmanager
@@ -77,12 +76,12 @@ def _newest(context: Context) -> Iterator[Journal]:
     """The journal of the newest rebuild that can be undone. Raises PachaError when there is none."""
     journals = history(os.fsencode(context.state.path))
     try:
-        open_ones = [journal for journal in journals if journal.changed and not journal.marks & {"undone", "stopped"}]
-        if not open_ones:
+        undoable = [journal for journal in journals if journal.changed and not journal.marks & {"undone", "stopped"}]
+        if not undoable:
             raise PachaError(
                 "There is no rebuild to undo.", hint="'pacha undo --list' shows what there was.", code="nothing-to-undo"
             )
-        yield open_ones[-1]
+        yield undoable[-1]
     finally:
         for journal in journals:
             journal.close()
@@ -100,17 +99,18 @@ def _undo(journal: Journal) -> Outcome:
         ) from None
 
 
-def _waiting(state: bytes) -> set[str]:
-    """The ids of those that were interrupted and not carried through since."""
-    found = unfinished(state)
-    for journal in found:
+def _interrupted(state: bytes) -> set[str]:
+    """The ids of the rebuilds that were interrupted and not resumed since."""
+    journals = unfinished(state)
+    for journal in journals:
         journal.close()
-    return {journal.id for journal in found}
+    return {journal.id for journal in journals}
 
 
-def _past(journal: Journal, waiting: Collection[str] = ()) -> RebuildRecord:
-    begun, marks = journal.started, journal.marks
-    open_ = "unfinished" if journal.id in waiting else "interrupted, finished by a later one"
+def _record(journal: Journal, interrupted: Collection[str] = ()) -> RebuildRecord:
+    started, marks = journal.started, journal.marks
+    open_ = "unfinished" if journal.id in interrupted else "interrupted, finished by a later one"
     state = next((word for word in ("undone", "stopped", "finished") if word in marks), open_)
     state = "finished, nothing to undo" if state == "finished" and not journal.changed else state
-    return RebuildRecord(journal.id, begun.host if begun else "", begun.at if begun else 0, state, journal.target)
+    host, at = (started.host, started.at) if started else ("", 0)
+    return RebuildRecord(journal.id, host, at, state, journal.target)

@@ -68,7 +68,7 @@ class Plan:
     """Steps, parents before children.
 
     ``roots`` are the watched paths: at and below them no symbolic link is followed. ``confined_to`` is the root of
-    another machine, out of which none is followed (b"": there is none).
+    another machine, which no followed link may leave (b"": none).
     """
 
     steps: tuple[Step, ...]

@@ -1,4 +1,4 @@
-"""On a master: let hosts in, serve them, say which are late and which could be rebuilt.
+"""On a master: let hosts in, serve them, show which are late and which could be rebuilt.
 
 ::
 
@@ -7,6 +7,6 @@
     hosts(hosts_path)                      # every host's heartbeat and last check
     check(config, hosts, rehearse)         # as the account that owns the folder: fetch, verify, rebuild aside
 
-What lies in a host's folder, and what a host asks, is hostile: nothing there is obeyed, no link is followed, and root
-looks at it only as the owner of the folder. It knows no host's configuration.
+The content of a host's folder and the requests of a host are hostile: no link is followed, and root reads the folder
+only as its owner. This folder knows no host's configuration.
 """

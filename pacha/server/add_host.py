@@ -16,7 +16,7 @@ from pacha.wire.remote_errors import give
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """What a key is let in for, as it was asked; ``expires`` is a time as a person writes it."""
+    """The options that limit a key; ``expires`` is a time as a person writes it."""
 
     rebuild_only: bool = False
     push_only: bool = False
@@ -25,10 +25,10 @@ class Allowed:
 
 @dataclass(frozen=True, slots=True)
 class AddedHost:
-    """A host that was added: its folder, the account that owns it ('' if none was given).
+    """An added host: its folder, the account that owns it ('': none was given).
 
-    ``line`` is what lets its key in ('' without a key); ``installed`` what became of it in an account's
-    authorized_keys ('added', 'replaced', 'there'), '' if that was not asked for; ``runs``: that account can run Pacha.
+    ``line`` lets its key in ('' without a key). ``installed`` tells what was done with the line in authorized_keys
+    ('added', 'replaced', 'there'; '': not requested); ``runs``: that account can run Pacha.
     """
 
     path: bytes
@@ -46,11 +46,11 @@ def add_host(
     install: str | None = None,
     allowed: Allowed = Allowed(),
 ) -> AddedHost:
-    """Make the folder of ``host`` below ``hosts_path``, 0700, ``user``'s if one is given, and let its ``key`` in.
+    """Make the folder of ``host`` below ``hosts_path``, 0700, owned by ``user`` if given, and let its ``key`` in.
 
-    ``key`` is the content of a public key's file; ``install`` the account whose authorized_keys is to have the line,
-    which owns the folder then. A folder that is there already is given away only if it is empty or that user's.
-    Raises UsageError (before anything is made), PachaError.
+    ``key`` is the content of a public key's file; ``install`` is the account whose authorized_keys gets the line, and
+    which then owns the folder. An existing folder changes its owner only if it is empty. Raises UsageError (before
+    anything is made), PachaError.
     """
     check_host(host)
     if key is None and (install is not None or allowed != Allowed()):
@@ -70,8 +70,9 @@ def add_host(
         _check_shell(owner)
     line = grant.line(public) if public is not None else ""
     path = _make(hosts_path, host, owner)
-    done = authorized_keys.install(owner, grant, public) if install and owner and public else ""
-    return AddedHost(path, name or "", line, done, runs=not done or owner is None or authorized_keys.can_run(owner))
+    installed = authorized_keys.install(owner, grant, public) if install and owner and public else ""
+    runs = not installed or owner is None or authorized_keys.can_run(owner)
+    return AddedHost(path, name or "", line, installed, runs=runs)
 
 
 def _grant(hosts_path: bytes, host: str, allowed: Allowed) -> authorized_keys.KeyGrant:
@@ -104,7 +105,7 @@ def _make(hosts_path: bytes, host: str, owner: pwd.struct_passwd | None) -> byte
 
 
 def _make_open(path: bytes) -> None:
-    """Make ``path`` and what is missing above it, 0755 whatever the umask: every host's account has to get there."""
+    """Make ``path`` and its missing parents, 0755 whatever the umask, for the accounts of all hosts."""
     if not os.path.isdir(path):
         _make_open(os.path.dirname(path))
         os.mkdir(path)
@@ -123,7 +124,7 @@ def _account(user: str) -> pwd.struct_passwd:
 
 
 def _check_shell(owner: pwd.struct_passwd) -> None:
-    """sshd(8) runs a forced command, too, with the account's shell."""
+    """Raise UsageError for an account without a shell: sshd(8) runs forced commands with it, too."""
     if os.path.basename(owner.pw_shell) in ("nologin", "false"):
         name = escape(owner.pw_name)
         why = f"its shell is {escape(owner.pw_shell)}, and sshd runs every command with it"
@@ -136,20 +137,20 @@ def _check_shell(owner: pwd.struct_passwd) -> None:
 
 
 def _settle(path: bytes, owner: pwd.struct_passwd | None) -> None:
-    """Mode and owner through a descriptor: the folder is not swapped for a link on the way."""
+    """Set mode and owner through a descriptor, so that nobody can replace the folder by a link meanwhile."""
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        found = os.fstat(fd)
-        if owner is not None and found.st_uid != owner.pw_uid:
+        status = os.fstat(fd)
+        if owner is not None and status.st_uid != owner.pw_uid:
             if os.listdir(fd):
                 raise PachaError(
                     f"{escape(path)} is in use by another account.",
-                    f"it belongs to user {found.st_uid} and is not empty",
+                    f"it belongs to user {status.st_uid} and is not empty",
                     f"If it is meant to change hands: {give(owner.pw_name, path)}",
                     code="folder-of-another-account",
                 )
             os.fchown(fd, owner.pw_uid, owner.pw_gid)
-        if found.st_mode & 0o777 != 0o700:
+        if status.st_mode & 0o777 != 0o700:
             os.fchmod(fd, 0o700)
     finally:
         os.close(fd)

@@ -1,4 +1,4 @@
-"""A host's key: check it, make its line of authorized_keys, and install that line."""
+"""Check a host's key, make its line for authorized_keys, and install that line."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 @dataclass(frozen=True, slots=True)
 class PublicKey:
-    """A public key as a line of OpenSSH has it: its kind, its bytes in base64, its comment ('' for none)."""
+    """A public key in OpenSSH's format: its kind, its bytes in base64, its comment ('': none)."""
 
     kind: str
     blob: str
@@ -54,7 +54,7 @@ class PublicKey:
 
     @classmethod
     def read(cls, text: bytes) -> PublicKey:
-        """The one key that the content of a file is. Raises UsageError for anything more or less than that."""
+        """Read the content of a file with exactly one key. Raises UsageError for anything else."""
         if b"PRIVATE KEY" in text:
             raise UsageError(
                 "That is the private half of a key.", "it stays on the host", "Give the .pub file.", code="private-key"
@@ -79,7 +79,7 @@ def _no_key(why: str) -> UsageError:
 
 
 def _is_key(kind: str, blob: str) -> bool:
-    """Whether ``blob`` is, to the last byte, the fields that a key of its kind has."""
+    """Whether ``blob`` has exactly the fields of a key of its kind."""
     try:
         rest = base64.b64decode(blob, validate=True)
     except binascii.Error:
@@ -96,7 +96,7 @@ def _is_key(kind: str, blob: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class KeyGrant:
-    """What a key is let in for: one host below ``hosts_path``; ``expires``: seconds since the epoch, None never."""
+    """What a key may do, for one host below ``hosts_path``. ``expires``: seconds since the epoch, None: never."""
 
     host: str
     hosts_path: bytes
@@ -123,23 +123,23 @@ class KeyGrant:
 
 
 def _program() -> list[str]:
-    """How sshd finds this Pacha: by its name where that is enough."""
+    """The command by which sshd finds this Pacha: its name if that is enough, else its path."""
     if shutil.which("pacha", path=_PATH_OF_SSHD):
         return ["pacha"]
     return [program()]
 
 
 def can_run(user: pwd.struct_passwd) -> bool:
-    """Whether ``user`` can run what the line for a key names: a Pacha below /root lets nobody in."""
+    """Whether ``user`` can run the Pacha in a key's line; below /root it cannot."""
     places = [shutil.which("pacha", path=_PATH_OF_SSHD) or program()]
     places += [sys.executable] if places == [program()] else []
     return bool(child.run_as(user, lambda: all(os.access(place, os.X_OK) for place in places)))
 
 
 def moment(when: str, now: float) -> float:
-    """The time that ``when`` means: 12h, 3d, 2w from ``now`` on, or a local date, with or without a time of day.
+    """The time for ``when``: 12h, 3d, 2w from ``now`` on, or a local date with or without a time of day.
 
-    Raises UsageError for what it cannot mean, and for what is past.
+    Raises UsageError for an invalid or a past time.
     """
     at: float | None = None
     if match := re.fullmatch(r"([1-9][0-9]{0,4})([hdw])", when):
@@ -162,8 +162,8 @@ def moment(when: str, now: float) -> float:
 def install(user: pwd.struct_passwd, grant: KeyGrant, key: PublicKey) -> str:
     """Put the line into ``user``'s ~/.ssh/authorized_keys; returns 'added', 'replaced' or 'there'.
 
-    A line that Pacha made for this key and host is replaced. Raises PachaError, also for a key that is let in for
-    something else: sshd obeys the first line that has it.
+    Replaces a line that Pacha made for this key and host. Raises PachaError, also if the key is authorised for
+    something else: sshd uses the first line with a key.
     """
     line = grant.line(key)
     return str(child.run_as(user, lambda: _install(os.fsencode(user.pw_dir), line, grant.host, key)))
@@ -178,10 +178,10 @@ def _install(home: bytes, line: str, host: str, key: PublicKey) -> str:
         with _opened(b".ssh", top) as folder:
             _check_folder(folder, home)
             lines = _lines(folder)
-            said = _join(lines, line, host, key)
-            if said != "there":
+            outcome = _join(lines, line, host, key)
+            if outcome != "there":
                 _write(folder, lines)
-    return said
+    return outcome
 
 
 @contextmanager
@@ -203,17 +203,17 @@ _BY_HAND = "Leave out --install, and put the line where it belongs yourself."
 
 
 def _check_folder(folder: int, home: bytes) -> None:
-    """It has to be the user's own; sshd refuses one that others may write to (StrictModes of sshd_config(5))."""
-    found = os.fstat(folder)
-    if found.st_uid != os.geteuid():
+    """Make sure that the folder is the user's, and only theirs to write (StrictModes of sshd_config(5))."""
+    status = os.fstat(folder)
+    if status.st_uid != os.geteuid():
         raise PachaError(
             f"{escape(home)}/.ssh is another user's.",
-            f"it belongs to user {found.st_uid}",
+            f"it belongs to user {status.st_uid}",
             _BY_HAND,
             code="ssh-folder-of-another-user",
         )
-    if found.st_mode & 0o022:
-        os.fchmod(folder, stat.S_IMODE(found.st_mode) & ~0o022)
+    if status.st_mode & 0o022:
+        os.fchmod(folder, stat.S_IMODE(status.st_mode) & ~0o022)
 
 
 def _lines(folder: int) -> list[bytes]:
@@ -238,14 +238,14 @@ def _lines(folder: int) -> list[bytes]:
 
 
 def _join(lines: list[bytes], line: str, host: str, key: PublicKey) -> str:
-    """Add ``line`` to ``lines``, or put it in the place of what Pacha made for this key and host before."""
-    ours = re.compile(rb'restrict,command="[^" ]*pacha serve %s --hosts-path [^"]*"' % re.escape(host.encode()))
+    """Add ``line`` to ``lines``, or replace the line that Pacha made for this key and host before."""
+    own_line = re.compile(rb'restrict,command="[^" ]*pacha serve %s --hosts-path [^"]*"' % re.escape(host.encode()))
     for number, present in enumerate(lines):
         if present.lstrip().startswith(b"#") or key.blob.encode() not in present.split():
             continue
         if present == line.encode():
             return "there"
-        if not ours.match(present):
+        if not own_line.match(present):
             why = f"line {number + 1} of {_KEYS} lets it in for something else, and sshd obeys the first"
             raise PachaError(
                 "This key is authorised already.",
@@ -260,18 +260,18 @@ def _join(lines: list[bytes], line: str, host: str, key: PublicKey) -> str:
 
 
 def _write(folder: int, lines: list[bytes]) -> None:
-    """Beside, then renamed: whoever logs in meanwhile is let in by the old file or the new one."""
-    beside = f".{_KEYS}.pacha-{secrets.token_hex(8)}"
+    """Write a temporary file and rename it, so that a login meanwhile sees the old file or the new one."""
+    temporary = f".{_KEYS}.pacha-{secrets.token_hex(8)}"
     try:
-        with open(os.open(beside, _NEW, 0o600, dir_fd=folder), "wb") as stream:
+        with open(os.open(temporary, _NEW, 0o600, dir_fd=folder), "wb") as stream:
             stream.write(b"".join(line + b"\n" for line in lines))
             stream.flush()
             os.fsync(stream.fileno())
-        os.rename(beside, _KEYS, src_dir_fd=folder, dst_dir_fd=folder)
+        os.rename(temporary, _KEYS, src_dir_fd=folder, dst_dir_fd=folder)
         os.fsync(folder)
     except OSError as error:
         try:
-            os.unlink(beside, dir_fd=folder)
+            os.unlink(temporary, dir_fd=folder)
         except OSError:
             pass
         raise PachaError(

@@ -1,7 +1,7 @@
 """Check whether a host could be rebuilt right now.
 
-Its newest snapshot is fetched and checked exactly as a rebuild does it. A host's folder is the host's to forge: as
-root all of this is done by a process that has become the folder's owner first, in a scratch folder of its own.
+Fetch and check its newest snapshot exactly as a rebuild does. The host may have forged its folder. So root lets a
+process do this that has become the folder's owner, in a scratch folder.
 """
 
 from __future__ import annotations
@@ -34,41 +34,41 @@ from pacha.system.child import run_in_child
 from pacha.text import escape
 from pacha.wire import hook_files, message
 
-_MOST_SAID = 1 << 20  #: bytes that a check may have to say
+_MOST_SAID = 1 << 20  #: bytes of a check's result
 _MOST_FAULTS = 20
 _CPU_SECONDS = 4 * 3600
-_SECONDS = 24 * 3600.0  #: its own account can stop the process that looks at it
-_MEMORY = 8 << 30  #: bytes of address space; files go through in parts of a few MiB
+_SECONDS = 24 * 3600.0  #: a limit, as the host's account can stop the process
+_MEMORY = 8 << 30  #: bytes of address space; files are read in parts of a few MiB
 
 
 def check(
     config: Config, hosts: tuple[str, ...], rehearse: bool, on_checked: Callable[[CheckResult], None]
 ) -> ExitCode:
-    """Check ``hosts`` (none: all) below the configuration's hosts_path, and keep what each came to.
+    """Check ``hosts`` (none: all) below the configuration's hosts_path, and keep the results.
 
-    Returns 13 if one could not be rebuilt, 1 if one could not be looked at, 3 if there is something else to look
-    at. Raises UsageError, PachaError.
+    Returns 13 if one could not be rebuilt, 1 if one could not be checked, 3 for any other fault. Raises UsageError,
+    PachaError.
     """
-    # All that a child will need, before it is one: whose account it runs under may not be able to read our modules.
+    # Import all that the child needs first: its account may not be able to read our modules.
     hg.import_all()
     for name in ("unicode_escape", "latin-1", "idna"):
         codecs.lookup(name)  # a module each
-    known = fleet.names(config.hosts_path)
+    names_here = fleet.names(config.hosts_path)
     for host in hosts:
-        if check_host(host) not in known:
+        if check_host(host) not in names_here:
             raise PachaError(
                 f"There is no host '{host}' in {escape(config.hosts_path)}.",
                 hint="See: pacha hosts",
                 code="no-such-host",
             )
     codes = set()
-    for host in hosts or known:
+    for host in hosts or names_here:
         checked = _check(config, host, rehearse)
         try:
             check_results.write(config.hosts_path, checked)
         except OSError as error:
-            said = f"this is not kept for 'pacha hosts': {error.strerror or 'the notes are not ours'}"
-            checked = replace(checked, faults=(*checked.faults, said))
+            fault = f"this is not kept for 'pacha hosts': {error.strerror or 'the notes are not ours'}"
+            checked = replace(checked, faults=(*checked.faults, fault))
         codes.add(checked.code)
         on_checked(checked)
     order = (ExitCode.DAMAGED, ExitCode.FAILED, ExitCode.CONCERNS)
@@ -85,26 +85,26 @@ def _check(config: Config, host: str, rehearse: bool) -> CheckResult:
         if owner.st_mode & 0o077:
             faults.append(f"its folder is open to other users: chmod 700 {escape(folder)}")
         with _scratch(owner) as scratch:
-            said = _apart(owner, lambda: inspect(_here(config, scratch), host, rehearse, scratch))
+            outcome = _apart(owner, lambda: inspect(_here(config, scratch), host, rehearse, scratch))
     except OSError as error:
-        said = result(ExitCode.FAILED, unseen(error))
-    faults = [*said["faults"], *faults]
-    code = said["code"] or (ExitCode.CONCERNS if faults else ExitCode.DONE)
-    numbers = {name: said[name] for name in ("tip", "made", "files", "size", "rehearsed")}
+        outcome = result(ExitCode.FAILED, unseen(error))
+    faults = [*outcome["faults"], *faults]
+    code = outcome["code"] or (ExitCode.CONCERNS if faults else ExitCode.DONE)
+    numbers = {name: outcome[name] for name in ("tip", "made", "files", "size", "rehearsed")}
     return CheckResult(
         host=host, at=began, code=int(code), faults=tuple(faults), seconds=time.time() - began, **numbers
     )
 
 
 def _here(config: Config, scratch: Path) -> Context:
-    """A machine without a past, whose master is the folder of hosts."""
+    """The context of a new machine whose master is the folder of hosts."""
     local = replace(config, hosts=(STANDALONE,), hostname=None, rebuild_keep=(), hooks=False)
     return Context(local, StateFolder(scratch / "state"))
 
 
 @contextmanager
 def _scratch(owner: os.stat_result) -> Iterator[Path]:
-    """A folder of ``owner``'s, in one that is ours: nobody can put another in its place before it is removed."""
+    """A folder owned by ``owner`` in one of ours, so that nobody can replace it before it is removed."""
     outer = Path(tempfile.mkdtemp(prefix="pacha-check-", dir=_roomy(owner)))
     try:
         outer.chmod(0o711)
@@ -117,14 +117,14 @@ def _scratch(owner: os.stat_result) -> Iterator[Path]:
 
 
 def _roomy(owner: os.stat_result) -> str:
-    """The folder for temporary files, if ``owner`` gets there, else /tmp."""
+    """The folder for temporary files, if ``owner`` can reach it, else /tmp."""
     usual = Path(tempfile.gettempdir()).resolve()
     open_to_all = all(folder.stat().st_mode & 0o001 for folder in (usual, *usual.parents))
     return str(usual) if open_to_all or owner.st_uid == os.geteuid() else "/tmp"  # noqa: S108 (mkdtemp in it)
 
 
 def _open_up(remove: Callable[..., Any], path: str, _fault: object) -> None:
-    """As a plain user: what was put back there may be closed to its own owner."""
+    """Make a path removable whose restored mode is closed to its owner, and remove it."""
     os.chmod(os.path.dirname(path), 0o700)
     if os.path.isdir(path) and not os.path.islink(path):
         os.chmod(path, 0o700)
@@ -134,7 +134,7 @@ def _open_up(remove: Callable[..., Any], path: str, _fault: object) -> None:
 
 
 def _apart(owner: os.stat_result, examine: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """What ``inspect`` returns in a process of its own, which as root is ``owner``'s."""
+    """Run ``examine`` in a child process, as root under the account ``owner``; returns its result."""
 
     def work() -> bytes:
         _become(owner)
@@ -156,7 +156,7 @@ def _examined(examine: Callable[[], dict[str, Any]]) -> dict[str, Any]:
 
 
 def _become(owner: os.stat_result) -> None:
-    """Be ``owner`` for good, with no group but its own, no terminal and an end to what it may use."""
+    """Become ``owner`` for good, without other groups and a terminal, and with limited resources."""
     resource.setrlimit(resource.RLIMIT_CPU, (_CPU_SECONDS, _CPU_SECONDS))
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
     if os.geteuid() == 0:
@@ -169,19 +169,20 @@ def _become(owner: os.stat_result) -> None:
     os.umask(0o077)
 
 
-def _believed(said: dict[str, Any]) -> dict[str, Any]:
-    """What a process of the host's account says, in plain text and plain numbers."""
-    faults = [escape(os.fsencode(str(fault)[:500])) for fault in said["faults"][:_MOST_FAULTS]]
-    made = result(message.count(said["code"]), *faults)
-    numbers = {name: message.count(said[name]) for name in ("files", "size")}
-    times = {"made": message.seconds(said["made"])}
-    return {**made, **numbers, **times, "tip": check_results.node(said["tip"]), "rehearsed": bool(said["rehearsed"])}
+def _believed(answer: dict[str, Any]) -> dict[str, Any]:
+    """The answer of a process under the host's account, with checked numbers and safe text."""
+    faults = [escape(os.fsencode(str(fault)[:500])) for fault in answer["faults"][:_MOST_FAULTS]]
+    outcome = result(message.count(answer["code"]), *faults)
+    numbers = {name: message.count(answer[name]) for name in ("files", "size")}
+    times = {"made": message.seconds(answer["made"])}
+    snapshot = {"tip": check_results.node(answer["tip"]), "rehearsed": bool(answer["rehearsed"])}
+    return {**outcome, **numbers, **times, **snapshot}
 
 
 def _hooks(hosts_path: bytes, host: str) -> list[str]:
-    """What is wrong with the hooks of ``host``: they run as root, so nobody else may own or write them."""
+    """The faults of ``host``'s hooks: they run as root, so nobody else may own or write them."""
     try:
-        lying = list(hook_files.lying(hosts_path, host, frozenset([0, os.geteuid()])))
-    except OSError as error:  # a link to nowhere among them
+        entries = list(hook_files.entries(hosts_path, host, frozenset([0, os.geteuid()])))
+    except OSError as error:  # for example a dangling link
         return [f"its hooks cannot be read: {error.strerror}"]
-    return [f"the hook {escape(path)} is {owner}" for path, _, owner in lying if owner != hook_files.ROOT]
+    return [f"the hook {escape(path)} is {owner}" for path, _, owner in entries if owner != hook_files.ROOT]

@@ -1,4 +1,4 @@
-"""The results of checks, which root keeps on the master in ``<hosts_path>/.pacha/``, 0700."""
+"""The results of checks, which root keeps in ``<hosts_path>/.pacha/``, 0700."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ _NODE = re.compile(r"([0-9a-f]{40})?", re.ASCII)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckResult:
-    """What a check of ``host`` came to: ``code`` an ExitCode, ``at`` seconds since the epoch.
+    """The result of a check of ``host``: ``code`` is an ExitCode, ``at`` seconds since the epoch.
 
-    ``tip`` and ``made`` are the snapshot that was looked at ("" and 0: none), ``files`` and ``size`` (bytes) what
-    it holds; ``rehearsed``: it was put back into a scratch folder and compared; ``faults`` lines, safe to print.
+    ``tip`` and ``made`` are the node and the time of the checked snapshot ("" and 0: none), ``files`` and ``size``
+    (bytes) its content; ``rehearsed``: it was rebuilt into a scratch folder and compared; ``faults``: lines, safe to
+    print.
     """
 
     host: str
@@ -39,38 +40,38 @@ class CheckResult:
 
 
 def write(hosts_path: bytes, checked: CheckResult) -> None:
-    """Keep ``checked`` as the last word on its host. Raises OSError."""
+    """Keep ``checked`` as the last result of its host. Raises OSError."""
     folder = os.path.join(hosts_path, _FOLDER)
     if not os.path.lexists(folder):
         os.mkdir(folder, 0o700)
     fd = _open(folder)
-    beside = f".{secrets.token_hex(8)}"
+    temporary = f".{secrets.token_hex(8)}"
     try:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        with open(os.open(beside, flags, 0o600, dir_fd=fd), "w", encoding="ascii") as stream:
+        with open(os.open(temporary, flags, 0o600, dir_fd=fd), "w", encoding="ascii") as stream:
             json.dump(asdict(checked), stream)
-        os.rename(beside, f"{checked.host}.json", src_dir_fd=fd, dst_dir_fd=fd)
+        os.rename(temporary, f"{checked.host}.json", src_dir_fd=fd, dst_dir_fd=fd)
     finally:
         os.close(fd)
 
 
 def read(hosts_path: bytes) -> dict[str, CheckResult]:
-    """The last word on each host; nothing where the notes are not ours to read, or not ours."""
-    found: dict[str, CheckResult] = {}
+    """The last result of each host; empty where the folder is unreadable or not ours."""
+    results: dict[str, CheckResult] = {}
     try:
         fd = _open(os.path.join(hosts_path, _FOLDER))
     except OSError:
-        return found
+        return results
     try:
         for name in os.listdir(fd):
             try:
-                one = _load(fd, name)
-                found[one.host] = one
+                checked = _load(fd, name)
+                results[checked.host] = checked
             except (OSError, ValueError, TypeError, KeyError):
                 continue
     finally:
         os.close(fd)
-    return found
+    return results
 
 
 def _load(fd: int, name: str) -> CheckResult:
@@ -100,10 +101,10 @@ def node(value: object) -> str:
 
 
 def _open(folder: bytes) -> int:
-    """A descriptor of the folder. Raises OSError unless it is ours or root's, and nobody else may write to it."""
+    """Open the folder. Raises OSError unless it is ours or root's, and nobody else may write to it."""
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    found = os.fstat(fd)
-    if found.st_uid not in (0, os.geteuid()) or stat.S_IMODE(found.st_mode) & 0o022:
+    status = os.fstat(fd)
+    if status.st_uid not in (0, os.geteuid()) or stat.S_IMODE(status.st_mode) & 0o022:
         os.close(fd)
         raise PermissionError(folder)
     return fd

@@ -1,4 +1,4 @@
-"""Check one host's folder, as the account that owns it: what a rebuild would find, and make."""
+"""Check a host's folder under the account that owns it: what a rebuild would find, and make."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from pacha.server import hosts, rehearsal, repository_tree
 from pacha.text import escape
 from pacha.wire.master import NoHost
 
-#: What hinders the check; of anything else it is the host's folder that is to blame.
+#: Errors of this machine. Any other error is a fault of the host's folder.
 _OURS = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
-_TARGET = "target"  #: where below the scratch folder a rebuild is rehearsed
+_TARGET = "target"  #: the rehearsal's target below the scratch folder
 _UNTOLD = "whether db was set back cannot be told"
 
 
 def inspect(context: Context, host: str, rehearse: bool, scratch: Path) -> dict[str, Any]:
-    """What a rebuild of ``host`` would find; with ``rehearse`` also what it would make. See ``result``."""
+    """Check what a rebuild of ``host`` would find, and with ``rehearse`` also what it makes. See ``result``."""
     tempfile.tempdir = os.environ["TMPDIR"] = str(scratch)
     last_push, heartbeat, concern = _heartbeat(context, host)
     try:
-        found = _fetched(context, host, rehearse, scratch, heartbeat)
+        outcome = _fetched(context, host, rehearse, scratch, heartbeat)
     except NoHost as error:
         if last_push is _LastPush.MISSING:
             return result(ExitCode.CONCERNS, hosts.NEVER_PUSHED)
@@ -43,9 +43,9 @@ def inspect(context: Context, host: str, rehearse: bool, scratch: Path) -> dict[
         return result(code, error.in_a_line)
     except OSError as error:
         return result(ExitCode.FAILED if error.errno in _OURS else ExitCode.DAMAGED, unseen(error))
-    if concern and not found["code"]:
-        found["code"] = int(ExitCode.CONCERNS)
-    return {**found, "faults": [*found["faults"], *filter(None, [concern])]}
+    if concern and not outcome["code"]:
+        outcome["code"] = int(ExitCode.CONCERNS)
+    return {**outcome, "faults": [*outcome["faults"], *filter(None, [concern])]}
 
 
 def result(code: int, *faults: str) -> dict[str, Any]:
@@ -55,7 +55,7 @@ def result(code: int, *faults: str) -> dict[str, Any]:
 
 
 def unseen(error: Exception) -> str:
-    """Why a host could not be looked at, in a line."""
+    """Why a host could not be checked, in a line."""
     path = getattr(error, "filename", None)
     why = getattr(error, "strerror", "") or error or type(error).__name__
     return f"could not be looked at: {why}" + (f": {escape(path)}" if isinstance(path, str | bytes) else "")
@@ -67,7 +67,7 @@ def _fetched(
     staging = Staging.make(context, host, connect(context, STANDALONE), lambda received: None)
     fetched = fetch(staging)
     snapshot, database = fetched.snapshot, staging.repository(DATABASE)
-    _check_own(context, host, [DATABASE, *(one.repository for one in snapshot.live if one.node is not None)])
+    _check_own(context, host, [DATABASE, *(entry.repository for entry in snapshot.live if entry.node is not None)])
     faults = []
     if heartbeat and not database.has(heartbeat.tip):
         faults.append(f"the snapshot {heartbeat.tip[:12]}, which the host left last, is not there any more")
@@ -75,19 +75,19 @@ def _fetched(
     if rehearse:
         faults += rehearsal.rehearse(context, host, snapshot, scratch / _TARGET)
     sizes = [entry.size for entry in snapshot.entries.values() if entry.kind.value == "f"]
-    found = {"tip": fetched.tip, "made": fetched.note.at, "files": len(sizes), "size": sum(sizes)}
-    return {**result(ExitCode.DAMAGED if faults else ExitCode.DONE, *faults), **found, "rehearsed": rehearse}
+    numbers = {"tip": fetched.tip, "made": fetched.note.at, "files": len(sizes), "size": sum(sizes)}
+    return {**result(ExitCode.DAMAGED if faults else ExitCode.DONE, *faults), **numbers, "rehearsed": rehearse}
 
 
 def _check_own(context: Context, host: str, names: Iterable[str]) -> None:
-    """Raise DamagedError for a repository that is another's: nothing in a host's folder may lead out of it."""
+    """Raise DamagedError for a repository that leads out of the host's folder."""
     with DirectoryFds(os.path.join(context.config.hosts_path, os.fsencode(host))) as descent:
         for name in names:
             repository_tree.check_own(descent, name)
 
 
 class _LastPush(Enum):
-    """What there is of a host's last-push."""
+    """Whether a host's last-push could be read."""
 
     READ = auto()
     MISSING = auto()
@@ -95,13 +95,13 @@ class _LastPush(Enum):
 
 
 def _heartbeat(context: Context, host: str) -> tuple[_LastPush, hosts.Heartbeat | None, str]:
-    """What the host left last, and what is odd about that."""
+    """The host's heartbeat, and a fault of it, "" for none."""
     fd = os.open(os.path.join(context.config.hosts_path, os.fsencode(host)), DIRECTORY)
     try:
-        found = hosts.read_heartbeat(fd)
-        if found is None:
+        heartbeat = hosts.read_heartbeat(fd)
+        if heartbeat is None:
             return _LastPush.MISSING, None, f"it has no last-push: {_UNTOLD}"
-        return _LastPush.READ, found, hosts.frequency_note(found)
+        return _LastPush.READ, heartbeat, hosts.frequency_note(heartbeat)
     except ValueError:
         return _LastPush.UNREADABLE, None, f"its last-push makes no sense: {_UNTOLD}"
     except OSError as error:

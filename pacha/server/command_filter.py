@@ -1,8 +1,8 @@
 """The requests that a forced command allows: exactly what Pacha's client sends for one host.
 
-A filter that looks for what is bad has failed again and again. This one reads the words of the command (the rules of
-a shell, but no shell), compares each with what the client would send, and then makes sure that the client would have
-spelt them in exactly this way.
+Filters that look for bad commands have failed again and again. This one splits the command into words (by a shell's
+rules, but without a shell), compares each with what the client sends, and checks that it is spelt exactly as the client
+spells it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _TEMPORARY = re.compile(r"\.new-([A-Za-z0-9_][A-Za-z0-9._-]{0,63})-[0-9a-f]{8}",
 
 
 class AllowedCommand(Enum):
-    """What is asked. The value says which right it needs, '' for none; REPOSITORY looks after itself."""
+    """An allowed command. The value has the right that it needs, '': none or, for REPOSITORY, one of both."""
 
     CONTROL = "control", ""
     DATE = "date", ""
@@ -48,10 +48,10 @@ class AllowedCommand(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is asked: for DIGEST a path below the host's folder, else the name of a repository, '' where there is none.
+    """An allowed request. ``name`` is a path below the host's folder for DIGEST, else a repository, '': none.
 
-    ``more`` are further paths for DIGEST. CREATE, REPOSITORY and PLACE may also name what a repository is called before
-    it is in its place (``.new-NAME-...``); NEW, which does all of it, does so.
+    ``more`` are further paths for DIGEST. CREATE, REPOSITORY and PLACE may also name a temporary repository
+    (``.new-NAME-...``); NEW always does.
     """
 
     verb: AllowedCommand
@@ -60,7 +60,7 @@ class Request:
 
 
 class CommandDenied(UnreachableError):
-    """Not what this key is for. "Permission denied" is what older clients, too, understand."""
+    """The key does not allow the request. Older clients, too, recognise "Permission denied"."""
 
     def __init__(self, why: str) -> None:
         super().__init__(
@@ -69,9 +69,9 @@ class CommandDenied(UnreachableError):
 
 
 def read(text: str, hosts_path: bytes, host: str, init_options: tuple[str, ...]) -> Request:
-    """The request that ``text`` (SSH_ORIGINAL_COMMAND) makes. Raises CommandDenied.
+    """Parse ``text`` (SSH_ORIGINAL_COMMAND). Raises CommandDenied.
 
-    ``init_options`` are the words with which the client lets ``hg init`` choose the format.
+    ``init_options`` are the words by which the client sets the format for ``hg init``.
     """
     if len(text) > LONGEST:
         raise CommandDenied("the command is too long")
@@ -81,10 +81,10 @@ def read(text: str, hosts_path: bytes, host: str, init_options: tuple[str, ...])
     except ValueError:
         raise CommandDenied("the command cannot be read") from None
     spelt = ("cat > " if redirected else "") + " ".join(map(shlex.quote, words))
-    found = _match(["cat >", *words] if redirected else words, _HostPath(hosts_path, host), list(init_options))
-    if found is None or spelt != text:
+    request = _match(["cat >", *words] if redirected else words, _HostPath(hosts_path, host), list(init_options))
+    if request is None or spelt != text:
         raise CommandDenied(f"Pacha never asks that for the host '{host}'")
-    return found
+    return request
 
 
 class _HostPath:
@@ -96,21 +96,21 @@ class _HostPath:
         self.host = host
 
     def below(self, path: str, end: str = "") -> str | None:
-        """What stands between the folder and ``end`` in ``path``; None if ``path`` is not of that form."""
+        """The part of ``path`` between the folder and ``end``; None if ``path`` has another form."""
         start = self.path + "/"
         if not path.startswith(start) or not path.endswith(end) or len(path) <= len(start) + len(end):
             return None
         return path[len(start) : len(path) - len(end)]
 
     def name(self, path: str, end: str = "") -> str | None:
-        """The repository that ``path`` (with ``end`` after it) means."""
-        found = self.below(path, end)
-        return found if found is not None and is_repository(found) else None
+        """The repository in ``path``, which ends with ``end``; None for none."""
+        name = self.below(path, end)
+        return name if name is not None and is_repository(name) else None
 
     def temporary(self, path: str) -> str | None:
-        """The name under which a repository is made before it is in its place."""
-        found = self.below(path)
-        return found if found is not None and final_name(found) else None
+        """The name of the temporary repository ``path``, None for any other path."""
+        name = self.below(path)
+        return name if name is not None and final_name(name) else None
 
 
 def is_repository(name: str) -> bool:
@@ -119,13 +119,13 @@ def is_repository(name: str) -> bool:
 
 
 def final_name(name: str) -> str | None:
-    """The repository that ``.new-NAME-...`` is to be; None if it is no such name."""
+    """The final name of the temporary repository ``.new-NAME-...``; None for any other name."""
     match = _TEMPORARY.fullmatch(name)
     return match[1] if match and is_repository(match[1]) else None
 
 
 def of_repository(name: str) -> Request | None:
-    """The request for the repository ``name``, or for a new one that is called so until it has been filled."""
+    """The request for the repository ``name``, which may be a temporary one."""
     if final_name(name):
         return Request(AllowedCommand.NEW, name)
     return _named(AllowedCommand.REPOSITORY, name if is_repository(name) else None)
@@ -162,11 +162,11 @@ def _named(verb: AllowedCommand, name: str | None) -> Request | None:
 
 
 def _match_files(words: list[str], folder: _HostPath) -> Request | None:
-    """What concerns single files beside the repositories."""
+    """Match the commands for single files."""
     heartbeat = f"{folder.path}/{HEARTBEAT}"
     match words:
-        case ["sha256sum", path, *others] if folder.below(path) == CHANGELOG:
-            names = [folder.name(other, f"/{CHANGELOG_OF_ANY}") for other in others]
+        case ["sha256sum", path, *more_paths] if folder.below(path) == CHANGELOG:
+            names = [folder.name(more_path, f"/{CHANGELOG_OF_ANY}") for more_path in more_paths]
             return (
                 Request(AllowedCommand.DIGEST, CHANGELOG, tuple(f"{n}/{CHANGELOG_OF_ANY}" for n in names))
                 if all(names)
@@ -178,7 +178,7 @@ def _match_files(words: list[str], folder: _HostPath) -> Request | None:
             return Request(AllowedCommand.NOTE)
         case ["mv", "-f", temporary, path] if (temporary, path) == (f"{heartbeat}.new", heartbeat):
             return Request(AllowedCommand.BEAT)
-        case ["mv", "-T", old, path] if (found := folder.temporary(old)) and final_name(found) == folder.name(path):
-            return Request(AllowedCommand.PLACE, found)
+        case ["mv", "-T", old, path] if (name := folder.temporary(old)) and final_name(name) == folder.name(path):
+            return Request(AllowedCommand.PLACE, name)
         case _:
             return None

@@ -1,7 +1,7 @@
-"""One host's folder on the master, as ``pacha serve`` touches it: the host may have forged its content.
+"""A host's folder on the master, for ``pacha serve``: the host may have forged its content.
 
-Everything goes through directory descriptors and follows no link. Mercurial and scp open by path; what they are
-given is walked through first and refused if there is a link, or anything but files and folders, in it.
+Everything goes through directory descriptors and follows no link. Mercurial and scp open by path; so a repository is
+walked first, and refused if it has anything but files and folders.
 """
 
 from __future__ import annotations
@@ -46,30 +46,30 @@ _ROOM = "Make room on the master; the next push sends what is missing."
 
 @dataclass(frozen=True, slots=True)
 class HostDirectory:
-    """The folder of ``host`` below ``hosts_path``. What goes wrong is a PachaError."""
+    """The folder of ``host`` below ``hosts_path``. Raises PachaError, also for errors of the system."""
 
     hosts_path: bytes
     host: str
 
     @property
     def path(self) -> bytes:
-        """Where it is."""
+        """The path of the folder."""
         return os.path.join(self.hosts_path, os.fsencode(self.host))
 
     def probe(self, may: frozenset[str]) -> Probe:
-        """The clock, and how ``db`` and the other repositories stand."""
-        found = {name: self.digest(f"{name}/{CHANGELOG_OF_ANY}") for name in self._names()}
-        contents = {name: digest for name, digest in found.items() if digest is not None}
+        """The clock, and the changelogs of ``db`` and the other repositories."""
+        digests = {name: self.digest(f"{name}/{CHANGELOG_OF_ANY}") for name in self._names()}
+        contents = {name: digest for name, digest in digests.items() if digest is not None}
         return Probe(time.time(), contents.get(DATABASE), may, contents)
 
     def _names(self) -> list[str]:
-        """What there is that may be a repository; as many as a line of the control channel can tell of."""
+        """The names of possible repositories, at most as many as fit into a line of the control channel."""
         with self._explained(""), self._descent() as descent:
-            found = sorted(os.listdir(descent.directory(b"")), key=lambda name: (name != DATABASE, name))
-            return [name for name in found if is_repository(name)][:_MOST]
+            names = sorted(os.listdir(descent.directory(b"")), key=lambda name: (name != DATABASE, name))
+            return [name for name in names if is_repository(name)][:_MOST]
 
     def digest(self, relative: str) -> str | None:
-        """The sha256 (hex) of a file below the folder; None when there is none."""
+        """The sha256 (hex) of a file below the folder, None if it is missing."""
         with self._explained(relative):
             try:
                 with self._descent() as descent:
@@ -80,7 +80,7 @@ class HostDirectory:
                 return None
 
     def make(self) -> None:
-        """Make the folder, 0700, where it is missing."""
+        """Make the folder, 0700, if it is missing."""
         with self._explained(""), DirectoryFds(self.hosts_path) as descent:
             try:
                 os.mkdir(os.fsencode(self.host), 0o700, dir_fd=descent.directory(b""))
@@ -88,14 +88,14 @@ class HostDirectory:
                 pass
 
     def examine(self) -> tuple[bool, int]:
-        """Whether the folder can be written to, and how many bytes are free there for whoever writes."""
+        """Whether the folder is writable, and how many bytes are free there."""
         with self._explained(""), self._descent() as descent:
             folder = descent.directory(b"")
             room = os.fstatvfs(folder)
             return os.access(b"/proc/self/fd/%d" % folder, os.W_OK, effective_ids=True), room.f_bavail * room.f_frsize
 
     def note(self, text: bytes) -> None:
-        """Write the heartbeat beside its place."""
+        """Write the heartbeat to a temporary file."""
         if len(text) > NOTE_MAX:
             raise PachaError(
                 "The heartbeat is too long.",
@@ -115,7 +115,7 @@ class HostDirectory:
         self._rename(f"{HEARTBEAT}.new", HEARTBEAT)
 
     def place(self, temporary: str, name: str) -> None:
-        """Give a temporary repository its name; it replaces an empty folder at most."""
+        """Give a temporary repository its name. It can replace only an empty folder."""
         self._rename(temporary, name)
 
     def sync(self) -> None:
@@ -123,14 +123,14 @@ class HostDirectory:
         with self._explained(""), self._descent() as descent:
             sync_file_system(descent.directory(b""))
 
-    def repository(self, name: str, known: frozenset[bytes]) -> str:
-        """The path of the repository ``name``, when nothing in it leads elsewhere.
+    def repository(self, name: str, requirements: frozenset[bytes]) -> str:
+        """The path of the repository ``name``, in which nothing leads elsewhere.
 
-        ``known`` are the requirements that its format may have. Raises NoRepository, DamagedError.
+        Its format may have the ``requirements`` alone. Raises NoRepository, DamagedError.
         """
         with self._explained(name), self._descent() as descent:
             required = self._requirements(descent, name)
-            if not required <= known | _WORKING:
+            if not required <= requirements | _WORKING:
                 raise DamagedError(
                     f"The repository {name} is of a format that Pacha does not serve.",
                     "",
@@ -141,7 +141,7 @@ class HostDirectory:
         return os.fsdecode(os.path.join(self.path, os.fsencode(name)))
 
     def room_for(self, name: str) -> str | None:
-        """Where the repository ``name`` is to be made, cleared of what was half-made; None when it is there."""
+        """The path at which to make the repository ``name``, cleared of a half-made one; None if it exists."""
         with self._explained(name), self._descent() as descent:
             _remove(f".new-{name}", descent.directory(b""))
             try:
@@ -155,9 +155,9 @@ class HostDirectory:
 
     @contextmanager
     def claim_temporary(self, temporary: str, name: str) -> Iterator[str | None]:
-        """Where the repository ``name`` can be made, in the folder ``temporary``; None while another process makes it.
+        """The path below ``temporary`` at which to make the repository ``name``; None while another process makes it.
 
-        What a killed one left there is removed, and in the end all that was not given its place: it fills the disk.
+        Removes what a killed process left there, and at the end a repository that did not get its name.
         """
         with self._descent() as descent:
             folder = descent.directory(b"")
@@ -175,20 +175,20 @@ class HostDirectory:
                 os.close(claimed)
 
     def _requirements(self, descent: DirectoryFds, name: str) -> frozenset[bytes]:
-        """What the repository's format requires. Raises NoRepository for none, and for one made by half."""
-        found: set[bytes] = set()
+        """The requirements of the repository's format. Raises NoRepository for none, or a half-made one."""
+        requirements: set[bytes] = set()
         for place in (HG_REQUIRES, REQUIRES):
             try:
                 directory, last = descent.parent(os.fsencode(f"{name}/{place}"))
                 with open(os.open(last, _READ, dir_fd=directory), "rb") as stream:
-                    found |= set(stream.read(NOTE_MAX).split())
+                    requirements |= set(stream.read(NOTE_MAX).split())
             except FileNotFoundError:
-                if place == REQUIRES and b"share-safe" not in found and found:
+                if place == REQUIRES and b"share-safe" not in requirements and requirements:
                     continue
                 raise NoRepository(
                     f"The repository {name} is not found.", "", "The next push makes it.", code="repository-not-found"
                 ) from None
-        return frozenset(found)
+        return frozenset(requirements)
 
     def _rename(self, source: str, target: str) -> None:
         with self._explained(target), self._descent() as descent:
@@ -197,15 +197,15 @@ class HostDirectory:
 
     @contextmanager
     def _descent(self) -> Iterator[DirectoryFds]:
-        """Descriptors from the host's folder on; the folder itself is no link."""
+        """Descriptors below the host's folder, which may not be a link."""
         with DirectoryFds(self.hosts_path) as above:
             descent = DirectoryFds(b"/proc/self/fd/%d" % above.directory(os.fsencode(self.host)))
         with descent:
             yield descent
 
     @contextmanager
-    def _explained(self, what: str) -> Iterator[None]:
-        path = os.path.join(self.path, os.fsencode(what)) if what else self.path
+    def _explained(self, relative: str) -> Iterator[None]:
+        path = os.path.join(self.path, os.fsencode(relative)) if relative else self.path
         try:
             yield
         except FileNotFoundError as error:
@@ -228,7 +228,7 @@ class HostDirectory:
 
 
 def _account() -> str:
-    """The account that this runs as."""
+    """The account of this process."""
     try:
         return pwd.getpwuid(os.geteuid()).pw_name
     except KeyError:
@@ -236,44 +236,44 @@ def _account() -> str:
 
 
 def _claim(name: str, folder: int) -> int | None:
-    """A descriptor of the folder ``name``, made or emptied, and locked until it is closed; None if another has it.
+    """Make or empty the folder ``name`` and lock it until the descriptor is closed; None if another process has it.
 
-    Who has the lock may rename or remove it: so afterwards it is looked at whether it is still what has that name.
+    The holder of the lock may rename or remove the folder. So check afterwards that it still has this name.
     """
     with suppress(FileExistsError):
         os.mkdir(name, 0o700, dir_fd=folder)
-    made = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+    claimed = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
     try:
-        fcntl.flock(made, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if _is_at(made, name, folder):
-            for left in os.listdir(made):
-                _remove(left, made)
-            return made
+        fcntl.flock(claimed, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if _is_at(claimed, name, folder):
+            for leftover in os.listdir(claimed):
+                _remove(leftover, claimed)
+            return claimed
     except BlockingIOError:
         pass
     except BaseException:
-        os.close(made)
+        os.close(claimed)
         raise
-    os.close(made)
+    os.close(claimed)
     return None
 
 
-def _is_at(made: int, name: str, folder: int) -> bool:
+def _is_at(claimed: int, name: str, folder: int) -> bool:
     try:
-        return os.path.samestat(os.fstat(made), os.stat(name, dir_fd=folder, follow_symlinks=False))
+        return os.path.samestat(os.fstat(claimed), os.stat(name, dir_fd=folder, follow_symlinks=False))
     except FileNotFoundError:
         return False
 
 
 def _remove(name: str, folder: int) -> None:
-    """Remove a folder with all that is in it, following no link; nothing if it is not there."""
+    """Remove a folder with its content, if it exists. Follows no link."""
     with suppress(FileNotFoundError):
         shutil.rmtree(f"/proc/self/fd/{folder}/{name}")
 
 
 def _sha256(fd: int, path: bytes) -> str:
-    """The sha256 (hex) of an open file, which is closed. Raises DamagedError for one that is mostly a hole."""
+    """The sha256 (hex) of the open file ``fd``, which is closed. Raises DamagedError for a file mostly of holes."""
     with open(fd, "rb") as stream:
-        seen = os.fstat(fd)
-        check_holes(seen.st_size, seen.st_blocks * 512, path)
+        status = os.fstat(fd)
+        check_holes(status.st_size, status.st_blocks * 512, path)
         return digest_of_stream(stream)

@@ -1,7 +1,7 @@
-"""Every host of a master, and its state by the heartbeat that it left.
+"""The hosts of a master, and their states by their heartbeats.
 
-What lies in a host's folder is the host's to forge. It is read through descriptors, little of it, and believed
-only where it makes sense; nothing in there is followed.
+A host may forge the content of its folder. So little of it is read, through descriptors and without following links,
+and checked.
 """
 
 from __future__ import annotations
@@ -29,21 +29,20 @@ _MOST_BYTES = 4096
 _NODE = re.compile(r"[0-9a-f]{40}", re.ASCII)
 _MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z", re.ASCII)
 _DEFAULT_HOURS = 12.0
-_MOST_HOURS = 31 * 24.0  #: a host that means to be heard of more rarely is judged by this
+_MOST_HOURS = 31 * 24.0  #: the longest interval between pushes that a host is allowed to claim
 _MOST_CLAIMED = 10**15
 _GRACE = 2 * 3600.0  #: seconds: the job runs every hour, and once more after a failure
-#: What is said of a link in the place of a host's folder.
+#: The note for a link in the place of a host's folder.
 LINK = "its folder is a link, which nothing here follows: move the folder itself there, or mount it"
-#: What a check says of a host of which there is nothing yet.
-#: A fault as the stored results of checks have it, by which it is known again: it must not change.
+#: The fault of a host that has nothing on the master yet. Stored results have this text, so it must not change.
 NEVER_PUSHED = "it has never pushed"
-_AHEAD = 300.0  #: seconds that a heartbeat may lie ahead of the clock
+_AHEAD = 300.0  #: seconds that a heartbeat may be ahead of the clock
 
 
 class State(Enum):
-    """How long ago a host was heard of, by its own frequency; the worst first."""
+    """How late a host is by its own frequency; the worst first."""
 
-    NEVER = "never"  #: nothing is kept of it
+    NEVER = "never"  #: it has nothing on the master
     SILENT = "silent"  #: three pushes or more are missing
     LATE = "late"
     FRESH = "fresh"
@@ -51,10 +50,10 @@ class State(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heartbeat:
-    """What ``last-push`` says. Times are seconds since the epoch, ``frequency`` hours, ``size`` bytes.
+    """The content of ``last-push``. Times are seconds since the epoch, ``frequency`` is in hours, ``size`` in bytes.
 
-    ``exit`` is what the push ended with; the numbers are those of the newest snapshot, 0 where it does not say.
-    ``claimed`` are the hours that it says where they are more than anybody would mean, and ``frequency`` is less.
+    ``exit`` is the exit code of the push; the numbers are of the newest snapshot, 0: unknown. ``claimed`` is set if the
+    host claims more hours than allowed; ``frequency`` is the largest allowed value then.
     """
 
     at: float
@@ -71,7 +70,7 @@ class Heartbeat:
 
 @dataclass(frozen=True, slots=True)
 class HostStatus:
-    """One host. ``note``: what is odd about it (str, safe to print); ``heartbeat`` and ``checked``: None, if none."""
+    """A host. ``note``: a fault, safe to print, "" for none; ``heartbeat`` and ``checked`` are None for none."""
 
     host: str
     state: State
@@ -81,24 +80,24 @@ class HostStatus:
 
     @property
     def fine(self) -> bool:
-        """Whether nothing needs a look."""
+        """Whether there is nothing to look at."""
         return self.state is State.FRESH and not self.note and (self.checked is None or self.checked.code == 0)
 
 
 def hosts(hosts_path: bytes, now: float | None = None) -> tuple[HostStatus, ...]:
-    """Every host of a master, the worst first, those that are alike by name. Raises PachaError."""
+    """The hosts of a master, the worst first, then by name. Raises PachaError."""
     now, checks = time.time() if now is None else now, check_results.read(hosts_path)
-    seen = [_look(hosts_path, host, checks.get(host), now) for host in names(hosts_path)]
+    statuses = [_look(hosts_path, host, checks.get(host), now) for host in names(hosts_path)]
     order = list(State)
-    return tuple(sorted(seen, key=lambda one: (order.index(one.state), one.fine, one.host)))
+    return tuple(sorted(statuses, key=lambda status: (order.index(status.state), status.fine, status.host)))
 
 
 def names(hosts_path: bytes) -> list[str]:
-    """The hosts that have a folder, or a link in the place of one. Raises PachaError."""
+    """The hosts with a folder, or with a link in its place. Raises PachaError."""
     try:
         with os.scandir(hosts_path) as entries:
-            folders = [one for one in entries if one.is_symlink() or one.is_dir(follow_symlinks=False)]
-            found = [os.fsdecode(one.name) for one in folders]
+            folders = [entry for entry in entries if entry.is_symlink() or entry.is_dir(follow_symlinks=False)]
+            folder_names = [os.fsdecode(entry.name) for entry in folders]
     except OSError as error:
         raise PachaError(
             f"{escape(hosts_path)} cannot be read.",
@@ -106,7 +105,7 @@ def names(hosts_path: bytes) -> list[str]:
             "It is pacha.hosts.path; on a master it holds a folder for each host: pacha add-host",
             code="hosts-folder-unreadable",
         ) from None
-    return sorted(name for name in found if HOST_NAME.fullmatch(name))
+    return sorted(name for name in folder_names if HOST_NAME.fullmatch(name))
 
 
 def _look(hosts_path: bytes, host: str, checked: CheckResult | None, now: float) -> HostStatus:
@@ -115,7 +114,7 @@ def _look(hosts_path: bytes, host: str, checked: CheckResult | None, now: float)
         fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
             heartbeat = read_heartbeat(fd)
-            kept = heartbeat is None or _is_kept(fd)
+            has_history = heartbeat is None or _is_kept(fd)
         finally:
             os.close(fd)
     except OSError as error:
@@ -125,7 +124,7 @@ def _look(hosts_path: bytes, host: str, checked: CheckResult | None, now: float)
         return HostStatus(host, State.SILENT, None, checked, "its last-push makes no sense")
     if heartbeat is None:
         return HostStatus(host, State.NEVER, None, checked)
-    if not kept:
+    if not has_history:
         return HostStatus(host, State.NEVER, heartbeat, checked, "its db is gone")
     if heartbeat.at > now + _AHEAD:
         return HostStatus(host, State.SILENT, heartbeat, checked, "its last push lies in the future")
@@ -133,18 +132,18 @@ def _look(hosts_path: bytes, host: str, checked: CheckResult | None, now: float)
 
 
 def frequency_note(heartbeat: Heartbeat) -> str:
-    """What to say of a host that claims to push so rarely that nobody would ever miss it, "" for any other."""
+    """A note for a host that claims to push so rarely that nobody would miss it, "" for any other."""
     if heartbeat.claimed is None:
         return ""
     return f"it says that it pushes every {heartbeat.claimed:g} hours: {_MOST_HOURS:g} are counted"
 
 
 def _still_true(checked: CheckResult | None) -> CheckResult | None:
-    """What was found by the last check of a host that has pushed: not that it never did."""
+    """The last check of a host that has pushed, without the fault that it never did; None for no fault left."""
     if checked is None or NEVER_PUSHED not in checked.faults:
         return checked
-    others = tuple(fault for fault in checked.faults if fault != NEVER_PUSHED)
-    return replace(checked, faults=others) if others else None
+    remaining = tuple(fault for fault in checked.faults if fault != NEVER_PUSHED)
+    return replace(checked, faults=remaining) if remaining else None
 
 
 def _state(heartbeat: Heartbeat, now: float) -> State:
@@ -155,7 +154,7 @@ def _state(heartbeat: Heartbeat, now: float) -> State:
 
 
 def _is_kept(fd: int) -> bool:
-    """Whether the folder ``fd`` has a ``db`` of its own: no link leads there."""
+    """Whether the folder ``fd`` has its own ``db``, without a link on the way."""
     try:
         with DirectoryFds(b"/proc/self/fd/%d" % fd) as descent:
             folder, name = descent.parent(os.fsencode(CHANGELOG))
@@ -165,7 +164,7 @@ def _is_kept(fd: int) -> bool:
 
 
 def read_heartbeat(fd: int) -> Heartbeat | None:
-    """What stands in ``last-push`` in the folder ``fd``; None if there is none. Raises OSError, ValueError."""
+    """Read ``last-push`` in the folder ``fd``; None if it is missing. Raises OSError, ValueError."""
     try:
         file = os.open(HEARTBEAT, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=fd)
     except FileNotFoundError:
@@ -182,22 +181,22 @@ def read_heartbeat(fd: int) -> Heartbeat | None:
         raise ValueError(str(error)) from None
 
 
-def _heartbeat(said: dict[str, Any]) -> Heartbeat:
-    at, tip, version = said["at"], said["tip"], said["version"]
+def _heartbeat(values: dict[str, Any]) -> Heartbeat:
+    at, tip, version = values["at"], values["tip"], values["version"]
     if not _NODE.fullmatch(tip) or not version.isprintable() or len(version) > 40:
         raise ValueError("no snapshot, or no version")
-    frequency = said.get("frequency", _DEFAULT_HOURS)
+    frequency = values.get("frequency", _DEFAULT_HOURS)
     if type(frequency) not in (int, float) or not 0 < frequency < math.inf:
         raise ValueError("no frequency")
     return Heartbeat(
         at=_time(at),
         tip=tip,
-        exit=count(said["exit"]),
+        exit=count(values["exit"]),
         version=version,
-        made=_time(said.get("snapshot", at)),
+        made=_time(values.get("snapshot", at)),
         frequency=float(min(frequency, _MOST_HOURS)),
         claimed=float(min(frequency, _MOST_CLAIMED)) if frequency > _MOST_HOURS else None,
-        **{name: count(said.get(name, 0)) for name in ("paths", "files", "size")},
+        **{name: count(values.get(name, 0)) for name in ("paths", "files", "size")},
     )
 
 
@@ -207,6 +206,6 @@ def _time(text: str) -> float:
     return datetime.fromisoformat(text[:-1]).replace(tzinfo=timezone.utc).timestamp()
 
 
-def exit_code(seen: tuple[HostStatus, ...]) -> ExitCode:
-    """3 if anything needs a look: a host that is not fresh, or whose last check found something."""
-    return ExitCode.DONE if all(one.fine for one in seen) else ExitCode.CONCERNS
+def exit_code(statuses: tuple[HostStatus, ...]) -> ExitCode:
+    """3 if there is a host that is not fresh, or whose last check found a fault."""
+    return ExitCode.DONE if all(status.fine for status in statuses) else ExitCode.CONCERNS

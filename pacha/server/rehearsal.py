@@ -1,6 +1,6 @@
-"""Rehearse a rebuild: into a scratch folder, then compare it with what was recorded.
+"""Rehearse a rebuild: restore into a scratch folder, and compare the result with the snapshot.
 
-Whoever does it is a plain user: owners, devices and what only root may set are not part of it.
+This runs as a plain user. So owners, devices and everything else that only root may set are left out.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ _ROOTS_ALONE = (Kind.CHARACTER, Kind.BLOCK)
 
 
 def rehearse(context: Context, host: str, snapshot: Snapshot, target: Path) -> list[str]:
-    """Rebuild ``host`` below ``target`` and return what is not as in ``snapshot``: lines, safe to print."""
+    """Rebuild ``host`` below ``target``; returns the differences from ``snapshot`` as lines, safe to print."""
     rebuilt = rebuild(context, host, RebuildOptions(target=os.fsencode(target)))
     if rebuilt.fetched.snapshot != snapshot:
-        snapshot = rebuilt.fetched.snapshot  # it has pushed meanwhile
+        snapshot = rebuilt.fetched.snapshot  # the host has pushed meanwhile
     accounts, faults = Accounts.of_machine(), []
     with DirectoryFds(os.fsencode(target)) as descent:
         for path, entry in sorted(snapshot.entries.items()):
@@ -37,21 +37,21 @@ def rehearse(context: Context, host: str, snapshot: Snapshot, target: Path) -> l
 
 
 def _differs(descent: DirectoryFds, entry: Entry, accounts: Accounts) -> str:
-    """In words what is not as recorded of what anybody can restore: kind, content, target, time."""
+    """The difference in kind, content, link target or time, as text, "" for none."""
     try:
         directory, name = descent.parent(entry.path.lstrip(b"/"))
         _let_read(directory, name)
-        found = content.observe_and_hash(name, directory, entry.path, accounts)
+        actual = content.observe_and_hash(name, directory, entry.path, accounts)
     except (OSError, DamagedError) as error:
         return getattr(error, "strerror", "") or str(error)
-    if found.kind is not entry.kind:
-        return f"it is of type {found.kind.value}, not {entry.kind.value}"
+    if actual.kind is not entry.kind:
+        return f"it is of type {actual.kind.value}, not {entry.kind.value}"
     names = ("size", "sha256", "target", "mtime_ns")
-    return ", ".join(name for name in names if getattr(found, name) != getattr(entry, name))
+    return ", ".join(name for name in names if getattr(actual, name) != getattr(entry, name))
 
 
 def _let_read(directory: int, name: bytes) -> None:
-    """Open to ourselves what was recorded as closed to its owner: it is a copy."""
-    found = os.stat(name, dir_fd=directory, follow_symlinks=False)
-    if stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode):
-        os.chmod(name, stat.S_IMODE(found.st_mode) | 0o700, dir_fd=directory)
+    """Let the owner read the restored copy, whose recorded mode may not."""
+    status = os.stat(name, dir_fd=directory, follow_symlinks=False)
+    if stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode):
+        os.chmod(name, stat.S_IMODE(status.st_mode) | 0o700, dir_fd=directory)

@@ -1,4 +1,4 @@
-"""What may lie in a host's repository on the master: files and folders, and no link that leads out."""
+"""Check that a host's repository on the master has only files and folders, and no link that leads out."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from pacha.wire.local_store import linked
 from pacha.wire.master import HG, STORE
 
 LOOK_THERE = "Look at the host's folder on the master."
-#: What there can be in a repository whose making was interrupted (mercurial/localrepo.py, createrepository).
+#: Names in a half-made repository (mercurial/localrepo.py, createrepository).
 _HALF_MADE = frozenset([HG, "store", "cache", "wcache", "requires", "00changelog.i"])
 
 
 def check_own(descent: DirectoryFds, name: str) -> None:
-    """Raise DamagedError when the repository ``name`` below ``descent`` is a link, or anything in it leads elsewhere.
+    """Raise DamagedError if the repository ``name`` below ``descent`` is a link, or has one in it.
 
     Raises OSError where it cannot be read.
     """
@@ -35,7 +35,7 @@ def check_own(descent: DirectoryFds, name: str) -> None:
 def check_plain(fd: int, path: str) -> None:
     """Raise DamagedError for a link, or anything but files and folders, below the folder ``fd``.
 
-    Mercurial's lock is a link that nothing follows (lock.py).
+    Mercurial's lock is an exception: a link that nothing follows (lock.py).
     """
     with os.scandir(fd) as entries:
         for entry in entries:
@@ -60,7 +60,7 @@ def _is_lock(path: str) -> bool:
 
 
 def check_half_made(descent: DirectoryFds, name: str) -> None:
-    """Raise DamagedError unless ``name`` is what is left of making a repository, with no history in it."""
+    """Raise DamagedError unless ``name`` is a half-made repository without history."""
     inside = os.listdir(descent.directory(os.fsencode(name)))
     for place in (HG, STORE) if HG in inside else ():
         with suppress(FileNotFoundError):

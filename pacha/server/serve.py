@@ -1,8 +1,8 @@
 """``pacha serve``: the forced command behind a host's key on the master.
 
-It serves one host's folder and knows no configuration. sshd gives what the client asked for in SSH_ORIGINAL_COMMAND
-(sshd(8), "AUTHORIZED_KEYS FILE FORMAT"); ``command_filter`` says what that may be. Two kinds of clients are served:
-those that talk over the control channel (``wire.control``), and those that treat it as a plain account.
+It serves one host's folder and knows no configuration. sshd passes the client's request in SSH_ORIGINAL_COMMAND
+(sshd(8), "AUTHORIZED_KEYS FILE FORMAT"), and ``command_filter`` decides whether it is allowed. Some clients use the
+control channel (``wire.control``), others treat this as a plain account.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _COPIES = 6  #: of a revision that Mercurial holds at once while it takes it
 
 
 def rights(*, rebuild_only: bool, push_only: bool) -> frozenset[str]:
-    """What a key may do. Raises UsageError for one that may do nothing."""
+    """The rights of a key. Raises UsageError for a key that may do nothing."""
     if rebuild_only and push_only:
         raise UsageError(
             "--rebuild-only and --push-only leave nothing that could be done.",
@@ -50,7 +50,7 @@ def rights(*, rebuild_only: bool, push_only: bool) -> frozenset[str]:
 
 
 def direct(talk: bool, repository: str | None) -> Request | None:
-    """What the arguments ask for, where there is no forced command. Raises UsageError."""
+    """The request in the arguments, where there is no forced command. Raises UsageError."""
     if repository is None:
         return Request(AllowedCommand.CONTROL) if talk else None
     if (request := of_repository(repository)) is None:
@@ -62,7 +62,7 @@ def direct(talk: bool, repository: str | None) -> Request | None:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One host's folder, and what the key that asks ``may`` do with it (``PUSH``, ``REBUILD``)."""
+    """A host's folder, and what the client's key ``may`` do with it (``PUSH``, ``REBUILD``)."""
 
     folder: HostDirectory
     may: frozenset[str]
@@ -70,7 +70,7 @@ class Service:
     stdout: BinaryIO
 
     def perform(self, request: Request) -> int:
-        """Do what is asked; returns the exit status. Raises PachaError."""
+        """Carry out ``request``; returns the exit status. Raises PachaError."""
         self.check(request.verb.right)
         actions: dict[AllowedCommand, Callable[[str], int | None]] = {
             AllowedCommand.CONTROL: lambda name: self._converse(),
@@ -91,7 +91,7 @@ class Service:
         return actions[request.verb](request.name) or 0
 
     def check(self, right: str) -> None:
-        """Raise CommandDenied without the right to do something."""
+        """Raise CommandDenied if the key does not have ``right``."""
         if right and right not in self.may:
             raise CommandDenied(f"and may not {right}")
 
@@ -100,12 +100,12 @@ class Service:
         self.stdout.flush()
 
     def _digest(self, relative: str) -> int:
-        """As sha256sum(1) does."""
-        found = self.folder.digest(relative)
-        if found is None:
+        """Answer as sha256sum(1) does."""
+        digest = self.folder.digest(relative)
+        if digest is None:
             print(f"sha256sum: {relative}: No such file or directory", file=sys.stderr)  # noqa: T201
             return 1
-        self._say(f"{found}  {relative}\n")
+        self._say(f"{digest}  {relative}\n")
         return 0
 
     def _serve(self, name: str) -> None:
@@ -115,16 +115,16 @@ class Service:
             hg.serve(path, read=REBUILD in self.may, write=PUSH in self.may, most=memory // _COPIES)
 
     def _new(self, temporary: str) -> None:
-        """Serve a new repository, which gets its name once something has been pushed to it."""
+        """Serve a temporary repository, and give it its name if something was pushed to it."""
         name = final_name(temporary) or ""
         if self.folder.room_for(name) is None:
-            self._serve(name)  # it is there
+            self._serve(name)  # it exists already
             return
         with self.folder.claim_temporary(temporary, name) as place:
             if place is not None:
                 self._fill(place, temporary, name)
                 return
-        self._create(name)  # another push makes it just now: who is first, gives it its name
+        self._create(name)  # another push makes it at the moment: the first one to finish gives it its name
         self._serve(name)
 
     def _fill(self, place: str, temporary: str, name: str) -> None:
@@ -153,7 +153,7 @@ class Service:
         _send(os.fsencode(os.path.join(self.folder.repository(name, KNOWN_REQUIREMENTS), STORE)))
 
     def _converse(self) -> None:
-        """The control channel, until the client ends it."""
+        """Serve the control channel until the client ends it."""
         self.stdout.write(self._greeting().line())
         self.stdout.flush()
         while line := self.stdin.readline(control.LINE_MAX):
@@ -162,9 +162,9 @@ class Service:
 
     def _greeting(self) -> control.Hello:
         try:
-            seen = self.folder.probe(self.may)
+            probe = self.folder.probe(self.may)
         except PachaError:
-            seen = None  # whoever asks for it is told why
+            probe = None  # a request for it returns the error
         capabilities = frozenset(control.CAPABILITIES)
         return control.Hello(
             protocol=control.PROTOCOL,
@@ -172,41 +172,41 @@ class Service:
             hosts_path=self.folder.hosts_path,
             capabilities=capabilities,
             may=self.may,
-            probe=seen,
+            probe=probe,
         )
 
     def _answer(self, line: bytes) -> dict[str, Any]:
         try:
-            asked = message.decode(line)
-            if asked.get("do") == control.PROBE:
-                seen = self.folder.probe(self.may)
-                return control.told_of(seen)
-            if asked.get("do") == control.HOOKS:
+            request = message.decode(line)
+            if request.get("do") == control.PROBE:
+                probe = self.folder.probe(self.may)
+                return control.probe_fields(probe)
+            if request.get("do") == control.HOOKS:
                 self.check(REBUILD)
                 return {"owners": self._owners()}
-            if asked.get("do") == control.EXAMINE:
+            if request.get("do") == control.EXAMINE:
                 writable, free = self.folder.examine()
                 return {"writable": writable, "free": free}
             self.check(PUSH)
-            return self._change(asked)
+            return self._change(request)
         except PachaError as error:
             return control.error_of(error)
         except ValueError:
             return control.error_of(CommandDenied("the request cannot be read"))
 
     def _owners(self) -> dict[str, str]:
-        """Whose each hook is: root's alone, not the account's that this runs as, or what is wrong."""
+        """The owner of each hook: root (here this account does not count as root), or what is wrong."""
         try:
-            lying = list(hook_files.lying(self.folder.hosts_path, self.folder.host, (0,)))
+            entries = list(hook_files.entries(self.folder.hosts_path, self.folder.host, (0,)))
         except OSError as error:
             raise PachaError(
                 "The hooks cannot be read.", error.strerror or "", "Look at .hooks there.", code="hooks-unreadable"
             ) from None
-        return {os.fsdecode(path): owner for path, _, owner in lying}
+        return {os.fsdecode(path): owner for path, _, owner in entries}
 
-    def _change(self, asked: dict[str, Any]) -> dict[str, Any]:
-        """Do what only a key that may push can ask for."""
-        match asked:
+    def _change(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Carry out a request that needs the right to push."""
+        match request:
             case {"do": control.MAKE}:
                 self.folder.make()
             case {"do": control.CREATE, "name": str(name)} if is_repository(name):
@@ -216,35 +216,35 @@ class Service:
                     self.folder.sync()
                 self.folder.note(os.fsencode(line))
                 self.folder.beat()
-                return control.told_of(self.folder.probe(self.may)) if asked.get("look") else {}
+                return control.probe_fields(self.folder.probe(self.may)) if request.get("look") else {}
             case _:
                 raise CommandDenied("the request is not known")
         return {}
 
 
 def _mercurial() -> None:
-    """Before Mercurial is imported, which only who serves a repository does."""
+    """Prepare the import of Mercurial, which only serving a repository needs."""
 
     hg.enable_lazy_imports()
 
 
 def _send(folder: bytes) -> None:
-    """Become scp(1), which sends a repository's store, or root's hooks, as it sends any folder."""
+    """Become scp(1), which sends the folder: a repository's store, or root's hooks."""
     os.execvp("scp", ["scp", "-r", "-f", os.fsdecode(folder)])  # noqa: S606
 
 
-def serve(host: str, hosts_path: bytes, may: frozenset[str], asked: str | None, direct: Request | None) -> int:
+def serve(host: str, hosts_path: bytes, may: frozenset[str], command: str | None, direct: Request | None) -> int:
     """Serve ``host``'s folder below ``hosts_path`` (absolute) on standard input and output; returns the exit status.
 
-    ``asked`` is SSH_ORIGINAL_COMMAND: it decides, if there is one. ``direct`` is what the arguments ask for, where
-    no forced command is in place. Raises CommandDenied, UsageError, PachaError.
+    ``command`` is SSH_ORIGINAL_COMMAND, which decides if it is set. ``direct`` is the request in the arguments, for use
+    without a forced command. Raises CommandDenied, UsageError, PachaError.
     """
     check_host(host)
     if not hosts_path.startswith(b"/"):
         raise UsageError("--hosts-path is not absolute.", "", "Begin it with a /.", code="hosts-path-relative")
     os.umask(0o077)
-    if asked is not None:
-        request = read(asked, hosts_path, host, tuple(init_config()))
+    if command is not None:
+        request = read(command, hosts_path, host, tuple(init_config()))
     elif direct is not None:
         request = direct
     else:

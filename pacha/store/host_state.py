@@ -51,7 +51,7 @@ class Renumbering:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Orphans:
-    """What is kept for an account that the account files, as restored, lack: the ``number`` that its files have now.
+    """What is kept for an account that is missing in the restored account files: its files have the ``number`` now.
 
     ``paths`` are the first few of ``count``; ``target``: below the root of another machine.
     """

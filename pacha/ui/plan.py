@@ -37,7 +37,7 @@ def plan_lines(proposal: Proposal) -> Iterator[str]:
     at = local_minute(proposal.at)
     yield f"Snapshot {proposal.tip[:12]} of {at}, by {escape(proposal.by.encode())}."
     yield f"It watches {watched_line(proposal)}."
-    for start in proposal.carries_on:
+    for start in proposal.resumes:
         when = local_minute(start.at)
         yield f"The rebuild of {when}, which was interrupted, is resumed: what is already right is not touched."
     if proposal.remembered:

@@ -1,11 +1,10 @@
 """The control channel: the messages between Pacha and Pacha on the master.
 
-The client runs ``pacha serve HOST --hosts-path DIR --control`` (behind a forced command, too). The master says
-one line of JSON at once, its greeting; then each line of the client is a request, ``{"do": NAME, ...}``, and each
-line of the master the answer to it, ``{...}`` or ``{"error": {"message": ..., "why": ..., "hint": ..., "code": ...,
-"exit": N}}``.
-What is not known is passed over, on both sides; what may be asked is what the greeting lists as capabilities. So a
-newer and an older Pacha get on: whoever has more does not ask for it.
+The client runs ``pacha serve HOST --hosts-path DIR --control`` (behind a forced command, too). The master at once sends
+its greeting, one line of JSON. Then each line of the client is a request, ``{"do": NAME, ...}``, and each line of the
+master the answer, ``{...}`` or ``{"error": {"message": ..., "why": ..., "hint": ..., "code": ..., "exit": N}}``.
+Both sides ignore what they do not know, and the client asks only for what the greeting lists as capabilities. So an
+older and a newer Pacha work together.
 """
 
 from __future__ import annotations
@@ -26,12 +25,12 @@ from pacha.wire.message import OutOfRange, absurd, count, decode, digest, second
 if TYPE_CHECKING:
     from pacha.wire.ssh import Stream
 
-#: Raised when the meaning of a capability changes; what is new gets a new capability instead.
+#: Increased when the meaning of a capability changes; a new request gets a new capability instead.
 PROTOCOL = 1
 PROBE, MAKE, CREATE, BEAT, HOOKS, REPOSITORY = "probe", "make", "create", "beat", "hooks", "repository"
 EXAMINE = "examine"  #: for ``pacha doctor``
-NEW = "new"  #: ``--repository .new-NAME-00000000`` makes one, which gets its name once it has been filled
-#: What this Pacha can be asked for. REPOSITORY is no request: a channel of its own serves one (``--repository NAME``).
+NEW = "new"  #: ``--repository .new-NAME-00000000`` makes one, which gets its name once it is filled
+#: What this Pacha can do. REPOSITORY is not a request: a separate channel serves one (``--repository NAME``).
 CAPABILITIES = (PROBE, MAKE, CREATE, BEAT, HOOKS, REPOSITORY, EXAMINE, NEW)
 _CODE = re.compile(r"[a-z]+(-[a-z0-9]+){0,9}", re.ASCII)
 _VERSION_MAX = 40  #: characters, as a heartbeat has them
@@ -40,18 +39,18 @@ LINE_MAX = 64 * 1024  #: bytes of a request, an answer or a greeting
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hello:
-    """What a master says of itself, and of the key that it was asked with; ``version`` is safe to print."""
+    """The greeting: what a master says about itself and the client's key. ``version`` is safe to print."""
 
     protocol: int
     version: str
     hosts_path: bytes
     capabilities: frozenset[str]
     may: frozenset[str]
-    probe: Probe | None = None  #: a first look, so that nobody has to ask for it
+    probe: Probe | None = None  #: sent along, which saves a request
 
     def line(self) -> bytes:
-        """The line that says it."""
-        seen = {} if self.probe is None else told_of(self.probe)
+        """The greeting as a line."""
+        fields = {} if self.probe is None else probe_fields(self.probe)
         return encode(
             {
                 "pacha": self.protocol,
@@ -59,28 +58,28 @@ class Hello:
                 "hosts_path": os.fsdecode(self.hosts_path),
                 "capabilities": sorted(self.capabilities),
                 "may": sorted(self.may),
-                **seen,
+                **fields,
             }
         )
 
     @classmethod
     def read(cls, line: bytes) -> Hello | None:
-        """What ``line`` says; None when it is no greeting. Raises DamagedError for one with an absurd number."""
+        """Parse ``line``; None if it is not a greeting. Raises DamagedError for an absurd number."""
         try:
-            said = decode(line)
-            may = frozenset(map(str, said["may"])) & {PUSH, REBUILD}
-            path = os.fsencode(str(said["hosts_path"]))
+            message = decode(line)
+            may = frozenset(map(str, message["may"])) & {PUSH, REBUILD}
+            path = os.fsencode(str(message["hosts_path"]))
             if not path.startswith(b"/") or b"\0" in path:
                 return None
-            seen = probe_of(said, may) if "clock" in said else None
-            capabilities = frozenset(map(str, said["capabilities"]))
+            probe = probe_of(message, may) if "clock" in message else None
+            capabilities = frozenset(map(str, message["capabilities"]))
             return cls(
-                protocol=count(said["pacha"]),
-                version=masked(str(said.get("version", "")), _VERSION_MAX),
+                protocol=count(message["pacha"]),
+                version=masked(str(message.get("version", "")), _VERSION_MAX),
                 hosts_path=path,
                 capabilities=capabilities,
                 may=may,
-                probe=seen,
+                probe=probe,
             )
         except OutOfRange as error:
             raise absurd(error) from None
@@ -88,19 +87,19 @@ class Hello:
             return None
 
 
-def probe_of(said: Mapping[str, Any], may: frozenset[str]) -> Probe:
-    """The look at a host's folder that an answer tells. Raises ValueError, KeyError, TypeError."""
-    contents = said.get("contents", {})
+def probe_of(message: Mapping[str, Any], may: frozenset[str]) -> Probe:
+    """The probe in an answer. Raises ValueError, KeyError, TypeError."""
+    contents = message.get("contents", {})
     digests = {name: _digest(value) for name, value in contents.items()} if isinstance(contents, dict) else {}
-    return Probe(seconds(said["clock"]), _digest(said["changelog"]), may, digests)
+    return Probe(seconds(message["clock"]), _digest(message["changelog"]), may, digests)
 
 
 def _digest(value: object) -> str | None:
     return None if value is None else digest(value)
 
 
-def told_of(probe: Probe) -> dict[str, Any]:
-    """The same as it is told."""
+def probe_fields(probe: Probe) -> dict[str, Any]:
+    """The fields of ``probe`` in an answer."""
     return {"clock": probe.clock, "changelog": probe.changelog, "contents": dict(probe.contents)}
 
 
@@ -114,25 +113,25 @@ class Control:
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
-        self._asking = threading.Lock()  # each answer is to the request before it; repositories are begun in threads
+        self._asking = threading.Lock()  # an answer belongs to the request before it, and several threads ask
 
     def greeting(self) -> Hello | None:
-        """The master's greeting; None when what answers is not Pacha. Raises UnreachableError for a lost line."""
+        """The master's greeting, None if the answer is not Pacha's. Raises UnreachableError for a lost connection."""
         return Hello.read(self._stream.stdout.readline(LINE_MAX))
 
-    def ask(self, what: str, **values: Any) -> dict[str, Any]:
-        """The answer to a request. Raises the PachaError that it tells of; UnreachableError."""
+    def ask(self, request: str, **values: Any) -> dict[str, Any]:
+        """Send a request and return the answer. Raises UnreachableError, and the PachaError in the answer."""
         with self._asking:
-            answer = self._answer(what, values)
+            answer = self._answer(request, values)
         if "error" in answer:
             raise _told(answer["error"])
         return answer
 
-    def _answer(self, what: str, values: dict[str, Any]) -> dict[str, Any]:
+    def _answer(self, request: str, values: dict[str, Any]) -> dict[str, Any]:
         try:
-            self._stream.stdin.write(encode({"do": what, **values}))
+            self._stream.stdin.write(encode({"do": request, **values}))
         except BrokenPipeError:
-            pass  # it has ended: reading tells
+            pass  # the other side has ended: reading tells
         try:
             return decode(self._stream.stdout.readline(LINE_MAX))
         except OutOfRange as error:
@@ -143,30 +142,31 @@ class Control:
             ) from None
 
     def _last_words(self) -> str:
-        """What it said on stderr before it ended."""
+        """The first line on stderr, of a master that ended."""
         lines = self._stream.finish().stderr.decode("utf-8", "replace").strip().splitlines()
         return _said(lines[0]) if lines else "its process ended"
 
     def close(self) -> None:
-        """End the conversation."""
+        """Close the channel."""
         self._stream.close_write()
         self._stream.close()
 
 
 def error_of(error: PachaError) -> dict[str, Any]:
-    """The answer that tells of ``error``."""
-    told = {"message": error.message, "why": error.why, "hint": error.hint, "code": error.code}
-    return {"error": {**told, "exit": int(error.exit_code)}}
+    """The answer that reports ``error``."""
+    fields = {"message": error.message, "why": error.why, "hint": error.hint, "code": error.code}
+    return {"error": {**fields, "exit": int(error.exit_code)}}
 
 
 def _told(error: object) -> PachaError:
     parts = error if isinstance(error, dict) else {}
-    said = [_said(parts.get(part)) for part in ("message", "why", "hint")]
+    texts = [_said(parts.get(part)) for part in ("message", "why", "hint")]
     kinds: dict[object, type[PachaError]] = {int(kind.exit_code): kind for kind in (UnreachableError, DamagedError)}
     kind = kinds.get(parts.get("exit"), PachaError) if isinstance(parts.get("exit"), int) else PachaError
     code = parts.get("code")
-    known = code if isinstance(code, str) and _CODE.fullmatch(code) else "master-refuses"  # an older one tells none
-    return kind(said[0] or "The master refuses, and does not say why.", *said[1:], code=known)
+    if not (isinstance(code, str) and _CODE.fullmatch(code)):
+        code = "master-refuses"  # an older master sends none
+    return kind(texts[0] or "The master refuses, and does not say why.", *texts[1:], code=code)
 
 
 def _said(text: object) -> str:

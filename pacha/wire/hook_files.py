@@ -1,4 +1,4 @@
-"""The hooks that a master holds for a host: where they are, which files count, who owns them."""
+"""The hooks that a master has for a host: where they are, which files count, who owns them."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ ROOT = "root"
 
 @dataclass(frozen=True, slots=True)
 class Hook:
-    """A hook that was fetched: its folder, its name (bytes), its mode on the master, whose it is there.
+    """A fetched hook: its folder, its name (bytes), its mode and its owner on the master.
 
-    ``owner`` is "root" (and nobody else can write to it), "" where that cannot be told, else what is wrong.
+    ``owner`` is "root" (and nobody else can write to it), "" where it is unknown, else what is wrong.
     """
 
     folder: str
@@ -29,31 +29,31 @@ class Hook:
 
 
 def folder_of(hosts_path: bytes, host: str) -> bytes:
-    """Where the hooks of ``host`` lie."""
+    """The folder of the hooks of ``host``."""
     return os.path.join(hosts_path, b".hooks", os.fsencode(host))
 
 
 def is_hook_file(path: bytes, is_directory: bool) -> bool:
-    """Whether ``path`` below a host's folder of hooks (bytes, '/' between) is one of its two folders, or in one."""
+    """Whether ``path`` below a host's folder of hooks ('/' between) is one of the two folders or a file in one."""
     top, _, below = path.partition(b"/")
     return os.fsdecode(top) in HOOK_FOLDERS and bool(below) != is_directory and b"/" not in below
 
 
 def hook_of(path: bytes, mode: int, owner: str = "") -> Hook:
-    """The hook that was copied to ``path`` below the folder of hooks."""
+    """The hook that was copied to ``path``, relative to the folder of hooks."""
     folder, _, name = path.partition(b"/")
     return Hook(os.fsdecode(folder), name, mode, owner)
 
 
-def lying(hosts_path: bytes, host: str, trusted: Collection[int]) -> Iterator[tuple[bytes, int, str]]:
-    """Each file in ``host``'s folders of hooks: its path below them, its mode, whose it is (see ``owner_of``)."""
+def entries(hosts_path: bytes, host: str, trusted: Collection[int]) -> Iterator[tuple[bytes, int, str]]:
+    """Yield relative path, mode and owner (see ``owner_of``) of each file in ``host``'s folders of hooks."""
     top = folder_of(hosts_path, host)
     for folder in map(os.fsencode, HOOK_FOLDERS):
-        place = os.path.join(top, folder)
-        if not os.path.isdir(place):
+        directory = os.path.join(top, folder)
+        if not os.path.isdir(directory):
             continue
-        above = [os.stat(one) for one in (hosts_path, os.path.dirname(top), top, place)]
-        for item in os.scandir(place):
+        above = [os.stat(folder_above) for folder_above in (hosts_path, os.path.dirname(top), top, directory)]
+        for item in os.scandir(directory):
             status = item.stat()
             if stat.S_ISREG(status.st_mode):
                 mode = stat.S_IMODE(status.st_mode)
@@ -61,7 +61,7 @@ def lying(hosts_path: bytes, host: str, trusted: Collection[int]) -> Iterator[tu
 
 
 def owner_of(*statuses: os.stat_result, trusted: Collection[int]) -> str:
-    """Whose a file is, by its own status and those of the folders above it: "root", or what is wrong.
+    """The owner of a file by its own status and those of the folders above it: "root", or what is wrong.
 
     ``trusted`` are the users (numbers) that count as root.
     """

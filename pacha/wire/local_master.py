@@ -30,7 +30,7 @@ from pacha.wire.master import (
 
 
 class LocalMaster:
-    """A folder on this machine: no server, no network. ``create`` makes a repository at a path."""
+    """A master that is the folder ``hosts_path``. ``create`` makes a repository at a path."""
 
     def __init__(self, hosts_path: bytes, create: Callable[[str], object]) -> None:
         self._hosts_path = hosts_path
@@ -42,11 +42,11 @@ class LocalMaster:
         return escape(self._hosts_path)
 
     def local_path(self, name: str) -> str | None:
-        """None: a push may change it meanwhile."""
+        """None: a push may change the repository meanwhile."""
         return None
 
     def probe(self, host: str, names: Sequence[str] = ()) -> Probe:
-        """Look at ``host``'s folder. Raises UnreachableError: what cannot be read is not taken for missing."""
+        """Read clock and changelogs. Raises UnreachableError: an unreadable folder does not count as missing."""
         try:
             contents = {name: digest_of(self._path(host, name, CHANGELOG_OF_ANY)) for name in names}
             return Probe(time.time(), digest_of(self._path(host, CHANGELOG)), contents=contents)
@@ -75,12 +75,12 @@ class LocalMaster:
         self._create(os.fsdecode(self._path(host, name)))
 
     def new(self, host: str, name: str) -> AbstractContextManager[TemporaryRepository]:
-        """Not here."""
+        """Raise CannotStream: ``create`` is as fast here."""
         raise CannotStream
 
     @contextmanager
     def serve(self, host: str, name: str) -> Iterator[str]:
-        """The path itself; nothing in it leads elsewhere."""
+        """The path of the repository, which does not lead elsewhere."""
         path = self._path(host, name)
         local_store.check_own(path)
         if not os.path.isdir(os.path.join(path, os.fsencode(HG))):
@@ -103,22 +103,22 @@ class LocalMaster:
         return scp.Totals(copy.files, copy.size, time.monotonic() - began)
 
     def fetch_hooks(self, host: str, inbox: int) -> list[hook_files.Hook]:
-        """Copy them, and tell whose they are."""
-        found = []
-        for path, mode, owner in hook_files.lying(self._hosts_path, host, frozenset([0, os.geteuid()])):
+        """Copy the hooks, with their owners."""
+        hooks = []
+        for path, mode, owner in hook_files.entries(self._hosts_path, host, frozenset([0, os.geteuid()])):
             with suppress(FileExistsError):
                 os.mkdir(os.path.dirname(path), 0o700, dir_fd=inbox)
             _copy(os.path.join(hook_files.folder_of(self._hosts_path, host), path), path, inbox)
-            found.append(hook_files.hook_of(path, mode, owner))
-        return found
+            hooks.append(hook_files.hook_of(path, mode, owner))
+        return hooks
 
     def draft_heartbeat(self, host: str, line: bytes) -> None:
-        """Nothing: it takes no time."""
+        """Do nothing: ``leave_heartbeat`` is fast enough."""
 
     def leave_heartbeat(
         self, host: str, line: bytes, *, durable: bool, look: Sequence[str] | None = None
     ) -> Probe | None:
-        """Sync the file system, then write beside and rename."""
+        """Sync the file system, then write a temporary file and rename it."""
         path = self._path(host, HEARTBEAT)
         if durable:
             subprocess.run(["sync", "-f", self._path(host)], check=True)
@@ -130,7 +130,7 @@ class LocalMaster:
         return None if look is None else self.probe(host, look)
 
     def examine(self, host: str) -> Examined:
-        """Look at the folder, or where it is missing at the nearest one above it."""
+        """Examine the folder, or the nearest existing one above it."""
         place = self._path(host)
         while not os.path.lexists(place):
             place = os.path.dirname(place)
@@ -146,13 +146,13 @@ class LocalMaster:
 
 
 class StateFolderMaster(LocalMaster):
-    """A state folder's own repositories in the place of a master: they are read where they lie."""
+    """A state folder's own repositories in the role of a master. They are read in place."""
 
     def __init__(self, repositories: bytes) -> None:
         super().__init__(repositories, lambda path: None)
 
     def local_path(self, name: str) -> str:
-        """Where the repository ``name`` lies: our lock keeps others from it."""
+        """The path of the repository ``name``, which our lock protects."""
         return os.fsdecode(self._path(name))
 
 

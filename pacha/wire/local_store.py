@@ -1,7 +1,7 @@
 """Read a repository in a host's folder on this machine, which the host may have forged.
 
-Every reader of such a folder goes through here: no component below the folder of hosts is a link, a file is a plain
-one of the folder's owner, and no more is copied than about what lies on the disk: a hole costs its maker nothing.
+Every reader of such a folder uses this module: no component below the folder of hosts may be a link, and a file must be
+a plain one of the folder's owner. A copy may not be much larger than its blocks on disk: holes would be free of cost.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from pacha.text import escape
 from pacha.wire import scp
 from pacha.wire.master import HG, STORE, NoHost, check_index, is_store_file
 
-_HOLES = 64 << 20  #: bytes of a store that may lie nowhere on the disk
-_PACKED = 32  #: a file system that compresses keeps so many times more than its blocks have
+_HOLES = 64 << 20  #: bytes of a store that may be holes
+_PACKED = 32  #: a file system with compression may hold this many times the size of its blocks
 _SPARE = 64 << 20  #: bytes that a copy leaves free
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _CHUNK = 1 << 20
-_DEPTH = 100  #: folders in each other; Mercurial shortens what would lie deeper
+_DEPTH = 100  #: nested folders; Mercurial shortens paths that are deeper
 LOOK = "Nothing was changed. Look at the host's folder on the master."
 
 
 @contextmanager
 def descend(hosts_path: bytes, host: str, relative: str) -> Iterator[int]:
-    """A descriptor of the folder ``relative`` in ``host``'s, which no link leads to. Raises NoHost, DamagedError."""
+    """Open the folder ``relative`` in ``host``'s, following no link. Raises NoHost, DamagedError."""
     path = os.path.join(hosts_path, os.fsencode(host), os.fsencode(relative))
     try:
         descent = DirectoryFds(hosts_path)
@@ -58,13 +58,13 @@ def _missing(path: bytes, error: OSError) -> NoHost:
 
 
 def linked(path: bytes) -> DamagedError:
-    """The error for a folder of a host's that is a link, or below one."""
+    """The error for a host's folder that is a link, or is below one."""
     why = "a host's history lies in the host's own folder"
     return DamagedError(f"{escape(path)} is a link, or below one.", why, LOOK, code="link-in-host-folder")
 
 
 def check_own(path: bytes) -> None:
-    """Raise DamagedError where the repository at ``path`` is another's, by a link or as Mercurial shares one."""
+    """Raise DamagedError where ``path`` leads to another repository, by a link or by Mercurial's share."""
     for below in (b"", os.fsencode(HG), os.fsencode(STORE)):
         if os.path.islink(os.path.join(path, below).rstrip(b"/")):
             raise linked(os.path.join(path, below))
@@ -82,10 +82,10 @@ class StoreCopy:
     owners: frozenset[int]
     files: int = 0
     size: int = 0
-    blocks: int = 0  #: bytes that the disk has of it
+    blocks: int = 0  #: bytes of it on the disk
 
     def run(self, store: int) -> Iterator[scp.Received]:
-        """Copy what is history below the folder ``store``, file by file. Raises DamagedError, PachaError, OSError."""
+        """Copy the files of history below the folder ``store``. Raises DamagedError, PachaError, OSError."""
         for root, folders, names, folder in os.fwalk(b".", dir_fd=store):
             relative = os.path.normpath(root) if root != b"." else b""
             folders[:] = [name for name in folders if is_store_file(os.path.join(relative, name), True)]
@@ -106,19 +106,19 @@ class StoreCopy:
     def _copy(self, folder: int, name: bytes, path: bytes) -> scp.Received:
         began, whole = time.monotonic(), os.path.join(self.path, path)
         with open(open_plain(name, whole, folder, self.owners), "rb") as source:
-            seen = os.fstat(source.fileno())
-            check_index(path, seen.st_size)
-            self._count(seen, whole)
-            self._check_room(seen.st_size)
+            status = os.fstat(source.fileno())
+            check_index(path, status.st_size)
+            self._count(status, whole)
+            self._check_room(status.st_size)
             with open(os.open(path, _WRITE, 0o600, dir_fd=self.inbox), "wb") as target:
-                left = seen.st_size  # what is added meanwhile was not counted
-                while left and (chunk := source.read(min(left, _CHUNK))):
-                    left -= target.write(chunk)
+                remaining = status.st_size  # leave out what is appended meanwhile
+                while remaining and (chunk := source.read(min(remaining, _CHUNK))):
+                    remaining -= target.write(chunk)
                 return scp.Received(path, target.tell(), time.monotonic() - began)
 
-    def _count(self, seen: os.stat_result, path: bytes) -> None:
-        self.files, self.size = self.files + 1, self.size + seen.st_size
-        self.blocks += seen.st_blocks * 512
+    def _count(self, status: os.stat_result, path: bytes) -> None:
+        self.files, self.size = self.files + 1, self.size + status.st_size
+        self.blocks += status.st_blocks * 512
         check_holes(self.size, self.blocks, path)
 
     def _check_room(self, size: int) -> None:
@@ -133,11 +133,11 @@ class StoreCopy:
 
 
 def check_holes(size: int, blocks: int, path: bytes) -> None:
-    """Raise DamagedError, naming ``path``, when ``size`` bytes are far more than the ``blocks`` bytes on the disk."""
+    """Raise DamagedError, naming ``path``, if ``size`` is far more than ``blocks``, the bytes on the disk."""
     if size > _HOLES and size > _PACKED * blocks:
         raise DamagedError(
             f"{escape(path)} is not copied: it has more holes than content.",
-            f"{size >> 20} MiB, of which {blocks >> 20} MiB lie on the disk",
+            f"{size >> 20} MiB, but only {blocks >> 20} MiB on the disk",
             LOOK,
             subject=escape(path),
             code="store-sparse",
@@ -145,10 +145,10 @@ def check_holes(size: int, blocks: int, path: bytes) -> None:
 
 
 def open_plain(name: bytes, path: bytes, folder: int | None = None, owners: frozenset[int] | None = None) -> int:
-    """A descriptor of the file ``name``: no link to another file of this machine, no FIFO to wait for without end.
+    """Open the file ``name``, which may be neither a link nor a FIFO (opening one could wait for ever).
 
-    ``path`` is what messages call it; ``owners`` are the users whose it may be, None: anybody's. Raises OSError,
-    RemoteError, DamagedError.
+    Messages call it ``path``; ``owners`` are the users that may own it, None: any. Raises OSError, RemoteError,
+    DamagedError.
     """
     try:
         fd = os.open(name, _READ, dir_fd=folder)
@@ -164,12 +164,12 @@ def open_plain(name: bytes, path: bytes, folder: int | None = None, owners: froz
         if error.errno not in (errno.ELOOP, errno.ENXIO):  # a link; a socket
             raise
         raise _not_plain(path, "a history has no other") from None
-    seen = os.fstat(fd)
-    if stat.S_ISREG(seen.st_mode) and (owners is None or seen.st_uid in owners):
+    status = os.fstat(fd)
+    if stat.S_ISREG(status.st_mode) and (owners is None or status.st_uid in owners):
         return fd
     os.close(fd)
-    plain = stat.S_ISREG(seen.st_mode)
-    raise _not_plain(path, f"it is user {seen.st_uid}'s" if plain else "a history has no other")
+    plain = stat.S_ISREG(status.st_mode)
+    raise _not_plain(path, f"it is user {status.st_uid}'s" if plain else "a history has no other")
 
 
 def _not_plain(path: bytes, why: str) -> DamagedError:

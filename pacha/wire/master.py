@@ -25,7 +25,7 @@ CHANGELOG_OF_ANY = f"{STORE}/00changelog.i"
 CHANGELOG = f"db/{CHANGELOG_OF_ANY}"
 HEARTBEAT = "last-push"
 REQUIRES = f"{STORE}/requires"  #: written last when a repository is made
-#: What of ``.hg/store`` is ever written to disk here; never locks, journals, undo files or caches.
+#: The only files of ``.hg/store`` that are written here: no locks, journals, undo files or caches.
 _STORE_FILES = (b"00changelog.", b"00manifest.")
 _STORE_NAMES = frozenset([b"fncache", b"phaseroots", b"requires"])
 _MOST_INDEX = 256 << 20  #: bytes
@@ -37,22 +37,22 @@ class NoRepository(PachaError):
 
 
 class RolledBack(PachaError):
-    """A push that was interrupted over there had left a transaction, which is rolled back now: push again."""
+    """An interrupted push had left a transaction on the master, which is rolled back now: push again."""
 
 
 class CannotStream(Exception):
-    """A repository cannot be filled before it gets its name: ``create`` it, if it is not there."""
+    """The master cannot fill a temporary repository: ``create`` it under its name, if it is missing."""
 
 
 @dataclass(slots=True)
 class TemporaryRepository:
-    """A repository over there that has neither a name nor a history yet."""
+    """A repository on the master that has neither its name nor a history yet."""
 
     send: Callable[[str], None]
     filled: bool = False
 
     def fill(self, repository: str) -> None:
-        """Send all of our repository at this path. Raises CannotStream where nothing can be sent so."""
+        """Send all of our repository at this path. Raises CannotStream where that is not possible."""
         self.send(repository)
         self.filled = True
 
@@ -63,11 +63,11 @@ class NoHost(PachaError):
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """What a first look at the master says: its clock (seconds since the epoch) and how ``db`` stands.
+    """The state of a host's folder on the master, and the master's clock (seconds since the epoch).
 
-    ``changelog`` is the sha256 (hex) of ``db``'s changelog, None when the host has no ``db`` there; ``may``
-    is what our key may do there, as far as the master says (``PUSH``, ``REBUILD``). ``contents`` is the same as
-    ``changelog`` for each other repository that was asked about; nothing where the master cannot say.
+    ``changelog`` is the sha256 (hex) of ``db``'s changelog, None where the host has no ``db``; ``may`` is what our key
+    may do there, as far as the master says (``PUSH``, ``REBUILD``). ``contents`` has the changelog's digest of each
+    other repository that was asked about; it is empty where the master cannot say.
     """
 
     clock: float
@@ -78,11 +78,11 @@ class Probe:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Examined:
-    """What a master says when it is asked whether all is well there; None where it does not tell.
+    """What a master says about itself to ``pacha doctor``; a field is None where it does not say.
 
-    ``pacha``: the version of the Pacha that answers for our key, "" for none. ``mercurial``: the line with which
-    Mercurial says its version, "" for none; ``scp``: whether there is one. ``trouble``: why nothing can be written
-    for the host, "" if it can. ``free``: bytes on the file system.
+    ``pacha``: the version of the Pacha behind our key, "" for none. ``mercurial``: the line of ``hg version``, "" for
+    none; ``scp``: whether it is installed. ``trouble``: why nothing can be written for the host, "" if it can.
+    ``free``: bytes on the file system.
     """
 
     clock: float
@@ -117,36 +117,36 @@ def check_may_read(host: str, may: frozenset[str]) -> None:
 
 
 def temporary_name(name: str, whose: str = "00000000") -> str:
-    """What the repository ``name`` is called while it is filled for the first time (see ``server.command_filter``).
+    """The name of the repository ``name`` while it is filled for the first time (see ``server.command_filter``).
 
-    ``whose`` are eight hexadecimal digits, for a folder that no other machine is to fill.
+    ``whose`` are eight hexadecimal digits of this machine, so that no other one fills the same folder.
     """
     return f".new-{name}-{whose}"
 
 
 class Master(Protocol):
-    """Where repositories are kept. Raises UnreachableError where the line or the account fails."""
+    """Where repositories are kept. Methods raise UnreachableError where the connection or the account fails."""
 
     @property
     def label(self) -> str:
         """``user@host`` or the folder, for people and for remembering."""
 
     def local_path(self, name: str) -> str | None:
-        """Where the repository ``name`` can be read in place, as nobody else changes it; None: fetch it."""
+        """The path at which the repository ``name`` can be read in place, as nobody changes it; None: fetch it."""
 
     def probe(self, host: str, names: Sequence[str] = ()) -> Probe:
-        """Look at ``host``'s folder: at ``db``, and at the repositories ``names``."""
+        """The state of ``host``'s folder: of ``db``, and of the repositories ``names``."""
 
     def make_host(self, host: str) -> None:
-        """Make ``host``'s folder where it is missing."""
+        """Make ``host``'s folder if it is missing."""
 
     def create(self, host: str, name: str) -> None:
-        """Make the repository ``name`` of ``host``; no error when it is there."""
+        """Make the repository ``name`` of ``host`` if it is missing."""
 
     def new(self, host: str, name: str) -> AbstractContextManager[Stream | TemporaryRepository]:
-        """A new repository, to push to or to fill, which gets its name when the block ends without an error.
+        """A temporary repository, to push to or to fill. It gets its name if the body ends without an error.
 
-        Raises CannotStream where that cannot be done.
+        Raises CannotStream where the master cannot do that.
         """
 
     def serve(self, host: str, name: str) -> AbstractContextManager[str | Stream]:
@@ -159,21 +159,21 @@ class Master(Protocol):
         """Copy ``host``'s hooks into the empty folder ``inbox`` (a descriptor), in their two folders."""
 
     def draft_heartbeat(self, host: str, line: bytes) -> None:
-        """Begin with what ``leave_heartbeat`` can do before all is sent, such as to write ``line`` beside it."""
+        """Start early with what ``leave_heartbeat`` needs, for example write ``line`` to a temporary file."""
 
     def leave_heartbeat(
         self, host: str, line: bytes, *, durable: bool, look: Sequence[str] | None = None
     ) -> Probe | None:
         """Replace ``host``'s heartbeat by ``line``; with ``durable`` make what was sent durable first.
 
-        Unless ``look`` is None, returns how the folder stands now, as ``probe`` does of the repositories ``look``.
+        Unless ``look`` is None, returns a ``probe`` of the repositories ``look`` afterwards.
         """
 
     def examine(self, host: str) -> Examined:
-        """Ask whether all that ``host`` needs is there; nothing is changed."""
+        """Ask whether everything that ``host`` needs is there. Changes nothing."""
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
 
 
 def is_store_file(path: bytes, is_directory: bool) -> bool:
@@ -185,9 +185,9 @@ def is_store_file(path: bytes, is_directory: bool) -> bool:
 
 
 def check_index(path: bytes, size: int) -> None:
-    """Raise DamagedError for an index of a store (``path`` below it) of more bytes than a history can need.
+    """Raise DamagedError for an index of a store (``path`` below it) that is larger than a history can need.
 
-    Mercurial reads it whole, and keeps more of each revision than the 64 bytes that it takes there.
+    Mercurial reads it as a whole, and needs more memory for a revision than the 64 bytes in the file.
     """
     if path.endswith(b".i") and size > _MOST_INDEX:
         raise DamagedError(
@@ -200,7 +200,7 @@ def check_index(path: bytes, size: int) -> None:
 
 
 def digest_of(path: bytes) -> str | None:
-    """The sha256 (hex) of a file on this machine; None when there is none."""
+    """The sha256 (hex) of a file on this machine, None if it is missing."""
     try:
         with open(path, "rb") as stream:
             return digest_of_stream(stream)
@@ -209,7 +209,7 @@ def digest_of(path: bytes) -> str | None:
 
 
 def digest_of_stream(stream: BinaryIO) -> str:
-    """The sha256 (hex) of what is left of an open file, piece by piece: it may be larger than the memory."""
+    """The sha256 (hex) of the rest of an open file, read in pieces as it may be larger than the memory."""
     digest = hashlib.sha256()
     while piece := stream.read(1 << 20):
         digest.update(piece)

@@ -1,8 +1,8 @@
 """A message from another machine or process: an object of JSON, whose numbers are finite and within 64 bits.
 
-Python's reader takes NaN, Infinity, 1e999 and thousands of digits for numbers, and whatever is computed from one of
-them fails far from here. So every text that somebody else may have written is read by ``decode``, and what is to be a
-time, a count or a digest is taken from it by the function of that name.
+Python's own reader accepts NaN, Infinity, 1e999 and thousands of digits as numbers, which make a computation fail much
+later. So ``decode`` reads every text that somebody else may have written, and a time, a count or a digest in it is
+read by the function of that name.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from typing import Any, NoReturn
 
 from pacha.errors import DamagedError
 
-LATEST = 1e11  #: seconds since the epoch; no clock goes on for so long, and every calendar has what is before it
+LATEST = 1e11  #: seconds since the epoch; every calendar function can convert an earlier time
 _MOST = 2**63 - 1
-_DIGITS = 20  #: of that, with its sign
+_DIGITS = 20  #: characters of a number, with its sign
 _DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
 class OutOfRange(ValueError):
-    """A number that nobody means."""
+    """A number that makes no sense."""
 
 
 def decode(line: bytes | str) -> dict[str, Any]:
-    """The message of a line. Raises ValueError; OutOfRange where only a number in it is to blame."""
+    """The message in a line. Raises ValueError, and OutOfRange if only a number in it is invalid."""
     try:
         message = json.loads(line, parse_int=_integer, parse_float=_finite, parse_constant=_refuse)
     except RecursionError:
@@ -45,7 +45,7 @@ def seconds(value: object) -> float:
 
 
 def count(value: object) -> int:
-    """How many there are of something. Raises TypeError, OutOfRange."""
+    """A count. Raises TypeError, OutOfRange."""
     if type(value) is not int:
         raise TypeError("no number")
     if not 0 <= value <= _MOST:
@@ -63,7 +63,7 @@ def digest(value: object) -> str:
 
 
 def absurd(error: OutOfRange) -> DamagedError:
-    """The error for a master that says a number which nobody means."""
+    """The error for a master that sent a number which makes no sense."""
     return DamagedError(
         "What the master says makes no sense.",
         str(error),

@@ -2,8 +2,8 @@
 
 ``hg init``, ``hg -R P serve --stdio``, ``hg -R P recover``, ``scp -r -f P``, ``sha256sum P``, ``cat > P``, ``mkdir``,
 ``mv``, ``sync -f`` and ``date``, each with quoted paths, and nothing else. ``server.command_filter`` accepts these.
-A new repository is filled by ``tar -x``; nothing depends on it. ``pacha doctor`` alone asks for more, which changes
-nothing: ``test -w P``, ``stat -f P``, ``hg version``, ``scp``.
+``tar -x`` fills a new repository faster, where it is possible. ``pacha doctor`` alone runs more, which changes nothing:
+``test -w P``, ``stat -f P``, ``hg version``, ``scp``.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ from pacha.wire.tar_upload import TarUpload
 if TYPE_CHECKING:
     from pacha.wire.ssh import Connection, Result, Stream
 
-#: How each conversation with Mercurial begins (hg help internals.wireprotocol, "SSH Protocol"): ``store.hg`` says the
-#: same, when the answer is already on its way.
+#: The first bytes of each conversation with Mercurial (hg help internals.wireprotocol, "SSH Protocol"). They are sent
+#: early; ``store.hg`` says the same later, when the answer is already on its way.
 _OPENING = b"hello\nbetween\npairs 81\n" + b"0" * 40 + b"-" + b"0" * 40 + b"heads\n"
 
 
 class PlainAccount(PlainReader):
-    """What is asked of an account over ``connection``; ``hosts_path`` and the words that call ``hg`` over there.
+    """The commands of a plain account over ``connection``; ``hosts_path`` and ``hg_command`` are the master's.
 
-    ``machine`` gives the id (hexadecimal digits) of this one.
+    ``machine`` returns the id (hexadecimal digits) of this machine.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class PlainAccount(PlainReader):
         self._init_config = tuple(init_config)
         self._machine = machine
         self._drafts: dict[tuple[str, bytes], Future[Result]] = {}
-        self._one = threading.Lock()
+        self._lock = threading.Lock()
         self._upload: TarUpload | None = None
 
     def make_host(self, host: str) -> None:
@@ -71,9 +71,9 @@ class PlainAccount(PlainReader):
             raise self._failed(f"{escape(path)} cannot be made on the master.", result, host)
 
     def create(self, host: str, name: str) -> None:
-        """``hg init`` with an explicit format, so that no configuration over there chooses it.
+        """``hg init`` with an explicit format, so that the master's configuration does not choose one.
 
-        It is made under a temporary name and renamed: an interrupted one could never be opened.
+        It is made under a temporary name and renamed: a half-made repository could never be opened.
         """
         if not self._is_there(host, name):
             temporary = self._path(host, f".new-{name}-{secrets.token_hex(4)}")
@@ -82,19 +82,19 @@ class PlainAccount(PlainReader):
 
     @contextmanager
     def new(self, host: str, name: str) -> Iterator[TemporaryRepository]:
-        """A repository that is filled by ``tar`` before it gets its name. Raises CannotStream.
+        """A temporary repository that ``tar`` fills.
 
-        An interrupted push leaves all that had arrived. So there is one place for it, which is this machine's; where
-        that is taken, this raises CannotStream.
+        An interrupted push leaves it behind. So this machine has a single name for it. Raises CannotStream where that
+        name exists already.
         """
         if shutil.which("tar") is None:
             raise CannotStream
         temporary, upload = self._path(host, temporary_name(name, self._machine()[:8])), self._uploads()
-        made = background.start(upload.make, temporary)
-        if self._is_there(host, name) or not made.result():
+        folder = background.start(upload.make, temporary)
+        if self._is_there(host, name) or not folder.result():
             raise CannotStream
         try:
-            with upload.begin(temporary) as stream:  # now: sshd takes no input before the turn of the line after that
+            with upload.begin(temporary) as stream:  # early: sshd accepts input only a round trip later
                 yield (repository := TemporaryRepository(partial(self._fill, host, name, stream)))
             if repository.filled:
                 self._place(temporary, host, name)
@@ -103,7 +103,7 @@ class PlainAccount(PlainReader):
             raise
 
     def _uploads(self) -> TarUpload:
-        with self._one:
+        with self._lock:
             self._upload = self._upload or TarUpload(self._connection, self._init)
         return self._upload
 
@@ -124,9 +124,9 @@ class PlainAccount(PlainReader):
     def repository(
         self, argv: Sequence[bytes | str], host: str, name: str, recover: Callable[[], None]
     ) -> Iterator[Stream]:
-        """A repository that ``argv`` serves over there; what it complains of explains what went wrong here.
+        """A repository that ``argv`` serves on the master. What it writes to stderr explains an error of the body.
 
-        ``recover`` is called to roll back what a push that was interrupted has left. Raises NoRepository, RolledBack.
+        Calls ``recover`` to roll back an interrupted push. Raises NoRepository, RolledBack.
         """
         path = self._path(host, name)
         with self._connection.stream(argv) as stream:
@@ -171,37 +171,37 @@ class PlainAccount(PlainReader):
         self._must(["mv", "-T", temporary, path], _unmade(path), host)
 
     def check_ended(self, stream: Stream, host: str, name: str) -> None:
-        """Raise PachaError unless what serves the repository ``name`` ends well, now that nothing more is said."""
+        """Wait for the end of what serves the repository ``name``. Raises PachaError if it failed."""
         result = stream.finish()
         if result.status:
             raise self._failed(_unmade(self._path(host, name)), result, host, self._hg[0])
 
     def _recover(self, host: str, name: str) -> None:
-        """``hg recover``: roll back what a push that was interrupted left, such as when the disk was full."""
+        """``hg recover``: roll back an interrupted push, for example after a full disk."""
         recover: list[bytes | str] = [*self._hg, "-R", self._path(host, name), "recover"]
         self._must(recover, f"{name} cannot be repaired.", host, self._hg[0])
 
     def draft_heartbeat(self, host: str, line: bytes) -> None:
-        """Begin with ``cat`` beside the heartbeat, and with the channels that ``leave_heartbeat`` needs."""
+        """Start ``cat`` into a temporary file, and open the channels that ``leave_heartbeat`` needs."""
         self._connection.open_ahead(5)
         self._drafts[host, line] = background.start(self._connection.write, self._path(host, HEARTBEAT) + b".new", line)
 
     def leave_heartbeat(
         self, host: str, line: bytes, *, durable: bool, look: Sequence[str] | None = None
     ) -> Probe | None:
-        """``sync -f`` and ``cat`` beside, then ``mv`` over it; a look meanwhile."""
+        """``sync -f`` and ``cat`` into a temporary file, then ``mv``; a probe in parallel."""
         path, folder = self._path(host, HEARTBEAT), self._path(host)
         temporary = path + b".new"
-        what = "The heartbeat cannot be left on the master."
-        seen = None if look is None else background.start(self.probe, host, look)
+        message = "The heartbeat cannot be left on the master."
+        pending_probe = None if look is None else background.start(self.probe, host, look)
         written = self._drafts.pop((host, line), None) or background.start(self._connection.write, temporary, line)
         if durable:
-            self._must(["sync", "-f", folder], what, host)
+            self._must(["sync", "-f", folder], message, host)
         result = written.result()
         if result.status:
-            raise self._failed(what, result, host)
-        self._must(["mv", "-f", temporary, path], what, host)
-        return seen.result() if seen else None
+            raise self._failed(message, result, host)
+        self._must(["mv", "-f", temporary, path], message, host)
+        return pending_probe.result() if pending_probe else None
 
 
 def _unmade(path: bytes) -> str:

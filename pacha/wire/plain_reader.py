@@ -21,9 +21,9 @@ from pacha.wire.remote_errors import (
     classify,
     classify_copy,
     classify_words,
+    key_mismatch,
     only_missing,
-    said_by,
-    shut_out,
+    summarize,
 )
 
 if TYPE_CHECKING:
@@ -34,8 +34,8 @@ _LIMITS = scp.Limits(total_bytes=1 << 40, files=2_000_000, depth=600)
 
 
 @dataclass(frozen=True, slots=True)
-class _Wanted:
-    """What is wanted of a folder that is copied: what it must be called, which files, how many at the most."""
+class _CopyRequest:
+    """How to copy a folder: the name that it must have, which files to accept, the limits."""
 
     top: bytes
     accept: Callable[[bytes, bool], bool]
@@ -43,13 +43,13 @@ class _Wanted:
 
 
 class MasterFull(PachaError):
-    """The disk over there is full, or a quota is used up."""
+    """The disk of the master is full, or a quota is used up."""
 
 
 class PlainReader:
-    """What is asked of an account over ``connection`` that changes nothing there.
+    """The commands of a plain account over ``connection`` that change nothing.
 
-    ``hosts_path`` and the words that call ``hg`` are those over there.
+    ``hosts_path`` and ``hg_command`` are the master's.
     """
 
     def __init__(self, connection: Connection, hosts_path: bytes, hg_command: Sequence[str]) -> None:
@@ -58,74 +58,74 @@ class PlainReader:
         self._hg = tuple(hg_command)
 
     def probe(self, host: str, names: Sequence[str] = ()) -> Probe:
-        """Look at ``host``'s folder: the clock and the changelogs at once, each on a channel of its own."""
+        """Read the clock and the changelogs at the same time, each on a channel of its own."""
         paths = [self._path(host, CHANGELOG), *(self._path(host, name, CHANGELOG_OF_ANY) for name in names)]
         clock = background.start(self._connection.run, ["date", "-u", "+%s.%N"])
-        found = self._digests(self._connection.run(["sha256sum", *paths]), host)
-        contents = {name: found.get(name) for name in names}
-        return Probe(_clock(clock.result()), found.get(DATABASE), contents=contents)
+        digests = self._digests(self._connection.run(["sha256sum", *paths]), host)
+        contents = {name: digests.get(name) for name in names}
+        return Probe(_clock(clock.result()), digests.get(DATABASE), contents=contents)
 
     def fetch(self, host: str, name: str, inbox: int, on_file: Callable[[scp.Received], None]) -> scp.Totals:
         """``scp -r -f`` of the store, with acknowledgements sent ahead."""
-        accept = _Wanted(b"store", is_store_file, _LIMITS)
-        return self._copy(host, self._path(host, name, STORE), inbox, accept, on_file)
+        request = _CopyRequest(b"store", is_store_file, _LIMITS)
+        return self._copy(host, self._path(host, name, STORE), inbox, request, on_file)
 
     def fetch_hooks(self, host: str, inbox: int) -> list[hook_files.Hook]:
-        """``scp -r -f`` of their folder; whose they are is not told that way."""
+        """``scp -r -f`` of their folder, which does not tell their owners."""
         received: list[scp.Received] = []
-        accept = _Wanted(os.fsencode(host), hook_files.is_hook_file, hook_files.LIMITS)
+        request = _CopyRequest(os.fsencode(host), hook_files.is_hook_file, hook_files.LIMITS)
         try:
-            self._copy(host, hook_files.folder_of(self.hosts_path, host), inbox, accept, received.append)
+            self._copy(host, hook_files.folder_of(self.hosts_path, host), inbox, request, received.append)
         except NoHost:
             return []
-        return [hook_files.hook_of(one.name, one.mode) for one in received]
+        return [hook_files.hook_of(file.name, file.mode) for file in received]
 
     def _copy(
-        self, host: str, path: bytes, inbox: int, wanted: _Wanted, on_file: Callable[[scp.Received], None]
+        self, host: str, path: bytes, inbox: int, request: _CopyRequest, on_file: Callable[[scp.Received], None]
     ) -> scp.Totals:
         with self._connection.stream(["scp", "-r", "-f", path]) as stream:
             try:
                 totals = scp.receive(
-                    stream, inbox, top=wanted.top, accept=wanted.accept, limits=wanted.limits, on_file=on_file
+                    stream, inbox, top=request.top, accept=request.accept, limits=request.limits, on_file=on_file
                 )
             except scp.Refused:
                 raise NoHost(
                     f"There is no {escape(path)} on the master.", "", self._add_host(host), code="copy-source-missing"
                 ) from None
             except UnreachableError:
-                raise  # it need not be waited for once more
+                raise  # do not wait for it once more
             except PachaError as error:
-                what, result = f"{escape(path)} cannot be copied.", stream.finish()
+                message, result = f"{escape(path)} cannot be copied.", stream.finish()
                 fault = classify_copy(result)
                 if fault in (RemoteFault.NOT_RUN, RemoteFault.KEY_REFUSED):
-                    raise self._failed(what, result, host, "scp") from None
+                    raise self._failed(message, result, host, "scp") from None
                 if fault is RemoteFault.NO_HOST:
-                    raise NoHost(said_by(result), "", self._add_host(host), code="nothing-on-master") from None
+                    raise NoHost(summarize(result), "", self._add_host(host), code="nothing-on-master") from None
                 if isinstance(error, scp.RemoteError) and classify_words(error.subject) is RemoteFault.DENIED:
-                    raise UnreachableError(what, error.why, self._give(host), code="copy-denied") from None
+                    raise UnreachableError(message, error.why, self._give(host), code="copy-denied") from None
                 raise
             result = stream.finish(end_input=False)
         if result.status and not totals.passed_over:
             raise scp.RemoteError(
-                f"{escape(path)} was not copied whole.", said_by(result), "Run this again.", code="copy-incomplete"
+                f"{escape(path)} was not copied whole.", summarize(result), "Run this again.", code="copy-incomplete"
             )
         return totals
 
     def examine(self, host: str) -> Examined:
-        """What the account has and may, each asked on a channel of its own."""
+        """Ask what the account has and may do, each question on a channel of its own."""
         folder = self._path(host)
-        asked: list[list[bytes | str]] = [
+        commands: list[list[bytes | str]] = [
             ["date", "-u", "+%s.%N"],
             [*self._hg, "version", "-q"],
-            ["scp"],  # it complains of its usage, if there is one
+            ["scp"],  # prints its usage, if it is installed
             ["test", "-e", folder],
             ["test", "-w", folder],
             ["test", "-w", self.hosts_path],
             ["stat", "-f", "-c", "%a %S", self.hosts_path],
         ]
-        answers = [background.start(self._connection.run, argv, timeout=20.0) for argv in asked]
-        date, version, scp_, there, own, above, room = (answer.result() for answer in answers)
-        place, refused = (folder, own.status) if there.status == 0 else (self.hosts_path, above.status)
+        answers = [background.start(self._connection.run, argv, timeout=20.0) for argv in commands]
+        date, version, scp_, exists, own, above, room = (answer.result() for answer in answers)
+        place, refused = (folder, own.status) if exists.status == 0 else (self.hosts_path, above.status)
         line = escape(version.stdout.partition(b"\n")[0][:100]) if version.status == 0 else ""
         return Examined(
             clock=_clock(date),
@@ -139,40 +139,41 @@ class PlainReader:
     def _path(self, host: str, *below: str) -> bytes:
         return os.path.join(self.hosts_path, os.fsencode(host), *map(os.fsencode, below))
 
-    def _must(self, argv: Sequence[bytes | str], what: str, host: str, program: str = "such program") -> None:
+    def _must(self, argv: Sequence[bytes | str], message: str, host: str, program: str = "such program") -> None:
         result = self._connection.run(argv)
         if result.status:
-            raise self._failed(what, result, host, program)
+            raise self._failed(message, result, host, program)
 
     def _digests(self, result: Result, host: str) -> dict[str, str]:
-        """What sha256sum(1) says, by the repository's name: the fourth component from the end of each path."""
+        """The output of sha256sum(1) by the repository's name, the fourth component from the end of each path."""
         if not only_missing(result):
             raise self._failed("The host's folder on the master cannot be read.", result, host)
-        found = {}
+        digests = {}
         for line in result.stdout.splitlines():
             sha256, _, path = line.lstrip(b"\\").decode("ascii", "replace").partition("  ")
-            found[f"///{path}".split("/")[-4]] = _digest(sha256)
-        return found
+            digests[f"///{path}".split("/")[-4]] = _digest(sha256)
+        return digests
 
-    def _failed(self, what: str, result: Result, host: str, program: str = "such program") -> PachaError:
-        """The error for a command that ended badly; ``program`` is what may be missing there."""
-        said, fault = said_by(result), classify(result)
-        if closed := shut_out(result, host):
+    def _failed(self, message: str, result: Result, host: str, program: str = "such program") -> PachaError:
+        """The error for a failed command; ``program`` is what may be missing on the master."""
+        complaint, fault = summarize(result), classify(result)
+        if closed := key_mismatch(result, host):
             return closed
         if fault is RemoteFault.NO_PROGRAM:
             is_hg = program == self._hg[0]
             hint = "Install Mercurial there, or name its command in pacha.hg.command." if is_hg else "Install it there."
-            return UnreachableError(f"The master has no {program}.", said, hint, code="program-missing-on-master")
+            return UnreachableError(f"The master has no {program}.", complaint, hint, code="program-missing-on-master")
         if fault is RemoteFault.DENIED:
-            return UnreachableError(what, said, self._give(host), code="master-denied")
+            return UnreachableError(message, complaint, self._give(host), code="master-denied")
         if fault is RemoteFault.MISSING:
-            return UnreachableError(what, said, self._add_host(host), code="master-folder-missing")
+            return UnreachableError(message, complaint, self._add_host(host), code="master-folder-missing")
         if fault is RemoteFault.FULL:
             hint = "Make room on the master; the next push sends what is missing."
-            return MasterFull(what, said, hint, code="master-full")
+            return MasterFull(message, complaint, hint, code="master-full")
         if fault is RemoteFault.NOT_EMPTY:
-            return PachaError(what, said, "Another push has made it meanwhile: push again.", code="push-overtaken")
-        return PachaError(what, said, "Look at the host's folder on the master.", code="master-failed")
+            hint = "Another push has made it meanwhile: push again."
+            return PachaError(message, complaint, hint, code="push-overtaken")
+        return PachaError(message, complaint, "Look at the host's folder on the master.", code="master-failed")
 
     def _add_host(self, host: str) -> str:
         return add_host(host, self._connection.endpoint.user)
@@ -199,7 +200,7 @@ def _clock(result: Result) -> float:
     except OutOfRange as error:
         raise absurd(error) from None
     except ValueError:
-        raise shut_out(result) or UnreachableError(
+        raise key_mismatch(result) or UnreachableError(
             "The master does not answer as one.",
             f"asked for the time, it said: {escape((result.stderr or result.stdout).strip()[:100])}",
             "Log in by hand with ssh and run 'date' to see what it says.",

@@ -1,7 +1,7 @@
-"""Classify what hg, scp, tar, sshd and the shell say when they refuse: the only place that knows their words.
+"""Classify the error messages of hg, scp, tar, sshd and the shell. No other module knows their words.
 
-``classify`` tells what is wrong with a command that ended, ``classify_conversation`` with ``hg serve --stdio``, whose
-whole stderr counts, not the last line alone. Everything else decides by the ``RemoteFault``.
+``classify`` reads the decisive line of a command, ``classify_conversation`` the whole stderr of ``hg serve --stdio``.
+Everything else decides by the ``RemoteFault``.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from pacha.wire.master import STORE
 if TYPE_CHECKING:
     from pacha.wire.ssh import Result
 
-_MOST_SAID = 300  #: characters of what the master's programs say that are passed on
+_MOST_SAID = 300  #: characters of a message from the master that are shown
 _CAUSES = (
     "No space left", "uota exceeded", "Permission denied", "Read-only file system", "abort:",
 )  # fmt: skip
-#: What Pacha there says in place of a store: that it serves another host than this one, that there is none. Those of
-#: every version that a master may have: they have no code that could be read.
+#: Messages of Pacha on the master in place of a store: it serves another host, or has none. They come without a code,
+#: so these match every released version.
 _REFUSES = b"pacha: Permission denied: this key is for Pacha alone"
 _IS_NOT_THERE = re.compile(rb"^pacha: .* is not (on the master|found)\.$", re.MULTILINE)
-_NOT_RUN = (126, 127)  #: what a shell ends with when it cannot run a command (sh(1), POSIX, "2.8.2 Exit Status")
+_NOT_RUN = (126, 127)  #: exit status of a shell that cannot run a command (sh(1), POSIX, "2.8.2 Exit Status")
 _NOT_FOUND = 127
 _MISSING_NAME = re.compile(rb"scp: .*/([^/]+): No such file or directory", re.DOTALL)
 _WAITS = b"waiting for lock"
@@ -35,21 +35,21 @@ _OF_ANOTHER = re.compile(r"this key is for Pacha alone.* for the host '([^']+)'$
 
 
 class RemoteFault(Enum):
-    """What is wrong over there."""
+    """What is wrong on the master."""
 
     NO_PROGRAM = auto()  #: the shell does not find the command
-    NOT_RUN = auto()  #: nor can it run it
+    NOT_RUN = auto()  #: the shell cannot run the command
     DENIED = auto()  #: the account may not
     MISSING = auto()  #: a file or folder is not there
-    EXISTS = auto()  #: it is there already
-    NOT_EMPTY = auto()  #: somebody else was quicker
+    EXISTS = auto()  #: it exists already
+    NOT_EMPTY = auto()  #: another push was faster
     FULL = auto()  #: the disk, or a quota
-    LOCKED = auto()  #: Mercurial waited for a lock in vain
+    LOCKED = auto()  #: Mercurial's wait for a lock timed out
     NO_REPOSITORY = auto()
     ABANDONED = auto()  #: an interrupted push left a transaction
     ABORTED = auto()  #: Mercurial or Pacha there says why it stopped
-    KEY_REFUSED = auto()  #: the key is for Pacha, and for something else
-    NO_HOST = auto()  #: Pacha there has nothing of the host
+    KEY_REFUSED = auto()  #: the key's forced command does not allow it
+    NO_HOST = auto()  #: the master has nothing of the host
     OTHER = auto()
 
 
@@ -61,19 +61,19 @@ _WORDS = (
 
 
 def classify(result: Result) -> RemoteFault:
-    """What is wrong with a command that ended with ``result``."""
+    """The fault of a command that ended with ``result``."""
     if result.status == _NOT_FOUND:
         return RemoteFault.NO_PROGRAM
     return classify_words(_telling(result))
 
 
 def classify_words(line: str) -> RemoteFault:
-    """What a ``line`` of complaint says."""
+    """The fault that a ``line`` of stderr names."""
     return next((fault for words, fault in _WORDS if words in line), RemoteFault.OTHER)
 
 
 def classify_conversation(result: Result) -> RemoteFault:
-    """What is wrong with a conversation with Mercurial that ended with ``result``."""
+    """The fault of ``hg serve`` that ended with ``result``."""
     complaints = result.stderr
     if b"not found" in complaints and b"repository" in complaints:
         return RemoteFault.NO_REPOSITORY
@@ -85,7 +85,7 @@ def classify_conversation(result: Result) -> RemoteFault:
 
 
 def classify_copy(result: Result) -> RemoteFault:
-    """What is wrong with ``scp -f`` that ended with ``result`` in place of a copy."""
+    """The fault of ``scp -f`` that ended with ``result`` and sent no copy."""
     if result.status in _NOT_RUN:
         return RemoteFault.NOT_RUN
     if _REFUSES in result.stderr:
@@ -94,36 +94,36 @@ def classify_copy(result: Result) -> RemoteFault:
 
 
 def missing_name(complaint: bytes) -> bytes | None:
-    """The last component of the path that scp says is not there; None for any other ``complaint``."""
+    """The last component of the path that scp did not find; None for any other ``complaint``."""
     match = _MISSING_NAME.fullmatch(complaint)
     return match and match[1]
 
 
 def waits_for_lock(complaints: bytes) -> bool:
-    """Whether Mercurial, which is still at work, says that it waits for a lock."""
+    """Whether Mercurial, which is still running, says that it waits for a lock."""
     return _WAITS in complaints
 
 
 def only_missing(result: Result) -> bool:
-    """Whether ``result`` complains of nothing but files that are not there."""
+    """Whether missing files are the only errors in ``result``."""
     lines = result.stderr.splitlines()
     return not result.status or (bool(lines) and all(b"No such file" in line for line in lines))
 
 
-def shut_out(result: Result, host: str = "HOST") -> UnreachableError | None:
-    """The error where our key does not lead to ``host``: to a Pacha that cannot be run, or to another host's folder."""
-    said = said_by(result)
+def key_mismatch(result: Result, host: str = "HOST") -> UnreachableError | None:
+    """The error for a key that does not lead to ``host``: its Pacha cannot be run, or it is for another host."""
+    complaint = summarize(result)
     if result.status in _NOT_RUN and _OURS.search(result.stderr):
         return UnreachableError(
             "The Pacha behind our key cannot be run on the master.",
-            said,
+            complaint,
             f"Install it where every account can run it (not below /root), then: pacha add-host {host} --key FILE",
             code="pacha-not-run-on-master",
         )
-    if (served := _OF_ANOTHER.search(said)) and served[1] != host:
+    if (served := _OF_ANOTHER.search(complaint)) and served[1] != host:
         return UnreachableError(
             f"This key is let in for '{served[1]}', not for '{host}'.",
-            said,
+            complaint,
             f"Name '{served[1]}' instead, or let a key in there: pacha add-host {host} --key FILE",
             code="key-of-another-host",
         )
@@ -131,38 +131,38 @@ def shut_out(result: Result, host: str = "HOST") -> UnreachableError | None:
 
 
 def add_host(host: str, account: str) -> str:
-    """What to do where the folder of ``host`` is not there, or not ``account``'s."""
+    """The hint for a folder of ``host`` that is missing, or not ``account``'s."""
     return f"On the master, run: pacha add-host {host} --user {account}"
 
 
 def give(account: str, path: bytes) -> str:
-    """The command that gives ``account`` all that is in ``path``: what ``add-host`` leaves alone."""
+    """The command that gives ``account`` everything in ``path``, which ``add-host`` leaves alone."""
     return f"chown -R {account}: {shlex.quote(escape(path))}"
 
 
 def add_host_or_give(host: str, account: str, path: bytes) -> str:
-    """Both, where it is not known which of them fixes it."""
+    """Both hints, where the cause is unknown."""
     return f"{add_host(host, account)}; or, if something in it is another account's: {give(account, path)}"
 
 
-def said_by(result: Result) -> str:
-    """The line on stderr that names a cause we know, else the last, safe to print."""
+def summarize(result: Result) -> str:
+    """The line on stderr that names a known cause, else the last line, safe to print."""
     return masked(_telling(result), _MOST_SAID) or f"it ended with exit status {result.status}"
 
 
 def _telling(result: Result) -> str:
-    """That line as it is. Mercurial goes on after the cause."""
+    """That line unescaped. It need not be the last: Mercurial writes more after the cause."""
     lines = result.stderr.decode("utf-8", "replace").strip().splitlines()
-    ours = [number for number, line in enumerate(lines) if line.startswith("pacha: ")]
+    starts = [number for number, line in enumerate(lines) if line.startswith("pacha: ")]
     telling = [line for line in lines if any(cause in line for cause in _CAUSES)] or lines
-    if ours:  # Pacha over there: what, and why in the line below
-        telling = [" ".join(line.removeprefix("pacha: ").strip() for line in lines[ours[0] : ours[0] + 2])]
+    if starts:  # Pacha's own error: the message, and below it the reason
+        telling = [" ".join(line.removeprefix("pacha: ").strip() for line in lines[starts[0] : starts[0] + 2])]
     return telling[-1] if telling else ""
 
 
-def locked(what: str, complaints: bytes) -> PachaError:
-    """The error for a repository whose lock Mercurial waited for in vain: it does not break another machine's."""
+def locked(message: str, complaints: bytes) -> PachaError:
+    """The error for a repository whose lock Mercurial waited for in vain. It never breaks another machine's lock."""
     lines = complaints.decode("utf-8", "replace").splitlines()
     [line, *_] = [masked(line, _MOST_SAID) for line in lines if _WAITS.decode() in line]
     hint = f"If that process is gone, remove {STORE}/lock of the repository on the master."
-    return PachaError(what, line, hint, code="master-repository-locked")
+    return PachaError(message, line, hint, code="master-repository-locked")

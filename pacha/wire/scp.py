@@ -23,18 +23,18 @@ from pacha.wire.scp_stream import LOOK, Duplex, Sender, odd, start_of
 
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 _NAME_MAX = 255
-_LARGE = 1 << 20  #: from so many bytes on a file is not begun where there is no room for it
+_LARGE = 1 << 20  #: bytes from which on a file is checked against the free space first
 _HEADER = re.compile(rb"([CD])([0-7]{4}) ([0-9]{1,19}) (.*)", re.DOTALL)
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class RemoteError(DamagedError):
-    """The sender itself reported trouble, perhaps since a push changed the tree: worth another try."""
+    """The sender reported an error, perhaps because a push changed the tree: try again."""
 
 
 class Refused(RemoteError):
-    """What was asked for does not exist over there: the first thing the sender said."""
+    """The path does not exist on the master: the sender said so first of all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """One file that was written: ``name`` below the inbox ('/' between, bytes), bytes, seconds, its mode there."""
+    """A file that was written: its name below the inbox ('/' between), its bytes, the seconds, its mode there."""
 
     name: bytes
     size: int
@@ -63,9 +63,9 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """What was written: files, their bytes, and the seconds that all of it took.
+    """What was written: files, their bytes, and the seconds that it took.
 
-    ``passed_over``: so many files that were not wanted could not be sent; the sender's exit status is 1 then.
+    ``passed_over`` counts the unwanted files that the sender could not read; its exit status is 1 then.
     """
 
     files: int
@@ -87,7 +87,7 @@ def receive(
 
     ``inbox`` is the descriptor of that folder (0700); the directory that the sender must call ``top``
     becomes the inbox itself. ``accept(path below the inbox, is_dir)`` False means: read, never written.
-    ``on_file`` is told of each file written. Modes on the wire are ignored: folders are 0700, files 0600.
+    ``on_file`` is called for each file written. Modes on the wire are ignored: folders are 0700, files 0600.
     The sender's exit status is for the caller to check. Raises Refused, RemoteError or DamagedError for
     what the sender did, PachaError where this machine cannot write.
     """
@@ -110,7 +110,7 @@ class _Folder:
 
 
 class _Sink:
-    """One transfer: the directories that are open now, and what has been counted so far."""
+    """A transfer: the open directories, and the counters."""
 
     def __init__(
         self,
@@ -174,20 +174,20 @@ class _Sink:
             self._file(folder, name, size, mode)
 
     def _is_of_no_matter(self, line: bytes) -> bool:
-        """Whether the sender complains of a file that would not be written anyway.
+        """Whether the sender could not read a file that would not be written anyway.
 
-        Such as Mercurial's lock, which is a link to nowhere; the one of a process that died stays there. The sender
-        goes on with the next file, and waits for no answer (scp.c, ``source``, ``syserr``).
+        An example is Mercurial's lock, a dangling link, which stays when its process dies. The sender continues with
+        the next file, and waits for no answer (scp.c, ``source``, ``syserr``).
         """
         if line[:1] != b"\x01":
             return False
-        from pacha.wire.remote_errors import missing_name  # rarely needed, and a local master sends none
+        from pacha.wire.remote_errors import missing_name  # rarely needed
 
         name = missing_name(line[1:])
         return name is not None and not self._accept(self._open[-1].child(name), False)
 
     def _header(self, line: bytes, *, first: bool) -> tuple[bytes, int, int, bytes]:
-        """What a ``C`` or ``D`` line says: kind, mode, size in bytes, name."""
+        """Parse a ``C`` or ``D`` line: kind, mode, size in bytes, name."""
         if line[:1] in (b"\x01", b"\x02"):
             raise _complaint(line[1:], first=first)
         match = _HEADER.fullmatch(line)
@@ -244,7 +244,7 @@ class _Sink:
         self._on_file(Received(path, size, time.monotonic() - start, mode))
 
     def _content(self, path: bytes, size: int, fd: int | None) -> None:
-        """A file's bytes, written to ``fd`` if there is one, and the status that follows them."""
+        """Read a file's bytes and the status after them, and write the bytes to ``fd`` unless it is None."""
         while size:
             piece = self._sender.chunk(size)
             size -= len(piece)
@@ -259,10 +259,10 @@ class _Sink:
 
 
 def _check_room(folder: int, size: int) -> None:
-    """A sender that announces terabytes does not get to fill the disk first. Raises OSError."""
+    """Raise OSError for a file that is too large for the disk, before a byte of it is written."""
     if size >= _LARGE:
-        found = os.fstatvfs(folder)
-        if size > found.f_bavail * found.f_frsize:
+        status = os.fstatvfs(folder)
+        if size > status.f_bavail * status.f_frsize:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
@@ -300,7 +300,7 @@ def _complaint(text: bytes, *, first: bool) -> RemoteError:
     from pacha.wire.remote_errors import RemoteFault, classify_words  # only where something failed
 
     missing = classify_words(text.decode("utf-8", "replace")) is RemoteFault.MISSING
-    what, why = "The master could not send what was asked for.", f"it says: {start_of(text)}"
+    message, why = "The master could not send what was asked for.", f"it says: {start_of(text)}"
     if first and missing:
-        return Refused(what, why, LOOK, subject=start_of(text), code="scp-nothing-there")
-    return RemoteError(what, why, LOOK, subject=start_of(text), code="scp-refused")
+        return Refused(message, why, LOOK, subject=start_of(text), code="scp-nothing-there")
+    return RemoteError(message, why, LOOK, subject=start_of(text), code="scp-refused")

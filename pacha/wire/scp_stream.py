@@ -7,8 +7,8 @@ from typing import Protocol
 from pacha.errors import DamagedError
 from pacha.text import escape
 
-#: Answers that the sender has in hand. Far below a pipe buffer and an SSH window (64 KiB), so that
-#: writing them never has to wait, and enough for a second of small files on a line of 500 ms.
+#: Answers that are sent ahead: far below a pipe buffer and an SSH window (64 KiB), so that writing never waits, but
+#: enough for a second of small files at a round trip of 500 ms.
 CREDIT = 4096
 
 _READ = 256 * 1024
@@ -17,7 +17,7 @@ _SHOWN_MAX = 200
 
 
 class Duplex(Protocol):
-    """A byte stream whose own faults are PachaErrors and whose waits are bounded by itself."""
+    """A byte stream that raises PachaError and limits its own waits."""
 
     def read(self, n: int, /) -> bytes:
         """Up to ``n`` bytes, at least one; ``b''`` at the end."""
@@ -27,7 +27,7 @@ class Duplex(Protocol):
 
 
 class Sender:
-    """Buffered reading of what it sends (``line_max`` bytes a line at most), and the answers sent ahead."""
+    """Buffered reading from the sender (lines of at most ``line_max`` bytes), and the answers sent ahead."""
 
     def __init__(self, stream: Duplex, line_max: int) -> None:
         self._stream = stream
@@ -41,10 +41,10 @@ class Sender:
         try:
             self._stream.write(bytes(count))
         except OSError:
-            pass  # a sender that has finished reads no more; one that has not shows as an early end
+            pass  # a sender that finished reads no more; one that did not is noticed as an early end
 
     def spend(self) -> None:
-        """The sender has used up one answer."""
+        """Count an answer that the sender used up, and send more in time."""
         self._spent += 1
         if self._spent == CREDIT // 4:
             self._send(self._spent)
@@ -57,7 +57,7 @@ class Sender:
         return bool(fresh)
 
     def ended(self) -> bool:
-        """Whether nothing more comes."""
+        """Whether the stream has ended."""
         return self._at == len(self._data) and not self._more()
 
     def chunk(self, most: int) -> bytes:
@@ -74,7 +74,7 @@ class Sender:
         return piece
 
     def line(self) -> bytes:
-        """One line without its newline."""
+        """A line without its newline."""
         while (end := self._data.find(b"\n", self._at, self._at + self._line_max)) < 0:
             if len(self._data) - self._at >= self._line_max:
                 raise odd("a line that is too long", self._data[self._at :])
@@ -102,5 +102,5 @@ def odd(what: str, data: bytes) -> DamagedError:
 
 
 def start_of(data: bytes) -> str:
-    """The start of ``data`` as one harmless line."""
+    """The start of ``data`` in one line, safe to print."""
     return escape(data[:_SHOWN_MAX]) + ("..." if len(data) > _SHOWN_MAX else "")

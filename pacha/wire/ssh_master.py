@@ -1,4 +1,4 @@
-"""A master over SSH: with Pacha on it, by the control channel; without, as a plain account."""
+"""A master over SSH, by the control channel if Pacha is on it, else as a plain account."""
 
 from __future__ import annotations
 
@@ -31,9 +31,8 @@ if TYPE_CHECKING:
 class SshMaster:
     """A master behind an SSH connection.
 
-    ``greets``: whether Pacha answered there the last time. Then nothing else is tried first; else the plain account
-    is asked at the same time, so that an account without Pacha costs no turn of the line more. ``on_change`` is
-    told in the end when that is no longer so.
+    ``greets``: whether Pacha answered there the last time. If not, the plain account is asked at the same time, so that
+    a master without Pacha costs no additional round trip. ``on_change`` is called at the end if that has changed.
     """
 
     def __init__(
@@ -43,7 +42,7 @@ class SshMaster:
         self._on_change = on_change
         self._connection = connection
         self._plain = plain
-        self._host: str | None = None  #: whom the greeting was for
+        self._host: str | None = None  #: the host of the greeting
         self._control: Control | None = None
         self._greeting: Hello | None = None
 
@@ -53,11 +52,11 @@ class SshMaster:
         return self._connection.endpoint.label
 
     def local_path(self, name: str) -> str | None:
-        """None: it is not on this machine."""
+        """None: the repository is not on this machine."""
         return None
 
     def probe(self, host: str, names: Sequence[str] = ()) -> Probe:
-        """Look at ``host``'s folder; the first time while Pacha on the master greets."""
+        """The state of ``host``'s folder; the first time asked for while the greeting is on its way."""
         if self._host == host or self._greets:
             return self._look(host, names)
         self._connection.open_ahead(5)  # three for now; two for what comes next, such as the heartbeat
@@ -65,14 +64,14 @@ class SshMaster:
         return self._look(host, names) if self._greeted(host) else plain.result()
 
     def make_host(self, host: str) -> None:
-        """Make ``host``'s folder where it is missing."""
+        """Make ``host``'s folder if it is missing."""
         if channel := self._can(host, control.MAKE):
             channel.ask(control.MAKE)
         else:
             self._plain.make_host(host)
 
     def create(self, host: str, name: str) -> None:
-        """Make the repository ``name``; no error when it is there."""
+        """Make the repository ``name`` if it is missing."""
         if channel := self._can(host, control.CREATE):
             channel.ask(control.CREATE, name=name)
         else:
@@ -80,7 +79,7 @@ class SshMaster:
 
     @contextmanager
     def new(self, host: str, name: str) -> Iterator[Stream | TemporaryRepository]:
-        """A new repository, unless Pacha on the master is too old for that. Raises CannotStream."""
+        """A temporary repository. Raises CannotStream where Pacha on the master is too old for that."""
         if self._greeted(host) is None:
             with self._plain.new(host, name) as temporary:
                 yield temporary
@@ -95,43 +94,44 @@ class SshMaster:
         """The repository, over a channel of its own. Raises NoRepository, RolledBack."""
         if not self._can(host, control.REPOSITORY):
             return self._plain.serve(host, name)
-        # It rolls back when it begins.
+        # Pacha there rolls back an interrupted push when it starts.
         return self._plain.repository(self._repository(host, name), host, name, lambda: None)
 
     def fetch(self, host: str, name: str, inbox: int, on_file: Callable[[scp.Received], None]) -> scp.Totals:
         """Copy the repository's store into the empty folder ``inbox`` (a descriptor). Raises NoHost.
 
-        The first time, while Pacha on the master greets: it, too, sends a copy to who asks for one with scp.
+        The first time it starts while the greeting is on its way: Pacha on the master accepts scp, too.
         """
         if self._host != host and not self._greets:
             path = self._plain.hosts_path
             self._connection.open_ahead(2)
-            asked = background.start(self._greeted, host)
+            greeting_future = background.start(self._greeted, host)
             try:
                 totals = self._plain.fetch(host, name, inbox, on_file)
-                asked.exception()  # from now on what it said is known
+                greeting_future.exception()  # wait for the greeting
                 return totals
             except PachaError:
-                greeting = asked.result()
+                greeting = greeting_future.result()
                 if greeting is None or (REBUILD in greeting.may and greeting.hosts_path == path):
                     raise
         greeting = self._greeted(host)
         if greeting is not None:
             check_may_read(host, greeting.may)
-        return self._plain.fetch(host, name, inbox, on_file)  # from where the master has it
+        return self._plain.fetch(host, name, inbox, on_file)  # with the greeting's hosts_path
 
     def fetch_hooks(self, host: str, inbox: int) -> list[hook_files.Hook]:
-        """Copy ``host``'s hooks into the empty folder ``inbox`` (a descriptor); the master says whose they are."""
+        """Copy ``host``'s hooks into the empty folder ``inbox`` (a descriptor), with their owners where known."""
         channel = self._can(host, control.HOOKS)
-        found = self._plain.fetch_hooks(host, inbox)
-        if channel is None or not found:
-            return found
+        hooks = self._plain.fetch_hooks(host, inbox)
+        if channel is None or not hooks:
+            return hooks
         owners = channel.ask(control.HOOKS).get("owners")
-        said = owners if isinstance(owners, dict) else {}
-        return [replace(hook, owner=_owner(said.get(f"{hook.folder}/{os.fsdecode(hook.name)}"))) for hook in found]
+        owner_by_path = owners if isinstance(owners, dict) else {}
+        paths = [f"{hook.folder}/{os.fsdecode(hook.name)}" for hook in hooks]
+        return [replace(hook, owner=_owner(owner_by_path.get(path))) for path, hook in zip(paths, hooks, strict=True)]
 
     def draft_heartbeat(self, host: str, line: bytes) -> None:
-        """Begin with the heartbeat, where that takes more than one turn of the line."""
+        """Start early with the heartbeat where it takes more than one round trip."""
         if self._greeted(host) is None:
             self._plain.draft_heartbeat(host, line)
 
@@ -145,23 +145,23 @@ class SshMaster:
         answer = channel.ask(control.BEAT, line=line.decode("ascii"), durable=durable, look=look is not None)
         if look is None:
             return None
-        if "clock" not in answer:  # an older one does not look meanwhile
+        if "clock" not in answer:  # an older master sends no probe along
             return self._look(host, look)
         return _of(_read(answer, greeting), look)
 
     def examine(self, host: str) -> Examined:
-        """Ask Pacha there, where it answers: only what it says that it can be asked."""
+        """Ask Pacha on the master if it answers, within its capabilities; else the plain account."""
         greeting = self._greeted(host)
         if greeting is None:
             return self._plain.examine(host)
         clock = self.probe(host).clock
-        found = Examined(clock=clock, may=greeting.may, pacha=greeting.version)
+        examined = Examined(clock=clock, may=greeting.may, pacha=greeting.version)
         channel = self._can(host, control.EXAMINE)
         if channel is None:
-            return found
-        said = channel.ask(control.EXAMINE)
-        trouble = "" if said.get("writable") else "the host's folder cannot be written to"
-        return replace(found, trouble=trouble, free=_free(said.get("free")))
+            return examined
+        answer = channel.ask(control.EXAMINE)
+        trouble = "" if answer.get("writable") else "the host's folder cannot be written to"
+        return replace(examined, trouble=trouble, free=_free(answer.get("free")))
 
     def close(self) -> None:
         """Hang up."""
@@ -172,23 +172,23 @@ class SshMaster:
             self._on_change(not self._greets)
 
     def _look(self, host: str, names: Sequence[str]) -> Probe:
-        """What the greeting says, the first time; then what is asked for. Pacha tells of all repositories at once."""
+        """The probe in the greeting, the first time; then a new one. Pacha probes all repositories at once."""
         return _of(self._seen(host, names), names)
 
     def _seen(self, host: str, names: Sequence[str]) -> Probe:
         greeting = self._greeted(host)
         if greeting is not None and greeting.probe is not None:
-            seen, self._greeting = greeting.probe, replace(greeting, probe=None)
-            return seen
+            probe, self._greeting = greeting.probe, replace(greeting, probe=None)
+            return probe
         channel = self._can(host, control.PROBE)
         if channel is None or greeting is None:
             return self._plain.probe(host, names)
         return _read(channel.ask(control.PROBE), greeting)
 
-    def _can(self, host: str, what: str) -> Control | None:
-        """The control channel, if it can be asked for ``what``."""
+    def _can(self, host: str, capability: str) -> Control | None:
+        """The control channel, if the master has ``capability``."""
         greeting = self._greeted(host)
-        return self._control if greeting is not None and what in greeting.capabilities else None
+        return self._control if greeting is not None and capability in greeting.capabilities else None
 
     def _greeted(self, host: str) -> Hello | None:
         """The greeting for ``host``; None where Pacha does not answer."""
@@ -230,20 +230,20 @@ def _read(answer: dict[str, Any], greeting: Hello) -> Probe:
         ) from None
 
 
-def _free(said: object) -> int | None:
-    """The free bytes that the master tells; None where it does not, or says what cannot be."""
+def _free(value: object) -> int | None:
+    """The free bytes that the master tells, None for none or an invalid number."""
     try:
-        return count(said)
+        return count(value)
     except (TypeError, ValueError):
         return None
 
 
-def _of(seen: Probe, names: Sequence[str]) -> Probe:
-    """What is ``seen`` of the repositories ``names``. An older master does not tell of any, not even of ``db``."""
-    known = {name: seen.contents.get(name) for name in names} if seen.contents else {}
-    return replace(seen, contents=known)
+def _of(probe: Probe, names: Sequence[str]) -> Probe:
+    """``probe`` with the repositories ``names`` alone. An older master tells of none, not even of ``db``."""
+    contents = {name: probe.contents.get(name) for name in names} if probe.contents else {}
+    return replace(probe, contents=contents)
 
 
-def _owner(said: object) -> str:
-    """Whose a hook is, by the master's word; one that it does not know came from nowhere."""
-    return said[:200] if isinstance(said, str) and said.isprintable() else "not known to Pacha there"
+def _owner(value: object) -> str:
+    """The owner of a hook as the master tells it, or what is wrong."""
+    return value[:200] if isinstance(value, str) and value.isprintable() else "not known to Pacha there"

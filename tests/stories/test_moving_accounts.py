@@ -89,7 +89,8 @@ def test_files_elsewhere_follow_their_names(fresh: Machine) -> None:
 
     of_gone = [line for line in done.lines if "/opt/gone's" in line]
     assert of_gone == [
-        f"pacha: /opt/gone's: 1 path of {kind} gone, which the restored account files lack: kept under number {NOBODYS}"
+        f"pacha: /opt/gone's: 1 path of {kind} gone, which the restored account files do not have: "
+        f"kept under number {NOBODYS}"
         for kind in ("user", "group")
     ]
     assert [line for line in done.lines if "/opt/" in line and "gone's" not in line] == []

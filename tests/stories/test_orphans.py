@@ -50,7 +50,7 @@ def test_they_are_nobodys_and_named_until_an_account_has_them(fresh: Machine) ->
     assert whose(fresh) == DEBIANS
     done = fresh.pacha("rebuild", "bar", "--yes", code=3)
     assert whose(fresh) == KEPT
-    said = f"3 paths of user debian, which the restored account files lack: kept under number {FREE}"
+    said = f"3 paths of user debian, which the restored account files do not have: kept under number {FREE}"
     for run in (planned, done):
         assert f"         {said} (/home/debian)\n" in run.out, "before anything is changed"
         assert f"pacha: /home/debian: {said}" in run.lines

@@ -26,10 +26,10 @@ def cat_command(cli_context: CliContext, path: str, at: str, host: str) -> ExitC
     \b
     Example: pacha cat /etc/fstab --at '3 days ago' > fstab.old
     """
-    with reader.open_history(cli_context.context(), host) as found:
-        snapshot = found.snapshot(found.find(at))
+    with reader.open_history(cli_context.context(), host) as history:
+        snapshot = history.snapshot(history.find(at))
         entry = reader.file_of(snapshot, selection.path_candidates(os.fsencode(path)))
-        for chunk in found.content(snapshot, entry):
+        for chunk in history.content(snapshot, entry):
             sys.stdout.buffer.write(chunk)
         sys.stdout.buffer.flush()
-        return warn_unreadable(cli_context, found)
+        return warn_unreadable(cli_context, history)

@@ -22,7 +22,7 @@ def completion_command(shell: str) -> ExitCode:
     kind = get_completion_class(shell)
     if kind is None:
         raise UsageError(f"The shell {shell} is not known.", "", "Name another.", code="unknown-shell")
-    # Not source(): it asks bash(1) for its version, and prints a warning where there is none.
-    made = kind(cli, {}, "pacha", "_PACHA_COMPLETE")
-    click.echo(made.source_template % made.source_vars())
+    # Not source(): it runs bash(1) to ask for its version, and warns where bash is missing.
+    completion = kind(cli, {}, "pacha", "_PACHA_COMPLETE")
+    click.echo(completion.source_template % completion.source_vars())
     return ExitCode.DONE

@@ -43,6 +43,6 @@ def config_values_command(cli_context: CliContext) -> ExitCode:
     click.echo(f"# {escape(str(context.config.path))}")
     for key, value, origin in context.config.values():
         click.echo(f"{key} = {value}" + ("    # default" if origin == "default" else ""))
-    for one in watched(context):
-        click.echo(f"# watched{' (file)' if one.single else ''}: {escape(one.path)} as '{one.repository}'")
+    for entry in watched(context):
+        click.echo(f"# watched{' (file)' if entry.single else ''}: {escape(entry.path)} as '{entry.repository}'")
     return ExitCode.DONE

@@ -38,13 +38,13 @@ def diff_command(cli_context: CliContext, words: tuple[str, ...], host: str, cha
             code="too-many-snapshots-named",
         )
     context = cli_context.context()
-    with reader.open_history(context, host) as found:
-        old, new = diff.sides(context, found, *moments, change=change)
-        wanted = [diff.within(old, new, ways) for ways in paths]
-        differing = diff.compare(old, new, wanted, with_content=not names)
+    with reader.open_history(context, host) as snapshots:
+        old, new = diff.sides(context, snapshots, *moments, change=change)
+        selected = [diff.within(old, new, candidates) for candidates in paths]
+        differing = diff.compare(old, new, selected, with_content=not names)
         if names:
-            history.show(history.name_line(one) for one in differing)
+            history.show(history.name_line(difference) for difference in differing)
         else:
-            history.show(line for one in differing for line in history.difference_lines(one, old, new))
+            history.show(line for difference in differing for line in history.difference_lines(difference, old, new))
         cli_context.console.concerns(new.concerns)
-        return ExitCode.CONCERNS if new.concerns else warn_unreadable(cli_context, found)
+        return ExitCode.CONCERNS if new.concerns else warn_unreadable(cli_context, snapshots)

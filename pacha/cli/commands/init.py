@@ -60,13 +60,13 @@ def init_command(
     if not paths:
         paths = tuple(_asked("What to watch, separated by spaces", "/etc", "--watch").split())
     private = None if alone else _key(key)
-    named = "" if private is None or (key is None and private == init.usual_key()) else str(private)
-    answers = init.Answers(host, user, hostname, named, port)
+    key_setting = "" if private is None or (key is None and private == init.usual_key()) else str(private)
+    answers = init.Answers(host, user, hostname, key_setting, port)
     return _set_up(cli_context, answers, place, paths, private, force)
 
 
 def _asked(question: str, default: str, option: str) -> str:
-    """The answer of a person. Raises UsageError where nobody can be asked."""
+    """Ask ``question`` and return the answer. Raises UsageError where nobody can be asked."""
     if not sys.stdin.isatty():
         raise UsageError(
             "Nothing was written.", f"nobody can be asked for {option}", f"Give it: {option} ...", code="value-needed"
@@ -74,11 +74,11 @@ def _asked(question: str, default: str, option: str) -> str:
     return str(click.prompt(question, default=default))
 
 
-def _key(named: str | None) -> Path | None:
-    """The private key to use: the one named, the usual one, or one that a person wants made; None for none."""
+def _key(key_file: str | None) -> Path | None:
+    """The private key to use: ``key_file``, else the usual one, else a new one if a person agrees; None for none."""
 
-    if named is not None:
-        return Path(os.path.abspath(os.path.expanduser(named)))
+    if key_file is not None:
+        return Path(os.path.abspath(os.path.expanduser(key_file)))
     usual = init.usual_key()
     if usual or not sys.stdin.isatty():
         return usual
@@ -90,17 +90,17 @@ def _set_up(
     cli_context: CliContext, answers: Answers, place: Path, paths: tuple[str, ...], private: Path | None, force: bool
 ) -> ExitCode:
 
-    wanted, say = [os.fsencode(path) for path in paths], cli_context.console.say
-    made = init.check(answers, place, wanted)
+    watch_paths, say = [os.fsencode(path) for path in paths], cli_context.console.say
+    configuration = init.check(answers, place, watch_paths)
     if private and init.make_key(private, f"pacha@{answers.hostname}"):
         say(f"Made the key {escape(private)}, without a passphrase: a job that nobody attends uses it.")
     init.write(answers, place, force=force)
     say(f"Wrote {escape(place)}.")
     if cli_context.config:
         cli_context.record_config(place)
-    for watched in init.watch_all(cli_context.context(), wanted):
+    for watched in init.watch_all(cli_context.context(), watch_paths):
         say(f"Watching {escape(watched)}.")
     say("")
-    for line in init.next_steps(answers, made, init.public_half(private) if private else ""):
+    for line in init.next_steps(answers, configuration, init.public_half(private) if private else ""):
         say(line)
     return ExitCode.DONE

@@ -39,12 +39,12 @@ def log_command(
         raise UsageError(
             "More than one host was named.", hint="A path has a '/' in it: ./foo", code="several-hosts-named"
         )
-    with reader.open_history(cli_context.context(), host or "".join(hosts)) as found:
-        every = list(islice(log.log(found, [way for path in paths for way in path]), number))
-        if not every and not as_json:
+    with reader.open_history(cli_context.context(), host or "".join(hosts)) as snapshots:
+        entries = list(islice(log.log(snapshots, [candidate for path in paths for candidate in path]), number))
+        if not entries and not as_json:
             cli_context.console.warn("no snapshot touched " + ", ".join(escape(path[0]) for path in paths))
         if as_json:
-            click.echo(json.dumps([history.log_json(one, found.host) for one in every], indent=1))
+            click.echo(json.dumps([history.log_json(entry, snapshots.host) for entry in entries], indent=1))
         else:
-            history.show(history.log_line(one, found.host, time.time()) for one in every)
-        return warn_unreadable(cli_context, found)
+            history.show(history.log_line(entry, snapshots.host, time.time()) for entry in entries)
+        return warn_unreadable(cli_context, snapshots)

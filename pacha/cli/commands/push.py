@@ -43,7 +43,7 @@ def push_command(
     context = cli_context.context()
     if due and not is_due(context.state.read(), context.config.frequency, time.time()):
         return ExitCode.DONE
-    from pacha.push.push import push  # 'push --due' mostly ends before it is needed
+    from pacha.push.push import push  # 'push --due' mostly ends before this
 
     console = cli_context.console
     try:
@@ -59,7 +59,7 @@ def push_command(
 
 
 def _show(console: Console, pushed: Pushed, *, several: bool) -> ExitCode:
-    """Show what a push did, with ``several`` masters each that failed. Raises the failure of the only master."""
+    """Show what a push did, and with ``several`` masters each failure. Raises the failure of an only master."""
     for notice in pushed.notices:
         console.say(notice)
     console.concerns(pushed.concerns)

@@ -38,7 +38,7 @@ from pacha.fetch.worker import WorkerProcess
 @click.option("--wait", default=0.0, metavar="SECONDS", help="Wait for another run to end.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
-def rebuild_command(cli_context: CliContext, /, **given: Any) -> ExitCode:
+def rebuild_command(cli_context: CliContext, /, **values: Any) -> ExitCode:
     """Put back every file of HOST, or a part of them: content, owner, group and mode.
 
     \b
@@ -47,9 +47,9 @@ def rebuild_command(cli_context: CliContext, /, **given: Any) -> ExitCode:
              pacha rebuild bar --path /etc/nginx --at yesterday
     """
     with WorkerProcess.start() as worker:
-        from pacha.cli.rebuild_steps import (  # only once the worker is on its way: it imports Mercurial
+        from pacha.cli.rebuild_steps import (  # after the start of the worker, which imports Mercurial meanwhile
             RebuildRequest,
             run,
         )
 
-        return run(cli_context, RebuildRequest(**given), worker)
+        return run(cli_context, RebuildRequest(**values), worker)

@@ -1,4 +1,4 @@
-"""restore-db: get a host's history back from the master, but no file."""
+"""restore-db: restore a host's history from the master, but no file."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def restore_db_command(cli_context: CliContext, host: str) -> ExitCode:
     """
     restored = restore_db(cli_context.context(), host)
     console = cli_context.console
-    for one in restored.watched:
-        console.say(f"Watching {escape(one.path)} (kept as '{one.repository}').")
+    for watched in restored.watched:
+        console.say(f"Watching {escape(watched.path)} (kept as '{watched.repository}').")
     console.say(f"This machine pushes as '{host}', on top of {restored.tip[:12]} ({revspec.local(restored.at)}).")
     console.say("No watched file was touched: 'pacha diff' shows what the next push will record.")
     return ExitCode.DONE

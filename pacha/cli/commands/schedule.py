@@ -62,10 +62,10 @@ def schedule_remove(cli_context: CliContext, root: Path | None) -> ExitCode:
     \b
     Example: pacha schedule remove
     """
-    gone = schedule.remove(root or Path("/"))
-    for path in gone:
+    removed = schedule.remove(root or Path("/"))
+    for path in removed:
         cli_context.console.say(f"{escape(path)} is gone.")
-    if not gone:
+    if not removed:
         cli_context.console.say("There was nothing to remove.")
     return ExitCode.DONE
 
@@ -86,7 +86,7 @@ def schedule_show(cli_context: CliContext, root: Path | None, apt: bool, systemd
 
 
 def _job(cli_context: CliContext, root: Path | None) -> Job:
-    """The job of this machine; for another ``root``, whose configuration may be still to come, of any."""
+    """The job for this machine, or for the system at ``root``, which may not have a configuration yet."""
     if root is not None:
         return schedule.job(Path(os.path.abspath(root)), os.uname().nodename, config=cli_context.config)
     context = cli_context.context()

@@ -27,5 +27,5 @@ def serve_command(
     restrict,command="pacha serve bar --hosts-path /pacha/hosts" ssh-ed25519 AAAA...
     """
     may = serve.rights(rebuild_only=rebuild_only, push_only=push_only)
-    asked = os.environ.get("SSH_ORIGINAL_COMMAND")
-    return serve.serve(host, os.fsencode(hosts_path), may, asked, serve.direct(control, repository))
+    command = os.environ.get("SSH_ORIGINAL_COMMAND")
+    return serve.serve(host, os.fsencode(hosts_path), may, command, serve.direct(control, repository))

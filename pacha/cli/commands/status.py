@@ -20,6 +20,6 @@ def status_command(cli_context: CliContext, as_json: bool) -> ExitCode:
     \b
     Example: pacha status --json
     """
-    found = status(cli_context.context())
-    click.echo(status_json(found) if as_json else status_text(found))
-    return ExitCode.DONE if found.fine else ExitCode.CONCERNS
+    host_status = status(cli_context.context())
+    click.echo(status_json(host_status) if as_json else status_text(host_status))
+    return ExitCode.DONE if host_status.fine else ExitCode.CONCERNS

@@ -28,20 +28,20 @@ def undo_command(cli_context: CliContext, listing: bool, dry_run: bool, yes: boo
     """
     context, console = cli_context.context(), cli_context.console
     if listing:
-        for past in undo.rebuilds(context):
-            click.echo(past_line(past))
+        for record in undo.rebuilds(context):
+            click.echo(past_line(record))
         return ExitCode.DONE
     if dry_run:
-        past, backs = undo.propose(context)
-        for back in backs:
-            click.echo(f"{back.what:<8} {escape(back.path)}" + (f": {back.reason}" if back.reason else ""))
-        console.say(f"To be undone: {past_line(past)}. Nothing was changed.")
+        record, steps = undo.propose(context)
+        for step in steps:
+            click.echo(f"{step.what:<8} {escape(step.path)}" + (f": {step.reason}" if step.reason else ""))
+        console.say(f"To be undone: {past_line(record)}. Nothing was changed.")
         return ExitCode.DONE
     asks = not yes and sys.stdin.isatty()
     undone = undo.undo(
-        context, confirm=lambda past: console.confirm(f"To be undone: {past_line(past)}") if asks else None
+        context, confirm=lambda record: console.confirm(f"To be undone: {past_line(record)}") if asks else None
     )
     with interruption.told("The rebuild is undone", "'pacha undo --list' shows it."):
         console.concerns(undone.outcome.concerns)
-        console.say(f"Undone: {past_line(undone.past)}")
+        console.say(f"Undone: {past_line(undone.record)}")
     return ExitCode.CONCERNS if undone.outcome.concerns else ExitCode.DONE

@@ -25,8 +25,8 @@ def watch_command(cli_context: CliContext, paths: Sequence[str]) -> ExitCode:
     """
     context = cli_context.context()
     for path in paths:
-        made = watch(context, os.fsencode(path))
-        cli_context.console.say(f"Watching {escape(made.path)} (kept as '{made.repository}').")
+        watched = watch(context, os.fsencode(path))
+        cli_context.console.say(f"Watching {escape(watched.path)} (kept as '{watched.repository}').")
     return ExitCode.DONE
 
 
@@ -39,8 +39,8 @@ def watch_single_command(cli_context: CliContext, file: str) -> ExitCode:
     \b
     Example: pacha watch-single /opt/foo/app.conf
     """
-    made = watch(cli_context.context(), os.fsencode(file), single=True)
-    cli_context.console.say(f"Watching the file {escape(made.path)} (kept as '{made.repository}').")
+    watched = watch(cli_context.context(), os.fsencode(file), single=True)
+    cli_context.console.say(f"Watching the file {escape(watched.path)} (kept as '{watched.repository}').")
     return ExitCode.DONE
 
 
@@ -53,6 +53,6 @@ def unwatch_command(cli_context: CliContext, path: str) -> ExitCode:
     \b
     Example: pacha unwatch /opt/foo
     """
-    gone = unwatch(cli_context.context(), os.fsencode(path))
-    cli_context.console.say(f"No longer watching {escape(gone.path)}; its history stays.")
+    unwatched = unwatch(cli_context.context(), os.fsencode(path))
+    cli_context.console.say(f"No longer watching {escape(unwatched.path)}; its history stays.")
     return ExitCode.DONE

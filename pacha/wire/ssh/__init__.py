@@ -1,13 +1,13 @@
-"""SSH: whom to talk to, whether it is really them, logging in with a key, commands and streams.
+"""SSH: find a server, check its host key, log in with a key, run commands and streams.
 
-The only package that imports paramiko. Nobody is trusted at first sight: a host key that is unknown, changed or
-revoked is refused before anything about this machine is sent. Only keys log in, never a password.
+The only package that imports paramiko. No server is trusted on first use: an unknown, changed or revoked host key is
+refused before anything about this machine is sent. Only keys log in, never a password.
 
-This facade imports nothing of paramiko until something here is first used:
+This facade imports paramiko when something here is first used:
     resolve                where a master is and how to log in (endpoint)
     Connection.open        dial, handshake, log in (connection, handshake, known_hosts, auth)
     connection.stream      one command in a channel of its own (channel)
-It knows no host of Pacha's, no repository and no command of the master.
+It knows nothing of Pacha's hosts, repositories and commands.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Connection", "Endpoint", "Result", "Stream", "resolve"]
 
-#: The modules that hold what is imported at first use (PEP 562).
+#: The module of each name, imported at first use (PEP 562).
 _MODULES = {
     "Connection": "connection",
     "Endpoint": "endpoint",
@@ -39,7 +39,7 @@ def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
-        globals()[name] = found = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+        globals()[name] = value = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
     except (ImportError, AttributeError) as error:
         raise UnknownLibraryError("paramiko", one_line(str(error))) from error
-    return found
+    return value

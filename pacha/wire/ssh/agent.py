@@ -1,4 +1,4 @@
-"""Talk with an ssh-agent (draft-ietf-sshm-ssh-agent): which keys it has, and signatures. It may never answer."""
+"""Ask an ssh-agent (draft-ietf-sshm-ssh-agent) for its keys and for signatures, with time limits."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ import time
 _ASK_FOR_KEYS, _KEYS = 11, 12  #: SSH_AGENTC_REQUEST_IDENTITIES, SSH_AGENT_IDENTITIES_ANSWER
 _ASK_TO_SIGN, _SIGNATURE = 13, 14  #: SSH_AGENTC_SIGN_REQUEST, SSH_AGENT_SIGN_RESPONSE
 _HASHES = {"rsa-sha2-256": 2, "rsa-sha2-512": 4}  #: the flags of a signature with an RSA key
-_LONGEST = 256 * 1024  #: bytes of a message, as OpenSSH has it
+_LONGEST = 256 * 1024  #: bytes of a message, OpenSSH's limit
 _MOST_KEYS = 2048
-TO_LIST = 3.0  #: seconds to say which keys there are
-TO_SIGN = 12.0  #: seconds for a signature: somebody may have to touch a key or to say yes
+TO_LIST = 3.0  #: seconds to list its keys
+TO_SIGN = 12.0  #: seconds for a signature: a person may have to touch a key or confirm
 
 
 class AgentError(Exception):
-    """The agent does not answer, or does not do it. In words for people."""
+    """The agent does not answer, or refuses. The text is for people."""
 
 
 class Agent:
     """A connection to an agent, and the ``keys`` that it has (blobs, RFC 4253, 6.6), in its order."""
 
     def __init__(self, path: str) -> None:
-        """Raises AgentError where there is none, or none that says what keys it has in time."""
+        """Connect and list the keys. Raises AgentError where there is no agent, or no answer in time."""
         self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             self._sock.settimeout(TO_LIST)
@@ -48,8 +48,8 @@ class Agent:
         except (OSError, ValueError) as error:
             raise AgentError(str(error)) from error
 
-    def _asked(self, kind: int, message: bytes, wanted: int, seconds: float) -> bytes:
-        """What the agent answers. After an answer that did not come in time, no other is waited for."""
+    def _asked(self, kind: int, message: bytes, expected: int, seconds: float) -> bytes:
+        """The agent's answer. After a failure the connection is closed, and later requests fail at once."""
         until = time.monotonic() + seconds
         try:
             self._sock.settimeout(seconds)
@@ -62,7 +62,7 @@ class Agent:
             self.close()
             late = isinstance(error, TimeoutError)
             raise AgentError(f"it did not answer within {seconds:g} seconds" if late else str(error)) from error
-        if answer[0] != wanted:
+        if answer[0] != expected:
             raise AgentError("it refuses")
         return answer[1:]
 
@@ -78,7 +78,7 @@ class Agent:
 
 
 class _Reader:
-    """Takes the parts of a message in turn. Raises ValueError where there is less."""
+    """Reads the parts of a message in order. Raises ValueError for a short one."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -91,9 +91,9 @@ class _Reader:
 
     def _take(self, size: int) -> bytes:
         if len(self._data) < size:
-            raise ValueError("its answer is cut off")
-        taken, self._data = self._data[:size], self._data[size:]
-        return taken
+            raise ValueError("its answer is incomplete")
+        part, self._data = self._data[:size], self._data[size:]
+        return part
 
 
 def _keys(answer: bytes) -> tuple[bytes, ...]:

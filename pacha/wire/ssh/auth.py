@@ -15,7 +15,7 @@ from pacha.wire.ssh.offer import KeyOutcome, Offer, Unusable
 
 @dataclass(slots=True)
 class _Attempts:
-    """What was tried, in words and as outcomes."""
+    """The keys that were tried, in words and as outcomes."""
 
     words: list[str] = field(default_factory=list)
     outcomes: set[KeyOutcome] = field(default_factory=set)
@@ -26,7 +26,7 @@ class _Attempts:
 
 
 def log_in(transport: paramiko.Transport, endpoint: Endpoint) -> None:
-    """Try each key in turn. Raises UnreachableError naming all of them when none is taken."""
+    """Try each key in turn. Raises UnreachableError, which names all of them, if none is accepted."""
     identities = Identities(endpoint)
     try:
         tried = _try_keys(transport, endpoint, identities)
@@ -46,7 +46,7 @@ def log_in(transport: paramiko.Transport, endpoint: Endpoint) -> None:
 
 
 def _try_keys(transport: paramiko.Transport, endpoint: Endpoint, identities: Identities) -> _Attempts:
-    """Try each key until one is taken; what was tried before it, and how that went."""
+    """Try each key until one is accepted; returns the failed attempts."""
     tried = _Attempts()
     for label, key in identities:
         if isinstance(key, Unusable):
@@ -68,14 +68,16 @@ def _try_keys(transport: paramiko.Transport, endpoint: Endpoint, identities: Ide
 
 
 def _takes(transport: paramiko.Transport, key: Offer) -> bool:
-    """Whether the server takes keys of this kind: a refusal for an RSA key's sake would end the connection here."""
+    """Whether the server accepts keys of this kind. Trying an RSA key that it does not would end the connection."""
     extensions: dict[str, bytes] = transport.server_extensions  # type: ignore[attr-defined]
-    known = extensions.get("server-sig-algs", b"").decode("ascii", "replace").split(",")
-    return "rsa" not in key.get_name() or known == [""] or not {"rsa-sha2-256", "rsa-sha2-512"}.isdisjoint(known)
+    algorithms = extensions.get("server-sig-algs", b"").decode("ascii", "replace").split(",")
+    if "rsa" not in key.get_name() or algorithms == [""]:
+        return True
+    return not {"rsa-sha2-256", "rsa-sha2-512"}.isdisjoint(algorithms)
 
 
 def _attempt(transport: paramiko.Transport, user: str, key: Offer) -> tuple[KeyOutcome | None, str]:
-    """How it went, None for logged in; and other words for that than the outcome's own."""
+    """The outcome, None for a login; and words to show instead of the outcome's own, or ""."""
     try:
         return (KeyOutcome.TAKEN if transport.auth_publickey(user, key) else None), ""
     except paramiko.BadAuthenticationType:

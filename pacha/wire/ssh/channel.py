@@ -1,4 +1,4 @@
-"""One command on the other side: its input, its output, its end."""
+"""A remote command: its input, its output, its end."""
 
 from __future__ import annotations
 
@@ -38,20 +38,20 @@ class Carrier(Protocol):
 
     endpoint: Endpoint
     transport: paramiko.Transport
-    moved: int  #: bytes that commands have said and read so far
+    moved: int  #: bytes that commands have sent and received so far
 
     def queued(self) -> int:
-        """The bytes of ours that are still on their way."""
+        """Our bytes that are still on their way."""
 
     def lost(self, why: str) -> UnreachableError:
-        """The error for a line that is gone."""
+        """The error for a lost connection."""
 
 
 class Stream:
     """A running remote command: its input, output and errors.
 
-    ``stdin``, ``stdout`` and ``stderr`` are file objects such as Mercurial's peers want them
-    (``stderr`` has a descriptor and is always at its end: what the command complains is kept apart).
+    ``stdin``, ``stdout`` and ``stderr`` are file objects as Mercurial's peers need them. ``stderr`` has a descriptor
+    and is always at its end; what the command writes there is in ``complaints``.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Stream:
         self._pace = Pace(idle, connection.queued)
         self._release: Callable[[], None] | None = release
         self._expired: float | None = None
-        self.silent = False  #: it was given up, because it said and read too little: it is not waited for again
+        self.silent = False  #: it was given up because it was too slow; do not wait for it again
         self._errors = bytearray()
         self._drain = threading.Thread(target=self._keep_errors, daemon=True)
         self._drain.start()
@@ -79,7 +79,7 @@ class Stream:
 
     @property
     def stderr(self) -> BinaryIO:
-        """The read end of a pipe that is at its end."""
+        """The read end of a closed pipe."""
         if self._stderr is None:
             reader, writer = os.pipe()
             os.close(writer)
@@ -88,7 +88,7 @@ class Stream:
 
     @property
     def complaints(self) -> bytes:
-        """The first 64 KiB of what the command has written to stderr so far."""
+        """What the command has written to stderr so far, at most the first 64 KiB."""
         return bytes(self._errors)
 
     def read(self, n: int) -> bytes:
@@ -96,12 +96,12 @@ class Stream:
         return self.stdout.read1(n)
 
     def ask(self, data: bytes) -> int:
-        """Send all of ``data``, to which an answer is expected, as ``write`` does."""
+        """Send all of ``data``, as ``write``, and expect an answer."""
         self._pace.asked()
         return self.write(data)
 
     def write(self, data: bytes) -> int:
-        """Send all of ``data``; returns its length. BrokenPipeError when the command reads no more."""
+        """Send all of ``data``; returns its length. Raises BrokenPipeError when the command reads no more."""
         rest = memoryview(data)
         while rest:
             rest = rest[self._send(rest) :]
@@ -110,28 +110,27 @@ class Stream:
     def close_write(self) -> None:
         """End the command's input, unless the command has ended itself.
 
-        Paramiko may send this after it has closed the channel in another thread, because the command had
-        ended at that moment; OpenSSH then hangs up ("ieof packet referred to nonexistent channel"). So it is
-        for commands that wait for the end of their input, and for no others.
+        Use it only for commands that wait for the end of their input. For a command that ends at that moment, paramiko
+        may send this after it has closed the channel in another thread, and OpenSSH then hangs up ("ieof packet
+        referred to nonexistent channel").
         """
         if self._channel.eof_received:
             return
         try:
             self._channel.shutdown_write()
         except (paramiko.SSHException, EOFError, OSError):
-            pass  # gone already: reading tells
+            pass  # closed already: reading tells
 
     def finish(self, *, end_input: bool = True) -> Result:
-        """End its input (unless it ends by itself), pass over the rest of its output, and wait for its exit status.
+        """End its input (with ``end_input``), skip the rest of its output, and wait for its exit status.
 
-        ``stderr`` of the result holds at most the first 64 KiB. A command that still has more than
-        1 MiB to say is stopped, with the status of one that was killed (-1). Raises UnreachableError
-        when it does not end, or the line is lost.
+        ``stderr`` of the result has at most the first 64 KiB. A command with more than 1 MiB of output left is stopped,
+        with the status of a killed one (-1). Raises UnreachableError if it does not end, or the connection is lost.
         """
         if end_input:
             self.close_write()
         seconds = self._pace.to_end
-        self._channel.settimeout(2 * seconds)  # the alarm comes first: it says which limit it was
+        self._channel.settimeout(2 * seconds)  # the alarm comes first, and tells which limit it was
         with alarm(seconds, lambda: self.expire(seconds)), waiting(self._connection.endpoint.label):
             ended = self._pass_over(_PASSED_OVER)
             if ended:
@@ -146,7 +145,7 @@ class Stream:
         return Result(status, b"", bytes(self._errors))
 
     def _pass_over(self, most: int) -> bool:
-        """Whether the output's end comes within so many bytes."""
+        """Skip up to so many bytes of output; returns whether it has ended."""
         while most > 0:
             data = self._taken(lambda: self._channel.recv(_PIECE))
             if not data:
@@ -155,7 +154,7 @@ class Stream:
         return False
 
     def close(self) -> None:
-        """Let go of the command, whatever it does."""
+        """Close the channel, whatever the command does."""
         release, self._release = self._release, None
         if release is None:
             return
@@ -165,17 +164,17 @@ class Stream:
         release()
 
     def expire(self, seconds: float) -> None:
-        """Its time of so many seconds is over: whoever waits for it gets an UnreachableError."""
+        """End the command after so many seconds; whoever waits for it gets an UnreachableError."""
         self._expired = seconds
         end(self._channel)
 
     def receive(self, n: int) -> bytes:
-        """Like ``read``, past the buffer of ``stdout``."""
+        """Like ``read``, but without the buffer of ``stdout``."""
         self._pace.begin()
         return self._taken(lambda: self._patiently(lambda: self._channel.recv(n), len))
 
     def _taken(self, take: Callable[[], bytes]) -> bytes:
-        """What ``take`` gives of the output; nothing at its end. Raises UnreachableError."""
+        """The output that ``take`` reads, b"" at its end. Raises UnreachableError."""
         try:
             data = take()
         except TimeoutError as error:
@@ -202,9 +201,9 @@ class Stream:
         return sent
 
     def _patiently(self, work: Callable[[], _Moved], size: Callable[[_Moved], int]) -> _Moved:
-        """What ``work`` gives, which moves bytes, so many as ``size`` says. Raises TimeoutError when it is too slow."""
-        while (left := self._pace.left) > 0:
-            self._channel.settimeout(left)
+        """The result of ``work``, which moved ``size(result)`` bytes. Raises TimeoutError when it is too slow."""
+        while (seconds := self._pace.left) > 0:
+            self._channel.settimeout(seconds)
             began, before = time.monotonic(), self._connection.moved
             try:
                 with waiting(self._connection.endpoint.label, self._pace.behind):
@@ -234,7 +233,7 @@ class Stream:
         return self._connection.lost(why)
 
     def _keep_errors(self) -> None:
-        """Read the command's errors as they come, so that it never waits for us; keep the first of them."""
+        """Read stderr as it comes, so that the command never waits for us, and keep the beginning."""
         while True:
             try:
                 data = self._channel.recv_stderr(_PIECE)
@@ -248,16 +247,16 @@ class Stream:
 
 
 def end(channel: paramiko.Channel) -> None:
-    """Close a channel, whatever has become of its line."""
+    """Close a channel, even if its connection is lost."""
     try:
         channel.close()
     except (paramiko.SSHException, EOFError, OSError):
-        pass  # the line is gone, and the channel with it
+        pass  # the connection is lost, and the channel with it
 
 
 @contextmanager
 def alarm(seconds: float, ring: Callable[[], object]) -> Iterator[None]:
-    """Call ``ring``, in another thread, when the block still runs after so many seconds."""
+    """Call ``ring`` in another thread if the body still runs after so many seconds."""
     timer = threading.Timer(seconds, ring)
     timer.daemon = True
     timer.start()

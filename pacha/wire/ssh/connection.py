@@ -1,4 +1,4 @@
-"""One SSH connection that carries many commands and streams at once."""
+"""An SSH connection that carries many commands and streams at once."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from pacha.wire.ssh.proxy_command import ProxyLine, run_proxy
 
 #: sshd allows ten sessions on a connection (MaxSessions of sshd_config(5)); stay well below.
 MAX_STREAMS = 7
-_ASKED_AGAIN = (0.02, 0.1, 0.5)  #: seconds to wait before a channel that was refused is asked for again
+_ASKED_AGAIN = (0.02, 0.1, 0.5)  #: seconds to wait before a refused channel is requested again
 
 _OUTPUT_MAX = 64 * 1024 * 1024
 
 
 class Connection:
-    """One SSH connection, for many commands and streams at once. A context manager."""
+    """An SSH connection for many commands and streams at once. A context manager."""
 
     def __init__(
         self,
@@ -54,9 +54,9 @@ class Connection:
         self._closing = threading.Event()
         self._opened: deque[Future[paramiko.Channel]] = deque()  #: each with a slot of its own
         self._slots = threading.BoundedSemaphore(MAX_STREAMS)
-        # When a command ends, dropbear closes each channel whose command has not begun, and may hang up over it.
+        # When a command ends, dropbear closes each channel whose command has not started, and may hang up.
         self._is_for_one = "dropbear" in transport.remote_version
-        self._others: list[Connection] = []  #: the connections that were made for more commands at once
+        self._others: list[Connection] = []  #: connections for further commands at the same time
         self._free: deque[Connection] = deque([self])
         self._opening = threading.Lock()
         threading.Thread(target=self._watch, daemon=True).start()
@@ -73,11 +73,10 @@ class Connection:
     ) -> Connection:
         """Connect, check the host key, log in: at most ``timeout`` seconds for each of these.
 
-        A server that drops the connection before it greets is tried again for ``patience`` seconds.
-        Later on, a line from which nothing is heard for ``stall`` seconds, not even an answer to
-        "are you there?", is given up; so is a command of ``stream`` that says and takes nothing for ``idle``
-        seconds, or falls that far behind the least speed (see ``pace``), though the line lives.
-        Raises UnreachableError.
+        A server that drops the connection before its greeting is tried again for ``patience`` seconds. Later on a
+        connection is given up if nothing is received for ``stall`` seconds, not even an answer to a keepalive; and a
+        command of ``stream`` if it reads and writes nothing for ``idle`` seconds, or is that far behind the least speed
+        (see ``pace``). Raises UnreachableError.
         """
         through = None
         if endpoint.proxy_jump:
@@ -102,7 +101,7 @@ class Connection:
         self.close()
 
     def close(self) -> None:
-        """Hang up; streams that are still open end."""
+        """Close the connection, which ends its open streams."""
         self._closing.set()
         for other in self._others:
             other.close()
@@ -120,24 +119,24 @@ class Connection:
     ) -> Result:
         """Run a command and wait for its end, at most ``timeout`` seconds.
 
-        ``stdin`` None: it reads no input, and none is ended (see ``Stream.close_write``).
-        Output beyond ``limit`` bytes, no end in time and a lost line raise UnreachableError.
+        ``stdin`` None: it reads no input, whose end is not sent (see ``Stream.close_write``). Raises UnreachableError
+        for more than ``limit`` bytes of output, for no end in time, and for a lost connection.
         """
         return self._run(_command(argv), stdin, timeout, limit)
 
     def write(self, path: bytes, data: bytes, *, timeout: float = 120.0) -> Result:
-        """Replace the content of the file ``path`` over there by ``data`` (``cat > PATH``); as ``run``."""
+        """Replace the content of the remote file ``path`` by ``data`` (``cat > PATH``); as ``run``."""
         return self._run(b"cat > " + _command([path]), data, timeout, _OUTPUT_MAX)
 
     def _run(self, command: bytes, stdin: bytes | None, timeout: float, limit: int) -> Result:
-        # Its own time is over first, so that the error says which limit it was.
+        # The alarm comes first, so that the error tells which limit it was.
         with self._start(command, 2 * timeout) as stream, alarm(timeout, lambda: stream.expire(timeout)):
             try:
                 if stdin is not None:
                     stream.write(stdin)
                     stream.close_write()
             except BrokenPipeError:
-                pass  # it did not want all of its input: its exit status says whether that is bad
+                pass  # it did not read all of its input: its exit status tells whether that is an error
             output = stream.stdout.read(limit + 1)
             if len(output) > limit:
                 why = f"more than {limit} bytes from: {one_line(command)}"
@@ -151,21 +150,21 @@ class Connection:
         return Result(ended.status, output, ended.stderr)
 
     def stream(self, argv: Sequence[bytes | str], *, idle: float | None = None) -> Stream:
-        """Start a command and talk with it. Close it (``with``): only MAX_STREAMS are open at a time.
+        """Start a command. Close the stream (``with``): at most MAX_STREAMS are open at a time.
 
-        ``idle`` seconds (None: the connection's) without a byte from it, or without it taking one, end it with
-        UnreachableError, and so does being that far behind the least speed.
+        It ends with UnreachableError after ``idle`` seconds (None: the connection's) in which it reads or writes no
+        byte, or when it is that far behind the least speed.
         """
         return self._start(_command(argv), self._idle if idle is None else idle)
 
     def open_ahead(self, count: int) -> None:
-        """Begin to open the channels of the next commands, which then begin a turn of the line earlier."""
+        """Start opening the channels of the next commands, which saves them a round trip."""
         for _ in range(0 if self._is_for_one else count):
             if self._slots.acquire(blocking=False):
                 self._opened.append(background.start(self._channel, self._idle))
 
     def _channel(self, idle: float) -> paramiko.Channel:
-        """A new channel. A busy OpenSSH still counts sessions that we have ended when the next is asked for."""
+        """A new channel, requested again if refused: a busy OpenSSH may still count sessions that have ended."""
         for pause in _ASKED_AGAIN:
             try:
                 return self.transport.open_session(timeout=idle)
@@ -176,7 +175,7 @@ class Connection:
         return self.transport.open_session(timeout=idle)
 
     def _taken(self, idle: float) -> Future[paramiko.Channel] | None:
-        """A channel that was opened ahead; None where a slot was taken for a new one."""
+        """A channel that was opened ahead; None: the caller has a slot for a new one."""
         try:
             opened = self._opened.popleft()
         except IndexError:
@@ -196,21 +195,21 @@ class Connection:
             self._slots.release()
             raise
         if not self._opened:
-            self.open_ahead(1)  # for the command after this one
+            self.open_ahead(1)  # for the next command
         return Stream(carrier, channel, idle, partial(self._let_go, carrier, channel))
 
     def _carrier(self) -> Connection:
-        """A connection without a command, for one: this one, another, or a new one."""
+        """A connection that runs no command: this one, another, or a new one."""
         try:
             return self._free.popleft()
         except IndexError:
-            with self._opening:  # it takes few that have not logged in from one address
+            with self._opening:  # it limits the logins under way from one address
                 other = Connection.open(self.endpoint, self._timeout, stall=self._stall, idle=self._idle)
             self._others.append(other)
             return other
 
     def _let_go(self, carrier: Connection, channel: paramiko.Channel) -> None:
-        """Give back what a stream had; a connection whose command may still run carries no other."""
+        """Release a stream's slot, and its connection unless the command may still run."""
         if channel.exit_status >= 0:
             self._free.append(carrier)
         self._slots.release()
@@ -238,11 +237,11 @@ class Connection:
         return channel
 
     def queued(self) -> int:
-        """The bytes of ours that are still on their way to the server, or to the one in between."""
+        """Our bytes that are still on their way to the server, or to the one in between."""
         return self._through.queued() if self._through else self._line.queued()
 
     def lost(self, why: str) -> UnreachableError:
-        """The error for a line that is gone; ``why`` unless it is known that it stalled."""
+        """The error for a lost connection, with ``why`` unless it stalled."""
         if self.stalled:
             why = f"nothing was heard from it for {self._stall:g} seconds"
         elif (cause := self.transport.saved_exception) is not None:
@@ -255,7 +254,7 @@ class Connection:
         )
 
     def _watch(self) -> None:
-        """Ask a silent server whether it is there, and hang up if it is not: frees whoever waits."""
+        """Send keepalives to a silent server, and close the connection if it does not answer."""
         while not self._closing.wait(self._stall / 4) and self.transport.is_active():
             silent = time.monotonic() - self._line.heard
             if silent > self._stall:
@@ -268,11 +267,11 @@ class Connection:
         try:
             self.transport.global_request("keepalive@openssh.com", wait=True)
         except (paramiko.SSHException, EOFError, OSError):
-            pass  # the line is gone: those who read or write will say so
+            pass  # the connection is lost: reading and writing raise it
 
 
 def _is_refusal(error: Exception) -> bool:
-    """Whether the server does not want one more channel. Of several refused at once, paramiko tells only one why."""
+    """Whether the server refuses another channel. Of several refused at once, paramiko gives one the reason."""
     return isinstance(error, paramiko.ChannelException) or str(error) == "Unable to open channel."
 
 
@@ -302,9 +301,9 @@ def _jump(through: Connection, endpoint: Endpoint, timeout: float) -> paramiko.C
 
 
 def _execute(transport: paramiko.Transport, channel: paramiko.Channel, command: bytes) -> None:
-    """Ask for a command as ``exec_command`` does (RFC 4254, 6.5), without a turn of the line to hear that it began.
+    """Start a command as ``exec_command`` does (RFC 4254, 6.5), but do not wait a round trip for the answer.
 
-    A server that refuses it is taken to have ended it: paramiko closes the channel.
+    If the server refuses it, paramiko closes the channel, as if it had ended.
     """
     request = paramiko.Message()
     request.add_byte(cMSG_CHANNEL_REQUEST)
@@ -316,7 +315,7 @@ def _execute(transport: paramiko.Transport, channel: paramiko.Channel, command: 
 
 
 def _command(argv: Sequence[bytes | str]) -> bytes:
-    """One line for the remote shell, each word quoted so that it stays one word."""
+    """A line for the remote shell, in which each word is quoted."""
     words = [os.fsencode(word) for word in argv]
     if not words or any(b"\0" in word for word in words):
         raise UsageError(

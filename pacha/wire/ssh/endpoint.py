@@ -28,13 +28,13 @@ _TOKEN = re.compile(r"%(.?)|\$\{(\w+)\}", re.DOTALL)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """Where an SSH server is, as whom to log in, and how to know it.
+    """Where an SSH server is, as whom to log in, and how to recognise it.
 
-    ``host_key_name`` is what known_hosts calls it: the HostKeyAlias, the host, or ``[host]:port`` if
-    the port is not 22. ``key_files`` are tried in turn, before the agent's if they are ``named_keys`` (not the
-    usual ones); with ``only_these_keys`` the agent offers no others. ``certificates`` are files to log in with
-    first. ``agent`` is the path of its socket (None: that of SSH_AUTH_SOCK, "": there is none).
-    ``proxy_jump`` is the server to go through, ``proxy_command`` what the shell runs in place of a connection.
+    ``host_key_name`` is its name in known_hosts: the HostKeyAlias, the host, or ``[host]:port`` if the port is not 22.
+    ``key_files`` are tried in turn, before the agent's keys if they are ``named_keys`` (not the default ones); with
+    ``only_these_keys`` the agent offers no others. ``certificates`` are files that are tried first. ``agent`` is the
+    path of its socket (None: that of SSH_AUTH_SOCK, "": no agent). ``proxy_jump`` is the server to go through,
+    ``proxy_command`` the shell command to use in place of a connection.
     """
 
     host: str
@@ -65,11 +65,11 @@ def resolve(
     known_hosts: str | None,
     ssh_config: Path | None,
 ) -> Endpoint:
-    """Where ``host`` is and how to get in: the given values, then ``ssh_config``, then the defaults.
+    """The address and the login of ``host``: from the given values, then from ``ssh_config``, then the defaults.
 
-    ``ssh_config`` is a file in the format of ssh_config(5), such as ``~/.ssh/config``; None or a file
-    that does not exist says nothing. A server to jump through is looked up the same way, except that
-    its own ProxyJump is not followed. Raises ConfigError for what cannot be a host, a user or a port.
+    ``ssh_config`` is a file in the format of ssh_config(5), such as ``~/.ssh/config``; None or a missing file means no
+    settings. A server to jump through is looked up the same way, but its own ProxyJump is ignored. Raises ConfigError
+    for an invalid host, user or port.
     """
     _check(_HOST, host, "name")
     settings = settings_of(host, user, port, ssh_config)
@@ -91,11 +91,11 @@ def resolve(
     return _endpoint(host, settings, user, port, key, known_hosts, through)
 
 
-def _check(form: re.Pattern[str], text: str, what: str) -> None:
-    """Refuse a host, user or port that some program on the way could take for something else."""
+def _check(form: re.Pattern[str], text: str, kind: str) -> None:
+    """Raise ConfigError for a host, user or port that a program on the way could misread."""
     if not form.fullmatch(text):
         raise ConfigError(
-            f"The master's {what} cannot be one.",
+            f"The master's {kind} cannot be one.",
             f"it is {one_line(text)!r}",
             "Check pacha.host.",
             code="invalid-master",
@@ -127,14 +127,13 @@ def _endpoint(
         files = list(_DEFAULT_KEYS)
     keys = [key] if key else [_filled(file, tokens) for file in files]
     known = [known_hosts] if known_hosts else _words(settings, "userknownhostsfile", "~/.ssh/known_hosts")
+    system_known = _words(settings, "globalknownhostsfile", SYSTEM_KNOWN_HOSTS)
     return Endpoint(
         host=host,
         port=number,
         user=login,
         key_files=tuple(expand_home(file) for file in keys),
-        known_hosts=tuple(
-            expand_home(file) for file in (*known, *_words(settings, "globalknownhostsfile", SYSTEM_KNOWN_HOSTS))
-        ),
+        known_hosts=tuple(expand_home(file) for file in (*known, *system_known)),
         host_key_name=alias or outside,
         proxy_jump=through,
         only_these_keys=bool(key) or _text(settings, "identitiesonly", "no").lower() == "yes",
@@ -177,12 +176,12 @@ def _words(settings: Settings, keyword: str, default: str) -> list[str]:
 
 
 def _are_usual(files: list[str]) -> bool:
-    """Whether these are what ssh tries where no file names a key: ``ssh -G`` does not tell which it is."""
+    """Whether these are ssh's default keys, which ``ssh -G`` does not distinguish from configured ones."""
     return not files or (len(files) > 3 and all(file.startswith("~/.ssh/id_") for file in files))
 
 
 def _tokens(name: str, host: str, port: int, user: str, alias: str, jump: str) -> Mapping[str, str | Callable[[], str]]:
-    """What the TOKENS of ssh_config(5) stand for."""
+    """The values of the TOKENS of ssh_config(5)."""
     return {
         "%": "%",
         "d": home_dir,
@@ -200,7 +199,7 @@ def _tokens(name: str, host: str, port: int, user: str, alias: str, jump: str) -
 
 
 def _filled(text: str, tokens: Mapping[str, str | Callable[[], str]]) -> str:
-    """``text`` with its tokens and ``${VARIABLES}`` replaced. Raises ConfigError for one that there is not."""
+    """``text`` with its tokens and ``${VARIABLES}`` replaced. Raises ConfigError for an unknown one."""
 
     def value(match: re.Match[str]) -> str:
         token = os.environ.get(match[2]) if match[2] else tokens.get(match[1])
@@ -216,13 +215,13 @@ def _filled(text: str, tokens: Mapping[str, str | Callable[[], str]]) -> str:
     return _TOKEN.sub(value, text)
 
 
-def _agent(named: str, tokens: Mapping[str, str | Callable[[], str]]) -> str | None:
+def _agent(setting: str, tokens: Mapping[str, str | Callable[[], str]]) -> str | None:
     """The socket that IdentityAgent names, as ``Endpoint.agent`` has it."""
-    if named in ("", "SSH_AUTH_SOCK"):
+    if setting in ("", "SSH_AUTH_SOCK"):
         return None
-    if named.lower() == "none":
+    if setting.lower() == "none":
         return ""
-    return os.environ.get(named[1:], "") if named.startswith("$") else expand_home(_filled(named, tokens))
+    return os.environ.get(setting[1:], "") if setting.startswith("$") else expand_home(_filled(setting, tokens))
 
 
 def _proxy_command(settings: Settings, tokens: Mapping[str, str | Callable[[], str]]) -> str | None:

@@ -1,4 +1,4 @@
-"""The input and the output of a command as files, such as Mercurial's peers want them."""
+"""The input and the output of a command as file objects, as Mercurial's peers need them."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any, Protocol
 from pacha.errors import UnreachableError
 
 _LONGEST_LINE = 1024 * 1024
-_LARGEST_READ = 1 << 30  #: bytes: no revision that Pacha makes comes near it
+_LARGEST_READ = 1 << 30  #: bytes: far more than a revision that Pacha makes
 _BY_HAND = "Log in by hand with ssh to see what answers there."
 
 
 class Carried(Protocol):
-    """The stream that they are of."""
+    """The stream behind the files."""
 
     def receive(self, n: int) -> bytes: ...
     def ask(self, data: bytes) -> int: ...
@@ -36,10 +36,10 @@ class RawOutput(io.RawIOBase):
 
 
 class Output(io.BufferedReader):
-    """A command's output for a reader that believes the lengths it is told: neither they nor a line are endless."""
+    """A command's output with limited reads and lines, for a reader that trusts the lengths it is told."""
 
     def readline(self, size: int | None = -1, /) -> bytes:
-        """A line, with its end; every size that is none, too, means the longest that there is."""
+        """A line with its end; without a valid ``size`` up to the longest allowed."""
         line = super().readline(_LONGEST_LINE if size is None or size < 0 else min(size, _LONGEST_LINE))
         if len(line) >= _LONGEST_LINE:
             raise UnreachableError(
@@ -48,7 +48,7 @@ class Output(io.BufferedReader):
         return line
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """So many bytes, less at the end. To a file of Python, a size below zero would mean: all that comes."""
+        """So many bytes, fewer at the end. Refuses a negative size, which Python's files take for everything."""
         if size is None or not 0 <= size <= _LARGEST_READ:
             raise UnreachableError(
                 "The master does not answer as one.",
@@ -60,7 +60,7 @@ class Output(io.BufferedReader):
 
 
 class Input:
-    """What a command reads, as an unbuffered file."""
+    """A command's input, unbuffered."""
 
     def __init__(self, stream: Carried) -> None:
         self._stream = stream
@@ -68,24 +68,24 @@ class Input:
         self.closed = False
 
     def say_ahead(self, data: bytes) -> None:
-        """Send what whoever writes here will write first of all; it is not sent again then."""
+        """Send now what will be written first; that write then sends nothing."""
         try:
             self._stream.ask(data)
         except BrokenPipeError:
-            pass  # it has ended: reading tells
+            pass  # the command has ended: reading tells
         self._ahead = data
 
     def write(self, data: bytes) -> int:
-        """Send all of ``data`` and say how much that was."""
+        """Send all of ``data``; returns its length."""
         if not self._ahead:
             return self._stream.ask(data)
-        said, self._ahead = self._ahead[: len(data)], self._ahead[len(data) :]
-        if said != data:
-            raise RuntimeError("something else was said ahead")  # a fault of ours: the conversation has one beginning
+        begun, self._ahead = self._ahead[: len(data)], self._ahead[len(data) :]
+        if begun != data:
+            raise RuntimeError("something else was said ahead")  # a fault in Pacha
         return len(data)
 
     def flush(self) -> None:
-        """Nothing is held back."""
+        """Do nothing: nothing is buffered."""
 
     def close(self) -> None:
         """End the command's input."""

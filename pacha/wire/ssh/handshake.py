@@ -1,4 +1,4 @@
-"""Reach a server and make sure that it is the right one, before anything about us is sent."""
+"""Connect to a server and check its host key, before anything about this machine is sent."""
 
 from __future__ import annotations
 
@@ -31,21 +31,21 @@ _DIGESTS = (
 )
 
 
-#: What sshd says in place of a greeting where it drops a connection (sshd.c, drop_connection): for MaxStartups and
-#: PerSourceMaxStartups, and for PerSourcePenalties. Older ones say nothing.
+#: What sshd sends in place of a greeting when it drops a connection (sshd.c, drop_connection), for MaxStartups,
+#: PerSourceMaxStartups and PerSourcePenalties. Older versions send nothing.
 _DROPS = (b"Exceeded MaxStartups", b"Not allowed at this time")
 
 
-#: Seconds, give or take a half, before a connection that was dropped is tried again: the first time, and the most.
+#: Seconds, give or take a half, before a dropped connection is tried again: the first time, and at most.
 _AGAIN, _AGAIN_MOST = 0.3, 8.0
 
 
 class Dropped(UnreachableError):
-    """The server hung up before it greeted, as sshd does while too many log in at once: worth another try."""
+    """The server hung up before its greeting, as sshd does when too many log in at once: try again."""
 
 
 class Line:
-    """A socket that remembers when it last heard from the other side, and with what that began."""
+    """A socket that remembers when it last received something, and the first bytes."""
 
     def __init__(self, sock: socket.socket | paramiko.Channel | ProxyLine) -> None:
         self._sock = sock
@@ -59,11 +59,11 @@ class Line:
         return data
 
     def queued(self) -> int:
-        """The bytes of ours that the other side has not acknowledged yet (SIOCOUTQ of tcp(7))."""
+        """Our bytes that the other side has not acknowledged yet (SIOCOUTQ of tcp(7))."""
         try:
             return int.from_bytes(fcntl.ioctl(self._sock.fileno(), termios.TIOCOUTQ, bytes(4)), sys.byteorder)
         except (OSError, ValueError):
-            return 0  # it is closed, or a channel through another server
+            return 0  # closed, or a channel through another server
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._sock, name)
@@ -127,7 +127,7 @@ def _dropped(endpoint: Endpoint, beginning: bytes) -> Dropped:
 
 
 def _quiet_paramiko() -> None:
-    """Nothing of paramiko's own log, tracebacks among it, on stderr."""
+    """Keep paramiko's own log, with its tracebacks, off stderr."""
     log = logging.getLogger("paramiko")
     if not log.handlers:
         log.addHandler(logging.NullHandler())
@@ -135,9 +135,9 @@ def _quiet_paramiko() -> None:
 
 
 def handshake(line: Line, endpoint: Endpoint, timeout: float) -> paramiko.Transport:
-    """Agree on keys with the server and make sure that it is the right one. Nothing about us is sent."""
+    """Exchange keys and check the server's host key. Sends nothing about this machine."""
     _quiet_paramiko()
-    made = line.heard
+    connected = line.heard
     transport = paramiko.Transport(line, default_window_size=_WINDOW, default_max_packet_size=_PACKET)  # type: ignore[arg-type]
     transport.banner_timeout = transport.handshake_timeout = transport.auth_timeout = timeout
     _prefer(transport, endpoint)
@@ -146,10 +146,10 @@ def handshake(line: Line, endpoint: Endpoint, timeout: float) -> paramiko.Transp
         if not transport.initial_kex_done:
             raise paramiko.SSHException(f"no end of the greeting within {timeout:g} seconds")
         blob = transport.get_remote_server_key().asbytes()
-    except Exception as error:  # paramiko passes on whatever odd bytes made it stumble over
+    except Exception as error:  # paramiko raises many kinds for odd bytes
         hang_up(transport)
         refuse_unknown(error)
-        if line.heard == made and time.monotonic() - made >= timeout:
+        if line.heard == connected and time.monotonic() - connected >= timeout:
             raise UnreachableError(
                 f"{endpoint.host} (port {endpoint.port}) says nothing.",
                 f"it took the connection, and nothing came within {timeout:g} seconds",
@@ -173,9 +173,9 @@ def greet(
     timeout: float,
     patience: float,
 ) -> tuple[Line, paramiko.Transport]:
-    """The line to a server that has shown who it is, tried again for ``patience`` seconds while it is dropped.
+    """Connect to a server and check its host key; tried again for ``patience`` seconds while it drops the connection.
 
-    Who is dropped with many others comes again at a time of its own, and the later the more often it was dropped.
+    The pause before each try is random and grows, so that many machines do not come back at once.
     """
     began, pause = time.monotonic(), _AGAIN
     while True:
@@ -187,22 +187,22 @@ def greet(
                 line.close()
                 raise
         except Dropped:
-            wait, gone = pause * random.uniform(0.5, 1.5), time.monotonic() - began
-            if gone + wait >= patience:
+            wait, elapsed = pause * random.uniform(0.5, 1.5), time.monotonic() - began
+            if elapsed + wait >= patience:
                 raise
-            with waiting(endpoint.label, gone):
+            with waiting(endpoint.label, elapsed):
                 time.sleep(wait)
             pause = min(2 * pause, _AGAIN_MOST)
 
 
 def hang_up(transport: paramiko.Transport) -> None:
-    """Close the transport and what it runs over."""
+    """Close the transport and its socket."""
     transport.close()
     transport.sock.close()
 
 
 def _prefer(transport: paramiko.Transport, endpoint: Endpoint) -> None:
-    """Fast and sound algorithms; the kinds of host key that are known come first, as OpenSSH does."""
+    """Choose fast and safe algorithms, and put known kinds of host key first, as OpenSSH does."""
     options = transport.get_security_options()
     options.ciphers = [name for name in _CIPHERS if name in options.ciphers]
     options.digests = [name for name in _DIGESTS if name in options.digests]

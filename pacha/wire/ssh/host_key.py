@@ -14,10 +14,10 @@ from pacha.wire.ssh.known_hosts import KnownKey, fingerprint, key_kind, known_ke
 
 
 def known_keys_of(endpoint: Endpoint) -> tuple[list[KnownKey], list[KnownKey]]:
-    """The keys under the endpoint's own name, and those of its host without the port.
+    """The known keys of the endpoint's own name, and those of its host without the port.
 
-    OpenSSH, too, accepts a key that the host is known to have on port 22 (sshconnect.c,
-    check_host_key, "found matching key w/out port").
+    OpenSSH, too, accepts a host's known key of port 22 on another port (sshconnect.c, check_host_key, "found matching
+    key w/out port").
     """
     own = known_keys(endpoint.known_hosts, endpoint.host_key_name)
     if endpoint.host_key_name != f"[{endpoint.host}]:{endpoint.port}":
@@ -26,11 +26,11 @@ def known_keys_of(endpoint: Endpoint) -> tuple[list[KnownKey], list[KnownKey]]:
 
 
 def check_host_key(endpoint: Endpoint, blob: bytes) -> None:
-    """Raise UnreachableError unless the server's key is one that is known and not revoked."""
+    """Raise UnreachableError unless the server's key is known and not revoked."""
     own, portless = known_keys_of(endpoint)
-    same = [known for known in own + portless if known.blob == blob]
+    same = [key for key in own + portless if key.blob == blob]
     shows = f"it shows {fingerprint(blob)} ({one_line(key_kind(blob))})"
-    revoked = [known for known in same if known.revoked]
+    revoked = [key for key in same if key.revoked]
     if revoked:
         raise UnreachableError(
             f"The host key of {endpoint.host} is revoked: nothing was sent.",
@@ -40,7 +40,7 @@ def check_host_key(endpoint: Endpoint, blob: bytes) -> None:
         )
     if same:
         return
-    valid = [known for known in own if not known.revoked]
+    valid = [key for key in own if not key.revoked]
     if valid:
         _refuse_changed(endpoint, blob, valid)
     raise UnreachableError(
@@ -51,8 +51,8 @@ def check_host_key(endpoint: Endpoint, blob: bytes) -> None:
     )
 
 
-def _refuse_changed(endpoint: Endpoint, blob: bytes, known: list[KnownKey]) -> NoReturn:
-    alike = next((key for key in known if key.kind == key_kind(blob)), known[0])
+def _refuse_changed(endpoint: Endpoint, blob: bytes, valid: list[KnownKey]) -> NoReturn:
+    alike = next((entry for entry in valid if entry.kind == key_kind(blob)), valid[0])
     raise UnreachableError(
         f"The host key of {endpoint.host} has changed: nothing was sent.",
         f"it shows {fingerprint(blob)} ({one_line(key_kind(blob))}), "

@@ -1,7 +1,7 @@
-"""The keys to log in with, in the order of ssh(1), but that an agent is not asked before a file is used that was named.
+"""The keys to log in with, in the order of ssh(1), except that named files are tried before the agent is asked.
 
-A key in a file, and then its certificate; a key that only an agent can use (its file is locked, or is the public half)
-when the agent has it.
+A key in a file is followed by its certificate. A file that is locked, or is only the public half, is tried through the
+agent.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _Candidate = tuple[str, "Offer | Unusable"]
 
 
 class Identities:
-    """Yields a name for people, and the key (or why it cannot be used). Asks the agent when it comes to it."""
+    """Yields each key with a name for people, or why it cannot be used. Asks the agent only when needed."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
@@ -30,7 +30,7 @@ class Identities:
         self.agent_failure = ""
 
     def close(self) -> None:
-        """Hang up on the agent."""
+        """Close the connection to the agent."""
         if self._agent:
             self._agent.close()
 
@@ -65,17 +65,17 @@ class Identities:
             yield "the agent of SSH_AUTH_SOCK", Unusable(KeyOutcome.SILENT, self.agent_failure)
 
     def _files(self) -> list[str]:
-        """Those that are there, or of which a person should hear that they are not."""
+        """The key files that exist, or whose absence a person should be told of."""
         files = self._endpoint.key_files
-        named = self._endpoint.only_these_keys or len(files) == 1
-        return [file for file in files if named or os.path.exists(file) or public_key(f"{file}.pub")]
+        is_named = self._endpoint.only_these_keys or len(files) == 1
+        return [file for file in files if is_named or os.path.exists(file) or public_key(f"{file}.pub")]
 
     def _keys(self) -> tuple[bytes, ...]:
-        """What the agent has; nothing where there is none."""
+        """The agent's keys; () where there is no agent."""
         if not self._asked:
             self._asked = True
-            named = self._endpoint.agent
-            path = os.environ.get("SSH_AUTH_SOCK", "") if named is None else named
+            setting = self._endpoint.agent
+            path = os.environ.get("SSH_AUTH_SOCK", "") if setting is None else setting
             try:
                 self._agent = Agent(path) if path else None
             except AgentError as error:
@@ -83,21 +83,21 @@ class Identities:
         return self._agent.keys if self._agent else ()
 
     def _of_agent(self) -> Iterator[_Candidate]:
-        """Each key of the agent: those that files name first, those that have to be touched last."""
-        wanted = [blob for file in self._endpoint.key_files if (blob := public_half(file))]
+        """The keys of the agent: first those that files name, last those that have to be touched."""
+        named_blobs = [blob for file in self._endpoint.key_files if (blob := public_half(file))]
 
         def place(blob: bytes) -> tuple[bool, bool]:
-            return plain_key(blob) not in wanted, key_kind(blob).startswith("sk-")
+            return plain_key(blob) not in named_blobs, key_kind(blob).startswith("sk-")
 
         for blob in sorted(self._keys(), key=place):
             yield self._offer(blob, blob)
 
-    def _offer(self, shown: bytes, key: bytes) -> _Candidate:
-        """``shown`` to the server, signed by the agent with its ``key``."""
+    def _offer(self, public: bytes, key: bytes) -> _Candidate:
+        """An offer of the ``public`` blob, signed by the agent with its ``key``."""
         agent = self._agent
         assert agent
-        kind = "certificate" if shown != plain_key(shown) else "key"
-        return f"agent {kind} {fingerprint(shown)}", Offer(shown, lambda data, name: agent.sign(key, data, name))
+        kind = "certificate" if public != plain_key(public) else "key"
+        return f"agent {kind} {fingerprint(public)}", Offer(public, lambda data, name: agent.sign(key, data, name))
 
     def _by_agent(self, file: str, reason: Unusable) -> Iterator[_Candidate]:
         """A key whose file cannot be used, if the agent has it; then its certificates."""
@@ -111,20 +111,20 @@ class Identities:
             yield self._offer(certificate, keys[0])
 
     def _certificate(self, file: str) -> Iterator[_Candidate]:
-        """A certificate of CertificateFile, with whoever has its key."""
-        shown = public_key(file)
-        if shown is None:
+        """A certificate of CertificateFile, with its key from a file or the agent."""
+        certificate = public_key(file)
+        if certificate is None:
             yield file, Unusable(KeyOutcome.NOT_A_KEY if os.path.exists(file) else KeyOutcome.MISSING)
             return
         for private in self._endpoint.key_files:
-            if public_half(private) == plain_key(shown):
+            if public_half(private) == plain_key(certificate):
                 key = _load(private)
                 if not isinstance(key, Unusable):
-                    yield file, _offer_of(shown, key)
+                    yield file, _offer_of(certificate, key)
                     return
         for blob in self._keys():
-            if plain_key(blob) == plain_key(shown):
-                yield self._offer(shown, blob)
+            if plain_key(blob) == plain_key(certificate):
+                yield self._offer(certificate, blob)
                 return
 
 
@@ -136,7 +136,7 @@ def _with_certificate(file: str, key: paramiko.PKey) -> Iterator[_Candidate]:
 
 
 def _certificate_of(file: str, blob: bytes) -> bytes | None:
-    """The certificate that lies beside a private key (or its public half), if it is one for ``blob``."""
+    """The certificate beside a private key (or its public half), if it is for ``blob``."""
     for name in (f"{file}-cert.pub", f"{file.removesuffix('.pub')}-cert.pub"):
         certificate = public_key(name)
         if certificate and certificate != blob and plain_key(certificate) == blob:
@@ -153,7 +153,7 @@ def _offer_of(blob: bytes, key: paramiko.PKey) -> Offer:
 
 
 def _load(file: str) -> paramiko.PKey | Unusable:
-    """A private key, or why it cannot be used; ssh does not use one of our own that others may read."""
+    """A private key, or why it cannot be used. As ssh, refuses our own if others may read it."""
     try:
         status = os.stat(file)
         is_open = status.st_uid == os.getuid() and status.st_mode & 0o077

@@ -1,4 +1,4 @@
-"""Read what known_hosts files say of a server's name (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT)."""
+"""Read the keys of a server's name from known_hosts files (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pacha.wire.ssh.trust import read_trusted
 
 @dataclass(frozen=True, slots=True)
 class KnownKey:
-    """A key in a known_hosts file: the key itself (RFC 4253, 6.6) and where it stands."""
+    """A key in a known_hosts file: the key itself (RFC 4253, 6.6), the file and the line."""
 
     blob: bytes
     revoked: bool
@@ -28,12 +28,12 @@ class KnownKey:
 
 
 def known_keys(files: Sequence[str], name: str) -> list[KnownKey]:
-    """The keys that known_hosts files hold for a name. A line that cannot be understood is no line.
+    """The keys of a name in known_hosts files. Ignores lines that it does not understand.
 
-    The format is that of sshd(8), SSH_KNOWN_HOSTS FILE FORMAT. ``@cert-authority`` lines say nothing
-    here: Pacha knows servers by their keys alone. Raises ConfigError for a file that another user could change.
+    Ignores ``@cert-authority`` lines, too: Pacha recognises servers by their keys alone. Raises ConfigError for a file
+    that another user could change.
     """
-    found = []
+    keys = []
     for file in files:
         try:
             lines = read_trusted(file).decode("utf-8", "replace").split("\n")
@@ -46,8 +46,8 @@ def known_keys(files: Sequence[str], name: str) -> list[KnownKey]:
                 del words[0]
             blob = _key_on_line(words, name)
             if blob is not None:
-                found.append(KnownKey(blob, revoked, file, number))
-    return found
+                keys.append(KnownKey(blob, revoked, file, number))
+    return keys
 
 
 def _key_on_line(words: list[str], name: str) -> bytes | None:
@@ -61,17 +61,17 @@ def _key_on_line(words: list[str], name: str) -> bytes | None:
 
 
 def _names(patterns: str, name: str) -> bool:
-    """Whether a host field speaks of a name (lower case): hashed, or patterns with ``* ? !`` and commas."""
+    """Whether a host field matches a name (lower case): hashed, or patterns with ``* ? !`` and commas."""
     if patterns.startswith("|"):
         return _hash_names(patterns, name)
-    found = False
+    matches = False
     for pattern in patterns.lower().split(","):
         text = re.escape(pattern.lstrip("!")).replace(r"\*", ".*").replace(r"\?", ".")
         if re.fullmatch(text, name):
             if pattern.startswith("!"):
                 return False
-            found = True
-    return found
+            matches = True
+    return matches
 
 
 def _hash_names(field: str, name: str) -> bool:
@@ -79,15 +79,15 @@ def _hash_names(field: str, name: str) -> bool:
     parts = field.split("|")
     try:
         _, kind, salt, digest = parts
-        wanted = base64.b64decode(digest)
-        made = hmac.new(base64.b64decode(salt), name.encode(), hashlib.sha1).digest()
+        recorded = base64.b64decode(digest)
+        computed = hmac.new(base64.b64decode(salt), name.encode(), hashlib.sha1).digest()
     except ValueError:
         return False
-    return kind == "1" and hmac.compare_digest(made, wanted)
+    return kind == "1" and hmac.compare_digest(computed, recorded)
 
 
 def key_kind(blob: bytes) -> str:
-    """The type that a key (RFC 4253, 6.6) says it is: any text at all if the key is not one."""
+    """The type in a key (RFC 4253, 6.6); arbitrary text if it is not a key."""
     length = int.from_bytes(blob[:4], "big")
     return blob[4 : 4 + length].decode("ascii", "replace")
 

@@ -1,4 +1,4 @@
-"""Import paramiko without what Pacha does not need of it. Other modules take it from here."""
+"""Import paramiko without the parts that Pacha does not need. Other modules import it from here."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import sys
 from pacha.library import UnknownLibraryError, has_moved, require
 from pacha.text import one_line
 
-# Importing invoke takes 50 ms. paramiko runs the commands of "Match exec" with it (ssh_config(5)) and works without;
-# where there is such a line, endpoint gives it back.
+# Importing invoke takes 50 ms. Paramiko needs it only for "Match exec" of ssh_config(5); for such a line
+# plain_settings puts it back.
 _is_new = "invoke" not in sys.modules
 if _is_new:
     sys.modules["invoke"] = None  # type: ignore[assignment]  # its import is refused
@@ -23,7 +23,7 @@ _PACKAGE = "pacha.wire.ssh"
 
 
 def refuse_unknown(failure: Exception) -> None:
-    """Raise UnknownLibraryError where ``failure`` comes of a paramiko that Pacha does not know, not of the line."""
+    """Raise UnknownLibraryError where ``failure`` comes from an unknown paramiko, not from the connection."""
     if has_moved(failure, _PACKAGE):
         raise UnknownLibraryError("paramiko", f"{type(failure).__name__}: {one_line(str(failure))}") from failure
 
@@ -39,6 +39,6 @@ for _name, *_parameters in (
     ("get_remote_server_key",),
 ):
     require("paramiko", paramiko.Transport, _name, *_parameters)
-require("paramiko", paramiko.config, "invoke")  # what endpoint puts back
+require("paramiko", paramiko.config, "invoke")  # what plain_settings puts back
 
 __all__ = ["cMSG_CHANNEL_REQUEST", "paramiko", "refuse_unknown"]

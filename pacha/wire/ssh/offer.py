@@ -1,4 +1,4 @@
-"""A key that a server is asked to take, as paramiko wants it; and why one cannot be used."""
+"""A key to log in with, as paramiko needs it; and the reasons why one cannot be used."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pacha.wire.ssh.library import paramiko
 
 
 class KeyOutcome(Enum):
-    """How it went with a key, in the words that follow its name."""
+    """The outcome of a key, in the words that follow its name."""
 
     REFUSED = "refused"
     TAKEN = "taken, but the master wants more than a key"
@@ -31,18 +31,17 @@ class KeyOutcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Unusable:
-    """A key that cannot be used: how that is, and the system's word for it if it has one."""
+    """A key that cannot be used: why, and the system's message if there is one."""
 
     outcome: KeyOutcome
     words: str = ""
 
 
 class Offer(paramiko.PKey):
-    """A public key or certificate (``blob``), and what signs with its private half.
+    """A public key or certificate (``blob``), and a function that signs with its private half.
 
-    ``sign`` is called in paramiko's thread, which an exception would end together with the connection. Where it
-    raises AgentError, ``failure`` holds the words, and the server is sent a signature that it refuses: the next key
-    gets its turn.
+    ``sign`` is called in paramiko's thread, in which an exception would end the connection. If it raises AgentError,
+    ``failure`` is the message, and the server gets an invalid signature, so that the next key can be tried.
     """
 
     def __init__(self, blob: bytes, sign: Callable[[bytes, str], bytes]) -> None:

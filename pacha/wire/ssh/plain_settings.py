@@ -1,7 +1,7 @@
-"""Read ssh_config(5) where there is no ssh that could be asked, by paramiko's reader.
+"""Read ssh_config(5) with paramiko's reader, where there is no ssh to ask.
 
-That reader passes over what it does not know: an Include says nothing, and of a Match it takes a condition that it
-does not know for one that holds. What could concern the host is refused by name; what does not is left out.
+That reader ignores Include, and takes an unknown condition of Match as true. So a block with one of these is refused if
+it could concern the host, else left out.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pacha.wire.ssh.library import paramiko
 
 _LINE = re.compile(r"(\w+)(?:\s*=\s*|\s+)(.+)")
 _CONDITIONS = frozenset(["all", "canonical", "exec", "host", "originalhost", "user", "localuser"])
-#: What Pacha asks the file for.
+#: The keywords that Pacha reads.
 _OF_CONCERN = frozenset(
     [
         *("certificatefile", "globalknownhostsfile", "hostkeyalias", "hostname", "identitiesonly", "identityagent"),
@@ -31,27 +31,27 @@ _OF_CONCERN = frozenset(
 
 @dataclass
 class _Block:
-    """The lines from one Host or Match to the next, with their numbers."""
+    """The lines from a Host or Match to the next, with their numbers."""
 
     lines: list[tuple[int, str]] = field(default_factory=list)
 
     def words(self) -> list[tuple[int, str, str]]:
-        """Number, keyword in lower case and value of each line that has these."""
+        """The number, keyword (in lower case) and value of each setting."""
         matches = [(number, _LINE.fullmatch(line.strip())) for number, line in self.lines]
         return [(number, match[1].lower(), match[2]) for number, match in matches if match and match[1][0] != "#"]
 
     def concerns(self, host: str) -> bool:
-        """Whether it may speak of ``host``, and says something that Pacha asks for."""
+        """Whether it may match ``host``, and has a keyword that Pacha reads."""
         words = self.words()
         _, keyword, value = words[0] if words else (0, "", "")
-        named = _patterns(keyword, value)
-        speaks = named is None or any(fnmatch.fnmatchcase(host, pattern) for pattern in named)
+        patterns = _patterns(keyword, value)
+        speaks = patterns is None or any(fnmatch.fnmatchcase(host, pattern) for pattern in patterns)
         return speaks and any(keyword in _OF_CONCERN for _, keyword, _ in words)
 
 
 def read_settings(text: bytes, host: str, config: Path) -> dict[str, str | list[str]]:
-    """What a file says of ``host``. Raises ConfigError for a line that is not understood and may concern it."""
-    kept: list[str] = []
+    """The settings for ``host``. Raises ConfigError for a line that is not understood and may concern it."""
+    lines: list[str] = []
     for block in _blocks(text.decode("utf-8", "replace")):
         fault = _fault(block)
         if fault and block.concerns(host):
@@ -62,8 +62,8 @@ def read_settings(text: bytes, host: str, config: Path) -> dict[str, str | list[
                 "Install ssh (openssh-client), which Pacha asks then, or correct that file.",
                 code="ssh-config-unreadable",
             )
-        kept += [] if fault and not _is_global(block) else [line for _, line in block.lines]
-    return _looked_up("\n".join(kept), host, config)
+        lines += [] if fault and not _is_global(block) else [line for _, line in block.lines]
+    return _looked_up("\n".join(lines), host, config)
 
 
 def _blocks(text: str) -> list[_Block]:
@@ -81,7 +81,7 @@ def _is_global(block: _Block) -> bool:
 
 
 def _fault(block: _Block) -> tuple[int, str] | None:
-    """The line that paramiko's reader would pass over or take wrongly."""
+    """The line that paramiko's reader would ignore or misread, None for none."""
     for number, keyword, value in block.words():
         if keyword == "include" or (keyword == "match" and not _conditions(value) <= _CONDITIONS):
             return number, f"{keyword.capitalize()} {value}"
@@ -89,7 +89,7 @@ def _fault(block: _Block) -> tuple[int, str] | None:
 
 
 def _conditions(value: str) -> set[str]:
-    """The conditions of a Match; each but a few has a word after it."""
+    """The conditions of a Match; most have an argument."""
     words, conditions = _split(value), set()
     while words:
         name, equals, _ = words.pop(0).lower().removeprefix("!").partition("=")
@@ -100,12 +100,12 @@ def _conditions(value: str) -> set[str]:
 
 
 def _patterns(keyword: str, value: str) -> Sequence[str] | None:
-    """The names that a block is for; None: it may be for any."""
+    """The patterns that a block is for; None: it may be for any host."""
     words = _split(value)
     if keyword == "host":
         return [word for word in words if not word.startswith("!")]
     lower = [word.lower() for word in words]
-    if keyword == "match" and "originalhost" in lower[:-1]:  # "host" asks for what HostName made of it
+    if keyword == "match" and "originalhost" in lower[:-1]:  # "host" compares with HostName's value
         return words[lower.index("originalhost") + 1].split(",")
     return None
 
@@ -122,7 +122,7 @@ def _looked_up(text: str, host: str, config: Path) -> dict[str, str | list[str]]
         if "exec" in text.lower():
             vars(paramiko.config)["invoke"] = importlib.import_module("invoke")  # see library
         return dict(paramiko.SSHConfig.from_text(text).lookup(host))
-    except Exception as error:  # the reader raises whatever it stumbles over: KeyError, ImportError ...
+    except Exception as error:  # the reader raises many kinds: KeyError, ImportError ...
         raise ConfigError(
             f"{config} cannot be read.", one_line(str(error)), "Correct that file.", code="ssh-config-unreadable"
         ) from error

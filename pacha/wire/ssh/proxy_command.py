@@ -1,4 +1,4 @@
-"""Talk with a server through the command of ProxyCommand (ssh_config(5)), in place of a connection."""
+"""Reach a server through the command of ProxyCommand (ssh_config(5)), in place of a connection."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _GRACE = 1.0  #: seconds for it to end by itself
 
 
 class ProxyLine:
-    """The socket that is standard input and output of a command. Ends the command when it is closed."""
+    """A socket to a command's standard input and output. Closing it ends the command."""
 
     def __init__(self, sock: socket.socket, process: subprocess.Popen[bytes]) -> None:
         self._sock = sock
@@ -28,7 +28,7 @@ class ProxyLine:
         return getattr(self._sock, name)
 
     def close(self) -> None:
-        """Hang up; the command, and what it started, ends within a second or two."""
+        """Close the socket, and end the command and what it started within two seconds."""
         self._sock.close()
         for number in (signal.SIGHUP, signal.SIGKILL):  # ssh sends the first
             if self._process.poll() is not None:
@@ -40,30 +40,30 @@ class ProxyLine:
 
 
 def run_proxy(command: str, host: str, timeout: float) -> ProxyLine:
-    """Start ``command`` by the user's shell, as ssh does, and wait for the server's first byte.
+    """Start ``command`` with the user's shell, as ssh does, and wait for the server's first byte.
 
-    Raises UnreachableError where none comes in ``timeout`` seconds.
+    Raises UnreachableError if none comes within ``timeout`` seconds.
     """
-    ours, theirs = socket.socketpair()
+    own_end, command_end = socket.socketpair()
     shell = os.environ.get("SHELL") or "/bin/sh"
     try:
-        with theirs:
+        with command_end:
             process = subprocess.Popen(
                 [shell, "-c", f"exec {command}"],
-                stdin=theirs.fileno(),
-                stdout=theirs.fileno(),
+                stdin=command_end.fileno(),
+                stdout=command_end.fileno(),
                 stderr=subprocess.PIPE,
                 env={**os.environ, "HOME": home_dir()},
                 start_new_session=True,
             )
     except OSError as error:
-        ours.close()
+        own_end.close()
         raise _failed(host, command, error.strerror or "") from error
     assert process.stderr
-    last, line = Tail(process.stderr), ProxyLine(ours, process)
+    last, line = Tail(process.stderr), ProxyLine(own_end, process)
     try:
-        ours.settimeout(timeout)
-        if ours.recv(1, socket.MSG_PEEK):
+        own_end.settimeout(timeout)
+        if own_end.recv(1, socket.MSG_PEEK):
             return line
         why = "it ended"
     except TimeoutError:

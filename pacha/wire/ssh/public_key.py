@@ -9,21 +9,21 @@ from pacha.wire.ssh.known_hosts import key_kind
 
 CERTIFICATE = "-cert-v01@openssh.com"
 _MAGIC = b"openssh-key-v1\0"
-#: The fields of the key itself that follow the nonce in a certificate.
+#: How many fields of the key itself follow the nonce in a certificate.
 _FIELDS = {"ssh-rsa": 2, "ssh-ed25519": 1, "sk-ssh-ed25519": 2}
 _LONGEST = 1 << 20
 
 
 def public_half(file: str) -> bytes | None:
-    """The public key of a private one: what ``file`` itself says, or the file beside it. None for neither.
+    """The public key of a private one, from ``file`` itself or the file beside it. None for neither.
 
-    A private key in OpenSSH's format says it though it is locked with a passphrase.
+    A private key in OpenSSH's format has it readable even if it is locked with a passphrase.
     """
     return public_key(file) or _of_private(file) or public_key(f"{file}.pub")
 
 
 def public_key(file: str) -> bytes | None:
-    """The key or certificate of a file that has one as its first line; None for any other file."""
+    """The key or certificate in the first line of a file; None for any other file."""
     try:
         kind, text = _read(file).split(maxsplit=2)[:2]
         blob = base64.b64decode(text, validate=True)
@@ -33,7 +33,7 @@ def public_key(file: str) -> bytes | None:
 
 
 def plain_key(blob: bytes) -> bytes:
-    """The key that a certificate is for; any other key itself."""
+    """The key that a certificate is for; a plain key is returned as it is."""
     kind = key_kind(blob)
     if not kind.endswith(CERTIFICATE):
         return blob
@@ -61,7 +61,7 @@ def _of_private(file: str) -> bytes | None:
 
 
 def _strings(data: bytes) -> list[bytes]:
-    """The strings, each after its length, at the beginning of ``data``; at least three, for what is cut off."""
+    """The strings, each after its length, at the beginning of ``data``; filled up to three if it is incomplete."""
     strings, place = [], 0
     while place + 4 <= len(data):
         length = int.from_bytes(data[place : place + 4], "big")

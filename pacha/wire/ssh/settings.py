@@ -1,4 +1,4 @@
-"""What ssh_config(5) says of a server: the system's own ssh is asked, which obeys Include, Match and tokens as it does.
+"""The settings of ssh_config(5) for a server, from the system's own ssh, so that Include, Match and tokens work.
 
 Where there is no ssh, ``plain_settings`` reads the file, and refuses what it does not understand.
 """
@@ -23,11 +23,11 @@ from pacha.wire.ssh.trust import read_trusted
 Settings = Mapping[str, str | list[str]]
 
 _MANY = ("identityfile", "certificatefile")
-_SECONDS = 20.0  #: as long as a "Match exec" may take
+_SECONDS = 20.0  #: the time limit of a "Match exec"
 _LONGEST = 1 << 20  #: bytes; an answer has some 10 KB
-_REFUSED = 255  #: with this ssh(1) ends for what it does not obey
+_REFUSED = 255  #: exit status of ssh(1) for a file that it refuses
 _SYSTEM = ("/etc/ssh/ssh_config", "/etc/ssh/ssh_config.d")
-#: Debian's own file has nothing that says where a server is, and is not worth a process.
+#: Keywords for which ssh is worth a process. Debian's own file has none.
 _CONCERNS = re.compile(
     rb"^[ \t]*(Match|HostName|Port|User|Identit\w+|CertificateFile|Proxy(Jump|Command)|HostKeyAlias|Canonical\w+|"
     rb"(User|Global)KnownHostsFile|Include(?!\s+/etc/ssh/ssh_config\.d/\*\.conf\s*$))\b",
@@ -36,10 +36,10 @@ _CONCERNS = re.compile(
 
 
 def settings_of(host: str, user: str | None, port: int | None, config: Path | None) -> Settings:
-    """What ``config`` (None: no file) says of ``host``, for whoever asks for ``user`` and ``port``.
+    """The settings in ``config`` (None: no file) for ``host``, with ``user`` and ``port`` as on ssh's command line.
 
-    The user's usual file is obeyed together with the system's own, as ssh does; another one by itself. Raises
-    ConfigError for a file that cannot be read or that another user could change.
+    The user's default file is read together with the system's, as ssh does; another file alone. Raises ConfigError for
+    a file that cannot be read or that another user could change.
     """
     if config is None:
         return {}
@@ -53,15 +53,15 @@ def settings_of(host: str, user: str | None, port: int | None, config: Path | No
         before, text = 0, b""
     except OSError as error:
         raise _unreadable(config, error.strerror or "") from error
-    named = None if usual else str(config)
-    answer = _asked(host, user, port, named, before)
+    config_option = None if usual else str(config)
+    answer = _asked(host, user, port, config_option, before)
     if answer is not None:
         return answer
     return read_settings(text, host, config)
 
 
 def _system_concerns() -> bool:
-    """Whether the system's own ssh_config says where a server is or how to get in."""
+    """Whether the system's own ssh_config has a keyword that matters here."""
     main, folder = _SYSTEM
     try:
         names = [main, *(entry.path for entry in os.scandir(folder) if entry.name.endswith(".conf"))]
@@ -80,7 +80,7 @@ def _content(path: str) -> bytes:
 
 @lru_cache
 def _asked(host: str, user: str | None, port: int | None, config: str | None, _changed: int) -> Settings | None:
-    """What ``ssh -G`` answers; None where there is no ssh that answers. It is asked once while the file is the same."""
+    """The answer of ``ssh -G``, asked once while the file is unchanged; None where there is no ssh."""
     program = shutil.which("ssh")
     if program is None:
         return None

@@ -1,4 +1,4 @@
-"""Refuse files of ssh's that another user could change, as ssh(1) does (readconf.c, "Bad owner or permissions")."""
+"""Refuse ssh's files if another user could change them, as ssh(1) does (readconf.c, "Bad owner or permissions")."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from pacha.text import printable
 
 
 def read_trusted(path: str | Path) -> bytes:
-    """What ``path`` holds. Raises OSError, and ConfigError where anybody but root and this user could change it."""
+    """The content of ``path``. Raises OSError, and ConfigError if anybody but root and this user could change it."""
     with open(path, "rb", opener=_opener) as file:
         refuse_others(path, os.fstat(file.fileno()))
         return file.read()
 
 
 def _opener(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NONBLOCK)  # a FIFO must not stop us
+    return os.open(path, flags | os.O_NONBLOCK)  # do not wait for a FIFO
 
 
 def refuse_others(path: str | Path, status: os.stat_result) -> None:
-    """Raise ConfigError where a user other than root and this one owns ``path`` or may write to it."""
+    """Raise ConfigError if a user other than root and this one owns ``path`` or may write to it."""
     reason = _reason(status)
     if reason:
         name = printable(str(path))
@@ -53,7 +53,7 @@ def _reason(status: os.stat_result) -> str:
 
 
 def _is_own_group(gid: int) -> bool:
-    """Whether it is a group of this user and nobody else, as Debian's ssh asks, too."""
+    """Whether only this user is in the group, as Debian's ssh checks, too."""
     try:
         user, group = pwd.getpwuid(os.getuid()), grp.getgrgid(gid)
     except KeyError:

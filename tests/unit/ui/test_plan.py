@@ -36,7 +36,7 @@ def test_what_becomes_of_extras_depends_on_delete() -> None:
 def test_the_lines_have_the_snapshot_the_hooks_and_what_is_resumed_and_can_be_printed() -> None:
     proposed = proposal(
         step(Action.CREATE), hooks=Hooks((BEFORE,), (AFTER,), ("not this",)), by="evil\x1b[2J",
-        carries_on=(Started("id", 1_600_000_000, "bar", ()),),
+        resumes=(Started("id", 1_600_000_000, "bar", ()),),
     )  # fmt: skip
     proposed = replace(proposed, preview=replace(proposed.preview, moved=3, movers=("user a, 1 -> 2: 3",)))
     lines = list(plan.plan_lines(proposed))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pacha.wire.hook_files import ROOT, Hook, folder_of, hook_of, is_hook_file, lying, owner_of
+from pacha.wire.hook_files import ROOT, Hook, entries, folder_of, hook_of, is_hook_file, owner_of
 
 
 @pytest.mark.parametrize(
@@ -35,14 +35,14 @@ def hook_folder(tmp_path: Path) -> Path:
 
 
 def found(hosts: Path) -> dict[bytes, str]:
-    return {path: owner for path, _, owner in lying(os.fsencode(hosts), "bar", {os.geteuid()})}
+    return {path: owner for path, _, owner in entries(os.fsencode(hosts), "bar", {os.geteuid()})}
 
 
 def test_the_files_that_lie_there_are_found_with_their_modes(tmp_path: Path, pre: Path) -> None:
     (pre / "folder").mkdir()
     os.mkfifo(pre / "pipe")
-    assert list(lying(os.fsencode(tmp_path), "bar", {os.geteuid()})) == [(b"pacha_pre/a", 0o700, ROOT)]
-    assert list(lying(os.fsencode(tmp_path), "foo", {os.geteuid()})) == []
+    assert list(entries(os.fsencode(tmp_path), "bar", {os.geteuid()})) == [(b"pacha_pre/a", 0o700, ROOT)]
+    assert list(entries(os.fsencode(tmp_path), "foo", {os.geteuid()})) == []
 
 
 @pytest.mark.parametrize("place", ["pacha_pre/a", "pacha_pre", "", "..", "../.."])
