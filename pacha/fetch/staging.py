@@ -72,6 +72,7 @@ class Staging:
     master: Master
     on_file: Callable[[Received], None]
     on_expected: Callable[[int], None] = lambda files: None  #: told about how many files are still to come
+    on_database: Callable[[], None] = lambda: None  #: told when ``db`` is here, before the content
     files: int = 0
     size: int = 0
     cloned: set[str] = field(default_factory=set)  #: repositories whose bytes are not those on the master
@@ -108,6 +109,7 @@ class Staging:
         """Fetch, check and unpack everything, without a limit and without advice: see ``fetch.fetch``."""
         began = time.monotonic()
         snapshot, found, note = self.again(lambda: self._fetch_database(when))
+        self.on_database()
         changelog = self.folder / CHANGELOG
         copied = changelog.exists() and names.DATABASE not in self.cloned
         digest = digest_of(bytes(changelog)) or "" if copied else ""

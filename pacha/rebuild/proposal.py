@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from pacha.errors import Concern
 from pacha.files.metadata import Entry
+from pacha.rebuild.freshness import Difference
 from pacha.rebuild.hooks import Hooks
 from pacha.rebuild.living import LivingMachine
 from pacha.rebuild.options import Remembered
@@ -25,7 +26,7 @@ class Proposal:
     are the rebuilds that were interrupted and are finished by this one. ``content`` gives the bytes of a
     wanted file. ``parts`` are the paths that were asked for, () for all. ``living``: what this machine is, if it is
     another host. ``remembered``: what counts because an earlier rebuild chose it. ``release``: the snapshot is of
-    another release than this machine.
+    another release than this machine. ``differences``: what speaks for another snapshot than this.
     """
 
     host: str
@@ -42,6 +43,7 @@ class Proposal:
     living: LivingMachine | None = None
     remembered: Remembered = field(default_factory=Remembered)
     release: ReleaseChange | None = None
+    differences: tuple[Difference, ...] = ()
 
     @property
     def concerns(self) -> tuple[Concern, ...]:
@@ -62,5 +64,6 @@ class Proposal:
     @property
     def is_grave(self) -> bool:
         """Whether a person at a terminal is to be asked once more."""
-        grave = (self.living, self.release, self.replaced, self.moved_aside, self.preview.plan.ownerless, self.hooks)
-        return any(map(bool, grave))
+        told = (self.living, self.release, self.differences)
+        done = (self.replaced, self.moved_aside, self.preview.plan.ownerless, self.hooks)
+        return any(map(bool, (*told, *done)))

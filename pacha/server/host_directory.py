@@ -114,6 +114,16 @@ class HostDirectory:
         """Put the heartbeat in its place."""
         self._rename(f"{HEARTBEAT}.new", HEARTBEAT)
 
+    def last_push(self) -> bytes | None:
+        """The heartbeat as it lies there; None if there is none."""
+        from pacha.wire import heartbeat  # a push does without
+
+        try:
+            with self._explained(HEARTBEAT), self._descent() as descent:
+                return heartbeat.read(descent.directory(b""))
+        except ValueError as error:
+            raise heartbeat.unreadable(error) from None
+
     def place(self, temporary: str, name: str) -> None:
         """Give a temporary repository its name; it replaces an empty folder at most."""
         self._rename(temporary, name)

@@ -30,9 +30,10 @@ if TYPE_CHECKING:
 PROTOCOL = 1
 PROBE, MAKE, CREATE, BEAT, HOOKS, REPOSITORY = "probe", "make", "create", "beat", "hooks", "repository"
 EXAMINE = "examine"  #: for ``pacha doctor``
+LAST_PUSH = "last-push"  #: the heartbeat as it lies there, for a rebuild
 NEW = "new"  #: ``--repository .new-NAME-00000000`` makes one, which gets its name once it has been filled
 #: What this Pacha can be asked for. REPOSITORY is no request: a channel of its own serves one (``--repository NAME``).
-CAPABILITIES = (PROBE, MAKE, CREATE, BEAT, HOOKS, REPOSITORY, EXAMINE, NEW)
+CAPABILITIES = (PROBE, MAKE, CREATE, BEAT, HOOKS, REPOSITORY, EXAMINE, NEW, LAST_PUSH)
 _CODE = re.compile(r"[a-z]+(-[a-z0-9]+){0,9}", re.ASCII)
 _VERSION_MAX = 40  #: characters, as a heartbeat has them
 LINE_MAX = 64 * 1024  #: bytes of a request, an answer or a greeting

@@ -129,6 +129,16 @@ class LocalMaster:
         os.replace(path + b".new", path)
         return None if look is None else self.probe(host, look)
 
+    def last_push(self, host: str) -> bytes | None:
+        """Read it; what cannot be read is not taken for missing."""
+        from pacha.wire import heartbeat  # a push does without
+
+        try:
+            with local_store.descend(self._hosts_path, host, "") as folder:
+                return heartbeat.read(folder)
+        except (OSError, ValueError) as error:
+            raise heartbeat.unreadable(error) from None
+
     def examine(self, host: str) -> Examined:
         """Look at the folder, or where it is missing at the nearest one above it."""
         place = self._path(host)
