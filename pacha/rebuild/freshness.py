@@ -41,7 +41,7 @@ class About(str, Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
+class Disagreement:
     """What does not agree with the snapshot, or could not be compared with it (``known`` False).
 
     ``master``: which one it is said of (bytes, safe to print once escaped); ``reason``: safe to print.
@@ -58,7 +58,7 @@ class Difference:
         return Concern(self.master, self.reason)
 
 
-class Place(Enum):
+class Whereabouts(Enum):
     """Where a snapshot is in a fetched ``db``."""
 
     WITHIN = "within"  #: the newest one, or what that goes on from
@@ -82,7 +82,7 @@ def ask_meanwhile(staging: Staging) -> LastPush:
 
 def compare(
     context: Context, staging: Staging, fetched: Fetched, options: RebuildOptions, last_push: LastPush
-) -> tuple[Difference, ...]:
+) -> tuple[Disagreement, ...]:
     """Every difference between what was fetched and what else is known. Nothing for a moment that somebody named.
 
     Raises DamagedError.
@@ -92,28 +92,28 @@ def compare(
     return _Comparison(context, staging, fetched).differences(options.others, last_push)
 
 
-def with_concerns(planned: PlannedRebuild, differences: tuple[Difference, ...]) -> PlannedRebuild:
+def with_concerns(planned: PlannedRebuild, differences: tuple[Disagreement, ...]) -> PlannedRebuild:
     """``planned`` with the ``differences`` as things to look at."""
     concerns = tuple(difference.concern for difference in differences)
     return replace(planned, plan=replace(planned.plan, concerns=(*concerns, *planned.plan.concerns)))
 
 
-def words(difference: Difference) -> str:
+def words(difference: Disagreement) -> str:
     """What a person is told before anything else: one line, safe to print."""
     return f"{escape(difference.master)}: {difference.reason}"
 
 
-def places(path: str, original: str, newest: str, nodes: tuple[str, ...]) -> tuple[tuple[Place, float], ...]:
+def places(path: str, original: str, newest: str, nodes: tuple[str, ...]) -> tuple[tuple[Whereabouts, float], ...]:
     """Where each of ``nodes`` is in the ``db`` at ``path``, and when it was made (0: unknown). Raises DamagedError."""
     repository = hg.Repository.open(path, heal=False, original=original)
     return tuple(_place(repository, newest, node) for node in nodes)
 
 
-def _place(repository: hg.Repository, newest: str, node: str) -> tuple[Place, float]:
+def _place(repository: hg.Repository, newest: str, node: str) -> tuple[Whereabouts, float]:
     if not repository.has(node):
-        return Place.MISSING, 0.0
+        return Whereabouts.MISSING, 0.0
     within = repository.is_ancestor(node, newest)
-    return Place.WITHIN if within else Place.BESIDE, repository.note(node).at
+    return Whereabouts.WITHIN if within else Whereabouts.BESIDE, repository.note(node).at
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,11 +122,11 @@ class _Comparison:
     staging: Staging
     fetched: Fetched
 
-    def differences(self, others: tuple[OtherMaster, ...], last_push: LastPush) -> tuple[Difference, ...]:
+    def differences(self, others: tuple[OtherMaster, ...], last_push: LastPush) -> tuple[Disagreement, ...]:
         found = [*self._with_last_push(last_push), *self._with_this_machine(), *self._with_others(others)]
         return tuple(found)
 
-    def _with_last_push(self, last_push: LastPush) -> Iterator[Difference]:
+    def _with_last_push(self, last_push: LastPush) -> Iterator[Disagreement]:
         about = self._about(About.LAST_PUSH)
         try:
             text = last_push()
@@ -143,9 +143,9 @@ class _Comparison:
             else:
                 yield from self._with_left(left, about)
 
-    def _with_left(self, left: Heartbeat, about: Callable[[str, bool], Difference]) -> Iterator[Difference]:
+    def _with_left(self, left: Heartbeat, about: Callable[[str, bool], Disagreement]) -> Iterator[Disagreement]:
         """A push that ended after we had copied ``db`` has left what we do not have: the master has it."""
-        if self._places(left.tip)[0][0] is not Place.MISSING:
+        if self._places(left.tip)[0][0] is not Whereabouts.MISSING:
             return
         try:
             if _knows(self.staging.master, self.staging.host, left.tip):
@@ -155,7 +155,7 @@ class _Comparison:
         what = f"the snapshot {_named(left.tip, left.made)}, which the last push left, is not in its db"
         yield about(f"{what}: that was set back, or is damaged", True)
 
-    def _with_this_machine(self) -> Iterator[Difference]:
+    def _with_this_machine(self) -> Iterator[Disagreement]:
         about = self._about(About.THIS_MACHINE)
         try:
             own = database.read(self.context.state.database)
@@ -170,14 +170,14 @@ class _Comparison:
         (place, at), (place_left, _) = self._places(state.tip, left)
         made = state.made[1] if state.made and state.made[0] == state.tip else at
         own_newest = _named(state.tip, made)
-        if place_left is Place.MISSING and sent:
+        if place_left is Whereabouts.MISSING and sent:
             yield about(f"it was set back: this machine left {left[:12]} there, and has {own_newest}", True)
-        elif place is Place.MISSING:
+        elif place is Whereabouts.MISSING:
             yield about(f"it does not have this machine's newest snapshot, {own_newest}", True)
-        elif place is Place.BESIDE:
+        elif place is Whereabouts.BESIDE:
             yield about(f"its newest snapshot does not go on from this machine's, {own_newest}", True)
 
-    def _with_others(self, others: tuple[OtherMaster, ...]) -> Iterator[Difference]:
+    def _with_others(self, others: tuple[OtherMaster, ...]) -> Iterator[Disagreement]:
         asked = [other for other in others if _NODE.fullmatch(other.tip)]
         found = dict(zip([other.name for other in asked], self._places(*(other.tip for other in asked)), strict=True))
         for other in others:
@@ -189,23 +189,23 @@ class _Comparison:
                 continue
             else:
                 reason = _of_other(other, *found[other.name])
-            yield Difference(
+            yield Disagreement(
                 about=About.OTHER_MASTER, master=os.fsencode(other.name), reason=reason, known=not other.failure
             )  # fmt: skip
 
-    def _about(self, about: About) -> Callable[[str, bool], Difference]:
+    def _about(self, about: About) -> Callable[[str, bool], Disagreement]:
         master = os.fsencode(self.context.master())
-        return lambda reason, known: Difference(about=about, master=master, reason=reason, known=known)
+        return lambda reason, known: Disagreement(about=about, master=master, reason=reason, known=known)
 
-    def _places(self, *nodes: str) -> tuple[tuple[Place, float], ...]:
+    def _places(self, *nodes: str) -> tuple[tuple[Whereabouts, float], ...]:
         if not nodes:
             return ()
         path, original = self.staging.path(DATABASE), self.staging.original(DATABASE)
         return run_in_worker(self.staging.spool.worker, places, path, original, self.fetched.tip, nodes)
 
 
-def _of_other(other: OtherMaster, place: Place, at: float) -> str:
-    if place is Place.WITHIN:
+def _of_other(other: OtherMaster, place: Whereabouts, at: float) -> str:
+    if place is Whereabouts.WITHIN:
         return f"its newest snapshot is {_named(other.tip, at)}: it is behind"
     return f"its newest snapshot, {_named(other.tip, at)}, is not in what is rebuilt"
 

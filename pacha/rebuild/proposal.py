@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from pacha.errors import Concern
 from pacha.files.metadata import Entry
-from pacha.rebuild.freshness import Difference
+from pacha.rebuild.freshness import Disagreement
 from pacha.rebuild.hooks import Hooks
 from pacha.rebuild.living import LivingMachine
 from pacha.rebuild.options import Remembered
@@ -43,7 +43,7 @@ class Proposal:
     living: LivingMachine | None = None
     remembered: Remembered = field(default_factory=Remembered)
     release: ReleaseChange | None = None
-    differences: tuple[Difference, ...] = ()
+    differences: tuple[Disagreement, ...] = ()
 
     @property
     def concerns(self) -> tuple[Concern, ...]:

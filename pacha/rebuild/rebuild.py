@@ -137,7 +137,7 @@ class _Attempt:
     fetched: Fetched
     begun: renumber.InterruptedRenumbering
     began: float  #: by time.monotonic()
-    differences: tuple[freshness.Difference, ...]
+    differences: tuple[freshness.Disagreement, ...]
 
     def propose(self, wanted: Hooks) -> Proposal:
         """The plan against the disk as it is now."""

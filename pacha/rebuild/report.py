@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pacha.errors import Concern
 from pacha.files.metadata import Entry
-from pacha.rebuild.freshness import Difference
+from pacha.rebuild.freshness import Disagreement
 from pacha.rebuild.hooks import HookRun, Planned
 from pacha.rebuild.living import LivingMachine
 from pacha.rebuild.options import Remembered
@@ -234,7 +234,7 @@ def _remembered_json(remembered: Remembered) -> dict[str, Any]:
     }
 
 
-def _difference_json(difference: Difference) -> dict[str, Any]:
+def _difference_json(difference: Disagreement) -> dict[str, Any]:
     return {
         "about": difference.about.value,
         "master": os.fsdecode(difference.master),

@@ -27,7 +27,7 @@ class Restored:
     tip: str
     at: float
     watched: tuple[Watched, ...]
-    differences: tuple[freshness.Difference, ...] = ()
+    differences: tuple[freshness.Disagreement, ...] = ()
 
 
 def restore_db(context: Context, host: str, warn: Callable[[str], None] = lambda text: None) -> Restored:

@@ -18,7 +18,7 @@ from pacha.files.dirfd import DirectoryFds
 from pacha.server import check_results
 from pacha.server.check_results import CheckResult
 from pacha.text import escape
-from pacha.wire import heartbeat as heartbeat_file
+from pacha.wire import heartbeat, local_store
 from pacha.wire.heartbeat import MOST_HOURS, Heartbeat
 from pacha.wire.master import CHANGELOG
 
@@ -137,8 +137,8 @@ def _is_kept(fd: int) -> bool:
 
 def read_heartbeat(fd: int) -> Heartbeat | None:
     """What stands in ``last-push`` in the folder ``fd``; None if there is none. Raises OSError, ValueError."""
-    text = heartbeat_file.read(fd)
-    return None if text is None else heartbeat_file.parse(text)
+    text = local_store.read_heartbeat(fd)
+    return None if text is None else heartbeat.parse(text)
 
 
 def exit_code(seen: tuple[HostStatus, ...]) -> ExitCode:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from pacha.host.orphans import words
 from pacha.rebuild import freshness, release, report
-from pacha.rebuild.freshness import Difference
+from pacha.rebuild.freshness import Disagreement
 from pacha.rebuild.hooks import HookRun, Planned
 from pacha.rebuild.keep import tops
 from pacha.rebuild.living import LivingMachine
@@ -82,7 +82,7 @@ def machine_lines(living: LivingMachine, host: str) -> Iterator[str]:
         yield f"Files of '{host}' would take the place of its own, and it would go on pushing as '{name}', with them."
 
 
-def _difference_lines(differences: Sequence[Difference]) -> Iterator[str]:
+def _difference_lines(differences: Sequence[Disagreement]) -> Iterator[str]:
     yield from map(freshness.words, differences)
     if differences:
         yield "So what is rebuilt may not be the newest snapshot: docs/rebuilding.rst says what to do."

@@ -100,6 +100,18 @@ def _digest(value: object) -> str | None:
     return None if value is None else digest(value)
 
 
+def heartbeat_of(said: Mapping[str, Any]) -> bytes | None:
+    """The heartbeat that an answer tells; None if there is none. Raises DamagedError."""
+    line = said.get("line", "")
+    try:
+        return None if line is None else bytes(line.encode("latin-1"))
+    except (AttributeError, ValueError):
+        raise DamagedError(
+            "The master's answer makes no sense.", "asked for last-push", "Run this again.",
+            code="invalid-control-answer",
+        ) from None  # fmt: skip
+
+
 def told_of(probe: Probe) -> dict[str, Any]:
     """The same as it is told."""
     return {"clock": probe.clock, "changelog": probe.changelog, "contents": dict(probe.contents)}

@@ -6,15 +6,12 @@ It is the host's to forge, and the master's. So little of it is read, and believ
 from __future__ import annotations
 
 import math
-import os
 import re
-import stat
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
-from pacha.errors import PachaError
-from pacha.wire.master import HEARTBEAT, HEARTBEAT_MAX
+from pacha.wire.master import HEARTBEAT_MAX
 from pacha.wire.message import count, decode
 
 MOST_HOURS = 31 * 24.0  #: a host that means to be heard of more rarely is judged by this
@@ -42,39 +39,6 @@ class Heartbeat:
     files: int
     size: int
     claimed: float | None = None
-
-
-def read(folder: int) -> bytes | None:
-    """What stands in ``last-push`` in the folder (a descriptor); None if there is none. Raises OSError, ValueError."""
-    try:
-        file = os.open(HEARTBEAT, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
-    except FileNotFoundError:
-        return None
-    with open(file, "rb") as stream:
-        if not stat.S_ISREG(os.fstat(file).st_mode):
-            raise ValueError("no file")
-        text = stream.read(HEARTBEAT_MAX + 1)
-    if len(text) > HEARTBEAT_MAX:
-        raise ValueError("too long")
-    return text
-
-
-def unreadable(error: OSError | ValueError) -> PachaError:
-    """The error for a heartbeat that ``read`` cannot read."""
-    why = error.strerror if isinstance(error, OSError) else str(error)
-    return PachaError(
-        f"{HEARTBEAT} cannot be read.", why or "", "Look at it in the host's folder on the master.",
-        code="last-push-unreadable",
-    )  # fmt: skip
-
-
-def told(answer: dict[str, Any]) -> bytes | None:
-    """The heartbeat in an answer of the control channel; None if there is none. Raises PachaError."""
-    line: Any = answer.get("line", "")
-    try:
-        return None if line is None else bytes(line.encode("latin-1"))
-    except (AttributeError, ValueError):
-        raise unreadable(ValueError("the answer makes no sense")) from None
 
 
 def parse(text: bytes | str) -> Heartbeat:

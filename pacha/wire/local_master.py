@@ -131,13 +131,11 @@ class LocalMaster:
 
     def last_push(self, host: str) -> bytes | None:
         """Read it; what cannot be read is not taken for missing."""
-        from pacha.wire import heartbeat  # a push does without
-
         try:
             with local_store.descend(self._hosts_path, host, "") as folder:
-                return heartbeat.read(folder)
+                return local_store.read_heartbeat(folder)
         except (OSError, ValueError) as error:
-            raise heartbeat.unreadable(error) from None
+            raise local_store.unreadable_heartbeat(error) from None
 
     def examine(self, host: str) -> Examined:
         """Look at the folder, or where it is missing at the nearest one above it."""

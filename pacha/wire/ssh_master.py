@@ -152,14 +152,12 @@ class SshMaster:
 
     def last_push(self, host: str) -> bytes | None:
         """The heartbeat, where the master can be asked for it."""
-        from pacha.wire import heartbeat  # a push does without
-
         if self._greeted(host) is None:
             return self._plain.last_push(host)
         channel = self._can(host, control.LAST_PUSH)
         if channel is None:
             raise NotTold
-        return heartbeat.told(channel.ask(control.LAST_PUSH))
+        return control.heartbeat_of(channel.ask(control.LAST_PUSH))
 
     def examine(self, host: str) -> Examined:
         """Ask Pacha there, where it answers: only what it says that it can be asked."""
