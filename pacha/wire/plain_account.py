@@ -1,7 +1,7 @@
 """A plain account, which has only sshd, scp and Mercurial: the commands that write there.
 
-``hg init``, ``hg -R P serve --stdio``, ``hg -R P recover``, ``scp -r -f P``, ``sha256sum P``, ``cat P``, ``cat > P``, ``mkdir``,
-``mv``, ``sync -f`` and ``date``, each with quoted paths, and nothing else. ``server.command_filter`` accepts these.
+``hg init``, ``hg -R P serve --stdio``, ``hg -R P recover``, ``scp -r -f P``, ``sha256sum P``, ``cat P``, ``cat > P``,
+``mkdir``, ``mv``, ``sync -f`` and ``date``, each with quoted paths, and nothing else. ``server.command_filter`` accepts these.
 A new repository is filled by ``tar -x``; nothing depends on it. ``pacha doctor`` alone asks for more, which changes
 nothing: ``test -w P``, ``stat -f P``, ``hg version``, ``scp``.
 """
