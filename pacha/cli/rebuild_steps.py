@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
@@ -19,7 +19,7 @@ from pacha.host.context import Context, check_host
 from pacha.host.masters import whereabouts
 from pacha.rebuild import interruption, rebuild, report
 from pacha.rebuild.living import LivingMachine, living_machine
-from pacha.rebuild.options import AccountPolicy, RebuildOptions
+from pacha.rebuild.options import AccountPolicy, OtherMaster, RebuildOptions
 from pacha.rebuild.source import choose_master, local_history_source
 from pacha.store.selection import Selection, path_candidates
 from pacha.text import escape
@@ -86,7 +86,8 @@ def run(cli_context: CliContext, request: RebuildRequest, worker: WorkerProcess 
         is_local = local_history_source(context, request.host, options) is not None
         masters = context.config.masters()
         if not is_local:
-            context = _with_one_master(cli_context, context, request)
+            context, unchosen = _with_one_master(cli_context, context, request)
+            options = replace(options, others=unchosen)
         other_masters = [] if is_local else [name for name in masters if name not in context.config.masters()]
         with _naming(other_masters):
             machine = [*machine_lines(living, request.host)] if living else []
@@ -96,7 +97,9 @@ def run(cli_context: CliContext, request: RebuildRequest, worker: WorkerProcess 
                 return step(cli_context, context, request, options, worker)
 
 
-def _with_one_master(cli_context: CliContext, context: Context, request: RebuildRequest) -> Context:
+def _with_one_master(
+    cli_context: CliContext, context: Context, request: RebuildRequest
+) -> tuple[Context, tuple[OtherMaster, ...]]:
     ask = ask_which if request.asks else None
     return choose_master(context, request.host, request.master, ask, cli_context.console.warn, request.wait)
 

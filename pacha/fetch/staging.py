@@ -72,6 +72,7 @@ class Staging:
     master: Master
     on_file: Callable[[Received], None]
     on_expected: Callable[[int], None] = lambda files: None  #: called with the approximate number of files to come
+    on_database: Callable[[], None] = lambda: None  #: called when ``db`` is here, before the content
     files: int = 0
     size: int = 0
     cloned: set[str] = field(default_factory=set)  #: repositories that were cloned, not copied byte for byte
@@ -108,6 +109,7 @@ class Staging:
         """Fetch, check and unpack everything. See ``fetch.fetch``, which adds a memory limit and advice."""
         began = time.monotonic()
         snapshot, selected, note = self.again(lambda: self._fetch_database(when))
+        self.on_database()
         changelog = self.folder / CHANGELOG
         copied = changelog.exists() and names.DATABASE not in self.cloned
         digest = digest_of(bytes(changelog)) or "" if copied else ""

@@ -8,6 +8,9 @@ import pwd
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+LARGEST_ID = 2**32 - 2  # (uid_t) -1 means "leave as it is" to chown(2)
+_DIGITS = 10
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
@@ -110,6 +113,11 @@ def _pairs(content: bytes) -> list[tuple[bytes, int]]:
     pairs = []
     for line in content.splitlines():
         fields = line.split(b":")
-        if len(fields) > 2 and fields[0] and fields[2].isdigit():
+        if len(fields) > 2 and fields[0] and is_number(fields[2]):
             pairs.append((fields[0], int(fields[2])))
     return pairs
+
+
+def is_number(text: bytes) -> bool:
+    """Whether ``text`` can be the number of an account. Python refuses to read one of thousands of digits."""
+    return text.isdigit() and len(text) <= _DIGITS and int(text) <= LARGEST_ID

@@ -10,7 +10,7 @@ from pathlib import Path
 from pacha.errors import Concern, UsageError
 from pacha.files import acl
 from pacha.files.metadata import Entry
-from pacha.files.owners import Account, Accounts
+from pacha.files.owners import Account, Accounts, is_number
 from pacha.store.host_state import LONGEST
 from pacha.text import escape
 
@@ -132,7 +132,7 @@ def _finder(
 
 def _number(name: bytes, find: Callable[[bytes], int | None]) -> int | None:
     number = find(name)
-    return int(name) if number is None and name.isdigit() else number
+    return int(name) if number is None and is_number(name) else number
 
 
 def _group_line(group: Account, machine: Accounts) -> str:

@@ -42,16 +42,14 @@ def remember(context: Context, host: str, options: RebuildOptions) -> HostState:
     if options.in_place:
         names, policy = options.owner_names, options.accounts or AccountPolicy.RENUMBER
         account_policy = "" if policy is AccountPolicy.RENUMBER else policy.value
-        chosen = RebuildChoices(
-            host=host, keep=options.keep, accounts=account_policy, users=names.users, groups=names.groups
-        )  # fmt: skip
-        _set(context, chosen if chosen != RebuildChoices(host=host) else None)
+        chosen = RebuildChoices(keep=options.keep, accounts=account_policy, users=names.users, groups=names.groups)
+        _set(context, host, chosen)
     return state
 
 
-def take_back(context: Context, before: HostState) -> None:
+def take_back(context: Context, host: str, before: HostState) -> None:
     """Restore the choices of ``before``, as the rebuild has changed nothing."""
-    _set(context, before.choices)
+    _set(context, host, before.choices.get(host, RebuildChoices()))
 
 
 def settle(context: Context, options: RebuildOptions, before: HostState, rebuilt: Rebuilt) -> None:
@@ -59,22 +57,21 @@ def settle(context: Context, options: RebuildOptions, before: HostState, rebuilt
     if not options.in_place or rebuilt.concerns or context.state.read().owed:
         return
     resumes = bool(before.owed or rebuilt.proposal.resumes)
-    whole = not partial.is_partial(options) or before.choices is None or resumes
+    whole = not partial.is_partial(options) or rebuilt.proposal.host not in before.choices or resumes
     if whole and not interrupted(os.fsencode(context.state.path)):
-        _set(context, None)
+        _set(context, rebuilt.proposal.host, RebuildChoices())
 
 
-def give_up(context: Context, undone: Journal) -> None:
+def give_up(context: Context, host: str, undone: Journal) -> None:
     """Forget the choices of the rebuild that was ``undone``. A partial one leaves those of a full rebuild."""
     state = context.state.read()
     is_part = any(isinstance(record, Part) for record in undone.records)
     if undone.target in (b"", b"/") and not (is_part and state.owed):
-        _set(context, None)
+        _set(context, host, RebuildChoices())
 
 
 def _before(state: HostState, host: str, options: RebuildOptions) -> RebuildChoices:
-    counts = state.choices is not None and state.choices.host == host and options.in_place
-    return state.choices if counts and state.choices is not None else RebuildChoices(host=host)
+    return state.choices.get(host, RebuildChoices()) if options.in_place else RebuildChoices()
 
 
 def _given(options: RebuildOptions) -> OwnerNames | None:
@@ -84,6 +81,9 @@ def _given(options: RebuildOptions) -> OwnerNames | None:
     return OwnerNames(users=users, groups=groups)
 
 
-def _set(context: Context, chosen: RebuildChoices | None) -> None:
-    if context.state.read().choices != chosen:
-        context.state.update(choices=chosen)
+def _set(context: Context, host: str, chosen: RebuildChoices) -> None:
+    before = context.state.read().choices
+    others = {other: choices for other, choices in before.items() if other != host}
+    after = others | ({host: chosen} if chosen != RebuildChoices() else {})
+    if after != before:
+        context.state.update(choices=after)

@@ -39,6 +39,18 @@ class Remembered:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OtherMaster:
+    """A master that a rebuild does not fetch from: its newest snapshot (hex node, "" for none), or why it is not known.
+
+    ``failure`` is safe to print.
+    """
+
+    name: str
+    tip: str = ""
+    failure: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RebuildOptions:
     """What the operator chose. ``target`` is absolute, b"" for the original places."""
 
@@ -52,6 +64,7 @@ class RebuildOptions:
     asked: Selection = field(default_factory=Selection)  #: which parts of it; empty: all
     wait_seconds: float = 0  #: for another run to end
     by_master: bool = False  #: a master was named: do not use this machine's own history
+    others: tuple[OtherMaster, ...] = ()  #: the masters that were not chosen
     owner_names: OwnerNames = field(default_factory=OwnerNames)  #: what ``owner_map`` says, or the one remembered
     remembered: Remembered = field(default_factory=Remembered)
 

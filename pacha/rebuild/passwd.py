@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pacha.files.owners import Accounts
+from pacha.files.owners import Accounts, is_number
 
 _SYSTEM = range(100, 1000)  #: numbers that adduser gives to system accounts (Debian Policy 9.2.2)
 _PEOPLE = range(1000, 60000)
@@ -46,9 +46,9 @@ def _rewrite(text: bytes, numbers: Mapping[bytes, int], groups: Mapping[int, int
     lines = []
     for line in text.splitlines(keepends=True):
         fields = line.split(b":")
-        if len(fields) > 2 and fields[2].isdigit() and fields[0] in numbers:
+        if len(fields) > 2 and is_number(fields[2]) and fields[0] in numbers:
             fields[2] = b"%d" % numbers[fields[0]]
-            if len(fields) > 3 and fields[3].isdigit() and int(fields[3]) in groups:
+            if len(fields) > 3 and is_number(fields[3]) and int(fields[3]) in groups:
                 fields[3] = b"%d" % groups[int(fields[3])]
         lines.append(b":".join(fields))
     return b"".join(lines)

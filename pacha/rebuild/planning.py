@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from pacha.errors import Concern, UsageError
+from pacha.errors import Concern, PachaError, UsageError
 from pacha.files.metadata import Entry
 from pacha.files.owners import Accounts
 from pacha.files.paths import rebase
@@ -25,6 +25,7 @@ from pacha.restore.plan import Action, Plan, Step
 from pacha.store.host_state import Orphans
 from pacha.store.snapshot import Snapshot
 from pacha.system.mounts import mounts
+from pacha.text import escape
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +70,13 @@ def plan_rebuild(
     machine = Accounts.of_machine()
     files = actual_state.accounts_of_root(target)
     before = files if target else machine
+    if target and files is None and is_system(target):
+        raise PachaError(
+            f"The accounts of the machine at {escape(target)} cannot be read.",
+            f"its {escape(actual_state.PASSWD)} is not a plain file there",
+            "Put a plain file there, so that its other files can follow their names, and run this again.",
+            code="target-accounts-unreadable",
+        )
     places = [replace(watched, path=rebase(watched.path, target)) for watched in snapshot.live]
     keep = Keep(rules=rules(options.keep), roots=places, target=target, system=is_system(target))
     keep.check(_placed(parts, target))

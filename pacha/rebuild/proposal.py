@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from pacha.errors import Concern
 from pacha.files.metadata import Entry
+from pacha.rebuild.freshness import Disagreement
 from pacha.rebuild.hooks import Hooks
 from pacha.rebuild.living import LivingMachine
 from pacha.rebuild.options import Remembered
@@ -25,6 +26,7 @@ class Proposal:
     interrupted rebuilds that this one finishes. ``content`` gives the bytes of a file in the snapshot. ``parts`` are
     the selected paths, () for all. ``living`` is set if this machine is another host, ``release`` if the snapshot has
     another release than this machine. ``remembered`` are the choices of an earlier rebuild that still apply.
+    ``differences`` are the signs that another snapshot is newer.
     """
 
     host: str
@@ -41,6 +43,7 @@ class Proposal:
     living: LivingMachine | None = None
     remembered: Remembered = field(default_factory=Remembered)
     release: ReleaseChange | None = None
+    differences: tuple[Disagreement, ...] = ()
 
     @property
     def concerns(self) -> tuple[Concern, ...]:
@@ -61,5 +64,6 @@ class Proposal:
     @property
     def is_grave(self) -> bool:
         """Whether a person at a terminal has to confirm it."""
-        grave = (self.living, self.release, self.replaced, self.moved_aside, self.preview.plan.ownerless, self.hooks)
-        return any(map(bool, grave))
+        said = (self.living, self.release, self.differences)
+        done = (self.replaced, self.moved_aside, self.preview.plan.ownerless, self.hooks)
+        return any(map(bool, (*said, *done)))

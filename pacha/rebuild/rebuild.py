@@ -16,7 +16,19 @@ from pacha.fetch.worker import WorkerProcess, import_meanwhile
 from pacha.files.metadata import Entry
 from pacha.host.context import Context, check_host
 from pacha.host.masters import connect
-from pacha.rebuild import accounts, adoption, choices, hooks, keep, partial, release, renumber, report, source
+from pacha.rebuild import (
+    accounts,
+    adoption,
+    choices,
+    freshness,
+    hooks,
+    keep,
+    partial,
+    release,
+    renumber,
+    report,
+    source,
+)
 from pacha.rebuild.actual_state import GROUP, PASSWD
 from pacha.rebuild.hooks import HookRun, Hooks, Planned
 from pacha.rebuild.living import living_machine
@@ -100,14 +112,16 @@ def _prepared(
         stack.callback(master.close)
         staging = Staging.make(context, host, master, reporter.on_file, reporter.on_expected, worker)
         stack.callback(staging.remove)
+        last_push = freshness.ask_meanwhile(staging)
         fetched = _fetch(staging, options)
         reporter.on_fetched(fetched)
+        differences = freshness.compare(context, staging, fetched, options, last_push)
         planned_hooks = Hooks()
         if options.hooks:
             planned_hooks = stack.enter_context(hooks.fetched(context.state.path, master, host))
         attempt = _Attempt(
             context=context, host=host, options=options, reporter=reporter, master=master, staging=staging,
-            fetched=fetched, begun=interrupted_renumbering, began=began,
+            fetched=fetched, begun=interrupted_renumbering, began=began, differences=differences,
         )  # fmt: skip
         yield attempt, attempt.propose(planned_hooks)
 
@@ -125,6 +139,7 @@ class _Attempt:
     fetched: Fetched
     begun: renumber.InterruptedRenumbering
     began: float  #: by time.monotonic()
+    differences: tuple[freshness.Disagreement, ...]
 
     def propose(self, planned_hooks: Hooks) -> Proposal:
         """Plan for the disk as it is now."""
@@ -136,6 +151,7 @@ class _Attempt:
         planned = partial.with_split_hardlink_warnings(planned, self.options, fetched)
         change = release.change_of(spool, target) if planned.plan.changes else None
         planned = release.with_concern(planned, self.host, change, target)
+        planned = freshness.with_concerns(planned, self.differences)
         content = _Source(self.staging, target, planned.overrides).content
         resumes = interrupted(
             os.fsencode(self.context.state.path), partial.restored_roots(self.options, fetched), target
@@ -145,6 +161,7 @@ class _Attempt:
             host=self.host, tip=fetched.tip, at=note.at, by=note.user, target=target, snapshot=fetched.snapshot,
             preview=planned, hooks=planned_hooks, resumes=resumes, content=content, parts=fetched.roots, release=change,
             living=living_machine(self.context, self.host, self.options), remembered=self.options.remembered,
+            differences=self.differences,
         )  # fmt: skip
 
     def run(self, proposal: Proposal) -> Rebuilt:
@@ -167,7 +184,7 @@ class _Attempt:
             return rebuilt
         finally:
             if "stopped" in journal.marks:
-                choices.take_back(self.context, before)
+                choices.take_back(self.context, self.host, before)
             journal.close()
             prune(os.fsencode(self.context.state.path))
 

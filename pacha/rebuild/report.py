@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pacha.errors import Concern
 from pacha.files.metadata import Entry
+from pacha.rebuild.freshness import Disagreement
 from pacha.rebuild.hooks import HookRun
 from pacha.rebuild.living import LivingMachine
 from pacha.rebuild.options import Remembered
@@ -203,6 +204,7 @@ def proposal_json(proposal: Proposal) -> dict[str, Any]:
         "make_accounts": list(preview.commands),
         "names_by": preview.names_by,
         "release": {"recorded": str(release.recorded), "here": str(release.here)} if release else None,
+        "differences": [_difference_json(difference) for difference in proposal.differences],
         "hooks": [
             {"name": hook.label, "sha256": hook.sha256, "owner": hook.owner or "unknown"}
             for hook in (*proposal.hooks.before, *proposal.hooks.after)
@@ -229,6 +231,15 @@ def _remembered_json(remembered: Remembered) -> dict[str, Any]:
         "keep": list(remembered.keep),
         "accounts": policy.value if policy else None,
         "owner_map": remembered.owner_map,
+    }
+
+
+def _difference_json(difference: Disagreement) -> dict[str, Any]:
+    return {
+        "about": difference.about.value,
+        "master": os.fsdecode(difference.master),
+        "reason": difference.reason,
+        "known": difference.known,
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from pacha.errors import ConfigError, PachaError
@@ -11,7 +12,9 @@ from pacha.files.names import DATABASE
 from pacha.history.reader import staged
 from pacha.host.context import Context, check_host
 from pacha.host.masters import connect
-from pacha.rebuild import adoption
+from pacha.rebuild import adoption, freshness
+from pacha.rebuild.options import RebuildOptions
+from pacha.rebuild.source import choose_master
 from pacha.store import database, hg
 from pacha.store.snapshot import Watched
 
@@ -24,13 +27,15 @@ class Restored:
     tip: str
     at: float
     watched: tuple[Watched, ...]
+    differences: tuple[freshness.Disagreement, ...] = ()
 
 
-def restore_db(context: Context, host: str) -> Restored:
+def restore_db(context: Context, host: str, warn: Callable[[str], None] = lambda text: None) -> Restored:
     """Fetch and check the history of ``host``, and make it this machine's own, so that pushes continue it.
 
-    Raises ConfigError, UnreachableError, DamagedError, and PachaError where there is a history here already: all
-    before anything here is changed.
+    Of several masters it is the one that has what the others have, or the first. ``warn`` gets each sign that another
+    snapshot is newer. Raises ConfigError, UnreachableError, DamagedError, and PachaError where there is a history here
+    already. All of that comes before anything here is changed.
     """
     check_host(host)
     if context.config.hostname and context.config.hostname != host:
@@ -42,17 +47,26 @@ def restore_db(context: Context, host: str) -> Restored:
         )
     with context.state.locked():
         _check_free(context, host)
+    context, others = choose_master(context, host, "", lambda offers: offers[0].name, warn)
+    with context.state.locked():
+        _check_free(context, host)
         with staged(context, host, connect(context, context.master())) as staging:
-            return _restore(context, host, staging)
+            return _restore(context, host, staging, RebuildOptions(others=others), warn)
 
 
-def _restore(context: Context, host: str, staging: Staging) -> Restored:
+def _restore(
+    context: Context, host: str, staging: Staging, options: RebuildOptions, warn: Callable[[str], None]
+) -> Restored:
+    last_push = freshness.ask_meanwhile(staging)
     fetched = fetch(staging)
+    differences = freshness.compare(context, staging, fetched, options, last_push)
+    for difference in differences:
+        warn(freshness.words(difference))
     _check_related(context, fetched, staging)
     # The name first: if this is killed, nothing is pushed to another host's folder.
     context.state.update(hostname=host)
     adoption.adopt(context, host, staging, fetched, context.master())
-    return Restored(host, fetched.tip, fetched.note.at, fetched.snapshot.live)
+    return Restored(host, fetched.tip, fetched.note.at, fetched.snapshot.live, differences)
 
 
 def _check_free(context: Context, host: str) -> None:

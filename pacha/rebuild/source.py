@@ -12,7 +12,7 @@ from pacha.errors import DamagedError, PachaError, UsageError
 from pacha.files.names import DATABASE
 from pacha.host.context import Context
 from pacha.host.masters import connect
-from pacha.rebuild.options import RebuildOptions
+from pacha.rebuild.options import OtherMaster, RebuildOptions
 from pacha.store import hg, history
 from pacha.store.revspec import resolve
 from pacha.store.snapshot import Snapshot
@@ -30,6 +30,14 @@ class MasterOffer:
     knows: frozenset[str]
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What all masters said: the ``offers`` of those that have something of the host, and what was ``seen`` of each."""
+
+    offers: list[MasterOffer]
+    seen: tuple[OtherMaster, ...]
+
+
 def choose_master(
     context: Context,
     host: str,
@@ -37,14 +45,15 @@ def choose_master(
     ask: Callable[[list[MasterOffer]], str] | None,
     warn: Callable[[str], None],
     wait_seconds: float = 0,
-) -> Context:
+) -> tuple[Context, tuple[OtherMaster, ...]]:
     """``context`` with one master: ``name`` if given, the only one, or the one that has what all others have.
 
-    If none has everything, ``ask`` gets the offers and returns a name; None: nobody can be asked. ``warn`` is called
-    for each master that could not be asked. Raises UsageError, LockedError, PachaError, and UnreachableError if no
-    master can be reached.
+    Also returns the other masters; none if ``name`` is given, for then nobody asks them. If none has everything,
+    ``ask`` gets the offers and returns a name; None: nobody can be asked. ``warn`` is called for each master that could
+    not be asked. Raises UsageError, LockedError, PachaError, and UnreachableError if no master can be reached.
     """
     masters = context.config.masters()
+    others: tuple[OtherMaster, ...] = ()
     if name and name not in masters:
         raise UsageError(
             f"'{name}' is not one of the masters.",
@@ -54,9 +63,10 @@ def choose_master(
         )
     if not name and len(masters) > 1:
         with context.state.locked(wait_seconds):  # connecting writes to the state
-            offers = _offers(context, host, masters, warn)
-        name = _best(offers, host, ask)
-    return replace(context, config=replace(context.config, hosts=(name or masters[0],)))
+            asked = _ask_all(context, host, masters, warn)
+        name = _best(asked.offers, host, ask)
+        others = tuple(other for other in asked.seen if other.name != name)
+    return replace(context, config=replace(context.config, hosts=(name or masters[0],))), others
 
 
 def _best(offers: list[MasterOffer], host: str, ask: Callable[[list[MasterOffer]], str] | None) -> str:
@@ -77,24 +87,27 @@ def _best(offers: list[MasterOffer], host: str, ask: Callable[[list[MasterOffer]
     raise UsageError("No master has all that the others have.", tips_in_words, hint, code="masters-differ")
 
 
-def _offers(context: Context, host: str, masters: tuple[str, ...], warn: Callable[[str], None]) -> list[MasterOffer]:
+def _ask_all(context: Context, host: str, masters: tuple[str, ...], warn: Callable[[str], None]) -> _Asked:
     """Connect to all masters at once, then ask each. If all fail, raises the first error."""
     with ExitStack() as stack:
-        reached, tips, failures = {}, {}, []
+        reached, tips, failures = {}, {}, {}
         for name, future in [(name, background.start(connect, context, name)) for name in masters]:
             try:
                 reached[name] = future.result()
                 stack.callback(reached[name].close)
                 tips[name] = _tip(reached[name], host)
             except PachaError as error:
-                failures.append(error)
+                failures[name] = error
                 warn(f"{name} is not asked: {error.in_a_line}")
         if not tips:
-            raise failures[0]
+            raise next(iter(failures.values()))
         having = {name: tip for name, tip in tips.items() if tip}
-        return [
+        offers = [
             MasterOffer(name, tip, _knows(reached[name], host, set(having.values()))) for name, tip in having.items()
         ]
+        seen = [OtherMaster(name=name, tip=tip) for name, tip in tips.items()]
+        silent = [OtherMaster(name=name, failure=error.in_a_line) for name, error in failures.items()]
+        return _Asked(offers, (*seen, *silent))
 
 
 def _tip(master: Master, host: str) -> str:

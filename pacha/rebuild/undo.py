@@ -61,7 +61,7 @@ def undo(context: Context, confirm: Callable[[RebuildRecord], None] = lambda rec
         confirm(record)
         remove_leftovers(context)
         outcome = _undo(journal)
-        choices.give_up(context, journal)
+        choices.give_up(context, record.host, journal)
         return Undone(record, outcome)
 
 

@@ -10,7 +10,7 @@ import os
 from dataclasses import dataclass, field
 
 from pacha.files.metadata import Entry
-from pacha.files.owners import Accounts
+from pacha.files.owners import LARGEST_ID, Accounts
 from pacha.text import escape
 
 ACLS = frozenset({b"system.posix_acl_access", b"system.posix_acl_default"})  # acl(5)
@@ -19,7 +19,6 @@ CAPABILITY = b"security.capability"  # capabilities(7)
 PRIVILEGED = (b"security.", b"trusted.")
 PRIVATE = 0o700
 SETID = 0o6000
-LARGEST_ID = 2**32 - 2  # (uid_t) -1 means "leave as it is" to chown(2)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from pacha.host.context import Context
 from pacha.host.masters import connect
 from pacha.server import hosts, rehearsal, repository_tree
 from pacha.text import escape
+from pacha.wire.heartbeat import Heartbeat
 from pacha.wire.master import NoHost
 
 #: Errors of this machine. Any other error is a fault of the host's folder.
@@ -61,9 +62,7 @@ def unseen(error: Exception) -> str:
     return f"could not be looked at: {why}" + (f": {escape(path)}" if isinstance(path, str | bytes) else "")
 
 
-def _fetched(
-    context: Context, host: str, rehearse: bool, scratch: Path, heartbeat: hosts.Heartbeat | None
-) -> dict[str, Any]:
+def _fetched(context: Context, host: str, rehearse: bool, scratch: Path, heartbeat: Heartbeat | None) -> dict[str, Any]:
     staging = Staging.make(context, host, connect(context, STANDALONE), lambda received: None)
     fetched = fetch(staging)
     snapshot, database = fetched.snapshot, staging.repository(DATABASE)
@@ -94,7 +93,7 @@ class _LastPush(Enum):
     UNREADABLE = auto()
 
 
-def _heartbeat(context: Context, host: str) -> tuple[_LastPush, hosts.Heartbeat | None, str]:
+def _heartbeat(context: Context, host: str) -> tuple[_LastPush, Heartbeat | None, str]:
     """The host's heartbeat, and a fault of it, "" for none."""
     fd = os.open(os.path.join(context.config.hosts_path, os.fsencode(host)), DIRECTORY)
     try:

@@ -39,6 +39,7 @@ class AllowedCommand(Enum):
     NOTE = "cat", PUSH
     BEAT = "mv", PUSH
     PLACE = "mv -T", PUSH
+    LAST_PUSH = "cat last-push", REBUILD
 
     @property
     def right(self) -> str:
@@ -176,6 +177,8 @@ def _match_files(words: list[str], folder: _HostPath) -> Request | None:
             return Request(AllowedCommand.DIGEST, f"{name}/{REQUIRES}")
         case ["cat >", path] if path == f"{heartbeat}.new":
             return Request(AllowedCommand.NOTE)
+        case ["cat", path] if path == heartbeat:
+            return Request(AllowedCommand.LAST_PUSH)
         case ["mv", "-f", temporary, path] if (temporary, path) == (f"{heartbeat}.new", heartbeat):
             return Request(AllowedCommand.BEAT)
         case ["mv", "-T", old, path] if (name := folder.temporary(old)) and final_name(name) == folder.name(path):

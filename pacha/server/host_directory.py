@@ -23,7 +23,7 @@ from pacha.server.command_filter import is_repository
 from pacha.server.repository_tree import LOOK_THERE, check_half_made, check_plain
 from pacha.system.syscalls import sync_file_system
 from pacha.text import escape
-from pacha.wire.local_store import check_holes
+from pacha.wire.local_store import check_holes, read_heartbeat, unreadable_heartbeat
 from pacha.wire.master import (
     CHANGELOG_OF_ANY,
     HEARTBEAT,
@@ -113,6 +113,14 @@ class HostDirectory:
     def beat(self) -> None:
         """Put the heartbeat in its place."""
         self._rename(f"{HEARTBEAT}.new", HEARTBEAT)
+
+    def last_push(self) -> bytes | None:
+        """The heartbeat as it lies there; None if there is none."""
+        try:
+            with self._explained(HEARTBEAT), self._descent() as descent:
+                return read_heartbeat(descent.directory(b""))
+        except ValueError as error:
+            raise unreadable_heartbeat(error) from None
 
     def place(self, temporary: str, name: str) -> None:
         """Give a temporary repository its name. It can replace only an empty folder."""

@@ -6,15 +6,11 @@ and checked.
 
 from __future__ import annotations
 
-import math
 import os
-import re
 import stat
 import time
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
 from enum import Enum
-from typing import Any
 
 from pacha.config.keys import HOST_NAME
 from pacha.errors import ExitCode, PachaError
@@ -22,15 +18,10 @@ from pacha.files.dirfd import DirectoryFds
 from pacha.server import check_results
 from pacha.server.check_results import CheckResult
 from pacha.text import escape
-from pacha.wire.master import CHANGELOG, HEARTBEAT
-from pacha.wire.message import count, decode
+from pacha.wire import heartbeat, local_store
+from pacha.wire.heartbeat import MOST_HOURS, Heartbeat
+from pacha.wire.master import CHANGELOG
 
-_MOST_BYTES = 4096
-_NODE = re.compile(r"[0-9a-f]{40}", re.ASCII)
-_MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z", re.ASCII)
-_DEFAULT_HOURS = 12.0
-_MOST_HOURS = 31 * 24.0  #: the longest interval between pushes that a host is allowed to claim
-_MOST_CLAIMED = 10**15
 _GRACE = 2 * 3600.0  #: seconds: the job runs every hour, and once more after a failure
 #: The note for a link in the place of a host's folder.
 LINK = "its folder is a link, which nothing here follows: move the folder itself there, or mount it"
@@ -46,26 +37,6 @@ class State(Enum):
     SILENT = "silent"  #: three pushes or more are missing
     LATE = "late"
     FRESH = "fresh"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Heartbeat:
-    """The content of ``last-push``. Times are seconds since the epoch, ``frequency`` is in hours, ``size`` in bytes.
-
-    ``exit`` is the exit code of the push; the numbers are of the newest snapshot, 0: unknown. ``claimed`` is set if the
-    host claims more hours than allowed; ``frequency`` is the largest allowed value then.
-    """
-
-    at: float
-    tip: str
-    exit: int
-    version: str
-    made: float
-    frequency: float
-    paths: int
-    files: int
-    size: int
-    claimed: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +106,7 @@ def frequency_note(heartbeat: Heartbeat) -> str:
     """A note for a host that claims to push so rarely that nobody would miss it, "" for any other."""
     if heartbeat.claimed is None:
         return ""
-    return f"it says that it pushes every {heartbeat.claimed:g} hours: {_MOST_HOURS:g} are counted"
+    return f"it says that it pushes every {heartbeat.claimed:g} hours: {MOST_HOURS:g} are counted"
 
 
 def _still_true(checked: CheckResult | None) -> CheckResult | None:
@@ -165,45 +136,8 @@ def _is_kept(fd: int) -> bool:
 
 def read_heartbeat(fd: int) -> Heartbeat | None:
     """Read ``last-push`` in the folder ``fd``; None if it is missing. Raises OSError, ValueError."""
-    try:
-        file = os.open(HEARTBEAT, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=fd)
-    except FileNotFoundError:
-        return None
-    with open(file, "rb") as stream:
-        if not stat.S_ISREG(os.fstat(file).st_mode):
-            raise ValueError("no file")
-        text = stream.read(_MOST_BYTES + 1)
-    if len(text) > _MOST_BYTES:
-        raise ValueError("too long")
-    try:
-        return _heartbeat(decode(text))
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(str(error)) from None
-
-
-def _heartbeat(values: dict[str, Any]) -> Heartbeat:
-    at, tip, version = values["at"], values["tip"], values["version"]
-    if not _NODE.fullmatch(tip) or not version.isprintable() or len(version) > 40:
-        raise ValueError("no snapshot, or no version")
-    frequency = values.get("frequency", _DEFAULT_HOURS)
-    if type(frequency) not in (int, float) or not 0 < frequency < math.inf:
-        raise ValueError("no frequency")
-    return Heartbeat(
-        at=_time(at),
-        tip=tip,
-        exit=count(values["exit"]),
-        version=version,
-        made=_time(values.get("snapshot", at)),
-        frequency=float(min(frequency, _MOST_HOURS)),
-        claimed=float(min(frequency, _MOST_CLAIMED)) if frequency > _MOST_HOURS else None,
-        **{name: count(values.get(name, 0)) for name in ("paths", "files", "size")},
-    )
-
-
-def _time(text: str) -> float:
-    if not _MOMENT.fullmatch(text):
-        raise ValueError("no time")
-    return datetime.fromisoformat(text[:-1]).replace(tzinfo=timezone.utc).timestamp()
+    text = local_store.read_heartbeat(fd)
+    return None if text is None else heartbeat.parse(text)
 
 
 def exit_code(statuses: tuple[HostStatus, ...]) -> ExitCode:

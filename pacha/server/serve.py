@@ -86,6 +86,7 @@ class Service:
             AllowedCommand.SYNC: lambda name: self.folder.sync(),
             AllowedCommand.NOTE: lambda name: self.folder.note(self.stdin.read(NOTE_MAX + 1)),
             AllowedCommand.BEAT: lambda name: self.folder.beat(),
+            AllowedCommand.LAST_PUSH: lambda name: self._last_push(),
             AllowedCommand.PLACE: self._place,
         }
         return actions[request.verb](request.name) or 0
@@ -106,6 +107,16 @@ class Service:
             print(f"sha256sum: {relative}: No such file or directory", file=sys.stderr)  # noqa: T201
             return 1
         self._say(f"{digest}  {relative}\n")
+        return 0
+
+    def _last_push(self) -> int:
+        """As cat(1) does."""
+        text = self.folder.last_push()
+        if text is None:
+            print("cat: No such file or directory", file=sys.stderr)  # noqa: T201
+            return 1
+        self.stdout.write(text)
+        self.stdout.flush()
         return 0
 
     def _serve(self, name: str) -> None:
@@ -187,6 +198,10 @@ class Service:
             if request.get("do") == control.EXAMINE:
                 writable, free = self.folder.examine()
                 return {"writable": writable, "free": free}
+            if request.get("do") == control.LAST_PUSH:
+                self.check(REBUILD)
+                text = self.folder.last_push()
+                return {"line": None if text is None else text.decode("latin-1")}
             self.check(PUSH)
             return self._change(request)
         except PachaError as error:

@@ -15,6 +15,7 @@ from pacha.errors import Concern
 from pacha.text import printable
 
 _LATEST = 1e11  #: seconds since the epoch; no clock shows a later time
+_MOST_HOSTS = 100  #: so many hosts that were rebuilt here and are not settled
 LONGEST = 10_000  #: so many patterns, and names of an owner map, are remembered of a rebuild
 POLICIES = ("", "renumber", "keep", "leave")  #: the words of rebuild.options.AccountPolicy
 
@@ -66,13 +67,12 @@ class Orphans:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RebuildChoices:
-    """What a rebuild of ``host`` that is not settled was told.
+    """What a rebuild that is not settled was told.
 
     ``keep``: patterns; ``accounts``: the word of the policy, "" for the usual one; ``users``, ``groups``: the name here
     for a recorded name.
     """
 
-    host: str = ""
     keep: tuple[str, ...] = ()
     accounts: str = ""
     users: Mapping[bytes, bytes] = field(default_factory=dict)
@@ -92,7 +92,7 @@ class HostState:
     ``owed``: by path, the mark of each that a rebuild could not restore (see ``host.owed``); ``accepted``: the ids of
     interrupted rebuilds that are left as they are; ``moving``: the accounts that an interrupted rebuild renumbered;
     ``moving_below``: the same by target, for rebuilds onto the root of another machine; ``orphans``: files of accounts
-    that are gone; ``choices``: the options of a rebuild that is not settled.
+    that are gone; ``choices``: by host, the options of a rebuild that is not settled.
     ``staging``, ``staging_before``, ``staging_left``: the staging directory, and those that could not be removed.
     """
 
@@ -114,7 +114,7 @@ class HostState:
     owed: Mapping[bytes, str] = field(default_factory=dict)
     accepted: tuple[str, ...] = ()
     moving: Renumbering | None = None
-    choices: RebuildChoices | None = None
+    choices: Mapping[str, RebuildChoices] = field(default_factory=dict)
     moving_below: Mapping[bytes, Renumbering] = field(default_factory=dict)
     orphans: tuple[Orphans, ...] = ()
     staging: str = ""
@@ -138,7 +138,7 @@ def encode(state: HostState) -> dict[str, object]:
         "orphans": lambda orphans: [_encode_orphans(one) for one in orphans],
         "moving": _encode_renumbering,
         "moving_below": lambda below: {target.hex(): _encode_renumbering(moving) for target, moving in below.items()},
-        "choices": _encode_choices,
+        "choices": lambda choices: {host: _encode_choices(chosen) for host, chosen in choices.items()},
     }
     return {key: encoders[key](value) if key in encoders else value for key, value in encoded.items()}
 
@@ -146,7 +146,7 @@ def encode(state: HostState) -> dict[str, object]:
 def _encode_choices(choices: RebuildChoices) -> dict[str, object]:
     names = {"users": choices.users, "groups": choices.groups}
     hexadecimal = {key: {old.hex(): new.hex() for old, new in of.items()} for key, of in names.items()}
-    return {"host": choices.host, "keep": choices.keep, "accounts": choices.accounts, **hexadecimal}
+    return {"keep": choices.keep, "accounts": choices.accounts, **hexadecimal}
 
 
 def _encode_renumbering(moving: Renumbering) -> dict[str, Mapping[int, int]]:
@@ -245,9 +245,13 @@ def _choices(value: object) -> RebuildChoices:
     if accounts not in POLICIES or len(keep) > LONGEST:
         raise ValueError
     users, groups = (_names(choices.get(key, {})) for key in ("users", "groups"))
-    return RebuildChoices(
-        host=_text(choices.get("host", "")), keep=keep, accounts=accounts, users=users, groups=groups
-    )  # fmt: skip
+    return RebuildChoices(keep=keep, accounts=accounts, users=users, groups=groups)
+
+
+def _choices_by_host(values: object) -> dict[str, RebuildChoices]:
+    if len(_of(dict)(values)) > _MOST_HOSTS:
+        raise ValueError
+    return {_text(host): _choices(chosen) for host, chosen in _of(dict)(values).items()}
 
 
 def _names(values: object) -> dict[bytes, bytes]:
@@ -301,7 +305,7 @@ _HOST: _Decoders = {
     "masters": _masters,
     "owed": _owed,
     "moving": _renumbering,
-    "choices": _choices,
+    "choices": _choices_by_host,
     "moving_below": _renumberings,
     "orphans": _orphans,
 }

@@ -6,7 +6,8 @@ import os
 from collections.abc import Iterator, Sequence
 
 from pacha.host.orphans import words
-from pacha.rebuild import release, report
+from pacha.rebuild import freshness, release, report
+from pacha.rebuild.freshness import Disagreement
 from pacha.rebuild.hooks import HookRun, Planned
 from pacha.rebuild.keep import tops
 from pacha.rebuild.living import LivingMachine
@@ -33,6 +34,7 @@ _SHOWN = 20  #: replaced paths that are listed with the question, and as many th
 def plan_lines(proposal: Proposal) -> Iterator[str]:
     """The plan in lines: snapshot, counts by action, hooks."""
     preview = proposal.preview
+    yield from _difference_lines(proposal.differences)
     yield from _release_lines(proposal)
     at = local_minute(proposal.at)
     yield f"Snapshot {proposal.tip[:12]} of {at}, by {escape(proposal.by.encode())}."
@@ -80,6 +82,12 @@ def machine_lines(living: LivingMachine, host: str) -> Iterator[str]:
         yield f"Files of '{host}' would take the place of its own, and it would go on pushing as '{name}', with them."
 
 
+def _difference_lines(differences: Sequence[Disagreement]) -> Iterator[str]:
+    yield from map(freshness.words, differences)
+    if differences:
+        yield "So what is rebuilt may not be the newest snapshot: docs/rebuilding.rst says what to do."
+
+
 def _release_lines(proposal: Proposal) -> Iterator[str]:
     if proposal.release is not None:
         yield release.words(proposal.host, proposal.release, proposal.target)
@@ -113,6 +121,7 @@ def question_lines(proposal: Proposal) -> Iterator[str]:
     """The paths that would be replaced or moved aside, and what else is worth a second thought."""
     if proposal.living:
         yield from machine_lines(proposal.living, proposal.host)
+    yield from _difference_lines(proposal.differences)
     yield from _release_lines(proposal)
     for steps in (proposal.replaced, proposal.moved_aside):
         yield from (step_line(step) for step in steps[:_SHOWN])

@@ -29,9 +29,10 @@ if TYPE_CHECKING:
 PROTOCOL = 1
 PROBE, MAKE, CREATE, BEAT, HOOKS, REPOSITORY = "probe", "make", "create", "beat", "hooks", "repository"
 EXAMINE = "examine"  #: for ``pacha doctor``
+LAST_PUSH = "last-push"  #: the heartbeat as it lies there, for a rebuild
 NEW = "new"  #: ``--repository .new-NAME-00000000`` makes one, which gets its name once it is filled
 #: What this Pacha can do. REPOSITORY is not a request: a separate channel serves one (``--repository NAME``).
-CAPABILITIES = (PROBE, MAKE, CREATE, BEAT, HOOKS, REPOSITORY, EXAMINE, NEW)
+CAPABILITIES = (PROBE, MAKE, CREATE, BEAT, HOOKS, REPOSITORY, EXAMINE, NEW, LAST_PUSH)
 _CODE = re.compile(r"[a-z]+(-[a-z0-9]+){0,9}", re.ASCII)
 _VERSION_MAX = 40  #: characters, as a heartbeat has them
 LINE_MAX = 64 * 1024  #: bytes of a request, an answer or a greeting
@@ -96,6 +97,18 @@ def probe_of(message: Mapping[str, Any], may: frozenset[str]) -> Probe:
 
 def _digest(value: object) -> str | None:
     return None if value is None else digest(value)
+
+
+def heartbeat_of(said: Mapping[str, Any]) -> bytes | None:
+    """The heartbeat that an answer tells; None if there is none. Raises DamagedError."""
+    line = said.get("line", "")
+    try:
+        return None if line is None else bytes(line.encode("latin-1"))
+    except (AttributeError, ValueError):
+        raise DamagedError(
+            "The master's answer makes no sense.", "asked for last-push", "Run this again.",
+            code="invalid-control-answer",
+        ) from None  # fmt: skip
 
 
 def probe_fields(probe: Probe) -> dict[str, Any]:

@@ -129,6 +129,14 @@ class LocalMaster:
         os.replace(path + b".new", path)
         return None if look is None else self.probe(host, look)
 
+    def last_push(self, host: str) -> bytes | None:
+        """Read it; what cannot be read is not taken for missing."""
+        try:
+            with local_store.descend(self._hosts_path, host, "") as folder:
+                return local_store.read_heartbeat(folder)
+        except (OSError, ValueError) as error:
+            raise local_store.unreadable_heartbeat(error) from None
+
     def examine(self, host: str) -> Examined:
         """Examine the folder, or the nearest existing one above it."""
         place = self._path(host)

@@ -18,7 +18,7 @@ from pacha.errors import DamagedError, PachaError
 from pacha.files.dirfd import DirectoryFds
 from pacha.text import escape
 from pacha.wire import scp
-from pacha.wire.master import HG, STORE, NoHost, check_index, is_store_file
+from pacha.wire.master import HEARTBEAT, HEARTBEAT_MAX, HG, STORE, NoHost, check_index, is_store_file
 
 _HOLES = 64 << 20  #: bytes of a store that may be holes
 _PACKED = 32  #: a file system with compression may hold this many times the size of its blocks
@@ -55,6 +55,30 @@ def _missing(path: bytes, error: OSError) -> NoHost:
         "Look at pacha.hosts.path, and at the name of the host.",
         code="folder-missing-on-master",
     )
+
+
+def read_heartbeat(folder: int) -> bytes | None:
+    """What stands in ``last-push`` in the folder (a descriptor); None if there is none. Raises OSError, ValueError."""
+    try:
+        file = os.open(HEARTBEAT, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+    except FileNotFoundError:
+        return None
+    with open(file, "rb") as stream:
+        if not stat.S_ISREG(os.fstat(file).st_mode):
+            raise ValueError("no file")
+        text = stream.read(HEARTBEAT_MAX + 1)
+    if len(text) > HEARTBEAT_MAX:
+        raise ValueError("too long")
+    return text
+
+
+def unreadable_heartbeat(error: OSError | ValueError) -> PachaError:
+    """The error for a heartbeat that ``read_heartbeat`` cannot read."""
+    why = error.strerror if isinstance(error, OSError) else str(error)
+    return PachaError(
+        f"{HEARTBEAT} cannot be read.", why or "", "Look at it in the host's folder on the master.",
+        code="last-push-unreadable",
+    )  # fmt: skip
 
 
 def linked(path: bytes) -> DamagedError:

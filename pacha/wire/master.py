@@ -24,6 +24,7 @@ HG_REQUIRES = f"{HG}/requires"
 CHANGELOG_OF_ANY = f"{STORE}/00changelog.i"
 CHANGELOG = f"db/{CHANGELOG_OF_ANY}"
 HEARTBEAT = "last-push"
+HEARTBEAT_MAX = 4096  #: bytes
 REQUIRES = f"{STORE}/requires"  #: written last when a repository is made
 #: The only files of ``.hg/store`` that are written here: no locks, journals, undo files or caches.
 _STORE_FILES = (b"00changelog.", b"00manifest.")
@@ -59,6 +60,10 @@ class TemporaryRepository:
 
 class NoHost(PachaError):
     """The master has nothing of that host."""
+
+
+class NotTold(Exception):
+    """The Pacha on the master is too old to say that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +173,9 @@ class Master(Protocol):
 
         Unless ``look`` is None, returns a ``probe`` of the repositories ``look`` afterwards.
         """
+
+    def last_push(self, host: str) -> bytes | None:
+        """The heartbeat that ``host`` left, as it is; None if there is none. Raises PachaError, NotTold."""
 
     def examine(self, host: str) -> Examined:
         """Ask whether everything that ``host`` needs is there. Changes nothing."""

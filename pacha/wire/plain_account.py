@@ -1,9 +1,9 @@
 """A plain account, which has only sshd, scp and Mercurial: the commands that write there.
 
-``hg init``, ``hg -R P serve --stdio``, ``hg -R P recover``, ``scp -r -f P``, ``sha256sum P``, ``cat > P``, ``mkdir``,
-``mv``, ``sync -f`` and ``date``, each with quoted paths, and nothing else. ``server.command_filter`` accepts these.
-``tar -x`` fills a new repository faster, where it is possible. ``pacha doctor`` alone runs more, which changes nothing:
-``test -w P``, ``stat -f P``, ``hg version``, ``scp``.
+``hg init``, ``hg -R P serve --stdio``, ``hg -R P recover``, ``scp -r -f P``, ``sha256sum P``, ``cat P``, ``cat > P``,
+``mkdir``, ``mv``, ``sync -f`` and ``date``, each with quoted paths, and nothing else. ``server.command_filter`` accepts
+these. ``tar -x`` fills a new repository faster, where it is possible. ``pacha doctor`` alone runs more, which changes
+nothing: ``test -w P``, ``stat -f P``, ``hg version``, ``scp``.
 """
 
 from __future__ import annotations

@@ -12,7 +12,19 @@ from pacha.files.names import DATABASE
 from pacha.system import background
 from pacha.text import escape, one_line
 from pacha.wire import hook_files, scp
-from pacha.wire.master import CHANGELOG, CHANGELOG_OF_ANY, PUSH, REBUILD, STORE, Examined, NoHost, Probe, is_store_file
+from pacha.wire.master import (
+    CHANGELOG,
+    CHANGELOG_OF_ANY,
+    HEARTBEAT,
+    HEARTBEAT_MAX,
+    PUSH,
+    REBUILD,
+    STORE,
+    Examined,
+    NoHost,
+    Probe,
+    is_store_file,
+)
 from pacha.wire.message import OutOfRange, absurd, digest, seconds
 from pacha.wire.remote_errors import (
     RemoteFault,
@@ -29,6 +41,7 @@ from pacha.wire.remote_errors import (
 if TYPE_CHECKING:
     from pacha.wire.ssh import Connection, Result
 
+_PATIENCE = 20.0  #: seconds for a command that has nothing to do
 _DIGITS = 20  #: of a number of bytes or blocks
 _LIMITS = scp.Limits(total_bytes=1 << 40, files=2_000_000, depth=600)
 
@@ -111,6 +124,17 @@ class PlainReader:
             )
         return totals
 
+    def last_push(self, host: str) -> bytes | None:
+        """``cat`` of the heartbeat; what cannot be read is not taken for missing."""
+        what = f"{HEARTBEAT} cannot be read."
+        path = self._path(host, HEARTBEAT)
+        result = self._connection.run(["cat", path], timeout=_PATIENCE, limit=HEARTBEAT_MAX)
+        if not result.status:
+            return result.stdout
+        if only_missing(result):
+            return None
+        raise self._failed(what, result, host)
+
     def examine(self, host: str) -> Examined:
         """Ask what the account has and may do, each question on a channel of its own."""
         folder = self._path(host)
@@ -123,7 +147,7 @@ class PlainReader:
             ["test", "-w", self.hosts_path],
             ["stat", "-f", "-c", "%a %S", self.hosts_path],
         ]
-        answers = [background.start(self._connection.run, argv, timeout=20.0) for argv in commands]
+        answers = [background.start(self._connection.run, argv, timeout=_PATIENCE) for argv in commands]
         date, version, scp_, exists, own, above, room = (answer.result() for answer in answers)
         place, refused = (folder, own.status) if exists.status == 0 else (self.hosts_path, above.status)
         line = escape(version.stdout.partition(b"\n")[0][:100]) if version.status == 0 else ""

@@ -15,6 +15,7 @@ from pacha.wire.master import (
     REBUILD,
     CannotStream,
     Examined,
+    NotTold,
     Probe,
     TemporaryRepository,
     check_may_read,
@@ -148,6 +149,15 @@ class SshMaster:
         if "clock" not in answer:  # an older master sends no probe along
             return self._look(host, look)
         return _of(_read(answer, greeting), look)
+
+    def last_push(self, host: str) -> bytes | None:
+        """The heartbeat, where the master can be asked for it."""
+        if self._greeted(host) is None:
+            return self._plain.last_push(host)
+        channel = self._can(host, control.LAST_PUSH)
+        if channel is None:
+            raise NotTold
+        return control.heartbeat_of(channel.ask(control.LAST_PUSH))
 
     def examine(self, host: str) -> Examined:
         """Ask Pacha on the master if it answers, within its capabilities; else the plain account."""

@@ -121,7 +121,7 @@ def test_what_is_kept_now_is_kept_beside_it(half: Host, etc: Path) -> None:
     half.rebuild(code=3)
     assert (etc / "hostname").read_text() == "hostname of the machine\n"
     assert (etc / "fstab").read_text() == "fstab of the machine\n"
-    assert half.memory["choices"]["keep"] == [f"{etc}/hostname", f"{etc}/fstab"]  # type: ignore[index]
+    assert half.memory["choices"]["bar"]["keep"] == [f"{etc}/hostname", f"{etc}/fstab"]  # type: ignore[index]
 
 
 def test_a_part_and_a_rehearsal_leave_the_choices_of_the_whole(half: Host, etc: Path) -> None:
@@ -138,10 +138,25 @@ def test_a_part_and_a_rehearsal_leave_the_choices_of_the_whole(half: Host, etc: 
 
 def test_another_choice_on_the_command_line_counts_and_is_remembered(half: Host) -> None:
     half.rebuild("--accounts", "keep", code=3)
-    assert half.memory["choices"]["accounts"] == "keep"  # type: ignore[index]
+    assert half.memory["choices"]["bar"]["accounts"] == "keep"  # type: ignore[index]
     assert "--accounts keep." in half.rebuild(code=3).out
     half.rebuild("--accounts", "renumber", code=3)
-    assert half.memory["choices"]["accounts"] == ""  # type: ignore[index]
+    assert half.memory["choices"]["bar"]["accounts"] == ""  # type: ignore[index]
+
+
+def test_a_rebuild_of_another_host_in_between_leaves_them(half: Host, etc: Path) -> None:
+    other = half.stage.folder / "other"
+    other.mkdir()
+    (other / "x").write_text("x\n")
+    host = half.stage.host("qux", machine="qux")
+    host.watch(other)
+    host.push()
+    before = half.memory["choices"]
+    for _ in range(2):
+        half.pacha("rebuild", "qux", "--yes").must()
+    assert half.memory["choices"] == before
+    assert f"not settled: keep {etc}/fstab." in half.rebuild(code=3).out
+    assert (etc / "fstab").read_text() == "fstab of the machine\n"
 
 
 def test_an_owner_map_is_remembered_without_its_file(half: Host, tmp_path: Path) -> None:

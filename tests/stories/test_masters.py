@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -167,7 +168,8 @@ def test_a_rebuild_takes_the_one_that_has_it_all(bar: Host, tree: Path, second: 
     up(bar, second)
     shutil.rmtree(tree)
     bar.forget()
-    assert "SSH Connection: " in bar.rebuild().out
+    done = bar.rebuild(code=3)
+    assert "SSH Connection: " in done.out and "m1: its newest snapshot is " in done.out and "it is behind" in done.err
     assert changed(before, picture(tree)) == []
     bar.push()
     check_both(bar, tree, second)
@@ -178,7 +180,8 @@ def test_a_rebuild_with_a_master_away_says_so(bar: Host, tree: Path, second: Ssh
     before = picture(tree)
     up(bar, second, m1=False)
     shutil.rmtree(tree)
-    assert "m1 is not asked" in bar.rebuild().err
+    done = bar.rebuild(code=3)
+    assert "m1 is not asked" in done.err and "m1: it could not be asked whether it has a newer snapshot: " in done.out
     assert changed(before, picture(tree)) == []
     up(bar, second, m1=False, m2=False)
     bar.rebuild(code=11)
@@ -190,8 +193,30 @@ def test_a_rebuild_with_a_master_that_is_closed_to_it_asks_the_other(bar: Host, 
     folder = bar.stage.folder / "hosts" / "bar"
     os.chown(folder, 0, 0)  # as 'pacha add-host bar' alone leaves a new one
     shutil.rmtree(tree)
-    assert "m1 is not asked" in bar.rebuild().err
+    assert "m1 is not asked" in bar.rebuild(code=3).err
     assert changed(before, picture(tree)) == []
+
+
+def test_a_rebuild_names_a_master_that_was_set_back_or_emptied(bar: Host, tree: Path, second: Sshd) -> None:
+    bar.push()
+    folder = bar.stage.folder / "hosts" / "bar"
+    monday = copy(folder, bar.stage.folder / "monday")
+    change(tree, "tuesday")
+    bar.push()
+    before = picture(tree)
+    shutil.rmtree(folder)
+    copy(monday, folder)
+    bar.forget()
+    shutil.rmtree(tree)
+    planned = json.loads(bar.pacha("rebuild", "bar", "--dry-run", "--json").must(3).out)["differences"]
+    assert [(one["about"], one["master"], one["known"]) for one in planned] == [("other-master", "m1", True)]
+    assert "it is behind" in bar.pacha("restore-db", "bar").must(3).err
+    assert bar.memory["tip"] == history(bar, "hosts2")[0]
+    bar.forget()
+    assert "it is behind" in bar.rebuild(code=3).err and changed(before, picture(tree)) == []
+    shutil.rmtree(folder / "db")
+    assert "m1: it has no snapshot of 'bar'" in bar.rebuild(code=3).out
+    bar.rebuild("--from", "m2")
 
 
 def test_where_one_is_damaged_the_other_is_named(bar: Host, tree: Path, second: Sshd) -> None:
@@ -245,8 +270,9 @@ def test_a_rebuild_from_masters_that_went_two_ways_asks(bar: Host, tree: Path, s
     up(checker, second)
     said(checker.rebuild(code=2), "m1 has", "m2 has", "--from m1")
     out = checker.folder / "out"
-    done = checker.pacha("rebuild", "bar", "--target", out, stdin=b"1\n\n").must()
-    assert "1  m1: snapshot" in done.out
+    stopped = checker.pacha("rebuild", "bar", "--target", out, stdin=b"1\n\n").must(1)
+    assert "1  m1: snapshot" in stopped.out and "is not in what is rebuilt" in stopped.out and not out.exists()
+    checker.rebuild("--from", "m1", "--target", out)
     assert (Path(f"{out}{tree}") / "new only on m1").exists()
     checker.pacha("rebuild", "bar", "--target", out, stdin=b"3\n\n").must(2)
     said(checker.rebuild("--from", "m3", code=2), "not one of the masters")

@@ -23,10 +23,10 @@ def restore_db_command(cli_context: CliContext, host: str) -> ExitCode:
     \b
     Example: pacha restore-db bar
     """
-    restored = restore_db(cli_context.context(), host)
     console = cli_context.console
+    restored = restore_db(cli_context.context(), host, console.warn)
     for watched in restored.watched:
         console.say(f"Watching {escape(watched.path)} (kept as '{watched.repository}').")
     console.say(f"This machine pushes as '{host}', on top of {restored.tip[:12]} ({revspec.local(restored.at)}).")
     console.say("No watched file was touched: 'pacha diff' shows what the next push will record.")
-    return ExitCode.DONE
+    return ExitCode.CONCERNS if restored.differences else ExitCode.DONE

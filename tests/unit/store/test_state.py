@@ -170,7 +170,7 @@ WRITTEN = {
     "untold": [["2f78", "forged"]],
     "accepted": ["r1"], "concerns": [["2f77", "not kept"]], "config": "/etc/pacha.conf", "cure": "Push again.",
     "choices": {
-        "accounts": "keep", "groups": {}, "host": "bar", "keep": ["/etc/fstab"], "users": {"6f6c64": "6e6577"},
+        "bar": {"accounts": "keep", "groups": {}, "keep": ["/etc/fstab"], "users": {"6f6c64": "6e6577"}},
     },
     "failure": "It broke.", "greeted": ["pacha@m"], "history": 7, "hostname": "bar", "machine": "0123456789abcdef",
     "made": ["ab", 2.5], "moving": {"groups": {}, "users": {"1000": 1001}}, "owed": {"2f77": "absent"},
@@ -190,7 +190,7 @@ def test_every_field_is_read_and_written_as_it_always_was(state: StateFolder) ->
     (state.path / "memory.json").write_text(json.dumps(WRITTEN))
     known = state.read()
     assert known.owed == {b"/w": "absent"} and known.concerns == (Concern(b"/w", "not kept"),)
-    assert known.choices == RebuildChoices(host="bar", keep=("/etc/fstab",), accounts="keep", users={b"old": b"new"})
+    assert known.choices == {"bar": RebuildChoices(keep=("/etc/fstab",), accounts="keep", users={b"old": b"new"})}
     assert known.moving == Renumbering(users={1000: 1001}) and known.made == ("ab", 2.5)
     ann = Orphans(name=b"ann", is_group=False, number=2100001000, count=12, paths=(b"/w",), target=b"/m")
     assert known.orphans == (ann,)
@@ -284,9 +284,9 @@ def test_what_is_remembered_by_someone_else_is_not_to_be_moved_aside(tmp_path: P
         '{"moving_below": {"x": {}}}', '{"orphans": [[]]}', '{"orphans": [["zz", false, 1, 1, [], ""]]}',
         '{"orphans": [["", 1, 1, 1, [], ""]]}',
         '{"succeeded": 1000000000000000}', '{"masters": {"m": {"tried": 1000000000000000}}}', '{"made": ["a", 1e15]}',
-        '{"choices": []}', '{"choices": {"accounts": "give"}}', '{"choices": {"keep": "/etc"}}',
-        '{"choices": {"users": {"x": "y"}}}', '{"choices": {"host": 1}}', '{"choices": {"groups": [1]}}',
-        json.dumps({"choices": {"keep": ["x"] * (LONGEST + 1)}}),
+        '{"choices": []}', '{"choices": {"h": {"accounts": "give"}}}', '{"choices": {"h": {"keep": "/etc"}}}',
+        '{"choices": {"h": {"users": {"x": "y"}}}}', '{"choices": {"h": 1}}', '{"choices": {"h": {"groups": [1]}}}',
+        json.dumps({"choices": {"h": {"keep": ["x"] * (LONGEST + 1)}}}),
         '{"history": "x"}', '{"machine": 7}', '{"masters": {"m": {"contents": {"etc": 7}}}}', '{"later": 1e999}',
     ],
 )  # fmt: skip

@@ -1,0 +1,222 @@
+"""Compare the newest snapshot of a master with what else is known of the host: is there a newer one, or another?
+
+Three are asked: the heartbeat that the last push left beside ``db``, this machine's own state where it is the host, and
+the masters that were not chosen. Whoever cannot be looked at is named as that.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from pacha.errors import Concern, PachaError
+from pacha.fetch.staging import Fetched, Staging
+from pacha.fetch.worker import run_in_worker
+from pacha.files.names import DATABASE
+from pacha.host.context import Context
+from pacha.rebuild.options import OtherMaster, RebuildOptions
+from pacha.rebuild.planning import PlannedRebuild
+from pacha.store import database, hg
+from pacha.store.host_state import MasterState
+from pacha.system import background
+from pacha.text import escape, local_minute
+from pacha.wire import heartbeat
+from pacha.wire.heartbeat import Heartbeat
+from pacha.wire.master import Master, NoRepository, NotTold
+
+_NODE = re.compile(r"[0-9a-f]{40}", re.ASCII)
+_UNTOLD = "whether its db was set back cannot be told"
+
+
+class About(str, Enum):
+    """What is compared with."""
+
+    LAST_PUSH = "last-push"
+    THIS_MACHINE = "this-machine"
+    OTHER_MASTER = "other-master"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disagreement:
+    """What does not agree with the snapshot, or could not be compared with it (``known`` False).
+
+    ``master``: which one it is said of (bytes, safe to print once escaped); ``reason``: safe to print.
+    """
+
+    about: About
+    master: bytes
+    reason: str
+    known: bool = True
+
+    @property
+    def concern(self) -> Concern:
+        """The same as something to look at."""
+        return Concern(self.master, self.reason)
+
+
+class Whereabouts(Enum):
+    """Where a snapshot is in a fetched ``db``."""
+
+    WITHIN = "within"  #: the newest one, or what that goes on from
+    BESIDE = "beside"  #: it is there, and the newest one does not go on from it
+    MISSING = "missing"
+
+
+#: What the master says of the last push: its heartbeat, None for none, or why that is not known.
+LastPush = Callable[[], "bytes | None"]
+
+
+def ask_meanwhile(staging: Staging) -> LastPush:
+    """Let ``staging`` ask for the last push as soon as it has ``db``, while the content comes.
+
+    The result waits for the answer: it raises PachaError, NotTold.
+    """
+    coming: list[Future[bytes | None]] = []
+    staging.on_database = lambda: coming.append(background.start(staging.master.last_push, staging.host))
+    return lambda: coming[-1].result()
+
+
+def compare(
+    context: Context, staging: Staging, fetched: Fetched, options: RebuildOptions, last_push: LastPush
+) -> tuple[Disagreement, ...]:
+    """Every difference between what was fetched and what else is known. Nothing for a moment that somebody named.
+
+    Raises DamagedError.
+    """
+    if options.at or staging.master.local_path(DATABASE) is not None:
+        return ()
+    return _Comparison(context, staging, fetched).differences(options.others, last_push)
+
+
+def with_concerns(planned: PlannedRebuild, differences: tuple[Disagreement, ...]) -> PlannedRebuild:
+    """``planned`` with the ``differences`` as things to look at."""
+    concerns = tuple(difference.concern for difference in differences)
+    return replace(planned, plan=replace(planned.plan, concerns=(*concerns, *planned.plan.concerns)))
+
+
+def words(difference: Disagreement) -> str:
+    """What a person is told before anything else: one line, safe to print."""
+    return f"{escape(difference.master)}: {difference.reason}"
+
+
+def places(path: str, original: str, newest: str, nodes: tuple[str, ...]) -> tuple[tuple[Whereabouts, float], ...]:
+    """Where each of ``nodes`` is in the ``db`` at ``path``, and when it was made (0: unknown). Raises DamagedError."""
+    repository = hg.Repository.open(path, heal=False, original=original)
+    return tuple(_place(repository, newest, node) for node in nodes)
+
+
+def _place(repository: hg.Repository, newest: str, node: str) -> tuple[Whereabouts, float]:
+    if not repository.has(node):
+        return Whereabouts.MISSING, 0.0
+    within = repository.is_ancestor(node, newest)
+    return Whereabouts.WITHIN if within else Whereabouts.BESIDE, repository.note(node).at
+
+
+@dataclass(frozen=True, slots=True)
+class _Comparison:
+    context: Context
+    staging: Staging
+    fetched: Fetched
+
+    def differences(self, others: tuple[OtherMaster, ...], last_push: LastPush) -> tuple[Disagreement, ...]:
+        found = [*self._with_last_push(last_push), *self._with_this_machine(), *self._with_others(others)]
+        return tuple(found)
+
+    def _with_last_push(self, last_push: LastPush) -> Iterator[Disagreement]:
+        about = self._about(About.LAST_PUSH)
+        try:
+            text = last_push()
+            left = None if text is None else heartbeat.parse(text)
+        except NotTold:
+            return
+        except PachaError as error:
+            yield about(f"its last-push could not be looked at ({error.in_a_line}): {_UNTOLD}", False)
+        except ValueError:
+            yield about(f"its last-push makes no sense: {_UNTOLD}", False)
+        else:
+            if left is None:
+                yield about(f"it has no last-push: {_UNTOLD}", False)
+            else:
+                yield from self._with_left(left, about)
+
+    def _with_left(self, left: Heartbeat, about: Callable[[str, bool], Disagreement]) -> Iterator[Disagreement]:
+        """A push that ended after we had copied ``db`` has left what we do not have: the master has it."""
+        if self._places(left.tip)[0][0] is not Whereabouts.MISSING:
+            return
+        try:
+            if _knows(self.staging.master, self.staging.host, left.tip):
+                return
+        except PachaError:
+            pass  # it was not in what came: so much is known
+        what = f"the snapshot {_named(left.tip, left.made)}, which the last push left, is not in its db"
+        yield about(f"{what}: that was set back, or is damaged", True)
+
+    def _with_this_machine(self) -> Iterator[Disagreement]:
+        about = self._about(About.THIS_MACHINE)
+        try:
+            own = database.read(self.context.state.database)
+        except PachaError as error:
+            yield about(f"it cannot be compared with this machine's own history: {error.in_a_line}", False)
+            return
+        state = self.context.state.read()
+        if own.host != self.staging.host or not _NODE.fullmatch(state.tip):
+            return
+        sent = state.masters.get(self.context.master(), MasterState()).sent.get(DATABASE, "")
+        left = sent if _NODE.fullmatch(sent) else state.tip
+        (place, at), (place_left, _) = self._places(state.tip, left)
+        made = state.made[1] if state.made and state.made[0] == state.tip else at
+        own_newest = _named(state.tip, made)
+        if place_left is Whereabouts.MISSING and sent:
+            yield about(f"it was set back: this machine left {left[:12]} there, and has {own_newest}", True)
+        elif place is Whereabouts.MISSING:
+            yield about(f"it does not have this machine's newest snapshot, {own_newest}", True)
+        elif place is Whereabouts.BESIDE:
+            yield about(f"its newest snapshot does not go on from this machine's, {own_newest}", True)
+
+    def _with_others(self, others: tuple[OtherMaster, ...]) -> Iterator[Disagreement]:
+        asked = [other for other in others if _NODE.fullmatch(other.tip)]
+        found = dict(zip([other.name for other in asked], self._places(*(other.tip for other in asked)), strict=True))
+        for other in others:
+            if other.failure:
+                reason = f"it could not be asked whether it has a newer snapshot: {other.failure}"
+            elif other.name not in found:
+                reason = f"it has no snapshot of '{self.staging.host}'"
+            elif other.tip == self.fetched.tip:
+                continue
+            else:
+                reason = _of_other(other, *found[other.name])
+            yield Disagreement(
+                about=About.OTHER_MASTER, master=os.fsencode(other.name), reason=reason, known=not other.failure
+            )  # fmt: skip
+
+    def _about(self, about: About) -> Callable[[str, bool], Disagreement]:
+        master = os.fsencode(self.context.master())
+        return lambda reason, known: Disagreement(about=about, master=master, reason=reason, known=known)
+
+    def _places(self, *nodes: str) -> tuple[tuple[Whereabouts, float], ...]:
+        if not nodes:
+            return ()
+        path, original = self.staging.path(DATABASE), self.staging.original(DATABASE)
+        return run_in_worker(self.staging.spool.worker, places, path, original, self.fetched.tip, nodes)
+
+
+def _of_other(other: OtherMaster, place: Whereabouts, at: float) -> str:
+    if place is Whereabouts.WITHIN:
+        return f"its newest snapshot is {_named(other.tip, at)}: it is behind"
+    return f"its newest snapshot, {_named(other.tip, at)}, is not in what is rebuilt"
+
+
+def _named(node: str, at: float) -> str:
+    return f"{node[:12]} of {local_minute(at)}" if at else node[:12]
+
+
+def _knows(master: Master, host: str, node: str) -> bool:
+    try:
+        with master.serve(host, DATABASE) as remote, hg.open_peer(remote, DATABASE) as peer:
+            return peer.known([node])[0]
+    except NoRepository:
+        return False
