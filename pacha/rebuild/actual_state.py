@@ -64,9 +64,11 @@ def accounts_in_force(target: bytes, restored: Mapping[bytes, bytes], machine: A
 
 
 def accounts_of_root(target: bytes) -> Accounts | None:
-    """The accounts of the machine whose root is mounted at ``target``; None for a folder without account files."""
-    passwd = account_file(PASSWD, target)
-    return None if passwd is None else Accounts.from_files(passwd, account_file(GROUP, target) or b"")
+    """The accounts of the machine whose root is at ``target``; None for another folder, or if they cannot be read."""
+    passwd, group = account_file(PASSWD, target), account_file(GROUP, target)
+    if passwd is None or (group is None and os.path.lexists(rebase(GROUP, target))):
+        return None
+    return Accounts.from_files(passwd, group or b"")
 
 
 def account_file(path: bytes, target: bytes) -> bytes | None:

@@ -152,9 +152,16 @@ def test_a_link_that_stays_below_the_root_is_followed(rescue: Machine) -> None:
     assert rescue.whose("/mnt/big/srv/data/of app") == (APP, APP, "0644")
 
 
-def test_account_files_behind_a_link_are_not_those_of_the_rescue_system(rescue: Machine) -> None:
-    for name in ("passwd", "group"):
-        rescue.at(f"/mnt/etc/{name}").unlink()
-        rescue.at(f"/mnt/etc/{name}").symlink_to(f"/etc/{name}")
-    rescue.pacha("rebuild", "bar", "--yes", "--target", "/mnt")
-    assert whose(rescue) == without_disk(BEFORE), "nobody knows by which names"
+@pytest.mark.parametrize("name", ["passwd", "group"])
+@pytest.mark.parametrize("is_folder", [False, True], ids=["link", "folder"])
+def test_a_root_whose_accounts_cannot_be_read_is_left_alone(rescue: Machine, name: str, is_folder: bool) -> None:
+    """A link there may lead to the rescue system's; without names, setgid programs would be left to strangers."""
+    place = rescue.at(f"/mnt/etc/{name}")
+    place.unlink()
+    if is_folder:
+        place.mkdir()
+    else:
+        place.symlink_to(f"/etc/{name}")
+    done = rescue.pacha("rebuild", "bar", "--yes", "--target", "/mnt", code=1)
+    assert "The accounts of the machine at /mnt cannot be read." in done.err
+    assert (whose(rescue) == without_disk(BEFORE) and not place.is_file()) or place.is_symlink()

@@ -168,11 +168,15 @@ def test_a_key_for_pushing_reads_nothing(stage: Stage, door: Door) -> None:
     (foo / "one").write_text("changed\n")
     host.push()
     host.verify_master()
-    said(host.rebuild("--target", stage.folder / "out", code=11), "cannot be fetched with this key", "push only")
+    said(
+        host.rebuild("--target", stage.folder / "out", code=11),
+        "cannot be fetched with this key",
+        "cannot be fetched with this key",
+    )
     assert not (stage.folder / "out").exists()
     host.forget()
     host.watch(foo)
-    said(host.push(code=11), "cannot be fetched with this key", "push only")
+    said(host.push(code=11), "does not remember making", "cannot be fetched with this key")
 
 
 def test_a_key_whose_time_is_over_is_not_let_in(stage: Stage, door: Door) -> None:

@@ -6,10 +6,12 @@ import grp
 import os
 import pwd
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pacha.files.owners import Account, Accounts, describe
+from pacha.rebuild.passwd import keep_numbers
 
 PASSWD = b"""root:x:0:0:root:/root:/bin/bash
 toor:x:0:0:another root:/root:/bin/sh
@@ -34,6 +36,14 @@ def test_the_first_line_of_a_number_and_of_a_name_wins() -> None:
     assert accounts.user_name(34) == b"www"
     assert (accounts.group_name(50), accounts.gid(b"adm")) == (b"staff", 50)
     assert accounts.uid("caf\u00e9".encode()) == 1000
+
+
+@pytest.mark.parametrize("number", [b"4294967295", b"99999999999", b"9" * 5000])
+def test_a_number_that_no_account_can_have_is_passed_over(number: bytes) -> None:
+    """Python refuses to read thousands of digits, and chown(2) takes the first for "leave as it is"."""
+    line = b"huge:x:" + number + b":1::/:\n"
+    assert Accounts.from_files(line + b"a:x:5:5:::\n", line).uids == {b"a": 5}
+    keep_numbers(line, line, Accounts.from_files(b"", b""))
 
 
 def test_lines_that_make_no_sense_are_passed_over() -> None:
