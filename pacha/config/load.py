@@ -39,7 +39,7 @@ LARGEST = 1 << 20  #: bytes; anything longer is not a configuration
 HINT = "pacha.conf.example explains every key"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """What the operator asked for.
 

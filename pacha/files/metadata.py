@@ -30,7 +30,7 @@ class Kind(str, Enum):
     SOCKET = "s"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """One path: all of its metadata, and the hash of its content.
 

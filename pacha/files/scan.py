@@ -55,7 +55,7 @@ class Scan:
     linked: dict[tuple[int, int], list[bytes]] = field(default_factory=dict)  #: (device, inode): its names
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class _Walk:
     watch: Watch
     known: Mapping[bytes, Entry]
@@ -78,7 +78,7 @@ def scan(
     """
     result = Scan()
     for watch in watches:
-        _scan_one(_Walk(watch, known, remembered, accounts, result))
+        _scan_one(_Walk(watch=watch, known=known, remembered=remembered, accounts=accounts, result=result))
     _number_links(result, known)
     return result
 

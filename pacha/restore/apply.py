@@ -106,7 +106,8 @@ class _Run:
                 on_step(step)
         self.installer.move_extras()
         PermissionCheck(
-            self.plan, self.journal, self.tree, self.writer, self.installer, self.outcome_builder
+            plan=self.plan, journal=self.journal, tree=self.tree, writer=self.writer, installer=self.installer,
+            outcome_builder=self.outcome_builder,
         ).run()  # fmt: skip
         try:
             self.writer.sync()

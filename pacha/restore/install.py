@@ -114,8 +114,9 @@ class Installer:
         mtime_ns = self._writer.touched.get(path, status.st_mtime_ns)
         self._journal.write(
             Altered(
-                path, inode_of(status), status.st_uid, status.st_gid, status.st_mode & 0o7777, mtime_ns,
-                () if kind is Kind.SYMLINK else read_xattrs(reference),
+                path=path, old=inode_of(status), uid=status.st_uid, gid=status.st_gid, mode=status.st_mode & 0o7777,
+                mtime_ns=mtime_ns,
+                xattrs=() if kind is Kind.SYMLINK else read_xattrs(reference),
             )
         )  # fmt: skip
 

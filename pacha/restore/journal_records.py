@@ -45,7 +45,7 @@ class Target:
     path: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Created:
     """``path`` is about to be created, as ``temporary`` in its directory (None: the directory itself is temporary).
 
@@ -70,7 +70,7 @@ class Displaced:
     old: Inode
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Altered:
     """The metadata of ``path``, the inode ``old``, is about to change; these are the old values."""
 

@@ -10,7 +10,7 @@ from pacha.errors import Concern
 from pacha.restore.plan import Action
 
 
-@dataclass
+@dataclass(kw_only=True)
 class OutcomeBuilder:
     """Collects the outcome during a run; ``failed`` paths are not touched any more."""
 

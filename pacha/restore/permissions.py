@@ -25,6 +25,7 @@ class PermissionCheck:
 
     def __init__(
         self,
+        *,
         plan: Plan,
         journal: Journal,
         tree: SafeDirectories,
@@ -79,8 +80,9 @@ class PermissionCheck:
                 raise Changed("somebody else changed it meanwhile")
             self._journal.write(
                 Altered(
-                    step.path, inode_of(status), status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode),
-                    status.st_mtime_ns, () if kind is Kind.SYMLINK else read_xattrs(reference),
+                    path=step.path, old=inode_of(status), uid=status.st_uid, gid=status.st_gid,
+                    mode=stat.S_IMODE(status.st_mode),
+                    mtime_ns=status.st_mtime_ns, xattrs=() if kind is Kind.SYMLINK else read_xattrs(reference),
                 )
             )  # fmt: skip
             self._journal.sync()

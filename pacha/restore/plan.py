@@ -112,7 +112,7 @@ def build(
     ``keep`` tells paths that stay as they are, absent or not.
     """
     placed = misplaced([entry for entry in wanted if not keep(entry.path)], actual)
-    builder = _Builder(actual, Matcher(accounts, me), me, keep, placed)
+    builder = _Builder(actual=actual, matcher=Matcher(accounts, me), me=me, keep=keep, misplaced=placed)
     absent = [entry for entry in parents if entry.path not in actual]
     wanted_paths = {entry.path for entry in wanted}
     steps = [builder.step(entry) for entry in _ordered(absent, wanted)]
@@ -171,7 +171,7 @@ def _kept(path: bytes, wanted: Entry | None, actual: Entry | None) -> Step:
     )  # fmt: skip
 
 
-@dataclass
+@dataclass(kw_only=True)
 class _Builder:
     actual: Mapping[bytes, Entry]
     matcher: Matcher

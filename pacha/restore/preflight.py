@@ -49,7 +49,7 @@ def preflight(plan: Plan, holes: Mapping[bytes, int], mounts: Iterable[bytes], t
     ``target``: a directory that will be created first where it is missing.
     """
     with SafeDirectories(plan.roots, plan.confined_to) as tree:
-        flight = _Flight(plan, tree, frozenset(mounts), target)
+        flight = _Flight(plan=plan, tree=tree, mounts=frozenset(mounts), target=target)
         for step in plan.steps:
             flight.look(step, holes.get(step.path, 0))
     return Findings(flight.hindrances, tuple(flight.shortages()))
@@ -65,7 +65,7 @@ class _Place:
     trouble: str = ""
 
 
-@dataclass
+@dataclass(kw_only=True)
 class _Flight:
     plan: Plan
     tree: SafeDirectories

@@ -169,8 +169,9 @@ class Writer:
     def _made(self, step: Step, mtime_ns: int) -> Created:
         assert step.wanted is not None
         return Created(
-            step.path, self.temporaries.get(step.path), step.wanted.kind.value, step.wanted.size, mtime_ns,
-            step.action is Action.REPLACE,
+            path=step.path, temporary=self.temporaries.get(step.path), kind=step.wanted.kind.value,
+            size=step.wanted.size, mtime_ns=mtime_ns,
+            replaces=step.action is Action.REPLACE,
         )  # fmt: skip
 
     def _reach(self, step: Step) -> bool:

@@ -57,8 +57,9 @@ def to_entry(row: Sequence[Any]) -> Entry:
     (path, kind, mode, uid, gid, owner, group, mtime_ns, size, sha256, target, link_group, device, xattrs, flags,
      stored, parts) = row  # fmt: skip
     return Entry(
-        path, _KINDS[kind], mode, uid, gid, owner, group, int(mtime_ns), size, sha256, target, link_group, device,
-        _unpacked(xattrs) if xattrs else (), flags, stored, parts,
+        path=path, kind=_KINDS[kind], mode=mode, uid=uid, gid=gid, owner=owner, group=group, mtime_ns=int(mtime_ns),
+        size=size, sha256=sha256, target=target, link_group=link_group, device=device,
+        xattrs=_unpacked(xattrs) if xattrs else (), flags=flags, stored=stored, parts=parts,
     )  # fmt: skip
 
 

@@ -40,10 +40,31 @@ def whole() -> bytes:
 
 def good() -> Snapshot:
     entries = [
-        Entry(b"/srv/w", Kind.DIRECTORY, 0o755, 0, 0, b"root", b"root", 1),
+        Entry(path=b"/srv/w", kind=Kind.DIRECTORY, mode=0o755, uid=0, gid=0, owner=b"root", group=b"root", mtime_ns=1),
         file(b"/srv/w/f", xattrs=((b"user.a", b"1"),)),
-        Entry(b"/srv/w/l", Kind.SYMLINK, 0o777, 0, 0, None, None, 1, target=b"f", stored=b"l"),
-        Entry(b"/srv/w/c", Kind.CHARACTER, 0o600, 0, 0, None, None, 1, device=259),
+        Entry(
+            path=b"/srv/w/l",
+            kind=Kind.SYMLINK,
+            mode=0o777,
+            uid=0,
+            gid=0,
+            owner=None,
+            group=None,
+            mtime_ns=1,
+            target=b"f",
+            stored=b"l",
+        ),
+        Entry(
+            path=b"/srv/w/c",
+            kind=Kind.CHARACTER,
+            mode=0o600,
+            uid=0,
+            gid=0,
+            owner=None,
+            group=None,
+            mtime_ns=1,
+            device=259,
+        ),
         file(b"/etc/fstab"),
     ]
     watched = (
@@ -59,7 +80,10 @@ def good() -> Snapshot:
             retired=True,
         ),
     )
-    parents = [Entry(path, Kind.DIRECTORY, 0o755, 0, 0, b"root", b"root", 1) for path in (b"/srv", b"/etc")]
+    parents = [
+        Entry(path=path, kind=Kind.DIRECTORY, mode=0o755, uid=0, gid=0, owner=b"root", group=b"root", mtime_ns=1)
+        for path in (b"/srv", b"/etc")
+    ]
     accounts = (
         Account(name=b"staff", is_group=True, number=50),
         Account(
@@ -76,5 +100,17 @@ META = {"schema": "1", "readable_from": "1", "host": "bar", "machine": "01234567
 
 
 def file(path: bytes, **values: object) -> Entry:
-    entry = Entry(path, Kind.FILE, 0o644, 0, 0, b"root", b"root", 1, 5, b"s" * 32, stored=path.rpartition(b"/")[2])
+    entry = Entry(
+        path=path,
+        kind=Kind.FILE,
+        mode=0o644,
+        uid=0,
+        gid=0,
+        owner=b"root",
+        group=b"root",
+        mtime_ns=1,
+        size=5,
+        sha256=b"s" * 32,
+        stored=path.rpartition(b"/")[2],
+    )
     return replace(entry, **values)  # type: ignore[arg-type]

@@ -20,7 +20,18 @@ SNAPSHOT = Snapshot({"host": "bar"}, (Watched(path=b"/w", single=False, reposito
 
 
 def entry(path: bytes, kind: Kind = Kind.FILE, **more: object) -> Entry:
-    made = Entry(path, kind, 0o644, 0, 0, b"root", b"root", 5, 3, b"s" * 32 if kind is Kind.FILE else None)
+    made = Entry(
+        path=path,
+        kind=kind,
+        mode=0o644,
+        uid=0,
+        gid=0,
+        owner=b"root",
+        group=b"root",
+        mtime_ns=5,
+        size=3,
+        sha256=b"s" * 32 if kind is Kind.FILE else None,
+    )
     return replace(made, **more)  # type: ignore[arg-type]
 
 

@@ -141,7 +141,9 @@ class Repository:
         ``content`` raises is passed on, and then nothing is committed.
         """
         with translate_errors(f"The repository {self._place} cannot be written.", self._place):
-            commit = _Commit(self._repo, parent, list(written), list(removed), content, note)
+            commit = _Commit(
+                self._repo, parent=parent, written=list(written), removed=list(removed), content=content, note=note
+            )
             try:
                 first = first_commit(self._repo) if parent == NULL else nullcontext()
                 with frequent_gc(), self._repo.lock(), first, self._repo.transaction(b"pacha"):
@@ -227,7 +229,7 @@ class _Commit(context.memctx):  # type: ignore[misc]
     """
 
     def __init__(
-        self, repo: Any, parent: str, written: list[bytes], removed: list[bytes], content: Content, note: Note
+        self, repo: Any, *, parent: str, written: list[bytes], removed: list[bytes], content: Content, note: Note
     ) -> None:
         parents = (nodes.bin(parent), nodes.nullid)
         super().__init__(

@@ -34,6 +34,7 @@ class Connection:
 
     def __init__(
         self,
+        *,
         endpoint: Endpoint,
         transport: paramiko.Transport,
         line: Line,
@@ -92,7 +93,9 @@ class Connection:
             if through:
                 through.close()
             raise
-        return cls(endpoint, transport, line, through, stall, idle, timeout)
+        return cls(
+            endpoint=endpoint, transport=transport, line=line, through=through, stall=stall, idle=idle, timeout=timeout
+        )
 
     def __enter__(self) -> Connection:
         return self

@@ -456,12 +456,29 @@ def test_eight_thousand_files_cost_little_beyond_writing(tmp_path: Path) -> None
     data = b"content"
     digest = hashlib.sha256(data).digest()
     top = os.fsencode(root)
-    wanted = [Entry(top, Kind.DIRECTORY, 0o755, 0, 0, b"root", b"root", 10**18)]
+    wanted = [
+        Entry(path=top, kind=Kind.DIRECTORY, mode=0o755, uid=0, gid=0, owner=b"root", group=b"root", mtime_ns=10**18)
+    ]
     for folder in range(80):
         path = b"%s/%02d" % (top, folder)
-        wanted.append(Entry(path, Kind.DIRECTORY, 0o755, 0, 0, b"root", b"root", 10**18))
+        wanted.append(
+            Entry(
+                path=path, kind=Kind.DIRECTORY, mode=0o755, uid=0, gid=0, owner=b"root", group=b"root", mtime_ns=10**18
+            )
+        )
         wanted += [
-            Entry(b"%s/%03d" % (path, n), Kind.FILE, 0o644, 0, 0, b"root", b"root", 10**18, len(data), digest)
+            Entry(
+                path=b"%s/%03d" % (path, n),
+                kind=Kind.FILE,
+                mode=0o644,
+                uid=0,
+                gid=0,
+                owner=b"root",
+                group=b"root",
+                mtime_ns=10**18,
+                size=len(data),
+                sha256=digest,
+            )
             for n in range(100)
         ]
     source = Contents({entry.path: data for entry in wanted})

@@ -50,7 +50,8 @@ def entries(*wrong: int) -> list[Entry]:
     texts = [b"another" if number in wrong else text(number) for number in range(COUNT)]
     return [
         Entry(
-            b"/foo/%03d" % number, Kind.FILE, 0o644, 0, 0, b"root", b"root", 0, size=len(text(number)),
+            path=b"/foo/%03d" % number, kind=Kind.FILE, mode=0o644, uid=0, gid=0, owner=b"root", group=b"root",
+            mtime_ns=0, size=len(text(number)),
             sha256=hashlib.sha256(said).digest(), stored=b"%03d" % number,
         )
         for number, said in enumerate(texts)

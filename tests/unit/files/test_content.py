@@ -13,7 +13,9 @@ import pytest
 from pacha.files import content, dirfd
 from pacha.files.metadata import Entry, Kind
 
-BEFORE = Entry(b"/w/f", Kind.FILE, 0o644, 0, 0, None, None, 7, size=3, sha256=b"x" * 32)
+BEFORE = Entry(
+    path=b"/w/f", kind=Kind.FILE, mode=0o644, uid=0, gid=0, owner=None, group=None, mtime_ns=7, size=3, sha256=b"x" * 32
+)
 
 
 @pytest.fixture

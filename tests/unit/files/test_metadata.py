@@ -21,8 +21,9 @@ def test_a_regular_file(tmp_path: Path, folder: int) -> None:
     os.utime(path, ns=(1, 1_234_567_890_123_456_789))
     entry = observe(path, folder)
     assert entry == Entry(
-        os.fsencode(path), Kind.FILE, 0o640, os.getuid(), os.getgid(), ACCOUNTS.user_name(os.getuid()),
-        ACCOUNTS.group_name(os.getgid()), 1_234_567_890_123_456_789, size=5, flags=entry.flags,
+        path=os.fsencode(path), kind=Kind.FILE, mode=0o640, uid=os.getuid(), gid=os.getgid(),
+        owner=ACCOUNTS.user_name(os.getuid()),
+        group=ACCOUNTS.group_name(os.getgid()), mtime_ns=1_234_567_890_123_456_789, size=5, flags=entry.flags,
     )  # fmt: skip
     assert observe(path, folder, with_content=True).sha256 is not None
 

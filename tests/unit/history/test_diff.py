@@ -13,7 +13,18 @@ from pacha.history.reader import open_history
 from tests.support.standalone import Standalone, standalone_host  # noqa: F401  (a fixture)
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
-FILE = Entry(b"/a/f", Kind.FILE, 0o644, 0, 0, b"root", b"root", 1, 3, b"1" * 32)
+FILE = Entry(
+    path=b"/a/f",
+    kind=Kind.FILE,
+    mode=0o644,
+    uid=0,
+    gid=0,
+    owner=b"root",
+    group=b"root",
+    mtime_ns=1,
+    size=3,
+    sha256=b"1" * 32,
+)
 
 
 def side(*entries: Entry, content: bytes = b"") -> Side:

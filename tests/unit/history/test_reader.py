@@ -49,7 +49,10 @@ def test_where_there_is_no_history_that_is_said(bar: Standalone) -> None:
 )  # fmt: skip
 def test_only_a_regular_file_has_content(path: bytes, code: str) -> None:
     kinds = {b"/f": Kind.FILE, b"/link": Kind.SYMLINK, b"/dir": Kind.DIRECTORY, b"/pipe": Kind.FIFO}
-    entries = {name: Entry(name, kind, 0o644, 0, 0, None, None, 1) for name, kind in kinds.items()}
+    entries = {
+        name: Entry(path=name, kind=kind, mode=0o644, uid=0, gid=0, owner=None, group=None, mtime_ns=1)
+        for name, kind in kinds.items()
+    }
     assert file_of(Snapshot({}, (), entries), [b"/none", b"/f"]).path == b"/f"
     with pytest.raises(UsageError) as caught:
         file_of(Snapshot({}, (), entries), [path])

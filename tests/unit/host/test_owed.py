@@ -11,8 +11,20 @@ from pacha.files.metadata import Entry, Kind
 from pacha.host import owed
 from pacha.store.state import StateFolder
 
-FOLDER = Entry(b"/w/d", Kind.DIRECTORY, 0o755, 0, 0, b"root", b"root", 1)
-CHILD = Entry(b"/w/d/f", Kind.FILE, 0o644, 0, 0, b"root", b"root", 1, 1, b"s" * 32, stored=b"d/f")
+FOLDER = Entry(path=b"/w/d", kind=Kind.DIRECTORY, mode=0o755, uid=0, gid=0, owner=b"root", group=b"root", mtime_ns=1)
+CHILD = Entry(
+    path=b"/w/d/f",
+    kind=Kind.FILE,
+    mode=0o644,
+    uid=0,
+    gid=0,
+    owner=b"root",
+    group=b"root",
+    mtime_ns=1,
+    size=1,
+    sha256=b"s" * 32,
+    stored=b"d/f",
+)
 TOP = replace(FOLDER, path=b"/w")
 RECORDED = {entry.path: entry for entry in (TOP, FOLDER, CHILD)}
 

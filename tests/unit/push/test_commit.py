@@ -389,7 +389,17 @@ def test_a_path_watched_again_leaves_nothing_of_before(host: Host) -> None:
 
 
 def test_stored_names_stay_what_they_were(host: Host) -> None:
-    entry = Entry(host.watched.path + b"/f", Kind.FILE, 0o644, 0, 0, None, None, 1, stored=b"as-before")
+    entry = Entry(
+        path=host.watched.path + b"/f",
+        kind=Kind.FILE,
+        mode=0o644,
+        uid=0,
+        gid=0,
+        owner=None,
+        group=None,
+        mtime_ns=1,
+        stored=b"as-before",
+    )
     assert module.stored(host.watched, entry).stored == b"as-before"
     assert module.stored(host.watched, replace(entry, stored=None)).stored == b"f"
     folder = replace(entry, kind=Kind.DIRECTORY, stored=None)

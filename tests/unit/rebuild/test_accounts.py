@@ -94,7 +94,17 @@ class TestMaps:
 class TestAcls:
     def entry(self, *numbers: int) -> Entry:
         data = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", 2, 6, number) for number in numbers)
-        return Entry(b"/x", Kind.FILE, 0o644, 0, 0, b"root", b"root", 0, xattrs=((ACL, data),))
+        return Entry(
+            path=b"/x",
+            kind=Kind.FILE,
+            mode=0o644,
+            uid=0,
+            gid=0,
+            owner=b"root",
+            group=b"root",
+            mtime_ns=0,
+            xattrs=((ACL, data),),
+        )
 
     def mapped(self, *numbers: int) -> tuple[Entry, list[str]]:
         recorded = (

@@ -29,7 +29,18 @@ def tree(tmp_path: Path) -> Path:
 
 
 def wanted(path: Path, size: int) -> Entry:
-    return Entry(os.fsencode(path), Kind.FILE, 0o644, 0, 0, None, None, 1, size, b"s" * 32)
+    return Entry(
+        path=os.fsencode(path),
+        kind=Kind.FILE,
+        mode=0o644,
+        uid=0,
+        gid=0,
+        owner=None,
+        group=None,
+        mtime_ns=1,
+        size=size,
+        sha256=b"s" * 32,
+    )
 
 
 def look(root: Path, *files: Entry, parts: tuple[bytes, ...] = (), exclude: tuple[str, ...] = ()) -> dict[str, Entry]:

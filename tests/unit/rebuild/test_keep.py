@@ -102,7 +102,7 @@ def test_what_is_kept_is_not_reowned_but_named_once_a_folder() -> None:
 
 
 def entry(path: bytes, kind: Kind = Kind.FILE) -> Entry:
-    return Entry(path, kind, 0o644, 0, 0, b"root", b"root", 5)
+    return Entry(path=path, kind=kind, mode=0o644, uid=0, gid=0, owner=b"root", group=b"root", mtime_ns=5)
 
 
 def test_the_plan_keeps_account_files_that_are_absent_here(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def test_a_part_does_not_go_on_where_owners_are_half_changed(bar: Standalone) ->
     assert not partial.interrupted_renumbering(here, part).moved
     here.state.update(moving=Renumbering(users={1: 2}))
     journal = Journal.begin(os.fsencode(here.state.path))
-    journal.write(Altered(b"/x", (1, 2), 1, 0, 0o644, 5, ()))
+    journal.write(Altered(path=b"/x", old=(1, 2), uid=1, gid=0, mode=0o644, mtime_ns=5, xattrs=()))
     journal.mark("written")
     journal.close()
     with pytest.raises(UsageError) as caught:

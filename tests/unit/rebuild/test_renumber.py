@@ -20,7 +20,7 @@ HERE = Accounts.from_files(
 THEN = Accounts.from_files(
     b"root:x:0:0:::\na:x:1001:1001:::\nb:x:1000:1000:::\nnew:x:8:8:::\n", b"root:x:0:\na:x:1005:\n"
 )
-FILE = Entry(b"/x/f", Kind.FILE, 0o4750, 1000, 1000, b"a", b"a", 5)
+FILE = Entry(path=b"/x/f", kind=Kind.FILE, mode=0o4750, uid=1000, gid=1000, owner=b"a", group=b"a", mtime_ns=5)
 
 
 def test_a_step_re_owns_by_name_and_keeps_the_rest() -> None:
@@ -40,7 +40,9 @@ def test_what_moves_is_remembered_until_it_has_moved(tmp_path: Path) -> None:
     renumber.remember_id_changes(state, IdChanges({1: 2}, {3: 4}))
     assert renumber.interrupted_renumbering(state) == InterruptedRenumbering(), "nothing was begun"
     journal = Journal.begin(os.fsencode(tmp_path))
-    first, again = (Altered(b"/f", (1, 2), uid, 0, 0o644, 5, ()) for uid in (1, 2))
+    first, again = (
+        Altered(path=b"/f", old=(1, 2), uid=uid, gid=0, mode=0o644, mtime_ns=5, xattrs=()) for uid in (1, 2)
+    )
     journal.write(first, again)
     journal.mark("written")
     found = renumber.interrupted_renumbering(state)
@@ -60,7 +62,15 @@ def test_what_a_kill_left_half_done_is_carried_through_once(tmp_path: Path) -> N
     def altered(name: str, inode: int | None = None) -> tuple[bytes, Altered]:
         path = tmp_path / name
         number = path.stat().st_ino if inode is None and path.exists() else inode or 0
-        return os.fsencode(path), Altered(os.fsencode(path), (status.st_dev, number), me, os.getegid(), 0o600, 5, ())
+        return os.fsencode(path), Altered(
+            path=os.fsencode(path),
+            old=(status.st_dev, number),
+            uid=me,
+            gid=os.getegid(),
+            mode=0o600,
+            mtime_ns=5,
+            xattrs=(),
+        )
 
     found = dict([altered("same"), altered("other", 1), altered("gone"), altered("handled")])
     begun = InterruptedRenumbering(IdChanges({me: me + 1}), found)

@@ -11,7 +11,7 @@ from tests.support.journalled import Begun, begun_rebuild  # noqa: F401  (a fixt
 
 
 def created(path: bytes, temporary: bytes | None) -> Created:
-    return Created(path, temporary, "f", 0, 0)
+    return Created(path=path, temporary=temporary, kind="f", size=0, mtime_ns=0)
 
 
 def test_the_roots_are_those_of_the_journal(begun: Begun) -> None:

@@ -23,7 +23,18 @@ from pacha.restore.compare import (
 from pacha.restore.ownership import Attributes
 
 ACCOUNTS = Accounts.from_files(b"root:x:0:0:::\n", b"root:x:0:\n")
-FILE = Entry(b"/f", Kind.FILE, 0o644, 0, 0, b"root", b"root", 5, 3, b"s" * 32)
+FILE = Entry(
+    path=b"/f",
+    kind=Kind.FILE,
+    mode=0o644,
+    uid=0,
+    gid=0,
+    owner=b"root",
+    group=b"root",
+    mtime_ns=5,
+    size=3,
+    sha256=b"s" * 32,
+)
 
 
 @pytest.mark.parametrize(

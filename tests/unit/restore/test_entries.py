@@ -30,7 +30,19 @@ def wanted(mode: int = 0o640) -> Attributes:
 
 
 def entry(data: bytes = b"", kind: Kind = Kind.FILE, **more: Any) -> Entry:
-    return Entry(b"/f", kind, 0o640, 0, 0, None, None, 5, len(data), hashlib.sha256(data).digest(), **more)
+    return Entry(
+        path=b"/f",
+        kind=kind,
+        mode=0o640,
+        uid=0,
+        gid=0,
+        owner=None,
+        group=None,
+        mtime_ns=5,
+        size=len(data),
+        sha256=hashlib.sha256(data).digest(),
+        **more,
+    )
 
 
 def inode(path: Path) -> entries.Inode:

@@ -30,7 +30,7 @@ def entry(**more: Any) -> Entry:
         "group": b"root",
         "mtime_ns": 5,
     } | more
-    return Entry(b"/f", Kind.FILE, **fields)
+    return Entry(path=b"/f", kind=Kind.FILE, **fields)
 
 
 def given_to(found: Entry, me: Identity = ROOT) -> tuple[Attributes, str]:

@@ -23,13 +23,13 @@ ACCOUNTS = Accounts.from_files(
 )
 ROOT = Identity(0, 0, frozenset({0}))
 ME = Identity(1000, 1000, frozenset({1000}))
-TOP = Entry(b"/srv/w", Kind.DIRECTORY, 0o755, 0, 0, b"root", b"root", 5)
+TOP = Entry(path=b"/srv/w", kind=Kind.DIRECTORY, mode=0o755, uid=0, gid=0, owner=b"root", group=b"root", mtime_ns=5)
 
 
 def file(name: bytes = b"f", **more: Any) -> Entry:
     fields: dict[str, Any] = {"mode": 0o644, "uid": 0, "gid": 0, "owner": b"root", "group": b"root"}
     fields |= {"mtime_ns": 5, "size": 3, "sha256": b"s" * 32} | more
-    return Entry(b"/srv/w/" + name, fields.pop("kind", Kind.FILE), **fields)
+    return Entry(path=b"/srv/w/" + name, kind=fields.pop("kind", Kind.FILE), **fields)
 
 
 def plan(wanted: list[Entry], found: list[Entry], **more: Any) -> Plan:
@@ -82,7 +82,7 @@ def test_links_devices_and_modes_of_links_are_compared_as_what_they_are() -> Non
 
 
 def test_parents_come_before_children_and_nothing_changes_an_existing_parent() -> None:
-    srv = Entry(b"/srv", Kind.DIRECTORY, 0o700, 133, 0, b"www", b"root", 1)
+    srv = Entry(path=b"/srv", kind=Kind.DIRECTORY, mode=0o700, uid=133, gid=0, owner=b"www", group=b"root", mtime_ns=1)
     wanted = [file(b"d/x"), file(b"d", kind=Kind.DIRECTORY, size=0, sha256=None), file(b"d-e")]
     made = build([*wanted, TOP], {}, ACCOUNTS, roots=[b"/srv/w"], parents=[srv], me=ROOT)
     assert [step.path for step in made.steps] == [

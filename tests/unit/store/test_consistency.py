@@ -16,7 +16,10 @@ from tests.support.database_rows import file, good
 
 
 def directory(path: bytes, **values: object) -> Entry:
-    return replace(Entry(path, Kind.DIRECTORY, 0o755, 0, 0, b"root", b"root", 1), **values)  # type: ignore[arg-type]
+    return replace(
+        Entry(path=path, kind=Kind.DIRECTORY, mode=0o755, uid=0, gid=0, owner=b"root", group=b"root", mtime_ns=1),
+        **values,
+    )  # type: ignore[arg-type]
 
 
 def watched(path: bytes, repository: str = "", **values: bool) -> Watched:

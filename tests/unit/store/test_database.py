@@ -31,8 +31,9 @@ META = {"schema": "1", "readable_from": "1", "host": "bar", "machine": "01234567
 def file(path: bytes, **values: object) -> Entry:
     seed = random.Random(path)
     entry = Entry(
-        path, Kind.FILE, 0o644, 0, 0, b"root", b"root", 1_700_000_000_123_456_789 + seed.getrandbits(40),
-        seed.getrandbits(16), seed.randbytes(32), stored=path[3:],
+        path=path, kind=Kind.FILE, mode=0o644, uid=0, gid=0, owner=b"root", group=b"root",
+        mtime_ns=1_700_000_000_123_456_789 + seed.getrandbits(40),
+        size=seed.getrandbits(16), sha256=seed.randbytes(32), stored=path[3:],
     )  # fmt: skip
     return replace(entry, **values)  # type: ignore[arg-type]
 
@@ -47,12 +48,43 @@ def snapshot(*entries: Entry, **values: object) -> Snapshot:
 
 
 EVERYTHING = snapshot(
-    Entry(b"/w", Kind.DIRECTORY, 0o3755, 0, 2**32 - 2, b"root", None, -1, flags=0x10),
+    Entry(
+        path=b"/w",
+        kind=Kind.DIRECTORY,
+        mode=0o3755,
+        uid=0,
+        gid=2**32 - 2,
+        owner=b"root",
+        group=None,
+        mtime_ns=-1,
+        flags=0x10,
+    ),
     file(b"/w/f\xff\n", mode=0o7777, size=2**40, link_group=3, parts=12, stored=b".pacha%f\xff%0A"),
     file(b"/w/x", xattrs=((b"security.capability", bytes(20)), (b"user.\xff", b"")), size=0, mtime_ns=2**62),
-    Entry(b"/w/l", Kind.SYMLINK, 0o777, 1, 1, b"d\xff", b"", 1, target=b"../\xff", stored=b"l"),
-    Entry(b"/w/c", Kind.CHARACTER, 0o600, 0, 0, None, None, 1, device=os.makedev(4095, 70000)),
-    Entry(b"/w/p", Kind.FIFO, 0o600, 0, 0, None, None, 1),
+    Entry(
+        path=b"/w/l",
+        kind=Kind.SYMLINK,
+        mode=0o777,
+        uid=1,
+        gid=1,
+        owner=b"d\xff",
+        group=b"",
+        mtime_ns=1,
+        target=b"../\xff",
+        stored=b"l",
+    ),
+    Entry(
+        path=b"/w/c",
+        kind=Kind.CHARACTER,
+        mode=0o600,
+        uid=0,
+        gid=0,
+        owner=None,
+        group=None,
+        mtime_ns=1,
+        device=os.makedev(4095, 70000),
+    ),
+    Entry(path=b"/w/p", kind=Kind.FIFO, mode=0o600, uid=0, gid=0, owner=None, group=None, mtime_ns=1),
     watched=(
         Watched(
             path=b"/w",
@@ -65,7 +97,11 @@ EVERYTHING = snapshot(
         Watched(path=b"/up/x", single=True, repository="x"),
         Watched(path=b"/old", single=True, repository="old", node=None, exclude=(), one_filesystem=False, retired=True),
     ),
-    parents={b"/up": Entry(b"/up", Kind.DIRECTORY, 0o755, 0, 0, b"root", b"root", 1)},
+    parents={
+        b"/up": Entry(
+            path=b"/up", kind=Kind.DIRECTORY, mode=0o755, uid=0, gid=0, owner=b"root", group=b"root", mtime_ns=1
+        )
+    },
     accounts=(
         Account(name=b"adm", is_group=True, number=4),
         Account(

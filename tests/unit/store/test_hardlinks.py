@@ -11,7 +11,17 @@ _GROUPS = {b"/etc/a/in": 1, b"/etc/b/out": 1, b"/etc/a/x": 2, b"/etc/a/y": 2, b"
 
 def snapshot() -> Snapshot:
     entries = {
-        path: Entry(path, Kind.FILE, 0o644, 0, 0, b"root", b"root", 0, link_group=group)
+        path: Entry(
+            path=path,
+            kind=Kind.FILE,
+            mode=0o644,
+            uid=0,
+            gid=0,
+            owner=b"root",
+            group=b"root",
+            mtime_ns=0,
+            link_group=group,
+        )
         for path, group in _GROUPS.items()
     }
     return Snapshot({"host": "bar"}, (), entries, {})

@@ -14,7 +14,9 @@ from pacha.store.snapshot import Snapshot, Watched
 
 
 def entry(path: bytes, kind: Kind = Kind.DIRECTORY, link_group: int | None = None) -> Entry:
-    return Entry(path, kind, 0o755, 0, 0, b"root", b"root", 0, link_group=link_group)
+    return Entry(
+        path=path, kind=kind, mode=0o755, uid=0, gid=0, owner=b"root", group=b"root", mtime_ns=0, link_group=link_group
+    )
 
 
 def snapshot() -> Snapshot:

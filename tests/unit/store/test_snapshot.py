@@ -11,7 +11,19 @@ from pacha.store.snapshot import Changes, Snapshot, Watched, compare
 
 
 def file(path: bytes, **values: object) -> Entry:
-    entry = Entry(path, Kind.FILE, 0o644, 0, 0, b"root", b"root", 1, 3, b"s" * 32, stored=path[1:])
+    entry = Entry(
+        path=path,
+        kind=Kind.FILE,
+        mode=0o644,
+        uid=0,
+        gid=0,
+        owner=b"root",
+        group=b"root",
+        mtime_ns=1,
+        size=3,
+        sha256=b"s" * 32,
+        stored=path[1:],
+    )
     return replace(entry, **values)  # type: ignore[arg-type]
 
 
@@ -59,8 +71,12 @@ def test_retired_paths_are_not_live_and_hold_nothing() -> None:
 
 
 def test_comparing() -> None:
-    link = Entry(b"/l", Kind.SYMLINK, 0o777, 0, 0, None, None, 1, target=b"x")
-    node = Entry(b"/n", Kind.CHARACTER, 0o600, 0, 0, None, None, 1, device=5)
+    link = Entry(
+        path=b"/l", kind=Kind.SYMLINK, mode=0o777, uid=0, gid=0, owner=None, group=None, mtime_ns=1, target=b"x"
+    )
+    node = Entry(
+        path=b"/n", kind=Kind.CHARACTER, mode=0o600, uid=0, gid=0, owner=None, group=None, mtime_ns=1, device=5
+    )
     old = by_path(*(file(path) for path in (b"/same", b"/gone", b"/mode", b"/text", b"/kind")), link, node)
     new = by_path(
         file(b"/same"),

@@ -11,7 +11,19 @@ from pacha.history.diff import Difference, Side, compare
 from pacha.history.log import LogEntry
 from pacha.ui import history
 
-FILE = Entry(b"/a", Kind.FILE, 0o644, 0, 0, b"root", b"root", 0, 4, b"1" * 32, stored=b"a")
+FILE = Entry(
+    path=b"/a",
+    kind=Kind.FILE,
+    mode=0o644,
+    uid=0,
+    gid=0,
+    owner=b"root",
+    group=b"root",
+    mtime_ns=0,
+    size=4,
+    sha256=b"1" * 32,
+    stored=b"a",
+)
 
 
 def side(entry: Entry | None, content: bytes = b"", label: str = "side") -> Side:
@@ -51,7 +63,9 @@ def test_metadata_is_told_old_and_new(change: dict[str, object], word: str) -> N
 
 
 def test_what_comes_goes_or_is_another_kind_is_described() -> None:
-    link = Entry(b"/a", Kind.SYMLINK, 0o777, 0, 0, b"root", None, 0, target=b"b\n")
+    link = Entry(
+        path=b"/a", kind=Kind.SYMLINK, mode=0o777, uid=0, gid=0, owner=b"root", group=None, mtime_ns=0, target=b"b\n"
+    )
     assert lines(side(None), side(FILE, b"x\n"))[:3] == [
         "diff /a",
         "new file, mode 0644, owner root, group root",
