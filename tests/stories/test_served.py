@@ -155,7 +155,7 @@ def test_a_key_for_rebuilding_writes_nothing(stage: Stage, door: Door) -> None:
     (foo / "one").write_text("changed\n")
     said(host.push(code=11), "may not push")
     assert (host.on_master(), host.repository("last-push").read_text()) == (history, before)
-    host.rebuild()
+    assert "it does not have this machine's newest snapshot" in host.rebuild(code=3).out
     assert (foo / "one").read_text() == "one\n"
 
 
