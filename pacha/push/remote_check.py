@@ -99,4 +99,6 @@ def _find(session: PushSession, target: MasterTarget, name: str) -> tuple[_Diffe
 def _relation(own: hg.Repository, newest: str, left: str) -> _Difference:
     if not own.has(newest):
         return _Difference.OTHERS
-    return _Difference.BEHIND if own.has(left) and own.is_ancestor(newest, left) else _Difference.OURS
+    if not own.has(left) or own.is_ancestor(newest, left):  # what was left is lost here, too: a power cut
+        return _Difference.BEHIND
+    return _Difference.OURS
