@@ -364,7 +364,7 @@ def test_a_full_disk_at_the_master(stage: Stage) -> None:
         bar.push()
         (stage.folder / "top" / "large").write_bytes(os.urandom(1_000_000))
         said(bar.push(code=FAILED), "No space left", "Make room on the master")
-        bar.rebuild("--target", stage.folder / "out")  # the last whole snapshot is still there
+        bar.rebuild("--target", stage.folder / "out", code=3)  # the last whole snapshot is still there
         subprocess.run(["mount", "-o", "remount,size=8m", disk], check=True)
         bar.push()
         bar.rebuild("--target", stage.folder / "out")

@@ -148,7 +148,7 @@ def test_a_rebuild_of_another_host_in_between_leaves_them(half: Host, etc: Path)
     other = half.stage.folder / "other"
     other.mkdir()
     (other / "x").write_text("x\n")
-    host = half.stage.host("qux", machine="qux")
+    host = Host(half.stage, half.stage.folder / "second", "qux")
     host.watch(other)
     host.push()
     before = half.memory["choices"]

@@ -50,7 +50,8 @@ class Line:
     def __init__(self, sock: socket.socket | paramiko.Channel | ProxyLine) -> None:
         self._sock = sock
         self.heard = time.monotonic()
-        self.beginning = b""
+        # A command that has ended by now is not read any more: it cannot take our greeting.
+        self.beginning = sock.beginning if isinstance(sock, ProxyLine) else b""
 
     def recv(self, size: int) -> bytes:
         data = self._sock.recv(size)

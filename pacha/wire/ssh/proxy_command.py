@@ -14,15 +14,20 @@ from pacha.system.home import home_dir
 from pacha.system.limited_output import Tail
 from pacha.text import one_line
 
+_PEEKED = 100  #: bytes
 _GRACE = 1.0  #: seconds for it to end by itself
 
 
 class ProxyLine:
-    """A socket to a command's standard input and output. Closing it ends the command."""
+    """A socket to a command's standard input and output. Closing it ends the command.
+
+    ``beginning``: the first bytes that it said, which are still to be read.
+    """
 
     def __init__(self, sock: socket.socket, process: subprocess.Popen[bytes]) -> None:
         self._sock = sock
         self._process = process
+        self.beginning = b""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._sock, name)
@@ -63,7 +68,8 @@ def run_proxy(command: str, host: str, timeout: float) -> ProxyLine:
     last, line = Tail(process.stderr), ProxyLine(own_end, process)
     try:
         own_end.settimeout(timeout)
-        if own_end.recv(1, socket.MSG_PEEK):
+        if beginning := own_end.recv(_PEEKED, socket.MSG_PEEK):
+            line.beginning = beginning
             return line
         why = "it ended"
     except TimeoutError:
