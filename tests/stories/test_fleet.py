@@ -240,7 +240,7 @@ def test_those_that_wait_get_their_turn(pushed: Host) -> None:
 
 
 def test_a_rebuild_waits_too(pushed: Host) -> None:
-    run = pushed.start("push")
+    run = pushed.start("push", "--wait", "60")
     pushed.rebuild("--wait", "60", "--target", pushed.folder / "out")
     assert run.wait(60) == 0
 
