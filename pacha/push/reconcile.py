@@ -67,14 +67,10 @@ def base(session: PushSession, last: Snapshot) -> Base:
     """
     if not session.reached and _is_renamed(session, last):  # the new name is not taken yet
         raise next(target.failure for target in session.targets if target.failure)
-    pulled = [(tip, target) for target in session.reached if (tip := _pulled(session, target)) is not None]
-    if not pulled:
+    offers = [offer for target in session.reached if (offer := _pulled(session, target)) is not None]
+    if not offers:
         return Base(last=last, parent=session.state.tip, entries=last.entries)
     local = session.repository(DATABASE)
-    offers = [
-        _Offer(target=target, tip=tip, snapshot=_read(session, local, tip), note=local.note(tip))
-        for tip, target in pulled
-    ]
     for offer in offers:
         _check_machine(session, offer)
     for offer in offers:
@@ -87,7 +83,7 @@ def base(session: PushSession, last: Snapshot) -> Base:
     return _standing_on(session, newest, last)
 
 
-def _pulled(session: PushSession, target: MasterTarget) -> str | None:
+def _pulled(session: PushSession, target: MasterTarget) -> _Offer | None:
     """Pull the newest intact snapshot of a master; None if the local history descends from it."""
     if target.probe is None or target.probe.changelog is None:
         return None
@@ -115,24 +111,21 @@ def _heads(session: PushSession, target: MasterTarget, peer: Upload, local: hg.R
 
 def _newest_whole(
     session: PushSession, local: hg.Repository, target: MasterTarget, heads: tuple[str, ...]
-) -> str | None:
+) -> _Offer | None:
     """The newest readable ancestor of ``heads``; None if that is the local snapshot.
 
     Whoever has a key can add a head that is no snapshot, and must not stop the host's pushes by that. Raises
     DamagedError if no snapshot is intact, neither there nor here.
     """
-    fault: DamagedError | None = None
     for node in _beyond(session, local, heads):
         try:
-            _read(session, local, node)
+            snapshot = _read(session, local, node)
         except DamagedError as error:
-            fault = error
             target.unreadable[DATABASE, node] = error
         else:
-            return node
-    faults = [*target.unreadable.values(), *filter(None, [fault])]
-    if faults and not _is_here(session, local):
-        raise faults[-1]
+            return _Offer(target=target, tip=node, snapshot=snapshot, note=local.note(node))
+    if target.unreadable and not _is_here(session, local):
+        raise list(target.unreadable.values())[-1]
     return None
 
 

@@ -181,8 +181,9 @@ class PushSession:
     def _unreadable(self, target: MasterTarget) -> Iterator[Concern]:
         """The concerns about revisions on a master that cannot be read."""
         for (name, node), error in target.unreadable.items():
-            path = os.path.join(self.context.config.hosts_path, os.fsencode(self.host), os.fsencode(name))
-            yield Concern(path, _UNREADABLE.format(node=node[:12], label=target.label, why=error.in_a_line))
+            yield Concern(
+                self.path_of(name), _UNREADABLE.format(node=node[:12], label=target.label, why=error.in_a_line)
+            )
 
     def _heartbeat(self, target: MasterTarget, snapshot: Snapshot, tip: str, code: ExitCode) -> bytes:
         """The heartbeat, which 'pacha hosts' shows; its time is by the master's clock."""

@@ -49,6 +49,11 @@ def read_actual_state(
     return actual
 
 
+def is_system(target: bytes) -> bool:
+    """Whether ``target`` is the root of a system, as this machine's (b"") is, and not just a folder."""
+    return not target or os.path.lexists(rebase(PASSWD, target))
+
+
 def accounts_in_force(target: bytes, restored: Mapping[bytes, bytes], machine: Accounts) -> tuple[Accounts, str]:
     """The accounts by which names are resolved, and a description of where they come from.
 
@@ -76,12 +81,18 @@ def account_file(path: bytes, target: bytes) -> bytes | None:
 
     No link is followed below ``target``: it might lead to the account files of this machine.
     """
-    if not target:
-        return read(path)
+    return read_below(target, path) if target else read(path)
+
+
+def read_below(root: bytes, path: bytes, most: int = -1) -> bytes | None:
+    """The content of the small file ``path`` below ``root``, or its first ``most`` bytes; None where it cannot be read.
+
+    Follows no link below ``root``.
+    """
     try:
-        with DirectoryFds(target) as descent:
+        with DirectoryFds(root) as descent:
             directory, name = descent.parent(path[1:])
-            return _whole(os.open(name, dirfd.READ, dir_fd=directory))
+            return _content(os.open(name, dirfd.READ, dir_fd=directory), most)
     except OSError:
         return None
 
@@ -134,11 +145,11 @@ def _read(path: bytes, root: Watched, actual: dict[bytes, Entry], descent: Direc
 def read(path: bytes) -> bytes | None:
     """The content of a small file of this machine, None where it cannot be read."""
     try:
-        return _whole(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
+        return _content(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
     except OSError:
         return None
 
 
-def _whole(fd: int) -> bytes | None:
+def _content(fd: int, most: int = -1) -> bytes | None:
     with open(fd, "rb") as stream:
-        return stream.read() if stat.S_ISREG(os.fstat(stream.fileno()).st_mode) else None
+        return stream.read(most) if stat.S_ISREG(os.fstat(stream.fileno()).st_mode) else None

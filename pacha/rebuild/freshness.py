@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 
 from pacha.errors import Concern, PachaError
@@ -19,7 +19,6 @@ from pacha.fetch.worker import run_in_worker
 from pacha.files.names import DATABASE
 from pacha.host.context import Context
 from pacha.rebuild.options import OtherMaster, RebuildOptions
-from pacha.rebuild.planning import PlannedRebuild
 from pacha.store import database, hg
 from pacha.store.host_state import MasterState
 from pacha.system import background
@@ -90,12 +89,6 @@ def compare(
     if options.at or staging.master.local_path(DATABASE) is not None:
         return ()
     return _Comparison(context, staging, fetched).differences(options.others, last_push)
-
-
-def with_concerns(planned: PlannedRebuild, differences: tuple[Disagreement, ...]) -> PlannedRebuild:
-    """``planned`` with the ``differences`` as things to look at."""
-    concerns = tuple(difference.concern for difference in differences)
-    return replace(planned, plan=replace(planned.plan, concerns=(*concerns, *planned.plan.concerns)))
 
 
 def words(difference: Disagreement) -> str:

@@ -44,9 +44,9 @@ def id_changes(
     Only the accounts in its old account ``files`` can be lost (a directory service keeps the others), and those for
     which earlier rebuilds left ``orphans``. With ``parks`` a lost account gets a number that nobody has.
     """
-    orphan_accounts = [(orphan.name, orphan.number, orphan.is_group) for orphan in orphans]
-    users = [(name, number) for name, number, is_group in orphan_accounts if not is_group]
-    groups = [(name, number) for name, number, is_group in orphan_accounts if is_group]
+    earlier = list(orphans)
+    users = [(orphan.name, orphan.number) for orphan in earlier if not orphan.is_group]
+    groups = [(orphan.name, orphan.number) for orphan in earlier if orphan.is_group]
     maps = ("uid_map", "gid_map") if parks else ("", "")
     moved_users, lost_users = _changes(before.uids, [*files.uids.items(), *users], after.uids, maps[0])
     moved_groups, lost_groups = _changes(before.gids, [*files.gids.items(), *groups], after.gids, maps[1])

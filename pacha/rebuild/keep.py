@@ -11,13 +11,11 @@ from pacha.errors import Concern, ConfigError, UsageError
 from pacha.files import paths
 from pacha.files.exclude import Rules
 from pacha.files.metadata import Entry, Kind
-from pacha.files.paths import rebase
 from pacha.rebuild.renumber import Reowning
 from pacha.store.host_state import LONGEST
 from pacha.store.snapshot import Watched
 from pacha.text import escape, printable
 
-_ACCOUNTS = b"/etc/passwd"  #: what makes a target the root of a system
 _STAYS = "kept as it is, but its accounts have other numbers now (paths: {number}): chown it by hand"
 
 
@@ -34,11 +32,6 @@ def rules(patterns: Sequence[str]) -> Rules:
             "Correct it.",
             code="keep-pattern-invalid",
         ) from None
-
-
-def is_system(target: bytes) -> bool:
-    """Whether ``target`` is the root of a system, as this machine's (b"") is, and not just a folder."""
-    return not target or os.path.lexists(rebase(_ACCOUNTS, target))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +106,6 @@ class Keep:
 
 
 def tops(matching: Sequence[bytes]) -> tuple[bytes, ...]:
-    """``kept`` (sorted) without what lies below another of them."""
+    """``matching`` (sorted) without what lies below another of them."""
     every = set(matching)
     return tuple(path for path in matching if every.isdisjoint(paths.ancestors(path)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from pacha.errors import Concern, UsageError
 from pacha.fetch.staging import Fetched
@@ -18,9 +17,6 @@ from pacha.restore.outcome import Outcome
 from pacha.restore.plan import Action, Plan
 from pacha.store.snapshot import Snapshot
 from pacha.store.state import StateFolder
-
-if TYPE_CHECKING:
-    from pacha.restore.outcome import Outcome
 
 
 def is_partial(options: RebuildOptions) -> bool:

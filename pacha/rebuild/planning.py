@@ -16,7 +16,7 @@ from pacha.host.orphans import unsettled, words
 from pacha.rebuild import accounts, actual_state, renumber
 from pacha.rebuild import passwd as account_files
 from pacha.rebuild.id_changes import IdChanges, id_changes
-from pacha.rebuild.keep import Keep, is_system, rules
+from pacha.rebuild.keep import Keep, rules
 from pacha.rebuild.options import AccountPolicy, OwnerNames, RebuildOptions
 from pacha.restore import plan as planning
 from pacha.restore import preflight
@@ -49,6 +49,10 @@ class PlannedRebuild:
     walked: bool = False
     shortages: tuple[Concern, ...] = ()
 
+    def led_by(self, concerns: Iterable[Concern]) -> PlannedRebuild:
+        """The same plan, with ``concerns`` before its own."""
+        return replace(self, plan=replace(self.plan, concerns=(*concerns, *self.plan.concerns)))
+
 
 def plan_rebuild(
     snapshot: Snapshot,
@@ -67,10 +71,11 @@ def plan_rebuild(
     earlier rebuilds. Raises UsageError for an invalid owner map.
     """
     target = options.target
+    system = actual_state.is_system(target)
     machine = Accounts.of_machine()
     files = actual_state.accounts_of_root(target)
     before = files if target else machine
-    if target and files is None and is_system(target):
+    if target and files is None and system:
         raise PachaError(
             f"The accounts of the machine at {escape(target)} cannot be read.",
             f"its {escape(actual_state.PASSWD)} is not a plain file there",
@@ -78,7 +83,7 @@ def plan_rebuild(
             code="target-accounts-unreadable",
         )
     places = [replace(watched, path=rebase(watched.path, target)) for watched in snapshot.live]
-    keep = Keep(rules=rules(options.keep), roots=places, target=target, system=is_system(target))
+    keep = Keep(rules=rules(options.keep), roots=places, target=target, system=system)
     keep.check(_placed(parts, target))
     entries, texts = dict(snapshot.entries), _restored(account_texts, keep)
     if options.accounts is AccountPolicy.KEEP and before is not None:

@@ -150,8 +150,8 @@ class _Attempt:
         planned = plan_rebuild(fetched.snapshot, texts, self.options, self.begun, holes, fetched.roots, orphans)
         planned = partial.with_split_hardlink_warnings(planned, self.options, fetched)
         change = release.change_of(spool, target) if planned.plan.changes else None
-        planned = release.with_concern(planned, self.host, change, target)
-        planned = freshness.with_concerns(planned, self.differences)
+        planned = planned.led_by(release.concerns_of(change, self.host, target))
+        planned = planned.led_by(difference.concern for difference in self.differences)
         content = _Source(self.staging, target, planned.overrides).content
         resumes = interrupted(
             os.fsencode(self.context.state.path), partial.restored_roots(self.options, fetched), target

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from pacha.errors import Concern
 from pacha.fetch.spool import Spool
-from pacha.files import dirfd
-from pacha.files.dirfd import DirectoryFds
 from pacha.files.paths import rebase
 from pacha.rebuild import actual_state
-from pacha.rebuild.planning import PlannedRebuild
 from pacha.text import escape, masked
 
 OS_RELEASE, LSB, DEBIAN, ALPINE = (
@@ -51,18 +47,15 @@ class ReleaseChange:
 
 def change_of(spool: Spool, target: bytes) -> ReleaseChange | None:
     """The difference between the fetched release and the machine's, None for none. A mere folder has no release."""
-    if target and actual_state.accounts_of_root(target) is None:
+    if not actual_state.is_system(target):
         return None
     recorded = {path: spool.bytes_of(path, LARGEST) for path in RECORDED if path in spool.places}
     return compare(recorded, target or b"/")
 
 
-def with_concern(planned: PlannedRebuild, host: str, change: ReleaseChange | None, target: bytes) -> PlannedRebuild:
-    """``planned`` with ``change``, if there is one, as a concern."""
-    if change is None:
-        return planned
-    concern = Concern(rebase(change.path, target), words(host, change, target))
-    return replace(planned, plan=replace(planned.plan, concerns=(concern, *planned.plan.concerns)))
+def concerns_of(change: ReleaseChange | None, host: str, target: bytes) -> list[Concern]:
+    """What a person should look at because of ``change``, if there is one."""
+    return [] if change is None else [Concern(rebase(change.path, target), words(host, change, target))]
 
 
 def compare(recorded: Mapping[bytes, bytes], root: bytes) -> ReleaseChange | None:
@@ -105,13 +98,7 @@ def words(host: str, change: ReleaseChange, target: bytes) -> str:
 
 def _read(path: bytes, root: bytes) -> bytes:
     """The beginning of a file of the machine at ``root``, b"" for none. Follows no link."""
-    try:
-        with DirectoryFds(root) as descent:
-            directory, name = descent.parent(path[1:])
-            with open(os.open(name, dirfd.READ, dir_fd=directory), "rb") as stream:
-                return stream.read(LARGEST)
-    except OSError:
-        return b""
+    return actual_state.read_below(root, path, LARGEST) or b""
 
 
 def _of(path: bytes, content: bytes) -> Release | None:

@@ -56,12 +56,8 @@ def plan_reowning(
     Leaves out the paths ``handled`` already and the inodes (device, number) ``settled`` already.
     """
     boundary = local_files.boundary(root)
-    steps, concerns, inodes, held = (
-        [],
-        [*boundary.concerns],
-        set(settled),
-        defaultdict[tuple[bool, int], list[bytes]](list),
-    )
+    steps, concerns, inodes = [], [*boundary.concerns], set(settled)
+    held = defaultdict[tuple[bool, int], list[bytes]](list)
     for directory, fd, name, status in local_files.walk(root, boundary.skipped):
         path = paths.prefix(directory) + name
         if path in handled:
@@ -89,17 +85,13 @@ def describe(moved: IdChanges, after: Accounts, steps: Iterable[Step]) -> tuple[
     """A line for each renumbered account with files among ``steps``: its name, its numbers, how many paths."""
     entries = [step.actual for step in steps if step.actual is not None]
     users, groups = Counter(entry.uid for entry in entries), Counter(entry.gid for entry in entries)
-    lines = [
-        f"user {escape(after.users[new])}, {old} -> {new}: {users[old]}"
-        for old, new in moved.users.items()
-        if users[old] and new in after.users
-    ]
-    lines += [
-        f"group {escape(after.groups[new])}, {old} -> {new}: {groups[old]}"
-        for old, new in moved.groups.items()
-        if groups[old] and new in after.groups
-    ]
-    return tuple(lines)
+    kinds = (("user", moved.users, after.users, users), ("group", moved.groups, after.groups, groups))
+    return tuple(
+        f"{kind} {escape(names[new])}, {old} -> {new}: {counts[old]}"
+        for kind, numbers, names, counts in kinds
+        for old, new in numbers.items()
+        if counts[old] and new in names
+    )
 
 
 def orphans_of(moved: IdChanges, held: Held, resumed: Iterable[Step], target: bytes) -> tuple[Orphans, ...]:

@@ -10,7 +10,8 @@ import pytest
 from pacha.errors import ConfigError, UsageError
 from pacha.files.metadata import Entry, Kind
 from pacha.files.owners import Accounts
-from pacha.rebuild.keep import Keep, is_system, rules, tops
+from pacha.rebuild.actual_state import is_system
+from pacha.rebuild.keep import Keep, rules, tops
 from pacha.rebuild.options import RebuildOptions
 from pacha.rebuild.planning import plan_rebuild
 from pacha.rebuild.renumber import Reowning
