@@ -209,6 +209,7 @@ class Stream:
                 with waiting(self._connection.endpoint.label, self._pace.behind):
                     moved = work()
                 self._connection.moved += size(moved)
+                self._pace.moved(size(moved))
                 return moved
             except TimeoutError:
                 continue

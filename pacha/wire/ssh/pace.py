@@ -27,7 +27,7 @@ class Pace:
         self._sent = 0
         self._digesting = 0.0
         self._is_new = False
-        self.has_moved = False  #: something was received or sent since the last question
+        self.has_moved = False  #: this conversation received or sent something since the last question
 
     def asked(self) -> None:
         """A new question was sent, whose answer may take its time."""
@@ -37,6 +37,10 @@ class Pace:
         """Count bytes that were sent."""
         self._sent += size
 
+    def moved(self, size: int) -> None:
+        """Count bytes of this conversation."""
+        self.has_moved = self.has_moved or size > 0
+
     def begin(self) -> None:
         """Start to wait for an answer to what was sent."""
         if self._is_new:
@@ -44,9 +48,8 @@ class Pace:
             self.behind, self._digesting, self._sent = 0.0, self._sent / _DIGESTED, 0
 
     def waited(self, seconds: float, moved: int) -> None:
-        """Count the time waited, and the bytes that the connection moved in it."""
+        """Count the time waited, and the bytes that the connection moved in it, of whatever conversation."""
         self.behind = max(0.0, self.behind + seconds - moved / _LEAST)
-        self.has_moved = self.has_moved or moved > 0
 
     @property
     def left(self) -> float:

@@ -72,7 +72,7 @@ class TestStreams:
     def test_one_after_another_without_end(self, connection: Connection) -> None:
         for _ in range(MAX_STREAMS * 4):
             with connection.stream(["true"]) as stream:
-                assert stream.finish().status == 0
+                assert stream.finish(end_input=False).status == 0
 
     def test_one_too_many_is_an_error_and_not_a_hang(self, connection: Connection) -> None:
         streams = [connection.stream(["cat"]) for _ in range(MAX_STREAMS)]
@@ -99,6 +99,14 @@ class TestStreams:
             with pytest.raises(UnreachableError, match="was lost") as caught:
                 stream.read(1)
         assert "said nothing for 0.5 seconds" in caught.value.why
+
+    def test_what_another_command_says_is_not_said_by_this_one(self, connection: Connection) -> None:
+        with connection.stream(["sleep", "30"], idle=1.0) as silent, ThreadPoolExecutor(1) as pool:
+            other = pool.submit(connection.run, ["sh", "-c", "sleep 0.3; echo x"])
+            with pytest.raises(UnreachableError) as caught:
+                silent.read(1)
+            assert other.result(10).stdout == b"x\n"
+        assert "said nothing for 1 seconds" in caught.value.why
 
     @pytest.mark.parametrize("read", ["stdout.read", "stdout.readline", "read", "stdout.read1"])
     def test_a_command_that_dribbles_is_given_up(self, connection: Connection, read: str) -> None:
@@ -147,7 +155,7 @@ class TestStreams:
 
     def test_writing_to_a_command_that_ended_is_a_broken_pipe(self, connection: Connection) -> None:
         with connection.stream(["true"]) as stream:
-            stream.finish()
+            stream.finish(end_input=False)
             with pytest.raises(BrokenPipeError):
                 stream.write(b"x")
 
