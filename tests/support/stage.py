@@ -161,12 +161,16 @@ class Host:
         return self.stage.hosts / self.name / name
 
     def on_master(self) -> dict[str, str]:
-        """The history of every repository that the master has, by its name (before it is whole it has none)."""
+        """The nodes of every repository that the master has, by its name (none before it is whole).
+
+        Mercurial may compress the same revision to other bytes, so the file of the changelog does not tell.
+        """
         found = {}
         named = (path for path in (self.stage.hosts / self.name).iterdir() if not path.name.startswith("."))
         for repository in sorted(path for path in named if path.is_dir()):
-            changelog = repository / ".hg" / "store" / "00changelog.i"
-            found[repository.name] = hashlib.sha256(changelog.read_bytes()).hexdigest() if changelog.exists() else ""
+            is_whole = (repository / ".hg" / "store" / "00changelog.i").exists()
+            log = ("log", "--hidden", "--template", "{node}\n")
+            found[repository.name] = system_hg("-R", str(repository), *log) if is_whole else ""
         return found
 
     def verify_master(self) -> None:
