@@ -9,8 +9,10 @@ from __future__ import annotations
 import os
 from types import TracebackType
 
+#: The flags of open(2) for what may be a trap: none follows a link, none waits, CREATE takes no existing file.
 DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class DirectoryFds:

@@ -15,6 +15,7 @@ from urllib.parse import unquote_to_bytes
 from pacha.text import escape
 
 DATABASE = "db"  #: the repository that holds pacha.db; never that of a watched path
+NODE = re.compile(r"[0-9a-f]{40}", re.ASCII)  #: a revision of a repository
 PACHA_DB = b"pacha.db"  #: the file in it that holds a snapshot
 _TAKEN_ON_THE_MASTER = frozenset([DATABASE, "last-push", "last-push.new"])
 PARTS = b".pacha/parts/"

@@ -7,7 +7,6 @@ the masters that were not chosen. Whoever cannot be looked at is named as that.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from enum import Enum
 from pacha.errors import Concern, PachaError
 from pacha.fetch.staging import Fetched, Staging
 from pacha.fetch.worker import run_in_worker
-from pacha.files.names import DATABASE
+from pacha.files.names import DATABASE, NODE
 from pacha.host.context import Context
 from pacha.rebuild.options import OtherMaster, RebuildOptions
 from pacha.store import database, hg
@@ -27,7 +26,6 @@ from pacha.wire import heartbeat
 from pacha.wire.heartbeat import Heartbeat
 from pacha.wire.master import Master, NoRepository, NotTold
 
-_NODE = re.compile(r"[0-9a-f]{40}", re.ASCII)
 _UNTOLD = "whether its db was set back cannot be told"
 
 
@@ -156,10 +154,10 @@ class _Comparison:
             yield about(f"it cannot be compared with this machine's own history: {error.in_a_line}", False)
             return
         state = self.context.state.read()
-        if own.host != self.staging.host or not _NODE.fullmatch(state.tip):
+        if own.host != self.staging.host or not NODE.fullmatch(state.tip):
             return
         sent = state.masters.get(self.context.master(), MasterState()).sent.get(DATABASE, "")
-        left = sent if _NODE.fullmatch(sent) else state.tip
+        left = sent if NODE.fullmatch(sent) else state.tip
         (place, at), (place_left, _) = self._places(state.tip, left)
         made = state.made[1] if state.made and state.made[0] == state.tip else at
         own_newest = _named(state.tip, made)
@@ -171,7 +169,7 @@ class _Comparison:
             yield about(f"its newest snapshot does not go on from this machine's, {own_newest}", True)
 
     def _with_others(self, others: tuple[OtherMaster, ...]) -> Iterator[Disagreement]:
-        asked = [other for other in others if _NODE.fullmatch(other.tip)]
+        asked = [other for other in others if NODE.fullmatch(other.tip)]
         found = dict(zip([other.name for other in asked], self._places(*(other.tip for other in asked)), strict=True))
         for other in others:
             if other.failure:

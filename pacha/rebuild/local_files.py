@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from pacha.errors import Concern
 from pacha.files import paths
+from pacha.files.dirfd import DIRECTORY
 from pacha.files.names import is_pachas_own
 from pacha.system.mounts import Mount, mounts
 
@@ -54,7 +55,7 @@ def walk(root: bytes, skipped: frozenset[bytes]) -> Iterator[tuple[bytes, int, b
         directory = pending.pop()
         below = paths.prefix(directory)
         try:
-            fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            fd = os.open(directory, DIRECTORY)
         except OSError:
             continue  # removed, or longer than a path can be
         try:

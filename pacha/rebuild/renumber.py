@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 
 from pacha.errors import Concern
 from pacha.files import acl, metadata, paths
+from pacha.files.dirfd import DIRECTORY
 from pacha.files.metadata import Entry
 from pacha.files.owners import Accounts
 from pacha.rebuild import local_files
@@ -220,7 +221,7 @@ def _now(record: Altered, accounts: Accounts) -> Entry | None:
     """The entry at the path, if it still is the inode that the killed rebuild found there."""
     above, name = os.path.split(record.path)
     try:
-        fd = os.open(above, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        fd = os.open(above, DIRECTORY)
         try:
             status = os.stat(name, dir_fd=fd, follow_symlinks=False)
             if (status.st_dev, status.st_ino) != record.old:

@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 
 from pacha.errors import PachaError, UsageError
+from pacha.files.dirfd import DIRECTORY
 from pacha.host.context import check_host
 from pacha.server import authorized_keys
 from pacha.text import escape
@@ -138,7 +139,7 @@ def _check_shell(owner: pwd.struct_passwd) -> None:
 
 def _settle(path: bytes, owner: pwd.struct_passwd | None) -> None:
     """Set mode and owner through a descriptor, so that nobody can replace the folder by a link meanwhile."""
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    fd = os.open(path, DIRECTORY)
     try:
         status = os.fstat(fd)
         if owner is not None and status.st_uid != owner.pw_uid:

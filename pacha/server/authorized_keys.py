@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from pacha.errors import PachaError, UsageError
+from pacha.files.dirfd import CREATE, READ
 from pacha.system import child
 from pacha.system.executable import program
 from pacha.text import escape
@@ -40,8 +41,6 @@ _PATH_OF_SSHD = "/usr/local/bin:/usr/bin:/bin"
 _AGO = {"h": 3600, "d": 86400, "w": 7 * 86400}
 _DATES = ("%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M")
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +218,7 @@ def _check_folder(folder: int, home: bytes) -> None:
 def _lines(folder: int) -> list[bytes]:
     """The lines of authorized_keys, [] where there is none. Raises PachaError for a link."""
     try:
-        fd = os.open(_KEYS, _READ, dir_fd=folder)
+        fd = os.open(_KEYS, READ, dir_fd=folder)
     except FileNotFoundError:
         return []
     except OSError as error:
@@ -263,7 +262,7 @@ def _write(folder: int, lines: list[bytes]) -> None:
     """Write a temporary file and rename it, so that a login meanwhile sees the old file or the new one."""
     temporary = f".{_KEYS}.pacha-{secrets.token_hex(8)}"
     try:
-        with open(os.open(temporary, _NEW, 0o600, dir_fd=folder), "wb") as stream:
+        with open(os.open(temporary, CREATE, 0o600, dir_fd=folder), "wb") as stream:
             stream.write(b"".join(line + b"\n" for line in lines))
             stream.flush()
             os.fsync(stream.fileno())

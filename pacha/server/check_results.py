@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import secrets
 import stat
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from pacha.files.dirfd import CREATE, DIRECTORY
+from pacha.files.names import NODE
 from pacha.text import printable
 from pacha.wire import message
 
 _FOLDER = b".pacha"
 _MOST_BYTES = 65536
-_NODE = re.compile(r"([0-9a-f]{40})?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +47,7 @@ def write(hosts_path: bytes, checked: CheckResult) -> None:
     fd = _open(folder)
     temporary = f".{secrets.token_hex(8)}"
     try:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        with open(os.open(temporary, flags, 0o600, dir_fd=fd), "w", encoding="ascii") as stream:
+        with open(os.open(temporary, CREATE, 0o600, dir_fd=fd), "w", encoding="ascii") as stream:
             json.dump(asdict(checked), stream)
         os.rename(temporary, f"{checked.host}.json", src_dir_fd=fd, dst_dir_fd=fd)
     finally:
@@ -95,14 +94,14 @@ def _load(fd: int, name: str) -> CheckResult:
 
 def node(value: object) -> str:
     """The node of a snapshot, "" for none. Raises ValueError."""
-    if not isinstance(value, str) or not _NODE.fullmatch(value):
+    if not isinstance(value, str) or (value and not NODE.fullmatch(value)):
         raise ValueError("no snapshot")
     return value
 
 
 def _open(folder: bytes) -> int:
     """Open the folder. Raises OSError unless it is ours or root's, and nobody else may write to it."""
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    fd = os.open(folder, DIRECTORY)
     status = os.fstat(fd)
     if status.st_uid not in (0, os.geteuid()) or stat.S_IMODE(status.st_mode) & 0o022:
         os.close(fd)

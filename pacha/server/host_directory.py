@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from pacha.errors import DamagedError, PachaError, UnreachableError
-from pacha.files.dirfd import DirectoryFds
+from pacha.files.dirfd import DIRECTORY, READ, DirectoryFds
 from pacha.files.names import DATABASE
 from pacha.server.command_filter import is_repository
 from pacha.server.repository_tree import LOOK_THERE, check_half_made, check_plain
@@ -38,7 +38,6 @@ from pacha.wire.remote_errors import add_host, add_host_or_give
 
 _MOST = 400
 NOTE_MAX = 16 * 1024  #: bytes of a heartbeat
-_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _WORKING = frozenset([b"share-safe"])
 _ROOM = "Make room on the master; the next push sends what is missing."
@@ -75,7 +74,7 @@ class HostDirectory:
                 with self._descent() as descent:
                     directory, name = descent.parent(os.fsencode(relative))
                     path = os.path.join(self.path, os.fsencode(relative))
-                    return _sha256(os.open(name, _READ, dir_fd=directory), path)
+                    return _sha256(os.open(name, READ, dir_fd=directory), path)
             except FileNotFoundError:
                 return None
 
@@ -188,7 +187,7 @@ class HostDirectory:
         for place in (HG_REQUIRES, REQUIRES):
             try:
                 directory, last = descent.parent(os.fsencode(f"{name}/{place}"))
-                with open(os.open(last, _READ, dir_fd=directory), "rb") as stream:
+                with open(os.open(last, READ, dir_fd=directory), "rb") as stream:
                     requirements |= set(stream.read(NOTE_MAX).split())
             except FileNotFoundError:
                 if place == REQUIRES and b"share-safe" not in requirements and requirements:
@@ -250,7 +249,7 @@ def _claim(name: str, folder: int) -> int | None:
     """
     with suppress(FileExistsError):
         os.mkdir(name, 0o700, dir_fd=folder)
-    claimed = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+    claimed = os.open(name, DIRECTORY, dir_fd=folder)
     try:
         fcntl.flock(claimed, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if _is_at(claimed, name, folder):

@@ -14,7 +14,7 @@ from enum import Enum
 
 from pacha.config.keys import HOST_NAME
 from pacha.errors import ExitCode, PachaError
-from pacha.files.dirfd import DirectoryFds
+from pacha.files.dirfd import DIRECTORY, DirectoryFds
 from pacha.server import check_results
 from pacha.server.check_results import CheckResult
 from pacha.text import escape
@@ -82,7 +82,7 @@ def names(hosts_path: bytes) -> list[str]:
 def _look(hosts_path: bytes, host: str, checked: CheckResult | None, now: float) -> HostStatus:
     folder = os.path.join(hosts_path, os.fsencode(host))
     try:
-        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        fd = os.open(folder, DIRECTORY)
         try:
             heartbeat = read_heartbeat(fd)
             has_history = heartbeat is None or _is_kept(fd)

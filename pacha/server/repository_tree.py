@@ -7,7 +7,7 @@ import os
 from contextlib import suppress
 
 from pacha.errors import DamagedError
-from pacha.files.dirfd import DirectoryFds
+from pacha.files.dirfd import DIRECTORY, DirectoryFds
 from pacha.text import escape
 from pacha.wire.local_store import linked
 from pacha.wire.master import HG, STORE
@@ -41,7 +41,7 @@ def check_plain(fd: int, path: str) -> None:
         for entry in entries:
             inside = f"{path}/{entry.name}"
             if entry.is_dir(follow_symlinks=False):
-                below = os.open(entry.name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd)
+                below = os.open(entry.name, DIRECTORY, dir_fd=fd)
                 try:
                     check_plain(below, inside)
                 finally:

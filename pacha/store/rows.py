@@ -15,6 +15,7 @@ from pacha.errors import DamagedError
 from pacha.files import names
 from pacha.files.exclude import Rules
 from pacha.files.metadata import Entry, Kind
+from pacha.files.names import NODE
 from pacha.files.owners import Account
 from pacha.store.snapshot import Watched
 from pacha.text import escape
@@ -24,7 +25,6 @@ COLUMNS = (
     "device", "xattrs", "flags", "stored", "parts",
 )  # fmt: skip
 _KINDS = {kind.value: kind for kind in Kind}
-_NODE = re.compile(r"[0-9a-f]{40}\Z")
 _REPOSITORY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}\Z")
 # xattr(7); some file systems have a namespace of their own (btrfs.compression).
 _XATTR_NAME = re.compile(rb"[a-z0-9_]+\.[^\0]+\Z", re.DOTALL)
@@ -127,7 +127,7 @@ def check_watched(watched: Watched) -> Watched:
         raise _damaged(where, "an exclude rule is invalid") from None
     if watched.node is not None:
         _check(watched.node, str, where, "node")
-        _demand(_NODE.match(watched.node) is not None, where, "its node is invalid")
+        _demand(NODE.fullmatch(watched.node) is not None, where, "its node is invalid")
     return watched
 
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
+from pacha.files.names import NODE
 from pacha.wire.master import HEARTBEAT_MAX
 from pacha.wire.message import count, decode
 
 MOST_HOURS = 31 * 24.0  #: a host that means to be heard of more rarely is judged by this
-_NODE = re.compile(r"[0-9a-f]{40}", re.ASCII)
 _MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z", re.ASCII)
 _DEFAULT_HOURS = 12.0
 _MOST_CLAIMED = 10**15
@@ -53,7 +53,7 @@ def parse(text: bytes | str) -> Heartbeat:
 
 def _heartbeat(said: dict[str, Any]) -> Heartbeat:
     at, tip, version = said["at"], said["tip"], said["version"]
-    if not _NODE.fullmatch(tip) or not version.isprintable() or len(version) > 40:
+    if not NODE.fullmatch(tip) or not version.isprintable() or len(version) > 40:
         raise ValueError("no snapshot, or no version")
     frequency = said.get("frequency", _DEFAULT_HOURS)
     if type(frequency) not in (int, float) or not 0 < frequency < math.inf:

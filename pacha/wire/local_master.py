@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 
 from pacha.errors import PachaError, UnreachableError
+from pacha.files.dirfd import CREATE
 from pacha.text import escape
 from pacha.wire import hook_files, local_store, scp
 from pacha.wire.master import (
@@ -165,7 +166,6 @@ class StateFolderMaster(LocalMaster):
 
 
 def _copy(source: bytes, path: bytes, inbox: int) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     fd = local_store.open_plain(source, source)
-    with open(fd, "rb") as whence, open(os.open(path, flags, 0o600, dir_fd=inbox), "wb") as where:
+    with open(fd, "rb") as whence, open(os.open(path, CREATE, 0o600, dir_fd=inbox), "wb") as where:
         shutil.copyfileobj(whence, where, 1 << 20)

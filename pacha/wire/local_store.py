@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from pacha.errors import DamagedError, PachaError
-from pacha.files.dirfd import DirectoryFds
+from pacha.files.dirfd import CREATE, READ, DirectoryFds
 from pacha.text import escape
 from pacha.wire import scp
 from pacha.wire.master import HEARTBEAT, HEARTBEAT_MAX, HG, STORE, NoHost, check_index, is_store_file
@@ -23,8 +23,6 @@ from pacha.wire.master import HEARTBEAT, HEARTBEAT_MAX, HG, STORE, NoHost, check
 _HOLES = 64 << 20  #: bytes of a store that may be holes
 _PACKED = 32  #: a file system with compression may hold this many times the size of its blocks
 _SPARE = 64 << 20  #: bytes that a copy leaves free
-_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _CHUNK = 1 << 20
 _DEPTH = 100  #: nested folders; Mercurial shortens paths that are deeper
 LOOK = "Nothing was changed. Look at the host's folder on the master."
@@ -60,7 +58,7 @@ def _missing(path: bytes, error: OSError) -> NoHost:
 def read_heartbeat(folder: int) -> bytes | None:
     """What stands in ``last-push`` in the folder (a descriptor); None if there is none. Raises OSError, ValueError."""
     try:
-        file = os.open(HEARTBEAT, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+        file = os.open(HEARTBEAT, READ, dir_fd=folder)
     except FileNotFoundError:
         return None
     with open(file, "rb") as stream:
@@ -134,7 +132,7 @@ class StoreCopy:
             check_index(path, status.st_size)
             self._count(status, whole)
             self._check_room(status.st_size)
-            with open(os.open(path, _WRITE, 0o600, dir_fd=self.inbox), "wb") as target:
+            with open(os.open(path, CREATE, 0o600, dir_fd=self.inbox), "wb") as target:
                 remaining = status.st_size  # leave out what is appended meanwhile
                 while remaining and (chunk := source.read(min(remaining, _CHUNK))):
                     remaining -= target.write(chunk)
@@ -175,7 +173,7 @@ def open_plain(name: bytes, path: bytes, folder: int | None = None, owners: froz
     DamagedError.
     """
     try:
-        fd = os.open(name, _READ, dir_fd=folder)
+        fd = os.open(name, READ, dir_fd=folder)
     except FileNotFoundError:
         raise scp.RemoteError(
             f"{escape(path)} is gone.",

@@ -19,14 +19,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from pacha.errors import DamagedError, PachaError
+from pacha.files.dirfd import CREATE, DIRECTORY
 from pacha.wire.scp_stream import LOOK, Duplex, Sender, odd, start_of
 
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 _NAME_MAX = 255
 _LARGE = 1 << 20  #: bytes from which on a file is checked against the free space first
 _HEADER = re.compile(rb"([CD])([0-7]{4}) ([0-9]{1,19}) (.*)", re.DOTALL)
-_FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_FILE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class RemoteError(DamagedError):
@@ -218,7 +217,7 @@ class _Sink:
         if folder.fd is not None and self._accept(path, True):
             with _writing(path):
                 os.mkdir(name, 0o700, dir_fd=folder.fd)
-                fd = os.open(name, _FOLDER_FLAGS, dir_fd=folder.fd)
+                fd = os.open(name, DIRECTORY, dir_fd=folder.fd)
         self._open.append(_Folder(path, fd))
 
     def _file(self, folder: _Folder, name: bytes, size: int, mode: int) -> None:
@@ -234,7 +233,7 @@ class _Sink:
         start = time.monotonic()
         with _writing(path):
             _check_room(folder.fd, size)
-            fd = os.open(name, _FILE_FLAGS, 0o600, dir_fd=folder.fd)
+            fd = os.open(name, CREATE, 0o600, dir_fd=folder.fd)
         try:
             self._content(path, size, fd)
         finally:
