@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 
 
 def escape(name: bytes | str | os.PathLike[str]) -> str:
@@ -35,6 +36,12 @@ def printable(text: str, keep: str = "") -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() or c in keep else _escaped(c) for c in text)
+
+
+def enumerated(words: Sequence[str], most: int) -> str:
+    """Return the first ``most`` of ``words`` with commas between them, and how many more there are."""
+    more = f" and {len(words) - most} more" if len(words) > most else ""
+    return ", ".join(words[:most]) + more
 
 
 def masked(text: str, limit: int) -> str:

@@ -10,7 +10,7 @@ from pacha.host import owed, schedule
 from pacha.host.context import Context
 from pacha.store import database
 from pacha.store.snapshot import Snapshot
-from pacha.text import escape
+from pacha.text import enumerated, escape
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def overview(context: Context) -> Overview:
         _file(context),
         ("master", where),
         ("host", context.hostname()),
-        ("watched", _short(paths) or "nothing yet"),
+        ("watched", enumerated(paths, 5) or "nothing yet"),
     ]
     if state.failure:
         rows.append(("last push failed", escape(state.failure)))
@@ -77,10 +77,6 @@ def _left_by_rebuilds(context: Context, snapshot: Snapshot) -> tuple[_Rows, _Row
 
 def _file(context: Context) -> tuple[str, str]:
     return "configured", escape(str(context.config.path))
-
-
-def _short(paths: list[str]) -> str:
-    return ", ".join(paths[:5]) + (f" and {len(paths) - 5} more" if len(paths) > 5 else "")
 
 
 def _next(watches: bool, succeeded: float, failed: bool) -> tuple[tuple[str, str], ...]:

@@ -17,7 +17,7 @@ from pacha.rebuild.options import Remembered
 from pacha.rebuild.proposal import Proposal
 from pacha.restore.journal import Journal
 from pacha.restore.plan import Action, Step
-from pacha.text import escape, local_minute, rfc3339
+from pacha.text import enumerated, escape, local_minute, rfc3339
 
 if TYPE_CHECKING:
     from pacha.rebuild.result import Rebuilt
@@ -69,8 +69,7 @@ def how_it_stands(rebuilt: Rebuilt) -> str:
 def _what(rebuilt: Rebuilt) -> str:
     """The subject of the summary: the host, or the selected parts of it."""
     parts = [escape(path) for path in rebuilt.proposal.parts]
-    more = f" and {len(parts) - 3} more" if len(parts) > 3 else ""
-    which = f"{', '.join(parts[:3])}{more} of " if parts else ""
+    which = f"{enumerated(parts, 3)} of " if parts else ""
     return f"{which}'{rebuilt.proposal.host}' {'are' if len(parts) > 1 else 'is'}"
 
 
@@ -138,9 +137,8 @@ def _mapped(rebuilt: Rebuilt) -> str:
             moved[f"user {escape(entry.owner)} {entry.uid} -> {step.uid}"] += 1
         if entry.group is not None and entry.gid != step.gid:
             moved[f"group {escape(entry.group)} {entry.gid} -> {step.gid}"] += 1
-    most = [f"{words} ({count})" for words, count in moved.most_common(4)]
-    more = f" and {len(moved) - 4} more" if len(moved) > 4 else ""
-    return f"Other numbers here, with how many paths: {', '.join(most)}{more}." if most else ""
+    lines = [f"{words} ({count})" for words, count in moved.most_common()]
+    return f"Other numbers here, with how many paths: {enumerated(lines, 4)}." if lines else ""
 
 
 def _hooks(rebuilt: Rebuilt) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from pacha.errors import UsageError
-from pacha.text import escape, local_second
+from pacha.text import enumerated, escape, local_second
 
 GRAMMAR = "a snapshot's id, '2026-11-01', '2026-11-01 04:00', '04:00', 'yesterday' or '3 days ago'"
 _ID = re.compile(r"[0-9a-f]{4,40}\Z")
@@ -86,11 +86,10 @@ def _known(snapshots: Sequence[SnapshotRef]) -> str:
 
 
 def _listed(snapshots: Sequence[SnapshotRef]) -> str:
-    few = ", ".join(
-        f"{snapshot.node[:12]} ({'damaged' if snapshot.at is None else local(snapshot.at)})"
-        for snapshot in snapshots[:_NEAR]
-    )
-    return few + (f" and {len(snapshots) - _NEAR} more" if len(snapshots) > _NEAR else "")
+    words = [
+        f"{snapshot.node[:12]} ({'damaged' if snapshot.at is None else local(snapshot.at)})" for snapshot in snapshots
+    ]
+    return enumerated(words, _NEAR)
 
 
 def _moment(when: str, now: float) -> float | None:

@@ -17,7 +17,7 @@ from pacha.rebuild.report import step_line, watched_line
 from pacha.rebuild.text_diff import text_diff
 from pacha.restore.plan import Action, Plan
 from pacha.store.host_state import Orphans
-from pacha.text import escape, local_minute, printable
+from pacha.text import enumerated, escape, local_minute, printable
 
 _ACTIONS = {
     Action.CREATE: "to make",
@@ -49,8 +49,7 @@ def plan_lines(proposal: Proposal) -> Iterator[str]:
         yield f"Owners and groups by name, as in {preview.names_by}."
     yield from totals(preview.plan)
     if kept := tops([step.path for step in preview.plan.steps if step.action is Action.KEPT_BY_RULE]):
-        more = f" and {len(kept) - _SHOWN} more" if len(kept) > _SHOWN else ""
-        yield f"Kept: {', '.join(map(escape, kept[:_SHOWN]))}{more}."
+        yield f"Kept: {enumerated([*map(escape, kept)], _SHOWN)}."
     if preview.moved:
         yield f"{preview.moved:>8} paths elsewhere to re-own: their accounts get other numbers, or are gone"
         yield from (f"         {mover}" for mover in preview.movers)
@@ -73,9 +72,8 @@ def machine_lines(living: LivingMachine, host: str) -> Iterator[str]:
     name = escape(os.fsencode(living.name))
     pushes = f"pushes as '{name}' to {', '.join(living.masters)}" if living.masters else "is not known to have pushed"
     last = f" (last on {local_minute(living.pushed)})" if living.masters and living.pushed else ""
-    paths = ", ".join(map(escape, living.watched[:_SHOWN])) or "nothing"
-    more = f" and {len(living.watched) - _SHOWN} more" if len(living.watched) > _SHOWN else ""
-    yield f"This machine is '{name}': it {pushes}{last}, and watches {paths}{more}."
+    paths = enumerated([*map(escape, living.watched)], _SHOWN) or "nothing"
+    yield f"This machine is '{name}': it {pushes}{last}, and watches {paths}."
     if living.becomes:
         yield f"It would become '{host}', but pushes are refused while its pacha.hostname says another name."
     else:
