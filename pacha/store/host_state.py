@@ -133,9 +133,9 @@ def encode(state: HostState) -> dict[str, object]:
     encoded = _encode(state, HostState(), _HOST)
     encoders: dict[str, Callable[[Any], object]] = {
         **dict.fromkeys(["concerns", "untold"], _encode_concerns),
-        "masters": lambda masters: {name: _encode(state, MasterState(), _MASTER) for name, state in masters.items()},
+        "masters": lambda masters: {name: _encode(known, MasterState(), _MASTER) for name, known in masters.items()},
         "owed": lambda owed: {path.hex(): mark for path, mark in owed.items()},
-        "orphans": lambda orphans: [_encode_orphans(one) for one in orphans],
+        "orphans": lambda orphans: [_encode_orphans(of_one) for of_one in orphans],
         "moving": _encode_renumbering,
         "moving_below": lambda below: {target.hex(): _encode_renumbering(moving) for target, moving in below.items()},
         "choices": lambda choices: {host: _encode_choices(chosen) for host, chosen in choices.items()},
@@ -153,9 +153,9 @@ def _encode_renumbering(moving: Renumbering) -> dict[str, Mapping[int, int]]:
     return {"users": moving.users, "groups": moving.groups}
 
 
-def _encode_orphans(one: Orphans) -> list[object]:
-    paths = [path.hex() for path in one.paths]
-    return [one.name.hex(), one.is_group, one.number, one.count, paths, one.target.hex()]
+def _encode_orphans(orphans: Orphans) -> list[object]:
+    paths = [path.hex() for path in orphans.paths]
+    return [orphans.name.hex(), orphans.is_group, orphans.number, orphans.count, paths, orphans.target.hex()]
 
 
 def _encode_concerns(concerns: tuple[Concern, ...]) -> list[list[str]]:

@@ -105,10 +105,13 @@ def heartbeat_of(said: Mapping[str, Any]) -> bytes | None:
     try:
         return None if line is None else bytes(line.encode("latin-1"))
     except (AttributeError, ValueError):
-        raise DamagedError(
-            "The master's answer makes no sense.", "asked for last-push", "Run this again.",
-            code="invalid-control-answer",
-        ) from None  # fmt: skip
+        raise senseless("last-push") from None
+
+
+def senseless(asked: str) -> DamagedError:
+    """The error for an answer to what was ``asked`` that is none."""
+    why = f"asked for {asked}"
+    return DamagedError("The master's answer makes no sense.", why, "Run this again.", code="invalid-control-answer")
 
 
 def probe_fields(probe: Probe) -> dict[str, Any]:

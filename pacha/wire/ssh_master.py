@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from pacha.errors import DamagedError, PachaError
+from pacha.errors import PachaError
 from pacha.system import background
 from pacha.wire import control, hook_files, scp
 from pacha.wire.master import (
@@ -232,12 +232,7 @@ def _read(answer: dict[str, Any], greeting: Hello) -> Probe:
     except OutOfRange as error:
         raise absurd(error) from None
     except (ValueError, KeyError, TypeError):
-        raise DamagedError(
-            "The master's answer makes no sense.",
-            "asked for the time",
-            "Run this again.",
-            code="invalid-control-answer",
-        ) from None
+        raise control.senseless("the time") from None
 
 
 def _free(value: object) -> int | None:

@@ -6,6 +6,8 @@ import socket
 import struct
 import time
 
+from pacha.wire.ssh.public_key import CERTIFICATE, packed
+
 _ASK_FOR_KEYS, _KEYS = 11, 12  #: SSH_AGENTC_REQUEST_IDENTITIES, SSH_AGENT_IDENTITIES_ANSWER
 _ASK_TO_SIGN, _SIGNATURE = 13, 14  #: SSH_AGENTC_SIGN_REQUEST, SSH_AGENT_SIGN_RESPONSE
 _HASHES = {"rsa-sha2-256": 2, "rsa-sha2-512": 4}  #: the flags of a signature with an RSA key
@@ -41,8 +43,8 @@ class Agent:
 
     def sign(self, key: bytes, data: bytes, algorithm: str) -> bytes:
         """The signature (RFC 4253, 6.6) of ``data`` with one of the keys. Raises AgentError."""
-        flags = _HASHES.get(algorithm.removesuffix("-cert-v01@openssh.com"), 0)
-        message = _string(key) + _string(data) + struct.pack(">I", flags)
+        flags = _HASHES.get(algorithm.removesuffix(CERTIFICATE), 0)
+        message = packed(key) + packed(data) + struct.pack(">I", flags)
         try:
             return _Reader(self._asked(_ASK_TO_SIGN, message, _SIGNATURE, TO_SIGN)).string()
         except (OSError, ValueError) as error:
@@ -100,7 +102,3 @@ def _keys(answer: bytes) -> tuple[bytes, ...]:
     reader = _Reader(answer)
     count = min(reader.number(), _MOST_KEYS)
     return tuple([reader.string(), reader.string()][0] for _ in range(count))  # each with a comment
-
-
-def _string(data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + data

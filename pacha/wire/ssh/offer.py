@@ -9,6 +9,7 @@ from enum import Enum
 from pacha.wire.ssh.agent import AgentError
 from pacha.wire.ssh.known_hosts import key_kind
 from pacha.wire.ssh.library import paramiko
+from pacha.wire.ssh.public_key import CERTIFICATE, packed
 
 
 class KeyOutcome(Enum):
@@ -62,5 +63,4 @@ class Offer(paramiko.PKey):
             return self._sign(data, name)
         except AgentError as error:
             self.failure = str(error)
-            words = (name.removesuffix("-cert-v01@openssh.com").encode(), bytes(64))
-            return b"".join(len(word).to_bytes(4, "big") + word for word in words)
+            return packed(name.removesuffix(CERTIFICATE).encode()) + packed(bytes(64))

@@ -41,7 +41,12 @@ def plain_key(blob: bytes) -> bytes:
     _, _, *fields = _strings(blob)
     count = 2 + base.startswith("sk-") if "ecdsa" in base else _FIELDS.get(base, 0)
     name = f"{base}@openssh.com" if base.startswith("sk-") else base
-    return b"".join(len(field).to_bytes(4, "big") + field for field in (name.encode(), *fields[:count]))
+    return b"".join(map(packed, (name.encode(), *fields[:count])))
+
+
+def packed(data: bytes) -> bytes:
+    """A string of the SSH protocol: ``data`` after its length (RFC 4251, 5)."""
+    return len(data).to_bytes(4, "big") + data
 
 
 def _of_private(file: str) -> bytes | None:
