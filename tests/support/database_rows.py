@@ -12,6 +12,7 @@ from pacha.files.metadata import Entry, Kind
 from pacha.files.owners import Account
 from pacha.store import database, rows
 from pacha.store.snapshot import Snapshot, Watched
+from tests.support.entries import entry_at
 
 VALUE = st.one_of(
     st.none(), st.integers(-(2**63), 2**63 - 1), st.sampled_from([-1, 0, 1, 0o7777, 2**31, 2**32 - 1]), st.floats(),
@@ -40,31 +41,10 @@ def whole() -> bytes:
 
 def good() -> Snapshot:
     entries = [
-        Entry(path=b"/srv/w", kind=Kind.DIRECTORY, mode=0o755, uid=0, gid=0, owner=b"root", group=b"root", mtime_ns=1),
+        entry_at(b"/srv/w", Kind.DIRECTORY),
         file(b"/srv/w/f", xattrs=((b"user.a", b"1"),)),
-        Entry(
-            path=b"/srv/w/l",
-            kind=Kind.SYMLINK,
-            mode=0o777,
-            uid=0,
-            gid=0,
-            owner=None,
-            group=None,
-            mtime_ns=1,
-            target=b"f",
-            stored=b"l",
-        ),
-        Entry(
-            path=b"/srv/w/c",
-            kind=Kind.CHARACTER,
-            mode=0o600,
-            uid=0,
-            gid=0,
-            owner=None,
-            group=None,
-            mtime_ns=1,
-            device=259,
-        ),
+        entry_at(b"/srv/w/l", Kind.SYMLINK, mode=0o777, owner=None, group=None, target=b"f", stored=b"l"),
+        entry_at(b"/srv/w/c", Kind.CHARACTER, mode=0o600, owner=None, group=None, device=259),
         file(b"/etc/fstab"),
     ]
     watched = (
@@ -80,10 +60,7 @@ def good() -> Snapshot:
             retired=True,
         ),
     )
-    parents = [
-        Entry(path=path, kind=Kind.DIRECTORY, mode=0o755, uid=0, gid=0, owner=b"root", group=b"root", mtime_ns=1)
-        for path in (b"/srv", b"/etc")
-    ]
+    parents = [entry_at(path, Kind.DIRECTORY) for path in (b"/srv", b"/etc")]
     accounts = (
         Account(name=b"staff", is_group=True, number=50),
         Account(
@@ -100,17 +77,5 @@ META = {"schema": "1", "readable_from": "1", "host": "bar", "machine": "01234567
 
 
 def file(path: bytes, **values: object) -> Entry:
-    entry = Entry(
-        path=path,
-        kind=Kind.FILE,
-        mode=0o644,
-        uid=0,
-        gid=0,
-        owner=b"root",
-        group=b"root",
-        mtime_ns=1,
-        size=5,
-        sha256=b"s" * 32,
-        stored=path.rpartition(b"/")[2],
-    )
+    entry = entry_at(path, size=5, sha256=b"s" * 32, stored=path.rpartition(b"/")[2])
     return replace(entry, **values)  # type: ignore[arg-type]

@@ -13,6 +13,7 @@ from pacha.restore.outcome import Outcome
 from pacha.restore.plan import Action, Plan, Step
 from pacha.store.revision import Note
 from pacha.store.snapshot import Snapshot, Watched
+from tests.support.entries import entry_at
 
 TIP = "ab" * 20
 ODD = b"/w/odd\xff\x1b[m"  #: a name that is no text, and that a terminal would obey
@@ -20,18 +21,7 @@ SNAPSHOT = Snapshot({"host": "bar"}, (Watched(path=b"/w", single=False, reposito
 
 
 def entry(path: bytes, kind: Kind = Kind.FILE, **more: object) -> Entry:
-    made = Entry(
-        path=path,
-        kind=kind,
-        mode=0o644,
-        uid=0,
-        gid=0,
-        owner=b"root",
-        group=b"root",
-        mtime_ns=5,
-        size=3,
-        sha256=b"s" * 32 if kind is Kind.FILE else None,
-    )
+    made = entry_at(path, kind, mode=0o644, mtime_ns=5, size=3, sha256=b"s" * 32 if kind is Kind.FILE else None)
     return replace(made, **more)  # type: ignore[arg-type]
 
 

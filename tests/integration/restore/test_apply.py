@@ -40,6 +40,7 @@ from tests.support.applying import (
     rebuild,
     story_fixture,  # noqa: F401
 )
+from tests.support.entries import entry_at
 
 pytestmark = pytest.mark.usefixtures("as_root")
 
@@ -456,31 +457,11 @@ def test_eight_thousand_files_cost_little_beyond_writing(tmp_path: Path) -> None
     data = b"content"
     digest = hashlib.sha256(data).digest()
     top = os.fsencode(root)
-    wanted = [
-        Entry(path=top, kind=Kind.DIRECTORY, mode=0o755, uid=0, gid=0, owner=b"root", group=b"root", mtime_ns=10**18)
-    ]
+    wanted = [entry_at(top, Kind.DIRECTORY, mtime_ns=10**18)]
     for folder in range(80):
         path = b"%s/%02d" % (top, folder)
-        wanted.append(
-            Entry(
-                path=path, kind=Kind.DIRECTORY, mode=0o755, uid=0, gid=0, owner=b"root", group=b"root", mtime_ns=10**18
-            )
-        )
-        wanted += [
-            Entry(
-                path=b"%s/%03d" % (path, n),
-                kind=Kind.FILE,
-                mode=0o644,
-                uid=0,
-                gid=0,
-                owner=b"root",
-                group=b"root",
-                mtime_ns=10**18,
-                size=len(data),
-                sha256=digest,
-            )
-            for n in range(100)
-        ]
+        wanted.append(entry_at(path, Kind.DIRECTORY, mtime_ns=10**18))
+        wanted += [entry_at(b"%s/%03d" % (path, n), mtime_ns=10**18, size=len(data), sha256=digest) for n in range(100)]
     source = Contents({entry.path: data for entry in wanted})
     start = time.process_time()
     plan = build(wanted, {}, ACCOUNTS, roots=[top], me=ROOT)

@@ -14,6 +14,7 @@ from pacha.restore.preflight import Findings
 from pacha.restore.preflight import preflight as fly
 from pacha.system.mounts import mounts
 from tests.support.applying import alike, contents, look, make, new_tree, old_tree, plan_for, rebuild
+from tests.support.entries import entry_at
 from tests.support.stage import small_disk
 
 pytestmark = pytest.mark.usefixtures("as_root")
@@ -117,18 +118,7 @@ def test_a_link_on_the_way_that_would_be_refused_is_refused_now(tmp_path: Path) 
 
 def test_a_target_that_is_still_to_be_made_stands_in_no_way(tmp_path: Path) -> None:
     target = tmp_path / "not" / "there"
-    wanted = [
-        Entry(
-            path=os.fsencode(target / "etc"),
-            kind=Kind.DIRECTORY,
-            mode=0o755,
-            uid=0,
-            gid=0,
-            owner=b"root",
-            group=b"root",
-            mtime_ns=5,
-        )
-    ]
+    wanted = [entry_at(os.fsencode(target / "etc"), Kind.DIRECTORY, mtime_ns=5)]
     plan = plan_for(target / "etc", {entry.path: entry for entry in wanted})
     assert flight(plan, target=os.fsencode(target)) == Findings()
     assert flight(plan).hindrances == {wanted[0].path: "its directory cannot be reached: no such file or directory"}

@@ -16,9 +16,10 @@ from pacha.fetch import unpack
 from pacha.fetch.spool import Spool
 from pacha.fetch.unpack import Item, halves
 from pacha.fetch.worker import WorkerProcess
-from pacha.files.metadata import Entry, Kind
+from pacha.files.metadata import Entry
 from pacha.store.hg import NULL, Blob, Note, Repository
 from pacha.store.snapshot import Watched
+from tests.support.entries import entry_at
 
 COUNT = 300
 
@@ -49,13 +50,15 @@ def entries(*wrong: int) -> list[Entry]:
     """What the snapshot says; of the ``wrong`` ones something else than the repository holds."""
     texts = [b"another" if number in wrong else text(number) for number in range(COUNT)]
     return [
-        Entry(
-            path=b"/foo/%03d" % number, kind=Kind.FILE, mode=0o644, uid=0, gid=0, owner=b"root", group=b"root",
-            mtime_ns=0, size=len(text(number)),
-            sha256=hashlib.sha256(said).digest(), stored=b"%03d" % number,
+        entry_at(
+            b"/foo/%03d" % number,
+            mtime_ns=0,
+            size=len(text(number)),
+            sha256=hashlib.sha256(said).digest(),
+            stored=b"%03d" % number,
         )
         for number, said in enumerate(texts)
-    ]  # fmt: skip
+    ]
 
 
 def unpacked(repository: Repository, tmp_path: Path, worker: WorkerProcess | None, *wrong: int) -> Spool:

@@ -11,11 +11,9 @@ from pathlib import Path
 import pytest
 
 from pacha.files import content, dirfd
-from pacha.files.metadata import Entry, Kind
+from tests.support.entries import entry_at
 
-BEFORE = Entry(
-    path=b"/w/f", kind=Kind.FILE, mode=0o644, uid=0, gid=0, owner=None, group=None, mtime_ns=7, size=3, sha256=b"x" * 32
-)
+BEFORE = entry_at(b"/w/f", owner=None, group=None, mtime_ns=7, size=3, sha256=b"x" * 32)
 
 
 @pytest.fixture

@@ -7,24 +7,14 @@ from dataclasses import replace
 import pytest
 
 from pacha.errors import UsageError
-from pacha.files.metadata import Entry, Kind
+from pacha.files.metadata import Entry
 from pacha.history.diff import Difference, Side, compare, sides, within
 from pacha.history.reader import open_history
+from tests.support.entries import entry_at
 from tests.support.standalone import Standalone, standalone_host  # noqa: F401  (a fixture)
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
-FILE = Entry(
-    path=b"/a/f",
-    kind=Kind.FILE,
-    mode=0o644,
-    uid=0,
-    gid=0,
-    owner=b"root",
-    group=b"root",
-    mtime_ns=1,
-    size=3,
-    sha256=b"1" * 32,
-)
+FILE = entry_at(b"/a/f", size=3, sha256=b"1" * 32)
 
 
 def side(*entries: Entry, content: bytes = b"") -> Side:

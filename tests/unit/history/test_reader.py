@@ -7,9 +7,10 @@ import os
 import pytest
 
 from pacha.errors import PachaError, UsageError
-from pacha.files.metadata import Entry, Kind
+from pacha.files.metadata import Kind
 from pacha.history.reader import file_of, open_history
 from pacha.store.snapshot import Snapshot
+from tests.support.entries import entry_at
 from tests.support.standalone import Standalone, standalone_host  # noqa: F401  (a fixture)
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
@@ -49,10 +50,7 @@ def test_where_there_is_no_history_that_is_said(bar: Standalone) -> None:
 )  # fmt: skip
 def test_only_a_regular_file_has_content(path: bytes, code: str) -> None:
     kinds = {b"/f": Kind.FILE, b"/link": Kind.SYMLINK, b"/dir": Kind.DIRECTORY, b"/pipe": Kind.FIFO}
-    entries = {
-        name: Entry(path=name, kind=kind, mode=0o644, uid=0, gid=0, owner=None, group=None, mtime_ns=1)
-        for name, kind in kinds.items()
-    }
+    entries = {name: entry_at(name, kind, mode=0o644, owner=None, group=None) for name, kind in kinds.items()}
     assert file_of(Snapshot({}, (), entries), [b"/none", b"/f"]).path == b"/f"
     with pytest.raises(UsageError) as caught:
         file_of(Snapshot({}, (), entries), [path])

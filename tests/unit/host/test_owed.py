@@ -7,24 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from pacha.files.metadata import Entry, Kind
+from pacha.files.metadata import Kind
 from pacha.host import owed
 from pacha.store.state import StateFolder
+from tests.support.entries import entry_at
 
-FOLDER = Entry(path=b"/w/d", kind=Kind.DIRECTORY, mode=0o755, uid=0, gid=0, owner=b"root", group=b"root", mtime_ns=1)
-CHILD = Entry(
-    path=b"/w/d/f",
-    kind=Kind.FILE,
-    mode=0o644,
-    uid=0,
-    gid=0,
-    owner=b"root",
-    group=b"root",
-    mtime_ns=1,
-    size=1,
-    sha256=b"s" * 32,
-    stored=b"d/f",
-)
+FOLDER = entry_at(b"/w/d", Kind.DIRECTORY)
+CHILD = entry_at(b"/w/d/f", size=1, sha256=b"s" * 32, stored=b"d/f")
 TOP = replace(FOLDER, path=b"/w")
 RECORDED = {entry.path: entry for entry in (TOP, FOLDER, CHILD)}
 

@@ -18,6 +18,7 @@ from pacha.files.owners import Accounts
 from pacha.push import commit as module
 from pacha.store.hg import NULL, Note, Repository
 from pacha.store.snapshot import Watched
+from tests.support.entries import entry_at
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 NOTE = Note("m", "u", 1.0)
@@ -389,17 +390,7 @@ def test_a_path_watched_again_leaves_nothing_of_before(host: Host) -> None:
 
 
 def test_stored_names_stay_what_they_were(host: Host) -> None:
-    entry = Entry(
-        path=host.watched.path + b"/f",
-        kind=Kind.FILE,
-        mode=0o644,
-        uid=0,
-        gid=0,
-        owner=None,
-        group=None,
-        mtime_ns=1,
-        stored=b"as-before",
-    )
+    entry = entry_at(host.watched.path + b"/f", owner=None, group=None, stored=b"as-before")
     assert module.stored(host.watched, entry).stored == b"as-before"
     assert module.stored(host.watched, replace(entry, stored=None)).stored == b"f"
     folder = replace(entry, kind=Kind.DIRECTORY, stored=None)

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pacha.errors import UsageError
-from pacha.files.metadata import Entry, Kind
+from pacha.files.metadata import Entry
 from pacha.files.owners import Account, Accounts
 from pacha.rebuild import accounts
+from tests.support.entries import entry_at
 
 HERE = Accounts.from_files(b"root:x:0:0::/:\nbob:x:1001:1001::/:\n", b"root:x:0:\nbob:x:1001:\nstaff:x:50:\n")
 ACL = b"system.posix_acl_access"
@@ -94,17 +95,7 @@ class TestMaps:
 class TestAcls:
     def entry(self, *numbers: int) -> Entry:
         data = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", 2, 6, number) for number in numbers)
-        return Entry(
-            path=b"/x",
-            kind=Kind.FILE,
-            mode=0o644,
-            uid=0,
-            gid=0,
-            owner=b"root",
-            group=b"root",
-            mtime_ns=0,
-            xattrs=((ACL, data),),
-        )
+        return entry_at(b"/x", mtime_ns=0, xattrs=((ACL, data),))
 
     def mapped(self, *numbers: int) -> tuple[Entry, list[str]]:
         recorded = (

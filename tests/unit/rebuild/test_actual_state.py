@@ -13,6 +13,7 @@ from pacha.files.metadata import Entry, Kind
 from pacha.files.owners import Accounts
 from pacha.rebuild import actual_state
 from pacha.store.snapshot import Snapshot, Watched
+from tests.support.entries import entry_at
 
 MACHINE = Accounts({0: b"root"}, {0: b"root"}, {b"root": 0}, {b"root": 0})
 
@@ -29,18 +30,7 @@ def tree(tmp_path: Path) -> Path:
 
 
 def wanted(path: Path, size: int) -> Entry:
-    return Entry(
-        path=os.fsencode(path),
-        kind=Kind.FILE,
-        mode=0o644,
-        uid=0,
-        gid=0,
-        owner=None,
-        group=None,
-        mtime_ns=1,
-        size=size,
-        sha256=b"s" * 32,
-    )
+    return entry_at(os.fsencode(path), owner=None, group=None, size=size, sha256=b"s" * 32)
 
 
 def look(root: Path, *files: Entry, parts: tuple[bytes, ...] = (), exclude: tuple[str, ...] = ()) -> dict[str, Entry]:

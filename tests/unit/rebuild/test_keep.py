@@ -17,6 +17,7 @@ from pacha.rebuild.planning import plan_rebuild
 from pacha.rebuild.renumber import Reowning
 from pacha.restore.plan import Action, Step
 from pacha.store.snapshot import Snapshot, Watched
+from tests.support.entries import entry_at
 
 
 def keep(*patterns: str, target: bytes = b"", system: bool = True) -> Keep:
@@ -103,7 +104,7 @@ def test_what_is_kept_is_not_reowned_but_named_once_a_folder() -> None:
 
 
 def entry(path: bytes, kind: Kind = Kind.FILE) -> Entry:
-    return Entry(path=path, kind=kind, mode=0o644, uid=0, gid=0, owner=b"root", group=b"root", mtime_ns=5)
+    return entry_at(path, kind, mode=0o644, mtime_ns=5)
 
 
 def test_the_plan_keeps_account_files_that_are_absent_here(tmp_path: Path) -> None:

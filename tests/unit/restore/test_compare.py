@@ -21,20 +21,10 @@ from pacha.restore.compare import (
     unmovable,
 )
 from pacha.restore.ownership import Attributes
+from tests.support.entries import entry_at
 
 ACCOUNTS = Accounts.from_files(b"root:x:0:0:::\n", b"root:x:0:\n")
-FILE = Entry(
-    path=b"/f",
-    kind=Kind.FILE,
-    mode=0o644,
-    uid=0,
-    gid=0,
-    owner=b"root",
-    group=b"root",
-    mtime_ns=5,
-    size=3,
-    sha256=b"s" * 32,
-)
+FILE = entry_at(b"/f", mtime_ns=5, size=3, sha256=b"s" * 32)
 
 
 @pytest.mark.parametrize(

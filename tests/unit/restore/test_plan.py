@@ -16,6 +16,7 @@ from pacha.files.metadata import Entry, Kind
 from pacha.files.owners import Accounts
 from pacha.restore.ownership import Identity
 from pacha.restore.plan import Action, Plan, build
+from tests.support.entries import entry_at
 
 ACCOUNTS = Accounts.from_files(
     b"root:x:0:0::/root:/bin/sh\nwww:x:133:33::/var/www:/bin/false\nme:x:1000:1000::/home/me:/bin/sh\n",
@@ -23,7 +24,7 @@ ACCOUNTS = Accounts.from_files(
 )
 ROOT = Identity(0, 0, frozenset({0}))
 ME = Identity(1000, 1000, frozenset({1000}))
-TOP = Entry(path=b"/srv/w", kind=Kind.DIRECTORY, mode=0o755, uid=0, gid=0, owner=b"root", group=b"root", mtime_ns=5)
+TOP = entry_at(b"/srv/w", Kind.DIRECTORY, mtime_ns=5)
 
 
 def file(name: bytes = b"f", **more: Any) -> Entry:
@@ -82,7 +83,7 @@ def test_links_devices_and_modes_of_links_are_compared_as_what_they_are() -> Non
 
 
 def test_parents_come_before_children_and_nothing_changes_an_existing_parent() -> None:
-    srv = Entry(path=b"/srv", kind=Kind.DIRECTORY, mode=0o700, uid=133, gid=0, owner=b"www", group=b"root", mtime_ns=1)
+    srv = entry_at(b"/srv", Kind.DIRECTORY, mode=0o700, uid=133, owner=b"www")
     wanted = [file(b"d/x"), file(b"d", kind=Kind.DIRECTORY, size=0, sha256=None), file(b"d-e")]
     made = build([*wanted, TOP], {}, ACCOUNTS, roots=[b"/srv/w"], parents=[srv], me=ROOT)
     assert [step.path for step in made.steps] == [

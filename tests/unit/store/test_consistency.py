@@ -13,11 +13,12 @@ from pacha.files.owners import Account
 from pacha.store.consistency import check_consistency, damaged_snapshot, foreign_database
 from pacha.store.snapshot import Snapshot, Watched
 from tests.support.database_rows import file, good
+from tests.support.entries import entry_at
 
 
 def directory(path: bytes, **values: object) -> Entry:
     return replace(
-        Entry(path=path, kind=Kind.DIRECTORY, mode=0o755, uid=0, gid=0, owner=b"root", group=b"root", mtime_ns=1),
+        entry_at(path, Kind.DIRECTORY),
         **values,
     )  # type: ignore[arg-type]
 

@@ -24,17 +24,20 @@ from pacha.files.owners import Account
 from pacha.store import database
 from pacha.store.hg import NULL, Blob, Note, Repository
 from pacha.store.snapshot import Snapshot, Watched
+from tests.support.entries import entry_at
 
 META = {"schema": "1", "readable_from": "1", "host": "bar", "machine": "0123456789abcdef"}
 
 
 def file(path: bytes, **values: object) -> Entry:
     seed = random.Random(path)
-    entry = Entry(
-        path=path, kind=Kind.FILE, mode=0o644, uid=0, gid=0, owner=b"root", group=b"root",
+    entry = entry_at(
+        path,
         mtime_ns=1_700_000_000_123_456_789 + seed.getrandbits(40),
-        size=seed.getrandbits(16), sha256=seed.randbytes(32), stored=path[3:],
-    )  # fmt: skip
+        size=seed.getrandbits(16),
+        sha256=seed.randbytes(32),
+        stored=path[3:],
+    )
     return replace(entry, **values)  # type: ignore[arg-type]
 
 
@@ -73,18 +76,8 @@ EVERYTHING = snapshot(
         target=b"../\xff",
         stored=b"l",
     ),
-    Entry(
-        path=b"/w/c",
-        kind=Kind.CHARACTER,
-        mode=0o600,
-        uid=0,
-        gid=0,
-        owner=None,
-        group=None,
-        mtime_ns=1,
-        device=os.makedev(4095, 70000),
-    ),
-    Entry(path=b"/w/p", kind=Kind.FIFO, mode=0o600, uid=0, gid=0, owner=None, group=None, mtime_ns=1),
+    entry_at(b"/w/c", Kind.CHARACTER, mode=0o600, owner=None, group=None, device=os.makedev(4095, 70000)),
+    entry_at(b"/w/p", Kind.FIFO, mode=0o600, owner=None, group=None),
     watched=(
         Watched(
             path=b"/w",
@@ -97,11 +90,7 @@ EVERYTHING = snapshot(
         Watched(path=b"/up/x", single=True, repository="x"),
         Watched(path=b"/old", single=True, repository="old", node=None, exclude=(), one_filesystem=False, retired=True),
     ),
-    parents={
-        b"/up": Entry(
-            path=b"/up", kind=Kind.DIRECTORY, mode=0o755, uid=0, gid=0, owner=b"root", group=b"root", mtime_ns=1
-        )
-    },
+    parents={b"/up": entry_at(b"/up", Kind.DIRECTORY)},
     accounts=(
         Account(name=b"adm", is_group=True, number=4),
         Account(

@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-from pacha.files.metadata import Entry, Kind
 from pacha.store.hardlinks import split_hardlinks
 from pacha.store.snapshot import Snapshot
+from tests.support.entries import entry_at
 
 _GROUPS = {b"/etc/a/in": 1, b"/etc/b/out": 1, b"/etc/a/x": 2, b"/etc/a/y": 2, b"/etc/a/alone": None}
 
 
 def snapshot() -> Snapshot:
-    entries = {
-        path: Entry(
-            path=path,
-            kind=Kind.FILE,
-            mode=0o644,
-            uid=0,
-            gid=0,
-            owner=b"root",
-            group=b"root",
-            mtime_ns=0,
-            link_group=group,
-        )
-        for path, group in _GROUPS.items()
-    }
+    entries = {path: entry_at(path, mtime_ns=0, link_group=group) for path, group in _GROUPS.items()}
     return Snapshot({"host": "bar"}, (), entries, {})
 
 

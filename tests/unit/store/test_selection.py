@@ -11,12 +11,11 @@ from pacha.errors import UsageError
 from pacha.files.metadata import Entry, Kind
 from pacha.store.selection import Selection, path_candidates, roots, select
 from pacha.store.snapshot import Snapshot, Watched
+from tests.support.entries import entry_at
 
 
 def entry(path: bytes, kind: Kind = Kind.DIRECTORY, link_group: int | None = None) -> Entry:
-    return Entry(
-        path=path, kind=kind, mode=0o755, uid=0, gid=0, owner=b"root", group=b"root", mtime_ns=0, link_group=link_group
-    )
+    return entry_at(path, kind, mode=0o755, mtime_ns=0, link_group=link_group)
 
 
 def snapshot() -> Snapshot:

@@ -8,22 +8,11 @@ import pytest
 
 from pacha.files.metadata import Entry, Kind
 from pacha.store.snapshot import Changes, Snapshot, Watched, compare
+from tests.support.entries import entry_at
 
 
 def file(path: bytes, **values: object) -> Entry:
-    entry = Entry(
-        path=path,
-        kind=Kind.FILE,
-        mode=0o644,
-        uid=0,
-        gid=0,
-        owner=b"root",
-        group=b"root",
-        mtime_ns=1,
-        size=3,
-        sha256=b"s" * 32,
-        stored=path[1:],
-    )
+    entry = entry_at(path, size=3, sha256=b"s" * 32, stored=path[1:])
     return replace(entry, **values)  # type: ignore[arg-type]
 
 
@@ -71,12 +60,8 @@ def test_retired_paths_are_not_live_and_hold_nothing() -> None:
 
 
 def test_comparing() -> None:
-    link = Entry(
-        path=b"/l", kind=Kind.SYMLINK, mode=0o777, uid=0, gid=0, owner=None, group=None, mtime_ns=1, target=b"x"
-    )
-    node = Entry(
-        path=b"/n", kind=Kind.CHARACTER, mode=0o600, uid=0, gid=0, owner=None, group=None, mtime_ns=1, device=5
-    )
+    link = entry_at(b"/l", Kind.SYMLINK, mode=0o777, owner=None, group=None, target=b"x")
+    node = entry_at(b"/n", Kind.CHARACTER, mode=0o600, owner=None, group=None, device=5)
     old = by_path(*(file(path) for path in (b"/same", b"/gone", b"/mode", b"/text", b"/kind")), link, node)
     new = by_path(
         file(b"/same"),

@@ -24,8 +24,12 @@ except Signalled as ended:
 """
 
 
-def run(script: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-c", BEGIN + script], capture_output=True, text=True, timeout=60)
+def run(script: str, ignored: signal.Signals | None = None) -> subprocess.CompletedProcess[str]:
+    """Run ``script`` in a process that has inherited ``ignored`` as ignored."""
+    return subprocess.run(
+        [sys.executable, "-c", BEGIN + script], capture_output=True, text=True, timeout=60,
+        preexec_fn=None if ignored is None else lambda: signal.signal(ignored, signal.SIG_IGN),
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -57,18 +61,12 @@ with mock.patch("time.monotonic", lambda now=time.monotonic() + 10: now):
 
 
 def test_one_that_is_ignored_stays_so() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", BEGIN + "signal.raise_signal(signal.SIGHUP)\nprint('goes on')"],
-        capture_output=True, text=True, preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN),
-    )  # fmt: skip
+    done = run("signal.raise_signal(signal.SIGHUP)\nprint('goes on')", ignored=signal.SIGHUP)
     assert done.stdout == "goes on\n"
 
 
 def test_how_a_process_of_ours_ended_is_known_even_where_that_was_ignored() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", BEGIN + "print(subprocess.run(['sh', '-c', 'exit 7']).returncode)"],
-        capture_output=True, text=True, preexec_fn=lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN),
-    )  # fmt: skip
+    done = run("print(subprocess.run(['sh', '-c', 'exit 7']).returncode)", ignored=signal.SIGCHLD)
     assert done.stdout == "7\n"
 
 

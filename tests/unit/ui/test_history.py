@@ -10,20 +10,9 @@ from pacha.files.metadata import Entry, Kind
 from pacha.history.diff import Difference, Side, compare
 from pacha.history.log import LogEntry
 from pacha.ui import history
+from tests.support.entries import entry_at
 
-FILE = Entry(
-    path=b"/a",
-    kind=Kind.FILE,
-    mode=0o644,
-    uid=0,
-    gid=0,
-    owner=b"root",
-    group=b"root",
-    mtime_ns=0,
-    size=4,
-    sha256=b"1" * 32,
-    stored=b"a",
-)
+FILE = entry_at(b"/a", mtime_ns=0, size=4, sha256=b"1" * 32, stored=b"a")
 
 
 def side(entry: Entry | None, content: bytes = b"", label: str = "side") -> Side:
@@ -63,9 +52,7 @@ def test_metadata_is_told_old_and_new(change: dict[str, object], word: str) -> N
 
 
 def test_what_comes_goes_or_is_another_kind_is_described() -> None:
-    link = Entry(
-        path=b"/a", kind=Kind.SYMLINK, mode=0o777, uid=0, gid=0, owner=b"root", group=None, mtime_ns=0, target=b"b\n"
-    )
+    link = entry_at(b"/a", Kind.SYMLINK, mode=0o777, group=None, mtime_ns=0, target=b"b\n")
     assert lines(side(None), side(FILE, b"x\n"))[:3] == [
         "diff /a",
         "new file, mode 0644, owner root, group root",
