@@ -17,7 +17,8 @@ from pacha.text import escape
 DATABASE = "db"  #: the repository that holds pacha.db; never that of a watched path
 NODE = re.compile(r"[0-9a-f]{40}", re.ASCII)  #: a revision of a repository
 PACHA_DB = b"pacha.db"  #: the file in it that holds a snapshot
-_TAKEN_ON_THE_MASTER = frozenset([DATABASE, "last-push", "last-push.new"])
+#: In lower case: never the name of a watched path's repository.
+TAKEN_ON_THE_MASTER = frozenset([DATABASE, "last-push", "last-push.new"])
 PARTS = b".pacha/parts/"
 
 _ESCAPED = b".pacha%"
@@ -38,7 +39,7 @@ def repository_name(path: bytes, taken: Collection[str]) -> str:
     """
     last = path.rstrip(b"/").rpartition(b"/")[2]
     base = re.sub(rb"[^A-Za-z0-9._-]", b"", last).lstrip(b".-").decode("ascii")[:_LONGEST] or "root"
-    used = {name.lower() for name in taken} | _TAKEN_ON_THE_MASTER
+    used = {name.lower() for name in taken} | TAKEN_ON_THE_MASTER
     name, number = base, 1
     while name.lower() in used:
         number += 1

@@ -120,7 +120,7 @@ def check_watched(watched: Watched) -> Watched:
     _demand(len(watched.path) <= _LONGEST_PATH, where, "it is longer than a path can be")
     _check(watched.repository, str, where, "repository")
     _demand(_REPOSITORY.match(watched.repository) is not None, where, "its repository's name is not allowed")
-    _demand(watched.repository != names.DATABASE, where, "its repository's name is reserved")
+    _demand(watched.repository.lower() not in names.TAKEN_ON_THE_MASTER, where, "its repository's name is reserved")
     try:
         Rules.of(watched.exclude)
     except ValueError:

@@ -116,7 +116,7 @@ def test_a_parent_that_is_no_directory(path: str, kind: str) -> None:
         *(("path", value) for value in (b"srv/w", b"/srv/w/..", b"", b"/srv/w/", b"/srv/w\0", "/srv/w", None, 5,
             b"//srv")),
         *(("repository", value) for value in ("../etc", "a/b", "", ".hg", "-rf", "db", "x" * 65, "a\n", "a b",
-        "fstab", b"w", None, "\u00e9")),
+        "fstab", b"w", None, "\u00e9", "DB", "last-push", "Last-Push.new")),
         *(("node", value) for value in ("a" * 39, "A" * 40, "--config=x", b"a" * 40, 5, "", "g" * 40, "a" * 40 + "\n")),
         *(("exclude", value) for value in ("", "5", "[5]", '"abc"', "{}", "[null]", '["[z-a]"]', '[["a"]]', b"[]",
             None, "[" * 100_000, '["\\ud800"]')),
