@@ -23,6 +23,7 @@ from pacha.server.command_filter import is_repository
 from pacha.server.repository_tree import LOOK_THERE, check_half_made, check_plain
 from pacha.system.syscalls import sync_file_system
 from pacha.text import escape
+from pacha.wire import control
 from pacha.wire.local_store import check_holes, read_heartbeat, unreadable_heartbeat
 from pacha.wire.master import (
     CHANGELOG_OF_ANY,
@@ -36,7 +37,6 @@ from pacha.wire.master import (
 )
 from pacha.wire.remote_errors import add_host, add_host_or_give
 
-_MOST = 400
 NOTE_MAX = 16 * 1024  #: bytes of a heartbeat
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _WORKING = frozenset([b"share-safe"])
@@ -65,7 +65,7 @@ class HostDirectory:
         """The names of possible repositories, at most as many as fit into a line of the control channel."""
         with self._explained(""), self._descent() as descent:
             names = sorted(os.listdir(descent.directory(b"")), key=lambda name: (name != DATABASE, name))
-            return [name for name in names if is_repository(name)][:_MOST]
+            return [name for name in names if is_repository(name)][: control.MOST_TOLD]
 
     def digest(self, relative: str) -> str | None:
         """The sha256 (hex) of a file below the folder, None if it is missing."""

@@ -35,6 +35,7 @@ NEW = "new"  #: ``--repository .new-NAME-00000000`` makes one, which gets its na
 CAPABILITIES = (PROBE, MAKE, CREATE, BEAT, HOOKS, REPOSITORY, EXAMINE, NEW, LAST_PUSH)
 _CODE = re.compile(r"[a-z]+(-[a-z0-9]+){0,9}", re.ASCII)
 _VERSION_MAX = 40  #: characters, as a heartbeat has them
+MOST_TOLD = 400  #: repositories of which a look at a host's folder tells
 LINE_MAX = 64 * 1024  #: bytes of a request, an answer or a greeting
 
 

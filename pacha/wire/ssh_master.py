@@ -244,8 +244,13 @@ def _free(value: object) -> int | None:
 
 
 def _of(probe: Probe, names: Sequence[str]) -> Probe:
-    """``probe`` with the repositories ``names`` alone. An older master tells of none, not even of ``db``."""
-    contents = {name: probe.contents.get(name) for name in names} if probe.contents else {}
+    """``probe`` with the repositories ``names`` alone, without those of which the master does not tell.
+
+    An older one tells of none, not even of ``db``; any other of ``MOST_TOLD``: a name that is not among so many may be
+    there all the same.
+    """
+    tells_all = 0 < len(probe.contents) < control.MOST_TOLD
+    contents = {name: probe.contents.get(name) for name in names if tells_all or name in probe.contents}
     return replace(probe, contents=contents)
 
 

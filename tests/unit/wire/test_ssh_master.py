@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from pacha.wire.ssh_master import SshMaster
+from pacha.wire import control
+from pacha.wire.master import Probe
+from pacha.wire.ssh_master import SshMaster, _of
 
 
 class Ended(BaseException):
@@ -32,3 +34,12 @@ def test_who_interrupts_the_first_copy_does_not_wait_for_the_greeting(monkeypatc
     assert not greeted.is_set()
     waited.cancel()
     greeted.set()
+
+
+def test_a_master_that_tells_of_no_more_does_not_say_that_the_rest_is_gone() -> None:
+    """One tells of so many repositories at most; an older one of none."""
+    few = Probe(1.0, "a", contents={"etc": "b"})
+    assert _of(few, ["etc", "opt"]).contents == {"etc": "b", "opt": None}
+    many = Probe(1.0, "a", contents={f"n{number}": "b" for number in range(control.MOST_TOLD)})
+    assert _of(many, ["n1", "opt"]).contents == {"n1": "b"}
+    assert _of(Probe(1.0, "a"), ["etc"]).contents == {}
