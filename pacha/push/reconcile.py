@@ -152,7 +152,7 @@ def _check_may_read(session: PushSession, target: MasterTarget, newest: str) -> 
     except UnreachableError as error:
         raise UnreachableError(
             f"{target.label} has a newer snapshot {newest[:12]}, which this machine does not remember making.",
-            error.message,
+            error.in_a_line,
             f"Look at it on the master first: pacha log {session.host}. {error.hint}",
             code="unknown-snapshot",
         ) from None
@@ -217,7 +217,7 @@ def _is_renamed(session: PushSession, last: Snapshot) -> bool:
 
 def _check_machine(session: PushSession, offer: _Offer) -> None:
     """Raise PachaError for another machine's snapshot under our name, unless told to take over."""
-    if session.take_over or _remembers(session, offer.tip) or not _is_of_another(session, offer):
+    if session.take_over or session.state.remembers(offer.tip) or not _is_of_another(session, offer):
         return
     machine = escape(offer.snapshot.meta.get("machine", "unknown").encode())[:40]
     user, when = escape(offer.note.user.encode()), local_minute(offer.note.at)
@@ -235,16 +235,9 @@ def _is_of_another(session: PushSession, offer: _Offer) -> bool:
     return offer.snapshot.meta.get("machine") != session.context.state.machine()
 
 
-def _remembers(session: PushSession, tip: str) -> bool:
-    """Whether this machine made the snapshot ``tip``, or got it by a rebuild, as the state folder remembers."""
-    state = session.state
-    sent = [master.sent.get(DATABASE) for master in state.masters.values()]
-    return tip in (state.tip, (state.made or ("", 0.0))[0], *sent)
-
-
 def _concerns(session: PushSession, offer: _Offer, last: Snapshot) -> list[Concern]:
     """The concerns about a snapshot that somebody else may have made, and about its watched paths."""
-    if _remembers(session, offer.tip):
+    if session.state.remembers(offer.tip):
         return []
     watched = watch.effective_rules(session.context, last.watched)
     where = f"the snapshot {offer.tip[:12]} on {offer.target.label}"

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from pacha.errors import Concern
+from pacha.files.names import DATABASE
 from pacha.text import printable
 
 _LATEST = 1e11  #: seconds since the epoch; no clock shows a later time
@@ -121,6 +122,11 @@ class HostState:
     staging_before: str = ""
     staging_left: tuple[str, ...] = ()
     unknown: Mapping[str, object] = field(default_factory=dict)
+
+    def remembers(self, tip: str) -> bool:
+        """Whether this machine made the snapshot ``tip``, or adopted it: not what a snapshot says of itself."""
+        sent = [master.sent.get(DATABASE) for master in self.masters.values()]
+        return tip in (self.tip, (self.made or ("", 0.0))[0], *sent)
 
 
 def decode(loaded: Mapping[str, Any]) -> HostState:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.forger import forge, retire_one_and_leave_out_the_rest, watched
 from tests.support.sshd import Account, Sshd
 from tests.support.stage import Done, Host, Stage, changed, copy, picture, said, system_hg
 
@@ -292,4 +293,36 @@ def test_another_machine_on_one_of_them_is_refused_on_both(bar: Host, tree: Path
     assert history(bar, "hosts")[0] == history(bar, "hosts2")[0]
     up(other, second)
     said(other.push(code=1), str(bar.memory["machine"]))
+    check_both(bar, tree, second)
+
+
+@pytest.mark.parametrize("hosts", ["hosts", "hosts2"])
+def test_a_forged_snapshot_on_one_of_them_decides_nothing(bar: Host, tree: Path, second: Sshd, hosts: str) -> None:
+    more = bar.stage.folder / "opt" / "more"
+    more.mkdir()
+    (more / "one").write_text("one\n")
+    bar.watch(more)
+    bar.push()
+    before = watched(bar)
+    forged = forge(bar, retire_one_and_leave_out_the_rest(tree, more), bar.stage.folder / hosts)
+    assert forged[:12] in bar.rebuild("--dry-run", code=3).err, "the other master does not have it"
+    change(tree, "after it")
+    told = bar.pacha("-q", "push").must(3).err
+    assert forged[:12] in told and f"pacha: {more}: is watched here" in told and "here: none; there: *" in told
+    assert watched(bar) == before
+    assert history(bar, "hosts")[0] == history(bar, "hosts2")[0]
+    check_both(bar, tree, second)
+    bar.pacha("-q", "push").must()
+
+
+def test_a_forged_snapshot_after_restore_db_on_a_new_machine(bar: Host, tree: Path, second: Sshd) -> None:
+    """A person asked for the history of a master here; who adds to it later decides nothing."""
+    bar.push()
+    bar.forget()
+    bar.pacha("restore-db", "bar").must()
+    before = watched(bar)
+    bar.push()
+    forged = forge(bar, lambda database: database.execute("UPDATE watched SET exclude = '[\"*\"]'"))
+    assert forged[:12] in bar.pacha("-q", "push").must(3).err
+    assert watched(bar) == before
     check_both(bar, tree, second)
