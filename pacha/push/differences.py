@@ -6,7 +6,7 @@ This machine alone decides what is watched, and by which rules; a snapshot from 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from pacha.errors import Concern
 from pacha.files.names import repository_name
@@ -18,28 +18,54 @@ _MOST_NAMES = 500  #: repositories that only the other snapshot names
 _LONGEST_RULES = 200  #: characters
 
 
-def of_watched(local: Sequence[Watched], remote: Sequence[Watched], where: str) -> list[Concern]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consequence:
+    """What comes of a difference, as the end of its concern: other ``rules``, watched ``only_here``, ``only_there``."""
+
+    rules: str
+    only_here: str
+    only_there: str
+
+
+#: After a push: what is said here counts.
+OBEYS_ITSELF = Consequence(
+    rules="what is said here counts",
+    only_here="it stays watched",
+    only_there="it is not kept (if it should be: pacha watch)",
+)
+#: After a rebuild that adopts the snapshot.
+ADOPTED = Consequence(
+    rules="what is said there counts after the rebuild",
+    only_here="it is not watched after the rebuild (pacha watch adds it again)",
+    only_there="it is watched after the rebuild",
+)
+
+
+def of_watched(
+    local: Sequence[Watched], remote: Sequence[Watched], where: str, consequence: Consequence = OBEYS_ITSELF
+) -> list[Concern]:
     """A concern for each path that ``local`` and ``remote``, the watched paths of ``where``, treat differently."""
-    concerns = list(_differences([watched for watched in local if not watched.retired], remote, where))
+    concerns = list(_differences([watched for watched in local if not watched.retired], remote, where, consequence))
     if len(concerns) > _MOST_TOLD:
-        more = f"and {len(concerns) - _MOST_TOLD} more paths are watched otherwise in {where}; what is said here counts"
+        more = f"and {len(concerns) - _MOST_TOLD} more paths are watched otherwise in {where}; {consequence.rules}"
         concerns[_MOST_TOLD:] = [Concern(concerns[_MOST_TOLD].path, more)]
     return concerns
 
 
-def _differences(local: Sequence[Watched], remote: Sequence[Watched], where: str) -> Iterator[Concern]:
+def _differences(
+    local: Sequence[Watched], remote: Sequence[Watched], where: str, consequence: Consequence
+) -> Iterator[Concern]:
     live = {watched.path: watched for watched in remote if not watched.retired}
     retired = {watched.path for watched in remote if watched.retired}
     for watched in local:
         if (counterpart := live.pop(watched.path, None)) is not None:
             for difference in _rules(watched, counterpart, where):
-                yield Concern(watched.path, f"{difference}; what is said here counts")
+                yield Concern(watched.path, f"{difference}; {consequence.rules}")
         else:
             how = "no longer watched" if watched.path in retired else "not watched"
-            yield Concern(watched.path, f"is watched here, and {how} in {where}; it stays watched")
+            yield Concern(watched.path, f"is watched here, and {how} in {where}; {consequence.only_here}")
     for counterpart in live.values():
-        rest = f"is watched in {where}, and not here; it is not kept (if it should be: pacha watch)"
-        yield Concern(counterpart.path, rest)
+        yield Concern(counterpart.path, f"is watched in {where}, and not here; {consequence.only_there}")
 
 
 def _rules(local: Watched, remote: Watched, where: str) -> Iterator[str]:
@@ -48,14 +74,15 @@ def _rules(local: Watched, remote: Watched, where: str) -> Iterator[str]:
         kinds = {False: "a folder", True: "a single file"}
         yield f"is {kinds[local.single]} here, and {kinds[remote.single]} in {where}"
     if local.exclude != remote.exclude:
-        here, there = _listed(local.exclude), _listed(remote.exclude)
+        here, there = rules_text(local.exclude), rules_text(remote.exclude)
         yield f"what is left out differs from {where}: here: {here}; there: {there}"
     if local.one_filesystem != remote.one_filesystem:
         how = {False: "crosses", True: "does not cross"}
         yield f"{how[local.one_filesystem]} file systems here, and {how[remote.one_filesystem]} them in {where}"
 
 
-def _listed(rules: Sequence[str]) -> str:
+def rules_text(rules: Sequence[str]) -> str:
+    """Exclude rules for people, safe to print and not too long; "none" for none."""
     text = escape(", ".join(rules).encode("utf-8", "surrogateescape")) or "none"
     return text if len(text) <= _LONGEST_RULES else f"{text[:_LONGEST_RULES]}..."
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 from typing import TYPE_CHECKING
 
+from pacha.errors import Concern
 from pacha.fetch.worker import run_in_worker
 from pacha.files.names import DATABASE
+from pacha.host import watch
+from pacha.push import differences
 from pacha.store import database, hg
 from pacha.store.host_state import MasterState
 from pacha.store.repository_dir import install
@@ -27,6 +29,21 @@ def may_adopt(context: Context, host: str) -> bool:
     return not own.watched or own.host == host or (called and not own.host)
 
 
+def changes_of_watched(context: Context, host: str, fetched: Fetched) -> list[Concern]:
+    """A concern for each path that this machine watches otherwise once it has adopted what was ``fetched``.
+
+    Of a machine that never pushed only what it loses: it has no word of its own yet about the rest.
+    """
+    own = database.read(context.state.database)
+    if own.host not in ("", host) or not own.live:
+        return []
+    local = watch.effective_rules(context, own.watched)
+    adopted = watch.effective_rules(context, fetched.snapshot.watched)
+    paths = {watched.path for watched in own.live}
+    concerns = differences.of_watched(local, adopted, f"the snapshot {fetched.tip[:12]}", differences.ADOPTED)
+    return [concern for concern in concerns if own.host or concern.path in paths]
+
+
 def adopt(context: Context, host: str, staging: Staging, fetched: Fetched, master: str) -> None:
     """Make the fetched history this machine's own, so that the next push continues it as ``host``.
 
@@ -38,9 +55,8 @@ def adopt(context: Context, host: str, staging: Staging, fetched: Fetched, maste
             sent[watched.repository] = watched.node
     for name, node in sent.items():
         _take_over(context, staging, name, node)
-    shutil.copyfile(staging.database, context.state.path / "adopted.db")
-    os.chmod(context.state.path / "adopted.db", 0o600)
-    os.replace(context.state.path / "adopted.db", context.state.database)
+    # Never the fetched file: its tables may have constraints that forget what is written to them later.
+    database.write(context.state.database, fetched.snapshot)
     _forget(context.state.cache)
     masters = {master: MasterState(changelog=fetched.changelog, sent=sent)}
     context.state.update(tip=fetched.tip, pending=False, hostname=host, masters=masters)

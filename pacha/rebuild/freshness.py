@@ -167,6 +167,10 @@ class _Comparison:
             yield about(f"it does not have this machine's newest snapshot, {own_newest}", True)
         elif place is Whereabouts.BESIDE:
             yield about(f"its newest snapshot does not go on from this machine's, {own_newest}", True)
+        elif self.fetched.newest and not state.remembers(self.fetched.tip):
+            user = escape(self.fetched.note.user.encode())[:100]
+            theirs = f"its newest snapshot, {_named(self.fetched.tip, self.fetched.note.at)} by {user}"
+            yield about(f"{theirs}, is one that this machine does not remember making; its own is {own_newest}", True)
 
     def _with_others(self, others: tuple[OtherMaster, ...]) -> Iterator[Disagreement]:
         asked = [other for other in others if NODE.fullmatch(other.tip)]

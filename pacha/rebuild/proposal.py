@@ -26,7 +26,8 @@ class Proposal:
     interrupted rebuilds that this one finishes. ``content`` gives the bytes of a file in the snapshot. ``parts`` are
     the selected paths, () for all. ``living`` is set if this machine is another host, ``release`` if the snapshot has
     another release than this machine. ``remembered`` are the choices of an earlier rebuild that still apply.
-    ``differences`` are the signs that another snapshot is newer.
+    ``differences`` are the signs that another snapshot is newer; ``watched`` is what this machine will watch otherwise
+    than now, as it adopts the snapshot.
     """
 
     host: str
@@ -44,6 +45,7 @@ class Proposal:
     remembered: Remembered = field(default_factory=Remembered)
     release: ReleaseChange | None = None
     differences: tuple[Disagreement, ...] = ()
+    watched: tuple[Concern, ...] = ()
 
     @property
     def concerns(self) -> tuple[Concern, ...]:
@@ -64,6 +66,6 @@ class Proposal:
     @property
     def is_grave(self) -> bool:
         """Whether a person at a terminal has to confirm it."""
-        said = (self.living, self.release, self.differences)
+        said = (self.living, self.release, self.differences, self.watched)
         done = (self.replaced, self.moved_aside, self.preview.plan.ownerless, self.hooks)
         return any(map(bool, (*said, *done)))

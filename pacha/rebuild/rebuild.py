@@ -151,6 +151,8 @@ class _Attempt:
         planned = partial.with_split_hardlink_warnings(planned, self.options, fetched)
         change = release.change_of(spool, target) if planned.plan.changes else None
         planned = planned.led_by(release.concerns_of(change, self.host, target))
+        watched = tuple(adoption.changes_of_watched(self.context, self.host, fetched)) if self._adopts else ()
+        planned = planned.led_by(watched)
         planned = planned.led_by(difference.concern for difference in self.differences)
         content = _Source(self.staging, target, planned.overrides).content
         resumes = interrupted(
@@ -161,8 +163,14 @@ class _Attempt:
             host=self.host, tip=fetched.tip, at=note.at, by=note.user, target=target, snapshot=fetched.snapshot,
             preview=planned, hooks=planned_hooks, resumes=resumes, content=content, parts=fetched.roots, release=change,
             living=living_machine(self.context, self.host, self.options), remembered=self.options.remembered,
-            differences=self.differences,
+            differences=self.differences, watched=watched,
         )  # fmt: skip
+
+    @property
+    def _adopts(self) -> bool:
+        """Whether this machine goes on as the host."""
+        whole = not self.options.target and not partial.is_partial(self.options)
+        return whole and adoption.may_adopt(self.context, self.host)
 
     def run(self, proposal: Proposal) -> Rebuilt:
         """Carry it out, between the hooks."""
@@ -215,7 +223,7 @@ class _Attempt:
         """Adopt the host's history if allowed, and remember what is owed. Returns whether it was adopted."""
         if self.options.target:
             return False
-        adopts = not partial.is_partial(self.options) and adoption.may_adopt(self.context, self.host)
+        adopts = self._adopts
         if adopts:
             with _in_place():
                 adoption.adopt(self.context, self.host, self.staging, self.fetched, self.context.master())

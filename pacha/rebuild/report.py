@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pacha.errors import Concern
 from pacha.files.metadata import Entry
+from pacha.push.differences import rules_text
 from pacha.rebuild.freshness import Disagreement
 from pacha.rebuild.hooks import HookRun
 from pacha.rebuild.living import LivingMachine
@@ -17,6 +18,7 @@ from pacha.rebuild.options import Remembered
 from pacha.rebuild.proposal import Proposal
 from pacha.restore.journal import Journal
 from pacha.restore.plan import Action, Step
+from pacha.store.snapshot import Snapshot, Watched
 from pacha.text import enumerated, escape, local_minute, rfc3339
 
 if TYPE_CHECKING:
@@ -167,10 +169,13 @@ def step_line(step: Step) -> str:
 
 
 def watched_line(proposal: Proposal) -> str:
-    """The watched paths of the snapshot; a rebuild writes only at and below them."""
-    snapshot = proposal.snapshot
-    counts = (f"{escape(watched.path)} ({len(snapshot.below(watched))})" for watched in snapshot.live)
-    return ", ".join(counts) or "nothing"
+    """The watched paths of the snapshot, with what it leaves out; a rebuild writes only at and below them."""
+    return ", ".join(_watched(proposal.snapshot, watched) for watched in proposal.snapshot.live) or "nothing"
+
+
+def _watched(snapshot: Snapshot, watched: Watched) -> str:
+    rules = f", without {rules_text(watched.exclude)}" if watched.exclude else ""
+    return f"{escape(watched.path)} ({len(snapshot.below(watched))}{rules})"
 
 
 def concern_json(concern: Concern) -> dict[str, str]:

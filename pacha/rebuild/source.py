@@ -138,7 +138,10 @@ def local_history_source(context: Context, host: str, options: RebuildOptions) -
     try:
         snapshots = history.own_snapshots(context.state)
         if snapshots:
-            node = resolve(options.at, snapshots, time.time()).node if options.at else snapshots[0].node
+            tip = context.state.read().tip
+            if not options.at and snapshots[0].node != tip:
+                return None  # it was pulled by a push that did not go on from it: nothing of this machine's own
+            node = resolve(options.at, snapshots, time.time()).node if options.at else tip
             if _is_whole(context, host, history.read(context.state, node)):
                 return StateFolderMaster(os.fsencode(context.state.path / "repos"))
     except (UsageError, DamagedError):

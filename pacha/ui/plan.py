@@ -35,6 +35,7 @@ def plan_lines(proposal: Proposal) -> Iterator[str]:
     """The plan in lines: snapshot, counts by action, hooks."""
     preview = proposal.preview
     yield from _difference_lines(proposal.differences)
+    yield from _watched_lines(proposal)
     yield from _release_lines(proposal)
     at = local_minute(proposal.at)
     yield f"Snapshot {proposal.tip[:12]} of {at}, by {escape(proposal.by.encode())}."
@@ -86,6 +87,11 @@ def _difference_lines(differences: Sequence[Disagreement]) -> Iterator[str]:
         yield "So what is rebuilt may not be the newest snapshot: docs/rebuilding.rst says what to do."
 
 
+def _watched_lines(proposal: Proposal) -> Iterator[str]:
+    """What this machine will watch otherwise than now."""
+    yield from (f"{escape(concern.path)}: {concern.reason}" for concern in proposal.watched)
+
+
 def _release_lines(proposal: Proposal) -> Iterator[str]:
     if proposal.release is not None:
         yield release.words(proposal.host, proposal.release, proposal.target)
@@ -120,6 +126,7 @@ def question_lines(proposal: Proposal) -> Iterator[str]:
     if proposal.living:
         yield from machine_lines(proposal.living, proposal.host)
     yield from _difference_lines(proposal.differences)
+    yield from _watched_lines(proposal)
     yield from _release_lines(proposal)
     for steps in (proposal.replaced, proposal.moved_aside):
         yield from (step_line(step) for step in steps[:_SHOWN])

@@ -25,7 +25,7 @@ MOMENTS = {
     "syncfs:when=1": "Nothing was changed.",
     "linkat:when=5": "Some paths are as in the snapshot and some as before",
     "renameat:when=5": "Some paths are as in the snapshot and some as before",
-    "chmod:when=1": "All files are in place",
+    "unlink:when=1": "All files are in place",
 }
 
 
@@ -82,7 +82,7 @@ def test_at_each_stage_the_line_is_true(host: Host, foo: Path, moment: str, name
     before = picture(foo)
     call = moment.partition(":")[0]
     command = ["strace", "-o", "/dev/null", "-e", f"trace={call}", "-e", f"inject={moment}:signal=SIG{name}"]
-    command += ["-P", host.state / "adopted.db"] if call == "chmod" else []  # what is done when all is in place
+    command += ["-P", host.state / "pacha.db-journal"] if call == "unlink" else []  # what is done when all is in place
     done = subprocess.run(
         [*command, PACHA, "rebuild", "bar", "--yes"], env=host.environment(), capture_output=True, timeout=60
     )

@@ -7,6 +7,7 @@ import click
 from pacha.cli.app import cli
 from pacha.cli.context import CliContext
 from pacha.errors import ExitCode
+from pacha.push.differences import rules_text
 from pacha.rebuild.restore_db import restore_db
 from pacha.store import revspec
 from pacha.text import escape
@@ -26,7 +27,8 @@ def restore_db_command(cli_context: CliContext, host: str) -> ExitCode:
     console = cli_context.console
     restored = restore_db(cli_context.context(), host, console.warn)
     for watched in restored.watched:
-        console.say(f"Watching {escape(watched.path)} (kept as '{watched.repository}').")
+        rules = f"; left out: {rules_text(watched.exclude)}" if watched.exclude else ""
+        console.say(f"Watching {escape(watched.path)} (kept as '{watched.repository}'{rules}).")
     console.say(f"This machine pushes as '{host}', on top of {restored.tip[:12]} ({revspec.local(restored.at)}).")
     console.say("No watched file was touched: 'pacha diff' shows what the next push will record.")
     return ExitCode.CONCERNS if restored.differences else ExitCode.DONE

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pacha.push.differences import of_watched, with_names
+from pacha.push.differences import ADOPTED, of_watched, with_names
 from pacha.store.snapshot import Watched
 
 NODE = "a" * 40
@@ -43,6 +43,13 @@ def test_each_thing_that_decides_is_told(theirs: Watched, words: str) -> None:
 
 def test_what_is_watched_there_alone_and_here_alone_are_told() -> None:
     assert {path for path, _ in told(watched(b"/root"))} == {b"/etc", b"/root"}
+
+
+def test_a_rebuild_that_adopts_the_other_list_says_that_it_counts() -> None:
+    theirs = (watched(b"/etc", exclude=("*",)), watched(b"/root"))
+    concerns = of_watched([ETC, watched(b"/srv")], theirs, "there", ADOPTED)
+    reasons = {concern.path: concern.reason.rpartition("; ")[2] for concern in concerns}
+    assert reasons == {b"/etc": ADOPTED.rules, b"/srv": ADOPTED.only_here, b"/root": ADOPTED.only_there}
 
 
 def test_hostile_rules_are_short_and_safe_to_print_and_a_flood_is_counted() -> None:

@@ -1,0 +1,93 @@
+"""What a rebuild makes this machine's own: the list of what is watched, shown before, and no more of a forged file."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from pacha.errors import PachaError
+from pacha.host import watch
+from pacha.push import push
+from pacha.rebuild import rebuild, restore_db, result
+from pacha.rebuild.options import RebuildOptions
+from pacha.store import database
+from pacha.store.selection import Selection
+from tests.support.world import World, one_world, original_world  # noqa: F401  (fixtures)
+
+# What Mercurial leaves open is its own, and closed by the end of a process.
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+
+_COLUMNS = "path BLOB, kind TEXT, repository TEXT, node TEXT, exclude TEXT, one_filesystem INTEGER{} , retired INTEGER"
+
+
+def with_one_row(connection: sqlite3.Connection) -> None:
+    """A table that has room for one watched path: what is written next replaces it."""
+    connection.executescript(
+        "ALTER TABLE watched RENAME TO before;"
+        f"CREATE TABLE watched (id INTEGER PRIMARY KEY, {_COLUMNS.format(' UNIQUE')});"
+        "INSERT INTO watched SELECT * FROM before; DROP TABLE before;"
+    )
+
+
+def with_an_index(connection: sqlite3.Connection) -> None:
+    connection.execute("CREATE UNIQUE INDEX forged ON watched (one_filesystem)")
+
+
+def more(world: World) -> Path:
+    """A folder that nobody watches yet."""
+    folder = world.top / "more"
+    folder.mkdir()
+    (folder / "file").write_text("more\n")
+    return folder
+
+
+@pytest.mark.parametrize("forge", [with_one_row, with_an_index])
+@pytest.mark.parametrize("by", ["rebuild", "restore-db"])
+def test_tables_that_would_forget_what_is_watched_are_not_taken(world: World, forge: object, by: str) -> None:
+    world.spoil(forge)  # type: ignore[arg-type]
+    here = world.here()
+    if by == "rebuild":
+        world.rebuild()
+    else:
+        restore_db.restore_db(here, "bar")
+    watch.watch(here, os.fsencode(more(world)))
+    done = push.push(here)
+    assert done.failure is None
+    live = {watched.path for watched in database.read(here.state.database).live}
+    assert live == {bytes(world.tree), bytes(world.top / "more")}
+
+
+def only_one(world: World) -> result.Rebuilt:
+    """A rebuild of one path on the living host."""
+    asked = Selection(paths=((bytes(world.tree / "two"),),))
+    return rebuild.rebuild(world.here("bar"), "bar", RebuildOptions(asked=asked))
+
+
+def test_a_snapshot_that_a_push_refused_is_not_this_machines_own_history(world: World) -> None:
+    world.execute("UPDATE meta SET value = 'another' WHERE key = 'machine'")
+    world.execute("UPDATE entry SET mode = 2541 WHERE path = @two@")  # 04755
+    with pytest.raises(PachaError, match="Another machine"):
+        push.push(world.here("bar"))
+    rebuilt = only_one(world)
+    assert [one.reason for one in rebuilt.concerns if "does not remember making" in one.reason]
+
+
+def test_a_newer_snapshot_that_this_machine_did_not_make_is_told_before_a_rebuild(world: World) -> None:
+    world.execute("UPDATE watched SET exclude = '[\"*\"]'")
+    proposal = rebuild.propose(world.here("bar"), "bar")
+    told = {concern.path: concern.reason for concern in proposal.concerns}
+    assert "does not remember making" in told[b"local"]
+    assert "here: none; there: *" in told[bytes(world.tree)]
+    assert not rebuild.propose(world.here(), "bar").concerns, "a new machine has nothing to compare with"
+
+
+def test_what_was_watched_and_not_pushed_is_told_before_a_rebuild_forgets_it(world: World) -> None:
+    here, folder = world.here("bar"), more(world)
+    watch.watch(here, os.fsencode(folder))
+    proposal = rebuild.propose(here, "bar")
+    assert proposal.is_grave, "a person is asked"
+    [told] = proposal.concerns
+    assert told.path == bytes(folder) and "pacha watch" in told.reason
