@@ -1,7 +1,8 @@
 """Resolve WHEN on the command line: a snapshot by its id or by a time. The clock is passed in. Pure.
 
 A time means the newest snapshot that existed when it ended: a day ends at midnight, a minute with its last second.
-Times are local unless they have a zone.
+Times are local unless they have a zone. Each snapshot says itself when it was made, so a forged one may lie: a time for
+which its word and the order of the history disagree means none.
 """
 
 from __future__ import annotations
@@ -35,12 +36,14 @@ class SnapshotRef:
 def resolve(when: str, snapshots: Sequence[SnapshotRef], now: float) -> SnapshotRef:
     """The one of ``snapshots`` (newest first, not empty) that ``when`` means at the time ``now``.
 
+    The order of ``snapshots`` is the one in which they came into the history.
+
     Raises UsageError naming the nearest ones where ``when`` is invalid, or means none or several.
     """
     when = " ".join(when.split())
     moment = _moment(when, now)
     if moment is not None:
-        return _newest(when, moment, snapshots)
+        return _newest(when, moment, snapshots, now)
     if not _ID.match(when):
         shown = escape(when[:80].encode("utf-8", "surrogateescape"))
         raise UsageError(
@@ -69,16 +72,24 @@ def local(at: float) -> str:
     return local_second(at)
 
 
-def _newest(when: str, moment: float, snapshots: Sequence[SnapshotRef]) -> SnapshotRef:
-    for snapshot in snapshots:
-        if snapshot.at is not None and snapshot.at < moment:
-            return snapshot
-    raise UsageError(
-        f"There is no snapshot from before '{when}'.",
-        f"the oldest is {_listed(snapshots[-1:])}",
-        "'pacha log' lists all.",
-        code="no-snapshot-so-old",
-    )
+def _newest(when: str, moment: float, snapshots: Sequence[SnapshotRef], now: float) -> SnapshotRef:
+    chosen = next((snapshot for snapshot in snapshots if snapshot.at is not None and snapshot.at < moment), None)
+    if chosen is None:
+        raise UsageError(
+            f"There is no snapshot from before '{when}'.",
+            f"the oldest is {_listed(snapshots[-1:])}",
+            "'pacha log' lists all.",
+            code="no-snapshot-so-old",
+        )
+    for older in snapshots[snapshots.index(chosen) + 1 :]:
+        if older.at is not None and older.at <= now and (chosen.at or 0) < older.at:
+            raise UsageError(
+                f"What '{when}' means is not certain: the times of the snapshots are not in order.",
+                f"{_listed([chosen])} came after {_listed([older])}",
+                "A clock was wrong, or one is forged. Name a snapshot by its id: 'pacha log' lists all.",
+                code="times-not-in-order",
+            )
+    return chosen
 
 
 def _known(snapshots: Sequence[SnapshotRef]) -> str:

@@ -88,3 +88,23 @@ def test_what_means_none_or_several_is_refused_naming_what_there_is(when: str, s
 def test_of_several_in_one_minute_the_newest_is_meant() -> None:
     two = [SnapshotRef("a" * 40, moment(2026, 1, 1, 4, 0, 50)), SnapshotRef("b" * 40, moment(2026, 1, 1, 4, 0, 10))]
     assert resolve("2026-01-01 04:00", two, moment(2026, 1, 2)).node == "a" * 40
+
+
+@pytest.mark.parametrize("when", ["yesterday", "2026-11-23 23:50", "12:00"])
+def test_a_snapshot_that_dates_itself_before_what_came_earlier_is_not_believed(when: str) -> None:
+    """Somebody with the host's key chooses the date of what is added."""
+    forged = SnapshotRef("f" * 40, moment(2026, 11, 23, 23, 45))
+    now = moment(2026, 11, 24, 12)
+    with pytest.raises(UsageError) as refused:
+        resolve(when, [forged, *snapshots()], now)
+    assert refused.value.code == "times-not-in-order"
+    assert "ffffffffffff" in refused.value.why and "aaaa10000000" in refused.value.why
+    assert resolve("2026-11-23 23:40", [forged, *snapshots()], now).node == "b" * 40
+    assert resolve("ffff", [forged, *snapshots()], now) is forged
+
+
+def test_a_date_in_the_future_does_not_spoil_the_others() -> None:
+    """A clock was years ahead for one push."""
+    ahead = SnapshotRef("e" * 40, moment(2031, 1, 1))
+    newest, *earlier = snapshots()
+    assert resolve("12:00", [newest, ahead, *earlier], moment(2026, 11, 24, 12)) == newest
