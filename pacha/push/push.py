@@ -100,6 +100,7 @@ def _push(context: Context, accept: bool, take_over: bool, message: str) -> Push
         base = reconcile.base(session, last)
         new = commit_snapshot(session, base)
         sent = session.deliver(new.snapshot, new.tip)
+        remote_check.compare_after_push(session)
         session.record()
         return _pushed(session, new, sent)
 

@@ -60,6 +60,17 @@ def compare_with_last_push(session: PushSession, last: Snapshot) -> None:
             session.notices.append(_NOTICE.format(label=target.label))
 
 
+def compare_after_push(session: PushSession) -> None:
+    """Add a concern for each head that came to a master from somebody else after ``compare_with_last_push``.
+
+    What comes after we have sent is found by the next push that sends something.
+    """
+    for target in session.reached:
+        for name, newest in target.arrived.items():
+            text = _Difference.OTHERS.value.format(label=target.label, newest=newest[:12])
+            session.tell([Concern(session.path_of(name), text)])
+
+
 def _different(session: PushSession, target: MasterTarget) -> Iterator[tuple[str, _Difference, str]]:
     """Yield each repository that is not as it was left, its difference, and the text of a concern.
 

@@ -155,7 +155,7 @@ def _commit_watched(
 
     def send(target: MasterTarget, peer: Upload) -> commit.Committed:
         heads = peer.heads()
-        target.pull(peer, repository, watched.repository, heads)
+        target.pull_beside(peer, repository, watched.repository, heads)
         committed = commit_on(heads) if heads or result is None else result
         is_divergent = any(not repository.has(head) for head in heads)
         peer.push(repository, committed.node, beside=is_divergent)

@@ -44,7 +44,8 @@ class MasterTarget:
     ``last_known`` is what is remembered of it. ``sent`` are the nodes that it has for certain; ``familiar``: its ``db``
     is as we left it; ``as_left``: so is everything that was probed (or it was never pushed to); ``suspect``:
     repositories that may be damaged there (see ``remote_check``). ``unreadable``: revisions there that cannot be read,
-    by repository and node, which the push ignores. After a ``failure`` the push continues without this master.
+    by repository and node, which the push ignores; ``arrived``: by repository, the newest head that came from somebody
+    else since the master was looked at. After a ``failure`` the push continues without this master.
     ``most``: the largest size in bytes of a revision that is pulled.
     """
 
@@ -58,6 +59,7 @@ class MasterTarget:
     as_left: bool = True
     suspect: frozenset[str] = frozenset()
     unreadable: dict[tuple[str, str], DamagedError] = field(default_factory=dict)
+    arrived: dict[str, str] = field(default_factory=dict)
     failure: PachaError | None = None
     most: int = MOST
     _uploaded: dict[str, str] = field(default_factory=dict)  #: the digest of each repository that was sent as files
@@ -166,6 +168,17 @@ class MasterTarget:
                     self.unreadable[name, head] = error
                     raise
 
+    def pull_beside(self, peer: Upload, repository: hg.Repository, name: str, heads: Iterable[str]) -> None:
+        """Pull the missing ``heads``, on or beside which we push, as ``pull``; what somebody else sent has ``arrived``.
+
+        Where ``db`` differs, that was named already, and brought the others' heads.
+        """
+        ours = self.last_known.sent.get(name)
+        missing = [head for head in heads if not repository.has(head) and (name, head) not in self.unreadable]
+        self.pull(peer, repository, name, missing)
+        if missing and missing[0] != ours and (self.familiar or name == DATABASE):
+            self.arrived[name] = missing[0]
+
     def unreadable_in(self, name: str) -> frozenset[str]:
         """The nodes of the repository ``name`` on the master that cannot be read."""
         return frozenset(node for repository, node in self.unreadable if repository == name)
@@ -235,8 +248,8 @@ class MasterTarget:
 
     def _push(self, peer: Upload, repository: hg.Repository, name: str, node: str) -> None:
         """Push ``node``, as another head if the master's history diverged (see ``reconcile``)."""
-        heads = () if self.familiar else peer.heads()
-        self.pull(peer, repository, name, heads)
+        heads = peer.heads()
+        self.pull_beside(peer, repository, name, heads)
         beside = any(not (repository.has(head) and repository.is_ancestor(head, node)) for head in heads)
         peer.push(repository, node, beside=beside)
 

@@ -8,10 +8,11 @@ from collections.abc import Mapping
 
 import pytest
 
-from pacha.push import push, session
+from pacha.push import push, session, target
 from pacha.push.push import Pushed
 from pacha.store import hg
 from pacha.store.host_state import MasterState
+from pacha.store.snapshot import Snapshot
 from tests.support.stage import copy, system_hg
 from tests.support.world import NOTE, World, one_world, original_world  # noqa: F401  (fixtures)
 
@@ -173,3 +174,45 @@ def test_a_machine_that_cloned_its_history_has_no_doubts(world: World) -> None:
     other.rename(where)
     world.rebuild()
     assert not push.push(world.here()).concerns
+
+
+@pytest.mark.parametrize("name", ["db", "opt"])
+def test_a_head_that_comes_while_a_push_is_at_work_is_named_once(
+    world: World, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By that push, or by the next that sends: it asks for the heads when it begins the conversation."""
+    pushed(world)
+    deliver = session.PushSession.deliver
+    heads = []
+
+    def forge_first(self: session.PushSession, snapshot: Snapshot, tip: str) -> bool:
+        repository = hg.Repository.open(str(world.repository(name)))
+        heads.append(repository.commit(repository.heads()[0], [b"one"], [], lambda name: hg.Blob(b"forged\n"), NOTE))
+        return deliver(self, snapshot, tip)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(session.PushSession, "deliver", forge_first)
+        meanwhile = pushed(world, "later\n").concerns
+    [told] = (*meanwhile, *pushed(world, "again\n").concerns)
+    assert told.path == bytes(world.repository(name))
+    assert heads[0][:12] in told.reason and "does not remember making" in told.reason
+    assert not pushed(world, "once more\n").concerns
+
+
+def test_a_head_that_came_just_before_the_end_of_a_push_is_named_by_the_next_that_sends(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its closing probe took that for what it had left itself; the next one had no leave to add a head."""
+    leave = target.MasterTarget.leave_heartbeat
+
+    def forge_first(self: target.MasterTarget, line: bytes, sent: bool) -> None:
+        world.execute("UPDATE watched SET exclude = '[\"*\"]'")
+        leave(self, line, sent)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(target.MasterTarget, "leave_heartbeat", forge_first)
+        pushed(world, "later\n")
+    [told] = pushed(world, "again\n").concerns
+    assert told.path == bytes(world.repository("db")) and "does not remember making" in told.reason
+    assert not pushed(world, "once more\n").concerns
+    assert len(hg.Repository.open(str(world.repository("db"))).heads()) == 2
