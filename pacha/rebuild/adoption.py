@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pacha.errors import Concern
@@ -29,6 +30,15 @@ def may_adopt(context: Context, host: str) -> bool:
     return not own.watched or own.host == host or (called and not own.host)
 
 
+def remembers(context: Context, host: str) -> bool:
+    """Whether the state folder remembers a snapshot that this machine made as ``host``, or adopted.
+
+    Where pacha.db is lost or was moved aside, the name of the machine counts. Raises DamagedError.
+    """
+    own = database.read(context.state.database)
+    return bool(context.state.read().tip) and host == (own.host or context.hostname())
+
+
 def changes_of_watched(context: Context, host: str, fetched: Fetched) -> list[Concern]:
     """A concern for each path that this machine watches otherwise once it has adopted what was ``fetched``.
 
@@ -49,6 +59,7 @@ def adopt(context: Context, host: str, staging: Staging, fetched: Fetched, maste
 
     Raises PachaError, OSError.
     """
+    masters = _other_masters(context, host)
     sent = {DATABASE: fetched.tip}
     for watched in fetched.snapshot.watched:
         if watched.node is not None and not watched.retired:
@@ -58,8 +69,16 @@ def adopt(context: Context, host: str, staging: Staging, fetched: Fetched, maste
     # Never the fetched file: its tables may have constraints that forget what is written to them later.
     database.write(context.state.database, fetched.snapshot)
     _forget(context.state.cache)
-    masters = {master: MasterState(changelog=fetched.changelog, sent=sent)}
+    masters[master] = MasterState(changelog=fetched.changelog, sent=sent)
     context.state.update(tip=fetched.tip, pending=False, hostname=host, masters=masters)
+
+
+def _other_masters(context: Context, host: str) -> dict[str, MasterState]:
+    """What this machine left on its masters, if it is ``host`` already; the next push looks at each of them again."""
+    if not remembers(context, host):
+        return {}
+    known = context.state.read().masters
+    return {name: replace(master, changelog=None, contents=None) for name, master in known.items()}
 
 
 def _take_over(context: Context, staging: Staging, name: str, node: str) -> None:

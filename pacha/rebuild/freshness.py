@@ -17,8 +17,9 @@ from pacha.fetch.staging import Fetched, Staging
 from pacha.fetch.worker import run_in_worker
 from pacha.files.names import DATABASE, NODE
 from pacha.host.context import Context
+from pacha.rebuild import adoption
 from pacha.rebuild.options import OtherMaster, RebuildOptions
-from pacha.store import database, hg
+from pacha.store import hg
 from pacha.store.host_state import MasterState
 from pacha.system import background
 from pacha.text import escape, local_minute
@@ -149,12 +150,12 @@ class _Comparison:
     def _with_this_machine(self) -> Iterator[Disagreement]:
         about = self._about(About.THIS_MACHINE)
         try:
-            own = database.read(self.context.state.database)
+            remembers = adoption.remembers(self.context, self.staging.host)
         except PachaError as error:
             yield about(f"it cannot be compared with this machine's own history: {error.in_a_line}", False)
             return
         state = self.context.state.read()
-        if own.host != self.staging.host or not NODE.fullmatch(state.tip):
+        if not remembers or not NODE.fullmatch(state.tip):
             return
         sent = state.masters.get(self.context.master(), MasterState()).sent.get(DATABASE, "")
         left = sent if NODE.fullmatch(sent) else state.tip
@@ -162,7 +163,9 @@ class _Comparison:
         made = state.made[1] if state.made and state.made[0] == state.tip else at
         own_newest = _named(state.tip, made)
         if place_left is Whereabouts.MISSING and sent:
-            yield about(f"it was set back: this machine left {left[:12]} there, and has {own_newest}", True)
+            what = own_newest if left == state.tip else f"{left[:12]}"
+            has = "" if left == state.tip else f", and has {own_newest}"
+            yield about(f"it was set back: this machine left {what} there{has}", True)
         elif place is Whereabouts.MISSING:
             yield about(f"it does not have this machine's newest snapshot, {own_newest}", True)
         elif place is Whereabouts.BESIDE:

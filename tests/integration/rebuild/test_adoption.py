@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from pacha.rebuild import rebuild, restore_db, result
 from pacha.rebuild.options import RebuildOptions
 from pacha.store import database
 from pacha.store.selection import Selection
+from tests.support.stage import copy
 from tests.support.world import World, one_world, original_world  # noqa: F401  (fixtures)
 
 # What Mercurial leaves open is its own, and closed by the end of a process.
@@ -91,3 +94,27 @@ def test_what_was_watched_and_not_pushed_is_told_before_a_rebuild_forgets_it(wor
     assert proposal.is_grave, "a person is asked"
     [told] = proposal.concerns
     assert told.path == bytes(folder) and "pacha watch" in told.reason
+
+
+@pytest.mark.parametrize("aside", [False, True], ids=["pacha.db here", "pacha.db moved aside"])
+def test_a_master_that_was_set_back_is_named_by_the_machine_that_left_more(world: World, aside: bool) -> None:
+    older = copy(world.repository(""), world.top / "older")
+    here = world.here("bar")
+    (world.tree / "one").write_text("later\n")
+    tip = push.push(here).tip
+    shutil.rmtree(world.repository(""))
+    older.rename(world.repository(""))
+    if aside:
+        os.unlink(here.state.database)
+    told = [concern.reason for concern in rebuild.propose(here, "bar").concerns]
+    assert any("it was set back" in reason and tip[:12] in reason for reason in told), told
+
+
+def test_a_rebuild_does_not_forget_what_was_left_on_another_master(world: World) -> None:
+    here = world.here("bar")
+    left = replace(here.state.read().masters["local"], tried=1.0)
+    here.state.update(masters={"local": left, "second": left})
+    rebuild.rebuild(here, "bar")
+    known = here.state.read().masters
+    assert known["second"] == replace(left, changelog=None, contents=None)
+    assert known["local"].sent == left.sent
