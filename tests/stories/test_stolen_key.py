@@ -12,7 +12,7 @@ import pytest
 from tests.support.forced import Door
 from tests.support.forger import forge, retire_one_and_leave_out_the_rest, watched
 from tests.support.rebuilding import check_rebuild
-from tests.support.stage import Host, Stage, system_hg
+from tests.support.stage import Host, Stage, said, system_hg
 
 _SECRET = "the database's password\n"
 
@@ -93,3 +93,26 @@ def test_a_forged_snapshot_stops_no_backup(stage: Stage, door: Door, foo: Path, 
     victim.pacha("-q", "doctor").must(3)
     check_rebuild(victim, foo)
     check_rebuild(victim, bar)
+
+
+def test_a_forged_snapshot_does_not_choose_for_which_time_it_is(stage: Stage, door: Door, foo: Path) -> None:
+    victim = pushed(stage, door, foo)
+    forged = forge(victim, retire_one_and_leave_out_the_rest(foo, foo), date="2001-01-01 00:00")
+    victim.push(code=3)
+    replacement = stage.host("bar", machine="replacement", added=False)
+    below = replacement.folder / "below"
+    refused = replacement.pacha("rebuild", "bar", "--yes", "--at", "2010-01-01", "--target", below).must(2)
+    said(refused, "times of the snapshots are not in order", forged[:12])
+    replacement.pacha("rebuild", "bar", "--yes", "--at", "0 seconds ago", "--target", below).must()
+    assert (below / foo.relative_to("/") / "one").read_text() == "one\n"
+
+
+def test_a_rebuild_on_the_host_itself_names_what_the_forged_snapshot_decides(
+    stage: Stage, door: Door, foo: Path
+) -> None:
+    victim = pushed(stage, door, foo)
+    forged = forge(victim, retire_one_and_leave_out_the_rest(foo, make_tree(stage, "opt/bar")))
+    planned = victim.pacha("-q", "rebuild", "bar", "--dry-run").must(3)
+    assert forged[:12] in planned.err and "does not remember making" in planned.err
+    assert f"pacha: {foo}: what is left out differs" in planned.err and "counts after the rebuild" in planned.err
+    assert (foo / "one").read_text() == "one\n"
