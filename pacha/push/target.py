@@ -171,12 +171,13 @@ class MasterTarget:
     def pull_beside(self, peer: Upload, repository: hg.Repository, name: str, heads: Iterable[str]) -> None:
         """Pull the missing ``heads``, on or beside which we push, as ``pull``; what somebody else sent has ``arrived``.
 
-        Where ``db`` differs, that was named already, and brought the others' heads.
+        Where ``db`` differs, that was named already, and brought the others' heads. Where it is not remembered how a
+        repository was left, as after a rebuild, an interrupted push of the dead machine may have brought them.
         """
-        ours = self.last_known.sent.get(name)
+        left, is_known = self.last_known.sent.get(name), self.digests(name)[0] is not None
         missing = [head for head in heads if not repository.has(head) and (name, head) not in self.unreadable]
         self.pull(peer, repository, name, missing)
-        if missing and missing[0] != ours and (self.familiar or name == DATABASE):
+        if missing and missing[0] != left and is_known and (self.familiar or name == DATABASE):
             self.arrived[name] = missing[0]
 
     def unreadable_in(self, name: str) -> frozenset[str]:

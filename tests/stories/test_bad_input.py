@@ -113,7 +113,9 @@ def test_a_push_of_nothing(lost: Host) -> None:
 def test_a_machine_that_was_only_told_what_to_watch_becomes_the_host(lost: Host, tmp_path: Path) -> None:
     lost.watch(tmp_path)  # 'pacha init' asks for something
     assert "Another machine" in lost.push(code=FAILED).err
-    assert "pushes as 'bar'" in lost.rebuild().out
+    rebuilt = lost.rebuild(code=CONCERNS)
+    assert "pushes as 'bar'" in rebuilt.out
+    assert f"pacha: {tmp_path}: is watched here, and not watched in the snapshot" in rebuilt.err
     lost.push()
 
 
