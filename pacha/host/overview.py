@@ -41,7 +41,7 @@ def faulty(error: PachaError) -> Overview:
 
 def overview(context: Context) -> Overview:
     """The overview of a machine with a configuration. Raises PachaError."""
-    state, snapshot = context.state.read(), database.read(context.state.database)
+    state, snapshot = context.state.read(), database.read(context.state.database, whole=False)
     masters, folder = context.config.hosts, escape(context.config.hosts_path)
     if not masters:
         lines = (_file(context), ("master", f"this machine, in {folder}; or pacha.host is not set"))

@@ -70,7 +70,7 @@ class Status:
 def status(context: Context) -> Status:
     """What this machine knows about the last pushes and rebuilds. Raises ConfigError, PachaError."""
     state, running = context.state.read(), context.state.holder()
-    snapshot = database.read(context.state.database)
+    snapshot = database.read(context.state.database, whole=False)
     frequency, now = context.config.frequency, time.time()
     return Status(
         host=context.hostname(),

@@ -50,7 +50,7 @@ def unwatch(context: Context, path: bytes) -> Watched:
 
 def watched(context: Context) -> tuple[Watched, ...]:
     """The watched paths."""
-    return database.read(context.state.database).live
+    return database.read(context.state.database, whole=False).live
 
 
 def _resolved(path: bytes, *, must_exist: bool = True) -> bytes:

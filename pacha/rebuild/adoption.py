@@ -25,7 +25,7 @@ def may_adopt(context: Context, host: str) -> bool:
 
     A machine of that name which was only told what to watch, for example by ``pacha init``, has no history.
     """
-    own = database.read(context.state.database)
+    own = database.read(context.state.database, whole=False)
     called = host in (context.config.hostname, context.state.read().hostname)
     return not own.watched or own.host == host or (called and not own.host)
 
@@ -35,7 +35,7 @@ def remembers(context: Context, host: str) -> bool:
 
     Where pacha.db is lost or was moved aside, the name of the machine counts. Raises DamagedError.
     """
-    own = database.read(context.state.database)
+    own = database.read(context.state.database, whole=False)
     return bool(context.state.read().tip) and host == (own.host or context.hostname())
 
 
@@ -44,7 +44,7 @@ def changes_of_watched(context: Context, host: str, fetched: Fetched) -> list[Co
 
     Of a machine that never pushed only what it loses: it has no word of its own yet about the rest.
     """
-    own = database.read(context.state.database)
+    own = database.read(context.state.database, whole=False)
     if own.host not in ("", host) or not own.live:
         return []
     local = watch.effective_rules(context, own.watched)

@@ -70,7 +70,7 @@ def _restore(
 
 
 def _check_free(context: Context, host: str) -> None:
-    own = database.read(context.state.database)
+    own = database.read(context.state.database, whole=False)
     interrupted = own.host == host and not context.state.read().tip
     if own.watched and not interrupted:
         content = f"the history of '{own.host}'" if own.host else "a list of watched paths"

@@ -56,16 +56,18 @@ def _connect(path: str, *, create: bool = False) -> Iterator[sqlite3.Connection]
             yield connection
 
 
-def read(path: str) -> Snapshot:
+def read(path: str, *, whole: bool = True) -> Snapshot:
     """The snapshot in this host's own pacha.db at ``path``; empty where the file does not exist.
 
-    Raises PachaError where it is damaged.
+    Unless ``whole`` only its meta and watched paths, which is much faster. Raises PachaError where it is damaged.
     """
     if not os.path.exists(path):
         return Snapshot()
     try:
         with _connect(path) as connection:
-            return Snapshot() if _is_new(connection, path) else _load(connection, rows.to_entry)
+            if _is_new(connection, path):
+                return Snapshot()
+            return _load(connection, rows.to_entry) if whole else Snapshot(*_load_head(connection))
     except (sqlite3.Error, ValueError, TypeError, KeyError) as error:
         raise PachaError(
             f"{path} cannot be read.",
@@ -188,17 +190,20 @@ def _signed(fingerprint: Fingerprint) -> tuple[int, int, int]:
 
 
 def _load(connection: sqlite3.Connection, convert: Any) -> Snapshot:
-    meta = rows.check_meta(dict(connection.execute("SELECT key, value FROM meta")))
-    _check_schema(meta)
-    watched = "SELECT path, kind, repository, node, exclude, one_filesystem, retired FROM watched ORDER BY id"
     accounts = "SELECT name, is_group, number, gid, home, shell, groups FROM account ORDER BY id"
     return Snapshot(
-        meta,
-        tuple(rows.to_watched(row) for row in connection.execute(watched)),
+        *_load_head(connection),
         _load_entries(connection, "entry", convert),
         _load_entries(connection, "parent", convert),
         tuple(rows.to_account(row) for row in connection.execute(accounts)),
     )
+
+
+def _load_head(connection: sqlite3.Connection) -> tuple[Mapping[str, str], tuple[Watched, ...]]:
+    meta = rows.check_meta(dict(connection.execute("SELECT key, value FROM meta")))
+    _check_schema(meta)
+    watched = "SELECT path, kind, repository, node, exclude, one_filesystem, retired FROM watched ORDER BY id"
+    return meta, tuple(rows.to_watched(row) for row in connection.execute(watched))
 
 
 def _remembering(known: dict[Row, Entry]) -> Callable[[Row], Entry]:

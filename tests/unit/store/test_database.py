@@ -121,6 +121,12 @@ def test_everything_comes_back(path: str) -> None:
     assert os.stat(path).st_mode & 0o777 == 0o600
 
 
+def test_what_is_watched_is_read_without_the_rest(path: str) -> None:
+    assert database.read(path, whole=False) == Snapshot()
+    database.write(path, EVERYTHING)
+    assert database.read(path, whole=False) == Snapshot(EVERYTHING.meta, EVERYTHING.watched)
+
+
 def test_the_later_snapshot_is_the_one_that_is_read(path: str) -> None:
     for one in (EVERYTHING, snapshot(file(b"/w/a")), Snapshot(META), EVERYTHING, snapshot(watched=())):
         database.write(path, one)
