@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from tests.support.changegroups import NOBODYS, add_unseen, changegroup, changeset
 from tests.support.forced import Door
 from tests.support.forger import forge, retire_one_and_leave_out_the_rest, watched
 from tests.support.rebuilding import check_rebuild
@@ -116,3 +118,26 @@ def test_a_rebuild_on_the_host_itself_names_what_the_forged_snapshot_decides(
     assert forged[:12] in planned.err and "does not remember making" in planned.err
     assert f"pacha: {foo}: what is left out differs" in planned.err and "counts after the rebuild" in planned.err
     assert (foo / "one").read_text() == "one\n"
+
+
+@pytest.mark.parametrize("is_plain", [False, True], ids=["forced", "plain"])
+@pytest.mark.parametrize("name", ["db", "foo"])
+def test_a_head_that_the_master_cannot_give_stops_no_push(
+    stage: Stage, door: Door, foo: Path, name: str, is_plain: bool
+) -> None:
+    """Its manifest is missing: whoever asks for it ends the conversation."""
+    victim = stage.host("bar") if is_plain else door.host(stage, "bar")
+    victim.watch(foo)
+    victim.push()
+    repository = victim.repository(name)
+    head = bytes.fromhex(system_hg("-R", str(repository), "log", "-r", "tip", "--template", "{node}"))
+    added, revision = changeset(head, NOBODYS)
+    add_unseen(repository, changegroup(revision))
+    for path in (repository, *repository.rglob("*")):
+        os.chown(path, stage.account.uid, stage.account.gid)
+    (foo / "one").write_text("changed\n")
+    done = victim.pacha("-q", "push").must(3)
+    assert f"its revision {added.hex()[:12]} on" in done.err and "cannot be read" in done.err
+    replacement = stage.host("bar", machine="replacement", added=False)
+    replacement.rebuild("--target", replacement.folder / "below")
+    assert (replacement.folder / "below" / foo.relative_to("/") / "one").read_text() == "changed\n"

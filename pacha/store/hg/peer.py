@@ -15,6 +15,7 @@ from mercurial.utils import urlutil
 from pacha.errors import DamagedError, PachaError, UnreachableError
 from pacha.library import require
 from pacha.store.hg.bounds import LIBRARY, TooLargeError, bound_conversation, checked
+from pacha.store.hg.incoming import check_incoming
 from pacha.store.hg.repository import Repository
 from pacha.store.hg.runtime import OF_THE_DISK, frequent_gc, quiet_ui, readable, reason, refuse_unknown
 from pacha.store.revision import MOST
@@ -63,7 +64,7 @@ class Peer:
     def pull(self, repository: Repository, wanted: Iterable[str], most: int = _MOST) -> None:
         """Fetch the nodes ``wanted`` and their ancestors, no revision above ``most`` bytes, into ``repository``."""
         heads, message = [nodes.bin(node) for node in wanted], f"The history of {self._name} cannot be fetched."
-        with _talking(message, self._local), frequent_gc(), bound_conversation(most):
+        with _talking(message, self._local), frequent_gc(), bound_conversation(most), check_incoming():
             if heads:
                 exchange.pull(repository._repo, self._peer, heads=heads, force=True)
 

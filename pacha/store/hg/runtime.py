@@ -23,6 +23,7 @@ from mercurial import ui as uimodule
 from pacha.errors import OF_THE_SYSTEM, DamagedError, PachaError
 from pacha.library import UnknownLibraryError, has_moved, require
 from pacha.store.hg.bounds import LIBRARY, bound_expansion
+from pacha.store.hg.incoming import VALIDATE
 from pacha.store.revision import FORMAT, Interruption
 from pacha.text import one_line
 
@@ -47,7 +48,7 @@ def quiet_ui() -> Any:
                 ("ui.report_untrusted", "no"),
                 # It searches every incoming revision for copies, which Pacha never records (hg help config.storage);
                 # hashes are checked nevertheless.
-                ("storage.revlog.issue6528.fix-incoming", "no"), *FORMAT]  # fmt: skip
+                ("storage.revlog.issue6528.fix-incoming", "no"), VALIDATE, *FORMAT]  # fmt: skip
     for name, value in settings:
         section, _, key = name.partition(".")
         ui.setconfig(section.encode(), key.encode(), value.encode(), b"pacha")

@@ -17,6 +17,7 @@ from mercurial.utils import procutil
 
 from pacha.library import UnknownLibraryError, require, require_use
 from pacha.store.hg.bounds import LIBRARY, bound_conversation
+from pacha.store.hg.incoming import check_incoming
 from pacha.store.hg.runtime import frequent_gc, quiet_ui, translate_errors
 from pacha.store.revision import MOST
 
@@ -33,9 +34,12 @@ _PARTS = (
     b"changegroup", b"check:heads", b"check:updated-heads", b"check:phases", b"check:bookmarks", b"phase-heads",
     b"replycaps", b"listkeys",
 )  # fmt: skip
+_PARAMETERS = frozenset([b"version", b"nbchanges", b"targetphase"])
 _STREAM = b"stream2"  #: the part that fills a new repository with another one's files
 #: The names of those files in a stream; Mercurial encodes a name below data/ (mercurial/store.py).
 _LOG = re.compile(rb"(00changelog|00manifest|data/.+)\.[id]", re.DOTALL)
+#: A refusal tells whoever may not read that a guess was wrong of what a revision keeps of another one.
+_GUESS_SECONDS = 3.0
 _LONGEST_LINE = 1 << 20  #: bytes
 _LARGEST_READ = 64 << 20  #: bytes of an argument, or of a piece of a bundle: clients send some KiB at once
 _SETTINGS = (
@@ -50,7 +54,8 @@ def serve(path: str, *, read: bool, write: bool, new: bool = False, most: int = 
     """Serve the repository at ``path`` until the client ends; ``read`` and ``write`` say what the client may do.
 
     A ``new`` repository may also be filled from a stream; returns False where a stream was incomplete. An interrupted
-    push is rolled back first, unless a push is at work. Revisions above ``most`` bytes are refused. Raises
+    push is rolled back first, unless a push is at work. Revisions above ``most`` bytes are refused, and those that are
+    not what their hash says. Raises
     DamagedError, PachaError.
     """
     ui = quiet_ui()
@@ -61,7 +66,8 @@ def serve(path: str, *, read: bool, write: bool, new: bool = False, most: int = 
     _restrict_protocol(_TALKING + _READING * read + _WRITING * write, (*_PARTS, *[_STREAM] * new))
     incomplete = _track_streams() if new else []
     message = f"The repository {os.path.basename(path)} cannot be served."
-    with translate_errors(message), frequent_gc(), bound_conversation(most):
+    wait_seconds = 0.0 if read else _GUESS_SECONDS
+    with translate_errors(message), frequent_gc(), bound_conversation(most), check_incoming(wait_seconds):
         repo = hg.repository(ui, os.fsencode(path))
         if write:
             _roll_back(repo.unfiltered())
@@ -194,9 +200,14 @@ def _track_streams() -> list[object]:
 
 
 def _public(handler: Any) -> Any:
-    """A handler of changegroups that refuses secret ones, for the next push would not see them."""
+    """A handler of changegroups that refuses secret ones, for the next push would not see them.
+
+    Nor may one change the format of the repository, as some parameters do.
+    """
 
     def handle(operation: Any, part: Any) -> Any:
+        if not part.params.keys() <= _PARAMETERS:
+            raise error.Abort(b"a changegroup of another kind")
         if int(part.params.get(b"targetphase", phases.public)) not in (phases.public, phases.draft):
             raise error.Abort(b"secret revisions are refused")
         return handler(operation, part)

@@ -129,6 +129,21 @@ def test_parts_that_are_not_taken(folder: Path, kind: bytes, data: bytes, parame
     assert not [path for path in after if "bookmarks" in path or "obsstore" in path]
 
 
+def test_no_changegroup_changes_the_format(folder: Path, tmp_path: Path) -> None:
+    """Of an empty repository, one with ``treemanifest`` made such a one, which nothing of ours serves."""
+    Repository.open(str(folder / "bar" / "etc"), create=True)
+    requires = (folder / "bar" / "etc" / ".hg" / "store" / "requires").read_bytes()
+    parameters = {b"version": b"03", b"treemanifest": b"1"}
+    with served(folder, name="etc") as peer:
+        answer = peer._peer.unbundle(bundle((b"changegroup", bytes(16), parameters)), [b"force"], b"")
+        assert b"reply:changegroup" not in [part.type for part in answer.iterparts()]
+    assert (folder / "bar" / "etc" / ".hg" / "store" / "requires").read_bytes() == requires
+    mine = Repository.open(str(tmp_path / "mine"), create=True)
+    tip = commit(mine, NULL, b"one")
+    with served(folder, name="etc") as peer:
+        peer.push(mine, tip)
+
+
 def test_a_public_revision_stays_public(folder: Path) -> None:
     tip = node_of(folder)
     data = phases.binaryencode({phases.public: [], phases.draft: [], phases.secret: [tip]})
