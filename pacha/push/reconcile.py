@@ -29,6 +29,10 @@ from pacha.text import escape, local_minute
 from pacha.wire.master import check_may_read
 
 _MOST_TRIED = 20  #: snapshots of a master that are searched for an intact one
+_NOT_LOOKED_AT = (
+    "on {label}, none of the newest {count} revisions is a snapshot, and what is below them was not looked at: find "
+    "out who added them"
+)
 _NOT_OURS = (
     "on {label}, the newest snapshot is {tip} of {when}, by {user}, which this machine does not remember making: it "
     "was set back to an older state, or somebody else may write there; this push goes on from it, with what this "
@@ -117,7 +121,8 @@ def _newest_whole(
     Whoever has a key can add a head that is no snapshot, and must not stop the host's pushes by that. Raises
     DamagedError if no snapshot is intact, neither there nor here.
     """
-    for node in _beyond(session, local, heads):
+    nodes = list(_beyond(session, local, heads))
+    for node in nodes:
         try:
             snapshot = _read(session, local, node)
         except DamagedError as error:
@@ -126,6 +131,8 @@ def _newest_whole(
             return _Offer(target=target, tip=node, snapshot=snapshot, note=local.note(node))
     if target.unreadable and not _is_here(session, local):
         raise list(target.unreadable.values())[-1]
+    if len(nodes) == _MOST_TRIED:
+        session.tell([Concern(session.path_of(DATABASE), _NOT_LOOKED_AT.format(label=target.label, count=_MOST_TRIED))])
     return None
 
 

@@ -17,7 +17,14 @@ from pacha.store.revision import MOST
 from pacha.store.snapshot import Snapshot
 from pacha.system import background
 from pacha.system.memory_limit import limit_memory
-from pacha.wire.master import CannotStream, Master, NoRepository, Probe, TemporaryRepository, check_may_push
+from pacha.wire.master import (
+    CannotStream,
+    Master,
+    NoRepository,
+    Probe,
+    TemporaryRepository,
+    check_may_push,
+)
 
 if TYPE_CHECKING:
     from pacha.wire.ssh import Stream
@@ -26,6 +33,8 @@ _T = TypeVar("_T")
 #: How to end the conversation, the repository on the master, and whether it is new.
 _Served = tuple[ExitStack, "str | Stream | TemporaryRepository", bool]
 _MOST_UNREADABLE = 20  #: unreadable heads that a push ignores
+#: The codes of errors, beside DamagedError, that mean a head which the master cannot give.
+_NOT_GIVEN = frozenset(["master-failed", "mercurial-aborted", "repository-unusable"])
 _MOST_OPEN = 5  #: conversations; a connection carries seven streams, one of them the control channel
 
 
@@ -58,10 +67,12 @@ class MasterTarget:
     familiar: bool = False
     as_left: bool = True
     suspect: frozenset[str] = frozenset()
-    unreadable: dict[tuple[str, str], DamagedError] = field(default_factory=dict)
+    unreadable: dict[tuple[str, str], PachaError] = field(default_factory=dict)
     arrived: dict[str, str] = field(default_factory=dict)
     failure: PachaError | None = None
     most: int = MOST
+    _pulling: list[tuple[str, str]] = field(default_factory=list)
+    _one_by_one: bool = False  #: a head could not be pulled
     _uploaded: dict[str, str] = field(default_factory=dict)  #: the digest of each repository that was sent as files
     _opened: dict[str, Future[_Served]] = field(default_factory=dict)
     _closing: list[tuple[str, Upload, Future[bool]]] = field(default_factory=list)
@@ -149,24 +160,32 @@ class MasterTarget:
         After an unreadable head, which anybody with a key could add, it starts again without that head.
         """
         while True:
-            count = len(self.unreadable)
             try:
                 with self.peer(name, new=new) as peer:
                     return work(peer)
-            except DamagedError:
-                if not count < len(self.unreadable) < _MOST_UNREADABLE:
+            except PachaError as error:
+                if not self._can_go_on(error):
                     raise
 
     def pull(self, peer: Upload, repository: hg.Repository, name: str, heads: Iterable[str]) -> None:
-        """Pull the missing ``heads``. Raises DamagedError the first time that one cannot be read."""
-        for head in heads:
-            if not repository.has(head) and (name, head) not in self.unreadable:
-                try:
-                    with limit_memory():
-                        peer.pull(repository, [head], self.most)
-                except DamagedError as error:
-                    self.unreadable[name, head] = error
-                    raise
+        """Pull the missing ``heads``. Raises PachaError; then a ``talk`` starts again without one of them."""
+        missing = [(name, head) for head in heads if not repository.has(head) and (name, head) not in self.unreadable]
+        for wanted in [[each] for each in missing] if self._one_by_one else filter(None, [missing]):
+            self._pulling = wanted
+            with limit_memory():
+                peer.pull(repository, [head for _, head in wanted], self.most)
+            self._pulling = []
+
+    def _can_go_on(self, error: PachaError) -> bool:
+        """Whether a conversation that ended with ``error`` may start again, without a head that could not be pulled."""
+        pulling, self._pulling = self._pulling, []
+        if not pulling or not (isinstance(error, DamagedError) or error.code in _NOT_GIVEN):
+            return False
+        if len(pulling) > 1:
+            self._one_by_one = True  # which one is it?
+        else:
+            self.unreadable[pulling[0]] = error
+        return len(self.unreadable) < _MOST_UNREADABLE
 
     def pull_beside(self, peer: Upload, repository: hg.Repository, name: str, heads: Iterable[str]) -> None:
         """Pull the missing ``heads``, on or beside which we push, as ``pull``; what somebody else sent has ``arrived``.

@@ -72,7 +72,7 @@ def read(path: str, *, whole: bool = True) -> Snapshot:
         raise PachaError(
             f"{path} cannot be read.",
             str(error),
-            "Move it aside; the next push starts a new one from the history.",
+            "Move it aside, and get it back from the master: pacha restore-db HOST",
             code="database-unreadable",
         ) from None
 

@@ -27,7 +27,8 @@ class OutOfRange(ValueError):
 def decode(line: bytes | str) -> dict[str, Any]:
     """The message in a line. Raises ValueError, and OutOfRange if only a number in it is invalid."""
     try:
-        message = json.loads(line, parse_int=_integer, parse_float=_finite, parse_constant=_refuse)
+        text = line if isinstance(line, str) else line.decode("utf-8")  # of bytes, json would guess the encoding
+        message = json.loads(text, parse_int=_integer, parse_float=_finite, parse_constant=_refuse)
     except RecursionError:
         raise ValueError("nested too deeply") from None
     if not isinstance(message, dict):

@@ -83,6 +83,14 @@ def test_where_nothing_is_whole_a_machine_without_a_past_does_not_go_on(world: W
     assert isinstance(done.failure, DamagedError)
 
 
+def test_a_forged_snapshot_below_more_garbage_than_is_looked_at_is_told_of(world: World) -> None:
+    world.execute("UPDATE watched SET exclude = '[\"*\"]'")
+    for number in range(20):
+        add(world, 0, b"%d" % number)
+    _, concerns = pushed(machine(world, "bar"))
+    assert len(concerns) == 21 and any("none of the newest 20 revisions is a snapshot" in said for said in concerns)
+
+
 def test_a_machine_without_a_past_is_still_refused_as_another_one(world: World) -> None:
     add(world, 0)
     with pytest.raises(PachaError) as refused:

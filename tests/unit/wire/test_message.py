@@ -30,7 +30,22 @@ def test_python_alone_would_take_them() -> None:
     assert sys.get_int_max_str_digits() == 4300
 
 
-@pytest.mark.parametrize("text", [b"", b"x", b"[]", b"7", b"null", b"{", b"[" * 100_000, b'{"a": ' * 100_000, b"\xff"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"x",
+        b"[]",
+        b"7",
+        b"null",
+        b"{",
+        b"[" * 100_000,
+        b"\0" * 100,
+        "{}".encode("utf-16"),
+        b'{"a": ' * 100_000,
+        b"\xff",
+    ],
+)
 def test_what_is_no_message(text: bytes) -> None:
     with pytest.raises(ValueError):
         message.decode(text)
