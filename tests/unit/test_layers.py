@@ -40,7 +40,18 @@ OWNERS: dict[str, frozenset[str]] = {
     "paramiko": frozenset({"wire.ssh.library"}),
     "mercurial": frozenset(
         f"store.hg.{name}"
-        for name in ("__init__", "bounds", "runtime", "fresh_store", "revlog", "repository", "peer", "server", "diff")
+        for name in (
+            "__init__",
+            "bounds",
+            "incoming",
+            "runtime",
+            "fresh_store",
+            "revlog",
+            "repository",
+            "peer",
+            "server",
+            "diff",
+        )
     ),
     "hgdemandimport": frozenset({"store.hg.__init__"}),
     "sqlite3": frozenset({"store.database"}),

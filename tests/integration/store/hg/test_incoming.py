@@ -14,8 +14,8 @@ from mercurial import error, hg, util
 from pacha.store.hg import NULL as NOTHING
 from pacha.store.hg import Blob, Note, Repository, runtime
 from pacha.store.hg.incoming import check_incoming
-from tests.integration.store.hg.test_server import bundle, history, served
 from tests.support.changegroups import NOBODYS, add_unseen, changegroup, changeset, node_of, revision
+from tests.support.hg_server import bundle, history, served
 
 # Mercurial leaves files of its own open for the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")

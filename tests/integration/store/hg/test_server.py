@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
 from mercurial import bundle2, error, phases, util
@@ -16,13 +13,11 @@ from mercurial import node as nodes
 from mercurial.utils import urlutil  # noqa: F401  (sshpeer needs it loaded)
 
 from pacha.errors import PachaError
-from pacha.store import hg
 from pacha.store.hg import NULL, Blob, Note, Repository, bounds, runtime, server
 from pacha.store.revision import PLAIN
 from pacha.wire.master import temporary_name
+from tests.support.hg_server import NEW, PACHA, bundle, history, served
 
-PACHA = Path(sys.executable).with_name("pacha")
-NEW = temporary_name("new")
 NOTE = Note("a note", "somebody", 1_600_000_000)
 
 
@@ -37,27 +32,6 @@ def folder(tmp_path: Path) -> Path:
 
 def commit(repository: Repository, parent: str, text: bytes) -> str:
     return repository.commit(parent, [b"file"], [], lambda name: Blob(text), NOTE)
-
-
-@contextmanager
-def served(hosts: Path, *rights: str, name: str = "foo") -> Iterator[Any]:
-    """Mercurial's peer of a repository, as a key with these rights gets it."""
-    command = [PACHA, "serve", "bar", "--hosts-path", hosts, "--repository", name, *rights]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        with hg.open_peer(process, name, new=name == NEW) as peer:  # type: ignore[arg-type]
-            yield peer
-        assert process.stdin is not None
-        process.stdin.close()
-
-
-def bundle(*parts: tuple[bytes, bytes, dict[bytes, bytes]]) -> Any:
-    """A bundle of parts (kind, content, parameters), to which an answer is wanted."""
-    made = bundle2.bundle20(runtime.quiet_ui())
-    for kind, data, parameters in ((b"replycaps", b"HG20", {}), *parts):
-        part = made.newpart(kind, data=data)
-        for name, value in parameters.items():
-            part.addparam(name, value)
-    return util.chunkbuffer(made.getchunks())
 
 
 def content(hosts: Path) -> dict[str, bytes]:
@@ -214,12 +188,6 @@ def test_a_key_for_rebuilding_writes_nothing(folder: Path, tmp_path: Path) -> No
     with served(folder, "--rebuild-only") as peer, pytest.raises(PachaError):
         peer.push(mine, second)
     assert content(folder) == before
-
-
-def history(path: Path) -> dict[str, bytes]:
-    """The files of a repository's history."""
-    store = path / ".hg" / "store"
-    return {str(one.relative_to(store)): one.read_bytes() for one in store.rglob("*.[id]")}
 
 
 def test_a_new_repository_is_filled_with_the_files_of_another(folder: Path, tmp_path: Path) -> None:
