@@ -438,7 +438,7 @@ def test_every_module_imports_alone() -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=280,
     )
     assert (done.stdout, done.returncode) == ("", 0), done.stderr
 
