@@ -15,6 +15,7 @@ import click
 from pacha.cli.context import CliContext, ask_which
 from pacha.errors import DamagedError, ExitCode, PachaError, UsageError
 from pacha.fetch.worker import WorkerProcess
+from pacha.host import runner
 from pacha.host.context import Context, check_host
 from pacha.host.masters import whereabouts
 from pacha.rebuild import interruption, rebuild, report
@@ -183,4 +184,7 @@ def _carry_out(
         console.rebuilt(rebuilt)
         if request.as_json:
             click.echo(json.dumps(report.as_json(rebuilt), indent=1))
-    return ExitCode.CONCERNS if rebuilt.concerns else ExitCode.DONE
+    idle = runner.idle() if rebuilt.adopted else None
+    if idle:
+        cli_context.console.warn(f"nothing runs the schedule of '{escape(request.host)}' here: {idle.words}")
+    return ExitCode.CONCERNS if rebuilt.concerns or idle else ExitCode.DONE

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pacha
 from pacha.config.keys import STANDALONE
 from pacha.errors import ExitCode, PachaError
-from pacha.host import orphans, schedule
+from pacha.host import orphans, runner, schedule
 from pacha.host.context import Context
 from pacha.host.masters import connect
 from pacha.store import database
@@ -144,9 +144,11 @@ def _schedule() -> Check:
     cure = "Let it push by itself: pacha schedule install"
     if os.geteuid() != 0:
         cure = "If your crontab does not push yet, add the line of: pacha schedule show --cron"
-    return (
-        Check(about="schedule", result=jobs[0]) if jobs else _look("schedule", "no job of Pacha's is installed", cure)
-    )
+    if not jobs:
+        return _look("schedule", "no job of Pacha's is installed", cure)
+    if idle := runner.idle():
+        return _look("schedule", f"nothing runs {jobs[0]}: {idle.why}", idle.cure)
+    return Check(about="schedule", result=jobs[0])
 
 
 def _last_push(state: HostState) -> Check:

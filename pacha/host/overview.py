@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pacha.config.keys import STANDALONE
 from pacha.errors import ExitCode, PachaError
-from pacha.host import owed, schedule
+from pacha.host import owed, runner, schedule
 from pacha.host.context import Context
 from pacha.store import database
 from pacha.store.snapshot import Snapshot
@@ -56,6 +56,8 @@ def overview(context: Context) -> Overview:
     ]
     if state.failure:
         rows.append(("last push failed", escape(state.failure)))
+    if idle := runner.idle():
+        rows.append(("schedule", f"nothing runs it: {idle.words}"))
     rebuild_rows, steps = _left_by_rebuilds(context, snapshot)
     steps = steps or _next(bool(paths), state.succeeded, bool(state.failure))
     return Overview((*rows, *rebuild_rows), state.succeeded, steps)

@@ -193,6 +193,20 @@ def installed(root: Path = Path("/")) -> list[Path]:
     return [root / name for name in (TIMER, CRON, APT) if _is_ours(root / name)]
 
 
+def program_of(job: Path) -> str:
+    """The program that an installed service or cron file runs, "" where none can be seen."""
+    try:
+        lines = job.read_text("utf-8", "surrogateescape").splitlines()
+    except OSError:
+        return ""
+    for line in lines:
+        if line.startswith("ExecStart="):
+            return shlex.split(line.partition("=")[2])[0].replace("%%", "%")
+        if " * * * * root " in line:
+            return shlex.split(line.partition(" root ")[2])[0].replace(r"\%", "%")
+    return ""
+
+
 def _is_ours(path: Path) -> bool:
     try:
         with open(path, encoding="utf-8", errors="replace") as stream:

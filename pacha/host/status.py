@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pacha.errors import Concern
 from pacha.files.names import DATABASE
-from pacha.host import due, orphans, owed, schedule
+from pacha.host import due, orphans, owed, runner, schedule
 from pacha.host.context import Context
 from pacha.store import database, hg
 from pacha.store.host_state import HostState, MasterState, Orphans
@@ -35,8 +35,8 @@ class Status:
 
     ``failure``: why the last push did not reach every master, "" if it did, ``cure`` what to do about it;
     ``next_due`` 0: at once; ``running``: who is at work now, "" for nobody; ``concerns``: what the last push named;
-    ``left_out``: sockets; ``schedule``: the files of the job; ``unfinished``: rebuilds that were interrupted;
-    ``orphans``: what a rebuild keeps for accounts that are no more.
+    ``left_out``: sockets; ``schedule``: the files of the job, ``idle``: why nothing runs it;
+    ``unfinished``: rebuilds that were interrupted; ``orphans``: what a rebuild keeps for accounts that are no more.
     """
 
     host: str
@@ -58,13 +58,15 @@ class Status:
     left_out: tuple[bytes, ...]
     schedule: tuple[str, ...]
     orphans: tuple[Orphans, ...] = ()
+    idle: runner.Idle | None = None
 
     @property
     def fine(self) -> bool:
         """Whether there is nothing to look at. A running push has not failed yet."""
         unsent = any(master.unsent or master.failure for master in self.masters)
         late = (self.failure or self.overdue or unsent) and not self.running
-        return not (late or not self.succeeded or self.concerns or self.owed or self.unfinished or self.orphans)
+        left = self.concerns or self.owed or self.unfinished or self.orphans
+        return not (late or not self.succeeded or left or self.idle)
 
 
 def status(context: Context) -> Status:
@@ -92,6 +94,7 @@ def status(context: Context) -> Status:
         left_out=tuple(sorted(database.read_cache(context.state.cache)[1])),
         schedule=tuple(str(path) for path in schedule.installed()),
         orphans=orphans.unsettled(state.orphans),
+        idle=runner.idle(),
     )
 
 

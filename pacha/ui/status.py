@@ -23,6 +23,7 @@ def status_text(status: Status) -> str:
         ("host", f"{status.host} (machine {status.machine or 'without a number yet'})"),
         ("watched", f"{status.watched} path{'' if status.watched == 1 else 's'}, every {status.frequency:g} hours"),
         ("schedule", ", ".join(status.schedule) or "none of ours: pacha schedule install"),
+        ("", f"but nothing runs it: {status.idle.words}" if status.idle else ""),
         (
             "last success",
             moment(status.succeeded) + (", which is too long ago" if status.overdue and status.succeeded else ""),
@@ -43,7 +44,7 @@ def status_text(status: Status) -> str:
         ),
         *(("left out", f"{escape(path)} (a socket)") for path in status.left_out),
     ]
-    return "\n".join(folded(f"{name + ':':<13} ", text) for name, text in lines if text)
+    return "\n".join(folded(f"{name and name + ':':<13} ", text) for name, text in lines if text)
 
 
 def _master(master: MasterStatus, host_failure: str) -> str:
@@ -66,6 +67,7 @@ def status_json(status: Status) -> str:
         "frequency": status.frequency,
         "watched": status.watched,
         "schedule": list(status.schedule),
+        "schedule_idle": status.idle.why if status.idle else None,
         "last_success": utc(status.succeeded),
         "last_try": utc(status.tried),
         "failure": status.failure or None,

@@ -60,6 +60,8 @@ python3 -c 'import fcntl, socket, struct
 fcntl.ioctl(socket.socket(), 0x8914, struct.pack("16sh14x", b"lo", 1))'
 chroot "$top/master" ssh-keygen -A >/dev/null
 chroot "$top/master" /usr/sbin/sshd -E /tmp/sshd.log -o ListenAddress=127.0.0.1
+cp /bin/sleep "$top/host/usr/local/sbin/crond"  # so that something seems to run the job
+chroot "$top/host" /usr/local/sbin/crond 600 </dev/null >/dev/null 2>&1 &
 trap 'test $? = 0 || cat "$top/master/tmp/sshd.log" >&2' EXIT
 on() {
     echo "== $1" >&2

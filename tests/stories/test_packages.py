@@ -41,7 +41,7 @@ test -s /usr/share/zsh/vendor-completions/_pacha
 test -s /usr/share/fish/vendor_completions.d/pacha.fish
 mkdir -p /etc/pacha
 printf '[DEFAULT]\npacha.host = local\n' >/etc/pacha/pacha.conf
-pacha schedule install --cron
+pacha schedule install --cron || test $? = 3  # no cron runs here
 grep -q '/usr/bin/pacha -q push --due' /etc/cron.d/pacha
 dpkg --verify pacha
 dpkg -r pacha

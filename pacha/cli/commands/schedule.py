@@ -11,7 +11,7 @@ import click
 from pacha.cli.app import Group, cli
 from pacha.cli.context import CliContext
 from pacha.errors import ExitCode
-from pacha.host import schedule
+from pacha.host import runner, schedule
 from pacha.host.schedule import Job
 from pacha.text import escape
 
@@ -41,6 +41,8 @@ def _job_options(command: Callable[..., ExitCode]) -> Callable[..., ExitCode]:
 def schedule_install(cli_context: CliContext, root: Path | None, apt: bool, systemd: bool | None) -> ExitCode:
     """Have this host push by itself: a systemd timer or a file for cron, at a minute of the host's own.
 
+    Exit code 3 if nothing here runs such a job.
+
     \b
     Example: pacha schedule install --apt
     """
@@ -50,7 +52,7 @@ def schedule_install(cli_context: CliContext, root: Path | None, apt: bool, syst
         cli_context.console.say(f"{escape(path)} is written.")
     if not written:
         cli_context.console.say("It is installed already.")
-    return ExitCode.DONE
+    return _check(cli_context, job)
 
 
 @schedule_group.command("remove")
@@ -83,6 +85,15 @@ def schedule_show(cli_context: CliContext, root: Path | None, apt: bool, systemd
     files = job.files(schedule.uses_systemd(job.root) if systemd is None else systemd, apt)
     click.echo("\n".join(f"# /{name}\n{text}" for name, text in files.items()), nl=False)
     return ExitCode.DONE
+
+
+def _check(cli_context: CliContext, job: Job) -> ExitCode:
+    """Say if nothing will run the job."""
+    idle = runner.idle(job.root)
+    if idle is None:
+        return ExitCode.DONE
+    cli_context.console.warn(f"nothing runs it: {idle.words}")
+    return ExitCode.CONCERNS
 
 
 def _job(cli_context: CliContext, root: Path | None) -> Job:
