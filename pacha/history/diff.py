@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pacha.errors import Concern, UsageError
 from pacha.files import content, metadata, scan
 from pacha.files.dirfd import DirectoryFds
+from pacha.files.exclude import Rules
 from pacha.files.metadata import Change, Entry, Kind
 from pacha.files.owners import Accounts
 from pacha.files.paths import is_within, is_within_any
@@ -26,19 +27,24 @@ Content = Callable[[Entry], bytes]
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One side of a comparison: its label for people, its entries, their content."""
+    """One side of a comparison: its label for people, its entries, their content.
+
+    ``watched``: what it keeps, with the rules; None for a side that keeps everything.
+    """
 
     label: str
     entries: Mapping[bytes, Entry]
     content: Content
     concerns: tuple[Concern, ...] = ()
+    watched: tuple[Watched, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
     """A path that differs; ``old`` or ``new`` is None where it is missing. ``changes``: the aspects, where both exist.
 
-    ``hunks``: the lines of a unified diff of the content; None where it is the same, large or binary.
+    ``hunks``: the lines of a unified diff of the content; None where it is the same, large or binary. ``unwatched``: it
+    is missing in the new side because it is not watched any more, or excluded, which says nothing of the file.
     """
 
     path: bytes
@@ -46,10 +52,13 @@ class Difference:
     new: Entry | None
     changes: tuple[Change, ...]
     hunks: tuple[bytes, ...] | None
+    unwatched: bool = False
 
     @property
     def letter(self) -> str:
-        """The kind of change, as ``pacha push -v`` prints it."""
+        """The kind of change, as ``pacha push -v`` prints it; U for what is unwatched."""
+        if self.unwatched:
+            return "U"
         if self.old is None or self.new is None:
             return "A" if self.old is None else "R"
         same = (self.old.kind, self.old.sha256, self.old.target, self.old.device)
@@ -78,7 +87,8 @@ def of_snapshot(history: History, revision: hg.Revision | None) -> Side:
     if revision is None:
         return Side("nothing", {}, lambda entry: b"")
     snapshot = history.snapshot(revision)
-    return Side(revision.node[:12], snapshot.entries, lambda entry: b"".join(history.content(snapshot, entry)))
+    label, kept = revision.node[:12], snapshot.live
+    return Side(label, snapshot.entries, lambda entry: b"".join(history.content(snapshot, entry)), watched=kept)
 
 
 def of_disk(context: Context) -> Side:
@@ -89,7 +99,7 @@ def of_disk(context: Context) -> Side:
     result = scan.scan(watch.scan_targets(watched), last.entries, fingerprints, Accounts.of_machine())
     roots = [root for root in watched if not root.retired]
     entries = {path: _digested(entry, roots) for path, entry in result.entries.items()}
-    return Side("now", entries, lambda entry: _read(entry, roots), tuple(result.concerns))
+    return Side("now", entries, lambda entry: _read(entry, roots), tuple(result.concerns), tuple(roots))
 
 
 def compare(old: Side, new: Side, paths: Sequence[bytes] = (), *, with_content: bool = True) -> Iterator[Difference]:
@@ -97,7 +107,7 @@ def compare(old: Side, new: Side, paths: Sequence[bytes] = (), *, with_content: 
 
     Raises DamagedError where the content of a snapshot is damaged.
     """
-    links = _groups(old.entries), _groups(new.entries)
+    links, keeps = (_groups(old.entries), _groups(new.entries)), _keeper(new)
     for path in sorted(old.entries.keys() | new.entries.keys()):
         before, after = old.entries.get(path), new.entries.get(path)
         if before is after:
@@ -107,9 +117,30 @@ def compare(old: Side, new: Side, paths: Sequence[bytes] = (), *, with_content: 
         if before == after or (paths and not is_within_any(path, paths)):
             continue
         changes = metadata.differences(before, after) if before and after else []
-        if changes or not (before and after):
+        if before and not after and not keeps(before):
+            yield Difference(path, before, None, (), None, unwatched=True)
+        elif changes or not (before and after):
             hunks = _hunks(old, new, before, after) if with_content else None
             yield Difference(path, before, after, tuple(changes), hunks)
+
+
+def _keeper(side: Side) -> Callable[[Entry], bool]:
+    """Whether ``side`` would have the entry, if it were on the disk."""
+    if side.watched is None:
+        return lambda entry: True
+    rules = [(root, Rules.of(root.exclude)) for root in side.watched]
+    return lambda entry: any(root.holds(entry.path) and not _excludes(rule, root, entry) for root, rule in rules)
+
+
+def _excludes(rules: Rules, root: Watched, entry: Entry) -> bool:
+    """Whether ``rules`` leave out the path itself or a directory above it."""
+    inside = root.relative(entry.path).split(b"/") if entry.path != root.path else []
+    for depth in range(1, len(inside) + 1):
+        relative = b"/".join(inside[:depth])
+        is_directory = depth < len(inside) or entry.kind is Kind.DIRECTORY
+        if rules.match(inside[depth - 1], relative, os.path.join(root.path, relative), is_directory):
+            return True
+    return False
 
 
 def _groups(entries: Mapping[bytes, Entry]) -> dict[int | None, set[bytes]]:

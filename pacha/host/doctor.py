@@ -18,6 +18,7 @@ from pacha.errors import ExitCode, PachaError
 from pacha.host import orphans, runner, schedule
 from pacha.host.context import Context
 from pacha.host.masters import connect
+from pacha.host.watch import first_steps
 from pacha.store import database
 from pacha.store.state import StateFolder
 from pacha.text import escape, local_minute
@@ -113,7 +114,7 @@ def _own(context: Context) -> Iterator[Check]:
     yield (
         Check(about="watched", result=paths)
         if watched
-        else _look("watched", "nothing yet", "Name what matters: pacha watch /etc")
+        else _look("watched", "nothing yet", first_steps(context.hostname()))
     )
     yield from _space(context)
     yield _schedule()

@@ -59,6 +59,8 @@ def overview(context: Context) -> Overview:
     if idle := runner.idle():
         rows.append(("schedule", f"nothing runs it: {idle.words}"))
     rebuild_rows, steps = _left_by_rebuilds(context, snapshot)
+    if not steps and not paths and not (state.tip or state.succeeded):
+        steps = _first_steps(context.hostname())
     steps = steps or _next(bool(paths), state.succeeded, bool(state.failure))
     return Overview((*rows, *rebuild_rows), state.succeeded, steps)
 
@@ -79,6 +81,15 @@ def _left_by_rebuilds(context: Context, snapshot: Snapshot) -> tuple[_Rows, _Row
 
 def _file(context: Context) -> tuple[str, str]:
     return "configured", escape(str(context.config.path))
+
+
+def _first_steps(host: str) -> tuple[tuple[str, str], ...]:
+    """For a machine that remembers nothing: a new one, one that lost its state folder, one that replaces a lost one."""
+    return (
+        (f"pacha restore-db {host}", "if it pushed before, but lost its state folder"),
+        ("pacha watch /etc", "if it is new: name what matters"),
+        (f"pacha rebuild {host}", f"if '{host}' was lost: put it back on this machine"),
+    )
 
 
 def _next(watches: bool, succeeded: float, failed: bool) -> tuple[tuple[str, str], ...]:

@@ -28,10 +28,26 @@ def watch(context: Context, path: bytes, *, single: bool = False) -> Watched:
     with context.state.locked(wait_seconds=10):
         snapshot = database.read(context.state.database)
         watched = _place(snapshot, resolved, single)
-        rest = [entry for entry in snapshot.watched if entry.repository != watched.repository]
         context.state.update(pending=True)
-        database.write(context.state.database, replace(snapshot, watched=(*rest, watched)))
+        database.write(context.state.database, _with(snapshot, watched))
     return watched
+
+
+def merge(snapshot: Snapshot, entries: Iterable[Watched]) -> tuple[Snapshot, list[tuple[Watched, UsageError]]]:
+    """``snapshot`` with what is live in ``entries`` watched as well; and what overlaps, with the reason."""
+    overlapping = []
+    for entry in (entry for entry in entries if not entry.retired):
+        try:
+            snapshot = _with(snapshot, replace(_place(snapshot, entry.path, entry.single), exclude=entry.exclude))
+        except UsageError as error:
+            if error.code != "watched-already":
+                overlapping.append((entry, error))
+    return snapshot, overlapping
+
+
+def _with(snapshot: Snapshot, watched: Watched) -> Snapshot:
+    rest = [entry for entry in snapshot.watched if entry.repository != watched.repository]
+    return replace(snapshot, watched=(*rest, watched))
 
 
 def unwatch(context: Context, path: bytes) -> Watched:
@@ -46,6 +62,14 @@ def unwatch(context: Context, path: bytes) -> Watched:
                 database.write(context.state.database, snapshot.with_watched(changed))
                 return entry
     raise UsageError(f"{escape(path)} is not watched.", hint="'pacha config-values' lists what is.", code="not-watched")
+
+
+def first_steps(host: str) -> str:
+    """What to do where nothing is watched: a sentence. Whoever lost the state folder must not begin anew."""
+    return (
+        f"If '{host}' pushed before, and the state folder was lost: pacha restore-db {host}; "
+        "if it is new, name what matters: pacha watch /etc"
+    )
 
 
 def watched(context: Context) -> tuple[Watched, ...]:

@@ -231,8 +231,8 @@ def _check_machine(session: PushSession, offer: _Offer) -> None:
     raise PachaError(
         f"Another machine pushes as '{session.host}'.",
         f"machine {machine} ({user}) made its newest snapshot, {when}",
-        "Give this one its own pacha.hostname; or, if it takes the other's place: pacha push --take-over; "
-        f"or, if it is that machine, and lost its state folder: pacha restore-db {session.host}",
+        f"If it is that machine, and lost its state folder: pacha restore-db {session.host}; "
+        "if it is another, give it its own pacha.hostname; if it takes the other's place: pacha push --take-over",
         code="pushed-by-another-machine",
     )
 

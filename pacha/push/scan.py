@@ -18,8 +18,7 @@ def read_last_snapshot(session: PushSession, accept: bool) -> Snapshot:
     context = session.context
     last = database.read(context.state.database)
     if not last.live:
-        lost = f"pacha restore-db {context.hostname()}"
-        hint = f"Name what matters first: pacha watch /etc; or, if the state folder of this machine was lost: {lost}"
+        hint = watch.first_steps(context.hostname())
         raise PachaError("Nothing is watched yet.", "", hint, code="nothing-watched")
     for watched in last.live:
         watch.check_own(context, watched.path)  # the configuration may have changed since it was watched

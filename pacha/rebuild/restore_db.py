@@ -10,13 +10,15 @@ from pacha.fetch.fetch import fetch
 from pacha.fetch.staging import Fetched, Staging
 from pacha.files.names import DATABASE
 from pacha.history.reader import staged
+from pacha.host import watch
 from pacha.host.context import Context, check_host
 from pacha.host.masters import connect
 from pacha.rebuild import adoption, freshness
 from pacha.rebuild.options import RebuildOptions
 from pacha.rebuild.source import choose_master
 from pacha.store import database, hg
-from pacha.store.snapshot import Watched
+from pacha.store.snapshot import Snapshot, Watched
+from pacha.text import escape
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +67,32 @@ def _restore(
     _check_related(context, fetched, staging)
     # The name first: if this is killed, nothing is pushed to another host's folder.
     context.state.update(hostname=host)
+    told = database.read(context.state.database, whole=False).live
     adoption.adopt(context, host, staging, fetched, context.master())
-    return Restored(host, fetched.tip, fetched.note.at, fetched.snapshot.live, differences)
+    watched = _watch_also(context, fetched.snapshot, told, warn)
+    return Restored(host, fetched.tip, fetched.note.at, watched, differences)
+
+
+def _watch_also(
+    context: Context, restored: Snapshot, told: tuple[Watched, ...], warn: Callable[[str], None]
+) -> tuple[Watched, ...]:
+    """Watch what this machine was told to watch since the loss, too; returns all that is watched now."""
+    snapshot, overlapping = watch.merge(restored, told)
+    for entry, error in overlapping:
+        warn(f"{escape(entry.path)} is not watched as such: {error.in_a_line}")
+    if snapshot != restored:
+        context.state.update(pending=True)
+        database.write(context.state.database, snapshot)
+    return snapshot.live
 
 
 def _check_free(context: Context, host: str) -> None:
+    """Raise PachaError for a history here; a list of paths of which nothing was pushed is kept, and no reason."""
     own = database.read(context.state.database, whole=False)
-    interrupted = own.host == host and not context.state.read().tip
-    if own.watched and not interrupted:
-        content = f"the history of '{own.host}'" if own.host else "a list of watched paths"
+    without_history = not own.host or (own.host == host and not context.state.read().tip)
+    if own.watched and not without_history:
         raise PachaError(
-            f"There is {content} here already.",
+            f"There is the history of '{own.host}' here already.",
             "it would be lost, and with it what was not pushed yet",
             f"If the master's is to take its place, move it aside: mv {context.state.database}{{,.old}}",
             code="own-history-present",

@@ -101,6 +101,9 @@ def difference_lines(difference: Difference, old: Side, new: Side) -> Iterator[b
     raw = not at_terminal()
     before, after = difference.old, difference.new
     yield _line(f"diff {escape(difference.path)}", "bold")
+    if difference.unwatched:
+        yield _line("not watched any more, or excluded (which says nothing of the file)")
+        return
     for words in _metadata_words(difference):
         yield _line(words)
     if difference.hunks is None and (sizes := _sizes(before, after)):

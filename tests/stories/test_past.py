@@ -265,7 +265,7 @@ def test_restore_db_takes_no_other_hosts_place(stage: Stage, bar: Host) -> None:
     (stage.folder / "o").mkdir()
     (stage.folder / "o/x").write_text("x")
     other.watch(stage.folder / "o")
-    said(other.pacha("restore-db", "other").must(1), "list of watched paths")
+    said(other.pacha("restore-db", "other").must(1), "no history of 'other'")
     other.push()
     state = {path: path.read_bytes() for path in other.state.rglob("*") if path.is_file() and path.name != "lock"}
     said(other.pacha("restore-db", "bar").must(10), "pacha.hostname")

@@ -71,7 +71,6 @@ TESTED_BY_STORIES = {
     *(f"cli/commands/{name}" for name in COMMANDS),
     "demo",  # stories: test_documents, test_packages
     "fetch/fetch", "fetch/spool",  # integration/fetch: test_rot, test_hostile_store, test_fallback
-    "rebuild/restore_db",  # stories: test_lost_and_found, test_past
     "rebuild/choices", "rebuild/living",  # stories: test_keep, test_living
     "rebuild/local_files",  # stories/test_other_root
     "rebuild/planning",  # stories: test_plan, test_owners, test_moving_accounts

@@ -16,7 +16,9 @@ from pacha.ui import history
 @click.argument("words", nargs=-1, metavar="[FROM [TO]] [PATH]")
 @HOST_OPTION
 @click.option("-c", "--change", default="", metavar="WHEN", help="What this snapshot changed.")
-@click.option("--names", is_flag=True, help="Only the letter (A, M, R, m) and the name of each path.")
+@click.option(
+    "--names", is_flag=True, help="Only the letter (A, M, R, m; U: not watched any more) and the name of each path."
+)
 @click.pass_obj
 def diff_command(cli_context: CliContext, words: tuple[str, ...], host: str, change: str, names: bool) -> ExitCode:
     """Show what differs, content and metadata: between the snapshots FROM and TO; between FROM and the disk now;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 
 import pytest
@@ -10,6 +11,7 @@ from pacha.errors import UsageError
 from pacha.files.metadata import Entry
 from pacha.history.diff import Difference, Side, compare, sides, within
 from pacha.history.reader import open_history
+from pacha.host import watch
 from tests.support.entries import entry_at
 from tests.support.standalone import Standalone, standalone_host  # noqa: F401  (a fixture)
 
@@ -80,3 +82,18 @@ def test_what_is_compared_with_what(bar: Standalone) -> None:
         ]  # fmt: skip
         (one,) = compare(*sides(bar.context(), past), [bar.path + b"/one"])
         assert one.hunks is not None and one.hunks[1:] == (b"-two\n", b"+three\n")
+
+
+def test_what_is_not_watched_any_more_or_excluded_is_not_called_removed(bar: Standalone) -> None:
+    (bar.tree / "below").mkdir()
+    for name in ("one", "two.log", "below/three"):
+        (bar.tree / name).write_text("x\n")
+    bar.push()
+    os.unlink(bar.tree / "one")
+    here = bar.context(exclude="*.log below")
+    with open_history(here) as history:
+        found = {os.path.relpath(one.path, bar.path): one.letter for one in compare(*sides(here, history))}
+    assert found == {b"one": "R", b"two.log": "U", b"below": "U", b"below/three": "U", b".": "m"}
+    watch.unwatch(here, bar.path)
+    with open_history(here) as history:
+        assert {one.letter for one in compare(*sides(here, history))} == {"U"}
