@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pacha.config.load import SYSTEM_FILE, Config, find_config, load_config, parse_config, state_folder
+from pacha.config.load import (
+    SYSTEM_FILE,
+    Config,
+    find_config,
+    is_configured_for_root,
+    load_config,
+    parse_config,
+    state_folder,
+)
 from pacha.errors import ConfigError, UsageError
 from pacha.host.context import Context
 from pacha.system import details
@@ -44,7 +52,7 @@ class CliContext:
 
     def load(self) -> Config:
         """The configuration. Raises ConfigError, and shows the boxed warning when there is none."""
-        if self.found() is None:
+        if self.found() is None and not self.is_roots():
             click.echo(no_config(str(self.usual_place())), err=True)
         loaded = self.load_quietly()
         for warning in loaded.warnings:
@@ -53,7 +61,11 @@ class CliContext:
 
     def load_of_master(self) -> Config:
         """The configuration, or the defaults on a master that has none. Raises ConfigError."""
-        return self.load() if self.found() else parse_config("[DEFAULT]\n", self.usual_place())
+        return self.load() if self.found() or self.is_roots() else parse_config("[DEFAULT]\n", self.usual_place())
+
+    def is_roots(self) -> bool:
+        """Whether this user is not root, and has no configuration, but root has one. Raises ConfigError, PachaError."""
+        return os.geteuid() != 0 and self.found() is None and is_configured_for_root()
 
     def found(self) -> Path | None:
         """The path of the configuration, None for none. Raises ConfigError, PachaError."""
@@ -62,6 +74,13 @@ class CliContext:
     def load_quietly(self) -> Config:
         """The configuration; the caller shows its warnings. Raises ConfigError."""
         path = self.found()
+        if path is None and self.is_roots():
+            raise ConfigError(
+                "Pacha is configured for root on this machine, not for this user.",
+                f"this user's configuration would be {self.usual_place()}",
+                "Run this as root (sudo); or, for files of your own: pacha init",
+                code="configured-for-root",
+            )
         if path is None:
             raise ConfigError(
                 "There is no configuration.",

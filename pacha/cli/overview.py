@@ -13,8 +13,10 @@ from pacha.ui.overview import overview_text
 def show_overview(cli_context: CliContext) -> None:
     """Print one screen. An error is part of it, and not raised."""
     try:
-        configured = cli_context.found() is not None
-        facts = overview.overview(cli_context.quiet_context()) if configured else overview.none()
+        if cli_context.found() is not None:
+            facts = overview.overview(cli_context.quiet_context())
+        else:
+            facts = overview.of_root() if cli_context.is_roots() else overview.none()
     except PachaError as error:
         facts = overview.faulty(error)
     click.echo(overview_text(facts))

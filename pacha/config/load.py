@@ -28,12 +28,14 @@ __all__ = [
     "ConfigFaults",
     "Fault",
     "find_config",
+    "is_configured_for_root",
     "load_config",
     "parse_config",
     "state_folder",
 ]
 
 SYSTEM_FILE = Path("/etc/pacha/pacha.conf")
+ROOTS_STATE = Path("/var/lib/pacha")
 OBSOLETE = re.compile(r"pacha\.(master|log\..+|hg\.autocorrect)")
 LARGEST = 1 << 20  #: bytes; anything longer is not a configuration
 HINT = "pacha.conf.example explains every key"
@@ -149,11 +151,24 @@ def find_config(
     return usual if os.path.lexists(usual) else None
 
 
+def is_configured_for_root(system_file: Path = SYSTEM_FILE, state: Path = ROOTS_STATE) -> bool:
+    """Whether root has a configuration, or a state folder (it may be elsewhere), as far as any user can see."""
+    for path in (system_file, state):
+        try:
+            os.lstat(path)
+            return True
+        except PermissionError:  # the folder is there, and closed
+            return True
+        except OSError:
+            continue
+    return False
+
+
 def state_folder(environ: Mapping[str, str], is_root: bool) -> Path:
     """Return Pacha's folder: ``$PACHA_STATE``, else /var/lib/pacha (root) or the user's state folder."""
     if environ.get("PACHA_STATE"):
         return Path(os.path.abspath(environ["PACHA_STATE"]))
-    return Path("/var/lib/pacha") if is_root else _xdg(environ, "XDG_STATE_HOME", ".local/state")
+    return ROOTS_STATE if is_root else _xdg(environ, "XDG_STATE_HOME", ".local/state")
 
 
 def _xdg(environ: Mapping[str, str], variable: str, below_home: str) -> Path:

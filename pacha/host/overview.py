@@ -33,6 +33,12 @@ def none() -> Overview:
     return Overview((("configured", "no"),), 0.0, _FIRST)
 
 
+def of_root() -> Overview:
+    """The overview for a user without a configuration on a machine where root has one."""
+    steps = (("sudo pacha", "see how this machine stands"), ("pacha init", "keep files of your own"))
+    return Overview((("configured", "for root, not for this user"),), 0.0, steps)
+
+
 def faulty(error: PachaError) -> Overview:
     """The overview of a machine whose configuration or state cannot be read."""
     label = "configured" if error.exit_code == ExitCode.CONFIG else "trouble"
