@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import pwd
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from pacha.errors import PachaError, UsageError
@@ -46,12 +48,14 @@ def add_host(
     key: bytes | None = None,
     install: str | None = None,
     allowed: Allowed = Allowed(),
+    *,
+    replace: bool = False,
 ) -> AddedHost:
     """Make the folder of ``host`` below ``hosts_path``, 0700, owned by ``user`` if given, and let its ``key`` in.
 
     ``key`` is the content of a public key's file; ``install`` is the account whose authorized_keys gets the line, and
-    which then owns the folder. An existing folder changes its owner only if it is empty. Raises UsageError (before
-    anything is made), PachaError.
+    which then owns the folder. An existing folder changes its owner only if it is empty. With ``replace`` the key may
+    have been another host's until now. Raises UsageError (before anything is made), PachaError (no new folder stays).
     """
     check_host(host)
     if key is None and (install is not None or allowed != Allowed()):
@@ -70,8 +74,10 @@ def add_host(
     if install is not None and owner is not None:
         _check_shell(owner)
     line = grant.line(public) if public is not None else ""
-    path = _make(hosts_path, host, owner)
-    installed = authorized_keys.install(owner, grant, public) if install and owner and public else ""
+    with _folder(hosts_path, host, owner) as path:
+        installed = ""
+        if install and owner and public:
+            installed = authorized_keys.install(owner, grant, public, replace=replace)
     runs = not installed or owner is None or authorized_keys.can_run(owner)
     return AddedHost(path, name or "", line, installed, runs=runs)
 
@@ -88,8 +94,22 @@ def _grant(hosts_path: bytes, host: str, allowed: Allowed) -> authorized_keys.Ke
     return authorized_keys.KeyGrant(host, hosts_path, allowed.rebuild_only, allowed.push_only, expires)
 
 
-def _make(hosts_path: bytes, host: str, owner: pwd.struct_passwd | None) -> bytes:
+@contextmanager
+def _folder(hosts_path: bytes, host: str, owner: pwd.struct_passwd | None) -> Iterator[bytes]:
+    """Make the folder of ``host`` for the body; a new one goes again if either fails."""
     path = os.path.join(hosts_path, os.fsencode(host))
+    is_new = not os.path.lexists(path)
+    try:
+        _make(hosts_path, path, owner)
+        yield path
+    except BaseException:
+        if is_new:
+            with suppress(OSError):
+                os.rmdir(path)
+        raise
+
+
+def _make(hosts_path: bytes, path: bytes, owner: pwd.struct_passwd | None) -> None:
     try:
         _make_open(hosts_path)
         if not os.path.lexists(path):
@@ -102,7 +122,6 @@ def _make(hosts_path: bytes, host: str, owner: pwd.struct_passwd | None) -> byte
             "Run this as root on the master.",
             code="folder-not-made",
         ) from None
-    return path
 
 
 def _make_open(path: bytes) -> None:

@@ -37,6 +37,7 @@ _KINDS = {
 _LONGEST = 16 * 1024
 _KEYS = "authorized_keys"
 _KEYS_MAX = 16 << 20
+_OWN_LINE = re.compile(rb'restrict,command="[^" ]*pacha serve ([^ "]+) --hosts-path [^"]*"')  #: the host in it
 _PATH_OF_SSHD = "/usr/local/bin:/usr/bin:/bin"
 _AGO = {"h": 3600, "d": 86400, "w": 7 * 86400}
 _DATES = ("%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M")
@@ -158,17 +159,17 @@ def moment(when: str, now: float) -> float:
     return at
 
 
-def install(user: pwd.struct_passwd, grant: KeyGrant, key: PublicKey) -> str:
+def install(user: pwd.struct_passwd, grant: KeyGrant, key: PublicKey, *, replace: bool = False) -> str:
     """Put the line into ``user``'s ~/.ssh/authorized_keys; returns 'added', 'replaced' or 'there'.
 
-    Replaces a line that Pacha made for this key and host. Raises PachaError, also if the key is authorised for
-    something else: sshd uses the first line with a key.
+    Replaces a line that Pacha made for this key and host, with ``replace`` one that it made for any host. Raises
+    PachaError, also if the key is authorised for something else: sshd uses the first line with a key.
     """
-    line = grant.line(key)
-    return str(child.run_as(user, lambda: _install(os.fsencode(user.pw_dir), line, grant.host, key)))
+    line, host = grant.line(key), None if replace else grant.host
+    return str(child.run_as(user, lambda: _install(os.fsencode(user.pw_dir), line, host, key)))
 
 
-def _install(home: bytes, line: str, host: str, key: PublicKey) -> str:
+def _install(home: bytes, line: str, host: str | None, key: PublicKey) -> str:
     with _opened(home, None) as top:
         try:
             os.mkdir(".ssh", 0o700, dir_fd=top)
@@ -236,15 +237,17 @@ def _lines(folder: int) -> list[bytes]:
     return text.splitlines()
 
 
-def _join(lines: list[bytes], line: str, host: str, key: PublicKey) -> str:
-    """Add ``line`` to ``lines``, or replace the line that Pacha made for this key and host before."""
-    own_line = re.compile(rb'restrict,command="[^" ]*pacha serve %s --hosts-path [^"]*"' % re.escape(host.encode()))
+def _join(lines: list[bytes], line: str, host: str | None, key: PublicKey) -> str:
+    """Add ``line`` to ``lines``, or replace the line that Pacha made for this key and host (None: any) before."""
     for number, present in enumerate(lines):
         if present.lstrip().startswith(b"#") or key.blob.encode() not in present.split():
             continue
         if present == line.encode():
             return "there"
-        if not own_line.match(present):
+        own_line = _OWN_LINE.match(present)
+        if own_line and host is not None and own_line[1] != host.encode():
+            raise _of_another_host(escape(own_line[1]), host)
+        if not own_line:
             why = f"line {number + 1} of {_KEYS} lets it in for something else, and sshd obeys the first"
             raise PachaError(
                 "This key is authorised already.",
@@ -256,6 +259,16 @@ def _join(lines: list[bytes], line: str, host: str, key: PublicKey) -> str:
         return "replaced"
     lines.append(line.encode())
     return "added"
+
+
+def _of_another_host(other: str, host: str) -> PachaError:
+    return PachaError(
+        f"This key is let in for '{other}' already.",
+        f"it cannot be for '{host}', too: sshd obeys the first line with a key",
+        f"If it is for '{host}' from now on, and no longer for '{other}': run this again with --replace; "
+        "if both hosts live: make another key on one of them",
+        code="key-serves-another-host",
+    )
 
 
 def _write(folder: int, lines: list[bytes]) -> None:

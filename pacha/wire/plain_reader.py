@@ -181,7 +181,7 @@ class PlainReader:
     def _failed(self, message: str, result: Result, host: str, program: str = "such program") -> PachaError:
         """The error for a failed command; ``program`` is what may be missing on the master."""
         complaint, fault = summarize(result), classify(result)
-        if closed := key_mismatch(result, host):
+        if closed := key_mismatch(result, host, self._connection.endpoint.user):
             return closed
         if fault is RemoteFault.NO_PROGRAM:
             is_hg = program == self._hg[0]

@@ -110,8 +110,11 @@ def only_missing(result: Result) -> bool:
     return not result.status or (bool(lines) and all(b"No such file" in line for line in lines))
 
 
-def key_mismatch(result: Result, host: str = "HOST") -> UnreachableError | None:
-    """The error for a key that does not lead to ``host``: its Pacha cannot be run, or it is for another host."""
+def key_mismatch(result: Result, host: str = "HOST", account: str = "ACCOUNT") -> UnreachableError | None:
+    """The error for a key that does not lead to ``host``: its Pacha cannot be run, or it is for another host.
+
+    ``account`` is the one on the master.
+    """
     complaint = summarize(result)
     if result.status in _NOT_RUN and _OURS.search(result.stderr):
         return UnreachableError(
@@ -124,7 +127,8 @@ def key_mismatch(result: Result, host: str = "HOST") -> UnreachableError | None:
         return UnreachableError(
             f"This key is let in for '{served[1]}', not for '{host}'.",
             complaint,
-            f"Name '{served[1]}' instead, or let a key in there: pacha add-host {host} --key FILE",
+            f"Name '{served[1]}' instead; or, if '{served[1]}' is '{host}' from now on, run on the master: "
+            f"pacha add-host {host} --key FILE --install {account} --replace",
             code="key-of-another-host",
         )
     return None

@@ -126,8 +126,21 @@ def test_another_host_than_the_keys_own(stage: Stage, door: Door) -> None:
     said(
         host.pacha("push", "--take-over").must(11),
         "let in for 'bar', not for 'other'",
-        "pacha add-host other --key FILE",
+        f"pacha add-host other --key FILE --install {stage.account.name} --replace",
     )
+
+
+def test_a_host_begins_anew_as_the_questions_say(stage: Stage, door: Door) -> None:
+    host = door.host(stage)
+    host.watch(make_foo(stage))
+    host.push()
+    host.repository("").rename(stage.hosts / ".bar-until-today")
+    host.pacha("add-host", "bar", "--user", stage.account.name).must()
+    host.forget()
+    host.watch(make_foo(stage))
+    host.push()
+    assert len(host.pacha("log").must().out.splitlines()) == 1
+    assert [one["host"] for one in json.loads(host.pacha("hosts", "--json").must().out)] == ["bar"]
 
 
 def test_a_folder_that_is_gone_from_the_master(stage: Stage, door: Door) -> None:

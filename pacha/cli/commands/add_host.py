@@ -18,6 +18,7 @@ from pacha.text import escape
 @click.option("--user", metavar="ACCOUNT", help="Give the folder to the account that HOST logs in as.")
 @click.option("--key", type=click.File("rb"), metavar="FILE", help="Let this public key in for HOST ('-': read it).")
 @click.option("--install", metavar="USER", help="Put the line into USER's authorized_keys instead of printing it.")
+@click.option("--replace", is_flag=True, help="The key is HOST's from now on, and no longer another host's.")
 @click.option("--rebuild-only", is_flag=True, help="The key reads what is kept, and writes nothing.")
 @click.option("--push-only", is_flag=True, help="The key sends what is new, and reads nothing that is kept.")
 @click.option("--expires", metavar="WHEN", help="No longer than this: 12h, 3d, 2w, 2027-01-31, '2027-01-31 18:00'.")
@@ -28,6 +29,7 @@ def add_host_command(
     user: str | None,
     key: BinaryIO | None,
     install: str | None,
+    replace: bool,
     rebuild_only: bool,
     push_only: bool,
     expires: str | None,
@@ -42,7 +44,8 @@ def add_host_command(
     """
     allowed = add_host.Allowed(rebuild_only, push_only, expires)
     text = key.read(1 << 20) if key is not None else None
-    added = add_host.add_host(cli_context.load_of_master().hosts_path, host, user, text, install, allowed)
+    hosts_path = cli_context.load_of_master().hosts_path
+    added = add_host.add_host(hosts_path, host, user, text, install, allowed, replace=replace)
     console = cli_context.console
     console.say(
         f"{escape(added.path)} is ready for '{host}'" + (f" (account {added.account})." if added.account else ".")

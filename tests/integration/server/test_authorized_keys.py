@@ -14,6 +14,7 @@ import pytest
 
 from pacha.errors import PachaError
 from pacha.server import authorized_keys
+from pacha.server.add_host import add_host
 from pacha.server.authorized_keys import KeyGrant, PublicKey
 from pacha.system import child
 from tests.support.sshd import Account, account
@@ -73,8 +74,28 @@ def test_what_is_there_stays_and_a_line_of_ours_is_replaced(user: Account) -> No
     assert install(user, narrow) == "replaced"
     assert (folder / "authorized_keys").read_text() == f"{present}\n{narrow.line(KEY)}\n"
     assert folder.stat().st_mode & 0o022 == 0
-    with pytest.raises(PachaError, match="authorised already"):
+    with pytest.raises(PachaError, match="let in for 'bar' already") as refused:
         install(user, KeyGrant("foo", b"/pacha/hosts"))
+    assert "--replace" in refused.value.hint
+
+
+def test_a_host_that_gets_another_name_takes_its_key_along_or_nothing_is_made(user: Account, tmp_path: Path) -> None:
+    line = f"{KEY.kind} {KEY.blob}".encode()
+    add_host(os.fsencode(tmp_path / "hosts"), "bar", None, line, user.name)
+    with pytest.raises(PachaError, match="let in for 'bar' already"):
+        add_host(os.fsencode(tmp_path / "hosts"), "baz", None, line, user.name)
+    assert os.listdir(tmp_path / "hosts") == ["bar"], "no folder that nobody can reach"
+    added = add_host(os.fsencode(tmp_path / "hosts"), "baz", None, line, user.name, replace=True)
+    assert added.installed == "replaced" and sorted(os.listdir(tmp_path / "hosts")) == ["bar", "baz"]
+    [present] = (user.home / ".ssh/authorized_keys").read_text().splitlines()
+    assert " serve baz " in present and " serve bar " not in present
+
+
+def test_a_folder_is_not_left_behind_by_an_account_that_is_closed(user: Account, tmp_path: Path) -> None:
+    (user.home / ".ssh").symlink_to("/nowhere")
+    with pytest.raises(PachaError):
+        add_host(os.fsencode(tmp_path / "hosts"), "bar", None, f"{KEY.kind} {KEY.blob}".encode(), user.name)
+    assert os.listdir(tmp_path / "hosts") == []
 
 
 def test_a_key_that_is_let_in_for_a_shell_is_refused(user: Account) -> None:
