@@ -59,9 +59,11 @@ class CliContext:
             click.echo(f"pacha: {warning}", err=True)
         return loaded
 
-    def load_of_master(self) -> Config:
+    def load_of_master(self, *, quietly: bool = False) -> Config:
         """The configuration, or the defaults on a master that has none. Raises ConfigError."""
-        return self.load() if self.found() or self.is_roots() else parse_config("[DEFAULT]\n", self.usual_place())
+        if self.found() or self.is_roots():
+            return self.load_quietly() if quietly else self.load()
+        return parse_config("[DEFAULT]\n", self.usual_place())
 
     def is_roots(self) -> bool:
         """Whether this user is not root, and has no configuration, but root has one. Raises ConfigError, PachaError."""

@@ -54,7 +54,7 @@ class Check:
 
 def inspect(load: Callable[[], Config], state: StateFolder) -> Iterator[Check]:
     """Yield each check. ``load`` returns the configuration, or raises ConfigError. Raises nothing itself."""
-    yield from _versions()
+    yield from versions()
     try:
         context = Context(load(), state)
         masters = context.config.masters()
@@ -63,7 +63,7 @@ def inspect(load: Callable[[], Config], state: StateFolder) -> Iterator[Check]:
         yield _failed("configuration" if error.exit_code == ExitCode.CONFIG else "state", error)
         return
     yield Check(about="configuration", result=f"{escape(str(context.config.path))} is valid")
-    yield from (_look("configuration", warning, "Remove that line.") for warning in context.config.warnings)
+    yield from (look("configuration", warning, "Remove that line.") for warning in context.config.warnings)
     yield Check(about="host", result=f"this machine pushes as '{host}'")
     yield from _own(context)
     for master in masters:
@@ -82,7 +82,8 @@ def exit_code(checks: list[Check]) -> ExitCode:
     return ExitCode.CONCERNS if codes else ExitCode.DONE
 
 
-def _look(about: str, result: str, cure: str) -> Check:
+def look(about: str, result: str, cure: str) -> Check:
+    """A check that found something to look at."""
     return Check(about=about, result=result, cure=cure, code=ExitCode.CONCERNS)
 
 
@@ -92,14 +93,15 @@ def _failed(about: str, error: PachaError) -> Check:
     return Check(about=about, result=error.in_a_line, cure=error.hint, code=code, error=error.code)
 
 
-def _versions() -> Iterator[Check]:
-    versions = [f"Pacha {pacha.__version__}", f"Python {platform.python_version()}"]
+def versions() -> Iterator[Check]:
+    """The check of Pacha, and of what it needs beside it."""
+    found = [f"Pacha {pacha.__version__}", f"Python {platform.python_version()}"]
     for name in ("mercurial", "paramiko"):
         try:
-            versions.append(f"{name.capitalize()} {metadata.version(name)}")
+            found.append(f"{name.capitalize()} {metadata.version(name)}")
         except metadata.PackageNotFoundError:
-            yield _look("versions", f"{name} is not installed beside Pacha", "Install Pacha again with pip or pipx.")
-    yield Check(about="versions", result=", ".join(versions))
+            yield look("versions", f"{name} is not installed beside Pacha", "Install Pacha again with pip or pipx.")
+    yield Check(about="versions", result=", ".join(found))
 
 
 def _own(context: Context) -> Iterator[Check]:
@@ -114,30 +116,31 @@ def _own(context: Context) -> Iterator[Check]:
     yield (
         Check(about="watched", result=paths)
         if watched
-        else _look("watched", "nothing yet", first_steps(context.hostname()))
+        else look("watched", "nothing yet", first_steps(context.hostname()))
     )
     yield from _space(context)
     yield _schedule()
     yield _last_push(state)
     yield from _orphans(state)
     for concern in state.concerns[:_MOST_SHOWN]:
-        yield _look("last push", f"{escape(concern.path)}: {concern.reason}", "See all that it named: pacha status")
+        yield look("last push", f"{escape(concern.path)}: {concern.reason}", "See all that it named: pacha status")
 
 
 def _space(context: Context) -> Iterator[Check]:
     for kind, folder in (("state folder", context.state.path), ("temporary folder", _temporary())):
         place = next(directory for directory in (folder, *folder.parents) if directory.exists())
-        yield _room(f"the {kind} {escape(folder)}", shutil.disk_usage(place).free, "Make room there.")
+        yield room(f"the {kind} {escape(folder)}", shutil.disk_usage(place).free, "Make room there.")
 
 
 def _temporary() -> Path:
     return Path(os.path.abspath(os.environ.get("TMPDIR") or "/tmp"))  # noqa: S108
 
 
-def _room(where: str, free: int, cure: str) -> Check:
-    room = f"{free / (1 << 30):.1f} GiB" if free >= 1 << 30 else f"{free >> 20} MiB"
-    text = f"{room} free in {where}"
-    return Check(about="space", result=text) if free >= _LITTLE_ROOM else _look("space", text, cure)
+def room(where: str, free: int, cure: str) -> Check:
+    """The check of the ``free`` bytes ``where``."""
+    size = f"{free / (1 << 30):.1f} GiB" if free >= 1 << 30 else f"{free >> 20} MiB"
+    text = f"{size} free in {where}"
+    return Check(about="space", result=text) if free >= _LITTLE_ROOM else look("space", text, cure)
 
 
 def _schedule() -> Check:
@@ -146,17 +149,17 @@ def _schedule() -> Check:
     if os.geteuid() != 0:
         cure = "If your crontab does not push yet, add the line of: pacha schedule show --cron"
     if not jobs:
-        return _look("schedule", "no job of Pacha's is installed", cure)
+        return look("schedule", "no job of Pacha's is installed", cure)
     if idle := runner.idle():
-        return _look("schedule", f"nothing runs {jobs[0]}: {idle.why}", idle.cure)
+        return look("schedule", f"nothing runs {jobs[0]}: {idle.why}", idle.cure)
     return Check(about="schedule", result=jobs[0])
 
 
 def _last_push(state: HostState) -> Check:
     if state.failure:
-        return _look("last push", f"it failed: {state.failure}", state.cure or "Run it again: pacha push")
+        return look("last push", f"it failed: {state.failure}", state.cure or "Run it again: pacha push")
     if not state.succeeded:
-        return _look("last push", "there was none yet", "Make one: pacha push")
+        return look("last push", "there was none yet", "Make one: pacha push")
     when = local_minute(state.succeeded)
     return Check(about="last push", result=f"succeeded on {when}")
 
@@ -168,9 +171,9 @@ def _orphans(state: HostState) -> Iterator[Check]:
         make = f"{kind}add {'--gid' if orphan.is_group else '--uid'} {orphan.number} NAME"
         to = "chgrp" if orphan.is_group else "chown"
         cure = f"Give them to somebody ({to}), or make an account that has them: {make}"
-        yield _look("accounts", f"{orphans.words(orphan)} ({escape(orphan.paths[0])})", cure)
+        yield look("accounts", f"{orphans.words(orphan)} ({escape(orphan.paths[0])})", cure)
     if len(unsettled) > _MOST_ACCOUNTS:
-        yield _look("accounts", f"... and of {len(unsettled) - _MOST_ACCOUNTS} more", "See all: pacha status --json")
+        yield look("accounts", f"... and of {len(unsettled) - _MOST_ACCOUNTS} more", "See all: pacha status --json")
 
 
 def _on(context: Context, host: str, name: str) -> Iterator[Check]:
@@ -206,23 +209,23 @@ def _found(examined: Examined, ahead: float, host: str, folder: str, label: str)
     elif examined.mercurial is not None:
         yield from _programs(examined.mercurial, bool(examined.scp))
     if PUSH not in examined.may:
-        yield _look("key", "it may rebuild, not push", f"Let the host's own key in: pacha add-host {host} --key FILE")
+        yield look("key", "it may rebuild, not push", f"Let the host's own key in: pacha add-host {host} --key FILE")
     if REBUILD not in examined.may:
         yield Check(about="key", result="it may push, not rebuild: a rebuild needs another key")
     if examined.trouble:
-        yield _look("hosts folder", examined.trouble, f"On the master, run: pacha add-host {host}{user}")
+        yield look("hosts folder", examined.trouble, f"On the master, run: pacha add-host {host}{user}")
     elif examined.trouble is not None:
         yield Check(about="hosts folder", result=f"'{host}' can be written to in {folder}")
     seconds = f"{_span(abs(ahead))} {'ahead of' if ahead > 0 else 'behind'} ours"
     if abs(ahead) > _CLOCKS_DIFFER:
-        yield _look("clock", f"the master's is {seconds}", "Set both by NTP: timedatectl set-ntp true")
+        yield look("clock", f"the master's is {seconds}", "Set both by NTP: timedatectl set-ntp true")
     else:
         yield Check(
             about="clock",
             result=f"the master's agrees ({seconds})" if abs(ahead) >= 1 else "the master's agrees with ours",
         )
     if examined.free is not None:
-        yield _room("the hosts folder", examined.free, "Make room on the master.")
+        yield room("the hosts folder", examined.free, "Make room on the master.")
 
 
 def _span(seconds: float) -> str:
@@ -236,12 +239,10 @@ def _span(seconds: float) -> str:
 def _programs(mercurial: str, scp: bool) -> Iterator[Check]:
     cure = "Install it on the master, or name its command in pacha.hg.command."
     yield (
-        Check(about="programs", result=mercurial)
-        if mercurial
-        else _look("programs", "there is no Mercurial (hg)", cure)
+        Check(about="programs", result=mercurial) if mercurial else look("programs", "there is no Mercurial (hg)", cure)
     )
     yield (
         Check(about="programs", result="scp")
         if scp
-        else _look("programs", "there is no scp", "Install openssh-client there.")
+        else look("programs", "there is no scp", "Install openssh-client there.")
     )

@@ -10,6 +10,7 @@ from pacha.cli.app import cli
 from pacha.cli.context import CliContext
 from pacha.errors import ExitCode
 from pacha.server import add_host
+from pacha.server.role import of_master
 from pacha.text import escape
 
 
@@ -44,7 +45,7 @@ def add_host_command(
     """
     allowed = add_host.Allowed(rebuild_only, push_only, expires)
     text = key.read(1 << 20) if key is not None else None
-    hosts_path = cli_context.load_of_master().hosts_path
+    hosts_path = of_master(cli_context.load_of_master()).hosts_path
     added = add_host.add_host(hosts_path, host, user, text, install, allowed, replace=replace)
     console = cli_context.console
     console.say(

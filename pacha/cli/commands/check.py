@@ -11,6 +11,7 @@ from pacha.cli.context import CliContext
 from pacha.errors import ExitCode
 from pacha.server.check import check
 from pacha.server.check_results import CheckResult
+from pacha.server.role import of_master
 from pacha.ui.check import check_json, check_lines
 from pacha.ui.console import Console
 
@@ -29,7 +30,7 @@ def check_command(cli_context: CliContext, hosts: tuple[str, ...], rehearse: boo
     console = cli_context.console
     results: list[CheckResult] = []
     on_result = results.append if as_json else lambda result: _show(console, result)
-    code = check(cli_context.load_of_master(), hosts, rehearse, on_result)
+    code = check(of_master(cli_context.load_of_master()), hosts, rehearse, on_result)
     if as_json:
         click.echo(json.dumps([check_json(result) for result in results], indent=2))
     return code

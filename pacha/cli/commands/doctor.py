@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import suppress
 
 import click
 
 from pacha.cli.app import cli
 from pacha.cli.context import CliContext
-from pacha.errors import ExitCode
+from pacha.errors import ExitCode, PachaError
 from pacha.host import doctor
+from pacha.host.doctor import Check
+from pacha.server import doctor as of_master
+from pacha.server.role import is_master_alone
 from pacha.ui import overview
 from pacha.ui.spinner import waiting
 
@@ -20,15 +25,26 @@ from pacha.ui.spinner import waiting
 def doctor_command(cli_context: CliContext, as_json: bool) -> ExitCode:
     """Check that all is well here and on the master, and say how to fix what is not. Changes nothing.
 
+    On a master itself: its folder of hosts, their accounts, who is late.
+
     \b
     Example: pacha doctor --json
     """
     checks = []
     with waiting(quiet=cli_context.quiet):
-        for check in doctor.inspect(cli_context.load_quietly, cli_context.state()):
+        for check in _checks(cli_context):
             checks.append(check)
             if not as_json and (check.code or not cli_context.quiet):
                 click.echo(overview.check_text(check))
     if as_json:
         click.echo(json.dumps([overview.check_json(check) for check in checks], indent=2))
     return doctor.exit_code(checks)
+
+
+def _checks(cli_context: CliContext) -> Iterator[Check]:
+    """Those of a host; those of a master on a machine that is one alone."""
+    with suppress(PachaError):  # the host's half names it
+        config = cli_context.load_of_master(quietly=True)
+        if is_master_alone(config):
+            return of_master.inspect(config.hosts_path)
+    return doctor.inspect(cli_context.load_quietly, cli_context.state())

@@ -8,6 +8,7 @@ from pacha.cli.app import cli
 from pacha.cli.context import CliContext
 from pacha.errors import ExitCode
 from pacha.server import hosts
+from pacha.server.role import of_master
 from pacha.ui.hosts import hosts_json, hosts_text, problem
 from pacha.ui.prometheus import prometheus_text
 
@@ -24,7 +25,7 @@ def hosts_command(cli_context: CliContext, form: str | None) -> ExitCode:
     \b
     Example: pacha hosts --json
     """
-    every = hosts.hosts(cli_context.load_of_master().hosts_path)
+    every = hosts.hosts(of_master(cli_context.load_of_master()).hosts_path)
     if form or not cli_context.quiet:
         click.echo(_FORMS.get(form or "", hosts_text)(every))
     else:

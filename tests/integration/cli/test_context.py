@@ -40,3 +40,18 @@ def test_one_whose_machine_has_none_is_led_to_init(machine: Machine) -> None:
     machine.write("/home/ann/.config/pacha/pacha.conf", 1000, 1000, text="[DEFAULT]\npacha.host = local\n")
     machine.write("/etc/pacha/pacha.conf", text="[DEFAULT]\n")
     assert "configured for root" not in machine.pacha("status", code=3, number=1000).out
+
+
+def test_what_belongs_on_the_other_side_says_so(machine: Machine) -> None:
+    config = machine.write("/etc/pacha/pacha.conf", text="[DEFAULT]\npacha.host = m.example.com\n")
+    for command in (["hosts"], ["check"], ["add-host", "foo"]):
+        assert "belongs on the master" in machine.pacha(*command, code=2).err
+    assert not machine.at("/pacha").exists()
+    config.write_text("[DEFAULT]\n")
+    machine.at("/pacha/hosts").mkdir(parents=True)
+    for made in ("/pacha", "/pacha/hosts"):
+        machine.at(made).chmod(0o755)
+    done = machine.pacha("doctor", code=3)
+    assert "a master" in done.out and "pacha add-host" in done.out and "pacha.host is not set." not in done.out
+    config.unlink()
+    assert "a master" in machine.pacha("doctor", code=3).out

@@ -24,8 +24,8 @@ def test_a_clock_is_off_by_a_time_that_says_something(seconds: float, text: str)
 
 
 def test_a_small_disk_is_not_said_to_have_nothing() -> None:
-    assert "24 MiB free" in doctor._room("the hosts folder", 24 << 20, "Make room.").result
-    assert "2.0 GiB free" in doctor._room("the hosts folder", 2 << 30, "Make room.").result
+    assert "24 MiB free" in doctor.room("the hosts folder", 24 << 20, "Make room.").result
+    assert "2.0 GiB free" in doctor.room("the hosts folder", 2 << 30, "Make room.").result
 
 
 def test_a_master_is_named_once() -> None:
