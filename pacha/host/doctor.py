@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pacha
 from pacha.config.keys import STANDALONE
 from pacha.errors import ExitCode, PachaError
-from pacha.host import orphans, runner, schedule
+from pacha.host import due, orphans, runner, schedule
 from pacha.host.context import Context
 from pacha.host.masters import connect
 from pacha.host.watch import first_steps
@@ -108,7 +108,8 @@ def _own(context: Context) -> Iterator[Check]:
     """The checks of this machine."""
     try:
         watched = database.read(context.state.database).live
-        state = context.state.read()
+        holder = context.state.holder()
+        state = due.as_known(context.state.read(), holder)
     except PachaError as error:
         yield _failed("state", error)
         return
@@ -120,7 +121,7 @@ def _own(context: Context) -> Iterator[Check]:
     )
     yield from _space(context)
     yield _schedule()
-    yield _last_push(state)
+    yield Check(about="last push", result=holder.why) if holder else _last_push(state)
     yield from _orphans(state)
     for concern in state.concerns[:_MOST_SHOWN]:
         yield look("last push", f"{escape(concern.path)}: {concern.reason}", "See all that it named: pacha status")

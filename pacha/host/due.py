@@ -6,9 +6,11 @@ missed push is made up for, and a failed one is tried again soon.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pacha.errors import LockedError
     from pacha.store.host_state import HostState
 
 PUSH = "push"  #: the name of the work for which a push holds the lock
@@ -40,6 +42,14 @@ def is_due(state: HostState, frequency: float, now: float) -> bool:
 def is_overdue(state: HostState, frequency: float, now: float) -> bool:
     """Whether two runs of the job should have pushed by ``now``, but did not."""
     return now > state.succeeded + frequency * 3600 + 2 * period(frequency) * 60
+
+
+def as_known(state: HostState, holder: LockedError | None) -> HostState:
+    """``state`` without a failure while ``holder`` pushes.
+
+    What a push remembers as its failure from the start is for the case that it is killed.
+    """
+    return replace(state, failure="", cure="") if holder and holder.work == PUSH else state
 
 
 def is_at_work(work: str, seconds: float) -> bool:

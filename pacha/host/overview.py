@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pacha.config.keys import STANDALONE
 from pacha.errors import ExitCode, PachaError
-from pacha.host import owed, runner, schedule
+from pacha.host import due, owed, runner, schedule
 from pacha.host.context import Context
 from pacha.store import database
 from pacha.store.snapshot import Snapshot
@@ -47,7 +47,8 @@ def faulty(error: PachaError) -> Overview:
 
 def overview(context: Context) -> Overview:
     """The overview of a machine with a configuration. Raises PachaError."""
-    state, snapshot = context.state.read(), database.read(context.state.database, whole=False)
+    holder, snapshot = context.state.holder(), database.read(context.state.database, whole=False)
+    state = due.as_known(context.state.read(), holder)
     masters, folder = context.config.hosts, escape(context.config.hosts_path)
     if not masters:
         lines = (_file(context), ("master", f"this machine, in {folder}; or pacha.host is not set"))
@@ -60,6 +61,8 @@ def overview(context: Context) -> Overview:
         ("host", context.hostname()),
         ("watched", enumerated(paths, 5) or "nothing yet"),
     ]
+    if holder:
+        rows.append(("at work now", holder.why))
     if state.failure:
         rows.append(("last push failed", escape(state.failure)))
     if idle := runner.idle():

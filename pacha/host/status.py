@@ -71,7 +71,8 @@ class Status:
 
 def status(context: Context) -> Status:
     """What this machine knows about the last pushes and rebuilds. Raises ConfigError, PachaError."""
-    state, running = context.state.read(), context.state.holder()
+    holder = context.state.holder()
+    state = due.as_known(context.state.read(), holder)
     snapshot = database.read(context.state.database, whole=False)
     frequency, now = context.config.frequency, time.time()
     return Status(
@@ -85,7 +86,7 @@ def status(context: Context) -> Status:
         cure=state.cure,
         next_due=due.next_push(state, frequency),
         overdue=due.is_overdue(state, frequency, now),
-        running=running,
+        running=holder.why if holder else "",
         tip=state.tip,
         masters=tuple(_master(context, name, state) for name in context.config.masters()),
         concerns=state.concerns,

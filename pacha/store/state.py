@@ -141,17 +141,17 @@ class StateFolder:
         finally:
             os.close(fd)
 
-    def holder(self) -> str:
-        """Who holds the lock and since when; "" for nobody."""
+    def holder(self) -> LockedError | None:
+        """Who holds the lock and since when (``why``), and for what (``work``); None for nobody."""
         try:
             fd = os.open(self.path / "lock", os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         except FileNotFoundError:
-            return ""
+            return None
         try:
             _take_lock(fd, 0, fcntl.LOCK_SH)
-            return ""
+            return None
         except LockedError as error:
-            return error.why
+            return error
         finally:
             os.close(fd)
 

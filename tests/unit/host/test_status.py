@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from pacha.errors import Concern
+from pacha.host import doctor, overview
 from pacha.host.status import MasterStatus, Status, status
 from tests.support.standalone import Standalone, standalone_host  # noqa: F401  (a fixture)
 
@@ -59,3 +60,21 @@ def test_what_needs_a_look(change: dict[str, object]) -> None:
 @pytest.mark.parametrize("change", [{"failure": "x"}, {"overdue": True}, {"masters": (replace(MASTER, unsent=1),)}])
 def test_a_push_that_is_at_work_has_not_failed_yet(change: dict[str, object]) -> None:
     assert replace(FINE, running="process 1", **change).fine  # type: ignore[arg-type]
+
+
+def test_while_a_push_is_at_work_nothing_says_that_it_failed(bar: Standalone) -> None:
+    bar.push()
+    context = bar.context()
+    context.state.update(failure="The last push was interrupted.", cure="x")
+    with context.state.locked(work="push"):
+        found = status(context)
+        assert found.running and (found.failure, found.cure) == ("", "") and found.fine
+        shown = dict(overview.overview(context).lines)
+        assert "last push failed" not in shown and "process" in shown["at work now"]
+        [last] = [
+            check for check in doctor.inspect(lambda: context.config, context.state) if check.about == "last push"
+        ]
+        assert not last.code and "process" in last.result
+    with context.state.locked(work="rebuild"):
+        assert status(context).failure, "that one is over"
+    assert status(context).failure
