@@ -201,6 +201,7 @@ def _on(context: Context, host: str, name: str) -> Iterator[Check]:
 
 
 def _found(examined: Examined, ahead: float, host: str, folder: str, label: str) -> Iterator[Check]:
+    led = escape(examined.hosts_path or b"")
     user = f" --user {label.partition('@')[0]}" if "@" in label else ""
     if examined.pacha is not None:
         yield Check(
@@ -216,7 +217,10 @@ def _found(examined: Examined, ahead: float, host: str, folder: str, label: str)
     if examined.trouble:
         yield look("hosts folder", examined.trouble, f"On the master, run: pacha add-host {host}{user}")
     elif examined.trouble is not None:
-        yield Check(about="hosts folder", result=f"'{host}' can be written to in {folder}")
+        yield Check(about="hosts folder", result=f"'{host}' can be written to in {led or folder}")
+    if led and led != folder:
+        text = f"pacha.hosts.path is {folder}, and this key leads to {led}: another key would find nothing"
+        yield look("hosts folder", text, f"Set pacha.hosts.path = {led}")
     seconds = f"{_span(abs(ahead))} {'ahead of' if ahead > 0 else 'behind'} ours"
     if abs(ahead) > _CLOCKS_DIFFER:
         yield look("clock", f"the master's is {seconds}", "Set both by NTP: timedatectl set-ntp true")

@@ -137,6 +137,15 @@ def public_half(path: Path) -> str:
     return line if line.isprintable() else ""
 
 
+def _publishing(answers: Answers) -> list[str]:
+    """How to get the public half of the key into a file, where there is none to be shown."""
+    name, usual = f"{answers.hostname}.pub", os.path.join(ssh_dir(), "id_ed25519")
+    make = f"ssh-keygen -t ed25519 -N '' -f {shlex.quote(usual)} && cat {shlex.quote(usual)}.pub"
+    if answers.key:
+        make = f"ssh-keygen -y -f {shlex.quote(answers.key)}"
+    return [f"Here, write the public half of a key to {name}, and copy that to the master:", f"  {make} > {name}"]
+
+
 def next_steps(answers: Answers, configuration: Config, public: str) -> list[str]:
     """What to do next, in order: sentences and commands."""
     after = ["See whether all is well:", "  pacha doctor", "Then push, now and by itself:", "  pacha push"]
@@ -145,6 +154,7 @@ def next_steps(answers: Answers, configuration: Config, public: str) -> list[str
         return after
     user = configuration.ssh_user or "ACCOUNT"
     words = ["pacha", "add-host", answers.hostname, "--user", user, "--key", "-", "--install", user]
+    make = [] if public else _publishing(answers)
     echo = f"  echo {shlex.quote(public)} | \\\n    " if public else "  "
     tail = "" if public else f" < {answers.hostname}.pub"
     port = f"-p {configuration.ssh_port} " if configuration.ssh_port else ""
@@ -152,6 +162,7 @@ def next_steps(answers: Answers, configuration: Config, public: str) -> list[str
     account = f"{configuration.ssh_user}@" if configuration.ssh_user else ""
     logins = [f"  ssh {port}{account}{master}" for master in configuration.hosts]
     return [
+        *make,
         f"On the master, as root, let this host in (the account '{user}' must be there):",
         f"{echo}{shlex.join(words)}{tail}",
         "Here, log in once and compare the fingerprint that ssh shows with the master's own",

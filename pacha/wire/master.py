@@ -85,9 +85,9 @@ class Probe:
 class Examined:
     """What a master says about itself to ``pacha doctor``; a field is None where it does not say.
 
-    ``pacha``: the version of the Pacha behind our key, "" for none. ``mercurial``: the line of ``hg version``, "" for
-    none; ``scp``: whether it is installed. ``trouble``: why nothing can be written for the host, "" if it can.
-    ``free``: bytes on the file system.
+    ``pacha``: the version of the Pacha behind our key, "" for none; ``hosts_path``: the folder to which it leads.
+    ``mercurial``: the line of ``hg version``, "" for none; ``scp``: whether it is installed. ``trouble``: why nothing
+    can be written for the host, "" if it can. ``free``: bytes on the file system.
     """
 
     clock: float
@@ -97,6 +97,7 @@ class Examined:
     scp: bool | None = None
     trouble: str | None = None
     free: int | None = None
+    hosts_path: bytes | None = None
 
 
 def check_may_push(host: str, probe: Probe) -> None:

@@ -165,7 +165,7 @@ class SshMaster:
         if greeting is None:
             return self._plain.examine(host)
         clock = self.probe(host).clock
-        examined = Examined(clock=clock, may=greeting.may, pacha=greeting.version)
+        examined = Examined(clock=clock, may=greeting.may, pacha=greeting.version, hosts_path=greeting.hosts_path)
         channel = self._can(host, control.EXAMINE)
         if channel is None:
             return examined

@@ -8,11 +8,13 @@ import socket
 import stat
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pacha.config import load
 from pacha.wire import control
 from tests.support.forced import Door
 from tests.support.stage import Host, Stage
@@ -150,11 +152,22 @@ def test_init_from_options_makes_a_host_that_pushes(stage: Stage) -> None:
     assert "pacha add-host bar --user bar_user --key - --install bar_user" in done.out
     assert done.out.rstrip().endswith("pacha rebuild bar")
     values = host.pacha("config-values", PACHA_CONFIG="").must().out
+    assert load.parse_config(values) == replace(load.load_config(host.config), path=None)
     assert "pacha.ssh.port = 2222\n" in values
     assert f"pacha.ssh.key = {key}" in values and f"# watched: {watched}" in values
     before = host.config.read_bytes()
     again = host.pacha(*words, "--hostname", "bar", "--watch", watched, "--key", key).must(2)
     assert "--force" in again.err and host.config.read_bytes() == before
+
+
+def test_init_with_options_alone_makes_the_usual_key(stage: Stage) -> None:
+    host = Host(stage, stage.folder / "new", "new")
+    host.config.unlink()
+    (stage.folder / "bar").mkdir()
+    words = ["--host", "m.example.com", "--user", "bar_user", "--hostname", "bar", "--watch", stage.folder / "bar"]
+    done = host.pacha("--config", host.config, "init", *words, PACHA_CONFIG="").must()
+    public = (host.home / ".ssh/id_ed25519.pub").read_text().strip()
+    assert "Made the key" in done.out and public in done.out and "< bar.pub" not in done.out
 
 
 def test_init_asks_four_questions(tmp_path: Path) -> None:

@@ -114,6 +114,8 @@ def test_another_hosts_path_than_the_masters_does_not_matter(stage: Stage, door:
     host.watch(make_foo(stage))
     host.push()
     host.rebuild()
+    found = json.loads(host.pacha("doctor", "--json").must(3).out)
+    assert f"pacha.hosts.path = {stage.hosts}" in {one["cure"].partition("Set ")[2] for one in found if one["cure"]}
 
 
 def test_another_host_than_the_keys_own(stage: Stage, door: Door) -> None:

@@ -34,15 +34,15 @@ def add_config_command(cli_context: CliContext, file: str) -> ExitCode:
 @cli.command("config-values")
 @click.pass_obj
 def config_values_command(cli_context: CliContext) -> ExitCode:
-    """Show every key of the configuration with its value, and what is watched.
+    """Show every key of the configuration with its value, and what is watched: itself a configuration file.
 
     \b
     Example: pacha config-values
     """
     context = cli_context.context()
-    click.echo(f"# {escape(str(context.config.path))}")
+    click.echo(f"# {escape(str(context.config.path))}; what stands behind a '#' is the default\n[DEFAULT]")
     for key, value, origin in context.config.values():
-        click.echo(f"{key} = {value}" + ("    # default" if origin == "default" else ""))
+        click.echo(("# " if origin == "default" else "") + f"{key} = {value}".rstrip())
     for entry in watched(context):
         click.echo(f"# watched{' (file)' if entry.single else ''}: {escape(entry.path)} as '{entry.repository}'")
     return ExitCode.DONE

@@ -75,14 +75,12 @@ def _asked(question: str, default: str, option: str) -> str:
 
 
 def _key(key_file: str | None) -> Path | None:
-    """The private key to use: ``key_file``, else the usual one, else a new one if a person agrees; None for none."""
-
+    """The private key to use: ``key_file``, else the usual one, else a new one; None for a person who wants none."""
     if key_file is not None:
         return Path(os.path.abspath(os.path.expanduser(key_file)))
-    usual = init.usual_key()
+    usual, place = init.usual_key(), Path(ssh_dir(), "id_ed25519")
     if usual or not sys.stdin.isatty():
-        return usual
-    place = Path(ssh_dir(), "id_ed25519")
+        return usual or place
     return place if click.confirm(f"There is no SSH key here. Make one ({place})", default=True) else None
 
 

@@ -108,4 +108,7 @@ def _key_hint(endpoint: Endpoint, outcomes: set[KeyOutcome]) -> str:
         return "Name the private half of a key in pacha.ssh.key, not its .pub file."
     if not_refused and KeyOutcome.MISSING in outcomes:
         return "Correct pacha.ssh.key, or make the key with ssh-keygen and have it let in there: pacha add-host"
-    return f"Put the public key into ~{endpoint.user}/.ssh/authorized_keys there; check pacha.ssh.user."
+    return (
+        f"Let its public half in, on the master: pacha add-host HOST --key FILE --install {endpoint.user} (only where "
+        "there is no Pacha: ssh-copy-id); check pacha.ssh.user."
+    )

@@ -89,6 +89,14 @@ def test_a_key_is_made_once(tmp_path: Path) -> None:
     assert init.public_half(path) == ""
 
 
+def test_where_there_is_no_public_half_it_is_made_first(tmp_path: Path) -> None:
+    for key, command in (("/k", "ssh-keygen -y -f /k > bar.pub"), ("", "ssh-keygen -t ed25519")):
+        answers = Answers("m", "u", "bar", key)
+        steps = init.next_steps(answers, init.check(answers, tmp_path / "c", []), "")
+        made = next(number for number, step in enumerate(steps) if command in step)
+        assert made < next(number for number, step in enumerate(steps) if "< bar.pub" in step)
+
+
 def test_what_comes_next_has_a_login_for_each_master_and_none_for_a_folder(tmp_path: Path) -> None:
     several = replace(ANSWERS, host="m.example, n.example")
     steps = init.next_steps(several, init.check(several, tmp_path / "c", []), "ssh-ed25519 AAAA it's me")
