@@ -14,6 +14,8 @@ from pacha.files.dirfd import DirectoryFds
 from pacha.files.metadata import Entry, Kind
 from pacha.store.revision import NULL, Blob, Interruption, Note
 from pacha.store.snapshot import Watched
+from pacha.system import activity
+from pacha.text import escape
 
 if TYPE_CHECKING:
     from pacha.store.hg import Repository
@@ -87,6 +89,7 @@ def commit(
     recorded: set[bytes] = set()
     while True:
         written, removed = _names(paths, base, new, extra)
+        activity.begin(f"reading and recording what changed below {escape(watched.path)}", len(written))
         with DirectoryFds(watched.path if not watched.single else os.path.dirname(watched.path)) as descent:
             reader = _BlobSource(watched, written, descent, recorded, lambda name: repository.reader(node)(name))
             try:
@@ -177,7 +180,9 @@ class _BlobSource:
             return Blob(self._part(entry, number))
         if entry.parts:
             return Blob(_POINTER % (content.PART_SIZE, names.part(name, 0)[:-7]), is_executable=executable)
-        return Blob(self._whole(entry), is_executable=executable)
+        data = self._whole(entry)
+        activity.advance(1, len(data))
+        return Blob(data, is_executable=executable)
 
     def _whole(self, entry: Entry) -> bytes:
         try:
@@ -197,6 +202,7 @@ class _BlobSource:
                 directory, name = self._descent.parent(self._watched.relative(entry.path))
                 self._large = _Large(entry.path, content.open_file(name, directory))
             data = self._large.read(number)
+            activity.advance(1, len(data))
             if number == entry.parts - 1:
                 self._finish(entry, self._large)
             return data

@@ -8,6 +8,7 @@ from pacha.host import owed, watch
 from pacha.push.session import PushSession
 from pacha.store import database
 from pacha.store.snapshot import Snapshot
+from pacha.system import activity
 
 
 def read_last_snapshot(session: PushSession, accept: bool) -> Snapshot:
@@ -45,4 +46,5 @@ def scan(session: PushSession, last: Snapshot) -> None:
     session.fingerprints, session.named = database.read_cache(session.context.state.cache)
     session.watched = watch.effective_rules(session.context, last.watched)
     targets = watch.scan_targets(session.watched)
+    activity.begin("looking for what changed")
     session.scan = files.scan(targets, last.entries, session.fingerprints, session.accounts)

@@ -15,7 +15,7 @@ from pacha.store import hg
 from pacha.store.host_state import MasterState
 from pacha.store.revision import MOST
 from pacha.store.snapshot import Snapshot
-from pacha.system import background
+from pacha.system import activity, background
 from pacha.system.memory_limit import limit_memory
 from pacha.wire.master import (
     CannotStream,
@@ -251,6 +251,7 @@ class MasterTarget:
         for name, node in content_first(snapshot, tip):
             if node is not None and self.sent.get(name) != node:
                 own = repository(name)
+                activity.begin(f"sending '{name}' to {self.label}")
                 if name in retired and not own.has(node):
                     continue
                 self._send(own, name, node, line)

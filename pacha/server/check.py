@@ -30,6 +30,7 @@ from pacha.server.check_results import CheckResult
 from pacha.server.check_worker import inspect, result, unseen
 from pacha.store import hg
 from pacha.store.state import StateFolder
+from pacha.system import activity
 from pacha.system.child import run_in_child
 from pacha.text import escape
 from pacha.wire import hook_files, message
@@ -62,7 +63,10 @@ def check(
                 code="no-such-host",
             )
     codes = set()
-    for host in hosts or names_here:
+    chosen = hosts or names_here
+    for number, host in enumerate(chosen):
+        activity.begin(f"{'rehearsing' if rehearse else 'checking'} '{host}'", len(chosen))
+        activity.advance(number + 1)
         checked = _check(config, host, rehearse)
         try:
             check_results.write(config.hosts_path, checked)

@@ -123,7 +123,7 @@ class Console:
 
 def _complain(start: str, text: str) -> None:
     folds = sys.stderr.isatty()
-    click.echo(wrapped(start, text, width=_columns_of_errors()) if folds else start + text, err=True)
+    click.echo(wrapped(start, text, width=columns_of_errors()) if folds else start + text, err=True)
 
 
 def at_terminal() -> bool:
@@ -148,7 +148,8 @@ def columns() -> int:
     return shutil.get_terminal_size().columns if at_terminal() else _WIDTH
 
 
-def _columns_of_errors() -> int:
+def columns_of_errors() -> int:
+    """The width of the terminal on stderr; 80 where that is unknown."""
     try:
         return os.get_terminal_size(sys.stderr.fileno()).columns or _WIDTH
     except OSError:

@@ -10,7 +10,9 @@ from contextlib import contextmanager
 
 import click
 
+from pacha.system.activity import begin, current
 from pacha.system.waits import longest_wait
+from pacha.ui.console import columns_of_errors, size_text
 
 _AFTER = 2.0  #: seconds before it appears
 _EVERY = 1.0
@@ -21,12 +23,13 @@ _LONG = 5.0  #: seconds from which on a master is waited for
 def waiting(text: str = "", *, quiet: bool = False, after: float = _AFTER, every: float = _EVERY) -> Iterator[None]:
     """Show ``text`` and the seconds that the body takes on stderr, if that is a terminal; remove it at the end.
 
-    It appears ``after`` so many seconds, and changes ``every`` so many. A master that is waited for is shown as well,
-    and alone where ``text`` is "": for commands that print as they go.
+    It appears ``after`` so many seconds, and changes ``every`` so many. What is being done, how far it is, and a master
+    that is waited for are shown as well, and alone where ``text`` is "": for commands that print as they go.
     """
     if quiet or not sys.stderr.isatty():
         yield
         return
+    begin("")
     ended = threading.Event()
     thread = threading.Thread(target=_tick, args=(text, ended, after, every), daemon=True)
     thread.start()
@@ -40,14 +43,32 @@ def waiting(text: str = "", *, quiet: bool = False, after: float = _AFTER, every
 def _tick(text: str, ended: threading.Event, after: float, every: float) -> None:
     began, width = time.monotonic(), 0
     while not ended.wait(every if width else after):
-        own = f"{text} ({time.monotonic() - began:.0f} s)" if text else ""
-        shown = ", ".join(filter(None, [own, _wait()]))
+        doing = _doing(with_seconds=not text)
+        own = ": ".join(filter(None, [f"{text} ({time.monotonic() - began:.0f} s)" if text else "", doing]))
+        shown = ", ".join(filter(None, [own, _wait()]))[: columns_of_errors() - 1]  # a line that wraps would stay
         if shown or width:
             end = "" if text else "\r"  # the next line that is printed begins where this one does
             click.echo(f"\r{shown:<{width}}{end}", nl=False, err=True)
         width = len(shown)
     if width:
         click.echo(f"\r{' ' * width}\r", nl=False, err=True)
+
+
+def clear() -> None:
+    """Remove what is shown, before a line is printed in its place."""
+    if sys.stderr.isatty():
+        click.echo(f"\r{' ' * (columns_of_errors() - 1)}\r", nl=False, err=True)
+
+
+def _doing(*, with_seconds: bool) -> str:
+    """How far what is being done is, and what that is, which may be too long for a line; "" for nothing."""
+    now = current()
+    if not now.what:
+        return ""
+    far = f"{now.done} of {now.total}" if now.total else ""
+    seconds = f"{time.monotonic() - now.began:.0f} s" if with_seconds else ""
+    amount = f"{size_text(now.size)} ({size_text(int(now.rate))}/s)" if now.size else ""
+    return ", ".join(filter(None, [seconds, far, amount, now.what]))
 
 
 def _wait() -> str:

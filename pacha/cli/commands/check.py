@@ -14,6 +14,7 @@ from pacha.server.check_results import CheckResult
 from pacha.server.role import of_master
 from pacha.ui.check import check_json, check_lines
 from pacha.ui.console import Console
+from pacha.ui.spinner import clear, waiting
 
 
 @cli.command("check")
@@ -30,13 +31,15 @@ def check_command(cli_context: CliContext, hosts: tuple[str, ...], rehearse: boo
     console = cli_context.console
     results: list[CheckResult] = []
     on_result = results.append if as_json else lambda result: _show(console, result)
-    code = check(of_master(cli_context.load_of_master()), hosts, rehearse, on_result)
+    with waiting(quiet=console.quiet):
+        code = check(of_master(cli_context.load_of_master()), hosts, rehearse, on_result)
     if as_json:
         click.echo(json.dumps([check_json(result) for result in results], indent=2))
     return code
 
 
 def _show(console: Console, result: CheckResult) -> None:
+    clear()
     if result.code:
         console.problems(check_lines(result))
     else:

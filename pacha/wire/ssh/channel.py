@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import BinaryIO, Protocol, TypeVar
 
 from pacha.errors import UnreachableError
+from pacha.system import activity
 from pacha.system.waits import waiting
 from pacha.text import one_line
 from pacha.wire.ssh.endpoint import Endpoint
@@ -104,7 +105,9 @@ class Stream:
         """Send all of ``data``; returns its length. Raises BrokenPipeError when the command reads no more."""
         rest = memoryview(data)
         while rest:
-            rest = rest[self._send(rest) :]
+            sent = self._send(rest)
+            activity.advance(size=sent)
+            rest = rest[sent:]
         return len(data)
 
     def close_write(self) -> None:

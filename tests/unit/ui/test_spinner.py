@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from pacha.system import waits
+from pacha.system import activity, waits
 from pacha.ui.spinner import waiting
 from tests.support.terminal import Terminal
 
@@ -46,3 +46,18 @@ def test_a_master_that_keeps_one_waiting_is_named(monkeypatch: pytest.MonkeyPatc
             assert terminal.getvalue().endswith("\rwaiting for bar@master for 7 s\r")
         time.sleep(0.1)
         assert terminal.getvalue().endswith(" \r"), "it is still shown"
+
+
+def test_what_is_done_and_how_far_it_is_stands_behind_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with waiting("Pushing", after=0.01, every=0.01):
+        activity.begin("reading below /etc", 2000)
+        activity.advance(812, 3 << 20)
+        time.sleep(0.1)
+    assert "Pushing (0 s): 812 of 2000, 3072 KB (" in terminal.getvalue() and "below /etc" in terminal.getvalue()
+    with waiting(after=0.01, every=0.01):
+        activity.begin("x" * 200)
+        time.sleep(0.1)
+    assert "\r0 s, xxx" in terminal.getvalue()
+    assert max(map(len, terminal.getvalue().split("\r"))) < 80, "a line that wraps is not removed"

@@ -1,0 +1,15 @@
+"""What is being done is counted."""
+
+from __future__ import annotations
+
+from pacha.system import activity
+
+
+def test_what_begins_is_counted_from_nothing() -> None:
+    activity.begin("reading", 3)
+    activity.advance(1, 100)
+    activity.advance(size=50)
+    now = activity.current()
+    assert (now.what, now.total, now.done, now.size) == ("reading", 3, 1, 150) and now.rate > 0
+    activity.begin("sending")
+    assert (activity.current().done, activity.current().size) == (0, 0)
