@@ -18,22 +18,22 @@ from pacha.errors import Signalled
 #: Each command: its module in ``cli.commands``, which is imported when the command is used, and its line in --help.
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "add-config": ("config", "Check a configuration file and remember where it is."),
-    "add-host": ("add_host", "On a master: make a host's folder, and let its key in."),
+    "add-host": ("add_host", "Make a host's folder on this master, and let its key in."),
     "cat": ("cat", "Print a file as a snapshot has it, byte for byte."),
-    "check": ("check", "On a master: could each host be rebuilt now?"),
+    "check": ("check", "Could each host be rebuilt now?"),
     "completion": ("completion", "Print what completes commands and options in a shell."),
     "config-values": ("config", "Show the configuration, and what is watched."),
     "demo": ("demo", "Play the whole story in a temporary folder."),
     "diff": ("diff", "Show what differs between snapshots, or from the disk."),
     "doctor": ("doctor", "Check that all is well, and say how to fix what is not."),
-    "hosts": ("hosts", "On a master: show every host, the late ones first."),
+    "hosts": ("hosts", "Show every host, the late ones first."),
     "init": ("init", "Write this host's configuration, make a key."),
     "log": ("log", "List the snapshots, newest first."),
     "push": ("push", "Send what changed to every master, as one snapshot."),
     "rebuild": ("rebuild", "Put back every file of a host, or a part of them."),
     "restore-db": ("restore_db", "Get a host's history back from the master, no file of it."),
     "schedule": ("schedule", "Push by itself: install, remove or show the job."),
-    "serve": ("serve", "On a master: the forced command behind the key of HOST."),
+    "serve": ("serve", "The forced command behind the key of HOST."),
     "status": ("status", "Show how this host stands."),
     "undo": ("undo", "Take back what the last rebuild did."),
     "unwatch": ("watch", "Stop watching a path; what was kept of it stays."),
@@ -41,6 +41,16 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "watch": ("watch", "Watch directories, with everything below them."),
     "watch-single": ("watch", "Watch one file."),
 }
+#: The sections of --help, in which every command stands once, in the order in which it is needed.
+SECTIONS: Mapping[str, tuple[str, ...]] = {
+    "Setting up a host": (
+        "init", "watch", "watch-single", "unwatch", "schedule", "doctor", "config-values", "add-config",
+    ),
+    "On a host": ("push", "status", "log", "diff", "cat", "verify"),
+    "Putting a host back": ("rebuild", "undo", "restore-db"),
+    "On a master": ("add-host", "hosts", "check", "serve"),
+    "Beside": ("demo", "completion"),
+}  # fmt: skip
 _OPTIONS_WITH_VALUE = ("--config",)
 _EXIT_CODES = """\b
 Exit codes: 0 done; 1 failed, nothing lost; 2 usage; 3 done, with something to
@@ -131,9 +141,11 @@ class LazyGroup(Group):
         return self.commands.get(cmd_name)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the list of commands without importing them."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(word, text) for word, (_, text) in COMMANDS.items()])
+        """Write the commands by what they are for, in one column, without importing them."""
+        width = max(map(len, COMMANDS))
+        for title, words in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([(f"{word:<{width}}", COMMANDS[word][1]) for word in words])
 
 
 @click.group(
@@ -150,7 +162,8 @@ class LazyGroup(Group):
 def cli(context: click.Context, config: str | None, quiet: bool, verbose: bool) -> None:
     """Keep the folders that matter under version on a master, and put them back when a machine is lost.
 
-    Every command may also be spelt as a flag, as in the manual: 'pacha --rebuild bar'.
+    Every command may also be spelt as a flag, as in 'pacha --rebuild bar'. What a command does in detail: pacha COMMAND
+    --help
 
     \b
     Example: pacha            (how things stand, and what to do next)

@@ -92,7 +92,7 @@ class Console:
     def concerns(self, concerns: Iterable[Concern]) -> None:
         """Print concerns on stderr."""
         for concern in concerns:
-            click.echo(f"pacha: {escape(concern.path)}: {concern.reason}", err=True)
+            _complain("pacha: ", f"{escape(concern.path)}: {concern.reason}")
 
     def warn(self, text: str) -> None:
         """Print one line on stderr."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pacha.host.orphans import words
 from pacha.text import escape
-from pacha.ui.console import folded
+from pacha.ui.console import folded, styled
 from pacha.ui.times import moment, utc
 
 if TYPE_CHECKING:
@@ -44,7 +44,16 @@ def status_text(status: Status) -> str:
         ),
         *(("left out", f"{escape(path)} (a socket)") for path in status.left_out),
     ]
-    return "\n".join(folded(f"{name and name + ':':<13} ", text) for name, text in lines if text)
+    shown = [(name, folded(f"{name and name + ':':<13} ", text)) for name, text in lines if text]
+    return "\n".join(styled(text, _colour(name, text)) for name, text in shown)
+
+
+def _colour(name: str, text: str) -> str | None:
+    """Red for what failed, yellow for what needs a look."""
+    if name == "failed" or "; failed: " in text:
+        return "red"
+    late = "too long ago" in text or "not sent yet" in text
+    return "yellow" if late or name in ("", "to look at", "kept", "owed", "unfinished") else None
 
 
 def _master(master: MasterStatus, host_failure: str) -> str:

@@ -48,13 +48,13 @@ def add_host_command(
     hosts_path = of_master(cli_context.load_of_master()).hosts_path
     added = add_host.add_host(hosts_path, host, user, text, install, allowed, replace=replace)
     console = cli_context.console
-    console.say(
+    console.tell(
         f"{escape(added.path)} is ready for '{host}'" + (f" (account {added.account})." if added.account else ".")
     )
     if added.installed:
-        console.say(f"The key is {added.installed} in {install}'s authorized_keys.")
+        console.tell(f"The key is {added.installed} in {install}'s authorized_keys.")
     elif added.line:
-        console.say("The line for ~/.ssh/authorized_keys of that account:")
+        console.tell("The line for ~/.ssh/authorized_keys of that account:")
         click.echo(added.line)
     if not added.runs:
         console.warn(

@@ -27,7 +27,7 @@ def add_config_command(cli_context: CliContext, file: str) -> ExitCode:
     path = Path(os.path.abspath(file))
     load_config(path)
     cli_context.record_config(path)
-    cli_context.console.say(f"The configuration is {escape(path)} from now on.")
+    cli_context.console.tell(f"The configuration is {escape(path)} from now on.")
     return ExitCode.DONE
 
 

@@ -43,7 +43,7 @@ def init_command(
 
     \b
     Example: pacha init
-             pacha init --host master.example.com --user bar_user --watch /etc --key /root/.ssh/id_pacha
+             pacha init --host master.example.com --user bar_user --watch /etc
     """
     place = (
         Path(os.path.abspath(cli_context.config))

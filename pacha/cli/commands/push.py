@@ -53,7 +53,7 @@ def push_command(
     except LockedError as error:
         if not due or not is_at_work(error.work, error.seconds):
             raise
-        console.say("Another push is at work.")
+        console.tell("Another push is at work.")
         return ExitCode.DONE
     return _show(console, pushed, several=len(context.config.masters()) > 1)
 
@@ -61,11 +61,11 @@ def push_command(
 def _show(console: Console, pushed: Pushed, *, several: bool) -> ExitCode:
     """Show what a push did, and with ``several`` masters each failure. Raises the failure of an only master."""
     for notice in pushed.notices:
-        console.say(notice)
+        console.tell(notice)
     console.concerns(pushed.concerns)
     console.changes(pushed.changes)
     if pushed.committed:
-        console.say(f"{pushed.host}: {pushed.changes} (snapshot {pushed.tip[:12]}).")
+        console.tell(f"{pushed.host}: {pushed.changes} (snapshot {pushed.tip[:12]}).")
     if several:
         console.failures(pushed.failures)
     if pushed.failure is not None:
@@ -73,6 +73,6 @@ def _show(console: Console, pushed: Pushed, *, several: bool) -> ExitCode:
             return pushed.failure.exit_code
         raise pushed.failure
     if not pushed.committed and not pushed.sent:
-        console.say(f"{pushed.host}: nothing changed in {pushed.paths} paths.")
-    console.say(f"{pushed.master} {'has' if len(pushed.masters) == 1 else 'have'} it all ({pushed.seconds:.1f} s).")
+        console.tell(f"{pushed.host}: nothing changed in {pushed.paths} paths.")
+    console.tell(f"{pushed.master} {'has' if len(pushed.masters) == 1 else 'have'} it all ({pushed.seconds:.1f} s).")
     return ExitCode.CONCERNS if pushed.concerns or pushed.failures else ExitCode.DONE

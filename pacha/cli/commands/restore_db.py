@@ -28,7 +28,7 @@ def restore_db_command(cli_context: CliContext, host: str) -> ExitCode:
     restored = restore_db(cli_context.context(), host, console.warn)
     for watched in restored.watched:
         rules = f"; left out: {rules_text(watched.exclude)}" if watched.exclude else ""
-        console.say(f"Watching {escape(watched.path)} (kept as '{watched.repository}'{rules}).")
-    console.say(f"This machine pushes as '{host}', on top of {restored.tip[:12]} ({revspec.local(restored.at)}).")
-    console.say("No watched file was touched: 'pacha diff' shows what the next push will record.")
+        console.tell(f"Watching {escape(watched.path)} (kept as '{watched.repository}'{rules}).")
+    console.tell(f"This machine pushes as '{host}', on top of {restored.tip[:12]} ({revspec.local(restored.at)}).")
+    console.tell("No watched file was touched: 'pacha diff' shows what the next push will record.")
     return ExitCode.CONCERNS if restored.differences else ExitCode.DONE

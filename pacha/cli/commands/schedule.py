@@ -49,9 +49,9 @@ def schedule_install(cli_context: CliContext, root: Path | None, apt: bool, syst
     job = _job(cli_context, root)
     written = schedule.install(job, schedule.uses_systemd(job.root) if systemd is None else systemd, apt)
     for path in written:
-        cli_context.console.say(f"{escape(path)} is written.")
+        cli_context.console.tell(f"{escape(path)} is written.")
     if not written:
-        cli_context.console.say("It is installed already.")
+        cli_context.console.tell("It is installed already.")
     return _check(cli_context, job)
 
 
@@ -66,9 +66,9 @@ def schedule_remove(cli_context: CliContext, root: Path | None) -> ExitCode:
     """
     removed = schedule.remove(root or Path("/"))
     for path in removed:
-        cli_context.console.say(f"{escape(path)} is gone.")
+        cli_context.console.tell(f"{escape(path)} is gone.")
     if not removed:
-        cli_context.console.say("There was nothing to remove.")
+        cli_context.console.tell("There was nothing to remove.")
     return ExitCode.DONE
 
 

@@ -24,7 +24,7 @@ def serve_command(
 
     \b
     Example, a line of ~/.ssh/authorized_keys (pacha add-host writes it):
-    restrict,command="pacha serve bar --hosts-path /pacha/hosts" ssh-ed25519 AAAA...
+    restrict,command="pacha serve bar --hosts-path /pacha/hosts" ssh-ed25519 AA...
     """
     may = serve.rights(rebuild_only=rebuild_only, push_only=push_only)
     command = os.environ.get("SSH_ORIGINAL_COMMAND")

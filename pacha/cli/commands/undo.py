@@ -35,7 +35,7 @@ def undo_command(cli_context: CliContext, listing: bool, dry_run: bool, yes: boo
         record, steps = undo.propose(context)
         for step in steps:
             click.echo(f"{step.what:<8} {escape(step.path)}" + (f": {step.reason}" if step.reason else ""))
-        console.say(f"To be undone: {past_line(record)}. Nothing was changed.")
+        console.tell(f"To be undone: {past_line(record)}. Nothing was changed.")
         return ExitCode.DONE
     asks = not yes and sys.stdin.isatty()
     undone = undo.undo(
@@ -43,5 +43,5 @@ def undo_command(cli_context: CliContext, listing: bool, dry_run: bool, yes: boo
     )
     with interruption.told("The rebuild is undone", "'pacha undo --list' shows it."):
         console.concerns(undone.outcome.concerns)
-        console.say(f"Undone: {past_line(undone.record)}")
+        console.tell(f"Undone: {past_line(undone.record)}")
     return ExitCode.CONCERNS if undone.outcome.concerns else ExitCode.DONE

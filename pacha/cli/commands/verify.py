@@ -25,7 +25,7 @@ def verify_command(cli_context: CliContext, at: str) -> ExitCode:
     for difference in verified.differences:
         click.echo(f"{escape(difference.path)}: {difference.reason}")
     if verified.differences:
-        cli_context.console.say(f"{len(verified.differences)} of {verified.paths} paths differ from {which}.")
+        cli_context.console.tell(f"{len(verified.differences)} of {verified.paths} paths differ from {which}.")
         return ExitCode.CONCERNS
-    cli_context.console.say(f"All {verified.paths} paths are as in {which}.")
+    cli_context.console.tell(f"All {verified.paths} paths are as in {which}.")
     return ExitCode.DONE

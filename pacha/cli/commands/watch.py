@@ -26,7 +26,7 @@ def watch_command(cli_context: CliContext, paths: Sequence[str]) -> ExitCode:
     context = cli_context.context()
     for path in paths:
         watched = watch(context, os.fsencode(path))
-        cli_context.console.say(f"Watching {escape(watched.path)} (kept as '{watched.repository}').")
+        cli_context.console.tell(f"Watching {escape(watched.path)} (kept as '{watched.repository}').")
     return ExitCode.DONE
 
 
@@ -40,7 +40,7 @@ def watch_single_command(cli_context: CliContext, file: str) -> ExitCode:
     Example: pacha watch-single /opt/foo/app.conf
     """
     watched = watch(cli_context.context(), os.fsencode(file), single=True)
-    cli_context.console.say(f"Watching the file {escape(watched.path)} (kept as '{watched.repository}').")
+    cli_context.console.tell(f"Watching the file {escape(watched.path)} (kept as '{watched.repository}').")
     return ExitCode.DONE
 
 
@@ -54,5 +54,5 @@ def unwatch_command(cli_context: CliContext, path: str) -> ExitCode:
     Example: pacha unwatch /opt/foo
     """
     unwatched = unwatch(cli_context.context(), os.fsencode(path))
-    cli_context.console.say(f"No longer watching {escape(unwatched.path)}; its history stays.")
+    cli_context.console.tell(f"No longer watching {escape(unwatched.path)}; its history stays.")
     return ExitCode.DONE

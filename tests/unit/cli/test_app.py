@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 import pytest
 
-from pacha.cli import cli
+from pacha.cli import app, cli
 
 MAIN = "import sys; from pacha.__main__ import main; main(sys.argv[1:])"
 
@@ -51,8 +51,25 @@ def test_every_command_has_help_with_an_example(words: tuple[str, ...]) -> None:
 @pytest.mark.parametrize("words", [(), ("schedule",)], ids=" ".join)
 def test_what_a_command_is_for_fits_its_line(words: tuple[str, ...]) -> None:
     done = pacha(*words, "--help", COLUMNS="80")
-    listed = done.stdout.partition("Commands:")[2]
+    listed = done.stdout.partition("Commands:" if words else "Setting up a host:")[2]
     assert listed and "..." not in listed, listed
+
+
+def test_help_has_every_command_once_by_what_it_is_for() -> None:
+    assert sorted(word for words in app.SECTIONS.values() for word in words) == sorted(app.COMMANDS)
+    shown = pacha("--help", COLUMNS="80").stdout
+    assert all(f"\n{title}:\n" in shown for title in app.SECTIONS)
+    assert shown.index("On a host:") < shown.index("  push ") < shown.index("On a master:") < shown.index("  hosts ")
+
+
+def test_no_help_breaks_a_word_or_goes_beyond_80_columns() -> None:
+    names = [*app.COMMANDS]
+    for command, words in [(app.cli, "pacha"), *((app.cli.get_command(None, name), name) for name in names)]:
+        narrow, wide = (
+            command.get_help(click.Context(command, info_name=words, terminal_width=width, max_content_width=width))
+            for width in (80, 5000)
+        )
+        assert narrow.split() == wide.split() and max(map(len, narrow.splitlines())) <= 80, narrow
 
 
 def test_an_option_that_stands_before_the_command_says_so() -> None:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import click
+import pytest
+
 from pacha.host.status import MasterStatus, Status
-from pacha.ui import status
+from pacha.ui import console, status
 
 
 def master(name: str, failure: str = "", unsent: int = 0, current: bool = False) -> MasterStatus:
@@ -21,6 +26,16 @@ def status_of(masters: tuple[MasterStatus, ...], failure: str = "", cure: str = 
 def test_a_master_with_a_long_name_has_its_column() -> None:
     name = "master.example.com"
     assert f"on {name}: 1 snapshot not sent yet" in status.status_text(status_of((master(name, unsent=1),)))
+
+
+def test_what_failed_is_red_and_what_needs_a_look_yellow(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = replace(status_of((master("a", unsent=1),), "It broke.", "Mend it."), owed=(b"/a",))
+    assert "\x1b" not in status.status_text(found)
+    monkeypatch.setattr(console, "is_coloured", lambda: True)
+    lines = status.status_text(found).splitlines()
+    for name, colour in (("failed:", "red"), ("on a:", "yellow"), ("owed:", "yellow"), ("host:", None)):
+        [line] = [line for line in lines if name in line]
+        assert line.startswith(click.style("", fg=colour, reset=False) + name)
 
 
 def test_a_failure_is_said_once_with_its_cure_and_a_master_that_was_rebuilt_from_has_it_all() -> None:
