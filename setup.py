@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from glob import glob
 from pathlib import Path
 
 from setuptools import find_packages, setup
@@ -27,6 +28,9 @@ setup(
     license="GPL-2.0-or-later",
     python_requires=">=3.10",
     packages=find_packages(include=["pacha", "pacha.*"]),
+    data_files=[
+        ("share/doc/pacha", [*sorted(glob("docs/*.rst")), "README.rst", "CHANGELOG.rst", "pacha.conf.example"])
+    ],
     entry_points={"console_scripts": ["pacha = pacha.__main__:main"]},
     install_requires=["click>=8.1", "paramiko>=5,<6", "mercurial>=7.2,<8"],
     extras_require={

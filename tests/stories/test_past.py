@@ -231,6 +231,19 @@ def test_log_diff_and_cat_are_the_same_from_here_from_elsewhere_and_on_the_maste
     said(other.pacha("log").must(1), "no history here")
 
 
+def test_the_log_of_a_path_shows_when_a_line_came_in(bar: Host) -> None:
+    top = plant(bar)
+    (top / "etc/hosts").write_text("second\n")
+    (top / "opt/foo/app").write_text("beside\n")
+    bar.push("-m", "because")
+    done = bar.pacha("log", "-p", top / "etc/hosts")
+    assert done.code == 0, done.err
+    shown = done.out
+    newest, _, older = shown.partition("\n\n")
+    assert "because" in newest.splitlines()[0] and "+second" in newest and "-first etc/hosts" in newest
+    assert "+first etc/hosts" in older and "beside" not in shown
+
+
 def test_a_path_that_no_snapshot_touched_is_said_to_be_none(bar: Host) -> None:
     plant(bar)
     done = bar.pacha("log", "/nowhere/at/all").must()

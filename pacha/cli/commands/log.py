@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator, Sequence
 from itertools import islice
 
 import click
@@ -12,7 +13,9 @@ from pacha.cli.app import cli
 from pacha.cli.context import CliContext
 from pacha.cli.history_arguments import HOST_OPTION, split_words, warn_unreadable
 from pacha.errors import ExitCode, UsageError
-from pacha.history import log, reader
+from pacha.history import diff, log, reader
+from pacha.history.log import LogEntry
+from pacha.history.reader import History
 from pacha.text import escape
 from pacha.ui import history
 
@@ -21,10 +24,11 @@ from pacha.ui import history
 @click.argument("words", nargs=-1, metavar="[HOST] [PATH]")
 @HOST_OPTION
 @click.option("-n", "--number", type=click.IntRange(min=1), metavar="N", help="Only the newest N.")
+@click.option("-p", "--patch", is_flag=True, help="With what each changed, as diff shows it: who brought a line in?")
 @click.option("--json", "as_json", is_flag=True, help="As a JSON array.")
 @click.pass_obj
 def log_command(
-    cli_context: CliContext, words: tuple[str, ...], host: str, number: int | None, as_json: bool
+    cli_context: CliContext, words: tuple[str, ...], host: str, number: int | None, patch: bool, as_json: bool
 ) -> ExitCode:
     """List the snapshots, newest first: id, time, what it touched, who pushed, why.
 
@@ -33,6 +37,7 @@ def log_command(
     \b
     Example: pacha log -n 10
              pacha log bar /etc/nginx
+             pacha log -p /etc/fstab
     """
     hosts, paths = split_words(words)
     if len(hosts) + bool(host) > 1:
@@ -40,11 +45,24 @@ def log_command(
             "More than one host was named.", hint="A path has a '/' in it: ./foo", code="several-hosts-named"
         )
     with reader.open_history(cli_context.context(), host or "".join(hosts)) as snapshots:
-        entries = list(islice(log.log(snapshots, [candidate for path in paths for candidate in path]), number))
+        candidates = [candidate for path in paths for candidate in path]
+        entries = list(islice(log.log(snapshots, candidates), number))
         if not entries and not as_json:
             cli_context.console.warn("no snapshot touched " + ", ".join(escape(path[0]) for path in paths))
         if as_json:
             click.echo(json.dumps([history.log_json(entry, snapshots.host) for entry in entries], indent=1))
         else:
-            history.show(history.log_line(entry, snapshots.host, time.time()) for entry in entries)
+            history.show(_lines(snapshots, entries, candidates, patch=patch))
         return warn_unreadable(cli_context, snapshots)
+
+
+def _lines(snapshots: History, entries: Sequence[LogEntry], paths: Sequence[bytes], *, patch: bool) -> Iterator[bytes]:
+    """A line for each snapshot; with ``patch``, below it what it changed at ``paths`` (none: anywhere)."""
+    for entry in entries:
+        yield history.log_line(entry, snapshots.host, time.time())
+        if patch:
+            revision = snapshots.find(entry.node)
+            old, new = diff.of_snapshot(snapshots, snapshots.before(revision)), diff.of_snapshot(snapshots, revision)
+            for difference in diff.compare(old, new, paths):
+                yield from history.difference_lines(difference, old, new)
+            yield b"\n"
