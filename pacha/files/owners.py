@@ -5,11 +5,14 @@ from __future__ import annotations
 import grp
 import os
 import pwd
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 LARGEST_ID = 2**32 - 2  # (uid_t) -1 means "leave as it is" to chown(2)
 _DIGITS = 10
+_K = TypeVar("_K")
+_V = TypeVar("_V")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,9 +32,38 @@ class Account:
     groups: tuple[bytes, ...] = ()
 
 
+class Asked(Mapping[_K, _V]):
+    """A mapping of what ``ask`` answers (None: nothing), asked once for each key; iterating gives what is ``listed``.
+
+    A directory service (sssd, winbind, LDAP) answers for each of its accounts, but need not list them.
+    """
+
+    def __init__(self, ask: Callable[[_K], _V | None], listed: Callable[[], Iterable[_K]]) -> None:
+        """Ask nothing yet."""
+        self._ask, self._listed = ask, listed
+        self._answers: dict[_K, _V | None] = {}
+
+    def __getitem__(self, key: _K) -> _V:
+        if key not in self._answers:
+            self._answers[key] = self._ask(key)
+        answer = self._answers[key]
+        if answer is None:
+            raise KeyError(key)
+        return answer
+
+    def __iter__(self) -> Iterator[_K]:
+        return iter(dict.fromkeys(key for key in self._listed() if key in self))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
 @dataclass(frozen=True, slots=True)
 class Accounts:
-    """Names <-> numbers. The first line of a number or a name wins, as in getpwuid(3)."""
+    """Names <-> numbers. The first line of a number or a name wins, as in getpwuid(3).
+
+    Those of a machine are asked for one by one, and iterating gives those that its name service lists.
+    """
 
     users: Mapping[int, bytes]
     groups: Mapping[int, bytes]
@@ -56,10 +88,12 @@ class Accounts:
 
     @classmethod
     def of_machine(cls) -> Accounts:
-        """The accounts that this machine's name service enumerates (getpwent(3), getgrent(3))."""
-        return cls._from_pairs(
-            [(os.fsencode(p.pw_name), p.pw_uid) for p in pwd.getpwall()],
-            [(os.fsencode(g.gr_name), g.gr_gid) for g in grp.getgrall()],
+        """The accounts of this machine, as its name service answers for each (getpwuid(3), getpwnam(3))."""
+        return cls(
+            Asked(_user_name, lambda: (user.pw_uid for user in pwd.getpwall())),
+            Asked(_group_name, lambda: (group.gr_gid for group in grp.getgrall())),
+            Asked(_uid, lambda: (os.fsencode(user.pw_name) for user in pwd.getpwall())),
+            Asked(_gid, lambda: (os.fsencode(group.gr_name) for group in grp.getgrall())),
         )
 
     @classmethod
@@ -81,32 +115,96 @@ class Accounts:
             by_group.setdefault(name, number)
         return cls(by_uid, by_gid, by_user, by_group)
 
+    def with_numbers(self, uids: Mapping[bytes, int], gids: Mapping[bytes, int]) -> Accounts:
+        """These accounts, where these names have these numbers."""
+        users = Asked(lambda name: uids[name] if name in uids else self.uid(name), lambda: (*uids, *self.uids))
+        groups = Asked(lambda name: gids[name] if name in gids else self.gid(name), lambda: (*gids, *self.gids))
+        return Accounts(self.users, self.groups, users, groups)
+
+    def with_directory(self, machine: Accounts, local: Accounts) -> Accounts:
+        """These accounts, which take the place of the ``local`` ones of ``machine``, and those of its directory.
+
+        An account of the directory whose number or name is one of these, too, is not among them.
+        """
+        users, uids = _both(self.users, self.uids, machine.users, machine.uids, local.uids)
+        groups, gids = _both(self.groups, self.gids, machine.groups, machine.gids, local.gids)
+        return Accounts(users, groups, uids, gids)
+
+
+def _both(
+    names: Mapping[int, bytes],
+    numbers: Mapping[bytes, int],
+    machine_names: Mapping[int, bytes],
+    machine_numbers: Mapping[bytes, int],
+    local: Mapping[bytes, int],
+) -> tuple[Mapping[int, bytes], Mapping[bytes, int]]:
+    """The names and the numbers of the users, or the groups, in files and in the directory of a machine."""
+
+    def name(number: int) -> bytes | None:
+        found = names.get(number)
+        if found is not None:
+            return found
+        found = machine_names.get(number)
+        return None if found is None or found in local or found in numbers else found
+
+    def number(name: bytes) -> int | None:
+        if name in numbers or name in local:
+            return numbers.get(name)
+        found = machine_numbers.get(name)
+        return None if found is None or found in names else found
+
+    return Asked(name, lambda: (*names, *machine_names)), Asked(number, lambda: (*numbers, *machine_numbers))
+
 
 def describe(users: Iterable[bytes], groups: Iterable[bytes]) -> tuple[Account, ...]:
     """This machine's accounts with these names, and the groups of those users; groups first."""
-    memberships: dict[str, list[bytes]] = {}
-    all_groups = grp.getgrall()
-    for group in all_groups:
-        for member in group.gr_mem:
-            memberships.setdefault(member, []).append(os.fsencode(group.gr_name))
-    user_accounts = [user for name in sorted(users) if (user := _user(name, memberships)) is not None]
-    group_names = {*groups, *(name for user in user_accounts for name in user.groups)}
-    primary = {user.gid for user in user_accounts}
-    every = [Account(name=os.fsencode(g.gr_name), is_group=True, number=g.gr_gid) for g in all_groups]
-    group_accounts = [group for group in every if group.name in group_names or group.number in primary]
-    return (*sorted(group_accounts, key=lambda group: group.name), *user_accounts)
+    user_accounts = [user for name in sorted(users) if (user := _user(name)) is not None]
+    names = {*groups, *(name for user in user_accounts for name in user.groups)}
+    primary = {name for user in user_accounts if (name := _group_name(user.gid)) is not None}
+    numbers = [(name, _gid(name)) for name in sorted(names | primary)]
+    group_accounts = [Account(name=name, is_group=True, number=gid) for name, gid in numbers if gid is not None]
+    return (*group_accounts, *user_accounts)
 
 
-def _user(name: bytes, memberships: Mapping[str, list[bytes]]) -> Account | None:
+def _user(name: bytes) -> Account | None:
     try:
         user = pwd.getpwnam(os.fsdecode(name))
     except KeyError:
         return None
     home, shell = os.fsencode(user.pw_dir), os.fsencode(user.pw_shell)
-    groups = tuple(sorted(memberships.get(user.pw_name, [])))
+    gids = set(os.getgrouplist(user.pw_name, user.pw_gid)) - {user.pw_gid}
+    groups = tuple(sorted(group for gid in gids if (group := _group_name(gid)) is not None))
     return Account(
         name=name, is_group=False, number=user.pw_uid, gid=user.pw_gid, home=home, login_shell=shell, groups=groups
     )
+
+
+def _user_name(uid: int) -> bytes | None:
+    try:
+        return os.fsencode(pwd.getpwuid(uid).pw_name)
+    except (KeyError, OverflowError):
+        return None
+
+
+def _group_name(gid: int) -> bytes | None:
+    try:
+        return os.fsencode(grp.getgrgid(gid).gr_name)
+    except (KeyError, OverflowError):
+        return None
+
+
+def _uid(name: bytes) -> int | None:
+    try:
+        return pwd.getpwnam(os.fsdecode(name)).pw_uid
+    except (KeyError, ValueError):
+        return None
+
+
+def _gid(name: bytes) -> int | None:
+    try:
+        return grp.getgrnam(os.fsdecode(name)).gr_gid
+    except (KeyError, ValueError):
+        return None
 
 
 def _pairs(content: bytes) -> list[tuple[bytes, int]]:

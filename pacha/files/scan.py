@@ -63,6 +63,7 @@ class _Walk:
     accounts: Accounts
     result: Scan
     device: int = 0
+    named: set[tuple[int, bytes | None, int, bytes | None]] = field(default_factory=set)  #: owners that are right
     settled_ns: int = field(default_factory=lambda: time.time_ns() - _UNSETTLED_NS)
 
 
@@ -203,7 +204,7 @@ def _take(walk: _Walk, name: bytes, fd: int, path: bytes, status: os.stat_result
     if status.st_nlink > 1 and status.st_mode & _FORMAT != stat.S_IFDIR:
         result.linked.setdefault((status.st_dev, status.st_ino), []).append(path)
     fingerprint = (status.st_dev, status.st_ino, status.st_ctime_ns)
-    if known is not None and walk.remembered.get(path) == fingerprint and _matches(known, status, walk.accounts):
+    if known is not None and walk.remembered.get(path) == fingerprint and _matches(walk, known, status):
         result.entries[path] = known
         result.fingerprints[path] = fingerprint
         return
@@ -230,16 +231,23 @@ def _with_content(walk: _Walk, name: bytes, fd: int, known: Entry | None, entry:
     return replace(entry, sha256=None, stored=known.stored, parts=known.parts) if known is not None else entry
 
 
-def _matches(known: Entry, status: os.stat_result, accounts: Accounts) -> bool:
+def _matches(walk: _Walk, known: Entry, status: os.stat_result) -> bool:
     return (
         known.mode == status.st_mode & 0o7777
         and known.uid == status.st_uid
         and known.gid == status.st_gid
         and known.mtime_ns == status.st_mtime_ns
         and (known.kind is not Kind.FILE or known.size == status.st_size)
-        and known.owner == accounts.users.get(known.uid)
-        and known.group == accounts.groups.get(known.gid)
+        and ((known.uid, known.owner, known.gid, known.group) in walk.named or _is_named(walk, known))
     )
+
+
+def _is_named(walk: _Walk, known: Entry) -> bool:
+    """Whether owner and group of ``known`` have the same names now; if so, that is remembered."""
+    if (known.owner, known.group) != (walk.accounts.user_name(known.uid), walk.accounts.group_name(known.gid)):
+        return False
+    walk.named.add((known.uid, known.owner, known.gid, known.group))
+    return True
 
 
 def _keep_known(walk: _Walk, path: bytes, reason: str, own: bool = False) -> None:

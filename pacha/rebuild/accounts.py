@@ -90,10 +90,9 @@ def mapped(machine: Accounts, users: Mapping[bytes, bytes], groups: Mapping[byte
             "Make that account, or correct the map.",
             code="owner-map-unknown-account",
         )
-    return replace(
-        machine,
-        uids={**machine.uids, **{old: uid for old, uid in uids.items() if uid is not None}},
-        gids={**machine.gids, **{old: gid for old, gid in gids.items() if gid is not None}},
+    return machine.with_numbers(
+        {old: uid for old, uid in uids.items() if uid is not None},
+        {old: gid for old, gid in gids.items() if gid is not None},
     )
 
 

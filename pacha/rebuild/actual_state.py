@@ -58,11 +58,13 @@ def accounts_in_force(target: bytes, restored: Mapping[bytes, bytes], machine: A
     """The accounts by which names are resolved, and a description of where they come from.
 
     Those that the rebuild restores (``restored``: the content of /etc/passwd and /etc/group, where the snapshot has
-    them), else those of ``target``, else those of this ``machine``.
+    them), else those of ``target``, else those of this ``machine``. A directory service of this machine stays in force.
     """
     texts = [restored.get(path) or account_file(path, target) for path in (PASSWD, GROUP)]
     if restored:
-        return Accounts.from_files(texts[0] or b"", texts[1] or b""), "the account files of the snapshot"
+        files = Accounts.from_files(texts[0] or b"", texts[1] or b"")
+        local = None if target else accounts_of_root(target)
+        return files.with_directory(machine, local) if local else files, "the account files of the snapshot"
     if target and None not in texts:
         return Accounts.from_files(texts[0] or b"", texts[1] or b""), f"the account files below {escape(target)}"
     return machine, "this machine's accounts"

@@ -58,7 +58,8 @@ def _changes(
 ) -> tuple[dict[int, int], dict[int, bytes]]:
     moved: dict[int, int] = {}
     lost: dict[int, bytes] = {}
-    for name, number in [*before.items(), *files]:  # the first known name of a number counts
+    asked = [(name, before[name]) for name in after if name in before]  # a directory does not list its names
+    for name, number in [*before.items(), *files, *asked]:  # the first known name of a number counts
         if name in after:
             moved.setdefault(number, after[name])
     for name, number in files:

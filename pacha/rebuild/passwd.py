@@ -16,13 +16,15 @@ def keep_numbers(passwd: bytes, group: bytes, machine: Accounts) -> tuple[bytes,
     A new name keeps its recorded number if no name here has it, else it gets a free one of the same range.
     """
     recorded = Accounts.from_files(passwd, group)
-    uids = _assign(recorded.uids, machine.uids)
-    gids = _assign(recorded.gids, machine.gids)
+    uids = _assign(recorded.uids, machine.uids, machine.users)
+    gids = _assign(recorded.gids, machine.gids, machine.groups)
     moved = {number: gids[name] for number, name in recorded.groups.items()}
     return _rewrite(passwd, uids, moved), _rewrite(group, gids, {})
 
 
-def _assign(recorded: Mapping[bytes, int], machine: Mapping[bytes, int]) -> dict[bytes, int]:
+def _assign(
+    recorded: Mapping[bytes, int], machine: Mapping[bytes, int], names: Mapping[int, bytes]
+) -> dict[bytes, int]:
     assigned = {name: machine[name] for name in recorded if name in machine}
     used = {*machine.values(), *recorded.values()}
     together = {number: assigned[name] for name, number in recorded.items() if name in assigned}
@@ -30,16 +32,16 @@ def _assign(recorded: Mapping[bytes, int], machine: Mapping[bytes, int]) -> dict
         if name in assigned:
             continue
         if number not in together:  # a second name of a number shares the first one's
-            together[number] = _free(number, used) if number in machine.values() else number
+            together[number] = _free(number, used, names) if number in names else number
             used.add(together[number])
         assigned[name] = together[number]
     return assigned
 
 
-def _free(number: int, used: set[int]) -> int:
-    """A free number, of the range of ``number`` if it has one."""
+def _free(number: int, used: set[int], names: Mapping[int, bytes]) -> int:
+    """A number that is neither ``used`` nor has a name here, of the range of ``number`` if it has one."""
     ranges = (_SYSTEM, _PEOPLE) if number < _PEOPLE.start else (_PEOPLE, range(_PEOPLE.stop, 2**31))
-    return next(n for numbers in ranges for n in numbers if n not in used)
+    return next(n for numbers in ranges for n in numbers if n not in used and n not in names)
 
 
 def _rewrite(text: bytes, numbers: Mapping[bytes, int], groups: Mapping[int, int]) -> bytes:

@@ -1,0 +1,89 @@
+"""Accounts of a directory service, which answers for each of them and lists none: whose files are they after all?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.directory import Entry, directory
+from tests.support.machine import Machine, Person
+
+pytestmark = pytest.mark.usefixtures("as_root")
+DATA = "/srv/data"
+#: Names as directories have them: a domain, a space, an address, digits alone.
+NAMES = (b"jdoe", b"CORP\\mail users", b"ann@example.org", b"70009")
+FIRST, ELSEWHERE = 70001, 80001
+HERE = tuple(Entry(name=name, number=FIRST + i, groups=(FIRST,)) for i, name in enumerate(NAMES))
+THERE = tuple(Entry(name=name, number=ELSEWHERE + i) for i, name in enumerate(NAMES))
+
+
+@pytest.fixture
+def bar(tmp_path: Path) -> Machine:
+    """A machine that has pushed a private file of each of the directory's accounts, and its own account files."""
+    made = Machine(tmp_path / "root")
+    for i in range(len(NAMES)):
+        made.write(f"{DATA}/{i}", FIRST + i, FIRST + i, 0o600)
+    with directory(made, *HERE):
+        made.pacha("watch", DATA, "/etc")
+        made.pacha("push")
+    return made
+
+
+def owners(bar: Machine) -> list[tuple[int, int, str]]:
+    """Owner, group and mode of each file."""
+    return [bar.whose(f"{DATA}/{i}") for i in range(len(NAMES))]
+
+
+def test_their_files_follow_their_names(bar: Machine) -> None:
+    """Also where the rebuild restores /etc/passwd, which has none of them."""
+    bar.lose(DATA)
+    with directory(bar, *THERE):
+        bar.pacha("rebuild", "bar", "--yes")
+    assert owners(bar) == [(ELSEWHERE + i, ELSEWHERE + i, "0600") for i in range(len(NAMES))]
+
+
+def test_nobody_else_gets_them(bar: Machine) -> None:
+    """The new machine has no directory, and gave the number to somebody else."""
+    bar.lose(DATA)
+    bar.populate(Person("mallory", FIRST))
+    done = bar.pacha("rebuild", "bar", "--yes", "--path", DATA, code=3)
+    assert owners(bar) == [(0, 0, "0600")] * len(NAMES)
+    assert f"jdoe ({FIRST})" in done.err and "ann@example.org" in done.err
+
+
+def test_nobody_else_gets_them_from_a_directory(bar: Machine) -> None:
+    """A number without a name belongs to nobody only if the directory does not know it."""
+    nameless = FIRST + 77
+    bar.write(f"{DATA}/nameless", nameless, nameless, 0o600)
+    with directory(bar, *HERE):
+        bar.pacha("push")
+    bar.lose(DATA)
+    with directory(bar, *HERE, Entry(name=b"mallory", number=nameless)):
+        bar.pacha("rebuild", "bar", "--yes", code=3)
+    assert bar.whose(f"{DATA}/nameless") == (0, 0, "0600")
+
+
+def test_a_restored_account_with_the_number_of_a_directory_s(bar: Machine) -> None:
+    """The number is mallory's as soon as her account file is there."""
+    bar.populate(Person("mallory", ELSEWHERE))
+    with directory(bar, *HERE):
+        bar.pacha("push")
+    bar.populate()
+    bar.lose(DATA)
+    with directory(bar, *THERE):
+        bar.pacha("rebuild", "bar", "--yes", code=3)
+    assert bar.whose(f"{DATA}/0") == (0, 0, "0600")
+
+
+def test_files_outside_follow_an_account_that_becomes_local(bar: Machine) -> None:
+    """jdoe is the directory's here, under another number than in the account files that are restored."""
+    bar.populate(Person("jdoe", 61001))
+    with directory(bar, *HERE):
+        bar.pacha("push")
+    bar.populate()
+    outside = bar.write("/opt/outside", ELSEWHERE, ELSEWHERE, 0o600)
+    bar.lose(DATA)
+    with directory(bar, *THERE):
+        bar.pacha("rebuild", "bar", "--yes", "--accounts", "renumber", code=None)
+    assert (outside.stat().st_uid, outside.stat().st_gid) == (61001, 61001)
