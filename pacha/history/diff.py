@@ -12,6 +12,7 @@ from pacha.files import content, metadata, scan
 from pacha.files.dirfd import DirectoryFds
 from pacha.files.exclude import Rules
 from pacha.files.metadata import Change, Entry, Kind
+from pacha.files.name_service import known_names
 from pacha.files.owners import Accounts
 from pacha.files.paths import is_within, is_within_any
 from pacha.history.reader import History
@@ -96,7 +97,8 @@ def of_disk(context: Context) -> Side:
     last = database.read(context.state.database)
     fingerprints, _ = database.read_cache(context.state.cache)
     watched = watch.effective_rules(context, last.watched)
-    result = scan.scan(watch.scan_targets(watched), last.entries, fingerprints, Accounts.of_machine())
+    names = known_names(Accounts.of_machine(), last.accounts)
+    result = scan.scan(watch.scan_targets(watched), last.entries, fingerprints, names.accounts)
     roots = [root for root in watched if not root.retired]
     entries = {path: _digested(entry, roots) for path, entry in result.entries.items()}
     return Side("now", entries, lambda entry: _read(entry, roots), tuple(result.concerns), tuple(roots))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from pacha.errors import Concern, PachaError
 from pacha.files import metadata, scan
+from pacha.files.name_service import known_names
 from pacha.files.owners import Accounts
 from pacha.host import watch
 from pacha.host.context import Context
@@ -34,7 +35,8 @@ def verify(context: Context, at: str = "") -> Verified:
             "There is no snapshot to compare with.", hint="Make one: pacha push", code="nothing-to-compare"
         )
     # Without fingerprints, every file is read.
-    result = scan.scan(watch.scan_targets(snapshot.watched), snapshot.entries, {}, Accounts.of_machine())
+    names = known_names(Accounts.of_machine(), snapshot.accounts)
+    result = scan.scan(watch.scan_targets(snapshot.watched), snapshot.entries, {}, names.accounts)
     return Verified(len(snapshot.entries), (*result.concerns, *_differences(snapshot, result)))
 
 

@@ -60,7 +60,8 @@ class Pushed:
 def push(
     context: Context, *, accept: bool = False, take_over: bool = False, message: str = "", wait_seconds: float = 0
 ) -> Pushed:
-    """Push what is watched. ``accept`` gives up what is owed since an earlier rebuild.
+    """Push what is watched. ``accept`` gives up what is owed since an earlier rebuild, and the names of
+    accounts that are no more.
 
     Raises LockedError, ConfigError, PachaError if nothing could be tried.
     """

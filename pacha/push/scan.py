@@ -14,7 +14,8 @@ from pacha.system import activity
 def read_last_snapshot(session: PushSession, accept: bool) -> Snapshot:
     """The last snapshot made here. Raises PachaError if there must not be a next one.
 
-    ``accept`` gives up what is owed, and leaves interrupted rebuilds as they are.
+    ``accept`` gives up what is owed and the names of accounts that are no more, and leaves interrupted rebuilds as
+    they are.
     """
     context = session.context
     last = database.read(context.state.database)
@@ -24,6 +25,7 @@ def read_last_snapshot(session: PushSession, accept: bool) -> Snapshot:
     for watched in last.live:
         watch.check_own(context, watched.path)  # the configuration may have changed since it was watched
     _check_rebuilt(session, last, accept)
+    session.recorded = () if accept else last.accounts
     return last
 
 

@@ -16,8 +16,9 @@ from typing import Any
 import pacha
 from pacha.config.keys import STANDALONE
 from pacha.errors import Concern, ExitCode, PachaError
+from pacha.files.name_service import KnownNames, known_names
 from pacha.files.names import DATABASE
-from pacha.files.owners import Accounts
+from pacha.files.owners import Account, Accounts
 from pacha.files.scan import Fingerprint, Scan
 from pacha.host.context import Context
 from pacha.host.masters import connect, endpoint
@@ -43,7 +44,8 @@ class PushSession:
     """The data of a push.
 
     ``state`` is the content of the state folder; ``update`` changes both. ``watched`` are the watched paths, ``scan``
-    is the scan of them; ``fingerprints`` and ``named`` (sockets) are those of the scan before.
+    is the scan of them; ``fingerprints`` and ``named`` (sockets) are those of the scan before. ``recorded`` are the
+    accounts of the last snapshot, whose names stay where nothing answers for them.
     """
 
     context: Context
@@ -58,7 +60,8 @@ class PushSession:
     named: Set[bytes] = frozenset()
     concerns: list[Concern] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
-    _accounts: Accounts | None = None
+    recorded: tuple[Account, ...] = ()
+    _names: KnownNames | None = None
     _where: str | None = None
 
     def __post_init__(self) -> None:
@@ -77,10 +80,15 @@ class PushSession:
             return revision.MOST
 
     @property
+    def names(self) -> KnownNames:
+        """The accounts of this machine, and the names that stay although nothing answers for them."""
+        self._names = self._names or known_names(Accounts.of_machine(), self.recorded)
+        return self._names
+
+    @property
     def accounts(self) -> Accounts:
-        """The accounts of this machine, read at first use, while the masters answer."""
-        self._accounts = self._accounts or Accounts.of_machine()
-        return self._accounts
+        """The accounts of this machine, asked for while the masters answer."""
+        return self.names.accounts
 
     @property
     def reached(self) -> list[MasterTarget]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -10,6 +11,7 @@ import pacha
 from pacha.errors import Concern, PachaError
 from pacha.files import acl, owners, scan
 from pacha.files.metadata import Entry
+from pacha.files.name_service import NSSWITCH
 from pacha.files.names import DATABASE, PACHA_DB
 from pacha.host import owed, watch
 from pacha.push import commit, reconcile
@@ -21,6 +23,10 @@ from pacha.store import change_list, database, hg
 from pacha.store.snapshot import READABLE_FROM, SCHEMA, Changes, Snapshot, Watched, compare, grouped
 from pacha.text import escape
 
+_KEPT = (
+    "its {kind} {number} has no name now, as if the directory service did not answer; it stays recorded as {name}'s. "
+    "If that account is no more, give its files to another (chown), or record the number alone: pacha push --accept"
+)
 _OWED = "is owed by the last rebuild: run that again, or give it up with 'pacha push --accept'"
 
 
@@ -41,7 +47,8 @@ def commit_snapshot(session: PushSession, base: Base) -> NewSnapshot:
     changes = compare(base.entries, new.entries)
     tip, committed = _commit_database(session, base, new, changes)
     _remember_scan(session, new)
-    session.concerns += [*session.scan.concerns, *(Concern(path, _OWED) for path in still_owed)]
+    owed_concerns = (Concern(path, _OWED) for path in still_owed)
+    session.concerns += [*session.scan.concerns, *owed_concerns, *_kept_names(session, new.entries)]
     return NewSnapshot(snapshot=new, tip=tip, changes=changes, committed=committed)
 
 
@@ -60,7 +67,7 @@ def build_snapshot(session: PushSession, base: Snapshot) -> tuple[Snapshot, Iter
         watched=session.watched,
         entries=entries,
         parents={path: _settled(entry, base.parents.get(path)) for path, entry in parents.items()},
-        accounts=(*_accounts(entries, parents, accounts), *missing_accounts),
+        accounts=(*_accounts(entries, parents, accounts, base.accounts), *missing_accounts),
     )
     return snapshot, still_owed
 
@@ -102,9 +109,15 @@ def _settled(entry: Entry, before: Entry | None) -> Entry:
 
 
 def _accounts(
-    entries: Mapping[bytes, Entry], parents: Mapping[bytes, Entry], machine: owners.Accounts
+    entries: Mapping[bytes, Entry],
+    parents: Mapping[bytes, Entry],
+    machine: owners.Accounts,
+    recorded: Iterable[owners.Account],
 ) -> tuple[owners.Account, ...]:
-    """The accounts of all owners, also in ACLs, so that a new machine can be told how to make them."""
+    """The accounts of all owners, also in ACLs, so that a new machine can be told how to make them.
+
+    Those for which nothing answers now stay as they were ``recorded``.
+    """
     every = [*entries.values(), *parents.values()]
     users = {entry.owner for entry in every}
     groups = {entry.group for entry in every}
@@ -112,7 +125,24 @@ def _accounts(
         uids, gids = acl.numbers(xattrs)
         users |= {machine.user_name(uid) for uid in uids}
         groups |= {machine.group_name(gid) for gid in gids}
-    return owners.describe(users - {None}, groups - {None})  # type: ignore[arg-type]
+    described = owners.describe(users - {None}, groups - {None})  # type: ignore[arg-type]
+    found = {(account.is_group, account.name) for account in described}
+    lacking = [account for account in recorded if (account.is_group, account.name) not in found]
+    kept = [account for account in lacking if not account.is_group and account.name in users]
+    numbers, names = {user.gid for user in kept}, groups.union(*(user.groups for user in kept))
+    kept += [group for group in lacking if group.is_group and (group.name in names or group.number in numbers)]
+    return tuple(sorted((*described, *kept), key=lambda account: (not account.is_group, account.name)))
+
+
+def _kept_names(session: PushSession, entries: Mapping[bytes, Entry]) -> Iterator[Concern]:
+    """A concern for each number that keeps the name that it was recorded with, at the first path that has it."""
+    for kind, kept in (("owner", session.names.users), ("group", session.names.groups)):
+        for number, name in sorted(kept.items()):
+            having = (
+                path for path, entry in entries.items() if number == (entry.uid if kind == "owner" else entry.gid)
+            )
+            where = min(having, default=os.fsencode(NSSWITCH))
+            yield Concern(where, _KEPT.format(kind=kind, number=number, name=escape(name)))
 
 
 def _changed(base: Snapshot, new: Snapshot) -> dict[bytes, tuple[dict[bytes, Entry], dict[bytes, Entry]]]:

@@ -87,3 +87,39 @@ def test_files_outside_follow_an_account_that_becomes_local(bar: Machine) -> Non
     with directory(bar, *THERE):
         bar.pacha("rebuild", "bar", "--yes", "--accounts", "renumber", code=None)
     assert (outside.stat().st_uid, outside.stat().st_gid) == (61001, 61001)
+
+
+def test_a_name_stays_while_the_directory_does_not_answer(bar: Machine) -> None:
+    bar.at("/etc/nsswitch.conf").write_text("passwd: files sss\ngroup: files sss\n")
+    with directory(bar, *HERE):
+        bar.pacha("push")
+    done = bar.pacha("push", code=3)
+    assert "nothing changed" in done.out, "no name was lost"
+    assert f"{DATA}/0: its owner {FIRST} has no name now" in done.err and "jdoe's" in done.err
+    bar.write(f"{DATA}/new", FIRST, FIRST, 0o600)
+    bar.pacha("push", code=3)
+    assert "owner" not in bar.pacha("verify", code=None).out
+    bar.lose(DATA)
+    bar.populate()
+    with directory(bar, *THERE):
+        bar.pacha("rebuild", "bar", "--yes", code=None)
+    assert owners(bar) == [(ELSEWHERE + i, ELSEWHERE + i, "0600") for i in range(len(NAMES))]
+    assert bar.whose(f"{DATA}/new") == (ELSEWHERE, ELSEWHERE, "0600")
+
+
+def test_a_person_can_say_that_the_account_is_no_more(bar: Machine) -> None:
+    bar.at("/etc/nsswitch.conf").write_text("passwd: files sss\ngroup: files sss\n")
+    with directory(bar, *HERE):
+        bar.pacha("push")
+    with directory(bar, *HERE[1:]):
+        bar.pacha("push", code=3)
+        bar.pacha("push", "--accept")
+        assert "nothing changed" in bar.pacha("push").out
+
+
+def test_a_local_account_that_was_removed_is_no_more(bar: Machine) -> None:
+    """Files alone always answer: nothing has to be settled."""
+    bar.at("/etc/nsswitch.conf").write_text("passwd: files\ngroup: files\n")
+    with directory(bar, *HERE):
+        bar.pacha("push")
+    assert "metadata" in bar.pacha("push").out

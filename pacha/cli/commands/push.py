@@ -25,7 +25,11 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Only if pacha.frequency hours have passed, or the last try failed; not while one is at work.",
 )
-@click.option("--accept", is_flag=True, help="Give up what an earlier rebuild could not restore.")
+@click.option(
+    "--accept",
+    is_flag=True,
+    help="Give up what an earlier rebuild could not restore, and the names of accounts that are no more.",
+)
 @click.option(
     "--take-over", is_flag=True, help="Push as this host though another machine did so last, or this one as another."
 )
