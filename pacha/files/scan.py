@@ -85,7 +85,10 @@ def scan(
 
 
 def parents(watches: Iterable[Watch], accounts: Accounts) -> dict[bytes, Entry]:
-    """The entries of the directories above ``watches``, by path, but for those that disappeared meanwhile."""
+    """The entries of the directories above ``watches``, by path, but for those that disappeared meanwhile.
+
+    For one that became a link since, it is that of the directory to which the link leads.
+    """
     entries: dict[bytes, Entry] = {}
     for watch in watches:
         path = os.path.dirname(watch.path)
@@ -93,13 +96,24 @@ def parents(watches: Iterable[Watch], accounts: Accounts) -> dict[bytes, Entry]:
             fd = _open_directory(os.path.dirname(path))
             if fd is not None:
                 try:
-                    entries[path] = metadata.observe(os.path.basename(path), fd, path, accounts)
+                    entries[path] = _parent(fd, path, accounts)
                 except OSError:
                     pass  # its watched path is reported as missing
                 finally:
                     os.close(fd)
             path = os.path.dirname(path)
     return entries
+
+
+def _parent(above: int, path: bytes, accounts: Accounts) -> Entry:
+    entry = metadata.observe(os.path.basename(path), above, path, accounts)
+    if entry.kind is not Kind.SYMLINK:
+        return entry
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        return metadata.observe(b".", fd, path, accounts)
+    finally:
+        os.close(fd)
 
 
 def _open_directory(path: bytes) -> int | None:

@@ -15,6 +15,7 @@ from pacha.files.name_service import NSSWITCH
 from pacha.files.names import DATABASE, PACHA_DB
 from pacha.host import owed, watch
 from pacha.push import commit, reconcile
+from pacha.push.readable import readable
 from pacha.push.reconcile import Base
 from pacha.push.session import PushSession
 from pacha.push.target import MasterTarget
@@ -43,13 +44,22 @@ class NewSnapshot:
 def commit_snapshot(session: PushSession, base: Base) -> NewSnapshot:
     """Commit the scan's result on top of ``base``: content first, ``db`` last."""
     planned, still_owed = build_snapshot(session, base.last)
-    new = _commit_content(session, base.last, planned)
+    new = _readable(session, _commit_content(session, base.last, planned), base.last)
     changes = compare(base.entries, new.entries)
     tip, committed = _commit_database(session, base, new, changes)
     _remember_scan(session, new)
     owed_concerns = (Concern(path, _OWED) for path in still_owed)
     session.concerns += [*session.scan.concerns, *owed_concerns, *_kept_names(session, new.entries)]
     return NewSnapshot(snapshot=new, tip=tip, changes=changes, committed=committed)
+
+
+def _readable(session: PushSession, new: Snapshot, base: Snapshot) -> Snapshot:
+    """``new`` as its readers accept it. What it lacks for that is looked at, and named, at each push."""
+    found = readable(new, base)
+    session.concerns += found.concerns
+    for path in found.mended:
+        session.scan.fingerprints.pop(path, None)
+    return found.snapshot
 
 
 def build_snapshot(session: PushSession, base: Snapshot) -> tuple[Snapshot, Iterable[bytes]]:

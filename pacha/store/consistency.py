@@ -29,14 +29,14 @@ def check_consistency(snapshot: Snapshot) -> None:
         raise damaged_snapshot("two watched paths overlap")
     above = {path for watched in live for path in parents_of(watched.path)}
     for path, entry in snapshot.parents.items():
-        if path not in above or not _is_directory(entry):
+        if path not in above or not is_parent(entry):
             raise damaged_snapshot("a parent is not a directory above a watched path")
     for path in snapshot.entries:
         # Only the last of the tops that sort before ``path`` can hold it.
         if not tops or not _holds(roots[tops[bisect_right(tops, prefix(path)) - 1]], path):
             raise damaged_snapshot(f"{escape(path[:200])} is below no watched path")
         folder = os.path.dirname(path)
-        if prefix(path) not in roots and not _is_directory(snapshot.entries.get(folder)):
+        if prefix(path) not in roots and not is_parent(snapshot.entries.get(folder)):
             raise damaged_snapshot(f"{escape(path[:200])} lies in no directory")
 
 
@@ -44,7 +44,8 @@ def _holds(watched: Watched, path: bytes) -> bool:
     return watched.path == path if watched.single else watched.holds(path)
 
 
-def _is_directory(entry: Entry | None) -> bool:
+def is_parent(entry: Entry | None) -> bool:
+    """Whether other paths can be below ``entry``."""
     return entry is not None and entry.kind is Kind.DIRECTORY
 
 

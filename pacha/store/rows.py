@@ -74,6 +74,15 @@ def checked_entry(row: Sequence[Any]) -> Entry:
     return entry
 
 
+def check_entry(entry: Entry) -> None:
+    """Raise DamagedError if the row of ``entry`` would be refused as one from elsewhere."""
+    try:
+        _check_types(from_entry(entry))
+        _check_sense(entry)
+    except ValueError as error:
+        raise _damaged(f"the row of {_name_of(entry.path)}", str(error)) from None
+
+
 def to_watched(row: Sequence[Any]) -> Watched:
     """The watched path of a row (path, kind, repository, node, exclude, one_filesystem, retired).
 

@@ -123,3 +123,24 @@ def test_a_local_account_that_was_removed_is_no_more(bar: Machine) -> None:
     with directory(bar, *HERE):
         bar.pacha("push")
     assert "metadata" in bar.pacha("push").out
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        (Entry(name=b"jdoe", number=FIRST, home=b"/home/a:b"), "jdoe is described without its home"),
+        (Entry(name=b"jdoe", number=FIRST, home=b"/home/a\nb"), "jdoe is described without its home"),
+        (Entry(name=b"j:doe", number=FIRST), "j:doe is not described"),
+        (Entry(name=b"-jdoe", number=FIRST), "-jdoe is not described"),
+    ],
+    ids=["colon", "line break", "colon in its name", "dash"],
+)
+def test_an_account_that_no_account_file_could_hold(bar: Machine, entry: Entry, said: str) -> None:
+    """What a directory may say is no reason that nothing can be rebuilt."""
+    there = Entry(name=entry.name, number=ELSEWHERE)
+    with directory(bar, entry, *HERE[1:]):
+        assert said in bar.pacha("push", code=3).err
+    bar.lose(DATA)
+    with directory(bar, there, *THERE[1:]):
+        bar.pacha("rebuild", "bar", "--yes", code=None)
+    assert bar.whose(f"{DATA}/0") == (ELSEWHERE, ELSEWHERE, "0600")

@@ -1,0 +1,142 @@
+"""A push never makes what its own reader refuses: a new snapshot passes the reader's checks before it is committed.
+
+The values come from a directory service, from file systems in user space and from folders that others move; any of
+them may be what a snapshot cannot hold, or what no rebuild takes from a master.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from pacha.errors import Concern, DamagedError, PachaError
+from pacha.files import paths
+from pacha.files.metadata import Entry
+from pacha.files.owners import Account
+from pacha.store import rows
+from pacha.store.consistency import check_consistency, is_parent
+from pacha.store.snapshot import Snapshot
+from pacha.text import escape
+
+_SAMPLE = Account(name=b"x", is_group=False, number=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Readable:
+    """A ``snapshot`` that its readers accept, what it lacks, and the ``mended`` paths, which are not as on disk."""
+
+    snapshot: Snapshot
+    concerns: tuple[Concern, ...]
+    mended: frozenset[bytes]
+
+
+def readable(new: Snapshot, base: Snapshot) -> Readable:
+    """``new`` in a form that its readers accept; what it shares with ``base`` was checked before.
+
+    Raises PachaError where it has none.
+    """
+    mending = _Mending(base)
+    entries = mending.entries(new)
+    parents = mending.parents(new)
+    accounts = tuple(account for given in new.accounts if (account := mending.account(given)) is not None)
+    snapshot = replace(new, entries=entries, parents=parents, accounts=accounts) if mending.concerns else new
+    try:
+        rows.check_meta(snapshot.meta)
+        check_consistency(snapshot)
+    except (DamagedError, ValueError) as error:
+        raise PachaError(
+            "The new snapshot is not one that a rebuild would read.",
+            error.why if isinstance(error, DamagedError) else str(error),
+            "The master keeps the last one. Please report this.",
+            code="snapshot-not-readable",
+        ) from None
+    return Readable(snapshot, tuple(mending.concerns), frozenset(mending.changed))
+
+
+@dataclass(slots=True)
+class _Mending:
+    base: Snapshot
+    concerns: list[Concern] = field(default_factory=list)
+    changed: set[bytes] = field(default_factory=set)
+
+    def entries(self, new: Snapshot) -> dict[bytes, Entry]:
+        """The entries of ``new`` in the form in which they are accepted."""
+        entries, refused = dict(new.entries), []
+        for path, entry in new.entries.items():
+            if self.base.entries.get(path) is entry or (why := _refusal(rows.check_entry, entry)) is None:
+                continue
+            self.changed.add(path)
+            mended = self._without_attributes(entry)
+            if mended is not None:
+                entries[path] = mended
+            else:
+                refused.append(path)
+                self.concerns.append(Concern(path, f"not kept, as no snapshot can hold it: {why}"))
+        for path in refused:
+            for below in [each for each in entries if paths.is_within(each, path)]:
+                del entries[below]
+        return entries
+
+    def parents(self, new: Snapshot) -> dict[bytes, Entry]:
+        """The parents of ``new`` that are accepted."""
+        accepted = {}
+        for path, entry in new.parents.items():
+            parent = entry if _refusal(rows.check_entry, entry) is None else self._without_attributes(entry)
+            if parent is not None and is_parent(parent):
+                accepted[path] = parent
+            else:
+                self.concerns.append(Concern(path, "its owner and mode are not kept, as it is not a folder now"))
+        return accepted
+
+    def _without_attributes(self, entry: Entry) -> Entry | None:
+        """``entry`` without the attributes that are refused; None if it is refused all the same."""
+        bare = replace(entry, xattrs=())
+        kept = tuple(pair for pair in entry.xattrs if _refusal(rows.check_entry, replace(bare, xattrs=(pair,))) is None)
+        if kept == entry.xattrs or _refusal(rows.check_entry, bare) is not None:
+            return None
+        lost = ", ".join(escape(name) for name, _ in entry.xattrs if name not in dict(kept))
+        self.concerns.append(Concern(entry.path, f"kept without what no snapshot can hold: attribute {lost}"))
+        return replace(entry, xattrs=kept)
+
+    def account(self, account: Account) -> Account | None:
+        """``account`` without the fields that are refused; None if its name or number is."""
+        if _refusal(rows.check_account, account) is None:
+            return account
+        lost = list(_lost_fields(account))
+        kept = None if "name" in lost else replace(account, **{name: _kept(account, name) for name in lost})
+        what = (
+            "is not described" if kept is None else f"is described without its {' and '.join(lost).replace('_', ' ')}"
+        )
+        kind = "group" if account.is_group else "user"
+        where = b"/etc/group" if account.is_group else b"/etc/passwd"
+        reason = "for a new machine, as no account file could hold it; its files are kept as always"
+        self.concerns.append(Concern(where, f"the {kind} {escape(account.name)} {what} {reason}"))
+        return kept
+
+
+def _lost_fields(account: Account) -> Iterator[str]:
+    """The names of the fields that are refused; "name" for those without which there is no account."""
+    if _refusal(rows.check_account, replace(_SAMPLE, name=account.name, number=account.number, gid=account.gid)):
+        yield "name"
+    for name in ("home", "login_shell", "groups"):
+        if _refusal(rows.check_account, replace(_SAMPLE, **{name: getattr(account, name)})):
+            yield name
+
+
+def _kept(account: Account, name: str) -> Any:
+    """What is left of a field that is refused: the groups that are not, nothing of another one."""
+    if name != "groups":
+        return b""
+    return tuple(
+        group for group in account.groups if not _refusal(rows.check_account, replace(_SAMPLE, groups=(group,)))
+    )
+
+
+def _refusal(check: Callable[[Any], object], value: Entry | Account) -> str | None:
+    """Why the reader refuses ``value``, None if it does not."""
+    try:
+        check(value)
+    except DamagedError as error:
+        return error.why
+    return None
