@@ -115,8 +115,8 @@ class Accounts:
             by_group.setdefault(name, number)
         return cls(by_uid, by_gid, by_user, by_group)
 
-    def with_numbers(self, uids: Mapping[bytes, int], gids: Mapping[bytes, int]) -> Accounts:
-        """These accounts, where these names have these numbers."""
+    def with_numbers(self, uids: Mapping[bytes, int | None], gids: Mapping[bytes, int | None]) -> Accounts:
+        """These accounts, where these names have these numbers (None: none)."""
         users = Asked(lambda name: uids[name] if name in uids else self.uid(name), lambda: (*uids, *self.uids))
         groups = Asked(lambda name: gids[name] if name in gids else self.gid(name), lambda: (*gids, *self.gids))
         return Accounts(self.users, self.groups, users, groups)

@@ -77,8 +77,11 @@ def read_map(path: Path) -> tuple[Mapping[bytes, bytes], Mapping[bytes, bytes]]:
     return users, groups
 
 
-def mapped(machine: Accounts, users: Mapping[bytes, bytes], groups: Mapping[bytes, bytes]) -> Accounts:
-    """``machine`` with each old name meaning the account of the new name. Raises UsageError for an unknown new name."""
+def mapped(names: Accounts, machine: Accounts, users: Mapping[bytes, bytes], groups: Mapping[bytes, bytes]) -> Accounts:
+    """``names`` with each old name meaning the account of the new name on ``machine``.
+
+    Raises UsageError for an unknown new name.
+    """
     uids = {old: _number(new, machine.uid) for old, new in users.items()}
     gids = {old: _number(new, machine.gid) for old, new in groups.items()}
     wrong = [new for old, new in users.items() if uids[old] is None]
@@ -90,10 +93,26 @@ def mapped(machine: Accounts, users: Mapping[bytes, bytes], groups: Mapping[byte
             "Make that account, or correct the map.",
             code="owner-map-unknown-account",
         )
-    return machine.with_numbers(
+    return names.with_numbers(
         {old: uid for old, uid in uids.items() if uid is not None},
         {old: gid for old, gid in gids.items() if gid is not None},
     )
+
+
+def with_root(machine: Accounts, recorded: Iterable[Entry]) -> Accounts:
+    """``machine`` for ``recorded`` owners: number 0 is number 0, whatever it was called there, and no other is."""
+    entries = list(recorded)
+    users, groups = {(e.owner, e.uid) for e in entries}, {(e.group, e.gid) for e in entries}
+    return machine.with_numbers(_of_root(users, machine.uid), _of_root(groups, machine.gid))
+
+
+def _of_root(
+    recorded: Iterable[tuple[bytes | None, int]], find: Callable[[bytes], int | None]
+) -> dict[bytes, int | None]:
+    """The names of number 0 in ``recorded``, and those of other numbers which are number 0 here."""
+    named = {(name, number) for name, number in recorded if name is not None}
+    others: dict[bytes, int | None] = {name: None for name, number in named if number and find(name) == 0}
+    return others | {name: 0 for name, number in named if number == 0}
 
 
 def with_acls(

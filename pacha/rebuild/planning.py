@@ -91,7 +91,7 @@ def plan_rebuild(
         for path, text in texts.items():
             entries[path] = replace(entries[path], size=len(text), sha256=hashlib.sha256(text).digest())
     in_force, names_by = actual_state.accounts_in_force(target, texts, machine)
-    names = _mapped(in_force, options.owner_names)
+    names = _mapped(in_force, options.owner_names, [*entries.values(), *snapshot.parents.values()])
     wanted, concerns = accounts.with_acls(_moved(entries, target), snapshot.accounts, names)
     above, _ = accounts.with_acls(_moved(snapshot.parents, target), snapshot.accounts, names)
     actual = actual_state.read_actual_state(
@@ -151,8 +151,8 @@ def _restored(texts: Mapping[bytes, bytes], keep: Keep) -> dict[bytes, bytes]:
     return {path: text for path, text in texts.items() if path not in kept_paths}
 
 
-def _mapped(in_force: Accounts, names: OwnerNames) -> Accounts:
-    return accounts.mapped(in_force, names.users, names.groups) if names.users or names.groups else in_force
+def _mapped(in_force: Accounts, names: OwnerNames, recorded: Iterable[Entry]) -> Accounts:
+    return accounts.mapped(accounts.with_root(in_force, recorded), in_force, names.users, names.groups)
 
 
 def _moved(entries: Mapping[bytes, Entry], target: bytes) -> dict[bytes, Entry]:

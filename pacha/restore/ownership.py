@@ -90,12 +90,16 @@ class Matcher:
     def _user(self, entry: Entry) -> int | None:
         if entry.owner is not None:
             return _sane(self.accounts.uid(entry.owner))
+        if entry.uid == 0:
+            return 0  # root everywhere, also where the account files were missing
         # A number without a recorded name keeps that number only if no account here has it.
         return _sane(entry.uid) if self.accounts.user_name(entry.uid) is None else None
 
     def _group(self, entry: Entry) -> int | None:
         if entry.group is not None:
             return _sane(self.accounts.gid(entry.group))
+        if entry.gid == 0:
+            return 0
         return _sane(entry.gid) if self.accounts.group_name(entry.gid) is None else None
 
 

@@ -135,6 +135,21 @@ def test_a_push_after_it_does_not_make_the_loss_the_newest_snapshot(bar: Machine
     bar.pacha("push")
 
 
+@pytest.mark.parametrize("name", ["sysop", "toor", None])
+def test_root_by_another_name(bar: Machine, name: str | None) -> None:
+    """User 0 and group 0 are the same everywhere."""
+    bar.write(f"{DATA}/root's tool", mode=0o4755)
+    for file in ("passwd", "group"):
+        lines = bar.at(f"/etc/{file}").read_text().splitlines(keepends=True)
+        first = [lines[0].replace("root", name, 1)] if name else []
+        bar.at(f"/etc/{file}").write_text("".join([*first, *lines[1:]]))
+    bar.pacha("push")
+    bar.lose(DATA)
+    bar.populate(Person("ann", ANN), Person("bob", BOB), *([Person(name, OTHER)] if name == "toor" else []))
+    bar.pacha("rebuild", "bar", "--yes")
+    assert bar.whose(f"{DATA}/root's tool") == (0, 0, "4755")
+
+
 def test_a_number_without_a_name_that_somebody_has_now(bar: Machine) -> None:
     bar.lose(DATA)
     bar.populate(Person("ann", ANN), Person("bob", BOB), Person("carl", NAMELESS))

@@ -30,6 +30,19 @@ def user(name: bytes = b"ann", number: int = 1000, gid: int = 1000, groups: tupl
     )
 
 
+def test_number_0_is_root_whatever_it_is_called() -> None:
+    recorded = [
+        entry_at(b"/1", owner=b"sysop", uid=0, group=b"wheel", gid=0),
+        entry_at(b"/2", owner=b"bob", uid=1000, group=b"root", gid=7),
+        entry_at(b"/3", owner=b"root", uid=500, group=None, gid=9),
+    ]
+    names = accounts.with_root(HERE, recorded)
+    assert (names.uid(b"sysop"), names.gid(b"wheel"), names.uid(b"bob")) == (0, 0, 1001)
+    assert (names.uid(b"root"), names.gid(b"root")) == (None, None), "they are no root's"
+    assert accounts.mapped(names, HERE, {b"root": b"root", b"sysop": b"bob"}, {}).uids.get(b"root") == 0
+    assert accounts.mapped(names, HERE, {b"root": b"root", b"sysop": b"bob"}, {}).uids.get(b"sysop") == 1001
+
+
 class TestCommands:
     def test_as_recorded_with_the_groups_first(self) -> None:
         made = lines(
@@ -83,13 +96,13 @@ class TestMaps:
             accounts.read_map(tmp_path / "no")
 
     def test_old_names_stand_for_new_ones(self) -> None:
-        made = accounts.mapped(HERE, {b"ann": b"bob", b"num": b"4711"}, {b"ann": b"staff"})
+        made = accounts.mapped(HERE, HERE, {b"ann": b"bob", b"num": b"4711"}, {b"ann": b"staff"})
         assert (made.uid(b"ann"), made.uid(b"num"), made.gid(b"ann"), made.uid(b"bob")) == (1001, 4711, 50, 1001)
 
     @pytest.mark.parametrize(("users", "groups"), [({b"a": b"no"}, {}), ({}, {b"a": b"no"}), ({b"a": b"staff"}, {})])
     def test_a_new_name_must_be_one(self, users: dict[bytes, bytes], groups: dict[bytes, bytes]) -> None:
         with pytest.raises(UsageError, match="owner map"):
-            accounts.mapped(HERE, users, groups)
+            accounts.mapped(HERE, HERE, users, groups)
 
 
 class TestAcls:
