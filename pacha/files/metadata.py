@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from pacha.files.owners import Accounts
+from pacha.files.user_namespace import is_unmapped_group, is_unmapped_user
 from pacha.text import escape
 
 
@@ -108,8 +109,8 @@ def from_stat(status: os.stat_result, name: bytes, dir_fd: int, path: bytes, nam
         mode=stat.S_IMODE(status.st_mode),
         uid=status.st_uid,
         gid=status.st_gid,
-        owner=names.user_name(status.st_uid),
-        group=names.group_name(status.st_gid),
+        owner=None if is_unmapped_user(status, name, dir_fd) else names.user_name(status.st_uid),
+        group=None if is_unmapped_group(status) else names.group_name(status.st_gid),
         mtime_ns=status.st_mtime_ns,
         size=status.st_size if kind is Kind.FILE else 0,
         target=os.readlink(name, dir_fd=dir_fd) if kind is Kind.SYMLINK else None,

@@ -13,6 +13,7 @@ import pwd
 from collections.abc import Collection, Iterable
 from itertools import chain
 
+from pacha.files.user_namespace import OVERFLOW, ranges
 from pacha.store.host_state import Orphans
 from pacha.text import escape
 
@@ -20,7 +21,7 @@ FIRST = 2_100_000_000  #: no account gets this number or a higher one: SSSD, sub
 _LAST = 2_140_000_000
 #: Unused by systemd, too (UIDS-GIDS.md), and available in a container that has only 65536 numbers.
 _SMALL = range(60578, 61184)
-_NOT_ACCOUNTS = frozenset({0, 65534})  #: root, and the kernel's number for an unmapped owner (user_namespaces(7))
+_NOT_ACCOUNTS = frozenset({0, OVERFLOW})  #: root, and the kernel's number for an unmapped owner (user_namespaces(7))
 
 
 def is_lost(number: int) -> bool:
@@ -36,19 +37,11 @@ def free_number(number: int, used: Collection[int], id_map: str) -> int:
     if FIRST <= number < _LAST and number not in used:
         return number
     first = FIRST + number if FIRST + number < _LAST else FIRST
-    mapped = _ranges(id_map)
+    mapped = ranges(id_map)
     numbers = (n for n in chain(range(first, _LAST), _SMALL) if n not in used)
     if not any(first in numbers_here for numbers_here in mapped):
         numbers = (n for n in _SMALL if n not in used)
     return next(numbers, number)
-
-
-def _ranges(id_map: str) -> list[range]:
-    try:
-        with open(f"/proc/self/{id_map}", encoding="ascii") as lines:
-            return [range(int(start), int(start) + int(count)) for start, _, count in map(str.split, lines)]
-    except (OSError, ValueError):
-        return [range(2**32)]
 
 
 def unsettled(remembered: Iterable[Orphans], target: bytes = b"") -> tuple[Orphans, ...]:

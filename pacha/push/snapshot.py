@@ -9,7 +9,7 @@ from functools import partial
 
 import pacha
 from pacha.errors import Concern, PachaError
-from pacha.files import acl, owners, scan
+from pacha.files import acl, owners, scan, user_namespace
 from pacha.files.metadata import Entry
 from pacha.files.name_service import NSSWITCH
 from pacha.files.names import DATABASE, PACHA_DB
@@ -27,6 +27,10 @@ from pacha.text import escape
 _KEPT = (
     "its {kind} {number} has no name now, as if the directory service did not answer; it stays recorded as {name}'s. "
     "If that account is no more, give its files to another (chown), or record the number alone: pacha push --accept"
+)
+_UNMAPPED = (
+    "its {kind} is one that this user namespace does not map ({count} paths have such); only root outside of it "
+    "can tell whose they are: they are recorded as nobody's, and a rebuild gives them to root alone"
 )
 _OWED = "is owed by the last rebuild: run that again, or give it up with 'pacha push --accept'"
 
@@ -49,7 +53,12 @@ def commit_snapshot(session: PushSession, base: Base) -> NewSnapshot:
     tip, committed = _commit_database(session, base, new, changes)
     _remember_scan(session, new)
     owed_concerns = (Concern(path, _OWED) for path in still_owed)
-    session.concerns += [*session.scan.concerns, *owed_concerns, *_kept_names(session, new.entries)]
+    session.concerns += [
+        *session.scan.concerns,
+        *owed_concerns,
+        *_kept_names(session, new.entries),
+        *_unmapped(new.entries),
+    ]
     return NewSnapshot(snapshot=new, tip=tip, changes=changes, committed=committed)
 
 
@@ -142,6 +151,18 @@ def _accounts(
     numbers, names = {user.gid for user in kept}, groups.union(*(user.groups for user in kept))
     kept += [group for group in lacking if group.is_group and (group.name in names or group.number in numbers)]
     return tuple(sorted((*described, *kept), key=lambda account: (not account.is_group, account.name)))
+
+
+def _unmapped(entries: Mapping[bytes, Entry]) -> Iterator[Concern]:
+    """A concern for the paths of users, and one for those of groups, which the user namespace of this process lacks."""
+    if not user_namespace.is_partial():
+        return
+    every = entries.values()
+    users = [each.path for each in every if each.owner is None and each.uid == user_namespace.OVERFLOW]
+    groups = [each.path for each in every if each.group is None and each.gid == user_namespace.OVERFLOW]
+    for kind, having in (("owner", users), ("group", groups)):
+        if having:
+            yield Concern(min(having), _UNMAPPED.format(kind=kind, count=len(having)))
 
 
 def _kept_names(session: PushSession, entries: Mapping[bytes, Entry]) -> Iterator[Concern]:

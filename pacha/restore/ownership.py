@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from pacha.files.metadata import Entry
 from pacha.files.owners import LARGEST_ID, Accounts
+from pacha.files.user_namespace import OVERFLOW
 from pacha.text import escape
 
 ACLS = frozenset({b"system.posix_acl_access", b"system.posix_acl_default"})  # acl(5)
@@ -92,6 +93,8 @@ class Matcher:
             return _sane(self.accounts.uid(entry.owner))
         if entry.uid == 0:
             return 0  # root everywhere, also where the account files were missing
+        if entry.uid == OVERFLOW:
+            return None  # whoever it was (user_namespaces(7))
         # A number without a recorded name keeps that number only if no account here has it.
         return _sane(entry.uid) if self.accounts.user_name(entry.uid) is None else None
 
@@ -100,6 +103,8 @@ class Matcher:
             return _sane(self.accounts.gid(entry.group))
         if entry.gid == 0:
             return 0
+        if entry.gid == OVERFLOW:
+            return None
         return _sane(entry.gid) if self.accounts.group_name(entry.gid) is None else None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from pacha.rebuild.result import Reporter
 from pacha.store.state import StateFolder
 from tests.support.machine import Machine, Person
 from tests.support.sshd import account
-from tests.support.stage import Done
+from tests.support.stage import PACHA, Done, Host, alone
 from tests.support.trees import run
 
 pytestmark = pytest.mark.usefixtures("as_root")
@@ -139,6 +140,7 @@ def test_a_push_after_it_does_not_make_the_loss_the_newest_snapshot(bar: Machine
 def test_root_by_another_name(bar: Machine, name: str | None) -> None:
     """User 0 and group 0 are the same everywhere."""
     bar.write(f"{DATA}/root's tool", mode=0o4755)
+    bar.at("/etc/nsswitch.conf").write_text("passwd: files\ngroup: files\n")  # systemd's makes up a root
     for file in ("passwd", "group"):
         lines = bar.at(f"/etc/{file}").read_text().splitlines(keepends=True)
         first = [lines[0].replace("root", name, 1)] if name else []
@@ -148,6 +150,45 @@ def test_root_by_another_name(bar: Machine, name: str | None) -> None:
     bar.populate(Person("ann", ANN), Person("bob", BOB), *([Person(name, OTHER)] if name == "toor" else []))
     bar.pacha("rebuild", "bar", "--yes")
     assert bar.whose(f"{DATA}/root's tool") == (0, 0, "4755")
+
+
+def in_namespace(bar: Host, *arguments: str | Path) -> Done:
+    """Run pacha in a user namespace that has root, and nobody else."""
+    command = ["unshare", "--map-root-user", PACHA, *arguments]
+    done = subprocess.run(command, env=bar.environment(), stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
+    return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+def test_owners_that_a_user_namespace_does_not_map(tmp_path: Path) -> None:
+    """The kernel shows each of them as nobody's number; they are not nobody's."""
+    bar, data = alone(tmp_path), tmp_path / "data"
+    data.mkdir()
+    for name, owner in (("root's", 0), ("unmapped", NAMELESS)):
+        (data / name).write_text("x")
+        os.chown(data / name, owner, 0)
+    bar.watch(data)
+    done = in_namespace(bar, "push").must(3)
+    assert f"{data}/unmapped: its owner is one that this user namespace does not map" in done.err
+    assert "nothing changed" in in_namespace(bar, "push").must(3).out
+    shutil.rmtree(data)
+    bar.rebuild(code=3)
+    assert (data / "unmapped").stat().st_uid == 0 and (data / "unmapped").stat().st_mode & 0o777 == 0o600
+    assert (data / "root's").stat().st_mode & 0o777 == 0o644
+
+
+def test_what_a_user_namespace_refuses_is_one_concern(tmp_path: Path) -> None:
+    bar, data = alone(tmp_path), tmp_path / "data"
+    data.mkdir()
+    os.mknod(data / "device", stat.S_IFCHR | 0o600, os.makedev(1, 3))
+    for name, owner in (("root's", 0), ("unmapped", NAMELESS)):
+        (data / name).write_text("x")
+        os.chown(data / name, owner, 0)
+    bar.watch(data)
+    bar.push()
+    shutil.rmtree(data)
+    done = in_namespace(bar, "rebuild", "bar", "--yes").must(3)
+    assert f"{data}/device: " in done.err and f"{data}/unmapped: " in done.err and "root's: " not in done.err
+    assert (data / "root's").read_text() == (data / "unmapped").read_text() == "x"
 
 
 def test_a_number_without_a_name_that_somebody_has_now(bar: Machine) -> None:

@@ -43,6 +43,7 @@ def given_to(found: Entry, me: Identity = ROOT) -> tuple[Attributes, str]:
         ({"uid": 33, "gid": 33, "owner": b"www", "group": b"www"}, (133, 133)),
         ({"uid": 55, "gid": 56, "owner": None, "group": None}, (55, 56)),
         ({"uid": 2**32 - 2, "owner": None}, (2**32 - 2, 0)),
+        ({"uid": 0, "gid": 0, "owner": None, "group": None}, (0, 0)),
     ],
 )
 def test_the_name_counts_and_a_number_only_while_it_is_nobodys(recorded: dict[str, Any], ids: tuple[int, int]) -> None:

@@ -1,0 +1,49 @@
+"""Owners that a user namespace does not map: the kernel shows each of them as one number (user_namespaces(7))."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+
+OVERFLOW = 65534  #: /proc/sys/kernel/overflowuid, unless somebody changed that
+_EVERY = range(2**32 - 1)
+
+
+@cache
+def ranges(id_map: str) -> tuple[range, ...]:
+    """The numbers that exist here by ``id_map`` ("uid_map", "gid_map"); all of them where that cannot be read."""
+    try:
+        with open(f"/proc/self/{id_map}", encoding="ascii") as lines:
+            return tuple(range(int(start), int(start) + int(count)) for start, _, count in map(str.split, lines))
+    except (OSError, ValueError):
+        return (_EVERY,)
+
+
+def is_partial() -> bool:
+    """Whether this is a user namespace in which some owner or group has no number."""
+    return any(len(_EVERY) > sum(map(len, ranges(id_map))) for id_map in ("uid_map", "gid_map"))
+
+
+def is_unmapped_user(status: os.stat_result, name: bytes, dir_fd: int) -> bool:
+    """Whether the owner of ``name`` in ``dir_fd`` (its lstat: ``status``) may be one that this namespace lacks."""
+    if status.st_uid != OVERFLOW or not is_partial():
+        return False
+    if not any(OVERFLOW in numbers for numbers in ranges("uid_map")):
+        return True
+    return not _is_ours(name, dir_fd)
+
+
+def is_unmapped_group(status: os.stat_result) -> bool:
+    """Whether the group of a file with this lstat is one that this namespace lacks."""
+    return status.st_gid == OVERFLOW and not any(OVERFLOW in numbers for numbers in ranges("gid_map"))
+
+
+def _is_ours(name: bytes, dir_fd: int) -> bool:
+    """Whether the owner is mapped: only then may the namespace's root ask for no change of the time (open(2))."""
+    try:
+        os.close(
+            os.open(name, os.O_RDONLY | os.O_NOATIME | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=dir_fd)
+        )
+    except OSError:
+        return False
+    return True
