@@ -1,4 +1,4 @@
-"""The directories for kept originals: 0700, on the same file system, beside the watched path."""
+"""The directories for kept originals: 0700, in the same mount of the same file system, beside the watched path."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from pacha.restore.inode import EXHAUSTED, Changed
 from pacha.restore.journal import Journal
 from pacha.restore.journal_records import Keeping, Touched
 from pacha.restore.write import Writer
+from pacha.system.mounts import mount_id
+
+_Place = tuple[int, int]  # st_dev and mount: rename(2) leaves neither
 
 
 class BackupDirs:
@@ -21,6 +24,7 @@ class BackupDirs:
         self._roots, self._journal, self._tree, self._writer = roots, journal, tree, writer
         self._name = b".pacha-kept-" + os.fsencode(journal.id)
         self._folders: dict[bytes, bytes] = {}
+        self._places: dict[bytes, _Place] = {}
         self._created: set[bytes] = set()
         self._number = 0
 
@@ -45,16 +49,22 @@ class BackupDirs:
         raise failure if failure is not None else FileNotFoundError(directory)
 
     def _homes(self, directory: bytes) -> list[bytes]:
-        """Directories from beside the root down to ``directory``, as far as they share its file system."""
-        device = os.fstat(self._tree.enter(directory)).st_dev
+        """Directories from beside the root down to ``directory``, as far as a rename can go from there."""
+        place = self._place_of(directory)
         homes = [directory]
         top = min((root for root in self._roots if paths.is_within(directory, root)), key=len, default=directory)
         while directory not in (b"/", paths.parent(top)):
             directory = paths.parent(directory)
-            if os.fstat(self._tree.enter(directory)).st_dev != device:
+            if self._place_of(directory) != place:
                 break
             homes.append(directory)
         return homes[::-1]
+
+    def _place_of(self, directory: bytes) -> _Place:
+        if directory not in self._places:
+            fd = self._tree.enter(directory)
+            self._places[directory] = os.fstat(fd).st_dev, mount_id(fd)
+        return self._places[directory]
 
     def _make(self, home: bytes, folder: bytes) -> bytes:
         if folder not in self._created:

@@ -15,7 +15,7 @@ from pacha.files.metadata import Kind, kind_of
 from pacha.restore.backup_dir import enter_kept
 from pacha.restore.cleanup import remove_empty_folders, remove_temporaries, restore_times, roots_of
 from pacha.restore.dirfd import SafeDirectories
-from pacha.restore.entries import discard, inode_of
+from pacha.restore.entries import Inode, discard, inode_of
 from pacha.restore.inode import Changed, change_attributes, explain, open_inode
 from pacha.restore.journal import Journal, history
 from pacha.restore.journal_records import Altered, Created, Displaced, Keeping, Record
@@ -169,7 +169,7 @@ class Undoing:
             if source is not None:
                 self._rename_back(record, source, dir_fd, kept_fd)
                 self.outcome_builder.counts[Action.REPLACE] += 1
-            elif not has(record, name, dir_fd):
+            elif inode_at(name, dir_fd) != record.old:
                 raise Changed("what was there is no longer kept")
         finally:
             if kept_fd >= 0:
@@ -184,11 +184,13 @@ class Undoing:
     def _find(self, record: Displaced, dir_fd: int, kept_fd: int) -> tuple[bytes, int] | None:
         """Return name and directory of the original; None where it is back in its place."""
         kept, name = paths.name(record.kept), paths.name(record.path)
-        if kept_fd >= 0 and has(record, kept, kept_fd):
-            if not has(record, name, dir_fd):
+        original = inode_at(kept, kept_fd) if kept_fd >= 0 else None
+        if original is not None:
+            # Its number may not be the old one: overlayfs copies a file that gets a second name.
+            if inode_at(name, dir_fd) not in (record.old, original):
                 return kept, kept_fd
             os.unlink(kept, dir_fd=kept_fd)  # the run was killed between link and rename
-        elif record.temporary is not None and has(record, record.temporary, dir_fd):
+        elif record.temporary is not None and inode_at(record.temporary, dir_fd) == record.old:
             return record.temporary, dir_fd
         return None
 
@@ -239,10 +241,9 @@ class Undoing:
         self.outcome_builder.counts[Action.METADATA] += 1
 
 
-def has(record: Displaced, name: bytes, dir_fd: int) -> bool:
-    """Whether ``name`` in ``dir_fd`` is the displaced original."""
+def inode_at(name: bytes, dir_fd: int) -> Inode | None:
+    """The inode ``name`` in ``dir_fd``; None where there is none. Raises OSError."""
     try:
-        status = os.stat(name, dir_fd=dir_fd, follow_symlinks=False)
+        return inode_of(os.stat(name, dir_fd=dir_fd, follow_symlinks=False))
     except ABSENT:
-        return False
-    return inode_of(status) == record.old
+        return None

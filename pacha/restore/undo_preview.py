@@ -10,12 +10,14 @@ from functools import partial
 from pacha.files import paths
 from pacha.restore.cleanup import roots_of
 from pacha.restore.dirfd import SafeDirectories
-from pacha.restore.entries import inode_of
+from pacha.restore.entries import Inode, inode_of
 from pacha.restore.inode import explain
 from pacha.restore.journal import Journal
 from pacha.restore.journal_records import Altered, Created, Displaced
 from pacha.restore.outcome import OutcomeBuilder
-from pacha.restore.undo import ABSENT, Undoing, has, resumed
+from pacha.restore.undo import ABSENT, Undoing, inode_at, resumed
+
+_NOT_KEPT = "what was there is no longer kept"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,20 +71,19 @@ class _Look:
         return UndoStep(record.path, "leave", "changed since the rebuild")
 
     def _displaced(self, record: Displaced) -> UndoStep | None:
-        if self._is_at(record, record.path):
+        there, kept = self._inode(record.path), self._inode(record.kept)
+        if there is not None and there in (record.old, kept):
             return None  # it is back already
-        beside = record.temporary is not None and self._is_at(
-            record, paths.parent(record.path) + b"/" + record.temporary
-        )
-        if beside or self._is_at(record, record.kept):
-            return UndoStep(record.path, "put back")
-        return UndoStep(record.path, "leave", "what was there is no longer kept")
+        if record.temporary is not None and kept is None:
+            kept = self._inode(paths.parent(record.path) + b"/" + record.temporary)
+            kept = kept if kept == record.old else None
+        return UndoStep(record.path, "put back") if kept else UndoStep(record.path, "leave", _NOT_KEPT)
 
-    def _is_at(self, record: Displaced, path: bytes) -> bool:
+    def _inode(self, path: bytes) -> Inode | None:
         try:
-            return has(record, paths.name(path), self.undoing.tree.enter(paths.parent(path)))
+            return inode_at(paths.name(path), self.undoing.tree.enter(paths.parent(path)))
         except ABSENT:
-            return False
+            return None
 
     def _altered(self, record: Altered) -> UndoStep:
         if inode_of(self._status(record.path)) == record.old:

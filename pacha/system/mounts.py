@@ -28,5 +28,14 @@ def mounts() -> Iterator[Mount]:
             yield Mount(_unescaped(fields[4]), after.split(b" ", 1)[0], fields[2], _unescaped(fields[3]))
 
 
+def mount_id(fd: int) -> int:
+    """The mount through which ``fd`` was opened (proc_pid_fdinfo(5)); rename(2) and link(2) never leave it.
+
+    A bind mount is one of its own, although ``st_dev`` is the same on both sides. Raises OSError without /proc.
+    """
+    with open(f"/proc/self/fdinfo/{fd}", "rb") as lines:
+        return next((int(line.split()[1]) for line in lines if line.startswith(b"mnt_id:")), 0)
+
+
 def _unescaped(path: bytes) -> bytes:
     return path.decode("unicode_escape").encode("latin-1")

@@ -318,6 +318,22 @@ def small_disk(place: Path, size: str, options: Sequence[str] = ()) -> Iterator[
         subprocess.run(["umount", "--lazy", place], check=True)
 
 
+@contextmanager
+def as_lower_layer(place: Path) -> Iterator[None]:
+    """Mount an overlay on the folder ``place``, with what is there as its lower layer."""
+    with small_disk(place.with_name(f"{place.name}-layers"), "16m") as disk:
+        lower = copy(place, disk / "lower")
+        layers = [f"lowerdir={lower}"]
+        for name in ("upper", "work"):
+            (disk / name).mkdir()
+            layers.append(f"{name}dir={disk / name}")
+        subprocess.run(["mount", "-t", "overlay", "-o", ",".join(layers), "pacha-test", place], check=True)
+        try:
+            yield
+        finally:
+            subprocess.run(["umount", "--lazy", place], check=True)
+
+
 def _walk(top: bytes) -> Iterator[bytes]:
     for folder, folders, files in os.walk(top):
         for name in [*folders, *files]:

@@ -8,6 +8,7 @@ import shutil
 import stat
 import subprocess
 import sys
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -290,6 +291,30 @@ def test_a_root_that_is_a_mount_point_keeps_originals_inside(story: Story) -> No
         assert alike(look(root)) == before and not list(root.glob(".pacha-*"))
     finally:
         subprocess.run(["umount", root], check=True)
+
+
+def test_what_lies_below_a_bind_mount_of_the_same_file_system_comes_back(story: Story) -> None:
+    """A rename does not leave a mount, although st_dev is the same: originals are kept inside it."""
+    root, wanted, source, _, state = story
+    lent = [root / "sub", root / "extra", root / "closing"]
+    with ExitStack() as stack:
+        for number, place in enumerate(lent):
+            there = place.rename(root.parent / f"data{number}")
+            place.mkdir()
+            subprocess.run(["mount", "--bind", there, place], check=True)
+            stack.callback(subprocess.run, ["umount", place], check=True)
+        before = alike(look(root))
+        journal = Journal.begin(os.fsencode(state))
+        outcome = apply(plan_for(root, wanted, delete=True), source, journal)
+        # link(2) leaves no mount either; all of the rest is exact
+        assert [(concern.path, concern.reason[:24]) for concern in outcome.concerns if "extra" not in str(concern)] == [
+            (os.fsencode(root / "three"), "a copy, not a hard link:")
+        ]
+        assert (root / "sub/one").read_bytes() == (root / "three").read_bytes() == b"1"
+        assert (root / "sub/two").read_bytes() == b"2" and not (root / "extra/file").exists()
+        assert all(len(list(place.glob(".pacha-kept-*"))) == 1 for place in lent[:2])
+        assert undo(journal).concerns == ()
+        assert alike(look(root)) == before and not list(root.rglob(".pacha-*"))
 
 
 def test_a_really_full_file_system_leaves_the_old_tree(story: Story) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from pacha.restore.apply import apply
 from pacha.restore.journal import Journal, history
 from pacha.restore.journal_records import Touched
 from pacha.restore.undo import prune, undo
+from pacha.restore.undo_preview import preview
 from tests.support.applying import (
     Story,
     alike,
@@ -22,6 +24,7 @@ from tests.support.applying import (
     rebuild,
     story_fixture,  # noqa: F401
 )
+from tests.support.stage import as_lower_layer
 
 pytestmark = pytest.mark.usefixtures("as_root")
 
@@ -38,6 +41,22 @@ def test_undo_puts_back_exactly_what_was_there(story: Story, delete: bool) -> No
     assert os.listdir(root.parent) and not list(root.parent.glob(".pacha-*"))
     assert os.stat(root.parent).st_mtime_ns == above
     assert undo(journal).concerns == () and alike(look(root)) == alike(old)
+
+
+def test_an_original_that_overlayfs_copied_comes_back(story: Story) -> None:
+    """A file of several names in a lower layer is another inode as soon as it gets one more."""
+    root, wanted, source, _, state = story
+    with as_lower_layer(root):
+        before = {path: replace(entry, link_group=None) for path, entry in look(root).items()}
+        journal = Journal.begin(os.fsencode(state))
+        apply(plan_for(root, wanted), source, journal)
+        assert (root / "sub/two").read_bytes() == b"2"
+        told = {step.path: step.what for step in preview(journal)}
+        assert told[os.fsencode(root / "sub/one")] == told[os.fsencode(root / "sub/two")] == "put back"
+        assert undo(journal).concerns == ()
+        # overlayfs gives each name its own copy (unless mounted with index=on)
+        assert {path: replace(entry, link_group=None) for path, entry in look(root).items()} == before
+        assert not list(root.glob(".pacha-*"))
 
 
 def test_undo_of_a_new_tree_leaves_what_came_since(story: Story) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pacha.system.mounts import Mount, mounts
+from pacha.system.mounts import Mount, mount_id, mounts
 
 LINES = (
     rb"""22 1 0:20 / / rw,relatime shared:1 - ext4 /dev/vda1 rw
@@ -44,3 +44,12 @@ def test_odd_names_and_optional_fields(monkeypatch: pytest.MonkeyPatch, tmp_path
         (b"/", b"ext4"), (b"/mnt/a b\\c\td", b"tmpfs"), (b"/mnt/caf\xc3\xa9\xff", b"fuse.sshfs"),
     ]  # fmt: skip
     assert found[0] == Mount(b"/", b"ext4", device=b"0:20", root=b"/")
+
+
+def test_a_descriptor_tells_its_mount_even_where_it_may_not_be_read(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir(mode=0)
+    place, below = (os.open(path, os.O_PATH) for path in (tmp_path, tmp_path / "sub"))
+    proc = os.open("/proc/self", os.O_PATH)
+    assert mount_id(place) == mount_id(below) != mount_id(proc)
+    for fd in (place, below, proc):
+        os.close(fd)
