@@ -7,7 +7,7 @@ import stat
 
 from pacha.files import paths
 from pacha.restore.dirfd import SafeDirectories
-from pacha.restore.inode import EXHAUSTED, Changed
+from pacha.restore.inode import Changed, exhausted
 from pacha.restore.journal import Journal
 from pacha.restore.journal_records import Keeping, Touched
 from pacha.restore.write import Writer
@@ -43,7 +43,7 @@ class BackupDirs:
             try:
                 return self._make(home, folder)
             except OSError as error:
-                if error.errno in EXHAUSTED:
+                if exhausted(error):
                     raise
                 failure = error  # not writable for us: try one level further down
         raise failure if failure is not None else FileNotFoundError(directory)

@@ -11,14 +11,14 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from pacha.files.metadata import Kind, kind_of
 from pacha.restore.compare import removable
 from pacha.restore.ownership import ACLS, PRIVATE, SETID, Attributes
 from pacha.text import escape
 
-#: Errors of the disk and not of the path: they stop a rebuild.
-EXHAUSTED = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO})
+_EXHAUSTED = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO})
 
 _ACCESS_ACL, _DEFAULT_ACL = b"system.posix_acl_access", b"system.posix_acl_default"
 
@@ -30,6 +30,15 @@ class Changed(OSError):
 
     def __init__(self, reason: str) -> None:
         super().__init__(errno.ESTALE, reason)
+
+
+def exhausted(error: OSError) -> bool:
+    """Whether ``error`` is of the disk and not of the path: it stops a rebuild.
+
+    For a plain user his quota is the disk; for root each account's is that of its own files alone.
+    """
+    of_an_account = error.errno == errno.EDQUOT and os.geteuid() == 0
+    return error.errno in _EXHAUSTED and not of_an_account
 
 
 @contextmanager
@@ -112,7 +121,7 @@ def _attempt(troubles: list[str], attribute: str, change: Callable[[], object]) 
     try:
         change()
     except (OSError, OverflowError) as error:
-        if isinstance(error, OSError) and error.errno in EXHAUSTED:
+        if isinstance(error, OSError) and exhausted(error):
             raise
         cause = explain(error) if isinstance(error, OSError) else "out of range"
         troubles.append(f"{attribute} not set: {cause}")
@@ -139,11 +148,20 @@ def _set_xattrs(troubles: list[str], reference: Reference, wanted: Attributes) -
     """Set all of them. Return False where an ACL failed, for then the mode's group bits grant too much."""
     fits = True
     for name, value in wanted.xattrs:
-        is_set = _attempt(
-            troubles, escape(name), lambda name=name, value=value: os.setxattr(reference, name, value)  # type: ignore[misc]
-        )  # fmt: skip
+        is_set = _attempt(troubles, escape(name), partial(_set_xattr, reference, name, value))
         fits = fits and (is_set or name not in ACLS)
     return fits
+
+
+def _set_xattr(reference: Reference, name: bytes, value: bytes) -> None:
+    try:
+        os.setxattr(reference, name, value)
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            # Also of a value that is too long for the inode on a disk with room (ext4(5)): a content that finds
+            # none will show that the disk is full.
+            raise OSError(errno.E2BIG, f"no room for its {len(value)} bytes") from error
+        raise
 
 
 def _set_time(troubles: list[str], reference: Reference, atime_ns: int, mtime_ns: int) -> None:

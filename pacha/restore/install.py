@@ -14,7 +14,7 @@ from pacha.restore.inode import Changed, change_attributes, explain, open_inode,
 from pacha.restore.journal import Journal
 from pacha.restore.journal_records import Altered, Displaced
 from pacha.restore.outcome import OutcomeBuilder
-from pacha.restore.ownership import PRIVATE
+from pacha.restore.ownership import ACLS, PRIVATE
 from pacha.restore.plan import Action, Plan, Step
 from pacha.restore.write import Writer
 
@@ -145,12 +145,20 @@ class Installer:
 
     def _lift_restriction(self, step: Step, temporary: bytes) -> None:
         """Give a new entry its full mode, now that its directory has its final permissions."""
-        if any(path in self._outcome.troubled for path in paths.ancestors(step.path) if path in self._writer.closing):
+        above = [self._writer.closing[path] for path in paths.ancestors(step.path) if path in self._writer.closing]
+        if any(each.path in self._outcome.troubled and not self._is_restricted(each) for each in above):
             self._outcome.trouble(step.path, "left to its owner alone: a directory above it could not be restricted")
             return
         with open_inode(temporary, self._tree.enter(paths.parent(step.path))) as (reference, status):
             if troubles := change_attributes(reference, status, step.attributes):
                 self._outcome.trouble(step.path, *troubles)
+
+    def _is_restricted(self, step: Step) -> bool:
+        """Whether a directory lets in nobody whom the plan keeps out, whatever else of it could not be set."""
+        with open_inode(b".", self._tree.enter(step.path)) as (reference, status):
+            acls = {pair for pair in read_xattrs(reference) if pair[0] in ACLS}
+        owned = (status.st_uid, status.st_gid) == (step.uid, step.gid)
+        return owned and not status.st_mode & 0o777 & ~(step.mode | PRIVATE) and acls <= set(step.xattrs)
 
     def _swap(self, step: Step, temporary: bytes) -> None:
         assert step.wanted is not None

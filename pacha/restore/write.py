@@ -25,7 +25,7 @@ from pacha.restore.entries import (
     make_link,
     make_other,
 )
-from pacha.restore.inode import EXHAUSTED, explain
+from pacha.restore.inode import exhausted, explain
 from pacha.restore.journal import Journal
 from pacha.restore.journal_records import Created, Record, Touched
 from pacha.restore.outcome import OutcomeBuilder
@@ -72,7 +72,7 @@ class Writer:
         #: one directory on each file system that is written to, by st_dev
         self.devices: dict[int, bytes] = {}
         #: existing directories that get another owner or mode; until then, others may read them
-        self.closing = frozenset(step.path for step in plan.steps if _closes(step))
+        self.closing = {step.path: step for step in plan.steps if _closes(step)}
         #: paths below one of these: until that has its final permissions, they are for their owner alone
         self.restricted: set[bytes] = set()
         self._growing: set[bytes] = set()
@@ -101,7 +101,7 @@ class Writer:
         try:
             self._make(step, parent, name)
         except OSError as error:
-            if error.errno in EXHAUSTED:
+            if exhausted(error):
                 raise Halt(step.path, error) from error
             self._outcome.fail(step.path, explain(error))
             self._discard(parent, name)
@@ -114,7 +114,7 @@ class Writer:
                     dir_fd = self._tree.enter(paths.parent(step.path))
                     troubles = finish_directory(self._name(step.path), dir_fd, self._attributes(step))
                 except OSError as error:
-                    if error.errno in EXHAUSTED:
+                    if exhausted(error):
                         raise Halt(step.path, error) from error
                     troubles = [explain(error)]
                 if troubles:
@@ -153,7 +153,7 @@ class Writer:
                 return
             temporary = b".pacha-" + secrets.token_hex(8).encode()
             self.temporaries[step.path] = temporary
-            if self.closing and not self.closing.isdisjoint(paths.ancestors(step.path)):
+            if self.closing and not self.closing.keys().isdisjoint(paths.ancestors(step.path)):
                 self.restricted.add(step.path)
         if step.wanted.kind is Kind.DIRECTORY:
             self._growing.add(step.path)
@@ -231,7 +231,7 @@ class Writer:
         try:
             make_link(name, self._tree.enter(parent), self._name(first), source_fd, inode)
         except OSError as error:
-            if error.errno in EXHAUSTED:
+            if exhausted(error):
                 raise
             self._outcome.trouble(step.path, f"a copy, not a hard link: {explain(error)}")
             return False

@@ -109,6 +109,24 @@ def test_a_full_disk_stops_before_the_first_change(story: Story, monkeypatch: py
     assert alike(look(root)) == alike(old) and not left_behind(root.parent)
 
 
+def test_a_quota_that_is_used_up_stops_root_for_that_file_alone(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+    root, wanted, source, _, state = story
+    path, real = os.fsencode(root / "changed"), os.write
+
+    def over_quota(fd: int, data: bytes) -> int:
+        if bytes(data) == source.contents[path]:
+            raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
+        return real(fd, data)
+
+    monkeypatch.setattr(os, "write", over_quota)
+    outcome = rebuild(root, wanted, source, state)
+    assert [(concern.path, concern.reason) for concern in outcome.concerns] == [(path, "disk quota exceeded")]
+    assert outcome.unrestored == (path,)
+    assert (root / "changed").read_bytes() == b"old content" and not left_behind(root.parent)
+    again = plan_for(root, wanted)
+    assert [step.path for step in again.steps if step.action not in (Action.SAME, Action.EXTRA)] == [path]
+
+
 def test_nothing_is_open_to_others_while_it_is_written(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
     """A look at the disk before every owner is set: all new names are 0600 or 0700 until then."""
     root, wanted, source, _, state = story
@@ -315,6 +333,35 @@ def test_what_lies_below_a_bind_mount_of_the_same_file_system_comes_back(story: 
         assert all(len(list(place.glob(".pacha-kept-*"))) == 1 for place in lent[:2])
         assert undo(journal).concerns == ()
         assert alike(look(root)) == before and not list(root.rglob(".pacha-*"))
+
+
+def test_an_attribute_that_the_file_system_cannot_hold_is_one_concern(story: Story) -> None:
+    """ext4 says that no space is left on the device for a value that is longer than a block (ext4(5))."""
+    root, wanted, source, _, state = story
+    long = {os.fsencode(root / name) for name in ("changed", "mode-only", "empty", "closing")}
+    late = os.fsencode(root / "same")
+    wanted |= {path: replace(wanted[path], xattrs=((b"user.long", b"x" * 10_000),)) for path in long}
+    wanted[late] = replace(wanted[late], mtime_ns=7_000_000_000 * 10**9)  # in 2191: too late for an inode of 128 bytes
+    image, old = root.parent / "image", root.parent / "old"
+    image.write_bytes(b"")
+    os.truncate(image, 8 << 20)
+    subprocess.run(["mkfs.ext4", "-q", "-b", "1024", "-I", "128", image], check=True, stderr=subprocess.DEVNULL)
+    root.rename(old)
+    root.mkdir()
+    if subprocess.run(["mount", "-o", "loop", image, root], capture_output=True).returncode != 0:
+        pytest.skip("no file system can be mounted from a file here")
+    try:
+        subprocess.run(["cp", "-a", f"{old}/.", root], check=True)
+        outcome = rebuild(root, wanted, source, state)
+        reasons = {concern.path: concern.reason for concern in outcome.concerns}
+        assert {path for path, reason in reasons.items() if "user.long not set" in reason} == long
+        assert "its time cannot be kept" in reasons[late] and late in outcome.unrestored
+        exact = {path: (entry.uid, entry.mode, entry.sha256, entry.target) for path, entry in look(root).items()}
+        assert {path: exact[path] for path in wanted} == {
+            path: (entry.uid, entry.mode, entry.sha256, entry.target) for path, entry in wanted.items()
+        }
+    finally:
+        subprocess.run(["umount", root], check=True)
 
 
 def test_a_really_full_file_system_leaves_the_old_tree(story: Story) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -22,6 +22,15 @@ def opened_folder(tmp_path: Path) -> Iterator[int]:
     fd = os.open(tmp_path, os.O_RDONLY | os.O_DIRECTORY)
     yield fd
     os.close(fd)
+
+
+def failing(number: int) -> Callable[..., None]:
+    """A system call that gives this error."""
+
+    def call(*arguments: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    return call
 
 
 def wanted(mode: int, *xattrs: tuple[bytes, bytes]) -> Attributes:
@@ -73,24 +82,40 @@ def test_only_the_time_is_stamped(tmp_path: Path, fd: int) -> None:
 def test_what_cannot_be_given_is_told_and_then_the_mode_is_private(
     tmp_path: Path, fd: int, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    def refuse(*arguments: object) -> None:
-        raise OSError(number, os.strerror(number))
-
-    monkeypatch.setattr(os, "chown", refuse)
+    monkeypatch.setattr(os, "chown", failing(number))
     with inode.open_inode(b"f", fd) as (reference, _):
         (trouble,) = inode.set_attributes(reference, Kind.FILE, wanted(0o4755))
     assert trouble.startswith("owner") and str(tmp_path) not in trouble
     assert stat.S_IMODE((tmp_path / "f").stat().st_mode) == 0o700
 
 
-@pytest.mark.parametrize("number", sorted(inode.EXHAUSTED))
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO])
 def test_a_disk_at_fault_stops_it(fd: int, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
-    def full(*arguments: object) -> None:
-        raise OSError(number, os.strerror(number))
-
-    monkeypatch.setattr(os, "chmod", full)
+    monkeypatch.setattr(os, "chmod", failing(number))
     with inode.open_inode(b"f", fd) as (reference, status), pytest.raises(OSError):
         inode.change_attributes(reference, status, wanted(0o600))
+
+
+@pytest.mark.parametrize("user", [0, 4242])
+def test_a_quota_that_is_used_up_is_one_accounts_for_root_and_the_disk_for_a_user(
+    fd: int, monkeypatch: pytest.MonkeyPatch, user: int
+) -> None:
+    monkeypatch.setattr(os, "chown", failing(errno.EDQUOT))
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    with inode.open_inode(b"f", fd) as (reference, _):
+        if user:
+            with pytest.raises(OSError):
+                inode.set_attributes(reference, Kind.FILE, wanted(0o644))
+        else:
+            assert inode.set_attributes(reference, Kind.FILE, wanted(0o644)) == ["owner not set: disk quota exceeded"]
+            assert stat.S_IMODE(os.stat(reference).st_mode) == 0o600
+
+
+def test_an_attribute_without_room_is_told_by_its_length(fd: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "setxattr", failing(errno.ENOSPC))
+    given = wanted(0o644, (b"user.long", b"x" * 9999))
+    with inode.open_inode(b"f", fd) as (reference, _):
+        assert inode.set_attributes(reference, Kind.FILE, given) == ["user.long not set: no room for its 9999 bytes"]
 
 
 def test_a_time_that_no_file_can_have_is_told(fd: int) -> None:
