@@ -11,8 +11,10 @@ from pacha.restore.inode import Changed, exhausted
 from pacha.restore.journal import Journal
 from pacha.restore.journal_records import Keeping, Touched
 from pacha.restore.write import Writer
+from pacha.system.inode_flags import stop_inheritance
 from pacha.system.mounts import mount_id
 
+_OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _Place = tuple[int, int]  # st_dev and mount: rename(2) leaves neither
 
 
@@ -73,9 +75,21 @@ class BackupDirs:
                 self._journal.write(Touched(home, self._writer.touched[home]))
             self._journal.write(Keeping(folder))
             self._journal.sync()
-            os.mkdir(self._name, 0o700, dir_fd=self._tree.enter(home))
+            dir_fd = self._tree.enter(home)
+            os.mkdir(self._name, 0o700, dir_fd=dir_fd)
+            _take_every_project(self._name, dir_fd)
             self._created.add(folder)
         return folder
+
+
+def _take_every_project(name: bytes, dir_fd: int) -> None:
+    fd = os.open(name, _OPEN, dir_fd=dir_fd)
+    try:
+        stop_inheritance(fd)
+    except OSError:
+        pass  # then a rename says so of each original
+    finally:
+        os.close(fd)
 
 
 def enter_kept(tree: SafeDirectories, folder: bytes) -> int:

@@ -13,6 +13,7 @@ from pacha.errors import DamagedError
 from pacha.files.metadata import Entry, Kind, kind_of
 from pacha.restore.inode import Changed, open_inode, set_attributes
 from pacha.restore.ownership import Attributes
+from pacha.restore.relocate import displace, relocate
 from pacha.system import syscalls
 from pacha.text import escape
 
@@ -104,8 +105,8 @@ def swap(name: bytes, new: bytes, dir_fd: int, kept: bytes, kept_fd: int, *, dir
     """Replace ``name`` by ``new``, and keep the original as ``kept`` in ``kept_fd``.
 
     Without ``directories``, the original gets a second name first, so that ``name`` always exists. With them the two
-    are exchanged; where the kernel cannot do that, ``name`` is missing between two renames. Raises OSError, and then
-    ``name`` is unchanged.
+    are exchanged; where the file system cannot do that, ``name`` is missing between two renames. Raises OSError, and
+    then ``name`` is unchanged.
     """
     if not directories and _link(name, dir_fd, kept, kept_fd):
         try:
@@ -120,11 +121,11 @@ def swap(name: bytes, new: bytes, dir_fd: int, kept: bytes, kept_fd: int, *, dir
             _exchange(name, new, dir_fd)
             raise
     else:
-        os.rename(name, kept, src_dir_fd=dir_fd, dst_dir_fd=kept_fd)
+        displace(name, dir_fd, kept, kept_fd)
         try:
             os.rename(new, name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
         except OSError:
-            os.rename(kept, name, src_dir_fd=kept_fd, dst_dir_fd=dir_fd)
+            relocate(kept, kept_fd, name, dir_fd)
             raise
 
 
@@ -246,7 +247,7 @@ def _exchange(name: bytes, new: bytes, dir_fd: int) -> bool:
     try:
         syscalls.exchange(name, dir_fd, new, dir_fd)
     except OSError as error:
-        if error.errno not in syscalls.UNSUPPORTED:
+        if error.errno not in (*syscalls.UNSUPPORTED, errno.EXDEV):
             raise
         return False
     return True

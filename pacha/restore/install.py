@@ -16,6 +16,7 @@ from pacha.restore.journal_records import Altered, Displaced
 from pacha.restore.outcome import OutcomeBuilder
 from pacha.restore.ownership import ACLS, PRIVATE
 from pacha.restore.plan import Action, Plan, Step
+from pacha.restore.relocate import displace
 from pacha.restore.write import Writer
 
 
@@ -180,7 +181,7 @@ class Installer:
         try:
             dir_fd = self._tree.enter(paths.parent(path))
             if kind is not Kind.DIRECTORY or _empty(paths.name(path), dir_fd):
-                os.rename(paths.name(path), paths.name(record.kept), src_dir_fd=dir_fd, dst_dir_fd=kept_fd)
+                displace(paths.name(path), dir_fd, paths.name(record.kept), kept_fd)
         finally:
             os.close(kept_fd)
 

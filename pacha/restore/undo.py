@@ -22,6 +22,7 @@ from pacha.restore.journal_records import Altered, Created, Displaced, Keeping, 
 from pacha.restore.outcome import Outcome, OutcomeBuilder
 from pacha.restore.ownership import Attributes
 from pacha.restore.plan import Action
+from pacha.restore.relocate import relocate
 from pacha.text import escape
 
 
@@ -189,10 +190,17 @@ class Undoing:
             # Its number may not be the old one: overlayfs copies a file that gets a second name.
             if inode_at(name, dir_fd) not in (record.old, original):
                 return kept, kept_fd
-            os.unlink(kept, dir_fd=kept_fd)  # the run was killed between link and rename
+            self._finish(kept, kept_fd, name, dir_fd)
         elif record.temporary is not None and inode_at(record.temporary, dir_fd) == record.old:
             return record.temporary, dir_fd
         return None
+
+    def _finish(self, kept: bytes, kept_fd: int, name: bytes, dir_fd: int) -> None:
+        """Leave ``name`` alone of two: the run was killed between link and rename, or in the midst of ``relocate``."""
+        try:
+            os.unlink(kept, dir_fd=kept_fd)
+        except IsADirectoryError:
+            relocate(kept, kept_fd, name, dir_fd)
 
     def _rename_back(self, record: Displaced, source: tuple[bytes, int], dir_fd: int, kept_fd: int) -> None:
         name, created = paths.name(record.path), self.made.get(record.path)

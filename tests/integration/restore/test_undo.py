@@ -59,6 +59,19 @@ def test_an_original_that_overlayfs_copied_comes_back(story: Story) -> None:
         assert not list(root.glob(".pacha-*"))
 
 
+def test_a_directory_of_a_lower_layer_is_displaced_and_comes_back(story: Story) -> None:
+    """rename(2) refuses it on overlayfs (EXDEV), whether a file takes its place or --delete moves it aside."""
+    root, wanted, source, _, state = story
+    with as_lower_layer(root):
+        before = {path: replace(entry, link_group=None) for path, entry in look(root).items()}
+        journal = Journal.begin(os.fsencode(state))
+        outcome = apply(plan_for(root, wanted, delete=True), source, journal)
+        assert outcome.concerns == () and alike(look(root)) == alike(wanted)
+        assert undo(journal).concerns == ()
+        assert {path: replace(entry, link_group=None) for path, entry in look(root).items()} == before
+        assert not list(root.glob(".pacha-*"))
+
+
 def test_undo_of_a_new_tree_leaves_what_came_since(story: Story) -> None:
     root, wanted, source, _, state = story
     shutil.rmtree(root)

@@ -1,0 +1,81 @@
+"""Move an original to where it is kept, and back, also where rename(2) refuses a directory.
+
+On overlayfs a directory of a lower layer cannot be renamed (EXDEV): it is made again, and everything in it is moved.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from contextlib import suppress
+
+from pacha.files.metadata import Kind
+from pacha.restore.inode import read_xattrs, set_attributes, stamp
+from pacha.restore.ownership import Attributes
+
+_OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_REFUSED = frozenset({errno.EXDEV, errno.ENOTEMPTY, errno.EEXIST})
+_DEEPEST = 200  # levels, each with two descriptors
+
+
+def displace(name: bytes, dir_fd: int, kept: bytes, kept_fd: int) -> None:
+    """``relocate`` an original to ``kept``, which is not there yet. Raises OSError, and then it is where it was."""
+    try:
+        relocate(name, dir_fd, kept, kept_fd)
+    except OSError:
+        with suppress(FileNotFoundError):
+            relocate(kept, kept_fd, name, dir_fd)
+        raise
+
+
+def relocate(name: bytes, dir_fd: int, to: bytes, to_fd: int, levels: int = _DEEPEST) -> None:
+    """Rename ``name`` in ``dir_fd`` to ``to`` in ``to_fd``, a directory piece by piece where it cannot be renamed.
+
+    Interrupted, the two directories together hold everything, and the same call the other way takes it back. Raises
+    OSError.
+    """
+    try:
+        os.rename(name, to, src_dir_fd=dir_fd, dst_dir_fd=to_fd)
+    except OSError as error:
+        if error.errno not in _REFUSED or not _is_directory(name, dir_fd) or not levels:
+            raise
+        _carry(name, dir_fd, to, to_fd, levels)
+
+
+def _carry(name: bytes, dir_fd: int, to: bytes, to_fd: int, levels: int) -> None:
+    fd = os.open(name, _OPEN, dir_fd=dir_fd)
+    try:
+        target, mtime_ns = _twin(fd, to, to_fd), os.fstat(fd).st_mtime_ns
+        try:
+            for child in map(os.fsencode, os.listdir(fd)):
+                relocate(child, fd, child, target, levels - 1)
+        finally:
+            stamp(target, os.fstat(target), mtime_ns)
+            os.close(target)
+    finally:
+        os.close(fd)
+    os.rmdir(name, dir_fd=dir_fd)
+
+
+def _twin(source: int, to: bytes, to_fd: int) -> int:
+    """Open the directory ``to``; where it is missing, make it with the attributes of the directory ``source``."""
+    try:
+        os.mkdir(to, 0o700, dir_fd=to_fd)
+    except FileExistsError:
+        return os.open(to, _OPEN, dir_fd=to_fd)
+    target = os.open(to, _OPEN, dir_fd=to_fd)
+    if troubles := set_attributes(target, Kind.DIRECTORY, _attributes(source)):
+        os.close(target)
+        os.rmdir(to, dir_fd=to_fd)
+        raise OSError(errno.EXDEV, f"it can be neither renamed nor made again: {', '.join(troubles)}")
+    return target
+
+
+def _attributes(fd: int) -> Attributes:
+    status = os.fstat(fd)
+    return Attributes(status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode), status.st_mtime_ns, read_xattrs(fd))
+
+
+def _is_directory(name: bytes, dir_fd: int) -> bool:
+    return stat.S_ISDIR(os.stat(name, dir_fd=dir_fd, follow_symlinks=False).st_mode)
