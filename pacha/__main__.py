@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import resource
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -25,12 +24,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         with suppress(OSError):  # the ordinary way says why it cannot be said
             os.write(sys.stdout.fileno(), f"Pacha {pacha.__version__}\n".encode())
             return
-    _allow_depth()
     gc.set_threshold(_GARBAGE)
     sys.unraisablehook = lambda _fault: None  # what fails while something else is cleaned up (a full disk)
     from pacha.errors import Signalled  # --version does without these
-    from pacha.system import signals
+    from pacha.system import descriptors, signals
 
+    descriptors.allow_all()
     try:
         signals.listen()
         code = run(words)
@@ -69,12 +68,6 @@ def _open_closed_streams() -> None:
                 os.dup2(opened, number)
                 os.close(opened)
             setattr(sys, name, open(number, mode, encoding="utf-8"))  # noqa: SIM115
-
-
-def _allow_depth() -> None:
-    """As many open descriptors as the system lets us: one is held a level while a deep tree is walked."""
-    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 if __name__ == "__main__":

@@ -6,9 +6,7 @@ a plain path could be replaced by a symlink meanwhile (path_resolution(7)).
 
 from __future__ import annotations
 
-import array
 import errno
-import fcntl
 import os
 import stat
 from dataclasses import dataclass
@@ -16,6 +14,7 @@ from enum import Enum
 
 from pacha.files.owners import Accounts
 from pacha.files.user_namespace import is_unmapped_group, is_unmapped_user
+from pacha.system import inode_flags
 from pacha.text import escape
 
 
@@ -73,10 +72,10 @@ _KINDS = {
     stat.S_IFBLK: Kind.BLOCK,
     stat.S_IFSOCK: Kind.SOCKET,
 }
-_FS_IOC_GETFLAGS = 0x80086601  # linux/fs.h, 64-bit
 #: The flags of ioctl_iflags(2) that a person sets with chattr(1) and expects to find again:
-#: secure deletion, undelete, synchronous, immutable, append-only, nodump, noatime, no-tail, dirsync, no-CoW.
-KEPT_FLAGS = 0x1 | 0x2 | 0x8 | 0x10 | 0x20 | 0x40 | 0x80 | 0x8000 | 0x10000 | 0x800000
+#: secure deletion, undelete, synchronous, immutable, append-only, nodump, noatime, not compressed, no-tail, dirsync,
+#: top of directories, no-CoW, project of its directory.
+KEPT_FLAGS = 0x1 | 0x2 | 0x8 | 0x10 | 0x20 | 0x40 | 0x80 | 0x400 | 0x8000 | 0x10000 | 0x20000 | 0x800000 | 0x20000000
 _NO_XATTRS = {errno.ENOTSUP, errno.ENOSYS, errno.EPERM}
 
 
@@ -142,9 +141,7 @@ def read_flags(name: bytes, dir_fd: int) -> int:
     except OSError:
         return 0  # unreadable: reported when its content is read
     try:
-        buffer = array.array("l", [0])
-        fcntl.ioctl(fd, _FS_IOC_GETFLAGS, buffer, True)
-        return buffer[0] & KEPT_FLAGS
+        return inode_flags.flags(fd) & KEPT_FLAGS
     except OSError:
         return 0  # the file system has no such flags
     finally:

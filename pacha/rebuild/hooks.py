@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pacha.errors import DamagedError, PachaError
+from pacha.system import descriptors
 from pacha.text import escape
 from pacha.wire.hook_files import HOOK_FOLDERS, ROOT, Hook
 from pacha.wire.master import Master
@@ -166,10 +167,11 @@ def _run(hook: Planned, environment: Mapping[str, str]) -> HookRun:
     # The output goes to a file, not a pipe: a daemon that the hook starts may keep it open for ever.
     with tempfile.TemporaryFile(dir=hook.path.parent) as output:
         try:
-            process = subprocess.Popen(
-                [hook.path], cwd="/", env=dict(environment), stdin=subprocess.DEVNULL, stdout=output,
-                stderr=subprocess.STDOUT, start_new_session=True,
-            )  # fmt: skip
+            with descriptors.as_given():
+                process = subprocess.Popen(
+                    [hook.path], cwd="/", env=dict(environment), stdin=subprocess.DEVNULL, stdout=output,
+                    stderr=subprocess.STDOUT, start_new_session=True,
+                )  # fmt: skip
         except OSError as error:
             return HookRun(hook.label, f"it cannot be started: {(error.strerror or str(error)).lower()}", b"")
         failure = _wait(process)

@@ -11,12 +11,14 @@ from pacha.files.owners import Accounts
 from pacha.restore.ownership import ACLS, CAPABILITY, Attributes
 from pacha.text import escape
 
-IMMUTABLE, APPEND_ONLY = 0x10, 0x20  # FS_IMMUTABLE_FL, FS_APPEND_FL: ioctl_iflags(2)
+IMMUTABLE, APPEND_ONLY, OF_A_PROJECT = 0x10, 0x20, 0x20000000  # FS_..._FL and FS_PROJINHERIT_FL: ioctl_iflags(2)
 #: The letters of chattr(1) for the bits that are recorded (metadata.KEPT_FLAGS).
 _LETTERS = {
-    0x1: "s", 0x2: "u", 0x8: "S", IMMUTABLE: "i", APPEND_ONLY: "a", 0x40: "d", 0x80: "A", 0x8000: "t",
-    0x10000: "D", 0x800000: "C",
+    0x1: "s", 0x2: "u", 0x8: "S", IMMUTABLE: "i", APPEND_ONLY: "a", 0x40: "d", 0x80: "A", 0x400: "m", 0x8000: "t",
+    0x10000: "D", 0x20000: "T", 0x800000: "C", OF_A_PROJECT: "P",
 }  # fmt: skip
+#: These a new inode does not get: the first two would keep the rebuild itself out; of the third, no number is recorded.
+_BY_HAND = IMMUTABLE | APPEND_ONLY | OF_A_PROJECT
 #: Attributes that the kernel, its security modules and overlayfs create (xattr(7)).
 _OF_THE_SYSTEM = (b"security.", b"system.", b"trusted.overlay.")
 DEVICES = (Kind.CHARACTER, Kind.BLOCK)
@@ -88,10 +90,22 @@ def _value(value: bytes | None) -> str:
 
 
 def wanted_flags(wanted: Entry, actual: Entry | None) -> str:
-    """Return in words the recorded inode flags that are not set here ('' if none)."""
-    lost = wanted.flags & ~(actual.flags if actual is not None else 0)
-    letters = "".join(letter for bit, letter in _LETTERS.items() if lost & bit)
-    return f"had chattr +{letters}: set it by hand" if letters else ""
+    """Return in words the recorded inode flags to be set by hand ('' if none); ``actual`` is None for a new one."""
+    lost = wanted.flags & (_BY_HAND if actual is None else ~actual.flags)
+    if not lost:
+        return ""
+    project = ", and its project (chattr -p)" if lost & OF_A_PROJECT else ""
+    return f"had chattr +{letters(lost)}: set it by hand{project}"
+
+
+def letters(flags: int) -> str:
+    """Return inode flags as chattr(1) writes them."""
+    return "".join(letter for bit, letter in _LETTERS.items() if flags & bit)
+
+
+def settable(flags: int) -> tuple[int, ...]:
+    """Return those of the recorded inode ``flags`` that a new inode gets, one by one."""
+    return tuple(bit for bit in _LETTERS if flags & bit & ~_BY_HAND) if flags else ()
 
 
 def unmovable(actual: Entry) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from pacha.errors import DamagedError
 from pacha.files.metadata import Entry, Kind, kind_of
-from pacha.restore.inode import Changed, open_inode, set_attributes
+from pacha.restore.inode import Changed, add_flags, open_inode, set_attributes
 from pacha.restore.ownership import Attributes
 from pacha.restore.relocate import displace, relocate
 from pacha.system import syscalls
@@ -22,6 +22,8 @@ Inode = tuple[int, int]  # st_dev, st_ino
 _HOLE = 64 * 1024  # runs of zeros from this length on become holes
 _ZEROS = bytes(_HOLE)
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_OF_AN_EMPTY_FILE = 0x800000  # FS_NOCOW_FL: btrfs takes it of no other (chattr(1))
 _FORMATS = {Kind.FIFO: 0o010000, Kind.CHARACTER: 0o020000, Kind.BLOCK: 0o060000}  # inode(7)
 
 
@@ -46,8 +48,10 @@ def make_file(name: bytes, dir_fd: int, entry: Entry, wanted: Attributes, chunks
     """
     fd = os.open(name, _NEW, 0o600, dir_fd=dir_fd)
     try:
+        add_flags(fd, wanted.flags & _OF_AN_EMPTY_FILE)  # what fails is told with the other attributes
         _fill(fd, entry, chunks)
-        return NewEntry(tuple(set_attributes(fd, Kind.FILE, wanted)), inode_of(os.fstat(fd)))
+        troubles = [*add_flags(fd, wanted.flags), *set_attributes(fd, Kind.FILE, wanted)]
+        return NewEntry(tuple(troubles), inode_of(os.fstat(fd)))
     finally:
         os.close(fd)
 
@@ -75,7 +79,19 @@ def finish_directory(name: bytes, dir_fd: int, wanted: Attributes) -> list[str]:
     with open_inode(name, dir_fd) as (reference, status):
         if kind_of(status.st_mode) is not Kind.DIRECTORY or status.st_uid != os.geteuid():
             raise Changed("somebody else changed the directory meanwhile")
-        return set_attributes(reference, Kind.DIRECTORY, wanted)
+        flagged = _add_flags(name, dir_fd, status, wanted.flags) if wanted.flags else []
+        return flagged + set_attributes(reference, Kind.DIRECTORY, wanted)
+
+
+def _add_flags(name: bytes, dir_fd: int, status: os.stat_result, flags: int) -> list[str]:
+    """``add_flags`` of a directory, which is still private; an O_PATH descriptor has none (ioctl(2))."""
+    fd = os.open(name, _DIRECTORY, dir_fd=dir_fd)
+    try:
+        if inode_of(os.fstat(fd)) != inode_of(status):
+            raise Changed("somebody else changed the directory meanwhile")
+        return add_flags(fd, flags)
+    finally:
+        os.close(fd)
 
 
 def make_link(name: bytes, dir_fd: int, source: bytes, source_fd: int, inode: Inode) -> None:
@@ -169,7 +185,7 @@ def _open_own(name: bytes, dir_fd: int) -> int:
         with open_inode(name, dir_fd) as (reference, status):
             if kind_of(status.st_mode) is Kind.DIRECTORY and status.st_uid == os.geteuid():
                 os.chmod(reference, 0o700)
-    return os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=dir_fd)
+    return os.open(name, _DIRECTORY, dir_fd=dir_fd)
 
 
 def _empty(fd: int) -> list[bytes]:

@@ -14,8 +14,9 @@ from contextlib import contextmanager
 from functools import partial
 
 from pacha.files.metadata import Kind, kind_of
-from pacha.restore.compare import removable
+from pacha.restore.compare import letters, removable, settable
 from pacha.restore.ownership import ACLS, PRIVATE, SETID, Attributes
+from pacha.system import inode_flags
 from pacha.text import escape
 
 _EXHAUSTED = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO})
@@ -69,6 +70,17 @@ def set_attributes(reference: Reference, kind: Kind, wanted: Attributes) -> list
     else:
         _set_xattrs(troubles, reference, wanted)
     _set_time(troubles, reference, wanted.mtime_ns, wanted.mtime_ns)
+    return troubles
+
+
+def add_flags(fd: int, flags: int) -> list[str]:
+    """Set those of ``flags`` that a new inode gets (``settable``). Return in words those that could not be set.
+
+    Raises OSError as ``set_attributes`` does.
+    """
+    troubles: list[str] = []
+    for bit in settable(flags):
+        _attempt(troubles, f"chattr +{letters(bit)}", partial(inode_flags.add_flag, fd, bit))
     return troubles
 
 

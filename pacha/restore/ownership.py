@@ -38,13 +38,17 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Attributes:
-    """The attributes that an inode gets: numeric ids, twelve mode bits, mtime in nanoseconds, xattrs."""
+    """The attributes that an inode gets: numeric ids, twelve mode bits, mtime in nanoseconds, xattrs.
+
+    ``flags`` (ioctl_iflags(2)) are only for a new one.
+    """
 
     uid: int
     gid: int
     mode: int
     mtime_ns: int
     xattrs: tuple[tuple[bytes, bytes], ...] = ()
+    flags: int = 0
 
 
 @dataclass(frozen=True, slots=True)

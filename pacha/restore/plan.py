@@ -60,7 +60,7 @@ class Step:
     def attributes(self) -> Attributes:
         """The attributes that the inode gets; only for a step with a wanted entry."""
         assert self.wanted is not None
-        return Attributes(self.uid, self.gid, self.mode, self.wanted.mtime_ns, self.xattrs)
+        return Attributes(self.uid, self.gid, self.mode, self.wanted.mtime_ns, self.xattrs, self.wanted.flags)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,16 +1,35 @@
-"""The flags of an inode (chattr(1)) and its project, by which quotas count (ioctl_iflags(2), xfsctl(3))."""
+"""The flags of an inode (chattr(1)) and what it passes on to its project's quota (ioctl_iflags(2), xfsctl(3))."""
 
 from __future__ import annotations
 
+import array
 import errno
 import fcntl
 import struct
+
+_GETFLAGS, _SETFLAGS = 0x80086601, 0x40086602  # FS_IOC_GETFLAGS, FS_IOC_SETFLAGS: linux/fs.h, 64-bit
 
 _GETXATTR, _SETXATTR = 0x801C581F, 0x401C5820  # FS_IOC_FSGETXATTR, FS_IOC_FSSETXATTR: linux/fs.h
 _FSXATTR = struct.Struct("=5I8x")  # fsx_xflags, fsx_extsize, fsx_nextents, fsx_projid, fsx_cowextsize
 _INHERIT = 0x200  # FS_XFLAG_PROJINHERIT
 #: The errors of a file system that has no such thing.
 _UNSUPPORTED = frozenset({errno.ENOTTY, errno.ENOTSUP, errno.EINVAL})
+
+
+def flags(fd: int) -> int:
+    """The flags of the file or directory ``fd`` (not O_PATH). Raises OSError where its file system has none."""
+    buffer = array.array("l", [0])
+    fcntl.ioctl(fd, _GETFLAGS, buffer, True)
+    return buffer[0]
+
+
+def add_flag(fd: int, flag: int) -> None:
+    """Set one flag more. Raises OSError, with ENOTSUP also where the file system takes it and does not keep it."""
+    present = flags(fd)
+    if not present & flag:
+        fcntl.ioctl(fd, _SETFLAGS, array.array("l", [present | flag]))
+        if not flags(fd) & flag:
+            raise OSError(errno.ENOTSUP, "not kept by this file system")
 
 
 def stop_inheritance(fd: int) -> None:

@@ -80,3 +80,9 @@ def test_inode_flags(tmp_path: Path, folder: int, as_root: None, letter: str, bi
     finally:
         run("chattr", f"-{letter}", path)
     assert observe(path, folder).flags == 0
+
+
+def test_the_flag_of_a_top_directory(tmp_path: Path, folder: int, as_root: None) -> None:
+    (tmp_path / "x").mkdir()
+    run("chattr", "+T", tmp_path / "x")
+    assert observe(tmp_path / "x", folder).flags == 0x20000

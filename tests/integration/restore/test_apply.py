@@ -43,6 +43,7 @@ from tests.support.applying import (
 )
 from tests.support.entries import entry_at
 
+FLAGS = {"i": 0x10, "d": 0x40, "A": 0x80, "m": 0x400, "T": 0x20000}  # ioctl_iflags(2)
 pytestmark = pytest.mark.usefixtures("as_root")
 
 
@@ -261,6 +262,23 @@ def test_links_above_the_root_are_followed_only_where_nobody_else_can_write(tmp_
     outcome = rebuild(root, wanted, Contents({os.fsencode(root): b"content"}), state)
     assert root.exists() == (hostile == "")
     assert [concern.path for concern in outcome.concerns] == ([os.fsencode(root)] if hostile else [])
+
+
+def test_inode_flags_come_back_where_they_can(story: Story) -> None:
+    root, wanted, source, _, state = story
+    flags = {"changed": "+Ad", "was-file": "+AdT", "empty": "+A", "was-directory": "+im"}
+    wanted |= {
+        os.fsencode(root / name): replace(wanted[os.fsencode(root / name)], flags=sum(map(FLAGS.get, letters[1:])))
+        for name, letters in flags.items()
+    }
+    if subprocess.run(["chattr", "+Ad", root / "same"], capture_output=True).returncode != 0:
+        pytest.skip("this file system has no inode flags")
+    concerns = {concern.path: concern.reason for concern in rebuild(root, wanted, source, state).concerns}
+    now = look(root)
+    for name in ("changed", "was-file", "empty"):
+        assert now[os.fsencode(root / name)].flags == wanted[os.fsencode(root / name)].flags, name
+    assert now[os.fsencode(root / "was-file")].mtime_ns == wanted[os.fsencode(root / "was-file")].mtime_ns
+    assert concerns.keys() == {os.fsencode(root / "was-directory")}
 
 
 def test_an_immutable_target_is_named_and_the_rest_done(story: Story) -> None:

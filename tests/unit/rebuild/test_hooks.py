@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from pacha.rebuild import hooks
+from pacha.system import descriptors
 from tests.support.hook_files import fetched, hook
 
 ENVIRONMENT = {"PATH": hooks.PATH, "PACHA_HOST": "bar"}
@@ -54,6 +55,12 @@ def test_its_hash_and_its_owner_are_known_beforehand(tmp_path: Path) -> None:
         (one,) = found.before
         assert (one.sha256, one.owner) == (hashlib.sha256(path.read_bytes()).hexdigest(), "root")
         assert one.path.stat().st_mode & 0o777 == 0o700
+
+
+def test_it_may_have_as_many_files_open_as_pacha_was_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hook(tmp_path, "10-a", "ulimit -n")
+    monkeypatch.setattr(descriptors, "_given", 300)
+    assert run(tmp_path) == [("pacha_pre/10-a", "", b"300\n")]
 
 
 def test_it_finds_the_documented_environment_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

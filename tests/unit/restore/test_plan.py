@@ -205,6 +205,13 @@ def test_recorded_flags_that_are_not_set_are_named() -> None:
     made = plan([file(flags=0x10)], [])
     assert [concern.reason for concern in made.concerns] == ["had chattr +i: set it by hand"]
     assert plan([file(flags=0x10)], [file(flags=0x10)]).concerns == ()
+    assert plan([file(flags=0x20081)], []).concerns == ()  # a new one gets them
+    assert [concern.reason for concern in plan([file(flags=0x20081)], [file(flags=0x80)]).concerns] == [
+        "had chattr +sT: set it by hand"
+    ]
+    assert [concern.reason for concern in plan([file(flags=0x20000000)], []).concerns] == [
+        "had chattr +P: set it by hand, and its project (chattr -p)"
+    ]
 
 
 entries = st.builds(
