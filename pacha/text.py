@@ -9,6 +9,8 @@ import os
 import time
 from collections.abc import Sequence
 
+_DAY = 86400  # seconds
+
 
 def escape(name: bytes | str | os.PathLike[str]) -> str:
     r"""Return ``name`` (a path, an account, anything that identifies) as printable text.
@@ -50,13 +52,26 @@ def masked(text: str, limit: int) -> str:
 
 
 def local_minute(at: float) -> str:
-    """Return a time (seconds since the epoch) as ``2026-11-22 04:00``, in this machine's zone."""
-    return time.strftime("%Y-%m-%d %H:%M", time.localtime(at))
+    """Return a time (seconds since the epoch) as ``2026-11-22 04:00``, in this machine's zone.
+
+    In the hour that comes twice when summer time ends, the zone follows: ``2026-11-01 01:30-0500``.
+    """
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(at)) + _zone(at)
 
 
 def local_second(at: float) -> str:
-    """Return a time (seconds since the epoch) as ``2026-11-22 04:00:07``, in this machine's zone."""
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
+    """Return a time as ``local_minute`` does, with its seconds: ``2026-11-22 04:00:07``."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at)) + _zone(at)
+
+
+def _zone(at: float) -> str:
+    """The zone of a local time that comes twice; "" of any other."""
+    here = time.localtime(at)
+    set_back = time.localtime(at - _DAY).tm_gmtoff - time.localtime(at + _DAY).tm_gmtoff
+    if set_back <= 0:
+        return ""
+    again = (time.localtime(at - set_back), time.localtime(at + set_back))
+    return time.strftime("%z", here) if here[:6] in (again[0][:6], again[1][:6]) else ""
 
 
 def rfc3339(at: float) -> str:

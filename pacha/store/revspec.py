@@ -41,9 +41,9 @@ def resolve(when: str, snapshots: Sequence[SnapshotRef], now: float) -> Snapshot
     Raises UsageError naming the nearest ones where ``when`` is invalid, or means none or several.
     """
     when = " ".join(when.split())
-    moment = _moment(when, now)
-    if moment is not None:
-        return _newest(when, moment, snapshots, now)
+    moments = _moments(when, now)
+    if moments:
+        return _one_of([_newest(when, moment, snapshots, now) for moment in moments], when)
     if not _ID.match(when):
         shown = escape(when[:80].encode("utf-8", "surrogateescape"))
         raise UsageError(
@@ -92,6 +92,18 @@ def _newest(when: str, moment: float, snapshots: Sequence[SnapshotRef], now: flo
     return chosen
 
 
+def _one_of(chosen: Sequence[SnapshotRef], when: str) -> SnapshotRef:
+    """The snapshot that a local time means, whichever of the two it is in the hour that comes twice."""
+    if chosen[0] != chosen[-1]:
+        raise UsageError(
+            f"'{when}' comes twice: the clock was set back that day.",
+            f"it is {_listed(chosen)}",
+            "Add the zone, as 'pacha log' shows it, or name a snapshot by its id.",
+            code="time-comes-twice",
+        )
+    return chosen[0]
+
+
 def _known(snapshots: Sequence[SnapshotRef]) -> str:
     return f"the newest are {_listed(snapshots[:_NEAR])}"
 
@@ -103,27 +115,30 @@ def _listed(snapshots: Sequence[SnapshotRef]) -> str:
     return enumerated(words, _NEAR)
 
 
-def _moment(when: str, now: float) -> float | None:
-    """The end of the time ``when`` (seconds since the epoch): the first instant after it. None: it is not a time."""
+def _moments(when: str, now: float) -> list[float]:
+    """The ends of the time ``when`` (seconds since the epoch): the first instant after it. None: it is not a time.
+
+    They are two, the earlier first, where the clock showed that time twice.
+    """
     today = datetime.fromtimestamp(now).replace(hour=0, minute=0, second=0, microsecond=0)
     if when == "yesterday":
-        return today.timestamp()
+        return [today.timestamp()]
     if ago := _AGO.match(when):
         # That second included: snapshots are dated in whole seconds.
-        return now - timedelta(**{f"{ago[2]}s": int(ago[1])}).total_seconds() + 1
+        return [now - timedelta(**{f"{ago[2]}s": int(ago[1])}).total_seconds() + 1]
     match = _MOMENT.match(when)
     if not when or match is None or (match["zone"] and not match["day"]):
-        return None
+        return []
     try:
-        return _end(match, today, now)
+        return _ends(match, today, now)
     except (ValueError, OverflowError):
-        return None
+        return []
 
 
-def _end(match: re.Match[str], today: datetime, now: float) -> float:
+def _ends(match: re.Match[str], today: datetime, now: float) -> list[float]:
     day = datetime.fromisoformat(match["day"]) if match["day"] else today
     if not match["clock"]:
-        return (day + timedelta(days=1)).timestamp()
+        return [(day + timedelta(days=1)).timestamp()]
     hour, minute = map(int, match["clock"].split(":"))
     second = int(match["second"][1:]) if match["second"] else None
     moment = day.replace(hour=hour, minute=minute, second=second or 0)
@@ -131,4 +146,13 @@ def _end(match: re.Match[str], today: datetime, now: float) -> float:
         moment = datetime.strptime(moment.strftime("%Y-%m-%dT%H:%M:%S") + zone, "%Y-%m-%dT%H:%M:%S%z")
     elif not match["day"] and moment.timestamp() > now:
         moment -= timedelta(days=1)  # "23:00", asked at noon, was last night
-    return moment.timestamp() + (60 if second is None else 1)
+    length = 60 if second is None else 1
+    return [at + length for at in _instants(moment)]
+
+
+def _instants(moment: datetime) -> list[float]:
+    """The instants (seconds since the epoch) that a local time means: two where the clock showed it twice."""
+    both = moment.timestamp(), moment.replace(fold=1).timestamp()
+    # where a clock is set forward, two come out as well, of which the clock showed neither
+    comes_twice = both[0] < both[1] and moment.tzinfo is None
+    return list(both) if comes_twice else [both[0]]

@@ -14,7 +14,7 @@ import click
 from pacha.files.metadata import Aspect, Change, Entry, Kind
 from pacha.history.diff import Difference, Side
 from pacha.history.log import LogEntry
-from pacha.text import escape, local_second, printable
+from pacha.text import escape, local_minute, local_second, printable
 from pacha.ui.console import at_terminal, columns, styled, wrapped
 
 _AGES = (("year", 365 * 86400), ("month", 30 * 86400), ("week", 7 * 86400), ("day", 86400), ("hour", 3600))
@@ -59,11 +59,10 @@ def log_line(entry: LogEntry, host: str, now: float) -> bytes:
     A narrow terminal gets no seconds, age and host; a line that is still too long is wrapped.
     """
     counts = ", ".join(f"{number} {word}" for word, number in entry.touched.items()) or "no path"
-    when = local_second(entry.at)
     if at_terminal() and columns() < _WIDE:
-        line = f"{when[:16]}  {counts}, by {printable(entry.user)}"
+        line = f"{local_minute(entry.at)}  {counts}, by {printable(entry.user)}"
     else:
-        line = f"{when}  {age(now - entry.at):>14}  {counts:<34}  {host}, by {printable(entry.user)}"
+        line = f"{local_second(entry.at)}  {age(now - entry.at):>14}  {counts:<34}  {host}, by {printable(entry.user)}"
     if entry.message:
         line += f": {printable(entry.message.splitlines()[0])}"
     start = f"{entry.node[:12]}  "

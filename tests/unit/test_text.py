@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 import unicodedata
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pacha.text import escape
+from pacha.text import escape, local_minute, local_second
 from tests.support.file_names import RELATIVE, TRICKY
 
 
@@ -56,3 +58,27 @@ def test_plain_names_are_shown_as_they_are() -> None:
     assert escape("/srv/\u00e9\u6c34".encode()) == "/srv/\u00e9\u6c34"
     assert escape(b"a\nb\x1b") == "a\\x0ab\\x1b"
     assert escape(b"\xff") == "\\xff"
+
+
+@pytest.mark.parametrize(
+    ("zone", "at", "text"),
+    [
+        ("America/New_York", 1793511001, "2026-11-01 01:30:01-0400"),
+        ("America/New_York", 1793514601, "2026-11-01 01:30:01-0500"),
+        ("America/New_York", 1793511001 - 1860, "2026-11-01 00:59:01"),
+        ("America/New_York", 1793514601 + 1800, "2026-11-01 02:00:01"),
+        ("America/New_York", 1772953201, "2026-03-08 03:00:01"),  # it was set forward a second before
+        ("Europe/Moscow", 1414272601, "2014-10-26 01:30:01+0400"),  # without any summer time
+        ("UTC", 1793511001, "2026-11-01 05:30:01"),
+    ],
+)
+def test_a_local_time_that_comes_twice_has_its_zone(
+    zone: str, at: int, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        assert (local_second(at), local_minute(at)) == (text, text[:16] + text[19:])
+    finally:
+        monkeypatch.undo()
+        time.tzset()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timezone
 
 import pytest
 
@@ -108,3 +108,20 @@ def test_a_date_in_the_future_does_not_spoil_the_others() -> None:
     ahead = SnapshotRef("e" * 40, moment(2031, 1, 1))
     newest, *earlier = snapshots()
     assert resolve("12:00", [newest, ahead, *earlier], moment(2026, 11, 24, 12)) == newest
+
+
+def test_a_time_that_comes_twice_is_refused_unless_it_has_a_zone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In New York the clock went from 02:00 back to 01:00 on that day."""
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    first = datetime(2026, 11, 1, 5, 30, 1, tzinfo=timezone.utc).timestamp()
+    two = [SnapshotRef("b" * 40, first + 3600), SnapshotRef("a" * 40, first)]
+    now = first + 86400
+    assert [local(one.at) for one in two] == ["2026-11-01 01:30:01-0500", "2026-11-01 01:30:01-0400"]
+    assert [resolve(local(one.at), two, now) for one in two] == two
+    for when in ("2026-11-01 01:30:01", "2026-11-01 01:30", "2026-11-01T01:45"):
+        with pytest.raises(UsageError) as refused:
+            resolve(when, two, now)
+        assert refused.value.code == "time-comes-twice" and local(two[0].at) in refused.value.why
+    assert resolve("2026-11-01 02:00", two, now) == two[0]
+    assert resolve("2026-11-01 01:30:01", [SnapshotRef("c" * 40, first - 9999)], now).node == "c" * 40
