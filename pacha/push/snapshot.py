@@ -22,7 +22,7 @@ from pacha.push.target import MasterTarget
 from pacha.push.upload import Upload
 from pacha.store import change_list, database, hg
 from pacha.store.snapshot import READABLE_FROM, SCHEMA, Changes, Snapshot, Watched, compare, grouped
-from pacha.text import escape
+from pacha.text import escape, local_minute
 
 _KEPT = (
     "its {kind} {number} has no name now, as if the directory service did not answer; it stays recorded as {name}'s. "
@@ -33,6 +33,12 @@ _UNMAPPED = (
     "can tell whose they are: they are recorded as nobody's, and a rebuild gives them to root alone"
 )
 _OWED = "is owed by the last rebuild: run that again, or give it up with 'pacha push --accept'"
+
+_SET_RIGHT = 60  #: seconds by which a clock may be set back to be right
+_SET_BACK = (
+    "this machine's clock says {now}, and the last snapshot is of {last}: set the clock if it is wrong, "
+    "and choose snapshots by id"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,12 +253,22 @@ def _commit_database(session: PushSession, base: Base, new: Snapshot, changes: C
     known = bool(base.parent) and repository.has(base.parent)
     parent = base.parent if known else reconcile.parent(repository, None, (), unreadable)
     note = session.note(f"{session.host}: {changes}")
+    if known:
+        session.concerns += _of_the_clock(session, repository.note(base.parent).at, note.at)
     blobs = {PACHA_DB: image}
     if changes != Changes() or unreadable:  # a readable snapshot has to be the newest again
         blobs[change_list.FILE] = change_list.encode(changes, image)
     node = repository.commit(parent, blobs, [], lambda name: hg.Blob(blobs[name]), note)
     session.update(tip=node, pending=False, **({"made": (node, note.at)} if node != parent else {}))
     return node, node != parent
+
+
+def _of_the_clock(session: PushSession, last: float, now: float) -> list[Concern]:
+    """The concern about a clock that was set back since the ``last`` snapshot: times mean none of these any more."""
+    if now >= last - _SET_RIGHT:
+        return []
+    reason = _SET_BACK.format(now=local_minute(now), last=local_minute(last))
+    return [Concern(session.path_of(DATABASE), reason)]
 
 
 def _remember_scan(session: PushSession, new: Snapshot) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,18 @@ def test_a_folder_of_hosts_that_is_a_file_is_a_master_out_of_reach(bar: Standalo
     (tmp_path / "file").touch()
     pushed = push.push(bar.context(hosts_path=str(tmp_path / "file")))
     assert pushed.committed and pushed.failure is not None and pushed.failure.code == "hosts-path-unreadable"
+
+
+def test_a_clock_that_was_set_back_is_named_once(bar: Standalone, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine without a battery for its clock begins in 1970, and its snapshots come in their order all the same."""
+    real = time.time
+    for back, said in ((0, False), (30, False), (10**9, True), (10**9 - 600, False), (0, False)):
+        monkeypatch.setattr(time, "time", lambda back=back: real() - back)
+        (bar.tree / "one").write_text(f"{back} {said}\n")
+        pushed = push.push(bar.context())
+        assert pushed.committed and pushed.failures == ()
+        assert [concern.reason[:28] for concern in pushed.concerns] == ["this machine's clock says 19"] * said
+    assert not bar.push().concerns
 
 
 def test_what_is_said_of_it_is_in_the_history(bar: Standalone) -> None:
