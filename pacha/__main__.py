@@ -20,6 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """The console script: run a command, print what went wrong, exit with the code of the table."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     _open_closed_streams()
+    os.umask(os.umask(0o077) & 0o077)  # one that takes from the owner would lock us out of what we make
     if words == ["--version"]:  # without click, whose import takes four times as long as Python itself
         with suppress(OSError):  # the ordinary way says why it cannot be said
             os.write(sys.stdout.fileno(), f"Pacha {pacha.__version__}\n".encode())

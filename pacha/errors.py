@@ -11,14 +11,28 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, TypeVar
 
-from pacha.text import printable
+from pacha.text import escape, printable
 
 _Error = TypeVar("_Error", bound="PachaError")
 
-#: Faults of the system, not of Pacha: a full, read-only or failing disk, no permission, too many open files.
+#: Limits of this process (setrlimit(2)), by the error that tells of them.
+_LIMITS = {errno.EFBIG: "ulimit -f", errno.EMFILE: "ulimit -n"}
+#: Faults of the system, not of Pacha: a full, read-only or failing disk, no permission, a limit that is reached.
 OF_THE_SYSTEM = frozenset(
-    [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE, errno.EIO]
+    [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENFILE, errno.EIO, *_LIMITS]
 )
+
+
+def refusal(error: OSError) -> str:
+    """Say in words what the system refuses: the error, the limit that it tells of, and its path, safe to print."""
+    name = error.filename
+    return cause(error) + (f": {escape(name)}" if isinstance(name, str | bytes) else "")
+
+
+def cause(error: OSError) -> str:
+    """Say an error of the system in words, with the limit of this process that it tells of, without its path."""
+    limit = f" ({_LIMITS[error.errno]})" if error.errno in _LIMITS else ""
+    return (error.strerror or str(error)) + limit
 
 
 class ExitCode(IntEnum):

@@ -13,8 +13,8 @@ from itertools import takewhile
 import click
 
 from pacha.cli.app import cli, spelt_as_command
-from pacha.errors import OF_THE_SYSTEM, ExitCode, PachaError, Signalled
-from pacha.text import escape, one_line
+from pacha.errors import OF_THE_SYSTEM, ExitCode, PachaError, Signalled, refusal
+from pacha.text import one_line
 from pacha.ui.console import Console
 
 
@@ -61,9 +61,8 @@ def _show(error: PachaError, *, verbose: bool) -> None:
 
 
 def _refusal(error: OSError) -> PachaError:
-    why = (error.strerror or str(error)) + (f": {escape(error.filename)}" if error.filename else "")
     return PachaError(
-        "The system does not let Pacha go on.", why, "Fix that and run this again.", code="system-refused"
+        "The system does not let Pacha go on.", refusal(error), "Fix that and run this again.", code="system-refused"
     )
 
 
@@ -76,11 +75,14 @@ def asks_for_more(arguments: Sequence[str]) -> bool:
 def _own_fault(fault: Exception) -> int:
     import tempfile  # 5 ms that only a fault needs
 
-    with tempfile.NamedTemporaryFile("w", prefix="pacha-fault-", suffix=".txt", delete=False) as stream:
-        traceback.print_exception(fault, file=stream)
+    report = "all that was printed"
+    with suppress(OSError):  # no room for it, say
+        with tempfile.NamedTemporaryFile("w", prefix="pacha-fault-", suffix=".txt", delete=False) as stream:
+            traceback.print_exception(fault, file=stream)
+        report = stream.name
     click.echo(f"pacha: a fault in Pacha itself: {type(fault).__name__}", err=True)
     click.echo(f"       {one_line(str(fault))}", err=True)
-    click.echo(f"       Please report it with {stream.name}.", err=True)
+    click.echo(f"       Please report it with {report}.", err=True)
     return int(ExitCode.FAILED)
 
 

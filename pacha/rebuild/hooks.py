@@ -77,7 +77,8 @@ class Hooks:
 def fetched(state: Path, master: Master, host: str) -> Iterator[Hooks]:
     """The hooks that ``master`` has for ``host``, in a private folder below ``state`` for as long as the body runs.
 
-    Raises UnreachableError, DamagedError, and PachaError for a hook that not only root can change.
+    Raises UnreachableError, DamagedError, and PachaError for a hook that not only root can change, and where none can
+    run.
     """
     sweep(state)
     with tempfile.TemporaryDirectory(prefix=_FOLDER, dir=state) as folder:
@@ -86,7 +87,15 @@ def fetched(state: Path, master: Master, host: str) -> Iterator[Hooks]:
             hooks = master.fetch_hooks(host, inbox)
         finally:
             os.close(inbox)
-        yield _sorted_out(Path(folder), hooks)
+        planned = _sorted_out(Path(folder), hooks)
+        if planned and os.statvfs(folder).f_flag & os.ST_NOEXEC:
+            raise PachaError(
+                "The hooks cannot run on this machine; nothing was changed.",
+                f"{escape(state)} is mounted noexec",
+                "Mount it with exec for the time of the rebuild, or rebuild without --hooks.",
+                code="hooks-not-executable",
+            )
+        yield planned
 
 
 def sweep(state: Path) -> None:

@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import Enum
 
-from pacha.errors import OF_THE_SYSTEM, PachaError, Signalled, UntoldError
+from pacha.errors import OF_THE_SYSTEM, PachaError, Signalled, UntoldError, refusal
 from pacha.restore.journal import Journal, history, identifiers
-from pacha.text import escape
 
 
 class _Standing(Enum):
@@ -46,7 +45,7 @@ def explained(state: bytes) -> Iterator[None]:
         hint = " ".join(standing.value.splitlines())
         hint += " Fix that and run this again." if standing is _Standing.UNTOUCHED else ""
         raise PachaError(
-            "The system does not let the rebuild go on.", _why(error), hint, code="system-refused-rebuild"
+            "The system does not let the rebuild go on.", refusal(error), hint, code="system-refused-rebuild"
         ) from None
 
 
@@ -59,13 +58,11 @@ def told(how: str, where: str) -> Iterator[None]:
         raise
     except OSError as error:
         raise UntoldError(
-            f"{how}, but what there is to say of it cannot be printed.", _why(error), where, code="report-not-printed"
+            f"{how}, but what there is to say of it cannot be printed.",
+            refusal(error),
+            where,
+            code="report-not-printed",
         ) from None
-
-
-def _why(error: OSError) -> str:
-    name = error.filename
-    return (error.strerror or str(error)) + (f": {escape(name)}" if isinstance(name, str | bytes) else "")
 
 
 def _standing(state: bytes, before: frozenset[str]) -> _Standing:

@@ -111,7 +111,10 @@ def write(path: str, snapshot: Snapshot) -> None:
             _write_accounts(connection, snapshot.accounts)
     except sqlite3.Error as error:
         raise PachaError(
-            f"{path} cannot be written.", str(error), "Is the file system full?", code="database-unwritable"
+            f"{path} cannot be written.",
+            str(error),
+            "Is the file system full, or is a limit (ulimit -f) reached?",
+            code="database-unwritable",
         ) from None
 
 

@@ -43,6 +43,27 @@ def test_output_that_is_full(tmp_path: Path, argument: str) -> None:
     assert "fault in Pacha" not in done.stderr and "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("umask", ["0277", "0777"])
+def test_a_umask_that_takes_from_the_owner_closes_nothing_to_us(tmp_path: Path, umask: str) -> None:
+    (tmp_path / "tree").mkdir()
+    done = pacha(tmp_path, "watch", str(tmp_path / "tree"), setup=f"umask {umask};")
+    assert (done.returncode, done.stderr) == (0, "")
+    made = [tmp_path / "state", *(tmp_path / "state").rglob("*")]
+    assert len(made) > 2 and not [path for path in made if path.stat().st_mode & 0o677 != 0o600]
+
+
+@pytest.mark.parametrize("blocks", [0, 8])
+def test_a_limit_of_file_sizes_is_named(tmp_path: Path, blocks: int) -> None:
+    """Without room for one byte even the report of a fault cannot be written."""
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree/large").write_bytes(os.urandom(50_000))
+    if blocks:
+        assert pacha(tmp_path, "watch", str(tmp_path / "tree")).returncode == 0
+    done = pacha(tmp_path, *(["push"] if blocks else ["watch", str(tmp_path / "tree")]), setup=f"ulimit -f {blocks};")
+    assert done.returncode == 1 and "ulimit -f" in done.stderr
+    assert "fault in Pacha" not in done.stderr and "Traceback" not in done.stderr
+
+
 def test_nohup_stays_in_force() -> None:
     script = "import signal, pacha.__main__ as cli\n"
     script += "cli.run = lambda _: signal.raise_signal(signal.SIGHUP) or 0\ncli.main([])"

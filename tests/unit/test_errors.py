@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import pickle
 import re
 from pathlib import Path
@@ -115,3 +116,10 @@ def test_an_error_and_a_concern_are_safe_to_print_whatever_they_are_made_from() 
     assert all(text.isprintable() for text in (error.message, error.why, error.hint, str(error), error.in_a_line))
     assert Concern(b"/etc", HOSTILE).reason.isprintable()
     assert PachaError("Ordinary – ünïcode \\ text.", code="it-broke").message == "Ordinary – ünïcode \\ text."
+
+
+def test_a_refusal_names_the_limit_and_the_path() -> None:
+    assert errors.refusal(OSError(errno.EFBIG, "File too large", b"/a\x1b")) == "File too large (ulimit -f): /a\\x1b"
+    assert errors.refusal(OSError(errno.EMFILE, "Too many open files")) == "Too many open files (ulimit -n)"
+    assert errors.refusal(OSError(errno.ENOSPC, "No space left on device", 7)) == "No space left on device"
+    assert {errno.EFBIG, errno.EMFILE} <= errors.OF_THE_SYSTEM

@@ -20,7 +20,7 @@ import mercurial.subrepo
 from mercurial import error, extensions, namespaces
 from mercurial import ui as uimodule
 
-from pacha.errors import OF_THE_SYSTEM, DamagedError, PachaError
+from pacha.errors import OF_THE_SYSTEM, DamagedError, PachaError, cause
 from pacha.library import UnknownLibraryError, has_moved, require
 from pacha.store.hg.bounds import LIBRARY, bound_expansion
 from pacha.store.hg.incoming import VALIDATE
@@ -121,8 +121,7 @@ def translate_errors(message: str, place: Place = Place("")) -> Iterator[None]:
             raise DamagedError(
                 message, why, place.advice, subject=f"{place} {why}", code="repository-damaged"
             ) from None
-        why = failure.strerror or str(failure)
-        raise PachaError(message, why, "Fix that and run this again.", code="disk-refused") from None
+        raise PachaError(message, cause(failure), "Fix that and run this again.", code="disk-refused") from None
     except Exception as failure:
         refuse_unknown(failure)
         why = place.translate(reason(failure))
