@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
 _PATIENCE = 20.0  #: seconds for a command that has nothing to do
 _DIGITS = 20  #: of a number of bytes or blocks
+_DATE = ("date", "-u", "+%s.%N")
 _LIMITS = scp.Limits(total_bytes=1 << 40, files=2_000_000, depth=600)
 
 
@@ -73,10 +74,11 @@ class PlainReader:
     def probe(self, host: str, names: Sequence[str] = ()) -> Probe:
         """Read the clock and the changelogs at the same time, each on a channel of its own."""
         paths = [self._path(host, CHANGELOG), *(self._path(host, name, CHANGELOG_OF_ANY) for name in names)]
-        clock = background.start(self._connection.run, ["date", "-u", "+%s.%N"])
-        digests = self._digests(self._connection.run(["sha256sum", *paths]), host)
-        contents = {name: digests.get(name) for name in names}
-        return Probe(_clock(clock.result()), digests.get(DATABASE), contents=contents)
+        date = background.start(self._connection.run, _DATE)
+        listed = self._connection.run(["sha256sum", *paths])
+        clock = self._clock(date.result(), host)  # it tells best where what answers is no master
+        digests = self._digests(listed, host)
+        return Probe(clock, digests.get(DATABASE), contents={name: digests.get(name) for name in names})
 
     def fetch(self, host: str, name: str, inbox: int, on_file: Callable[[scp.Received], None]) -> scp.Totals:
         """``scp -r -f`` of the store, with acknowledgements sent ahead."""
@@ -109,6 +111,7 @@ class PlainReader:
                 raise  # do not wait for it once more
             except PachaError as error:
                 message, result = f"{escape(path)} cannot be copied.", stream.finish()
+                self._check_silence(error, host)
                 fault = classify_copy(result)
                 if fault in (RemoteFault.NOT_RUN, RemoteFault.KEY_REFUSED):
                     raise self._failed(message, result, host, "scp") from None
@@ -131,7 +134,7 @@ class PlainReader:
         result = self._connection.run(["cat", path], timeout=_PATIENCE, limit=HEARTBEAT_MAX)
         if not result.status:
             return result.stdout
-        if only_missing(result):
+        if only_missing(result, "cat"):
             return None
         raise self._failed(what, result, host)
 
@@ -139,7 +142,7 @@ class PlainReader:
         """Ask what the account has and may do, each question on a channel of its own."""
         folder = self._path(host)
         commands: list[list[bytes | str]] = [
-            ["date", "-u", "+%s.%N"],
+            [*_DATE],
             [*self._hg, "version", "-q"],
             ["scp"],  # prints its usage, if it is installed
             ["test", "-e", folder],
@@ -152,7 +155,7 @@ class PlainReader:
         place, refused = (folder, own.status) if exists.status == 0 else (self.hosts_path, above.status)
         line = escape(version.stdout.partition(b"\n")[0][:100]) if version.status == 0 else ""
         return Examined(
-            clock=_clock(date),
+            clock=self._clock(date, host),
             may=frozenset([PUSH, REBUILD]),
             mercurial=line,
             scp=scp_.status != 127,
@@ -170,7 +173,7 @@ class PlainReader:
 
     def _digests(self, result: Result, host: str) -> dict[str, str]:
         """The output of sha256sum(1) by the repository's name, the fourth component from the end of each path."""
-        if not only_missing(result):
+        if not only_missing(result, "sha256sum"):
             raise self._failed("The host's folder on the master cannot be read.", result, host)
         digests = {}
         for line in result.stdout.splitlines():
@@ -205,6 +208,33 @@ class PlainReader:
     def _give(self, host: str) -> str:
         return add_host_or_give(host, self._connection.endpoint.user, self._path(host))
 
+    def _check_silence(self, error: PachaError, host: str) -> None:
+        """Raise UnreachableError where ``error`` comes from a word of the master's shell before the answer."""
+        if error.code == "scp-protocol-error":
+            self._clock(self._connection.run(_DATE, timeout=_PATIENCE), host)
+
+    def _clock(self, result: Result, host: str) -> float:
+        return _clock(result, host, self._connection.endpoint.user)
+
+
+def _clock(result: Result, host: str, user: str) -> float:
+    """The seconds that date(1) says to the account ``user`` of ``host``. Raises DamagedError, UnreachableError."""
+    *before, line = result.stdout.splitlines() or [b""]
+    try:
+        clock = seconds(float(line))
+    except OutOfRange as error:
+        raise absurd(error) from None
+    except ValueError:
+        raise key_mismatch(result, host) or _no_master(result) from None
+    if before:
+        raise UnreachableError(
+            "The shell on the master says something before each answer.",
+            f"it says: {one_line(before[0], 100)}",
+            f"Let ~/.bashrc of {user} there (or what its shell reads) print nothing where there is no terminal.",
+            code="shell-talks",
+        )
+    return clock
+
 
 def _digest(sha256: str) -> str:
     try:
@@ -218,18 +248,14 @@ def _digest(sha256: str) -> str:
         ) from None
 
 
-def _clock(result: Result) -> float:
-    try:
-        return seconds(float(result.stdout))
-    except OutOfRange as error:
-        raise absurd(error) from None
-    except ValueError:
-        raise key_mismatch(result) or UnreachableError(
-            "The master does not answer as one.",
-            f"asked for the time, it said: {escape((result.stderr or result.stdout).strip()[:100])}",
-            "Log in by hand with ssh and run 'date' to see what it says.",
-            code="not-a-master",
-        ) from None
+def _no_master(result: Result) -> UnreachableError:
+    """The error for ``result`` of date(1) that is no time."""
+    return UnreachableError(
+        "The master does not answer as one.",
+        f"asked for the time, it said: {escape((result.stderr or result.stdout).strip()[:100])}",
+        "Log in by hand with ssh and run 'date' to see what it says.",
+        code="not-a-master",
+    )
 
 
 def _free(result: Result) -> int | None:

@@ -1,7 +1,8 @@
 """Classify the error messages of hg, scp, tar, sshd and the shell. No other module knows their words.
 
 ``classify`` reads the decisive line of a command, ``classify_conversation`` the whole stderr of ``hg serve --stdio``.
-Everything else decides by the ``RemoteFault``.
+Everything else decides by the ``RemoteFault``. The master's shell may
+say a word of its own before each of them: where a command says something itself, only that counts.
 """
 
 from __future__ import annotations
@@ -28,6 +29,11 @@ _REFUSES = b"pacha: Permission denied: this key is for Pacha alone"
 _IS_NOT_THERE = re.compile(rb"^pacha: .* is not (on the master|found)\.$", re.MULTILINE)
 _NOT_RUN = (126, 127)  #: exit status of a shell that cannot run a command (sh(1), POSIX, "2.8.2 Exit Status")
 _NOT_FOUND = 127
+#: How the programs of a plain account begin what they say.
+_ITSELF = re.compile(r"(?:abort|cat|mkdir|mv|scp|sha256sum|sync|tar): ")
+_NO_REPOSITORY = re.compile(rb"^abort: repository .* not found|^pacha: The repository .* is not found", re.MULTILINE)
+_ABANDONED = re.compile(rb"^abort: abandoned transaction", re.MULTILINE)
+_ABORTED = re.compile(rb"^(abort|pacha): ", re.MULTILINE)
 _MISSING_NAME = re.compile(rb"scp: .*/([^/]+): No such file or directory", re.DOTALL)
 _WAITS = b"waiting for lock"
 _OURS = re.compile(rb"[/ ]pacha: ")
@@ -56,7 +62,7 @@ class RemoteFault(Enum):
 _WORDS = (
     ("Permission denied", RemoteFault.DENIED), ("No such file", RemoteFault.MISSING),
     ("No space left", RemoteFault.FULL), ("quota", RemoteFault.FULL), ("Quota", RemoteFault.FULL),
-    ("Directory not empty", RemoteFault.NOT_EMPTY), ("exists", RemoteFault.EXISTS),
+    ("Directory not empty", RemoteFault.NOT_EMPTY), ("File exists", RemoteFault.EXISTS),
 )  # fmt: skip
 
 
@@ -75,13 +81,13 @@ def classify_words(line: str) -> RemoteFault:
 def classify_conversation(result: Result) -> RemoteFault:
     """The fault of ``hg serve`` that ended with ``result``."""
     complaints = result.stderr
-    if b"not found" in complaints and b"repository" in complaints:
+    if _NO_REPOSITORY.search(complaints):
         return RemoteFault.NO_REPOSITORY
-    if b"abandoned transaction" in complaints:
+    if _ABANDONED.search(complaints):
         return RemoteFault.ABANDONED
     if result.status == _NOT_FOUND:
         return RemoteFault.NO_PROGRAM
-    return RemoteFault.ABORTED if b"abort:" in complaints or b"pacha:" in complaints else RemoteFault.OTHER
+    return RemoteFault.ABORTED if _ABORTED.search(complaints) else RemoteFault.OTHER
 
 
 def classify_copy(result: Result) -> RemoteFault:
@@ -104,9 +110,10 @@ def waits_for_lock(complaints: bytes) -> bool:
     return _WAITS in complaints
 
 
-def only_missing(result: Result) -> bool:
-    """Whether missing files are the only errors in ``result``."""
-    lines = result.stderr.splitlines()
+def only_missing(result: Result, program: str) -> bool:
+    """Whether missing files are the only errors of ``program`` that ended with ``result``."""
+    start = f"{program}: ".encode()
+    lines = [line for line in result.stderr.splitlines() if line.startswith(start)]
     return not result.status or (bool(lines) and all(b"No such file" in line for line in lines))
 
 
@@ -158,7 +165,8 @@ def _telling(result: Result) -> str:
     """That line unescaped. It need not be the last: Mercurial writes more after the cause."""
     lines = result.stderr.decode("utf-8", "replace").strip().splitlines()
     starts = [number for number, line in enumerate(lines) if line.startswith("pacha: ")]
-    telling = [line for line in lines if any(cause in line for cause in _CAUSES)] or lines
+    own = [line for line in lines if _ITSELF.match(line)] or lines
+    telling = [line for line in own if any(cause in line for cause in _CAUSES)] or own
     if starts:  # Pacha's own error: the message, and below it the reason
         telling = [" ".join(line.removeprefix("pacha: ").strip() for line in lines[starts[0] : starts[0] + 2])]
     return telling[-1] if telling else ""

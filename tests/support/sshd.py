@@ -200,8 +200,8 @@ class Account:
 
 
 @contextlib.contextmanager
-def account(name: str) -> Iterator[Account]:
-    """An account with /bin/sh that exists for as long as the ``with`` lasts. Only root can make one.
+def account(name: str, shell: str = "/bin/sh") -> Iterator[Account]:
+    """An account with this ``shell`` that exists for as long as the ``with`` lasts. Only root can make one.
 
     Its password field is ``*``: no password, yet not locked, so that a key lets it in without PAM.
     """
@@ -210,7 +210,7 @@ def account(name: str) -> Iterator[Account]:
     top.chmod(0o755)
     home = top / name
     try:
-        _accounts("useradd", "-M", "-d", str(home), "-s", "/bin/sh", "-p", "*", "-U", name)
+        _accounts("useradd", "-M", "-d", str(home), "-s", shell, "-p", "*", "-U", name)
         try:
             entry = pwd.getpwnam(name)
             home.mkdir(mode=0o700)

@@ -19,19 +19,25 @@ def said(stdout: bytes) -> Any:
 @pytest.mark.parametrize("text", [b"nan", b"inf", b"-inf", b"1e999", b"1e300", b"-1e18", b"-1", b"1" * 400])
 def test_a_clock_that_cannot_be(text: bytes) -> None:
     with pytest.raises(DamagedError) as caught:
-        plain_reader._clock(said(text))
+        plain_reader._clock(said(text), "bar", "bar")
     assert caught.value.code == "absurd-number"
 
 
 @pytest.mark.parametrize("text", [b"", b"Sun Nov 29", b"\x1b[2J"])
 def test_what_is_no_clock(text: bytes) -> None:
     with pytest.raises(UnreachableError) as caught:
-        plain_reader._clock(said(text))
+        plain_reader._clock(said(text), "bar", "bar")
     assert caught.value.why.isprintable()
 
 
+def test_a_shell_that_says_a_word_before_the_answer() -> None:
+    with pytest.raises(UnreachableError) as caught:
+        plain_reader._clock(said(b"Welcome!\n1795499276.75\n"), "bar", "bar")
+    assert caught.value.code == "shell-talks" and "Welcome!" in caught.value.why and "~/.bashrc" in caught.value.hint
+
+
 def test_a_clock() -> None:
-    assert plain_reader._clock(said(b"1795499276.750000000\n")) == 1795499276.75
+    assert plain_reader._clock(said(b"1795499276.750000000\n"), "bar", "bar") == 1795499276.75
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ ENDED = {
     (1, b"mkdir: cannot create directory '/a': Permission denied"): RemoteFault.DENIED,
     (1, b"mkdir: cannot create directory '/a/b': No such file or directory"): RemoteFault.MISSING,
     (1, b"mkdir: cannot create directory '/a': File exists"): RemoteFault.EXISTS,
+    (1, b"sh: /home/a/.x: Permission denied\nmv: cannot move 'a' to 'b': Directory not empty"): RemoteFault.NOT_EMPTY,
     (1, b"cat: write error: No space left on device"): RemoteFault.FULL,
     (1, b"tar: b: Cannot write: Disk quota exceeded\ntar: Exiting with failure status"): RemoteFault.FULL,
     (1, b"mv: cannot move 'a' to 'b': Directory not empty"): RemoteFault.NOT_EMPTY,
@@ -27,6 +28,7 @@ ENDED = {
 }
 CONVERSATIONS = {
     (255, b"abort: repository /a/db not found"): RemoteFault.NO_REPOSITORY,
+    (255, b"tput: command not found\nabort: no changegroup for repository"): RemoteFault.ABORTED,
     (255, b"abort: abandoned transaction found\n(run 'hg recover' to clean up transaction)"): RemoteFault.ABANDONED,
     (127, b"sh: 1: hg: command not found"): RemoteFault.NO_PROGRAM,
     (255, b"abort: no space left"): RemoteFault.ABORTED,
@@ -63,11 +65,13 @@ def test_a_copy(said: tuple[int, bytes]) -> None:
 
 
 def test_files_that_are_missing_are_no_fault_of_a_digest() -> None:
-    missing = b"sha256sum: /a: No such file or directory\n"
-    assert only_missing(ended(0, b""))
-    assert only_missing(ended(1, missing * 2))
-    assert not only_missing(ended(1, missing + b"sha256sum: /b: Permission denied\n"))
-    assert not only_missing(ended(1, b""))
+    missing, word = b"sha256sum: /a: No such file or directory\n", b"mesg: ttyname failed\n"
+    assert only_missing(ended(0, b""), "sha256sum")
+    assert only_missing(ended(1, missing * 2), "sha256sum")
+    assert only_missing(ended(1, word + missing), "sha256sum"), "the shell has said a word of its own"
+    assert not only_missing(ended(1, missing + b"sha256sum: /b: Permission denied\n"), "sha256sum")
+    assert not only_missing(ended(1, b"sh: /home/a/.profile: No such file or directory\n"), "sha256sum")
+    assert not only_missing(ended(1, b""), "sha256sum")
 
 
 def test_the_name_that_scp_does_not_find() -> None:
