@@ -2,7 +2,7 @@
 
 Filters that look for bad commands have failed again and again. This one splits the command into words (by a shell's
 rules, but without a shell), compares each with what the client sends, and checks that it is spelt exactly as the client
-spells it.
+spells it. Earlier clients do without the ``IN_ENGLISH`` before it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,16 @@ from enum import Enum
 
 from pacha.errors import UnreachableError
 from pacha.wire.hook_files import folder_of
-from pacha.wire.master import CHANGELOG, CHANGELOG_OF_ANY, HEARTBEAT, PUSH, REBUILD, REQUIRES, STORE
+from pacha.wire.master import (
+    CHANGELOG,
+    CHANGELOG_OF_ANY,
+    HEARTBEAT,
+    IN_ENGLISH,
+    PUSH,
+    REBUILD,
+    REQUIRES,
+    STORE,
+)
 
 LONGEST = 16 * 1024  #: characters of a command
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}", re.ASCII)  # what files.names.repository_name gives
@@ -133,6 +142,8 @@ def of_repository(name: str) -> Request | None:
 
 
 def _match(words: list[str], folder: _HostPath, options: list[str]) -> Request | None:
+    if tuple(words[: len(IN_ENGLISH)]) == IN_ENGLISH:
+        words = words[len(IN_ENGLISH) :]
     match words:
         case ["pacha", "serve", folder.host, "--hosts-path", _, "--control"]:
             return Request(AllowedCommand.CONTROL)

@@ -26,6 +26,8 @@ CHANGELOG = f"db/{CHANGELOG_OF_ANY}"
 HEARTBEAT = "last-push"
 HEARTBEAT_MAX = 4096  #: bytes
 REQUIRES = f"{STORE}/requires"  #: written last when a repository is made
+#: Before a command: its messages are in English, and Mercurial's are those for programs (hg help environment).
+IN_ENGLISH = ("env", "LC_ALL=C", "LANGUAGE=C", "HGPLAIN=1")
 #: The only files of ``.hg/store`` that are written here: no locks, journals, undo files or caches.
 _STORE_FILES = (b"00changelog.", b"00manifest.")
 _STORE_NAMES = frozenset([b"fncache", b"phaseroots", b"requires"])

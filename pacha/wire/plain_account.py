@@ -1,9 +1,10 @@
 """A plain account, which has only sshd, scp and Mercurial: the commands that write there.
 
 ``hg init``, ``hg -R P serve --stdio``, ``hg -R P recover``, ``scp -r -f P``, ``sha256sum P``, ``cat P``, ``cat > P``,
-``mkdir``, ``mv``, ``sync -f`` and ``date``, each with quoted paths, and nothing else. ``server.command_filter`` accepts
-these. ``tar -x`` fills a new repository faster, where it is possible. ``pacha doctor`` alone runs more, which changes
-nothing: ``test -w P``, ``stat -f P``, ``hg version``, ``scp``.
+``mkdir``, ``mv``, ``sync -f`` and ``date``, each with quoted paths, and nothing else. Those whose messages
+are read begin with ``IN_ENGLISH``. ``server.command_filter`` accepts these. ``tar -x`` fills a new repository faster,
+where it is possible. ``pacha doctor`` alone runs more, which changes nothing: ``test -w P``, ``stat -f P``, ``hg
+version``, ``scp``.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from pacha.system import background
 from pacha.text import escape
 from pacha.wire.master import (
     HEARTBEAT,
+    IN_ENGLISH,
     REQUIRES,
     CannotStream,
     NoRepository,
@@ -66,7 +68,7 @@ class PlainAccount(PlainReader):
     def make_host(self, host: str) -> None:
         """``mkdir -m 700`` where it is missing."""
         path = self._path(host)
-        result = self._connection.run(["mkdir", "-m", "700", path])
+        result = self._run(["mkdir", "-m", "700", path])
         if result.status and classify(result) is not RemoteFault.EXISTS:
             raise self._failed(f"{escape(path)} cannot be made on the master.", result, host)
 
@@ -158,13 +160,13 @@ class PlainAccount(PlainReader):
                 raise
 
     def _is_there(self, host: str, name: str) -> bool:
-        return self._connection.run(["sha256sum", self._path(host, name, REQUIRES)]).status == 0
+        return self._run(["sha256sum", self._path(host, name, REQUIRES)]).status == 0
 
     def _init(self, path: bytes) -> list[bytes | str]:
         return [*self._hg, "init", *self._init_config, path]
 
     def _serving(self, path: bytes) -> list[bytes | str]:
-        return [*self._hg, "-R", path, "serve", "--stdio"]
+        return [*IN_ENGLISH, *self._hg, "-R", path, "serve", "--stdio"]
 
     def _place(self, temporary: bytes, host: str, name: str) -> None:
         path = self._path(host, name)

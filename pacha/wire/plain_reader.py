@@ -17,6 +17,7 @@ from pacha.wire.master import (
     CHANGELOG_OF_ANY,
     HEARTBEAT,
     HEARTBEAT_MAX,
+    IN_ENGLISH,
     PUSH,
     REBUILD,
     STORE,
@@ -75,7 +76,7 @@ class PlainReader:
         """Read the clock and the changelogs at the same time, each on a channel of its own."""
         paths = [self._path(host, CHANGELOG), *(self._path(host, name, CHANGELOG_OF_ANY) for name in names)]
         date = background.start(self._connection.run, _DATE)
-        listed = self._connection.run(["sha256sum", *paths])
+        listed = self._run(["sha256sum", *paths])
         clock = self._clock(date.result(), host)  # it tells best where what answers is no master
         digests = self._digests(listed, host)
         return Probe(clock, digests.get(DATABASE), contents={name: digests.get(name) for name in names})
@@ -131,7 +132,7 @@ class PlainReader:
         """``cat`` of the heartbeat; what cannot be read is not taken for missing."""
         what = f"{HEARTBEAT} cannot be read."
         path = self._path(host, HEARTBEAT)
-        result = self._connection.run(["cat", path], timeout=_PATIENCE, limit=HEARTBEAT_MAX)
+        result = self._run(["cat", path], timeout=_PATIENCE, limit=HEARTBEAT_MAX)
         if not result.status:
             return result.stdout
         if only_missing(result, "cat"):
@@ -143,7 +144,7 @@ class PlainReader:
         folder = self._path(host)
         commands: list[list[bytes | str]] = [
             [*_DATE],
-            [*self._hg, "version", "-q"],
+            [*IN_ENGLISH, *self._hg, "version", "-q"],
             ["scp"],  # prints its usage, if it is installed
             ["test", "-e", folder],
             ["test", "-w", folder],
@@ -166,8 +167,12 @@ class PlainReader:
     def _path(self, host: str, *below: str) -> bytes:
         return os.path.join(self.hosts_path, os.fsencode(host), *map(os.fsencode, below))
 
+    def _run(self, argv: Sequence[bytes | str], *, timeout: float = 120.0, limit: int = 64 << 20) -> Result:
+        """The end of a command whose messages are read: they are in English, whatever the account's language."""
+        return self._connection.run([*IN_ENGLISH, *argv], timeout=timeout, limit=limit)
+
     def _must(self, argv: Sequence[bytes | str], message: str, host: str, program: str = "such program") -> None:
-        result = self._connection.run(argv)
+        result = self._run(argv)
         if result.status:
             raise self._failed(message, result, host, program)
 

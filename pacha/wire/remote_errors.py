@@ -1,8 +1,8 @@
 """Classify the error messages of hg, scp, tar, sshd and the shell. No other module knows their words.
 
 ``classify`` reads the decisive line of a command, ``classify_conversation`` the whole stderr of ``hg serve --stdio``.
-Everything else decides by the ``RemoteFault``. The master's shell may
-say a word of its own before each of them: where a command says something itself, only that counts.
+Everything else decides by the ``RemoteFault``. The commands run in English (``master.IN_ENGLISH``). The master's shell
+may say a word of its own before each of them: where a command says something itself, only that counts.
 """
 
 from __future__ import annotations

@@ -23,8 +23,8 @@ _BESIDE = (HG_REQUIRES, f"{HG}/00changelog.i")
 #: Phases are not sent: on a master every revision is public (hg help phases).
 _NOT_TOLD = "phaseroots"
 _PIECE = 64 * 1024
-#: Without TAR_OPTIONS, which could leave out files without a word.
-_TAR = ("env", "-u", "TAR_OPTIONS", "tar")
+#: Without TAR_OPTIONS, which could leave out files without a word; what it says is in English.
+_TAR = ("env", "-u", "TAR_OPTIONS", "LC_ALL=C", "LANGUAGE=C", "tar")
 #: The account on the master decides about owners and modes.
 _NOBODYS = ("--owner=0", "--group=0", "--numeric-owner", "--mode=ugo=rwX")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -86,3 +87,14 @@ def test_one_that_says_a_word_where_the_answer_is_expected(stage: Stage) -> None
     assert "~/.bashrc" in host.pacha("doctor").must(11).out
     begins_with(stage, "")
     host.push()
+
+
+def test_a_german_one(stage: Stage) -> None:
+    """No answer depends on its language."""
+    german = "export LC_ALL=C.UTF-8 LANGUAGE=de\n"
+    spoken = subprocess.run(["bash", "-c", f"{german}cat /x; hg -R /x id"], capture_output=True, text=True).stderr
+    assert "Abbruch: " in spoken
+    if Path("/usr/share/locale/de/LC_MESSAGES/coreutils.mo").exists():  # some images have no translations
+        assert "Datei oder Verzeichnis nicht gefunden" in spoken
+    begins_with(stage, german)
+    story(stage.host("bar"))

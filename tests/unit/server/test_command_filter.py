@@ -39,6 +39,7 @@ def asked(text: str) -> Request:
         ("pacha serve bar --hosts-path /else --repository etc", Request(AllowedCommand.REPOSITORY, "etc")),
         (f"pacha serve bar --hosts-path /x --repository {NEW}", Request(AllowedCommand.NEW, NEW)),
         (f"mkdir -m 700 {Q(H)}", Request(AllowedCommand.MAKE)),
+        (f"env LC_ALL=C LANGUAGE=C HGPLAIN=1 mkdir -m 700 {Q(H)}", Request(AllowedCommand.MAKE)),
         (f"sync -f {Q(H)}", Request(AllowedCommand.SYNC)),
         (f"hg init --config format.x=yes {Q(H + '/etc')}", Request(AllowedCommand.CREATE, "etc")),
         (f"hg -R {Q(f'{H}/{NEW}')} serve --stdio", Request(AllowedCommand.REPOSITORY, NEW)),
@@ -65,7 +66,10 @@ def test_what_the_client_sends(text: str, request_: Request) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "", "id", "bash", "'", "date -u '+%s.%N'", "date", f"scp -r -t {Q(H + '/etc/.hg/store')}", f"scp -r -f {Q(H)}",
+        "", "id", "bash", "'",
+        f"env LC_ALL=C mkdir -m 700 {Q(H)}", "env LC_ALL=C LANGUAGE=C HGPLAIN=1 sh",
+        "env LC_ALL=C LANGUAGE=C HGPLAIN=1",
+        "date -u '+%s.%N'", "date", f"scp -r -t {Q(H + '/etc/.hg/store')}", f"scp -r -f {Q(H)}",
         f"scp -r -f {Q(H + '/etc/../../foo/.hg/store')}", f"scp -r -f {Q(H + '//.hg/store')}",
         f"scp -r -f {Q('/srv/h s/.hooks/foo')}", "scp -r -f '/srv/h s/bar/etc/.hg'/store",
         f"hg init {Q(H + '/etc')}", f"hg init --config format.x=no {Q(H + '/etc')}",
