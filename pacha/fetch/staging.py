@@ -103,7 +103,7 @@ class Staging:
         """Remove the folder and everything in it."""
         self.prefetcher.stop(self.master.close)
         self.spool.close()
-        staging_dir.remove_leftovers(self.context)
+        staging_dir.remove_leftovers(self.context, str(self.folder))
 
     def fetch(self, when: str = "", request: Selection = EVERYTHING, *, absent: bool = False) -> Fetched:
         """Fetch, check and unpack everything. See ``fetch.fetch``, which adds a memory limit and advice."""
@@ -242,7 +242,7 @@ class Staging:
     def _settle_where(self, size: int) -> None:
         """Move to the state folder if the content does not fit here."""
         needed = 2 * size + _SPARE
-        if _free(self.folder) >= needed or _free(self.context.state.path) < needed:
+        if _free(self.folder) >= needed or self.context.state.is_read_only or _free(self.context.state.path) < needed:
             return
         self.context.state.update(staging_before=str(self.folder))
         roomier = staging_dir.make_in(self.context, str(self.context.state.path))

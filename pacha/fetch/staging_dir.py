@@ -22,13 +22,17 @@ def create(context: Context) -> Path:
     """
     remove_leftovers(context)
     where = os.environ.get("TMPDIR") or "/tmp"  # noqa: S108
-    return make_in(context, where if _is_safe(where) else str(context.state.path))
+    return make_in(context, where if _is_safe(where) else str(context.state.scratch))
 
 
 def make_in(context: Context, where: str) -> Path:
-    """Make a private folder in ``where``. It is remembered first, so that it is found again after a kill."""
+    """Make a private folder in ``where``. It is remembered first, so that it is found again after a kill.
+
+    Nothing is remembered where the state folder is read-only.
+    """
     folder = Path(os.path.abspath(where), f"pacha-{secrets.token_hex(8)}")
-    context.state.update(staging=str(folder))
+    if not context.state.is_read_only:
+        context.state.update(staging=str(folder))
     try:
         folder.mkdir(mode=0o700)
     except OSError as error:
@@ -41,17 +45,17 @@ def make_in(context: Context, where: str) -> Path:
     return folder
 
 
-def remove_leftovers(context: Context) -> None:
-    """Remove the remembered staging folders that are ours.
+def remove_leftovers(context: Context, made: str = "") -> None:
+    """Remove the remembered staging folders that are ours, and the one that was ``made`` by this run.
 
     One that cannot be removed now stays remembered: it has all of the host's files, in the clear.
     """
     state = context.state.read()
-    remembered = [state.staging, state.staging_before, *state.staging_left]
-    folders = [folder for folder in remembered if _NAME.match(os.path.basename(folder))]
+    remembered = [made, state.staging, state.staging_before, *state.staging_left]
+    folders = [folder for folder in dict.fromkeys(remembered) if _NAME.match(os.path.basename(folder))]
     for folder in filter(_is_ours, folders):
         shutil.rmtree(folder, ignore_errors=True)
-    if any(remembered):
+    if any(remembered) and not context.state.is_read_only:
         context.state.update(staging="", staging_before="", staging_left=tuple(filter(_is_ours, folders)))
 
 

@@ -136,7 +136,7 @@ def open_history(context: Context, host: str = "") -> Iterator[History]:
     own = not host or host == check_host(context.hostname())
     if own and os.path.isdir(context.state.repository(DATABASE)):
         local = cache(lambda name: hg.Repository.open(context.state.repository(name), heal=False))
-        yield _history(host or context.hostname(), True, lambda name, node: local(name), context.state.path)
+        yield _history(host or context.hostname(), True, lambda name, node: local(name), context.state.scratch)
     elif not host:
         raise PachaError(
             "There is no history here.",
@@ -152,7 +152,7 @@ def open_history(context: Context, host: str = "") -> Iterator[History]:
 def _remote_history(context: Context, host: str) -> Iterator[History]:
     """Fetch it under the lock: without it, another run would remove the staging directory."""
     master = _master(context, host)
-    with context.state.locked(wait_seconds=10), staged(context, host, master) as staging, limit_memory():
+    with context.state.locked(10, only_looks=True), staged(context, host, master) as staging, limit_memory():
         yield _history(host, False, _fetch_on_demand(staging), staging.folder)
 
 

@@ -28,7 +28,7 @@ def verify(context: Context, at: str = "") -> Verified:
     Changes nothing. Raises PachaError before the first snapshot, UsageError for an invalid id, LockedError while a push
     or a rebuild is at work.
     """
-    with context.state.locked(wait_seconds=10):
+    with context.state.locked(wait_seconds=10, only_looks=True):
         snapshot = history.at(context.state, at) if at else database.read(context.state.database)
     if not snapshot.entries:
         raise PachaError(

@@ -113,6 +113,8 @@ def _own(context: Context) -> Iterator[Check]:
     except PachaError as error:
         yield _failed("state", error)
         return
+    if context.state.is_read_only:
+        yield _failed("state", context.state.unwritable())
     paths = ", ".join(escape(entry.path) for entry in watched[:5]) + (" ..." if len(watched) > 5 else "")
     yield (
         Check(about="watched", result=paths)

@@ -78,7 +78,8 @@ def _remember_greeting(context: Context, label: str, greets: bool) -> None:
     """Remember whether Pacha is on the master, to save a question next time."""
     labels = tuple(known_label for known_label in context.state.read().greeted if known_label != label)
     with suppress(OSError):
-        context.state.update(greeted=(*labels, label) if greets else labels)
+        if not context.state.is_read_only:
+            context.state.update(greeted=(*labels, label) if greets else labels)
 
 
 def _create(path: str) -> None:

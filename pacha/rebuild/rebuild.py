@@ -69,7 +69,7 @@ def propose(
     worker: WorkerProcess | None = None,
 ) -> Proposal:
     """Fetch and check everything, and return what a rebuild would do. Changes nothing; raises as ``rebuild``."""
-    with _prepared(context, host, options, reporter, worker) as (attempt, proposal):
+    with _prepared(context, host, options, reporter, worker, only_looks=True) as (attempt, proposal):
         attempt.reporter.on_plan(proposal)
         return proposal
 
@@ -94,7 +94,13 @@ def rebuild(
 
 @contextmanager
 def _prepared(
-    context: Context, host: str, options: RebuildOptions, reporter: Reporter, worker: WorkerProcess | None
+    context: Context,
+    host: str,
+    options: RebuildOptions,
+    reporter: Reporter,
+    worker: WorkerProcess | None,
+    *,
+    only_looks: bool = False,
 ) -> Iterator[tuple[_Attempt, Proposal]]:
     """Fetch, check and plan; remove what was fetched after the body."""
     check_host(host)
@@ -103,7 +109,7 @@ def _prepared(
     options = replace(options, target=target, keep=context.config.rebuild_keep)
     _check_options(options)  # before fetching
     with ExitStack() as stack:
-        stack.enter_context(context.state.locked(options.wait_seconds))
+        stack.enter_context(context.state.locked(options.wait_seconds, only_looks=only_looks))
         options = choices.with_remembered(context, host, options)
         interrupted_renumbering = partial.interrupted_renumbering(context, options)
         if worker is None:
@@ -118,7 +124,7 @@ def _prepared(
         differences = freshness.compare(context, staging, fetched, options, last_push)
         planned_hooks = Hooks()
         if options.hooks:
-            planned_hooks = stack.enter_context(hooks.fetched(context.state.path, master, host))
+            planned_hooks = stack.enter_context(hooks.fetched(context.state.scratch, master, host))
         attempt = _Attempt(
             context=context, host=host, options=options, reporter=reporter, master=master, staging=staging,
             fetched=fetched, begun=interrupted_renumbering, began=began, differences=differences,

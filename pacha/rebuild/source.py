@@ -62,7 +62,7 @@ def choose_master(
             code="unknown-master",
         )
     if not name and len(masters) > 1:
-        with context.state.locked(wait_seconds):  # connecting writes to the state
+        with context.state.locked(wait_seconds, only_looks=True):  # connecting writes to the state
             asked = _ask_all(context, host, masters, warn)
         name = _best(asked.offers, host, ask)
         others = tuple(other for other in asked.seen if other.name != name)

@@ -67,7 +67,7 @@ def undo(context: Context, confirm: Callable[[RebuildRecord], None] = lambda rec
 
 def propose(context: Context) -> tuple[RebuildRecord, tuple[UndoStep, ...]]:
     """Return what ``undo`` would do now. Changes nothing; raises as ``undo``."""
-    with context.state.locked(), _newest(context) as journal:
+    with context.state.locked(only_looks=True), _newest(context) as journal:
         return _record(journal, _interrupted(os.fsencode(context.state.path))), undo_preview.preview(journal)
 
 

@@ -38,7 +38,7 @@ def _when_made(repository: hg.Repository, node: str) -> float | None:
 
 def read(state: StateFolder, node: str) -> Snapshot:
     """The snapshot ``node`` of the state folder. Raises DamagedError."""
-    return parse(hg.Repository.open(state.repository(DATABASE), heal=False).reader(node)(PACHA_DB), state.path)
+    return parse(hg.Repository.open(state.repository(DATABASE), heal=False).reader(node)(PACHA_DB), state.scratch)
 
 
 def at(state: StateFolder, when: str) -> Snapshot:

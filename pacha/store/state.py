@@ -49,9 +49,21 @@ class StateFolder:
         """The journals of rebuilds."""
         return self.path / "rebuilds"
 
+    @property
+    def scratch(self) -> Path:
+        """Where private temporary folders are made: here, or where every program makes them if this is read-only."""
+        usual = os.environ.get("TMPDIR") or "/tmp"  # noqa: S108 (mkdtemp in it)
+        return Path(os.path.abspath(usual)) if self.is_read_only else self.path
+
     def repository(self, name: str) -> str:
         """The local repository ``name``."""
         return str(self.path / "repos" / name)
+
+    @property
+    def is_read_only(self) -> bool:
+        """Whether its file system is mounted read-only, or that of the folder in which it would be created."""
+        place = next(folder for folder in (self.path, *self.path.parents) if folder.exists())
+        return bool(os.statvfs(place).f_flag & os.ST_RDONLY)
 
     def make(self) -> None:
         """Create the folder, mode 0700. Raises PachaError where that fails, or it belongs to somebody else."""
@@ -124,12 +136,17 @@ class StateFolder:
         return self.read().machine or self.update(machine=secrets.token_hex(8)).machine
 
     @contextmanager
-    def locked(self, wait_seconds: float = 0, work: str = "") -> Iterator[None]:
+    def locked(self, wait_seconds: float = 0, work: str = "", *, only_looks: bool = False) -> Iterator[None]:
         """Hold the lock, which the kernel releases when the process ends (flock(2)).
 
-        ``work`` (a word) tells others what it is held for. Raises LockedError, naming the holder, after
-        ``wait_seconds``.
+        ``work`` (a word) tells others what it is held for. What ``only_looks`` needs no lock where the folder is
+        read-only. Raises LockedError, naming the holder, after ``wait_seconds``, and PachaError.
         """
+        if self.is_read_only:
+            if not only_looks:
+                raise self.unwritable()
+            yield
+            return
         self.make()
         fd = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
@@ -140,6 +157,15 @@ class StateFolder:
             yield
         finally:
             os.close(fd)
+
+    def unwritable(self) -> PachaError:
+        """The error for a folder that is read-only."""
+        return PachaError(
+            f"The state folder {self.path} cannot be written to.",
+            "its file system is mounted read-only",
+            "Mount it writable, or set PACHA_STATE to another. What only looks works: status, log, diff, verify.",
+            code="state-read-only",
+        )
 
     def holder(self) -> LockedError | None:
         """Who holds the lock and since when (``why``), and for what (``work``); None for nobody."""
