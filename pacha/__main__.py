@@ -25,12 +25,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         with suppress(OSError):  # the ordinary way says why it cannot be said
             os.write(sys.stdout.fileno(), f"Pacha {pacha.__version__}\n".encode())
             return
+    from pacha.errors import Signalled  # --version does without these
+    from pacha.system import descriptors, interpreter, signals
+
+    if arguments is None:
+        interpreter.restart_if_needed()
+    interpreter.fit_streams()
+    descriptors.allow_all()
     gc.set_threshold(_GARBAGE)
     sys.unraisablehook = lambda _fault: None  # what fails while something else is cleaned up (a full disk)
-    from pacha.errors import Signalled  # --version does without these
-    from pacha.system import descriptors, signals
-
-    descriptors.allow_all()
     try:
         signals.listen()
         code = run(words)

@@ -9,6 +9,7 @@
     mounts.mounts(), syscalls          # /proc/self/mountinfo, renameat2(2), syncfs(2)
     atomic.replace_file(path, data)    # readers see the old file or the new one, never a mixture
     executable.program()               # the path by which other programs call this Pacha
+    interpreter.restart_if_needed()    # Python in UTF-8 mode, whatever the locale
 
 Each module wraps one facility. None knows what Pacha does with it.
 """

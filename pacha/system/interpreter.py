@@ -1,0 +1,63 @@
+"""Python as Pacha needs it: names of files stay what they are whatever the locale, and Mercurial has its docstrings."""
+
+from __future__ import annotations
+
+import codecs
+import os
+import sys
+from _locale import CODESET, nl_langinfo
+from collections.abc import MutableMapping, Sequence
+from typing import TextIO
+
+_OPTIMIZE = "PYTHONOPTIMIZE"
+_WITHOUT_DOCSTRINGS = 2  #: sys.flags.optimize (python(1), -OO)
+
+
+def restart_if_needed() -> None:
+    """Replace this process by one whose Python is in UTF-8 mode and has docstrings, unless this one is such.
+
+    A name in another encoding of the locale, such as EUC-JP or Big5, may come back as other bytes (PEP 540; the
+    decoding is not reversible), and Mercurial cannot be imported without docstrings.
+    """
+    command = command_of_restart(_command_line(), os.environ)
+    if command:
+        os.execv(sys.executable, command)  # noqa: S606
+
+
+def command_of_restart(line: Sequence[bytes], environment: MutableMapping[str, str]) -> list[bytes]:
+    """The command that runs this process's command ``line`` again as it should be; [] where it is as it should be.
+
+    Changes PYTHONOPTIMIZE in the ``environment``.
+    """
+    options = [] if sys.getfilesystemencoding() == "utf-8" else [b"-X", b"utf8"]
+    # Not where the command line says -OO: the next one would say so, too.
+    is_asked = sys.flags.optimize >= _WITHOUT_DOCSTRINGS and environment.get(_OPTIMIZE, "") not in ("", "0", "1")
+    if is_asked:
+        environment[_OPTIMIZE] = "1"
+    return [line[0], *options, *line[1:]] if options or is_asked else []
+
+
+def fit_streams() -> None:
+    """Let no character end the output: what the encoding of the terminal lacks is escaped."""
+    for stream in (sys.stdout, sys.stderr):
+        _fit(stream, nl_langinfo(CODESET))
+
+
+def _fit(stream: TextIO, encoding: str) -> None:
+    """Write in the locale's ``encoding``, unless that is ASCII or unknown to Python."""
+    try:
+        name = codecs.lookup(encoding).name
+    except LookupError:
+        name = "ascii"
+    reconfigure = getattr(stream, "reconfigure", None)  # a test's stream may be another
+    if reconfigure is not None:
+        reconfigure(errors="backslashreplace", **({} if name == "ascii" else {"encoding": name}))
+
+
+def _command_line() -> list[bytes]:
+    """The bytes of this process's command line, which the locale's encoding might not give back."""
+    try:
+        with open("/proc/self/cmdline", "rb") as stream:
+            return stream.read().split(b"\0")[:-1]
+    except OSError:
+        return [os.fsencode(word) for word in sys.orig_argv]
