@@ -25,6 +25,7 @@ from pacha.wire.master import (
     REQUIRES,
     STORE,
 )
+from pacha.wire.shell import quote
 
 LONGEST = 16 * 1024  #: characters of a command
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}", re.ASCII)  # what files.names.repository_name gives
@@ -90,9 +91,10 @@ def read(text: str, hosts_path: bytes, host: str, init_options: tuple[str, ...])
         words = shlex.split(text[len("cat > ") :] if redirected else text)
     except ValueError:
         raise CommandDenied("the command cannot be read") from None
-    spelt = ("cat > " if redirected else "") + " ".join(map(shlex.quote, words))
+    start = "cat > " if redirected else ""
+    spelt = [start + " ".join(map(quoting, words)) for quoting in (quote, shlex.quote)]  # the latter: earlier clients
     request = _match(["cat >", *words] if redirected else words, _HostPath(hosts_path, host), list(init_options))
-    if request is None or spelt != text:
+    if request is None or text not in spelt:
         raise CommandDenied(f"Pacha never asks that for the host '{host}'")
     return request
 

@@ -192,8 +192,9 @@ class PlainReader:
         if closed := key_mismatch(result, host, self._connection.endpoint.user):
             return closed
         if fault is RemoteFault.NO_PROGRAM:
-            is_hg = program == self._hg[0]
-            hint = "Install Mercurial there, or name its command in pacha.hg.command." if is_hg else "Install it there."
+            hint = "Install openssh-client there." if program == "scp" else "Install it there."
+            if program == self._hg[0]:
+                hint = "Install Mercurial there, or name its command in pacha.hg.command."
             return UnreachableError(f"The master has no {program}.", complaint, hint, code="program-missing-on-master")
         if fault is RemoteFault.DENIED:
             return UnreachableError(message, complaint, self._give(host), code="master-denied")
@@ -226,7 +227,7 @@ def _clock(result: Result, host: str, user: str) -> float:
     """The seconds that date(1) says to the account ``user`` of ``host``. Raises DamagedError, UnreachableError."""
     *before, line = result.stdout.splitlines() or [b""]
     try:
-        clock = seconds(float(line))
+        clock = seconds(float(line.removesuffix(b".%N").removesuffix(b".N")))  # busybox and BSD have no %N
     except OutOfRange as error:
         raise absurd(error) from None
     except ValueError:
@@ -257,8 +258,8 @@ def _no_master(result: Result) -> UnreachableError:
     """The error for ``result`` of date(1) that is no time."""
     return UnreachableError(
         "The master does not answer as one.",
-        f"asked for the time, it said: {escape((result.stderr or result.stdout).strip()[:100])}",
-        "Log in by hand with ssh and run 'date' to see what it says.",
+        f"asked for the time, it said: {escape((result.stdout.strip() or result.stderr.strip())[:100])}",
+        "Let the account run commands: one for sftp alone, or without a shell, does not do. Try: ssh ... date",
         code="not-a-master",
     )
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pwd
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,6 +31,32 @@ def stage(sshd: Sshd, bash_user: Account) -> Iterator[Stage]:
     with on_stage(sshd, bash_user) as made:
         yield made
     (bash_user.home / ".bashrc").unlink(missing_ok=True)
+
+
+@pytest.fixture(scope="module")
+def busybox_user(sshd: Sshd) -> Iterator[Account]:
+    """An account that has busybox(1) and Mercurial, as on Alpine or a small NAS; scp can be taken away."""
+    folder = Path(tempfile.mkdtemp(prefix="pacha-busybox-", dir="/tmp"))
+    folder.chmod(0o755)
+    for name in subprocess.run(["busybox", "--list"], capture_output=True, text=True, check=True).stdout.split():
+        (folder / name).symlink_to("/usr/bin/busybox")
+    for name in ("hg", "scp"):
+        (folder / name).symlink_to(f"/usr/bin/{name}")
+    shell = folder / "its.shell"
+    shell.write_text(f'#!/bin/sh\nPATH={folder} exec /usr/bin/busybox sh "$@"\n')
+    shell.chmod(0o755)
+    with account(own("pacha-busybox"), str(shell)) as made:
+        sshd.authorize(made.name)
+        yield made
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def csh_user(sshd: Sshd) -> Iterator[Account]:
+    """An account whose shell is none of sh(1)'s kind."""
+    with account(own("pacha-csh"), "/bin/tcsh") as made:
+        sshd.authorize(made.name)
+        yield made
 
 
 def begins_with(stage: Stage, lines: str) -> None:
@@ -98,3 +126,40 @@ def test_a_german_one(stage: Stage) -> None:
         assert "Datei oder Verzeichnis nicht gefunden" in spoken
     begins_with(stage, german)
     story(stage.host("bar"))
+
+
+def test_one_that_has_busybox_alone(sshd: Sshd, busybox_user: Account) -> None:
+    """Its date(1) knows no nanoseconds. Without scp nothing is fetched, and that is said."""
+    with on_stage(sshd, busybox_user) as stage:
+        host = stage.host("bar")
+        story(host)
+        Path(pwd.getpwnam(busybox_user.name).pw_shell).with_name("scp").unlink()
+        host.forget()
+        said(host.rebuild(code=11), "The master has no scp.", "Install openssh-client there.")
+
+
+def test_csh(sshd: Sshd, csh_user: Account) -> None:
+    """It looks for an event where a path has an exclamation mark, within quotes, too."""
+    with on_stage(sshd, csh_user) as stage:
+        host = stage.host("bar")
+        odd = stage.folder / "ho!sts it's"
+        odd.mkdir()
+        host.configure(hosts_path=str(odd))
+        host.pacha("add-host", "bar", "--user", csh_user.name).must()
+        tree = tree_of(stage)
+        host.watch(tree)
+        host.push()
+        host.forget()
+        host.rebuild("--target", stage.folder / "out")
+        assert changed(picture(tree), picture(Path(f"{stage.folder}/out{tree}"))) == []
+
+
+def test_an_account_that_runs_no_commands(tmp_path: Path, bash_user: Account) -> None:
+    """What it says instead is shown."""
+    alone = ["Subsystem sftp internal-sftp", "ForceCommand internal-sftp"]
+    with Sshd(tmp_path / "sshd", extra=alone) as server, on_stage(server, bash_user) as stage:
+        server.authorize(bash_user.name)
+        host = stage.host("bar")
+        host.watch(tree_of(stage))
+        for words in (["push"], ["rebuild", "bar", "--yes"]):
+            said(host.pacha(*words).must(11), "This service allows sftp connections only.", "run commands")

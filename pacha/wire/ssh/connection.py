@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import socket
 import threading
 import time
@@ -15,6 +14,7 @@ from functools import partial
 from pacha.errors import PachaError, UnreachableError, UsageError
 from pacha.system import background
 from pacha.text import one_line
+from pacha.wire.shell import quote
 from pacha.wire.ssh.auth import log_in
 from pacha.wire.ssh.channel import Result, Stream, alarm, end
 from pacha.wire.ssh.endpoint import Endpoint
@@ -327,4 +327,4 @@ def _command(argv: Sequence[bytes | str]) -> bytes:
             "Look for one in the configuration.",
             code="invalid-command",
         )
-    return b" ".join(os.fsencode(shlex.quote(os.fsdecode(word))) for word in words)
+    return b" ".join(os.fsencode(quote(os.fsdecode(word))) for word in words)

@@ -113,3 +113,8 @@ def test_a_temporary_name_tells_the_final_one() -> None:
     assert final_name(temporary_name("etc", "0123abcd")) == "etc"
     for wrong in ("etc", ".new-etc", ".new-etc-0123abc", ".new-etc-0123ABCD", ".new-etc-0123abcde/"):
         assert final_name(wrong) is None
+
+
+def test_an_exclamation_mark_is_spelt_for_any_shell() -> None:
+    for spelt in (r"mkdir -m 700 '/h'\!'/bar'", "mkdir -m 700 '/h!/bar'"):
+        assert read(spelt, b"/h!", "bar", INIT) == Request(AllowedCommand.MAKE)

@@ -36,6 +36,12 @@ def test_a_shell_that_says_a_word_before_the_answer() -> None:
     assert caught.value.code == "shell-talks" and "Welcome!" in caught.value.why and "~/.bashrc" in caught.value.hint
 
 
+@pytest.mark.parametrize("text", [b"1795946718.%N\n", b"1795946718.N\n", b"1795946718\n"])
+def test_a_clock_without_nanoseconds(text: bytes) -> None:
+    """As busybox and BSD have it."""
+    assert plain_reader._clock(said(text), "bar", "bar") == 1795946718
+
+
 def test_a_clock() -> None:
     assert plain_reader._clock(said(b"1795499276.750000000\n"), "bar", "bar") == 1795499276.75
 
