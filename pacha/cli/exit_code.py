@@ -14,6 +14,7 @@ import click
 
 from pacha.cli.app import cli, spelt_as_command
 from pacha.errors import OF_THE_SYSTEM, ExitCode, PachaError, Signalled, refusal
+from pacha.system import background
 from pacha.text import one_line
 from pacha.ui.console import Console
 
@@ -36,6 +37,9 @@ def run_command(arguments: list[str]) -> int:
         return explain_signal(Signalled(signal.SIGINT))
     except BrokenPipeError:
         return explain_signal(Signalled(signal.SIGPIPE))
+    except BlockingIOError:  # fork(2): EAGAIN
+        _show(background.no_more(), verbose=asks_for_more(arguments))
+        return int(ExitCode.FAILED)
     except OSError as refused:
         if refused.errno not in OF_THE_SYSTEM:
             return _own_fault(refused)

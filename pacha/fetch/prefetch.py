@@ -7,6 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 
+from pacha.system import background
 from pacha.wire.scp import Received, Totals
 
 _AT_ONCE = 3  #: a connection carries seven streams
@@ -29,7 +30,7 @@ class Prefetcher:
             self._pool = ThreadPoolExecutor(_AT_ONCE)
             for name in names:
                 queue = _Queue()
-                self._coming[name] = (queue, self._pool.submit(self._run, name, queue))
+                self._coming[name] = (queue, self._submitted(name, queue))
 
     def wait_for(self, name: str, on_file: Callable[[Received], None]) -> Totals:
         """Wait for a copy, or make it now; calls ``on_file`` for each file. Raises as ``copy``."""
@@ -47,6 +48,13 @@ class Prefetcher:
             if self._coming:
                 hang_up()
             self._pool.shutdown(cancel_futures=True)
+
+    def _submitted(self, name: str, queue: _Queue) -> Future[Totals]:
+        assert self._pool is not None
+        try:
+            return self._pool.submit(self._run, name, queue)
+        except RuntimeError:  # its thread was not started
+            raise background.no_more() from None
 
     def _run(self, name: str, queue: _Queue) -> Totals:
         try:

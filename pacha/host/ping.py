@@ -9,7 +9,7 @@ from http.client import HTTPException
 from typing import IO, Any
 from urllib.parse import urlsplit, urlunsplit
 
-from pacha.text import printable
+from pacha.text import one_line, printable
 
 _SECONDS = 10.0
 
@@ -36,8 +36,11 @@ def call(url: str, *, failed: bool) -> str:
         problem[0] = _ask(_for_failure(url) if failed else url)
 
     caller = threading.Thread(target=ask, daemon=True)  # looking up a name has no time limit
-    caller.start()
-    caller.join(_SECONDS)
+    try:
+        caller.start()
+        caller.join(_SECONDS)
+    except RuntimeError as error:  # no thread is left
+        problem[0] = one_line(str(error))
     return f"pacha.ping could not be called: {problem[0]}" if problem[0] else ""
 
 

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import ParamSpec, TypeVar
 
+from pacha.errors import PachaError
+
 _What = ParamSpec("_What")
 _Result = TypeVar("_Result")
 
@@ -24,5 +26,23 @@ def start(function: Callable[_What, _Result], *args: _What.args, **named: _What.
         except BaseException as error:
             future.set_exception(error)
 
-    threading.Thread(target=call, daemon=True).start()
+    begin(threading.Thread(target=call, daemon=True))
     return future
+
+
+def begin(thread: threading.Thread) -> None:
+    """Start a new ``thread``. Raises PachaError where the system starts no more of them."""
+    try:
+        thread.start()
+    except RuntimeError:  # of a thread that was never started, there is no other
+        raise no_more() from None
+
+
+def no_more() -> PachaError:
+    """The error where the system starts no more threads or processes."""
+    return PachaError(
+        "The system starts no more threads or processes.",
+        "a limit is reached: TasksMax of the unit, ulimit -u, or that of the container",
+        "Raise it, or end other programs, and run this again.",
+        code="no-more-processes",
+    )

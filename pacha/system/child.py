@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from pacha.errors import PachaError
+from pacha.system import background
 
 
 def run_as(user: pwd.struct_passwd, work: Callable[[], Any]) -> Any:
@@ -39,25 +40,30 @@ def run_as(user: pwd.struct_passwd, work: Callable[[], Any]) -> Any:
 def run_in_child(work: Callable[[], bytes], *, seconds: float | None = None, most: int = -1) -> tuple[bytes, int]:
     """Run ``work`` in a child process; return at most ``most`` bytes of it (-1: all) and the status of os.wait().
 
-    The child is killed after ``most`` bytes, or after ``seconds``.
+    The child is killed after ``most`` bytes, or after ``seconds``. Raises PachaError where no process is left.
     """
     sys.stdout.flush()
     reader, writer = os.pipe()
-    child = os.fork()
+    try:
+        child = os.fork()
+    except BlockingIOError:  # fork(2): EAGAIN
+        os.close(reader)
+        os.close(writer)
+        raise background.no_more() from None
     if child == 0:
         _write_and_end(work, reader, writer)
     os.close(writer)
     limit = None if seconds is None else threading.Timer(seconds, os.kill, (child, signal.SIGKILL))
-    if limit:
-        limit.start()
     try:
+        if limit:
+            background.begin(limit)
         with open(reader, "rb") as stream:
             output = stream.read(most)
     except BaseException:  # this process ends now and does not wait for the child
         os.kill(child, signal.SIGKILL)
         raise
     finally:
-        if limit:  # the output is complete, or long enough
+        if limit and limit.ident:  # the output is complete, or long enough
             limit.cancel()
             limit.join()
             os.kill(child, signal.SIGKILL)

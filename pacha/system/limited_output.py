@@ -11,6 +11,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO
 
+from pacha.system import background
+
 _LAST = 2048  #: bytes of stderr that are kept
 
 
@@ -20,7 +22,7 @@ class Tail:
     def __init__(self, stream: IO[bytes]) -> None:
         self._last = b""
         self._thread = threading.Thread(target=self._read, args=(stream,), daemon=True)
-        self._thread.start()
+        background.begin(self._thread)
 
     def _read(self, stream: IO[bytes]) -> None:
         with stream:
@@ -45,8 +47,8 @@ class Ended:
 def read_output(argv: Sequence[str], environment: Mapping[str, str], seconds: float, most: int) -> Ended:
     """Run ``argv`` without input, to its end or until it has said more than ``most`` bytes.
 
-    Raises OSError where it cannot be started, TimeoutError where it did not end in ``seconds``: then it is killed
-    with all that it started.
+    Raises OSError where it cannot be started, PachaError where no thread is left, and TimeoutError where it did not end
+    in ``seconds``: then it is killed with all that it started.
     """
     process = subprocess.Popen(
         argv,
@@ -57,10 +59,11 @@ def read_output(argv: Sequence[str], environment: Mapping[str, str], seconds: fl
         start_new_session=True,
     )
     assert process.stdout and process.stderr
-    last, expired = Tail(process.stderr), threading.Event()
+    expired = threading.Event()
     limit = threading.Timer(seconds, _expire, (process, expired))
-    limit.start()
     try:
+        last = Tail(process.stderr)
+        background.begin(limit)
         with process.stdout as stream:
             output = stream.read(most + 1)
         if len(output) > most:
@@ -68,7 +71,7 @@ def read_output(argv: Sequence[str], environment: Mapping[str, str], seconds: fl
         status = process.wait()
     finally:
         limit.cancel()
-        if process.returncode is None:  # an interruption
+        if process.returncode is None:  # an interruption, or no thread is left
             _end(process)
             process.wait()
     if expired.is_set():

@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 import time
+from contextlib import suppress
 from functools import partial
 
 from pacha.errors import Signalled
@@ -57,4 +58,5 @@ def listen() -> None:
     os.set_blocking(writable, False)
     signal.set_wakeup_fd(writable)
     os.register_at_fork(after_in_child=partial(signal.set_wakeup_fd, -1))  # the pipe is the parent's
-    _thread.start_new_thread(insist, ())  # not threading.Thread: it holds no lock, so that forking stays safe
+    with suppress(RuntimeError):  # no thread is left: most signals are heard without it
+        _thread.start_new_thread(insist, ())  # not threading.Thread: it holds no lock, so that forking stays safe

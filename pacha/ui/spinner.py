@@ -32,7 +32,11 @@ def waiting(text: str = "", *, quiet: bool = False, after: float = _AFTER, every
     begin("")
     ended = threading.Event()
     thread = threading.Thread(target=_tick, args=(text, ended, after, every), daemon=True)
-    thread.start()
+    try:
+        thread.start()
+    except RuntimeError:  # no thread is left: then nothing is shown
+        yield
+        return
     try:
         yield
     finally:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import BinaryIO, Protocol, TypeVar
 
 from pacha.errors import UnreachableError
-from pacha.system import activity
+from pacha.system import activity, background
 from pacha.system.waits import waiting
 from pacha.text import one_line
 from pacha.wire.ssh.endpoint import Endpoint
@@ -67,7 +67,7 @@ class Stream:
         self.silent = False  #: it was given up because it was too slow; do not wait for it again
         self._errors = bytearray()
         self._drain = threading.Thread(target=self._keep_errors, daemon=True)
-        self._drain.start()
+        background.begin(self._drain)
         self._stderr: BinaryIO | None = None
         self.stdin = Input(self)
         self.stdout = Output(RawOutput(self), 256 * 1024)
@@ -263,7 +263,7 @@ def alarm(seconds: float, ring: Callable[[], object]) -> Iterator[None]:
     """Call ``ring`` in another thread if the body still runs after so many seconds."""
     timer = threading.Timer(seconds, ring)
     timer.daemon = True
-    timer.start()
+    background.begin(timer)
     try:
         yield
     finally:

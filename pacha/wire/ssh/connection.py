@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from functools import partial
 
 from pacha.errors import PachaError, UnreachableError, UsageError
@@ -60,7 +61,7 @@ class Connection:
         self._others: list[Connection] = []  #: connections for further commands at the same time
         self._free: deque[Connection] = deque([self])
         self._opening = threading.Lock()
-        threading.Thread(target=self._watch, daemon=True).start()
+        background.begin(threading.Thread(target=self._watch, daemon=True))
 
     @classmethod
     def open(
@@ -264,7 +265,8 @@ class Connection:
                 self.stalled = True
                 self.transport.close()
             elif silent > self._stall / 2:
-                threading.Thread(target=self._ask, daemon=True).start()
+                with suppress(PachaError):  # no thread is left: the next turn tries again
+                    background.begin(threading.Thread(target=self._ask, daemon=True))
 
     def _ask(self) -> None:
         try:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pacha.errors import UnreachableError
+from pacha.system import background
 from pacha.system.waits import waiting
 from pacha.text import one_line
 from pacha.wire.ssh.endpoint import Endpoint
@@ -149,6 +150,8 @@ def handshake(line: Line, endpoint: Endpoint, timeout: float) -> paramiko.Transp
         blob = transport.get_remote_server_key().asbytes()
     except Exception as error:  # paramiko raises many kinds for odd bytes
         hang_up(transport)
+        if type(error) is RuntimeError:  # its thread was not started
+            raise background.no_more() from error
         refuse_unknown(error)
         if line.heard == connected and time.monotonic() - connected >= timeout:
             raise UnreachableError(

@@ -37,3 +37,13 @@ def test_the_process_ends_while_one_is_at_work() -> None:
     began = time.monotonic()
     assert subprocess.run([sys.executable, "-c", script], timeout=30).returncode == 0
     assert time.monotonic() - began < 20
+
+
+def test_a_thread_that_the_system_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with pytest.raises(PachaError) as caught:
+        background.start(int)
+    assert caught.value.code == "no-more-processes" and "TasksMax" in caught.value.why
