@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -14,6 +15,8 @@ from pacha.files.owners import Account, Accounts, is_number
 from pacha.store.host_state import LONGEST
 from pacha.text import escape
 
+#: A name that useradd(8) takes without an option, whatever the distribution.
+_TAKEN = re.compile(rb"[a-z_][a-z0-9_-]{0,31}\$?")
 _FIRST_OF_PEOPLE = 1000  #: numbers below are system accounts' (Debian Policy 9.2.2)
 
 
@@ -154,12 +157,12 @@ def _number(name: bytes, find: Callable[[bytes], int | None]) -> int | None:
 
 
 def _group_line(group: Account, machine: Accounts) -> str:
-    words = ["groupadd"]
+    words: list[str | bytes] = ["groupadd"]
     if 0 <= group.number < _FIRST_OF_PEOPLE:
         words.append("--system")
     if _is_free(group.number, machine.group_name):
         words += ["--gid", str(group.number)]
-    return _line([*words, group.name])
+    return _line(words, group.name)
 
 
 def _user_line(user: Account, groups: Mapping[int, bytes], machine: Accounts) -> str:
@@ -176,7 +179,7 @@ def _user_line(user: Account, groups: Mapping[int, bytes], machine: Accounts) ->
         words += ["--shell", user.login_shell]
     if user.groups:
         words += ["--groups", b",".join(user.groups)]
-    return _line([*words, user.name])
+    return _line(words, user.name)
 
 
 def _is_free(number: int, name_of: Callable[[int], bytes | None]) -> bool:
@@ -184,6 +187,22 @@ def _is_free(number: int, name_of: Callable[[int], bytes | None]) -> bool:
     return 0 <= number < 2**31 and name_of(number) is None
 
 
-def _line(words: Iterable[str | bytes]) -> str:
-    """A line for a shell, in which each name is one quoted word, also a hostile one."""
-    return " ".join(shlex.quote(escape(word) if isinstance(word, bytes) else word) for word in words)
+def _line(words: Sequence[str | bytes], name: bytes) -> str:
+    """A line for a shell that makes the account ``name``, in which each name is one quoted word, also a hostile one.
+
+    It says where useradd(8) and groupadd(8) refuse that name: one of a directory service, for example.
+    """
+    line = " ".join(shlex.quote(word) if isinstance(word, str) else _quoted(word) for word in [*words, name])
+    return line if _TAKEN.fullmatch(name) else f"{line}  # {line.partition(' ')[0]} refuses this name"
+
+
+def _quoted(name: bytes) -> str:
+    """``name`` as a word that a shell reads as just that; what cannot be printed as it reads it in $'...' (bash(1))."""
+    text = name.decode("utf-8", "replace")
+    if text.isprintable() and text.encode() == name:
+        return shlex.quote(text)
+    return (
+        "$'"
+        + "".join(chr(byte) if 32 <= byte < 127 and byte not in b"\\'" else f"\\x{byte:02x}" for byte in name)
+        + "'"
+    )

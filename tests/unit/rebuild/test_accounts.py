@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import shlex
 import struct
+import subprocess
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pacha.errors import UsageError
@@ -69,11 +70,21 @@ class TestCommands:
     def test_of_what_was_not_recorded_the_name_is_all(self) -> None:
         assert lines(users=(b"who",), groups=(b"what",)) == ["groupadd what", "useradd who"]
 
+    @settings(max_examples=40, deadline=None)
     @given(st.binary(min_size=1).filter(lambda name: not {0, 10, 58} & set(name)))
     def test_a_hostile_name_stays_one_harmless_word(self, name: bytes) -> None:
         made = lines(user(name=name), users=(name,))
         assert len(made) == 1 and made[0].isprintable()
-        assert len(shlex.split(made[0])) == len(shlex.split(lines(user(), users=(b"ann",))[0]))
+        printed = subprocess.run(
+            ["bash", "-c", f"useradd() {{ printf '%s' \"${{@: -1}}\"; }}; {made[0]}"], capture_output=True
+        )
+        assert printed.stdout == name and not printed.stderr
+
+    @pytest.mark.parametrize("name", [b"CORP\\mail users", b"ann@example.org", b"70009", b"Ann"])
+    def test_a_name_that_useradd_refuses_can_be_pasted_and_is_told(self, name: bytes) -> None:
+        [made] = lines(Account(name=name, is_group=True, number=70002), groups=(name,))
+        word = shlex.quote(name.decode())
+        assert made == f"groupadd --gid 70002 {word}  # groupadd refuses this name"
 
 
 class TestMaps:
