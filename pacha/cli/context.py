@@ -22,6 +22,7 @@ from pacha.config.load import (
 from pacha.errors import ConfigError, UsageError
 from pacha.host.context import Context
 from pacha.system import details
+from pacha.system.home import own_home
 from pacha.ui.console import Console, no_config
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ class CliContext:
 
     def usual_place(self) -> Path:
         """The default path of the configuration."""
-        base = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+        base = Path(os.environ.get("XDG_CONFIG_HOME") or Path(own_home(os.environ), ".config"))
         return SYSTEM_FILE if os.geteuid() == 0 else base / "pacha" / "pacha.conf"
 
     def context(self) -> Context:

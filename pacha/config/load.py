@@ -19,6 +19,7 @@ from typing import Any, Literal
 
 from pacha.config.keys import HOST_NAME, KEYS, NAMES, STANDALONE, Key
 from pacha.errors import ConfigError
+from pacha.system.home import own_home
 from pacha.text import printable
 
 __all__ = [
@@ -175,8 +176,7 @@ def _xdg(environ: Mapping[str, str], variable: str, below_home: str) -> Path:
     """Return Pacha's folder by the XDG Base Directory Specification, which ignores relative paths."""
     base = environ.get(variable, "")
     if not os.path.isabs(base):
-        home = environ.get("HOME") or os.path.expanduser("~")
-        base = os.path.join(home, below_home)
+        base = os.path.join(own_home(environ), below_home)
     return Path(base, "pacha")
 
 

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from pacha.errors import DamagedError, PachaError
 from pacha.system import descriptors
+from pacha.system.home import home_dir
 from pacha.text import escape
 from pacha.wire.hook_files import HOOK_FOLDERS, ROOT, Hook
 from pacha.wire.master import Master
@@ -121,7 +122,7 @@ def environment(host: str, tip: str, target: bytes, parts: Sequence[bytes]) -> d
     """The whole environment of a hook (``docs/hooks.rst``)."""
     return {
         "PATH": PATH,
-        "HOME": "/root" if os.geteuid() == 0 else os.path.expanduser("~"),
+        "HOME": "/root" if os.geteuid() == 0 else home_dir(),
         "LANG": "C.UTF-8",
         "PACHA_HOST": host,
         "PACHA_SNAPSHOT": tip,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import pwd
+from collections.abc import Mapping
 
 
 def home_dir() -> str:
@@ -15,6 +16,11 @@ def home_dir() -> str:
         return pwd.getpwuid(os.getuid()).pw_dir
     except KeyError:
         return os.environ.get("HOME", "/")
+
+
+def own_home(environ: Mapping[str, str]) -> str:
+    """Where a program keeps a user's own files: HOME, else the home of the password database."""
+    return environ.get("HOME") or home_dir()
 
 
 def ssh_dir() -> str:

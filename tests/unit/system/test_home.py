@@ -7,7 +7,7 @@ import pwd
 
 import pytest
 
-from pacha.system.home import expand_home, home_dir, ssh_dir
+from pacha.system.home import expand_home, home_dir, own_home, ssh_dir
 
 OWN = pwd.getpwuid(os.getuid()).pw_dir
 
@@ -28,3 +28,18 @@ def test_another_folder_stands_for_that_of_ssh(monkeypatch: pytest.MonkeyPatch) 
     assert ssh_dir() == "/srv/ssh"
     assert expand_home("~/.ssh/id") == expand_home(f"{OWN}/.ssh/id") == "/srv/ssh/id"
     assert expand_home("~/keys/id") == f"{OWN}/keys/id"
+
+
+def test_own_files_are_where_home_says_and_else_in_that_of_the_account() -> None:
+    assert own_home({"HOME": "/srv/home"}) == "/srv/home"
+    assert own_home({}) == own_home({"HOME": ""}) == OWN
+
+
+@pytest.mark.usefixtures("as_root")
+def test_a_uid_without_an_account_has_one_too() -> None:
+    """As in a container that runs as any user: Python's own functions raise KeyError and RuntimeError there."""
+    child = os.fork()
+    if not child:
+        os.setuid(54_321)
+        os._exit(0 if own_home({}) == "/" and own_home({"HOME": "/srv"}) == "/srv" else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
