@@ -14,6 +14,7 @@ import click
 import pacha
 from pacha.cli.context import CliContext
 from pacha.errors import Signalled
+from pacha.system.proc import require_proc
 
 #: Each command: its module in ``cli.commands``, which is imported when the command is used, and its line in --help.
 COMMANDS: Mapping[str, tuple[str, str]] = {
@@ -76,6 +77,11 @@ class Command(click.Command):
         super().__init__(*arguments, **settings)
         for flags, callback in ((["-q", "--quiet"], _set_quiet), (["-v", "--verbose"], _set_verbose)):
             self.params.append(click.Option(flags, is_flag=True, expose_value=False, hidden=True, callback=callback))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """As click, but stop before anything where the system lacks what every command relies on."""
+        require_proc()
+        return super().invoke(ctx)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """As click, but say where --config belongs."""

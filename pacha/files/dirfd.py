@@ -9,10 +9,17 @@ from __future__ import annotations
 import os
 from types import TracebackType
 
+from pacha.system.presence import still_listed
+
 #: The flags of open(2) for what may be a trap: none follows a link, none waits, CREATE takes no existing file.
 DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def reach(path: bytes) -> int:
+    """Open the directory ``path``, readable or not, to reach what is in it. Raises OSError."""
+    return os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
 
 
 class DirectoryFds:
@@ -41,6 +48,19 @@ class DirectoryFds:
         """The descriptor of the directory that holds ``relative``, and its last component."""
         above, _, name = relative.rpartition(b"/")
         return self.directory(above), name
+
+    def is_gone(self, relative: bytes) -> bool:
+        """Whether ``relative`` is not there: not listed, or below what is no directory now."""
+        components = relative.split(b"/")
+        for depth, name in enumerate(components):
+            try:
+                if not still_listed([name], self.directory(b"/".join(components[:depth]))):
+                    return True
+            except NotADirectoryError:
+                return True
+            except OSError:
+                return False
+        return False
 
     def close(self) -> None:
         """Close every descriptor."""

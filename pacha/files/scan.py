@@ -15,10 +15,12 @@ from dataclasses import dataclass, field, replace
 
 from pacha.errors import Concern
 from pacha.files import content, metadata, names, paths
-from pacha.files.dirfd import DIRECTORY
+from pacha.files.dirfd import DIRECTORY, reach
 from pacha.files.exclude import Rules
+from pacha.files.link_groups import number_links
 from pacha.files.metadata import Entry, Kind
 from pacha.files.owners import Accounts
+from pacha.system.presence import still_listed
 
 #: (device, inode, ctime in ns) of a path at its last scan. Any change of content or metadata moves the ctime.
 Fingerprint = tuple[int, int, int]
@@ -27,6 +29,7 @@ Fingerprint = tuple[int, int, int]
 _UNSETTLED_NS = 2_000_000_000
 _ENCODING = sys.getfilesystemencoding()
 _FORMAT = 0o170000  # S_IFMT of inode(7)
+_LOOKS = 3  #: how often a name is looked at that is listed and not found; it may be removed and made all the time
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,11 @@ class _Walk:
     result: Scan
     device: int = 0
     named: set[tuple[int, bytes | None, int, bytes | None]] = field(default_factory=set)  #: owners that are right
+    start: int = field(init=False)  #: where in a path the part begins that is relative to the watched one
     settled_ns: int = field(default_factory=lambda: time.time_ns() - _UNSETTLED_NS)
+
+    def __post_init__(self) -> None:
+        self.start = len(paths.prefix(self.watch.path))
 
 
 def scan(
@@ -75,60 +82,20 @@ def scan(
 ) -> Scan:
     """Walk ``watches``; ``known`` are the last snapshot's entries, ``remembered`` their fingerprints.
 
-    An unreadable path keeps its known entries and is named in ``concerns``.
+    Absent is only what its directory does not list. A path that cannot be looked at or read keeps its known entries,
+    and is named in ``concerns``.
     """
     result = Scan()
     for watch in watches:
         _scan_one(_Walk(watch=watch, known=known, remembered=remembered, accounts=accounts, result=result))
-    _number_links(result, known)
+    number_links(result.entries, result.linked, known)
     return result
 
 
-def parents(watches: Iterable[Watch], accounts: Accounts) -> dict[bytes, Entry]:
-    """The entries of the directories above ``watches``, by path, but for those that disappeared meanwhile.
-
-    For one that became a link since, it is that of the directory to which the link leads.
-    """
-    entries: dict[bytes, Entry] = {}
-    for watch in watches:
-        path = os.path.dirname(watch.path)
-        while path != b"/" and path not in entries:
-            fd = _open_directory(os.path.dirname(path))
-            if fd is not None:
-                try:
-                    entries[path] = _parent(fd, path, accounts)
-                except OSError:
-                    pass  # its watched path is reported as missing
-                finally:
-                    os.close(fd)
-            path = os.path.dirname(path)
-    return entries
-
-
-def _parent(above: int, path: bytes, accounts: Accounts) -> Entry:
-    entry = metadata.observe(os.path.basename(path), above, path, accounts)
-    if entry.kind is not Kind.SYMLINK:
-        return entry
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        return metadata.observe(b".", fd, path, accounts)
-    finally:
-        os.close(fd)
-
-
-def _open_directory(path: bytes) -> int | None:
-    try:
-        return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except OSError:
-        return None
-
-
 def _scan_one(walk: _Walk) -> None:
-    path = walk.watch.path
-    above = _open_directory(os.path.dirname(path))
+    path, above = walk.watch.path, -1
     try:
-        if above is None:
-            raise FileNotFoundError
+        above = reach(os.path.dirname(path))
         name = os.path.basename(path) or b"."
         status = os.stat(name, dir_fd=above, follow_symlinks=False)
         if not walk.watch.single and not stat.S_ISDIR(status.st_mode):
@@ -142,7 +109,7 @@ def _scan_one(walk: _Walk) -> None:
     except OSError as error:
         _keep_known(walk, path, f"{_reason(error)}; its last version is kept ('pacha unwatch' ends that)")
     finally:
-        if above is not None:
+        if above >= 0:
             os.close(above)
 
 
@@ -161,11 +128,11 @@ def _walk_tree(walk: _Walk, name: bytes, above: int, path: bytes) -> None:
             below = directory + b"/" + child
             try:
                 child_fd = os.open(child, DIRECTORY, dir_fd=fd)
-            except FileNotFoundError:
-                walk.result.entries.pop(below, None)  # removed since it was listed
-                continue
             except OSError as error:
-                _keep_known(walk, below, _reason(error), own=True)
+                if isinstance(error, FileNotFoundError) and not still_listed([child], fd):
+                    walk.result.entries.pop(below, None)  # removed since it was listed
+                else:
+                    _keep_known(walk, below, _reason(error), own=True)
                 continue
             fds.append((below, child_fd))
             pending.append(_list(walk, below, child_fd))
@@ -177,35 +144,66 @@ def _walk_tree(walk: _Walk, name: bytes, above: int, path: bytes) -> None:
 def _list(walk: _Walk, directory: bytes, fd: int) -> list[bytes]:
     """Take every entry of an open directory; return the names of the directories to walk into, last first."""
     deeper: list[bytes] = []
+    missed: list[bytes] = []
     prefix = paths.prefix(directory)
-    start = len(paths.prefix(walk.watch.path))
-    rules = walk.watch.rules if walk.watch.rules.patterns else None
     try:
         with os.scandir(fd) as listing:
             for item in listing:
                 name = item.name.encode(_ENCODING, "surrogateescape")  # os.fsencode, without its checks
                 if name.startswith(b".pacha-") and names.is_pachas_own(name):
                     continue
-                path = prefix + name
-                if walk.watch.parts and not _is_related(walk.watch.parts, path):
+                if walk.watch.parts and not _is_related(walk.watch.parts, prefix + name):
                     continue
                 try:
-                    status = item.stat(follow_symlinks=False)
-                    is_directory = status.st_mode & _FORMAT == stat.S_IFDIR
-                    if rules is not None and rules.match(name, path[start:], path, is_directory):
-                        continue
-                    _take(walk, name, fd, path, status)
+                    if _visit(walk, name, fd, prefix + name):
+                        deeper.append(name)
                 except FileNotFoundError:
-                    continue  # removed since it was listed
-                except OSError as error:
-                    _keep_known(walk, path, _reason(error))
-                    continue
-                if is_directory and not (walk.watch.one_filesystem and status.st_dev != walk.device):
-                    deeper.append(name)
+                    missed.append(name)
+        deeper += _look_again(walk, missed, fd, prefix)
     except OSError as error:
         _keep_known(walk, directory, _reason(error), own=True)
     deeper.sort(reverse=True)
     return deeper
+
+
+def _look_again(walk: _Walk, missed: list[bytes], fd: int, prefix: bytes) -> list[bytes]:
+    """Take those of the ``missed`` names that are still listed; return the directories among them.
+
+    What is not listed any more is gone. What still is, and cannot be found, is named: a file system may show names that
+    it cannot look up.
+    """
+    deeper: list[bytes] = []
+    for _ in range(_LOOKS):
+        missed, listed = [], still_listed(missed, fd) if missed else []
+        for name in listed:
+            try:
+                if _visit(walk, name, fd, prefix + name):
+                    deeper.append(name)
+            except FileNotFoundError:
+                missed.append(name)
+    for name in missed:
+        _keep_known(walk, prefix + name, "is listed by its directory, and cannot be found there")
+    return deeper
+
+
+def _visit(walk: _Walk, name: bytes, fd: int, path: bytes) -> bool:
+    """Take the entry ``name`` of the directory ``fd``; return whether it is a directory to walk into.
+
+    Raises FileNotFoundError where it, or what must be known of it, cannot be found.
+    """
+    rules = walk.watch.rules
+    try:
+        status = os.stat(name, dir_fd=fd, follow_symlinks=False)
+        is_directory = status.st_mode & _FORMAT == stat.S_IFDIR
+        if rules.patterns and rules.match(name, path[walk.start :], path, is_directory):
+            return False
+        _take(walk, name, fd, path, status)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        _keep_known(walk, path, _reason(error))
+        return False
+    return is_directory and not (walk.watch.one_filesystem and status.st_dev != walk.device)
 
 
 def _is_related(parts: tuple[bytes, ...], path: bytes) -> bool:
@@ -271,46 +269,8 @@ def _keep_known(walk: _Walk, path: bytes, reason: str, own: bool = False) -> Non
     for known_path, entry in walk.known.items():
         if known_path.startswith(below) or (known_path == path and not own):
             walk.result.entries[known_path] = entry
+            walk.result.fingerprints.pop(known_path, None)  # of what is there now
 
 
 def _reason(error: OSError) -> str:
-    return error.strerror or str(error) or "No such file or directory"
-
-
-def _number_links(result: Scan, known: Mapping[bytes, Entry]) -> None:
-    """Give hard-link groups numbers that stay the same from one snapshot to the next.
-
-    A file with only one watched name is an ordinary file. An unreadable path stays in its known group.
-    """
-    unseen = _unseen_groups(result)
-    numbers: dict[bytes, int] = {}
-    used: set[int] = set()
-    fresh: list[list[bytes]] = []
-    for members in result.linked.values():
-        group = [path for path in members if path in result.entries]
-        before = {known[path].link_group or 0 for path in group if path in known} - used - {0}
-        group += unseen.pop(min(before), []) if before else []
-        if len(group) > 1 and before:
-            used.add(min(before))
-            numbers.update(dict.fromkeys(group, min(before)))
-        elif len(group) > 1:
-            fresh.append(group)
-    for number, group in unseen.items():
-        if len(group) > 1:
-            used.add(number)
-            numbers.update(dict.fromkeys(group, number))
-    for number, members in enumerate(fresh, max(used, default=0) + 1):
-        numbers.update(dict.fromkeys(members, number))
-    for path, entry in result.entries.items():
-        if (entry.link_group is not None or path in numbers) and entry.link_group != numbers.get(path):
-            result.entries[path] = replace(entry, link_group=numbers.get(path))
-
-
-def _unseen_groups(result: Scan) -> dict[int, list[bytes]]:
-    """The known groups of entries that were kept without being scanned, by number."""
-    seen = {path for members in result.linked.values() for path in members}
-    groups: dict[int, list[bytes]] = {}
-    for path, entry in result.entries.items():
-        if entry.link_group is not None and path not in seen:
-            groups.setdefault(entry.link_group, []).append(path)
-    return groups
+    return error.strerror or str(error)

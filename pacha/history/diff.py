@@ -22,8 +22,8 @@ from pacha.store import database, hg
 from pacha.store.snapshot import Watched
 from pacha.text import escape
 
-#: Returns the content of a file that is not large.
-Content = Callable[[Entry], bytes]
+#: Returns the content of a file that is not large; None where it cannot be read.
+Content = Callable[[Entry], bytes | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,13 +175,13 @@ def _hunks(old: Side, new: Side, before: Entry | None, after: Entry | None) -> t
 
 
 def _text(side: Side, entry: Entry | None) -> bytes | None:
-    """The content of a file, b"" for anything else; None where it is large or binary."""
+    """The content of a file, b"" for anything else; None where it is large, binary or unreadable."""
     if entry is None or entry.kind is not Kind.FILE:
         return b""
     if entry.parts or entry.size > content.WHOLE_LIMIT:
         return None
     data = side.content(entry)
-    return None if b"\0" in data else data
+    return None if data is None or b"\0" in data else data
 
 
 def _digested(entry: Entry, roots: Sequence[Watched]) -> Entry:
@@ -195,12 +195,12 @@ def _digested(entry: Entry, roots: Sequence[Watched]) -> Entry:
         return entry  # it changed meanwhile: without a sha256 it differs
 
 
-def _read(entry: Entry, roots: Sequence[Watched]) -> bytes:
+def _read(entry: Entry, roots: Sequence[Watched]) -> bytes | None:
     try:
         with _place(entry, roots) as (directory, name):
             return content.read(entry, name, directory).data
     except OSError:
-        return b""
+        return None  # not the removal of every line
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import dataclass
 
@@ -12,6 +11,7 @@ from pacha.host import due, orphans, owed, runner, schedule
 from pacha.host.context import Context
 from pacha.store import database, hg
 from pacha.store.host_state import HostState, MasterState, Orphans
+from pacha.system.presence import is_absent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +114,7 @@ def _master(context: Context, name: str, state: HostState) -> MasterStatus:
 
 def _newer(context: Context, node: str | None) -> int:
     """How many snapshots were made here since ``node``."""
-    if not os.path.isdir(context.state.repository(DATABASE)):
+    if is_absent(context.state.repository(DATABASE)):
         return 0
     nodes = list(hg.Repository.open(context.state.repository(DATABASE), heal=False).revisions())
     return nodes.index(node) if node in nodes else len(nodes)

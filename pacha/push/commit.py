@@ -15,6 +15,7 @@ from pacha.files.metadata import Entry, Kind
 from pacha.store.revision import NULL, Blob, Interruption, Note
 from pacha.store.snapshot import Watched
 from pacha.system import activity
+from pacha.system.presence import ABSENT
 from pacha.text import escape
 
 if TYPE_CHECKING:
@@ -189,7 +190,7 @@ class _BlobSource:
             directory, name = self._descent.parent(self._watched.relative(entry.path))
             reading = content.read(entry, name, directory)
         except OSError as error:
-            raise self._unkept(entry.path, error) from None
+            raise self._unkept(entry, error) from None
         self.entries[entry.path] = reading.entry
         if not reading.steady:
             self.concerns.append(Concern(entry.path, "changed while it was read; kept as it was read"))
@@ -207,7 +208,7 @@ class _BlobSource:
                 self._finish(entry, self._large)
             return data
         except OSError as error:
-            raise self._unkept(entry.path, error) from None
+            raise self._unkept(entry, error) from None
 
     def _finish(self, entry: Entry, large: _Large) -> None:
         self.entries[entry.path] = replace(
@@ -217,10 +218,9 @@ class _BlobSource:
         if not steady or large.size != large.before.st_size:
             self.concerns.append(Concern(entry.path, "changed while it was read; kept as it was read"))
 
-    @staticmethod
-    def _unkept(path: bytes, error: OSError) -> _Unkept:
-        is_gone = isinstance(error, (FileNotFoundError, NotADirectoryError))
-        return _Unkept(path, f"cannot be kept: {error.strerror or error}; its last version stays", is_gone)
+    def _unkept(self, entry: Entry, error: OSError) -> _Unkept:
+        is_gone = isinstance(error, ABSENT) and self._descent.is_gone(self._watched.relative(entry.path))
+        return _Unkept(entry.path, f"cannot be kept: {error.strerror or error}; its last version stays", is_gone)
 
     def close(self) -> None:
         """Close the large file, if one is open."""

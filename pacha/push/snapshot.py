@@ -9,11 +9,12 @@ from functools import partial
 
 import pacha
 from pacha.errors import Concern, PachaError
-from pacha.files import acl, owners, scan, user_namespace
+from pacha.files import acl, owners, user_namespace
 from pacha.files.metadata import Entry
 from pacha.files.name_service import NSSWITCH
 from pacha.files.names import DATABASE, PACHA_DB
-from pacha.host import owed, watch
+from pacha.files.parents import observe_parents
+from pacha.host import owed
 from pacha.push import commit, reconcile
 from pacha.push.readable import readable
 from pacha.push.reconcile import Base
@@ -86,7 +87,9 @@ def build_snapshot(session: PushSession, base: Snapshot) -> tuple[Snapshot, Iter
     scanned, still_owed = owed.keep_recorded(session.context.state, session.scan.entries, base.entries)
     scanned, missing_accounts = owed.in_numbers_of(accounts, scanned, still_owed, base.accounts)
     entries = _stored(session.watched, scanned, base.entries)
-    parents = scan.parents(watch.scan_targets(session.watched), accounts)
+    watched = [watched.path for watched in session.watched if not watched.retired]
+    parents, concerns = observe_parents(watched, base.parents, accounts)
+    session.concerns += concerns
     snapshot = Snapshot(
         meta=_meta(session),
         watched=session.watched,

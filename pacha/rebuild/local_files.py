@@ -12,6 +12,7 @@ from pacha.files import paths
 from pacha.files.dirfd import DIRECTORY
 from pacha.files.names import is_pachas_own
 from pacha.system.mounts import Mount, mounts
+from pacha.system.presence import ABSENT
 
 #: File systems whose owners this machine does not decide: the kernel's and those of other machines.
 _NOT_LOCAL = frozenset(
@@ -48,16 +49,22 @@ def boundary(root: bytes) -> Boundary:
     return Boundary(frozenset(skipped), tuple(Concern(path, words) for path in dict.fromkeys(visible)))
 
 
-def walk(root: bytes, skipped: frozenset[bytes]) -> Iterator[tuple[bytes, int, bytes, os.stat_result]]:
-    """Yield directory, its descriptor, name and lstat of each path below ``root``. Follows no link."""
+def walk(
+    root: bytes, skipped: frozenset[bytes], unseen: list[Concern]
+) -> Iterator[tuple[bytes, int, bytes, os.stat_result]]:
+    """Yield directory, its descriptor, name and lstat of each path below ``root``. Follows no link.
+
+    What cannot be looked at, and was not removed, is put into ``unseen``.
+    """
     pending = [root]
     while pending:
         directory = pending.pop()
         below = paths.prefix(directory)
         try:
             fd = os.open(directory, DIRECTORY)
-        except OSError:
-            continue  # removed, or longer than a path can be
+        except OSError as error:
+            unseen += _unless_removed(directory, error)
+            continue
         try:
             with os.scandir(fd) as listing:
                 for item in listing:
@@ -67,15 +74,21 @@ def walk(root: bytes, skipped: frozenset[bytes]) -> Iterator[tuple[bytes, int, b
                         continue
                     try:
                         status = item.stat(follow_symlinks=False)
-                    except OSError:
-                        continue  # removed while its directory was read
+                    except OSError as error:
+                        unseen += _unless_removed(path, error)
+                        continue
                     if stat.S_ISDIR(status.st_mode):
                         pending.append(path)
                     yield directory, fd, name, status
-        except OSError:
-            continue  # removed while it was read
+        except OSError as error:
+            unseen += _unless_removed(directory, error)
         finally:
             os.close(fd)
+
+
+def _unless_removed(path: bytes, error: OSError) -> list[Concern]:
+    words = f"cannot be looked at, and keeps its numbers: {error.strerror or error}"
+    return [] if isinstance(error, ABSENT) else [Concern(path, words)]
 
 
 def _is_local(mount: Mount) -> bool:

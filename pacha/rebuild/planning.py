@@ -25,6 +25,7 @@ from pacha.restore.plan import Action, Plan, Step
 from pacha.store.host_state import Orphans
 from pacha.store.snapshot import Snapshot
 from pacha.system.mounts import mounts
+from pacha.system.presence import is_absent
 from pacha.text import escape
 
 
@@ -146,7 +147,7 @@ def _restored(texts: Mapping[bytes, bytes], keep: Keep) -> dict[bytes, bytes]:
     """The account files that the rebuild restores: not those that it keeps."""
     places = {path: rebase(path, keep.target) for path in texts}
     kept_paths = {
-        path for path, place in places.items() if keep.matches(place, False) and (keep.system or os.path.lexists(place))
+        path for path, place in places.items() if keep.matches(place, False) and (keep.system or not is_absent(place))
     }
     return {path: text for path, text in texts.items() if path not in kept_paths}
 

@@ -59,7 +59,7 @@ def plan_reowning(
     boundary = local_files.boundary(root)
     steps, concerns, inodes = [], [*boundary.concerns], set(settled)
     held = defaultdict[tuple[bool, int], list[bytes]](list)
-    for directory, fd, name, status in local_files.walk(root, boundary.skipped):
+    for directory, fd, name, status in local_files.walk(root, boundary.skipped, concerns):
         path = paths.prefix(directory) + name
         if path in handled:
             continue

@@ -17,6 +17,7 @@ from pacha.errors import ExitCode, PachaError
 from pacha.files.dirfd import DIRECTORY, DirectoryFds
 from pacha.server import check_results
 from pacha.server.check_results import CheckResult
+from pacha.system.presence import ABSENT
 from pacha.text import escape
 from pacha.wire import heartbeat, local_store
 from pacha.wire.heartbeat import MOST_HOURS, Heartbeat
@@ -125,12 +126,12 @@ def _state(heartbeat: Heartbeat, now: float) -> State:
 
 
 def _is_kept(fd: int) -> bool:
-    """Whether the folder ``fd`` has its own ``db``, without a link on the way."""
+    """Whether the folder ``fd`` has its own ``db``, without a link on the way. Raises OSError."""
     try:
         with DirectoryFds(b"/proc/self/fd/%d" % fd) as descent:
             folder, name = descent.parent(os.fsencode(CHANGELOG))
             return stat.S_ISREG(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)
-    except OSError:
+    except ABSENT:
         return False
 
 

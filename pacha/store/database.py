@@ -21,6 +21,7 @@ from pacha.files.scan import Fingerprint
 from pacha.store import rows
 from pacha.store.consistency import check_consistency, damaged_snapshot, foreign_database
 from pacha.store.snapshot import READABLE_FROM, SCHEMA, Snapshot, Watched
+from pacha.system.presence import is_absent
 
 _ENTRY = "id INTEGER PRIMARY KEY, watched INTEGER, path BLOB, kind TEXT, mode INTEGER, uid INTEGER, gid INTEGER, \
 owner BLOB, grp BLOB, mtime_ns INTEGER, size INTEGER, sha256 BLOB, target BLOB, link_group INTEGER, \
@@ -50,7 +51,7 @@ def _connect(path: str, *, create: bool = False) -> Iterator[sqlite3.Connection]
     """Open a connection; commit and close it at the end, or roll back after an exception."""
     if create:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
-    with closing(sqlite3.connect(path, timeout=10)) as connection:
+    with closing(sqlite3.connect(f"file:{quote(os.fsencode(path))}?mode=rw", timeout=10, uri=True)) as connection:
         connection.execute("PRAGMA journal_mode=DELETE")
         with connection:
             yield connection
@@ -61,7 +62,7 @@ def read(path: str, *, whole: bool = True) -> Snapshot:
 
     Unless ``whole`` only its meta and watched paths, which is much faster. Raises PachaError where it is damaged.
     """
-    if not os.path.exists(path):
+    if is_absent(path):
         return Snapshot()
     try:
         with _connect(path) as connection:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,12 +13,13 @@ from pacha.store import database, hg
 from pacha.store.revspec import SnapshotRef, resolve
 from pacha.store.snapshot import Snapshot
 from pacha.store.state import StateFolder
+from pacha.system.presence import is_absent
 
 
 def own_snapshots(state: StateFolder) -> list[SnapshotRef]:
     """Every snapshot in the state folder, newest first; [] before the first push."""
     path = state.repository(DATABASE)
-    if not os.path.isdir(path):
+    if is_absent(path):
         return []
     return list_snapshots(hg.Repository.open(path, heal=False))
 

@@ -72,7 +72,6 @@ TESTED_BY_STORIES = {
     "demo",  # stories: test_documents, test_packages
     "fetch/fetch", "fetch/spool",  # integration/fetch: test_rot, test_hostile_store, test_fallback
     "rebuild/choices", "rebuild/living",  # stories: test_keep, test_living
-    "rebuild/local_files",  # stories/test_other_root
     "rebuild/planning",  # stories: test_plan, test_owners, test_moving_accounts
     "rebuild/source",  # stories/test_masters
     "rebuild/undo",  # stories: test_plan, test_year

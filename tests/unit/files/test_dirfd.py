@@ -84,3 +84,23 @@ def test_every_descriptor_is_closed_even_after_a_failure(root: Path) -> None:
         with pytest.raises(FileNotFoundError):
             descent.directory(b"a/c/missing")
     assert open_descriptors() == before
+
+
+def test_gone_is_what_its_directory_does_not_list(root: Path) -> None:
+    (root / "link").symlink_to("a")
+    with DirectoryFds(os.fsencode(root)) as descent:
+        for relative, gone in [
+            (b"a/b/one", False), (b"a/b/none", True), (b"none/b/one", True), (b"d/three/below", True),
+            (b"link/b/one", True), (b"a", False), (b"n" * 300, True), (b"a/" + b"n" * 300 + b"/x", True),
+        ]:  # fmt: skip
+            assert descent.is_gone(relative) is gone, relative
+
+
+def test_what_cannot_be_looked_at_is_not_gone(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with DirectoryFds(os.fsencode(root)) as descent:
+
+        def refuse(*arguments: object) -> None:
+            raise PermissionError(errno.EACCES, "Permission denied")
+
+        monkeypatch.setattr(descent, "directory", refuse)
+        assert not descent.is_gone(b"a/b/none")

@@ -12,10 +12,8 @@ from pathlib import Path
 import pytest
 
 from pacha.files import content, scan
-from pacha.files.exclude import Rules
-from pacha.files.metadata import Entry, Kind
+from pacha.files.metadata import Entry
 from pacha.files.owners import Accounts
-from pacha.files.scan import Scan, Watch
 from tests.support.scanning import ACCOUNTS, Host, empty_tree, no_wait, paths, reasons, watch  # noqa: F401
 
 
@@ -220,6 +218,67 @@ def test_one_that_cannot_be_scanned_does_not_stop_the_others(tree: Path) -> None
     assert paths(found, tree) == {"b"} and len(found.concerns) == 1
 
 
+@pytest.mark.parametrize("name", ["f", "d"])
+def test_what_is_listed_and_cannot_be_found_is_kept_and_named(
+    tree: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """As where /proc is not mounted, and on file systems that list a name which they cannot look up."""
+    (tree / "d").mkdir()
+    for path in ("f", "d/g", "other"):
+        (tree / path).write_bytes(b"x")
+    host = Host(watch(tree))
+    host.push()
+    before = dict(host.entries)
+    real = scan.metadata.from_stat
+
+    def lost(found: os.stat_result, seen: bytes, *rest: object) -> Entry:
+        if seen == name.encode():
+            raise FileNotFoundError(2, "No such file or directory")
+        return real(found, seen, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(scan.metadata, "from_stat", lost)
+    found = host.scan()
+    assert paths(found, tree) == {"", "f", "d", "d/g", "other"}
+    kept = {os.fsencode(tree / path) for path in ("f", "d", "d/g") if path.startswith(name)}
+    assert all(found.entries[path] == before[path] for path in kept) and not kept & found.fingerprints.keys()
+    assert reasons(found).keys() == {os.fsencode(tree / name)}
+
+
+def test_a_directory_that_is_listed_and_cannot_be_entered_keeps_what_is_below(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tree / "d").mkdir()
+    (tree / "d/f").write_bytes(b"x")
+    host = Host(watch(tree))
+    host.push()
+    real = os.open
+
+    def lost(path: object, *rest: int, **more: int) -> int:
+        if path == b"d":
+            raise FileNotFoundError(2, "No such file or directory")
+        return real(path, *rest, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(os, "open", lost)
+    found = host.scan()
+    monkeypatch.undo()
+    assert paths(found, tree) == {"", "d", "d/f"} and reasons(found).keys() == {os.fsencode(tree / "d")}
+
+
+def test_what_is_made_again_while_the_directory_is_read_is_taken(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tree / "f").touch()
+    real = scan.metadata.from_stat
+    failures = [FileNotFoundError(2, "No such file or directory")]
+
+    def once(found: os.stat_result, seen: bytes, *rest: object) -> Entry:
+        if seen == b"f" and failures:
+            raise failures.pop()
+        return real(found, seen, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(scan.metadata, "from_stat", once)
+    found = Host(watch(tree)).scan()
+    assert paths(found, tree) == {"", "f"} and not found.concerns
+
+
 # -- single files, excludes, file systems
 
 
@@ -266,69 +325,3 @@ def test_five_hundred_levels(tree: Path) -> None:
     longest = max(found.entries, key=len)
     assert len(longest) > 4096 * 4 and longest in found.unread
     subprocess.run(["rm", "-rf", tree], check=True)
-
-
-# -- hard links
-
-
-def groups_of(found: Scan, tree: Path) -> dict[str, int | None]:
-    return {os.fsdecode(p)[len(str(tree)) + 1 :]: e.link_group for p, e in found.entries.items() if e.kind is Kind.FILE}
-
-
-def test_the_numbers_of_hard_link_groups_are_stable(tree: Path) -> None:
-    for one, other in (("m", "n"), ("x", "y")):
-        (tree / one).touch()
-        os.link(tree / one, tree / other)
-    host = Host(watch(tree))
-    first = groups_of(host.push(), tree)
-    assert first["m"] == first["n"] != first["x"] == first["y"] and None not in first.values()
-    (tree / "a").touch()
-    os.link(tree / "a", tree / "b")
-    os.link(tree / "x", tree / "z")
-    second = groups_of(host.push(), tree)
-    assert {name: second[name] for name in first} == first
-    assert second["z"] == first["x"] and second["a"] == second["b"] not in first.values()
-    (tree / "m").unlink()
-    third = groups_of(host.push(), tree)
-    assert third == {"n": None, "x": first["x"], "y": first["x"], "z": first["x"], "a": second["a"], "b": second["a"]}
-    host.fingerprints = {}
-    assert groups_of(host.push(), tree) == third
-
-
-def test_a_group_that_falls_apart_becomes_two(tree: Path) -> None:
-    (tree / "a").write_bytes(b"x")
-    for name in "bcd":
-        os.link(tree / "a", tree / name)
-    host = Host(watch(tree))
-    host.push()
-    (tree / "c").unlink()
-    (tree / "d").unlink()
-    (tree / "c").write_bytes(b"y")
-    os.link(tree / "c", tree / "d")
-    groups = groups_of(host.push(), tree)
-    assert groups["a"] == groups["b"] != groups["c"] == groups["d"] and None not in groups.values()
-
-
-def test_a_link_to_the_outside_is_an_ordinary_file_and_one_across_watched_paths_is_not(tree: Path) -> None:
-    for name in ("one", "two", "not"):
-        (tree / name).mkdir()
-    (tree / "one/f").touch()
-    os.link(tree / "one/f", tree / "not/f")
-    (tree / "one/g").touch()
-    os.link(tree / "one/g", tree / "two/g")
-    groups = groups_of(Host(watch(tree / "one"), watch(tree / "two")).scan(), tree)
-    assert groups["one/f"] is None and groups["one/g"] == groups["two/g"] is not None
-
-
-# -- the directories above
-
-
-def test_parents(tree: Path) -> None:
-    (tree / "a/b").mkdir(parents=True)
-    (tree / "a").chmod(0o710)
-    found = scan.parents([watch(tree / "a/b"), watch(tree / "gone/x")], ACCOUNTS)
-    assert found[os.fsencode(tree / "a")].mode == 0o710
-    above = {os.fsencode(path) for path in tree.parents if str(path) != "/"}
-    assert found.keys() == {os.fsencode(tree / "a"), os.fsencode(tree), *above}
-    assert all(entry.kind is Kind.DIRECTORY for entry in found.values())
-    assert scan.parents([Watch(b"/", False, Rules.of(()), False)], ACCOUNTS) == {}

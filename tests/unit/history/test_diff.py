@@ -19,7 +19,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pyte
 FILE = entry_at(b"/a/f", size=3, sha256=b"1" * 32)
 
 
-def side(*entries: Entry, content: bytes = b"") -> Side:
+def side(*entries: Entry, content: bytes | None = b"") -> Side:
     return Side("side", {entry.path: entry for entry in entries}, lambda entry: content)
 
 
@@ -44,11 +44,12 @@ def test_only_what_was_asked_for_is_compared() -> None:
 def test_texts_have_hunks_and_what_is_large_or_no_text_has_none(change: dict[str, int], lines: bool) -> None:
     new = replace(FILE, sha256=b"2" * 32, **change)  # type: ignore[arg-type]
 
-    def only(content: bytes, **options: bool) -> Difference:
+    def only(content: bytes | None, **options: bool) -> Difference:
         (one,) = compare(side(FILE, content=b"old\n"), side(new, content=content), **options)
         return one
 
     assert bool(only(b"new\n").hunks) is lines
+    assert only(None).hunks is None, "it cannot be read"
     assert only(b"n\0w\n").hunks is None and only(b"new\n", with_content=False).hunks is None
 
 

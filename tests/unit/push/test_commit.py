@@ -305,6 +305,28 @@ def test_one_path_never_stops_the_rest(host: Host, known: bool, how: str, size: 
     assert host.adds_up()
 
 
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("size", [3, 3 * SMALL_LIMIT], ids=["small", "large"])
+def test_what_is_listed_and_cannot_be_found_keeps_its_last_version(
+    host: Host, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    path = host.root / "f"
+    path.write_bytes(b"o" * size)
+    host.push()
+    before = dict(host.entries)
+    path.write_bytes(b"n" * size)
+
+    def lose() -> None:
+        def lost(*arguments: object) -> None:
+            raise FileNotFoundError(2, "No such file or directory")
+
+        monkeypatch.setattr(module.content, "open_file", lost)
+
+    done = host.push(lose)
+    assert [concern.path for concern in done.concerns] == [os.fsencode(path)]
+    assert host.entries[os.fsencode(path)] == before[os.fsencode(path)] and host.adds_up()
+
+
 def test_a_file_that_will_not_hold_still_is_kept_and_named(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     path = host.root / "log"
     path.write_bytes(b"1")

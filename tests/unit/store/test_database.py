@@ -301,6 +301,15 @@ def test_an_empty_file_is_a_first_write_that_was_cut_off(path: str) -> None:
     assert database.read(path) == EVERYTHING
 
 
+@pytest.mark.parametrize("target", ["volume/pacha.db", "pacha.db", "moved.db"])
+def test_a_link_to_where_nothing_can_be_found_is_not_the_absence_of_one(path: str, target: str) -> None:
+    """As where the volume that it leads to is not mounted: nothing is begun anew."""
+    Path(path).symlink_to(target)
+    with pytest.raises(PachaError, match=r"pacha\.db"):
+        database.read(path)
+    assert not Path(path).exists()
+
+
 @pytest.mark.parametrize("content", [b"x", b"SQLite format 3\0", b"\0" * 9000, os.urandom(5000)])
 def test_a_damaged_one_is_an_error_that_names_it(path: str, content: bytes) -> None:
     Path(path).write_bytes(content)

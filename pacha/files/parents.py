@@ -1,0 +1,46 @@
+"""The directories that watched paths lie in: a rebuild makes them as they were."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+
+from pacha.errors import Concern
+from pacha.files import metadata, paths
+from pacha.files.dirfd import reach
+from pacha.files.metadata import Entry, Kind
+from pacha.files.owners import Accounts
+from pacha.system.presence import is_absent
+
+
+def observe_parents(
+    watched: Iterable[bytes], known: Mapping[bytes, Entry], accounts: Accounts
+) -> tuple[dict[bytes, Entry], list[Concern]]:
+    """The entries of the directories above the ``watched`` paths, and a concern for each that cannot be looked at.
+
+    That one keeps its ``known`` entry, and so does one that is absent: its watched path is reported as missing.
+    """
+    entries: dict[bytes, Entry] = {}
+    concerns: list[Concern] = []
+    for path in sorted({above for below in watched for above in paths.ancestors(below)} - {b"/"}):
+        try:
+            entries[path] = _observe(path, accounts)
+        except OSError as error:
+            entries.update({path: known[path]} if path in known else {})
+            if not is_absent(path):
+                concerns.append(Concern(path, error.strerror or str(error)))
+    return entries, concerns
+
+
+def _observe(path: bytes, accounts: Accounts) -> Entry:
+    """The entry of ``path``; if that became a link since, of the directory to which it leads."""
+    entry = _look(os.path.dirname(path), os.path.basename(path), path, accounts)
+    return _look(path, b".", path, accounts) if entry.kind is Kind.SYMLINK else entry
+
+
+def _look(folder: bytes, name: bytes, path: bytes, accounts: Accounts) -> Entry:
+    fd = reach(folder)
+    try:
+        return metadata.observe(name, fd, path, accounts)
+    finally:
+        os.close(fd)

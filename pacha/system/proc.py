@@ -1,0 +1,28 @@
+"""/proc, through which Pacha reaches what it has open (proc(5)): attributes, links, the mounts."""
+
+from __future__ import annotations
+
+import os
+
+from pacha.errors import PachaError
+
+
+def require_proc() -> None:
+    """Raise PachaError unless /proc shows this process: without it, what is there looks like what is not."""
+    if not _is_mounted():
+        raise PachaError(
+            "Pacha cannot work without /proc.",
+            "it is not mounted here, or shows the processes of another system",
+            "Mount it, and run this again: mount -t proc proc /proc",
+            code="proc-missing",
+        )
+
+
+def _is_mounted() -> bool:
+    fd = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        return os.path.samestat(os.stat(f"/proc/self/fd/{fd}"), os.fstat(fd))
+    except OSError:
+        return False
+    finally:
+        os.close(fd)
