@@ -47,6 +47,20 @@ def digest(entry: Entry, name: bytes, dir_fd: int) -> Entry:
     return replace(entry, sha256=sha.digest(), size=size)
 
 
+def as_known(entry: Entry, known: Entry | None, name: bytes, dir_fd: int) -> Entry:
+    """``entry`` with the content of ``known`` if the file still reads the same; else without sha256, to be read.
+
+    Raises OSError for an unreadable file, before the commit.
+    """
+    if known is not None and known.sha256 is not None and known.size == entry.size:
+        entry = digest(entry, name, dir_fd)
+        if entry.sha256 == known.sha256:
+            return replace(entry, stored=known.stored, parts=known.parts)
+    else:
+        os.close(open_file(name, dir_fd))
+    return replace(entry, sha256=None, stored=known.stored, parts=known.parts) if known is not None else entry
+
+
 def observe_and_hash(name: bytes, dir_fd: int, path: bytes, names: Accounts) -> Entry:
     """The entry of ``metadata.observe``; a regular file is read for its sha256. Raises OSError."""
     entry = observe(name, dir_fd, path, names)

@@ -120,6 +120,17 @@ def from_stat(status: os.stat_result, name: bytes, dir_fd: int, path: bytes, nam
     )
 
 
+def matches(known: Entry, status: os.stat_result) -> bool:
+    """Whether the lstat of ``known`` may have been ``status``."""
+    return (
+        known.mode == status.st_mode & 0o7777
+        and known.uid == status.st_uid
+        and known.gid == status.st_gid
+        and known.mtime_ns == status.st_mtime_ns
+        and (known.kind is not Kind.FILE or known.size == status.st_size)
+    )
+
+
 def read_xattrs(name: bytes, dir_fd: int) -> tuple[tuple[bytes, bytes], ...]:
     """The extended attributes of ``name`` in ``dir_fd``, sorted; () where the file system has none."""
     place = b"/proc/self/fd/%d/%s" % (dir_fd, name)

@@ -11,7 +11,7 @@ import stat
 import sys
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from pacha.errors import Concern
 from pacha.files import content, metadata, names, paths
@@ -19,6 +19,7 @@ from pacha.files.dirfd import DIRECTORY, reach
 from pacha.files.exclude import Rules
 from pacha.files.link_groups import number_links
 from pacha.files.metadata import Entry, Kind
+from pacha.files.mount_points import NOT_MOUNTED, MountPoints
 from pacha.files.owners import Accounts
 from pacha.system.presence import still_listed
 
@@ -56,6 +57,7 @@ class Scan:
     concerns: list[Concern] = field(default_factory=list)
     left_out: list[bytes] = field(default_factory=list)  #: sockets: never kept
     linked: dict[tuple[int, int], list[bytes]] = field(default_factory=dict)  #: (device, inode): its names
+    mounted: set[bytes] = field(default_factory=set)  #: mount points, and those that are not mounted now
 
 
 @dataclass(slots=True, kw_only=True)
@@ -64,6 +66,7 @@ class _Walk:
     known: Mapping[bytes, Entry]
     remembered: Mapping[bytes, Fingerprint]
     accounts: Accounts
+    mount_points: MountPoints
     result: Scan
     device: int = 0
     named: set[tuple[int, bytes | None, int, bytes | None]] = field(default_factory=set)  #: owners that are right
@@ -79,15 +82,23 @@ def scan(
     known: Mapping[bytes, Entry],
     remembered: Mapping[bytes, Fingerprint],
     accounts: Accounts,
+    mounted: Iterable[bytes] = (),
 ) -> Scan:
     """Walk ``watches``; ``known`` are the last snapshot's entries, ``remembered`` their fingerprints.
+
+    ``mounted`` are the mount points that the last scan met: what was on a volume that is not mounted now is kept.
 
     Absent is only what its directory does not list. A path that cannot be looked at or read keeps its known entries,
     and is named in ``concerns``.
     """
-    result = Scan()
+    result, mount_points = Scan(), MountPoints.of_machine(mounted)
     for watch in watches:
-        _scan_one(_Walk(watch=watch, known=known, remembered=remembered, accounts=accounts, result=result))
+        walk = _Walk(
+            watch=watch, known=known, remembered=remembered, accounts=accounts, mount_points=mount_points, result=result
+        )
+        _scan_one(walk)
+        _keep_removed_mount_points(walk)
+        result.mounted |= mount_points.met(watch.path, result.entries)
     number_links(result.entries, result.linked, known)
     return result
 
@@ -116,8 +127,12 @@ def _scan_one(walk: _Walk) -> None:
 def _walk_tree(walk: _Walk, name: bytes, above: int, path: bytes) -> None:
     """Walk depth first, with one open descriptor for each level: no recursion limit, no PATH_MAX."""
     fds = [(path, os.open(name, DIRECTORY, dir_fd=above))]
-    pending = [_list(walk, path, fds[0][1])]
+    pending: list[list[bytes]] = [[]]
     try:
+        if walk.mount_points.is_below_missing(path, fds[0][1], walk.known):
+            _keep_known(walk, path, NOT_MOUNTED)
+        else:
+            pending = [_list(walk, path, fds[0][1])]
         while pending:
             directory, fd = fds[-1]
             if not pending[-1]:
@@ -135,10 +150,23 @@ def _walk_tree(walk: _Walk, name: bytes, above: int, path: bytes) -> None:
                     _keep_known(walk, below, _reason(error), own=True)
                 continue
             fds.append((below, child_fd))
-            pending.append(_list(walk, below, child_fd))
+            if walk.mount_points.is_missing(below, child_fd, walk.known):
+                _keep_known(walk, below, NOT_MOUNTED)
+                pending.append([])
+            else:
+                pending.append(_list(walk, below, child_fd))
     finally:
         for _, fd in fds:
             os.close(fd)
+
+
+def _keep_removed_mount_points(walk: _Walk) -> None:
+    """Keep what was known of volumes whose mount points were removed with them, as those of removable ones are."""
+    result = walk.result
+    for path, folders in walk.mount_points.removed(walk.watch.path, result.entries, walk.known):
+        if not any(_is_excluded(walk, paths.name(folder), folder, True) for folder in (path, *folders)):
+            result.entries.update({folder: walk.known[folder] for folder in folders})
+            _keep_known(walk, path, NOT_MOUNTED)
 
 
 def _list(walk: _Walk, directory: bytes, fd: int) -> list[bytes]:
@@ -191,11 +219,10 @@ def _visit(walk: _Walk, name: bytes, fd: int, path: bytes) -> bool:
 
     Raises FileNotFoundError where it, or what must be known of it, cannot be found.
     """
-    rules = walk.watch.rules
     try:
         status = os.stat(name, dir_fd=fd, follow_symlinks=False)
         is_directory = status.st_mode & _FORMAT == stat.S_IFDIR
-        if rules.patterns and rules.match(name, path[walk.start :], path, is_directory):
+        if _is_excluded(walk, name, path, is_directory):
             return False
         _take(walk, name, fd, path, status)
     except FileNotFoundError:
@@ -204,6 +231,11 @@ def _visit(walk: _Walk, name: bytes, fd: int, path: bytes) -> bool:
         _keep_known(walk, path, _reason(error))
         return False
     return is_directory and not (walk.watch.one_filesystem and status.st_dev != walk.device)
+
+
+def _is_excluded(walk: _Walk, name: bytes, path: bytes, is_directory: bool) -> bool:
+    rules = walk.watch.rules
+    return bool(rules.patterns) and rules.match(name, path[walk.start :], path, is_directory)
 
 
 def _is_related(parts: tuple[bytes, ...], path: bytes) -> bool:
@@ -225,33 +257,17 @@ def _take(walk: _Walk, name: bytes, fd: int, path: bytes, status: os.stat_result
         result.left_out.append(path)
         return
     if entry.kind is Kind.FILE:
-        entry = _with_content(walk, name, fd, known, entry)
+        entry = content.as_known(entry, known, name, fd)
+        if entry.sha256 is None:
+            result.unread.add(path)
     result.entries[path] = entry
     if status.st_ctime_ns < walk.settled_ns:
         result.fingerprints[path] = fingerprint
 
 
-def _with_content(walk: _Walk, name: bytes, fd: int, known: Entry | None, entry: Entry) -> Entry:
-    """Take over the known content if the file still reads the same; else mark the file for reading."""
-    if known is not None and known.sha256 is not None and known.size == entry.size:
-        entry = content.digest(entry, name, fd)
-        if entry.sha256 == known.sha256:
-            return replace(entry, stored=known.stored, parts=known.parts)
-    else:
-        os.close(content.open_file(name, fd))  # an unreadable file is reported now, before the commit
-    walk.result.unread.add(entry.path)
-    return replace(entry, sha256=None, stored=known.stored, parts=known.parts) if known is not None else entry
-
-
 def _matches(walk: _Walk, known: Entry, status: os.stat_result) -> bool:
-    return (
-        known.mode == status.st_mode & 0o7777
-        and known.uid == status.st_uid
-        and known.gid == status.st_gid
-        and known.mtime_ns == status.st_mtime_ns
-        and (known.kind is not Kind.FILE or known.size == status.st_size)
-        and ((known.uid, known.owner, known.gid, known.group) in walk.named or _is_named(walk, known))
-    )
+    owners = (known.uid, known.owner, known.gid, known.group)
+    return metadata.matches(known, status) and (owners in walk.named or _is_named(walk, known))
 
 
 def _is_named(walk: _Walk, known: Entry) -> bool:
@@ -266,6 +282,7 @@ def _keep_known(walk: _Walk, path: bytes, reason: str, own: bool = False) -> Non
     """Report ``path`` as not kept; keep the known entries of it (not with ``own``: it is up to date) and below."""
     walk.result.concerns.append(Concern(path, reason))
     below = paths.prefix(path)
+    walk.result.mounted |= walk.mount_points.kept_with(path, path == walk.watch.path)
     for known_path, entry in walk.known.items():
         if known_path.startswith(below) or (known_path == path and not own):
             walk.result.entries[known_path] = entry

@@ -14,8 +14,8 @@ from pacha.system import activity
 def read_last_snapshot(session: PushSession, accept: bool) -> Snapshot:
     """The last snapshot made here. Raises PachaError if there must not be a next one.
 
-    ``accept`` gives up what is owed and the names of accounts that are no more, and leaves interrupted rebuilds as
-    they are.
+    ``accept`` gives up what is owed, the names of accounts that are no more, and volumes that are not mounted; it
+    leaves interrupted rebuilds as they are.
     """
     context = session.context
     last = database.read(context.state.database)
@@ -33,7 +33,7 @@ def _check_rebuilt(session: PushSession, last: Snapshot, accept: bool) -> None:
     """Raise PachaError after an interrupted rebuild, whose half-done state would be recorded, unless ``accept``."""
     interrupted = owed.interrupted_rebuilds(session.context.state, last)
     if accept:
-        session.update(accepted=tuple(interrupted), owed={}, choices={})
+        session.update(accepted=tuple(interrupted), owed={}, choices={}, mounted=())
     elif not set(interrupted) <= set(session.state.accepted):
         raise PachaError(
             "A rebuild of this machine was not finished.",
@@ -49,4 +49,4 @@ def scan(session: PushSession, last: Snapshot) -> None:
     session.watched = watch.effective_rules(session.context, last.watched)
     targets = watch.scan_targets(session.watched)
     activity.begin("looking for what changed")
-    session.scan = files.scan(targets, last.entries, session.fingerprints, session.accounts)
+    session.scan = files.scan(targets, last.entries, session.fingerprints, session.accounts, session.state.mounted)

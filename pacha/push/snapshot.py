@@ -277,6 +277,8 @@ def _of_the_clock(session: PushSession, last: float, now: float) -> list[Concern
 def _remember_scan(session: PushSession, new: Snapshot) -> None:
     """Remember the fingerprints for the next scan, and add a notice for each new socket."""
     scanned = session.scan
+    if (mounted := tuple(sorted(scanned.mounted))) != session.state.mounted:
+        session.update(mounted=mounted)
     sockets = [path for path in scanned.left_out if path not in session.named]
     session.notices += [f"{escape(path)}: a socket; never kept" for path in sockets]
     marks = {path: mark for path, mark in scanned.fingerprints.items() if path in new.entries}

@@ -93,7 +93,8 @@ class HostState:
     ``owed``: by path, the mark of each that a rebuild could not restore (see ``host.owed``); ``accepted``: the ids of
     interrupted rebuilds that are left as they are; ``moving``: the accounts that an interrupted rebuild renumbered;
     ``moving_below``: the same by target, for rebuilds onto the root of another machine; ``orphans``: files of accounts
-    that are gone; ``choices``: by host, the options of a rebuild that is not settled.
+    that are gone; ``mounted``: the mount points that the last scan met; ``choices``: by host, the options of a rebuild
+    that is not settled.
     ``staging``, ``staging_before``, ``staging_left``: the staging directory, and those that could not be removed.
     """
 
@@ -118,6 +119,7 @@ class HostState:
     choices: Mapping[str, RebuildChoices] = field(default_factory=dict)
     moving_below: Mapping[bytes, Renumbering] = field(default_factory=dict)
     orphans: tuple[Orphans, ...] = ()
+    mounted: tuple[bytes, ...] = ()
     staging: str = ""
     staging_before: str = ""
     staging_left: tuple[str, ...] = ()
@@ -141,6 +143,7 @@ def encode(state: HostState) -> dict[str, object]:
         **dict.fromkeys(["concerns", "untold"], _encode_concerns),
         "masters": lambda masters: {name: _encode(known, MasterState(), _MASTER) for name, known in masters.items()},
         "owed": lambda owed: {path.hex(): mark for path, mark in owed.items()},
+        "mounted": lambda mounted: [path.hex() for path in mounted],
         "orphans": lambda orphans: [_encode_orphans(of_one) for of_one in orphans],
         "moving": _encode_renumbering,
         "moving_below": lambda below: {target.hex(): _encode_renumbering(moving) for target, moving in below.items()},
@@ -240,6 +243,10 @@ def _owed(values: object) -> dict[bytes, str]:
     return {bytes.fromhex(path): _text(mark) for path, mark in _of(dict)(values).items()}
 
 
+def _paths(values: object) -> tuple[bytes, ...]:
+    return tuple(bytes.fromhex(path) for path in _texts(values))
+
+
 def _renumbering(value: object) -> Renumbering:
     numbers = {kind: {int(old): int(new) for old, new in of.items()} for kind, of in _of(dict)(value).items()}
     return Renumbering(users=numbers.get("users", {}), groups=numbers.get("groups", {}))
@@ -314,4 +321,5 @@ _HOST: _Decoders = {
     "choices": _choices_by_host,
     "moving_below": _renumberings,
     "orphans": _orphans,
+    "mounted": _paths,
 }

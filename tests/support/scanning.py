@@ -28,9 +28,10 @@ class Host:
         self.watches = watches
         self.entries: dict[bytes, Entry] = {}
         self.fingerprints: dict[bytes, Fingerprint] = {}
+        self.mounted: set[bytes] = set()
 
     def scan(self) -> Scan:
-        return scan.scan(self.watches, self.entries, self.fingerprints, ACCOUNTS)
+        return scan.scan(self.watches, self.entries, self.fingerprints, ACCOUNTS, self.mounted)
 
     def push(self) -> Scan:
         """Scan, and read what is to be read, as a push does."""
@@ -41,7 +42,7 @@ class Host:
             entry = content.read(found.entries[path], name, fd).entry
             os.close(fd)
             found.entries[path] = replace(entry, stored=name)
-        self.entries, self.fingerprints = found.entries, found.fingerprints
+        self.entries, self.fingerprints, self.mounted = found.entries, found.fingerprints, found.mounted
         return found
 
 

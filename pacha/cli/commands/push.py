@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @click.option(
     "--accept",
     is_flag=True,
-    help="Give up what an earlier rebuild could not restore, and the names of accounts that are no more.",
+    help="Give up what an earlier rebuild could not restore, names of accounts that are no more, unmounted volumes.",
 )
 @click.option(
     "--take-over", is_flag=True, help="Push as this host though another machine did so last, or this one as another."

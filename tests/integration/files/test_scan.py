@@ -138,3 +138,75 @@ def test_another_file_system_is_entered_unless_told_not_to(mounted: Path) -> Non
     assert paths(Host(watch(mounted, one_filesystem=True)).scan(), mounted) == {"", "mnt"}
     inside = Host(watch(mounted / "mnt", one_filesystem=True)).scan()
     assert paths(inside, mounted) == {"mnt", "mnt/deep", "mnt/deep/f"}, "a mount point may itself be watched"
+
+
+def unmount(place: Path) -> None:
+    subprocess.run(["umount", place], check=True)
+
+
+def mount(place: Path, *source: str | Path) -> None:
+    """Mount a new file system on ``place``, or bind ``source`` to it."""
+    subprocess.run(["mount", *(("--bind", *source) if source else ("-t", "tmpfs", "none")), place], check=True)
+
+
+@pytest.mark.parametrize("watched", ["", "mnt", "mnt/deep"])
+@pytest.mark.parametrize("left", ["an empty folder", "a stray file", "an empty copy", "nothing"])
+def test_a_volume_that_is_not_mounted_today_has_lost_nothing(mounted: Path, watched: str, left: str) -> None:
+    (mounted / "mnt/deep/f").write_bytes(b"x")
+    host = Host(watch(mounted / watched))
+    host.push()
+    before = dict(host.entries)
+    unmount(mounted / "mnt")
+    if left == "a stray file":
+        (mounted / "mnt/stray").touch()
+    elif left == "an empty copy" and watched == "mnt/deep":
+        (mounted / "mnt/deep").mkdir()
+    elif left == "nothing":
+        (mounted / "mnt").rmdir()
+    for _ in range(2):
+        found = host.push()
+        kept = {path: found.entries.get(path) for path in before if path != os.fsencode(mounted)}
+        assert kept.items() <= before.items() and len(found.concerns) == 1 and found.entries.keys() == before.keys()
+    (mounted / "mnt").mkdir(exist_ok=True)
+    mount(mounted / "mnt")
+    (mounted / "mnt/deep").mkdir()
+    (mounted / "mnt/deep/f").write_bytes(b"x")
+    found = host.push()
+    assert found.entries.keys() == before.keys() and not found.concerns
+
+
+@pytest.mark.parametrize("then", ["a person says so", "its files were moved", "it was empty", "excluded"])
+def test_a_volume_that_is_gone_with_a_right(mounted: Path, then: str) -> None:
+    host = Host(watch(mounted))
+    if then == "it was empty":
+        shutil.rmtree(mounted / "mnt/deep")
+    host.push()
+    unmount(mounted / "mnt")
+    if then == "a person says so":
+        host.mounted = set()
+    elif then == "its files were moved":
+        (mounted / "mnt/deep").mkdir()
+    elif then == "excluded":
+        (mounted / "mnt").rmdir()
+        host.watches = (watch(mounted, exclude=("mnt",)),)
+    found = host.push()
+    assert not found.concerns and os.fsencode(mounted / "mnt/deep/f") not in found.entries
+    assert not {path for path in host.mounted if path.startswith(os.fsencode(mounted))}
+    (mounted / "mnt").mkdir(exist_ok=True)
+    mount(mounted / "mnt")
+
+
+def test_a_folder_that_is_bound_there_counts_as_well(mounted: Path) -> None:
+    (mounted.parent / "other").mkdir()
+    (mounted.parent / "other/f").write_bytes(b"x")
+    (mounted / "bound").mkdir()
+    mount(mounted / "bound", mounted.parent / "other")
+    host = Host(watch(mounted))
+    try:
+        host.push()
+    finally:
+        unmount(mounted / "bound")
+    found = host.push()
+    assert os.fsencode(mounted / "bound/f") in found.entries and list(reasons(found)) == [
+        os.fsencode(mounted / "bound")
+    ]

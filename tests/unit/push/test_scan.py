@@ -73,3 +73,16 @@ def test_the_configurations_rules_count(bar: Standalone) -> None:
     ruled.context = bar.context(exclude="one")
     scan(ruled, read_last_snapshot(ruled, False))
     assert bar.path + b"/one" not in ruled.scan.entries
+
+
+def test_mount_points_are_remembered_until_a_person_gives_them_up(bar: Standalone) -> None:
+    bar.push()
+    bar.context().state.update(mounted=(bar.path,))
+    (bar.tree / "one").unlink()
+    session = bar.session()
+    last = read_last_snapshot(session, False)
+    scan(session, last)
+    assert [concern.path for concern in session.scan.concerns] == [bar.path]
+    assert session.scan.entries == last.entries and bar.path in session.scan.mounted
+    read_last_snapshot(session, True)
+    assert bar.context().state.read().mounted == ()

@@ -181,7 +181,7 @@ WRITTEN = {
         "n": {"contents": {"etc": None, "opt": "ef"}, "failure": "It broke.", "tried": 3.5},
     },
     "pending": True, "staging": "/tmp/a", "staging_before": "/tmp/b", "staging_left": ["/tmp/c"], "succeeded": 2.5,
-    "tip": "ab", "tried": 3.5, "later": {"things": [1]},
+    "mounted": ["2f6d"], "tip": "ab", "tried": 3.5, "later": {"things": [1]},
 }  # fmt: skip
 
 
@@ -193,7 +193,7 @@ def test_every_field_is_read_and_written_as_it_always_was(state: StateFolder) ->
     assert known.choices == {"bar": RebuildChoices(keep=("/etc/fstab",), accounts="keep", users={b"old": b"new"})}
     assert known.moving == Renumbering(users={1000: 1001}) and known.made == ("ab", 2.5)
     ann = Orphans(name=b"ann", is_group=False, number=2100001000, count=12, paths=(b"/w",), target=b"/m")
-    assert known.orphans == (ann,)
+    assert known.orphans == (ann,) and known.mounted == (b"/m",)
     assert known.moving_below == {b"/m": Renumbering(groups={7: 8})}
     assert known.masters["m"].sent == {"db": "cd"} and known.masters["n"].contents == {"etc": None, "opt": "ef"}
     assert {item.name for item in fields(known)} - {"unknown"} == WRITTEN.keys() - {"later"}, "one is not tried here"

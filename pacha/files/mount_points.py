@@ -1,0 +1,72 @@
+"""Mount points below and above watched paths: a volume that is not mounted today has not lost its files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from pacha.files import paths
+from pacha.files.metadata import Entry, Kind
+from pacha.system.mounts import mounts
+
+NOT_MOUNTED = (
+    "what was mounted there is not mounted now; its last version stays (if it is gone for good: pacha push --accept)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class MountPoints:
+    """The mount points of this machine ``now``, and those that a scan ``before`` met (absolute paths)."""
+
+    now: frozenset[bytes] = frozenset()
+    before: frozenset[bytes] = frozenset()
+
+    @classmethod
+    def of_machine(cls, before: Iterable[bytes]) -> MountPoints:
+        """Those of this machine; where they cannot be told, none is mounted ``now``."""
+        try:
+            return cls(frozenset(mount.path for mount in mounts()), frozenset(before))
+        except OSError:
+            return cls(frozenset(), frozenset(before))
+
+    def met(self, watched: bytes, entries: Iterable[bytes]) -> set[bytes]:
+        """The mount points among ``entries``, and that of the volume on which ``watched`` lies, unless it is ``/``."""
+        volume = next((path for path in (watched, *paths.ancestors(watched)) if path in self.now), b"/")
+        return ({volume} - {b"/"}) | self.now.intersection(entries)
+
+    def is_missing(self, path: bytes, fd: int, known: Mapping[bytes, Entry]) -> bool:
+        """Whether the volume of ``path`` (open as ``fd``) is not mounted any more, and nothing of it is there."""
+        return path in self.before and path not in self.now and _has_nothing_of(path, fd, known)
+
+    def is_below_missing(self, watched: bytes, fd: int, known: Mapping[bytes, Entry]) -> bool:
+        """The same of the volume on which a ``watched`` directory lay."""
+        gone = self.before.intersection([watched, *paths.ancestors(watched)]) - self.now
+        return bool(gone) and _has_nothing_of(watched, fd, known)
+
+    def kept_with(self, path: bytes, is_watched: bool) -> set[bytes]:
+        """Those to remember where what is known of ``path`` is kept; if that is watched, its volume as well."""
+        above = {path, *paths.ancestors(path)} if is_watched else set()
+        return {place for place in self.before if place in above or paths.is_within(place, path)}
+
+    def removed(
+        self, watched: bytes, entries: Mapping[bytes, Entry], known: Mapping[bytes, Entry]
+    ) -> list[tuple[bytes, list[bytes]]]:
+        """The mount points below ``watched`` that are not there any more, each with the directories missing above it.
+
+        Left out are those whose place something else has taken.
+        """
+        found = []
+        for path in sorted(self.before - self.now):
+            if paths.is_within(path, watched) and path in known and path not in entries:
+                above = [folder for folder in paths.ancestors(path) if paths.is_within(folder, watched)]
+                nearest = next((entries[folder] for folder in above if folder in entries), None)
+                if nearest is not None and nearest.kind is Kind.DIRECTORY:
+                    found.append((path, [folder for folder in above if folder not in entries and folder in known]))
+        return found
+
+
+def _has_nothing_of(path: bytes, fd: int, known: Mapping[bytes, Entry]) -> bool:
+    """Whether ``known`` has something in the directory ``path``, and the open directory ``fd`` nothing of that."""
+    recorded = {paths.name(below) for below in known if below != b"/" and paths.parent(below) == path}
+    return bool(recorded) and recorded.isdisjoint(map(os.fsencode, os.listdir(fd)))
