@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import socket
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from pacha.files.metadata import Kind
+from tests.support.fuse import FaultyFolder, mounted_at
 from tests.support.scanning import Host, empty_tree, no_wait, paths, reasons, watch  # noqa: F401
 
 
@@ -210,3 +212,37 @@ def test_a_folder_that_is_bound_there_counts_as_well(mounted: Path) -> None:
     assert os.fsencode(mounted / "bound/f") in found.entries and list(reasons(found)) == [
         os.fsencode(mounted / "bound")
     ]
+
+
+def test_a_name_that_is_listed_and_that_nobody_can_look_up_is_named(tree: Path, as_root: None) -> None:
+    """As in an encrypted folder without its key."""
+    (tree / "mnt").mkdir()
+    folder = FaultyFolder(files={b"one": b"1", b"two": b"2"})
+    lost = os.fsencode(tree / "mnt/two")
+    host = Host(watch(tree))
+    with mounted_at(folder, tree / "mnt"):
+        host.push()
+        before = dict(host.entries)
+        folder.faults["lookup", b"two"] = errno.ENOENT
+        assert os.listdir(tree / "mnt") == ["one", "two"] and not os.path.lexists(lost)
+        found = host.push()
+        assert found.entries == before and reasons(found).keys() == {lost}
+        del host.entries[lost]
+        found = host.scan()
+        assert lost not in found.entries and reasons(found).keys() == {lost}, "it was never known"
+
+
+@pytest.mark.parametrize("error", [errno.ESTALE, errno.EIO, errno.ENOTCONN, errno.ELOOP])
+@pytest.mark.parametrize("fault", [("lookup", b"two"), ("list", b""), ("open", b"")])
+def test_no_other_error_of_looking_removes_anything(
+    tree: Path, as_root: None, fault: tuple[str, bytes], error: int
+) -> None:
+    (tree / "mnt").mkdir()
+    folder = FaultyFolder(files={b"one": b"1", b"two": b"2"})
+    host = Host(watch(tree))
+    with mounted_at(folder, tree / "mnt"):
+        host.push()
+        before = dict(host.entries)
+        folder.faults[fault] = error
+        found = host.push()
+    assert found.entries == before and len(found.concerns) == 1
