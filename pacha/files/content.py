@@ -14,6 +14,7 @@ from pacha.files.owners import Accounts
 
 WHOLE_LIMIT = 16 * 1024 * 1024  #: bytes; a larger file is stored in parts
 PART_SIZE = 4 * 1024 * 1024  #: bytes of each part but the last
+MOST_PARTS = 10**6 - 1  #: so many can be named; what is larger has no end, as /proc/kcore
 _TRIES = 3
 #: ns. Two writes within one tick of the kernel's clock leave the same times (a tick is at most 10 ms: CONFIG_HZ=100),
 #: so a file that changed within this time is read after it has passed.
@@ -35,11 +36,14 @@ class Reading:
 
 
 def digest(entry: Entry, name: bytes, dir_fd: int) -> Entry:
-    """``entry`` with the sha256 and size of the file ``name`` in ``dir_fd``. Raises OSError."""
+    """``entry`` with the sha256 and size of the file ``name`` in ``dir_fd``. Raises OSError.
+
+    Bytes that come while it is read are not read: it might grow for ever.
+    """
     fd = open_file(name, dir_fd)
     try:
         sha, size = hashlib.sha256(), 0
-        for chunk in chunks(fd):
+        for chunk in chunks(fd, os.fstat(fd).st_size or WHOLE_LIMIT):
             sha.update(chunk)
             size += len(chunk)
     finally:
@@ -50,8 +54,10 @@ def digest(entry: Entry, name: bytes, dir_fd: int) -> Entry:
 def as_known(entry: Entry, known: Entry | None, name: bytes, dir_fd: int) -> Entry:
     """``entry`` with the content of ``known`` if the file still reads the same; else without sha256, to be read.
 
-    Raises OSError for an unreadable file, before the commit.
+    Raises OSError for an unreadable or endless file, before the commit.
     """
+    if entry.size > MOST_PARTS * PART_SIZE:
+        raise NotAFile(f"is larger than {MOST_PARTS * PART_SIZE:,} bytes; it cannot be kept")
     if known is not None and known.sha256 is not None and known.size == entry.size:
         entry = digest(entry, name, dir_fd)
         if entry.sha256 == known.sha256:
@@ -110,10 +116,10 @@ def open_file(name: bytes, dir_fd: int) -> int:
     return fd
 
 
-def chunks(fd: int) -> Iterator[bytes]:
-    """Yield the bytes of ``fd`` from its start, a mebibyte at a time."""
+def chunks(fd: int, most: int) -> Iterator[bytes]:
+    """Yield ``most`` bytes of ``fd`` from its start, or all there are, a mebibyte at a time."""
     offset = 0
-    while chunk := os.pread(fd, _CHUNK, offset):
+    while offset < most and (chunk := os.pread(fd, min(_CHUNK, most - offset), offset)):
         offset += len(chunk)
         yield chunk
 

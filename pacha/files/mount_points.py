@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pacha.files import paths
 from pacha.files.metadata import Entry, Kind
-from pacha.system.mounts import mounts
+from pacha.system.mounts import OF_THE_KERNEL, mounts
 
 NOT_MOUNTED = (
     "what was mounted there is not mounted now; its last version stays (if it is gone for good: pacha push --accept)"
@@ -17,18 +17,24 @@ NOT_MOUNTED = (
 
 @dataclass(frozen=True, slots=True)
 class MountPoints:
-    """The mount points of this machine ``now``, and those that a scan ``before`` met (absolute paths)."""
+    """The mount points of this machine ``now``, and those that a scan ``before`` met (absolute paths).
+
+    ``kernels``: the types of the file systems that the kernel makes up, by st_dev.
+    """
 
     now: frozenset[bytes] = frozenset()
     before: frozenset[bytes] = frozenset()
+    kernels: Mapping[int, bytes] = field(default_factory=dict)
 
     @classmethod
     def of_machine(cls, before: Iterable[bytes]) -> MountPoints:
         """Those of this machine; where they cannot be told, none is mounted ``now``."""
         try:
-            return cls(frozenset(mount.path for mount in mounts()), frozenset(before))
+            mounted = list(mounts())
         except OSError:
-            return cls(frozenset(), frozenset(before))
+            mounted = []
+        kernels = {mount.number: mount.kind for mount in mounted if mount.kind in OF_THE_KERNEL}
+        return cls(frozenset(mount.path for mount in mounted), frozenset(before), kernels)
 
     def met(self, watched: bytes, entries: Iterable[bytes]) -> set[bytes]:
         """The mount points among ``entries``, and that of the volume on which ``watched`` lies, unless it is ``/``."""

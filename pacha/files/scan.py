@@ -11,7 +11,7 @@ import stat
 import sys
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pacha.errors import Concern
 from pacha.files import content, metadata, names, paths
@@ -22,6 +22,7 @@ from pacha.files.metadata import Entry, Kind
 from pacha.files.mount_points import NOT_MOUNTED, MountPoints
 from pacha.files.owners import Accounts
 from pacha.system.presence import still_listed
+from pacha.text import escape
 
 #: (device, inode, ctime in ns) of a path at its last scan. Any change of content or metadata moves the ctime.
 Fingerprint = tuple[int, int, int]
@@ -55,7 +56,7 @@ class Scan:
     fingerprints: dict[bytes, Fingerprint] = field(default_factory=dict)
     unread: set[bytes] = field(default_factory=set)
     concerns: list[Concern] = field(default_factory=list)
-    left_out: list[bytes] = field(default_factory=list)  #: sockets: never kept
+    left_out: dict[bytes, str] = field(default_factory=dict)  #: what is never kept, in words, by path
     linked: dict[tuple[int, int], list[bytes]] = field(default_factory=dict)  #: (device, inode): its names
     mounted: set[bytes] = field(default_factory=set)  #: mount points, and those that are not mounted now
 
@@ -113,6 +114,8 @@ def _scan_one(walk: _Walk) -> None:
             raise NotADirectoryError("is watched as a directory and is not one now")
         if walk.watch.single and stat.S_ISDIR(status.st_mode):
             raise IsADirectoryError("is watched as a single file and is a directory now")
+        if kind := walk.mount_points.kernels.get(status.st_dev):
+            raise OSError(f"lies in a file system of the kernel itself ({escape(kind)}), which is never kept")
         walk.device = status.st_dev
         _take(walk, name, above, path, status)
         if not walk.watch.single:
@@ -158,6 +161,16 @@ def _walk_tree(walk: _Walk, name: bytes, above: int, path: bytes) -> None:
     finally:
         for _, fd in fds:
             os.close(fd)
+
+
+def _leave_out(walk: _Walk, name: bytes, fd: int, path: bytes, status: os.stat_result) -> None:
+    """Take of a file system that the kernel makes up only the directory that it is mounted on; its time is not kept."""
+    kind = walk.mount_points.kernels[status.st_dev]
+    walk.result.left_out[path] = f"a file system of the kernel itself ({escape(kind)})"
+    if stat.S_ISDIR(status.st_mode):
+        entry, known = metadata.from_stat(status, name, fd, path, walk.accounts), walk.known.get(path)
+        mtime_ns = known.mtime_ns if known is not None else entry.mtime_ns
+        walk.result.entries[path] = replace(entry, mtime_ns=mtime_ns, xattrs=())
 
 
 def _keep_removed_mount_points(walk: _Walk) -> None:
@@ -224,6 +237,9 @@ def _visit(walk: _Walk, name: bytes, fd: int, path: bytes) -> bool:
         is_directory = status.st_mode & _FORMAT == stat.S_IFDIR
         if _is_excluded(walk, name, path, is_directory):
             return False
+        if status.st_dev in walk.mount_points.kernels:
+            _leave_out(walk, name, fd, path, status)
+            return False
         _take(walk, name, fd, path, status)
     except FileNotFoundError:
         raise
@@ -254,7 +270,7 @@ def _take(walk: _Walk, name: bytes, fd: int, path: bytes, status: os.stat_result
         return
     entry = metadata.from_stat(status, name, fd, path, walk.accounts)
     if entry.kind is Kind.SOCKET:
-        result.left_out.append(path)
+        result.left_out[path] = "a socket"
         return
     if entry.kind is Kind.FILE:
         entry = content.as_known(entry, known, name, fd)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pacha.errors import Concern
@@ -35,7 +36,7 @@ class Status:
 
     ``failure``: why the last push did not reach every master, "" if it did, ``cure`` what to do about it;
     ``next_due`` 0: at once; ``running``: who is at work now, "" for nobody; ``concerns``: what the last push named;
-    ``left_out``: sockets; ``schedule``: the files of the job, ``idle``: why nothing runs it;
+    ``left_out``: what is never kept, by path; ``schedule``: the files of the job, ``idle``: why nothing runs it;
     ``unfinished``: rebuilds that were interrupted; ``orphans``: what a rebuild keeps for accounts that are no more.
     """
 
@@ -55,7 +56,7 @@ class Status:
     concerns: tuple[Concern, ...]
     owed: tuple[bytes, ...]
     unfinished: tuple[str, ...]
-    left_out: tuple[bytes, ...]
+    left_out: Mapping[bytes, str]
     schedule: tuple[str, ...]
     orphans: tuple[Orphans, ...] = ()
     idle: runner.Idle | None = None
@@ -92,7 +93,7 @@ def status(context: Context) -> Status:
         concerns=state.concerns,
         owed=tuple(sorted(owed.paths(context.state))),
         unfinished=tuple(owed.interrupted_rebuilds(context.state, snapshot)),
-        left_out=tuple(sorted(database.read_cache(context.state.cache)[1])),
+        left_out=dict(sorted(database.read_cache(context.state.cache)[1].items())),
         schedule=tuple(str(path) for path in schedule.installed()),
         orphans=orphans.unsettled(state.orphans),
         idle=runner.idle(),

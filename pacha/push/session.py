@@ -7,7 +7,7 @@ import json
 import os
 import socket
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -44,8 +44,8 @@ class PushSession:
     """The data of a push.
 
     ``state`` is the content of the state folder; ``update`` changes both. ``watched`` are the watched paths, ``scan``
-    is the scan of them; ``fingerprints`` and ``named`` (sockets) are those of the scan before. ``recorded`` are the
-    accounts of the last snapshot, whose names stay where nothing answers for them.
+    is the scan of them; ``fingerprints`` and ``named`` (what is never kept) are those of the scan before. ``recorded``
+    are the accounts of the last snapshot, whose names stay where nothing answers for them.
     """
 
     context: Context
@@ -57,7 +57,7 @@ class PushSession:
     watched: tuple[Watched, ...] = ()
     scan: Scan = field(default_factory=Scan)
     fingerprints: Mapping[bytes, Fingerprint] = field(default_factory=dict)
-    named: Set[bytes] = frozenset()
+    named: Mapping[bytes, str] = field(default_factory=dict)
     concerns: list[Concern] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
     recorded: tuple[Account, ...] = ()

@@ -38,7 +38,8 @@ CREATE TABLE account (id INTEGER PRIMARY KEY, name BLOB, is_group INTEGER, numbe
 _CACHE = """
 CREATE TABLE IF NOT EXISTS fingerprint (path BLOB PRIMARY KEY, device INTEGER, inode INTEGER, ctime_ns INTEGER)
     WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS left_out (path BLOB PRIMARY KEY) WITHOUT ROWID;
+DROP TABLE IF EXISTS left_out;  -- of an earlier version
+CREATE TABLE IF NOT EXISTS never_kept (path BLOB PRIMARY KEY, what TEXT) WITHOUT ROWID;
 """
 _COLUMNS = ", ".join(rows.COLUMNS)
 _MARKS = ", ".join("?" * (len(rows.COLUMNS) + 2))
@@ -156,24 +157,26 @@ def _dump(source: sqlite3.Connection, path: str) -> bytes:
         os.unlink(temporary)
 
 
-def read_cache(path: str) -> tuple[dict[bytes, Fingerprint], set[bytes]]:
-    """The fingerprints of the last scan and the paths already reported as left out; empty if missing or damaged."""
+def read_cache(path: str) -> tuple[dict[bytes, Fingerprint], dict[bytes, str]]:
+    """The fingerprints of the last scan, and what is never kept, by path; empty if missing or damaged."""
     if not os.path.exists(path):
-        return {}, set()
+        return {}, {}
     try:
         with _connect(path) as connection:
             cached = connection.execute("SELECT path, device, inode, ctime_ns FROM fingerprint")
             fingerprints = {bytes(row[0]): (row[1], row[2] % (1 << 64), row[3]) for row in cached}
-            return fingerprints, {bytes(row[0]) for row in connection.execute("SELECT path FROM left_out")}
+            return fingerprints, {
+                bytes(row[0]): str(row[1]) for row in connection.execute("SELECT path, what FROM never_kept")
+            }
     except (sqlite3.Error, OSError, TypeError):
         for name in (path, f"{path}-journal"):  # the cache only speeds up scanning
             with suppress(OSError):
                 os.unlink(name)
-        return {}, set()
+        return {}, {}
 
 
 def write_cache(
-    path: str, before: Mapping[bytes, Fingerprint], now: Mapping[bytes, Fingerprint], left_out: Iterable[bytes]
+    path: str, before: Mapping[bytes, Fingerprint], now: Mapping[bytes, Fingerprint], left_out: Mapping[bytes, str]
 ) -> None:
     """Bring the cache from ``before`` (as read) to ``now``. A failure is ignored: the next scan reads more."""
     changed = [(p, *_signed(f)) for p, f in now.items() if before.get(p) != f]
@@ -182,8 +185,8 @@ def write_cache(
             connection.executescript(_CACHE)
             connection.executemany("DELETE FROM fingerprint WHERE path = ?", [(p,) for p in before if p not in now])
             connection.executemany("INSERT OR REPLACE INTO fingerprint VALUES (?, ?, ?, ?)", changed)
-            connection.execute("DELETE FROM left_out")
-            connection.executemany("INSERT OR IGNORE INTO left_out VALUES (?)", [(p,) for p in left_out])
+            connection.execute("DELETE FROM never_kept")
+            connection.executemany("INSERT INTO never_kept VALUES (?, ?)", left_out.items())
     except (sqlite3.Error, OSError):
         pass
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from pacha.errors import DamagedError
 from pacha.files import names
+from pacha.files.content import MOST_PARTS
 from pacha.files.exclude import Rules
 from pacha.files.metadata import Entry, Kind
 from pacha.files.names import NODE
@@ -39,7 +40,7 @@ _TYPES: tuple[tuple[str, tuple[type, ...], int | None], ...] = (
     ("mtime_ns", (int, bytes), None), ("size", (int,), 2**63 - 1), ("sha256", (bytes, _NONE), None),
     ("target", (bytes, _NONE), None), ("link_group", (int, _NONE), 2**63 - 1), ("device", (int, _NONE), 2**63 - 1),
     ("xattrs", (str,), None), ("flags", (int,), 2**32 - 1), ("stored", (bytes, _NONE), None),
-    ("parts", (int,), 10**6 - 1),
+    ("parts", (int,), MOST_PARTS),
 )  # fmt: skip
 
 

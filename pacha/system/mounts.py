@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+
+#: The types of file systems whose content the kernel makes up, and its settings: no file of them is anybody's.
+OF_THE_KERNEL = frozenset(
+    b"apparmorfs binder binfmt_misc bpf cgroup cgroup2 configfs cpuset debugfs devpts devtmpfs efivarfs functionfs "
+    b"fuse.lxcfs fusectl hugetlbfs mqueue nfsd nsfs proc pstore resctrl rpc_pipefs securityfs selinuxfs smackfs spufs "
+    b"sysfs tracefs".split()
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +25,12 @@ class Mount:
     kind: bytes
     device: bytes = b""
     root: bytes = b"/"
+
+    @property
+    def number(self) -> int:
+        """Its ``device`` as st_dev of stat(2)."""
+        major, _, minor = self.device.partition(b":")
+        return os.makedev(int(major or 0), int(minor or 0))
 
 
 def mounts() -> Iterator[Mount]:

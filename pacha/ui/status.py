@@ -42,7 +42,7 @@ def status_text(status: Status) -> str:
             ("unfinished", f"the rebuild {identifier}: run it again, or 'pacha undo'")
             for identifier in status.unfinished
         ),
-        *(("left out", f"{escape(path)} (a socket)") for path in status.left_out),
+        *(("left out", f"{escape(path)} ({what})") for path, what in status.left_out.items()),
     ]
     shown = [(name, folded(f"{name and name + ':':<13} ", text)) for name, text in lines if text]
     return "\n".join(styled(text, _colour(name, text)) for name, text in shown)

@@ -32,7 +32,7 @@ def test_every_kind(tree: Path, as_root: None) -> None:
     (tree / ".pacha-kept-1").mkdir()
     found = Host(watch(tree)).scan()
     assert paths(found, tree) == {"", "d", "d/empty", "d/f", "l", "p", "c", "b"}
-    assert found.left_out == [os.fsencode(tree / "s")]
+    assert found.left_out == {os.fsencode(tree / "s"): "a socket"}
     assert found.unread == {os.fsencode(tree / "d/f")}
     assert not found.concerns
     assert found.entries[os.fsencode(tree)].kind is Kind.DIRECTORY
@@ -246,3 +246,28 @@ def test_no_other_error_of_looking_removes_anything(
         folder.faults[fault] = error
         found = host.push()
     assert found.entries == before and len(found.concerns) == 1
+
+
+@pytest.mark.parametrize("one_filesystem", [True, False])
+def test_what_the_kernel_makes_up_is_never_entered_and_named(mounted: Path, one_filesystem: bool) -> None:
+    """As in a jail below a watched path: /proc/kcore is as large as the address space."""
+    for name in ("proc", "sys"):
+        (mounted / name).mkdir()
+        subprocess.run(["mount", "-t", f"{name}fs" if name == "sys" else name, "none", mounted / name], check=True)
+    (mounted / "cmdline").touch()
+    mount(mounted / "cmdline", "/proc/cmdline")
+    host = Host(watch(mounted, one_filesystem=one_filesystem))
+    try:
+        found = host.push()
+        again = host.push()
+        excluded = Host(watch(mounted, exclude=("sys",))).scan()
+        inside = Host(watch(mounted / "proc/sys")).scan()
+    finally:
+        for name in ("proc", "sys", "cmdline"):
+            unmount(mounted / name)
+    assert {"proc", "sys"} <= paths(found, mounted) <= {"", "mnt", "mnt/deep", "mnt/deep/f", "proc", "sys"}
+    assert found.left_out.keys() == {os.fsencode(mounted / name) for name in ("proc", "sys", "cmdline")}
+    assert "(proc)" in found.left_out[os.fsencode(mounted / "proc")] and not found.concerns
+    assert again.entries == found.entries
+    assert os.fsencode(mounted / "sys") not in excluded.left_out
+    assert not inside.entries and "(proc)" in reasons(inside)[os.fsencode(mounted / "proc/sys")]

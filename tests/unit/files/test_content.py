@@ -184,3 +184,27 @@ def test_descending_fails_half_way_and_goes_on_elsewhere(tmp_path: Path) -> None
         assert os.fstat(descent.directory(b"c/b")).st_ino == (tmp_path / "c/b").stat().st_ino
         assert os.fstat(descent.directory(b"a/b")).st_ino == (tmp_path / "a/b").stat().st_ino
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_what_is_larger_than_can_be_kept_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(content, "open_file", None)
+    with pytest.raises(content.NotAFile, match="cannot be kept"):
+        content.as_known(entry_at(b"/w/f", size=2**47), None, b"f", -1)
+
+
+def test_a_file_that_grows_without_end_is_read_to_where_it_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "f").write_bytes(b"x" * 5000)
+    real = os.pread
+
+    def pread(fd: int, size: int, offset: int) -> bytes:
+        with open(tmp_path / "f", "ab") as stream:
+            stream.write(b"y" * 2000)
+        return real(fd, size, offset)
+
+    monkeypatch.setattr(os, "pread", pread)
+    folder = os.open(tmp_path, os.O_RDONLY)
+    found = content.digest(entry_at(b"/w/f"), b"f", folder)
+    os.close(folder)
+    assert (found.size, found.sha256) == (5000, hashlib.sha256(b"x" * 5000).digest())

@@ -16,7 +16,8 @@ pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pyte
 MASTER = MasterStatus(name="m", succeeded=1.0, tried=1.0, failure="", unsent=0, current=True)
 FINE = Status(
     host="bar", machine="1", frequency=12, watched=1, tried=1.0, succeeded=1.0, failure="", cure="", next_due=2.0,
-    overdue=False, running="", tip="ab", masters=(MASTER,), concerns=(), owed=(), unfinished=(), left_out=(b"/s",),
+    overdue=False, running="", tip="ab", masters=(MASTER,), concerns=(), owed=(), unfinished=(),
+    left_out={b"/s": "a socket"},
     schedule=(),
 )  # fmt: skip
 

@@ -342,12 +342,12 @@ def cache(tmp_path: Path) -> str:
 
 
 def test_the_cache_comes_back(cache: str) -> None:
-    assert database.read_cache(cache) == ({}, set())
-    database.write_cache(cache, {}, MARKS, [b"/w/s\xff"])
-    assert database.read_cache(cache) == (MARKS, {b"/w/s\xff"})
+    assert database.read_cache(cache) == ({}, {})
+    database.write_cache(cache, {}, MARKS, {b"/w/s\xff": "a socket"})
+    assert database.read_cache(cache) == (MARKS, {b"/w/s\xff": "a socket"})
     fewer = {b"/w/a": (1, 2, 4), b"/w/c": (1, 1, 1)}
-    database.write_cache(cache, MARKS, fewer, [])
-    assert database.read_cache(cache) == (fewer, set())
+    database.write_cache(cache, MARKS, fewer, {})
+    assert database.read_cache(cache) == (fewer, {})
 
 
 @pytest.mark.parametrize("content", [b"", b"x" * 5000, b"SQLite format 3\0" + b"\1" * 5000, "table", "types", "folder"])
@@ -357,21 +357,21 @@ def test_a_cache_that_is_lost_or_broken_is_no_error(cache: str, content: bytes |
     elif content == "folder":
         Path(cache).mkdir()
         database.read_cache(cache)
-        database.write_cache(cache, {}, MARKS, [])
+        database.write_cache(cache, {}, MARKS, {})
         return
     else:
         with closing(sqlite3.connect(cache)) as connection:
             connection.execute("CREATE TABLE fingerprint (path, device, inode, ctime_ns)")
             if content == "types":
-                connection.execute("CREATE TABLE left_out (path)")
+                connection.execute("CREATE TABLE never_kept (path, what)")
                 connection.execute("INSERT INTO fingerprint VALUES (NULL, 'x', x'00', 1.5)")
             connection.commit()
-    assert database.read_cache(cache) == ({}, set())
-    database.write_cache(cache, {}, MARKS, [])
+    assert database.read_cache(cache) == ({}, {})
+    database.write_cache(cache, {}, MARKS, {})
     assert database.read_cache(cache)[0] in (MARKS, {})
-    database.write_cache(cache, {}, MARKS, [])
+    database.write_cache(cache, {}, MARKS, {})
     assert database.read_cache(cache)[0] == MARKS
 
 
 def test_a_cache_that_cannot_be_written_is_no_error(tmp_path: Path) -> None:
-    database.write_cache(str(tmp_path / "none/cache.db"), {}, MARKS, [])
+    database.write_cache(str(tmp_path / "none/cache.db"), {}, MARKS, {})

@@ -53,3 +53,8 @@ def test_a_descriptor_tells_its_mount_even_where_it_may_not_be_read(tmp_path: Pa
     assert mount_id(place) == mount_id(below) != mount_id(proc)
     for fd in (place, below, proc):
         os.close(fd)
+
+
+def test_the_number_of_a_mount_is_that_of_its_files() -> None:
+    [number] = {mount.number for mount in mounts() if mount.path == b"/proc"}
+    assert number == os.stat("/proc").st_dev

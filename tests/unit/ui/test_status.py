@@ -18,7 +18,7 @@ def master(name: str, failure: str = "", unsent: int = 0, current: bool = False)
 def status_of(masters: tuple[MasterStatus, ...], failure: str = "", cure: str = "") -> Status:
     return Status(
         host="bar", machine="1", frequency=12, watched=1, tried=0, succeeded=0, failure=failure, cure=cure, next_due=0,
-        overdue=False, running="", tip="", masters=masters, concerns=(), owed=(), unfinished=(), left_out=(),
+        overdue=False, running="", tip="", masters=masters, concerns=(), owed=(), unfinished=(), left_out={},
         schedule=(),
     )  # fmt: skip
 
