@@ -9,13 +9,17 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
+from pacha.errors import Concern
 from pacha.files.owners import Accounts
 from pacha.files.user_namespace import is_unmapped_group, is_unmapped_user
 from pacha.system import inode_flags
 from pacha.text import escape
+
+#: The names of extended attributes that cannot be read, and why; b"" stands for the list of them.
+Unread = dict[bytes, str]
 
 
 class Kind(str, Enum):
@@ -87,15 +91,17 @@ def kind_of(mode: int) -> Kind:
         raise ValueError(f"unknown file type in mode {mode:o}") from None
 
 
-def observe(name: bytes, dir_fd: int, path: bytes, names: Accounts) -> Entry:
+def observe(name: bytes, dir_fd: int, path: bytes, names: Accounts, unread: Unread | None = None) -> Entry:
     """The Entry of ``name`` in the directory ``dir_fd``, whose absolute path is ``path``; its content is not read.
 
-    Raises FileNotFoundError where it does not exist, and OSError.
+    ``unread`` as in ``read_xattrs``. Raises FileNotFoundError where it does not exist, and OSError.
     """
-    return from_stat(os.stat(name, dir_fd=dir_fd, follow_symlinks=False), name, dir_fd, path, names)
+    return from_stat(os.stat(name, dir_fd=dir_fd, follow_symlinks=False), name, dir_fd, path, names, unread)
 
 
-def from_stat(status: os.stat_result, name: bytes, dir_fd: int, path: bytes, names: Accounts) -> Entry:
+def from_stat(
+    status: os.stat_result, name: bytes, dir_fd: int, path: bytes, names: Accounts, unread: Unread | None = None
+) -> Entry:
     """The Entry of ``name`` in ``dir_fd`` whose lstat is ``status``, without the hash of its content.
 
     ``link_group`` is the inode number for a file with several names; the caller numbers the groups.
@@ -115,7 +121,7 @@ def from_stat(status: os.stat_result, name: bytes, dir_fd: int, path: bytes, nam
         target=os.readlink(name, dir_fd=dir_fd) if kind is Kind.SYMLINK else None,
         link_group=status.st_ino if several else None,
         device=status.st_rdev if kind in (Kind.CHARACTER, Kind.BLOCK) else None,
-        xattrs=read_xattrs(name, dir_fd),
+        xattrs=read_xattrs(name, dir_fd, unread),
         flags=read_flags(name, dir_fd) if kind in (Kind.FILE, Kind.DIRECTORY) else 0,
     )
 
@@ -131,18 +137,42 @@ def matches(known: Entry, status: os.stat_result) -> bool:
     )
 
 
-def read_xattrs(name: bytes, dir_fd: int) -> tuple[tuple[bytes, bytes], ...]:
-    """The extended attributes of ``name`` in ``dir_fd``, sorted; () where the file system has none."""
+def read_xattrs(name: bytes, dir_fd: int, unread: Unread | None = None) -> tuple[tuple[bytes, bytes], ...]:
+    """The extended attributes of ``name`` in ``dir_fd``, sorted; () where the file system has none.
+
+    Those that cannot be read are put into ``unread``; without that it raises OSError.
+    """
     place = b"/proc/self/fd/%d/%s" % (dir_fd, name)
     try:
         listed = os.listxattr(place, follow_symlinks=False)
     except OSError as error:
-        if error.errno in _NO_XATTRS:
-            return ()
-        raise
-    if not listed:
+        if error.errno not in _NO_XATTRS:
+            _note(error, b"", unread)
         return ()
-    return tuple(sorted((os.fsencode(x), os.getxattr(place, x, follow_symlinks=False)) for x in listed))
+    pairs = []
+    for attribute in listed:
+        try:
+            pairs.append((os.fsencode(attribute), os.getxattr(place, attribute, follow_symlinks=False)))
+        except OSError as error:
+            if error.errno != errno.ENODATA or attribute in os.listxattr(place, follow_symlinks=False):
+                _note(error, os.fsencode(attribute), unread)  # else it was removed since it was listed
+    return tuple(sorted(pairs))
+
+
+def _note(error: OSError, attribute: bytes, unread: Unread | None) -> None:
+    if unread is None or isinstance(error, FileNotFoundError):
+        raise error
+    unread[attribute] = error.strerror or str(error)
+
+
+def keep_attributes(entry: Entry, known: Entry | None, unread: Unread) -> tuple[Entry, list[Concern]]:
+    """``entry`` with those of the ``unread`` attributes that are ``known``, and a concern for each of them."""
+    kept = {name: value for name, value in (known.xattrs if known else ()) if name in unread or b"" in unread}
+    concerns = []
+    for attribute, why in unread.items():
+        what = f"its attribute {escape(attribute)}" if attribute else "the names of its attributes"
+        concerns.append(Concern(entry.path, f"{what} cannot be read: {why}; all else is kept"))
+    return replace(entry, xattrs=tuple(sorted((kept | dict(entry.xattrs)).items()))), concerns
 
 
 def read_flags(name: bytes, dir_fd: int) -> int:

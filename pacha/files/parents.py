@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pacha.errors import Concern
 from pacha.files import metadata, paths
 from pacha.files.dirfd import reach
-from pacha.files.metadata import Entry, Kind
+from pacha.files.metadata import Entry, Kind, Unread, keep_attributes
 from pacha.files.owners import Accounts
 from pacha.system.presence import is_absent
 
@@ -24,7 +24,10 @@ def observe_parents(
     concerns: list[Concern] = []
     for path in sorted({above for below in watched for above in paths.ancestors(below)} - {b"/"}):
         try:
-            entries[path] = _observe(path, accounts)
+            unread: Unread = {}
+            entry = _observe(path, accounts, unread)
+            entries[path], of_attributes = keep_attributes(entry, known.get(path), unread)
+            concerns += of_attributes
         except OSError as error:
             entries.update({path: known[path]} if path in known else {})
             if not is_absent(path):
@@ -32,15 +35,15 @@ def observe_parents(
     return entries, concerns
 
 
-def _observe(path: bytes, accounts: Accounts) -> Entry:
+def _observe(path: bytes, accounts: Accounts, unread: Unread) -> Entry:
     """The entry of ``path``; if that became a link since, of the directory to which it leads."""
-    entry = _look(os.path.dirname(path), os.path.basename(path), path, accounts)
-    return _look(path, b".", path, accounts) if entry.kind is Kind.SYMLINK else entry
+    entry = _look(os.path.dirname(path), os.path.basename(path), path, accounts, unread)
+    return _look(path, b".", path, accounts, unread) if entry.kind is Kind.SYMLINK else entry
 
 
-def _look(folder: bytes, name: bytes, path: bytes, accounts: Accounts) -> Entry:
+def _look(folder: bytes, name: bytes, path: bytes, accounts: Accounts, unread: Unread) -> Entry:
     fd = reach(folder)
     try:
-        return metadata.observe(name, fd, path, accounts)
+        return metadata.observe(name, fd, path, accounts, unread)
     finally:
         os.close(fd)

@@ -268,7 +268,8 @@ def _take(walk: _Walk, name: bytes, fd: int, path: bytes, status: os.stat_result
         result.entries[path] = known
         result.fingerprints[path] = fingerprint
         return
-    entry = metadata.from_stat(status, name, fd, path, walk.accounts)
+    unread: metadata.Unread = {}
+    entry = metadata.from_stat(status, name, fd, path, walk.accounts, unread)
     if entry.kind is Kind.SOCKET:
         result.left_out[path] = "a socket"
         return
@@ -276,8 +277,11 @@ def _take(walk: _Walk, name: bytes, fd: int, path: bytes, status: os.stat_result
         entry = content.as_known(entry, known, name, fd)
         if entry.sha256 is None:
             result.unread.add(path)
+    if unread:  # it is looked at again the next time
+        entry, concerns = metadata.keep_attributes(entry, known, unread)
+        result.concerns += concerns
     result.entries[path] = entry
-    if status.st_ctime_ns < walk.settled_ns:
+    if status.st_ctime_ns < walk.settled_ns and not unread:
         result.fingerprints[path] = fingerprint
 
 

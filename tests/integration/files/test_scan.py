@@ -271,3 +271,47 @@ def test_what_the_kernel_makes_up_is_never_entered_and_named(mounted: Path, one_
     assert again.entries == found.entries
     assert os.fsencode(mounted / "sys") not in excluded.left_out
     assert not inside.entries and "(proc)" in reasons(inside)[os.fsencode(mounted / "proc/sys")]
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "named"),
+    [
+        ("getxattr", errno.EOPNOTSUPP, "user.a"), ("getxattr", errno.EIO, "user.a"),
+        ("getxattr", errno.ENODATA, "user.a"), ("listxattr", errno.EIO, "names"), ("listxattr", errno.E2BIG, "names"),
+    ],
+)  # fmt: skip
+def test_an_attribute_that_cannot_be_read_is_named_and_all_else_is_kept(
+    tree: Path, as_root: None, settled: None, fault: str, error: int, named: str
+) -> None:
+    (tree / "mnt").mkdir()
+    folder = FaultyFolder(files={b"one": b"1", b"two": b"2"}, xattrs={b"one": {b"user.a": b"A"}})
+    one, host = os.fsencode(tree / "mnt/one"), Host(watch(tree))
+    with mounted_at(folder, tree / "mnt"):
+        fresh = Host(watch(tree))
+        host.push()
+        folder.faults[fault, b"one"] = error
+        folder.files[b"one"] = b"changed"
+        for _ in range(2):
+            found = host.push()
+            assert found.entries[one].size == 7 and found.entries[one].xattrs == ((b"user.a", b"A"),)
+            assert reasons(found).keys() == {one} and named in reasons(found)[one] and one not in found.fingerprints
+        first = fresh.push()
+        assert first.entries[one].size == 7 and first.entries[one].xattrs == () and reasons(first).keys() == {one}
+        del folder.faults[fault, b"one"]
+        folder.xattrs = {}
+        found = host.push()
+    assert found.entries[one].xattrs == () and not found.concerns
+
+
+def test_an_attribute_that_is_removed_while_it_is_read_is_gone(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tree / "f").touch()
+    os.setxattr(tree / "f", "user.a", b"A")
+    real = os.getxattr
+
+    def getxattr(*arguments: object, **more: object) -> bytes:
+        os.removexattr(tree / "f", "user.a")
+        return real(*arguments, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(os, "getxattr", getxattr)
+    found = Host(watch(tree)).scan()
+    assert found.entries[os.fsencode(tree / "f")].xattrs == () and not found.concerns
