@@ -195,6 +195,8 @@ def _list(walk: _Walk, directory: bytes, fd: int) -> list[bytes]:
                     continue
                 if walk.watch.parts and not _is_related(walk.watch.parts, prefix + name):
                     continue
+                if walk.watch.rules.patterns and _is_left_out(walk, item, name, prefix + name):
+                    continue
                 try:
                     if _visit(walk, name, fd, prefix + name):
                         deeper.append(name)
@@ -234,9 +236,6 @@ def _visit(walk: _Walk, name: bytes, fd: int, path: bytes) -> bool:
     """
     try:
         status = os.stat(name, dir_fd=fd, follow_symlinks=False)
-        is_directory = status.st_mode & _FORMAT == stat.S_IFDIR
-        if _is_excluded(walk, name, path, is_directory):
-            return False
         if status.st_dev in walk.mount_points.kernels:
             _leave_out(walk, name, fd, path, status)
             return False
@@ -244,9 +243,22 @@ def _visit(walk: _Walk, name: bytes, fd: int, path: bytes) -> bool:
     except FileNotFoundError:
         raise
     except OSError as error:
-        _keep_known(walk, path, _reason(error))
+        if walk.watch.one_filesystem and path in walk.mount_points.now:
+            walk.result.left_out[path] = "another file system, which cannot be looked at"
+            walk.result.entries.update({path: walk.known[path]} if path in walk.known else {})
+        else:
+            _keep_known(walk, path, _reason(error))
         return False
+    is_directory = status.st_mode & _FORMAT == stat.S_IFDIR
     return is_directory and not (walk.watch.one_filesystem and status.st_dev != walk.device)
+
+
+def _is_left_out(walk: _Walk, item: os.DirEntry[str], name: bytes, path: bytes) -> bool:
+    """Whether a rule leaves out what a directory lists, as a directory or not; mostly without looking at it."""
+    try:
+        return _is_excluded(walk, name, path, item.is_dir(follow_symlinks=False))
+    except OSError:  # only looking at it would tell, and that fails
+        return _is_excluded(walk, name, path, False) or _is_excluded(walk, name, path, True)
 
 
 def _is_excluded(walk: _Walk, name: bytes, path: bytes, is_directory: bool) -> bool:

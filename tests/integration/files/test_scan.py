@@ -315,3 +315,28 @@ def test_an_attribute_that_is_removed_while_it_is_read_is_gone(tree: Path, monke
     monkeypatch.setattr(os, "getxattr", getxattr)
     found = Host(watch(tree)).scan()
     assert found.entries[os.fsencode(tree / "f")].xattrs == () and not found.concerns
+
+
+@pytest.mark.parametrize("exclude", ["cloud", "/home/*/cloud", "cloud/", "**/cloud"])
+def test_what_is_excluded_is_not_looked_at(tree: Path, as_root: None, exclude: str) -> None:
+    """As a user's FUSE file system in a home, which is closed to root."""
+    (tree / "home/u/cloud").mkdir(parents=True)
+    cloud = os.fsencode(tree / "home/u/cloud")
+    rules = (f"{tree}{exclude}" if exclude.startswith("/") else exclude,)
+    with mounted_at(FaultyFolder(files={b"one": b"1"}), tree / "home/u/cloud", user=65534):
+        assert reasons(Host(watch(tree)).scan()) == {cloud: "Permission denied"}
+        found = Host(watch(tree, exclude=rules)).scan()
+    assert paths(found, tree) == {"", "home", "home/u"} and not found.concerns and not found.left_out
+
+
+def test_another_file_system_that_cannot_be_looked_at_is_named_once_where_only_one_counts(
+    tree: Path, as_root: None
+) -> None:
+    (tree / "cloud").mkdir()
+    host = Host(watch(tree, one_filesystem=True))
+    host.push()
+    known = host.entries[os.fsencode(tree / "cloud")]
+    with mounted_at(FaultyFolder(), tree / "cloud", user=65534):
+        found = host.push()
+    assert not found.concerns and found.left_out.keys() == {os.fsencode(tree / "cloud")}
+    assert found.entries[os.fsencode(tree / "cloud")] == known
