@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from pacha.files.dirfd import READ
+from pacha.files.dirfd import open_to_read
 from pacha.files.metadata import Entry, Kind, kind_of, observe
 from pacha.files.owners import Accounts
 
@@ -108,8 +108,8 @@ def settled(fd: int) -> tuple[os.stat_result, bool]:
 
 
 def open_file(name: bytes, dir_fd: int) -> int:
-    """Open the regular file ``name`` for reading; never block on a FIFO. Raises OSError, NotAFile."""
-    fd = os.open(name, READ, dir_fd=dir_fd)
+    """Open the regular file ``name`` for reading; never block on a FIFO, but for a lease. Raises OSError, NotAFile."""
+    fd = open_to_read(name, dir_fd)
     if kind_of(os.fstat(fd).st_mode) is not Kind.FILE:
         os.close(fd)
         raise NotAFile("no longer a regular file")

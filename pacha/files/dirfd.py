@@ -7,6 +7,7 @@ tree can lead the reader out of it, and a path may be longer than PATH_MAX.
 from __future__ import annotations
 
 import os
+import time
 from types import TracebackType
 
 from pacha.system.presence import still_listed
@@ -15,6 +16,28 @@ from pacha.system.presence import still_listed
 DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+#: Seconds. The kernel takes a lease away from who does not give it up after 45 (/proc/sys/fs/lease-break-time).
+_LONGEST_LEASE = 60
+_POLL_SECONDS = 0.02
+
+
+def open_to_read(name: bytes, dir_fd: int) -> int:
+    """Open ``name`` with the flags READ; wait a minute at the most for a lease on it. Raises OSError.
+
+    A file server holds a lease on what a client has open (fcntl(2)): the first try asks for it, and without O_NONBLOCK
+    the kernel would wait, but also for a FIFO.
+    """
+    deadline = time.monotonic() + _LONGEST_LEASE
+    while True:
+        try:
+            return os.open(name, READ, dir_fd=dir_fd)
+        except BlockingIOError as error:
+            if time.monotonic() >= deadline:
+                raise BlockingIOError(
+                    error.errno, "another program holds a lease on it and does not give it up"
+                ) from None
+            time.sleep(_POLL_SECONDS)
 
 
 def reach(path: bytes) -> int:

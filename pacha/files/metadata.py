@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from pacha.errors import Concern
+from pacha.files.dirfd import open_to_read
 from pacha.files.owners import Accounts
 from pacha.files.user_namespace import is_unmapped_group, is_unmapped_user
 from pacha.system import inode_flags
@@ -178,7 +179,7 @@ def keep_attributes(entry: Entry, known: Entry | None, unread: Unread) -> tuple[
 def read_flags(name: bytes, dir_fd: int) -> int:
     """The inode flags (ioctl_iflags(2)) of a file or directory that chattr(1) sets; 0 where unknown."""
     try:
-        fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=dir_fd)
+        fd = open_to_read(name, dir_fd)
     except OSError:
         return 0  # unreadable: reported when its content is read
     try:

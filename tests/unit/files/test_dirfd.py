@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from pacha.files.dirfd import READ, DirectoryFds
+from pacha.files import dirfd
+from pacha.files.dirfd import READ, DirectoryFds, open_to_read
 
 
 def listed(fd: int) -> list[str]:
@@ -104,3 +108,50 @@ def test_what_cannot_be_looked_at_is_not_gone(root: Path, monkeypatch: pytest.Mo
 
         monkeypatch.setattr(descent, "directory", refuse)
         assert not descent.is_gone(b"a/b/none")
+
+
+#: Takes a write lease, as a file server does, and gives it up when somebody asks and a line was read.
+HOLDER = """
+import fcntl, os, signal, sys
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGIO])
+fd = os.open(sys.argv[1], os.O_RDWR)
+fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+print("held", flush=True)
+signal.sigwait([signal.SIGIO])
+print("asked", flush=True)
+sys.stdin.readline()
+"""
+
+
+@pytest.fixture(name="leased")
+def file_with_a_lease(root: Path) -> Iterator[subprocess.Popen[bytes]]:
+    command = [sys.executable, "-c", HOLDER, str(root / "a/b/one")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None and holder.stdout.readline() == b"held\n"
+        yield holder
+        holder.kill()
+
+
+def test_a_lease_is_waited_for(root: Path, leased: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+    def sleep(seconds: float) -> None:
+        assert leased.stdout is not None and leased.stdout.readline() == b"asked\n"
+        assert leased.stdin is not None and leased.stdin.write(b"\n")
+        leased.stdin.flush()
+        leased.wait()  # without a time limit, as that would sleep as well
+
+    monkeypatch.setattr(dirfd.time, "sleep", sleep)
+    fd = open_to_read(os.fsencode(root / "a/b/one"), -1)
+    assert os.read(fd, 100) == b"a/b/one" and leased.returncode == 0
+    os.close(fd)
+
+
+def test_not_for_ever(root: Path, leased: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dirfd, "_LONGEST_LEASE", 0.1)
+    with pytest.raises(BlockingIOError, match="lease"):
+        open_to_read(os.fsencode(root / "a/b/one"), -1)
+
+
+@pytest.mark.timeout(20)
+def test_nobody_waits_for_a_fifo(root: Path) -> None:
+    os.mkfifo(root / "fifo")
+    os.close(open_to_read(os.fsencode(root / "fifo"), -1))
