@@ -46,7 +46,7 @@ class Entry:
     with one name; ``device`` ``st_rdev`` of a device node; ``xattrs`` sorted (name, value) pairs,
     ACLs and capabilities among them; ``flags`` of ioctl_iflags(2); ``stored`` the name under which
     the content repository holds it (None: content is not in a repository); ``parts`` how many parts
-    hold it (0: kept whole).
+    hold it (0: kept whole); ``sparse``: whether a file has holes, None where that is not known or does not matter.
     """
 
     path: bytes
@@ -66,6 +66,7 @@ class Entry:
     flags: int = 0
     stored: bytes | None = None
     parts: int = 0
+    sparse: bool | None = None
 
 
 _KINDS = {
@@ -77,6 +78,7 @@ _KINDS = {
     stat.S_IFBLK: Kind.BLOCK,
     stat.S_IFSOCK: Kind.SOCKET,
 }
+SMALLEST_HOLE = 64 * 1024  #: bytes; smaller holes are not restored
 #: The flags of ioctl_iflags(2) that a person sets with chattr(1) and expects to find again:
 #: secure deletion, undelete, synchronous, immutable, append-only, nodump, noatime, not compressed, no-tail, dirsync,
 #: top of directories, no-CoW, project of its directory.
@@ -124,6 +126,7 @@ def from_stat(
         device=status.st_rdev if kind in (Kind.CHARACTER, Kind.BLOCK) else None,
         xattrs=read_xattrs(name, dir_fd, unread),
         flags=read_flags(name, dir_fd) if kind in (Kind.FILE, Kind.DIRECTORY) else 0,
+        sparse=_is_sparse(status, name, dir_fd) if kind is Kind.FILE and status.st_size >= SMALLEST_HOLE else None,
     )
 
 
@@ -174,6 +177,22 @@ def keep_attributes(entry: Entry, known: Entry | None, unread: Unread) -> tuple[
         what = f"its attribute {escape(attribute)}" if attribute else "the names of its attributes"
         concerns.append(Concern(entry.path, f"{what} cannot be read: {why}; all else is kept"))
     return replace(entry, xattrs=tuple(sorted((kept | dict(entry.xattrs)).items()))), concerns
+
+
+def _is_sparse(status: os.stat_result, name: bytes, dir_fd: int) -> bool | None:
+    """Whether a file has holes (lseek(2)); reserved room (fallocate(2)) is none, though it reads as one."""
+    if status.st_blocks * 512 >= status.st_size:
+        return False
+    try:
+        fd = open_to_read(name, dir_fd)
+    except OSError:
+        return None  # unreadable: reported when its content is read
+    try:
+        return os.lseek(fd, 0, os.SEEK_HOLE) < status.st_size
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
 
 
 def read_flags(name: bytes, dir_fd: int) -> int:

@@ -120,4 +120,5 @@ def _mark(entry: Entry | None) -> str:
     if entry is None:
         return _ABSENT
     bare = replace(entry, sha256=None, link_group=None, stored=None, parts=0, owner=None, group=None)
-    return hashlib.sha256(repr(astuple(bare)).encode("ascii", "backslashreplace")).hexdigest()[:16]
+    values = astuple(bare)[:-1]  # without ``sparse``, which earlier versions did not have
+    return hashlib.sha256(repr(values).encode("ascii", "backslashreplace")).hexdigest()[:16]

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pacha.errors import DamagedError
-from pacha.files.metadata import Entry, Kind, kind_of
+from pacha.files.metadata import SMALLEST_HOLE, Entry, Kind, kind_of
 from pacha.restore.inode import Changed, add_flags, open_inode, set_attributes
 from pacha.restore.ownership import Attributes
 from pacha.restore.relocate import displace, relocate
@@ -19,7 +19,7 @@ from pacha.text import escape
 
 Inode = tuple[int, int]  # st_dev, st_ino
 
-_HOLE = 64 * 1024  # runs of zeros from this length on become holes
+_HOLE = SMALLEST_HOLE  # runs of zeros from this length on become holes, unless the file had none
 _ZEROS = bytes(_HOLE)
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -217,7 +217,10 @@ def _fill(fd: int, entry: Entry, chunks: Iterator[bytes]) -> None:
     for chunk in chunks:
         digest.update(chunk)
         size += len(chunk)
-        _write(fd, chunk)
+        if entry.sparse is False:
+            _write_all(fd, memoryview(chunk))  # swapon(8), for one, refuses a file with holes
+        else:
+            _write(fd, chunk)
         if size > entry.size:
             break
     if size != entry.size or (entry.sha256 is not None and digest.digest() != entry.sha256):

@@ -51,7 +51,8 @@ def preflight(plan: Plan, holes: Mapping[bytes, int], mounts: Iterable[bytes], t
     with SafeDirectories(plan.roots, plan.confined_to) as tree:
         flight = _Flight(plan=plan, tree=tree, mounts=frozenset(mounts), target=target)
         for step in plan.steps:
-            flight.look(step, holes.get(step.path, 0))
+            is_dense = step.wanted is not None and step.wanted.sparse is False
+            flight.look(step, 0 if is_dense else holes.get(step.path, 0))
     return Findings(flight.hindrances, tuple(flight.shortages()))
 
 

@@ -25,7 +25,7 @@ from pacha.system.presence import is_absent
 
 _ENTRY = "id INTEGER PRIMARY KEY, watched INTEGER, path BLOB, kind TEXT, mode INTEGER, uid INTEGER, gid INTEGER, \
 owner BLOB, grp BLOB, mtime_ns INTEGER, size INTEGER, sha256 BLOB, target BLOB, link_group INTEGER, \
-device INTEGER, xattrs TEXT, flags INTEGER, stored BLOB, parts INTEGER"
+device INTEGER, xattrs TEXT, flags INTEGER, stored BLOB, parts INTEGER, sparse INTEGER"
 _SCHEMA = f"""
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
 CREATE TABLE watched (id INTEGER PRIMARY KEY, path BLOB, kind TEXT, repository TEXT, node TEXT, exclude TEXT,
@@ -106,6 +106,7 @@ def write(path: str, snapshot: Snapshot) -> None:
         with _connect(path, create=True) as connection:
             if _is_new(connection, path):
                 connection.executescript(f"BEGIN; {_SCHEMA}")  # one transaction with all that follows
+            _add_columns(connection)
             _write_meta(connection, snapshot.meta)
             ids = _write_watched(connection, snapshot.watched)
             _write_entries(connection, "parent", snapshot.parents, lambda path: 0)
@@ -223,9 +224,25 @@ def _remembering(known: dict[Row, Entry]) -> Callable[[Row], Entry]:
     return convert
 
 
+def _columns(connection: sqlite3.Connection, table: str) -> str:
+    """The columns of an entry; NULL for one that an earlier version of this schema did not have."""
+    missing = rows.LATER.keys() - _names_of(connection, table)
+    return ", ".join(f"NULL AS {name}" if name in missing else name for name in rows.COLUMNS)
+
+
+def _names_of(connection: sqlite3.Connection, table: str) -> set[str]:
+    return {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
+
+
+def _add_columns(connection: sqlite3.Connection) -> None:
+    for table in ("parent", "entry"):
+        for name in rows.LATER.keys() - _names_of(connection, table):
+            connection.execute(f"ALTER TABLE {table} ADD COLUMN {name} {rows.LATER[name]}")
+
+
 def _load_entries(connection: sqlite3.Connection, table: str, convert: Any) -> dict[bytes, Entry]:
     entries: dict[bytes, Entry] = {}
-    for row in connection.execute(f"SELECT {_COLUMNS} FROM {table}"):  # noqa: S608
+    for row in connection.execute(f"SELECT {_columns(connection, table)} FROM {table}"):  # noqa: S608
         if row[0] in entries:
             raise ValueError("it holds a path twice")
         entries[row[0]] = convert(row)

@@ -23,8 +23,10 @@ from pacha.text import escape
 
 COLUMNS = (
     "path", "kind", "mode", "uid", "gid", "owner", "grp", "mtime_ns", "size", "sha256", "target", "link_group",
-    "device", "xattrs", "flags", "stored", "parts",
+    "device", "xattrs", "flags", "stored", "parts", "sparse",
 )  # fmt: skip
+#: Those that the first snapshots of this schema did not have, with their types. They may be NULL.
+LATER = {"sparse": "INTEGER"}
 _KINDS = {kind.value: kind for kind in Kind}
 _REPOSITORY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}\Z")
 # xattr(7); some file systems have a namespace of their own (btrfs.compression).
@@ -40,7 +42,7 @@ _TYPES: tuple[tuple[str, tuple[type, ...], int | None], ...] = (
     ("mtime_ns", (int, bytes), None), ("size", (int,), 2**63 - 1), ("sha256", (bytes, _NONE), None),
     ("target", (bytes, _NONE), None), ("link_group", (int, _NONE), 2**63 - 1), ("device", (int, _NONE), 2**63 - 1),
     ("xattrs", (str,), None), ("flags", (int,), 2**32 - 1), ("stored", (bytes, _NONE), None),
-    ("parts", (int,), MOST_PARTS),
+    ("parts", (int,), MOST_PARTS), ("sparse", (int, _NONE), 1),
 )  # fmt: skip
 
 
@@ -50,17 +52,19 @@ def from_entry(entry: Entry) -> tuple[Any, ...]:
         entry.path, entry.kind.value, entry.mode, entry.uid, entry.gid, entry.owner, entry.group,
         _time(entry.mtime_ns), entry.size, entry.sha256, entry.target, entry.link_group, entry.device,
         _packed(entry.xattrs), entry.flags, entry.stored, entry.parts,
+        None if entry.sparse is None else int(entry.sparse),
     )  # fmt: skip
 
 
 def to_entry(row: Sequence[Any]) -> Entry:
     """The entry of a row of this host's own database."""
     (path, kind, mode, uid, gid, owner, group, mtime_ns, size, sha256, target, link_group, device, xattrs, flags,
-     stored, parts) = row  # fmt: skip
+     stored, parts, sparse) = row  # fmt: skip
     return Entry(
         path=path, kind=_KINDS[kind], mode=mode, uid=uid, gid=gid, owner=owner, group=group, mtime_ns=int(mtime_ns),
         size=size, sha256=sha256, target=target, link_group=link_group, device=device,
         xattrs=_unpacked(xattrs) if xattrs else (), flags=flags, stored=stored, parts=parts,
+        sparse=None if sparse is None else bool(sparse),
     )  # fmt: skip
 
 

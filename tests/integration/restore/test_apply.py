@@ -181,15 +181,16 @@ def test_acls_capabilities_and_attributes_come_back(tmp_path: Path) -> None:
     assert look(root) == wanted
 
 
-def test_zeros_become_holes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("sparse", [True, None, False])
+def test_zeros_become_holes_unless_the_file_had_none(tmp_path: Path, sparse: bool | None) -> None:
     root, state = tmp_path / "watched", tmp_path / "state"
     data = b"start" + bytes(8 << 20) + b"end" + bytes(1 << 20)
     make(root, data)
-    wanted = look(root)
+    wanted = {path: replace(entry, sparse=sparse) for path, entry in look(root).items()}
     root.unlink()
     rebuild(root, wanted, Contents({os.fsencode(root): data}), state)
     assert root.read_bytes() == data
-    assert root.stat().st_blocks * 512 < 1 << 20
+    assert (root.stat().st_blocks * 512 < 1 << 20) is (sparse is not False)
 
 
 def test_missing_parents_are_made_as_recorded_and_existing_ones_left(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -82,7 +83,10 @@ def test_too_small_a_file_system_is_found_before_it_is_filled(tmp_path: Path) ->
         (shortage,) = flight(plan_for(root, wanted)).shortages
         assert (shortage.path, shortage.inodes) == (os.fsencode(root), False)
         assert shortage.needed > 3 << 20 > shortage.free
-        assert flight(plan_for(root, wanted), holes={os.fsencode(root / "large"): 3 << 20}).shortages == ()
+        holes = {os.fsencode(root / "large"): 3 << 20}
+        assert flight(plan_for(root, wanted), holes=holes).shortages == (shortage,), "it had no holes"
+        sparse = {path: replace(entry, sparse=True) for path, entry in wanted.items()}
+        assert flight(plan_for(root, sparse), holes=holes).shortages == ()
 
 
 def test_too_few_inodes_are_found(tmp_path: Path) -> None:

@@ -103,3 +103,21 @@ def test_a_file_system_without_attributes() -> None:
 def test_a_mode_that_linux_does_not_have() -> None:
     with pytest.raises(ValueError, match="unknown file type"):
         metadata.kind_of(0o170000)
+
+
+@pytest.mark.parametrize(
+    ("how", "sparse"),
+    [("written", False), ("reserved", False), ("a hole", True), ("a hole at the end", True), ("small", None)],
+)
+def test_whether_a_file_has_holes(tmp_path: Path, folder: int, how: str, sparse: bool | None) -> None:
+    with open(tmp_path / "f", "wb") as stream:
+        if how == "reserved":
+            os.posix_fallocate(stream.fileno(), 0, 1 << 20)
+        elif how == "small":
+            os.truncate(tmp_path / "f", 60_000)
+        else:
+            stream.seek(1 << 20 if how == "a hole" else 0)
+            stream.write(bytes(1 << 20))
+            stream.flush()
+            os.truncate(tmp_path / "f", 2 << 20 if how == "a hole at the end" else stream.tell())
+    assert observe(tmp_path / "f", folder).sparse is sparse

@@ -62,7 +62,7 @@ EVERYTHING = snapshot(
         mtime_ns=-1,
         flags=0x10,
     ),
-    file(b"/w/f\xff\n", mode=0o7777, size=2**40, link_group=3, parts=12, stored=b".pacha%f\xff%0A"),
+    file(b"/w/f\xff\n", mode=0o7777, size=2**40, link_group=3, parts=12, stored=b".pacha%f\xff%0A", sparse=True),
     file(b"/w/x", xattrs=((b"security.capability", bytes(20)), (b"user.\xff", b"")), size=0, mtime_ns=2**62),
     Entry(
         path=b"/w/l",
@@ -292,6 +292,18 @@ def test_killed_at_any_time_it_is_wholly_old_or_wholly_new(path: str, tmp_path: 
             assert database.read(path) in (Snapshot() if first else old, EVERYTHING)
             database.write(path, EVERYTHING)
             assert database.read(path) == EVERYTHING
+
+
+def test_one_of_an_earlier_version_has_no_word_of_holes(path: str) -> None:
+    database.write(path, EVERYTHING)
+    with closing(sqlite3.connect(path)) as connection:
+        for table in ("entry", "parent"):
+            connection.execute(f"ALTER TABLE {table} DROP COLUMN sparse")
+        connection.commit()
+    earlier = {name: replace(entry, sparse=None) for name, entry in EVERYTHING.entries.items()}
+    assert database.read(path).entries == earlier == database.read_foreign(path).entries
+    database.write(path, EVERYTHING)
+    assert database.read(path) == EVERYTHING
 
 
 def test_an_empty_file_is_a_first_write_that_was_cut_off(path: str) -> None:
