@@ -10,6 +10,7 @@ import os
 import stat
 import sys
 import time
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -74,8 +75,17 @@ class _Walk:
     start: int = field(init=False)  #: where in a path the part begins that is relative to the watched one
     settled_ns: int = field(default_factory=lambda: time.time_ns() - _UNSETTLED_NS)
 
+    _ordered: list[bytes] = field(default_factory=list)
+
     def __post_init__(self) -> None:
         self.start = len(paths.prefix(self.watch.path))
+
+    def known_below(self, path: bytes) -> list[bytes]:
+        """The known paths below ``path``, found by bisection: there may be many that cannot be looked at."""
+        self._ordered = self._ordered or sorted(self.known)
+        prefix = paths.prefix(path)
+        first = bisect_left(self._ordered, prefix)
+        return self._ordered[first : bisect_left(self._ordered, prefix[:-1] + b"0", first)]  # "0" comes after "/"
 
 
 def scan(
@@ -313,12 +323,11 @@ def _is_named(walk: _Walk, known: Entry) -> bool:
 def _keep_known(walk: _Walk, path: bytes, reason: str, own: bool = False) -> None:
     """Report ``path`` as not kept; keep the known entries of it (not with ``own``: it is up to date) and below."""
     walk.result.concerns.append(Concern(path, reason))
-    below = paths.prefix(path)
     walk.result.mounted |= walk.mount_points.kept_with(path, path == walk.watch.path)
-    for known_path, entry in walk.known.items():
-        if known_path.startswith(below) or (known_path == path and not own):
-            walk.result.entries[known_path] = entry
-            walk.result.fingerprints.pop(known_path, None)  # of what is there now
+    kept = walk.known_below(path)
+    for known_path in kept if own or path not in walk.known else [path, *kept]:
+        walk.result.entries[known_path] = walk.known[known_path]
+        walk.result.fingerprints.pop(known_path, None)  # of what is there now
 
 
 def _reason(error: OSError) -> str:

@@ -264,6 +264,27 @@ def test_a_directory_that_is_listed_and_cannot_be_entered_keeps_what_is_below(
     assert paths(found, tree) == {"", "d", "d/f"} and reasons(found).keys() == {os.fsencode(tree / "d")}
 
 
+def test_only_what_is_below_what_cannot_be_entered_is_kept(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tree / "d").mkdir()
+    for name in ("d/\udcff", "d/f", "d!", "d.f", "d0", "e"):
+        (tree / name).write_bytes(b"old")
+    host = Host(watch(tree))
+    host.push()
+    for name in ("d/f", "d!", "d.f", "d0", "e"):
+        (tree / name).unlink()
+    real = os.open
+
+    def refuse(path: object, *rest: int, **more: int) -> int:
+        if path == b"d":
+            raise PermissionError(13, "Permission denied")
+        return real(path, *rest, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(os, "open", refuse)
+    found = host.scan()
+    monkeypatch.undo()
+    assert paths(found, tree) == {"", "d", "d/f", "d/\udcff"} and len(found.concerns) == 1
+
+
 def test_what_is_made_again_while_the_directory_is_read_is_taken(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tree / "f").touch()
     real = scan.metadata.from_stat
