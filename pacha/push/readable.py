@@ -36,6 +36,8 @@ def readable(new: Snapshot, base: Snapshot) -> Readable:
 
     Raises PachaError where it has none.
     """
+    if new == base:
+        return Readable(new, (), frozenset())
     mending = _Mending(base)
     entries = mending.entries(new)
     parents = mending.parents(new)
