@@ -90,12 +90,14 @@ def build_snapshot(session: PushSession, base: Snapshot) -> tuple[Snapshot, Iter
     watched = [watched.path for watched in session.watched if not watched.retired]
     parents, concerns = observe_parents(watched, base.parents, accounts)
     session.concerns += concerns
+    added = {(account.is_group, account.name) for account in missing_accounts}
+    recorded = [account for account in base.accounts if (account.is_group, account.name) not in added]
     snapshot = Snapshot(
         meta=_meta(session),
         watched=session.watched,
         entries=entries,
         parents={path: _settled(entry, base.parents.get(path)) for path, entry in parents.items()},
-        accounts=(*_accounts(entries, parents, accounts, base.accounts), *missing_accounts),
+        accounts=(*_accounts(entries, parents, accounts, recorded), *missing_accounts),
     )
     return snapshot, still_owed
 

@@ -30,7 +30,7 @@ class TestLoggingIn:
         wrong = str(make_key(tmp_path / "wrong"))
         error = refused(dataclasses.replace(endpoint, key_files=(wrong,)))
         assert f"{wrong} (refused)" in error.why
-        assert "authorized_keys" in error.hint
+        assert "pacha add-host" in error.hint
 
     def test_no_key_at_all(self, endpoint: Endpoint, tmp_path: Path) -> None:
         files = (str(tmp_path / "a"), str(tmp_path / "b"))
