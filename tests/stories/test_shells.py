@@ -162,4 +162,6 @@ def test_an_account_that_runs_no_commands(tmp_path: Path, bash_user: Account) ->
         host = stage.host("bar")
         host.watch(tree_of(stage))
         for words in (["push"], ["rebuild", "bar", "--yes"]):
-            said(host.pacha(*words).must(11), "This service allows sftp connections only.", "run commands")
+            # OpenSSH hangs up at times on a command that ends at once (Stream.close_write): then that is told.
+            told = [host.pacha(*words).must(11).err for _ in range(3)]
+            assert any("This service allows sftp connections only." in err and "run commands" in err for err in told)
