@@ -35,8 +35,8 @@ _NOT_LOOKED_AT = (
 )
 _NOT_OURS = (
     "on {label}, the newest snapshot is {tip} of {when}, by {user}, which this machine does not remember making: it "
-    "was set back to an older state, or somebody else may write there; this push goes on from it, with what this "
-    "machine watches"
+    "was set back to an older state or cloned, or somebody else may write there; this push goes on from it, with what "
+    "this machine watches"
 )
 
 

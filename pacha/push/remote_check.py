@@ -34,7 +34,7 @@ class _Difference(Enum):
     )
     OTHERS = (
         "has the revision {newest} on {label}, which this machine does not remember making: it was set back to an "
-        "older state, or somebody else may write there; what is sent goes onto it"
+        "older state or cloned, or somebody else may write there; what is sent goes onto it"
     )
     OURS = ""
 

@@ -133,6 +133,16 @@ def test_a_state_folder_of_last_week(pushed: Host, foo: Path) -> None:
     check_rebuild(pushed, foo)
 
 
+def test_two_machines_of_one_image_are_told_at_each_push(pushed: Host, foo: Path) -> None:
+    clone = pushed.stage.host("bar", machine="clone", added=False)
+    copy(pushed.state, clone.state)
+    pushed.push()
+    for turn, host in enumerate((clone, pushed, clone)):
+        (foo / "one").write_text(f"turn {turn}\n")
+        done = host.pacha("-q", "push").must(3 if turn else 0)
+        assert ("or cloned" in done.err) == bool(turn)
+
+
 def test_a_state_folder_of_last_week_and_unpushed_content(pushed: Host, foo: Path) -> None:
     """The worst of both: what the master has goes beyond what it names, and this machine knows of neither."""
     last_week = copy(pushed.state, pushed.folder / "state of last week")
