@@ -25,7 +25,7 @@ from tests.support.trees import in_memory
 
 pytestmark = pytest.mark.soak
 
-ROUNDS = int(amount("PACHA_ROUNDS", sample=7, soak=60))
+ROUNDS = int(amount("PACHA_ROUNDS", sample=5, soak=60))
 #: Writes whole versions, each of one letter, in every way that a program may: over the old one in place, with
 #: another length, beside it and renamed, as a link, as a folder, not at all, larger than 16 MiB.
 CHURN = """

@@ -25,7 +25,7 @@ from tests.support.stage import Host, Stage, system_hg
 
 pytestmark = [pytest.mark.soak, pytest.mark.slow]
 
-CUTS = int(amount("PACHA_CUTS", sample=6, soak=200))
+CUTS = int(amount("PACHA_CUTS", sample=4, soak=200))
 SEED = int(os.environ.get("PACHA_SEED", "7"))
 #: Seconds of silence after which the client gives a line up, for these tests; and when the run must have ended.
 STALL, END = 4, 30

@@ -23,7 +23,7 @@ from tests.support.stage import Host, Stage, changed, copy, on_stage, own, pictu
 
 pytestmark = pytest.mark.soak
 
-KILLS = int(amount("PACHA_KILLS", sample=8, soak=100))
+KILLS = int(amount("PACHA_KILLS", sample=5, soak=100))
 
 
 @pytest.fixture(scope="module")

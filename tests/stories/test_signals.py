@@ -17,7 +17,7 @@ from tests.support.amount import amount
 from tests.support.stage import PACHA, Host, alone, messages, picture
 
 pytestmark = [pytest.mark.soak, pytest.mark.usefixtures("as_root")]
-ROUNDS = int(amount("PACHA_ROUNDS", sample=4, soak=200))
+ROUNDS = int(amount("PACHA_ROUNDS", sample=3, soak=200))
 #: changing calls at which the signal comes, and what is said then
 MOMENTS = {
     "mkdir:when=1": "Nothing was changed.",

@@ -17,7 +17,7 @@ from tests.support.stage import Host, Stage, picture
 
 pytestmark = [pytest.mark.soak, pytest.mark.slow]
 
-ROUNDS = int(amount("PACHA_ROUNDS", sample=8, soak=200))
+ROUNDS = int(amount("PACHA_ROUNDS", sample=5, soak=200))
 
 
 class Pusher:

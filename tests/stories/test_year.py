@@ -24,8 +24,8 @@ from tests.support.amount import amount
 from tests.support.stage import PACHA, Done, changed
 from tests.support.year import Picture, Year, picture
 
-SNAPSHOTS = int(amount("PACHA_SNAPSHOTS", sample=20, soak=200))
-REBUILDS = int(amount("PACHA_REBUILDS", sample=5, soak=50))
+SNAPSHOTS = int(amount("PACHA_SNAPSHOTS", sample=12, soak=200))
+REBUILDS = int(amount("PACHA_REBUILDS", sample=3, soak=50))
 SEED = int(os.environ.get("PACHA_SEED", "6"))
 BEGAN = 1_767_225_600  # a first of January
 EVERY = 43_200 + 17  # seconds from one snapshot to the next

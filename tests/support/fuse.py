@@ -12,7 +12,7 @@ import stat
 import struct
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -56,7 +56,8 @@ class FaultyFolder:
             data, failed = work(), 0
         except OSError as error:
             data, failed = b"", error.errno or errno.EIO
-        os.write(device, struct.pack("<IiQ", 16 + len(data), -failed, unique) + data)
+        with suppress(FileNotFoundError):  # whoever asked has ended meanwhile
+            os.write(device, struct.pack("<IiQ", 16 + len(data), -failed, unique) + data)
 
     def _do(self, operation: int, node: int, body: bytes) -> bytes:
         name = b"" if node <= _ROOT else sorted(self.files)[node - 2]

@@ -28,7 +28,7 @@ pytestmark = [
     # Mercurial leaves files of its own open for the garbage collector.
     pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
-FLIPS = int(amount("PACHA_FLIPS", sample=100, soak=1000))
+FLIPS = int(amount("PACHA_FLIPS", sample=60, soak=1000))
 SEED = int(os.environ.get("PACHA_SEED", "4711"))
 
 

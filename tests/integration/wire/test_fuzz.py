@@ -28,7 +28,7 @@ from tests.support.database_rows import COLUMNS, VALUE, whole
 from tests.support.scp_script import Inbox, Script
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(0)]
-SECONDS = amount("PACHA_MINUTES", sample=8 / 60, soak=30) * 60
+SECONDS = amount("PACHA_MINUTES", sample=5 / 60, soak=30) * 60
 SEED = int(os.environ.get("PACHA_SEED") or random.randrange(2**32))
 QUICK = settings(
     max_examples=200, deadline=None, database=None, suppress_health_check=list(HealthCheck),

@@ -33,13 +33,3 @@ def test_another_folder_stands_for_that_of_ssh(monkeypatch: pytest.MonkeyPatch) 
 def test_own_files_are_where_home_says_and_else_in_that_of_the_account() -> None:
     assert own_home({"HOME": "/srv/home"}) == "/srv/home"
     assert own_home({}) == own_home({"HOME": ""}) == OWN
-
-
-@pytest.mark.usefixtures("as_root")
-def test_a_uid_without_an_account_has_one_too() -> None:
-    """As in a container that runs as any user: Python's own functions raise KeyError and RuntimeError there."""
-    child = os.fork()
-    if not child:
-        os.setuid(54_321)
-        os._exit(0 if own_home({}) == "/" and own_home({"HOME": "/srv"}) == "/srv" else 1)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
