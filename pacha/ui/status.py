@@ -44,16 +44,27 @@ def status_text(status: Status) -> str:
         ),
         *(("left out", f"{escape(path)} ({what})") for path, what in status.left_out.items()),
     ]
+    colours = _colours(status)
     shown = [(name, folded(f"{name and name + ':':<13} ", text)) for name, text in lines if text]
-    return "\n".join(styled(text, _colour(name, text)) for name, text in shown)
+    return "\n".join(styled(text, colours.get(name)) for name, text in shown)
 
 
-def _colour(name: str, text: str) -> str | None:
-    """Red for what failed, yellow for what needs a look."""
-    if name == "failed" or "; failed: " in text:
-        return "red"
-    late = "too long ago" in text or "not sent yet" in text
-    return "yellow" if late or name in ("", "to look at", "kept", "owed", "unfinished") else None
+def _colours(status: Status) -> dict[str, str]:
+    """By the name of a line: red for what failed, yellow for what needs a look."""
+    colours = {"failed": "red", **dict.fromkeys(["", "to look at", "kept", "owed", "unfinished"], "yellow")}
+    if status.overdue and status.succeeded:
+        colours["last success"] = "yellow"
+    for master in status.masters:
+        if _own_failure(master, status.failure):
+            colours[f"on {master.name}"] = "red"
+        elif master.unsent:
+            colours[f"on {master.name}"] = "yellow"
+    return colours
+
+
+def _own_failure(master: MasterStatus, host_failure: str) -> str:
+    """Why the push to ``master`` failed, "" where the host's line says that."""
+    return master.failure if master.failure != host_failure else ""
 
 
 def _master(master: MasterStatus, host_failure: str) -> str:
@@ -64,7 +75,8 @@ def _master(master: MasterStatus, host_failure: str) -> str:
     else:
         state = "up to date" if master.current or master.succeeded else "nothing sent yet"
         state += f", {moment(master.succeeded)}" if master.succeeded else ""
-    return f"{state}; failed: {master.failure}" if master.failure and master.failure != host_failure else state
+    failure = _own_failure(master, host_failure)
+    return f"{state}; failed: {failure}" if failure else state
 
 
 def status_json(status: Status) -> str:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import click
 import pytest
 
+from pacha.errors import Concern
 from pacha.host.status import MasterStatus, Status
 from pacha.ui import console, status
 
@@ -34,6 +35,16 @@ def test_what_failed_is_red_and_what_needs_a_look_yellow(monkeypatch: pytest.Mon
     monkeypatch.setattr(console, "is_coloured", lambda: True)
     lines = status.status_text(found).splitlines()
     for name, colour in (("failed:", "red"), ("on a:", "yellow"), ("owed:", "yellow"), ("host:", None)):
+        [line] = [line for line in lines if name in line]
+        assert line.startswith(click.style("", fg=colour, reset=False) + name)
+
+
+def test_what_a_line_says_does_not_choose_its_colour(monkeypatch: pytest.MonkeyPatch) -> None:
+    concern = Concern(b"/a", "not sent yet; failed: too long ago")
+    found = replace(status_of((master("too long ago"), master("b", failure="Not b."))), concerns=(concern,))
+    monkeypatch.setattr(console, "is_coloured", lambda: True)
+    lines = status.status_text(found).splitlines()
+    for name, colour in (("on too long ago:", None), ("on b:", "red"), ("to look at:", "yellow")):
         [line] = [line for line in lines if name in line]
         assert line.startswith(click.style("", fg=colour, reset=False) + name)
 
