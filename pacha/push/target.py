@@ -17,14 +17,7 @@ from pacha.store.revision import MOST
 from pacha.store.snapshot import Snapshot
 from pacha.system import activity, background
 from pacha.system.memory_limit import limit_memory
-from pacha.wire.master import (
-    CannotStream,
-    Master,
-    NoRepository,
-    Probe,
-    TemporaryRepository,
-    check_may_push,
-)
+from pacha.wire.master import CannotStream, Master, NoRepository, Probe, TemporaryRepository, check_may_push
 
 if TYPE_CHECKING:
     from pacha.wire.ssh import Stream
@@ -194,10 +187,13 @@ class MasterTarget:
         repository was left, as after a rebuild, an interrupted push of the dead machine may have brought them.
         """
         left, is_known = self.last_known.sent.get(name), self.digests(name)[0] is not None
-        missing = [head for head in heads if not repository.has(head) and (name, head) not in self.unreadable]
-        self.pull(peer, repository, name, missing)
-        if missing and missing[0] != left and is_known and (self.familiar or name == DATABASE):
-            self.arrived[name] = missing[0]
+        missing = [head for head in heads if not repository.has(head)]
+        try:
+            self.pull(peer, repository, name, missing)
+        finally:  # also of those before one that cannot be read
+            came = [head for head in missing if repository.has(head)]
+            if came and came[0] != left and is_known and (self.familiar or name == DATABASE):
+                self.arrived[name] = came[0]
 
     def unreadable_in(self, name: str) -> frozenset[str]:
         """The nodes of the repository ``name`` on the master that cannot be read."""

@@ -13,6 +13,7 @@ from pacha.push.push import Pushed
 from pacha.store import hg
 from pacha.store.host_state import MasterState
 from pacha.store.snapshot import Snapshot
+from tests.support.changegroups import NOBODYS, add_unseen, changegroup, changeset
 from tests.support.stage import copy, system_hg
 from tests.support.world import NOTE, World, one_world, original_world  # noqa: F401  (fixtures)
 
@@ -197,6 +198,29 @@ def test_a_head_that_comes_while_a_push_is_at_work_is_named_once(
     assert told.path == bytes(world.repository(name))
     assert heads[0][:12] in told.reason and "does not remember making" in told.reason
     assert not pushed(world, "once more\n").concerns
+
+
+def test_a_head_that_comes_with_one_that_cannot_be_read_is_named_too(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are pulled one by one then: the newer one is there already when the other ends the conversation."""
+    pushed(world)
+    deliver, heads = session.PushSession.deliver, []
+
+    def forge_first(self: session.PushSession, snapshot: Snapshot, tip: str) -> bool:
+        path = world.repository("db")
+        head = hg.Repository.open(str(path)).heads()[0]
+        bad, revision = changeset(bytes.fromhex(head), NOBODYS)
+        add_unseen(path, changegroup(revision))
+        repository = hg.Repository.open(str(path))
+        good = repository.commit(head, [b"pacha.db"], [], lambda name: hg.Blob(b"forged\n"), NOTE)
+        heads.extend([bad.hex(), good])
+        return deliver(self, snapshot, tip)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(session.PushSession, "deliver", forge_first)
+        told = [concern.reason for concern in pushed(world, "later\n").concerns]
+    assert all(any(node[:12] in reason for reason in told) for node in heads), told
 
 
 def test_a_head_that_came_just_before_the_end_of_a_push_is_named_by_the_next_that_sends(
