@@ -6,6 +6,7 @@ import os
 import stat
 
 from pacha.files import paths
+from pacha.files.dirfd import DIRECTORY
 from pacha.restore.dirfd import SafeDirectories
 from pacha.restore.inode import Changed, exhausted
 from pacha.restore.journal import Journal
@@ -14,7 +15,6 @@ from pacha.restore.write import Writer
 from pacha.system.inode_flags import stop_inheritance
 from pacha.system.mounts import mount_id
 
-_OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _Place = tuple[int, int]  # st_dev and mount: rename(2) leaves neither
 
 
@@ -83,7 +83,7 @@ class BackupDirs:
 
 
 def _take_every_project(name: bytes, dir_fd: int) -> None:
-    fd = os.open(name, _OPEN, dir_fd=dir_fd)
+    fd = os.open(name, DIRECTORY, dir_fd=dir_fd)
     try:
         stop_inheritance(fd)
     except OSError:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pacha.errors import DamagedError
+from pacha.files.dirfd import CREATE, DIRECTORY
 from pacha.files.metadata import SMALLEST_HOLE, Entry, Kind, kind_of
 from pacha.restore.inode import Changed, add_flags, open_inode, set_attributes
 from pacha.restore.ownership import Attributes
@@ -21,8 +22,6 @@ Inode = tuple[int, int]  # st_dev, st_ino
 
 _HOLE = SMALLEST_HOLE  # runs of zeros from this length on become holes, unless the file had none
 _ZEROS = bytes(_HOLE)
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _OF_AN_EMPTY_FILE = 0x800000  # FS_NOCOW_FL: btrfs takes it of no other (chattr(1))
 _FORMATS = {Kind.FIFO: 0o010000, Kind.CHARACTER: 0o020000, Kind.BLOCK: 0o060000}  # inode(7)
 
@@ -46,7 +45,7 @@ def make_file(name: bytes, dir_fd: int, entry: Entry, wanted: Attributes, chunks
     Until it is complete it has mode 0600 and this process's owner. Raises DamagedError where the content differs from
     ``entry``, and OSError.
     """
-    fd = os.open(name, _NEW, 0o600, dir_fd=dir_fd)
+    fd = os.open(name, CREATE, 0o600, dir_fd=dir_fd)
     try:
         add_flags(fd, wanted.flags & _OF_AN_EMPTY_FILE)  # what fails is told with the other attributes
         _fill(fd, entry, chunks)
@@ -85,7 +84,7 @@ def finish_directory(name: bytes, dir_fd: int, wanted: Attributes) -> list[str]:
 
 def _add_flags(name: bytes, dir_fd: int, status: os.stat_result, flags: int) -> list[str]:
     """``add_flags`` of a directory, which is still private; an O_PATH descriptor has none (ioctl(2))."""
-    fd = os.open(name, _DIRECTORY, dir_fd=dir_fd)
+    fd = os.open(name, DIRECTORY, dir_fd=dir_fd)
     try:
         if inode_of(os.fstat(fd)) != inode_of(status):
             raise Changed("somebody else changed the directory meanwhile")
@@ -185,7 +184,7 @@ def _open_own(name: bytes, dir_fd: int) -> int:
         with open_inode(name, dir_fd) as (reference, status):
             if kind_of(status.st_mode) is Kind.DIRECTORY and status.st_uid == os.geteuid():
                 os.chmod(reference, 0o700)
-    return os.open(name, _DIRECTORY, dir_fd=dir_fd)
+    return os.open(name, DIRECTORY, dir_fd=dir_fd)
 
 
 def _empty(fd: int) -> list[bytes]:

@@ -6,6 +6,7 @@ import os
 from dataclasses import replace
 
 from pacha.files import paths
+from pacha.files.dirfd import DIRECTORY
 from pacha.files.metadata import Kind, kind_of
 from pacha.restore.backup_dir import BackupDirs, enter_kept
 from pacha.restore.dirfd import SafeDirectories
@@ -196,7 +197,7 @@ class Installer:
 
 def _empty(name: bytes, dir_fd: int) -> bool:
     """Whether a directory is empty, without entries that the plan left out (excluded ones, sockets) either."""
-    fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=dir_fd)
+    fd = os.open(name, DIRECTORY, dir_fd=dir_fd)
     try:
         return not os.listdir(fd)
     finally:

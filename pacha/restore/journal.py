@@ -16,6 +16,7 @@ from pacha.errors import PachaError
 from pacha.files import paths
 from pacha.restore.entries import discard
 from pacha.restore.journal_records import WORD_OF, Mark, Part, Record, Root, Started, Target, decode, encode
+from pacha.system.presence import ABSENT
 from pacha.text import escape
 
 _FOLDER = b"rebuilds"
@@ -217,7 +218,7 @@ def _open_all(state: bytes) -> Iterator[Journal]:
     for name in names:
         try:
             journal = Journal(os.path.join(top, name))
-        except (FileNotFoundError, NotADirectoryError):
+        except ABSENT:
             continue
         if journal.started is None:
             journal.close()

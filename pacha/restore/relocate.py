@@ -10,11 +10,11 @@ import os
 import stat
 from contextlib import suppress
 
+from pacha.files.dirfd import DIRECTORY
 from pacha.files.metadata import Kind
 from pacha.restore.inode import read_xattrs, set_attributes, stamp
 from pacha.restore.ownership import Attributes
 
-_OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _REFUSED = frozenset({errno.EXDEV, errno.ENOTEMPTY, errno.EEXIST})
 _DEEPEST = 200  # levels, each with two descriptors
 
@@ -44,7 +44,7 @@ def relocate(name: bytes, dir_fd: int, to: bytes, to_fd: int, levels: int = _DEE
 
 
 def _carry(name: bytes, dir_fd: int, to: bytes, to_fd: int, levels: int) -> None:
-    fd = os.open(name, _OPEN, dir_fd=dir_fd)
+    fd = os.open(name, DIRECTORY, dir_fd=dir_fd)
     try:
         target, mtime_ns = _twin(fd, to, to_fd), os.fstat(fd).st_mtime_ns
         try:
@@ -63,8 +63,8 @@ def _twin(source: int, to: bytes, to_fd: int) -> int:
     try:
         os.mkdir(to, 0o700, dir_fd=to_fd)
     except FileExistsError:
-        return os.open(to, _OPEN, dir_fd=to_fd)
-    target = os.open(to, _OPEN, dir_fd=to_fd)
+        return os.open(to, DIRECTORY, dir_fd=to_fd)
+    target = os.open(to, DIRECTORY, dir_fd=to_fd)
     if troubles := set_attributes(target, Kind.DIRECTORY, _attributes(source)):
         os.close(target)
         os.rmdir(to, dir_fd=to_fd)

@@ -23,6 +23,7 @@ from pacha.restore.outcome import Outcome, OutcomeBuilder
 from pacha.restore.ownership import Attributes
 from pacha.restore.plan import Action
 from pacha.restore.relocate import relocate
+from pacha.system.presence import ABSENT
 from pacha.text import escape
 
 
@@ -96,9 +97,6 @@ def _forget(journal: Journal) -> None:
                 except OSError:
                     continue  # missing, or not ours any more
     journal.remove()
-
-
-ABSENT = (FileNotFoundError, NotADirectoryError)
 
 
 @dataclass

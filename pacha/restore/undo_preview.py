@@ -15,7 +15,8 @@ from pacha.restore.inode import explain
 from pacha.restore.journal import Journal
 from pacha.restore.journal_records import Altered, Created, Displaced
 from pacha.restore.outcome import OutcomeBuilder
-from pacha.restore.undo import ABSENT, Undoing, inode_at, resumed
+from pacha.restore.undo import Undoing, inode_at, resumed
+from pacha.system.presence import ABSENT
 
 _NOT_KEPT = "what was there is no longer kept"
 

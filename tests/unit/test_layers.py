@@ -227,8 +227,15 @@ def _follows(name: str, call: ast.Call, tree: ast.AST) -> str:
 def _flags(call: ast.Call, tree: ast.AST) -> str:
     """The flags of os.open as they are written, there or where their name is given its value."""
     text = ast.unparse(call.args[1])
-    given = [node for node in ast.walk(tree) if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == text]
-    return ast.unparse(given[0].value) if given else text
+    given = _values(text, tree)
+    if not given and f"pacha.files.dirfd.{text}" in {name for _, name in imports("", tree)}:
+        given = _values(text, TREES["files.dirfd"])
+    return given[0] if given else text
+
+
+def _values(name: str, tree: ast.AST) -> list[str]:
+    assigned = (node for node in ast.walk(tree) if isinstance(node, ast.Assign))
+    return [ast.unparse(node.value) for node in assigned if ast.unparse(node.targets[0]) == name]
 
 
 TREES = {module: ast.parse(path.read_bytes(), str(path)) for module, path in MODULES.items()}
@@ -479,6 +486,8 @@ def test_every_module_imports_alone() -> None:
         ("restore.apply", "os.link(a, b, src_dir_fd=1, dst_dir_fd=2)", follows_paths),
         ("restore.apply", "os.open(name, os.O_RDONLY, dir_fd=x)", follows_paths),
         ("restore.apply", "FLAGS = os.O_RDONLY\nos.open(name, FLAGS, dir_fd=x)", follows_paths),
+        ("restore.apply", "from pacha.files.dirfd import reach\nos.open(name, reach, dir_fd=x)", follows_paths),
+        ("restore.apply", "os.open(name, DIRECTORY, dir_fd=x)", follows_paths),
         ("restore.apply", "os.scandir(path)", follows_paths),
         ("restore.apply", "os.fwalk(path)", follows_paths),
         ("restore.apply", "os.setxattr(path, a, b)", follows_paths),

@@ -15,6 +15,7 @@ from pathlib import Path
 from pacha.errors import ConfigError
 from pacha.system.home import home_dir
 from pacha.system.limited_output import read_output
+from pacha.system.presence import ABSENT
 from pacha.text import one_line
 from pacha.wire.ssh.plain_settings import read_settings
 from pacha.wire.ssh.trust import read_trusted
@@ -47,7 +48,7 @@ def settings_of(host: str, user: str | None, port: int | None, config: Path | No
     try:
         before = os.stat(config).st_mtime_ns
         text = read_trusted(config)
-    except (FileNotFoundError, NotADirectoryError):
+    except ABSENT:
         if not usual or not _system_concerns():
             return {}
         before, text = 0, b""
