@@ -60,8 +60,7 @@ class Pushed:
 def push(
     context: Context, *, accept: bool = False, take_over: bool = False, message: str = "", wait_seconds: float = 0
 ) -> Pushed:
-    """Push what is watched. ``accept`` gives up what is owed since an earlier rebuild, and the names of
-    accounts that are no more.
+    """Push what is watched. ``accept``: see ``scan.read_last_snapshot``.
 
     Raises LockedError, ConfigError, PachaError if nothing could be tried.
     """

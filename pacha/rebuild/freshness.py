@@ -163,9 +163,8 @@ class _Comparison:
         made = state.made[1] if state.made and state.made[0] == state.tip else at
         own_newest = _named(state.tip, made)
         if place_left is Whereabouts.MISSING and sent:
-            what = own_newest if left == state.tip else f"{left[:12]}"
-            has = "" if left == state.tip else f", and has {own_newest}"
-            yield about(f"it was set back: this machine left {what} there{has}", True)
+            it_left = f"{own_newest} there" if left == state.tip else f"{left[:12]} there, and has {own_newest}"
+            yield about(f"it was set back: this machine left {it_left}", True)
         elif place is Whereabouts.MISSING:
             yield about(f"it does not have this machine's newest snapshot, {own_newest}", True)
         elif place is Whereabouts.BESIDE:

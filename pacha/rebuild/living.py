@@ -33,11 +33,8 @@ def living_machine(context: Context, host: str, options: RebuildOptions) -> Livi
     """
     if not options.in_place:
         return None
-    own, state, configured = (
-        database.read(context.state.database, whole=False),
-        context.state.read(),
-        context.config.hostname,
-    )
+    own = database.read(context.state.database, whole=False)
+    state, configured = context.state.read(), context.config.hostname
     becomes = adoption.may_adopt(context, host)
     if own.host == host or (becomes and configured in (None, host)):
         return None

@@ -116,7 +116,7 @@ def _listed(snapshots: Sequence[SnapshotRef]) -> str:
 
 
 def _moments(when: str, now: float) -> list[float]:
-    """The ends of the time ``when`` (seconds since the epoch): the first instant after it. None: it is not a time.
+    """The ends of the time ``when`` (seconds since the epoch): the first instant after it. []: it is not a time.
 
     They are two, the earlier first, where the clock showed that time twice.
     """

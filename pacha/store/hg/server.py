@@ -55,8 +55,7 @@ def serve(path: str, *, read: bool, write: bool, new: bool = False, most: int = 
 
     A ``new`` repository may also be filled from a stream; returns False where a stream was incomplete. An interrupted
     push is rolled back first, unless a push is at work. Revisions above ``most`` bytes are refused, and those that are
-    not what their hash says. Raises
-    DamagedError, PachaError.
+    not what their hash says. Raises DamagedError, PachaError.
     """
     ui = quiet_ui()
     for name, value in (*_SETTINGS, ("server.uncompressed", "yes" if new else "no")):
