@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.forced import Door
 from tests.support.forced import door as open_door
-from tests.support.sshd import Account, Sshd, account
+from tests.support.sshd import Account, Sshd, admitted
 from tests.support.stage import Host, Stage, on_stage, own
 
 
@@ -22,8 +22,7 @@ def bar_user(sshd: Sshd) -> Iterator[Account]:
     first = os.environ.get("PYTEST_XDIST_WORKER", "gw0") == "gw0"
     if not first or name in {entry.pw_name for entry in pwd.getpwall()}:
         name = own(name)
-    with account(name) as made:
-        sshd.authorize(made.name)
+    with admitted(sshd, name) as made:
         yield made
 
 

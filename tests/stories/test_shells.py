@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.sshd import Account, Sshd, account
+from tests.support.rebuilding import make_tree
+from tests.support.sshd import Account, Sshd, admitted
 from tests.support.stage import Host, Stage, changed, on_stage, own, picture, said
 
 _TALKS = "echo 'mesg: ttyname failed: Inappropriate ioctl for device' >&2\n"
@@ -20,8 +21,7 @@ _TALKS = "echo 'mesg: ttyname failed: Inappropriate ioctl for device' >&2\n"
 @pytest.fixture(scope="module")
 def bash_user(sshd: Sshd) -> Iterator[Account]:
     """An account whose bash reads ~/.bashrc for each command of sshd (bash(1), "INVOCATION")."""
-    with account(own("pacha-bash"), "/bin/bash") as made:
-        sshd.authorize(made.name)
+    with admitted(sshd, own("pacha-bash"), "/bin/bash") as made:
         yield made
 
 
@@ -45,8 +45,7 @@ def busybox_user(sshd: Sshd) -> Iterator[Account]:
     shell = folder / "its.shell"
     shell.write_text(f'#!/bin/sh\nPATH={folder} exec /usr/bin/busybox sh "$@"\n')
     shell.chmod(0o755)
-    with account(own("pacha-busybox"), str(shell)) as made:
-        sshd.authorize(made.name)
+    with admitted(sshd, own("pacha-busybox"), str(shell)) as made:
         yield made
     shutil.rmtree(folder)
 
@@ -54,8 +53,7 @@ def busybox_user(sshd: Sshd) -> Iterator[Account]:
 @pytest.fixture(scope="module")
 def csh_user(sshd: Sshd) -> Iterator[Account]:
     """An account whose shell is none of sh(1)'s kind."""
-    with account(own("pacha-csh"), "/bin/tcsh") as made:
-        sshd.authorize(made.name)
+    with admitted(sshd, own("pacha-csh"), "/bin/tcsh") as made:
         yield made
 
 
@@ -64,17 +62,9 @@ def begins_with(stage: Stage, lines: str) -> None:
     (stage.account.home / ".bashrc").write_text(lines)
 
 
-def tree_of(stage: Stage) -> Path:
-    """What is watched."""
-    tree = stage.folder / "opt" / "foo"
-    tree.mkdir(parents=True)
-    (tree / "one").write_text("one\n")
-    return tree
-
-
 def story(host: Host) -> None:
     """A first push, one after a push that was cut off, one of a new path; a rebuild; and on."""
-    tree = tree_of(host.stage)
+    tree = make_tree(host.stage.folder / "opt" / "foo")
     host.watch(tree)
     host.push()
     (tree / "one").write_text("changed\n")
@@ -105,7 +95,7 @@ def test_a_shell_that_says_a_word(stage: Stage) -> None:
 
 def test_one_that_says_a_word_where_the_answer_is_expected(stage: Stage) -> None:
     """It is named, with the file that says it."""
-    host, tree = stage.host("bar"), tree_of(stage)
+    host, tree = stage.host("bar"), make_tree(stage.folder / "opt" / "foo")
     host.watch(tree)
     host.push()
     begins_with(stage, "echo Welcome to the master\n")
@@ -146,7 +136,7 @@ def test_csh(sshd: Sshd, csh_user: Account) -> None:
         odd.mkdir()
         host.configure(hosts_path=str(odd))
         host.pacha("add-host", "bar", "--user", csh_user.name).must()
-        tree = tree_of(stage)
+        tree = make_tree(stage.folder / "opt" / "foo")
         host.watch(tree)
         host.push()
         host.forget()
@@ -160,7 +150,7 @@ def test_an_account_that_runs_no_commands(tmp_path: Path, bash_user: Account) ->
     with Sshd(tmp_path / "sshd", extra=alone) as server, on_stage(server, bash_user) as stage:
         server.authorize(bash_user.name)
         host = stage.host("bar")
-        host.watch(tree_of(stage))
+        host.watch(make_tree(stage.folder / "opt" / "foo"))
         for words in (["push"], ["rebuild", "bar", "--yes"]):
             # OpenSSH hangs up at times on a command that ends at once (Stream.close_write): then that is told.
             told = [host.pacha(*words).must(11).err for _ in range(3)]

@@ -200,6 +200,14 @@ class Account:
 
 
 @contextlib.contextmanager
+def admitted(server: Sshd, name: str, shell: str = "/bin/sh") -> Iterator[Account]:
+    """An ``account`` that ``server`` lets in with its key."""
+    with account(name, shell) as made:
+        server.authorize(made.name)
+        yield made
+
+
+@contextlib.contextmanager
 def account(name: str, shell: str = "/bin/sh") -> Iterator[Account]:
     """An account with this ``shell`` that exists for as long as the ``with`` lasts. Only root can make one.
 

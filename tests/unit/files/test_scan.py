@@ -17,6 +17,18 @@ from pacha.files.owners import Accounts
 from tests.support.scanning import ACCOUNTS, Host, empty_tree, no_wait, paths, reasons, watch  # noqa: F401
 
 
+def refuse_to_open(patch: pytest.MonkeyPatch, name: bytes, error: OSError) -> None:
+    """From now on open(2) of ``name`` gives this ``error``."""
+    real = os.open
+
+    def refuse(path: object, *rest: int, **more: int) -> int:
+        if path == name:
+            raise error
+        return real(path, *rest, **more)  # type: ignore[arg-type]
+
+    patch.setattr(os, "open", refuse)
+
+
 def test_names_of_any_bytes(tree: Path) -> None:
     raw = os.fsencode(tree)
     odd = [b"\xff\xfe", b"a\nb", b"\x1b[31m", b"x" * 255, b"-rf", b" ", b"...", b".hg", b"\\"]
@@ -251,16 +263,9 @@ def test_a_directory_that_is_listed_and_cannot_be_entered_keeps_what_is_below(
     (tree / "d/f").write_bytes(b"x")
     host = Host(watch(tree))
     host.push()
-    real = os.open
-
-    def lost(path: object, *rest: int, **more: int) -> int:
-        if path == b"d":
-            raise FileNotFoundError(2, "No such file or directory")
-        return real(path, *rest, **more)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(os, "open", lost)
-    found = host.scan()
-    monkeypatch.undo()
+    with monkeypatch.context() as patch:
+        refuse_to_open(patch, b"d", FileNotFoundError(2, "No such file or directory"))
+        found = host.scan()
     assert paths(found, tree) == {"", "d", "d/f"} and reasons(found).keys() == {os.fsencode(tree / "d")}
 
 
@@ -272,16 +277,9 @@ def test_only_what_is_below_what_cannot_be_entered_is_kept(tree: Path, monkeypat
     host.push()
     for name in ("d/f", "d!", "d.f", "d0", "e"):
         (tree / name).unlink()
-    real = os.open
-
-    def refuse(path: object, *rest: int, **more: int) -> int:
-        if path == b"d":
-            raise PermissionError(13, "Permission denied")
-        return real(path, *rest, **more)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(os, "open", refuse)
-    found = host.scan()
-    monkeypatch.undo()
+    with monkeypatch.context() as patch:
+        refuse_to_open(patch, b"d", PermissionError(13, "Permission denied"))
+        found = host.scan()
     assert paths(found, tree) == {"", "d", "d/f", "d/\udcff"} and len(found.concerns) == 1
 
 
