@@ -405,12 +405,13 @@ def names_mercurials_folder(module: str, tree: ast.AST) -> list[str]:
     """Where Mercurial keeps what is a matter of store/; what travels takes the paths from wire.master."""
     if module.startswith("store.") or module in ("wire.master", "files.names"):
         return []
-    texts = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and node not in docstrings(tree)]
+    said = docstrings(tree)
+    texts = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and node not in said]
     return [f"{module}:{text.lineno} names .hg" for text in texts if ".hg" in str(text.value).split("/")]
 
 
-def docstrings(tree: ast.AST) -> list[ast.AST]:
-    return [node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)]
+def docstrings(tree: ast.AST) -> set[ast.AST]:
+    return {node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)}
 
 
 def test_few_modules_name_mercurials_folder() -> None:
