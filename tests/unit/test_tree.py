@@ -54,7 +54,6 @@ NOT_FOR_UNIT = {
     "sshd.account",
     "sshd.sshd",
     "mercurial.run_hg",
-    "stage.system_hg",
     "stage.small_disk",
     "stage.on_stage",
 }
