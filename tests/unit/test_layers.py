@@ -436,6 +436,7 @@ for name in sys.argv[1:]:
 """
 
 
+@pytest.mark.slow
 def test_every_module_imports_alone() -> None:
     """Each is the first of pacha that its process imports: an interpreter without it forks for every module."""
     names = ["pacha." + module.removesuffix("__init__").rstrip(".") for module in TREES]
