@@ -54,7 +54,8 @@ class Lived:
         places = {"PACHA_STATE": self.folder / "state", "PACHA_CONFIG": self.folder / "pacha.conf"}
         environment = {**os.environ, **{key: str(place) for key, place in places.items()}}
         ended, out, err = launcher().run([os.fsencode(word) for word in (PACHA, *arguments)], environment, b"", 120)
-        return Done(ended, out.decode("utf-8", "replace"), err.decode()).must(code)
+        assert ended == code, err.decode()
+        return Done(ended, out.decode("utf-8", "replace"), err.decode())
 
     def differing(self, one: int, other: int) -> set[str]:
         """The paths below the watched folders that the pictures of two snapshots have different."""
