@@ -27,6 +27,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "demo": ("demo", "Play the whole story in a temporary folder."),
     "diff": ("diff", "Show what differs between snapshots, or from the disk."),
     "doctor": ("doctor", "Check that all is well, and say how to fix what is not."),
+    "facts": ("facts", "Show what machine a host was."),
     "hosts": ("hosts", "Show every host, the late ones first."),
     "init": ("init", "Write this host's configuration, make a key."),
     "log": ("log", "List the snapshots, newest first."),
@@ -47,7 +48,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
     "Setting up a host": (
         "init", "watch", "watch-single", "unwatch", "schedule", "doctor", "config-values", "add-config",
     ),
-    "On a host": ("push", "status", "log", "diff", "cat", "verify"),
+    "On a host": ("push", "status", "log", "diff", "cat", "facts", "verify"),
     "Putting a host back": ("rebuild", "undo", "restore-db"),
     "On a master": ("add-host", "hosts", "check", "serve"),
     "Beside": ("demo", "completion"),

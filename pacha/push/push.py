@@ -15,7 +15,7 @@ from pacha.fetch import staging_dir
 from pacha.host.context import Context
 from pacha.host.due import PUSH
 from pacha.push import reconcile, remote_check
-from pacha.push.scan import read_last_snapshot, scan
+from pacha.push.scan import describe_machine, read_last_snapshot, scan
 from pacha.push.session import PushSession
 from pacha.push.snapshot import NewSnapshot, commit_snapshot
 from pacha.store.snapshot import Changes
@@ -95,6 +95,7 @@ def _push(context: Context, accept: bool, take_over: bool, message: str) -> Push
         last = read_last_snapshot(session, accept)
         reconcile.check_name(session, last)
         scan(session, last)
+        session.companions = describe_machine()
         session.attach(connections)
         remote_check.compare_with_last_push(session, last)
         base = reconcile.base(session, last)

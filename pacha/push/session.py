@@ -45,7 +45,8 @@ class PushSession:
 
     ``state`` is the content of the state folder; ``update`` changes both. ``watched`` are the watched paths, ``scan``
     is the scan of them; ``fingerprints`` and ``named`` (what is never kept) are those of the scan before. ``recorded``
-    are the accounts of the last snapshot, whose names stay where nothing answers for them.
+    are the accounts of the last snapshot, whose names stay where nothing answers for them. ``companions`` are the texts
+    beside pacha.db, by name.
     """
 
     context: Context
@@ -58,6 +59,7 @@ class PushSession:
     scan: Scan = field(default_factory=Scan)
     fingerprints: Mapping[bytes, Fingerprint] = field(default_factory=dict)
     named: Mapping[bytes, str] = field(default_factory=dict)
+    companions: Mapping[str, bytes] = field(default_factory=dict)
     concerns: list[Concern] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
     recorded: tuple[Account, ...] = ()

@@ -21,7 +21,7 @@ from pacha.push.reconcile import Base
 from pacha.push.session import PushSession
 from pacha.push.target import MasterTarget
 from pacha.push.upload import Upload
-from pacha.store import change_list, database, hg
+from pacha.store import change_list, companions, database, hg
 from pacha.store.snapshot import READABLE_FROM, SCHEMA, Changes, Snapshot, Watched, compare, grouped
 from pacha.text import escape, local_minute
 
@@ -128,6 +128,7 @@ def _meta(session: PushSession) -> dict[str, str]:
         "machine": context.state.machine(),
         "frequency": f"{context.config.frequency:g}",
         "version": pacha.__version__,
+        **companions.meta(session.companions),
     }
 
 
@@ -260,7 +261,7 @@ def _commit_database(session: PushSession, base: Base, new: Snapshot, changes: C
     note = session.note(f"{session.host}: {changes}")
     if known:
         session.concerns += _of_the_clock(session, repository.note(base.parent).at, note.at)
-    blobs = {PACHA_DB: image}
+    blobs = {PACHA_DB: image, **{name.encode(): text for name, text in session.companions.items()}}
     if changes != Changes() or unreadable:  # a readable snapshot has to be the newest again
         blobs[change_list.FILE] = change_list.encode(changes, image)
     node = repository.commit(parent, blobs, [], lambda name: hg.Blob(blobs[name]), note)

@@ -10,6 +10,7 @@ from pacha.files.metadata import Entry
 from pacha.rebuild.freshness import Disagreement
 from pacha.rebuild.hooks import Hooks
 from pacha.rebuild.living import LivingMachine
+from pacha.rebuild.machine import Machines
 from pacha.rebuild.options import Remembered
 from pacha.rebuild.planning import PlannedRebuild
 from pacha.rebuild.release import ReleaseChange
@@ -26,6 +27,7 @@ class Proposal:
     interrupted rebuilds that this one finishes. ``content`` gives the bytes of a file in the snapshot. ``parts`` are
     the selected paths, () for all. ``living`` is set if this machine is another host, ``release`` if the snapshot has
     another release than this machine. ``remembered`` are the choices of an earlier rebuild that still apply.
+    ``machines`` tells which machine the host was, and which one this is.
     ``differences`` are the signs that another snapshot is newer; ``watched`` is what this machine will watch otherwise
     than now, as it adopts the snapshot.
     """
@@ -44,6 +46,7 @@ class Proposal:
     living: LivingMachine | None = None
     remembered: Remembered = field(default_factory=Remembered)
     release: ReleaseChange | None = None
+    machines: Machines | None = None
     differences: tuple[Disagreement, ...] = ()
     watched: tuple[Concern, ...] = ()
 

@@ -23,6 +23,7 @@ from pacha.rebuild import (
     freshness,
     hooks,
     keep,
+    machine,
     partial,
     release,
     renumber,
@@ -169,7 +170,7 @@ class _Attempt:
             host=self.host, tip=fetched.tip, at=note.at, by=note.user, target=target, snapshot=fetched.snapshot,
             preview=planned, hooks=planned_hooks, resumes=resumes, content=content, parts=fetched.roots, release=change,
             living=living_machine(self.context, self.host, self.options), remembered=self.options.remembered,
-            differences=self.differences, watched=watched,
+            differences=self.differences, watched=watched, machines=machine.compare(fetched, target),
         )  # fmt: skip
 
     @property

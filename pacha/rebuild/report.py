@@ -6,6 +6,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from pacha.errors import Concern
@@ -14,6 +15,7 @@ from pacha.push.differences import rules_text
 from pacha.rebuild.freshness import Disagreement
 from pacha.rebuild.hooks import HookRun
 from pacha.rebuild.living import LivingMachine
+from pacha.rebuild.machine import Machines
 from pacha.rebuild.options import Remembered
 from pacha.rebuild.proposal import Proposal
 from pacha.restore.journal import Journal
@@ -207,6 +209,7 @@ def proposal_json(proposal: Proposal) -> dict[str, Any]:
         "make_accounts": list(preview.commands),
         "names_by": preview.names_by,
         "release": {"recorded": str(release.recorded), "here": str(release.here)} if release else None,
+        "machine": _facts_json(proposal.machines) if proposal.machines else None,
         "differences": [_difference_json(difference) for difference in proposal.differences],
         "hooks": [
             {"name": hook.label, "sha256": hook.sha256, "owner": hook.owner or "unknown"}
@@ -235,6 +238,10 @@ def _remembered_json(remembered: Remembered) -> dict[str, Any]:
         "accounts": policy.value if policy else None,
         "owner_map": remembered.owner_map,
     }
+
+
+def _facts_json(machines: Machines) -> dict[str, Any]:
+    return {"recorded": asdict(machines.recorded), "here": asdict(machines.here)}
 
 
 def _difference_json(difference: Disagreement) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from pacha.rebuild.text_diff import text_diff
 from pacha.restore.plan import Action, Plan
 from pacha.store.host_state import Orphans
 from pacha.text import enumerated, escape, local_minute, printable
+from pacha.ui.machine import machines_line
 
 _ACTIONS = {
     Action.CREATE: "to make",
@@ -34,6 +35,8 @@ _SHOWN = 20  #: replaced paths that are listed with the question, and as many th
 def plan_lines(proposal: Proposal) -> Iterator[str]:
     """The plan in lines: snapshot, counts by action, hooks."""
     preview = proposal.preview
+    if proposal.machines:
+        yield machines_line(proposal.host, proposal.machines)
     yield from _difference_lines(proposal.differences)
     yield from _watched_lines(proposal)
     yield from _release_lines(proposal)
