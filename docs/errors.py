@@ -110,8 +110,8 @@ def raised() -> Iterator[Raised]:
     classes = {node.name: node for tree in trees.values() for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
     kinds = {name: code for name, node in classes.items() if (code := _exit_code(node, classes))}
     own = {name for name in kinds if name != "PachaError" and any(map(_is_constructor, classes[name].body))}
+    inside = {id(call): name for name in own for call in ast.walk(classes[name])}
     for path, tree in trees.items():
-        inside = {id(call): name for name in own for call in ast.walk(classes[name])}
         for call in ast.walk(tree):
             if isinstance(call, ast.Call) and call.args and (kind := _kind_of(call, kinds.keys(), own, inside)):
                 named = {one.arg: one.value for one in call.keywords}

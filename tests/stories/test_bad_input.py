@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.mercurial import run_hg
 from tests.support.sshd import Account, Sshd, account, make_key
-from tests.support.stage import Host, Stage, changed, copy, on_stage, own, picture, said, small_disk, system_hg
+from tests.support.stage import Host, Stage, changed, copy, on_stage, own, picture, said, small_disk
 
 USAGE, CONCERNS, CONFIG, UNREACHABLE, LOCKED, DAMAGED = 2, 3, 10, 11, 12, 13
 FAILED = 1
@@ -268,10 +269,10 @@ def test_mercurial_that_has_gone_from_the_master(bar: Host, stage: Stage) -> Non
 def spoil_snapshot(host: Host, spoil: Callable[[Path], None]) -> None:
     """Make a newest snapshot on the master whose pacha.db is spoilt."""
     clone = host.stage.folder / "clone"
-    system_hg("clone", str(host.repository("db")), str(clone))
+    run_hg("clone", str(host.repository("db")), str(clone))
     spoil(clone / "pacha.db")
-    system_hg("-R", str(clone), "commit", "-m", "spoilt", "-u", "x")
-    system_hg("-R", str(clone), "push")
+    run_hg("-R", str(clone), "commit", "-m", "spoilt", "-u", "x")
+    run_hg("-R", str(clone), "push")
 
 
 def execute(*statements: str) -> Callable[[Path], None]:
@@ -323,7 +324,7 @@ def test_a_repository_that_is_gone(lost: Host) -> None:
 
 def test_a_db_without_a_snapshot(lost: Host) -> None:
     shutil.rmtree(lost.repository("db"))
-    system_hg("init", str(lost.repository("db")))
+    run_hg("init", str(lost.repository("db")))
     subprocess.run(["chown", "-R", lost.stage.account.name, lost.repository("db")], check=True)
     fails(lost, DAMAGED, "empty")
 

@@ -20,8 +20,9 @@ from tests.support import sshd as server
 from tests.support.amount import amount
 from tests.support.cutter import Cutter
 from tests.support.forced import Door
+from tests.support.mercurial import run_hg
 from tests.support.rebuilding import check_rebuild
-from tests.support.stage import Host, Stage, system_hg
+from tests.support.stage import Host, Stage
 
 pytestmark = [pytest.mark.soak, pytest.mark.slow]
 
@@ -89,7 +90,7 @@ def unfinished(host: Host) -> list[str]:
 
 def nodes(host: Host, name: str) -> set[str]:
     """Every revision that a repository of the master has."""
-    return set(system_hg("-R", str(host.repository(name)), "log", "--template", "{node}\n").split())
+    return set(run_hg("-R", str(host.repository(name)), "log", "--template", "{node}\n").split())
 
 
 @pytest.mark.timeout(60 + 20 * CUTS)

@@ -30,7 +30,7 @@ from pacha.store.state import StateFolder
 from tests.support.amount import amount
 from tests.support.trees import TIMES, in_memory, run, walk
 
-pytestmark = [pytest.mark.soak, pytest.mark.usefixtures("as_root"), pytest.mark.timeout(0)]
+pytestmark = [pytest.mark.soak, pytest.mark.slow, pytest.mark.usefixtures("as_root"), pytest.mark.timeout(0)]
 
 EXAMPLES = int(amount("PACHA_EXAMPLES", sample=12, soak=60))
 MINUTES = amount("PACHA_MINUTES", sample=0, soak=60)

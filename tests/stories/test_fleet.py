@@ -15,8 +15,9 @@ import pytest
 
 from pacha.store.state import StateFolder
 from tests.support.amount import amount
+from tests.support.mercurial import run_hg
 from tests.support.sshd import Account, Sshd
-from tests.support.stage import Host, Stage, changed, copy, on_stage, picture, said, system_hg
+from tests.support.stage import Host, Stage, changed, copy, on_stage, picture, said
 
 pytestmark = pytest.mark.soak
 
@@ -202,7 +203,7 @@ def test_eight_at_once(pushed: Host, tree: Path) -> None:
             if run.returncode == 12:
                 assert "holds the lock since 20" in err and "process " in err
     pushed.verify_master()
-    log = system_hg("-R", str(pushed.repository("db")), "log", "--template", "{node}\n").split()
+    log = run_hg("-R", str(pushed.repository("db")), "log", "--template", "{node}\n").split()
     assert len(log) == ROUNDS + 1
 
 
@@ -259,7 +260,7 @@ def test_what_a_killed_run_left_of_mercurials_own_is_cleared(pushed: Host, tree:
     began = time.monotonic()
     pushed.push()
     assert time.monotonic() - began < 25
-    system_hg("-R", str(repository.parent), "verify")
+    run_hg("-R", str(repository.parent), "verify")
 
 
 # -- a master that is not as it was left
@@ -328,7 +329,7 @@ def test_what_was_lost_here_is_fetched_again(pushed: Host, tree: Path, lost: str
     (tree / "two").write_text("more\n")
     pushed.push()
     assert pushed.on_master()["db"] != older["db"]
-    log = system_hg("-R", str(pushed.repository("db")), "log", "--template", "{node}\n").split()
+    log = run_hg("-R", str(pushed.repository("db")), "log", "--template", "{node}\n").split()
     assert len(log) == 3
     pushed.verify_master()
     pushed.rebuild("--target", pushed.folder / "out")

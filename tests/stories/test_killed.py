@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ from tests.support.amount import amount
 from tests.support.applying import CHANGING, alike, look, new_tree, old_tree
 from tests.support.stage import PACHA, Host, alone
 
-pytestmark = [pytest.mark.soak, pytest.mark.usefixtures("as_root")]
+pytestmark = [pytest.mark.soak, pytest.mark.slow, pytest.mark.usefixtures("as_root")]
 ALL = bool(amount("PACHA_ALL_KILLS", sample=0, soak=1))
 SEED = int(os.environ.get("PACHA_SEED", "4"))
 KILLED = (-signal.SIGKILL, 128 + signal.SIGKILL)
@@ -56,6 +57,7 @@ class Scene:
         )
         return done.returncode, done.stderr.decode("utf-8", "replace"), log.read_text(errors="replace")
 
+    @cached_property
     def points(self) -> list[Point]:
         """Every changing call of an undisturbed rebuild: its name, and which one of that name."""
         for _ in range(2):  # the first one finds what no later one does, such as a folder of another time
@@ -90,8 +92,10 @@ def _essence(entry: Entry | None) -> tuple[object, ...] | None:
     return None if entry is None else (entry.kind, entry.size, entry.sha256, entry.target)
 
 
-@pytest.fixture
-def scene(tmp_path: Path) -> Scene:
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
+    """One for all tests, each of which begins with ``reset``."""
+    tmp_path = tmp_path_factory.mktemp("killed")
     if shutil.which("strace") is None:
         pytest.fail("needs strace")
     host, root = alone(tmp_path), tmp_path / "opt" / "foo"
@@ -113,7 +117,7 @@ def some(points: list[Point], count: int) -> list[Point]:
 
 
 def test_killed_at_any_call_it_is_undone_or_carried_on(scene: Scene) -> None:
-    points = scene.points()
+    points = scene.points
     assert len(points) > 200
     for turn, (name, number) in enumerate(some(points, 8)):
         for carries_on in (False, True) if ALL else (turn % 2 == 0,):
@@ -129,7 +133,7 @@ def test_killed_at_any_call_it_is_undone_or_carried_on(scene: Scene) -> None:
 
 @pytest.mark.parametrize("error", ["ENOSPC", "EIO", "EROFS", "EDQUOT"])
 def test_an_error_at_any_call_is_named_and_the_next_rebuild_is_exact(scene: Scene, error: str) -> None:
-    points = [point for point in scene.points() if point[0] != "ftruncate"]
+    points = [point for point in scene.points if point[0] != "ftruncate"]
     failed: list[str] = []
     for name, number in some(points, 2):
         scene.reset()

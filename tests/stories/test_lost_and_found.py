@@ -17,9 +17,10 @@ import pytest
 
 from tests.support import sshd as server
 from tests.support.amount import amount
+from tests.support.mercurial import run_hg
 from tests.support.rebuilding import check_rebuild, make_tree
 from tests.support.sshd import Account, Sshd, account
-from tests.support.stage import Host, Stage, changed, copy, on_stage, own, picture, said, system_hg
+from tests.support.stage import Host, Stage, changed, copy, on_stage, own, picture, said
 
 pytestmark = pytest.mark.soak
 
@@ -54,12 +55,12 @@ def change(tree: Path, text: str) -> None:
 
 def heads(host: Host, name: str) -> int:
     """How many heads a repository of the master has."""
-    return len(system_hg("-R", str(host.repository(name)), "heads", "--template", "{node}\n").splitlines())
+    return len(run_hg("-R", str(host.repository(name)), "heads", "--template", "{node}\n").splitlines())
 
 
 def snapshots(host: Host) -> int:
     """How many snapshots the master has."""
-    return len(system_hg("-R", str(host.repository("db")), "log", "--template", "{node}\n").splitlines())
+    return len(run_hg("-R", str(host.repository("db")), "log", "--template", "{node}\n").splitlines())
 
 
 @contextmanager

@@ -11,8 +11,11 @@ from pathlib import Path
 import pytest
 
 from tests.support.forger import forge, retire_one_and_leave_out_the_rest, watched
+from tests.support.mercurial import run_hg
 from tests.support.sshd import Account, Sshd
-from tests.support.stage import Done, Host, Stage, changed, copy, picture, said, system_hg
+from tests.support.stage import Done, Host, Stage, changed, copy, picture, said
+
+pytestmark = pytest.mark.slow
 
 # Both servers are on this machine: what the second is asked, it does in a folder of its own.
 _ELSEWHERE = """#!/bin/sh
@@ -78,7 +81,7 @@ def change(tree: Path, text: str) -> None:
 def history(host: Host, hosts: str, name: str = "db") -> list[str]:
     """The snapshots that a master has, newest first."""
     folder = host.stage.folder / hosts / host.name / name
-    return system_hg("-R", str(folder), "log", "--template", "{node}\n").split()
+    return run_hg("-R", str(folder), "log", "--template", "{node}\n").split()
 
 
 def check_both(host: Host, tree: Path, second: Sshd) -> None:
@@ -90,7 +93,7 @@ def check_both(host: Host, tree: Path, second: Sshd) -> None:
         assert changed(picture(tree), picture(Path(f"{checker.folder}/out{tree}"))) == []
         shutil.rmtree(checker.folder)
         for repository in ("db", "foo"):
-            system_hg("-R", str(host.stage.folder / hosts / host.name / repository), "verify")
+            run_hg("-R", str(host.stage.folder / hosts / host.name / repository), "verify")
 
 
 def test_each_master_gets_everything(bar: Host, tree: Path, second: Sshd) -> None:

@@ -13,7 +13,7 @@ from tests.support.amount import is_soak
 from tests.support.machine import Machine, Person
 from tests.support.trees import run
 
-pytestmark = [pytest.mark.soak, pytest.mark.usefixtures("as_root")]
+pytestmark = [pytest.mark.soak, pytest.mark.slow, pytest.mark.usefixtures("as_root")]
 WWW, DB, MAIL, GONE = 61010, 61011, 61012, 61013
 NOBODYS = 2_100_000_000 + GONE  #: what becomes of the number of an account that the restored files lack
 #: A folder, files with and without setuid, setgid and capabilities, a link: all outside what is watched.

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.machine import Machine, Person
 
-pytestmark = pytest.mark.usefixtures("as_root")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("as_root")]
 NUMBER, OTHER, FREE = 61010, 61020, 2_100_061_010
 KEY = "/home/debian/.ssh/authorized_keys"
 #: As the image brought them: a home, a program that is setgid, a folder of somebody else's in the group.

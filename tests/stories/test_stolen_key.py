@@ -13,8 +13,9 @@ import pytest
 from tests.support.changegroups import NOBODYS, add_unseen, changegroup, changeset
 from tests.support.forced import Door
 from tests.support.forger import forge, retire_one_and_leave_out_the_rest, watched
+from tests.support.mercurial import run_hg
 from tests.support.rebuilding import check_rebuild
-from tests.support.stage import Host, Stage, said, system_hg
+from tests.support.stage import Host, Stage, said
 
 _SECRET = "the database's password\n"
 
@@ -64,7 +65,7 @@ def test_a_thief_of_the_key_adds_nothing_to_what_is_watched(stage: Stage, door: 
     done = victim.pacha("-q", "push").must(3)
     assert watched(victim) == before
     for name in victim.on_master():
-        assert _SECRET.strip() not in system_hg("-R", str(victim.repository(name)), "log", "-p"), name
+        assert _SECRET.strip() not in run_hg("-R", str(victim.repository(name)), "log", "-p"), name
     assert "does not remember making" in done.err and f"pacha: {wanted}: is watched in" in done.err
     shown = victim.pacha("status").must(3)
     assert str(wanted) in shown.out and "does not remember making" in shown.out
@@ -130,7 +131,7 @@ def test_a_head_that_the_master_cannot_give_stops_no_push(
     victim.watch(foo)
     victim.push()
     repository = victim.repository(name)
-    head = bytes.fromhex(system_hg("-R", str(repository), "log", "-r", "tip", "--template", "{node}"))
+    head = bytes.fromhex(run_hg("-R", str(repository), "log", "-r", "tip", "--template", "{node}"))
     added, revision = changeset(head, NOBODYS)
     add_unseen(repository, changegroup(revision))
     for path in (repository, *repository.rglob("*")):

@@ -21,7 +21,7 @@ from pacha.host.context import Context
 from pacha.push import push, session
 from pacha.store.state import StateFolder
 from tests.support.amount import amount
-from tests.support.stage import PACHA, Done, changed
+from tests.support.stage import PACHA, Done, changed, launcher
 from tests.support.year import Picture, Year, picture
 
 SNAPSHOTS = int(amount("PACHA_SNAPSHOTS", sample=12, soak=200))
@@ -33,6 +33,7 @@ EVERY = 43_200 + 17  # seconds from one snapshot to the next
 #: Mercurial leaves files for the garbage collector to close.
 pytestmark = [
     pytest.mark.soak,
+    pytest.mark.slow,
     pytest.mark.usefixtures("as_root"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
     pytest.mark.timeout(120 + 20 * (SNAPSHOTS + REBUILDS)),
@@ -52,9 +53,8 @@ class Lived:
     def pacha(self, *arguments: str | Path, code: int = 0) -> Done:
         places = {"PACHA_STATE": self.folder / "state", "PACHA_CONFIG": self.folder / "pacha.conf"}
         environment = {**os.environ, **{key: str(place) for key, place in places.items()}}
-        done = subprocess.run([PACHA, *arguments], env=environment, stdin=subprocess.DEVNULL, capture_output=True)
-        assert done.returncode == code, done.stderr.decode()
-        return Done(done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode())
+        ended, out, err = launcher().run([os.fsencode(word) for word in (PACHA, *arguments)], environment, b"", 120)
+        return Done(ended, out.decode("utf-8", "replace"), err.decode()).must(code)
 
     def differing(self, one: int, other: int) -> set[str]:
         """The paths below the watched folders that the pictures of two snapshots have different."""

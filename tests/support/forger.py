@@ -8,22 +8,23 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from tests.support.stage import Host, system_hg
+from tests.support.mercurial import run_hg
+from tests.support.stage import Host
 
 
 def forge(host: Host, act: Callable[[sqlite3.Connection], object], hosts: Path | None = None, date: str = "now") -> str:
     """A newest snapshot on the master: the last one after ``act``, dated as hg(1) understands it. Returns its node."""
     repository = (hosts or host.stage.hosts) / host.name / "db"
     clone = host.stage.folder / f"forger-{os.urandom(4).hex()}"
-    system_hg("clone", "-q", str(repository), str(clone))
+    run_hg("clone", "-q", str(repository), str(clone))
     with closing(sqlite3.connect(clone / "pacha.db")) as database:
         act(database)
         database.commit()
-    system_hg("-R", str(clone), "commit", "-q", "-u", "root@bar", "-d", date, "-m", "bar: 1 changed")
-    system_hg("-R", str(repository), "pull", "-q", str(clone))
+    run_hg("-R", str(clone), "commit", "-q", "-u", "root@bar", "-d", date, "-m", "bar: 1 changed")
+    run_hg("-R", str(repository), "pull", "-q", str(clone))
     for path in (repository, *repository.rglob("*")):
         os.chown(path, host.stage.account.uid, host.stage.account.gid)
-    return system_hg("-R", str(repository), "log", "-r", "tip", "--template", "{node}").strip()
+    return run_hg("-R", str(repository), "log", "-r", "tip", "--template", "{node}").strip()
 
 
 def watched(host: Host) -> str:

@@ -13,8 +13,21 @@ from pathlib import Path
 
 from tests.support.stage import PACHA, Done
 
-#: Seen inside the machine as they are outside, but not to be written.
-_SHARED = ("/usr", "/dev", "/proc", sys.prefix, sys.base_prefix, str(Path(__file__).parents[2]))
+_MODULES = f"{sys.base_prefix}/lib/python{sys.version_info.major}.{sys.version_info.minor}"
+_LIBRARIES = [str(path) for name in ("*-linux-gnu*", "locale", "ssl") for path in sorted(Path("/usr/lib").glob(name))]
+_PYTHON = [sys.base_prefix] if sys.base_prefix != "/usr" else [_MODULES]
+#: Seen inside the machine as they are outside, but not to be written. Only what its programs need: a rebuild looks at
+#: each path of the machine whose owner it may have to change.
+_SHARED = tuple(
+    path
+    for path in (
+        *("/usr/bin", "/usr/sbin", "/usr/lib64", *_LIBRARIES, "/dev", "/proc"),
+        *(sys.prefix, *_PYTHON, f"{Path(__file__).parents[2]}/pacha"),
+    )
+    if os.path.isdir(path)
+)
+#: What is empty inside, of what is shared.
+_EMPTY = tuple(path for path in (f"{_MODULES}/site-packages", f"{_MODULES}/test") if os.path.isdir(path))
 _ETC = ("ld.so.cache", "login.defs", "nsswitch.conf", "default/useradd", "pam.d", "security")
 _ENTER = """
 set -e
@@ -23,6 +36,11 @@ while [ "$1" != -- ]; do
     mkdir -p "$root$1"
     mount --bind "$1" "$root$1"
     mount -o remount,bind,ro "$root$1" 2>/dev/null || :
+    shift
+done
+shift
+while [ "$1" != -- ]; do
+    mount -t tmpfs -o ro tmpfs "$root$1"
     shift
 done
 shift
@@ -78,8 +96,7 @@ class Machine:
         """Run a command inside to its end, as root or as the user and group ``number``."""
         if number is not None:
             command = ("setpriv", f"--reuid={number}", f"--regid={number}", "--clear-groups", "--", *command)
-        shared = [place for place in dict.fromkeys(_SHARED) if not _below(place, "/usr")]
-        entering = ["unshare", "--mount", "sh", "-c", _ENTER, "sh", self.root, *shared, "--", *command]
+        entering = ["unshare", "--mount", "sh", "-c", _ENTER, "sh", self.root, *_SHARED, "--", *_EMPTY, "--", *command]
         places = {"PACHA_STATE": "/state", "PACHA_CONFIG": "/pacha.conf", "TMPDIR": "/tmp", "HOME": "/root"}
         paths = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HGRCPATH": "", "LC_ALL": "C.UTF-8"}
         done = subprocess.run(
@@ -123,7 +140,3 @@ class Machine:
         """Owner, group and the twelve mode bits in octal."""
         status = os.lstat(self.at(path))
         return status.st_uid, status.st_gid, f"{stat.S_IMODE(status.st_mode):04o}"
-
-
-def _below(path: str, folder: str) -> bool:
-    return path.startswith(folder + "/")

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from pacha.config.keys import KEYS
 from tests.support.launcher import Launcher
+from tests.support.mercurial import run_hg
 from tests.support.sshd import Account, Sshd
 
 PACHA = Path(sys.executable).with_name("pacha")
@@ -170,13 +171,13 @@ class Host:
         for repository in sorted(path for path in named if path.is_dir()):
             is_whole = (repository / ".hg" / "store" / "00changelog.i").exists()
             log = ("log", "--hidden", "--template", "{node}\n")
-            found[repository.name] = system_hg("-R", str(repository), *log) if is_whole else ""
+            found[repository.name] = run_hg("-R", str(repository), *log) if is_whole else ""
         return found
 
     def verify_master(self) -> None:
         """Every repository of the master is whole, by the word of the system's own Mercurial."""
         for name in self.on_master():
-            system_hg("-R", str(self.repository(name)), "verify")
+            run_hg("-R", str(self.repository(name)), "verify")
 
 
 @dataclass
@@ -247,15 +248,6 @@ def on_stage(server: Sshd, account: Account) -> Iterator[Stage]:
 def own(name: str) -> str:
     """``name`` for an account that two runs of the tests at once do not both make."""
     return f"{name}_{os.getpid()}"
-
-
-def system_hg(*arguments: str) -> str:
-    """Run the system's own Mercurial, whatever is installed beside Python; returns what it prints."""
-    environment = {"PATH": "/usr/bin:/bin", "HGRCPATH": "", "LANG": "C"}
-    command = ["hg", "--config", "trusted.users=*", *arguments]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, f"hg {' '.join(arguments)}: {done.stdout} {done.stderr}"
-    return done.stdout
 
 
 def differences(one: Path, other: Path) -> str:

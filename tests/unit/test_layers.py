@@ -6,6 +6,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -230,7 +231,7 @@ def _flags(call: ast.Call, tree: ast.AST) -> str:
     text = ast.unparse(call.args[1])
     given = _values(text, tree)
     if not given and f"pacha.files.dirfd.{text}" in {name for _, name in imports("", tree)}:
-        given = _values(text, TREES["files.dirfd"])
+        given = _values(text, trees()["files.dirfd"])
     return given[0] if given else text
 
 
@@ -239,21 +240,23 @@ def _values(name: str, tree: ast.AST) -> list[str]:
     return [ast.unparse(node.value) for node in assigned if ast.unparse(node.targets[0]) == name]
 
 
-TREES = {module: ast.parse(path.read_bytes(), str(path)) for module, path in MODULES.items()}
+@cache
+def trees() -> dict[str, ast.Module]:
+    return {module: ast.parse(path.read_bytes(), str(path)) for module, path in MODULES.items()}
 
 
 def breaches(rule: Callable[[str, ast.AST], list[str]], folder: str = "") -> list[str]:
     """What breaks ``rule`` in any module, or in those of ``folder``."""
     return [
         breach
-        for module, tree in TREES.items()
+        for module, tree in trees().items()
         if not folder or part(module) == folder
         for breach in rule(module, tree)
     ]
 
 
 def test_the_modules_are_found() -> None:
-    assert {"errors", "config.load", "files.metadata"} <= set(TREES)
+    assert {"errors", "config.load", "files.metadata"} <= set(trees())
 
 
 def test_imports_go_one_way() -> None:
@@ -273,7 +276,7 @@ def test_restore_follows_no_paths() -> None:
 
 
 def test_no_module_is_a_drawer_for_everything() -> None:
-    assert [module for module in TREES if VAGUE_NAMES & set(module.split("."))] == []
+    assert [module for module in trees() if VAGUE_NAMES & set(module.split("."))] == []
 
 
 def evaluates_annotations(module: str, tree: ast.AST) -> list[str]:
@@ -300,7 +303,7 @@ def test_few_imports_stand_inside_functions() -> None:
 
 def test_no_circle_of_imports() -> None:
     """Not even through an import inside a function."""
-    below = {module: {name for name in map(_module, _names(module)) if name and name != module} for module in TREES}
+    below = {module: {name for name in map(_module, _names(module)) if name and name != module} for module in trees()}
     while leaves := {module for module, needed in below.items() if not needed & below.keys()}:
         below = {module: needed for module, needed in below.items() if module not in leaves}
     assert below.keys() == set(), below
@@ -308,7 +311,7 @@ def test_no_circle_of_imports() -> None:
 
 def _names(module: str) -> list[str]:
     """What a module imports, but for its types alone."""
-    return [name for _, name in imports(module, without_types(TREES[module]))]
+    return [name for _, name in imports(module, without_types(trees()[module]))]
 
 
 def without_types(tree: ast.AST) -> ast.Module:
@@ -324,7 +327,7 @@ def _module(name: str) -> str | None:
     words = name.split(".")[1:]
     for end in range(len(words), 0, -1):
         for candidate in (".".join(words[:end]), ".".join([*words[:end], "__init__"])):
-            if name.startswith("pacha.") and candidate in TREES:
+            if name.startswith("pacha.") and candidate in trees():
                 return candidate
     return None
 
@@ -340,7 +343,7 @@ def test_no_folder_holds_too_much() -> None:
 
 def test_no_class_name_stands_twice() -> None:
     classes: dict[str, list[str]] = {}
-    for module, tree in TREES.items():
+    for module, tree in trees().items():
         for node in ast.walk(tree):
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 classes.setdefault(node.name, []).append(module)
@@ -406,12 +409,13 @@ def names_mercurials_folder(module: str, tree: ast.AST) -> list[str]:
     """Where Mercurial keeps what is a matter of store/; what travels takes the paths from wire.master."""
     if module.startswith("store.") or module in ("wire.master", "files.names"):
         return []
-    texts = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and node not in docstrings(tree)]
+    said = docstrings(tree)
+    texts = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and node not in said]
     return [f"{module}:{text.lineno} names .hg" for text in texts if ".hg" in str(text.value).split("/")]
 
 
-def docstrings(tree: ast.AST) -> list[ast.AST]:
-    return [node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)]
+def docstrings(tree: ast.AST) -> set[ast.AST]:
+    return {node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)}
 
 
 def test_few_modules_name_mercurials_folder() -> None:
@@ -436,9 +440,10 @@ for name in sys.argv[1:]:
 """
 
 
+@pytest.mark.slow
 def test_every_module_imports_alone() -> None:
     """Each is the first of pacha that its process imports: an interpreter without it forks for every module."""
-    names = ["pacha." + module.removesuffix("__init__").rstrip(".") for module in TREES]
+    names = ["pacha." + module.removesuffix("__init__").rstrip(".") for module in trees()]
     names = [name.rstrip(".") for name in names if not name.endswith("__main__")]
     done = subprocess.run(
         [sys.executable, "-W", "error::SyntaxWarning", "-c", IMPORT_EACH, *names],

@@ -7,6 +7,7 @@ import importlib.util
 import re
 import sys
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -25,21 +26,31 @@ def _manual() -> ModuleType:
 
 
 MANUAL = _manual()
-ALL = list(MANUAL.raised())
-TEXTS = sorted({one.text for one in ALL if one.text})
 
 
-def where(errors: Iterable[Any]) -> list[str]:
+@cache
+def errors() -> list[Any]:
+    """Every place in the program that makes an error."""
+    return list(MANUAL.raised())
+
+
+@cache
+def texts() -> list[str]:
+    """Their messages."""
+    return sorted({one.text for one in errors() if one.text})
+
+
+def where(found: Iterable[Any]) -> list[str]:
     """The place of each error in the source, with its message."""
-    return [f"{error.module}:{error.line}: {error.text}" for error in errors]
+    return [f"{error.module}:{error.line}: {error.text}" for error in found]
 
 
 def test_the_errors_are_found() -> None:
-    assert len(ALL) > 150 and len(TEXTS) > 150
+    assert len(errors()) > 150 and len(texts()) > 150
 
 
 def test_an_error_says_what_to_do_next() -> None:
-    assert where(error for error in ALL if not error.hint or ast.unparse(error.hint) in ("''", '""')) == []
+    assert where(error for error in errors() if not error.hint or ast.unparse(error.hint) in ("''", '""')) == []
 
 
 def is_sentence(text: str) -> bool:
@@ -47,7 +58,7 @@ def is_sentence(text: str) -> bool:
 
 
 def test_a_message_is_a_sentence() -> None:
-    assert [text for text in TEXTS if not is_sentence(text)] == []
+    assert [text for text in texts() if not is_sentence(text)] == []
 
 
 def is_hint(text: str | None) -> bool:
@@ -58,7 +69,7 @@ def is_hint(text: str | None) -> bool:
 
 
 def test_hints_are_sentences_or_end_in_a_command() -> None:
-    assert where(error for error in ALL if error.hint and not is_hint(MANUAL.template(error.hint))) == []
+    assert where(error for error in errors() if error.hint and not is_hint(MANUAL.template(error.hint))) == []
 
 
 def has_code(error: Any) -> bool:
@@ -69,7 +80,7 @@ def has_code(error: Any) -> bool:
 
 
 def test_an_error_has_a_code() -> None:
-    assert where(error for error in ALL if not has_code(error)) == []
+    assert where(error for error in errors() if not has_code(error)) == []
 
 
 def test_the_rules_can_fail() -> None:
@@ -80,13 +91,13 @@ def test_the_rules_can_fail() -> None:
 
 
 def test_a_code_has_one_exit_code() -> None:
-    codes = {(one.constant, one.exit_code) for one in ALL if one.constant}
+    codes = {(one.constant, one.exit_code) for one in errors() if one.constant}
     assert len(codes) == len({code for code, _ in codes})
 
 
 def test_a_code_has_one_message_unless_that_is_a_value() -> None:
     texts: dict[str, set[str | None]] = {}
-    for one in ALL:
+    for one in errors():
         if one.constant:
             texts.setdefault(one.constant, set()).add(one.text)
     assert {code: said for code, said in texts.items() if len(said) > 1} == {}
@@ -96,7 +107,7 @@ def test_every_code_is_explained_and_no_other() -> None:
     explained = MANUAL.explanations()
     told = {code for code, said in explained.items() if "exit" in said}  # by a value of the source
     source = "".join(path.read_text("utf-8") for path in (CHECKOUT / "pacha").rglob("*.py"))
-    assert set(explained) - told == {one.constant for one in ALL if one.constant}
+    assert set(explained) - told == {one.constant for one in errors() if one.constant}
     assert all(f'"{code}"' in source for code in told)
 
 
@@ -109,4 +120,4 @@ def test_the_manual_is_up_to_date_and_lists_every_code_once() -> None:
 
 
 if __name__ == "__main__":  # which messages there are
-    print("\n".join(TEXTS))
+    print("\n".join(texts()))

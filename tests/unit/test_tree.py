@@ -54,33 +54,12 @@ NOT_FOR_UNIT = {
     "sshd.account",
     "sshd.sshd",
     "mercurial.run_hg",
-    "stage.system_hg",
     "stage.small_disk",
     "stage.on_stage",
 }
 
 
-COMMANDS = (
-    "add_host", "cat", "check", "completion", "config", "demo", "diff", "doctor", "facts", "hosts", "init", "log",
-    "push", "rebuild", "restore_db", "schedule", "serve", "status", "undo", "verify", "watch",
-)  # fmt: skip
-#: Modules without a test module of their name: what each promises takes a whole run, and the story says it better.
-#: A new module does not come into this list; it brings a test.
-TESTED_BY_STORIES = {
-    # Each takes options, calls an action that has tests of its own, and shows what came of it.
-    *(f"cli/commands/{name}" for name in COMMANDS),
-    "demo",  # stories: test_documents, test_packages
-    "fetch/fetch", "fetch/spool",  # integration/fetch: test_rot, test_hostile_store, test_fallback
-    "rebuild/choices", "rebuild/living",  # stories: test_keep, test_living
-    "rebuild/planning",  # stories: test_plan, test_owners, test_moving_accounts
-    "rebuild/source",  # stories/test_masters
-    "rebuild/undo",  # stories: test_plan, test_year
-    "restore/install", "restore/permissions", "restore/write",  # integration/restore: test_apply, test_apply_killed
-    "server/check_worker", "server/rehearsal",  # stories/test_fleet
-    "wire/plain_account", "wire/tar_upload",  # stories: test_served, test_first_push
-    "wire/ssh/library",  # integration/wire/ssh, unit/test_library
-}  # fmt: skip
-KINDS = ("unit", "integration", "stories")
+KINDS = ("unit", "integration")
 
 
 def test_each_module_has_a_test_of_its_name() -> None:
@@ -90,7 +69,7 @@ def test_each_module_has_a_test_of_its_name() -> None:
         for module in modules
         if not any((TESTS / kind / module.parent / f"test_{module.stem}.py").exists() for kind in KINDS)
     }
-    assert without == TESTED_BY_STORIES, "a module without a test of its name, or one that has got one"
+    assert without == set()
 
 
 def test_a_unit_test_is_named_after_its_module() -> None:

@@ -14,7 +14,8 @@ from pacha.store import hg
 from pacha.store.host_state import MasterState
 from pacha.store.snapshot import Snapshot
 from tests.support.changegroups import NOBODYS, add_unseen, changegroup, changeset
-from tests.support.stage import copy, system_hg
+from tests.support.mercurial import run_hg
+from tests.support.stage import copy
 from tests.support.world import NOTE, World, one_world, original_world  # noqa: F401  (fixtures)
 
 # What Mercurial leaves open is its own, and closed by the end of a process.
@@ -170,7 +171,7 @@ def test_no_byte_is_overwritten_unsaid(world: World, name: str) -> None:
 def test_a_machine_that_cloned_its_history_has_no_doubts(world: World) -> None:
     """As it does where the master's format is not known here: the bytes of a clone are its own."""
     other, where = world.top / "other", world.repository("db")
-    system_hg("--config", "format.revlog-compression=none", "clone", "-q", "--pull", "-U", str(where), str(other))
+    run_hg("--config", "format.revlog-compression=none", "clone", "-q", "--pull", "-U", str(where), str(other))
     shutil.rmtree(where)
     other.rename(where)
     world.rebuild()

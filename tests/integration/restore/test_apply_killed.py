@@ -34,7 +34,7 @@ from tests.support.applying import (
     story_fixture,  # noqa: F401
 )
 
-pytestmark = [pytest.mark.soak, pytest.mark.usefixtures("as_root")]
+pytestmark = [pytest.mark.soak, pytest.mark.slow, pytest.mark.usefixtures("as_root")]
 
 KILLED = (-signal.SIGKILL, 128 + signal.SIGKILL)
 ALL = bool(amount("PACHA_ALL_KILLS", sample=0, soak=1))

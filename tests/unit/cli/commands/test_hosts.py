@@ -1,0 +1,24 @@
+"""hosts shows every host, or those that are late, in three forms."""
+
+from __future__ import annotations
+
+import json
+
+from tests.support.commanding import Shell, loaded_mercurial, shell_of_bar  # noqa: F401  (fixtures)
+from tests.support.standalone import standalone_host  # noqa: F401  (a fixture)
+
+
+def test_the_forms(shell: Shell) -> None:
+    shell.bar.push()
+    assert "bar" in shell.run("hosts")
+    assert [host["host"] for host in json.loads(shell.run("hosts", "--json"))] == ["bar"]
+    assert 'host="bar"' in shell.run("hosts", "--prometheus")
+    assert shell.run("-q", "hosts") == ""
+
+
+def test_one_that_never_pushed_is_a_concern(shell: Shell) -> None:
+    shell.bar.push()
+    (shell.bar.top / "hosts" / "foo").mkdir()
+    assert "foo" in shell.run("hosts", code=3)
+    out, err = shell.both("-q", "hosts", code=3)
+    assert out == "" and "foo" in err and "bar" not in err

@@ -1,0 +1,62 @@
+"""The plan of a rebuild: from what was fetched, what is on the disk, and the options."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from pacha.errors import UsageError
+from pacha.rebuild.id_changes import IdChanges
+from pacha.rebuild.options import AccountPolicy, RebuildOptions
+from pacha.rebuild.planning import PlannedRebuild, plan_rebuild
+from pacha.rebuild.renumber import InterruptedRenumbering
+from pacha.restore.plan import Action
+from pacha.store import history
+from pacha.store.snapshot import Snapshot
+from tests.support.standalone import Standalone, standalone_host  # noqa: F401  (a fixture)
+
+
+@pytest.fixture
+def snapshot(bar: Standalone) -> Snapshot:
+    bar.push()
+    state = bar.context().state
+    return history.read(state, state.read().tip)
+
+
+def actions(planned: PlannedRebuild) -> dict[str, Action]:
+    return {os.fsdecode(os.path.basename(step.path)): step.action for step in planned.plan.steps}
+
+
+def test_what_is_lost_is_made_and_what_is_there_stays(bar: Standalone, snapshot: Snapshot) -> None:
+    assert actions(plan_rebuild(snapshot, {}, RebuildOptions())) == {"foo": Action.SAME, "one": Action.SAME}
+    shutil.rmtree(bar.tree)
+    planned = plan_rebuild(snapshot, {}, RebuildOptions())
+    assert actions(planned) == {"foo": Action.CREATE, "one": Action.CREATE}
+    assert not bar.tree.exists() and planned.commands == () and planned.overrides == {}
+
+
+def test_what_differs_is_replaced_unless_it_is_kept(bar: Standalone, snapshot: Snapshot) -> None:
+    (bar.tree / "one").write_text("another\n")
+    (bar.tree / "new").write_text("new\n")
+    assert actions(plan_rebuild(snapshot, {}, RebuildOptions()))["one"] is Action.REPLACE
+    kept = plan_rebuild(snapshot, {}, RebuildOptions(keep=(f"{bar.tree}/one",), delete=True))
+    assert (actions(kept)["one"], actions(kept)["new"]) == (Action.KEPT_BY_RULE, Action.EXTRA)
+    assert kept.plan.delete
+
+
+def test_below_a_target_every_path_is_below_it(snapshot: Snapshot, tmp_path: Path) -> None:
+    target = os.fsencode(tmp_path / "there")
+    planned = plan_rebuild(snapshot, {}, RebuildOptions(target=target))
+    assert {step.path.startswith(target + b"/") for step in planned.plan.steps} == {True}
+    assert planned.wanted.keys() == {target + path for path in snapshot.entries}
+
+
+def test_a_renumbering_that_was_interrupted_goes_before_another_policy(snapshot: Snapshot) -> None:
+    interrupted = InterruptedRenumbering(moved=IdChanges(users={1001: 1002}))
+    for policy in (AccountPolicy.KEEP, AccountPolicy.LEAVE):
+        with pytest.raises(UsageError) as caught:
+            plan_rebuild(snapshot, {}, RebuildOptions(accounts=policy), interrupted)
+        assert caught.value.code == "renumbering-unfinished"
