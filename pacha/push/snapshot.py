@@ -16,6 +16,7 @@ from pacha.files.names import DATABASE, LONGEST_STORED, PACHA_DB
 from pacha.files.parents import observe_parents
 from pacha.host import owed
 from pacha.push import commit, reconcile
+from pacha.push.moved_away import moved_away
 from pacha.push.readable import readable
 from pacha.push.reconcile import Base
 from pacha.push.session import PushSession
@@ -64,6 +65,7 @@ def commit_snapshot(session: PushSession, base: Base) -> NewSnapshot:
     session.concerns += [
         *session.scan.concerns,
         *owed_concerns,
+        *moved_away(base.entries, new, changes),
         *_kept_names(session, new.entries),
         *_unmapped(new.entries),
     ]
