@@ -12,10 +12,11 @@ from pacha.errors import Concern, PachaError
 from pacha.files import acl, owners, user_namespace
 from pacha.files.metadata import Entry
 from pacha.files.name_service import NSSWITCH
-from pacha.files.names import DATABASE, PACHA_DB
+from pacha.files.names import DATABASE, LONGEST_STORED, PACHA_DB
 from pacha.files.parents import observe_parents
 from pacha.host import owed
 from pacha.push import commit, reconcile
+from pacha.push.moved_away import moved_away
 from pacha.push.readable import readable
 from pacha.push.reconcile import Base
 from pacha.push.session import PushSession
@@ -34,6 +35,7 @@ _UNMAPPED = (
     "can tell whose they are: they are recorded as nobody's, and a rebuild gives them to root alone"
 )
 _OWED = "is owed by the last rebuild: run that again, or give it up with 'pacha push --accept'"
+_TOO_LONG = f"not kept, as Mercurial holds no path of more than {LONGEST_STORED} bytes below a watched one"
 
 _SET_RIGHT = 60  #: seconds by which a clock may be set back to be right
 _SET_BACK = (
@@ -63,6 +65,7 @@ def commit_snapshot(session: PushSession, base: Base) -> NewSnapshot:
     session.concerns += [
         *session.scan.concerns,
         *owed_concerns,
+        *moved_away(base.entries, new, changes),
         *_kept_names(session, new.entries),
         *_unmapped(new.entries),
     ]
@@ -87,6 +90,8 @@ def build_snapshot(session: PushSession, base: Snapshot) -> tuple[Snapshot, Iter
     scanned, still_owed = owed.keep_recorded(session.context.state, session.scan.entries, base.entries)
     scanned, missing_accounts = owed.in_numbers_of(accounts, scanned, still_owed, base.accounts)
     entries = _stored(session.watched, scanned, base.entries)
+    too_long = {path for path, entry in entries.items() if len(entry.stored or b"") > LONGEST_STORED}
+    session.concerns += [Concern(path, _TOO_LONG) for path in sorted(too_long)]
     watched = [watched.path for watched in session.watched if not watched.retired]
     parents, concerns = observe_parents(watched, base.parents, accounts)
     session.concerns += concerns
@@ -95,7 +100,7 @@ def build_snapshot(session: PushSession, base: Snapshot) -> tuple[Snapshot, Iter
     snapshot = Snapshot(
         meta=_meta(session),
         watched=session.watched,
-        entries=entries,
+        entries={path: entry for path, entry in entries.items() if path not in too_long} if too_long else entries,
         parents={path: _settled(entry, base.parents.get(path)) for path, entry in parents.items()},
         accounts=(*_accounts(entries, parents, accounts, recorded), *missing_accounts),
     )

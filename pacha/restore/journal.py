@@ -17,6 +17,7 @@ from pacha.files import paths
 from pacha.restore.entries import discard
 from pacha.restore.journal_records import WORD_OF, Mark, Part, Record, Root, Started, Target, decode, encode
 from pacha.system.presence import ABSENT
+from pacha.system.syscalls import sync_file
 from pacha.text import escape
 
 _FOLDER = b"rebuilds"
@@ -137,7 +138,7 @@ class Journal:
         while data:
             data = data[os.write(self._fd, data) :]
         self._pending.clear()
-        os.fsync(self._fd)
+        sync_file(self._fd)
 
     def mark(self, word: str) -> None:
         """Write a mark and sync. Raise OSError."""
@@ -240,6 +241,6 @@ def _make_folder(folder: bytes) -> None:
 def _sync_folder(path: bytes) -> None:
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        os.fsync(fd)
+        sync_file(fd)
     finally:
         os.close(fd)

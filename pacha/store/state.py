@@ -209,6 +209,13 @@ def _take_lock(fd: int, deadline: float, kind: int = fcntl.LOCK_EX) -> None:
             if time.monotonic() >= deadline:
                 raise _held(fd) from None
             time.sleep(_POLL_SECONDS)
+        except OSError as error:
+            raise PachaError(
+                "The state folder cannot be locked.",
+                f"{os.readlink(f'/proc/self/fd/{fd}')}: {error.strerror}",
+                "Set PACHA_STATE to a folder on a local disk, or have its server give out locks (NFS: lockd, statd).",
+                code="lock-refused",
+            ) from None
 
 
 def _held(fd: int) -> LockedError:

@@ -147,6 +147,8 @@ class _Sink:
             self._leave()
 
     def _enter_top(self, top: bytes) -> None:
+        if self._sender.ended():
+            raise DamagedError("The master sent nothing of what was asked for.", "", LOOK, code="scp-nothing-sent")
         kind, _, _, name = self._header(self._sender.line(), first=True)
         if kind != b"D" or name != top:
             raise odd(f"something else than the directory {start_of(top)}", name)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
 from pacha.files.metadata import Kind
+from pacha.files.names import LONGEST_STORED
 from pacha.host import watch
 from pacha.push import reconcile
 from pacha.push.scan import read_last_snapshot, scan
@@ -85,3 +87,21 @@ def test_a_path_that_is_not_watched_any_more_leaves_the_snapshot_and_stays_in_th
     new = committed(bar)
     assert set(new.snapshot.entries) == {os.fsencode(bar.top / "other")}
     assert history.read(bar.context().state, first.tip).entries.keys() > new.snapshot.entries.keys()
+
+
+def test_a_path_that_mercurial_cannot_hold_is_named_and_stops_nothing(
+    bar: Standalone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(bar.tree)  # each step is short, whatever the path comes to
+    for _ in range(LONGEST_STORED // 251 + 1):
+        Path("d" * 250).mkdir()
+        monkeypatch.chdir("d" * 250)
+        Path("f").touch()
+    session = bar.session()
+    last = read_last_snapshot(session, False)
+    scan(session, last)
+    new = commit_snapshot(session, reconcile.base(session, last)).snapshot
+    (concern,) = session.concerns
+    assert concern.reason.startswith("not kept, as Mercurial holds no path") and len(concern.path) > LONGEST_STORED
+    assert concern.path not in new.entries and os.path.dirname(concern.path) in new.entries
+    assert {bar.path + b"/one", os.path.dirname(os.path.dirname(concern.path)) + b"/f"} <= new.entries.keys()
