@@ -278,11 +278,11 @@ def _of_the_clock(session: PushSession, last: float, now: float) -> list[Concern
 
 
 def _remember_scan(session: PushSession, new: Snapshot) -> None:
-    """Remember the fingerprints for the next scan, and add a notice for what is never kept and is new."""
+    """Remember the fingerprints for the next scan, and add a notice for what is left out and was not before."""
     scanned = session.scan
     if (mounted := tuple(sorted(scanned.mounted))) != session.state.mounted:
         session.update(mounted=mounted)
     new_ones = [(path, what) for path, what in scanned.left_out.items() if session.named.get(path) != what]
-    session.notices += [f"{escape(path)}: {what}; never kept" for path, what in new_ones]
+    session.notices += [f"{escape(path)} is left out: {what}" for path, what in new_ones]
     marks = {path: mark for path, mark in scanned.fingerprints.items() if path in new.entries}
     database.write_cache(session.context.state.cache, session.fingerprints, marks, scanned.left_out)
