@@ -192,7 +192,9 @@ class _Attempt:
             renumber.remember_orphans(self.context.state, proposal.preview.orphans, self.options.target)
         parts = partial.restored_roots(self.options, self.fetched)
         before = choices.remember(self.context, self.host, self.options)
-        journal = Journal.begin(os.fsencode(self.context.state.path), self.host, parts, self.options.target)
+        journal = Journal.begin(
+            os.fsencode(self.context.state.path), self.host, parts, self.options.target, self.fetched.tip
+        )
         try:
             rebuilt = self._carry_out(proposal, ran, journal)
             choices.settle(self.context, self.options, before, rebuilt)
