@@ -47,8 +47,11 @@ class MountPoints:
 
     def is_below_missing(self, watched: bytes, fd: int, known: Mapping[bytes, Entry]) -> bool:
         """The same of the volume on which a ``watched`` directory lay."""
-        gone = self.before.intersection([watched, *paths.ancestors(watched)]) - self.now
-        return bool(gone) and _has_nothing_of(watched, fd, known)
+        return bool(self.missing_above(watched)) and _has_nothing_of(watched, fd, known)
+
+    def missing_above(self, path: bytes) -> frozenset[bytes]:
+        """Those at or above ``path`` that are not mounted any more."""
+        return self.before.intersection([path, *paths.ancestors(path)]) - self.now
 
     def kept_with(self, path: bytes, is_watched: bool) -> set[bytes]:
         """Those to remember where what is known of ``path`` is kept; if that is watched, its volume as well."""

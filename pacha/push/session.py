@@ -15,7 +15,8 @@ from typing import Any
 
 import pacha
 from pacha.config.keys import STANDALONE
-from pacha.errors import Concern, ExitCode, PachaError
+from pacha.errors import Concern, ExitCode, PachaError, UnreachableError
+from pacha.files.mount_points import MountPoints
 from pacha.files.name_service import KnownNames, known_names
 from pacha.files.names import DATABASE
 from pacha.files.owners import Account, Accounts
@@ -120,8 +121,22 @@ class PushSession:
         for target, connection in zip(self.targets, connections, strict=True):
             try:
                 target.attach(*connection.result())
+                self._check_volume(target)
             except PachaError as error:
                 target.failure = error
+
+    def _check_volume(self, target: MasterTarget) -> None:
+        """Raise UnreachableError for a local master whose volume is not mounted: it would be filled beside that."""
+        if target.name != STANDALONE or not target.has_lost_everything:
+            return
+        hosts_path = self.context.config.hosts_path
+        if volumes := MountPoints.of_machine(self.state.mounted).missing_above(hosts_path):
+            raise UnreachableError(
+                f"The volume of {target.label} is not mounted.",
+                f"{escape(max(volumes, key=len))} was a mount point at the last push",
+                "Mount it, and run this again; if it is gone for good: pacha push --accept",
+                code="master-not-mounted",
+            )
 
     def update(self, **changes: Any) -> None:
         """Change these fields of the state, here and in the state folder."""
