@@ -63,11 +63,12 @@ class MountPoints:
     ) -> list[tuple[bytes, list[bytes]]]:
         """The mount points below ``watched`` that are not there any more, each with the directories missing above it.
 
-        Left out are those whose place something else has taken.
+        Left out are those whose place something else has taken, and folders of which nothing below was kept.
         """
-        found = []
-        for path in sorted(self.before - self.now):
-            if paths.is_within(path, watched) and path in known and path not in entries:
+        found, gone = [], [path for path in self.before - self.now if path in known and path not in entries]
+        filled = {paths.parent(below) for below in known} if gone else set()
+        for path in sorted(gone):
+            if paths.is_within(path, watched) and (path in filled or known[path].kind is not Kind.DIRECTORY):
                 above = [folder for folder in paths.ancestors(path) if paths.is_within(folder, watched)]
                 nearest = next((entries[folder] for folder in above if folder in entries), None)
                 if nearest is not None and nearest.kind is Kind.DIRECTORY:

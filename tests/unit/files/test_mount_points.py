@@ -65,4 +65,8 @@ def test_a_mount_point_that_was_removed() -> None:
     assert points.removed(b"/w", by_path(entry(b"/w")), known) == [(b"/w/d/usb", [b"/w/d"])]
     assert points.removed(b"/w", by_path(entry(b"/w"), entry(b"/w/d")), known) == [(b"/w/d/usb", [])]
     assert points.removed(b"/w", known, known) == []
+    of_empty = {path: kept for path, kept in known.items() if path != b"/w/d/usb/f"}
+    assert points.removed(b"/w", by_path(entry(b"/w")), of_empty) == [], "as with pacha.one.filesystem"
+    of_file = of_empty | by_path(entry(b"/w/d/usb", Kind.FILE))
+    assert points.removed(b"/w", by_path(entry(b"/w")), of_file) == [(b"/w/d/usb", [b"/w/d"])]
     assert points.removed(b"/w", by_path(entry(b"/w"), entry(b"/w/d", Kind.SYMLINK)), known) == []
