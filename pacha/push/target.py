@@ -86,11 +86,6 @@ class MasterTarget:
             self.sent = {name: node for name, node in before.items() if self._holds(probe, name)}
         self.as_left = self.sent == before
 
-    @property
-    def has_lost_everything(self) -> bool:
-        """Whether something was sent there, and not even ``db`` is there now."""
-        return bool(self.last_known.sent) and self.digests(DATABASE)[1] is None
-
     def _holds(self, probe: Probe, name: str) -> bool:
         """Whether the repository ``name`` is as it was left, as far as ``probe`` tells."""
         if name == DATABASE or name not in probe.contents:
