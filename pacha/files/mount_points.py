@@ -53,6 +53,15 @@ class MountPoints:
         """Those at or above ``path`` that are not mounted any more."""
         return self.before.intersection([path, *paths.ancestors(path)]) - self.now
 
+    def missing_near(self, places: Iterable[bytes]) -> list[bytes]:
+        """Those at, above or below one of ``places`` that are not mounted any more."""
+        around = list(places)
+        return [
+            path
+            for path in sorted(self.before - self.now)
+            if any(paths.is_within(path, place) or paths.is_within(place, path) for place in around)
+        ]
+
     def kept_with(self, path: bytes, is_watched: bool) -> set[bytes]:
         """Those to remember where what is known of ``path`` is kept; if that is watched, its volume as well."""
         above = {path, *paths.ancestors(path)} if is_watched else set()

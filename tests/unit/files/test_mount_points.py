@@ -59,6 +59,12 @@ def test_those_that_are_kept_with_a_path() -> None:
     assert points.kept_with(b"/srv/w/d", False) == {b"/srv/w/d/usb"}
 
 
+def test_those_that_a_rebuild_would_write_beside() -> None:
+    points = MountPoints(frozenset([b"/srv"]), frozenset([b"/srv", b"/w", b"/w/d", b"/x", b"/wide"]))
+    assert points.missing_near([b"/w/d/e", b"/srv/a"]) == [b"/w", b"/w/d"]
+    assert points.missing_near([b"/w"]) == [b"/w", b"/w/d"] and points.missing_near([]) == []
+
+
 def test_a_mount_point_that_was_removed() -> None:
     known = by_path(entry(b"/w"), entry(b"/w/d"), entry(b"/w/d/usb"), entry(b"/w/d/usb/f"))
     points = MountPoints(before=frozenset([b"/w/d/usb", b"/elsewhere"]))
