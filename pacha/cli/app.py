@@ -14,7 +14,7 @@ import click
 import pacha
 from pacha.cli.context import CliContext
 from pacha.errors import Signalled
-from pacha.system.proc import require_proc
+from pacha.system.proc import require_proc, require_working_directory
 
 #: Each command: its module in ``cli.commands``, which is imported when the command is used, and its line in --help.
 COMMANDS: Mapping[str, tuple[str, str]] = {
@@ -82,6 +82,7 @@ class Command(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         """As click, but stop before anything where the system lacks what every command relies on."""
         require_proc()
+        require_working_directory()
         return super().invoke(ctx)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

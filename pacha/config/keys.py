@@ -84,6 +84,8 @@ def _file(text: str) -> str | None:
 def _folder(text: str) -> bytes:
     if not text.startswith("/") or ".." in text.split("/"):
         raise ValueError(f"'{printable(text)}' is not an absolute path without '..'")
+    if "$" in text:
+        raise ValueError(f"'{printable(text)}': Mercurial on the master would take what follows a '$' for a variable")
     return os.fsencode("/" + os.path.normpath(text).lstrip("/"))
 
 

@@ -98,7 +98,8 @@ def of_disk(context: Context) -> Side:
     fingerprints, _ = database.read_cache(context.state.cache)
     watched = watch.effective_rules(context, last.watched)
     names = known_names(Accounts.of_machine(), last.accounts)
-    result = scan.scan(watch.scan_targets(watched), last.entries, fingerprints, names.accounts)
+    mounted = context.state.read().mounted
+    result = scan.scan(watch.scan_targets(watched), last.entries, fingerprints, names.accounts, mounted)
     roots = [root for root in watched if not root.retired]
     entries = {path: _digested(entry, roots) for path, entry in result.entries.items()}
     return Side("now", entries, lambda entry: _read(entry, roots), tuple(result.concerns), tuple(roots))

@@ -75,7 +75,7 @@ def status(context: Context) -> Status:
     holder = context.state.holder()
     state = due.as_known(context.state.read(), holder)
     snapshot = database.read(context.state.database, whole=False)
-    frequency, now = context.config.frequency, time.time()
+    frequency, now, jobs = context.config.frequency, time.time(), schedule.installed()
     return Status(
         host=context.hostname(),
         machine=state.machine,
@@ -94,9 +94,9 @@ def status(context: Context) -> Status:
         owed=tuple(sorted(owed.paths(context.state))),
         unfinished=tuple(owed.interrupted_rebuilds(context.state, snapshot)),
         left_out=dict(sorted(database.read_cache(context.state.cache)[1].items())),
-        schedule=tuple(str(path) for path in schedule.installed()),
+        schedule=tuple(map(str, jobs)),
         orphans=orphans.unsettled(state.orphans),
-        idle=runner.idle(),
+        idle=runner.idle(jobs=jobs),
     )
 
 

@@ -8,9 +8,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import pacha
+from pacha.config.keys import STANDALONE
 from pacha.errors import Concern, PachaError
 from pacha.files import acl, owners, user_namespace
 from pacha.files.metadata import Entry
+from pacha.files.mount_points import MountPoints
 from pacha.files.name_service import NSSWITCH
 from pacha.files.names import DATABASE, LONGEST_STORED, PACHA_DB
 from pacha.files.parents import observe_parents
@@ -283,11 +285,20 @@ def _of_the_clock(session: PushSession, last: float, now: float) -> list[Concern
 
 
 def _remember_scan(session: PushSession, new: Snapshot) -> None:
-    """Remember the fingerprints for the next scan, and add a notice for what is never kept and is new."""
+    """Remember the fingerprints for the next scan, and add a notice for what is left out and was not before."""
     scanned = session.scan
-    if (mounted := tuple(sorted(scanned.mounted))) != session.state.mounted:
+    mounted = tuple(sorted(scanned.mounted | _volumes_of_masters(session)))
+    if mounted != session.state.mounted:
         session.update(mounted=mounted)
     new_ones = [(path, what) for path, what in scanned.left_out.items() if session.named.get(path) != what]
-    session.notices += [f"{escape(path)}: {what}; never kept" for path, what in new_ones]
+    session.notices += [f"{escape(path)} is left out: {what}" for path, what in new_ones]
     marks = {path: mark for path, mark in scanned.fingerprints.items() if path in new.entries}
     database.write_cache(session.context.state.cache, session.fingerprints, marks, scanned.left_out)
+
+
+def _volumes_of_masters(session: PushSession) -> frozenset[bytes]:
+    """The mount points, of now and not mounted any more, on which a master that is a folder of this machine lies."""
+    if STANDALONE not in session.context.config.masters():
+        return frozenset()
+    points, path = MountPoints.of_machine(session.state.mounted), session.context.config.hosts_path
+    return points.missing_above(path) | points.met(path, ())

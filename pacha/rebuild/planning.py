@@ -95,8 +95,9 @@ def plan_rebuild(
     names = _mapped(in_force, options.owner_names, [*entries.values(), *snapshot.parents.values()])
     wanted, concerns = accounts.with_acls(_moved(entries, target), snapshot.accounts, names)
     above, _ = accounts.with_acls(_moved(snapshot.parents, target), snapshot.accounts, names)
+    unseen: list[Concern] = []
     actual = actual_state.read_actual_state(
-        places, wanted, actual_state.above(snapshot, target), in_force, _placed(parts, target)
+        places, wanted, actual_state.above(snapshot, target), in_force, _placed(parts, target), unseen
     )
     plan = planning.build(
         list(wanted.values()), actual, names,
@@ -107,7 +108,7 @@ def plan_rebuild(
     )  # fmt: skip
     placed = {rebase(path, target): size for path, size in holes.items()}
     findings = preflight.preflight(plan, placed, _mounts(), target)
-    plan = planning.hindered(plan, findings.hindrances)
+    plan = planning.hindered(replace(plan, concerns=(*unseen, *plan.concerns)), findings.hindrances)
     earlier_orphans = [orphans for orphans in remembered if orphans.target == target]
     changes = _moves(before, files, in_force, texts, options, earlier_orphans)
     reowning = keep.sparing(_reowning(changes, before or in_force, in_force, options, _handled(plan), interrupted))
@@ -207,16 +208,17 @@ def _reowning(
             "Rebuild with --accounts renumber, or put back what was there: pacha undo",
             code="renumbering-unfinished",
         )
-    resumed = renumber.resumed_steps(interrupted, handled, after)
+    resumed = renumber.resumed(interrupted, handled, after)
     if not changes:
-        return renumber.Reowning(resumed)
+        return resumed
     settled = [record.old for record in interrupted.found.values()]
     reowning = renumber.plan_reowning(changes, before, after, handled, settled, options.target or b"/")
-    reowning = replace(reowning, steps=(*resumed, *reowning.steps))
+    concerns = (*resumed.concerns, *reowning.concerns)
+    reowning = replace(reowning, steps=(*resumed.steps, *reowning.steps), concerns=concerns)
     if options.accounts is not AccountPolicy.LEAVE:
-        return replace(reowning, orphans=renumber.orphans_of(changes, reowning.held, resumed, options.target))
-    concerns = (Concern(step.path, f"{step.reason}; left as it is") for step in reowning.steps)
-    return renumber.Reowning((), (*concerns, *reowning.concerns, *renumber.left_to_others(changes, reowning.held)))
+        return replace(reowning, orphans=renumber.orphans_of(changes, reowning.held, resumed.steps, options.target))
+    left = (Concern(step.path, f"{step.reason}; left as it is") for step in reowning.steps)
+    return renumber.Reowning((), (*left, *reowning.concerns, *renumber.left_to_others(changes, reowning.held)))
 
 
 def _joined(plan: Plan, acls: Iterable[Concern], reowning: renumber.Reowning, orphans: Iterable[Orphans]) -> Plan:

@@ -9,11 +9,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 
-from pacha.errors import PachaError
+from pacha.errors import Concern, PachaError
 from pacha.fetch.fetch import fetch
 from pacha.fetch.staging import Fetched, Staging
 from pacha.fetch.worker import WorkerProcess, import_meanwhile
 from pacha.files.metadata import Entry
+from pacha.files.mount_points import MountPoints
 from pacha.host.context import Context, check_host
 from pacha.host.masters import connect
 from pacha.rebuild import (
@@ -44,6 +45,8 @@ from pacha.restore.outcome import Outcome
 from pacha.restore.undo import prune
 from pacha.text import escape
 from pacha.wire.master import Master, NoHost
+
+_UNMOUNTED = "what was mounted there at the last push is not mounted now: what is put back comes beside it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +162,7 @@ class _Attempt:
         change = release.change_of(spool, target) if planned.plan.changes else None
         planned = planned.led_by(release.concerns_of(change, self.host, target))
         watched = tuple(adoption.changes_of_watched(self.context, self.host, fetched)) if self._adopts else ()
-        planned = planned.led_by(watched)
+        planned = planned.led_by((*self._unmounted(), *watched))
         planned = planned.led_by(difference.concern for difference in self.differences)
         content = _Source(self.staging, target, planned.overrides).content
         resumes = interrupted(
@@ -172,6 +175,14 @@ class _Attempt:
             living=living_machine(self.context, self.host, self.options), remembered=self.options.remembered,
             differences=self.differences, watched=watched, machines=machine.compare(fetched, target),
         )  # fmt: skip
+
+    def _unmounted(self) -> list[Concern]:
+        """A concern for each volume that the last push of this machine met and that is not mounted now."""
+        if self.options.target:
+            return []
+        places = self.fetched.roots or [watched.path for watched in self.fetched.snapshot.live]
+        points = MountPoints.of_machine(self.context.state.read().mounted)
+        return [Concern(path, _UNMOUNTED) for path in points.missing_near(places)]
 
     @property
     def _adopts(self) -> bool:
@@ -192,7 +203,9 @@ class _Attempt:
             renumber.remember_orphans(self.context.state, proposal.preview.orphans, self.options.target)
         parts = partial.restored_roots(self.options, self.fetched)
         before = choices.remember(self.context, self.host, self.options)
-        journal = Journal.begin(os.fsencode(self.context.state.path), self.host, parts, self.options.target)
+        journal = Journal.begin(
+            os.fsencode(self.context.state.path), self.host, parts, self.options.target, self.fetched.tip
+        )
         try:
             rebuilt = self._carry_out(proposal, ran, journal)
             choices.settle(self.context, self.options, before, rebuilt)

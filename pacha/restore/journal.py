@@ -50,7 +50,9 @@ class Journal:
         self._pending: list[str] = ["\n"] if is_incomplete else []
 
     @classmethod
-    def begin(cls, state: bytes, host: str = "", parts: Sequence[bytes] = (), target: bytes = b"") -> Journal:
+    def begin(
+        cls, state: bytes, host: str = "", parts: Sequence[bytes] = (), target: bytes = b"", tip: str = ""
+    ) -> Journal:
         """Create a new journal below the state folder ``state`` (bytes), durably. Raises PachaError.
 
         A rebuild of ``parts`` (none: of everything) resumes interrupted ones of the same parts or fewer, with the same
@@ -66,7 +68,7 @@ class Journal:
             _make_folder(folder)
             journal = cls(folder)
             below = [Target(target)] if target else []
-            journal.write(Started(identifier, now // 10**9, host, resumes), *below, *map(Part, parts))
+            journal.write(Started(identifier, now // 10**9, host, resumes, tip), *below, *map(Part, parts))
             journal.sync()
         except OSError as error:
             raise PachaError(

@@ -46,6 +46,8 @@ def plan_lines(proposal: Proposal) -> Iterator[str]:
     for start in proposal.resumes:
         when = local_minute(start.at)
         yield f"The rebuild of {when}, which was interrupted, is resumed: what is already right is not touched."
+        if start.tip not in ("", proposal.tip):
+            yield f"That was of another snapshot, {escape(start.tip[:12])}: what it put back becomes as in this one."
     if proposal.remembered:
         yield f"As in the rebuild before this, which is not settled: {', '.join(_remembered(proposal.remembered))}."
         yield "'pacha push --accept', or 'pacha undo', forgets that."

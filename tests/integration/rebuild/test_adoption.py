@@ -87,6 +87,15 @@ def test_a_newer_snapshot_that_this_machine_did_not_make_is_told_before_a_rebuil
     assert not rebuild.propose(world.here(), "bar").concerns, "a new machine has nothing to compare with"
 
 
+def test_a_volume_that_is_not_mounted_is_told_before_a_rebuild_fills_its_mount_point(world: World) -> None:
+    here, tree = world.here("bar"), bytes(world.tree)
+    here.state.update(mounted=(tree, b"/elsewhere"))
+    told = {concern.path: concern.reason for concern in rebuild.propose(here, "bar").concerns}
+    assert told.keys() == {tree} and "not mounted now" in told[tree]
+    below = RebuildOptions(target=os.fsencode(world.top / "target"))
+    assert not rebuild.propose(here, "bar", below).concerns
+
+
 def test_what_was_watched_and_not_pushed_is_told_before_a_rebuild_forgets_it(world: World) -> None:
     here, folder = world.here("bar"), more(world)
     watch.watch(here, os.fsencode(folder))
