@@ -296,15 +296,3 @@ def test_a_memory_of_another_kind_is_damaged_not_a_fault_of_ours(state: StateFol
     with pytest.raises(PachaError, match=r"memory\.json is damaged") as caught:
         state.read()
     assert "Move it aside" in caught.value.hint and caught.value.why.startswith(("its '", "its master '"))
-
-
-@pytest.mark.parametrize(("user", "cure"), [(0, "chown -R root: "), (4711, "become its owner")])
-def test_somebody_elses_folder_is_refused_with_a_cure(
-    state: StateFolder, as_root: None, monkeypatch: pytest.MonkeyPatch, user: int, cure: str
-) -> None:
-    state.make()
-    os.chown(state.path, 4712, -1)
-    monkeypatch.setattr(os, "geteuid", lambda: user)
-    with pytest.raises(PachaError, match="someone else") as caught:
-        state.make()
-    assert cure in caught.value.hint
