@@ -107,11 +107,11 @@ def versions() -> Iterator[Check]:
 def _own(context: Context) -> Iterator[Check]:
     """The checks of this machine."""
     try:
-        if context.state.path.exists():
-            context.state.check_owner()
         watched = database.read(context.state.database).live
         holder = context.state.holder()
         state = due.as_known(context.state.read(), holder)
+        if context.state.path.exists():
+            context.state.check_owner()
     except PachaError as error:
         yield _failed("state", error)
         return
