@@ -259,8 +259,8 @@ class Staging:
 
 
 def _files_to_come(snapshot: Snapshot) -> int:
-    """The approximate number of files in the repositories: one for each file, and a few for each repository."""
-    files = sum(entry.kind is Kind.FILE for entry in snapshot.entries.values())
+    """The approximate number of files in the repositories: one for each file or link, and a few for each repository."""
+    files = sum(entry.kind in (Kind.FILE, Kind.SYMLINK) for entry in snapshot.entries.values())
     return files + 5 * sum(watched.node is not None for watched in snapshot.live)
 
 

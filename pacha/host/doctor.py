@@ -110,6 +110,8 @@ def _own(context: Context) -> Iterator[Check]:
         watched = database.read(context.state.database).live
         holder = context.state.holder()
         state = due.as_known(context.state.read(), holder)
+        if context.state.path.exists():
+            context.state.check_owner()
     except PachaError as error:
         yield _failed("state", error)
         return

@@ -85,7 +85,7 @@ def status(context: Context) -> Status:
         succeeded=state.succeeded,
         failure=state.failure,
         cure=state.cure,
-        next_due=due.next_push(state, frequency),
+        next_due=0.0 if now < state.succeeded else due.next_push(state, frequency),
         overdue=due.is_overdue(state, frequency, now),
         running=holder.why if holder else "",
         tip=state.tip,

@@ -34,10 +34,11 @@ class RebuildRecord:
 
 @dataclass(frozen=True, slots=True)
 class Undone:
-    """The rebuild that was undone, and the outcome."""
+    """The rebuild that was undone, and the outcome; ``pushes_as``: the host of it that this machine became, or ""."""
 
     record: RebuildRecord
     outcome: Outcome
+    pushes_as: str = ""
 
 
 def rebuilds(context: Context) -> tuple[RebuildRecord, ...]:
@@ -62,7 +63,8 @@ def undo(context: Context, confirm: Callable[[RebuildRecord], None] = lambda rec
         remove_leftovers(context)
         outcome = _undo(journal)
         choices.give_up(context, record.host, journal)
-        return Undone(record, outcome)
+        adopted = context.state.read().hostname
+        return Undone(record, outcome, adopted if adopted == record.host and not record.target else "")
 
 
 def propose(context: Context) -> tuple[RebuildRecord, tuple[UndoStep, ...]]:

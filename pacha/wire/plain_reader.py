@@ -159,6 +159,8 @@ class PlainReader:
         ]
         answers = [background.start(self._connection.run, argv, timeout=_PATIENCE) for argv in commands]
         date, version, scp_, exists, own, above, room = (answer.result() for answer in answers)
+        if closed := key_mismatch(version, host, self._connection.endpoint.user):
+            raise closed
         place, refused = (folder, own.status) if exists.status == 0 else (self.hosts_path, above.status)
         line = escape(version.stdout.partition(b"\n")[0][:100]) if version.status == 0 else ""
         return Examined(
