@@ -10,6 +10,7 @@
     proc.require_proc()                # without /proc nothing is done
     presence.is_absent(path)           # an error of looking makes nothing absent
     atomic.replace_file(path, data)    # readers see the old file or the new one, never a mixture
+    programs.run(path, variables, ...) # an administrator's program: its time and its output are limited
     executable.program()               # the path by which other programs call this Pacha
     interpreter.restart_if_needed()    # Python in UTF-8 mode, whatever the locale
 
