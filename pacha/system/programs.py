@@ -12,12 +12,13 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from pacha.system import descriptors
+from pacha.system import descriptors, signals
 from pacha.system.home import home_dir
 
 KEPT_BYTES = 64 << 10  #: of a program's output
@@ -57,16 +58,30 @@ def run(path: Path, variables: Mapping[str, str], seconds: float, scratch: Path)
     # A file, not a pipe: a daemon that the program starts may keep it open for ever.
     with tempfile.TemporaryFile(dir=scratch, buffering=0) as output:
         fcntl.fcntl(output, fcntl.F_SETFL, os.O_APPEND)  # so that it can be cut
-        try:
-            with descriptors.as_given():
-                process = subprocess.Popen(
-                    [path], cwd="/", env=dict(variables), stdin=subprocess.DEVNULL, stdout=output,
-                    stderr=subprocess.STDOUT, start_new_session=True,
-                )  # fmt: skip
-        except OSError as error:
-            return ProgramRun(f"it cannot be started: {(error.strerror or str(error)).lower()}", b"")
         kept = _Kept(output)
-        return ProgramRun(_wait(process, seconds, kept), kept.end())
+        try:
+            with _started(path, variables, output) as process:
+                failure = _wait(process, seconds, kept)
+        except OSError as error:
+            failure = f"it cannot be started: {(error.strerror or str(error)).lower()}"
+        return ProgramRun(failure, kept.end())
+
+
+@contextmanager
+def _started(path: Path, variables: Mapping[str, str], output: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+    """The program, which is ended with its process group if it has not ended itself. Raises OSError."""
+    process = None
+    try:
+        # A signal must not come when there is a process that has no name here yet.
+        with descriptors.as_given(), signals.held():
+            process = subprocess.Popen(
+                [path], cwd="/", env=dict(variables), stdin=subprocess.DEVNULL, stdout=output,
+                stderr=subprocess.STDOUT, start_new_session=True,
+            )  # fmt: skip
+        yield process
+    finally:
+        if process and process.returncode is None:
+            _end(process)
 
 
 class _Kept:
@@ -89,15 +104,11 @@ class _Kept:
 def _wait(process: subprocess.Popen[bytes], seconds: float, kept: _Kept) -> str:
     """Why ``process`` failed, "" if it did not."""
     deadline = time.monotonic() + seconds
-    try:
-        while (code := _code(process, min(_POLL_SECONDS, deadline - time.monotonic()))) is None:
-            kept.cut()
-            if time.monotonic() >= deadline:
-                _end(process)
-                return f"it was still at work after {seconds:g} seconds and was killed"
-    except BaseException:
-        _end(process)
-        raise
+    while (code := _code(process, min(_POLL_SECONDS, deadline - time.monotonic()))) is None:
+        kept.cut()
+        if time.monotonic() >= deadline:
+            _end(process)
+            return f"it was still at work after {seconds:g} seconds and was killed"
     return f"killed by signal {-code}" if code < 0 else f"exit code {code}" if code else ""
 
 
@@ -110,15 +121,17 @@ def _code(process: subprocess.Popen[bytes], seconds: float) -> int | None:
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     """End the process group: SIGTERM, then SIGKILL. Until wait() its leader, even dead, keeps the number its own."""
-    if process.returncode is not None:
-        return
     try:
-        os.killpg(process.pid, signal.SIGTERM)
-        deadline = time.monotonic() + _GRACE_SECONDS
-        while time.monotonic() < deadline and not os.waitid(
-            os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT
-        ):
-            time.sleep(0.05)
+        with suppress(ProcessLookupError, ChildProcessError):  # a signal cut off the wait that had seen its end
+            os.killpg(process.pid, signal.SIGTERM)
+            _wait_for_end(process.pid)
     finally:
-        os.killpg(process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+
+
+def _wait_for_end(pid: int) -> None:
+    deadline = time.monotonic() + _GRACE_SECONDS
+    while time.monotonic() < deadline and not os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+        time.sleep(0.05)

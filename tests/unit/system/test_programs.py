@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import time
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from pacha.system import descriptors, programs
+from pacha.errors import Signalled
+from pacha.system import descriptors, programs, signals
 from pacha.system.programs import ProgramRun, environment, passed_over, run
 
 
@@ -110,6 +112,29 @@ def test_an_exception_ends_it(script: Path) -> None:
     finally:
         signal.signal(signal.SIGALRM, before)
     gone((script.parent / "pid").read_text().strip())
+
+
+def test_a_signal_that_comes_while_it_starts_ends_it(script: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may be at work before the call that starts it has returned."""
+    real = subprocess.Popen
+
+    def slow(*arguments: object, **more: object) -> subprocess.Popen[bytes]:
+        process: subprocess.Popen[bytes] = real(*arguments, **more)  # type: ignore[call-overload]
+        signal.raise_signal(signal.SIGTERM)
+        return process
+
+    monkeypatch.setattr(subprocess, "Popen", slow)
+    child = os.fork()
+    if not child:
+        signals.listen()
+        try:
+            ran(script, f"echo $$ >{script.parent}/pid; sleep 60")
+        except Signalled as ended:
+            os._exit(ended.number)
+        os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == signal.SIGTERM
+    if (script.parent / "pid").exists():  # it may have been ended before it began
+        gone((script.parent / "pid").read_text().strip())
 
 
 def test_a_daemon_that_it_leaves_behind_keeps_nobody_waiting(script: Path) -> None:
