@@ -39,6 +39,7 @@ __all__ = [
 SYSTEM_FILE = Path("/etc/pacha/pacha.conf")
 ROOTS_STATE = Path("/var/lib/pacha")
 OBSOLETE = re.compile(r"pacha\.(master|log\..+|hg\.autocorrect)")
+BEFORE_PUSH = "before-push.d"
 LARGEST = 1 << 20  #: bytes; anything longer is not a configuration
 HINT = "pacha.conf.example explains every key"
 
@@ -49,10 +50,10 @@ class Config:
 
     ``hosts`` are the masters (host names, aliases of ssh_config(5) or addresses; ``("local",)`` is
     standalone; empty: none given). ``ssh_user``, ``ssh_port``, ``ssh_key``, ``ssh_known_hosts`` and
-    ``hostname`` are None where ssh's own configuration or the machine decides. ``ssh_timeout`` is in
-    seconds. ``hosts_path`` is absolute, normalised bytes. ``frequency`` is in hours. ``exclude`` and
-    ``rebuild_keep`` are patterns. ``hg_command`` is an argv. ``warnings`` are lines for the user; ``given`` is
-    the file's own text by key.
+    ``hostname`` are None where ssh's own configuration or the machine decides. ``ssh_timeout`` and
+    ``before_push_timeout`` are in seconds. ``hosts_path`` is absolute, normalised bytes. ``frequency`` is in hours.
+    ``exclude`` and ``rebuild_keep`` are patterns. ``hg_command`` is an argv. ``warnings`` are lines for the user;
+    ``given`` is the file's own text by key.
     """
 
     hosts: tuple[str, ...]
@@ -66,6 +67,7 @@ class Config:
     hostname: str | None
     exclude: tuple[str, ...]
     one_filesystem: bool
+    before_push_timeout: int
     rebuild_keep: tuple[str, ...]
     hooks: bool
     hg_command: tuple[str, ...]
@@ -83,6 +85,11 @@ class Config:
             else (key.name, key.default, "default")
             for key in KEYS
         ]
+
+    @property
+    def before_push(self) -> Path | None:
+        """The folder of the before-push programs, which need not exist: it is beside the file."""
+        return self.path and self.path.parent / BEFORE_PUSH
 
     def masters(self) -> tuple[str, ...]:
         """Return ``hosts``. Raises ConfigError where none is set, for a host needs one."""
