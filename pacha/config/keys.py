@@ -181,6 +181,8 @@ KEYS: tuple[Key, ...] = (
         "Patterns of paths that are not kept, separated by spaces or lines; quotes around one with a space."),
     Key("pacha.one.filesystem", "one_filesystem", _yes, "no",
         "Leave out file systems that are mounted below a watched path (yes or no)."),
+    Key("pacha.before.push.timeout", "before_push_timeout", _seconds, "600",
+        "Seconds that a program in before-push.d may take, which each push runs before it looks at the files."),
     Key("pacha.rebuild.keep", "rebuild_keep", _patterns, "",
         "Paths that a rebuild never overwrites, such as /etc/fstab; written like pacha.exclude."),
     Key("pacha.hooks", "hooks", _yes, "no",

@@ -7,8 +7,10 @@ all that it names there. An interrupted push changes nothing that a rebuild woul
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 
 from pacha.errors import Concern, PachaError
 from pacha.fetch import staging_dir
@@ -19,6 +21,7 @@ from pacha.push.scan import describe_machine, read_last_snapshot, scan
 from pacha.push.session import PushSession
 from pacha.push.snapshot import NewSnapshot, commit_snapshot
 from pacha.store.snapshot import Changes
+from pacha.system.presence import is_absent
 from pacha.text import escape
 from pacha.wire.master import RolledBack
 
@@ -71,7 +74,9 @@ def push(
         if state.staging or state.staging_left:  # of a killed rebuild, with all files in the clear
             staging_dir.remove_leftovers(context)
         try:
-            pushed = _until_not_rolled_back(context, accept, take_over, message)
+            begin = partial(_session, context, take_over, message)
+            begin = partial(begin, _run_before(context, begin, accept))
+            pushed = _until_not_rolled_back(context, begin, accept)
         except Exception as error:
             with suppress(OSError):  # for example a full disk: raise the first error
                 context.state.update(failure=_in_a_line(error), cure=getattr(error, "hint", ""))
@@ -79,18 +84,38 @@ def push(
     return replace(pushed, seconds=time.monotonic() - began)
 
 
-def _until_not_rolled_back(context: Context, accept: bool, take_over: bool, message: str) -> Pushed:
-    """Push, and again after a master rolled back an interrupted push: once for each master."""
-    for _ in context.config.masters():
-        with suppress(RolledBack):
-            return _push(context, accept, take_over, message)
-    return _push(context, accept, take_over, message)
-
-
-def _push(context: Context, accept: bool, take_over: bool, message: str) -> Pushed:
+def _session(context: Context, take_over: bool, message: str, concerns: Sequence[Concern] = ()) -> PushSession:
     session = PushSession(
         context=context, host=context.hostname(), take_over=take_over, message=message, state=context.state.read()
     )
+    session.concerns += concerns
+    return session
+
+
+def _run_before(context: Context, begin: Callable[[], PushSession], accept: bool) -> list[Concern]:
+    """Run the before-push programs, if this push will go on; return what is to be told of them.
+
+    No master is connected yet: a dump may take longer than a line lasts.
+    """
+    folder = context.config.before_push
+    if folder is None or is_absent(folder):
+        return []
+    session = begin()
+    reconcile.check_name(session, read_last_snapshot(session, accept))
+    from pacha.push.before import run_programs  # subprocess and more, which few pushes need
+
+    return list(run_programs(context, folder))
+
+
+def _until_not_rolled_back(context: Context, begin: Callable[[], PushSession], accept: bool) -> Pushed:
+    """Push, and again after a master rolled back an interrupted push: once for each master."""
+    for _ in context.config.masters():
+        with suppress(RolledBack):
+            return _push(begin(), accept)
+    return _push(begin(), accept)
+
+
+def _push(session: PushSession, accept: bool) -> Pushed:
     with session.connecting() as connections:  # in parallel
         last = read_last_snapshot(session, accept)
         reconcile.check_name(session, last)
