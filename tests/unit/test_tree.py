@@ -62,7 +62,7 @@ NOT_FOR_UNIT = {
 
 COMMANDS = (
     "add_host", "cat", "check", "completion", "config", "demo", "diff", "doctor", "facts", "hosts", "init", "log",
-    "push", "rebuild", "restore_db", "schedule", "serve", "status", "undo", "verify", "watch",
+    "packages", "push", "rebuild", "restore_db", "schedule", "serve", "status", "undo", "verify", "watch",
 )  # fmt: skip
 #: Modules without a test module of their name: what each promises takes a whole run, and the story says it better.
 #: A new module does not come into this list; it brings a test.
