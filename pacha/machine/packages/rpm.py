@@ -15,8 +15,9 @@ from pacha.machine.packages.package_list import ARCHITECTURE, NAME, VERSION, Man
 DATABASE = "/var/lib/rpm"
 _DATABASES = ("/usr/lib/sysimage/rpm", DATABASE)
 _BACKENDS = ("rpmdb.sqlite", "rpmdb.sqlite-wal", "Packages.db", "Packages")
-#: Where dnf remembers who asked for a package: version 4 and 5.
-_REASONS = ("/var/lib/dnf/history.sqlite", "/var/lib/dnf/history.sqlite-wal", "/usr/lib/sysimage/libdnf5/packages.toml")
+#: Where dnf remembers who asked for a package: version 4, version 5.
+_HISTORY = "/var/lib/dnf/history.sqlite"
+_REASONS = "/usr/lib/sysimage/libdnf5/packages.toml"
 _FORMAT = r"%{NAME}\t%{EPOCHNUM}\t%{VERSION}-%{RELEASE}\t%{ARCH}\t%{INSTALLTIME}\n"
 _PAIRS = r"%{name} %{arch}\n"
 _ANY = re.compile(r"[\w.+-]*\w", re.ASCII)
@@ -42,7 +43,9 @@ def detect(root: Path) -> bool:
 def fingerprint(root: Path) -> str:
     """Another one after any change of what ``capture`` tells, except that a source lost or got a package."""
     databases = (f"{folder}/{name}" for folder in _DATABASES for name in _BACKENDS)
-    return source_files.stamp(root, [*databases, *_REASONS, *_recorded_paths(root)])
+    log = f"{_HISTORY}-wal"  # with one, each look of dnf touches the time of the database itself
+    history = log if (root / log.lstrip("/")).exists() else _HISTORY
+    return source_files.stamp(root, [*databases, history, _REASONS, *_recorded_paths(root)])
 
 
 def capture(root: Path) -> PackageList:

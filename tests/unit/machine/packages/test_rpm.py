@@ -123,12 +123,12 @@ def test_where_dnf_does_not_tell_who_asked_a_plain_user_takes_all_for_wanted(
     assert all(package.manual for package in by_name(root).values())
 
 
-@pytest.mark.usefixtures("programs")
 @pytest.mark.parametrize(
     "path",
     [
         "usr/lib/sysimage/rpm/rpmdb.sqlite",
         "var/lib/dnf/history.sqlite",
+        "var/lib/dnf/history.sqlite-wal",
         "etc/yum.repos.d/x.repo",
         "usr/share/vendor/KEY",
     ],
@@ -138,3 +138,11 @@ def test_the_fingerprint_follows_what_is_told(root: Path, path: str) -> None:
     assert rpm.fingerprint(root) == before
     write(root / path, "another content, of another length\n")
     assert rpm.fingerprint(root) != before
+
+
+def test_a_look_at_the_history_of_dnf_changes_no_fingerprint(root: Path) -> None:
+    """With a write-ahead log, each process that only reads it touches the time of the database."""
+    write(root / "var/lib/dnf/history.sqlite-wal", "x")
+    before = rpm.fingerprint(root)
+    write(root / "var/lib/dnf/history.sqlite", "touched\n")
+    assert rpm.fingerprint(root) == before
