@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Mapping, Sequence
 
 from pacha.errors import PachaError, cause
-from pacha.system.limited_output import read_output
 from pacha.text import one_line
 
 _PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
@@ -20,11 +18,14 @@ _MOST = 64 << 20  #: bytes of what it says; a machine with 200,000 packages says
 
 def find(*names: str) -> str | None:
     """The path of the first of the programs ``names`` that is installed; None for none."""
-    return next((path for name in names if (path := shutil.which(name, path=ENVIRONMENT["PATH"]))), None)
+    paths = (f"{folder}/{name}" for name in names for folder in _PATH.split(":"))
+    return next((path for path in paths if os.access(path, os.X_OK)), None)
 
 
 def ask(argv: Sequence[str]) -> str:
     """What ``argv`` (the first is a path) says on stdout. Raises PachaError where it fails or does not end."""
+    from pacha.system.limited_output import read_output  # it takes milliseconds, and most pushes ask nothing
+
     name = os.path.basename(argv[0])
     try:
         ended = read_output(argv, ENVIRONMENT, SECONDS, _MOST)
