@@ -76,7 +76,7 @@ TESTED_BY_STORIES = {
     "rebuild/source",  # stories/test_masters
     "rebuild/undo",  # stories: test_plan, test_year
     "restore/install", "restore/permissions", "restore/write",  # integration/restore: test_apply, test_apply_killed
-    "server/check_worker", "server/rehearsal",  # stories/test_fleet
+    "server/rehearsal",  # stories/test_fleet
     "wire/plain_account", "wire/tar_upload",  # stories: test_served, test_first_push
     "wire/ssh/library",  # integration/wire/ssh, unit/test_library
 }  # fmt: skip
