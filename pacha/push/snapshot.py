@@ -15,6 +15,8 @@ from pacha.files.name_service import NSSWITCH
 from pacha.files.names import DATABASE, PACHA_DB
 from pacha.files.parents import observe_parents
 from pacha.host import owed
+from pacha.machine.packages import package_list
+from pacha.machine.packages.changes import compare as compare_packages
 from pacha.push import commit, reconcile
 from pacha.push.readable import readable
 from pacha.push.reconcile import Base
@@ -253,11 +255,9 @@ def _changed_packages(session: PushSession, base: Base, new: Snapshot) -> tuple[
     text = session.companions.get(companions.PACKAGES)
     if text is None or not base.parent or (new.meta == base.last.meta and not session.state.pending):
         return ()
-    from pacha.machine.packages import changes, package_list  # most pushes end before this
-
     try:
         before = session.repository(DATABASE).reader(base.parent)(companions.PACKAGES.encode("ascii"))
-        differing = changes.compare(package_list.decode(before), package_list.decode(text)) if before != text else ()
+        differing = compare_packages(package_list.decode(before), package_list.decode(text)) if before != text else ()
     except DamagedError:  # the parent has none, or another machine made it
         return ()
     return tuple(map(str, differing))
