@@ -110,7 +110,8 @@ def _in_sources(root: Path, names: Sequence[str]) -> set[tuple[str, str]]:
     cache = program.find("apt-cache")
     if cache is None or not _has_lists(root):
         return set()
-    elsewhere = ["-o", f"RootDir={root}"] if root != Path("/") else []
+    options = ("-o", f"Dir={root}/", "-o", f"Dir::State::status={root}{DATABASE}")
+    elsewhere = options if root != Path("/") else ()
     pairs: set[tuple[str, str]] = set()
     for start in range(0, len(names), _AT_ONCE):
         text = program.ask([cache, *elsewhere, "madison", "--", *names[start : start + _AT_ONCE]])
