@@ -31,6 +31,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "hosts": ("hosts", "Show every host, the late ones first."),
     "init": ("init", "Write this host's configuration, make a key."),
     "log": ("log", "List the snapshots, newest first."),
+    "packages": ("packages", "List the packages that a host had."),
     "push": ("push", "Send what changed to every master, as one snapshot."),
     "rebuild": ("rebuild", "Put back every file of a host, or a part of them."),
     "restore-db": ("restore_db", "Get a host's history back from the master, no file of it."),
@@ -48,7 +49,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
     "Setting up a host": (
         "init", "watch", "watch-single", "unwatch", "schedule", "doctor", "config-values", "add-config",
     ),
-    "On a host": ("push", "status", "log", "diff", "cat", "facts", "verify"),
+    "On a host": ("push", "status", "log", "diff", "cat", "facts", "packages", "verify"),
     "Putting a host back": ("rebuild", "undo", "restore-db"),
     "On a master": ("add-host", "hosts", "check", "serve"),
     "Beside": ("demo", "completion"),

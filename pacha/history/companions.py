@@ -9,7 +9,14 @@ from pacha.files.names import DATABASE
 from pacha.history.reader import History
 from pacha.machine import facts
 from pacha.machine.facts import Facts
+from pacha.machine.packages import package_list
+from pacha.machine.packages.package_list import PackageList
 from pacha.store import companions, hg
+
+_WHY = {
+    companions.MACHINE: "an earlier Pacha made it",
+    companions.PACKAGES: "an earlier Pacha made it, or the package manager there is none that Pacha knows",
+}
 
 
 def read_facts(history: History, revision: hg.Revision) -> Facts:
@@ -17,13 +24,23 @@ def read_facts(history: History, revision: hg.Revision) -> Facts:
     return facts.decode(_text(history, revision, companions.MACHINE))
 
 
-def _text(history: History, revision: hg.Revision, name: str) -> bytes:
+def read_packages(history: History, revision: hg.Revision) -> PackageList:
+    """The packages of the host in the snapshot ``revision``. Raises UsageError where it does not say, DamagedError."""
+    return package_list.decode(_text(history, revision, companions.PACKAGES))
+
+
+def find_text(history: History, revision: hg.Revision, name: str) -> bytes | None:
+    """The text ``name`` of the snapshot ``revision``, None where it has none. Raises DamagedError."""
     recorded = history.snapshot(revision).meta
-    text = companions.read(name, recorded, partial(history.read, DATABASE, revision.node))
+    return companions.read(name, recorded, partial(history.read, DATABASE, revision.node))
+
+
+def _text(history: History, revision: hg.Revision, name: str) -> bytes:
+    text = find_text(history, revision, name)
     if text is None:
         raise UsageError(
-            f"The snapshot {revision.node[:12]} says nothing of its machine.",
-            "an earlier Pacha made it",
+            f"The snapshot {revision.node[:12]} says nothing of its {name}.",
+            _WHY[name],
             "Name a later one with --at, or push.",
             code="no-companion",
         )

@@ -33,14 +33,16 @@ _CUT_OFF = "The last push was interrupted."
 class Pushed:
     """What a push did. ``tip``: the newest snapshot (hex node); ``masters``: those that have it now.
 
-    ``committed``: a snapshot was made; ``sent``: something was missing on a master; ``failures``: the names of masters
-    that were not brought up to date, and why. The next push sends what they are missing.
+    ``packages``: the changes of packages, a line each; ``committed``: a snapshot was made; ``sent``: something was
+    missing on a master; ``failures``: the names of masters that were not brought up to date, and why. The next push
+    sends what they are missing.
     """
 
     host: str
     masters: tuple[str, ...]
     tip: str
     changes: Changes
+    packages: tuple[str, ...]
     paths: int
     committed: bool
     sent: bool
@@ -120,7 +122,7 @@ def _push(session: PushSession, accept: bool) -> Pushed:
         last = read_last_snapshot(session, accept)
         reconcile.check_name(session, last)
         scan(session, last)
-        session.companions = describe_machine()
+        session.companions = describe_machine(session)
         session.attach(connections)
         remote_check.compare_with_last_push(session, last)
         base = reconcile.base(session, last)
@@ -137,6 +139,7 @@ def _pushed(session: PushSession, new: NewSnapshot, sent: bool) -> Pushed:
         masters=tuple(target.label for target in session.reached),
         tip=new.tip,
         changes=new.changes,
+        packages=new.packages,
         paths=len(new.snapshot.entries),
         committed=new.committed,
         sent=sent,

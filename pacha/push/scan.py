@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pacha.errors import PachaError
 from pacha.files import scan as files
-from pacha.host import owed, watch
+from pacha.host import owed, packages, watch
 from pacha.machine import facts
 from pacha.push.session import PushSession
 from pacha.store import database
-from pacha.store.companions import MACHINE
+from pacha.store.companions import MACHINE, PACKAGES
 from pacha.store.snapshot import Snapshot
 from pacha.system import activity
 
@@ -54,6 +54,9 @@ def scan(session: PushSession, last: Snapshot) -> None:
     session.scan = files.scan(targets, last.entries, session.fingerprints, session.accounts, session.state.mounted)
 
 
-def describe_machine() -> dict[str, bytes]:
+def describe_machine(session: PushSession) -> dict[str, bytes]:
     """The texts of what this machine is besides its files, by name."""
-    return {MACHINE: facts.encode(facts.collect())}
+    told = packages.tell(session.context.state)
+    session.concerns += told.concerns
+    texts = {MACHINE: facts.encode(facts.collect()), PACKAGES: told.text}
+    return {name: text for name, text in texts.items() if text is not None}

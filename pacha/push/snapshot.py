@@ -9,7 +9,7 @@ from functools import partial
 
 import pacha
 from pacha.config.keys import STANDALONE
-from pacha.errors import Concern, PachaError
+from pacha.errors import Concern, DamagedError, PachaError
 from pacha.files import acl, owners, user_namespace
 from pacha.files.metadata import Entry
 from pacha.files.mount_points import MountPoints
@@ -17,6 +17,8 @@ from pacha.files.name_service import NSSWITCH
 from pacha.files.names import DATABASE, LONGEST_STORED, PACHA_DB
 from pacha.files.parents import observe_parents
 from pacha.host import owed
+from pacha.machine.packages import package_list
+from pacha.machine.packages.changes import compare as compare_packages
 from pacha.push import commit, reconcile
 from pacha.push.moved_away import moved_away
 from pacha.push.readable import readable
@@ -48,11 +50,12 @@ _SET_BACK = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewSnapshot:
-    """The new snapshot, its node, its changes, and whether that is a new revision."""
+    """The new snapshot, its node, its changes, those of the packages in words, and whether it is a new revision."""
 
     snapshot: Snapshot
     tip: str
     changes: Changes
+    packages: tuple[str, ...]
     committed: bool
 
 
@@ -61,7 +64,8 @@ def commit_snapshot(session: PushSession, base: Base) -> NewSnapshot:
     planned, still_owed = build_snapshot(session, base.last)
     new = _readable(session, _commit_content(session, base.last, planned), base.last)
     changes = compare(base.entries, new.entries)
-    tip, committed = _commit_database(session, base, new, changes)
+    packages = _changed_packages(session, base, new)
+    tip, committed = _commit_database(session, base, new, changes, packages)
     _remember_scan(session, new)
     owed_concerns = (Concern(path, _OWED) for path in still_owed)
     session.concerns += [
@@ -71,7 +75,7 @@ def commit_snapshot(session: PushSession, base: Base) -> NewSnapshot:
         *_kept_names(session, new.entries),
         *_unmapped(new.entries),
     ]
-    return NewSnapshot(snapshot=new, tip=tip, changes=changes, committed=committed)
+    return NewSnapshot(snapshot=new, tip=tip, changes=changes, packages=packages, committed=committed)
 
 
 def _readable(session: PushSession, new: Snapshot, base: Snapshot) -> Snapshot:
@@ -253,7 +257,22 @@ def _commit_watched(
     return result or commit_on(())
 
 
-def _commit_database(session: PushSession, base: Base, new: Snapshot, changes: Changes) -> tuple[str, bool]:
+def _changed_packages(session: PushSession, base: Base, new: Snapshot) -> tuple[str, ...]:
+    """The changes of the packages since the parent, in words; none where that does not say which it had."""
+    text = session.companions.get(companions.PACKAGES)
+    if text is None or not base.parent or (new.meta == base.last.meta and not session.state.pending):
+        return ()
+    try:
+        before = session.repository(DATABASE).reader(base.parent)(companions.PACKAGES.encode("ascii"))
+        differing = compare_packages(package_list.decode(before), package_list.decode(text)) if before != text else ()
+    except DamagedError:  # the parent has none, or another machine made it
+        return ()
+    return tuple(map(str, differing))
+
+
+def _commit_database(
+    session: PushSession, base: Base, new: Snapshot, changes: Changes, packages: tuple[str, ...]
+) -> tuple[str, bool]:
     """Write ``new`` to pacha.db and commit a copy of it; returns the snapshot's node and whether it is new."""
     unreadable = session.unreadable(DATABASE)
     if base.parent and new == base.last and not session.state.pending and not unreadable:
@@ -265,12 +284,12 @@ def _commit_database(session: PushSession, base: Base, new: Snapshot, changes: C
     repository = session.repository(DATABASE)
     known = bool(base.parent) and repository.has(base.parent)
     parent = base.parent if known else reconcile.parent(repository, None, (), unreadable)
-    note = session.note(f"{session.host}: {changes}")
+    note = session.note(f"{session.host}: {change_list.counts(changes, packages)}")
     if known:
         session.concerns += _of_the_clock(session, repository.note(base.parent).at, note.at)
     blobs = {PACHA_DB: image, **{name.encode(): text for name, text in session.companions.items()}}
-    if changes != Changes() or unreadable:  # a readable snapshot has to be the newest again
-        blobs[change_list.FILE] = change_list.encode(changes, image)
+    if changes != Changes() or packages or unreadable:  # a readable snapshot has to be the newest again
+        blobs[change_list.FILE] = change_list.encode(changes, image, packages)
     node = repository.commit(parent, blobs, [], lambda name: hg.Blob(blobs[name]), note)
     session.update(tip=node, pending=False, **({"made": (node, note.at)} if node != parent else {}))
     return node, node != parent

@@ -12,12 +12,13 @@ from collections.abc import Callable, Mapping
 from pacha.errors import DamagedError
 
 MACHINE = "machine"  #: ``machine.facts``
-NAMES = (MACHINE,)
+PACKAGES = "packages"  #: ``machine.packages.package_list``
+NAMES = (MACHINE, PACKAGES)
 
 
 def meta(texts: Mapping[str, bytes]) -> dict[str, str]:
     """What ``meta`` of pacha.db says of the companions ``texts``, by name."""
-    return {_key(name): hashlib.sha256(text).hexdigest() for name, text in texts.items()}
+    return {key(name): hashlib.sha256(text).hexdigest() for name, text in texts.items()}
 
 
 def read(name: str, recorded: Mapping[str, str], reader: Callable[[bytes], bytes]) -> bytes | None:
@@ -25,7 +26,7 @@ def read(name: str, recorded: Mapping[str, str], reader: Callable[[bytes], bytes
 
     ``reader`` gives the bytes of a file in ``db``. Raises DamagedError.
     """
-    expected = recorded.get(_key(name))
+    expected = recorded.get(key(name))
     if expected is None:
         return None
     text = reader(name.encode("ascii"))
@@ -39,5 +40,6 @@ def read(name: str, recorded: Mapping[str, str], reader: Callable[[bytes], bytes
     return text
 
 
-def _key(name: str) -> str:
+def key(name: str) -> str:
+    """The key of ``meta`` with the SHA-256 of the text ``name``."""
     return f"{name}_sha256"

@@ -14,6 +14,7 @@ from pacha.machine import facts
 from pacha.machine.facts import Facts
 from pacha.push import push
 from pacha.rebuild import rebuild
+from tests.support.packages import FakeManager, fake_manager  # noqa: F401  (a fixture)
 from tests.support.world import World
 
 
@@ -57,7 +58,7 @@ def test_a_rebuild_compares_the_machines(world: World, monkeypatch: pytest.Monke
 
 
 def test_a_snapshot_of_an_earlier_pacha_says_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(push, "describe_machine", dict)
+    monkeypatch.setattr(push, "describe_machine", lambda session: {})
     push.push(world.here("bar"))
     with reader.open_history(world.here("bar")) as history, pytest.raises(UsageError) as caught:
         companions.read_facts(history, history.find(""))
@@ -65,9 +66,29 @@ def test_a_snapshot_of_an_earlier_pacha_says_nothing(world: World, monkeypatch: 
     assert rebuild.propose(world.here(), "bar").machines is None
 
 
-def test_a_text_that_was_exchanged_is_damage(world: World) -> None:
+def test_the_packages_of_each_snapshot(world: World, manager: FakeManager) -> None:
+    bar = world.here("bar")
+    first = push.push(bar)
+    manager.upgrade("2")
+    push.push(bar)
+    with reader.open_history(world.here("another"), "bar") as history:
+        versions = [
+            companions.read_packages(history, history.find(when)).packages[0].version for when in ("", first.tip)
+        ]
+    assert versions == ["2", "1"]
+
+
+def test_where_no_package_manager_is_known_nothing_is_said(world: World) -> None:
     push.push(world.here("bar"))
-    world.execute("UPDATE meta SET value = ? WHERE key = 'machine_sha256'", "0" * 64)
+    with reader.open_history(world.here("bar")) as history, pytest.raises(UsageError) as caught:
+        companions.read_packages(history, history.find(""))
+    assert caught.value.code == "no-companion"
+
+
+@pytest.mark.parametrize("name", ["machine", "packages"])
+def test_a_text_that_was_exchanged_is_damage(world: World, manager: FakeManager, name: str) -> None:
+    push.push(world.here("bar"))
+    world.execute("UPDATE meta SET value = ? WHERE key = ?", "0" * 64, f"{name}_sha256")
     with pytest.raises(DamagedError) as caught:
         rebuild.propose(world.here(), "bar")
     assert caught.value.code == "companion-damaged"
