@@ -132,6 +132,12 @@ def _yes(text: str) -> bool:
     return answer
 
 
+def _hardware(text: str) -> str:
+    if text not in ("auto", "same", "other"):
+        raise ValueError(f"'{printable(text)}' is not auto, same or other")
+    return text
+
+
 def _command(text: str) -> tuple[str, ...]:
     try:
         words = tuple(shlex.split(text))
@@ -181,6 +187,8 @@ KEYS: tuple[Key, ...] = (
         "Leave out file systems that are mounted below a watched path (yes or no)."),
     Key("pacha.rebuild.keep", "rebuild_keep", _patterns, "",
         "Paths that a rebuild never overwrites, such as /etc/fstab; written like pacha.exclude."),
+    Key("pacha.rebuild.hardware", "rebuild_hardware", _hardware, "auto",
+        "Whether this machine counts as the one that a host was: auto (what the snapshot says), same or other."),
     Key("pacha.hooks", "hooks", _yes, "no",
         "Run the hooks that the master holds for a host when it is rebuilt (yes or no)."),
     Key("pacha.hg.command", "hg_command", _command, "hg",

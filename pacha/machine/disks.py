@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from pacha.machine.references import About, Reference, assignments, lines, sections, unquoted
+from pacha.machine.references import Named, Reference, assignments, lines, sections, unquoted
 
 _TAGS = {
-    "UUID": About.UUID, "PARTUUID": About.PARTUUID, "LABEL": About.LABEL, "PARTLABEL": About.PARTLABEL,
-    "ID": About.DISK_ID,
+    "UUID": Named.UUID, "PARTUUID": Named.PARTUUID, "LABEL": Named.LABEL, "PARTLABEL": Named.PARTLABEL,
+    "ID": Named.DISK_ID,
 }  # fmt: skip
 _BY = {
-    "by-uuid": About.UUID, "by-partuuid": About.PARTUUID, "by-label": About.LABEL, "by-partlabel": About.PARTLABEL,
+    "by-uuid": Named.UUID, "by-partuuid": Named.PARTUUID, "by-label": Named.LABEL, "by-partlabel": Named.PARTLABEL,
 }  # fmt: skip
 _TAG = re.compile(r"\b((?:PART)?(?:UUID|LABEL))=[\"']?([^\s\"',;:)]{1,255})")
 _UUID = re.compile(r"[0-9A-Fa-f-]{4,64}")
@@ -53,16 +53,16 @@ def words(path: str, text: str) -> Iterator[Reference]:
         for match in _DEVICE.finditer(line):
             if "$" not in match[0] and not match[0].startswith("/dev/mapper/control"):
                 yield _device(match[0].rstrip(".:"))
-        yield from (Reference(About.DEVICE, f"/dev/{name}") for name in _LV.findall(line))
-        yield from (Reference(About.UUID, uuid) for uuid in _LUKS.findall(line))
+        yield from (Reference(Named.DEVICE, f"/dev/{name}") for name in _LV.findall(line))
+        yield from (Reference(Named.UUID, uuid) for uuid in _LUKS.findall(line))
         if "--fs-uuid" in line:
-            yield from (Reference(About.UUID, word) for word in line.split() if _SEARCHED.fullmatch(word))
-        yield from (Reference(About.ARRAY, uuid) for uuid in _RD_MD.findall(line))
+            yield from (Reference(Named.UUID, word) for word in line.split() if _SEARCHED.fullmatch(word))
+        yield from (Reference(Named.ARRAY, uuid) for uuid in _RD_MD.findall(line))
 
 
 def uuids(path: str, text: str) -> Iterator[Reference]:
     """Only what has a UUID or a label: for scripts, which try one device after the other."""
-    return (reference for reference in words(path, text) if reference.about is not About.DEVICE)
+    return (reference for reference in words(path, text) if reference.about is not Named.DEVICE)
 
 
 def fstab(path: str, text: str) -> Iterator[Reference]:
@@ -82,15 +82,15 @@ def crypttab(path: str, text: str) -> Iterator[Reference]:
             continue
         yield from source(device)
         if key not in _ABSENT and key.startswith("/") and "keyscript" not in names:
-            yield from source(key) if key.startswith("/dev/") else [Reference(About.FILE, key.partition(":")[0])]
-        yield from (Reference(About.CHIP, name) for name in names if name.startswith(("tpm2", "fido2", "pkcs11")))
+            yield from source(key) if key.startswith("/dev/") else [Reference(Named.FILE, key.partition(":")[0])]
+        yield from (Reference(Named.CHIP, name) for name in names if name.startswith(("tpm2", "fido2", "pkcs11")))
 
 
 def mdadm(path: str, text: str) -> Iterator[Reference]:
     """The arrays, by their UUID."""
     for line in lines(text):
         if line.upper().startswith("ARRAY"):
-            yield from (Reference(About.ARRAY, uuid) for uuid in _ARRAY.findall(line))
+            yield from (Reference(Named.ARRAY, uuid) for uuid in _ARRAY.findall(line))
 
 
 def lvm(path: str, text: str) -> Iterator[Reference]:
@@ -101,7 +101,7 @@ def lvm(path: str, text: str) -> Iterator[Reference]:
                 literal = _LITERAL.match(pattern.lstrip("^"))
                 if literal and len(literal[0]) > len("/dev/"):
                     ends = pattern.lstrip("^")[literal.end() :] == "$"
-                    yield Reference(About.DEVICE, literal[0] + ("" if ends else "*"))
+                    yield Reference(Named.DEVICE, literal[0] + ("" if ends else "*"))
 
 
 def unit(path: str, text: str) -> Iterator[Reference]:
@@ -113,20 +113,20 @@ def unit(path: str, text: str) -> Iterator[Reference]:
     for key, value in pairs:
         if key == "what":
             is_file = value.startswith("/") and not value.startswith("/dev/")
-            yield from [Reference(About.FILE, value)] if is_file else source(value)
+            yield from [Reference(Named.FILE, value)] if is_file else source(value)
 
 
 def snapper(path: str, text: str) -> Iterator[Reference]:
     """The type of file system that snapshots are made on."""
     for key, value in assignments(text):
         if key == "fstype":
-            yield Reference(About.FILE_SYSTEM, value)
+            yield Reference(Named.FILE_SYSTEM, value)
 
 
 def multipath(path: str, text: str) -> Iterator[Reference]:
     """The disks that have names of their own, by their WWID, and other devices."""
     for line in lines(text):
-        yield from (Reference(About.DISK_ID, wwid) for wwid in _WWID.findall(line))
+        yield from (Reference(Named.DISK_ID, wwid) for wwid in _WWID.findall(line))
     yield from words(path, text)
 
 
@@ -134,4 +134,4 @@ def _device(name: str) -> Reference:
     folder, _, rest = name.removeprefix("/dev/disk/").partition("/")
     if name.startswith("/dev/disk/") and folder in _BY:
         return Reference(_BY[folder], re.sub(r"\\x([0-9a-f]{2})", lambda match: chr(int(match[1], 16) & 0x7F), rest))
-    return Reference(About.DEVICE, name)
+    return Reference(Named.DEVICE, name)

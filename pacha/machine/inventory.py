@@ -11,12 +11,12 @@ from functools import cached_property
 from pathlib import Path
 
 from pacha.machine.network import CARD
-from pacha.machine.references import About, Reference
+from pacha.machine.references import Named, Reference
 from pacha.machine.volumes import links
 from pacha.system.mounts import read_mounts
 
 _TAGS = {
-    About.UUID: "by-uuid", About.PARTUUID: "by-partuuid", About.LABEL: "by-label", About.PARTLABEL: "by-partlabel",
+    Named.UUID: "by-uuid", Named.PARTUUID: "by-partuuid", Named.LABEL: "by-label", Named.PARTLABEL: "by-partlabel",
 }  # fmt: skip
 _HARDWARE = re.compile(CARD)
 _BUILT_IN = frozenset({"files", "dns", "db"})  #: name services of the C library itself
@@ -159,21 +159,21 @@ class Inventory:
         return any(name.startswith(beginning) for name in _listed(Path(folder)) or ())
 
 
-_CHECKS: Mapping[About, Callable[[Inventory, str], bool | None]] = {
-    About.DEVICE: Inventory.device,
-    About.DISK_ID: Inventory.disk,
-    About.ARRAY: Inventory.array,
-    About.FILE_SYSTEM: Inventory.file_system,
-    About.INTERFACE: Inventory.interface,
-    About.MAC: Inventory.mac,
-    About.PCI: Inventory.pci,
-    About.PCI_ID: Inventory.pci_id,
-    About.MODULE: Inventory.module,
-    About.FILE: Inventory.file,
-    About.SYSFS: Inventory.sysfs,
-    About.PAM: Inventory.pam,
-    About.NSS: Inventory.nss,
-    About.CHIP: lambda inventory, name: False,
+_CHECKS: Mapping[Named, Callable[[Inventory, str], bool | None]] = {
+    Named.DEVICE: Inventory.device,
+    Named.DISK_ID: Inventory.disk,
+    Named.ARRAY: Inventory.array,
+    Named.FILE_SYSTEM: Inventory.file_system,
+    Named.INTERFACE: Inventory.interface,
+    Named.MAC: Inventory.mac,
+    Named.PCI: Inventory.pci,
+    Named.PCI_ID: Inventory.pci_id,
+    Named.MODULE: Inventory.module,
+    Named.FILE: Inventory.file,
+    Named.SYSFS: Inventory.sysfs,
+    Named.PAM: Inventory.pam,
+    Named.NSS: Inventory.nss,
+    Named.CHIP: lambda inventory, name: False,
 }
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from pacha.machine.references import About, Reference, assignments, lines, sections, unquoted
+from pacha.machine.references import Named, Reference, assignments, lines, sections, unquoted
 
 _MAC = re.compile(r"\b[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2}){5}\b")
 #: names that the kernel or udev gives to hardware (systemd.net-naming-scheme(7))
@@ -36,9 +36,9 @@ _IFUPDOWN = re.compile(
 def names(path: str, text: str) -> Iterator[Reference]:
     """The names of cards, wherever they stand in the text (but in a comment), and in the name of the file."""
     for match in _IN_NAME.finditer(path.rpartition("/")[2]):
-        yield Reference(About.INTERFACE, match[0])
+        yield Reference(Named.INTERFACE, match[0])
     for line in lines(text):
-        yield from (Reference(About.INTERFACE, match[0]) for match in _CARD.finditer(line))
+        yield from (Reference(Named.INTERFACE, match[0]) for match in _CARD.finditer(line))
 
 
 def interfaces(path: str, text: str) -> Iterator[Reference]:
@@ -47,7 +47,7 @@ def interfaces(path: str, text: str) -> Iterator[Reference]:
     for line in lines(text):
         if match := _IFUPDOWN.match(line):
             words = match[1].split()[: 1 if line.startswith("iface") else None]
-            yield from (Reference(About.INTERFACE, word.lstrip("/").partition("=")[0]) for word in words)
+            yield from (Reference(Named.INTERFACE, word.lstrip("/").partition("=")[0]) for word in words)
 
 
 def ifcfg(path: str, text: str) -> Iterator[Reference]:
@@ -55,29 +55,29 @@ def ifcfg(path: str, text: str) -> Iterator[Reference]:
     yield from names(path, text)
     for key, value in assignments(text):
         if key == "hwaddr" and _MAC.fullmatch(value):
-            yield Reference(About.MAC, value)
+            yield Reference(Named.MAC, value)
         elif key in ("device", "physdev", "interface"):
-            yield Reference(About.INTERFACE, value)
+            yield Reference(Named.INTERFACE, value)
 
 
 def networkd(path: str, text: str) -> Iterator[Reference]:
     """What systemd.network(5) and systemd.link(5) match; each line has alternatives, of which one has to be here."""
     for section, key, value in sections(text):
         if section == "match" and key in _MATCHED and not value.startswith("!"):
-            yield Reference(About.INTERFACE, value)
+            yield Reference(Named.INTERFACE, value)
         elif section == "match" and key in _MACS:
-            yield Reference(About.MAC, value)
+            yield Reference(Named.MAC, value)
         elif section == "match" and key == "path":
-            yield from (Reference(About.PCI, address) for address in _PCI.findall(value))
+            yield from (Reference(Named.PCI, address) for address in _PCI.findall(value))
 
 
 def network_manager(path: str, text: str) -> Iterator[Reference]:
     """The profiles of NetworkManager: the card that each is for."""
     for _, key, value in sections(text):
         if key in ("interface-name", "parent"):
-            yield Reference(About.INTERFACE, value.rstrip(";"))
+            yield Reference(Named.INTERFACE, value.rstrip(";"))
         elif key in ("mac-address", "match-device", "unmanaged-devices"):
-            yield from (Reference(About.MAC, mac) for mac in _MAC.findall(value))
+            yield from (Reference(Named.MAC, mac) for mac in _MAC.findall(value))
 
 
 def netplan(path: str, text: str) -> Iterator[Reference]:
@@ -104,20 +104,20 @@ def netplan(path: str, text: str) -> Iterator[Reference]:
         elif match_depth >= 0:
             yield from _matched(bare)
         elif kind:
-            yield from (Reference(About.INTERFACE, found[0]) for found in _CARD.finditer(bare) if key != "set-name")
+            yield from (Reference(Named.INTERFACE, found[0]) for found in _CARD.finditer(bare) if key != "set-name")
 
 
 def rules(path: str, text: str) -> Iterator[Reference]:
     """udev(7): what a rule matches by its serial number, its MAC address or its place."""
     for line in lines(text):
-        yield from (Reference(About.MAC, mac) for mac in _RULE_MAC.findall(line) if _MAC.fullmatch(mac))
-        yield from (Reference(About.PCI, address) for address in _RULE_PCI.findall(line))
-        yield from (Reference(About.DISK_ID, serial) for serial in _RULE_SERIAL.findall(line))
-        yield from (Reference(About.UUID, uuid) for uuid in _RULE_UUID.findall(line))
+        yield from (Reference(Named.MAC, mac) for mac in _RULE_MAC.findall(line) if _MAC.fullmatch(mac))
+        yield from (Reference(Named.PCI, address) for address in _RULE_PCI.findall(line))
+        yield from (Reference(Named.DISK_ID, serial) for serial in _RULE_SERIAL.findall(line))
+        yield from (Reference(Named.UUID, uuid) for uuid in _RULE_UUID.findall(line))
 
 
 def _matched(text: str) -> Iterator[Reference]:
     if "macaddress" in text:
-        yield from (Reference(About.MAC, mac) for mac in _MAC.findall(text))
+        yield from (Reference(Named.MAC, mac) for mac in _MAC.findall(text))
     elif name := re.search(r"\bname:\s*([^\s,}]+)", text):
-        yield Reference(About.INTERFACE, unquoted(name[1]))
+        yield Reference(Named.INTERFACE, unquoted(name[1]))

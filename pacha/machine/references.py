@@ -19,7 +19,7 @@ _SHOWN = 80  #: characters of one that are shown
 _COMMENT = re.compile(r"(?:^|(?<=\s))[#].*")
 
 
-class About(Enum):
+class Named(Enum):
     """What kind of thing a reference names, and how it is written for a person."""
 
     __hash__ = object.__hash__
@@ -48,7 +48,7 @@ class About(Enum):
 class Reference:
     """Something that a text names. ``value`` is hostile str; ``str()`` is safe to print."""
 
-    about: About
+    about: Named
     value: str
 
     def __str__(self) -> str:

@@ -14,13 +14,16 @@ from pathlib import Path
 from tests.support.stage import PACHA, Done
 
 #: Seen inside the machine as they are outside, but not to be written.
-_SHARED = ("/usr", "/dev", "/proc", sys.prefix, sys.base_prefix, str(Path(__file__).parents[2]))
+_PROGRAMS = ("/usr", "/proc", sys.prefix, sys.base_prefix, str(Path(__file__).parents[2]))
+_SHARED = ("/dev", *_PROGRAMS)
+#: For a machine with disks of its own: a /dev to which links can be added.
+BARE = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom", *_PROGRAMS)
 _ETC = ("ld.so.cache", "login.defs", "nsswitch.conf", "default/useradd", "pam.d", "security")
 _ENTER = """
 set -e
 root=$1; shift
 while [ "$1" != -- ]; do
-    mkdir -p "$root$1"
+    if [ -d "$1" ]; then mkdir -p "$root$1"; else mkdir -p "$root${1%/*}"; touch "$root$1"; fi
     mount --bind "$1" "$root$1"
     mount -o remount,bind,ro "$root$1" 2>/dev/null || :
     shift
@@ -47,6 +50,7 @@ class Machine:
     root: Path
     people: Sequence[Person] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
+    shared: Sequence[str] = _SHARED
 
     def __post_init__(self) -> None:
         for folder in ("etc", "master", "srv", "opt", "var", "home"):
@@ -78,7 +82,7 @@ class Machine:
         """Run a command inside to its end, as root or as the user and group ``number``."""
         if number is not None:
             command = ("setpriv", f"--reuid={number}", f"--regid={number}", "--clear-groups", "--", *command)
-        shared = [place for place in dict.fromkeys(_SHARED) if not _below(place, "/usr")]
+        shared = [place for place in dict.fromkeys(self.shared) if not _below(place, "/usr")]
         entering = ["unshare", "--mount", "sh", "-c", _ENTER, "sh", self.root, *shared, "--", *command]
         places = {"PACHA_STATE": "/state", "PACHA_CONFIG": "/pacha.conf", "TMPDIR": "/tmp", "HOME": "/root"}
         paths = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HGRCPATH": "", "LC_ALL": "C.UTF-8"}

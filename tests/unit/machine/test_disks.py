@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from pacha.machine import disks
-from pacha.machine.references import About, Reader, read
+from pacha.machine.references import Named, Reader, read
 
 UUID = "0d1f6a7c-3a52-4a5c-9d27-1f2b7a9c0e11"
 
 
-def found(reader: Reader, text: str) -> list[tuple[About, str]]:
+def found(reader: Reader, text: str) -> list[tuple[Named, str]]:
     return [(reference.about, reference.value) for reference in read(reader, "/etc/x", text.encode())]
 
 
@@ -29,11 +29,11 @@ tmpfs /tmp tmpfs
 broken
 """
     assert found(disks.fstab, text) == [
-        (About.UUID, UUID),
-        (About.PARTUUID, "0001-02"),
-        (About.LABEL, "my disk"),
-        (About.LABEL, "old disk"),
-        (About.DEVICE, "/dev/mapper/vg-home"),
+        (Named.UUID, UUID),
+        (Named.PARTUUID, "0001-02"),
+        (Named.LABEL, "my disk"),
+        (Named.LABEL, "old disk"),
+        (Named.DEVICE, "/dev/mapper/vg-home"),
     ]
 
 
@@ -46,33 +46,33 @@ tpm PARTUUID=0001-01 - tpm2-device=auto
 late LABEL=late /etc/keys/late nofail
 """
     assert found(disks.crypttab, text) == [
-        (About.UUID, UUID),
-        (About.DEVICE, "/dev/sdb1"),
-        (About.FILE, "/etc/keys/data.key"),
-        (About.DEVICE, "/dev/sdc2"),
-        (About.PARTUUID, "0001-01"),
-        (About.CHIP, "tpm2-device"),
+        (Named.UUID, UUID),
+        (Named.DEVICE, "/dev/sdb1"),
+        (Named.FILE, "/etc/keys/data.key"),
+        (Named.DEVICE, "/dev/sdc2"),
+        (Named.PARTUUID, "0001-01"),
+        (Named.CHIP, "tpm2-device"),
     ]
 
 
 @pytest.mark.parametrize(
     ("text", "about", "value"),
     [
-        (f"RESUME=UUID={UUID}", About.UUID, UUID),
-        (f'GRUB_CMDLINE_LINUX="resume=/dev/disk/by-uuid/{UUID} quiet"', About.UUID, UUID),
-        ('GRUB_CMDLINE_LINUX="cryptdevice=PARTUUID=0001-02:root root=/dev/mapper/root"', About.PARTUUID, "0001-02"),
-        ('GRUB_CMDLINE_LINUX="rd.lvm.lv=fedora/swap"', About.DEVICE, "/dev/fedora/swap"),
-        (f"rd.luks.uuid=luks-{UUID}", About.UUID, UUID),
-        ("rd.md.uuid=3aaa0122:29827cfa", About.ARRAY, "3aaa0122:29827cfa"),
-        (f"search --no-floppy --fs-uuid --set=root {UUID}", About.UUID, UUID),
-        ("root=/dev/nvme0n1p2 ro", About.DEVICE, "/dev/nvme0n1p2"),
-        ("/dev/sda -a -o on -S on", About.DEVICE, "/dev/sda"),
-        ("/dev/sda {", About.DEVICE, "/dev/sda"),
-        ("/dev/disk/by-id/ata-WDC_1 -a", About.DEVICE, "/dev/disk/by-id/ata-WDC_1"),
-        ("append=\\\n  root=LABEL=root", About.LABEL, "root"),
+        (f"RESUME=UUID={UUID}", Named.UUID, UUID),
+        (f'GRUB_CMDLINE_LINUX="resume=/dev/disk/by-uuid/{UUID} quiet"', Named.UUID, UUID),
+        ('GRUB_CMDLINE_LINUX="cryptdevice=PARTUUID=0001-02:root root=/dev/mapper/root"', Named.PARTUUID, "0001-02"),
+        ('GRUB_CMDLINE_LINUX="rd.lvm.lv=fedora/swap"', Named.DEVICE, "/dev/fedora/swap"),
+        (f"rd.luks.uuid=luks-{UUID}", Named.UUID, UUID),
+        ("rd.md.uuid=3aaa0122:29827cfa", Named.ARRAY, "3aaa0122:29827cfa"),
+        (f"search --no-floppy --fs-uuid --set=root {UUID}", Named.UUID, UUID),
+        ("root=/dev/nvme0n1p2 ro", Named.DEVICE, "/dev/nvme0n1p2"),
+        ("/dev/sda -a -o on -S on", Named.DEVICE, "/dev/sda"),
+        ("/dev/sda {", Named.DEVICE, "/dev/sda"),
+        ("/dev/disk/by-id/ata-WDC_1 -a", Named.DEVICE, "/dev/disk/by-id/ata-WDC_1"),
+        ("append=\\\n  root=LABEL=root", Named.LABEL, "root"),
     ],
 )
-def test_the_words_of_any_text(text: str, about: About, value: str) -> None:
+def test_the_words_of_any_text(text: str, about: Named, value: str) -> None:
     assert found(disks.words, text)[0] == (about, value)
 
 
@@ -96,21 +96,21 @@ def test_words_that_name_no_volume(text: str) -> None:
 
 def test_scripts_are_read_for_uuids_alone() -> None:
     text = f"for device in /dev/sda /dev/mapper/*; do\nsearch --fs-uuid {UUID}\n"
-    assert found(disks.uuids, text) == [(About.UUID, UUID)]
+    assert found(disks.uuids, text) == [(Named.UUID, UUID)]
 
 
 def test_arrays_filters_units_and_wwids() -> None:
     assert found(
         disks.mdadm, "DEVICE partitions\nARRAY /dev/md/0 metadata=1.2 UUID=3aaa0122:29827cfa name=bar:0\n"
-    ) == [(About.ARRAY, "3aaa0122:29827cfa")]
+    ) == [(Named.ARRAY, "3aaa0122:29827cfa")]
     filters = 'devices {\n  # filter = [ "a|/dev/sdx|" ]\n  filter = [ "a|^/dev/sda2$|", "a|/dev/nvme.*|", "r|.*|" ]\n'
-    assert found(disks.lvm, filters) == [(About.DEVICE, "/dev/sda2"), (About.DEVICE, "/dev/nvme*")]
+    assert found(disks.lvm, filters) == [(Named.DEVICE, "/dev/sda2"), (Named.DEVICE, "/dev/nvme*")]
     assert found(disks.lvm, 'global_filter = [ "a|.*|" ]\n') == []
-    assert found(disks.unit, "[Unit]\nWhat=x\n[Mount]\nWhat=/dev/sdb1\nWhere=/srv\n") == [(About.DEVICE, "/dev/sdb1")]
+    assert found(disks.unit, "[Unit]\nWhat=x\n[Mount]\nWhat=/dev/sdb1\nWhere=/srv\n") == [(Named.DEVICE, "/dev/sdb1")]
     snap = "[Mount]\nWhat=/var/lib/snapd/snaps/core_1.snap\n"
-    assert found(disks.unit, snap) == [(About.FILE, "/var/lib/snapd/snaps/core_1.snap")]
+    assert found(disks.unit, snap) == [(Named.FILE, "/var/lib/snapd/snaps/core_1.snap")]
     assert found(disks.unit, "[Mount]\nWhat=nas:/srv\n") == []
     assert found(disks.unit, "[Mount]\nWhat=/dev/sdb1\nOptions=rw,nofail\n") == []
-    assert found(disks.snapper, 'SUBVOLUME="/"\nFSTYPE="btrfs"\n') == [(About.FILE_SYSTEM, "btrfs")]
+    assert found(disks.snapper, 'SUBVOLUME="/"\nFSTYPE="btrfs"\n') == [(Named.FILE_SYSTEM, "btrfs")]
     wwid = 'multipath {\n  wwid "3600508b4000156d7"\n  alias data\n}\n'
-    assert found(disks.multipath, wwid) == [(About.DISK_ID, "3600508b4000156d7")]
+    assert found(disks.multipath, wwid) == [(Named.DISK_ID, "3600508b4000156d7")]

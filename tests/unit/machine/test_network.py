@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from pacha.machine import network
-from pacha.machine.references import About, Reader, read
+from pacha.machine.references import Named, Reader, read
 
 MAC = "52:54:00:aa:bb:01"
 
 
-def found(reader: Reader, text: str, path: str = "/etc/x") -> list[tuple[About, str]]:
+def found(reader: Reader, text: str, path: str = "/etc/x") -> list[tuple[Named, str]]:
     return [(reference.about, reference.value) for reference in read(reader, path, text.encode())]
 
 
 def names(reader: Reader, text: str, path: str = "/etc/x") -> list[str]:
-    return [value for about, value in found(reader, text, path) if about is About.INTERFACE]
+    return [value for about, value in found(reader, text, path) if about is Named.INTERFACE]
 
 
 def test_ifupdown_names_cards() -> None:
@@ -29,7 +29,7 @@ iface eth0.100 inet static
 # auto eth7
 """
     assert set(names(network.interfaces, text)) == {"lo", "br0", "enp1s0", "eno1", "lan0", "eth0", "eth0.100"}
-    assert [about for about, _ in found(network.interfaces, text) if about is About.MAC] == []
+    assert [about for about, _ in found(network.interfaces, text) if about is Named.MAC] == []
 
 
 def test_names_are_found_in_rules_of_a_firewall_and_in_file_names() -> None:
@@ -41,7 +41,7 @@ def test_names_are_found_in_rules_of_a_firewall_and_in_file_names() -> None:
 
 def test_network_scripts_match_by_address() -> None:
     text = f'DEVICE="lan0"\nHWADDR={MAC}\nMACADDR=52:54:00:00:00:09\n'
-    assert found(network.ifcfg, text) == [(About.INTERFACE, "lan0"), (About.MAC, MAC)]
+    assert found(network.ifcfg, text) == [(Named.INTERFACE, "lan0"), (Named.MAC, MAC)]
 
 
 def test_networkd_matches_and_what_it_sets_is_none() -> None:
@@ -54,14 +54,14 @@ Path=pci-0000:03:00.0
 MACAddress=52:54:00:00:00:09
 Name=lan0
 """
-    expected = [(About.INTERFACE, "en* eth*"), (About.MAC, MAC), (About.PCI, "0000:03:00.0")]
+    expected = [(Named.INTERFACE, "en* eth*"), (Named.MAC, MAC), (Named.PCI, "0000:03:00.0")]
     assert found(network.networkd, text) == expected
     assert found(network.networkd, "[Match]\nName=!eth*\n") == []
 
 
 def test_profiles_of_network_manager() -> None:
     text = f"[connection]\ninterface-name=eth0\n[ethernet]\nmac-address={MAC}\ncloned-mac-address=52:54:00:00:00:09\n"
-    assert found(network.network_manager, text) == [(About.INTERFACE, "eth0"), (About.MAC, MAC)]
+    assert found(network.network_manager, text) == [(Named.INTERFACE, "eth0"), (Named.MAC, MAC)]
 
 
 def test_netplan_names_and_matches() -> None:
@@ -87,10 +87,10 @@ network:
       macaddress: 52:54:00:00:00:08
 """
     assert found(network.netplan, text) == [
-        (About.MAC, MAC),
-        (About.INTERFACE, "enp1s0"),
-        (About.MAC, "52:54:00:00:00:02"),
-        (About.INTERFACE, "en*"),
+        (Named.MAC, MAC),
+        (Named.INTERFACE, "enp1s0"),
+        (Named.MAC, "52:54:00:00:00:02"),
+        (Named.INTERFACE, "en*"),
     ]
 
 
@@ -103,8 +103,8 @@ ENV{{ID_SERIAL}}=="?*", ATTR{{address}}=="?*", GOTO="end"
 ENV{{ID_FS_UUID}}=="1111-2222", RUN+="/bin/true"
 """
     assert found(network.rules, text) == [
-        (About.MAC, MAC),
-        (About.PCI, "0000:03:00.0"),
-        (About.DISK_ID, "WD-123"),
-        (About.UUID, "1111-2222"),
+        (Named.MAC, MAC),
+        (Named.PCI, "0000:03:00.0"),
+        (Named.DISK_ID, "WD-123"),
+        (Named.UUID, "1111-2222"),
     ]

@@ -9,7 +9,7 @@ import pytest
 
 from pacha.machine import references
 from pacha.machine.policies import TABLE
-from pacha.machine.references import About, Reader, Reference
+from pacha.machine.references import Named, Reader, Reference
 
 READERS = sorted({row.reader for row in TABLE if row.reader}, key=lambda reader: reader.__name__)
 HOSTILE = {
@@ -60,9 +60,9 @@ def test_what_is_no_text_is_said() -> None:
     with pytest.raises(ValueError, match="too long"):
         references.read(READERS[0], "/etc/x", b"a" * (2 << 20))
     with pytest.raises(ValueError, match="too much"):
-        references.read(lambda path, text: (Reference(About.MAC, str(n)) for n in range(20_000)), "/etc/x", b"")
+        references.read(lambda path, text: (Reference(Named.MAC, str(n)) for n in range(20_000)), "/etc/x", b"")
 
 
 def test_each_kind_has_words_of_its_own() -> None:
-    assert len({about.value for about in About}) == len(About)
-    assert str(Reference(About.UUID, "a\x1b[mb")) == "UUID=a?[mb"
+    assert len({about.value for about in Named}) == len(Named)
+    assert str(Reference(Named.UUID, "a\x1b[mb")) == "UUID=a?[mb"
