@@ -14,7 +14,7 @@ _SHOWN = 3  #: references of one file that are named
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Examined:
+class Lookup:
     """What a file refers to and is not here (``dead``), and what cannot be told. ``unread``: why it was not read."""
 
     dead: tuple[Reference, ...] = ()
@@ -31,14 +31,14 @@ class Examined:
         return self.unread or f"it cannot be told here whether there is {_named(self.unknown)}"
 
 
-def examine(reader: Reader, path: str, content: bytes, inventory: Inventory) -> Examined:
+def examine(reader: Reader, path: str, content: bytes, inventory: Inventory) -> Lookup:
     """Look up everything that ``content`` refers to."""
     try:
         references = read(reader, path, content)
     except ValueError as error:
-        return Examined(unread=str(error))
+        return Lookup(unread=str(error))
     found = [(reference, inventory.has(reference)) for reference in references]
-    return Examined(
+    return Lookup(
         dead=tuple(reference for reference, here in found if here is False),
         unknown=tuple(reference for reference, here in found if here is None),
     )

@@ -12,7 +12,7 @@ from pacha.fetch.spool import Spool
 from pacha.files.metadata import Entry, Kind
 from pacha.files.paths import rebase
 from pacha.machine import hardware
-from pacha.machine.hardware import Examined
+from pacha.machine.hardware import Lookup
 from pacha.machine.inventory import Inventory
 from pacha.machine.policies import Policy, Row, row_of
 from pacha.machine.references import MOST_BYTES
@@ -120,11 +120,11 @@ class _Decision:
             return f"{found} ({row.reason})" if found else ""
         return ""
 
-    def _examined(self, entry: Entry, row: Row) -> Examined:
+    def _examined(self, entry: Entry, row: Row) -> Lookup:
         assert row.reader is not None
         self.read += min(entry.size, MOST_BYTES)
         if self.read > _MOST_IN_ALL:
-            return Examined(unread="there is too much to be looked through")
+            return Lookup(unread="there is too much to be looked through")
         return hardware.examine(row.reader, os.fsdecode(entry.path), self._content(entry), self.inventory)
 
     def _content(self, entry: Entry) -> bytes:
