@@ -47,8 +47,9 @@ def source(word: str) -> Iterator[Reference]:
 def words(path: str, text: str) -> Iterator[Reference]:
     """The volumes that a text of any form names: a kernel command line, a shell script, a boot loader's file."""
     for line in lines(text):
-        for tag, value in _TAG.findall(line):
-            if "$" not in value and ("UUID" not in tag or _UUID.fullmatch(value)):
+        for match in _TAG.finditer(line):
+            tag, value = match.groups()
+            if _UUID.fullmatch(value) if "UUID" in tag else _is_label(line, match):
                 yield Reference(_TAGS[tag], value)
         for match in _DEVICE.finditer(line):
             if "$" not in match[0] and not match[0].startswith("/dev/mapper/control"):
@@ -128,6 +129,11 @@ def multipath(path: str, text: str) -> Iterator[Reference]:
     for line in lines(text):
         yield from (Reference(Named.DISK_ID, wwid) for wwid in _WWID.findall(line))
     yield from words(path, text)
+
+
+def _is_label(line: str, match: re.Match[str]) -> bool:
+    """Whether it is the value of something (``root=LABEL=x``), and not a variable of a script."""
+    return line[: match.start()].endswith("=") and not set("$`{") & set(match[2])
 
 
 def _device(name: str) -> Reference:

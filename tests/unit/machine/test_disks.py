@@ -87,6 +87,8 @@ def test_the_words_of_any_text(text: str, about: Named, value: str) -> None:
         'if test -e "/dev/disk/by-uuid/${GRUB_DEVICE_UUID}"; then',
         "DEVICESCAN -d removable -n standby -m root",
         "/dev/null /dev/tty1 /dev/ttyS0 /dev/kvm /dev/random /dev/mapper/control",
+        'LABEL="UEFI Firmware Settings"',
+        "LABEL=`echo ${OS} | cut -d : -f 3`",
         "/dev/$disk /srv/dev/sda /dev/mapper/${name}",
     ],
 )
