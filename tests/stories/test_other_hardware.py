@@ -11,6 +11,7 @@ import pytest
 
 from tests.support import machines
 from tests.support.machine import BARE, Machine
+from tests.support.stage import PACHA
 
 pytestmark = pytest.mark.usefixtures("as_root")
 
@@ -200,6 +201,18 @@ def test_an_older_fstab_comes_back_on_the_living_host(bar: Machine) -> None:
     bar.write("/etc/fstab", text="UUID=broken / ext4\n")
     bar.pacha("rebuild", "bar", "--yes", "--path", "/etc/fstab")
     assert content(bar, "/etc/fstab") == FSTAB
+
+
+def test_a_rebuild_that_is_killed_goes_on(bar: Machine) -> None:
+    new_hardware(bar.root)
+    for seconds in ("0.4", "0.6", "0.8", "1.0", "1.3"):
+        bar.run("timeout", "-s", "KILL", seconds, PACHA, "rebuild", "bar", "--yes")
+        bar.write("/etc/hostname", text="not yet\n")
+    bar.pacha("rebuild", "bar", "--yes", code=3)
+    assert {path: content(bar, path) for path in PRESENT} == dict.fromkeys(PRESENT, "this machine's\n")
+    assert all(content(bar, f"/state/from-bar{path}") == text for path, (text, _) in CASES.items())
+    assert (content(bar, "/etc/fstab") or "").count("nas:/home") == 1
+    assert all(content(bar, path) == text for path, text in OF_THE_ROLE.items())
 
 
 def test_the_configuration_may_say_so(bar: Machine) -> None:
