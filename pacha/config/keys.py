@@ -134,6 +134,12 @@ def _yes(text: str) -> bool:
     return answer
 
 
+def _hardware(text: str) -> str:
+    if text not in ("auto", "same", "other"):
+        raise ValueError(f"'{printable(text)}' is not auto, same or other")
+    return text
+
+
 def _command(text: str) -> tuple[str, ...]:
     try:
         words = tuple(shlex.split(text))
@@ -185,6 +191,8 @@ KEYS: tuple[Key, ...] = (
         "Seconds that a program in before-push.d may take, which each push runs before it looks at the files."),
     Key("pacha.rebuild.keep", "rebuild_keep", _patterns, "",
         "Paths that a rebuild never overwrites, such as /etc/fstab; written like pacha.exclude."),
+    Key("pacha.rebuild.hardware", "rebuild_hardware", _hardware, "auto",
+        "Whether this machine counts as the one that a host was: auto (what the snapshot says), same or other."),
     Key("pacha.hooks", "hooks", _yes, "no",
         "Run the hooks that the master holds for a host when it is rebuilt (yes or no)."),
     Key("pacha.hg.command", "hg_command", _command, "hg",

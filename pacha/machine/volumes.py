@@ -42,8 +42,8 @@ def collect(root: Path) -> tuple[Volume, ...] | None:
     disk = root / "dev/disk"
     if not disk.is_dir():
         return None
-    named = {field: _links(disk / folder) for folder, field in _NAMES.items()}
-    ids = _links(disk / "by-id")
+    named = {field: links(disk / folder) for folder, field in _NAMES.items()}
+    ids = links(disk / "by-id")
     devices = set(ids.values()).union(*(links.values() for links in named.values()))
     mounted = _mounted(root)
     return tuple(
@@ -60,7 +60,7 @@ def collect(root: Path) -> tuple[Volume, ...] | None:
     )  # fmt: skip
 
 
-def _links(folder: Path) -> Mapping[str, str]:
+def links(folder: Path) -> Mapping[str, str]:
     """The names in ``folder``, as they were before udev escaped them, each with the device that it leads to."""
     try:
         names = os.listdir(folder)

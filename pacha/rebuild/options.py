@@ -18,6 +18,14 @@ class AccountPolicy(str, Enum):
     LEAVE = "leave"  #: neither; they are listed
 
 
+class HardwarePolicy(str, Enum):
+    """Whether this machine counts as the one that the host was; see ``machine.policies``."""
+
+    AUTO = "auto"  #: what the snapshot says of its machine decides
+    SAME = "same"  #: everything is restored
+    OTHER = "other"  #: what is bound to the machine of the host is not
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnerNames:
     """An owner map: the name on this machine for each recorded name."""
@@ -33,6 +41,7 @@ class Remembered:
     keep: tuple[str, ...] = ()
     accounts: AccountPolicy | None = None
     owner_map: bool = False
+    hardware: HardwarePolicy | None = None
 
     def __bool__(self) -> bool:
         return self != Remembered()
@@ -59,6 +68,7 @@ class RebuildOptions:
     owner_map: Path | None = None
     accounts: AccountPolicy | None = None  #: None: as remembered, else RENUMBER
     keep: tuple[str, ...] = ()  #: patterns of what is never overwritten
+    hardware: HardwarePolicy | None = None  #: None: as remembered, else as configured
     hooks: bool = False
     at: str = ""  #: which snapshot (WHEN); "": the newest
     asked: Selection = field(default_factory=Selection)  #: which parts of it; empty: all

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from pacha.errors import Concern
 from pacha.files.metadata import Entry
+from pacha.rebuild.bound import UNBOUND, Bound
 from pacha.rebuild.freshness import Disagreement
 from pacha.rebuild.hooks import Hooks
 from pacha.rebuild.living import LivingMachine
@@ -27,7 +28,7 @@ class Proposal:
     interrupted rebuilds that this one finishes. ``content`` gives the bytes of a file in the snapshot. ``parts`` are
     the selected paths, () for all. ``living`` is set if this machine is another host, ``release`` if the snapshot has
     another release than this machine. ``remembered`` are the choices of an earlier rebuild that still apply.
-    ``machines`` tells which machine the host was, and which one this is.
+    ``machines`` tells which machine the host was, and which one this is; ``bound`` what stays as this one has it.
     ``differences`` are the signs that another snapshot is newer; ``watched`` is what this machine will watch otherwise
     than now, as it adopts the snapshot.
     """
@@ -47,6 +48,7 @@ class Proposal:
     remembered: Remembered = field(default_factory=Remembered)
     release: ReleaseChange | None = None
     machines: Machines | None = None
+    bound: Bound = UNBOUND
     differences: tuple[Disagreement, ...] = ()
     watched: tuple[Concern, ...] = ()
 

@@ -20,8 +20,10 @@ from pacha.host.masters import connect
 from pacha.rebuild import (
     accounts,
     adoption,
+    aside,
     choices,
     freshness,
+    hardware,
     hooks,
     keep,
     machine,
@@ -32,9 +34,10 @@ from pacha.rebuild import (
     source,
 )
 from pacha.rebuild.actual_state import GROUP, PASSWD
+from pacha.rebuild.hardware import Circumstances
 from pacha.rebuild.hooks import HookRun, Hooks, Planned
 from pacha.rebuild.living import living_machine
-from pacha.rebuild.options import DEFAULTS, RebuildOptions
+from pacha.rebuild.options import DEFAULTS, HardwarePolicy, RebuildOptions
 from pacha.rebuild.planning import plan_rebuild
 from pacha.rebuild.proposal import Proposal
 from pacha.rebuild.result import SILENT, Rebuilt, Reporter
@@ -157,9 +160,12 @@ class _Attempt:
         texts = {path: spool.bytes_of(path) for path in (PASSWD, GROUP) if path in spool.places}
         fetched, holes, target = self.fetched, spool.holes, self.options.target
         orphans = self.context.state.read().orphans
-        planned = plan_rebuild(fetched.snapshot, texts, self.options, self.begun, holes, fetched.roots, orphans)
+        change, machines = release.change_of(spool, target), machine.compare(fetched, target)
+        bound = hardware.decide(fetched.snapshot, spool, self._circumstances(machines, change))
+        planned = plan_rebuild(fetched.snapshot, texts, self.options, self.begun, holes, fetched.roots, orphans, bound)
         planned = partial.with_split_hardlink_warnings(planned, self.options, fetched)
-        change = release.change_of(spool, target) if planned.plan.changes else None
+        planned = planned.led_by(hardware.concerns_of(bound, planned.plan, target))
+        change = change if planned.plan.changes else None
         planned = planned.led_by(release.concerns_of(change, self.host, target))
         watched = tuple(adoption.changes_of_watched(self.context, self.host, fetched)) if self._adopts else ()
         planned = planned.led_by((*self._unmounted(), *watched))
@@ -173,7 +179,14 @@ class _Attempt:
             host=self.host, tip=fetched.tip, at=note.at, by=note.user, target=target, snapshot=fetched.snapshot,
             preview=planned, hooks=planned_hooks, resumes=resumes, content=content, parts=fetched.roots, release=change,
             living=living_machine(self.context, self.host, self.options), remembered=self.options.remembered,
-            differences=self.differences, watched=watched, machines=machine.compare(fetched, target),
+            differences=self.differences, watched=watched, machines=machines, bound=bound,
+        )  # fmt: skip
+
+    def _circumstances(self, machines: machine.Machines | None, change: release.ReleaseChange | None) -> Circumstances:
+        return Circumstances(
+            options=self.options, machines=machines,
+            living=machines is None and self.options.in_place and adoption.remembers(self.context, self.host),
+            other_release=change is not None, host=self.host, aside=aside.folder(self.context.state.path, self.host),
         )  # fmt: skip
 
     def _unmounted(self) -> list[Concern]:
@@ -197,12 +210,13 @@ class _Attempt:
         if ran:
             _check_ran(ran)
             proposal = self._plan_again(proposal)
+        self._put_aside(proposal)
         _make_target(self.options.target)
         renumber.remember_id_changes(self.context.state, proposal.preview.moves, self.options.target)
         if proposal.preview.walked:
             renumber.remember_orphans(self.context.state, proposal.preview.orphans, self.options.target)
         parts = partial.restored_roots(self.options, self.fetched)
-        before = choices.remember(self.context, self.host, self.options)
+        before = choices.remember(self.context, self.host, self._decided(proposal))
         journal = Journal.begin(
             os.fsencode(self.context.state.path), self.host, parts, self.options.target, self.fetched.tip
         )
@@ -215,6 +229,16 @@ class _Attempt:
                 choices.take_back(self.context, self.host, before)
             journal.close()
             prune(os.fsencode(self.context.state.path))
+
+    def _put_aside(self, proposal: Proposal) -> None:
+        bound, plan = proposal.bound, proposal.preview.plan
+        kept = hardware.aside_paths(bound, plan, self.options.target)
+        aside.write(aside.folder(self.context.state.path, self.host), kept.values(), self.staging.spool)
+
+    def _decided(self, proposal: Proposal) -> RebuildOptions:
+        """The options to remember: once this machine goes on as the host, nothing tells any more that it is another."""
+        guessed = proposal.bound.other and proposal.bound.unrecorded
+        return replace(self.options, hardware=HardwarePolicy.OTHER) if guessed else self.options
 
     def _plan_again(self, before: Proposal) -> Proposal:
         """Plan after the hooks, which may have made accounts or mounted a disk."""

@@ -36,6 +36,7 @@ _DONE = {
 _NOT_DONE = {
     Action.CANNOT: "not restored",
     Action.KEPT_BY_RULE: "left as pacha.rebuild.keep says",
+    Action.WITHHELD: "left to this machine",
 }
 
 
@@ -210,6 +211,7 @@ def proposal_json(proposal: Proposal) -> dict[str, Any]:
         "names_by": preview.names_by,
         "release": {"recorded": str(release.recorded), "here": str(release.here)} if release else None,
         "machine": _facts_json(proposal.machines) if proposal.machines else None,
+        "other_hardware": proposal.bound.other,
         "differences": [_difference_json(difference) for difference in proposal.differences],
         "hooks": [
             {"name": hook.label, "sha256": hook.sha256, "owner": hook.owner or "unknown"}
@@ -237,6 +239,7 @@ def _remembered_json(remembered: Remembered) -> dict[str, Any]:
         "keep": list(remembered.keep),
         "accounts": policy.value if policy else None,
         "owner_map": remembered.owner_map,
+        "hardware": remembered.hardware.value if remembered.hardware else None,
     }
 
 

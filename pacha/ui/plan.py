@@ -15,7 +15,7 @@ from pacha.rebuild.options import Remembered
 from pacha.rebuild.proposal import Proposal
 from pacha.rebuild.report import step_line, watched_line
 from pacha.rebuild.text_diff import text_diff
-from pacha.restore.plan import Action, Plan
+from pacha.restore.plan import Action, Plan, Step
 from pacha.store.host_state import Orphans
 from pacha.text import enumerated, escape, local_minute, printable
 from pacha.ui.machine import machines_line
@@ -27,6 +27,7 @@ _ACTIONS = {
     Action.SAME: "already right",
     Action.EXTRA: "not part of the snapshot, to be left alone",
     Action.KEPT_BY_RULE: "to be kept as they are, by pacha.rebuild.keep",
+    Action.WITHHELD: "to be left to this machine",
     Action.CANNOT: "that cannot be restored",
 }
 _SHOWN = 20  #: replaced paths that are listed with the question, and as many that are moved aside
@@ -56,6 +57,7 @@ def plan_lines(proposal: Proposal) -> Iterator[str]:
     yield from totals(preview.plan)
     if kept := tops([step.path for step in preview.plan.steps if step.action is Action.KEPT_BY_RULE]):
         yield f"Kept: {enumerated([*map(escape, kept)], _SHOWN)}."
+    yield from enumerated_steps([step for step in preview.plan.steps if step.action is Action.WITHHELD])
     if preview.moved:
         yield f"{preview.moved:>8} paths elsewhere to re-own: their accounts get other numbers, or are gone"
         yield from (f"         {mover}" for mover in preview.movers)
@@ -69,6 +71,8 @@ def _remembered(remembered: Remembered) -> Iterator[str]:
         yield f"keep {' '.join(map(printable, remembered.keep))}"
     if remembered.accounts:
         yield f"--accounts {remembered.accounts.value}"
+    if remembered.hardware:
+        yield f"--hardware {remembered.hardware.value}"
     if remembered.owner_map:
         yield "its owner map"
 
@@ -122,8 +126,15 @@ def step_lines(proposal: Proposal, *, verbose: bool) -> Iterator[str]:
     for step in proposal.preview.plan.steps:
         if step.action is not Action.SAME:
             yield step_line(step)
-            if verbose and step.action is Action.REPLACE:
+            if verbose and step.action in (Action.REPLACE, Action.WITHHELD):
                 yield from (f"    {line}" for line in text_diff(proposal, step))
+
+
+def enumerated_steps(steps: Sequence[Step]) -> Iterator[str]:
+    """A line for each of the first ``steps``, and how many more there are."""
+    yield from (step_line(step) for step in steps[:_SHOWN])
+    if len(steps) > _SHOWN:
+        yield f"... and {len(steps) - _SHOWN} more; --dry-run lists all, with -v what differs in them."
 
 
 def question_lines(proposal: Proposal) -> Iterator[str]:
@@ -134,9 +145,7 @@ def question_lines(proposal: Proposal) -> Iterator[str]:
     yield from _watched_lines(proposal)
     yield from _release_lines(proposal)
     for steps in (proposal.replaced, proposal.moved_aside):
-        yield from (step_line(step) for step in steps[:_SHOWN])
-        if len(steps) > _SHOWN:
-            yield f"... and {len(steps) - _SHOWN} more; --dry-run lists all, with -v what differs in them."
+        yield from enumerated_steps(steps)
 
 
 def hook_lines(run: HookRun) -> Iterator[str]:
