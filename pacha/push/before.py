@@ -32,7 +32,7 @@ def run_programs(context: Context, folder: Path) -> Iterator[Concern]:
     for path in found.programs:
         activity.begin(f"running {escape(path.name)} before the push")
         began = time.time()
-        ended = programs.run(path, variables, context.config.before_push_timeout, context.state.path)
+        ended = programs.run([path], variables, context.config.before_push_timeout, context.state.path)
         log += _report(path, ended, began)
         replace_file(context.state.path / LOG, log.encode("utf-8", "replace"))
         if ended.failure:

@@ -158,5 +158,5 @@ def _planned(folder: Path, hook: Hook) -> Planned:
 
 def _run(hook: Planned, environment: Mapping[str, str]) -> HookRun:
     seconds = float(os.environ.get("PACHA_HOOK_TIMEOUT") or TIMEOUT_SECONDS)
-    ended = programs.run(hook.path, environment, seconds, hook.path.parent)
+    ended = programs.run([hook.path], environment, seconds, hook.path.parent)
     return HookRun(hook.label, ended.failure, ended.output)

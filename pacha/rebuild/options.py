@@ -26,6 +26,21 @@ class HardwarePolicy(str, Enum):
     OTHER = "other"  #: what is bound to the machine of the host is not
 
 
+class ServicePolicy(str, Enum):
+    """What happens after the files to what obeys them, and to what is made from them."""
+
+    RESTART = "restart"  #: it is tested, made anew and restarted
+    LIST = "list"  #: it is listed
+    NONE = "none"  #: nothing is said of it
+
+
+class LabelPolicy(str, Enum):
+    """Which labels of SELinux files get, where a policy is in force."""
+
+    POLICY = "policy"  #: those of this machine's policy
+    RECORDED = "recorded"  #: those of the snapshot
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnerNames:
     """An owner map: the name on this machine for each recorded name."""
@@ -70,6 +85,8 @@ class RebuildOptions:
     keep: tuple[str, ...] = ()  #: patterns of what is never overwritten
     hardware: HardwarePolicy | None = None  #: None: as remembered, else as configured
     hooks: bool = False
+    services: ServicePolicy | None = None  #: None: RESTART for a whole machine in its original places, else LIST
+    labels: LabelPolicy = LabelPolicy.POLICY
     at: str = ""  #: which snapshot (WHEN); "": the newest
     asked: Selection = field(default_factory=Selection)  #: which parts of it; empty: all
     wait_seconds: float = 0  #: for another run to end

@@ -15,6 +15,7 @@ from pacha.rebuild.machine import Machines
 from pacha.rebuild.options import Remembered
 from pacha.rebuild.planning import PlannedRebuild
 from pacha.rebuild.release import ReleaseChange
+from pacha.rebuild.services import PlannedServices
 from pacha.restore.journal_records import Started
 from pacha.restore.plan import Action, Step
 from pacha.store.snapshot import Snapshot
@@ -29,6 +30,7 @@ class Proposal:
     the selected paths, () for all. ``living`` is set if this machine is another host, ``release`` if the snapshot has
     another release than this machine. ``remembered`` are the choices of an earlier rebuild that still apply.
     ``machines`` tells which machine the host was, and which one this is; ``bound`` what stays as this one has it.
+    ``services``: what is done after the files.
     ``differences`` are the signs that another snapshot is newer; ``watched`` is what this machine will watch otherwise
     than now, as it adopts the snapshot.
     """
@@ -49,6 +51,7 @@ class Proposal:
     release: ReleaseChange | None = None
     machines: Machines | None = None
     bound: Bound = UNBOUND
+    services: PlannedServices | None = None
     differences: tuple[Disagreement, ...] = ()
     watched: tuple[Concern, ...] = ()
 

@@ -31,16 +31,18 @@ from pacha.rebuild import (
     release,
     renumber,
     report,
+    services,
     source,
 )
 from pacha.rebuild.actual_state import GROUP, PASSWD
 from pacha.rebuild.hardware import Circumstances
 from pacha.rebuild.hooks import HookRun, Hooks, Planned
 from pacha.rebuild.living import living_machine
-from pacha.rebuild.options import DEFAULTS, HardwarePolicy, RebuildOptions
-from pacha.rebuild.planning import plan_rebuild
+from pacha.rebuild.options import DEFAULTS, HardwarePolicy, LabelPolicy, RebuildOptions, ServicePolicy
+from pacha.rebuild.planning import PlannedRebuild, plan_rebuild
 from pacha.rebuild.proposal import Proposal
 from pacha.rebuild.result import SILENT, Rebuilt, Reporter
+from pacha.rebuild.services import PlannedServices, TaskRun
 from pacha.restore.apply import apply
 from pacha.restore.inode import explain
 from pacha.restore.journal import Journal, interrupted
@@ -180,6 +182,7 @@ class _Attempt:
             preview=planned, hooks=planned_hooks, resumes=resumes, content=content, parts=fetched.roots, release=change,
             living=living_machine(self.context, self.host, self.options), remembered=self.options.remembered,
             differences=self.differences, watched=watched, machines=machines, bound=bound,
+            services=self._services(planned, resumes=bool(resumes)),
         )  # fmt: skip
 
     def _circumstances(self, machines: machine.Machines | None, change: release.ReleaseChange | None) -> Circumstances:
@@ -196,6 +199,18 @@ class _Attempt:
         places = self.fetched.roots or [watched.path for watched in self.fetched.snapshot.live]
         points = MountPoints.of_machine(self.context.state.read().mounted)
         return [Concern(path, _UNMOUNTED) for path in points.missing_near(places)]
+
+    def _services(self, planned: PlannedRebuild, *, resumes: bool) -> PlannedServices | None:
+        """What the files that are put back ask for; below another folder, nothing.
+
+        Where a rebuild is resumed, the killed one may have put back any of them.
+        """
+        if self.options.target:
+            return None
+        changed = frozenset(planned.wanted) if resumes else services.changed_paths(planned.plan)
+        whole = self._adopts and os.geteuid() == 0
+        policy = self.options.services or (ServicePolicy.RESTART if whole else ServicePolicy.LIST)
+        return services.plan(changed, policy, labels=self.options.labels is LabelPolicy.POLICY)
 
     @property
     def _adopts(self) -> bool:
@@ -252,6 +267,7 @@ class _Attempt:
         source = _Source(self.staging, self.options.target, proposal.preview.overrides)
         outcome = apply(proposal.preview.plan, source, journal, on_step=self.reporter.on_step)
         adopted = self._go_on_as_host(proposal, outcome)
+        tasks = self._run_services(proposal)
         ran = (*ran, *self._run(proposal.hooks.after))
         rebuilt = Rebuilt(
             proposal=proposal,
@@ -260,8 +276,14 @@ class _Attempt:
             adopted=adopted,
             fetched=self.fetched,
             seconds=time.monotonic() - self.began,
+            tasks=tasks,
         )
         return replace(rebuilt, report=report.write(rebuilt, journal))
+
+    def _run_services(self, proposal: Proposal) -> tuple[TaskRun, ...]:
+        """Carry out what is planned for after the files, as the machine is now: they may have brought units."""
+        planned = self._services(proposal.preview, resumes=bool(proposal.resumes))
+        return services.run(planned, self.context.state.path, self.reporter.on_task) if planned else ()
 
     def _go_on_as_host(self, proposal: Proposal, outcome: Outcome) -> bool:
         """Adopt the host's history if allowed, and remember what is owed. Returns whether it was adopted."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pacha.errors import Concern
 from pacha.files.metadata import Entry
 from pacha.push.differences import rules_text
+from pacha.rebuild import services_report
 from pacha.rebuild.freshness import Disagreement
 from pacha.rebuild.hooks import HookRun
 from pacha.rebuild.living import LivingMachine
@@ -61,7 +62,20 @@ def summary(rebuilt: Rebuilt) -> list[str]:
     where = f" below {escape(rebuilt.proposal.target)}" if rebuilt.proposal.target else ""
     took = f"in {rebuilt.seconds:.1f} s" if rebuilt.seconds else "as far as it can be"
     first = f"{_what(rebuilt)} as it was on {at} (snapshot {rebuilt.proposal.tip[:12]}){where}, {but}{took}."
-    return [first, *filter(None, (_done(rebuilt), _extras(rebuilt), _mapped(rebuilt), _hooks(rebuilt), *_end(rebuilt)))]
+    return [
+        first,
+        *filter(
+            None,
+            (
+                _done(rebuilt),
+                _extras(rebuilt),
+                _mapped(rebuilt),
+                services_report.summary_line(rebuilt.tasks),
+                _hooks(rebuilt),
+                *_end(rebuilt),
+            ),
+        ),
+    ]
 
 
 def how_it_stands(rebuilt: Rebuilt) -> str:
@@ -92,6 +106,7 @@ def as_json(rebuilt: Rebuilt) -> dict[str, Any]:
         "concerns": [concern_json(concern) for concern in rebuilt.concerns],
         "owed": [os.fsdecode(path) for path in outcome.unrestored],
         "corrected": [os.fsdecode(path) for path in outcome.corrected],
+        "tasks": [services_report.run_json(run) for run in rebuilt.tasks],
         "ran": [_ran(run) for run in rebuilt.ran],
         "adopted": rebuilt.adopted,
         "seconds": round(rebuilt.seconds, 3),
@@ -106,6 +121,7 @@ def _ran(run: HookRun) -> dict[str, str]:
 def _all(rebuilt: Rebuilt) -> Iterator[str]:
     yield from summary(rebuilt)
     yield f"Watched paths: {watched_line(rebuilt.proposal)}."
+    yield from map(services_report.run_line, rebuilt.tasks)
     for run in rebuilt.ran:
         yield f"hook     {run.label}: {run.failure or 'done'}"
         yield from (f"         | {line}" for line in output_lines(run))
@@ -210,6 +226,7 @@ def proposal_json(proposal: Proposal) -> dict[str, Any]:
         "make_accounts": list(preview.commands),
         "names_by": preview.names_by,
         "release": {"recorded": str(release.recorded), "here": str(release.here)} if release else None,
+        "services": services_report.plan_json(proposal.services) if proposal.services else None,
         "machine": _facts_json(proposal.machines) if proposal.machines else None,
         "other_hardware": proposal.bound.other,
         "differences": [_difference_json(difference) for difference in proposal.differences],

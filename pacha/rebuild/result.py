@@ -10,6 +10,7 @@ from pacha.errors import Concern
 from pacha.fetch.staging import Fetched
 from pacha.rebuild.hooks import HookRun
 from pacha.rebuild.proposal import Proposal
+from pacha.rebuild.services import Task, TaskRun
 from pacha.restore.outcome import Outcome
 from pacha.restore.plan import Step
 from pacha.wire.scp import Received
@@ -26,12 +27,14 @@ class Rebuilt:
     fetched: Fetched
     report: str = ""
     seconds: float = 0.0
+    tasks: tuple[TaskRun, ...] = ()  #: what was done after the files
 
     @property
     def concerns(self) -> tuple[Concern, ...]:
         """What a person should look at."""
         failed = (Concern(os.fsencode(run.label), f"the hook failed: {run.failure}") for run in self.ran if run.failure)
-        return (*self.outcome.concerns, *failed)
+        tasks = (concern for run in self.tasks if (concern := run.concern))
+        return (*self.outcome.concerns, *tasks, *failed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +46,7 @@ class Reporter:
     on_plan: Callable[[Proposal], None] = lambda proposal: None
     confirm: Callable[[Proposal], None] = lambda proposal: None
     on_hook: Callable[[HookRun], None] = lambda ran: None
+    on_task: Callable[[Task], None] = lambda task: None
     on_step: Callable[[Step], None] = lambda step: None
     on_expected: Callable[[int], None] = lambda files: None
 

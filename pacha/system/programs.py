@@ -12,7 +12,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,8 +50,8 @@ def environment() -> dict[str, str]:
     return {"PATH": PATH, "HOME": "/root" if os.geteuid() == 0 else home_dir(), "LANG": "C.UTF-8"}
 
 
-def run(path: Path, variables: Mapping[str, str], seconds: float, scratch: Path) -> ProgramRun:
-    """Run ``path`` without input, to its end or for ``seconds``; its output passes through a file in ``scratch``.
+def run(argv: Sequence[str | Path], variables: Mapping[str, str], seconds: float, scratch: Path) -> ProgramRun:
+    """Run ``argv`` without input, to its end or for ``seconds``; its output passes through a file in ``scratch``.
 
     Its process group is ended with it where it takes too long, or where an exception (a signal) ends the wait.
     """
@@ -60,7 +60,7 @@ def run(path: Path, variables: Mapping[str, str], seconds: float, scratch: Path)
         fcntl.fcntl(output, fcntl.F_SETFL, os.O_APPEND)  # so that it can be cut
         kept = _Kept(output)
         try:
-            with _started(path, variables, output) as process:
+            with _started(argv, variables, output) as process:
                 failure = _wait(process, seconds, kept)
         except OSError as error:
             failure = f"it cannot be started: {(error.strerror or str(error)).lower()}"
@@ -68,14 +68,16 @@ def run(path: Path, variables: Mapping[str, str], seconds: float, scratch: Path)
 
 
 @contextmanager
-def _started(path: Path, variables: Mapping[str, str], output: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+def _started(
+    argv: Sequence[str | Path], variables: Mapping[str, str], output: IO[bytes]
+) -> Iterator[subprocess.Popen[bytes]]:
     """The program, which is ended with its process group if it has not ended itself. Raises OSError."""
     process = None
     try:
         # A signal must not come when there is a process that has no name here yet.
         with descriptors.as_given(), signals.held():
             process = subprocess.Popen(
-                [path], cwd="/", env=dict(variables), stdin=subprocess.DEVNULL, stdout=output,
+                argv, cwd="/", env=dict(variables), stdin=subprocess.DEVNULL, stdout=output,
                 stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
         yield process

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 
 from pacha.host.orphans import words
-from pacha.rebuild import freshness, release, report
+from pacha.rebuild import freshness, release, report, services_report
 from pacha.rebuild.freshness import Disagreement
 from pacha.rebuild.hooks import HookRun, Planned
 from pacha.rebuild.keep import tops
@@ -62,6 +62,8 @@ def plan_lines(proposal: Proposal) -> Iterator[str]:
         yield f"{preview.moved:>8} paths elsewhere to re-own: their accounts get other numbers, or are gone"
         yield from (f"         {mover}" for mover in preview.movers)
     yield from _orphan_lines(preview.orphans)
+    if proposal.services:
+        yield from services_report.plan_lines(proposal.services)
     yield from (_hook_line(hook) for hook in (*proposal.hooks.before, *proposal.hooks.after))
     yield from (f"         not run: {words}" for words in proposal.hooks.passed_over)
 

@@ -16,6 +16,7 @@ from pacha.rebuild.hooks import HookRun
 from pacha.rebuild.proposal import Proposal
 from pacha.rebuild.report import step_line
 from pacha.rebuild.result import Rebuilt, Reporter
+from pacha.rebuild.services import Task
 from pacha.rebuild.undo import RebuildRecord
 from pacha.restore.plan import Action, Step
 from pacha.text import escape, local_second
@@ -51,6 +52,7 @@ class RebuildConsole:
             on_plan=self.plan,
             confirm=self.confirm,
             on_hook=self.hook,
+            on_task=self.task,
             on_step=self.step,
             on_expected=progress.expect,
         )
@@ -87,6 +89,10 @@ class RebuildConsole:
                 click.echo(f"     {line}", err=True)
         else:
             self.console.say("\n".join([first, *printed]))
+
+    def task(self, task: Task) -> None:
+        """Say what is done after the files."""
+        self.console.say_meanwhile(f"{task.about}: {' '.join(task.argv)}")
 
     def step(self, step: Step) -> None:
         """Print one path and its action, if verbose."""

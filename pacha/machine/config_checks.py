@@ -1,0 +1,51 @@
+"""The tests that programs have for their own configuration: what fails is not restarted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from pacha.files.paths import is_within_any
+from pacha.machine.generators import find_program
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigCheck:
+    """A program (argv) that tests the files at and below ``sources``; the ``units`` that obey them."""
+
+    sources: tuple[bytes, ...]
+    argv: tuple[str, ...]
+    units: frozenset[str] = frozenset()
+
+
+def _check(sources: str, argv: str, units: str = "") -> ConfigCheck:
+    paths = tuple(path.encode() for path in sources.split())
+    return ConfigCheck(paths, tuple(argv.split()), frozenset(f"{unit}.service" for unit in units.split()))
+
+
+CHECKS: tuple[ConfigCheck, ...] = (
+    _check("/etc/ssh", "sshd -t", "ssh sshd"),
+    _check("/etc/sudoers /etc/sudoers.d", "visudo -c -q"),
+    _check("/etc/nginx", "nginx -t -q", "nginx"),
+    _check("/etc/apache2", "apache2ctl -t", "apache2"),
+    _check("/etc/httpd", "httpd -t", "httpd"),
+    _check("/etc/haproxy", "haproxy -c -q -f /etc/haproxy/haproxy.cfg", "haproxy"),
+    _check("/etc/bind", "named-checkconf", "named bind9"),
+    _check("/etc/postfix", "postfix check", "postfix postfix@-"),
+    _check("/etc/dovecot", "doveconf -n", "dovecot"),
+    _check("/etc/dnsmasq.conf /etc/dnsmasq.d", "dnsmasq --test", "dnsmasq"),
+    _check("/etc/samba", "testparm -s", "smbd nmbd samba"),
+    _check("/etc/squid", "squid -k parse", "squid"),
+    _check("/etc/unbound", "unbound-checkconf", "unbound"),
+    _check("/etc/rsyslog.conf /etc/rsyslog.d", "rsyslogd -N1", "rsyslog"),
+    _check("/etc/nftables.conf /etc/nftables.d", "nft -c -f /etc/nftables.conf", "nftables"),
+    _check("/etc/passwd /etc/group /etc/shadow", "pwck -r -q"),
+)
+
+
+def concerned(changed: Iterable[bytes]) -> Iterator[ConfigCheck]:
+    """The checks of what is among the ``changed`` paths, if their program is installed."""
+    paths = tuple(changed)
+    for check in CHECKS:
+        if any(is_within_any(path, check.sources) for path in paths) and find_program(check.argv[0]):
+            yield check
