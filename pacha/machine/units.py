@@ -61,13 +61,13 @@ def runs_systemd() -> bool:
     return os.path.isdir("/run/systemd/system") and bool(find_program("systemctl"))
 
 
-def concerned(changed: Iterable[bytes], installed: Iterable[str] = ()) -> list[Unit]:
+def concerned(changed: Iterable[bytes], installed: Iterable[str] = (), known: Iterable[str] = ()) -> list[Unit]:
     """The units that obey what is among the ``changed`` paths, and those of the packages just ``installed``.
 
-    Raises OSError (also TimeoutError).
+    ``known`` are others that do, which no package tells. Raises OSError (also TimeoutError).
     """
     paths = [path for path in changed if path.startswith(b"/etc/")]
-    names = {*_named(paths), *_of_packages(paths, installed)}
+    names = {*known, *_named(paths), *_of_packages(paths, installed)}
     return _shown(sorted(unit for unit in names if _UNIT.fullmatch(unit) and unit.endswith(_KINDS)))
 
 

@@ -23,6 +23,7 @@ from pacha.system.programs import ProgramRun
 from pacha.text import one_line
 
 _SECONDS = 300.0  #: for one program
+_LINES = 2  #: that are shown of what it said: the last one of nginx -t is only that it failed
 _WRITES = (Action.CREATE, Action.REPLACE)
 
 
@@ -61,7 +62,7 @@ class PlannedServices:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskRun:
-    """A task that was run, or left: why it failed ("": it did not), the last line of what it said."""
+    """A task that was run, or left: why it failed ("": it did not), the end of what it said."""
 
     task: Task
     failure: str = ""
@@ -134,14 +135,16 @@ def _ended(task: Task, scratch: Path) -> TaskRun:
     ended = ProgramRun("it is not installed", b"")
     if path:
         ended = programs.run([path, *task.argv[1:]], programs.environment(), _SECONDS, scratch)
-    return TaskRun(task=task, failure=ended.failure, said=one_line(ended.output.rstrip().rpartition(b"\n")[2]))
+    last = [line for line in ended.output.splitlines() if line.strip()][-_LINES:]
+    return TaskRun(task=task, failure=ended.failure, said=one_line(b" / ".join(last)))
 
 
 def _units(changed: Collection[bytes], installed: Collection[str]) -> tuple[list[Unit], str]:
     if not units.runs_systemd():
         return [], ""
     try:
-        return units.concerned(changed, installed), ""
+        known = frozenset[str]().union(*(check.units for check in config_checks.concerned(changed)))
+        return units.concerned(changed, installed, known), ""
     except OSError as error:
         return [], error.strerror or str(error)
 

@@ -89,6 +89,11 @@ def test_packages_that_were_just_installed(asked: list[list[str]]) -> None:
     assert asked[0][1:] == ["--listfiles", "--", "nginx-common"]
 
 
+def test_units_that_no_package_tells_of(asked: list[list[str]]) -> None:
+    units.concerned([], [], ["sshd.service"])
+    assert asked[-1][-1] == "sshd.service"
+
+
 def test_a_name_with_wildcards_stands_for_itself(asked: list[list[str]]) -> None:
     units.concerned([rb"/etc/x/[a]*?\b"])
     assert r"/etc/x/\[a]\*\?\\b" in asked[0]

@@ -32,7 +32,7 @@ def programs_of_the_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
         monkeypatch.setattr(module, "find_program", find)
     monkeypatch.setattr(units, "runs_systemd", lambda: True)
     every = [Unit(name=f"{name}.service", is_enabled=True, is_active=True) for name in ("networking", "nginx", "ssh")]
-    monkeypatch.setattr(units, "concerned", lambda changed, installed=(): every)
+    monkeypatch.setattr(units, "concerned", lambda changed, installed=(), known=(): every)
     return folder
 
 
@@ -86,7 +86,7 @@ def test_a_configuration_that_fails_its_test_is_named_and_not_obeyed(programs: P
     program(programs, "nginx", "echo noise; echo 'unknown directive in \x1b[31m' >&2; exit 1")
     runs = services.run(planned(), tmp_path, lambda task: None)
     checked, nginx, ssh = runs[2:]
-    assert (checked.failure, checked.said) == ("exit code 1", "unknown directive in \\x1b[31m")
+    assert (checked.failure, checked.said) == ("exit code 1", "noise / unknown directive in \\x1b[31m")
     assert checked.concern is not None and checked.concern.path == b"/etc/nginx"
     assert nginx.failure == "not done, as its configuration does not pass its test" and not ssh.failure
     assert "restart" not in (tmp_path / "log").read_text()
@@ -108,7 +108,7 @@ def test_labels_come_first_where_a_policy_is_in_force(programs: Path, monkeypatc
 
 
 def test_what_cannot_be_asked_is_said(programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def hang(changed: object, installed: object = ()) -> list[Unit]:
+    def hang(*asked: object) -> list[Unit]:
         raise TimeoutError("no end within 30 seconds")
 
     monkeypatch.setattr(units, "concerned", hang)
