@@ -10,7 +10,7 @@ from pacha.errors import Concern
 from pacha.fetch.staging import Fetched
 from pacha.rebuild.hooks import HookRun
 from pacha.rebuild.proposal import Proposal
-from pacha.rebuild.services import Task, TaskRun
+from pacha.rebuild.services import ServiceTask, TaskRun
 from pacha.restore.outcome import Outcome
 from pacha.restore.plan import Step
 from pacha.wire.scp import Received
@@ -46,7 +46,7 @@ class Reporter:
     on_plan: Callable[[Proposal], None] = lambda proposal: None
     confirm: Callable[[Proposal], None] = lambda proposal: None
     on_hook: Callable[[HookRun], None] = lambda ran: None
-    on_task: Callable[[Task], None] = lambda task: None
+    on_task: Callable[[ServiceTask], None] = lambda task: None
     on_step: Callable[[Step], None] = lambda step: None
     on_expected: Callable[[int], None] = lambda files: None
 

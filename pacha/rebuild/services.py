@@ -27,7 +27,7 @@ _LINES = 2  #: that are shown of what it said: the last one of nginx -t is only 
 _WRITES = (Action.CREATE, Action.REPLACE)
 
 
-class Kind(str, Enum):
+class ServiceTaskKind(str, Enum):
     """What a task is for."""
 
     LABEL = "label"
@@ -38,10 +38,10 @@ class Kind(str, Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
+class ServiceTask:
     """A program (argv) to run after the files: what it is for, in words; ``units``: those that wait for a check."""
 
-    kind: Kind
+    kind: ServiceTaskKind
     about: str
     argv: tuple[str, ...]
     units: frozenset[str] = frozenset()
@@ -55,8 +55,8 @@ class PlannedServices:
     """
 
     policy: ServicePolicy
-    tasks: tuple[Task, ...] = ()
-    listed: tuple[Task, ...] = ()
+    tasks: tuple[ServiceTask, ...] = ()
+    listed: tuple[ServiceTask, ...] = ()
     failure: str = ""
 
 
@@ -64,7 +64,7 @@ class PlannedServices:
 class TaskRun:
     """A task that was run, or left: why it failed ("": it did not), the end of what it said."""
 
-    task: Task
+    task: ServiceTask
     failure: str = ""
     said: str = ""
 
@@ -93,11 +93,11 @@ def plan(
     made = list(generators.concerned(changed))
     tasks = [
         *(_labels(changed) if labels else ()),
-        *(Task(kind=Kind.MAKE, about=one.what, argv=one.argv) for one in made if not one.is_listed),
+        *(ServiceTask(kind=ServiceTaskKind.MAKE, about=one.what, argv=one.argv) for one in made if not one.is_listed),
         *_of_units(found, changed),
     ]
     listed = [
-        *(Task(kind=Kind.MAKE, about=one.what, argv=one.argv) for one in made if one.is_listed),
+        *(ServiceTask(kind=ServiceTaskKind.MAKE, about=one.what, argv=one.argv) for one in made if one.is_listed),
         *(_unit_task(unit) for unit in found if unit.is_left and unit.action),
     ]
     if not tasks and not listed and not failure:
@@ -112,7 +112,7 @@ def changed_paths(planned: Plan) -> frozenset[bytes]:
     return frozenset(step.path for step in planned.steps if step.action in _WRITES)
 
 
-def run(planned: PlannedServices, scratch: Path, on_task: Callable[[Task], None]) -> tuple[TaskRun, ...]:
+def run(planned: PlannedServices, scratch: Path, on_task: Callable[[ServiceTask], None]) -> tuple[TaskRun, ...]:
     """Run the tasks of ``planned``; one that fails stops none of the others but the units that waited for it.
 
     What the programs say passes through a file in ``scratch``.
@@ -120,7 +120,7 @@ def run(planned: PlannedServices, scratch: Path, on_task: Callable[[Task], None]
     failed: set[str] = set()
     runs = []
     for task in planned.tasks:
-        if task.kind is Kind.UNIT and task.about in failed:
+        if task.kind is ServiceTaskKind.UNIT and task.about in failed:
             runs.append(TaskRun(task=task, failure="not done, as its configuration does not pass its test"))
             continue
         on_task(task)
@@ -130,7 +130,7 @@ def run(planned: PlannedServices, scratch: Path, on_task: Callable[[Task], None]
     return tuple(runs)
 
 
-def _ended(task: Task, scratch: Path) -> TaskRun:
+def _ended(task: ServiceTask, scratch: Path) -> TaskRun:
     path = generators.find_program(task.argv[0])
     ended = ProgramRun("it is not installed", b"")
     if path:
@@ -149,23 +149,27 @@ def _units(changed: Collection[bytes], installed: Collection[str]) -> tuple[list
         return [], error.strerror or str(error)
 
 
-def _labels(changed: Collection[bytes]) -> Iterator[Task]:
+def _labels(changed: Collection[bytes]) -> Iterator[ServiceTask]:
     if selinux.is_active():
-        yield Task(kind=Kind.LABEL, about="the labels of SELinux", argv=selinux.relabel(changed))
+        yield ServiceTask(kind=ServiceTaskKind.LABEL, about="the labels of SELinux", argv=selinux.relabel(changed))
 
 
-def _of_units(found: Sequence[Unit], changed: Collection[bytes]) -> Iterator[Task]:
+def _of_units(found: Sequence[Unit], changed: Collection[bytes]) -> Iterator[ServiceTask]:
     """The reloading of systemd, the checks, and the units."""
     restarted = [unit for unit in found if unit.action and not unit.is_left]
     if units.runs_systemd() and any(path.startswith(units.OWN + b"/") for path in changed):
-        yield Task(kind=Kind.RELOAD, about="the units of systemd", argv=("systemctl", "daemon-reload"))
+        yield ServiceTask(
+            kind=ServiceTaskKind.RELOAD, about="the units of systemd", argv=("systemctl", "daemon-reload")
+        )
     yield from (_check_task(check) for check in config_checks.concerned(changed))
     yield from map(_unit_task, restarted)
 
 
-def _check_task(check: ConfigCheck) -> Task:
-    return Task(kind=Kind.CHECK, about=os.fsdecode(check.sources[0]), argv=check.argv, units=check.units)
+def _check_task(check: ConfigCheck) -> ServiceTask:
+    return ServiceTask(
+        kind=ServiceTaskKind.CHECK, about=os.fsdecode(check.sources[0]), argv=check.argv, units=check.units
+    )
 
 
-def _unit_task(unit: Unit) -> Task:
-    return Task(kind=Kind.UNIT, about=unit.name, argv=("systemctl", unit.action, "--", unit.name))
+def _unit_task(unit: Unit) -> ServiceTask:
+    return ServiceTask(kind=ServiceTaskKind.UNIT, about=unit.name, argv=("systemctl", unit.action, "--", unit.name))

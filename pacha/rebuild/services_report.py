@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pacha.rebuild.options import ServicePolicy
-from pacha.rebuild.services import Kind, PlannedServices, Task, TaskRun
+from pacha.rebuild.services import PlannedServices, ServiceTask, ServiceTaskKind, TaskRun
 from pacha.text import enumerated, escape
 
 _SHOWN = 20  #: units that are named
-_PLANNED = {Kind.MAKE: "Made anew", Kind.CHECK: "Tested", Kind.UNIT: "Restarted"}
-_DONE = {Kind.MAKE: "made anew", Kind.CHECK: "tested", Kind.UNIT: "restarted"}
+_PLANNED = {ServiceTaskKind.MAKE: "Made anew", ServiceTaskKind.CHECK: "Tested", ServiceTaskKind.UNIT: "Restarted"}
+_DONE = {ServiceTaskKind.MAKE: "made anew", ServiceTaskKind.CHECK: "tested", ServiceTaskKind.UNIT: "restarted"}
 
 
 def plan_lines(planned: PlannedServices) -> Iterator[str]:
@@ -56,10 +56,10 @@ def run_json(run: TaskRun) -> dict[str, Any]:
     return {**_task_json(run.task), "failure": run.failure, "said": run.said}
 
 
-def _task_json(task: Task) -> dict[str, Any]:
+def _task_json(task: ServiceTask) -> dict[str, Any]:
     return {"kind": task.kind.value, "about": task.about, "command": list(task.argv)}
 
 
-def _command(task: Task) -> str:
+def _command(task: ServiceTask) -> str:
     """The line to paste that does ``task``."""
     return escape(shlex.join(task.argv))

@@ -16,7 +16,7 @@ from pacha.rebuild.hooks import HookRun
 from pacha.rebuild.proposal import Proposal
 from pacha.rebuild.report import step_line
 from pacha.rebuild.result import Rebuilt, Reporter
-from pacha.rebuild.services import Task
+from pacha.rebuild.services import ServiceTask
 from pacha.rebuild.undo import RebuildRecord
 from pacha.restore.plan import Action, Step
 from pacha.text import escape, local_second
@@ -90,7 +90,7 @@ class RebuildConsole:
         else:
             self.console.say("\n".join([first, *printed]))
 
-    def task(self, task: Task) -> None:
+    def task(self, task: ServiceTask) -> None:
         """Say what is done after the files."""
         self.console.say_meanwhile(f"{task.about}: {' '.join(task.argv)}")
 

@@ -33,11 +33,11 @@ def ask(argv: Sequence[str]) -> str:
         raise untold(f"{name}: {error}", HANGS) from None
     except OSError as error:
         raise untold(f"{name}: {cause(error)}") from None
+    if len(ended.stdout) > _MOST:  # which ended it, by one signal or another
+        raise untold(f"{name} says more than any machine has to tell")
     if ended.status != 0:
         last = one_line(ended.stderr.strip().splitlines()[-1] if ended.stderr.strip() else b"")
         raise untold(f"{name} failed ({ended.status}){': ' if last else ''}{last}")
-    if len(ended.stdout) > _MOST:
-        raise untold(f"{name} says more than any machine has to tell")
     return ended.stdout.decode("utf-8", "replace")
 
 

@@ -10,7 +10,7 @@ from pacha.machine import config_checks, generators, selinux, units
 from pacha.machine.units import Unit
 from pacha.rebuild import services
 from pacha.rebuild.options import ServicePolicy
-from pacha.rebuild.services import Kind, PlannedServices, Task
+from pacha.rebuild.services import PlannedServices, ServiceTask, ServiceTaskKind
 from pacha.restore.plan import Action, Plan
 from tests.support.proposing import step
 
@@ -70,7 +70,7 @@ def test_a_list_runs_nothing(programs: Path, tmp_path: Path) -> None:
 
 
 def test_all_of_it_is_run_in_order(programs: Path, tmp_path: Path) -> None:
-    told: list[Task] = []
+    told: list[ServiceTask] = []
     runs = services.run(planned(), tmp_path, told.append)
     assert [run.failure for run in runs] == [""] * 5 and told == list(planned().tasks)
     assert (tmp_path / "log").read_text().splitlines() == [
@@ -102,9 +102,9 @@ def test_one_that_does_not_restart_stops_none_of_the_others(programs: Path, tmp_
 
 def test_labels_come_first_where_a_policy_is_in_force(programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(selinux, "is_active", lambda: True)
-    assert planned().tasks[0].kind is Kind.LABEL and planned().tasks[0].argv[0] == "restorecon"
+    assert planned().tasks[0].kind is ServiceTaskKind.LABEL and planned().tasks[0].argv[0] == "restorecon"
     plan = services.plan(CHANGED, ServicePolicy.RESTART, labels=False)
-    assert plan is not None and plan.tasks[0].kind is Kind.MAKE
+    assert plan is not None and plan.tasks[0].kind is ServiceTaskKind.MAKE
 
 
 def test_what_cannot_be_asked_is_said(programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:

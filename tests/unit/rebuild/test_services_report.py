@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pacha.rebuild import services_report
 from pacha.rebuild.options import ServicePolicy
-from pacha.rebuild.services import Kind, PlannedServices, Task, TaskRun
+from pacha.rebuild.services import PlannedServices, ServiceTask, ServiceTaskKind, TaskRun
 
-ALIASES = Task(kind=Kind.MAKE, about="the mail aliases", argv=("newaliases",))
-CHECK = Task(kind=Kind.CHECK, about="/etc/nginx", argv=("nginx", "-t"))
-NGINX = Task(kind=Kind.UNIT, about="nginx.service", argv=("systemctl", "restart", "--", "nginx.service"))
-GRUB = Task(kind=Kind.MAKE, about="the boot menu", argv=("update-grub",))
+ALIASES = ServiceTask(kind=ServiceTaskKind.MAKE, about="the mail aliases", argv=("newaliases",))
+CHECK = ServiceTask(kind=ServiceTaskKind.CHECK, about="/etc/nginx", argv=("nginx", "-t"))
+NGINX = ServiceTask(
+    kind=ServiceTaskKind.UNIT, about="nginx.service", argv=("systemctl", "restart", "--", "nginx.service")
+)
+GRUB = ServiceTask(kind=ServiceTaskKind.MAKE, about="the boot menu", argv=("update-grub",))
 
 
 def test_the_plan() -> None:

@@ -34,8 +34,8 @@ def test_one_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_one_without_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(program, "_MOST", 1000)
-    assert "failed (-9)" in why("yes")
-    assert why("head -c 2000 /dev/zero; true").startswith("sh ")
+    for endless in ("yes", "head -c 2000 /dev/zero; true"):
+        assert why(endless) == "sh says more than any machine has to tell"
 
 
 def test_one_that_is_missing() -> None:
