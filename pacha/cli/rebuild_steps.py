@@ -25,6 +25,7 @@ from pacha.rebuild.options import (
     HardwarePolicy,
     LabelPolicy,
     OtherMaster,
+    PackagePolicy,
     RebuildOptions,
     ServicePolicy,
 )
@@ -52,6 +53,7 @@ class RebuildRequest:
     hardware: str | None
     services: str | None
     selinux: str
+    packages: str | None
     hooks: bool
     dry_run: bool
     as_json: bool
@@ -81,6 +83,7 @@ class RebuildRequest:
             hardware=HardwarePolicy(self.hardware) if self.hardware else None,
             services=ServicePolicy(self.services) if self.services else None,
             labels=LabelPolicy(self.selinux),
+            packages=PackagePolicy(self.packages) if self.packages else None,
             hooks=self.hooks or (context.config.hooks and not partial),
             at=self.at,
             asked=Selection(tuple(path_candidates(os.fsencode(path)) for path in self.paths), self.directories),

@@ -41,6 +41,21 @@ class LabelPolicy(str, Enum):
     RECORDED = "recorded"  #: those of the snapshot
 
 
+class PackagePolicy(str, Enum):
+    """What happens to the packages of the host that are not installed here."""
+
+    INSTALL = "install"  #: from the host's own sources, in the newest version
+    EXACT = "exact"  #: the same, in the recorded version where a source has it
+    BY_NAME = "by-name"  #: from this machine's own sources: for another release
+    LIST = "list"  #: they are listed, with the commands
+    NONE = "none"  #: nothing is said of them
+
+    @property
+    def installs(self) -> bool:
+        """Whether packages are installed."""
+        return self in (PackagePolicy.INSTALL, PackagePolicy.EXACT, PackagePolicy.BY_NAME)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnerNames:
     """An owner map: the name on this machine for each recorded name."""
@@ -87,6 +102,7 @@ class RebuildOptions:
     hooks: bool = False
     services: ServicePolicy | None = None  #: None: RESTART for a whole machine in its original places, else LIST
     labels: LabelPolicy = LabelPolicy.POLICY
+    packages: PackagePolicy | None = None  #: None: LIST, unless a person says otherwise
     at: str = ""  #: which snapshot (WHEN); "": the newest
     asked: Selection = field(default_factory=Selection)  #: which parts of it; empty: all
     wait_seconds: float = 0  #: for another run to end

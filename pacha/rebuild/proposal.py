@@ -13,6 +13,7 @@ from pacha.rebuild.hooks import Hooks
 from pacha.rebuild.living import LivingMachine
 from pacha.rebuild.machine import Machines
 from pacha.rebuild.options import Remembered
+from pacha.rebuild.packages import PlannedPackages
 from pacha.rebuild.planning import PlannedRebuild
 from pacha.rebuild.release import ReleaseChange
 from pacha.rebuild.services import PlannedServices
@@ -32,7 +33,7 @@ class Proposal:
     ``machines`` tells which machine the host was, and which one this is; ``bound`` what stays as this one has it.
     ``services``: what is done after the files.
     ``differences`` are the signs that another snapshot is newer; ``watched`` is what this machine will watch otherwise
-    than now, as it adopts the snapshot.
+    than now, as it adopts the snapshot. ``packages`` is what is done about those that are not installed here.
     """
 
     host: str
@@ -54,11 +55,13 @@ class Proposal:
     services: PlannedServices | None = None
     differences: tuple[Disagreement, ...] = ()
     watched: tuple[Concern, ...] = ()
+    packages: PlannedPackages | None = None
 
     @property
     def concerns(self) -> tuple[Concern, ...]:
         """What a person should look at."""
-        return (*self.preview.plan.concerns, *self.preview.shortages)
+        of_packages = self.packages.concerns if self.packages else ()
+        return (*self.preview.plan.concerns, *self.preview.shortages, *of_packages)
 
     @property
     def replaced(self) -> tuple[Step, ...]:

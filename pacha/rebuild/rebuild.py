@@ -17,6 +17,7 @@ from pacha.files.metadata import Entry
 from pacha.files.mount_points import MountPoints
 from pacha.host.context import Context, check_host
 from pacha.host.masters import connect
+from pacha.machine.packages import apt_install
 from pacha.rebuild import (
     accounts,
     adoption,
@@ -27,6 +28,7 @@ from pacha.rebuild import (
     hooks,
     keep,
     machine,
+    packages,
     partial,
     release,
     renumber,
@@ -39,6 +41,7 @@ from pacha.rebuild.hardware import Circumstances
 from pacha.rebuild.hooks import HookRun, Hooks, Planned
 from pacha.rebuild.living import living_machine
 from pacha.rebuild.options import DEFAULTS, HardwarePolicy, LabelPolicy, RebuildOptions, ServicePolicy
+from pacha.rebuild.packages import Installation
 from pacha.rebuild.planning import PlannedRebuild, plan_rebuild
 from pacha.rebuild.proposal import Proposal
 from pacha.rebuild.result import SILENT, Rebuilt, Reporter
@@ -97,8 +100,10 @@ def rebuild(
     """
     with _prepared(context, host, options, reporter, worker) as (attempt, proposal):
         reporter.on_plan(proposal)
+        packages.check(proposal.packages)
         reporter.confirm(proposal)
-        return attempt.run(proposal)
+        wanted = packages.chosen(proposal.packages, options, lambda: reporter.wants_packages(proposal))
+        return attempt.run(replace(proposal, packages=wanted))
 
 
 @contextmanager
@@ -119,6 +124,8 @@ def _prepared(
     _check_options(options)  # before fetching
     with ExitStack() as stack:
         stack.enter_context(context.state.locked(options.wait_seconds, only_looks=only_looks))
+        if not only_looks:
+            apt_install.sweep_leftovers()
         options = choices.with_remembered(context, host, options)
         interrupted_renumbering = partial.interrupted_renumbering(context, options)
         if worker is None:
@@ -183,6 +190,7 @@ class _Attempt:
             living=living_machine(self.context, self.host, self.options), remembered=self.options.remembered,
             differences=self.differences, watched=watched, machines=machines, bound=bound,
             services=self._services(planned, resumes=bool(resumes)),
+            packages=packages.plan(self.staging, fetched, self.options, change, machines),
         )  # fmt: skip
 
     def _circumstances(self, machines: machine.Machines | None, change: release.ReleaseChange | None) -> Circumstances:
@@ -219,12 +227,19 @@ class _Attempt:
         return whole and adoption.may_adopt(self.context, self.host)
 
     def run(self, proposal: Proposal) -> Rebuilt:
-        """Carry it out, between the hooks."""
+        """Carry it out, between the hooks; first the packages, which are all fetched before anything is changed."""
         _check_room(proposal)
-        ran = self._run(proposal.hooks.before)
-        if ran:
-            _check_ran(ran)
-            proposal = self._plan_again(proposal)
+        with packages.installing(proposal.packages) as installation:
+            ran = self._run(proposal.hooks.before)
+            if ran:
+                _check_ran(ran)
+            if installation:
+                installation = installation.installed(proposal.preview.wanted)
+            if ran or installation:
+                proposal = self._plan_again(proposal)
+            return self._restore(proposal, ran, installation)
+
+    def _restore(self, proposal: Proposal, ran: tuple[HookRun, ...], installation: Installation | None) -> Rebuilt:
         self._put_aside(proposal)
         _make_target(self.options.target)
         renumber.remember_id_changes(self.context.state, proposal.preview.moves, self.options.target)
@@ -236,7 +251,7 @@ class _Attempt:
             os.fsencode(self.context.state.path), self.host, parts, self.options.target, self.fetched.tip
         )
         try:
-            rebuilt = self._carry_out(proposal, ran, journal)
+            rebuilt = self._carry_out(proposal, ran, journal, installation)
             choices.settle(self.context, self.options, before, rebuilt)
             return rebuilt
         finally:
@@ -256,16 +271,26 @@ class _Attempt:
         return replace(self.options, hardware=HardwarePolicy.OTHER) if guessed else self.options
 
     def _plan_again(self, before: Proposal) -> Proposal:
-        """Plan after the hooks, which may have made accounts or mounted a disk."""
+        """Plan after packages, and hooks, which may have made accounts or mounted a disk."""
         now = self.propose(before.hooks)
+        if before.packages and before.packages.installs:
+            now = replace(now, packages=None)  # all of that was said
         if now.preview.plan != before.preview.plan:
             self.reporter.on_plan(now)
             _check_room(now)
-        return now
+        return replace(now, packages=before.packages)
 
-    def _carry_out(self, proposal: Proposal, ran: tuple[HookRun, ...], journal: Journal) -> Rebuilt:
+    def _carry_out(
+        self,
+        proposal: Proposal,
+        ran: tuple[HookRun, ...],
+        journal: Journal,
+        installation: Installation | None,
+    ) -> Rebuilt:
         source = _Source(self.staging, self.options.target, proposal.preview.overrides)
         outcome = apply(proposal.preview.plan, source, journal, on_step=self.reporter.on_step)
+        if installation:
+            installation = installation.completed(journal.folder)
         adopted = self._go_on_as_host(proposal, outcome)
         tasks = self._run_services(proposal)
         ran = (*ran, *self._run(proposal.hooks.after))
@@ -277,6 +302,7 @@ class _Attempt:
             fetched=self.fetched,
             seconds=time.monotonic() - self.began,
             tasks=tasks,
+            packages=installation.done if installation else None,
         )
         return replace(rebuilt, report=report.write(rebuilt, journal))
 

@@ -18,6 +18,7 @@ from pacha.rebuild.hooks import HookRun
 from pacha.rebuild.living import LivingMachine
 from pacha.rebuild.machine import Machines
 from pacha.rebuild.options import Remembered
+from pacha.rebuild.packages_report import done_json, packages_json, packages_words
 from pacha.rebuild.proposal import Proposal
 from pacha.restore.journal import Journal
 from pacha.restore.plan import Action, Step
@@ -62,20 +63,8 @@ def summary(rebuilt: Rebuilt) -> list[str]:
     where = f" below {escape(rebuilt.proposal.target)}" if rebuilt.proposal.target else ""
     took = f"in {rebuilt.seconds:.1f} s" if rebuilt.seconds else "as far as it can be"
     first = f"{_what(rebuilt)} as it was on {at} (snapshot {rebuilt.proposal.tip[:12]}){where}, {but}{took}."
-    return [
-        first,
-        *filter(
-            None,
-            (
-                _done(rebuilt),
-                _extras(rebuilt),
-                _mapped(rebuilt),
-                services_report.summary_line(rebuilt.tasks),
-                _hooks(rebuilt),
-                *_end(rebuilt),
-            ),
-        ),
-    ]
+    more = (_done(rebuilt), _extras(rebuilt), _mapped(rebuilt), services_report.summary_line(rebuilt.tasks))
+    return [first, *filter(None, (*more, _hooks(rebuilt), *_end(rebuilt)))]
 
 
 def how_it_stands(rebuilt: Rebuilt) -> str:
@@ -107,6 +96,7 @@ def as_json(rebuilt: Rebuilt) -> dict[str, Any]:
         "owed": [os.fsdecode(path) for path in outcome.unrestored],
         "corrected": [os.fsdecode(path) for path in outcome.corrected],
         "tasks": [services_report.run_json(run) for run in rebuilt.tasks],
+        "packages_done": done_json(rebuilt.packages) if rebuilt.packages else None,
         "ran": [_ran(run) for run in rebuilt.ran],
         "adopted": rebuilt.adopted,
         "seconds": round(rebuilt.seconds, 3),
@@ -137,7 +127,7 @@ def output_lines(run: HookRun) -> list[str]:
 def _done(rebuilt: Rebuilt) -> str:
     counts = rebuilt.outcome.counts
     words = [f"{counts[action]} {word}" for action, word in (_DONE | _NOT_DONE).items() if counts.get(action)]
-    return f"Paths: {', '.join(words)}." if words else ""
+    return (f"Paths: {', '.join(words)}." if words else "") + packages_words(rebuilt.packages)
 
 
 def _extras(rebuilt: Rebuilt) -> str:
@@ -227,6 +217,7 @@ def proposal_json(proposal: Proposal) -> dict[str, Any]:
         "names_by": preview.names_by,
         "release": {"recorded": str(release.recorded), "here": str(release.here)} if release else None,
         "services": services_report.plan_json(proposal.services) if proposal.services else None,
+        "packages": packages_json(proposal.packages) if proposal.packages else None,
         "machine": _facts_json(proposal.machines) if proposal.machines else None,
         "other_hardware": proposal.bound.other,
         "differences": [_difference_json(difference) for difference in proposal.differences],

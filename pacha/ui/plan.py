@@ -19,6 +19,7 @@ from pacha.restore.plan import Action, Plan, Step
 from pacha.store.host_state import Orphans
 from pacha.text import enumerated, escape, local_minute, printable
 from pacha.ui.machine import machines_line
+from pacha.ui.package_plan import package_lines
 
 _ACTIONS = {
     Action.CREATE: "to make",
@@ -54,6 +55,8 @@ def plan_lines(proposal: Proposal) -> Iterator[str]:
         yield "'pacha push --accept', or 'pacha undo', forgets that."
     if preview.names_by:
         yield f"Owners and groups by name, as in {preview.names_by}."
+    if proposal.packages:
+        yield from package_lines(proposal.host, proposal.packages)
     yield from totals(preview.plan)
     if kept := tops([step.path for step in preview.plan.steps if step.action is Action.KEPT_BY_RULE]):
         yield f"Kept: {enumerated([*map(escape, kept)], _SHOWN)}."

@@ -44,6 +44,12 @@ from pacha.fetch.worker import WorkerProcess
     default="policy",
     help="Where SELinux is in force: the labels of this machine's policy (the default), or the recorded ones.",
 )
+@click.option(
+    "--packages",
+    type=click.Choice(["install", "exact", "by-name", "list", "none"]),
+    help="Packages of HOST that are not installed here: install them first, from HOST's sources or (by-name) this "
+    "machine's; list them; or neither. Not given: asked at a terminal, else list.",
+)
 @click.option("--hooks", is_flag=True, help="Run the hooks that the master's root holds for HOST.")
 @click.option("--dry-run", "-n", is_flag=True, help="Show what would be done, path by path (-v: text by text).")
 @click.option("--json", "as_json", is_flag=True, help="The plan or the report as JSON, nothing else on stdout.")
