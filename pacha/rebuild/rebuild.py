@@ -41,7 +41,7 @@ from pacha.rebuild.hardware import Circumstances
 from pacha.rebuild.hooks import HookRun, Hooks, Planned
 from pacha.rebuild.living import living_machine
 from pacha.rebuild.options import DEFAULTS, HardwarePolicy, LabelPolicy, RebuildOptions, ServicePolicy
-from pacha.rebuild.packages import Installation
+from pacha.rebuild.packages import Installation, InstalledPackages
 from pacha.rebuild.planning import PlannedRebuild, plan_rebuild
 from pacha.rebuild.proposal import Proposal
 from pacha.rebuild.result import SILENT, Rebuilt, Reporter
@@ -208,8 +208,10 @@ class _Attempt:
         points = MountPoints.of_machine(self.context.state.read().mounted)
         return [Concern(path, _UNMOUNTED) for path in points.missing_near(places)]
 
-    def _services(self, planned: PlannedRebuild, *, resumes: bool) -> PlannedServices | None:
-        """What the files that are put back ask for; below another folder, nothing.
+    def _services(
+        self, planned: PlannedRebuild, *, resumes: bool, installed: tuple[str, ...] = ()
+    ) -> PlannedServices | None:
+        """What the files that are put back, and the packages ``installed``, ask for; below another folder, nothing.
 
         Where a rebuild is resumed, the killed one may have put back any of them.
         """
@@ -218,7 +220,8 @@ class _Attempt:
         changed = frozenset(planned.wanted) if resumes else services.changed_paths(planned.plan)
         whole = self._adopts and os.geteuid() == 0
         policy = self.options.services or (ServicePolicy.RESTART if whole else ServicePolicy.LIST)
-        return services.plan(changed, policy, labels=self.options.labels is LabelPolicy.POLICY)
+        labels = self.options.labels is LabelPolicy.POLICY
+        return services.plan(changed, policy, labels=labels, installed=installed)
 
     @property
     def _adopts(self) -> bool:
@@ -292,7 +295,8 @@ class _Attempt:
         if installation:
             installation = installation.completed(journal.folder)
         adopted = self._go_on_as_host(proposal, outcome)
-        tasks = self._run_services(proposal)
+        done = installation.done if installation else None
+        tasks = self._run_services(proposal, done)
         ran = (*ran, *self._run(proposal.hooks.after))
         rebuilt = Rebuilt(
             proposal=proposal,
@@ -302,13 +306,14 @@ class _Attempt:
             fetched=self.fetched,
             seconds=time.monotonic() - self.began,
             tasks=tasks,
-            packages=installation.done if installation else None,
+            packages=done,
         )
         return replace(rebuilt, report=report.write(rebuilt, journal))
 
-    def _run_services(self, proposal: Proposal) -> tuple[TaskRun, ...]:
+    def _run_services(self, proposal: Proposal, done: InstalledPackages | None) -> tuple[TaskRun, ...]:
         """Carry out what is planned for after the files, as the machine is now: they may have brought units."""
-        planned = self._services(proposal.preview, resumes=bool(proposal.resumes))
+        installed = tuple(name for name, _ in done.installed) if done else ()
+        planned = self._services(proposal.preview, resumes=bool(proposal.resumes), installed=installed)
         return services.run(planned, self.context.state.path, self.reporter.on_task) if planned else ()
 
     def _go_on_as_host(self, proposal: Proposal, outcome: Outcome) -> bool:
