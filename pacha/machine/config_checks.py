@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -11,20 +12,25 @@ from pacha.machine.generators import find_program
 
 @dataclass(frozen=True, slots=True)
 class ConfigCheck:
-    """A program (argv) that tests the files at and below ``sources``; the ``units`` that obey them."""
+    """A program (argv) that tests the files at and below ``sources``; the ``units`` that obey them.
+
+    ``needs``: folders of which it must find one, or fails whatever the files say; its service may make it.
+    """
 
     sources: tuple[bytes, ...]
     argv: tuple[str, ...]
     units: frozenset[str] = frozenset()
+    needs: tuple[str, ...] = ("/",)
 
 
-def _check(sources: str, argv: str, units: str = "") -> ConfigCheck:
+def _check(sources: str, argv: str, units: str = "", needs: str = "/") -> ConfigCheck:
     paths = tuple(path.encode() for path in sources.split())
-    return ConfigCheck(paths, tuple(argv.split()), frozenset(f"{unit}.service" for unit in units.split()))
+    names = frozenset(f"{unit}.service" for unit in units.split())
+    return ConfigCheck(paths, tuple(argv.split()), names, tuple(needs.split()))
 
 
 CHECKS: tuple[ConfigCheck, ...] = (
-    _check("/etc/ssh", "sshd -t", "ssh sshd"),
+    _check("/etc/ssh", "sshd -t", "ssh sshd", needs="/run/sshd /usr/share/empty.sshd /var/empty"),
     _check("/etc/sudoers /etc/sudoers.d", "visudo -c -q"),
     _check("/etc/nginx", "nginx -t -q", "nginx"),
     _check("/etc/apache2", "apache2ctl -t", "apache2"),
@@ -47,5 +53,6 @@ def concerned(changed: Iterable[bytes]) -> Iterator[ConfigCheck]:
     """The checks of what is among the ``changed`` paths, if their program is installed."""
     paths = tuple(changed)
     for check in CHECKS:
-        if any(is_within_any(path, check.sources) for path in paths) and find_program(check.argv[0]):
+        can_run = any(map(os.path.isdir, check.needs)) and find_program(check.argv[0])
+        if can_run and any(is_within_any(path, check.sources) for path in paths):
             yield check
