@@ -29,7 +29,9 @@ setup(
     python_requires=">=3.10",
     packages=find_packages(include=["pacha", "pacha.*"]),
     data_files=[
-        ("share/doc/pacha", [*sorted(glob("docs/*.rst")), "README.rst", "CHANGELOG.rst", "pacha.conf.example"])
+        ("share/doc/pacha", [*sorted(glob("docs/*.rst")), "README.rst", "CHANGELOG.rst", "pacha.conf.example"]),
+        ("share/doc/pacha/before-push.d", sorted(glob("docs/examples/before-push.d/*"))),
+        ("share/doc/pacha/packages", sorted(glob("docs/examples/packages/*"))),
     ],
     entry_points={"console_scripts": ["pacha = pacha.__main__:main"]},
     install_requires=["click>=8.1", "paramiko>=5,<6", "mercurial>=7.2,<8"],

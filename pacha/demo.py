@@ -24,6 +24,7 @@ from pacha.files.metadata import Entry
 from pacha.files.owners import Accounts
 from pacha.host import watch
 from pacha.host.context import Context
+from pacha.host.packages import SWITCH
 from pacha.push import push
 from pacha.rebuild import rebuild
 from pacha.store.state import StateFolder
@@ -46,6 +47,7 @@ def play(over_ssh: bool, say: Say) -> bool:
 
     Needs neither root nor a server; ``over_ssh`` starts a throw-away sshd on loopback. Raises PachaError.
     """
+    os.environ[SWITCH] = "no"  # to ask for this machine's packages takes seconds
     folder = Path(tempfile.mkdtemp(prefix="pacha-demo-"))
     try:
         with _master(folder, over_ssh) as text:

@@ -117,6 +117,7 @@ def isolated(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
     monkeypatch.setenv("TMPDIR", str(base / "tmp"))
     monkeypatch.setenv("GNUPGHOME", str(base / "gnupg"))
     monkeypatch.setenv("HGRCPATH", "")
+    monkeypatch.setenv("PACHA_PACKAGES", "no")  # asking for this machine's takes seconds
     for variable in ("PACHA_CONFIG", "SSH_AUTH_SOCK", "SSH_AGENT_PID", "HGUSER", "HGPLAIN", "EMAIL"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setattr("tempfile.tempdir", None)

@@ -14,7 +14,7 @@ import click
 import pacha
 from pacha.cli.context import CliContext
 from pacha.errors import Signalled
-from pacha.system.proc import require_proc
+from pacha.system.proc import require_proc, require_working_directory
 
 #: Each command: its module in ``cli.commands``, which is imported when the command is used, and its line in --help.
 COMMANDS: Mapping[str, tuple[str, str]] = {
@@ -27,9 +27,11 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "demo": ("demo", "Play the whole story in a temporary folder."),
     "diff": ("diff", "Show what differs between snapshots, or from the disk."),
     "doctor": ("doctor", "Check that all is well, and say how to fix what is not."),
+    "facts": ("facts", "Show what machine a host was."),
     "hosts": ("hosts", "Show every host, the late ones first."),
     "init": ("init", "Write this host's configuration, make a key."),
     "log": ("log", "List the snapshots, newest first."),
+    "packages": ("packages", "List the packages that a host had."),
     "push": ("push", "Send what changed to every master, as one snapshot."),
     "rebuild": ("rebuild", "Put back every file of a host, or a part of them."),
     "restore-db": ("restore_db", "Get a host's history back from the master, no file of it."),
@@ -47,7 +49,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
     "Setting up a host": (
         "init", "watch", "watch-single", "unwatch", "schedule", "doctor", "config-values", "add-config",
     ),
-    "On a host": ("push", "status", "log", "diff", "cat", "verify"),
+    "On a host": ("push", "status", "log", "diff", "cat", "facts", "packages", "verify"),
     "Putting a host back": ("rebuild", "undo", "restore-db"),
     "On a master": ("add-host", "hosts", "check", "serve"),
     "Beside": ("demo", "completion"),
@@ -81,6 +83,7 @@ class Command(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         """As click, but stop before anything where the system lacks what every command relies on."""
         require_proc()
+        require_working_directory()
         return super().invoke(ctx)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

@@ -37,13 +37,10 @@ def run_command(arguments: list[str]) -> int:
         return explain_signal(Signalled(signal.SIGINT))
     except BrokenPipeError:
         return explain_signal(Signalled(signal.SIGPIPE))
-    except BlockingIOError:  # fork(2): EAGAIN
-        _show(background.no_more(), verbose=asks_for_more(arguments))
-        return int(ExitCode.FAILED)
     except OSError as refused:
-        if refused.errno not in OF_THE_SYSTEM:
+        if (known := _of_the_system(refused)) is None:
             return _own_fault(refused)
-        _show(_refusal(refused), verbose=asks_for_more(arguments))
+        _show(known, verbose=asks_for_more(arguments))
         return int(ExitCode.FAILED)
     except Exception as fault:  # a fault in Pacha: one line for the user, the traceback in a file
         return _own_fault(fault)
@@ -64,7 +61,13 @@ def _show(error: PachaError, *, verbose: bool) -> None:
     _drop_output()
 
 
-def _refusal(error: OSError) -> PachaError:
+def _of_the_system(error: OSError) -> PachaError | None:
+    """The error for what the system refuses; None for what it should not have been asked."""
+    is_of_output = hasattr(error, "characters_written")  # a pipe whose reader set it to O_NONBLOCK
+    if isinstance(error, BlockingIOError) and not is_of_output:  # fork(2): EAGAIN
+        return background.no_more()
+    if error.errno not in OF_THE_SYSTEM and not is_of_output:
+        return None
     return PachaError(
         "The system does not let Pacha go on.", refusal(error), "Fix that and run this again.", code="system-refused"
     )

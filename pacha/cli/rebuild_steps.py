@@ -20,7 +20,15 @@ from pacha.host.context import Context, check_host
 from pacha.host.masters import whereabouts
 from pacha.rebuild import interruption, rebuild, report
 from pacha.rebuild.living import LivingMachine, living_machine
-from pacha.rebuild.options import AccountPolicy, OtherMaster, RebuildOptions
+from pacha.rebuild.options import (
+    AccountPolicy,
+    HardwarePolicy,
+    LabelPolicy,
+    OtherMaster,
+    PackagePolicy,
+    RebuildOptions,
+    ServicePolicy,
+)
 from pacha.rebuild.source import choose_master, local_history_source
 from pacha.store.selection import Selection, path_candidates
 from pacha.text import escape
@@ -42,6 +50,10 @@ class RebuildRequest:
     delete: bool
     owner_map: str | None
     accounts: str | None
+    hardware: str | None
+    services: str | None
+    selinux: str
+    packages: str | None
     hooks: bool
     dry_run: bool
     as_json: bool
@@ -68,6 +80,10 @@ class RebuildRequest:
             delete=self.delete,
             owner_map=Path(self.owner_map) if self.owner_map else None,
             accounts=AccountPolicy(self.accounts) if self.accounts else None,
+            hardware=HardwarePolicy(self.hardware) if self.hardware else None,
+            services=ServicePolicy(self.services) if self.services else None,
+            labels=LabelPolicy(self.selinux),
+            packages=PackagePolicy(self.packages) if self.packages else None,
             hooks=self.hooks or (context.config.hooks and not partial),
             at=self.at,
             asked=Selection(tuple(path_candidates(os.fsencode(path)) for path in self.paths), self.directories),

@@ -84,6 +84,8 @@ def _file(text: str) -> str | None:
 def _folder(text: str) -> bytes:
     if not text.startswith("/") or ".." in text.split("/"):
         raise ValueError(f"'{printable(text)}' is not an absolute path without '..'")
+    if "$" in text:
+        raise ValueError(f"'{printable(text)}': Mercurial on the master would take what follows a '$' for a variable")
     return os.fsencode("/" + os.path.normpath(text).lstrip("/"))
 
 
@@ -130,6 +132,12 @@ def _yes(text: str) -> bool:
     if answer is None:
         raise ValueError(f"'{printable(text)}' is neither yes nor no")
     return answer
+
+
+def _hardware(text: str) -> str:
+    if text not in ("auto", "same", "other"):
+        raise ValueError(f"'{printable(text)}' is not auto, same or other")
+    return text
 
 
 def _command(text: str) -> tuple[str, ...]:
@@ -179,8 +187,12 @@ KEYS: tuple[Key, ...] = (
         "Patterns of paths that are not kept, separated by spaces or lines; quotes around one with a space."),
     Key("pacha.one.filesystem", "one_filesystem", _yes, "no",
         "Leave out file systems that are mounted below a watched path (yes or no)."),
+    Key("pacha.before.push.timeout", "before_push_timeout", _seconds, "600",
+        "Seconds that a program in before-push.d may take, which each push runs before it looks at the files."),
     Key("pacha.rebuild.keep", "rebuild_keep", _patterns, "",
         "Paths that a rebuild never overwrites, such as /etc/fstab; written like pacha.exclude."),
+    Key("pacha.rebuild.hardware", "rebuild_hardware", _hardware, "auto",
+        "Whether this machine counts as the one that a host was: auto (what the snapshot says), same or other."),
     Key("pacha.hooks", "hooks", _yes, "no",
         "Run the hooks that the master holds for a host when it is rebuilt (yes or no)."),
     Key("pacha.hg.command", "hg_command", _command, "hg",

@@ -20,6 +20,7 @@ from typing import Any, Literal
 from pacha.config.keys import HOST_NAME, KEYS, NAMES, STANDALONE, Key
 from pacha.errors import ConfigError
 from pacha.system.home import own_home
+from pacha.system.trust import untrusted
 from pacha.text import printable
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
 SYSTEM_FILE = Path("/etc/pacha/pacha.conf")
 ROOTS_STATE = Path("/var/lib/pacha")
 OBSOLETE = re.compile(r"pacha\.(master|log\..+|hg\.autocorrect)")
+BEFORE_PUSH = "before-push.d"
 LARGEST = 1 << 20  #: bytes; anything longer is not a configuration
 HINT = "pacha.conf.example explains every key"
 
@@ -48,10 +50,10 @@ class Config:
 
     ``hosts`` are the masters (host names, aliases of ssh_config(5) or addresses; ``("local",)`` is
     standalone; empty: none given). ``ssh_user``, ``ssh_port``, ``ssh_key``, ``ssh_known_hosts`` and
-    ``hostname`` are None where ssh's own configuration or the machine decides. ``ssh_timeout`` is in
-    seconds. ``hosts_path`` is absolute, normalised bytes. ``frequency`` is in hours. ``exclude`` and
-    ``rebuild_keep`` are patterns. ``hg_command`` is an argv. ``warnings`` are lines for the user; ``given`` is
-    the file's own text by key.
+    ``hostname`` are None where ssh's own configuration or the machine decides. ``ssh_timeout`` and
+    ``before_push_timeout`` are in seconds. ``hosts_path`` is absolute, normalised bytes. ``frequency`` is in hours.
+    ``exclude`` and ``rebuild_keep`` are patterns; ``rebuild_hardware`` is "auto", "same" or "other". ``hg_command`` is
+    an argv. ``warnings`` are lines for the user; ``given`` is the file's own text by key.
     """
 
     hosts: tuple[str, ...]
@@ -65,7 +67,9 @@ class Config:
     hostname: str | None
     exclude: tuple[str, ...]
     one_filesystem: bool
+    before_push_timeout: int
     rebuild_keep: tuple[str, ...]
+    rebuild_hardware: str
     hooks: bool
     hg_command: tuple[str, ...]
     ping: str | None
@@ -82,6 +86,11 @@ class Config:
             else (key.name, key.default, "default")
             for key in KEYS
         ]
+
+    @property
+    def before_push(self) -> Path | None:
+        """The folder of the before-push programs, which need not exist: it is beside the file."""
+        return self.path and self.path.parent / BEFORE_PUSH
 
     def masters(self) -> tuple[str, ...]:
         """Return ``hosts``. Raises ConfigError where none is set, for a host needs one."""
@@ -211,7 +220,7 @@ def _read(path: Path) -> str:
                 code="configuration-not-a-file",
             )
         if os.geteuid() == 0:
-            _refuse_writers(path, status)
+            _refuse_writers(path)
         data = file.read(LARGEST + 1)
     if len(data) > LARGEST:
         raise ConfigError(
@@ -227,27 +236,16 @@ def _opener(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NONBLOCK)  # a FIFO must not block us
 
 
-def _refuse_writers(path: Path, status: os.stat_result) -> None:
+def _refuse_writers(path: Path) -> None:
     """Raise ConfigError where a user other than root could change or replace the file."""
-    culprit = path if _others_write(status) else None
-    for folder in (*Path(os.path.abspath(path)).parents, *Path(os.path.realpath(path)).parents):
-        above = os.stat(folder)
-        sticky = above.st_uid == 0 and above.st_mode & stat.S_ISVTX  # only root can rename root's files there
-        if _others_write(above) and not sticky:
-            culprit = culprit or folder
-    if culprit:
-        name = printable(str(culprit))
+    if found := untrusted(path, (0,)):
+        name = printable(str(found[0]))
         raise ConfigError(
             f"{printable(str(path))}: not to be trusted.",
             f"a user other than root may write to {name}, and root obeys this file",
             f"Run: chown root:root {shlex.quote(name)} && chmod go-w {shlex.quote(name)}",
             code="configuration-not-trusted",
         )
-
-
-def _others_write(status: os.stat_result) -> bool:
-    by_group = status.st_mode & stat.S_IWGRP and status.st_gid != 0
-    return bool(status.st_uid != 0 or by_group or status.st_mode & stat.S_IWOTH)
 
 
 def parse_config(text: str, path: Path | None = None) -> Config:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pacha.errors import DamagedError
 from pacha.files.names import PACHA_DB
-from pacha.store import hg
+from pacha.store import companions, hg
 from pacha.store.consistency import foreign_database
 from pacha.store.history import list_snapshots
 from pacha.store.revision import Note
@@ -48,6 +49,16 @@ def find(source: FetchedDatabase, when: str) -> SelectedSnapshot:
         )
     node = resolve(when, list_snapshots(repository), time.time()).node if when else newest
     return SelectedSnapshot(node, node == newest)
+
+
+def read_companions(source: FetchedDatabase, tip: str, recorded: Mapping[str, str]) -> dict[str, bytes]:
+    """The texts beside the pacha.db of the snapshot ``tip``, whose meta is ``recorded``, by name.
+
+    Raises DamagedError.
+    """
+    reader = hg.Repository.open(source.path, original=source.original).reader(tip)
+    texts = {name: companions.read(name, recorded, reader) for name in companions.NAMES}
+    return {name: text for name, text in texts.items() if text is not None}
 
 
 def write(source: FetchedDatabase, tip: str, target: str) -> Note:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -43,8 +43,8 @@ class Fetched:
 
     ``tip``: its node in ``db``; ``note``: that revision's note; ``changelog``: the sha256 (hex) of the changelog of the
     master's ``db``, "" where it was not copied; ``files`` and ``size`` (bytes) were transferred in ``seconds``;
-    ``newest``: it is the newest one; ``roots``: the selected paths, () for all; ``split_hardlinks``: selected paths
-    that have other names outside.
+    ``companions``: the texts beside its pacha.db, by name; ``newest``: it is the newest one; ``roots``: the selected
+    paths, () for all; ``split_hardlinks``: selected paths that have other names outside.
     """
 
     snapshot: Snapshot
@@ -54,6 +54,7 @@ class Fetched:
     files: int
     size: int
     seconds: float
+    companions: Mapping[str, bytes] = field(default_factory=dict)
     newest: bool = True
     roots: tuple[bytes, ...] = ()
     split_hardlinks: frozenset[bytes] = frozenset()
@@ -108,7 +109,7 @@ class Staging:
     def fetch(self, when: str = "", request: Selection = EVERYTHING, *, absent: bool = False) -> Fetched:
         """Fetch, check and unpack everything. See ``fetch.fetch``, which adds a memory limit and advice."""
         began = time.monotonic()
-        snapshot, selected, note = self.again(lambda: self._fetch_database(when))
+        snapshot, selected, note, companions = self.again(lambda: self._fetch_database(when))
         self.on_database()
         changelog = self.folder / CHANGELOG
         copied = changelog.exists() and names.DATABASE not in self.cloned
@@ -126,7 +127,8 @@ class Staging:
         self._check_complete(snapshot)
         return Fetched(
             snapshot=snapshot, tip=selected.node, note=note, changelog=digest, files=self.files, size=self.size,
-            seconds=time.monotonic() - began, newest=selected.newest, roots=roots, split_hardlinks=split,
+            seconds=time.monotonic() - began, companions=companions, newest=selected.newest, roots=roots,
+            split_hardlinks=split,
         )  # fmt: skip
 
     @property
@@ -160,13 +162,15 @@ class Staging:
                     raise
                 time.sleep(0.1 * len(faults))
 
-    def _fetch_database(self, when: str) -> tuple[Snapshot, tip.SelectedSnapshot, revision.Note]:
+    def _fetch_database(self, when: str) -> tuple[Snapshot, tip.SelectedSnapshot, revision.Note, Mapping[str, bytes]]:
         self.fetch_store(names.DATABASE)
         source = tip.FetchedDatabase(self.path(names.DATABASE), self.original(names.DATABASE), self.host)
         selected = run_in_worker(self.spool.worker, tip.find, source, when)
         self.tried = selected.node
         note = run_in_worker(self.spool.worker, tip.write, source, selected.node, str(self.database))
-        return database.read_foreign(str(self.database)), selected, note
+        snapshot = database.read_foreign(str(self.database))
+        companions = run_in_worker(self.spool.worker, tip.read_companions, source, selected.node, snapshot.meta)
+        return snapshot, selected, note, companions
 
     def _fetch_content(self, watched: Watched, snapshot: Snapshot) -> None:
         try:
@@ -255,8 +259,8 @@ class Staging:
 
 
 def _files_to_come(snapshot: Snapshot) -> int:
-    """The approximate number of files in the repositories: one for each file, and a few for each repository."""
-    files = sum(entry.kind is Kind.FILE for entry in snapshot.entries.values())
+    """The approximate number of files in the repositories: one for each file or link, and a few for each repository."""
+    files = sum(entry.kind in (Kind.FILE, Kind.SYMLINK) for entry in snapshot.entries.values())
     return files + 5 * sum(watched.node is not None for watched in snapshot.live)
 
 

@@ -19,7 +19,8 @@ from pacha.files.user_namespace import is_unmapped_group, is_unmapped_user
 from pacha.system import inode_flags
 from pacha.text import escape
 
-#: The names of extended attributes that cannot be read, and why; b"" stands for the list of them.
+FLAGS = b"inode flags"  #: no extended attribute can have this name
+#: The names of extended attributes that cannot be read, and why; b"" stands for the list of them, FLAGS for the flags.
 Unread = dict[bytes, str]
 
 
@@ -84,6 +85,9 @@ SMALLEST_HOLE = 64 * 1024  #: bytes; smaller holes are not restored
 #: top of directories, no-CoW, project of its directory.
 KEPT_FLAGS = 0x1 | 0x2 | 0x8 | 0x10 | 0x20 | 0x40 | 0x80 | 0x400 | 0x8000 | 0x10000 | 0x20000 | 0x800000 | 0x20000000
 _NO_XATTRS = {errno.ENOTSUP, errno.ENOSYS, errno.EPERM}
+#: Of a file system that has none (ioctl(2)), and of what may not be opened: that is reported when its content is read.
+_NO_FLAGS = {errno.ENOTTY, errno.EINVAL, errno.EACCES} | _NO_XATTRS
+_UNREAD = {b"": "the names of its attributes", FLAGS: "its inode flags"}
 
 
 def kind_of(mode: int) -> Kind:
@@ -125,7 +129,7 @@ def from_stat(
         link_group=status.st_ino if several else None,
         device=status.st_rdev if kind in (Kind.CHARACTER, Kind.BLOCK) else None,
         xattrs=read_xattrs(name, dir_fd, unread),
-        flags=read_flags(name, dir_fd) if kind in (Kind.FILE, Kind.DIRECTORY) else 0,
+        flags=read_flags(name, dir_fd, unread) if kind in (Kind.FILE, Kind.DIRECTORY) else 0,
         sparse=_is_sparse(status, name, dir_fd) if kind is Kind.FILE and status.st_size >= SMALLEST_HOLE else None,
     )
 
@@ -174,9 +178,10 @@ def keep_attributes(entry: Entry, known: Entry | None, unread: Unread) -> tuple[
     kept = {name: value for name, value in (known.xattrs if known else ()) if name in unread or b"" in unread}
     concerns = []
     for attribute, why in unread.items():
-        what = f"its attribute {escape(attribute)}" if attribute else "the names of its attributes"
+        what = _UNREAD.get(attribute) or f"its attribute {escape(attribute)}"
         concerns.append(Concern(entry.path, f"{what} cannot be read: {why}; all else is kept"))
-    return replace(entry, xattrs=tuple(sorted((kept | dict(entry.xattrs)).items()))), concerns
+    flags = known.flags if known and FLAGS in unread else entry.flags
+    return replace(entry, flags=flags, xattrs=tuple(sorted((kept | dict(entry.xattrs)).items()))), concerns
 
 
 def _is_sparse(status: os.stat_result, name: bytes, dir_fd: int) -> bool | None:
@@ -195,18 +200,21 @@ def _is_sparse(status: os.stat_result, name: bytes, dir_fd: int) -> bool | None:
         os.close(fd)
 
 
-def read_flags(name: bytes, dir_fd: int) -> int:
-    """The inode flags (ioctl_iflags(2)) of a file or directory that chattr(1) sets; 0 where unknown."""
+def read_flags(name: bytes, dir_fd: int, unread: Unread | None = None) -> int:
+    """The inode flags (ioctl_iflags(2)) of a file or directory that chattr(1) sets; 0 where there are none.
+
+    ``unread`` as in ``read_xattrs``.
+    """
     try:
         fd = open_to_read(name, dir_fd)
-    except OSError:
-        return 0  # unreadable: reported when its content is read
-    try:
-        return inode_flags.flags(fd) & KEPT_FLAGS
-    except OSError:
-        return 0  # the file system has no such flags
-    finally:
-        os.close(fd)
+        try:
+            return inode_flags.flags(fd) & KEPT_FLAGS
+        finally:
+            os.close(fd)
+    except OSError as error:
+        if error.errno not in _NO_FLAGS:
+            _note(error, FLAGS, unread)
+        return 0
 
 
 class Aspect(Enum):

@@ -47,8 +47,20 @@ class MountPoints:
 
     def is_below_missing(self, watched: bytes, fd: int, known: Mapping[bytes, Entry]) -> bool:
         """The same of the volume on which a ``watched`` directory lay."""
-        gone = self.before.intersection([watched, *paths.ancestors(watched)]) - self.now
-        return bool(gone) and _has_nothing_of(watched, fd, known)
+        return bool(self.missing_above(watched)) and _has_nothing_of(watched, fd, known)
+
+    def missing_above(self, path: bytes) -> frozenset[bytes]:
+        """Those at or above ``path`` that are not mounted any more."""
+        return self.before.intersection([path, *paths.ancestors(path)]) - self.now
+
+    def missing_near(self, places: Iterable[bytes]) -> list[bytes]:
+        """Those at, above or below one of ``places`` that are not mounted any more."""
+        around = list(places)
+        return [
+            path
+            for path in sorted(self.before - self.now)
+            if any(paths.is_within(path, place) or paths.is_within(place, path) for place in around)
+        ]
 
     def kept_with(self, path: bytes, is_watched: bool) -> set[bytes]:
         """Those to remember where what is known of ``path`` is kept; if that is watched, its volume as well."""
@@ -60,11 +72,12 @@ class MountPoints:
     ) -> list[tuple[bytes, list[bytes]]]:
         """The mount points below ``watched`` that are not there any more, each with the directories missing above it.
 
-        Left out are those whose place something else has taken.
+        Left out are those whose place something else has taken, and folders of which nothing below was kept.
         """
-        found = []
-        for path in sorted(self.before - self.now):
-            if paths.is_within(path, watched) and path in known and path not in entries:
+        found, gone = [], [path for path in self.before - self.now if path in known and path not in entries]
+        filled = {paths.parent(below) for below in known} if gone else set()
+        for path in sorted(gone):
+            if paths.is_within(path, watched) and (path in filled or known[path].kind is not Kind.DIRECTORY):
                 above = [folder for folder in paths.ancestors(path) if paths.is_within(folder, watched)]
                 nearest = next((entries[folder] for folder in above if folder in entries), None)
                 if nearest is not None and nearest.kind is Kind.DIRECTORY:

@@ -20,6 +20,8 @@ PACHA_DB = b"pacha.db"  #: the file in it that holds a snapshot
 #: In lower case: never the name of a watched path's repository.
 TAKEN_ON_THE_MASTER = frozenset([DATABASE, "last-push", "last-push.new"])
 PARTS = b".pacha/parts/"
+#: Bytes of a stored name. Mercurial encodes at most 16384 / 3 (mercurial/cext/pathencode.c), a part's with it.
+LONGEST_STORED = 5400
 
 _ESCAPED = b".pacha%"
 _OBEYED_AT_ROOT = frozenset([b".hgsub", b".hgsubstate", b".hgtags"])

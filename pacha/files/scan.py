@@ -57,7 +57,7 @@ class Scan:
     fingerprints: dict[bytes, Fingerprint] = field(default_factory=dict)
     unread: set[bytes] = field(default_factory=set)
     concerns: list[Concern] = field(default_factory=list)
-    left_out: dict[bytes, str] = field(default_factory=dict)  #: what is never kept, in words, by path
+    left_out: dict[bytes, str] = field(default_factory=dict)  #: what is not kept by a rule, in words, by path
     linked: dict[tuple[int, int], list[bytes]] = field(default_factory=dict)  #: (device, inode): its names
     mounted: set[bytes] = field(default_factory=set)  #: mount points, and those that are not mounted now
 
@@ -254,13 +254,17 @@ def _visit(walk: _Walk, name: bytes, fd: int, path: bytes) -> bool:
         raise
     except OSError as error:
         if walk.watch.one_filesystem and path in walk.mount_points.now:
-            walk.result.left_out[path] = "another file system, which cannot be looked at"
+            walk.result.left_out[path] = "another file system (pacha.one.filesystem), which cannot be looked at"
             walk.result.entries.update({path: walk.known[path]} if path in walk.known else {})
         else:
             _keep_known(walk, path, _reason(error))
         return False
-    is_directory = status.st_mode & _FORMAT == stat.S_IFDIR
-    return is_directory and not (walk.watch.one_filesystem and status.st_dev != walk.device)
+    if status.st_mode & _FORMAT != stat.S_IFDIR:
+        return False
+    if walk.watch.one_filesystem and status.st_dev != walk.device:  # also a subvolume of btrfs
+        walk.result.left_out[path] = "what is in it is another file system (pacha.one.filesystem)"
+        return False
+    return True
 
 
 def _is_left_out(walk: _Walk, item: os.DirEntry[str], name: bytes, path: bytes) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from functools import cache
 
 OVERFLOW = 65534  #: /proc/sys/kernel/overflowuid, unless somebody changed that
@@ -30,7 +31,8 @@ def is_unmapped_user(status: os.stat_result, name: bytes, dir_fd: int) -> bool:
         return False
     if not any(OVERFLOW in numbers for numbers in ranges("uid_map")):
         return True
-    return not _is_ours(name, dir_fd)
+    can_be_opened = stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)  # a device may do something then
+    return not can_be_opened or not _is_ours(name, dir_fd)
 
 
 def is_unmapped_group(status: os.stat_result) -> bool:

@@ -15,10 +15,15 @@ from pacha.files.metadata import Change, Entry, Kind
 from pacha.files.name_service import known_names
 from pacha.files.owners import Accounts
 from pacha.files.paths import is_within, is_within_any
+from pacha.history.companions import find_text
 from pacha.history.reader import History
-from pacha.host import watch
+from pacha.host import packages, watch
 from pacha.host.context import Context
+from pacha.host.packages import Told
+from pacha.machine.packages import changes, package_list
+from pacha.machine.packages.changes import PackageChange
 from pacha.store import database, hg
+from pacha.store.companions import PACKAGES
 from pacha.store.snapshot import Watched
 from pacha.text import escape
 
@@ -30,7 +35,8 @@ Content = Callable[[Entry], bytes | None]
 class Side:
     """One side of a comparison: its label for people, its entries, their content.
 
-    ``watched``: what it keeps, with the rules; None for a side that keeps everything.
+    ``watched``: what it keeps, with the rules; None for a side that keeps everything. ``packages`` returns the text of
+    its packages, None where it does not say which it has.
     """
 
     label: str
@@ -38,6 +44,7 @@ class Side:
     content: Content
     concerns: tuple[Concern, ...] = ()
     watched: tuple[Watched, ...] | None = None
+    packages: Callable[[], bytes | None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +73,13 @@ class Difference:
         return "m" if same == (self.new.kind, self.new.sha256, self.new.target, self.new.device) else "M"
 
 
-def sides(context: Context, history: History, start: str = "", end: str = "", *, change: str = "") -> tuple[Side, Side]:
+def sides(
+    context: Context, history: History, start: str = "", end: str = "", *, change: str = "", with_packages: bool = False
+) -> tuple[Side, Side]:
     """The two sides: the snapshots ``start`` and ``end``, or those before and after ``change`` (each a WHEN).
 
     Without ``end``: this machine's disk, or, for another host, the newest snapshot. Without ``start``: the newest
-    snapshot before that. Raises UsageError, DamagedError.
+    snapshot before that. ``with_packages``: the disk tells its packages too. Raises UsageError, DamagedError.
     """
     if change:
         revision = history.find(change)
@@ -78,7 +87,7 @@ def sides(context: Context, history: History, start: str = "", end: str = "", *,
     if end:
         return of_snapshot(history, history.find(start)), of_snapshot(history, history.find(end))
     if history.own:
-        return of_snapshot(history, history.find(start)), of_disk(context)
+        return of_snapshot(history, history.find(start)), of_disk(context, with_packages)
     newest = history.find("")
     return of_snapshot(history, history.find(start) if start else history.before(newest)), of_snapshot(history, newest)
 
@@ -88,20 +97,28 @@ def of_snapshot(history: History, revision: hg.Revision | None) -> Side:
     if revision is None:
         return Side("nothing", {}, lambda entry: b"")
     snapshot = history.snapshot(revision)
-    label, kept = revision.node[:12], snapshot.live
-    return Side(label, snapshot.entries, lambda entry: b"".join(history.content(snapshot, entry)), watched=kept)
+    return Side(
+        revision.node[:12],
+        snapshot.entries,
+        lambda entry: b"".join(history.content(snapshot, entry)),
+        watched=snapshot.live,
+        packages=lambda: find_text(history, revision, PACKAGES),
+    )
 
 
-def of_disk(context: Context) -> Side:
-    """The watched paths as they are on disk now."""
+def of_disk(context: Context, with_packages: bool = False) -> Side:
+    """The watched paths as they are on disk now; ``with_packages``: also the packages of this machine."""
     last = database.read(context.state.database)
     fingerprints, _ = database.read_cache(context.state.cache)
     watched = watch.effective_rules(context, last.watched)
     names = known_names(Accounts.of_machine(), last.accounts)
-    result = scan.scan(watch.scan_targets(watched), last.entries, fingerprints, names.accounts)
+    mounted = context.state.read().mounted
+    result = scan.scan(watch.scan_targets(watched), last.entries, fingerprints, names.accounts, mounted)
     roots = [root for root in watched if not root.retired]
     entries = {path: _digested(entry, roots) for path, entry in result.entries.items()}
-    return Side("now", entries, lambda entry: _read(entry, roots), tuple(result.concerns), tuple(roots))
+    told = packages.tell(context.state, remember=False) if with_packages else Told()
+    concerns = (*result.concerns, *told.concerns)
+    return Side("now", entries, lambda entry: _read(entry, roots), concerns, tuple(roots), lambda: told.text)
 
 
 def compare(old: Side, new: Side, paths: Sequence[bytes] = (), *, with_content: bool = True) -> Iterator[Difference]:
@@ -118,12 +135,20 @@ def compare(old: Side, new: Side, paths: Sequence[bytes] = (), *, with_content: 
             after = replace(after, link_group=before.link_group)  # newly watched paths get other numbers
         if before == after or (paths and not is_within_any(path, paths)):
             continue
-        changes = metadata.differences(before, after) if before and after else []
+        aspects = metadata.differences(before, after) if before and after else []
         if before and not after and not keeps(before):
             yield Difference(path, before, None, (), None, unwatched=True)
-        elif changes or not (before and after):
+        elif aspects or not (before and after):
             hunks = _hunks(old, new, before, after) if with_content else None
-            yield Difference(path, before, after, tuple(changes), hunks)
+            yield Difference(path, before, after, tuple(aspects), hunks)
+
+
+def compare_packages(old: Side, new: Side) -> tuple[PackageChange, ...]:
+    """The packages that differ; none where a side does not say which it has. Raises DamagedError."""
+    before, after = old.packages(), new.packages()
+    if before is None or after is None or before == after:
+        return ()
+    return changes.compare(package_list.decode(before), package_list.decode(after))
 
 
 def _keeper(side: Side) -> Callable[[Entry], bool]:

@@ -14,7 +14,7 @@ from pacha.store import change_list, hg
 @dataclass(frozen=True, slots=True)
 class LogEntry:
     """A snapshot: its node, its time (seconds since the epoch), its user (user@machine), its message ("": none), and
-    the number of paths that it touched by ``added``, ``changed``, ``removed``, ``metadata``.
+    the number of paths that it touched by ``added``, ``changed``, ``removed``, ``metadata``, and of ``packages``.
 
     The texts are safe to print; the message may have several lines.
     """

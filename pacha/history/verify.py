@@ -36,7 +36,8 @@ def verify(context: Context, at: str = "") -> Verified:
         )
     # Without fingerprints, every file is read.
     names = known_names(Accounts.of_machine(), snapshot.accounts)
-    result = scan.scan(watch.scan_targets(snapshot.watched), snapshot.entries, {}, names.accounts)
+    mounted = context.state.read().mounted
+    result = scan.scan(watch.scan_targets(snapshot.watched), snapshot.entries, {}, names.accounts, mounted)
     return Verified(len(snapshot.entries), (*result.concerns, *_differences(snapshot, result)))
 
 

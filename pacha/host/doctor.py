@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING
 import pacha
 from pacha.config.keys import STANDALONE
 from pacha.errors import ExitCode, PachaError
-from pacha.host import due, orphans, runner, schedule
+from pacha.host import before_push, due, orphans, runner, schedule
 from pacha.host.context import Context
 from pacha.host.masters import connect
 from pacha.host.watch import first_steps
 from pacha.store import database
 from pacha.store.state import StateFolder
+from pacha.system.presence import is_absent
 from pacha.text import escape, local_minute
 from pacha.wire.master import PUSH, REBUILD
 
@@ -110,6 +111,8 @@ def _own(context: Context) -> Iterator[Check]:
         watched = database.read(context.state.database).live
         holder = context.state.holder()
         state = due.as_known(context.state.read(), holder)
+        if context.state.path.exists():
+            context.state.check_owner()
     except PachaError as error:
         yield _failed("state", error)
         return
@@ -123,6 +126,7 @@ def _own(context: Context) -> Iterator[Check]:
     )
     yield from _space(context)
     yield _schedule()
+    yield from _before_push(context)
     yield Check(about="last push", result=holder.why) if holder else _last_push(state)
     yield from _orphans(state)
     for concern in state.concerns[:_MOST_SHOWN]:
@@ -156,6 +160,19 @@ def _schedule() -> Check:
     if idle := runner.idle():
         return look("schedule", f"nothing runs {jobs[0]}: {idle.why}", idle.cure)
     return Check(about="schedule", result=jobs[0])
+
+
+def _before_push(context: Context) -> Iterator[Check]:
+    """The checks of the before-push programs: which would run, which not, and why."""
+    folder = context.config.before_push
+    if folder is None or is_absent(folder):
+        return
+    found = before_push.find(folder)
+    names = ", ".join(escape(path.name) for path in found.programs) or "no program"
+    others = f"; not {', '.join(found.passed_over)}" if found.passed_over else ""
+    yield Check(about="before a push", result=f"it runs {names} in {escape(folder)}{others}")
+    for concern in found.refused:
+        yield look("before a push", f"{escape(concern.path)}: {concern.reason}", before_push.CURE)
 
 
 def _last_push(state: HostState) -> Check:

@@ -43,14 +43,13 @@ def interrupted_rebuilds(state: StateFolder, last: Snapshot) -> list[str]:
     """The ids of interrupted rebuilds of paths watched in ``last`` that were neither finished nor undone since."""
     if not (state.path / "rebuilds").is_dir():  # no rebuild: spare the imports
         return []
-    from pacha.restore.journal import unfinished
-    from pacha.restore.journal_records import Root
+    from pacha.restore import journal, journal_records
 
     live, interrupted = {watched.path for watched in last.live}, []
-    for journal in unfinished(os.fsencode(state.path)):
-        if any(isinstance(record, Root) and record.path in live for record in journal.records):
-            interrupted.append(journal.id)
-        journal.close()
+    for each in journal.unfinished(os.fsencode(state.path)):
+        if any(isinstance(record, journal_records.Root) and record.path in live for record in each.records):
+            interrupted.append(each.id)
+        each.close()
     return interrupted
 
 

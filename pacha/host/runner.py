@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,12 +33,12 @@ class Idle:
         return f"{self.why}. {self.cure}"
 
 
-def idle(root: Path = _SYSTEM) -> Idle | None:
+def idle(root: Path = _SYSTEM, jobs: Sequence[Path] | None = None) -> Idle | None:
     """Why nothing would run the job that is installed in the system at ``root``; None if it runs, or there is none.
 
-    Of another system than this one only what is installed there can be seen.
+    ``jobs`` are its files, if they are known. Of another system than this one only what is installed there can be seen.
     """
-    jobs = schedule.installed(root)
+    jobs = schedule.installed(root) if jobs is None else jobs
     if root / schedule.TIMER in jobs:
         return _systemd(root) or _program(root, root / schedule.SERVICE)
     if root / schedule.CRON in jobs:

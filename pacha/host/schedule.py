@@ -194,17 +194,26 @@ def installed(root: Path = Path("/")) -> list[Path]:
 
 
 def program_of(job: Path) -> str:
-    """The program that an installed service or cron file runs, "" where none can be seen."""
+    """The absolute path of the program that an installed service or cron file runs, "" where none can be seen.
+
+    Somebody may have edited that file: what is written there need not be what ``install`` writes.
+    """
     try:
         lines = job.read_text("utf-8", "surrogateescape").splitlines()
-    except OSError:
+        for line in lines:
+            if line.startswith("ExecStart="):  # systemd.service(5) has prefixes
+                return _first_path(line.partition("=")[2].lstrip("@-:+!"), "%%")
+            if " * * * * root " in line:
+                return _first_path(line.partition(" root ")[2], r"\%")
+    except (OSError, ValueError):  # ValueError: quotation marks without an end
         return ""
-    for line in lines:
-        if line.startswith("ExecStart="):
-            return shlex.split(line.partition("=")[2])[0].replace("%%", "%")
-        if " * * * * root " in line:
-            return shlex.split(line.partition(" root ")[2])[0].replace(r"\%", "%")
     return ""
+
+
+def _first_path(command: str, percent: str) -> str:
+    """The first word of ``command``, in which ``percent`` stands for that sign, if it is an absolute path, else ""."""
+    first = "".join(shlex.split(command)[:1]).replace(percent, "%")
+    return first if os.path.isabs(first) else ""
 
 
 def _is_ours(path: Path) -> bool:

@@ -75,7 +75,7 @@ def status(context: Context) -> Status:
     holder = context.state.holder()
     state = due.as_known(context.state.read(), holder)
     snapshot = database.read(context.state.database, whole=False)
-    frequency, now = context.config.frequency, time.time()
+    frequency, now, jobs = context.config.frequency, time.time(), schedule.installed()
     return Status(
         host=context.hostname(),
         machine=state.machine,
@@ -85,7 +85,7 @@ def status(context: Context) -> Status:
         succeeded=state.succeeded,
         failure=state.failure,
         cure=state.cure,
-        next_due=due.next_push(state, frequency),
+        next_due=0.0 if now < state.succeeded else due.next_push(state, frequency),
         overdue=due.is_overdue(state, frequency, now),
         running=holder.why if holder else "",
         tip=state.tip,
@@ -94,9 +94,9 @@ def status(context: Context) -> Status:
         owed=tuple(sorted(owed.paths(context.state))),
         unfinished=tuple(owed.interrupted_rebuilds(context.state, snapshot)),
         left_out=dict(sorted(database.read_cache(context.state.cache)[1].items())),
-        schedule=tuple(str(path) for path in schedule.installed()),
+        schedule=tuple(map(str, jobs)),
         orphans=orphans.unsettled(state.orphans),
-        idle=runner.idle(),
+        idle=runner.idle(jobs=jobs),
     )
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pacha.config.keys import STANDALONE
 from pacha.errors import UsageError
 from pacha.files.exclude import Rules
+from pacha.files.mount_points import MountPoints
 from pacha.files.names import is_pachas_own, repository_name
 from pacha.files.scan import Watch
 from pacha.host.context import Context
@@ -24,6 +25,7 @@ def watch(context: Context, path: bytes, *, single: bool = False) -> Watched:
     """
     resolved = _resolved(path)
     _check_kind(resolved, single)
+    _check_kept(resolved)
     check_own(context, resolved)
     with context.state.locked(wait_seconds=10):
         snapshot = database.read(context.state.database)
@@ -61,7 +63,10 @@ def unwatch(context: Context, path: bytes) -> Watched:
                 context.state.update(pending=True)
                 database.write(context.state.database, snapshot.with_watched(changed))
                 return entry
-    raise UsageError(f"{escape(path)} is not watched.", hint="'pacha config-values' lists what is.", code="not-watched")
+    above = next((entry for entry in snapshot.live for candidate in candidates if entry.holds(candidate)), None)
+    hint = f"To leave it out of {escape(above.path)}: pacha.exclude in the configuration." if above else ""
+    listed = "'pacha config-values' lists what is."
+    raise UsageError(f"{escape(path)} is not watched.", hint=hint or listed, code="not-watched")
 
 
 def first_steps(host: str) -> str:
@@ -109,6 +114,17 @@ def _check_kind(path: bytes, single: bool) -> None:
             f"{escape(path)} is not a directory.",
             hint=f"For a file: pacha watch-single {escape(path)}",
             code="watch-not-a-directory",
+        )
+
+
+def _check_kept(path: bytes) -> None:
+    kind = MountPoints.of_machine(()).kernels.get(os.lstat(path).st_dev)
+    if kind is not None:
+        raise UsageError(
+            f"{escape(path)} lies in a file system of the kernel itself.",
+            f"nothing of {escape(kind)} is ever kept",
+            "Watch a path on a disk.",
+            code="watch-kernel-files",
         )
 
 

@@ -2,6 +2,7 @@
 
 ::
 
+    run_programs(context, folder)              # before-push programs: dumps into what is watched
     with session.connecting() as connections:  # masters answer while this machine reads and scans
         last = read_last_snapshot(session)
         scan(session, last)

@@ -7,18 +7,21 @@ all that it names there. An interrupted push changes nothing that a rebuild woul
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 
 from pacha.errors import Concern, PachaError
 from pacha.fetch import staging_dir
 from pacha.host.context import Context
 from pacha.host.due import PUSH
 from pacha.push import reconcile, remote_check
-from pacha.push.scan import read_last_snapshot, scan
+from pacha.push.scan import describe_machine, read_last_snapshot, scan
 from pacha.push.session import PushSession
 from pacha.push.snapshot import NewSnapshot, commit_snapshot
 from pacha.store.snapshot import Changes
+from pacha.system.presence import is_absent
 from pacha.text import escape
 from pacha.wire.master import RolledBack
 
@@ -30,14 +33,16 @@ _CUT_OFF = "The last push was interrupted."
 class Pushed:
     """What a push did. ``tip``: the newest snapshot (hex node); ``masters``: those that have it now.
 
-    ``committed``: a snapshot was made; ``sent``: something was missing on a master; ``failures``: the names of masters
-    that were not brought up to date, and why. The next push sends what they are missing.
+    ``packages``: the changes of packages, a line each; ``committed``: a snapshot was made; ``sent``: something was
+    missing on a master; ``failures``: the names of masters that were not brought up to date, and why. The next push
+    sends what they are missing.
     """
 
     host: str
     masters: tuple[str, ...]
     tip: str
     changes: Changes
+    packages: tuple[str, ...]
     paths: int
     committed: bool
     sent: bool
@@ -71,7 +76,9 @@ def push(
         if state.staging or state.staging_left:  # of a killed rebuild, with all files in the clear
             staging_dir.remove_leftovers(context)
         try:
-            pushed = _until_not_rolled_back(context, accept, take_over, message)
+            begin = partial(_session, context, take_over, message)
+            begin = partial(begin, _run_before(context, begin, accept))
+            pushed = _until_not_rolled_back(context, begin, accept)
         except Exception as error:
             with suppress(OSError):  # for example a full disk: raise the first error
                 context.state.update(failure=_in_a_line(error), cure=getattr(error, "hint", ""))
@@ -79,22 +86,43 @@ def push(
     return replace(pushed, seconds=time.monotonic() - began)
 
 
-def _until_not_rolled_back(context: Context, accept: bool, take_over: bool, message: str) -> Pushed:
-    """Push, and again after a master rolled back an interrupted push: once for each master."""
-    for _ in context.config.masters():
-        with suppress(RolledBack):
-            return _push(context, accept, take_over, message)
-    return _push(context, accept, take_over, message)
-
-
-def _push(context: Context, accept: bool, take_over: bool, message: str) -> Pushed:
+def _session(context: Context, take_over: bool, message: str, concerns: Sequence[Concern] = ()) -> PushSession:
     session = PushSession(
         context=context, host=context.hostname(), take_over=take_over, message=message, state=context.state.read()
     )
+    session.concerns += concerns
+    return session
+
+
+def _run_before(context: Context, begin: Callable[[], PushSession], accept: bool) -> list[Concern]:
+    """Run the before-push programs, if this push will go on; return what is to be told of them.
+
+    No master is connected yet: a dump may take longer than a line lasts.
+    """
+    folder = context.config.before_push
+    if folder is None or is_absent(folder):
+        return []
+    session = begin()
+    reconcile.check_name(session, read_last_snapshot(session, accept))
+    from pacha.push.before import run_programs  # subprocess and more, which few pushes need
+
+    return list(run_programs(context, folder))
+
+
+def _until_not_rolled_back(context: Context, begin: Callable[[], PushSession], accept: bool) -> Pushed:
+    """Push, and again after a master rolled back an interrupted push: once for each master."""
+    for _ in context.config.masters():
+        with suppress(RolledBack):
+            return _push(begin(), accept)
+    return _push(begin(), accept)
+
+
+def _push(session: PushSession, accept: bool) -> Pushed:
     with session.connecting() as connections:  # in parallel
         last = read_last_snapshot(session, accept)
         reconcile.check_name(session, last)
         scan(session, last)
+        session.companions = describe_machine(session)
         session.attach(connections)
         remote_check.compare_with_last_push(session, last)
         base = reconcile.base(session, last)
@@ -111,6 +139,7 @@ def _pushed(session: PushSession, new: NewSnapshot, sent: bool) -> Pushed:
         masters=tuple(target.label for target in session.reached),
         tip=new.tip,
         changes=new.changes,
+        packages=new.packages,
         paths=len(new.snapshot.entries),
         committed=new.committed,
         sent=sent,

@@ -1,12 +1,14 @@
-"""Read the last snapshot, and scan the watched paths."""
+"""Read the last snapshot, scan the watched paths, and describe the machine."""
 
 from __future__ import annotations
 
 from pacha.errors import PachaError
 from pacha.files import scan as files
-from pacha.host import owed, watch
+from pacha.host import owed, packages, watch
+from pacha.machine import facts
 from pacha.push.session import PushSession
 from pacha.store import database
+from pacha.store.companions import MACHINE, PACKAGES
 from pacha.store.snapshot import Snapshot
 from pacha.system import activity
 
@@ -50,3 +52,11 @@ def scan(session: PushSession, last: Snapshot) -> None:
     targets = watch.scan_targets(session.watched)
     activity.begin("looking for what changed")
     session.scan = files.scan(targets, last.entries, session.fingerprints, session.accounts, session.state.mounted)
+
+
+def describe_machine(session: PushSession) -> dict[str, bytes]:
+    """The texts of what this machine is besides its files, by name."""
+    told = packages.tell(session.context.state)
+    session.concerns += told.concerns
+    texts = {MACHINE: facts.encode(facts.collect()), PACKAGES: told.text}
+    return {name: text for name, text in texts.items() if text is not None}

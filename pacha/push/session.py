@@ -15,7 +15,8 @@ from typing import Any
 
 import pacha
 from pacha.config.keys import STANDALONE
-from pacha.errors import Concern, ExitCode, PachaError
+from pacha.errors import Concern, ExitCode, PachaError, UnreachableError
+from pacha.files.mount_points import MountPoints
 from pacha.files.name_service import KnownNames, known_names
 from pacha.files.names import DATABASE
 from pacha.files.owners import Account, Accounts
@@ -27,6 +28,7 @@ from pacha.store import change_list, hg, revision
 from pacha.store.host_state import HostState, MasterState
 from pacha.store.snapshot import Snapshot, Watched
 from pacha.system import background
+from pacha.system.presence import is_absent
 from pacha.text import escape, rfc3339
 from pacha.wire.master import CHANGELOG_OF_ANY, Master, Probe, RolledBack
 
@@ -45,7 +47,8 @@ class PushSession:
 
     ``state`` is the content of the state folder; ``update`` changes both. ``watched`` are the watched paths, ``scan``
     is the scan of them; ``fingerprints`` and ``named`` (what is never kept) are those of the scan before. ``recorded``
-    are the accounts of the last snapshot, whose names stay where nothing answers for them.
+    are the accounts of the last snapshot, whose names stay where nothing answers for them. ``companions`` are the texts
+    beside pacha.db, by name.
     """
 
     context: Context
@@ -58,6 +61,7 @@ class PushSession:
     scan: Scan = field(default_factory=Scan)
     fingerprints: Mapping[bytes, Fingerprint] = field(default_factory=dict)
     named: Mapping[bytes, str] = field(default_factory=dict)
+    companions: Mapping[str, bytes] = field(default_factory=dict)
     concerns: list[Concern] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
     recorded: tuple[Account, ...] = ()
@@ -118,8 +122,23 @@ class PushSession:
         for target, connection in zip(self.targets, connections, strict=True):
             try:
                 target.attach(*connection.result())
+                self._check_volume(target)
             except PachaError as error:
                 target.failure = error
+
+    def _check_volume(self, target: MasterTarget) -> None:
+        """Raise UnreachableError for a local master whose volume is not mounted: it would be filled beside that."""
+        hosts_path = self.context.config.hosts_path
+        folder = os.path.join(hosts_path, os.fsencode(self.host))
+        if target.name != STANDALONE or not target.last_known.sent or not is_absent(folder):
+            return
+        if volumes := MountPoints.of_machine(self.state.mounted).missing_above(hosts_path):
+            raise UnreachableError(
+                f"The volume of {target.label} is not mounted.",
+                f"{escape(max(volumes, key=len))} was a mount point at the last push",
+                f"Mount it, and run this again; if it is gone for good: pacha add-host {self.host}",
+                code="master-not-mounted",
+            )
 
     def update(self, **changes: Any) -> None:
         """Change these fields of the state, here and in the state folder."""

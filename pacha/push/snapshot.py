@@ -8,20 +8,25 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import pacha
-from pacha.errors import Concern, PachaError
+from pacha.config.keys import STANDALONE
+from pacha.errors import Concern, DamagedError, PachaError
 from pacha.files import acl, owners, user_namespace
 from pacha.files.metadata import Entry
+from pacha.files.mount_points import MountPoints
 from pacha.files.name_service import NSSWITCH
-from pacha.files.names import DATABASE, PACHA_DB
+from pacha.files.names import DATABASE, LONGEST_STORED, PACHA_DB
 from pacha.files.parents import observe_parents
 from pacha.host import owed
+from pacha.machine.packages import package_list
+from pacha.machine.packages.changes import compare as compare_packages
 from pacha.push import commit, reconcile
+from pacha.push.moved_away import moved_away
 from pacha.push.readable import readable
 from pacha.push.reconcile import Base
 from pacha.push.session import PushSession
 from pacha.push.target import MasterTarget
 from pacha.push.upload import Upload
-from pacha.store import change_list, database, hg
+from pacha.store import change_list, companions, database, hg
 from pacha.store.snapshot import READABLE_FROM, SCHEMA, Changes, Snapshot, Watched, compare, grouped
 from pacha.text import escape, local_minute
 
@@ -34,6 +39,7 @@ _UNMAPPED = (
     "can tell whose they are: they are recorded as nobody's, and a rebuild gives them to root alone"
 )
 _OWED = "is owed by the last rebuild: run that again, or give it up with 'pacha push --accept'"
+_TOO_LONG = f"not kept, as Mercurial holds no path of more than {LONGEST_STORED} bytes below a watched one"
 
 _SET_RIGHT = 60  #: seconds by which a clock may be set back to be right
 _SET_BACK = (
@@ -44,11 +50,12 @@ _SET_BACK = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewSnapshot:
-    """The new snapshot, its node, its changes, and whether that is a new revision."""
+    """The new snapshot, its node, its changes, those of the packages in words, and whether it is a new revision."""
 
     snapshot: Snapshot
     tip: str
     changes: Changes
+    packages: tuple[str, ...]
     committed: bool
 
 
@@ -57,16 +64,18 @@ def commit_snapshot(session: PushSession, base: Base) -> NewSnapshot:
     planned, still_owed = build_snapshot(session, base.last)
     new = _readable(session, _commit_content(session, base.last, planned), base.last)
     changes = compare(base.entries, new.entries)
-    tip, committed = _commit_database(session, base, new, changes)
+    packages = _changed_packages(session, base, new)
+    tip, committed = _commit_database(session, base, new, changes, packages)
     _remember_scan(session, new)
     owed_concerns = (Concern(path, _OWED) for path in still_owed)
     session.concerns += [
         *session.scan.concerns,
         *owed_concerns,
+        *moved_away(base.entries, new, changes),
         *_kept_names(session, new.entries),
         *_unmapped(new.entries),
     ]
-    return NewSnapshot(snapshot=new, tip=tip, changes=changes, committed=committed)
+    return NewSnapshot(snapshot=new, tip=tip, changes=changes, packages=packages, committed=committed)
 
 
 def _readable(session: PushSession, new: Snapshot, base: Snapshot) -> Snapshot:
@@ -87,6 +96,8 @@ def build_snapshot(session: PushSession, base: Snapshot) -> tuple[Snapshot, Iter
     scanned, still_owed = owed.keep_recorded(session.context.state, session.scan.entries, base.entries)
     scanned, missing_accounts = owed.in_numbers_of(accounts, scanned, still_owed, base.accounts)
     entries = _stored(session.watched, scanned, base.entries)
+    too_long = {path for path, entry in entries.items() if len(entry.stored or b"") > LONGEST_STORED}
+    session.concerns += [Concern(path, _TOO_LONG) for path in sorted(too_long)]
     watched = [watched.path for watched in session.watched if not watched.retired]
     parents, concerns = observe_parents(watched, base.parents, accounts)
     session.concerns += concerns
@@ -95,7 +106,7 @@ def build_snapshot(session: PushSession, base: Snapshot) -> tuple[Snapshot, Iter
     snapshot = Snapshot(
         meta=_meta(session),
         watched=session.watched,
-        entries=entries,
+        entries={path: entry for path, entry in entries.items() if path not in too_long} if too_long else entries,
         parents={path: _settled(entry, base.parents.get(path)) for path, entry in parents.items()},
         accounts=(*_accounts(entries, parents, accounts, recorded), *missing_accounts),
     )
@@ -128,6 +139,7 @@ def _meta(session: PushSession) -> dict[str, str]:
         "machine": context.state.machine(),
         "frequency": f"{context.config.frequency:g}",
         "version": pacha.__version__,
+        **companions.meta(session.companions),
     }
 
 
@@ -245,7 +257,22 @@ def _commit_watched(
     return result or commit_on(())
 
 
-def _commit_database(session: PushSession, base: Base, new: Snapshot, changes: Changes) -> tuple[str, bool]:
+def _changed_packages(session: PushSession, base: Base, new: Snapshot) -> tuple[str, ...]:
+    """The changes of the packages since the parent, in words; none where that does not say which it had."""
+    text = session.companions.get(companions.PACKAGES)
+    if text is None or not base.parent or (new.meta == base.last.meta and not session.state.pending):
+        return ()
+    try:
+        before = session.repository(DATABASE).reader(base.parent)(companions.PACKAGES.encode("ascii"))
+        differing = compare_packages(package_list.decode(before), package_list.decode(text)) if before != text else ()
+    except DamagedError:  # the parent has none, or another machine made it
+        return ()
+    return tuple(map(str, differing))
+
+
+def _commit_database(
+    session: PushSession, base: Base, new: Snapshot, changes: Changes, packages: tuple[str, ...]
+) -> tuple[str, bool]:
     """Write ``new`` to pacha.db and commit a copy of it; returns the snapshot's node and whether it is new."""
     unreadable = session.unreadable(DATABASE)
     if base.parent and new == base.last and not session.state.pending and not unreadable:
@@ -257,12 +284,12 @@ def _commit_database(session: PushSession, base: Base, new: Snapshot, changes: C
     repository = session.repository(DATABASE)
     known = bool(base.parent) and repository.has(base.parent)
     parent = base.parent if known else reconcile.parent(repository, None, (), unreadable)
-    note = session.note(f"{session.host}: {changes}")
+    note = session.note(f"{session.host}: {change_list.counts(changes, packages)}")
     if known:
         session.concerns += _of_the_clock(session, repository.note(base.parent).at, note.at)
-    blobs = {PACHA_DB: image}
-    if changes != Changes() or unreadable:  # a readable snapshot has to be the newest again
-        blobs[change_list.FILE] = change_list.encode(changes, image)
+    blobs = {PACHA_DB: image, **{name.encode(): text for name, text in session.companions.items()}}
+    if changes != Changes() or packages or unreadable:  # a readable snapshot has to be the newest again
+        blobs[change_list.FILE] = change_list.encode(changes, image, packages)
     node = repository.commit(parent, blobs, [], lambda name: hg.Blob(blobs[name]), note)
     session.update(tip=node, pending=False, **({"made": (node, note.at)} if node != parent else {}))
     return node, node != parent
@@ -277,11 +304,20 @@ def _of_the_clock(session: PushSession, last: float, now: float) -> list[Concern
 
 
 def _remember_scan(session: PushSession, new: Snapshot) -> None:
-    """Remember the fingerprints for the next scan, and add a notice for what is never kept and is new."""
+    """Remember the fingerprints for the next scan, and add a notice for what is left out and was not before."""
     scanned = session.scan
-    if (mounted := tuple(sorted(scanned.mounted))) != session.state.mounted:
+    mounted = tuple(sorted(scanned.mounted | _volumes_of_masters(session)))
+    if mounted != session.state.mounted:
         session.update(mounted=mounted)
     new_ones = [(path, what) for path, what in scanned.left_out.items() if session.named.get(path) != what]
-    session.notices += [f"{escape(path)}: {what}; never kept" for path, what in new_ones]
+    session.notices += [f"{escape(path)} is left out: {what}" for path, what in new_ones]
     marks = {path: mark for path, mark in scanned.fingerprints.items() if path in new.entries}
     database.write_cache(session.context.state.cache, session.fingerprints, marks, scanned.left_out)
+
+
+def _volumes_of_masters(session: PushSession) -> frozenset[bytes]:
+    """The mount points, of now and not mounted any more, on which a master that is a folder of this machine lies."""
+    if STANDALONE not in session.context.config.masters():
+        return frozenset()
+    points, path = MountPoints.of_machine(session.state.mounted), session.context.config.hosts_path
+    return points.missing_above(path) | points.met(path, ())

@@ -7,6 +7,7 @@ import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from pacha.errors import Concern
 from pacha.files import content, dirfd, metadata, scan
 from pacha.files.dirfd import DirectoryFds
 from pacha.files.exclude import Rules
@@ -14,9 +15,11 @@ from pacha.files.metadata import Entry, Kind
 from pacha.files.owners import Accounts
 from pacha.files.paths import is_within_any, rebase
 from pacha.store.snapshot import Snapshot, Watched, parents_of
+from pacha.system.presence import is_absent
 from pacha.text import escape
 
 PASSWD, GROUP = b"/etc/passwd", b"/etc/group"
+_UNSEEN = "cannot be looked at here as a whole: what the plan is going to make there may be there already"
 
 
 def read_actual_state(
@@ -25,11 +28,13 @@ def read_actual_state(
     parents: Iterable[bytes],
     accounts: Accounts,
     parts: tuple[bytes, ...] = (),
+    unseen: list[Concern] | None = None,
 ) -> dict[bytes, Entry]:
     """Return the entries at and below ``roots`` (paths as on disk) and at ``parents``, by path.
 
     A file has its sha256 where its size equals that in ``target``; the names of a hard link share a group. Leaves out
-    what the roots' own rules exclude, and with ``parts`` (paths as on disk) all but those and what is below them.
+    what the roots' own rules exclude, and with ``parts`` (paths as on disk) all but those and what is below them. What
+    is there and cannot be looked at is put into ``unseen``.
     """
     places = list(roots)
     watches = [scan.Watch(p.path, p.single, Rules.of(p.exclude), p.one_filesystem, parts) for p in places]
@@ -41,12 +46,28 @@ def read_actual_state(
         if place.path not in actual and (entry := _one(place.path, accounts)) is not None:
             actual[place.path] = entry
         _read_equal_sizes(place, actual, target)
+    missed = _missed(walked.concerns, actual, accounts)
+    if unseen is not None:
+        unseen += [Concern(path, _UNSEEN) for path in missed]
     if parts:
         actual = {path: entry for path, entry in actual.items() if is_within_any(path, parts)}
     for path in parents:
         if path not in actual and (entry := _one(path, accounts)) is not None:
             actual[path] = entry
     return actual
+
+
+def _missed(concerns: Iterable[Concern], actual: dict[bytes, Entry], accounts: Accounts) -> list[bytes]:
+    """The paths of ``concerns`` that are there and not wholly known; one that only cannot be read is added."""
+    missed = []
+    for path in dict.fromkeys(concern.path for concern in concerns):
+        if path in actual:
+            missed.append(path)
+        elif (entry := _one(path, accounts)) is not None:
+            actual[path] = entry
+        elif not is_absent(path):
+            missed.append(path)
+    return missed
 
 
 def is_system(target: bytes) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from pacha.host.context import Context
 from pacha.rebuild import accounts, partial
-from pacha.rebuild.options import AccountPolicy, OwnerNames, RebuildOptions, Remembered
+from pacha.rebuild.options import AccountPolicy, HardwarePolicy, OwnerNames, RebuildOptions, Remembered
 from pacha.rebuild.result import Rebuilt
 from pacha.restore.journal import Journal, interrupted
 from pacha.restore.journal_records import Part
@@ -26,11 +26,13 @@ def with_remembered(context: Context, host: str, options: RebuildOptions) -> Reb
         keep=patterns,
         accounts=AccountPolicy(earlier.accounts) if earlier.accounts and policy is None else None,
         owner_map=names is None and bool(earlier.users or earlier.groups),
+        hardware=HardwarePolicy(earlier.hardware) if earlier.hardware and options.hardware is None else None,
     )
     return replace(
         options,
         keep=(*options.keep, *patterns),
         accounts=policy or remembered.accounts or AccountPolicy.RENUMBER,
+        hardware=options.hardware or remembered.hardware or HardwarePolicy(context.config.rebuild_hardware),
         owner_names=names or OwnerNames(users=earlier.users, groups=earlier.groups),
         remembered=remembered,
     )
@@ -42,7 +44,11 @@ def remember(context: Context, host: str, options: RebuildOptions) -> HostState:
     if options.in_place:
         names, policy = options.owner_names, options.accounts or AccountPolicy.RENUMBER
         account_policy = "" if policy is AccountPolicy.RENUMBER else policy.value
-        chosen = RebuildChoices(keep=options.keep, accounts=account_policy, users=names.users, groups=names.groups)
+        hardware = options.hardware or HardwarePolicy.AUTO
+        chosen = RebuildChoices(
+            keep=options.keep, accounts=account_policy, users=names.users, groups=names.groups,
+            hardware="" if hardware is HardwarePolicy.AUTO else hardware.value,
+        )  # fmt: skip
         _set(context, host, chosen)
     return state
 

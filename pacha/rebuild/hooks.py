@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import shutil
-import signal
 import stat
-import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,17 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pacha.errors import DamagedError, PachaError
-from pacha.system import descriptors
-from pacha.system.home import home_dir
+from pacha.system import programs
 from pacha.text import escape
 from pacha.wire.hook_files import HOOK_FOLDERS, ROOT, Hook
 from pacha.wire.master import Master
 
 TIMEOUT_SECONDS = 600.0
-KEPT_BYTES = 64 << 10  #: of a hook's output
-PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_NAME = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
-_LEFT_BEHIND = (b".bak", b".orig", b".rej", b".swp", b".dpkg-old", b".dpkg-new", b".dpkg-dist", b".rpmsave", b".rpmnew")
 _FOLDER = "hooks-"
 
 
@@ -121,9 +113,7 @@ def run(
 def environment(host: str, tip: str, target: bytes, parts: Sequence[bytes]) -> dict[str, str]:
     """The whole environment of a hook (``docs/hooks.rst``)."""
     return {
-        "PATH": PATH,
-        "HOME": "/root" if os.geteuid() == 0 else home_dir(),
-        "LANG": "C.UTF-8",
+        **programs.environment(),
         "PACHA_HOST": host,
         "PACHA_SNAPSHOT": tip,
         "PACHA_TARGET": os.fsdecode(target),
@@ -143,19 +133,12 @@ def _sorted_out(folder: Path, hooks: Sequence[Hook]) -> Hooks:
                 "Fix that there, or rebuild without --hooks.",
                 code="hook-not-trusted",
             )
-        if reason := _no_hook(hook):
+        if reason := programs.passed_over(hook.name, hook.mode):
             passed_over.append(f"{label}: {reason}")
             continue
         planned[hook.folder].append(_planned(folder, hook))
     before, after = (tuple(planned[name]) for name in HOOK_FOLDERS)
     return Hooks(before, after, tuple(passed_over))
-
-
-def _no_hook(hook: Hook) -> str:
-    """Why a file in a folder of hooks is not a hook, "" if it is one."""
-    if not _NAME.match(hook.name) or hook.name.endswith(_LEFT_BEHIND):
-        return "its name is not that of a hook"
-    return "" if hook.mode & 0o111 else "it is not executable"
 
 
 def _planned(folder: Path, hook: Hook) -> Planned:
@@ -174,30 +157,6 @@ def _planned(folder: Path, hook: Hook) -> Planned:
 
 
 def _run(hook: Planned, environment: Mapping[str, str]) -> HookRun:
-    # The output goes to a file, not a pipe: a daemon that the hook starts may keep it open for ever.
-    with tempfile.TemporaryFile(dir=hook.path.parent) as output:
-        try:
-            with descriptors.as_given():
-                process = subprocess.Popen(
-                    [hook.path], cwd="/", env=dict(environment), stdin=subprocess.DEVNULL, stdout=output,
-                    stderr=subprocess.STDOUT, start_new_session=True,
-                )  # fmt: skip
-        except OSError as error:
-            return HookRun(hook.label, f"it cannot be started: {(error.strerror or str(error)).lower()}", b"")
-        failure = _wait(process)
-        size = output.seek(0, os.SEEK_END)
-        output.seek(max(0, size - KEPT_BYTES))
-        return HookRun(hook.label, failure, output.read())
-
-
-def _wait(process: subprocess.Popen[bytes]) -> str:
-    limit = float(os.environ.get("PACHA_HOOK_TIMEOUT") or TIMEOUT_SECONDS)
-    try:
-        code = process.wait(limit)
-    except BaseException as ended:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        if isinstance(ended, subprocess.TimeoutExpired):
-            return f"it was still at work after {limit:g} seconds and was killed"
-        raise
-    return f"killed by signal {-code}" if code < 0 else f"exit code {code}" if code else ""
+    seconds = float(os.environ.get("PACHA_HOOK_TIMEOUT") or TIMEOUT_SECONDS)
+    ended = programs.run([hook.path], environment, seconds, hook.path.parent)
+    return HookRun(hook.label, ended.failure, ended.output)

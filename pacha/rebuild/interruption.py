@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from enum import Enum
 
 from pacha.errors import OF_THE_SYSTEM, PachaError, Signalled, UntoldError, refusal
+from pacha.machine.packages import apt_install
 from pacha.restore.journal import Journal, history, identifiers
 
 
@@ -15,6 +16,9 @@ class _Standing(Enum):
     """How far a rebuild came, as a message."""
 
     UNTOUCHED = "Nothing was changed."
+    PACKAGES = (
+        "Packages were being installed; no file of the host was put back yet.\nRun the same command again to finish."
+    )
     HALF = (
         "Some paths are as in the snapshot and some as before, each of them whole; what was there is kept.\n"
         "Run the same command again to finish, or 'pacha undo' to go back."
@@ -68,7 +72,7 @@ def told(how: str, where: str) -> Iterator[None]:
 def _standing(state: bytes, before: frozenset[str]) -> _Standing:
     own = [journal for journal in _closed(state) if journal.id not in before]
     if not own or ("finished" not in own[-1].marks and ("written" not in own[-1].marks or "stopped" in own[-1].marks)):
-        return _Standing.UNTOUCHED
+        return _Standing.PACKAGES if apt_install.is_begun() else _Standing.UNTOUCHED
     return _Standing.PLACED if "finished" in own[-1].marks else _Standing.HALF
 
 

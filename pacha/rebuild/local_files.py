@@ -86,9 +86,13 @@ def walk(
             os.close(fd)
 
 
+def concern_of(path: bytes, error: OSError) -> Concern:
+    """The concern for a path that cannot be looked at, because of ``error``."""
+    return Concern(path, f"cannot be looked at, and keeps its numbers: {error.strerror or error}")
+
+
 def _unless_removed(path: bytes, error: OSError) -> list[Concern]:
-    words = f"cannot be looked at, and keeps its numbers: {error.strerror or error}"
-    return [] if isinstance(error, ABSENT) else [Concern(path, words)]
+    return [] if isinstance(error, ABSENT) else [concern_of(path, error)]
 
 
 def _is_local(mount: Mount) -> bool:

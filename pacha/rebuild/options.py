@@ -18,6 +18,44 @@ class AccountPolicy(str, Enum):
     LEAVE = "leave"  #: neither; they are listed
 
 
+class HardwarePolicy(str, Enum):
+    """Whether this machine counts as the one that the host was; see ``machine.policies``."""
+
+    AUTO = "auto"  #: what the snapshot says of its machine decides
+    SAME = "same"  #: everything is restored
+    OTHER = "other"  #: what is bound to the machine of the host is not
+
+
+class ServicePolicy(str, Enum):
+    """What happens after the files to what obeys them, and to what is made from them."""
+
+    RESTART = "restart"  #: it is tested, made anew and restarted
+    LIST = "list"  #: it is listed
+    NONE = "none"  #: nothing is said of it
+
+
+class LabelPolicy(str, Enum):
+    """Which labels of SELinux files get, where a policy is in force."""
+
+    POLICY = "policy"  #: those of this machine's policy
+    RECORDED = "recorded"  #: those of the snapshot
+
+
+class PackagePolicy(str, Enum):
+    """What happens to the packages of the host that are not installed here."""
+
+    INSTALL = "install"  #: from the host's own sources, in the newest version
+    EXACT = "exact"  #: the same, in the recorded version where a source has it
+    BY_NAME = "by-name"  #: from this machine's own sources: for another release
+    LIST = "list"  #: they are listed, with the commands
+    NONE = "none"  #: nothing is said of them
+
+    @property
+    def installs(self) -> bool:
+        """Whether packages are installed."""
+        return self in (PackagePolicy.INSTALL, PackagePolicy.EXACT, PackagePolicy.BY_NAME)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnerNames:
     """An owner map: the name on this machine for each recorded name."""
@@ -33,6 +71,7 @@ class Remembered:
     keep: tuple[str, ...] = ()
     accounts: AccountPolicy | None = None
     owner_map: bool = False
+    hardware: HardwarePolicy | None = None
 
     def __bool__(self) -> bool:
         return self != Remembered()
@@ -59,7 +98,11 @@ class RebuildOptions:
     owner_map: Path | None = None
     accounts: AccountPolicy | None = None  #: None: as remembered, else RENUMBER
     keep: tuple[str, ...] = ()  #: patterns of what is never overwritten
+    hardware: HardwarePolicy | None = None  #: None: as remembered, else as configured
     hooks: bool = False
+    services: ServicePolicy | None = None  #: None: RESTART for a whole machine in its original places, else LIST
+    labels: LabelPolicy = LabelPolicy.POLICY
+    packages: PackagePolicy | None = None  #: None: LIST, unless a person says otherwise
     at: str = ""  #: which snapshot (WHEN); "": the newest
     asked: Selection = field(default_factory=Selection)  #: which parts of it; empty: all
     wait_seconds: float = 0  #: for another run to end

@@ -15,6 +15,7 @@ from pacha.files.paths import rebase
 from pacha.host.orphans import unsettled, words
 from pacha.rebuild import accounts, actual_state, renumber
 from pacha.rebuild import passwd as account_files
+from pacha.rebuild.bound import UNBOUND, Bound
 from pacha.rebuild.id_changes import IdChanges, id_changes
 from pacha.rebuild.keep import Keep, rules
 from pacha.rebuild.options import AccountPolicy, OwnerNames, RebuildOptions
@@ -63,13 +64,14 @@ def plan_rebuild(
     holes: Mapping[bytes, int] = MappingProxyType({}),
     parts: tuple[bytes, ...] = (),
     remembered: tuple[Orphans, ...] = (),
+    bound: Bound = UNBOUND,
 ) -> PlannedRebuild:
     """The plan that makes the disk equal to ``snapshot``. Reads the disk, changes nothing.
 
     ``account_texts`` holds the content of /etc/passwd and /etc/group where the snapshot has them; ``interrupted`` is
     the re-owning that a killed rebuild did not finish; ``holes`` are the bytes of each file that take no room;
     ``parts`` are the selected paths, to which ``snapshot`` is reduced already; ``remembered`` are the orphans of
-    earlier rebuilds. Raises UsageError for an invalid owner map.
+    earlier rebuilds; ``bound`` is what stays as this machine has it. Raises UsageError for an invalid owner map.
     """
     target = options.target
     system = actual_state.is_system(target)
@@ -90,31 +92,34 @@ def plan_rebuild(
     if options.accounts is AccountPolicy.KEEP and before is not None:
         texts = _kept_texts(texts, before, target)
         for path, text in texts.items():
-            entries[path] = replace(entries[path], size=len(text), sha256=hashlib.sha256(text).digest())
+            entries[path] = _holding(entries[path], text)
+    entries |= {path: _holding(entries[path], text) for path, text in bound.merged.items()}
     in_force, names_by = actual_state.accounts_in_force(target, texts, machine)
     names = _mapped(in_force, options.owner_names, [*entries.values(), *snapshot.parents.values()])
     wanted, concerns = accounts.with_acls(_moved(entries, target), snapshot.accounts, names)
     above, _ = accounts.with_acls(_moved(snapshot.parents, target), snapshot.accounts, names)
+    unseen: list[Concern] = []
     actual = actual_state.read_actual_state(
-        places, wanted, actual_state.above(snapshot, target), in_force, _placed(parts, target)
+        places, wanted, actual_state.above(snapshot, target), in_force, _placed(parts, target), unseen
     )
     plan = planning.build(
         list(wanted.values()), actual, names,
         roots=[place.path for place in places],
         parents=list(above.values()),
         keep=lambda path: keep.keeps(path, wanted, actual),
+        withheld=lambda path: bound.of(_recorded(path, target)),
         delete=options.delete, me=Identity.of_process(), confined_to=target if before else b"",
     )  # fmt: skip
     placed = {rebase(path, target): size for path, size in holes.items()}
     findings = preflight.preflight(plan, placed, _mounts(), target)
-    plan = planning.hindered(plan, findings.hindrances)
+    plan = planning.hindered(replace(plan, concerns=(*unseen, *plan.concerns)), findings.hindrances)
     earlier_orphans = [orphans for orphans in remembered if orphans.target == target]
     changes = _moves(before, files, in_force, texts, options, earlier_orphans)
     reowning = keep.sparing(_reowning(changes, before or in_force, in_force, options, _handled(plan), interrupted))
     walked = changes is not None and options.accounts is not AccountPolicy.LEAVE
     changes = interrupted.moved or changes or IdChanges()
     commands = accounts.commands(plan.missing_users, plan.missing_groups, snapshot.accounts, in_force)
-    overrides = {path: text for path, text in texts.items() if text != account_texts[path]}
+    overrides = {path: text for path, text in texts.items() if text != account_texts[path]} | dict(bound.merged)
     movers = renumber.describe(changes, in_force, reowning.steps)
     orphans = reowning.orphans if walked else unsettled(remembered, target)
     return PlannedRebuild(
@@ -123,6 +128,16 @@ def plan_rebuild(
         moves=changes if reowning.steps else IdChanges(), orphans=orphans, walked=walked,
         shortages=tuple(map(_in_words, findings.shortages)),
     )  # fmt: skip
+
+
+def _holding(entry: Entry, text: bytes) -> Entry:
+    """``entry`` with ``text`` as its content."""
+    return replace(entry, size=len(text), sha256=hashlib.sha256(text).digest())
+
+
+def _recorded(path: bytes, target: bytes) -> bytes:
+    """The recorded path of ``path``, which is on disk below ``target``."""
+    return path[len(target.rstrip(b"/")) :]
 
 
 def _mounts() -> list[bytes]:
@@ -188,7 +203,7 @@ def _moves(
 
 def _handled(plan: Plan) -> frozenset[bytes]:
     """The paths whose owner the plan itself sets: all but those that it leaves alone."""
-    untouched = {Action.KEPT_BY_RULE} if plan.delete else {Action.KEPT_BY_RULE, Action.EXTRA}
+    untouched = {Action.KEPT_BY_RULE, Action.WITHHELD} | (set() if plan.delete else {Action.EXTRA})
     return frozenset(step.path for step in plan.steps if step.action not in untouched)
 
 
@@ -207,30 +222,32 @@ def _reowning(
             "Rebuild with --accounts renumber, or put back what was there: pacha undo",
             code="renumbering-unfinished",
         )
-    resumed = renumber.resumed_steps(interrupted, handled, after)
+    resumed = renumber.resumed(interrupted, handled, after)
     if not changes:
-        return renumber.Reowning(resumed)
+        return resumed
     settled = [record.old for record in interrupted.found.values()]
     reowning = renumber.plan_reowning(changes, before, after, handled, settled, options.target or b"/")
-    reowning = replace(reowning, steps=(*resumed, *reowning.steps))
+    concerns = (*resumed.concerns, *reowning.concerns)
+    reowning = replace(reowning, steps=(*resumed.steps, *reowning.steps), concerns=concerns)
     if options.accounts is not AccountPolicy.LEAVE:
-        return replace(reowning, orphans=renumber.orphans_of(changes, reowning.held, resumed, options.target))
-    concerns = (Concern(step.path, f"{step.reason}; left as it is") for step in reowning.steps)
-    return renumber.Reowning((), (*concerns, *reowning.concerns, *renumber.left_to_others(changes, reowning.held)))
+        return replace(reowning, orphans=renumber.orphans_of(changes, reowning.held, resumed.steps, options.target))
+    left = (Concern(step.path, f"{step.reason}; left as it is") for step in reowning.steps)
+    return renumber.Reowning((), (*left, *reowning.concerns, *renumber.left_to_others(changes, reowning.held)))
 
 
 def _joined(plan: Plan, acls: Iterable[Concern], reowning: renumber.Reowning, orphans: Iterable[Orphans]) -> Plan:
     """``plan`` with the steps and concerns of accounts; a path whose ACL is incomplete stays owed."""
-    kept_paths = {step.path for step in plan.steps if step.action is Action.KEPT_BY_RULE}
+    kept_paths = {step.path for step in plan.steps if step.action in (Action.KEPT_BY_RULE, Action.WITHHELD)}
     acls = [concern for concern in acls if concern.path not in kept_paths]
     missing = {concern.path: concern.reason for concern in acls}
+    missing |= {step.path: step.shortfall for step in plan.steps if step.action is Action.WITHHELD and step.shortfall}
     reowned = {step.path for step in reowning.steps}
     steps: list[Step] = [
         replace(s, shortfall=missing[s.path]) if s.path in missing and s.exact else s
         for s in plan.steps
         if s.path not in reowned
     ]
-    steps += reowning.steps
+    steps += [replace(s, shortfall=missing.get(s.path, s.shortfall)) for s in reowning.steps]
     of_nobody = (Concern(orphan.paths[0], words(orphan)) for orphan in orphans)
     concerns = (*plan.concerns, *acls, *reowning.concerns, *of_nobody)
     return replace(plan, steps=tuple(sorted(steps, key=lambda step: step.path)), concerns=concerns)

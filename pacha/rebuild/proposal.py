@@ -7,12 +7,16 @@ from dataclasses import dataclass, field
 
 from pacha.errors import Concern
 from pacha.files.metadata import Entry
+from pacha.rebuild.bound import UNBOUND, Bound
 from pacha.rebuild.freshness import Disagreement
 from pacha.rebuild.hooks import Hooks
 from pacha.rebuild.living import LivingMachine
+from pacha.rebuild.machine import Machines
 from pacha.rebuild.options import Remembered
+from pacha.rebuild.packages import PlannedPackages
 from pacha.rebuild.planning import PlannedRebuild
 from pacha.rebuild.release import ReleaseChange
+from pacha.rebuild.services import PlannedServices
 from pacha.restore.journal_records import Started
 from pacha.restore.plan import Action, Step
 from pacha.store.snapshot import Snapshot
@@ -26,8 +30,10 @@ class Proposal:
     interrupted rebuilds that this one finishes. ``content`` gives the bytes of a file in the snapshot. ``parts`` are
     the selected paths, () for all. ``living`` is set if this machine is another host, ``release`` if the snapshot has
     another release than this machine. ``remembered`` are the choices of an earlier rebuild that still apply.
+    ``machines`` tells which machine the host was, and which one this is; ``bound`` what stays as this one has it.
+    ``services``: what is done after the files.
     ``differences`` are the signs that another snapshot is newer; ``watched`` is what this machine will watch otherwise
-    than now, as it adopts the snapshot.
+    than now, as it adopts the snapshot. ``packages`` is what is done about those that are not installed here.
     """
 
     host: str
@@ -44,13 +50,18 @@ class Proposal:
     living: LivingMachine | None = None
     remembered: Remembered = field(default_factory=Remembered)
     release: ReleaseChange | None = None
+    machines: Machines | None = None
+    bound: Bound = UNBOUND
+    services: PlannedServices | None = None
     differences: tuple[Disagreement, ...] = ()
     watched: tuple[Concern, ...] = ()
+    packages: PlannedPackages | None = None
 
     @property
     def concerns(self) -> tuple[Concern, ...]:
         """What a person should look at."""
-        return (*self.preview.plan.concerns, *self.preview.shortages)
+        of_packages = self.packages.concerns if self.packages else ()
+        return (*self.preview.plan.concerns, *self.preview.shortages, *of_packages)
 
     @property
     def replaced(self) -> tuple[Step, ...]:

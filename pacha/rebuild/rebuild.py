@@ -9,33 +9,43 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 
-from pacha.errors import PachaError
+from pacha.errors import Concern, PachaError
 from pacha.fetch.fetch import fetch
 from pacha.fetch.staging import Fetched, Staging
 from pacha.fetch.worker import WorkerProcess, import_meanwhile
 from pacha.files.metadata import Entry
+from pacha.files.mount_points import MountPoints
 from pacha.host.context import Context, check_host
 from pacha.host.masters import connect
+from pacha.machine.packages import apt_install
 from pacha.rebuild import (
     accounts,
     adoption,
+    aside,
     choices,
     freshness,
+    hardware,
     hooks,
     keep,
+    machine,
+    packages,
     partial,
     release,
     renumber,
     report,
+    services,
     source,
 )
 from pacha.rebuild.actual_state import GROUP, PASSWD
+from pacha.rebuild.hardware import Circumstances
 from pacha.rebuild.hooks import HookRun, Hooks, Planned
 from pacha.rebuild.living import living_machine
-from pacha.rebuild.options import DEFAULTS, RebuildOptions
-from pacha.rebuild.planning import plan_rebuild
+from pacha.rebuild.options import DEFAULTS, HardwarePolicy, LabelPolicy, RebuildOptions, ServicePolicy
+from pacha.rebuild.packages import Installation, InstalledPackages
+from pacha.rebuild.planning import PlannedRebuild, plan_rebuild
 from pacha.rebuild.proposal import Proposal
 from pacha.rebuild.result import SILENT, Rebuilt, Reporter
+from pacha.rebuild.services import PlannedServices, TaskRun
 from pacha.restore.apply import apply
 from pacha.restore.inode import explain
 from pacha.restore.journal import Journal, interrupted
@@ -43,6 +53,8 @@ from pacha.restore.outcome import Outcome
 from pacha.restore.undo import prune
 from pacha.text import escape
 from pacha.wire.master import Master, NoHost
+
+_UNMOUNTED = "what was mounted there at the last push is not mounted now: what is put back comes beside it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +100,10 @@ def rebuild(
     """
     with _prepared(context, host, options, reporter, worker) as (attempt, proposal):
         reporter.on_plan(proposal)
+        packages.check(proposal.packages)
         reporter.confirm(proposal)
-        return attempt.run(proposal)
+        wanted = packages.chosen(proposal.packages, options, lambda: reporter.wants_packages(proposal))
+        return attempt.run(replace(proposal, packages=wanted))
 
 
 @contextmanager
@@ -110,6 +124,8 @@ def _prepared(
     _check_options(options)  # before fetching
     with ExitStack() as stack:
         stack.enter_context(context.state.locked(options.wait_seconds, only_looks=only_looks))
+        if not only_looks:
+            apt_install.sweep_leftovers()
         options = choices.with_remembered(context, host, options)
         interrupted_renumbering = partial.interrupted_renumbering(context, options)
         if worker is None:
@@ -153,12 +169,15 @@ class _Attempt:
         texts = {path: spool.bytes_of(path) for path in (PASSWD, GROUP) if path in spool.places}
         fetched, holes, target = self.fetched, spool.holes, self.options.target
         orphans = self.context.state.read().orphans
-        planned = plan_rebuild(fetched.snapshot, texts, self.options, self.begun, holes, fetched.roots, orphans)
+        change, machines = release.change_of(spool, target), machine.compare(fetched, target)
+        bound = hardware.decide(fetched.snapshot, spool, self._circumstances(machines, change))
+        planned = plan_rebuild(fetched.snapshot, texts, self.options, self.begun, holes, fetched.roots, orphans, bound)
         planned = partial.with_split_hardlink_warnings(planned, self.options, fetched)
-        change = release.change_of(spool, target) if planned.plan.changes else None
+        planned = planned.led_by(hardware.concerns_of(bound, planned.plan, target))
+        change = change if planned.plan.changes else None
         planned = planned.led_by(release.concerns_of(change, self.host, target))
         watched = tuple(adoption.changes_of_watched(self.context, self.host, fetched)) if self._adopts else ()
-        planned = planned.led_by(watched)
+        planned = planned.led_by((*self._unmounted(), *watched))
         planned = planned.led_by(difference.concern for difference in self.differences)
         content = _Source(self.staging, target, planned.overrides).content
         resumes = interrupted(
@@ -169,8 +188,40 @@ class _Attempt:
             host=self.host, tip=fetched.tip, at=note.at, by=note.user, target=target, snapshot=fetched.snapshot,
             preview=planned, hooks=planned_hooks, resumes=resumes, content=content, parts=fetched.roots, release=change,
             living=living_machine(self.context, self.host, self.options), remembered=self.options.remembered,
-            differences=self.differences, watched=watched,
+            differences=self.differences, watched=watched, machines=machines, bound=bound,
+            services=self._services(planned, resumes=bool(resumes)),
+            packages=packages.plan(self.staging, fetched, self.options, change, machines),
         )  # fmt: skip
+
+    def _circumstances(self, machines: machine.Machines | None, change: release.ReleaseChange | None) -> Circumstances:
+        return Circumstances(
+            options=self.options, machines=machines,
+            living=machines is None and self.options.in_place and adoption.remembers(self.context, self.host),
+            other_release=change is not None, host=self.host, aside=aside.folder(self.context.state.path, self.host),
+        )  # fmt: skip
+
+    def _unmounted(self) -> list[Concern]:
+        """A concern for each volume that the last push of this machine met and that is not mounted now."""
+        if self.options.target:
+            return []
+        places = self.fetched.roots or [watched.path for watched in self.fetched.snapshot.live]
+        points = MountPoints.of_machine(self.context.state.read().mounted)
+        return [Concern(path, _UNMOUNTED) for path in points.missing_near(places)]
+
+    def _services(
+        self, planned: PlannedRebuild, *, resumes: bool, installed: tuple[str, ...] = ()
+    ) -> PlannedServices | None:
+        """What the files that are put back, and the packages ``installed``, ask for; below another folder, nothing.
+
+        Where a rebuild is resumed, the killed one may have put back any of them.
+        """
+        if self.options.target:
+            return None
+        changed = frozenset(planned.wanted) if resumes else services.changed_paths(planned.plan)
+        whole = self._adopts and os.geteuid() == 0
+        policy = self.options.services or (ServicePolicy.RESTART if whole else ServicePolicy.LIST)
+        labels = self.options.labels is LabelPolicy.POLICY
+        return services.plan(changed, policy, labels=labels, installed=installed)
 
     @property
     def _adopts(self) -> bool:
@@ -179,21 +230,31 @@ class _Attempt:
         return whole and adoption.may_adopt(self.context, self.host)
 
     def run(self, proposal: Proposal) -> Rebuilt:
-        """Carry it out, between the hooks."""
+        """Carry it out, between the hooks; first the packages, which are all fetched before anything is changed."""
         _check_room(proposal)
-        ran = self._run(proposal.hooks.before)
-        if ran:
-            _check_ran(ran)
-            proposal = self._plan_again(proposal)
+        with packages.installing(proposal.packages) as installation:
+            ran = self._run(proposal.hooks.before)
+            if ran:
+                _check_ran(ran)
+            if installation:
+                installation = installation.installed(proposal.preview.wanted)
+            if ran or installation:
+                proposal = self._plan_again(proposal)
+            return self._restore(proposal, ran, installation)
+
+    def _restore(self, proposal: Proposal, ran: tuple[HookRun, ...], installation: Installation | None) -> Rebuilt:
+        self._put_aside(proposal)
         _make_target(self.options.target)
         renumber.remember_id_changes(self.context.state, proposal.preview.moves, self.options.target)
         if proposal.preview.walked:
             renumber.remember_orphans(self.context.state, proposal.preview.orphans, self.options.target)
         parts = partial.restored_roots(self.options, self.fetched)
-        before = choices.remember(self.context, self.host, self.options)
-        journal = Journal.begin(os.fsencode(self.context.state.path), self.host, parts, self.options.target)
+        before = choices.remember(self.context, self.host, self._decided(proposal))
+        journal = Journal.begin(
+            os.fsencode(self.context.state.path), self.host, parts, self.options.target, self.fetched.tip
+        )
         try:
-            rebuilt = self._carry_out(proposal, ran, journal)
+            rebuilt = self._carry_out(proposal, ran, journal, installation)
             choices.settle(self.context, self.options, before, rebuilt)
             return rebuilt
         finally:
@@ -202,18 +263,40 @@ class _Attempt:
             journal.close()
             prune(os.fsencode(self.context.state.path))
 
+    def _put_aside(self, proposal: Proposal) -> None:
+        bound, plan = proposal.bound, proposal.preview.plan
+        kept = hardware.aside_paths(bound, plan, self.options.target)
+        aside.write(aside.folder(self.context.state.path, self.host), kept.values(), self.staging.spool)
+
+    def _decided(self, proposal: Proposal) -> RebuildOptions:
+        """The options to remember: once this machine goes on as the host, nothing tells any more that it is another."""
+        guessed = proposal.bound.other and proposal.bound.unrecorded
+        return replace(self.options, hardware=HardwarePolicy.OTHER) if guessed else self.options
+
     def _plan_again(self, before: Proposal) -> Proposal:
-        """Plan after the hooks, which may have made accounts or mounted a disk."""
+        """Plan after packages, and hooks, which may have made accounts or mounted a disk."""
         now = self.propose(before.hooks)
+        if before.packages and before.packages.installs:
+            now = replace(now, packages=None)  # all of that was said
         if now.preview.plan != before.preview.plan:
             self.reporter.on_plan(now)
             _check_room(now)
-        return now
+        return replace(now, packages=before.packages)
 
-    def _carry_out(self, proposal: Proposal, ran: tuple[HookRun, ...], journal: Journal) -> Rebuilt:
+    def _carry_out(
+        self,
+        proposal: Proposal,
+        ran: tuple[HookRun, ...],
+        journal: Journal,
+        installation: Installation | None,
+    ) -> Rebuilt:
         source = _Source(self.staging, self.options.target, proposal.preview.overrides)
         outcome = apply(proposal.preview.plan, source, journal, on_step=self.reporter.on_step)
+        if installation:
+            installation = installation.completed(journal.folder)
         adopted = self._go_on_as_host(proposal, outcome)
+        done = installation.done if installation else None
+        tasks = self._run_services(proposal, done)
         ran = (*ran, *self._run(proposal.hooks.after))
         rebuilt = Rebuilt(
             proposal=proposal,
@@ -222,8 +305,16 @@ class _Attempt:
             adopted=adopted,
             fetched=self.fetched,
             seconds=time.monotonic() - self.began,
+            tasks=tasks,
+            packages=done,
         )
         return replace(rebuilt, report=report.write(rebuilt, journal))
+
+    def _run_services(self, proposal: Proposal, done: InstalledPackages | None) -> tuple[TaskRun, ...]:
+        """Carry out what is planned for after the files, as the machine is now: they may have brought units."""
+        installed = tuple(name for name, _ in done.installed) if done else ()
+        planned = self._services(proposal.preview, resumes=bool(proposal.resumes), installed=installed)
+        return services.run(planned, self.context.state.path, self.reporter.on_task) if planned else ()
 
     def _go_on_as_host(self, proposal: Proposal, outcome: Outcome) -> bool:
         """Adopt the host's history if allowed, and remember what is owed. Returns whether it was adopted."""

@@ -26,6 +26,7 @@ from pacha.restore.journal_records import Altered
 from pacha.restore.plan import Action, Step
 from pacha.store.host_state import Orphans, Renumbering
 from pacha.store.state import StateFolder
+from pacha.system.presence import ABSENT
 from pacha.text import escape
 
 _SHOWN = 10  #: paths that are remembered for each lost account
@@ -200,25 +201,32 @@ def interrupted_renumbering(state: StateFolder, target: bytes = b"") -> Interrup
     return InterruptedRenumbering(moved, altered) if altered and moved else InterruptedRenumbering()
 
 
-def resumed_steps(before: InterruptedRenumbering, handled: Collection[bytes], after: Accounts) -> tuple[Step, ...]:
-    """The steps that finish the renumbering ``before``, without the paths ``handled`` already."""
-    steps = []
+def resumed(before: InterruptedRenumbering, handled: Collection[bytes], after: Accounts) -> Reowning:
+    """The steps that finish the renumbering ``before``, without the paths ``handled`` already.
+
+    A path that cannot be looked at is named: it is as the killed rebuild left it.
+    """
+    steps, concerns = [], []
     for path, record in before.found.items():
-        actual = None if path in handled else _now(record, after)
+        try:
+            actual = None if path in handled else _now(record, after)
+        except OSError as error:
+            concerns.append(local_files.concern_of(path, error))
+            continue
         if actual is not None:
             was = replace(
                 actual, uid=record.uid, gid=record.gid, mode=record.mode, mtime_ns=record.mtime_ns,
                 xattrs=record.xattrs or actual.xattrs,
             )  # fmt: skip
-            resumed = step(was, actual, before.moved, after)
+            again = step(was, actual, before.moved, after)
             is_now = (actual.uid, actual.gid, actual.mode, actual.xattrs)
-            if (resumed.uid, resumed.gid, resumed.mode, resumed.xattrs) != is_now:
-                steps.append(resumed)
-    return tuple(steps)
+            if (again.uid, again.gid, again.mode, again.xattrs) != is_now:
+                steps.append(again)
+    return Reowning(tuple(steps), tuple(concerns))
 
 
 def _now(record: Altered, accounts: Accounts) -> Entry | None:
-    """The entry at the path, if it still is the inode that the killed rebuild found there."""
+    """The entry at the path, if it still is the inode that the killed rebuild found there. Raises OSError."""
     above, name = os.path.split(record.path)
     try:
         fd = os.open(above, DIRECTORY)
@@ -229,5 +237,5 @@ def _now(record: Altered, accounts: Accounts) -> Entry | None:
             return metadata.from_stat(status, name, fd, record.path, accounts)
         finally:
             os.close(fd)
-    except OSError:
+    except ABSENT:
         return None  # removed since

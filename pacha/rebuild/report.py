@@ -6,15 +6,19 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from pacha.errors import Concern
 from pacha.files.metadata import Entry
 from pacha.push.differences import rules_text
+from pacha.rebuild import services_report
 from pacha.rebuild.freshness import Disagreement
 from pacha.rebuild.hooks import HookRun
 from pacha.rebuild.living import LivingMachine
+from pacha.rebuild.machine import Machines
 from pacha.rebuild.options import Remembered
+from pacha.rebuild.packages_report import done_json, packages_json, packages_words
 from pacha.rebuild.proposal import Proposal
 from pacha.restore.journal import Journal
 from pacha.restore.plan import Action, Step
@@ -34,6 +38,7 @@ _DONE = {
 _NOT_DONE = {
     Action.CANNOT: "not restored",
     Action.KEPT_BY_RULE: "left as pacha.rebuild.keep says",
+    Action.WITHHELD: "left to this machine",
 }
 
 
@@ -58,7 +63,8 @@ def summary(rebuilt: Rebuilt) -> list[str]:
     where = f" below {escape(rebuilt.proposal.target)}" if rebuilt.proposal.target else ""
     took = f"in {rebuilt.seconds:.1f} s" if rebuilt.seconds else "as far as it can be"
     first = f"{_what(rebuilt)} as it was on {at} (snapshot {rebuilt.proposal.tip[:12]}){where}, {but}{took}."
-    return [first, *filter(None, (_done(rebuilt), _extras(rebuilt), _mapped(rebuilt), _hooks(rebuilt), *_end(rebuilt)))]
+    more = (_done(rebuilt), _extras(rebuilt), _mapped(rebuilt), services_report.summary_line(rebuilt.tasks))
+    return [first, *filter(None, (*more, _hooks(rebuilt), *_end(rebuilt)))]
 
 
 def how_it_stands(rebuilt: Rebuilt) -> str:
@@ -89,6 +95,8 @@ def as_json(rebuilt: Rebuilt) -> dict[str, Any]:
         "concerns": [concern_json(concern) for concern in rebuilt.concerns],
         "owed": [os.fsdecode(path) for path in outcome.unrestored],
         "corrected": [os.fsdecode(path) for path in outcome.corrected],
+        "tasks": [services_report.run_json(run) for run in rebuilt.tasks],
+        "packages_done": done_json(rebuilt.packages) if rebuilt.packages else None,
         "ran": [_ran(run) for run in rebuilt.ran],
         "adopted": rebuilt.adopted,
         "seconds": round(rebuilt.seconds, 3),
@@ -103,6 +111,7 @@ def _ran(run: HookRun) -> dict[str, str]:
 def _all(rebuilt: Rebuilt) -> Iterator[str]:
     yield from summary(rebuilt)
     yield f"Watched paths: {watched_line(rebuilt.proposal)}."
+    yield from map(services_report.run_line, rebuilt.tasks)
     for run in rebuilt.ran:
         yield f"hook     {run.label}: {run.failure or 'done'}"
         yield from (f"         | {line}" for line in output_lines(run))
@@ -118,7 +127,7 @@ def output_lines(run: HookRun) -> list[str]:
 def _done(rebuilt: Rebuilt) -> str:
     counts = rebuilt.outcome.counts
     words = [f"{counts[action]} {word}" for action, word in (_DONE | _NOT_DONE).items() if counts.get(action)]
-    return f"Paths: {', '.join(words)}." if words else ""
+    return (f"Paths: {', '.join(words)}." if words else "") + packages_words(rebuilt.packages)
 
 
 def _extras(rebuilt: Rebuilt) -> str:
@@ -207,6 +216,10 @@ def proposal_json(proposal: Proposal) -> dict[str, Any]:
         "make_accounts": list(preview.commands),
         "names_by": preview.names_by,
         "release": {"recorded": str(release.recorded), "here": str(release.here)} if release else None,
+        "services": services_report.plan_json(proposal.services) if proposal.services else None,
+        "packages": packages_json(proposal.packages) if proposal.packages else None,
+        "machine": _facts_json(proposal.machines) if proposal.machines else None,
+        "other_hardware": proposal.bound.other,
         "differences": [_difference_json(difference) for difference in proposal.differences],
         "hooks": [
             {"name": hook.label, "sha256": hook.sha256, "owner": hook.owner or "unknown"}
@@ -234,7 +247,12 @@ def _remembered_json(remembered: Remembered) -> dict[str, Any]:
         "keep": list(remembered.keep),
         "accounts": policy.value if policy else None,
         "owner_map": remembered.owner_map,
+        "hardware": remembered.hardware.value if remembered.hardware else None,
     }
+
+
+def _facts_json(machines: Machines) -> dict[str, Any]:
+    return {"recorded": asdict(machines.recorded), "here": asdict(machines.here)}
 
 
 def _difference_json(difference: Disagreement) -> dict[str, Any]:

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from pacha.errors import PachaError
 from pacha.fetch.staging_dir import remove_leftovers
 from pacha.host.context import Context
+from pacha.machine.packages import apt_install
 from pacha.rebuild import choices
+from pacha.rebuild.packages import LOG
 from pacha.restore import undo as undoing
 from pacha.restore import undo_preview
 from pacha.restore.journal import Journal, history, unfinished
@@ -22,7 +24,8 @@ from pacha.restore.undo_preview import UndoStep
 class RebuildRecord:
     """An earlier rebuild: its id, its host, its start (seconds since the epoch), how far it came.
 
-    ``target``: the folder below which it restored, b"" for the original places.
+    ``target``: the folder below which it restored, b"" for the original places. ``packages``: it installed some, which
+    stay when it is undone.
     """
 
     id: str
@@ -30,14 +33,16 @@ class RebuildRecord:
     at: int
     state: str
     target: bytes = b""
+    packages: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Undone:
-    """The rebuild that was undone, and the outcome."""
+    """The rebuild that was undone, and the outcome; ``pushes_as``: the host of it that this machine became, or ""."""
 
     record: RebuildRecord
     outcome: Outcome
+    pushes_as: str = ""
 
 
 def rebuilds(context: Context) -> tuple[RebuildRecord, ...]:
@@ -60,9 +65,11 @@ def undo(context: Context, confirm: Callable[[RebuildRecord], None] = lambda rec
         record = _record(journal, _interrupted(os.fsencode(context.state.path)))
         confirm(record)
         remove_leftovers(context)
+        apt_install.sweep_leftovers()
         outcome = _undo(journal)
         choices.give_up(context, record.host, journal)
-        return Undone(record, outcome)
+        adopted = context.state.read().hostname
+        return Undone(record, outcome, adopted if adopted == record.host and not record.target else "")
 
 
 def propose(context: Context) -> tuple[RebuildRecord, tuple[UndoStep, ...]]:
@@ -113,4 +120,5 @@ def _record(journal: Journal, interrupted: Collection[str] = ()) -> RebuildRecor
     state = next((word for word in ("undone", "stopped", "finished") if word in marks), open_)
     state = "finished, nothing to undo" if state == "finished" and not journal.changed else state
     host, at = (started.host, started.at) if started else ("", 0)
-    return RebuildRecord(journal.id, host, at, state, journal.target)
+    packages = os.path.exists(os.path.join(journal.folder, LOG))
+    return RebuildRecord(journal.id, host, at, state, journal.target, packages)

@@ -17,6 +17,7 @@ from pacha.files import paths
 from pacha.restore.entries import discard
 from pacha.restore.journal_records import WORD_OF, Mark, Part, Record, Root, Started, Target, decode, encode
 from pacha.system.presence import ABSENT
+from pacha.system.syscalls import sync_file
 from pacha.text import escape
 
 _FOLDER = b"rebuilds"
@@ -49,7 +50,9 @@ class Journal:
         self._pending: list[str] = ["\n"] if is_incomplete else []
 
     @classmethod
-    def begin(cls, state: bytes, host: str = "", parts: Sequence[bytes] = (), target: bytes = b"") -> Journal:
+    def begin(
+        cls, state: bytes, host: str = "", parts: Sequence[bytes] = (), target: bytes = b"", tip: str = ""
+    ) -> Journal:
         """Create a new journal below the state folder ``state`` (bytes), durably. Raises PachaError.
 
         A rebuild of ``parts`` (none: of everything) resumes interrupted ones of the same parts or fewer, with the same
@@ -65,7 +68,7 @@ class Journal:
             _make_folder(folder)
             journal = cls(folder)
             below = [Target(target)] if target else []
-            journal.write(Started(identifier, now // 10**9, host, resumes), *below, *map(Part, parts))
+            journal.write(Started(identifier, now // 10**9, host, resumes, tip), *below, *map(Part, parts))
             journal.sync()
         except OSError as error:
             raise PachaError(
@@ -137,7 +140,7 @@ class Journal:
         while data:
             data = data[os.write(self._fd, data) :]
         self._pending.clear()
-        os.fsync(self._fd)
+        sync_file(self._fd)
 
     def mark(self, word: str) -> None:
         """Write a mark and sync. Raise OSError."""
@@ -240,6 +243,6 @@ def _make_folder(folder: bytes) -> None:
 def _sync_folder(path: bytes) -> None:
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        os.fsync(fd)
+        sync_file(fd)
     finally:
         os.close(fd)

@@ -16,12 +16,16 @@ _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The first record. ``resumes``: the IDs of the interrupted rebuilds that this one resumes."""
+    """The first record. ``resumes``: the IDs of the interrupted rebuilds that this one resumes.
+
+    ``tip``: the node of the snapshot, "" where it is not known, as in the journals of earlier versions.
+    """
 
     id: str
     at: int  #: seconds since the epoch
     host: str
     resumes: tuple[str, ...]
+    tip: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +139,7 @@ def decode(line: bytes) -> Record | None:
         word, *values = json.loads(line)
         kind = _WORDS[word]
         make: Callable[..., Record] = kind
-        pairs = zip(_FIELDS[kind], values, strict=True)
+        pairs = zip(_FIELDS[kind], values, strict=kind is not Started)
         return make(**{name: _typed(name, value) for name, value in pairs})
     except (ValueError, KeyError, TypeError, AttributeError):
         return None

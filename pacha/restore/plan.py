@@ -30,6 +30,15 @@ class Action(Enum):
     EXTRA = "extra"  #: on disk, not wanted: left, or moved to a backup directory by ``delete``
     CANNOT = "cannot"
     KEPT_BY_RULE = "kept"  #: ``pacha.rebuild.keep`` names it: left as it is, absent if it is
+    WITHHELD = "withheld"  #: it is bound to another machine: left as it is, absent if it is
+
+
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """Why a path stays as this machine has it, and what falls short by that ("": nothing, so that it is not owed)."""
+
+    reason: str
+    shortfall: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +109,7 @@ def build(
     roots: Sequence[bytes],
     parents: Sequence[Entry] = (),
     keep: Callable[[bytes], bool] = lambda path: False,
+    withheld: Callable[[bytes], Withheld | None] = lambda path: None,
     delete: bool = False,
     me: Identity,
     confined_to: bytes = b"",
@@ -109,10 +119,12 @@ def build(
     ``actual`` holds, by path, what is on disk at the wanted paths, at ``parents`` and (for extras) below the roots. A
     file of equal size has its ``sha256``, one with several names a ``link_group``. ``roots`` are the watched paths
     (below ``--target`` already). ``parents`` are directories above them: created where missing, else left alone.
-    ``keep`` tells paths that stay as they are, absent or not.
+    ``keep`` tells paths that stay as they are, absent or not; ``withheld`` those whose content does.
     """
     placed = misplaced([entry for entry in wanted if not keep(entry.path)], actual)
-    builder = _Builder(actual=actual, matcher=Matcher(accounts, me), me=me, keep=keep, misplaced=placed)
+    builder = _Builder(
+        actual=actual, matcher=Matcher(accounts, me), me=me, keep=keep, withheld=withheld, misplaced=placed
+    )
     absent = [entry for entry in parents if entry.path not in actual]
     wanted_paths = {entry.path for entry in wanted}
     steps = [builder.step(entry) for entry in _ordered(absent, wanted)]
@@ -177,6 +189,7 @@ class _Builder:
     matcher: Matcher
     me: Identity
     keep: Callable[[bytes], bool]
+    withheld: Callable[[bytes], Withheld | None]
     misplaced: frozenset[bytes]
     concerns: list[Concern] = field(default_factory=list)
     #: directories that are displaced with everything below them
@@ -188,10 +201,12 @@ class _Builder:
         if self.keep(entry.path):
             return _kept(entry.path, entry, actual)
         match = self.matcher.match(entry)
-        if match.unmatched:
-            self.ownerless.add(entry.path)
         given, shortfall = attributes(entry, match, self.me)
         action, reason = self._decide(entry, actual, given)
+        if action in (Action.CREATE, Action.REPLACE) and (held := self.withheld(entry.path)):
+            return self._withheld(entry.path, entry, actual, held)
+        if match.unmatched:
+            self.ownerless.add(entry.path)
         if action is Action.REPLACE and actual is not None and actual.kind is Kind.DIRECTORY:
             self.displaced.add(entry.path)
         if action is Action.CANNOT:
@@ -234,16 +249,19 @@ class _Builder:
         return Action.SAME, ""
 
     def extras(self, actual: Iterable[bytes], roots: Sequence[bytes], delete: bool) -> list[Step]:
-        steps = []
-        for path in sorted(actual):
-            if paths.is_within_any(path, roots) and not self._gone_with_parent(path):
-                steps.append(self._extra(path, delete))
-        return steps
+        found = [path for path in sorted(actual) if paths.is_within_any(path, roots)]
+        found = [path for path in found if not self._gone_with_parent(path)]
+        held = {path: reason for path in found if delete and not self.keep(path) and (reason := self.withheld(path))}
+        for folder in {above for path in held for above in paths.ancestors(path)}:
+            held.setdefault(folder, Withheld("it holds what stays here"))
+        return [self._extra(path, delete, held.get(path)) for path in found]
 
-    def _extra(self, path: bytes, delete: bool) -> Step:
+    def _extra(self, path: bytes, delete: bool, held: Withheld | None) -> Step:
         actual = self.actual[path]
         if self.keep(path):
             return _kept(path, None, actual)
+        if held:
+            return self._withheld(path, None, actual, held)
         if delete and (stop := unmovable(actual)):
             self._concern(path, f"not moved aside: {stop}")
             return Step(path=path, action=Action.CANNOT, wanted=None, actual=actual, reason=stop)
@@ -251,13 +269,22 @@ class _Builder:
             path=path, action=Action.EXTRA, wanted=None, actual=actual, reason="moved aside" if delete else "left"
         )
 
+    def _withheld(self, path: bytes, wanted: Entry | None, actual: Entry | None, held: Withheld) -> Step:
+        if held.shortfall:
+            self._concern(path, f"{held.reason}; {held.shortfall}")
+        return replace(
+            _kept(path, wanted, actual), action=Action.WITHHELD, reason=held.reason, shortfall=held.shortfall
+        )
+
     def _gone_with_parent(self, path: bytes) -> bool:
         return bool(self.displaced) and any(above in self.displaced for above in paths.ancestors(path))
 
     def _holds_kept(self, path: bytes) -> str:
         below = path + b"/"
-        held = any(other.startswith(below) and self.keep(other) for other in self.actual)
-        return "the directory in its place holds something that pacha.rebuild.keep names" if held else ""
+        inside = [other for other in self.actual if other.startswith(below)]
+        if any(map(self.keep, inside)):
+            return "the directory in its place holds something that pacha.rebuild.keep names"
+        return "the directory in its place holds something that stays here" if any(map(self.withheld, inside)) else ""
 
     def _concern(self, path: bytes, reason: str) -> None:
         self.concerns.append(Concern(path, reason))

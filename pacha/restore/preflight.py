@@ -157,10 +157,9 @@ class _Flight:
 
 def _enter(path: bytes, tree: SafeDirectories) -> _Place:
     fd = tree.enter(path)
-    trouble = ""
+    trouble, reference = "", b"/proc/self/fd/%d" % fd
     if os.fstatvfs(fd).f_flag & os.ST_RDONLY:
         trouble = "its file system is mounted read-only"
-    elif not os.access(b".", os.W_OK | os.X_OK, dir_fd=fd, effective_ids=True):
+    elif not os.access(reference, os.W_OK | os.X_OK):  # access(2): old container engines refuse faccessat2(2)
         trouble = "its directory may not be written to"
-    reference = b"/proc/self/fd/%d" % fd
     return _Place(path, os.readlink(reference), os.fstat(fd).st_dev, trouble)

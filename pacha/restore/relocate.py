@@ -12,7 +12,7 @@ from contextlib import suppress
 
 from pacha.files.dirfd import DIRECTORY
 from pacha.files.metadata import Kind
-from pacha.restore.inode import read_xattrs, set_attributes, stamp
+from pacha.restore.inode import Changed, read_xattrs, set_attributes, stamp
 from pacha.restore.ownership import Attributes
 
 _REFUSED = frozenset({errno.EXDEV, errno.ENOTEMPTY, errno.EEXIST})
@@ -46,9 +46,10 @@ def relocate(name: bytes, dir_fd: int, to: bytes, to_fd: int, levels: int = _DEE
 def _carry(name: bytes, dir_fd: int, to: bytes, to_fd: int, levels: int) -> None:
     fd = os.open(name, DIRECTORY, dir_fd=dir_fd)
     try:
-        target, mtime_ns = _twin(fd, to, to_fd), os.fstat(fd).st_mtime_ns
+        children, mtime_ns = os.listdir(fd), os.fstat(fd).st_mtime_ns
+        target = _twin(fd, to, to_fd, is_empty=not children)
         try:
-            for child in map(os.fsencode, os.listdir(fd)):
+            for child in map(os.fsencode, children):
                 relocate(child, fd, child, target, levels - 1)
         finally:
             stamp(target, os.fstat(target), mtime_ns)
@@ -58,12 +59,20 @@ def _carry(name: bytes, dir_fd: int, to: bytes, to_fd: int, levels: int) -> None
     os.rmdir(name, dir_fd=dir_fd)
 
 
-def _twin(source: int, to: bytes, to_fd: int) -> int:
-    """Open the directory ``to``; where it is missing, make it with the attributes of the directory ``source``."""
+def _twin(source: int, to: bytes, to_fd: int, *, is_empty: bool) -> int:
+    """Open the directory ``to``; where it is missing, make it with the attributes of the directory ``source``.
+
+    One that is there is the rest of an interrupted move, or a trap: what only the mode of ``source`` keeps private
+    would be in the directory of somebody else. Raises Changed for that.
+    """
     try:
         os.mkdir(to, 0o700, dir_fd=to_fd)
     except FileExistsError:
-        return os.open(to, DIRECTORY, dir_fd=to_fd)
+        target = os.open(to, DIRECTORY, dir_fd=to_fd)
+        if not is_empty and os.fstat(target).st_uid not in (os.fstat(source).st_uid, os.geteuid()):
+            os.close(target)
+            raise Changed("somebody else made a directory in its place") from None
+        return target
     target = os.open(to, DIRECTORY, dir_fd=to_fd)
     if troubles := set_attributes(target, Kind.DIRECTORY, _attributes(source)):
         os.close(target)

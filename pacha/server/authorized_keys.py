@@ -21,6 +21,7 @@ from pacha.errors import PachaError, UsageError
 from pacha.files.dirfd import CREATE, READ
 from pacha.system import child
 from pacha.system.executable import program
+from pacha.system.syscalls import sync_file
 from pacha.text import escape
 
 #: The kinds of keys (ssh-keygen(1), -t), and how many fields follow the kind in the blob (RFC 4253, 6.6; RFC 5656,
@@ -278,9 +279,9 @@ def _write(folder: int, lines: list[bytes]) -> None:
         with open(os.open(temporary, CREATE, 0o600, dir_fd=folder), "wb") as stream:
             stream.write(b"".join(line + b"\n" for line in lines))
             stream.flush()
-            os.fsync(stream.fileno())
+            sync_file(stream.fileno())
         os.rename(temporary, _KEYS, src_dir_fd=folder, dst_dir_fd=folder)
-        os.fsync(folder)
+        sync_file(folder)
     except OSError as error:
         try:
             os.unlink(temporary, dir_fd=folder)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum, auto
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,15 @@ from typing import Any
 from pacha.config.keys import STANDALONE
 from pacha.errors import DamagedError, ExitCode, PachaError
 from pacha.fetch.fetch import fetch
-from pacha.fetch.staging import Staging
+from pacha.fetch.staging import Fetched, Staging
 from pacha.files.dirfd import DIRECTORY, DirectoryFds
 from pacha.files.names import DATABASE
 from pacha.host.context import Context
 from pacha.host.masters import connect
+from pacha.machine import facts
+from pacha.machine.packages import package_list
 from pacha.server import hosts, rehearsal, repository_tree
+from pacha.store.companions import MACHINE, PACKAGES
 from pacha.text import escape
 from pacha.wire.heartbeat import Heartbeat
 from pacha.wire.master import NoHost
@@ -26,6 +29,7 @@ from pacha.wire.master import NoHost
 #: Errors of this machine. Any other error is a fault of the host's folder.
 _OURS = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 _TARGET = "target"  #: the rehearsal's target below the scratch folder
+_DECODERS: Mapping[str, Callable[[bytes], object]] = {MACHINE: facts.decode, PACKAGES: package_list.decode}
 _UNTOLD = "whether db was set back cannot be told"
 
 
@@ -71,11 +75,22 @@ def _fetched(context: Context, host: str, rehearse: bool, scratch: Path, heartbe
     if heartbeat and not database.has(heartbeat.tip):
         faults.append(f"the snapshot {heartbeat.tip[:12]}, which the host left last, is not there any more")
     staging.remove()
+    faults += _unreadable_texts(fetched)
     if rehearse:
         faults += rehearsal.rehearse(context, host, snapshot, scratch / _TARGET)
     sizes = [entry.size for entry in snapshot.entries.values() if entry.kind.value == "f"]
     numbers = {"tip": fetched.tip, "made": fetched.note.at, "files": len(sizes), "size": sum(sizes)}
     return {**result(ExitCode.DAMAGED if faults else ExitCode.DONE, *faults), **numbers, "rehearsed": rehearse}
+
+
+def _unreadable_texts(fetched: Fetched) -> Iterator[str]:
+    """A fault for each text beside pacha.db that is as it was pushed, and says nothing that a Pacha wrote."""
+    for name, decode in _DECODERS.items():
+        try:
+            if (text := fetched.companions.get(name)) is not None:
+                decode(text)
+        except DamagedError as error:
+            yield error.in_a_line
 
 
 def _check_own(context: Context, host: str, names: Iterable[str]) -> None:

@@ -7,7 +7,7 @@ import pwd
 import shutil
 import stat
 from collections.abc import Iterator
-from pathlib import Path
+from contextlib import suppress
 
 from pacha.errors import PachaError
 from pacha.host.doctor import Check, look, room, versions
@@ -70,7 +70,7 @@ def _hosts(statuses: tuple[hosts.HostStatus, ...]) -> Iterator[Check]:
 
 def _accounts(hosts_path: bytes, names: list[str]) -> Iterator[Check]:
     """Whether the owner of each host's folder can log in, and run this Pacha."""
-    numbers = {os.lstat(path).st_uid for path in _paths(hosts_path, names)} - {0}
+    numbers = set(_owners(hosts_path, names)) - {0}
     for number in sorted(numbers):
         try:
             account = pwd.getpwuid(number)
@@ -85,5 +85,7 @@ def _accounts(hosts_path: bytes, names: list[str]) -> Iterator[Check]:
         yield look("accounts", "each host's folder is root's, so that no other account can push", cure)
 
 
-def _paths(hosts_path: bytes, names: list[str]) -> Iterator[Path]:
-    return (path for path in (Path(os.fsdecode(hosts_path), name) for name in names) if os.path.lexists(path))
+def _owners(hosts_path: bytes, names: list[str]) -> Iterator[int]:
+    for name in names:
+        with suppress(OSError):  # removed meanwhile
+            yield os.lstat(os.path.join(hosts_path, os.fsencode(name))).st_uid

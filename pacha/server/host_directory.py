@@ -21,7 +21,7 @@ from pacha.files.dirfd import DIRECTORY, READ, DirectoryFds
 from pacha.files.names import DATABASE
 from pacha.server.command_filter import is_repository
 from pacha.server.repository_tree import LOOK_THERE, check_half_made, check_plain
-from pacha.system.syscalls import sync_file_system
+from pacha.system.syscalls import sync_file, sync_file_system
 from pacha.text import escape
 from pacha.wire import control
 from pacha.wire.local_store import check_holes, read_heartbeat, unreadable_heartbeat
@@ -91,7 +91,7 @@ class HostDirectory:
         with self._explained(""), self._descent() as descent:
             folder = descent.directory(b"")
             room = os.fstatvfs(folder)
-            return os.access(b"/proc/self/fd/%d" % folder, os.W_OK, effective_ids=True), room.f_bavail * room.f_frsize
+            return os.access(b"/proc/self/fd/%d" % folder, os.W_OK), room.f_bavail * room.f_frsize
 
     def note(self, text: bytes) -> None:
         """Write the heartbeat to a temporary file."""
@@ -107,7 +107,7 @@ class HostDirectory:
             with open(os.open(f"{HEARTBEAT}.new", _WRITE, 0o600, dir_fd=folder), "wb") as stream:
                 stream.write(text)
                 stream.flush()
-                os.fsync(stream.fileno())
+                sync_file(stream.fileno())
 
     def beat(self) -> None:
         """Put the heartbeat in its place."""

@@ -4,8 +4,8 @@ With it, a log of one path reads a few lines for each snapshot instead of a whol
 relies on pacha.db. Names are escaped as on the screen, so that no two paths look alike.
 
 The message of a snapshot's revision is a format, too: the text of ``-m`` and an empty line (both absent without
-``-m``), then the counts of this list ("3 added, 1 removed", or "no path changed"). A log of thousands of snapshots
-reads the counts there, and none of their files.
+``-m``), then the counts of this list ("3 added, 1 removed", or "no path changed", and "2 packages" if that many
+changed). A log of thousands of snapshots reads the counts there, and none of their files.
 """
 
 from __future__ import annotations
@@ -19,39 +19,55 @@ from pacha.store.snapshot import Changes
 from pacha.text import escape
 
 FILE = b"changes"
+PACKAGES = "packages"  #: the word of the number of packages that changed
 #: The letter of each kind of change, as ``pacha push -v`` prints it.
 LETTERS = {"A": "added", "M": "changed", "R": "removed", "m": "metadata"}
-_COUNT = re.compile(rf"(\d{{1,9}}) ({'|'.join(LETTERS.values())})\b")
+_PACKAGE = "P"  #: the letter of a package; an earlier Pacha passes over it
+_COUNT = re.compile(rf"(\d{{1,9}}) ({'|'.join(LETTERS.values())}|packages?)\b")
 
 
-def encode(changes: Changes, image: bytes) -> bytes:
-    """The text for ``changes``. It names the hash of the resulting ``image`` of pacha.db, so that no two are equal."""
+def encode(changes: Changes, image: bytes, packages: Sequence[str] = ()) -> bytes:
+    """The text for ``changes``. It names the hash of the resulting ``image`` of pacha.db, so that no two are equal.
+
+    ``packages``: those that changed, a line each.
+    """
     groups = zip(LETTERS, (changes.added, changes.content, changes.removed, changes.metadata), strict=True)
     lines = [f"{letter} {escape(path)}\n" for letter, paths in groups for path in paths]
-    head = f"{changes}\npacha.db {hashlib.sha256(image).hexdigest()}\n"
+    lines += [f"{_PACKAGE} {line}\n" for line in packages]
+    head = f"{counts(changes, packages)}\npacha.db {hashlib.sha256(image).hexdigest()}\n"
     return (head + "".join(lines)).encode("utf-8")
 
 
-def join_message(text: str, counts: str) -> str:
-    """The message of a revision: the user's ``text`` ("": none) and the ``counts``."""
-    return f"{text}\n\n{counts}" if text else counts
+def counts(changes: Changes, packages: Sequence[str] = ()) -> str:
+    """How many paths of each kind changed, and how many packages."""
+    return ", ".join([str(changes), *([number_of_packages(len(packages))] if packages else [])])
+
+
+def number_of_packages(number: int) -> str:
+    """``number`` of packages, for a message and for people."""
+    return f"{number} package{'s' if number != 1 else ''}"
+
+
+def join_message(text: str, counted: str) -> str:
+    """The message of a revision: the user's ``text`` ("": none) and the counts."""
+    return f"{text}\n\n{counted}" if text else counted
 
 
 def split_message(message: str) -> tuple[str, dict[str, int]]:
     """The inverse of ``join_message``: the user's text, and the counts by their words."""
-    text, _, counts = message.rpartition("\n\n")
-    return text, {word: int(number) for number, word in _COUNT.findall(counts)}
+    text, _, counted = message.rpartition("\n\n")
+    return text, {PACKAGES if word == "package" else word: int(number) for number, word in _COUNT.findall(counted)}
 
 
 def count(text: bytes, paths: Sequence[bytes] = ()) -> dict[str, int]:
     """Count the added, changed ... paths in a change list: those at or below ``paths``, or all."""
-    counts: Counter[str] = Counter()
+    found: Counter[str] = Counter()
     folders = [escape(path) for path in paths]
     for line in text.decode("utf-8", "replace").splitlines()[2:]:
         letter, _, name = line.partition(" ")
         if letter in LETTERS and (not folders or any(_holds(folder, name) for folder in folders)):
-            counts[LETTERS[letter]] += 1
-    return {word: counts[word] for word in LETTERS.values() if counts[word]}
+            found[LETTERS[letter]] += 1
+    return {word: found[word] for word in LETTERS.values() if found[word]}
 
 
 def _holds(folder: str, name: str) -> bool:

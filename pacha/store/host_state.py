@@ -19,6 +19,7 @@ _LATEST = 1e11  #: seconds since the epoch; no clock shows a later time
 _MOST_HOSTS = 100  #: so many hosts that were rebuilt here and are not settled
 LONGEST = 10_000  #: so many patterns, and names of an owner map, are remembered of a rebuild
 POLICIES = ("", "renumber", "keep", "leave")  #: the words of rebuild.options.AccountPolicy
+HARDWARE = ("", "auto", "same", "other")  #: those of HardwarePolicy
 
 
 class _InvalidValue(ValueError):
@@ -70,12 +71,13 @@ class Orphans:
 class RebuildChoices:
     """What a rebuild that is not settled was told.
 
-    ``keep``: patterns; ``accounts``: the word of the policy, "" for the usual one; ``users``, ``groups``: the name here
-    for a recorded name.
+    ``keep``: patterns; ``accounts``, ``hardware``: the word of the policy, "" for the usual one; ``users``,
+    ``groups``: the name here for a recorded name.
     """
 
     keep: tuple[str, ...] = ()
     accounts: str = ""
+    hardware: str = ""
     users: Mapping[bytes, bytes] = field(default_factory=dict)
     groups: Mapping[bytes, bytes] = field(default_factory=dict)
 
@@ -155,7 +157,8 @@ def encode(state: HostState) -> dict[str, object]:
 def _encode_choices(choices: RebuildChoices) -> dict[str, object]:
     names = {"users": choices.users, "groups": choices.groups}
     hexadecimal = {key: {old.hex(): new.hex() for old, new in of.items()} for key, of in names.items()}
-    return {"keep": choices.keep, "accounts": choices.accounts, **hexadecimal}
+    words = {"hardware": choices.hardware} if choices.hardware else {}
+    return {"keep": choices.keep, "accounts": choices.accounts, **words, **hexadecimal}
 
 
 def _encode_renumbering(moving: Renumbering) -> dict[str, Mapping[int, int]]:
@@ -255,10 +258,11 @@ def _renumbering(value: object) -> Renumbering:
 def _choices(value: object) -> RebuildChoices:
     choices = _of(dict)(value)
     accounts, keep = _text(choices.get("accounts", "")), _texts(choices.get("keep", []))
-    if accounts not in POLICIES or len(keep) > LONGEST:
+    hardware = _text(choices.get("hardware", ""))
+    if accounts not in POLICIES or hardware not in HARDWARE or len(keep) > LONGEST:
         raise ValueError
     users, groups = (_names(choices.get(key, {})) for key in ("users", "groups"))
-    return RebuildChoices(keep=keep, accounts=accounts, users=users, groups=groups)
+    return RebuildChoices(keep=keep, accounts=accounts, hardware=hardware, users=users, groups=groups)
 
 
 def _choices_by_host(values: object) -> dict[str, RebuildChoices]:

@@ -9,6 +9,7 @@ import fcntl
 import json
 import os
 import secrets
+import shlex
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -69,6 +70,7 @@ class StateFolder:
         """Create the folder, mode 0700. Raises PachaError where that fails, or it belongs to somebody else."""
         try:
             _make_private(self.path)
+            self.check_owner()
             status = os.stat(self.path)
         except OSError as error:
             raise PachaError(
@@ -77,15 +79,20 @@ class StateFolder:
                 "Set PACHA_STATE to another.",
                 code="state-not-made",
             ) from None
-        if status.st_uid != os.geteuid():
-            raise PachaError(
-                f"The state folder {self.path} belongs to someone else.",
-                f"it is user {status.st_uid}'s",
-                "Set PACHA_STATE to a folder of your own, or become its owner.",
-                code="state-of-another-user",
-            )
         if status.st_mode & 0o077:
             os.chmod(self.path, 0o700)
+
+    def check_owner(self) -> None:
+        """Raise PachaError where the folder is somebody else's; OSError where it cannot be looked at."""
+        owner, me = os.stat(self.path).st_uid, os.geteuid()
+        if owner != me:
+            give = f"Run: chown -R root: {shlex.quote(str(self.path))}; or set PACHA_STATE to another folder."
+            raise PachaError(
+                f"The state folder {self.path} belongs to someone else.",
+                f"it is user {owner}'s",
+                "Set PACHA_STATE to a folder of your own, or become its owner." if me else give,
+                code="state-of-another-user",
+            )
 
     def update(self, **changes: Any) -> HostState:
         """Change these fields of the state, replace the file atomically, and return the new state."""
@@ -209,6 +216,13 @@ def _take_lock(fd: int, deadline: float, kind: int = fcntl.LOCK_EX) -> None:
             if time.monotonic() >= deadline:
                 raise _held(fd) from None
             time.sleep(_POLL_SECONDS)
+        except OSError as error:
+            raise PachaError(
+                "The state folder cannot be locked.",
+                f"{os.readlink(f'/proc/self/fd/{fd}')}: {error.strerror}",
+                "Set PACHA_STATE to a folder on a local disk, or have its server give out locks (NFS: lockd, statd).",
+                code="lock-refused",
+            ) from None
 
 
 def _held(fd: int) -> LockedError:

@@ -6,6 +6,8 @@ import os
 import secrets
 from pathlib import Path
 
+from pacha.system.syscalls import sync_file
+
 
 def replace_file(path: Path, data: bytes, *, mode: int = 0o600, overwrite: bool = True) -> None:
     """Write ``data`` to a temporary file beside ``path``, sync it, and rename it to ``path``.
@@ -36,4 +38,4 @@ def _write(path: Path, data: bytes, flag: int, mode: int) -> None:
         os.fchmod(stream.fileno(), mode)  # independent of the umask
         stream.write(data)
         stream.flush()
-        os.fsync(stream.fileno())
+        sync_file(stream.fileno())

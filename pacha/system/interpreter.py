@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import itertools
 import os
 import sys
 from _locale import CODESET, nl_langinfo
@@ -27,14 +28,17 @@ def restart_if_needed() -> None:
 def command_of_restart(line: Sequence[bytes], environment: MutableMapping[str, str]) -> list[bytes]:
     """The command that runs this process's command ``line`` again as it should be; [] where it is as it should be.
 
-    Changes PYTHONOPTIMIZE in the ``environment``.
+    Leaves out an option -OO of Python's, and changes PYTHONOPTIMIZE in the ``environment``.
     """
+    given = environment.get(_OPTIMIZE)
     options = [] if sys.getfilesystemencoding() == "utf-8" else [b"-X", b"utf8"]
-    # Not where the command line says -OO: the next one would say so, too.
-    is_asked = sys.flags.optimize >= _WITHOUT_DOCSTRINGS and environment.get(_OPTIMIZE, "") not in ("", "0", "1")
-    if is_asked:
+    own = list(itertools.takewhile(lambda word: word[:1] == b"-" and word[:2] not in (b"-c", b"-m"), line[1:]))
+    kept = own
+    if sys.flags.optimize >= _WITHOUT_DOCSTRINGS:
+        kept = [word for word in own if word.strip(b"O") != b"-"]
         environment[_OPTIMIZE] = "1"
-    return [line[0], *options, *line[1:]] if options or is_asked else []
+    is_other = options or kept != own or environment.get(_OPTIMIZE) != given
+    return [line[0], *options, *kept, *line[1 + len(own) :]] if is_other else []
 
 
 def fit_streams() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 #: The types of file systems whose content the kernel makes up, and its settings: no file of them is anybody's.
 OF_THE_KERNEL = frozenset(
@@ -18,13 +19,15 @@ OF_THE_KERNEL = frozenset(
 class Mount:
     """A mount point: its absolute path and the type of the file system there, both bytes.
 
-    ``device`` (``major:minor``) says which file system, ``root`` which folder of it is seen.
+    ``device`` (``major:minor``) says which file system, ``root`` which folder of it is seen, ``source`` what was
+    mounted (often a path below /dev).
     """
 
     path: bytes
     kind: bytes
     device: bytes = b""
     root: bytes = b"/"
+    source: bytes = b""
 
     @property
     def number(self) -> int:
@@ -35,11 +38,16 @@ class Mount:
 
 def mounts() -> Iterator[Mount]:
     """Yield every mount that this process sees. Raises OSError where /proc is missing."""
-    with open("/proc/self/mountinfo", "rb") as lines:
+    return read_mounts("/proc/self/mountinfo")
+
+
+def read_mounts(mountinfo: str | Path) -> Iterator[Mount]:
+    """Yield every mount in a file of that format (proc_pid_mountinfo(5)). Raises OSError where it cannot be read."""
+    with open(mountinfo, "rb") as lines:
         for line in lines:
             before, _, after = line.partition(b" - ")
-            fields = before.split(b" ")
-            yield Mount(_unescaped(fields[4]), after.split(b" ", 1)[0], fields[2], _unescaped(fields[3]))
+            fields, (kind, source, *_) = before.split(b" "), [*after.split(b" ", 2), b""]
+            yield Mount(_unescaped(fields[4]), kind, fields[2], _unescaped(fields[3]), _unescaped(source))
 
 
 def mount_id(fd: int) -> int:

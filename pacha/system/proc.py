@@ -1,4 +1,4 @@
-"""/proc, through which Pacha reaches what it has open (proc(5)): attributes, links, the mounts."""
+"""What every command relies on: /proc (proc(5)), through which it reaches what is open, and a working directory."""
 
 from __future__ import annotations
 
@@ -16,6 +16,19 @@ def require_proc() -> None:
             "Mount it, and run this again: mount -t proc proc /proc",
             code="proc-missing",
         )
+
+
+def require_working_directory() -> None:
+    """Raise PachaError where the working directory was removed: no relative name means anything, nor does hg work."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        raise PachaError(
+            "The working directory is not there any more.",
+            "somebody removed it since this shell entered it",
+            "Enter another, and run this again: cd /",
+            code="working-directory-missing",
+        ) from None
 
 
 def _is_mounted() -> bool:

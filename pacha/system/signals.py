@@ -7,13 +7,30 @@ import os
 import signal
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 
 from pacha.errors import Signalled
 
 _ONCE_SECONDS = 2.0
 _SOON_SECONDS = 0.1
+
+_holding = False
+_held: list[int] = []  #: signals that came while they were held
+
+
+@contextmanager
+def held() -> Iterator[None]:
+    """Hold signals back until the end of the body, which must be short: for what must not be cut in two."""
+    global _holding
+    _holding = True
+    try:
+        yield
+    finally:
+        _holding = False
+        if _held:
+            raise Signalled(_held.pop())
 
 
 def listen() -> None:
@@ -29,7 +46,9 @@ def listen() -> None:
         heard += 1
         before, last = last, time.monotonic()
         if last - before > _ONCE_SECONDS:
-            raise Signalled(number)
+            if not _holding:
+                raise Signalled(number)
+            _held.append(number)
 
     def insist() -> None:
         """Send a signal again until the main thread handles it.

@@ -9,15 +9,24 @@ import signal
 
 _RENAME_NOREPLACE, _RENAME_EXCHANGE = 1, 2  # linux/fs.h; rename(2)
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
-#: The errors of renameat2 where the kernel, the C library or the file system does not support it.
+#: The errors of a call that the kernel, the C library or the file system does not support.
 UNSUPPORTED = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP})
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
+def sync_file(fd: int) -> None:
+    """Sync a file or a directory where its file system can; older CIFS, for one, cannot. Raises OSError."""
+    try:
+        os.fsync(fd)
+    except OSError as error:
+        if error.errno not in UNSUPPORTED:
+            raise
+
+
 def sync_file_system(fd: int) -> None:
-    """Sync the whole file system that ``fd`` (not O_PATH) lies on. Raises OSError."""
-    if _libc.syncfs(fd) != 0:
+    """Sync the whole file system that ``fd`` (not O_PATH) lies on, where that can be done. Raises OSError."""
+    if _libc.syncfs(fd) != 0 and ctypes.get_errno() not in UNSUPPORTED:
         _raise()
 
 

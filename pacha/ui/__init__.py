@@ -4,7 +4,7 @@
 
     Console           lines, concerns, errors in three lines, the question before a change
     progress, spinner files received, and the seconds of a long operation
-    plan, rebuild     a rebuild before and after
+    plan, rebuild     a rebuild before and after, with package_plan
     history           log and diff, through a pager at a terminal
     status, overview, hosts, check, prometheus      tables, and the same for programs
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from itertools import chain
 from typing import Any
@@ -14,6 +14,8 @@ import click
 from pacha.files.metadata import Aspect, Change, Entry, Kind
 from pacha.history.diff import Difference, Side
 from pacha.history.log import LogEntry
+from pacha.machine.packages.changes import PackageChange
+from pacha.store import change_list
 from pacha.text import escape, local_minute, local_second, printable
 from pacha.ui.console import at_terminal, columns, styled, wrapped
 
@@ -58,7 +60,7 @@ def log_line(entry: LogEntry, host: str, now: float) -> bytes:
 
     A narrow terminal gets no seconds, age and host; a line that is still too long is wrapped.
     """
-    counts = ", ".join(f"{number} {word}" for word, number in entry.touched.items()) or "no path"
+    counts = ", ".join(_counted(entry.touched)) or "no path"
     if at_terminal() and columns() < _WIDE:
         line = f"{local_minute(entry.at)}  {counts}, by {printable(entry.user)}"
     else:
@@ -71,10 +73,15 @@ def log_line(entry: LogEntry, host: str, now: float) -> bytes:
     return f"{styled(start.strip(), 'yellow')}  {line}\n".encode()
 
 
+def _counted(touched: Mapping[str, int]) -> Iterator[str]:
+    for word, number in touched.items():
+        yield change_list.number_of_packages(number) if word == change_list.PACKAGES else f"{number} {word}"
+
+
 def log_json(entry: LogEntry, host: str) -> dict[str, Any]:
     """A snapshot as JSON values."""
     at = datetime.fromtimestamp(entry.at, timezone.utc).isoformat().replace("+00:00", "Z")
-    counts = {word: entry.touched.get(word, 0) for word in ("added", "changed", "removed", "metadata")}
+    counts = {word: entry.touched.get(word, 0) for word in (*change_list.LETTERS.values(), change_list.PACKAGES)}
     fields = {"id": entry.node, "at": at, "host": host, "user": entry.user, "message": entry.message}
     return {**fields, **counts}
 
@@ -113,6 +120,14 @@ def difference_lines(difference: Difference, old: Side, new: Side) -> Iterator[b
         yield _line(f"+++ b{name}\t{new.label}" if _is_file(after) else "+++ /dev/null", "bold")
         for line in difference.hunks:
             yield line if raw else _content_line(line)
+
+
+def package_lines(changes: Sequence[PackageChange]) -> Iterator[bytes]:
+    """The packages that differ, a line each below a heading."""
+    if changes:
+        yield _line("packages", "bold")
+    for change in changes:
+        yield _line(str(change), "green" if not change.old else None if change.new else "red")
 
 
 def _metadata_words(difference: Difference) -> Iterator[str]:

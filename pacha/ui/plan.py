@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 
 from pacha.host.orphans import words
-from pacha.rebuild import freshness, release, report
+from pacha.rebuild import freshness, release, report, services_report
 from pacha.rebuild.freshness import Disagreement
 from pacha.rebuild.hooks import HookRun, Planned
 from pacha.rebuild.keep import tops
@@ -15,9 +15,11 @@ from pacha.rebuild.options import Remembered
 from pacha.rebuild.proposal import Proposal
 from pacha.rebuild.report import step_line, watched_line
 from pacha.rebuild.text_diff import text_diff
-from pacha.restore.plan import Action, Plan
+from pacha.restore.plan import Action, Plan, Step
 from pacha.store.host_state import Orphans
 from pacha.text import enumerated, escape, local_minute, printable
+from pacha.ui.machine import machines_line
+from pacha.ui.package_plan import package_lines
 
 _ACTIONS = {
     Action.CREATE: "to make",
@@ -26,6 +28,7 @@ _ACTIONS = {
     Action.SAME: "already right",
     Action.EXTRA: "not part of the snapshot, to be left alone",
     Action.KEPT_BY_RULE: "to be kept as they are, by pacha.rebuild.keep",
+    Action.WITHHELD: "to be left to this machine",
     Action.CANNOT: "that cannot be restored",
 }
 _SHOWN = 20  #: replaced paths that are listed with the question, and as many that are moved aside
@@ -34,6 +37,8 @@ _SHOWN = 20  #: replaced paths that are listed with the question, and as many th
 def plan_lines(proposal: Proposal) -> Iterator[str]:
     """The plan in lines: snapshot, counts by action, hooks."""
     preview = proposal.preview
+    if proposal.machines:
+        yield machines_line(proposal.host, proposal.machines)
     yield from _difference_lines(proposal.differences)
     yield from _watched_lines(proposal)
     yield from _release_lines(proposal)
@@ -43,18 +48,25 @@ def plan_lines(proposal: Proposal) -> Iterator[str]:
     for start in proposal.resumes:
         when = local_minute(start.at)
         yield f"The rebuild of {when}, which was interrupted, is resumed: what is already right is not touched."
+        if start.tip not in ("", proposal.tip):
+            yield f"That was of another snapshot, {escape(start.tip[:12])}: what it put back becomes as in this one."
     if proposal.remembered:
         yield f"As in the rebuild before this, which is not settled: {', '.join(_remembered(proposal.remembered))}."
         yield "'pacha push --accept', or 'pacha undo', forgets that."
     if preview.names_by:
         yield f"Owners and groups by name, as in {preview.names_by}."
+    if proposal.packages:
+        yield from package_lines(proposal.host, proposal.packages)
     yield from totals(preview.plan)
     if kept := tops([step.path for step in preview.plan.steps if step.action is Action.KEPT_BY_RULE]):
         yield f"Kept: {enumerated([*map(escape, kept)], _SHOWN)}."
+    yield from enumerated_steps([step for step in preview.plan.steps if step.action is Action.WITHHELD])
     if preview.moved:
         yield f"{preview.moved:>8} paths elsewhere to re-own: their accounts get other numbers, or are gone"
         yield from (f"         {mover}" for mover in preview.movers)
     yield from _orphan_lines(preview.orphans)
+    if proposal.services:
+        yield from services_report.plan_lines(proposal.services)
     yield from (_hook_line(hook) for hook in (*proposal.hooks.before, *proposal.hooks.after))
     yield from (f"         not run: {words}" for words in proposal.hooks.passed_over)
 
@@ -64,6 +76,8 @@ def _remembered(remembered: Remembered) -> Iterator[str]:
         yield f"keep {' '.join(map(printable, remembered.keep))}"
     if remembered.accounts:
         yield f"--accounts {remembered.accounts.value}"
+    if remembered.hardware:
+        yield f"--hardware {remembered.hardware.value}"
     if remembered.owner_map:
         yield "its owner map"
 
@@ -117,8 +131,15 @@ def step_lines(proposal: Proposal, *, verbose: bool) -> Iterator[str]:
     for step in proposal.preview.plan.steps:
         if step.action is not Action.SAME:
             yield step_line(step)
-            if verbose and step.action is Action.REPLACE:
+            if verbose and step.action in (Action.REPLACE, Action.WITHHELD):
                 yield from (f"    {line}" for line in text_diff(proposal, step))
+
+
+def enumerated_steps(steps: Sequence[Step]) -> Iterator[str]:
+    """A line for each of the first ``steps``, and how many more there are."""
+    yield from (step_line(step) for step in steps[:_SHOWN])
+    if len(steps) > _SHOWN:
+        yield f"... and {len(steps) - _SHOWN} more; --dry-run lists all, with -v what differs in them."
 
 
 def question_lines(proposal: Proposal) -> Iterator[str]:
@@ -129,9 +150,7 @@ def question_lines(proposal: Proposal) -> Iterator[str]:
     yield from _watched_lines(proposal)
     yield from _release_lines(proposal)
     for steps in (proposal.replaced, proposal.moved_aside):
-        yield from (step_line(step) for step in steps[:_SHOWN])
-        if len(steps) > _SHOWN:
-            yield f"... and {len(steps) - _SHOWN} more; --dry-run lists all, with -v what differs in them."
+        yield from enumerated_steps(steps)
 
 
 def hook_lines(run: HookRun) -> Iterator[str]:

@@ -16,10 +16,12 @@ from pacha.rebuild.hooks import HookRun
 from pacha.rebuild.proposal import Proposal
 from pacha.rebuild.report import step_line
 from pacha.rebuild.result import Rebuilt, Reporter
+from pacha.rebuild.services import ServiceTask
 from pacha.rebuild.undo import RebuildRecord
 from pacha.restore.plan import Action, Step
 from pacha.text import escape, local_second
 from pacha.ui.console import Console, at_terminal, columns, size_text, wrapped
+from pacha.ui.package_plan import command_lines, wants_packages
 from pacha.ui.plan import hook_lines, plan_lines, question_lines, step_lines
 from pacha.ui.progress import Progress, Style
 
@@ -50,7 +52,9 @@ class RebuildConsole:
             on_fetched=self.fetched,
             on_plan=self.plan,
             confirm=self.confirm,
+            wants_packages=self.wants_packages,
             on_hook=self.hook,
+            on_task=self.task,
             on_step=self.step,
             on_expected=progress.expect,
         )
@@ -72,6 +76,8 @@ class RebuildConsole:
                 click.echo(wrapped("", line, 9) if folds else line)
         for line in plan_lines(proposal):
             self.console.tell(line)
+        for line in command_lines(proposal.packages) if proposal.packages else ():
+            self.console.say(f"    {line}")
         commands = proposal.preview.commands
         if commands:
             click.echo("pacha: accounts are missing; what is theirs goes to root alone. To make them:", err=True)
@@ -88,6 +94,10 @@ class RebuildConsole:
         else:
             self.console.say("\n".join([first, *printed]))
 
+    def task(self, task: ServiceTask) -> None:
+        """Say what is done after the files."""
+        self.console.say_meanwhile(f"{task.about}: {' '.join(task.argv)}")
+
     def step(self, step: Step) -> None:
         """Print one path and its action, if verbose."""
         if self.console.verbose and step.action is not Action.SAME:
@@ -103,6 +113,10 @@ class RebuildConsole:
         """Ask again where existing files would be replaced, or where not everything can be restored."""
         if self.asks and proposal.is_grave:
             confirm_at_terminal(self.console, "\n".join([*question_lines(proposal), _REMARK]))
+
+    def wants_packages(self, proposal: Proposal) -> bool:
+        """Ask whether to install the packages that are missing."""
+        return self.asks and proposal.packages is not None and wants_packages(proposal.packages)
 
 
 def confirm_at_terminal(console: Console, about: str) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 
 from pacha.errors import PachaError, UnreachableError
-from pacha.files.dirfd import CREATE
+from pacha.files.dirfd import CREATE, DIRECTORY
+from pacha.system.syscalls import sync_file, sync_file_system
 from pacha.text import escape
 from pacha.wire import hook_files, local_store, scp
 from pacha.wire.master import (
@@ -122,11 +122,15 @@ class LocalMaster:
         """Sync the file system, then write a temporary file and rename it."""
         path = self._path(host, HEARTBEAT)
         if durable:
-            subprocess.run(["sync", "-f", self._path(host)], check=True)
+            folder = os.open(self._path(host), DIRECTORY)
+            try:
+                sync_file_system(folder)
+            finally:
+                os.close(folder)
         with open(os.open(path + b".new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as stream:
             stream.write(line)
             stream.flush()
-            os.fsync(stream.fileno())
+            sync_file(stream.fileno())
         os.replace(path + b".new", path)
         return None if look is None else self.probe(host, look)
 

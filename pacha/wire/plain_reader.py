@@ -43,6 +43,10 @@ if TYPE_CHECKING:
     from pacha.wire.ssh import Connection, Result
 
 _PATIENCE = 20.0  #: seconds for a command that has nothing to do
+_RUN_COMMANDS = (
+    "Let the account run commands: one for sftp alone, or without a shell, does not do; a key for Pacha alone needs "
+    "one that runs there (pacha add-host). Try: ssh ... date"
+)
 _DIGITS = 20  #: of a number of bytes or blocks
 _DATE = ("date", "-u", "+%s.%N")
 _LIMITS = scp.Limits(total_bytes=1 << 40, files=2_000_000, depth=600)
@@ -120,6 +124,8 @@ class PlainReader:
                     raise NoHost(summarize(result), "", self._add_host(host), code="nothing-on-master") from None
                 if isinstance(error, scp.RemoteError) and classify_words(error.subject) is RemoteFault.DENIED:
                     raise UnreachableError(message, error.why, self._give(host), code="copy-denied") from None
+                if error.code == "scp-nothing-sent":
+                    raise UnreachableError(message, summarize(result), _RUN_COMMANDS, code="copy-not-begun") from None
                 raise
             result = stream.finish(end_input=False)
         if result.status and not totals.passed_over:
@@ -153,6 +159,8 @@ class PlainReader:
         ]
         answers = [background.start(self._connection.run, argv, timeout=_PATIENCE) for argv in commands]
         date, version, scp_, exists, own, above, room = (answer.result() for answer in answers)
+        if closed := key_mismatch(version, host, self._connection.endpoint.user):
+            raise closed
         place, refused = (folder, own.status) if exists.status == 0 else (self.hosts_path, above.status)
         line = escape(version.stdout.partition(b"\n")[0][:100]) if version.status == 0 else ""
         return Examined(
@@ -258,8 +266,8 @@ def _no_master(result: Result) -> UnreachableError:
     """The error for ``result`` of date(1) that is no time."""
     return UnreachableError(
         "The master does not answer as one.",
-        f"asked for the time, it said: {escape((result.stdout.strip() or result.stderr.strip())[:100])}",
-        "Let the account run commands: one for sftp alone, or without a shell, does not do. Try: ssh ... date",
+        f"asked for the time, it said: {escape(result.stdout.strip()[:100]) or summarize(result)}",
+        _RUN_COMMANDS,
         code="not-a-master",
     )
 

@@ -134,8 +134,8 @@ def key_mismatch(result: Result, host: str = "HOST", account: str = "ACCOUNT") -
         return UnreachableError(
             f"This key is let in for '{served[1]}', not for '{host}'.",
             complaint,
-            f"Name '{served[1]}' instead; or, if '{served[1]}' is '{host}' from now on, run on the master: "
-            f"pacha add-host {host} --key FILE --install {account} --replace",
+            f"Name '{served[1]}' instead (for a push: pacha.hostname = {served[1]}); or, if '{served[1]}' is '{host}' "
+            f"from now on, run on the master: pacha add-host {host} --key FILE --install {account} --replace",
             code="key-of-another-host",
         )
     return None

@@ -147,6 +147,8 @@ class _Sink:
             self._leave()
 
     def _enter_top(self, top: bytes) -> None:
+        if self._sender.ended():
+            raise DamagedError("The master sent nothing of what was asked for.", "", LOOK, code="scp-nothing-sent")
         kind, _, _, name = self._header(self._sender.line(), first=True)
         if kind != b"D" or name != top:
             raise odd(f"something else than the directory {start_of(top)}", name)
@@ -180,9 +182,7 @@ class _Sink:
         """
         if line[:1] != b"\x01":
             return False
-        from pacha.wire.remote_errors import missing_name  # rarely needed
-
-        name = missing_name(line[1:])
+        name, _ = _missing(line[1:])
         return name is not None and not self._accept(self._open[-1].child(name), False)
 
     def _header(self, line: bytes, *, first: bool) -> tuple[bytes, int, int, bytes]:
@@ -296,10 +296,15 @@ def _check_name(name: bytes) -> None:
 
 def _complaint(text: bytes, *, first: bool) -> RemoteError:
     """The error for a message of the sender (``scp: PATH: No such file or directory``)."""
-    from pacha.wire.remote_errors import RemoteFault, classify_words  # only where something failed
-
-    missing = classify_words(text.decode("utf-8", "replace")) is RemoteFault.MISSING
+    _, missing = _missing(text)
     message, why = "The master could not send what was asked for.", f"it says: {start_of(text)}"
     if first and missing:
         return Refused(message, why, LOOK, subject=start_of(text), code="scp-nothing-there")
     return RemoteError(message, why, LOOK, subject=start_of(text), code="scp-refused")
+
+
+def _missing(text: bytes) -> tuple[bytes | None, bool]:
+    """The name that a message of the sender says is missing (None: none), and whether it says that something is."""
+    from pacha.wire.remote_errors import RemoteFault, classify_words, missing_name  # only where something failed
+
+    return missing_name(text), classify_words(text.decode("utf-8", "replace")) is RemoteFault.MISSING

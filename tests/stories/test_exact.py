@@ -71,7 +71,7 @@ def live(host: Host, gardener: Gardener, folder: Path) -> None:
     host.watch(*gardener.beds)
     first = host.push()
     for path in gardener.sockets:
-        assert f"{os.fsdecode(path)}: a socket" in first.out
+        assert f"{os.fsdecode(path)} is left out: a socket" in first.out
     for _ in range(3):
         gardener.mutate(3)
         assert "snapshot" in host.push().out

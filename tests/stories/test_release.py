@@ -37,9 +37,11 @@ def test_it_is_said_before_anything_changes_and_named_in_the_end(fresh: Machine)
     done = fresh.pacha("rebuild", "bar", "--yes", code=3)
     assert done.out.index(SAID) < done.out.index("Snapshot ")
     assert f"pacha: /etc/debian_version: {SAID}" in done.lines
-    assert fresh.at("/etc/debian_version").read_text() == "12.5\n"
+    assert fresh.at("/etc/debian_version").read_text() == "13.1\n"
+    assert fresh.at("/state/from-bar/etc/debian_version").read_text() == "12.5\n"
+    assert [line for line in done.lines if "/etc/debian_version: it is for another release" in line]
 
-    assert "Debian" not in fresh.pacha("rebuild", "bar", "--yes").out, "nothing of it is put here any more"
+    assert SAID not in fresh.pacha("rebuild", "bar", "--yes", code=3).out, "nothing of it is put here any more"
     fresh.write("/etc/app.conf", text="changed\n")
     assert SAID in fresh.pacha("rebuild", "bar", "--yes", code=3).out
     fresh.write("/etc/app.conf", text="changed\n")

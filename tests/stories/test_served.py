@@ -128,8 +128,11 @@ def test_another_host_than_the_keys_own(stage: Stage, door: Door) -> None:
     said(
         host.pacha("push", "--take-over").must(11),
         "let in for 'bar', not for 'other'",
+        "pacha.hostname = bar",
         f"pacha add-host other --key FILE --install {stage.account.name} --replace",
     )
+    found = json.loads(host.pacha("doctor", "--json").must(11).out)
+    assert [one["error"] for one in found if one["check"] in ("master", "programs")] == ["key-of-another-host"]
 
 
 def test_a_host_begins_anew_as_the_questions_say(stage: Stage, door: Door) -> None:

@@ -155,3 +155,15 @@ def test_an_account_that_runs_no_commands(tmp_path: Path, bash_user: Account) ->
             # OpenSSH hangs up at times on a command that ends at once (Stream.close_write): then that is told.
             told = [host.pacha(*words).must(11).err for _ in range(3)]
             assert any("This service allows sftp connections only." in err and "run commands" in err for err in told)
+
+
+def test_a_pacha_behind_the_key_that_python_cannot_start(tmp_path: Path, bash_user: Account) -> None:
+    """As after an upgrade of the master's Python: the last word of the traceback is shown."""
+    broken = ["ForceCommand /usr/bin/python3 -c 'import gone_with_the_upgrade'"]
+    with Sshd(tmp_path / "sshd", extra=broken) as server, on_stage(server, bash_user) as stage:
+        server.authorize(bash_user.name)
+        host = stage.host("bar")
+        host.watch(make_tree(stage.folder / "opt" / "foo"))
+        for words in (["push"], ["rebuild", "bar", "--yes"]):
+            told = [host.pacha(*words).must(11).err for _ in range(3)]  # see above
+            assert any("No module named 'gone_with_the_upgrade'" in err and "pacha add-host" in err for err in told)

@@ -18,14 +18,17 @@ _LIBRARIES = [str(path) for name in ("*-linux-gnu*", "locale", "ssl") for path i
 _PYTHON = [sys.base_prefix] if sys.base_prefix != "/usr" else [_MODULES]
 #: Seen inside the machine as they are outside, but not to be written. Only what its programs need: a rebuild looks at
 #: each path of the machine whose owner it may have to change.
-_SHARED = tuple(
+_PROGRAMS = tuple(
     path
     for path in (
-        *("/usr/bin", "/usr/sbin", "/usr/lib64", *_LIBRARIES, "/dev", "/proc"),
+        *("/usr/bin", "/usr/sbin", "/usr/lib64", *_LIBRARIES, "/proc"),
         *(sys.prefix, *_PYTHON, f"{Path(__file__).parents[2]}/pacha"),
     )
     if os.path.isdir(path)
 )
+_SHARED = ("/dev", *_PROGRAMS)
+#: For a machine with disks of its own: a /dev to which links can be added.
+BARE = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom", *_PROGRAMS)
 #: What is empty inside, of what is shared.
 _EMPTY = tuple(path for path in (f"{_MODULES}/site-packages", f"{_MODULES}/test") if os.path.isdir(path))
 _ETC = ("ld.so.cache", "login.defs", "nsswitch.conf", "default/useradd", "pam.d", "security")
@@ -33,7 +36,7 @@ _ENTER = """
 set -e
 root=$1; shift
 while [ "$1" != -- ]; do
-    mkdir -p "$root$1"
+    if [ -d "$1" ]; then mkdir -p "$root$1"; else mkdir -p "$root${1%/*}"; touch "$root$1"; fi
     mount --bind "$1" "$root$1"
     mount -o remount,bind,ro "$root$1" 2>/dev/null || :
     shift
@@ -65,6 +68,7 @@ class Machine:
     root: Path
     people: Sequence[Person] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
+    shared: Sequence[str] = _SHARED
 
     def __post_init__(self) -> None:
         for folder in ("etc", "master", "srv", "opt", "var", "home"):
@@ -96,7 +100,8 @@ class Machine:
         """Run a command inside to its end, as root or as the user and group ``number``."""
         if number is not None:
             command = ("setpriv", f"--reuid={number}", f"--regid={number}", "--clear-groups", "--", *command)
-        entering = ["unshare", "--mount", "sh", "-c", _ENTER, "sh", self.root, *_SHARED, "--", *_EMPTY, "--", *command]
+        shared = (*self.shared, "--", *_EMPTY)
+        entering = ["unshare", "--mount", "sh", "-c", _ENTER, "sh", self.root, *shared, "--", *command]
         places = {"PACHA_STATE": "/state", "PACHA_CONFIG": "/pacha.conf", "TMPDIR": "/tmp", "HOME": "/root"}
         paths = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HGRCPATH": "", "LC_ALL": "C.UTF-8"}
         done = subprocess.run(

@@ -22,6 +22,7 @@ ROWS: tuple[frozenset[str], ...] = (
     frozenset({"system"}),
     frozenset({"config"}),
     frozenset({"files"}),
+    frozenset({"machine"}),
     frozenset({"store", "wire"}),
     frozenset({"restore"}),
     frozenset({"host"}),

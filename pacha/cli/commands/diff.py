@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 import click
 
 from pacha.cli.app import cli
@@ -22,7 +24,7 @@ from pacha.ui import history
 @click.pass_obj
 def diff_command(cli_context: CliContext, words: tuple[str, ...], host: str, change: str, names: bool) -> ExitCode:
     """Show what differs, content and metadata: between the snapshots FROM and TO; between FROM and the disk now;
-    without both, between the last snapshot and the disk now.
+    without both, between the last snapshot and the disk now. Without a PATH, the packages that differ follow.
 
     FROM and TO are an id, '2026-11-01 04:00', 'yesterday', '3 days ago'. A word with a '/' in it is a PATH. Of
     another HOST the newest snapshot stands for the disk, and FROM is the one before.
@@ -41,12 +43,15 @@ def diff_command(cli_context: CliContext, words: tuple[str, ...], host: str, cha
         )
     context = cli_context.context()
     with reader.open_history(context, host) as snapshots:
-        old, new = diff.sides(context, snapshots, *moments, change=change)
+        with_packages = not (paths or names)
+        old, new = diff.sides(context, snapshots, *moments, change=change, with_packages=with_packages)
         selected = [diff.within(old, new, candidates) for candidates in paths]
         differing = diff.compare(old, new, selected, with_content=not names)
         if names:
             history.show(history.name_line(difference) for difference in differing)
         else:
-            history.show(line for difference in differing for line in history.difference_lines(difference, old, new))
+            of_paths = (line for difference in differing for line in history.difference_lines(difference, old, new))
+            packages = diff.compare_packages(old, new) if with_packages else ()
+            history.show(chain(of_paths, history.package_lines(packages)))
         cli_context.console.concerns(new.concerns)
         return ExitCode.CONCERNS if new.concerns else warn_unreadable(cli_context, snapshots)

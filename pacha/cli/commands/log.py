@@ -65,4 +65,5 @@ def _lines(snapshots: History, entries: Sequence[LogEntry], paths: Sequence[byte
             old, new = diff.of_snapshot(snapshots, snapshots.before(revision)), diff.of_snapshot(snapshots, revision)
             for difference in diff.compare(old, new, paths):
                 yield from history.difference_lines(difference, old, new)
+            yield from history.package_lines(() if paths else diff.compare_packages(old, new))
             yield b"\n"

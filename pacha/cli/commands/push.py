@@ -12,6 +12,7 @@ from pacha.cli.context import CliContext
 from pacha.cli.notify import reported
 from pacha.errors import ExitCode, LockedError
 from pacha.host.due import is_at_work, is_due
+from pacha.store import change_list
 from pacha.ui.console import Console
 from pacha.ui.spinner import waiting
 
@@ -68,8 +69,11 @@ def _show(console: Console, pushed: Pushed, *, several: bool) -> ExitCode:
         console.tell(notice)
     console.concerns(pushed.concerns)
     console.changes(pushed.changes)
+    for line in pushed.packages:
+        console.detail(f"P {line}")
     if pushed.committed:
-        console.tell(f"{pushed.host}: {pushed.changes} (snapshot {pushed.tip[:12]}).")
+        counts = change_list.counts(pushed.changes, pushed.packages)
+        console.tell(f"{pushed.host}: {counts} (snapshot {pushed.tip[:12]}).")
     if several:
         console.failures(pushed.failures)
     if pushed.failure is not None:

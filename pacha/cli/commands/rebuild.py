@@ -26,6 +26,30 @@ from pacha.fetch.worker import WorkerProcess
     help="When restored account files give names other numbers: re-own the files elsewhere that are theirs "
     "(the default), keep this machine's numbers instead, or leave it.",
 )
+@click.option(
+    "--hardware",
+    type=click.Choice(["auto", "same", "other"]),
+    help="Whether this machine is the one that HOST was: on another one, files that name disks or network cards "
+    "which are not here stay as they are, and so do those of another release.",
+)
+@click.option(
+    "--services",
+    type=click.Choice(["restart", "list", "none"]),
+    help="What obeys the restored files: test it, make it anew and restart it (the default for the whole host in its "
+    "original places), list it, or neither.",
+)
+@click.option(
+    "--selinux",
+    type=click.Choice(["policy", "recorded"]),
+    default="policy",
+    help="Where SELinux is in force: the labels of this machine's policy (the default), or the recorded ones.",
+)
+@click.option(
+    "--packages",
+    type=click.Choice(["install", "exact", "by-name", "list", "none"]),
+    help="Packages of HOST that are not installed here: install them first, from HOST's sources or (by-name) this "
+    "machine's; list them; or neither. Not given: asked at a terminal, else list.",
+)
 @click.option("--hooks", is_flag=True, help="Run the hooks that the master's root holds for HOST.")
 @click.option("--dry-run", "-n", is_flag=True, help="Show what would be done, path by path (-v: text by text).")
 @click.option("--json", "as_json", is_flag=True, help="The plan or the report as JSON, nothing else on stdout.")

@@ -101,4 +101,5 @@ def _job(cli_context: CliContext, root: Path | None) -> Job:
     if root is not None:
         return schedule.job(Path(os.path.abspath(root)), os.uname().nodename, config=cli_context.config)
     context = cli_context.context()
+    context.config.masters()  # a machine without one has nothing to push to
     return schedule.job(Path("/"), context.hostname(), context.config.frequency, cli_context.config)

@@ -44,4 +44,8 @@ def undo_command(cli_context: CliContext, listing: bool, dry_run: bool, yes: boo
     with interruption.told("The rebuild is undone", "'pacha undo --list' shows it."):
         console.concerns(undone.outcome.concerns)
         console.tell(f"Undone: {past_line(undone.record)}")
+        if undone.pushes_as:
+            console.tell(f"This machine still pushes as '{undone.pushes_as}': its next push records what is here now.")
+        if undone.record.packages:
+            console.tell("The packages that it installed stay: packages.txt beside its report has what apt did.")
     return ExitCode.CONCERNS if undone.outcome.concerns else ExitCode.DONE

@@ -201,8 +201,6 @@ def _unbundled(repo: Any, remote: Any, bundler: Any) -> bool:
         with remote.commandexecutor() as executor:
             reply = executor.callcommand(b"unbundle", request).result()
         operation = bundle2.processbundle(repo, reply, remote=remote)
-    except bundle2.AbortFromPart:
-        raise error.Abort(b"the other side refused it") from None
     except error.ResponseError as failure:
         if failure.args[:1] == (b"push failed:",):  # from the part error:pushraced
             return False

@@ -17,7 +17,7 @@ import mercurial.bundle2_part_handlers
 import mercurial.revset
 import mercurial.revset_predicates
 import mercurial.subrepo
-from mercurial import error, extensions, namespaces
+from mercurial import error, extensions, namespaces, util
 from mercurial import ui as uimodule
 
 from pacha.errors import OF_THE_SYSTEM, DamagedError, PachaError, cause
@@ -34,6 +34,8 @@ _PACKAGE = "pacha.store.hg"
 
 
 bound_expansion()
+require(LIBRARY, util, "expandpath", "path")
+util.expandpath = lambda path: path  # it would replace a $NAME in the path of a repository by a variable
 for registering in (mercurial.bundle2_part_handlers, mercurial.revset, mercurial.revset_predicates, mercurial.subrepo):
     registering.init()  # with lazy imports, this imports the module
 # The first object registers a keyword for each namespace, if nobody has; two threads would register it twice.

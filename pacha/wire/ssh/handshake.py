@@ -32,6 +32,13 @@ _DIGESTS = (
 )
 
 
+#: One of each kind that both sides know, as sshd_config(5) has them.
+_OURS = (
+    "Ciphers aes256-gcm@openssh.com, MACs hmac-sha2-256-etm@openssh.com, KexAlgorithms curve25519-sha256@libssh.org, "
+    "HostKeyAlgorithms ssh-ed25519"
+)
+
+
 #: What sshd sends in place of a greeting when it drops a connection (sshd.c, drop_connection), for MaxStartups,
 #: PerSourceMaxStartups and PerSourcePenalties. Older versions send nothing.
 _DROPS = (b"Exceeded MaxStartups", b"Not allowed at this time")
@@ -110,7 +117,15 @@ def dial(endpoint: Endpoint, timeout: float) -> socket.socket:
     return sock
 
 
-def _no_ssh(endpoint: Endpoint, error: Exception) -> UnreachableError:
+def _no_ssh(endpoint: Endpoint, error: Exception, beginning: bytes) -> UnreachableError:
+    is_odd = isinstance(error, paramiko.ssh_exception.IncompatiblePeer)
+    if is_odd and beginning.startswith((b"SSH-2.0-", b"SSH-1.99-")):
+        return UnreachableError(
+            f"{endpoint.host} (port {endpoint.port}) does not talk SSH in a way that Pacha knows.",
+            one_line(str(error)),
+            f"Let its sshd_config allow {_OURS} too; ssh knows some algorithms that Pacha does not.",
+            code="no-common-algorithm",
+        )
     return UnreachableError(
         f"{endpoint.host} (port {endpoint.port}) does not talk SSH with us.",
         one_line(str(error)) or "it hung up",
@@ -162,7 +177,7 @@ def handshake(line: Line, endpoint: Endpoint, timeout: float) -> paramiko.Transp
             ) from error
         if not line.beginning or line.beginning.startswith(_DROPS):
             raise _dropped(endpoint, line.beginning) from error
-        raise _no_ssh(endpoint, error) from error
+        raise _no_ssh(endpoint, error, line.beginning) from error
     try:
         check_host_key(endpoint, blob)
     except BaseException:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Sequence
 from typing import NoReturn
 
 from pacha.errors import UnreachableError
 from pacha.system.home import home_dir
 from pacha.text import one_line
 from pacha.wire.ssh.endpoint import Endpoint
-from pacha.wire.ssh.known_hosts import KnownKey, fingerprint, key_kind, known_keys
+from pacha.wire.ssh.known_hosts import KnownKey, authorities, fingerprint, key_kind, known_keys
 
 
 def known_keys_of(endpoint: Endpoint) -> tuple[list[KnownKey], list[KnownKey]]:
@@ -43,10 +44,15 @@ def check_host_key(endpoint: Endpoint, blob: bytes) -> None:
     valid = [key for key in own if not key.revoked]
     if valid:
         _refuse_changed(endpoint, blob, valid)
+    why = f"{shows}; no line for {endpoint.host_key_name} in {' or '.join(endpoint.known_hosts)}"
+    options: list[str] = []
+    for authority in authorities(endpoint.known_hosts, endpoint.host_key_name)[:1]:
+        why += f"; its certificate ({authority.file} line {authority.line}) does not count: Pacha checks keys alone"
+        options = ["-o", f"HostKeyAlgorithms={_algorithm(blob)}"]  # else ssh takes the certificate, and asks nothing
     raise UnreachableError(
         f"{endpoint.host} (port {endpoint.port}) is not known: nothing was sent.",
-        f"{shows}; no line for {endpoint.host_key_name} in {' or '.join(endpoint.known_hosts)}",
-        f"To be sure, {_compare_hint(blob)}; if it is the same, accept it once: {_ssh_command(endpoint)}",
+        why,
+        f"To be sure, {_compare_hint(blob)}; if it is the same, accept it once: {_ssh_command(endpoint, options)}",
         code="host-key-unknown",
     )
 
@@ -64,16 +70,22 @@ def _refuse_changed(endpoint: Endpoint, blob: bytes, valid: list[KnownKey]) -> N
     )
 
 
+def _algorithm(blob: bytes) -> str:
+    """The name by which a server is asked for such a key (RFC 8332)."""
+    return {"ssh-rsa": "rsa-sha2-512"}.get(key_kind(blob), one_line(key_kind(blob)))
+
+
 def _compare_hint(blob: bytes) -> str:
     kind = key_kind(blob)
     short = {"ssh-ed25519": "ed25519", "ssh-rsa": "rsa"}.get(kind, "ecdsa")
     return f"compare the fingerprint on the master: ssh-keygen -lf /etc/ssh/ssh_host_{short}_key.pub"
 
 
-def _ssh_command(endpoint: Endpoint) -> str:
-    words = ["ssh", "-p", str(endpoint.port)]
-    if endpoint.known_hosts[:1] != (os.path.join(home_dir(), ".ssh", "known_hosts"),) and endpoint.known_hosts[1:]:
-        words += ["-o", f"UserKnownHostsFile={endpoint.known_hosts[0]}"]
+def _ssh_command(endpoint: Endpoint, options: Sequence[str] = ()) -> str:
+    words = ["ssh", "-p", str(endpoint.port), *options]
+    files = [file for file in endpoint.known_hosts if file != os.devnull]  # there ssh would remember nothing
+    if files[:1] != [os.path.join(home_dir(), ".ssh", "known_hosts")] and endpoint.known_hosts[1:]:
+        words += ["-o", f"UserKnownHostsFile={files[0]}"]
     if endpoint.only_these_keys and len(endpoint.key_files) == 1:
         words += ["-i", endpoint.key_files[0]]
     if endpoint.proxy_jump:

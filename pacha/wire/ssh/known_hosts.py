@@ -6,10 +6,12 @@ import base64
 import hashlib
 import hmac
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pacha.wire.ssh.trust import read_trusted
+
+_AUTHORITY = "@cert-authority"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,16 @@ def known_keys(files: Sequence[str], name: str) -> list[KnownKey]:
     Ignores ``@cert-authority`` lines, too: Pacha recognises servers by their keys alone. Raises ConfigError for a file
     that another user could change.
     """
-    keys = []
+    return [key for marker, key in _marked_keys(files, name) if marker != _AUTHORITY]
+
+
+def authorities(files: Sequence[str], name: str) -> list[KnownKey]:
+    """The keys of those who sign certificates for a name. Raises ConfigError as ``known_keys`` does."""
+    return [key for marker, key in _marked_keys(files, name) if marker == _AUTHORITY]
+
+
+def _marked_keys(files: Sequence[str], name: str) -> Iterator[tuple[str, KnownKey]]:
+    """The keys of a name, each with the marker of its line ("" for none)."""
     for file in files:
         try:
             lines = read_trusted(file).decode("utf-8", "replace").split("\n")
@@ -41,13 +52,10 @@ def known_keys(files: Sequence[str], name: str) -> list[KnownKey]:
             continue
         for number, line in enumerate(lines, 1):
             words = line.split()
-            revoked = words[:1] == ["@revoked"]
-            if revoked:
-                del words[0]
+            marker = words.pop(0) if words[:1] in (["@revoked"], [_AUTHORITY]) else ""
             blob = _key_on_line(words, name)
             if blob is not None:
-                keys.append(KnownKey(blob, revoked, file, number))
-    return keys
+                yield marker, KnownKey(blob, marker == "@revoked", file, number)
 
 
 def _key_on_line(words: list[str], name: str) -> bytes | None:

@@ -53,5 +53,7 @@ def test_what_belongs_on_the_other_side_says_so(machine: Machine) -> None:
         machine.at(made).chmod(0o755)
     done = machine.pacha("doctor", code=3)
     assert "a master" in done.out and "pacha add-host" in done.out and "pacha.host is not set." not in done.out
+    assert "pacha.host is not set" in machine.pacha("schedule", "install", "--cron", code=10).err
+    assert not machine.at("/etc/cron.d/pacha").exists()
     config.unlink()
     assert "a master" in machine.pacha("doctor", code=3).out

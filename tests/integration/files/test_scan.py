@@ -137,7 +137,9 @@ def mounted(tree: Path, as_root: None) -> Iterator[Path]:
 
 def test_another_file_system_is_entered_unless_told_not_to(mounted: Path) -> None:
     assert paths(Host(watch(mounted)).scan(), mounted) == {"", "mnt", "mnt/deep", "mnt/deep/f"}
-    assert paths(Host(watch(mounted, one_filesystem=True)).scan(), mounted) == {"", "mnt"}
+    found = Host(watch(mounted, one_filesystem=True)).scan()
+    assert paths(found, mounted) == {"", "mnt"} and not found.concerns
+    assert "pacha.one.filesystem" in found.left_out[os.fsencode(mounted / "mnt")]
     inside = Host(watch(mounted / "mnt", one_filesystem=True)).scan()
     assert paths(inside, mounted) == {"mnt", "mnt/deep", "mnt/deep/f"}, "a mount point may itself be watched"
 
@@ -266,7 +268,8 @@ def test_what_the_kernel_makes_up_is_never_entered_and_named(mounted: Path, one_
         for name in ("proc", "sys", "cmdline"):
             unmount(mounted / name)
     assert {"proc", "sys"} <= paths(found, mounted) <= {"", "mnt", "mnt/deep", "mnt/deep/f", "proc", "sys"}
-    assert found.left_out.keys() == {os.fsencode(mounted / name) for name in ("proc", "sys", "cmdline")}
+    others = ["mnt"] * one_filesystem
+    assert found.left_out.keys() == {os.fsencode(mounted / name) for name in ("proc", "sys", "cmdline", *others)}
     assert "(proc)" in found.left_out[os.fsencode(mounted / "proc")] and not found.concerns
     assert again.entries == found.entries
     assert os.fsencode(mounted / "sys") not in excluded.left_out

@@ -13,7 +13,7 @@ import pytest
 from pacha.errors import PachaError
 from pacha.host import watch
 from pacha.push import push
-from pacha.rebuild import rebuild, restore_db, result
+from pacha.rebuild import rebuild, restore_db, result, undo
 from pacha.rebuild.options import RebuildOptions
 from pacha.store import database
 from pacha.store.selection import Selection
@@ -87,6 +87,15 @@ def test_a_newer_snapshot_that_this_machine_did_not_make_is_told_before_a_rebuil
     assert not rebuild.propose(world.here(), "bar").concerns, "a new machine has nothing to compare with"
 
 
+def test_a_volume_that_is_not_mounted_is_told_before_a_rebuild_fills_its_mount_point(world: World) -> None:
+    here, tree = world.here("bar"), bytes(world.tree)
+    here.state.update(mounted=(tree, b"/elsewhere"))
+    told = {concern.path: concern.reason for concern in rebuild.propose(here, "bar").concerns}
+    assert told.keys() == {tree} and "not mounted now" in told[tree]
+    below = RebuildOptions(target=os.fsencode(world.top / "target"))
+    assert not rebuild.propose(here, "bar", below).concerns
+
+
 def test_what_was_watched_and_not_pushed_is_told_before_a_rebuild_forgets_it(world: World) -> None:
     here, folder = world.here("bar"), more(world)
     watch.watch(here, os.fsencode(folder))
@@ -118,3 +127,14 @@ def test_a_rebuild_does_not_forget_what_was_left_on_another_master(world: World)
     known = here.state.read().masters
     assert known["second"] == replace(left, changelog=None, contents=None)
     assert known["local"].sent == left.sent
+
+
+@pytest.mark.parametrize(("name", "still"), [("fresh", "bar"), ("bar", "")], ids=["a new machine", "bar itself"])
+def test_an_undo_tells_which_host_the_machine_became(world: World, name: str, still: str) -> None:
+    (world.tree / "two").write_text("changed meanwhile\n")
+    if still:
+        assert rebuild.rebuild(world.here(name), "bar").adopted
+    else:
+        only_one(world)
+    assert undo.undo(world.here(name)).pushes_as == still
+    assert (world.tree / "two").read_text() == "changed meanwhile\n"

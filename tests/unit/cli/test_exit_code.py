@@ -65,3 +65,29 @@ def test_the_classic_story_in_flags(tmp_path: Path) -> None:
     shutil.rmtree(state / "repos")
     pacha("--restore-db", "bar")
     assert "nothing changed" in pacha("--push") or "no path changed" in pacha("--log")
+
+
+def test_a_pipe_that_does_not_wait_is_not_a_limit_on_processes() -> None:
+    """Whoever reads it may have set O_NONBLOCK, for both sides (fcntl(2))."""
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    with pytest.raises(BlockingIOError):
+        while True:
+            os.write(write, bytes(4096))
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    argv = [sys.executable, "-c", MAIN, "--help"]
+    done = subprocess.run(argv, env=environment, stdout=write, stderr=subprocess.PIPE, text=True)
+    for fd in (read, write):
+        os.close(fd)
+    assert done.returncode == 1 and "The system does not let Pacha go on." in done.stderr
+    assert "threads" not in done.stderr
+
+
+@pytest.mark.parametrize("command", ["push", "watch x", "log ./x", "status", "rebuild bar --target x"])
+def test_nothing_is_done_in_a_folder_that_was_removed(command: str, tmp_path: Path) -> None:
+    script = f"import os; os.mkdir('gone'); os.chdir('gone'); os.rmdir('../gone'); {MAIN}"
+    argv = [sys.executable, "-c", script, *command.split()]
+    environment = {**os.environ, "PYTHONPATH": os.getcwd(), "PACHA_STATE": str(tmp_path / "state")}
+    done = subprocess.run(argv, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith("pacha: The working directory is not there any more.")

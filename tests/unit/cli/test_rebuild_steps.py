@@ -15,7 +15,8 @@ from tests.support.standalone import Standalone, standalone_host  # noqa: F401  
 
 PLAIN = RebuildRequest(
     host="bar", at="", paths=(), directories=(), target=None, delete=False, owner_map=None, accounts=None,
-    hooks=False, dry_run=False, as_json=False, progress=None, master="", wait=0.0, yes=False,
+    hardware=None, packages=None, services=None, selinux="policy", hooks=False, dry_run=False,
+    as_json=False, progress=None, master="", wait=0.0, yes=False,
 )  # fmt: skip
 
 

@@ -154,6 +154,7 @@ def test_a_tilde_is_the_home_folder_that_the_account_has() -> None:
         ("pacha.ssh.key = id_ed25519", "is not an absolute path"),
         ("pacha.hosts.path = pacha/hosts", "is not an absolute path"),
         ("pacha.hosts.path = /pacha/../etc", "is not an absolute path"),
+        ("pacha.hosts.path = /srv/$HOME", "for a variable"),
         ("pacha.frequency = 0", "hours"),
         ("pacha.frequency = 0.0000001", "hours"),
         ("pacha.frequency = -1", "hours"),

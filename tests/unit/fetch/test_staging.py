@@ -13,6 +13,7 @@ from pacha.host import watch
 from pacha.host.context import Context
 from pacha.push import push
 from pacha.rebuild import rebuild
+from pacha.rebuild.result import Reporter
 from pacha.store.state import StateFolder
 
 
@@ -30,3 +31,20 @@ def test_any_folder_name_comes_back(tmp_path: Path, name: str) -> None:
     done = rebuild.rebuild(Context(settings, StateFolder(tmp_path / "fresh")), "bar")
     assert done.adopted and not done.concerns
     assert (tmp_path / name / "file").read_text() == "kept\n"
+
+
+def test_links_are_expected_as_well(tmp_path: Path) -> None:
+    """Each is a file of the repository: of an /etc with 400 of them half was not expected, and no bar was shown."""
+    settings = parse_config(
+        f"[DEFAULT]\npacha.host = local\npacha.hosts.path = {tmp_path}/hosts\npacha.hostname = bar\n"
+    )
+    (tmp_path / "links").mkdir()
+    for number in range(20):
+        (tmp_path / "links" / str(number)).symlink_to("there")
+    bar = Context(settings, StateFolder(tmp_path / "bar"))
+    watch.watch(bar, os.fsencode(tmp_path / "links"))
+    assert push.push(bar).failure is None
+    expected: list[int] = []
+    fresh = Context(settings, StateFolder(tmp_path / "fresh"))
+    rebuild.rebuild(fresh, "bar", reporter=Reporter(on_expected=expected.append))
+    assert expected == [25]

@@ -5,12 +5,14 @@ from __future__ import annotations
 import errno
 import os
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from pacha.files import metadata
 from pacha.files.metadata import Entry, Kind
+from pacha.system import inode_flags
 from tests.support.observing import ACCOUNTS, observe, opened_folder, run  # noqa: F401
 
 
@@ -79,11 +81,33 @@ def test_access_control_lists(tmp_path: Path, folder: int) -> None:
 
 
 @pytest.mark.timeout(10)
-def test_a_fifo_or_a_link_has_no_flags_and_is_never_waited_for(tmp_path: Path, folder: int) -> None:
+def test_a_fifo_has_no_flags_and_neither_it_nor_a_link_is_waited_for(tmp_path: Path, folder: int) -> None:
     os.mkfifo(tmp_path / "p")
     (tmp_path / "l").symlink_to("p")
-    assert metadata.read_flags(b"p", folder) == metadata.read_flags(b"l", folder) == 0
-    assert metadata.read_flags(b"none", folder) == 0
+    assert metadata.read_flags(b"p", folder) == 0
+    for name in (b"l", b"none"):
+        with pytest.raises(OSError, match=r"No such file|symbolic links"):
+            metadata.read_flags(name, folder)
+
+
+def test_flags_that_cannot_be_read_stay_as_they_were_known(
+    tmp_path: Path, folder: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "f").touch()
+    failures = [errno.ENOTTY, errno.EIO]
+
+    def fails(fd: int) -> int:
+        raise OSError(failures[0], os.strerror(failures[0]))
+
+    monkeypatch.setattr(inode_flags, "flags", fails)
+    known, unread = replace(observe(tmp_path / "f", folder), flags=0x80), metadata.Unread()
+    assert metadata.observe(b"f", folder, b"/f", ACCOUNTS, unread).flags == 0 and not unread
+    failures.pop(0)
+    entry = metadata.observe(b"f", folder, b"/f", ACCOUNTS, unread)
+    kept, (concern,) = metadata.keep_attributes(entry, known, unread)
+    assert kept.flags == 0x80 and "its inode flags cannot be read: Input/output error" in concern.reason
+    with pytest.raises(OSError, match="Input/output"):
+        metadata.observe(b"f", folder, b"/f", ACCOUNTS)
 
 
 def test_what_is_not_there(tmp_path: Path, folder: int) -> None:

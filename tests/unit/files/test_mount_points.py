@@ -59,10 +59,20 @@ def test_those_that_are_kept_with_a_path() -> None:
     assert points.kept_with(b"/srv/w/d", False) == {b"/srv/w/d/usb"}
 
 
+def test_those_that_a_rebuild_would_write_beside() -> None:
+    points = MountPoints(frozenset([b"/srv"]), frozenset([b"/srv", b"/w", b"/w/d", b"/x", b"/wide"]))
+    assert points.missing_near([b"/w/d/e", b"/srv/a"]) == [b"/w", b"/w/d"]
+    assert points.missing_near([b"/w"]) == [b"/w", b"/w/d"] and points.missing_near([]) == []
+
+
 def test_a_mount_point_that_was_removed() -> None:
     known = by_path(entry(b"/w"), entry(b"/w/d"), entry(b"/w/d/usb"), entry(b"/w/d/usb/f"))
     points = MountPoints(before=frozenset([b"/w/d/usb", b"/elsewhere"]))
     assert points.removed(b"/w", by_path(entry(b"/w")), known) == [(b"/w/d/usb", [b"/w/d"])]
     assert points.removed(b"/w", by_path(entry(b"/w"), entry(b"/w/d")), known) == [(b"/w/d/usb", [])]
     assert points.removed(b"/w", known, known) == []
+    of_empty = {path: kept for path, kept in known.items() if path != b"/w/d/usb/f"}
+    assert points.removed(b"/w", by_path(entry(b"/w")), of_empty) == [], "as with pacha.one.filesystem"
+    of_file = of_empty | by_path(entry(b"/w/d/usb", Kind.FILE))
+    assert points.removed(b"/w", by_path(entry(b"/w")), of_file) == [(b"/w/d/usb", [b"/w/d"])]
     assert points.removed(b"/w", by_path(entry(b"/w"), entry(b"/w/d", Kind.SYMLINK)), known) == []

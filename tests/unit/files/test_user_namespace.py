@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -16,8 +17,8 @@ PARTIAL = {"uid_map": (range(1),), "gid_map": (range(1),)}
 WIDE = {"uid_map": (range(65536),), "gid_map": (range(65536),)}
 
 
-def of(uid: int, gid: int = 0) -> os.stat_result:
-    return cast("os.stat_result", SimpleNamespace(st_uid=uid, st_gid=gid))
+def of(uid: int, gid: int = 0, mode: int = stat.S_IFREG) -> os.stat_result:
+    return cast("os.stat_result", SimpleNamespace(st_uid=uid, st_gid=gid, st_mode=mode))
 
 
 def within(monkeypatch: pytest.MonkeyPatch, maps: dict[str, Any]) -> None:
@@ -45,6 +46,7 @@ def test_one_that_exists_is_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path:
     try:
         assert not user_namespace.is_unmapped_user(of(OVERFLOW), b"ours", fd)
         assert user_namespace.is_unmapped_user(of(OVERFLOW), b"none", fd)
+        assert user_namespace.is_unmapped_user(of(OVERFLOW, mode=stat.S_IFCHR), b"ours", fd), "no device is opened"
     finally:
         os.close(fd)
     assert not user_namespace.is_unmapped_group(of(0, OVERFLOW)), "nothing tells"

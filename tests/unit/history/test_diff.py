@@ -9,10 +9,11 @@ import pytest
 
 from pacha.errors import UsageError
 from pacha.files.metadata import Entry
-from pacha.history.diff import Difference, Side, compare, sides, within
+from pacha.history.diff import Difference, Side, compare, compare_packages, sides, within
 from pacha.history.reader import open_history
 from pacha.host import watch
 from tests.support.entries import entry_at
+from tests.support.packages import FakeManager, fake_manager  # noqa: F401  (a fixture)
 from tests.support.standalone import Standalone, standalone_host  # noqa: F401  (a fixture)
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
@@ -98,3 +99,21 @@ def test_what_is_not_watched_any_more_or_excluded_is_not_called_removed(bar: Sta
     watch.unwatch(here, bar.path)
     with open_history(here) as history:
         assert {one.letter for one in compare(*sides(here, history))} == {"U"}
+
+
+def test_packages_differ_between_snapshots_and_from_the_machine(bar: Standalone, manager: FakeManager) -> None:
+    first = bar.push()
+    manager.upgrade("2")
+    second = bar.push()
+    manager.upgrade("3")
+    context = bar.context()
+    with open_history(context) as history:
+        both = sides(context, history, first.tip, second.tip)
+        assert [str(change) for change in compare_packages(*both)] == ["nginx 1 -> 2"]
+        asked = manager.asked
+        assert compare_packages(*sides(context, history)) == () and manager.asked == asked
+        now = sides(context, history, with_packages=True)
+        assert [str(change) for change in compare_packages(*now)] == ["nginx 2 -> 3"]
+        assert compare_packages(*sides(context, history, change=first.tip)) == ()
+        manager.hangs = True
+        assert len(sides(context, history, with_packages=True)[1].concerns) == 1

@@ -9,7 +9,7 @@ import pytest
 
 from pacha.config.load import parse_config
 from pacha.errors import PachaError, UsageError
-from pacha.history import verify
+from pacha.history import diff, verify
 from pacha.host import watch
 from pacha.host.context import Context
 from pacha.push import push
@@ -64,3 +64,13 @@ def test_what_is_no_snapshot_is_refused(here: Context) -> None:
     for wrong in ("0000", "-oProxyCommand=x", "../x", "f"):
         with pytest.raises(UsageError):
             verify.verify(here, wrong)
+
+
+def test_what_was_on_a_volume_that_is_not_mounted_is_not_gone(here: Context, tmp_path: Path) -> None:
+    push.push(here)
+    here.state.update(mounted=(os.fsencode(tmp_path / "foo"),))
+    (tmp_path / "foo" / "one").unlink()
+    assert "not mounted now" in differences(here)["foo"] and "one" not in differences(here)
+    now = diff.of_disk(here)
+    assert os.fsencode(tmp_path / "foo" / "one") in now.entries
+    assert [concern.path for concern in now.concerns] == [os.fsencode(tmp_path / "foo")]

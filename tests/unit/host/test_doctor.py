@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
+from pacha.config.load import parse_config
 from pacha.host import doctor
 from pacha.host.doctor import Check
 from pacha.store.host_state import HostState
+from pacha.store.state import StateFolder
 from pacha.ui import overview
 
 
@@ -34,3 +39,12 @@ def test_a_master_is_named_once() -> None:
     assert "master.example.com: its clock" in overview.check_text(
         Check(about="clock", result="its clock", master="master.example.com")
     )
+
+
+def test_a_state_folder_of_somebody_else_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = parse_config(f"[DEFAULT]\npacha.host = local\npacha.hosts.path = {tmp_path}\n")
+    state, me = StateFolder(tmp_path / "state"), os.geteuid()
+    state.make()
+    monkeypatch.setattr(os, "geteuid", lambda: me + 1)
+    errors = [check.error for check in doctor.inspect(lambda: settings, state)]
+    assert "state-of-another-user" in errors

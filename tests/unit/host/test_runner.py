@@ -78,3 +78,11 @@ def test_the_program_that_the_job_names_is_looked_for(job: Job, name: str) -> No
         assert runner._program(Path("/"), job.root / path) is None
     os.unlink(there)
     assert "is not there" in getattr(runner._program(Path("/"), job.root / CRON), "why", "")
+
+
+@pytest.mark.parametrize("command", ['"/usr/bin/pacha push', "", "nice /usr/bin/pacha push", "-/bin/sh -c true"])
+def test_a_job_that_somebody_edited_is_no_fault(job: Job, command: str) -> None:
+    for systemd, path, start in ((True, SERVICE, "ExecStart="), (False, CRON, "7 * * * * root ")):
+        schedule.install(job, systemd, False)
+        (job.root / path).write_text(f"{start}{command}\n")
+        assert runner._program(Path("/"), job.root / path) is None

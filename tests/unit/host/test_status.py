@@ -79,3 +79,9 @@ def test_while_a_push_is_at_work_nothing_says_that_it_failed(bar: Standalone) ->
     with context.state.locked(work="rebuild"):
         assert status(context).failure, "that one is over"
     assert status(context).failure
+
+
+def test_a_success_in_the_future_does_not_put_the_next_push_off(bar: Standalone) -> None:
+    bar.push()
+    bar.context().state.update(succeeded=time.time() + 365 * 24 * 3600)
+    assert status(bar.context()).next_due == 0

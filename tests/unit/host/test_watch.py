@@ -241,3 +241,19 @@ def test_the_list_is_not_touched_while_another_run_holds_the_lock(
         with pytest.raises(LockedError):
             watch(here, tree / "opt/foo")
     assert live(here) == {}
+
+
+def test_what_the_kernel_makes_up_is_refused_at_once(here: Context) -> None:
+    for path, single in (("/proc", False), ("/proc/self/net", False), ("/proc/version", True)):
+        with pytest.raises(UsageError) as caught:
+            watch(here, os.path.realpath(path), single=single)
+        assert caught.value.code == "watch-kernel-files"
+    assert not live(here)
+
+
+def test_whoever_unwatches_a_part_is_told_how_to_leave_it_out(here: Context, tree: Path) -> None:
+    watch(here, tree / "opt")
+    for path, hint in (("opt/foo", "pacha.exclude"), ("srv", "config-values")):
+        with pytest.raises(UsageError, match="not watched") as caught:
+            module.unwatch(here, os.fsencode(tree / path))
+        assert hint in caught.value.hint

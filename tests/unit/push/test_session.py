@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 
 import pytest
 
 from pacha.errors import Concern, PachaError
+from pacha.files import mount_points
+from pacha.push import push
 from pacha.store.snapshot import Snapshot
+from pacha.system.mounts import Mount
 from pacha.wire.master import RolledBack
 from tests.support.standalone import Standalone, standalone_host  # noqa: F401  (a fixture)
 
@@ -76,3 +81,29 @@ def test_how_long_our_own_history_is(bar: Standalone) -> None:
 
 def test_nothing_is_delivered_where_nobody_is_reached(bar: Standalone) -> None:
     assert not bar.session().deliver(Snapshot(), "ab")
+
+
+def test_a_local_master_whose_volume_is_not_mounted_is_not_filled_anew(
+    bar: Standalone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    volume = bar.master.parent
+    mounted = [Mount(b"/", b"ext4"), Mount(os.fsencode(volume), b"ext4")]
+    monkeypatch.setattr(mount_points, "mounts", lambda: iter(mounted))
+    bar.push()
+    del mounted[1]
+    volume.rename(bar.top / "unmounted")
+    volume.mkdir()
+    (bar.tree / "two").touch()
+    for _ in range(2):
+        pushed = push.push(bar.context())
+        assert pushed.failure is not None and pushed.failure.code == "master-not-mounted"
+        assert os.listdir(volume) == []
+    mounted.append(Mount(os.fsencode(volume), b"ext4"))
+    volume.rmdir()
+    (bar.top / "unmounted").rename(volume)
+    assert bar.push().sent
+    del mounted[1]
+    shutil.rmtree(bar.master)
+    bar.master.mkdir()
+    assert push.push(bar.context()).failure is None, "a person made the folder: pacha add-host"
+    assert (bar.master / "db").is_dir()

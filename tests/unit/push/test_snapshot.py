@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
 from pacha.files.metadata import Kind
+from pacha.files.names import LONGEST_STORED
 from pacha.host import watch
-from pacha.push import reconcile
+from pacha.machine.packages import package_list
+from pacha.push import push, reconcile
 from pacha.push.scan import read_last_snapshot, scan
 from pacha.push.snapshot import NewSnapshot, build_snapshot, commit_snapshot
 from pacha.store import database, history
 from pacha.store.hg import Repository
+from pacha.store.snapshot import Changes
+from tests.support.packages import FakeManager, fake_manager  # noqa: F401  (a fixture)
 from tests.support.standalone import Standalone, standalone_host  # noqa: F401  (a fixture)
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
@@ -85,3 +90,57 @@ def test_a_path_that_is_not_watched_any_more_leaves_the_snapshot_and_stays_in_th
     new = committed(bar)
     assert set(new.snapshot.entries) == {os.fsencode(bar.top / "other")}
     assert history.read(bar.context().state, first.tip).entries.keys() > new.snapshot.entries.keys()
+
+
+def test_a_path_that_mercurial_cannot_hold_is_named_and_stops_nothing(
+    bar: Standalone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(bar.tree)  # each step is short, whatever the path comes to
+    for _ in range(LONGEST_STORED // 251 + 1):
+        Path("d" * 250).mkdir()
+        monkeypatch.chdir("d" * 250)
+        Path("f").touch()
+    session = bar.session()
+    last = read_last_snapshot(session, False)
+    scan(session, last)
+    new = commit_snapshot(session, reconcile.base(session, last)).snapshot
+    (concern,) = session.concerns
+    assert concern.reason.startswith("not kept, as Mercurial holds no path") and len(concern.path) > LONGEST_STORED
+    assert concern.path not in new.entries and os.path.dirname(concern.path) in new.entries
+    assert {bar.path + b"/one", os.path.dirname(os.path.dirname(concern.path)) + b"/f"} <= new.entries.keys()
+
+
+def test_changed_packages_make_a_snapshot_that_lists_them(bar: Standalone, manager: FakeManager) -> None:
+    first = bar.push()
+    assert first.packages == () and bar.push().committed is False and manager.asked == 1
+    manager.upgrade("2")
+    second = bar.push()
+    assert second.committed and second.packages == ("nginx 1 -> 2",) and second.changes == Changes()
+    repository = bar.session().repository("db")
+    assert repository.note(second.tip).message == "bar: no path changed, 1 package"
+    assert repository.reader(second.tip)(b"changes").endswith(b"P nginx 1 -> 2\n")
+    (bar.tree / "one").write_text("more\n")
+    assert bar.push().packages == ()
+
+
+def test_packages_that_cannot_be_told_stop_no_push(bar: Standalone, manager: FakeManager) -> None:
+    first = bar.push()
+    manager.upgrade("2")
+    manager.hangs = True
+    (bar.tree / "one").write_text("more\n")
+    pushed = push.push(bar.context())
+    assert pushed.committed and pushed.masters and len(pushed.concerns) == 1
+    reader = bar.session().repository("db").reader
+    assert reader(pushed.tip)(b"packages") == reader(first.tip)(b"packages")
+    manager.hangs = False
+    assert bar.push().packages == ("nginx 1 -> 2",)
+
+
+def test_a_list_that_the_parent_has_and_nobody_can_read_is_no_reason_to_stop(
+    bar: Standalone, manager: FakeManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bar.push()
+    manager.upgrade("2")
+    real = package_list.decode
+    monkeypatch.setattr(package_list, "decode", lambda text: real(text if b'"2"' in text else b"{}"))
+    assert bar.push().packages == ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from dataclasses import replace
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from pacha.errors import Concern
 from pacha.files.metadata import Entry, Kind
 from pacha.files.owners import Accounts
 from pacha.rebuild import actual_state
@@ -86,3 +88,23 @@ def test_a_small_file_is_read_and_nothing_is_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     names = ("f", "pipe", ".", "none")
     assert [actual_state.read(os.fsencode(tmp_path / name)) for name in names] == [b"\0x", None, None, None]
+
+
+def test_what_cannot_be_read_is_there_and_what_cannot_be_looked_into_is_named(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a plain user meets it; root's own reads fail of a disk that does."""
+    real, closed = os.open, {b"two": errno.EACCES, b"sub": errno.EIO}
+
+    def fails(path: bytes, flags: int, *args: int, **options: int) -> int:
+        if path in closed:
+            raise OSError(closed[path], os.strerror(closed[path]))
+        return real(path, flags, *args, **options)
+
+    monkeypatch.setattr(os, "open", fails)
+    unseen: list[Concern] = []
+    watched = Watched(path=os.fsencode(root), single=False, repository="w")
+    none = Watched(path=os.fsencode(root.parent / "none"), single=False, repository="none")
+    found = actual_state.read_actual_state([watched, none], {}, [], MACHINE, (), unseen)
+    assert found[os.fsencode(root / "two")].sha256 is None, "a rebuild replaces it, and asks before"
+    assert [concern.path for concern in unseen] == [os.fsencode(root / "sub")]

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from pacha.errors import PachaError, Signalled, UntoldError
+from pacha.machine.packages import apt_install
 from pacha.rebuild.interruption import explained, told
 from pacha.restore.journal import Journal
 
@@ -38,6 +39,13 @@ def test_how_far_it_came_is_told(tmp_path: Path) -> None:
     assert "pacha undo" in half and "pacha undo" in placed and "undo" not in untouched
     assert standing(tmp_path) == untouched, "what earlier rebuilds came to does not count"
     assert standing(tmp_path, "") == standing(tmp_path, "written", "stopped") == untouched
+
+
+def test_packages_that_were_being_installed_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    untouched = standing(tmp_path)
+    monkeypatch.setattr(apt_install, "is_begun", lambda: True)
+    assert "Packages" in standing(tmp_path) and standing(tmp_path) != untouched
+    assert "pacha undo" in standing(tmp_path, "written")
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
+
+import pytest
 
 from pacha.files.metadata import Entry, Kind
 from pacha.files.owners import Accounts
@@ -74,5 +77,23 @@ def test_what_a_kill_left_half_done_is_carried_through_once(tmp_path: Path) -> N
 
     found = dict([altered("same"), altered("other", 1), altered("gone"), altered("handled")])
     begun = InterruptedRenumbering(IdChanges({me: me + 1}), found)
-    (step,) = renumber.resumed_steps(begun, {os.fsencode(tmp_path / "handled")}, THEN)
+    resumed = renumber.resumed(begun, {os.fsencode(tmp_path / "handled")}, THEN)
+    (step,) = resumed.steps
+    assert not resumed.concerns
     assert (step.path, step.uid, step.mode) == (os.fsencode(tmp_path / "same"), me + 1, 0o600)
+
+
+def test_what_cannot_be_looked_at_is_not_taken_for_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, status = tmp_path / "file", tmp_path.stat()
+    record = Altered(path=os.fsencode(path), old=(status.st_dev, 1), uid=7, gid=7, mode=0o600, mtime_ns=5, xattrs=())
+    real = os.stat
+
+    def fails(name: object, **options: object) -> os.stat_result:
+        if name == b"file":
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return real(name, **options)  # type: ignore[call-overload, no-any-return]
+
+    monkeypatch.setattr(os, "stat", fails)
+    resumed = renumber.resumed(InterruptedRenumbering(IdChanges({7: 8}), {record.path: record}), (), THEN)
+    (concern,) = resumed.concerns
+    assert concern.path == record.path and "Input/output error" in concern.reason

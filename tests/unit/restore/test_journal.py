@@ -60,6 +60,15 @@ def test_a_torn_last_line_is_no_record_and_what_follows_is_read(state: bytes, cu
     assert Journal(journal.folder).closed
 
 
+def test_the_snapshot_is_told_where_the_version_that_began_it_wrote_it_down(state: bytes) -> None:
+    of_now, of_earlier = Journal.begin(state, tip="a" * 40), Journal.begin(state)
+    path = Path(os.fsdecode(of_earlier.folder + b"/journal"))
+    path.write_text(path.read_text().replace(',""]', "]"))
+    again = [Journal(journal.folder).started for journal in (of_now, of_earlier)]
+    assert [started and started.tip for started in again] == ["a" * 40, ""]
+    assert again[1] is not None and again[1].resumes == (of_now.id,)
+
+
 def test_a_killed_rebuild_is_unfinished_until_carried_through(state: bytes) -> None:
     killed = Journal.begin(state)
     stopped = Journal.begin(state)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pacha.files.metadata import Entry, Kind
 from pacha.files.owners import Accounts
 from pacha.restore.ownership import Identity
-from pacha.restore.plan import Action, Plan, build
+from pacha.restore.plan import Action, Plan, Withheld, build
 from tests.support.entries import entry_at
 
 ACCOUNTS = Accounts.from_files(
@@ -282,3 +282,24 @@ def _confined(call: ast.Call) -> bool:
     held = isinstance(first, ast.Name) and first.id in BY_REFERENCE
     start = isinstance(first, ast.Constant) and first.value == b"/"
     return held or start or "dir_fd" in given or {"src_dir_fd", "dst_dir_fd"} <= given
+
+
+def test_what_is_withheld_stays_is_named_and_lacks_something() -> None:
+    held = Withheld("its disk is not here", "it is put aside")
+    wanted = [file(name) for name in (b"absent", b"other", b"same")]
+    made = plan(wanted, [file(b"other", size=9), file(b"same")], withheld={e.path: held for e in wanted}.get)
+    assert actions(made) == {b"absent": Action.WITHHELD, b"other": Action.WITHHELD, b"same": Action.SAME}
+    assert [(concern.path, concern.reason) for concern in made.concerns] == [
+        (b"/srv/w/absent", "its disk is not here; it is put aside"),
+        (b"/srv/w/other", "its disk is not here; it is put aside"),
+    ]
+    assert not made.changes and [step.exact for step in made.steps] == [True, False, False, True]
+
+
+def test_what_is_this_machines_own_is_not_moved_aside() -> None:
+    folder, own = file(b"d", kind=Kind.DIRECTORY, sha256=None), file(b"d/own")
+    held = {own.path: Withheld("its own", "there was none")}.get
+    assert actions(plan([], [folder, own, file(b"extra")], delete=True, withheld=held)) == {
+        b"d": Action.WITHHELD, b"d/own": Action.WITHHELD, b"extra": Action.EXTRA,
+    }  # fmt: skip
+    assert set(actions(plan([], [folder, own], withheld=held)).values()) == {Action.EXTRA}

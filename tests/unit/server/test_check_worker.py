@@ -11,8 +11,11 @@ from typing import Any
 
 import pytest
 
+from pacha.errors import ExitCode
+from pacha.machine.packages import package_list
 from pacha.server import check_worker
 from pacha.server.hosts import NEVER_PUSHED
+from tests.support.packages import FakeManager, fake_manager  # noqa: F401  (a fixture)
 from tests.support.standalone import Standalone, standalone_host  # noqa: F401  (a fixture)
 
 
@@ -64,3 +67,15 @@ def test_a_link_out_of_the_folder_is_damage(bar: Standalone, tmp_path: Path) -> 
     (bar.master / "foo").rename(tmp_path / "elsewhere")
     (bar.master / "foo").symlink_to(tmp_path / "elsewhere")
     assert inspected(bar, tmp_path / "scratch")["code"] == 13
+
+
+def test_a_text_that_no_pacha_wrote_is_a_fault(
+    bar: Standalone, manager: FakeManager, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    bar.push()
+    assert inspected(bar, tmp_path / "before")["code"] == ExitCode.DONE
+    manager.version = manager.word = "--option"
+    monkeypatch.setattr("pacha.host.packages._told", lambda manager, root: package_list.encode(manager.capture(root)))
+    assert bar.push().committed
+    found = inspected(bar, tmp_path / "after")
+    assert found["code"] == ExitCode.DAMAGED and "packages" in found["faults"][0]

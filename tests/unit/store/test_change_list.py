@@ -28,6 +28,18 @@ def test_a_path_has_what_is_at_or_below_it(path: bytes, counts: dict[str, int]) 
     assert change_list.count(change_list.encode(CHANGES, b"image"), [path]) == counts
 
 
+def test_packages_are_counted_in_the_message_and_are_no_path() -> None:
+    lines = ("curl 7.88 added", "nginx 1.22.1-9 -> 1.22.1-10")
+    counts = change_list.counts(CHANGES, lines)
+    assert counts == "2 added, 1 changed, 1 removed, 2 metadata, 2 packages"
+    _, read = change_list.split_message(change_list.join_message("3 packages were too old", counts))
+    assert read == {"added": 2, "changed": 1, "removed": 1, "metadata": 2, "packages": 2}
+    assert change_list.split_message(f"bar: {change_list.counts(Changes(), lines[:1])}")[1] == {"packages": 1}
+    text = change_list.encode(CHANGES, b"image", lines)
+    assert change_list.count(text) == change_list.count(change_list.encode(CHANGES, b"image"))
+    assert text.endswith(b"P curl 7.88 added\nP nginx 1.22.1-9 -> 1.22.1-10\n")
+
+
 def test_no_two_texts_of_different_snapshots_are_the_same() -> None:
     assert change_list.encode(CHANGES, b"one") != change_list.encode(CHANGES, b"other")
 

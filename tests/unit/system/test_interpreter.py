@@ -43,10 +43,13 @@ def test_a_process_that_is_not_is_replaced(more: dict[str, str], said: str) -> N
     assert (done.stdout, done.stderr) == (f"{said} 61a1feff\n", "")
 
 
-def test_an_option_that_would_come_back_is_left_alone() -> None:
-    command = [sys.executable, "-OO", "-c", SCRIPT, "a"]
-    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": os.getcwd()}, capture_output=True, text=True)
-    assert (done.stdout, done.stderr) == ("utf-8 2 61\n", "")
+@pytest.mark.parametrize("more", [{}, {"PYTHONOPTIMIZE": "2"}])
+@pytest.mark.parametrize(("options", "said"), [(["-OO"], 1), (["-s", "-O", "-OO"], 1), (["-sOO"], 2)])
+def test_the_option_of_the_command_line_is_left_out(options: list[str], said: int, more: dict[str, str]) -> None:
+    command = [sys.executable, *options, "-c", SCRIPT, "-OO"]
+    environment = {**os.environ, "PYTHONPATH": os.getcwd(), **more}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30)
+    assert (done.stdout, done.stderr) == (f"utf-8 {said} 2d4f4f\n", "")
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pacha.errors import PachaError
-from pacha.system.proc import require_proc
+from pacha.system.proc import require_proc, require_working_directory
 
 
 def test_it_is_here() -> None:
@@ -24,3 +24,14 @@ def test_without_it_nothing_is_done(shown: str, tmp_path: Path, monkeypatch: pyt
         require_proc()
     monkeypatch.undo()
     assert caught.value.code == "proc-missing" and "mount -t proc" in caught.value.hint
+
+
+def test_a_working_directory_that_was_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    require_working_directory()
+    gone.rmdir()
+    with pytest.raises(PachaError) as caught:
+        require_working_directory()
+    assert caught.value.code == "working-directory-missing"

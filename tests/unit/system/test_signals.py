@@ -83,3 +83,19 @@ time.sleep(0.5)
 print("goes on")
 """)
     assert done.stdout == "5\ngoes on\n", done.stderr
+
+
+@pytest.mark.parametrize("body", ["print('whole')", "print('whole'); raise OSError"])
+def test_one_that_is_held_comes_at_the_end(body: str) -> None:
+    done = run(f"""
+try:
+    with signals.held():
+        signal.raise_signal(signal.SIGTERM)
+        {body}
+    print("too late")
+except Signalled as ended:
+    print(ended.number)
+with signals.held():
+    print("and once")
+""")
+    assert done.stdout == "whole\n15\nand once\n", done.stderr

@@ -36,15 +36,22 @@ def test_what_becomes_of_extras_depends_on_delete() -> None:
 def test_the_lines_have_the_snapshot_the_hooks_and_what_is_resumed_and_can_be_printed() -> None:
     proposed = proposal(
         step(Action.CREATE), hooks=Hooks((BEFORE,), (AFTER,), ("not this",)), by="evil\x1b[2J",
-        resumes=(Started("id", 1_600_000_000, "bar", ()),),
+        resumes=(Started("id", 1_600_000_000, "bar", (), TIP), Started("id", 1_600_000_000, "bar", ())),
     )  # fmt: skip
     proposed = replace(proposed, preview=replace(proposed.preview, moved=3, movers=("user a, 1 -> 2: 3",)))
     lines = list(plan.plan_lines(proposed))
     assert all(line.isprintable() for line in lines)
     text = "\n".join(lines)
+    assert "another snapshot" not in text
     for words in (TIP[:12], "2020-09-13", BEFORE.sha256, AFTER.sha256, "not this", "user a, 1 -> 2: 3", "/w (0)"):
         assert words in text
     assert text.index(BEFORE.sha256) < text.index(AFTER.sha256)
+
+
+def test_a_rebuild_that_is_resumed_from_another_snapshot_says_so() -> None:
+    proposed = proposal(step(Action.CREATE), resumes=(Started("id", 1_600_000_000, "bar", (), "e" * 40),))
+    (line,) = [line for line in plan.plan_lines(proposed) if "another snapshot" in line]
+    assert "eeeeeeeeeeee" in line and TIP[:12] not in line
 
 
 def test_every_path_that_is_not_as_it_should_be_is_listed() -> None:

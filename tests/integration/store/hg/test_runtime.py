@@ -112,6 +112,14 @@ def test_no_configuration_but_ours_is_obeyed(
     assert "dirstate-v2" not in Path(third.path, ".hg/requires").read_text()
 
 
+def test_a_dollar_in_a_path_is_a_dollar(tmp_path: Path) -> None:
+    made = Repository.open(str(tmp_path / "$HOME" / "${USER}"), create=True)
+    node = commit(made, NULL, {b"a": b"1"})
+    assert (tmp_path / "$HOME" / "${USER}" / ".hg").is_dir()
+    with hg.open_peer(made.path, "foo") as peer:
+        assert peer.heads() == (node,)
+
+
 def test_nor_in_a_process_of_its_own(repository: Repository, planted: Callable[[str], None]) -> None:
     """As the command runs: the variables that the tests set are not there."""
     script = (

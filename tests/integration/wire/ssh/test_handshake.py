@@ -74,6 +74,19 @@ class TestReaching:
         assert "refuses connections" in error.message
         assert "pacha.ssh.port" in error.hint
 
+    @pytest.mark.parametrize(
+        ("line", "word"),
+        [
+            ("Ciphers chacha20-poly1305@openssh.com", "ciphers"),
+            ("KexAlgorithms sntrup761x25519-sha512@openssh.com", "kex"),
+        ],
+    )
+    def test_no_algorithm_in_common(self, endpoint: Endpoint, tmp_path: Path, line: str, word: str) -> None:
+        with Sshd(tmp_path / "sshd", extra=[line]) as hardened:
+            error = refused(dataclasses.replace(endpoint, port=hardened.port))
+        assert "does not talk SSH in a way that Pacha knows" in error.message and word in error.why
+        assert "Ciphers aes256-gcm@openssh.com" in error.hint and "sshd_config" in error.hint
+
     def test_a_name_that_nobody_knows(self, endpoint: Endpoint) -> None:
         error = refused(dataclasses.replace(endpoint, host="no-such-host.invalid"))
         assert "no-such-host.invalid is not known to this machine's resolver" in error.message

@@ -51,6 +51,18 @@ class TestHostKeys:
         Connection.open(endpoint).close()
         assert attempts(watched.text())
 
+    def test_a_certificate_alone(self, endpoint: Endpoint, server: Sshd, tmp_path: Path) -> None:
+        authority = Path(f"{make_key(tmp_path / 'ca')}.pub").read_text()
+        known = knowing(endpoint, tmp_path, "# one line above", f"@cert-authority {server.name} {authority}")
+        error = refused(known)
+        assert "is not known" in error.message and f"({tmp_path}/known line 2) does not count" in error.why
+        assert "-o HostKeyAlgorithms=ssh-ed25519" in error.hint
+
+    def test_where_ssh_would_remember_nothing(self, endpoint: Endpoint, tmp_path: Path) -> None:
+        remembering = str(tmp_path / "known")
+        error = refused(dataclasses.replace(endpoint, known_hosts=("/dev/null", remembering)))
+        assert f"UserKnownHostsFile={remembering}" in error.hint
+
     def test_no_known_hosts_file(self, endpoint: Endpoint, tmp_path: Path) -> None:
         error = refused(dataclasses.replace(endpoint, known_hosts=(str(tmp_path / "none"),)))
         assert "is not known" in error.message

@@ -1,0 +1,47 @@
+"""Read the texts beside a snapshot's pacha.db: what the host was besides its files."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from pacha.errors import UsageError
+from pacha.files.names import DATABASE
+from pacha.history.reader import History
+from pacha.machine import facts
+from pacha.machine.facts import Facts
+from pacha.machine.packages import package_list
+from pacha.machine.packages.package_list import PackageList
+from pacha.store import companions, hg
+
+_WHY = {
+    companions.MACHINE: "an earlier Pacha made it",
+    companions.PACKAGES: "an earlier Pacha made it, or the package manager there is none that Pacha knows",
+}
+
+
+def read_facts(history: History, revision: hg.Revision) -> Facts:
+    """What the machine was in the snapshot ``revision``. Raises UsageError where it does not say, DamagedError."""
+    return facts.decode(_text(history, revision, companions.MACHINE))
+
+
+def read_packages(history: History, revision: hg.Revision) -> PackageList:
+    """The packages of the host in the snapshot ``revision``. Raises UsageError where it does not say, DamagedError."""
+    return package_list.decode(_text(history, revision, companions.PACKAGES))
+
+
+def find_text(history: History, revision: hg.Revision, name: str) -> bytes | None:
+    """The text ``name`` of the snapshot ``revision``, None where it has none. Raises DamagedError."""
+    recorded = history.snapshot(revision).meta
+    return companions.read(name, recorded, partial(history.read, DATABASE, revision.node))
+
+
+def _text(history: History, revision: hg.Revision, name: str) -> bytes:
+    text = find_text(history, revision, name)
+    if text is None:
+        raise UsageError(
+            f"The snapshot {revision.node[:12]} says nothing of its {name}.",
+            _WHY[name],
+            "Name a later one with --at, or push.",
+            code="no-companion",
+        )
+    return text

@@ -1,0 +1,58 @@
+"""The tests that programs have for their own configuration: what fails is not restarted."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from pacha.files.paths import is_within_any
+from pacha.machine.generators import find_program
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigCheck:
+    """A program (argv) that tests the files at and below ``sources``; the ``units`` that obey them.
+
+    ``needs``: folders of which it must find one, or fails whatever the files say; its service may make it.
+    """
+
+    sources: tuple[bytes, ...]
+    argv: tuple[str, ...]
+    units: frozenset[str] = frozenset()
+    needs: tuple[str, ...] = ("/",)
+
+
+def _check(sources: str, argv: str, units: str = "", needs: str = "/") -> ConfigCheck:
+    paths = tuple(path.encode() for path in sources.split())
+    names = frozenset(f"{unit}.service" for unit in units.split())
+    return ConfigCheck(paths, tuple(argv.split()), names, tuple(needs.split()))
+
+
+CHECKS: tuple[ConfigCheck, ...] = (
+    _check("/etc/ssh", "sshd -t", "ssh sshd", needs="/run/sshd /usr/share/empty.sshd /var/empty"),
+    _check("/etc/sudoers /etc/sudoers.d", "visudo -c -q"),
+    _check("/etc/nginx", "nginx -t -q", "nginx"),
+    _check("/etc/apache2", "apache2ctl -t", "apache2"),
+    _check("/etc/httpd", "httpd -t", "httpd"),
+    _check("/etc/haproxy", "haproxy -c -q -f /etc/haproxy/haproxy.cfg", "haproxy"),
+    _check("/etc/bind", "named-checkconf", "named bind9"),
+    _check("/etc/postfix", "postfix check", "postfix postfix@-"),
+    _check("/etc/dovecot", "doveconf -n", "dovecot"),
+    _check("/etc/dnsmasq.conf /etc/dnsmasq.d", "dnsmasq --test", "dnsmasq"),
+    _check("/etc/samba", "testparm -s", "smbd nmbd samba"),
+    _check("/etc/squid", "squid -k parse", "squid"),
+    _check("/etc/unbound", "unbound-checkconf", "unbound"),
+    _check("/etc/rsyslog.conf /etc/rsyslog.d", "rsyslogd -N1", "rsyslog"),
+    _check("/etc/nftables.conf /etc/nftables.d", "nft -c -f /etc/nftables.conf", "nftables"),
+    _check("/etc/passwd /etc/group /etc/shadow", "pwck -r -q"),
+)
+
+
+def concerned(changed: Iterable[bytes]) -> Iterator[ConfigCheck]:
+    """The checks of what is among the ``changed`` paths, if their program is installed."""
+    paths = tuple(changed)
+    for check in CHECKS:
+        can_run = any(map(os.path.isdir, check.needs)) and find_program(check.argv[0])
+        if can_run and any(is_within_any(path, check.sources) for path in paths):
+            yield check

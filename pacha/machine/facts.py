@@ -1,0 +1,208 @@
+"""The facts of a machine: its release, architecture and firmware, its network cards and its volumes.
+
+They are read from files alone, so that a push pays a few milliseconds for them. What comes and goes by itself is left
+out: a fact that changes makes a snapshot.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from pacha.errors import DamagedError
+from pacha.machine import volumes
+from pacha.machine.volumes import Volume
+
+MOST_BYTES = 1 << 20  #: of the text; no machine has more to tell
+_MOST_ITEMS = 10_000  #: cards, volumes, names of one volume
+_LONGEST = 4096  #: characters of one value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """A network card: its name, its permanent or present MAC address, its driver."""
+
+    name: str
+    mac: str = ""
+    driver: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What a machine is. Texts are str as os.fsdecode() returns them; "" and () where something is not known.
+
+    ``distribution``, ``version`` and ``codename`` are ID, VERSION_ID and VERSION_CODENAME of os-release(5), ``kernel``
+    and ``architecture`` those of uname(2); ``firmware`` is "uefi" or "bios"; ``virtualisation`` the word of
+    systemd-detect-virt(1) for a container, else the maker and the product of the machine (SMBIOS). ``volumes`` is None
+    where it cannot be told which there are, as in a container. The last three are dpkg's.
+    """
+
+    distribution: str = ""
+    version: str = ""
+    codename: str = ""
+    architecture: str = ""
+    kernel: str = ""
+    firmware: str = ""
+    virtualisation: str = ""
+    hostname: str = ""
+    cards: tuple[Card, ...] = ()
+    volumes: tuple[Volume, ...] | None = None
+    foreign_architectures: tuple[str, ...] = ()
+    statoverrides: tuple[str, ...] = ()
+    diversions: tuple[str, ...] = ()
+
+
+def collect(root: Path = Path("/"), running: Path = Path("/")) -> Facts:
+    """The facts of the system whose files lie below ``root``. What cannot be read is left out.
+
+    ``running`` is where /proc, /sys and /dev of the machine are.
+    """
+    release = _release(root)
+    kernel = os.uname()
+    dpkg = root / "var/lib/dpkg"
+    return Facts(
+        distribution=release.get("ID", ""),
+        version=release.get("VERSION_ID", ""),
+        codename=release.get("VERSION_CODENAME", ""),
+        architecture=kernel.machine,
+        kernel=_line(running / "proc/sys/kernel/osrelease"),
+        firmware=_firmware(running),
+        virtualisation=_virtualisation(running),
+        hostname=_line(running / "proc/sys/kernel/hostname"),
+        cards=_cards(running / "sys/class/net"),
+        volumes=volumes.collect(running),
+        foreign_architectures=_lines(dpkg / "arch")[1:],  # the first is the machine's own
+        statoverrides=_lines(dpkg / "statoverride"),
+        diversions=_diversions(_lines(dpkg / "diversions")),
+    )
+
+
+def encode(facts: Facts) -> bytes:
+    """The text of ``facts``: JSON, each value on a line of its own, so that a diff shows which changed."""
+    return json.dumps(asdict(facts), indent=1).encode("ascii") + b"\n"
+
+
+def decode(text: bytes) -> Facts:
+    """The facts in ``text``, which may come from elsewhere; keys of a later Pacha are passed over.
+
+    Raises DamagedError for a value that no Pacha writes.
+    """
+    try:
+        if len(text) > MOST_BYTES:
+            raise ValueError("it is longer than any such text")
+        loaded = _known(Facts, json.loads(text))
+        found = loaded.pop("volumes", None)
+        return Facts(
+            cards=tuple(Card(**_texts(Card, item)) for item in _items(loaded.pop("cards", []))),
+            volumes=None if found is None else tuple(map(_volume, _items(found))),
+            foreign_architectures=_list(loaded.pop("foreign_architectures", [])),
+            statoverrides=_list(loaded.pop("statoverrides", [])),
+            diversions=_list(loaded.pop("diversions", [])),
+            **_texts(Facts, loaded),
+        )
+    except (ValueError, TypeError, RecursionError) as error:
+        raise DamagedError(
+            "What the snapshot says of its machine cannot be read.",
+            str(error)[:200],
+            "Choose another snapshot with --at.",
+            code="facts-damaged",
+        ) from None
+
+
+def _release(root: Path) -> Mapping[str, str]:
+    """The assignments of os-release(5); /etc wins."""
+    for name in ("etc/os-release", "usr/lib/os-release"):
+        text = "\n".join(_lines(root / name))
+        if text:
+            return dict(re.findall(r"""^([A-Z_]+)=["']?([^"'\n]*)""", text, re.MULTILINE))
+    return {}
+
+
+def _firmware(root: Path) -> str:
+    if not (root / "sys/firmware").is_dir():
+        return ""
+    return "uefi" if (root / "sys/firmware/efi").is_dir() else "bios"
+
+
+def _virtualisation(root: Path) -> str:
+    container = _line(root / "run/systemd/container")
+    if container or (root / "run/.containerenv").exists() or (root / ".dockerenv").exists():
+        return container or "container"
+    smbios = root / "sys/class/dmi/id"
+    return " ".join(filter(None, (_line(smbios / "sys_vendor"), _line(smbios / "product_name"))))
+
+
+def _cards(net: Path) -> tuple[Card, ...]:
+    """The cards of hardware: those with a device. Bridges, tunnels and the pairs of containers come and go."""
+    names = sorted(entry.name for entry in _entries(net) if (entry / "device").exists())
+    return tuple(_card(net / name) for name in names)
+
+
+def _card(card: Path) -> Card:
+    driver = card / "device/driver"
+    mac = _line(card / "bonding_slave/perm_hwaddr") or _line(card / "address")  # a bond gives all its cards one address
+    return Card(name=card.name, mac=mac, driver=os.path.basename(os.path.realpath(driver)) if driver.exists() else "")
+
+
+def _diversions(lines: tuple[str, ...]) -> tuple[str, ...]:
+    """The local diversions, ``from -> to``: three lines each (dpkg-divert(1)), the last names the package."""
+    threes = zip(lines[0::3], lines[1::3], lines[2::3], strict=False)
+    return tuple(sorted(f"{path} -> {to}" for path, to, package in threes if package == ":"))
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except OSError:
+        return []
+
+
+def _line(path: Path) -> str:
+    return next(iter(_lines(path)), "").strip()
+
+
+def _lines(path: Path) -> tuple[str, ...]:
+    """The lines of a small file, () where it cannot be read."""
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as stream:
+            return tuple(stream.read(MOST_BYTES).splitlines())
+    except OSError:
+        return ()
+
+
+def _known(kind: type[Any], loaded: object) -> dict[str, Any]:
+    if not isinstance(loaded, dict):
+        raise ValueError("something is no object")
+    names = {field.name for field in fields(kind)}
+    return {key: value for key, value in loaded.items() if key in names}
+
+
+def _items(value: object) -> list[Any]:
+    if not isinstance(value, list) or len(value) > _MOST_ITEMS:
+        raise ValueError("something is no list, or one without end")
+    return value
+
+
+def _list(value: object) -> tuple[str, ...]:
+    return tuple(map(_text, _items(value)))
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or len(value) > _LONGEST:
+        raise ValueError("something is no text, or one without end")
+    return value
+
+
+def _texts(kind: type[Any], loaded: object) -> dict[str, Any]:
+    return {key: _text(value) for key, value in _known(kind, loaded).items()}
+
+
+def _volume(item: object) -> Volume:
+    loaded = _known(Volume, item)
+    ids, mounted = _list(loaded.pop("ids", [])), _list(loaded.pop("mounted", []))
+    return Volume(ids=ids, mounted=mounted, **_texts(Volume, loaded))

@@ -1,0 +1,67 @@
+"""What is made from configuration files, by which program: it is stale when they were put back.
+
+Each row names the manual page of its program. What a machine boots from is only listed: it is this machine's, and a
+person decides when to make it anew.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from pacha.files.paths import is_within_any
+
+
+@dataclass(frozen=True, slots=True)
+class Generator:
+    """A program (argv) that makes ``what`` from the files at and below ``sources``; ``is_listed``: it is only named."""
+
+    what: str
+    sources: tuple[bytes, ...]
+    argv: tuple[str, ...]
+    is_listed: bool = False
+
+
+GENERATORS: tuple[Generator, ...] = (
+    Generator("the cache of libraries", (b"/etc/ld.so.conf", b"/etc/ld.so.conf.d"), ("ldconfig",)),
+    Generator("the accounts of services", (b"/etc/sysusers.d",), ("systemd-sysusers",)),
+    Generator("folders that do not last", (b"/etc/tmpfiles.d",), ("systemd-tmpfiles", "--create")),
+    Generator("the locales", (b"/etc/locale.gen",), ("locale-gen",)),
+    Generator(
+        "the root certificates",
+        (b"/etc/ca-certificates.conf", b"/etc/ca-certificates", b"/usr/local/share/ca-certificates"),
+        ("update-ca-certificates",),
+    ),
+    Generator("the root certificates", (b"/etc/pki/ca-trust/source",), ("update-ca-trust",)),
+    Generator("the mail aliases", (b"/etc/aliases",), ("newaliases",)),
+    Generator("the kernel's settings", (b"/etc/sysctl.conf", b"/etc/sysctl.d"), ("sysctl", "--quiet", "--system")),
+    Generator("the hardware database", (b"/etc/udev/hwdb.d",), ("systemd-hwdb", "update")),
+    Generator("the device rules", (b"/etc/udev/rules.d",), ("udevadm", "control", "--reload")),
+    Generator(
+        "the initramfs",
+        (
+            b"/etc/initramfs-tools", b"/etc/crypttab", b"/etc/mdadm", b"/etc/lvm", b"/etc/modules", b"/etc/modprobe.d",
+            b"/etc/modules-load.d",
+        ),
+        ("update-initramfs", "-u"),
+        is_listed=True,
+    ),
+    Generator("the initramfs", (b"/etc/dracut.conf", b"/etc/dracut.conf.d"), ("dracut", "--force"), is_listed=True),
+    Generator("the boot menu", (b"/etc/default/grub", b"/etc/default/grub.d", b"/etc/grub.d"), ("update-grub",), True),
+)  # fmt: skip
+
+
+def concerned(changed: Iterable[bytes]) -> Iterator[Generator]:
+    """The generators whose sources are among the ``changed`` paths, if their program is installed."""
+    paths = tuple(changed)
+    for generator in GENERATORS:
+        if any(is_within_any(path, generator.sources) for path in paths) and find_program(generator.argv[0]):
+            yield generator
+
+
+def find_program(name: str) -> str:
+    """The path of the program ``name`` of this machine, "" if it is not installed."""
+    places = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
+    candidates = (os.path.join(place, name) for place in places)
+    return next((candidate for candidate in candidates if os.access(candidate, os.X_OK)), "")

@@ -1,0 +1,68 @@
+"""Whether a machine is the one that a host was, and which references of a file do not hold here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pacha.machine.facts import Facts
+from pacha.machine.inventory import Inventory
+from pacha.machine.references import Reader, Reference, read
+from pacha.text import enumerated
+
+_SHOWN = 3  #: references of one file that are named
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lookup:
+    """What a file refers to and is not here (``dead``), and what cannot be told. ``unread``: why it was not read."""
+
+    dead: tuple[Reference, ...] = ()
+    unknown: tuple[Reference, ...] = ()
+    unread: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.dead or self.unknown or self.unread)
+
+    def __str__(self) -> str:
+        """In words, safe to print."""
+        if self.dead:
+            return f"{_named(self.dead)} {'is' if len(self.dead) == 1 else 'are'} not here"
+        return self.unread or f"it cannot be told here whether there is {_named(self.unknown)}"
+
+
+def examine(reader: Reader, path: str, content: bytes, inventory: Inventory) -> Lookup:
+    """Look up everything that ``content`` refers to."""
+    try:
+        references = read(reader, path, content)
+    except ValueError as error:
+        return Lookup(unread=str(error))
+    found = [(reference, inventory.has(reference)) for reference in references]
+    return Lookup(
+        dead=tuple(reference for reference, here in found if here is False),
+        unknown=tuple(reference for reference, here in found if here is None),
+    )
+
+
+def same(recorded: Facts, here: Facts) -> bool:
+    """Whether ``here`` are the facts of the machine that was ``recorded``, as far as they tell.
+
+    Its cards and its volumes decide: it has one at least of each kind that the other had. Two machines that tell of
+    neither, as containers, are the same where they are of one kind.
+    """
+    if recorded.architecture != here.architecture:
+        return False
+    macs = [{card.mac for card in facts.cards if card.mac} for facts in (recorded, here)]
+    volumes = [_names(facts) for facts in (recorded, here)]
+    told = [(before, now) for before, now in (macs, volumes) if before or now]
+    if not told:
+        return recorded.virtualisation == here.virtualisation
+    return all(before & now for before, now in told)
+
+
+def _names(facts: Facts) -> set[str]:
+    return {name for volume in facts.volumes or () for name in (volume.uuid, volume.partuuid, *volume.ids) if name}
+
+
+def _named(references: Iterable[Reference]) -> str:
+    return enumerated([str(reference) for reference in references], _SHOWN)

@@ -1,0 +1,238 @@
+"""What a machine has of that to which files refer, looked up below /dev, /sys and the folders of its system."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cached_property
+from pathlib import Path
+
+from pacha.machine.network import CARD
+from pacha.machine.references import Named, Reference
+from pacha.machine.volumes import links
+from pacha.system.mounts import read_mounts
+
+_TAGS = {
+    Named.UUID: "by-uuid", Named.PARTUUID: "by-partuuid", Named.LABEL: "by-label", Named.PARTLABEL: "by-partlabel",
+}  # fmt: skip
+_HARDWARE = re.compile(CARD)
+_BUILT_IN = frozenset({"files", "dns", "db"})  #: name services of the C library itself
+_LONGEST = 300  #: characters of a pattern that is tried
+_LIBRARIES = ("lib", "lib64", "usr/lib", "usr/lib64", "usr/lib32")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inventory:
+    """A machine: ``root`` is where its files lie, ``running`` where /dev, /sys and /proc are.
+
+    ``wanted`` tells of a path whether it is put back together with the file that names it; ``cards`` are names of
+    hardware on the machine that the files come from.
+    """
+
+    root: Path = Path("/")
+    running: Path = Path("/")
+    wanted: Callable[[str], bool] = lambda path: False
+    cards: frozenset[str] = frozenset()
+
+    def has(self, reference: Reference) -> bool | None:
+        """Whether what ``reference`` names is here; None where that cannot be told."""
+        about, value = reference.about, reference.value
+        if about in _TAGS:
+            return self._named(_TAGS[about], value)
+        return _CHECKS[about](self, value)
+
+    def _named(self, folder: str, name: str) -> bool | None:
+        known = self._disk_names
+        return None if known is None else name.lower() in known.get(folder, ())
+
+    def device(self, path: str) -> bool | None:
+        """A path below /dev, or the beginning of one."""
+        if self._disk_names is None:
+            return None
+        return self._exists(self.running, path)
+
+    def disk(self, part: str) -> bool | None:
+        """A disk by a part of its names: a serial number, a WWID."""
+        known = self._disk_names
+        return None if known is None else any(part.lower() in name for name in known.get("by-id", ()))
+
+    def array(self, uuid: str) -> bool | None:
+        """A RAID array by its UUID, with or without colons."""
+        return self.disk(f"md-uuid-{uuid}")
+
+    def file_system(self, kind: str) -> bool | None:
+        """Whether a file system of this type is mounted."""
+        try:
+            return any(os.fsdecode(mount.kind) == kind for mount in read_mounts(self.running / "proc/self/mountinfo"))
+        except OSError:
+            return None
+
+    def interface(self, names: str) -> bool | None:
+        """A card by name, or by patterns of which one has to match. Other names are no hardware: they hold."""
+        here = _listed(self.running / "sys/class/net")
+        if here is None:
+            return None
+        patterns = [word.partition(":")[0].rpartition(".")[0] or word.partition(":")[0] for word in names.split()]
+        bound = [pattern for pattern in patterns if len(pattern) > _LONGEST or self._is_hardware(pattern)]
+        matches = (fnmatchcase(name, pattern[:_LONGEST]) for pattern in bound for name in here)
+        return len(bound) < len(patterns) or any(matches)
+
+    def mac(self, macs: str) -> bool | None:
+        """A card by its permanent or present MAC address, one of several."""
+        known = self._macs
+        return None if known is None else any(mac.lower().replace("-", ":") in known for mac in macs.split())
+
+    def pci(self, address: str) -> bool | None:
+        """A device on the PCI bus by its address."""
+        here = _listed(self.running / "sys/bus/pci/devices")
+        return None if here is None else address.lower() in here
+
+    def pci_id(self, pair: str) -> bool | None:
+        """A PCI card by vendor and device."""
+        known = self._pci_ids
+        return None if known is None else pair.lower() in known
+
+    def module(self, name: str) -> bool | None:
+        """A module of one of the installed kernels."""
+        known = self._modules
+        return None if known is None else name.replace("-", "_") in known
+
+    def file(self, path: str) -> bool | None:
+        """A file of this system, or one that is put back."""
+        return self.wanted(path) or self._exists(self.root, path)
+
+    def sysfs(self, path: str) -> bool | None:
+        """A path below /sys."""
+        return None if _listed(self.running / "sys") is None else self._exists(self.running, path)
+
+    def pam(self, name: str) -> bool | None:
+        """A PAM module."""
+        known = self._pam
+        return None if not known else name in known
+
+    def nss(self, name: str) -> bool | None:
+        """A name service."""
+        known = self._libraries
+        return None if not known else name in _BUILT_IN or f"libnss_{name}.so.2" in known
+
+    @cached_property
+    def _disk_names(self) -> Mapping[str, frozenset[str]] | None:
+        return _names(self.running / "dev/disk")
+
+    @cached_property
+    def _macs(self) -> frozenset[str] | None:
+        return _macs(self.running / "sys/class/net")
+
+    @cached_property
+    def _pci_ids(self) -> frozenset[str] | None:
+        return _pci_ids(self.running / "sys/bus/pci/devices")
+
+    @cached_property
+    def _modules(self) -> frozenset[str] | None:
+        return _modules(self.root)
+
+    @cached_property
+    def _pam(self) -> frozenset[str]:
+        return _libraries(self.root, "security")
+
+    @cached_property
+    def _libraries(self) -> frozenset[str]:
+        return _libraries(self.root, "")
+
+    def _is_hardware(self, name: str) -> bool:
+        literal = re.split(r"[*?\[]", name, maxsplit=1)[0]
+        if literal != name:
+            return literal.startswith(("en", "eth", "wl", "ww"))
+        return name in self.cards or _HARDWARE.fullmatch(name) is not None
+
+    @staticmethod
+    def _exists(root: Path, path: str) -> bool:
+        if ".." in path.split("/") or len(path) > 4000 or "\0" in path:
+            return False
+        place = os.path.join(os.fspath(root), path.lstrip("/"))
+        if not path.endswith("*"):
+            return os.path.lexists(place)
+        folder, _, beginning = place[:-1].rpartition("/")
+        return any(name.startswith(beginning) for name in _listed(Path(folder)) or ())
+
+
+_CHECKS: Mapping[Named, Callable[[Inventory, str], bool | None]] = {
+    Named.DEVICE: Inventory.device,
+    Named.DISK_ID: Inventory.disk,
+    Named.ARRAY: Inventory.array,
+    Named.FILE_SYSTEM: Inventory.file_system,
+    Named.INTERFACE: Inventory.interface,
+    Named.MAC: Inventory.mac,
+    Named.PCI: Inventory.pci,
+    Named.PCI_ID: Inventory.pci_id,
+    Named.MODULE: Inventory.module,
+    Named.FILE: Inventory.file,
+    Named.SYSFS: Inventory.sysfs,
+    Named.PAM: Inventory.pam,
+    Named.NSS: Inventory.nss,
+    Named.CHIP: lambda inventory, name: False,
+}
+
+
+def _listed(folder: Path) -> list[str] | None:
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return None
+
+
+def _names(disk: Path) -> Mapping[str, frozenset[str]] | None:
+    """By folder of /dev/disk the names there, in lower case (a FAT's UUID is written in either)."""
+    folders = _listed(disk)
+    if folders is None:
+        return None
+    return {folder: frozenset(name.lower() for name in links(disk / folder)) for folder in folders}
+
+
+def _macs(net: Path) -> frozenset[str] | None:
+    cards = _listed(net)
+    if cards is None:
+        return None
+    return frozenset(_first(net / card / name) for card in cards for name in ("address", "bonding_slave/perm_hwaddr"))
+
+
+def _pci_ids(devices: Path) -> frozenset[str] | None:
+    here = _listed(devices)
+    if here is None:
+        return None
+    return frozenset(":".join(_first(devices / one / name)[2:] for name in ("vendor", "device")) for one in here)
+
+
+def _modules(root: Path) -> frozenset[str] | None:
+    """The modules of all installed kernels, built in or not, with ``_`` for ``-``; None where there is no kernel."""
+    folders = [root / library / "modules" for library in ("lib", "usr/lib")]
+    kernels = [folder / kernel for folder in folders for kernel in _listed(folder) or ()]
+    lists = [kernel / name for kernel in kernels for name in ("modules.dep", "modules.builtin")]
+    found = {
+        os.path.basename(line.partition(b":")[0]).partition(b".ko")[0].replace(b"-", b"_").decode("utf-8", "replace")
+        for place in lists
+        for line in _content(place).splitlines()
+    }
+    return frozenset(found) if found else None
+
+
+def _libraries(root: Path, below: str) -> frozenset[str]:
+    """The names in the folders of libraries, of each architecture; ``below``: in a folder of them."""
+    tops = [root / name for name in _LIBRARIES]
+    folders = [*tops, *(top / name for top in tops for name in _listed(top) or () if name.endswith(("-gnu", "-musl")))]
+    return frozenset(name for folder in folders for name in _listed(folder / below) or ())
+
+
+def _first(path: Path) -> str:
+    return _content(path).partition(b"\n")[0].strip().decode("utf-8", "replace").lower()
+
+
+def _content(path: Path) -> bytes:
+    try:
+        with open(path, "rb") as stream:
+            return stream.read(8 << 20)
+    except OSError:
+        return b""

@@ -1,0 +1,141 @@
+"""The two files that are merged on another machine, as a part of each is the host's: fstab(5) and adjtime(5)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from pacha.machine import disks
+from pacha.machine.references import Reference, lines
+
+#: of the machine's text and the recorded one; the last tells whether a reference holds
+Merge = Callable[[str, str, Callable[[Reference], bool | None]], "Merged"]
+
+_NETWORK = frozenset(
+    [
+        "9p",
+        "afs",
+        "beegfs",
+        "ceph",
+        "cifs",
+        "coda",
+        "davfs",
+        "fuse.ceph",
+        "fuse.glusterfs",
+        "fuse.sshfs",
+        "glusterfs",
+        "lustre",
+        "ncpfs",
+        "nfs",
+        "nfs3",
+        "nfs4",
+        "smb3",
+        "smbfs",
+        "sshfs",
+        "virtiofs",
+    ]
+)
+_MEMORY = frozenset(
+    [
+        "tmpfs",
+        "ramfs",
+        "proc",
+        "sysfs",
+        "devpts",
+        "debugfs",
+        "tracefs",
+        "hugetlbfs",
+        "mqueue",
+        "securityfs",
+        "configfs",
+        "efivarfs",
+        "binfmt_misc",
+        "cgroup2",
+        "overlay",
+        "fusectl",
+    ]
+)
+_HEADING = "# Of the machine that was rebuilt here:"
+_NOT_HERE = "# not on this machine: "
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Merged:
+    """The merged ``text``, and how many lines of the recorded one are in it as comments (``commented``)."""
+
+    text: str
+    commented: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A line of fstab."""
+
+    text: str
+    source: str
+    place: str
+    kind: str
+    options: tuple[str, ...]
+
+    @property
+    def is_swap(self) -> bool:
+        return self.kind == "swap" or self.place in ("none", "swap")
+
+    @property
+    def needs_no_disk(self) -> bool:
+        """Whether it mounts something of the network, of memory, or of a folder."""
+        network = self.kind in _NETWORK or "_netdev" in self.options or self.source.startswith("//")
+        return network or self.kind in _MEMORY or bool({"bind", "rbind"} & set(self.options))
+
+    @property
+    def comment(self) -> str:
+        """It as a comment that can be made a line again, which then does not stop a boot."""
+        fields = self.text.split()
+        if "nofail" not in self.options:
+            fields[3:4] = [",".join((*self.options, "nofail"))]
+        return _NOT_HERE + " ".join(fields)
+
+
+def fstab(here: str, recorded: str, has: Callable[[Reference], bool | None]) -> Merged:
+    """This machine's text, with the recorded lines for other mount points.
+
+    Those of the network, of memory and of volumes that are here as they are, the others as comments with ``nofail``.
+    Merging the result once more changes nothing.
+    """
+    places = {line.place for line in _fstab_lines(here)}
+    swaps, present = any(line.is_swap for line in _fstab_lines(here)), set(here.split("\n"))
+    added, commented = [], 0
+    for line in _fstab_lines(recorded):
+        if swaps if line.is_swap else line.place in places:
+            continue
+        holds = line.needs_no_disk or all(has(reference) for reference in _devices(line))
+        text = line.text if holds else line.comment
+        commented += not holds
+        if text not in present:
+            added.append(text)
+    heading = [] if _HEADING in present or not added else [_HEADING]
+    return Merged(text=_joined(here, [*heading, *added]), commented=commented)
+
+
+def adjtime(here: str, recorded: str, has: Callable[[Reference], bool | None]) -> Merged:
+    """This machine's drift, and whether the host's clock runs in UTC or in local time (the third line)."""
+    own, third = here.split("\n"), recorded.split("\n")[2:3]
+    return Merged(text="\n".join([*own[:2], *third, ""]) if len(own) >= 2 and third else here)
+
+
+def _fstab_lines(text: str) -> Iterator[_Line]:
+    for bare in lines(text):
+        fields = bare.split()
+        if len(fields) >= 3:
+            options = tuple(fields[3].split(",")) if len(fields) > 3 else ("defaults",)
+            yield _Line(bare, fields[0], fields[1].rstrip("/") or "/", fields[2], options)
+
+
+def _devices(line: _Line) -> Sequence[Reference]:
+    return tuple(disks.source(line.source))
+
+
+def _joined(text: str, added: Sequence[str]) -> str:
+    if not added:
+        return text
+    return text + ("" if text.endswith("\n") or not text else "\n") + "".join(f"{line}\n" for line in added)

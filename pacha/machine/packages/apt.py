@@ -1,0 +1,157 @@
+"""The packages of Debian and its relatives, as dpkg and apt tell them.
+
+dpkg-query(1) has the packages, apt-mark(8) names the file that says which were installed automatically, apt-cache(8)
+``madison`` lists what the sources have. Nothing here goes to the network.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from pacha.machine.packages import program, source_files
+from pacha.machine.packages.package_list import ARCHITECTURE, NAME, VERSION, Manager, Package, PackageList, SourceFile
+
+DATABASE = "/var/lib/dpkg/status"
+_STATES = "/var/lib/apt/extended_states"
+_ARCHITECTURES = "/var/lib/dpkg/arch"
+_LISTS = "/var/lib/apt/lists"
+_ANSWERS = "/var/cache/debconf/config.dat"  # debconf(7); what is secret is in passwords.dat
+_FORMAT = r"${Package}\t${Version}\t${Architecture}\t${db:Status-Want}\t${db:Status-Status}\n"
+_INSTALLED = ("installed", "triggers-awaited", "triggers-pending", "half-configured", "unpacked")  # dpkg(1)
+_AT_ONCE = 20_000  #: names on one command line: about a quarter of what execve(2) takes
+#: The folders that are recorded, each with the names that apt reads in it: sources.list(5), apt_preferences(5),
+#: apt.conf(5), apt-key(8), apt-secure(8). auth.conf holds passwords and is left out.
+_FOLDERS = {
+    "/etc/apt/sources.list.d": re.compile(r"[\w.-]+\.(list|sources)", re.ASCII),
+    "/etc/apt/preferences.d": re.compile(r"[\w-]+(\.pref)?", re.ASCII),
+    "/etc/apt/apt.conf.d": re.compile(r"[\w-]+(\.conf)?", re.ASCII),
+    "/etc/apt/trusted.gpg.d": re.compile(r"[\w.-]+\.(gpg|asc)", re.ASCII),
+    "/etc/apt/keyrings": re.compile(r"[\w.-]+\.(gpg|asc|pgp)", re.ASCII),
+}
+_FILES = ("/etc/apt/sources.list", "/etc/apt/preferences", "/etc/apt/apt.conf", "/etc/apt/trusted.gpg", _ANSWERS)
+_SOURCES = ("/etc/apt/sources.list", "/etc/apt/sources.list.d/")
+_SETTINGS = ("/etc/apt/apt.conf",)
+_SIGNED_BY = re.compile(r"signed-by\s*[:=]\s*([^\]\n]*(?:\n[ \t]+/[^\n]*)*)", re.IGNORECASE)  # sources.list(5)
+#: Programs that apt runs before or after its work. They may belong to packages that are not there yet.
+_HOOK = re.compile(rb"(pre|post)-(invoke|install-pkgs)|invoke-success", re.IGNORECASE)
+
+
+def detect(root: Path) -> bool:
+    """Whether dpkg manages the packages of the system below ``root``."""
+    status = root / DATABASE.lstrip("/")
+    return status.is_file() and status.stat().st_size > 0
+
+
+def fingerprint(root: Path) -> str:
+    """Another one after any change of what ``capture`` tells, except that a source lost or got a package."""
+    known = "lists" if _has_lists(root) else "no lists"
+    return source_files.stamp(root, [DATABASE, _STATES, _ARCHITECTURES, known, *_recorded_paths(root)])
+
+
+def capture(root: Path) -> PackageList:
+    """The packages of the system below ``root``. Raises PachaError where they cannot be told."""
+    rows = list(_rows(root))
+    sourced = _in_sources(root, [_full_name(name, architecture) for name, _, architecture, _ in rows])
+    automatic = _automatic(root)
+    packages = (
+        Package(
+            name=name, architecture=architecture, version=version, held=want == "hold",
+            manual=not _has(automatic, name, architecture), available=not sourced or _has(sourced, name, architecture),
+        )
+        for name, version, architecture, want in rows
+    )  # fmt: skip
+    return PackageList(
+        manager=Manager.APT,
+        packages=tuple(sorted(packages)),
+        foreign_architectures=_foreign(root),
+        files=tuple(file for file in source_files.read(root, _recorded_paths(root)) if _matters(file)),
+    )
+
+
+def _rows(root: Path) -> Iterator[tuple[str, str, str, str]]:
+    """Name, version, architecture and wanted state of each installed package."""
+    query = program.find("dpkg-query")
+    if query is None:
+        raise program.untold("there is no dpkg-query")
+    text = program.ask([query, f"--admindir={root / 'var/lib/dpkg'}", "-W", "-f", _FORMAT])
+    for line in text.splitlines():
+        name, version, architecture, want, state = line.split("\t")
+        is_valid = NAME.fullmatch(name) and VERSION.fullmatch(version) and ARCHITECTURE.fullmatch(architecture)
+        if state in _INSTALLED and is_valid:
+            yield name, version, architecture, want
+
+
+def _full_name(name: str, architecture: str) -> str:
+    return name if architecture == "all" else f"{name}:{architecture}"
+
+
+def _has(pairs: set[tuple[str, str]], name: str, architecture: str) -> bool:
+    """Whether ``pairs`` have the package; one for every architecture stands there under some architecture."""
+    return (name, architecture) in pairs or (architecture == "all" and (name, "") in pairs)
+
+
+def _automatic(root: Path) -> set[tuple[str, str]]:
+    """The packages that were installed because others need them: names with architecture, and without ("")."""
+    pairs: set[tuple[str, str]] = set()
+    text = (source_files.content_of(root, _STATES) or b"").decode("ascii", "replace")
+    for stanza in text.split("\n\n"):
+        fields = dict(re.findall(r"^([A-Za-z-]+):\s*(\S*)", stanza, re.MULTILINE))
+        if fields.get("Auto-Installed") == "1":
+            name = fields.get("Package", "")
+            pairs |= {(name, fields.get("Architecture", "")), (name, "")}
+    return pairs
+
+
+def _in_sources(root: Path, names: Sequence[str]) -> set[tuple[str, str]]:
+    """Which of ``names`` the sources have in any version; empty where that cannot be told."""
+    cache = program.find("apt-cache")
+    if cache is None or not _has_lists(root):
+        return set()
+    options = ("-o", f"Dir={root}/", "-o", f"Dir::State::status={root}{DATABASE}")
+    elsewhere = options if root != Path("/") else ()
+    pairs: set[tuple[str, str]] = set()
+    for start in range(0, len(names), _AT_ONCE):
+        text = program.ask([cache, *elsewhere, "madison", "--", *names[start : start + _AT_ONCE]])
+        for line in text.splitlines():  # "nginx | 1.22.1-9 | http://deb.debian.org/debian bookworm/main amd64 Packages"
+            name, _, source = (field.strip() for field in line.split("|", 2))
+            *_, architecture, kind = ["", *source.split(" ")]
+            if kind == "Packages":
+                pairs |= {(name, architecture), (name, "")}
+    return pairs
+
+
+def _has_lists(root: Path) -> bool:
+    """Whether apt ever fetched what the sources have; an image often comes without."""
+    try:
+        return any("_Packages" in name for name in os.listdir(root / _LISTS.lstrip("/")))
+    except OSError:
+        return False
+
+
+def _foreign(root: Path) -> tuple[str, ...]:
+    """dpkg's foreign architectures: the lines after the machine's own."""
+    lines = (source_files.content_of(root, _ARCHITECTURES) or b"").decode("ascii", "replace").split()
+    return tuple(name for name in lines[1:] if ARCHITECTURE.fullmatch(name))
+
+
+def _recorded_paths(root: Path) -> list[str]:
+    """The paths of what is recorded: sources, the keys that they name wherever those lie, pins, settings, answers."""
+    paths = [path for folder, names in _FOLDERS.items() for path in source_files.listed(root, folder, names)]
+    sources = [path for path in (*_FILES, *paths) if path.startswith(_SOURCES)]
+    keys = {key for path in sources for key in _keys(source_files.content_of(root, path) or b"")}
+    return [*_FILES, *paths, *sorted(keys.difference(paths))]
+
+
+def _keys(source: bytes) -> Iterator[str]:
+    """The paths that a source names as its keys; it may also hold a key itself, or a fingerprint."""
+    for value in _SIGNED_BY.findall(source.decode("utf-8", "replace")):
+        for word in re.split(r"[,\s]+", value):
+            if word.startswith("/") and "\0" not in word:
+                yield os.path.normpath(word)
+
+
+def _matters(file: SourceFile) -> bool:
+    return not (file.path.startswith(_SETTINGS) and _HOOK.search(file.content))

@@ -1,0 +1,114 @@
+"""Choose what apt can install of the packages that are wanted, so that one that is gone does not keep the others away.
+
+apt takes a name that it does not know for a pattern (``g++`` for all with a g), or for a command (``nginx-`` removes
+nginx). So it is asked first which names it knows, and gets only those, each with an architecture behind it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from pacha.machine.packages import command_log
+from pacha.machine.packages.command_log import ProgramError
+from pacha.machine.packages.package_list import ARCHITECTURE, Package
+
+_BATCH = 500  #: names on one command line
+_TRIALS = 200  #: so often apt is asked whether something can be installed
+_RECORD = re.compile(r"^(Package|Architecture|Version): (\S+)$", re.MULTILINE)
+GET = ("apt-get", "-q", "-y", "--no-install-recommends")
+
+_Offers = Mapping[tuple[str, str], Sequence[str]]  #: the versions to be had of (name, architecture), the best first
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """What apt-get is told to install, ``NAME:ARCHITECTURE`` or that with ``=VERSION``, and what is not to be had.
+
+    ``other_versions`` are the names of those that were wanted in a version that no source has.
+    """
+
+    arguments: tuple[str, ...] = ()
+    not_to_be_had: tuple[str, ...] = ()
+    other_versions: tuple[str, ...] = ()
+
+
+def choose(places: Sequence[str], wanted: Sequence[tuple[Package, str]], *, exact: bool) -> Chosen:
+    """What can be installed of ``wanted``, each package with its architecture; ``places`` are options of apt.
+
+    ``exact``, and what is held: in the recorded version where a source has it. Raises ProgramError.
+    """
+    if not wanted:
+        return Chosen()
+    offers = _offers(places, wanted)
+    had = [(one, of) for one, of in wanted if offers.get((one.name, of)) and _is_plain(of)]
+    pinned = {pair for pair in had if (exact or pair[0].held) and pair[0].version in offers[pair[0].name, pair[1]]}
+    arguments = {_argument(pair, pinned): pair[0].name for pair in had}
+    fitting = _fitting(places, list(arguments))
+    return Chosen(
+        arguments=tuple(fitting),
+        not_to_be_had=tuple(sorted({one.name for one, _ in wanted} - {arguments[word] for word in fitting})),
+        other_versions=tuple(sorted(one.name for one, of in had if (exact or one.held) and (one, of) not in pinned)),
+    )
+
+
+def _argument(pair: tuple[Package, str], pinned: set[tuple[Package, str]]) -> str:
+    one, architecture = pair
+    is_pinned = pair in pinned and _is_plain(one.version)
+    return f"{one.name}:{architecture}" + (f"={one.version}" if is_pinned else "")
+
+
+def _is_plain(end: str) -> bool:
+    """Whether apt takes a word with this ``end`` for no command: a sign at the end installs or removes."""
+    return end[-1:] not in ("+", "-", "")
+
+
+def _offers(places: Sequence[str], wanted: Sequence[tuple[Package, str]]) -> _Offers:
+    known = set(command_log.output(["apt-cache", *places, "pkgnames"]).decode("utf-8", "replace").split())
+    names = [f"{one.name}:{of}" for one, of in wanted if one.name in known and ARCHITECTURE.fullmatch(of)]
+    asked = {tuple(name.rsplit(":", 1)) for name in names}
+    offers: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for start in range(0, len(names), _BATCH):
+        for name, architecture, version in _shown(places, names[start : start + _BATCH]):
+            for of in {architecture} if architecture != "all" else {of for _, of in asked}:
+                if (name, of) in asked:
+                    offers[name, of].append(version)
+    return offers
+
+
+def _shown(places: Sequence[str], names: Sequence[str]) -> Iterator[tuple[str, str, str]]:
+    """Name, architecture and version of each record that apt has of ``names``."""
+    try:
+        text = command_log.output(["apt-cache", *places, "show", "--all-versions", *names])
+    except ProgramError:  # none of them can be had
+        return
+    for stanza in text.decode("utf-8", "replace").split("\n\n"):
+        fields = dict(_RECORD.findall(stanza))
+        if len(fields) == 3:
+            yield fields["Package"], fields["Architecture"], fields["Version"]
+
+
+def _fitting(places: Sequence[str], arguments: Sequence[str]) -> list[str]:
+    """Most of ``arguments``, such that apt can install them together: halves are tried where all do not fit."""
+    fitting: list[str] = []
+    waiting = [list(arguments)] if arguments else []
+    for _ in range(_TRIALS):
+        if not waiting:
+            break
+        group = waiting.pop(0)
+        if _fits(places, [*fitting, *group]):
+            fitting += group
+        elif len(group) > 1:
+            half = len(group) // 2
+            waiting[:0] = [group[:half], group[half:]]
+    return fitting
+
+
+def _fits(places: Sequence[str], arguments: Sequence[str]) -> bool:
+    try:
+        command_log.output([*GET, *places, "--simulate", "install", *arguments])
+    except ProgramError:
+        return False
+    return True

@@ -1,0 +1,158 @@
+"""The sources of apt that a host had: what is said of them, and a folder with them that apt reads instead of /etc/apt.
+
+So nothing is written into /etc before all packages are here. Only files that apt reads are taken, and of keys only
+those that apt trusted on the host: in trusted.gpg.d, or named by ``Signed-By``. A key that this machine has at the same
+path wins, as has its configuration (apt.conf: its own proxy).
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from pacha.machine.packages.package_list import SourceFile
+from pacha.system.atomic import replace_file
+
+_APT = "/etc/apt/"
+_OF_APT = re.compile(
+    r"(sources\.list|sources\.list\.d/[^/]+\.(list|sources)|preferences|preferences\.d/[^/]+"
+    r"|auth\.conf|auth\.conf\.d/[^/]+|trusted\.gpg|trusted\.gpg\.d/[^/]+)"
+)
+_TRUSTED = "/etc/apt/trusted.gpg"
+_LINE = re.compile(r"^[ \t]*deb[ \t]+(\[[^\]]*\][ \t]+)?(\S+)[ \t]+(\S+)", re.MULTILINE)
+_SIGNED = re.compile(r"signed-by\s*[:=]\s*([^\]\n]*(?:\n[ \t]+/[^\n]*)*)", re.IGNORECASE)  # sources.list(5)
+_KEY = re.compile(r"/[^\s,]+\.(?:gpg|asc|pgp)(?![^\s,])")  # nothing else is written: no program reads such a name
+_PASSWORD = re.compile(r"//[^/\s@]*@")
+_UNSIGNED = re.compile(r"trusted\s*[:=]\s*(yes|true|1|force|on)", re.IGNORECASE)
+_SECRET = 0o600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A source: its URI (without a password) and suites, the file that says so, its keys ("": any trusted).
+
+    ``unsigned``: the file says that it is trusted without a signature. All of it is hostile text.
+    """
+
+    uri: str
+    suites: str
+    path: str
+    key: str = ""
+    unsigned: bool = False
+
+
+def sources(files: Iterable[SourceFile]) -> tuple[Source, ...]:
+    """The sources that are switched on in ``files``, sorted."""
+    found = {source for one in files if _is_source(one.path) for source in _read(one)}
+    return tuple(sorted(found, key=lambda source: (source.path, source.uri, source.suites)))
+
+
+def keys(files: Sequence[SourceFile]) -> tuple[SourceFile, ...]:
+    """The keys in ``files`` that apt trusted on the host."""
+    named = _named_keys(files)
+    return tuple(one for one in files if one.path in named or one.path.startswith(_TRUSTED))
+
+
+def of_apt(files: Sequence[SourceFile]) -> tuple[SourceFile, ...]:
+    """The files that apt reads: sources, preferences, logins and the keys of ``keys``."""
+    named = _named_keys(files)
+    return tuple(one for one in files if one.path in named or _in_apt(one.path))
+
+
+def mode_of(path: str) -> int:
+    """The permissions of such a file: logins are root's alone."""
+    return _SECRET if path.startswith(f"{_APT}auth.conf") else 0o644
+
+
+def write_tree(files: Sequence[SourceFile], folder: Path, root: Path = Path("/")) -> tuple[str, ...]:
+    """Write what apt reads of ``files`` below ``folder``, which is empty; returns the options that make apt use it.
+
+    ``root`` is where this machine's own keys are. Raises OSError.
+    """
+    moved = {}
+    for number, path in enumerate(sorted(_named_keys(files))):
+        own = next((one for one in files if one.path == path), None)
+        if own is not None and not (root / path[1:]).exists():
+            moved[path] = folder / f"key-{number}{PurePosixPath(path).suffix}"
+            replace_file(moved[path], own.content, mode=0o644)
+    for name in ("sources.list.d", "preferences.d", "auth.conf.d", "trusted.gpg.d"):
+        (folder / name).mkdir(mode=0o755)
+    _copy_trusted(root / "etc/apt/trusted.gpg.d", folder / "trusted.gpg.d")
+    for one in files:
+        if _in_apt(one.path):
+            content = _with_moved_keys(one.content, moved) if _is_source(one.path) else one.content
+            replace_file(folder / one.path[len(_APT) :], content, mode=mode_of(one.path))
+    return _options(folder)
+
+
+def _options(folder: Path) -> tuple[str, ...]:
+    places = {
+        "sourcelist": "sources.list", "sourceparts": "sources.list.d", "preferences": "preferences",
+        "preferencesparts": "preferences.d", "trusted": "trusted.gpg", "trustedparts": "trusted.gpg.d",
+        "netrc": "auth.conf", "netrcparts": "auth.conf.d",
+    }  # fmt: skip
+    return tuple(word for key, name in places.items() for word in ("-o", f"Dir::Etc::{key}={folder}/{name}"))
+
+
+def _copy_trusted(source: Path, target: Path) -> None:
+    if source.is_dir():
+        for key in source.iterdir():
+            if key.is_file():
+                shutil.copyfile(key, target / key.name)
+                (target / key.name).chmod(0o644)
+
+
+def _with_moved_keys(content: bytes, moved: dict[str, Path]) -> bytes:
+    """``content`` with another path for each key that is ``moved``, where Signed-By names it."""
+
+    def renamed(value: re.Match[str]) -> str:
+        return _KEY.sub(lambda key: str(moved.get(key.group(), key.group())), value.group())
+
+    text = content.decode("utf-8", "surrogateescape")
+    return _SIGNED.sub(renamed, text).encode("utf-8", "surrogateescape")
+
+
+def _in_apt(path: str) -> bool:
+    return path.startswith(_APT) and _OF_APT.fullmatch(path[len(_APT) :]) is not None
+
+
+def _is_source(path: str) -> bool:
+    return _in_apt(path) and path.startswith(f"{_APT}sources.list")
+
+
+def _named_keys(files: Iterable[SourceFile]) -> frozenset[str]:
+    texts = (_text(one) for one in files if _is_source(one.path))
+    return frozenset(path for text in texts for value in _SIGNED.findall(text) for path in _KEY.findall(value))
+
+
+def _text(one: SourceFile) -> str:
+    return one.content.decode("utf-8", "replace")
+
+
+def _read(one: SourceFile) -> Iterator[Source]:
+    if one.path.endswith(".sources"):
+        for stanza in re.split(r"\n[ \t]*\n", _text(one)):
+            yield from _stanza(stanza, one.path)
+        return
+    for options, uri, suite in _LINE.findall(_text(one)):
+        yield _source(uri, suite, one.path, options)
+
+
+def _stanza(text: str, path: str) -> Iterator[Source]:
+    """The sources of one stanza (sources.list(5), deb822)."""
+    fields = {name.lower(): value for name, value in re.findall(r"^([A-Za-z-]+):[ \t]*(.*)$", text, re.MULTILINE)}
+    if fields.get("enabled", "yes").strip().lower() in ("no", "false", "0") or "deb" not in fields.get("types", ""):
+        return
+    for uri in fields.get("uris", "").split():
+        yield _source(uri, " ".join(fields.get("suites", "").split()), path, text)
+
+
+def _source(uri: str, suites: str, path: str, options: str) -> Source:
+    named = [key for value in _SIGNED.findall(options) for key in _KEY.findall(value)]
+    return Source(
+        uri=_PASSWORD.sub("//", uri), suites=suites, path=path, key=", ".join(named),
+        unsigned=_UNSIGNED.search(options) is not None,
+    )  # fmt: skip

@@ -1,0 +1,154 @@
+"""Run the programs of a package manager: argument lists, a clean environment, no input, an end in time."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from pacha.system import activity, descriptors
+from pacha.system.limited_output import read_output
+from pacha.text import one_line
+
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+SECONDS = 7200.0  #: for one program that fetches or installs; PACHA_PACKAGES_TIMEOUT sets another limit
+STALLED_SECONDS = 120.0  #: without a byte more: apt waits for ever for some mirrors that hang up
+_QUERY_SECONDS = 300.0
+_QUERY_BYTES = 256 << 20
+_TAIL = 4096  #: bytes of the log that are looked at for its last line
+_GRACE = 10.0  #: seconds to end by itself after SIGTERM
+
+
+class ProgramError(Exception):
+    """A program failed: ``why`` has its name and its own last line, safe to print."""
+
+    def __init__(self, program: str, why: str) -> None:
+        super().__init__(f"{program}: {why}")
+        self.why = f"{program}: {why}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandLog:
+    """Runs programs whose output is added to the file ``log``.
+
+    A file, not a pipe: what is installed half goes on to its end when this process is killed. ``inherited`` are the
+    descriptors that the programs keep open, as a lock that they share.
+    """
+
+    log: Path
+    inherited: tuple[int, ...] = ()
+
+    def run(self, argv: Sequence[str], what: str, growing: Sequence[Path] = ()) -> None:
+        """Run ``argv`` to its end; ``what`` is said of it to whoever waits. Raises ProgramError.
+
+        It is ended when it takes too long, or when neither the log nor a file in one of the folders ``growing`` grows.
+        """
+        activity.begin(what)
+        with open(os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600), "ab") as output:
+            output.write(f"\n$ {' '.join(argv)[:2000]}\n".encode())
+            output.flush()
+            began = output.tell()
+            try:
+                with descriptors.as_given():
+                    process = subprocess.Popen(
+                        argv, cwd="/", env=environment(), stdin=subprocess.DEVNULL, stdout=output,
+                        stderr=subprocess.STDOUT, start_new_session=True, pass_fds=self.inherited,
+                    )  # fmt: skip
+            except OSError as error:
+                raise ProgramError(argv[0], f"it cannot be started: {error.strerror}") from None
+        try:
+            status = self._wait(process, what, began, growing)
+        except TimeoutError as error:
+            raise ProgramError(argv[0], str(error)) from None
+        finally:
+            _end(process)
+        if status:
+            raise ProgramError(argv[0], self.last_line(began) or f"exit code {status}")
+
+    def _wait(self, process: subprocess.Popen[bytes], what: str, began: int, growing: Sequence[Path]) -> int:
+        """The exit status of ``process``. Raises TimeoutError."""
+        limit = float(os.environ.get("PACHA_PACKAGES_TIMEOUT") or SECONDS)
+        start = grew = time.monotonic()
+        size = 0
+        while (status := _ended(process)) is None:
+            now = time.monotonic()
+            if now > start + limit:
+                raise TimeoutError(f"it was still at work after {limit:g} seconds and was ended")
+            if growing and size != (size := _size([self.log.parent, *growing])):
+                grew = now
+            if growing and now > grew + STALLED_SECONDS:
+                raise TimeoutError(f"nothing came for {STALLED_SECONDS:g} seconds, and it was ended")
+            activity.current().what = f"{what}: {self.last_line(began)[:100]}"
+        return status
+
+    def last_line(self, began: int = 0) -> str:
+        """The last line of the log after the byte ``began`` that is not empty, safe to print."""
+        with open(self.log, "rb") as stream:
+            stream.seek(max(began, stream.seek(0, os.SEEK_END) - _TAIL))
+            lines = [line for line in stream.read().replace(b"\r", b"\n").split(b"\n") if line.strip()]
+        return one_line(lines[-1]) if lines else ""
+
+
+def output(argv: Sequence[str]) -> bytes:
+    """What a query prints. Raises ProgramError."""
+    try:
+        ended = read_output(argv, environment(), _QUERY_SECONDS, _QUERY_BYTES)
+    except TimeoutError as error:
+        raise ProgramError(argv[0], str(error)) from None
+    except OSError as error:
+        raise ProgramError(argv[0], f"it cannot be started: {error.strerror}") from None
+    if ended.status:
+        lines = [line for line in ended.stderr.splitlines() if line.strip()]
+        raise ProgramError(argv[0], one_line(lines[-1]) if lines else f"exit code {ended.status}")
+    return ended.stdout
+
+
+def environment() -> dict[str, str]:
+    """The whole environment of such a program."""
+    return {
+        "PATH": PATH,
+        "LANG": "C.UTF-8",
+        "LC_ALL": "C.UTF-8",
+        "HOME": "/root",
+        "DEBIAN_FRONTEND": "noninteractive",
+        "APT_LISTCHANGES_FRONTEND": "none",
+        "NEEDRESTART_SUSPEND": "1",
+    }
+
+
+def are_here(*names: str) -> bool:
+    """Whether this machine has all these programs."""
+    return all(any(os.access(os.path.join(folder, name), os.X_OK) for folder in PATH.split(":")) for name in names)
+
+
+def _size(folders: Sequence[Path]) -> int:
+    """The bytes of the files in ``folders``."""
+    total = 0
+    for folder in folders:
+        with suppress(OSError):
+            total += sum(entry.stat(follow_symlinks=False).st_size for entry in os.scandir(folder))
+    return total
+
+
+def _ended(process: subprocess.Popen[bytes]) -> int | None:
+    try:
+        return process.wait(0.2)
+    except subprocess.TimeoutExpired:
+        return None
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End what is still at work, and all that it started."""
+    if process.returncode is None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_GRACE)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()

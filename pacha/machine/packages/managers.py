@@ -1,0 +1,32 @@
+"""The package managers that are known. Another one is a module with these three functions, and its name below."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+from pacha.machine.packages import apt, rpm
+from pacha.machine.packages.package_list import PackageList
+
+
+class PackageManager(Protocol):
+    """What a module says of the packages of the system whose files lie below ``root``. Nothing of it is changed."""
+
+    DATABASE: str  #: its path, for people
+
+    def detect(self, root: Path) -> bool:
+        """Whether it manages the packages."""
+
+    def fingerprint(self, root: Path) -> str:
+        """A word that is another one after any change of what ``capture`` tells; it costs a few calls of stat(2)."""
+
+    def capture(self, root: Path) -> PackageList:
+        """The packages, in a form that ``package_list.decode`` takes. Raises PachaError where they cannot be told."""
+
+
+MANAGERS: tuple[PackageManager, ...] = (apt, rpm)
+
+
+def manager_of(root: Path) -> PackageManager | None:
+    """The package manager of the system below ``root``; None for one that is not known."""
+    return next((manager for manager in MANAGERS if manager.detect(root)), None)

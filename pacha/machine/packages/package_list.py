@@ -1,0 +1,148 @@
+"""The packages of a machine, as values and as the text ``packages`` beside pacha.db."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from pacha.errors import DamagedError
+
+MOST_BYTES = 32 << 20  #: of the text
+_MOST_PACKAGES = 200_000
+_MOST_FILES = 10_000
+#: A name and a version as dpkg (deb-control(5), deb-version(7)) and rpm take them: never an option, a path or a blank.
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]{0,199}", re.ASCII)
+VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+~:^_-]{0,199}", re.ASCII)
+ARCHITECTURE = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}", re.ASCII)
+
+
+class Manager(str, Enum):
+    """What manages the packages of a machine."""
+
+    APT = "apt"
+    DNF = "dnf"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Package:
+    """A package that was installed: its name, architecture and version.
+
+    ``manual``: somebody asked for it, nothing else needs it; ``held``: it stays at its version; ``available``: one of
+    the sources has it (in any version), so that it can be fetched again.
+    """
+
+    name: str
+    architecture: str
+    version: str
+    manual: bool = False
+    held: bool = False
+    available: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class SourceFile:
+    """A file that says where packages come from, or what is asked at their installation: its path and its bytes.
+
+    Sources, pins, the keys that they name, and the answers of debconf.
+    """
+
+    path: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackageList:
+    """The packages of a machine, sorted, and the files of its ``manager``."""
+
+    manager: Manager
+    packages: tuple[Package, ...] = ()
+    foreign_architectures: tuple[str, ...] = ()
+    files: tuple[SourceFile, ...] = ()
+
+
+def encode(packages: PackageList) -> bytes:
+    """The text of ``packages``: JSON with a package on each line, so that a diff shows which changed."""
+    loaded = {
+        "manager": packages.manager.value,
+        "packages": {f"{one.name}:{one.architecture}": _words(one) for one in packages.packages},
+        "foreign_architectures": list(packages.foreign_architectures),
+        "files": {one.path: _lines(one.content) for one in packages.files},
+    }
+    return json.dumps(loaded, indent=1).encode("ascii") + b"\n"
+
+
+def decode(text: bytes) -> PackageList:
+    """The packages in ``text``, which may come from elsewhere: every name and version is what a manager takes.
+
+    Raises DamagedError.
+    """
+    try:
+        if len(text) > MOST_BYTES:
+            raise ValueError("it is longer than any such text")
+        loaded = json.loads(text)
+        return PackageList(
+            manager=Manager(loaded["manager"]),
+            packages=tuple(sorted(_package(*pair) for pair in _items(loaded["packages"], _MOST_PACKAGES))),
+            foreign_architectures=tuple(_checked(ARCHITECTURE, name) for name in loaded["foreign_architectures"]),
+            files=tuple(sorted(_file(*pair) for pair in _items(loaded["files"], _MOST_FILES))),
+        )
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, binascii.Error) as error:
+        raise DamagedError(
+            "What the snapshot says of its packages cannot be read.",
+            str(error)[:200],
+            "Choose another snapshot with --at.",
+            code="packages-damaged",
+        ) from None
+
+
+def _words(package: Package) -> str:
+    flags = (("manual", package.manual), ("held", package.held), ("unavailable", not package.available))
+    return " ".join([package.version, *(word for word, is_set in flags if is_set)])
+
+
+def _package(key: str, words: str) -> Package:
+    name, _, architecture = key.rpartition(":")
+    version, *flags = words.split(" ")
+    return Package(
+        name=_checked(NAME, name),
+        architecture=_checked(ARCHITECTURE, architecture),
+        version=_checked(VERSION, version),
+        manual="manual" in flags,
+        held="held" in flags,
+        available="unavailable" not in flags,
+    )
+
+
+def _lines(content: bytes) -> list[str]:
+    """A text as its lines, anything else in base64, after a word that says which."""
+    try:
+        text = content.decode("ascii")
+    except UnicodeDecodeError:
+        return ["base64", base64.b64encode(content).decode("ascii")]
+    return ["text", *text.split("\n")]
+
+
+def _file(path: str, lines: list[str]) -> SourceFile:
+    kind, *content = lines
+    if kind not in ("text", "base64") or not path.startswith("/") or ".." in path.split("/") or "\0" in path:
+        raise ValueError("a file is none of a package manager")
+    joined = "\n".join(content).encode("ascii")
+    return SourceFile(path=path, content=base64.b64decode(joined, validate=True) if kind == "base64" else joined)
+
+
+def _items(value: Mapping[Any, Any], most: int) -> list[tuple[Any, Any]]:
+    if len(value) > most:
+        raise ValueError("there are more than any machine has")
+    return list(value.items())
+
+
+def _checked(pattern: re.Pattern[str], text: str) -> str:
+    if not pattern.fullmatch(text):
+        raise ValueError("a name or a version is none that a package manager takes")
+    return text

@@ -1,0 +1,146 @@
+"""The packages of Fedora and its relatives, as rpm and dnf tell them. Nothing here goes to the network."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from pacha.errors import PachaError
+from pacha.machine.packages import program, source_files
+from pacha.machine.packages.package_list import ARCHITECTURE, NAME, VERSION, Manager, Package, PackageList
+
+DATABASE = "/var/lib/rpm"
+_DATABASES = ("/usr/lib/sysimage/rpm", DATABASE)
+_BACKENDS = ("rpmdb.sqlite", "rpmdb.sqlite-wal", "Packages.db", "Packages")
+#: Where dnf remembers who asked for a package: version 4, version 5.
+_HISTORY = "/var/lib/dnf/history.sqlite"
+_REASONS = "/usr/lib/sysimage/libdnf5/packages.toml"
+_FORMAT = r"%{NAME}\t%{EPOCHNUM}\t%{VERSION}-%{RELEASE}\t%{ARCH}\t%{INSTALLTIME}\n"
+_PAIRS = r"%{name} %{arch}\n"
+_ANY = re.compile(r"[\w.+-]*\w", re.ASCII)
+#: The folders that are recorded, each with the names that dnf reads in it: dnf.conf(5), dnf.modularity(7).
+_FOLDERS = {
+    "/etc/yum.repos.d": re.compile(r"[\w.+-]+\.repo", re.ASCII),
+    "/etc/pki/rpm-gpg": _ANY,
+    "/etc/dnf/vars": _ANY,
+    "/etc/yum/vars": _ANY,
+    "/etc/dnf/modules.d": re.compile(r"[\w.+-]+\.module", re.ASCII),
+}
+_LOCKS = ("/etc/dnf/plugins/versionlock.list", "/etc/dnf/versionlock.toml")
+_FILES = ("/etc/dnf/dnf.conf", *_LOCKS)
+_KEY = re.compile(r"\bfile://(/[^\s,]+)")
+_LOCKED_NAME = re.compile(r'^\s*name\s*=\s*"([^"]+)"', re.MULTILINE)  # versionlock.toml
+
+
+def detect(root: Path) -> bool:
+    """Whether rpm has the packages of the system below ``root``, and dnf its sources."""
+    return _database(root) is not None and (root / "etc/yum.repos.d").is_dir()
+
+
+def fingerprint(root: Path) -> str:
+    """Another one after any change of what ``capture`` tells, except that a source lost or got a package."""
+    databases = (f"{folder}/{name}" for folder in _DATABASES for name in _BACKENDS)
+    log = f"{_HISTORY}-wal"  # with one, each look of dnf touches the time of the database itself
+    history = log if (root / log.lstrip("/")).exists() else _HISTORY
+    return source_files.stamp(root, [*databases, history, _REASONS, *_recorded_paths(root)])
+
+
+def capture(root: Path) -> PackageList:
+    """The packages of the system below ``root``. Raises PachaError where they cannot be told.
+
+    Of one that is there in several versions, as a kernel, only that which was installed last is told.
+    """
+    versions, wanted, gone, locks = _versions(root), _wanted(root), _gone(root), _locks(root)
+    gone = set() if gone >= versions.keys() else gone  # then dnf never fetched what the sources have
+    packages = (
+        Package(
+            name=name, architecture=architecture, version=version, held=_is_locked(locks, name, architecture, version),
+            manual=wanted is None or (name, architecture) in wanted, available=(name, architecture) not in gone,
+        )
+        for (name, architecture), version in versions.items()
+    )  # fmt: skip
+    files = source_files.read(root, _recorded_paths(root))
+    return PackageList(manager=Manager.DNF, packages=tuple(sorted(packages)), files=files)
+
+
+def _database(root: Path) -> str | None:
+    """The folder of the database of rpm, as seen below ``root``."""
+    return next(
+        (folder for folder in _DATABASES for name in _BACKENDS if (root / folder.lstrip("/") / name).is_file()), None
+    )
+
+
+def _versions(root: Path) -> dict[tuple[str, str], str]:
+    """By name and architecture, the version that was installed last."""
+    rpm = program.find("rpm")
+    if rpm is None:
+        raise program.untold("there is no rpm")
+    text = program.ask([rpm, f"--root={root}", f"--dbpath={_database(root)}", "-qa", "--qf", _FORMAT])
+    rows = sorted((line.split("\t") for line in text.splitlines()), key=lambda row: int(row[4]))
+    versions = {}
+    for name, epoch, version, architecture, _ in rows:
+        version = version if epoch == "0" else f"{epoch}:{version}"
+        if NAME.fullmatch(name) and VERSION.fullmatch(version) and ARCHITECTURE.fullmatch(architecture):
+            versions[name, architecture] = version
+    return versions  # keys of rpm itself (gpg-pubkey) have no architecture
+
+
+def _wanted(root: Path) -> set[tuple[str, str]] | None:
+    """The packages that somebody asked for; None where dnf does not tell."""
+    try:
+        return _asked(root, "--userinstalled", "--disablerepo=*")
+    except PachaError:
+        if os.geteuid() == 0:
+            raise
+        return None  # another user's dnf has a cache and a memory of its own
+
+
+def _gone(root: Path) -> set[tuple[str, str]]:
+    """The packages that no source has; none where dnf does not know what the sources have."""
+    try:
+        return _asked(root, "--extras") or set()
+    except PachaError as error:
+        if error.subject == program.HANGS:
+            raise
+        return set()
+
+
+def _asked(root: Path, *options: str) -> set[tuple[str, str]] | None:
+    dnf = program.find("dnf5", "dnf")
+    if dnf is None:
+        return None
+    elsewhere = [f"--installroot={root}", "--releasever=/"] if root != Path("/") else []
+    words = program.ask([dnf, "-q", "-C", *elsewhere, "repoquery", *options, "--qf", _PAIRS]).split()
+    return set(zip(words[0::2], words[1::2], strict=False))
+
+
+def _locks(root: Path) -> list[str]:
+    """The patterns that the plugin versionlock holds packages by."""
+    old, new = ((source_files.content_of(root, path) or b"").decode("utf-8", "replace") for path in _LOCKS)
+    lines = (line.strip() for line in old.splitlines())
+    return [line for line in lines if line and line[0] not in "#!"] + _LOCKED_NAME.findall(new)
+
+
+def _is_locked(locks: list[str], name: str, architecture: str, version: str) -> bool:
+    epoch, _, rest = version.rpartition(":")
+    full = (f"{name}-{rest}", f"{name}-{epoch or '0'}:{rest}")
+    texts = [name, *full, *(f"{text}.{architecture}" for text in full)]
+    return any(fnmatchcase(text, lock) for lock in locks for text in texts)
+
+
+def _recorded_paths(root: Path) -> list[str]:
+    """The paths of what is recorded: repositories, the keys that they name wherever those lie, variables, settings."""
+    paths = [path for folder, names in _FOLDERS.items() for path in source_files.listed(root, folder, names)]
+    repositories = [path for path in paths if path.endswith(".repo")]
+    keys = {key for path in repositories for key in _keys(source_files.content_of(root, path) or b"")}
+    return [*_FILES, *paths, *sorted(keys.difference(paths))]
+
+
+def _keys(repository: bytes) -> Iterator[str]:
+    """The paths of keys; one with a variable in it lies in /etc/pki/rpm-gpg, which is recorded whole."""
+    for path in _KEY.findall(repository.decode("utf-8", "replace")):
+        if "$" not in path and "\0" not in path:
+            yield os.path.normpath(path)

@@ -1,0 +1,33 @@
+"""What is bound to the machine of a host, so that a rebuild leaves it as another machine has it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+
+from pacha.restore.plan import Withheld
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bound:
+    """Recorded paths that are not restored as they are.
+
+    ``withheld`` stay as this machine has them, ``merged`` get another content, each for a reason in ``remarks`` or for
+    none. ``own`` tells whether a path that is not among the ``recorded`` ones belongs to this machine. ``other``: it
+    is not the machine that the host was; ``unrecorded``: the snapshot does not say which one that was.
+    """
+
+    withheld: Mapping[bytes, Withheld] = field(default_factory=dict)
+    merged: Mapping[bytes, bytes] = field(default_factory=dict)
+    remarks: Mapping[bytes, str] = field(default_factory=dict)
+    own: Callable[[bytes], Withheld | None] = lambda path: None
+    recorded: Collection[bytes] = frozenset()
+    other: bool = False
+    unrecorded: bool = False
+
+    def of(self, path: bytes) -> Withheld | None:
+        """Why ``path`` stays as it is here, None where it does not."""
+        return self.withheld.get(path) if path in self.recorded else self.own(path)
+
+
+UNBOUND = Bound()

@@ -1,0 +1,175 @@
+"""After the files: make anew what is made from them, test the configuration, restart what obeys it.
+
+Everything is planned before the rebuild, so that it can be shown, and again after the files, which may have brought
+units. The network, and what the session stands on, is only named.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from pacha.errors import Concern
+from pacha.machine import config_checks, generators, selinux, units
+from pacha.machine.config_checks import ConfigCheck
+from pacha.machine.units import Unit
+from pacha.rebuild.options import ServicePolicy
+from pacha.restore.plan import Action, Plan
+from pacha.system import programs
+from pacha.system.programs import ProgramRun
+from pacha.text import one_line
+
+_SECONDS = 300.0  #: for one program
+_LINES = 2  #: that are shown of what it said: the last one of nginx -t is only that it failed
+_WRITES = (Action.CREATE, Action.REPLACE)
+
+
+class ServiceTaskKind(str, Enum):
+    """What a task is for."""
+
+    LABEL = "label"
+    MAKE = "make"
+    RELOAD = "reload"
+    CHECK = "check"
+    UNIT = "unit"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceTask:
+    """A program (argv) to run after the files: what it is for, in words; ``units``: those that wait for a check."""
+
+    kind: ServiceTaskKind
+    about: str
+    argv: tuple[str, ...]
+    units: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedServices:
+    """What is done after the files: ``tasks`` in their order; ``listed``: what a person does, or not.
+
+    ``failure``: why it cannot be told which units are concerned, "" where it can.
+    """
+
+    policy: ServicePolicy
+    tasks: tuple[ServiceTask, ...] = ()
+    listed: tuple[ServiceTask, ...] = ()
+    failure: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskRun:
+    """A task that was run, or left: why it failed ("": it did not), the end of what it said."""
+
+    task: ServiceTask
+    failure: str = ""
+    said: str = ""
+
+    @property
+    def concern(self) -> Concern | None:
+        """What a person should look at, None for nothing."""
+        if not self.failure:
+            return None
+        return Concern(os.fsencode(self.task.about), f"{' '.join(self.task.argv)}: {self.failure}{self._last}")
+
+    @property
+    def _last(self) -> str:
+        return f" ({self.said})" if self.said else ""
+
+
+def plan(
+    changed: Collection[bytes], policy: ServicePolicy, *, labels: bool, installed: Collection[str] = ()
+) -> PlannedServices | None:
+    """What the ``changed`` paths of this machine, and the packages just ``installed``, ask for; None for nothing.
+
+    ``labels``: files are given the labels of this machine's policy, where one is in force.
+    """
+    if policy is ServicePolicy.NONE or not (changed or installed):
+        return None
+    found, failure = _units(changed, installed)
+    made = list(generators.concerned(changed))
+    tasks = [
+        *(_labels(changed) if labels else ()),
+        *(ServiceTask(kind=ServiceTaskKind.MAKE, about=one.what, argv=one.argv) for one in made if not one.is_listed),
+        *_of_units(found, changed),
+    ]
+    listed = [
+        *(ServiceTask(kind=ServiceTaskKind.MAKE, about=one.what, argv=one.argv) for one in made if one.is_listed),
+        *(_unit_task(unit) for unit in found if unit.is_left and unit.action),
+    ]
+    if not tasks and not listed and not failure:
+        return None
+    if policy is ServicePolicy.LIST:
+        tasks, listed = [], [*tasks, *listed]
+    return PlannedServices(policy=policy, tasks=tuple(tasks), listed=tuple(listed), failure=failure)
+
+
+def changed_paths(planned: Plan) -> frozenset[bytes]:
+    """The paths whose content the ``planned`` rebuild makes or replaces."""
+    return frozenset(step.path for step in planned.steps if step.action in _WRITES)
+
+
+def run(planned: PlannedServices, scratch: Path, on_task: Callable[[ServiceTask], None]) -> tuple[TaskRun, ...]:
+    """Run the tasks of ``planned``; one that fails stops none of the others but the units that waited for it.
+
+    What the programs say passes through a file in ``scratch``.
+    """
+    failed: set[str] = set()
+    runs = []
+    for task in planned.tasks:
+        if task.kind is ServiceTaskKind.UNIT and task.about in failed:
+            runs.append(TaskRun(task=task, failure="not done, as its configuration does not pass its test"))
+            continue
+        on_task(task)
+        ended = _ended(task, scratch)
+        runs.append(ended)
+        failed |= task.units if ended.failure else set()
+    return tuple(runs)
+
+
+def _ended(task: ServiceTask, scratch: Path) -> TaskRun:
+    path = generators.find_program(task.argv[0])
+    ended = ProgramRun("it is not installed", b"")
+    if path:
+        ended = programs.run([path, *task.argv[1:]], programs.environment(), _SECONDS, scratch)
+    last = [line for line in ended.output.splitlines() if line.strip()][-_LINES:]
+    return TaskRun(task=task, failure=ended.failure, said=one_line(b" / ".join(last)))
+
+
+def _units(changed: Collection[bytes], installed: Collection[str]) -> tuple[list[Unit], str]:
+    if not units.runs_systemd():
+        return [], ""
+    try:
+        known = frozenset[str]().union(*(check.units for check in config_checks.concerned(changed)))
+        return units.concerned(changed, installed, known), ""
+    except OSError as error:
+        return [], error.strerror or str(error)
+
+
+def _labels(changed: Collection[bytes]) -> Iterator[ServiceTask]:
+    if selinux.is_active():
+        yield ServiceTask(kind=ServiceTaskKind.LABEL, about="the labels of SELinux", argv=selinux.relabel(changed))
+
+
+def _of_units(found: Sequence[Unit], changed: Collection[bytes]) -> Iterator[ServiceTask]:
+    """The reloading of systemd, the checks, and the units."""
+    restarted = [unit for unit in found if unit.action and not unit.is_left]
+    if units.runs_systemd() and any(path.startswith(units.OWN + b"/") for path in changed):
+        yield ServiceTask(
+            kind=ServiceTaskKind.RELOAD, about="the units of systemd", argv=("systemctl", "daemon-reload")
+        )
+    yield from (_check_task(check) for check in config_checks.concerned(changed))
+    yield from map(_unit_task, restarted)
+
+
+def _check_task(check: ConfigCheck) -> ServiceTask:
+    return ServiceTask(
+        kind=ServiceTaskKind.CHECK, about=os.fsdecode(check.sources[0]), argv=check.argv, units=check.units
+    )
+
+
+def _unit_task(unit: Unit) -> ServiceTask:
+    return ServiceTask(kind=ServiceTaskKind.UNIT, about=unit.name, argv=("systemctl", unit.action, "--", unit.name))

@@ -1,0 +1,139 @@
+"""Run an administrator's programs: which files of a folder count, and with what, for how long, one runs.
+
+As with run-parts(8), a file's name decides whether it is one.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from pacha.system import descriptors, signals
+from pacha.system.home import home_dir
+
+KEPT_BYTES = 64 << 10  #: of a program's output
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_NAME = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
+_LEFT_BEHIND = (b".bak", b".orig", b".rej", b".swp", b".dpkg-old", b".dpkg-new", b".dpkg-dist", b".rpmsave", b".rpmnew")
+_MOST_BYTES = 1 << 20  #: of its output that are on the disk while it runs, as long as it says no more in one poll
+_POLL_SECONDS = 0.5
+_GRACE_SECONDS = 5.0  #: to clean up after SIGTERM
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramRun:
+    """How a program ended: why it failed ("": it did not), the end of its output (bytes)."""
+
+    failure: str
+    output: bytes
+
+
+def passed_over(name: bytes, mode: int) -> str:
+    """Why a file with this ``name`` and ``mode`` is not a program to run, "" if it is one."""
+    if not _NAME.match(name) or name.endswith(_LEFT_BEHIND):
+        return "its name is not that of a program"
+    return "" if mode & 0o111 else "it is not executable"
+
+
+def environment() -> dict[str, str]:
+    """What every program finds in its environment, and nothing else of Pacha's own."""
+    return {"PATH": PATH, "HOME": "/root" if os.geteuid() == 0 else home_dir(), "LANG": "C.UTF-8"}
+
+
+def run(argv: Sequence[str | Path], variables: Mapping[str, str], seconds: float, scratch: Path) -> ProgramRun:
+    """Run ``argv`` without input, to its end or for ``seconds``; its output passes through a file in ``scratch``.
+
+    Its process group is ended with it where it takes too long, or where an exception (a signal) ends the wait.
+    """
+    # A file, not a pipe: a daemon that the program starts may keep it open for ever.
+    with tempfile.TemporaryFile(dir=scratch, buffering=0) as output:
+        fcntl.fcntl(output, fcntl.F_SETFL, os.O_APPEND)  # so that it can be cut
+        kept = _Kept(output)
+        try:
+            with _started(argv, variables, output) as process:
+                failure = _wait(process, seconds, kept)
+        except OSError as error:
+            failure = f"it cannot be started: {(error.strerror or str(error)).lower()}"
+        return ProgramRun(failure, kept.end())
+
+
+@contextmanager
+def _started(
+    argv: Sequence[str | Path], variables: Mapping[str, str], output: IO[bytes]
+) -> Iterator[subprocess.Popen[bytes]]:
+    """The program, which is ended with its process group if it has not ended itself. Raises OSError."""
+    process = None
+    try:
+        # A signal must not come when there is a process that has no name here yet.
+        with descriptors.as_given(), signals.held():
+            process = subprocess.Popen(
+                argv, cwd="/", env=dict(variables), stdin=subprocess.DEVNULL, stdout=output,
+                stderr=subprocess.STDOUT, start_new_session=True,
+            )  # fmt: skip
+        yield process
+    finally:
+        if process and process.returncode is None:
+            _end(process)
+
+
+class _Kept:
+    """The end of what a program writes to a file, which is cut before it fills the disk."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._fd = file.fileno()
+        self._before = b""
+
+    def cut(self) -> None:
+        if os.fstat(self._fd).st_size > _MOST_BYTES:
+            self._before = self.end()
+            os.ftruncate(self._fd, 0)
+
+    def end(self) -> bytes:
+        size = os.fstat(self._fd).st_size
+        return (self._before + os.pread(self._fd, KEPT_BYTES, max(0, size - KEPT_BYTES)))[-KEPT_BYTES:]
+
+
+def _wait(process: subprocess.Popen[bytes], seconds: float, kept: _Kept) -> str:
+    """Why ``process`` failed, "" if it did not."""
+    deadline = time.monotonic() + seconds
+    while (code := _code(process, min(_POLL_SECONDS, deadline - time.monotonic()))) is None:
+        kept.cut()
+        if time.monotonic() >= deadline:
+            _end(process)
+            return f"it was still at work after {seconds:g} seconds and was killed"
+    return f"killed by signal {-code}" if code < 0 else f"exit code {code}" if code else ""
+
+
+def _code(process: subprocess.Popen[bytes], seconds: float) -> int | None:
+    try:
+        return process.wait(max(0.0, seconds))
+    except subprocess.TimeoutExpired:
+        return None
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End the process group: SIGTERM, then SIGKILL. Until wait() its leader, even dead, keeps the number its own."""
+    try:
+        with suppress(ProcessLookupError, ChildProcessError):  # a signal cut off the wait that had seen its end
+            os.killpg(process.pid, signal.SIGTERM)
+            _wait_for_end(process.pid)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _wait_for_end(pid: int) -> None:
+    deadline = time.monotonic() + _GRACE_SECONDS
+    while time.monotonic() < deadline and not os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+        time.sleep(0.05)

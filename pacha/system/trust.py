@@ -1,0 +1,61 @@
+"""Whether anybody but those who are trusted could change a file, or put another in its place."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+_MOST_LINKS = 40  #: as the kernel has it (path_resolution(7))
+_ACL = "system.posix_acl_access"
+
+
+def untrusted(path: Path, trusted: Collection[int]) -> tuple[Path, str] | None:
+    """What lets a user other than ``trusted`` (numbers) change or replace ``path``: a path and why; None for nothing.
+
+    It may be ``path`` itself, a folder above it, or a link on the way to it. Raises OSError.
+    """
+    for step, status, is_last in _steps(path):
+        # Where the sticky bit is set only the owners rename and remove; but others may make new files.
+        closed = not is_last and stat.S_ISDIR(status.st_mode) and status.st_mode & stat.S_ISVTX
+        if reason := open_to(step, status, trusted, look_at_mode=not closed):
+            return step, reason
+    return None
+
+
+def open_to(path: Path, status: os.stat_result, trusted: Collection[int], *, look_at_mode: bool = True) -> str:
+    """Why others could change what is at ``path`` and has this (lstat) ``status``; "" if they could not."""
+    if status.st_uid not in trusted:
+        return f"it belongs to user {status.st_uid}"
+    if stat.S_ISLNK(status.st_mode) or not look_at_mode:  # a link has no mode
+        return ""
+    if status.st_mode & stat.S_IWOTH:
+        return "everybody may write to it"
+    if status.st_mode & stat.S_IWGRP and (status.st_gid != 0 or _ACL in os.listxattr(path, follow_symlinks=False)):
+        return "others may write to it (its group, or by an ACL)"
+    return ""
+
+
+def _steps(path: Path) -> Iterator[tuple[Path, os.stat_result, bool]]:
+    """Each folder, link and file that the kernel meets on the way to ``path``: its status, whether it is the last."""
+    here, links = "/", 0
+    parts = _parts(os.path.abspath(path))
+    yield Path(here), os.lstat(here), not parts
+    while parts:
+        part, *parts = parts
+        step = os.path.dirname(here) if part == ".." else os.path.join(here, part)
+        status = os.lstat(step)
+        yield Path(step), status, not parts and not stat.S_ISLNK(status.st_mode)
+        if not stat.S_ISLNK(status.st_mode):
+            here = step
+        elif (links := links + 1) > _MOST_LINKS:
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
+        else:
+            target = os.readlink(step)
+            here, parts = "/" if target.startswith("/") else here, [*_parts(target), *parts]
+
+
+def _parts(path: str) -> list[str]:
+    return [part for part in path.split("/") if part not in ("", ".")]

@@ -1,0 +1,38 @@
+"""Programs that look like apt's and dpkg's, in a folder of the test's own: they tell what they were asked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pacha.machine.packages import command_log
+
+
+class FakeApt:
+    """The folder with the programs; ``asked`` is what they were called with."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        folder.mkdir()
+        self.folder = folder
+        monkeypatch.setattr(command_log, "PATH", f"{folder}:/usr/bin:/bin")
+        for name in ("apt-get", "apt-cache", "apt-mark", "dpkg", "dpkg-query", "dpkg-statoverride", "dpkg-divert"):
+            self.program(name)
+
+    def program(self, name: str, text: str = "") -> None:
+        """Let the program ``name`` do what the shell's ``text`` says."""
+        place = self.folder / name
+        place.unlink(missing_ok=True)
+        place.write_text(f'#!/bin/sh\nprintf "%s %s\\n" ${{0##*/}} "$*" >>{self.folder}/asked\n{text}\n')
+        place.chmod(0o755)
+
+    @property
+    def asked(self) -> list[str]:
+        """The command lines so far, without the options of apt that say where its files are."""
+        place = self.folder / "asked"
+        lines = place.read_text().splitlines() if place.exists() else []
+        return [" ".join(_without_settings(line.split(" "))) for line in lines]
+
+
+def _without_settings(words: list[str]) -> list[str]:
+    return [word for word, before in zip(words, ["", *words], strict=False) if "-o" not in (word, before)]

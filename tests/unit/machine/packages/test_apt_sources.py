@@ -1,0 +1,100 @@
+"""What of the host's files apt reads, what is said of it, and that no other file is ever taken."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from pacha.machine.packages import apt_sources
+from pacha.machine.packages.apt_sources import Source
+from pacha.machine.packages.package_list import SourceFile
+
+LIST = b"""# deb http://off.example.com x main
+deb [arch=amd64 signed-by=/usr/share/keyrings/v.gpg] https://user:secret@v.example.com/apt stable main
+deb-src http://s.example.com x main
+deb [trusted=yes] file:/srv/repo ./
+"""
+DEB822 = b"""Types: deb
+URIs: http://d.example.com/debian
+Suites: bookworm bookworm-updates
+Signed-By:
+ /etc/apt/keyrings/d.asc
+
+Types: deb
+Enabled: no
+URIs: http://off.example.com
+Suites: x
+"""
+FILES = (
+    SourceFile(path="/etc/apt/sources.list", content=LIST),
+    SourceFile(path="/etc/apt/sources.list.d/d.sources", content=DEB822),
+    SourceFile(path="/etc/apt/keyrings/d.asc", content=b"key d"),
+    SourceFile(path="/usr/share/keyrings/v.gpg", content=b"key v"),
+    SourceFile(path="/etc/apt/preferences.d/pin", content=b"Pin\n"),
+    SourceFile(path="/etc/apt/auth.conf.d/v", content=b"password\n"),
+    SourceFile(path="/etc/apt/trusted.gpg.d/t.gpg", content=b"key t"),
+    SourceFile(path="/etc/apt/apt.conf.d/10run", content=b"DPkg::Pre-Invoke"),
+    SourceFile(path="/root/.ssh/authorized_keys", content=b"forged"),
+    SourceFile(path="/etc/apt/sources.list.d/deep/x.list", content=b"deb http://forged x y"),
+    SourceFile(path="/usr/share/keyrings/unnamed.gpg", content=b"key u"),
+)
+
+
+def test_sources_are_told_without_passwords() -> None:
+    listed, deb822 = "/etc/apt/sources.list", "/etc/apt/sources.list.d/d.sources"
+    assert apt_sources.sources(FILES) == (
+        Source(uri="file:/srv/repo", suites="./", path=listed, unsigned=True),
+        Source(uri="https://v.example.com/apt", suites="stable", path=listed, key="/usr/share/keyrings/v.gpg"),
+        Source(
+            uri="http://d.example.com/debian",
+            suites="bookworm bookworm-updates",
+            path=deb822,
+            key="/etc/apt/keyrings/d.asc",
+        ),
+    )
+
+
+def test_only_keys_that_apt_trusted_are_keys() -> None:
+    paths = [one.path for one in apt_sources.keys(FILES)]
+    assert paths == ["/etc/apt/keyrings/d.asc", "/usr/share/keyrings/v.gpg", "/etc/apt/trusted.gpg.d/t.gpg"]
+
+
+@pytest.mark.parametrize("path", ["/etc/cron.d/forged", "/etc/profile.d/x.sh", "/etc/x.gpg.conf"])
+def test_a_key_has_the_name_of_one(path: str) -> None:
+    line = f"deb [signed-by={path}] http://x y z\n".encode()
+    files = (SourceFile(path="/etc/apt/sources.list", content=line), SourceFile(path=path, content=b"forged"))
+    assert apt_sources.keys(files) == () and apt_sources.of_apt(files) == files[:1]
+
+
+def test_no_other_file_is_taken() -> None:
+    taken = {one.path for one in apt_sources.of_apt(FILES)}
+    assert taken == {one.path for one in FILES[:7]}
+
+
+def test_the_folder_that_apt_reads(tmp_path: Path) -> None:
+    root, folder = tmp_path / "root", tmp_path / "folder"
+    folder.mkdir()
+    (root / "usr/share/keyrings").mkdir(parents=True)
+    (root / "usr/share/keyrings/v.gpg").write_text("own v")
+    (root / "etc/apt/trusted.gpg.d").mkdir(parents=True)
+    for name in ("own.gpg", "t.gpg"):
+        (root / "etc/apt/trusted.gpg.d" / name).write_text("own")
+    options = apt_sources.write_tree(FILES, folder, root)
+    assert f"Dir::Etc::sourcelist={folder}/sources.list" in options and set(options[::2]) == {"-o"}
+    assert (folder / "sources.list").read_bytes() == LIST  # this machine has that key
+    moved = (folder / "sources.list.d/d.sources").read_text()
+    assert f"Signed-By:\n {folder}/key-0.asc\n" in moved and (folder / "key-0.asc").read_text() == "key d"
+    assert (folder / "trusted.gpg.d/own.gpg").read_text() == "own"
+    assert (folder / "trusted.gpg.d/t.gpg").read_text() == "key t"
+    assert stat.S_IMODE((folder / "auth.conf.d/v").stat().st_mode) == 0o600
+    assert not [path for path in folder.rglob("*") if "forged" in path.name or path.name in ("10run", "x.list")]
+
+
+@pytest.mark.parametrize(
+    "text", [b"", b"deb", b"deb [", b"\xff\xfe deb [signed-by=/", b"Types: deb\nURIs:", b"[" * 10000]
+)
+def test_nonsense_is_no_source(text: bytes) -> None:
+    for name in ("x.list", "x.sources"):
+        assert apt_sources.sources([SourceFile(path=f"/etc/apt/sources.list.d/{name}", content=text)]) == ()
