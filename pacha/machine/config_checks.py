@@ -45,7 +45,6 @@ CHECKS: tuple[ConfigCheck, ...] = (
     _check("/etc/unbound", "unbound-checkconf", "unbound"),
     _check("/etc/rsyslog.conf /etc/rsyslog.d", "rsyslogd -N1", "rsyslog"),
     _check("/etc/nftables.conf /etc/nftables.d", "nft -c -f /etc/nftables.conf", "nftables"),
-    _check("/etc/passwd /etc/group /etc/shadow", "pwck -r -q"),
 )
 
 
