@@ -13,6 +13,8 @@ import pytest
 
 from tests.support.sshd import sshd  # noqa: F401  (a fixture)
 
+os.environ["PACHA_PACKAGES"] = "no"  # asking for this machine's takes seconds; also fixtures of a module push
+
 
 def _homes() -> set[str]:
     """Return the home folders that the machine's own user may have."""
@@ -117,7 +119,6 @@ def isolated(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
     monkeypatch.setenv("TMPDIR", str(base / "tmp"))
     monkeypatch.setenv("GNUPGHOME", str(base / "gnupg"))
     monkeypatch.setenv("HGRCPATH", "")
-    monkeypatch.setenv("PACHA_PACKAGES", "no")  # asking for this machine's takes seconds
     for variable in ("PACHA_CONFIG", "SSH_AUTH_SOCK", "SSH_AGENT_PID", "HGUSER", "HGPLAIN", "EMAIL"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setattr("tempfile.tempdir", None)

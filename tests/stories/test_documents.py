@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.amount import by_turns
 from tests.support.forced import Door
 from tests.support.sshd import require_sshd
 
@@ -105,7 +106,7 @@ def script(page: str) -> str:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("page", ["docs/getting-started.rst", "README.rst"])
+@pytest.mark.parametrize("page", by_turns(["docs/getting-started.rst", "README.rst"], 2))
 def test_the_commands_of_a_page_do_what_it_says(page: str, door: Door, tmp_path: Path) -> None:
     require_sshd()
     text = (CHECKOUT / page).read_text("utf-8")

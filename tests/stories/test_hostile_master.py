@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.amount import by_turns
 from tests.support.liar import REAL, Acts, Liar, Measured, lying, measured, say
 from tests.support.scp_script import BADSERVER
 from tests.support.sshd import Account, Sshd
@@ -121,7 +122,7 @@ def with_folder(acts: Acts, folder: Path) -> Acts:
     return acts if isinstance(acts, str) else [[put(word) for word in act] for act in acts]
 
 
-@pytest.mark.parametrize("acts", CASES.values(), ids=CASES.keys())
+@pytest.mark.parametrize("acts", by_turns([*CASES.values()], 3), ids=by_turns([*CASES], 3))
 def test_a_sender_that_means_harm(liar: Liar, acts: Acts) -> None:
     liar.plays(db=with_folder(acts, liar.host.stage.folder / "bystander"), hg=[["exit", 1]])
     refused(liar, (DAMAGED, UNREACHABLE))
@@ -169,7 +170,7 @@ TALK: dict[str, Acts] = {
 }
 
 
-@pytest.mark.parametrize("acts", TALK.values(), ids=TALK.keys())
+@pytest.mark.parametrize("acts", by_turns([*TALK.values()], 3), ids=by_turns([*TALK], 3))
 def test_a_format_that_is_not_known_and_a_conversation_that_is_none(liar: Liar, acts: Acts) -> None:
     liar.plays(db=STRANGE, hg=acts)
     refused(liar, (DAMAGED, UNREACHABLE))

@@ -14,6 +14,7 @@ import pytest
 from pacha.store.hg import Blob, Note, Repository
 from pacha.store.state import StateFolder
 from pacha.wire import control
+from tests.support.amount import by_turns
 from tests.support.forced import Door
 from tests.support.stage import Host, Stage
 
@@ -99,7 +100,7 @@ LIES: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("lies", LIES, ids=lambda lies: next(iter(lies)))
+@pytest.mark.parametrize("lies", by_turns(LIES, 2), ids=lambda lies: next(iter(lies)))
 def test_words_of_a_master(host: Host, door: Door, lies: dict[str, Any]) -> None:
     lying(door, lies, {})
     every_command(host)
@@ -107,10 +108,10 @@ def test_words_of_a_master(host: Host, door: Door, lies: dict[str, Any]) -> None
 
 @pytest.mark.parametrize(
     ("field", "number"),
-    [
+    by_turns([
         ("pacha", "1e999"), ("clock", "9" * 400), ("clock", "1e999"), ("clock", "1e300"), ("clock", "-1e18"),
         ("clock", "NaN"), ("clock", "9" * 5000), ("free", "1" + "0" * 4000),
-    ],
+    ], 3),
 )  # fmt: skip
 def test_numbers_of_a_master(host: Host, door: Door, field: str, number: str) -> None:
     """What it says makes no sense: that is damage, or where the number only helps not worth a word."""

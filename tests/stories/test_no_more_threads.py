@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.amount import by_turns
 from tests.support.stage import PACHA, Done, Host, changed, picture
 
 _CALLS = "clone,clone3,fork,vfork"
@@ -30,7 +31,7 @@ def tree(bar: Host) -> Path:
     return top
 
 
-@pytest.mark.parametrize("starts", [0, 1, 3, 6, 12, 20])
+@pytest.mark.parametrize("starts", by_turns([0, 1, 3, 6, 12, 20], 2))
 def test_a_push(bar: Host, tree: Path, starts: int) -> None:
     done = limited(bar, starts, "push")
     if done.code:

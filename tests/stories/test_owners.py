@@ -19,6 +19,7 @@ from pacha.rebuild.proposal import Proposal
 from pacha.rebuild.rebuild import rebuild
 from pacha.rebuild.result import Reporter
 from pacha.store.state import StateFolder
+from tests.support.amount import by_turns
 from tests.support.machine import Machine, Person
 from tests.support.sshd import account
 from tests.support.stage import PACHA, Done, Host, alone
@@ -221,7 +222,7 @@ def test_an_owner_map(bar: Machine, text: str, tool: tuple[int, int, str], group
 
 
 @pytest.mark.parametrize(
-    "text", ["ann\n", "x:ann:bob\n", "ann:nosuch\n", "u:ann:\n", "a:b:c:d\n", "g:ann:nosuch\n", None]
+    "text", by_turns(["ann\n", "x:ann:bob\n", "ann:nosuch\n", "u:ann:\n", "a:b:c:d\n", "g:ann:nosuch\n", None], 3)
 )
 def test_a_wrong_owner_map(bar: Machine, text: str | None) -> None:
     bar.lose(DATA)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.amount import amount
+from tests.support.amount import amount, by_turns
 from tests.support.stage import PACHA, Host, alone, messages, picture
 
 pytestmark = [pytest.mark.soak, pytest.mark.usefixtures("as_root")]
@@ -76,8 +76,9 @@ def test_nobody_waits_for_masters_that_are_silent(host: Host, foo: Path, words: 
     assert run.returncode == 128 + signal.SIGTERM and ("Nothing was changed." in said) == (words[0] == "rebuild")
 
 
-@pytest.mark.parametrize("name", ["INT", "TERM", "HUP"])
-@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize(
+    ("moment", "name"), by_turns([(moment, name) for name in ("INT", "TERM", "HUP") for moment in MOMENTS], 3)
+)
 def test_at_each_stage_the_line_is_true(host: Host, foo: Path, moment: str, name: str) -> None:
     before = picture(foo)
     call = moment.partition(":")[0]

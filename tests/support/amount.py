@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Sequence
+from typing import TypeVar
+
+T = TypeVar("T")
+os.environ.setdefault("PACHA_DAY", str(int(time.time() // 86_400)))
 
 
 def amount(variable: str, *, sample: float, soak: float) -> float:
@@ -14,3 +20,11 @@ def amount(variable: str, *, sample: float, soak: float) -> float:
 def is_soak() -> bool:
     """Whether everything is to be run, however long it takes."""
     return bool(os.environ.get("PACHA_SOAK"))
+
+
+def by_turns(cases: Sequence[T], every: int) -> list[T]:
+    """One of ``every`` cases, those of the day; all of them in a soak. So each is run every few days."""
+    if is_soak():
+        return list(cases)
+    day = int(os.environ["PACHA_DAY"])  # of the first process, that all its workers choose the same
+    return [case for number, case in enumerate(cases) if number % every == day % every]

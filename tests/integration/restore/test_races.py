@@ -27,7 +27,7 @@ from pacha.rebuild import rebuild
 from pacha.rebuild.options import RebuildOptions
 from pacha.store.host_state import HostState
 from pacha.store.state import StateFolder
-from tests.support.amount import amount
+from tests.support.amount import amount, by_turns
 from tests.support.stage import changed, picture
 
 pytestmark = [
@@ -169,7 +169,7 @@ def seen(top: Path) -> dict[bytes, tuple[object, ...]]:
     return {path: what[:5] for path, what in picture(top / "canary").items()}
 
 
-@pytest.mark.parametrize(("way", "kind"), pairs())
+@pytest.mark.parametrize(("way", "kind"), by_turns([*pairs()], 3))
 def test_who_flips_a_name_gains_nothing(top: Path, way: str, kind: str) -> None:
     watched, flipped, aim = WAYS[way]
     tree, mine = prepared(top, watched), top / flipped

@@ -137,7 +137,7 @@ class TestStreams:
     def test_a_line_of_56_kbit_is_waited_for(self, endpoint: Endpoint, server: Sshd) -> None:
         """Two conversations share it, each with more in it than comes in the time of a silence."""
         with Relay((server.address, server.port), rate=7000) as relay:
-            with Connection.open(through(endpoint, relay, server), idle=6.0) as connection:
+            with Connection.open(through(endpoint, relay, server), idle=9.0) as connection:
                 with ThreadPoolExecutor(2) as pool:
                     down = pool.submit(connection.run, ["head", "-c", "70000", "/dev/zero"])
                     with connection.stream(["sh", "-c", "cat >/dev/null; echo done"]) as stream:
