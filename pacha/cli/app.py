@@ -60,7 +60,10 @@ _EXIT_CODES = """\b
 Exit codes: 0 done; 1 failed, nothing lost; 2 usage; 3 done, with something to
 look at, named on stderr; 10 configuration; 11 master not reachable, not known
 or not letting us in; 12 another run holds the lock; 13 what came from the
-master is damaged; 128+N ended by signal N."""
+master is damaged; 128+N ended by signal N.
+
+\b
+The manual: share/doc/pacha, below where Pacha is installed."""
 
 
 def _set_quiet(context: click.Context, _parameter: click.Parameter, value: bool) -> None:
