@@ -20,6 +20,7 @@ from pacha.system.proc import require_proc, require_working_directory
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "add-config": ("config", "Check a configuration file and remember where it is."),
     "add-host": ("add_host", "Make a host's folder on this master, and let its key in."),
+    "annotate": ("annotate", "Show when each line of a file came in, who pushed it."),
     "cat": ("cat", "Print a file as a snapshot has it, byte for byte."),
     "check": ("check", "Could each host be rebuilt now?"),
     "completion": ("completion", "Print what completes commands and options in a shell."),
@@ -49,7 +50,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
     "Setting up a host": (
         "init", "watch", "watch-single", "unwatch", "schedule", "doctor", "config-values", "add-config",
     ),
-    "On a host": ("push", "status", "log", "diff", "cat", "facts", "packages", "verify"),
+    "On a host": ("push", "status", "log", "diff", "cat", "annotate", "facts", "packages", "verify"),
     "Putting a host back": ("rebuild", "undo", "restore-db"),
     "On a master": ("add-host", "hosts", "check", "serve"),
     "Beside": ("demo", "completion"),
@@ -59,7 +60,10 @@ _EXIT_CODES = """\b
 Exit codes: 0 done; 1 failed, nothing lost; 2 usage; 3 done, with something to
 look at, named on stderr; 10 configuration; 11 master not reachable, not known
 or not letting us in; 12 another run holds the lock; 13 what came from the
-master is damaged; 128+N ended by signal N."""
+master is damaged; 128+N ended by signal N.
+
+\b
+The manual: share/doc/pacha, below where Pacha is installed."""
 
 
 def _set_quiet(context: click.Context, _parameter: click.Parameter, value: bool) -> None:

@@ -94,15 +94,18 @@ def scan(
     remembered: Mapping[bytes, Fingerprint],
     accounts: Accounts,
     mounted: Iterable[bytes] = (),
+    result: Scan | None = None,
 ) -> Scan:
     """Walk ``watches``; ``known`` are the last snapshot's entries, ``remembered`` their fingerprints.
 
-    ``mounted`` are the mount points that the last scan met: what was on a volume that is not mounted now is kept.
+    ``mounted`` are the mount points that the last scan met: what was on a volume that is not mounted now is kept. It
+    fills ``result``, an empty one, so that another thread can see how far it is.
 
     Absent is only what its directory does not list. A path that cannot be looked at or read keeps its known entries,
     and is named in ``concerns``.
     """
-    result, mount_points = Scan(), MountPoints.of_machine(mounted)
+    mount_points = MountPoints.of_machine(mounted)
+    result = Scan() if result is None else result
     for watch in watches:
         walk = _Walk(
             watch=watch, known=known, remembered=remembered, accounts=accounts, mount_points=mount_points, result=result

@@ -108,7 +108,7 @@ class History:
 
     def content(self, snapshot: Snapshot, entry: Entry) -> Iterator[bytes]:
         """The bytes of a file of ``snapshot``, in chunks. Raises DamagedError at their end, if they do not add up."""
-        watched = _watched(snapshot, entry)
+        watched = watched_of(snapshot, entry)
         read = self._reader(watched.repository, watched.node or hg.NULL)
         sha = hashlib.sha256()
         for name in content_names(entry):
@@ -123,10 +123,14 @@ class History:
                 code="content-damaged",
             )
 
+    def repository(self, name: str, node: str) -> hg.Repository:
+        """The repository ``name``, which has ``node``. Raises DamagedError."""
+        return self._open(name, node)
+
     def _reader(self, repository: str, node: str) -> Callable[[bytes], bytes]:
         reader = self._readers.get((repository, node))
         if reader is None:
-            reader = self._readers[repository, node] = self._open(repository, node).reader(node)
+            reader = self._readers[repository, node] = self.repository(repository, node).reader(node)
         return reader
 
 
@@ -273,7 +277,8 @@ def file_of(snapshot: Snapshot, candidates: Sequence[bytes]) -> Entry:
     raise UsageError(f"{escape(candidates[0])} is not in that snapshot.", hint=hint, code="path-not-in-snapshot")
 
 
-def _watched(snapshot: Snapshot, entry: Entry) -> Watched:
+def watched_of(snapshot: Snapshot, entry: Entry) -> Watched:
+    """The watched path whose repository has the content of ``entry``. Raises UsageError."""
     for watched in snapshot.live:
         if watched.holds(entry.path) and watched.node is not None:
             return watched

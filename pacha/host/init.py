@@ -21,7 +21,7 @@ from pacha.text import escape
 
 _USUAL_KEYS = ("id_ed25519", "id_ecdsa", "id_rsa")
 _TEXT = """\
-# Written by 'pacha init'. Every key there is: pacha.conf.example, or man pacha.conf, in Pacha's documentation.
+# Written by 'pacha init'. Every key there is: share/doc/pacha/configuration.rst where Pacha was installed.
 [DEFAULT]
 """
 

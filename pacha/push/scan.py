@@ -50,8 +50,10 @@ def scan(session: PushSession, last: Snapshot) -> None:
     session.fingerprints, session.named = database.read_cache(session.context.state.cache)
     session.watched = watch.effective_rules(session.context, last.watched)
     targets = watch.scan_targets(session.watched)
-    activity.begin("looking for what changed")
-    session.scan = files.scan(targets, last.entries, session.fingerprints, session.accounts, session.state.mounted)
+    session.scan = files.Scan()
+    activity.begin("looking for what changed", counter=session.scan.entries.__len__)
+    known, mounted = last.entries, session.state.mounted
+    files.scan(targets, known, session.fingerprints, session.accounts, mounted, session.scan)
 
 
 def describe_machine(session: PushSession) -> dict[str, bytes]:

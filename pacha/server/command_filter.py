@@ -75,7 +75,10 @@ class CommandDenied(UnreachableError):
 
     def __init__(self, why: str) -> None:
         super().__init__(
-            "Permission denied: this key is for Pacha alone.", why, "See docs/access.rst.", code="command-not-allowed"
+            "Permission denied: this key is for Pacha alone.",
+            why,
+            "See share/doc/pacha/access.rst.",
+            code="command-not-allowed",
         )
 
 

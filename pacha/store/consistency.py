@@ -61,6 +61,6 @@ def foreign_database(why: str) -> DamagedError:
     return DamagedError(
         "The 'db' on the master was not written by this Pacha.",
         escape(" ".join(why.split())[:300].encode("utf-8", "replace")),
-        "Nothing was changed. If it is the original Pacha's, move it aside: see docs/from-pacha-0.2.rst.",
+        "Nothing was changed. If it is the original Pacha's, move it aside: see share/doc/pacha/from-pacha-0.2.rst.",
         code="foreign-database",
     )

@@ -80,10 +80,14 @@ def _counted(touched: Mapping[str, int]) -> Iterator[str]:
 
 def log_json(entry: LogEntry, host: str) -> dict[str, Any]:
     """A snapshot as JSON values."""
-    at = datetime.fromtimestamp(entry.at, timezone.utc).isoformat().replace("+00:00", "Z")
     counts = {word: entry.touched.get(word, 0) for word in (*change_list.LETTERS.values(), change_list.PACKAGES)}
-    fields = {"id": entry.node, "at": at, "host": host, "user": entry.user, "message": entry.message}
+    fields = {"id": entry.node, "at": utc(entry.at), "host": host, "user": entry.user, "message": entry.message}
     return {**fields, **counts}
+
+
+def utc(at: float) -> str:
+    """A time as JSON has it, in UTC."""
+    return datetime.fromtimestamp(at, timezone.utc).isoformat().replace("+00:00", "Z")
 
 
 def age(seconds: float) -> str:

@@ -98,7 +98,7 @@ def machine_lines(living: LivingMachine, host: str) -> Iterator[str]:
 def _difference_lines(differences: Sequence[Disagreement]) -> Iterator[str]:
     yield from map(freshness.words, differences)
     if differences:
-        yield "So what is rebuilt may not be the newest snapshot: docs/rebuilding.rst says what to do."
+        yield "So what is rebuilt may not be the newest snapshot: share/doc/pacha/rebuilding.rst says what to do."
 
 
 def _watched_lines(proposal: Proposal) -> Iterator[str]:
@@ -109,7 +109,8 @@ def _watched_lines(proposal: Proposal) -> Iterator[str]:
 def _release_lines(proposal: Proposal) -> Iterator[str]:
     if proposal.release is not None:
         yield release.words(proposal.host, proposal.release, proposal.target)
-        yield "What was configured for one release may not work on another: docs/recipes.rst says how to take parts."
+        yield "What was configured for one release may not work on another."
+        yield "How to take parts: share/doc/pacha/recipes.rst"
 
 
 def _orphan_lines(orphans: Sequence[Orphans]) -> Iterator[str]:

@@ -69,7 +69,7 @@ def _doing(*, with_seconds: bool) -> str:
     now = current()
     if not now.what:
         return ""
-    far = f"{now.done} of {now.total}" if now.total else ""
+    far = f"{now.counted} of {now.total}" if now.total else f"{now.counted} so far" if now.counted else ""
     seconds = f"{time.monotonic() - now.began:.0f} s" if with_seconds else ""
     amount = f"{size_text(now.size)} ({size_text(int(now.rate))}/s)" if now.size else ""
     return ", ".join(filter(None, [seconds, far, amount, now.what]))

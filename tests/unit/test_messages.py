@@ -79,6 +79,35 @@ def has_code(error: Any) -> bool:
     return bool(re.fullmatch(r"[a-z]+(-[a-z0-9]+){0,5}", error.constant))
 
 
+def told() -> list[str]:
+    """Every text of the program but docstrings."""
+    found = []
+    for path in (CHECKOUT / "pacha").rglob("*.py"):
+        tree = ast.parse(path.read_text("utf-8"))
+        documented = (ast.Module, ast.ClassDef, ast.FunctionDef)
+        passed_over = {ast.get_docstring(node, clean=False) for node in ast.walk(tree) if isinstance(node, documented)}
+        constants = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant))
+        found += [value for value in constants if isinstance(value, str) and value not in passed_over]
+    return found
+
+
+def not_installed(text: str) -> list[str]:
+    """The pages that ``text`` names and pip does not install; it installs no man page."""
+    pages = re.findall(r"[^\s'(]*\.rst\b", text)
+    installed = {f"share/doc/pacha/{page.name}" for page in DOCS.glob("*.rst")}
+    man_pages = re.findall(r"pacha(?:\.conf)?\([1-8]\)|\bman (?:[1-8] )?pacha", text)
+    return [*man_pages, *(page for page in pages if page not in installed)]
+
+
+def test_a_page_that_is_named_is_one_that_pip_installs() -> None:
+    assert '("share/doc/pacha", [*sorted(glob("docs/*.rst"))' in (CHECKOUT / "setup.py").read_text("utf-8")
+    assert [text for text in told() if not_installed(text)] == []
+    assert len([text for text in told() if "share/doc/pacha/" in text]) >= 4
+    assert all(
+        map(not_installed, ["See docs/access.rst.", "share/doc/pacha/none.rst", "see pacha.conf(5)", "man pacha"])
+    )
+
+
 def test_an_error_has_a_code() -> None:
     assert where(error for error in errors() if not has_code(error)) == []
 

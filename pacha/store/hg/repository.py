@@ -107,6 +107,14 @@ class Repository:
         with self._reading():
             return Reader(self._repo, self._place, self._repo[nodes.bin(node)].manifest())
 
+    def annotate(self, node: str, name: bytes) -> list[tuple[str, bytes]]:
+        """The lines of ``name`` in ``node``, each with the revision that brought it in. Raises DamagedError."""
+        with self._reading():
+            lines = self._repo[nodes.bin(node)][name].annotate()
+            brought = {id(line.fctx): line.fctx for line in lines}
+            found = {key: nodes.hex(file.node()).decode() for key, file in brought.items()}
+            return [(found[id(line.fctx)], bytes(line.text)) for line in lines]
+
     def digest(self) -> str:
         """The sha256 (hex) of its changelog's file, to be compared with a master's."""
         with self._reading():

@@ -11,6 +11,7 @@ from pacha.host import watch
 from pacha.push.scan import read_last_snapshot, scan
 from pacha.restore.journal import Journal
 from pacha.restore.journal_records import Root
+from pacha.system import activity
 from tests.support.scanning import no_wait  # noqa: F401  (a fixture)
 from tests.support.standalone import Standalone, standalone_host  # noqa: F401  (a fixture)
 
@@ -69,6 +70,7 @@ def test_the_configurations_rules_count(bar: Standalone) -> None:
     session = bar.session()
     scan(session, read_last_snapshot(session, False))
     assert bar.path + b"/one" in session.scan.entries
+    assert activity.current().counted == len(session.scan.entries) > 0
     ruled = bar.session()
     ruled.context = bar.context(exclude="one")
     scan(ruled, read_last_snapshot(ruled, False))

@@ -11,5 +11,11 @@ def test_what_begins_is_counted_from_nothing() -> None:
     activity.advance(size=50)
     now = activity.current()
     assert (now.what, now.total, now.done, now.size) == ("reading", 3, 1, 150) and now.rate > 0
+    assert now.counted == 1
+    found = [1]
+    activity.begin("looking", counter=found.__len__)
+    found.append(2)
+    assert activity.current().counted == 2
     activity.begin("sending")
+    assert activity.current().counted == 0
     assert (activity.current().done, activity.current().size) == (0, 0)

@@ -56,6 +56,10 @@ def test_what_is_done_and_how_far_it_is_stands_behind_it(monkeypatch: pytest.Mon
         activity.advance(812, 3 << 20)
         time.sleep(0.1)
     assert "Pushing (0 s): 812 of 2000, 3072 KB (" in terminal.getvalue() and "below /etc" in terminal.getvalue()
+    with waiting("Pushing", after=0.01, every=0.01):
+        activity.begin("looking for what changed", counter=lambda: 4711)
+        time.sleep(0.1)
+    assert "Pushing (0 s): 4711 so far, looking for what changed" in terminal.getvalue()
     with waiting(after=0.01, every=0.01):
         activity.begin("x" * 200)
         time.sleep(0.1)
