@@ -47,8 +47,9 @@ def examine(reader: Reader, path: str, content: bytes, inventory: Inventory) -> 
 def same(recorded: Facts, here: Facts) -> bool:
     """Whether ``here`` are the facts of the machine that was ``recorded``, as far as they tell.
 
-    Its cards and its volumes decide: it has one at least of each kind that the other had. Two machines that tell of
-    neither, as containers, are the same where they are of one kind.
+    Its cards and its volumes decide: it has one at least of each kind that the other had, and the file system that the
+    other's lay on: a machine that was installed anew is another one. Two machines that tell of neither, as containers,
+    are the same where they are of one kind.
     """
     if recorded.architecture != here.architecture:
         return False
@@ -57,7 +58,13 @@ def same(recorded: Facts, here: Facts) -> bool:
     told = [(before, now) for before, now in (macs, volumes) if before or now]
     if not told:
         return recorded.virtualisation == here.virtualisation
-    return all(before & now for before, now in told)
+    return all(before & now for before, now in told) and _has_system(recorded, here)
+
+
+def _has_system(recorded: Facts, here: Facts) -> bool:
+    """Whether the file system that was mounted at / is here, if it is known which one that was."""
+    systems = {volume.uuid for volume in recorded.volumes or () if "/" in volume.mounted and volume.uuid}
+    return not systems or any(volume.uuid in systems for volume in here.volumes or ())
 
 
 def _names(facts: Facts) -> set[str]:
