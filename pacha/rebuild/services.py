@@ -118,7 +118,8 @@ def run(planned: PlannedServices, scratch: Path, on_task: Callable[[ServiceTask]
     What the programs say passes through a file in ``scratch``.
     """
     failed: set[str] = set()
-    runs = []
+    unknown = ServiceTask(kind=ServiceTaskKind.UNIT, about="which services obey the files", argv=("systemctl", "show"))
+    runs = [TaskRun(task=unknown, failure=planned.failure)] if planned.failure else []
     for task in planned.tasks:
         if task.kind is ServiceTaskKind.UNIT and task.about in failed:
             runs.append(TaskRun(task=task, failure="not done, as its configuration does not pass its test"))

@@ -107,12 +107,15 @@ def test_labels_come_first_where_a_policy_is_in_force(programs: Path, monkeypatc
     assert plan is not None and plan.tasks[0].kind is ServiceTaskKind.MAKE
 
 
-def test_what_cannot_be_asked_is_said(programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_asked_is_said(programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def hang(*asked: object) -> list[Unit]:
         raise TimeoutError("no end within 30 seconds")
 
     monkeypatch.setattr(units, "concerned", hang)
-    assert planned().failure == "no end within 30 seconds"
+    plan = planned()
+    assert plan.failure == "no end within 30 seconds"
+    unknown, *_ = services.run(plan, tmp_path, lambda task: None)
+    assert unknown.failure == plan.failure and unknown.concern is not None
 
 
 def test_only_what_is_put_back_counts() -> None:
