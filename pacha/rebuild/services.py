@@ -39,12 +39,16 @@ class ServiceTaskKind(str, Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceTask:
-    """A program (argv) to run after the files: what it is for, in words; ``units``: those that wait for a check."""
+    """A program (argv) to run after the files: what it is for, in words; ``units``: those that wait for a check.
+
+    ``also`` says of the program's path why it fails all the same, "" if it does not.
+    """
 
     kind: ServiceTaskKind
     about: str
     argv: tuple[str, ...]
     units: frozenset[str] = frozenset()
+    also: Callable[[str], str] = lambda path: ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +141,8 @@ def _ended(task: ServiceTask, scratch: Path) -> TaskRun:
     if path:
         ended = programs.run([path, *task.argv[1:]], programs.environment(), _SECONDS, scratch)
     last = [line for line in ended.output.splitlines() if line.strip()][-_LINES:]
-    return TaskRun(task=task, failure=ended.failure, said=one_line(b" / ".join(last)))
+    failure = ended.failure or task.also(path)
+    return TaskRun(task=task, failure=failure, said=one_line(b" / ".join(last)))
 
 
 def _units(changed: Collection[bytes], installed: Collection[str]) -> tuple[list[Unit], str]:
@@ -168,8 +173,9 @@ def _of_units(found: Sequence[Unit], changed: Collection[bytes]) -> Iterator[Ser
 
 def _check_task(check: ConfigCheck) -> ServiceTask:
     return ServiceTask(
-        kind=ServiceTaskKind.CHECK, about=os.fsdecode(check.sources[0]), argv=check.argv, units=check.units
-    )
+        kind=ServiceTaskKind.CHECK, about=os.fsdecode(check.sources[0]), argv=check.argv, units=check.units,
+        also=check.also,
+    )  # fmt: skip
 
 
 def _unit_task(unit: Unit) -> ServiceTask:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,13 @@ def test_a_configuration_that_fails_its_test_is_named_and_not_obeyed(programs: P
     assert checked.concern is not None and checked.concern.path == b"/etc/nginx"
     assert nginx.failure == "not done, as its configuration does not pass its test" and not ssh.failure
     assert "restart" not in (tmp_path / "log").read_text()
+
+
+def test_what_a_test_does_not_see_itself_fails_it_too(programs: Path, tmp_path: Path) -> None:
+    plan = planned()
+    tasks = [replace(one, also=lambda path: f"{Path(path).name}: no") if one.units else one for one in plan.tasks]
+    _, _, checked, nginx, _ = services.run(replace(plan, tasks=tuple(tasks)), tmp_path, lambda task: None)
+    assert checked.failure == "nginx: no" and nginx.failure.startswith("not done")
 
 
 def test_one_that_does_not_restart_stops_none_of_the_others(programs: Path, tmp_path: Path) -> None:
