@@ -27,8 +27,8 @@ class Lookup:
     def __str__(self) -> str:
         """In words, safe to print."""
         if self.dead:
-            return f"{_named(self.dead)} {'is' if len(self.dead) == 1 else 'are'} not here"
-        return self.unread or f"it cannot be told here whether there is {_named(self.unknown)}"
+            return f"{named(self.dead)} {'is' if len(self.dead) == 1 else 'are'} not here"
+        return self.unread or f"it cannot be told here whether there is {named(self.unknown)}"
 
 
 def examine(reader: Reader, path: str, content: bytes, inventory: Inventory) -> Lookup:
@@ -42,6 +42,14 @@ def examine(reader: Reader, path: str, content: bytes, inventory: Inventory) -> 
         dead=tuple(reference for reference, here in found if here is False),
         unknown=tuple(reference for reference, here in found if here is None),
     )
+
+
+def cards(reader: Reader, path: str, content: bytes, inventory: Inventory) -> tuple[Reference, ...]:
+    """The network cards of this machine that ``content`` names; none where it cannot be read."""
+    try:
+        return tuple(filter(inventory.is_card, read(reader, path, content)))
+    except ValueError:
+        return ()
 
 
 def same(recorded: Facts, here: Facts) -> bool:
@@ -71,5 +79,6 @@ def _names(facts: Facts) -> set[str]:
     return {name for volume in facts.volumes or () for name in (volume.uuid, volume.partuuid, *volume.ids) if name}
 
 
-def _named(references: Iterable[Reference]) -> str:
+def named(references: Iterable[Reference]) -> str:
+    """``references`` in words, safe to print."""
     return enumerated([str(reference) for reference in references], _SHOWN)
