@@ -157,7 +157,8 @@ def _units(changed: Collection[bytes], installed: Collection[str]) -> tuple[list
 
 def _labels(changed: Collection[bytes]) -> Iterator[ServiceTask]:
     if selinux.is_active():
-        yield ServiceTask(kind=ServiceTaskKind.LABEL, about="the labels of SELinux", argv=selinux.relabel(changed))
+        for argv in selinux.relabel(changed):
+            yield ServiceTask(kind=ServiceTaskKind.LABEL, about="the labels of SELinux", argv=argv)
 
 
 def _of_units(found: Sequence[Unit], changed: Collection[bytes]) -> Iterator[ServiceTask]:
