@@ -397,7 +397,7 @@ def _as_asked(options: RebuildOptions) -> str:
 def _check_room(proposal: Proposal) -> None:
     for shortage in proposal.preview.shortages:
         raise PachaError(
-            "There is no room for the rebuild; nothing was changed.",
+            "There is no room for the rebuild; no file was changed.",
             f"{escape(shortage.path)}: {shortage.reason}",
             "Make room there, or rebuild below another folder with --target.",
             code="no-room",
