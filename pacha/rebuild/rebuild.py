@@ -45,10 +45,10 @@ from pacha.rebuild.packages import Installation, InstalledPackages
 from pacha.rebuild.planning import PlannedRebuild, plan_rebuild
 from pacha.rebuild.proposal import Proposal
 from pacha.rebuild.result import SILENT, Rebuilt, Reporter
-from pacha.rebuild.services import PlannedServices, TaskRun
+from pacha.rebuild.services import PlannedServices, ServiceTaskKind, TaskRun
 from pacha.restore.apply import apply
 from pacha.restore.inode import explain
-from pacha.restore.journal import AFTER, DONE, Journal, interrupted, was_cut_off
+from pacha.restore.journal import AFTER, DONE, RESTARTED, Journal, interrupted, was_cut_off
 from pacha.restore.journal_records import Mark
 from pacha.restore.outcome import Outcome
 from pacha.restore.undo import prune
@@ -305,6 +305,8 @@ class _Attempt:
         done = installation.done if installation else None
         tasks = self._run_services(proposal, done)
         ran = (*ran, *self._run(proposal.hooks.after))
+        if any(run.task.kind is ServiceTaskKind.UNIT and not run.failure for run in tasks):
+            journal.write(Mark(RESTARTED))
         with suppress(OSError):  # without it all that is repeated
             journal.mark(DONE)
         rebuilt = Rebuilt(

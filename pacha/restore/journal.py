@@ -27,7 +27,8 @@ _APPEND = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
 
 _MARK = b'["mark",'
 _TARGET = b'["target",'
-AFTER, DONE = "something after the files", "all done"  #: the words of the marks before and after what follows the files
+#: The words of the marks before and after what follows the files, and of the one that units were restarted.
+AFTER, DONE, RESTARTED = "something after the files", "all done", "restarted"
 _SETTLING = frozenset({"finished", "undone"})
 _CLOSED = _SETTLING | {"stopped"}
 _FRAME = (Started, Root, Part, Target, Mark)

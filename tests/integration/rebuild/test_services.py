@@ -56,3 +56,19 @@ def test_one_that_was_undone_leaves_nothing_to_restart(world: World, asked: Aske
     undo.undo(world.here())
     rebuild.propose(world.here(), "bar")
     assert os.fsencode(world.tree / "two") not in asked[-1] and asked[-1]
+
+
+@pytest.mark.usefixtures("as_root")
+def test_an_undo_says_that_units_go_on_with_what_they_read(
+    world: World, asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unit = services.ServiceTask(kind=services.ServiceTaskKind.UNIT, about="a.service", argv=("systemctl",))
+    monkeypatch.setattr(services, "run", lambda *_: (services.TaskRun(task=unit),))
+    world.rebuild()
+    assert undo.undo(world.here()).record.restarted
+
+
+@pytest.mark.usefixtures("as_root")
+def test_where_nothing_was_restarted_an_undo_says_nothing_of_it(world: World, asked: Asked) -> None:
+    world.rebuild()
+    assert not undo.undo(world.here()).record.restarted
