@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 
 from pacha.files.paths import is_within_any
+from pacha.machine import listening
 from pacha.machine.generators import find_program
 
 
@@ -14,13 +15,15 @@ from pacha.machine.generators import find_program
 class ConfigCheck:
     """A program (argv) that tests the files at and below ``sources``; the ``units`` that obey them.
 
-    ``needs``: folders of which it must find one, or fails whatever the files say; its service may make it.
+    ``needs``: folders of which it must find one, or fails whatever the files say; its service may make it. ``also``
+    says of its path what it does not see itself, "" for nothing.
     """
 
     sources: tuple[bytes, ...]
     argv: tuple[str, ...]
     units: frozenset[str] = frozenset()
     needs: tuple[str, ...] = ("/",)
+    also: Callable[[str], str] = lambda path: ""
 
 
 def _check(sources: str, argv: str, units: str = "", needs: str = "/") -> ConfigCheck:
@@ -29,8 +32,9 @@ def _check(sources: str, argv: str, units: str = "", needs: str = "/") -> Config
     return ConfigCheck(paths, tuple(argv.split()), names, tuple(needs.split()))
 
 
+_SSHD = _check("/etc/ssh", "sshd -t", "ssh sshd", needs="/run/sshd /usr/share/empty.sshd /var/empty")
 CHECKS: tuple[ConfigCheck, ...] = (
-    _check("/etc/ssh", "sshd -t", "ssh sshd", needs="/run/sshd /usr/share/empty.sshd /var/empty"),
+    replace(_SSHD, also=listening.unheard),
     _check("/etc/sudoers /etc/sudoers.d", "visudo -c -q"),
     _check("/etc/nginx", "nginx -t -q", "nginx"),
     _check("/etc/apache2", "apache2ctl -t", "apache2"),

@@ -31,17 +31,20 @@ _LITERAL = re.compile(r"/dev/[\w/:+-]*(?:\.[\w/:+-]+)*")
 _WWID = re.compile(r"\bwwid\s+\"?([\w.:-]{8,128})")
 _ESCAPED = re.compile(r"\\([0-7]{3})")
 _OPTIONAL = frozenset({"nofail", "noauto"})
+_BOUND = frozenset({"bind", "rbind"})  #: of a folder, which systemd makes
 _ABSENT = frozenset({"", "none", "-", "/dev/urandom", "/dev/random", "/dev/hw_random"})
 
 
 def source(word: str) -> Iterator[Reference]:
-    """What the first field of a line of fstab or crypttab names, if that is a device."""
+    """What the first field of a line of fstab or crypttab names, if that is a device or a file."""
     word = _ESCAPED.sub(lambda match: chr(int(match[1], 8) & 0x7F), word)
     tag, equals, value = word.partition("=")
     if equals and tag.upper() in _TAGS:
         yield Reference(_TAGS[tag.upper()], unquoted(value))
     elif word.startswith("/dev/"):
         yield _device(word)
+    elif word.startswith("/") and not word.startswith("//"):
+        yield Reference(Named.FILE, word)
 
 
 def words(path: str, text: str) -> Iterator[Reference]:
@@ -70,7 +73,8 @@ def fstab(path: str, text: str) -> Iterator[Reference]:
     """The devices that a boot waits for: not those of lines with ``nofail`` or ``noauto``."""
     for line in lines(text):
         fields = line.split()
-        if len(fields) >= 2 and not (len(fields) > 3 and _OPTIONAL & set(fields[3].split(","))):
+        options = set(fields[3].split(",")) if len(fields) > 3 else set()
+        if len(fields) >= 2 and not options & (_OPTIONAL | _BOUND):
             yield from source(fields[0])
 
 
@@ -113,8 +117,7 @@ def unit(path: str, text: str) -> Iterator[Reference]:
         return
     for key, value in pairs:
         if key == "what":
-            is_file = value.startswith("/") and not value.startswith("/dev/")
-            yield from [Reference(Named.FILE, value)] if is_file else source(value)
+            yield from source(value)
 
 
 def snapper(path: str, text: str) -> Iterator[Reference]:

@@ -19,13 +19,14 @@ from pacha.machine import volumes
 from pacha.machine.volumes import Volume
 
 MOST_BYTES = 1 << 20  #: of the text; no machine has more to tell
+_PERMANENT = "0"  #: in addr_assign_type; others were made up or set
 _MOST_ITEMS = 10_000  #: cards, volumes, names of one volume
 _LONGEST = 4096  #: characters of one value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
-    """A network card: its name, its permanent or present MAC address, its driver."""
+    """A network card: its name, its MAC address where that is its own (wireless cards may change it), its driver."""
 
     name: str
     mac: str = ""
@@ -145,7 +146,9 @@ def _cards(net: Path) -> tuple[Card, ...]:
 
 def _card(card: Path) -> Card:
     driver = card / "device/driver"
-    mac = _line(card / "bonding_slave/perm_hwaddr") or _line(card / "address")  # a bond gives all its cards one address
+    mac = _line(card / "bonding_slave/perm_hwaddr")  # a bond gives all its cards one address
+    if not mac and _line(card / "addr_assign_type") in ("", _PERMANENT):
+        mac = _line(card / "address")
     return Card(name=card.name, mac=mac, driver=os.path.basename(os.path.realpath(driver)) if driver.exists() else "")
 
 

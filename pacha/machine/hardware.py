@@ -27,8 +27,8 @@ class Lookup:
     def __str__(self) -> str:
         """In words, safe to print."""
         if self.dead:
-            return f"{_named(self.dead)} {'is' if len(self.dead) == 1 else 'are'} not here"
-        return self.unread or f"it cannot be told here whether there is {_named(self.unknown)}"
+            return f"{named(self.dead)} {'is' if len(self.dead) == 1 else 'are'} not here"
+        return self.unread or f"it cannot be told here whether there is {named(self.unknown)}"
 
 
 def examine(reader: Reader, path: str, content: bytes, inventory: Inventory) -> Lookup:
@@ -44,11 +44,20 @@ def examine(reader: Reader, path: str, content: bytes, inventory: Inventory) -> 
     )
 
 
+def cards(reader: Reader, path: str, content: bytes, inventory: Inventory) -> tuple[Reference, ...]:
+    """The network cards of this machine that ``content`` names; none where it cannot be read."""
+    try:
+        return tuple(filter(inventory.is_card, read(reader, path, content)))
+    except ValueError:
+        return ()
+
+
 def same(recorded: Facts, here: Facts) -> bool:
     """Whether ``here`` are the facts of the machine that was ``recorded``, as far as they tell.
 
-    Its cards and its volumes decide: it has one at least of each kind that the other had. Two machines that tell of
-    neither, as containers, are the same where they are of one kind.
+    Its cards and its volumes decide: it has one at least of each kind that the other had, and the file system that the
+    other's lay on: a machine that was installed anew is another one. Two machines that tell of neither, as containers,
+    are the same where they are of one kind.
     """
     if recorded.architecture != here.architecture:
         return False
@@ -57,12 +66,19 @@ def same(recorded: Facts, here: Facts) -> bool:
     told = [(before, now) for before, now in (macs, volumes) if before or now]
     if not told:
         return recorded.virtualisation == here.virtualisation
-    return all(before & now for before, now in told)
+    return all(before & now for before, now in told) and _has_system(recorded, here)
+
+
+def _has_system(recorded: Facts, here: Facts) -> bool:
+    """Whether the file system that was mounted at / is here, if it is known which one that was."""
+    systems = {volume.uuid for volume in recorded.volumes or () if "/" in volume.mounted and volume.uuid}
+    return not systems or any(volume.uuid in systems for volume in here.volumes or ())
 
 
 def _names(facts: Facts) -> set[str]:
     return {name for volume in facts.volumes or () for name in (volume.uuid, volume.partuuid, *volume.ids) if name}
 
 
-def _named(references: Iterable[Reference]) -> str:
+def named(references: Iterable[Reference]) -> str:
+    """``references`` in words, safe to print."""
     return enumerated([str(reference) for reference in references], _SHOWN)

@@ -80,6 +80,13 @@ class Inventory:
         matches = (fnmatchcase(name, pattern[:_LONGEST]) for pattern in bound for name in here)
         return len(bound) < len(patterns) or any(matches)
 
+    def is_card(self, reference: Reference) -> bool:
+        """Whether ``reference`` names a network card of this machine's hardware."""
+        if reference.about is Named.INTERFACE:
+            cards = filter(_HARDWARE.fullmatch, _listed(self.running / "sys/class/net") or ())
+            return any(fnmatchcase(card, word[:_LONGEST]) for card in cards for word in reference.value.split())
+        return reference.about is Named.MAC and self.mac(reference.value) is True
+
     def mac(self, macs: str) -> bool | None:
         """A card by its permanent or present MAC address, one of several."""
         known = self._macs

@@ -27,17 +27,22 @@ class Policy(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """Files of one kind. ``reason`` says why (a clause, for a person); ``reader`` finds what they refer to."""
+    """Files of one kind. ``reason`` says why (a clause, for a person); ``reader`` finds what they refer to.
+
+    ``by_name``: one that names no network card configures none, so it must not replace one that names a card here.
+    """
 
     policy: Policy
     reason: str
     patterns: tuple[str, ...]
     reader: Reader | None = None
     merge: Merge | None = None
+    by_name: bool = False
 
 
-def _check(reader: Reader, reason: str, patterns: str, merge: Merge | None = None) -> Row:
-    return Row(policy=Policy.CHECK, reason=reason, patterns=tuple(patterns.split()), reader=reader, merge=merge)
+def _check(reader: Reader, reason: str, patterns: str, merge: Merge | None = None, *, by_name: bool = False) -> Row:
+    words = tuple(patterns.split())
+    return Row(policy=Policy.CHECK, reason=reason, patterns=words, reader=reader, merge=merge, by_name=by_name)
 
 
 def _keep(reason: str, patterns: str) -> Row:
@@ -94,8 +99,8 @@ TABLE: tuple[Row, ...] = (
           "/etc/default/qemu-guest-agent /etc/qemu/qemu-ga.conf /etc/vmware-tools/** /etc/amazon/ssm/** "
           "/etc/xe-guest-distribution"),
     # the network
-    _check(network.interfaces, _NO_NETWORK, "/etc/network/interfaces /etc/network/interfaces.d/*"),
-    _check(network.netplan, _NO_NETWORK, "/etc/netplan/*"),
+    _check(network.interfaces, _NO_NETWORK, "/etc/network/interfaces /etc/network/interfaces.d/*", by_name=True),
+    _check(network.netplan, _NO_NETWORK, "/etc/netplan/*", by_name=True),
     _check(network.networkd, _NO_NETWORK, "/etc/systemd/network/*"),
     _check(network.network_manager, _NO_NETWORK, "/etc/NetworkManager/system-connections/* "
            "/etc/NetworkManager/NetworkManager.conf /etc/NetworkManager/conf.d/*"),

@@ -11,11 +11,13 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from pacha.files.paths import ancestors, name, parent
 from pacha.machine.generators import find_program
 from pacha.system.limited_output import read_output
 from pacha.system.programs import environment
+from pacha.text import one_line
 
 OWN = b"/etc/systemd/system"
 _OF_PACKAGES = (b"/lib/systemd/system", b"/usr/lib/systemd/system", b"/etc/systemd/system")
@@ -30,23 +32,36 @@ _LEFT = re.compile(
     r"|getty@.*|serial-getty@.*|user@.*|user-runtime-dir@.*|gdm\d?|lightdm|sddm|display-manager|console-setup"
     r"|keyboard-setup|nftables|iptables.*|ip6tables.*|netfilter-persistent|ufw|firewalld|shorewall.*|open-iscsi|iscsid?"
     r"|multipath.*|lvm2.*|mdadm.*|mdmonitor|cryptdisks.*|zfs-.*|drbd|autofs|nfs-.*|rpc.*|open-vm-tools|qemu-guest-agent"
-    r"|cloud-.*|apparmor|selinux-.*|polkit|libvirtd|docker|containerd)\.(service|socket|timer|path)"
+    r"|cloud-.*|apparmor|selinux-.*|polkit|libvirtd|docker|containerd|rc-local|xdm|lxdm|slim|greetd|nodm"
+    r"|wg-quick@.*|openvpn.*|strongswan.*|ipsec|tailscaled|zerotier-one|tinc.*|nebula.*|openvswitch.*|ovs.*|pppd?.*"
+    r"|hostapd.*|frr|bird.*|keepalived|ifplugd|resolvconf.*)\.(service|socket|timer|path)|sshd?\.socket"
 )
-_RELOADED = re.compile(r"sshd?\.(service|socket)")  #: a session may hang on it
+_RELOADED = re.compile(r"sshd?\.service")  #: a session may hang on it
+#: What wants a unit that is enabled and does not start with the machine, but with its end or its sleep.
+_NOT_AT_START = re.compile(
+    r"(shutdown|reboot|poweroff|halt|kexec|final|umount|exit|sleep|suspend|hibernate|hybrid-sleep"
+    r"|suspend-then-hibernate|emergency|rescue|systemd-[a-z-]+)\.(target|service)"
+)
+_STARTED_BY = ("WantedBy", "RequiredBy", "UpheldBy")
+_PROPERTIES = ",".join(("Id", "ActiveState", "UnitFileState", "LoadState", *_STARTED_BY))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unit:
-    """A unit of this machine: its name; whether it ``is_enabled`` (starts with the machine) and ``is_active``."""
+    """A unit of this machine: its name; whether it ``is_enabled`` (starts with the machine) and ``is_active``.
+
+    ``is_own``: this process runs in it.
+    """
 
     name: str
     is_enabled: bool
     is_active: bool
+    is_own: bool = False
 
     @property
     def is_left(self) -> bool:
         """Whether it is named, and never restarted."""
-        return bool(_LEFT.fullmatch(self.name))
+        return self.is_own or bool(_LEFT.fullmatch(self.name))
 
     @property
     def action(self) -> str:
@@ -131,10 +146,13 @@ def _asked(command: Sequence[str], words: Sequence[bytes]) -> Iterator[bytes]:
 
 
 def _shown(names: Sequence[str]) -> list[Unit]:
-    units = []
-    for start in range(0, len(names), _AT_ONCE):
-        command = ["systemctl", "show", "--property=Id,ActiveState,UnitFileState,LoadState,Type", "--"]
-        ended = read_output([*command, *names[start : start + _AT_ONCE]], environment(), _SECONDS, _MOST)
+    """What systemd says of the units ``names``; of a template, of its instances. Raises OSError."""
+    units, asked = [], [unit.replace("@.", "@*.") for unit in names]  # a template is no unit, and ends the answer
+    for start in range(0, len(asked), _AT_ONCE):
+        command = ["systemctl", "show", f"--property={_PROPERTIES}", "--"]
+        ended = read_output([*command, *asked[start : start + _AT_ONCE]], environment(), _SECONDS, _MOST)
+        if ended.status:
+            raise OSError(0, one_line(ended.stderr.strip().rpartition(b"\n")[2]) or f"systemctl: {ended.status}")
         for block in ended.stdout.decode("utf-8", "replace").split("\n\n"):
             fields = dict(line.partition("=")[::2] for line in block.splitlines())
             if fields.get("LoadState") == "loaded":
@@ -143,8 +161,20 @@ def _shown(names: Sequence[str]) -> list[Unit]:
 
 
 def _unit(fields: Mapping[str, str]) -> Unit:
+    by = [unit for key in _STARTED_BY for unit in fields.get(key, "").split()]
+    is_enabled = fields.get("UnitFileState") in ("enabled", "enabled-runtime", "alias")
+    unit = fields.get("Id", "")
     return Unit(
-        name=fields.get("Id", ""),
-        is_enabled=fields.get("UnitFileState") in ("enabled", "enabled-runtime", "alias"),
+        name=unit,
+        is_enabled=is_enabled and not (by and all(map(_NOT_AT_START.fullmatch, by))),
         is_active=fields.get("ActiveState") in ("active", "reloading", "activating"),
+        is_own=unit in _own_units(),
     )
+
+
+def _own_units() -> frozenset[str]:
+    """The units that this process runs in (cgroups(7)): their restart would end it."""
+    try:
+        return frozenset(Path("/proc/self/cgroup").read_text(errors="replace").replace("\n", "/").split("/"))
+    except OSError:
+        return frozenset()

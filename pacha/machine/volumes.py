@@ -85,7 +85,8 @@ def _mounted(root: Path) -> dict[str, list[tuple[str, str]]]:
     mounted: dict[str, list[tuple[str, str]]] = {}
     try:
         for mount in read_mounts(root / "proc/self/mountinfo"):
-            if mount.source.startswith(b"/dev/") and mount.root == b"/":  # not a bind mount
+            whole = mount.root == b"/" or mount.path == b"/"  # not a bind mount; the system may lie in a subvolume
+            if mount.source.startswith(b"/dev/") and whole:
                 device = os.path.basename(os.path.realpath(root / os.fsdecode(mount.source[1:])))
                 mounted.setdefault(device, []).append((os.fsdecode(mount.path), os.fsdecode(mount.kind)))
     except OSError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pacha.errors import PachaError
+from pacha.errors import Concern, DamagedError, PachaError
 from pacha.files import scan as files
 from pacha.host import owed, packages, watch
 from pacha.machine import facts
@@ -60,5 +60,16 @@ def describe_machine(session: PushSession) -> dict[str, bytes]:
     """The texts of what this machine is besides its files, by name."""
     told = packages.tell(session.context.state)
     session.concerns += told.concerns
-    texts = {MACHINE: facts.encode(facts.collect()), PACKAGES: told.text}
+    texts = {MACHINE: _facts(session), PACKAGES: told.text}
     return {name: text for name, text in texts.items() if text is not None}
+
+
+def _facts(session: PushSession) -> bytes | None:
+    """The text of the facts, which its readers accept: a push makes nothing else."""
+    text = facts.encode(facts.collect())
+    try:
+        facts.decode(text)
+    except DamagedError as error:
+        session.concerns.append(Concern(b"/sys", f"what this machine is cannot be recorded ({error.why})"))
+        return None
+    return text

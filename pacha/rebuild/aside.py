@@ -31,7 +31,7 @@ def write(place: bytes, paths: Iterable[bytes], spool: Spool) -> None:
             _write(place, path, spool)
     except OSError as error:
         raise PachaError(
-            "Nothing was changed: what is not restored cannot be put aside.",
+            "No file was changed: what is not restored cannot be put aside.",
             f"{escape(place)}: {error.strerror}",
             "Make room there, or restore it all: --hardware same",
             code="aside-not-written",

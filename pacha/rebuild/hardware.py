@@ -117,8 +117,18 @@ class _Decision:
             return f"it stays as it is here ({row.reason})"
         if row.reader and self.other and entry.kind is Kind.FILE:
             found = self._examined(entry, row)
-            return f"{found} ({row.reason})" if found else ""
+            why = str(found) if found else self._cards_lost(entry, row)
+            return f"{why} ({row.reason})" if why else ""
         return ""
+
+    def _cards_lost(self, entry: Entry, row: Row) -> str:
+        """Why this machine's own file is needed for its cards, "" where it is not."""
+        own = actual_state.account_file(entry.path, self.about.options.target) if row.by_name else None
+        if own is None or row.reader is None:
+            return ""
+        path = os.fsdecode(entry.path)
+        here, then = (hardware.cards(row.reader, path, text, self.inventory) for text in (own, self._content(entry)))
+        return f"the file that is here names {hardware.named(here)}, and it none" if here and not then else ""
 
     def _examined(self, entry: Entry, row: Row) -> Lookup:
         assert row.reader is not None

@@ -31,7 +31,7 @@ class Proposal:
     the selected paths, () for all. ``living`` is set if this machine is another host, ``release`` if the snapshot has
     another release than this machine. ``remembered`` are the choices of an earlier rebuild that still apply.
     ``machines`` tells which machine the host was, and which one this is; ``bound`` what stays as this one has it.
-    ``services``: what is done after the files.
+    ``services``: what is done after the files; ``again``: a killed rebuild may not have done it for its own.
     ``differences`` are the signs that another snapshot is newer; ``watched`` is what this machine will watch otherwise
     than now, as it adopts the snapshot. ``packages`` is what is done about those that are not installed here.
     """
@@ -53,6 +53,7 @@ class Proposal:
     machines: Machines | None = None
     bound: Bound = UNBOUND
     services: PlannedServices | None = None
+    again: bool = False
     differences: tuple[Disagreement, ...] = ()
     watched: tuple[Concern, ...] = ()
     packages: PlannedPackages | None = None

@@ -6,7 +6,7 @@ import os
 import shlex
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 
 from pacha.errors import Concern, PachaError
@@ -45,10 +45,11 @@ from pacha.rebuild.packages import Installation, InstalledPackages
 from pacha.rebuild.planning import PlannedRebuild, plan_rebuild
 from pacha.rebuild.proposal import Proposal
 from pacha.rebuild.result import SILENT, Rebuilt, Reporter
-from pacha.rebuild.services import PlannedServices, TaskRun
+from pacha.rebuild.services import PlannedServices, ServiceTaskKind, TaskRun
 from pacha.restore.apply import apply
 from pacha.restore.inode import explain
-from pacha.restore.journal import Journal, interrupted
+from pacha.restore.journal import AFTER, DONE, RESTARTED, Journal, interrupted, was_cut_off
+from pacha.restore.journal_records import Mark
 from pacha.restore.outcome import Outcome
 from pacha.restore.undo import prune
 from pacha.text import escape
@@ -183,13 +184,14 @@ class _Attempt:
         resumes = interrupted(
             os.fsencode(self.context.state.path), partial.restored_roots(self.options, fetched), target
         )
+        again = bool(resumes) or was_cut_off(os.fsencode(self.context.state.path))
         note = fetched.note
         return Proposal(
             host=self.host, tip=fetched.tip, at=note.at, by=note.user, target=target, snapshot=fetched.snapshot,
             preview=planned, hooks=planned_hooks, resumes=resumes, content=content, parts=fetched.roots, release=change,
             living=living_machine(self.context, self.host, self.options), remembered=self.options.remembered,
             differences=self.differences, watched=watched, machines=machines, bound=bound,
-            services=self._services(planned, resumes=bool(resumes)),
+            services=self._services(planned, again=again), again=again,
             packages=packages.plan(self.staging, fetched, self.options, change, machines),
         )  # fmt: skip
 
@@ -209,19 +211,22 @@ class _Attempt:
         return [Concern(path, _UNMOUNTED) for path in points.missing_near(places)]
 
     def _services(
-        self, planned: PlannedRebuild, *, resumes: bool, installed: tuple[str, ...] = ()
+        self, planned: PlannedRebuild, *, again: bool, installed: tuple[str, ...] = ()
     ) -> PlannedServices | None:
         """What the files that are put back, and the packages ``installed``, ask for; below another folder, nothing.
 
-        Where a rebuild is resumed, the killed one may have put back any of them.
+        ``again``: a killed rebuild may have put back any of the files.
         """
         if self.options.target:
             return None
-        changed = frozenset(planned.wanted) if resumes else services.changed_paths(planned.plan)
-        whole = self._adopts and os.geteuid() == 0
-        policy = self.options.services or (ServicePolicy.RESTART if whole else ServicePolicy.LIST)
+        changed = frozenset(planned.wanted) if again else services.changed_paths(planned.plan)
         labels = self.options.labels is LabelPolicy.POLICY
-        return services.plan(changed, policy, labels=labels, installed=installed)
+        return services.plan(changed, self._service_policy, labels=labels, installed=installed)
+
+    @property
+    def _service_policy(self) -> ServicePolicy:
+        whole = self._adopts and os.geteuid() == 0
+        return self.options.services or (ServicePolicy.RESTART if whole else ServicePolicy.LIST)
 
     @property
     def _adopts(self) -> bool:
@@ -291,6 +296,8 @@ class _Attempt:
         installation: Installation | None,
     ) -> Rebuilt:
         source = _Source(self.staging, self.options.target, proposal.preview.overrides)
+        if self.options.in_place and self._service_policy is ServicePolicy.RESTART:
+            journal.write(Mark(AFTER))
         outcome = apply(proposal.preview.plan, source, journal, on_step=self.reporter.on_step)
         if installation:
             installation = installation.completed(journal.folder)
@@ -298,6 +305,10 @@ class _Attempt:
         done = installation.done if installation else None
         tasks = self._run_services(proposal, done)
         ran = (*ran, *self._run(proposal.hooks.after))
+        if any(run.task.kind is ServiceTaskKind.UNIT and not run.failure for run in tasks):
+            journal.write(Mark(RESTARTED))
+        with suppress(OSError):  # without it all that is repeated
+            journal.mark(DONE)
         rebuilt = Rebuilt(
             proposal=proposal,
             outcome=outcome,
@@ -313,7 +324,7 @@ class _Attempt:
     def _run_services(self, proposal: Proposal, done: InstalledPackages | None) -> tuple[TaskRun, ...]:
         """Carry out what is planned for after the files, as the machine is now: they may have brought units."""
         installed = tuple(name for name, _ in done.installed) if done else ()
-        planned = self._services(proposal.preview, resumes=bool(proposal.resumes), installed=installed)
+        planned = self._services(proposal.preview, again=proposal.again, installed=installed)
         return services.run(planned, self.context.state.path, self.reporter.on_task) if planned else ()
 
     def _go_on_as_host(self, proposal: Proposal, outcome: Outcome) -> bool:
@@ -388,7 +399,7 @@ def _as_asked(options: RebuildOptions) -> str:
 def _check_room(proposal: Proposal) -> None:
     for shortage in proposal.preview.shortages:
         raise PachaError(
-            "There is no room for the rebuild; nothing was changed.",
+            "There is no room for the rebuild; no file was changed.",
             f"{escape(shortage.path)}: {shortage.reason}",
             "Make room there, or rebuild below another folder with --target.",
             code="no-room",

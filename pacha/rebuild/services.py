@@ -39,12 +39,16 @@ class ServiceTaskKind(str, Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceTask:
-    """A program (argv) to run after the files: what it is for, in words; ``units``: those that wait for a check."""
+    """A program (argv) to run after the files: what it is for, in words; ``units``: those that wait for a check.
+
+    ``also`` says of the program's path why it fails all the same, "" if it does not.
+    """
 
     kind: ServiceTaskKind
     about: str
     argv: tuple[str, ...]
     units: frozenset[str] = frozenset()
+    also: Callable[[str], str] = lambda path: ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +122,8 @@ def run(planned: PlannedServices, scratch: Path, on_task: Callable[[ServiceTask]
     What the programs say passes through a file in ``scratch``.
     """
     failed: set[str] = set()
-    runs = []
+    unknown = ServiceTask(kind=ServiceTaskKind.UNIT, about="which services obey the files", argv=("systemctl", "show"))
+    runs = [TaskRun(task=unknown, failure=planned.failure)] if planned.failure else []
     for task in planned.tasks:
         if task.kind is ServiceTaskKind.UNIT and task.about in failed:
             runs.append(TaskRun(task=task, failure="not done, as its configuration does not pass its test"))
@@ -136,7 +141,8 @@ def _ended(task: ServiceTask, scratch: Path) -> TaskRun:
     if path:
         ended = programs.run([path, *task.argv[1:]], programs.environment(), _SECONDS, scratch)
     last = [line for line in ended.output.splitlines() if line.strip()][-_LINES:]
-    return TaskRun(task=task, failure=ended.failure, said=one_line(b" / ".join(last)))
+    failure = ended.failure or task.also(path)
+    return TaskRun(task=task, failure=failure, said=one_line(b" / ".join(last)))
 
 
 def _units(changed: Collection[bytes], installed: Collection[str]) -> tuple[list[Unit], str]:
@@ -151,7 +157,8 @@ def _units(changed: Collection[bytes], installed: Collection[str]) -> tuple[list
 
 def _labels(changed: Collection[bytes]) -> Iterator[ServiceTask]:
     if selinux.is_active():
-        yield ServiceTask(kind=ServiceTaskKind.LABEL, about="the labels of SELinux", argv=selinux.relabel(changed))
+        for argv in selinux.relabel(changed):
+            yield ServiceTask(kind=ServiceTaskKind.LABEL, about="the labels of SELinux", argv=argv)
 
 
 def _of_units(found: Sequence[Unit], changed: Collection[bytes]) -> Iterator[ServiceTask]:
@@ -167,8 +174,9 @@ def _of_units(found: Sequence[Unit], changed: Collection[bytes]) -> Iterator[Ser
 
 def _check_task(check: ConfigCheck) -> ServiceTask:
     return ServiceTask(
-        kind=ServiceTaskKind.CHECK, about=os.fsdecode(check.sources[0]), argv=check.argv, units=check.units
-    )
+        kind=ServiceTaskKind.CHECK, about=os.fsdecode(check.sources[0]), argv=check.argv, units=check.units,
+        also=check.also,
+    )  # fmt: skip
 
 
 def _unit_task(unit: Unit) -> ServiceTask:

@@ -15,7 +15,7 @@ from pacha.rebuild import choices
 from pacha.rebuild.packages import LOG
 from pacha.restore import undo as undoing
 from pacha.restore import undo_preview
-from pacha.restore.journal import Journal, history, unfinished
+from pacha.restore.journal import AFTER, DONE, RESTARTED, Journal, history, unfinished
 from pacha.restore.outcome import Outcome
 from pacha.restore.undo_preview import UndoStep
 
@@ -25,7 +25,7 @@ class RebuildRecord:
     """An earlier rebuild: its id, its host, its start (seconds since the epoch), how far it came.
 
     ``target``: the folder below which it restored, b"" for the original places. ``packages``: it installed some, which
-    stay when it is undone.
+    stay when it is undone. ``restarted``: it restarted units, or was ended there; they go on with what they read.
     """
 
     id: str
@@ -34,6 +34,7 @@ class RebuildRecord:
     state: str
     target: bytes = b""
     packages: bool = False
+    restarted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,4 +122,5 @@ def _record(journal: Journal, interrupted: Collection[str] = ()) -> RebuildRecor
     state = "finished, nothing to undo" if state == "finished" and not journal.changed else state
     host, at = (started.host, started.at) if started else ("", 0)
     packages = os.path.exists(os.path.join(journal.folder, LOG))
-    return RebuildRecord(journal.id, host, at, state, journal.target, packages)
+    restarted = RESTARTED in marks or (AFTER in marks and "finished" in marks and DONE not in marks)
+    return RebuildRecord(journal.id, host, at, state, journal.target, packages, restarted)

@@ -27,6 +27,8 @@ _APPEND = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
 
 _MARK = b'["mark",'
 _TARGET = b'["target",'
+#: The words of the marks before and after what follows the files, and of the one that units were restarted.
+AFTER, DONE, RESTARTED = "something after the files", "all done", "restarted"
 _SETTLING = frozenset({"finished", "undone"})
 _CLOSED = _SETTLING | {"stopped"}
 _FRAME = (Started, Root, Part, Target, Mark)
@@ -198,6 +200,19 @@ def interrupted(state: bytes, parts: Sequence[bytes] = (), target: bytes = b"") 
             starts.append(journal.started)
         journal.close()
     return tuple(starts)
+
+
+def was_cut_off(state: bytes) -> bool:
+    """Whether the newest rebuild to the original places was ended before what it does after the files was done."""
+    marks = [journal.marks for journal in _all_closed(state) if not journal.target and "stopped" not in journal.marks]
+    return bool(marks) and AFTER in marks[-1] and not marks[-1] & {DONE, "undone"}
+
+
+def _all_closed(state: bytes) -> list[Journal]:
+    journals = history(state)
+    for journal in journals:
+        journal.close()
+    return journals
 
 
 def _records(lines: Iterable[bytes]) -> Iterator[Record]:

@@ -272,7 +272,7 @@ def test_what_the_disk_cannot_hold_is_said_before_anything_is_written(host: Host
         done = host.pacha("rebuild", "bar", "--dry-run").must(3)
         assert "its file system has room for" in done.err
         done = host.pacha("rebuild", "bar", "--yes").must(1)
-        assert done.lines[0] == "pacha: There is no room for the rebuild; nothing was changed."
+        assert done.lines[0] == "pacha: There is no room for the rebuild; no file was changed."
         assert os.listdir(foo) == [] and not (host.state / "rebuilds").exists()
 
 

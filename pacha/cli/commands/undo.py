@@ -48,4 +48,8 @@ def undo_command(cli_context: CliContext, listing: bool, dry_run: bool, yes: boo
             console.tell(f"This machine still pushes as '{undone.pushes_as}': its next push records what is here now.")
         if undone.record.packages:
             console.tell("The packages that it installed stay: packages.txt beside its report has what apt did.")
+        if undone.record.restarted:
+            console.tell(
+                "Services go on with the files that it put back: restart them, after 'systemctl daemon-reload'."
+            )
     return ExitCode.CONCERNS if undone.outcome.concerns else ExitCode.DONE

@@ -22,9 +22,10 @@ _OF_APT = re.compile(
     r"|auth\.conf|auth\.conf\.d/[^/]+|trusted\.gpg|trusted\.gpg\.d/[^/]+)"
 )
 _TRUSTED = "/etc/apt/trusted.gpg"
-_LINE = re.compile(r"^[ \t]*deb[ \t]+(\[[^\]]*\][ \t]+)?(\S+)[ \t]+(\S+)", re.MULTILINE)
+_LINE = re.compile(r"^[ \t]*deb[ \t]+(\[[^\]\n]*\][ \t]+)?(\S+)[ \t]+(\S+)", re.MULTILINE)
 _SIGNED = re.compile(r"signed-by\s*[:=]\s*([^\]\n]*(?:\n[ \t]+/[^\n]*)*)", re.IGNORECASE)  # sources.list(5)
-_KEY = re.compile(r"/[^\s,]+\.(?:gpg|asc|pgp)(?![^\s,])")  # nothing else is written: no program reads such a name
+#: Nothing else is written: no program reads such a name. A path begins its word, so that each is looked at once.
+_KEY = re.compile(r"(?<![^\s,])/[^\s,]+\.(?:gpg|asc|pgp)(?![^\s,])")
 _PASSWORD = re.compile(r"//[^/\s@]*@")
 _UNSIGNED = re.compile(r"trusted\s*[:=]\s*(yes|true|1|force|on)", re.IGNORECASE)
 _SECRET = 0o600
@@ -109,7 +110,8 @@ def _with_moved_keys(content: bytes, moved: dict[str, Path]) -> bytes:
     """``content`` with another path for each key that is ``moved``, where Signed-By names it."""
 
     def renamed(value: re.Match[str]) -> str:
-        return _KEY.sub(lambda key: str(moved.get(key.group(), key.group())), value.group())
+        paths = _KEY.sub(lambda key: str(moved.get(key.group(), key.group())), value[1])
+        return value[0].removesuffix(value[1]) + paths
 
     text = content.decode("utf-8", "surrogateescape")
     return _SIGNED.sub(renamed, text).encode("utf-8", "surrogateescape")

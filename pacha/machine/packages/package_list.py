@@ -16,6 +16,7 @@ from pacha.errors import DamagedError
 MOST_BYTES = 32 << 20  #: of the text
 _MOST_PACKAGES = 200_000
 _MOST_FILES = 10_000
+_MOST_ARCHITECTURES = 50  #: each is told to dpkg, and has lists of its own
 #: A name and a version as dpkg (deb-control(5), deb-version(7)) and rpm take them: never an option, a path or a blank.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]{0,199}", re.ASCII)
 VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+~:^_-]{0,199}", re.ASCII)
@@ -89,7 +90,7 @@ def decode(text: bytes) -> PackageList:
         return PackageList(
             manager=Manager(loaded["manager"]),
             packages=tuple(sorted(_package(*pair) for pair in _items(loaded["packages"], _MOST_PACKAGES))),
-            foreign_architectures=tuple(_checked(ARCHITECTURE, name) for name in loaded["foreign_architectures"]),
+            foreign_architectures=_architectures(loaded["foreign_architectures"]),
             files=tuple(sorted(_file(*pair) for pair in _items(loaded["files"], _MOST_FILES))),
         )
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, binascii.Error) as error:
@@ -117,6 +118,12 @@ def _package(key: str, words: str) -> Package:
         held="held" in flags,
         available="unavailable" not in flags,
     )
+
+
+def _architectures(names: Any) -> tuple[str, ...]:
+    if len(names) > _MOST_ARCHITECTURES:
+        raise ValueError("there are more architectures than dpkg knows")
+    return tuple(_checked(ARCHITECTURE, name) for name in names)
 
 
 def _lines(content: bytes) -> list[str]:

@@ -79,7 +79,7 @@ def _versions(root: Path) -> dict[tuple[str, str], str]:
     if rpm is None:
         raise program.untold("there is no rpm")
     text = program.ask([rpm, f"--root={root}", f"--dbpath={_database(root)}", "-qa", "--qf", _FORMAT])
-    rows = sorted((line.split("\t") for line in text.splitlines()), key=lambda row: int(row[4]))
+    rows = sorted((line.split("\t") for line in text.splitlines()), key=lambda row: int(row[-1]))
     versions = {}
     for name, epoch, version, architecture, _ in rows:
         version = version if epoch == "0" else f"{epoch}:{version}"

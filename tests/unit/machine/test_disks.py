@@ -37,6 +37,11 @@ broken
     ]
 
 
+def test_fstab_names_files_that_are_mounted_and_no_folders_that_are_bound() -> None:
+    text = "/srv/x.iso /mnt iso9660 loop,ro\n/swapfile none swap sw\n/srv/a /b none bind\n//server/x /c cifs rw\n"
+    assert found(disks.fstab, text) == [(Named.FILE, "/srv/x.iso"), (Named.FILE, "/swapfile")]
+
+
 def test_crypttab_names_devices_key_files_and_chips() -> None:
     text = f"""
 root UUID={UUID} none luks,discard

@@ -61,6 +61,13 @@ def test_a_bond_does_not_hide_the_address_of_its_card(tmp_path: Path) -> None:
     assert facts.collect(tmp_path, tmp_path).cards[0].mac == "52:54:00:00:00:01"
 
 
+@pytest.mark.parametrize(("kind", "mac"), [("0", "52:54:00:00:00:01"), ("1", ""), ("3", "")])
+def test_an_address_that_was_made_up_for_a_while_is_none(tmp_path: Path, kind: str, mac: str) -> None:
+    machines.card(tmp_path, "wlan0", "52:54:00:00:00:01")
+    machines.write(tmp_path / "sys/class/net/wlan0/addr_assign_type", f"{kind}\n")
+    assert facts.collect(tmp_path, tmp_path).cards[0].mac == mac
+
+
 def test_the_text_comes_back_as_it_was(tmp_path: Path) -> None:
     made = facts.collect(machines.machine(tmp_path), tmp_path)
     text = facts.encode(made)

@@ -50,6 +50,15 @@ def test_another_machine(here: Facts) -> None:
     assert not hardware.same(BAR, here) and not hardware.same(here, BAR)
 
 
+def test_a_system_installed_anew_on_the_same_disk_and_card_is_another_machine() -> None:
+    disk = Volume(device="sda", ids=("ata-disk-1",))
+    before = replace(BAR, volumes=(disk, Volume(device="sda1", uuid="old", partuuid="1-1", mounted=("/",))))
+    after = replace(BAR, volumes=(disk, Volume(device="sda1", uuid="new", partuuid="1-1", mounted=("/",))))
+    assert not hardware.same(before, after) and hardware.same(before, before)
+    rescue = replace(before, volumes=(disk, Volume(device="sda1", uuid="old"), Volume(device="sr", uuid="live")))
+    assert hardware.same(before, rescue)
+
+
 def test_containers_are_the_same_where_they_are_of_one_kind() -> None:
     assert hardware.same(CONTAINER, CONTAINER)
     assert not hardware.same(CONTAINER, replace(CONTAINER, virtualisation="docker"))

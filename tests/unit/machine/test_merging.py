@@ -54,6 +54,11 @@ def test_a_machine_without_swap_gets_none_that_is_not_here() -> None:
     ]
 
 
+def test_an_image_that_is_not_here_does_not_stop_the_boot() -> None:
+    merged = merging.fstab(HERE, "/srv/x.iso /mnt/x iso9660 loop\n", has)
+    assert merged.text.endswith("\n# not on this machine: /srv/x.iso /mnt/x iso9660 loop,nofail\n")
+
+
 def test_nothing_to_add_leaves_it_as_it_is() -> None:
     assert merging.fstab(HERE, "UUID=old-root / ext4\n# nothing\nbroken\n", has).text == HERE
 

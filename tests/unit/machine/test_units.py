@@ -45,6 +45,12 @@ Id=masked.service
 LoadState=masked
 ActiveState=inactive
 UnitFileState=masked
+
+Id=gpu-suspend.service
+LoadState=loaded
+ActiveState=inactive
+UnitFileState=enabled
+WantedBy=systemd-suspend.service sleep.target
 """
 
 
@@ -54,7 +60,8 @@ def recorded_answers(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 
     def answer(argv: Sequence[str], environment: object, seconds: float, most: int) -> Ended:
         asked.append(list(argv))
-        return Ended(1, {"--search": SEARCH, "--listfiles": FILES}.get(argv[1], SHOW.encode()), b"")
+        of_dpkg = {"--search": SEARCH, "--listfiles": FILES}.get(argv[1])
+        return Ended(0, SHOW.encode(), b"") if of_dpkg is None else Ended(1, of_dpkg, b"")
 
     monkeypatch.setattr(units, "read_output", answer)
     monkeypatch.setattr(units, "find_program", lambda name: f"/usr/bin/{name}")
@@ -63,7 +70,7 @@ def recorded_answers(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 
 def test_the_units_of_the_packages_that_own_what_changed(asked: list[list[str]]) -> None:
     found = units.concerned([b"/etc/nginx/sites-enabled/own", b"/etc/ssh/sshd_config.d/own.conf", b"/srv/x"])
-    assert [unit.name for unit in found] == ["nginx.service", "ssh.service"]
+    assert [unit.name for unit in found] == ["gpu-suspend.service", "nginx.service", "ssh.service"]
     search, listing, show = asked
     assert "/etc/nginx/sites-enabled" in search and "/srv/x" not in search and "/etc" not in search
     assert listing[-2:] == ["nginx-common", "openssh-server"]  # /etc/ssh is of two packages: of neither
@@ -85,7 +92,7 @@ def test_a_unit_that_is_a_changed_file_or_link_or_has_a_drop_in(asked: list[list
 
 
 def test_packages_that_were_just_installed(asked: list[list[str]]) -> None:
-    assert [unit.name for unit in units.concerned([], ["nginx-common"])] == ["nginx.service", "ssh.service"]
+    assert {"nginx.service", "ssh.service"} <= {unit.name for unit in units.concerned([], ["nginx-common"])}
     assert asked[0][1:] == ["--listfiles", "--", "nginx-common"]
 
 
@@ -97,6 +104,28 @@ def test_units_that_no_package_tells_of(asked: list[list[str]]) -> None:
 def test_a_name_with_wildcards_stands_for_itself(asked: list[list[str]]) -> None:
     units.concerned([rb"/etc/x/[a]*?\b"])
     assert r"/etc/x/\[a]\*\?\\b" in asked[0]
+
+
+def test_a_template_is_asked_for_by_its_instances(asked: list[list[str]]) -> None:
+    units.concerned([b"/etc/systemd/system/getty@.service.d/login.conf", b"/etc/systemd/system/own@.service"])
+    assert asked[-1][-2:] == ["getty@*.service", "own@*.service"]
+
+
+def test_what_systemd_does_not_answer_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(units, "read_output", lambda *asked: Ended(1, b"", b"noise\nFailed to \x1b[31mconnect\n"))
+    with pytest.raises(OSError, match=r"^\[Errno 0\] Failed to .{1,9}connect$"):
+        units.concerned([b"/etc/systemd/system/own.service"])
+
+
+def test_a_unit_of_the_end_or_the_sleep_of_the_machine_is_not_started(asked: list[list[str]]) -> None:
+    units_of = {unit.name: unit for unit in units.concerned([], [], ["gpu-suspend.service"])}
+    assert units_of["gpu-suspend.service"].action == "" and units_of["nginx.service"].action == "restart"
+
+
+def test_the_unit_that_pacha_runs_in_is_left(asked: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(units.Path, "read_text", lambda path, errors: "0::/system.slice/nginx.service\n")
+    left = {unit.name for unit in units.concerned([], [], ["nginx.service"]) if unit.is_left}
+    assert left == {"nginx.service"}
 
 
 @pytest.mark.parametrize(
@@ -117,5 +146,7 @@ def test_what_is_done(name: str, enabled: bool, active: bool, action: str) -> No
 
 def test_the_network_and_the_session_are_left() -> None:
     left = ["networking", "NetworkManager", "systemd-networkd", "systemd-logind", "dbus", "getty@tty1", "nftables"]
+    left += ["wg-quick@wg0", "openvpn@bar", "rc-local"]
     assert all(Unit(name=f"{name}.service", is_enabled=True, is_active=True).is_left for name in left)
+    assert Unit(name="ssh.socket", is_enabled=True, is_active=True).is_left
     assert not any(Unit(name=f"{name}.service", is_enabled=True, is_active=True).is_left for name in ("nginx", "ssh"))

@@ -27,3 +27,11 @@ def test_a_machine_without_udev_does_not_tell(tmp_path: Path) -> None:
 def test_without_proc_it_is_not_known_what_is_mounted(tmp_path: Path) -> None:
     (machines.machine(tmp_path) / "proc/self/mountinfo").unlink()
     assert {volume.mounted for volume in volumes.collect(tmp_path) or ()} == {()}
+
+
+def test_a_system_in_a_subvolume_is_mounted_and_what_is_bound_from_one_is_not(tmp_path: Path) -> None:
+    table = machines.machine(tmp_path) / "proc/self/mountinfo"
+    device = "0:31 {root} {path} rw - btrfs /dev/vda1 rw"
+    rows = [device.format(root="/@", path="/"), device.format(root="/@/srv/x", path="/var/x")]
+    table.write_text("".join(f"2{number} 1 {row}\n" for number, row in enumerate(rows)))
+    assert {path for volume in volumes.collect(tmp_path) or () for path in volume.mounted} == {"/"}

@@ -8,9 +8,11 @@ import pytest
 
 from pacha.errors import PachaError, UsageError
 from pacha.host import watch
-from pacha.push.scan import read_last_snapshot, scan
+from pacha.machine import facts
+from pacha.push.scan import describe_machine, read_last_snapshot, scan
 from pacha.restore.journal import Journal
 from pacha.restore.journal_records import Root
+from pacha.store.companions import MACHINE
 from pacha.system import activity
 from tests.support.scanning import no_wait  # noqa: F401  (a fixture)
 from tests.support.standalone import Standalone, standalone_host  # noqa: F401  (a fixture)
@@ -88,3 +90,13 @@ def test_mount_points_are_remembered_until_a_person_gives_them_up(bar: Standalon
     assert session.scan.entries == last.entries and bar.path in session.scan.mounted
     read_last_snapshot(session, True)
     assert bar.context().state.read().mounted == ()
+
+
+def test_facts_that_no_rebuild_would_read_are_named_and_not_recorded(
+    bar: Standalone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(facts, "collect", lambda: facts.Facts(kernel="6" * 5000))
+    session = bar.session()
+    assert MACHINE not in describe_machine(session)
+    (concern,) = session.concerns
+    assert concern.path == b"/sys" and "cannot be recorded" in concern.reason

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from pacha.rebuild.hardware import Circumstances
 from pacha.rebuild.machine import Machines
 from pacha.rebuild.options import HardwarePolicy, RebuildOptions
 from pacha.store.snapshot import Snapshot, Watched
+from tests.support import machines
 from tests.support.entries import entry_at
 
 FILES = {
@@ -94,3 +96,24 @@ def test_a_key_file_that_comes_back_with_it_is_there(tmp_path: Path, about: Circ
 def test_what_cannot_be_read_stays(tmp_path: Path, about: Circumstances) -> None:
     for content, words in ((b"\0", "it is no text"), (b"x" * (2 << 20), "too long")):
         assert words in decide(tmp_path, about, {b"/etc/fstab": content}).withheld[b"/etc/fstab"].reason
+
+
+@pytest.mark.parametrize(
+    ("name", "own", "recorded"),
+    [
+        ("network/interfaces", "auto enp1s0\niface enp1s0 inet dhcp\n", "source interfaces.d/*\nauto lo\n"),
+        ("netplan/00.yaml", "network:\n  ethernets:\n    enp1s0:\n      dhcp4: true\n", "network:\n  version: 2\n"),
+    ],
+)
+def test_what_reaches_this_machine_is_not_replaced_by_what_names_no_card(
+    tmp_path: Path, about: Circumstances, monkeypatch: pytest.MonkeyPatch, name: str, own: str, recorded: str
+) -> None:
+    running = machines.machine(tmp_path / "running")
+    monkeypatch.setattr(hardware, "Inventory", partial(hardware.Inventory, running=running))
+    path = os.fsencode(f"/etc/{name}")
+    machines.write(tmp_path / "root/etc" / name, own)
+    held = decide(tmp_path, about, {path: recorded.encode()}).withheld[path]
+    assert held.reason.startswith("the file that is here names the network card enp1s0, and it none (")
+    assert decide(tmp_path, about, {path: own.encode() + b"#\n"}).withheld == {}
+    machines.write(tmp_path / "root/etc" / name, recorded)
+    assert decide(tmp_path, about, {path: recorded.encode()}).withheld == {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,13 @@ def test_a_configuration_that_fails_its_test_is_named_and_not_obeyed(programs: P
     assert "restart" not in (tmp_path / "log").read_text()
 
 
+def test_what_a_test_does_not_see_itself_fails_it_too(programs: Path, tmp_path: Path) -> None:
+    plan = planned()
+    tasks = [replace(one, also=lambda path: f"{Path(path).name}: no") if one.units else one for one in plan.tasks]
+    _, _, checked, nginx, _ = services.run(replace(plan, tasks=tuple(tasks)), tmp_path, lambda task: None)
+    assert checked.failure == "nginx: no" and nginx.failure.startswith("not done")
+
+
 def test_one_that_does_not_restart_stops_none_of_the_others(programs: Path, tmp_path: Path) -> None:
     program(programs, "systemctl", 'case "$*" in *nginx*) exit 5;; esac')
     runs = services.run(planned(), tmp_path, lambda task: None)
@@ -107,12 +115,15 @@ def test_labels_come_first_where_a_policy_is_in_force(programs: Path, monkeypatc
     assert plan is not None and plan.tasks[0].kind is ServiceTaskKind.MAKE
 
 
-def test_what_cannot_be_asked_is_said(programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_asked_is_said(programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def hang(*asked: object) -> list[Unit]:
         raise TimeoutError("no end within 30 seconds")
 
     monkeypatch.setattr(units, "concerned", hang)
-    assert planned().failure == "no end within 30 seconds"
+    plan = planned()
+    assert plan.failure == "no end within 30 seconds"
+    unknown, *_ = services.run(plan, tmp_path, lambda task: None)
+    assert unknown.failure == plan.failure and unknown.concern is not None
 
 
 def test_only_what_is_put_back_counts() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+import time
 from pathlib import Path
 
 import pytest
@@ -98,3 +99,14 @@ def test_the_folder_that_apt_reads(tmp_path: Path) -> None:
 def test_nonsense_is_no_source(text: bytes) -> None:
     for name in ("x.list", "x.sources"):
         assert apt_sources.sources([SourceFile(path=f"/etc/apt/sources.list.d/{name}", content=text)]) == ()
+
+
+@pytest.mark.parametrize(
+    "text", ["deb [x\n" * 100_000, f"deb [signed-by={'/' * 500_000}] x y", "signed-by:=" + "/=" * 300_000]
+)
+@pytest.mark.parametrize("name", ["x.list", "x.sources"])
+def test_a_forged_source_takes_no_time(text: str, name: str, tmp_path: Path) -> None:
+    began, one = time.monotonic(), SourceFile(path=f"/etc/apt/sources.list.d/{name}", content=text.encode())
+    assert not any(source.key for source in apt_sources.sources([one]))
+    apt_sources.write_tree([one], tmp_path)
+    assert time.monotonic() - began < 5

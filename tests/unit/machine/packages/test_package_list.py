@@ -52,6 +52,7 @@ def forged(**changes: Any) -> bytes:
         forged(packages={f"a{n}:all": "1" for n in range(200_001)}),
         forged(manager="rm"),
         forged(foreign_architectures=["--x"]),
+        forged(foreign_architectures=[f"a{n}" for n in range(51)]),
         forged(files={"etc/apt/x": ["text", ""]}),
         forged(files={"/etc/apt/../passwd": ["text", ""]}),
         forged(files={"/etc/apt/x": ["base64", "?"]}),

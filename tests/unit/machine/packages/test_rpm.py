@@ -94,6 +94,12 @@ def test_the_locks_of_dnf_5_count(root: Path) -> None:
     assert by_name(root)["tzdata"].held
 
 
+def test_a_line_that_is_no_row_is_no_crash(root: Path, programs: Programs) -> None:
+    programs.answers["-qa"] += "warning: waiting for the database\n"
+    with pytest.raises(ValueError, match="invalid literal"):  # which ends no push: host.packages tells it
+        rpm.capture(root)
+
+
 def test_what_dnf_never_fetched_is_not_said_to_be_gone(root: Path, programs: Programs) -> None:
     programs.answers["--extras"] = "kernel-core x86_64\nnginx x86_64\nown-tool noarch\ntzdata noarch\n"
     assert all(package.available for package in by_name(root).values())
