@@ -383,14 +383,15 @@ class Relay:
         self._run(self._write, sink, line)
 
     def _read(self, source: socket.socket, line: queue.Queue[tuple[float, bytes]], from_server: bool) -> None:
-        data = b"-"
+        data, due = b"-", time.monotonic()
         while data:
             try:
                 data = source.recv(max(1, self.rate // 10) if self.rate else 65536)
             except OSError:
                 data = b""
-            if self.rate:
-                self._closed.wait(len(data) / self.rate)
+            if self.rate:  # by the clock: a line does not become slower on a busy machine
+                due = max(due, time.monotonic() - 1) + len(data) / self.rate
+                self._closed.wait(max(0.0, due - time.monotonic()))
             while self._stalled.is_set() and not self._closed.wait(0.05):
                 pass
             self._count(len(data), from_server)
