@@ -327,9 +327,11 @@ def test_a_killed_rebuild_is_finished_by_the_next(pushed: Host, foo: Path) -> No
 
 
 def unfinish(host: Host) -> None:
-    """Take the last record from the journal of its one rebuild, as if that had been killed."""
+    """Take the end from the journal of its one rebuild, as if that had been killed before the files were all there."""
     [journal] = (host.state / "rebuilds").glob("*/journal")
-    journal.write_text("".join(journal.read_text().splitlines(keepends=True)[:-1]))
+    lines = journal.read_text().splitlines(keepends=True)
+    finished = next(number for number, line in enumerate(lines) if '"finished"' in line)
+    journal.write_text("".join(lines[:finished]))
 
 
 def test_nothing_is_pushed_while_a_rebuild_is_unfinished(pushed: Host, foo: Path) -> None:
