@@ -323,8 +323,9 @@ class _Attempt:
 
     def _run_services(self, proposal: Proposal, done: InstalledPackages | None) -> tuple[TaskRun, ...]:
         """Carry out what is planned for after the files, as the machine is now: they may have brought units."""
-        installed = tuple(name for name, _ in done.installed) if done else ()
-        planned = self._services(proposal.preview, again=proposal.again, installed=installed)
+        planned, installed = proposal.services, tuple(name for name, _ in done.installed) if done else ()
+        if self._service_policy is ServicePolicy.RESTART:
+            planned = self._services(proposal.preview, again=proposal.again, installed=installed)
         return services.run(planned, self.context.state.path, self.reporter.on_task) if planned else ()
 
     def _go_on_as_host(self, proposal: Proposal, outcome: Outcome) -> bool:

@@ -7,7 +7,7 @@ units. The network, and what the session stands on, is only named.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -25,6 +25,7 @@ from pacha.text import one_line
 _SECONDS = 300.0  #: for one program
 _LINES = 2  #: that are shown of what it said: the last one of nginx -t is only that it failed
 _WRITES = (Action.CREATE, Action.REPLACE)
+_CONFIGURATION = (b"/etc/", b"/usr/local/share/")  #: where all lies that a program, a test or a unit obeys
 
 
 class ServiceTaskKind(str, Enum):
@@ -93,12 +94,14 @@ def plan(
     """
     if policy is ServicePolicy.NONE or not (changed or installed):
         return None
-    found, failure = _units(changed, installed)
-    made = list(generators.concerned(changed))
+    configured = [path for path in changed if path.startswith(_CONFIGURATION)]  # a few of perhaps 100,000
+    checks = list(config_checks.concerned(configured))
+    found, failure = _units(configured, installed, checks)
+    made = list(generators.concerned(configured))
     tasks = [
         *(_labels(changed) if labels else ()),
         *(ServiceTask(kind=ServiceTaskKind.MAKE, about=one.what, argv=one.argv) for one in made if not one.is_listed),
-        *_of_units(found, changed),
+        *_of_units(found, configured, checks),
     ]
     listed = [
         *(ServiceTask(kind=ServiceTaskKind.MAKE, about=one.what, argv=one.argv) for one in made if one.is_listed),
@@ -145,11 +148,13 @@ def _ended(task: ServiceTask, scratch: Path) -> TaskRun:
     return TaskRun(task=task, failure=failure, said=one_line(b" / ".join(last)))
 
 
-def _units(changed: Collection[bytes], installed: Collection[str]) -> tuple[list[Unit], str]:
+def _units(
+    changed: Collection[bytes], installed: Collection[str], checks: Iterable[ConfigCheck]
+) -> tuple[list[Unit], str]:
     if not units.runs_systemd():
         return [], ""
     try:
-        known = frozenset[str]().union(*(check.units for check in config_checks.concerned(changed)))
+        known = frozenset[str]().union(*(check.units for check in checks))
         return units.concerned(changed, installed, known), ""
     except OSError as error:
         return [], error.strerror or str(error)
@@ -161,14 +166,16 @@ def _labels(changed: Collection[bytes]) -> Iterator[ServiceTask]:
             yield ServiceTask(kind=ServiceTaskKind.LABEL, about="the labels of SELinux", argv=argv)
 
 
-def _of_units(found: Sequence[Unit], changed: Collection[bytes]) -> Iterator[ServiceTask]:
+def _of_units(
+    found: Sequence[Unit], changed: Collection[bytes], checks: Iterable[ConfigCheck]
+) -> Iterator[ServiceTask]:
     """The reloading of systemd, the checks, and the units."""
     restarted = [unit for unit in found if unit.action and not unit.is_left]
     if units.runs_systemd() and any(path.startswith(units.OWN + b"/") for path in changed):
         yield ServiceTask(
             kind=ServiceTaskKind.RELOAD, about="the units of systemd", argv=("systemctl", "daemon-reload")
         )
-    yield from (_check_task(check) for check in config_checks.concerned(changed))
+    yield from map(_check_task, checks)
     yield from map(_unit_task, restarted)
 
 

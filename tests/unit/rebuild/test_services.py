@@ -126,6 +126,12 @@ def test_what_cannot_be_asked_is_said(programs: Path, tmp_path: Path, monkeypatc
     assert unknown.failure == plan.failure and unknown.concern is not None
 
 
+def test_every_source_lies_where_it_is_looked_for() -> None:
+    rows = (*generators.GENERATORS, *config_checks.CHECKS)
+    assert all(source.startswith(services._CONFIGURATION) for row in rows for source in row.sources)
+    assert units.OWN.startswith(services._CONFIGURATION)
+
+
 def test_only_what_is_put_back_counts() -> None:
     steps = [step(action, b"/etc/" + action.value.encode()) for action in Action]
     changed = services.changed_paths(Plan(steps=tuple(steps), roots=(b"/etc",)))
