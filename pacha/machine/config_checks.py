@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from pacha.files.paths import is_within_any
 from pacha.machine import listening
-from pacha.machine.generators import find_program
+from pacha.system.executable import find_program
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,11 @@ person decides when to make it anew.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from pacha.files.paths import is_within_any
+from pacha.system.executable import find_program
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +58,3 @@ def concerned(changed: Iterable[bytes]) -> Iterator[Generator]:
     for generator in GENERATORS:
         if any(is_within_any(path, generator.sources) for path in paths) and find_program(generator.argv[0]):
             yield generator
-
-
-def find_program(name: str) -> str:
-    """The path of the program ``name`` of this machine, "" if it is not installed."""
-    places = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
-    candidates = (os.path.join(place, name) for place in places)
-    return next((candidate for candidate in candidates if os.access(candidate, os.X_OK)), "")

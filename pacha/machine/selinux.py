@@ -6,7 +6,7 @@ import os
 from collections.abc import Collection, Iterator
 
 from pacha.files.paths import ancestors
-from pacha.machine.generators import find_program
+from pacha.system.executable import find_program
 
 _MOUNT = "/sys/fs/selinux"  #: is there if a policy is loaded (selinux(8))
 

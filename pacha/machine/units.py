@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pacha.files.paths import ancestors, name, parent
-from pacha.machine.generators import find_program
+from pacha.system.executable import find_program
 from pacha.system.limited_output import read_output
 from pacha.system.programs import environment
 from pacha.text import one_line

@@ -19,6 +19,7 @@ from pacha.machine.units import Unit
 from pacha.rebuild.options import ServicePolicy
 from pacha.restore.plan import Action, Plan
 from pacha.system import programs
+from pacha.system.executable import find_program
 from pacha.system.programs import ProgramRun
 from pacha.text import one_line
 
@@ -139,7 +140,7 @@ def run(planned: PlannedServices, scratch: Path, on_task: Callable[[ServiceTask]
 
 
 def _ended(task: ServiceTask, scratch: Path) -> TaskRun:
-    path = generators.find_program(task.argv[0])
+    path = find_program(task.argv[0])
     ended = ProgramRun("it is not installed", b"")
     if path:
         ended = programs.run([path, *task.argv[1:]], programs.environment(), _SECONDS, scratch)

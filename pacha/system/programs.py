@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import IO
 
 from pacha.system import descriptors, signals
+from pacha.system.executable import PATH
 from pacha.system.home import home_dir
 
 KEPT_BYTES = 64 << 10  #: of a program's output
-PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _NAME = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
 _LEFT_BEHIND = (b".bak", b".orig", b".rej", b".swp", b".dpkg-old", b".dpkg-new", b".dpkg-dist", b".rpmsave", b".rpmnew")
 _MOST_BYTES = 1 << 20  #: of its output that are on the disk while it runs, as long as it says no more in one poll

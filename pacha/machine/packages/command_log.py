@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pacha.system import activity, descriptors
+from pacha.system.executable import PATH, find_program
 from pacha.system.limited_output import read_output
 from pacha.text import one_line
 
-PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 SECONDS = 7200.0  #: for one program that fetches or installs; PACHA_PACKAGES_TIMEOUT sets another limit
 STALLED_SECONDS = 120.0  #: without a byte more: apt waits for ever for some mirrors that hang up
 _QUERY_SECONDS = 300.0
@@ -123,7 +123,7 @@ def environment() -> dict[str, str]:
 
 def are_here(*names: str) -> bool:
     """Whether this machine has all these programs."""
-    return all(any(os.access(os.path.join(folder, name), os.X_OK) for folder in PATH.split(":")) for name in names)
+    return all(find_program(name, path=PATH) for name in names)
 
 
 def _size(folders: Sequence[Path]) -> int:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 
 from pacha.errors import PachaError, cause
+from pacha.system.executable import find_program
 from pacha.text import one_line
 
 _PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
@@ -18,8 +19,7 @@ _MOST = 64 << 20  #: bytes of what it says; a machine with 200,000 packages says
 
 def find(*names: str) -> str | None:
     """The path of the first of the programs ``names`` that is installed; None for none."""
-    paths = (f"{folder}/{name}" for name in names for folder in _PATH.split(":"))
-    return next((path for path in paths if os.access(path, os.X_OK)), None)
+    return find_program(*names, path=_PATH) or None
 
 
 def ask(argv: Sequence[str]) -> str:

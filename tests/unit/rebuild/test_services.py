@@ -29,7 +29,7 @@ def programs_of_the_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     def find(name: str) -> str:
         return str(folder / name) if (folder / name).exists() else ""
 
-    for module in (generators, config_checks, units, selinux):
+    for module in (generators, config_checks, units, selinux, services):
         monkeypatch.setattr(module, "find_program", find)
     monkeypatch.setattr(units, "runs_systemd", lambda: True)
     every = [Unit(name=f"{name}.service", is_enabled=True, is_active=True) for name in ("networking", "nginx", "ssh")]

@@ -1,4 +1,4 @@
-"""The path by which others call this Pacha."""
+"""Where programs are: those of the system, and the path by which others call this Pacha."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pacha.errors import PachaError
-from pacha.system.executable import program
+from pacha.system.executable import find_program, program
 
 
 def test_it_is_the_command_that_runs_by_its_whole_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -29,3 +29,10 @@ def test_of_a_module_that_runs_it_is_the_command_beside_python(monkeypatch: pyte
         assert caught.value.code == "not-installed"
     (tmp_path / "bin/pacha").chmod(0o755)
     assert program() == str(tmp_path / "bin/pacha")
+
+
+def test_a_program_is_the_first_that_is_installed_in_the_folders(tmp_path: Path) -> None:
+    for name, mode in (("one", 0o644), ("two", 0o755)):
+        (tmp_path / name).touch(mode)
+    assert find_program("one", "two", path=f"/nowhere:{tmp_path}") == str(tmp_path / "two")
+    assert find_program("one", path=str(tmp_path)) == ""
