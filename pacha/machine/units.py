@@ -152,7 +152,7 @@ def _shown(names: Sequence[str]) -> list[Unit]:
         command = ["systemctl", "show", f"--property={_PROPERTIES}", "--"]
         ended = read_output([*command, *asked[start : start + _AT_ONCE]], environment(), _SECONDS, _MOST)
         if ended.status:
-            raise OSError(0, one_line(ended.stderr.strip().rpartition(b"\n")[2]) or f"systemctl: {ended.status}")
+            raise OSError(0, one_line(ended.complaint) or f"systemctl: {ended.status}")
         for block in ended.stdout.decode("utf-8", "replace").split("\n\n"):
             fields = dict(line.partition("=")[::2] for line in block.splitlines())
             if fields.get("LoadState") == "loaded":

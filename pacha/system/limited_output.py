@@ -43,6 +43,11 @@ class Ended:
     stdout: bytes
     stderr: bytes
 
+    @property
+    def complaint(self) -> bytes:
+        """The last line of its stderr that says something, b"" for none."""
+        return next((line for line in reversed(self.stderr.splitlines()) if line.strip()), b"")
+
 
 def read_output(argv: Sequence[str], environment: Mapping[str, str], seconds: float, most: int) -> Ended:
     """Run ``argv`` without input, to its end or until it has said more than ``most`` bytes.

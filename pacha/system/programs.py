@@ -60,7 +60,7 @@ def run(argv: Sequence[str | Path], variables: Mapping[str, str], seconds: float
         fcntl.fcntl(output, fcntl.F_SETFL, os.O_APPEND)  # so that it can be cut
         kept = _Kept(output)
         try:
-            with _started(argv, variables, output) as process:
+            with started(argv, variables, output) as process:
                 failure = _wait(process, seconds, kept)
         except OSError as error:
             failure = f"it cannot be started: {(error.strerror or str(error)).lower()}"
@@ -68,22 +68,30 @@ def run(argv: Sequence[str | Path], variables: Mapping[str, str], seconds: float
 
 
 @contextmanager
-def _started(
-    argv: Sequence[str | Path], variables: Mapping[str, str], output: IO[bytes]
+def started(
+    argv: Sequence[str | Path],
+    variables: Mapping[str, str],
+    output: IO[bytes],
+    *,
+    inherited: Sequence[int] = (),
+    grace_seconds: float | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """The program, which is ended with its process group if it has not ended itself. Raises OSError."""
+    """The program, which is ended with its process group if it has not ended itself. Raises OSError.
+
+    ``inherited`` are descriptors that it keeps open; ``grace_seconds``: to clean up after SIGTERM.
+    """
     process = None
     try:
         # A signal must not come when there is a process that has no name here yet.
         with descriptors.as_given(), signals.held():
             process = subprocess.Popen(
                 argv, cwd="/", env=dict(variables), stdin=subprocess.DEVNULL, stdout=output,
-                stderr=subprocess.STDOUT, start_new_session=True,
+                stderr=subprocess.STDOUT, start_new_session=True, pass_fds=inherited,
             )  # fmt: skip
         yield process
     finally:
         if process and process.returncode is None:
-            _end(process)
+            _end(process, _GRACE_SECONDS if grace_seconds is None else grace_seconds)
 
 
 class _Kept:
@@ -109,7 +117,7 @@ def _wait(process: subprocess.Popen[bytes], seconds: float, kept: _Kept) -> str:
     while (code := _code(process, min(_POLL_SECONDS, deadline - time.monotonic()))) is None:
         kept.cut()
         if time.monotonic() >= deadline:
-            _end(process)
+            _end(process, _GRACE_SECONDS)
             return f"it was still at work after {seconds:g} seconds and was killed"
     return f"killed by signal {-code}" if code < 0 else f"exit code {code}" if code else ""
 
@@ -121,19 +129,19 @@ def _code(process: subprocess.Popen[bytes], seconds: float) -> int | None:
         return None
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _end(process: subprocess.Popen[bytes], grace_seconds: float) -> None:
     """End the process group: SIGTERM, then SIGKILL. Until wait() its leader, even dead, keeps the number its own."""
     try:
         with suppress(ProcessLookupError, ChildProcessError):  # a signal cut off the wait that had seen its end
             os.killpg(process.pid, signal.SIGTERM)
-            _wait_for_end(process.pid)
+            _wait_for_end(process.pid, grace_seconds)
     finally:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
 
-def _wait_for_end(pid: int) -> None:
-    deadline = time.monotonic() + _GRACE_SECONDS
+def _wait_for_end(pid: int, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and not os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
         time.sleep(0.05)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import time
 from collections.abc import Sequence
@@ -11,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from pacha.system import activity, descriptors
+from pacha.system import activity, programs
 from pacha.system.executable import PATH, find_program
 from pacha.system.limited_output import read_output
 from pacha.text import one_line
@@ -21,7 +20,7 @@ STALLED_SECONDS = 120.0  #: without a byte more: apt waits for ever for some mir
 _QUERY_SECONDS = 300.0
 _QUERY_BYTES = 256 << 20
 _TAIL = 4096  #: bytes of the log that are looked at for its last line
-_GRACE = 10.0  #: seconds to end by itself after SIGTERM
+_GRACE_SECONDS = 10.0  #: seconds to end by itself after SIGTERM
 
 
 class ProgramError(Exception):
@@ -54,19 +53,14 @@ class CommandLog:
             output.flush()
             began = output.tell()
             try:
-                with descriptors.as_given():
-                    process = subprocess.Popen(
-                        argv, cwd="/", env=environment(), stdin=subprocess.DEVNULL, stdout=output,
-                        stderr=subprocess.STDOUT, start_new_session=True, pass_fds=self.inherited,
-                    )  # fmt: skip
+                with programs.started(
+                    argv, environment(), output, inherited=self.inherited, grace_seconds=_GRACE_SECONDS
+                ) as process:
+                    status = self._wait(process, what, began, growing)
+            except TimeoutError as error:
+                raise ProgramError(argv[0], str(error)) from None
             except OSError as error:
                 raise ProgramError(argv[0], f"it cannot be started: {error.strerror}") from None
-        try:
-            status = self._wait(process, what, began, growing)
-        except TimeoutError as error:
-            raise ProgramError(argv[0], str(error)) from None
-        finally:
-            _end(process)
         if status:
             raise ProgramError(argv[0], self.last_line(began) or f"exit code {status}")
 
@@ -103,8 +97,7 @@ def output(argv: Sequence[str]) -> bytes:
     except OSError as error:
         raise ProgramError(argv[0], f"it cannot be started: {error.strerror}") from None
     if ended.status:
-        lines = [line for line in ended.stderr.splitlines() if line.strip()]
-        raise ProgramError(argv[0], one_line(lines[-1]) if lines else f"exit code {ended.status}")
+        raise ProgramError(argv[0], one_line(ended.complaint) or f"exit code {ended.status}")
     return ended.stdout
 
 
@@ -140,15 +133,3 @@ def _ended(process: subprocess.Popen[bytes]) -> int | None:
         return process.wait(0.2)
     except subprocess.TimeoutExpired:
         return None
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End what is still at work, and all that it started."""
-    if process.returncode is None:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGTERM)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(_GRACE)
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()

@@ -36,7 +36,7 @@ def ask(argv: Sequence[str]) -> str:
     if len(ended.stdout) > _MOST:  # which ended it, by one signal or another
         raise untold(f"{name} says more than any machine has to tell")
     if ended.status != 0:
-        last = one_line(ended.stderr.strip().splitlines()[-1] if ended.stderr.strip() else b"")
+        last = one_line(ended.complaint)
         raise untold(f"{name} failed ({ended.status}){': ' if last else ''}{last}")
     return ended.stdout.decode("utf-8", "replace")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pacha.system.limited_output import read_output
+from pacha.system.limited_output import Ended, read_output
 
 
 def run(script: str, seconds: float = 10.0, most: int = 1000) -> tuple[int, bytes, bytes]:
@@ -40,3 +40,8 @@ def test_one_that_does_not_end_is_killed_with_its_children(tmp_path: Path) -> No
 def test_one_that_is_not_there() -> None:
     with pytest.raises(OSError):
         read_output(["/no/such/program"], {}, 1.0, 10)
+
+
+@pytest.mark.parametrize(("said", "last"), [("", b""), ("one\ntwo\n \n", b"two"), ("one", b"one")])
+def test_the_last_line_of_its_stderr_is_its_complaint(said: str, last: bytes) -> None:
+    assert Ended(1, b"", said.encode()).complaint == last
