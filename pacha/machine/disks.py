@@ -11,7 +11,8 @@ _TAGS = {
     "UUID": Named.UUID, "PARTUUID": Named.PARTUUID, "LABEL": Named.LABEL, "PARTLABEL": Named.PARTLABEL,
     "ID": Named.DISK_ID,
 }  # fmt: skip
-_BY = {
+#: What the links in each folder below /dev/disk name.
+NAMED_IN = {
     "by-uuid": Named.UUID, "by-partuuid": Named.PARTUUID, "by-label": Named.LABEL, "by-partlabel": Named.PARTLABEL,
 }  # fmt: skip
 _TAG = re.compile(r"\b((?:PART)?(?:UUID|LABEL))=[\"']?([^\s\"',;:)]{1,255})")
@@ -141,6 +142,7 @@ def _is_label(line: str, match: re.Match[str]) -> bool:
 
 def _device(name: str) -> Reference:
     folder, _, rest = name.removeprefix("/dev/disk/").partition("/")
-    if name.startswith("/dev/disk/") and folder in _BY:
-        return Reference(_BY[folder], re.sub(r"\\x([0-9a-f]{2})", lambda match: chr(int(match[1], 16) & 0x7F), rest))
+    if name.startswith("/dev/disk/") and folder in NAMED_IN:
+        value = re.sub(r"\\x([0-9a-f]{2})", lambda match: chr(int(match[1], 16) & 0x7F), rest)
+        return Reference(NAMED_IN[folder], value)
     return Reference(Named.DEVICE, name)

@@ -16,6 +16,7 @@ from typing import Any
 
 from pacha.errors import DamagedError
 from pacha.machine import volumes
+from pacha.machine.small_files import first_line, lines, listed
 from pacha.machine.volumes import Volume
 
 MOST_BYTES = 1 << 20  #: of the text; no machine has more to tell
@@ -71,15 +72,15 @@ def collect(root: Path = Path("/"), running: Path = Path("/")) -> Facts:
         version=release.get("VERSION_ID", ""),
         codename=release.get("VERSION_CODENAME", ""),
         architecture=kernel.machine,
-        kernel=_line(running / "proc/sys/kernel/osrelease"),
+        kernel=first_line(running / "proc/sys/kernel/osrelease"),
         firmware=_firmware(running),
         virtualisation=_virtualisation(running),
-        hostname=_line(running / "proc/sys/kernel/hostname"),
+        hostname=first_line(running / "proc/sys/kernel/hostname"),
         cards=_cards(running / "sys/class/net"),
         volumes=volumes.collect(running),
-        foreign_architectures=_lines(dpkg / "arch")[1:],  # the first is the machine's own
-        statoverrides=_lines(dpkg / "statoverride"),
-        diversions=_diversions(_lines(dpkg / "diversions")),
+        foreign_architectures=lines(dpkg / "arch")[1:],  # the first is the machine's own
+        statoverrides=lines(dpkg / "statoverride"),
+        diversions=_diversions(lines(dpkg / "diversions")),
     )
 
 
@@ -115,12 +116,16 @@ def decode(text: bytes) -> Facts:
         ) from None
 
 
+def assignments(text: str) -> dict[str, str]:
+    """The values by their names in a text of the form of os-release(5)."""
+    return dict(re.findall(r"""^([A-Z_]+)=["']?([^"'\n]*)""", text, re.MULTILINE))
+
+
 def _release(root: Path) -> Mapping[str, str]:
     """The assignments of os-release(5); /etc wins."""
     for name in ("etc/os-release", "usr/lib/os-release"):
-        text = "\n".join(_lines(root / name))
-        if text:
-            return dict(re.findall(r"""^([A-Z_]+)=["']?([^"'\n]*)""", text, re.MULTILINE))
+        if text := "\n".join(lines(root / name)):
+            return assignments(text)
     return {}
 
 
@@ -131,51 +136,30 @@ def _firmware(root: Path) -> str:
 
 
 def _virtualisation(root: Path) -> str:
-    container = _line(root / "run/systemd/container")
+    container = first_line(root / "run/systemd/container")
     if container or (root / "run/.containerenv").exists() or (root / ".dockerenv").exists():
         return container or "container"
     smbios = root / "sys/class/dmi/id"
-    return " ".join(filter(None, (_line(smbios / "sys_vendor"), _line(smbios / "product_name"))))
+    return " ".join(filter(None, (first_line(smbios / "sys_vendor"), first_line(smbios / "product_name"))))
 
 
 def _cards(net: Path) -> tuple[Card, ...]:
     """The cards of hardware: those with a device. Bridges, tunnels and the pairs of containers come and go."""
-    names = sorted(entry.name for entry in _entries(net) if (entry / "device").exists())
-    return tuple(_card(net / name) for name in names)
+    return tuple(_card(net / name) for name in sorted(listed(net) or ()) if (net / name / "device").exists())
 
 
 def _card(card: Path) -> Card:
     driver = card / "device/driver"
-    mac = _line(card / "bonding_slave/perm_hwaddr")  # a bond gives all its cards one address
-    if not mac and _line(card / "addr_assign_type") in ("", _PERMANENT):
-        mac = _line(card / "address")
+    mac = first_line(card / "bonding_slave/perm_hwaddr")  # a bond gives all its cards one address
+    if not mac and first_line(card / "addr_assign_type") in ("", _PERMANENT):
+        mac = first_line(card / "address")
     return Card(name=card.name, mac=mac, driver=os.path.basename(os.path.realpath(driver)) if driver.exists() else "")
 
 
-def _diversions(lines: tuple[str, ...]) -> tuple[str, ...]:
+def _diversions(told: tuple[str, ...]) -> tuple[str, ...]:
     """The local diversions, ``from -> to``: three lines each (dpkg-divert(1)), the last names the package."""
-    threes = zip(lines[0::3], lines[1::3], lines[2::3], strict=False)
+    threes = zip(told[0::3], told[1::3], told[2::3], strict=False)
     return tuple(sorted(f"{path} -> {to}" for path, to, package in threes if package == ":"))
-
-
-def _entries(folder: Path) -> list[Path]:
-    try:
-        return list(folder.iterdir())
-    except OSError:
-        return []
-
-
-def _line(path: Path) -> str:
-    return next(iter(_lines(path)), "").strip()
-
-
-def _lines(path: Path) -> tuple[str, ...]:
-    """The lines of a small file, () where it cannot be read."""
-    try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as stream:
-            return tuple(stream.read(MOST_BYTES).splitlines())
-    except OSError:
-        return ()
 
 
 def _known(kind: type[Any], loaded: object) -> dict[str, Any]:

@@ -10,16 +10,17 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
 
+from pacha.machine.disks import NAMED_IN
 from pacha.machine.network import CARD
 from pacha.machine.references import Named, Reference
+from pacha.machine.small_files import content, first_line, listed
 from pacha.machine.volumes import links
 from pacha.system.mounts import read_mounts
 
-_TAGS = {
-    Named.UUID: "by-uuid", Named.PARTUUID: "by-partuuid", Named.LABEL: "by-label", Named.PARTLABEL: "by-partlabel",
-}  # fmt: skip
+_TAGS = {named: folder for folder, named in NAMED_IN.items()}
 _HARDWARE = re.compile(CARD)
 _BUILT_IN = frozenset({"files", "dns", "db"})  #: name services of the C library itself
+_LARGEST_LIST = 8 << 20  #: bytes of the list of a kernel's modules
 _LONGEST = 300  #: characters of a pattern that is tried
 _LIBRARIES = ("lib", "lib64", "usr/lib", "usr/lib64", "usr/lib32")
 
@@ -72,7 +73,7 @@ class Inventory:
 
     def interface(self, names: str) -> bool | None:
         """A card by name, or by patterns of which one has to match. Other names are no hardware: they hold."""
-        here = _listed(self.running / "sys/class/net")
+        here = listed(self.running / "sys/class/net")
         if here is None:
             return None
         patterns = [word.partition(":")[0].rpartition(".")[0] or word.partition(":")[0] for word in names.split()]
@@ -83,7 +84,7 @@ class Inventory:
     def is_card(self, reference: Reference) -> bool:
         """Whether ``reference`` names a network card of this machine's hardware."""
         if reference.about is Named.INTERFACE:
-            cards = filter(_HARDWARE.fullmatch, _listed(self.running / "sys/class/net") or ())
+            cards = filter(_HARDWARE.fullmatch, listed(self.running / "sys/class/net") or ())
             return any(fnmatchcase(card, word[:_LONGEST]) for card in cards for word in reference.value.split())
         return reference.about is Named.MAC and self.mac(reference.value) is True
 
@@ -94,7 +95,7 @@ class Inventory:
 
     def pci(self, address: str) -> bool | None:
         """A device on the PCI bus by its address."""
-        here = _listed(self.running / "sys/bus/pci/devices")
+        here = listed(self.running / "sys/bus/pci/devices")
         return None if here is None else address.lower() in here
 
     def pci_id(self, pair: str) -> bool | None:
@@ -113,7 +114,7 @@ class Inventory:
 
     def sysfs(self, path: str) -> bool | None:
         """A path below /sys."""
-        return None if _listed(self.running / "sys") is None else self._exists(self.running, path)
+        return None if listed(self.running / "sys") is None else self._exists(self.running, path)
 
     def pam(self, name: str) -> bool | None:
         """A PAM module."""
@@ -163,7 +164,7 @@ class Inventory:
         if not path.endswith("*"):
             return os.path.lexists(place)
         folder, _, beginning = place[:-1].rpartition("/")
-        return any(name.startswith(beginning) for name in _listed(Path(folder)) or ())
+        return any(name.startswith(beginning) for name in listed(Path(folder)) or ())
 
 
 _CHECKS: Mapping[Named, Callable[[Inventory, str], bool | None]] = {
@@ -184,44 +185,39 @@ _CHECKS: Mapping[Named, Callable[[Inventory, str], bool | None]] = {
 }
 
 
-def _listed(folder: Path) -> list[str] | None:
-    try:
-        return os.listdir(folder)
-    except OSError:
-        return None
-
-
 def _names(disk: Path) -> Mapping[str, frozenset[str]] | None:
     """By folder of /dev/disk the names there, in lower case (a FAT's UUID is written in either)."""
-    folders = _listed(disk)
+    folders = listed(disk)
     if folders is None:
         return None
     return {folder: frozenset(name.lower() for name in links(disk / folder)) for folder in folders}
 
 
 def _macs(net: Path) -> frozenset[str] | None:
-    cards = _listed(net)
+    cards = listed(net)
     if cards is None:
         return None
-    return frozenset(_first(net / card / name) for card in cards for name in ("address", "bonding_slave/perm_hwaddr"))
+    places = (net / card / name for card in cards for name in ("address", "bonding_slave/perm_hwaddr"))
+    return frozenset(first_line(place).lower() for place in places)
 
 
 def _pci_ids(devices: Path) -> frozenset[str] | None:
-    here = _listed(devices)
+    here = listed(devices)
     if here is None:
         return None
-    return frozenset(":".join(_first(devices / one / name)[2:] for name in ("vendor", "device")) for one in here)
+    pairs = ((first_line(devices / one / name) for name in ("vendor", "device")) for one in here)
+    return frozenset(":".join(number.lower()[2:] for number in pair) for pair in pairs)
 
 
 def _modules(root: Path) -> frozenset[str] | None:
     """The modules of all installed kernels, built in or not, with ``_`` for ``-``; None where there is no kernel."""
     folders = [root / library / "modules" for library in ("lib", "usr/lib")]
-    kernels = [folder / kernel for folder in folders for kernel in _listed(folder) or ()]
+    kernels = [folder / kernel for folder in folders for kernel in listed(folder) or ()]
     lists = [kernel / name for kernel in kernels for name in ("modules.dep", "modules.builtin")]
     found = {
         os.path.basename(line.partition(b":")[0]).partition(b".ko")[0].replace(b"-", b"_").decode("utf-8", "replace")
         for place in lists
-        for line in _content(place).splitlines()
+        for line in content(place, _LARGEST_LIST).splitlines()
     }
     return frozenset(found) if found else None
 
@@ -229,17 +225,5 @@ def _modules(root: Path) -> frozenset[str] | None:
 def _libraries(root: Path, below: str) -> frozenset[str]:
     """The names in the folders of libraries, of each architecture; ``below``: in a folder of them."""
     tops = [root / name for name in _LIBRARIES]
-    folders = [*tops, *(top / name for top in tops for name in _listed(top) or () if name.endswith(("-gnu", "-musl")))]
-    return frozenset(name for folder in folders for name in _listed(folder / below) or ())
-
-
-def _first(path: Path) -> str:
-    return _content(path).partition(b"\n")[0].strip().decode("utf-8", "replace").lower()
-
-
-def _content(path: Path) -> bytes:
-    try:
-        with open(path, "rb") as stream:
-            return stream.read(8 << 20)
-    except OSError:
-        return b""
+    folders = [*tops, *(top / name for top in tops for name in listed(top) or () if name.endswith(("-gnu", "-musl")))]
+    return frozenset(name for folder in folders for name in listed(folder / below) or ())

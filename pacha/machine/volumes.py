@@ -12,9 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pacha.machine.small_files import listed
 from pacha.system.mounts import read_mounts
 
-_NAMES = {"by-uuid": "uuid", "by-partuuid": "partuuid", "by-label": "label", "by-partlabel": "partlabel"}
+_NAMES = ("uuid", "partuuid", "label", "partlabel")  #: in the folder by-... of each
 _FLEETING = re.compile(r"(loop|ram|zram|sr|fd|nbd)\d")  #: come and go, or hold nothing that lasts
 _ESCAPED = re.compile(rb"\\x([0-9a-f]{2})")
 
@@ -42,31 +43,32 @@ def collect(root: Path) -> tuple[Volume, ...] | None:
     disk = root / "dev/disk"
     if not disk.is_dir():
         return None
-    named = {field: links(disk / folder) for folder, field in _NAMES.items()}
-    ids = links(disk / "by-id")
-    devices = set(ids.values()).union(*(links.values() for links in named.values()))
+    named = {name: _by_device(disk / f"by-{name}") for name in (*_NAMES, "id")}
     mounted = _mounted(root)
     return tuple(
         Volume(
             device=device,
-            ids=tuple(sorted(name for name, of in ids.items() if of == device)),
+            ids=tuple(sorted(named["id"].get(device, ()))),
             kind=next((kind for _, kind in mounted.get(device, ())), ""),
             mounted=tuple(sorted({path for path, _ in mounted.get(device, ())})),
-            **{field: min((name for name, of in links.items() if of == device), default="")
-               for field, links in named.items()},
+            **{name: min(named[name].get(device, ()), default="") for name in _NAMES},
         )
-        for device in sorted(devices)
+        for device in sorted(set().union(*named.values()))
         if not _FLEETING.match(device) and not _is_removable(root, device)
-    )  # fmt: skip
+    )
+
+
+def _by_device(folder: Path) -> Mapping[str, list[str]]:
+    """The names in ``folder`` by the device that they lead to."""
+    names: dict[str, list[str]] = {}
+    for name, device in links(folder).items():
+        names.setdefault(device, []).append(name)
+    return names
 
 
 def links(folder: Path) -> Mapping[str, str]:
     """The names in ``folder``, as they were before udev escaped them, each with the device that it leads to."""
-    try:
-        names = os.listdir(folder)
-    except OSError:
-        return {}
-    return {_unescaped(name): os.path.basename(os.path.realpath(folder / name)) for name in names}
+    return {_unescaped(name): os.path.basename(os.path.realpath(folder / name)) for name in listed(folder) or ()}
 
 
 def _unescaped(name: str) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from pacha.errors import Concern
 from pacha.fetch.spool import Spool
 from pacha.files.paths import rebase
+from pacha.machine.facts import assignments
 from pacha.rebuild import actual_state
 from pacha.text import escape, masked
 
@@ -116,7 +116,7 @@ def _significant(distribution: str, version: str) -> str:
 
 
 def _assigned(text: str, distribution: str, version: str) -> Release | None:
-    pairs = dict(re.findall(r"""^([A-Z_]+)=["']?([^"'\n]*)""", text, re.MULTILINE))
+    pairs = assignments(text)
     return Release(pairs[distribution].strip(), pairs.get(version, "").strip()) if distribution in pairs else None
 
 
