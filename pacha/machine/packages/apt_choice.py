@@ -19,6 +19,7 @@ _BATCH = 500  #: names on one command line
 _TRIALS = 200  #: so often apt is asked whether something can be installed
 _RECORD = re.compile(r"^(Package|Architecture|Version): (\S+)$", re.MULTILINE)
 GET = ("apt-get", "-q", "-y", "--no-install-recommends")
+INSTALL = ("--reinstall", "install")  #: also what a kill left half unpacked: to apt that is the newest version already
 
 _Offers = Mapping[tuple[str, str], Sequence[str]]  #: the versions to be had of (name, architecture), the best first
 
@@ -108,7 +109,7 @@ def _fitting(places: Sequence[str], arguments: Sequence[str]) -> list[str]:
 
 def _fits(places: Sequence[str], arguments: Sequence[str]) -> bool:
     try:
-        command_log.output([*GET, *places, "--simulate", "install", *arguments])
+        command_log.output([*GET, *places, "--simulate", *INSTALL, *arguments])
     except ProgramError:
         return False
     return True

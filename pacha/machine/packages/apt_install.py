@@ -16,7 +16,7 @@ from pathlib import Path
 
 from pacha.errors import LockedError, PachaError
 from pacha.machine.packages import apt_sources, command_log, debconf_answers
-from pacha.machine.packages.apt_choice import GET, Chosen, choose
+from pacha.machine.packages.apt_choice import GET, INSTALL, Chosen, choose
 from pacha.machine.packages.command_log import CommandLog, ProgramError
 from pacha.machine.packages.missing import Installed, Missing, architecture_of, installed
 from pacha.machine.packages.package_list import Manager, PackageList, SourceFile
@@ -87,7 +87,7 @@ class Apt:
         if failures and self._is_too_little(order, chosen):
             raise _not_to_be_had(failures)
         if chosen.arguments:
-            argv = [*GET, *options, "--download-only", "install", *chosen.arguments]
+            argv = [*GET, *options, "--download-only", *INSTALL, *chosen.arguments]
             if broken := self.tried([argv], "fetching packages", self._partial):
                 raise _not_fetched(broken[0])
         return FetchedPackages(chosen=chosen, options=options, failures=failures)
@@ -101,7 +101,7 @@ class Apt:
         with blocked_services(self.folder / "lock", self.root):
             failures = self._prepare(order.recorded)
             if fetched.chosen.arguments:
-                argv = [*GET, *fetched.options, "--no-download", "install", *fetched.chosen.arguments]
+                argv = [*GET, *fetched.options, "--no-download", *INSTALL, *fetched.chosen.arguments]
                 failures += self.tried([argv], "installing packages")
             commands = _marks(fetched.options, order, installed(Manager.APT, self.root))
             return (*failures, *self.tried(commands, "marking packages"))

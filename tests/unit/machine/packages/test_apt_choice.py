@@ -38,7 +38,7 @@ def test_what_is_known_gets_its_architecture_and_the_rest_is_named(apt: FakeApt)
     assert chosen == Chosen(arguments=("nginx:amd64", "g++:amd64"), not_to_be_had=("foreign", "g.+", "gone", "nginx-"))
     assert apt.asked[1:] == [
         "apt-cache show --all-versions nginx:amd64 g++:amd64 foreign:amd64",
-        "apt-get -q -y --no-install-recommends --simulate install nginx:amd64 g++:amd64",
+        "apt-get -q -y --no-install-recommends --simulate --reinstall install nginx:amd64 g++:amd64",
     ]
 
 

@@ -63,7 +63,7 @@ def test_fetching_changes_nothing(apt: Apt, fake: FakeApt, root: Path) -> None:
     assert fetched.chosen.arguments == ("nginx:amd64=1",) and fetched.failures == () and tree(root) == []
     ran = [line for line in fake.asked if line.startswith("apt-get") and "--simulate" not in line]
     start = "apt-get -q -y --no-install-recommends"
-    assert ran == [f"{start} --error-on=any update", f"{start} --download-only install nginx:amd64=1"]
+    assert ran == [f"{start} --error-on=any update", f"{start} --download-only --reinstall install nginx:amd64=1"]
     assert "APT::Architectures::=i386" in fetched.options
     assert f"Dir::Etc::sourcelist={apt.folder}/etc/sources.list" in fetched.options
 
@@ -77,7 +77,7 @@ def test_installing(apt: Apt, fake: FakeApt, root: Path) -> None:
     assert apt.was_interrupted  # until the files are back
     assert [line for line in fake.asked[before:] if not line.startswith("dpkg-query")] == [
         "dpkg --add-architecture i386",
-        "apt-get -q -y --no-install-recommends --no-download install nginx:amd64=1",
+        "apt-get -q -y --no-install-recommends --no-download --reinstall install nginx:amd64=1",
         "dpkg --print-architecture",
         "apt-mark manual nginx:amd64",
         "apt-mark hold nginx:amd64",
