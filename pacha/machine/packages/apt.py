@@ -34,7 +34,6 @@ _FOLDERS = {
 _FILES = ("/etc/apt/sources.list", "/etc/apt/preferences", "/etc/apt/apt.conf", "/etc/apt/trusted.gpg", _ANSWERS)
 _SOURCES = ("/etc/apt/sources.list", "/etc/apt/sources.list.d/")
 _SETTINGS = ("/etc/apt/apt.conf",)
-_SIGNED_BY = re.compile(r"signed-by\s*[:=]\s*([^\]\n]*(?:\n[ \t]+/[^\n]*)*)", re.IGNORECASE)  # sources.list(5)
 #: Programs that apt runs before or after its work. They may belong to packages that are not there yet.
 _HOOK = re.compile(rb"(pre|post)-(invoke|install-pkgs)|invoke-success", re.IGNORECASE)
 
@@ -147,7 +146,7 @@ def _recorded_paths(root: Path) -> list[str]:
 
 def _keys(source: bytes) -> Iterator[str]:
     """The paths that a source names as its keys; it may also hold a key itself, or a fingerprint."""
-    for value in _SIGNED_BY.findall(source.decode("utf-8", "replace")):
+    for value in source_files.SIGNED_BY.findall(source.decode("utf-8", "replace")):
         for word in re.split(r"[,\s]+", value):
             if word.startswith("/") and "\0" not in word:
                 yield os.path.normpath(word)

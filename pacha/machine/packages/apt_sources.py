@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from pacha.machine.packages.package_list import SourceFile
+from pacha.machine.packages.source_files import SIGNED_BY
 from pacha.system.atomic import replace_file
 
 _APT = "/etc/apt/"
@@ -23,7 +24,6 @@ _OF_APT = re.compile(
 )
 _TRUSTED = "/etc/apt/trusted.gpg"
 _LINE = re.compile(r"^[ \t]*deb[ \t]+(\[[^\]\n]*\][ \t]+)?(\S+)[ \t]+(\S+)", re.MULTILINE)
-_SIGNED = re.compile(r"signed-by\s*[:=]\s*([^\]\n]*(?:\n[ \t]+/[^\n]*)*)", re.IGNORECASE)  # sources.list(5)
 #: Nothing else is written: no program reads such a name. A path begins its word, so that each is looked at once.
 _KEY = re.compile(r"(?<![^\s,])/[^\s,]+\.(?:gpg|asc|pgp)(?![^\s,])")
 _PASSWORD = re.compile(r"//[^/\s@]*@")
@@ -114,7 +114,7 @@ def _with_moved_keys(content: bytes, moved: dict[str, Path]) -> bytes:
         return value[0].removesuffix(value[1]) + paths
 
     text = content.decode("utf-8", "surrogateescape")
-    return _SIGNED.sub(renamed, text).encode("utf-8", "surrogateescape")
+    return SIGNED_BY.sub(renamed, text).encode("utf-8", "surrogateescape")
 
 
 def _in_apt(path: str) -> bool:
@@ -127,7 +127,7 @@ def _is_source(path: str) -> bool:
 
 def _named_keys(files: Iterable[SourceFile]) -> frozenset[str]:
     texts = (_text(one) for one in files if _is_source(one.path))
-    return frozenset(path for text in texts for value in _SIGNED.findall(text) for path in _KEY.findall(value))
+    return frozenset(path for text in texts for value in SIGNED_BY.findall(text) for path in _KEY.findall(value))
 
 
 def _text(one: SourceFile) -> str:
@@ -153,7 +153,7 @@ def _stanza(text: str, path: str) -> Iterator[Source]:
 
 
 def _source(uri: str, suites: str, path: str, options: str) -> Source:
-    named = [key for value in _SIGNED.findall(options) for key in _KEY.findall(value)]
+    named = [key for value in SIGNED_BY.findall(options) for key in _KEY.findall(value)]
     return Source(
         uri=_PASSWORD.sub("//", uri), suites=suites, path=path, key=", ".join(named),
         unsigned=_UNSIGNED.search(options) is not None,

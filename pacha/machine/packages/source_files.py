@@ -13,6 +13,8 @@ from pacha.machine.packages.package_list import SourceFile
 
 _MOST_BYTES = 4 << 20  #: of one file; more is none of a package manager
 _MOST_FILES = 1000  #: in one folder
+#: What a source of apt says of its keys (sources.list(5)): on a line, or on those that begin with a blank after it.
+SIGNED_BY = re.compile(r"signed-by\s*[:=]\s*([^\]\n]*(?:\n[ \t]+/[^\n]*)*)", re.IGNORECASE)
 
 
 def listed(root: Path, folder: str, pattern: re.Pattern[str]) -> list[str]:
