@@ -9,6 +9,7 @@
     hooks of the master's root, if asked for; install the packages; the plan again
     restore.apply(plan)                                  # beside each place, then renamed; originals are kept
     adopt the history (adoption), or say what is owed (partial)
+    make anew, test and restart what obeys the files (services)
     report
 
 ``restore/`` is the engine, which knows neither hosts nor snapshots; this folder is the command that drives it, and
