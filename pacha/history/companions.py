@@ -12,6 +12,7 @@ from pacha.machine.facts import Facts
 from pacha.machine.packages import package_list
 from pacha.machine.packages.package_list import PackageList
 from pacha.store import companions, hg
+from pacha.store.snapshot import Snapshot
 
 _WHY = {
     companions.MACHINE: "an earlier Pacha made it",
@@ -29,14 +30,13 @@ def read_packages(history: History, revision: hg.Revision) -> PackageList:
     return package_list.decode(_text(history, revision, companions.PACKAGES))
 
 
-def find_text(history: History, revision: hg.Revision, name: str) -> bytes | None:
-    """The text ``name`` of the snapshot ``revision``, None where it has none. Raises DamagedError."""
-    recorded = history.snapshot(revision).meta
-    return companions.read(name, recorded, partial(history.read, DATABASE, revision.node))
+def find_text(history: History, revision: hg.Revision, snapshot: Snapshot, name: str) -> bytes | None:
+    """The text ``name`` of ``snapshot``, which ``revision`` has; None where it has none. Raises DamagedError."""
+    return companions.read(name, snapshot.meta, partial(history.read, DATABASE, revision.node))
 
 
 def _text(history: History, revision: hg.Revision, name: str) -> bytes:
-    text = find_text(history, revision, name)
+    text = find_text(history, revision, history.snapshot(revision), name)
     if text is None:
         raise UsageError(
             f"The snapshot {revision.node[:12]} says nothing of its {name}.",

@@ -102,7 +102,7 @@ def of_snapshot(history: History, revision: hg.Revision | None) -> Side:
         snapshot.entries,
         lambda entry: b"".join(history.content(snapshot, entry)),
         watched=snapshot.live,
-        packages=lambda: find_text(history, revision, PACKAGES),
+        packages=lambda: find_text(history, revision, snapshot, PACKAGES),
     )
 
 
