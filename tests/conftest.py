@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import pwd
+import shutil
 import signal
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -49,8 +51,12 @@ CHANGES: dict[str, tuple[tuple[int, int | None], ...]] = {
 }
 
 
+#: The folders that tests at work beside this one lie in, too: a push there records how each of them is.
+shared_folders: set[str] = set()
+
+
 class RealFileError(BaseException):
-    """A test came near the machine's own files. Not an Exception, so that nothing swallows it."""
+    """A test came near what is not its own. Not an Exception, so that nothing swallows it."""
 
 
 def _of_descriptor(number: int) -> str:
@@ -60,15 +66,19 @@ def _of_descriptor(number: int) -> str:
         return ""
 
 
-def _below(path: object, folder: object, roots: tuple[str, ...]) -> str | None:
-    """Return ``path`` (or the path of that descriptor) made absolute, if it is one of ``roots`` or below."""
+def _absolute(path: object, folder: object) -> str:
+    """Return ``path``, or the path of that descriptor, made absolute."""
     if isinstance(path, int):
-        absolute = _of_descriptor(path)
-    elif isinstance(path, (str, bytes, os.PathLike)):
-        base = _of_descriptor(folder) if isinstance(folder, int) and folder >= 0 else ""
-        absolute = os.path.abspath(os.path.join(base, os.fsdecode(path)))
-    else:
-        return None
+        return _of_descriptor(path)
+    if not isinstance(path, (str, bytes, os.PathLike)):
+        return ""
+    base = _of_descriptor(folder) if isinstance(folder, int) and folder >= 0 else ""
+    return os.path.abspath(os.path.join(base, os.fsdecode(path)))
+
+
+def _below(path: object, folder: object, roots: tuple[str, ...]) -> str | None:
+    """Return ``path`` made absolute, if it is one of ``roots`` or below."""
+    absolute = _absolute(path, folder)
     return absolute if any(absolute == root or absolute.startswith(root + "/") for root in roots) else None
 
 
@@ -84,6 +94,8 @@ def _watch(event: str, arguments: tuple[object, ...]) -> None:
             touched = touched or _below(arguments[place], folder, NEVER_WRITTEN)
     if touched:
         raise RealFileError(f"a test is not to touch the machine's own {touched} ({event})")
+    if event in ("os.chmod", "os.chown") and _absolute(arguments[0], None) in shared_folders:
+        raise RealFileError(f"a test is not to change {arguments[0]}, which others lie in ({event})")
 
 
 sys.addaudithook(_watch)
@@ -108,6 +120,7 @@ def pytest_runtest_setup() -> None:
 def isolated(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Give the test a home of its own, and all that Pacha, Mercurial or ssh look for in the environment."""
     base = tmp_path_factory.mktemp("home")
+    shared_folders.update(map(str, base.parents))
     for name in ("config", "state", "cache", "data", "tmp", "gnupg", "run"):
         (base / name).mkdir(mode=0o700)
     monkeypatch.setenv("HOME", str(base))
@@ -123,6 +136,17 @@ def isolated(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setattr("tempfile.tempdir", None)
     yield base
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that every account of this machine may look into, as it may not into ``tmp_path``."""
+    folder = Path(tempfile.mkdtemp(prefix="pacha-open-", dir="/tmp"))
+    folder.chmod(0o755)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
 
 
 @pytest.fixture

@@ -63,7 +63,12 @@ class Standalone:
 @pytest.fixture(name="bar")
 def standalone_host(tmp_path: Path) -> Standalone:
     """A host that watches a folder with one file, and has not pushed yet."""
-    made = Standalone(tmp_path.resolve())
+    return standalone(tmp_path.resolve())
+
+
+def standalone(top: Path) -> Standalone:
+    """The same with all that it has below ``top``."""
+    made = Standalone(top)
     made.tree.mkdir()
     (made.tree / "one").write_text("one\n")
     watch.watch(made.context(), made.path)

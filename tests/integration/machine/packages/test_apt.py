@@ -41,13 +41,8 @@ apt_get update
 
 
 @pytest.fixture(name="repository")
-def signed(tmp_path: Path) -> Repository:
-    folder = tmp_path / "repository"
-    folder.mkdir()
-    folder.chmod(0o755)
-    for above in (tmp_path, tmp_path.parent):
-        above.chmod(0o755)  # the user _apt reads there
-    repository = Repository(folder)
+def signed(open_folder: Path) -> Repository:
+    repository = Repository(open_folder)  # the user _apt reads there
     repository.make_key()
     return repository
 
