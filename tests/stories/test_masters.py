@@ -27,7 +27,6 @@ eval "$(printf %s "$SSH_ORIGINAL_COMMAND" | sed 's,\\(/pacha-stage-[^/]*/hosts\\
 def second(sshd: Sshd, bar_user: Account, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
     """Another server, with folders of its own."""
     folder = tmp_path_factory.mktemp("second")
-    os.chmod(folder.parent, 0o755)
     script = Path("/tmp") / f"pacha-elsewhere-{os.getpid()}"
     script.write_text(_ELSEWHERE)
     script.chmod(0o755)
