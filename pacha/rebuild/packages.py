@@ -11,12 +11,13 @@ from pathlib import Path
 
 from pacha.errors import Concern, PachaError
 from pacha.fetch.staging import Fetched, Staging
-from pacha.machine.packages import apt_install, apt_sources, dpkg_local, missing, package_list
-from pacha.machine.packages.apt_install import Apt, Order
-from pacha.machine.packages.apt_sources import Source
-from pacha.machine.packages.command_log import ProgramError
-from pacha.machine.packages.missing import Installed, Missing
-from pacha.machine.packages.package_list import Manager, PackageList, SourceFile
+from pacha.machine.packages import dpkg_local, installers, missing, package_list
+from pacha.machine.packages.installer import FetchedPackages, Order, PackageInstaller
+from pacha.machine.packages.managers import MANAGERS
+from pacha.machine.packages.missing import Missing
+from pacha.machine.packages.package_list import Installed, Manager, PackageList, SourceFile
+from pacha.machine.packages.program import ProgramError
+from pacha.machine.packages.source_files import Source
 from pacha.rebuild import actual_state, homes
 from pacha.rebuild.machine import Machines
 from pacha.rebuild.options import PackagePolicy, RebuildOptions
@@ -92,15 +93,15 @@ def plan(
     refusal, here = _refusal(recorded.manager, options), _NOTHING
     if missing.is_managed(recorded.manager):
         try:
-            here = missing.installed(recorded.manager, Path(os.fsdecode(options.target or b"/")))
+            here = MANAGERS[recorded.manager].installed(Path(os.fsdecode(options.target or b"/")))
         except ProgramError as error:
             refusal = error.why
     if not refusal and policy is not PackagePolicy.BY_NAME and _is_other(change, machines):
         refusal = "the snapshot is of another release or distribution; --packages by-name takes what this one has"
-    files = recorded.files if recorded.manager is Manager.APT else ()
+    kind, files = installers.KINDS.get(recorded.manager), recorded.files
     return PlannedPackages(
         recorded=recorded, missing=missing.compare(recorded, here), policy=policy, refusal=refusal, here=here,
-        sources=apt_sources.sources(files), keys=_digests(apt_sources.keys(files)), machines=machines,
+        sources=kind.sources(files) if kind else (), keys=_digests(kind.keys(files) if kind else ()), machines=machines,
     )  # fmt: skip
 
 
@@ -133,8 +134,8 @@ class Installation:
     """An installation whose packages are fetched; ``done``: what came of it, so far."""
 
     planned: PlannedPackages
-    apt: Apt
-    fetched: apt_install.FetchedPackages
+    installer: PackageInstaller
+    fetched: FetchedPackages
     done: InstalledPackages = InstalledPackages()
 
     def installed(self, restored: Collection[bytes]) -> Installation:
@@ -142,9 +143,9 @@ class Installation:
         paths, order = {os.fsdecode(path) for path in restored}, self.planned.order
         try:
             left = self._divert(paths)
-            failures = self.apt.install(order, self.fetched)
-            made = () if order.own_sources else self.apt.add_sources(order.recorded.files, paths)
-            now = missing.installed(Manager.APT, self.apt.root).versions
+            failures = self.installer.install(order, self.fetched)
+            made = () if order.own_sources else self.installer.add_sources(order.recorded.files, paths)
+            now = MANAGERS[order.recorded.manager].installed(self.installer.root).versions
         except ProgramError as error:
             raise _not_installed(error.why) from None
         new = tuple(sorted((key[0], now[key]) for key in now.keys() - order.here.versions.keys()))
@@ -155,16 +156,16 @@ class Installation:
 
     def completed(self, folder: bytes) -> Installation:
         """After the files: what dpkg was told of them, and what failed without them. The log goes to ``folder``."""
-        failures = [*(self.apt.configure_again() if apt_install.unfinished(self.apt.root) else ())]
+        failures, root = [*self.installer.configure_again()], self.installer.root
         machines = self.planned.machines
         if machines is not None:
-            commands = dpkg_local.overrides(machines.recorded.statoverrides, machines.here.statoverrides, self.apt.root)
-            failures += self.apt.tried(commands, "setting owners and modes")
+            commands = dpkg_local.overrides(machines.recorded.statoverrides, machines.here.statoverrides, root)
+            failures += self.installer.tried(commands, "setting owners and modes")
         concerns = [_concern(f"this failed: {why}") for why in failures]
-        missing_homes = homes.missing(self.apt.root)
+        missing_homes = homes.missing(root)
         concerns += [Concern(home, f"the home of '{escape(name)}' is not there") for home, name in missing_homes]
         self._keep_log(folder)
-        self.apt.finish()
+        self.installer.finish()
         return replace(self, done=replace(self.done, concerns=(*self.done.concerns, *concerns)))
 
     def _divert(self, restored: Collection[str]) -> list[str]:
@@ -173,7 +174,7 @@ class Installation:
             return []
         recorded, here = machines.recorded.diversions, machines.here.diversions
         commands, left = dpkg_local.diversions(recorded, here, restored)
-        return [*left, *self.apt.tried(commands, "diverting files")]
+        return [*left, *self.installer.tried(commands, "diverting files")]
 
     def _concerns(self, failures: Sequence[str], diversions: Sequence[str]) -> Iterator[Concern]:
         chosen, absent = self.fetched.chosen, self.planned.missing.not_to_be_had
@@ -187,7 +188,7 @@ class Installation:
 
     def _keep_log(self, folder: bytes) -> None:
         try:
-            write_private(os.path.join(os.fsdecode(folder), os.fsdecode(LOG)), self.apt.commands.log.read_bytes())
+            write_private(os.path.join(os.fsdecode(folder), os.fsdecode(LOG)), self.installer.commands.log.read_bytes())
         except OSError:
             return  # a full state folder takes nothing back
 
@@ -199,11 +200,11 @@ def installing(planned: PlannedPackages | None) -> Iterator[Installation | None]
         yield None
         return
     try:
-        with apt_install.opened() as apt:
-            if not planned.missing.wanted and not apt.was_interrupted:
+        with installers.opened(planned.recorded.manager) as installer:
+            if not planned.missing.wanted and not installer.was_interrupted:
                 yield None
                 return
-            yield Installation(planned=planned, apt=apt, fetched=apt.fetch(planned.order))
+            yield Installation(planned=planned, installer=installer, fetched=installer.fetch(planned.order))
     except ProgramError as error:
         raise _not_installable(error.why) from None
 
@@ -235,7 +236,7 @@ def _refusal(manager: Manager, options: RebuildOptions) -> str:
         return "packages are installed into the running system alone, not below --target"
     if os.geteuid() != 0:
         return "only root can install packages"
-    if manager is not Manager.APT:
+    if manager not in installers.KINDS:
         return f"{manager.value} installs nothing for Pacha yet"
     return "" if missing.is_managed(manager) else f"this machine has no {manager.value}"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pacha.machine.packages import command_log
+from pacha.machine.packages import program
 
 
 class FakeApt:
@@ -15,7 +15,7 @@ class FakeApt:
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         folder.mkdir()
         self.folder = folder
-        monkeypatch.setattr(command_log, "PATH", f"{folder}:/usr/bin:/bin")
+        monkeypatch.setattr(program, "PATH", f"{folder}:/usr/bin:/bin")
         for name in ("apt-get", "apt-cache", "apt-mark", "dpkg", "dpkg-query", "dpkg-statoverride", "dpkg-divert"):
             self.program(name)
 

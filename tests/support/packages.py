@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from pacha.host import packages
-from pacha.machine.packages import program
 from pacha.machine.packages.package_list import Manager, Package, PackageList
+from pacha.machine.packages.program import ProgramError
 
 
 class FakeManager:
@@ -28,7 +28,7 @@ class FakeManager:
     def capture(self, root: Path) -> PackageList:
         self.asked += 1
         if self.hangs:
-            raise program.untold("apt-cache: no end within 60 seconds")
+            raise ProgramError("apt-cache", "no end within 60 seconds", hangs=True)
         nginx = Package(name="nginx", architecture="amd64", version=self.version)
         return PackageList(manager=Manager.APT, packages=(nginx,))
 

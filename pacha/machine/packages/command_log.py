@@ -10,25 +10,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from pacha.machine.packages import program
+from pacha.machine.packages.program import ProgramError
 from pacha.system import activity, programs
-from pacha.system.executable import PATH, find_program
-from pacha.system.limited_output import read_output
 from pacha.text import one_line
 
 SECONDS = 7200.0  #: for one program that fetches or installs; PACHA_PACKAGES_TIMEOUT sets another limit
 STALLED_SECONDS = 120.0  #: without a byte more: apt waits for ever for some mirrors that hang up
-_QUERY_SECONDS = 300.0
-_QUERY_BYTES = 256 << 20
 _TAIL = 4096  #: bytes of the log that are looked at for its last line
 _GRACE_SECONDS = 10.0  #: seconds to end by itself after SIGTERM
-
-
-class ProgramError(Exception):
-    """A program failed: ``why`` has its name and its own last line, safe to print."""
-
-    def __init__(self, program: str, why: str) -> None:
-        super().__init__(f"{program}: {why}")
-        self.why = f"{program}: {why}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,35 +78,9 @@ class CommandLog:
         return one_line(lines[-1]) if lines else ""
 
 
-def output(argv: Sequence[str]) -> bytes:
-    """What a query prints. Raises ProgramError."""
-    try:
-        ended = read_output(argv, environment(), _QUERY_SECONDS, _QUERY_BYTES)
-    except TimeoutError as error:
-        raise ProgramError(argv[0], str(error)) from None
-    except OSError as error:
-        raise ProgramError(argv[0], f"it cannot be started: {error.strerror}") from None
-    if ended.status:
-        raise ProgramError(argv[0], one_line(ended.complaint) or f"exit code {ended.status}")
-    return ended.stdout
-
-
 def environment() -> dict[str, str]:
     """The whole environment of such a program."""
-    return {
-        "PATH": PATH,
-        "LANG": "C.UTF-8",
-        "LC_ALL": "C.UTF-8",
-        "HOME": "/root",
-        "DEBIAN_FRONTEND": "noninteractive",
-        "APT_LISTCHANGES_FRONTEND": "none",
-        "NEEDRESTART_SUSPEND": "1",
-    }
-
-
-def are_here(*names: str) -> bool:
-    """Whether this machine has all these programs."""
-    return all(find_program(name, path=PATH) for name in names)
+    return {**program.environment(), "HOME": "/root", "APT_LISTCHANGES_FRONTEND": "none", "NEEDRESTART_SUSPEND": "1"}
 
 
 def _size(folders: Sequence[Path]) -> int:

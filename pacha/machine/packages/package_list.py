@@ -21,6 +21,7 @@ _MOST_ARCHITECTURES = 50  #: each is told to dpkg, and has lists of its own
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]{0,199}", re.ASCII)
 VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+~:^_-]{0,199}", re.ASCII)
 ARCHITECTURE = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}", re.ASCII)
+ANY = ("all", "noarch")  #: the architectures of what runs on each
 
 
 class Manager(str, Enum):
@@ -65,6 +66,18 @@ class PackageList:
     packages: tuple[Package, ...] = ()
     foreign_architectures: tuple[str, ...] = ()
     files: tuple[SourceFile, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Installed:
+    """What is installed: version by (name, architecture), and the machine's own ``architecture``."""
+
+    architecture: str
+    versions: Mapping[tuple[str, str], str]
+
+    def has(self, package: Package, architecture: str) -> bool:
+        """Whether ``package`` is installed for ``architecture``, in any version."""
+        return any((package.name, one) in self.versions for one in (architecture, *ANY))
 
 
 def encode(packages: PackageList) -> bytes:

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from pacha.errors import PachaError
 from pacha.machine.packages import program, source_files
-from pacha.machine.packages.package_list import ARCHITECTURE, NAME, VERSION, Manager, Package, PackageList
+from pacha.machine.packages.package_list import (
+    ANY,
+    ARCHITECTURE,
+    NAME,
+    VERSION,
+    Installed,
+    Manager,
+    Package,
+    PackageList,
+)
+from pacha.machine.packages.program import ProgramError
 
 DATABASE = "/var/lib/rpm"
 _DATABASES = ("/usr/lib/sysimage/rpm", DATABASE)
@@ -49,7 +59,7 @@ def fingerprint(root: Path) -> str:
 
 
 def capture(root: Path) -> PackageList:
-    """The packages of the system below ``root``. Raises PachaError where they cannot be told.
+    """The packages of the system below ``root``. Raises ProgramError.
 
     Of one that is there in several versions, as a kernel, only that which was installed last is told.
     """
@@ -62,8 +72,26 @@ def capture(root: Path) -> PackageList:
         )
         for (name, architecture), version in versions.items()
     )  # fmt: skip
-    files = source_files.read(root, _recorded_paths(root))
-    return PackageList(manager=Manager.DNF, packages=tuple(sorted(packages)), files=files)
+    own = _own_architecture(versions)
+    return PackageList(
+        manager=Manager.DNF,
+        packages=tuple(sorted(packages)),
+        foreign_architectures=tuple(sorted({of for _, of in versions} - {own, *ANY})),
+        files=source_files.read(root, _recorded_paths(root)),
+    )
+
+
+def installed(root: Path) -> Installed:
+    """What is installed in the system below ``root``. Raises ProgramError."""
+    versions = _versions(root)
+    return Installed(architecture=_own_architecture(versions), versions=versions)
+
+
+def _own_architecture(versions: Mapping[tuple[str, str], str]) -> str:
+    """The architecture that most of the packages are for: what rpm calls its own is another word on some machines."""
+    return (
+        next(iter(Counter(of for _, of in versions if of not in ANY).most_common(1)), ("", 0))[0] or os.uname().machine
+    )
 
 
 def _database(root: Path) -> str | None:
@@ -75,10 +103,7 @@ def _database(root: Path) -> str | None:
 
 def _versions(root: Path) -> dict[tuple[str, str], str]:
     """By name and architecture, the version that was installed last."""
-    rpm = program.find("rpm")
-    if rpm is None:
-        raise program.untold("there is no rpm")
-    text = program.ask([rpm, f"--root={root}", f"--dbpath={_database(root)}", "-qa", "--qf", _FORMAT])
+    text = program.ask(["rpm", f"--root={root}", f"--dbpath={_database(root)}", "-qa", "--qf", _FORMAT])
     rows = sorted((line.split("\t") for line in text.splitlines()), key=lambda row: int(row[-1]))
     versions = {}
     for name, epoch, version, architecture, _ in rows:
@@ -92,7 +117,7 @@ def _wanted(root: Path) -> set[tuple[str, str]] | None:
     """The packages that somebody asked for; None where dnf does not tell."""
     try:
         return _asked(root, "--userinstalled", "--disablerepo=*")
-    except PachaError:
+    except ProgramError:
         if os.geteuid() == 0:
             raise
         return None  # another user's dnf has a cache and a memory of its own
@@ -102,15 +127,15 @@ def _gone(root: Path) -> set[tuple[str, str]]:
     """The packages that no source has; none where dnf does not know what the sources have."""
     try:
         return _asked(root, "--extras") or set()
-    except PachaError as error:
-        if error.subject == program.HANGS:
+    except ProgramError as error:
+        if error.hangs:
             raise
         return set()
 
 
 def _asked(root: Path, *options: str) -> set[tuple[str, str]] | None:
     dnf = program.find("dnf5", "dnf")
-    if dnf is None:
+    if not dnf:
         return None
     elsewhere = [f"--installroot={root}", "--releasever=/"] if root != Path("/") else []
     words = program.ask([dnf, "-q", "-C", *elsewhere, "repoquery", *options, "--qf", _PAIRS]).split()

@@ -14,7 +14,7 @@ import pytest
 from pacha.errors import DamagedError, PachaError
 from pacha.fetch.staging import Fetched
 from pacha.machine.facts import Facts
-from pacha.machine.packages import apt_install, command_log
+from pacha.machine.packages import installers, program
 from pacha.machine.packages.package_list import Manager, Package, PackageList, encode
 from pacha.rebuild import packages
 from pacha.rebuild.machine import Machines
@@ -97,7 +97,7 @@ class TestPlan:
         assert "--target" in made.refusal and made.missing.wanted
 
     def test_another_manager(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-        monkeypatch.setattr(command_log, "PATH", str(tmp_path))
+        monkeypatch.setattr(program, "PATH", str(tmp_path))
         assert plan().refusal == "this machine has no apt" and len(plan().missing.wanted) == 1
 
     def test_a_query_that_fails(self, fake: FakeApt) -> None:
@@ -124,21 +124,21 @@ def test_commands_for_another_manager() -> None:
 
 @pytest.fixture(name="opened")
 def opened_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fake: FakeApt) -> Iterator[Path]:
-    opened, root = apt_install.opened, tmp_path / "root"
+    opened, root = installers.opened, tmp_path / "root"
     (root / "usr/sbin").mkdir(parents=True)
     (root / "etc").mkdir()
-    monkeypatch.setattr(apt_install, "opened", lambda: opened(tmp_path / "cache/p", root))
+    monkeypatch.setattr(installers, "opened", lambda manager: opened(manager, tmp_path / "cache/p", root))
     yield root
 
 
 def test_an_installation_from_beginning_to_end(opened: Path, fake: FakeApt, tmp_path: Path) -> None:
     record = r"Package: nginx\nArchitecture: amd64\nVersion: 2\n"
     fake.program("apt-cache", f"case $* in *pkgnames*) echo nginx ;; *) printf '{record}' ;; esac")
-    fake.program("dpkg-query", 'case "$*" in *Version*) printf "exim4\\tamd64\\t4\\tinstalled\\n" ;; esac')
+    fake.program("dpkg-query", 'printf "exim4\\t4\\tamd64\\tinstall\\tinstalled\\n"')
     made = replace(plan(PackagePolicy.INSTALL), machines=Machines(
         recorded=Facts(statoverrides=("root root 755 /etc",), diversions=("/usr/a -> /usr/b",)), here=Facts(),
     ))  # fmt: skip
-    fake.program("dpkg-query", 'case "$*" in *Version*) printf "nginx\\tamd64\\t2\\tinstalled\\n" ;; esac')
+    fake.program("dpkg-query", 'printf "nginx\\t2\\tamd64\\tinstall\\tinstalled\\n"')
     (opened / "etc/passwd").write_text("ann:x:1000:1000::/home/ann:/bin/sh\n")
     with packages.installing(made) as installation:
         assert installation is not None

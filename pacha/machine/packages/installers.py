@@ -1,0 +1,53 @@
+"""The package managers that install for a rebuild, and what each says of the sources of a host."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from pacha.machine.packages import apt_sources
+from pacha.machine.packages.apt_install import Apt
+from pacha.machine.packages.command_log import CommandLog
+from pacha.machine.packages.installer import FOLDER, PackageInstaller, lock
+from pacha.machine.packages.package_list import Manager, SourceFile
+from pacha.machine.packages.policy_rc import sweep
+from pacha.machine.packages.source_files import Source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstallerKind:
+    """How a manager installs; which sources, and which keys that it trusts, are in the files of a host."""
+
+    installer: Callable[..., PackageInstaller]
+    sources: Callable[[Sequence[SourceFile]], tuple[Source, ...]]
+    keys: Callable[[Sequence[SourceFile]], tuple[SourceFile, ...]]
+
+
+KINDS: Mapping[Manager, InstallerKind] = {
+    Manager.APT: InstallerKind(installer=Apt, sources=apt_sources.sources, keys=apt_sources.keys),
+}
+
+
+@contextmanager
+def opened(manager: Manager, folder: Path = FOLDER, root: Path = Path("/")) -> Iterator[PackageInstaller]:
+    """``manager`` with the folder ``folder``, whose lock is held.
+
+    Raises LockedError where another installation is at work, and PachaError where it cannot begin.
+    """
+    for place in (folder.parent, folder):  # not private: apt fetches as _apt
+        if not place.is_dir():
+            place.mkdir()
+            place.chmod(0o755)
+    fd = lock(folder)
+    try:
+        sweep(root)
+        commands = CommandLog(log=folder / "log", inherited=(fd,))
+        installer = KINDS[manager].installer(folder=folder, commands=commands, root=root)
+        if obstacle := installer.obstacle():
+            raise obstacle
+        yield installer
+    finally:
+        os.close(fd)
