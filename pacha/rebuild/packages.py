@@ -98,10 +98,10 @@ def plan(
             refusal = error.why
     if not refusal and policy is not PackagePolicy.BY_NAME and _is_other(change, machines):
         refusal = "the snapshot is of another release or distribution; --packages by-name takes what this one has"
-    kind, files = installers.KINDS.get(recorded.manager), recorded.files
+    kind, files = installers.KINDS[recorded.manager], recorded.files
     return PlannedPackages(
         recorded=recorded, missing=missing.compare(recorded, here), policy=policy, refusal=refusal, here=here,
-        sources=kind.sources(files) if kind else (), keys=_digests(kind.keys(files) if kind else ()), machines=machines,
+        sources=kind.sources(files), keys=_digests(kind.keys(files)), machines=machines,
     )  # fmt: skip
 
 
@@ -236,8 +236,6 @@ def _refusal(manager: Manager, options: RebuildOptions) -> str:
         return "packages are installed into the running system alone, not below --target"
     if os.geteuid() != 0:
         return "only root can install packages"
-    if manager not in installers.KINDS:
-        return f"{manager.value} installs nothing for Pacha yet"
     return "" if missing.is_managed(manager) else f"this machine has no {manager.value}"
 
 

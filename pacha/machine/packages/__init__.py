@@ -8,5 +8,6 @@ changes                    what differs between two lists
 missing                    what of a list is not installed here; hardware_packages: what is passed over
 installers                 which managers install, each as an ``installer``: fetch all of it, then install it
 apt_install                apt, with apt_sources, apt_choice, debconf_answers, dpkg_local
+dnf_install                dnf, with dnf_sources
 command_log, policy_rc     how its programs run, and that they start no service
 """

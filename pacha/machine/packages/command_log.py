@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pacha.machine.packages import program
@@ -26,11 +26,12 @@ class CommandLog:
     """Runs programs whose output is added to the file ``log``.
 
     A file, not a pipe: what is installed half goes on to its end when this process is killed. ``inherited`` are the
-    descriptors that the programs keep open, as a lock that they share.
+    descriptors that the programs keep open, as a lock that they share; ``variables`` are added to their environment.
     """
 
     log: Path
     inherited: tuple[int, ...] = ()
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     def run(self, argv: Sequence[str], what: str, growing: Sequence[Path] = ()) -> None:
         """Run ``argv`` to its end; ``what`` is said of it to whoever waits. Raises ProgramError.
@@ -43,8 +44,9 @@ class CommandLog:
             output.flush()
             began = output.tell()
             try:
+                variables = {**environment(), **self.variables}
                 with programs.started(
-                    argv, environment(), output, inherited=self.inherited, grace_seconds=_GRACE_SECONDS
+                    argv, variables, output, inherited=self.inherited, grace_seconds=_GRACE_SECONDS
                 ) as process:
                     status = self._wait(process, what, began, growing)
             except TimeoutError as error:

@@ -19,6 +19,7 @@ from pacha.machine.packages.package_list import (
     Manager,
     Package,
     PackageList,
+    SourceFile,
 )
 from pacha.machine.packages.program import ProgramError
 
@@ -77,7 +78,7 @@ def capture(root: Path) -> PackageList:
         manager=Manager.DNF,
         packages=tuple(sorted(packages)),
         foreign_architectures=tuple(sorted({of for _, of in versions} - {own, *ANY})),
-        files=source_files.read(root, _recorded_paths(root)),
+        files=files(root),
     )
 
 
@@ -89,9 +90,19 @@ def installed(root: Path) -> Installed:
 
 def _own_architecture(versions: Mapping[tuple[str, str], str]) -> str:
     """The architecture that most of the packages are for: what rpm calls its own is another word on some machines."""
-    return (
-        next(iter(Counter(of for _, of in versions if of not in ANY).most_common(1)), ("", 0))[0] or os.uname().machine
-    )
+    counted = Counter(of for _, of in versions if of not in ANY).most_common(1)
+    return counted[0][0] if counted else os.uname().machine
+
+
+def installed_since(root: Path, moment: int) -> list[str]:
+    """The packages, each with its architecture, that were installed at ``moment`` (of the epoch) or later."""
+    rows = _rows(root)
+    return [f"{name}.{of}" for name, of, _, when in rows if when >= moment]
+
+
+def files(root: Path) -> tuple[SourceFile, ...]:
+    """The files that are recorded: where packages come from, keys, settings."""
+    return source_files.read(root, _recorded_paths(root))
 
 
 def _database(root: Path) -> str | None:
@@ -101,16 +112,24 @@ def _database(root: Path) -> str | None:
     )
 
 
+def _place(root: Path) -> list[str]:
+    database = _database(root)
+    return [f"--dbpath={database}"] if database else []
+
+
 def _versions(root: Path) -> dict[tuple[str, str], str]:
     """By name and architecture, the version that was installed last."""
-    text = program.ask(["rpm", f"--root={root}", f"--dbpath={_database(root)}", "-qa", "--qf", _FORMAT])
+    return {(name, architecture): version for name, architecture, version, _ in _rows(root)}
+
+
+def _rows(root: Path) -> Iterator[tuple[str, str, str, int]]:
+    """Name, architecture, version and time of each package, in the order in which they were installed."""
+    text = program.ask(["rpm", f"--root={root}", *_place(root), "-qa", "--qf", _FORMAT])
     rows = sorted((line.split("\t") for line in text.splitlines()), key=lambda row: int(row[-1]))
-    versions = {}
-    for name, epoch, version, architecture, _ in rows:
+    for name, epoch, version, architecture, when in rows:
         version = version if epoch == "0" else f"{epoch}:{version}"
         if NAME.fullmatch(name) and VERSION.fullmatch(version) and ARCHITECTURE.fullmatch(architecture):
-            versions[name, architecture] = version
-    return versions  # keys of rpm itself (gpg-pubkey) have no architecture
+            yield name, architecture, version, int(when)  # keys of rpm itself (gpg-pubkey) have no architecture
 
 
 def _wanted(root: Path) -> set[tuple[str, str]] | None:

@@ -61,8 +61,7 @@ def test_it_is_begun_until_it_is_finished(own: Own) -> None:
 
 def test_what_fails_is_told_and_the_rest_goes_on(own: Own) -> None:
     assert own.tried([["sh", "-c", "echo no; exit 1"], ["true"]], "trying") == ["sh: no"]
-    assert own.configure_again() == ()
-    own.check()
+    assert own.configure_again() == () and own.obstacle() is None
 
 
 def test_what_is_too_little() -> None:
