@@ -183,6 +183,10 @@ class Installation:
             yield _concern(f"not to be had: {enumerated(names, _SHOWN)}")
         if chosen.other_versions:
             yield _concern(f"in another version than recorded: {enumerated(chosen.other_versions, _SHOWN)}")
+        for name, here in chosen.conflicts:
+            yield _concern(
+                f"{name} is not installed: {enumerated(here, _SHOWN)} of this machine would be removed for it"
+            )
         yield from (_concern(f"this failed: {why}") for why in failures)
         yield from (_concern(f"not diverted here: {masked(line, 300)}") for line in diversions)
 

@@ -18,6 +18,9 @@ from pacha.machine.packages.program import ProgramError
 _BATCH = 500  #: names on one command line
 _TRIAL_SECONDS = 300.0  #: for apt to find out whether it can install something
 _TRIALS = 200  #: so often apt is asked whether something can be installed
+_WITH_REMOVAL = ("-o", "APT::Get::Remove=true")
+_REMOVED = re.compile(r"^Remv (\S+)", re.MULTILINE)  # of apt-get(8), --simulate
+_EXPLAINED = 50  #: of so many that do not fit apt is asked whether it would remove something for them
 _RECORD = re.compile(r"^(Package|Architecture|Version): (\S+)$", re.MULTILINE)
 GET = ("apt-get", "-q", "-y", "--no-install-recommends")
 INSTALL = ("--reinstall", "install")  #: also what a kill left half unpacked: to apt that is the newest version already
@@ -33,14 +36,18 @@ def choose(places: Sequence[str], wanted: Sequence[tuple[Package, str]], *, exac
     if not wanted:
         return Chosen()
     offers = _offers(places, wanted)
-    had = [(one, of) for one, of in wanted if offers.get((one.name, of)) and _is_plain(of)]
-    pinned = {pair for pair in had if (exact or pair[0].held) and pair[0].version in offers[pair[0].name, pair[1]]}
-    arguments = {_argument(pair, pinned): pair[0].name for pair in had}
+    known = [(one, of) for one, of in wanted if offers.get((one.name, of)) and _is_plain(of)]
+    pinned = {pair for pair in known if (exact or pair[0].held) and pair[0].version in offers[pair[0].name, pair[1]]}
+    arguments = {_argument(pair, pinned): pair[0].name for pair in known}
     fitting = _fitting(places, list(arguments))
+    left = [word for word in arguments if word not in fitting]
+    conflicts = {arguments[word]: names for word in left[:_EXPLAINED] if (names := _removals(places, word))}
+    had = {arguments[word] for word in fitting} | conflicts.keys()
     return Chosen(
         arguments=tuple(fitting),
-        not_to_be_had=tuple(sorted({one.name for one, _ in wanted} - {arguments[word] for word in fitting})),
-        other_versions=tuple(sorted(one.name for one, of in had if (exact or one.held) and (one, of) not in pinned)),
+        not_to_be_had=tuple(sorted({one.name for one, _ in wanted} - had)),
+        conflicts=tuple(sorted(conflicts.items())),
+        other_versions=tuple(sorted(one.name for one, of in known if (exact or one.held) and (one, of) not in pinned)),
     )
 
 
@@ -94,6 +101,15 @@ def _fitting(places: Sequence[str], arguments: Sequence[str]) -> list[str]:
             half = len(group) // 2
             waiting[:0] = [group[:half], group[half:]]
     return fitting
+
+
+def _removals(places: Sequence[str], argument: str) -> tuple[str, ...]:
+    """The packages of this machine that apt would remove to install ``argument``; () for none, or where it cannot."""
+    try:
+        text = program.ask([*GET, *places, *_WITH_REMOVAL, "--simulate", *INSTALL, argument], _TRIAL_SECONDS)
+    except ProgramError:
+        return ()
+    return tuple(sorted(set(_REMOVED.findall(text))))
 
 
 def _fits(places: Sequence[str], arguments: Sequence[str]) -> bool:

@@ -34,6 +34,7 @@ _SETTINGS = (
     "Acquire::Retries=0",  # while it waits before another try, apt 2.6 may wait for ever
     "DPkg::Lock::Timeout=60", "Dpkg::Options::=--force-confdef", "Dpkg::Options::=--force-confold", "Dpkg::Use-Pty=0",
     "APT::Get::AutomaticRemove=false",
+    "APT::Get::Remove=false",  # --no-remove: what is this machine's stays
 )  # fmt: skip
 
 

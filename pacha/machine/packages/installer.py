@@ -45,12 +45,14 @@ class Order:
 class Chosen:
     """What a manager is told to install, in its own words, and what is not to be had.
 
-    ``other_versions`` are the names of those that were wanted in a version that no source has.
+    ``other_versions`` are the names of those that were wanted in a version that no source has; ``conflicts`` those that
+    do not go with packages of this machine, each with the names of these.
     """
 
     arguments: tuple[str, ...] = ()
     not_to_be_had: tuple[str, ...] = ()
     other_versions: tuple[str, ...] = ()
+    conflicts: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

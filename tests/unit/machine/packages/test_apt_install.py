@@ -62,7 +62,7 @@ def test_fetching_changes_nothing(apt: PackageInstaller, fake: FakeApt, root: Pa
     ran = [line for line in fake.asked if line.startswith("apt-get") and "--simulate" not in line]
     start = "apt-get -q -y --no-install-recommends"
     assert ran == [f"{start} --error-on=any update", f"{start} --download-only --reinstall install nginx:amd64=1"]
-    assert "APT::Architectures::=i386" in fetched.options
+    assert "APT::Architectures::=i386" in fetched.options and "APT::Get::Remove=false" in fetched.options
     assert f"Dir::Etc::sourcelist={apt.folder}/etc/sources.list" in fetched.options
 
 
