@@ -31,9 +31,9 @@ from pacha.rebuild import (
 from pacha.rebuild.actual_state import GROUP, PASSWD
 from pacha.rebuild.hardware import Circumstances
 from pacha.rebuild.hooks import HookRun, Hooks, Planned
+from pacha.rebuild.installation import Installation, InstalledPackages, installing
 from pacha.rebuild.living import living_machine
 from pacha.rebuild.options import HardwarePolicy, LabelPolicy, RebuildOptions, ServicePolicy
-from pacha.rebuild.packages import Installation, InstalledPackages
 from pacha.rebuild.planning import PlannedRebuild, plan_rebuild
 from pacha.rebuild.proposal import Proposal
 from pacha.rebuild.result import Rebuilt, Reporter
@@ -154,7 +154,7 @@ class Attempt:
     def run(self, proposal: Proposal) -> Rebuilt:
         """Carry it out, between the hooks; first the packages, which are all fetched before anything is changed."""
         _check_room(proposal)
-        with packages.installing(proposal.packages) as installation:
+        with installing(proposal.packages) as installation:
             ran = self._run(proposal.hooks.before)
             if ran:
                 _check_ran(ran)

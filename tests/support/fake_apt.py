@@ -16,6 +16,7 @@ class FakeApt:
 
     NAMES: ClassVar[Sequence[str]] = (
         "apt-get", "apt-cache", "apt-mark", "dpkg", "dpkg-query", "dpkg-statoverride", "dpkg-divert",
+        "update-alternatives",
     )  # fmt: skip
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

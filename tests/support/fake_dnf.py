@@ -8,7 +8,7 @@ from tests.support.fake_apt import FakeApt
 class FakeDnf(FakeApt):
     """The folder with the programs; ``asked`` is what they were called with."""
 
-    NAMES = ("dnf", "rpm")
+    NAMES = ("dnf", "rpm", "update-alternatives")
 
     @property
     def asked(self) -> list[str]:

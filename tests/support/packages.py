@@ -15,6 +15,7 @@ class FakeManager:
     """It has nginx in ``version``; its fingerprint is ``word``; it counts how often it was ``asked``, or ``hangs``."""
 
     DATABASE = "/var/lib/fake"
+    ALTERNATIVES = "/var/lib/fakes"
 
     def __init__(self) -> None:
         self.word, self.asked, self.version, self.hangs = "one", 0, "1", False

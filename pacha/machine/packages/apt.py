@@ -11,7 +11,7 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
-from pacha.machine.packages import program, source_files
+from pacha.machine.packages import alternatives, program, source_files
 from pacha.machine.packages.package_list import (
     ARCHITECTURE,
     NAME,
@@ -24,6 +24,7 @@ from pacha.machine.packages.package_list import (
 )
 
 DATABASE = "/var/lib/dpkg/status"
+ALTERNATIVES = "/var/lib/dpkg/alternatives"
 _STATES = "/var/lib/apt/extended_states"
 _ARCHITECTURES = "/var/lib/dpkg/arch"
 _LISTS = "/var/lib/apt/lists"
@@ -57,7 +58,9 @@ def detect(root: Path) -> bool:
 def fingerprint(root: Path) -> str:
     """Another one after any change of what ``capture`` tells, except that a source lost or got a package."""
     known = "lists" if _has_lists(root) else "no lists"
-    return source_files.stamp(root, [DATABASE, _STATES, _ARCHITECTURES, known, *_recorded_paths(root)])
+    return source_files.stamp(
+        root, [DATABASE, ALTERNATIVES, alternatives.LINKS, _STATES, _ARCHITECTURES, known, *_recorded_paths(root)]
+    )
 
 
 def capture(root: Path) -> PackageList:
@@ -76,6 +79,7 @@ def capture(root: Path) -> PackageList:
         manager=Manager.APT,
         packages=tuple(sorted(packages)),
         foreign_architectures=_foreign(root),
+        alternatives=alternatives.manual(root, ALTERNATIVES),
         files=tuple(file for file in source_files.read(root, _recorded_paths(root)) if _matters(file)),
     )
 

@@ -14,6 +14,7 @@ class PackageManager(Protocol):
     """What a module says of the packages of the system whose files lie below ``root``. Nothing of it is changed."""
 
     DATABASE: str  #: its path, for people
+    ALTERNATIVES: str  #: the folder that tells of alternatives
 
     def detect(self, root: Path) -> bool:
         """Whether it manages the packages."""

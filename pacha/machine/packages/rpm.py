@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from pacha.machine.packages import program, source_files
+from pacha.machine.packages import alternatives, program, source_files
 from pacha.machine.packages.package_list import (
     ANY,
     ARCHITECTURE,
@@ -24,6 +24,7 @@ from pacha.machine.packages.package_list import (
 from pacha.machine.packages.program import ProgramError
 
 DATABASE = "/var/lib/rpm"
+ALTERNATIVES = "/var/lib/alternatives"
 _DATABASES = ("/usr/lib/sysimage/rpm", DATABASE)
 _BACKENDS = ("rpmdb.sqlite", "rpmdb.sqlite-wal", "Packages.db", "Packages")
 #: Where dnf remembers who asked for a package: version 4, version 5.
@@ -56,7 +57,8 @@ def fingerprint(root: Path) -> str:
     databases = (f"{folder}/{name}" for folder in _DATABASES for name in _BACKENDS)
     log = f"{_HISTORY}-wal"  # with one, each look of dnf touches the time of the database itself
     history = log if (root / log.lstrip("/")).exists() else _HISTORY
-    return source_files.stamp(root, [*databases, history, _REASONS, *_recorded_paths(root)])
+    choices = (ALTERNATIVES, alternatives.LINKS)
+    return source_files.stamp(root, [*databases, *choices, history, _REASONS, *_recorded_paths(root)])
 
 
 def capture(root: Path) -> PackageList:
@@ -79,6 +81,7 @@ def capture(root: Path) -> PackageList:
         packages=tuple(sorted(packages)),
         foreign_architectures=tuple(sorted({of for _, of in versions} - {own, *ANY})),
         files=files(root),
+        alternatives=alternatives.manual(root, ALTERNATIVES),
     )
 
 

@@ -125,6 +125,8 @@ def test_without_the_lists_of_the_sources_nothing_is_said_to_be_gone(root: Path)
         "usr/share/keyrings/vendor.gpg",
         "opt/keys/next.asc",
         "var/cache/debconf/config.dat",
+        "var/lib/dpkg/alternatives/new",
+        "etc/alternatives/new",
     ],
 )
 def test_the_fingerprint_follows_what_is_told(root: Path, path: str) -> None:
