@@ -44,6 +44,7 @@ from pacha.restore.journal import AFTER, DONE, RESTARTED, Journal, interrupted, 
 from pacha.restore.journal_records import Mark
 from pacha.restore.outcome import Outcome
 from pacha.restore.undo import prune
+from pacha.store.host_state import HostState
 from pacha.text import escape
 from pacha.wire.master import Master
 
@@ -158,20 +159,29 @@ class Attempt:
             ran = self._run(proposal.hooks.before)
             if ran:
                 _check_ran(ran)
+            before = None
             if installation:
+                before = self._remember(proposal, installation)
                 installation = installation.installed(proposal.preview.wanted)
             if ran or installation:
                 proposal = self._plan_again(proposal)
-            return self._restore(proposal, ran, installation)
+            return self._restore(proposal, ran, installation, before)
 
-    def _restore(self, proposal: Proposal, ran: tuple[HookRun, ...], installation: Installation | None) -> Rebuilt:
+    def _restore(
+        self,
+        proposal: Proposal,
+        ran: tuple[HookRun, ...],
+        installation: Installation | None,
+        before: HostState | None,
+    ) -> Rebuilt:
         self._put_aside(proposal)
         _make_target(self.options.target)
         renumber.remember_id_changes(self.context.state, proposal.preview.moves, self.options.target)
         if proposal.preview.walked:
             renumber.remember_orphans(self.context.state, proposal.preview.orphans, self.options.target)
         parts = partial.restored_roots(self.options, self.fetched)
-        before = choices.remember(self.context, self.host, self._decided(proposal))
+        now = self._remember(proposal, installation)
+        before = before or now
         journal = Journal.begin(
             os.fsencode(self.context.state.path), self.host, parts, self.options.target, self.fetched.tip
         )
@@ -184,6 +194,11 @@ class Attempt:
                 choices.take_back(self.context, self.host, before)
             journal.close()
             prune(os.fsencode(self.context.state.path))
+
+    def _remember(self, proposal: Proposal, installation: Installation | None) -> HostState:
+        """Remember the choices: a rebuild that is killed is then gone on with; returns the state before."""
+        installs = installation.planned.policy if installation else None
+        return choices.remember(self.context, self.host, self._decided(proposal), installs)
 
     def _put_aside(self, proposal: Proposal) -> None:
         bound, plan = proposal.bound, proposal.preview.plan
@@ -218,6 +233,7 @@ class Attempt:
         outcome = apply(proposal.preview.plan, source, journal, on_step=self.reporter.on_step)
         if installation:
             installation = installation.completed(journal.folder)
+            choices.installed(self.context, self.host)
         adopted = self._go_on_as_host(proposal, outcome)
         done = installation.done if installation else None
         tasks = self._run_services(proposal, done)
