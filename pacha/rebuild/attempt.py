@@ -88,13 +88,14 @@ class Attempt:
         texts = {path: spool.bytes_of(path) for path in (PASSWD, GROUP) if path in spool.places}
         fetched, holes, target = self.fetched, spool.holes, self.options.target
         orphans = self.context.state.read().orphans
-        change, machines = release.change_of(spool, target), machine.compare(fetched, target)
+        machines = machine.compare(fetched, target)
+        change = release.change_of(spool, target, machines)
         bound = hardware.decide(fetched.snapshot, spool, self._circumstances(machines, change))
         planned = plan_rebuild(fetched.snapshot, texts, self.options, self.begun, holes, fetched.roots, orphans, bound)
         planned = partial.with_split_hardlink_warnings(planned, self.options, fetched)
         planned = planned.led_by(hardware.concerns_of(bound, planned.plan, target))
-        change = change if planned.plan.changes else None
-        planned = planned.led_by(release.concerns_of(change, self.host, target))
+        told = change if change and change.path and planned.plan.changes else None
+        planned = planned.led_by(release.concerns_of(told, self.host, target))
         watched = tuple(adoption.changes_of_watched(self.context, self.host, fetched)) if self._adopts else ()
         planned = planned.led_by((*self._unmounted(), *watched))
         planned = planned.led_by(difference.concern for difference in self.differences)
@@ -106,11 +107,11 @@ class Attempt:
         note = fetched.note
         return Proposal(
             host=self.host, tip=fetched.tip, at=note.at, by=note.user, target=target, snapshot=fetched.snapshot,
-            preview=planned, hooks=planned_hooks, resumes=resumes, content=content, parts=fetched.roots, release=change,
+            preview=planned, hooks=planned_hooks, resumes=resumes, content=content, parts=fetched.roots, release=told,
             living=living_machine(self.context, self.host, self.options), remembered=self.options.remembered,
             differences=self.differences, watched=watched, machines=machines, bound=bound,
             services=self._services(planned, again=again), again=again,
-            packages=packages.plan(self.staging, fetched, self.options, change, machines),
+            packages=packages.plan(self.staging, fetched, self.options, machines, other_release=change is not None),
         )  # fmt: skip
 
     def _circumstances(self, machines: machine.Machines | None, change: release.ReleaseChange | None) -> Circumstances:

@@ -20,7 +20,6 @@ from pacha.machine.packages.source_files import Source
 from pacha.rebuild import actual_state
 from pacha.rebuild.machine import Machines
 from pacha.rebuild.options import PackagePolicy, RebuildOptions
-from pacha.rebuild.release import ReleaseChange
 from pacha.store.companions import PACKAGES
 from pacha.text import enumerated, printable
 
@@ -76,11 +75,11 @@ class PlannedPackages:
 
 
 def plan(
-    staging: Staging, fetched: Fetched, options: RebuildOptions, change: ReleaseChange | None, machines: Machines | None
+    staging: Staging, fetched: Fetched, options: RebuildOptions, machines: Machines | None, *, other_release: bool
 ) -> PlannedPackages | None:
     """What is to be done about packages; None for nothing.
 
-    ``change``: the snapshot is of another release. Raises DamagedError.
+    ``other_release``: the snapshot is of another release or distribution. Raises DamagedError.
     """
     text = fetched.companions.get(PACKAGES)
     policy = options.packages or PackagePolicy.LIST
@@ -93,7 +92,7 @@ def plan(
             here = MANAGERS[recorded.manager].installed(Path(os.fsdecode(options.target or b"/")))
         except ProgramError as error:
             refusal = error.why
-    if not refusal and policy is not PackagePolicy.BY_NAME and _is_other(change, machines):
+    if not refusal and policy is not PackagePolicy.BY_NAME and other_release:
         refusal = "the snapshot is of another release or distribution; --packages by-name takes what this one has"
     kind, files = installers.KINDS[recorded.manager], recorded.files
     return PlannedPackages(
@@ -145,16 +144,6 @@ def _refusal(manager: Manager, options: RebuildOptions) -> str:
     if os.geteuid() != 0:
         return "only root can install packages"
     return "" if missing.is_managed(manager) else f"this machine has no {manager.value}"
-
-
-def _is_other(change: ReleaseChange | None, machines: Machines | None) -> bool:
-    """Whether the snapshot is of another release or distribution than this machine."""
-    if change is not None:
-        return True
-    if machines is None:
-        return False
-    was, here = machines.recorded, machines.here
-    return (was.distribution, was.version) != (here.distribution, here.version) and bool(was.distribution)
 
 
 def _digests(files: Sequence[SourceFile]) -> tuple[tuple[str, str], ...]:

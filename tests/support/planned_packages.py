@@ -8,7 +8,6 @@ from typing import Any
 from pacha.fetch.staging import Fetched
 from pacha.machine.packages.package_list import Manager, PackageList, encode
 from pacha.rebuild import packages
-from pacha.rebuild.machine import Machines
 from pacha.rebuild.options import PackagePolicy, RebuildOptions
 from pacha.store.revision import Note
 from pacha.store.snapshot import Snapshot
@@ -32,5 +31,6 @@ def fetched(text: bytes | None = encode(RECORDED)) -> Fetched:
     )
 
 
-def plan(policy: PackagePolicy | None = None, machines: Machines | None = None, **more: Any) -> Any:
-    return packages.plan(STAGING, fetched(), RebuildOptions(packages=policy, **more), None, machines)
+def plan(policy: PackagePolicy | None = None, *, other_release: bool = False, **more: Any) -> Any:
+    options = RebuildOptions(packages=policy, **more)
+    return packages.plan(STAGING, fetched(), options, None, other_release=other_release)
