@@ -13,6 +13,7 @@ from pacha.errors import Concern, PachaError
 from pacha.machine.packages import alternatives, dpkg_local, installers
 from pacha.machine.packages.installer import FetchedPackages, PackageInstaller
 from pacha.machine.packages.managers import MANAGERS
+from pacha.machine.packages.missing import installed
 from pacha.machine.packages.program import ProgramError
 from pacha.rebuild import homes
 from pacha.rebuild.packages import SHOWN, PlannedPackages, concern, not_installable
@@ -47,7 +48,7 @@ class Installation:
             left = self._divert(paths)
             failures = self.installer.install(order, self.fetched)
             made = () if order.own_sources else self.installer.add_sources(order.recorded.files, paths)
-            now = MANAGERS[order.recorded.manager].installed(self.installer.root).versions
+            now = installed(order.recorded.manager, self.installer.root).versions
         except ProgramError as error:
             raise _not_installed(error.why) from None
         new = tuple(sorted((key[0], now[key]) for key in now.keys() - order.here.versions.keys()))

@@ -11,12 +11,10 @@ from pathlib import Path
 from pacha.errors import Concern, PachaError
 from pacha.fetch.staging import Fetched, Staging
 from pacha.machine.packages import installers, missing, package_list
-from pacha.machine.packages.installer import Order
-from pacha.machine.packages.managers import MANAGERS
-from pacha.machine.packages.missing import Missing
-from pacha.machine.packages.package_list import Installed, Manager, PackageList, SourceFile
+from pacha.machine.packages.installer import Order, Source
+from pacha.machine.packages.missing import Installed, Missing
+from pacha.machine.packages.package_list import Manager, PackageList, SourceFile
 from pacha.machine.packages.program import ProgramError
-from pacha.machine.packages.source_files import Source
 from pacha.rebuild import actual_state
 from pacha.rebuild.machine import Machines
 from pacha.rebuild.options import PackagePolicy, RebuildOptions
@@ -89,7 +87,7 @@ def plan(
     refusal, here = _refusal(recorded.manager, options), _NOTHING
     if missing.is_managed(recorded.manager):
         try:
-            here = MANAGERS[recorded.manager].installed(Path(os.fsdecode(options.target or b"/")))
+            here = missing.installed(recorded.manager, Path(os.fsdecode(options.target or b"/")))
         except ProgramError as error:
             refusal = error.why
     if not refusal and policy is not PackagePolicy.BY_NAME and other_release:

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 
 import click
 
+from pacha.machine.packages.installer import Source
 from pacha.machine.packages.package_list import Package
-from pacha.machine.packages.source_files import Source
 from pacha.rebuild import packages
 from pacha.rebuild.packages import PlannedPackages
 from pacha.text import enumerated, masked

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from pacha.machine.packages.installer import Source
 from pacha.machine.packages.missing import Missing
 from pacha.machine.packages.package_list import Manager, Package, PackageList
-from pacha.machine.packages.source_files import Source
 from pacha.rebuild.options import PackagePolicy
 from pacha.rebuild.packages import PlannedPackages
 

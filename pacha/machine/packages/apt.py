@@ -16,7 +16,6 @@ from pacha.machine.packages.package_list import (
     ARCHITECTURE,
     NAME,
     VERSION,
-    Installed,
     Manager,
     Package,
     PackageList,
@@ -84,13 +83,11 @@ def capture(root: Path) -> PackageList:
     )
 
 
-def installed(root: Path) -> Installed:
-    """What is installed in the system below ``root`` and ready. Raises ProgramError."""
+def installed(root: Path) -> tuple[str, dict[tuple[str, str], str]]:
+    """What is installed in the system below ``root`` and ready, as ``managers`` says. Raises ProgramError."""
     own = program.ask(["dpkg", "--print-architecture"]).strip()
-    return Installed(
-        architecture=own if ARCHITECTURE.fullmatch(own) else "",
-        versions={(name, of): version for name, version, of, _ in _rows(root, ("installed",))},
-    )
+    versions = {(name, of): version for name, version, of, _ in _rows(root, ("installed",))}
+    return own if ARCHITECTURE.fullmatch(own) else "", versions
 
 
 def states(root: Path) -> list[list[str]]:

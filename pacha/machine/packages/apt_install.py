@@ -20,8 +20,8 @@ from pacha.machine.packages.installer import (
     not_fetched,
     not_to_be_had,
 )
-from pacha.machine.packages.missing import architecture_of
-from pacha.machine.packages.package_list import Installed, PackageList, SourceFile
+from pacha.machine.packages.missing import Installed, architecture_of, installed
+from pacha.machine.packages.package_list import Manager, PackageList, SourceFile
 from pacha.machine.packages.policy_rc import blocked_services
 from pacha.system.atomic import replace_file
 from pacha.text import enumerated
@@ -68,7 +68,7 @@ class Apt(PackageInstaller):
             if fetched.chosen.arguments:
                 argv = [*GET, *fetched.options, "--no-download", *INSTALL, *fetched.chosen.arguments]
                 failures += self.tried([argv], "installing packages")
-            commands = _marks(fetched.options, order, apt.installed(self.root))
+            commands = _marks(fetched.options, order, installed(Manager.APT, self.root))
             return (*failures, *self.tried(commands, "marking packages"))
 
     @property

@@ -12,8 +12,9 @@ import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
+from pacha.machine.packages.installer import Source
 from pacha.machine.packages.package_list import SourceFile
-from pacha.machine.packages.source_files import SIGNED_BY, Source
+from pacha.machine.packages.source_files import SIGNED_BY
 from pacha.system.atomic import replace_file
 
 _APT = "/etc/apt/"

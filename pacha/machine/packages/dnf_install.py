@@ -23,8 +23,8 @@ from pacha.machine.packages.installer import (
     not_fetched,
     not_to_be_had,
 )
-from pacha.machine.packages.missing import architecture_of
-from pacha.machine.packages.package_list import ANY, ARCHITECTURE, Installed, Package, SourceFile
+from pacha.machine.packages.missing import Installed, architecture_of, installed
+from pacha.machine.packages.package_list import ANY, ARCHITECTURE, Manager, Package, SourceFile
 from pacha.machine.packages.program import ProgramError
 from pacha.system.atomic import replace_file
 from pacha.text import enumerated
@@ -72,7 +72,7 @@ class Dnf(PackageInstaller):
         failures = self._again(offline)
         if fetched.chosen.arguments:
             failures += self._transact([*offline, "--skip-broken", "install", *fetched.chosen.arguments])
-        now = rpm.installed(self.root)
+        now = installed(Manager.DNF, self.root)
         left = _left_out(order, fetched.chosen, now)
         if failures and len(left) == len(fetched.chosen.arguments) > 0:
             raise ProgramError("dnf", failures[-1].removeprefix("dnf: "))  # all or nothing: then no file is restored

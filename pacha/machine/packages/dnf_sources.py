@@ -14,8 +14,8 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from pacha.machine.packages import source_files
+from pacha.machine.packages.installer import Source
 from pacha.machine.packages.package_list import SourceFile
-from pacha.machine.packages.source_files import Source
 from pacha.system.atomic import replace_file
 
 _REPOSITORIES = re.compile(r"/etc/yum\.repos\.d/[\w.+-]+\.repo", re.ASCII)

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from pacha.errors import LockedError, PachaError
 from pacha.machine.packages.command_log import CommandLog
-from pacha.machine.packages.missing import Missing
-from pacha.machine.packages.package_list import Installed, PackageList, SourceFile
+from pacha.machine.packages.missing import Installed, Missing
+from pacha.machine.packages.package_list import PackageList, SourceFile
 from pacha.machine.packages.policy_rc import sweep
 from pacha.machine.packages.program import ProgramError
 from pacha.system.atomic import replace_file
@@ -25,6 +25,20 @@ from pacha.system.atomic import replace_file
 FOLDER = Path("/var/cache/pacha/packages")
 BATCH = 500  #: names on one command line
 _BEGUN = "installing"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A source: its URI (without a password) and suites, the file that says so, its keys ("": any trusted).
+
+    ``unsigned``: the file says that it is trusted without a signature. All of it is hostile text.
+    """
+
+    uri: str
+    suites: str
+    path: str
+    key: str = ""
+    unsigned: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,10 +12,9 @@ from pacha.machine.packages import apt_sources, dnf_install, dnf_sources
 from pacha.machine.packages.apt_install import Apt
 from pacha.machine.packages.command_log import CommandLog
 from pacha.machine.packages.dnf_install import Dnf
-from pacha.machine.packages.installer import FOLDER, PackageInstaller, lock
+from pacha.machine.packages.installer import FOLDER, PackageInstaller, Source, lock
 from pacha.machine.packages.package_list import Manager, SourceFile
 from pacha.machine.packages.policy_rc import sweep
-from pacha.machine.packages.source_files import Source
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

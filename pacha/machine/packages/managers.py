@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from pacha.machine.packages import apt, rpm
-from pacha.machine.packages.package_list import Installed, Manager, PackageList
+from pacha.machine.packages.package_list import Manager, PackageList
 
 
 class PackageManager(Protocol):
@@ -25,8 +25,11 @@ class PackageManager(Protocol):
     def capture(self, root: Path) -> PackageList:
         """The packages, in a form that ``package_list.decode`` takes. Raises ProgramError."""
 
-    def installed(self, root: Path) -> Installed:
-        """What is installed and ready, in any form. Raises ProgramError."""
+    def installed(self, root: Path) -> tuple[str, Mapping[tuple[str, str], str]]:
+        """The machine's own architecture; of what is installed and ready, version by (name, architecture).
+
+        Raises ProgramError.
+        """
 
 
 MANAGERS: Mapping[Manager, PackageManager] = {Manager.APT: apt, Manager.DNF: rpm}

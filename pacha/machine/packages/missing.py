@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from pacha.machine.packages import program
 from pacha.machine.packages.hardware_packages import is_of_hardware
-from pacha.machine.packages.package_list import Installed, Manager, Package, PackageList
+from pacha.machine.packages.managers import MANAGERS
+from pacha.machine.packages.package_list import ANY, Manager, Package, PackageList
 
 _PROGRAMS = {Manager.APT: ("apt-get", "apt-cache", "apt-mark", "dpkg", "dpkg-query"), Manager.DNF: ("dnf", "rpm")}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Installed:
+    """What is installed: version by (name, architecture), and the machine's own ``architecture``."""
+
+    architecture: str
+    versions: Mapping[tuple[str, str], str]
+
+    def has(self, package: Package, architecture: str) -> bool:
+        """Whether ``package`` is installed for ``architecture``, in any version."""
+        return any((package.name, one) in self.versions for one in (architecture, *ANY))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +38,12 @@ class Missing:
     not_to_be_had: tuple[Package, ...] = ()
     of_hardware: tuple[Package, ...] = ()
     extra: tuple[str, ...] = ()
+
+
+def installed(manager: Manager, root: Path = Path("/")) -> Installed:
+    """What ``manager`` says of the system below ``root``. Raises ProgramError."""
+    architecture, versions = MANAGERS[manager].installed(root)
+    return Installed(architecture=architecture, versions=versions)
 
 
 def is_managed(manager: Manager) -> bool:

@@ -22,7 +22,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]{0,199}", re.ASCII)
 VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+~:^_-]{0,199}", re.ASCII)
 ARCHITECTURE = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}", re.ASCII)
 #: A path without a blank, as of an alternative (update-alternatives(1)).
-ALTERNATIVE = re.compile(r"/(?!(?:.*/)?\.\.(?:/|$))[!-~]{1,999}", re.ASCII)
+ALTERNATIVE = re.compile(r"/[!-~]{1,999}")
 ANY = ("all", "noarch")  #: the architectures of what runs on each
 
 
@@ -72,18 +72,6 @@ class PackageList:
     foreign_architectures: tuple[str, ...] = ()
     files: tuple[SourceFile, ...] = ()
     alternatives: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Installed:
-    """What is installed: version by (name, architecture), and the machine's own ``architecture``."""
-
-    architecture: str
-    versions: Mapping[tuple[str, str], str]
-
-    def has(self, package: Package, architecture: str) -> bool:
-        """Whether ``package`` is installed for ``architecture``, in any version."""
-        return any((package.name, one) in self.versions for one in (architecture, *ANY))
 
 
 def encode(packages: PackageList) -> bytes:

@@ -15,7 +15,6 @@ from pacha.machine.packages.package_list import (
     ARCHITECTURE,
     NAME,
     VERSION,
-    Installed,
     Manager,
     Package,
     PackageList,
@@ -85,10 +84,10 @@ def capture(root: Path) -> PackageList:
     )
 
 
-def installed(root: Path) -> Installed:
-    """What is installed in the system below ``root``. Raises ProgramError."""
+def installed(root: Path) -> tuple[str, dict[tuple[str, str], str]]:
+    """What is installed in the system below ``root``, as ``managers`` says. Raises ProgramError."""
     versions = _versions(root)
-    return Installed(architecture=_own_architecture(versions), versions=versions)
+    return _own_architecture(versions), versions
 
 
 def _own_architecture(versions: Mapping[tuple[str, str], str]) -> str:

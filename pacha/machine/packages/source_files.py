@@ -7,7 +7,6 @@ import os
 import re
 import stat
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 from pacha.machine.packages.package_list import SourceFile
@@ -16,20 +15,6 @@ _MOST_BYTES = 4 << 20  #: of one file; more is none of a package manager
 _MOST_FILES = 1000  #: in one folder
 #: What a source of apt says of its keys (sources.list(5)): on a line, or on those that begin with a blank after it.
 SIGNED_BY = re.compile(r"signed-by\s*[:=]\s*([^\]\n]*(?:\n[ \t]+/[^\n]*)*)", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
-    """A source: its URI (without a password) and suites, the file that says so, its keys ("": any trusted).
-
-    ``unsigned``: the file says that it is trusted without a signature. All of it is hostile text.
-    """
-
-    uri: str
-    suites: str
-    path: str
-    key: str = ""
-    unsigned: bool = False
 
 
 def listed(root: Path, folder: str, pattern: re.Pattern[str]) -> list[str]:

@@ -29,7 +29,7 @@ def test_what_somebody_chose_is_told(root: Path) -> None:
     assert alternatives.manual(root, "/nowhere") == ()
 
 
-@pytest.mark.parametrize("target", ["vim", "/etc/../x", "/a b", "/a\nb"])
+@pytest.mark.parametrize("target", ["vim", "/a b", "/a\nb"])
 def test_a_link_to_nonsense_is_no_choice(root: Path, target: str) -> None:
     (root / "etc/alternatives/editor").unlink()
     link(root / "etc/alternatives/editor", target)

@@ -11,8 +11,8 @@ import pytest
 from pacha.errors import PachaError
 from pacha.machine.packages import apt_install, installers
 from pacha.machine.packages.installer import Order, PackageInstaller
-from pacha.machine.packages.missing import Missing
-from pacha.machine.packages.package_list import Installed, Manager, Package, PackageList, SourceFile
+from pacha.machine.packages.missing import Installed, Missing
+from pacha.machine.packages.package_list import Manager, Package, PackageList, SourceFile
 from tests.support.fake_apt import FakeApt
 
 NGINX = Package(name="nginx", architecture="amd64", version="1", manual=True, held=True)

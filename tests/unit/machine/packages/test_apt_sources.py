@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from pacha.machine.packages import apt_sources
+from pacha.machine.packages.installer import Source
 from pacha.machine.packages.package_list import SourceFile
-from pacha.machine.packages.source_files import Source
 
 LIST = b"""# deb http://off.example.com x main
 deb [arch=amd64 signed-by=/usr/share/keyrings/v.gpg] https://user:secret@v.example.com/apt stable main

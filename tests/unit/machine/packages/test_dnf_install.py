@@ -11,8 +11,8 @@ import pytest
 from pacha.errors import PachaError
 from pacha.machine.packages import installers
 from pacha.machine.packages.installer import Order, PackageInstaller
-from pacha.machine.packages.missing import Missing
-from pacha.machine.packages.package_list import Installed, Manager, Package, PackageList, SourceFile
+from pacha.machine.packages.missing import Installed, Missing
+from pacha.machine.packages.package_list import Manager, Package, PackageList, SourceFile
 from pacha.machine.packages.program import ProgramError
 from tests.support.fake_dnf import FakeDnf
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from pacha.machine.packages import dnf_sources
+from pacha.machine.packages.installer import Source
 from pacha.machine.packages.package_list import SourceFile
-from pacha.machine.packages.source_files import Source
 
 OWN = b"""\
 [main]

@@ -13,8 +13,8 @@ from pacha.errors import LockedError
 from pacha.machine.packages import installer
 from pacha.machine.packages.command_log import CommandLog
 from pacha.machine.packages.installer import Chosen, FetchedPackages, Order, PackageInstaller
-from pacha.machine.packages.missing import Missing
-from pacha.machine.packages.package_list import Installed, Manager, Package, PackageList, SourceFile
+from pacha.machine.packages.missing import Installed, Missing
+from pacha.machine.packages.package_list import Manager, Package, PackageList, SourceFile
 
 A = Package(name="a", architecture="amd64", version="1")
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from pacha.machine.packages import missing, program
-from pacha.machine.packages.package_list import Installed, Manager, Package, PackageList
+from pacha.machine.packages.missing import Installed
+from pacha.machine.packages.package_list import Manager, Package, PackageList
 
 
 def package(name: str, architecture: str = "amd64", **more: bool) -> Package:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pacha.machine.packages import program, rpm
-from pacha.machine.packages.package_list import Installed, Manager, Package, decode, encode
+from pacha.machine.packages.package_list import Manager, Package, decode, encode
 from pacha.machine.packages.program import ProgramError
 from tests.support.machines import write
 
@@ -92,13 +92,13 @@ def test_the_packages_and_what_is_said_of_them(root: Path) -> None:
 def test_what_is_for_another_architecture_than_most_is_foreign(root: Path, programs: Programs) -> None:
     programs.answers["-qa"] += "nginx\t0\t1.18-1.el9\ti686\t100\nglibc\t0\t2.34-1.el9\tx86_64\t100\n"
     assert rpm.capture(root).foreign_architectures == ("i686",)
-    here = rpm.installed(root)
-    assert here.architecture == "x86_64" and here.versions["nginx", "i686"] == "1.18-1.el9"
+    architecture, versions = rpm.installed(root)
+    assert architecture == "x86_64" and versions["nginx", "i686"] == "1.18-1.el9"
 
 
 def test_an_empty_system_has_the_architecture_of_its_kernel(root: Path, programs: Programs) -> None:
     programs.answers["-qa"] = ""
-    assert rpm.installed(root) == Installed(architecture=os.uname().machine, versions={})
+    assert rpm.installed(root) == (os.uname().machine, {})
 
 
 @pytest.mark.usefixtures("programs")
