@@ -20,6 +20,7 @@ _MOST_HOSTS = 100  #: so many hosts that were rebuilt here and are not settled
 LONGEST = 10_000  #: so many patterns, and names of an owner map, are remembered of a rebuild
 POLICIES = ("", "renumber", "keep", "leave")  #: the words of rebuild.options.AccountPolicy
 HARDWARE = ("", "auto", "same", "other")  #: those of HardwarePolicy
+PACKAGES = ("", "install", "exact", "by-name")  #: those of PackagePolicy that install
 
 
 class _InvalidValue(ValueError):
@@ -71,13 +72,14 @@ class Orphans:
 class RebuildChoices:
     """What a rebuild that is not settled was told.
 
-    ``keep``: patterns; ``accounts``, ``hardware``: the word of the policy, "" for the usual one; ``users``,
-    ``groups``: the name here for a recorded name.
+    ``keep``: patterns; ``accounts``, ``hardware``, ``packages``: the word of the policy, "" for the usual one, or where
+    no installation is under way; ``users``, ``groups``: the name here for a recorded name.
     """
 
     keep: tuple[str, ...] = ()
     accounts: str = ""
     hardware: str = ""
+    packages: str = ""
     users: Mapping[bytes, bytes] = field(default_factory=dict)
     groups: Mapping[bytes, bytes] = field(default_factory=dict)
 
@@ -157,7 +159,7 @@ def encode(state: HostState) -> dict[str, object]:
 def _encode_choices(choices: RebuildChoices) -> dict[str, object]:
     names = {"users": choices.users, "groups": choices.groups}
     hexadecimal = {key: {old.hex(): new.hex() for old, new in of.items()} for key, of in names.items()}
-    words = {"hardware": choices.hardware} if choices.hardware else {}
+    words = {key: word for key, word in (("hardware", choices.hardware), ("packages", choices.packages)) if word}
     return {"keep": choices.keep, "accounts": choices.accounts, **words, **hexadecimal}
 
 
@@ -258,11 +260,14 @@ def _renumbering(value: object) -> Renumbering:
 def _choices(value: object) -> RebuildChoices:
     choices = _of(dict)(value)
     accounts, keep = _text(choices.get("accounts", "")), _texts(choices.get("keep", []))
-    hardware = _text(choices.get("hardware", ""))
-    if accounts not in POLICIES or hardware not in HARDWARE or len(keep) > LONGEST:
+    hardware, packages = _text(choices.get("hardware", "")), _text(choices.get("packages", ""))
+    is_known = accounts in POLICIES and hardware in HARDWARE and packages in PACKAGES
+    if not is_known or len(keep) > LONGEST:
         raise ValueError
     users, groups = (_names(choices.get(key, {})) for key in ("users", "groups"))
-    return RebuildChoices(keep=keep, accounts=accounts, hardware=hardware, users=users, groups=groups)
+    return RebuildChoices(
+        keep=keep, accounts=accounts, hardware=hardware, packages=packages, users=users, groups=groups
+    )
 
 
 def _choices_by_host(values: object) -> dict[str, RebuildChoices]:
