@@ -92,8 +92,10 @@ class Attempt:
         bound = hardware.decide(fetched.snapshot, spool, self._circumstances(machines, change))
         planned = plan_rebuild(fetched.snapshot, texts, self.options, self.begun, holes, fetched.roots, orphans, bound)
         planned = partial.with_split_hardlink_warnings(planned, self.options, fetched)
-        planned = planned.led_by(hardware.concerns_of(bound, planned.plan, target))
         change = change if planned.plan.changes else None
+        install = packages.plan(self.staging, fetched, self.options, change, machines)
+        complete = not (install and install.installs and install.missing.wanted)
+        planned = planned.led_by(hardware.concerns_of(bound, planned.plan, target, complete=complete))
         planned = planned.led_by(release.concerns_of(change, self.host, target))
         watched = tuple(adoption.changes_of_watched(self.context, self.host, fetched)) if self._adopts else ()
         planned = planned.led_by((*self._unmounted(), *watched))
@@ -110,7 +112,7 @@ class Attempt:
             living=living_machine(self.context, self.host, self.options), remembered=self.options.remembered,
             differences=self.differences, watched=watched, machines=machines, bound=bound,
             services=self._services(planned, again=again), again=again,
-            packages=packages.plan(self.staging, fetched, self.options, change, machines),
+            packages=install,
         )  # fmt: skip
 
     def _circumstances(self, machines: machine.Machines | None, change: release.ReleaseChange | None) -> Circumstances:

@@ -32,6 +32,11 @@ def test_what_the_machine_boots_from_is_only_listed() -> None:
     assert listed == {"update-initramfs", "dracut", "update-grub"}
 
 
+def test_what_nothing_obeys_is_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.path.exists", lambda path: path != "/run/udev/control")
+    assert programs(b"/etc/udev/rules.d/10-own.rules", b"/etc/aliases") == ["newaliases"]
+
+
 def test_without_its_program_nothing_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(generators, "find_program", lambda name: "")
     assert programs(b"/etc/aliases") == []
