@@ -1,7 +1,7 @@
 """What is made from configuration files, by which program: it is stale when they were put back.
 
 Each row names the manual page of its program. What a machine boots from is only listed: it is this machine's, and a
-person decides when to make it anew.
+person decides when to make it anew; so is its running name, on which sessions hang.
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ GENERATORS: tuple[Generator, ...] = (
     Generator(
         "the device rules", (b"/etc/udev/rules.d",), ("udevadm", "control", "--reload"), needs="/run/udev/control",
     ),
+    Generator("the running host name", (b"/etc/hostname",), ("hostname", "-F", "/etc/hostname"), is_listed=True),
     Generator(
         "the initramfs",
         (
