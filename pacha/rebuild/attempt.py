@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial as partial_call
 
 from pacha.errors import Concern, PachaError
 from pacha.fetch.staging import Fetched, Staging
@@ -93,7 +94,9 @@ class Attempt:
         bound = hardware.decide(fetched.snapshot, spool, self._circumstances(machines, change))
         planned = plan_rebuild(fetched.snapshot, texts, self.options, self.begun, holes, fetched.roots, orphans, bound)
         planned = partial.with_split_hardlink_warnings(planned, self.options, fetched)
-        planned = planned.led_by(hardware.concerns_of(bound, planned.plan, target))
+        install = packages.plan(self.staging, fetched, self.options, machines, other_release=change is not None)
+        complete = not (install and install.installs and install.missing.wanted)
+        planned = planned.led_by(hardware.concerns_of(bound, planned.plan, target, complete=complete))
         told = change if change and change.path and planned.plan.changes else None
         planned = planned.led_by(release.concerns_of(told, self.host, target))
         watched = tuple(adoption.changes_of_watched(self.context, self.host, fetched)) if self._adopts else ()
@@ -111,7 +114,7 @@ class Attempt:
             living=living_machine(self.context, self.host, self.options), remembered=self.options.remembered,
             differences=self.differences, watched=watched, machines=machines, bound=bound,
             services=self._services(planned, again=again), again=again,
-            packages=packages.plan(self.staging, fetched, self.options, machines, other_release=change is not None),
+            packages=install,
         )  # fmt: skip
 
     def _circumstances(self, machines: machine.Machines | None, change: release.ReleaseChange | None) -> Circumstances:
@@ -139,8 +142,8 @@ class Attempt:
         if self.options.target:
             return None
         changed = frozenset(planned.wanted) if again else services.changed_paths(planned.plan)
-        labels = self.options.labels is LabelPolicy.POLICY
-        return services.plan(changed, self._service_policy, labels=labels, installed=installed)
+        labels, owed = self.options.labels is LabelPolicy.POLICY, self.context.state.read().services_owed
+        return services.plan(changed, self._service_policy, labels=labels, installed=installed, owed=owed)
 
     @property
     def _service_policy(self) -> ServicePolicy:
@@ -257,10 +260,15 @@ class Attempt:
 
     def _run_services(self, proposal: Proposal, done: InstalledPackages | None) -> tuple[TaskRun, ...]:
         """Carry out what is planned for after the files, as the machine is now: they may have brought units."""
-        planned, installed = proposal.services, tuple(name for name, _ in done.installed) if done else ()
-        if self._service_policy is ServicePolicy.RESTART:
-            planned = self._services(proposal.preview, again=proposal.again, installed=installed)
-        return services.run(planned, self.context.state.path, self.reporter.on_task) if planned else ()
+        if self._service_policy is not ServicePolicy.RESTART or self.options.target:
+            return ()
+        installed = tuple(name for name, _ in done.installed) if done else ()
+        plan = partial_call(self._services, proposal.preview, again=proposal.again, installed=installed)
+        planned, state = plan(), self.context.state
+        tasks = services.run(planned, state.path, self.reporter.on_task, plan) if planned else ()
+        if (owed := services.owed(tasks)) != state.read().services_owed:
+            state.update(services_owed=owed)
+        return tasks
 
     def _go_on_as_host(self, proposal: Proposal, outcome: Outcome) -> bool:
         """Adopt the host's history if allowed, and remember what is owed. Returns whether it was adopted."""

@@ -69,6 +69,8 @@ def undo(context: Context, confirm: Callable[[RebuildRecord], None] = lambda rec
         installer.sweep_leftovers()
         outcome = _undo(journal)
         choices.give_up(context, record.host, journal)
+        if not record.target and context.state.read().services_owed:
+            context.state.update(services_owed=())
         adopted = context.state.read().hostname
         return Undone(record, outcome, adopted if adopted == record.host and not record.target else "")
 

@@ -94,7 +94,8 @@ class HostState:
     ``tried``, ``succeeded`` (seconds since the epoch, 0: never), ``failure``, ``cure`` and ``concerns``: of the last
     push; ``untold``: concerns of an interrupted push, which the next one tells. ``masters``: by name; ``greeted``: the
     labels of those where Pacha answers.
-    ``owed``: by path, the mark of each that a rebuild could not restore (see ``host.owed``); ``accepted``: the ids of
+    ``owed``: by path, the mark of each that a rebuild could not restore (see ``host.owed``); ``services_owed``: the
+    configurations (paths) and units that failed after the files of the last one; ``accepted``: the ids of
     interrupted rebuilds that are left as they are; ``moving``: the accounts that an interrupted rebuild renumbered;
     ``moving_below``: the same by target, for rebuilds onto the root of another machine; ``orphans``: files of accounts
     that are gone; ``mounted``: the mount points that the last scan met; ``choices``: by host, the options of a rebuild
@@ -118,6 +119,7 @@ class HostState:
     masters: Mapping[str, MasterState] = field(default_factory=dict)
     greeted: tuple[str, ...] = ()
     owed: Mapping[bytes, str] = field(default_factory=dict)
+    services_owed: tuple[str, ...] = ()
     accepted: tuple[str, ...] = ()
     moving: Renumbering | None = None
     choices: Mapping[str, RebuildChoices] = field(default_factory=dict)
@@ -319,7 +321,7 @@ _HOST: _Decoders = {
     **dict.fromkeys(["machine", "hostname", "config", "tip", "staging", "staging_before"], _text),
     **dict.fromkeys(["failure", "cure"], _shown),
     **dict.fromkeys(["tried", "succeeded"], _seconds),
-    **dict.fromkeys(["greeted", "accepted", "staging_left"], _texts),
+    **dict.fromkeys(["greeted", "accepted", "services_owed", "staging_left"], _texts),
     "history": _of(int),
     "pending": bool,
     "made": _made,
