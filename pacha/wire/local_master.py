@@ -18,6 +18,7 @@ from pacha.wire.master import (
     CHANGELOG_OF_ANY,
     HEARTBEAT,
     HG,
+    PURGED,
     PUSH,
     REBUILD,
     STORE,
@@ -50,7 +51,8 @@ class LocalMaster:
         """Read clock and changelogs. Raises UnreachableError: an unreadable folder does not count as missing."""
         try:
             contents = {name: digest_of(self._path(host, name, CHANGELOG_OF_ANY)) for name in names}
-            return Probe(time.time(), digest_of(self._path(host, CHANGELOG)), contents=contents)
+            changelog, purged = (digest_of(self._path(host, name)) for name in (CHANGELOG, PURGED))
+            return Probe(time.time(), changelog, contents=contents, purged=purged)
         except OSError as error:
             raise UnreachableError(
                 f"The folder {self.label} cannot be read.",
@@ -141,6 +143,14 @@ class LocalMaster:
                 return local_store.read_heartbeat(folder)
         except (OSError, ValueError) as error:
             raise local_store.unreadable_heartbeat(error) from None
+
+    def purged(self, host: str) -> bytes | None:
+        """Read it."""
+        try:
+            with local_store.descend(self._hosts_path, host, "") as folder:
+                return local_store.read_purged(folder)
+        except OSError as error:
+            raise local_store.unreadable_record(error) from None
 
     def examine(self, host: str) -> Examined:
         """Examine the folder, or the nearest existing one above it."""
