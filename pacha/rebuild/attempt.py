@@ -89,7 +89,9 @@ class Attempt:
         orphans = self.context.state.read().orphans
         change, machines = release.change_of(spool, target), machine.compare(fetched, target)
         bound = hardware.decide(fetched.snapshot, spool, self._circumstances(machines, change))
-        planned = plan_rebuild(fetched.snapshot, texts, self.options, self.begun, holes, fetched.roots, orphans, bound)
+        spared = bound.with_purged(fetched.purged)
+        planned = plan_rebuild(fetched.snapshot, texts, self.options, self.begun, holes, fetched.roots, orphans, spared)
+        planned = planned.led_by(partial.purged(planned.plan, fetched, target))
         planned = partial.with_split_hardlink_warnings(planned, self.options, fetched)
         planned = planned.led_by(hardware.concerns_of(bound, planned.plan, target))
         change = change if planned.plan.changes else None

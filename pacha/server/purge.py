@@ -48,8 +48,8 @@ class PlannedPath:
 class PlannedPurge:
     """What a purge will do; ``mark`` identifies it.
 
-    ``newest``: paths whose content in the newest snapshot was meant, too; ``unfinished``: repositories in which a killed purge left something; ``unreadable``: snapshots that could not be
-    looked at. All texts are safe to print.
+    ``newest``: paths whose content in the newest snapshot was meant, too; ``unfinished``: repositories in which a
+    killed purge left something; ``unreadable``: snapshots that could not be looked at. All texts are safe to print.
     """
 
     mark: str
@@ -132,6 +132,9 @@ def _apart(hosts_path: bytes, host: str, work: Any) -> dict[str, Any]:
 def _planned(folder: HostDirectory, order: PurgeOrder, now: float) -> dict[str, Any]:
     history = HostHistory(folder)
     chosen = purge_choice.choose(history, order, now)
+    left = list(purge_choice.unfinished(history, read_record(folder)))
+    if not left:
+        purge_choice.check_newest(chosen)
     rows = sorted(chosen.paths.values(), key=lambda row: row.path)
     return {
         "mark": _mark(chosen),
@@ -139,7 +142,7 @@ def _planned(folder: HostDirectory, order: PurgeOrder, now: float) -> dict[str, 
             [os.fsdecode(row.path), len(row.brought_by), row.size, row.first, row.last, row.users] for row in rows
         ],
         "newest": [os.fsdecode(path) for path in sorted(chosen.newest)],
-        "unfinished": list(purge_choice.unfinished(history, read_record(folder))),
+        "unfinished": left,
         "unreadable": [node[:12] for node in chosen.unreadable],
     }
 

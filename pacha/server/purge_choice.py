@@ -24,7 +24,7 @@ from pacha.store.revision import KNOWN_REQUIREMENTS
 from pacha.store.revspec import SnapshotRef, before, resolve
 from pacha.store.snapshot import Watched
 from pacha.system.atomic import write_private
-from pacha.text import escape
+from pacha.text import enumerated, escape
 from pacha.wire.master import NoRepository
 
 _Id = tuple[bytes, bytes]  #: a stored name and a node of 20 bytes
@@ -138,14 +138,12 @@ def _roomy() -> str:
 
 
 def choose(history: HostHistory, order: PurgeOrder, now: float) -> Choice:
-    """What ``order`` erases. Raises UsageError, DamagedError, and PachaError where only the newest snapshot has it."""
+    """What ``order`` erases. Raises UsageError, DamagedError, PachaError."""
     chosen = Choice(unreadable=[each.node for each in history.snapshots if each.node not in history.watched])
     chosen.places = _places(history, order.paths)
     kept, picked = _split(history, order, now)
     for name in chosen.places:
         _choose_in(history, order, name, kept, picked, chosen)
-    if chosen.newest and not chosen.revisions:
-        raise _in_newest(sorted(chosen.newest))
     return chosen
 
 
@@ -272,18 +270,19 @@ def unfinished(history: HostHistory, recorded: Sequence[purges.Purge]) -> Iterat
         if repository is None:
             continue
         left = repository.file_revisions(erased.__contains__)
-        if any(revision.node in erased[revision.name] for revision in left):
+        if repository.has_copies() or any(revision.node in erased[revision.name] for revision in left):
             yield name
 
 
-def _in_newest(paths: Sequence[bytes]) -> PachaError:
-    shown = ", ".join(escape(path) for path in paths[:3]) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
-    return PachaError(
-        "The newest snapshot still has that content.",
-        shown,
-        "Change or exclude it on the host, and push; then run this again. Or purge it all the same with --also-newest.",
-        code="content-in-newest-snapshot",
-    )
+def check_newest(chosen: Choice) -> None:
+    """Raise PachaError where only the newest snapshot has what was meant."""
+    if chosen.newest and not chosen.revisions:
+        raise PachaError(
+            "The newest snapshot still has that content.",
+            enumerated([escape(path) for path in sorted(chosen.newest)], 3),
+            "Change or exclude it on the host, push, and run this again. Or purge it all the same: --also-newest",
+            code="content-in-newest-snapshot",
+        )
 
 
 def check(order: PurgeOrder) -> None:

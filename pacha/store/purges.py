@@ -71,6 +71,12 @@ def is_at(name: bytes, place: bytes) -> bool:
     return not place or name == place or name.startswith(place + b"/")
 
 
+def reason(path: bytes, purges: Iterable[Purge]) -> str:
+    """Why content of ``path`` is not there any more: the last of ``purges`` that touches it."""
+    touching = [purge for purge in purges if any(is_within(path, named) for named in purge.paths or (b"/",))]
+    return str(touching[-1]) if touching else "content purged"
+
+
 def merged(purges: Iterable[Purge]) -> dict[str, dict[bytes, set[str]]]:
     """The revisions of all ``purges``."""
     every: dict[str, dict[bytes, set[str]]] = {}

@@ -19,6 +19,7 @@ from pacha.wire.master import (
     HEARTBEAT,
     HG,
     PURGED,
+    PURGED_MAX,
     PUSH,
     REBUILD,
     STORE,
@@ -177,6 +178,16 @@ class StateFolderMaster(LocalMaster):
     def local_path(self, name: str) -> str:
         """The path of the repository ``name``, which our lock protects."""
         return os.fsdecode(self._path(name))
+
+    def purged(self, host: str) -> bytes | None:
+        """The state folder's own record, which lies beside the repositories (``store.state``)."""
+        try:
+            with open(os.path.join(os.path.dirname(self._hosts_path), b"purged"), "rb") as stream:
+                return stream.read(PURGED_MAX + 1)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise local_store.unreadable_record(error) from None
 
 
 def _copy(source: bytes, path: bytes, inbox: int) -> None:

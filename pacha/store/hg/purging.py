@@ -7,6 +7,7 @@ on together.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -21,7 +22,7 @@ from pacha.store.hg.bounds import LIBRARY
 from pacha.store.hg.runtime import Place, frequent_gc, translate_errors
 
 #: What Mercurial leaves of a transaction that is over (mercurial/transaction.py), and of a censor that was killed.
-_LEFT = (b"undo.", b"tmpcensored")
+_COPY = re.compile(rb"\Aundo\.backup\..*\.[id]\b|tmpcensored\Z", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +88,16 @@ def _left(repo: Any, name: bytes, revisions: Collection[str]) -> set[bytes]:
 
 def tidy(path: str) -> None:
     """Remove the copies that Mercurial keeps of an earlier state of the repository at ``path``. Raises OSError."""
-    folder = os.path.join(os.fsencode(path), b".hg")
     for backups in (b"strip-backup", b"shelved"):
-        shutil.rmtree(os.path.join(folder, backups), ignore_errors=True)
-    for where, _, files in os.walk(folder):
-        for file in files:
-            if file.startswith(_LEFT[0]) or file.endswith(_LEFT[1]):
-                os.unlink(os.path.join(where, file))
+        shutil.rmtree(os.path.join(os.fsencode(path), b".hg", backups), ignore_errors=True)
+    for copy in list(copies(path)):
+        os.unlink(copy)
+
+
+def copies(path: str) -> Iterator[bytes]:
+    """The copies of file logs beside those of the repository at ``path``."""
+    for where, _, files in os.walk(os.path.join(os.fsencode(path), b".hg")):
+        yield from (os.path.join(where, file) for file in files if _COPY.search(file))
 
 
 def locked(repo: Any, place: Place) -> AbstractContextManager[None]:

@@ -130,6 +130,10 @@ class Repository:
         """
         return purging.erase(self._repo, self._place, revisions)
 
+    def has_copies(self) -> bool:
+        """Whether an ``erase`` was killed before it removed what Mercurial had put aside."""
+        return any(True for _ in purging.copies(self.path))
+
     def is_purged(self, name: bytes, node: bytes) -> bool:
         """Whether the content of a revision (20 bytes) of ``name`` is purged here. Raises DamagedError."""
         with self._reading():
