@@ -135,7 +135,7 @@ def decode(text: bytes) -> tuple[Purge, ...]:
 
 def _purge(fields: Mapping[str, Any]) -> Purge:
     return Purge(
-        at=datetime.strptime(fields["at"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc).timestamp(),
+        at=datetime.fromisoformat(fields["at"].removesuffix("Z")).replace(tzinfo=timezone.utc).timestamp(),
         by=_said(fields["by"]),
         why=_said(fields.get("why", "")),
         paths=tuple(map(os.fsencode, fields["paths"])),
