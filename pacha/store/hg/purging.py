@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -100,12 +100,12 @@ def copies(path: str) -> Iterator[bytes]:
         yield from (os.path.join(where, file) for file in files if _COPY.search(file))
 
 
-def locked(repo: Any, place: Place) -> AbstractContextManager[None]:
-    """Meanwhile nobody adds to the repository. Raises PachaError where another process has it for long."""
-    return _locked(repo, place)
-
-
 @contextmanager
-def _locked(repo: Any, place: Place) -> Iterator[None]:
-    with translate_errors(f"The repository {place} cannot be locked.", place), repo.lock():
+def locked(repo: Any, place: Place) -> Iterator[None]:
+    """Meanwhile nobody adds to the repository. Raises PachaError where another process has it for long."""
+    with translate_errors(f"The repository {place} cannot be locked.", place):
+        lock = repo.lock()
+    try:
         yield
+    finally:
+        lock.release()

@@ -32,10 +32,12 @@ def _text(log: Any, number: int) -> bool:
 def keep_apart() -> None:
     """From now on, content that was purged and is committed again gets a revision of its own.
 
-    Mercurial compares it with the hash of the purged revision, and takes it for stored.
+    Mercurial compares it with the hash of the purged revision, and takes it for stored. It also reads a purged one to
+    see whether it is a copy, which Pacha never records.
     """
     add = require(LIBRARY, filelog.filelog, "add", "text", "meta", "transaction", "link", "p1", "p2")
     compare = require(LIBRARY, filelog.filelog, "cmp", "node", "text")
+    find_copy = require(LIBRARY, filelog.filelog, "renamed", "node")
 
     def add_apart(log: Any, text: bytes, meta: Any, transaction: Any, link: int, p1: Any = None, p2: Any = None) -> Any:
         parents = (p1 or nodes.nullid, p2 or nodes.nullid)
@@ -47,4 +49,7 @@ def keep_apart() -> None:
     def differs(log: Any, node: bytes, text: bytes) -> bool:
         return bool(log.iscensored(log.rev(node)) or compare(log, node, text))
 
-    filelog.filelog.add, filelog.filelog.cmp = add_apart, differs
+    def renamed(log: Any, node: bytes) -> Any:
+        return None if log.iscensored(log.rev(node)) else find_copy(log, node)
+
+    filelog.filelog.add, filelog.filelog.cmp, filelog.filelog.renamed = add_apart, differs, renamed
