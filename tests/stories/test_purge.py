@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import os
+import random
 import secrets
 import shutil
 import subprocess
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from tests.support.amount import amount, is_soak
+from pacha.server.purge import carry_out, plan
+from pacha.server.purge_choice import PurgeOrder
+from pacha.store import database
+from pacha.store.hg import NULL, Blob, Note, Repository
+from pacha.store.snapshot import Snapshot, Watched
+from tests.support.amount import amount, by_turns, is_soak
+from tests.support.applying import CHANGING
 from tests.support.canaries import found
-from tests.support.forced import Door
+from tests.support.forced import Door, ssh
 from tests.support.mercurial import run_hg, system_hg
 from tests.support.sshd import Sshd
-from tests.support.stage import Done, Host, Stage, changed, picture, said
+from tests.support.stage import PACHA, Done, Host, Stage, changed, picture, said
 from tests.support.two_masters import up
 
 pytestmark = [pytest.mark.soak, pytest.mark.slow, pytest.mark.usefixtures("as_root")]
@@ -259,3 +267,119 @@ def test_what_is_changed_before_it_is_pushed_again_is_not_lost(stage: Stage, foo
     assert found([b"SECRET"], bar.state) == {}
     assert bar.push().lines == []
     bar.rebuild("--target", bar.folder / "out")
+
+
+def attempts(host: Host, foo: Path) -> list[str]:
+    """Ways to purge, to say what was purged, or to replace a history, with a host's key."""
+    folder = host.stage.hosts / host.name
+    record, repository, path = folder / ".purged", folder / "foo", foo / "key"
+    programs = ["pacha", "pacha --config /dev/null", "/usr/local/bin/pacha", "env pacha", "sudo pacha"]
+    words = [
+        f"purge bar {path} --yes", f"--purge bar {path} --yes", f"--purge=bar {path}",
+        "purge bar --older-than 1d --yes",
+    ]  # fmt: skip
+    return [
+        *(f"{program} {word}" for program in programs for word in words),
+        f"pacha serve bar --hosts-path {host.stage.hosts} --purge",
+        "pacha serve bar --hosts-path / --repository .purged",
+        f"pacha serve bar --hosts-path {host.stage.hosts} --repository .new-.purged-00000000",
+        f"cat > {record}", f"cat > {record}.new", f"cat >> {record}", f"mv -f {record}.new {record}", f"rm {record}",
+        f"mv -f {folder}/last-push.new {record}", f"mv -T {folder}/.new-foo-00000000 {record}", f"hg init {record}",
+        f"hg -R {repository} censor -r 0 key", f"hg --config extensions.censor= -R {repository} censor -r 0 key",
+        f"hg -R {repository} --config extensions.strip= strip 0", f"hg -R {repository} serve --stdio --config x.y=z",
+        f"hg -R {record} serve --stdio", f"scp -t {record}", f"scp -r -t {folder}", f"cp /dev/null {record}",
+        f"sh -c 'pacha purge bar {path}'",
+    ]  # fmt: skip
+
+
+def test_no_key_of_a_host_purges(stage: Stage, door: Door, foo: Path) -> None:
+    bar = door.host(stage)
+    came_and_went(bar, foo)
+    before = {path: path.read_bytes() for path in stage.hosts.rglob("*") if path.is_file()}
+    every = attempts(bar, foo)
+    assert len(every) == 40
+    for text in by_turns(every, 8):
+        done = subprocess.run(ssh(bar, text), input=b'{"do": "purge"}\n', capture_output=True, timeout=60)
+        assert done.returncode and b"Permission denied" in done.stderr, (text, done)
+    control = f"pacha serve bar --hosts-path {stage.hosts} --control"
+    requests = b'{"do": "purge", "paths": ["/"]}\n{"do": "purged", "line": "{}"}\n'
+    done = subprocess.run(ssh(bar, control), input=requests, capture_output=True, timeout=60)
+    assert done.stdout.count(b'"error"') == 2
+    assert {path: path.read_bytes() for path in stage.hosts.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
+def test_killed_anywhere_it_is_old_or_new_and_the_next_run_ends_it(stage: Stage, foo: Path) -> None:
+    bar = stage.host("bar")
+    with open(foo / "large", "wb") as large:
+        large.write(os.urandom(200_000) + b"SECRET")
+    came_and_went(bar, foo)
+    (foo / "large").unlink()
+    bar.push()
+    whole, root = shutil.copytree(stage.hosts, stage.folder / "whole"), master(stage, "hosts")
+    points = killing_points(root, foo)
+    print(f"{len(points)} points")
+    for call, number in points if is_soak() else random.Random(4).sample(points, 6):
+        shutil.rmtree(stage.hosts / "bar")
+        shutil.copytree(whole / "bar", stage.hosts / "bar")
+        give(stage)
+        traced(root, foo, "-e", f"inject={call}:signal=KILL:when={number}")
+        reads(root, foo)
+        done = root.pacha("purge", "bar", foo, "--yes")
+        assert done.code in (0, 1, 3), done.err
+        assert found([b"SECRET"], stage.hosts) == {}, (call, number)
+        reads(root, foo)
+
+
+def reads(root: Host, foo: Path) -> None:
+    """The newest snapshot is there, and the first one as it was or without the secret."""
+    assert root.pacha("cat", "--host", "bar", foo / "plain").must().out == "plain\n"
+    first = root.pacha("log", "bar").must().out.splitlines()[-1].split()[0]
+    done = root.pacha("cat", "--host", "bar", "--at", first, foo / "key")
+    assert (done.code, done.out) in ((0, "SECRET\n"), (3, "")), done.err
+
+
+def traced(root: Host, foo: Path, *options: str) -> str:
+    log = root.folder / "strace.log"
+    command = ["strace", "-f", "-o", log, *options, PACHA, "purge", "bar", foo, "--yes"]
+    subprocess.run(command, env=root.environment(), stdin=subprocess.DEVNULL, capture_output=True, timeout=300)
+    return log.read_text(errors="replace")
+
+
+def killing_points(root: Host, foo: Path) -> list[tuple[str, int]]:
+    """Every changing call of an undisturbed purge: its name, and which one of that name."""
+    counts: dict[str, int] = {}
+    for line in traced(root, foo, "-e", f"trace={CHANGING}").splitlines():
+        name, bracket, _ = line.split(maxsplit=1)[-1].partition("(")
+        if bracket and name.isalnum():
+            counts[name] = counts.get(name, 0) + 1
+    return [(name, number) for name, count in sorted(counts.items()) for number in range(1, count + 1)]
+
+
+def daily(hosts: Path, days: int, size_of_each: int) -> None:
+    """A host's folder with a snapshot a day, of a file that changed wholly each time."""
+    (hosts / "bar").mkdir(parents=True, mode=0o700)
+    data, db = (Repository.open(str(hosts / "bar" / name), create=True) for name in ("data", "db"))
+    node, tip, image, now = NULL, NULL, hosts / "pacha.db", time.time()
+    for day in range(days):
+        note = Note("one", "root@bar", now - (days - 1 - day) * 86400 - 60)
+        node = data.commit(node, [b"dump"], [], lambda name: Blob(os.urandom(size_of_each)), note)
+        watched = Watched(path=b"/data", single=False, repository="data", node=node)
+        database.write(str(image), Snapshot(meta={"host": "bar"}, watched=(watched,)))
+        content = database.image(str(image))
+        tip = db.commit(tip, [b"pacha.db"], [], lambda name, content=content: Blob(content), note)  # type: ignore[misc]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # Mercurial leaves a log open
+def test_old_contents_give_their_room_back(tmp_path: Path) -> None:
+    """30 days are kept of a file that changes wholly every day; the list of snapshots stays."""
+    days = int(amount("PACHA_DAYS", sample=60, soak=1000))
+    size_of_each = int(amount("PACHA_DAY_SIZE", sample=20_000, soak=5 << 20))
+    daily(tmp_path, days, size_of_each)
+    order, hosts = PurgeOrder(older_than=30 * 86400.0), os.fsencode(tmp_path)
+    done = carry_out(hosts, "bar", order, plan(hosts, "bar", order), limits="", why="")
+    assert done.erased == days - 30
+    taken = sum(path.stat().st_blocks * 512 for path in (tmp_path / "bar" / "data").rglob("*"))
+    print(f"{days} snapshots: {done.before} bytes before, {done.after} after; {taken / (30 * size_of_each):.3f} times")
+    assert taken <= 1.3 * 30 * size_of_each
+    assert len(list(Repository.open(str(tmp_path / "bar" / "db")).revisions())) == days
