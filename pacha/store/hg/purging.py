@@ -21,8 +21,9 @@ from pacha.library import require
 from pacha.store.hg.bounds import LIBRARY
 from pacha.store.hg.runtime import Place, frequent_gc, translate_errors
 
-#: What Mercurial leaves of a transaction that is over (mercurial/transaction.py), and of a censor that was killed.
-_COPY = re.compile(rb"\Aundo\.backup\..*\.[id]\b|tmpcensored\Z", re.DOTALL)
+#: What Mercurial leaves of a transaction that is over or was killed at its end (mercurial/transaction.py), and of a
+#: censor that was killed.
+_COPY = re.compile(rb"\A(undo|journal)\.backup\..*\.[id]\b|tmpcensored\Z", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,8 +66,8 @@ def test_copies_that_mercurial_keeps_go_as_well(repository: Repository) -> None:
     backup = Path(repository.path, ".hg/strip-backup/old.hg")
     backup.parent.mkdir()
     backup.write_bytes(b"SECRET")
-    undo = Path(repository.path, ".hg/store/data/undo.backup.small.i.bck")
-    undo.write_bytes(b"SECRET")
+    for left in ("undo.backup.small.i.bck", "journal.backup.big.d.bck", "small.i.tmpcensored"):
+        Path(repository.path, ".hg/store/data", left).write_bytes(b"SECRET")
     assert repository.has_copies()
     erase(repository, first, second)
     assert not holds(repository, b"SECRET") and not repository.has_copies()
