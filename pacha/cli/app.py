@@ -33,6 +33,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "init": ("init", "Write this host's configuration, make a key."),
     "log": ("log", "List the snapshots, newest first."),
     "packages": ("packages", "List the packages that a host had."),
+    "purge": ("purge", "Erase content from a host's history."),
     "push": ("push", "Send what changed to every master, as one snapshot."),
     "rebuild": ("rebuild", "Put back every file of a host, or a part of them."),
     "restore-db": ("restore_db", "Get a host's history back from the master, no file of it."),
@@ -52,7 +53,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
     ),
     "On a host": ("push", "status", "log", "diff", "cat", "annotate", "facts", "packages", "verify"),
     "Putting a host back": ("rebuild", "undo", "restore-db"),
-    "On a master": ("add-host", "hosts", "check", "serve"),
+    "On a master": ("add-host", "hosts", "check", "purge", "serve"),
     "Beside": ("demo", "completion"),
 }  # fmt: skip
 _OPTIONS_WITH_VALUE = ("--config",)

@@ -17,15 +17,16 @@ from pathlib import Path
 from typing import TypeAlias
 
 from pacha.config.keys import STANDALONE
-from pacha.errors import DamagedError, PachaError, UsageError
+from pacha.errors import DamagedError, PachaError, PurgedError, UsageError
 from pacha.fetch.staging import Staging
 from pacha.fetch.unpack import content_names
 from pacha.files.metadata import Entry, Kind
 from pacha.files.names import DATABASE, PACHA_DB
 from pacha.host.context import Context, check_host
 from pacha.host.masters import connect
-from pacha.store import hg, history
+from pacha.store import hg, history, purges
 from pacha.store.database import Row
+from pacha.store.purges import Purge
 from pacha.store.revspec import SnapshotRef, resolve
 from pacha.store.snapshot import Snapshot, Watched
 from pacha.system.memory_limit import limit_memory
@@ -48,6 +49,7 @@ class History:
     entries: dict[str, hg.Revision | DamagedError]
     _open: Open
     _folder: Path
+    purges: Callable[[], tuple[Purge, ...]] = tuple  #: what was purged from it, as far as is recorded
     _readers: dict[tuple[str, str], Callable[[bytes], bytes]] = field(default_factory=dict)
     _known: dict[Row, Entry] = field(default_factory=dict)
 
@@ -112,7 +114,10 @@ class History:
         read = self._reader(watched.repository, watched.node or hg.NULL)
         sha = hashlib.sha256()
         for name in content_names(entry):
-            data = read(name)
+            try:
+                data = read(name)
+            except PurgedError as error:
+                raise self._purged(entry, error) from None
             sha.update(data)
             yield data
         if sha.digest() != entry.sha256:
@@ -122,6 +127,11 @@ class History:
                 "Look at the repository with 'hg verify'.",
                 code="content-damaged",
             )
+
+    def _purged(self, entry: Entry, error: PurgedError) -> PurgedError:
+        """``error`` with the path, and with what is recorded of it."""
+        why = purges.reason(entry.path, self.purges())
+        return PurgedError(f"{escape(entry.path)} has no content any more.", why, error.hint, code=error.code)
 
     def repository(self, name: str, node: str) -> hg.Repository:
         """The repository ``name``, which has ``node``. Raises DamagedError."""
@@ -140,7 +150,9 @@ def open_history(context: Context, host: str = "") -> Iterator[History]:
     own = not host or host == check_host(context.hostname())
     if own and os.path.isdir(context.state.repository(DATABASE)):
         local = cache(lambda name: hg.Repository.open(context.state.repository(name), heal=False))
-        yield _history(host or context.hostname(), True, lambda name, node: local(name), context.state.scratch)
+        past = _history(host or context.hostname(), True, lambda name, node: local(name), context.state.scratch)
+        past.purges = lambda: purges.read(context.state.purged)
+        yield past
     elif not host:
         raise PachaError(
             "There is no history here.",
@@ -157,7 +169,9 @@ def _remote_history(context: Context, host: str) -> Iterator[History]:
     """Fetch it under the lock: without it, another run would remove the staging directory."""
     master = _master(context, host)
     with context.state.locked(10, only_looks=True), staged(context, host, master) as staging, limit_memory():
-        yield _history(host, False, _fetch_on_demand(staging), staging.folder)
+        past = _history(host, False, _fetch_on_demand(staging), staging.folder)
+        past.purges = cache(staging.purges)
+        yield past
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pacha.restore.plan import Withheld
 
@@ -32,6 +32,17 @@ class Bound:
     def of(self, path: bytes) -> Withheld | None:
         """Why ``path`` stays as it is here, None where it does not."""
         return self.withheld.get(path) if path in self.recorded else self.own(path)
+
+    def with_purged(self, purged: Mapping[bytes, str]) -> Bound:
+        """This one, with the paths whose content was ``purged`` (the reasons): what the disk has there stays."""
+        if not purged:
+            return self
+        return replace(
+            self,
+            withheld={**self.withheld, **{path: Withheld(reason) for path, reason in purged.items()}},
+            merged={path: text for path, text in self.merged.items() if path not in purged},
+            recorded={*self.recorded, *purged},
+        )
 
 
 UNBOUND = Bound()

@@ -23,8 +23,8 @@ class CheckResult:
     """The result of a check of ``host``: ``code`` is an ExitCode, ``at`` seconds since the epoch.
 
     ``tip`` and ``made`` are the node and the time of the checked snapshot ("" and 0: none), ``files`` and ``size``
-    (bytes) its content; ``rehearsed``: it was rebuilt into a scratch folder and compared; ``faults``: lines, safe to
-    print.
+    (bytes) its content; ``purged``: how many of the files have none any more, as it was erased on purpose;
+    ``rehearsed``: it was rebuilt into a scratch folder and compared; ``faults``: lines, safe to print.
     """
 
     host: str
@@ -34,6 +34,7 @@ class CheckResult:
     made: float = 0.0
     files: int = 0
     size: int = 0
+    purged: int = 0
     rehearsed: bool = False
     faults: tuple[str, ...] = ()
     seconds: float = 0.0
@@ -86,6 +87,7 @@ def _load(fd: int, name: str) -> CheckResult:
         code=message.count(values["code"]),
         files=message.count(values.get("files", 0)),
         size=message.count(values.get("size", 0)),
+        purged=message.count(values.get("purged", 0)),
         at=message.seconds(values["at"]),
         made=message.seconds(values.get("made", 0)),
         seconds=message.seconds(values.get("seconds", 0)),

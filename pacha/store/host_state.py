@@ -33,7 +33,8 @@ class MasterState:
 
     ``changelog`` and ``contents``: the sha256 (hex) of the changelogs of ``db`` and, by repository, of the others;
     None where it is unknown. ``sent``: by repository, the newest node that the master has. ``failure``: why the last
-    attempt failed.
+    attempt failed. ``purged``: the sha256 of its record of what was purged, which this machine has followed, None for
+    none; ``lacks_purges``: it lacks some that another master has.
     """
 
     changelog: str | None = None
@@ -42,6 +43,8 @@ class MasterState:
     tried: float = 0.0
     succeeded: float = 0.0
     failure: str = ""
+    purged: str | None = None
+    lacks_purges: bool = False
     unknown: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -99,7 +102,7 @@ class HostState:
     interrupted rebuilds that are left as they are; ``moving``: the accounts that an interrupted rebuild renumbered;
     ``moving_below``: the same by target, for rebuilds onto the root of another machine; ``orphans``: files of accounts
     that are gone; ``mounted``: the mount points that the last scan met; ``choices``: by host, the options of a rebuild
-    that is not settled.
+    that is not settled; ``reread``: paths whose recorded content was purged, which the next push records anew.
     ``staging``, ``staging_before``, ``staging_left``: the staging directory, and those that could not be removed.
     """
 
@@ -126,6 +129,7 @@ class HostState:
     moving_below: Mapping[bytes, Renumbering] = field(default_factory=dict)
     orphans: tuple[Orphans, ...] = ()
     mounted: tuple[bytes, ...] = ()
+    reread: tuple[bytes, ...] = ()
     staging: str = ""
     staging_before: str = ""
     staging_left: tuple[str, ...] = ()
@@ -149,7 +153,7 @@ def encode(state: HostState) -> dict[str, object]:
         **dict.fromkeys(["concerns", "untold"], _encode_concerns),
         "masters": lambda masters: {name: _encode(known, MasterState(), _MASTER) for name, known in masters.items()},
         "owed": lambda owed: {path.hex(): mark for path, mark in owed.items()},
-        "mounted": lambda mounted: [path.hex() for path in mounted],
+        **dict.fromkeys(["mounted", "reread"], lambda paths: [path.hex() for path in paths]),
         "orphans": lambda orphans: [_encode_orphans(of_one) for of_one in orphans],
         "moving": _encode_renumbering,
         "moving_below": lambda below: {target.hex(): _encode_renumbering(moving) for target, moving in below.items()},
@@ -316,6 +320,8 @@ _MASTER: _Decoders = {
     "sent": _by_name(_text),
     **dict.fromkeys(["tried", "succeeded"], _seconds),
     "failure": _shown,
+    "purged": _of(str, type(None)),
+    "lacks_purges": bool,
 }
 _HOST: _Decoders = {
     **dict.fromkeys(["machine", "hostname", "config", "tip", "staging", "staging_before"], _text),
@@ -332,5 +338,5 @@ _HOST: _Decoders = {
     "choices": _choices_by_host,
     "moving_below": _renumberings,
     "orphans": _orphans,
-    "mounted": _paths,
+    **dict.fromkeys(["mounted", "reread"], _paths),
 }

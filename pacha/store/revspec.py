@@ -67,6 +67,27 @@ def resolve(when: str, snapshots: Sequence[SnapshotRef], now: float) -> Snapshot
     )
 
 
+def before(when: str, snapshots: Sequence[SnapshotRef], now: float) -> list[SnapshotRef]:
+    """Those of ``snapshots`` (newest first) from before the start of ``when``, a time, or before the one with that id.
+
+    Raises UsageError as ``resolve``.
+    """
+    when = " ".join(when.split())
+    ends = _moments(when, now)
+    if not ends:
+        return list(snapshots[snapshots.index(resolve(when, snapshots, now)) + 1 :])
+    start = _start(when, ends[0])
+    return [snapshot for snapshot in snapshots if snapshot.at is not None and snapshot.at < start]
+
+
+def _start(when: str, end: float) -> float:
+    """The first instant of the time ``when``, whose end is ``end``."""
+    match = _MOMENT.match(when)
+    if when == "yesterday" or (match and not match["clock"]):
+        return (datetime.fromtimestamp(end) - timedelta(days=1)).timestamp()
+    return end - (60 if match and not match["second"] else 1)
+
+
 def local(at: float) -> str:
     """``at`` (seconds since the epoch) in a form that WHEN accepts: local time, to the second."""
     return local_second(at)

@@ -159,6 +159,11 @@ class SshMaster:
             raise NotTold
         return control.heartbeat_of(channel.ask(control.LAST_PUSH))
 
+    def purged(self, host: str) -> bytes | None:
+        """The record of what was purged; a Pacha there that does not tell its digest has none."""
+        self._greeted(host)
+        return self._plain.purged(host)
+
     def examine(self, host: str) -> Examined:
         """Ask Pacha on the master if it answers, within its capabilities; else the plain account."""
         greeting = self._greeted(host)

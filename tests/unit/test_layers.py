@@ -51,7 +51,9 @@ OWNERS: dict[str, frozenset[str]] = {
             "revlog",
             "repository",
             "peer",
+            "purging",
             "server",
+            "tombstone",
             "diff",
         )
     ),
