@@ -40,7 +40,7 @@ _OPTIONS = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Repository:
+class PackageRepository:
     """A repository that is switched on: its id, its ``options``, its keys (URLs), the file that says so.
 
     ``checked``: its packages must be signed. All but the id is hostile text.
@@ -75,7 +75,7 @@ def of_dnf(files: Sequence[SourceFile]) -> tuple[SourceFile, ...]:
     return tuple(one for one in files if any(pattern.fullmatch(one.path) for pattern in patterns))
 
 
-def repositories(files: Iterable[SourceFile]) -> tuple[Repository, ...]:
+def repositories(files: Iterable[SourceFile]) -> tuple[PackageRepository, ...]:
     """The repositories that are switched on, sorted by id; of two with one id the later counts."""
     texts = sorted((one.path, _parsed(one)) for one in files if _REPOSITORIES.fullmatch(one.path))
     checks = _checks(files)
@@ -104,7 +104,7 @@ def write_tree(files: Sequence[SourceFile], folder: Path, root: Path = Path("/")
     return (f"--setopt=reposdir={folder}/repos", f"--setopt=varsdir={folder}/vars")
 
 
-def _write_keys(files: Sequence[SourceFile], every: Sequence[Repository], folder: Path, root: Path) -> None:
+def _write_keys(files: Sequence[SourceFile], every: Sequence[PackageRepository], folder: Path, root: Path) -> None:
     recorded = {one.path: one.content for one in (*keys(files), *(one for one in files if one.path.startswith(_KEYS)))}
     named = {path for one in every for path in map(_path, one.keys) if path and "$" not in path}
     for path in {*recorded, *named}:
@@ -116,7 +116,7 @@ def _write_keys(files: Sequence[SourceFile], every: Sequence[Repository], folder
             replace_file(place, content, mode=0o644)
 
 
-def _text(every: Sequence[Repository], keys_folder: Path) -> str:
+def _text(every: Sequence[PackageRepository], keys_folder: Path) -> str:
     """The repositories as one file of dnf."""
     lines = []
     for one in every:
@@ -138,12 +138,12 @@ def _parsed(one: SourceFile) -> configparser.RawConfigParser:
     return parser
 
 
-def _repository(name: str, path: str, said: Mapping[str, str | None], *, checks: bool) -> Repository | None:
+def _repository(name: str, path: str, said: Mapping[str, str | None], *, checks: bool) -> PackageRepository | None:
     options = {key: value.strip() for key, value in said.items() if value and value.replace("\n", "").isprintable()}
     if _is_no(options.get("enabled", "1")):
         return None
     keys_named = re.split(r"[,\s]+", options.get("gpgkey", "").strip())
-    return Repository(
+    return PackageRepository(
         id=name,
         path=path,
         options={key: options[key] for key in _OPTIONS if key in options},
@@ -169,7 +169,7 @@ def _path(key: str) -> str:
     return path if path.startswith("/") and ".." not in path.split("/") and path.isprintable() else ""
 
 
-def _source(one: Repository) -> Source:
+def _source(one: PackageRepository) -> Source:
     places = [one.options[name] for name in ("baseurl", "metalink", "mirrorlist") if name in one.options]
     return Source(
         uri=_PASSWORD.sub("//", " ".join(" ".join(places).split())), suites=one.id, path=one.path,
