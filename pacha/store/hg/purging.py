@@ -69,6 +69,7 @@ def erase(repo: Any, place: Place, revisions: Mapping[bytes, Collection[str]]) -
     Removes what Mercurial has put aside as well. Raises PachaError, DamagedError.
     """
     with translate_errors(f"The repository {place} cannot be purged.", place), repo.lock():
+        tidy(place.path)  # a backup of a killed run would be in the way of the next one
         found = {name: left for name in revisions if (left := _left(repo, name, revisions[name]))}
         if found:
             with frequent_gc(), repo.transaction(b"pacha-purge") as transaction:
@@ -88,7 +89,12 @@ def _left(repo: Any, name: bytes, revisions: Collection[str]) -> set[bytes]:
 
 
 def tidy(path: str) -> None:
-    """Remove the copies that Mercurial keeps of an earlier state of the repository at ``path``. Raises OSError."""
+    """Remove the copies that Mercurial keeps of an earlier state of the repository at ``path``. Raises OSError.
+
+    The caller holds its lock. Those of an abandoned transaction are needed to roll it back.
+    """
+    if os.path.exists(os.path.join(path, ".hg/store/journal")):
+        return
     for backups in (b"strip-backup", b"shelved"):
         shutil.rmtree(os.path.join(os.fsencode(path), b".hg", backups), ignore_errors=True)
     for copy in list(copies(path)):
