@@ -42,7 +42,7 @@ from pacha.wire.remote_errors import (
 )
 
 if TYPE_CHECKING:
-    from pacha.wire.ssh import Connection, Result
+    from pacha.wire.ssh import Commands, Result
 
 _PATIENCE = 20.0  #: seconds for a command that has nothing to do
 _RUN_COMMANDS = (
@@ -73,7 +73,7 @@ class PlainReader:
     ``hosts_path`` and ``hg_command`` are the master's.
     """
 
-    def __init__(self, connection: Connection, hosts_path: bytes, hg_command: Sequence[str]) -> None:
+    def __init__(self, connection: Commands, hosts_path: bytes, hg_command: Sequence[str]) -> None:
         self._connection = connection
         self.hosts_path = hosts_path
         self._hg = tuple(hg_command)

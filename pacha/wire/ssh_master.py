@@ -26,7 +26,7 @@ from pacha.wire.plain_account import PlainAccount
 
 if TYPE_CHECKING:
     from pacha.wire.control import Control, Hello
-    from pacha.wire.ssh import Connection, Stream
+    from pacha.wire.ssh import Commands, Stream
 
 
 class SshMaster:
@@ -37,7 +37,7 @@ class SshMaster:
     """
 
     def __init__(
-        self, connection: Connection, plain: PlainAccount, greets: bool, on_change: Callable[[bool], None]
+        self, connection: Commands, plain: PlainAccount, greets: bool, on_change: Callable[[bool], None]
     ) -> None:
         self._greets = greets
         self._on_change = on_change
