@@ -28,15 +28,15 @@ places() {
     keeps "${TMPDIR:-/tmp}" && echo "${TMPDIR:-/tmp}/pacha-$user"
 }
 
-# Unpacks into $1 as a whole or not at all, and only if it runs there.
+# Unpacks into $place as a whole or not at all, and only if it runs there.
 unpack() (
     umask 077
-    new=$(mktemp -d "$1/new.XXXXXX") || exit 1
-    trap 'rm -rf "$new" "$1/@DIGEST@/${new##*/}"' EXIT
+    new=$(mktemp -d "$place/new.XXXXXX") || exit 1
+    trap 'rm -rf "$new" "$folder/${new##*/}"' EXIT
     trap 'exit 1' HUP INT TERM
     tail -n +@LINES@ "$program" | gzip -dc | tar -xof - -C "$new" || exit 1
     "$new/pacha/bin/pacha" --version >/dev/null || exit 1
-    [ -d "$1/@DIGEST@" ] || mv "$new/pacha" "$1/@DIGEST@"
+    [ -d "$folder" ] || mv "$new/pacha" "$folder"
 )
 
 case $0 in
@@ -51,7 +51,7 @@ set -f
 for place in $list; do
     own "$place" || continue
     folder=$place/@DIGEST@
-    [ -d "$folder" ] || unpack "$place" || continue
+    [ -d "$folder" ] || unpack || continue
     IFS=$old_ifs
     set +f
     is_one_file=1
