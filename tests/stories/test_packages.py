@@ -44,8 +44,15 @@ printf '[DEFAULT]\npacha.host = local\n' >/etc/pacha/pacha.conf
 pacha schedule install --cron || test $? = 3  # no cron runs here
 grep -q '/usr/bin/pacha -q push --due' /etc/cron.d/pacha
 dpkg --verify pacha
+/usr/lib/pacha/bin/hg version -q
+install -D /etc/hostname /var/lib/pacha/kept
+install -D /etc/hostname /pacha/hosts/kept
+dpkg -i /tmp/pacha_*.deb  # an upgrade keeps the job
+test -e /etc/cron.d/pacha
 dpkg -r pacha
 test ! -e /usr/lib/pacha -a ! -e /etc/cron.d/pacha -a -e /etc/pacha/pacha.conf
+dpkg -P pacha
+test -e /etc/pacha/pacha.conf -a -e /var/lib/pacha/kept -a -e /pacha/hosts/kept
 END
 """
 
