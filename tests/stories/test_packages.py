@@ -101,3 +101,10 @@ def test_the_package_for_debian_installs_works_and_goes_without_a_trace(source: 
     said = run(*apart, "sh", "-c", _SMOKE, "sh", tmp_path / "root", tmp_path)
     assert f"Pacha {pacha.__version__}\n" in said
     assert said.count("13 of 13 paths came back exactly") == 2
+
+
+@pytest.mark.timeout(3600)
+@pytest.mark.skipif(not os.environ.get("PACHA_ROOTS"), reason="PACHA_ROOTS=FOLDER tries dist/ on pristine roots in it")
+def test_the_one_file_pushes_and_rebuilds_on_each_root() -> None:
+    tried = subprocess.run([CHECKOUT / "packaging/try"], check=True, stdout=subprocess.PIPE, text=True).stdout
+    assert [line.rpartition("|")[2] for line in tried.splitlines()] == ["as it was"] * 6
