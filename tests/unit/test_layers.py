@@ -39,6 +39,7 @@ MODULES = {".".join(path.relative_to(PACKAGE).with_suffix("").parts): path for p
 
 #: Packages from outside that only the modules named may import; no others are allowed at all.
 OWNERS: dict[str, frozenset[str]] = {
+    "cryptography": frozenset({"host.init"}),
     "paramiko": frozenset({"wire.ssh.library"}),
     "mercurial": frozenset(
         f"store.hg.{name}"
