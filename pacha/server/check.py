@@ -23,7 +23,7 @@ from pacha.server import check_results
 from pacha.server import hosts as fleet
 from pacha.server.check_results import CheckResult
 from pacha.server.check_worker import inspect, result, unseen
-from pacha.server.host_account import Limits, load_modules, run_as_owner, scratch_folder
+from pacha.server.host_account import AccountLimits, load_modules, run_as_owner, scratch_folder
 from pacha.store.state import StateFolder
 from pacha.system import activity
 from pacha.text import escape
@@ -100,7 +100,7 @@ def _here(config: Config, scratch: Path) -> Context:
 def _apart(owner: os.stat_result, examine: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """Run ``examine`` in a child process, as root under the account ``owner``; returns its result."""
 
-    limits = Limits(cpu_seconds=_CPU_SECONDS, seconds=_SECONDS, memory=_MEMORY, most=_MOST_SAID)
+    limits = AccountLimits(cpu_seconds=_CPU_SECONDS, seconds=_SECONDS, memory=_MEMORY, most=_MOST_SAID)
     text, status = run_as_owner(owner, lambda: json.dumps(_examined(examine)).encode("ascii"), limits)
     try:
         return _believed(message.decode(text))

@@ -21,7 +21,7 @@ from pacha.system.child import run_in_child
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class AccountLimits:
     """What the work may take: seconds of CPU, seconds by the clock (the account can stop the process), bytes of address
     space, and bytes of its reply.
     """
@@ -39,7 +39,7 @@ def load_modules() -> None:
         codecs.lookup(name)  # a module each
 
 
-def run_as_owner(owner: os.stat_result, work: Callable[[], bytes], limits: Limits) -> tuple[bytes, int]:
+def run_as_owner(owner: os.stat_result, work: Callable[[], bytes], limits: AccountLimits) -> tuple[bytes, int]:
     """Run ``work`` in a child process, as root under the account ``owner``; return its reply and its wait status."""
 
     def become_and_work() -> bytes:
@@ -63,7 +63,7 @@ def scratch_folder(owner: os.stat_result) -> Iterator[Path]:
         shutil.rmtree(outer, onerror=_open_up)
 
 
-def _become(owner: os.stat_result, limits: Limits) -> None:
+def _become(owner: os.stat_result, limits: AccountLimits) -> None:
     """Become ``owner`` for good, without other groups and a terminal, and with limited resources."""
     resource.setrlimit(resource.RLIMIT_CPU, (limits.cpu_seconds, limits.cpu_seconds))
     resource.setrlimit(resource.RLIMIT_AS, (limits.memory, limits.memory))

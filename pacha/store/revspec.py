@@ -67,6 +67,26 @@ def resolve(when: str, snapshots: Sequence[SnapshotRef], now: float) -> Snapshot
     )
 
 
+def begin_of(when: str, now: float) -> float:
+    """The first instant (seconds since the epoch) of the time ``when``: a day begins at midnight.
+
+    Raises UsageError where it is not a time.
+    """
+    when = " ".join(when.split())
+    ends, day = _moments(when, now), 0.0
+    if when == "yesterday" or re.fullmatch(r"\d{4}-\d\d-\d\d", when):
+        day = (datetime.fromtimestamp(ends[0]) - timedelta(days=1)).timestamp() if ends else 0.0
+    if not ends:
+        raise UsageError(
+            f"'{escape(when[:80].encode('utf-8', 'surrogateescape'))}' is not a time in the past.",
+            "give '2026-11-01', '2026-11-01 04:00', '04:00', 'yesterday' or '3 days ago'",
+            "Times are local unless they have a zone.",
+            code="invalid-time",
+        )
+    seconds = 60 if re.search(r"(?:^|[ T])\d\d:\d\d(?!:)", when) else 1
+    return day or ends[0] - seconds
+
+
 def local(at: float) -> str:
     """``at`` (seconds since the epoch) in a form that WHEN accepts: local time, to the second."""
     return local_second(at)

@@ -6,9 +6,9 @@ import os
 from pathlib import Path
 
 from pacha.server import host_account
-from pacha.server.host_account import Limits
+from pacha.server.host_account import AccountLimits
 
-LIMITS = Limits(cpu_seconds=5, seconds=20, memory=8 << 30, most=1000)
+LIMITS = AccountLimits(cpu_seconds=5, seconds=20, memory=8 << 30, most=1000)
 
 
 def test_the_reply_comes_from_a_child(tmp_path: Path) -> None:
