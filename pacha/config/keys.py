@@ -201,6 +201,8 @@ KEYS: tuple[Key, ...] = (
         "Paths that a rebuild never overwrites, such as /etc/fstab; written like pacha.exclude."),
     Key("pacha.rebuild.hardware", "rebuild_hardware", _hardware, "auto",
         "Whether this machine counts as the one that a host was: auto (what the snapshot says), same or other."),
+    Key("pacha.drift.ignore", "drift_ignore", _patterns, "",
+        "On a master: what drift passes over below a folder, such as /etc/hostname; written like pacha.exclude."),
     Key("pacha.hooks", "hooks", _yes, "no",
         "Run the hooks that the master holds for a host when it is rebuilt (yes or no)."),
     Key("pacha.hg.command", "hg_command", _command, "hg",

@@ -22,6 +22,7 @@ from pacha.fetch.staging import Staging
 from pacha.fetch.unpack import content_names
 from pacha.files.metadata import Entry, Kind
 from pacha.files.names import DATABASE, PACHA_DB
+from pacha.files.paths import is_within
 from pacha.host.context import Context, check_host
 from pacha.host.masters import connect
 from pacha.store import hg, history, purges
@@ -97,8 +98,16 @@ class History:
 
     def snapshot(self, revision: hg.Revision) -> Snapshot:
         """The whole snapshot, checked. Raises DamagedError."""
+        return self._parsed(revision, whole=True)
+
+    def watched(self, revision: hg.Revision) -> tuple[Watched, ...]:
+        """What the snapshot watches, which is read much faster than the whole. Raises DamagedError."""
+        return self._parsed(revision, whole=False).watched
+
+    def _parsed(self, revision: hg.Revision, *, whole: bool) -> Snapshot:
         try:
-            return history.parse(self.read(DATABASE, revision.node, PACHA_DB), self._folder, self._known)
+            image = self.read(DATABASE, revision.node, PACHA_DB)
+            return history.parse(image, self._folder, self._known, whole=whole)
         except DamagedError as error:
             if error.code == "snapshot-too-new":
                 raise
@@ -150,7 +159,7 @@ def open_history(context: Context, host: str = "") -> Iterator[History]:
     own = not host or host == check_host(context.hostname())
     if own and os.path.isdir(context.state.repository(DATABASE)):
         local = cache(lambda name: hg.Repository.open(context.state.repository(name), heal=False))
-        past = _history(host or context.hostname(), True, lambda name, node: local(name), context.state.scratch)
+        past = history_of(host or context.hostname(), True, lambda name, node: local(name), context.state.scratch)
         past.purges = lambda: purges.read(context.state.purged)
         yield past
     elif not host:
@@ -169,7 +178,7 @@ def _remote_history(context: Context, host: str) -> Iterator[History]:
     """Fetch it under the lock: without it, another run would remove the staging directory."""
     master = _master(context, host)
     with context.state.locked(10, only_looks=True), staged(context, host, master) as staging, limit_memory():
-        past = _history(host, False, _fetch_on_demand(staging), staging.folder)
+        past = history_of(host, False, _fetch_on_demand(staging), staging.folder)
         past.purges = cache(staging.purges)
         yield past
 
@@ -245,7 +254,8 @@ def _master(context: Context, host: str) -> Master:
     return connect(context, context.master())
 
 
-def _history(host: str, own: bool, open_: Open, folder: Path) -> History:
+def history_of(host: str, own: bool, open_: Open, folder: Path) -> History:
+    """The history in the ``db`` that ``open_`` returns; ``folder`` is for temporary files. Raises PachaError."""
     repository = open_(DATABASE, "")
     entries = {node: _entry(repository, node) for node in repository.revisions()}
     if not entries:
@@ -287,6 +297,15 @@ def file_of(snapshot: Snapshot, candidates: Sequence[bytes]) -> Entry:
                 "Name a file.",
                 code="not-a-regular-file",
             )
+    hint = f"'pacha log {escape(candidates[0])}' lists the snapshots that touched it."
+    raise UsageError(f"{escape(candidates[0])} is not in that snapshot.", hint=hint, code="path-not-in-snapshot")
+
+
+def candidate_in(snapshot: Snapshot, candidates: Sequence[bytes]) -> bytes:
+    """The first of ``candidates`` that the snapshot has, or has something below. Raises UsageError."""
+    for path in candidates:
+        if path in snapshot.entries or any(is_within(watched.path, path) for watched in snapshot.live):
+            return path
     hint = f"'pacha log {escape(candidates[0])}' lists the snapshots that touched it."
     raise UsageError(f"{escape(candidates[0])} is not in that snapshot.", hint=hint, code="path-not-in-snapshot")
 

@@ -42,10 +42,7 @@ class CheckResult:
 
 def write(hosts_path: bytes, checked: CheckResult) -> None:
     """Keep ``checked`` as the last result of its host. Raises OSError."""
-    folder = os.path.join(hosts_path, _FOLDER)
-    if not os.path.lexists(folder):
-        os.mkdir(folder, 0o700)
-    fd = _open(folder)
+    fd = open_folder(hosts_path)
     temporary = f".{secrets.token_hex(8)}"
     try:
         with open(os.open(temporary, CREATE, 0o600, dir_fd=fd), "w", encoding="ascii") as stream:
@@ -99,6 +96,14 @@ def node(value: object) -> str:
     if not isinstance(value, str) or (value and not NODE.fullmatch(value)):
         raise ValueError("no snapshot")
     return value
+
+
+def open_folder(hosts_path: bytes) -> int:
+    """Open the folder of a master's own notes; make it where it is missing. Raises OSError unless it is ours."""
+    folder = os.path.join(hosts_path, _FOLDER)
+    if not os.path.lexists(folder):
+        os.mkdir(folder, 0o700)
+    return _open(folder)
 
 
 def _open(folder: bytes) -> int:

@@ -1,4 +1,4 @@
-"""SQLite: pacha.db, the root of a snapshot, and the local cache. The only module with SQL.
+"""SQLite: pacha.db, the root of a snapshot, and the local cache. With SQL, beside ``fleet/index``.
 
 The place of the rows decides the size of a snapshot: a stable integer id is the only key, so that a new file changes
 one page and not every page (SQLite's file format, https://sqlite.org/fileformat2.html).

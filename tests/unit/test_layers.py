@@ -30,6 +30,7 @@ ROWS: tuple[frozenset[str], ...] = (
     frozenset({"push", "history"}),
     frozenset({"rebuild"}),
     frozenset({"server", "demo"}),
+    frozenset({"fleet"}),
     frozenset({"ui"}),
     frozenset({"cli"}),
     frozenset({"__main__"}),
@@ -59,7 +60,7 @@ OWNERS: dict[str, frozenset[str]] = {
         )
     ),
     "hgdemandimport": frozenset({"store.hg.__init__"}),
-    "sqlite3": frozenset({"store.database"}),
+    "sqlite3": frozenset({"store.database", "fleet.index"}),
     "click": frozenset({"__main__", *(name for name in MODULES if name.split(".")[0] in ("cli", "ui"))}),
 }
 KNOWN = frozenset().union(*ROWS)
@@ -371,6 +372,7 @@ def test_only_two_modules_fork() -> None:
 NEVER_LOADED = [
     ("pacha.push.push", "pacha.rebuild"),
     ("pacha.cli.commands.push", "pacha.rebuild"),
+    ("pacha.server.serve", "pacha.fleet"),
     ("pacha.server.serve", "pacha.ui"),
     ("pacha.server.serve", "pacha.rebuild"),
     ("pacha.server.serve", "paramiko"),
