@@ -42,7 +42,9 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "purge": ("purge", "Erase content from a host's history."),
     "push": ("push", "Send what changed to every master, as one snapshot."),
     "rebuild": ("rebuild", "Put back every file of a host, or a part of them."),
+    "rename": ("rename", "Give a host another name."),
     "restore-db": ("restore_db", "Get a host's history back from the master, no file of it."),
+    "retire": ("retire", "Put a host away, so that all of it can come back."),
     "schedule": ("schedule", "Push by itself: install, remove or show the job."),
     "serve": ("serve", "The forced command behind the key of HOST."),
     "status": ("status", "Show how this host stands."),
@@ -61,7 +63,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
         "push", "status", "log", "diff", "ls", "cat", "export", "annotate", "facts", "packages", "verify",
     ),
     "Putting a host back": ("rebuild", "undo", "restore-db"),
-    "On a master": ("add-host", "hosts", "check", "purge", "serve"),
+    "On a master": ("add-host", "hosts", "check", "purge", "rename", "retire", "serve"),
     "All hosts of a master": ("find", "grep", "drift", "changes"),
     "Beside": ("demo", "completion"),
 }  # fmt: skip

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pacha.errors import PachaError, UsageError
 from pacha.files.dirfd import DIRECTORY
 from pacha.host.context import check_host
-from pacha.server import authorized_keys
+from pacha.server import authorized_keys, retired
 from pacha.text import escape
 from pacha.wire.remote_errors import give
 
@@ -58,6 +58,7 @@ def add_host(
     have been another host's until now. Raises UsageError (before anything is made), PachaError (no new folder stays).
     """
     check_host(host)
+    retired.check_not_retired(hosts_path, host)
     if key is None and (install is not None or allowed != Allowed()):
         raise UsageError("There is no key to let in.", "", "Name its public half: --key FILE", code="no-key-given")
     if None not in (user, install) and user != install:

@@ -7,21 +7,16 @@ import binascii
 import os
 import pwd
 import re
-import secrets
 import shlex
 import shutil
-import stat
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 from pacha.errors import PachaError, UsageError
-from pacha.files.dirfd import CREATE, READ
+from pacha.server import keys_file
 from pacha.system import child
 from pacha.system.executable import program
-from pacha.system.syscalls import sync_file
 from pacha.text import escape
 
 #: The kinds of keys (ssh-keygen(1), -t), and how many fields follow the kind in the blob (RFC 4253, 6.6; RFC 5656,
@@ -36,13 +31,10 @@ _KINDS = {
     "sk-ecdsa-sha2-nistp256@openssh.com": 3,
 }
 _LONGEST = 16 * 1024
-_KEYS = "authorized_keys"
-_KEYS_MAX = 16 << 20
 _OWN_LINE = re.compile(rb'restrict,command="[^" ]*pacha serve ([^ "]+) --hosts-path [^"]*"')  #: the host in it
 _PATH_OF_SSHD = "/usr/local/bin:/usr/bin:/bin"
 _AGO = {"h": 3600, "d": 86400, "w": 7 * 86400}
 _DATES = ("%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M")
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,71 +163,12 @@ def install(user: pwd.struct_passwd, grant: KeyGrant, key: PublicKey, *, replace
 
 
 def _install(home: bytes, line: str, host: str | None, key: PublicKey) -> str:
-    with _opened(home, None) as top:
-        try:
-            os.mkdir(".ssh", 0o700, dir_fd=top)
-        except FileExistsError:
-            pass
-        with _opened(b".ssh", top) as folder:
-            _check_folder(folder, home)
-            lines = _lines(folder)
-            outcome = _join(lines, line, host, key)
-            if outcome != "there":
-                _write(folder, lines)
+    with keys_file.opened(home, make=True) as folder:
+        lines = keys_file.read(folder)
+        outcome = _join(lines, line, host, key)
+        if outcome != "there":
+            keys_file.write(folder, lines)
     return outcome
-
-
-@contextmanager
-def _opened(path: bytes, above: int | None) -> Iterator[int]:
-    flags = _FOLDER if above is None else _FOLDER | os.O_NOFOLLOW
-    try:
-        fd = os.open(path, flags, dir_fd=above)
-    except OSError as error:
-        raise PachaError(
-            f"{escape(path)} cannot be opened.", error.strerror or "", _BY_HAND, code="account-home-closed"
-        ) from None
-    try:
-        yield fd
-    finally:
-        os.close(fd)
-
-
-_BY_HAND = "Leave out --install, and put the line where it belongs yourself."
-
-
-def _check_folder(folder: int, home: bytes) -> None:
-    """Make sure that the folder is the user's, and only theirs to write (StrictModes of sshd_config(5))."""
-    status = os.fstat(folder)
-    if status.st_uid != os.geteuid():
-        raise PachaError(
-            f"{escape(home)}/.ssh is another user's.",
-            f"it belongs to user {status.st_uid}",
-            _BY_HAND,
-            code="ssh-folder-of-another-user",
-        )
-    if status.st_mode & 0o022:
-        os.fchmod(folder, stat.S_IMODE(status.st_mode) & ~0o022)
-
-
-def _lines(folder: int) -> list[bytes]:
-    """The lines of authorized_keys, [] where there is none. Raises PachaError for a link."""
-    try:
-        fd = os.open(_KEYS, READ, dir_fd=folder)
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise PachaError(
-            f"{_KEYS} cannot be read.", f"is it a link? ({error.strerror})", _BY_HAND, code="authorized-keys-unreadable"
-        ) from None
-    with open(fd, "rb") as stream:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise PachaError(f"{_KEYS} is not a file.", "", _BY_HAND, code="authorized-keys-not-a-file")
-        text = stream.read(_KEYS_MAX + 1)
-    if len(text) > _KEYS_MAX:
-        raise PachaError(
-            f"{_KEYS} is too long.", f"more than {_KEYS_MAX} bytes", _BY_HAND, code="authorized-keys-too-long"
-        )
-    return text.splitlines()
 
 
 def _join(lines: list[bytes], line: str, host: str | None, key: PublicKey) -> str:
@@ -243,22 +176,22 @@ def _join(lines: list[bytes], line: str, host: str | None, key: PublicKey) -> st
     for number, present in enumerate(lines):
         if present.lstrip().startswith(b"#") or key.blob.encode() not in present.split():
             continue
-        if present == line.encode():
+        if present.rstrip(b"\r\n") == line.encode():
             return "there"
         own_line = _OWN_LINE.match(present)
         if own_line and host is not None and own_line[1] != host.encode():
             raise _of_another_host(escape(own_line[1]), host)
         if not own_line:
-            why = f"line {number + 1} of {_KEYS} lets it in for something else, and sshd obeys the first"
+            why = f"line {number + 1} of authorized_keys lets it in for something else, and sshd obeys the first"
             raise PachaError(
                 "This key is authorised already.",
                 why,
                 "Remove that line, or make another key.",
                 code="key-authorized-already",
             )
-        lines[number] = line.encode()
+        lines[number] = line.encode() + b"\n"
         return "replaced"
-    lines.append(line.encode())
+    keys_file.append(lines, line.encode())
     return "added"
 
 
@@ -270,23 +203,3 @@ def _of_another_host(other: str, host: str) -> PachaError:
         "if both hosts live: make another key on one of them",
         code="key-serves-another-host",
     )
-
-
-def _write(folder: int, lines: list[bytes]) -> None:
-    """Write a temporary file and rename it, so that a login meanwhile sees the old file or the new one."""
-    temporary = f".{_KEYS}.pacha-{secrets.token_hex(8)}"
-    try:
-        with open(os.open(temporary, CREATE, 0o600, dir_fd=folder), "wb") as stream:
-            stream.write(b"".join(line + b"\n" for line in lines))
-            stream.flush()
-            sync_file(stream.fileno())
-        os.rename(temporary, _KEYS, src_dir_fd=folder, dst_dir_fd=folder)
-        sync_file(folder)
-    except OSError as error:
-        try:
-            os.unlink(temporary, dir_fd=folder)
-        except OSError:
-            pass
-        raise PachaError(
-            f"{_KEYS} cannot be written.", error.strerror or "", _BY_HAND, code="authorized-keys-unwritable"
-        ) from None

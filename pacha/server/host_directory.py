@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pacha.errors import DamagedError, PachaError, UnreachableError
 from pacha.files.dirfd import DIRECTORY, READ, DirectoryFds
 from pacha.files.names import DATABASE
+from pacha.server import retired
 from pacha.server.command_filter import is_repository
 from pacha.server.repository_tree import LOOK_THERE, check_half_made, check_plain
 from pacha.system.syscalls import sync_file, sync_file_system
@@ -80,7 +81,9 @@ class HostDirectory:
                 return None
 
     def make(self) -> None:
-        """Make the folder, 0700, if it is missing."""
+        """Make the folder, 0700, if it is missing and the host was not retired."""
+        if retired.is_retired(self.hosts_path, self.host):
+            raise retired.away(self.path, self.host)
         with self._explained(""), DirectoryFds(self.hosts_path) as descent:
             try:
                 os.mkdir(os.fsencode(self.host), 0o700, dir_fd=descent.directory(b""))
@@ -233,6 +236,8 @@ class HostDirectory:
         try:
             yield
         except FileNotFoundError as error:
+            if retired.is_retired(self.hosts_path, self.host):
+                raise retired.away(path, self.host) from None
             raise UnreachableError(
                 f"{escape(path)} is not on the master.",
                 error.strerror or "",

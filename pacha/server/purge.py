@@ -85,7 +85,7 @@ def carry_out(
 
     Raises PachaError, also where somebody pushed meanwhile: then nothing was done.
     """
-    purge = Purge(at=float(int(time.time())), by=_me(), why=why, paths=order.paths, limits=limits)
+    purge = Purge(at=float(int(time.time())), by=me(), why=why, paths=order.paths, limits=limits)
     answer = _apart(hosts_path, host, lambda folder: _carried_out(folder, order, purge, planned.mark))
     return PurgeResult(**{key: message.count(answer[key]) for key in ("erased", "before", "after")})
 
@@ -239,7 +239,8 @@ def _size(folder: HostDirectory) -> int:
     return total
 
 
-def _me() -> str:
+def me() -> str:
+    """Who runs this, and where, safe to print."""
     try:
         user = os.environ.get("SUDO_USER") or getpass.getuser()
     except (KeyError, OSError):
