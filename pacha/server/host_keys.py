@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pacha.errors import PachaError
 from pacha.server import keys_file
 from pacha.system import child
+from pacha.system.presence import is_absent
 
 #: The options of such a line as ``authorized_keys.KeyGrant`` writes them (sshd(8), "AUTHORIZED_KEYS FILE FORMAT").
 _COMMAND = re.compile(rb'(restrict,command=")((?:[^"\\\r\n]|\\.)*)(")')
@@ -78,7 +79,7 @@ def _change(user: pwd.struct_passwd, change: Callable[[list[bytes]], list[bytes]
 
 def _read(home: bytes) -> list[bytes]:
     """The lines of the file; none where there is no home or no ~/.ssh."""
-    if not os.path.lexists(os.path.join(home, b".ssh")):
+    if is_absent(os.path.join(home, b".ssh")):
         return []
     with keys_file.opened(home) as folder:
         return keys_file.read(folder)

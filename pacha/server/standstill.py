@@ -35,8 +35,9 @@ def standstill(host: Place, *, seconds: float = _SECONDS) -> Iterator[None]:
         held.callback(os.close, folder)
         descent = held.enter_context(DirectoryFds(b"/proc/self/fd/%d" % folder))
         for store in filter(partial(_is_store, descent), map(_store_of, sorted(os.listdir(folder)))):
+            times = os.fstat(descent.directory(store))
             _take(descent, store, deadline)
-            held.callback(_release, descent, store)
+            held.callback(_release, descent, store, (times.st_atime_ns, times.st_mtime_ns))
         yield
 
 
@@ -90,9 +91,11 @@ def _lives(process: int) -> bool:
     return True
 
 
-def _release(descent: DirectoryFds, store: bytes) -> None:
+def _release(descent: DirectoryFds, store: bytes, times: tuple[int, int]) -> None:
+    """Remove the lock; the folder is as it was before, its ``times`` (nanoseconds) too."""
     with suppress(OSError):
         os.unlink(_LOCK, dir_fd=descent.directory(store))
+        os.utime(descent.directory(store), ns=times)
 
 
 def _prefix() -> bytes:
