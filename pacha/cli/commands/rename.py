@@ -22,8 +22,8 @@ from pacha.text import escape
 def rename_command(cli_context: CliContext, old: str, new: str, now: bool, dry_run: bool, yes: bool) -> ExitCode:
     """On a master: give the host OLD the name NEW, with its whole history, its key, its hooks and its last check.
 
-    The host itself has to be told: pacha.hostname = NEW, then pacha push --take-over. The same command with the names
-    exchanged takes it back.
+    The host itself has to be told as well: set pacha.hostname = NEW there, and push once with --take-over. The same
+    command with the names exchanged takes it back.
 
     \b
     Example: pacha rename bar baz
