@@ -123,10 +123,12 @@ def read(folder: int) -> Record | None:
 
 
 def remove(hosts_path: bytes, host: str) -> None:
-    """Remove a host's place in the archive, in which only the record is left. Raises OSError."""
+    """Remove a host's place in the archive, if only the record is left, or what a killed write left of one."""
     with opened(hosts_path, host) as folder:
-        if os.listdir(folder) == [_RECORD]:
-            os.unlink(_RECORD, dir_fd=folder)
+        names = os.listdir(folder)
+        if all(name.lstrip(".").startswith(_RECORD) for name in names):
+            for name in names:
+                os.unlink(name, dir_fd=folder)
     os.rmdir(path_of(hosts_path, host))
 
 
