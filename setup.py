@@ -31,6 +31,7 @@ setup(
     data_files=[
         ("share/doc/pacha", [*sorted(glob("docs/*.rst")), "README.rst", "CHANGELOG.rst", "pacha.conf.example"]),
         ("share/doc/pacha/before-push.d", sorted(glob("docs/examples/before-push.d/*"))),
+        ("share/doc/pacha/hooks", sorted(glob("docs/examples/hooks/*"))),
         ("share/doc/pacha/packages", sorted(glob("docs/examples/packages/*"))),
     ],
     entry_points={"console_scripts": ["pacha = pacha.__main__:main"]},

@@ -138,7 +138,7 @@ def _master(folder: Path, over_ssh: bool, port: int = 0) -> Iterator[str]:
         return
     (hosts / "bar").mkdir(mode=0o700)  # as add-host does; ``pacha serve`` expects it
     with _sshd(folder, port) as port:
-        hg = shutil.which("hg") or os.path.join(os.path.dirname(sys.executable), "hg")
+        hg = shutil.which("hg") or os.path.join(sys.prefix, "bin", "hg")
         yield common + (
             f"pacha.host = 127.0.0.1\npacha.ssh.port = {port}\npacha.ssh.user = {getpass.getuser()}\n"
             f"pacha.ssh.key = {folder}/key\npacha.ssh.known_hosts = {folder}/known_hosts\npacha.hg.command = {hg}\n"

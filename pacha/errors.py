@@ -127,6 +127,12 @@ class DamagedError(PachaError):
     exit_code = ExitCode.DAMAGED
 
 
+class PurgedError(PachaError):
+    """The content of a file was erased from the history on purpose: there is nothing to read, and no damage."""
+
+    exit_code = ExitCode.CONCERNS
+
+
 class UntoldError(PachaError):
     """The work is done, but its result cannot be printed."""
 

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 import click
 
 from pacha.cli.context import CliContext
-from pacha.errors import ExitCode
+from pacha.errors import Concern, ExitCode
 from pacha.store import selection
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from pacha.history.diff import Difference
     from pacha.history.reader import History
 
 
@@ -26,6 +29,14 @@ def warn_unreadable(cli_context: CliContext, past: History) -> ExitCode:
     for node, error in unreadable:
         cli_context.console.warn(f"the snapshot {node[:12]} cannot be read, and was passed over: {error.in_a_line}")
     return ExitCode.CONCERNS if unreadable else ExitCode.DONE
+
+
+def noting_purged(differences: Iterable[Difference], concerns: list[Concern]) -> Iterator[Difference]:
+    """``differences``, with a concern for each that cannot be shown because of a purge."""
+    for difference in differences:
+        if difference.purged:
+            concerns.append(Concern(difference.path, difference.purged))
+        yield difference
 
 
 def split_words(words: tuple[str, ...]) -> tuple[list[str], list[tuple[bytes, ...]]]:

@@ -81,6 +81,12 @@ def _file(text: str) -> str | None:
     return path
 
 
+def _program(text: str) -> str | None:
+    if text and not re.fullmatch(r"[A-Za-z0-9._+-]+", text):
+        return _file(text)
+    return text or None
+
+
 def _folder(text: str) -> bytes:
     if not text.startswith("/") or ".." in text.split("/"):
         raise ValueError(f"'{printable(text)}' is not an absolute path without '..'")
@@ -177,6 +183,8 @@ KEYS: tuple[Key, ...] = (
         "The file of known host keys. Not set: those of the user and of the system."),
     Key("pacha.ssh.timeout", "ssh_timeout", _seconds, "120",
         "Seconds that the master may send (almost) nothing before Pacha gives it up; a login may take 20 at most."),
+    Key("pacha.ssh.command", "ssh_command", _program, "",
+        "The ssh program that logs in, such as 'ssh'. Not set: Pacha does it itself."),
     Key("pacha.hosts.path", "hosts_path", _folder, "/pacha/hosts",
         "The folder on the master (with 'local': on this machine) that holds one folder for each host."),
     Key("pacha.frequency", "frequency", _hours, "12",
@@ -193,6 +201,8 @@ KEYS: tuple[Key, ...] = (
         "Paths that a rebuild never overwrites, such as /etc/fstab; written like pacha.exclude."),
     Key("pacha.rebuild.hardware", "rebuild_hardware", _hardware, "auto",
         "Whether this machine counts as the one that a host was: auto (what the snapshot says), same or other."),
+    Key("pacha.drift.ignore", "drift_ignore", _patterns, "",
+        "On a master: what drift passes over below a folder, such as /etc/hostname; written like pacha.exclude."),
     Key("pacha.hooks", "hooks", _yes, "no",
         "Run the hooks that the master holds for a host when it is rebuilt (yes or no)."),
     Key("pacha.hg.command", "hg_command", _command, "hg",

@@ -50,10 +50,11 @@ class Config:
 
     ``hosts`` are the masters (host names, aliases of ssh_config(5) or addresses; ``("local",)`` is
     standalone; empty: none given). ``ssh_user``, ``ssh_port``, ``ssh_key``, ``ssh_known_hosts`` and
-    ``hostname`` are None where ssh's own configuration or the machine decides. ``ssh_timeout`` and
-    ``before_push_timeout`` are in seconds. ``hosts_path`` is absolute, normalised bytes. ``frequency`` is in hours.
-    ``exclude`` and ``rebuild_keep`` are patterns; ``rebuild_hardware`` is "auto", "same" or "other". ``hg_command`` is
-    an argv. ``warnings`` are lines for the user; ``given`` is the file's own text by key.
+    ``hostname`` are None where ssh's own configuration or the machine decides, ``ssh_command`` where Pacha logs in
+    itself. ``ssh_timeout`` and ``before_push_timeout`` are in seconds. ``hosts_path`` is absolute, normalised bytes.
+    ``frequency`` is in hours. ``exclude``, ``rebuild_keep`` and ``drift_ignore`` are patterns; ``rebuild_hardware`` is
+    "auto", "same" or "other". ``hg_command`` is an argv. ``warnings`` are lines for the user; ``given`` is the file's
+    own text by key.
     """
 
     hosts: tuple[str, ...]
@@ -62,6 +63,7 @@ class Config:
     ssh_key: str | None
     ssh_known_hosts: str | None
     ssh_timeout: int
+    ssh_command: str | None
     hosts_path: bytes
     frequency: float
     hostname: str | None
@@ -70,6 +72,7 @@ class Config:
     before_push_timeout: int
     rebuild_keep: tuple[str, ...]
     rebuild_hardware: str
+    drift_ignore: tuple[str, ...]
     hooks: bool
     hg_command: tuple[str, ...]
     ping: str | None

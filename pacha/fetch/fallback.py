@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import dropwhile, islice
 
-from pacha.errors import DamagedError, PachaError, UnreachableError
+from pacha.errors import DamagedError, PachaError, PurgedError, UnreachableError
 from pacha.fetch.staging import Staging
 from pacha.fetch.unpack import content_names
 from pacha.files import names
@@ -107,14 +107,22 @@ class _Search:
             return False
         key = (repository, tuple((name, revisions[name]) for name in stored))
         if key not in self.read:
-            sha, size = hashlib.sha256(), 0
-            for name in stored:
-                data = read(name)
-                sha.update(data)
-                size += len(data)
-            self.read[key] = sha.digest(), size
+            try:
+                self.read[key] = _digest(stored, read)
+            except PurgedError:
+                return True  # on purpose
         return self.read[key] == (entry.sha256, entry.size)
 
     def _check_time(self) -> None:
         if time.monotonic() > self.deadline:
             raise _Late
+
+
+def _digest(stored: Iterable[bytes], read: Callable[[bytes], bytes]) -> tuple[bytes, int]:
+    """The sha256 and the size of the content under the ``stored`` names."""
+    sha, size = hashlib.sha256(), 0
+    for name in stored:
+        data = read(name)
+        sha.update(data)
+        size += len(data)
+    return sha.digest(), size

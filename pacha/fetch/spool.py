@@ -24,12 +24,14 @@ class Spool:
     """What is unpacked so far. The process ``worker`` helps.
 
     ``places``: for each path a descriptor, an offset and a size; ``holes``: how many of its bytes take no room on disk;
-    ``read``: by repository the stored names whose logs were read and have no bytes outside of revisions.
+    ``purged``: paths whose content was erased from the history; ``read``: by repository the stored names whose logs
+    were read and have no bytes outside of revisions.
     """
 
     worker: WorkerProcess | None = None
     places: dict[bytes, tuple[int, int, int]] = field(default_factory=dict)
     holes: dict[bytes, int] = field(default_factory=dict)
+    purged: set[bytes] = field(default_factory=set)
     read: dict[str, frozenset[bytes]] = field(default_factory=dict)
     _files: dict[str, int] = field(default_factory=dict)
 
@@ -89,3 +91,4 @@ class Spool:
         fd = self._files[unpacked.spool]
         self.places.update({path: (fd, *place) for path, place in unpacked.places.items()})
         self.holes.update(unpacked.holes)
+        self.purged.update(unpacked.purged)

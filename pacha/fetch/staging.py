@@ -23,7 +23,7 @@ from pacha.fetch.worker import WorkerProcess, run_in_worker
 from pacha.files import names
 from pacha.files.metadata import Kind
 from pacha.host.context import Context
-from pacha.store import database, hg, revision, selection
+from pacha.store import database, hg, purges, revision, selection
 from pacha.store.hardlinks import split_hardlinks
 from pacha.store.selection import EVERYTHING, Selection
 from pacha.store.snapshot import Snapshot, Watched
@@ -43,7 +43,8 @@ class Fetched:
 
     ``tip``: its node in ``db``; ``note``: that revision's note; ``changelog``: the sha256 (hex) of the changelog of the
     master's ``db``, "" where it was not copied; ``files`` and ``size`` (bytes) were transferred in ``seconds``;
-    ``companions``: the texts beside its pacha.db, by name; ``newest``: it is the newest one; ``roots``: the selected
+    ``companions``: the texts beside its pacha.db, by name; ``purged``: why the content of a path was erased from the
+    history; ``newest``: it is the newest one; ``roots``: the selected
     paths, () for all; ``split_hardlinks``: selected paths that have other names outside.
     """
 
@@ -55,6 +56,7 @@ class Fetched:
     size: int
     seconds: float
     companions: Mapping[str, bytes] = field(default_factory=dict)
+    purged: Mapping[bytes, str] = field(default_factory=dict)
     newest: bool = True
     roots: tuple[bytes, ...] = ()
     split_hardlinks: frozenset[bytes] = frozenset()
@@ -128,7 +130,7 @@ class Staging:
         return Fetched(
             snapshot=snapshot, tip=selected.node, note=note, changelog=digest, files=self.files, size=self.size,
             seconds=time.monotonic() - began, companions=companions, newest=selected.newest, roots=roots,
-            split_hardlinks=split,
+            split_hardlinks=split, purged=self._purged(),
         )  # fmt: skip
 
     @property
@@ -220,6 +222,7 @@ class Staging:
 
     def _clone(self, name: str) -> None:
         clone = hg.Repository.open(str(self.folder / name), create=True)
+        clone.accepts_purged = lambda name, node: True  # as in a store that is copied
         try:
             with self.master.serve(self.host, name) as remote, hg.open_peer(remote, name) as peer:
                 peer.pull(clone, peer.heads())
@@ -233,9 +236,21 @@ class Staging:
                 code="repository-not-cloned",
             ) from None
 
+    def _purged(self) -> dict[bytes, str]:
+        """Why each purged path was."""
+        record = self.purges() if self.spool.purged else ()
+        return {path: purges.reason(path, record) for path in self.spool.purged}
+
+    def purges(self) -> tuple[purges.Purge, ...]:
+        """What was purged from the history, as far as the master says."""
+        try:
+            return purges.decode(self.master.purged(self.host) or b"")
+        except PachaError:
+            return ()
+
     def _check_complete(self, snapshot: Snapshot) -> None:
         for path, entry in snapshot.entries.items():
-            if entry.kind is Kind.FILE and path not in self.spool.places:
+            if entry.kind is Kind.FILE and path not in self.spool.places and path not in self.spool.purged:
                 raise DamagedError(
                     f"The content of {escape(path)} is in no repository.",
                     "the snapshot names no revision of it",

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, BinaryIO
 
-from pacha.errors import DamagedError
+from pacha.errors import DamagedError, PurgedError
 from pacha.fetch.worker import WorkerProcess
 from pacha.files import names
 from pacha.files.metadata import Entry, Kind
@@ -54,13 +54,14 @@ class Task:
 class UnpackedFile:
     """The place of each path in the file ``spool`` (offset, bytes), and how many of its bytes are holes.
 
-    ``sound``: the logs that were read have no bytes outside of revisions.
+    ``sound``: the logs that were read have no bytes outside of revisions; ``purged``: paths whose content was erased.
     """
 
     spool: str
     places: dict[bytes, tuple[int, int]] = field(default_factory=dict)
     holes: dict[bytes, int] = field(default_factory=dict)
     sound: bool = False
+    purged: list[bytes] = field(default_factory=list)
 
 
 def items(entries: Iterable[Entry]) -> list[Item]:
@@ -117,8 +118,14 @@ def unpack(task: Task) -> UnpackedFile:
         try:
             for item in task.items:
                 offset = spool.tell()
-                _unpack_one(item, task.name, read, spool, unpacked)
-                unpacked.places[item.path] = (offset, item.size)
+                try:
+                    _unpack_one(item, task.name, read, spool, unpacked)
+                except PurgedError:
+                    spool.truncate(offset)
+                    unpacked.purged.append(item.path)
+                    unpacked.holes.pop(item.path, None)
+                else:
+                    unpacked.places[item.path] = (offset, item.size)
         except DamagedError:
             spool.truncate(begin)  # for the next try
             raise

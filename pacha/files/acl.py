@@ -13,6 +13,8 @@ ATTRIBUTES = frozenset([b"system.posix_acl_access", b"system.posix_acl_default"]
 _VERSION = struct.pack("<I", 2)
 _ENTRY = struct.Struct("<HHI")
 _USER, _GROUP = 0x02, 0x08
+_WORDS = {0x01: b"user", _USER: b"user", 0x04: b"group", _GROUP: b"group", 0x10: b"mask", 0x20: b"other"}
+_ALL = 0o7  #: rwx
 
 Xattrs = tuple[tuple[bytes, bytes], ...]
 #: From a recorded id to the one to use here; None: this machine has none.
@@ -40,6 +42,18 @@ def mapped(xattrs: Xattrs, user: Map, group: Map) -> tuple[Xattrs, tuple[str, ..
             lost += unmapped
         result.append((name, value))
     return tuple(result), tuple(dict.fromkeys(lost))
+
+
+def as_text(value: bytes, user: Callable[[int], bytes], group: Callable[[int], bytes]) -> bytes:
+    """The ACL in ``value`` in the short form of acl(5), with the names of ids; b"" where its format is unknown."""
+    words = []
+    for tag, permissions, number in _entries(value):
+        if tag not in _WORDS or permissions > _ALL:
+            return b""
+        name = user(number) if tag == _USER else group(number) if tag == _GROUP else b""
+        letters = b"".join(letter if permissions & bit else b"-" for letter, bit in ((b"r", 4), (b"w", 2), (b"x", 1)))
+        words.append(b"%s:%s:%s" % (_WORDS[tag], name, letters))
+    return b",".join(words)
 
 
 def _map_one(value: bytes, user: Map, group: Map) -> tuple[bytes, list[str]]:

@@ -71,6 +71,11 @@ def part(name: bytes, number: int) -> bytes:
     return b"%s%s/%06d" % (PARTS, name, number)
 
 
+def whole(name: bytes) -> bytes:
+    """The stored name of the file that ``name`` is a part of; ``name`` itself if it is no part."""
+    return name[len(PARTS) :].rpartition(b"/")[0] if name.startswith(PARTS) else name
+
+
 def is_pachas_own(name: bytes) -> bool:
     """Whether ``name`` is a directory entry that Pacha itself creates beside what it restores."""
     return name.startswith(b".pacha-") and _OWN.match(name) is not None

@@ -6,12 +6,12 @@ it or a descendant. Content that was committed without a snapshot came in with t
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 
 from pacha.errors import DamagedError, UsageError
 from pacha.files.metadata import Entry
+from pacha.history.naming import Naming
 from pacha.history.reader import History, watched_of
 from pacha.store import hg
 from pacha.store.snapshot import Snapshot, Watched
@@ -38,7 +38,8 @@ def annotate(history: History, snapshot: Snapshot, entry: Entry, newest: hg.Revi
     lines = history.repository(watched.repository, node).annotate(node, name)
     if b"".join(line for _, line in lines) != text:
         raise _damaged(entry, watched)
-    naming = _Naming(history, watched, _until(history, newest))
+    whole = partial(_watched, history)
+    naming = Naming(history, watched.repository, node, _until(history, newest), whole)
     first = {node: naming.first(node) for node in dict(lines)}
     return [AnnotatedLine(first[node], line) for node, line in lines]
 
@@ -55,55 +56,15 @@ def _text(history: History, snapshot: Snapshot, entry: Entry) -> bytes:
     return text
 
 
+def _watched(history: History, revision: hg.Revision) -> tuple[Watched, ...]:
+    """What a snapshot watches that can be read as a whole: only such a one is named."""
+    return history.snapshot(revision).watched
+
+
 def _until(history: History, newest: hg.Revision) -> list[hg.Revision]:
     """The readable snapshots up to ``newest``, oldest first."""
     revisions = list(history.revisions)
     return revisions[revisions.index(newest) :][::-1]
-
-
-@dataclass(slots=True)
-class _Naming:
-    """Which of the ``revisions`` of ``db``, oldest first, name a revision of the repository of ``watched``."""
-
-    history: History
-    watched: Watched
-    revisions: list[hg.Revision]
-    _nodes: dict[str, tuple[str, ...]] = field(default_factory=dict)
-
-    def first(self, node: str) -> hg.Revision:
-        """The first that names ``node`` or a descendant."""
-        while True:
-            try:
-                position = bisect_left(self.revisions, True, key=lambda revision: self._names(revision, node))
-                return self.revisions[min(position, len(self.revisions) - 1)]
-            except _UnreadableError as error:
-                self.revisions.remove(error.revision)
-
-    def _names(self, revision: hg.Revision, node: str) -> bool:
-        if revision.node not in self._nodes:
-            self._nodes[revision.node] = tuple(self._named(revision))
-        repository = self.history.repository(self.watched.repository, self.watched.node or "")
-        return any(
-            repository.has(named) and repository.is_ancestor(node, named) for named in self._nodes[revision.node]
-        )
-
-    def _named(self, revision: hg.Revision) -> Iterator[str]:
-        try:
-            snapshot = self.history.snapshot(revision)
-        except DamagedError as error:
-            self.history.spoil(revision.node, error)
-            raise _UnreadableError(revision) from None
-        for watched in snapshot.watched:
-            if watched.repository == self.watched.repository and watched.node:
-                yield watched.node
-
-
-class _UnreadableError(Exception):
-    """A snapshot cannot be read, and is passed over."""
-
-    def __init__(self, revision: hg.Revision) -> None:
-        super().__init__(revision.node)
-        self.revision = revision
 
 
 def _refused(entry: Entry, why: str) -> UsageError:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from pacha.errors import Concern, UsageError
+from pacha.errors import Concern, PurgedError, UsageError
 from pacha.files import content, metadata, scan
 from pacha.files.dirfd import DirectoryFds
 from pacha.files.exclude import Rules
@@ -53,6 +53,7 @@ class Difference:
 
     ``hunks``: the lines of a unified diff of the content; None where it is the same, large or binary. ``unwatched``: it
     is missing in the new side because it is not watched any more, or excluded, which says nothing of the file.
+    ``purged``: why the content of a side is not there any more, "" where it is.
     """
 
     path: bytes
@@ -61,6 +62,7 @@ class Difference:
     changes: tuple[Change, ...]
     hunks: tuple[bytes, ...] | None
     unwatched: bool = False
+    purged: str = ""
 
     @property
     def letter(self) -> str:
@@ -139,8 +141,11 @@ def compare(old: Side, new: Side, paths: Sequence[bytes] = (), *, with_content: 
         if before and not after and not keeps(before):
             yield Difference(path, before, None, (), None, unwatched=True)
         elif aspects or not (before and after):
-            hunks = _hunks(old, new, before, after) if with_content else None
-            yield Difference(path, before, after, tuple(aspects), hunks)
+            try:
+                hunks, purged = _hunks(old, new, before, after) if with_content else None, ""
+            except PurgedError as error:
+                hunks, purged = None, error.why
+            yield Difference(path, before, after, tuple(aspects), hunks, purged=purged)
 
 
 def compare_packages(old: Side, new: Side) -> tuple[PackageChange, ...]:

@@ -17,15 +17,17 @@ from pathlib import Path
 from typing import TypeAlias
 
 from pacha.config.keys import STANDALONE
-from pacha.errors import DamagedError, PachaError, UsageError
+from pacha.errors import DamagedError, PachaError, PurgedError, UsageError
 from pacha.fetch.staging import Staging
 from pacha.fetch.unpack import content_names
 from pacha.files.metadata import Entry, Kind
 from pacha.files.names import DATABASE, PACHA_DB
+from pacha.files.paths import is_within
 from pacha.host.context import Context, check_host
 from pacha.host.masters import connect
-from pacha.store import hg, history
+from pacha.store import hg, history, purges
 from pacha.store.database import Row
+from pacha.store.purges import Purge
 from pacha.store.revspec import SnapshotRef, resolve
 from pacha.store.snapshot import Snapshot, Watched
 from pacha.system.memory_limit import limit_memory
@@ -48,6 +50,7 @@ class History:
     entries: dict[str, hg.Revision | DamagedError]
     _open: Open
     _folder: Path
+    purges: Callable[[], tuple[Purge, ...]] = tuple  #: what was purged from it, as far as is recorded
     _readers: dict[tuple[str, str], Callable[[bytes], bytes]] = field(default_factory=dict)
     _known: dict[Row, Entry] = field(default_factory=dict)
 
@@ -95,8 +98,16 @@ class History:
 
     def snapshot(self, revision: hg.Revision) -> Snapshot:
         """The whole snapshot, checked. Raises DamagedError."""
+        return self._parsed(revision, whole=True)
+
+    def watched(self, revision: hg.Revision) -> tuple[Watched, ...]:
+        """What the snapshot watches, which is read much faster than the whole. Raises DamagedError."""
+        return self._parsed(revision, whole=False).watched
+
+    def _parsed(self, revision: hg.Revision, *, whole: bool) -> Snapshot:
         try:
-            return history.parse(self.read(DATABASE, revision.node, PACHA_DB), self._folder, self._known)
+            image = self.read(DATABASE, revision.node, PACHA_DB)
+            return history.parse(image, self._folder, self._known, whole=whole)
         except DamagedError as error:
             if error.code == "snapshot-too-new":
                 raise
@@ -112,7 +123,10 @@ class History:
         read = self._reader(watched.repository, watched.node or hg.NULL)
         sha = hashlib.sha256()
         for name in content_names(entry):
-            data = read(name)
+            try:
+                data = read(name)
+            except PurgedError as error:
+                raise self._purged(entry, error) from None
             sha.update(data)
             yield data
         if sha.digest() != entry.sha256:
@@ -122,6 +136,11 @@ class History:
                 "Look at the repository with 'hg verify'.",
                 code="content-damaged",
             )
+
+    def _purged(self, entry: Entry, error: PurgedError) -> PurgedError:
+        """``error`` with the path, and with what is recorded of it."""
+        why = purges.reason(entry.path, self.purges())
+        return PurgedError(f"{escape(entry.path)} has no content any more.", why, error.hint, code=error.code)
 
     def repository(self, name: str, node: str) -> hg.Repository:
         """The repository ``name``, which has ``node``. Raises DamagedError."""
@@ -140,7 +159,9 @@ def open_history(context: Context, host: str = "") -> Iterator[History]:
     own = not host or host == check_host(context.hostname())
     if own and os.path.isdir(context.state.repository(DATABASE)):
         local = cache(lambda name: hg.Repository.open(context.state.repository(name), heal=False))
-        yield _history(host or context.hostname(), True, lambda name, node: local(name), context.state.scratch)
+        past = history_of(host or context.hostname(), True, lambda name, node: local(name), context.state.scratch)
+        past.purges = lambda: purges.read(context.state.purged)
+        yield past
     elif not host:
         raise PachaError(
             "There is no history here.",
@@ -157,7 +178,9 @@ def _remote_history(context: Context, host: str) -> Iterator[History]:
     """Fetch it under the lock: without it, another run would remove the staging directory."""
     master = _master(context, host)
     with context.state.locked(10, only_looks=True), staged(context, host, master) as staging, limit_memory():
-        yield _history(host, False, _fetch_on_demand(staging), staging.folder)
+        past = history_of(host, False, _fetch_on_demand(staging), staging.folder)
+        past.purges = cache(staging.purges)
+        yield past
 
 
 @contextmanager
@@ -231,7 +254,8 @@ def _master(context: Context, host: str) -> Master:
     return connect(context, context.master())
 
 
-def _history(host: str, own: bool, open_: Open, folder: Path) -> History:
+def history_of(host: str, own: bool, open_: Open, folder: Path) -> History:
+    """The history in the ``db`` that ``open_`` returns; ``folder`` is for temporary files. Raises PachaError."""
     repository = open_(DATABASE, "")
     entries = {node: _entry(repository, node) for node in repository.revisions()}
     if not entries:
@@ -273,6 +297,15 @@ def file_of(snapshot: Snapshot, candidates: Sequence[bytes]) -> Entry:
                 "Name a file.",
                 code="not-a-regular-file",
             )
+    hint = f"'pacha log {escape(candidates[0])}' lists the snapshots that touched it."
+    raise UsageError(f"{escape(candidates[0])} is not in that snapshot.", hint=hint, code="path-not-in-snapshot")
+
+
+def candidate_in(snapshot: Snapshot, candidates: Sequence[bytes]) -> bytes:
+    """The first of ``candidates`` that the snapshot has, or has something below. Raises UsageError."""
+    for path in candidates:
+        if path in snapshot.entries or any(is_within(watched.path, path) for watched in snapshot.live):
+            return path
     hint = f"'pacha log {escape(candidates[0])}' lists the snapshots that touched it."
     raise UsageError(f"{escape(candidates[0])} is not in that snapshot.", hint=hint, code="path-not-in-snapshot")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shlex
 import socket
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,20 +111,29 @@ def make_key(path: Path, comment: str) -> bool:
     """Make an ed25519 key without a passphrase, as no job can type one; False if it exists. Raises PachaError."""
     if os.path.lexists(path):
         return False
+    private, public = _new_key()
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        argv = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", str(path)]
-        process = subprocess.run(argv, capture_output=True, stdin=subprocess.DEVNULL)
+        replace_file(path, private, overwrite=False)
+        replace_file(path.with_name(f"{path.name}.pub"), public + f" {comment}\n".encode(), mode=0o644)
     except OSError as error:
         raise PachaError(
-            "No key can be made.", error.strerror or "", "Install openssh-client.", code="no-ssh-keygen"
+            f"{escape(path)} cannot be made.",
+            error.strerror or "",
+            "Name another file with --key.",
+            code="key-folder-not-made",
         ) from None
-    if process.returncode:
-        complaint = escape((process.stderr or process.stdout).strip()[:200])
-        raise PachaError(
-            f"{escape(path)} cannot be made.", complaint, "Name another file with --key.", code="key-folder-not-made"
-        )
     return True
+
+
+def _new_key() -> tuple[bytes, bytes]:
+    """The private and the public half of a new key, as ssh-keygen(1) writes them: a fresh machine may not have it."""
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
+    key = Ed25519PrivateKey.generate()
+    public = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
+    return key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()), public
 
 
 def public_half(path: Path) -> str:

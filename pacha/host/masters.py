@@ -36,7 +36,8 @@ def connect(context: Context, master: str) -> Master:
 
     silence = config.ssh_timeout
     timeout, patience = min(20.0, silence), min(60.0, silence)
-    connection = ssh.Connection.open(endpoint(config, master), timeout, idle=silence, patience=patience)
+    begin = partial(ssh.OpenSsh.open, config.ssh_command) if config.ssh_command else ssh.Connection.open
+    connection: ssh.Commands = begin(endpoint(config, master), timeout, idle=silence, patience=patience)
     plain = PlainAccount(connection, config.hosts_path, config.hg_command, init_config(), context.state.machine)
     label = connection.endpoint.label
     greets = label in context.state.read().greeted

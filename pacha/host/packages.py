@@ -14,6 +14,7 @@ from pathlib import Path
 from pacha.errors import Concern, PachaError
 from pacha.machine.packages import package_list
 from pacha.machine.packages.managers import PackageManager, manager_of
+from pacha.machine.packages.program import ProgramError
 from pacha.store.state import StateFolder
 from pacha.system.atomic import replace_file
 
@@ -44,7 +45,7 @@ def tell(state: StateFolder, root: Path = Path("/"), *, remember: bool = True) -
         return Told(text=text)
     try:
         told = _told(manager, root)
-    except (PachaError, ValueError) as error:
+    except (ProgramError, PachaError, ValueError) as error:
         return Told(text=text, concerns=(_concern(manager, error, text),))
     if remember:
         replace_file(_file(state), _head(fingerprint, told) + told)
@@ -73,7 +74,7 @@ def _head(fingerprint: str, text: bytes) -> bytes:
 
 
 def _concern(manager: PackageManager, error: Exception, text: bytes | None) -> Concern:
-    why = error.why or error.message if isinstance(error, PachaError) else str(error)
+    why = error.why if isinstance(error, (ProgramError, PachaError)) else str(error)
     then = "none are recorded" if text is None else "the last list stays recorded"
     return Concern(os.fsencode(manager.DATABASE), _UNTOLD.format(why=why, then=then))
 

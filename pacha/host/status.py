@@ -58,6 +58,7 @@ class Status:
     unfinished: tuple[str, ...]
     left_out: Mapping[bytes, str]
     schedule: tuple[str, ...]
+    services_owed: tuple[str, ...] = ()
     orphans: tuple[Orphans, ...] = ()
     idle: runner.Idle | None = None
 
@@ -66,7 +67,7 @@ class Status:
         """Whether there is nothing to look at. A running push has not failed yet."""
         unsent = any(master.unsent or master.failure for master in self.masters)
         late = (self.failure or self.overdue or unsent) and not self.running
-        left = self.concerns or self.owed or self.unfinished or self.orphans
+        left = self.concerns or self.owed or self.services_owed or self.unfinished or self.orphans
         return not (late or not self.succeeded or left or self.idle)
 
 
@@ -92,6 +93,7 @@ def status(context: Context) -> Status:
         masters=tuple(_master(context, name, state) for name in context.config.masters()),
         concerns=state.concerns,
         owed=tuple(sorted(owed.paths(context.state))),
+        services_owed=state.services_owed,
         unfinished=tuple(owed.interrupted_rebuilds(context.state, snapshot)),
         left_out=dict(sorted(database.read_cache(context.state.cache)[1].items())),
         schedule=tuple(map(str, jobs)),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
@@ -15,18 +14,18 @@ from pacha.system.executable import find_program
 class ConfigCheck:
     """A program (argv) that tests the files at and below ``sources``; the ``units`` that obey them.
 
-    ``needs``: folders of which it must find one, or fails whatever the files say; its service may make it. ``also``
+    ``needs``: folders of which it must find one, or fails whatever the files say; its service makes the first. ``also``
     says of its path what it does not see itself, "" for nothing.
     """
 
     sources: tuple[bytes, ...]
     argv: tuple[str, ...]
     units: frozenset[str] = frozenset()
-    needs: tuple[str, ...] = ("/",)
+    needs: tuple[str, ...] = ()
     also: Callable[[str], str] = lambda path: ""
 
 
-def _check(sources: str, argv: str, units: str = "", needs: str = "/") -> ConfigCheck:
+def _check(sources: str, argv: str, units: str = "", needs: str = "") -> ConfigCheck:
     paths = tuple(path.encode() for path in sources.split())
     names = frozenset(f"{unit}.service" for unit in units.split())
     return ConfigCheck(paths, tuple(argv.split()), names, tuple(needs.split()))
@@ -56,6 +55,5 @@ def concerned(changed: Iterable[bytes]) -> Iterator[ConfigCheck]:
     """The checks of what is among the ``changed`` paths, if their program is installed."""
     paths = tuple(changed)
     for check in CHECKS:
-        can_run = any(map(os.path.isdir, check.needs)) and find_program(check.argv[0])
-        if can_run and any(is_within_any(path, check.sources) for path in paths):
+        if any(is_within_any(path, check.sources) for path in paths) and find_program(check.argv[0]):
             yield check

@@ -10,24 +10,28 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from pacha.errors import DamagedError
-from pacha.machine import volumes
+from pacha.machine import hotplug, volumes
 from pacha.machine.small_files import first_line, lines, listed
 from pacha.machine.volumes import Volume
 
 MOST_BYTES = 1 << 20  #: of the text; no machine has more to tell
 _PERMANENT = "0"  #: in addr_assign_type; others were made up or set
+_COUNTED = "1"  #: in name_assign_type: eth0, eth1, in the order of their discovery
 _MOST_ITEMS = 10_000  #: cards, volumes, names of one volume
 _LONGEST = 4096  #: characters of one value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
-    """A network card: its name, its MAC address where that is its own (wireless cards may change it), its driver."""
+    """A network card: its name, its MAC address where that is its own (wireless cards may change it), its driver.
+
+    ``name`` is "" where the kernel gave it by the order in which it found several.
+    """
 
     name: str
     mac: str = ""
@@ -75,11 +79,11 @@ def collect(root: Path = Path("/"), running: Path = Path("/")) -> Facts:
         kernel=first_line(running / "proc/sys/kernel/osrelease"),
         firmware=_firmware(running),
         virtualisation=_virtualisation(running),
-        hostname=first_line(running / "proc/sys/kernel/hostname"),
+        hostname=first_line(root / "etc/hostname") or first_line(running / "proc/sys/kernel/hostname"),
         cards=_cards(running / "sys/class/net"),
-        volumes=volumes.collect(running),
+        volumes=volumes.collect(running, root),
         foreign_architectures=lines(dpkg / "arch")[1:],  # the first is the machine's own
-        statoverrides=lines(dpkg / "statoverride"),
+        statoverrides=tuple(sorted(lines(dpkg / "statoverride"))),
         diversions=_diversions(lines(dpkg / "diversions")),
     )
 
@@ -144,8 +148,17 @@ def _virtualisation(root: Path) -> str:
 
 
 def _cards(net: Path) -> tuple[Card, ...]:
-    """The cards of hardware: those with a device. Bridges, tunnels and the pairs of containers come and go."""
-    return tuple(_card(net / name) for name in sorted(listed(net) or ()) if (net / name / "device").exists())
+    """The cards of hardware: those with a device. Bridges, tunnels and the pairs of containers come and go.
+
+    So do cards that can be pulled out, and those that another card makes for virtual machines (``physfn``).
+    """
+    devices = [net / name for name in listed(net) or () if (net / name / "device").exists()]
+    own = [card for card in devices if not (card / "device/physfn").exists()]
+    cards = [_card(card) for card in own if not hotplug.can_be_pulled_out(card / "device")]
+    counted = [card.name for card in cards if first_line(net / card.name / "name_assign_type") == _COUNTED]
+    if len(counted) > 1:
+        cards = [replace(card, name="") if card.name in counted else card for card in cards]
+    return tuple(sorted(cards, key=lambda card: (card.mac, card.name)))
 
 
 def _card(card: Path) -> Card:

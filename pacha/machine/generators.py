@@ -1,11 +1,12 @@
 """What is made from configuration files, by which program: it is stale when they were put back.
 
 Each row names the manual page of its program. What a machine boots from is only listed: it is this machine's, and a
-person decides when to make it anew.
+person decides when to make it anew; so is its running name, on which sessions hang.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -15,12 +16,16 @@ from pacha.system.executable import find_program
 
 @dataclass(frozen=True, slots=True)
 class Generator:
-    """A program (argv) that makes ``what`` from the files at and below ``sources``; ``is_listed``: it is only named."""
+    """A program (argv) that makes ``what`` from the files at and below ``sources``; ``is_listed``: it is only named.
+
+    ``needs``: without this path nothing obeys the files, and the program fails.
+    """
 
     what: str
     sources: tuple[bytes, ...]
     argv: tuple[str, ...]
     is_listed: bool = False
+    needs: str = "/"
 
 
 GENERATORS: tuple[Generator, ...] = (
@@ -37,7 +42,10 @@ GENERATORS: tuple[Generator, ...] = (
     Generator("the mail aliases", (b"/etc/aliases",), ("newaliases",)),
     Generator("the kernel's settings", (b"/etc/sysctl.conf", b"/etc/sysctl.d"), ("sysctl", "--quiet", "--system")),
     Generator("the hardware database", (b"/etc/udev/hwdb.d",), ("systemd-hwdb", "update")),
-    Generator("the device rules", (b"/etc/udev/rules.d",), ("udevadm", "control", "--reload")),
+    Generator(
+        "the device rules", (b"/etc/udev/rules.d",), ("udevadm", "control", "--reload"), needs="/run/udev/control",
+    ),
+    Generator("the running host name", (b"/etc/hostname",), ("hostname", "-F", "/etc/hostname"), is_listed=True),
     Generator(
         "the initramfs",
         (
@@ -56,5 +64,6 @@ def concerned(changed: Iterable[bytes]) -> Iterator[Generator]:
     """The generators whose sources are among the ``changed`` paths, if their program is installed."""
     paths = tuple(changed)
     for generator in GENERATORS:
-        if any(is_within_any(path, generator.sources) for path in paths) and find_program(generator.argv[0]):
+        is_source = any(is_within_any(path, generator.sources) for path in paths)
+        if is_source and os.path.exists(generator.needs) and find_program(generator.argv[0]):
             yield generator

@@ -8,12 +8,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
+from ipaddress import ip_address
+from itertools import pairwise
 from pathlib import Path
 
 from pacha.machine.disks import NAMED_IN
 from pacha.machine.network import CARD
 from pacha.machine.references import Named, Reference
-from pacha.machine.small_files import content, first_line, listed
+from pacha.machine.small_files import content, first_line, lines, listed
 from pacha.machine.volumes import links
 from pacha.system.mounts import read_mounts
 
@@ -21,6 +23,7 @@ _TAGS = {named: folder for folder, named in NAMED_IN.items()}
 _HARDWARE = re.compile(CARD)
 _BUILT_IN = frozenset({"files", "dns", "db"})  #: name services of the C library itself
 _LARGEST_LIST = 8 << 20  #: bytes of the list of a kernel's modules
+_SIX = re.compile(r"[0-9a-f]{32} ")  #: an address in if_inet6 (proc_net(5))
 _LONGEST = 300  #: characters of a pattern that is tried
 _LIBRARIES = ("lib", "lib64", "usr/lib", "usr/lib64", "usr/lib32")
 
@@ -81,6 +84,11 @@ class Inventory:
         matches = (fnmatchcase(name, pattern[:_LONGEST]) for pattern in bound for name in here)
         return len(bound) < len(patterns) or any(matches)
 
+    def address(self, address: str) -> bool | None:
+        """An IP address of this machine, in its usual form; those that stand for every address are here."""
+        known = self._addresses
+        return None if known is None else ip_address(address).is_unspecified or address in known
+
     def is_card(self, reference: Reference) -> bool:
         """Whether ``reference`` names a network card of this machine's hardware."""
         if reference.about is Named.INTERFACE:
@@ -131,6 +139,10 @@ class Inventory:
         return _names(self.running / "dev/disk")
 
     @cached_property
+    def _addresses(self) -> frozenset[str] | None:
+        return _addresses(self.running / "proc/self/net")
+
+    @cached_property
     def _macs(self) -> frozenset[str] | None:
         return _macs(self.running / "sys/class/net")
 
@@ -173,6 +185,7 @@ _CHECKS: Mapping[Named, Callable[[Inventory, str], bool | None]] = {
     Named.ARRAY: Inventory.array,
     Named.FILE_SYSTEM: Inventory.file_system,
     Named.INTERFACE: Inventory.interface,
+    Named.ADDRESS: Inventory.address,
     Named.MAC: Inventory.mac,
     Named.PCI: Inventory.pci,
     Named.PCI_ID: Inventory.pci_id,
@@ -191,6 +204,17 @@ def _names(disk: Path) -> Mapping[str, frozenset[str]] | None:
     if folders is None:
         return None
     return {folder: frozenset(name.lower() for name in links(disk / folder)) for folder in folders}
+
+
+def _addresses(net: Path) -> frozenset[str] | None:
+    """The addresses of each card, and those of the loopback interface, as the kernel lists them."""
+    routes = lines(net / "fib_trie")
+    if not routes:
+        return None
+    pairs = pairwise(routes)
+    four = [above.split()[-1] for above, line in pairs if line.endswith("/32 host LOCAL")]
+    six = [str(ip_address(bytes.fromhex(line[:32]))) for line in lines(net / "if_inet6") if _SIX.match(line)]
+    return frozenset((*four, *six))
 
 
 def _macs(net: Path) -> frozenset[str] | None:

@@ -12,6 +12,9 @@ _ID = re.compile(r"[0-9a-fA-F]{4}:[0-9a-fA-F]{4}")
 _PAM = re.compile(r"(?:^|\s|/)(pam_[\w.-]{1,100}\.so)\b")
 _MODULE = re.compile(r"[\w-]{1,100}")
 _BUS = re.compile(r"\bBusID\s+\"PCI:(\d{1,3}):(\d{1,2}):(\d)\"", re.IGNORECASE)
+_PLUGGED = re.compile(
+    r"(?<![\w/.-])/dev/(?:serial/by-[a-z]{2,4}/[\w.:+-]{1,200}|(?:ttyUSB|ttyACM|video|hidraw)\d{1,3})\b"
+)
 _CHIPS = re.compile(r"=(devices/[\w./:-]{1,200})")
 
 
@@ -42,6 +45,12 @@ def sensors(path: str, text: str) -> Iterator[Reference]:
     for key, value in assignments(text):
         if key == "devpath":
             yield from (Reference(Named.SYSFS, f"/sys/{place}") for place in _CHIPS.findall(value))
+
+
+def devices(path: str, text: str) -> Iterator[Reference]:
+    """Serial lines, cameras and what else is plugged in, by the path of the device."""
+    for line in lines(text):
+        yield from (Reference(Named.DEVICE, device) for device in _PLUGGED.findall(line))
 
 
 def paths(path: str, text: str) -> Iterator[Reference]:

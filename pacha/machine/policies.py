@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from fnmatch import fnmatchcase
 
-from pacha.machine import disks, merging, network, parts
+from pacha.machine import addresses, disks, merging, network, parts
 from pacha.machine.merging import Merge
 from pacha.machine.references import Reader
 
@@ -19,6 +19,7 @@ class Policy(Enum):
     """What a rebuild on another machine does with a file."""
 
     RESTORE = "restored"
+    NAME = "restored, and named where something that it refers to is not here"
     KEEP = "kept as this machine has it"
     CHECK = "restored where all that it refers to is here"
     SAME_RELEASE = "restored onto the same release only"
@@ -27,7 +28,8 @@ class Policy(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """Files of one kind. ``reason`` says why (a clause, for a person); ``reader`` finds what they refer to.
+    """Files of one kind. ``reason`` says why (a clause, for a person); ``reader`` finds what they refer to. What is to
+    be named and has none is always named. ``of_links``: not files, but links that may lead to nothing.
 
     ``by_name``: one that names no network card configures none, so it must not replace one that names a card here.
     """
@@ -38,6 +40,7 @@ class Row:
     reader: Reader | None = None
     merge: Merge | None = None
     by_name: bool = False
+    of_links: bool = False
 
 
 def _check(reader: Reader, reason: str, patterns: str, merge: Merge | None = None, *, by_name: bool = False) -> Row:
@@ -47,6 +50,10 @@ def _check(reader: Reader, reason: str, patterns: str, merge: Merge | None = Non
 
 def _keep(reason: str, patterns: str) -> Row:
     return Row(policy=Policy.KEEP, reason=reason, patterns=tuple(patterns.split()))
+
+
+def _name(reason: str, patterns: str, reader: Reader | None = None) -> Row:
+    return Row(policy=Policy.NAME, reason=reason, patterns=tuple(patterns.split()), reader=reader)
 
 
 def _release(reason: str, patterns: str, reader: Reader | None = None) -> Row:
@@ -144,6 +151,26 @@ TABLE: tuple[Row, ...] = (
     _release("programs would believe in another release", "/etc/debian_version /etc/os-release /etc/lsb-release "
              "/etc/redhat-release /etc/fedora-release /etc/centos-release /etc/system-release /etc/system-release-cpe "
              "/etc/alpine-release /etc/SuSE-release /etc/arch-release /etc/issue /etc/issue.net /etc/dpkg/origins/*"),
+    # the role's own, of which a person should know
+    _name("the service does not hear at it", "/etc/nginx/nginx.conf /etc/nginx/conf.d/* /etc/nginx/sites-enabled/* "
+          "/etc/nginx/sites-available/* /etc/apache2/ports.conf /etc/apache2/sites-available/* /etc/httpd/conf.d/* "
+          "/etc/httpd/conf/httpd.conf /etc/haproxy/haproxy.cfg /etc/postfix/main.cf /etc/bind/named.conf.options "
+          "/etc/named.conf /etc/postgresql/** /etc/mysql/mariadb.conf.d/* /etc/mysql/conf.d/* /etc/my.cnf "
+          "/etc/my.cnf.d/* /etc/dnsmasq.conf /etc/dnsmasq.d/* /etc/redis/redis.conf /etc/dovecot/dovecot.conf "
+          "/etc/unbound/unbound.conf.d/* /etc/chrony/chrony.conf /etc/hostapd/hostapd.conf /etc/radvd.conf "
+          "/etc/default/isc-dhcp-server /etc/keepalived/keepalived.conf /etc/snmp/snmpd.conf", addresses.listens),
+    _name("the setting is without effect", "/etc/sysctl.conf /etc/sysctl.d/*", addresses.settings),
+    _name("what is plugged in there is missed", "/etc/nut/ups.conf /etc/apcupsd/apcupsd.conf /etc/ser2net.conf "
+          "/etc/ser2net.yaml /etc/default/gpsd", parts.devices),
+    _name("two machines must not have one name at the storage; give this one its own while the other lives",
+          "/etc/iscsi/initiatorname.iscsi /etc/nvme/hostnqn /etc/nvme/hostid"),
+    _name("the subscription is that of the other machine: register this one",
+          "/etc/pki/consumer/cert.pem /etc/sysconfig/rhn/systemid /etc/zypp/credentials.d/SCCcredentials "
+          "/var/lib/ubuntu-advantage/private/machine-token.json /etc/landscape/client.conf"),
+    Row(policy=Policy.NAME, reason="install what they are for", of_links=True, patterns=(
+        "/etc/alternatives/*", "/etc/ssl/certs/*", "/etc/systemd/system/multi-user.target.wants/*",
+        "/etc/systemd/system/timers.target.wants/*", "/etc/systemd/system/sockets.target.wants/*",
+        "/etc/systemd/system/sysinit.target.wants/*", "/etc/systemd/system/graphical.target.wants/*")),
 )  # fmt: skip
 
 

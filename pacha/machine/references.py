@@ -33,6 +33,7 @@ class Named(Enum):
     FILE_SYSTEM = "a file system of the type {}"
     ARRAY = "the RAID array {}"
     INTERFACE = "the network card {}"  #: names or patterns, one of which has to match
+    ADDRESS = "the address {}"
     MAC = "the MAC address {}"
     PCI = "the PCI device {}"  #: an address, as 0000:03:00.0
     PCI_ID = "a PCI card {}"  #: vendor and device, as 10de:1b80

@@ -29,7 +29,7 @@ _AT_ONCE = 200  #: paths of one question
 #: Their restart cuts off the person at the terminal, or what the machine stands on; a reboot starts them.
 _LEFT = re.compile(
     r"(networking|network|NetworkManager.*|systemd-.*|ifup@.*|wpa_supplicant.*|dhcpcd.*|connman|iwd|netplan.*|dbus.*"
-    r"|getty@.*|serial-getty@.*|user@.*|user-runtime-dir@.*|gdm\d?|lightdm|sddm|display-manager|console-setup"
+    r"|(console-|container-|serial-)?getty(@.*)?|user@.*|user-runtime-dir@.*|gdm\d?|lightdm|sddm|display-manager|console-setup"
     r"|keyboard-setup|nftables|iptables.*|ip6tables.*|netfilter-persistent|ufw|firewalld|shorewall.*|open-iscsi|iscsid?"
     r"|multipath.*|lvm2.*|mdadm.*|mdmonitor|cryptdisks.*|zfs-.*|drbd|autofs|nfs-.*|rpc.*|open-vm-tools|qemu-guest-agent"
     r"|cloud-.*|apparmor|selinux-.*|polkit|libvirtd|docker|containerd|rc-local|xdm|lxdm|slim|greetd|nodm"

@@ -35,7 +35,7 @@ def _check_rebuilt(session: PushSession, last: Snapshot, accept: bool) -> None:
     """Raise PachaError after an interrupted rebuild, whose half-done state would be recorded, unless ``accept``."""
     interrupted = owed.interrupted_rebuilds(session.context.state, last)
     if accept:
-        session.update(accepted=tuple(interrupted), owed={}, choices={}, mounted=())
+        session.update(accepted=tuple(interrupted), owed={}, services_owed=(), choices={}, mounted=())
     elif not set(interrupted) <= set(session.state.accepted):
         raise PachaError(
             "A rebuild of this machine was not finished.",

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import pacha
@@ -26,6 +27,7 @@ from pacha.host.masters import connect, endpoint
 from pacha.push.target import MasterTarget
 from pacha.store import change_list, hg, revision
 from pacha.store.host_state import HostState, MasterState
+from pacha.store.purges import Purge
 from pacha.store.snapshot import Snapshot, Watched
 from pacha.system import background
 from pacha.system.presence import is_absent
@@ -48,7 +50,7 @@ class PushSession:
     ``state`` is the content of the state folder; ``update`` changes both. ``watched`` are the watched paths, ``scan``
     is the scan of them; ``fingerprints`` and ``named`` (what is never kept) are those of the scan before. ``recorded``
     are the accounts of the last snapshot, whose names stay where nothing answers for them. ``companions`` are the texts
-    beside pacha.db, by name.
+    beside pacha.db, by name. ``purged``: what was purged from the history here.
     """
 
     context: Context
@@ -65,6 +67,7 @@ class PushSession:
     concerns: list[Concern] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
     recorded: tuple[Account, ...] = ()
+    purged: tuple[Purge, ...] = ()
     _names: KnownNames | None = None
     _where: str | None = None
 
@@ -173,7 +176,13 @@ class PushSession:
 
     def repository(self, name: str) -> hg.Repository:
         """The local repository ``name``, made if it is missing."""
-        return hg.Repository.open(self.context.state.repository(name), create=True)
+        repository = hg.Repository.open(self.context.state.repository(name), create=True)
+        if self.purged:
+            repository.accepts_purged = partial(self._has_purged, name)
+        return repository
+
+    def _has_purged(self, repository: str, name: bytes, node: bytes) -> bool:
+        return any(purge.accepts(repository, name, node.hex()) for purge in self.purged)
 
     def unreadable(self, name: str) -> frozenset[str]:
         """The nodes of the repository ``name`` on a master that cannot be read."""
@@ -242,6 +251,7 @@ class PushSession:
             cure=failures[0].hint if failures else "",
             concerns=tuple(self.concerns[:_MOST_CONCERNS]),
             untold=(),
+            reread=(),
             **({} if failures else {"succeeded": now}),
         )
 

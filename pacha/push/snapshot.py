@@ -242,7 +242,7 @@ def _commit_watched(
         target.pull_beside(peer, repository, watched.repository, heads)
         committed = commit_on(heads) if heads or result is None else result
         is_divergent = any(not repository.has(head) for head in heads)
-        peer.push(repository, committed.node, beside=is_divergent)
+        peer.push(repository, committed.node, beside=is_divergent, whole=target.whole)
         return committed
 
     is_first = watched.node is None and not repository.heads()

@@ -48,7 +48,9 @@ class MasterTarget:
     repositories that may be damaged there (see ``remote_check``). ``unreadable``: revisions there that cannot be read,
     by repository and node, which the push ignores; ``arrived``: by repository, the newest head that came from somebody
     else since the master was looked at. After a ``failure`` the push continues without this master.
-    ``most``: the largest size in bytes of a revision that is pulled.
+    ``most``: the largest size in bytes of a revision that is pulled. ``purged``: the digest of its record of what was
+    purged, as far as it was followed; ``lacks_purges``: it lacks some that are recorded here; ``whole``: one side has
+    purged what the other has not, so that nothing is sent as a delta.
     """
 
     name: str
@@ -64,6 +66,9 @@ class MasterTarget:
     arrived: dict[str, str] = field(default_factory=dict)
     failure: PachaError | None = None
     most: int = MOST
+    purged: str | None = None
+    lacks_purges: bool = False
+    whole: bool = False
     _pulling: list[tuple[str, str]] = field(default_factory=list)
     _one_by_one: bool = False  #: a head could not be pulled
     _uploaded: dict[str, str] = field(default_factory=dict)  #: the digest of each repository that was sent as files
@@ -225,7 +230,7 @@ class MasterTarget:
         master, _ = self._reached()
         master.create(self.host, name)
         with master.serve(self.host, name) as remote, hg.open_peer(remote, name) as peer:
-            peer.push(repository, node)
+            peer.push(repository, node, whole=self.whole)
 
     @property
     def _is_new(self) -> bool:
@@ -268,7 +273,7 @@ class MasterTarget:
         heads = peer.heads()
         self.pull_beside(peer, repository, name, heads)
         beside = any(not (repository.has(head) and repository.is_ancestor(head, node)) for head in heads)
-        peer.push(repository, node, beside=beside)
+        peer.push(repository, node, beside=beside, whole=self.whole)
 
     def leave_heartbeat(self, line: bytes, sent: bool) -> None:
         """Leave the heartbeat, after making durable what was ``sent``, and probe the master again."""
@@ -300,8 +305,9 @@ class MasterTarget:
         for name in self.suspect:  # it stays suspect, whatever was sent on top
             digests[name], _ = self.digests(name)
         return MasterState(
-            changelog=digests.pop(DATABASE), contents=digests, sent=dict(self.sent), tried=now, succeeded=now
-        )
+            changelog=digests.pop(DATABASE), contents=digests, sent=dict(self.sent), tried=now, succeeded=now,
+            purged=self.purged, lacks_purges=self.lacks_purges,
+        )  # fmt: skip
 
     def _open(self, name: str, *, new: bool) -> tuple[ExitStack, Upload]:
         """Start a conversation; returns what ends it, too. Raises NoRepository."""

@@ -31,8 +31,8 @@ class Upload(Protocol):
     def pull(self, repository: hg.Repository, nodes: Iterable[str], most: int = MOST) -> None:
         """Pull the ``nodes`` into our ``repository``; no revision of more than ``most`` bytes."""
 
-    def push(self, repository: hg.Repository, node: str, *, beside: bool = False) -> None:
-        """Push ``node`` and its ancestors; ``beside`` allows another head there."""
+    def push(self, repository: hg.Repository, node: str, *, beside: bool = False, whole: bool = False) -> None:
+        """Push ``node`` and its ancestors; ``beside`` allows another head there, ``whole`` sends no deltas."""
 
     def arrived(self) -> bool:
         """Wait until everything is sent; False if it cannot be sent this way. Raises PachaError."""
@@ -61,9 +61,9 @@ class PeerUpload:
         """Pull the ``nodes`` into our ``repository``; no revision of more than ``most`` bytes."""
         self.peer.pull(repository, nodes, most)
 
-    def push(self, repository: hg.Repository, node: str, *, beside: bool = False) -> None:
+    def push(self, repository: hg.Repository, node: str, *, beside: bool = False, whole: bool = False) -> None:
         """Push ``node`` and its ancestors."""
-        self.peer.push(repository, node, beside=beside)
+        self.peer.push(repository, node, beside=beside, whole=whole)
 
     def arrived(self) -> bool:
         """True: ``push`` waits until everything is sent."""
@@ -90,7 +90,7 @@ class InitialUpload:
     def pull(self, repository: hg.Repository, nodes: Iterable[str], most: int = MOST) -> None:
         """Do nothing: it is empty."""
 
-    def push(self, repository: hg.Repository, node: str, *, beside: bool = False) -> None:
+    def push(self, repository: hg.Repository, node: str, *, beside: bool = False, whole: bool = False) -> None:
         """Start to send ``repository``; see ``arrived``."""
         self.files = (repository, node)
         if repository.heads() == (node,):

@@ -70,7 +70,8 @@ def adopt(context: Context, host: str, staging: Staging, fetched: Fetched, maste
     database.write(context.state.database, fetched.snapshot)
     _forget(context.state.cache)
     masters[master] = MasterState(changelog=fetched.changelog, sent=sent)
-    context.state.update(tip=fetched.tip, pending=False, hostname=host, masters=masters)
+    reread = tuple(sorted(fetched.purged))
+    context.state.update(tip=fetched.tip, pending=False, hostname=host, masters=masters, reread=reread)
 
 
 def _other_masters(context: Context, host: str) -> dict[str, MasterState]:
@@ -93,7 +94,9 @@ def _take_over(context: Context, staging: Staging, name: str, node: str) -> None
         install(fetched, own)
         return
     with hg.open_peer(fetched, name) as peer:
-        peer.pull(hg.Repository.open(own, create=True), [node])
+        repository = hg.Repository.open(own, create=True)
+        repository.accepts_purged = lambda name, node: True  # as in a store that is moved
+        peer.pull(repository, [node])
 
 
 def is_movable(path: str, node: str, read: frozenset[bytes]) -> bool:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial as partial_call
 
 from pacha.errors import Concern, PachaError
 from pacha.fetch.staging import Fetched, Staging
@@ -31,9 +32,9 @@ from pacha.rebuild import (
 from pacha.rebuild.actual_state import GROUP, PASSWD
 from pacha.rebuild.hardware import Circumstances
 from pacha.rebuild.hooks import HookRun, Hooks, Planned
+from pacha.rebuild.installation import Installation, InstalledPackages, installing
 from pacha.rebuild.living import living_machine
 from pacha.rebuild.options import HardwarePolicy, LabelPolicy, RebuildOptions, ServicePolicy
-from pacha.rebuild.packages import Installation, InstalledPackages
 from pacha.rebuild.planning import PlannedRebuild, plan_rebuild
 from pacha.rebuild.proposal import Proposal
 from pacha.rebuild.result import Rebuilt, Reporter
@@ -44,6 +45,7 @@ from pacha.restore.journal import AFTER, DONE, RESTARTED, Journal, interrupted, 
 from pacha.restore.journal_records import Mark
 from pacha.restore.outcome import Outcome
 from pacha.restore.undo import prune
+from pacha.store.host_state import HostState
 from pacha.text import escape
 from pacha.wire.master import Master
 
@@ -87,13 +89,18 @@ class Attempt:
         texts = {path: spool.bytes_of(path) for path in (PASSWD, GROUP) if path in spool.places}
         fetched, holes, target = self.fetched, spool.holes, self.options.target
         orphans = self.context.state.read().orphans
-        change, machines = release.change_of(spool, target), machine.compare(fetched, target)
+        machines = machine.compare(fetched, target)
+        change = release.change_of(spool, target, machines)
         bound = hardware.decide(fetched.snapshot, spool, self._circumstances(machines, change))
-        planned = plan_rebuild(fetched.snapshot, texts, self.options, self.begun, holes, fetched.roots, orphans, bound)
+        spared = bound.with_purged(fetched.purged)
+        planned = plan_rebuild(fetched.snapshot, texts, self.options, self.begun, holes, fetched.roots, orphans, spared)
+        planned = planned.led_by(partial.purged(planned.plan, fetched, target))
         planned = partial.with_split_hardlink_warnings(planned, self.options, fetched)
-        planned = planned.led_by(hardware.concerns_of(bound, planned.plan, target))
-        change = change if planned.plan.changes else None
-        planned = planned.led_by(release.concerns_of(change, self.host, target))
+        install = packages.plan(self.staging, fetched, self.options, machines, other_release=change is not None)
+        complete = not (install and install.installs and install.missing.wanted)
+        planned = planned.led_by(hardware.concerns_of(bound, planned.plan, target, complete=complete))
+        told = change if change and change.path and planned.plan.changes else None
+        planned = planned.led_by(release.concerns_of(told, self.host, target))
         watched = tuple(adoption.changes_of_watched(self.context, self.host, fetched)) if self._adopts else ()
         planned = planned.led_by((*self._unmounted(), *watched))
         planned = planned.led_by(difference.concern for difference in self.differences)
@@ -105,11 +112,11 @@ class Attempt:
         note = fetched.note
         return Proposal(
             host=self.host, tip=fetched.tip, at=note.at, by=note.user, target=target, snapshot=fetched.snapshot,
-            preview=planned, hooks=planned_hooks, resumes=resumes, content=content, parts=fetched.roots, release=change,
+            preview=planned, hooks=planned_hooks, resumes=resumes, content=content, parts=fetched.roots, release=told,
             living=living_machine(self.context, self.host, self.options), remembered=self.options.remembered,
             differences=self.differences, watched=watched, machines=machines, bound=bound,
             services=self._services(planned, again=again), again=again,
-            packages=packages.plan(self.staging, fetched, self.options, change, machines),
+            packages=install,
         )  # fmt: skip
 
     def _circumstances(self, machines: machine.Machines | None, change: release.ReleaseChange | None) -> Circumstances:
@@ -137,8 +144,8 @@ class Attempt:
         if self.options.target:
             return None
         changed = frozenset(planned.wanted) if again else services.changed_paths(planned.plan)
-        labels = self.options.labels is LabelPolicy.POLICY
-        return services.plan(changed, self._service_policy, labels=labels, installed=installed)
+        labels, owed = self.options.labels is LabelPolicy.POLICY, self.context.state.read().services_owed
+        return services.plan(changed, self._service_policy, labels=labels, installed=installed, owed=owed)
 
     @property
     def _service_policy(self) -> ServicePolicy:
@@ -154,24 +161,33 @@ class Attempt:
     def run(self, proposal: Proposal) -> Rebuilt:
         """Carry it out, between the hooks; first the packages, which are all fetched before anything is changed."""
         _check_room(proposal)
-        with packages.installing(proposal.packages) as installation:
+        with installing(proposal.packages) as installation:
             ran = self._run(proposal.hooks.before)
             if ran:
                 _check_ran(ran)
+            before = None
             if installation:
+                before = self._remember(proposal, installation)
                 installation = installation.installed(proposal.preview.wanted)
             if ran or installation:
                 proposal = self._plan_again(proposal)
-            return self._restore(proposal, ran, installation)
+            return self._restore(proposal, ran, installation, before)
 
-    def _restore(self, proposal: Proposal, ran: tuple[HookRun, ...], installation: Installation | None) -> Rebuilt:
+    def _restore(
+        self,
+        proposal: Proposal,
+        ran: tuple[HookRun, ...],
+        installation: Installation | None,
+        before: HostState | None,
+    ) -> Rebuilt:
         self._put_aside(proposal)
         _make_target(self.options.target)
         renumber.remember_id_changes(self.context.state, proposal.preview.moves, self.options.target)
         if proposal.preview.walked:
             renumber.remember_orphans(self.context.state, proposal.preview.orphans, self.options.target)
         parts = partial.restored_roots(self.options, self.fetched)
-        before = choices.remember(self.context, self.host, self._decided(proposal))
+        now = self._remember(proposal, installation)
+        before = before or now
         journal = Journal.begin(
             os.fsencode(self.context.state.path), self.host, parts, self.options.target, self.fetched.tip
         )
@@ -184,6 +200,11 @@ class Attempt:
                 choices.take_back(self.context, self.host, before)
             journal.close()
             prune(os.fsencode(self.context.state.path))
+
+    def _remember(self, proposal: Proposal, installation: Installation | None) -> HostState:
+        """Remember the choices: a rebuild that is killed is then gone on with; returns the state before."""
+        installs = installation.planned.policy if installation else None
+        return choices.remember(self.context, self.host, self._decided(proposal), installs)
 
     def _put_aside(self, proposal: Proposal) -> None:
         bound, plan = proposal.bound, proposal.preview.plan
@@ -218,6 +239,7 @@ class Attempt:
         outcome = apply(proposal.preview.plan, source, journal, on_step=self.reporter.on_step)
         if installation:
             installation = installation.completed(journal.folder)
+            choices.installed(self.context, self.host)
         adopted = self._go_on_as_host(proposal, outcome)
         done = installation.done if installation else None
         tasks = self._run_services(proposal, done)
@@ -240,10 +262,15 @@ class Attempt:
 
     def _run_services(self, proposal: Proposal, done: InstalledPackages | None) -> tuple[TaskRun, ...]:
         """Carry out what is planned for after the files, as the machine is now: they may have brought units."""
-        planned, installed = proposal.services, tuple(name for name, _ in done.installed) if done else ()
-        if self._service_policy is ServicePolicy.RESTART:
-            planned = self._services(proposal.preview, again=proposal.again, installed=installed)
-        return services.run(planned, self.context.state.path, self.reporter.on_task) if planned else ()
+        if self._service_policy is not ServicePolicy.RESTART or self.options.target:
+            return ()
+        installed = tuple(name for name, _ in done.installed) if done else ()
+        plan = partial_call(self._services, proposal.preview, again=proposal.again, installed=installed)
+        planned, state = plan(), self.context.state
+        tasks = services.run(planned, state.path, self.reporter.on_task, plan) if planned else ()
+        if (owed := services.owed(tasks)) != state.read().services_owed:
+            state.update(services_owed=owed)
+        return tasks
 
     def _go_on_as_host(self, proposal: Proposal, outcome: Outcome) -> bool:
         """Adopt the host's history if allowed, and remember what is owed. Returns whether it was adopted."""

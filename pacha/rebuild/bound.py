@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pacha.restore.plan import Withheld
 
@@ -13,13 +13,17 @@ class Bound:
     """Recorded paths that are not restored as they are.
 
     ``withheld`` stay as this machine has them, ``merged`` get another content, each for a reason in ``remarks`` or for
-    none. ``own`` tells whether a path that is not among the ``recorded`` ones belongs to this machine. ``other``: it
-    is not the machine that the host was; ``unrecorded``: the snapshot does not say which one that was.
+    none. ``named`` are restored, and a person should know why; ``dangling`` are links that lead to nothing, each with
+    the reason to name them together. ``own`` tells whether a path that is not among the ``recorded`` ones belongs to
+    this machine. ``other``: it is not the machine that the host was; ``unrecorded``: the snapshot does not say which
+    one that was.
     """
 
     withheld: Mapping[bytes, Withheld] = field(default_factory=dict)
     merged: Mapping[bytes, bytes] = field(default_factory=dict)
     remarks: Mapping[bytes, str] = field(default_factory=dict)
+    named: Mapping[bytes, str] = field(default_factory=dict)
+    dangling: Mapping[bytes, str] = field(default_factory=dict)
     own: Callable[[bytes], Withheld | None] = lambda path: None
     recorded: Collection[bytes] = frozenset()
     other: bool = False
@@ -28,6 +32,17 @@ class Bound:
     def of(self, path: bytes) -> Withheld | None:
         """Why ``path`` stays as it is here, None where it does not."""
         return self.withheld.get(path) if path in self.recorded else self.own(path)
+
+    def with_purged(self, purged: Mapping[bytes, str]) -> Bound:
+        """This one, with the paths whose content was ``purged`` (the reasons): what the disk has there stays."""
+        if not purged:
+            return self
+        return replace(
+            self,
+            withheld={**self.withheld, **{path: Withheld(reason) for path, reason in purged.items()}},
+            merged={path: text for path, text in self.merged.items() if path not in purged},
+            recorded={*self.recorded, *purged},
+        )
 
 
 UNBOUND = Bound()

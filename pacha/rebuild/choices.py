@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from pacha.host.context import Context
 from pacha.rebuild import accounts, partial
-from pacha.rebuild.options import AccountPolicy, HardwarePolicy, OwnerNames, RebuildOptions, Remembered
+from pacha.rebuild.options import AccountPolicy, HardwarePolicy, OwnerNames, PackagePolicy, RebuildOptions, Remembered
 from pacha.rebuild.result import Rebuilt
 from pacha.restore.journal import Journal, interrupted
 from pacha.restore.journal_records import Part
@@ -27,19 +27,24 @@ def with_remembered(context: Context, host: str, options: RebuildOptions) -> Reb
         accounts=AccountPolicy(earlier.accounts) if earlier.accounts and policy is None else None,
         owner_map=names is None and bool(earlier.users or earlier.groups),
         hardware=HardwarePolicy(earlier.hardware) if earlier.hardware and options.hardware is None else None,
+        packages=PackagePolicy(earlier.packages) if earlier.packages and options.packages is None else None,
     )
     return replace(
         options,
         keep=(*options.keep, *patterns),
         accounts=policy or remembered.accounts or AccountPolicy.RENUMBER,
         hardware=options.hardware or remembered.hardware or HardwarePolicy(context.config.rebuild_hardware),
+        packages=options.packages or remembered.packages,
         owner_names=names or OwnerNames(users=earlier.users, groups=earlier.groups),
         remembered=remembered,
     )
 
 
-def remember(context: Context, host: str, options: RebuildOptions) -> HostState:
-    """Remember the choices in ``options``, which are complete; returns the state before."""
+def remember(context: Context, host: str, options: RebuildOptions, installs: PackagePolicy | None = None) -> HostState:
+    """Remember the choices in ``options``, which are complete; returns the state before.
+
+    ``installs``: how packages are being installed, None for no installation that is under way.
+    """
     state = context.state.read()
     if options.in_place:
         names, policy = options.owner_names, options.accounts or AccountPolicy.RENUMBER
@@ -48,9 +53,16 @@ def remember(context: Context, host: str, options: RebuildOptions) -> HostState:
         chosen = RebuildChoices(
             keep=options.keep, accounts=account_policy, users=names.users, groups=names.groups,
             hardware="" if hardware is HardwarePolicy.AUTO else hardware.value,
+            packages=installs.value if installs else "",
         )  # fmt: skip
         _set(context, host, chosen)
     return state
+
+
+def installed(context: Context, host: str) -> None:
+    """Forget how packages were being installed: that is over."""
+    chosen = context.state.read().choices.get(host, RebuildChoices())
+    _set(context, host, replace(chosen, packages=""))
 
 
 def take_back(context: Context, host: str, before: HostState) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from pacha.errors import Concern
 from pacha.fetch.spool import Spool
 from pacha.files.metadata import Entry, Kind
-from pacha.files.paths import rebase
+from pacha.files.paths import name, parent, rebase
 from pacha.machine import hardware
 from pacha.machine.hardware import Lookup
 from pacha.machine.inventory import Inventory
@@ -22,8 +22,9 @@ from pacha.rebuild.machine import Machines
 from pacha.rebuild.options import HardwarePolicy, RebuildOptions
 from pacha.restore.plan import Action, Plan, Withheld
 from pacha.store.snapshot import Snapshot
-from pacha.text import escape
+from pacha.text import enumerated, escape
 
+_SHOWN = 5  #: links of one folder that are named
 _MOST_IN_ALL = 64 << 20  #: bytes that are looked through; far more than any /etc has of such files
 
 
@@ -54,12 +55,21 @@ def decide(snapshot: Snapshot, spool: Spool, about: Circumstances) -> Bound:
     return _Decision(snapshot=snapshot, spool=spool, about=about, other=other).made()
 
 
-def concerns_of(bound: Bound, plan: Plan, target: bytes) -> Iterator[Concern]:
-    """What a person should know of the files that are merged."""
+def concerns_of(bound: Bound, plan: Plan, target: bytes, *, complete: bool) -> Iterator[Concern]:
+    """What a person should know of the files that are merged, or restored all the same.
+
+    ``complete``: no packages are installed any more, which might bring what a link leads to.
+    """
     written = {step.path for step in plan.steps if step.action in (Action.CREATE, Action.REPLACE)}
-    for path, remark in bound.remarks.items():
+    for path, remark in (*bound.remarks.items(), *bound.named.items()):
         if rebase(path, target) in written:
             yield Concern(rebase(path, target), remark)
+    together: dict[tuple[bytes, str], list[str]] = {}
+    for path, reason in bound.dangling.items() if complete else ():
+        if rebase(path, target) in written:
+            together.setdefault((parent(rebase(path, target)), reason), []).append(escape(name(path)))
+    for (folder, reason), links in together.items():
+        yield Concern(folder, f"links that lead to nothing here: {enumerated(sorted(links), _SHOWN)} ({reason})")
 
 
 def _is_same(about: Circumstances) -> bool:
@@ -77,6 +87,8 @@ class _Decision:
     read: int = 0
     merged: dict[bytes, bytes] = field(default_factory=dict)
     remarks: dict[bytes, str] = field(default_factory=dict)
+    named: dict[bytes, str] = field(default_factory=dict)
+    dangling: dict[bytes, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         target, machines = self.about.options.target, self.about.machines
@@ -91,13 +103,17 @@ class _Decision:
         bound_paths = {path: row for path in self.snapshot.entries if (row := row_of(os.fsdecode(path)))}
         withheld = {path: held for path, row in bound_paths.items() if (held := self._withheld(path, row))}
         return Bound(
-            withheld=withheld, merged=self.merged, remarks=self.remarks, own=self._own,
-            recorded=self.snapshot.entries.keys(), other=self.other, unrecorded=self.about.machines is None,
+            withheld=withheld, merged=self.merged, remarks=self.remarks, named=self.named, dangling=self.dangling,
+            own=self._own, recorded=self.snapshot.entries.keys(),
+            other=self.other, unrecorded=self.about.machines is None,
         )  # fmt: skip
 
     def _withheld(self, path: bytes, row: Row) -> Withheld | None:
         entry = self.snapshot.entries[path]
         if entry.kind not in (Kind.FILE, Kind.SYMLINK):
+            return None
+        if row.policy is Policy.NAME:
+            self._name(entry, row)
             return None
         reason = self._reason(entry, row)
         merges = self.other and row.merge and entry.kind is Kind.FILE and (reason or row.policy is Policy.RESTORE)
@@ -106,6 +122,19 @@ class _Decision:
         if not reason:
             return None
         return Withheld(reason, "" if row.policy is Policy.GENERATED else self._put_aside(entry))
+
+    def _name(self, entry: Entry, row: Row) -> None:
+        """Take down why a person should know of the file or link, if it is so on other hardware."""
+        if not self.other:
+            return
+        if row.of_links and entry.target is not None:
+            leads_to = os.path.normpath(os.path.join(parent(entry.path), entry.target))
+            if not self.inventory.file(os.fsdecode(leads_to)):
+                self.dangling[entry.path] = row.reason
+        elif entry.kind is Kind.FILE and not row.of_links:
+            found = self._examined(entry, row) if row.reader else None
+            if found is None or found.dead:
+                self.named[entry.path] = f"{found} ({row.reason})" if found else row.reason
 
     def _reason(self, entry: Entry, row: Row) -> str:
         """Why the file stays as this machine has it, "" where it does not."""
@@ -165,7 +194,7 @@ class _Decision:
     def _own(self, path: bytes) -> Withheld | None:
         """Whether this machine's own file at ``path``, which the snapshot does not have, is bound to it."""
         row = row_of(os.fsdecode(path))
-        if row is None or row.policy is Policy.RESTORE:
+        if row is None or row.policy in (Policy.RESTORE, Policy.NAME):
             return None
         if self.other or row.policy is Policy.SAME_RELEASE:
             return Withheld("it is this machine's own", f"'{self.about.host}' had none")

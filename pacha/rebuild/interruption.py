@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from enum import Enum
 
 from pacha.errors import OF_THE_SYSTEM, PachaError, Signalled, UntoldError, refusal
-from pacha.machine.packages import apt_install
+from pacha.machine.packages import installer
 from pacha.restore.journal import Journal, history, identifiers
 
 
@@ -72,7 +72,7 @@ def told(how: str, where: str) -> Iterator[None]:
 def _standing(state: bytes, before: frozenset[str]) -> _Standing:
     own = [journal for journal in _closed(state) if journal.id not in before]
     if not own or ("finished" not in own[-1].marks and ("written" not in own[-1].marks or "stopped" in own[-1].marks)):
-        return _Standing.PACKAGES if apt_install.is_begun() else _Standing.UNTOUCHED
+        return _Standing.PACKAGES if installer.is_begun() else _Standing.UNTOUCHED
     return _Standing.PLACED if "finished" in own[-1].marks else _Standing.HALF
 
 

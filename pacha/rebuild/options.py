@@ -72,6 +72,7 @@ class Remembered:
     accounts: AccountPolicy | None = None
     owner_map: bool = False
     hardware: HardwarePolicy | None = None
+    packages: PackagePolicy | None = None
 
     def __bool__(self) -> bool:
         return self != Remembered()
@@ -102,7 +103,7 @@ class RebuildOptions:
     hooks: bool = False
     services: ServicePolicy | None = None  #: None: RESTART for a whole machine in its original places, else LIST
     labels: LabelPolicy = LabelPolicy.POLICY
-    packages: PackagePolicy | None = None  #: None: LIST, unless a person says otherwise
+    packages: PackagePolicy | None = None  #: None: as remembered, else LIST, unless a person says otherwise
     at: str = ""  #: which snapshot (WHEN); "": the newest
     asked: Selection = field(default_factory=Selection)  #: which parts of it; empty: all
     wait_seconds: float = 0  #: for another run to end

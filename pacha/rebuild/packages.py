@@ -1,34 +1,29 @@
-"""The packages of the host in a rebuild: which are missing here, and how they are installed, before the files."""
+"""The packages of the host in a rebuild: which are missing here, and what is done about them before the files."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pacha.errors import Concern, PachaError
 from pacha.fetch.staging import Fetched, Staging
-from pacha.machine.packages import apt_install, apt_sources, dpkg_local, missing, package_list
-from pacha.machine.packages.apt_install import Apt, Order
-from pacha.machine.packages.apt_sources import Source
-from pacha.machine.packages.command_log import ProgramError
+from pacha.machine.packages import installers, missing, package_list
+from pacha.machine.packages.installer import Order, Source
 from pacha.machine.packages.missing import Installed, Missing
 from pacha.machine.packages.package_list import Manager, PackageList, SourceFile
-from pacha.rebuild import actual_state, homes
+from pacha.machine.packages.program import ProgramError
+from pacha.rebuild import actual_state
 from pacha.rebuild.machine import Machines
 from pacha.rebuild.options import PackagePolicy, RebuildOptions
-from pacha.rebuild.release import ReleaseChange
 from pacha.store.companions import PACKAGES
-from pacha.system.atomic import write_private
-from pacha.text import enumerated, escape, masked, printable
+from pacha.text import enumerated, printable
 
-LOG = b"packages.txt"
 LOCALES = b"/etc/locale.gen"
 _NAME = b"packages"
-_SHOWN = 20  #: names in a concern
+SHOWN = 20  #: names in a concern
 _NOTHING = Installed(architecture="", versions={})
 
 
@@ -65,8 +60,8 @@ class PlannedPackages:
         if not self.policy.installs:
             return ()
         names = [one.name for one in self.missing.not_to_be_had]
-        absent = [_concern(f"not to be had: {enumerated(names, _SHOWN)}")] if names else []
-        return (*([_concern(f"none is installed: {self.refusal}")] if self.refusal else []), *absent)
+        absent = [concern(f"not to be had: {enumerated(names, SHOWN)}")] if names else []
+        return (*([concern(f"none is installed: {self.refusal}")] if self.refusal else []), *absent)
 
     @property
     def order(self) -> Order:
@@ -78,11 +73,11 @@ class PlannedPackages:
 
 
 def plan(
-    staging: Staging, fetched: Fetched, options: RebuildOptions, change: ReleaseChange | None, machines: Machines | None
+    staging: Staging, fetched: Fetched, options: RebuildOptions, machines: Machines | None, *, other_release: bool
 ) -> PlannedPackages | None:
     """What is to be done about packages; None for nothing.
 
-    ``change``: the snapshot is of another release. Raises DamagedError.
+    ``other_release``: the snapshot is of another release or distribution. Raises DamagedError.
     """
     text = fetched.companions.get(PACKAGES)
     policy = options.packages or PackagePolicy.LIST
@@ -95,19 +90,19 @@ def plan(
             here = missing.installed(recorded.manager, Path(os.fsdecode(options.target or b"/")))
         except ProgramError as error:
             refusal = error.why
-    if not refusal and policy is not PackagePolicy.BY_NAME and _is_other(change, machines):
+    if not refusal and policy is not PackagePolicy.BY_NAME and other_release:
         refusal = "the snapshot is of another release or distribution; --packages by-name takes what this one has"
-    files = recorded.files if recorded.manager is Manager.APT else ()
+    kind, files = installers.KINDS[recorded.manager], recorded.files
     return PlannedPackages(
         recorded=recorded, missing=missing.compare(recorded, here), policy=policy, refusal=refusal, here=here,
-        sources=apt_sources.sources(files), keys=_digests(apt_sources.keys(files)), machines=machines,
+        sources=kind.sources(files), keys=_digests(kind.keys(files)), machines=machines,
     )  # fmt: skip
 
 
 def check(planned: PlannedPackages | None) -> None:
     """Raise PachaError where packages are to be installed and that is not possible here."""
     if planned is not None and planned.policy.installs and planned.refusal:
-        raise _not_installable(planned.refusal)
+        raise not_installable(planned.refusal)
 
 
 def chosen(
@@ -117,95 +112,6 @@ def chosen(
     if planned is None or options.packages or not planned.asks or not wants():
         return planned
     return replace(planned, policy=PackagePolicy.INSTALL)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InstalledPackages:
-    """What came of it: the packages that were installed (name and version), and what a person should look at."""
-
-    installed: tuple[tuple[str, str], ...] = ()
-    sources: tuple[str, ...] = ()
-    concerns: tuple[Concern, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Installation:
-    """An installation whose packages are fetched; ``done``: what came of it, so far."""
-
-    planned: PlannedPackages
-    apt: Apt
-    fetched: apt_install.FetchedPackages
-    done: InstalledPackages = InstalledPackages()
-
-    def installed(self, restored: Collection[bytes]) -> Installation:
-        """Install, with the diversions before and the sources after, but for the paths that are ``restored``."""
-        paths, order = {os.fsdecode(path) for path in restored}, self.planned.order
-        try:
-            left = self._divert(paths)
-            failures = self.apt.install(order, self.fetched)
-            made = () if order.own_sources else self.apt.add_sources(order.recorded.files, paths)
-            now = missing.installed(Manager.APT, self.apt.root).versions
-        except ProgramError as error:
-            raise _not_installed(error.why) from None
-        new = tuple(sorted((key[0], now[key]) for key in now.keys() - order.here.versions.keys()))
-        concerns = [*self._concerns(failures, left)]
-        if gone := sorted({name for name, _ in order.here.versions.keys() - now.keys()}):
-            concerns.append(_concern(f"removed, as it does not go with the others: {enumerated(gone, _SHOWN)}"))
-        return replace(self, done=InstalledPackages(installed=new, sources=made, concerns=tuple(concerns)))
-
-    def completed(self, folder: bytes) -> Installation:
-        """After the files: what dpkg was told of them, and what failed without them. The log goes to ``folder``."""
-        failures = [*(self.apt.configure_again() if apt_install.unfinished(self.apt.root) else ())]
-        machines = self.planned.machines
-        if machines is not None:
-            commands = dpkg_local.overrides(machines.recorded.statoverrides, machines.here.statoverrides, self.apt.root)
-            failures += self.apt.tried(commands, "setting owners and modes")
-        concerns = [_concern(f"this failed: {why}") for why in failures]
-        missing_homes = homes.missing(self.apt.root)
-        concerns += [Concern(home, f"the home of '{escape(name)}' is not there") for home, name in missing_homes]
-        self._keep_log(folder)
-        self.apt.finish()
-        return replace(self, done=replace(self.done, concerns=(*self.done.concerns, *concerns)))
-
-    def _divert(self, restored: Collection[str]) -> list[str]:
-        machines = self.planned.machines
-        if machines is None:
-            return []
-        recorded, here = machines.recorded.diversions, machines.here.diversions
-        commands, left = dpkg_local.diversions(recorded, here, restored)
-        return [*left, *self.apt.tried(commands, "diverting files")]
-
-    def _concerns(self, failures: Sequence[str], diversions: Sequence[str]) -> Iterator[Concern]:
-        chosen, absent = self.fetched.chosen, self.planned.missing.not_to_be_had
-        yield from (_concern(f"a source failed: {why}") for why in self.fetched.failures)
-        if names := sorted({*chosen.not_to_be_had, *(one.name for one in absent)}):
-            yield _concern(f"not to be had: {enumerated(names, _SHOWN)}")
-        if chosen.other_versions:
-            yield _concern(f"in another version than recorded: {enumerated(chosen.other_versions, _SHOWN)}")
-        yield from (_concern(f"this failed: {why}") for why in failures)
-        yield from (_concern(f"not diverted here: {masked(line, 300)}") for line in diversions)
-
-    def _keep_log(self, folder: bytes) -> None:
-        try:
-            write_private(os.path.join(os.fsdecode(folder), os.fsdecode(LOG)), self.apt.commands.log.read_bytes())
-        except OSError:
-            return  # a full state folder takes nothing back
-
-
-@contextmanager
-def installing(planned: PlannedPackages | None) -> Iterator[Installation | None]:
-    """Fetch everything that is to be installed; None for nothing. Raises PachaError before anything is changed."""
-    if planned is None or not planned.installs:
-        yield None
-        return
-    try:
-        with apt_install.opened() as apt:
-            if not planned.missing.wanted and not apt.was_interrupted:
-                yield None
-                return
-            yield Installation(planned=planned, apt=apt, fetched=apt.fetch(planned.order))
-    except ProgramError as error:
-        raise _not_installable(error.why) from None
 
 
 def commands(planned: PlannedPackages) -> list[str]:
@@ -235,19 +141,7 @@ def _refusal(manager: Manager, options: RebuildOptions) -> str:
         return "packages are installed into the running system alone, not below --target"
     if os.geteuid() != 0:
         return "only root can install packages"
-    if manager is not Manager.APT:
-        return f"{manager.value} installs nothing for Pacha yet"
     return "" if missing.is_managed(manager) else f"this machine has no {manager.value}"
-
-
-def _is_other(change: ReleaseChange | None, machines: Machines | None) -> bool:
-    """Whether the snapshot is of another release or distribution than this machine."""
-    if change is not None:
-        return True
-    if machines is None:
-        return False
-    was, here = machines.recorded, machines.here
-    return (was.distribution, was.version) != (here.distribution, here.version) and bool(was.distribution)
 
 
 def _digests(files: Sequence[SourceFile]) -> tuple[tuple[str, str], ...]:
@@ -256,23 +150,16 @@ def _digests(files: Sequence[SourceFile]) -> tuple[tuple[str, str], ...]:
     return tuple((one.path, hashlib.sha256(one.content).hexdigest()) for one in new)
 
 
-def _concern(reason: str) -> Concern:
+def concern(reason: str) -> Concern:
+    """Something about packages that a person should look at."""
     return Concern(_NAME, printable(reason))
 
 
-def _not_installable(why: str) -> PachaError:
+def not_installable(why: str) -> PachaError:
+    """The error for packages that cannot be installed here."""
     return PachaError(
         "The packages of the host cannot be installed here; nothing was changed.",
         why,
         "--packages list shows them with the commands, and goes on.",
         code="packages-not-installable",
-    )
-
-
-def _not_installed(why: str) -> PachaError:
-    return PachaError(
-        "The packages of the host were not all installed; no file was restored.",
-        why,
-        "Run it again: it goes on where it ended.",
-        code="packages-not-installed",
     )

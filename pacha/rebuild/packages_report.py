@@ -8,7 +8,8 @@ from typing import Any
 
 from pacha.machine.packages.package_list import Package
 from pacha.rebuild import packages
-from pacha.rebuild.packages import InstalledPackages, PlannedPackages
+from pacha.rebuild.installation import InstalledPackages
+from pacha.rebuild.packages import PlannedPackages
 
 
 def packages_words(done: InstalledPackages | None) -> str:

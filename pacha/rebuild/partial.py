@@ -40,6 +40,13 @@ def with_split_hardlink_warnings(planned: PlannedRebuild, options: RebuildOption
     return replace(planned, plan=replace(planned.plan, concerns=(*planned.plan.concerns, *words))) if words else planned
 
 
+def purged(plan: Plan, fetched: Fetched, target: bytes) -> list[Concern]:
+    """A concern for each path that cannot be restored, as its content was erased from the history."""
+    reasons = {rebase(path, target): reason for path, reason in fetched.purged.items()}
+    steps = (step for step in plan.steps if step.action is Action.WITHHELD and step.path in reasons)
+    return [Concern(step.path, f"{reasons[step.path]}: not restored") for step in steps]
+
+
 def interrupted_renumbering(context: Context, options: RebuildOptions) -> renumber.InterruptedRenumbering:
     """The owner changes that a killed rebuild did not finish. Raises UsageError where only a part is selected."""
     renumbering = renumber.interrupted_renumbering(context.state, options.target)

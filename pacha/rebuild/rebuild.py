@@ -15,7 +15,7 @@ from pacha.fetch.staging import Fetched, Staging
 from pacha.fetch.worker import WorkerProcess, import_meanwhile
 from pacha.host.context import Context, check_host
 from pacha.host.masters import connect
-from pacha.machine.packages import apt_install
+from pacha.machine.packages import installer
 from pacha.rebuild import (
     accounts,
     choices,
@@ -87,7 +87,7 @@ def _prepared(
     with ExitStack() as stack:
         stack.enter_context(context.state.locked(options.wait_seconds, only_looks=only_looks))
         if not only_looks:
-            apt_install.sweep_leftovers()
+            installer.sweep_leftovers()
         options = choices.with_remembered(context, host, options)
         interrupted_renumbering = partial.interrupted_renumbering(context, options)
         if worker is None:

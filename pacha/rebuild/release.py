@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pacha.errors import Concern
 from pacha.fetch.spool import Spool
 from pacha.files.paths import rebase
-from pacha.machine.facts import assignments
+from pacha.machine.facts import Facts, assignments
 from pacha.rebuild import actual_state
+from pacha.rebuild.machine import Machines
 from pacha.text import escape, masked
 
 OS_RELEASE, LSB, DEBIAN, ALPINE = (
@@ -22,6 +23,8 @@ OS_RELEASE, LSB, DEBIAN, ALPINE = (
 RECORDED = (OS_RELEASE, LSB, ALPINE, DEBIAN)
 _OF_MACHINE = (OS_RELEASE, b"/usr/lib/os-release")  # os-release(5)
 LARGEST = 4096  #: bytes of such a file that are read
+#: So many parts of a version tell releases apart; the others come with upgrades.
+_SIGNIFICANT = {"alpine": 2, **dict.fromkeys(("almalinux", "centos", "debian", "ol", "rhel", "rocky"), 1)}
 _SHOWN = 40  #: characters of a name or a version
 
 
@@ -38,19 +41,35 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class ReleaseChange:
-    """A snapshot whose release is not this machine's: the file that says so, and both releases."""
+    """A snapshot whose release is not this machine's: the file that says so, and both releases.
+
+    ``path`` is b"" where no file of /etc is restored, so that nobody needs to be told.
+    """
 
     path: bytes
     recorded: Release
     here: Release
 
 
-def change_of(spool: Spool, target: bytes) -> ReleaseChange | None:
-    """The difference between the fetched release and the machine's, None for none. A mere folder has no release."""
+def change_of(spool: Spool, target: bytes, machines: Machines | None) -> ReleaseChange | None:
+    """The difference between the fetched release and the machine's, None for none. A mere folder has no release.
+
+    Where the files do not tell, the facts of both ``machines`` do.
+    """
     if not actual_state.is_system(target):
         return None
     recorded = {path: spool.bytes_of(path, LARGEST) for path in RECORDED if path in spool.places}
-    return compare(recorded, target or b"/")
+    change = compare(recorded, target or b"/")
+    if change is not None or machines is None:
+        return change
+    was, here = _of_facts(machines.recorded), _of_facts(machines.here)
+    restores = any(path.startswith(b"/etc/") for path in spool.places)
+    different = bool(was.distribution and here.distribution) and _differ(was, here)
+    return ReleaseChange(OS_RELEASE if restores else b"", was, here) if different else None
+
+
+def _of_facts(facts: Facts) -> Release:
+    return Release(facts.distribution.lower(), _significant(facts.distribution.lower(), facts.version))
 
 
 def concerns_of(change: ReleaseChange | None, host: str, target: bytes) -> list[Concern]:
@@ -112,7 +131,7 @@ def _of(path: bytes, content: bytes) -> Release | None:
 def _significant(distribution: str, version: str) -> str:
     """``version`` without what an upgrade within a release changes."""
     parts = version.split(".")
-    return ".".join(parts[: {"debian": 1, "alpine": 2}.get(distribution, len(parts))])
+    return ".".join(parts[: _SIGNIFICANT.get(distribution, len(parts))])
 
 
 def _assigned(text: str, distribution: str, version: str) -> Release | None:

@@ -248,6 +248,7 @@ def _remembered_json(remembered: Remembered) -> dict[str, Any]:
         "accounts": policy.value if policy else None,
         "owner_map": remembered.owner_map,
         "hardware": remembered.hardware.value if remembered.hardware else None,
+        "packages": remembered.packages.value if remembered.packages else None,
     }
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -15,6 +16,7 @@ from pathlib import Path
 from pacha.errors import Concern
 from pacha.machine import config_checks, generators, selinux, units
 from pacha.machine.config_checks import ConfigCheck
+from pacha.machine.generators import Generator
 from pacha.machine.units import Unit
 from pacha.rebuild.options import ServicePolicy
 from pacha.restore.plan import Action, Plan
@@ -43,13 +45,16 @@ class ServiceTaskKind(str, Enum):
 class ServiceTask:
     """A program (argv) to run after the files: what it is for, in words; ``units``: those that wait for a check.
 
-    ``also`` says of the program's path why it fails all the same, "" if it does not.
+    ``owed``: what a later plan has to look at if it fails, a path or a unit. ``folders``: one of them has to be there,
+    or the first is made. ``also`` says of the program's path why it fails all the same, "" if it does not.
     """
 
     kind: ServiceTaskKind
     about: str
     argv: tuple[str, ...]
+    owed: str = ""
     units: frozenset[str] = frozenset()
+    folders: tuple[str, ...] = ()
     also: Callable[[str], str] = lambda path: ""
 
 
@@ -87,25 +92,32 @@ class TaskRun:
 
 
 def plan(
-    changed: Collection[bytes], policy: ServicePolicy, *, labels: bool, installed: Collection[str] = ()
+    changed: Collection[bytes],
+    policy: ServicePolicy,
+    *,
+    labels: bool,
+    installed: Collection[str] = (),
+    owed: Collection[str] = (),
 ) -> PlannedServices | None:
     """What the ``changed`` paths of this machine, and the packages just ``installed``, ask for; None for nothing.
 
-    ``labels``: files are given the labels of this machine's policy, where one is in force.
+    ``labels``: files are given the labels of this machine's policy, where one is in force. ``owed``: what failed after
+    an earlier rebuild.
     """
-    if policy is ServicePolicy.NONE or not (changed or installed):
+    if policy is ServicePolicy.NONE or not (changed or installed or owed):
         return None
     configured = [path for path in changed if path.startswith(_CONFIGURATION)]  # a few of perhaps 100,000
+    configured += [os.fsencode(path) for path in owed if path.startswith("/")]
     checks = list(config_checks.concerned(configured))
-    found, failure = _units(configured, installed, checks)
+    found, failure = _units(configured, installed, checks, owed)
     made = list(generators.concerned(configured))
     tasks = [
         *(_labels(changed) if labels else ()),
-        *(ServiceTask(kind=ServiceTaskKind.MAKE, about=one.what, argv=one.argv) for one in made if not one.is_listed),
+        *(_make_task(one) for one in made if not one.is_listed),
         *_of_units(found, configured, checks),
     ]
     listed = [
-        *(ServiceTask(kind=ServiceTaskKind.MAKE, about=one.what, argv=one.argv) for one in made if one.is_listed),
+        *(_make_task(one) for one in made if one.is_listed),
         *(_unit_task(unit) for unit in found if unit.is_left and unit.action),
     ]
     if not tasks and not listed and not failure:
@@ -120,28 +132,57 @@ def changed_paths(planned: Plan) -> frozenset[bytes]:
     return frozenset(step.path for step in planned.steps if step.action in _WRITES)
 
 
-def run(planned: PlannedServices, scratch: Path, on_task: Callable[[ServiceTask], None]) -> tuple[TaskRun, ...]:
+def run(
+    planned: PlannedServices,
+    scratch: Path,
+    on_task: Callable[[ServiceTask], None],
+    plan_again: Callable[[], PlannedServices | None],
+) -> tuple[TaskRun, ...]:
     """Run the tasks of ``planned``; one that fails stops none of the others but the units that waited for it.
 
-    What the programs say passes through a file in ``scratch``.
+    Once systemd has read its units again it is ``plan_again`` that says what follows: only now it knows the units that
+    the files brought. What the programs say passes through a file in ``scratch``.
     """
-    failed: set[str] = set()
+    first, then = _parted(planned)
+    runs = list(_runs(first, scratch, on_task))
+    if first:
+        planned = plan_again() or planned
+        _, then = _parted(planned)
     unknown = ServiceTask(kind=ServiceTaskKind.UNIT, about="which services obey the files", argv=("systemctl", "show"))
-    runs = [TaskRun(task=unknown, failure=planned.failure)] if planned.failure else []
-    for task in planned.tasks:
+    runs += [TaskRun(task=unknown, failure=planned.failure)] if planned.failure else []
+    return (*runs, *_runs(then, scratch, on_task))
+
+
+def owed(runs: Iterable[TaskRun]) -> tuple[str, ...]:
+    """What the next rebuild has to look at once more: the paths and the units of the ``runs`` that failed."""
+    return tuple(sorted({run.task.owed for run in runs if run.failure and run.task.owed}))
+
+
+def _parted(planned: PlannedServices) -> tuple[Sequence[ServiceTask], Sequence[ServiceTask]]:
+    """The tasks up to the one with which systemd reads its units again (none: without it), and the others."""
+    kinds = [task.kind for task in planned.tasks]
+    end = kinds.index(ServiceTaskKind.RELOAD) + 1 if ServiceTaskKind.RELOAD in kinds else 0
+    return planned.tasks[:end], planned.tasks[end:]
+
+
+def _runs(tasks: Sequence[ServiceTask], scratch: Path, on_task: Callable[[ServiceTask], None]) -> Iterator[TaskRun]:
+    failed: set[str] = set()
+    for task in tasks:
         if task.kind is ServiceTaskKind.UNIT and task.about in failed:
-            runs.append(TaskRun(task=task, failure="not done, as its configuration does not pass its test"))
+            yield TaskRun(task=task, failure="not done, as its configuration does not pass its test")
             continue
         on_task(task)
         ended = _ended(task, scratch)
-        runs.append(ended)
         failed |= task.units if ended.failure else set()
-    return tuple(runs)
+        yield ended
 
 
 def _ended(task: ServiceTask, scratch: Path) -> TaskRun:
     path = find_program(task.argv[0])
     ended = ProgramRun("it is not installed", b"")
+    if task.folders and not any(map(os.path.isdir, task.folders)):
+        with suppress(OSError):  # then the program says that it is missing
+            os.makedirs(task.folders[0], mode=0o755)
     if path:
         ended = programs.run([path, *task.argv[1:]], programs.environment(), _SECONDS, scratch)
     last = [line for line in ended.output.splitlines() if line.strip()][-_LINES:]
@@ -150,12 +191,12 @@ def _ended(task: ServiceTask, scratch: Path) -> TaskRun:
 
 
 def _units(
-    changed: Collection[bytes], installed: Collection[str], checks: Iterable[ConfigCheck]
+    changed: Collection[bytes], installed: Collection[str], checks: Iterable[ConfigCheck], owed: Iterable[str]
 ) -> tuple[list[Unit], str]:
     if not units.runs_systemd():
         return [], ""
     try:
-        known = frozenset[str]().union(*(check.units for check in checks))
+        known = frozenset(owed).union(*(check.units for check in checks))
         return units.concerned(changed, installed, known), ""
     except OSError as error:
         return [], error.strerror or str(error)
@@ -180,12 +221,19 @@ def _of_units(
     yield from map(_unit_task, restarted)
 
 
+def _make_task(generator: Generator) -> ServiceTask:
+    source = os.fsdecode(generator.sources[0])
+    return ServiceTask(kind=ServiceTaskKind.MAKE, about=generator.what, argv=generator.argv, owed=source)
+
+
 def _check_task(check: ConfigCheck) -> ServiceTask:
+    source = os.fsdecode(check.sources[0])
     return ServiceTask(
-        kind=ServiceTaskKind.CHECK, about=os.fsdecode(check.sources[0]), argv=check.argv, units=check.units,
-        also=check.also,
+        kind=ServiceTaskKind.CHECK, about=source, owed=source, argv=check.argv, units=check.units,
+        folders=check.needs, also=check.also,
     )  # fmt: skip
 
 
 def _unit_task(unit: Unit) -> ServiceTask:
-    return ServiceTask(kind=ServiceTaskKind.UNIT, about=unit.name, argv=("systemctl", unit.action, "--", unit.name))
+    argv = ("systemctl", unit.action, "--", unit.name)
+    return ServiceTask(kind=ServiceTaskKind.UNIT, about=unit.name, owed=unit.name, argv=argv)

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pacha.errors import PachaError
 from pacha.fetch.staging_dir import remove_leftovers
 from pacha.host.context import Context
-from pacha.machine.packages import apt_install
+from pacha.machine.packages import installer
 from pacha.rebuild import choices
-from pacha.rebuild.packages import LOG
+from pacha.rebuild.installation import LOG
 from pacha.restore import undo as undoing
 from pacha.restore import undo_preview
 from pacha.restore.journal import AFTER, DONE, RESTARTED, Journal, history, unfinished
@@ -66,9 +66,11 @@ def undo(context: Context, confirm: Callable[[RebuildRecord], None] = lambda rec
         record = _record(journal, _interrupted(os.fsencode(context.state.path)))
         confirm(record)
         remove_leftovers(context)
-        apt_install.sweep_leftovers()
+        installer.sweep_leftovers()
         outcome = _undo(journal)
         choices.give_up(context, record.host, journal)
+        if not record.target and context.state.read().services_owed:
+            context.state.update(services_owed=())
         adopted = context.state.read().hostname
         return Undone(record, outcome, adopted if adopted == record.host and not record.target else "")
 

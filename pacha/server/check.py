@@ -6,16 +6,11 @@ process do this that has become the folder's owner, in a scratch folder.
 
 from __future__ import annotations
 
-import codecs
 import json
 import os
-import resource
-import shutil
 import stat
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,10 +23,9 @@ from pacha.server import check_results
 from pacha.server import hosts as fleet
 from pacha.server.check_results import CheckResult
 from pacha.server.check_worker import inspect, result, unseen
-from pacha.store import hg
+from pacha.server.host_account import AccountLimits, load_modules, run_as_owner, scratch_folder
 from pacha.store.state import StateFolder
 from pacha.system import activity
-from pacha.system.child import run_in_child
 from pacha.text import escape
 from pacha.wire import hook_files, message
 
@@ -50,10 +44,7 @@ def check(
     Returns 13 if one could not be rebuilt, 1 if one could not be checked, 3 for any other fault. Raises UsageError,
     PachaError.
     """
-    # Import all that the child needs first: its account may not be able to read our modules.
-    hg.import_all()
-    for name in ("unicode_escape", "latin-1", "idna"):
-        codecs.lookup(name)  # a module each
+    load_modules()
     names_here = fleet.names(config.hosts_path)
     for host in hosts:
         if check_host(host) not in names_here:
@@ -88,13 +79,13 @@ def _check(config: Config, host: str, rehearse: bool) -> CheckResult:
             return CheckResult(host=host, at=began, code=int(ExitCode.CONCERNS), faults=(fleet.LINK, *faults))
         if owner.st_mode & 0o077:
             faults.append(f"its folder is open to other users: chmod 700 {escape(folder)}")
-        with _scratch(owner) as scratch:
+        with scratch_folder(owner) as scratch:
             outcome = _apart(owner, lambda: inspect(_here(config, scratch), host, rehearse, scratch))
     except OSError as error:
         outcome = result(ExitCode.FAILED, unseen(error))
     faults = [*outcome["faults"], *faults]
     code = outcome["code"] or (ExitCode.CONCERNS if faults else ExitCode.DONE)
-    numbers = {name: outcome[name] for name in ("tip", "made", "files", "size", "rehearsed")}
+    numbers = {name: outcome[name] for name in ("tip", "made", "files", "size", "rehearsed", "purged")}
     return CheckResult(
         host=host, at=began, code=int(code), faults=tuple(faults), seconds=time.time() - began, **numbers
     )
@@ -106,45 +97,11 @@ def _here(config: Config, scratch: Path) -> Context:
     return Context(local, StateFolder(scratch / "state"))
 
 
-@contextmanager
-def _scratch(owner: os.stat_result) -> Iterator[Path]:
-    """A folder owned by ``owner`` in one of ours, so that nobody can replace it before it is removed."""
-    outer = Path(tempfile.mkdtemp(prefix="pacha-check-", dir=_roomy(owner)))
-    try:
-        outer.chmod(0o711)
-        (outer / "work").mkdir(mode=0o700)
-        if os.geteuid() == 0:
-            os.chown(outer / "work", owner.st_uid, owner.st_gid)
-        yield outer / "work"
-    finally:
-        shutil.rmtree(outer, onerror=_open_up)
-
-
-def _roomy(owner: os.stat_result) -> str:
-    """The folder for temporary files, if ``owner`` can reach it, else /tmp."""
-    usual = Path(tempfile.gettempdir()).resolve()
-    open_to_all = all(folder.stat().st_mode & 0o001 for folder in (usual, *usual.parents))
-    return str(usual) if open_to_all or owner.st_uid == os.geteuid() else "/tmp"  # noqa: S108 (mkdtemp in it)
-
-
-def _open_up(remove: Callable[..., Any], path: str, _fault: object) -> None:
-    """Make a path removable whose restored mode is closed to its owner, and remove it."""
-    os.chmod(os.path.dirname(path), 0o700)
-    if os.path.isdir(path) and not os.path.islink(path):
-        os.chmod(path, 0o700)
-        shutil.rmtree(path)
-    else:
-        os.unlink(path)
-
-
 def _apart(owner: os.stat_result, examine: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """Run ``examine`` in a child process, as root under the account ``owner``; returns its result."""
 
-    def work() -> bytes:
-        _become(owner)
-        return json.dumps(_examined(examine)).encode("ascii")
-
-    text, status = run_in_child(work, seconds=_SECONDS, most=_MOST_SAID)
+    limits = AccountLimits(cpu_seconds=_CPU_SECONDS, seconds=_SECONDS, memory=_MEMORY, most=_MOST_SAID)
+    text, status = run_as_owner(owner, lambda: json.dumps(_examined(examine)).encode("ascii"), limits)
     try:
         return _believed(message.decode(text))
     except (ValueError, KeyError, TypeError):
@@ -159,25 +116,11 @@ def _examined(examine: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         return result(ExitCode.FAILED, unseen(error))
 
 
-def _become(owner: os.stat_result) -> None:
-    """Become ``owner`` for good, without other groups and a terminal, and with limited resources."""
-    resource.setrlimit(resource.RLIMIT_CPU, (_CPU_SECONDS, _CPU_SECONDS))
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
-    if os.geteuid() == 0:
-        os.setgroups([])
-        os.setresgid(owner.st_gid, owner.st_gid, owner.st_gid)
-        os.setresuid(owner.st_uid, owner.st_uid, owner.st_uid)
-    null = os.open(os.devnull, os.O_RDWR)
-    for number in (0, 1, 2):
-        os.dup2(null, number)
-    os.umask(0o077)
-
-
 def _believed(answer: dict[str, Any]) -> dict[str, Any]:
     """The answer of a process under the host's account, with checked numbers and safe text."""
     faults = [escape(os.fsencode(str(fault)[:500])) for fault in answer["faults"][:_MOST_FAULTS]]
     outcome = result(message.count(answer["code"]), *faults)
-    numbers = {name: message.count(answer[name]) for name in ("files", "size")}
+    numbers = {name: message.count(answer[name]) for name in ("files", "size", "purged")}
     times = {"made": message.seconds(answer["made"])}
     snapshot = {"tip": check_results.node(answer["tip"]), "rehearsed": bool(answer["rehearsed"])}
     return {**outcome, **numbers, **times, **snapshot}

@@ -23,8 +23,8 @@ class CheckResult:
     """The result of a check of ``host``: ``code`` is an ExitCode, ``at`` seconds since the epoch.
 
     ``tip`` and ``made`` are the node and the time of the checked snapshot ("" and 0: none), ``files`` and ``size``
-    (bytes) its content; ``rehearsed``: it was rebuilt into a scratch folder and compared; ``faults``: lines, safe to
-    print.
+    (bytes) its content; ``purged``: how many of the files have none any more, as it was erased on purpose;
+    ``rehearsed``: it was rebuilt into a scratch folder and compared; ``faults``: lines, safe to print.
     """
 
     host: str
@@ -34,6 +34,7 @@ class CheckResult:
     made: float = 0.0
     files: int = 0
     size: int = 0
+    purged: int = 0
     rehearsed: bool = False
     faults: tuple[str, ...] = ()
     seconds: float = 0.0
@@ -41,10 +42,7 @@ class CheckResult:
 
 def write(hosts_path: bytes, checked: CheckResult) -> None:
     """Keep ``checked`` as the last result of its host. Raises OSError."""
-    folder = os.path.join(hosts_path, _FOLDER)
-    if not os.path.lexists(folder):
-        os.mkdir(folder, 0o700)
-    fd = _open(folder)
+    fd = open_folder(hosts_path)
     temporary = f".{secrets.token_hex(8)}"
     try:
         with open(os.open(temporary, CREATE, 0o600, dir_fd=fd), "w", encoding="ascii") as stream:
@@ -86,6 +84,7 @@ def _load(fd: int, name: str) -> CheckResult:
         code=message.count(values["code"]),
         files=message.count(values.get("files", 0)),
         size=message.count(values.get("size", 0)),
+        purged=message.count(values.get("purged", 0)),
         at=message.seconds(values["at"]),
         made=message.seconds(values.get("made", 0)),
         seconds=message.seconds(values.get("seconds", 0)),
@@ -97,6 +96,14 @@ def node(value: object) -> str:
     if not isinstance(value, str) or (value and not NODE.fullmatch(value)):
         raise ValueError("no snapshot")
     return value
+
+
+def open_folder(hosts_path: bytes) -> int:
+    """Open the folder of a master's own notes; make it where it is missing. Raises OSError unless it is ours."""
+    folder = os.path.join(hosts_path, _FOLDER)
+    if not os.path.lexists(folder):
+        os.mkdir(folder, 0o700)
+    return _open(folder)
 
 
 def _open(folder: bytes) -> int:

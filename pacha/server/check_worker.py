@@ -55,7 +55,7 @@ def inspect(context: Context, host: str, rehearse: bool, scratch: Path) -> dict[
 
 def result(code: int, *faults: str) -> dict[str, Any]:
     """The result of a check as JSON values: ``code`` (ExitCode), ``faults`` (lines); the rest as in ``CheckResult``."""
-    empty = {"tip": "", "made": 0.0, "files": 0, "size": 0, "rehearsed": False}
+    empty = {"tip": "", "made": 0.0, "files": 0, "size": 0, "rehearsed": False, "purged": 0}
     return {**empty, "code": int(code), "faults": list(faults)}
 
 
@@ -71,7 +71,7 @@ def _fetched(context: Context, host: str, rehearse: bool, scratch: Path, heartbe
     fetched = fetch(staging)
     snapshot, database = fetched.snapshot, staging.repository(DATABASE)
     _check_own(context, host, [DATABASE, *(entry.repository for entry in snapshot.live if entry.node is not None)])
-    faults = []
+    faults: list[str] = []
     if heartbeat and not database.has(heartbeat.tip):
         faults.append(f"the snapshot {heartbeat.tip[:12]}, which the host left last, is not there any more")
     staging.remove()
@@ -80,6 +80,7 @@ def _fetched(context: Context, host: str, rehearse: bool, scratch: Path, heartbe
         faults += rehearsal.rehearse(context, host, snapshot, scratch / _TARGET)
     sizes = [entry.size for entry in snapshot.entries.values() if entry.kind.value == "f"]
     numbers = {"tip": fetched.tip, "made": fetched.note.at, "files": len(sizes), "size": sum(sizes)}
+    numbers["purged"] = len(fetched.purged)
     return {**result(ExitCode.DAMAGED if faults else ExitCode.DONE, *faults), **numbers, "rehearsed": rehearse}
 
 

@@ -20,6 +20,7 @@ from pacha.wire.master import (
     CHANGELOG_OF_ANY,
     HEARTBEAT,
     IN_ENGLISH,
+    PURGED,
     PUSH,
     REBUILD,
     REQUIRES,
@@ -50,6 +51,7 @@ class AllowedCommand(Enum):
     BEAT = "mv", PUSH
     PLACE = "mv -T", PUSH
     LAST_PUSH = "cat last-push", REBUILD
+    PURGED = "cat .purged", ""
 
     @property
     def right(self) -> str:
@@ -183,21 +185,27 @@ def _match_files(words: list[str], folder: _HostPath) -> Request | None:
     heartbeat = f"{folder.path}/{HEARTBEAT}"
     match words:
         case ["sha256sum", path, *more_paths] if folder.below(path) == CHANGELOG:
-            names = [folder.name(more_path, f"/{CHANGELOG_OF_ANY}") for more_path in more_paths]
-            return (
-                Request(AllowedCommand.DIGEST, CHANGELOG, tuple(f"{n}/{CHANGELOG_OF_ANY}" for n in names))
-                if all(names)
-                else None
-            )
+            more = [_digested(folder, more_path) for more_path in more_paths]
+            return Request(AllowedCommand.DIGEST, CHANGELOG, tuple(filter(None, more))) if all(more) else None
         case ["sha256sum", path] if name := folder.name(path, f"/{REQUIRES}"):
             return Request(AllowedCommand.DIGEST, f"{name}/{REQUIRES}")
         case ["cat >", path] if path == f"{heartbeat}.new":
             return Request(AllowedCommand.NOTE)
         case ["cat", path] if path == heartbeat:
             return Request(AllowedCommand.LAST_PUSH)
+        case ["cat", path] if folder.below(path) == PURGED:
+            return Request(AllowedCommand.PURGED)
         case ["mv", "-f", temporary, path] if (temporary, path) == (f"{heartbeat}.new", heartbeat):
             return Request(AllowedCommand.BEAT)
         case ["mv", "-T", old, path] if (name := folder.temporary(old)) and final_name(name) == folder.name(path):
             return Request(AllowedCommand.PLACE, name)
         case _:
             return None
+
+
+def _digested(folder: _HostPath, path: str) -> str | None:
+    """What a further ``path`` for DIGEST is below the folder; None if it may not be asked for."""
+    if folder.below(path) == PURGED:
+        return PURGED
+    name = folder.name(path, f"/{CHANGELOG_OF_ANY}")
+    return f"{name}/{CHANGELOG_OF_ANY}" if name else None

@@ -24,12 +24,13 @@ from pacha.server.repository_tree import LOOK_THERE, check_half_made, check_plai
 from pacha.system.syscalls import sync_file, sync_file_system
 from pacha.text import escape
 from pacha.wire import control
-from pacha.wire.local_store import check_holes, read_heartbeat, unreadable_heartbeat
+from pacha.wire.local_store import check_holes, read_heartbeat, read_purged, unreadable_heartbeat
 from pacha.wire.master import (
     CHANGELOG_OF_ANY,
     HEARTBEAT,
     HG,
     HG_REQUIRES,
+    PURGED,
     REQUIRES,
     NoRepository,
     Probe,
@@ -59,7 +60,7 @@ class HostDirectory:
         """The clock, and the changelogs of ``db`` and the other repositories."""
         digests = {name: self.digest(f"{name}/{CHANGELOG_OF_ANY}") for name in self._names()}
         contents = {name: digest for name, digest in digests.items() if digest is not None}
-        return Probe(time.time(), contents.get(DATABASE), may, contents)
+        return Probe(time.time(), contents.get(DATABASE), may, contents, self.digest(PURGED))
 
     def _names(self) -> list[str]:
         """The names of possible repositories, at most as many as fit into a line of the control channel."""
@@ -120,6 +121,22 @@ class HostDirectory:
                 return read_heartbeat(descent.directory(b""))
         except ValueError as error:
             raise unreadable_heartbeat(error) from None
+
+    def purged(self) -> bytes | None:
+        """The record of what was purged; None if there is none."""
+        with self._explained(PURGED), self._descent() as descent:
+            return read_purged(descent.directory(b""))
+
+    def record_purged(self, text: bytes) -> None:
+        """Replace the record of what was purged, and sync it."""
+        new = f"{PURGED}.new"
+        with self._explained(PURGED), self._descent() as descent:
+            folder = descent.directory(b"")
+            with open(os.open(new, _WRITE, 0o600, dir_fd=folder), "wb") as stream:
+                stream.write(text)
+                stream.flush()
+                sync_file(stream.fileno())
+            os.rename(new, PURGED, src_dir_fd=folder, dst_dir_fd=folder)
 
     def place(self, temporary: str, name: str) -> None:
         """Give a temporary repository its name. It can replace only an empty folder."""

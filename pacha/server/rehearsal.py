@@ -31,6 +31,8 @@ def rehearse(context: Context, host: str, snapshot: Snapshot, target: Path) -> l
     accounts, faults = Accounts.of_machine(), []
     with DirectoryFds(os.fsencode(target)) as descent:
         for path, entry in sorted(snapshot.entries.items()):
+            if path in rebuilt.fetched.purged:
+                continue
             if entry.kind not in _ROOTS_ALONE and (why := _differs(descent, entry, accounts)):
                 faults.append(f"{escape(path)} came back otherwise: {why}")
     return faults

@@ -28,7 +28,7 @@ from pacha.server.command_filter import (
     read,
 )
 from pacha.server.host_directory import NOTE_MAX, HostDirectory
-from pacha.store import hg
+from pacha.store import hg, purges
 from pacha.store.revision import KNOWN_REQUIREMENTS
 from pacha.system.memory_limit import limit_memory, serving
 from pacha.wire import control, hook_files, message
@@ -86,7 +86,8 @@ class Service:
             AllowedCommand.SYNC: lambda name: self.folder.sync(),
             AllowedCommand.NOTE: lambda name: self.folder.note(self.stdin.read(NOTE_MAX + 1)),
             AllowedCommand.BEAT: lambda name: self.folder.beat(),
-            AllowedCommand.LAST_PUSH: lambda name: self._last_push(),
+            AllowedCommand.LAST_PUSH: lambda name: self._cat(self.folder.last_push()),
+            AllowedCommand.PURGED: lambda name: self._cat(self.folder.purged()),
             AllowedCommand.PLACE: self._place,
         }
         return actions[request.verb](request.name) or 0
@@ -109,9 +110,8 @@ class Service:
         self._say(f"{digest}  {relative}\n")
         return 0
 
-    def _last_push(self) -> int:
+    def _cat(self, text: bytes | None) -> int:
         """As cat(1) does."""
-        text = self.folder.last_push()
         if text is None:
             print("cat: No such file or directory", file=sys.stderr)  # noqa: T201
             return 1
@@ -123,7 +123,16 @@ class Service:
         path = self.folder.repository(name, KNOWN_REQUIREMENTS)
         _mercurial()
         with limit_memory(memory := serving()):
-            hg.serve(path, read=REBUILD in self.may, write=PUSH in self.may, most=memory // _COPIES)
+            hg.serve(
+                path, read=REBUILD in self.may, write=PUSH in self.may, most=memory // _COPIES,
+                accepts_purged=self._accepts_purged(name),
+            )  # fmt: skip
+
+    def _accepts_purged(self, repository: str) -> Callable[[bytes, bytes], bool]:
+        """Whether a revision may come in without its content: only if root purged it here. No client adds to that."""
+        text = self.folder.purged()
+        purged = purges.decode(text) if text else ()
+        return lambda name, node: any(purge.accepts(repository, name, node.hex()) for purge in purged)
 
     def _new(self, temporary: str) -> None:
         """Serve a temporary repository, and give it its name if something was pushed to it."""

@@ -1,4 +1,4 @@
-"""SQLite: pacha.db, the root of a snapshot, and the local cache. The only module with SQL.
+"""SQLite: pacha.db, the root of a snapshot, and the local cache. With SQL, beside ``fleet/index``.
 
 The place of the rows decides the size of a snapshot: a stable integer id is the only key, so that a new file changes
 one page and not every page (SQLite's file format, https://sqlite.org/fileformat2.html).
@@ -79,11 +79,11 @@ def read(path: str, *, whole: bool = True) -> Snapshot:
         ) from None
 
 
-def read_foreign(path: str, known: dict[Row, Entry] | None = None) -> Snapshot:
+def read_foreign(path: str, known: dict[Row, Entry] | None = None, *, whole: bool = True) -> Snapshot:
     """The snapshot in a pacha.db from elsewhere, with every value checked. Raises DamagedError.
 
-    ``known`` caches the entries of checked rows from one snapshot to the next. The file is opened immutable, and its
-    schema is not trusted (https://sqlite.org/security.html).
+    Unless ``whole`` only its meta and watched paths, which is much faster. ``known`` caches the entries of checked rows
+    from one snapshot to the next. The file is opened immutable, and its schema is not trusted (https://sqlite.org/security.html).
     """
     try:
         if os.path.getsize(path) > _MOST_BYTES:
@@ -91,6 +91,8 @@ def read_foreign(path: str, known: dict[Row, Entry] | None = None) -> Snapshot:
         quoted = quote(os.fsencode(path))
         with closing(sqlite3.connect(f"file:{quoted}?mode=ro&immutable=1", uri=True)) as connection:
             _distrust(connection)
+            if not whole:
+                return Snapshot(*_load_head(connection))
             snapshot = _load(connection, rows.checked_entry if known is None else _remembering(known))
     except (sqlite3.Error, ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
         raise damaged_snapshot(str(error)) from None

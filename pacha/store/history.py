@@ -52,12 +52,14 @@ def at(state: StateFolder, when: str) -> Snapshot:
     return read(state, resolve(when, snapshots, time.time()).node)
 
 
-def parse(image: bytes, folder: Path, known: dict[database.Row, Entry] | None = None) -> Snapshot:
+def parse(
+    image: bytes, folder: Path, known: dict[database.Row, Entry] | None = None, *, whole: bool = True
+) -> Snapshot:
     """The snapshot in the bytes of a pacha.db, through a temporary file in ``folder``. Raises DamagedError.
 
-    ``known`` caches the entries of checked rows, as in ``database.read_foreign``.
+    ``known`` and ``whole`` as in ``database.read_foreign``.
     """
     with TemporaryDirectory(dir=folder) as private:
         path = Path(private) / "pacha.db"
         path.write_bytes(image)  # only its owner can enter the temporary directory
-        return database.read_foreign(str(path), known)
+        return database.read_foreign(str(path), known, whole=whole)

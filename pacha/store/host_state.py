@@ -20,6 +20,7 @@ _MOST_HOSTS = 100  #: so many hosts that were rebuilt here and are not settled
 LONGEST = 10_000  #: so many patterns, and names of an owner map, are remembered of a rebuild
 POLICIES = ("", "renumber", "keep", "leave")  #: the words of rebuild.options.AccountPolicy
 HARDWARE = ("", "auto", "same", "other")  #: those of HardwarePolicy
+PACKAGES = ("", "install", "exact", "by-name")  #: those of PackagePolicy that install
 
 
 class _InvalidValue(ValueError):
@@ -32,7 +33,8 @@ class MasterState:
 
     ``changelog`` and ``contents``: the sha256 (hex) of the changelogs of ``db`` and, by repository, of the others;
     None where it is unknown. ``sent``: by repository, the newest node that the master has. ``failure``: why the last
-    attempt failed.
+    attempt failed. ``purged``: the sha256 of its record of what was purged, which this machine has followed, None for
+    none; ``lacks_purges``: it lacks some that another master has.
     """
 
     changelog: str | None = None
@@ -41,6 +43,8 @@ class MasterState:
     tried: float = 0.0
     succeeded: float = 0.0
     failure: str = ""
+    purged: str | None = None
+    lacks_purges: bool = False
     unknown: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -71,13 +75,14 @@ class Orphans:
 class RebuildChoices:
     """What a rebuild that is not settled was told.
 
-    ``keep``: patterns; ``accounts``, ``hardware``: the word of the policy, "" for the usual one; ``users``,
-    ``groups``: the name here for a recorded name.
+    ``keep``: patterns; ``accounts``, ``hardware``, ``packages``: the word of the policy, "" for the usual one, or where
+    no installation is under way; ``users``, ``groups``: the name here for a recorded name.
     """
 
     keep: tuple[str, ...] = ()
     accounts: str = ""
     hardware: str = ""
+    packages: str = ""
     users: Mapping[bytes, bytes] = field(default_factory=dict)
     groups: Mapping[bytes, bytes] = field(default_factory=dict)
 
@@ -92,11 +97,12 @@ class HostState:
     ``tried``, ``succeeded`` (seconds since the epoch, 0: never), ``failure``, ``cure`` and ``concerns``: of the last
     push; ``untold``: concerns of an interrupted push, which the next one tells. ``masters``: by name; ``greeted``: the
     labels of those where Pacha answers.
-    ``owed``: by path, the mark of each that a rebuild could not restore (see ``host.owed``); ``accepted``: the ids of
+    ``owed``: by path, the mark of each that a rebuild could not restore (see ``host.owed``); ``services_owed``: the
+    configurations (paths) and units that failed after the files of the last one; ``accepted``: the ids of
     interrupted rebuilds that are left as they are; ``moving``: the accounts that an interrupted rebuild renumbered;
     ``moving_below``: the same by target, for rebuilds onto the root of another machine; ``orphans``: files of accounts
     that are gone; ``mounted``: the mount points that the last scan met; ``choices``: by host, the options of a rebuild
-    that is not settled.
+    that is not settled; ``reread``: paths whose recorded content was purged, which the next push records anew.
     ``staging``, ``staging_before``, ``staging_left``: the staging directory, and those that could not be removed.
     """
 
@@ -116,12 +122,14 @@ class HostState:
     masters: Mapping[str, MasterState] = field(default_factory=dict)
     greeted: tuple[str, ...] = ()
     owed: Mapping[bytes, str] = field(default_factory=dict)
+    services_owed: tuple[str, ...] = ()
     accepted: tuple[str, ...] = ()
     moving: Renumbering | None = None
     choices: Mapping[str, RebuildChoices] = field(default_factory=dict)
     moving_below: Mapping[bytes, Renumbering] = field(default_factory=dict)
     orphans: tuple[Orphans, ...] = ()
     mounted: tuple[bytes, ...] = ()
+    reread: tuple[bytes, ...] = ()
     staging: str = ""
     staging_before: str = ""
     staging_left: tuple[str, ...] = ()
@@ -145,7 +153,7 @@ def encode(state: HostState) -> dict[str, object]:
         **dict.fromkeys(["concerns", "untold"], _encode_concerns),
         "masters": lambda masters: {name: _encode(known, MasterState(), _MASTER) for name, known in masters.items()},
         "owed": lambda owed: {path.hex(): mark for path, mark in owed.items()},
-        "mounted": lambda mounted: [path.hex() for path in mounted],
+        **dict.fromkeys(["mounted", "reread"], lambda paths: [path.hex() for path in paths]),
         "orphans": lambda orphans: [_encode_orphans(of_one) for of_one in orphans],
         "moving": _encode_renumbering,
         "moving_below": lambda below: {target.hex(): _encode_renumbering(moving) for target, moving in below.items()},
@@ -157,7 +165,7 @@ def encode(state: HostState) -> dict[str, object]:
 def _encode_choices(choices: RebuildChoices) -> dict[str, object]:
     names = {"users": choices.users, "groups": choices.groups}
     hexadecimal = {key: {old.hex(): new.hex() for old, new in of.items()} for key, of in names.items()}
-    words = {"hardware": choices.hardware} if choices.hardware else {}
+    words = {key: word for key, word in (("hardware", choices.hardware), ("packages", choices.packages)) if word}
     return {"keep": choices.keep, "accounts": choices.accounts, **words, **hexadecimal}
 
 
@@ -258,11 +266,14 @@ def _renumbering(value: object) -> Renumbering:
 def _choices(value: object) -> RebuildChoices:
     choices = _of(dict)(value)
     accounts, keep = _text(choices.get("accounts", "")), _texts(choices.get("keep", []))
-    hardware = _text(choices.get("hardware", ""))
-    if accounts not in POLICIES or hardware not in HARDWARE or len(keep) > LONGEST:
+    hardware, packages = _text(choices.get("hardware", "")), _text(choices.get("packages", ""))
+    is_known = accounts in POLICIES and hardware in HARDWARE and packages in PACKAGES
+    if not is_known or len(keep) > LONGEST:
         raise ValueError
     users, groups = (_names(choices.get(key, {})) for key in ("users", "groups"))
-    return RebuildChoices(keep=keep, accounts=accounts, hardware=hardware, users=users, groups=groups)
+    return RebuildChoices(
+        keep=keep, accounts=accounts, hardware=hardware, packages=packages, users=users, groups=groups
+    )
 
 
 def _choices_by_host(values: object) -> dict[str, RebuildChoices]:
@@ -309,12 +320,14 @@ _MASTER: _Decoders = {
     "sent": _by_name(_text),
     **dict.fromkeys(["tried", "succeeded"], _seconds),
     "failure": _shown,
+    "purged": _of(str, type(None)),
+    "lacks_purges": bool,
 }
 _HOST: _Decoders = {
     **dict.fromkeys(["machine", "hostname", "config", "tip", "staging", "staging_before"], _text),
     **dict.fromkeys(["failure", "cure"], _shown),
     **dict.fromkeys(["tried", "succeeded"], _seconds),
-    **dict.fromkeys(["greeted", "accepted", "staging_left"], _texts),
+    **dict.fromkeys(["greeted", "accepted", "services_owed", "staging_left"], _texts),
     "history": _of(int),
     "pending": bool,
     "made": _made,
@@ -325,5 +338,5 @@ _HOST: _Decoders = {
     "choices": _choices_by_host,
     "moving_below": _renumberings,
     "orphans": _orphans,
-    "mounted": _paths,
+    **dict.fromkeys(["mounted", "reread"], _paths),
 }

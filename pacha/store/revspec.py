@@ -67,6 +67,44 @@ def resolve(when: str, snapshots: Sequence[SnapshotRef], now: float) -> Snapshot
     )
 
 
+def before(when: str, snapshots: Sequence[SnapshotRef], now: float) -> list[SnapshotRef]:
+    """Those of ``snapshots`` (newest first) from before the start of ``when``, a time, or before the one with that id.
+
+    Raises UsageError as ``resolve``.
+    """
+    start = _begin(when, now)
+    if start is None:
+        return list(snapshots[snapshots.index(resolve(when, snapshots, now)) + 1 :])
+    return [snapshot for snapshot in snapshots if snapshot.at is not None and snapshot.at < start]
+
+
+def begin_of(when: str, now: float) -> float:
+    """The first instant (seconds since the epoch) of the time ``when``: a day begins at midnight.
+
+    Raises UsageError where it is not a time.
+    """
+    start = _begin(when, now)
+    if start is None:
+        raise UsageError(
+            f"'{escape(when[:80].encode('utf-8', 'surrogateescape'))}' is not a time in the past.",
+            "give '2026-11-01', '2026-11-01 04:00', '04:00', 'yesterday' or '3 days ago'",
+            "Times are local unless they have a zone.",
+            code="invalid-time",
+        )
+    return start
+
+
+def _begin(when: str, now: float) -> float | None:
+    """The first instant of the time ``when``, None where it is none."""
+    when = " ".join(when.split())
+    ends, match = _moments(when, now), _MOMENT.match(when)
+    if not ends:
+        return None
+    if when == "yesterday" or (match and not match["clock"]):
+        return (datetime.fromtimestamp(ends[0]) - timedelta(days=1)).timestamp()
+    return ends[0] - (60 if match and not match["second"] else 1)
+
+
 def local(at: float) -> str:
     """``at`` (seconds since the epoch) in a form that WHEN accepts: local time, to the second."""
     return local_second(at)

@@ -46,6 +46,11 @@ class StateFolder:
         return str(self.path / "cache.db")
 
     @property
+    def purged(self) -> Path:
+        """The record of what was purged from the history here, because a master did (``store.purges``)."""
+        return self.path / "purged"
+
+    @property
     def rebuilds(self) -> Path:
         """The journals of rebuilds."""
         return self.path / "rebuilds"

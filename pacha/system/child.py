@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from pacha.errors import PachaError
+from pacha.errors import DamagedError, PachaError, UsageError
 from pacha.system import background
 
 
@@ -90,12 +90,12 @@ def _become_and_do(user: pwd.struct_passwd, work: Callable[[], Any]) -> bytes:
         os.setuid(user.pw_uid)
         answer: dict[str, Any] = {"value": work()}
     except PachaError as error:
-        answer = {"error": [error.message, error.why, error.hint, error.code]}
+        answer = {"error": [error.message, error.why, error.hint, error.code, int(error.exit_code)]}
     except OSError as error:
         why = error.strerror or str(error)
-        answer = {"error": ["The system refused this.", why, "", "account-system-refused"]}
+        answer = {"error": ["The system refused this.", why, "", "account-system-refused", 1]}
     except BaseException as fault:  # none of the parent's handlers may run here
-        answer = {"error": ["This failed.", type(fault).__name__, "", "account-work-failed"]}
+        answer = {"error": ["This failed.", type(fault).__name__, "", "account-work-failed", 1]}
     return json.dumps(answer).encode("ascii")
 
 
@@ -110,6 +110,7 @@ def _decode(reply: bytes, name: str) -> Any:
             code="work-as-account-ended",
         ) from None
     if "error" in answer:
-        message, why, hint, code = answer["error"]
-        raise PachaError(message, why, hint, code=code)
+        message, why, hint, code, exit_code = answer["error"]
+        kinds: dict[int, type[PachaError]] = {int(kind.exit_code): kind for kind in (UsageError, DamagedError)}
+        raise kinds.get(exit_code, PachaError)(message, why, hint, code=code)
     return answer["value"]

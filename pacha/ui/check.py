@@ -21,6 +21,7 @@ def check_json(result: CheckResult) -> dict[str, Any]:
         "snapshot_at": utc(result.made),
         "files": result.files,
         "size": result.size,
+        "purged": result.purged,
         "rehearsed": result.rehearsed,
         "faults": list(result.faults),
         "seconds": round(result.seconds, 3),
@@ -30,6 +31,7 @@ def check_json(result: CheckResult) -> dict[str, Any]:
 def check_lines(result: CheckResult) -> list[str]:
     """The result of a check, for people: lines."""
     summary = f"snapshot {result.tip[:12]} of {moment(result.made)}, {result.files} files, {size_text(result.size)}"
+    summary += f", {result.purged} purged" if result.purged else ""
     kind = "rehearsed" if result.rehearsed else "whole"
     failure = result.faults[0] if result.faults else "failed"
     first = failure if result.code else f"{kind}: {summary} ({result.seconds:.1f} s)"

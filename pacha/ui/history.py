@@ -16,6 +16,7 @@ from pacha.history.diff import Difference, Side
 from pacha.history.log import LogEntry
 from pacha.machine.packages.changes import PackageChange
 from pacha.store import change_list
+from pacha.store.purges import Purge
 from pacha.text import escape, local_minute, local_second, printable
 from pacha.ui.console import at_terminal, columns, styled, wrapped
 
@@ -78,6 +79,12 @@ def _counted(touched: Mapping[str, int]) -> Iterator[str]:
         yield change_list.number_of_packages(number) if word == change_list.PACKAGES else f"{number} {word}"
 
 
+def purge_line(purge: Purge) -> bytes:
+    """A purge in the log: when, by whom, why, and what was named."""
+    named = " ".join(filter(None, [*map(escape, purge.paths), purge.limits]))
+    return _line(f"{'purged':<12}  {purge}: {named}")
+
+
 def log_json(entry: LogEntry, host: str) -> dict[str, Any]:
     """A snapshot as JSON values."""
     counts = {word: entry.touched.get(word, 0) for word in (*change_list.LETTERS.values(), change_list.PACKAGES)}
@@ -116,7 +123,9 @@ def difference_lines(difference: Difference, old: Side, new: Side) -> Iterator[b
         return
     for words in _metadata_words(difference):
         yield _line(words)
-    if difference.hunks is None and (sizes := _sizes(before, after)):
+    if difference.purged:
+        yield _line(difference.purged)
+    if difference.hunks is None and not difference.purged and (sizes := _sizes(before, after)):
         yield _line(sizes)
     if difference.hunks:
         name = escape(difference.path)

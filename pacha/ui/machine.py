@@ -53,7 +53,7 @@ def _root(facts: Facts) -> str:
     root = next((volume for volume in facts.volumes or () if "/" in volume.mounted), None)
     if root is None:
         return ""
-    return f"root on UUID {_shown(root.uuid)}" if root.uuid else f"root on {_shown(root.device)}"
+    return f"root on UUID {_shown(root.uuid)}" if root.uuid else f"root on {_name(root)}"
 
 
 def _card(card: Card) -> str:
@@ -64,7 +64,11 @@ def _volume(volume: Volume) -> str:
     names = {"UUID": volume.uuid, "PARTUUID": volume.partuuid, "LABEL": volume.label, "PARTLABEL": volume.partlabel}
     words = [f"{key}={_shown(value)}" for key, value in names.items() if value]
     mounted = f"on {enumerated([*map(_shown, volume.mounted)], 3)}" if volume.mounted else ""
-    return " ".join(filter(None, (_shown(volume.device), *words, _shown(volume.kind), mounted)))
+    return " ".join(filter(None, (_name(volume), *words, _shown(volume.kind), mounted)))
+
+
+def _name(volume: Volume) -> str:
+    return _shown(volume.device or next(iter(volume.ids), ""))
 
 
 def _lines(title: str, values: Sequence[str]) -> Iterator[str]:

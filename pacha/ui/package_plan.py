@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import click
 
-from pacha.machine.packages.apt_sources import Source
+from pacha.machine.packages.installer import Source
 from pacha.machine.packages.package_list import Package
 from pacha.rebuild import packages
 from pacha.rebuild.packages import PlannedPackages

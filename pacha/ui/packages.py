@@ -32,6 +32,7 @@ def lines(packages: PackageList) -> Iterator[str]:
     yield from _section("Unavailable:", unavailable)
     yield from _section("Sources:", _paths(packages.files, _SOURCES))
     yield from _section("Keys:", _paths([file for file in packages.files if _is_key(file)], ("",)))
+    yield from _section("Alternatives:", [f"{name} {path}" for name, path in packages.alternatives])
     others = [file for file in packages.files if not file.path.endswith(_SOURCES) and not _is_key(file)]
     yield from _section("Also kept:", _paths(others, ("",)))
 
@@ -42,6 +43,7 @@ def as_json(packages: PackageList) -> dict[str, Any]:
         "manager": packages.manager.value,
         "packages": [asdict(package) for package in packages.packages],
         "foreign_architectures": list(packages.foreign_architectures),
+        "alternatives": dict(packages.alternatives),
         "files": [{"path": file.path, **_content(file.content)} for file in packages.files],
     }
 

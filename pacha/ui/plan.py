@@ -78,6 +78,8 @@ def _remembered(remembered: Remembered) -> Iterator[str]:
         yield f"--accounts {remembered.accounts.value}"
     if remembered.hardware:
         yield f"--hardware {remembered.hardware.value}"
+    if remembered.packages:
+        yield f"--packages {remembered.packages.value}"
     if remembered.owner_map:
         yield "its owner map"
 

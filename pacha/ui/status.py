@@ -38,6 +38,7 @@ def status_text(status: Status) -> str:
         *(("kept", f"{words(orphans)} ({escape(orphans.paths[0])})") for orphans in status.orphans[:_SHOWN]),
         ("kept", f"... and of {len(status.orphans) - _SHOWN} accounts more" if len(status.orphans) > _SHOWN else ""),
         *(("owed", f"{escape(path)} (not restored by the last rebuild)") for path in status.owed),
+        *(("owed", f"{escape(name)} (failed after the files of the last rebuild)") for name in status.services_owed),
         *(
             ("unfinished", f"the rebuild {identifier}: run it again, or 'pacha undo'")
             for identifier in status.unfinished
@@ -109,6 +110,7 @@ def status_json(status: Status) -> str:
         ],
         "to_look_at": [{"path": escape(concern.path), "reason": concern.reason} for concern in status.concerns],
         "owed": _names(status.owed),
+        "services_owed": list(map(escape, status.services_owed)),
         "orphans": [
             {
                 "account": escape(orphans.name),

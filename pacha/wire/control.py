@@ -93,7 +93,8 @@ def probe_of(message: Mapping[str, Any], may: frozenset[str]) -> Probe:
     """The probe in an answer. Raises ValueError, KeyError, TypeError."""
     contents = message.get("contents", {})
     digests = {name: _digest(value) for name, value in contents.items()} if isinstance(contents, dict) else {}
-    return Probe(seconds(message["clock"]), _digest(message["changelog"]), may, digests)
+    purged = _digest(message.get("purged"))
+    return Probe(seconds(message["clock"]), _digest(message["changelog"]), may, digests, purged)
 
 
 def _digest(value: object) -> str | None:
@@ -117,7 +118,8 @@ def senseless(asked: str) -> DamagedError:
 
 def probe_fields(probe: Probe) -> dict[str, Any]:
     """The fields of ``probe`` in an answer."""
-    return {"clock": probe.clock, "changelog": probe.changelog, "contents": dict(probe.contents)}
+    purged = {} if probe.purged is None else {"purged": probe.purged}
+    return {"clock": probe.clock, "changelog": probe.changelog, "contents": dict(probe.contents), **purged}
 
 
 def encode(message: Mapping[str, Any]) -> bytes:

@@ -18,6 +18,8 @@ from pacha.wire.master import (
     CHANGELOG_OF_ANY,
     HEARTBEAT,
     HG,
+    PURGED,
+    PURGED_MAX,
     PUSH,
     REBUILD,
     STORE,
@@ -50,7 +52,8 @@ class LocalMaster:
         """Read clock and changelogs. Raises UnreachableError: an unreadable folder does not count as missing."""
         try:
             contents = {name: digest_of(self._path(host, name, CHANGELOG_OF_ANY)) for name in names}
-            return Probe(time.time(), digest_of(self._path(host, CHANGELOG)), contents=contents)
+            changelog, purged = (digest_of(self._path(host, name)) for name in (CHANGELOG, PURGED))
+            return Probe(time.time(), changelog, contents=contents, purged=purged)
         except OSError as error:
             raise UnreachableError(
                 f"The folder {self.label} cannot be read.",
@@ -142,6 +145,14 @@ class LocalMaster:
         except (OSError, ValueError) as error:
             raise local_store.unreadable_heartbeat(error) from None
 
+    def purged(self, host: str) -> bytes | None:
+        """Read it."""
+        try:
+            with local_store.descend(self._hosts_path, host, "") as folder:
+                return local_store.read_purged(folder)
+        except OSError as error:
+            raise local_store.unreadable_record(error) from None
+
     def examine(self, host: str) -> Examined:
         """Examine the folder, or the nearest existing one above it."""
         place = self._path(host)
@@ -167,6 +178,16 @@ class StateFolderMaster(LocalMaster):
     def local_path(self, name: str) -> str:
         """The path of the repository ``name``, which our lock protects."""
         return os.fsdecode(self._path(name))
+
+    def purged(self, host: str) -> bytes | None:
+        """The state folder's own record, which lies beside the repositories (``store.state``)."""
+        try:
+            with open(os.path.join(os.path.dirname(self._hosts_path), b"purged"), "rb") as stream:
+                return stream.read(PURGED_MAX + 1)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise local_store.unreadable_record(error) from None
 
 
 def _copy(source: bytes, path: bytes, inbox: int) -> None:

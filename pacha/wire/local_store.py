@@ -18,7 +18,17 @@ from pacha.errors import DamagedError, PachaError
 from pacha.files.dirfd import CREATE, READ, DirectoryFds
 from pacha.text import escape
 from pacha.wire import scp
-from pacha.wire.master import HEARTBEAT, HEARTBEAT_MAX, HG, STORE, NoHost, check_index, is_store_file
+from pacha.wire.master import (
+    HEARTBEAT,
+    HEARTBEAT_MAX,
+    HG,
+    PURGED,
+    PURGED_MAX,
+    STORE,
+    NoHost,
+    check_index,
+    is_store_file,
+)
 
 _HOLES = 64 << 20  #: bytes of a store that may be holes
 _PACKED = 32  #: a file system with compression may hold this many times the size of its blocks
@@ -77,6 +87,22 @@ def unreadable_heartbeat(error: OSError | ValueError) -> PachaError:
         f"{HEARTBEAT} cannot be read.", why or "", "Look at it in the host's folder on the master.",
         code="last-push-unreadable",
     )  # fmt: skip
+
+
+def read_purged(folder: int) -> bytes | None:
+    """The record of what was purged in the folder (a descriptor); None if there is none. Raises OSError."""
+    try:
+        file = os.open(PURGED, READ, dir_fd=folder)
+    except FileNotFoundError:
+        return None
+    with open(file, "rb") as stream:
+        return stream.read(PURGED_MAX + 1)
+
+
+def unreadable_record(error: OSError) -> PachaError:
+    """The error for a record that ``read_purged`` cannot read."""
+    hint = f"Look at {PURGED} in the host's folder on the master."
+    return PachaError("What was purged cannot be read.", error.strerror or "", hint, code="purge-record-unreadable")
 
 
 def linked(path: bytes) -> DamagedError:

@@ -25,6 +25,8 @@ CHANGELOG_OF_ANY = f"{STORE}/00changelog.i"
 CHANGELOG = f"db/{CHANGELOG_OF_ANY}"
 HEARTBEAT = "last-push"
 HEARTBEAT_MAX = 4096  #: bytes
+PURGED = ".purged"  #: the record of what was purged from a host's history (``store.purges``)
+PURGED_MAX = 32 << 20  #: bytes
 REQUIRES = f"{STORE}/requires"  #: written last when a repository is made
 #: Before a command: its messages are in English, and Mercurial's are those for programs (hg help environment).
 IN_ENGLISH = ("env", "LC_ALL=C", "LANGUAGE=C", "HGPLAIN=1")
@@ -74,13 +76,15 @@ class Probe:
 
     ``changelog`` is the sha256 (hex) of ``db``'s changelog, None where the host has no ``db``; ``may`` is what our key
     may do there, as far as the master says (``PUSH``, ``REBUILD``). ``contents`` has the changelog's digest of each
-    other repository that was asked about; it is empty where the master cannot say.
+    other repository that was asked about; it is empty where the master cannot say. ``purged``: the digest of the record
+    of what was purged, None where there is none.
     """
 
     clock: float
     changelog: str | None
     may: frozenset[str] = frozenset([PUSH, REBUILD])
     contents: Mapping[str, str | None] = field(default_factory=dict)
+    purged: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,6 +183,9 @@ class Master(Protocol):
 
     def last_push(self, host: str) -> bytes | None:
         """The heartbeat that ``host`` left, as it is; None if there is none. Raises PachaError, NotTold."""
+
+    def purged(self, host: str) -> bytes | None:
+        """The record of what was purged from ``host``'s history, as it is; None if there is none. Raises PachaError."""
 
     def examine(self, host: str) -> Examined:
         """Ask whether everything that ``host`` needs is there. Changes nothing."""

@@ -37,7 +37,7 @@ from pacha.wire.remote_errors import RemoteFault, classify, classify_conversatio
 from pacha.wire.tar_upload import TarUpload
 
 if TYPE_CHECKING:
-    from pacha.wire.ssh import Connection, Result, Stream
+    from pacha.wire.ssh import Commands, Result, Stream
 
 #: The first bytes of each conversation with Mercurial (hg help internals.wireprotocol, "SSH Protocol"). They are sent
 #: early; ``store.hg`` says the same later, when the answer is already on its way.
@@ -52,7 +52,7 @@ class PlainAccount(PlainReader):
 
     def __init__(
         self,
-        connection: Connection,
+        connection: Commands,
         hosts_path: bytes,
         hg_command: Sequence[str],
         init_config: Sequence[str],

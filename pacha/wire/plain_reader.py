@@ -18,6 +18,8 @@ from pacha.wire.master import (
     HEARTBEAT,
     HEARTBEAT_MAX,
     IN_ENGLISH,
+    PURGED,
+    PURGED_MAX,
     PUSH,
     REBUILD,
     STORE,
@@ -40,7 +42,7 @@ from pacha.wire.remote_errors import (
 )
 
 if TYPE_CHECKING:
-    from pacha.wire.ssh import Connection, Result
+    from pacha.wire.ssh import Commands, Result
 
 _PATIENCE = 20.0  #: seconds for a command that has nothing to do
 _RUN_COMMANDS = (
@@ -71,7 +73,7 @@ class PlainReader:
     ``hosts_path`` and ``hg_command`` are the master's.
     """
 
-    def __init__(self, connection: Connection, hosts_path: bytes, hg_command: Sequence[str]) -> None:
+    def __init__(self, connection: Commands, hosts_path: bytes, hg_command: Sequence[str]) -> None:
         self._connection = connection
         self.hosts_path = hosts_path
         self._hg = tuple(hg_command)
@@ -80,10 +82,11 @@ class PlainReader:
         """Read the clock and the changelogs at the same time, each on a channel of its own."""
         paths = [self._path(host, CHANGELOG), *(self._path(host, name, CHANGELOG_OF_ANY) for name in names)]
         date = background.start(self._connection.run, _DATE)
-        listed = self._run(["sha256sum", *paths])
+        listed = self._run(["sha256sum", *paths, self._path(host, PURGED)])
         clock = self._clock(date.result(), host)  # it tells best where what answers is no master
         digests = self._digests(listed, host)
-        return Probe(clock, digests.get(DATABASE), contents={name: digests.get(name) for name in names})
+        contents = {name: digests.get(name) for name in names}
+        return Probe(clock, digests.get(DATABASE), contents=contents, purged=digests.get(PURGED))
 
     def fetch(self, host: str, name: str, inbox: int, on_file: Callable[[scp.Received], None]) -> scp.Totals:
         """``scp -r -f`` of the store, with acknowledgements sent ahead."""
@@ -145,6 +148,15 @@ class PlainReader:
             return None
         raise self._failed(what, result, host)
 
+    def purged(self, host: str) -> bytes | None:
+        """``cat`` of the record of what was purged."""
+        result = self._run(["cat", self._path(host, PURGED)], limit=PURGED_MAX)
+        if not result.status:
+            return result.stdout
+        if only_missing(result, "cat"):
+            return None
+        raise self._failed("What was purged cannot be read.", result, host)
+
     def examine(self, host: str) -> Examined:
         """Ask what the account has and may do, each question on a channel of its own."""
         folder = self._path(host)
@@ -185,13 +197,17 @@ class PlainReader:
             raise self._failed(message, result, host, program)
 
     def _digests(self, result: Result, host: str) -> dict[str, str]:
-        """The output of sha256sum(1) by the repository's name, the fourth component from the end of each path."""
+        """The output of sha256sum(1) by the repository's name, the fourth component from the end of each path.
+
+        That of the record of what was purged is by its own name, which no repository has.
+        """
         if not only_missing(result, "sha256sum"):
             raise self._failed("The host's folder on the master cannot be read.", result, host)
         digests = {}
         for line in result.stdout.splitlines():
             sha256, _, path = line.lstrip(b"\\").decode("ascii", "replace").partition("  ")
-            digests[f"///{path}".split("/")[-4]] = _digest(sha256)
+            name = PURGED if path.endswith(f"/{PURGED}") else f"///{path}".split("/")[-4]
+            digests[name] = _digest(sha256)
         return digests
 
     def _failed(self, message: str, result: Result, host: str, program: str = "such program") -> PachaError:

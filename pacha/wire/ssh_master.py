@@ -26,7 +26,7 @@ from pacha.wire.plain_account import PlainAccount
 
 if TYPE_CHECKING:
     from pacha.wire.control import Control, Hello
-    from pacha.wire.ssh import Connection, Stream
+    from pacha.wire.ssh import Commands, Stream
 
 
 class SshMaster:
@@ -37,7 +37,7 @@ class SshMaster:
     """
 
     def __init__(
-        self, connection: Connection, plain: PlainAccount, greets: bool, on_change: Callable[[bool], None]
+        self, connection: Commands, plain: PlainAccount, greets: bool, on_change: Callable[[bool], None]
     ) -> None:
         self._greets = greets
         self._on_change = on_change
@@ -158,6 +158,11 @@ class SshMaster:
         if channel is None:
             raise NotTold
         return control.heartbeat_of(channel.ask(control.LAST_PUSH))
+
+    def purged(self, host: str) -> bytes | None:
+        """The record of what was purged; a Pacha there that does not tell its digest has none."""
+        self._greeted(host)
+        return self._plain.purged(host)
 
     def examine(self, host: str) -> Examined:
         """Ask Pacha on the master if it answers, within its capabilities; else the plain account."""

@@ -14,7 +14,7 @@ from pacha.system import background
 from pacha.wire.master import HG, HG_REQUIRES, REQUIRES, STORE, CannotStream, digest_of, is_store_file
 
 if TYPE_CHECKING:
-    from pacha.wire.ssh import Connection, Result, Stream
+    from pacha.wire.ssh import Commands, Result, Stream
 
 #: The files that tell a repository's format (hg help internals.requirements).
 _FORMAT_FILES = (HG_REQUIRES, REQUIRES)
@@ -32,7 +32,7 @@ _NOBODYS = ("--owner=0", "--group=0", "--numeric-owner", "--mode=ugo=rwX")
 class TarUpload:
     """The temporary repositories of a ``connection``; ``init`` returns the command that makes one at a path."""
 
-    def __init__(self, connection: Connection, init: Callable[[bytes], Sequence[bytes | str]]) -> None:
+    def __init__(self, connection: Commands, init: Callable[[bytes], Sequence[bytes | str]]) -> None:
         self._connection = connection
         self._init = init
         self._lock = threading.Lock()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,11 @@ from tests.support.forced import Door
 from tests.support.forced import door as open_door
 from tests.support.sshd import Account, Sshd, admitted
 from tests.support.stage import Host, Stage, on_stage, own
+
+# Both servers are on this machine: what the second is asked, it does in a folder of its own.
+_ELSEWHERE = """#!/bin/sh
+eval "$(printf %s "$SSH_ORIGINAL_COMMAND" | sed 's,\\(/pacha-stage-[^/]*/hosts\\)/,\\12/,g')"
+"""
 
 
 @pytest.fixture(scope="session")
@@ -44,3 +50,18 @@ def door(sshd: Sshd) -> Iterator[Door]:
     """Pacha where the master's accounts can run it."""
     with open_door() as made:
         yield made
+
+
+@pytest.fixture(scope="module")
+def second(sshd: Sshd, bar_user: Account, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
+    """Another server, with folders of its own."""
+    folder = tmp_path_factory.mktemp("second")
+    script = Path("/tmp") / f"pacha-elsewhere-{os.getpid()}"
+    script.write_text(_ELSEWHERE)
+    script.chmod(0o755)
+    with Sshd(folder / "sshd", address="127.0.0.2", extra=[f"ForceCommand {script}"]) as server:
+        server.authorize(bar_user.name, Path(f"{sshd.key}.pub"))
+        with open(sshd.known_hosts, "a") as known:
+            known.write(f"{server.name} {server.public()}\n")
+        yield server
+    script.unlink()

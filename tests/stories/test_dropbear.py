@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pacha.wire.ssh import Connection, resolve
-from pacha.wire.ssh.connection import MAX_STREAMS
+from pacha.wire.ssh.commands import MAX_STREAMS
 from tests.support.dropbear import dropbear
 from tests.support.forced import Door
 from tests.support.sshd import Account, Relay, account

@@ -5,38 +5,17 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support.forger import forge, retire_one_and_leave_out_the_rest, watched
 from tests.support.mercurial import run_hg
-from tests.support.sshd import Account, Sshd
+from tests.support.sshd import Sshd
 from tests.support.stage import Done, Host, Stage, changed, copy, picture, said
+from tests.support.two_masters import up
 
 pytestmark = pytest.mark.slow
-
-# Both servers are on this machine: what the second is asked, it does in a folder of its own.
-_ELSEWHERE = """#!/bin/sh
-eval "$(printf %s "$SSH_ORIGINAL_COMMAND" | sed 's,\\(/pacha-stage-[^/]*/hosts\\)/,\\12/,g')"
-"""
-
-
-@pytest.fixture(scope="module")
-def second(sshd: Sshd, bar_user: Account, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
-    """Another server, with folders of its own."""
-    folder = tmp_path_factory.mktemp("second")
-    os.chmod(folder.parent, 0o755)
-    script = Path("/tmp") / f"pacha-elsewhere-{os.getpid()}"
-    script.write_text(_ELSEWHERE)
-    script.chmod(0o755)
-    with Sshd(folder / "sshd", address="127.0.0.2", extra=[f"ForceCommand {script}"]) as server:
-        server.authorize(bar_user.name, Path(f"{sshd.key}.pub"))
-        with open(sshd.known_hosts, "a") as known:
-            known.write(f"{server.name} {server.public()}\n")
-        yield server
-    script.unlink()
 
 
 @pytest.fixture
@@ -59,18 +38,6 @@ def tree(stage: Stage) -> Path:
     (top / "one").write_text("one\n")
     (top / "two").write_text("two\n")
     return top
-
-
-def up(host: Host, second: Sshd, *, m1: bool = True, m2: bool = True) -> None:
-    """Which of the masters can be reached from now on."""
-    ports = {"m1": (host.stage.server.address, host.stage.server.port, m1), "m2": (second.address, second.port, m2)}
-    (host.home / ".ssh").mkdir(exist_ok=True, mode=0o700)
-    lines = [
-        f"Host {name}\nHostName {address}\nPort {port if there else 1}\n"
-        for name, (address, port, there) in ports.items()
-    ]
-    (host.home / ".ssh" / "config").write_text("".join(lines))
-    host.configure(host="m1, m2", ssh_port="")
 
 
 def change(tree: Path, text: str) -> None:

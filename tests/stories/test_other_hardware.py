@@ -54,9 +54,21 @@ CASES = {
     "/etc/ld.so.preload": ("/usr/lib/not-on-any-machine.so\n", "not-on-any-machine.so"),
     "/etc/cloud/cloud.cfg.d/90_dpkg.cfg": ("datasource_list: [ Ec2 ]\n", "provider"),
 }  # fmt: skip
+#: Restored all the same, and named.
+NAMED = {
+    "/etc/nginx/sites-enabled/own": ("server { listen 192.0.2.77:80; }\n", "192.0.2.77 is not here"),
+    "/etc/default/gpsd": ('DEVICES="/dev/serial/by-id/usb-GPS_1"\n', "usb-GPS_1 is not here"),
+    "/etc/iscsi/initiatorname.iscsi": ("InitiatorName=iqn.2026-11.com.example:bar\n", "one name at the storage"),
+    "/etc/pki/consumer/cert.pem": ("certificate\n", "register this one"),
+}
+LINKS = {
+    "/etc/alternatives/own": "/opt/not-installed/own",
+    "/etc/alternatives/here": "/usr/bin/env",
+    "/etc/ssl/certs/own.0": "not-there.pem",
+}
 FSTAB = f"UUID={OLD} / ext4 defaults 0 1\nnas:/home /home nfs rw 0 0\nLABEL=data /srv ext4 defaults 0 2\n"
 OWN_FSTAB = f"UUID={NEW} / ext4 defaults 0 1\n"
-OF_THE_ROLE = {"/etc/hostname": "bar\n", "/etc/ssh/ssh_host_ed25519_key": "key\n", "/etc/hosts": "127.0.1.1 bar\n"}
+OF_THE_ROLE = {"/etc/hostname": "bar\n", "/etc/wireguard/wg0.conf": "key\n", "/etc/hosts": "127.0.1.1 bar\n"}
 #: Kept where this machine has one, absent where it has none.
 PRESENT = ["/etc/machine-id", "/etc/network/interfaces", "/etc/default/grub", "/etc/resolv.conf"]
 
@@ -96,10 +108,14 @@ def pushed(tmp_path: Path) -> Machine:
     old_hardware(bar.root)
     for path, text in {**{path: text for path, (text, _) in CASES.items()}, **OF_THE_ROLE, "/etc/fstab": FSTAB}.items():
         bar.write(path, text=text)
+    for path, (text, _) in NAMED.items():
+        bar.write(path, text=text)
+    for path, target in LINKS.items():
+        machines.link(bar.at(path), target)
     bar.pacha("watch", "/etc")
     bar.pacha("push")
     bar.lose()
-    for path in [*CASES, *OF_THE_ROLE, "/etc/fstab"]:
+    for path in [*CASES, *NAMED, *LINKS, *OF_THE_ROLE, "/etc/fstab"]:
         bar.at(path).unlink()
     for path in PRESENT:
         bar.write(path, text="this machine's\n")
@@ -134,12 +150,25 @@ def test_on_other_hardware_all_of_it_is_kept_and_named(bar: Machine) -> None:
     assert "root=UUID" in bar.pacha("cat", "/etc/default/grub", code=None).out
 
 
+def test_what_is_the_roles_is_restored_and_named_where_it_does_not_fit(bar: Machine) -> None:
+    new_hardware(bar.root)
+    done = bar.pacha("rebuild", "bar", "--yes", code=3)
+    for path, (text, reason) in NAMED.items():
+        assert content(bar, path) == text and [
+            line for line in done.lines if f" {path}: " in line and reason in line
+        ], done.err
+    assert "/etc/alternatives: links that lead to nothing here: own (" in done.err
+    assert "/etc/ssl/certs: links that lead to nothing here: own.0 (" in done.err
+    owed = {bytes.fromhex(path).decode() for path in json.loads(bar.at("/state/memory.json").read_text())["owed"]}
+    assert not owed & {*NAMED, *LINKS} and bar.at("/etc/alternatives/own").is_symlink()
+
+
 def test_on_the_same_hardware_all_of_it_is_restored(bar: Machine) -> None:
     old_hardware(bar.root)
     done = bar.pacha("rebuild", "bar", "--yes")
     assert {path: content(bar, path) for path in CASES} == {path: text for path, (text, _) in CASES.items()}
     assert content(bar, "/etc/fstab") == FSTAB and not bar.at("/state/from-bar").exists()
-    assert "stays" not in done.out
+    assert "stays" not in done.out and all(content(bar, path) == text for path, (text, _) in NAMED.items())
 
 
 def test_it_is_settled_by_the_same_hardware_or_by_being_told_so(bar: Machine) -> None:

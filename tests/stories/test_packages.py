@@ -44,8 +44,15 @@ printf '[DEFAULT]\npacha.host = local\n' >/etc/pacha/pacha.conf
 pacha schedule install --cron || test $? = 3  # no cron runs here
 grep -q '/usr/bin/pacha -q push --due' /etc/cron.d/pacha
 dpkg --verify pacha
+/usr/lib/pacha/bin/hg version -q
+install -D /etc/hostname /var/lib/pacha/kept
+install -D /etc/hostname /pacha/hosts/kept
+dpkg -i /tmp/pacha_*.deb  # an upgrade keeps the job
+test -e /etc/cron.d/pacha
 dpkg -r pacha
 test ! -e /usr/lib/pacha -a ! -e /etc/cron.d/pacha -a -e /etc/pacha/pacha.conf
+dpkg -P pacha
+test -e /etc/pacha/pacha.conf -a -e /var/lib/pacha/kept -a -e /pacha/hosts/kept
 END
 """
 
@@ -94,3 +101,10 @@ def test_the_package_for_debian_installs_works_and_goes_without_a_trace(source: 
     said = run(*apart, "sh", "-c", _SMOKE, "sh", tmp_path / "root", tmp_path)
     assert f"Pacha {pacha.__version__}\n" in said
     assert said.count("13 of 13 paths came back exactly") == 2
+
+
+@pytest.mark.timeout(3600)
+@pytest.mark.skipif(not os.environ.get("PACHA_ROOTS"), reason="PACHA_ROOTS=FOLDER tries dist/ on pristine roots in it")
+def test_the_one_file_pushes_and_rebuilds_on_each_root() -> None:
+    tried = subprocess.run([CHECKOUT / "packaging/try"], check=True, stdout=subprocess.PIPE, text=True).stdout
+    assert [line.rpartition("|")[2] for line in tried.splitlines()] == ["as it was"] * 6

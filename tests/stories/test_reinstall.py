@@ -142,6 +142,22 @@ def test_a_dead_source_keeps_only_its_own_away(scene: Scene) -> None:
     assert any("a source failed" in reason for reason in reasons) and any("served" in reason for reason in reasons)
 
 
+def test_what_is_this_machines_is_not_removed_for_it(scene: Scene) -> None:
+    bar, fresh, archive = scene.bar, scene.fresh, scene.archive
+    archive.add("main", "rival", "1.0", depends="tool-data\nConflicts: present")
+    present = archive.add("own", "present", "1.0")
+    archive.publish("main")
+    bar.said("apt-get", "update")
+    bar.said("apt-get", "install", "-y", "rival")
+    bar.pacha("push")
+    fresh.write("/root/present.deb", present.read_bytes())
+    fresh.said("dpkg", "-i", "/root/present.deb")
+    done = fresh.pacha("rebuild", "bar", "--yes", "--packages", "install", code=3)
+    assert "rival is not installed: present of this machine would be removed for it" in done.err, done
+    assert fresh.read("/usr/share/present") and not fresh.read("/usr/share/rival")
+    check_complete(scene)
+
+
 def test_another_release_gets_them_by_name_alone(scene: Scene) -> None:
     fresh, archive = scene.fresh, scene.archive
     fresh.write("/etc/os-release", "ID=debian\nVERSION_ID=13\n")

@@ -45,15 +45,24 @@ def story(host: Host) -> None:
     assert not list(host.repository("").glob(".new*"))
 
 
-def test_with_a_plain_account(stage: Stage) -> None:
+by_ssh = pytest.mark.parametrize("ssh", ["", "ssh"], ids=["paramiko", "ssh"])  #: pacha.ssh.command
+
+
+@by_ssh
+def test_with_a_plain_account(stage: Stage, ssh: str) -> None:
     host = stage.host("bar")
+    host.configure(ssh_command=ssh)
     story(host)
     assert "greeted" not in host.memory
 
 
-def test_behind_a_forced_command(stage: Stage, door: Door) -> None:
+@by_ssh
+def test_behind_a_forced_command(stage: Stage, door: Door, ssh: str) -> None:
     host = door.host(stage)
+    host.configure(ssh_command=ssh)
     story(host)
+    doctor = host.pacha("doctor")
+    assert "our key is accepted without a prompt" in doctor.out and "answers there" in doctor.out
     assert host.memory["greeted"]
     kept = [path for path in host.repository("").rglob("*") if not path.is_symlink()]
     assert {path.stat().st_mode & 0o077 for path in kept} == {0}

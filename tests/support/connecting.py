@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from pacha.errors import UnreachableError
-from pacha.wire.ssh import Connection, Endpoint
+from pacha.wire.ssh import Commands, Connection, Endpoint
 from tests.support.sshd import Relay, Sshd
+
+Opens = Callable[..., Commands]  #: ``Connection.open``, or the same by the system's ssh
 
 
 def through(endpoint: Endpoint, relay: Relay, server: Sshd) -> Endpoint:
@@ -24,10 +27,10 @@ def knowing(endpoint: Endpoint, folder: Path, *lines: str) -> Endpoint:
     return dataclasses.replace(endpoint, known_hosts=(str(file),))
 
 
-def refused(endpoint: Endpoint, **options: float) -> UnreachableError:
+def refused(endpoint: Endpoint, opens: Opens = Connection.open, **options: float) -> UnreachableError:
     """The error of a connection that must not come about, fit to be shown."""
     with pytest.raises(UnreachableError) as caught:
-        Connection.open(endpoint, **options).close()
+        opens(endpoint, **options).close()
     error = caught.value
     assert error.exit_code == 11
     for text in (error.message, error.why, error.hint):

@@ -10,13 +10,16 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar, TypeVar
 
 from tests.support.stage import PACHA, Done
 
+_System = TypeVar("_System", bound="Debian")
+_Archive = TypeVar("_Archive", bound="Archive")
 CHECKOUT = Path(__file__).resolve().parents[2]
 #: What the Python of the tests needs of a system.
 _LIBRARIES = "libsqlite3-0,libffi8,libssl3,libreadline8,libbz2-1.0,liblzma5"
@@ -42,10 +45,10 @@ def run(*command: str | Path, **more: str) -> str:
     return done.stdout
 
 
-def make_base(place: Path) -> Path:
-    """A minimal Debian as a tar file, from this machine's mirror."""
+def make_base(place: Path, more: Sequence[str] = ()) -> Path:
+    """A minimal Debian, with the packages ``more``, as a tar file, from this machine's mirror."""
     if not place.exists():
-        run("mmdebstrap", "-q", "--variant=minbase", f"--include={_LIBRARIES}", "bookworm", place)
+        run("mmdebstrap", "-q", "--variant=minbase", f"--include={','.join([_LIBRARIES, *more])}", "bookworm", place)
     return place
 
 
@@ -57,7 +60,7 @@ class Debian:
     master: Path
 
     @classmethod
-    def unpacked(cls, base: Path, root: Path, master: Path) -> Debian:
+    def unpacked(cls: type[_System], base: Path, root: Path, master: Path) -> _System:
         """A new one, whose sources are none."""
         for folder in (root, master):
             folder.mkdir(exist_ok=True)
@@ -116,17 +119,18 @@ class Archive:
     ``cut_after``: so many requests are answered, all others hung up on; ``hangs``: none is answered.
     """
 
+    ALGORITHM: ClassVar[str] = "ed25519"  #: of its key
     folder: Path
     server: ThreadingHTTPServer
     cut_after: int | None = None
     hangs: bool = False
 
     @classmethod
-    def made(cls, folder: Path) -> Archive:
+    def made(cls: type[_Archive], folder: Path) -> _Archive:
         """A new one, with a key of its own."""
         (folder / "home").mkdir(parents=True, mode=0o700)
         (folder / "www").mkdir()
-        gpg(folder, "--quick-gen-key", "archive@example.com", "ed25519", "sign", "never")
+        gpg(folder, "--quick-gen-key", "archive@example.com", cls.ALGORITHM, "sign", "never")
         (folder / "key.gpg").write_bytes(gpg(folder, "--export"))
         (folder / "key.asc").write_bytes(gpg(folder, "--armor", "--export"))
         handler = type("Handler", (_Handler,), {})

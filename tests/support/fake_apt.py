@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
-from pacha.machine.packages import command_log
+from pacha.machine.packages import program
 
 
 class FakeApt:
     """The folder with the programs; ``asked`` is what they were called with."""
 
+    NAMES: ClassVar[Sequence[str]] = (
+        "apt-get", "apt-cache", "apt-mark", "dpkg", "dpkg-query", "dpkg-statoverride", "dpkg-divert",
+        "update-alternatives",
+    )  # fmt: skip
+
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         folder.mkdir()
         self.folder = folder
-        monkeypatch.setattr(command_log, "PATH", f"{folder}:/usr/bin:/bin")
-        for name in ("apt-get", "apt-cache", "apt-mark", "dpkg", "dpkg-query", "dpkg-statoverride", "dpkg-divert"):
+        monkeypatch.setattr(program, "PATH", f"{folder}:/usr/bin:/bin")
+        for name in self.NAMES:
             self.program(name)
 
     def program(self, name: str, text: str = "") -> None:
@@ -29,9 +36,12 @@ class FakeApt:
     @property
     def asked(self) -> list[str]:
         """The command lines so far, without the options of apt that say where its files are."""
+        return [" ".join(_without_settings(line.split(" "))) for line in self.lines()]
+
+    def lines(self) -> list[str]:
+        """The command lines so far."""
         place = self.folder / "asked"
-        lines = place.read_text().splitlines() if place.exists() else []
-        return [" ".join(_without_settings(line.split(" "))) for line in lines]
+        return place.read_text().splitlines() if place.exists() else []
 
 
 def _without_settings(words: list[str]) -> list[str]:

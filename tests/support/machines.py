@@ -57,6 +57,7 @@ def machine(root: Path) -> Path:
         "23 21 254:1 /srv /mnt/a\\040bind rw - ext4 /dev/vda1 rw\n"
         "24 21 0:5 / /proc rw - proc proc rw\n",
     )
+    write(root / "etc/fstab", f"UUID={UUID} / ext4\nUUID=5AB6-2C11 /boot/efi vfat umask=0077\n")
     write(root / "var/lib/dpkg/arch", "amd64\ni386\n")
     write(root / "var/lib/dpkg/statoverride", "root ssl-cert 710 /etc/ssl/private\n")
     write(root / "var/lib/dpkg/diversions", "/bin/a\n/bin/a.real\n:\n/bin/b\n/bin/b.dash\ndash\n")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pacha.machine.packages.apt_sources import Source
+from pacha.machine.packages.installer import Source
 from pacha.machine.packages.missing import Missing
 from pacha.machine.packages.package_list import Manager, Package, PackageList
 from pacha.rebuild.options import PackagePolicy

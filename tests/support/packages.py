@@ -7,14 +7,15 @@ from pathlib import Path
 import pytest
 
 from pacha.host import packages
-from pacha.machine.packages import program
 from pacha.machine.packages.package_list import Manager, Package, PackageList
+from pacha.machine.packages.program import ProgramError
 
 
 class FakeManager:
     """It has nginx in ``version``; its fingerprint is ``word``; it counts how often it was ``asked``, or ``hangs``."""
 
     DATABASE = "/var/lib/fake"
+    ALTERNATIVES = "/var/lib/fakes"
 
     def __init__(self) -> None:
         self.word, self.asked, self.version, self.hangs = "one", 0, "1", False
@@ -28,7 +29,7 @@ class FakeManager:
     def capture(self, root: Path) -> PackageList:
         self.asked += 1
         if self.hangs:
-            raise program.untold("apt-cache: no end within 60 seconds")
+            raise ProgramError("apt-cache", "no end within 60 seconds", hangs=True)
         nginx = Package(name="nginx", architecture="amd64", version=self.version)
         return PackageList(manager=Manager.APT, packages=(nginx,))
 

@@ -201,6 +201,7 @@ class Stage:
             "pacha.ssh.key": str(self.server.key),
             "pacha.ssh.known_hosts": str(self.server.known_hosts),
             "pacha.hosts.path": str(self.hosts),
+            **({"pacha.ssh.command": command} if (command := os.environ.get("PACHA_SSH_COMMAND")) else {}),
         }
 
     def host(self, name: str = "bar", *, machine: str = "", added: bool = True) -> Host:

@@ -8,7 +8,7 @@ import click
 
 from pacha.cli.app import cli
 from pacha.cli.context import CliContext
-from pacha.cli.history_arguments import HOST_OPTION, split_words, warn_unreadable
+from pacha.cli.history_arguments import HOST_OPTION, noting_purged, split_words, warn_unreadable
 from pacha.errors import ExitCode, UsageError
 from pacha.history import diff, reader
 from pacha.ui import history
@@ -46,12 +46,13 @@ def diff_command(cli_context: CliContext, words: tuple[str, ...], host: str, cha
         with_packages = not (paths or names)
         old, new = diff.sides(context, snapshots, *moments, change=change, with_packages=with_packages)
         selected = [diff.within(old, new, candidates) for candidates in paths]
-        differing = diff.compare(old, new, selected, with_content=not names)
+        concerns = list(new.concerns)
+        differing = noting_purged(diff.compare(old, new, selected, with_content=not names), concerns)
         if names:
             history.show(history.name_line(difference) for difference in differing)
         else:
             of_paths = (line for difference in differing for line in history.difference_lines(difference, old, new))
             packages = diff.compare_packages(old, new) if with_packages else ()
             history.show(chain(of_paths, history.package_lines(packages)))
-        cli_context.console.concerns(new.concerns)
-        return ExitCode.CONCERNS if new.concerns else warn_unreadable(cli_context, snapshots)
+        cli_context.console.concerns(concerns)
+        return ExitCode.CONCERNS if concerns else warn_unreadable(cli_context, snapshots)

@@ -11,8 +11,8 @@ import click
 
 from pacha.cli.app import cli
 from pacha.cli.context import CliContext
-from pacha.cli.history_arguments import HOST_OPTION, split_words, warn_unreadable
-from pacha.errors import ExitCode, UsageError
+from pacha.cli.history_arguments import HOST_OPTION, noting_purged, split_words, warn_unreadable
+from pacha.errors import Concern, ExitCode, UsageError
 from pacha.history import diff, log, reader
 from pacha.history.log import LogEntry
 from pacha.history.reader import History
@@ -46,24 +46,36 @@ def log_command(
         )
     with reader.open_history(cli_context.context(), host or "".join(hosts)) as snapshots:
         candidates = [candidate for path in paths for candidate in path]
+        concerns: list[Concern] = []
         entries = list(islice(log.log(snapshots, candidates), number))
         if not entries and not as_json:
             cli_context.console.warn("no snapshot touched " + ", ".join(escape(path[0]) for path in paths))
         if as_json:
             click.echo(json.dumps([history.log_json(entry, snapshots.host) for entry in entries], indent=1))
         else:
-            history.show(_lines(snapshots, entries, candidates, patch=patch))
-        return warn_unreadable(cli_context, snapshots)
+            history.show(_lines(snapshots, entries, candidates, concerns, patch=patch))
+        cli_context.console.concerns(concerns)
+        return max(warn_unreadable(cli_context, snapshots), ExitCode.CONCERNS if concerns else ExitCode.DONE)
 
 
-def _lines(snapshots: History, entries: Sequence[LogEntry], paths: Sequence[bytes], *, patch: bool) -> Iterator[bytes]:
-    """A line for each snapshot; with ``patch``, below it what it changed at ``paths`` (none: anywhere)."""
+def _lines(
+    snapshots: History, entries: Sequence[LogEntry], paths: Sequence[bytes], concerns: list[Concern], *, patch: bool
+) -> Iterator[bytes]:
+    """A line for each snapshot, and for each purge; with ``patch``, what a snapshot changed at ``paths``.
+
+    Without paths: anywhere, and no purges. What cannot be shown because of a purge joins ``concerns``.
+    """
+    every = sorted(snapshots.purges(), key=lambda purge: purge.at) if paths else []
+    purges = [purge for purge in every if any(map(purge.touches, paths))]
     for entry in entries:
+        while purges and purges[-1].at >= entry.at:
+            yield history.purge_line(purges.pop())
         yield history.log_line(entry, snapshots.host, time.time())
         if patch:
             revision = snapshots.find(entry.node)
             old, new = diff.of_snapshot(snapshots, snapshots.before(revision)), diff.of_snapshot(snapshots, revision)
-            for difference in diff.compare(old, new, paths):
+            for difference in noting_purged(diff.compare(old, new, paths), concerns):
                 yield from history.difference_lines(difference, old, new)
             yield from history.package_lines(() if paths else diff.compare_packages(old, new))
             yield b"\n"
+    yield from map(history.purge_line, reversed(purges))

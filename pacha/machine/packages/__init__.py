@@ -6,6 +6,8 @@ program, source_files      what a manager's programs say, and what its files hol
 package_list               the values, as the text ``packages`` beside pacha.db and back
 changes                    what differs between two lists
 missing                    what of a list is not installed here; hardware_packages: what is passed over
-apt_install                fetch all of it, then install it, with apt_sources, apt_choice, debconf_answers, dpkg_local
+installers                 which managers install, each as an ``installer``: fetch all of it, then install it
+apt_install                apt, with apt_sources, apt_choice, debconf_answers, dpkg_local
+dnf_install                dnf, with dnf_sources
 command_log, policy_rc     how its programs run, and that they start no service
 """

@@ -8,18 +8,28 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
-from pacha.machine.packages import program, source_files
-from pacha.machine.packages.package_list import ARCHITECTURE, NAME, VERSION, Manager, Package, PackageList, SourceFile
+from pacha.machine.packages import alternatives, program, source_files
+from pacha.machine.packages.package_list import (
+    ARCHITECTURE,
+    NAME,
+    VERSION,
+    Manager,
+    Package,
+    PackageList,
+    SourceFile,
+)
 
 DATABASE = "/var/lib/dpkg/status"
+ALTERNATIVES = "/var/lib/dpkg/alternatives"
 _STATES = "/var/lib/apt/extended_states"
 _ARCHITECTURES = "/var/lib/dpkg/arch"
 _LISTS = "/var/lib/apt/lists"
 _ANSWERS = "/var/cache/debconf/config.dat"  # debconf(7); what is secret is in passwords.dat
 _FORMAT = r"${Package}\t${Version}\t${Architecture}\t${db:Status-Want}\t${db:Status-Status}\n"
+_FIELDS = 5
 _INSTALLED = ("installed", "triggers-awaited", "triggers-pending", "half-configured", "unpacked")  # dpkg(1)
 _AT_ONCE = 20_000  #: names on one command line: about a quarter of what execve(2) takes
 #: The folders that are recorded, each with the names that apt reads in it: sources.list(5), apt_preferences(5),
@@ -47,12 +57,14 @@ def detect(root: Path) -> bool:
 def fingerprint(root: Path) -> str:
     """Another one after any change of what ``capture`` tells, except that a source lost or got a package."""
     known = "lists" if _has_lists(root) else "no lists"
-    return source_files.stamp(root, [DATABASE, _STATES, _ARCHITECTURES, known, *_recorded_paths(root)])
+    return source_files.stamp(
+        root, [DATABASE, ALTERNATIVES, alternatives.LINKS, _STATES, _ARCHITECTURES, known, *_recorded_paths(root)]
+    )
 
 
 def capture(root: Path) -> PackageList:
-    """The packages of the system below ``root``. Raises PachaError where they cannot be told."""
-    rows = list(_rows(root))
+    """The packages of the system below ``root``. Raises ProgramError."""
+    rows = list(_rows(root, _INSTALLED))
     sourced = _in_sources(root, [_full_name(name, architecture) for name, _, architecture, _ in rows])
     automatic = _automatic(root)
     packages = (
@@ -66,20 +78,29 @@ def capture(root: Path) -> PackageList:
         manager=Manager.APT,
         packages=tuple(sorted(packages)),
         foreign_architectures=_foreign(root),
+        alternatives=alternatives.manual(root, ALTERNATIVES),
         files=tuple(file for file in source_files.read(root, _recorded_paths(root)) if _matters(file)),
     )
 
 
-def _rows(root: Path) -> Iterator[tuple[str, str, str, str]]:
-    """Name, version, architecture and wanted state of each installed package."""
-    query = program.find("dpkg-query")
-    if query is None:
-        raise program.untold("there is no dpkg-query")
-    text = program.ask([query, f"--admindir={root / 'var/lib/dpkg'}", "-W", "-f", _FORMAT])
-    for line in text.splitlines():
-        name, version, architecture, want, state = line.split("\t")
+def installed(root: Path) -> tuple[str, dict[tuple[str, str], str]]:
+    """What is installed in the system below ``root`` and ready, as ``managers`` says. Raises ProgramError."""
+    own = program.ask(["dpkg", "--print-architecture"]).strip()
+    versions = {(name, of): version for name, version, of, _ in _rows(root, ("installed",))}
+    return own if ARCHITECTURE.fullmatch(own) else "", versions
+
+
+def states(root: Path) -> list[list[str]]:
+    """Name, version, architecture, wanted state and state of each package that dpkg knows. Raises ProgramError."""
+    text = program.ask(["dpkg-query", f"--admindir={root / 'var/lib/dpkg'}", "-W", "-f", _FORMAT])
+    return [row for line in text.splitlines() if len(row := line.split("\t")) == _FIELDS]
+
+
+def _rows(root: Path, wanted: Collection[str]) -> Iterator[tuple[str, str, str, str]]:
+    """Name, version, architecture and wanted state of each package whose state is one of ``wanted``."""
+    for name, version, architecture, want, state in states(root):
         is_valid = NAME.fullmatch(name) and VERSION.fullmatch(version) and ARCHITECTURE.fullmatch(architecture)
-        if state in _INSTALLED and is_valid:
+        if state in wanted and is_valid:
             yield name, version, architecture, want
 
 
@@ -106,14 +127,13 @@ def _automatic(root: Path) -> set[tuple[str, str]]:
 
 def _in_sources(root: Path, names: Sequence[str]) -> set[tuple[str, str]]:
     """Which of ``names`` the sources have in any version; empty where that cannot be told."""
-    cache = program.find("apt-cache")
-    if cache is None or not _has_lists(root):
+    if not program.find("apt-cache") or not _has_lists(root):
         return set()
     options = ("-o", f"Dir={root}/", "-o", f"Dir::State::status={root}{DATABASE}")
     elsewhere = options if root != Path("/") else ()
     pairs: set[tuple[str, str]] = set()
     for start in range(0, len(names), _AT_ONCE):
-        text = program.ask([cache, *elsewhere, "madison", "--", *names[start : start + _AT_ONCE]])
+        text = program.ask(["apt-cache", *elsewhere, "madison", "--", *names[start : start + _AT_ONCE]])
         for line in text.splitlines():  # "nginx | 1.22.1-9 | http://deb.debian.org/debian bookworm/main amd64 Packages"
             name, _, source = (field.strip() for field in line.split("|", 2))
             *_, architecture, kind = ["", *source.split(" ")]

@@ -9,31 +9,23 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
-from pacha.machine.packages import command_log
-from pacha.machine.packages.command_log import ProgramError
+from pacha.machine.packages import program
+from pacha.machine.packages.installer import Chosen
 from pacha.machine.packages.package_list import ARCHITECTURE, Package
+from pacha.machine.packages.program import ProgramError
 
 _BATCH = 500  #: names on one command line
+_TRIAL_SECONDS = 300.0  #: for apt to find out whether it can install something
 _TRIALS = 200  #: so often apt is asked whether something can be installed
+_WITH_REMOVAL = ("-o", "APT::Get::Remove=true")
+_REMOVED = re.compile(r"^Remv (\S+)", re.MULTILINE)  # of apt-get(8), --simulate
+_EXPLAINED = 50  #: of so many that do not fit apt is asked whether it would remove something for them
 _RECORD = re.compile(r"^(Package|Architecture|Version): (\S+)$", re.MULTILINE)
 GET = ("apt-get", "-q", "-y", "--no-install-recommends")
 INSTALL = ("--reinstall", "install")  #: also what a kill left half unpacked: to apt that is the newest version already
 
 _Offers = Mapping[tuple[str, str], Sequence[str]]  #: the versions to be had of (name, architecture), the best first
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chosen:
-    """What apt-get is told to install, ``NAME:ARCHITECTURE`` or that with ``=VERSION``, and what is not to be had.
-
-    ``other_versions`` are the names of those that were wanted in a version that no source has.
-    """
-
-    arguments: tuple[str, ...] = ()
-    not_to_be_had: tuple[str, ...] = ()
-    other_versions: tuple[str, ...] = ()
 
 
 def choose(places: Sequence[str], wanted: Sequence[tuple[Package, str]], *, exact: bool) -> Chosen:
@@ -44,14 +36,18 @@ def choose(places: Sequence[str], wanted: Sequence[tuple[Package, str]], *, exac
     if not wanted:
         return Chosen()
     offers = _offers(places, wanted)
-    had = [(one, of) for one, of in wanted if offers.get((one.name, of)) and _is_plain(of)]
-    pinned = {pair for pair in had if (exact or pair[0].held) and pair[0].version in offers[pair[0].name, pair[1]]}
-    arguments = {_argument(pair, pinned): pair[0].name for pair in had}
+    known = [(one, of) for one, of in wanted if offers.get((one.name, of)) and _is_plain(of)]
+    pinned = {pair for pair in known if (exact or pair[0].held) and pair[0].version in offers[pair[0].name, pair[1]]}
+    arguments = {_argument(pair, pinned): pair[0].name for pair in known}
     fitting = _fitting(places, list(arguments))
+    left = [word for word in arguments if word not in fitting]
+    conflicts = {arguments[word]: names for word in left[:_EXPLAINED] if (names := _removals(places, word))}
+    had = {arguments[word] for word in fitting} | conflicts.keys()
     return Chosen(
         arguments=tuple(fitting),
-        not_to_be_had=tuple(sorted({one.name for one, _ in wanted} - {arguments[word] for word in fitting})),
-        other_versions=tuple(sorted(one.name for one, of in had if (exact or one.held) and (one, of) not in pinned)),
+        not_to_be_had=tuple(sorted({one.name for one, _ in wanted} - had)),
+        conflicts=tuple(sorted(conflicts.items())),
+        other_versions=tuple(sorted(one.name for one, of in known if (exact or one.held) and (one, of) not in pinned)),
     )
 
 
@@ -67,7 +63,7 @@ def _is_plain(end: str) -> bool:
 
 
 def _offers(places: Sequence[str], wanted: Sequence[tuple[Package, str]]) -> _Offers:
-    known = set(command_log.output(["apt-cache", *places, "pkgnames"]).decode("utf-8", "replace").split())
+    known = set(program.ask(["apt-cache", *places, "pkgnames"]).split())
     names = [f"{one.name}:{of}" for one, of in wanted if one.name in known and ARCHITECTURE.fullmatch(of)]
     asked = {tuple(name.rsplit(":", 1)) for name in names}
     offers: dict[tuple[str, str], list[str]] = defaultdict(list)
@@ -82,10 +78,10 @@ def _offers(places: Sequence[str], wanted: Sequence[tuple[Package, str]]) -> _Of
 def _shown(places: Sequence[str], names: Sequence[str]) -> Iterator[tuple[str, str, str]]:
     """Name, architecture and version of each record that apt has of ``names``."""
     try:
-        text = command_log.output(["apt-cache", *places, "show", "--all-versions", *names])
+        text = program.ask(["apt-cache", *places, "show", "--all-versions", *names])
     except ProgramError:  # none of them can be had
         return
-    for stanza in text.decode("utf-8", "replace").split("\n\n"):
+    for stanza in text.split("\n\n"):
         fields = dict(_RECORD.findall(stanza))
         if len(fields) == 3:
             yield fields["Package"], fields["Architecture"], fields["Version"]
@@ -107,9 +103,18 @@ def _fitting(places: Sequence[str], arguments: Sequence[str]) -> list[str]:
     return fitting
 
 
+def _removals(places: Sequence[str], argument: str) -> tuple[str, ...]:
+    """The packages of this machine that apt would remove to install ``argument``; () for none, or where it cannot."""
+    try:
+        text = program.ask([*GET, *places, *_WITH_REMOVAL, "--simulate", *INSTALL, argument], _TRIAL_SECONDS)
+    except ProgramError:
+        return ()
+    return tuple(sorted(set(_REMOVED.findall(text))))
+
+
 def _fits(places: Sequence[str], arguments: Sequence[str]) -> bool:
     try:
-        command_log.output([*GET, *places, "--simulate", *INSTALL, *arguments])
+        program.ask([*GET, *places, "--simulate", *INSTALL, *arguments], _TRIAL_SECONDS)
     except ProgramError:
         return False
     return True

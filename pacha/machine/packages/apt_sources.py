@@ -10,9 +10,9 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from pacha.machine.packages.installer import Source
 from pacha.machine.packages.package_list import SourceFile
 from pacha.machine.packages.source_files import SIGNED_BY
 from pacha.system.atomic import replace_file
@@ -29,20 +29,6 @@ _KEY = re.compile(r"(?<![^\s,])/[^\s,]+\.(?:gpg|asc|pgp)(?![^\s,])")
 _PASSWORD = re.compile(r"//[^/\s@]*@")
 _UNSIGNED = re.compile(r"trusted\s*[:=]\s*(yes|true|1|force|on)", re.IGNORECASE)
 _SECRET = 0o600
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
-    """A source: its URI (without a password) and suites, the file that says so, its keys ("": any trusted).
-
-    ``unsigned``: the file says that it is trusted without a signature. All of it is hostile text.
-    """
-
-    uri: str
-    suites: str
-    path: str
-    key: str = ""
-    unsigned: bool = False
 
 
 def sources(files: Iterable[SourceFile]) -> tuple[Source, ...]:

@@ -5,30 +5,20 @@ from __future__ import annotations
 import os
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from pacha.machine.packages import program
+from pacha.machine.packages.program import ProgramError
 from pacha.system import activity, programs
-from pacha.system.executable import PATH, find_program
-from pacha.system.limited_output import read_output
 from pacha.text import one_line
 
 SECONDS = 7200.0  #: for one program that fetches or installs; PACHA_PACKAGES_TIMEOUT sets another limit
 STALLED_SECONDS = 120.0  #: without a byte more: apt waits for ever for some mirrors that hang up
-_QUERY_SECONDS = 300.0
-_QUERY_BYTES = 256 << 20
 _TAIL = 4096  #: bytes of the log that are looked at for its last line
 _GRACE_SECONDS = 10.0  #: seconds to end by itself after SIGTERM
-
-
-class ProgramError(Exception):
-    """A program failed: ``why`` has its name and its own last line, safe to print."""
-
-    def __init__(self, program: str, why: str) -> None:
-        super().__init__(f"{program}: {why}")
-        self.why = f"{program}: {why}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,11 +26,12 @@ class CommandLog:
     """Runs programs whose output is added to the file ``log``.
 
     A file, not a pipe: what is installed half goes on to its end when this process is killed. ``inherited`` are the
-    descriptors that the programs keep open, as a lock that they share.
+    descriptors that the programs keep open, as a lock that they share; ``variables`` are added to their environment.
     """
 
     log: Path
     inherited: tuple[int, ...] = ()
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     def run(self, argv: Sequence[str], what: str, growing: Sequence[Path] = ()) -> None:
         """Run ``argv`` to its end; ``what`` is said of it to whoever waits. Raises ProgramError.
@@ -53,8 +44,9 @@ class CommandLog:
             output.flush()
             began = output.tell()
             try:
+                variables = {**environment(), **self.variables}
                 with programs.started(
-                    argv, environment(), output, inherited=self.inherited, grace_seconds=_GRACE_SECONDS
+                    argv, variables, output, inherited=self.inherited, grace_seconds=_GRACE_SECONDS
                 ) as process:
                     status = self._wait(process, what, began, growing)
             except TimeoutError as error:
@@ -88,35 +80,9 @@ class CommandLog:
         return one_line(lines[-1]) if lines else ""
 
 
-def output(argv: Sequence[str]) -> bytes:
-    """What a query prints. Raises ProgramError."""
-    try:
-        ended = read_output(argv, environment(), _QUERY_SECONDS, _QUERY_BYTES)
-    except TimeoutError as error:
-        raise ProgramError(argv[0], str(error)) from None
-    except OSError as error:
-        raise ProgramError(argv[0], f"it cannot be started: {error.strerror}") from None
-    if ended.status:
-        raise ProgramError(argv[0], one_line(ended.complaint) or f"exit code {ended.status}")
-    return ended.stdout
-
-
 def environment() -> dict[str, str]:
     """The whole environment of such a program."""
-    return {
-        "PATH": PATH,
-        "LANG": "C.UTF-8",
-        "LC_ALL": "C.UTF-8",
-        "HOME": "/root",
-        "DEBIAN_FRONTEND": "noninteractive",
-        "APT_LISTCHANGES_FRONTEND": "none",
-        "NEEDRESTART_SUSPEND": "1",
-    }
-
-
-def are_here(*names: str) -> bool:
-    """Whether this machine has all these programs."""
-    return all(find_program(name, path=PATH) for name in names)
+    return {**program.environment(), "HOME": "/root", "APT_LISTCHANGES_FRONTEND": "none", "NEEDRESTART_SUSPEND": "1"}
 
 
 def _size(folders: Sequence[Path]) -> int:

@@ -6,13 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pacha.machine.packages import command_log
+from pacha.machine.packages import program
 from pacha.machine.packages.hardware_packages import is_of_hardware
-from pacha.machine.packages.package_list import ARCHITECTURE, NAME, Manager, Package, PackageList
+from pacha.machine.packages.managers import MANAGERS
+from pacha.machine.packages.package_list import ANY, Manager, Package, PackageList
 
-_OF_DPKG = "${Package}\\t${Architecture}\\t${Version}\\t${db:Status-Status}\\n"
-_OF_RPM = "%{NAME}\\t%{ARCH}\\t%{VERSION}-%{RELEASE}\\tinstalled\\n"
-_ANY = ("all", "noarch")  #: the architectures of what runs on each
 _PROGRAMS = {Manager.APT: ("apt-get", "apt-cache", "apt-mark", "dpkg", "dpkg-query"), Manager.DNF: ("dnf", "rpm")}
 
 
@@ -25,7 +23,7 @@ class Installed:
 
     def has(self, package: Package, architecture: str) -> bool:
         """Whether ``package`` is installed for ``architecture``, in any version."""
-        return any((package.name, one) in self.versions for one in (architecture, *_ANY))
+        return any((package.name, one) in self.versions for one in (architecture, *ANY))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,26 +40,15 @@ class Missing:
     extra: tuple[str, ...] = ()
 
 
-def is_managed(manager: Manager) -> bool:
-    """Whether this machine has the programs of ``manager``."""
-    return command_log.are_here(*_PROGRAMS[manager])
-
-
 def installed(manager: Manager, root: Path = Path("/")) -> Installed:
     """What ``manager`` says of the system below ``root``. Raises ProgramError."""
-    if manager is Manager.APT:
-        query = ["dpkg-query", f"--admindir={root / 'var/lib/dpkg'}", "--show", f"--showformat={_OF_DPKG}"]
-        own = ["dpkg", "--print-architecture"]
-    else:
-        query = ["rpm", f"--root={root}", "-qa", "--queryformat", _OF_RPM]
-        own = ["rpm", "--eval", "%{_arch}"]
-    rows = [line.split("\t") for line in command_log.output(query).decode("utf-8", "replace").splitlines()]
-    found = [row for row in rows if len(row) == 4 and row[3] == "installed" and NAME.fullmatch(row[0])]
-    architecture = command_log.output(own).decode("ascii", "replace").strip()
-    return Installed(
-        architecture=architecture if ARCHITECTURE.fullmatch(architecture) else "",
-        versions={(name, of): version for name, of, version, _ in found},
-    )
+    architecture, versions = MANAGERS[manager].installed(root)
+    return Installed(architecture=architecture, versions=versions)
+
+
+def is_managed(manager: Manager) -> bool:
+    """Whether this machine has the programs of ``manager``."""
+    return all(map(program.find, _PROGRAMS[manager]))
 
 
 def architecture_of(package: Package, recorded: PackageList, here: Installed) -> str:

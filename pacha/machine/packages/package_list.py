@@ -21,6 +21,9 @@ _MOST_ARCHITECTURES = 50  #: each is told to dpkg, and has lists of its own
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]{0,199}", re.ASCII)
 VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+~:^_-]{0,199}", re.ASCII)
 ARCHITECTURE = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}", re.ASCII)
+#: A path without a blank, as of an alternative (update-alternatives(1)).
+ALTERNATIVE = re.compile(r"/[!-~]{1,999}")
+ANY = ("all", "noarch")  #: the architectures of what runs on each
 
 
 class Manager(str, Enum):
@@ -59,22 +62,28 @@ class SourceFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackageList:
-    """The packages of a machine, sorted, and the files of its ``manager``."""
+    """The packages of a machine, sorted, and the files of its ``manager``.
+
+    ``alternatives``: name and path of each that somebody chose.
+    """
 
     manager: Manager
     packages: tuple[Package, ...] = ()
     foreign_architectures: tuple[str, ...] = ()
     files: tuple[SourceFile, ...] = ()
+    alternatives: tuple[tuple[str, str], ...] = ()
 
 
 def encode(packages: PackageList) -> bytes:
     """The text of ``packages``: JSON with a package on each line, so that a diff shows which changed."""
-    loaded = {
+    loaded: dict[str, object] = {
         "manager": packages.manager.value,
         "packages": {f"{one.name}:{one.architecture}": _words(one) for one in packages.packages},
         "foreign_architectures": list(packages.foreign_architectures),
         "files": {one.path: _lines(one.content) for one in packages.files},
     }
+    if packages.alternatives:
+        loaded["alternatives"] = dict(packages.alternatives)
     return json.dumps(loaded, indent=1).encode("ascii") + b"\n"
 
 
@@ -92,6 +101,10 @@ def decode(text: bytes) -> PackageList:
             packages=tuple(sorted(_package(*pair) for pair in _items(loaded["packages"], _MOST_PACKAGES))),
             foreign_architectures=_architectures(loaded["foreign_architectures"]),
             files=tuple(sorted(_file(*pair) for pair in _items(loaded["files"], _MOST_FILES))),
+            alternatives=tuple(
+                (_checked(NAME, name), _checked(ALTERNATIVE, path))
+                for name, path in sorted(_items(loaded.get("alternatives", {}), _MOST_FILES))
+            ),
         )
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, binascii.Error) as error:
         raise DamagedError(

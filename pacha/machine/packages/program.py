@@ -5,48 +5,46 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 
-from pacha.errors import PachaError, cause
-from pacha.system.executable import find_program
+from pacha.errors import cause
+from pacha.system import executable
 from pacha.text import one_line
 
-_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
-#: English words, no settings of whoever runs Pacha, no pager and no question.
-ENVIRONMENT: Mapping[str, str] = {"PATH": _PATH, "LC_ALL": "C.UTF-8", "HOME": "/", "DEBIAN_FRONTEND": "noninteractive"}
-SECONDS = 60.0  #: the time limit of one program
-HANGS = "hangs"  #: the subject of the error where a program did not end
+PATH = executable.PATH
+SECONDS = 60.0  #: the time limit of a question, but for those of an installation
 _MOST = 64 << 20  #: bytes of what it says; a machine with 200,000 packages says less
 
 
-def find(*names: str) -> str | None:
-    """The path of the first of the programs ``names`` that is installed; None for none."""
-    return find_program(*names, path=_PATH) or None
+class ProgramError(Exception):
+    """A program failed: ``why`` has its name and its own last line, safe to print; ``hangs``: it did not end."""
+
+    def __init__(self, program: str, why: str, *, hangs: bool = False) -> None:
+        super().__init__(f"{program}: {why}")
+        self.why = f"{os.path.basename(program)}: {why}"
+        self.hangs = hangs
 
 
-def ask(argv: Sequence[str]) -> str:
-    """What ``argv`` (the first is a path) says on stdout. Raises PachaError where it fails or does not end."""
+def environment() -> Mapping[str, str]:
+    """English words, no settings of whoever runs Pacha, no pager and no question."""
+    return {"PATH": PATH, "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "HOME": "/", "DEBIAN_FRONTEND": "noninteractive"}
+
+
+def find(*names: str) -> str:
+    """The path of the first of the programs ``names`` that is installed; "" for none."""
+    return executable.find_program(*names, path=PATH)
+
+
+def ask(argv: Sequence[str], seconds: float | None = None) -> str:
+    """What ``argv`` says on stdout, within ``seconds`` (None: SECONDS). Raises ProgramError."""
     from pacha.system.limited_output import read_output  # it takes milliseconds, and most pushes ask nothing
 
-    name = os.path.basename(argv[0])
     try:
-        ended = read_output(argv, ENVIRONMENT, SECONDS, _MOST)
+        ended = read_output(argv, environment(), SECONDS if seconds is None else seconds, _MOST)
     except TimeoutError as error:
-        raise untold(f"{name}: {error}", HANGS) from None
+        raise ProgramError(argv[0], str(error), hangs=True) from None
     except OSError as error:
-        raise untold(f"{name}: {cause(error)}") from None
+        raise ProgramError(argv[0], f"it cannot be started: {cause(error)}") from None
     if len(ended.stdout) > _MOST:  # which ended it, by one signal or another
-        raise untold(f"{name} says more than any machine has to tell")
-    if ended.status != 0:
-        last = one_line(ended.complaint)
-        raise untold(f"{name} failed ({ended.status}){': ' if last else ''}{last}")
+        raise ProgramError(argv[0], "it says more than any machine has to tell")
+    if ended.status:
+        raise ProgramError(argv[0], one_line(ended.complaint) or f"exit code {ended.status}")
     return ended.stdout.decode("utf-8", "replace")
-
-
-def untold(why: str, subject: str = "") -> PachaError:
-    """The error for packages that cannot be told."""
-    return PachaError(
-        "Which packages this machine has cannot be told.",
-        why,
-        "Look at its package manager.",
-        code="packages-untold",
-        subject=subject,
-    )

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from pacha.errors import PachaError
-from pacha.machine.packages import program, source_files
-from pacha.machine.packages.package_list import ARCHITECTURE, NAME, VERSION, Manager, Package, PackageList
+from pacha.machine.packages import alternatives, program, source_files
+from pacha.machine.packages.package_list import (
+    ANY,
+    ARCHITECTURE,
+    NAME,
+    VERSION,
+    Manager,
+    Package,
+    PackageList,
+    SourceFile,
+)
+from pacha.machine.packages.program import ProgramError
 
 DATABASE = "/var/lib/rpm"
+ALTERNATIVES = "/var/lib/alternatives"
 _DATABASES = ("/usr/lib/sysimage/rpm", DATABASE)
 _BACKENDS = ("rpmdb.sqlite", "rpmdb.sqlite-wal", "Packages.db", "Packages")
 #: Where dnf remembers who asked for a package: version 4, version 5.
@@ -45,11 +56,12 @@ def fingerprint(root: Path) -> str:
     databases = (f"{folder}/{name}" for folder in _DATABASES for name in _BACKENDS)
     log = f"{_HISTORY}-wal"  # with one, each look of dnf touches the time of the database itself
     history = log if (root / log.lstrip("/")).exists() else _HISTORY
-    return source_files.stamp(root, [*databases, history, _REASONS, *_recorded_paths(root)])
+    choices = (ALTERNATIVES, alternatives.LINKS)
+    return source_files.stamp(root, [*databases, *choices, history, _REASONS, *_recorded_paths(root)])
 
 
 def capture(root: Path) -> PackageList:
-    """The packages of the system below ``root``. Raises PachaError where they cannot be told.
+    """The packages of the system below ``root``. Raises ProgramError.
 
     Of one that is there in several versions, as a kernel, only that which was installed last is told.
     """
@@ -62,8 +74,37 @@ def capture(root: Path) -> PackageList:
         )
         for (name, architecture), version in versions.items()
     )  # fmt: skip
-    files = source_files.read(root, _recorded_paths(root))
-    return PackageList(manager=Manager.DNF, packages=tuple(sorted(packages)), files=files)
+    own = _own_architecture(versions)
+    return PackageList(
+        manager=Manager.DNF,
+        packages=tuple(sorted(packages)),
+        foreign_architectures=tuple(sorted({of for _, of in versions} - {own, *ANY})),
+        files=files(root),
+        alternatives=alternatives.manual(root, ALTERNATIVES),
+    )
+
+
+def installed(root: Path) -> tuple[str, dict[tuple[str, str], str]]:
+    """What is installed in the system below ``root``, as ``managers`` says. Raises ProgramError."""
+    versions = _versions(root)
+    return _own_architecture(versions), versions
+
+
+def _own_architecture(versions: Mapping[tuple[str, str], str]) -> str:
+    """The architecture that most of the packages are for: what rpm calls its own is another word on some machines."""
+    counted = Counter(of for _, of in versions if of not in ANY).most_common(1)
+    return counted[0][0] if counted else os.uname().machine
+
+
+def installed_since(root: Path, moment: int) -> list[str]:
+    """The packages, each with its architecture, that were installed at ``moment`` (of the epoch) or later."""
+    rows = _rows(root)
+    return [f"{name}.{of}" for name, of, _, when in rows if when >= moment]
+
+
+def files(root: Path) -> tuple[SourceFile, ...]:
+    """The files that are recorded: where packages come from, keys, settings."""
+    return source_files.read(root, _recorded_paths(root))
 
 
 def _database(root: Path) -> str | None:
@@ -73,26 +114,31 @@ def _database(root: Path) -> str | None:
     )
 
 
+def _place(root: Path) -> list[str]:
+    database = _database(root)
+    return [f"--dbpath={database}"] if database else []
+
+
 def _versions(root: Path) -> dict[tuple[str, str], str]:
     """By name and architecture, the version that was installed last."""
-    rpm = program.find("rpm")
-    if rpm is None:
-        raise program.untold("there is no rpm")
-    text = program.ask([rpm, f"--root={root}", f"--dbpath={_database(root)}", "-qa", "--qf", _FORMAT])
+    return {(name, architecture): version for name, architecture, version, _ in _rows(root)}
+
+
+def _rows(root: Path) -> Iterator[tuple[str, str, str, int]]:
+    """Name, architecture, version and time of each package, in the order in which they were installed."""
+    text = program.ask(["rpm", f"--root={root}", *_place(root), "-qa", "--qf", _FORMAT])
     rows = sorted((line.split("\t") for line in text.splitlines()), key=lambda row: int(row[-1]))
-    versions = {}
-    for name, epoch, version, architecture, _ in rows:
+    for name, epoch, version, architecture, when in rows:
         version = version if epoch == "0" else f"{epoch}:{version}"
         if NAME.fullmatch(name) and VERSION.fullmatch(version) and ARCHITECTURE.fullmatch(architecture):
-            versions[name, architecture] = version
-    return versions  # keys of rpm itself (gpg-pubkey) have no architecture
+            yield name, architecture, version, int(when)  # keys of rpm itself (gpg-pubkey) have no architecture
 
 
 def _wanted(root: Path) -> set[tuple[str, str]] | None:
     """The packages that somebody asked for; None where dnf does not tell."""
     try:
         return _asked(root, "--userinstalled", "--disablerepo=*")
-    except PachaError:
+    except ProgramError:
         if os.geteuid() == 0:
             raise
         return None  # another user's dnf has a cache and a memory of its own
@@ -102,15 +148,15 @@ def _gone(root: Path) -> set[tuple[str, str]]:
     """The packages that no source has; none where dnf does not know what the sources have."""
     try:
         return _asked(root, "--extras") or set()
-    except PachaError as error:
-        if error.subject == program.HANGS:
+    except ProgramError as error:
+        if error.hangs:
             raise
         return set()
 
 
 def _asked(root: Path, *options: str) -> set[tuple[str, str]] | None:
     dnf = program.find("dnf5", "dnf")
-    if dnf is None:
+    if not dnf:
         return None
     elsewhere = [f"--installroot={root}", "--releasever=/"] if root != Path("/") else []
     words = program.ask([dnf, "-q", "-C", *elsewhere, "repoquery", *options, "--qf", _PAIRS]).split()

@@ -25,6 +25,7 @@ from pacha.text import one_line
 if TYPE_CHECKING:
     from pacha.store.hg.diff import unified
     from pacha.store.hg.peer import Peer, open_peer
+    from pacha.store.hg.purging import FileRevision
     from pacha.store.hg.repository import Reader, Repository, Revision, load
     from pacha.store.hg.runtime import frequent_gc
     from pacha.store.hg.server import recover, serve
@@ -33,6 +34,7 @@ __all__ = [
     "NULL",
     "Blob",
     "Content",
+    "FileRevision",
     "Interruption",
     "Note",
     "Peer",
@@ -52,6 +54,7 @@ _MODULES = {
     **dict.fromkeys(["Reader", "Repository", "Revision", "load"], "repository"),
     **dict.fromkeys(["Peer", "open_peer"], "peer"),
     **dict.fromkeys(["recover", "serve"], "server"),
+    "FileRevision": "purging",
     "frequent_gc": "runtime",
     "unified": "diff",
 }

@@ -8,24 +8,30 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from mercurial import changelog, error, revlog
 
 from pacha.library import require
 from pacha.store.hg.bounds import LIBRARY
+from pacha.store.hg.tombstone import is_tombstone
+
+#: Whether a revision (its stored name, and its node of 20 bytes) may come in without its content.
+AcceptsPurged = Callable[[bytes, bytes], bool]
 
 #: Each changeset brings its manifest and the files that this needs (hg help config.server, "validate").
 VALIDATE = ("server.validate", "yes")
 
 
 @contextlib.contextmanager
-def check_incoming(wait_seconds: float = 0.0) -> Iterator[None]:
+def check_incoming(
+    wait_seconds: float = 0.0, accepts_purged: AcceptsPurged = lambda name, node: False
+) -> Iterator[None]:
     """Meanwhile, each revision that a bundle adds must have its hash, and a changeset that came with it.
 
     Otherwise Mercurial raises its StorageError, after ``wait_seconds``, and rolls back. The revisions have no flags:
-    Pacha makes none, and with some of them Mercurial checks no hash.
+    with some of them Mercurial checks no hash. Only a tombstone that ``accepts_purged`` knows has one, and no hash.
     """
     plain, first = require(LIBRARY, revlog.revlog, "addgroup", "deltas", "linkmapper", "transaction"), 0
 
@@ -37,7 +43,7 @@ def check_incoming(wait_seconds: float = 0.0) -> Iterator[None]:
         try:
             added = plain(log, *arguments, **options)
             for number in range(before, len(log)):
-                _check(log, number, first)
+                _check(log, number, first, accepts_purged)
         except error.StorageError:
             time.sleep(wait_seconds)
             raise
@@ -50,9 +56,10 @@ def check_incoming(wait_seconds: float = 0.0) -> Iterator[None]:
         revlog.revlog.addgroup = plain
 
 
-def _check(log: Any, number: int, first: int) -> None:
-    if log.flags(number):
-        raise error.StorageError(b"%s: a revision with flags" % log.display_id)
+def _check(log: Any, number: int, first: int, accepts_purged: AcceptsPurged) -> None:
     if log.linkrev(number) < first:
         raise error.StorageError(b"%s: a revision of no changeset that came with it" % log.display_id)
-    log.revision(number)
+    if not log.flags(number):
+        log.revision(number)
+    elif not (is_tombstone(log, number) and accepts_purged(log.target[1], log.node(number))):
+        raise error.StorageError(b"%s: a revision with flags" % log.display_id)

@@ -64,16 +64,19 @@ class Peer:
     def pull(self, repository: Repository, wanted: Iterable[str], most: int = _MOST) -> None:
         """Fetch the nodes ``wanted`` and their ancestors, no revision above ``most`` bytes, into ``repository``."""
         heads, message = [nodes.bin(node) for node in wanted], f"The history of {self._name} cannot be fetched."
-        with _talking(message, self._local), frequent_gc(), bound_conversation(most), check_incoming():
+        incoming = check_incoming(accepts_purged=repository.accepts_purged)
+        with _talking(message, self._local), frequent_gc(), bound_conversation(most), incoming:
             if heads:
                 exchange.pull(repository._repo, self._peer, heads=heads, force=True)
 
-    def push(self, repository: Repository, node: str, *, beside: bool = False) -> None:
+    def push(self, repository: Repository, node: str, *, beside: bool = False, whole: bool = False) -> None:
         """Send ``node`` and its ancestors; with ``beside``, even if it does not descend from all heads there.
 
-        Raises PachaError where the other side refuses it.
+        ``whole`` sends no deltas, which need the same content on both sides: one of them may have purged some. Raises
+        PachaError where the other side refuses it.
         """
         message, wanted = f"{self._name} cannot be sent to the master.", nodes.bin(node)
+        repository._repo.ui.setconfig(b"devel", b"bundle.delta", b"full" if whole else b"", b"pacha")
         with _talking(message, self._local), frequent_gc():
             first, self._first = self._first, None
             if self._new and first and not _real(first) and _streamed(repository._repo, self._peer, wanted):

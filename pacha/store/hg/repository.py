@@ -5,22 +5,24 @@ from __future__ import annotations
 import hashlib
 import itertools
 import os
-from collections.abc import Callable, Iterable, Iterator, Set
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Set
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from mercurial import context, hg, scmutil
+from mercurial import context, error, hg, scmutil
 from mercurial import node as nodes
 
-from pacha.errors import PachaError
+from pacha.errors import PachaError, PurgedError
 from pacha.store import repository_dir
+from pacha.store.hg import purging, tombstone
 from pacha.store.hg.fresh_store import first_commit, plainly
 from pacha.store.hg.revlog import OneRevisionReader, hashed
 from pacha.store.hg.runtime import Place, frequent_gc, quiet_ui, translate_errors
 from pacha.store.revision import NULL, PLAIN, Content, Note
-from pacha.text import printable
+from pacha.text import escape, printable
 
+tombstone.keep_apart()
 _LAST_SECOND = 253_370_764_800  #: the last time that datetime can show in any zone
 
 
@@ -40,6 +42,8 @@ class Repository:
         self._repo = repo
         self._place = place
         self.path = place.path
+        #: Whether a revision (20 bytes) of a stored name may come in without its content, as a tombstone.
+        self.accepts_purged: Callable[[bytes, bytes], bool] = lambda name, node: False
 
     @classmethod
     def open(cls, path: str, *, create: bool = False, heal: bool = True, original: str = "") -> Repository:
@@ -114,6 +118,42 @@ class Repository:
             brought = {id(line.fctx): line.fctx for line in lines}
             found = {key: nodes.hex(file.node()).decode() for key, file in brought.items()}
             return [(found[id(line.fctx)], bytes(line.text)) for line in lines]
+
+    def file_revisions(self, wanted: Callable[[bytes], bool]) -> Iterator[purging.FileRevision]:
+        """Every revision of the stored names that are ``wanted``, but for purged ones. Raises DamagedError."""
+        return purging.file_revisions(self._repo, self._place, wanted)
+
+    def erase(self, revisions: Mapping[bytes, Collection[str]]) -> int:
+        """Erase the content of these revisions of files (nodes by stored name), all or none; returns how many had any.
+
+        What a killed run or Mercurial itself has put aside of this repository goes as well. Raises PachaError.
+        """
+        return purging.erase(self._repo, self._place, revisions)
+
+    def has_copies(self) -> bool:
+        """Whether an ``erase`` was killed before it removed what Mercurial had put aside."""
+        return any(True for _ in purging.copies(self.path))
+
+    def is_purged(self, name: bytes, node: bytes) -> bool:
+        """Whether the content of a revision (20 bytes) of ``name`` is purged here. Raises DamagedError."""
+        with self._reading():
+            return purging.is_purged(self._repo, name, node)
+
+    def locked(self) -> AbstractContextManager[None]:
+        """Meanwhile nobody adds to it. Raises PachaError where another process has it for long."""
+        return purging.locked(self._repo, self._place)
+
+    def versions(self, wanted: Callable[[bytes], bool]) -> Iterator[tuple[bytes, str, bytes]]:
+        """Each content that the ``wanted`` names ever had, oldest first: the name, the revision that brought it in, the
+        bytes. A content that comes back as a new file has one revision, the first. Raises DamagedError.
+        """
+        with self._reading():
+            entries = (entry for entry in self._repo.store.data_entries() if entry.is_revlog and entry.is_filelog)
+            for name in sorted(entry.target_id for entry in entries if wanted(entry.target_id)):
+                log = self._repo.file(name)
+                for revision in log:
+                    node = self._repo.changelog.node(log.linkrev(revision))
+                    yield name, nodes.hex(node).decode(), bytes(log.read(log.node(revision)))
 
     def digest(self) -> str:
         """The sha256 (hex) of its changelog's file, to be compared with a master's."""
@@ -190,7 +230,21 @@ class Reader:
             log = self._repo.file(name)
             log._revlog.hash = hashed
             self.beyond = self.beyond or _goes_beyond(log, self._last)
-            return bytes(log.read(node))
+            try:
+                return bytes(log.read(node))
+            except error.CensoredNodeError:
+                raise purged(name) from None
+
+
+def purged(name: bytes) -> PurgedError:
+    """The error for the content of the stored ``name``, which was erased."""
+    return PurgedError(
+        "The content was purged.",
+        escape(name),
+        "'pacha log PATH' says when, by whom and why. Name another snapshot with --at.",
+        code="content-purged",
+        subject=escape(name),
+    )
 
 
 def load() -> None:

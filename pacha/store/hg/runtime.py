@@ -48,6 +48,7 @@ def quiet_ui() -> Any:
     settings = [("ui.interactive", "no"), ("ui.quiet", "yes"), ("ui.timeout", str(_LOCK_SECONDS)),
                 ("ui.large-file-limit", "0"), ("phases.publish", "yes"), ("subrepos.allowed", "no"),
                 ("ui.report_untrusted", "no"),
+                ("censor.policy", "ignore"),  # purged content hides no line that came later (annotate)
                 # It searches every incoming revision for copies, which Pacha never records (hg help config.storage);
                 # hashes are checked nevertheless.
                 ("storage.revlog.issue6528.fix-incoming", "no"), VALIDATE, *FORMAT]  # fmt: skip

@@ -17,7 +17,7 @@ from mercurial.utils import procutil
 
 from pacha.library import UnknownLibraryError, require, require_use
 from pacha.store.hg.bounds import LIBRARY, bound_conversation
-from pacha.store.hg.incoming import check_incoming
+from pacha.store.hg.incoming import AcceptsPurged, check_incoming
 from pacha.store.hg.runtime import frequent_gc, quiet_ui, translate_errors
 from pacha.store.revision import MOST
 
@@ -50,12 +50,21 @@ _SETTINGS = (
 )
 
 
-def serve(path: str, *, read: bool, write: bool, new: bool = False, most: int = MOST) -> bool:
+def serve(
+    path: str,
+    *,
+    read: bool,
+    write: bool,
+    new: bool = False,
+    most: int = MOST,
+    accepts_purged: AcceptsPurged = lambda name, node: False,
+) -> bool:
     """Serve the repository at ``path`` until the client ends; ``read`` and ``write`` say what the client may do.
 
     A ``new`` repository may also be filled from a stream; returns False where a stream was incomplete. An interrupted
     push is rolled back first, unless a push is at work. Revisions above ``most`` bytes are refused, and those that are
-    not what their hash says. Raises DamagedError, PachaError.
+    not what their hash says, but for tombstones that ``accepts_purged`` knows. Raises DamagedError,
+    PachaError.
     """
     ui = quiet_ui()
     for name, value in (*_SETTINGS, ("server.uncompressed", "yes" if new else "no")):
@@ -65,8 +74,8 @@ def serve(path: str, *, read: bool, write: bool, new: bool = False, most: int = 
     _restrict_protocol(_TALKING + _READING * read + _WRITING * write, (*_PARTS, *[_STREAM] * new))
     incomplete = _track_streams() if new else []
     message = f"The repository {os.path.basename(path)} cannot be served."
-    wait_seconds = 0.0 if read else _GUESS_SECONDS
-    with translate_errors(message), frequent_gc(), bound_conversation(most), check_incoming(wait_seconds):
+    incoming = check_incoming(0.0 if read else _GUESS_SECONDS, accepts_purged)
+    with translate_errors(message), frequent_gc(), bound_conversation(most), incoming:
         repo = hg.repository(ui, os.fsencode(path))
         if write:
             _roll_back(repo.unfiltered())

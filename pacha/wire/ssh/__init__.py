@@ -1,12 +1,13 @@
 """SSH: find a server, check its host key, log in with a key, run commands and streams.
 
-The only package that imports paramiko. No server is trusted on first use: an unknown, changed or revoked host key is
-refused before anything about this machine is sent. Only keys log in, never a password.
+The only package that imports paramiko, or runs the system's ssh in its place. No server is trusted on first use: an
+unknown, changed or revoked host key is refused before anything about this machine is sent. Never a password.
 
 This facade imports paramiko when something here is first used:
     resolve                where a master is and how to log in (endpoint)
     Connection.open        dial, handshake, log in (connection, handshake, known_hosts, auth)
-    connection.stream      one command in a channel of its own (channel)
+    OpenSsh.open           the same by the system's ssh (openssh, openssh_options, multiplexer, diagnosis)
+    connection.stream      one command in a channel of its own (channel, multiplexed_channel, commands)
 It knows nothing of Pacha's hosts, repositories and commands.
 """
 
@@ -20,15 +21,19 @@ from pacha.text import one_line
 
 if TYPE_CHECKING:
     from pacha.wire.ssh.channel import Result, Stream
+    from pacha.wire.ssh.commands import Commands
     from pacha.wire.ssh.connection import Connection
     from pacha.wire.ssh.endpoint import Endpoint, resolve
+    from pacha.wire.ssh.openssh import OpenSsh
 
-__all__ = ["Connection", "Endpoint", "Result", "Stream", "resolve"]
+__all__ = ["Commands", "Connection", "Endpoint", "OpenSsh", "Result", "Stream", "resolve"]
 
 #: The module of each name, imported at first use (PEP 562).
 _MODULES = {
+    "Commands": "commands",
     "Connection": "connection",
     "Endpoint": "endpoint",
+    "OpenSsh": "openssh",
     "Result": "channel",
     "Stream": "channel",
     "resolve": "endpoint",

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import BinaryIO, Protocol, TypeVar
 
 from pacha.errors import UnreachableError
@@ -16,7 +17,6 @@ from pacha.system.waits import waiting
 from pacha.text import one_line
 from pacha.wire.ssh.endpoint import Endpoint
 from pacha.wire.ssh.files import Input, Output, RawOutput
-from pacha.wire.ssh.library import paramiko
 from pacha.wire.ssh.pace import Pace
 
 _Moved = TypeVar("_Moved", bytes, int)
@@ -34,15 +34,36 @@ class Result:
     stderr: bytes
 
 
+class Channel(Protocol):
+    """What carries a command: paramiko's channel, or one of the system's ssh (``multiplexed_channel``)."""
+
+    exit_status: int  #: -1 as long as there is none
+    status_event: threading.Event  #: set with the exit status, or when there will be none
+
+    @property
+    def eof_received(self) -> int:
+        """Whether its output came to its end, and not the connection."""
+
+    def settimeout(self, timeout: float) -> None: ...
+    def send(self, data: bytes, /) -> int: ...
+    def recv(self, n: int, /) -> bytes: ...
+    def recv_stderr(self, n: int, /) -> bytes: ...
+    def shutdown_write(self) -> None: ...
+    def close(self) -> None: ...
+
+
 class Carrier(Protocol):
     """The connection that a stream is part of."""
 
     endpoint: Endpoint
-    transport: paramiko.Transport
     moved: int  #: bytes that commands have sent and received so far
+    failures: tuple[type[Exception], ...]  #: what its channels raise when it is lost
 
-    def queued(self) -> int:
-        """Our bytes that are still on their way."""
+    def is_active(self) -> bool:
+        """Whether it is not lost."""
+
+    def queued(self, idle: float) -> int:
+        """Our bytes that are still on their way; where that is not known, by the seconds ``idle`` of a stream."""
 
     def lost(self, why: str) -> UnreachableError:
         """The error for a lost connection."""
@@ -55,13 +76,11 @@ class Stream:
     and is always at its end; what the command writes there is in ``complaints``.
     """
 
-    def __init__(
-        self, connection: Carrier, channel: paramiko.Channel, idle: float, release: Callable[[], None]
-    ) -> None:
+    def __init__(self, connection: Carrier, channel: Channel, idle: float, release: Callable[[], None]) -> None:
         self._connection = connection
         self._channel = channel
         self._idle = idle
-        self._pace = Pace(idle, connection.queued)
+        self._pace = Pace(idle, partial(connection.queued, idle))
         self._release: Callable[[], None] | None = release
         self._expired: float | None = None
         self.silent = False  #: it was given up because it was too slow; do not wait for it again
@@ -121,7 +140,7 @@ class Stream:
             return
         try:
             self._channel.shutdown_write()
-        except (paramiko.SSHException, EOFError, OSError):
+        except self._connection.failures:
             pass  # closed already: reading tells
 
     def finish(self, *, end_input: bool = True) -> Result:
@@ -161,7 +180,7 @@ class Stream:
         release, self._release = self._release, None
         if release is None:
             return
-        end(self._channel)
+        end(self._channel, self._connection.failures)
         if self._stderr is not None:
             self._stderr.close()
         release()
@@ -169,7 +188,7 @@ class Stream:
     def expire(self, seconds: float) -> None:
         """End the command after so many seconds; whoever waits for it gets an UnreachableError."""
         self._expired = seconds
-        end(self._channel)
+        end(self._channel, self._connection.failures)
 
     def receive(self, n: int) -> bytes:
         """Like ``read``, but without the buffer of ``stdout``."""
@@ -182,7 +201,7 @@ class Stream:
             data = take()
         except TimeoutError as error:
             raise self._too_slow("said") from error
-        except (paramiko.SSHException, EOFError, OSError) as error:
+        except self._connection.failures as error:
             raise self._trouble(one_line(str(error))) from error
         if not data and not self._channel.eof_received and self._channel.exit_status < 0:
             raise self._trouble("the connection ended")
@@ -194,11 +213,11 @@ class Stream:
             sent = self._patiently(lambda: self._channel.send(piece), int)
         except TimeoutError as error:
             raise self._too_slow("read") from error
-        except (paramiko.SSHException, EOFError, OSError):
+        except self._connection.failures:
             sent = 0
         self._pace.sent(sent)
         if sent == 0:
-            if self._connection.transport.is_active() and self._expired is None:
+            if self._connection.is_active() and self._expired is None:
                 raise BrokenPipeError("the remote command reads no more")
             raise self._trouble("the connection ended")
         return sent
@@ -243,18 +262,18 @@ class Stream:
                 data = self._channel.recv_stderr(_PIECE)
             except TimeoutError:
                 continue
-            except (paramiko.SSHException, EOFError, OSError):
+            except self._connection.failures:
                 return
             if not data:
                 return
             self._errors += data[: _STDERR_KEPT - len(self._errors)]
 
 
-def end(channel: paramiko.Channel) -> None:
-    """Close a channel, even if its connection is lost."""
+def end(channel: Channel, failures: tuple[type[Exception], ...]) -> None:
+    """Close a channel, even if its connection is lost, which raises one of ``failures``."""
     try:
         channel.close()
-    except (paramiko.SSHException, EOFError, OSError):
+    except failures:
         pass  # the connection is lost, and the channel with it
 
 

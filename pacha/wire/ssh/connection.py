@@ -2,36 +2,32 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
 
-from pacha.errors import PachaError, UnreachableError, UsageError
+from pacha.errors import PachaError, UnreachableError
 from pacha.system import background
 from pacha.text import one_line
-from pacha.wire.shell import quote
 from pacha.wire.ssh.auth import log_in
-from pacha.wire.ssh.channel import Result, Stream, alarm, end
+from pacha.wire.ssh.channel import Stream, alarm, end
+from pacha.wire.ssh.commands import ASKED_AGAIN, Commands, lost, refused, too_many
 from pacha.wire.ssh.endpoint import Endpoint
 from pacha.wire.ssh.handshake import Line, dial, greet, hang_up
 from pacha.wire.ssh.library import cMSG_CHANNEL_REQUEST, paramiko, refuse_unknown
 from pacha.wire.ssh.proxy_command import ProxyLine, run_proxy
 
-#: sshd allows ten sessions on a connection (MaxSessions of sshd_config(5)); stay well below.
-MAX_STREAMS = 7
-_ASKED_AGAIN = (0.02, 0.1, 0.5)  #: seconds to wait before a refused channel is requested again
-
-_OUTPUT_MAX = 64 * 1024 * 1024
+_LOST = (paramiko.SSHException, EOFError, OSError)
 
 
-class Connection:
+class Connection(Commands):
     """An SSH connection for many commands and streams at once. A context manager."""
+
+    failures: tuple[type[Exception], ...] = _LOST
 
     def __init__(
         self,
@@ -44,18 +40,15 @@ class Connection:
         idle: float,
         timeout: float,
     ) -> None:
-        self.endpoint = endpoint
+        super().__init__(endpoint, idle)
         self.transport = transport
         self.stalled = False
-        self.moved = 0
         self._line = line
         self._through = through
         self._stall = stall
-        self._idle = idle
         self._timeout = timeout
         self._closing = threading.Event()
         self._opened: deque[Future[paramiko.Channel]] = deque()  #: each with a slot of its own
-        self._slots = threading.BoundedSemaphore(MAX_STREAMS)
         # When a command ends, dropbear closes each channel whose command has not started, and may hang up.
         self._is_for_one = "dropbear" in transport.remote_version
         self._others: list[Connection] = []  #: connections for further commands at the same time
@@ -84,7 +77,7 @@ class Connection:
         if endpoint.proxy_jump:
             through = cls.open(endpoint.proxy_jump, timeout, stall=stall, patience=patience)
         try:
-            line, transport = greet(partial(_reach, endpoint, through, timeout), endpoint, timeout, patience)
+            line, transport = greet(partial(reach, endpoint, through, timeout), endpoint, timeout, patience)
             try:
                 log_in(transport, endpoint)
             except BaseException:
@@ -98,12 +91,6 @@ class Connection:
             endpoint=endpoint, transport=transport, line=line, through=through, stall=stall, idle=idle, timeout=timeout
         )
 
-    def __enter__(self) -> Connection:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
     def close(self) -> None:
         """Close the connection, which ends its open streams."""
         self._closing.set()
@@ -113,54 +100,6 @@ class Connection:
         if self._through:
             self._through.close()
 
-    def run(
-        self,
-        argv: Sequence[bytes | str],
-        *,
-        stdin: bytes | None = None,
-        timeout: float = 120.0,
-        limit: int = _OUTPUT_MAX,
-    ) -> Result:
-        """Run a command and wait for its end, at most ``timeout`` seconds.
-
-        ``stdin`` None: it reads no input, whose end is not sent (see ``Stream.close_write``). Raises UnreachableError
-        for more than ``limit`` bytes of output, for no end in time, and for a lost connection.
-        """
-        return self._run(_command(argv), stdin, timeout, limit)
-
-    def write(self, path: bytes, data: bytes, *, timeout: float = 120.0) -> Result:
-        """Replace the content of the remote file ``path`` by ``data`` (``cat > PATH``); as ``run``."""
-        return self._run(b"cat > " + _command([path]), data, timeout, _OUTPUT_MAX)
-
-    def _run(self, command: bytes, stdin: bytes | None, timeout: float, limit: int) -> Result:
-        # The alarm comes first, so that the error tells which limit it was.
-        with self._start(command, 2 * timeout) as stream, alarm(timeout, lambda: stream.expire(timeout)):
-            try:
-                if stdin is not None:
-                    stream.write(stdin)
-                    stream.close_write()
-            except BrokenPipeError:
-                pass  # it did not read all of its input: its exit status tells whether that is an error
-            output = stream.stdout.read(limit + 1)
-            if len(output) > limit:
-                why = f"more than {limit} bytes from: {one_line(command)}"
-                raise UnreachableError(
-                    f"{self.endpoint.host} sends without end.",
-                    why,
-                    "Log in by hand with ssh to see what answers there.",
-                    code="endless-answer",
-                )
-            ended = stream.finish()
-        return Result(ended.status, output, ended.stderr)
-
-    def stream(self, argv: Sequence[bytes | str], *, idle: float | None = None) -> Stream:
-        """Start a command. Close the stream (``with``): at most MAX_STREAMS are open at a time.
-
-        It ends with UnreachableError after ``idle`` seconds (None: the connection's) in which it reads or writes no
-        byte, or when it is that far behind the least speed.
-        """
-        return self._start(_command(argv), self._idle if idle is None else idle)
-
     def open_ahead(self, count: int) -> None:
         """Start opening the channels of the next commands, which saves them a round trip."""
         for _ in range(0 if self._is_for_one else count):
@@ -169,7 +108,7 @@ class Connection:
 
     def _channel(self, idle: float) -> paramiko.Channel:
         """A new channel, requested again if refused: a busy OpenSSH may still count sessions that have ended."""
-        for pause in _ASKED_AGAIN:
+        for pause in ASKED_AGAIN:
             try:
                 return self.transport.open_session(timeout=idle)
             except paramiko.SSHException as error:
@@ -184,8 +123,7 @@ class Connection:
             opened = self._opened.popleft()
         except IndexError:
             if not self._slots.acquire(timeout=idle):
-                why = f"{MAX_STREAMS} are open and none has ended"
-                raise PachaError("Too many streams at once.", why, "Run this again.", code="too-many-streams") from None
+                raise too_many() from None
             return None
         usable = not opened.done() or (opened.exception() is None and not opened.result().closed)
         return opened if usable else None
@@ -222,27 +160,22 @@ class Connection:
         channel = None
         try:
             channel = opened.result(idle) if opened else self._channel(idle)
-            with alarm(idle, partial(end, channel)):
+            with alarm(idle, partial(end, channel, _LOST)):
                 channel.set_environment_variable("LC_ALL", "C")  # a request without an answer (RFC 4254, 6.4)
                 _execute(self.transport, channel, command)
         except Exception as error:  # as in handshake
             if channel is not None:
-                end(channel)
+                end(channel, _LOST)
             refuse_unknown(error)
             if _is_refusal(error):
-                raise UnreachableError(
-                    f"{self.endpoint.host} refuses to run so much at once.",
-                    f"on one connection Pacha has up to {MAX_STREAMS} sessions: {one_line(str(error))}",
-                    "Let MaxSessions be 10 on the master, as it is by default: see sshd_config(5).",
-                    code="too-many-sessions",
-                ) from error
+                raise refused(self.endpoint, one_line(str(error))) from error
             raise self.lost(f"no command could be started: {one_line(str(error))}") from error
         channel.settimeout(idle)
         return channel
 
-    def queued(self) -> int:
+    def queued(self, idle: float) -> int:
         """Our bytes that are still on their way to the server, or to the one in between."""
-        return self._through.queued() if self._through else self._line.queued()
+        return self._through.queued(idle) if self._through else self._line.queued()
 
     def lost(self, why: str) -> UnreachableError:
         """The error for a lost connection, with ``why`` unless it stalled."""
@@ -250,12 +183,11 @@ class Connection:
             why = f"nothing was heard from it for {self._stall:g} seconds"
         elif (cause := self.transport.saved_exception) is not None:
             why = f"{why} ({one_line(str(cause)) or type(cause).__name__})"
-        return UnreachableError(
-            f"The line to {self.endpoint.host} was lost.",
-            why,
-            "Run it again when the line is back.",
-            code="connection-lost",
-        )
+        return lost(self.endpoint, why)
+
+    def is_active(self) -> bool:
+        """Whether the connection is not lost."""
+        return self.transport.is_active()
 
     def _watch(self) -> None:
         """Send keepalives to a silent server, and close the connection if it does not answer."""
@@ -271,7 +203,7 @@ class Connection:
     def _ask(self) -> None:
         try:
             self.transport.global_request("keepalive@openssh.com", wait=True)
-        except (paramiko.SSHException, EOFError, OSError):
+        except _LOST:
             pass  # the connection is lost: reading and writing raise it
 
 
@@ -280,9 +212,10 @@ def _is_refusal(error: Exception) -> bool:
     return isinstance(error, paramiko.ChannelException) or str(error) == "Unable to open channel."
 
 
-def _reach(
+def reach(
     endpoint: Endpoint, through: Connection | None, timeout: float
 ) -> socket.socket | paramiko.Channel | ProxyLine:
+    """A line to the server: direct, by a command, or ``through`` another server. Raises UnreachableError."""
     if through:
         return _jump(through, endpoint, timeout)
     if endpoint.proxy_command:
@@ -317,16 +250,3 @@ def _execute(transport: paramiko.Transport, channel: paramiko.Channel, command: 
     request.add_boolean(True)
     request.add_string(command)
     transport._send_user_message(request)  # type: ignore[attr-defined]
-
-
-def _command(argv: Sequence[bytes | str]) -> bytes:
-    """A line for the remote shell, in which each word is quoted."""
-    words = [os.fsencode(word) for word in argv]
-    if not words or any(b"\0" in word for word in words):
-        raise UsageError(
-            "Not a command that can be sent.",
-            "it is empty or has a zero byte in it",
-            "Look for one in the configuration.",
-            code="invalid-command",
-        )
-    return b" ".join(os.fsencode(quote(os.fsdecode(word))) for word in words)

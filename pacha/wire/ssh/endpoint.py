@@ -34,7 +34,8 @@ class Endpoint:
     ``key_files`` are tried in turn, before the agent's keys if they are ``named_keys`` (not the default ones); with
     ``only_these_keys`` the agent offers no others. ``certificates`` are files that are tried first. ``agent`` is the
     path of its socket (None: that of SSH_AUTH_SOCK, "": no agent). ``proxy_jump`` is the server to go through,
-    ``proxy_command`` the shell command to use in place of a connection.
+    ``proxy_command`` the shell command to use in place of a connection. ``name`` is what was asked for, and
+    ``control_path`` the socket of a connection of ssh's own; both are for ssh itself (``openssh``).
     """
 
     host: str
@@ -49,6 +50,8 @@ class Endpoint:
     certificates: tuple[str, ...] = ()
     agent: str | None = None
     proxy_command: str | None = None
+    name: str = ""
+    control_path: str = ""
 
     @property
     def label(self) -> str:
@@ -141,6 +144,8 @@ def _endpoint(
         certificates=tuple(expand_home(_filled(file, tokens)) for file in _list(settings, "certificatefile")),
         agent=_agent(_text(settings, "identityagent", ""), tokens),
         proxy_command=_proxy_command(settings, tokens) if through is None else None,
+        name=name,
+        control_path=_text(settings, "controlpath", ""),
     )
 
 

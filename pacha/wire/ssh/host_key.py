@@ -52,7 +52,7 @@ def check_host_key(endpoint: Endpoint, blob: bytes) -> None:
     raise UnreachableError(
         f"{endpoint.host} (port {endpoint.port}) is not known: nothing was sent.",
         why,
-        f"To be sure, {_compare_hint(blob)}; if it is the same, accept it once: {_ssh_command(endpoint, options)}",
+        f"To be sure, {_compare_hint(blob)}; if it is the same, accept it once: {ssh_command(endpoint, options)}",
         code="host-key-unknown",
     )
 
@@ -65,7 +65,7 @@ def _refuse_changed(endpoint: Endpoint, blob: bytes, valid: list[KnownKey]) -> N
         f"but {alike.file} line {alike.line} has {fingerprint(alike.blob)} ({one_line(alike.kind)})",
         f"Somebody may be in between; {_compare_hint(blob)}; if it is the same, remove that line: "
         f"{shlex.join(['ssh-keygen', '-f', alike.file, '-R', endpoint.host_key_name])}, "
-        f"and accept it once: {_ssh_command(endpoint)}",
+        f"and accept it once: {ssh_command(endpoint)}",
         code="host-key-changed",
     )
 
@@ -81,7 +81,8 @@ def _compare_hint(blob: bytes) -> str:
     return f"compare the fingerprint on the master: ssh-keygen -lf /etc/ssh/ssh_host_{short}_key.pub"
 
 
-def _ssh_command(endpoint: Endpoint, options: Sequence[str] = ()) -> str:
+def ssh_command(endpoint: Endpoint, options: Sequence[str] = ()) -> str:
+    """The command by which a person logs in there, with ``options``."""
     words = ["ssh", "-p", str(endpoint.port), *options]
     files = [file for file in endpoint.known_hosts if file != os.devnull]  # there ssh would remember nothing
     if files[:1] != [os.path.join(home_dir(), ".ssh", "known_hosts")] and endpoint.known_hosts[1:]:

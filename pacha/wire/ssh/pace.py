@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 _LEAST = 512  #: bytes a second of all conversations on a connection: less than a tenth of a line of 56 kbit/s
-_SLOWEST_LINE = 4096  #: bytes a second at which such a line empties its queue
+SLOWEST_LINE = 4096  #: bytes a second at which such a line empties its queue
 _DIGESTED = 1 << 20  #: bytes a second that a slow master processes before it answers
 
 LOOK_ROUND = 5.0  #: seconds after which the queue is looked at again
@@ -60,9 +60,9 @@ class Pace:
     @property
     def allowed(self) -> float:
         """The seconds that it may be behind now."""
-        return self._idle + self._digesting + self._queued() / _SLOWEST_LINE
+        return self._idle + self._digesting + self._queued() / SLOWEST_LINE
 
     @property
     def to_end(self) -> float:
         """The seconds in which a command has to end after it was sent everything."""
-        return self._idle + self._sent / _DIGESTED + self._queued() / _SLOWEST_LINE
+        return self._idle + self._sent / _DIGESTED + self._queued() / SLOWEST_LINE

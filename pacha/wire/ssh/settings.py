@@ -17,7 +17,6 @@ from pacha.system.home import home_dir
 from pacha.system.limited_output import read_output
 from pacha.system.presence import ABSENT
 from pacha.text import one_line
-from pacha.wire.ssh.plain_settings import read_settings
 from pacha.wire.ssh.trust import read_trusted
 
 #: By keyword in lower case: the value, or the values in order.
@@ -31,7 +30,7 @@ _SYSTEM = ("/etc/ssh/ssh_config", "/etc/ssh/ssh_config.d")
 #: Keywords for which ssh is worth a process. Debian's own file has none.
 _CONCERNS = re.compile(
     rb"^[ \t]*(Match|HostName|Port|User|Identit\w+|CertificateFile|Proxy(Jump|Command)|HostKeyAlias|Canonical\w+|"
-    rb"(User|Global)KnownHostsFile|Include(?!\s+/etc/ssh/ssh_config\.d/\*\.conf\s*$))\b",
+    rb"ControlPath|(User|Global)KnownHostsFile|Include(?!\s+/etc/ssh/ssh_config\.d/\*\.conf\s*$))\b",
     re.IGNORECASE | re.MULTILINE,
 )
 
@@ -58,6 +57,8 @@ def settings_of(host: str, user: str | None, port: int | None, config: Path | No
     answer = _asked(host, user, port, config_option, before)
     if answer is not None:
         return answer
+    from pacha.wire.ssh.plain_settings import read_settings  # rarely, and it imports paramiko
+
     return read_settings(text, host, config)
 
 

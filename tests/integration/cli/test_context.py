@@ -10,13 +10,10 @@ from tests.support.machine import Machine, Person
 
 
 @pytest.fixture
-def machine(tmp_path: Path, as_root: None) -> Machine:
+def machine(open_folder: Path, as_root: None) -> Machine:
     """One with the user 1000, where Pacha looks for everything in the usual places."""
-    tmp_path.chmod(0o755)
-    for folder in tmp_path.parents[:2]:
-        folder.chmod(0o755)
     made = Machine(
-        tmp_path, [Person("ann", 1000, "/home/ann")], {"PACHA_CONFIG": "", "PACHA_STATE": "", "HOME": "/home/ann"}
+        open_folder, [Person("ann", 1000, "/home/ann")], {"PACHA_CONFIG": "", "PACHA_STATE": "", "HOME": "/home/ann"}
     )
     made.write("/home/ann", 1000, 1000, 0o755, folder=True)
     return made

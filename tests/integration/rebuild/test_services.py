@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection
+from dataclasses import replace
 
 import pytest
 
@@ -56,6 +57,27 @@ def test_one_that_was_undone_leaves_nothing_to_restart(world: World, asked: Aske
     undo.undo(world.here())
     rebuild.propose(world.here(), "bar")
     assert os.fsencode(world.tree / "two") not in asked[-1] and asked[-1]
+
+
+@pytest.mark.usefixtures("as_root")
+def test_what_failed_after_the_files_is_owed_until_it_is_done(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    task = services.ServiceTask(
+        kind=services.ServiceTaskKind.UNIT, about="a.service", argv=("false",), owed="a.service"
+    )  # fmt: skip
+    asked: list[Collection[str]] = []
+
+    def plan(changed: Collection[bytes], policy: ServicePolicy, **more: Collection[str]) -> services.PlannedServices:
+        asked.append(more["owed"])
+        return services.PlannedServices(policy=policy, tasks=(task,))
+
+    monkeypatch.setattr(services, "plan", plan)
+    assert world.rebuild().concerns and world.here().state.read().services_owed == ("a.service",)
+    assert world.rebuild().concerns and asked[-1] == ("a.service",)
+    undo.undo(world.here())
+    assert world.here().state.read().services_owed == ()
+    world.rebuild()
+    task = replace(task, argv=("true",))
+    assert not world.rebuild().concerns and world.here().state.read().services_owed == ()
 
 
 @pytest.mark.usefixtures("as_root")

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from paramiko import Ed25519Key as SSHKey
 
 from pacha.errors import ConfigError, PachaError, UsageError
 from pacha.host import init
@@ -87,6 +88,15 @@ def test_a_key_is_made_once(tmp_path: Path) -> None:
     assert init.public_half(tmp_path / "none") == ""
     Path(f"{path}.pub").write_bytes(b"ssh-ed25519 \x1b[2J")
     assert init.public_half(path) == ""
+
+
+def test_a_key_needs_no_other_program_and_is_as_ssh_takes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as alone:
+        alone.setenv("PATH", str(tmp_path))
+        assert init.make_key(tmp_path / "id", "root@bar")
+    assert [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("id", "id.pub")] == [0o600, 0o644]
+    blob = SSHKey.from_private_key_file(str(tmp_path / "id")).get_base64()
+    assert init.public_half(tmp_path / "id") == f"ssh-ed25519 {blob} root@bar"
 
 
 def test_where_there_is_no_public_half_it_is_made_first(tmp_path: Path) -> None:

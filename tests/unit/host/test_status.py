@@ -52,6 +52,7 @@ def test_one_that_is_overdue_needs_a_look(bar: Standalone) -> None:
 @pytest.mark.parametrize(
     "change",
     [{"failure": "x"}, {"overdue": True}, {"succeeded": 0.0}, {"concerns": (Concern(b"/a", "x"),)}, {"owed": (b"/a",)},
+     {"services_owed": ("a.service",)},
      {"unfinished": ("id",)}, {"masters": (replace(MASTER, unsent=1),)}, {"masters": (replace(MASTER, failure="x"),)}],
 )  # fmt: skip
 def test_what_needs_a_look(change: dict[str, object]) -> None:

@@ -27,9 +27,14 @@ def test_accounts_come_before_the_folders_that_are_theirs() -> None:
     assert programs(b"/etc/tmpfiles.d/a", b"/etc/sysusers.d/a") == ["systemd-sysusers", "systemd-tmpfiles"]
 
 
-def test_what_the_machine_boots_from_is_only_listed() -> None:
+def test_what_the_machine_boots_from_and_its_name_are_only_listed() -> None:
     listed = {generator.argv[0] for generator in GENERATORS if generator.is_listed}
-    assert listed == {"update-initramfs", "dracut", "update-grub"}
+    assert listed == {"update-initramfs", "dracut", "update-grub", "hostname"}
+
+
+def test_what_nothing_obeys_is_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.path.exists", lambda path: path != "/run/udev/control")
+    assert programs(b"/etc/udev/rules.d/10-own.rules", b"/etc/aliases") == ["newaliases"]
 
 
 def test_without_its_program_nothing_is_made(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,8 +32,9 @@ def test_a_file_has_its_row(path: str, policy: Policy) -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        "/etc/ssh/ssh_host_ed25519_key", "/etc/hostname", "/etc/hosts", "/etc/passwd", "/etc/iscsi/initiatorname.iscsi",
-        "/etc/nvme/hostnqn", "/etc/apt/keyrings/own.gpg", "/etc/nginx/nginx.conf", "/srv/etc/fstab", "/etc", "/", "",
+        "/etc/ssh/ssh_host_ed25519_key", "/etc/hostname", "/etc/hosts", "/etc/passwd", "/etc/iscsi/iscsid.conf",
+        "/etc/nvme/discovery.conf", "/etc/apt/keyrings/own.gpg", "/etc/nginx/mime.types", "/srv/etc/fstab", "/etc",
+        "/", "",
         "/etc/fstab/below", "/etc/network/interfaces.d/below/it", "/etc/localtime", "/etc/wireguard/wg0.conf",
     ],
 )  # fmt: skip

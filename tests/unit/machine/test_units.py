@@ -146,7 +146,7 @@ def test_what_is_done(name: str, enabled: bool, active: bool, action: str) -> No
 
 def test_the_network_and_the_session_are_left() -> None:
     left = ["networking", "NetworkManager", "systemd-networkd", "systemd-logind", "dbus", "getty@tty1", "nftables"]
-    left += ["wg-quick@wg0", "openvpn@bar", "rc-local"]
+    left += ["console-getty", "wg-quick@wg0", "openvpn@bar", "rc-local"]
     assert all(Unit(name=f"{name}.service", is_enabled=True, is_active=True).is_left for name in left)
     assert Unit(name="ssh.socket", is_enabled=True, is_active=True).is_left
     assert not any(Unit(name=f"{name}.service", is_enabled=True, is_active=True).is_left for name in ("nginx", "ssh"))

@@ -10,7 +10,7 @@ import pytest
 
 from pacha.errors import Concern, UsageError
 from pacha.rebuild import choices
-from pacha.rebuild.options import AccountPolicy, OwnerNames, RebuildOptions
+from pacha.rebuild.options import AccountPolicy, OwnerNames, PackagePolicy, RebuildOptions
 from pacha.restore.outcome import Outcome
 from pacha.store.host_state import RebuildChoices
 from tests.support.proposing import proposal, rebuilt
@@ -27,6 +27,17 @@ def test_the_next_rebuild_has_them_too(bar: Standalone) -> None:
     assert next_time.keep == ("/etc/hosts", "/etc/fstab") and next_time.accounts is AccountPolicy.KEEP
     assert next_time.owner_names == CHOSEN.owner_names
     assert next_time.remembered.keep == ("/etc/fstab",) and next_time.remembered.owner_map
+
+
+def test_how_packages_are_installed_holds_until_they_are(bar: Standalone) -> None:
+    choices.remember(bar.context(), "bar", CHOSEN, PackagePolicy.BY_NAME)
+    next_time = choices.with_remembered(bar.context(), "bar", RebuildOptions())
+    assert next_time.packages is next_time.remembered.packages is PackagePolicy.BY_NAME
+    given = choices.with_remembered(bar.context(), "bar", RebuildOptions(packages=PackagePolicy.LIST))
+    assert given.packages is PackagePolicy.LIST and given.remembered.packages is None
+    choices.installed(bar.context(), "bar")
+    after = choices.with_remembered(bar.context(), "bar", RebuildOptions())
+    assert after.packages is None and after.remembered.keep == CHOSEN.keep
 
 
 def test_what_is_given_again_is_not_remembered(bar: Standalone, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pacha.errors import PachaError, Signalled, UntoldError
-from pacha.machine.packages import apt_install
+from pacha.machine.packages import installer
 from pacha.rebuild.interruption import explained, told
 from pacha.restore.journal import Journal
 
@@ -43,7 +43,7 @@ def test_how_far_it_came_is_told(tmp_path: Path) -> None:
 
 def test_packages_that_were_being_installed_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     untouched = standing(tmp_path)
-    monkeypatch.setattr(apt_install, "is_begun", lambda: True)
+    monkeypatch.setattr(installer, "is_begun", lambda: True)
     assert "Packages" in standing(tmp_path) and standing(tmp_path) != untouched
     assert "pacha undo" in standing(tmp_path, "written")
 

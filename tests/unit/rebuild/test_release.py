@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from pacha.rebuild.release import ALPINE, DEBIAN, LSB, OS_RELEASE, Release, ReleaseChange, compare, words
+from pacha.machine.facts import Facts
+from pacha.rebuild.machine import Machines
+from pacha.rebuild.release import ALPINE, DEBIAN, LSB, OS_RELEASE, Release, ReleaseChange, change_of, compare, words
 
 DEBIAN_12, DEBIAN_13 = Release("debian", "12"), Release("debian", "13")
 UBUNTU = b'DISTRIB_ID=Ubuntu\nDISTRIB_RELEASE=22.04\nDISTRIB_DESCRIPTION="Ubuntu 22.04.4 LTS"\n'
@@ -46,12 +50,31 @@ def test_debian_12_comes_to_debian_13(tmp_path: Path) -> None:
         ({LSB: UBUNTU, DEBIAN: b"bookworm/sid\n"}, "ID=ubuntu\nVERSION_ID='22.04'\n"),
         ({ALPINE: b"3.19.1\n"}, "ID=alpine\nVERSION_ID=3.19.4\n"),
         ({OS_RELEASE: b"ID=arch\n"}, "ID=arch\n"),
+        ({OS_RELEASE: b"ID=rocky\nVERSION_ID=9.4\n"}, "ID=rocky\nVERSION_ID=9.5\n"),
     ],
 )
 def test_nothing_is_said_of_the_same_or_of_what_cannot_be_told(
     tmp_path: Path, recorded: dict[bytes, bytes], here: str
 ) -> None:
     assert compare(recorded, machine(tmp_path, here)) is None
+
+
+def test_where_the_files_do_not_tell_the_facts_do(tmp_path: Path) -> None:
+    """/etc/os-release is mostly a link, and Fedora has nothing else that is known."""
+    root = machine(tmp_path, "ID=rocky\nVERSION_ID=9.4\n", passwd="")
+
+    def changed(was: str, here: str, place: bytes = b"/etc/hosts") -> ReleaseChange | None:
+        spool: Any = SimpleNamespace(places={place: (0, 0, 0)}, bytes_of=lambda path, most: b"")
+        facts = [Facts(distribution=word.split()[0], version=word.split()[1]) for word in (was, here)]
+        return change_of(spool, root, Machines(recorded=facts[0], here=facts[1]))
+
+    nine, ten = Release("rocky", "9"), Release("rocky", "10")
+    assert changed("rocky 9.4", "rocky 10.0") == ReleaseChange(OS_RELEASE, nine, ten)
+    assert changed("rocky 9.4", "rocky 10.0", b"/srv/x") == ReleaseChange(b"", nine, ten), "nobody needs to be told"
+    assert changed("rocky 9.4", "rocky 9.5") is None
+    assert changed("fedora 40", "fedora 41") is not None
+    spool: Any = SimpleNamespace(places={}, bytes_of=lambda path, most: b"")
+    assert change_of(spool, root, None) is None
 
 
 @pytest.mark.parametrize(

@@ -65,14 +65,14 @@ def test_the_order_and_what_is_left_to_a_person(programs: Path) -> None:
 
 def test_a_list_runs_nothing(programs: Path, tmp_path: Path) -> None:
     plan = planned(ServicePolicy.LIST)
-    assert plan.tasks == () and len(plan.listed) == 7 and services.run(plan, tmp_path, lambda task: None) == ()
+    assert plan.tasks == () and len(plan.listed) == 7 and services.run(plan, tmp_path, lambda task: None, planned) == ()
     assert services.plan(CHANGED, ServicePolicy.NONE, labels=True) is None
     assert services.plan(frozenset(), ServicePolicy.RESTART, labels=True) is None
 
 
 def test_all_of_it_is_run_in_order(programs: Path, tmp_path: Path) -> None:
     told: list[ServiceTask] = []
-    runs = services.run(planned(), tmp_path, told.append)
+    runs = services.run(planned(), tmp_path, told.append, planned)
     assert [run.failure for run in runs] == [""] * 5 and told == list(planned().tasks)
     assert (tmp_path / "log").read_text().splitlines() == [
         "newaliases ",
@@ -85,7 +85,7 @@ def test_all_of_it_is_run_in_order(programs: Path, tmp_path: Path) -> None:
 
 def test_a_configuration_that_fails_its_test_is_named_and_not_obeyed(programs: Path, tmp_path: Path) -> None:
     program(programs, "nginx", "echo noise; echo 'unknown directive in \x1b[31m' >&2; exit 1")
-    runs = services.run(planned(), tmp_path, lambda task: None)
+    runs = services.run(planned(), tmp_path, lambda task: None, planned)
     checked, nginx, ssh = runs[2:]
     assert (checked.failure, checked.said) == ("exit code 1", "noise / unknown directive in \\x1b[31m")
     assert checked.concern is not None and checked.concern.path == b"/etc/nginx"
@@ -96,16 +96,50 @@ def test_a_configuration_that_fails_its_test_is_named_and_not_obeyed(programs: P
 def test_what_a_test_does_not_see_itself_fails_it_too(programs: Path, tmp_path: Path) -> None:
     plan = planned()
     tasks = [replace(one, also=lambda path: f"{Path(path).name}: no") if one.units else one for one in plan.tasks]
-    _, _, checked, nginx, _ = services.run(replace(plan, tasks=tuple(tasks)), tmp_path, lambda task: None)
+    told = replace(plan, tasks=tuple(tasks))
+    _, _, checked, nginx, _ = services.run(told, tmp_path, lambda task: None, lambda: told)
     assert checked.failure == "nginx: no" and nginx.failure.startswith("not done")
 
 
 def test_one_that_does_not_restart_stops_none_of_the_others(programs: Path, tmp_path: Path) -> None:
     program(programs, "systemctl", 'case "$*" in *nginx*) exit 5;; esac')
-    runs = services.run(planned(), tmp_path, lambda task: None)
+    runs = services.run(planned(), tmp_path, lambda task: None, planned)
     assert [run.failure for run in runs[-2:]] == ["exit code 5", ""]
     concern = runs[-2].concern
     assert concern is not None and concern.reason == "systemctl restart -- nginx.service: exit code 5"
+
+
+def test_what_failed_is_looked_at_again_by_the_next_rebuild(programs: Path, tmp_path: Path) -> None:
+    program(programs, "nginx", "exit 1")
+    program(programs, "newaliases", "exit 1")
+    owed = services.owed(services.run(planned(), tmp_path, lambda task: None, planned))
+    assert owed == ("/etc/aliases", "/etc/nginx", "nginx.service")
+    again = services.plan((), ServicePolicy.RESTART, labels=True, owed=owed)
+    assert again is not None and {"newaliases", "nginx"} <= {task.argv[0] for task in again.tasks}
+    program(programs, "nginx", "exit 0")
+    program(programs, "newaliases", "exit 0")
+    assert services.owed(services.run(again, tmp_path, lambda task: None, lambda: again)) == ()
+
+
+def test_units_are_asked_for_once_systemd_has_read_them_again(programs: Path, tmp_path: Path) -> None:
+    own = ServiceTask(kind=ServiceTaskKind.UNIT, about="own.service", argv=("systemctl", "restart", "own.service"))
+
+    def plan_again() -> PlannedServices:
+        assert (tmp_path / "log").read_text().splitlines()[-1] == "systemctl daemon-reload"
+        return replace(planned(), tasks=(*planned().tasks, own))
+
+    runs = services.run(planned(), tmp_path, lambda task: None, plan_again)
+    assert [run.task.about for run in runs].count("the units of systemd") == 1 and runs[-1].task == own
+    assert [run.task.about for run in runs].count("nginx.service") == 1
+
+
+def test_a_test_finds_the_folder_that_its_service_would_make(programs: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run/sshd"
+    program(programs, "nginx", f"test -d {folder}")
+    tasks = [replace(one, folders=(str(folder), "/nowhere")) if one.units else one for one in planned().tasks]
+    told = replace(planned(), tasks=tuple(tasks))
+    assert not any(run.failure for run in services.run(told, tmp_path, lambda task: None, lambda: told))
+    assert folder.stat().st_mode & 0o777 == 0o755
 
 
 def test_labels_come_first_where_a_policy_is_in_force(programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,7 +156,7 @@ def test_what_cannot_be_asked_is_said(programs: Path, tmp_path: Path, monkeypatc
     monkeypatch.setattr(units, "concerned", hang)
     plan = planned()
     assert plan.failure == "no end within 30 seconds"
-    unknown, *_ = services.run(plan, tmp_path, lambda task: None)
+    [unknown] = [run for run in services.run(plan, tmp_path, lambda task: None, planned) if run.failure]
     assert unknown.failure == plan.failure and unknown.concern is not None
 
 

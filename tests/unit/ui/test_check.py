@@ -16,7 +16,7 @@ FINE = CheckResult(
 def test_programs_get_every_field_and_null_for_what_is_not_there() -> None:
     assert check_json(FINE) == {
         "host": "bar", "at": "2023-11-14T22:13:20Z", "exit": 0, "snapshot": "ab" * 20,
-        "snapshot_at": "2023-11-14T19:26:40Z", "files": 7, "size": 2048, "rehearsed": False, "faults": [],
+        "snapshot_at": "2023-11-14T19:26:40Z", "files": 7, "size": 2048, "purged": 0, "rehearsed": False, "faults": [],
         "seconds": 1.235,
     }  # fmt: skip
     nothing = check_json(CheckResult(host="bar", at=1.0, code=3, faults=("it has never pushed",)))

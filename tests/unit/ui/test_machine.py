@@ -22,9 +22,9 @@ def test_every_fact_is_shown(tmp_path: Path) -> None:
     ]
     assert lines[4:] == [
         "Network:      enp1s0 52:54:00:aa:bb:01 (virtio_net)",
-        "Volumes:      vda",
-        f"              vda1 UUID={machines.UUID} PARTUUID=0001-01 LABEL=root disk ext4 on /",
-        "              vda2 UUID=5AB6-2C11 vfat on /boot/efi",
+        f"Volumes:      UUID={machines.UUID} PARTUUID=0001-01 LABEL=root disk ext4 on /",
+        "              UUID=5AB6-2C11 vfat on /boot/efi",
+        "              virtio-0001",
         "Also for:     i386",
         "Overrides:    root ssl-cert 710 /etc/ssl/private",
         "Diversions:   /bin/a -> /bin/a.real",

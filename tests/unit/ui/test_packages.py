@@ -21,6 +21,7 @@ LIST = PackageList(
         SourceFile(path="/usr/share/keyrings/own.gpg", content=b"\x99\x01key"),
         SourceFile(path="/usr/share/vendor/KEY", content=b"-----BEGIN PGP PUBLIC KEY BLOCK-----\n"),
     ),
+    alternatives=(("editor", "/usr/bin/vim.basic"),),
 )
 
 
@@ -34,6 +35,7 @@ def test_each_package_has_a_line_and_what_it_comes_from_follows() -> None:
         "Sources:      /etc/apt/sources.list",
         "Keys:         /usr/share/keyrings/own.gpg",
         "              /usr/share/vendor/KEY",
+        "Alternatives: editor /usr/bin/vim.basic",
         "Also kept:    /etc/apt/preferences.d/own",
     ]
     assert list(packages.lines(PackageList(manager=Manager.DNF))) == ["dnf: 0 packages"]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
-from pacha.wire.ssh import Connection, Endpoint, resolve
+from pacha.wire.ssh import Commands, Connection, Endpoint, OpenSsh, resolve
+from tests.support.connecting import Opens
 from tests.support.sshd import Account, Sshd, account, require_sshd
 
 
@@ -43,7 +45,20 @@ def endpoint(server: Sshd, bar: Account) -> Endpoint:
     )
 
 
+@pytest.fixture(params=["paramiko", "ssh"])
+def opens(request: pytest.FixtureRequest) -> Opens:
+    """How a connection is made: by Pacha itself, or by the system's ssh."""
+    return Connection.open if request.param == "paramiko" else partial(OpenSsh.open, "ssh")
+
+
 @pytest.fixture
-def connection(endpoint: Endpoint) -> Iterator[Connection]:
+def connection(endpoint: Endpoint, opens: Opens) -> Iterator[Commands]:
+    with opens(endpoint) as opened:
+        yield opened
+
+
+@pytest.fixture
+def own(endpoint: Endpoint) -> Iterator[Connection]:
+    """A connection by Pacha itself."""
     with Connection.open(endpoint) as opened:
         yield opened

@@ -16,9 +16,9 @@ import pytest
 from paramiko.common import AUTH_SUCCESSFUL, OPEN_SUCCEEDED
 
 from pacha.errors import PachaError, UnreachableError
-from pacha.wire.ssh import Connection, Endpoint
+from pacha.wire.ssh import Commands, Connection, Endpoint
 from pacha.wire.ssh.channel import alarm
-from pacha.wire.ssh.connection import MAX_STREAMS
+from pacha.wire.ssh.commands import MAX_STREAMS
 from tests.support.connecting import through
 from tests.support.sshd import Account, Relay, Sshd, make_key
 
@@ -26,7 +26,7 @@ HG = "/usr/bin/hg"
 
 
 class TestStreams:
-    def test_many_short_commands_at_once_do_not_end_the_line(self, connection: Connection) -> None:
+    def test_many_short_commands_at_once_do_not_end_the_line(self, connection: Commands) -> None:
         """Ending the input of a command that ends at that moment made OpenSSH hang up."""
         interval = sys.getswitchinterval()
         sys.setswitchinterval(1e-5)
@@ -37,29 +37,29 @@ class TestStreams:
             sys.setswitchinterval(interval)
         assert results == [0] * 300
 
-    def test_a_server_that_is_full_for_an_instant_is_asked_again(self, connection: Connection) -> None:
+    def test_a_server_that_is_full_for_an_instant_is_asked_again(self, own: Connection) -> None:
         """OpenSSH counts a session that has ended until it has next looked round (MaxSessions of sshd_config(5))."""
-        full = [connection.transport.open_session() for _ in range(10)]
+        full = [own.transport.open_session() for _ in range(10)]
         with alarm(0.05, full[0].close):
-            assert connection.run(["true"]).status == 0
+            assert own.run(["true"]).status == 0
         for channel in full:
             channel.close()
 
-    def test_a_server_that_stays_full(self, connection: Connection) -> None:
-        full = [connection.transport.open_session() for _ in range(10)]
+    def test_a_server_that_stays_full(self, own: Connection) -> None:
+        full = [own.transport.open_session() for _ in range(10)]
         with pytest.raises(UnreachableError) as caught:
-            connection.run(["true"])
+            own.run(["true"])
         assert "refuses" in caught.value.message and "MaxSessions" in caught.value.hint
         for channel in full:
             channel.close()
 
-    def test_a_channel_that_was_closed_before_it_was_used(self, connection: Connection) -> None:
+    def test_a_channel_that_was_closed_before_it_was_used(self, own: Connection) -> None:
         """A server may do that to one that says nothing (ChannelTimeout of sshd_config(5))."""
-        connection.open_ahead(1)
-        connection._opened[0].result(5).close()
-        assert connection.run(["true"]).status == 0
+        own.open_ahead(1)
+        own._opened[0].result(5).close()
+        assert own.run(["true"]).status == 0
 
-    def test_many_at_once_on_one_connection(self, connection: Connection) -> None:
+    def test_many_at_once_on_one_connection(self, connection: Commands) -> None:
         streams = [connection.stream(["cat"]) for _ in range(MAX_STREAMS)]
         for number, stream in enumerate(streams):
             stream.write(b"%d" % number)
@@ -69,12 +69,12 @@ class TestStreams:
             assert stream.read(100) == b""
             assert stream.finish().status == 0
 
-    def test_one_after_another_without_end(self, connection: Connection) -> None:
+    def test_one_after_another_without_end(self, connection: Commands) -> None:
         for _ in range(MAX_STREAMS * 4):
             with connection.stream(["true"]) as stream:
                 assert stream.finish(end_input=False).status == 0
 
-    def test_one_too_many_is_an_error_and_not_a_hang(self, connection: Connection) -> None:
+    def test_one_too_many_is_an_error_and_not_a_hang(self, connection: Commands) -> None:
         streams = [connection.stream(["cat"]) for _ in range(MAX_STREAMS)]
         with pytest.raises(PachaError, match="Too many"):
             connection.stream(["cat"], idle=0.2)
@@ -82,7 +82,7 @@ class TestStreams:
             stream.close()
         assert connection.run(["true"]).status == 0
 
-    def test_the_files_are_what_mercurial_wants(self, connection: Connection) -> None:
+    def test_the_files_are_what_mercurial_wants(self, connection: Commands) -> None:
         with connection.stream(["sh", "-c", "echo err >&2; cat"]) as stream:
             assert stream.stdin.write(b"one\ntwo\nthree") == 13
             stream.stdin.flush()
@@ -94,13 +94,13 @@ class TestStreams:
             ended = stream.finish()
         assert (ended.status, ended.stderr) == (0, b"err\n")
 
-    def test_a_silent_command_is_given_up(self, connection: Connection) -> None:
+    def test_a_silent_command_is_given_up(self, connection: Commands) -> None:
         with connection.stream(["sleep", "30"], idle=0.5) as stream:
             with pytest.raises(UnreachableError, match="was lost") as caught:
                 stream.read(1)
         assert "said nothing for 0.5 seconds" in caught.value.why
 
-    def test_what_another_command_says_is_not_said_by_this_one(self, connection: Connection) -> None:
+    def test_what_another_command_says_is_not_said_by_this_one(self, connection: Commands) -> None:
         with connection.stream(["sleep", "30"], idle=1.0) as silent, ThreadPoolExecutor(1) as pool:
             other = pool.submit(connection.run, ["sh", "-c", "sleep 0.3; echo x"])
             with pytest.raises(UnreachableError) as caught:
@@ -109,7 +109,7 @@ class TestStreams:
         assert "said nothing for 1 seconds" in caught.value.why
 
     @pytest.mark.parametrize("read", ["stdout.read", "stdout.readline", "read", "stdout.read1"])
-    def test_a_command_that_dribbles_is_given_up(self, connection: Connection, read: str) -> None:
+    def test_a_command_that_dribbles_is_given_up(self, connection: Commands, read: str) -> None:
         """A byte now and then is no answer: neither a short one nor a long one comes to its end."""
         start = time.monotonic()
         with connection.stream(["sh", "-c", "while sleep 0.1; do printf x; done"], idle=1.0) as stream:
@@ -119,14 +119,14 @@ class TestStreams:
         assert caught.value.code == "connection-lost" and "said hardly anything for 1 seconds" in caught.value.why
         assert time.monotonic() - start < 10
 
-    def test_an_answer_that_comes_late_and_at_once_is_taken(self, connection: Connection) -> None:
+    def test_an_answer_that_comes_late_and_at_once_is_taken(self, connection: Commands) -> None:
         """Each question may be thought about; all together take longer than one may."""
         with connection.stream(["sh", "-c", "while read line; do sleep 0.7; echo $line; done"], idle=1.5) as stream:
             for number in range(4):
                 stream.stdin.write(b"%d\n" % number)
                 assert stream.stdout.readline() == b"%d\n" % number
 
-    def test_a_command_that_takes_its_input_bytewise_is_given_up(self, connection: Connection) -> None:
+    def test_a_command_that_takes_its_input_bytewise_is_given_up(self, connection: Commands) -> None:
         taking = "while dd bs=100 count=1 of=/dev/null status=none; do sleep 0.1; done"
         with connection.stream(["sh", "-c", taking], idle=1.0) as stream:
             with pytest.raises(UnreachableError) as caught:
@@ -147,30 +147,30 @@ class TestStreams:
                         assert stream.finish().status == 0
                     assert len(down.result(60).stdout) == 70_000
 
-    def test_a_command_that_reads_nothing_is_given_up(self, connection: Connection) -> None:
+    def test_a_command_that_reads_nothing_is_given_up(self, connection: Commands) -> None:
         with connection.stream(["sleep", "30"], idle=0.5) as stream:
             with pytest.raises(UnreachableError) as caught:
                 stream.write(bytes(20_000_000))
         assert "read hardly anything" in caught.value.why
 
-    def test_writing_to_a_command_that_ended_is_a_broken_pipe(self, connection: Connection) -> None:
+    def test_writing_to_a_command_that_ended_is_a_broken_pipe(self, connection: Commands) -> None:
         with connection.stream(["true"]) as stream:
             stream.finish(end_input=False)
             with pytest.raises(BrokenPipeError):
                 stream.write(b"x")
 
-    def test_finishing_early_stops_a_command_that_goes_on(self, connection: Connection) -> None:
+    def test_finishing_early_stops_a_command_that_goes_on(self, connection: Commands) -> None:
         with connection.stream(["cat", "/dev/zero"]) as stream:
             stream.read(10)
             assert stream.finish().status == -1
         assert connection.run(["true"]).status == 0
 
-    def test_finishing_has_an_end(self, connection: Connection) -> None:
+    def test_finishing_has_an_end(self, connection: Commands) -> None:
         with connection.stream(["sh", "-c", "while sleep 0.1; do echo x; done"], idle=0.5) as stream:
             with pytest.raises(UnreachableError, match="took too long"):
                 stream.finish()
 
-    def test_mercurial_answers_over_a_stream(self, connection: Connection, bar: Account) -> None:
+    def test_mercurial_answers_over_a_stream(self, connection: Commands, bar: Account) -> None:
         if not os.path.exists(HG):
             pytest.skip(f"needs {HG}")
         repo = bar.home / "repo"
@@ -181,26 +181,26 @@ class TestStreams:
             assert stream.stdout.read(length).startswith(b"capabilities:")
             assert stream.finish().status == 0
 
-    def test_what_was_said_ahead_is_not_sent_again(self, connection: Connection) -> None:
+    def test_what_was_said_ahead_is_not_sent_again(self, connection: Commands) -> None:
         with connection.stream(["cat"]) as stream:
             stream.stdin.say_ahead(b"one two ")
             assert stream.read(100) == b"one two "
             assert [stream.stdin.write(part) for part in (b"one ", b"two ", b"three")] == [4, 4, 5]
             assert stream.read(100) == b"three"
 
-    def test_something_else_than_what_was_said_ahead_is_a_fault(self, connection: Connection) -> None:
+    def test_something_else_than_what_was_said_ahead_is_a_fault(self, connection: Commands) -> None:
         with connection.stream(["cat"]) as stream:
             stream.stdin.say_ahead(b"one")
             with pytest.raises(RuntimeError):
                 stream.stdin.write(b"two")
 
-    def test_what_is_said_ahead_to_a_command_that_has_ended_is_no_error(self, connection: Connection) -> None:
+    def test_what_is_said_ahead_to_a_command_that_has_ended_is_no_error(self, connection: Commands) -> None:
         with connection.stream(["false"]) as stream:
             assert stream.read(1) == b""
             stream.stdin.say_ahead(b"one")
             assert stream.finish().status == 1
 
-    def test_channels_that_were_opened_ahead_are_used_first(self, connection: Connection) -> None:
+    def test_channels_that_were_opened_ahead_are_used_first(self, connection: Commands) -> None:
         connection.open_ahead(MAX_STREAMS + 5)
         streams = [connection.stream(["cat"]) for _ in range(MAX_STREAMS)]
         for stream in streams:

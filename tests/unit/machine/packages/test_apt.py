@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from pacha.errors import PachaError
 from pacha.machine.packages import apt, program
 from pacha.machine.packages.package_list import Manager, Package, decode, encode
+from pacha.machine.packages.program import ProgramError
 from tests.support.machines import write
 
 DPKG = """\
@@ -72,7 +71,7 @@ def debian(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         write(tmp_path / path, f"key of {path}\n")
 
     def ask(argv: Sequence[str]) -> str:
-        return DPKG if os.path.basename(argv[0]) == "dpkg-query" else MADISON
+        return {"dpkg-query": DPKG, "dpkg": "amd64\n", "apt-cache": MADISON}[argv[0]]
 
     monkeypatch.setattr(program, "ask", ask)
     monkeypatch.setattr(program, "find", lambda *names: f"/usr/bin/{names[0]}")
@@ -126,6 +125,8 @@ def test_without_the_lists_of_the_sources_nothing_is_said_to_be_gone(root: Path)
         "usr/share/keyrings/vendor.gpg",
         "opt/keys/next.asc",
         "var/cache/debconf/config.dat",
+        "var/lib/dpkg/alternatives/new",
+        "etc/alternatives/new",
     ],
 )
 def test_the_fingerprint_follows_what_is_told(root: Path, path: str) -> None:
@@ -136,7 +137,12 @@ def test_the_fingerprint_follows_what_is_told(root: Path, path: str) -> None:
 
 
 def test_without_dpkg_query_nothing_is_told(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(program, "find", lambda *names: None)
-    with pytest.raises(PachaError) as caught:
+    monkeypatch.undo()
+    monkeypatch.setattr(program, "PATH", "/nowhere")
+    with pytest.raises(ProgramError, match="dpkg-query: it cannot be started"):
         apt.capture(root)
-    assert caught.value.code == "packages-untold"
+
+
+def test_what_is_installed_is_what_is_ready(root: Path) -> None:
+    versions = {("adduser", "all"): "3.134", ("libc6", "amd64"): "2.36-9+deb12u14", ("nginx", "amd64"): "1.22.1-9"}
+    assert apt.installed(root) == ("amd64", {**versions, ("own-tool", "all"): "1.0"})

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from pacha.errors import LockedError, PachaError
-from pacha.machine.packages import apt_install
-from pacha.machine.packages.apt_install import Apt, Order
+from pacha.errors import PachaError
+from pacha.machine.packages import apt_install, installers
+from pacha.machine.packages.installer import Order, PackageInstaller
 from pacha.machine.packages.missing import Installed, Missing
 from pacha.machine.packages.package_list import Manager, Package, PackageList, SourceFile
 from tests.support.fake_apt import FakeApt
@@ -49,8 +47,8 @@ def root_folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(name="apt")
-def opened_apt(tmp_path: Path, fake: FakeApt, root: Path) -> Iterator[Apt]:
-    with apt_install.opened(tmp_path / "cache/packages", root) as apt:
+def opened_apt(tmp_path: Path, fake: FakeApt, root: Path) -> Iterator[PackageInstaller]:
+    with installers.opened(Manager.APT, tmp_path / "cache/packages", root) as apt:
         yield apt
 
 
@@ -58,20 +56,20 @@ def tree(root: Path) -> list[str]:
     return sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
 
 
-def test_fetching_changes_nothing(apt: Apt, fake: FakeApt, root: Path) -> None:
+def test_fetching_changes_nothing(apt: PackageInstaller, fake: FakeApt, root: Path) -> None:
     fetched = apt.fetch(ORDER)
     assert fetched.chosen.arguments == ("nginx:amd64=1",) and fetched.failures == () and tree(root) == []
     ran = [line for line in fake.asked if line.startswith("apt-get") and "--simulate" not in line]
     start = "apt-get -q -y --no-install-recommends"
     assert ran == [f"{start} --error-on=any update", f"{start} --download-only --reinstall install nginx:amd64=1"]
-    assert "APT::Architectures::=i386" in fetched.options
+    assert "APT::Architectures::=i386" in fetched.options and "APT::Get::Remove=false" in fetched.options
     assert f"Dir::Etc::sourcelist={apt.folder}/etc/sources.list" in fetched.options
 
 
-def test_installing(apt: Apt, fake: FakeApt, root: Path) -> None:
+def test_installing(apt: PackageInstaller, fake: FakeApt, root: Path) -> None:
     fetched = apt.fetch(ORDER)
     fake.program("apt-get", f"cat {root}/usr/sbin/policy-rc.d {root}/etc/locale.gen >{fake.folder}/seen")
-    fake.program("dpkg-query", r'case "$*" in *--show*Version*) printf "nginx\tamd64\t1\tinstalled\n" ;; esac')
+    fake.program("dpkg-query", r'printf "nginx\t1\tamd64\tinstall\tinstalled\n"')
     before = len(fake.asked)
     assert apt.install(ORDER, fetched) == ()
     assert apt.was_interrupted  # until the files are back
@@ -89,35 +87,25 @@ def test_installing(apt: Apt, fake: FakeApt, root: Path) -> None:
     assert not apt.folder.exists()
 
 
-def test_a_list_of_locales_that_is_here_stays(apt: Apt, root: Path) -> None:
+def test_a_list_of_locales_that_is_here_stays(apt: PackageInstaller, root: Path) -> None:
     (root / "etc/locale.gen").write_text("own")
     apt.install(ORDER, apt.fetch(ORDER))
     assert (root / "etc/locale.gen").read_text() == "own"
 
 
-def test_what_fails_is_told_and_the_rest_goes_on(apt: Apt, fake: FakeApt, root: Path) -> None:
+def test_what_fails_is_told_and_the_rest_goes_on(apt: PackageInstaller, fake: FakeApt, root: Path) -> None:
     fetched = apt.fetch(ORDER)
     fake.program("apt-get", "echo E: nginx failed; exit 100")
     assert apt.install(ORDER, fetched) == ("apt-get: E: nginx failed",)
     assert not (root / "usr/sbin/policy-rc.d").exists()
 
 
-def test_sources_are_added_where_there_is_nothing(apt: Apt, root: Path) -> None:
-    (root / "etc/apt").mkdir()
-    (root / "etc/apt/sources.list").write_text("own")
-    assert apt.add_sources(FILES, ["/etc/apt/auth.conf"]) == ("/usr/share/keyrings/k.gpg",)
-    assert tree(root) == ["etc/apt/sources.list", "usr/share/keyrings/k.gpg"]
-    apt.add_sources(FILES, [])
-    assert (root / "etc/apt/auth.conf").stat().st_mode & 0o777 == 0o600
-    assert (root / "etc/apt/sources.list").read_text() == "own"
-
-
-def test_a_source_that_fails_is_told(apt: Apt, fake: FakeApt) -> None:
+def test_a_source_that_fails_is_told(apt: PackageInstaller, fake: FakeApt) -> None:
     fake.program("apt-get", 'case "$*" in *update*) echo E: no answer; exit 100 ;; esac')
     assert apt.fetch(ORDER).failures == ("apt-get: E: no answer",)
 
 
-def test_no_answer_at_all_ends_it(apt: Apt, fake: FakeApt, root: Path) -> None:
+def test_no_answer_at_all_ends_it(apt: PackageInstaller, fake: FakeApt, root: Path) -> None:
     fake.program("apt-get", "echo E: no answer; exit 100")
     with pytest.raises(PachaError) as caught:
         apt.fetch(ORDER)
@@ -125,7 +113,7 @@ def test_no_answer_at_all_ends_it(apt: Apt, fake: FakeApt, root: Path) -> None:
     assert tree(root) == []
 
 
-def test_a_source_that_fails_and_has_little_does_not_end_it(apt: Apt, fake: FakeApt) -> None:
+def test_a_source_that_fails_and_has_little_does_not_end_it(apt: PackageInstaller, fake: FakeApt) -> None:
     more = tuple(replace(NGINX, name=f"p{number}") for number in range(9))
     order = replace(ORDER, recorded=replace(RECORDED, packages=(NGINX, *more)))
     fake.program("apt-cache")
@@ -139,26 +127,26 @@ def test_a_source_that_fails_and_has_little_does_not_end_it(apt: Apt, fake: Fake
         apt.fetch(order)
 
 
-def test_what_is_gone_does_not_end_it(apt: Apt, fake: FakeApt) -> None:
+def test_what_is_gone_does_not_end_it(apt: PackageInstaller, fake: FakeApt) -> None:
     fake.program("apt-cache")
     assert apt.fetch(ORDER).chosen.not_to_be_had == ("nginx",)
 
 
-def test_a_mirror_that_breaks_off_ends_it(apt: Apt, fake: FakeApt, root: Path) -> None:
+def test_a_mirror_that_breaks_off_ends_it(apt: PackageInstaller, fake: FakeApt, root: Path) -> None:
     fake.program("apt-get", 'case "$*" in *--download-only*) echo E: cut off; exit 100 ;; esac')
     with pytest.raises(PachaError) as caught:
         apt.fetch(ORDER)
     assert caught.value.code == "packages-not-fetched" and "cut off" in caught.value.why and tree(root) == []
 
 
-def test_own_sources(apt: Apt) -> None:
+def test_own_sources(apt: PackageInstaller) -> None:
     fetched = apt.fetch(replace(ORDER, own_sources=True))
     assert not [word for word in fetched.options if "Dir::Etc" in word]
 
 
 def test_dpkg_interrupted_by_something_else(tmp_path: Path, fake: FakeApt, root: Path) -> None:
-    fake.program("dpkg-query", r'printf "good\tinstalled\nbad\thalf-configured\n"')
-    with pytest.raises(PachaError) as caught, apt_install.opened(tmp_path / "c/p", root):
+    fake.program("dpkg-query", r'printf "good\t1\tall\tinstall\tinstalled\nbad\t\tall\tinstall\thalf-configured\n"')
+    with pytest.raises(PachaError) as caught, installers.opened(Manager.APT, tmp_path / "c/p", root):
         pass
     assert (caught.value.code, caught.value.why) == ("dpkg-interrupted", "not finished: bad")
     fake.program("dpkg-query")
@@ -171,32 +159,8 @@ def test_dpkg_interrupted_by_something_else(tmp_path: Path, fake: FakeApt, root:
 def test_an_own_one_is_gone_on_with(tmp_path: Path, fake: FakeApt, root: Path) -> None:
     (tmp_path / "c/p").mkdir(parents=True)
     (tmp_path / "c/p/installing").touch()
-    fake.program("dpkg-query", r'case "$*" in *Version*) ;; *) printf "bad\tunpacked\n" ;; esac')
-    with apt_install.opened(tmp_path / "c/p", root) as apt:
+    fake.program("dpkg-query", r'printf "bad\t1\tall\tinstall\tunpacked\n"')
+    with installers.opened(Manager.APT, tmp_path / "c/p", root) as apt:
         order = replace(ORDER, missing=Missing())
         assert apt.was_interrupted and apt.install(order, apt.fetch(order)) == ()
     assert "dpkg --configure -a" in fake.asked and not [line for line in fake.asked if "update" in line]
-
-
-def test_two_at_once(tmp_path: Path, apt: Apt, root: Path) -> None:
-    with pytest.raises(LockedError) as caught, apt_install.opened(apt.folder, root):
-        pass
-    assert caught.value.code == "packages-locked"
-
-
-def test_leftovers_are_swept_unless_somebody_is_at_work(
-    tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(os, "geteuid", lambda: 0)
-    folder, left = tmp_path / "folder", root / "usr/sbin/policy-rc.d"
-    folder.mkdir()
-    left.write_text("#!/bin/sh\n# Made by 'pacha rebuild --packages'; of no effect when that is over.\n")
-    apt_install.sweep_leftovers(folder, root)
-    assert left.exists()  # no installation was ever begun here
-    fd = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-    fcntl.flock(fd, fcntl.LOCK_EX)
-    apt_install.sweep_leftovers(folder, root)
-    assert left.exists()
-    os.close(fd)
-    apt_install.sweep_leftovers(folder, root)
-    assert not left.exists()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pacha.machine.packages import apt_sources
-from pacha.machine.packages.apt_sources import Source
+from pacha.machine.packages.installer import Source
 from pacha.machine.packages.package_list import SourceFile
 
 LIST = b"""# deb http://off.example.com x main

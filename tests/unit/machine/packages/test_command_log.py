@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from pacha.machine.packages import command_log
-from pacha.machine.packages.command_log import CommandLog, ProgramError
+from pacha.machine.packages.command_log import CommandLog
+from pacha.machine.packages.program import ProgramError
 
 
 def test_what_it_says_goes_to_the_log_and_nothing_comes_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,15 +52,6 @@ def test_a_lock_goes_to_what_is_started(tmp_path: Path) -> None:
     CommandLog(log=tmp_path / "log", inherited=(fd,)).run(["readlink", f"/proc/self/fd/{fd}"], "trying")
     os.close(fd)
     assert f"\n{tmp_path}\n" in (tmp_path / "log").read_text()
-
-
-def test_a_query() -> None:
-    assert command_log.output(["echo", "yes"]) == b"yes\n"
-    with pytest.raises(ProgramError, match="sh: no"):
-        command_log.output(["sh", "-c", "echo no >&2; exit 1"])
-    with pytest.raises(ProgramError, match="cannot be started"):
-        command_log.output(["no-such-program"])
-    assert command_log.are_here("sh") and not command_log.are_here("sh", "no-such-program")
 
 
 def test_one_that_fetches_nothing_more_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -22,11 +23,13 @@ LIST = PackageList(
         SourceFile(path="/etc/apt/sources.list", content=b"deb http://deb.debian.org/debian bookworm main\n"),
         SourceFile(path="/usr/share/keyrings/own.gpg", content=b"\x99\x01\0key"),
     ),
+    alternatives=(("c++", "/usr/bin/clang++"), ("editor", "/usr/bin/vim.basic")),
 )
 
 
 def test_it_comes_back_as_it_was() -> None:
     assert decode(encode(LIST)) == LIST
+    assert decode(encode(replace(LIST, alternatives=()))) == replace(LIST, alternatives=())
     assert b'\n  "nginx:amd64": "1:1.22.1-9~bpo manual held",\n' in encode(LIST)
 
 
@@ -58,6 +61,10 @@ def forged(**changes: Any) -> bytes:
         forged(files={"/etc/apt/x": ["base64", "?"]}),
         forged(files={"/etc/apt/x": ["else"]}),
         forged(files={"/etc/apt/x": []}),
+        forged(alternatives={"--install": "/x"}),
+        forged(alternatives={"editor": "vim"}),
+        forged(alternatives={"editor": "/a b"}),
+        forged(alternatives={"editor": ["/a"]}),
         b"[]",
         b"{}",
         b"[" * 100_000,

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from pacha.errors import PachaError
 from pacha.machine.packages import program, rpm
 from pacha.machine.packages.package_list import Manager, Package, decode, encode
+from pacha.machine.packages.program import ProgramError
 from tests.support.machines import write
 
 RPM = (
@@ -41,7 +42,7 @@ class Programs:
     def ask(self, argv: Sequence[str]) -> str:
         word = next((word for word in self.answers if word in argv), None)
         if word is None:
-            raise program.untold("dnf failed (1)")
+            raise ProgramError("dnf", "exit code 1")
         return self.answers[word]
 
 
@@ -88,6 +89,18 @@ def test_the_packages_and_what_is_said_of_them(root: Path) -> None:
     ]
 
 
+def test_what_is_for_another_architecture_than_most_is_foreign(root: Path, programs: Programs) -> None:
+    programs.answers["-qa"] += "nginx\t0\t1.18-1.el9\ti686\t100\nglibc\t0\t2.34-1.el9\tx86_64\t100\n"
+    assert rpm.capture(root).foreign_architectures == ("i686",)
+    architecture, versions = rpm.installed(root)
+    assert architecture == "x86_64" and versions["nginx", "i686"] == "1.18-1.el9"
+
+
+def test_an_empty_system_has_the_architecture_of_its_kernel(root: Path, programs: Programs) -> None:
+    programs.answers["-qa"] = ""
+    assert rpm.installed(root) == (os.uname().machine, {})
+
+
 @pytest.mark.usefixtures("programs")
 def test_the_locks_of_dnf_5_count(root: Path) -> None:
     write(root / "etc/dnf/versionlock.toml", 'version = "1.0"\n[[packages]]\nname = "tzdata"\n')
@@ -110,11 +123,11 @@ def test_what_dnf_never_fetched_is_not_said_to_be_gone(root: Path, programs: Pro
 def test_a_hanging_dnf_is_a_failure(root: Path, programs: Programs, monkeypatch: pytest.MonkeyPatch) -> None:
     def ask(argv: Sequence[str]) -> str:
         if "--extras" in argv:
-            raise program.untold("dnf: no end", program.HANGS)
+            raise ProgramError("dnf", "no end", hangs=True)
         return programs.ask(argv)
 
     monkeypatch.setattr(program, "ask", ask)
-    with pytest.raises(PachaError):
+    with pytest.raises(ProgramError):
         rpm.capture(root)
 
 
@@ -123,7 +136,7 @@ def test_where_dnf_does_not_tell_who_asked_a_plain_user_takes_all_for_wanted(
 ) -> None:
     del programs.answers["--userinstalled"]
     monkeypatch.setattr("os.geteuid", lambda: 0)
-    with pytest.raises(PachaError):
+    with pytest.raises(ProgramError):
         rpm.capture(root)
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     assert all(package.manual for package in by_name(root).values())

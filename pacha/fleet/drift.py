@@ -1,0 +1,214 @@
+"""HostGroup hosts by what they have at a path, or by the version of a package."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from pacha.errors import UsageError
+from pacha.files.exclude import Rules
+from pacha.files.metadata import Kind
+from pacha.files.paths import ancestors, is_within, name
+from pacha.fleet.contents import Contents
+from pacha.fleet.find import FoundPath, by_state
+from pacha.fleet.index import IndexedHost, PathState
+from pacha.fleet.update import Fleet
+from pacha.store import hg
+from pacha.store.snapshot import Watched
+from pacha.text import escape
+
+_LARGEST = 1 << 20  #: bytes of a content that is compared line by line
+_MOST = 32 << 20  #: bytes of all contents that are
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostGroup:
+    """Hosts (names, sorted) that have the same: a ``state`` of a path, or a ``version``; None and "" for nothing."""
+
+    hosts: tuple[str, ...]
+    state: PathState | None = None
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drift:
+    """The groups of hosts at a path or for a package (``subject``), the largest first.
+
+    ``unwatched`` are the hosts that keep nothing there, whatever they have.
+    """
+
+    subject: bytes
+    groups: tuple[HostGroup, ...]
+    unwatched: tuple[str, ...] = ()
+
+
+def drift_of_path(fleet: Fleet, path: bytes, hosts: Sequence[str] = (), *, content_only: bool = False) -> Drift:
+    """What hosts have at ``path`` itself. Raises UsageError where none has it."""
+    chosen = fleet.choose(hosts)
+    number = next((number for number, found in fleet.index.paths(path) if found == path), None)
+    found = by_state(fleet, chosen, number, path) if number is not None else []
+    if not found:
+        raise UsageError(
+            f"{escape(path)} is on none of these hosts.",
+            f"{len(chosen)} were asked",
+            "Look for it by its name: pacha find NAME",
+            code="path-on-no-host",
+        )
+    return _drift(path, found, chosen, _Watching(fleet, chosen), content_only=content_only)
+
+
+def drift_below(
+    fleet: Fleet,
+    folder: bytes,
+    hosts: Sequence[str] = (),
+    *,
+    content_only: bool = False,
+    ignore: Sequence[str] = (),
+    unlike: str = "",
+) -> Iterator[Drift]:
+    """What differs at or below ``folder``, by path; ``unlike``: only where that host has what no other has.
+
+    ``ignore``: patterns as of ``pacha.exclude``. Raises UsageError.
+    """
+    chosen, rules = fleet.choose(hosts), Rules.of(ignore)
+    watching = _Watching(fleet, chosen)
+    for number, path in fleet.index.paths(folder):
+        found = by_state(fleet, chosen, number, path)
+        if not found or (len(found) == 1 and len(found[0].hosts) == len(chosen)) or _is_ignored(rules, path):
+            continue
+        drift = _drift(path, found, chosen, watching, content_only=content_only)
+        if len(drift.groups) > 1 and (not unlike or (unlike,) in [group.hosts for group in drift.groups]):
+            yield drift
+
+
+def drift_of_packages(fleet: Fleet, hosts: Sequence[str] = ()) -> Iterator[Drift]:
+    """The packages that are not the same on all hosts that say which they have, by name. Raises UsageError."""
+    host_names = {host.id: host.name for host in fleet.choose(hosts)}
+    packages: dict[tuple[str, str], dict[str, list[str]]] = {}
+    telling: set[str] = set()
+    for package, architecture, version, host in fleet.index.packages():
+        packages.setdefault((package, architecture), {}).setdefault(version, []).append(host_names[host])
+        telling.add(host_names[host])
+    for (package, architecture), versions in packages.items():
+        without = telling.difference(*versions.values())
+        groups = [HostGroup(hosts=tuple(sorted(members)), version=version) for version, members in versions.items()]
+        groups += [HostGroup(hosts=tuple(sorted(without)))] if without else []
+        if len(groups) > 1:
+            yield Drift(subject=f"{package}:{architecture}".encode(), groups=_largest_first(groups))
+
+
+def _drift(
+    path: bytes, found: Sequence[FoundPath], chosen: Sequence[IndexedHost], watching: _Watching, *, content_only: bool
+) -> Drift:
+    groups: dict[tuple[object, ...], list[FoundPath]] = {}
+    for one in found:
+        groups.setdefault(_key(one.state, content_only=content_only), []).append(one)
+    merged = [
+        HostGroup(hosts=tuple(sorted(host for one in members for host in one.hosts)), state=members[0].state)
+        for members in groups.values()
+    ]
+    having = {host for group in merged for host in group.hosts}
+    lacking = [host for host in chosen if host.name not in having]
+    absent = tuple(host.name for host in lacking if watching.keeps(host.id, path))
+    unwatched = tuple(host.name for host in lacking if host.name not in absent)
+    merged += [HostGroup(hosts=absent)] if absent else []
+    return Drift(subject=path, groups=_largest_first(merged), unwatched=unwatched)
+
+
+def _largest_first(groups: Iterable[HostGroup]) -> tuple[HostGroup, ...]:
+    return tuple(sorted(groups, key=lambda group: (-len(group.hosts), group.hosts)))
+
+
+def _key(state: PathState, *, content_only: bool) -> tuple[object, ...]:
+    content = (state.kind, state.content)
+    return content if content_only else (*content, state.owner, state.group, state.mode)
+
+
+class _Watching:
+    """Whether a host would keep a path if it had it."""
+
+    def __init__(self, fleet: Fleet, chosen: Sequence[IndexedHost]) -> None:
+        compiled: dict[tuple[str, ...], Rules] = {}
+        self._roots: dict[int, list[tuple[Watched, Rules]]] = {}
+        for host in chosen:
+            for root in fleet.index.watched(host.id):
+                rules = compiled.setdefault(root.exclude, Rules.of(root.exclude))
+                self._roots.setdefault(host.id, []).append((root, rules))
+
+    def keeps(self, host: int, path: bytes) -> bool:
+        return any(
+            root.holds(path) and not _is_excluded(rules, root, path) for root, rules in self._roots.get(host, ())
+        )
+
+
+def _is_excluded(rules: Rules, root: Watched, path: bytes) -> bool:
+    above = [folder for folder in ancestors(path) if folder != root.path and is_within(folder, root.path)]
+    return any(rules.match(name(each), root.relative(each), each, each != path) for each in (path, *above))
+
+
+def _is_ignored(rules: Rules, path: bytes) -> bool:
+    return any(rules.match(name(each), each.lstrip(b"/"), each, each != path) for each in (path, *ancestors(path)))
+
+
+def readable_diffs(
+    fleet: Fleet, drifts: Sequence[Drift], faults: list[str]
+) -> Mapping[tuple[bytes, bytes], tuple[bytes, ...]]:
+    """The lines of a unified diff from the largest group's content to each other content, by both SHA-256.
+
+    Left out: what is binary, large, or cannot be read, which joins ``faults``.
+    """
+    wanted = list(_wanted(drifts))
+    watched = {host.name: fleet.index.watched(host.id) for host in fleet.hosts}
+    contents = Contents(fleet, wanted, watched)
+    texts = {sha: text.encode("latin-1") for sha, text in contents.each(_text) if text is not None}
+    faults += [f"{host}: {fault}" for host, fault in contents.faults.items()]
+    diffs: dict[tuple[bytes, bytes], tuple[bytes, ...]] = {}
+    for drift in drifts:
+        reference, *others = [group.state.content for group in _files(drift)] or [b""]
+        for other in others:
+            if other != reference and {reference, other} <= texts.keys() and (reference, other) not in diffs:
+                diffs[reference, other] = tuple(hg.unified(texts[reference], texts[other]))
+    return diffs
+
+
+def _wanted(drifts: Iterable[Drift]) -> Iterator[FoundPath]:
+    room = _MOST
+    for drift in drifts:
+        files = _files(drift)
+        if len({group.state.content for group in files}) > 1:
+            for group in files:
+                room -= group.state.size
+                if group.state.size <= _LARGEST and room > 0:
+                    yield FoundPath(drift.subject, group.state, group.hosts)
+
+
+@dataclass(frozen=True, slots=True)
+class _FileGroup:
+    hosts: tuple[str, ...]
+    state: PathState
+
+
+def _files(drift: Drift) -> list[_FileGroup]:
+    """The groups that have a file, the largest first."""
+    return [
+        _FileGroup(group.hosts, group.state)
+        for group in drift.groups
+        if group.state is not None and group.state.kind == Kind.FILE.value
+    ]
+
+
+def _text(data: bytes) -> str | None:
+    return None if b"\0" in data else data.decode("latin-1")
+
+
+def absolute(path: str) -> bytes:
+    """``path`` of a host as bytes. Raises UsageError unless it is absolute: it is not one of this machine."""
+    if not path.startswith("/"):
+        raise UsageError(
+            f"'{escape(path[:200])}' is not an absolute path.",
+            "it is a path on the hosts, not on this machine",
+            "Begin it with a '/'.",
+            code="path-not-absolute",
+        )
+    return b"/" + os.path.normpath(os.fsencode(path)).lstrip(b"/")

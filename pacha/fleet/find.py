@@ -1,0 +1,45 @@
+"""Find paths by their name on all hosts."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import translate
+
+from pacha.files.paths import name
+from pacha.fleet.index import IndexedHost, PathState
+from pacha.fleet.update import Fleet
+
+
+@dataclass(frozen=True, slots=True)
+class FoundPath:
+    """What a path is on ``hosts`` (names, sorted), which all have the same there."""
+
+    path: bytes
+    state: PathState
+    hosts: tuple[str, ...]
+
+
+def find(fleet: Fleet, glob: str, hosts: Sequence[str] = (), folder: bytes = b"/") -> Iterator[FoundPath]:
+    """Yield the paths whose name matches ``glob``; with a ``/`` in it, whose whole path does. By path.
+
+    Raises UsageError where a glob of ``hosts`` matches none.
+    """
+    pattern = re.compile(os.fsencode(translate(glob)))
+    whole = "/" in glob
+    chosen = fleet.choose(hosts)
+    for number, path in fleet.index.paths(folder):
+        if pattern.match(path if whole else name(path)):
+            yield from by_state(fleet, chosen, number, path)
+
+
+def by_state(fleet: Fleet, chosen: Sequence[IndexedHost], number: int, path: bytes) -> list[FoundPath]:
+    """What the ``chosen`` hosts have at a path with the id ``number``; what most have comes first."""
+    host_names = {host.id: host.name for host in chosen}
+    groups: dict[int, list[str]] = {}
+    for host, state in fleet.index.entries(number):
+        groups.setdefault(state, []).append(host_names[host])
+    found = [FoundPath(path, fleet.index.state(state), tuple(sorted(members))) for state, members in groups.items()]
+    return sorted(found, key=lambda one: (-len(one.hosts), one.hosts))

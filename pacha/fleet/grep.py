@@ -1,0 +1,117 @@
+"""Search the newest contents of all hosts, each distinct content once; or all contents that one host ever had."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from pacha.errors import UsageError
+from pacha.files.content import WHOLE_LIMIT
+from pacha.files.metadata import Kind
+from pacha.fleet.contents import Contents
+from pacha.fleet.find import FoundPath, by_state
+from pacha.fleet.index import IndexedHost
+from pacha.fleet.update import Fleet
+from pacha.text import escape
+
+MOST_LINES = 1000  #: of one content that are told
+_LONGEST = 4096  #: bytes of a line that is told
+
+
+@dataclass(frozen=True, slots=True)
+class MatchingLine:
+    """A line of a content, by its number from 1. ``text`` is without its end, and may be cut."""
+
+    number: int
+    text: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ContentMatch:
+    """The matching ``lines`` of what ``hosts`` have at ``path``; none for a binary file, which matches as a whole."""
+
+    path: bytes
+    hosts: tuple[str, ...]
+    lines: tuple[MatchingLine, ...]
+
+
+@dataclass(slots=True)
+class Search:
+    """What a search came to: the matches by path, the hosts it was about, and what it could not look at.
+
+    ``faults`` are lines; ``large`` counts the distinct contents that are too large to be searched.
+    """
+
+    matches: list[ContentMatch] = field(default_factory=list)
+    hosts: tuple[str, ...] = ()
+    faults: list[str] = field(default_factory=list)
+    large: int = 0
+
+    @property
+    def without(self) -> list[str]:
+        """The hosts in which nothing matches."""
+        having = {host for match in self.matches for host in match.hosts}
+        return [host for host in self.hosts if host not in having]
+
+
+def compiled(regex: str, *, ignore_case: bool = False) -> re.Pattern[bytes]:
+    """The regular expression of Python that ``regex`` is, for bytes. Raises UsageError."""
+    try:
+        return re.compile(regex.encode("utf-8", "surrogateescape"), re.IGNORECASE if ignore_case else 0)
+    except re.error as error:
+        raise UsageError(
+            f"'{escape(regex[:80])}' is not a regular expression.",
+            str(error),
+            "Put a backslash before each character that is meant literally.",
+            code="invalid-regex",
+        ) from None
+
+
+def grep(fleet: Fleet, pattern: re.Pattern[bytes], folders: Sequence[bytes], hosts: Sequence[str] = ()) -> Search:
+    """Search what is at or below ``folders`` (none: everything). Raises UsageError."""
+    chosen = fleet.choose(hosts)
+    search = Search(hosts=tuple(host.name for host in chosen), faults=fleet.faults(hosts))
+    found = list(_files(fleet, chosen, folders or [b"/"], search))
+    contents = Contents(fleet, found, {host.name: fleet.index.watched(host.id) for host in chosen})
+    answers = dict(contents.each(partial(matching_lines, pattern)))
+    search.faults += [f"{host}: {fault}" for host, fault in contents.faults.items()]
+    for one in found:
+        if (lines := answers.get(one.state.content)) is not None:
+            search.matches.append(ContentMatch(one.path, one.hosts, tuple(_believed(lines))))
+    return search
+
+
+def matching_lines(pattern: re.Pattern[bytes], data: bytes) -> list[tuple[int, str]] | None:
+    """The lines of ``data`` that match, as JSON; [] for binary data that does, None for no match."""
+    if b"\0" in data:
+        return [] if pattern.search(data) else None
+    lines = []
+    for number, line in enumerate(data.split(b"\n"), 1):
+        if pattern.search(line):
+            lines.append((number, line[:_LONGEST].decode("latin-1")))
+            if len(lines) == MOST_LINES:
+                break
+    return lines or None
+
+
+def _believed(lines: Any) -> Iterator[MatchingLine]:
+    for number, text in lines:
+        yield MatchingLine(int(number), str(text).encode("latin-1", "replace"))
+
+
+def _files(
+    fleet: Fleet, chosen: Sequence[IndexedHost], folders: Sequence[bytes], search: Search
+) -> Iterator[FoundPath]:
+    """The files that can be searched, by path."""
+    numbers = {number: path for folder in folders for number, path in fleet.index.paths(folder)}
+    large: set[bytes] = set()
+    for number, path in sorted(numbers.items(), key=lambda item: item[1]):
+        for found in by_state(fleet, chosen, number, path):
+            if found.state.kind == Kind.FILE.value and found.state.size > WHOLE_LIMIT:
+                large.add(found.state.content)
+            elif found.state.kind == Kind.FILE.value:
+                yield found
+    search.large = len(large)

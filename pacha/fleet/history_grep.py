@@ -1,0 +1,142 @@
+"""Search every content that one host ever had, each once, and say which snapshot brought it in."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from pacha.errors import DamagedError, PachaError, UsageError
+from pacha.files import names
+from pacha.files.names import DATABASE
+from pacha.files.paths import is_within_any, prefix
+from pacha.fleet.collect import open_repository
+from pacha.fleet.grep import MatchingLine, matching_lines
+from pacha.fleet.update import Fleet, owner_of
+from pacha.history.naming import Naming
+from pacha.history.reader import History, history_of
+from pacha.server.host_account import AccountLimits, load_modules, run_as_owner, scratch_folder
+from pacha.store import hg
+from pacha.store.snapshot import Watched
+from pacha.text import one_line
+from pacha.wire import message
+
+_LIMITS = AccountLimits(cpu_seconds=600, seconds=1200.0, memory=2 << 30, most=64 << 20)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryMatch:
+    """The matching ``lines`` of a content of ``path``, and the snapshot (its node, its time) that brought it in first.
+
+    None for a binary content.
+    """
+
+    path: bytes
+    node: str
+    at: float
+    lines: tuple[MatchingLine, ...]
+
+
+def grep_history(
+    fleet: Fleet, pattern: re.Pattern[bytes], folders: Sequence[bytes], hosts: Sequence[str]
+) -> list[HistoryMatch]:
+    """The matches in the history of the one host that ``hosts`` mean, by path and time.
+
+    Raises UsageError, DamagedError, and PachaError where it takes too much.
+    """
+    chosen = fleet.choose(hosts)
+    if len(chosen) != 1:
+        raise UsageError(
+            "The history of one host is searched at a time.",
+            f"these are {len(chosen)}",
+            "Name one: --hosts HOST",
+            code="one-host-needed",
+        )
+    host, hosts_path = chosen[0].name, fleet.hosts_path
+    load_modules()
+    owner = owner_of(hosts_path, host)
+    with scratch_folder(owner) as scratch:
+        work = partial(_worked, hosts_path, host, scratch, pattern, folders or [b"/"])
+        reply, _ = run_as_owner(owner, work, _LIMITS)
+    try:
+        return [_believed(*words) for words in _decoded(reply, host)]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        raise DamagedError(
+            f"The history of '{host}' cannot be searched.",
+            "it takes too much time or memory, or its folder is not as Pacha makes it",
+            f"Name a PATH; or look at it: pacha check {host}",
+            code="history-not-searched",
+        ) from None
+
+
+def _decoded(reply: bytes, host: str) -> list[Any]:
+    answer = json.loads(reply)
+    if isinstance(answer, dict):
+        raise DamagedError(
+            f"The history of '{host}' cannot be searched.",
+            one_line(str(answer["fault"])),
+            f"Look at it: pacha check {host}",
+            code="history-not-searched",
+        )
+    return list(answer)
+
+
+def _believed(path: str, node: str, at: float, lines: Any) -> HistoryMatch:
+    texts = tuple(MatchingLine(int(number), str(text).encode("latin-1")) for number, text in lines)
+    return HistoryMatch(path=path.encode("latin-1"), node=str(node)[:40], at=message.seconds(at), lines=texts)
+
+
+def _worked(hosts_path: bytes, host: str, scratch: Path, pattern: re.Pattern[bytes], folders: Sequence[bytes]) -> bytes:
+    """In the child: the matches as JSON, or why there are none."""
+    try:
+        history = local_history(hosts_path, host, scratch)
+        return json.dumps(list(_matches(history, pattern, folders))).encode("ascii")
+    except PachaError as error:
+        return json.dumps({"fault": error.in_a_line}).encode("ascii")
+
+
+def local_history(hosts_path: bytes, host: str, scratch: Path) -> History:
+    """The history of ``host`` as it lies below ``hosts_path``. Raises PachaError."""
+    opened: dict[str, hg.Repository] = {}
+
+    def open_(name: str, node: str) -> hg.Repository:
+        if name not in opened:
+            opened[name] = open_repository(hosts_path, host, name)
+        return opened[name]
+
+    return history_of(host, False, open_, scratch)
+
+
+def _matches(history: History, pattern: re.Pattern[bytes], folders: Sequence[bytes]) -> Iterator[list[Any]]:
+    """Path, node, time and lines of each match, as JSON."""
+    revisions = list(history.revisions)
+    for watched in history.watched(revisions[0]):
+        if watched.node is None or watched.repository == DATABASE or not _meets(watched, folders):
+            continue
+        naming = Naming(history, watched.repository, watched.node, revisions[::-1], history.watched)
+        for name, node, data in history.repository(watched.repository, watched.node).versions(
+            partial(_is_wanted, watched, folders)
+        ):
+            if (lines := matching_lines(pattern, data)) is not None:
+                first = naming.first(node)
+                yield [_path(watched, name).decode("latin-1"), first.node, first.note.at, lines]
+
+
+def _meets(watched: Watched, folders: Sequence[bytes]) -> bool:
+    return is_within_any(watched.path, folders) or any(watched.holds(folder) for folder in folders)
+
+
+def _is_wanted(watched: Watched, folders: Sequence[bytes], name: bytes) -> bool:
+    return not name.startswith(names.PARTS) and is_within_any(_path(watched, name), folders)
+
+
+def _path(watched: Watched, name: bytes) -> bytes:
+    """The path of what a repository holds under ``name``; of a name that Pacha never stores, a path that is nowhere."""
+    try:
+        return watched.path if watched.single else prefix(watched.path) + names.original(name)
+    except ValueError:
+        return b""

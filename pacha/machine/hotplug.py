@@ -1,0 +1,52 @@
+"""What can be pulled out of a machine, or comes and goes by itself: no fact of it, as each fact that changes makes a
+snapshot.
+
+A device is a folder below /sys/devices, within those of the buses that it hangs on. A port says whether what is plugged
+into it is ``removable`` (``sysfs-bus-usb`` and ``sysfs-devices-removable`` of the kernel's documentation), a drive
+whether its medium is (1).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Collection
+from pathlib import Path
+
+from pacha.machine.small_files import first_line, listed
+
+_VIRTUAL = re.compile(r"(loop|ram|zram|sr|fd|nbd|rbd)\d")  #: come and go, or hold nothing that lasts
+_USB = re.compile(r"usb\d+")
+_ABOVE = 16  #: folders of buses above a device
+
+
+def can_be_pulled_out(device: Path) -> bool:
+    """Whether the ``device`` in /sys, or what it hangs on, can be."""
+    place = Path(os.path.realpath(device))
+    folders = (place, *place.parents[:_ABOVE])
+    return any(first_line(folder / "removable") in ("1", "removable") for folder in folders)
+
+
+def is_fleeting(blocks: Path, name: str) -> bool:
+    """Whether the block device ``name`` in ``blocks`` (/sys/class/block), or what it is made of, comes and goes."""
+    place = Path(os.path.realpath(blocks / name))
+    if _VIRTUAL.match(name) or any(map(_USB.fullmatch, place.parts)) or can_be_pulled_out(place):
+        return True
+    if first_line(place / "device/type") == "SD" or first_line(place.parent / "device/type") == "SD":
+        return True  # a memory card; what is soldered in says MMC
+    return any(is_fleeting(blocks, slave) for slave in listed(place / "slaves") or ())
+
+
+def foundation(blocks: Path, names: Collection[str]) -> frozenset[str]:
+    """The block devices ``names`` with the disks and devices that they are made of: what a system stands on."""
+    found = set(names)
+    for name in names:
+        place = Path(os.path.realpath(blocks / name))
+        below = listed(place / "slaves") or ([place.parent.name] if (place / "partition").exists() else [])
+        found |= foundation(blocks, below)
+    return frozenset(found)
+
+
+def partitions(blocks: Path, disk: str) -> frozenset[str]:
+    """The partitions of ``disk``."""
+    return frozenset(name for name in listed(blocks / disk) or () if (blocks / disk / name / "partition").exists())

@@ -1,0 +1,50 @@
+"""The choices of an administrator among alternatives: the link groups of update-alternatives(1) in manual mode."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from pacha.machine.packages import source_files
+from pacha.machine.packages.package_list import ALTERNATIVE, NAME
+
+LINKS = "/etc/alternatives"
+
+
+def manual(root: Path, folder: str) -> tuple[tuple[str, str], ...]:
+    """Name and path of each choice in the system below ``root``; ``folder`` is where its groups are told of, sorted."""
+    return tuple(_manual(root, folder))
+
+
+def commands(
+    recorded: Iterable[tuple[str, str]], root: Path, folder: str
+) -> tuple[list[list[str]], list[tuple[str, str]]]:
+    """The commands that make the choices which are ``recorded`` and not made here, and those that cannot be made.
+
+    A choice needs its group, with its path among the alternatives, and the path itself.
+    """
+    here = set(manual(root, folder))
+    wanted = [one for one in recorded if one not in here]
+    left = [(name, path) for name, path in wanted if not _has(root, folder, name, path)]
+    return [["update-alternatives", "--set", *one] for one in wanted if one not in left], left
+
+
+def _manual(root: Path, folder: str) -> Iterator[tuple[str, str]]:
+    for place in source_files.listed(root, folder, NAME):
+        name = os.path.basename(place)
+        if _lines(root, place)[:1] == ["manual"]:
+            try:
+                path = os.readlink(root / LINKS[1:] / name)
+            except OSError:
+                continue
+            if ALTERNATIVE.fullmatch(path):
+                yield name, path
+
+
+def _has(root: Path, folder: str, name: str, path: str) -> bool:
+    return path in _lines(root, f"{folder}/{name}") and os.path.exists(root / path[1:])
+
+
+def _lines(root: Path, place: str) -> list[str]:
+    return (source_files.content_of(root, place) or b"").decode("utf-8", "replace").splitlines()

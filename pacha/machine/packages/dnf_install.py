@@ -1,0 +1,194 @@
+"""Install the packages of a host with dnf.
+
+dnf takes a name that ends with ``.rpm`` for a file; so it is asked first which names it knows, and gets only those,
+each with an architecture behind it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from pacha.machine.packages import dnf_sources, program, rpm
+from pacha.machine.packages.installer import (
+    BATCH,
+    Chosen,
+    FetchedPackages,
+    Order,
+    PackageInstaller,
+    is_too_little,
+    not_fetched,
+    not_to_be_had,
+)
+from pacha.machine.packages.missing import Installed, architecture_of, installed
+from pacha.machine.packages.package_list import ANY, ARCHITECTURE, Manager, Package, SourceFile
+from pacha.machine.packages.program import ProgramError
+from pacha.system.atomic import replace_file
+from pacha.text import enumerated
+
+#: Passed to what runs meanwhile: systemctl(1) then enables units, and starts none.
+VARIABLES: Mapping[str, str] = {"SYSTEMD_OFFLINE": "1"}
+_SECONDS = 300.0  #: for dnf to find out what the sources have
+_TRANSACTION = "transaction"
+_FORMAT = "%{name} %{arch} %{epoch} %{version}-%{release}\n"
+_FIELDS = 4
+_SHOWN = 20  #: names in a reason
+#: A mirror that says nothing is given up; nobody is asked; no plugin does a work of its own in between.
+_SETTINGS = (
+    "plugins=0", "keepcache=1", "install_weak_deps=0", "deltarpm=0", "exit_on_lock=1", "best=0",
+    "*.retries=1", "*.timeout=30", "*.skip_if_unavailable=0",
+)  # fmt: skip
+
+_Offers = Mapping[tuple[str, str], Sequence[str]]  #: the versions to be had of (name, architecture)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dnf(PackageInstaller):
+    """dnf; what it reads and fetches lies in the folder."""
+
+    def fetch(self, order: Order) -> FetchedPackages:
+        options, ids = self._options(order)
+        if not order.missing.wanted:
+            return FetchedPackages(chosen=Chosen(), options=options)
+        lost = self._update(options, ids)
+        failures = tuple(f"{name}: {why}" for name, why in lost.items())
+        options += tuple(f"--disablerepo={name}" for name in lost)
+        has_lists = len(lost) < len(ids)
+        chosen = _choose(options if has_lists else (), order)
+        if failures and is_too_little(order, chosen, has_lists=has_lists):
+            raise not_to_be_had(failures)
+        if chosen.arguments:
+            argv = [*_dnf(options), "--nogpgcheck", "--downloadonly", "--skip-broken", "install", *chosen.arguments]
+            if broken := self.tried([argv], "fetching packages"):
+                raise not_fetched(broken[0])
+        return FetchedPackages(chosen=chosen, options=options, failures=failures)
+
+    def install(self, order: Order, fetched: FetchedPackages) -> tuple[str, ...]:
+        self.begin()
+        offline = [*_dnf(fetched.options), "-C"]
+        failures = self._again(offline)
+        if fetched.chosen.arguments:
+            failures += self._transact([*offline, "--skip-broken", "install", *fetched.chosen.arguments])
+        now = installed(Manager.DNF, self.root)
+        left = _left_out(order, fetched.chosen, now)
+        if failures and len(left) == len(fetched.chosen.arguments) > 0:
+            raise ProgramError("dnf", failures[-1].removeprefix("dnf: "))  # all or nothing: then no file is restored
+        failures += [f"dnf: not installed: {enumerated(left, _SHOWN)}"] if left else []
+        return (*failures, *self.tried(_marks(fetched.options, order, now), "marking packages"))
+
+    def of_manager(self, files: Sequence[SourceFile]) -> tuple[SourceFile, ...]:
+        return dnf_sources.of_dnf(files)
+
+    def _options(self, order: Order) -> tuple[tuple[str, ...], list[str]]:
+        """The options of each dnf, which win over dnf.conf, and the ids of the repositories."""
+        settings = (*_SETTINGS, f"cachedir={self.folder}/cache")
+        options = tuple(f"--setopt={setting}" for setting in settings)
+        if order.own_sources:
+            return options, [one.id for one in dnf_sources.repositories(rpm.files(self.root))]
+        tree = self.folder / "etc"
+        shutil.rmtree(tree, ignore_errors=True)
+        files = order.recorded.files
+        ids = [one.id for one in dnf_sources.repositories(files)]
+        return (*options, *dnf_sources.write_tree(files, tree, self.root)), ids
+
+    def _update(self, options: Sequence[str], ids: Sequence[str]) -> dict[str, str]:
+        """Fetch what the repositories have. Returns why, by the id of each that failed."""
+        lists = [*_dnf(options), "--refresh"]
+        if ids and not self.tried([[*lists, "makecache"]], "fetching the lists of packages"):
+            return {}
+        failed = {one: self.tried([[*lists, f"--repo={one}", "makecache"]], "fetching lists") for one in ids}
+        return {one: why[0] for one, why in failed.items() if why}
+
+    def _again(self, offline: Sequence[str]) -> list[str]:
+        """Install anew what a killed transaction installed: its scripts may not have run. Returns what failed."""
+        try:
+            since = int(os.stat(self.folder / _TRANSACTION).st_mtime)
+        except OSError:
+            return []
+        names = [name for name in rpm.installed_since(self.root, since) if _is_plain(name)]
+        return self._transact([*offline, "reinstall", *names]) if names else []
+
+    def _transact(self, argv: Sequence[str]) -> list[str]:
+        """Run ``argv``; a file tells of it if it is killed. Returns what failed."""
+        begun = self.folder / _TRANSACTION
+        if not begun.exists():
+            replace_file(begun, b"")
+        failures = self.tried([argv], "installing packages")
+        begun.unlink()
+        return failures
+
+
+def _dnf(options: Sequence[str]) -> list[str]:
+    return ["dnf", "-y", *options]
+
+
+def _choose(options: Sequence[str], order: Order) -> Chosen:
+    """What can be asked for; no ``options``: no source answers."""
+    wanted = [(one, architecture_of(one, order.recorded, order.here)) for one in order.missing.wanted]
+    offers = _offers(options, sorted({one.name for one, _ in wanted})) if options else {}
+    found = {one: _argument(one, of, offers, pinned=order.exact or one.held) for one, of in wanted}
+    had = {one: words for one, words in found.items() if words}
+    return Chosen(
+        arguments=tuple(word for word, _ in had.values()),
+        not_to_be_had=tuple(sorted({one.name for one in found if one not in had})),
+        other_versions=tuple(sorted(one.name for one, (_, is_other) in had.items() if is_other)),
+    )
+
+
+def _argument(one: Package, architecture: str, offers: _Offers, *, pinned: bool) -> tuple[str, bool] | None:
+    """How dnf is asked for ``one``, and whether for another version than is wanted; None where it is not to be had."""
+    for of in (architecture, *ANY):
+        if versions := offers.get((one.name, of)):
+            is_exact = pinned and one.version in versions
+            name = f"{one.name}-{one.version}.{of}" if is_exact else f"{one.name}.{of}"
+            return name, pinned and not is_exact
+    return None
+
+
+def _offers(options: Sequence[str], names: Sequence[str]) -> _Offers:
+    """What the sources have of ``names``. Raises ProgramError."""
+    offers: dict[tuple[str, str], list[str]] = defaultdict(list)
+    plain = [name for name in names if _is_plain(name)]
+    for start in range(0, len(plain), BATCH):
+        query = [*_dnf(options), "-q", "-C", "repoquery", "--available", "--qf", _FORMAT]
+        words = program.ask([*query, *plain[start : start + BATCH]], _SECONDS).split()
+        for name, of, epoch, version in zip(*(words[n::_FIELDS] for n in range(_FIELDS)), strict=False):
+            if ARCHITECTURE.fullmatch(of) and of != "rpm":
+                offers[name, of].append(version if epoch == "0" else f"{epoch}:{version}")
+    return offers
+
+
+def _is_plain(name: str) -> bool:
+    """Whether dnf does not take ``name`` for a file."""
+    return not name.endswith(".rpm")
+
+
+def _left_out(order: Order, chosen: Chosen, now: Installed) -> list[str]:
+    """The names of what was to be installed and is not here."""
+    asked = [one for one in order.missing.wanted if one.name not in chosen.not_to_be_had]
+    return sorted(one.name for one in asked if not now.has(one, architecture_of(one, order.recorded, now)))
+
+
+def _marks(options: Sequence[str], order: Order, now: Installed) -> Iterator[list[str]]:
+    """The commands that mark what is installed as it was recorded: asked for by somebody, or needed by others."""
+    words = ("user", "dependency") if _is_fifth() else ("install", "remove")
+    for word, is_manual in zip(words, (True, False), strict=True):
+        group = [one for one in order.recorded.packages if one.manual is is_manual]
+        names = [name for one in group if (name := _here(one, order, now))]
+        for start in range(0, len(names), BATCH):
+            yield [*_dnf(options), "-C", "mark", word, *names[start : start + BATCH]]
+
+
+def _here(one: Package, order: Order, now: Installed) -> str:
+    """The name with the architecture in which ``one`` is installed, "" for none."""
+    own = architecture_of(one, order.recorded, now)
+    found = [f"{one.name}.{of}" for of in (own, *ANY) if (one.name, of) in now.versions]
+    return found[0] if found and _is_plain(found[0]) else ""
+
+
+def _is_fifth() -> bool:
+    """Whether ``dnf`` is version 5, which has other words for marks."""
+    return os.path.basename(os.path.realpath(program.find("dnf"))) == "dnf5"

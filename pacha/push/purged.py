@@ -1,0 +1,163 @@
+"""Forget here what was purged on a master, before anything is sent.
+
+A master may lie. What it says can make this host forget what its history had, each time with a word, but no file, and
+not the content of the newest snapshot: that goes only where it is read from the disk and recorded anew by this push.
+No master is purged from here: a second one may be the last that has what the first one wants to be forgotten.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from itertools import islice
+
+from pacha.errors import Concern, PachaError
+from pacha.fetch.unpack import content_names
+from pacha.files.metadata import Entry, Kind
+from pacha.push.session import PushSession
+from pacha.push.target import MasterTarget
+from pacha.store import hg, purges
+from pacha.store.purges import Purge
+from pacha.store.snapshot import Snapshot, Watched
+from pacha.system.atomic import replace_file
+
+_FORGOTTEN = "{purge}, as {label} says: it is not in the history here any more either"
+_WAITS = "{label} has purged what the last snapshot here has: it is forgotten here once a newer snapshot lacks it"
+_LACKS = "{purge} on another master, or on this one before it was set back, and not on {label}: run there: {command}"
+_UNREADABLE = "what was purged on {label} cannot be read ({why}); nothing is forgotten here"
+_MOST_TOLD = 20
+
+_Revisions = Mapping[bytes, Iterable[str]]
+
+
+def follow(session: PushSession, last: Snapshot) -> None:
+    """Purge the local history as the masters' records say. ``last``: the last snapshot made here, whose scan is done.
+
+    Tells what is forgotten, and which master lacks what another one has purged.
+    """
+    session.purged = purges.read(session.context.state.purged)
+    _read_anew(session, session.state.reread)
+    for target in session.reached:
+        try:
+            _follow(session, target, last)
+        except PachaError as error:
+            target.whole, target.purged = True, target.last_known.purged
+            session.tell(_concerns(session, _UNREADABLE.format(label=target.label, why=error.in_a_line)))
+
+
+def _follow(session: PushSession, target: MasterTarget, last: Snapshot) -> None:
+    assert target.master is not None and target.probe is not None
+    known, now = target.last_known, target.probe.purged
+    target.purged, target.lacks_purges = now, known.lacks_purges
+    if now == known.purged and not known.lacks_purges and (now or not session.purged):
+        return
+    told = purges.decode(target.master.purged(session.host) or b"") if now else ()
+    lacking = [purge for purge in session.purged if not _covered(purge, told)]
+    target.lacks_purges = bool(lacking)
+    session.tell(_lacks(session, target, lacking))
+    if now != known.purged and not _forget(session, target, told, last):
+        target.purged, target.whole = known.purged, True  # look again at the next push
+    target.whole = target.whole or bool(lacking)
+
+
+def _covered(purge: Purge, others: Iterable[Purge]) -> bool:
+    """Whether ``others`` purged all that ``purge`` did."""
+    others = tuple(others)
+    return all(
+        any(other.accepts(repository, name, node) for other in others)
+        for repository, names in purge.revisions.items()
+        for name, nodes in names.items()
+        for node in nodes
+    )
+
+
+def _lacks(session: PushSession, target: MasterTarget, lacking: Iterable[Purge]) -> Iterator[Concern]:
+    for purge in islice(lacking, _MOST_TOLD):
+        text = _LACKS.format(purge=purge, label=target.label, command=purge.command(session.host))
+        yield Concern(min(purge.paths, default=session.path_of("")), text)
+
+
+def _concerns(session: PushSession, text: str) -> list[Concern]:
+    return [Concern(session.path_of(""), text)]
+
+
+def _forget(session: PushSession, target: MasterTarget, told: tuple[Purge, ...], last: Snapshot) -> bool:
+    """Erase what ``told`` names; returns whether nothing has to wait. First it is recorded, as a kill may follow."""
+    here = {purge.identity for purge in session.purged}
+    new = tuple(purge for purge in told if purge.identity not in here)
+    _record(session, (*session.purged, *new))
+    erased, waits = 0, False
+    for name, revisions in purges.merged(told).items():
+        if os.path.isdir(session.context.state.repository(name)):
+            repository = session.repository(name)
+            spared = _spared(session, repository, name, revisions, last)
+            waits = waits or bool(spared)
+            erased += repository.erase(_without(revisions, spared))
+    if erased:
+        session.tell(_forgotten(session, target, new or told))
+    if waits:
+        session.tell(_concerns(session, _WAITS.format(label=target.label)))
+    return not waits
+
+
+def _forgotten(session: PushSession, target: MasterTarget, purged: Iterable[Purge]) -> Iterator[Concern]:
+    for purge in islice(purged, _MOST_TOLD):
+        path = min(purge.paths, default=session.path_of(""))
+        yield Concern(path, _FORGOTTEN.format(purge=purge, label=target.label))
+
+
+def _record(session: PushSession, purged: tuple[Purge, ...]) -> None:
+    if purged != session.purged:
+        replace_file(session.context.state.purged, b"".join(map(purges.encode, purged)))
+        session.purged = purged
+
+
+def _without(revisions: _Revisions, spared: frozenset[tuple[bytes, str]]) -> dict[bytes, set[str]]:
+    return {name: {node for node in nodes if (name, node) not in spared} for name, nodes in revisions.items()}
+
+
+def _spared(
+    session: PushSession, repository: hg.Repository, name: str, revisions: _Revisions, last: Snapshot
+) -> frozenset[tuple[bytes, str]]:
+    """What of ``revisions`` the last snapshot has, but for what is read from the disk again and recorded anew."""
+    wanted = {stored: frozenset(nodes) for stored, nodes in revisions.items()}
+    spared: set[tuple[bytes, str]] = set()
+    for watched in last.watched:
+        if watched.repository == name and watched.node and repository.has(watched.node):
+            now = {stored: value[:20].hex() for stored, value in repository.names(watched.node).items()}
+            found = {(stored, node) for stored, node in now.items() if node in wanted.get(stored, ())}
+            spared |= found - _anew(session, watched, last, found) if found else set()
+    return frozenset(spared)
+
+
+def _anew(
+    session: PushSession, watched: Watched, last: Snapshot, found: set[tuple[bytes, str]]
+) -> set[tuple[bytes, str]]:
+    """Those of ``found`` whose file is still on the disk as it was recorded: it is read again."""
+    names = {stored for stored, _ in found}
+    entries = {} if watched.retired else last.below(watched)
+    having = [entry for entry in entries.values() if entry.kind is Kind.FILE and not names.isdisjoint(_names(entry))]
+    paths = [entry.path for entry in having if _is_as_recorded(session, entry)]
+    session.update(reread=tuple({*session.state.reread, *paths}))
+    _read_anew(session, paths)
+    settled = {stored for path in paths for stored in _names(last.entries[path])}
+    return {(stored, node) for stored, node in found if stored in settled}
+
+
+def _names(entry: Entry) -> list[bytes]:
+    return content_names(entry)
+
+
+def _is_as_recorded(session: PushSession, entry: Entry) -> bool:
+    scanned = session.scan.entries.get(entry.path)
+    is_there = scanned is not None and scanned.kind is Kind.FILE and scanned.sha256 == entry.sha256
+    return is_there and entry.path not in session.state.owed
+
+
+def _read_anew(session: PushSession, paths: Iterable[bytes]) -> None:
+    """Have the commit read these files, although they are as they were."""
+    for path in paths:
+        scanned = session.scan.entries.get(path)
+        if scanned is not None and scanned.kind is Kind.FILE:
+            session.scan.entries[path] = replace(scanned, sha256=None)

@@ -1,0 +1,247 @@
+"""Erase content from a host's history on this master, and record who did it, when and why.
+
+Root works as the account that owns the folder, which may hold anything. First the record is written, then it is carried
+out: after a kill, the next run carries out what is recorded. No request of a host leads here.
+"""
+
+from __future__ import annotations
+
+import codecs
+import getpass
+import hashlib
+import json
+import os
+import pwd
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pacha.errors import PachaError
+from pacha.files.names import DATABASE
+from pacha.host.context import check_host
+from pacha.server import purge_choice
+from pacha.server.host_directory import HostDirectory
+from pacha.server.purge_choice import Choice, HostHistory, PurgeOrder
+from pacha.store import hg, purges
+from pacha.store.purges import Purge
+from pacha.system.child import run_as
+from pacha.system.memory_limit import limit_memory
+from pacha.text import escape
+from pacha.wire import message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedPath:
+    """What a purge erases of ``path``: how often its content came in, its bytes, when first and last, who pushed it."""
+
+    path: str
+    count: int
+    size: int
+    first: float
+    last: float
+    users: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedPurge:
+    """What a purge will do; ``mark`` identifies it.
+
+    ``newest``: paths whose content in the newest snapshot was meant, too; ``unfinished``: repositories in which a
+    killed purge left something; ``unreadable``: snapshots that could not be looked at. All texts are safe to print.
+    """
+
+    mark: str
+    paths: tuple[PlannedPath, ...]
+    newest: tuple[str, ...] = ()
+    unfinished: tuple[str, ...] = ()
+    unreadable: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PurgeResult:
+    """How many revisions lost their content, and the bytes of the host's folder before and after."""
+
+    erased: int
+    before: int
+    after: int
+
+
+def plan(hosts_path: bytes, host: str, order: PurgeOrder) -> PlannedPurge:
+    """What ``order`` would erase from the history of ``host``. Changes nothing. Raises PachaError."""
+    answer = _apart(hosts_path, host, lambda folder: _planned(folder, order, time.time()))
+    return PlannedPurge(
+        mark=message.digest(answer["mark"]),
+        paths=tuple(map(_believed, answer["paths"])),
+        **{key: tuple(map(escape, map(str, answer[key]))) for key in ("newest", "unfinished", "unreadable")},
+    )
+
+
+def carry_out(
+    hosts_path: bytes, host: str, order: PurgeOrder, planned: PlannedPurge, *, limits: str, why: str
+) -> PurgeResult:
+    """Record the purge and do it, exactly as it was ``planned``. ``limits``: the options that were given, as words.
+
+    Raises PachaError, also where somebody pushed meanwhile: then nothing was done.
+    """
+    purge = Purge(at=float(int(time.time())), by=_me(), why=why, paths=order.paths, limits=limits)
+    answer = _apart(hosts_path, host, lambda folder: _carried_out(folder, order, purge, planned.mark))
+    return PurgeResult(**{key: message.count(answer[key]) for key in ("erased", "before", "after")})
+
+
+def read_record(folder: HostDirectory) -> tuple[Purge, ...]:
+    """What was purged in the folder of a host. Raises DamagedError, PachaError."""
+    text = folder.purged()
+    return purges.decode(text) if text else ()
+
+
+def _apart(hosts_path: bytes, host: str, work: Any) -> dict[str, Any]:
+    """The value (JSON) of ``work`` on the host's folder, as the account that owns it."""
+    folder = HostDirectory(hosts_path, check_host(host))
+    try:
+        owner = os.stat(folder.path, follow_symlinks=False)
+    except OSError as error:
+        raise PachaError(
+            f"There is no host '{host}' in {escape(hosts_path)}.",
+            error.strerror or "",
+            "See: pacha hosts",
+            code="no-such-host",
+        ) from None
+    try:
+        account = pwd.getpwuid(owner.st_uid)
+    except KeyError:
+        raise PachaError(
+            f"{escape(folder.path)} belongs to no account.",
+            f"its owner is user {owner.st_uid}",
+            "Give it to the account of the host: chown -R",
+            code="folder-of-no-account",
+        ) from None
+    hg.import_all()  # its account may not be able to read our modules
+    for name in ("unicode_escape", "latin-1", "idna"):
+        codecs.lookup(name)
+
+    def limited() -> Any:
+        os.umask(0o077)
+        with limit_memory():
+            return work(folder)
+
+    return dict(run_as(account, limited))
+
+
+def _planned(folder: HostDirectory, order: PurgeOrder, now: float) -> dict[str, Any]:
+    history = HostHistory(folder)
+    chosen = purge_choice.choose(history, order, now)
+    left = list(purge_choice.unfinished(history, read_record(folder)))
+    if not left:
+        purge_choice.check_newest(chosen)
+    rows = sorted(chosen.paths.values(), key=lambda row: row.path)
+    return {
+        "mark": _mark(chosen),
+        "paths": [
+            [os.fsdecode(row.path), len(row.brought_by), row.size, row.first, row.last, row.users] for row in rows
+        ],
+        "newest": [os.fsdecode(path) for path in sorted(chosen.newest)],
+        "unfinished": left,
+        "unreadable": [node[:12] for node in chosen.unreadable],
+    }
+
+
+def _believed(row: Sequence[Any]) -> PlannedPath:
+    """A row from a process of the host's account, with checked numbers and safe text."""
+    path, count, size, first, last, users = row
+    return PlannedPath(
+        path=escape(str(path)), count=message.count(count), size=message.count(size), first=message.seconds(first),
+        last=message.seconds(last), users=tuple(escape(str(user)) for user in users),
+    )  # fmt: skip
+
+
+def _mark(chosen: Choice) -> str:
+    return hashlib.sha256(json.dumps(_nodes(chosen), sort_keys=True).encode()).hexdigest()
+
+
+def _nodes(chosen: Choice) -> dict[str, dict[str, list[str]]]:
+    return purges.encode_revisions(
+        {name: {stored: frozenset(nodes) for stored, nodes in each.items()} for name, each in chosen.revisions.items()}
+    )
+
+
+def _carried_out(folder: HostDirectory, order: PurgeOrder, purge: Purge, mark: str) -> dict[str, Any]:
+    """Choose again while nobody can push a snapshot, record it, and carry out all that is recorded."""
+    history = HostHistory(folder)
+    database = history.repository(DATABASE)
+    assert database is not None or history.snapshots
+    before = _size(folder)
+    with database.locked():  # type: ignore[union-attr]
+        chosen = purge_choice.choose(history, order, time.time())
+        if _mark(chosen) != mark:
+            raise PachaError(
+                "Nothing was purged.",
+                "the history has changed since it was looked at",
+                "Run this again.",
+                code="purge-overtaken",
+            )
+        recorded = read_record(folder)
+        is_recorded = any(each.places and each.paths == order.paths for each in recorded)
+        if chosen.revisions or (order.is_everywhere and not is_recorded):
+            recorded = (*recorded, _completed(purge, order, chosen))
+            _write_record(folder, recorded)
+        erased = _erase(history, recorded)
+    _remove_temporary(folder)
+    return {"erased": erased, "before": before, "after": _size(folder)}
+
+
+def _completed(purge: Purge, order: PurgeOrder, chosen: Choice) -> Purge:
+    revisions = {name: {k: frozenset(v) for k, v in each.items()} for name, each in chosen.revisions.items()}
+    places = {name: tuple(sorted(set(each))) for name, each in chosen.places.items()} if order.is_everywhere else {}
+    return Purge(
+        at=purge.at, by=purge.by, why=purge.why, paths=purge.paths, limits=purge.limits, revisions=revisions,
+        places=places,
+    )  # fmt: skip
+
+
+def _erase(history: HostHistory, recorded: Sequence[Purge]) -> int:
+    """Carry out all that is recorded; what was done before takes no time."""
+    erased = 0
+    every: Mapping[str, Mapping[bytes, set[str]]] = purges.merged(recorded)
+    for name, revisions in every.items():
+        repository = history.repository(name)
+        if repository is not None:
+            erased += repository.erase(revisions)
+    return erased
+
+
+def _write_record(folder: HostDirectory, recorded: Sequence[Purge]) -> None:
+    text = b"".join(map(purges.encode, recorded))
+    if len(text) > purges.MOST_BYTES:
+        raise PachaError(
+            "That is too much for the record of what was purged.",
+            f"it would have {len(text) >> 20} MiB, and the limit is {purges.MOST_BYTES >> 20} MiB",
+            "Purge less: name folders or files.",
+            code="purge-record-full",
+        )
+    folder.record_purged(text)
+
+
+def _remove_temporary(folder: HostDirectory) -> None:
+    """Remove what interrupted first pushes left: those send it again."""
+    for name in os.listdir(folder.path):
+        if name.startswith(b".new-"):
+            shutil.rmtree(os.path.join(folder.path, name), ignore_errors=True)
+
+
+def _size(folder: HostDirectory) -> int:
+    """The bytes that the host's folder takes on the disk."""
+    total = 0
+    for where, _, files in os.walk(folder.path):
+        for file in files:
+            total += os.lstat(os.path.join(where, file)).st_blocks * 512
+    return total
+
+
+def _me() -> str:
+    try:
+        user = os.environ.get("SUDO_USER") or getpass.getuser()
+    except (KeyError, OSError):
+        user = str(os.getuid())
+    return escape(f"{user}@{os.uname().nodename}")

@@ -1,0 +1,305 @@
+"""Choose what a purge erases from a host's folder: which revisions of files, and which must stay.
+
+Runs as the account that owns the folder, whose content the host may have forged.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from pacha.errors import DamagedError, PachaError, UsageError
+from pacha.files import names
+from pacha.files.names import DATABASE, PACHA_DB
+from pacha.files.paths import is_within
+from pacha.server.host_directory import HostDirectory
+from pacha.store import database, hg, purges
+from pacha.store.history import list_snapshots
+from pacha.store.revision import KNOWN_REQUIREMENTS
+from pacha.store.revspec import SnapshotRef, before, resolve
+from pacha.store.snapshot import Watched
+from pacha.system.atomic import write_private
+from pacha.text import enumerated, escape
+from pacha.wire.master import NoRepository
+
+_Id = tuple[bytes, bytes]  #: a stored name and a node of 20 bytes
+_MOST_USERS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PurgeOrder:
+    """What a person asked for: the content of ``paths`` (absolute; () for all) in which snapshots.
+
+    ``before`` and ``at`` are WHENs; ``older_than``: seconds, 0: any age; ``keep_monthly``: for so many months, the
+    newest snapshot of each is kept; ``also_newest``: even what the newest snapshot has.
+    """
+
+    paths: tuple[bytes, ...] = ()
+    before: str = ""
+    at: tuple[str, ...] = ()
+    older_than: float = 0
+    keep_monthly: int = 0
+    also_newest: bool = False
+
+    @property
+    def is_everywhere(self) -> bool:
+        """Whether it means all snapshots."""
+        return not (self.before or self.at or self.older_than)
+
+
+@dataclass(slots=True)
+class ErasedPath:
+    """What is erased of a path: the revisions that brought it in, its bytes, when first and last, who pushed it."""
+
+    path: bytes
+    brought_by: set[str] = field(default_factory=set)
+    size: int = 0
+    first: float = 0.0
+    last: float = 0.0
+    users: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Choice:
+    """The chosen ``revisions``, and what they are by path; ``places`` as in ``Purge``.
+
+    ``newest``: the paths of which the newest snapshot has a content that was meant, too: erased only if asked for;
+    ``unreadable``: snapshots that could not be looked at.
+    """
+
+    revisions: dict[str, dict[bytes, set[str]]] = field(default_factory=dict)
+    places: dict[str, list[bytes]] = field(default_factory=dict)
+    paths: dict[bytes, ErasedPath] = field(default_factory=dict)
+    newest: set[bytes] = field(default_factory=set)
+    unreadable: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class HostHistory:
+    """The repositories and snapshots in a host's folder."""
+
+    folder: HostDirectory
+    _opened: dict[str, hg.Repository | None] = field(default_factory=dict)
+    _names: dict[tuple[str, str], Mapping[bytes, bytes]] = field(default_factory=dict)
+
+    def repository(self, name: str) -> hg.Repository | None:
+        """The repository ``name``, None where there is none. Raises DamagedError, PachaError."""
+        if name not in self._opened:
+            try:
+                self._opened[name] = hg.Repository.open(self.folder.repository(name, KNOWN_REQUIREMENTS))
+            except NoRepository:
+                self._opened[name] = None
+        return self._opened[name]
+
+    def names(self, name: str, node: str) -> Mapping[bytes, bytes]:
+        """The file revisions of the revision ``node``, by stored name; none where it is missing."""
+        if (name, node) not in self._names:
+            repository = self.repository(name)
+            here = repository is not None and repository.has(node)
+            found = repository.names(node) if repository is not None and here else {}
+            self._names[name, node] = {stored: value[:20] for stored, value in found.items()}
+        return self._names[name, node]
+
+    @cached_property
+    def snapshots(self) -> list[SnapshotRef]:
+        """Every snapshot, newest first. Raises PachaError where there is none."""
+        repository = self.repository(DATABASE)
+        if found := list_snapshots(repository) if repository else []:
+            return found
+        raise PachaError(
+            f"There is no snapshot of '{self.folder.host}' here.", "", "Look at its name: pacha hosts",
+            code="nothing-to-purge-from",
+        )  # fmt: skip
+
+    @cached_property
+    def watched(self) -> dict[str, tuple[Watched, ...]]:
+        """The watched paths of each readable snapshot, by node."""
+        repository, found = self.repository(DATABASE), dict[str, tuple[Watched, ...]]()
+        assert repository is not None
+        with tempfile.TemporaryDirectory(dir=_roomy()) as folder:
+            image = Path(folder, "pacha.db")
+            for snapshot in self.snapshots:
+                try:
+                    write_private(image, repository.reader(snapshot.node)(PACHA_DB))
+                    found[snapshot.node] = database.read_foreign(str(image), whole=False).watched
+                except DamagedError:
+                    continue
+        return found
+
+
+def _roomy() -> str:
+    usual = tempfile.gettempdir()
+    return usual if os.access(usual, os.W_OK | os.X_OK) else "/tmp"  # noqa: S108 (a private folder in it)
+
+
+def choose(history: HostHistory, order: PurgeOrder, now: float) -> Choice:
+    """What ``order`` erases. Raises UsageError, DamagedError, PachaError."""
+    chosen = Choice(unreadable=[each.node for each in history.snapshots if each.node not in history.watched])
+    chosen.places = _places(history, order.paths)
+    kept, picked = _split(history, order, now)
+    for name in chosen.places:
+        _choose_in(history, order, name, kept, picked, chosen)
+    return chosen
+
+
+def _places(history: HostHistory, paths: Sequence[bytes]) -> dict[str, list[bytes]]:
+    """By repository, the stored names that ``paths`` mean (with all below): "" for every one."""
+    every = {(each.repository, each.path, each.single): each for some in history.watched.values() for each in some}
+    places: dict[str, list[bytes]] = {}
+    for watched in every.values():
+        for path in paths or (b"/",):
+            if is_within(watched.path, path):
+                places.setdefault(watched.repository, []).append(b"")
+            elif is_within(path, watched.path) and not watched.single:
+                places.setdefault(watched.repository, []).append(names.stored(watched.relative(path)))
+    return places
+
+
+def _split(history: HostHistory, order: PurgeOrder, now: float) -> tuple[list[str], list[str] | None]:
+    """The snapshots whose content stays, and those whose content goes; None: all others."""
+    every = history.snapshots
+    if order.at:
+        return [], [resolve(when, every, now).node for when in order.at]
+    if order.before:
+        gone = {each.node for each in before(order.before, every, now)}
+    elif order.older_than:
+        gone = _old(every, order, now)
+    else:
+        return [], None
+    return [each.node for each in every if each.node not in gone], None
+
+
+def _old(every: Sequence[SnapshotRef], order: PurgeOrder, now: float) -> set[str]:
+    """Those that no rule keeps; the newest always is."""
+    kept, months = {every[0].node}, set[int]()
+    for each in every:
+        if each.at is None or each.at >= now - order.older_than:
+            kept.add(each.node)
+        month = _month(each.at or now)
+        if month not in months and _month(now) - month < order.keep_monthly:
+            kept.add(each.node)
+        months.add(month)
+    return {each.node for each in every} - kept
+
+
+def _month(at: float) -> int:
+    local = time.localtime(at)
+    return local.tm_year * 12 + local.tm_mon
+
+
+def _choose_in(
+    history: HostHistory, order: PurgeOrder, name: str, kept: Sequence[str], picked: list[str] | None, chosen: Choice
+) -> None:
+    """Add what is chosen in the repository ``name``."""
+    repository = history.repository(name)
+    if repository is None:
+        return
+    current = _current(history, repository, name)
+    staying = _ids(history, name, kept) | (current if history.snapshots[0].node in kept else set())
+    going = None if picked is None else _ids(history, name, picked)
+    places = chosen.places[name]
+    for revision in list(repository.file_revisions(lambda stored: any(purges.is_at(stored, p) for p in places))):
+        identity = (revision.name, bytes.fromhex(revision.node))
+        if identity in staying or (going is not None and identity not in going):
+            continue
+        if _is_pointer(history, name, revision):
+            continue
+        path = _path(history, name, revision.name)
+        if identity in current:
+            chosen.newest.add(path)
+            if not order.also_newest:
+                continue
+        chosen.revisions.setdefault(name, {}).setdefault(revision.name, set()).add(revision.node)
+        _count(chosen.paths.setdefault(path, ErasedPath(path)), revision, repository.note(revision.brought_by))
+
+
+def _ids(history: HostHistory, name: str, snapshots: Iterable[str]) -> set[_Id]:
+    """The file revisions that ``snapshots`` have in the repository ``name``."""
+    watched = {each for node in snapshots for each in history.watched.get(node, ())}
+    nodes = {each.node for each in watched if each.repository == name and each.node and not each.retired}
+    return {identity for node in nodes for identity in history.names(name, node).items()}
+
+
+def _current(history: HostHistory, repository: hg.Repository, name: str) -> set[_Id]:
+    """What the newest snapshot has, and what was sent for the next one."""
+    newest = history.snapshots[0].node
+    known = [each.node for each in history.watched.get(newest, ()) if each.repository == name and each.node is not None]
+    found = _ids(history, name, [newest])
+    for head in repository.heads():
+        if not any(repository.has(node) and repository.is_ancestor(head, node) for node in known):
+            found |= set(history.names(name, head).items())
+    return found
+
+
+def _is_pointer(history: HostHistory, name: str, revision: hg.FileRevision) -> bool:
+    """Whether it only says that a file is kept in parts."""
+    return names.part(revision.name, 0) in history.names(name, revision.brought_by)
+
+
+def _path(history: HostHistory, repository: str, stored: bytes) -> bytes:
+    """The path that a stored name means."""
+    whole = names.whole(stored)
+    for watched in history.watched.values():
+        for each in watched:
+            if each.repository == repository:
+                try:
+                    return each.path if each.single else os.path.join(each.path, names.original(whole))
+                except ValueError:
+                    return os.path.join(each.path, whole)
+    return whole
+
+
+def _count(row: ErasedPath, revision: hg.FileRevision, note: hg.Note) -> None:
+    row.brought_by.add(revision.brought_by)
+    row.size += revision.size
+    row.first = min(row.first or note.at, note.at)
+    row.last = max(row.last, note.at)
+    if note.user not in row.users and len(row.users) < _MOST_USERS:
+        row.users.append(note.user)
+
+
+def unfinished(history: HostHistory, recorded: Sequence[purges.Purge]) -> Iterator[str]:
+    """The repositories in which something is left of what was ``recorded``: a purge was killed."""
+    for name, erased in purges.merged(recorded).items():
+        repository = history.repository(name)
+        if repository is None:
+            continue
+        left = repository.file_revisions(erased.__contains__)
+        if repository.has_copies() or any(revision.node in erased[revision.name] for revision in left):
+            yield name
+
+
+def check_newest(chosen: Choice) -> None:
+    """Raise PachaError where only the newest snapshot has what was meant."""
+    if chosen.newest and not chosen.revisions:
+        raise PachaError(
+            "The newest snapshot still has that content.",
+            enumerated([escape(path) for path in sorted(chosen.newest)], 3),
+            "Change or exclude it on the host, push, and run this again. Or purge it all the same: --also-newest",
+            code="content-in-newest-snapshot",
+        )
+
+
+def check(order: PurgeOrder) -> None:
+    """Raise UsageError for an order that contradicts itself, or means everything."""
+    if sum([bool(order.before), bool(order.at), bool(order.older_than)]) > 1:
+        raise UsageError(
+            "--before, --at and --older-than exclude each other.", "", "Give one of them.", code="purge-limits-exclude"
+        )
+    if order.keep_monthly and not order.older_than:
+        raise UsageError(
+            "--keep-monthly goes with --older-than.", "", "Say how old: --older-than 2y", code="purge-without-age"
+        )
+    if not order.paths and not order.older_than:
+        raise UsageError(
+            "Nothing says what to purge.", "", "Name a PATH, or an age: --older-than 2y", code="purge-of-nothing"
+        )
+    if order.paths and any(not path.startswith(b"/") for path in order.paths):
+        raise UsageError(
+            "A path of the host begins with a '/'.", "this is the master", "Write it whole.", code="purge-path-relative"
+        )

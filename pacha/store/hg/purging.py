@@ -1,0 +1,118 @@
+"""Erase the content of file revisions, and keep everything else: Mercurial's censor (hg help internals.censor).
+
+The content of a purged revision is replaced by a ``tombstone``, and no hash changes: histories with and without it go
+on together.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from mercurial import filelog
+from mercurial import node as nodes
+
+from pacha.library import require
+from pacha.store.hg.bounds import LIBRARY
+from pacha.store.hg.runtime import Place, frequent_gc, translate_errors
+
+#: What Mercurial leaves of a transaction that is over or was killed at its end (mercurial/transaction.py), and of a
+#: censor that was killed.
+_COPY = re.compile(rb"\A(undo|journal)\.backup\..*\.[id]\b|tmpcensored\Z", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class FileRevision:
+    """A revision of a file: its stored name, its node, its bytes, the node of the revision that brought it in."""
+
+    name: bytes
+    node: str
+    size: int
+    brought_by: str
+
+
+def file_revisions(repo: Any, place: Place, wanted: Callable[[bytes], bool]) -> Iterator[FileRevision]:
+    """Every revision of the stored names that are ``wanted``, but for purged ones. Raises DamagedError."""
+    with translate_errors(f"The repository {place} is damaged.", place):
+        for name in sorted(_names(repo)):
+            if wanted(name):
+                yield from _unpurged(repo, name)
+
+
+def _names(repo: Any) -> set[bytes]:
+    entries = (entry for entry in repo.store.data_entries() if entry.is_revlog and entry.is_filelog)
+    return {entry.target_id for entry in entries}
+
+
+def _unpurged(repo: Any, name: bytes) -> Iterator[FileRevision]:
+    log, changes = repo.file(name), repo.changelog
+    for number in log:
+        if not log.iscensored(number):
+            brought_by = nodes.hex(changes.node(log.linkrev(number))).decode()
+            yield FileRevision(name, nodes.hex(log.node(number)).decode(), log._revlog.rawsize(number), brought_by)
+
+
+def is_purged(repo: Any, name: bytes, node: bytes) -> bool:
+    """Whether the content of the revision ``node`` (20 bytes) of ``name`` is purged here."""
+    log = repo.file(name)
+    return bool(log.hasnode(node) and log.iscensored(log.rev(node)))
+
+
+def erase(repo: Any, place: Place, revisions: Mapping[bytes, Collection[str]]) -> int:
+    """Erase the content of ``revisions`` (nodes by stored name), all or none; returns how many were not yet purged.
+
+    Removes what Mercurial has put aside as well. Raises PachaError, DamagedError.
+    """
+    with translate_errors(f"The repository {place} cannot be purged.", place), repo.lock():
+        tidy(place.path)  # a backup of a killed run would be in the way of the next one
+        found = {name: left for name in revisions if (left := _left(repo, name, revisions[name]))}
+        if found:
+            with frequent_gc(), repo.transaction(b"pacha-purge") as transaction:
+                for name, erased in found.items():
+                    require(LIBRARY, filelog.filelog, "censorrevision", "tr", "node", "tombstone")
+                    repo.file(name, writable=True).censorrevision(transaction, erased, tombstone=b"")
+            repo.invalidateall()
+        tidy(place.path)
+    return sum(map(len, found.values()))
+
+
+def _left(repo: Any, name: bytes, revisions: Collection[str]) -> set[bytes]:
+    """Those of ``revisions`` (nodes) that are here with their content."""
+    log = repo.file(name)
+    raw = map(nodes.bin, revisions)
+    return {node for node in raw if log.hasnode(node) and not log.iscensored(log.rev(node))}
+
+
+def tidy(path: str) -> None:
+    """Remove the copies that Mercurial keeps of an earlier state of the repository at ``path``. Raises OSError.
+
+    The caller holds its lock. Those of an abandoned transaction are needed to roll it back.
+    """
+    if os.path.exists(os.path.join(path, ".hg/store/journal")):
+        return
+    for backups in (b"strip-backup", b"shelved"):
+        shutil.rmtree(os.path.join(os.fsencode(path), b".hg", backups), ignore_errors=True)
+    for copy in list(copies(path)):
+        os.unlink(copy)
+
+
+def copies(path: str) -> Iterator[bytes]:
+    """The copies of file logs beside those of the repository at ``path``."""
+    for where, _, files in os.walk(os.path.join(os.fsencode(path), b".hg")):
+        yield from (os.path.join(where, file) for file in files if _COPY.search(file))
+
+
+@contextmanager
+def locked(repo: Any, place: Place) -> Iterator[None]:
+    """Meanwhile nobody adds to the repository. Raises PachaError where another process has it for long."""
+    with translate_errors(f"The repository {place} cannot be locked.", place):
+        lock = repo.lock()
+    try:
+        yield
+    finally:
+        lock.release()

@@ -1,0 +1,165 @@
+"""The record of what was purged from a host's history: one JSON object a line, never with any content.
+
+A master has it as ``.purged`` in the host's folder, a host in its state folder. A host takes a master's for hostile:
+what it names may only be forgotten, and never what the newest snapshot here has (``push.purged``).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from pacha.errors import DamagedError
+from pacha.files.names import NODE, whole
+from pacha.files.paths import is_within
+from pacha.text import escape, local_second, printable, rfc3339
+
+MOST_BYTES = 32 << 20
+_LONGEST = 500  #: characters of a text
+#: The nodes of the erased revisions by stored name, by repository.
+Revisions = Mapping[str, Mapping[bytes, frozenset[str]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Purge:
+    """A purge: when (seconds since the epoch), by whom, why (both safe to print), and what.
+
+    ``paths`` were named, () for all; ``limits``: the options that chose the snapshots, "" for all of them. ``places``:
+    by repository, the stored names that were purged with all below them, where that holds for all snapshots.
+    """
+
+    at: float
+    by: str
+    why: str = ""
+    paths: tuple[bytes, ...] = ()
+    limits: str = ""
+    revisions: Revisions = field(default_factory=dict)
+    places: Mapping[str, tuple[bytes, ...]] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        reason = f" ({self.why})" if self.why else ""
+        return f"content purged on {local_second(self.at)} by {self.by}{reason}"
+
+    @property
+    def identity(self) -> tuple[float, str, tuple[bytes, ...], str]:
+        """What distinguishes it from another."""
+        return self.at, self.by, self.paths, self.limits
+
+    def touches(self, path: bytes) -> bool:
+        """Whether it erased content of ``path``, or of something below it, as far as its named paths tell."""
+        return any(is_within(path, named) or is_within(named, path) for named in self.paths or (b"/",))
+
+    def accepts(self, repository: str, name: bytes, node: str) -> bool:
+        """Whether it erased this revision, or any that the name had."""
+        places = self.places.get(repository, ())
+        return node in self.revisions.get(repository, {}).get(name, ()) or any(is_at(name, place) for place in places)
+
+    def command(self, host: str) -> str:
+        """The command that does the same on another master."""
+        words = ["pacha purge", host, *map(escape, self.paths), self.limits]
+        return " ".join(filter(None, words))
+
+
+def is_at(name: bytes, place: bytes) -> bool:
+    """Whether the stored ``name``, or that which it is a part of, is ``place`` or lies below it; "" is every name."""
+    name = whole(name)
+    return not place or name == place or name.startswith(place + b"/")
+
+
+def reason(path: bytes, purges: Iterable[Purge]) -> str:
+    """Why content of ``path`` is not there any more: the last of ``purges`` that touches it."""
+    touching = [purge for purge in purges if any(is_within(path, named) for named in purge.paths or (b"/",))]
+    return str(touching[-1]) if touching else "content purged"
+
+
+def merged(purges: Iterable[Purge]) -> dict[str, dict[bytes, set[str]]]:
+    """The revisions of all ``purges``."""
+    every: dict[str, dict[bytes, set[str]]] = {}
+    for purge in purges:
+        for repository, names in purge.revisions.items():
+            of_repository = every.setdefault(repository, {})
+            for name, nodes in names.items():
+                of_repository.setdefault(name, set()).update(nodes)
+    return every
+
+
+def read(path: Path) -> tuple[Purge, ...]:
+    """The purges in the file at ``path``; none where there is none. Raises DamagedError."""
+    try:
+        return decode(path.read_bytes())
+    except FileNotFoundError:
+        return ()
+
+
+def encode(purge: Purge) -> bytes:
+    """The line of ``purge``."""
+    fields = {
+        "at": rfc3339(purge.at),
+        "by": purge.by,
+        "why": purge.why,
+        "paths": [os.fsdecode(path) for path in purge.paths],
+        "limits": purge.limits,
+        "places": {name: [os.fsdecode(place) for place in places] for name, places in purge.places.items()},
+        "revisions": encode_revisions(purge.revisions),
+    }
+    return json.dumps(fields).encode("ascii") + b"\n"
+
+
+def encode_revisions(revisions: Revisions) -> dict[str, dict[str, list[str]]]:
+    """``revisions`` as JSON values."""
+    return {
+        repository: {os.fsdecode(name): sorted(nodes) for name, nodes in names.items()}
+        for repository, names in revisions.items()
+    }
+
+
+def decode(text: bytes) -> tuple[Purge, ...]:
+    """The purges in ``text``, which may be hostile, in their order. Raises DamagedError."""
+    try:
+        if len(text) > MOST_BYTES:
+            raise ValueError(f"it has more than {MOST_BYTES >> 20} MiB")
+        return tuple(_purge(json.loads(line)) for line in text.splitlines())
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise DamagedError(
+            "The record of what was purged cannot be read.",
+            printable(str(error))[:_LONGEST],
+            "Look at .purged in the host's folder on the master.",
+            code="purge-record-damaged",
+        ) from None
+
+
+def _purge(fields: Mapping[str, Any]) -> Purge:
+    return Purge(
+        at=datetime.fromisoformat(fields["at"].removesuffix("Z")).replace(tzinfo=timezone.utc).timestamp(),
+        by=_said(fields["by"]),
+        why=_said(fields.get("why", "")),
+        paths=tuple(map(os.fsencode, fields["paths"])),
+        limits=_said(fields.get("limits", "")),
+        revisions=decode_revisions(fields["revisions"]),
+        places={str(name): tuple(map(os.fsencode, places)) for name, places in fields.get("places", {}).items()},
+    )
+
+
+def decode_revisions(values: Mapping[str, Mapping[str, Iterable[str]]]) -> Revisions:
+    """The inverse of ``encode_revisions``, for values that may be hostile. Raises ValueError, TypeError ..."""
+    return {
+        str(repository): {os.fsencode(name): frozenset(map(_node, nodes)) for name, nodes in names.items()}
+        for repository, names in values.items()
+    }
+
+
+def _node(value: str) -> str:
+    if not NODE.fullmatch(value):
+        raise ValueError("a node has 40 hexadecimal digits")
+    return value
+
+
+def _said(text: object) -> str:
+    if not isinstance(text, str):
+        raise TypeError("not a text")
+    return printable(text[:_LONGEST])

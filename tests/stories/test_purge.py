@@ -1,0 +1,385 @@
+"""What was purged is nowhere any more: not on a master, not on a second one, not on the host; all else is as it was."""
+
+from __future__ import annotations
+
+import os
+import random
+import secrets
+import shutil
+import subprocess
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from pacha.server.purge import carry_out, plan
+from pacha.server.purge_choice import PurgeOrder
+from pacha.store import database
+from pacha.store.hg import NULL, Blob, Note, Repository
+from pacha.store.snapshot import Snapshot, Watched
+from tests.support.amount import amount, by_turns, is_soak
+from tests.support.applying import CHANGING
+from tests.support.canaries import found
+from tests.support.forced import Door, ssh
+from tests.support.mercurial import run_hg, system_hg
+from tests.support.sshd import Sshd
+from tests.support.stage import PACHA, Done, Host, Stage, changed, picture, said
+from tests.support.two_masters import up
+
+pytestmark = [pytest.mark.soak, pytest.mark.slow, pytest.mark.usefixtures("as_root")]
+SNAPSHOTS = int(amount("PACHA_PURGED_SNAPSHOTS", sample=9, soak=200))
+LARGE = 17 << 20
+NAMES = 20
+
+
+@dataclass
+class Year:
+    """A folder with secrets that came and went, and what the rest of it was at each snapshot."""
+
+    host: Host
+    top: Path
+    canaries: dict[Path, bytes] = field(default_factory=dict)
+    renamed: list[Path] = field(default_factory=list)
+    pictures: dict[str, dict[bytes, object]] = field(default_factory=dict)
+
+    def live(self, snapshots: int) -> None:
+        """So many pushes; the secrets come one after the other, stay for a while, and are gone at the end."""
+        (self.top / "secret").mkdir(parents=True)
+        (self.top / "plain").mkdir()
+        self.host.watch(self.top)
+        for number in range(snapshots):
+            (self.top / "plain" / f"file{number % 7}").write_text(f"{number}\n" * (number + 1))
+            for secret in range(NAMES):
+                self._turn(secret, number, snapshots)
+            self.host.push()
+            self.pictures[self.newest()] = picture(self.top / "plain")
+
+    def newest(self) -> str:
+        """The id of the newest snapshot."""
+        return str(self.host.memory["tip"])
+
+    def _turn(self, secret: int, number: int, snapshots: int) -> None:
+        """What happens to a secret at a snapshot."""
+        path = self.top / "secret" / f"s{secret}"
+        comes, goes = secret * (snapshots // 2) // NAMES, snapshots - 1 - secret % 3
+        if number == comes:
+            self.canaries[path] = secrets.token_hex(16).encode()
+            path.write_bytes(self._content(secret))
+        elif number == goes:
+            self._moved(path, secret).unlink() if self._moved(path, secret).exists() else path.unlink()
+        elif comes < number < goes and secret % 5 == 3 and path.exists():
+            path.rename(self._moved(path, secret))
+            self.renamed.append(self._moved(path, secret))
+        elif comes < number < goes and secret % 5 == 0 and secret != 10:
+            path.write_bytes(self._content(secret) + b"line %d\n" % number)
+
+    def _moved(self, path: Path, secret: int) -> Path:
+        return path.with_name(f"moved{secret}") if secret % 5 == 3 else path
+
+    def _content(self, secret: int) -> bytes:
+        canary = self.canaries[self.top / "secret" / f"s{secret}"]
+        if secret == 10:
+            return b"\n".join(b"%d" % line for line in range(LARGE // 8)) + canary + bytes(LARGE // 8)
+        if secret % 5 == 1:
+            return os.urandom(5000) + canary + os.urandom(5000)
+        return b"password = " + canary + b"\n" + b"# more\n" * secret
+
+    def kept(self) -> list[Path]:
+        """Everything that keeps anything of this host."""
+        return [self.host.stage.hosts, self.host.state, *self.host.stage.folder.glob("hosts2"), self.host.temporary]
+
+    def found(self) -> dict[bytes, set[str]]:
+        """Where the secrets are."""
+        return found(self.canaries.values(), *self.kept())
+
+
+def purge(host: Host, *words: str | Path, code: int = 0) -> Done:
+    """On the host's master: erase."""
+    return host.pacha("purge", host.name, *words, "--yes", "-m", "by accident").must(code)
+
+
+def test_what_was_purged_is_nowhere_and_all_else_is_as_it_was(stage: Stage, second: Sshd) -> None:
+    bar = two_masters(stage, second)
+    year = Year(bar, stage.folder / "opt" / "app")
+    year.live(SNAPSHOTS)
+    idle = sent_by(bar)
+    assert set(year.found()) == set(year.canaries.values()) and len(year.canaries) == NAMES
+    purge(bar, year.top / "secret")
+    on_first = found(year.canaries.values(), stage.hosts)
+    assert on_first == {}
+    done = bar.push(code=3)
+    said(done, "content purged on", "as bar_user", "(by accident)", "not on", f"pacha purge bar {year.top}/secret")
+    assert found(year.canaries.values(), bar.state, bar.temporary) == {}
+    said(bar.push(code=3), "run there")
+    purge(master(stage, "hosts2"), year.top / "secret")
+    assert bar.push().lines == []
+    assert year.found() == {}
+    assert sent_by(bar) - idle < 10 << 10
+    everything_else_is_there(year)
+
+
+def two_masters(stage: Stage, second: Sshd) -> Host:
+    """A host with two masters, plain accounts both."""
+    host = stage.host("bar")
+    elsewhere = stage.folder / "hosts2" / "bar"
+    elsewhere.mkdir(parents=True)
+    elsewhere.chmod(0o700)
+    os.chown(elsewhere, stage.account.uid, stage.account.gid)
+    up(host, second)
+    return host
+
+
+def master(stage: Stage, hosts: str) -> Host:
+    """Root on the machine of a master."""
+    root = Host(stage, stage.folder / f"root of {hosts}", "bar")
+    root.configure(hostname="master", hosts_path=str(stage.folder / hosts))
+    return root
+
+
+def sent_by(host: Host) -> int:
+    """The bytes that the repositories of the masters grow by a push."""
+    before = size(host)
+    host.push()
+    return size(host) - before
+
+
+def size(host: Host) -> int:
+    return sum(path.stat().st_size for path in host.stage.folder.glob("hosts*/**/*") if path.is_file())
+
+
+def everything_else_is_there(year: Year) -> None:
+    """Each snapshot comes back but for the secrets, which are named; hg says so of just those; it can be cloned."""
+    for node, wanted in list(year.pictures.items())[:: 1 if is_soak() else 5]:
+        target = year.host.folder / "out"
+        done = year.host.pacha("rebuild", "bar", "--yes", "--at", node, "--target", target)
+        assert done.code in (0, 3), done.err
+        assert changed(picture(Path(f"{target}{year.top}/plain")), wanted) == []
+        assert all("content purged on" in line and "/secret/" in line for line in done.lines), done.lines
+        shutil.rmtree(target)
+    for hosts in ("hosts", "hosts2"):
+        folder = year.host.stage.folder / hosts / "bar" / "app"
+        if folder.exists():
+            said_by_hg(folder)
+    log = year.host.pacha("log", "bar", year.top / "secret").must()
+    assert "content purged on" in log.out and len(log.out.splitlines()) > NAMES // 2
+
+
+def said_by_hg(repository: Path) -> None:
+    """It names purged files alone, and clones."""
+    command = [system_hg(), "-R", repository, "verify"]
+    done = subprocess.run(command, env={"HGRCPATH": "", "PATH": os.environ["PATH"]}, capture_output=True, text=True)
+    lines = [line for line in (done.stdout + done.stderr).splitlines() if "@" in line]
+    assert lines and all(line.strip().endswith("censored file data") for line in lines), done
+    assert all(line.strip().startswith(("secret/", ".pacha/parts/secret/")) for line in lines), done
+    clone = repository.with_name("clone")
+    run_hg("clone", str(repository), str(clone))
+    shutil.rmtree(clone)
+
+
+@pytest.fixture
+def foo(stage: Stage) -> Path:
+    """What a host watches: a secret that came and went."""
+    top = stage.folder / "opt" / "foo"
+    top.mkdir(parents=True)
+    (top / "key").write_text("SECRET\n")
+    (top / "plain").write_text("plain\n")
+    return top
+
+
+def came_and_went(host: Host, foo: Path) -> None:
+    host.watch(foo)
+    host.push()
+    (foo / "key").write_text("none\n")
+    host.push()
+
+
+def test_behind_a_forced_command_the_host_follows_as_well(stage: Stage, door: Door, foo: Path) -> None:
+    bar = door.host(stage)
+    came_and_went(bar, foo)
+    copy_of_master = shutil.copytree(stage.hosts / "bar", stage.folder / "copy")
+    purge(bar, foo / "key", code=3)
+    said(bar.push(code=3), "content purged on")
+    assert found([b"SECRET"], stage.hosts, bar.state) == {}
+    assert bar.push().lines == []
+    # a master that was restored from an older copy is told of, and brings nothing back
+    shutil.rmtree(stage.hosts / "bar")
+    shutil.copytree(copy_of_master, stage.hosts / "bar")
+    give(stage)
+    said(bar.push(code=3), f"pacha purge bar {foo}/key")
+    assert found([b"SECRET"], bar.state) == {}
+    (foo / "key").write_text("more\n")
+    bar.push(code=3)
+    purge(bar, foo / "key", code=3)
+    bar.push(code=3)
+    assert bar.push().lines == []
+    assert found([b"SECRET"], stage.hosts, bar.state) == {}
+    bar.rebuild("--target", bar.folder / "out")
+
+
+def give(stage: Stage) -> None:
+    """Everything below the folder of hosts is the account's again."""
+    for folder, _, names in os.walk(stage.hosts / "bar"):
+        for path in (folder, *(os.path.join(folder, name) for name in names)):
+            os.chown(path, stage.account.uid, stage.account.gid)
+
+
+def test_the_newest_snapshot_is_refused_and_with_a_word_recorded_anew(stage: Stage, foo: Path) -> None:
+    bar = stage.host("bar")
+    bar.watch(foo)
+    bar.push()
+    said(purge(bar, foo / "key", code=1), "The newest snapshot still has that content.")
+    purge(bar, foo / "key", "--also-newest", code=3)
+    done = bar.rebuild("--target", bar.folder / "out", code=3)
+    said(done, "content purged on", "not restored")
+    assert not Path(f"{bar.folder}/out{foo}/key").exists()
+    root = master(stage, "hosts")
+    said(root.pacha("cat", "--host", "bar", foo / "key").must(3), "has no content any more", "(by accident)")
+    assert "1 purged" in root.pacha("check", "bar").must().out
+    bar.push(code=3)
+    assert root.pacha("cat", "--host", "bar", foo / "key").must().out == "SECRET\n"
+
+
+def test_a_host_that_was_away_follows_when_it_comes_back(stage: Stage, foo: Path) -> None:
+    bar = stage.host("bar")
+    came_and_went(bar, foo)
+    purge(bar, foo / "key", code=3)
+    bar.configure(ssh_port="1")
+    for number in range(3):
+        (foo / "plain").write_text(f"{number}\n")
+        bar.push(code=11)
+    bar.configure(ssh_port=str(stage.server.port))
+    said(bar.push(code=3), "content purged on")
+    assert found([b"SECRET"], stage.hosts, bar.state) == {}
+    bar.verify_master() if False else None
+
+
+def test_what_is_changed_before_it_is_pushed_again_is_not_lost(stage: Stage, foo: Path) -> None:
+    """The newest content is purged on the master, and another is on the disk: the old one stays until that is there."""
+    bar = stage.host("bar")
+    bar.watch(foo)
+    bar.push()
+    purge(bar, foo / "key", "--also-newest", code=3)
+    (foo / "key").write_text("another\n")
+    said(bar.push(code=3), "is forgotten here once a newer snapshot lacks it")
+    assert found([b"SECRET"], stage.hosts) == {}
+    said(bar.push(code=3), "content purged on")
+    assert found([b"SECRET"], bar.state) == {}
+    assert bar.push().lines == []
+    bar.rebuild("--target", bar.folder / "out")
+
+
+def attempts(host: Host, foo: Path) -> list[str]:
+    """Ways to purge, to say what was purged, or to replace a history, with a host's key."""
+    folder = host.stage.hosts / host.name
+    record, repository, path = folder / ".purged", folder / "foo", foo / "key"
+    programs = ["pacha", "pacha --config /dev/null", "/usr/local/bin/pacha", "env pacha", "sudo pacha"]
+    words = [
+        f"purge bar {path} --yes", f"--purge bar {path} --yes", f"--purge=bar {path}",
+        "purge bar --older-than 1d --yes",
+    ]  # fmt: skip
+    return [
+        *(f"{program} {word}" for program in programs for word in words),
+        f"pacha serve bar --hosts-path {host.stage.hosts} --purge",
+        "pacha serve bar --hosts-path / --repository .purged",
+        f"pacha serve bar --hosts-path {host.stage.hosts} --repository .new-.purged-00000000",
+        f"cat > {record}", f"cat > {record}.new", f"cat >> {record}", f"mv -f {record}.new {record}", f"rm {record}",
+        f"mv -f {folder}/last-push.new {record}", f"mv -T {folder}/.new-foo-00000000 {record}", f"hg init {record}",
+        f"hg -R {repository} censor -r 0 key", f"hg --config extensions.censor= -R {repository} censor -r 0 key",
+        f"hg -R {repository} --config extensions.strip= strip 0", f"hg -R {repository} serve --stdio --config x.y=z",
+        f"hg -R {record} serve --stdio", f"scp -t {record}", f"scp -r -t {folder}", f"cp /dev/null {record}",
+        f"sh -c 'pacha purge bar {path}'",
+    ]  # fmt: skip
+
+
+def test_no_key_of_a_host_purges(stage: Stage, door: Door, foo: Path) -> None:
+    bar = door.host(stage)
+    came_and_went(bar, foo)
+    before = {path: path.read_bytes() for path in stage.hosts.rglob("*") if path.is_file()}
+    every = attempts(bar, foo)
+    assert len(every) == 40
+    for text in by_turns(every, 8):
+        done = subprocess.run(ssh(bar, text), input=b'{"do": "purge"}\n', capture_output=True, timeout=60)
+        assert done.returncode and b"Permission denied" in done.stderr, (text, done)
+    control = f"pacha serve bar --hosts-path {stage.hosts} --control"
+    requests = b'{"do": "purge", "paths": ["/"]}\n{"do": "purged", "line": "{}"}\n'
+    done = subprocess.run(ssh(bar, control), input=requests, capture_output=True, timeout=60)
+    assert done.stdout.count(b'"error"') == 2
+    assert {path: path.read_bytes() for path in stage.hosts.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
+def test_killed_anywhere_it_is_old_or_new_and_the_next_run_ends_it(stage: Stage, foo: Path) -> None:
+    bar = stage.host("bar")
+    with open(foo / "large", "wb") as large:
+        large.write(os.urandom(200_000) + b"SECRET")
+    came_and_went(bar, foo)
+    (foo / "large").unlink()
+    bar.push()
+    whole, root = shutil.copytree(stage.hosts, stage.folder / "whole"), master(stage, "hosts")
+    points = killing_points(root, foo)
+    print(f"{len(points)} points")
+    for call, number in points if is_soak() else random.Random(4).sample(points, 6):
+        shutil.rmtree(stage.hosts / "bar")
+        shutil.copytree(whole / "bar", stage.hosts / "bar")
+        give(stage)
+        traced(root, foo, "-e", f"inject={call}:signal=KILL:when={number}")
+        reads(root, foo)
+        done = root.pacha("purge", "bar", foo, "--yes")
+        assert done.code in (0, 1, 3), done.err
+        assert found([b"SECRET"], stage.hosts) == {}, (call, number)
+        reads(root, foo)
+
+
+def reads(root: Host, foo: Path) -> None:
+    """The newest snapshot is there, and the first one as it was or without the secret."""
+    assert root.pacha("cat", "--host", "bar", foo / "plain").must().out == "plain\n"
+    first = root.pacha("log", "bar").must().out.splitlines()[-1].split()[0]
+    done = root.pacha("cat", "--host", "bar", "--at", first, foo / "key")
+    assert (done.code, done.out) in ((0, "SECRET\n"), (3, "")), done.err
+
+
+def traced(root: Host, foo: Path, *options: str) -> str:
+    log = root.folder / "strace.log"
+    command = ["strace", "-f", "-o", log, *options, PACHA, "purge", "bar", foo, "--yes"]
+    subprocess.run(command, env=root.environment(), stdin=subprocess.DEVNULL, capture_output=True, timeout=300)
+    return log.read_text(errors="replace")
+
+
+def killing_points(root: Host, foo: Path) -> list[tuple[str, int]]:
+    """Every changing call of an undisturbed purge: its name, and which one of that name."""
+    counts: dict[str, int] = {}
+    for line in traced(root, foo, "-e", f"trace={CHANGING}").splitlines():
+        name, bracket, _ = line.split(maxsplit=1)[-1].partition("(")
+        if bracket and name.isalnum():
+            counts[name] = counts.get(name, 0) + 1
+    return [(name, number) for name, count in sorted(counts.items()) for number in range(1, count + 1)]
+
+
+def daily(hosts: Path, days: int, size_of_each: int) -> None:
+    """A host's folder with a snapshot a day, of a file that changed wholly each time."""
+    (hosts / "bar").mkdir(parents=True, mode=0o700)
+    data, db = (Repository.open(str(hosts / "bar" / name), create=True) for name in ("data", "db"))
+    node, tip, image, now = NULL, NULL, hosts / "pacha.db", time.time()
+    for day in range(days):
+        note = Note("one", "root@bar", now - (days - 1 - day) * 86400 - 60)
+        node = data.commit(node, [b"dump"], [], lambda name: Blob(os.urandom(size_of_each)), note)
+        watched = Watched(path=b"/data", single=False, repository="data", node=node)
+        database.write(str(image), Snapshot(meta={"host": "bar"}, watched=(watched,)))
+        content = database.image(str(image))
+        tip = db.commit(tip, [b"pacha.db"], [], lambda name, content=content: Blob(content), note)  # type: ignore[misc]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # Mercurial leaves a log open
+def test_old_contents_give_their_room_back(tmp_path: Path) -> None:
+    """30 days are kept of a file that changes wholly every day; the list of snapshots stays."""
+    days = int(amount("PACHA_DAYS", sample=60, soak=1000))
+    size_of_each = int(amount("PACHA_DAY_SIZE", sample=20_000, soak=5 << 20))
+    daily(tmp_path, days, size_of_each)
+    order, hosts = PurgeOrder(older_than=30 * 86400.0), os.fsencode(tmp_path)
+    done = carry_out(hosts, "bar", order, plan(hosts, "bar", order), limits="", why="")
+    assert done.erased == days - 30
+    taken = sum(path.stat().st_blocks * 512 for path in (tmp_path / "bar" / "data").rglob("*"))
+    print(f"{days} snapshots: {done.before} bytes before, {done.after} after; {taken / (30 * size_of_each):.3f} times")
+    assert taken <= 1.3 * 30 * size_of_each
+    assert len(list(Repository.open(str(tmp_path / "bar" / "db")).revisions())) == days

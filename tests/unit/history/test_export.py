@@ -1,0 +1,64 @@
+"""export: an archive that GNU tar restores as it was."""
+
+from __future__ import annotations
+
+import os
+import struct
+import subprocess
+from pathlib import Path
+
+from pacha.files.metadata import Entry, Kind
+from pacha.history.export import export, not_in_a_tar, selected
+from pacha.history.reader import open_history
+from tests.support.stage import changed, picture
+from tests.support.standalone import Standalone, standalone_host  # noqa: F401  (a fixture)
+
+
+def restored(bar: Standalone, into: Path) -> Path:
+    with open_history(bar.context()) as history:
+        snapshot = history.snapshot(history.find(""))
+        archive = b"".join(export(snapshot, selected(snapshot), lambda entry: history.content(snapshot, entry)))
+    assert len(archive) % 10240 == 0
+    into.mkdir()
+    command = ["tar", "--acls", "--xattrs", "--xattrs-include=*", "-xpf", "-", "-C", str(into)]
+    done = subprocess.run(command, input=archive, capture_output=True, check=False)
+    lines = [line for line in done.stderr.splitlines() if b"implausibly old" not in line]  # a time before 1970
+    assert (done.returncode, lines) == (0, [])
+    return into / str(bar.tree)[1:]
+
+
+def test_tar_restores_it_exactly(bar: Standalone, tmp_path: Path) -> None:
+    tree = bar.tree
+    (tree / "sub").mkdir(mode=0o2750)
+    (tree / ("long" * 50)).write_text("a long name\n")
+    (tree / "sub" / ("x" * 200)).mkdir()
+    (tree / "sub" / ("x" * 200) / ("y" * 200)).write_bytes(bytes(range(256)) * 40)
+    (tree / "empty").touch(mode=0o600)
+    (tree / "link").symlink_to("../nowhere" * 20)
+    os.link(tree / "one", tree / "sub/again")
+    os.mkfifo(tree / "pipe", 0o640)
+    with open(os.fsencode(tree) + b"/not-utf8-\xff\n", "wb") as stream:
+        stream.write(b"named\n")
+    os.utime(tree / "one", ns=(1, 1_234_567_890_123_456_789))
+    os.utime(tree / "empty", ns=(1, -1_500_000_000))
+    os.setxattr(tree / "one", "user.note", b"\x00\xff=binary\n")
+    os.setxattr(tree / "one", "user.a=b%", b"equal")
+    acl = b"\2\0\0\0" + b"".join(
+        struct.pack("<HHI", *words)
+        for words in ((1, 6, 2**32 - 1), (2, 5, 12345), (4, 4, 2**32 - 1), (16, 5, 2**32 - 1), (32, 4, 2**32 - 1))
+    )
+    os.setxattr(tree / "one", "system.posix_acl_access", acl)
+    bar.push()
+    before = picture(tree)
+    place = restored(bar, tmp_path / "out")
+    assert changed(before, picture(place)) == []
+    assert os.getxattr(place / "one", "user.a=b%") == b"equal"
+    assert os.getxattr(place / "one", "system.posix_acl_access") == acl
+    assert os.getxattr(place / "one", "user.note") == b"\x00\xff=binary\n"
+
+
+def test_what_no_archive_holds() -> None:
+    entry = Entry(
+        path=b"/x", kind=Kind.FILE, mode=0o644, uid=0, gid=0, owner=b"root", group=b"root", mtime_ns=0, flags=0x10,
+    )  # fmt: skip
+    assert [path for path, _ in not_in_a_tar([entry])] == [b"/x"]

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from pacha.errors import DamagedError
+from pacha.store import purges
+from pacha.store.purges import Purge
+
+NODE = "0123456789" * 4
+PURGE = Purge(
+    at=1_700_000_000.0, by="root@master", why="by accident", paths=(b"/etc/\xff",), limits="--at 1a2b",
+    revisions={"etc": {b"\xff": frozenset([NODE])}}, places={"etc": (b"\xff",)},
+)  # fmt: skip
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "purged"
+    assert purges.read(file) == ()
+    file.write_bytes(purges.encode(PURGE) * 2)
+    assert purges.read(file) == (PURGE, PURGE)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"no JSON\n", b"[]\n", b"{}\n", b'"x"\n', b"\xff\n", b"[" * 100_000, b"1e999\n",
+        purges.encode(PURGE).replace(NODE.encode(), b"../../etc"),
+        purges.encode(PURGE).replace(b"2023", b"9" * 400),
+        purges.encode(PURGE).replace(b'"root@master"', b"7"),
+        purges.encode(PURGE).replace(b'["/etc/', b'["\\ud800/etc/'),
+    ],
+)  # fmt: skip
+def test_a_hostile_record_is_damage(text: bytes) -> None:
+    with pytest.raises(DamagedError):
+        purges.decode(text)
+
+
+def test_a_long_record_is_damage() -> None:
+    with pytest.raises(DamagedError, match="cannot be read"):
+        purges.decode(bytes(purges.MOST_BYTES + 1))
+
+
+def test_what_is_said_is_safe_to_print() -> None:
+    [purge] = purges.decode(purges.encode(PURGE).replace(b"by accident", rb"\u001b[31m"))
+    assert "\x1b" not in str(purge) and str(purge).startswith("content purged on 2023-11-1")
+
+
+def test_it_accepts_what_it_erased_and_whole_places() -> None:
+    assert PURGE.accepts("etc", b"\xff", NODE) and PURGE.accepts("etc", b"\xff/below", "f" * 40)
+    assert PURGE.accepts("etc", b".pacha/parts/\xff/000003", "f" * 40)
+    assert not PURGE.accepts("etc", b"other", NODE) and not PURGE.accepts("opt", b"\xff", NODE)
+
+
+def test_it_touches_paths_above_and_below() -> None:
+    assert all(PURGE.touches(path) for path in (b"/etc", b"/etc/\xff", b"/etc/\xff/x"))
+    assert not PURGE.touches(b"/etc/x") and Purge(at=0, by="").touches(b"/etc/x")
+
+
+def test_the_reason_is_that_of_the_last_purge_at_or_above_a_path() -> None:
+    assert purges.reason(b"/etc/x", [PURGE]) == "content purged"
+    assert purges.reason(os.path.join(b"/etc", b"\xff"), [PURGE]) == str(PURGE)
+    assert PURGE.command("bar") == r"pacha purge bar /etc/\xff --at 1a2b"
+
+
+def test_the_revisions_of_all_are_merged() -> None:
+    other = Purge(at=0, by="", revisions={"etc": {b"\xff": frozenset(["f" * 40])}})
+    assert purges.merged([PURGE, other]) == {"etc": {b"\xff": {NODE, "f" * 40}}}
