@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import Enum
 
@@ -22,6 +23,7 @@ from pacha.text import escape
 FLAGS = b"inode flags"  #: no extended attribute can have this name
 #: The names of extended attributes that cannot be read, and why; b"" stands for the list of them, FLAGS for the flags.
 Unread = dict[bytes, str]
+Holes = tuple[tuple[int, int], ...]
 
 
 class Kind(str, Enum):
@@ -47,7 +49,8 @@ class Entry:
     with one name; ``device`` ``st_rdev`` of a device node; ``xattrs`` sorted (name, value) pairs,
     ACLs and capabilities among them; ``flags`` of ioctl_iflags(2); ``stored`` the name under which
     the content repository holds it (None: content is not in a repository); ``parts`` how many parts
-    hold it (0: kept whole); ``sparse``: whether a file has holes, None where that is not known or does not matter.
+    hold it (0: kept whole); ``holes`` where a file may have some (offset, length), None where that is not known or does
+    not matter.
     """
 
     path: bytes
@@ -67,7 +70,7 @@ class Entry:
     flags: int = 0
     stored: bytes | None = None
     parts: int = 0
-    sparse: bool | None = None
+    holes: Holes | None = None
 
 
 _KINDS = {
@@ -79,7 +82,9 @@ _KINDS = {
     stat.S_IFBLK: Kind.BLOCK,
     stat.S_IFSOCK: Kind.SOCKET,
 }
-SMALLEST_HOLE = 64 * 1024  #: bytes; smaller holes are not restored
+SMALLEST_HOLE = 64 * 1024  #: bytes; a smaller file is not asked for holes, and a smaller one is not looked for in zeros
+MOST_HOLES = 256  #: so many are recorded; the last one stands for all that follow
+EVERYWHERE: Holes = ((0, 2**63 - 1),)  #: a file has holes, and it is not known where
 #: The flags of ioctl_iflags(2) that a person sets with chattr(1) and expects to find again:
 #: secure deletion, undelete, synchronous, immutable, append-only, nodump, noatime, not compressed, no-tail, dirsync,
 #: top of directories, no-CoW, project of its directory.
@@ -130,7 +135,7 @@ def from_stat(
         device=status.st_rdev if kind in (Kind.CHARACTER, Kind.BLOCK) else None,
         xattrs=read_xattrs(name, dir_fd, unread),
         flags=read_flags(name, dir_fd, unread) if kind in (Kind.FILE, Kind.DIRECTORY) else 0,
-        sparse=_is_sparse(status, name, dir_fd) if kind is Kind.FILE and status.st_size >= SMALLEST_HOLE else None,
+        holes=_holes(status, name, dir_fd) if kind is Kind.FILE and status.st_size >= SMALLEST_HOLE else None,
     )
 
 
@@ -184,20 +189,43 @@ def keep_attributes(entry: Entry, known: Entry | None, unread: Unread) -> tuple[
     return replace(entry, flags=flags, xattrs=tuple(sorted((kept | dict(entry.xattrs)).items()))), concerns
 
 
-def _is_sparse(status: os.stat_result, name: bytes, dir_fd: int) -> bool | None:
-    """Whether a file has holes (lseek(2)); reserved room (fallocate(2)) is none, though it reads as one."""
+def _holes(status: os.stat_result, name: bytes, dir_fd: int) -> Holes | None:
+    """The holes of a file (lseek(2)); none where all of its room is written or reserved (fallocate(2))."""
     if status.st_blocks * 512 >= status.st_size:
-        return False
+        return ()
     try:
         fd = open_to_read(name, dir_fd)
     except OSError:
         return None  # unreadable: reported when its content is read
     try:
-        return os.lseek(fd, 0, os.SEEK_HOLE) < status.st_size
+        return tuple(_find_holes(fd, status.st_size))
     except OSError:
         return None
     finally:
         os.close(fd)
+
+
+def _find_holes(fd: int, size: int) -> Iterator[tuple[int, int]]:
+    end = 0
+    for number in range(1, MOST_HOLES + 1):
+        start = os.lseek(fd, end, os.SEEK_HOLE) if end < size else size
+        if start >= size:
+            return
+        end = _find_data(fd, start, size) if number < MOST_HOLES else size
+        yield start, end - start
+
+
+def _find_data(fd: int, start: int, size: int) -> int:
+    """The end of a hole; ``size`` for the last one. Raises OSError, also where a file system answers nonsense."""
+    try:
+        end = os.lseek(fd, start, os.SEEK_DATA)
+    except OSError as error:
+        if error.errno != errno.ENXIO:
+            raise
+        return size
+    if end <= start:
+        raise OSError(errno.EINVAL, "a hole without an end")
+    return min(end, size)
 
 
 def read_flags(name: bytes, dir_fd: int, unread: Unread | None = None) -> int:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 import tarfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 
+from pacha.errors import PurgedError
 from pacha.files import acl
 from pacha.files.metadata import Entry, Kind
 from pacha.files.paths import is_within
@@ -39,18 +41,28 @@ def not_in_a_tar(entries: Sequence[Entry]) -> Iterator[tuple[bytes, str]]:
             yield entry.path, "its inode flags (chattr)"
 
 
-def export(snapshot: Snapshot, entries: Sequence[Entry], content: Content) -> Iterator[bytes]:
-    """Yield the bytes of the archive. Raises what ``content`` raises."""
+def export(
+    snapshot: Snapshot, entries: Sequence[Entry], content: Content, purged: list[tuple[bytes, str]]
+) -> Iterator[bytes]:
+    """Yield the bytes of the archive. Raises what else ``content`` raises than PurgedError.
+
+    Files whose content was purged are left out; each path is added to ``purged``, with why.
+    """
     names = _AccountNames(snapshot)
     first: dict[int, bytes] = {}
     size = 0
     for entry in entries:
         link = first.get(entry.link_group) if entry.link_group is not None else None
+        try:
+            chunks = _begun(content(entry)) if entry.kind is Kind.FILE and link is None else None
+        except PurgedError as error:
+            purged.append((entry.path, error.why))
+            continue
         header = _header(entry, names, link)
         size += len(header)
         yield header
-        if entry.kind is Kind.FILE and link is None:
-            yield from content(entry)
+        if chunks is not None:
+            yield from chunks
             padding = bytes(-entry.size % _BLOCK)
             size += entry.size + len(padding)
             yield padding
@@ -58,6 +70,12 @@ def export(snapshot: Snapshot, entries: Sequence[Entry], content: Content) -> It
             first.setdefault(entry.link_group, entry.path)
     end = 2 * _BLOCK
     yield bytes(end + -(size + end) % _RECORD)
+
+
+def _begun(chunks: Iterable[bytes]) -> Iterable[bytes]:
+    """``chunks``, of which the first is there: a header is written only for what can be had."""
+    rest = iter(chunks)
+    return chain([next(rest, b"")], rest)
 
 
 def _header(entry: Entry, names: _AccountNames, link: bytes | None) -> bytes:

@@ -47,6 +47,7 @@ class ServiceTask:
 
     ``owed``: what a later plan has to look at if it fails, a path or a unit. ``folders``: one of them has to be there,
     or the first is made. ``also`` says of the program's path why it fails all the same, "" if it does not.
+    ``is_left``: a unit that no rebuild restarts.
     """
 
     kind: ServiceTaskKind
@@ -56,6 +57,7 @@ class ServiceTask:
     units: frozenset[str] = frozenset()
     folders: tuple[str, ...] = ()
     also: Callable[[str], str] = lambda path: ""
+    is_left: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,4 +238,4 @@ def _check_task(check: ConfigCheck) -> ServiceTask:
 
 def _unit_task(unit: Unit) -> ServiceTask:
     argv = ("systemctl", unit.action, "--", unit.name)
-    return ServiceTask(kind=ServiceTaskKind.UNIT, about=unit.name, owed=unit.name, argv=argv)
+    return ServiceTask(kind=ServiceTaskKind.UNIT, about=unit.name, owed=unit.name, argv=argv, is_left=unit.is_left)

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from pacha.errors import DamagedError
 from pacha.files.dirfd import CREATE, DIRECTORY
-from pacha.files.metadata import SMALLEST_HOLE, Entry, Kind, kind_of
+from pacha.files.metadata import EVERYWHERE, SMALLEST_HOLE, Entry, Holes, Kind, kind_of
+from pacha.restore.holes import HoleWriter
 from pacha.restore.inode import Changed, add_flags, open_inode, set_attributes
 from pacha.restore.ownership import Attributes
 from pacha.restore.relocate import displace, relocate
@@ -20,8 +21,6 @@ from pacha.text import escape
 
 Inode = tuple[int, int]  # st_dev, st_ino
 
-_HOLE = SMALLEST_HOLE  # runs of zeros from this length on become holes, unless the file had none
-_ZEROS = bytes(_HOLE)
 _OF_AN_EMPTY_FILE = 0x800000  # FS_NOCOW_FL: btrfs takes it of no other (chattr(1))
 _FORMATS = {Kind.FIFO: 0o010000, Kind.CHARACTER: 0o020000, Kind.BLOCK: 0o060000}  # inode(7)
 
@@ -212,14 +211,11 @@ def _lift(name: bytes, fd: int) -> None:
 
 
 def _fill(fd: int, entry: Entry, chunks: Iterator[bytes]) -> None:
-    digest, size = hashlib.sha256(), 0
+    digest, size, writer = hashlib.sha256(), 0, HoleWriter(fd, _holes_in(entry))
     for chunk in chunks:
         digest.update(chunk)
         size += len(chunk)
-        if entry.sparse is False:
-            _write_all(fd, memoryview(chunk))  # swapon(8), for one, refuses a file with holes
-        else:
-            _write(fd, chunk)
+        writer.write(chunk)
         if size > entry.size:
             break
     if size != entry.size or (entry.sha256 is not None and digest.digest() != entry.sha256):
@@ -229,26 +225,13 @@ def _fill(fd: int, entry: Entry, chunks: Iterator[bytes]) -> None:
             "Nothing was changed; try an older snapshot with --at.",
             code="fetched-content-changed",
         )
-    if size >= _HOLE:
-        os.ftruncate(fd, size)  # no byte was written after a hole at the end
+    writer.finish()
 
 
-def _write(fd: int, chunk: bytes) -> None:
-    if len(chunk) < _HOLE:
-        _write_all(fd, memoryview(chunk))
-        return
-    view, start = memoryview(chunk), 0
-    for offset in range(0, len(chunk) - _HOLE + 1, _HOLE):
-        if chunk.startswith(_ZEROS, offset):
-            _write_all(fd, view[start:offset])
-            os.lseek(fd, _HOLE, os.SEEK_CUR)
-            start = offset + _HOLE
-    _write_all(fd, view[start:])
-
-
-def _write_all(fd: int, view: memoryview) -> None:
-    while view:
-        view = view[os.write(fd, view) :]
+def _holes_in(entry: Entry) -> Holes:
+    if entry.holes is None:
+        return EVERYWHERE if entry.size >= SMALLEST_HOLE else ()
+    return entry.holes
 
 
 def _link(name: bytes, dir_fd: int, kept: bytes, kept_fd: int) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from pacha.files import paths
-from pacha.files.metadata import Kind
+from pacha.files.metadata import EVERYWHERE, Entry, Kind
 from pacha.restore.dirfd import SafeDirectories
 from pacha.restore.inode import explain
 from pacha.restore.plan import Action, Plan, Step
@@ -51,8 +51,7 @@ def preflight(plan: Plan, holes: Mapping[bytes, int], mounts: Iterable[bytes], t
     with SafeDirectories(plan.roots, plan.confined_to) as tree:
         flight = _Flight(plan=plan, tree=tree, mounts=frozenset(mounts), target=target)
         for step in plan.steps:
-            is_dense = step.wanted is not None and step.wanted.sparse is False
-            flight.look(step, 0 if is_dense else holes.get(step.path, 0))
+            flight.look(step, min(holes.get(step.path, 0), _most_holes(step.wanted)))
     return Findings(flight.hindrances, tuple(flight.shortages()))
 
 
@@ -153,6 +152,12 @@ class _Flight:
                 yield Shortage(place.path, size, blocks * statistics.f_frsize)
             if statistics.f_files and count > statistics.f_favail:  # btrfs counts none
                 yield Shortage(place.path, count, statistics.f_favail, inodes=True)
+
+
+def _most_holes(wanted: Entry | None) -> int:
+    """How many bytes of a file may become holes."""
+    holes = EVERYWHERE if wanted is None or wanted.holes is None else wanted.holes
+    return sum(length for _, length in holes)
 
 
 def _enter(path: bytes, tree: SafeDirectories) -> _Place:

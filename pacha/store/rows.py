@@ -15,7 +15,7 @@ from pacha.errors import DamagedError
 from pacha.files import names
 from pacha.files.content import MOST_PARTS
 from pacha.files.exclude import Rules
-from pacha.files.metadata import Entry, Kind
+from pacha.files.metadata import EVERYWHERE, MOST_HOLES, Entry, Holes, Kind
 from pacha.files.names import NODE
 from pacha.files.owners import Account
 from pacha.store.snapshot import Watched
@@ -23,10 +23,10 @@ from pacha.text import escape
 
 COLUMNS = (
     "path", "kind", "mode", "uid", "gid", "owner", "grp", "mtime_ns", "size", "sha256", "target", "link_group",
-    "device", "xattrs", "flags", "stored", "parts", "sparse",
+    "device", "xattrs", "flags", "stored", "parts", "sparse", "holes",
 )  # fmt: skip
 #: Those that the first snapshots of this schema did not have, with their types. They may be NULL.
-LATER = {"sparse": "INTEGER"}
+LATER = {"sparse": "INTEGER", "holes": "TEXT"}
 _KINDS = {kind.value: kind for kind in Kind}
 _REPOSITORY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}\Z")
 # xattr(7); some file systems have a namespace of their own (btrfs.compression).
@@ -42,7 +42,7 @@ _TYPES: tuple[tuple[str, tuple[type, ...], int | None], ...] = (
     ("mtime_ns", (int, bytes), None), ("size", (int,), 2**63 - 1), ("sha256", (bytes, _NONE), None),
     ("target", (bytes, _NONE), None), ("link_group", (int, _NONE), 2**63 - 1), ("device", (int, _NONE), 2**63 - 1),
     ("xattrs", (str,), None), ("flags", (int,), 2**32 - 1), ("stored", (bytes, _NONE), None),
-    ("parts", (int,), MOST_PARTS), ("sparse", (int, _NONE), 1),
+    ("parts", (int,), MOST_PARTS), ("sparse", (int, _NONE), 1), ("holes", (str, _NONE), None),
 )  # fmt: skip
 
 
@@ -52,19 +52,20 @@ def from_entry(entry: Entry) -> tuple[Any, ...]:
         entry.path, entry.kind.value, entry.mode, entry.uid, entry.gid, entry.owner, entry.group,
         _time(entry.mtime_ns), entry.size, entry.sha256, entry.target, entry.link_group, entry.device,
         _packed(entry.xattrs), entry.flags, entry.stored, entry.parts,
-        None if entry.sparse is None else int(entry.sparse),
+        None if entry.holes is None else int(bool(entry.holes)),
+        json.dumps(entry.holes) if entry.holes and entry.holes != EVERYWHERE else None,
     )  # fmt: skip
 
 
 def to_entry(row: Sequence[Any]) -> Entry:
     """The entry of a row of this host's own database."""
     (path, kind, mode, uid, gid, owner, group, mtime_ns, size, sha256, target, link_group, device, xattrs, flags,
-     stored, parts, sparse) = row  # fmt: skip
+     stored, parts, sparse, holes) = row  # fmt: skip
     return Entry(
         path=path, kind=_KINDS[kind], mode=mode, uid=uid, gid=gid, owner=owner, group=group, mtime_ns=int(mtime_ns),
         size=size, sha256=sha256, target=target, link_group=link_group, device=device,
         xattrs=_unpacked(xattrs) if xattrs else (), flags=flags, stored=stored, parts=parts,
-        sparse=None if sparse is None else bool(sparse),
+        holes=_to_holes(sparse, holes),
     )  # fmt: skip
 
 
@@ -202,6 +203,8 @@ def _check_sense(entry: Entry) -> None:
         wrong = "device and kind do not agree"
     if entry.xattrs and not all(_XATTR_NAME.match(name) for name, _ in entry.xattrs):
         wrong = "an attribute's name is invalid"
+    if entry.holes and not _are_in_order(entry.holes):
+        wrong = "its holes are not in order"
     if b"/.pacha-" in entry.path and any(map(names.is_pachas_own, entry.path.split(b"/"))):
         wrong = "its name is reserved for Pacha"
     if wrong:
@@ -223,6 +226,23 @@ def _unpacked(text: str) -> tuple[tuple[bytes, bytes], ...]:
     if not text:
         return ()
     return tuple((bytes.fromhex(name), bytes.fromhex(value)) for name, value in json.loads(text))
+
+
+def _to_holes(sparse: int | None, text: str | None) -> Holes | None:
+    """The holes of a file; earlier versions recorded only whether it had some."""
+    if text is not None:
+        return tuple((start, length) for start, length in json.loads(text))
+    return sparse if sparse is None else EVERYWHERE if sparse else ()
+
+
+def _are_in_order(holes: Holes) -> bool:
+    """Whether holes are numbers that a file can have, one after the other."""
+    end = 0
+    for start, length in holes:
+        if type(start) is not int or type(length) is not int or start < end or length < 1:
+            return False
+        end = start + length
+    return end < 2**63 and len(holes) <= MOST_HOLES
 
 
 def _texts(text: object) -> tuple[str, ...]:

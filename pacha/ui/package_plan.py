@@ -13,7 +13,7 @@ from pacha.rebuild import packages
 from pacha.rebuild.packages import PlannedPackages
 from pacha.text import enumerated, masked
 
-_SHOWN = 20  #: names in a line, and lines of sources
+_SHOWN = 20  #: names in a line
 _LONGEST = 200  #: characters of a path or an address
 
 
@@ -56,9 +56,7 @@ def _trusted_lines(planned: PlannedPackages) -> Iterator[str]:
     lines = [_source(source) for source in planned.sources]
     lines += [f"the key {_shown(path)} (sha256 {digest})" for path, digest in planned.keys]
     yield "They are taken from the sources of the host, which are trusted for it:"
-    yield from (f"         {line}" for line in lines[:_SHOWN])
-    if len(lines) > _SHOWN:
-        yield f"         ... and {len(lines) - _SHOWN} more; --dry-run --json has all."
+    yield from (f"         {line}" for line in lines)  # all: what is not seen is trusted as well
 
 
 def _list_lines(planned: PlannedPackages) -> Iterator[str]:
@@ -69,6 +67,8 @@ def _list_lines(planned: PlannedPackages) -> Iterator[str]:
 
 def _source(source: Source) -> str:
     trust = "WITHOUT A SIGNATURE" if source.unsigned else f"signed by {_shown(source.key) or 'any trusted key'}"
+    trust += ", its server's certificate NOT LOOKED AT" if source.unverified else ""
+    trust += f", through {_shown(source.proxy)}" if source.proxy else ""
     return f"{_shown(source.uri)} {_shown(source.suites)}, {trust} ({_shown(source.path)})"
 
 
@@ -77,4 +77,4 @@ def _names(some: Sequence[Package]) -> str:
 
 
 def _shown(text: str) -> str:
-    return masked(text, _LONGEST)
+    return masked(text, _LONGEST) + (" (cut off)" if len(text) > _LONGEST else "")

@@ -42,9 +42,10 @@ def export_command(cli_context: CliContext, host: str, at: str, path: str) -> Ex
         snapshot = snapshots.snapshot(snapshots.find(at))
         folder = reader.candidate_in(snapshot, selection.path_candidates(os.fsencode(path))) if path else b""
         entries = selected(snapshot, folder)
-        for chunk in export(snapshot, entries, lambda entry: snapshots.content(snapshot, entry)):
+        purged: list[tuple[bytes, str]] = []
+        for chunk in export(snapshot, entries, lambda entry: snapshots.content(snapshot, entry), purged):
             sys.stdout.buffer.write(chunk)
         sys.stdout.buffer.flush()
-        lost = [Concern(name, f"not in the archive: {what}") for name, what in not_in_a_tar(entries)]
+        lost = [Concern(name, f"not in the archive: {what}") for name, what in (*not_in_a_tar(entries), *purged)]
         cli_context.console.concerns(lost)
         return ExitCode.CONCERNS if lost else warn_unreadable(cli_context, snapshots)

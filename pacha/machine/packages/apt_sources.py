@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
+from urllib.parse import unquote
 
 from pacha.machine.packages.installer import Source
 from pacha.machine.packages.package_list import SourceFile
@@ -23,11 +25,16 @@ _OF_APT = re.compile(
     r"|auth\.conf|auth\.conf\.d/[^/]+|trusted\.gpg|trusted\.gpg\.d/[^/]+)"
 )
 _TRUSTED = "/etc/apt/trusted.gpg"
-_LINE = re.compile(r"^[ \t]*deb[ \t]+(\[[^\]\n]*\][ \t]+)?(\S+)[ \t]+(\S+)", re.MULTILINE)
+_LINE = re.compile(r"^[^\S\n]*deb[^\S\n]+(\[[^\]\n]*\][^\S\n]+)?(\S+)[^\S\n]+(\S+)", re.MULTILINE)
+#: A field of a stanza with its further lines, among which may be comments (deb822(5)).
+_FIELD = re.compile(r"^([^\s:#-][^\s:]*)[ \t]*:(.*(?:\n(?:[ \t]|#).*)*)", re.MULTILINE)
+_COMMENT = re.compile(r"^#.*\n?", re.MULTILINE)
+_OFF = ("no", "false", "without", "off", "disable", "0")  # what is nothing else to apt
 #: Nothing else is written: no program reads such a name. A path begins its word, so that each is looked at once.
 _KEY = re.compile(r"(?<![^\s,])/[^\s,]+\.(?:gpg|asc|pgp)(?![^\s,])")
 _PASSWORD = re.compile(r"//[^/\s@]*@")
-_UNSIGNED = re.compile(r"trusted\s*[:=]\s*(yes|true|1|force|on)", re.IGNORECASE)
+_UNSIGNED = re.compile(rf"(trusted|insecure)\s*\+?[:=](?![\s\"]*(?:{'|'.join(_OFF)})(?![\w]))", re.IGNORECASE)
+_BLOCK = "-----BEGIN PGP PUBLIC KEY BLOCK"
 _SECRET = 0o600
 
 
@@ -131,16 +138,25 @@ def _read(one: SourceFile) -> Iterator[Source]:
 
 def _stanza(text: str, path: str) -> Iterator[Source]:
     """The sources of one stanza (sources.list(5), deb822)."""
-    fields = {name.lower(): value for name, value in re.findall(r"^([A-Za-z-]+):[ \t]*(.*)$", text, re.MULTILINE)}
-    if fields.get("enabled", "yes").strip().lower() in ("no", "false", "0") or "deb" not in fields.get("types", ""):
+    fields: defaultdict[str, list[str]] = defaultdict(list)
+    for name, value in _FIELD.findall(text):
+        fields[name.lower()] += _COMMENT.sub("", value).split()
+    enabled = " ".join(fields["enabled"])
+    if enabled.lower() in _OFF or "deb" not in fields["types"]:
         return
-    for uri in fields.get("uris", "").split():
-        yield _source(uri, " ".join(fields.get("suites", "").split()), path, text)
+    for uri in fields["uris"]:
+        yield _source(uri, " ".join(fields["suites"]), path, text)
 
 
 def _source(uri: str, suites: str, path: str, options: str) -> Source:
     named = [key for value in SIGNED_BY.findall(options) for key in _KEY.findall(value)]
+    named += ["a key in that file"] if _BLOCK in options else []
     return Source(
-        uri=_PASSWORD.sub("//", uri), suites=suites, path=path, key=", ".join(named),
-        unsigned=_UNSIGNED.search(options) is not None,
+        uri=_PASSWORD.sub("//", _plain(_PASSWORD.sub("//", uri))), suites=suites, path=path, key=", ".join(named),
+        unsigned=_UNSIGNED.search(_plain(options)) is not None,
     )  # fmt: skip
+
+
+def _plain(word: str) -> str:
+    """``word`` without the quotes and the escapes that apt takes away (sources.list(5))."""
+    return unquote(word).strip('"')

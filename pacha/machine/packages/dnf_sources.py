@@ -20,6 +20,9 @@ from pacha.system.atomic import replace_file
 
 _REPOSITORIES = re.compile(r"/etc/yum\.repos\.d/[\w.+-]+\.repo", re.ASCII)
 _VARIABLE = re.compile(r"/etc/(?:yum|dnf)/vars/([\w.+-]*\w)", re.ASCII)
+_USED = re.compile(r"\$(?:(\w+)|\{(\w+)\})", re.ASCII)
+_LONGEST = 200  #: characters of a variable, and
+_MOST_BYTES = 1 << 20  #: of all repositories together, so that what is forged does not grow without end
 _KEYS = "/etc/pki/rpm-gpg/"
 _OTHERS = re.compile(
     r"/etc/(pki/rpm-gpg/[\w.+-]*\w|dnf/modules\.d/[\w.+-]+\.module|dnf/plugins/versionlock\.list|dnf/versionlock\.toml)",
@@ -55,8 +58,8 @@ class PackageRepository:
 
 def sources(files: Sequence[SourceFile]) -> tuple[Source, ...]:
     """The repositories that are switched on in ``files``, sorted."""
-    found = (_source(one) for one in repositories(files))
-    return tuple(sorted(found, key=lambda source: (source.path, source.suites)))
+    found = {source for one in repositories(files) for source in _sources(one)}
+    return tuple(sorted(found, key=lambda source: (source.path, source.suites, source.uri)))
 
 
 def keys(files: Sequence[SourceFile]) -> tuple[SourceFile, ...]:
@@ -78,9 +81,9 @@ def of_dnf(files: Sequence[SourceFile]) -> tuple[SourceFile, ...]:
 def repositories(files: Iterable[SourceFile]) -> tuple[PackageRepository, ...]:
     """The repositories that are switched on, sorted by id; of two with one id the later counts."""
     texts = sorted((one.path, _parsed(one)) for one in files if _REPOSITORIES.fullmatch(one.path))
-    checks = _checks(files)
+    checks, values = _checks(files), _variables(files)
     found = {
-        section: _repository(section, path, dict(parsed[section]), checks=checks)
+        section: _repository(section, path, _expanded(parsed[section], values), checks=checks)
         for path, parsed in texts
         for section in parsed.sections()
         if _ID.fullmatch(section) and section != "main"
@@ -89,18 +92,15 @@ def repositories(files: Iterable[SourceFile]) -> tuple[PackageRepository, ...]:
 
 
 def write_tree(files: Sequence[SourceFile], folder: Path, root: Path = Path("/")) -> tuple[str, ...]:
-    """Write the repositories, variables and keys of ``files`` below ``folder``, which is empty.
+    """Write the repositories and keys of ``files`` below ``folder``, which is empty.
 
     Returns the options that make dnf use them. ``root`` is where this machine's own keys are. Raises OSError.
     """
-    for name in ("repos", "vars"):
+    for name in ("repos", "vars"):  # no variables: they are expanded, so that dnf reads what the plan shows
         (folder / name).mkdir(parents=True)
     every = repositories(files)
     _write_keys(files, every, folder / "keys", root)
     replace_file(folder / "repos/host.repo", _text(every, folder / "keys").encode("utf-8"), mode=0o600)
-    for one in files:
-        if match := _VARIABLE.fullmatch(one.path):
-            replace_file(folder / "vars" / match[1], one.content, mode=0o644)
     return (f"--setopt=reposdir={folder}/repos", f"--setopt=varsdir={folder}/vars")
 
 
@@ -138,6 +138,25 @@ def _parsed(one: SourceFile) -> configparser.RawConfigParser:
     return parser
 
 
+def _variables(files: Iterable[SourceFile]) -> dict[str, str]:
+    """What the variables of the host stand for: the first line of each file (dnf.conf(5))."""
+    ordered = sorted(files, key=lambda one: one.path, reverse=True)  # of two in /etc/yum and /etc/dnf the latter counts
+    found = {match[1]: one.content for one in ordered if (match := _VARIABLE.fullmatch(one.path))}
+    lines = {name: content.partition(b"\n")[0].decode("utf-8", "replace").strip() for name, content in found.items()}
+    if sum(len(one.content) for one in files if _REPOSITORIES.fullmatch(one.path)) > _MOST_BYTES:
+        return {}
+    return {name: line for name, line in lines.items() if len(line) <= _LONGEST}
+
+
+def _expanded(said: Mapping[str, str | None], values: Mapping[str, str]) -> dict[str, str | None]:
+    """The options with the host's variables in their place; what dnf itself knows, as $basearch, stays."""
+
+    def value(match: re.Match[str]) -> str:
+        return values.get(match[1] or match[2], match[0])
+
+    return {key: _USED.sub(value, text) if text else text for key, text in said.items()}
+
+
 def _repository(name: str, path: str, said: Mapping[str, str | None], *, checks: bool) -> PackageRepository | None:
     options = {key: value.strip() for key, value in said.items() if value and value.replace("\n", "").isprintable()}
     if _is_no(options.get("enabled", "1")):
@@ -169,12 +188,16 @@ def _path(key: str) -> str:
     return path if path.startswith("/") and ".." not in path.split("/") and path.isprintable() else ""
 
 
-def _source(one: PackageRepository) -> Source:
+def _sources(one: PackageRepository) -> Iterator[Source]:
+    """One for each address, so that none is cut off where they are shown."""
     places = [one.options[name] for name in ("baseurl", "metalink", "mirrorlist") if name in one.options]
-    return Source(
-        uri=_PASSWORD.sub("//", " ".join(" ".join(places).split())), suites=one.id, path=one.path,
-        key=", ".join(_shown(one.keys)), unsigned=not one.checked,
-    )  # fmt: skip
+    verified = [one.options[name] for name in ("sslverify", "sslverifystatus") if name in one.options]
+    for place in re.split(r"[,\s]+", " ".join(places)):
+        yield Source(
+            uri=_PASSWORD.sub("//", place), suites=one.id, path=one.path, key=", ".join(_shown(one.keys)),
+            unsigned=not one.checked, unverified=any(map(_is_no, verified[:1])),
+            proxy=_PASSWORD.sub("//", one.options.get("proxy", "")),
+        )  # fmt: skip
 
 
 def _shown(named: Iterable[str]) -> Iterator[str]:

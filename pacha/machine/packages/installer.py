@@ -31,7 +31,8 @@ _BEGUN = "installing"
 class Source:
     """A source: its URI (without a password) and suites, the file that says so, its keys ("": any trusted).
 
-    ``unsigned``: the file says that it is trusted without a signature. All of it is hostile text.
+    ``unsigned``: the file says that it is trusted without a signature; ``unverified``: that its server's certificate is
+    not looked at; ``proxy``: through what it is asked, "" for what this machine says. All of it is hostile text.
     """
 
     uri: str
@@ -39,6 +40,8 @@ class Source:
     path: str
     key: str = ""
     unsigned: bool = False
+    unverified: bool = False
+    proxy: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -145,13 +145,16 @@ class Repository:
 
     def versions(self, wanted: Callable[[bytes], bool]) -> Iterator[tuple[bytes, str, bytes]]:
         """Each content that the ``wanted`` names ever had, oldest first: the name, the revision that brought it in, the
-        bytes. A content that comes back as a new file has one revision, the first. Raises DamagedError.
+        bytes. A content that comes back as a new file has one revision, the first; purged ones are passed over. Raises
+        DamagedError.
         """
         with self._reading():
             entries = (entry for entry in self._repo.store.data_entries() if entry.is_revlog and entry.is_filelog)
             for name in sorted(entry.target_id for entry in entries if wanted(entry.target_id)):
                 log = self._repo.file(name)
                 for revision in log:
+                    if log.iscensored(revision):
+                        continue
                     node = self._repo.changelog.node(log.linkrev(revision))
                     yield name, nodes.hex(node).decode(), bytes(log.read(log.node(revision)))
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from pacha.errors import DamagedError, PachaError
-from pacha.files.metadata import Entry, Kind, observe
+from pacha.files.metadata import EVERYWHERE, Entry, Holes, Kind, observe
 from pacha.restore import write
 from pacha.restore.apply import apply
 from pacha.restore.journal import Journal, unfinished
@@ -181,16 +181,32 @@ def test_acls_capabilities_and_attributes_come_back(tmp_path: Path) -> None:
     assert look(root) == wanted
 
 
-@pytest.mark.parametrize("sparse", [True, None, False])
-def test_zeros_become_holes_unless_the_file_had_none(tmp_path: Path, sparse: bool | None) -> None:
+@pytest.mark.parametrize("holes", [EVERYWHERE, None, ()])
+def test_zeros_become_holes_unless_the_file_had_none(tmp_path: Path, holes: Holes | None) -> None:
     root, state = tmp_path / "watched", tmp_path / "state"
     data = b"start" + bytes(8 << 20) + b"end" + bytes(1 << 20)
     make(root, data)
-    wanted = {path: replace(entry, sparse=sparse) for path, entry in look(root).items()}
+    wanted = {path: replace(entry, holes=holes) for path, entry in look(root).items()}
     root.unlink()
     rebuild(root, wanted, Contents({os.fsencode(root): data}), state)
     assert root.read_bytes() == data
-    assert (root.stat().st_blocks * 512 < 1 << 20) is (sparse is not False)
+    assert (root.stat().st_blocks * 512 < 1 << 20) is (holes != ())
+
+
+def test_a_file_with_written_zeros_and_holes_gets_holes_where_it_had_some(tmp_path: Path) -> None:
+    root, state = tmp_path / "watched", tmp_path / "state"
+    data = bytearray(12 << 20)
+    with open(root, "wb") as stream:
+        for offset, piece in ((1 << 20, bytes(4 << 20)), (7 << 20, b"x" * 5000), (9 << 20, bytes(8192))):
+            os.pwrite(stream.fileno(), piece, offset)
+            data[offset : offset + len(piece)] = piece
+        os.truncate(root, len(data))
+    wanted, blocks = look(root), root.stat().st_blocks
+    assert [len(entry.holes or ()) for entry in wanted.values()] == [4]
+    root.unlink()
+    rebuild(root, wanted, Contents({os.fsencode(root): bytes(data)}), state)
+    assert root.read_bytes() == data
+    assert (look(root), root.stat().st_blocks) == (wanted, blocks)
 
 
 def test_missing_parents_are_made_as_recorded_and_existing_ones_left(tmp_path: Path) -> None:

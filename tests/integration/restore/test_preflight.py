@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pacha.files.metadata import Entry, Kind
+from pacha.files.metadata import EVERYWHERE, Entry, Kind
 from pacha.restore.plan import Action, Plan, hindered
 from pacha.restore.preflight import Findings
 from pacha.restore.preflight import preflight as fly
@@ -85,7 +85,7 @@ def test_too_small_a_file_system_is_found_before_it_is_filled(tmp_path: Path) ->
         assert shortage.needed > 3 << 20 > shortage.free
         holes = {os.fsencode(root / "large"): 3 << 20}
         assert flight(plan_for(root, wanted), holes=holes).shortages == (shortage,), "it had no holes"
-        sparse = {path: replace(entry, sparse=True) for path, entry in wanted.items()}
+        sparse = {path: replace(entry, holes=EVERYWHERE) for path, entry in wanted.items()}
         assert flight(plan_for(root, sparse), holes=holes).shortages == ()
 
 

@@ -130,10 +130,16 @@ def test_a_mode_that_linux_does_not_have() -> None:
 
 
 @pytest.mark.parametrize(
-    ("how", "sparse"),
-    [("written", False), ("reserved", False), ("a hole", True), ("a hole at the end", True), ("small", None)],
+    ("how", "holes"),
+    [
+        ("written", ()),
+        ("reserved", ()),
+        ("a hole", ((0, 1 << 20),)),
+        ("a hole at the end", ((1 << 20, 1 << 20),)),
+        ("small", None),
+    ],
 )
-def test_whether_a_file_has_holes(tmp_path: Path, folder: int, how: str, sparse: bool | None) -> None:
+def test_whether_a_file_has_holes(tmp_path: Path, folder: int, how: str, holes: metadata.Holes | None) -> None:
     with open(tmp_path / "f", "wb") as stream:
         if how == "reserved":
             os.posix_fallocate(stream.fileno(), 0, 1 << 20)
@@ -144,4 +150,24 @@ def test_whether_a_file_has_holes(tmp_path: Path, folder: int, how: str, sparse:
             stream.write(bytes(1 << 20))
             stream.flush()
             os.truncate(tmp_path / "f", 2 << 20 if how == "a hole at the end" else stream.tell())
-    assert observe(tmp_path / "f", folder).sparse is sparse
+    assert observe(tmp_path / "f", folder).holes == holes
+
+
+def test_the_last_hole_of_a_bounded_number_stands_for_the_rest(tmp_path: Path, folder: int) -> None:
+    with open(tmp_path / "f", "wb") as stream:
+        for number in range(400):
+            os.pwrite(stream.fileno(), b"data", number * 65536)
+    holes = observe(tmp_path / "f", folder).holes
+    assert holes is not None
+    assert holes[:2] == ((4096, 61440), (69632, 61440))
+    assert len(holes) == metadata.MOST_HOLES
+    assert sum(holes[-1]) == 399 * 65536 + 4
+
+
+def test_a_file_system_that_answers_nonsense_leaves_holes_unknown(
+    tmp_path: Path, folder: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "f").touch()
+    os.truncate(tmp_path / "f", 1 << 20)
+    monkeypatch.setattr(os, "lseek", lambda fd, offset, whence: 0)
+    assert observe(tmp_path / "f", folder).holes is None

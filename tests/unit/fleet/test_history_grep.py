@@ -10,6 +10,8 @@ from pacha.errors import DamagedError, UsageError
 from pacha.fleet.grep import compiled
 from pacha.fleet.history_grep import grep_history
 from pacha.fleet.update import up_to_date
+from pacha.server import purge
+from pacha.server.purge_choice import PurgeOrder
 from tests.support.fleet import Hosts, hosts_as_pushed, three_hosts  # noqa: F401  (fixtures)
 
 
@@ -32,3 +34,14 @@ def test_a_history_that_is_gone_is_told(hosts: Hosts) -> None:
         shutil.rmtree(hosts.top / "hosts/web1/etc")
         with pytest.raises(DamagedError):
             grep_history(fleet, compiled("x"), [], ["web1"])
+
+
+def test_what_was_purged_is_not_searched(hosts: Hosts) -> None:
+    for text in ("token 1\n", "token 2\n"):
+        hosts.push("web1", {"motd": text})
+    order = PurgeOrder(paths=(hosts.path("motd"),))
+    planned = purge.plan(hosts.hosts_path, "web1", order)
+    purge.carry_out(hosts.hosts_path, "web1", order, planned, limits="", why="")
+    with up_to_date(hosts.hosts_path) as fleet:
+        [found] = grep_history(fleet, compiled("token"), [], ["web1"])
+    assert found.lines[0].text == b"token 2"

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import os
 import struct
 import subprocess
+import tarfile
 from pathlib import Path
 
 from pacha.files.metadata import Entry, Kind
 from pacha.history.export import export, not_in_a_tar, selected
 from pacha.history.reader import open_history
+from pacha.server import purge
+from pacha.server.purge_choice import PurgeOrder
 from tests.support.stage import changed, picture
 from tests.support.standalone import Standalone, standalone_host  # noqa: F401  (a fixture)
 
@@ -17,7 +21,7 @@ from tests.support.standalone import Standalone, standalone_host  # noqa: F401  
 def restored(bar: Standalone, into: Path) -> Path:
     with open_history(bar.context()) as history:
         snapshot = history.snapshot(history.find(""))
-        archive = b"".join(export(snapshot, selected(snapshot), lambda entry: history.content(snapshot, entry)))
+        archive = b"".join(export(snapshot, selected(snapshot), lambda entry: history.content(snapshot, entry), []))
     assert len(archive) % 10240 == 0
     into.mkdir()
     command = ["tar", "--acls", "--xattrs", "--xattrs-include=*", "-xpf", "-", "-C", str(into)]
@@ -55,6 +59,26 @@ def test_tar_restores_it_exactly(bar: Standalone, tmp_path: Path) -> None:
     assert os.getxattr(place / "one", "user.a=b%") == b"equal"
     assert os.getxattr(place / "one", "system.posix_acl_access") == acl
     assert os.getxattr(place / "one", "user.note") == b"\x00\xff=binary\n"
+
+
+def test_what_was_purged_is_left_out_and_named(bar: Standalone) -> None:
+    os.link(bar.tree / "one", bar.tree / "other")
+    (bar.tree / "two").write_text("two\n")
+    first = bar.push().tip
+    for name in ("one", "other"):
+        (bar.tree / name).unlink()
+    bar.push()
+    hosts, order = os.fsencode(bar.top / "hosts"), PurgeOrder(paths=(bar.path,))
+    planned = purge.plan(hosts, "bar", order)
+    purge.carry_out(hosts, "bar", order, planned, limits="", why="by accident")
+    lost: list[tuple[bytes, str]] = []
+    with open_history(bar.context(state="elsewhere"), "bar") as history:
+        snapshot = history.snapshot(history.find(first))
+        archive = b"".join(export(snapshot, selected(snapshot), lambda entry: history.content(snapshot, entry), lost))
+    with tarfile.open(fileobj=io.BytesIO(archive)) as opened:
+        assert [os.path.basename(name) for name in opened.getnames()] == ["foo", "two"]
+    assert [path for path, _ in lost] == [bar.path + b"/one", bar.path + b"/other"]
+    assert all("by accident" in why for _, why in lost)
 
 
 def test_what_no_archive_holds() -> None:

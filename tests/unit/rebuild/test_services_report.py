@@ -14,6 +14,11 @@ NGINX = ServiceTask(
 GRUB = ServiceTask(kind=ServiceTaskKind.MAKE, about="the boot menu", argv=("update-grub",))
 
 
+def unit(name: str, *, is_left: bool = False) -> ServiceTask:
+    argv = ("systemctl", "restart", "--", name)
+    return ServiceTask(kind=ServiceTaskKind.UNIT, about=name, argv=argv, is_left=is_left)
+
+
 def test_the_plan() -> None:
     plan = PlannedServices(policy=ServicePolicy.RESTART, tasks=(ALIASES, CHECK, NGINX), listed=(GRUB,))
     assert list(services_report.plan_lines(plan)) == [
@@ -37,6 +42,24 @@ def test_a_list() -> None:
         "For you to do after the files:",
         "         systemctl restart -- nginx.service",
     ]
+
+
+def test_units_are_grouped() -> None:
+    own = [unit(name) for name in ("cron.service", "nginx.service")]
+    left = [unit(name, is_left=True) for name in ("networking.service", "systemd-a.service", "systemd-b.socket")]
+    plan = PlannedServices(policy=ServicePolicy.LIST, listed=(ALIASES, CHECK, *own, GRUB, *left))
+    assert list(services_report.plan_lines(plan)) == [
+        "For you to do after the files:",
+        "         newaliases",
+        "         nginx -t",
+        "         systemctl restart -- cron.service nginx.service",
+        "         update-grub",
+        "Not restarted, as that may cut you off; a reboot does it: networking.service and 2 of systemd itself.",
+    ]
+    only = PlannedServices(policy=ServicePolicy.RESTART, listed=(*left[1:],))
+    (line,) = services_report.plan_lines(only)
+    assert line.endswith("a reboot does it: 2 of systemd itself.")
+    assert len(services_report.plan_json(plan)["listed"]) == len(plan.listed)
 
 
 def test_the_result() -> None:

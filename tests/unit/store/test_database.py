@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pacha.errors import PachaError
-from pacha.files.metadata import Entry, Kind
+from pacha.files.metadata import EVERYWHERE, Entry, Kind
 from pacha.files.owners import Account
 from pacha.store import database
 from pacha.store.hg import NULL, Blob, Note, Repository
@@ -62,7 +62,15 @@ EVERYTHING = snapshot(
         mtime_ns=-1,
         flags=0x10,
     ),
-    file(b"/w/f\xff\n", mode=0o7777, size=2**40, link_group=3, parts=12, stored=b".pacha%f\xff%0A", sparse=True),
+    file(
+        b"/w/f\xff\n",
+        mode=0o7777,
+        size=2**40,
+        link_group=3,
+        parts=12,
+        stored=b".pacha%f\xff%0A",
+        holes=((0, 4096), (8192, 1)),
+    ),
     file(b"/w/x", xattrs=((b"security.capability", bytes(20)), (b"user.\xff", b"")), size=0, mtime_ns=2**62),
     Entry(
         path=b"/w/l",
@@ -298,12 +306,25 @@ def test_one_of_an_earlier_version_has_no_word_of_holes(path: str) -> None:
     database.write(path, EVERYTHING)
     with closing(sqlite3.connect(path)) as connection:
         for table in ("entry", "parent"):
+            connection.execute(f"ALTER TABLE {table} DROP COLUMN holes")
             connection.execute(f"ALTER TABLE {table} DROP COLUMN sparse")
         connection.commit()
-    earlier = {name: replace(entry, sparse=None) for name, entry in EVERYTHING.entries.items()}
+    earlier = {name: replace(entry, holes=None) for name, entry in EVERYTHING.entries.items()}
     assert database.read(path).entries == earlier == database.read_foreign(path).entries
     database.write(path, EVERYTHING)
     assert database.read(path) == EVERYTHING
+
+
+def test_one_of_an_earlier_version_says_only_whether_a_file_had_holes(path: str) -> None:
+    database.write(path, EVERYTHING)
+    with closing(sqlite3.connect(path)) as connection:
+        for table in ("entry", "parent"):
+            connection.execute(f"ALTER TABLE {table} DROP COLUMN holes")
+        connection.commit()
+    kept = database.read_foreign(path)
+    assert {entry.holes for entry in kept.entries.values()} == {None, EVERYWHERE}
+    database.write(path, kept)
+    assert database.read(path).entries == kept.entries
 
 
 def test_an_empty_file_is_a_first_write_that_was_cut_off(path: str) -> None:

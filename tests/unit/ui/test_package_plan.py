@@ -6,6 +6,7 @@ import io
 
 import pytest
 
+from pacha.machine.packages.installer import Source
 from pacha.rebuild.options import PackagePolicy
 from pacha.ui.package_plan import command_lines, package_lines, wants_packages
 from tests.support.package_plans import package, planned
@@ -34,6 +35,17 @@ def test_what_is_trusted_is_said_before_it_is_fetched() -> None:
     assert "to be installed first" in text
     by_name = "\n".join(package_lines("bar", planned(*MANY, policy=PackagePolicy.BY_NAME)))
     assert "this machine's own sources" in by_name and "SIGNATURE" not in by_name
+
+
+def test_no_source_and_no_key_is_passed_over() -> None:
+    sources = [Source(uri=f"http://{number}.example", suites="s", path="/l") for number in range(50)]
+    sources += [Source(uri="https://x/" + "y" * 300, suites="s", path="/l", unverified=True, proxy="http://p")]
+    keys = [(f"/k/{number}.gpg", "ab" * 32) for number in range(50)]
+    policy = PackagePolicy.INSTALL
+    lines = list(package_lines("bar", planned(*MANY, policy=policy, sources=(*sources,), keys=(*keys,))))
+    assert len([line for line in lines if ".example s, " in line or "the key /k/" in line]) == 100
+    (line,) = [line for line in lines if "https://x/y" in line]
+    assert "yyy (cut off) s" in line and "certificate NOT LOOKED AT, through http://p (/l)" in line
 
 
 def test_why_nothing_can_be_installed() -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 import stat
+import subprocess
 import time
 from pathlib import Path
 
@@ -55,6 +58,51 @@ def test_sources_are_told_without_passwords() -> None:
             key="/etc/apt/keyrings/d.asc",
         ),
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "uris", "unsigned"),
+    [
+        ("list", "deb [tr%75sted=yes] http://a.example s main\n", "a", True),
+        ("list", "deb [trusted=enable] http://a.example s main\n", "a", True),
+        ("list", "deb [allow-insecure=yes] http://a.example s main\n", "a", True),
+        ("list", "deb [trusted=no] http://a.example s main\ndeb\vhttp%3a//b.example s main\n", "ab", False),
+        ("list", 'deb "http://u:p%2f@a.example" s main\n', "a", False),
+        ("sources", "Types:\n deb\nURIs:\n http://a.example\n# one more\n http://b.example\nSuites: s\n", "ab", False),
+        ("sources", "Types: deb-src deb\nURIs : http://a.example\nSuites: s\nEnabled: no\n yes\n", "a", False),
+        ("sources", "Types: deb\nURIs: http://a.example\nSuites: s\nTrusted:\n on\n", "a", True),
+        (
+            "sources",
+            "Types: deb\nURIs: http://a.example\nURIs: http://b.example\nSuites: s\nTrusted: no\n",
+            "ab",
+            False,
+        ),
+    ],
+)
+def test_no_source_is_hidden_that_apt_asks(name: str, text: str, uris: str, unsigned: bool, tmp_path: Path) -> None:
+    text = text.replace("Suites: s\n", "Suites: s\nComponents: main\n")
+    told = apt_sources.sources([SourceFile(path=f"/etc/apt/sources.list.d/x.{name}", content=text.encode())])
+    assert {one.uri for one in told} == {f"http://{letter}.example" for letter in uris}
+    assert any(one.unsigned for one in told) is unsigned
+    assert {f"{one.uri}/" for one in told} >= asked_by_apt(tmp_path, name, text)
+
+
+def asked_by_apt(folder: Path, name: str, text: str) -> set[str]:
+    """The sources that apt itself would ask, without passwords; none where there is no apt."""
+    if not shutil.which("apt-get"):
+        return set()
+    (folder / f"x.{name}").write_text(text)
+    places = ["-o", "Dir::Etc::sourcelist=/nonexistent", "-o", f"Dir::Etc::sourceparts={folder}"]
+    asked = ["apt-get", "indextargets", "--no-release-info", *places, "--format", "$(REPO_URI)", "Created-By: Packages"]
+    ended = subprocess.run(asked, capture_output=True, text=True, check=True)
+    assert ended.stdout
+    return {re.sub("//.*@", "//", line) for line in ended.stdout.splitlines()}
+
+
+def test_a_key_in_the_source_itself_is_told() -> None:
+    text = b"Types: deb\nURIs: http://a.example\nSuites: s\nSigned-By:\n -----BEGIN PGP PUBLIC KEY BLOCK-----\n .\n"
+    (told,) = apt_sources.sources([SourceFile(path="/etc/apt/sources.list.d/x.sources", content=text)])
+    assert told.key == "a key in that file" and not told.unsigned
 
 
 def test_only_keys_that_apt_trusted_are_keys() -> None:

@@ -51,11 +51,43 @@ def test_what_is_said_of_them() -> None:
             uri="https://mirrors.example/$basearch?x=1", suites="base", path="/etc/yum.repos.d/own.repo",
             key="/etc/pki/rpm-gpg/KEY-$releasever",
         ),
-        Source(
-            uri="https://vendor.example/9 https://two.example/9", suites="vendor", path="/etc/yum.repos.d/vendor.repo",
-            key="/usr/share/vendor/KEY, https://vendor.example/KEY", unsigned=True,
+        *(
+            Source(
+                uri=uri, suites="vendor", path="/etc/yum.repos.d/vendor.repo",
+                key="/usr/share/vendor/KEY, https://vendor.example/KEY", unsigned=True,
+            )
+            for uri in ("https://two.example/9", "https://vendor.example/9")
         ),
     )  # fmt: skip
+
+
+def test_variables_stand_where_they_are_shown_and_no_other_is_left_to_dnf(tmp_path: Path) -> None:
+    text = "[x]\nbaseurl=http://$where/$basearch,http://${where}/2\ngpgkey=file:///k/$up\nproxy=http://u:p@$where\n"
+    files = [
+        SourceFile(path="/etc/dnf/vars/where", content=b"evil.example\nmore"),
+        SourceFile(path="/etc/dnf/vars/up", content=b"../../etc/shadow"),
+        SourceFile(path="/etc/yum.repos.d/x.repo", content=f"{text}sslverify=0\n".encode()),
+        SourceFile(path="/etc/yum/vars/where", content=b"good.example"),
+    ]
+    told = dnf_sources.sources(files)
+    assert [one.uri for one in told] == ["http://evil.example/$basearch", "http://evil.example/2"]
+    assert {(one.proxy, one.unverified, one.key) for one in told} == {("http://evil.example", True, "")}
+    dnf_sources.write_tree(files, tmp_path / "folder", tmp_path)
+    assert "http://evil.example/$basearch,http://evil.example/2" in (tmp_path / "folder/repos/host.repo").read_text()
+    assert not list((tmp_path / "folder/vars").iterdir())
+
+
+def test_forged_variables_do_not_grow_without_end() -> None:
+    long = [
+        SourceFile(path="/etc/dnf/vars/a", content=b"x" * 1000),
+        SourceFile(path="/etc/yum.repos.d/x.repo", content=b"[x]\nbaseurl=http://$a\n"),
+    ]
+    assert dnf_sources.sources(long)[0].uri == "http://$a"
+    many = [
+        SourceFile(path="/etc/dnf/vars/a", content=b"x" * 100),
+        SourceFile(path="/etc/yum.repos.d/x.repo", content=b"[x]\nbaseurl=" + b"$a" * (1 << 20)),
+    ]
+    assert len(dnf_sources.sources(many)[0].uri) == 2 << 20
 
 
 def test_the_keys_that_they_name() -> None:
@@ -98,7 +130,6 @@ def test_the_folder_that_dnf_reads(tmp_path: Path) -> None:
         f"gpgkey=file://{folder}/keys/usr/share/vendor/KEY\n https://vendor.example/KEY\nenabled=1\n"
     )
     assert (folder / "repos/host.repo").stat().st_mode & 0o777 == 0o600  # it may hold a password
-    assert (folder / "vars/stream").read_text() == "9-stream\n"
     assert (folder / "keys/etc/pki/rpm-gpg/KEY-9").read_text() == "own key"
     assert (folder / "keys/usr/share/vendor/KEY").read_text() == "vendor"
 
