@@ -9,6 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
 from pacha.config.keys import STANDALONE
 from pacha.config.load import Config, parse_config
 from pacha.errors import PachaError, UsageError
@@ -128,9 +131,6 @@ def make_key(path: Path, comment: str) -> bool:
 
 def _new_key() -> tuple[bytes, bytes]:
     """The private and the public half of a new key, as ssh-keygen(1) writes them: a fresh machine may not have it."""
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
-
     key = Ed25519PrivateKey.generate()
     public = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
     return key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()), public

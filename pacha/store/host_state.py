@@ -91,7 +91,8 @@ class RebuildChoices:
 class HostState:
     """The state of this machine: its identity, its masters, its last push and its last rebuild.
 
-    ``machine``: its id; ``hostname``: the name that it adopted; ``config``: the path of its configuration.
+    ``version``: of the Pacha that wrote it last; ``machine``: this machine's id; ``hostname``: the name that it
+    adopted; ``config``: the path of its configuration.
     ``tip``: the node of the last snapshot here; ``made``: a node and its time; ``history``: the size in bytes of the
     local ``db``'s changelog; ``pending``: whether pacha.db may be newer than the tip.
     ``tried``, ``succeeded`` (seconds since the epoch, 0: never), ``failure``, ``cure`` and ``concerns``: of the last
@@ -106,6 +107,7 @@ class HostState:
     ``staging``, ``staging_before``, ``staging_left``: the staging directory, and those that could not be removed.
     """
 
+    version: str = field(default="", compare=False)
     machine: str = ""
     hostname: str = ""
     config: str = ""
@@ -324,7 +326,7 @@ _MASTER: _Decoders = {
     "lacks_purges": bool,
 }
 _HOST: _Decoders = {
-    **dict.fromkeys(["machine", "hostname", "config", "tip", "staging", "staging_before"], _text),
+    **dict.fromkeys(["version", "machine", "hostname", "config", "tip", "staging", "staging_before"], _text),
     **dict.fromkeys(["failure", "cure"], _shown),
     **dict.fromkeys(["tried", "succeeded"], _seconds),
     **dict.fromkeys(["greeted", "accepted", "services_owed", "staging_left"], _texts),

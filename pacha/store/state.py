@@ -17,10 +17,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pacha import __version__
 from pacha.errors import LockedError, PachaError
 from pacha.store.host_state import HostState, decode, encode
 from pacha.system.atomic import replace_file
-from pacha.text import local_second
+from pacha.text import local_second, one_line
 
 #: The latest format of the state folder that this version reads. ``readable_from`` in memory.json is the format that a
 #: reader must know; 1 where it is missing.
@@ -102,7 +103,7 @@ class StateFolder:
     def update(self, **changes: Any) -> HostState:
         """Change these fields of the state, replace the file atomically, and return the new state."""
         self.make()
-        state = replace(self.read(), **changes)
+        state = replace(self.read(), version=__version__, **changes)
         text = json.dumps(encode(state), indent=1, sort_keys=True)
         replace_file(self.path / "memory.json", text.encode("ascii"))
         return state
@@ -136,10 +137,12 @@ class StateFolder:
     def _check_readable(self, memory: dict[str, Any]) -> None:
         needed = memory.get("readable_from", READABLE_FROM)
         if not isinstance(needed, int) or needed > READABLE_FROM:
+            version = memory.get("version")
+            later = f"Pacha {one_line(version)} or a later one" if isinstance(version, str) else "that Pacha again"
             raise PachaError(
                 f"The state folder {self.path} was written by a later Pacha.",
-                f"its format is {needed!r}, this Pacha reads up to {READABLE_FROM}",
-                "Install that Pacha again; 'pacha --version' says which this is. Nothing was changed.",
+                f"its format is {needed!r}, this Pacha ({__version__}) reads up to {READABLE_FROM}",
+                f"Install {later}. Nothing was changed.",
                 code="state-too-new",
             )
 

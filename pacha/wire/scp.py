@@ -20,6 +20,7 @@ from dataclasses import dataclass
 
 from pacha.errors import DamagedError, PachaError
 from pacha.files.dirfd import CREATE, DIRECTORY
+from pacha.wire.remote_errors import RemoteFault, classify_words, missing_name
 from pacha.wire.scp_stream import LOOK, Duplex, Sender, odd, start_of
 
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
@@ -305,6 +306,4 @@ def _complaint(text: bytes, *, first: bool) -> RemoteError:
 
 def _missing(text: bytes) -> tuple[bytes | None, bool]:
     """The name that a message of the sender says is missing (None: none), and whether it says that something is."""
-    from pacha.wire.remote_errors import RemoteFault, classify_words, missing_name  # only where something failed
-
     return missing_name(text), classify_words(text.decode("utf-8", "replace")) is RemoteFault.MISSING

@@ -23,10 +23,11 @@ if TYPE_CHECKING:
     from pacha.wire.ssh.channel import Result, Stream
     from pacha.wire.ssh.commands import Commands
     from pacha.wire.ssh.connection import Connection
+    from pacha.wire.ssh.diagnosis import diagnose
     from pacha.wire.ssh.endpoint import Endpoint, resolve
     from pacha.wire.ssh.openssh import OpenSsh
 
-__all__ = ["Commands", "Connection", "Endpoint", "OpenSsh", "Result", "Stream", "resolve"]
+__all__ = ["Commands", "Connection", "Endpoint", "OpenSsh", "Result", "Stream", "diagnose", "resolve"]
 
 #: The module of each name, imported at first use (PEP 562).
 _MODULES = {
@@ -36,6 +37,7 @@ _MODULES = {
     "OpenSsh": "openssh",
     "Result": "channel",
     "Stream": "channel",
+    "diagnose": "diagnosis",
     "resolve": "endpoint",
 }
 

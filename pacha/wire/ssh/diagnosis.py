@@ -10,11 +10,9 @@ from functools import partial
 from pacha.errors import PachaError, UnreachableError
 from pacha.wire.ssh.connection import Connection, reach
 from pacha.wire.ssh.endpoint import Endpoint
-from pacha.wire.ssh.handshake import Dropped, greet, hang_up
+from pacha.wire.ssh.handshake import greet, hang_up
 from pacha.wire.ssh.host_key import ssh_command
 from pacha.wire.ssh.known_hosts import authorities
-
-__all__ = ["Dropped", "diagnose"]
 
 #: What paramiko cannot tell of a server that ssh may get into all the same.
 _OWN_LIMITS = ("no-common-algorithm", "login-refused")

@@ -35,7 +35,8 @@ class Endpoint:
     ``only_these_keys`` the agent offers no others. ``certificates`` are files that are tried first. ``agent`` is the
     path of its socket (None: that of SSH_AUTH_SOCK, "": no agent). ``proxy_jump`` is the server to go through,
     ``proxy_command`` the shell command to use in place of a connection. ``name`` is what was asked for, and
-    ``control_path`` the socket of a connection of ssh's own; both are for ssh itself (``openssh``).
+    ``control_path`` the socket of a connection of ssh's own, ``asks_for_host_keys`` whether ssh would ask a command for
+    host keys (KnownHostsCommand, which an older ssh does not know); these are for ssh itself (``openssh``).
     """
 
     host: str
@@ -52,6 +53,7 @@ class Endpoint:
     proxy_command: str | None = None
     name: str = ""
     control_path: str = ""
+    asks_for_host_keys: bool = False
 
     @property
     def label(self) -> str:
@@ -146,6 +148,7 @@ def _endpoint(
         proxy_command=_proxy_command(settings, tokens) if through is None else None,
         name=name,
         control_path=_text(settings, "controlpath", ""),
+        asks_for_host_keys="knownhostscommand" in settings,
     )
 
 

@@ -23,6 +23,7 @@ from pacha.system.limited_output import Tail
 from pacha.system.trust import untrusted
 from pacha.system.waits import waiting
 from pacha.text import one_line, printable
+from pacha.wire import ssh
 from pacha.wire.ssh.channel import Stream
 from pacha.wire.ssh.commands import ASKED_AGAIN, Commands, lost, refused, too_many
 from pacha.wire.ssh.endpoint import Endpoint
@@ -34,6 +35,8 @@ from pacha.wire.ssh.pace import SLOWEST_LINE
 
 _LASTS = 60  #: seconds that ssh outlives a Pacha that was killed
 _LONGEST_PATH = 60  #: bytes of a folder; a socket's path has 107, and ssh adds some of its own (unix(7))
+_PREFIX = "pacha-ssh-"
+_LEFT = 600  #: seconds after which an empty folder is nobody's: no login takes so long
 _WINDOW = 2 << 20  #: bytes that ssh takes before the server has acknowledged any
 _AGAIN = 1.0  #: seconds, give or take a half, before a login is tried again
 
@@ -155,13 +158,11 @@ def _log_in(command: Sequence[str], endpoint: Endpoint, timeout: float, patience
     ssh tells only that it failed. So Pacha looks itself then, and where it finds no cause, ssh may have met a server
     that was full for an instant: it is tried once more.
     """
-    from pacha.wire.ssh.diagnosis import Dropped, diagnose  # only after a failure: it imports paramiko
-
     began, is_last = time.monotonic(), False
     while (said := _ended(command, endpoint, 3 * timeout)) is not None:
-        error = diagnose(endpoint, timeout, said)
+        error = ssh.diagnose(endpoint, timeout, said)  # only after a failure: it imports paramiko
         wait = _AGAIN * random.uniform(0.5, 1.5)
-        is_dropped = isinstance(error, Dropped)
+        is_dropped = error.code == "login-dropped"
         if (is_last and not is_dropped) or error.code not in ("login-refused", "login-dropped"):
             raise error
         if time.monotonic() - began + wait >= patience:
@@ -208,5 +209,27 @@ def _is_ours(path: str) -> bool:
 
 def _private_folder() -> str:
     """A new folder, 0700, whose path leaves room for the name of a socket."""
-    long = len(os.fsencode(tempfile.gettempdir())) > _LONGEST_PATH
-    return tempfile.mkdtemp(prefix="pacha-ssh-", dir="/tmp" if long else None)  # noqa: S108
+    usual = tempfile.gettempdir()
+    is_fit = len(os.fsencode(usual)) <= _LONGEST_PATH and "${" not in usual  # ssh would replace that
+    place = usual if is_fit else "/tmp"  # noqa: S108
+    _remove_left(place)
+    folder = tempfile.mkdtemp(prefix=_PREFIX, dir=place)
+    if found := untrusted(Path(folder), {0, os.getuid()}):
+        os.rmdir(folder)
+        raise ConfigError(
+            f"{printable(place)}: no place for a connection of ssh.",
+            f"{printable(str(found[0]))}: {found[1]}",
+            "Set TMPDIR to a folder of your own, or let nobody else write there (/tmp: chmod 1777 /tmp).",
+            code="temporary-folder-not-trusted",
+        )
+    return folder
+
+
+def _remove_left(place: str) -> None:
+    """Remove the folders of killed runs, which ssh has emptied as it ended."""
+    before = time.time() - _LEFT
+    with suppress(OSError), os.scandir(place) as entries:
+        for entry in entries:
+            with suppress(OSError):  # another user's, or in use
+                if entry.name.startswith(_PREFIX) and entry.stat(follow_symlinks=False).st_mtime < before:
+                    os.rmdir(entry.path)

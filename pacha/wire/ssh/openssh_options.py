@@ -43,7 +43,7 @@ def master_command(
 
     That process ends ``lasts`` seconds after the last conversation with it.
     """
-    background = ["-f", "-N", "-M", "-S", socket, "-o", f"ControlPersist={lasts}"]
+    background = ["-f", "-N", "-M", "-S", socket.replace("%", "%%"), "-o", f"ControlPersist={lasts}"]
     return [program, *background, *_login(program, endpoint, timeout, stall), "--", endpoint.name or endpoint.host]
 
 
@@ -58,7 +58,7 @@ def _login(program: str, endpoint: Endpoint, timeout: float, stall: float) -> li
     options = [
         *_ALWAYS,
         f"UserKnownHostsFile={' '.join(map(_quoted, endpoint.known_hosts)) or 'none'}",
-        f"HostName={endpoint.host}",
+        f"HostName={endpoint.host.replace('%', '%%')}",
         f"ConnectTimeout={max(1, round(timeout))}",
         f"ServerAliveInterval={max(1, round(stall / 3))}",
         "ServerAliveCountMax=3",
@@ -66,6 +66,8 @@ def _login(program: str, endpoint: Endpoint, timeout: float, stall: float) -> li
     ]
     if endpoint.host_key_name not in (endpoint.host, f"[{endpoint.host}]:{endpoint.port}"):
         options.append(f"HostKeyAlias={endpoint.host_key_name}")
+    if endpoint.asks_for_host_keys:
+        options.append("KnownHostsCommand=none")
     if endpoint.only_these_keys:
         options.append("IdentitiesOnly=yes")
     if endpoint.named_keys:

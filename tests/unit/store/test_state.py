@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from pacha import __version__
 from pacha.errors import Concern, ExitCode, LockedError, PachaError
 from pacha.rebuild.options import AccountPolicy
 from pacha.store import database
@@ -155,7 +156,9 @@ def test_remembering_and_forgetting(state: StateFolder) -> None:
     assert state.read() == HostState(tip="b", pending=True)
     state.update(pending=False)
     assert StateFolder(state.path).read() == HostState(tip="b")
-    assert json.loads((state.path / "memory.json").read_text()) == {"tip": "b"}, "a default is not written"
+    assert json.loads((state.path / "memory.json").read_text()) == {"tip": "b", "version": __version__}, (
+        "a default is not written"
+    )
     assert [path.name for path in state.path.iterdir()] == ["memory.json"]
 
 
@@ -182,6 +185,7 @@ WRITTEN = {
     },
     "pending": True, "staging": "/tmp/a", "staging_before": "/tmp/b", "staging_left": ["/tmp/c"], "succeeded": 2.5,
     "mounted": ["2f6d"], "tip": "ab", "tried": 3.5, "later": {"things": [1]},
+    "version": __version__, "reread": ["2f77"], "services_owed": ["/etc/foo"],
 }  # fmt: skip
 
 
@@ -245,12 +249,24 @@ def test_what_a_later_pacha_wrote_is_refused_and_left_as_it_is(state: StateFolde
     assert (state.path / "memory.json").read_text() == text
 
 
+@pytest.mark.parametrize(
+    ("version", "cure"),
+    [("7.5", "Install Pacha 7.5 or a later one."), (7, "Install that Pacha again."), ("\x1b[2J", r"\x1b[2J")],
+)
+def test_a_later_pacha_is_named(state: StateFolder, version: object, cure: str) -> None:
+    state.make()
+    (state.path / "memory.json").write_text(json.dumps({"readable_from": 99, "version": version}))
+    with pytest.raises(PachaError) as caught:
+        state.read()
+    assert cure in caught.value.hint
+
+
 def test_what_a_later_pacha_added_without_need_is_kept(state: StateFolder) -> None:
     state.make()
     (state.path / "memory.json").write_text(json.dumps({"readable_from": 1, "new": ["things"]}))
     state.update(machine="a")
     written = json.loads((state.path / "memory.json").read_text())
-    assert written == {"readable_from": 1, "new": ["things"], "machine": "a"}
+    assert written == {"readable_from": 1, "new": ["things"], "machine": "a", "version": __version__}
 
 
 def test_the_machine_keeps_its_id(state: StateFolder, tmp_path: Path) -> None:

@@ -173,7 +173,7 @@ class TestStreams:
     def test_mercurial_answers_over_a_stream(self, connection: Commands, bar: Account) -> None:
         if not os.path.exists(HG):
             pytest.skip(f"needs {HG}")
-        repo = bar.home / "repo"
+        repo = bar.home / f"repo of {type(connection).__name__}"
         assert connection.run([HG, "init", str(repo)]).status == 0
         with connection.stream([HG, "-R", str(repo), "serve", "--stdio"]) as stream:
             stream.stdin.write(b"hello\n")

@@ -100,10 +100,13 @@ def test_a_connection_that_the_user_has_already(tmp_path: Path, server: Sshd, ba
         subprocess.run([SSH, "-S", str(path), "-O", "exit", "master"], check=True, capture_output=True)
 
 
-@pytest.mark.parametrize("word", ["StrictHostKeyChecking no", "NoHostAuthenticationForLocalhost yes"])
+@pytest.mark.parametrize(
+    "word", ["StrictHostKeyChecking no", "NoHostAuthenticationForLocalhost yes", "KnownHostsCommand /bin/cat {known}"]
+)
 def test_an_unknown_server_is_refused_whatever_the_file_says(
     word: str, server: Sshd, bar: Account, config: Path, tmp_path: Path
 ) -> None:
+    word = word.format(known=server.known_hosts)
     config.write_text(f"Host master\n  HostName {server.address}\n  {word}\n")
     endpoint = dataclasses.replace(asked(config, server, bar, key=server.key), known_hosts=(str(tmp_path / "none"),))
     assert refused(endpoint, open_ssh).code == "host-key-unknown"
@@ -184,6 +187,38 @@ def test_a_connection_that_is_cut_under_a_silent_command(server: Sshd, endpoint:
                 with pytest.raises(UnreachableError) as caught:
                     stream.read(10)
                 assert caught.value.code == "connection-lost"
+
+
+@pytest.mark.parametrize("name", ["100%", "${HOME}", "%h", "a b"])
+def test_a_temporary_folder_of_any_name(name: str, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = Path(tempfile.gettempdir(), name)
+    folder.mkdir()
+    with monkeypatch.context() as patch:
+        patch.setattr("tempfile.tempdir", str(folder))
+        with open_ssh(endpoint) as connection:
+            assert connection.run(["echo", "in"]).stdout == b"in\n"
+    folder.rmdir()
+
+
+def test_a_temporary_folder_that_others_may_change(endpoint: Endpoint) -> None:
+    """They could put another socket in the place of ssh's, and read all that is pushed."""
+    os.chmod(tempfile.gettempdir(), 0o777)
+    with pytest.raises(ConfigError) as caught:
+        open_ssh(endpoint)
+    assert caught.value.code == "temporary-folder-not-trusted"
+
+
+def test_folders_of_killed_runs_are_removed(endpoint: Endpoint) -> None:
+    old, new, used = (Path(tempfile.gettempdir(), f"pacha-ssh-{name}") for name in ("old", "new", "used"))
+    for folder in (old, new, used):
+        folder.mkdir()
+    (used / "s").touch()
+    for folder in (old, used):
+        os.utime(folder, (0, 0))
+    open_ssh(endpoint).close()
+    assert [folder.exists() for folder in (old, new, used)] == [False, True, True]
+    new.rmdir()
+    shutil.rmtree(used)
 
 
 @pytest.mark.parametrize("name", ["no-such-ssh", "/no/such/ssh"])

@@ -45,6 +45,22 @@ def test_what_ssh_makes_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert [line for line in said if "knownhosts" in line.lower() and "/other" in line] == []
 
 
+def test_signs_of_percent_are_no_tokens(tmp_path: Path) -> None:
+    """A folder's name, and the interface of an address of IPv6; asked of ssh itself."""
+    if not shutil.which("ssh"):
+        pytest.skip("needs ssh")
+    local = dataclasses.replace(ENDPOINT, host="fe80::1%eth0", host_key_name="[fe80::1%eth0]:2222", known_hosts=())
+    words = master_command("", local, "/100%/s", timeout=20, stall=30, lasts=60)
+    said = subprocess.run([shutil.which("ssh") or "", "-G", *words[1:]], capture_output=True, text=True, check=True)
+    assert {"hostname fe80::1%eth0", "controlpath /100%/s"} <= set(said.stdout.splitlines())
+
+
+def test_no_command_is_asked_for_host_keys() -> None:
+    """An ssh that does not know the keyword gets it as little as one that has no such command."""
+    assert "KnownHostsCommand=none" not in command(ENDPOINT)
+    assert "KnownHostsCommand=none" in command(dataclasses.replace(ENDPOINT, asks_for_host_keys=True))
+
+
 def test_a_server_in_between_is_checked_as_strictly() -> None:
     jump = dataclasses.replace(ENDPOINT, name="between", proxy_jump=None)
     words = command(dataclasses.replace(ENDPOINT, proxy_jump=jump))
