@@ -18,7 +18,7 @@ from pacha.files.metadata import Entry, Kind
 from pacha.push.session import PushSession
 from pacha.push.target import MasterTarget
 from pacha.store import hg, purges
-from pacha.store.purges import Purge
+from pacha.store.purges import Erased, Purge
 from pacha.store.snapshot import Snapshot, Watched
 from pacha.system.atomic import replace_file
 
@@ -53,7 +53,8 @@ def _follow(session: PushSession, target: MasterTarget, last: Snapshot) -> None:
     if now == known.purged and not known.lacks_purges and (now or not session.purged):
         return
     told = purges.decode(target.master.purged(session.host) or b"") if now else ()
-    lacking = [purge for purge in session.purged if not _covered(purge, told)]
+    erased = Erased.by(told)
+    lacking = [purge for purge in session.purged if not _covered(purge, erased)]
     target.lacks_purges = bool(lacking)
     session.tell(_lacks(session, target, lacking))
     if now != known.purged and not _forget(session, target, told, last):
@@ -61,11 +62,10 @@ def _follow(session: PushSession, target: MasterTarget, last: Snapshot) -> None:
     target.whole = target.whole or bool(lacking)
 
 
-def _covered(purge: Purge, others: Iterable[Purge]) -> bool:
-    """Whether ``others`` purged all that ``purge`` did."""
-    others = tuple(others)
+def _covered(purge: Purge, erased: Erased) -> bool:
+    """Whether all that ``purge`` names is ``erased``."""
     return all(
-        any(other.accepts(repository, name, node) for other in others)
+        erased.accepts(repository, name, node)
         for repository, names in purge.revisions.items()
         for name, nodes in names.items()
         for node in nodes
@@ -109,7 +109,7 @@ def _forgotten(session: PushSession, target: MasterTarget, purged: Iterable[Purg
 
 def _record(session: PushSession, purged: tuple[Purge, ...]) -> None:
     if purged != session.purged:
-        replace_file(session.context.state.purged, b"".join(map(purges.encode, purged)))
+        replace_file(session.context.state.purged, purges.encode_all(purged))
         session.purged = purged
 
 

@@ -185,7 +185,7 @@ def _carried_out(folder: HostDirectory, order: PurgeOrder, purge: Purge, mark: s
         is_recorded = any(each.places and each.paths == order.paths for each in recorded)
         if chosen.revisions or (order.is_everywhere and not is_recorded):
             recorded = (*recorded, _completed(purge, order, chosen))
-            _write_record(folder, recorded)
+            folder.record_purged(purges.encode_all(recorded))
         erased = _erase(history, recorded)
     _remove_temporary(folder)
     return {"erased": erased, "before": before, "after": _size(folder)}
@@ -209,18 +209,6 @@ def _erase(history: HostHistory, recorded: Sequence[Purge]) -> int:
         if repository is not None:
             erased += repository.erase(revisions)
     return erased
-
-
-def _write_record(folder: HostDirectory, recorded: Sequence[Purge]) -> None:
-    text = b"".join(map(purges.encode, recorded))
-    if len(text) > purges.MOST_BYTES:
-        raise PachaError(
-            "That is too much for the record of what was purged.",
-            f"it would have {len(text) >> 20} MiB, and the limit is {purges.MOST_BYTES >> 20} MiB",
-            "Purge less: name folders or files.",
-            code="purge-record-full",
-        )
-    folder.record_purged(text)
 
 
 def _remove_temporary(folder: HostDirectory) -> None:
