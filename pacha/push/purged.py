@@ -15,6 +15,7 @@ from itertools import islice
 from pacha.errors import Concern, PachaError
 from pacha.fetch.unpack import content_names
 from pacha.files.metadata import Entry, Kind
+from pacha.host.owed import left_by_rebuilds
 from pacha.push.session import PushSession
 from pacha.push.target import MasterTarget
 from pacha.store import hg, purges
@@ -26,6 +27,7 @@ _FORGOTTEN = "{purge}, as {label} says: it is not in the history here any more e
 _WAITS = "{label} has purged what the last snapshot here has: it is forgotten here once a newer snapshot lacks it"
 _LACKS = "{purge} on another master, or on this one before it was set back, and not on {label}: run there: {command}"
 _UNREADABLE = "what was purged on {label} cannot be read ({why}); nothing is forgotten here"
+_PUT_ASIDE = "a rebuild has put files aside here, perhaps with that content: {how}"
 _MOST_TOLD = 20
 
 _Revisions = Mapping[bytes, Iterable[str]]
@@ -96,6 +98,7 @@ def _forget(session: PushSession, target: MasterTarget, told: tuple[Purge, ...],
             erased += repository.erase(_without(revisions, spared))
     if erased:
         session.tell(_forgotten(session, target, new or told))
+        session.tell(_put_aside(session))
     if waits:
         session.tell(_concerns(session, _WAITS.format(label=target.label)))
     return not waits
@@ -105,6 +108,13 @@ def _forgotten(session: PushSession, target: MasterTarget, purged: Iterable[Purg
     for purge in islice(purged, _MOST_TOLD):
         path = min(purge.paths, default=session.path_of(""))
         yield Concern(path, _FORGOTTEN.format(purge=purge, label=target.label))
+
+
+def _put_aside(session: PushSession) -> Iterator[Concern]:
+    """What this does not touch: a person may need it."""
+    for folder in islice(left_by_rebuilds(session.context.state), _MOST_TOLD):
+        is_kept = os.path.basename(folder).startswith(b".pacha-kept-")
+        yield Concern(folder, _PUT_ASIDE.format(how="'pacha undo' or remove it" if is_kept else "remove it"))
 
 
 def _record(session: PushSession, purged: tuple[Purge, ...]) -> None:

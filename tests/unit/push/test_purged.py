@@ -9,6 +9,7 @@ import pytest
 
 from pacha.push import push
 from pacha.push.push import Pushed
+from pacha.rebuild import rebuild
 from pacha.server import purge
 from pacha.server.purge_choice import PurgeOrder
 from pacha.store import hg, purges
@@ -54,6 +55,20 @@ def lie(bar: Standalone, *lines: dict[str, object]) -> None:
     """A master's record of purges that are its own invention."""
     said = {"at": "2026-01-01T00:00:00Z", "by": "liar", "paths": ["/x"], "revisions": {}}
     (bar.master / ".purged").write_text("".join(json.dumps({**said, **line}) + "\n" for line in lines))
+
+
+def test_what_a_rebuild_put_aside_is_named_once(bar: Standalone) -> None:
+    came_and_went(bar)
+    (bar.tree / "one").write_text("SECRET, here alone\n")
+    rebuild.rebuild(bar.context(), "bar")
+    [kept] = bar.tree.parent.glob("**/.pacha-kept-*")
+    (bar.top / "state" / "from-foo").mkdir()
+    erase(bar)
+    concerns = pushed(bar).concerns
+    named = {concern.path: concern.reason for concern in concerns[1:]}
+    assert set(named) == {os.fsencode(kept), os.fsencode(bar.top / "state/from-foo")}
+    assert "'pacha undo' or remove it" in named[os.fsencode(kept)] and kept.is_dir()
+    assert told(pushed(bar)) == []
 
 
 def forge(bar: Standalone, names: list[bytes]) -> None:
