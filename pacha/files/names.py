@@ -31,6 +31,7 @@ _HFS_IGNORED = re.compile(rb"\xe2\x80[\x8c-\x8f\xaa-\xae]|\xe2\x81[\xaa-\xaf]|\x
 _OWN = re.compile(rb"\.pacha-(kept-.+|[0-9a-f]{16})\Z", re.DOTALL)
 _NOT_IN_A_PATH = frozenset([b"", b".", b".."])
 _LONGEST = 64
+_REPOSITORY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}", re.ASCII)  # what repository_name gives
 
 
 def repository_name(path: bytes, taken: Collection[str]) -> str:
@@ -48,6 +49,11 @@ def repository_name(path: bytes, taken: Collection[str]) -> str:
         suffix = f"-{number}"
         name = base[: _LONGEST - len(suffix)] + suffix
     return name
+
+
+def may_hold_content(repository: str) -> bool:
+    """Whether the repository of a watched path may have this name."""
+    return _REPOSITORY.fullmatch(repository) is not None and repository.lower() not in TAKEN_ON_THE_MASTER
 
 
 def stored(relative: bytes) -> bytes:

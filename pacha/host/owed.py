@@ -53,6 +53,18 @@ def interrupted_rebuilds(state: StateFolder, last: Snapshot) -> list[str]:
     return interrupted
 
 
+def left_by_rebuilds(state: StateFolder) -> list[bytes]:
+    """The folders with content that rebuilds have put aside on this machine, and that are still there."""
+    found = [os.fsencode(folder) for folder in sorted(state.path.glob("from-*"))]
+    if (state.path / "rebuilds").is_dir():
+        from pacha.restore import journal, journal_records
+
+        for each in journal.history(os.fsencode(state.path)):
+            found += [record.path for record in each.records if isinstance(record, journal_records.Keeping)]
+            each.close()
+    return [folder for folder in found if os.path.isdir(folder)]
+
+
 def keep_recorded(
     state: StateFolder, scanned: Mapping[bytes, Entry], recorded: Mapping[bytes, Entry]
 ) -> tuple[dict[bytes, Entry], frozenset[bytes]]:

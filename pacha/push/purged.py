@@ -15,10 +15,11 @@ from itertools import islice
 from pacha.errors import Concern, PachaError
 from pacha.fetch.unpack import content_names
 from pacha.files.metadata import Entry, Kind
+from pacha.host.owed import left_by_rebuilds
 from pacha.push.session import PushSession
 from pacha.push.target import MasterTarget
 from pacha.store import hg, purges
-from pacha.store.purges import Purge
+from pacha.store.purges import Erased, Purge
 from pacha.store.snapshot import Snapshot, Watched
 from pacha.system.atomic import replace_file
 
@@ -26,6 +27,7 @@ _FORGOTTEN = "{purge}, as {label} says: it is not in the history here any more e
 _WAITS = "{label} has purged what the last snapshot here has: it is forgotten here once a newer snapshot lacks it"
 _LACKS = "{purge} on another master, or on this one before it was set back, and not on {label}: run there: {command}"
 _UNREADABLE = "what was purged on {label} cannot be read ({why}); nothing is forgotten here"
+_PUT_ASIDE = "a rebuild has put files aside here, perhaps with that content: {how}"
 _MOST_TOLD = 20
 
 _Revisions = Mapping[bytes, Iterable[str]]
@@ -53,7 +55,8 @@ def _follow(session: PushSession, target: MasterTarget, last: Snapshot) -> None:
     if now == known.purged and not known.lacks_purges and (now or not session.purged):
         return
     told = purges.decode(target.master.purged(session.host) or b"") if now else ()
-    lacking = [purge for purge in session.purged if not _covered(purge, told)]
+    erased = Erased.by(told)
+    lacking = [purge for purge in session.purged if not _covered(purge, erased)]
     target.lacks_purges = bool(lacking)
     session.tell(_lacks(session, target, lacking))
     if now != known.purged and not _forget(session, target, told, last):
@@ -61,11 +64,10 @@ def _follow(session: PushSession, target: MasterTarget, last: Snapshot) -> None:
     target.whole = target.whole or bool(lacking)
 
 
-def _covered(purge: Purge, others: Iterable[Purge]) -> bool:
-    """Whether ``others`` purged all that ``purge`` did."""
-    others = tuple(others)
+def _covered(purge: Purge, erased: Erased) -> bool:
+    """Whether all that ``purge`` names is ``erased``."""
     return all(
-        any(other.accepts(repository, name, node) for other in others)
+        erased.accepts(repository, name, node)
         for repository, names in purge.revisions.items()
         for name, nodes in names.items()
         for node in nodes
@@ -96,6 +98,7 @@ def _forget(session: PushSession, target: MasterTarget, told: tuple[Purge, ...],
             erased += repository.erase(_without(revisions, spared))
     if erased:
         session.tell(_forgotten(session, target, new or told))
+        session.tell(_put_aside(session))
     if waits:
         session.tell(_concerns(session, _WAITS.format(label=target.label)))
     return not waits
@@ -107,9 +110,16 @@ def _forgotten(session: PushSession, target: MasterTarget, purged: Iterable[Purg
         yield Concern(path, _FORGOTTEN.format(purge=purge, label=target.label))
 
 
+def _put_aside(session: PushSession) -> Iterator[Concern]:
+    """What this does not touch: a person may need it."""
+    for folder in islice(left_by_rebuilds(session.context.state), _MOST_TOLD):
+        is_kept = os.path.basename(folder).startswith(b".pacha-kept-")
+        yield Concern(folder, _PUT_ASIDE.format(how="'pacha undo' or remove it" if is_kept else "remove it"))
+
+
 def _record(session: PushSession, purged: tuple[Purge, ...]) -> None:
     if purged != session.purged:
-        replace_file(session.context.state.purged, b"".join(map(purges.encode, purged)))
+        replace_file(session.context.state.purged, purges.encode_all(purged))
         session.purged = purged
 
 

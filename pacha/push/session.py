@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import pacha
@@ -27,7 +26,7 @@ from pacha.host.masters import connect, endpoint
 from pacha.push.target import MasterTarget
 from pacha.store import change_list, hg, revision
 from pacha.store.host_state import HostState, MasterState
-from pacha.store.purges import Purge
+from pacha.store.purges import Erased, Purge
 from pacha.store.snapshot import Snapshot, Watched
 from pacha.system import background
 from pacha.system.presence import is_absent
@@ -178,11 +177,9 @@ class PushSession:
         """The local repository ``name``, made if it is missing."""
         repository = hg.Repository.open(self.context.state.repository(name), create=True)
         if self.purged:
-            repository.accepts_purged = partial(self._has_purged, name)
+            erased = Erased.by(self.purged)
+            repository.accepts_purged = lambda stored, node: erased.accepts(name, stored, node.hex())
         return repository
-
-    def _has_purged(self, repository: str, name: bytes, node: bytes) -> bool:
-        return any(purge.accepts(repository, name, node.hex()) for purge in self.purged)
 
     def unreadable(self, name: str) -> frozenset[str]:
         """The nodes of the repository ``name`` on a master that cannot be read."""

@@ -35,7 +35,7 @@ class AccountLimits:
 def load_modules() -> None:
     """Import all that the child needs first: its account may not be able to read our modules."""
     hg.import_all()
-    for name in ("unicode_escape", "latin-1", "idna"):
+    for name in ("ascii", "unicode_escape", "latin-1", "idna"):
         codecs.lookup(name)  # a module each
 
 

@@ -6,7 +6,6 @@ out: after a kill, the next run carries out what is recorded. No request of a ho
 
 from __future__ import annotations
 
-import codecs
 import getpass
 import hashlib
 import json
@@ -22,9 +21,10 @@ from pacha.errors import PachaError
 from pacha.files.names import DATABASE
 from pacha.host.context import check_host
 from pacha.server import purge_choice
+from pacha.server.host_account import load_modules
 from pacha.server.host_directory import HostDirectory
 from pacha.server.purge_choice import Choice, HostHistory, PurgeOrder
-from pacha.store import hg, purges
+from pacha.store import purges
 from pacha.store.purges import Purge
 from pacha.system.child import run_as
 from pacha.system.memory_limit import limit_memory
@@ -117,9 +117,7 @@ def _apart(hosts_path: bytes, host: str, work: Any) -> dict[str, Any]:
             "Give it to the account of the host: chown -R",
             code="folder-of-no-account",
         ) from None
-    hg.import_all()  # its account may not be able to read our modules
-    for name in ("unicode_escape", "latin-1", "idna"):
-        codecs.lookup(name)
+    load_modules()
 
     def limited() -> Any:
         os.umask(0o077)
@@ -185,7 +183,7 @@ def _carried_out(folder: HostDirectory, order: PurgeOrder, purge: Purge, mark: s
         is_recorded = any(each.places and each.paths == order.paths for each in recorded)
         if chosen.revisions or (order.is_everywhere and not is_recorded):
             recorded = (*recorded, _completed(purge, order, chosen))
-            _write_record(folder, recorded)
+            folder.record_purged(purges.encode_all(recorded))
         erased = _erase(history, recorded)
     _remove_temporary(folder)
     return {"erased": erased, "before": before, "after": _size(folder)}
@@ -209,18 +207,6 @@ def _erase(history: HostHistory, recorded: Sequence[Purge]) -> int:
         if repository is not None:
             erased += repository.erase(revisions)
     return erased
-
-
-def _write_record(folder: HostDirectory, recorded: Sequence[Purge]) -> None:
-    text = b"".join(map(purges.encode, recorded))
-    if len(text) > purges.MOST_BYTES:
-        raise PachaError(
-            "That is too much for the record of what was purged.",
-            f"it would have {len(text) >> 20} MiB, and the limit is {purges.MOST_BYTES >> 20} MiB",
-            "Purge less: name folders or files.",
-            code="purge-record-full",
-        )
-    folder.record_purged(text)
 
 
 def _remove_temporary(folder: HostDirectory) -> None:

@@ -131,8 +131,8 @@ class Service:
     def _accepts_purged(self, repository: str) -> Callable[[bytes, bytes], bool]:
         """Whether a revision may come in without its content: only if root purged it here. No client adds to that."""
         text = self.folder.purged()
-        purged = purges.decode(text) if text else ()
-        return lambda name, node: any(purge.accepts(repository, name, node.hex()) for purge in purged)
+        erased = purges.Erased.by(purges.decode(text) if text else ())
+        return lambda name, node: erased.accepts(repository, name, node.hex())
 
     def _new(self, temporary: str) -> None:
         """Serve a temporary repository, and give it its name if something was pushed to it."""

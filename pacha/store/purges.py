@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from pacha.errors import DamagedError
-from pacha.files.names import NODE, whole
+from pacha.errors import DamagedError, PachaError
+from pacha.files.names import NODE, may_hold_content, whole
 from pacha.files.paths import is_within
 from pacha.text import escape, local_second, printable, rfc3339
 
@@ -54,15 +55,40 @@ class Purge:
         """Whether it erased content of ``path``, or of something below it, as far as its named paths tell."""
         return any(is_within(path, named) or is_within(named, path) for named in self.paths or (b"/",))
 
-    def accepts(self, repository: str, name: bytes, node: str) -> bool:
-        """Whether it erased this revision, or any that the name had."""
-        places = self.places.get(repository, ())
-        return node in self.revisions.get(repository, {}).get(name, ()) or any(is_at(name, place) for place in places)
-
     def command(self, host: str) -> str:
-        """The command that does the same on another master."""
-        words = ["pacha purge", host, *map(escape, self.paths), self.limits]
-        return " ".join(filter(None, words))
+        """The command that does the same on another master, quoted for its shell: the record may be forged."""
+        return shlex.join(["pacha", "purge", host, *map(escape, self.paths), *shlex.split(self.limits)])
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """All that several purges erased; asked as often as there are revisions."""
+
+    revisions: Mapping[str, Mapping[bytes, set[str]]]
+    places: Mapping[str, Set[bytes]]
+
+    @classmethod
+    def by(cls, purges: Iterable[Purge]) -> Erased:
+        """What ``purges`` erased."""
+        every, places = tuple(purges), dict[str, set[bytes]]()
+        for purge in every:
+            for repository, some in purge.places.items():
+                places.setdefault(repository, set()).update(some)
+        return cls(merged(every), places)
+
+    def accepts(self, repository: str, name: bytes, node: str) -> bool:
+        """Whether this revision was erased, or any that the name had."""
+        if node in self.revisions.get(repository, {}).get(name, ()):
+            return True
+        return not self.places.get(repository, frozenset()).isdisjoint(_places_of(whole(name)))
+
+
+def _places_of(name: bytes) -> Iterator[bytes]:
+    """The stored ``name``, and each place that it lies below."""
+    while name:
+        yield name
+        name = name.rpartition(b"/")[0]
+    yield b""
 
 
 def is_at(name: bytes, place: bytes) -> bool:
@@ -91,7 +117,7 @@ def merged(purges: Iterable[Purge]) -> dict[str, dict[bytes, set[str]]]:
 def read(path: Path) -> tuple[Purge, ...]:
     """The purges in the file at ``path``; none where there is none. Raises DamagedError."""
     try:
-        return decode(path.read_bytes())
+        return decode(path.read_bytes(), str(path))
     except FileNotFoundError:
         return ()
 
@@ -110,6 +136,19 @@ def encode(purge: Purge) -> bytes:
     return json.dumps(fields).encode("ascii") + b"\n"
 
 
+def encode_all(purges: Iterable[Purge]) -> bytes:
+    """The whole record. Raises PachaError where it gets too long to be read."""
+    text = b"".join(map(encode, purges))
+    if len(text) > MOST_BYTES:
+        raise PachaError(
+            "That is too much for the record of what was purged.",
+            f"it would have {len(text) >> 20} MiB, and the limit is {MOST_BYTES >> 20} MiB",
+            "Purge less: name folders or files.",
+            code="purge-record-full",
+        )
+    return text
+
+
 def encode_revisions(revisions: Revisions) -> dict[str, dict[str, list[str]]]:
     """``revisions`` as JSON values."""
     return {
@@ -118,8 +157,8 @@ def encode_revisions(revisions: Revisions) -> dict[str, dict[str, list[str]]]:
     }
 
 
-def decode(text: bytes) -> tuple[Purge, ...]:
-    """The purges in ``text``, which may be hostile, in their order. Raises DamagedError."""
+def decode(text: bytes, place: str = ".purged in the host's folder on the master") -> tuple[Purge, ...]:
+    """The purges in ``text`` (from ``place``), which may be hostile, in their order. Raises DamagedError."""
     try:
         if len(text) > MOST_BYTES:
             raise ValueError(f"it has more than {MOST_BYTES >> 20} MiB")
@@ -128,27 +167,40 @@ def decode(text: bytes) -> tuple[Purge, ...]:
         raise DamagedError(
             "The record of what was purged cannot be read.",
             printable(str(error))[:_LONGEST],
-            "Look at .purged in the host's folder on the master.",
+            f"Look at {place}.",
             code="purge-record-damaged",
         ) from None
 
 
 def _purge(fields: Mapping[str, Any]) -> Purge:
-    return Purge(
+    purge = Purge(
         at=datetime.fromisoformat(fields["at"].removesuffix("Z")).replace(tzinfo=timezone.utc).timestamp(),
         by=_said(fields["by"]),
         why=_said(fields.get("why", "")),
         paths=tuple(map(os.fsencode, fields["paths"])),
         limits=_said(fields.get("limits", "")),
         revisions=decode_revisions(fields["revisions"]),
-        places={str(name): tuple(map(os.fsencode, places)) for name, places in fields.get("places", {}).items()},
+        places={_content(name): tuple(map(os.fsencode, places)) for name, places in fields.get("places", {}).items()},
     )
+    if not all(path.startswith(b"/") for path in purge.paths):
+        raise ValueError("a path begins with a '/'")
+    if purge.at < 0:
+        raise ValueError("it was before 1970")  # such a time is not read as it is written
+    purge.command("")  # its limits are words
+    return purge
+
+
+def _content(repository: str) -> str:
+    """The name of a repository, which is never that of the snapshots, nor leads elsewhere."""
+    if not may_hold_content(repository):
+        raise ValueError("no repository of a watched path has that name")
+    return repository
 
 
 def decode_revisions(values: Mapping[str, Mapping[str, Iterable[str]]]) -> Revisions:
     """The inverse of ``encode_revisions``, for values that may be hostile. Raises ValueError, TypeError ..."""
     return {
-        str(repository): {os.fsencode(name): frozenset(map(_node, nodes)) for name, nodes in names.items()}
+        _content(repository): {os.fsencode(name): frozenset(map(_node, nodes)) for name, nodes in names.items()}
         for repository, names in values.items()
     }
 

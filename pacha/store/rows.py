@@ -28,7 +28,6 @@ COLUMNS = (
 #: Those that the first snapshots of this schema did not have, with their types. They may be NULL.
 LATER = {"sparse": "INTEGER", "holes": "TEXT"}
 _KINDS = {kind.value: kind for kind in Kind}
-_REPOSITORY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}\Z")
 # xattr(7); some file systems have a namespace of their own (btrfs.compression).
 _XATTR_NAME = re.compile(rb"[a-z0-9_]+\.[^\0]+\Z", re.DOTALL)
 _TIME = re.compile(rb"-?[0-9]{1,30}\Z")
@@ -134,8 +133,7 @@ def check_watched(watched: Watched) -> Watched:
     _demand(is_normal(watched.path), where, "it is not absolute and normal")
     _demand(len(watched.path) <= _LONGEST_PATH, where, "it is longer than a path can be")
     _check(watched.repository, str, where, "repository")
-    _demand(_REPOSITORY.match(watched.repository) is not None, where, "its repository's name is not allowed")
-    _demand(watched.repository.lower() not in names.TAKEN_ON_THE_MASTER, where, "its repository's name is reserved")
+    _demand(names.may_hold_content(watched.repository), where, "its repository's name is not allowed")
     try:
         Rules.of(watched.exclude)
     except ValueError:

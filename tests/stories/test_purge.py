@@ -8,6 +8,7 @@ import secrets
 import shutil
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from tests.support.canaries import found
 from tests.support.forced import Door, ssh
 from tests.support.mercurial import run_hg, system_hg
 from tests.support.sshd import Sshd
-from tests.support.stage import PACHA, Done, Host, Stage, changed, picture, said
+from tests.support.stage import PACHA, Done, Host, Stage, changed, picture, said, small_disk
 from tests.support.two_masters import up
 
 pytestmark = [pytest.mark.soak, pytest.mark.slow, pytest.mark.usefixtures("as_root")]
@@ -251,7 +252,6 @@ def test_a_host_that_was_away_follows_when_it_comes_back(stage: Stage, foo: Path
     bar.configure(ssh_port=str(stage.server.port))
     said(bar.push(code=3), "content purged on")
     assert found([b"SECRET"], stage.hosts, bar.state) == {}
-    bar.verify_master() if False else None
 
 
 def test_what_is_changed_before_it_is_pushed_again_is_not_lost(stage: Stage, foo: Path) -> None:
@@ -354,6 +354,57 @@ def killing_points(root: Host, foo: Path) -> list[tuple[str, int]]:
         if bracket and name.isalnum():
             counts[name] = counts.get(name, 0) + 1
     return [(name, number) for name, count in sorted(counts.items()) for number in range(1, count + 1)]
+
+
+def test_on_a_full_disk_nothing_is_lost_and_the_next_run_ends_it(stage: Stage, foo: Path) -> None:
+    """Once the record does not fit any more, once the logs, at different points."""
+    with small_disk(stage.hosts, "8m"):
+        bar, root = stage.host("bar"), master(stage, "hosts")
+        (foo / "large").write_bytes(os.urandom(1 << 20) + b"SECRET")
+        came_and_went(bar, foo)
+        (foo / "large").write_bytes(os.urandom(1 << 20))
+        bar.push()
+        for free in (0, 8, 200, 900):
+            fill(stage.hosts / "filler", free << 10)
+            done = root.pacha("purge", "bar", foo, "--yes").must(1)
+            assert "space" in done.err, done.err
+            reads(root, foo)
+            assert found([b"SECRET"], stage.hosts)
+        (stage.hosts / "filler").unlink()
+        root.pacha("purge", "bar", foo, "--yes").must(3)
+        assert found([b"SECRET"], stage.hosts) == {}
+        reads(root, foo)
+
+
+def fill(filler: Path, free: int) -> None:
+    """Leave so many bytes on its file system."""
+    filler.unlink(missing_ok=True)
+    room = os.statvfs(filler.parent)
+    filler.write_bytes(bytes(room.f_bavail * room.f_frsize - free))
+
+
+def test_what_runs_meanwhile_is_consistent(stage: Stage, foo: Path) -> None:
+    """A push, a rebuild and a check at the moment of a purge: each is as before it or after it."""
+    bar, root = stage.host("bar"), master(stage, "hosts")
+    bar.watch(foo)
+    for number in range(int(amount("PACHA_PURGES_MEANWHILE", sample=2, soak=20))):
+        (foo / "key").write_text(f"SECRET{number}\n")
+        bar.push()
+        (foo / "key").write_text("none\n")
+        bar.push()
+        (foo / "plain").write_text(f"plain {number}\n")
+        rebuild = ("rebuild", "bar", "--yes", "--target", bar.folder / f"out{number}")
+        runs = [(root, "purge", "bar", foo / "key", "--yes"), (bar, "push"), (root, *rebuild), (root, "check", "bar")]
+        with ThreadPoolExecutor(len(runs)) as pool:  # LANG: each in a process of its own
+            purged, *others = pool.map(lambda run: run[0].pacha(*run[1:], LANG="C.UTF-8"), runs)
+        assert purged.code in (1, 3), purged
+        assert all(done.code in (0, 3) for done in others), (purged, others)
+        assert Path(f"{bar.folder}/out{number}{foo}/key").read_text() == "none\n"
+        if purged.code == 1:  # the push was there first
+            purge(bar, foo / "key", code=3)
+        assert bar.pacha("push").code in (0, 3) and bar.push().lines == []
+        assert found([f"SECRET{number}".encode()], stage.hosts, bar.state) == {}
+        assert root.pacha("cat", "--host", "bar", foo / "plain").must().out == f"plain {number}\n"
 
 
 def daily(hosts: Path, days: int, size_of_each: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 
 import click
 
@@ -102,6 +103,8 @@ def _seconds(age: str) -> float:
 
 def _limits(before: str, at: tuple[str, ...], older_than: str, keep_monthly: int, also_newest: bool) -> str:
     """The options as words, for the record and for the same command elsewhere."""
-    words = [f"--before '{before}'"] * bool(before) + [f"--at {each}" for each in at]
-    words += [f"--older-than {older_than}"] * bool(older_than) + [f"--keep-monthly {keep_monthly}"] * bool(keep_monthly)
-    return printable(" ".join(words + ["--also-newest"] * also_newest))
+    words = ["--before", before] * bool(before) + [word for each in at for word in ("--at", each)]
+    words += ["--older-than", older_than] * bool(older_than) + ["--keep-monthly", str(keep_monthly)] * bool(
+        keep_monthly
+    )
+    return printable(shlex.join(words + ["--also-newest"] * also_newest))

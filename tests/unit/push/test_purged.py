@@ -2,13 +2,17 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from pathlib import Path
+
+import pytest
 
 from pacha.push import push
 from pacha.push.push import Pushed
+from pacha.rebuild import rebuild
 from pacha.server import purge
 from pacha.server.purge_choice import PurgeOrder
-from pacha.store import hg
+from pacha.store import hg, purges
 from tests.support.canaries import found
 from tests.support.standalone import Standalone, standalone_host
 
@@ -47,14 +51,70 @@ def test_the_host_forgets_and_says_so_once(bar: Standalone) -> None:
     assert told(pushed(bar)) == []
 
 
+def lie(bar: Standalone, *lines: dict[str, object]) -> None:
+    """A master's record of purges that are its own invention."""
+    said = {"at": "2026-01-01T00:00:00Z", "by": "liar", "paths": ["/x"], "revisions": {}}
+    (bar.master / ".purged").write_text("".join(json.dumps({**said, **line}) + "\n" for line in lines))
+
+
+def test_what_a_rebuild_put_aside_is_named_once(bar: Standalone) -> None:
+    came_and_went(bar)
+    (bar.tree / "one").write_text("SECRET, here alone\n")
+    rebuild.rebuild(bar.context(), "bar")
+    [kept] = bar.tree.parent.glob("**/.pacha-kept-*")
+    (bar.top / "state" / "from-foo").mkdir()
+    erase(bar)
+    concerns = pushed(bar).concerns
+    named = {concern.path: concern.reason for concern in concerns[1:]}
+    assert set(named) == {os.fsencode(kept), os.fsencode(bar.top / "state/from-foo")}
+    assert "'pacha undo' or remove it" in named[os.fsencode(kept)] and kept.is_dir()
+    assert told(pushed(bar)) == []
+
+
 def forge(bar: Standalone, names: list[bytes]) -> None:
     """A master's record that names every revision of ``names``."""
     repository = hg.Repository.open(str(bar.master / "foo"))
     revisions: dict[str, list[str]] = {}
     for revision in repository.file_revisions(names.__contains__):
         revisions.setdefault(os.fsdecode(revision.name), []).append(revision.node)
-    line = {"at": "2026-01-01T00:00:00Z", "by": "liar", "paths": ["/x"], "revisions": {"foo": revisions}}
-    (bar.master / ".purged").write_text(json.dumps(line) + "\n")
+    lie(bar, {"revisions": {"foo": revisions}})
+
+
+def test_a_lying_master_reaches_nothing_but_the_content_of_watched_paths(bar: Standalone) -> None:
+    came_and_went(bar)
+    database, elsewhere = bar.top / "state/repos/db", bar.top / "elsewhere"
+    snapshots = {
+        revision.name.decode(): [revision.node]
+        for revision in hg.Repository.open(str(database)).file_revisions(lambda _: True)
+    }
+    hg.Repository.open(str(elsewhere), create=True)
+    (bar.top / "plain").mkdir()
+    before = found([b"SQLite format"], database)
+    for name in ("db", "../../plain", "../../elsewhere", str(bar.top / "plain")):
+        lie(bar, {"revisions": {name: snapshots}})
+        assert any("cannot be read" in reason for reason in told(pushed(bar))), name
+    assert found([b"SQLite format"], database) == before
+    assert list((bar.top / "plain").iterdir()) == [] and not (bar.top / "state/purged").exists()
+
+
+def test_a_lying_master_does_not_fill_the_record_here(bar: Standalone, monkeypatch: pytest.MonkeyPatch) -> None:
+    came_and_went(bar)
+    monkeypatch.setattr(purges, "MOST_BYTES", 100_000)
+    for number in range(4):
+        lie(bar, {"by": f"liar {number}", "paths": ["/" + "x" * 40_000]})
+        (bar.tree / "one").write_text(f"{number}\n")
+        assert pushed(bar).sent
+    assert (bar.top / "state/purged").stat().st_size < 100_000
+    assert "too much for the record" in told(pushed(bar))[-1]
+
+
+def test_many_purges_of_a_lying_master_take_no_time(bar: Standalone) -> None:
+    came_and_went(bar)
+    for by in ("liar", "other liar"):
+        lie(bar, *({"by": by, "revisions": {"foo": {"x": [f"{number:040x}"]}}} for number in range(4000)))
+        began = time.process_time()
+        pushed(bar)
+        assert time.process_time() - began < 4
 
 
 def test_a_lying_master_takes_nothing_that_the_newest_snapshot_has(bar: Standalone) -> None:

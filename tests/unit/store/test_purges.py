@@ -1,13 +1,14 @@
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
 import pytest
 
-from pacha.errors import DamagedError
+from pacha.errors import DamagedError, PachaError
 from pacha.store import purges
-from pacha.store.purges import Purge
+from pacha.store.purges import Erased, Purge
 
 NODE = "0123456789" * 4
 PURGE = Purge(
@@ -29,8 +30,16 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
         b"no JSON\n", b"[]\n", b"{}\n", b'"x"\n', b"\xff\n", b"[" * 100_000, b"1e999\n",
         purges.encode(PURGE).replace(NODE.encode(), b"../../etc"),
         purges.encode(PURGE).replace(b"2023", b"9" * 400),
+        purges.encode(PURGE).replace(b"2023", b"0001"),
         purges.encode(PURGE).replace(b'"root@master"', b"7"),
         purges.encode(PURGE).replace(b'["/etc/', b'["\\ud800/etc/'),
+        purges.encode(PURGE).replace(b'["/etc/', b'["--config=/'),
+        purges.encode(PURGE).replace(b"--at 1a2b", b"--at 'unfinished"),
+        *(
+            purges.encode(PURGE).replace(b'"etc"', json.dumps(name).encode(), count)
+            for name in ("db", "DB", "..", "../../x", "/etc", "a/b", "", "a\n", "last-push", ".new-etc-00000000")
+            for count in (1, 2)
+        ),
     ],
 )  # fmt: skip
 def test_a_hostile_record_is_damage(text: bytes) -> None:
@@ -49,9 +58,11 @@ def test_what_is_said_is_safe_to_print() -> None:
 
 
 def test_it_accepts_what_it_erased_and_whole_places() -> None:
-    assert PURGE.accepts("etc", b"\xff", NODE) and PURGE.accepts("etc", b"\xff/below", "f" * 40)
-    assert PURGE.accepts("etc", b".pacha/parts/\xff/000003", "f" * 40)
-    assert not PURGE.accepts("etc", b"other", NODE) and not PURGE.accepts("opt", b"\xff", NODE)
+    erased, all_of_it = Erased.by([PURGE]), Erased.by([Purge(at=0, by="", places={"etc": (b"",)})])
+    assert erased.accepts("etc", b"\xff", NODE) and erased.accepts("etc", b"\xff/below", "f" * 40)
+    assert erased.accepts("etc", b".pacha/parts/\xff/000003", "f" * 40)
+    assert not erased.accepts("etc", b"other", NODE) and not erased.accepts("opt", b"\xff", NODE)
+    assert all_of_it.accepts("etc", b"any/name", NODE) and not all_of_it.accepts("opt", b"x", NODE)
 
 
 def test_it_touches_paths_above_and_below() -> None:
@@ -62,7 +73,25 @@ def test_it_touches_paths_above_and_below() -> None:
 def test_the_reason_is_that_of_the_last_purge_at_or_above_a_path() -> None:
     assert purges.reason(b"/etc/x", [PURGE]) == "content purged"
     assert purges.reason(os.path.join(b"/etc", b"\xff"), [PURGE]) == str(PURGE)
-    assert PURGE.command("bar") == r"pacha purge bar /etc/\xff --at 1a2b"
+
+
+def test_the_command_for_another_master_is_quoted_for_its_shell() -> None:
+    assert PURGE.command("bar") == r"pacha purge bar '/etc/\xff' --at 1a2b"
+    forged = Purge(at=0, by="", paths=(b"/x; reboot", b"/$(id)"), limits="--before '2026-01-01 04:00' ; reboot `id`")
+    assert forged.command("bar") == (
+        "pacha purge bar '/x; reboot' '/$(id)' --before '2026-01-01 04:00' ';' reboot '`id`'"
+    )
+
+
+def test_any_time_can_be_told() -> None:
+    [purge] = purges.decode(purges.encode(PURGE).replace(b"2023", b"9999"))
+    assert str(purge).startswith("content purged on") and purges.decode(purges.encode(purge)) == (purge,)
+
+
+def test_a_record_that_could_not_be_read_again_is_not_written() -> None:
+    long = Purge(at=0, by="", revisions={"etc": {b"x" * (17 << 20): frozenset([NODE])}})
+    with pytest.raises(PachaError, match="too much for the record"):
+        purges.encode_all([long, long])
 
 
 def test_the_revisions_of_all_are_merged() -> None:
