@@ -181,9 +181,8 @@ class _Decision:
         merged = row.merge(own, old, self.inventory.has)
         self.merged[entry.path] = merged.text.encode("utf-8", "surrogateescape")
         if reason:
-            self.remarks[entry.path] = (
-                f"{reason}; merged with this machine's, lines as comments: {merged.commented}; {self._put_aside(entry)}"
-            )
+            comments = f" ({merged.commented} of its lines as comments)" if merged.commented else ""
+            self.remarks[entry.path] = f"{reason}; merged with this machine's{comments}; {self._put_aside(entry)}"
         return True
 
     def _put_aside(self, entry: Entry) -> str:
