@@ -105,7 +105,7 @@ class _Decision:
         return Bound(
             withheld=withheld, merged=self.merged, remarks=self.remarks, named=self.named, dangling=self.dangling,
             own=self._own, recorded=self.snapshot.entries.keys(),
-            other=self.other, unrecorded=self.about.machines is None,
+            other=self.other,
         )  # fmt: skip
 
     def _withheld(self, path: bytes, row: Row) -> Withheld | None:

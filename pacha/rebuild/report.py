@@ -162,7 +162,8 @@ def _end(rebuilt: Rebuilt) -> Iterator[str]:
     if counts.get(Action.REPLACE) or counts.get(Action.METADATA) or (plan.delete and counts.get(Action.EXTRA)):
         yield "What was there before is kept: 'pacha undo' puts it back."
     if rebuilt.outcome.unrestored:
-        yield f"Owed: {len(rebuilt.outcome.unrestored)}. Fix what is named above and rebuild again."
+        owed = len(rebuilt.outcome.unrestored)
+        yield f"Owed: {owed}. Fix what is named above and rebuild again, or keep it as it is: pacha push --accept"
     if rebuilt.adopted:
         yield f"From now on this machine pushes as '{rebuilt.proposal.host}'."
     elif rebuilt.proposal.living:
