@@ -212,9 +212,11 @@ class Attempt:
         aside.write(aside.folder(self.context.state.path, self.host), kept.values(), self.staging.spool)
 
     def _decided(self, proposal: Proposal) -> RebuildOptions:
-        """The options to remember: once this machine goes on as the host, nothing tells any more that it is another."""
-        guessed = proposal.bound.other and proposal.bound.unrecorded
-        return replace(self.options, hardware=HardwarePolicy.OTHER) if guessed else self.options
+        """The options to remember: once this machine goes on as the host, nothing tells any more that it is another.
+
+        For its pushes record this machine, while what is owed is still the other one's.
+        """
+        return replace(self.options, hardware=HardwarePolicy.OTHER) if proposal.bound.other else self.options
 
     def _plan_again(self, before: Proposal) -> Proposal:
         """Plan after packages, and hooks, which may have made accounts or mounted a disk."""
@@ -222,7 +224,7 @@ class Attempt:
         if before.packages and before.packages.installs:
             now = replace(now, packages=None)  # all of that was said
         if now.preview.plan != before.preview.plan:
-            self.reporter.on_plan(now)
+            self.reporter.on_plan(replace(now, revised=True))
             _check_room(now)
         return replace(now, packages=before.packages)
 

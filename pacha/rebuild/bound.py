@@ -15,8 +15,7 @@ class Bound:
     ``withheld`` stay as this machine has them, ``merged`` get another content, each for a reason in ``remarks`` or for
     none. ``named`` are restored, and a person should know why; ``dangling`` are links that lead to nothing, each with
     the reason to name them together. ``own`` tells whether a path that is not among the ``recorded`` ones belongs to
-    this machine. ``other``: it is not the machine that the host was; ``unrecorded``: the snapshot does not say which
-    one that was.
+    this machine. ``other``: it is not the machine that the host was.
     """
 
     withheld: Mapping[bytes, Withheld] = field(default_factory=dict)
@@ -27,7 +26,6 @@ class Bound:
     own: Callable[[bytes], Withheld | None] = lambda path: None
     recorded: Collection[bytes] = frozenset()
     other: bool = False
-    unrecorded: bool = False
 
     def of(self, path: bytes) -> Withheld | None:
         """Why ``path`` stays as it is here, None where it does not."""

@@ -105,7 +105,7 @@ class _Decision:
         return Bound(
             withheld=withheld, merged=self.merged, remarks=self.remarks, named=self.named, dangling=self.dangling,
             own=self._own, recorded=self.snapshot.entries.keys(),
-            other=self.other, unrecorded=self.about.machines is None,
+            other=self.other,
         )  # fmt: skip
 
     def _withheld(self, path: bytes, row: Row) -> Withheld | None:
@@ -181,9 +181,8 @@ class _Decision:
         merged = row.merge(own, old, self.inventory.has)
         self.merged[entry.path] = merged.text.encode("utf-8", "surrogateescape")
         if reason:
-            self.remarks[entry.path] = (
-                f"{reason}; merged with this machine's, lines as comments: {merged.commented}; {self._put_aside(entry)}"
-            )
+            comments = f" ({merged.commented} of its lines as comments)" if merged.commented else ""
+            self.remarks[entry.path] = f"{reason}; merged with this machine's{comments}; {self._put_aside(entry)}"
         return True
 
     def _put_aside(self, entry: Entry) -> str:

@@ -34,6 +34,7 @@ class Proposal:
     ``services``: what is done after the files; ``again``: a killed rebuild may not have done it for its own.
     ``differences`` are the signs that another snapshot is newer; ``watched`` is what this machine will watch otherwise
     than now, as it adopts the snapshot. ``packages`` is what is done about those that are not installed here.
+    ``revised``: it was made again, as packages or hooks changed this machine.
     """
 
     host: str
@@ -57,6 +58,7 @@ class Proposal:
     differences: tuple[Disagreement, ...] = ()
     watched: tuple[Concern, ...] = ()
     packages: PlannedPackages | None = None
+    revised: bool = False
 
     @property
     def concerns(self) -> tuple[Concern, ...]:

@@ -63,9 +63,10 @@ def rebuild(
     with _prepared(context, host, options, reporter, worker) as (attempt, proposal):
         reporter.on_plan(proposal)
         packages.check(proposal.packages)
-        reporter.confirm(proposal)
         wanted = packages.chosen(proposal.packages, options, lambda: reporter.wants_packages(proposal))
-        return attempt.run(replace(proposal, packages=wanted))
+        proposal = replace(proposal, packages=wanted)
+        reporter.confirm(proposal)
+        return attempt.run(proposal)
 
 
 @contextmanager

@@ -162,7 +162,8 @@ def _end(rebuilt: Rebuilt) -> Iterator[str]:
     if counts.get(Action.REPLACE) or counts.get(Action.METADATA) or (plan.delete and counts.get(Action.EXTRA)):
         yield "What was there before is kept: 'pacha undo' puts it back."
     if rebuilt.outcome.unrestored:
-        yield f"Owed: {len(rebuilt.outcome.unrestored)}. Fix what is named above and rebuild again."
+        owed = len(rebuilt.outcome.unrestored)
+        yield f"Owed: {owed}. Fix what is named above and rebuild again, or keep it as it is: pacha push --accept"
     if rebuilt.adopted:
         yield f"From now on this machine pushes as '{rebuilt.proposal.host}'."
     elif rebuilt.proposal.living:
@@ -179,11 +180,15 @@ def step_line(step: Step) -> str:
 
 def watched_line(proposal: Proposal) -> str:
     """The watched paths of the snapshot, with what it leaves out; a rebuild writes only at and below them."""
-    return ", ".join(_watched(proposal.snapshot, watched) for watched in proposal.snapshot.live) or "nothing"
+    snapshot = proposal.snapshot
+    rules = {watched.exclude for watched in snapshot.live}
+    shared = rules.pop() if len(rules) == 1 and len(snapshot.live) > 1 else ()
+    paths = ", ".join(_watched(snapshot, watched, shared) for watched in snapshot.live) or "nothing"
+    return f"{paths}; all without {rules_text(shared)}" if shared else paths
 
 
-def _watched(snapshot: Snapshot, watched: Watched) -> str:
-    rules = f", without {rules_text(watched.exclude)}" if watched.exclude else ""
+def _watched(snapshot: Snapshot, watched: Watched, shared: object) -> str:
+    rules = f", without {rules_text(watched.exclude)}" if watched.exclude and watched.exclude != shared else ""
     return f"{escape(watched.path)} ({len(snapshot.below(watched))}{rules})"
 
 

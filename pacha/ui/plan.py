@@ -37,6 +37,30 @@ _SHOWN = 20  #: replaced paths that are listed with the question, and as many th
 def plan_lines(proposal: Proposal) -> Iterator[str]:
     """The plan in lines: snapshot, counts by action, hooks."""
     preview = proposal.preview
+    if proposal.revised:
+        yield "Packages, or hooks, changed what there is to do. It is now:"
+    else:
+        yield from _about_lines(proposal)
+    if preview.names_by and not proposal.revised:
+        yield f"Owners and groups by name, as in {preview.names_by}."
+    if proposal.packages:
+        yield from package_lines(proposal.host, proposal.packages)
+    yield from totals(preview.plan)
+    if kept := tops([step.path for step in preview.plan.steps if step.action is Action.KEPT_BY_RULE]):
+        yield f"Kept: {enumerated([*map(escape, kept)], _SHOWN)}."
+    yield from enumerated_steps([step for step in preview.plan.steps if step.action is Action.WITHHELD])
+    if preview.moved:
+        yield f"{preview.moved:>8} paths elsewhere to re-own: their accounts get other numbers, or are gone"
+        yield from (f"         {mover}" for mover in preview.movers)
+    yield from _orphan_lines(preview.orphans)
+    if proposal.services:
+        yield from services_report.plan_lines(proposal.services)
+    yield from (_hook_line(hook) for hook in (*proposal.hooks.before, *proposal.hooks.after))
+    yield from (f"         not run: {words}" for words in proposal.hooks.passed_over)
+
+
+def _about_lines(proposal: Proposal) -> Iterator[str]:
+    """Which machine and which snapshot it is about, and what was chosen before."""
     if proposal.machines:
         yield machines_line(proposal.host, proposal.machines)
     yield from _difference_lines(proposal.differences)
@@ -53,22 +77,6 @@ def plan_lines(proposal: Proposal) -> Iterator[str]:
     if proposal.remembered:
         yield f"As in the rebuild before this, which is not settled: {', '.join(_remembered(proposal.remembered))}."
         yield "'pacha push --accept', or 'pacha undo', forgets that."
-    if preview.names_by:
-        yield f"Owners and groups by name, as in {preview.names_by}."
-    if proposal.packages:
-        yield from package_lines(proposal.host, proposal.packages)
-    yield from totals(preview.plan)
-    if kept := tops([step.path for step in preview.plan.steps if step.action is Action.KEPT_BY_RULE]):
-        yield f"Kept: {enumerated([*map(escape, kept)], _SHOWN)}."
-    yield from enumerated_steps([step for step in preview.plan.steps if step.action is Action.WITHHELD])
-    if preview.moved:
-        yield f"{preview.moved:>8} paths elsewhere to re-own: their accounts get other numbers, or are gone"
-        yield from (f"         {mover}" for mover in preview.movers)
-    yield from _orphan_lines(preview.orphans)
-    if proposal.services:
-        yield from services_report.plan_lines(proposal.services)
-    yield from (_hook_line(hook) for hook in (*proposal.hooks.before, *proposal.hooks.after))
-    yield from (f"         not run: {words}" for words in proposal.hooks.passed_over)
 
 
 def _remembered(remembered: Remembered) -> Iterator[str]:

@@ -76,8 +76,10 @@ class RebuildConsole:
                 click.echo(wrapped("", line, 9) if folds else line)
         for line in plan_lines(proposal):
             self.console.tell(line)
-        for line in command_lines(proposal.packages) if proposal.packages else ():
-            self.console.say(f"    {line}")
+        if lines := command_lines(proposal.packages) if proposal.packages else []:
+            self.console.say("The commands that install its packages:")
+            for line in lines:
+                self.console.say(f"    {line}")
         commands = proposal.preview.commands
         if commands:
             click.echo("pacha: accounts are missing; what is theirs goes to root alone. To make them:", err=True)
@@ -116,7 +118,10 @@ class RebuildConsole:
 
     def wants_packages(self, proposal: Proposal) -> bool:
         """Ask whether to install the packages that are missing."""
-        return self.asks and proposal.packages is not None and wants_packages(proposal.packages)
+        if not self.asks or proposal.packages is None:
+            return False
+        _forget_what_was_typed()
+        return wants_packages(proposal.packages)
 
 
 def confirm_at_terminal(console: Console, about: str) -> None:
@@ -131,9 +136,14 @@ def confirm_at_terminal(console: Console, about: str) -> None:
             "Look at it with --dry-run; --yes asks nothing.",
             code="not-confirmed",
         )
-    with suppress(termios.error, OSError):
-        termios.tcflush(sys.stdin, termios.TCIFLUSH)
+    _forget_what_was_typed()
     console.confirm(about)
+
+
+def _forget_what_was_typed() -> None:
+    """An Enter from before the question is no answer to it."""
+    with suppress(termios.error, OSError, ValueError):
+        termios.tcflush(sys.stdin, termios.TCIFLUSH)
 
 
 def past_line(record: RebuildRecord) -> str:

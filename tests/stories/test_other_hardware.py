@@ -183,6 +183,18 @@ def test_it_is_settled_by_the_same_hardware_or_by_being_told_so(bar: Machine) ->
     assert content(bar, "/etc/machine-id") == "this machine's\n"
 
 
+def test_a_push_in_between_does_not_make_it_the_same_machine(bar: Machine) -> None:
+    new_hardware(bar.root)
+    bar.pacha("rebuild", "bar", "--yes", code=3)
+    bar.pacha("push", code=3)  # as the schedule does: it records this machine
+    again = bar.pacha("rebuild", "bar", "--yes", code=3)
+    assert {path: content(bar, path) for path in PRESENT} == dict.fromkeys(PRESENT, "this machine's\n")
+    assert "--hardware other" in again.out and "pacha push --accept" in again.out
+    bar.pacha("push", "--accept")
+    bar.pacha("rebuild", "bar", "--yes")
+    assert content(bar, "/etc/machine-id") == "this machine's\n"
+
+
 def test_the_choice_is_remembered_until_it_is_settled(bar: Machine) -> None:
     old_hardware(bar.root)
     told = bar.pacha("rebuild", "bar", "--yes", "--hardware", "other", code=3)

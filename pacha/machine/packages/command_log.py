@@ -53,6 +53,8 @@ class CommandLog:
                 raise ProgramError(argv[0], str(error)) from None
             except OSError as error:
                 raise ProgramError(argv[0], f"it cannot be started: {error.strerror}") from None
+            finally:
+                activity.begin("")  # what follows is something else
         if status:
             raise ProgramError(argv[0], self.last_line(began) or f"exit code {status}")
 
@@ -69,7 +71,7 @@ class CommandLog:
                 grew = now
             if growing and now > grew + STALLED_SECONDS:
                 raise TimeoutError(f"nothing came for {STALLED_SECONDS:g} seconds, and it was ended")
-            activity.current().what = f"{what}: {self.last_line(began)[:100]}"
+            activity.current().what = ": ".join(filter(None, (what, self.last_line(began)[:100])))
         return status
 
     def last_line(self, began: int = 0) -> str:

@@ -71,7 +71,7 @@ def test_another_release_on_the_same_machine(tmp_path: Path, about: Circumstance
 
 def test_a_snapshot_that_says_nothing_of_its_machine(tmp_path: Path, about: Circumstances) -> None:
     silent = replace(about, machines=None)
-    assert decide(tmp_path, silent).unrecorded and b"/etc/machine-id" in decide(tmp_path, silent).withheld
+    assert decide(tmp_path, silent).other and b"/etc/machine-id" in decide(tmp_path, silent).withheld
     assert decide(tmp_path, replace(silent, living=True)) is UNBOUND
 
 

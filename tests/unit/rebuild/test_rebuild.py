@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from pacha.errors import PachaError
 from pacha.rebuild import rebuild
 from pacha.rebuild.options import RebuildOptions
+from pacha.rebuild.proposal import Proposal
+from pacha.rebuild.result import SILENT
 from pacha.store.selection import Selection
+from tests.support.package_plans import package, planned
+from tests.support.proposing import proposal
 
 
 def test_a_target_that_can_be_no_folder(tmp_path: Path) -> None:
@@ -20,6 +28,24 @@ def test_a_target_that_can_be_no_folder(tmp_path: Path) -> None:
             rebuild._check_options(RebuildOptions(target=os.fsencode(tmp_path / place)))
         assert caught.value.why == f"{tmp_path}/file is not a folder"
     rebuild._check_options(RebuildOptions(target=os.fsencode(tmp_path / "new/below")))
+
+
+def test_packages_are_asked_about_before_the_last_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    @contextmanager
+    def prepared(*arguments: object) -> Iterator[tuple[SimpleNamespace, Proposal]]:
+        done = SimpleNamespace(run=lambda proposed: asked.append(proposed.packages.policy.value))
+        yield done, proposal(packages=planned(package("nginx")))
+
+    def wants(proposed: Proposal) -> bool:
+        asked.append("packages")
+        return True
+
+    monkeypatch.setattr(rebuild, "_prepared", prepared)
+    reporter = replace(SILENT, wants_packages=wants, confirm=lambda proposed: asked.append("the plan"))
+    rebuild.rebuild(None, "bar", reporter=reporter)  # type: ignore[arg-type]
+    assert asked == ["packages", "the plan", "install"]
 
 
 def test_an_owner_map_that_is_not_there(tmp_path: Path) -> None:

@@ -18,7 +18,8 @@ from pacha.rebuild.result import Rebuilt
 from pacha.restore.journal import Journal
 from pacha.restore.outcome import Outcome
 from pacha.restore.plan import Action
-from tests.support.proposing import ODD, TIP, entry, proposal, rebuilt, step
+from pacha.store.snapshot import Snapshot
+from tests.support.proposing import ODD, SNAPSHOT, TIP, entry, proposal, rebuilt, step
 
 EVERY = tuple(step(action, b"/w/%s" % action.value.encode()) for action in Action)
 
@@ -121,3 +122,14 @@ def test_each_step_tells_what_was_and_what_is_to_be() -> None:
 def test_a_step_is_one_line_with_its_shortfall() -> None:
     line = report.step_line(replace(step(Action.CANNOT, ODD, reason="it is immutable"), shortfall="no ACL"))
     assert line.startswith("cannot ") and line.endswith(": it is immutable [no ACL]") and line.isprintable()
+
+
+def test_a_rule_of_all_watched_paths_is_said_once() -> None:
+    one, two = (replace(SNAPSHOT.live[0], path=path, exclude=("/srv/cache",)) for path in (b"/a", b"/b"))
+    made = proposal(snapshot=Snapshot({"host": "bar"}, (one, two)))
+    assert report.watched_line(made) == "/a (0), /b (0); all without /srv/cache"
+    other = replace(two, exclude=("*.o",))
+    made = proposal(snapshot=Snapshot({"host": "bar"}, (one, other)))
+    assert report.watched_line(made) == "/a (0, without /srv/cache), /b (0, without *.o)"
+    made = proposal(snapshot=Snapshot({"host": "bar"}, (one,)))
+    assert report.watched_line(made) == "/a (0, without /srv/cache)"

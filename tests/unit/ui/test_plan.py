@@ -75,3 +75,10 @@ def test_a_hook_is_told_with_all_that_it_printed(failure: str) -> None:
     first, *printed = plan.hook_lines(HookRun("pacha_pre/a", failure, b"one\n\x1b[2Jtwo\n"))
     assert "pacha_pre/a" in first and failure in first
     assert len(printed) == 2 and all(line.isprintable() for line in printed)
+
+
+def test_a_plan_that_was_made_again_says_so_and_repeats_nothing() -> None:
+    made = proposal(step(Action.CREATE))
+    first, again = list(plan.plan_lines(made)), list(plan.plan_lines(replace(made, revised=True)))
+    assert any(line.startswith("Snapshot ") for line in first)
+    assert again == ["Packages, or hooks, changed what there is to do. It is now:", "       1 to make"]

@@ -19,6 +19,7 @@ from pacha.ui import rebuild as ui
 from pacha.ui.console import Console
 from pacha.ui.plan import plan_lines, question_lines
 from pacha.ui.rebuild import RebuildConsole
+from tests.support.package_plans import package, planned
 from tests.support.proposing import ODD, proposal, rebuilt, step
 from tests.support.terminal import at_terminal
 
@@ -87,3 +88,9 @@ def test_a_past_rebuild_is_one_line_that_fits(monkeypatch: pytest.MonkeyPatch) -
 def test_another_release_is_said_first_and_is_worth_a_question(monkeypatch: pytest.MonkeyPatch) -> None:
     assert next(plan_lines(OF_ANOTHER)) == SAID == next(question_lines(OF_ANOTHER))
     assert asked(OF_ANOTHER, monkeypatch) and not asked(OF_ANOTHER, monkeypatch, asks=False)
+
+
+def test_the_commands_for_packages_say_what_they_are_for(capsys: pytest.CaptureFixture[str]) -> None:
+    RebuildConsole(Console()).plan(replace(HARMLESS, packages=planned(package("nginx", manual=True))))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-3:] == ["The commands that install its packages:", "    apt-get update", "    apt-get install nginx"]

@@ -11,6 +11,7 @@ import pytest
 from pacha.machine.packages import command_log
 from pacha.machine.packages.command_log import CommandLog
 from pacha.machine.packages.program import ProgramError
+from pacha.system import activity
 
 
 def test_what_it_says_goes_to_the_log_and_nothing_comes_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,3 +64,12 @@ def test_one_that_fetches_nothing_more_is_ended(tmp_path: Path, monkeypatch: pyt
     with pytest.raises(ProgramError, match="nothing came for 1 seconds"):
         log.run(["sleep", "60"], "fetching", [partial])
     log.run(["sleep", "1.5"], "installing")
+
+
+def test_what_is_shown_as_being_done_ends_with_it(tmp_path: Path) -> None:
+    log = CommandLog(log=tmp_path / "log")
+    log.run(["true"], "marking packages")
+    assert activity.current().what == ""
+    with pytest.raises(ProgramError):
+        log.run(["false"], "marking packages")
+    assert activity.current().what == ""
