@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import astuple, replace
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import astuple, dataclass, replace
 from itertools import count
 
 from pacha.files import acl
@@ -41,28 +41,38 @@ def paths(state: StateFolder) -> frozenset[bytes]:
 
 def interrupted_rebuilds(state: StateFolder, last: Snapshot) -> list[str]:
     """The ids of interrupted rebuilds of paths watched in ``last`` that were neither finished nor undone since."""
-    if not (state.path / "rebuilds").is_dir():  # no rebuild: spare the imports
-        return []
-    from pacha.restore import journal, journal_records
-
-    live, interrupted = {watched.path for watched in last.live}, []
-    for each in journal.unfinished(os.fsencode(state.path)):
-        if any(isinstance(record, journal_records.Root) and record.path in live for record in each.records):
-            interrupted.append(each.id)
-        each.close()
-    return interrupted
+    live = {watched.path for watched in last.live}
+    return [each.id for each in _rebuilds(state, only_unfinished=True) if not live.isdisjoint(each.roots)]
 
 
 def left_by_rebuilds(state: StateFolder) -> list[bytes]:
     """The folders with content that rebuilds have put aside on this machine, and that are still there."""
     found = [os.fsencode(folder) for folder in sorted(state.path.glob("from-*"))]
-    if (state.path / "rebuilds").is_dir():
-        from pacha.restore import journal, journal_records
-
-        for each in journal.history(os.fsencode(state.path)):
-            found += [record.path for record in each.records if isinstance(record, journal_records.Keeping)]
-            each.close()
+    found += [folder for each in _rebuilds(state, only_unfinished=False) for folder in each.kept]
     return [folder for folder in found if os.path.isdir(folder)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rebuild:
+    """A rebuild in its journal: the paths that it restored, and the folders of originals that it kept."""
+
+    id: str
+    roots: list[bytes]
+    kept: list[bytes]
+
+
+def _rebuilds(state: StateFolder, *, only_unfinished: bool) -> Iterator[_Rebuild]:
+    if not (state.path / "rebuilds").is_dir():  # no rebuild: spare the imports
+        return
+    from pacha.restore import journal, journal_records
+
+    folder = os.fsencode(state.path)
+    for each in journal.unfinished(folder) if only_unfinished else journal.history(folder):
+        records = tuple(each.records)
+        roots = [record.path for record in records if isinstance(record, journal_records.Root)]
+        kept = [record.path for record in records if isinstance(record, journal_records.Keeping)]
+        each.close()
+        yield _Rebuild(id=each.id, roots=roots, kept=kept)
 
 
 def keep_recorded(

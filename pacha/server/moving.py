@@ -21,7 +21,7 @@ from pacha.text import escape
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class FolderEntry:
     """A name in an open folder, whether or not something is there."""
 
     above: int
@@ -40,25 +40,25 @@ class Place:
 class Places:
     """Where the parts of a host are, or would be; None where even the folder above is missing."""
 
-    folder: Place
-    hooks: Place | None
-    check: Place | None
+    folder: FolderEntry
+    hooks: FolderEntry | None
+    check: FolderEntry | None
 
 
 def live(hosts_path: bytes, host: str, held: ExitStack, *, make: bool = False) -> Places:
     """The places of ``host`` among the hosts, open as long as ``held`` is (``make``: all of them). Raises OSError."""
     name = os.fsencode(host)
 
-    def place(folder: bytes, mode: int, name: bytes) -> Place | None:
+    def place(folder: bytes, mode: int, name: bytes) -> FolderEntry | None:
         path = os.path.join(hosts_path, folder)
         if not os.path.lexists(path):
             if not make:
                 return None
             os.mkdir(path, mode)
-        return Place(_opened(path, held), name)
+        return FolderEntry(_opened(path, held), name)
 
     return Places(
-        folder=Place(_opened(hosts_path, held, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC), name),
+        folder=FolderEntry(_opened(hosts_path, held, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC), name),
         hooks=place(b".hooks", 0o755, name),
         check=place(b".pacha", 0o700, name + b".json"),
     )
@@ -66,7 +66,7 @@ def live(hosts_path: bytes, host: str, held: ExitStack, *, make: bool = False) -
 
 def archived(archive: int) -> Places:
     """The places in the open ``archive`` of a retired host."""
-    folder, hooks, check = (Place(archive, name) for name in (FOLDER, HOOKS, CHECK))
+    folder, hooks, check = (FolderEntry(archive, name) for name in (FOLDER, HOOKS, CHECK))
     return Places(folder=folder, hooks=hooks, check=check)
 
 
@@ -136,7 +136,7 @@ def _opened(path: bytes, held: ExitStack, flags: int = DIRECTORY) -> int:
     return fd
 
 
-def _move(source: Place, target: Place) -> None:
+def _move(source: FolderEntry, target: FolderEntry) -> None:
     if not source.is_there():
         return
     try:

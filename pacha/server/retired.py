@@ -117,7 +117,7 @@ def read(folder: int) -> Record | None:
         raise DamagedError(
             f"The {_RECORD} of a retired host makes no sense.",
             "",
-            "Move its folder back by hand: docs/fleet.rst, 'Retiring a host'.",
+            "Move its folder back by hand: share/doc/pacha/fleet.rst, 'Retiring a host'.",
             code="retired-record-damaged",
         ) from None
 

@@ -16,7 +16,8 @@ from functools import partial
 from pacha.errors import PachaError
 from pacha.files.dirfd import DIRECTORY, DirectoryFds
 from pacha.server.command_filter import is_repository
-from pacha.server.moving import Place
+from pacha.server.moving import FolderEntry
+from pacha.store.repository_dir import STORE
 from pacha.text import escape
 
 _LOCK = b"lock"
@@ -25,7 +26,7 @@ _POLL_SECONDS = 0.1
 
 
 @contextmanager
-def standstill(host: Place, *, seconds: float = _SECONDS) -> Iterator[None]:
+def standstill(host: FolderEntry, *, seconds: float = _SECONDS) -> Iterator[None]:
     """Nobody adds to any repository in the folder of ``host`` meanwhile, even where it is renamed meanwhile.
 
     Waits for a push that is at work; raises PachaError if one still is after so many ``seconds``. Raises OSError.
@@ -42,7 +43,7 @@ def standstill(host: Place, *, seconds: float = _SECONDS) -> Iterator[None]:
 
 
 def _store_of(name: str) -> bytes:
-    return os.fsencode(name) + b"/.hg/store" if is_repository(name) else b""
+    return os.fsencode(f"{name}/{STORE}") if is_repository(name) else b""
 
 
 def _is_store(descent: DirectoryFds, store: bytes) -> bool:

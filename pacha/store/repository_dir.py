@@ -6,6 +6,8 @@ import os
 import shutil
 from contextlib import suppress
 
+STORE = ".hg/store"  #: where a repository keeps its history, below its own path
+
 
 def temporary_path(path: str) -> str:
     """Return an unused path beside ``path``; what an interrupted run left there is removed."""
@@ -22,7 +24,7 @@ def install(path: str, target: str) -> None:
     Its phases are dropped, so that every revision is public (hg help phases).
     """
     with suppress(FileNotFoundError):
-        os.unlink(os.path.join(path, ".hg", "store", "phaseroots"))
+        os.unlink(os.path.join(path, STORE, "phaseroots"))
     new = temporary_path(target)
     shutil.move(path, new)
     os.rename(new, target)

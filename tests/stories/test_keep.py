@@ -106,7 +106,8 @@ def test_the_run_that_finishes_it_keeps_what_the_first_one_kept(host: Host, etc:
     said = f"As in the rebuild before this, which is not settled: keep {etc}/fstab."
     assert said in host.pacha("rebuild", "bar", "--dry-run").must().out.splitlines()
     planned = json.loads(host.pacha("rebuild", "bar", "--dry-run", "--json").must().out)
-    assert planned["remembered"] == {"keep": [f"{etc}/fstab"], "accounts": None, "owner_map": False, "hardware": None}
+    others = {"accounts": None, "owner_map": False, "hardware": None, "packages": None}
+    assert planned["remembered"] == {"keep": [f"{etc}/fstab"], **others}
     done = host.rebuild()
     assert said in done.out.splitlines() and f"Kept: {etc}/fstab." in done.out.splitlines()
     assert (etc / "fstab").read_text() == "fstab of the machine\n"

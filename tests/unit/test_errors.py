@@ -34,6 +34,7 @@ KINDS = {
     "LockedError": ExitCode.LOCKED,
     "DamagedError": ExitCode.DAMAGED,
     "UntoldError": ExitCode.CONCERNS,
+    "PurgedError": ExitCode.CONCERNS,
 }
 
 

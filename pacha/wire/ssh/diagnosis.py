@@ -48,7 +48,7 @@ def _greet(endpoint: Endpoint, timeout: float) -> None:
 
 def _unknown(endpoint: Endpoint, said: str) -> UnreachableError:
     return UnreachableError(
-        f"ssh does not get into {endpoint.host} as {endpoint.user}.",
+        f"OpenSSH does not get into {endpoint.host} as {endpoint.user}.",
         said,
         f"See why: {ssh_command(endpoint, ['-v', '-o', 'BatchMode=yes'])}",
         code="ssh-failed",

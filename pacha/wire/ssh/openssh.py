@@ -16,6 +16,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from threading import Lock
 from weakref import WeakSet
 
 from pacha.errors import ConfigError, UnreachableError
@@ -52,6 +53,7 @@ class OpenSsh(Commands):
         self._path = path
         self._folder = folder
         self._channels: WeakSet[MultiplexedChannel] = WeakSet()
+        self._adding = Lock()
         self._line = converse(path)  # while it is open, ssh does not end by itself
 
     @classmethod
@@ -98,7 +100,8 @@ class OpenSsh(Commands):
 
     def queued(self, idle: float) -> int:
         """Our bytes that may still be on their way. ssh does not tell: at most what a slow line moves in 2 ``idle``."""
-        unanswered = sum(channel.unanswered for channel in list(self._channels))
+        with self._adding:  # a WeakSet allows no addition while it is read
+            unanswered = sum(channel.unanswered for channel in self._channels)
         return min(unanswered, _WINDOW, round(2 * idle * SLOWEST_LINE))
 
     def lost(self, why: str) -> UnreachableError:
@@ -112,7 +115,8 @@ class OpenSsh(Commands):
             raise too_many()
         try:
             channel = self._channel(command, idle)
-            self._channels.add(channel)
+            with self._adding:
+                self._channels.add(channel)
             return Stream(self, channel, idle, self._slots.release)
         except BaseException:
             self._slots.release()

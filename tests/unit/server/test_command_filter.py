@@ -97,7 +97,13 @@ def test_any_text_is_denied_and_nothing_else_comes_of_it(text: str) -> None:
 def test_which_right_each_needs() -> None:
     rights = {one.name: one.right for one in AllowedCommand}
     assert {name for name, right in rights.items() if right == REBUILD} == {"FETCH", "HOOKS", "LAST_PUSH"}
-    assert {name for name, right in rights.items() if not right} == {"CONTROL", "DATE", "DIGEST", "REPOSITORY"}
+    assert {name for name, right in rights.items() if not right} == {
+        "CONTROL",
+        "DATE",
+        "DIGEST",
+        "PURGED",
+        "REPOSITORY",
+    }
     assert set(rights.values()) == {"", PUSH, REBUILD}
 
 

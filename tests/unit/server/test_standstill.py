@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pacha.errors import PachaError
-from pacha.server.moving import Place
+from pacha.server.moving import FolderEntry
 from pacha.server.standstill import standstill
 from pacha.store.hg import Repository
 
@@ -21,8 +21,8 @@ def bar(tmp_path: Path) -> Path:
     return tmp_path / "bar"
 
 
-def place(folder: Path) -> Place:
-    return Place(os.open(folder.parent, os.O_RDONLY), os.fsencode(folder.name))
+def place(folder: Path) -> FolderEntry:
+    return FolderEntry(os.open(folder.parent, os.O_RDONLY), os.fsencode(folder.name))
 
 
 def test_who_has_mercurials_lock_is_waited_for(bar: Path) -> None:
