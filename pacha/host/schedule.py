@@ -13,6 +13,7 @@ from pathlib import Path
 
 from pacha.errors import PachaError
 from pacha.host import due
+from pacha.machine.small_files import machine_id
 from pacha.system.atomic import replace_file
 from pacha.system.executable import program
 from pacha.text import escape
@@ -98,7 +99,7 @@ class Job:
         period, (first, second) = due.period(self.frequency), divmod(self._offset(), 60)
         calendar = f"*:{','.join(f'{minute:02d}' for minute in range(first, 60, period))}:{second:02d}"
         # An image has no machine id yet; systemd.timer(5) spreads its machines by theirs.
-        spread = "" if self._machine() else f"RandomizedDelaySec={period}min\nFixedRandomDelay=true\n"
+        spread = "" if machine_id(self.root) else f"RandomizedDelaySec={period}min\nFixedRandomDelay=true\n"
         return _MARK + _TIMER.format(calendar=calendar, spread=spread)
 
     def _apt(self) -> str:
@@ -118,16 +119,8 @@ class Job:
 
     def _offset(self) -> int:
         """Seconds after the start of a period: fixed for this host, evenly spread over all hosts."""
-        digest = hashlib.sha256(f"{self.host}\0{self._machine()}".encode("utf-8", "surrogateescape")).digest()
+        digest = hashlib.sha256(f"{self.host}\0{machine_id(self.root)}".encode("utf-8", "surrogateescape")).digest()
         return int.from_bytes(digest[:8], "big") % (due.period(self.frequency) * 60)
-
-    def _machine(self) -> str:
-        """The machine-id(5), "" where there is none yet."""
-        try:
-            text = (self.root / "etc/machine-id").read_text("ascii").strip()
-        except (OSError, ValueError):
-            return ""
-        return text if len(text) == 32 else ""
 
 
 def job(root: Path, host: str, frequency: float = _DEFAULT_HOURS, config: str | None = None) -> Job:

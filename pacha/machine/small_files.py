@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 _MOST_BYTES = 1 << 20
@@ -33,3 +34,10 @@ def lines(path: Path) -> tuple[str, ...]:
 def first_line(path: Path) -> str:
     """The first line of ``path`` without the blanks around it, "" for none."""
     return next(iter(lines(path)), "").strip()
+
+
+def machine_id(root: Path = Path("/")) -> str:
+    """The machine-id(5) below ``root``; "" where there is none, or one that lasts until the next boot only."""
+    path = root / "etc/machine-id"
+    text = first_line(path)
+    return text if re.fullmatch("[0-9a-f]{32}", text) and not os.path.ismount(path) else ""

@@ -16,7 +16,7 @@ from pacha.errors import Concern, PachaError
 from pacha.fetch import staging_dir
 from pacha.host.context import Context
 from pacha.host.due import PUSH
-from pacha.push import purged, reconcile, remote_check
+from pacha.push import cloned, purged, reconcile, remote_check
 from pacha.push.scan import describe_machine, read_last_snapshot, scan
 from pacha.push.session import PushSession
 from pacha.push.snapshot import NewSnapshot, commit_snapshot
@@ -124,6 +124,7 @@ def _push(session: PushSession, accept: bool) -> Pushed:
         scan(session, last)
         session.companions = describe_machine(session)
         session.attach(connections)
+        cloned.compare_machine_id(session)
         purged.follow(session, last)
         remote_check.compare_with_last_push(session, last)
         base = reconcile.base(session, last)

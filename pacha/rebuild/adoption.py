@@ -10,6 +10,7 @@ from pacha.errors import Concern
 from pacha.fetch.worker import run_in_worker
 from pacha.files.names import DATABASE
 from pacha.host import watch
+from pacha.machine.small_files import machine_id
 from pacha.push import differences
 from pacha.store import database, hg
 from pacha.store.host_state import MasterState
@@ -71,7 +72,9 @@ def adopt(context: Context, host: str, staging: Staging, fetched: Fetched, maste
     _forget(context.state.cache)
     masters[master] = MasterState(changelog=fetched.changelog, sent=sent)
     reread = tuple(sorted(fetched.purged))
-    context.state.update(tip=fetched.tip, pending=False, hostname=host, masters=masters, reread=reread)
+    context.state.update(
+        tip=fetched.tip, pending=False, hostname=host, masters=masters, reread=reread, machine_id=machine_id()
+    )
 
 
 def _other_masters(context: Context, host: str) -> dict[str, MasterState]:

@@ -55,9 +55,9 @@ def check(
             )
     codes = set()
     chosen = hosts or names_here
-    for number, host in enumerate(chosen):
-        activity.begin(f"{'rehearsing' if rehearse else 'checking'} '{host}'", len(chosen))
-        activity.advance(number + 1)
+    for number, host in enumerate(chosen, 1):
+        which = f"'{host}' ({number} of {len(chosen)})"
+        activity.begin(f"{'rehearsing' if rehearse else 'checking'} {which}", shared=True)
         checked = _check(config, host, rehearse)
         try:
             check_results.write(config.hosts_path, checked)

@@ -22,6 +22,7 @@ from pacha.machine import facts
 from pacha.machine.packages import package_list
 from pacha.server import hosts, rehearsal, repository_tree
 from pacha.store.companions import MACHINE, PACKAGES
+from pacha.system import activity
 from pacha.text import escape
 from pacha.wire.heartbeat import Heartbeat
 from pacha.wire.master import NoHost
@@ -67,7 +68,7 @@ def unseen(error: Exception) -> str:
 
 
 def _fetched(context: Context, host: str, rehearse: bool, scratch: Path, heartbeat: Heartbeat | None) -> dict[str, Any]:
-    staging = Staging.make(context, host, connect(context, STANDALONE), lambda received: None)
+    staging = Staging.make(context, host, connect(context, STANDALONE), lambda received: activity.advance(1))
     fetched = fetch(staging)
     snapshot, database = fetched.snapshot, staging.repository(DATABASE)
     _check_own(context, host, [DATABASE, *(entry.repository for entry in snapshot.live if entry.node is not None)])

@@ -17,7 +17,9 @@ from pacha.files.owners import Accounts
 from pacha.host.context import Context
 from pacha.rebuild.options import RebuildOptions
 from pacha.rebuild.rebuild import rebuild
+from pacha.rebuild.result import Reporter
 from pacha.store.snapshot import Snapshot
+from pacha.system import activity
 from pacha.text import escape
 
 _ROOTS_ALONE = (Kind.CHARACTER, Kind.BLOCK)
@@ -25,12 +27,14 @@ _ROOTS_ALONE = (Kind.CHARACTER, Kind.BLOCK)
 
 def rehearse(context: Context, host: str, snapshot: Snapshot, target: Path) -> list[str]:
     """Rebuild ``host`` below ``target``; returns the differences from ``snapshot`` as lines, safe to print."""
-    rebuilt = rebuild(context, host, RebuildOptions(target=os.fsencode(target)))
+    counting = Reporter(on_file=lambda received: activity.advance(1), on_step=lambda step: activity.advance(1))
+    rebuilt = rebuild(context, host, RebuildOptions(target=os.fsencode(target)), counting)
     if rebuilt.fetched.snapshot != snapshot:
         snapshot = rebuilt.fetched.snapshot  # the host has pushed meanwhile
     accounts, faults = Accounts.of_machine(), []
     with DirectoryFds(os.fsencode(target)) as descent:
         for path, entry in sorted(snapshot.entries.items()):
+            activity.advance(1)
             if path in rebuilt.fetched.purged:
                 continue
             if entry.kind not in _ROOTS_ALONE and (why := _differs(descent, entry, accounts)):

@@ -91,8 +91,9 @@ class RebuildChoices:
 class HostState:
     """The state of this machine: its identity, its masters, its last push and its last rebuild.
 
-    ``version``: of the Pacha that wrote it last; ``machine``: this machine's id; ``hostname``: the name that it
-    adopted; ``config``: the path of its configuration.
+    ``version``: of the Pacha that wrote it last; ``machine``: this machine's id; ``machine_id``: its machine-id(5) at
+    the last push or adoption, "" where there was none. ``hostname``: the name that it adopted; ``config``: the path of
+    its configuration.
     ``tip``: the node of the last snapshot here; ``made``: a node and its time; ``history``: the size in bytes of the
     local ``db``'s changelog; ``pending``: whether pacha.db may be newer than the tip.
     ``tried``, ``succeeded`` (seconds since the epoch, 0: never), ``failure``, ``cure`` and ``concerns``: of the last
@@ -109,6 +110,7 @@ class HostState:
 
     version: str = field(default="", compare=False)
     machine: str = ""
+    machine_id: str = ""
     hostname: str = ""
     config: str = ""
     tip: str = ""
@@ -326,7 +328,8 @@ _MASTER: _Decoders = {
     "lacks_purges": bool,
 }
 _HOST: _Decoders = {
-    **dict.fromkeys(["version", "machine", "hostname", "config", "tip", "staging", "staging_before"], _text),
+    **dict.fromkeys(["version", "machine", "machine_id", "hostname", "config", "tip"], _text),
+    **dict.fromkeys(["staging", "staging_before"], _text),
     **dict.fromkeys(["failure", "cure"], _shown),
     **dict.fromkeys(["tried", "succeeded"], _seconds),
     **dict.fromkeys(["greeted", "accepted", "services_owed", "staging_left"], _texts),

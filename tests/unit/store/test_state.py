@@ -184,8 +184,8 @@ WRITTEN = {
         "n": {"contents": {"etc": None, "opt": "ef"}, "failure": "It broke.", "tried": 3.5},
     },
     "pending": True, "staging": "/tmp/a", "staging_before": "/tmp/b", "staging_left": ["/tmp/c"], "succeeded": 2.5,
-    "mounted": ["2f6d"], "tip": "ab", "tried": 3.5, "later": {"things": [1]},
-    "version": __version__, "reread": ["2f77"], "services_owed": ["/etc/foo"],
+    "mounted": ["2f6d"], "tip": "ab", "tried": 3.5, "later": {"things": [1]}, "reread": ["2f77"],
+    "version": __version__, "machine_id": "0123456789abcdef0123456789abcdef", "services_owed": ["ssh.service"],
 }  # fmt: skip
 
 

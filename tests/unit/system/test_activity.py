@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pacha.system import activity
+from pacha.system.child import run_in_child
 
 
 def test_what_begins_is_counted_from_nothing() -> None:
@@ -19,3 +20,20 @@ def test_what_begins_is_counted_from_nothing() -> None:
     activity.begin("sending")
     assert activity.current().counted == 0
     assert (activity.current().done, activity.current().size) == (0, 0)
+
+
+def test_what_a_child_process_counts_is_seen_here_and_never_more_than_a_number() -> None:
+    def work() -> bytes:
+        activity.advance(2)
+        activity.advance(5)
+        return b""
+
+    activity.begin("checking", shared=True)
+    run_in_child(work)
+    assert activity.current().counted == 7
+    shared = activity.current().shared
+    assert shared is not None
+    shared[:] = b"\xff" * 8
+    assert activity.current().counted == 2**64 - 1
+    activity.begin("checking the next", shared=True)
+    assert activity.current().counted == 0
