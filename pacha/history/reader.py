@@ -139,8 +139,8 @@ class History:
 
     def _purged(self, entry: Entry, error: PurgedError) -> PurgedError:
         """``error`` with the path, and with what is recorded of it."""
-        why = purges.reason(entry.path, self.purges())
-        return PurgedError(f"{escape(entry.path)} has no content any more.", why, error.hint, code="content-purged")
+        name, why = entry.path, purges.reason(entry.path, self.purges())
+        return PurgedError(f"{escape(name)} has no content any more.", why, error.hint, code="content-purged")
 
     def repository(self, name: str, node: str) -> hg.Repository:
         """The repository ``name``, which has ``node``. Raises DamagedError."""

@@ -242,8 +242,8 @@ class Reader:
 def purged(name: bytes) -> PurgedError:
     """The error for the content of the stored ``name``, which was erased."""
     return PurgedError(
-        "The content was purged.",
-        escape(name),
+        f"{escape(name)} has no content any more.",
+        "it was purged",
         "'pacha log PATH' says when, by whom and why. Name another snapshot with --at.",
         code="content-purged",
         subject=escape(name),
