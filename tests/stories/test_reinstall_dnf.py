@@ -113,9 +113,7 @@ def test_the_packages_come_back_with_everything(scene: Scene) -> None:
     planned = fresh.pacha("rebuild", "bar", "--dry-run", code=0)
     assert "--packages install" in planned.out and "dnf install" in planned.out, planned
     planned = fresh.pacha("rebuild", "bar", "--dry-run", "--packages", "install", code=3)
-    assert f"{scene.archive.address}/$area first, signed by /etc/pki/rpm-gpg/RPM-GPG-KEY-$area-9" in planned.out, (
-        planned
-    )
+    assert f"{scene.archive.address}/main first, signed by /etc/pki/rpm-gpg/RPM-GPG-KEY-main-9" in planned.out, planned
     assert etc(fresh) == before and not Path(f"{fresh.root}/var/cache/pacha").exists()
     done = fresh.pacha(*INSTALL, code=3)
     assert "gone, own-made" in done.err and "kernel-core" in done.out, done
