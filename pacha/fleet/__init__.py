@@ -7,7 +7,6 @@
         grep(fleet, regex)                           # lines of the newest contents, each distinct content read once
         drift(fleet, path)                           # groups of hosts by what they have there
         changes(fleet, since)                        # the snapshots of all hosts on one timeline
-    digest(...)                                      # what changed since the last one, each change told once
 
 A host may have forged its folder. So each is read by a child process as the account that owns the folder, within
 limits, and what the child says is checked again. A host that cannot be read has a fault, and costs the others nothing.

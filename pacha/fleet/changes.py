@@ -39,12 +39,12 @@ def changes(
 
     With a ``path``, only those that touched it or something below it. Raises UsageError.
     """
-    host_names = {host.id: host.name for host in fleet.choose(hosts)}
+    fleet.choose(hosts)
     for host, row in fleet.index.snapshots(since):
         touched = None if row.changes is None else tuple(_touched(row.changes, path))
         if touched is None or touched or path == b"/":
             yield HostSnapshot(
-                host=host_names[host],
+                host=fleet.names[host],
                 node=row.node,
                 at=row.at,
                 user=row.user,

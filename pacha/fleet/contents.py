@@ -19,7 +19,7 @@ from pacha.store import hg
 from pacha.store.snapshot import Watched
 from pacha.system import activity
 
-_LIMITS = AccountLimits(cpu_seconds=600, seconds=1200.0, memory=2 << 30, most=64 << 20)
+LIMITS = AccountLimits(cpu_seconds=600, seconds=1200.0, memory=2 << 30, most=64 << 20)  #: of what one host is asked
 
 #: What is asked of a content, in the process that reads it. Its answer is JSON.
 Work = Callable[[bytes], Any]
@@ -77,7 +77,7 @@ class Contents:
     def _answers(self, host: str, wanted: Mapping[bytes, ContentPlace], work: Work) -> Iterable[tuple[bytes, Any]]:
         try:
             owner = owner_of(self.fleet.hosts_path, host)
-            reply, _ = run_as_owner(owner, lambda: _worked(self.fleet.hosts_path, host, wanted, work), _LIMITS)
+            reply, _ = run_as_owner(owner, lambda: _worked(self.fleet.hosts_path, host, wanted, work), LIMITS)
             answers = [(bytes.fromhex(sha), answer) for sha, answer in json.loads(reply)]
             return [(sha, answer) for sha, answer in answers if sha in wanted]
         except OSError as error:

@@ -1,4 +1,4 @@
-"""HostGroup hosts by what they have at a path, or by the version of a package."""
+"""Group hosts by what they have at a path, or by the version of a package."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def drift_of_path(fleet: Fleet, path: bytes, hosts: Sequence[str] = (), *, conte
     """What hosts have at ``path`` itself. Raises UsageError where none has it."""
     chosen = fleet.choose(hosts)
     number = next((number for number, found in fleet.index.paths(path) if found == path), None)
-    found = by_state(fleet, chosen, number, path) if number is not None else []
+    found = by_state(fleet, number, path) if number is not None else []
     if not found:
         raise UsageError(
             f"{escape(path)} is on none of these hosts.",
@@ -74,7 +74,7 @@ def drift_below(
     chosen, rules = fleet.choose(hosts), Rules.of(ignore)
     watching = _Watching(fleet, chosen)
     for number, path in fleet.index.paths(folder):
-        found = by_state(fleet, chosen, number, path)
+        found = by_state(fleet, number, path)
         if not found or (len(found) == 1 and len(found[0].hosts) == len(chosen)) or _is_ignored(rules, path):
             continue
         drift = _drift(path, found, chosen, watching, content_only=content_only)
@@ -84,12 +84,12 @@ def drift_below(
 
 def drift_of_packages(fleet: Fleet, hosts: Sequence[str] = ()) -> Iterator[Drift]:
     """The packages that are not the same on all hosts that say which they have, by name. Raises UsageError."""
-    host_names = {host.id: host.name for host in fleet.choose(hosts)}
+    fleet.choose(hosts)
     packages: dict[tuple[str, str], dict[str, list[str]]] = {}
     telling: set[str] = set()
     for package, architecture, version, host in fleet.index.packages():
-        packages.setdefault((package, architecture), {}).setdefault(version, []).append(host_names[host])
-        telling.add(host_names[host])
+        packages.setdefault((package, architecture), {}).setdefault(version, []).append(fleet.names[host])
+        telling.add(fleet.names[host])
     for (package, architecture), versions in packages.items():
         without = telling.difference(*versions.values())
         groups = [HostGroup(hosts=tuple(sorted(members)), version=version) for version, members in versions.items()]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fnmatch import translate
 
 from pacha.files.paths import name
-from pacha.fleet.index import IndexedHost, PathState
+from pacha.fleet.index import PathState
 from pacha.fleet.update import Fleet
 
 
@@ -29,17 +29,16 @@ def find(fleet: Fleet, glob: str, hosts: Sequence[str] = (), folder: bytes = b"/
     """
     pattern = re.compile(os.fsencode(translate(glob)))
     whole = "/" in glob
-    chosen = fleet.choose(hosts)
+    fleet.choose(hosts)
     for number, path in fleet.index.paths(folder):
         if pattern.match(path if whole else name(path)):
-            yield from by_state(fleet, chosen, number, path)
+            yield from by_state(fleet, number, path)
 
 
-def by_state(fleet: Fleet, chosen: Sequence[IndexedHost], number: int, path: bytes) -> list[FoundPath]:
-    """What the ``chosen`` hosts have at a path with the id ``number``; what most have comes first."""
-    host_names = {host.id: host.name for host in chosen}
+def by_state(fleet: Fleet, number: int, path: bytes) -> list[FoundPath]:
+    """What the hosts that were chosen have at a path with the id ``number``; what most have comes first."""
     groups: dict[int, list[str]] = {}
     for host, state in fleet.index.entries(number):
-        groups.setdefault(state, []).append(host_names[host])
+        groups.setdefault(state, []).append(fleet.names[host])
     found = [FoundPath(path, fleet.index.state(state), tuple(sorted(members))) for state, members in groups.items()]
     return sorted(found, key=lambda one: (-len(one.hosts), one.hosts))

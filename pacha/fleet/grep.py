@@ -1,4 +1,4 @@
-"""Search the newest contents of all hosts, each distinct content once; or all contents that one host ever had."""
+"""Search the newest contents of all hosts, each distinct content once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from pacha.files.content import WHOLE_LIMIT
 from pacha.files.metadata import Kind
 from pacha.fleet.contents import Contents
 from pacha.fleet.find import FoundPath, by_state
-from pacha.fleet.index import IndexedHost
 from pacha.fleet.update import Fleet
 from pacha.text import escape
 
@@ -74,7 +73,7 @@ def grep(fleet: Fleet, pattern: re.Pattern[bytes], folders: Sequence[bytes], hos
     """Search what is at or below ``folders`` (none: everything). Raises UsageError."""
     chosen = fleet.choose(hosts)
     search = Search(hosts=tuple(host.name for host in chosen), faults=fleet.faults(hosts))
-    found = list(_files(fleet, chosen, folders or [b"/"], search))
+    found = list(_files(fleet, folders or [b"/"], search))
     contents = Contents(fleet, found, {host.name: fleet.index.watched(host.id) for host in chosen})
     answers = dict(contents.each(partial(matching_lines, pattern)))
     search.faults += [f"{host}: {fault}" for host, fault in contents.faults.items()]
@@ -102,14 +101,12 @@ def _believed(lines: Any) -> Iterator[MatchingLine]:
         yield MatchingLine(int(number), str(text).encode("latin-1", "replace"))
 
 
-def _files(
-    fleet: Fleet, chosen: Sequence[IndexedHost], folders: Sequence[bytes], search: Search
-) -> Iterator[FoundPath]:
+def _files(fleet: Fleet, folders: Sequence[bytes], search: Search) -> Iterator[FoundPath]:
     """The files that can be searched, by path."""
     numbers = {number: path for folder in folders for number, path in fleet.index.paths(folder)}
     large: set[bytes] = set()
     for number, path in sorted(numbers.items(), key=lambda item: item[1]):
-        for found in by_state(fleet, chosen, number, path):
+        for found in by_state(fleet, number, path):
             if found.state.kind == Kind.FILE.value and found.state.size > WHOLE_LIMIT:
                 large.add(found.state.content)
             elif found.state.kind == Kind.FILE.value:

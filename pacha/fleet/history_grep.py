@@ -15,17 +15,16 @@ from pacha.files import names
 from pacha.files.names import DATABASE
 from pacha.files.paths import is_within_any, prefix
 from pacha.fleet.collect import open_repository
+from pacha.fleet.contents import LIMITS
 from pacha.fleet.grep import MatchingLine, matching_lines
 from pacha.fleet.update import Fleet, owner_of
 from pacha.history.naming import Naming
 from pacha.history.reader import History, history_of
-from pacha.server.host_account import AccountLimits, load_modules, run_as_owner, scratch_folder
+from pacha.server.host_account import load_modules, run_as_owner, scratch_folder
 from pacha.store import hg
 from pacha.store.snapshot import Watched
 from pacha.text import one_line
 from pacha.wire import message
-
-_LIMITS = AccountLimits(cpu_seconds=600, seconds=1200.0, memory=2 << 30, most=64 << 20)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +60,7 @@ def grep_history(
     owner = owner_of(hosts_path, host)
     with scratch_folder(owner) as scratch:
         work = partial(_worked, hosts_path, host, scratch, pattern, folders or [b"/"])
-        reply, _ = run_as_owner(owner, work, _LIMITS)
+        reply, _ = run_as_owner(owner, work, LIMITS)
     try:
         return [_believed(*words) for words in _decoded(reply, host)]
     except (ValueError, TypeError, KeyError, RecursionError):

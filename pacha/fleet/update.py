@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -30,11 +30,18 @@ _NEAR = 5
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """The hosts of a master, with an index that is up to date."""
+    """The hosts of a master, with an index that is up to date. ``names``: their names by their ids in it."""
 
     hosts_path: bytes
     index: Index
     hosts: tuple[IndexedHost, ...]
+    names: Mapping[int, str]
+
+    @classmethod
+    def of(cls, hosts_path: bytes, index: Index) -> Fleet:
+        """All hosts in ``index``."""
+        hosts = tuple(index.hosts())
+        return cls(hosts_path, index, hosts, {host.id: host.name for host in hosts})
 
     def choose(self, globs: Sequence[str] = ()) -> list[IndexedHost]:
         """The readable hosts that match one of ``globs`` (none: all), by name; the index answers for them from now on.
@@ -68,7 +75,7 @@ def up_to_date(hosts_path: bytes) -> Iterator[Fleet]:
     names = hosts.names(hosts_path)
     with open_index(_place(hosts_path)) as index:
         _update(hosts_path, index, names)
-        yield Fleet(hosts_path, index, tuple(index.hosts()))
+        yield Fleet.of(hosts_path, index)
 
 
 def _place(hosts_path: bytes) -> str:
