@@ -117,12 +117,11 @@ def _matches(history: History, pattern: re.Pattern[bytes], folders: Sequence[byt
         if watched.node is None or watched.repository == DATABASE or not _meets(watched, folders):
             continue
         naming = Naming(history, watched.repository, watched.node, revisions[::-1], history.watched)
-        for name, node, data in history.repository(watched.repository, watched.node).versions(
-            partial(_is_wanted, watched, folders)
-        ):
+        repository = history.repository(watched.repository, watched.node)
+        for revision, data in repository.contents(partial(_is_wanted, watched, folders)):
             if (lines := matching_lines(pattern, data)) is not None:
-                first = naming.first(node)
-                yield [_path(watched, name).decode("latin-1"), first.node, first.note.at, lines]
+                first = naming.first(revision.brought_by)
+                yield [_path(watched, revision.name).decode("latin-1"), first.node, first.note.at, lines]
 
 
 def _meets(watched: Watched, folders: Sequence[bytes]) -> bool:

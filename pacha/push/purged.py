@@ -147,16 +147,14 @@ def _anew(
     """Those of ``found`` whose file is still on the disk as it was recorded: it is read again."""
     names = {stored for stored, _ in found}
     entries = {} if watched.retired else last.below(watched)
-    having = [entry for entry in entries.values() if entry.kind is Kind.FILE and not names.isdisjoint(_names(entry))]
+    having = [
+        entry for entry in entries.values() if entry.kind is Kind.FILE and not names.isdisjoint(content_names(entry))
+    ]
     paths = [entry.path for entry in having if _is_as_recorded(session, entry)]
     session.update(reread=tuple({*session.state.reread, *paths}))
     _read_anew(session, paths)
-    settled = {stored for path in paths for stored in _names(last.entries[path])}
+    settled = {stored for path in paths for stored in content_names(last.entries[path])}
     return {(stored, node) for stored, node in found if stored in settled}
-
-
-def _names(entry: Entry) -> list[bytes]:
-    return content_names(entry)
 
 
 def _is_as_recorded(session: PushSession, entry: Entry) -> bool:

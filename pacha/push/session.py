@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 import os
 import socket
@@ -29,6 +28,7 @@ from pacha.store.host_state import HostState, MasterState
 from pacha.store.purges import Erased, Purge
 from pacha.store.snapshot import Snapshot, Watched
 from pacha.system import background
+from pacha.system.login import login_name
 from pacha.system.presence import is_absent
 from pacha.text import escape, rfc3339
 from pacha.wire.master import CHANGELOG_OF_ANY, Master, Probe, RolledBack
@@ -166,12 +166,11 @@ class PushSession:
 
     def note(self, text: str) -> hg.Note:
         """The note for a revision that is made now."""
-        user = os.environ.get("SUDO_USER") or _login()
         message = "\n".join(escape(line) for line in self.message.strip().splitlines())
         full_message = change_list.join_message(message, text)
         if self._where is None:
             self._where = " ".join(filter(None, [os.uname().nodename, _address(self.context, self.reached)]))
-        return hg.Note(full_message, escape(f"{user}@{self._where}"), time.time())
+        return hg.Note(full_message, escape(f"{login_name()}@{self._where}"), time.time())
 
     def repository(self, name: str) -> hg.Repository:
         """The local repository ``name``, made if it is missing."""
@@ -256,13 +255,6 @@ class PushSession:
 def _hang_up(connection: _Connection) -> None:
     if connection.exception() is None:
         connection.result()[0].close()
-
-
-def _login() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return str(os.getuid())
 
 
 def _address(context: Context, reached: list[MasterTarget]) -> str:

@@ -6,11 +6,9 @@ out: after a kill, the next run carries out what is recorded. No request of a ho
 
 from __future__ import annotations
 
-import getpass
 import hashlib
 import json
 import os
-import pwd
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -18,15 +16,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from pacha.errors import PachaError
-from pacha.files.names import DATABASE
 from pacha.host.context import check_host
-from pacha.server import purge_choice
+from pacha.server import moving, purge_choice
 from pacha.server.host_account import load_modules
 from pacha.server.host_directory import HostDirectory
 from pacha.server.purge_choice import Choice, HostHistory, PurgeOrder
 from pacha.store import purges
 from pacha.store.purges import Purge
 from pacha.system.child import run_as
+from pacha.system.login import login_name
 from pacha.system.memory_limit import limit_memory
 from pacha.text import escape
 from pacha.wire import message
@@ -99,24 +97,15 @@ def read_record(folder: HostDirectory) -> tuple[Purge, ...]:
 def _apart(hosts_path: bytes, host: str, work: Any) -> dict[str, Any]:
     """The value (JSON) of ``work`` on the host's folder, as the account that owns it."""
     folder = HostDirectory(hosts_path, check_host(host))
-    try:
-        owner = os.stat(folder.path, follow_symlinks=False)
-    except OSError as error:
-        raise PachaError(
-            f"There is no host '{host}' in {escape(hosts_path)}.",
-            error.strerror or "",
-            "See: pacha hosts",
-            code="no-such-host",
-        ) from None
-    try:
-        account = pwd.getpwuid(owner.st_uid)
-    except KeyError:
+    owner = moving.owner_of(hosts_path, host).st_uid
+    account = moving.account_of(owner)
+    if account is None:
         raise PachaError(
             f"{escape(folder.path)} belongs to no account.",
-            f"its owner is user {owner.st_uid}",
+            f"its owner is user {owner}",
             "Give it to the account of the host: chown -R",
             code="folder-of-no-account",
-        ) from None
+        )
     load_modules()
 
     def limited() -> Any:
@@ -167,10 +156,8 @@ def _nodes(chosen: Choice) -> dict[str, dict[str, list[str]]]:
 def _carried_out(folder: HostDirectory, order: PurgeOrder, purge: Purge, mark: str) -> dict[str, Any]:
     """Choose again while nobody can push a snapshot, record it, and carry out all that is recorded."""
     history = HostHistory(folder)
-    database = history.repository(DATABASE)
-    assert database is not None or history.snapshots
     before = _size(folder)
-    with database.locked():  # type: ignore[union-attr]
+    with history.database.locked():
         chosen = purge_choice.choose(history, order, time.time())
         if _mark(chosen) != mark:
             raise PachaError(
@@ -227,8 +214,4 @@ def _size(folder: HostDirectory) -> int:
 
 def me() -> str:
     """Who runs this, and where, safe to print."""
-    try:
-        user = os.environ.get("SUDO_USER") or getpass.getuser()
-    except (KeyError, OSError):
-        user = str(os.getuid())
-    return escape(f"{user}@{os.uname().nodename}")
+    return escape(f"{login_name()}@{os.uname().nodename}")

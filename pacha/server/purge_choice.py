@@ -106,26 +106,34 @@ class HostHistory:
         return self._names[name, node]
 
     @cached_property
-    def snapshots(self) -> list[SnapshotRef]:
-        """Every snapshot, newest first. Raises PachaError where there is none."""
-        repository = self.repository(DATABASE)
-        if found := list_snapshots(repository) if repository else []:
-            return found
-        raise PachaError(
+    def database(self) -> hg.Repository:
+        """The repository of the snapshots. Raises PachaError where there is none."""
+        if repository := self.repository(DATABASE):
+            return repository
+        raise self._empty()
+
+    def _empty(self) -> PachaError:
+        return PachaError(
             f"There is no snapshot of '{self.folder.host}' here.", "", "Look at its name: pacha hosts",
             code="nothing-to-purge-from",
         )  # fmt: skip
 
     @cached_property
+    def snapshots(self) -> list[SnapshotRef]:
+        """Every snapshot, newest first. Raises PachaError where there is none."""
+        if found := list_snapshots(self.database):
+            return found
+        raise self._empty()
+
+    @cached_property
     def watched(self) -> dict[str, tuple[Watched, ...]]:
         """The watched paths of each readable snapshot, by node."""
-        repository, found = self.repository(DATABASE), dict[str, tuple[Watched, ...]]()
-        assert repository is not None
+        found = dict[str, tuple[Watched, ...]]()
         with tempfile.TemporaryDirectory(dir=_roomy()) as folder:
             image = Path(folder, "pacha.db")
             for snapshot in self.snapshots:
                 try:
-                    write_private(image, repository.reader(snapshot.node)(PACHA_DB))
+                    write_private(image, self.database.reader(snapshot.node)(PACHA_DB))
                     found[snapshot.node] = database.read_foreign(str(image), whole=False).watched
                 except DamagedError:
                     continue
@@ -203,11 +211,12 @@ def _choose_in(
     staying = _ids(history, name, kept) | (current if history.snapshots[0].node in kept else set())
     going = None if picked is None else _ids(history, name, picked)
     places = chosen.places[name]
+    in_parts = {names.whole(each) for each in repository.stored_names() if each.startswith(names.PARTS)}
     for revision in list(repository.file_revisions(lambda stored: any(purges.is_at(stored, p) for p in places))):
         identity = (revision.name, bytes.fromhex(revision.node))
         if identity in staying or (going is not None and identity not in going):
             continue
-        if _is_pointer(history, name, revision):
+        if revision.name in in_parts and _is_pointer(history, name, revision):
             continue
         path = _path(history, name, revision.name)
         if identity in current:

@@ -39,22 +39,31 @@ class FileRevision:
 def file_revisions(repo: Any, place: Place, wanted: Callable[[bytes], bool]) -> Iterator[FileRevision]:
     """Every revision of the stored names that are ``wanted``, but for purged ones. Raises DamagedError."""
     with translate_errors(f"The repository {place} is damaged.", place):
-        for name in sorted(_names(repo)):
-            if wanted(name):
-                yield from _unpurged(repo, name)
+        yield from (revision for revision, _ in _unpurged(repo, wanted))
 
 
-def _names(repo: Any) -> set[bytes]:
+def contents(repo: Any, place: Place, wanted: Callable[[bytes], bool]) -> Iterator[tuple[FileRevision, bytes]]:
+    """The same, each with its bytes."""
+    with translate_errors(f"The repository {place} is damaged.", place):
+        for revision, log in _unpurged(repo, wanted):
+            yield revision, bytes(log.read(nodes.bin(revision.node)))
+
+
+def stored_names(repo: Any) -> set[bytes]:
+    """The names of all files that any revision has."""
     entries = (entry for entry in repo.store.data_entries() if entry.is_revlog and entry.is_filelog)
     return {entry.target_id for entry in entries}
 
 
-def _unpurged(repo: Any, name: bytes) -> Iterator[FileRevision]:
-    log, changes = repo.file(name), repo.changelog
-    for number in log:
-        if not log.iscensored(number):
-            brought_by = nodes.hex(changes.node(log.linkrev(number))).decode()
-            yield FileRevision(name, nodes.hex(log.node(number)).decode(), log._revlog.rawsize(number), brought_by)
+def _unpurged(repo: Any, wanted: Callable[[bytes], bool]) -> Iterator[tuple[FileRevision, Any]]:
+    """Each revision that has its content, and the log of its file: by name, the oldest first."""
+    for name in sorted(filter(wanted, stored_names(repo))):
+        log = repo.file(name)
+        for number in log:
+            if not log.iscensored(number):
+                brought_by = nodes.hex(repo.changelog.node(log.linkrev(number))).decode()
+                node = nodes.hex(log.node(number)).decode()
+                yield FileRevision(name, node, log._revlog.rawsize(number), brought_by), log
 
 
 def is_purged(repo: Any, name: bytes, node: bytes) -> bool:

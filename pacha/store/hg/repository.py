@@ -123,6 +123,18 @@ class Repository:
         """Every revision of the stored names that are ``wanted``, but for purged ones. Raises DamagedError."""
         return purging.file_revisions(self._repo, self._place, wanted)
 
+    def contents(self, wanted: Callable[[bytes], bool]) -> Iterator[tuple[purging.FileRevision, bytes]]:
+        """Each content that the ``wanted`` names ever had, but for purged ones, the oldest of a name first.
+
+        A content that comes back as a new file has one revision, the first. Raises DamagedError.
+        """
+        return purging.contents(self._repo, self._place, wanted)
+
+    def stored_names(self) -> set[bytes]:
+        """The names of all files that any revision has. Raises DamagedError."""
+        with self._reading():
+            return purging.stored_names(self._repo)
+
     def erase(self, revisions: Mapping[bytes, Collection[str]]) -> int:
         """Erase the content of these revisions of files (nodes by stored name), all or none; returns how many had any.
 
@@ -142,21 +154,6 @@ class Repository:
     def locked(self) -> AbstractContextManager[None]:
         """Meanwhile nobody adds to it. Raises PachaError where another process has it for long."""
         return purging.locked(self._repo, self._place)
-
-    def versions(self, wanted: Callable[[bytes], bool]) -> Iterator[tuple[bytes, str, bytes]]:
-        """Each content that the ``wanted`` names ever had, oldest first: the name, the revision that brought it in, the
-        bytes. A content that comes back as a new file has one revision, the first; purged ones are passed over. Raises
-        DamagedError.
-        """
-        with self._reading():
-            entries = (entry for entry in self._repo.store.data_entries() if entry.is_revlog and entry.is_filelog)
-            for name in sorted(entry.target_id for entry in entries if wanted(entry.target_id)):
-                log = self._repo.file(name)
-                for revision in log:
-                    if log.iscensored(revision):
-                        continue
-                    node = self._repo.changelog.node(log.linkrev(revision))
-                    yield name, nodes.hex(node).decode(), bytes(log.read(log.node(revision)))
 
     def digest(self) -> str:
         """The sha256 (hex) of its changelog's file, to be compared with a master's."""
