@@ -6,7 +6,9 @@ tree can lead the reader out of it, and a path may be longer than PATH_MAX.
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import time
 from types import TracebackType
 
@@ -20,6 +22,16 @@ CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 #: Seconds. The kernel takes a lease away from who does not give it up after 45 (/proc/sys/fs/lease-break-time).
 _LONGEST_LEASE = 60
 _POLL_SECONDS = 0.02
+
+
+def open_own(path: bytes) -> int:
+    """Open the folder ``path``. Raises OSError unless it is ours or root's, and nobody else may write to it."""
+    fd = os.open(path, DIRECTORY)
+    status = os.fstat(fd)
+    if status.st_uid not in (0, os.geteuid()) or stat.S_IMODE(status.st_mode) & 0o022:
+        os.close(fd)
+        raise PermissionError(errno.EPERM, "it is not ours, or others may write to it", path)
+    return fd
 
 
 def open_to_read(name: bytes, dir_fd: int) -> int:

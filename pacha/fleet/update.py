@@ -84,7 +84,7 @@ def _place(hosts_path: bytes) -> str:
     except OSError as error:
         raise PachaError(
             f"The index {escape(hosts_path)}/.pacha/{NAME} cannot be used.",
-            f"its folder: {error.strerror or 'it is not ours, or others may write to it'}",
+            f"its folder: {error.strerror}",
             "Run this as root.",
             code="index-folder-unusable",
         ) from None

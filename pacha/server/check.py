@@ -62,7 +62,7 @@ def check(
         try:
             check_results.write(config.hosts_path, checked)
         except OSError as error:
-            fault = f"this is not kept for 'pacha hosts': {error.strerror or 'the notes are not ours'}"
+            fault = f"this is not kept for 'pacha hosts': {error.strerror}"
             checked = replace(checked, faults=(*checked.faults, fault))
         codes.add(checked.code)
         on_checked(checked)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import stat
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from pacha.files.dirfd import CREATE, DIRECTORY
+from pacha.files.dirfd import CREATE, open_own
 from pacha.files.names import NODE
 from pacha.text import printable
 from pacha.wire import message
@@ -56,7 +55,7 @@ def read(hosts_path: bytes) -> dict[str, CheckResult]:
     """The last result of each host; empty where the folder is unreadable or not ours."""
     results: dict[str, CheckResult] = {}
     try:
-        fd = _open(os.path.join(hosts_path, _FOLDER))
+        fd = open_own(os.path.join(hosts_path, _FOLDER))
     except OSError:
         return results
     try:
@@ -103,14 +102,4 @@ def open_folder(hosts_path: bytes) -> int:
     folder = os.path.join(hosts_path, _FOLDER)
     if not os.path.lexists(folder):
         os.mkdir(folder, 0o700)
-    return _open(folder)
-
-
-def _open(folder: bytes) -> int:
-    """Open the folder. Raises OSError unless it is ours or root's, and nobody else may write to it."""
-    fd = os.open(folder, DIRECTORY)
-    status = os.fstat(fd)
-    if status.st_uid not in (0, os.geteuid()) or stat.S_IMODE(status.st_mode) & 0o022:
-        os.close(fd)
-        raise PermissionError(folder)
-    return fd
+    return open_own(folder)

@@ -106,12 +106,7 @@ class HostDirectory:
                 "Bring Pacha on the host up to date.",
                 code="heartbeat-too-long",
             )
-        with self._explained(HEARTBEAT), self._descent() as descent:
-            folder = descent.directory(b"")
-            with open(os.open(f"{HEARTBEAT}.new", _WRITE, 0o600, dir_fd=folder), "wb") as stream:
-                stream.write(text)
-                stream.flush()
-                sync_file(stream.fileno())
+        self._write_new(HEARTBEAT, text)
 
     def beat(self) -> None:
         """Put the heartbeat in its place."""
@@ -132,14 +127,8 @@ class HostDirectory:
 
     def record_purged(self, text: bytes) -> None:
         """Replace the record of what was purged, and sync it."""
-        new = f"{PURGED}.new"
-        with self._explained(PURGED), self._descent() as descent:
-            folder = descent.directory(b"")
-            with open(os.open(new, _WRITE, 0o600, dir_fd=folder), "wb") as stream:
-                stream.write(text)
-                stream.flush()
-                sync_file(stream.fileno())
-            os.rename(new, PURGED, src_dir_fd=folder, dst_dir_fd=folder)
+        self._write_new(PURGED, text)
+        self._rename(f"{PURGED}.new", PURGED)
 
     def place(self, temporary: str, name: str) -> None:
         """Give a temporary repository its name. It can replace only an empty folder."""
@@ -216,6 +205,15 @@ class HostDirectory:
                     f"The repository {name} is not found.", "", "The next push makes it.", code="repository-not-found"
                 ) from None
         return frozenset(requirements)
+
+    def _write_new(self, name: str, text: bytes) -> None:
+        """Write what is to become the file ``name``, beside it, and sync it."""
+        with self._explained(name), self._descent() as descent:
+            fd = os.open(f"{name}.new", _WRITE, 0o600, dir_fd=descent.directory(b""))
+            with open(fd, "wb") as stream:
+                stream.write(text)
+                stream.flush()
+                sync_file(stream.fileno())
 
     def _rename(self, source: str, target: str) -> None:
         with self._explained(target), self._descent() as descent:

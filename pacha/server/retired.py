@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import json
 import os
-import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pacha.errors import DamagedError, PachaError, UnreachableError, UsageError
-from pacha.files.dirfd import DIRECTORY, READ
+from pacha.files.dirfd import READ, open_own
 from pacha.system.atomic import replace_file
 from pacha.text import escape, printable
 from pacha.wire import message
@@ -79,21 +78,14 @@ def away(path: bytes, host: str) -> UnreachableError:
 @contextmanager
 def opened(hosts_path: bytes, host: str, *, make: bool = False) -> Iterator[int]:
     """The descriptor of a retired host's folder, made if need be with ``make``. Raises OSError unless it is ours."""
-    for path, mode in ((os.path.join(hosts_path, _ARCHIVE), 0o711), (path_of(hosts_path, host), 0o700)):
-        if make and not os.path.lexists(path):
-            os.mkdir(path, 0o700)
-            os.chmod(path, mode)
-        fd = os.open(path, DIRECTORY)
-        status = os.fstat(fd)
-        if status.st_uid not in (0, os.geteuid()) or stat.S_IMODE(status.st_mode) & 0o022:
-            os.close(fd)
-            raise PermissionError(1, "it is not ours alone", path)
-        if path != path_of(hosts_path, host):
-            os.close(fd)
-    try:
+    with ExitStack() as held:
+        for path, mode in ((os.path.join(hosts_path, _ARCHIVE), 0o711), (path_of(hosts_path, host), 0o700)):
+            if make and not os.path.lexists(path):
+                os.mkdir(path, 0o700)
+                os.chmod(path, mode)
+            fd = open_own(path)
+            held.callback(os.close, fd)
         yield fd
-    finally:
-        os.close(fd)
 
 
 def write(folder: int, record: Record) -> None:
