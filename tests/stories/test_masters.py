@@ -13,7 +13,7 @@ from tests.support.forger import forge, retire_one_and_leave_out_the_rest, watch
 from tests.support.mercurial import run_hg
 from tests.support.sshd import Sshd
 from tests.support.stage import Done, Host, Stage, changed, copy, picture, said
-from tests.support.two_masters import up
+from tests.support.two_masters import two_masters, up
 
 pytestmark = pytest.mark.slow
 
@@ -21,12 +21,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def bar(stage: Stage, second: Sshd, tree: Path) -> Host:
     """A host with two masters, ``m1`` and ``m2``, which has pushed to neither."""
-    host = stage.host("bar")
-    elsewhere = stage.folder / "hosts2" / "bar"
-    elsewhere.mkdir(parents=True)
-    elsewhere.chmod(0o700)
-    os.chown(elsewhere, stage.account.uid, stage.account.gid)
-    up(host, second)
+    host = two_masters(stage, second)
     host.watch(tree)
     return host
 

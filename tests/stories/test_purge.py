@@ -26,7 +26,7 @@ from tests.support.forced import Door, ssh
 from tests.support.mercurial import run_hg, system_hg
 from tests.support.sshd import Sshd
 from tests.support.stage import PACHA, Done, Host, Stage, changed, picture, said, small_disk
-from tests.support.two_masters import up
+from tests.support.two_masters import two_masters
 
 pytestmark = [pytest.mark.soak, pytest.mark.slow, pytest.mark.usefixtures("as_root")]
 SNAPSHOTS = int(amount("PACHA_PURGED_SNAPSHOTS", sample=9, soak=200))
@@ -118,17 +118,6 @@ def test_what_was_purged_is_nowhere_and_all_else_is_as_it_was(stage: Stage, seco
     assert year.found() == {}
     assert sent_by(bar) - idle < 10 << 10
     everything_else_is_there(year)
-
-
-def two_masters(stage: Stage, second: Sshd) -> Host:
-    """A host with two masters, plain accounts both."""
-    host = stage.host("bar")
-    elsewhere = stage.folder / "hosts2" / "bar"
-    elsewhere.mkdir(parents=True)
-    elsewhere.chmod(0o700)
-    os.chown(elsewhere, stage.account.uid, stage.account.gid)
-    up(host, second)
-    return host
 
 
 def master(stage: Stage, hosts: str) -> Host:

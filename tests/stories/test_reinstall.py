@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.debian_systems import Archive, Debian, make_base, run
-from tests.support.stage import PACHA
+from tests.support.reinstalling import INSTALL, cut_off, killed, measured, silent
 
 SWITCH = os.environ.get("PACHA_REINSTALL", "")
 pytestmark = [
@@ -111,7 +109,7 @@ def test_the_packages_come_back_with_everything(scene: Scene) -> None:
     bar, fresh = scene.bar, scene.fresh
     planned = fresh.pacha("rebuild", "bar", "--dry-run")
     assert "--packages install" in planned.out and "apt-get install" in planned.out
-    done = fresh.pacha("rebuild", "bar", "--yes", "--packages", "install", code=3)
+    done = fresh.pacha(*INSTALL, code=3)
     assert "gone, own-made" in done.err and "linux-image-9" in done.out, done.err + done.out
     was, now = picture(bar), picture(fresh)
     for word in ("showmanual", "showauto"):
@@ -127,14 +125,14 @@ def test_the_packages_come_back_with_everything(scene: Scene) -> None:
     assert not Path(f"{fresh.root}/var/cache/pacha/packages").exists()
     assert list(Path(f"{fresh.root}/state/rebuilds").glob("*/packages.txt"))
     fresh.run("mkdir", "/home/ann").must(0)
-    again = fresh.pacha("rebuild", "bar", "--yes", "--packages", "install", "--json", code=3)
+    again = fresh.pacha(*INSTALL, "--json", code=3)
     assert json.loads(again.out)["packages_done"]["installed"] == []
     assert "packages that it installed stay" in fresh.pacha("undo", "--yes").out
 
 
 def test_a_dead_source_keeps_only_its_own_away(scene: Scene) -> None:
     shutil.rmtree(scene.archive.folder / "www/third")
-    done = scene.fresh.pacha("rebuild", "bar", "--yes", "--packages", "install", "--json", code=3)
+    done = scene.fresh.pacha(*INSTALL, "--json", code=3)
     assert "served" not in scene.fresh.said("dpkg-query", "-W", "-f", "${Package} ")
     told = json.loads(done.out)
     assert {one["name"] for one in told["packages_done"]["installed"]} >= {"tool", "tool-data", "kept", "asker"}
@@ -152,7 +150,7 @@ def test_what_is_this_machines_is_not_removed_for_it(scene: Scene) -> None:
     bar.pacha("push")
     fresh.write("/root/present.deb", present.read_bytes())
     fresh.said("dpkg", "-i", "/root/present.deb")
-    done = fresh.pacha("rebuild", "bar", "--yes", "--packages", "install", code=3)
+    done = fresh.pacha(*INSTALL, code=3)
     assert "rival is not installed: present of this machine would be removed for it" in done.err, done
     assert fresh.read("/usr/share/present") and not fresh.read("/usr/share/rival")
     check_complete(scene)
@@ -163,7 +161,7 @@ def test_another_release_gets_them_by_name_alone(scene: Scene) -> None:
     fresh.write("/etc/os-release", "ID=debian\nVERSION_ID=13\n")
     fresh.write("/etc/own.asc", (archive.folder / "key.asc").read_bytes())
     fresh.write("/etc/apt/sources.list", f"deb [signed-by=/etc/own.asc] {archive.address}/main ./\n")
-    refused = fresh.pacha("rebuild", "bar", "--yes", "--packages", "install", code=1)
+    refused = fresh.pacha(*INSTALL, code=1)
     assert "another release" in refused.err and "apt-get install" in refused.out
     assert not fresh.read("/etc/served.conf") and not fresh.read("/usr/share/tool")
     done = fresh.pacha("rebuild", "bar", "--yes", "--packages", "by-name", code=3)
@@ -186,27 +184,13 @@ def check_complete(scene: Scene) -> None:
     assert not Path(f"{scene.fresh.root}/var/lib/served/started").exists()
 
 
-def test_a_mirror_that_is_cut_off_changes_nothing_until_all_is_here(scene: Scene, tmp_path: Path) -> None:
-    points = int(os.environ.get("PACHA_CUTS") or 4)
-    before = etc(scene.fresh)
-    for point in range(points):
-        scene.archive.cut_after = point
-        done = scene.fresh.run(PACHA, "rebuild", "bar", "--yes", "--packages", "install")
-        if done.code == 3:  # so late that all was fetched, or only a source of few packages is lost
-            break
-        assert done.code == 1 and "nothing was changed" in done.err, (point, done)
-        assert etc(scene.fresh) == before, point
-    scene.archive.cut_after = None
-    scene.fresh.pacha("rebuild", "bar", "--yes", "--packages", "install", code=3)
+def test_a_mirror_that_is_cut_off_changes_nothing_until_all_is_here(scene: Scene) -> None:
+    cut_off(scene.fresh, scene.archive, etc)
     check_complete(scene)
 
 
 def test_a_mirror_that_says_nothing_is_given_up_and_named(scene: Scene) -> None:
-    scene.archive.hangs = True
-    began, before = time.monotonic(), etc(scene.fresh)
-    done = scene.fresh.run(PACHA, "rebuild", "bar", "--yes", "--packages", "install", PACHA_PACKAGES_TIMEOUT="5")
-    assert done.code == 1 and "still at work after 5 seconds" in done.err and time.monotonic() - began < 60
-    assert etc(scene.fresh) == before
+    silent(scene.fresh, scene.archive, etc, 60)
 
 
 def test_a_package_that_a_kill_left_half_unpacked_is_installed_anew(scene: Scene) -> None:
@@ -216,39 +200,21 @@ def test_a_package_that_a_kill_left_half_unpacked_is_installed_anew(scene: Scene
     scene.fresh.write("/var/lib/dpkg/status", f"{scene.fresh.read('/var/lib/dpkg/status')}\n{stanza}\n")
     scene.fresh.write("/var/cache/pacha/packages/installing", "")
     assert "g++-like" in scene.fresh.said("dpkg", "--audit")
-    scene.fresh.pacha("rebuild", "bar", "--yes", "--packages", "install", code=3)
+    scene.fresh.pacha(*INSTALL, code=3)
     check_complete(scene)
 
 
 def test_a_rebuild_that_is_killed_ends_well_when_it_is_run_again(scene: Scene, tmp_path: Path) -> None:
     kills = int(os.environ.get("PACHA_KILLS") or 5)
-    whole = measured(scene, tmp_path)
+    whole = measured(Debian.unpacked(scene.base, tmp_path / "measured", scene.bar.master))
     touched = 0
     for number in range(kills):
         machine = Debian.unpacked(scene.base, tmp_path / "killed", scene.bar.master)
         before = etc(machine)
-        arguments = machine.arguments(PACHA, "rebuild", "bar", "--yes", "--packages", "install")
-        process = subprocess.Popen(
-            arguments, env=machine.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        time.sleep(whole * (number + 0.5) / kills)
-        process.kill()
-        process.wait()
-        has_begun = Path(f"{machine.root}/var/cache/pacha/packages/installing").exists()
-        if not has_begun and not machine.read("/usr/share/tool"):  # the packages are unpacked in any order
-            assert etc(machine) == before, number
+        killed(machine, etc, whole * (number + 0.5) / kills)
         touched += etc(machine) != before
         again = Scene(scene.bar, machine, scene.archive, scene.base)
-        machine.pacha("rebuild", "bar", "--yes", "--packages", "install", code=3)
+        machine.pacha(*INSTALL, code=3)
         check_complete(again)
         shutil.rmtree(machine.root)
     assert kills < 5 or touched
-
-
-def measured(scene: Scene, tmp_path: Path) -> float:
-    """The seconds that the whole takes on a machine of its own."""
-    machine = Debian.unpacked(scene.base, tmp_path / "measured", scene.bar.master)
-    began = time.monotonic()
-    machine.pacha("rebuild", "bar", "--yes", "--packages", "install", code=3)
-    shutil.rmtree(machine.root)
-    return time.monotonic() - began

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +13,7 @@ import pytest
 
 from tests.support.debian_systems import run
 from tests.support.dnf_systems import DnfSystem, RpmArchive, make_dnf_base
-from tests.support.stage import PACHA
+from tests.support.reinstalling import INSTALL, cut_off, killed, measured, silent
 
 SWITCH = os.environ.get("PACHA_REINSTALL_DNF", "")
 pytestmark = [
@@ -35,7 +33,6 @@ COMES_BACK = [
     "tool-1.0-1.noarch",
     "tool-data-1.0-1.noarch",
 ]
-INSTALL = ("rebuild", "bar", "--yes", "--packages", "install")
 
 
 @dataclass
@@ -183,55 +180,22 @@ def test_another_release_gets_them_by_name_alone(scene: Scene) -> None:
 
 
 def test_a_mirror_that_is_cut_off_changes_nothing_until_all_is_here(scene: Scene) -> None:
-    points = int(os.environ.get("PACHA_CUTS") or 4)
-    before = etc(scene.fresh)
-    for point in range(points):
-        scene.archive.cut_after = point
-        done = scene.fresh.run(PACHA, *INSTALL)
-        if done.code == 3:  # so late that all was fetched, or only a source of few packages is lost
-            break
-        assert done.code == 1 and "nothing was changed" in done.err, (point, done)
-        assert etc(scene.fresh) == before, point
-    scene.archive.cut_after = None
-    scene.fresh.pacha(*INSTALL, code=3)
+    cut_off(scene.fresh, scene.archive, etc)
     check_complete(scene)
 
 
 def test_a_mirror_that_says_nothing_is_given_up_and_named(scene: Scene) -> None:
-    scene.archive.hangs = True
-    began, before = time.monotonic(), etc(scene.fresh)
-    done = scene.fresh.run(PACHA, *INSTALL, PACHA_PACKAGES_TIMEOUT="5")
-    assert done.code == 1 and "still at work after 5 seconds" in done.err and time.monotonic() - began < 90, done
-    assert etc(scene.fresh) == before
+    silent(scene.fresh, scene.archive, etc, 90)
 
 
 def test_a_rebuild_that_is_killed_ends_well_when_it_is_run_again(scene: Scene, tmp_path: Path) -> None:
     kills = int(os.environ.get("PACHA_KILLS") or 4)
-    whole = measured(scene, tmp_path)
+    whole = measured(system(scene.base, tmp_path / "measured", scene.bar.master))
     for number in range(kills):
         machine = system(scene.base, tmp_path / "killed", scene.bar.master)
-        before = etc(machine)
-        arguments = machine.arguments(PACHA, *INSTALL)
-        process = subprocess.Popen(
-            arguments, env=machine.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        time.sleep(whole * (number + 0.5) / kills)
-        process.kill()
-        process.wait()
-        has_begun = Path(f"{machine.root}/var/cache/pacha/packages/installing").exists()
-        if not has_begun and not machine.read("/usr/share/tool"):
-            assert etc(machine) == before, number
+        has_begun = killed(machine, etc, whole * (number + 0.5) / kills)
         again = Scene(scene.bar, machine, scene.archive, scene.base)
         machine.pacha(*(INSTALL[:3] if has_begun else INSTALL), code=3)  # how was remembered
         check_complete(again)
         assert machine.said("rpm", "-V", "tool", "kept", "tool-data", "base") == ""
         shutil.rmtree(machine.root)
-
-
-def measured(scene: Scene, tmp_path: Path) -> float:
-    """The seconds that the whole takes on a machine of its own."""
-    machine = system(scene.base, tmp_path / "measured", scene.bar.master)
-    began = time.monotonic()
-    machine.pacha(*INSTALL, code=3)
-    shutil.rmtree(machine.root)
-    return time.monotonic() - began

@@ -91,10 +91,9 @@ def test_retired_and_back(bar: Host, stage: Stage) -> None:
     bar.pacha("check", "bar").must()
 
 
+@pytest.mark.parametrize("bar", ["forced"], indirect=True)  # a plain account asks nobody
 def test_a_key_that_was_not_taken_out_is_told(stage: Stage, bar: Host) -> None:
     """As where sshd reads another file: the forced command says so itself, and makes no new folder."""
-    if not is_forced(bar):
-        pytest.skip("a plain account asks nobody")
     let_in = keys(stage)
     bar.pacha("retire", "bar", "--yes").must()
     (stage.account.home / ".ssh" / "authorized_keys").write_bytes(let_in)
@@ -145,11 +144,10 @@ def points(host: Host, words: tuple[str, ...]) -> list[tuple[str, int]]:
 
 
 @pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
+@pytest.mark.parametrize("bar", ["forced"], indirect=True)  # a plain account has less to do
 @pytest.mark.parametrize("words", [("retire", "bar"), ("retire", "--undo", "bar"), ("rename", "bar", "baz")])
 def test_killed_at_any_call_a_second_run_ends_it(bar: Host, stage: Stage, words: tuple[str, ...]) -> None:
     """A killed run may leave its lock, as a killed push does; Mercurial breaks it."""
-    if not is_forced(bar):
-        pytest.skip("the same, with less to do")
     before, let_in, act = picture(stage.hosts / "bar"), keys(stage), (*words, *([] if "--undo" in words else ["--yes"]))
 
     def begin() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,6 +56,17 @@ class Master:
                 inode = 0 if path == self.keys else status.st_ino
                 found[str(path)] = (inode, status.st_mode, content)
         return {path: what for path, what in found.items() if Path(path).name != ".retired"}
+
+
+def stopping(step: Callable[..., None], *, after: bool) -> Callable[..., None]:
+    """``step`` with a Ctrl-C before or ``after`` it."""
+
+    def run(*arguments: object) -> None:
+        if after:
+            step(*arguments)
+        raise KeyboardInterrupt
+
+    return run
 
 
 @pytest.fixture(name="master")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,15 @@ import pytest
 from pacha.cli.exit_code import run_command
 from pacha.store import hg
 from tests.support.standalone import Standalone
+
+
+def run_captured(capture: pytest.CaptureFixture[bytes], words: Sequence[str | Path], code: int) -> tuple[str, str]:
+    """Run ``pacha`` with ``words``, which must end with ``code``; returns both its outputs."""
+    capture.readouterr()
+    ended = run_command([str(word) for word in words])
+    out, err = (text.decode() for text in capture.readouterr())
+    assert ended == code, f"exit code {ended}, not {code}: {out}{err}"
+    return out, err
 
 
 @dataclass(frozen=True)
@@ -25,11 +35,7 @@ class Shell:
 
     def both(self, *words: str | Path, code: int = 0) -> tuple[str, str]:
         """The same, with standard error."""
-        self.capture.readouterr()
-        ended = run_command([str(word) for word in words])
-        out, err = (text.decode() for text in self.capture.readouterr())
-        assert ended == code, f"exit code {ended}, not {code}: {out}{err}"
-        return out, err
+        return run_captured(self.capture, words, code)
 
 
 @pytest.fixture(name="mercurial", scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -46,3 +47,12 @@ class FakeApt:
 
 def _without_settings(words: list[str]) -> list[str]:
     return [word for word, before in zip(words, ["", *words], strict=False) if "-o" not in (word, before)]
+
+
+@pytest.fixture(name="fake")
+def fake_apt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeApt:
+    """The programs, for who is root and on amd64."""
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    fake = FakeApt(tmp_path / "bin", monkeypatch)
+    fake.program("dpkg", "echo amd64")
+    return fake

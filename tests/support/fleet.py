@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from pacha.cli.exit_code import run_command
 from pacha.config.load import parse_config
 from pacha.host import watch
 from pacha.host.context import Context
 from pacha.push import push
 from pacha.store import hg
 from pacha.store.state import StateFolder
+from tests.support.commanding import run_captured
 
 
 @dataclass(frozen=True)
@@ -115,11 +115,7 @@ class MasterShell:
 
     def both(self, *words: str | Path, code: int = 0) -> tuple[str, str]:
         """Run ``pacha`` with ``words``, which must end with ``code``; returns both its outputs."""
-        self.capture.readouterr()
-        ended = run_command([str(word) for word in words])
-        out, err = (text.decode() for text in self.capture.readouterr())
-        assert ended == code, f"exit code {ended}, not {code}: {out}{err}"
-        return out, err
+        return run_captured(self.capture, words, code)
 
     def run(self, *words: str | Path, code: int = 0) -> str:
         """The same; returns standard output."""

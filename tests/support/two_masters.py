@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
+import os
+
 from tests.support.sshd import Sshd
-from tests.support.stage import Host
+from tests.support.stage import Host, Stage
+
+
+def two_masters(stage: Stage, second: Sshd) -> Host:
+    """One that has pushed to neither; both are plain accounts. The second's folder of hosts is ``hosts2``."""
+    host = stage.host("bar")
+    elsewhere = stage.folder / "hosts2" / "bar"
+    elsewhere.mkdir(parents=True)
+    elsewhere.chmod(0o700)
+    os.chown(elsewhere, stage.account.uid, stage.account.gid)
+    up(host, second)
+    return host
 
 
 def up(host: Host, second: Sshd, *, m1: bool = True, m2: bool = True) -> None:

@@ -15,17 +15,9 @@ from pacha.machine.packages import installers
 from pacha.rebuild.installation import installing
 from pacha.rebuild.machine import Machines
 from pacha.rebuild.options import PackagePolicy
-from tests.support.fake_apt import FakeApt
+from tests.support.fake_apt import FakeApt, fake_apt  # noqa: F401  (a fixture)
 from tests.support.package_plans import planned
 from tests.support.planned_packages import plan
-
-
-@pytest.fixture(name="fake")
-def fake_apt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeApt:
-    monkeypatch.setattr(os, "geteuid", lambda: 0)
-    fake = FakeApt(tmp_path / "bin", monkeypatch)
-    fake.program("dpkg", "echo amd64")
-    return fake
 
 
 @pytest.fixture(name="opened")

@@ -13,17 +13,9 @@ from pacha.machine.packages import program
 from pacha.machine.packages.package_list import Manager
 from pacha.rebuild import packages
 from pacha.rebuild.options import PackagePolicy, RebuildOptions
-from tests.support.fake_apt import FakeApt
+from tests.support.fake_apt import FakeApt, fake_apt  # noqa: F401  (a fixture)
 from tests.support.package_plans import package, planned
 from tests.support.planned_packages import STAGING, fetched, plan
-
-
-@pytest.fixture(name="fake")
-def fake_apt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeApt:
-    monkeypatch.setattr(os, "geteuid", lambda: 0)
-    fake = FakeApt(tmp_path / "bin", monkeypatch)
-    fake.program("dpkg", "echo amd64")
-    return fake
 
 
 @pytest.mark.usefixtures("fake")

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 
 import pytest
 
 from pacha.errors import UsageError
 from pacha.server import host_keys, hosts, moving, rename
-from tests.support.away import OTHERS, Master, master_of_this_user  # noqa: F401  (a fixture)
+from tests.support.away import OTHERS, Master, master_of_this_user, stopping  # noqa: F401  (a fixture)
 
 
 def test_everything_gets_the_name_and_gives_it_back(master: Master) -> None:
@@ -35,16 +34,8 @@ def test_stopped_at_any_step_a_second_run_ends_it(
     master.add("bar")
     master.keys.write_bytes(master.line("bar") + b"\n")
 
-    def stopped(original: Callable[..., None]) -> Callable[..., None]:
-        def run(*arguments: object) -> None:
-            if after:
-                original(*arguments)
-            raise KeyboardInterrupt
-
-        return run
-
     with monkeypatch.context() as patch:
-        patch.setattr(*step, stopped(getattr(*step)))
+        patch.setattr(*step, stopping(getattr(*step), after=after))
         with pytest.raises(KeyboardInterrupt):
             rename.rename(master.path, "bar", "baz")
     if hosts.names(master.path) == ["bar"]:

@@ -13,7 +13,7 @@ from pacha.server import host_keys, hosts, moving, retire
 from pacha.server.add_host import add_host
 from pacha.server.host_directory import HostDirectory
 from pacha.server.rename import rename
-from tests.support.away import OTHERS, Master, master_of_this_user  # noqa: F401  (a fixture)
+from tests.support.away import OTHERS, Master, master_of_this_user, stopping  # noqa: F401  (a fixture)
 
 
 @pytest.fixture
@@ -74,17 +74,9 @@ def test_stopped_at_any_step_a_second_run_ends_it(
     before = master.everything()
     owner, name = STEPS[step]
 
-    def stopped(original: Callable[..., None]) -> Callable[..., None]:
-        def run(*arguments: object) -> None:
-            if after:
-                original(*arguments)
-            raise KeyboardInterrupt
-
-        return run
-
     def interrupted(act: Callable[[], object]) -> None:
         with monkeypatch.context() as patch:
-            patch.setattr(owner, name, stopped(getattr(owner, name)))
+            patch.setattr(owner, name, stopping(getattr(owner, name), after=after))
             try:
                 act()
             except KeyboardInterrupt:
