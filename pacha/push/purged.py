@@ -38,7 +38,7 @@ def follow(session: PushSession, last: Snapshot) -> None:
 
     Tells what is forgotten, and which master lacks what another one has purged.
     """
-    session.purged = purges.read(session.context.state.purged)
+    session.know_purged(purges.read(session.context.state.purged))
     _read_anew(session, session.state.reread)
     for target in session.reached:
         try:
@@ -120,7 +120,7 @@ def _put_aside(session: PushSession) -> Iterator[Concern]:
 def _record(session: PushSession, purged: tuple[Purge, ...]) -> None:
     if purged != session.purged:
         replace_file(session.context.state.purged, purges.encode_all(purged))
-        session.purged = purged
+        session.know_purged(purged)
 
 
 def _without(revisions: _Revisions, spared: frozenset[tuple[bytes, str]]) -> dict[bytes, set[str]]:

@@ -67,6 +67,7 @@ class PushSession:
     notices: list[str] = field(default_factory=list)
     recorded: tuple[Account, ...] = ()
     purged: tuple[Purge, ...] = ()
+    _erased: Erased = field(default_factory=lambda: Erased.by(()))
     _names: KnownNames | None = None
     _where: str | None = None
 
@@ -175,10 +176,12 @@ class PushSession:
     def repository(self, name: str) -> hg.Repository:
         """The local repository ``name``, made if it is missing."""
         repository = hg.Repository.open(self.context.state.repository(name), create=True)
-        if self.purged:
-            erased = Erased.by(self.purged)
-            repository.accepts_purged = lambda stored, node: erased.accepts(name, stored, node.hex())
+        repository.accepts_purged = lambda stored, node: self._erased.accepts(name, stored, node.hex())
         return repository
+
+    def know_purged(self, purged: tuple[Purge, ...]) -> None:
+        """Take what was ``purged`` from the history here; the repositories accept no content of it."""
+        self.purged, self._erased = purged, Erased.by(purged)
 
     def unreadable(self, name: str) -> frozenset[str]:
         """The nodes of the repository ``name`` on a master that cannot be read."""
