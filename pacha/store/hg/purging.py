@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -64,6 +64,29 @@ def _unpurged(repo: Any, wanted: Callable[[bytes], bool]) -> Iterator[tuple[File
                 brought_by = nodes.hex(repo.changelog.node(log.linkrev(number))).decode()
                 node = nodes.hex(log.node(number)).decode()
                 yield FileRevision(name, node, log._revlog.rawsize(number), brought_by), log
+
+
+def present(repo: Any, place: Place, revisions: Iterable[str]) -> set[tuple[bytes, bytes]]:
+    """The stored name and node (20 bytes) of each file in any of ``revisions``; those that are missing have none.
+
+    Only what differs from the revision before is looked at, and two manifests at most are in memory.
+    """
+    found, before = set[tuple[bytes, bytes]](), None
+    with translate_errors(f"The repository {place} is damaged.", place):
+        log = repo.changelog
+        for number in sorted(log.rev(raw) for raw in set(map(nodes.bin, revisions)) if has(log, raw)):
+            manifest = repo[number].manifest()
+            if before is None:
+                found.update((name, node) for name, node, _ in manifest.iterentries())
+            else:
+                found.update((name, new) for name, ((new, _), _) in manifest.diff(before).items() if new is not None)
+            before = manifest
+    return found
+
+
+def has(log: Any, node: bytes) -> bool:
+    """Whether the changelog has ``node`` (20 bytes). A forged snapshot may name Mercurial's working copy."""
+    return bool(node != nodes.wdirid and log.hasnode(node))
 
 
 def is_purged(repo: Any, name: bytes, node: bytes) -> bool:
