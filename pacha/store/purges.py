@@ -10,7 +10,7 @@ import json
 import os
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,8 @@ from pacha.files.paths import is_within
 from pacha.text import escape, local_second, printable, rfc3339
 
 MOST_BYTES = 32 << 20
+MOST_BYTES_BY_AGE = 4 << 20  #: the older purges by age beyond this are forgotten: the next one finds all of that again
+BY_AGE = "--older-than"  #: the option whose purges are by age
 _LONGEST = 500  #: characters of a text
 #: The nodes of the erased revisions by stored name, by repository.
 Revisions = Mapping[str, Mapping[bytes, frozenset[str]]]
@@ -43,13 +45,19 @@ class Purge:
     places: Mapping[str, tuple[bytes, ...]] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        reason = f" ({self.why})" if self.why else ""
-        return f"content purged on {local_second(self.at)} by {self.by}{reason}"
+        why = self.why or (self.limits if self.is_by_age else "")
+        return f"content purged on {local_second(self.at)} by {self.by}" + (f" ({why})" if why else "")
+
+    @property
+    def is_by_age(self) -> bool:
+        """Whether the age of the snapshots chose the content: then it is done again and again, by the same rule."""
+        return self.limits.startswith(BY_AGE + " ")
 
     @property
     def identity(self) -> tuple[float, str, tuple[bytes, ...], str]:
-        """What distinguishes it from another."""
-        return self.at, self.by, self.paths, self.limits
+        """What distinguishes it from another; the runs of one rule by age are one."""
+        when, who = (0.0, "") if self.is_by_age else (self.at, self.by)
+        return when, who, self.paths, self.limits
 
     def touches(self, path: bytes) -> bool:
         """Whether it erased content of ``path``, or of something below it, as far as its named paths tell."""
@@ -98,9 +106,37 @@ def is_at(name: bytes, place: bytes) -> bool:
 
 
 def reason(path: bytes, purges: Iterable[Purge]) -> str:
-    """Why content of ``path`` is not there any more: the last of ``purges`` that touches it."""
+    """Why content of ``path`` is not there any more: the last of ``purges`` that touches it, one by age if no other."""
     touching = [purge for purge in purges if any(is_within(path, named) for named in purge.paths or (b"/",))]
-    return str(touching[-1]) if touching else "content purged"
+    by_preference = sorted(touching, key=lambda purge: not purge.is_by_age)
+    return str(by_preference[-1]) if touching else "content purged"
+
+
+def runs(purges: Iterable[Purge]) -> list[Purge]:
+    """``purges`` by time, of each rule by age the last run alone."""
+    return sorted({purge.identity: purge for purge in sorted(purges, key=_at)}.values(), key=_at)
+
+
+def _at(purge: Purge) -> float:
+    return purge.at
+
+
+def joined(recorded: Iterable[Purge], more: Iterable[Purge]) -> tuple[Purge, ...]:
+    """All of both, by time; the runs of a rule by age in one month become one."""
+    found = dict[tuple[object, ...], Purge]()
+    for purge in (*recorded, *more):
+        key = (purge.identity, rfc3339(purge.at)[: len("2026-11")] if purge.is_by_age else "")
+        found[key] = _joined(found[key], purge) if key in found and purge.is_by_age else found.get(key, purge)
+    return tuple(sorted(found.values(), key=_at))
+
+
+def _joined(one: Purge, other: Purge) -> Purge:
+    """Two runs of a rule: the later one, with what both erased."""
+    revisions = {
+        repository: {name: frozenset(nodes) for name, nodes in names.items()}
+        for repository, names in merged([one, other]).items()
+    }
+    return replace(max(one, other, key=_at), revisions=revisions)
 
 
 def merged(purges: Iterable[Purge]) -> dict[str, dict[bytes, set[str]]]:
@@ -137,8 +173,8 @@ def encode(purge: Purge) -> bytes:
 
 
 def encode_all(purges: Iterable[Purge]) -> bytes:
-    """The whole record. Raises PachaError where it gets too long to be read."""
-    text = b"".join(map(encode, purges))
+    """The whole record, without what is too much of the oldest by age. Raises PachaError where it gets too long."""
+    text = b"".join(_bounded([(purge, encode(purge)) for purge in purges]))
     if len(text) > MOST_BYTES:
         raise PachaError(
             "That is too much for the record of what was purged.",
@@ -147,6 +183,17 @@ def encode_all(purges: Iterable[Purge]) -> bytes:
             code="purge-record-full",
         )
     return text
+
+
+def _bounded(lines: list[tuple[Purge, bytes]]) -> Iterator[bytes]:
+    """The lines, those by age only as far back as there is room for; the last of each rule stays."""
+    room, last = MOST_BYTES_BY_AGE, {purge.identity: purge for purge, _ in lines}
+    kept = []
+    for purge, line in reversed(lines):
+        room -= len(line) if purge.is_by_age else 0
+        if not purge.is_by_age or room >= 0 or last[purge.identity] is purge:
+            kept.append(line)
+    return reversed(kept)
 
 
 def encode_revisions(revisions: Revisions) -> dict[str, dict[str, list[str]]]:
