@@ -212,7 +212,7 @@ def give(stage: Stage) -> None:
     """Everything below the folder of hosts is the account's again."""
     for folder, _, names in os.walk(stage.hosts / "bar"):
         for path in (folder, *(os.path.join(folder, name) for name in names)):
-            os.chown(path, stage.account.uid, stage.account.gid)
+            os.lchown(path, stage.account.uid, stage.account.gid)
 
 
 def test_the_newest_snapshot_is_refused_and_with_a_word_recorded_anew(stage: Stage, foo: Path) -> None:
@@ -300,25 +300,37 @@ def test_no_key_of_a_host_purges(stage: Stage, door: Door, foo: Path) -> None:
 
 @pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
 def test_killed_anywhere_it_is_old_or_new_and_the_next_run_ends_it(stage: Stage, foo: Path) -> None:
-    bar = stage.host("bar")
+    """In two repositories. The folder is root's meanwhile: then all is done in one process, whose calls are counted."""
+    bar, other = stage.host("bar"), foo.with_name("other")
     with open(foo / "large", "wb") as large:
         large.write(os.urandom(200_000) + b"SECRET")
+    shutil.copytree(foo, other)
+    bar.watch(other)
     came_and_went(bar, foo)
     (foo / "large").unlink()
+    shutil.rmtree(other)
+    other.mkdir()
     bar.push()
     whole, root = shutil.copytree(stage.hosts, stage.folder / "whole"), master(stage, "hosts")
-    points = killing_points(root, foo)
+    put_back(stage, whole)
+    points = killing_points(root, foo, other)
     print(f"{len(points)} points")
     for call, number in points if is_soak() else random.Random(4).sample(points, 6):
-        shutil.rmtree(stage.hosts / "bar")
-        shutil.copytree(whole / "bar", stage.hosts / "bar")
+        put_back(stage, whole)
+        log = traced(root, foo, other, "-e", f"inject={call}:signal=KILL:when={number}")
+        assert "+++ killed by SIGKILL +++" in log, (call, number)
         give(stage)
-        traced(root, foo, "-e", f"inject={call}:signal=KILL:when={number}")
         reads(root, foo)
-        done = root.pacha("purge", "bar", foo, "--yes")
+        done = root.pacha("purge", "bar", foo, other, "--yes")
         assert done.code in (0, 1, 3), done.err
         assert found([b"SECRET"], stage.hosts) == {}, (call, number)
         reads(root, foo)
+
+
+def put_back(stage: Stage, whole: Path) -> None:
+    """The host's folder as it was, root's."""
+    shutil.rmtree(stage.hosts / "bar")
+    shutil.copytree(whole / "bar", stage.hosts / "bar")
 
 
 def reads(root: Host, foo: Path) -> None:
@@ -329,17 +341,19 @@ def reads(root: Host, foo: Path) -> None:
     assert (done.code, done.out) in ((0, "SECRET\n"), (3, "")), done.err
 
 
-def traced(root: Host, foo: Path, *options: str) -> str:
-    log = root.folder / "strace.log"
-    command = ["strace", "-f", "-o", log, *options, PACHA, "purge", "bar", foo, "--yes"]
+def traced(root: Host, *words: str | Path) -> str:
+    """Run the purge of some paths under strace with its options; what it wrote."""
+    log, paths = root.folder / "strace.log", [word for word in words if isinstance(word, Path)]
+    options = [word for word in words if not isinstance(word, Path)]
+    command = ["strace", "-f", "-o", log, *options, PACHA, "purge", "bar", *paths, "--yes"]
     subprocess.run(command, env=root.environment(), stdin=subprocess.DEVNULL, capture_output=True, timeout=300)
     return log.read_text(errors="replace")
 
 
-def killing_points(root: Host, foo: Path) -> list[tuple[str, int]]:
+def killing_points(root: Host, *paths: Path) -> list[tuple[str, int]]:
     """Every changing call of an undisturbed purge: its name, and which one of that name."""
     counts: dict[str, int] = {}
-    for line in traced(root, foo, "-e", f"trace={CHANGING}").splitlines():
+    for line in traced(root, *paths, "-e", f"trace={CHANGING}").splitlines():
         name, bracket, _ = line.split(maxsplit=1)[-1].partition("(")
         if bracket and name.isalnum():
             counts[name] = counts.get(name, 0) + 1
