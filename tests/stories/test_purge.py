@@ -8,7 +8,11 @@ import secrets
 import shutil
 import subprocess
 import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -166,6 +170,49 @@ def said_by_hg(repository: Path) -> None:
     clone = repository.with_name("clone")
     run_hg("clone", str(repository), str(clone))
     shutil.rmtree(clone)
+    shown_by_hgweb(repository)
+
+
+def shown_by_hgweb(repository: Path) -> None:
+    """The newest and the oldest revision, with the files that were purged and one that was not.
+
+    Mercurial refuses purged content (403); the pages of a file whose first revision is purged fail in it (500).
+    """
+    with hgweb(repository) as site:
+        for node in ("0", "tip"):
+            for page in ("log", "shortlog", "rev", "file", "graph"):
+                assert fetched(f"{site}/{page}/{node}")[0] == 200, (page, node)
+            for page in ("file", "raw-file", "log", "annotate"):
+                assert fetched(f"{site}/{page}/{node}/plain/file0")[0] == 200, (page, node)
+        assert fetched(f"{site}/raw-file/0/plain/file0") == (200, b"0\n")
+        assert fetched(f"{site}/raw-file/0/secret/s0")[0] == 403
+        assert {fetched(f"{site}/{page}/0/secret/s0")[0] for page in ("file", "log", "annotate")} <= {200, 403, 500}
+
+
+@contextmanager
+def hgweb(repository: Path) -> Iterator[str]:
+    """The URL at which the system's hg shows a repository."""
+    command = [system_hg(), "-R", repository, "serve", "--address", "127.0.0.1", "--port", "0"]
+    environment = {"HGRCPATH": "", "PATH": os.environ["PATH"]}
+    server = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    assert server.stdout is not None
+    try:
+        port = server.stdout.readline().split(":")[2].partition("/")[0]
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait(10)
+        server.stdout.close()
+
+
+def fetched(url: str) -> tuple[int, bytes]:
+    """The status and the body of an answer."""
+    try:
+        with urllib.request.urlopen(url, timeout=30) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read()
 
 
 @pytest.fixture
