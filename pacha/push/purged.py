@@ -80,8 +80,9 @@ def _covered(purge: Purge, erased: Erased) -> bool:
 
 
 def _lacks(session: PushSession, target: MasterTarget, lacking: Iterable[Purge]) -> Iterator[Concern]:
-    for purge in islice(lacking, _MOST_TOLD):
-        text = _LACKS.format(purge=purge, label=target.label, command=purge.command(session.host))
+    by_command = {purge.command(session.host): purge for purge in lacking}
+    for command, purge in islice(by_command.items(), _MOST_TOLD):
+        text = _LACKS.format(purge=purge, label=target.label, command=command)
         yield Concern(min(purge.paths, default=session.path_of("")), text)
 
 

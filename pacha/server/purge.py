@@ -12,7 +12,7 @@ import os
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pacha.errors import PachaError
@@ -23,7 +23,7 @@ from pacha.server.host_directory import HostDirectory
 from pacha.server.host_history import HostHistory
 from pacha.server.purge_choice import Choice, PurgeOrder
 from pacha.store import purges
-from pacha.store.purges import Purge
+from pacha.store.purges import Erased, Purge
 from pacha.system.child import run_as
 from pacha.system.login import login_name
 from pacha.system.memory_limit import limit_memory
@@ -48,7 +48,9 @@ class PlannedPurge:
     """What a purge will do, as seen ``at`` that time (seconds since the epoch); ``mark`` identifies it.
 
     ``newest``: paths whose content in the newest snapshot was meant, too; ``unfinished``: repositories in which a
-    killed purge left something; ``unreadable``: snapshots that could not be looked at. All texts are safe to print.
+    killed purge left something; ``unrecorded``: how many revisions have no content already, which is not recorded, as
+    on a master that took them so from its host; ``unreadable``: snapshots that could not be looked at. All texts are
+    safe to print.
     """
 
     mark: str
@@ -57,6 +59,7 @@ class PlannedPurge:
     newest: tuple[str, ...] = ()
     unfinished: tuple[str, ...] = ()
     unreadable: tuple[str, ...] = ()
+    unrecorded: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +83,7 @@ def plan(hosts_path: bytes, host: str, order: PurgeOrder) -> PlannedPurge:
         mark=message.digest(answer["mark"]),
         at=now,
         paths=tuple(map(_believed, answer["paths"])),
+        unrecorded=message.count(answer["unrecorded"]),
         **{key: _texts(answer[key]) for key in ("newest", "unfinished", "unreadable")},
     )
 
@@ -129,8 +133,9 @@ def _apart(hosts_path: bytes, host: str, work: Any) -> dict[str, Any]:
 def _planned(folder: HostDirectory, order: PurgeOrder, now: float) -> dict[str, Any]:
     history = HostHistory(folder)
     chosen = purge_choice.choose(history, order, now)
-    left = list(purge_choice.unfinished(history, read_record(folder)))
-    if not left:
+    recorded = read_record(folder)
+    left, unrecorded = list(purge_choice.unfinished(history, recorded)), _unrecorded(chosen, recorded)
+    if not left and not unrecorded:
         purge_choice.check_newest(chosen)
     rows = sorted(chosen.paths.values(), key=lambda row: row.path)
     return {
@@ -140,6 +145,7 @@ def _planned(folder: HostDirectory, order: PurgeOrder, now: float) -> dict[str, 
         ],
         "newest": [os.fsdecode(path) for path in sorted(chosen.newest)],
         "unfinished": left,
+        "unrecorded": sum(len(nodes) for names in unrecorded.values() for nodes in names.values()),
         "unreadable": _shortened(chosen),
     }
 
@@ -163,9 +169,7 @@ def _mark(chosen: Choice) -> str:
 
 
 def _nodes(chosen: Choice) -> dict[str, dict[str, list[str]]]:
-    return purges.encode_revisions(
-        {name: {stored: frozenset(nodes) for stored, nodes in each.items()} for name, each in chosen.revisions.items()}
-    )
+    return purges.encode_revisions(purges.united([chosen.revisions]))
 
 
 def _carried_out(
@@ -185,8 +189,9 @@ def _carried_out(
                 code="purge-overtaken",
             )
         recorded = read_record(folder)
-        if chosen.revisions or _is_to_be_recorded(order, purge, recorded):
-            recorded = purges.joined(recorded, [_completed(purge, order, chosen)])
+        unrecorded = _unrecorded(chosen, recorded)
+        if chosen.revisions or unrecorded or _is_to_be_recorded(order, purge, recorded):
+            recorded = purges.joined(recorded, [_completed(purge, order, chosen, unrecorded)])
             folder.record_purged(purges.encode_all(recorded))
         erased = _erase(history, recorded)
     if not order.older_than:
@@ -205,13 +210,20 @@ def _shortened(chosen: Choice) -> list[str]:
     return [node[:12] for node in chosen.unreadable]
 
 
-def _completed(purge: Purge, order: PurgeOrder, chosen: Choice) -> Purge:
-    revisions = {name: {k: frozenset(v) for k, v in each.items()} for name, each in chosen.revisions.items()}
+def _unrecorded(chosen: Choice, recorded: Sequence[Purge]) -> purges.Revisions:
+    """What of the chosen has no content any more although no purge is recorded that erased it."""
+    erased = Erased.by(recorded)
+    found = dict[str, dict[bytes, frozenset[str]]]()
+    for repository, names in chosen.gone.items():
+        for name, nodes in names.items():
+            if left := frozenset(node for node in nodes if not erased.accepts(repository, name, node)):
+                found.setdefault(repository, {})[name] = left
+    return found
+
+
+def _completed(purge: Purge, order: PurgeOrder, chosen: Choice, unrecorded: purges.Revisions) -> Purge:
     places = {name: tuple(sorted(set(each))) for name, each in chosen.places.items()} if order.is_everywhere else {}
-    return Purge(
-        at=purge.at, by=purge.by, why=purge.why, paths=purge.paths, limits=purge.limits, revisions=revisions,
-        places=places,
-    )  # fmt: skip
+    return replace(purge, revisions=purges.united([chosen.revisions, unrecorded]), places=places)
 
 
 def _erase(history: HostHistory, recorded: Sequence[Purge]) -> int:

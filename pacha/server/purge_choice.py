@@ -59,11 +59,14 @@ class ErasedPath:
 class Choice:
     """The chosen ``revisions``, and what they are by path; ``places`` as in ``Purge``.
 
+    ``gone``: those that have no content any more, as on a master that took them so from its host.
+
     ``newest``: the paths of which the newest snapshot has a content that was meant, too: erased only if asked for;
     ``unreadable``: snapshots that could not be looked at.
     """
 
     revisions: dict[str, dict[bytes, set[str]]] = field(default_factory=dict)
+    gone: dict[str, dict[bytes, set[str]]] = field(default_factory=dict)
     places: dict[str, list[bytes]] = field(default_factory=dict)
     paths: dict[bytes, ErasedPath] = field(default_factory=dict)
     newest: set[bytes] = field(default_factory=set)
@@ -150,14 +153,21 @@ def _choose_in(
     going = None if picked is None else _ids(history, repository, name, picked)
     places = chosen.places[name]
     in_parts = {names.whole(each) for each in repository.stored_names() if each.startswith(names.PARTS)}
-    for revision in list(repository.file_revisions(lambda stored: any(purges.is_at(stored, p) for p in places))):
+
+    def is_wanted(stored: bytes) -> bool:
+        return any(purges.is_at(stored, place) for place in places)
+
+    def is_meant(revision: hg.FileRevision) -> bool:
         identity = (revision.name, bytes.fromhex(revision.node))
-        if identity in staying or (going is not None and identity not in going):
-            continue
+        return identity not in staying and (going is None or identity in going)
+
+    for revision in filter(is_meant, repository.purged_revisions(is_wanted)):
+        chosen.gone.setdefault(name, {}).setdefault(revision.name, set()).add(revision.node)
+    for revision in list(filter(is_meant, repository.file_revisions(is_wanted))):
         if revision.name in in_parts and _is_pointer(repository, revision):
             continue
         path = _path(history, name, revision.name)
-        if identity in current:
+        if (revision.name, bytes.fromhex(revision.node)) in current:
             chosen.newest.add(path)
             if not order.also_newest:
                 continue

@@ -64,8 +64,12 @@ class Purge:
         return any(is_within(path, named) or is_within(named, path) for named in self.paths or (b"/",))
 
     def command(self, host: str) -> str:
-        """The command that does the same on another master, quoted for its shell: the record may be forged."""
-        return shlex.join(["pacha", "purge", host, *map(escape, self.paths), *shlex.split(self.limits)])
+        """The command that does the same on another master, quoted for its shell: the record may be forged.
+
+        A purge from all snapshots is to be recorded even where nothing of it is left.
+        """
+        options = [*shlex.split(self.limits), *["--record"] * bool(self.places)]
+        return shlex.join(["pacha", "purge", host, *map(escape, self.paths), *options])
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,22 +136,30 @@ def joined(recorded: Iterable[Purge], more: Iterable[Purge]) -> tuple[Purge, ...
 
 def _joined(one: Purge, other: Purge) -> Purge:
     """Two runs of a rule: the later one, with what both erased."""
-    revisions = {
-        repository: {name: frozenset(nodes) for name, nodes in names.items()}
-        for repository, names in merged([one, other]).items()
-    }
-    return replace(max(one, other, key=_at), revisions=revisions)
+    return replace(max(one, other, key=_at), revisions=united([one.revisions, other.revisions]))
 
 
 def merged(purges: Iterable[Purge]) -> dict[str, dict[bytes, set[str]]]:
     """The revisions of all ``purges``."""
     every: dict[str, dict[bytes, set[str]]] = {}
     for purge in purges:
-        for repository, names in purge.revisions.items():
-            of_repository = every.setdefault(repository, {})
-            for name, nodes in names.items():
-                of_repository.setdefault(name, set()).update(nodes)
+        _add(every, purge.revisions)
     return every
+
+
+def united(each: Iterable[Mapping[str, Mapping[bytes, Set[str]]]]) -> Revisions:
+    """All of several revisions."""
+    every: dict[str, dict[bytes, set[str]]] = {}
+    for revisions in each:
+        _add(every, revisions)
+    return {name: {stored: frozenset(nodes) for stored, nodes in names.items()} for name, names in every.items()}
+
+
+def _add(every: dict[str, dict[bytes, set[str]]], revisions: Mapping[str, Mapping[bytes, Set[str]]]) -> None:
+    for repository, names in revisions.items():
+        of_repository = every.setdefault(repository, {})
+        for name, nodes in names.items():
+            of_repository.setdefault(name, set()).update(nodes)
 
 
 def read(path: Path) -> tuple[Purge, ...]:

@@ -245,27 +245,62 @@ def came_and_went(host: Host, foo: Path) -> None:
     host.push()
 
 
-def test_behind_a_forced_command_the_host_follows_as_well(stage: Stage, door: Door, foo: Path) -> None:
-    bar = door.host(stage)
-    came_and_went(bar, foo)
-    copy_of_master = shutil.copytree(stage.hosts / "bar", stage.folder / "copy")
+@pytest.fixture(params=["plain", "forced"])
+def bar(request: pytest.FixtureRequest, stage: Stage, door: Door) -> Host:
+    """A host with a plain account, and one behind the forced command."""
+    return stage.host("bar") if request.param == "plain" else door.host(stage)
+
+
+def test_the_host_follows_and_a_master_that_was_set_back_gets_nothing_back(bar: Host, stage: Stage, foo: Path) -> None:
+    (foo / "key").rename(stage.folder / "key")
+    bar.watch(foo)
+    bar.push()
+    before_it_came = copied(stage, "before")
+    (stage.folder / "key").rename(foo / "key")
+    bar.push()
+    (foo / "key").write_text("none\n")
+    bar.push()
+    with_it = copied(stage, "with")
     purge(bar, foo / "key", code=3)
     said(bar.push(code=3), "content purged on")
     assert found([b"SECRET"], stage.hosts, bar.state) == {}
     assert bar.push().lines == []
-    # a master that was restored from an older copy is told of, and brings nothing back
-    shutil.rmtree(stage.hosts / "bar")
-    shutil.copytree(copy_of_master, stage.hosts / "bar")
-    give(stage)
+    set_back(stage, with_it)
     said(bar.push(code=3), f"pacha purge bar {foo}/key")
     assert found([b"SECRET"], bar.state) == {}
     (foo / "key").write_text("more\n")
-    bar.push(code=3)
+    said(bar.push(code=3), f"pacha purge bar {foo}/key")
     purge(bar, foo / "key", code=3)
-    bar.push(code=3)
+    all_is_well(bar, stage, foo)
+    # one that never had it: Mercurial alone takes the history without it, Pacha there once that is recorded
+    set_back(stage, before_it_came)
+    done = bar.pacha("push")
+    assert done.code == (1 if "pacha.ssh.key" in bar.settings else 3), done
+    said(done, f"run there: pacha purge bar {foo}/key --record")
+    assert done.err.count("run there") == 1
+    assert "that is recorded" in bar.pacha("purge", "bar", foo / "key", "--yes", "--record").out
+    all_is_well(bar, stage, foo)
+
+
+def copied(stage: Stage, name: str) -> Path:
+    return shutil.copytree(stage.hosts / "bar", stage.folder / name)
+
+
+def set_back(stage: Stage, copy: Path) -> None:
+    """As when a master is restored from a backup of its own."""
+    shutil.rmtree(stage.hosts / "bar")
+    shutil.copytree(copy, stage.hosts / "bar")
+    give(stage)
+
+
+def all_is_well(bar: Host, stage: Stage, foo: Path) -> None:
+    """After a push nothing is left to be told, and what is there comes back."""
+    bar.pacha("push")
     assert bar.push().lines == []
     assert found([b"SECRET"], stage.hosts, bar.state) == {}
+    shutil.rmtree(bar.folder / "out", ignore_errors=True)
     bar.rebuild("--target", bar.folder / "out")
+    assert Path(f"{bar.folder}/out{foo}/key").read_text() == "more\n"
 
 
 def give(stage: Stage) -> None:
@@ -296,12 +331,13 @@ def test_a_host_that_was_away_follows_when_it_comes_back(stage: Stage, foo: Path
     came_and_went(bar, foo)
     purge(bar, foo / "key", code=3)
     bar.configure(ssh_port="1")
-    for number in range(3):
+    for number in range(int(amount("PACHA_AWAY", sample=3, soak=300))):
         (foo / "plain").write_text(f"{number}\n")
         bar.push(code=11)
     bar.configure(ssh_port=str(stage.server.port))
     said(bar.push(code=3), "content purged on")
     assert found([b"SECRET"], stage.hosts, bar.state) == {}
+    assert bar.push().lines == []
 
 
 def test_what_is_changed_before_it_is_pushed_again_is_not_lost(stage: Stage, foo: Path) -> None:

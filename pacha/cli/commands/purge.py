@@ -26,6 +26,8 @@ _STAYS = (
     "push, then run this again; or --also-newest"
 )
 _LOST = "its content in the newest snapshot goes as well; the next push of '{host}' records it anew, unless excluded"
+_LEFT = "A purge that was killed is carried out."
+_RECORDED = "There is no such content in the history any more; that is recorded."
 _UNREADABLE = "the snapshot {node} cannot be read; it keeps nothing from being purged"
 
 
@@ -108,12 +110,14 @@ def _of_one(cli_context: CliContext, hosts_path: bytes, host: str, wish: _Wish) 
         console.say(line)
     for path in planned.newest:
         console.warn(f"{path}: {(_LOST if wish.order.also_newest else _STAYS).format(host=host)}")
-    if not (planned.paths or planned.unfinished or wish.record):
+    if not (planned.paths or planned.unfinished or planned.unrecorded or wish.record):
         console.tell("There is no such content in the history: nothing was purged.")
         return ExitCode.DONE
     if wish.dry_run:
         return ExitCode.DONE
-    if not wish.yes:
+    if not planned.paths:
+        console.tell(_LEFT if planned.unfinished else _RECORDED)
+    elif not wish.yes:
         console.confirm(f"Erase that from the history of '{host}'? It cannot be undone.")
     done = purge.carry_out(hosts_path, host, wish.order, planned, limits=wish.limits, why=wish.why)
     console.tell(result_line(done))

@@ -39,13 +39,19 @@ class FileRevision:
 def file_revisions(repo: Any, place: Place, wanted: Callable[[bytes], bool]) -> Iterator[FileRevision]:
     """Every revision of the stored names that are ``wanted``, but for purged ones. Raises DamagedError."""
     with translate_errors(f"The repository {place} is damaged.", place):
-        yield from (revision for revision, _ in _unpurged(repo, wanted))
+        yield from (revision for revision, _ in _revisions(repo, wanted, purged=False))
+
+
+def purged_revisions(repo: Any, place: Place, wanted: Callable[[bytes], bool]) -> Iterator[FileRevision]:
+    """Every purged revision of the stored names that are ``wanted``. Raises DamagedError."""
+    with translate_errors(f"The repository {place} is damaged.", place):
+        yield from (revision for revision, _ in _revisions(repo, wanted, purged=True))
 
 
 def contents(repo: Any, place: Place, wanted: Callable[[bytes], bool]) -> Iterator[tuple[FileRevision, bytes]]:
     """The same, each with its bytes."""
     with translate_errors(f"The repository {place} is damaged.", place):
-        for revision, log in _unpurged(repo, wanted):
+        for revision, log in _revisions(repo, wanted, purged=False):
             yield revision, bytes(log.read(nodes.bin(revision.node)))
 
 
@@ -55,12 +61,12 @@ def stored_names(repo: Any) -> set[bytes]:
     return {entry.target_id for entry in entries}
 
 
-def _unpurged(repo: Any, wanted: Callable[[bytes], bool]) -> Iterator[tuple[FileRevision, Any]]:
-    """Each revision that has its content, and the log of its file: by name, the oldest first."""
+def _revisions(repo: Any, wanted: Callable[[bytes], bool], *, purged: bool) -> Iterator[tuple[FileRevision, Any]]:
+    """Each revision that has its content, or none, and the log of its file: by name, the oldest first."""
     for name in sorted(filter(wanted, stored_names(repo))):
         log = repo.file(name)
         for number in log:
-            if not log.iscensored(number):
+            if bool(log.iscensored(number)) is purged:
                 brought_by = nodes.hex(repo.changelog.node(log.linkrev(number))).decode()
                 node = nodes.hex(log.node(number)).decode()
                 yield FileRevision(name, node, log._revlog.rawsize(number), brought_by), log

@@ -123,6 +123,10 @@ class Repository:
         """Every revision of the stored names that are ``wanted``, but for purged ones. Raises DamagedError."""
         return purging.file_revisions(self._repo, self._place, wanted)
 
+    def purged_revisions(self, wanted: Callable[[bytes], bool]) -> Iterator[purging.FileRevision]:
+        """Every purged revision of the stored names that are ``wanted``. Raises DamagedError."""
+        return purging.purged_revisions(self._repo, self._place, wanted)
+
     def contents(self, wanted: Callable[[bytes], bool]) -> Iterator[tuple[purging.FileRevision, bytes]]:
         """Each content that the ``wanted`` names ever had, but for purged ones, the oldest of a name first.
 

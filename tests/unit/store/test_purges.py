@@ -76,7 +76,7 @@ def test_the_reason_is_that_of_the_last_purge_at_or_above_a_path() -> None:
 
 
 def test_the_command_for_another_master_is_quoted_for_its_shell() -> None:
-    assert PURGE.command("bar") == r"pacha purge bar '/etc/\xff' --at 1a2b"
+    assert PURGE.command("bar") == r"pacha purge bar '/etc/\xff' --at 1a2b --record"
     forged = Purge(at=0, by="", paths=(b"/x; reboot", b"/$(id)"), limits="--before '2026-01-01 04:00' ; reboot `id`")
     assert forged.command("bar") == (
         "pacha purge bar '/x; reboot' '/$(id)' --before '2026-01-01 04:00' ';' reboot '`id`'"

@@ -40,6 +40,19 @@ def test_there_may_be_nothing_to_erase(shell: Shell) -> None:
     shell.run("purge", "none", path, code=1)
 
 
+def test_what_has_no_content_any_more_is_recorded(shell: Shell) -> None:
+    """As where a master that was set back took the history so from its host, and lost its record."""
+    path, record = came_and_went(shell), shell.bar.master / ".purged"
+    limits = ("--before", shell.run("log").partition(" ")[0])
+    shell.run("purge", "bar", path, *limits, "--yes")
+    before = record.read_text()
+    record.unlink()
+    out = shell.run("purge", "bar", path, *limits)
+    assert "that is recorded" in out and "Erased 0 file revisions" in out
+    assert record.read_text().partition('"places"')[2] == before.partition('"places"')[2]
+    assert "nothing was purged" in shell.run("purge", "bar", path, *limits)
+
+
 def configure(shell: Shell, **keys: str) -> None:
     with open(shell.bar.top / "pacha.conf", "a") as file:
         file.writelines(f"pacha.{key.replace('_', '.')} = {text}\n" for key, text in keys.items())
