@@ -388,10 +388,39 @@ def test_no_key_of_a_host_purges(stage: Stage, door: Door, foo: Path) -> None:
         done = subprocess.run(ssh(bar, text), input=b'{"do": "purge"}\n', capture_output=True, timeout=60)
         assert done.returncode and b"Permission denied" in done.stderr, (text, done)
     control = f"pacha serve bar --hosts-path {stage.hosts} --control"
-    requests = b'{"do": "purge", "paths": ["/"]}\n{"do": "purged", "line": "{}"}\n'
-    done = subprocess.run(ssh(bar, control), input=requests, capture_output=True, timeout=60)
-    assert done.stdout.count(b'"error"') == 2
+    requests = [
+        b'{"do": "purge", "paths": ["/"]}', b'{"do": "purged", "line": "{}"}', b'{"do": "create", "name": ".purged"}',
+        b'{"do": "new", "name": ".purged"}', b'{"do": "beat", "line": "{}", "name": ".purged"}',
+    ]  # fmt: skip
+    done = subprocess.run(ssh(bar, control), input=b"\n".join(requests) + b"\n", capture_output=True, timeout=60)
+    assert done.stdout.count(b'"error"') == len(requests), done.stdout
     assert {path: path.read_bytes() for path in stage.hosts.rglob("*") if path.is_file()} == before
+
+
+def test_a_host_that_erases_its_own_history_erases_nothing_on_the_master(stage: Stage, door: Door, foo: Path) -> None:
+    """What the master has stays; what it has not yet is not taken without its content."""
+    bar = door.host(stage)
+    came_and_went(bar, foo)
+    erase_here(bar)
+    (foo / "plain").write_text("more\n")
+    bar.push()
+    assert found([b"SECRET"], stage.hosts)
+    bar.configure(ssh_port="1")
+    (foo / "key").write_text("SECRET again\n")
+    bar.push(code=11)
+    (foo / "key").write_text("none\n")
+    bar.push(code=11)
+    bar.configure(ssh_port=str(stage.server.port))
+    erase_here(bar)
+    said(bar.push(code=1), "was purged elsewhere, and that is not recorded here")
+    bar.verify_master()
+
+
+def erase_here(bar: Host) -> None:
+    """Erase all contents of the key in the history of the host, as whoever owns the host can."""
+    repository = Repository.open(str(bar.state / "repos" / "foo"))
+    nodes = [each.node for each in repository.file_revisions(lambda name: name == b"key")]
+    assert repository.erase({b"key": nodes[:-1]})
 
 
 @pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
