@@ -49,8 +49,8 @@ class PlannedPurge:
 
     ``newest``: paths whose content in the newest snapshot was meant, too; ``unfinished``: repositories in which a
     killed purge left something; ``unrecorded``: how many revisions have no content already, which is not recorded, as
-    on a master that took them so from its host; ``unreadable``: snapshots that could not be looked at. All texts are
-    safe to print.
+    on a master that took them so from its host; ``unreadable``: snapshots that could not be looked at; ``unknown``:
+    paths at which none has a file. All texts are safe to print.
     """
 
     mark: str
@@ -59,6 +59,7 @@ class PlannedPurge:
     newest: tuple[str, ...] = ()
     unfinished: tuple[str, ...] = ()
     unreadable: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
     unrecorded: int = 0
 
 
@@ -84,7 +85,7 @@ def plan(hosts_path: bytes, host: str, order: PurgeOrder) -> PlannedPurge:
         at=now,
         paths=tuple(map(_believed, answer["paths"])),
         unrecorded=message.count(answer["unrecorded"]),
-        **{key: _texts(answer[key]) for key in ("newest", "unfinished", "unreadable")},
+        **{key: _texts(answer[key]) for key in ("newest", "unfinished", "unreadable", "unknown")},
     )
 
 
@@ -147,6 +148,7 @@ def _planned(folder: HostDirectory, order: PurgeOrder, now: float) -> dict[str, 
         "unfinished": left,
         "unrecorded": sum(len(nodes) for names in unrecorded.values() for nodes in names.values()),
         "unreadable": _shortened(chosen),
+        "unknown": [os.fsdecode(path) for path in chosen.unknown],
     }
 
 

@@ -62,7 +62,7 @@ class Choice:
     ``gone``: those that have no content any more, as on a master that took them so from its host.
 
     ``newest``: the paths of which the newest snapshot has a content that was meant, too: erased only if asked for;
-    ``unreadable``: snapshots that could not be looked at.
+    ``unreadable``: snapshots that could not be looked at; ``unknown``: paths at which no snapshot has a file.
     """
 
     revisions: dict[str, dict[bytes, set[str]]] = field(default_factory=dict)
@@ -71,12 +71,14 @@ class Choice:
     paths: dict[bytes, ErasedPath] = field(default_factory=dict)
     newest: set[bytes] = field(default_factory=set)
     unreadable: list[str] = field(default_factory=list)
+    unknown: list[bytes] = field(default_factory=list)
 
 
 def choose(history: HostHistory, order: PurgeOrder, now: float) -> Choice:
     """What ``order`` erases. Raises UsageError, DamagedError, PachaError."""
     chosen = Choice(unreadable=[each.node for each in history.snapshots if each.node not in history.watched])
     chosen.places = _places(history, order.paths)
+    chosen.unknown = [path for path in order.paths if not _is_known(history, path)]
     kept, picked = _split(history, order, now)
     for name in chosen.places:
         _choose_in(history, order, name, kept, picked, chosen)
@@ -94,6 +96,16 @@ def _places(history: HostHistory, paths: Sequence[bytes]) -> dict[str, list[byte
             elif is_within(path, watched.path) and not watched.single:
                 places.setdefault(watched.repository, []).append(names.stored(watched.relative(path)))
     return places
+
+
+def _is_known(history: HostHistory, path: bytes) -> bool:
+    """Whether any snapshot had a file at or below ``path``, with or without its content."""
+    for name, places in _places(history, [path]).items():
+        repository = history.repository(name)
+        stored_names = repository.stored_names() if repository else ()
+        if any(purges.is_at(stored, place) for stored in stored_names for place in places):
+            return True
+    return False
 
 
 def _split(history: HostHistory, order: PurgeOrder, now: float) -> tuple[list[str], list[str] | None]:

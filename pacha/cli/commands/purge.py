@@ -26,6 +26,7 @@ _STAYS = (
     "push, then run this again; or --also-newest"
 )
 _LOST = "its content in the newest snapshot goes as well; the next push of '{host}' records it anew, unless excluded"
+_UNKNOWN = "no snapshot of '{host}' ever had a file there: is that its whole name, links on the way resolved?"
 _LEFT = "A purge that was killed is carried out."
 _RECORDED = "There is no such content in the history any more; that is recorded."
 _UNREADABLE = "the snapshot {node} cannot be read; it keeps nothing from being purged"
@@ -106,13 +107,16 @@ def _of_one(cli_context: CliContext, hosts_path: bytes, host: str, wish: _Wish) 
     purge_choice.check(wish.order)
     console, planned = cli_context.console, purge.plan(hosts_path, host, wish.order)
     _warn(console, host, planned.unreadable)
+    unknown = () if wish.record else planned.unknown
+    for path in unknown:
+        console.warn(f"{path}: {_UNKNOWN.format(host=host)}")
     for line in plan_lines(planned, every=cli_context.verbose):
         console.say(line)
     for path in planned.newest:
         console.warn(f"{path}: {(_LOST if wish.order.also_newest else _STAYS).format(host=host)}")
     if not (planned.paths or planned.unfinished or planned.unrecorded or wish.record):
         console.tell("There is no such content in the history: nothing was purged.")
-        return ExitCode.DONE
+        return ExitCode.CONCERNS if unknown else ExitCode.DONE
     if wish.dry_run:
         return ExitCode.DONE
     if not planned.paths:
@@ -121,7 +125,7 @@ def _of_one(cli_context: CliContext, hosts_path: bytes, host: str, wish: _Wish) 
         console.confirm(f"Erase that from the history of '{host}'? It cannot be undone.")
     done = purge.carry_out(hosts_path, host, wish.order, planned, limits=wish.limits, why=wish.why)
     console.tell(result_line(done))
-    return ExitCode.CONCERNS if planned.unreadable or planned.newest else ExitCode.DONE
+    return ExitCode.CONCERNS if planned.unreadable or planned.newest or unknown else ExitCode.DONE
 
 
 def _of_every_host(cli_context: CliContext, config: Config, host: str | None, wish: _Wish) -> ExitCode:

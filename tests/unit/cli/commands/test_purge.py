@@ -33,7 +33,9 @@ def test_without_an_answer_nothing_is_done(shell: Shell) -> None:
 
 def test_there_may_be_nothing_to_erase(shell: Shell) -> None:
     path = came_and_went(shell)
-    assert "nothing was purged" in shell.run("purge", "bar", "/etc/none", "--yes")
+    for unknown in ("/etc/none", path + "x"):  # a name mistyped is not a secret gone
+        out, err = shell.both("purge", "bar", unknown, "--yes", code=3)
+        assert "nothing was purged" in out and f"{unknown}: no snapshot of 'bar' ever had a file there" in err
     assert "nothing was purged" in shell.run("purge", "bar", path, "--older-than", "1d", "--yes")
     shell.run("purge", "bar", path, "--older-than", "soon", code=2)
     shell.run("purge", "bar", code=2)
