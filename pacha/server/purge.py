@@ -22,7 +22,7 @@ from pacha.server.host_account import load_modules
 from pacha.server.host_directory import HostDirectory
 from pacha.server.host_history import HostHistory
 from pacha.server.purge_choice import Choice, PurgeOrder
-from pacha.store import purges
+from pacha.store import hg, purges
 from pacha.store.purges import Erased, Purge
 from pacha.system.child import run_as
 from pacha.system.login import login_name
@@ -125,7 +125,7 @@ def _apart(hosts_path: bytes, host: str, work: Any) -> dict[str, Any]:
 
     def limited() -> Any:
         os.umask(0o077)
-        with limit_memory():
+        with limit_memory(), hg.frequent_gc():
             return work(folder)
 
     return dict(run_as(account, limited))
