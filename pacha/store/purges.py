@@ -126,16 +126,16 @@ def _at(purge: Purge) -> float:
 
 
 def joined(recorded: Iterable[Purge], more: Iterable[Purge]) -> tuple[Purge, ...]:
-    """All of both, by time; the runs of a rule by age in one month become one."""
+    """All of both, by time, each once; the runs of a rule by age in one month become one."""
     found = dict[tuple[object, ...], Purge]()
     for purge in (*recorded, *more):
         key = (purge.identity, rfc3339(purge.at)[: len("2026-11")] if purge.is_by_age else "")
-        found[key] = _joined(found[key], purge) if key in found and purge.is_by_age else found.get(key, purge)
+        found[key] = _joined(found[key], purge) if key in found else purge
     return tuple(sorted(found.values(), key=_at))
 
 
 def _joined(one: Purge, other: Purge) -> Purge:
-    """Two runs of a rule: the later one, with what both erased."""
+    """The later one, with what both erased."""
     return replace(max(one, other, key=_at), revisions=united([one.revisions, other.revisions]))
 
 

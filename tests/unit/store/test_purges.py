@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -131,6 +132,8 @@ def test_what_was_purged_on_purpose_is_the_reason_before_an_age() -> None:
 
 def test_what_was_said_twice_is_there_once() -> None:
     assert purges.joined([PURGE, night(1)], [night(1), PURGE]) == (PURGE, night(1))
+    more = replace(PURGE, revisions={"etc": {b"\xff": frozenset(["f" * 40])}})  # in the same second
+    assert purges.merged(purges.joined([PURGE], [more])) == {"etc": {b"\xff": {NODE, "f" * 40}}}
 
 
 def test_the_revisions_of_all_are_merged() -> None:
