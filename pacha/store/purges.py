@@ -191,7 +191,7 @@ def encode_all(purges: Iterable[Purge]) -> bytes:
         raise PachaError(
             "That is too much for the record of what was purged.",
             f"it would have {len(text) >> 20} MiB, and the limit is {MOST_BYTES >> 20} MiB",
-            "Purge less: name folders or files.",
+            "Purge less: name folders or files; of an age, begin with a greater one.",
             code="purge-record-full",
         )
     return text
