@@ -198,13 +198,16 @@ def encode_all(purges: Iterable[Purge]) -> bytes:
 
 
 def _bounded(lines: list[tuple[Purge, bytes]]) -> Iterator[bytes]:
-    """The lines, those by age only as far back as there is room for; the last of each rule stays."""
+    """The lines, those by age only as far back as there is room for: the newest, and of each rule that it was there."""
     room, last = MOST_BYTES_BY_AGE, {purge.identity: purge for purge, _ in lines}
+    newest = max((purge for purge, _ in lines if purge.is_by_age), key=_at, default=None)
     kept = []
     for purge, line in reversed(lines):
         room -= len(line) if purge.is_by_age else 0
-        if not purge.is_by_age or room >= 0 or last[purge.identity] is purge:
+        if not purge.is_by_age or room >= 0 or purge is newest:
             kept.append(line)
+        elif last[purge.identity] is purge:
+            kept.append(encode(replace(purge, revisions={})))
     return reversed(kept)
 
 

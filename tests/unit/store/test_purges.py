@@ -101,7 +101,8 @@ NIGHT = 86400.0
 def night(number: int, names: int = 20, limits: str = "--older-than 2y") -> Purge:
     """What a nightly run erases: a content each of some files."""
     nodes = {b"var/lib/app/state%d" % name: frozenset([f"{number:020x}{name:020x}"]) for name in range(names)}
-    return Purge(at=PURGE.at + number * NIGHT, by="root@master", limits=limits, revisions={"var": nodes})
+    revisions = {"var": nodes} if names else {}
+    return Purge(at=PURGE.at + number * NIGHT, by="root@master", limits=limits, revisions=revisions)
 
 
 def test_three_years_of_nightly_runs_leave_room_in_the_record() -> None:
@@ -121,8 +122,18 @@ def test_runs_by_age_are_forgotten_before_the_record_is_full(monkeypatch: pytest
     recorded: tuple[Purge, ...] = (PURGE, night(0, 400, "--older-than 1y"))
     for number in range(400):
         recorded = purges.decode(purges.encode_all(purges.joined(recorded, [night(number, 3)])))
-    assert recorded[0] == PURGE and night(0, 400, "--older-than 1y") in recorded, "the last of each rule stays"
+    assert recorded[0] == PURGE and replace(night(0, names=0), limits="--older-than 1y") in recorded, "each rule stays"
     assert 4 < len(recorded) < 10 and recorded[-1].at == PURGE.at + 399 * NIGHT
+
+
+def test_an_age_too_great_for_one_record_is_purged_in_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(purges, "MOST_BYTES", 40_000)
+    monkeypatch.setattr(purges, "MOST_BYTES_BY_AGE", 5_000)
+    recorded: tuple[Purge, ...] = ()
+    for years in (5, 4, 3):
+        step = night(5 - years, 300, f"--older-than {years}y")
+        recorded = purges.decode(purges.encode_all(purges.joined(recorded, [step])))
+    assert recorded[-1] == step and len(recorded) == 3
 
 
 def test_what_was_purged_on_purpose_is_the_reason_before_an_age() -> None:
