@@ -135,7 +135,7 @@ def _planned(folder: HostDirectory, order: PurgeOrder, now: float) -> dict[str, 
     history = HostHistory(folder)
     chosen = purge_choice.choose(history, order, now)
     recorded = read_record(folder)
-    left, unrecorded = list(purge_choice.unfinished(history, recorded)), _unrecorded(chosen, recorded)
+    left, unrecorded = list(purge_choice.unfinished(history, recorded)), _unrecorded(order, chosen, recorded)
     if not left and not unrecorded:
         purge_choice.check_newest(chosen)
     rows = sorted(chosen.paths.values(), key=lambda row: row.path)
@@ -191,7 +191,7 @@ def _carried_out(
                 code="purge-overtaken",
             )
         recorded = read_record(folder)
-        unrecorded = _unrecorded(chosen, recorded)
+        unrecorded = _unrecorded(order, chosen, recorded)
         if chosen.revisions or unrecorded or _is_to_be_recorded(order, purge, recorded):
             recorded = purges.joined(recorded, [_completed(purge, order, chosen, unrecorded)])
             folder.record_purged(purges.encode_all(recorded))
@@ -212,10 +212,15 @@ def _shortened(chosen: Choice) -> list[str]:
     return [node[:12] for node in chosen.unreadable]
 
 
-def _unrecorded(chosen: Choice, recorded: Sequence[Purge]) -> purges.Revisions:
-    """What of the chosen has no content any more although no purge is recorded that erased it."""
+def _unrecorded(order: PurgeOrder, chosen: Choice, recorded: Sequence[Purge]) -> purges.Revisions:
+    """What of the chosen has no content any more although no purge is recorded that erased it.
+
+    What went by age may have left the record: it stays out of it.
+    """
     erased = Erased.by(recorded)
     found = dict[str, dict[bytes, frozenset[str]]]()
+    if order.older_than:
+        return found
     for repository, names in chosen.gone.items():
         for name, nodes in names.items():
             if left := frozenset(node for node in nodes if not erased.accepts(repository, name, node)):
@@ -224,8 +229,10 @@ def _unrecorded(chosen: Choice, recorded: Sequence[Purge]) -> purges.Revisions:
 
 
 def _completed(purge: Purge, order: PurgeOrder, chosen: Choice, unrecorded: purges.Revisions) -> Purge:
-    places = {name: tuple(sorted(set(each))) for name, each in chosen.places.items()} if order.is_everywhere else {}
-    return replace(purge, revisions=purges.united([chosen.revisions, unrecorded]), places=places)
+    if not order.is_everywhere:
+        return replace(purge, revisions=purges.united([chosen.revisions, unrecorded]))
+    places = {name: tuple(sorted(set(each))) for name, each in chosen.places.items()}  # whatever was there
+    return replace(purge, revisions=purges.united([chosen.revisions]), places=places)
 
 
 def _erase(history: HostHistory, recorded: Sequence[Purge]) -> int:

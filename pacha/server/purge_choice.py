@@ -59,8 +59,7 @@ class ErasedPath:
 class Choice:
     """The chosen ``revisions``, and what they are by path; ``places`` as in ``Purge``.
 
-    ``gone``: those that have no content any more, as on a master that took them so from its host.
-
+    ``gone``: those that have no content any more, as on a master that took them so from its host;
     ``newest``: the paths of which the newest snapshot has a content that was meant, too: erased only if asked for;
     ``unreadable``: snapshots that could not be looked at; ``unknown``: paths at which no snapshot has a file.
     """

@@ -90,6 +90,16 @@ def test_runs_by_age_are_one_in_the_record_and_leave_a_first_push_alone(bar: Sta
     assert found([b"SECRET 0", b"SECRET 1", b"SECRET 2"], bar.top / "hosts").keys() == {b"SECRET 2"}
 
 
+def test_what_has_left_the_record_does_not_come_back_into_it(bar: Standalone) -> None:
+    came_and_went(bar)
+    assert old(bar).erased == 1
+    (bar.master / ".purged").unlink()
+    assert old(bar).erased == 0
+    run(bar, PurgeOrder(paths=(bar.path,)))
+    by_age, on_purpose = purge.read_record(HostDirectory(os.fsencode(bar.top / "hosts"), "bar"))
+    assert by_age.revisions == on_purpose.revisions == {} and on_purpose.places == {"foo": (b"",)}
+
+
 def test_a_first_run_by_age_is_recorded_although_nothing_is_old(bar: Standalone) -> None:
     bar.push()
     assert old(bar).erased == 0
