@@ -13,7 +13,7 @@ from pacha.files.names import NODE
 from pacha.text import printable
 from pacha.wire import message
 
-_FOLDER = b".pacha"
+FOLDER = b".pacha"
 _MOST_BYTES = 65536
 
 
@@ -55,7 +55,7 @@ def read(hosts_path: bytes) -> dict[str, CheckResult]:
     """The last result of each host; empty where the folder is unreadable or not ours."""
     results: dict[str, CheckResult] = {}
     try:
-        fd = open_own(os.path.join(hosts_path, _FOLDER))
+        fd = open_own(os.path.join(hosts_path, FOLDER))
     except OSError:
         return results
     try:
@@ -99,7 +99,7 @@ def node(value: object) -> str:
 
 def open_folder(hosts_path: bytes) -> int:
     """Open the folder of a master's own notes; make it where it is missing. Raises OSError unless it is ours."""
-    folder = os.path.join(hosts_path, _FOLDER)
+    folder = os.path.join(hosts_path, FOLDER)
     if not os.path.lexists(folder):
         os.mkdir(folder, 0o700)
     return open_own(folder)
