@@ -53,7 +53,7 @@ class Config:
     ``hostname`` are None where ssh's own configuration or the machine decides, ``ssh_command`` where Pacha logs in
     itself. ``ssh_timeout`` and ``before_push_timeout`` are in seconds. ``hosts_path`` is absolute, normalised bytes.
     ``frequency`` is in hours. ``exclude``, ``rebuild_keep`` and ``drift_ignore`` are patterns; ``rebuild_hardware`` is
-    "auto", "same" or "other". ``hg_command`` is an argv. ``warnings`` are lines for the user; ``given`` is the file's
+    "auto", "same" or "other". ``hg_command`` is an argv. ``sign_key`` is a path, "no", or None for the usual key. ``warnings`` are lines for the user; ``given`` is the file's
     own text by key.
     """
 
@@ -75,6 +75,9 @@ class Config:
     drift_ignore: tuple[str, ...]
     hooks: bool
     hg_command: tuple[str, ...]
+    sign_key: str | None
+    signers: str | None
+    signers_revoked: str | None
     ping: str | None
     path: Path | None = None
     warnings: tuple[str, ...] = ()
