@@ -213,7 +213,7 @@ KEYS: tuple[Key, ...] = (
     Key("pacha.hg.command", "hg_command", _command, "hg",
         "How Mercurial is called on the master."),
     Key("pacha.sign.key", "sign_key", _sign_key, "",
-        "The key that signs snapshots, or its .pub if an agent or a token has it. Not set: root's sshd host key; no: none."),
+        "The key that signs snapshots, or its .pub (of an agent, a token). Not set: sshd's, as root; no: none."),
     Key("pacha.signers", "signers", _file, "",
         "Who may sign snapshots (allowed signers, ssh-keygen(1)). Set: a rebuild refuses what none of them signed."),
     Key("pacha.signers.revoked", "signers_revoked", _file, "",

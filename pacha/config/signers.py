@@ -31,7 +31,10 @@ def load_signers(path: str | None, revoked: str | None) -> Signers | None:
     """Read the files at ``path`` and ``revoked`` (None: there is none). Raises ConfigError."""
     if path is None:
         return None
-    return Signers(name=printable(path), text=_read(path), revoked=_read(revoked) if revoked else b"")
+    text = _read(path)
+    if not text.strip():
+        raise _unreadable(printable(path), "it is empty")
+    return Signers(name=printable(path), text=text, revoked=_read(revoked) if revoked else b"")
 
 
 def _read(path: str) -> bytes:
@@ -41,12 +44,7 @@ def _read(path: str) -> bytes:
         if found is None:
             return _content(path)
     except OSError as error:
-        raise ConfigError(
-            f"{name} cannot be read.",
-            error.strerror or str(error),
-            "pacha.signers, pacha.signers.revoked or --signers names it: correct that. Nothing was changed.",
-            code="signers-unreadable",
-        ) from None
+        raise _unreadable(name, error.strerror or str(error)) from None
     place = printable(str(found[0]))
     raise ConfigError(
         f"{name}: not to be trusted.",
@@ -56,11 +54,16 @@ def _read(path: str) -> bytes:
     )
 
 
+def _unreadable(name: str, why: str) -> ConfigError:
+    hint = "pacha.signers, pacha.signers.revoked or --signers names it: correct that. Nothing was changed."
+    return ConfigError(f"{name} cannot be read.", why, hint, code="signers-unreadable")
+
+
 def _content(path: str) -> bytes:
     with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:  # do not wait for a FIFO
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise OSError("it is not a file")
         text = file.read(_MOST_BYTES + 1)
-    if not text.strip() or len(text) > _MOST_BYTES:
-        raise OSError("it is empty" if not text.strip() else "it is too large")
+    if len(text) > _MOST_BYTES:
+        raise OSError("it is too large")
     return text

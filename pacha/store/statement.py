@@ -1,8 +1,8 @@
 """What a host signs of a snapshot: the texts ``statement`` and ``statement.sig`` beside pacha.db in ``db``.
 
-pacha.db names the content of every file, and the companions, by their SHA-256; the statement names pacha.db by its own.
-So all that a rebuild restores is below the one signature. ``changes``, and the message and the user of the revision, are
-not: they inform, and decide nothing. The revision's time has to be the statement's.
+pacha.db names the content of every file, and the companions, by their SHA-256; the statement names pacha.db by its
+own. So all that a rebuild restores is below the one signature. ``changes``, and the message and the user of the
+revision, are not: they inform, and decide nothing. The revision's time has to be the statement's.
 """
 
 from __future__ import annotations

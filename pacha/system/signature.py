@@ -93,6 +93,12 @@ def public_key(line: bytes) -> bytes:
     return base64.b64decode(words[1], validate=True)
 
 
+def key_words(key: bytes) -> tuple[str, str]:
+    """The type and the base64 of a public key (a blob), as a file has them. Raises ValueError."""
+    kind, _ = _string(key)
+    return kind.decode("ascii"), base64.b64encode(key).decode("ascii")
+
+
 def sign(text: bytes, namespace: str, key: str) -> Signature:
     """The signature of ``text`` by the key in the file ``key``; the public half alone names a key of the agent.
 

@@ -1,4 +1,4 @@
-"""The texts that are signed: a title, and a line of a name and a value for each field. What they may hold has limits."""
+"""The texts that are signed: a title, and a line of a name and a value for each field, all within limits."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ _COUNTER = re.compile(r"[1-9][0-9]{0,15}", re.ASCII)
 
 def join_fields(title: str, fields: Mapping[str, str]) -> bytes:
     """A text to sign: the ``title``, and a line for each of ``fields``."""
-    return "".join(f"{line}\n" for line in (title, *(f"{name} {value}" for name, value in fields.items()))).encode("ascii")
+    return "".join(f"{line}\n" for line in (title, *(f"{name} {value}" for name, value in fields.items()))).encode(
+        "ascii"
+    )
 
 
 def split_fields(text: bytes, title: str, names: Sequence[str]) -> dict[str, str]:

@@ -136,4 +136,3 @@ def _signed(said: dict[str, Any]) -> SignedWord | None:
         return SignedWord(word=decode_word(text), text=text, signature=signature)
     except (KeyError, TypeError, AttributeError, ValueError):
         return None
-
