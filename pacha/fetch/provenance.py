@@ -18,6 +18,8 @@ from pacha.system import signature
 from pacha.system.signature import Signature
 from pacha.system.signed_text import digest
 from pacha.text import escape, rfc3339
+from pacha.wire import heartbeat
+from pacha.wire.heartbeat import SignedWord
 
 _HOW = "See share/doc/pacha/signing.rst"
 _MOST_UNVOUCHED = 10**12  #: no higher counter is taken over from who may have made it up
@@ -139,6 +141,16 @@ def check_signer(host: str, text: bytes, signed: Signature, namespace: str, at: 
         subject=signed.fingerprint,
         code="signer-unknown",
     )
+
+
+def check_word(signed: SignedWord, host: str, signers: Signers | None) -> None:
+    """Raise DamagedError unless ``host`` signed the word in its heartbeat; without ``signers``, anybody."""
+    if signed.word.host != host:
+        raise _wrong(host)
+    if signers is None:
+        _check_intact(host, signed.text, signed.signature, heartbeat.NAMESPACE)
+    else:
+        check_signer(host, signed.text, signed.signature, heartbeat.NAMESPACE, signed.word.at, signers)
 
 
 def _check_intact(host: str, text: bytes, signed: Signature, namespace: str) -> None:

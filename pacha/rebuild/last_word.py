@@ -1,8 +1,8 @@
 """Compare a signed snapshot with what else its host signed: is it the newest one?
 
-The master may show an old state, its signed heartbeat with it, and nobody but the host signs a newer one. So what proves
-that something is hidden ends the rebuild (a higher counter in the heartbeat, or in this machine's own memory), and what
-proves nothing is told before the first change: how old the last signed word is, against the host's own frequency.
+The master may show an old state, and the signed heartbeat of that time with it. What proves that something newer is
+hidden ends the rebuild: a higher counter in the heartbeat, or in this machine's own memory. What proves nothing is told
+before the first change: how old the last signed word is, against the host's own frequency.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def _check_word(word: LastWord, fetched: Fetched, said: Statement) -> None:
     if word.counter > said.counter:
         raise DamagedError(
             f"The master does not show the newest snapshot of '{said.host}'.",
-            f"the host's signed heartbeat of {rfc3339(word.at)} names number {word.counter}, and this is {said.counter}",
+            f"the host's signed heartbeat of {rfc3339(word.at)} names number {word.counter}, this is {said.counter}",
             _HINT.format(host=said.host, node=fetched.tip[:12]),
             code="snapshot-hidden",
         )
@@ -132,17 +132,11 @@ def _last_word(staging: Staging, last_push: LastPush) -> tuple[LastWord | None, 
         signed = heartbeat.parse(text).signed if text is not None else None
         if signed is None:
             return None, f"its last-push is not signed: {untold}"
-        word = signed.word
-        assert staging.signers is not None
-        if word.host != staging.host:
-            return None, f"its last-push is signed for another host: {untold}"
-        provenance.check_signer(
-            staging.host, signed.text, signed.signature, heartbeat.NAMESPACE, word.at, staging.signers
-        )
+        provenance.check_word(signed, staging.host, staging.signers)
     except (PachaError, ValueError, NotTold) as error:
         why = error.in_a_line if isinstance(error, PachaError) else "it cannot be read"
         return None, f"its last-push does not count ({why}): {untold}"
-    return word, ""
+    return signed.word, ""
 
 
 def _of_age(word: LastWord | None, fetched: Fetched, said: Statement) -> str:
@@ -150,9 +144,7 @@ def _of_age(word: LastWord | None, fetched: Fetched, said: Statement) -> str:
     age = time.time() - max(said.at, word.at if word else 0.0)
     hours = word.frequency if word else _frequency(fetched)
     if age < -_AHEAD:
-        return (
-            f"the last signed word of '{said.host}' is {span(-age)} ahead of this machine's clock: which one is wrong?"
-        )
+        return f"the last signed word of '{said.host}' is {span(-age)} ahead of this machine's clock: one is wrong"
     if age <= hours * 3600 + _GRACE:
         return ""
     return (

@@ -110,7 +110,8 @@ def _prepared(
             planned_hooks = stack.enter_context(hooks.fetched(context.state.scratch, master, host))
         attempt = Attempt(
             context=context, host=host, options=options, reporter=reporter, master=master, staging=staging,
-            fetched=fetched, begun=interrupted_renumbering, began=began, differences=(*differences, *doubts), signed=signed,
+            fetched=fetched, begun=interrupted_renumbering, began=began,
+            differences=(*differences, *doubts), signed=signed,
         )  # fmt: skip
         yield attempt, attempt.propose(planned_hooks)
 
