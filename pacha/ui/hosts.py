@@ -49,7 +49,8 @@ def _row(host: HostStatus) -> tuple[str, ...]:
     counts = (str(beat.paths), str(beat.files), size_text(beat.size)) if beat and beat.paths else ("-", "-", "-")
     return (
         host.host, host.state.value, moment(beat.at if beat else 0), moment(beat.made if beat else 0),
-        f"{beat.frequency:g} h" if beat else "-", *counts, _signed(host.checked), _when_checked(host.checked), _odd(host),
+        f"{beat.frequency:g} h" if beat else "-", *counts, _signed(host.checked), _when_checked(host.checked),
+        _odd(host),
     )  # fmt: skip
 
 
