@@ -31,7 +31,7 @@ _BEGIN, _END = b"-----BEGIN SSH SIGNATURE-----", b"-----END SSH SIGNATURE-----"
 _ARMORED = re.compile(_BEGIN + rb"\n([A-Za-z0-9+/=\s]+)\n" + _END)
 #: What ssh-keygen needs of the environment to reach an agent or a token, and to ask for a PIN. The time zone is that of
 #: the times in an allowed-signers file.
-_PASSED_ON = ("SSH_AUTH_SOCK", "SSH_ASKPASS", "SSH_ASKPASS_REQUIRE", "SSH_SK_PROVIDER", "DISPLAY", "WAYLAND_DISPLAY",
+_PASSED_ON = ("SSH_AUTH_SOCK", "SSH_ASKPASS", "SSH_SK_PROVIDER", "DISPLAY", "WAYLAND_DISPLAY",
               "XDG_RUNTIME_DIR", "TZ")  # fmt: skip
 
 
@@ -175,4 +175,6 @@ def _in_memory(data: bytes) -> Iterator[int]:
 def _environment() -> dict[str, str]:
     home = "/root" if os.geteuid() == 0 else home_dir()
     passed_on = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-    return {"PATH": PATH, "HOME": home, "LC_ALL": "C", **passed_on}
+    # Without a program that asks, ssh-keygen would take the text for the passphrase of a key that has one.
+    asking = {} if "SSH_ASKPASS" in passed_on else {"SSH_ASKPASS": "/bin/false"}
+    return {"PATH": PATH, "HOME": home, "LC_ALL": "C", **passed_on, **asking, "SSH_ASKPASS_REQUIRE": "force"}
