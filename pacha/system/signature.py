@@ -10,7 +10,6 @@ import base64
 import hashlib
 import os
 import re
-import textwrap
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -26,6 +25,7 @@ MOST_BYTES = 16 << 10  #: of a signature; that of an RSA key of 16384 bits takes
 PROGRAM = "ssh-keygen"
 _SIGNING, _VERIFYING = 60.0, 20.0  #: seconds; a token waits for somebody who touches it
 _MOST_SAID = 64 << 10
+_WIDTH = 70  #: characters of a line
 _MAGIC, _VERSION = b"SSHSIG", 1
 _BEGIN, _END = b"-----BEGIN SSH SIGNATURE-----", b"-----END SSH SIGNATURE-----"
 _ARMORED = re.compile(_BEGIN + rb"\n([A-Za-z0-9+/=\s]+)\n" + _END)
@@ -51,8 +51,9 @@ class Signature:
     @property
     def armored(self) -> bytes:
         """The form that ssh-keygen reads."""
-        lines = textwrap.wrap(base64.b64encode(self.blob).decode("ascii"), 70)
-        return b"\n".join([_BEGIN, *(line.encode("ascii") for line in lines), _END, b""])
+        text = base64.b64encode(self.blob)
+        lines = (text[begin : begin + _WIDTH] for begin in range(0, len(text), _WIDTH))
+        return b"\n".join([_BEGIN, *lines, _END, b""])
 
 
 def fingerprint(key: bytes) -> str:
