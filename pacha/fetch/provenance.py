@@ -21,7 +21,7 @@ from pacha.text import escape, rfc3339
 from pacha.wire import heartbeat
 from pacha.wire.heartbeat import SignedWord
 
-_HOW = "See share/doc/pacha/signing.rst"
+_HOW = "See share/doc/pacha/signing.rst."
 _MOST_UNVOUCHED = 10**12  #: no higher counter is taken over from who may have made it up
 _CLOCK = 2.0  #: seconds by which the time of a revision may differ from that of its statement, which has no fractions
 

@@ -19,6 +19,7 @@ import pytest
 from pacha.errors import DamagedError, ExitCode, PachaError
 from pacha.fetch import staging
 from pacha.rebuild import last_word, rebuild, restore_db
+from pacha.store import hg
 from pacha.store.host_state import Stated
 from pacha.store.statement import SIGNATURE, STATEMENT
 from pacha.system.signed_text import digest
@@ -144,6 +145,16 @@ def without_content_head(forger: Forger) -> None:
     run_hg("--config", "extensions.strip=", "-R", str(forger.hosts / "bar/foo"), "strip", "--no-backup", "-q", "tip")
 
 
+def erased(name: bytes, repository: str = "db") -> Callable[[Forger], object]:
+    """The newest content of a file is a tombstone, as after a purge."""
+
+    def act(forger: Forger) -> None:
+        there = hg.Repository.open(str(forger.hosts / "bar" / repository))
+        assert there.erase({name: [there.names(next(there.revisions()))[name].hex()]})
+
+    return act
+
+
 def own_signers(forger: Forger) -> None:
     """The master brings allowed signers of its own, wherever they might be looked for."""
     line = (forger.world.key("thief").with_suffix(".pub")).read_text()
@@ -216,6 +227,10 @@ REFUSED = [
     Case("facts", texts(lambda forger: {b"machine": forger.files()[b"machine"] + b"x\ty\n"}), "companion-damaged"),
     Case("facts-of-foo", texts(lambda forger: {b"machine": b"nothing\n"}), "companion-damaged"),
     Case("no-facts", lambda forger: forger.add({}, b"machine"), "repository-damaged companion-damaged"),
+    Case("database-erased", erased(b"pacha.db"), "snapshot-unreadable"),
+    Case("statement-erased", erased(STATEMENT), UNSIGNED),
+    Case("signature-erased", erased(SIGNATURE), UNSIGNED),
+    Case("facts-erased", erased(b"machine"), "companion-damaged"),
     Case("content-byte", content(last_bytes), DAMAGED),
     Case("content-cut", content(lambda path: os.truncate(path, 70)), DAMAGED),
     Case("content-gone", content(Path.unlink), DAMAGED),
@@ -330,6 +345,16 @@ def test_what_is_good_is_rebuilt_and_remembered(forger: Forger) -> None:
     assert (
         "Signed by the key SHA256:" in rebuilt.proposal.signed.words and "seconds old" in rebuilt.proposal.signed.words
     )
+
+
+def test_content_that_was_erased_is_named_and_its_old_file_stays(forger: Forger) -> None:
+    """That it was erased is the master's word; it may withhold, and nothing else."""
+    erased(b"one", "foo")(forger)
+    one = forger.world.here.tree / "one"
+    one.write_text("here before\n")
+    rebuilt = rebuild.rebuild(forger.world.machine("fresh", forger.hosts), "bar")
+    assert one.read_text() == "here before\n"
+    assert os.fsencode(one) in {concern.path for concern in rebuilt.proposal.concerns}
 
 
 def test_who_cannot_verify_restores_nothing(forger: Forger, monkeypatch: pytest.MonkeyPatch) -> None:
