@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ from pacha.fetch import staging
 from pacha.host.context import Context
 from pacha.push import push
 from pacha.rebuild import rebuild, restore_db
+from tests.support.amount import by_turns
 from tests.support.signing import BAR, Forger, SignedWorld, make, public
 from tests.support.stage import copy
 
@@ -57,7 +58,7 @@ def signer(world: SignedWorld, at: str = "") -> str:
     return proposal.signed.key
 
 
-def test_a_new_key_takes_over_without_a_gap(world: SignedWorld) -> None:
+def a_new_key_takes_over_without_a_gap(world: SignedWorld) -> None:
     old = signer(world)
     # First the new key is let in, from now on; then the host uses it.
     now = time.strftime("%Y%m%d%H%M%S", time.localtime(time.time() - 1))
@@ -85,7 +86,7 @@ def test_a_new_key_takes_over_without_a_gap(world: SignedWorld) -> None:
     assert caught.value.code == "signer-not-allowed"
 
 
-def test_what_a_revoked_key_signed_counts_no_more_and_the_next_push_mends_that(world: SignedWorld) -> None:
+def what_a_revoked_key_signed_counts_no_more_and_the_next_push_mends_that(world: SignedWorld) -> None:
     world.revoked.write_text(f"{public(world.key('stolen'))}\n{public(world.key('bar'))}\n")
     with pytest.raises(DamagedError) as caught:
         signer(world)
@@ -96,7 +97,7 @@ def test_what_a_revoked_key_signed_counts_no_more_and_the_next_push_mends_that(w
     assert signer(world)
 
 
-def test_the_counter_goes_on_after_adoption_and_restore_db(world: SignedWorld) -> None:
+def the_counter_goes_on_after_adoption_and_restore_db(world: SignedWorld) -> None:
     rebuilt = rebuild.rebuild(world.machine("second"), "bar")
     assert rebuilt.adopted
     second = signing(world, "bar", "second")
@@ -110,7 +111,7 @@ def test_the_counter_goes_on_after_adoption_and_restore_db(world: SignedWorld) -
     assert signer(world)
 
 
-def test_a_machine_that_was_set_back_goes_on_from_what_its_own_key_signed(world: SignedWorld) -> None:
+def a_machine_that_was_set_back_goes_on_from_what_its_own_key_signed(world: SignedWorld) -> None:
     shutil.copytree(world.top / "bar-state", world.top / "old-state", symlinks=True)
     for number in range(3):
         (world.here.tree / "one").write_text(f"later {number}\n")
@@ -121,7 +122,7 @@ def test_a_machine_that_was_set_back_goes_on_from_what_its_own_key_signed(world:
     assert stated(old) == 8
 
 
-def test_a_thief_of_the_access_key_does_not_choose_the_numbers(world: SignedWorld) -> None:
+def a_thief_of_the_access_key_does_not_choose_the_numbers(world: SignedWorld) -> None:
     forger = Forger(world, world.top / "hosts")
     forger.add(forger.restate("thief", counter=10**14))
     (world.here.tree / "one").write_text("mine\n")
@@ -130,7 +131,7 @@ def test_a_thief_of_the_access_key_does_not_choose_the_numbers(world: SignedWorl
     assert signer(world)
 
 
-def test_a_host_that_begins_to_sign_signs_what_it_has(world: SignedWorld) -> None:
+def a_host_that_begins_to_sign_signs_what_it_has(world: SignedWorld) -> None:
     unsigned = world.here.context("bar-state", sign_key="no")
     (world.here.tree / "one").write_text("without a signature\n")
     assert push.push(unsigned).committed
@@ -142,7 +143,7 @@ def test_a_host_that_begins_to_sign_signs_what_it_has(world: SignedWorld) -> Non
     assert signer(world)
 
 
-def test_a_key_that_was_named_has_to_sign(world: SignedWorld) -> None:
+def a_key_that_was_named_has_to_sign(world: SignedWorld) -> None:
     (world.here.tree / "one").write_text("which key?\n")
     missing = world.here.context("bar-state", sign_key=str(world.top / "missing"))
     with pytest.raises(PachaError) as caught:
@@ -151,27 +152,45 @@ def test_a_key_that_was_named_has_to_sign(world: SignedWorld) -> None:
     assert push.push(signing(world, "bar")).committed and signer(world)
 
 
-def test_sshd_s_key_signs_where_it_can_and_is_no_reason_to_fail(
-    world: SignedWorld, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PACHA_HOST_KEY", str(world.key("bar")))
-    (world.here.tree / "one").write_text("by sshd's\n")
-    assert push.push(world.here.context("bar-state")).committed and signer(world)
-    broken = world.top / "broken"
-    broken.write_text("no key\n")
-    broken.chmod(0o600)
-    monkeypatch.setenv("PACHA_HOST_KEY", str(broken))
-    (world.here.tree / "one").write_text("by nobody\n")
-    pushed = push.push(world.here.context("bar-state"))
-    assert pushed.committed and pushed.failures == () and any("not signed" in notice for notice in pushed.notices)
-    assert not push.push(world.here.context("bar-state")).committed
-    with pytest.raises(DamagedError):
-        signer(world)
+def sshd_s_key_signs_where_it_can_and_is_no_reason_to_fail(world: SignedWorld) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PACHA_HOST_KEY", str(world.key("bar")))
+        (world.here.tree / "one").write_text("by sshd's\n")
+        assert push.push(world.here.context("bar-state")).committed and signer(world)
+        broken = world.top / "broken"
+        broken.write_text("no key\n")
+        broken.chmod(0o600)
+        patch.setenv("PACHA_HOST_KEY", str(broken))
+        (world.here.tree / "one").write_text("by nobody\n")
+        pushed = push.push(world.here.context("bar-state"))
+        assert pushed.committed and pushed.failures == () and any("not signed" in notice for notice in pushed.notices)
+        assert not push.push(world.here.context("bar-state")).committed
+        with pytest.raises(DamagedError):
+            signer(world)
 
 
-def test_a_rebuild_by_a_plain_copy_needs_nothing_of_this(world: SignedWorld) -> None:
+def a_rebuild_by_a_plain_copy_needs_nothing_of_this(world: SignedWorld) -> None:
     """Who does not ask for signatures reads signed snapshots as any others, and an older Pacha does."""
     plain = world.here.context("plain")
     assert plain.config.signers is None
     proposal = rebuild.propose(plain, "bar")
     assert proposal.signed is None and proposal.snapshot.meta["readable_from"] == "1"
+
+
+SCENES = [
+    a_new_key_takes_over_without_a_gap,
+    what_a_revoked_key_signed_counts_no_more_and_the_next_push_mends_that,
+    the_counter_goes_on_after_adoption_and_restore_db,
+    a_machine_that_was_set_back_goes_on_from_what_its_own_key_signed,
+    a_thief_of_the_access_key_does_not_choose_the_numbers,
+    a_host_that_begins_to_sign_signs_what_it_has,
+    a_key_that_was_named_has_to_sign,
+    sshd_s_key_signs_where_it_can_and_is_no_reason_to_fail,
+    a_rebuild_by_a_plain_copy_needs_nothing_of_this,
+]
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("scene", by_turns(SCENES, 3), ids=lambda scene: scene.__name__)
+def test_keys_change(world: SignedWorld, scene: Callable[[SignedWorld], None]) -> None:
+    scene(world)
