@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 
 from pacha.config.signers import Signers
 from pacha.errors import DamagedError
@@ -107,18 +108,12 @@ def state_of(claim: Claim, signers: Signers | None) -> tuple[SignatureState, str
 
 def check_signer(host: str, text: bytes, signed: Signature, namespace: str, at: float, signers: Signers) -> None:
     """Raise DamagedError unless a key that may sign for ``host`` at the time ``at`` signed ``text``."""
-    revoked = signers.revoked
-
-    def counts(revoked: bytes) -> bool:
-        return signature.is_by(
-            text, signed, namespace, principal=host, at=at, signers=signers.text, revoked=revoked
-        )  # fmt: skip
-
-    if counts(revoked):
+    counts = partial(signature.is_by, text, signed, namespace, principal=host, at=at, signers=signers.text)
+    if counts(revoked=signers.revoked):
         return
     _check_intact(host, text, signed, namespace)
     key = f"the key {signed.fingerprint}"
-    if revoked and counts(b""):
+    if signers.revoked and counts(revoked=b""):
         raise DamagedError(
             f"A key that was revoked signed what the master has of '{host}'.",
             key,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pacha.errors import DamagedError, PachaError
 from pacha.fetch import provenance
@@ -50,11 +50,9 @@ class SignedBy:
     def words(self) -> str:
         """A line for the plan."""
         signed = f"Signed by the key {self.key} of '{self.host}' at {local_minute(self.at)} (number {self.counter})"
-        return (
-            f"{signed}; its newest signed heartbeat is {span(time.time() - self.heard)} old."
-            if self.heard
-            else f"{signed}."
-        )
+        if self.heard is None:
+            return f"{signed}."
+        return f"{signed}; its newest signed heartbeat is {span(time.time() - self.heard)} old."
 
 
 def span(seconds: float) -> str:
@@ -82,7 +80,7 @@ def compare(
     word, doubt = _last_word(staging, last_push)
     if word is not None:
         _check_word(word, fetched, said)
-        signed = SignedBy(host=said.host, key=signed.key, at=said.at, counter=said.counter, heard=word.at)
+        signed = replace(signed, heard=word.at)
     about = os.fsencode(context.master())
     doubts = [text for text in (doubt, _of_age(word, fetched, said)) if text]
     return signed, tuple(Disagreement(about=About.SIGNATURE, master=about, reason=text, known=False) for text in doubts)
