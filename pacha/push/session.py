@@ -22,6 +22,7 @@ from pacha.files.owners import Account, Accounts
 from pacha.files.scan import Fingerprint, Scan
 from pacha.host.context import Context
 from pacha.host.masters import connect, endpoint
+from pacha.push.sealing import PushSealing
 from pacha.push.target import MasterTarget
 from pacha.store import change_list, hg, revision
 from pacha.store.host_state import HostState, MasterState
@@ -49,7 +50,7 @@ class PushSession:
     ``state`` is the content of the state folder; ``update`` changes both. ``watched`` are the watched paths, ``scan``
     is the scan of them; ``fingerprints`` and ``named`` (what is never kept) are those of the scan before. ``recorded``
     are the accounts of the last snapshot, whose names stay where nothing answers for them. ``companions`` are the texts
-    beside pacha.db, by name. ``purged``: what was purged from the history here.
+    beside pacha.db, by name. ``purged``: what was purged from the history here; ``sealing``: what is sealed.
     """
 
     context: Context
@@ -67,6 +68,7 @@ class PushSession:
     notices: list[str] = field(default_factory=list)
     recorded: tuple[Account, ...] = ()
     purged: tuple[Purge, ...] = ()
+    sealing: PushSealing = field(default_factory=PushSealing)
     _erased: Erased = field(default_factory=lambda: Erased.by(()))
     _names: KnownNames | None = None
     _where: str | None = None

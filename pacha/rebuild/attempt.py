@@ -92,7 +92,7 @@ class Attempt:
         machines = machine.compare(fetched, target)
         change = release.change_of(spool, target, machines)
         bound = hardware.decide(fetched.snapshot, spool, self._circumstances(machines, change))
-        spared = bound.with_purged(fetched.purged)
+        spared = bound.without(fetched.purged, fetched.shut)
         planned = plan_rebuild(fetched.snapshot, texts, self.options, self.begun, holes, fetched.roots, orphans, spared)
         planned = planned.led_by(partial.purged(planned.plan, fetched, target))
         planned = partial.with_split_hardlink_warnings(planned, self.options, fetched)
