@@ -147,7 +147,8 @@ class Staging:
         return Fetched(
             snapshot=_opened(snapshot, self.spool.opened), shut=dict(self.spool.shut),
             sealed={path: snapshot.entries[path] for path in self.spool.opened},
-            seal_keys=self.spool.opener.keys, tip=selected.node, note=note, changelog=digest, files=self.files, size=self.size,
+            seal_keys=self.spool.opener.keys, tip=selected.node, note=note, changelog=digest, files=self.files,
+            size=self.size,
             seconds=time.monotonic() - began, companions=companions, newest=selected.newest, roots=roots,
             split_hardlinks=split, purged=self._purged(),
         )  # fmt: skip

@@ -12,7 +12,7 @@ from pacha.errors import DamagedError, PurgedError
 from pacha.fetch.worker import WorkerProcess
 from pacha.files import names
 from pacha.files.metadata import Entry, Kind
-from pacha.sealing.opener import Mismatch, Opened, Opener, Shut
+from pacha.sealing.opener import Mismatch, Opened, Opener, Shut, check_stored
 from pacha.store import hg
 from pacha.text import escape
 
@@ -161,12 +161,9 @@ def _unpack_one(item: Item, repository: str, read: Reader, spool: BinaryIO, unpa
 
 def _unseal_one(item: Item, task: Task, read: Reader, spool: BinaryIO, unpacked: UnpackedFile) -> None:
     """Check what is stored, which takes no identity; then open it. Raises Shut where nobody can, DamagedError."""
-    sha, sealed = hashlib.sha256(), item.sealed or b""
-    for name in item.stored:
-        sha.update(read(name))
-    if sha.digest() != sealed[: sha.digest_size]:
-        raise _damaged(item, f"what is sealed in the repository '{task.name}' is not what the snapshot names")
+    sealed = item.sealed or b""
     try:
+        check_stored(map(read, item.stored), sealed)
         opening, size = task.opener.begin(item.path, sealed), 0
         for name in item.stored:
             data = opening.open(read(name))
@@ -174,7 +171,7 @@ def _unseal_one(item: Item, task: Task, read: Reader, spool: BinaryIO, unpacked:
             _write(data, item, spool, unpacked)
         opened = opening.finish(item.sha256 or b"")
     except Mismatch as error:
-        raise _damaged(item, f"what is sealed in the repository '{task.name}' is not this file: {error}") from None
+        raise _damaged(item, f"what is sealed in the repository '{task.name}': {error}") from None
     if size != item.size:
         raise _damaged(item, f"what is sealed in the repository '{task.name}' has another size than the snapshot names")
     unpacked.opened[item.path] = opened

@@ -15,11 +15,15 @@ from typing import TYPE_CHECKING
 import pacha
 from pacha.config.keys import STANDALONE
 from pacha.errors import ExitCode, PachaError
+from pacha.files.metadata import Kind
 from pacha.host import before_push, due, orphans, runner, schedule
 from pacha.host.context import Context
 from pacha.host.masters import connect
 from pacha.host.watch import first_steps
+from pacha.sealing import readable, recipients
+from pacha.sealing.rules import SealRules
 from pacha.store import database
+from pacha.store.snapshot import Snapshot
 from pacha.store.state import StateFolder
 from pacha.system.presence import is_absent
 from pacha.text import escape, local_minute
@@ -108,7 +112,8 @@ def versions() -> Iterator[Check]:
 def _own(context: Context) -> Iterator[Check]:
     """The checks of this machine."""
     try:
-        watched = database.read(context.state.database).live
+        last = database.read(context.state.database)
+        watched = last.live
         holder = context.state.holder()
         state = due.as_known(context.state.read(), holder)
         if context.state.path.exists():
@@ -127,6 +132,7 @@ def _own(context: Context) -> Iterator[Check]:
     yield from _space(context)
     yield _schedule()
     yield from _before_push(context)
+    yield from _sealing(context, last)
     yield Check(about="last push", result=holder.why) if holder else _last_push(state)
     yield from _orphans(state)
     for concern in state.concerns[:_MOST_SHOWN]:
@@ -173,6 +179,28 @@ def _before_push(context: Context) -> Iterator[Check]:
     yield Check(about="before a push", result=f"it runs {names} in {escape(folder)}{others}")
     for concern in found.refused:
         yield look("before a push", f"{escape(concern.path)}: {concern.reason}", before_push.CURE)
+
+
+def _sealing(context: Context, last: Snapshot) -> Iterator[Check]:
+    """The checks of what is sealed, and of secrets that are not."""
+    config = context.config
+    rules = SealRules(config.seal, [watched.path for watched in last.live])
+    clear = (path for path, entry in last.entries.items() if entry.sealed is None and entry.kind is Kind.FILE)
+    if found := readable.find(path for path in clear if not rules.matches(path)):
+        text = f"{found.words} {found.verb} readable on the master; to seal: {found.setting} (see sealing.rst)"
+        yield Check(about="secrets", result=text)
+    if not config.seal:
+        return
+    try:
+        for_whom = recipients.read(config.seal_to)
+    except PachaError as error:
+        yield _failed("sealing", error)
+        return
+    sealed = sum(entry.sealed is not None for entry in last.entries.values())
+    if for_whom.warning:
+        yield look("sealing", for_whom.warning, f"Add a line to {escape(config.seal_to or '')}, and push.")
+    else:
+        yield Check(about="sealing", result=f"{sealed} files are sealed, for {len(for_whom.keys)} recipients")
 
 
 def _last_push(state: HostState) -> Check:

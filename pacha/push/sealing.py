@@ -6,6 +6,7 @@ rebuild still owes stays as it was recorded, under the key of then.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -26,6 +27,7 @@ from pacha.store.snapshot import SEALED_SCHEMA, Snapshot
 if TYPE_CHECKING:
     from pacha.push.session import PushSession
 
+_OTHERS = "names others than at the last push: what is sealed is sealed anew, for them alone"
 _IN_THE_CLEAR = "{count} paths that were sealed are in the clear from now on: pacha.seal does not match them any more"
 
 
@@ -68,6 +70,8 @@ def begin(session: PushSession, last: Snapshot, accept: bool) -> PushSealing:
     known = _known(session, last, sealed)
     current = next(iter(known.values()), None)
     if current is None or not current.secret or current.recipients != for_whom.fingerprint:
+        if current is not None and current.recipients not in ("", for_whom.fingerprint):
+            session.concerns.append(Concern(os.fsencode(config.seal_to or ""), _OTHERS))
         current = keys.make(for_whom)
         known = {current.id: current, **known}
         keys.write(session.context.state.path, known)  # before anything is sealed under it

@@ -27,6 +27,7 @@ from pacha.rebuild import (
     release,
     renumber,
     report,
+    sealing,
     services,
 )
 from pacha.rebuild.actual_state import GROUP, PASSWD
@@ -92,9 +93,10 @@ class Attempt:
         machines = machine.compare(fetched, target)
         change = release.change_of(spool, target, machines)
         bound = hardware.decide(fetched.snapshot, spool, self._circumstances(machines, change))
-        spared = bound.without(fetched.purged, fetched.shut)
+        spared = bound.without({**fetched.purged, **sealing.own_word(self.context, self.options)}, fetched.shut)
         planned = plan_rebuild(fetched.snapshot, texts, self.options, self.begun, holes, fetched.roots, orphans, spared)
         planned = planned.led_by(partial.purged(planned.plan, fetched, target))
+        planned = planned.led_by(sealing.concerns(self.context, self.host, fetched, planned.plan, self.options))
         planned = partial.with_split_hardlink_warnings(planned, self.options, fetched)
         install = packages.plan(self.staging, fetched, self.options, machines, other_release=change is not None)
         complete = not (install and install.installs and install.missing.wanted)

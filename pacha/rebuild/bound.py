@@ -33,12 +33,12 @@ class Bound:
         """Why ``path`` stays as it is here, None where it does not."""
         return self.withheld.get(path) if path in self.recorded else self.own(path)
 
-    def without(self, purged: Mapping[bytes, str], shut: Mapping[bytes, str]) -> Bound:
-        """This one, with the paths whose content was ``purged`` or stays ``shut``: what the disk has there stays.
+    def without(self, spared: Mapping[bytes, str], shut: Mapping[bytes, str]) -> Bound:
+        """This one, with paths that stay as they are here: those ``spared``, and those whose content is ``shut``.
 
         They come with the reasons. Only what is shut is owed.
         """
-        lacking = {path: Withheld(reason) for path, reason in purged.items()}
+        lacking = {path: Withheld(reason) for path, reason in spared.items()}
         lacking |= {path: Withheld(reason, _SHUT) for path, reason in shut.items()}
         if not lacking:
             return self

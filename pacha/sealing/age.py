@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any
 
 from pacha.errors import ConfigError, UsageError
@@ -43,15 +44,6 @@ class Recipient:
             self.key: Any = kind.Recipient.from_str(self.text)
         except pyrage.RecipientError:
             raise ValueError("neither an age recipient (age1...) nor an SSH public key (ed25519, rsa)") from None
-
-
-def is_available() -> bool:
-    """Whether pyrage is installed."""
-    try:
-        import pyrage  # noqa: F401
-    except ImportError:
-        return False
-    return True
 
 
 def seal(data: bytes, recipients: Sequence[Recipient]) -> bytes:
@@ -110,8 +102,9 @@ def _refused(name: str, why: str) -> UsageError:
 
 
 def _pyrage() -> Any:
+    """The module, imported when something is sealed or opened: most runs need none of it."""
     try:
-        import pyrage
+        return import_module("pyrage")
     except ImportError:
         raise ConfigError(
             "Sealing needs the package pyrage, which is not installed.",
@@ -119,4 +112,3 @@ def _pyrage() -> Any:
             f"Install it beside Pacha: {INSTALL}",
             code="sealing-not-installed",
         ) from None
-    return pyrage

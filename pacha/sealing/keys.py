@@ -112,6 +112,11 @@ def read(folder: Path) -> dict[bytes, SealKey]:
     return {key.id: key for key in keys}
 
 
+def secrets_in(folder: Path) -> dict[bytes, bytes]:
+    """The secrets that are in the state folder, by id of their keys. Raises PachaError."""
+    return {key.id: key.secret for key in read(folder).values() if key.secret}
+
+
 def write(folder: Path, keys: Mapping[bytes, SealKey]) -> None:
     """Replace the keys in the state folder, readable by its owner alone. Raises OSError."""
     values = [
