@@ -56,7 +56,7 @@ def opened(data: bytes, identities: Identities) -> bytes:
     pyrage = _pyrage()
     try:
         return bytes(pyrage.decrypt(data, [_parsed(pyrage, text) for text in identities.texts]))
-    except (pyrage.DecryptError, ValueError) as error:
+    except (pyrage.DecryptError, pyrage.IdentityError, ValueError) as error:
         raise NotOpened(str(error)) from None
 
 

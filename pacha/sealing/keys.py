@@ -58,7 +58,7 @@ def open_key(key: SealKey, identities: Identities) -> SealKey:
     try:
         loaded = json.loads(age.opened(key.sealed, identities))
         secret, recipients = bytes.fromhex(loaded["key"]), loaded["recipients"]
-    except (TypeError, KeyError, RecursionError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         raise ValueError("it holds something else") from None
     if len(secret) != KEY_SIZE or not isinstance(recipients, str) or not re.fullmatch("[0-9a-f]{64}", recipients):
         raise ValueError("it holds something else")

@@ -171,7 +171,7 @@ def test_without_a_format(path: str) -> None:
 def test_a_newer_format_names_the_version_to_install(path: str) -> None:
     execute(
         path,
-        "UPDATE meta SET value = '2' WHERE key = 'readable_from'",
+        "UPDATE meta SET value = '3' WHERE key = 'readable_from'",
         "UPDATE meta SET value = '3.4' WHERE key = 'version'",
     )
     assert "Install Pacha 3.4" in refused(path).hint
