@@ -10,7 +10,7 @@ import click
 
 from pacha.errors import UsageError, cause
 from pacha.sealing import age
-from pacha.sealing.age import LARGEST_IDENTITY, Identities
+from pacha.sealing.age import LARGEST_IDENTITY, SealIdentities
 from pacha.text import printable
 
 IDENTITY_OPTION = click.option(
@@ -22,13 +22,13 @@ IDENTITY_OPTION = click.option(
 )
 
 
-def read_identities(files: Sequence[str]) -> Identities:
+def read_identities(files: Sequence[str]) -> SealIdentities:
     """The identities in ``files`` ("-": standard input). Raises UsageError, ConfigError where pyrage is lacking."""
     texts: tuple[bytes, ...] = ()
     for file in files:
         name = "the standard input" if file == "-" else printable(file)
         texts += age.identities(_content(file, name), name, _ask).texts
-    return Identities(texts)
+    return SealIdentities(texts)
 
 
 def _content(file: str, name: str) -> bytes:

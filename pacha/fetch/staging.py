@@ -23,7 +23,7 @@ from pacha.fetch.worker import WorkerProcess, run_in_worker
 from pacha.files import names
 from pacha.files.metadata import Entry, Kind
 from pacha.host.context import Context
-from pacha.sealing.age import Identities
+from pacha.sealing.age import SealIdentities
 from pacha.sealing.keys import SealKey
 from pacha.sealing.opener import Opened, Opener
 from pacha.store import database, hg, purges, revision, selection
@@ -38,7 +38,7 @@ from pacha.wire.scp import Received, Totals
 _TRIES = 6
 _ALIKE = 3  #: the same fault so many times in a row is damage, not a push at work
 _SPARE = 64 << 20  #: bytes to leave free beside what is staged
-_NONE = Identities()
+_NONE = SealIdentities()
 _T = TypeVar("_T")
 
 
@@ -96,7 +96,7 @@ class Staging:
     cloned: set[str] = field(default_factory=set)  #: repositories that were cloned, not copied byte for byte
     spool: Spool = field(default_factory=Spool)
     tried: str = ""  #: the node of the snapshot that is being fetched
-    identities: Identities = field(default_factory=Identities)  #: for what is sealed
+    identities: SealIdentities = field(default_factory=SealIdentities)  #: for what is sealed
     prefetcher: Prefetcher = field(init=False)
 
     def __post_init__(self) -> None:
@@ -111,7 +111,7 @@ class Staging:
         on_file: Callable[[Received], None],
         on_expected: Callable[[int], None] = lambda files: None,
         worker: WorkerProcess | None = None,
-        identities: Identities = _NONE,
+        identities: SealIdentities = _NONE,
     ) -> Staging:
         """Make a new private folder; ``worker`` helps to unpack, ``identities`` open what is sealed."""
         return cls(

@@ -25,7 +25,7 @@ from pacha.files.names import DATABASE, PACHA_DB
 from pacha.files.paths import is_within
 from pacha.host.context import Context, check_host
 from pacha.host.masters import connect
-from pacha.sealing.age import Identities
+from pacha.sealing.age import SealIdentities
 from pacha.sealing.opener import Mismatch, Opener, Shut, check_stored
 from pacha.store import companions, hg, history, purges
 from pacha.store.database import Row
@@ -171,7 +171,7 @@ class History:
                 code="content-damaged",
             ) from None
 
-    def opener(self, revision: hg.Revision, snapshot: Snapshot, identities: Identities) -> Opener:
+    def opener(self, revision: hg.Revision, snapshot: Snapshot, identities: SealIdentities) -> Opener:
         """What opens the sealed files of ``snapshot``, that of ``revision``. Raises DamagedError."""
         if not identities:
             return _OPENS_NOTHING

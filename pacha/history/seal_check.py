@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pacha.errors import Concern, DamagedError, PurgedError
 from pacha.history.reader import History
-from pacha.sealing.age import Identities
+from pacha.sealing.age import SealIdentities
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +18,7 @@ class SealCheck:
     concerns: tuple[Concern, ...]
 
 
-def check(history: History, identities: Identities, when: str = "") -> SealCheck:
+def check(history: History, identities: SealIdentities, when: str = "") -> SealCheck:
     """Open everything sealed in the snapshot that ``when`` means, the newest for "", and keep nothing of it.
 
     Raises UsageError for no such snapshot, DamagedError where the snapshot itself is damaged.

@@ -184,23 +184,21 @@ def _before_push(context: Context) -> Iterator[Check]:
 def _sealing(context: Context, last: Snapshot) -> Iterator[Check]:
     """The checks of what is sealed, and of secrets that are not."""
     config = context.config
-    rules = SealRules(config.seal, [watched.path for watched in last.live])
-    clear = (path for path, entry in last.entries.items() if entry.sealed is None and entry.kind is Kind.FILE)
-    if found := readable.find(path for path in clear if not rules.matches(path)):
-        text = f"{found.words} {found.verb} readable on the master; to seal: {found.setting} (see sealing.rst)"
-        yield Check(about="secrets", result=text)
-    if not config.seal:
-        return
     try:
-        for_whom = recipients.read(config.seal_to)
+        rules = SealRules(config.seal, [watched.path for watched in last.live])
+        for_whom = recipients.read(config.seal_to) if config.seal else None
     except PachaError as error:
         yield _failed("sealing", error)
         return
-    sealed = sum(entry.sealed is not None for entry in last.entries.values())
-    if for_whom.warning:
+    clear = (path for path, entry in last.entries.items() if entry.sealed is None and entry.kind is Kind.FILE)
+    if found := readable.find(path for path in clear if not rules.matches(path)):
+        text = f"{found.words} {found.verb} readable on the master; to seal: {found.setting}"
+        yield Check(about="secrets", result=f"{text} (share/doc/pacha/sealing.rst)")
+    if for_whom and for_whom.warning:
         yield look("sealing", for_whom.warning, f"Add a line to {escape(config.seal_to or '')}, and push.")
-    else:
-        yield Check(about="sealing", result=f"{sealed} files are sealed, for {len(for_whom.keys)} recipients")
+    elif for_whom:
+        number = sum(entry.sealed is not None for entry in last.entries.values())
+        yield Check(about="sealing", result=f"{number} files are sealed, for {len(for_whom.keys)} recipients")
 
 
 def _last_push(state: HostState) -> Check:

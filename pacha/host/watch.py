@@ -45,7 +45,7 @@ def in_the_clear(context: Context, watched: Iterable[bytes]) -> str:
     found = readable.find(path for path in files if not rules.matches(path))
     if not found:
         return ""
-    return f"{found.words} will be readable on the master. To seal: {found.setting} (see sealing.rst)"
+    return f"{found.words} will be readable on the master. To seal: {found.setting} (share/doc/pacha/sealing.rst)"
 
 
 def merge(snapshot: Snapshot, entries: Iterable[Watched]) -> tuple[Snapshot, list[tuple[Watched, UsageError]]]:

@@ -13,6 +13,7 @@ from pacha.errors import Concern, PachaError
 from pacha.fetch.staging import Fetched, Staging
 from pacha.files.metadata import Entry
 from pacha.files.mount_points import MountPoints
+from pacha.files.paths import rebase
 from pacha.host.context import Context
 from pacha.rebuild import (
     adoption,
@@ -118,6 +119,7 @@ class Attempt:
             living=living_machine(self.context, self.host, self.options), remembered=self.options.remembered,
             differences=self.differences, watched=watched, machines=machines, bound=bound,
             services=self._services(planned, again=again), again=again,
+            sealed=frozenset(rebase(path, target) for path in fetched.sealed),
             packages=install,
         )  # fmt: skip
 

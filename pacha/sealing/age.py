@@ -23,7 +23,7 @@ class NotOpened(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Identities:
+class SealIdentities:
     """What opens sealed contents: texts of secret keys, each an age identity's line or an SSH private key."""
 
     texts: tuple[bytes, ...] = field(default=(), repr=False)
@@ -51,7 +51,7 @@ def seal(data: bytes, recipients: Sequence[Recipient]) -> bytes:
     return bytes(_pyrage().encrypt(data, [recipient.key for recipient in recipients]))
 
 
-def opened(data: bytes, identities: Identities) -> bytes:
+def opened(data: bytes, identities: SealIdentities) -> bytes:
     """What is sealed in ``data``. Raises NotOpened."""
     pyrage = _pyrage()
     try:
@@ -60,7 +60,7 @@ def opened(data: bytes, identities: Identities) -> bytes:
         raise NotOpened(str(error)) from None
 
 
-def identities(text: bytes, name: str, ask: Callable[[str], str]) -> Identities:
+def identities(text: bytes, name: str, ask: Callable[[str], str]) -> SealIdentities:
     """The identities in the ``text`` of a file, which messages call ``name``; ``ask`` returns its passphrase.
 
     Raises UsageError where there are none, ConfigError where pyrage is lacking.
@@ -81,7 +81,7 @@ def identities(text: bytes, name: str, ask: Callable[[str], str]) -> Identities:
             raise _refused(name, why if each.startswith(_PRIVATE_KEY) else "a line is no age identity") from None
     if not texts:
         raise _refused(name, "it is empty")
-    return Identities(tuple(texts))
+    return SealIdentities(tuple(texts))
 
 
 def _parsed(pyrage: Any, text: bytes) -> Any:

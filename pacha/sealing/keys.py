@@ -18,7 +18,7 @@ from pathlib import Path
 from pacha.errors import DamagedError, PachaError
 from pacha.files.keyed import ID_SIZE, KEY_SIZE
 from pacha.sealing import age
-from pacha.sealing.age import Identities
+from pacha.sealing.age import SealIdentities
 from pacha.sealing.recipients import Recipients
 from pacha.system.atomic import replace_file
 
@@ -53,7 +53,7 @@ def make(recipients: Recipients) -> SealKey:
     )
 
 
-def open_key(key: SealKey, identities: Identities) -> SealKey:
+def open_key(key: SealKey, identities: SealIdentities) -> SealKey:
     """``key`` with its secret. Raises ``age.NotOpened``, ValueError where it holds something else."""
     try:
         loaded = json.loads(age.opened(key.sealed, identities))

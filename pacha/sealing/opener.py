@@ -10,7 +10,7 @@ from hmac import HMAC, compare_digest
 from pacha.files import keyed
 from pacha.files.keyed import Attributes
 from pacha.sealing import age, envelope, keys
-from pacha.sealing.age import Identities, NotOpened
+from pacha.sealing.age import NotOpened, SealIdentities
 from pacha.sealing.keys import SealKey
 
 NO_IDENTITY = "it is sealed, and no identity was given (--identity FILE)"
@@ -38,11 +38,11 @@ class Opened:
 class Opener:
     """What ``identities`` open. ``keys``: those that they opened, by id."""
 
-    identities: Identities = field(default_factory=Identities)
+    identities: SealIdentities = field(default_factory=SealIdentities)
     keys: Mapping[bytes, SealKey] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, text: bytes | None, identities: Identities) -> Opener:
+    def of(cls, text: bytes | None, identities: SealIdentities) -> Opener:
         """The opener for a snapshot with the companion ``text`` (None: it has none). Raises DamagedError."""
         opened: dict[bytes, SealKey] = {}
         for key in keys.decode(text) if text is not None else ():
@@ -65,7 +65,7 @@ class Opener:
 class Opening:
     """One file, of which one content or several parts are opened in order."""
 
-    def __init__(self, identities: Identities, key: bytes, path: bytes) -> None:
+    def __init__(self, identities: SealIdentities, key: bytes, path: bytes) -> None:
         self._identities, self._key, self._path = identities, key, path
         self._digest: HMAC | None = None
         self._attributes: Attributes = ()

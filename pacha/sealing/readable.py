@@ -35,7 +35,7 @@ _MOST_PATTERNS = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Readable:
+class ReadableSecrets:
     """Secrets that are, or would be, in the clear: files of passwords, and private keys."""
 
     passwords: tuple[bytes, ...] = ()
@@ -63,7 +63,7 @@ class Readable:
         return f"pacha.seal = {' '.join(_patterns(self))}"
 
 
-def find(files: Iterable[bytes]) -> Readable:
+def find(files: Iterable[bytes]) -> ReadableSecrets:
     """Those of ``files`` (absolute paths) that are secret."""
     passwords, keys, read = [], [], 0
     for path in files:
@@ -75,7 +75,7 @@ def find(files: Iterable[bytes]) -> Readable:
             read += 1
             if _PRIVATE.search(_beginning(path)):
                 keys.append(path)
-    return Readable(tuple(passwords), tuple(keys))
+    return ReadableSecrets(tuple(passwords), tuple(keys))
 
 
 def below(path: bytes) -> Iterator[bytes]:
@@ -103,7 +103,7 @@ def _beginning(path: bytes) -> bytes:
     return b""
 
 
-def _patterns(found: Readable) -> list[str]:
+def _patterns(found: ReadableSecrets) -> list[str]:
     """Patterns for what was found: host keys together, and where there are many, those of one folder."""
     patterns = dict.fromkeys(_pattern(path) for path in (*found.passwords, *found.keys))
     if len(patterns) > _MOST_PATTERNS:

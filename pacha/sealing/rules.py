@@ -4,17 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
+from pacha.errors import ConfigError
 from pacha.files import paths
 from pacha.files.exclude import Rules
 from pacha.files.metadata import Entry, Kind
+from pacha.text import escape
 
 
 class SealRules:
     """Tells which files are sealed. A file has all its names sealed, or none: one in the clear would give it away."""
 
     def __init__(self, patterns: Sequence[str], roots: Collection[bytes] = ()) -> None:
-        """Take ``patterns`` (raises ValueError naming an invalid one), for files at or below ``roots``."""
-        self._rules = Rules.of(patterns)
+        """Take ``patterns`` for files at or below ``roots``. Raises ConfigError naming an invalid one."""
+        try:
+            self._rules = Rules.of(patterns)
+        except ValueError as error:
+            raise ConfigError(
+                "pacha.seal has a pattern that is none.",
+                escape(str(error).encode("utf-8", "surrogateescape")),
+                "Correct it; patterns are those of pacha.exclude.",
+                code="seal-pattern-invalid",
+            ) from None
         self._roots = {paths.prefix(root): root for root in roots}
         self._folders: dict[bytes, bool] = {}
 

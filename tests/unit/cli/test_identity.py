@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 
 import click
-import pyrage
 import pytest
 
 from pacha.cli import identity
 from pacha.errors import UsageError
+from pacha.sealing import age
+from pacha.sealing.age import SealIdentities
 from tests.support.sealing import new_identity
 
 
@@ -28,11 +30,15 @@ def test_what_cannot_be_read(tmp_path: Path) -> None:
     assert caught.value.code == "identity-unreadable" and "\x1b" not in caught.value.in_a_line
 
 
-def test_a_passphrase_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    new_identity(tmp_path / "one")
-    (tmp_path / "locked").write_bytes(pyrage.passphrase.encrypt((tmp_path / "one").read_bytes(), "sesame"))
+def test_a_passphrase_is_asked_for_on_the_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "locked").write_bytes(b"locked")
+
+    def asking(text: bytes, name: str, ask: Callable[[str], str]) -> SealIdentities:
+        return SealIdentities((text, ask(f"Passphrase of {name}").encode()))
+
+    monkeypatch.setattr(age, "identities", asking)
     monkeypatch.setattr(click, "prompt", lambda question, **options: "sesame" if options["hide_input"] else "")
-    assert len(identity.read_identities([str(tmp_path / "locked")]).texts) == 1
+    assert identity.read_identities([str(tmp_path / "locked")]).texts == (b"locked", b"sesame")
 
     def nobody(question: str, **options: object) -> str:
         raise click.Abort

@@ -16,8 +16,9 @@ from pacha.push.push import push
 from pacha.rebuild.options import RebuildOptions
 from pacha.rebuild.rebuild import propose, rebuild
 from pacha.rebuild.result import Rebuilt
+from pacha.rebuild.text_diff import text_diff
 from pacha.sealing import age
-from pacha.sealing.age import Identities
+from pacha.sealing.age import SealIdentities
 from pacha.store import database
 from tests.support.sealing import Sealers, new_identity, sealers
 from tests.support.standalone import Standalone, standalone_host  # noqa: F401  (a fixture)
@@ -39,12 +40,12 @@ def machine(bar: Standalone, people: Sealers, state: str = "fresh", **more: str)
     return bar.context(state, seal="*.key", **people.settings, **more)
 
 
-def identity(path: Path) -> Identities:
+def identity(path: Path) -> SealIdentities:
     return age.identities(path.read_bytes(), "", str)
 
 
 def rebuilt(context: Context, *paths: Path, **options: object) -> Rebuilt:
-    opening = Identities(tuple(text for path in paths for text in identity(path).texts))
+    opening = SealIdentities(tuple(text for path in paths for text in identity(path).texts))
     return rebuild(context, "bar", replace(RebuildOptions(identities=opening), **options))  # type: ignore[arg-type]
 
 
@@ -74,6 +75,15 @@ def test_an_old_file_stays_where_nothing_opens_it(bar: Standalone, people: Seale
     done = rebuilt(machine(bar, people), people.folder / "stranger")
     assert names(done) == ["a.key", "b.key"] and all("no identity that was given" in c.reason for c in done.concerns)
     assert (bar.tree / "a.key").read_bytes() == b"older"
+
+
+def test_what_is_opened_is_not_shown(bar: Standalone, people: Sealers) -> None:
+    bar.tree.mkdir()
+    (bar.tree / "a.key").write_bytes(b"older")
+    fresh = machine(bar, people)
+    proposed = propose(fresh, "bar", RebuildOptions(identities=identity(people.at_hand)))
+    step = next(step for step in proposed.preview.plan.steps if step.path.endswith(b"a.key"))
+    assert list(text_diff(proposed, step)) == ["sealed content (changed)"]
 
 
 def test_the_key_of_digests_comes_back_with_it(bar: Standalone, people: Sealers) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from pacha.errors import ConfigError, UsageError
 from pacha.sealing import age
-from pacha.sealing.age import Identities, NotOpened, Recipient
+from pacha.sealing.age import NotOpened, Recipient, SealIdentities
 
 
 def identity() -> tuple[bytes, Recipient]:
@@ -26,12 +26,12 @@ def test_each_recipient_opens_it_and_nobody_else() -> None:
     (one, for_one), (two, for_two), (other, _) = identity(), identity(), identity()
     sealed = age.seal(b"secret", [for_one, for_two])
     assert sealed.startswith(age.HEADER) and sealed != age.seal(b"secret", [for_one, for_two])
-    assert age.opened(sealed, Identities((one,))) == age.opened(sealed, Identities((other, two))) == b"secret"
+    assert age.opened(sealed, SealIdentities((one,))) == age.opened(sealed, SealIdentities((other, two))) == b"secret"
     for wrong in (sealed[:-1], sealed[:40], b"", sealed[:-1] + bytes([sealed[-1] ^ 1])):
         with pytest.raises(NotOpened):
-            age.opened(wrong, Identities((one,)))
+            age.opened(wrong, SealIdentities((one,)))
     with pytest.raises(NotOpened):
-        age.opened(sealed, Identities((other,)))
+        age.opened(sealed, SealIdentities((other,)))
 
 
 def test_an_ssh_key_is_one_as_well(tmp_path: Path) -> None:
@@ -52,7 +52,7 @@ def test_what_is_no_recipient(line: str) -> None:
 def test_a_file_of_identities_has_comments_and_several_lines() -> None:
     (one, _), (two, _) = identity(), identity()
     assert age.identities(b"# mine\n" + one + b"\n\n" + two + b"\n", "file", refuse).texts == (one, two)
-    assert one.decode() not in repr(Identities((one,)))
+    assert one.decode() not in repr(SealIdentities((one,)))
 
 
 def test_a_passphrase_is_asked_for() -> None:

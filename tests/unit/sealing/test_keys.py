@@ -8,7 +8,7 @@ import pytest
 
 from pacha.errors import DamagedError, PachaError
 from pacha.sealing import age, keys, recipients
-from pacha.sealing.age import Identities
+from pacha.sealing.age import SealIdentities
 from tests.support.sealing import sealers
 
 
@@ -23,7 +23,7 @@ def test_a_key_is_opened_by_an_identity_and_has_no_secret_in_the_text(tmp_path: 
     mine = age.identities(people.offline.read_bytes(), "", str)
     assert [keys.open_key(key, mine) for key in found] == [two, one]
     with pytest.raises(age.NotOpened):
-        keys.open_key(found[0], Identities((people.offline.read_bytes().splitlines()[-1][:-1] + b"X",)))
+        keys.open_key(found[0], SealIdentities((people.offline.read_bytes().splitlines()[-1][:-1] + b"X",)))
 
 
 def test_they_stay_in_the_state_folder(tmp_path: Path) -> None:

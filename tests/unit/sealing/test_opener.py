@@ -10,7 +10,7 @@ import pytest
 
 from pacha.errors import DamagedError
 from pacha.sealing import age, keys, recipients
-from pacha.sealing.age import Identities
+from pacha.sealing.age import SealIdentities
 from pacha.sealing.opener import Mismatch, Opener, Shut, check_stored
 from pacha.sealing.sealer import Sealer
 from tests.support.sealing import new_identity, sealers
@@ -22,7 +22,7 @@ def new_sealer(tmp_path: Path) -> Sealer:
     return Sealer(keys.make(for_whom), for_whom)
 
 
-def identities(path: Path) -> Identities:
+def identities(path: Path) -> SealIdentities:
     return age.identities(path.read_bytes(), "", str)
 
 
@@ -54,7 +54,7 @@ def test_what_stays_shut(sealer: Sealer, tmp_path: Path) -> None:
     stored, text = made.seal(b"one"), keys.encode([sealer.key])
     new_identity(tmp_path / "stranger")
     stranger, friend = identities(tmp_path / "stranger"), identities(tmp_path / "people" / "at-hand")
-    for opener in (Opener.of(text, Identities()), Opener.of(text, stranger), Opener.of(None, friend)):
+    for opener in (Opener.of(text, SealIdentities()), Opener.of(text, stranger), Opener.of(None, friend)):
         with pytest.raises(Shut):
             opener.begin(b"/a", made.sealed)
     forged = age.seal(b"of the master", [age.Recipient(new_identity(tmp_path / "another"))])

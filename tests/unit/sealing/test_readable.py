@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pacha.config.load import parse_config
 from pacha.sealing import readable
-from pacha.sealing.readable import Readable
+from pacha.sealing.readable import ReadableSecrets
 from pacha.sealing.rules import SealRules
 
 KEY = "-----BEGIN OPENSSH PRIVATE KEY-----\nx\n"
@@ -48,11 +48,11 @@ def test_keys_are_found_and_certificates_are_not(tmp_path: Path) -> None:
 def test_words_and_many() -> None:
     found = readable.find([b"/etc/shadow", b"/etc/gshadow", b"/etc/passwd"])
     assert found.words == "/etc/shadow and /etc/gshadow" and found.setting == "pacha.seal = /etc/shadow /etc/gshadow"
-    one = Readable((b"/etc/shadow",), ())
+    one = ReadableSecrets((b"/etc/shadow",), ())
     assert (one.words, one.verb) == ("/etc/shadow", "is")
-    assert Readable((b"/etc/shadow",), tuple(b"/a/%d.p12" % n for n in range(14))).words == (
+    assert ReadableSecrets((b"/etc/shadow",), tuple(b"/a/%d.p12" % n for n in range(14))).words == (
         "14 private keys and /etc/shadow"
     )
-    many = Readable((), tuple(b"/srv/[x]\x1b/%d.p12" % number for number in range(40)))
+    many = ReadableSecrets((), tuple(b"/srv/[x]\x1b/%d.p12" % number for number in range(40)))
     assert many.setting.count("/srv/") == 1 and "\x1b" not in many.setting
     assert not readable.find([])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -39,11 +38,10 @@ def test_what_cannot_be_used(tmp_path: Path) -> None:
     refused(None)
 
 
-@pytest.mark.usefixtures("as_root")
-def test_what_somebody_else_could_write(tmp_path: Path) -> None:
+def test_what_somebody_else_could_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path.resolve() / "recipients"
     path.write_text(new_identity(tmp_path / "identity") + "\n")
-    os.chown(path, 1234, 0)
+    monkeypatch.setattr(recipients, "untrusted", lambda path, trusted: (path, "it belongs to user 1234"))
     assert "user 1234" in refused(str(path)).why
 
 

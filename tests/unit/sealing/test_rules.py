@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from pacha.errors import ConfigError
 from pacha.files.metadata import Entry, Kind
 from pacha.sealing.rules import SealRules
 
@@ -32,6 +33,12 @@ ROOTS = [b"/etc", b"/opt/app/one.key"]
 )
 def test_what_is_sealed(pattern: str, path: bytes, sealed: bool) -> None:
     assert SealRules([pattern], ROOTS).matches(path) is sealed
+
+
+def test_a_pattern_that_is_none() -> None:
+    with pytest.raises(ConfigError) as caught:
+        SealRules(["a[z-a]\udcff"], ROOTS)
+    assert caught.value.code == "seal-pattern-invalid"
 
 
 def file(path: bytes, group: int | None = None, kind: Kind = Kind.FILE) -> Entry:

@@ -27,7 +27,10 @@ def test_the_list_and_the_proof(shell: Shell) -> None:
     assert "PRIVATE KEY" in shell.run("cat", shell.bar.tree / "a.key", "--identity", people.at_hand)
     (shell.bar.tree / "a.key").write_text("other\n")
     assert "sealed content (changed)" in shell.run("diff")
-    assert "sealed content" in shell.run("verify", code=3)
+    assert f"{shell.bar.tree}/a.key: size 28 -> 6" in shell.run("verify", code=3)
+    shell.run("push")
+    (shell.bar.tree / "a.key").write_text("other!")
+    assert f"{shell.bar.tree}/a.key: sealed content" in shell.run("verify", code=3)
 
 
 def test_watch_names_what_will_be_in_the_clear(shell: Shell) -> None:
