@@ -65,9 +65,9 @@ def begin(session: PushSession, last: Snapshot, accept: bool) -> PushSealing:
     if not rules:
         if sealed and not accept:
             raise _not_configured(sum(entry.sealed is not None for entry in last.entries.values()))
-        return PushSealing(keys=_known(session, last, sealed)) if sealed else PushSealing()
+        return PushSealing(keys=_known(session, sealed)) if sealed else PushSealing()
     for_whom = recipients.read(config.seal_to)
-    known = _known(session, last, sealed)
+    known = _known(session, sealed)
     current = next(iter(known.values()), None)
     if current is None or not current.secret or current.recipients != for_whom.fingerprint:
         if current is not None and current.recipients not in ("", for_whom.fingerprint):
@@ -79,16 +79,14 @@ def begin(session: PushSession, last: Snapshot, accept: bool) -> PushSealing:
     return PushSealing(rules=rules, sealer=Sealer(current, for_whom), keys=known)
 
 
-def _known(session: PushSession, last: Snapshot, needed: Collection[bytes]) -> dict[bytes, SealKey]:
-    """The keys in the state folder, and those that only ``last`` has, which stay as long as an entry names them."""
+def _known(session: PushSession, needed: Collection[bytes]) -> dict[bytes, SealKey]:
+    """The keys in the state folder, and of the ``needed`` those that only the last snapshot has."""
     known = keys.read(session.context.state.path)
     if set(needed) <= known.keys():
         return known
     try:
-        reader = session.repository(DATABASE).reader(session.state.tip)
-        text = companions.read(SEAL_KEYS, last.meta, reader)
-        recorded = keys.decode(text) if text is not None else ()
-    except DamagedError:
+        recorded = keys.decode(session.repository(DATABASE).reader(session.state.tip)(SEAL_KEYS.encode("ascii")))
+    except DamagedError:  # it has none
         recorded = ()
     return {**known, **{key.id: key for key in recorded if key.id in needed and key.id not in known}}
 

@@ -11,7 +11,7 @@ from typing import Any
 from pacha.errors import ConfigError, UsageError
 from pacha.text import escape
 
-INSTALL = "pip install 'pacha[seal]'"
+INSTALL = "pip install pyrage"
 HEADER = b"age-encryption.org/v1\n"  #: how each sealed content begins
 _ARMOUR = b"-----BEGIN AGE ENCRYPTED FILE-----"
 _PRIVATE_KEY = b"-----BEGIN "

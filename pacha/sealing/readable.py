@@ -95,6 +95,8 @@ def below(path: bytes) -> Iterator[bytes]:
 def _beginning(path: bytes) -> bytes:
     """The first bytes of a regular file, b"" for anything else; it waits for nothing."""
     with suppress(OSError):
+        if not stat.S_ISREG(os.lstat(path).st_mode):  # opening a device may do something
+            return b""
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
         try:
             return os.pread(fd, _BYTES, 0) if stat.S_ISREG(os.fstat(fd).st_mode) else b""

@@ -72,9 +72,7 @@ def test_a_file_that_is_sealed_is_not_in_the_text(
     manager: FakeManager, state: StateFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = manager.capture
-    secret = SourceFile(
-        path="/etc/apt/sources.list.d/private.list", content=b"deb https://me:secret@example.com x main\n"
-    )
+    secret = SourceFile(path="/etc/apt/sources.list.d/private.list", content=b"deb https://me:secret@example.com x\n")
     monkeypatch.setattr(manager, "capture", lambda root: replace(real(root), files=(secret,)))
     assert b"secret" in (tell(state).text or b"")
     assert b"secret" not in (tell(state, sealed=["private.list"]).text or b"secret")
