@@ -161,6 +161,21 @@ def test_other_recipients_are_named_and_everything_is_sealed_anew(stage: Stage) 
     said(made.host.push(code=10), "cannot be read", "nothing was pushed")
 
 
+def test_what_was_in_the_clear_before_is_purged(stage: Stage) -> None:
+    made = vault(stage)
+    made.host.configure(seal="nothing.yet")
+    made.host.push()
+    made.host.configure(seal="private/")
+    made.host.push()
+    assert set(found(made.canaries, *made.kept())) == set(made.canaries)
+    root = Host(stage, stage.folder / "root", "bar")
+    root.configure(hostname="master")
+    root.pacha("purge", "bar", made.sealed, "--before", stage_log(stage)[0], "--yes").must()
+    made.host.push(code=3)
+    assert found(made.canaries, *made.kept()) == {}
+    made.host.pacha("seal", "--check", "--identity", made.people.offline).must()
+
+
 def test_its_history_is_told_without_an_identity(stage: Stage) -> None:
     made = vault(stage)
     made.host.push()
@@ -179,10 +194,10 @@ def test_its_history_is_told_without_an_identity(stage: Stage) -> None:
     assert root.pacha("grep", "--history", "e", "--hosts", "bar").out.count("private") == 0
     for words in (("find", "key"), ("changes",), ("hosts",), ("drift", str(made.top))):
         assert root.pacha(*words).code in (0, 3)
-    archive = made.host.folder / "bar.tar"
-    with open(archive, "wb") as target:
-        target.write(made.host.pacha("export", "bar").must(3).out.encode())
-    assert found(made.canaries, archive.parent / "bar.tar", *made.kept()) == {}
+    archive = made.host.pacha("export", "bar")
+    assert archive.code == 3 and archive.err.count("not in the archive: it is sealed") == 2
+    assert not any(canary.decode() in archive.out for canary in made.canaries)
+    assert found(made.canaries, *made.kept()) == {}
 
 
 def test_a_passphrase_and_standard_input(stage: Stage) -> None:
