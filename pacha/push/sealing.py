@@ -72,10 +72,14 @@ def begin(session: PushSession, last: Snapshot, accept: bool) -> PushSealing:
     if current is None or not current.secret or current.recipients != for_whom.fingerprint:
         if current is not None and current.recipients not in ("", for_whom.fingerprint):
             session.concerns.append(Concern(os.fsencode(config.seal_to or ""), _OTHERS))
-        current = keys.make(for_whom)
+        current = keys.make(for_whom, config.seal)
         known = {current.id: current, **known}
         keys.write(session.context.state.path, known)  # before anything is sealed under it
         session.notices += [for_whom.warning] if for_whom.warning else []
+    elif current.patterns != config.seal:
+        current = keys.sealed_for(current, for_whom, config.seal)
+        known = {**known, current.id: current}
+        keys.write(session.context.state.path, known)
     return PushSealing(rules=rules, sealer=Sealer(current, for_whom), keys=known)
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from pacha.errors import Concern
+from pacha.errors import Concern, ConfigError
 from pacha.fetch.staging import Fetched
 from pacha.files.metadata import Entry, Kind
 from pacha.files.paths import rebase
@@ -51,6 +51,7 @@ def _unsealed(context: Context, host: str, fetched: Fetched) -> Iterator[tuple[b
     entries = fetched.recorded.entries
     rules = SealRules(context.config.seal, [watched.path for watched in fetched.snapshot.live])
     wanted = rules.wanted(entries)
+    host_says = _wanted_by_host(fetched, entries)
     own = database.read(context.state.database)
     remembered = own.entries if own.host == host else {}
     for path, entry in entries.items():
@@ -58,8 +59,20 @@ def _unsealed(context: Context, host: str, fetched: Fetched) -> Iterator[tuple[b
             continue
         if path in wanted:
             yield path, "pacha.seal says so here"
+        elif path in host_says:
+            yield path, "the host seals it, by the sealed word beside its key"
         elif _was_sealed(remembered.get(path)):
             yield path, "this machine sealed it at its last push"
+
+
+def _wanted_by_host(fetched: Fetched, entries: Mapping[bytes, Entry]) -> set[bytes]:
+    """What the host's newest key, if an identity opened it, says is sealed; nothing where its patterns are none."""
+    newest = next(iter(fetched.seal_keys.values()), None)
+    try:
+        rules = SealRules(newest.patterns if newest else (), [watched.path for watched in fetched.snapshot.live])
+    except ConfigError:
+        return set()
+    return rules.wanted(entries)
 
 
 def _was_sealed(entry: Entry | None) -> bool:

@@ -1,8 +1,9 @@
 """The keys of the digests of sealed contents: in the state folder, and each sealed for the recipients beside pacha.db.
 
 ``seal-keys`` in ``db`` has a line for each key that an entry still names, the newest first: its id in hexadecimal, a
-blank, and in base64 an age file with ``{"key": ..., "recipients": ...}``. A key is made anew whenever the recipients
-change, so that who is no longer one knows none of what follows.
+blank, and in base64 an age file with ``{"key": ..., "recipients": ..., "patterns": [...]}``. A key is made anew when the
+recipients change, so that who is no longer one knows none of what follows. The patterns of ``pacha.seal`` are there
+because nobody but the host can put others beside a key under which sealed contents fit.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ import base64
 import json
 import re
 import secrets
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pacha.errors import DamagedError, PachaError
@@ -26,31 +27,35 @@ FILE = "seal-keys"  #: in the state folder
 _LINE = re.compile(rb"([0-9a-f]{16}) ([A-Za-z0-9+/]{1,65536}={0,2})\Z")
 _MOST = 64  #: keys
 _LARGEST = 4 << 20  #: bytes of the text
+_MOST_PATTERNS, _LONGEST_PATTERN = 1000, 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SealKey:
     """A key: its ``id``, itself ``sealed``; ``secret`` is b"" where nobody opened it here.
 
-    ``recipients``: the fingerprint of those that it is sealed for, "" where that is not known.
+    ``recipients``: the fingerprint of those that it is sealed for, "" where that is not known; ``patterns``: what the
+    host sealed with it.
     """
 
     id: bytes
     sealed: bytes = field(repr=False)
     secret: bytes = field(default=b"", repr=False)
     recipients: str = ""
+    patterns: tuple[str, ...] = ()
 
 
-def make(recipients: Recipients) -> SealKey:
-    """A new random key, sealed for the ``recipients``."""
-    key = secrets.token_bytes(KEY_SIZE)
-    text = json.dumps({"key": key.hex(), "recipients": recipients.fingerprint}).encode("ascii")
-    return SealKey(
-        id=secrets.token_bytes(ID_SIZE),
-        sealed=age.seal(text, recipients.keys),
-        secret=key,
-        recipients=recipients.fingerprint,
-    )
+def make(recipients: Recipients, patterns: Sequence[str] = ()) -> SealKey:
+    """A new random key, sealed for the ``recipients``, with the ``patterns`` of what it is for."""
+    new = SealKey(id=secrets.token_bytes(ID_SIZE), sealed=b"", secret=secrets.token_bytes(KEY_SIZE))
+    return sealed_for(new, recipients, patterns)
+
+
+def sealed_for(key: SealKey, recipients: Recipients, patterns: Sequence[str]) -> SealKey:
+    """The same key, whose secret is known, sealed again for the ``recipients`` with these ``patterns``."""
+    values = {"key": key.secret.hex(), "recipients": recipients.fingerprint, "patterns": list(patterns)}
+    sealed = age.seal(json.dumps(values).encode("ascii"), recipients.keys)
+    return replace(key, sealed=sealed, recipients=recipients.fingerprint, patterns=tuple(patterns))
 
 
 def open_key(key: SealKey, identities: SealIdentities) -> SealKey:
@@ -58,11 +63,12 @@ def open_key(key: SealKey, identities: SealIdentities) -> SealKey:
     try:
         loaded = json.loads(age.opened(key.sealed, identities))
         secret, recipients = bytes.fromhex(loaded["key"]), loaded["recipients"]
-    except (ValueError, TypeError, KeyError, RecursionError):
+        patterns = tuple(str(pattern)[:_LONGEST_PATTERN] for pattern in loaded.get("patterns", ())[:_MOST_PATTERNS])
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise ValueError("it holds something else") from None
     if len(secret) != KEY_SIZE or not isinstance(recipients, str) or not re.fullmatch("[0-9a-f]{64}", recipients):
         raise ValueError("it holds something else")
-    return SealKey(id=key.id, sealed=key.sealed, secret=secret, recipients=recipients)
+    return replace(key, secret=secret, recipients=recipients, patterns=patterns)
 
 
 def encode(keys: Collection[SealKey]) -> bytes:
@@ -97,12 +103,13 @@ def read(folder: Path) -> dict[bytes, SealKey]:
                 sealed=base64.b64decode(each["sealed"]),
                 secret=bytes.fromhex(each["key"]),
                 recipients=str(each["recipients"]),
+                patterns=tuple(map(str, each.get("patterns", ()))),
             )
             for each in loaded
         ]
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise PachaError(
             f"{folder / FILE} cannot be read.",
             str(error),
@@ -124,6 +131,7 @@ def write(folder: Path, keys: Mapping[bytes, SealKey]) -> None:
             "id": key.id.hex(),
             "key": key.secret.hex(),
             "recipients": key.recipients,
+            "patterns": list(key.patterns),
             "sealed": base64.b64encode(key.sealed).decode("ascii"),
         }
         for key in keys.values()

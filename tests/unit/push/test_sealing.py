@@ -98,6 +98,16 @@ def test_other_recipients_seal_anew_and_are_named(bar: Standalone, people: Seale
     assert not pushed(bar, people).committed
 
 
+def test_other_patterns_go_with_the_same_key(bar: Standalone, people: Sealers) -> None:
+    pushed(bar, people)
+    first, tip = key(bar), bar.context().state.read().tip
+    pushed(bar, people, seal="*.key *.more")
+    assert key(bar) == first and bar.context().state.read().tip != tip
+    [known] = keys.read(bar.context().state.path).values()
+    assert known.patterns == ("*.key", "*.more")
+    assert not pushed(bar, people, seal="*.key *.more").committed
+
+
 def test_a_lost_key_seals_anew(bar: Standalone, people: Sealers) -> None:
     pushed(bar, people)
     first = key(bar)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from dataclasses import replace
@@ -19,7 +20,7 @@ from pacha.rebuild.result import Rebuilt
 from pacha.rebuild.text_diff import text_diff
 from pacha.sealing import age
 from pacha.sealing.age import SealIdentities
-from pacha.store import database
+from pacha.store import database, hg
 from tests.support.sealing import Sealers, new_identity, sealers
 from tests.support.standalone import Standalone, standalone_host  # noqa: F401  (a fixture)
 
@@ -104,6 +105,31 @@ def test_clear_content_under_a_sealed_path_is_named(bar: Standalone, people: Sea
     assert reasons.count("pacha.seal says so here") == 2 and "nothing is sealed in the snapshot" in reasons
     proposed = propose(bar.context("state"), "bar", RebuildOptions())
     assert [c.reason.count("this machine sealed it") for c in proposed.concerns if "not sealed" in c.reason] == [1, 1]
+
+
+def test_the_hosts_own_patterns_are_sealed_with_the_key(
+    bar: Standalone, people: Sealers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One seal of two is taken off, and this machine has neither a configuration nor a history of its own."""
+    real = database.read_foreign
+    path = os.fsencode(bar.tree / "a.key")
+
+    def uncovered(name: str, *arguments: object, **more: bool) -> object:
+        found = real(name, *arguments, **more)  # type: ignore[arg-type]
+        entry = found.entries[path]
+        plain = replace(entry, sealed=None, sha256=hashlib.sha256(stored(bar)).digest(), size=len(stored(bar)))
+        return replace(found, entries={**found.entries, path: plain})
+
+    monkeypatch.setattr(database, "read_foreign", uncovered)
+    fresh = bar.context("fresh")
+    proposed = propose(fresh, "bar", RebuildOptions(identities=identity(people.at_hand)))
+    assert [c.path for c in proposed.concerns if "the host seals it" in c.reason] == [path]
+
+
+def stored(bar: Standalone) -> bytes:
+    """What the master has of a sealed file."""
+    repository = hg.Repository.open(str(bar.master / "foo"))
+    return repository.reader(repository.heads()[0])(b"a.key")
 
 
 def test_a_recipients_file_of_this_machine_stays(bar: Standalone, people: Sealers) -> None:
