@@ -1,8 +1,8 @@
 """The keys of the digests of sealed contents: in the state folder, and each sealed for the recipients beside pacha.db.
 
 ``seal-keys`` in ``db`` has a line for each key that an entry still names, the newest first: its id in hexadecimal, a
-blank, and in base64 an age file with ``{"key": ..., "recipients": ..., "patterns": [...]}``. A key is made anew when the
-recipients change, so that who is no longer one knows none of what follows. The patterns of ``pacha.seal`` are there
+blank, and in base64 an age file with ``{"key": ..., "recipients": ..., "patterns": [...]}``. A key is made anew when
+the recipients change, so that who is no longer one knows none of what follows. The patterns of ``pacha.seal`` are there
 because nobody but the host can put others beside a key under which sealed contents fit.
 """
 
