@@ -37,10 +37,12 @@ setup(
     entry_points={"console_scripts": ["pacha = pacha.__main__:main"]},
     install_requires=["click>=8.1", "paramiko>=5,<6", "mercurial>=7.2,<8"],
     extras_require={
+        "seal": ["pyrage>=1.2"],
         "test": [
             "build>=1.2",
             "hypothesis>=6",
             "mypy>=1.13",
+            "pyrage>=1.2",
             "pytest>=8",
             "pytest-timeout>=2.3",
             "pytest-xdist>=3.6",

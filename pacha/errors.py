@@ -133,6 +133,10 @@ class PurgedError(PachaError):
     exit_code = ExitCode.CONCERNS
 
 
+class SealedError(PurgedError):
+    """The content of a file is sealed, and nothing here opens it: to a reader there is none, as after a purge."""
+
+
 class UntoldError(PachaError):
     """The work is done, but its result cannot be printed."""
 

@@ -45,6 +45,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "rename": ("rename", "Give a host another name."),
     "restore-db": ("restore_db", "Get a host's history back from the master, no file of it."),
     "retire": ("retire", "Put a host away, so that all of it can come back."),
+    "seal": ("seal", "List what is sealed, and prove that it can be opened."),
     "schedule": ("schedule", "Push by itself: install, remove or show the job."),
     "serve": ("serve", "The forced command behind the key of HOST."),
     "status": ("status", "Show how this host stands."),
@@ -61,6 +62,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
     ),
     "On a host": (
         "push", "status", "log", "diff", "ls", "cat", "export", "annotate", "facts", "packages", "verify",
+        "seal",
     ),
     "Putting a host back": ("rebuild", "undo", "restore-db"),
     "On a master": ("add-host", "hosts", "check", "purge", "rename", "retire", "serve"),

@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 
 from pacha.cli.context import CliContext, ask_which
+from pacha.cli.identity import read_identities
 from pacha.errors import DamagedError, ExitCode, PachaError, UsageError
 from pacha.fetch.worker import WorkerProcess
 from pacha.host import runner
@@ -47,6 +48,7 @@ class RebuildRequest:
     paths: tuple[str, ...]
     directories: tuple[str, ...]
     target: str | None
+    identities: tuple[str, ...]
     delete: bool
     owner_map: str | None
     accounts: str | None
@@ -91,6 +93,7 @@ class RebuildRequest:
             wait_seconds=self.wait,
             by_master=bool(self.master),
             signers=os.path.abspath(self.signers) if self.signers is not None else "",
+            identities=read_identities(self.identities),
         )
 
 

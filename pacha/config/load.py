@@ -52,10 +52,10 @@ class Config:
     standalone; empty: none given). ``ssh_user``, ``ssh_port``, ``ssh_key``, ``ssh_known_hosts`` and
     ``hostname`` are None where ssh's own configuration or the machine decides, ``ssh_command`` where Pacha logs in
     itself. ``ssh_timeout`` and ``before_push_timeout`` are in seconds. ``hosts_path`` is absolute, normalised bytes.
-    ``frequency`` is in hours. ``exclude``, ``rebuild_keep`` and ``drift_ignore`` are patterns; ``rebuild_hardware`` is
-    "auto", "same" or "other". ``keep`` is an age as ``keys.age_seconds`` reads it, None for all; ``keep_monthly`` are
-    months. ``hg_command`` is an argv. ``sign_key`` is a path, "no", or None for the usual key. ``warnings`` are lines
-    for the user; ``given`` is the file's own text by key.
+    ``frequency`` is in hours. ``exclude``, ``seal``, ``rebuild_keep`` and ``drift_ignore`` are patterns; ``seal_to`` is
+    a path; ``rebuild_hardware`` is "auto", "same" or "other". ``keep`` is an age as ``keys.age_seconds`` reads it, None
+    for all; ``keep_monthly`` are months. ``hg_command`` is an argv. ``sign_key`` is a path, "no", or None for the usual
+    key. ``warnings`` are lines for the user; ``given`` is the file's own text by key.
     """
 
     hosts: tuple[str, ...]
@@ -69,6 +69,8 @@ class Config:
     frequency: float
     hostname: str | None
     exclude: tuple[str, ...]
+    seal: tuple[str, ...]
+    seal_to: str | None
     one_filesystem: bool
     before_push_timeout: int
     rebuild_keep: tuple[str, ...]

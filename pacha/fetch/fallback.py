@@ -122,7 +122,10 @@ class _Search:
                 self.read[key] = _digest(stored, read)
             except PurgedError:
                 return True  # on purpose
-        return self.read[key] == (entry.sha256, entry.size)
+        sha, size = self.read[key]
+        if entry.sealed is not None:
+            return sha == entry.sealed[: len(sha)]
+        return (sha, size) == (entry.sha256, entry.size)
 
     def _check_time(self) -> None:
         if time.monotonic() > self.deadline:

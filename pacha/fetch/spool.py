@@ -11,6 +11,7 @@ from pacha.errors import PachaError
 from pacha.fetch.unpack import Task, UnpackedFile, items, unpack_parallel
 from pacha.fetch.worker import WorkerProcess, run_in_worker
 from pacha.files.metadata import Entry
+from pacha.sealing.opener import Opened, Opener
 from pacha.store import revision
 from pacha.store.snapshot import Watched
 from pacha.text import escape
@@ -24,7 +25,8 @@ class Spool:
     """What is unpacked so far. The process ``worker`` helps.
 
     ``places``: for each path a descriptor, an offset and a size; ``holes``: how many of its bytes take no room on disk;
-    ``purged``: paths whose content was erased from the history; ``read``: by repository the stored names whose logs
+    ``purged``: paths whose content was erased from the history; ``opened``: what came out of sealed files, by path;
+    ``shut``: why others stay sealed; ``read``: by repository the stored names whose logs
     were read and have no bytes outside of revisions.
     """
 
@@ -32,6 +34,9 @@ class Spool:
     places: dict[bytes, tuple[int, int, int]] = field(default_factory=dict)
     holes: dict[bytes, int] = field(default_factory=dict)
     purged: set[bytes] = field(default_factory=set)
+    opened: dict[bytes, Opened] = field(default_factory=dict)
+    shut: dict[bytes, str] = field(default_factory=dict)
+    opener: Opener = field(default_factory=Opener)
     read: dict[str, frozenset[bytes]] = field(default_factory=dict)
     _files: dict[str, int] = field(default_factory=dict)
 
@@ -51,6 +56,7 @@ class Spool:
             spool=str(folder / _CONTENT),
             items=files,
             original=original,
+            opener=self.opener,
         )
         unpacked = run_in_worker(self.worker, unpack_parallel, task)
         for file in unpacked:
@@ -92,3 +98,5 @@ class Spool:
         self.places.update({path: (fd, *place) for path, place in unpacked.places.items()})
         self.holes.update(unpacked.holes)
         self.purged.update(unpacked.purged)
+        self.opened.update(unpacked.opened)
+        self.shut.update(unpacked.shut)

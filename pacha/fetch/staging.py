@@ -10,7 +10,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -23,9 +23,13 @@ from pacha.fetch.provenance import Claim, Provenance
 from pacha.fetch.spool import Spool
 from pacha.fetch.worker import WorkerProcess, run_in_worker
 from pacha.files import names
-from pacha.files.metadata import Kind
+from pacha.files.metadata import Entry, Kind
 from pacha.host.context import Context
+from pacha.sealing.age import SealIdentities
+from pacha.sealing.keys import SealKey
+from pacha.sealing.opener import Opened, Opener
 from pacha.store import database, hg, purges, revision, selection
+from pacha.store.companions import SEAL_KEYS
 from pacha.store.hardlinks import split_hardlinks
 from pacha.store.selection import EVERYTHING, Selection
 from pacha.store.snapshot import Snapshot, Watched
@@ -36,6 +40,7 @@ from pacha.wire.scp import Received, Totals
 _TRIES = 6
 _ALIKE = 3  #: the same fault so many times in a row is damage, not a push at work
 _SPARE = 64 << 20  #: bytes to leave free beside what is staged
+_NONE = SealIdentities()
 _T = TypeVar("_T")
 
 
@@ -48,6 +53,8 @@ class Fetched:
     ``companions``: the texts beside its pacha.db, by name; ``purged``: why the content of a path was erased from the
     history; ``newest``: it is the newest one; ``roots``: the selected
     paths, () for all; ``split_hardlinks``: selected paths that have other names outside; ``provenance``: who signed it.
+    ``snapshot`` has the sealed entries that could be opened as they were on the host, ``sealed`` has them as they are
+    recorded; ``shut``: why the others stay sealed; ``seal_keys``: those that were opened.
     """
 
     snapshot: Snapshot
@@ -63,6 +70,14 @@ class Fetched:
     roots: tuple[bytes, ...] = ()
     split_hardlinks: frozenset[bytes] = frozenset()
     provenance: Provenance = field(default_factory=Provenance)
+    sealed: Mapping[bytes, Entry] = field(default_factory=dict)
+    shut: Mapping[bytes, str] = field(default_factory=dict)
+    seal_keys: Mapping[bytes, SealKey] = field(default_factory=dict)
+
+    @property
+    def recorded(self) -> Snapshot:
+        """The snapshot as it is recorded, with all that was opened sealed again."""
+        return replace(self.snapshot, entries={**self.snapshot.entries, **self.sealed})
 
 
 @dataclass(slots=True, kw_only=True)
@@ -87,6 +102,7 @@ class Staging:
     signers: Signers | None = None
     provenance: Provenance = field(default_factory=Provenance)  #: of the snapshot that is being fetched
     tried: str = ""  #: the node of the snapshot that is being fetched
+    identities: SealIdentities = field(default_factory=SealIdentities)  #: for what is sealed
     prefetcher: Prefetcher = field(init=False)
 
     def __post_init__(self) -> None:
@@ -101,12 +117,16 @@ class Staging:
         on_file: Callable[[Received], None],
         on_expected: Callable[[int], None] = lambda files: None,
         worker: WorkerProcess | None = None,
+        identities: SealIdentities = _NONE,
     ) -> Staging:
-        """Make a new private folder; ``worker`` helps to unpack. Raises ConfigError for a bad file of signers."""
+        """Make a new private folder; ``worker`` helps to unpack, ``identities`` open what is sealed.
+
+        Raises ConfigError for a bad file of signers.
+        """
         signers = load_signers(context.config.signers, context.config.signers_revoked)
         return cls(
             folder=staging_dir.create(context), context=context, host=host, master=master, on_file=on_file,
-            on_expected=on_expected, spool=Spool(worker), signers=signers,
+            on_expected=on_expected, spool=Spool(worker), signers=signers, identities=identities,
         )  # fmt: skip
 
     def remove(self) -> None:
@@ -135,7 +155,10 @@ class Staging:
             self.again(lambda watched=watched: self._fetch_content(watched, snapshot))  # type: ignore[misc]
         self._check_complete(snapshot)
         return Fetched(
-            snapshot=snapshot, tip=selected.node, note=note, changelog=digest, files=self.files, size=self.size,
+            snapshot=_opened(snapshot, self.spool.opened), shut=dict(self.spool.shut),
+            sealed={path: snapshot.entries[path] for path in self.spool.opened},
+            seal_keys=self.spool.opener.keys, tip=selected.node, note=note, changelog=digest, files=self.files,
+            size=self.size,
             seconds=time.monotonic() - began, companions=companions, newest=selected.newest, roots=roots,
             split_hardlinks=split, purged=self._purged(), provenance=self.provenance,
         )  # fmt: skip
@@ -180,6 +203,7 @@ class Staging:
         self.provenance = self._provenance(source, selected.node, note)  # before anything of it is read
         snapshot = database.read_foreign(str(self.database))
         companions = run_in_worker(self.spool.worker, tip.read_companions, source, selected.node, snapshot.meta)
+        self.spool.opener = Opener.of(companions.get(SEAL_KEYS), self.identities)
         return snapshot, selected, note, companions
 
     def _provenance(self, source: tip.FetchedDatabase, node: str, note: revision.Note) -> Provenance:
@@ -268,7 +292,8 @@ class Staging:
 
     def _check_complete(self, snapshot: Snapshot) -> None:
         for path, entry in snapshot.entries.items():
-            if entry.kind is Kind.FILE and path not in self.spool.places and path not in self.spool.purged:
+            absent = path not in self.spool.places and path not in self.spool.purged and path not in self.spool.shut
+            if entry.kind is Kind.FILE and absent:
                 raise DamagedError(
                     f"The content of {escape(path)} is in no repository.",
                     "the snapshot names no revision of it",
@@ -289,6 +314,17 @@ class Staging:
         shutil.rmtree(self.folder)
         self.context.state.update(staging_before="")
         self.folder = roomier
+
+
+def _opened(snapshot: Snapshot, opened: Mapping[bytes, Opened]) -> Snapshot:
+    """``snapshot`` with the entries of what was ``opened`` as they were on the host."""
+    if not opened:
+        return snapshot
+    entries = dict(snapshot.entries)
+    for path, found in opened.items():
+        xattrs = tuple(sorted((*entries[path].xattrs, *found.attributes)))
+        entries[path] = replace(entries[path], sha256=found.sha256, xattrs=xattrs, sealed=None)
+    return replace(snapshot, entries=entries)
 
 
 def _files_to_come(snapshot: Snapshot) -> int:

@@ -12,6 +12,7 @@ from pacha.errors import DamagedError, PurgedError
 from pacha.fetch.worker import WorkerProcess
 from pacha.files import names
 from pacha.files.metadata import Entry, Kind
+from pacha.sealing.opener import Mismatch, Opened, Opener, Shut, check_stored
 from pacha.store import hg
 from pacha.text import escape
 
@@ -26,19 +27,23 @@ _FEW = 64 << 20  #: bytes that are read in ten times the time that starting a pr
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A file to unpack: its path, the stored names of its content in order, its sha256, its size in bytes."""
+    """A file to unpack: its path, the stored names of its content in order, its sha256, its size in bytes.
+
+    ``sealed`` as in ``Entry``.
+    """
 
     path: bytes
     stored: tuple[bytes, ...]
     sha256: bytes | None
     size: int
+    sealed: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
     """Files of ``node`` in the repository ``name`` at ``path``, which holds the watched path ``watched``.
 
-    They are appended to a file whose name begins with ``spool``.
+    They are appended to a file whose name begins with ``spool``. ``opener`` opens what is sealed.
     """
 
     path: str
@@ -48,13 +53,15 @@ class Task:
     spool: str
     items: Sequence[Item]
     original: str = ""  #: where the master has the repository, for messages
+    opener: Opener = field(default_factory=Opener)
 
 
 @dataclass(slots=True)
 class UnpackedFile:
     """The place of each path in the file ``spool`` (offset, bytes), and how many of its bytes are holes.
 
-    ``sound``: the logs that were read have no bytes outside of revisions; ``purged``: paths whose content was erased.
+    ``sound``: the logs that were read have no bytes outside of revisions; ``purged``: paths whose content was erased;
+    ``opened``: what came out of sealed files, by path; ``shut``: why others stay sealed.
     """
 
     spool: str
@@ -62,12 +69,14 @@ class UnpackedFile:
     holes: dict[bytes, int] = field(default_factory=dict)
     sound: bool = False
     purged: list[bytes] = field(default_factory=list)
+    opened: dict[bytes, Opened] = field(default_factory=dict)
+    shut: dict[bytes, str] = field(default_factory=dict)
 
 
 def items(entries: Iterable[Entry]) -> list[Item]:
     """The files among ``entries``."""
     files = (entry for entry in entries if entry.kind is Kind.FILE)
-    return [Item(entry.path, tuple(content_names(entry)), entry.sha256, entry.size) for entry in files]
+    return [Item(entry.path, tuple(content_names(entry)), entry.sha256, entry.size, entry.sealed) for entry in files]
 
 
 def content_names(entry: Entry) -> list[bytes]:
@@ -119,11 +128,17 @@ def unpack(task: Task) -> UnpackedFile:
             for item in task.items:
                 offset = spool.tell()
                 try:
-                    _unpack_one(item, task.name, read, spool, unpacked)
-                except PurgedError:
+                    if item.sealed is None:
+                        _unpack_one(item, task.name, read, spool, unpacked)
+                    else:
+                        _unseal_one(item, task, read, spool, unpacked)
+                except (PurgedError, Shut) as absence:
                     spool.truncate(offset)
-                    unpacked.purged.append(item.path)
                     unpacked.holes.pop(item.path, None)
+                    if isinstance(absence, Shut):
+                        unpacked.shut[item.path] = str(absence)
+                    else:
+                        unpacked.purged.append(item.path)
                 else:
                     unpacked.places[item.path] = (offset, item.size)
         except DamagedError:
@@ -139,14 +154,40 @@ def _unpack_one(item: Item, repository: str, read: Reader, spool: BinaryIO, unpa
         data = read(name)
         sha.update(data)
         size += len(data)
-        spool.write(data)
-        if hole := data.count(_HOLE) * len(_HOLE):
-            unpacked.holes[item.path] = unpacked.holes.get(item.path, 0) + hole
+        _write(data, item, spool, unpacked)
     if sha.digest() != item.sha256 or size != item.size:
-        raise DamagedError(
-            f"{escape(item.path)} is not as it was pushed.",
-            f"its sha256 in the repository '{repository}' is another than the snapshot names",
-            "Nothing was changed. Look at the repository on the master with 'hg verify'.",
-            subject=escape(item.path),
-            code="content-damaged",
-        )
+        raise _damaged(item, f"its sha256 in the repository '{repository}' is another than the snapshot names")
+
+
+def _unseal_one(item: Item, task: Task, read: Reader, spool: BinaryIO, unpacked: UnpackedFile) -> None:
+    """Check what is stored, which takes no identity; then open it. Raises Shut where nobody can, DamagedError."""
+    sealed = item.sealed or b""
+    try:
+        check_stored(map(read, item.stored), sealed)
+        opening, size = task.opener.begin(item.path, sealed), 0
+        for name in item.stored:
+            data = opening.open(read(name))
+            size += len(data)
+            _write(data, item, spool, unpacked)
+        opened = opening.finish(item.sha256 or b"")
+    except Mismatch as error:
+        raise _damaged(item, f"what is sealed in the repository '{task.name}': {error}") from None
+    if size != item.size:
+        raise _damaged(item, f"what is sealed in the repository '{task.name}' has another size than the snapshot names")
+    unpacked.opened[item.path] = opened
+
+
+def _write(data: bytes, item: Item, spool: BinaryIO, unpacked: UnpackedFile) -> None:
+    spool.write(data)
+    if hole := data.count(_HOLE) * len(_HOLE):
+        unpacked.holes[item.path] = unpacked.holes.get(item.path, 0) + hole
+
+
+def _damaged(item: Item, why: str) -> DamagedError:
+    return DamagedError(
+        f"{escape(item.path)} is not as it was pushed.",
+        why,
+        "Nothing was changed. Look at the repository on the master with 'hg verify'.",
+        subject=escape(item.path),
+        code="content-damaged",
+    )

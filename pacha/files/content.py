@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
+from pacha.files import keyed
 from pacha.files.dirfd import open_to_read
 from pacha.files.metadata import Entry, Kind, kind_of, observe
 from pacha.files.owners import Accounts
@@ -20,6 +22,7 @@ _TRIES = 3
 #: so a file that changed within this time is read after it has passed.
 _TICK_NS = 20_000_000
 _CHUNK = 1024 * 1024
+_NO_KEYS: Mapping[bytes, bytes] = MappingProxyType({})
 
 
 class NotAFile(OSError):
@@ -35,14 +38,15 @@ class Reading:
     steady: bool
 
 
-def digest(entry: Entry, name: bytes, dir_fd: int) -> Entry:
-    """``entry`` with the sha256 and size of the file ``name`` in ``dir_fd``. Raises OSError.
+def digest(entry: Entry, name: bytes, dir_fd: int, key: bytes = b"") -> Entry:
+    """``entry`` with the sha256 and size of the file ``name`` in ``dir_fd``; with ``key`` the keyed digest.
 
-    Bytes that come while it is read are not read: it might grow for ever.
+    Bytes that come while it is read are not read: it might grow for ever. Raises OSError.
     """
     fd = open_file(name, dir_fd)
     try:
-        sha, size = hashlib.sha256(), 0
+        size = 0
+        sha = keyed.begin(key, entry.path, keyed.secret(entry.xattrs)) if key else hashlib.sha256()
         for chunk in chunks(fd, os.fstat(fd).st_size or WHOLE_LIMIT):
             sha.update(chunk)
             size += len(chunk)
@@ -51,17 +55,23 @@ def digest(entry: Entry, name: bytes, dir_fd: int) -> Entry:
     return replace(entry, sha256=sha.digest(), size=size)
 
 
-def as_known(entry: Entry, known: Entry | None, name: bytes, dir_fd: int) -> Entry:
+def as_known(
+    entry: Entry, known: Entry | None, name: bytes, dir_fd: int, keys: Mapping[bytes, bytes] = _NO_KEYS
+) -> Entry:
     """``entry`` with the content of ``known`` if the file still reads the same; else without sha256, to be read.
 
-    Raises OSError for an unreadable or endless file, before the commit.
+    ``keys``: those of the digests of sealed contents, by id. Raises OSError for an unreadable or endless file, before
+    the commit.
     """
     if entry.size > MOST_PARTS * PART_SIZE:
         raise NotAFile(f"is larger than {MOST_PARTS * PART_SIZE:,} bytes; it cannot be kept")
-    if known is not None and known.sha256 is not None and known.size == entry.size:
-        entry = digest(entry, name, dir_fd)
+    key = keys.get(keyed.key_id(known.sealed), b"") if known is not None else b""
+    comparable = known is not None and known.sha256 is not None and (bool(key) or known.sealed is None)
+    if known is not None and comparable and known.size == entry.size:
+        entry = digest(entry, name, dir_fd, key)
         if entry.sha256 == known.sha256:
-            return replace(entry, stored=known.stored, parts=known.parts)
+            xattrs = keyed.clear(entry.xattrs) if key else entry.xattrs
+            return replace(entry, stored=known.stored, parts=known.parts, sealed=known.sealed, xattrs=xattrs)
     else:
         os.close(open_file(name, dir_fd))
     return replace(entry, sha256=None, stored=known.stored, parts=known.parts) if known is not None else entry

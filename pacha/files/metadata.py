@@ -50,7 +50,8 @@ class Entry:
     ACLs and capabilities among them; ``flags`` of ioctl_iflags(2); ``stored`` the name under which
     the content repository holds it (None: content is not in a repository); ``parts`` how many parts
     hold it (0: kept whole); ``holes`` where a file may have some (offset, length), None where that is not known or does
-    not matter.
+    not matter; ``sealed``, where the repository holds the content sealed: the SHA-256 of what it holds and the id of a
+    key (``files.keyed``), then ``sha256`` is the digest under that key; b"" where it is still to be sealed.
     """
 
     path: bytes
@@ -71,6 +72,7 @@ class Entry:
     stored: bytes | None = None
     parts: int = 0
     holes: Holes | None = None
+    sealed: bytes | None = None
 
 
 _KINDS = {

@@ -70,6 +70,7 @@ class _Walk:
     accounts: Accounts
     mount_points: MountPoints
     result: Scan
+    keys: Mapping[bytes, bytes]
     device: int = 0
     named: set[tuple[int, bytes | None, int, bytes | None]] = field(default_factory=set)  #: owners that are right
     start: int = field(init=False)  #: where in a path the part begins that is relative to the watched one
@@ -95,11 +96,13 @@ def scan(
     accounts: Accounts,
     mounted: Iterable[bytes] = (),
     result: Scan | None = None,
+    keys: Mapping[bytes, bytes] | None = None,
 ) -> Scan:
     """Walk ``watches``; ``known`` are the last snapshot's entries, ``remembered`` their fingerprints.
 
     ``mounted`` are the mount points that the last scan met: what was on a volume that is not mounted now is kept. It
-    fills ``result``, an empty one, so that another thread can see how far it is.
+    fills ``result``, an empty one, so that another thread can see how far it is. ``keys``: those of the digests of
+    sealed contents, by id; without its key such a file is taken for changed.
 
     Absent is only what its directory does not list. A path that cannot be looked at or read keeps its known entries,
     and is named in ``concerns``.
@@ -108,8 +111,9 @@ def scan(
     result = Scan() if result is None else result
     for watch in watches:
         walk = _Walk(
-            watch=watch, known=known, remembered=remembered, accounts=accounts, mount_points=mount_points, result=result
-        )
+            watch=watch, known=known, remembered=remembered, accounts=accounts, mount_points=mount_points,
+            result=result, keys=keys or {},
+        )  # fmt: skip
         _scan_one(walk)
         _keep_removed_mount_points(walk)
         result.mounted |= mount_points.met(watch.path, result.entries)
@@ -303,7 +307,7 @@ def _take(walk: _Walk, name: bytes, fd: int, path: bytes, status: os.stat_result
         result.left_out[path] = "a socket"
         return
     if entry.kind is Kind.FILE:
-        entry = content.as_known(entry, known, name, fd)
+        entry = content.as_known(entry, known, name, fd, walk.keys)
         if entry.sha256 is None:
             result.unread.add(path)
     if unread:  # it is looked at again the next time

@@ -99,6 +99,7 @@ def collect(hosts_path: bytes, host: str, scratch: Path, known_tip: str, known_n
     return "\n".join(map(_dump, lines)).encode("ascii")
 
 
+SEALED = b"sealed"  #: the content of a file that only an identity opens: it cannot be compared, nor searched
 _dump = partial(json.dumps, separators=(",", ":"))
 
 
@@ -115,7 +116,9 @@ def _entry_words(entry: Entry) -> list[Any]:
 
 
 def content_of(entry: Entry) -> bytes:
-    """What the index keeps as the content: a file's SHA-256, a link's target, a device's number."""
+    """What the index keeps as the content: a file's SHA-256, a link's target, a device's number, SEALED."""
+    if entry.sealed is not None:
+        return SEALED
     return entry.sha256 or entry.target or (b"%d" % entry.device if entry.device is not None else b"")
 
 

@@ -10,6 +10,7 @@ from pacha.errors import UsageError
 from pacha.files.exclude import Rules
 from pacha.files.metadata import Kind
 from pacha.files.paths import ancestors, is_within, name
+from pacha.fleet.collect import SEALED
 from pacha.fleet.contents import Contents
 from pacha.fleet.find import FoundPath, by_state
 from pacha.fleet.index import IndexedHost, PathState
@@ -194,7 +195,7 @@ def _files(drift: Drift) -> list[_FileGroup]:
     return [
         _FileGroup(group.hosts, group.state)
         for group in drift.groups
-        if group.state is not None and group.state.kind == Kind.FILE.value
+        if group.state is not None and group.state.kind == Kind.FILE.value and group.state.content != SEALED
     ]
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from pacha.errors import UsageError
 from pacha.files.content import WHOLE_LIMIT
 from pacha.files.metadata import Kind
+from pacha.fleet.collect import SEALED
 from pacha.fleet.contents import Contents
 from pacha.fleet.find import FoundPath, by_state
 from pacha.fleet.update import Fleet
@@ -41,13 +42,15 @@ class ContentMatch:
 class Search:
     """What a search came to: the matches by path, the hosts it was about, and what it could not look at.
 
-    ``faults`` are lines; ``large`` counts the distinct contents that are too large to be searched.
+    ``faults`` are lines; ``large`` counts the distinct contents that are too large to be searched, ``sealed`` the paths
+    whose content nobody here can open.
     """
 
     matches: list[ContentMatch] = field(default_factory=list)
     hosts: tuple[str, ...] = ()
     faults: list[str] = field(default_factory=list)
     large: int = 0
+    sealed: int = 0
 
     @property
     def without(self) -> list[str]:
@@ -107,7 +110,9 @@ def _files(fleet: Fleet, folders: Sequence[bytes], search: Search) -> Iterator[F
     large: set[bytes] = set()
     for number, path in sorted(numbers.items(), key=lambda item: item[1]):
         for found in by_state(fleet, number, path):
-            if found.state.kind == Kind.FILE.value and found.state.size > WHOLE_LIMIT:
+            if found.state.content == SEALED:
+                search.sealed += 1
+            elif found.state.kind == Kind.FILE.value and found.state.size > WHOLE_LIMIT:
                 large.add(found.state.content)
             elif found.state.kind == Kind.FILE.value:
                 yield found

@@ -20,6 +20,7 @@ from pacha.fleet.grep import MatchingLine, matching_lines
 from pacha.fleet.update import Fleet, owner_of
 from pacha.history.naming import Naming
 from pacha.history.reader import History, history_of
+from pacha.sealing.age import HEADER
 from pacha.server.host_account import load_modules, run_as_owner, scratch_folder
 from pacha.store import hg
 from pacha.store.snapshot import Watched
@@ -119,7 +120,7 @@ def _matches(history: History, pattern: re.Pattern[bytes], folders: Sequence[byt
         naming = Naming(history, watched.repository, watched.node, revisions[::-1], history.watched)
         repository = history.repository(watched.repository, watched.node)
         for revision, data in repository.contents(partial(_is_wanted, watched, folders)):
-            if (lines := matching_lines(pattern, data)) is not None:
+            if not data.startswith(HEADER) and (lines := matching_lines(pattern, data)) is not None:
                 first = naming.first(revision.brought_by)
                 yield [_path(watched, revision.name).decode("latin-1"), first.node, first.note.at, lines]
 

@@ -65,7 +65,7 @@ class IndexedHost:
 class PathState:
     """What is at a path: as in ``Entry``. ``owner`` and ``group`` are names, or ``#`` and the number of one without.
 
-    ``content``: the SHA-256 of a file, the target of a link, the number of a device.
+    ``content``: the SHA-256 of a file, the target of a link, the number of a device; SEALED.
     """
 
     kind: str

@@ -46,6 +46,8 @@ def annotate(history: History, snapshot: Snapshot, entry: Entry, newest: hg.Revi
 
 def _text(history: History, snapshot: Snapshot, entry: Entry) -> bytes:
     """The content, as it was pushed."""
+    if entry.sealed is not None:
+        raise _refused(entry, "its content is sealed")
     if entry.parts:
         raise _refused(entry, "it is so large that it is kept in parts")
     text = b"".join(history.content(snapshot, entry))

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from pacha.errors import Concern, PurgedError, UsageError
-from pacha.files import content, metadata, scan
+from pacha.files import content, keyed, metadata, scan
 from pacha.files.dirfd import DirectoryFds
 from pacha.files.exclude import Rules
 from pacha.files.metadata import Change, Entry, Kind
@@ -22,6 +22,8 @@ from pacha.host.context import Context
 from pacha.host.packages import Told
 from pacha.machine.packages import changes, package_list
 from pacha.machine.packages.changes import PackageChange
+from pacha.sealing.keys import secrets_in
+from pacha.sealing.rules import SealRules
 from pacha.store import database, hg
 from pacha.store.companions import PACKAGES
 from pacha.store.snapshot import Watched
@@ -63,6 +65,14 @@ class Difference:
     hunks: tuple[bytes, ...] | None
     unwatched: bool = False
     purged: str = ""
+
+    @property
+    def sealed(self) -> str:
+        """What can be said of content that is sealed on a side, "" where neither is or nothing changed."""
+        if not (_is_sealed(self.old) or _is_sealed(self.new)):
+            return ""
+        same = self.old and self.new and (self.old.sha256, self.old.size) == (self.new.sha256, self.new.size)
+        return "" if same else "sealed content (changed)"
 
     @property
     def letter(self) -> str:
@@ -115,10 +125,12 @@ def of_disk(context: Context, with_packages: bool = False) -> Side:
     watched = watch.effective_rules(context, last.watched)
     names = known_names(Accounts.of_machine(), last.accounts)
     mounted = context.state.read().mounted
-    result = scan.scan(watch.scan_targets(watched), last.entries, fingerprints, names.accounts, mounted)
+    keys = secrets_in(context.state.path)
+    result = scan.scan(watch.scan_targets(watched), last.entries, fingerprints, names.accounts, mounted, keys=keys)
     roots = [root for root in watched if not root.retired]
-    entries = {path: _digested(entry, roots) for path, entry in result.entries.items()}
-    told = packages.tell(context.state, remember=False) if with_packages else Told()
+    wanted = SealRules(context.config.seal, [root.path for root in roots]).wanted(result.entries)
+    entries = {path: _digested(entry, roots, path in wanted) for path, entry in result.entries.items()}
+    told = packages.tell(context.state, remember=False, sealed=context.config.seal) if with_packages else Told()
     concerns = (*result.concerns, *told.concerns)
     return Side("now", entries, lambda entry: _read(entry, roots), concerns, tuple(roots), lambda: told.text)
 
@@ -142,7 +154,8 @@ def compare(old: Side, new: Side, paths: Sequence[bytes] = (), *, with_content: 
             yield Difference(path, before, None, (), None, unwatched=True)
         elif aspects or not (before and after):
             try:
-                hunks, purged = _hunks(old, new, before, after) if with_content else None, ""
+                shown = with_content and not _is_sealed(before) and not _is_sealed(after)
+                hunks, purged = _hunks(old, new, before, after) if shown else None, ""
             except PurgedError as error:
                 hunks, purged = None, error.why
             yield Difference(path, before, after, tuple(aspects), hunks, purged=purged)
@@ -197,6 +210,10 @@ def within(old: Side, new: Side, candidates: Sequence[bytes]) -> bytes:
     )
 
 
+def _is_sealed(entry: Entry | None) -> bool:
+    return entry is not None and entry.sealed is not None
+
+
 def _hunks(old: Side, new: Side, before: Entry | None, after: Entry | None) -> tuple[bytes, ...] | None:
     old_text, new_text = _text(old, before), _text(new, after)
     if old_text is None or new_text is None or old_text == new_text:
@@ -214,8 +231,10 @@ def _text(side: Side, entry: Entry | None) -> bytes | None:
     return None if data is None or b"\0" in data else data
 
 
-def _digested(entry: Entry, roots: Sequence[Watched]) -> Entry:
-    """``entry`` with its sha256, which a scan leaves out of a changed file."""
+def _digested(entry: Entry, roots: Sequence[Watched], is_sealed: bool) -> Entry:
+    """``entry`` with its sha256, which a scan leaves out of a changed file; one ``is_sealed`` has none."""
+    if is_sealed and entry.sealed is None:
+        return replace(entry, sha256=None, sealed=b"", xattrs=keyed.clear(entry.xattrs))
     if entry.kind is not Kind.FILE or entry.sha256 is not None:
         return entry
     try:

@@ -12,12 +12,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TypeAlias
 
 from pacha.config.keys import STANDALONE
-from pacha.errors import DamagedError, PachaError, PurgedError, UsageError
+from pacha.errors import DamagedError, PachaError, PurgedError, SealedError, UsageError
 from pacha.fetch.staging import Staging
 from pacha.fetch.unpack import content_names
 from pacha.files.metadata import Entry, Kind
@@ -25,7 +25,9 @@ from pacha.files.names import DATABASE, PACHA_DB
 from pacha.files.paths import is_within
 from pacha.host.context import Context, check_host
 from pacha.host.masters import connect
-from pacha.store import hg, history, purges
+from pacha.sealing.age import SealIdentities
+from pacha.sealing.opener import Mismatch, Opener, Shut, check_stored
+from pacha.store import companions, hg, history, purges
 from pacha.store.database import Row
 from pacha.store.purges import Purge
 from pacha.store.revspec import SnapshotRef, resolve
@@ -34,6 +36,7 @@ from pacha.system.memory_limit import limit_memory
 from pacha.text import escape
 from pacha.wire.master import Master, NoHost
 
+_OPENS_NOTHING = Opener()
 #: Returns a repository by its name; it has the node (40 hex digits, "" for any).
 Open: TypeAlias = "Callable[[str, str], hg.Repository]"
 
@@ -117,9 +120,15 @@ class History:
         """What ``repository`` holds under a stored name. Raises DamagedError."""
         return self._reader(repository, node)(name)
 
-    def content(self, snapshot: Snapshot, entry: Entry) -> Iterator[bytes]:
-        """The bytes of a file of ``snapshot``, in chunks. Raises DamagedError at their end, if they do not add up."""
+    def content(self, snapshot: Snapshot, entry: Entry, opener: Opener = _OPENS_NOTHING) -> Iterator[bytes]:
+        """The bytes of a file of ``snapshot``, in chunks; ``opener`` opens it if it is sealed.
+
+        Raises DamagedError at their end, if they do not add up, and SealedError.
+        """
         watched = watched_of(snapshot, entry)
+        if entry.sealed is not None:
+            yield from self._unsealed(watched, entry, opener)
+            return
         read = self._reader(watched.repository, watched.node or hg.NULL)
         sha = hashlib.sha256()
         for name in content_names(entry):
@@ -136,6 +145,38 @@ class History:
                 "Look at the repository with 'hg verify'.",
                 code="content-damaged",
             )
+
+    def _unsealed(self, watched: Watched, entry: Entry, opener: Opener) -> Iterator[bytes]:
+        read, sealed = self._reader(watched.repository, watched.node or hg.NULL), entry.sealed or b""
+        try:
+            check_stored(map(read, content_names(entry)), sealed)
+            opening = opener.begin(entry.path, sealed)
+            for name in content_names(entry):
+                yield opening.open(read(name))
+            opening.finish(entry.sha256 or b"")
+        except PurgedError as error:
+            raise self._purged(entry, error) from None
+        except Shut as error:
+            raise SealedError(
+                f"{escape(entry.path)} is sealed.",
+                str(error),
+                "Give one that opens it: --identity FILE, of pacha cat or pacha rebuild",
+                code="content-sealed",
+            ) from None
+        except Mismatch as error:
+            raise DamagedError(
+                f"{escape(entry.path)} is not as it was pushed.",
+                f"what is sealed in the repository '{watched.repository}': {error}",
+                "Look at the repository with 'hg verify'.",
+                code="content-damaged",
+            ) from None
+
+    def opener(self, revision: hg.Revision, snapshot: Snapshot, identities: SealIdentities) -> Opener:
+        """What opens the sealed files of ``snapshot``, that of ``revision``. Raises DamagedError."""
+        if not identities:
+            return _OPENS_NOTHING
+        text = companions.read(companions.SEAL_KEYS, snapshot.meta, partial(self.read, DATABASE, revision.node))
+        return Opener.of(text, identities)
 
     def _purged(self, entry: Entry, error: PurgedError) -> PurgedError:
         """``error`` with the path, and with what is recorded of it."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pacha.errors import Concern, PachaError
-from pacha.files import metadata, scan
+from pacha.files import keyed, metadata, scan
+from pacha.files.metadata import Aspect, Change, Entry
 from pacha.files.name_service import known_names
 from pacha.files.owners import Accounts
 from pacha.host import watch
 from pacha.host.context import Context
+from pacha.sealing.keys import secrets_in
 from pacha.store import database, history
 from pacha.store.snapshot import Snapshot
 
@@ -37,7 +39,8 @@ def verify(context: Context, at: str = "") -> Verified:
     # Without fingerprints, every file is read.
     names = known_names(Accounts.of_machine(), snapshot.accounts)
     mounted = context.state.read().mounted
-    result = scan.scan(watch.scan_targets(snapshot.watched), snapshot.entries, {}, names.accounts, mounted)
+    targets, keys = watch.scan_targets(snapshot.watched), secrets_in(context.state.path)
+    result = scan.scan(targets, snapshot.entries, {}, names.accounts, mounted, keys=keys)
     return Verified(len(snapshot.entries), (*result.concerns, *_differences(snapshot, result)))
 
 
@@ -47,6 +50,16 @@ def _differences(snapshot: Snapshot, result: scan.Scan) -> list[Concern]:
         old, new = snapshot.entries.get(path), result.entries.get(path)
         if old is None or new is None:
             differences.append(Concern(path, "is new" if old is None else "is gone"))
-        elif changes := metadata.differences(old, new):
-            differences.append(Concern(path, ", ".join(map(str, changes))))
+        elif changes := metadata.differences(old, _as_recorded(old, new)):
+            words = [f"sealed {change}" if _is_of_seal(old, change) else str(change) for change in changes]
+            differences.append(Concern(path, ", ".join(words)))
     return differences
+
+
+def _as_recorded(old: Entry, new: Entry) -> Entry:
+    """``new`` without the attributes that are sealed with the content of ``old``: their digest is the content's."""
+    return replace(new, xattrs=keyed.clear(new.xattrs)) if old.sealed is not None else new
+
+
+def _is_of_seal(old: Entry, change: Change) -> bool:
+    return old.sealed is not None and change.aspect is Aspect.CONTENT

@@ -15,11 +15,15 @@ from typing import TYPE_CHECKING
 import pacha
 from pacha.config.keys import STANDALONE
 from pacha.errors import ExitCode, PachaError
+from pacha.files.metadata import Kind
 from pacha.host import before_push, due, orphans, runner, schedule, signing
 from pacha.host.context import Context
 from pacha.host.masters import connect
 from pacha.host.watch import first_steps
+from pacha.sealing import readable, recipients
+from pacha.sealing.rules import SealRules
 from pacha.store import database
+from pacha.store.snapshot import Snapshot
 from pacha.store.state import StateFolder
 from pacha.system.presence import is_absent
 from pacha.text import escape, local_minute
@@ -108,7 +112,8 @@ def versions() -> Iterator[Check]:
 def _own(context: Context) -> Iterator[Check]:
     """The checks of this machine."""
     try:
-        watched = database.read(context.state.database).live
+        last = database.read(context.state.database)
+        watched = last.live
         holder = context.state.holder()
         state = due.as_known(context.state.read(), holder)
         if context.state.path.exists():
@@ -128,6 +133,7 @@ def _own(context: Context) -> Iterator[Check]:
     yield _schedule()
     yield from _before_push(context)
     yield _signing(context)
+    yield from _sealing(context, last)
     yield Check(about="last push", result=holder.why) if holder else _last_push(state)
     yield from _orphans(state)
     for concern in state.concerns[:_MOST_SHOWN]:
@@ -186,6 +192,26 @@ def _signing(context: Context) -> Check:
     except PachaError as error:
         return _failed("signing", error)
     return Check(about="signing", result=f"{escape(key.path)} signs; for pacha.signers elsewhere: {line}")
+
+
+def _sealing(context: Context, last: Snapshot) -> Iterator[Check]:
+    """The checks of what is sealed, and of secrets that are not."""
+    config = context.config
+    try:
+        rules = SealRules(config.seal, [watched.path for watched in last.live])
+        for_whom = recipients.read(config.seal_to) if config.seal else None
+    except PachaError as error:
+        yield _failed("sealing", error)
+        return
+    clear = (path for path, entry in last.entries.items() if entry.sealed is None and entry.kind is Kind.FILE)
+    if found := readable.find(path for path in clear if not rules.matches(path)):
+        text = f"{found.words} {found.verb} readable on the master; to seal: {found.setting}"
+        yield Check(about="secrets", result=f"{text} (share/doc/pacha/sealing.rst)")
+    if for_whom and for_whom.warning:
+        yield look("sealing", for_whom.warning, f"Add a line to {escape(config.seal_to or '')}, and push.")
+    elif for_whom:
+        number = sum(entry.sealed is not None for entry in last.entries.values())
+        yield Check(about="sealing", result=f"{number} files are sealed, for {len(for_whom.keys)} recipients")
 
 
 def _last_push(state: HostState) -> Check:

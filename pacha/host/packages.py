@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pacha.errors import Concern, PachaError
 from pacha.machine.packages import package_list
 from pacha.machine.packages.managers import PackageManager, manager_of
 from pacha.machine.packages.program import ProgramError
+from pacha.sealing.rules import SealRules
 from pacha.store.state import StateFolder
 from pacha.system.atomic import replace_file
 
@@ -31,20 +33,23 @@ class Told:
     concerns: tuple[Concern, ...] = ()
 
 
-def tell(state: StateFolder, root: Path = Path("/"), *, remember: bool = True) -> Told:
+def tell(state: StateFolder, root: Path = Path("/"), *, remember: bool = True, sealed: Sequence[str] = ()) -> Told:
     """The packages of the system below ``root``. Never raises: what fails is a concern, and the last text stays.
 
-    ``remember``: keep it in the state folder, whose lock the caller holds.
+    ``remember``: keep it in the state folder, whose lock the caller holds. ``sealed``: patterns of files whose content
+    is nowhere in the clear, so that the text does not have it.
     """
     manager = None if os.environ.get(SWITCH) == "no" else manager_of(root)
     if manager is None:
         return Told()
     fingerprint = manager.fingerprint(root)
+    if sealed:
+        fingerprint += hashlib.sha256("\n".join(sealed).encode("utf-8", "surrogateescape")).hexdigest()
     remembered, text = _remembered(state)
     if text is not None and remembered == fingerprint:
         return Told(text=text)
     try:
-        told = _told(manager, root)
+        told = _told(manager, root, SealRules(sealed, [b"/"]))
     except (ProgramError, PachaError, ValueError) as error:
         return Told(text=text, concerns=(_concern(manager, error, text),))
     if remember:
@@ -52,9 +57,11 @@ def tell(state: StateFolder, root: Path = Path("/"), *, remember: bool = True) -
     return Told(text=told)
 
 
-def _told(manager: PackageManager, root: Path) -> bytes:
+def _told(manager: PackageManager, root: Path, rules: SealRules) -> bytes:
     """The text of the packages, which its readers accept: a push makes nothing else."""
-    text = package_list.encode(manager.capture(root))
+    packages = manager.capture(root)
+    files = tuple(file for file in packages.files if not rules.matches(os.fsencode(file.path)))
+    text = package_list.encode(replace(packages, files=files))
     package_list.decode(text)
     return text
 

@@ -13,6 +13,8 @@ from pacha.files.mount_points import MountPoints
 from pacha.files.names import is_pachas_own, repository_name
 from pacha.files.scan import Watch
 from pacha.host.context import Context
+from pacha.sealing import readable
+from pacha.sealing.rules import SealRules
 from pacha.store import database
 from pacha.store.snapshot import Snapshot, Watched
 from pacha.text import escape
@@ -33,6 +35,17 @@ def watch(context: Context, path: bytes, *, single: bool = False) -> Watched:
         context.state.update(pending=True)
         database.write(context.state.database, _with(snapshot, watched))
     return watched
+
+
+def in_the_clear(context: Context, watched: Iterable[bytes]) -> str:
+    """What a push would keep in the clear of the secrets below ``watched``, and how to seal it; "" for nothing."""
+    roots = list(watched)
+    rules = SealRules(context.config.seal, roots)
+    files = (path for root in roots for path in readable.below(root))
+    found = readable.find(path for path in files if not rules.matches(path))
+    if not found:
+        return ""
+    return f"{found.words} will be readable on the master. To seal: {found.setting} (share/doc/pacha/sealing.rst)"
 
 
 def merge(snapshot: Snapshot, entries: Iterable[Watched]) -> tuple[Snapshot, list[tuple[Watched, UsageError]]]:

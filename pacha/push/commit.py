@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from collections.abc import Callable, Mapping, Set
@@ -9,9 +10,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from pacha.errors import Concern
-from pacha.files import content, names
+from pacha.files import content, keyed, metadata, names
 from pacha.files.dirfd import DirectoryFds
 from pacha.files.metadata import Entry, Kind
+from pacha.sealing.sealer import Sealer, Sealing
 from pacha.store.revision import NULL, Blob, Interruption, Note
 from pacha.store.snapshot import Watched
 from pacha.system import activity
@@ -77,11 +79,13 @@ def commit(
     base: Mapping[bytes, Entry],
     new: Mapping[bytes, Entry],
     note: Note,
+    sealer: Sealer | None = None,
 ) -> Committed:
     """Commit the entries ``new`` of ``watched`` on ``parent``; ``base`` are the entries of ``watched.node``.
 
     With an empty ``base`` (a path watched again) only ``new`` is left of the content of ``parent``. A path that cannot
-    be read keeps its entry of ``base``, with a concern. Raises PachaError, DamagedError.
+    be read keeps its entry of ``base``, with a concern. ``sealer`` seals those whose ``sealed`` is not None.
+    Raises PachaError, DamagedError.
     """
     result = Committed(parent)
     paths = differing(base, new)
@@ -92,7 +96,9 @@ def commit(
         written, removed = _names(paths, base, new, extra)
         activity.begin(f"reading and recording what changed below {escape(watched.path)}", len(written))
         with DirectoryFds(watched.path if not watched.single else os.path.dirname(watched.path)) as descent:
-            reader = _BlobSource(watched, written, descent, recorded, lambda name: repository.reader(node)(name))
+            reader = _BlobSource(
+                watched, written, descent, recorded, lambda name: repository.reader(node)(name), sealer
+            )
             try:
                 result.node = repository.commit(parent, written, removed, reader, note)
             except _Unkept as unkept:
@@ -161,13 +167,14 @@ class _BlobSource:
         descent: DirectoryFds,
         recorded: Set[bytes],
         before: Callable[[bytes], bytes],
+        sealer: Sealer | None,
     ) -> None:
         self.entries: dict[bytes, Entry | None] = {}
         self.concerns: list[Concern] = []
         self._watched = watched
         self._written = written
         self._descent = descent
-        self._recorded, self._before = recorded, before
+        self._recorded, self._before, self._sealer = recorded, before, sealer
         self._large: _Large | None = None
 
     def __call__(self, name: bytes) -> Blob:
@@ -188,20 +195,34 @@ class _BlobSource:
     def _whole(self, entry: Entry) -> bytes:
         try:
             directory, name = self._descent.parent(self._watched.relative(entry.path))
+            sealing = self._sealing(entry, name, directory)
             reading = content.read(entry, name, directory)
         except OSError as error:
             raise self._unkept(entry, error) from None
-        self.entries[entry.path] = reading.entry
+        data = reading.data if sealing is None else sealing.seal(reading.data)
+        self.entries[entry.path] = _sealed(reading.entry, sealing)
         if not reading.steady:
             self.concerns.append(Concern(entry.path, "changed while it was read; kept as it was read"))
-        return reading.data
+        return data
+
+    def _sealing(self, entry: Entry, name: bytes, directory: int) -> Sealing | None:
+        """What seals the file ``name`` in ``directory`` with its secret attributes, None where it stays in the clear.
+
+        Raises OSError: what cannot be read must not be lost.
+        """
+        if entry.sealed is None:
+            return None
+        if self._sealer is None:  # it is owed, and what is on disk is not it
+            raise PermissionError(errno.EPERM, "it is sealed, and this configuration seals nothing")
+        return self._sealer.begin(entry.path, keyed.secret(metadata.read_xattrs(name, directory)))
 
     def _part(self, entry: Entry, number: int) -> bytes:
         try:
             if self._large is None or self._large.path != entry.path or number == 0:
                 self.close()
                 directory, name = self._descent.parent(self._watched.relative(entry.path))
-                self._large = _Large(entry.path, content.open_file(name, directory))
+                sealing = self._sealing(entry, name, directory)
+                self._large = _Large(entry.path, content.open_file(name, directory), sealing)
             data = self._large.read(number)
             activity.advance(1, len(data))
             if number == entry.parts - 1:
@@ -211,9 +232,8 @@ class _BlobSource:
             raise self._unkept(entry, error) from None
 
     def _finish(self, entry: Entry, large: _Large) -> None:
-        self.entries[entry.path] = replace(
-            entry, size=large.size, sha256=large.sha.digest(), mtime_ns=large.before.st_mtime_ns
-        )
+        read = replace(entry, size=large.size, sha256=large.sha.digest(), mtime_ns=large.before.st_mtime_ns)
+        self.entries[entry.path] = _sealed(read, large.sealing)
         steady = large.sure and content.same_moment(large.before, os.fstat(large.fd))
         if not steady or large.size != large.before.st_size:
             self.concerns.append(Concern(entry.path, "changed while it was read; kept as it was read"))
@@ -229,11 +249,18 @@ class _BlobSource:
             self._large = None
 
 
-class _Large:
-    """A large file that is read in parts."""
+def _sealed(entry: Entry, sealing: Sealing | None) -> Entry:
+    """``entry`` as it was read, with the digests of what was sealed in place of that of its content."""
+    if sealing is None:
+        return entry
+    return replace(entry, sha256=sealing.sha256, sealed=sealing.sealed, xattrs=keyed.clear(entry.xattrs))
 
-    def __init__(self, path: bytes, fd: int) -> None:
-        self.path, self.fd = path, fd
+
+class _Large:
+    """A large file that is read in parts, each of which is sealed by itself if it is sealed."""
+
+    def __init__(self, path: bytes, fd: int, sealing: Sealing | None) -> None:
+        self.path, self.fd, self.sealing = path, fd, sealing
         self.before, self.sure = content.settled(fd)
         self.sha = hashlib.sha256()
         self.size = 0
@@ -247,4 +274,4 @@ class _Large:
         data = b"".join(pieces)
         self.sha.update(data)
         self.size += len(data)
-        return data
+        return data if self.sealing is None else self.sealing.seal(data)

@@ -6,6 +6,7 @@ from pacha.errors import Concern, DamagedError, PachaError
 from pacha.files import scan as files
 from pacha.host import owed, packages, watch
 from pacha.machine import facts
+from pacha.push import sealing
 from pacha.push.session import PushSession
 from pacha.store import database
 from pacha.store.companions import MACHINE, PACKAGES
@@ -28,6 +29,7 @@ def read_last_snapshot(session: PushSession, accept: bool) -> Snapshot:
         watch.check_own(context, watched.path)  # the configuration may have changed since it was watched
     _check_rebuilt(session, last, accept)
     session.recorded = () if accept else last.accounts
+    session.sealing = sealing.begin(session, last, accept)
     return last
 
 
@@ -52,13 +54,15 @@ def scan(session: PushSession, last: Snapshot) -> None:
     targets = watch.scan_targets(session.watched)
     session.scan = files.Scan()
     activity.begin("looking for what changed", counter=session.scan.entries.__len__)
-    known, mounted = last.entries, session.state.mounted
-    files.scan(targets, known, session.fingerprints, session.accounts, mounted, session.scan)
+    known, remembered = sealing.as_known(session.sealing, last, session.fingerprints)
+    files.scan(
+        targets, known, remembered, session.accounts, session.state.mounted, session.scan, session.sealing.secrets
+    )
 
 
 def describe_machine(session: PushSession) -> dict[str, bytes]:
     """The texts of what this machine is besides its files, by name."""
-    told = packages.tell(session.context.state)
+    told = packages.tell(session.context.state, sealed=session.context.config.seal)
     session.concerns += told.concerns
     texts = {MACHINE: _facts(session), PACKAGES: told.text}
     return {name: text for name, text in texts.items() if text is not None}

@@ -23,6 +23,7 @@ from pacha.files.scan import Fingerprint, Scan
 from pacha.host.context import Context
 from pacha.host.masters import connect, endpoint
 from pacha.push import signing
+from pacha.push.sealing import PushSealing
 from pacha.push.target import MasterTarget
 from pacha.store import change_list, hg, revision
 from pacha.store.host_state import HostState, MasterState
@@ -50,7 +51,7 @@ class PushSession:
     ``state`` is the content of the state folder; ``update`` changes both. ``watched`` are the watched paths, ``scan``
     is the scan of them; ``fingerprints`` and ``named`` (what is never kept) are those of the scan before. ``recorded``
     are the accounts of the last snapshot, whose names stay where nothing answers for them. ``companions`` are the texts
-    beside pacha.db, by name. ``purged``: what was purged from the history here.
+    beside pacha.db, by name. ``purged``: what was purged from the history here; ``sealing``: what is sealed.
     """
 
     context: Context
@@ -68,6 +69,7 @@ class PushSession:
     notices: list[str] = field(default_factory=list)
     recorded: tuple[Account, ...] = ()
     purged: tuple[Purge, ...] = ()
+    sealing: PushSealing = field(default_factory=PushSealing)
     _erased: Erased = field(default_factory=lambda: Erased.by(()))
     _names: KnownNames | None = None
     _where: str | None = None

@@ -20,7 +20,7 @@ from pacha.files.parents import observe_parents
 from pacha.host import owed
 from pacha.machine.packages import package_list
 from pacha.machine.packages.changes import compare as compare_packages
-from pacha.push import commit, reconcile, signing
+from pacha.push import commit, reconcile, sealing, signing
 from pacha.push.moved_away import moved_away
 from pacha.push.readable import readable
 from pacha.push.reconcile import Base
@@ -64,6 +64,7 @@ def commit_snapshot(session: PushSession, base: Base) -> NewSnapshot:
     """Commit the scan's result on top of ``base``: content first, ``db`` last."""
     planned, still_owed = build_snapshot(session, base.last)
     new = _readable(session, _commit_content(session, base.last, planned), base.last)
+    new = sealing.settle(session, new, base.last)
     changes = compare(base.entries, new.entries)
     packages = _changed_packages(session, base, new)
     tip, committed = _commit_database(session, base, new, changes, packages)
@@ -96,6 +97,7 @@ def build_snapshot(session: PushSession, base: Snapshot) -> tuple[Snapshot, Iter
     accounts = session.accounts
     scanned, still_owed = owed.keep_recorded(session.context.state, session.scan.entries, base.entries)
     scanned, missing_accounts = owed.in_numbers_of(accounts, scanned, still_owed, base.accounts)
+    scanned = sealing.mark(session.sealing, scanned, still_owed)
     entries = _stored(session.watched, scanned, base.entries)
     too_long = {path for path, entry in entries.items() if len(entry.stored or b"") > LONGEST_STORED}
     session.concerns += [Concern(path, _TOO_LONG) for path in sorted(too_long)]
@@ -236,7 +238,7 @@ def _commit_watched(
 
     def commit_on(heads: tuple[str, ...]) -> commit.Committed:
         parent = reconcile.parent(repository, watched.node, heads, session.unreadable(watched.repository))
-        return commit.commit(repository, watched, parent, old, now, note)
+        return commit.commit(repository, watched, parent, old, now, note, session.sealing.sealer)
 
     def send(target: MasterTarget, peer: Upload) -> commit.Committed:
         heads = peer.heads()

@@ -13,6 +13,7 @@ from pacha.files.names import DATABASE
 from pacha.host import watch
 from pacha.machine.small_files import machine_id
 from pacha.push import differences
+from pacha.sealing import keys
 from pacha.store import database, hg
 from pacha.store.host_state import MasterState
 from pacha.store.repository_dir import install
@@ -69,7 +70,9 @@ def adopt(context: Context, host: str, staging: Staging, fetched: Fetched, maste
     for name, node in sent.items():
         _take_over(context, staging, name, node)
     # Never the fetched file: its tables may have constraints that forget what is written to them later.
-    database.write(context.state.database, fetched.snapshot)
+    database.write(context.state.database, fetched.recorded)
+    if fetched.seal_keys:
+        keys.write(context.state.path, fetched.seal_keys)
     _forget(context.state.cache)
     masters[master] = MasterState(changelog=fetched.changelog, sent=sent)
     reread = tuple(sorted(fetched.purged))

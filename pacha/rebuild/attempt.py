@@ -14,6 +14,7 @@ from pacha.fetch import provenance
 from pacha.fetch.staging import Fetched, Staging
 from pacha.files.metadata import Entry
 from pacha.files.mount_points import MountPoints
+from pacha.files.paths import rebase
 from pacha.host.context import Context
 from pacha.rebuild import (
     adoption,
@@ -28,6 +29,7 @@ from pacha.rebuild import (
     release,
     renumber,
     report,
+    sealing,
     services,
 )
 from pacha.rebuild.actual_state import GROUP, PASSWD
@@ -95,9 +97,10 @@ class Attempt:
         machines = machine.compare(fetched, target)
         change = release.change_of(spool, target, machines)
         bound = hardware.decide(fetched.snapshot, spool, self._circumstances(machines, change))
-        spared = bound.with_purged(fetched.purged)
+        spared = bound.without({**fetched.purged, **sealing.own_word(self.context, self.options)}, fetched.shut)
         planned = plan_rebuild(fetched.snapshot, texts, self.options, self.begun, holes, fetched.roots, orphans, spared)
         planned = planned.led_by(partial.purged(planned.plan, fetched, target))
+        planned = planned.led_by(sealing.concerns(self.context, self.host, fetched, planned.plan, self.options))
         planned = partial.with_split_hardlink_warnings(planned, self.options, fetched)
         install = packages.plan(self.staging, fetched, self.options, machines, other_release=change is not None)
         complete = not (install and install.installs and install.missing.wanted)
@@ -119,6 +122,7 @@ class Attempt:
             living=living_machine(self.context, self.host, self.options), remembered=self.options.remembered,
             differences=self.differences, signed=self.signed, watched=watched, machines=machines, bound=bound,
             services=self._services(planned, again=again), again=again,
+            sealed=frozenset(rebase(path, target) for path in fetched.sealed),
             packages=install,
         )  # fmt: skip
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 
 from pacha.restore.plan import Withheld
 
+_SHUT = "not restored"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bound:
@@ -31,15 +33,20 @@ class Bound:
         """Why ``path`` stays as it is here, None where it does not."""
         return self.withheld.get(path) if path in self.recorded else self.own(path)
 
-    def with_purged(self, purged: Mapping[bytes, str]) -> Bound:
-        """This one, with the paths whose content was ``purged`` (the reasons): what the disk has there stays."""
-        if not purged:
+    def without(self, spared: Mapping[bytes, str], shut: Mapping[bytes, str]) -> Bound:
+        """This one, with paths that stay as they are here: those ``spared``, and those whose content is ``shut``.
+
+        They come with the reasons. Only what is shut is owed.
+        """
+        lacking = {path: Withheld(reason) for path, reason in spared.items()}
+        lacking |= {path: Withheld(reason, _SHUT) for path, reason in shut.items()}
+        if not lacking:
             return self
         return replace(
             self,
-            withheld={**self.withheld, **{path: Withheld(reason) for path, reason in purged.items()}},
-            merged={path: text for path, text in self.merged.items() if path not in purged},
-            recorded={*self.recorded, *purged},
+            withheld={**self.withheld, **lacking},
+            merged={path: text for path, text in self.merged.items() if path not in lacking},
+            recorded={*self.recorded, *lacking},
         )
 
 

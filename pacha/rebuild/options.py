@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
+from pacha.sealing.age import SealIdentities
 from pacha.store.selection import Selection
 
 
@@ -112,6 +113,7 @@ class RebuildOptions:
     others: tuple[OtherMaster, ...] = ()  #: the masters that were not chosen
     owner_names: OwnerNames = field(default_factory=OwnerNames)  #: what ``owner_map`` says, or the one remembered
     remembered: Remembered = field(default_factory=Remembered)
+    identities: SealIdentities = field(default_factory=SealIdentities)  #: what opens sealed contents
 
     @property
     def in_place(self) -> bool:

@@ -35,8 +35,8 @@ class Proposal:
     ``services``: what is done after the files; ``again``: a killed rebuild may not have done it for its own.
     ``differences`` are the signs that another snapshot is newer; ``watched`` is what this machine will watch otherwise
     than now, as it adopts the snapshot. ``signed``: who signed it, where this machine asks for that. ``packages`` is
-    what is done about those that are not installed here.
-    ``revised``: it was made again, as packages or hooks changed this machine.
+    what is done about those that are not installed here. ``revised``: it was made again, as packages or hooks changed
+    this machine; ``sealed``: the paths, as on disk, whose content was opened, so that it is shown to nobody.
     """
 
     host: str
@@ -62,6 +62,7 @@ class Proposal:
     watched: tuple[Concern, ...] = ()
     packages: PlannedPackages | None = None
     revised: bool = False
+    sealed: frozenset[bytes] = frozenset()
 
     @property
     def concerns(self) -> tuple[Concern, ...]:

@@ -98,7 +98,9 @@ def _prepared(
             import_meanwhile()
         master = source.local_history_source(context, host, options) or connect(context, context.master())
         stack.callback(master.close)
-        staging = Staging.make(context, host, master, reporter.on_file, reporter.on_expected, worker)
+        staging = Staging.make(
+            context, host, master, reporter.on_file, reporter.on_expected, worker, options.identities
+        )
         stack.callback(staging.remove)
         last_push = freshness.ask_meanwhile(staging)
         fetched = _fetch(staging, options)

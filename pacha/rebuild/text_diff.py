@@ -19,6 +19,9 @@ def text_diff(proposal: Proposal, step: Step) -> Iterator[str]:
     target, actual = step.wanted, step.actual
     if target is None or actual is None or target.kind is not actual.kind or target.sha256 is None:
         return
+    if step.path in proposal.sealed:
+        yield "sealed content (changed)"
+        return
     if max(target.size, actual.size) > _LARGEST:
         yield "too large to be compared here"
         return

@@ -35,7 +35,7 @@ def rehearse(context: Context, host: str, snapshot: Snapshot, target: Path) -> l
     with DirectoryFds(os.fsencode(target)) as descent:
         for path, entry in sorted(snapshot.entries.items()):
             activity.advance(1)
-            if path in rebuilt.fetched.purged:
+            if path in rebuilt.fetched.purged or path in rebuilt.fetched.shut:
                 continue
             if entry.kind not in _ROOTS_ALONE and (why := _differs(descent, entry, accounts)):
                 faults.append(f"{escape(path)} came back otherwise: {why}")

@@ -13,7 +13,8 @@ from pacha.errors import DamagedError, PurgedError
 
 MACHINE = "machine"  #: ``machine.facts``
 PACKAGES = "packages"  #: ``machine.packages.package_list``
-NAMES = (MACHINE, PACKAGES)
+SEAL_KEYS = "seal-keys"  #: ``sealing.keys``
+NAMES = (MACHINE, PACKAGES, SEAL_KEYS)
 
 
 def meta(texts: Mapping[str, bytes]) -> dict[str, str]:

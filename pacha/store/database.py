@@ -20,7 +20,7 @@ from pacha.files.owners import Account
 from pacha.files.scan import Fingerprint
 from pacha.store import rows
 from pacha.store.consistency import check_consistency, damaged_snapshot, foreign_database
-from pacha.store.snapshot import READABLE_FROM, SCHEMA, Snapshot, Watched
+from pacha.store.snapshot import READABLE_FROM, SCHEMA, SEALED_SCHEMA, Snapshot, Watched
 from pacha.system.presence import is_absent
 
 _ENTRY = "id INTEGER PRIMARY KEY, watched INTEGER, path BLOB, kind TEXT, mode INTEGER, uid INTEGER, gid INTEGER, \
@@ -41,8 +41,6 @@ CREATE TABLE IF NOT EXISTS fingerprint (path BLOB PRIMARY KEY, device INTEGER, i
 DROP TABLE IF EXISTS left_out;  -- of an earlier version
 CREATE TABLE IF NOT EXISTS never_kept (path BLOB PRIMARY KEY, what TEXT) WITHOUT ROWID;
 """
-_COLUMNS = ", ".join(rows.COLUMNS)
-_MARKS = ", ".join("?" * (len(rows.COLUMNS) + 2))
 Row = tuple[Any, ...]  #: in the order of rows.COLUMNS
 _MOST_BYTES = 1 << 30  #: a fetched pacha.db larger than this is not one
 
@@ -108,7 +106,7 @@ def write(path: str, snapshot: Snapshot) -> None:
         with _connect(path, create=True) as connection:
             if _is_new(connection, path):
                 connection.executescript(f"BEGIN; {_SCHEMA}")  # one transaction with all that follows
-            _add_columns(connection)
+            _add_columns(connection, with_seal=any(entry.sealed is not None for entry in snapshot.entries.values()))
             _write_meta(connection, snapshot.meta)
             ids = _write_watched(connection, snapshot.watched)
             _write_entries(connection, "parent", snapshot.parents, lambda path: 0)
@@ -236,9 +234,11 @@ def _names_of(connection: sqlite3.Connection, table: str) -> set[str]:
     return {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
 
 
-def _add_columns(connection: sqlite3.Connection) -> None:
+def _add_columns(connection: sqlite3.Connection, *, with_seal: bool) -> None:
+    """Add what the tables of an earlier version lack; that of sealed entries only where there are some."""
     for table in ("parent", "entry"):
-        for name in rows.LATER.keys() - _names_of(connection, table):
+        wanted = rows.LATER.keys() - ({rows.SEALED} if table == "parent" or not with_seal else set())
+        for name in sorted(wanted - _names_of(connection, table)):
             connection.execute(f"ALTER TABLE {table} ADD COLUMN {name} {rows.LATER[name]}")
 
 
@@ -252,10 +252,10 @@ def _load_entries(connection: sqlite3.Connection, table: str, convert: Any) -> d
 
 
 def _check_schema(meta: Mapping[str, str]) -> None:
-    if int(meta["readable_from"]) > SCHEMA:
+    if int(meta["readable_from"]) > SEALED_SCHEMA:
         raise DamagedError(
             "This snapshot was written by a newer Pacha.",
-            f"its format is {meta['readable_from']}, this Pacha reads up to {SCHEMA}",
+            f"its format is {meta['readable_from']}, this Pacha reads up to {SEALED_SCHEMA}",
             f"Install Pacha {meta.get('version', 'of a later version')} or later and run this again.",
             code="snapshot-too-new",
         )
@@ -314,12 +314,14 @@ def _watched_of(watched: Iterable[Watched], ids: Mapping[str, int]) -> Any:
 
 def _write_entries(connection: sqlite3.Connection, table: str, entries: Mapping[bytes, Entry], watched: Any) -> None:
     """Update changed rows in place, give the ids of removed rows to new ones, then append."""
-    existing = {row[2]: row for row in connection.execute(f"SELECT id, watched, {_COLUMNS} FROM {table}")}  # noqa: S608
+    known = _names_of(connection, table)
+    columns = ["id", "watched", *(name for name in rows.COLUMNS if name in known)]
+    existing = {row[2]: row for row in connection.execute(f"SELECT {', '.join(columns)} FROM {table}")}  # noqa: S608
     free = sorted((existing[path][0] for path in existing.keys() - entries.keys()), reverse=True)
     changed, following = [], max((row[0] for row in existing.values()), default=0) + 1
     connection.executemany(f"DELETE FROM {table} WHERE id = ?", [(number,) for number in free])  # noqa: S608
     for path in sorted(entries):
-        values = rows.from_entry(entries[path])
+        values = rows.from_entry(entries[path])[: len(columns) - 2]
         if path in existing:
             if existing[path][2:] != values:
                 changed.append((existing[path][0], watched(path), *values))
@@ -329,7 +331,8 @@ def _write_entries(connection: sqlite3.Connection, table: str, entries: Mapping[
         else:
             number, following = following, following + 1
         changed.append((number, watched(path), *values))
-    statement = f"INSERT OR REPLACE INTO {table} (id, watched, {_COLUMNS}) VALUES ({_MARKS})"  # noqa: S608
+    marks = ", ".join("?" * len(columns))
+    statement = f"INSERT OR REPLACE INTO {table} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608
     connection.executemany(statement, changed)
 
 

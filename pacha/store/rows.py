@@ -12,9 +12,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pacha.errors import DamagedError
-from pacha.files import names
+from pacha.files import keyed, names
 from pacha.files.content import MOST_PARTS
 from pacha.files.exclude import Rules
+from pacha.files.keyed import SEALED_SIZE
 from pacha.files.metadata import EVERYWHERE, MOST_HOLES, Entry, Holes, Kind
 from pacha.files.names import NODE
 from pacha.files.owners import Account
@@ -23,10 +24,11 @@ from pacha.text import escape
 
 COLUMNS = (
     "path", "kind", "mode", "uid", "gid", "owner", "grp", "mtime_ns", "size", "sha256", "target", "link_group",
-    "device", "xattrs", "flags", "stored", "parts", "sparse", "holes",
+    "device", "xattrs", "flags", "stored", "parts", "sparse", "holes", "sealed",
 )  # fmt: skip
 #: Those that the first snapshots of this schema did not have, with their types. They may be NULL.
-LATER = {"sparse": "INTEGER", "holes": "TEXT"}
+LATER = {"sparse": "INTEGER", "holes": "TEXT", "sealed": "BLOB"}
+SEALED = "sealed"  #: the last column, which only those have that seal something
 _KINDS = {kind.value: kind for kind in Kind}
 # xattr(7); some file systems have a namespace of their own (btrfs.compression).
 _XATTR_NAME = re.compile(rb"[a-z0-9_]+\.[^\0]+\Z", re.DOTALL)
@@ -42,6 +44,7 @@ _TYPES: tuple[tuple[str, tuple[type, ...], int | None], ...] = (
     ("target", (bytes, _NONE), None), ("link_group", (int, _NONE), 2**63 - 1), ("device", (int, _NONE), 2**63 - 1),
     ("xattrs", (str,), None), ("flags", (int,), 2**32 - 1), ("stored", (bytes, _NONE), None),
     ("parts", (int,), MOST_PARTS), ("sparse", (int, _NONE), 1), ("holes", (str, _NONE), None),
+    ("sealed", (bytes, _NONE), None),
 )  # fmt: skip
 
 
@@ -52,19 +55,19 @@ def from_entry(entry: Entry) -> tuple[Any, ...]:
         _time(entry.mtime_ns), entry.size, entry.sha256, entry.target, entry.link_group, entry.device,
         _packed(entry.xattrs), entry.flags, entry.stored, entry.parts,
         None if entry.holes is None else int(bool(entry.holes)),
-        json.dumps(entry.holes) if entry.holes and entry.holes != EVERYWHERE else None,
+        json.dumps(entry.holes) if entry.holes and entry.holes != EVERYWHERE else None, entry.sealed,
     )  # fmt: skip
 
 
 def to_entry(row: Sequence[Any]) -> Entry:
     """The entry of a row of this host's own database."""
     (path, kind, mode, uid, gid, owner, group, mtime_ns, size, sha256, target, link_group, device, xattrs, flags,
-     stored, parts, sparse, holes) = row  # fmt: skip
+     stored, parts, sparse, holes, sealed) = row  # fmt: skip
     return Entry(
         path=path, kind=_KINDS[kind], mode=mode, uid=uid, gid=gid, owner=owner, group=group, mtime_ns=int(mtime_ns),
         size=size, sha256=sha256, target=target, link_group=link_group, device=device,
         xattrs=_unpacked(xattrs) if xattrs else (), flags=flags, stored=stored, parts=parts,
-        holes=_to_holes(sparse, holes),
+        holes=_to_holes(sparse, holes), sealed=sealed,
     )  # fmt: skip
 
 
@@ -172,7 +175,7 @@ def _check_types(row: Sequence[Any]) -> None:
         if type(value) not in kinds:
             raise ValueError(f"{name} has the wrong type")
         if most is None:
-            if type(value) is bytes and b"\0" in value and name != "sha256":
+            if type(value) is bytes and b"\0" in value and name not in ("sha256", SEALED):
                 raise ValueError(f"{name} has a NUL")
         elif type(value) is int and not 0 <= value <= most:
             raise ValueError(f"{name} is out of range")
@@ -203,6 +206,10 @@ def _check_sense(entry: Entry) -> None:
         wrong = "an attribute's name is invalid"
     if entry.holes and not _are_in_order(entry.holes):
         wrong = "its holes are not in order"
+    if entry.sealed is not None and (kind is not Kind.FILE or len(entry.sealed) != SEALED_SIZE):
+        wrong = "what it says of its seal is invalid"
+    if entry.sealed is not None and keyed.secret(entry.xattrs):
+        wrong = "a sealed file has attributes in the clear"
     if b"/.pacha-" in entry.path and any(map(names.is_pachas_own, entry.path.split(b"/"))):
         wrong = "its name is reserved for Pacha"
     if wrong:

@@ -12,6 +12,7 @@ from pacha.files.owners import Account
 
 SCHEMA = 1  #: the schema this version writes
 READABLE_FROM = 1  #: the oldest schema that a reader must know to read what this version writes
+SEALED_SCHEMA = 2  #: the same for a snapshot in which something is sealed; the newest that this version reads
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

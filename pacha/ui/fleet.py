@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pacha.files.metadata import Kind
+from pacha.fleet.collect import SEALED
 from pacha.fleet.index import PathState
 from pacha.text import enumerated, escape
 from pacha.ui.console import at_terminal, size_text
@@ -38,7 +39,8 @@ def state_text(state: PathState) -> str:
     owner = f"{escape(state.owner)}:{escape(state.group)}"
     words = [mode_text(state.kind, state.mode), owner]
     if state.kind == Kind.FILE.value:
-        words += [size_text(state.size).strip(), f"sha256 {state.content.hex()[:12]}"]
+        digest = "sealed" if state.content == SEALED else f"sha256 {state.content.hex()[:12]}"
+        words += [size_text(state.size).strip(), digest]
     elif state.content:
         words.append(f"-> {escape(state.content)}" if state.kind == Kind.SYMLINK.value else escape(state.content))
     return "  ".join(words)
@@ -52,6 +54,6 @@ def state_json(state: PathState) -> dict[str, Any]:
         "owner": escape(state.owner),
         "group": escape(state.group),
         "size": state.size,
-        "sha256": state.content.hex() if state.kind == Kind.FILE.value else None,
+        "sha256": state.content.hex() if state.kind == Kind.FILE.value and state.content != SEALED else None,
         "target": escape(state.content) if state.kind == Kind.SYMLINK.value else None,
     }

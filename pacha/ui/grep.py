@@ -32,6 +32,7 @@ def search_json(search: Search) -> dict[str, Any]:
         "matches": [_match_json(match) for match in search.matches],
         "without": search.without,
         "too_large": search.large,
+        "sealed": search.sealed,
         "faults": search.faults,
     }
 

@@ -125,6 +125,9 @@ def difference_lines(difference: Difference, old: Side, new: Side) -> Iterator[b
         yield _line(words)
     if difference.purged:
         yield _line(difference.purged)
+    if difference.sealed:
+        yield _line(difference.sealed)
+        return
     if difference.hunks is None and not difference.purged and (sizes := _sizes(before, after)):
         yield _line(sizes)
     if difference.hunks:

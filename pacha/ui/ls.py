@@ -37,7 +37,8 @@ def entry_json(entry: Entry) -> dict[str, Any]:
         "group": None if entry.group is None else escape(entry.group),
         "size": entry.size,
         "mtime": entry.mtime_ns / _NANO,
-        "sha256": entry.sha256.hex() if entry.sha256 else None,
+        "sha256": entry.sha256.hex() if entry.sha256 and entry.sealed is None else None,
+        "sealed": entry.sealed is not None,
         "target": None if entry.target is None else escape(entry.target),
         "xattrs": {escape(name): value.hex() for name, value in entry.xattrs},
     }

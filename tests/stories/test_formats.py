@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -82,3 +83,21 @@ def test_what_was_signed_then_is_verified_now(old: Old) -> None:
     assert json.loads(planned.stdout)["signed"]["counter"] == 3
     signers.write_text(f"foo {signer.read_text()}")
     assert old.pacha("rebuild", "bar", "--dry-run", "--signers", signers).returncode == 13
+
+
+@pytest.mark.parametrize("archive", sorted((FORMATS / "sealed").glob("*.tar.xz")), ids=lambda path: path.stem)
+def test_what_was_sealed_then_is_opened(archive: Path, tmp_path: Path) -> None:
+    """Three snapshots, the last for the first of two recipients alone."""
+    old, target = Old(archive, tmp_path), tmp_path / "target"
+    newest, *_, first = (line.split()[0] for line in old.pacha("log").stdout.splitlines())
+    for at, identity, expected in (
+        (newest, "at-hand", {"one": "changed\n", "two.key": "two\n", "three.key": "three\n"}),
+        (newest, "offline", {"one": "changed\n"}),
+        (first, "offline", {"one": "one\n", "two.key": "two\n"}),
+    ):
+        words = ("rebuild", "bar", "--at", at, "--target", target, "--yes")
+        rebuild = old.pacha(*words, "--identity", tmp_path / "people" / identity)
+        assert rebuild.returncode == (3 if len(expected) == 1 else 0), rebuild.stderr
+        etc = target / "tmp" / "pacha-format-2" / "etc"
+        assert {path.name: path.read_text() for path in etc.iterdir()} == expected
+        shutil.rmtree(target)

@@ -38,14 +38,14 @@ def _files(places: Collection[Path]) -> Iterator[Path]:
 def _texts(data: bytes) -> Iterator[bytes]:
     yield data
     for match in _PACKED.finditer(data):
-        text = _unpacked(data[match.start() :])
+        text = _unpacked(memoryview(data)[match.start() :])
         if text:
             yield text
 
 
-def _unpacked(data: bytes) -> bytes:
+def _unpacked(data: memoryview) -> bytes:
     try:
-        if data.startswith(b"\x28"):
+        if data[0] == 0x28:
             return bytes(zstd.ZstdDecompressor().decompressobj().decompress(data))
         return zlib.decompressobj().decompress(data, 64 << 20)
     except (zstd.ZstdError, zlib.error):

@@ -23,7 +23,7 @@ VALUE = st.one_of(
 
 COLUMNS = [
     *(("entry", name) for name in rows.COLUMNS),
-    *(("parent", name) for name in rows.COLUMNS),
+    *(("parent", name) for name in rows.COLUMNS if name != rows.SEALED),
     *(("watched", name) for name in ("path", "kind", "repository", "node", "exclude", "one_filesystem", "retired")),
     *(("account", name) for name in ("name", "is_group", "number", "gid", "home", "shell", "groups")),
     *(("meta", name) for name in ("key", "value")),
@@ -45,6 +45,7 @@ def good() -> Snapshot:
         file(b"/srv/w/f", xattrs=((b"user.a", b"1"),)),
         entry_at(b"/srv/w/l", Kind.SYMLINK, mode=0o777, owner=None, group=None, target=b"f", stored=b"l"),
         entry_at(b"/srv/w/c", Kind.CHARACTER, mode=0o600, owner=None, group=None, device=259),
+        file(b"/srv/w/s", sealed=b"d" * 32 + b"key-id\0\0"),
         file(b"/etc/fstab"),
     ]
     watched = (

@@ -35,6 +35,7 @@ KINDS = {
     "DamagedError": ExitCode.DAMAGED,
     "UntoldError": ExitCode.CONCERNS,
     "PurgedError": ExitCode.CONCERNS,
+    "SealedError": ExitCode.CONCERNS,
 }
 
 

@@ -22,6 +22,7 @@ ROWS: tuple[frozenset[str], ...] = (
     frozenset({"system"}),
     frozenset({"config"}),
     frozenset({"files"}),
+    frozenset({"sealing"}),
     frozenset({"machine"}),
     frozenset({"store", "wire"}),
     frozenset({"restore"}),
@@ -42,6 +43,7 @@ MODULES = {".".join(path.relative_to(PACKAGE).with_suffix("").parts): path for p
 OWNERS: dict[str, frozenset[str]] = {
     "cryptography": frozenset({"host.init"}),
     "paramiko": frozenset({"wire.ssh.library"}),
+    "pyrage": frozenset({"sealing.age"}),
     "mercurial": frozenset(
         f"store.hg.{name}"
         for name in (

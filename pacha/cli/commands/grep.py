@@ -57,6 +57,8 @@ def grep_command(
     else:
         lines = shown.name_lines if names else shown.match_lines
         history.show(f"{line}\n".encode() for match in search.matches for line in lines(match))
+    if search.sealed:
+        cli_context.console.warn(f"{search.sealed} sealed contents were passed over")
     if search.large:
         cli_context.console.warn(f"{search.large} contents of more than {size_text(WHOLE_LIMIT)} were passed over")
     return warn_faults(cli_context, search.faults)

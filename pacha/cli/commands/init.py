@@ -13,6 +13,7 @@ from pacha.cli.app import cli
 from pacha.cli.context import CliContext
 from pacha.errors import ExitCode, UsageError
 from pacha.host import init
+from pacha.host.watch import in_the_clear
 from pacha.system.home import ssh_dir
 from pacha.text import escape
 
@@ -96,8 +97,12 @@ def _set_up(
     say(f"Wrote {escape(place)}.")
     if cli_context.config:
         cli_context.record_config(place)
-    for watched in init.watch_all(cli_context.context(), watch_paths):
+    context = cli_context.context()
+    watched_paths = init.watch_all(context, watch_paths)
+    for watched in watched_paths:
         say(f"Watching {escape(watched)}.")
+    if secrets := in_the_clear(context, watched_paths):
+        say(secrets)
     say("")
     for line in init.next_steps(answers, configuration, init.public_half(private) if private else ""):
         say(line)

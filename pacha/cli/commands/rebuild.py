@@ -8,6 +8,7 @@ import click
 
 from pacha.cli.app import cli
 from pacha.cli.context import CliContext
+from pacha.cli.identity import IDENTITY_OPTION
 from pacha.errors import ExitCode
 from pacha.fetch.worker import WorkerProcess
 
@@ -18,6 +19,7 @@ from pacha.fetch.worker import WorkerProcess
 @click.option("--path", "paths", multiple=True, type=click.Path(), help="Only this path, and what is below it.")
 @click.option("--directory", "directories", multiple=True, metavar="NAME", help="Only this watched directory.")
 @click.option("--target", type=click.Path(), metavar="DIR", help="Put everything below DIR instead.")
+@IDENTITY_OPTION
 @click.option("--delete", is_flag=True, help="Move what the snapshot does not have out of the way.")
 @click.option("--owner-map", type=click.Path(), metavar="FILE", help="Lines of old:new names.")
 @click.option(

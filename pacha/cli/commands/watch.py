@@ -10,7 +10,8 @@ import click
 from pacha.cli.app import cli
 from pacha.cli.context import CliContext
 from pacha.errors import ExitCode
-from pacha.host.watch import unwatch, watch
+from pacha.host.context import Context
+from pacha.host.watch import in_the_clear, unwatch, watch
 from pacha.text import escape
 
 
@@ -24,9 +25,12 @@ def watch_command(cli_context: CliContext, paths: Sequence[str]) -> ExitCode:
     Example: pacha watch /etc /opt/foo
     """
     context = cli_context.context()
+    watched_paths = []
     for path in paths:
         watched = watch(context, os.fsencode(path))
+        watched_paths.append(watched.path)
         cli_context.console.tell(f"Watching {escape(watched.path)} (kept as '{watched.repository}').")
+    _tell_secrets(cli_context, context, watched_paths)
     return ExitCode.DONE
 
 
@@ -39,9 +43,16 @@ def watch_single_command(cli_context: CliContext, file: str) -> ExitCode:
     \b
     Example: pacha watch-single /opt/foo/app.conf
     """
-    watched = watch(cli_context.context(), os.fsencode(file), single=True)
+    context = cli_context.context()
+    watched = watch(context, os.fsencode(file), single=True)
     cli_context.console.tell(f"Watching the file {escape(watched.path)} (kept as '{watched.repository}').")
+    _tell_secrets(cli_context, context, [watched.path])
     return ExitCode.DONE
+
+
+def _tell_secrets(cli_context: CliContext, context: Context, paths: Sequence[bytes]) -> None:
+    if secrets := in_the_clear(context, paths):
+        cli_context.console.tell(secrets)
 
 
 @cli.command("unwatch")

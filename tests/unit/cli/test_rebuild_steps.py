@@ -14,8 +14,8 @@ from pacha.ui.progress import Style
 from tests.support.standalone import Standalone, standalone_host  # noqa: F401  (a fixture)
 
 PLAIN = RebuildRequest(
-    host="bar", at="", paths=(), directories=(), target=None, delete=False, owner_map=None, accounts=None,
-    hardware=None, packages=None, services=None, selinux="policy", hooks=False, dry_run=False,
+    host="bar", at="", paths=(), directories=(), target=None, identities=(), delete=False, owner_map=None,
+    accounts=None, hardware=None, packages=None, services=None, selinux="policy", hooks=False, dry_run=False,
     as_json=False, progress=None, master="", signers=None, wait=0.0, yes=False,
 )  # fmt: skip
 

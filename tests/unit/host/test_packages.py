@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from pacha.host import packages
 from pacha.host.packages import tell
 from pacha.machine.packages import package_list
+from pacha.machine.packages.package_list import SourceFile
 from pacha.store.state import StateFolder
 from tests.support.packages import FakeManager, fake_manager  # noqa: F401  (a fixture)
 
@@ -64,3 +66,15 @@ def test_the_switch_and_an_unknown_manager_tell_nothing(
     monkeypatch.setenv(packages.SWITCH, "yes")
     monkeypatch.setattr(packages, "manager_of", lambda root: None)
     assert tell(state) == packages.Told() and manager.asked == 0
+
+
+def test_a_file_that_is_sealed_is_not_in_the_text(
+    manager: FakeManager, state: StateFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = manager.capture
+    secret = SourceFile(path="/etc/apt/sources.list.d/private.list", content=b"deb https://me:secret@example.com x\n")
+    monkeypatch.setattr(manager, "capture", lambda root: replace(real(root), files=(secret,)))
+    assert b"secret" in (tell(state).text or b"")
+    assert b"secret" not in (tell(state, sealed=["private.list"]).text or b"secret")
+    assert b"secret" not in (state.path / "packages").read_bytes()
+    assert b"secret" in (tell(state).text or b""), "other patterns have it told anew"

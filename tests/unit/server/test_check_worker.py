@@ -78,7 +78,8 @@ def test_a_text_that_no_pacha_wrote_is_a_fault(
     bar.push()
     assert inspected(bar, tmp_path / "before")["code"] == ExitCode.DONE
     manager.version = manager.word = "--option"
-    monkeypatch.setattr("pacha.host.packages._told", lambda manager, root: package_list.encode(manager.capture(root)))
+    unchecked = lambda manager, root, rules: package_list.encode(manager.capture(root))  # noqa: E731
+    monkeypatch.setattr("pacha.host.packages._told", unchecked)
     assert bar.push().committed
     found = inspected(bar, tmp_path / "after")
     assert found["code"] == ExitCode.DAMAGED and "packages" in found["faults"][0]

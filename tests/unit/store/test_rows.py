@@ -171,7 +171,7 @@ def test_without_a_format(path: str) -> None:
 def test_a_newer_format_names_the_version_to_install(path: str) -> None:
     execute(
         path,
-        "UPDATE meta SET value = '2' WHERE key = 'readable_from'",
+        "UPDATE meta SET value = '3' WHERE key = 'readable_from'",
         "UPDATE meta SET value = '3.4' WHERE key = 'version'",
     )
     assert "Install Pacha 3.4" in refused(path).hint
@@ -206,7 +206,7 @@ def test_what_a_newer_version_added_is_ignored(path: str) -> None:
         "DELETE FROM watched",
         "UPDATE watched SET kind = 'single' WHERE id = 1",
         "INSERT INTO entry SELECT id + 99, watched, path, kind, 3565, uid, gid, owner, grp, mtime_ns, size, sha256, "
-        "target, link_group, device, xattrs, flags, stored, parts, sparse, holes FROM entry WHERE kind = 'f'",
+        "target, link_group, device, xattrs, flags, stored, parts, sparse, holes, sealed FROM entry WHERE kind = 'f'",
         "DELETE FROM meta WHERE key = 'readable_from'",
     ],
 )

@@ -1,0 +1,151 @@
+"""Decide at a push what is sealed: this machine's own configuration alone says which paths, and for whom.
+
+A file that is to be sealed, or sealed anew for other recipients, or to go back into the clear, is read anew. What a
+rebuild still owes stays as it was recorded, under the key of then.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from pacha.errors import Concern, ConfigError, DamagedError
+from pacha.files import keyed
+from pacha.files.metadata import Entry
+from pacha.files.names import DATABASE
+from pacha.files.scan import Fingerprint
+from pacha.sealing import keys, recipients
+from pacha.sealing.keys import SealKey
+from pacha.sealing.rules import SealRules
+from pacha.sealing.sealer import Sealer
+from pacha.store import companions
+from pacha.store.companions import SEAL_KEYS
+from pacha.store.snapshot import SEALED_SCHEMA, Snapshot
+
+if TYPE_CHECKING:
+    from pacha.push.session import PushSession
+
+_OTHERS = "names others than at the last push: what is sealed is sealed anew, for them alone"
+_IN_THE_CLEAR = "{count} paths that were sealed are in the clear from now on: pacha.seal does not match them any more"
+
+
+@dataclass(slots=True, kw_only=True)
+class PushSealing:
+    """What is sealed by a push: what the ``rules`` match, by the ``sealer`` (None: nothing is sealed any more).
+
+    ``keys``: all that are known, by id, also those without their secret.
+    """
+
+    rules: SealRules = field(default_factory=lambda: SealRules(()))
+    sealer: Sealer | None = None
+    keys: Mapping[bytes, SealKey] = field(default_factory=dict)
+
+    @property
+    def secrets(self) -> dict[bytes, bytes]:
+        """The keys of digests that are known, by id."""
+        return {key.id: key.secret for key in self.keys.values() if key.secret}
+
+    def is_right(self, entry: Entry, *, wanted: bool) -> bool:
+        """Whether ``entry`` of the last snapshot is sealed as it should be: not at all, or under the newest key."""
+        if not wanted or self.sealer is None:
+            return entry.sealed is None
+        return keyed.key_id(entry.sealed) == self.sealer.key.id
+
+
+def begin(session: PushSession, last: Snapshot, accept: bool) -> PushSealing:
+    """What this push seals, on top of the snapshot ``last``. Raises ConfigError before anything is done.
+
+    Where nothing is configured and ``last`` has something sealed, ``accept`` takes that back into the clear.
+    """
+    config = session.context.config
+    rules = SealRules(config.seal, [watched.path for watched in last.live])
+    sealed = {keyed.key_id(entry.sealed) for entry in last.entries.values() if entry.sealed is not None}
+    if not rules:
+        if sealed and not accept:
+            raise _not_configured(sum(entry.sealed is not None for entry in last.entries.values()))
+        return PushSealing(keys=_known(session, sealed)) if sealed else PushSealing()
+    for_whom = recipients.read(config.seal_to)
+    known = _known(session, sealed)
+    current = next(iter(known.values()), None)
+    if current is None or not current.secret or current.recipients != for_whom.fingerprint:
+        if current is not None and current.recipients not in ("", for_whom.fingerprint):
+            session.concerns.append(Concern(os.fsencode(config.seal_to or ""), _OTHERS))
+        current = keys.make(for_whom, config.seal)
+        known = {current.id: current, **known}
+        keys.write(session.context.state.path, known)  # before anything is sealed under it
+        session.notices += [for_whom.warning] if for_whom.warning else []
+    elif current.patterns != config.seal:
+        current = keys.sealed_for(current, for_whom, config.seal)
+        known = {**known, current.id: current}
+        keys.write(session.context.state.path, known)
+    return PushSealing(rules=rules, sealer=Sealer(current, for_whom), keys=known)
+
+
+def _known(session: PushSession, needed: Collection[bytes]) -> dict[bytes, SealKey]:
+    """The keys in the state folder, and of the ``needed`` those that only the last snapshot has."""
+    known = keys.read(session.context.state.path)
+    if set(needed) <= known.keys():
+        return known
+    try:
+        recorded = keys.decode(session.repository(DATABASE).reader(session.state.tip)(SEAL_KEYS.encode("ascii")))
+    except DamagedError:  # it has none
+        recorded = ()
+    return {**known, **{key.id: key for key in recorded if key.id in needed and key.id not in known}}
+
+
+def as_known(
+    sealing: PushSealing, last: Snapshot, fingerprints: Mapping[bytes, Fingerprint]
+) -> tuple[Mapping[bytes, Entry], Mapping[bytes, Fingerprint]]:
+    """The entries and fingerprints that the scan compares with; what is not sealed as it should be is read anew."""
+    wanted = sealing.rules.wanted(last.entries)
+    anew = {
+        path: replace(entry, sha256=None, sealed=None)
+        for path, entry in last.entries.items()
+        if (path in wanted or entry.sealed is not None) and not sealing.is_right(entry, wanted=path in wanted)
+    }
+    if not anew:
+        return last.entries, fingerprints
+    return {**last.entries, **anew}, {path: mark for path, mark in fingerprints.items() if path not in anew}
+
+
+def mark(sealing: PushSealing, scanned: dict[bytes, Entry], owed: Collection[bytes]) -> dict[bytes, Entry]:
+    """``scanned``, in which what is to be sealed says so; the paths ``owed`` stay as they were recorded."""
+    wanted = sealing.rules.wanted(scanned) - set(owed)
+    marked = {
+        path: replace(entry, sha256=None, sealed=b"", xattrs=keyed.clear(entry.xattrs))
+        for path in wanted
+        if (entry := scanned[path]).sealed is None
+    }
+    return {**scanned, **marked} if marked else scanned
+
+
+def settle(session: PushSession, new: Snapshot, base: Snapshot) -> Snapshot:
+    """``new`` with what its format and its keys are said to be; a concern names what is in the clear from now on."""
+    needed = [keyed.key_id(entry.sealed) for entry in new.entries.values() if entry.sealed is not None]
+    session.concerns += _uncovered(new.entries, base.entries)
+    if not needed:
+        return new
+    sealing = session.sealing
+    text = keys.encode([key for id_, key in sealing.keys.items() if id_ in needed])
+    session.companions = {**session.companions, SEAL_KEYS: text}
+    schema = str(SEALED_SCHEMA)
+    return replace(
+        new, meta={**new.meta, "schema": schema, "readable_from": schema, **companions.meta({SEAL_KEYS: text})}
+    )
+
+
+def _uncovered(new: Mapping[bytes, Entry], base: Mapping[bytes, Entry]) -> Iterable[Concern]:
+    sealed = (path for path, entry in base.items() if entry.sealed is not None)
+    found = sorted(path for path in sealed if path in new and new[path].sealed is None and new[path].sha256)
+    return [Concern(found[0], _IN_THE_CLEAR.format(count=len(found)))] if found else []
+
+
+def _not_configured(count: int) -> ConfigError:
+    return ConfigError(
+        f"The last snapshot has {count} sealed paths, and this configuration seals none; nothing was pushed.",
+        "they would be in the clear on the master from now on",
+        "Set pacha.seal and pacha.seal.to as they were; if that is meant: pacha push --accept",
+        code="seal-not-configured",
+    )

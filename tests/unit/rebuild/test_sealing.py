@@ -1,0 +1,162 @@
+"""With an identity everything comes back; without one what is sealed is named, owed, and settled later."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pacha.errors import DamagedError
+from pacha.host import owed
+from pacha.host.context import Context
+from pacha.push.push import push
+from pacha.rebuild.options import RebuildOptions
+from pacha.rebuild.rebuild import propose, rebuild
+from pacha.rebuild.result import Rebuilt
+from pacha.rebuild.text_diff import text_diff
+from pacha.sealing import age
+from pacha.sealing.age import SealIdentities
+from pacha.store import database, hg
+from tests.support.sealing import Sealers, new_identity, sealers
+from tests.support.standalone import Standalone, standalone_host  # noqa: F401  (a fixture)
+
+
+@pytest.fixture(name="people")
+def sealed_and_gone(bar: Standalone) -> Sealers:
+    """The folder is gone; the master has it, with two sealed files and one in the clear."""
+    people = sealers(bar.top / "people")
+    (bar.tree / "a.key").write_bytes(b"secret a\n")
+    (bar.tree / "b.key").write_bytes(b"secret b\n")
+    os.setxattr(bar.tree / "a.key", "user.note", b"note")
+    push(machine(bar, people, "state"))
+    shutil.rmtree(bar.tree)
+    return people
+
+
+def machine(bar: Standalone, people: Sealers, state: str = "fresh", **more: str) -> Context:
+    return bar.context(state, seal="*.key", **people.settings, **more)
+
+
+def identity(path: Path) -> SealIdentities:
+    return age.identities(path.read_bytes(), "", str)
+
+
+def rebuilt(context: Context, *paths: Path, **options: object) -> Rebuilt:
+    opening = SealIdentities(tuple(text for path in paths for text in identity(path).texts))
+    return rebuild(context, "bar", replace(RebuildOptions(identities=opening), **options))  # type: ignore[arg-type]
+
+
+def names(done: Rebuilt) -> list[str]:
+    return sorted(os.path.basename(os.fsdecode(concern.path)) for concern in done.concerns)
+
+
+def test_with_it_everything_and_without_it_all_else(bar: Standalone, people: Sealers) -> None:
+    fresh = machine(bar, people)
+    done = rebuilt(fresh)
+    assert names(done) == ["a.key", "b.key"] and all("no identity was given" in c.reason for c in done.concerns)
+    assert os.listdir(bar.tree) == ["one"] and len(owed.paths(fresh.state)) == 2
+    kept = push(fresh)
+    assert len(kept.concerns) == 2 and database.read(fresh.state.database).entries.keys() >= owed.paths(fresh.state)
+    assert names(rebuilt(fresh, people.offline)) == []
+    assert (bar.tree / "a.key").read_bytes() == b"secret a\n"
+    assert os.getxattr(bar.tree / "a.key", "user.note") == b"note"
+    assert owed.paths(fresh.state) == frozenset()
+    after = push(fresh)
+    assert after.concerns == () and not after.committed
+
+
+def test_an_old_file_stays_where_nothing_opens_it(bar: Standalone, people: Sealers) -> None:
+    bar.tree.mkdir()
+    (bar.tree / "a.key").write_bytes(b"older")
+    new_identity(people.folder / "stranger")
+    done = rebuilt(machine(bar, people), people.folder / "stranger")
+    assert names(done) == ["a.key", "b.key"] and all("no identity that was given" in c.reason for c in done.concerns)
+    assert (bar.tree / "a.key").read_bytes() == b"older"
+
+
+def test_what_is_opened_is_not_shown(bar: Standalone, people: Sealers) -> None:
+    bar.tree.mkdir()
+    (bar.tree / "a.key").write_bytes(b"older")
+    fresh = machine(bar, people)
+    proposed = propose(fresh, "bar", RebuildOptions(identities=identity(people.at_hand)))
+    step = next(step for step in proposed.preview.plan.steps if step.path.endswith(b"a.key"))
+    assert list(text_diff(proposed, step)) == ["sealed content (changed)"]
+
+
+def test_the_key_of_digests_comes_back_with_it(bar: Standalone, people: Sealers) -> None:
+    fresh = machine(bar, people)
+    before = database.read(machine(bar, people, "state").state.database).entries
+    rebuilt(fresh, people.at_hand)
+    assert database.read(fresh.state.database).entries == before
+    done = push(fresh)
+    assert done.concerns == () and not any((done.changes.content, done.changes.metadata))
+
+
+def test_clear_content_under_a_sealed_path_is_named(bar: Standalone, people: Sealers) -> None:
+    """As a forged row would have it, or a snapshot of before there were seals."""
+    rebuilt(machine(bar, people), people.at_hand)
+    push(bar.context("fresh"), accept=True)
+    proposed = propose(machine(bar, people, "third"), "bar", RebuildOptions(identities=identity(people.at_hand)))
+    reasons = " ".join(concern.reason for concern in proposed.concerns)
+    assert reasons.count("pacha.seal says so here") == 2 and "nothing is sealed in the snapshot" in reasons
+    proposed = propose(bar.context("state"), "bar", RebuildOptions())
+    assert [c.reason.count("this machine sealed it") for c in proposed.concerns if "not sealed" in c.reason] == [1, 1]
+
+
+def test_the_hosts_own_patterns_are_sealed_with_the_key(
+    bar: Standalone, people: Sealers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One seal of two is taken off, and this machine has neither a configuration nor a history of its own."""
+    real = database.read_foreign
+    path = os.fsencode(bar.tree / "a.key")
+
+    def uncovered(name: str, *arguments: object, **more: bool) -> object:
+        found = real(name, *arguments, **more)  # type: ignore[arg-type]
+        entry = found.entries[path]
+        plain = replace(entry, sealed=None, sha256=hashlib.sha256(stored(bar)).digest(), size=len(stored(bar)))
+        return replace(found, entries={**found.entries, path: plain})
+
+    monkeypatch.setattr(database, "read_foreign", uncovered)
+    fresh = bar.context("fresh")
+    proposed = propose(fresh, "bar", RebuildOptions(identities=identity(people.at_hand)))
+    assert [c.path for c in proposed.concerns if "the host seals it" in c.reason] == [path]
+
+
+def stored(bar: Standalone) -> bytes:
+    """What the master has of a sealed file."""
+    repository = hg.Repository.open(str(bar.master / "foo"))
+    return repository.reader(repository.heads()[0])(b"a.key")
+
+
+def test_a_recipients_file_of_this_machine_stays(bar: Standalone, people: Sealers) -> None:
+    rebuilt(machine(bar, people), people.at_hand)
+    own = bar.tree / "recipients"
+    shutil.copy(people.recipients, own)
+    here = bar.context("fresh", seal="*.key", seal_to=str(own))
+    push(here)
+    mine = own.read_text()
+    own.write_text(new_identity(people.folder / "new") + "\n")
+    done = rebuilt(here, people.at_hand)
+    assert names(done) == ["recipients"] and own.read_text() != mine
+    own.unlink()
+    done = rebuilt(here, people.at_hand)
+    assert "read it before the next push" in done.concerns[0].reason and own.read_text() == mine
+
+
+def test_content_of_another_path_is_damage(bar: Standalone, people: Sealers, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = database.read_foreign
+
+    def exchanged(path: str, *arguments: object, **more: bool) -> object:
+        found = real(path, *arguments, **more)  # type: ignore[arg-type]
+        a, b = (found.entries[os.fsencode(bar.tree / name)] for name in ("a.key", "b.key"))
+        entries = {**found.entries, a.path: replace(a, stored=b.stored, sealed=b.sealed, sha256=b.sha256)}
+        return replace(found, entries=entries)
+
+    monkeypatch.setattr(database, "read_foreign", exchanged)
+    with pytest.raises(DamagedError) as caught:
+        rebuilt(machine(bar, people), people.at_hand)
+    assert caught.value.code == "content-damaged" and not bar.tree.exists()
