@@ -141,5 +141,5 @@ def _mark(entry: Entry | None) -> str:
     if entry is None:
         return _ABSENT
     bare = replace(entry, sha256=None, link_group=None, stored=None, parts=0, owner=None, group=None)
-    values = astuple(bare)[:-1]  # without ``holes``, which earlier versions did not have
+    values = astuple(bare)[:-2]  # without ``holes`` and ``project``, which earlier versions did not have
     return hashlib.sha256(repr(values).encode("ascii", "backslashreplace")).hexdigest()[:16]

@@ -20,6 +20,7 @@ from pacha.restore.journal_records import Root
 from pacha.restore.outcome import Outcome, OutcomeBuilder
 from pacha.restore.permissions import PermissionCheck
 from pacha.restore.plan import Action, Plan, Step
+from pacha.restore.projects import set_projects
 from pacha.restore.write import ContentSource, Halt, Writer
 from pacha.text import escape
 
@@ -109,6 +110,7 @@ class _Run:
             plan=self.plan, journal=self.journal, tree=self.tree, writer=self.writer, installer=self.installer,
             outcome_builder=self.outcome_builder,
         ).run()  # fmt: skip
+        set_projects(self.plan, self.tree, self.outcome_builder)
         try:
             self.writer.sync()
             self.journal.mark("finished")

@@ -22,6 +22,7 @@ from pacha.restore.journal_records import Altered, Created, Displaced, Keeping, 
 from pacha.restore.outcome import Outcome, OutcomeBuilder
 from pacha.restore.ownership import Attributes
 from pacha.restore.plan import Action
+from pacha.restore.projects import rename_in
 from pacha.restore.relocate import relocate
 from pacha.system.presence import ABSENT
 from pacha.text import escape
@@ -205,7 +206,7 @@ class Undoing:
         try:
             status = os.stat(name, dir_fd=dir_fd, follow_symlinks=False)
         except FileNotFoundError:
-            os.rename(source[0], name, src_dir_fd=source[1], dst_dir_fd=dir_fd)
+            rename_in(source[0], source[1], name, dir_fd)
             return
         if created is None or not self.is_ours(created, status):
             self._set_aside(record, dir_fd, kept_fd)
@@ -216,7 +217,7 @@ class Undoing:
                 self._set_aside(record, dir_fd, kept_fd)
         elif kind_of(os.stat(source[0], dir_fd=source[1], follow_symlinks=False).st_mode) is Kind.DIRECTORY:
             os.unlink(name, dir_fd=dir_fd)
-        os.rename(source[0], name, src_dir_fd=source[1], dst_dir_fd=dir_fd)
+        rename_in(source[0], source[1], name, dir_fd)
 
     def _set_aside(self, record: Displaced, dir_fd: int, kept_fd: int) -> None:
         """Keep what was changed since the rebuild beside the originals."""
