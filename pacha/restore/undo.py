@@ -18,7 +18,8 @@ from pacha.restore.dirfd import SafeDirectories
 from pacha.restore.entries import Inode, discard, inode_of
 from pacha.restore.inode import Changed, change_attributes, explain, open_inode
 from pacha.restore.journal import Journal, history
-from pacha.restore.journal_records import Altered, Created, Displaced, Keeping, Record
+from pacha.restore.journal_records import Altered, Created, Displaced, Keeping, Record, Touched
+from pacha.restore.openings import Openings
 from pacha.restore.outcome import Outcome, OutcomeBuilder
 from pacha.restore.ownership import Attributes
 from pacha.restore.plan import Action
@@ -94,10 +95,21 @@ def _forget(journal: Journal) -> None:
             if isinstance(record, Keeping):
                 try:
                     os.close(enter_kept(tree, record.path))  # it is ours
-                    discard(paths.name(record.path), tree.enter(paths.parent(record.path)))
+                    _discard(paths.parent(record.path), paths.name(record.path), tree)
                 except OSError:
                     continue  # missing, or not ours any more
     journal.remove()
+
+
+def _discard(directory: bytes, name: bytes, tree: SafeDirectories) -> None:
+    openings = Openings(tree)
+    closed = openings.closed([directory])
+    for path in closed:
+        openings.open(path)
+    try:
+        discard(name, tree.enter(directory))
+    finally:
+        openings.close_all()
 
 
 @dataclass
@@ -118,11 +130,15 @@ class Undoing:
 
     def run(self) -> None:
         """Undo all of it."""
+        openings = Openings(self.tree)
+        for path in openings.closed(each.path for each in self.journal.records if isinstance(each, Touched)):
+            openings.open(path)
         self._each(self.new(), self._remove)
         self._each(self.displaced(), self._put_back)
         remove_temporaries(self.journal, self.tree)
-        self._each(self.altered(), self._alter_back)
         remove_empty_folders(self.journal, self.tree)
+        openings.close_all()
+        self._each(self.altered(), self._alter_back)
         restore_times(self.journal, self.tree)
 
     def new(self) -> list[Created]:
