@@ -10,7 +10,9 @@ import click
 from pacha.cli.app import cli
 from pacha.cli.context import CliContext
 from pacha.errors import ExitCode
+from pacha.host.context import Context
 from pacha.host.watch import unwatch, watch
+from pacha.server.role import is_master_alone
 from pacha.text import escape
 
 
@@ -27,7 +29,7 @@ def watch_command(cli_context: CliContext, paths: Sequence[str]) -> ExitCode:
     for path in paths:
         watched = watch(context, os.fsencode(path))
         cli_context.console.tell(f"Watching {escape(watched.path)} (kept as '{watched.repository}').")
-    return ExitCode.DONE
+    return _pushed_by(cli_context, context)
 
 
 @cli.command("watch-single")
@@ -39,9 +41,22 @@ def watch_single_command(cli_context: CliContext, file: str) -> ExitCode:
     \b
     Example: pacha watch-single /opt/foo/app.conf
     """
-    watched = watch(cli_context.context(), os.fsencode(file), single=True)
+    context = cli_context.context()
+    watched = watch(context, os.fsencode(file), single=True)
     cli_context.console.tell(f"Watching the file {escape(watched.path)} (kept as '{watched.repository}').")
-    return ExitCode.DONE
+    return _pushed_by(cli_context, context)
+
+
+def _pushed_by(cli_context: CliContext, context: Context) -> ExitCode:
+    """CONCERNS on a master that pushes nowhere: it keeps the files of its hosts there, and not its own."""
+    if not is_master_alone(context.config):
+        return ExitCode.DONE
+    cli_context.console.warn(
+        "this machine is a master and pacha.host is not set: nothing of its own is pushed anywhere.\n"
+        "  To keep its files beside those of its hosts: pacha.host = local\n"
+        "  To send them to another master: pacha.host = NAME"
+    )
+    return ExitCode.CONCERNS
 
 
 @cli.command("unwatch")
