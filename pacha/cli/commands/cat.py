@@ -26,7 +26,7 @@ def cat_command(cli_context: CliContext, path: str, at: str, host: str) -> ExitC
     \b
     Example: pacha cat /etc/fstab --at '3 days ago' > fstab.old
     """
-    with reader.open_history(cli_context.context(), host) as history:
+    with reader.open_history(cli_context.history_context(host), host) as history:
         snapshot = history.snapshot(history.find(at))
         entry = reader.file_of(snapshot, selection.path_candidates(os.fsencode(path)))
         for chunk in history.content(snapshot, entry):
