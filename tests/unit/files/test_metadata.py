@@ -26,6 +26,7 @@ def test_a_regular_file(tmp_path: Path, folder: int) -> None:
         path=os.fsencode(path), kind=Kind.FILE, mode=0o640, uid=os.getuid(), gid=os.getgid(),
         owner=ACCOUNTS.user_name(os.getuid()),
         group=ACCOUNTS.group_name(os.getgid()), mtime_ns=1_234_567_890_123_456_789, size=5, flags=entry.flags,
+        project=entry.project,
     )  # fmt: skip
     assert observe(path, folder, with_content=True).sha256 is not None
 
