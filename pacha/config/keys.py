@@ -20,6 +20,8 @@ from pacha.system.home import expand_home
 from pacha.text import printable
 
 HOST_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
+_DAYS = {"d": 1, "w": 7, "m": 30, "y": 365}
+NO_KEY = "no"  #: the ``pacha.sign.key`` of a host that does not sign
 STANDALONE = "local"  #: the ``pacha.host`` of a machine that is its own master
 
 
@@ -81,6 +83,10 @@ def _file(text: str) -> str | None:
     return path
 
 
+def _sign_key(text: str) -> str | None:
+    return text if text == NO_KEY else _file(text)
+
+
 def _program(text: str) -> str | None:
     if text and not re.fullmatch(r"[A-Za-z0-9._+-]+", text):
         return _file(text)
@@ -99,6 +105,25 @@ def _hours(text: str) -> float:
     if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?", text) or not float(text) > 0:
         raise ValueError(f"'{printable(text)}' is not a number of hours above 0")
     return float(text)
+
+
+def age_seconds(text: str) -> float:
+    """The seconds of an age such as 90d, 8w, 6m (months of 30 days) or 2y (years of 365). Raises ValueError."""
+    if match := re.fullmatch(r"([1-9][0-9]{0,4})([dwmy])", text, re.ASCII):
+        return int(match[1]) * _DAYS[match[2]] * 86400.0
+    raise ValueError(f"'{printable(text[:40])}' is not an age: write 90d, 8w, 6m or 2y")
+
+
+def _age(text: str) -> str | None:
+    if text:
+        age_seconds(text)
+    return text or None
+
+
+def _months(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,4}", text):
+        raise ValueError(f"'{printable(text)}' is not a number of months")
+    return int(text)
 
 
 def _seconds(text: str) -> int:
@@ -203,10 +228,20 @@ KEYS: tuple[Key, ...] = (
         "Whether this machine counts as the one that a host was: auto (what the snapshot says), same or other."),
     Key("pacha.drift.ignore", "drift_ignore", _patterns, "",
         "On a master: what drift passes over below a folder, such as /etc/hostname; written like pacha.exclude."),
+    Key("pacha.keep", "keep", _age, "",
+        "On a master: 'pacha purge --all' erases content that only older snapshots have; 90d, 8w, 6m or 2y."),
+    Key("pacha.keep.monthly", "keep_monthly", _months, "0",
+        "For so many months, the newest snapshot of each month keeps its content even if it is older than pacha.keep."),
     Key("pacha.hooks", "hooks", _yes, "no",
         "Run the hooks that the master holds for a host when it is rebuilt (yes or no)."),
     Key("pacha.hg.command", "hg_command", _command, "hg",
         "How Mercurial is called on the master."),
+    Key("pacha.sign.key", "sign_key", _sign_key, "",
+        "The key that signs snapshots, or its .pub (of an agent, a token). Not set: sshd's, as root; no: none."),
+    Key("pacha.signers", "signers", _file, "",
+        "Who may sign snapshots (allowed signers, ssh-keygen(1)). Set: a rebuild refuses what none of them signed."),
+    Key("pacha.signers.revoked", "signers_revoked", _file, "",
+        "Keys, or a KRL, that sign for nobody any more, whatever pacha.signers says."),
     Key("pacha.ping", "ping", _url, "",
         "An http or https URL that is called after each run, for a service that monitors cron jobs."),
 )
