@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import shutil
 from glob import glob
 from pathlib import Path
 
 from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
 
 HERE = Path(__file__).resolve().parent
 
@@ -17,6 +19,18 @@ def version() -> str:
     if found is None:
         raise RuntimeError("pacha/__init__.py states no __version__")
     return found.group(1)
+
+
+class BuildAnew(build_py):
+    """Build from nothing.
+
+    What an earlier version left in ``build`` would be taken for this one's where copying the folder changed its times.
+    """
+
+    def run(self) -> None:
+        """Remove that first."""
+        shutil.rmtree(Path(self.build_lib, "pacha"), ignore_errors=True)
+        super().run()
 
 
 setup(
@@ -34,6 +48,7 @@ setup(
         ("share/doc/pacha/hooks", sorted(glob("docs/examples/hooks/*"))),
         ("share/doc/pacha/packages", sorted(glob("docs/examples/packages/*"))),
     ],
+    cmdclass={"build_py": BuildAnew},
     entry_points={"console_scripts": ["pacha = pacha.__main__:main"]},
     install_requires=["click>=8.1", "paramiko>=5,<6", "mercurial>=7.2,<8"],
     extras_require={

@@ -16,6 +16,11 @@ from pacha.cli.context import CliContext
 from pacha.errors import Signalled
 from pacha.system.proc import require_proc, require_working_directory
 
+#: What the words of other tools are here.
+_OF_OTHER_TOOLS: Mapping[str, str] = {
+    "add": "watch", "backup": "push", "commit": "push", "create": "push", "extract": "rebuild", "forget": "purge",
+    "list": "log", "prune": "purge", "restore": "rebuild", "snapshots": "log",
+}  # fmt: skip
 #: Each command: its module in ``cli.commands``, which is imported when the command is used, and its line in --help.
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "add-config": ("config", "Check a configuration file and remember where it is."),
@@ -141,10 +146,12 @@ class Group(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
-            near = get_close_matches(args[0], self.list_commands(ctx), n=1)
+            meant = _OF_OTHER_TOOLS.get(args[0]) if self.get_command(ctx, "push") else None
+            near = [meant] if meant else get_close_matches(args[0], self.list_commands(ctx), n=1)
             if not near or f"'{near[0]}'" in error.message:
                 raise
-            raise click.UsageError(f"{error.message} Did you mean '{near[0]}'?", ctx) from None
+            said = f"No such command '{args[0]}'." if meant else error.message  # click names what only looks like it
+            raise click.UsageError(f"{said} Did you mean '{near[0]}'?", ctx) from None
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command. A closed output ends it as SIGPIPE would; click's exit code is 1."""

@@ -21,6 +21,7 @@ from pacha.config.load import (
 )
 from pacha.errors import ConfigError, UsageError
 from pacha.host.context import Context
+from pacha.server.role import is_master_alone
 from pacha.system import details
 from pacha.system.home import own_home
 from pacha.ui.console import Console, no_config
@@ -101,6 +102,14 @@ class CliContext:
     def context(self) -> Context:
         """This machine: its configuration and its state folder."""
         return Context(self.load(), self.state())
+
+    def history_context(self, host: str) -> Context:
+        """As ``context``; on a master without a configuration the defaults, where a ``host`` of its own is named."""
+        if host and self.found() is None and not self.is_roots():
+            config = self.load_of_master(quietly=True)
+            if is_master_alone(config):
+                return Context(config, self.state())
+        return self.context()
 
     def quiet_context(self) -> Context:
         """The same, but the caller shows the warnings."""

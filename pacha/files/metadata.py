@@ -18,6 +18,7 @@ from pacha.files.dirfd import open_to_read
 from pacha.files.owners import Accounts
 from pacha.files.user_namespace import is_unmapped_group, is_unmapped_user
 from pacha.system import inode_flags
+from pacha.system.mounts import may_have_projects
 from pacha.text import escape
 
 FLAGS = b"inode flags"  #: no extended attribute can have this name
@@ -50,8 +51,10 @@ class Entry:
     ACLs and capabilities among them; ``flags`` of ioctl_iflags(2); ``stored`` the name under which
     the content repository holds it (None: content is not in a repository); ``parts`` how many parts
     hold it (0: kept whole); ``holes`` where a file may have some (offset, length), None where that is not known or does
-    not matter; ``sealed``, where the repository holds the content sealed: the SHA-256 of what it holds and the id of a
-    key (``files.keyed``), then ``sha256`` is the digest under that key; b"" where it is still to be sealed.
+    not matter; ``project`` the number of the project of a file or directory (0: none), None where that is not known
+    or its file system has none; ``sealed``, where the repository holds the content sealed: the SHA-256 of what it holds
+    and the id of a key (``files.keyed``), then ``sha256`` is the digest under that key; b"" where it is still to be
+    sealed.
     """
 
     path: bytes
@@ -72,6 +75,7 @@ class Entry:
     stored: bytes | None = None
     parts: int = 0
     holes: Holes | None = None
+    project: int | None = None
     sealed: bytes | None = None
 
 
@@ -122,6 +126,9 @@ def from_stat(
     """
     kind = kind_of(status.st_mode)
     several = status.st_nlink > 1 and kind is not Kind.DIRECTORY
+    flags, project = (
+        read_flags(name, dir_fd, status.st_dev, unread) if kind in (Kind.FILE, Kind.DIRECTORY) else (0, None)
+    )
     return Entry(
         path=path,
         kind=kind,
@@ -136,8 +143,9 @@ def from_stat(
         link_group=status.st_ino if several else None,
         device=status.st_rdev if kind in (Kind.CHARACTER, Kind.BLOCK) else None,
         xattrs=read_xattrs(name, dir_fd, unread),
-        flags=read_flags(name, dir_fd, unread) if kind in (Kind.FILE, Kind.DIRECTORY) else 0,
+        flags=flags,
         holes=_holes(status, name, dir_fd) if kind is Kind.FILE and status.st_size >= SMALLEST_HOLE else None,
+        project=project,
     )
 
 
@@ -187,8 +195,18 @@ def keep_attributes(entry: Entry, known: Entry | None, unread: Unread) -> tuple[
     for attribute, why in unread.items():
         what = _UNREAD.get(attribute) or f"its attribute {escape(attribute)}"
         concerns.append(Concern(entry.path, f"{what} cannot be read: {why}; all else is kept"))
-    flags = known.flags if known and FLAGS in unread else entry.flags
-    return replace(entry, flags=flags, xattrs=tuple(sorted((kept | dict(entry.xattrs)).items()))), concerns
+    flagged = known if known and FLAGS in unread else entry
+    xattrs = tuple(sorted((kept | dict(entry.xattrs)).items()))
+    return replace(entry, flags=flagged.flags, project=flagged.project, xattrs=xattrs), concerns
+
+
+def as_recorded(entry: Entry, known: Entry | None) -> Entry:
+    """``entry`` without the project 0 where ``known``, of an earlier version, does not say which it had.
+
+    So no path looks changed only because more is recorded now.
+    """
+    unknown = known is not None and known.project is None and entry.project == 0
+    return replace(entry, project=None) if unknown else entry
 
 
 def _holes(status: os.stat_result, name: bytes, dir_fd: int) -> Holes | None:
@@ -230,21 +248,22 @@ def _find_data(fd: int, start: int, size: int) -> int:
     return min(end, size)
 
 
-def read_flags(name: bytes, dir_fd: int, unread: Unread | None = None) -> int:
-    """The inode flags (ioctl_iflags(2)) of a file or directory that chattr(1) sets; 0 where there are none.
+def read_flags(name: bytes, dir_fd: int, device: int, unread: Unread | None = None) -> tuple[int, int | None]:
+    """The inode flags (ioctl_iflags(2)) of a file or directory that chattr(1) sets, and its project; 0, None: none.
 
-    ``unread`` as in ``read_xattrs``.
+    ``device`` is its st_dev; ``unread`` as in ``read_xattrs``.
     """
     try:
         fd = open_to_read(name, dir_fd)
         try:
-            return inode_flags.flags(fd) & KEPT_FLAGS
+            flags = inode_flags.flags(fd) & KEPT_FLAGS
+            return flags, inode_flags.project(fd) if may_have_projects(device) else None
         finally:
             os.close(fd)
     except OSError as error:
         if error.errno not in _NO_FLAGS:
             _note(error, FLAGS, unread)
-        return 0
+        return 0, None
 
 
 class Aspect(Enum):
@@ -262,6 +281,7 @@ class Aspect(Enum):
     DEVICE = "device"
     FLAGS = "inode flags"
     LINKS = "hard links"
+    PROJECT = "project"
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,6 +317,8 @@ def differences(old: Entry, new: Entry) -> list[Change]:
     before, after = dict(old.xattrs), dict(new.xattrs)
     names = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
     changes += [Change(Aspect.ATTRIBUTE, name=name) for name in names]
+    if None not in (old.project, new.project) and old.project != new.project:
+        changes.append(Change(Aspect.PROJECT, f"{old.project} -> {new.project}"))
     plain = {"mtime_ns": Aspect.TIME, "device": Aspect.DEVICE, "flags": Aspect.FLAGS, "link_group": Aspect.LINKS}
     return changes + [Change(aspect) for name, aspect in plain.items() if getattr(old, name) != getattr(new, name)]
 

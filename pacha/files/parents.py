@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pacha.errors import Concern
 from pacha.files import metadata, paths
 from pacha.files.dirfd import reach
-from pacha.files.metadata import Entry, Kind, Unread, keep_attributes
+from pacha.files.metadata import Entry, Kind, Unread, as_recorded, keep_attributes
 from pacha.files.owners import Accounts
 from pacha.system.presence import is_absent
 
@@ -26,7 +26,8 @@ def observe_parents(
         try:
             unread: Unread = {}
             entry = _observe(path, accounts, unread)
-            entries[path], of_attributes = keep_attributes(entry, known.get(path), unread)
+            entry, of_attributes = keep_attributes(entry, known.get(path), unread)
+            entries[path] = as_recorded(entry, known.get(path))
             concerns += of_attributes
         except OSError as error:
             entries.update({path: known[path]} if path in known else {})

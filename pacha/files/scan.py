@@ -313,7 +313,7 @@ def _take(walk: _Walk, name: bytes, fd: int, path: bytes, status: os.stat_result
     if unread:  # it is looked at again the next time
         entry, concerns = metadata.keep_attributes(entry, known, unread)
         result.concerns += concerns
-    result.entries[path] = entry
+    result.entries[path] = metadata.as_recorded(entry, known)
     if status.st_ctime_ns < walk.settled_ns and not unread:
         result.fingerprints[path] = fingerprint
 

@@ -39,6 +39,8 @@ def not_in_a_tar(entries: Sequence[Entry]) -> Iterator[tuple[bytes, str]]:
     for entry in entries:
         if entry.flags:
             yield entry.path, "its inode flags (chattr)"
+        if entry.project:
+            yield entry.path, f"its project {entry.project} (chattr -p)"
 
 
 def export(

@@ -140,6 +140,6 @@ def _mark(entry: Entry | None) -> str:
     """A hash of the metadata of a path. A change of content shows in its mtime."""
     if entry is None:
         return _ABSENT
-    bare = replace(entry, sha256=None, link_group=None, stored=None, parts=0, owner=None, group=None, sealed=None)
-    values = astuple(bare)[:-2]  # without ``holes`` and ``sealed``, which earlier versions did not have
+    bare = replace(entry, sha256=None, link_group=None, stored=None, parts=0, owner=None, group=None)
+    values = astuple(bare)[:-3]  # without ``holes``, ``project`` and ``sealed``, which earlier versions did not have
     return hashlib.sha256(repr(values).encode("ascii", "backslashreplace")).hexdigest()[:16]

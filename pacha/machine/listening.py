@@ -1,10 +1,11 @@
-"""Whether sshd finds an address to listen at: its own test does not look, and its reload then ends it."""
+"""Whether sshd finds an address to listen at, which its own test does not look for; and whether it answers there."""
 
 from __future__ import annotations
 
 import errno
 import re
 import socket
+from collections.abc import Iterable
 
 from pacha.system.limited_output import read_output
 from pacha.system.programs import environment
@@ -12,19 +13,43 @@ from pacha.text import enumerated, masked
 
 _SECONDS = 30.0
 _MOST = 1 << 20  #: bytes of an answer
-_ADDRESS = re.compile(r"^listenaddress \[?([0-9A-Fa-f.:%\w]{1,100}?)\]?:\d{1,5}(?: |$)", re.MULTILINE)  # sshd(8), -T
+#: Address and port in the answer of sshd(8) to -T.
+_ADDRESS = re.compile(r"^listenaddress \[?([0-9A-Fa-f.:%\w]{1,100}?)\]?:(\d{1,5})(?: |$)", re.MULTILINE)
+_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (nothing is bound)
+_GREETING = b"SSH-2.0-"  # RFC 4253, 4.2
+_MOST_GREETED = 4  #: addresses
+_PATIENCE = 2.0  #: seconds
 
 
 def unheard(sshd: str) -> str:
     """Why the program ``sshd`` would listen nowhere, "" if it would, or if it does not tell."""
+    addresses = [address for address, _ in places(sshd)]
+    if not addresses or any(map(_is_here, addresses)):
+        return ""
+    return f"none of the addresses that it listens at is here: {enumerated([masked(one, 60) for one in addresses], 5)}"
+
+
+def places(sshd: str) -> list[tuple[str, int]]:
+    """Each address and port at which the program ``sshd`` would listen; none if it does not say (to a plain user)."""
     try:
         ended = read_output([sshd, "-T"], environment(), _SECONDS, _MOST)
     except OSError:
-        return ""
-    addresses = _ADDRESS.findall(ended.stdout.decode("ascii", "replace"))
-    if ended.status or not addresses or any(map(_is_here, addresses)):
-        return ""
-    return f"none of the addresses that it listens at is here: {enumerated([masked(one, 60) for one in addresses], 5)}"
+        return []
+    found = [] if ended.status else _ADDRESS.findall(ended.stdout.decode("ascii", "replace"))
+    return [(address, int(port)) for address, port in found]
+
+
+def answers(at: Iterable[tuple[str, int]]) -> bool:
+    """Whether an SSH server answers at one of these addresses and ports of this machine."""
+    return any(_greets(_EVERYWHERE.get(address, address), port) for address, port in list(at)[:_MOST_GREETED])
+
+
+def _greets(address: str, port: int) -> bool:
+    try:
+        with socket.create_connection((address, port), timeout=_PATIENCE) as line:
+            return line.recv(len(_GREETING), socket.MSG_WAITALL) == _GREETING
+    except (OSError, OverflowError):
+        return False
 
 
 def _is_here(address: str) -> bool:

@@ -208,12 +208,12 @@ def check_name(session: PushSession, last: Snapshot) -> None:
     """
     if session.take_over or not _is_renamed(session, last):
         return
-    before, account = escape(last.host), session.context.config.ssh_user or "ACCOUNT"
+    before = escape(last.host)
     raise ConfigError(
         f"This machine pushed as '{before}' until now, not as '{session.host}'.",
         "its name, or pacha.hostname, is another than before",
-        f"Set pacha.hostname = {before}; or, if it is '{session.host}' from now on, let it in as that on the master "
-        f"(pacha add-host {session.host} --key FILE --install {account} --replace), then: pacha push --take-over",
+        f"Set pacha.hostname = {before}; or, if it is '{session.host}' from now on, run on the master: "
+        f"pacha rename {before} {session.host}; then here: pacha push --take-over",
         code="hostname-changed",
     )
 

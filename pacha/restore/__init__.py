@@ -7,7 +7,7 @@
     apply(plan, source, journal):
         write every file under a temporary name in its directory, private; sync
         journal each change before it is made; rename; originals go to a backup directory
-        the permission check, deepest folder first
+        the permission check, deepest folder first; a plain user's own folder of mode 0555 is open until then
     undo(journal)                                               # puts the originals back
 
 Every path is reached through directory descriptors, one component at a time; no link is followed at or below a root.

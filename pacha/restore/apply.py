@@ -17,9 +17,11 @@ from pacha.restore.inode import explain
 from pacha.restore.install import Installer
 from pacha.restore.journal import Journal
 from pacha.restore.journal_records import Root
+from pacha.restore.openings import Openings
 from pacha.restore.outcome import Outcome, OutcomeBuilder
 from pacha.restore.permissions import PermissionCheck
 from pacha.restore.plan import Action, Plan, Step
+from pacha.restore.projects import set_projects
 from pacha.restore.write import ContentSource, Halt, Writer
 from pacha.text import escape
 
@@ -66,6 +68,7 @@ class _Run:
         self.plan, self.journal, self.tree = plan, journal, tree
         self.outcome_builder = OutcomeBuilder(owed={step.path for step in plan.steps if _owed(step)})
         self.writer = Writer(plan, source, journal, tree, self.outcome_builder)
+        self.openings = Openings(tree)
         self.installer = Installer(plan, journal, tree, self.writer, self.outcome_builder)
 
     def run(self, on_step: Callable[[Step], None]) -> Outcome:
@@ -86,12 +89,22 @@ class _Run:
 
     def _write(self, on_step: Callable[[Step], None]) -> None:
         self._journalled(self.writer.announce)
+        self._journalled(self._open)
         for step in self.plan.steps:
             if step.action in _WRITTEN:
                 self.writer.write(step)
                 on_step(step)
         self.writer.finish_directories()
         self.writer.sync()
+
+    def _open(self) -> None:
+        closed = self.openings.closed(self.writer.touched)
+        for path in closed:
+            self.installer.announce_opening(path)
+        if closed:
+            self.journal.sync()
+        for path in closed:
+            self.openings.open(path)
 
     def _journalled(self, announce: Callable[[], None]) -> None:
         try:
@@ -107,8 +120,10 @@ class _Run:
         self.installer.move_extras()
         PermissionCheck(
             plan=self.plan, journal=self.journal, tree=self.tree, writer=self.writer, installer=self.installer,
-            outcome_builder=self.outcome_builder,
+            openings=self.openings, outcome_builder=self.outcome_builder,
         ).run()  # fmt: skip
+        self.openings.close_all()
+        set_projects(self.plan, self.tree, self.outcome_builder)
         try:
             self.writer.sync()
             self.journal.mark("finished")
@@ -121,6 +136,7 @@ class _Run:
         """Remove the temporary names; no target has changed yet."""
         remove_temporaries(self.journal, self.tree)
         remove_empty_folders(self.journal, self.tree)
+        self.openings.close_all()
         restore_times(self.journal, self.tree)
         try:
             self.journal.mark("stopped")

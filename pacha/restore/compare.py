@@ -17,7 +17,7 @@ _LETTERS = {
     0x1: "s", 0x2: "u", 0x8: "S", IMMUTABLE: "i", APPEND_ONLY: "a", 0x40: "d", 0x80: "A", 0x400: "m", 0x8000: "t",
     0x10000: "D", 0x20000: "T", 0x800000: "C", OF_A_PROJECT: "P",
 }  # fmt: skip
-#: These a new inode does not get: the first two would keep the rebuild itself out; of the third, no number is recorded.
+#: These a new inode does not get: the first two would keep the rebuild itself out, the third comes with its number.
 _BY_HAND = IMMUTABLE | APPEND_ONLY | OF_A_PROJECT
 #: Attributes that the kernel, its security modules and overlayfs create (xattr(7)).
 _OF_THE_SYSTEM = (b"security.", b"system.", b"trusted.overlay.")
@@ -90,12 +90,22 @@ def _value(value: bytes | None) -> str:
 
 
 def wanted_flags(wanted: Entry, actual: Entry | None) -> str:
-    """Return in words the recorded inode flags to be set by hand ('' if none); ``actual`` is None for a new one."""
+    """Return in words the recorded inode flags, and the project, to be set by hand ('' if none).
+
+    ``actual`` is None for a new inode. An earlier version recorded ``+P`` without the number.
+    """
     lost = wanted.flags & (_BY_HAND if actual is None else ~actual.flags)
-    if not lost:
+    if actual is None and wanted.project is not None:
+        lost &= ~OF_A_PROJECT
+    project = f" -p {wanted.project}" if actual is not None and _other_project(wanted, actual) else ""
+    if not lost and not project:
         return ""
-    project = ", and its project (chattr -p)" if lost & OF_A_PROJECT else ""
-    return f"had chattr +{letters(lost)}: set it by hand{project}"
+    unknown = ", and its project (chattr -p)" if lost & OF_A_PROJECT and wanted.project is None else ""
+    return f"had chattr{' +' + letters(lost) if lost else ''}{project}: set it by hand{unknown}"
+
+
+def _other_project(wanted: Entry, actual: Entry) -> bool:
+    return wanted.project is not None and wanted.project != (actual.project or 0)
 
 
 def letters(flags: int) -> str:

@@ -43,6 +43,11 @@ class Installer:
             self._announce(step)
         self._journal.mark("written")
 
+    def announce_opening(self, path: bytes) -> None:
+        """Journal the mode of a directory that is about to be opened (``Openings``). Raises OSError."""
+        with open_inode(b".", self._tree.enter(path)) as (reference, status):
+            self._announce_alter(path, reference, status)
+
     def install(self, step: Step) -> None:
         """Carry out one step other than an extra. A failure is reported and leaves the target unchanged."""
         if step.path in self._writer.closing and step.path in self._altered:

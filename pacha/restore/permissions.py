@@ -13,6 +13,7 @@ from pacha.restore.inode import Changed, change_attributes, explain, open_inode,
 from pacha.restore.install import Installer
 from pacha.restore.journal import Journal
 from pacha.restore.journal_records import Altered
+from pacha.restore.openings import Openings
 from pacha.restore.outcome import OutcomeBuilder
 from pacha.restore.plan import Action, Plan, Step
 from pacha.restore.write import Writer
@@ -31,11 +32,13 @@ class PermissionCheck:
         tree: SafeDirectories,
         writer: Writer,
         installer: Installer,
+        openings: Openings,
         outcome_builder: OutcomeBuilder,
     ) -> None:
         """Take the plan and the run's own parts."""
         self._plan, self._journal, self._tree = plan, journal, tree
         self._writer, self._installer, self._outcome = writer, installer, outcome_builder
+        self._openings = openings
 
     def run(self) -> None:
         """Check all paths; corrections and failures go to the outcome."""
@@ -51,6 +54,9 @@ class PermissionCheck:
         is_directory = step.wanted.kind is Kind.DIRECTORY
         if is_directory and step.action is Action.METADATA and step.path not in self._outcome.troubled:
             self._installer.alter(step)
+            if step.path not in self._outcome.troubled:
+                self._openings.forget(step.path)
+        self._openings.close(step.path)
         dir_fd = self._tree.enter(paths.parent(step.path))
         status = os.stat(paths.name(step.path), dir_fd=dir_fd, follow_symlinks=False)
         permissions = _permissions_match(step, status)

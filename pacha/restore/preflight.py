@@ -14,6 +14,7 @@ from pacha.files import paths
 from pacha.files.metadata import EVERYWHERE, Entry, Kind
 from pacha.restore.dirfd import SafeDirectories
 from pacha.restore.inode import explain
+from pacha.restore.openings import is_closed_to_owner
 from pacha.restore.plan import Action, Plan, Step
 
 _NEW = frozenset({Action.CREATE, Action.REPLACE})
@@ -57,12 +58,16 @@ def preflight(plan: Plan, holes: Mapping[bytes, int], mounts: Iterable[bytes], t
 
 @dataclass(slots=True)
 class _Place:
-    """An existing directory: its resolved path, its file system, and why nothing can change in it."""
+    """An existing directory: its resolved path, its file system, and why nothing can change in it.
+
+    ``closed`` says why no name can; what is there may still get other metadata.
+    """
 
     path: bytes
     real: bytes
     device: int
     trouble: str = ""
+    closed: str = ""
 
 
 @dataclass(kw_only=True)
@@ -92,7 +97,8 @@ class _Flight:
         if isinstance(place, str):
             trouble = f"its directory cannot be reached: {place}"
         else:
-            trouble = place.trouble or (self._mounted(step, place) if step.action in _MOVING else "")
+            trouble = place.trouble or ("" if step.action is Action.METADATA else place.closed)
+            trouble = trouble or (self._mounted(step, place) if step.action in _MOVING else "")
         if trouble or isinstance(place, str):
             self.hindrances[step.path] = trouble
             self._lose(step)
@@ -162,9 +168,9 @@ def _most_holes(wanted: Entry | None) -> int:
 
 def _enter(path: bytes, tree: SafeDirectories) -> _Place:
     fd = tree.enter(path)
-    trouble, reference = "", b"/proc/self/fd/%d" % fd
+    trouble, closed, reference = "", "", b"/proc/self/fd/%d" % fd
     if os.fstatvfs(fd).f_flag & os.ST_RDONLY:
         trouble = "its file system is mounted read-only"
     elif not os.access(reference, os.W_OK | os.X_OK):  # access(2): old container engines refuse faccessat2(2)
-        trouble = "its directory may not be written to"
-    return _Place(path, os.readlink(reference), os.fstat(fd).st_dev, trouble)
+        closed = "" if is_closed_to_owner(os.fstat(fd)) else "its directory may not be written to"
+    return _Place(path, os.readlink(reference), os.fstat(fd).st_dev, trouble, closed)

@@ -18,10 +18,12 @@ from pacha.restore.dirfd import SafeDirectories
 from pacha.restore.entries import Inode, discard, inode_of
 from pacha.restore.inode import Changed, change_attributes, explain, open_inode
 from pacha.restore.journal import Journal, history
-from pacha.restore.journal_records import Altered, Created, Displaced, Keeping, Record
+from pacha.restore.journal_records import Altered, Created, Displaced, Keeping, Record, Touched
+from pacha.restore.openings import Openings
 from pacha.restore.outcome import Outcome, OutcomeBuilder
 from pacha.restore.ownership import Attributes
 from pacha.restore.plan import Action
+from pacha.restore.projects import rename_in
 from pacha.restore.relocate import relocate
 from pacha.system.presence import ABSENT
 from pacha.text import escape
@@ -93,10 +95,21 @@ def _forget(journal: Journal) -> None:
             if isinstance(record, Keeping):
                 try:
                     os.close(enter_kept(tree, record.path))  # it is ours
-                    discard(paths.name(record.path), tree.enter(paths.parent(record.path)))
+                    _discard(paths.parent(record.path), paths.name(record.path), tree)
                 except OSError:
                     continue  # missing, or not ours any more
     journal.remove()
+
+
+def _discard(directory: bytes, name: bytes, tree: SafeDirectories) -> None:
+    openings = Openings(tree)
+    closed = openings.closed([directory])
+    for path in closed:
+        openings.open(path)
+    try:
+        discard(name, tree.enter(directory))
+    finally:
+        openings.close_all()
 
 
 @dataclass
@@ -117,11 +130,15 @@ class Undoing:
 
     def run(self) -> None:
         """Undo all of it."""
+        openings = Openings(self.tree)
+        for path in openings.closed(each.path for each in self.journal.records if isinstance(each, Touched)):
+            openings.open(path)
         self._each(self.new(), self._remove)
         self._each(self.displaced(), self._put_back)
         remove_temporaries(self.journal, self.tree)
-        self._each(self.altered(), self._alter_back)
         remove_empty_folders(self.journal, self.tree)
+        openings.close_all()
+        self._each(self.altered(), self._alter_back)
         restore_times(self.journal, self.tree)
 
     def new(self) -> list[Created]:
@@ -205,7 +222,7 @@ class Undoing:
         try:
             status = os.stat(name, dir_fd=dir_fd, follow_symlinks=False)
         except FileNotFoundError:
-            os.rename(source[0], name, src_dir_fd=source[1], dst_dir_fd=dir_fd)
+            rename_in(source[0], source[1], name, dir_fd)
             return
         if created is None or not self.is_ours(created, status):
             self._set_aside(record, dir_fd, kept_fd)
@@ -216,7 +233,7 @@ class Undoing:
                 self._set_aside(record, dir_fd, kept_fd)
         elif kind_of(os.stat(source[0], dir_fd=source[1], follow_symlinks=False).st_mode) is Kind.DIRECTORY:
             os.unlink(name, dir_fd=dir_fd)
-        os.rename(source[0], name, src_dir_fd=source[1], dst_dir_fd=dir_fd)
+        rename_in(source[0], source[1], name, dir_fd)
 
     def _set_aside(self, record: Displaced, dir_fd: int, kept_fd: int) -> None:
         """Keep what was changed since the rebuild beside the originals."""

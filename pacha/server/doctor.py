@@ -11,18 +11,20 @@ from contextlib import suppress
 
 from pacha.errors import PachaError
 from pacha.host.doctor import Check, look, room, versions
+from pacha.machine import listening
 from pacha.server import authorized_keys, hosts
 from pacha.text import enumerated, escape
 
 _SERVERS = ("/usr/sbin/sshd", "/usr/local/sbin/sshd", "/usr/sbin/dropbear")
 _MOST_NAMED = 5
+_PORT = 22  #: where an SSH server listens that does not tell
 
 
 def inspect(hosts_path: bytes) -> Iterator[Check]:
     """Yield each check of this machine as a master. Raises nothing itself."""
     yield from versions()
     yield Check(about="role", result="a master: pacha.host is not set, so this machine does not push")
-    yield _server()
+    yield from _server()
     yield from _folder(hosts_path)
     try:
         statuses = hosts.hosts(hosts_path)
@@ -33,11 +35,20 @@ def inspect(hosts_path: bytes) -> Iterator[Check]:
     yield from _accounts(hosts_path, [status.host for status in statuses])
 
 
-def _server() -> Check:
+def _server() -> Iterator[Check]:
+    """Whether there is an SSH server, and answers: without one no host comes in."""
     found = next((path for path in _SERVERS if os.path.exists(path)), None)
     if found is None:
-        return look("programs", "there is no SSH server", "Install one (Debian: apt-get install openssh-server)")
-    return Check(about="programs", result=found)
+        yield look("programs", "there is no SSH server", "Install one (Debian: apt-get install openssh-server)")
+        return
+    yield Check(about="programs", result=found)
+    places = listening.places(found) if found.endswith("sshd") else []
+    ports = enumerated(sorted({str(port) for _, port in places or [("", _PORT)]}), _MOST_NAMED)
+    if listening.answers(places or [("127.0.0.1", _PORT), ("::1", _PORT)]):
+        yield Check(about="SSH server", result=f"it answers at port {ports}")
+    else:
+        cure = "Start it (Debian: systemctl enable --now ssh); with another one, see that it runs."
+        yield look("SSH server", f"none answers at port {ports}, so that no host can come in", cure)
 
 
 def _folder(hosts_path: bytes) -> Iterator[Check]:

@@ -25,7 +25,8 @@ from pacha.system.presence import is_absent
 
 _ENTRY = "id INTEGER PRIMARY KEY, watched INTEGER, path BLOB, kind TEXT, mode INTEGER, uid INTEGER, gid INTEGER, \
 owner BLOB, grp BLOB, mtime_ns INTEGER, size INTEGER, sha256 BLOB, target BLOB, link_group INTEGER, \
-device INTEGER, xattrs TEXT, flags INTEGER, stored BLOB, parts INTEGER, sparse INTEGER, holes TEXT"
+device INTEGER, xattrs TEXT, flags INTEGER, stored BLOB, parts INTEGER, sparse INTEGER, holes TEXT, \
+project INTEGER"
 _SCHEMA = f"""
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
 CREATE TABLE watched (id INTEGER PRIMARY KEY, path BLOB, kind TEXT, repository TEXT, node TEXT, exclude TEXT,

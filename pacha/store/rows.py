@@ -24,10 +24,10 @@ from pacha.text import escape
 
 COLUMNS = (
     "path", "kind", "mode", "uid", "gid", "owner", "grp", "mtime_ns", "size", "sha256", "target", "link_group",
-    "device", "xattrs", "flags", "stored", "parts", "sparse", "holes", "sealed",
+    "device", "xattrs", "flags", "stored", "parts", "sparse", "holes", "project", "sealed",
 )  # fmt: skip
 #: Those that the first snapshots of this schema did not have, with their types. They may be NULL.
-LATER = {"sparse": "INTEGER", "holes": "TEXT", "sealed": "BLOB"}
+LATER = {"sparse": "INTEGER", "holes": "TEXT", "project": "INTEGER", "sealed": "BLOB"}
 SEALED = "sealed"  #: the last column, which only those have that seal something
 _KINDS = {kind.value: kind for kind in Kind}
 # xattr(7); some file systems have a namespace of their own (btrfs.compression).
@@ -44,6 +44,7 @@ _TYPES: tuple[tuple[str, tuple[type, ...], int | None], ...] = (
     ("target", (bytes, _NONE), None), ("link_group", (int, _NONE), 2**63 - 1), ("device", (int, _NONE), 2**63 - 1),
     ("xattrs", (str,), None), ("flags", (int,), 2**32 - 1), ("stored", (bytes, _NONE), None),
     ("parts", (int,), MOST_PARTS), ("sparse", (int, _NONE), 1), ("holes", (str, _NONE), None),
+    ("project", (int, _NONE), 2**32 - 1),
     ("sealed", (bytes, _NONE), None),
 )  # fmt: skip
 
@@ -55,19 +56,20 @@ def from_entry(entry: Entry) -> tuple[Any, ...]:
         _time(entry.mtime_ns), entry.size, entry.sha256, entry.target, entry.link_group, entry.device,
         _packed(entry.xattrs), entry.flags, entry.stored, entry.parts,
         None if entry.holes is None else int(bool(entry.holes)),
-        json.dumps(entry.holes) if entry.holes and entry.holes != EVERYWHERE else None, entry.sealed,
+        json.dumps(entry.holes) if entry.holes and entry.holes != EVERYWHERE else None,
+        entry.project, entry.sealed,
     )  # fmt: skip
 
 
 def to_entry(row: Sequence[Any]) -> Entry:
     """The entry of a row of this host's own database."""
     (path, kind, mode, uid, gid, owner, group, mtime_ns, size, sha256, target, link_group, device, xattrs, flags,
-     stored, parts, sparse, holes, sealed) = row  # fmt: skip
+     stored, parts, sparse, holes, project, sealed) = row  # fmt: skip
     return Entry(
         path=path, kind=_KINDS[kind], mode=mode, uid=uid, gid=gid, owner=owner, group=group, mtime_ns=int(mtime_ns),
         size=size, sha256=sha256, target=target, link_group=link_group, device=device,
         xattrs=_unpacked(xattrs) if xattrs else (), flags=flags, stored=stored, parts=parts,
-        holes=_to_holes(sparse, holes), sealed=sealed,
+        holes=_to_holes(sparse, holes), project=project, sealed=sealed,
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The flags of an inode (chattr(1)) and what it passes on to its project's quota (ioctl_iflags(2), xfsctl(3))."""
+"""The flags of an inode (chattr(1)), and the project whose quota it counts for (ioctl_iflags(2), xfsctl(3))."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ _GETFLAGS, _SETFLAGS = 0x80086601, 0x40086602  # FS_IOC_GETFLAGS, FS_IOC_SETFLAG
 _GETXATTR, _SETXATTR = 0x801C581F, 0x401C5820  # FS_IOC_FSGETXATTR, FS_IOC_FSSETXATTR: linux/fs.h
 _FSXATTR = struct.Struct("=5I8x")  # fsx_xflags, fsx_extsize, fsx_nextents, fsx_projid, fsx_cowextsize
 _INHERIT = 0x200  # FS_XFLAG_PROJINHERIT
+_PROJECT = 3  # the place of fsx_projid
 #: The errors of a file system that has no such thing.
 _UNSUPPORTED = frozenset({errno.ENOTTY, errno.ENOTSUP, errno.EINVAL})
 
@@ -39,7 +40,7 @@ def stop_inheritance(fd: int) -> None:
     Raises OSError.
     """
     try:
-        fields = list(_FSXATTR.unpack(fcntl.ioctl(fd, _GETXATTR, bytes(_FSXATTR.size))))
+        fields = _fields(fd)
     except OSError as error:
         if error.errno in _UNSUPPORTED:
             return
@@ -47,3 +48,26 @@ def stop_inheritance(fd: int) -> None:
     if fields[0] & _INHERIT:
         fields[0] &= ~_INHERIT
         fcntl.ioctl(fd, _SETXATTR, _FSXATTR.pack(*fields))
+
+
+def project(fd: int) -> int:
+    """The number of the project of the file or directory ``fd`` (0: none). Raises OSError where there are none."""
+    return _fields(fd)[_PROJECT]
+
+
+def set_project(fd: int, number: int, *, inherit: bool = False) -> None:
+    """Set the project of ``fd``; with ``inherit``, what is made in it gets it too (chattr +P).
+
+    Raises OSError, with ENOTSUP also where the file system takes the number and does not keep it.
+    """
+    fields = _fields(fd)
+    wanted = [fields[0] | _INHERIT if inherit else fields[0], *fields[1:_PROJECT], number, *fields[_PROJECT + 1 :]]
+    if fields != wanted:
+        fcntl.ioctl(fd, _SETXATTR, _FSXATTR.pack(*wanted))
+        now = _fields(fd)
+        if now[_PROJECT] != number or (inherit and not now[0] & _INHERIT):
+            raise OSError(errno.ENOTSUP, "not kept by this file system")
+
+
+def _fields(fd: int) -> list[int]:
+    return list(_FSXATTR.unpack(fcntl.ioctl(fd, _GETXATTR, bytes(_FSXATTR.size))))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 #: The types of file systems whose content the kernel makes up, and its settings: no file of them is anybody's.
@@ -13,6 +14,8 @@ OF_THE_KERNEL = frozenset(
     b"fuse.lxcfs fusectl hugetlbfs mqueue nfsd nsfs proc pstore resctrl rpc_pipefs securityfs selinuxfs smackfs spufs "
     b"sysfs tracefs".split()
 )
+#: Those that can give an inode a project: xfs(5), ext4(5) and f2fs.
+_WITH_PROJECTS = frozenset({b"xfs", b"ext4", b"f2fs"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,18 @@ def read_mounts(mountinfo: str | Path) -> Iterator[Mount]:
             before, _, after = line.partition(b" - ")
             fields, (kind, source, *_) = before.split(b" "), [*after.split(b" ", 2), b""]
             yield Mount(_unescaped(fields[4]), kind, fields[2], _unescaped(fields[3]), _unescaped(source))
+
+
+@cache
+def may_have_projects(device: int) -> bool:
+    """Whether inodes of the file system ``device`` (st_dev) may have a project; False without /proc.
+
+    Asked once for each file system, so that the inodes of all others need not be asked.
+    """
+    try:
+        return any(mount.number == device and mount.kind in _WITH_PROJECTS for mount in mounts())
+    except OSError:
+        return False
 
 
 def mount_id(fd: int) -> int:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pacha.config.keys import STANDALONE
 from pacha.errors import ExitCode
+from pacha.text import escape
 from pacha.ui.console import styled, wrapped
 from pacha.ui.times import moment
 
@@ -37,11 +39,16 @@ def check_text(check: Check) -> str:
     if check.code in (ExitCode.CONFIG, ExitCode.UNREACHABLE):
         mark, colour = "BAD ", "red"
     start = f"{mark}  {check.about:<15}"
-    text = f"{check.master}: {check.result}" if check.master and check.master not in check.result else check.result
-    rows = [styled(mark, colour) + wrapped(start, text)[len(mark) :]]
+    rows = [styled(mark, colour) + wrapped(start, check.result)[len(mark) :]]
     if check.cure:
         rows.append(wrapped(" " * len(start) + "To fix it: ", check.cure, len(start)))
     return "\n".join(rows)
+
+
+def master_heading(check: Check, shown: str) -> str:
+    """The line above the first of the checks of a master, "" for any other; ``shown``: the master of the last one."""
+    alone = check.master in ("", STANDALONE)
+    return "" if alone or check.master == shown else f"On the master {escape(check.master)}:"
 
 
 def check_json(check: Check) -> dict[str, Any]:

@@ -178,7 +178,7 @@ class PlainReader:
             ["stat", "-f", "-c", "%a %S", self.hosts_path],
         ]
         date, version, exists, own, above, room = self._ask(commands)
-        if closed := key_mismatch(version, host, self._connection.endpoint.user):
+        if closed := key_mismatch(version, host):
             raise closed
         place, refused = (folder, own.status) if exists.status == 0 else (self.hosts_path, above.status)
         line = escape(version.stdout.partition(b"\n")[0][:100]) if version.status == 0 else ""
@@ -226,7 +226,7 @@ class PlainReader:
     def _failed(self, message: str, result: Result, host: str, program: str = "such program") -> PachaError:
         """The error for a failed command; ``program`` is what may be missing on the master."""
         complaint, fault = summarize(result), classify(result)
-        if closed := key_mismatch(result, host, self._connection.endpoint.user):
+        if closed := key_mismatch(result, host):
             return closed
         if fault is RemoteFault.NO_PROGRAM:
             hint = "Install openssh-client there." if program == "scp" else "Install it there."

@@ -122,11 +122,8 @@ def only_missing(result: Result, program: str) -> bool:
     return not result.status or (bool(lines) and all(b"No such file" in line for line in lines))
 
 
-def key_mismatch(result: Result, host: str = "HOST", account: str = "ACCOUNT") -> UnreachableError | None:
-    """The error for a key that does not lead to ``host``: its Pacha cannot be run, or it is for another host.
-
-    ``account`` is the one on the master.
-    """
+def key_mismatch(result: Result, host: str = "HOST") -> UnreachableError | None:
+    """The error for a key that does not lead to ``host``: its Pacha cannot be run, or it is for another host."""
     complaint = summarize(result)
     if result.status in _NOT_RUN and _OURS.search(result.stderr):
         return UnreachableError(
@@ -140,7 +137,7 @@ def key_mismatch(result: Result, host: str = "HOST", account: str = "ACCOUNT") -
             f"This key is let in for '{served[1]}', not for '{host}'.",
             complaint,
             f"Name '{served[1]}' instead (for a push: pacha.hostname = {served[1]}); or, if '{served[1]}' is '{host}' "
-            f"from now on, run on the master: pacha add-host {host} --key FILE --install {account} --replace",
+            f"from now on, run on the master: pacha rename {served[1]} {host}; then here: pacha push --take-over",
             code="key-of-another-host",
         )
     return None

@@ -168,6 +168,22 @@ class TestSystemCalls:
         bar.watch(make_tree(tmp_path / "more", FILES))
         assert (self.count(bar, tmp_path, "push") - few) / FILES <= 30
 
+    @pytest.mark.usefixtures("as_root")
+    def test_projects_cost_nothing_where_a_file_system_has_none(self, bar: Host, tmp_path: Path) -> None:
+        memory = tmp_path / "memory"
+        memory.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "tmpfs", memory], check=True)
+        try:
+            bar.watch(make_tree(memory / "tree", FILES))
+            log = tmp_path / "ioctl.txt"
+            command = ["strace", "-f", "-e", "trace=ioctl", "-o", log, PACHA, "push"]
+            done = subprocess.run(command, env=bar.environment(), capture_output=True, stdin=subprocess.DEVNULL)
+            assert done.returncode == 0, done.stderr.decode()[-2000:]
+            assert log.read_text().count("FS_IOC_GETFLAGS") >= FILES
+            assert log.read_text().count("FS_IOC_FSGETXATTR") <= 10, "more than the folders above"
+        finally:
+            subprocess.run(["umount", "--lazy", memory], check=True)
+
     def test_a_rebuild_writes_each_file_once(self, host: Host, tmp_path: Path) -> None:
         few = self.count(host, tmp_path, "rebuild", "bar", "--yes", "--target", tmp_path / "one")
         host.watch(make_tree(tmp_path / "more", FILES))

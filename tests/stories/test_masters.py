@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -66,6 +67,17 @@ def test_each_master_gets_everything(bar: Host, tree: Path, second: Sshd) -> Non
     assert history(bar, "hosts") == history(bar, "hosts2") and len(history(bar, "hosts")) == 2
     assert "nothing changed" in bar.push().out
     check_both(bar, tree, second)
+
+
+def test_the_doctor_has_the_checks_of_each_under_its_name(bar: Host, second: Sshd) -> None:
+    """One that is away of several is something to look at; both are all there is."""
+    bar.push()
+    for away, code in (((), 3), (("m2",), 3), (("m1", "m2"), 11)):
+        up(bar, second, m1="m1" not in away, m2="m2" not in away)
+        told = bar.pacha("doctor").must(code).out
+        _, first, last = re.split(r"^On the master m\d:$", told, flags=re.MULTILINE)
+        for name, part in (("m1", first), ("m2", last)):
+            assert ("BAD   login" in part) is (name in away) and ("clock" in part) is (name not in away)
 
 
 def test_where_all_are_away_each_is_named_once(bar: Host, second: Sshd) -> None:

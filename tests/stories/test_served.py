@@ -138,7 +138,7 @@ def test_another_host_than_the_keys_own(stage: Stage, door: Door) -> None:
         host.pacha("push", "--take-over").must(11),
         "let in for 'bar', not for 'other'",
         "pacha.hostname = bar",
-        f"pacha add-host other --key FILE --install {stage.account.name} --replace",
+        "pacha rename bar other",
     )
     found = json.loads(host.pacha("doctor", "--json").must(11).out)
     assert [one["error"] for one in found if one["check"] in ("master", "programs")] == ["key-of-another-host"]

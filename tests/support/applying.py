@@ -151,14 +151,17 @@ def rebuild(root: Path, wanted: dict[bytes, Entry], source: Contents, state: Pat
 
 
 def alike(entries: dict[bytes, Entry]) -> dict[bytes, Entry]:
-    """Return ``entries`` with hard-link groups numbered by their first name."""
+    """Return ``entries`` with hard-link groups numbered by their first name, and without their projects.
+
+    Not every file system has those; ``test_projects`` has its own view of them.
+    """
     first: dict[int, int] = {}
     for number, path in enumerate(sorted(entries)):
         group = entries[path].link_group
         if group is not None:
             first.setdefault(group, number)
     return {
-        path: replace(entry, link_group=None if entry.link_group is None else first[entry.link_group])
+        path: replace(entry, link_group=first[entry.link_group] if entry.link_group else None, project=None)
         for path, entry in entries.items()
     }
 

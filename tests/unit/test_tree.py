@@ -47,7 +47,7 @@ def test_contributing_draws_every_folder() -> None:
 
 
 #: What tests/unit has at its top beside the tests of modules that stand at the top of the package.
-OF_THE_CHECKOUT = {"benchmarks", "conftest", "docs", "example_config", "layers", "messages", "tree"}
+OF_THE_CHECKOUT = {"benchmarks", "conftest", "docs", "example_config", "layers", "messages", "setup", "tree"}
 #: Fixtures and helpers that take root, an account, an sshd or an hg process: tests/unit does without.
 NOT_IN_UNIT = {"as_root", "sshd", "bar_user"}
 NOT_FOR_UNIT = {

@@ -33,7 +33,7 @@ def annotate_command(cli_context: CliContext, path: str, at: str, host: str, as_
     Example: pacha annotate /etc/fstab
              pacha annotate --host bar /etc/fstab --at '3 days ago'
     """
-    with reader.open_history(cli_context.context(), host) as snapshots:
+    with reader.open_history(cli_context.history_context(host), host) as snapshots:
         revision = snapshots.find(at)
         snapshot = snapshots.snapshot(revision)
         entry = reader.file_of(snapshot, selection.path_candidates(os.fsencode(path)))

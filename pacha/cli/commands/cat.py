@@ -29,7 +29,7 @@ def cat_command(cli_context: CliContext, path: str, at: str, host: str, identiti
     Example: pacha cat /etc/fstab --at '3 days ago' > fstab.old
     """
     opening = read_identities(identities)
-    with reader.open_history(cli_context.context(), host) as history:
+    with reader.open_history(cli_context.history_context(host), host) as history:
         revision = history.find(at)
         snapshot = history.snapshot(revision)
         entry = reader.file_of(snapshot, selection.path_candidates(os.fsencode(path)))

@@ -41,7 +41,7 @@ def diff_command(cli_context: CliContext, words: tuple[str, ...], host: str, cha
             "A path has a '/' in it: ./foo",
             code="too-many-snapshots-named",
         )
-    context = cli_context.context()
+    context = cli_context.history_context(host)
     with reader.open_history(context, host) as snapshots:
         with_packages = not (paths or names)
         old, new = diff.sides(context, snapshots, *moments, change=change, with_packages=with_packages)

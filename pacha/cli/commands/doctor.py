@@ -30,11 +30,14 @@ def doctor_command(cli_context: CliContext, as_json: bool) -> ExitCode:
     \b
     Example: pacha doctor --json
     """
-    checks = []
+    checks, master = [], ""
     with waiting(quiet=cli_context.quiet):
         for check in _checks(cli_context):
             checks.append(check)
             if not as_json and (check.code or not cli_context.quiet):
+                if heading := overview.master_heading(check, master):
+                    click.echo(heading)
+                master = check.master
                 click.echo(overview.check_text(check))
     if as_json:
         click.echo(json.dumps([overview.check_json(check) for check in checks], indent=2))

@@ -38,7 +38,7 @@ def export_command(cli_context: CliContext, host: str, at: str, path: str) -> Ex
             hint="Send it to a file: pacha export bar > bar.tar",
             code="archive-to-terminal",
         )
-    with reader.open_history(cli_context.context(), host) as snapshots:
+    with reader.open_history(cli_context.history_context(host), host) as snapshots:
         snapshot = snapshots.snapshot(snapshots.find(at))
         folder = reader.candidate_in(snapshot, selection.path_candidates(os.fsencode(path))) if path else b""
         entries = selected(snapshot, folder)

@@ -27,7 +27,7 @@ def facts_command(cli_context: CliContext, host: str, at: str, as_json: bool) ->
     Example: pacha facts
              pacha facts bar --at '3 days ago'
     """
-    with reader.open_history(cli_context.context(), host) as history:
+    with reader.open_history(cli_context.history_context(host), host) as history:
         facts = companions.read_facts(history, history.find(at))
         if as_json:
             click.echo(json.dumps(asdict(facts), indent=1))

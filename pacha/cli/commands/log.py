@@ -45,7 +45,8 @@ def log_command(
         raise UsageError(
             "More than one host was named.", hint="A path has a '/' in it: ./foo", code="several-hosts-named"
         )
-    with reader.open_history(cli_context.context(), host or "".join(hosts)) as snapshots:
+    host = host or "".join(hosts)
+    with reader.open_history(cli_context.history_context(host), host) as snapshots:
         candidates = [candidate for path in paths for candidate in path]
         concerns: list[Concern] = []
         entries = list(islice(log.log(snapshots, candidates), number))

@@ -37,7 +37,7 @@ def ls_command(cli_context: CliContext, words: tuple[str, ...], at: str, recursi
         raise UsageError(
             "More than one host or path was named.", hint="A path has a '/' in it: ./foo", code="several-named"
         )
-    with reader.open_history(cli_context.context(), "".join(hosts)) as snapshots:
+    with reader.open_history(cli_context.history_context("".join(hosts)), "".join(hosts)) as snapshots:
         snapshot = snapshots.snapshot(snapshots.find(at))
         path = reader.candidate_in(snapshot, paths[0]) if paths else b""
         entries = list(ls(snapshot, path, recursive=recursive))

@@ -66,9 +66,10 @@ def _keys_left(cli_context: CliContext, planned: PlannedRetirement) -> ExitCode:
     if planned.keys or planned.half:
         return ExitCode.DONE
     where = f"{planned.account}'s authorized_keys has no line" if planned.account else "no account has a line"
+    others = f"{planned.other_keys} other key{'s' if planned.other_keys != 1 else ''}"
     cli_context.console.warn(
-        f"{where} that Pacha made for '{planned.host}', and {planned.other_keys} other keys: if one of them is "
-        f"'{planned.host}''s alone, take it out by hand"
+        f"{where} that Pacha made for '{planned.host}', and {others}: a key that only '{planned.host}' has must be "
+        "taken out by hand"
     )
     return ExitCode.CONCERNS
 

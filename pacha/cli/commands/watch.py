@@ -12,6 +12,7 @@ from pacha.cli.context import CliContext
 from pacha.errors import ExitCode
 from pacha.host.context import Context
 from pacha.host.watch import in_the_clear, unwatch, watch
+from pacha.server.role import is_master_alone
 from pacha.text import escape
 
 
@@ -31,7 +32,7 @@ def watch_command(cli_context: CliContext, paths: Sequence[str]) -> ExitCode:
         watched_paths.append(watched.path)
         cli_context.console.tell(f"Watching {escape(watched.path)} (kept as '{watched.repository}').")
     _tell_secrets(cli_context, context, watched_paths)
-    return ExitCode.DONE
+    return _pushed_by(cli_context, context)
 
 
 @cli.command("watch-single")
@@ -47,7 +48,19 @@ def watch_single_command(cli_context: CliContext, file: str) -> ExitCode:
     watched = watch(context, os.fsencode(file), single=True)
     cli_context.console.tell(f"Watching the file {escape(watched.path)} (kept as '{watched.repository}').")
     _tell_secrets(cli_context, context, [watched.path])
-    return ExitCode.DONE
+    return _pushed_by(cli_context, context)
+
+
+def _pushed_by(cli_context: CliContext, context: Context) -> ExitCode:
+    """CONCERNS on a master that pushes nowhere: it keeps the files of its hosts there, and not its own."""
+    if not is_master_alone(context.config):
+        return ExitCode.DONE
+    cli_context.console.warn(
+        "this machine is a master and pacha.host is not set: nothing of its own is pushed anywhere.\n"
+        "  To keep its files beside those of its hosts: pacha.host = local\n"
+        "  To send them to another master: pacha.host = NAME"
+    )
+    return ExitCode.CONCERNS
 
 
 def _tell_secrets(cli_context: CliContext, context: Context, paths: Sequence[bytes]) -> None:

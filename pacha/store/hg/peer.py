@@ -17,7 +17,7 @@ from pacha.library import require
 from pacha.store.hg.bounds import LIBRARY, TooLargeError, bound_conversation, checked
 from pacha.store.hg.incoming import check_incoming
 from pacha.store.hg.repository import Repository
-from pacha.store.hg.runtime import OF_THE_DISK, frequent_gc, quiet_ui, readable, reason, refuse_unknown
+from pacha.store.hg.runtime import OF_THE_DISK, cure_of, frequent_gc, quiet_ui, readable, reason, refuse_unknown
 from pacha.store.revision import MOST
 
 
@@ -253,7 +253,7 @@ def _talking(what: str, local: bool) -> Iterator[None]:
     except (OSError, EOFError) as failure:
         if isinstance(failure, OSError) and failure.errno in OF_THE_DISK:
             why = f"this machine's disk: {(failure.strerror or reason(failure)).lower()}"
-            raise PachaError(what, why, "Fix that and run this again.", code="disk-refused") from None
+            raise PachaError(what, why, cure_of(failure), code="disk-refused") from None
         if local:  # there is no connection that could break
             hint = "Look at the repository on the master."
             raise PachaError(what, reason(failure), hint, code="local-master-failed") from None

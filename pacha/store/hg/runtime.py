@@ -29,6 +29,7 @@ from pacha.text import one_line
 
 #: Errors of this machine's disk, or of this process's permissions; they say nothing of a repository.
 OF_THE_DISK = OF_THE_SYSTEM | {errno.EINTR}
+_CURES = {errno.ENOSPC: "Make room there", errno.EDQUOT: "Raise the quota there"}
 _LOCK_SECONDS = 30
 _PACKAGE = "pacha.store.hg"
 
@@ -124,11 +125,16 @@ def translate_errors(message: str, place: Place = Place("")) -> Iterator[None]:
             raise DamagedError(
                 message, why, place.advice, subject=f"{place} {why}", code="repository-damaged"
             ) from None
-        raise PachaError(message, cause(failure), "Fix that and run this again.", code="disk-refused") from None
+        raise PachaError(message, cause(failure), cure_of(failure), code="disk-refused") from None
     except Exception as failure:
         refuse_unknown(failure)
         why = place.translate(reason(failure))
         raise DamagedError(message, why, place.advice, subject=f"{place} {why}", code="repository-damaged") from None
+
+
+def cure_of(failure: OSError) -> str:
+    """What to do about a disk that refuses."""
+    return f"{_CURES.get(failure.errno or 0, 'Fix that')}, then run this again."
 
 
 def refuse_unknown(failure: Exception) -> None:

@@ -63,6 +63,7 @@ def _try_keys(transport: paramiko.Transport, endpoint: Endpoint, identities: Ide
             break
         if not transport.is_active():
             tried.words.append("then the master hung up")
+            tried.outcomes.add(KeyOutcome.HUNG_UP)
             break
     return tried
 
@@ -108,7 +109,13 @@ def _key_hint(endpoint: Endpoint, outcomes: set[KeyOutcome]) -> str:
         return "Name the private half of a key in pacha.ssh.key, not its .pub file."
     if not_refused and KeyOutcome.MISSING in outcomes:
         return "Correct pacha.ssh.key, or make the key with ssh-keygen and have it let in there: pacha add-host"
-    return (
-        f"Let its public half in, on the master: pacha add-host HOST --key FILE --install {endpoint.user} (only where "
+    let_in = (
+        f"on the master: pacha add-host HOST --key FILE --install {endpoint.user} (only where "
         "there is no Pacha: ssh-copy-id); check pacha.ssh.user."
     )
+    if KeyOutcome.HUNG_UP in outcomes:
+        return (
+            "sshd hangs up after MaxAuthTries: if it knows another key than these, name that in pacha.ssh.key, to be "
+            f"tried first; if it knows none, let one in, {let_in}"
+        )
+    return f"Let its public half in, {let_in}"

@@ -87,6 +87,13 @@ def test_a_word_that_begins_like_a_command_names_it() -> None:
     assert "Did you mean 'watch'?" in pacha("watched").stderr
 
 
+def test_the_words_of_other_tools_are_known() -> None:
+    """Not what only looks like them: restore-db is none of what somebody means who types restore."""
+    for word, meant in (("restore", "rebuild"), ("backup", "push"), ("snapshots", "log")):
+        done = pacha(word)
+        assert f"No such command '{word}'. Did you mean '{meant}'?" in done.stderr and done.returncode == 2
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_is_printed_and_nothing_else(shell: str) -> None:
     done = pacha("completion", shell)

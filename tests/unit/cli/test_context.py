@@ -51,6 +51,16 @@ def test_where_there_is_none_that_is_shown_and_an_error(
     assert here().load_of_master().hosts == ()
 
 
+def test_a_master_without_one_shows_the_history_of_its_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pacha.cli.context.is_master_alone", lambda config: True)
+    assert here().history_context("bar").config.hosts == ()
+    with pytest.raises(ConfigError):
+        here().history_context("")
+    monkeypatch.setattr("pacha.cli.context.is_master_alone", lambda config: False)
+    with pytest.raises(ConfigError):
+        here().history_context("bar")
+
+
 def test_a_plain_users_usual_place_is_below_the_home(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     assert here().usual_place() == Path(os.environ["XDG_CONFIG_HOME"]) / "pacha/pacha.conf"

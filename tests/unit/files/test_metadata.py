@@ -26,6 +26,7 @@ def test_a_regular_file(tmp_path: Path, folder: int) -> None:
         path=os.fsencode(path), kind=Kind.FILE, mode=0o640, uid=os.getuid(), gid=os.getgid(),
         owner=ACCOUNTS.user_name(os.getuid()),
         group=ACCOUNTS.group_name(os.getgid()), mtime_ns=1_234_567_890_123_456_789, size=5, flags=entry.flags,
+        project=entry.project,
     )  # fmt: skip
     assert observe(path, folder, with_content=True).sha256 is not None
 
@@ -84,10 +85,10 @@ def test_access_control_lists(tmp_path: Path, folder: int) -> None:
 def test_a_fifo_has_no_flags_and_neither_it_nor_a_link_is_waited_for(tmp_path: Path, folder: int) -> None:
     os.mkfifo(tmp_path / "p")
     (tmp_path / "l").symlink_to("p")
-    assert metadata.read_flags(b"p", folder) == 0
+    assert metadata.read_flags(b"p", folder, 0) == (0, None)
     for name in (b"l", b"none"):
         with pytest.raises(OSError, match=r"No such file|symbolic links"):
-            metadata.read_flags(name, folder)
+            metadata.read_flags(name, folder, 0)
 
 
 def test_flags_that_cannot_be_read_stay_as_they_were_known(

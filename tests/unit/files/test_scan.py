@@ -7,13 +7,15 @@ import shutil
 import stat
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from pacha.files import content, scan
+from pacha.files import content, metadata, scan
 from pacha.files.metadata import Entry
 from pacha.files.owners import Accounts
+from pacha.files.parents import observe_parents
 from tests.support.scanning import ACCOUNTS, Host, empty_tree, no_wait, paths, reasons, watch  # noqa: F401
 
 
@@ -102,6 +104,29 @@ def test_content_read_again_that_is_the_same_is_no_change(tree: Path) -> None:
     assert not found.unread
     entry = found.entries[os.fsencode(path)]
     assert (entry.mtime_ns, entry.stored) == (5, b"f") and entry.sha256 is not None
+
+
+def test_a_record_that_does_not_say_the_project_looks_no_different(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of an earlier version; a path that has a project is recorded with it, though, and a new one with its 0."""
+    for name in ("f", "g"):
+        (tree / name).write_bytes(b"same")
+    monkeypatch.setattr(metadata, "may_have_projects", lambda device: True)
+    monkeypatch.setattr(metadata.inode_flags, "project", lambda fd: 0)
+    host = Host(watch(tree))
+    host.push()
+    assert {entry.project for entry in host.entries.values()} == {0}
+    earlier = {path: replace(entry, project=None) for path, entry in host.entries.items()}
+    host.entries, host.fingerprints = earlier, {}
+    assert host.push().entries == earlier
+    assert observe_parents([os.fsencode(tree)], parents := without_projects(tree), ACCOUNTS)[0] == parents
+    monkeypatch.setattr(metadata.inode_flags, "project", lambda fd: 9)
+    host.fingerprints = {}
+    assert {entry.project for entry in host.push().entries.values()} == {9}
+
+
+def without_projects(tree: Path) -> dict[bytes, Entry]:
+    found, _ = observe_parents([os.fsencode(tree)], {}, ACCOUNTS)
+    return {path: replace(entry, project=None) for path, entry in found.items()}
 
 
 @pytest.mark.usefixtures("settled")

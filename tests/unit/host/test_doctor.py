@@ -38,9 +38,8 @@ def test_a_small_disk_is_not_said_to_have_nothing() -> None:
 def test_a_master_is_named_once() -> None:
     named = Check(about="login", result="master.example.com does not let us in.", master="master.example.com")
     assert overview.check_text(named).count("master.example.com") == 1
-    assert "master.example.com: its clock" in overview.check_text(
-        Check(about="clock", result="its clock", master="master.example.com")
-    )
+    heading = overview.master_heading(named, "")
+    assert heading == "On the master master.example.com:" and overview.master_heading(named, named.master) == ""
 
 
 def test_a_state_folder_of_somebody_else_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,3 +40,11 @@ def test_a_watched_file_has_its_place_outside(tmp_path: Path) -> None:
     folder = StateFolder(tmp_path / "state")
     owed.remember(folder, [CHILD.path], {})
     assert owed.keep_recorded(folder, {}, {CHILD.path: CHILD}) == ({CHILD.path: CHILD}, {CHILD.path})
+
+
+def test_what_more_is_recorded_since_is_no_change(tmp_path: Path) -> None:
+    """The mark of a path is the same whether its project and its holes are known or not."""
+    folder, entries = StateFolder(tmp_path / "state"), {b"/w": TOP, FOLDER.path: FOLDER, CHILD.path: CHILD}
+    owed.remember(folder, [CHILD.path], entries)
+    now = entries | {CHILD.path: replace(CHILD, project=9, holes=())}
+    assert owed.keep_recorded(folder, now, RECORDED)[1] == {CHILD.path}

@@ -63,7 +63,7 @@ def test_another_name_than_before_is_refused_unless_it_is_meant(bar: Standalone)
     renamed.host = "foo"
     with pytest.raises(ConfigError) as caught:
         reconcile.check_name(renamed, last)
-    assert caught.value.code == "hostname-changed"
+    assert caught.value.code == "hostname-changed" and "pacha rename bar foo" in caught.value.hint
     renamed.take_over = True
     reconcile.check_name(renamed, last)
     reconcile.check_name(bar.session(), last)

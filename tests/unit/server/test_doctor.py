@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import time
 from pathlib import Path
 
@@ -54,3 +55,18 @@ def test_folders_of_root_alone_and_of_nobody_are_named(hosts: Path) -> None:
     assert "root's" in checks(hosts)["accounts"].result
     os.chown(hosts / "bar", 71234, 71234)
     assert "no account" in checks(hosts)["accounts"].result
+
+
+def test_a_server_that_is_installed_must_answer(hosts: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    program = tmp_path / "sshd"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    program.write_text(f"#!/bin/sh\necho listenaddress 127.0.0.1:{port}\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(doctor, "_SERVERS", (str(program),))
+    found = checks(hosts)["SSH server"]
+    assert found.code and f"port {port}" in found.result and "systemctl" in found.cure
+    monkeypatch.setattr(doctor.listening, "answers", lambda at: ("127.0.0.1", port) in at)
+    assert checks(hosts)["SSH server"].result == f"it answers at port {port}"
+    monkeypatch.setattr(doctor, "_SERVERS", (str(tmp_path / "absent"),))
+    assert "SSH server" not in checks(hosts) and "no SSH server" in checks(hosts)["programs"].result

@@ -70,6 +70,7 @@ EVERYTHING = snapshot(
         parts=12,
         stored=b".pacha%f\xff%0A",
         holes=((0, 4096), (8192, 1)),
+        project=2**32 - 1,
     ),
     file(b"/w/x", xattrs=((b"security.capability", bytes(20)), (b"user.\xff", b"")), size=0, mtime_ns=2**62),
     Entry(
@@ -308,8 +309,9 @@ def test_one_of_an_earlier_version_has_no_word_of_holes(path: str) -> None:
         for table in ("entry", "parent"):
             connection.execute(f"ALTER TABLE {table} DROP COLUMN holes")
             connection.execute(f"ALTER TABLE {table} DROP COLUMN sparse")
+            connection.execute(f"ALTER TABLE {table} DROP COLUMN project")
         connection.commit()
-    earlier = {name: replace(entry, holes=None) for name, entry in EVERYTHING.entries.items()}
+    earlier = {name: replace(entry, holes=None, project=None) for name, entry in EVERYTHING.entries.items()}
     assert database.read(path).entries == earlier == database.read_foreign(path).entries
     database.write(path, EVERYTHING)
     assert database.read(path) == EVERYTHING

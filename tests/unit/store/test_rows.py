@@ -85,6 +85,7 @@ def test_wherever_it_lies(path: str, tmp_path: Path, folder: str) -> None:
             b".pacha%f", b"/f", b"a//b", 5)),
         *(("parts", value) for value in (-1, 10**6, None, "x", 2**62)),
         *(("sparse", value) for value in (-1, 2, "x", 0.5)),
+        *(("project", value) for value in (-1, 2**32, "x", 0.5)),
         *(("holes", value) for value in (
             "[", "5", "[1]", "[[1]]", "[[-1,1]]", "[[0,0]]", "[[5,5],[9,1]]", "[[0,9223372036854775808]]", "[[0,1.5]]",
             '[["0","1"]]', "[" * 100_000, json.dumps([[n, 1] for n in range(257)]), b"[]", 1)),
@@ -206,7 +207,8 @@ def test_what_a_newer_version_added_is_ignored(path: str) -> None:
         "DELETE FROM watched",
         "UPDATE watched SET kind = 'single' WHERE id = 1",
         "INSERT INTO entry SELECT id + 99, watched, path, kind, 3565, uid, gid, owner, grp, mtime_ns, size, sha256, "
-        "target, link_group, device, xattrs, flags, stored, parts, sparse, holes, sealed FROM entry WHERE kind = 'f'",
+        "target, link_group, device, xattrs, flags, stored, parts, sparse, holes, project, sealed FROM entry "
+        "WHERE kind = 'f'",
         "DELETE FROM meta WHERE key = 'readable_from'",
     ],
 )

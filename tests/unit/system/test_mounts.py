@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pacha.system.mounts import Mount, mount_id, mounts, read_mounts
+from pacha.system.mounts import Mount, may_have_projects, mount_id, mounts, read_mounts
 
 LINES = (
     rb"""22 1 0:20 / / rw,relatime shared:1 - ext4 /dev/vda1 rw
@@ -57,3 +57,13 @@ def test_a_descriptor_tells_its_mount_even_where_it_may_not_be_read(tmp_path: Pa
 def test_the_number_of_a_mount_is_that_of_its_files() -> None:
     [number] = {mount.number for mount in mounts() if mount.path == b"/proc"}
     assert number == os.stat("/proc").st_dev
+
+
+def test_only_a_type_of_file_system_with_projects_is_asked_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [Mount(b"/", b"xfs", b"8:1"), Mount(b"/tmp", b"tmpfs", b"0:40")]
+    monkeypatch.setattr("pacha.system.mounts.mounts", lambda: iter(found))
+    may_have_projects.cache_clear()
+    assert [may_have_projects(device) for device in (0x801, 40, 7)] == [True, False, False]
+    found.clear()
+    assert may_have_projects(0x801), "it is asked for once"
+    may_have_projects.cache_clear()

@@ -9,7 +9,7 @@ import pytest
 from pacha.errors import ExitCode
 from pacha.host.doctor import Check
 from pacha.host.overview import Overview
-from pacha.ui.overview import check_json, check_text, overview_text
+from pacha.ui.overview import check_json, check_text, master_heading, overview_text
 
 
 def test_every_line_and_every_step_is_shown_in_its_order() -> None:
@@ -37,10 +37,12 @@ def test_the_mark_of_a_row_is_that_of_its_code(code: ExitCode, mark: str) -> Non
     assert check_text(Check(about="clock", result="it is wrong", code=code)).split()[0] == mark
 
 
-def test_a_row_names_its_master_once_and_has_its_cure_below() -> None:
-    named = check_text(Check(about="sshd", result="m does not answer", master="m", cure="start it"))
-    assert named.count("m ") == 1 and named.splitlines()[1].endswith("start it")
-    assert "m: no answer" in check_text(Check(about="sshd", result="no answer", master="m"))
+def test_the_rows_of_a_master_are_under_its_name_and_have_their_cure_below() -> None:
+    row = Check(about="sshd", result="it does not answer", master="m1", cure="start it")
+    assert master_heading(row, "") == master_heading(row, "m2") == "On the master m1:" and not master_heading(row, "m1")
+    assert not master_heading(Check(about="clock", result="fine", master="local"), "")
+    assert not master_heading(Check(about="clock", result="fine"), "m1")
+    assert "m1" not in check_text(row) and check_text(row).splitlines()[1].endswith("start it")
 
 
 def test_programs_get_null_for_what_there_is_not() -> None:

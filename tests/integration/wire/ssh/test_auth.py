@@ -67,6 +67,7 @@ class TestLoggingIn:
         wrong = tuple(str(make_key(tmp_path / f"wrong{number}")) for number in range(8))
         error = refused(dataclasses.replace(endpoint, key_files=wrong))
         assert "hung up" in error.why
+        assert "MaxAuthTries" in error.hint and "pacha.ssh.key" in error.hint and "add-host" in error.hint
 
     def test_a_forced_command_and_no_password(self, server: Sshd, endpoint: Endpoint) -> None:
         with account(f"pacha-forced-{os.getpid()}") as other:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from pacha.host.watch import watched
 from tests.support.commanding import Shell, loaded_mercurial, shell_of_bar  # noqa: F401  (fixtures)
@@ -31,3 +32,18 @@ def test_what_is_not_there_and_what_is_watched_no_more(shell: Shell) -> None:
     assert "its history stays" in shell.run("unwatch", shell.bar.tree)
     assert names(shell) == []
     shell.run("unwatch", shell.bar.tree, code=2)
+
+
+def test_a_master_that_pushes_nowhere_is_told_so(shell: Shell, tmp_path: Path) -> None:
+    """It has the hosts of others, so this may be a mistake; what is watched stays watched."""
+    place, hosts = shell.bar.top / "pacha.conf", tmp_path / "hosts"
+    place.write_text(f"[DEFAULT]\npacha.hosts.path = {hosts}\n")
+    hosts.mkdir()
+    for name in ("etc", "alone"):
+        (shell.bar.top / name).mkdir()
+    (shell.bar.top / "alone/file").touch()
+    assert "pacha.host = local" in shell.both("watch", shell.bar.top / "etc", code=3)[1]
+    assert "is a master" in shell.both("watch-single", shell.bar.top / "alone/file", code=3)[1]
+    hosts.rmdir()
+    (shell.bar.top / "opt").mkdir()
+    assert shell.both("watch", shell.bar.top / "opt")[1] == ""

@@ -1,0 +1,103 @@
+"""The projects of files and directories (xfsctl(3)): given to new ones, and kept by originals that come back.
+
+Into a directory that gives its project to what is in it, rename(2) and link(2) let nothing of another one (EXDEV). So
+what is new gets its own number only when everything is in its place.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pacha.files import paths
+from pacha.files.dirfd import DIRECTORY, open_to_read
+from pacha.files.metadata import Kind, kind_of
+from pacha.restore.compare import OF_A_PROJECT
+from pacha.restore.dirfd import SafeDirectories
+from pacha.restore.inode import Changed, explain
+from pacha.restore.outcome import OutcomeBuilder
+from pacha.restore.plan import Action, Plan, Step
+from pacha.system import inode_flags
+
+_NEW = (Action.CREATE, Action.REPLACE)
+
+
+def set_projects(plan: Plan, tree: SafeDirectories, outcome_builder: OutcomeBuilder) -> None:
+    """Give what ``plan`` made new its recorded project, deepest first; what fails goes to ``outcome_builder``."""
+    new = [step for step in plan.steps if step.action in _NEW and step.wanted and step.wanted.project is not None]
+    if not new or not (any(map(_has_project, new)) or _inherits(plan, tree)):
+        return
+    for step in reversed(new):
+        if step.path not in outcome_builder.failed:
+            try:
+                _set(step, tree)
+            except OSError as error:
+                outcome_builder.trouble(step.path, f"{_in_words(step)} not set: {explain(error)}")
+
+
+def rename_in(name: bytes, dir_fd: int, to: bytes, to_fd: int) -> None:
+    """rename(2), also of a file or directory of another project than its new directory gives. Raises OSError."""
+    try:
+        os.rename(name, to, src_dir_fd=dir_fd, dst_dir_fd=to_fd)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        with _open(b".", to_fd) as directory, _open(name, dir_fd) as fd:
+            own = inode_flags.project(fd)
+            inode_flags.set_project(fd, inode_flags.project(directory))
+            try:
+                os.rename(name, to, src_dir_fd=dir_fd, dst_dir_fd=to_fd)
+            finally:
+                inode_flags.set_project(fd, own)
+
+
+def _has_project(step: Step) -> bool:
+    return bool(step.wanted and step.wanted.project)
+
+
+def _inherits(plan: Plan, tree: SafeDirectories) -> bool:
+    """Whether a directory that was there before gives its project to what is made in it."""
+    if any(step.actual and step.actual.flags & OF_A_PROJECT for step in plan.steps):
+        return True
+    return any(_gives(paths.parent(root), tree) for root in plan.roots)
+
+
+def _gives(directory: bytes, tree: SafeDirectories) -> bool:
+    try:
+        with _open(b".", tree.enter(directory)) as fd:
+            return bool(inode_flags.flags(fd) & OF_A_PROJECT)
+    except OSError:
+        return False  # its file system has none, or it may not be read
+
+
+def _set(step: Step, tree: SafeDirectories) -> None:
+    """Raises OSError, unless there was nothing to set and the file system has no projects."""
+    assert step.wanted is not None
+    wanted = step.wanted
+    with _open(paths.name(step.path), tree.enter(paths.parent(step.path))) as fd:
+        status = os.fstat(fd)
+        own = status.st_nlink == 1 or wanted.kind is Kind.DIRECTORY or wanted.link_group is not None
+        if kind_of(status.st_mode) is not wanted.kind or status.st_uid != step.uid or not own:
+            raise Changed("somebody else changed it meanwhile")
+        try:
+            inode_flags.set_project(fd, wanted.project or 0, inherit=bool(wanted.flags & OF_A_PROJECT))
+        except OSError:
+            if wanted.project or wanted.flags & OF_A_PROJECT:
+                raise
+
+
+def _in_words(step: Step) -> str:
+    assert step.wanted is not None
+    flag = " +P" if step.wanted.flags & OF_A_PROJECT else ""
+    return f"chattr{flag} -p {step.wanted.project}"
+
+
+@contextmanager
+def _open(name: bytes, dir_fd: int) -> Iterator[int]:
+    fd = os.open(name, DIRECTORY, dir_fd=dir_fd) if name == b"." else open_to_read(name, dir_fd)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
