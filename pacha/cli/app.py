@@ -29,6 +29,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "demo": ("demo", "Play the whole story in a temporary folder."),
     "diff": ("diff", "Show what differs between snapshots, or from the disk."),
     "doctor": ("doctor", "Check that all is well, and say how to fix what is not."),
+    "digest": ("digest", "Mail what changed on all hosts."),
     "drift": ("drift", "Which hosts have something else than the others?"),
     "export": ("export", "Write what a snapshot has as a tar archive."),
     "facts": ("facts", "Show what machine a host was."),
@@ -64,7 +65,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
     ),
     "Putting a host back": ("rebuild", "undo", "restore-db"),
     "On a master": ("add-host", "hosts", "check", "purge", "rename", "retire", "serve"),
-    "All hosts of a master": ("find", "grep", "drift", "changes"),
+    "All hosts of a master": ("find", "grep", "drift", "changes", "digest"),
     "Beside": ("demo", "completion"),
 }  # fmt: skip
 _OPTIONS_WITH_VALUE = ("--config",)

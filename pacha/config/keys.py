@@ -203,6 +203,8 @@ KEYS: tuple[Key, ...] = (
         "Whether this machine counts as the one that a host was: auto (what the snapshot says), same or other."),
     Key("pacha.drift.ignore", "drift_ignore", _patterns, "",
         "On a master: what drift passes over below a folder, such as /etc/hostname; written like pacha.exclude."),
+    Key("pacha.secret", "secret", _patterns, "",
+        "On a master: what no digest shows the content of, besides what it always hides; written like pacha.exclude."),
     Key("pacha.hooks", "hooks", _yes, "no",
         "Run the hooks that the master holds for a host when it is rebuilt (yes or no)."),
     Key("pacha.hg.command", "hg_command", _command, "hg",

@@ -52,9 +52,9 @@ class Config:
     standalone; empty: none given). ``ssh_user``, ``ssh_port``, ``ssh_key``, ``ssh_known_hosts`` and
     ``hostname`` are None where ssh's own configuration or the machine decides, ``ssh_command`` where Pacha logs in
     itself. ``ssh_timeout`` and ``before_push_timeout`` are in seconds. ``hosts_path`` is absolute, normalised bytes.
-    ``frequency`` is in hours. ``exclude``, ``rebuild_keep`` and ``drift_ignore`` are patterns; ``rebuild_hardware`` is
-    "auto", "same" or "other". ``hg_command`` is an argv. ``warnings`` are lines for the user; ``given`` is the file's
-    own text by key.
+    ``frequency`` is in hours. ``exclude``, ``rebuild_keep``, ``drift_ignore`` and ``secret`` are patterns;
+    ``rebuild_hardware`` is "auto", "same" or "other". ``hg_command`` is an argv. ``warnings`` are lines for the user;
+    ``given`` is the file's own text by key.
     """
 
     hosts: tuple[str, ...]
@@ -73,6 +73,7 @@ class Config:
     rebuild_keep: tuple[str, ...]
     rebuild_hardware: str
     drift_ignore: tuple[str, ...]
+    secret: tuple[str, ...]
     hooks: bool
     hg_command: tuple[str, ...]
     ping: str | None
