@@ -44,6 +44,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "push": ("push", "Send what changed to every master, as one snapshot."),
     "rebuild": ("rebuild", "Put back every file of a host, or a part of them."),
     "rename": ("rename", "Give a host another name."),
+    "report": ("report", "Write pages that show all hosts."),
     "restore-db": ("restore_db", "Get a host's history back from the master, no file of it."),
     "retire": ("retire", "Put a host away, so that all of it can come back."),
     "schedule": ("schedule", "Push by itself: install, remove or show the job."),
@@ -65,7 +66,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
     ),
     "Putting a host back": ("rebuild", "undo", "restore-db"),
     "On a master": ("add-host", "hosts", "check", "purge", "rename", "retire", "serve"),
-    "All hosts of a master": ("find", "grep", "drift", "changes", "digest"),
+    "All hosts of a master": ("find", "grep", "drift", "changes", "digest", "report"),
     "Beside": ("demo", "completion"),
 }  # fmt: skip
 _OPTIONS_WITH_VALUE = ("--config",)

@@ -40,6 +40,11 @@ def changes(
     With a ``path``, only those that touched it or something below it. Raises UsageError.
     """
     fleet.choose(hosts)
+    yield from of_chosen(fleet, since, now, path)
+
+
+def of_chosen(fleet: Fleet, since: float, now: float, path: bytes = b"/") -> Iterator[HostSnapshot]:
+    """The same of the hosts that the index was told to answer for."""
     for host, row in fleet.index.snapshots(since):
         touched = None if row.changes is None else tuple(_touched(row.changes, path))
         if touched is None or touched or path == b"/":

@@ -54,6 +54,13 @@ class Pages:
         except OSError as error:
             raise self._unusable(path, error) from None
 
+    def remove(self, name: str) -> None:
+        """Remove a page that is there. Raises PachaError."""
+        try:
+            (self.folder / name).unlink()
+        except OSError as error:
+            raise self._unusable(self.folder / name, error) from None
+
     def names(self) -> list[str]:
         """What is in the folder."""
         return os.listdir(self.folder)

@@ -18,7 +18,7 @@ _MOST = 12  #: paths of a snapshot that are shown unless all are asked for
 def change_lines(snapshot: HostSnapshot, *, every: bool = False) -> Iterator[str]:
     """When, which host, how much, who and why; then what was touched, the first only unless ``every``."""
     start = f"{local_minute(snapshot.at)}  {snapshot.host}  "
-    words = f"{_counts(snapshot)}, by {snapshot.user}"
+    words = f"{counts(snapshot)}, by {snapshot.user}"
     words += f": {snapshot.message.splitlines()[0]}" if snapshot.message else ""
     words += " (its clock is ahead of this one)" if snapshot.ahead else ""
     if at_terminal() and len(start + words) > columns():
@@ -46,7 +46,8 @@ def change_json(snapshot: HostSnapshot) -> dict[str, Any]:
     }
 
 
-def _counts(snapshot: HostSnapshot) -> str:
+def counts(snapshot: HostSnapshot) -> str:
+    """How many paths and packages a snapshot touched, by kind."""
     if snapshot.touched is None:
         return "more than is known here"
     counted = Counter(letter for letter, _ in snapshot.touched)

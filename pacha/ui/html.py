@@ -33,16 +33,21 @@ pre span { display: block; padding: 0 .75rem; min-width: max-content; }
 pre .add { background: var(--add); } pre .cut { background: var(--cut); } pre .at { color: var(--dim); }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; vertical-align: top; padding: .4rem .75rem .4rem 0; border-bottom: 1px solid var(--line); }
-th { color: var(--dim); font-weight: 600; font-size: .875rem; }
+th { color: var(--dim); font-weight: 600; font-size: .875rem; white-space: nowrap; }
 .number { text-align: right; }
 ul { margin: .25rem 0; padding-left: 1.25rem; }
+h3 { font-size: 1rem; margin: 1.25rem 0 0; } h3 + p { margin-top: 0; }
+ul.bare { list-style: none; padding-left: 0; } .wide svg { width: 100%; max-width: 40rem; }
+.bar { fill: var(--link); } .none { fill: var(--line); } .mark { fill: var(--paper); }
+.fill.good { fill: var(--good); } .fill.warn { fill: var(--warn); } .fill.bad { fill: var(--bad); }
 svg { display: block; max-width: 100%; height: auto; }
 details { margin: .25rem 0; } summary { cursor: pointer; }
 @media (max-width: 40rem) {
   table, tbody, tr, td { display: block; width: auto; } thead { display: none; }
   tr { padding: .6rem 0; border-bottom: 1px solid var(--line); } td { border: 0; padding: .1rem 0; }
   td.number { text-align: left; }
-  td[data-label]:not(:empty)::before { content: attr(data-label) ": "; color: var(--dim); }
+  td.first { font-weight: 600; font-size: 1.1rem; } td.bare { padding: .25rem 0; }
+  td[data-label]:not(.first, .bare, :empty)::before { content: attr(data-label) ": "; color: var(--dim); }
 }
 @media print {
   body { max-width: none; padding: 0; font-size: 10pt; } a { color: inherit; text-decoration: none; }
