@@ -49,6 +49,11 @@ class DriftReport:
         """How many paths differ."""
         return sum(len(drift.groups) > 1 for drift in self.drifts)
 
+    @property
+    def hosts_apart(self) -> int:
+        """How many hosts have something else than the largest group, at one path at least."""
+        return len({host for drift in self.drifts for group in drift.groups[1:] for host in group.hosts})
+
 
 def host_reports(fleet: Fleet, statuses: Sequence[HostStatus], now: float) -> Iterator[HostReport]:
     """Each of ``statuses`` with what the index knows of the host, one after the other."""
