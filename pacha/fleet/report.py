@@ -11,6 +11,7 @@ from pacha.fleet.drift import Drift, drift_at
 from pacha.fleet.update import Fleet
 from pacha.server.hosts import HostStatus
 
+MOST_PATHS = 200  #: of a snapshot that are named
 DAYS = 30  #: that a report looks back
 _DAY = 86400.0  # seconds
 
@@ -64,7 +65,7 @@ def host_reports(fleet: Fleet, statuses: Sequence[HostStatus], now: float) -> It
             yield HostReport(status=status, watched=(), days=days((), now), snapshots=(), fault="it is new")
             continue
         fleet.index.choose([host])
-        found = tuple(of_chosen(fleet, now - DAYS * _DAY, now))[::-1]
+        found = tuple(of_chosen(fleet, now - DAYS * _DAY, now, most=MOST_PATHS))[::-1]
         watched = tuple(root.path for root in fleet.index.watched(host.id))
         yield HostReport(status=status, watched=watched, days=days(found, now), snapshots=found, fault=host.fault)
 
@@ -76,7 +77,7 @@ def days(snapshots: Sequence[HostSnapshot], now: float) -> tuple[DayActivity, ..
         ago = max(0, int((now - snapshot.at) // _DAY))
         if ago < DAYS:
             counts[DAYS - 1 - ago] += 1
-            touched[DAYS - 1 - ago] += len(snapshot.touched or ())
+            touched[DAYS - 1 - ago] += sum(snapshot.counts.values())
     return tuple(DayActivity(snapshots=n, touched=t) for n, t in zip(counts, touched, strict=True))
 
 

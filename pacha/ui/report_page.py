@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from pacha.fleet.changes import HostSnapshot
 from pacha.fleet.drift import HostGroup
-from pacha.fleet.report import DAYS, DriftReport, HostReport
+from pacha.fleet.report import DAYS, MOST_PATHS, DriftReport, HostReport
 from pacha.server.hosts import State
 from pacha.text import enumerated, escape, local_minute
 from pacha.ui import html
@@ -19,7 +19,6 @@ from pacha.ui.times import moment
 
 INDEX = "index.html"
 DRIFT = "drift.html"
-_MOST_PATHS = 200  #: of a snapshot that are listed
 _MOST_SNAPSHOTS = 500  #: of a host
 _OPEN = 12  #: paths of a snapshot that are listed in the open
 _MOST_DRIFTS = 300  #: paths below one that was asked for
@@ -129,12 +128,13 @@ def _snapshot(snapshot: HostSnapshot) -> Iterator[str]:
     ahead = "; its clock is ahead of this one" if snapshot.ahead else ""
     yield html.element("p", f"{snapshot.node[:12]}, by {snapshot.user}; {counts(snapshot)}{ahead}", "dim")
     touched = snapshot.touched or ()
-    items = [html.element("li", f"{letter} {name}", "path") for letter, name in touched[:_MOST_PATHS]]
-    if len(touched) > _MOST_PATHS:
-        items.append(html.element("li", f"and {len(touched) - _MOST_PATHS} more", "dim"))
+    number = sum(snapshot.counts.values())
+    items = [html.element("li", f"{letter} {name}", "path") for letter, name in touched[:MOST_PATHS]]
+    if number > len(items):
+        items.append(html.element("li", f"and {number - len(items)} more", "dim"))
     listed = html.wrapped("ul", "".join(items), "bare") if items else ""
-    if len(touched) > _OPEN:
-        listed = html.wrapped("details", html.element("summary", f"{len(touched)} paths") + listed)
+    if number > _OPEN:
+        listed = html.wrapped("details", html.element("summary", f"{number} paths") + listed)
     yield listed
 
 
