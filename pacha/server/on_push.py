@@ -17,12 +17,12 @@ from dataclasses import dataclass
 from itertools import islice, takewhile
 from pathlib import Path
 
-from pacha.errors import DamagedError
+from pacha.errors import DamagedError, PachaError
 from pacha.files.names import DATABASE
 from pacha.server.host_directory import HostDirectory
 from pacha.store import change_list, hg
 from pacha.store.revision import KNOWN_REQUIREMENTS
-from pacha.system import programs
+from pacha.system import child, programs
 from pacha.system.memory_limit import limit_memory, serving
 from pacha.text import escape, one_line, printable
 from pacha.wire import hook_files
@@ -37,7 +37,7 @@ _LESS = {"A": "Mm", "M": "m"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Touched:
+class PushedPaths:
     """What a push brought: its newest ``snapshot``, and letters and names of the paths that it touched, printable.
 
     ``complete``: these are all of them.
@@ -63,25 +63,18 @@ def is_wanted(hosts_path: bytes) -> bool:
 def begin(folder: HostDirectory, before: str, tip: str) -> None:
     """Run the programs for what came after the snapshot ``before`` ("": none), in a process that nobody waits for."""
     try:
-        if os.fork() == 0:
-            _run_and_end(folder, before, tip)
-    except OSError as error:
-        _log(folder.host, f"the programs were not run: {error.strerror}")
+        child.run_alone(lambda: _run(folder, before, tip))
+    except (OSError, PachaError) as error:
+        _log(folder.host, f"the programs were not run: {one_line(str(error))}")
 
 
-def _run_and_end(folder: HostDirectory, before: str, tip: str) -> None:
-    """Run them in the new process, which must never return into what its parent does."""
+def _run(folder: HostDirectory, before: str, tip: str) -> None:
+    """Run them in the new process."""
     try:
-        os.setsid()
-        null = os.open(os.devnull, os.O_RDWR)
-        for number in (0, 1, 2):  # sshd ends the channel once nobody has its pipes open
-            os.dup2(null, number)
         hg.enable_lazy_imports()
         run(folder, before, tip)
     except Exception as error:
         _log(folder.host, f"the programs were not run: {type(error).__name__}: {one_line(str(error))}")
-    finally:
-        os._exit(0)
 
 
 def run(folder: HostDirectory, before: str, tip: str) -> None:
@@ -120,7 +113,7 @@ def _programs(hosts_path: bytes, host: str) -> Iterator[str]:
             _log(host, f"{escape(path)} is not run: it is {owner}")
 
 
-def _touched(folder: HostDirectory, before: str, tip: str) -> Touched:
+def _touched(folder: HostDirectory, before: str, tip: str) -> PushedPaths:
     """What the snapshots after ``before`` up to ``tip`` touched. Raises LookupError for one that is not there."""
     repository = hg.Repository.open(folder.repository(DATABASE, KNOWN_REQUIREMENTS), heal=False)
     nodes = list(repository.revisions())
@@ -131,7 +124,7 @@ def _touched(folder: HostDirectory, before: str, tip: str) -> Touched:
     for name, letter in _paths(repository, newer[:_MOST_SNAPSHOTS][::-1]):
         if not (name in paths and letter in _LESS.get(paths[name], "")):
             paths[name] = letter
-    return Touched(
+    return PushedPaths(
         host=folder.host,
         snapshot=tip,
         paths=tuple((letter, name) for name, letter in islice(sorted(paths.items()), _MOST_PATHS)),

@@ -35,7 +35,7 @@ def is_host_page(name: str) -> bool:
     return name.startswith("host-") and name.endswith(".html")
 
 
-class Overview:
+class HostsPage:
     """The first page, made of all hosts one after the other, so that no more than one is in memory."""
 
     def __init__(self, now: float) -> None:

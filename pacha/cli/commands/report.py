@@ -19,7 +19,7 @@ from pacha.fleet.update import Fleet
 from pacha.server import hosts
 from pacha.text import escape
 from pacha.ui import report_page
-from pacha.ui.report_page import DRIFT, INDEX, Overview, host_page, host_page_name
+from pacha.ui.report_page import DRIFT, INDEX, HostsPage, host_page, host_page_name
 
 
 @cli.command("report")
@@ -35,7 +35,8 @@ def report_command(cli_context: CliContext, folder: Path, drift: tuple[str, ...]
     DIR is closed to all others.
 
     \b
-    Example: pacha report --html /srv/www/pacha --drift /etc/ssh/sshd_config --drift /etc/apt
+    Example: pacha report --html /srv/www/pacha
+             pacha report --html /srv/www/pacha --drift /etc/apt --drift /etc/ssh
     """
     ignore = cli_context.load_of_master(quietly=True).drift_ignore
     paths = [absolute(path) for path in drift]
@@ -52,7 +53,7 @@ def report_command(cli_context: CliContext, folder: Path, drift: tuple[str, ...]
 def _write(fleet: Fleet, pages: Pages, drifts: list[DriftReport]) -> set[str]:
     """Write all pages, the first one last; returns the names of those of hosts."""
     now, written = time.time(), set[str]()
-    overview = Overview(now)
+    overview = HostsPage(now)
     for host in host_reports(fleet, hosts.hosts(fleet.hosts_path, now), now):
         name = host_page_name(host.status.host)
         pages.write(name, host_page(host, now))

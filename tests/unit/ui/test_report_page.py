@@ -9,7 +9,7 @@ from pacha.fleet.drift import Drift, HostGroup
 from pacha.fleet.report import DriftReport, HostReport, days
 from pacha.server.hosts import HostStatus, State
 from pacha.ui import report_page
-from pacha.ui.report_page import Overview, drift_page, host_page, host_page_name, is_host_page
+from pacha.ui.report_page import HostsPage, drift_page, host_page, host_page_name, is_host_page
 
 EVIL = "</title><script>alert(1)</script>\x1b"
 SNAPSHOT = HostSnapshot(
@@ -31,12 +31,12 @@ def test_a_host() -> None:
 
 
 def test_all_hosts() -> None:
-    overview = Overview(1e9)
+    overview = HostsPage(1e9)
     overview.add(HOST)
     page = overview.page("m", DRIFTS, [EVIL]).decode()
     assert "<script" not in page and "1 host: 1 silent" in page and 'href="host-web1.html"' in page
     assert "3 paths differ" in page and "no host has it" in page
-    assert "no host yet" in Overview(1e9).page("m", [], []).decode()
+    assert "no host yet" in HostsPage(1e9).page("m", [], []).decode()
 
 
 def test_drift(monkeypatch: pytest.MonkeyPatch) -> None:
