@@ -192,10 +192,10 @@ class _Teller:
         """Letter, path, words, lines, number of lines that are left out, why nothing is shown."""
         hidden = self._why_hidden(difference)
         words = list(_words(difference, hidden=bool(hidden)))
-        lines: list[str] = []
+        lines: list[bytes] = []
         if not hidden and difference.letter in _CONTENT and self._room > 0:
             hidden, lines = self._lines(difference)
-        shown = lines[:_MOST_LINES] if self._room > 0 else []
+        shown = [_line(line) for line in lines[:_MOST_LINES]] if self._room > 0 else []
         self._room -= sum(map(len, shown))
         path = escape(difference.path)[:_LONGEST_NAME]
         return [difference.letter, path, words, shown, len(lines) - len(shown), hidden]
@@ -205,7 +205,8 @@ class _Teller:
         whys = (self._secret.why_hidden(difference.path, _modes(side)) for entry, side in pairs if entry)
         return next(filter(None, whys), "")
 
-    def _lines(self, difference: Difference) -> tuple[str, list[str]]:
+    def _lines(self, difference: Difference) -> tuple[str, list[bytes]]:
+        """Why there is nothing to show, or the lines of a diff."""
         try:
             pairs = zip(self._sides, (difference.old, difference.new), strict=True)
             old, new = (self._text(side, entry) for side, entry in pairs)
@@ -214,7 +215,7 @@ class _Teller:
         why = secrecy.why_hidden_by(old) or secrecy.why_hidden_by(new)
         if why or b"\0" in old + new:
             return why or "binary", []
-        return "", [_line(line) for line in hg.unified(old, new)]
+        return "", list(hg.unified(old, new))
 
     def _text(self, side: Snapshot, entry: Entry | None) -> bytes:
         """The content of a file, b"" for anything else, one zero byte for what is too large."""

@@ -24,9 +24,11 @@ BY_FOLDER = "others may not enter a folder above it"
 BY_CONTENT = "it has a private key in it"
 LINE = b"(a line that looks like a secret is not shown)"
 
+LONGEST_LINE = 2000  #: bytes of a line that are looked at; no more may be shown
+_LONGEST_NAME = 255  #: bytes of a component (NAME_MAX)
 _OTHERS_READ = 0o004
 _OTHERS_ENTER = 0o001
-_COPY = re.compile(rb"(?i)(?:~|-|[.~_-](?:bak|old|orig|save|copy|swp|dpkg-\w+|ucf-\w+|rpm\w+|\d+))+\Z")
+_COPY = re.compile(rb"(?i)(?:~|-|[.~_-](?:bak|old|orig|save|copy|swp|dpkg-[a-z]+|ucf-[a-z]+|rpm[a-z]+|\d+))+\Z")
 _NAMES = re.compile(
     rb"(?i)(?:"
     rb"g?shadow|opasswd|chap-secrets|pap-secrets|sasl_passwd\w*|\.?htpasswd|\.?htdigest|master\.passwd"
@@ -43,7 +45,7 @@ _LINE = re.compile(
     # "passwd: files systemd" is of nsswitch.conf(5)
     rb"(?i)(?:\b|_|-)(?!passwd:\s+(?:files|compat|db|nis|sss|ldap|winbind)\b)"
     + _WORD
-    + rb"(?:[_-]\w+)*[\"']?\]?\s*(?:=|:=|=>|:(?!//)|>)\s*\S"
+    + rb"[\w-]*[\"']?\]?\s*(?:=|:=|=>|:(?!//)|>)\s*\S"
     # "password" begins lines of pam.conf(5) as well, and sentences
     rb"|\b(?:password|passwd|passphrase|secret)\s+(?!\[|requi|suff|opti|incl|subs)[\"']?[^\s\"']*[^a-z\s\"']\S*"
     rb"|\b(?:requirepass|masterauth|identified by|bearer|basic|rocommunity|rwcommunity)\s+\S{4,}"
@@ -84,12 +86,13 @@ def why_hidden_by(content: bytes) -> str:
 
 
 def without_secrets(line: bytes) -> bytes:
-    """A line of a diff as it may be shown: its sign stays."""
-    return line[:1] + LINE if _LINE.search(line[1:]) else line
+    """A line of a diff as it may be shown: its sign stays; of a long one, its first part."""
+    seen = line[:LONGEST_LINE]
+    return seen[:1] + LINE if _LINE.search(seen[1:]) else seen
 
 
 def _is_named_like_a_secret(component: bytes) -> bool:
-    stem = _COPY.sub(b"", component)
+    stem = _COPY.sub(b"", component[-_LONGEST_NAME:])
     return _NAMES.match(stem or component) is not None
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from pacha.fleet import secrecy
@@ -104,3 +106,24 @@ def test_lines(line: bytes, sign: bytes) -> None:
 )  # fmt: skip
 def test_open_lines(line: bytes) -> None:
     assert secrecy.without_secrets(b"+" + line) == b"+" + line
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"secret" + b"_a" * 500_000, b"pass_" * 200_000, b"password" + b" " * 1_000_000, b"://a:" * 200_000,
+        b"a" * 1_000_000,
+        b"x.bak_old~" * 100_000, b"a.dpkg-old_old" * 70_000 + b"!", b"eyJaaaaaaaaaa." * 70_000, b"-----BEGIN " * 90_000,
+    ],
+)  # fmt: skip
+def test_no_text_takes_long(text: bytes) -> None:
+    began = time.process_time()
+    secrecy.without_secrets(b"+" + text)
+    secrecy.why_hidden_by(text)
+    why(b"/" + text.replace(b"/", b""))
+    assert time.process_time() - began < 2
+
+
+def test_a_long_line_is_cut_behind_what_is_looked_at() -> None:
+    line = b"+" + b"x" * 1990 + b" password=" + b"y" * 100
+    assert len(secrecy.without_secrets(line)) <= secrecy.LONGEST_LINE and b"yy" not in secrecy.without_secrets(line)
