@@ -20,6 +20,7 @@ from pacha.system.home import expand_home
 from pacha.text import printable
 
 HOST_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
+_DAYS = {"d": 1, "w": 7, "m": 30, "y": 365}
 STANDALONE = "local"  #: the ``pacha.host`` of a machine that is its own master
 
 
@@ -99,6 +100,25 @@ def _hours(text: str) -> float:
     if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?", text) or not float(text) > 0:
         raise ValueError(f"'{printable(text)}' is not a number of hours above 0")
     return float(text)
+
+
+def age_seconds(text: str) -> float:
+    """The seconds of an age such as 90d, 8w, 6m (months of 30 days) or 2y (years of 365). Raises ValueError."""
+    if match := re.fullmatch(r"([1-9][0-9]{0,4})([dwmy])", text, re.ASCII):
+        return int(match[1]) * _DAYS[match[2]] * 86400.0
+    raise ValueError(f"'{printable(text[:40])}' is not an age: write 90d, 8w, 6m or 2y")
+
+
+def _age(text: str) -> str | None:
+    if text:
+        age_seconds(text)
+    return text or None
+
+
+def _months(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,4}", text):
+        raise ValueError(f"'{printable(text)}' is not a number of months")
+    return int(text)
 
 
 def _seconds(text: str) -> int:
@@ -205,6 +225,10 @@ KEYS: tuple[Key, ...] = (
         "On a master: what drift passes over below a folder, such as /etc/hostname; written like pacha.exclude."),
     Key("pacha.secret", "secret", _patterns, "",
         "On a master: what no digest shows the content of, besides what it always hides; written like pacha.exclude."),
+    Key("pacha.keep", "keep", _age, "",
+        "On a master: 'pacha purge --all' erases content that only older snapshots have; 90d, 8w, 6m or 2y."),
+    Key("pacha.keep.monthly", "keep_monthly", _months, "0",
+        "For so many months, the newest snapshot of each month keeps its content even if it is older than pacha.keep."),
     Key("pacha.hooks", "hooks", _yes, "no",
         "Run the hooks that the master holds for a host when it is rebuilt (yes or no)."),
     Key("pacha.hg.command", "hg_command", _command, "hg",

@@ -53,8 +53,9 @@ class Config:
     ``hostname`` are None where ssh's own configuration or the machine decides, ``ssh_command`` where Pacha logs in
     itself. ``ssh_timeout`` and ``before_push_timeout`` are in seconds. ``hosts_path`` is absolute, normalised bytes.
     ``frequency`` is in hours. ``exclude``, ``rebuild_keep``, ``drift_ignore`` and ``secret`` are patterns;
-    ``rebuild_hardware`` is "auto", "same" or "other". ``hg_command`` is an argv. ``warnings`` are lines for the user;
-    ``given`` is the file's own text by key.
+    ``rebuild_hardware`` is "auto", "same" or "other". ``keep`` is an age as ``keys.age_seconds`` reads it, None for
+    all; ``keep_monthly`` are months. ``hg_command`` is an argv. ``warnings`` are lines for the user; ``given`` is the
+    file's own text by key.
     """
 
     hosts: tuple[str, ...]
@@ -74,6 +75,8 @@ class Config:
     rebuild_hardware: str
     drift_ignore: tuple[str, ...]
     secret: tuple[str, ...]
+    keep: str | None
+    keep_monthly: int
     hooks: bool
     hg_command: tuple[str, ...]
     ping: str | None

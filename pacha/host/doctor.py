@@ -6,7 +6,7 @@ import os
 import platform
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
@@ -228,7 +228,7 @@ def _found(examined: Examined, ahead: float, host: str, folder: str, label: str)
             result=f"Pacha {examined.pacha} answers there; this key may {' and '.join(sorted(examined.may))}",
         )
     elif examined.mercurial is not None:
-        yield from _programs(examined.mercurial, bool(examined.scp))
+        yield from _programs(examined.mercurial, examined.missing)
     if PUSH not in examined.may:
         yield look("key", "it may rebuild, not push", f"Let the host's own key in: pacha add-host {host} --key FILE")
     if REBUILD not in examined.may:
@@ -260,13 +260,13 @@ def _span(seconds: float) -> str:
     return f"{seconds:.0f} s"
 
 
-def _programs(mercurial: str, scp: bool) -> Iterator[Check]:
+def _programs(mercurial: str, missing: Sequence[str]) -> Iterator[Check]:
     cure = "Install it on the master, or name its command in pacha.hg.command."
     yield (
         Check(about="programs", result=mercurial) if mercurial else look("programs", "there is no Mercurial (hg)", cure)
     )
-    yield (
-        Check(about="programs", result="scp")
-        if scp
-        else look("programs", "there is no scp", "Install openssh-client there.")
-    )
+    for name in missing:
+        cure = "Install openssh-client there." if name == "scp" else "Install it there (coreutils or busybox)."
+        yield look("programs", f"there is no {name}", cure)
+    if not missing:
+        yield Check(about="programs", result="scp and the other commands of a plain account are there")

@@ -24,6 +24,7 @@ from pacha.store.snapshot import Snapshot, Watched
 from pacha.system.atomic import replace_file
 
 _FORGOTTEN = "{purge}, as {label} says: it is not in the history here any more either"
+_BY_RULE = "{purge}, as {label} says: {erased} contents less in the history here"
 _WAITS = "{label} has purged what the last snapshot here has: it is forgotten here once a newer snapshot lacks it"
 _LACKS = "{purge} on another master, or on this one before it was set back, and not on {label}: run there: {command}"
 _UNREADABLE = "what was purged on {label} cannot be read ({why}); nothing is forgotten here"
@@ -55,8 +56,12 @@ def _follow(session: PushSession, target: MasterTarget, last: Snapshot) -> None:
     if now == known.purged and not known.lacks_purges and (now or not session.purged):
         return
     told = purges.decode(target.master.purged(session.host) or b"") if now else ()
-    erased = Erased.by(told)
-    lacking = [purge for purge in session.purged if not _covered(purge, erased)]
+    erased, by_age = Erased.by(told), {purge.paths for purge in told if purge.is_by_age}
+    lacking = [
+        purge
+        for purge in purges.runs(session.purged)
+        if not (purge.paths in by_age if purge.is_by_age else _covered(purge, erased))
+    ]
     target.lacks_purges = bool(lacking)
     session.tell(_lacks(session, target, lacking))
     if now != known.purged and not _forget(session, target, told, last):
@@ -75,8 +80,9 @@ def _covered(purge: Purge, erased: Erased) -> bool:
 
 
 def _lacks(session: PushSession, target: MasterTarget, lacking: Iterable[Purge]) -> Iterator[Concern]:
-    for purge in islice(lacking, _MOST_TOLD):
-        text = _LACKS.format(purge=purge, label=target.label, command=purge.command(session.host))
+    by_command = {purge.command(session.host): purge for purge in lacking}
+    for command, purge in islice(by_command.items(), _MOST_TOLD):
+        text = _LACKS.format(purge=purge, label=target.label, command=command)
         yield Concern(min(purge.paths, default=session.path_of("")), text)
 
 
@@ -85,10 +91,13 @@ def _concerns(session: PushSession, text: str) -> list[Concern]:
 
 
 def _forget(session: PushSession, target: MasterTarget, told: tuple[Purge, ...], last: Snapshot) -> bool:
-    """Erase what ``told`` names; returns whether nothing has to wait. First it is recorded, as a kill may follow."""
+    """Erase what ``told`` names; returns whether nothing has to wait. First it is recorded, as a kill may follow.
+
+    A rule by age, by which some content goes every night, is something to look at the first time alone.
+    """
     here = {purge.identity for purge in session.purged}
-    new = tuple(purge for purge in told if purge.identity not in here)
-    _record(session, (*session.purged, *new))
+    new = [purge for purge in purges.runs(told) if purge.identity not in here]
+    _record(session, purges.joined(session.purged, told))
     erased, waits = 0, False
     for name, revisions in purges.merged(told).items():
         if os.path.isdir(session.context.state.repository(name)):
@@ -96,9 +105,11 @@ def _forget(session: PushSession, target: MasterTarget, told: tuple[Purge, ...],
             spared = _spared(session, repository, name, revisions, last)
             waits = waits or bool(spared)
             erased += repository.erase(_without(revisions, spared))
-    if erased:
-        session.tell(_forgotten(session, target, new or told))
+    if erased and (to_tell := new or [purge for purge in told if not purge.is_by_age]):
+        session.tell(_forgotten(session, target, to_tell))
         session.tell(_put_aside(session))
+    elif erased:
+        session.notices.append(_BY_RULE.format(purge=told[-1], label=target.label, erased=erased))
     if waits:
         session.tell(_concerns(session, _WAITS.format(label=target.label)))
     return not waits

@@ -12,7 +12,7 @@ import os
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pacha.errors import PachaError
@@ -20,9 +20,10 @@ from pacha.host.context import check_host
 from pacha.server import moving, purge_choice
 from pacha.server.host_account import load_modules
 from pacha.server.host_directory import HostDirectory
-from pacha.server.purge_choice import Choice, HostHistory, PurgeOrder
-from pacha.store import purges
-from pacha.store.purges import Purge
+from pacha.server.host_history import HostHistory
+from pacha.server.purge_choice import Choice, PurgeOrder
+from pacha.store import hg, purges
+from pacha.store.purges import Erased, Purge
 from pacha.system.child import run_as
 from pacha.system.login import login_name
 from pacha.system.memory_limit import limit_memory
@@ -44,48 +45,62 @@ class PlannedPath:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedPurge:
-    """What a purge will do; ``mark`` identifies it.
+    """What a purge will do, as seen ``at`` that time (seconds since the epoch); ``mark`` identifies it.
 
     ``newest``: paths whose content in the newest snapshot was meant, too; ``unfinished``: repositories in which a
-    killed purge left something; ``unreadable``: snapshots that could not be looked at. All texts are safe to print.
+    killed purge left something; ``unrecorded``: how many revisions have no content already, which is not recorded, as
+    on a master that took them so from its host; ``unreadable``: snapshots that could not be looked at; ``unknown``:
+    paths at which none has a file. All texts are safe to print.
     """
 
     mark: str
+    at: float
     paths: tuple[PlannedPath, ...]
     newest: tuple[str, ...] = ()
     unfinished: tuple[str, ...] = ()
     unreadable: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+    unrecorded: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PurgeResult:
-    """How many revisions lost their content, and the bytes of the host's folder before and after."""
+    """How many revisions lost their content, and the bytes of the host's folder before and after.
+
+    ``unreadable``: snapshots that could not be looked at; safe to print.
+    """
 
     erased: int
     before: int
     after: int
+    unreadable: tuple[str, ...] = ()
 
 
 def plan(hosts_path: bytes, host: str, order: PurgeOrder) -> PlannedPurge:
     """What ``order`` would erase from the history of ``host``. Changes nothing. Raises PachaError."""
-    answer = _apart(hosts_path, host, lambda folder: _planned(folder, order, time.time()))
+    now = time.time()
+    answer = _apart(hosts_path, host, lambda folder: _planned(folder, order, now))
     return PlannedPurge(
         mark=message.digest(answer["mark"]),
+        at=now,
         paths=tuple(map(_believed, answer["paths"])),
-        **{key: tuple(map(escape, map(str, answer[key]))) for key in ("newest", "unfinished", "unreadable")},
+        unrecorded=message.count(answer["unrecorded"]),
+        **{key: _texts(answer[key]) for key in ("newest", "unfinished", "unreadable", "unknown")},
     )
 
 
 def carry_out(
-    hosts_path: bytes, host: str, order: PurgeOrder, planned: PlannedPurge, *, limits: str, why: str
+    hosts_path: bytes, host: str, order: PurgeOrder, planned: PlannedPurge | None = None, *, limits: str, why: str
 ) -> PurgeResult:
-    """Record the purge and do it, exactly as it was ``planned``. ``limits``: the options that were given, as words.
+    """Record the purge and do it, exactly as it was ``planned`` (None: whatever it is by now).
 
-    Raises PachaError, also where somebody pushed meanwhile: then nothing was done.
+    ``limits``: the options that were given, as words. Raises PachaError, also where somebody pushed meanwhile: then
+    nothing was done.
     """
     purge = Purge(at=float(int(time.time())), by=me(), why=why, paths=order.paths, limits=limits)
-    answer = _apart(hosts_path, host, lambda folder: _carried_out(folder, order, purge, planned.mark))
-    return PurgeResult(**{key: message.count(answer[key]) for key in ("erased", "before", "after")})
+    answer = _apart(hosts_path, host, lambda folder: _carried_out(folder, order, purge, planned))
+    numbers = {key: message.count(answer[key]) for key in ("erased", "before", "after")}
+    return PurgeResult(**numbers, unreadable=_texts(answer["unreadable"]))
 
 
 def read_record(folder: HostDirectory) -> tuple[Purge, ...]:
@@ -110,7 +125,7 @@ def _apart(hosts_path: bytes, host: str, work: Any) -> dict[str, Any]:
 
     def limited() -> Any:
         os.umask(0o077)
-        with limit_memory():
+        with limit_memory(), hg.frequent_gc():
             return work(folder)
 
     return dict(run_as(account, limited))
@@ -119,8 +134,9 @@ def _apart(hosts_path: bytes, host: str, work: Any) -> dict[str, Any]:
 def _planned(folder: HostDirectory, order: PurgeOrder, now: float) -> dict[str, Any]:
     history = HostHistory(folder)
     chosen = purge_choice.choose(history, order, now)
-    left = list(purge_choice.unfinished(history, read_record(folder)))
-    if not left:
+    recorded = read_record(folder)
+    left, unrecorded = list(purge_choice.unfinished(history, recorded)), _unrecorded(order, chosen, recorded)
+    if not left and not unrecorded:
         purge_choice.check_newest(chosen)
     rows = sorted(chosen.paths.values(), key=lambda row: row.path)
     return {
@@ -130,8 +146,15 @@ def _planned(folder: HostDirectory, order: PurgeOrder, now: float) -> dict[str, 
         ],
         "newest": [os.fsdecode(path) for path in sorted(chosen.newest)],
         "unfinished": left,
-        "unreadable": [node[:12] for node in chosen.unreadable],
+        "unrecorded": sum(len(nodes) for names in unrecorded.values() for nodes in names.values()),
+        "unreadable": _shortened(chosen),
+        "unknown": [os.fsdecode(path) for path in chosen.unknown],
     }
+
+
+def _texts(values: Sequence[Any]) -> tuple[str, ...]:
+    """Texts from a process of the host's account, safe to print."""
+    return tuple(escape(str(value)) for value in values)
 
 
 def _believed(row: Sequence[Any]) -> PlannedPath:
@@ -148,18 +171,19 @@ def _mark(chosen: Choice) -> str:
 
 
 def _nodes(chosen: Choice) -> dict[str, dict[str, list[str]]]:
-    return purges.encode_revisions(
-        {name: {stored: frozenset(nodes) for stored, nodes in each.items()} for name, each in chosen.revisions.items()}
-    )
+    return purges.encode_revisions(purges.united([chosen.revisions]))
 
 
-def _carried_out(folder: HostDirectory, order: PurgeOrder, purge: Purge, mark: str) -> dict[str, Any]:
+def _carried_out(
+    folder: HostDirectory, order: PurgeOrder, purge: Purge, planned: PlannedPurge | None
+) -> dict[str, Any]:
     """Choose again while nobody can push a snapshot, record it, and carry out all that is recorded."""
-    history = HostHistory(folder)
+    looked_at = HostHistory(folder).watched  # before the lock: a long history takes as long as pushes wait for it
+    history = HostHistory(folder, looked_at)
     before = _size(folder)
     with history.database.locked():
-        chosen = purge_choice.choose(history, order, time.time())
-        if _mark(chosen) != mark:
+        chosen = purge_choice.choose(history, order, planned.at if planned else time.time())
+        if planned and _mark(chosen) != planned.mark:
             raise PachaError(
                 "Nothing was purged.",
                 "the history has changed since it was looked at",
@@ -167,22 +191,48 @@ def _carried_out(folder: HostDirectory, order: PurgeOrder, purge: Purge, mark: s
                 code="purge-overtaken",
             )
         recorded = read_record(folder)
-        is_recorded = any(each.places and each.paths == order.paths for each in recorded)
-        if chosen.revisions or (order.is_everywhere and not is_recorded):
-            recorded = (*recorded, _completed(purge, order, chosen))
+        unrecorded = _unrecorded(order, chosen, recorded)
+        if chosen.revisions or unrecorded or _is_to_be_recorded(order, purge, recorded):
+            recorded = purges.joined(recorded, [_completed(purge, order, chosen, unrecorded)])
             folder.record_purged(purges.encode_all(recorded))
         erased = _erase(history, recorded)
-    _remove_temporary(folder)
-    return {"erased": erased, "before": before, "after": _size(folder)}
+    if not order.older_than:
+        _remove_temporary(folder)  # only what is new is in there
+    return {"erased": erased, "before": before, "after": _size(folder), "unreadable": _shortened(chosen)}
 
 
-def _completed(purge: Purge, order: PurgeOrder, chosen: Choice) -> Purge:
-    revisions = {name: {k: frozenset(v) for k, v in each.items()} for name, each in chosen.revisions.items()}
-    places = {name: tuple(sorted(set(each))) for name, each in chosen.places.items()} if order.is_everywhere else {}
-    return Purge(
-        at=purge.at, by=purge.by, why=purge.why, paths=purge.paths, limits=purge.limits, revisions=revisions,
-        places=places,
-    )  # fmt: skip
+def _is_to_be_recorded(order: PurgeOrder, purge: Purge, recorded: Sequence[Purge]) -> bool:
+    """Whether it is worth a record even if it erases nothing: the other masters and the host go by it."""
+    if order.older_than:
+        return all(each.identity != purge.identity for each in recorded)
+    return order.is_everywhere and not any(each.places and each.paths == order.paths for each in recorded)
+
+
+def _shortened(chosen: Choice) -> list[str]:
+    return [node[:12] for node in chosen.unreadable]
+
+
+def _unrecorded(order: PurgeOrder, chosen: Choice, recorded: Sequence[Purge]) -> purges.Revisions:
+    """What of the chosen has no content any more although no purge is recorded that erased it.
+
+    What went by age may have left the record: it stays out of it.
+    """
+    erased = Erased.by(recorded)
+    found = dict[str, dict[bytes, frozenset[str]]]()
+    if order.older_than:
+        return found
+    for repository, names in chosen.gone.items():
+        for name, nodes in names.items():
+            if left := frozenset(node for node in nodes if not erased.accepts(repository, name, node)):
+                found.setdefault(repository, {})[name] = left
+    return found
+
+
+def _completed(purge: Purge, order: PurgeOrder, chosen: Choice, unrecorded: purges.Revisions) -> Purge:
+    if not order.is_everywhere:
+        return replace(purge, revisions=purges.united([chosen.revisions, unrecorded]))
+    places = {name: tuple(sorted(set(each))) for name, each in chosen.places.items()}  # whatever was there
+    return replace(purge, revisions=purges.united([chosen.revisions]), places=places)
 
 
 def _erase(history: HostHistory, recorded: Sequence[Purge]) -> int:

@@ -6,26 +6,17 @@ Runs as the account that owns the folder, whose content the host may have forged
 from __future__ import annotations
 
 import os
-import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
-from pathlib import Path
 
-from pacha.errors import DamagedError, PachaError, UsageError
+from pacha.errors import PachaError, UsageError
 from pacha.files import names
-from pacha.files.names import DATABASE, PACHA_DB
 from pacha.files.paths import is_within
-from pacha.server.host_directory import HostDirectory
-from pacha.store import database, hg, purges
-from pacha.store.history import list_snapshots
-from pacha.store.revision import KNOWN_REQUIREMENTS
+from pacha.server.host_history import HostHistory
+from pacha.store import hg, purges
 from pacha.store.revspec import SnapshotRef, before, resolve
-from pacha.store.snapshot import Watched
-from pacha.system.atomic import write_private
 from pacha.text import enumerated, escape
-from pacha.wire.master import NoRepository
 
 _Id = tuple[bytes, bytes]  #: a stored name and a node of 20 bytes
 _MOST_USERS = 3
@@ -68,87 +59,25 @@ class ErasedPath:
 class Choice:
     """The chosen ``revisions``, and what they are by path; ``places`` as in ``Purge``.
 
+    ``gone``: those that have no content any more, as on a master that took them so from its host;
     ``newest``: the paths of which the newest snapshot has a content that was meant, too: erased only if asked for;
-    ``unreadable``: snapshots that could not be looked at.
+    ``unreadable``: snapshots that could not be looked at; ``unknown``: paths at which no snapshot has a file.
     """
 
     revisions: dict[str, dict[bytes, set[str]]] = field(default_factory=dict)
+    gone: dict[str, dict[bytes, set[str]]] = field(default_factory=dict)
     places: dict[str, list[bytes]] = field(default_factory=dict)
     paths: dict[bytes, ErasedPath] = field(default_factory=dict)
     newest: set[bytes] = field(default_factory=set)
     unreadable: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class HostHistory:
-    """The repositories and snapshots in a host's folder."""
-
-    folder: HostDirectory
-    _opened: dict[str, hg.Repository | None] = field(default_factory=dict)
-    _names: dict[tuple[str, str], Mapping[bytes, bytes]] = field(default_factory=dict)
-
-    def repository(self, name: str) -> hg.Repository | None:
-        """The repository ``name``, None where there is none. Raises DamagedError, PachaError."""
-        if name not in self._opened:
-            try:
-                self._opened[name] = hg.Repository.open(self.folder.repository(name, KNOWN_REQUIREMENTS))
-            except NoRepository:
-                self._opened[name] = None
-        return self._opened[name]
-
-    def names(self, name: str, node: str) -> Mapping[bytes, bytes]:
-        """The file revisions of the revision ``node``, by stored name; none where it is missing."""
-        if (name, node) not in self._names:
-            repository = self.repository(name)
-            here = repository is not None and repository.has(node)
-            found = repository.names(node) if repository is not None and here else {}
-            self._names[name, node] = {stored: value[:20] for stored, value in found.items()}
-        return self._names[name, node]
-
-    @cached_property
-    def database(self) -> hg.Repository:
-        """The repository of the snapshots. Raises PachaError where there is none."""
-        if repository := self.repository(DATABASE):
-            return repository
-        raise self._empty()
-
-    def _empty(self) -> PachaError:
-        return PachaError(
-            f"There is no snapshot of '{self.folder.host}' here.", "", "Look at its name: pacha hosts",
-            code="nothing-to-purge-from",
-        )  # fmt: skip
-
-    @cached_property
-    def snapshots(self) -> list[SnapshotRef]:
-        """Every snapshot, newest first. Raises PachaError where there is none."""
-        if found := list_snapshots(self.database):
-            return found
-        raise self._empty()
-
-    @cached_property
-    def watched(self) -> dict[str, tuple[Watched, ...]]:
-        """The watched paths of each readable snapshot, by node."""
-        found = dict[str, tuple[Watched, ...]]()
-        with tempfile.TemporaryDirectory(dir=_roomy()) as folder:
-            image = Path(folder, "pacha.db")
-            for snapshot in self.snapshots:
-                try:
-                    write_private(image, self.database.reader(snapshot.node)(PACHA_DB))
-                    found[snapshot.node] = database.read_foreign(str(image), whole=False).watched
-                except DamagedError:
-                    continue
-        return found
-
-
-def _roomy() -> str:
-    usual = tempfile.gettempdir()
-    return usual if os.access(usual, os.W_OK | os.X_OK) else "/tmp"  # noqa: S108 (a private folder in it)
+    unknown: list[bytes] = field(default_factory=list)
 
 
 def choose(history: HostHistory, order: PurgeOrder, now: float) -> Choice:
     """What ``order`` erases. Raises UsageError, DamagedError, PachaError."""
     chosen = Choice(unreadable=[each.node for each in history.snapshots if each.node not in history.watched])
     chosen.places = _places(history, order.paths)
+    chosen.unknown = [path for path in order.paths if not _is_known(history, path)]
     kept, picked = _split(history, order, now)
     for name in chosen.places:
         _choose_in(history, order, name, kept, picked, chosen)
@@ -168,6 +97,16 @@ def _places(history: HostHistory, paths: Sequence[bytes]) -> dict[str, list[byte
     return places
 
 
+def _is_known(history: HostHistory, path: bytes) -> bool:
+    """Whether any snapshot had a file at or below ``path``, with or without its content."""
+    for name, places in _places(history, [path]).items():
+        repository = history.repository(name)
+        stored_names = repository.stored_names() if repository else ()
+        if any(purges.is_at(stored, place) for stored in stored_names for place in places):
+            return True
+    return False
+
+
 def _split(history: HostHistory, order: PurgeOrder, now: float) -> tuple[list[str], list[str] | None]:
     """The snapshots whose content stays, and those whose content goes; None: all others."""
     every = history.snapshots
@@ -185,14 +124,27 @@ def _split(history: HostHistory, order: PurgeOrder, now: float) -> tuple[list[st
 def _old(every: Sequence[SnapshotRef], order: PurgeOrder, now: float) -> set[str]:
     """Those that no rule keeps; the newest always is."""
     kept, months = {every[0].node}, set[int]()
-    for each in every:
-        if each.at is None or each.at >= now - order.older_than:
+    for each, at in zip(every, reversed(_times(every[::-1], now)), strict=True):
+        if at >= now - order.older_than:
             kept.add(each.node)
-        month = _month(each.at or now)
+        month = _month(at)
         if month not in months and _month(now) - month < order.keep_monthly:
             kept.add(each.node)
         months.add(month)
     return {each.node for each in every} - kept
+
+
+def _times(every: Sequence[SnapshotRef], now: float) -> list[float]:
+    """When each snapshot (the oldest first) was made, by its word, but never before the one before it.
+
+    A host that starts without a clock is in 1970 for a while. A time in the future says nothing of the next ones.
+    """
+    times, latest = [], 0.0
+    for each in every:
+        said = now if each.at is None else each.at
+        latest = max(latest, said) if said < now else latest
+        times.append(max(latest, said))
+    return times
 
 
 def _month(at: float) -> int:
@@ -208,18 +160,25 @@ def _choose_in(
     if repository is None:
         return
     current = _current(history, repository, name)
-    staying = _ids(history, name, kept) | (current if history.snapshots[0].node in kept else set())
-    going = None if picked is None else _ids(history, name, picked)
+    staying = _ids(history, repository, name, kept) | (current if history.snapshots[0].node in kept else set())
+    going = None if picked is None else _ids(history, repository, name, picked)
     places = chosen.places[name]
     in_parts = {names.whole(each) for each in repository.stored_names() if each.startswith(names.PARTS)}
-    for revision in list(repository.file_revisions(lambda stored: any(purges.is_at(stored, p) for p in places))):
+
+    def is_wanted(stored: bytes) -> bool:
+        return any(purges.is_at(stored, place) for place in places)
+
+    def is_meant(revision: hg.FileRevision) -> bool:
         identity = (revision.name, bytes.fromhex(revision.node))
-        if identity in staying or (going is not None and identity not in going):
-            continue
-        if revision.name in in_parts and _is_pointer(history, name, revision):
+        return identity not in staying and (going is None or identity in going)
+
+    for revision in filter(is_meant, repository.purged_revisions(is_wanted)):
+        chosen.gone.setdefault(name, {}).setdefault(revision.name, set()).add(revision.node)
+    for revision in list(filter(is_meant, repository.file_revisions(is_wanted))):
+        if revision.name in in_parts and _is_pointer(repository, revision):
             continue
         path = _path(history, name, revision.name)
-        if identity in current:
+        if (revision.name, bytes.fromhex(revision.node)) in current:
             chosen.newest.add(path)
             if not order.also_newest:
                 continue
@@ -227,40 +186,41 @@ def _choose_in(
         _count(chosen.paths.setdefault(path, ErasedPath(path)), revision, repository.note(revision.brought_by))
 
 
-def _ids(history: HostHistory, name: str, snapshots: Iterable[str]) -> set[_Id]:
-    """The file revisions that ``snapshots`` have in the repository ``name``."""
-    watched = {each for node in snapshots for each in history.watched.get(node, ())}
-    nodes = {each.node for each in watched if each.repository == name and each.node and not each.retired}
-    return {identity for node in nodes for identity in history.names(name, node).items()}
+def _ids(history: HostHistory, repository: hg.Repository, name: str, snapshots: Iterable[str]) -> set[_Id]:
+    """The file revisions that ``snapshots`` have in the ``repository``, whose name is ``name``."""
+    watched = (each for node in snapshots for each in history.watched.get(node, ()))
+    return repository.present(
+        each.node for each in watched if each.repository == name and each.node and not each.retired
+    )
 
 
 def _current(history: HostHistory, repository: hg.Repository, name: str) -> set[_Id]:
     """What the newest snapshot has, and what was sent for the next one."""
     newest = history.snapshots[0].node
     known = [each.node for each in history.watched.get(newest, ()) if each.repository == name and each.node is not None]
-    found = _ids(history, name, [newest])
-    for head in repository.heads():
-        if not any(repository.has(node) and repository.is_ancestor(head, node) for node in known):
-            found |= set(history.names(name, head).items())
-    return found
+    unknown = [
+        head
+        for head in repository.heads()
+        if not any(repository.has(node) and repository.is_ancestor(head, node) for node in known)
+    ]
+    return _ids(history, repository, name, [newest]) | repository.present(unknown)
 
 
-def _is_pointer(history: HostHistory, name: str, revision: hg.FileRevision) -> bool:
+def _is_pointer(repository: hg.Repository, revision: hg.FileRevision) -> bool:
     """Whether it only says that a file is kept in parts."""
-    return names.part(revision.name, 0) in history.names(name, revision.brought_by)
+    return repository.has_name(revision.brought_by, names.part(revision.name, 0))
 
 
 def _path(history: HostHistory, repository: str, stored: bytes) -> bytes:
     """The path that a stored name means."""
     whole = names.whole(stored)
-    for watched in history.watched.values():
-        for each in watched:
-            if each.repository == repository:
-                try:
-                    return each.path if each.single else os.path.join(each.path, names.original(whole))
-                except ValueError:
-                    return os.path.join(each.path, whole)
-    return whole
+    if repository not in history.by_repository:
+        return whole
+    watched = history.by_repository[repository]
+    try:
+        return watched.path if watched.single else os.path.join(watched.path, names.original(whole))
+    except ValueError:
+        return os.path.join(watched.path, whole)
 
 
 def _count(row: ErasedPath, revision: hg.FileRevision, note: hg.Note) -> None:
@@ -306,7 +266,10 @@ def check(order: PurgeOrder) -> None:
         )
     if not order.paths and not order.older_than:
         raise UsageError(
-            "Nothing says what to purge.", "", "Name a PATH, or an age: --older-than 2y", code="purge-of-nothing"
+            "Nothing says what to purge.",
+            "",
+            "Name a PATH; or an age: --older-than 2y, or pacha.keep in the configuration.",
+            code="purge-of-nothing",
         )
     if order.paths and any(not path.startswith(b"/") for path in order.paths):
         raise UsageError(

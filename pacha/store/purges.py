@@ -10,7 +10,7 @@ import json
 import os
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,8 @@ from pacha.files.paths import is_within
 from pacha.text import escape, local_second, printable, rfc3339
 
 MOST_BYTES = 32 << 20
+MOST_BYTES_BY_AGE = 4 << 20  #: the older purges by age beyond this are forgotten: the next one finds all of that again
+BY_AGE = "--older-than"  #: the option whose purges are by age
 _LONGEST = 500  #: characters of a text
 #: The nodes of the erased revisions by stored name, by repository.
 Revisions = Mapping[str, Mapping[bytes, frozenset[str]]]
@@ -43,21 +45,31 @@ class Purge:
     places: Mapping[str, tuple[bytes, ...]] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        reason = f" ({self.why})" if self.why else ""
-        return f"content purged on {local_second(self.at)} by {self.by}{reason}"
+        why = self.why or (self.limits if self.is_by_age else "")
+        return f"content purged on {local_second(self.at)} by {self.by}" + (f" ({why})" if why else "")
+
+    @property
+    def is_by_age(self) -> bool:
+        """Whether the age of the snapshots chose the content: then it is done again and again, by the same rule."""
+        return self.limits.startswith(BY_AGE + " ")
 
     @property
     def identity(self) -> tuple[float, str, tuple[bytes, ...], str]:
-        """What distinguishes it from another."""
-        return self.at, self.by, self.paths, self.limits
+        """What distinguishes it from another; the runs of one rule by age are one."""
+        when, who = (0.0, "") if self.is_by_age else (self.at, self.by)
+        return when, who, self.paths, self.limits
 
     def touches(self, path: bytes) -> bool:
         """Whether it erased content of ``path``, or of something below it, as far as its named paths tell."""
         return any(is_within(path, named) or is_within(named, path) for named in self.paths or (b"/",))
 
     def command(self, host: str) -> str:
-        """The command that does the same on another master, quoted for its shell: the record may be forged."""
-        return shlex.join(["pacha", "purge", host, *map(escape, self.paths), *shlex.split(self.limits)])
+        """The command that does the same on another master, quoted for its shell: the record may be forged.
+
+        A purge from all snapshots is to be recorded even where nothing of it is left.
+        """
+        options = [*shlex.split(self.limits), *["--record"] * bool(self.places)]
+        return shlex.join(["pacha", "purge", host, *map(escape, self.paths), *options])
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,20 +110,56 @@ def is_at(name: bytes, place: bytes) -> bool:
 
 
 def reason(path: bytes, purges: Iterable[Purge]) -> str:
-    """Why content of ``path`` is not there any more: the last of ``purges`` that touches it."""
+    """Why content of ``path`` is not there any more: the last of ``purges`` that touches it, one by age if no other."""
     touching = [purge for purge in purges if any(is_within(path, named) for named in purge.paths or (b"/",))]
-    return str(touching[-1]) if touching else "content purged"
+    by_preference = sorted(touching, key=lambda purge: not purge.is_by_age)
+    return str(by_preference[-1]) if touching else "content purged"
+
+
+def runs(purges: Iterable[Purge]) -> list[Purge]:
+    """``purges`` by time, of each rule by age the last run alone."""
+    return sorted({purge.identity: purge for purge in sorted(purges, key=_at)}.values(), key=_at)
+
+
+def _at(purge: Purge) -> float:
+    return purge.at
+
+
+def joined(recorded: Iterable[Purge], more: Iterable[Purge]) -> tuple[Purge, ...]:
+    """All of both, by time, each once; the runs of a rule by age in one month become one."""
+    found = dict[tuple[object, ...], Purge]()
+    for purge in (*recorded, *more):
+        key = (purge.identity, rfc3339(purge.at)[: len("2026-11")] if purge.is_by_age else "")
+        found[key] = _joined(found[key], purge) if key in found else purge
+    return tuple(sorted(found.values(), key=_at))
+
+
+def _joined(one: Purge, other: Purge) -> Purge:
+    """The later one, with what both erased."""
+    return replace(max(one, other, key=_at), revisions=united([one.revisions, other.revisions]))
 
 
 def merged(purges: Iterable[Purge]) -> dict[str, dict[bytes, set[str]]]:
     """The revisions of all ``purges``."""
     every: dict[str, dict[bytes, set[str]]] = {}
     for purge in purges:
-        for repository, names in purge.revisions.items():
-            of_repository = every.setdefault(repository, {})
-            for name, nodes in names.items():
-                of_repository.setdefault(name, set()).update(nodes)
+        _add(every, purge.revisions)
     return every
+
+
+def united(each: Iterable[Mapping[str, Mapping[bytes, Set[str]]]]) -> Revisions:
+    """All of several revisions."""
+    every: dict[str, dict[bytes, set[str]]] = {}
+    for revisions in each:
+        _add(every, revisions)
+    return {name: {stored: frozenset(nodes) for stored, nodes in names.items()} for name, names in every.items()}
+
+
+def _add(every: dict[str, dict[bytes, set[str]]], revisions: Mapping[str, Mapping[bytes, Set[str]]]) -> None:
+    for repository, names in revisions.items():
+        of_repository = every.setdefault(repository, {})
+        for name, nodes in names.items():
+            of_repository.setdefault(name, set()).update(nodes)
 
 
 def read(path: Path) -> tuple[Purge, ...]:
@@ -137,16 +185,30 @@ def encode(purge: Purge) -> bytes:
 
 
 def encode_all(purges: Iterable[Purge]) -> bytes:
-    """The whole record. Raises PachaError where it gets too long to be read."""
-    text = b"".join(map(encode, purges))
+    """The whole record, without what is too much of the oldest by age. Raises PachaError where it gets too long."""
+    text = b"".join(_bounded([(purge, encode(purge)) for purge in purges]))
     if len(text) > MOST_BYTES:
         raise PachaError(
             "That is too much for the record of what was purged.",
             f"it would have {len(text) >> 20} MiB, and the limit is {MOST_BYTES >> 20} MiB",
-            "Purge less: name folders or files.",
+            "Purge less: name folders or files; of an age, begin with a greater one.",
             code="purge-record-full",
         )
     return text
+
+
+def _bounded(lines: list[tuple[Purge, bytes]]) -> Iterator[bytes]:
+    """The lines, those by age only as far back as there is room for: the newest, and of each rule that it was there."""
+    room, last = MOST_BYTES_BY_AGE, {purge.identity: purge for purge, _ in lines}
+    newest = max((purge for purge, _ in lines if purge.is_by_age), key=_at, default=None)
+    kept = []
+    for purge, line in reversed(lines):
+        room -= len(line) if purge.is_by_age else 0
+        if not purge.is_by_age or room >= 0 or purge is newest:
+            kept.append(line)
+        elif last[purge.identity] is purge:
+            kept.append(encode(replace(purge, revisions={})))
+    return reversed(kept)
 
 
 def encode_revisions(revisions: Revisions) -> dict[str, dict[str, list[str]]]:

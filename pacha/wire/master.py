@@ -92,15 +92,15 @@ class Examined:
     """What a master says about itself to ``pacha doctor``; a field is None where it does not say.
 
     ``pacha``: the version of the Pacha behind our key, "" for none; ``hosts_path``: the folder to which it leads.
-    ``mercurial``: the line of ``hg version``, "" for none; ``scp``: whether it is installed. ``trouble``: why nothing
-    can be written for the host, "" if it can. ``free``: bytes on the file system.
+    ``mercurial``: the line of ``hg version``, "" for none; ``missing``: programs of a plain account that are not there.
+    ``trouble``: why nothing can be written for the host, "" if it can. ``free``: bytes on the file system.
     """
 
     clock: float
     may: frozenset[str]
     pacha: str | None = None
     mercurial: str | None = None
-    scp: bool | None = None
+    missing: tuple[str, ...] = ()
     trouble: str | None = None
     free: int | None = None
     hosts_path: bytes | None = None

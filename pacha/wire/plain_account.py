@@ -1,10 +1,10 @@
 """A plain account, which has only sshd, scp and Mercurial: the commands that write there.
 
 ``hg init``, ``hg -R P serve --stdio``, ``hg -R P recover``, ``scp -r -f P``, ``sha256sum P``, ``cat P``, ``cat > P``,
-``mkdir``, ``mv``, ``sync -f`` and ``date``, each with quoted paths, and nothing else. Those whose messages
-are read begin with ``IN_ENGLISH``. ``server.command_filter`` accepts these. ``tar -x`` fills a new repository faster,
-where it is possible. ``pacha doctor`` alone runs more, which changes nothing: ``test -w P``, ``stat -f P``, ``hg
-version``, ``scp``.
+``mkdir``, ``mv -T``, ``sync -f`` and ``date``, each with quoted paths, and nothing else; ``mv`` and ``sync`` alone
+where these know no such option (busybox before 1.33). Those whose messages are read begin with ``IN_ENGLISH``.
+``server.command_filter`` accepts these. ``tar -x`` fills a new repository faster, where it is possible. ``pacha
+doctor`` alone runs more, which changes nothing: ``test -w P``, ``stat -f P``, ``hg version``, each program by itself.
 """
 
 from __future__ import annotations
@@ -33,7 +33,14 @@ from pacha.wire.master import (
     temporary_name,
 )
 from pacha.wire.plain_reader import MasterFull, PlainReader
-from pacha.wire.remote_errors import RemoteFault, classify, classify_conversation, locked, waits_for_lock
+from pacha.wire.remote_errors import (
+    RemoteFault,
+    classify,
+    classify_conversation,
+    lacks_option,
+    locked,
+    waits_for_lock,
+)
 from pacha.wire.tar_upload import TarUpload
 
 if TYPE_CHECKING:
@@ -169,8 +176,13 @@ class PlainAccount(PlainReader):
         return [*IN_ENGLISH, *self._hg, "-R", path, "serve", "--stdio"]
 
     def _place(self, temporary: bytes, host: str, name: str) -> None:
+        """Give ``temporary`` its name. ``mv -T`` does not move it into a folder of that name."""
         path = self._path(host, name)
-        self._must(["mv", "-T", temporary, path], _unmade(path), host)
+        result = self._run(["mv", "-T", temporary, path])
+        if lacks_option(result) and not self._is_there(host, name):
+            result = self._run(["mv", temporary, path])
+        if result.status:
+            raise self._failed(_unmade(path), result, host)
 
     def check_ended(self, stream: Stream, host: str, name: str) -> None:
         """Wait for the end of what serves the repository ``name``. Raises PachaError if it failed."""
@@ -198,12 +210,20 @@ class PlainAccount(PlainReader):
         pending_probe = None if look is None else background.start(self.probe, host, look)
         written = self._drafts.pop((host, line), None) or background.start(self._connection.write, temporary, line)
         if durable:
-            self._must(["sync", "-f", folder], message, host)
+            self._sync(folder, message, host)
         result = written.result()
         if result.status:
             raise self._failed(message, result, host)
         self._must(["mv", "-f", temporary, path], message, host)
         return pending_probe.result() if pending_probe else None
+
+    def _sync(self, folder: bytes, message: str, host: str) -> None:
+        """Write what is below ``folder`` to the disk, or everything, where sync(1) knows no ``-f``."""
+        result = self._run(["sync", "-f", folder])
+        if lacks_option(result):
+            result = self._run(["sync"])
+        if result.status:
+            raise self._failed(message, result, host)
 
 
 def _unmade(path: bytes) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -50,6 +50,15 @@ _RUN_COMMANDS = (
     "one that runs there (pacha add-host). Try: ssh ... date"
 )
 _DIGITS = 20  #: of a number of bytes or blocks
+#: Commands that tell whether the account has what a push runs there, and change nothing.
+_PLAIN_SET = (
+    ("scp",),
+    ("sha256sum", "/dev/null"),
+    ("cat", "/dev/null"),
+    ("mkdir",),
+    ("mv",),
+    ("sync", "-f", "/dev/null"),
+)
 _DATE = ("date", "-u", "+%s.%N")
 _LIMITS = scp.Limits(total_bytes=1 << 40, files=2_000_000, depth=600)
 
@@ -163,26 +172,30 @@ class PlainReader:
         commands: list[list[bytes | str]] = [
             [*_DATE],
             [*IN_ENGLISH, *self._hg, "version", "-q"],
-            ["scp"],  # prints its usage, if it is installed
             ["test", "-e", folder],
             ["test", "-w", folder],
             ["test", "-w", self.hosts_path],
             ["stat", "-f", "-c", "%a %S", self.hosts_path],
         ]
-        answers = [background.start(self._connection.run, argv, timeout=_PATIENCE) for argv in commands]
-        date, version, scp_, exists, own, above, room = (answer.result() for answer in answers)
+        date, version, exists, own, above, room = self._ask(commands)
         if closed := key_mismatch(version, host, self._connection.endpoint.user):
             raise closed
         place, refused = (folder, own.status) if exists.status == 0 else (self.hosts_path, above.status)
         line = escape(version.stdout.partition(b"\n")[0][:100]) if version.status == 0 else ""
+        programs = zip(_PLAIN_SET, self._ask(_PLAIN_SET), strict=True)
         return Examined(
             clock=self._clock(date, host),
             may=frozenset([PUSH, REBUILD]),
             mercurial=line,
-            scp=scp_.status != 127,
+            missing=tuple(command[0] for command, result in programs if classify(result) is RemoteFault.NO_PROGRAM),
             trouble=f"{escape(place)} is not there, or cannot be written to" if refused else "",
             free=_free(room),
         )
+
+    def _ask(self, commands: Iterable[Sequence[bytes | str]]) -> list[Result]:
+        """The ends of ``commands``, which run at the same time."""
+        answers = [background.start(self._connection.run, argv, timeout=_PATIENCE) for argv in commands]
+        return [answer.result() for answer in answers]
 
     def _path(self, host: str, *below: str) -> bytes:
         return os.path.join(self.hosts_path, os.fsencode(host), *map(os.fsencode, below))

@@ -73,6 +73,11 @@ def classify(result: Result) -> RemoteFault:
     return classify_words(_telling(result))
 
 
+def lacks_option(result: Result) -> bool:
+    """Whether a command may have failed because it does not know an option: it says nothing else that is known."""
+    return result.status != 0 and classify(result) is RemoteFault.OTHER
+
+
 def classify_words(line: str) -> RemoteFault:
     """The fault that a ``line`` of stderr names."""
     return next((fault for words, fault in _WORDS if words in line), RemoteFault.OTHER)

@@ -8,7 +8,11 @@ import secrets
 import shutil
 import subprocess
 import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,7 +28,7 @@ from tests.support.applying import CHANGING
 from tests.support.canaries import found
 from tests.support.forced import Door, ssh
 from tests.support.mercurial import run_hg, system_hg
-from tests.support.sshd import Sshd
+from tests.support.sshd import Relay, Sshd
 from tests.support.stage import PACHA, Done, Host, Stage, changed, picture, said, small_disk
 from tests.support.two_masters import two_masters
 
@@ -104,19 +108,23 @@ def test_what_was_purged_is_nowhere_and_all_else_is_as_it_was(stage: Stage, seco
     bar = two_masters(stage, second)
     year = Year(bar, stage.folder / "opt" / "app")
     year.live(SNAPSHOTS)
-    idle = sent_by(bar)
+    bar.push()
     assert set(year.found()) == set(year.canaries.values()) and len(year.canaries) == NAMES
     purge(bar, year.top / "secret")
     on_first = found(year.canaries.values(), stage.hosts)
     assert on_first == {}
-    done = bar.push(code=3)
+    with counted(bar) as line:
+        done = bar.push(code=3)
+        following, line.up = line.up, 0
+        idle = line_of_idle_push(bar, line)
+        print(f"the next push sent {following} bytes, an idle one {idle}")
+        assert following < idle + (10 << 10)
     said(done, "content purged on", "as bar_user", "(by accident)", "not on", f"pacha purge bar {year.top}/secret")
     assert found(year.canaries.values(), bar.state, bar.temporary) == {}
     said(bar.push(code=3), "run there")
     purge(master(stage, "hosts2"), year.top / "secret")
     assert bar.push().lines == []
     assert year.found() == {}
-    assert sent_by(bar) - idle < 10 << 10
     everything_else_is_there(year)
 
 
@@ -127,15 +135,24 @@ def master(stage: Stage, hosts: str) -> Host:
     return root
 
 
-def sent_by(host: Host) -> int:
-    """The bytes that the repositories of the masters grow by a push."""
-    before = size(host)
-    host.push()
-    return size(host) - before
+@contextmanager
+def counted(host: Host) -> Iterator[Relay]:
+    """A line to the first master that counts what is sent."""
+    server, config = host.stage.server, host.home / ".ssh" / "config"
+    before = config.read_text()
+    with Relay((server.address, server.port)) as line:
+        server.trust(f"[127.0.0.1]:{line.port}")
+        there = f"HostName {server.address}\nPort {server.port}\n"
+        assert there in before
+        config.write_text(before.replace(there, f"HostName 127.0.0.1\nPort {line.port}\n", 1))
+        yield line
+    config.write_text(before)
 
 
-def size(host: Host) -> int:
-    return sum(path.stat().st_size for path in host.stage.folder.glob("hosts*/**/*") if path.is_file())
+def line_of_idle_push(host: Host, line: Relay) -> int:
+    """The bytes that a push with nothing to say sends to the first master."""
+    host.push(code=3)  # the other master lacks the purge
+    return line.up
 
 
 def everything_else_is_there(year: Year) -> None:
@@ -149,8 +166,9 @@ def everything_else_is_there(year: Year) -> None:
         shutil.rmtree(target)
     for hosts in ("hosts", "hosts2"):
         folder = year.host.stage.folder / hosts / "bar" / "app"
-        if folder.exists():
-            said_by_hg(folder)
+        said_by_hg(folder)
+        if is_soak() or hosts == "hosts":
+            shown_by_hgweb(folder)
     log = year.host.pacha("log", "bar", year.top / "secret").must()
     assert "content purged on" in log.out
     assert [node for node in year.pictures if node[:12] not in log.out] == [], "each snapshot touched a secret"
@@ -166,6 +184,48 @@ def said_by_hg(repository: Path) -> None:
     clone = repository.with_name("clone")
     run_hg("clone", str(repository), str(clone))
     shutil.rmtree(clone)
+
+
+def shown_by_hgweb(repository: Path) -> None:
+    """The newest and the oldest revision, with the files that were purged and one that was not.
+
+    Mercurial refuses purged content (403); the pages of a file whose first revision is purged fail in it (500).
+    """
+    with hgweb(repository) as site:
+        for node in ("0", "tip"):
+            for page in ("log", "shortlog", "rev", "file", "graph"):
+                assert fetched(f"{site}/{page}/{node}")[0] == 200, (page, node)
+            for page in ("file", "raw-file", "log", "annotate"):
+                assert fetched(f"{site}/{page}/{node}/plain/file0")[0] == 200, (page, node)
+        assert fetched(f"{site}/raw-file/0/plain/file0") == (200, b"0\n")
+        assert fetched(f"{site}/raw-file/0/secret/s0")[0] == 403
+        assert {fetched(f"{site}/{page}/0/secret/s0")[0] for page in ("file", "log", "annotate")} <= {200, 403, 500}
+
+
+@contextmanager
+def hgweb(repository: Path) -> Iterator[str]:
+    """The URL at which the system's hg shows a repository."""
+    command = [system_hg(), "-R", repository, "serve", "--address", "127.0.0.1", "--port", "0"]
+    environment = {"HGRCPATH": "", "PATH": os.environ["PATH"]}
+    server = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    assert server.stdout is not None
+    try:
+        port = server.stdout.readline().split(":")[2].partition("/")[0]
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait(10)
+        server.stdout.close()
+
+
+def fetched(url: str) -> tuple[int, bytes]:
+    """The status and the body of an answer."""
+    try:
+        with urllib.request.urlopen(url, timeout=30) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read()
 
 
 @pytest.fixture
@@ -185,34 +245,69 @@ def came_and_went(host: Host, foo: Path) -> None:
     host.push()
 
 
-def test_behind_a_forced_command_the_host_follows_as_well(stage: Stage, door: Door, foo: Path) -> None:
-    bar = door.host(stage)
-    came_and_went(bar, foo)
-    copy_of_master = shutil.copytree(stage.hosts / "bar", stage.folder / "copy")
+@pytest.fixture(params=by_turns(["plain", "forced"], 2))
+def bar(request: pytest.FixtureRequest, stage: Stage, door: Door) -> Host:
+    """A host with a plain account, and one behind the forced command."""
+    return stage.host("bar") if request.param == "plain" else door.host(stage)
+
+
+def test_the_host_follows_and_a_master_that_was_set_back_gets_nothing_back(bar: Host, stage: Stage, foo: Path) -> None:
+    (foo / "key").rename(stage.folder / "key")
+    bar.watch(foo)
+    bar.push()
+    before_it_came = copied(stage, "before")
+    (stage.folder / "key").rename(foo / "key")
+    bar.push()
+    (foo / "key").write_text("none\n")
+    bar.push()
+    with_it = copied(stage, "with")
     purge(bar, foo / "key", code=3)
     said(bar.push(code=3), "content purged on")
     assert found([b"SECRET"], stage.hosts, bar.state) == {}
     assert bar.push().lines == []
-    # a master that was restored from an older copy is told of, and brings nothing back
-    shutil.rmtree(stage.hosts / "bar")
-    shutil.copytree(copy_of_master, stage.hosts / "bar")
-    give(stage)
+    set_back(stage, with_it)
     said(bar.push(code=3), f"pacha purge bar {foo}/key")
     assert found([b"SECRET"], bar.state) == {}
     (foo / "key").write_text("more\n")
-    bar.push(code=3)
+    said(bar.push(code=3), f"pacha purge bar {foo}/key")
     purge(bar, foo / "key", code=3)
-    bar.push(code=3)
+    all_is_well(bar, stage, foo)
+    # one that never had it: Mercurial alone takes the history without it, Pacha there once that is recorded
+    set_back(stage, before_it_came)
+    done = bar.pacha("push")
+    assert done.code == (1 if "pacha.ssh.key" in bar.settings else 3), done
+    said(done, f"run there: pacha purge bar {foo}/key --record")
+    assert done.err.count("run there") == 1
+    assert "that is recorded" in bar.pacha("purge", "bar", foo / "key", "--yes", "--record").out
+    all_is_well(bar, stage, foo)
+
+
+def copied(stage: Stage, name: str) -> Path:
+    return shutil.copytree(stage.hosts / "bar", stage.folder / name)
+
+
+def set_back(stage: Stage, copy: Path) -> None:
+    """As when a master is restored from a backup of its own."""
+    shutil.rmtree(stage.hosts / "bar")
+    shutil.copytree(copy, stage.hosts / "bar")
+    give(stage)
+
+
+def all_is_well(bar: Host, stage: Stage, foo: Path) -> None:
+    """After a push nothing is left to be told, and what is there comes back."""
+    bar.pacha("push")
     assert bar.push().lines == []
     assert found([b"SECRET"], stage.hosts, bar.state) == {}
+    shutil.rmtree(bar.folder / "out", ignore_errors=True)
     bar.rebuild("--target", bar.folder / "out")
+    assert Path(f"{bar.folder}/out{foo}/key").read_text() == "more\n"
 
 
 def give(stage: Stage) -> None:
     """Everything below the folder of hosts is the account's again."""
     for folder, _, names in os.walk(stage.hosts / "bar"):
         for path in (folder, *(os.path.join(folder, name) for name in names)):
-            os.chown(path, stage.account.uid, stage.account.gid)
+            os.lchown(path, stage.account.uid, stage.account.gid)
 
 
 def test_the_newest_snapshot_is_refused_and_with_a_word_recorded_anew(stage: Stage, foo: Path) -> None:
@@ -236,12 +331,13 @@ def test_a_host_that_was_away_follows_when_it_comes_back(stage: Stage, foo: Path
     came_and_went(bar, foo)
     purge(bar, foo / "key", code=3)
     bar.configure(ssh_port="1")
-    for number in range(3):
+    for number in range(int(amount("PACHA_AWAY", sample=3, soak=300))):
         (foo / "plain").write_text(f"{number}\n")
         bar.push(code=11)
     bar.configure(ssh_port=str(stage.server.port))
     said(bar.push(code=3), "content purged on")
     assert found([b"SECRET"], stage.hosts, bar.state) == {}
+    assert bar.push().lines == []
 
 
 def test_what_is_changed_before_it_is_pushed_again_is_not_lost(stage: Stage, foo: Path) -> None:
@@ -292,33 +388,74 @@ def test_no_key_of_a_host_purges(stage: Stage, door: Door, foo: Path) -> None:
         done = subprocess.run(ssh(bar, text), input=b'{"do": "purge"}\n', capture_output=True, timeout=60)
         assert done.returncode and b"Permission denied" in done.stderr, (text, done)
     control = f"pacha serve bar --hosts-path {stage.hosts} --control"
-    requests = b'{"do": "purge", "paths": ["/"]}\n{"do": "purged", "line": "{}"}\n'
-    done = subprocess.run(ssh(bar, control), input=requests, capture_output=True, timeout=60)
-    assert done.stdout.count(b'"error"') == 2
+    requests = [
+        b'{"do": "purge", "paths": ["/"]}', b'{"do": "purged", "line": "{}"}', b'{"do": "create", "name": ".purged"}',
+        b'{"do": "new", "name": ".purged"}', b'{"do": "beat", "line": "{}", "name": ".purged"}',
+    ]  # fmt: skip
+    done = subprocess.run(ssh(bar, control), input=b"\n".join(requests) + b"\n", capture_output=True, timeout=60)
+    assert done.stdout.count(b'"error"') == len(requests), done.stdout
     assert {path: path.read_bytes() for path in stage.hosts.rglob("*") if path.is_file()} == before
+
+
+def test_a_host_that_erases_its_own_history_erases_nothing_on_the_master(stage: Stage, door: Door, foo: Path) -> None:
+    """What the master has stays; what it has not yet is not taken without its content."""
+    bar = door.host(stage)
+    came_and_went(bar, foo)
+    erase_here(bar)
+    (foo / "plain").write_text("more\n")
+    bar.push()
+    assert found([b"SECRET"], stage.hosts)
+    bar.configure(ssh_port="1")
+    (foo / "key").write_text("SECRET again\n")
+    bar.push(code=11)
+    (foo / "key").write_text("none\n")
+    bar.push(code=11)
+    bar.configure(ssh_port=str(stage.server.port))
+    erase_here(bar)
+    said(bar.push(code=1), "was purged elsewhere, and that is not recorded here")
+    bar.verify_master()
+
+
+def erase_here(bar: Host) -> None:
+    """Erase all contents of the key in the history of the host, as whoever owns the host can."""
+    repository = Repository.open(str(bar.state / "repos" / "foo"))
+    nodes = [each.node for each in repository.file_revisions(lambda name: name == b"key")]
+    assert repository.erase({b"key": nodes[:-1]})
 
 
 @pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
 def test_killed_anywhere_it_is_old_or_new_and_the_next_run_ends_it(stage: Stage, foo: Path) -> None:
-    bar = stage.host("bar")
+    """In two repositories. The folder is root's meanwhile: then all is done in one process, whose calls are counted."""
+    bar, other = stage.host("bar"), foo.with_name("other")
     with open(foo / "large", "wb") as large:
         large.write(os.urandom(200_000) + b"SECRET")
+    shutil.copytree(foo, other)
+    bar.watch(other)
     came_and_went(bar, foo)
     (foo / "large").unlink()
+    shutil.rmtree(other)
+    other.mkdir()
     bar.push()
     whole, root = shutil.copytree(stage.hosts, stage.folder / "whole"), master(stage, "hosts")
-    points = killing_points(root, foo)
+    put_back(stage, whole)
+    points = killing_points(root, foo, other)
     print(f"{len(points)} points")
     for call, number in points if is_soak() else random.Random(4).sample(points, 6):
-        shutil.rmtree(stage.hosts / "bar")
-        shutil.copytree(whole / "bar", stage.hosts / "bar")
+        put_back(stage, whole)
+        log = traced(root, foo, other, "-e", f"inject={call}:signal=KILL:when={number}")
+        assert "+++ killed by SIGKILL +++" in log, (call, number)
         give(stage)
-        traced(root, foo, "-e", f"inject={call}:signal=KILL:when={number}")
         reads(root, foo)
-        done = root.pacha("purge", "bar", foo, "--yes")
+        done = root.pacha("purge", "bar", foo, other, "--yes")
         assert done.code in (0, 1, 3), done.err
         assert found([b"SECRET"], stage.hosts) == {}, (call, number)
         reads(root, foo)
+
+
+def put_back(stage: Stage, whole: Path) -> None:
+    """The host's folder as it was, root's."""
+    shutil.rmtree(stage.hosts / "bar")
+    shutil.copytree(whole / "bar", stage.hosts / "bar")
 
 
 def reads(root: Host, foo: Path) -> None:
@@ -329,17 +466,19 @@ def reads(root: Host, foo: Path) -> None:
     assert (done.code, done.out) in ((0, "SECRET\n"), (3, "")), done.err
 
 
-def traced(root: Host, foo: Path, *options: str) -> str:
-    log = root.folder / "strace.log"
-    command = ["strace", "-f", "-o", log, *options, PACHA, "purge", "bar", foo, "--yes"]
+def traced(root: Host, *words: str | Path) -> str:
+    """Run the purge of some paths under strace with its options; what it wrote."""
+    log, paths = root.folder / "strace.log", [word for word in words if isinstance(word, Path)]
+    options = [word for word in words if not isinstance(word, Path)]
+    command = ["strace", "-f", "-o", log, *options, PACHA, "purge", "bar", *paths, "--yes"]
     subprocess.run(command, env=root.environment(), stdin=subprocess.DEVNULL, capture_output=True, timeout=300)
     return log.read_text(errors="replace")
 
 
-def killing_points(root: Host, foo: Path) -> list[tuple[str, int]]:
+def killing_points(root: Host, *paths: Path) -> list[tuple[str, int]]:
     """Every changing call of an undisturbed purge: its name, and which one of that name."""
     counts: dict[str, int] = {}
-    for line in traced(root, foo, "-e", f"trace={CHANGING}").splitlines():
+    for line in traced(root, *paths, "-e", f"trace={CHANGING}").splitlines():
         name, bracket, _ = line.split(maxsplit=1)[-1].partition("(")
         if bracket and name.isalnum():
             counts[name] = counts.get(name, 0) + 1

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -33,21 +34,46 @@ def stage(sshd: Sshd, bash_user: Account) -> Iterator[Stage]:
     (bash_user.home / ".bashrc").unlink(missing_ok=True)
 
 
-@pytest.fixture(scope="module")
-def busybox_user(sshd: Sshd) -> Iterator[Account]:
-    """An account that has busybox(1) and Mercurial, as on Alpine or a small NAS; scp can be taken away."""
+_OLD = """#!/bin/sh
+[ "$1" != {option} ] || {{ echo "{name}: invalid option -- '{option}'" >&2; exit 1; }}
+exec /usr/bin/busybox {name} "$@"
+"""
+
+
+@contextmanager
+def with_busybox(sshd: Sshd, name: str, shell: str) -> Iterator[Account]:
+    """An account that has busybox(1), Mercurial and scp; its commands lie beside its ``shell``, to be changed."""
     folder = Path(tempfile.mkdtemp(prefix="pacha-busybox-", dir="/tmp"))
     folder.chmod(0o755)
-    for name in subprocess.run(["busybox", "--list"], capture_output=True, text=True, check=True).stdout.split():
-        (folder / name).symlink_to("/usr/bin/busybox")
-    for name in ("hg", "scp"):
-        (folder / name).symlink_to(f"/usr/bin/{name}")
-    shell = folder / "its.shell"
-    shell.write_text(f'#!/bin/sh\nPATH={folder} exec /usr/bin/busybox sh "$@"\n')
-    shell.chmod(0o755)
-    with admitted(sshd, own("pacha-busybox"), str(shell)) as made:
+    for applet in subprocess.run(["busybox", "--list"], capture_output=True, text=True, check=True).stdout.split():
+        (folder / applet).symlink_to("/usr/bin/busybox")
+    for program in ("hg", "scp"):
+        (folder / program).symlink_to(f"/usr/bin/{program}")
+    script = folder / "its.shell"
+    script.write_text(f'#!/bin/sh\nPATH={folder} exec {shell} "$@"\n')
+    script.chmod(0o755)
+    with admitted(sshd, own(name), str(script)) as made:
         yield made
     shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def busybox_user(sshd: Sshd) -> Iterator[Account]:
+    """An account as on Alpine or a small NAS; scp can be taken away."""
+    with with_busybox(sshd, "pacha-busybox", "/usr/bin/busybox sh") as made:
+        yield made
+
+
+@pytest.fixture
+def old_user(sshd: Sshd) -> Iterator[Account]:
+    """One whose commands can be exchanged: busybox's own shell may take its own in any case."""
+    with with_busybox(sshd, "pacha-old", "/bin/sh") as made:
+        yield made
+
+
+def commands_of(account: Account) -> Path:
+    """The folder of its commands."""
+    return Path(pwd.getpwnam(account.name).pw_shell).parent
 
 
 @pytest.fixture(scope="module")
@@ -123,9 +149,34 @@ def test_one_that_has_busybox_alone(sshd: Sshd, busybox_user: Account) -> None:
     with on_stage(sshd, busybox_user) as stage:
         host = stage.host("bar")
         story(host)
-        Path(pwd.getpwnam(busybox_user.name).pw_shell).with_name("scp").unlink()
+        (commands_of(busybox_user) / "scp").unlink()
         host.forget()
         said(host.rebuild(code=11), "The master has no scp.", "Install openssh-client there.")
+
+
+@pytest.mark.parametrize("lacking", [(), ("tar",)])
+def test_an_old_busybox(sshd: Sshd, old_user: Account, lacking: tuple[str, ...]) -> None:
+    """Its mv(1) and sync(1) know no options. Without tar(1), ``hg init`` makes each repository."""
+    folder = commands_of(old_user)
+    for name, option in (("mv", "-T"), ("sync", "-f")):
+        (folder / name).unlink()
+        (folder / name).write_text(_OLD.format(name=name, option=option))
+        (folder / name).chmod(0o755)
+    for name in lacking:
+        (folder / name).unlink()
+    with on_stage(sshd, old_user) as stage:
+        story(stage.host("bar"))
+        assert not list(stage.hosts.glob("bar/*/.new-*"))
+
+
+def test_what_is_missing_there_is_told(sshd: Sshd, old_user: Account) -> None:
+    """By doctor, each program by its name."""
+    for name in ("mv", "sha256sum"):
+        (commands_of(old_user) / name).unlink()
+    with on_stage(sshd, old_user) as stage:
+        told = stage.host("bar").pacha("doctor").must(3).out
+    assert "there is no mv" in told and "there is no sha256sum" in told
+    assert "there is no cat" not in told
 
 
 def test_csh(sshd: Sshd, csh_user: Account) -> None:

@@ -16,6 +16,7 @@ from pacha.errors import Concern, ExitCode, UsageError
 from pacha.history import diff, log, reader
 from pacha.history.log import LogEntry
 from pacha.history.reader import History
+from pacha.store import purges
 from pacha.text import escape
 from pacha.ui import history
 
@@ -65,11 +66,11 @@ def _lines(
 
     Without paths: anywhere, and no purges. What cannot be shown because of a purge joins ``concerns``.
     """
-    every = sorted(snapshots.purges(), key=lambda purge: purge.at) if paths else []
-    purges = [purge for purge in every if any(map(purge.touches, paths))]
+    every = purges.runs(snapshots.purges()) if paths else []
+    touching = [purge for purge in every if any(map(purge.touches, paths))]
     for entry in entries:
-        while purges and purges[-1].at >= entry.at:
-            yield history.purge_line(purges.pop())
+        while touching and touching[-1].at >= entry.at:
+            yield history.purge_line(touching.pop())
         yield history.log_line(entry, snapshots.host, time.time())
         if patch:
             revision = snapshots.find(entry.node)
@@ -78,4 +79,4 @@ def _lines(
                 yield from history.difference_lines(difference, old, new)
             yield from history.package_lines(() if paths else diff.compare_packages(old, new))
             yield b"\n"
-    yield from map(history.purge_line, reversed(purges))
+    yield from map(history.purge_line, reversed(touching))

@@ -1,34 +1,53 @@
-"""purge: on a master, erase content from a host's history."""
+"""purge: on a master, erase content from a host's history, or the old contents of all hosts."""
 
 from __future__ import annotations
 
 import os
-import re
 import shlex
+from dataclasses import dataclass
 
 import click
 
 from pacha.cli.app import cli
 from pacha.cli.context import CliContext
-from pacha.errors import ExitCode, UsageError
-from pacha.server import purge, purge_choice
+from pacha.config.keys import age_seconds
+from pacha.config.load import Config
+from pacha.errors import ConfigError, ExitCode, PachaError, UsageError
+from pacha.server import hosts, purge, purge_choice
 from pacha.server.purge_choice import PurgeOrder
 from pacha.server.role import of_master
-from pacha.text import escape, printable
+from pacha.store.purges import BY_AGE
+from pacha.text import printable
+from pacha.ui.console import Console
 from pacha.ui.purge import plan_lines, result_line
 
-_AGE = re.compile(r"([1-9][0-9]{0,4})([dwmy])", re.ASCII)
 _STAYS = (
     "its content in the newest snapshot stays: if that is not to be kept either, change or exclude it on '{host}' and "
     "push, then run this again; or --also-newest"
 )
 _LOST = "its content in the newest snapshot goes as well; the next push of '{host}' records it anew, unless excluded"
-_DAYS = {"d": 1, "w": 7, "m": 30, "y": 365}
+_UNKNOWN = "no snapshot of '{host}' ever had a file there: is that its whole name, links on the way resolved?"
+_LEFT = "A purge that was killed is carried out."
+_RECORDED = "There is no such content in the history any more; that is recorded."
+_UNREADABLE = "the snapshot {node} cannot be read; it keeps nothing from being purged"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wish:
+    """What a person wants to be purged of any host; ``limits`` are the options that say so, as words."""
+
+    order: PurgeOrder
+    limits: str
+    why: str
+    record: bool
+    dry_run: bool
+    yes: bool
 
 
 @cli.command("purge")
-@click.argument("host")
+@click.argument("host", required=False)
 @click.argument("paths", nargs=-1, type=click.Path(), metavar="[PATH]...")
+@click.option("--all", "every", is_flag=True, help="Of every host what is older than pacha.keep; for cron, with --yes.")
 @click.option("--before", default="", metavar="WHEN", help="Only from the snapshots before WHEN.")
 @click.option("--at", multiple=True, metavar="ID", help="Only what the snapshot ID has; may be repeated.")
 @click.option("--older-than", default="", metavar="AGE", help="What only snapshots older than 90d, 8w, 6m, 2y have.")
@@ -41,8 +60,9 @@ _DAYS = {"d": 1, "w": 7, "m": 30, "y": 365}
 @click.pass_obj
 def purge_command(
     cli_context: CliContext,
-    host: str,
+    host: str | None,
     paths: tuple[str, ...],
+    every: bool,
     before: str,
     at: tuple[str, ...],
     older_than: str,
@@ -58,53 +78,119 @@ def purge_command(
     Who pushed what and when stays. HOST forgets it, too, at its next push; other masters have to be told by the same
     command there. It cannot be undone.
 
+    Without PATHs: the contents that only old snapshots have, by --older-than, or by pacha.keep and pacha.keep.monthly
+    in the configuration; with --all, of every host.
+
     \b
     Example: pacha purge bar /etc/app/token -m "pushed by accident"
              pacha purge bar --older-than 2y --keep-monthly 24
+             pacha purge --all --yes
     """
+    config = of_master(cli_context.load_of_master())
+    if not (paths or before or at or older_than):
+        older_than, keep_monthly = config.keep or "", keep_monthly or config.keep_monthly * bool(config.keep)
     order = PurgeOrder(
         paths=tuple(os.path.normpath(os.fsencode(path)) for path in paths), before=before, at=at,
         older_than=_seconds(older_than), keep_monthly=keep_monthly, also_newest=also_newest,
     )  # fmt: skip
-    purge_choice.check(order)
-    console, hosts_path = cli_context.console, of_master(cli_context.load_of_master()).hosts_path
-    planned = purge.plan(hosts_path, host, order)
-    for node in planned.unreadable:
-        console.warn(f"the snapshot {node} cannot be read; it keeps nothing from being purged")
+    limits = _limits(before, at, older_than, keep_monthly, also_newest)
+    wish = _Wish(order=order, limits=limits, why=printable(message), record=record, dry_run=dry_run, yes=yes)
+    if every:
+        return _of_every_host(cli_context, config, host, wish)
+    if host is None:
+        raise UsageError("No host is named.", "", "Name it, or all of them: --all", code="host-not-named")
+    return _of_one(cli_context, config.hosts_path, host, wish)
+
+
+def _of_one(cli_context: CliContext, hosts_path: bytes, host: str, wish: _Wish) -> ExitCode:
+    """Show what goes of ``host``, ask, and do it."""
+    purge_choice.check(wish.order)
+    console, planned = cli_context.console, purge.plan(hosts_path, host, wish.order)
+    _warn(console, host, planned.unreadable)
+    unknown = () if wish.record else planned.unknown
+    for path in unknown:
+        console.warn(f"{path}: {_UNKNOWN.format(host=host)}")
     for line in plan_lines(planned, every=cli_context.verbose):
         console.say(line)
     for path in planned.newest:
-        console.warn(f"{path}: {(_LOST if also_newest else _STAYS).format(host=host)}")
-    if not (planned.paths or planned.unfinished or record):
+        console.warn(f"{path}: {(_LOST if wish.order.also_newest else _STAYS).format(host=host)}")
+    if not (planned.paths or planned.unfinished or planned.unrecorded or wish.record):
         console.tell("There is no such content in the history: nothing was purged.")
+        return ExitCode.CONCERNS if unknown else ExitCode.DONE
+    if wish.dry_run:
         return ExitCode.DONE
-    if dry_run:
-        return ExitCode.DONE
-    if not yes:
+    if not planned.paths:
+        console.tell(_LEFT if planned.unfinished else _RECORDED)
+    elif not wish.yes:
         console.confirm(f"Erase that from the history of '{host}'? It cannot be undone.")
-    done = purge.carry_out(
-        hosts_path, host, order, planned, limits=_limits(before, at, older_than, keep_monthly, also_newest),
-        why=printable(message),
-    )  # fmt: skip
+    done = purge.carry_out(hosts_path, host, wish.order, planned, limits=wish.limits, why=wish.why)
     console.tell(result_line(done))
-    return ExitCode.CONCERNS if planned.unreadable or planned.newest else ExitCode.DONE
+    return ExitCode.CONCERNS if planned.unreadable or planned.newest or unknown else ExitCode.DONE
+
+
+def _of_every_host(cli_context: CliContext, config: Config, host: str | None, wish: _Wish) -> ExitCode:
+    """Purge the old contents of each host. One that fails stops no other; the exit code is 1 then."""
+    order = wish.order
+    if host is not None or order.before or order.at or order.also_newest or wish.record:
+        raise UsageError(
+            "--all purges the old contents of all hosts.",
+            "a host, --before, --at, --also-newest and --record do not go with it",
+            "Give it alone, or with --older-than and --keep-monthly; or name the host without it.",
+            code="purge-all-excludes",
+        )
+    if not order.older_than:
+        raise ConfigError(
+            "pacha.keep is not set.", "so nothing says how old the contents are that --all purges",
+            "Add a line such as 'pacha.keep = 2y' to the configuration; or give --older-than 2y.", code="keep-not-set",
+        )  # fmt: skip
+    codes = [_of_one_of_all(cli_context, config.hosts_path, name, wish) for name in hosts.names(config.hosts_path)]
+    return ExitCode.FAILED if ExitCode.FAILED in codes else max(codes, default=ExitCode.DONE)
+
+
+def _of_one_of_all(cli_context: CliContext, hosts_path: bytes, host: str, wish: _Wish) -> ExitCode:
+    console = cli_context.console
+    try:
+        if wish.yes and not wish.dry_run:
+            return _unattended(console, hosts_path, host, wish)
+        console.say(f"{host}:")
+        return _of_one(cli_context, hosts_path, host, wish)
+    except PachaError as error:
+        if error.code == "nothing-to-purge-from":
+            return ExitCode.DONE  # it has not pushed yet
+        if not (wish.yes or wish.dry_run):
+            raise
+        console.error(
+            PachaError(
+                f"The old contents of '{host}' were not purged.", error.in_a_line, error.hint, code="host-not-purged"
+            )
+        )
+        return ExitCode.FAILED
+
+
+def _unattended(console: Console, hosts_path: bytes, host: str, wish: _Wish) -> ExitCode:
+    """Erase what is old by now; say so where there was anything."""
+    done = purge.carry_out(hosts_path, host, wish.order, limits=wish.limits, why=wish.why)
+    _warn(console, host, done.unreadable)
+    if done.erased:
+        console.tell(f"{host}: {result_line(done)}")
+    return ExitCode.CONCERNS if done.unreadable else ExitCode.DONE
+
+
+def _warn(console: Console, host: str, unreadable: tuple[str, ...]) -> None:
+    for node in unreadable:
+        console.warn(f"{host}: {_UNREADABLE.format(node=node)}")
 
 
 def _seconds(age: str) -> float:
-    """The seconds of an age such as 90d, 8w, 6m (months of 30 days), 2y. Raises UsageError."""
-    if not age:
-        return 0
-    if match := _AGE.fullmatch(age):
-        return int(match[1]) * _DAYS[match[2]] * 86400.0
-    raise UsageError(
-        f"'{escape(os.fsencode(age[:40]))}' is not an age.", "", "Write 90d, 8w, 6m or 2y.", code="invalid-age"
-    )
+    """The seconds of an age, 0 for "". Raises UsageError."""
+    try:
+        return age_seconds(age) if age else 0
+    except ValueError as error:
+        raise UsageError(f"{error}.", "", "See: pacha purge --help", code="invalid-age") from None
 
 
 def _limits(before: str, at: tuple[str, ...], older_than: str, keep_monthly: int, also_newest: bool) -> str:
     """The options as words, for the record and for the same command elsewhere."""
     words = ["--before", before] * bool(before) + [word for each in at for word in ("--at", each)]
-    words += ["--older-than", older_than] * bool(older_than) + ["--keep-monthly", str(keep_monthly)] * bool(
-        keep_monthly
-    )
+    words += [BY_AGE, older_than] * bool(older_than) + ["--keep-monthly", str(keep_monthly)] * bool(keep_monthly)
     return printable(shlex.join(words + ["--also-newest"] * also_newest))

@@ -13,9 +13,11 @@ from typing import Any
 
 from mercurial import changelog, error, revlog
 
+from pacha.errors import PachaError
 from pacha.library import require
 from pacha.store.hg.bounds import LIBRARY
 from pacha.store.hg.tombstone import is_tombstone
+from pacha.text import escape
 
 #: Whether a revision (its stored name, and its node of 20 bytes) may come in without its content.
 AcceptsPurged = Callable[[bytes, bytes], bool]
@@ -30,8 +32,9 @@ def check_incoming(
 ) -> Iterator[None]:
     """Meanwhile, each revision that a bundle adds must have its hash, and a changeset that came with it.
 
-    Otherwise Mercurial raises its StorageError, after ``wait_seconds``, and rolls back. The revisions have no flags:
-    with some of them Mercurial checks no hash. Only a tombstone that ``accepts_purged`` knows has one, and no hash.
+    Otherwise it raises Mercurial's StorageError, after ``wait_seconds``, and Mercurial rolls back. The revisions have
+    no flags: with some of them Mercurial checks no hash. Only a tombstone has one, and no hash; one that
+    ``accepts_purged`` does not know raises PachaError.
     """
     plain, first = require(LIBRARY, revlog.revlog, "addgroup", "deltas", "linkmapper", "transaction"), 0
 
@@ -44,7 +47,7 @@ def check_incoming(
             added = plain(log, *arguments, **options)
             for number in range(before, len(log)):
                 _check(log, number, first, accepts_purged)
-        except error.StorageError:
+        except (error.StorageError, PachaError):
             time.sleep(wait_seconds)
             raise
         return added
@@ -61,5 +64,16 @@ def _check(log: Any, number: int, first: int, accepts_purged: AcceptsPurged) -> 
         raise error.StorageError(b"%s: a revision of no changeset that came with it" % log.display_id)
     if not log.flags(number):
         log.revision(number)
-    elif not (is_tombstone(log, number) and accepts_purged(log.target[1], log.node(number))):
+    elif not is_tombstone(log, number):
         raise error.StorageError(b"%s: a revision with flags" % log.display_id)
+    elif not accepts_purged(log.target[1], log.node(number)):
+        raise _not_recorded(log.target[1])
+
+
+def _not_recorded(name: bytes) -> PachaError:
+    return PachaError(
+        f"Content of {escape(name)} was purged elsewhere, and that is not recorded here.",
+        "",
+        "On the master, run the 'pacha purge' that the push names, with --record.",
+        code="purge-not-recorded",
+    )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -39,13 +39,19 @@ class FileRevision:
 def file_revisions(repo: Any, place: Place, wanted: Callable[[bytes], bool]) -> Iterator[FileRevision]:
     """Every revision of the stored names that are ``wanted``, but for purged ones. Raises DamagedError."""
     with translate_errors(f"The repository {place} is damaged.", place):
-        yield from (revision for revision, _ in _unpurged(repo, wanted))
+        yield from (revision for revision, _ in _revisions(repo, wanted, purged=False))
+
+
+def purged_revisions(repo: Any, place: Place, wanted: Callable[[bytes], bool]) -> Iterator[FileRevision]:
+    """Every purged revision of the stored names that are ``wanted``. Raises DamagedError."""
+    with translate_errors(f"The repository {place} is damaged.", place):
+        yield from (revision for revision, _ in _revisions(repo, wanted, purged=True))
 
 
 def contents(repo: Any, place: Place, wanted: Callable[[bytes], bool]) -> Iterator[tuple[FileRevision, bytes]]:
     """The same, each with its bytes."""
     with translate_errors(f"The repository {place} is damaged.", place):
-        for revision, log in _unpurged(repo, wanted):
+        for revision, log in _revisions(repo, wanted, purged=False):
             yield revision, bytes(log.read(nodes.bin(revision.node)))
 
 
@@ -55,15 +61,38 @@ def stored_names(repo: Any) -> set[bytes]:
     return {entry.target_id for entry in entries}
 
 
-def _unpurged(repo: Any, wanted: Callable[[bytes], bool]) -> Iterator[tuple[FileRevision, Any]]:
-    """Each revision that has its content, and the log of its file: by name, the oldest first."""
+def _revisions(repo: Any, wanted: Callable[[bytes], bool], *, purged: bool) -> Iterator[tuple[FileRevision, Any]]:
+    """Each revision that has its content, or none, and the log of its file: by name, the oldest first."""
     for name in sorted(filter(wanted, stored_names(repo))):
         log = repo.file(name)
         for number in log:
-            if not log.iscensored(number):
+            if bool(log.iscensored(number)) is purged:
                 brought_by = nodes.hex(repo.changelog.node(log.linkrev(number))).decode()
                 node = nodes.hex(log.node(number)).decode()
                 yield FileRevision(name, node, log._revlog.rawsize(number), brought_by), log
+
+
+def present(repo: Any, place: Place, revisions: Iterable[str]) -> set[tuple[bytes, bytes]]:
+    """The stored name and node (20 bytes) of each file in any of ``revisions``; those that are missing have none.
+
+    Only what differs from the revision before is looked at, and two manifests at most are in memory.
+    """
+    found, before = set[tuple[bytes, bytes]](), None
+    with translate_errors(f"The repository {place} is damaged.", place):
+        log = repo.changelog
+        for number in sorted(log.rev(raw) for raw in set(map(nodes.bin, revisions)) if has(log, raw)):
+            manifest = repo[number].manifest()
+            if before is None:
+                found.update((name, node) for name, node, _ in manifest.iterentries())
+            else:
+                found.update((name, new) for name, ((new, _), _) in manifest.diff(before).items() if new is not None)
+            before = manifest
+    return found
+
+
+def has(log: Any, node: bytes) -> bool:
+    """Whether the changelog has ``node`` (20 bytes). A forged snapshot may name Mercurial's working copy."""
+    return bool(node != nodes.wdirid and log.hasnode(node))
 
 
 def is_purged(repo: Any, name: bytes, node: bytes) -> bool:

@@ -73,7 +73,7 @@ class Repository:
     def has(self, node: str) -> bool:
         """Whether the repository has ``node``."""
         with self._reading():
-            return bool(self._repo.changelog.hasnode(nodes.bin(node)))
+            return purging.has(self._repo.changelog, nodes.bin(node))
 
     def is_ancestor(self, older: str, newer: str) -> bool:
         """Whether ``older`` is ``newer`` or an ancestor of it; the repository has both."""
@@ -123,12 +123,28 @@ class Repository:
         """Every revision of the stored names that are ``wanted``, but for purged ones. Raises DamagedError."""
         return purging.file_revisions(self._repo, self._place, wanted)
 
+    def purged_revisions(self, wanted: Callable[[bytes], bool]) -> Iterator[purging.FileRevision]:
+        """Every purged revision of the stored names that are ``wanted``. Raises DamagedError."""
+        return purging.purged_revisions(self._repo, self._place, wanted)
+
     def contents(self, wanted: Callable[[bytes], bool]) -> Iterator[tuple[purging.FileRevision, bytes]]:
         """Each content that the ``wanted`` names ever had, but for purged ones, the oldest of a name first.
 
         A content that comes back as a new file has one revision, the first. Raises DamagedError.
         """
         return purging.contents(self._repo, self._place, wanted)
+
+    def present(self, revisions: Iterable[str]) -> set[tuple[bytes, bytes]]:
+        """The stored name and node (20 bytes) of each file in any of ``revisions``; those that are missing have none.
+
+        Raises DamagedError.
+        """
+        return purging.present(self._repo, self._place, revisions)
+
+    def has_name(self, node: str, name: bytes) -> bool:
+        """Whether the revision ``node`` has the stored ``name``. Raises DamagedError."""
+        with self._reading():
+            return name in self._repo[nodes.bin(node)].manifest()
 
     def stored_names(self) -> set[bytes]:
         """The names of all files that any revision has. Raises DamagedError."""

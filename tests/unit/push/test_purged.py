@@ -51,6 +51,35 @@ def test_the_host_forgets_and_says_so_once(bar: Standalone) -> None:
     assert told(pushed(bar)) == []
 
 
+def test_a_rule_by_age_is_something_to_look_at_the_first_time_alone(bar: Standalone) -> None:
+    hosts, order = os.fsencode(bar.top / "hosts"), PurgeOrder(older_than=0.01)
+    for number in range(3):
+        came_and_went(bar) if not number else (bar.tree / "one").write_text(f"SECRET {number}\n")
+        done = pushed(bar)
+        time.sleep(0.02)
+        assert purge.carry_out(hosts, "bar", order, limits="--older-than 1d", why="").erased == 1
+        done = pushed(bar)
+        [text] = done.notices if number else told(done)
+        assert text.startswith("content purged on ") and "(--older-than 1d)" in text
+        assert bool(told(done)) is not bool(number)
+    assert here(bar) == {b"SECRET"} and not found([b"SECRET 1"], bar.top / "state")
+    [recorded] = purges.read(bar.context().state.purged)
+    assert len(recorded.revisions["foo"][b"one"]) == 3
+
+
+def test_a_master_with_a_rule_of_its_own_is_not_asked_for_another_ones(bar: Standalone) -> None:
+    came_and_went(bar)
+    hosts = os.fsencode(bar.top / "hosts")
+    purge.carry_out(hosts, "bar", PurgeOrder(older_than=0.01), limits="--older-than 1d", why="")
+    pushed(bar)
+    record = bar.master / ".purged"
+    record.unlink()
+    [reason] = told(pushed(bar))
+    assert "run there: pacha purge bar --older-than 1d" in reason
+    purge.carry_out(hosts, "bar", PurgeOrder(older_than=9e9), limits="--older-than 100y", why="")
+    assert told(pushed(bar)) == []
+
+
 def lie(bar: Standalone, *lines: dict[str, object]) -> None:
     """A master's record of purges that are its own invention."""
     said = {"at": "2026-01-01T00:00:00Z", "by": "liar", "paths": ["/x"], "revisions": {}}

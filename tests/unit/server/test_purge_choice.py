@@ -8,7 +8,8 @@ import pytest
 from pacha.errors import PachaError, UsageError
 from pacha.server import purge_choice
 from pacha.server.host_directory import HostDirectory
-from pacha.server.purge_choice import Choice, HostHistory, PurgeOrder
+from pacha.server.host_history import HostHistory
+from pacha.server.purge_choice import Choice, PurgeOrder
 from pacha.store.revspec import SnapshotRef
 from tests.support.standalone import Standalone, standalone_host
 
@@ -80,6 +81,14 @@ def test_one_a_month_is_kept() -> None:
     kept = [each for each in every if each.node not in purge_choice._old(every, order, now)]
     assert [each.node for each in kept] == ["0", "7", "14", "21", "28", "49", "77"]
     assert len(purge_choice._old(every, PurgeOrder(older_than=30 * DAY), now)) == len(every) - 5
+
+
+def test_a_clock_that_stood_still_makes_nothing_old() -> None:
+    """The host had no clock for two pushes; another time it was a year ahead."""
+    now = 1_700_000_000.0
+    said = [now - 50 * DAY, now - 3 * DAY, 0.0, 60.0, now + 365 * DAY, now - 2 * DAY, now - DAY, None]
+    oldest_first = [SnapshotRef(str(number), at) for number, at in enumerate(said)]
+    assert purge_choice._old(oldest_first[::-1], PurgeOrder(older_than=30 * DAY), now) == {"0"}
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -76,7 +77,7 @@ def test_the_reason_is_that_of_the_last_purge_at_or_above_a_path() -> None:
 
 
 def test_the_command_for_another_master_is_quoted_for_its_shell() -> None:
-    assert PURGE.command("bar") == r"pacha purge bar '/etc/\xff' --at 1a2b"
+    assert PURGE.command("bar") == r"pacha purge bar '/etc/\xff' --at 1a2b --record"
     forged = Purge(at=0, by="", paths=(b"/x; reboot", b"/$(id)"), limits="--before '2026-01-01 04:00' ; reboot `id`")
     assert forged.command("bar") == (
         "pacha purge bar '/x; reboot' '/$(id)' --before '2026-01-01 04:00' ';' reboot '`id`'"
@@ -92,6 +93,58 @@ def test_a_record_that_could_not_be_read_again_is_not_written() -> None:
     long = Purge(at=0, by="", revisions={"etc": {b"x" * (17 << 20): frozenset([NODE])}})
     with pytest.raises(PachaError, match="too much for the record"):
         purges.encode_all([long, long])
+
+
+NIGHT = 86400.0
+
+
+def night(number: int, names: int = 20, limits: str = "--older-than 2y") -> Purge:
+    """What a nightly run erases: a content each of some files."""
+    nodes = {b"var/lib/app/state%d" % name: frozenset([f"{number:020x}{name:020x}"]) for name in range(names)}
+    revisions = {"var": nodes} if names else {}
+    return Purge(at=PURGE.at + number * NIGHT, by="root@master", limits=limits, revisions=revisions)
+
+
+def test_three_years_of_nightly_runs_leave_room_in_the_record() -> None:
+    recorded: tuple[Purge, ...] = (PURGE,)
+    for number in range(3 * 365):
+        recorded = purges.joined(recorded, [night(number)])
+    text = purges.encode_all(recorded)
+    print(f"{len(text)} bytes, {len(recorded)} lines")
+    assert len(text) < 1_200_000 and len(recorded) < 40
+    assert purges.decode(text) == recorded
+    assert sum(map(len, purges.merged(recorded)["var"].values())) == 3 * 365 * 20
+    assert [str(each).rpartition("(")[2] for each in purges.runs(recorded)] == ["by accident)", "--older-than 2y)"]
+
+
+def test_runs_by_age_are_forgotten_before_the_record_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(purges, "MOST_BYTES_BY_AGE", 20_000)
+    recorded: tuple[Purge, ...] = (PURGE, night(0, 400, "--older-than 1y"))
+    for number in range(400):
+        recorded = purges.decode(purges.encode_all(purges.joined(recorded, [night(number, 3)])))
+    assert recorded[0] == PURGE and replace(night(0, names=0), limits="--older-than 1y") in recorded, "each rule stays"
+    assert 4 < len(recorded) < 10 and recorded[-1].at == PURGE.at + 399 * NIGHT
+
+
+def test_an_age_too_great_for_one_record_is_purged_in_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(purges, "MOST_BYTES", 40_000)
+    monkeypatch.setattr(purges, "MOST_BYTES_BY_AGE", 5_000)
+    recorded: tuple[Purge, ...] = ()
+    for years in (5, 4, 3):
+        step = night(5 - years, 300, f"--older-than {years}y")
+        recorded = purges.decode(purges.encode_all(purges.joined(recorded, [step])))
+    assert recorded[-1] == step and len(recorded) == 3
+
+
+def test_what_was_purged_on_purpose_is_the_reason_before_an_age() -> None:
+    assert purges.reason(b"/etc/\xff", [PURGE, night(1)]) == str(PURGE)
+    assert purges.reason(b"/etc/x", [PURGE, night(1)]).endswith("by root@master (--older-than 2y)")
+
+
+def test_what_was_said_twice_is_there_once() -> None:
+    assert purges.joined([PURGE, night(1)], [night(1), PURGE]) == (PURGE, night(1))
+    more = replace(PURGE, revisions={"etc": {b"\xff": frozenset(["f" * 40])}})  # in the same second
+    assert purges.merged(purges.joined([PURGE], [more])) == {"etc": {b"\xff": {NODE, "f" * 40}}}
 
 
 def test_the_revisions_of_all_are_merged() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -112,3 +113,18 @@ def test_nobody_adds_to_it_while_it_is_locked(repository: Repository) -> None:
     with repository.locked():
         assert Path(repository.path, ".hg/store/lock").is_symlink()
     assert repository.is_purged(b"small", bytes(20)) is False and repository.has(first)
+
+
+def test_many_revisions_of_many_files_take_little_memory(repository: Repository) -> None:
+    """Not a list of all files for each revision: that would be 8 MB here."""
+    nodes = [commit(repository, NULL, {b"file %d" % number: b"x" for number in range(1500)})]
+    for number in range(40):
+        nodes.append(commit(repository, nodes[-1], {b"file %d" % number: b"y"}))
+    tracemalloc.start()
+    try:
+        found = repository.present([*nodes, "f" * 40])
+        assert tracemalloc.get_traced_memory()[1] < 2_000_000
+    finally:
+        tracemalloc.stop()
+    assert len(found) == 1540
+    assert found == {(name, value[:20]) for node in nodes for name, value in repository.names(node).items()}
