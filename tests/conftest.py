@@ -15,6 +15,7 @@ import pytest
 
 from tests.support.sshd import sshd  # noqa: F401  (a fixture)
 
+os.environ["PACHA_HOST_KEY"] = ""  # this machine's sshd has one, which signs nothing here
 os.environ["PACHA_PACKAGES"] = "no"  # asking for this machine's takes seconds; also fixtures of a module push
 
 

@@ -59,6 +59,7 @@ class RebuildRequest:
     as_json: bool
     progress: str | None
     master: str
+    signers: str | None
     wait: float
     yes: bool
 
@@ -89,6 +90,7 @@ class RebuildRequest:
             asked=Selection(tuple(path_candidates(os.fsencode(path)) for path in self.paths), self.directories),
             wait_seconds=self.wait,
             by_master=bool(self.master),
+            signers=os.path.abspath(self.signers) if self.signers is not None else "",
         )
 
 

@@ -21,6 +21,7 @@ from pacha.text import printable
 
 HOST_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
 _DAYS = {"d": 1, "w": 7, "m": 30, "y": 365}
+NO_KEY = "no"  #: the ``pacha.sign.key`` of a host that does not sign
 STANDALONE = "local"  #: the ``pacha.host`` of a machine that is its own master
 
 
@@ -80,6 +81,10 @@ def _file(text: str) -> str | None:
     if not os.path.isabs(path):
         raise ValueError(f"'{printable(text)}' is not an absolute path (~ is the home folder)")
     return path
+
+
+def _sign_key(text: str) -> str | None:
+    return text if text == NO_KEY else _file(text)
 
 
 def _program(text: str) -> str | None:
@@ -233,6 +238,12 @@ KEYS: tuple[Key, ...] = (
         "Run the hooks that the master holds for a host when it is rebuilt (yes or no)."),
     Key("pacha.hg.command", "hg_command", _command, "hg",
         "How Mercurial is called on the master."),
+    Key("pacha.sign.key", "sign_key", _sign_key, "",
+        "The key that signs snapshots, or its .pub (of an agent, a token). Not set: sshd's, as root; no: none."),
+    Key("pacha.signers", "signers", _file, "",
+        "Who may sign snapshots (allowed signers, ssh-keygen(1)). Set: a rebuild refuses what none of them signed."),
+    Key("pacha.signers.revoked", "signers_revoked", _file, "",
+        "Keys, or a KRL, that sign for nobody any more, whatever pacha.signers says."),
     Key("pacha.ping", "ping", _url, "",
         "An http or https URL that is called after each run, for a service that monitors cron jobs."),
 )

@@ -54,8 +54,8 @@ class Config:
     itself. ``ssh_timeout`` and ``before_push_timeout`` are in seconds. ``hosts_path`` is absolute, normalised bytes.
     ``frequency`` is in hours. ``exclude``, ``rebuild_keep``, ``drift_ignore`` and ``secret`` are patterns;
     ``rebuild_hardware`` is "auto", "same" or "other". ``keep`` is an age as ``keys.age_seconds`` reads it, None for
-    all; ``keep_monthly`` are months. ``hg_command`` is an argv. ``warnings`` are lines for the user; ``given`` is the
-    file's own text by key.
+    all; ``keep_monthly`` are months. ``hg_command`` is an argv. ``sign_key`` is a path, "no", or None for the usual
+    key. ``warnings`` are lines for the user; ``given`` is the file's own text by key.
     """
 
     hosts: tuple[str, ...]
@@ -79,6 +79,9 @@ class Config:
     keep_monthly: int
     hooks: bool
     hg_command: tuple[str, ...]
+    sign_key: str | None
+    signers: str | None
+    signers_revoked: str | None
     ping: str | None
     path: Path | None = None
     warnings: tuple[str, ...] = ()

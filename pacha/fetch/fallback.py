@@ -9,13 +9,15 @@ from dataclasses import dataclass, field
 from itertools import dropwhile, islice
 
 from pacha.errors import DamagedError, PachaError, PurgedError, UnreachableError
+from pacha.fetch.provenance import Claim, verify
 from pacha.fetch.staging import Staging
 from pacha.fetch.unpack import content_names
 from pacha.files import names
 from pacha.files.metadata import Entry, Kind
-from pacha.store import database, hg
+from pacha.store import database, hg, statement
 from pacha.store.snapshot import Watched
 from pacha.system.atomic import write_private
+from pacha.system.signed_text import digest
 from pacha.wire.master import HG_REQUIRES
 
 _SECONDS = 60.0
@@ -70,8 +72,17 @@ class _Search:
 
     def _write(self, node: str) -> str:
         self._check_time()
-        path = self.staging.folder / ".older.db"
-        write_private(path, self.staging.repository(names.DATABASE).reader(node)(names.PACHA_DB))
+        path, repository = self.staging.folder / ".older.db", self.staging.repository(names.DATABASE)
+        read = repository.reader(node)
+        image = read(names.PACHA_DB)
+        if self.staging.signers is not None:
+            text, armored = statement.read(read)
+            claim = Claim(
+                host=self.staging.host, node=node, at=repository.note(node).at, database=digest(image), text=text,
+                armored=armored,
+            )  # fmt: skip
+            verify(claim, self.staging.signers)
+        write_private(path, image)
         return str(path)
 
     def _is_there(self, watched: Watched, entries: Iterable[Entry]) -> bool:

@@ -6,9 +6,9 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pacha.errors import DamagedError
+from pacha.errors import DamagedError, PurgedError
 from pacha.files.names import PACHA_DB
-from pacha.store import companions, hg
+from pacha.store import companions, hg, statement
 from pacha.store.consistency import foreign_database
 from pacha.store.history import list_snapshots
 from pacha.store.revision import Note
@@ -61,6 +61,11 @@ def read_companions(source: FetchedDatabase, tip: str, recorded: Mapping[str, st
     return {name: text for name, text in texts.items() if text is not None}
 
 
+def read_signed(source: FetchedDatabase, tip: str) -> tuple[bytes, bytes]:
+    """The statement of the snapshot ``tip`` and its signature, b"" for what it does not have. Raises DamagedError."""
+    return statement.read(hg.Repository.open(source.path, original=source.original).reader(tip))
+
+
 def write(source: FetchedDatabase, tip: str, target: str) -> Note:
     """Write the pacha.db of the snapshot ``tip`` to the file ``target``. Returns the snapshot's note.
 
@@ -70,7 +75,7 @@ def write(source: FetchedDatabase, tip: str, target: str) -> Note:
     try:
         data = repository.reader(tip)(PACHA_DB) if PACHA_DB in repository.names(tip) else None
         note = repository.note(tip)
-    except DamagedError as error:
+    except (DamagedError, PurgedError) as error:  # nothing is purged of db
         raise DamagedError(
             f"The snapshot {tip[:12]} of '{source.host}' cannot be read.",
             error.in_a_line,

@@ -14,10 +14,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+from pacha.config.signers import Signers, load_signers
 from pacha.errors import DamagedError, PachaError, UnreachableError
+from pacha.fetch import provenance, staging_dir
 from pacha.fetch import snapshot as tip
-from pacha.fetch import staging_dir
 from pacha.fetch.prefetch import Prefetcher
+from pacha.fetch.provenance import Claim, Provenance
 from pacha.fetch.spool import Spool
 from pacha.fetch.worker import WorkerProcess, run_in_worker
 from pacha.files import names
@@ -45,7 +47,7 @@ class Fetched:
     master's ``db``, "" where it was not copied; ``files`` and ``size`` (bytes) were transferred in ``seconds``;
     ``companions``: the texts beside its pacha.db, by name; ``purged``: why the content of a path was erased from the
     history; ``newest``: it is the newest one; ``roots``: the selected
-    paths, () for all; ``split_hardlinks``: selected paths that have other names outside.
+    paths, () for all; ``split_hardlinks``: selected paths that have other names outside; ``provenance``: who signed it.
     """
 
     snapshot: Snapshot
@@ -60,6 +62,7 @@ class Fetched:
     newest: bool = True
     roots: tuple[bytes, ...] = ()
     split_hardlinks: frozenset[bytes] = frozenset()
+    provenance: Provenance = field(default_factory=Provenance)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -67,6 +70,7 @@ class Staging:
     """A private folder for one fetch, removed with its content. Repositories of this machine are read in place.
 
     Fetched repositories are in it under their names; Pacha's other files begin with a dot, as no repository does.
+    ``signers``: who may sign snapshots, None where nobody has to.
     """
 
     folder: Path
@@ -80,6 +84,8 @@ class Staging:
     size: int = 0
     cloned: set[str] = field(default_factory=set)  #: repositories that were cloned, not copied byte for byte
     spool: Spool = field(default_factory=Spool)
+    signers: Signers | None = None
+    provenance: Provenance = field(default_factory=Provenance)  #: of the snapshot that is being fetched
     tried: str = ""  #: the node of the snapshot that is being fetched
     prefetcher: Prefetcher = field(init=False)
 
@@ -96,10 +102,11 @@ class Staging:
         on_expected: Callable[[int], None] = lambda files: None,
         worker: WorkerProcess | None = None,
     ) -> Staging:
-        """Make a new private folder; ``worker`` helps to unpack."""
+        """Make a new private folder; ``worker`` helps to unpack. Raises ConfigError for a bad file of signers."""
+        signers = load_signers(context.config.signers, context.config.signers_revoked)
         return cls(
             folder=staging_dir.create(context), context=context, host=host, master=master, on_file=on_file,
-            on_expected=on_expected, spool=Spool(worker),
+            on_expected=on_expected, spool=Spool(worker), signers=signers,
         )  # fmt: skip
 
     def remove(self) -> None:
@@ -130,7 +137,7 @@ class Staging:
         return Fetched(
             snapshot=snapshot, tip=selected.node, note=note, changelog=digest, files=self.files, size=self.size,
             seconds=time.monotonic() - began, companions=companions, newest=selected.newest, roots=roots,
-            split_hardlinks=split, purged=self._purged(),
+            split_hardlinks=split, purged=self._purged(), provenance=self.provenance,
         )  # fmt: skip
 
     @property
@@ -170,9 +177,20 @@ class Staging:
         selected = run_in_worker(self.spool.worker, tip.find, source, when)
         self.tried = selected.node
         note = run_in_worker(self.spool.worker, tip.write, source, selected.node, str(self.database))
+        self.provenance = self._provenance(source, selected.node, note)  # before anything of it is read
         snapshot = database.read_foreign(str(self.database))
         companions = run_in_worker(self.spool.worker, tip.read_companions, source, selected.node, snapshot.meta)
         return snapshot, selected, note, companions
+
+    def _provenance(self, source: tip.FetchedDatabase, node: str, note: revision.Note) -> Provenance:
+        claim = self.claim(source, node, note)
+        return provenance.claimed(claim) if self.signers is None else provenance.verify(claim, self.signers)
+
+    def claim(self, source: tip.FetchedDatabase, node: str, note: revision.Note) -> Claim:
+        """What the snapshot ``node``, whose pacha.db is in ``database``, says of itself. Raises DamagedError."""
+        text, armored = run_in_worker(self.spool.worker, tip.read_signed, source, node)
+        image = digest_of(bytes(self.database)) or ""
+        return Claim(host=self.host, node=node, at=note.at, database=image, text=text, armored=armored)
 
     def _fetch_content(self, watched: Watched, snapshot: Snapshot) -> None:
         try:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pacha
 from pacha.config.keys import STANDALONE
 from pacha.errors import ExitCode, PachaError
-from pacha.host import before_push, due, orphans, runner, schedule
+from pacha.host import before_push, due, orphans, runner, schedule, signing
 from pacha.host.context import Context
 from pacha.host.masters import connect
 from pacha.host.watch import first_steps
@@ -127,6 +127,7 @@ def _own(context: Context) -> Iterator[Check]:
     yield from _space(context)
     yield _schedule()
     yield from _before_push(context)
+    yield _signing(context)
     yield Check(about="last push", result=holder.why) if holder else _last_push(state)
     yield from _orphans(state)
     for concern in state.concerns[:_MOST_SHOWN]:
@@ -173,6 +174,18 @@ def _before_push(context: Context) -> Iterator[Check]:
     yield Check(about="before a push", result=f"it runs {names} in {escape(folder)}{others}")
     for concern in found.refused:
         yield look("before a push", f"{escape(concern.path)}: {concern.reason}", before_push.CURE)
+
+
+def _signing(context: Context) -> Check:
+    """The check of the key that signs snapshots; only one that the configuration names has to."""
+    key = signing.own_key(context.config)
+    if key is None:
+        return Check(about="signing", result=f"snapshots are not signed: {signing.why_none(context.config)}")
+    try:
+        line = signing.allowed_line(context.hostname(), signing.trial(key))
+    except PachaError as error:
+        return _failed("signing", error)
+    return Check(about="signing", result=f"{escape(key.path)} signs; for pacha.signers elsewhere: {line}")
 
 
 def _last_push(state: HostState) -> Check:

@@ -22,6 +22,7 @@ from pacha.files.owners import Account, Accounts
 from pacha.files.scan import Fingerprint, Scan
 from pacha.host.context import Context
 from pacha.host.masters import connect, endpoint
+from pacha.push import signing
 from pacha.push.target import MasterTarget
 from pacha.store import change_list, hg, revision
 from pacha.store.host_state import HostState, MasterState
@@ -31,7 +32,7 @@ from pacha.system import background
 from pacha.system.login import login_name
 from pacha.system.presence import is_absent
 from pacha.text import escape, rfc3339
-from pacha.wire.master import CHANGELOG_OF_ANY, Master, Probe, RolledBack
+from pacha.wire.master import CHANGELOG_OF_ANY, HEARTBEAT_MAX, Master, Probe, RolledBack
 
 _UNREADABLE = "its revision {node} on {label} cannot be read ({why}); the push went on beside it: find out who added it"
 _OF_OURS = 4  #: how many times the size of our own pacha.db a revision may have
@@ -200,11 +201,11 @@ class PushSession:
 
     def deliver(self, snapshot: Snapshot, tip: str) -> bool:
         """Send to every master what it is missing, then the heartbeat; returns whether anything was missing."""
-        sent_any = False
+        sent_any, word = False, signing.last_word(self, tip) if self.reached else {}
         for target in self.reached:
             code = ExitCode.CONCERNS if self.concerns or target.unreadable else ExitCode.DONE
             try:
-                line = self._heartbeat(target, snapshot, tip, code)
+                line = self._heartbeat(target, snapshot, tip, code, word)
                 sent = target.send(snapshot, tip, self.repository, line)
                 target.leave_heartbeat(line, sent)
                 sent_any |= sent
@@ -220,8 +221,10 @@ class PushSession:
                 self.path_of(name), _UNREADABLE.format(node=node[:12], label=target.label, why=error.in_a_line)
             )
 
-    def _heartbeat(self, target: MasterTarget, snapshot: Snapshot, tip: str, code: ExitCode) -> bytes:
-        """The heartbeat, which 'pacha hosts' shows; its time is by the master's clock."""
+    def _heartbeat(
+        self, target: MasterTarget, snapshot: Snapshot, tip: str, code: ExitCode, word: Mapping[str, str]
+    ) -> bytes:
+        """The heartbeat, which 'pacha hosts' shows; its time is by the master's clock, that of ``word`` by ours."""
         clock = target.probe.clock if target.probe else time.time()
         files = [entry.size for entry in snapshot.entries.values() if entry.kind.value == "f"]
         line = {
@@ -229,7 +232,8 @@ class PushSession:
             "snapshot": rfc3339(self._made(tip)), "frequency": self.context.config.frequency,
             "paths": len(snapshot.live), "files": len(files), "size": sum(files),
         }  # fmt: skip
-        return json.dumps(line).encode("ascii") + b"\n"
+        text = json.dumps({**line, **word}).encode("ascii") + b"\n"
+        return text if len(text) <= HEARTBEAT_MAX else json.dumps(line).encode("ascii") + b"\n"  # of an RSA key
 
     def _made(self, tip: str) -> float:
         """The time of the snapshot ``tip``."""

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import pacha
 from pacha.config.keys import STANDALONE
@@ -19,7 +20,7 @@ from pacha.files.parents import observe_parents
 from pacha.host import owed
 from pacha.machine.packages import package_list
 from pacha.machine.packages.changes import compare as compare_packages
-from pacha.push import commit, reconcile
+from pacha.push import commit, reconcile, signing
 from pacha.push.moved_away import moved_away
 from pacha.push.readable import readable
 from pacha.push.reconcile import Base
@@ -275,7 +276,8 @@ def _commit_database(
 ) -> tuple[str, bool]:
     """Write ``new`` to pacha.db and commit a copy of it; returns the snapshot's node and whether it is new."""
     unreadable = session.unreadable(DATABASE)
-    if base.parent and new == base.last and not session.state.pending and not unreadable:
+    is_same = bool(base.parent) and new == base.last and not session.state.pending and not unreadable
+    if is_same and not signing.is_due(session, base.parent):
         return base.parent, False
     session.open_ahead([])
     session.update(pending=True)
@@ -288,11 +290,25 @@ def _commit_database(
     if known:
         session.concerns += _of_the_clock(session, repository.note(base.parent).at, note.at)
     blobs = {PACHA_DB: image, **{name.encode(): text for name, text in session.companions.items()}}
-    if changes != Changes() or packages or unreadable:  # a readable snapshot has to be the newest again
+    differs = changes != Changes() or bool(packages or unreadable)
+    if differs:  # a readable snapshot has to be the newest again
         blobs[change_list.FILE] = change_list.encode(changes, image, packages)
-    node = repository.commit(parent, blobs, [], lambda name: hg.Blob(blobs[name]), note)
-    session.update(tip=node, pending=False, **({"made": (node, note.at)} if node != parent else {}))
+    signed = signing.texts(session, parent, image, note, may_stay=not differs)
+    if is_same and not signed.written:  # the key cannot sign
+        session.update(pending=False)
+        return base.parent, False
+    blobs |= signed.written
+    node = repository.commit(parent, blobs, signed.removed, lambda name: hg.Blob(blobs[name]), note)
+    session.update(tip=node, pending=False, **_of_commit(session, node, note, signed) if node != parent else {})
     return node, node != parent
+
+
+def _of_commit(session: PushSession, node: str, note: hg.Note, signed: signing.SignedTexts) -> dict[str, Any]:
+    """What the state remembers of the new snapshot ``node``."""
+    made: dict[str, Any] = {"made": (node, note.at)}
+    if signed.stated:
+        made["stated"] = {**session.state.stated, session.host: replace(signed.stated, tip=node)}
+    return made
 
 
 def _of_the_clock(session: PushSession, last: float, now: float) -> list[Concern]:

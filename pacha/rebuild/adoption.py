@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pacha.errors import Concern
+from pacha.fetch import provenance
 from pacha.fetch.worker import run_in_worker
 from pacha.files.names import DATABASE
 from pacha.host import watch
@@ -72,8 +73,15 @@ def adopt(context: Context, host: str, staging: Staging, fetched: Fetched, maste
     _forget(context.state.cache)
     masters[master] = MasterState(changelog=fetched.changelog, sent=sent)
     reread = tuple(sorted(fetched.purged))
+    stated = provenance.accepted(context.state.read(), host, fetched.tip, fetched.provenance)
     context.state.update(
-        tip=fetched.tip, pending=False, hostname=host, masters=masters, reread=reread, machine_id=machine_id()
+        tip=fetched.tip,
+        pending=False,
+        hostname=host,
+        masters=masters,
+        reread=reread,
+        machine_id=machine_id(),
+        stated=stated,
     )
 
 

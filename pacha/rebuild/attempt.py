@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial as partial_call
 
 from pacha.errors import Concern, PachaError
+from pacha.fetch import provenance
 from pacha.fetch.staging import Fetched, Staging
 from pacha.files.metadata import Entry
 from pacha.files.mount_points import MountPoints
@@ -33,6 +34,7 @@ from pacha.rebuild.actual_state import GROUP, PASSWD
 from pacha.rebuild.hardware import Circumstances
 from pacha.rebuild.hooks import HookRun, Hooks, Planned
 from pacha.rebuild.installation import Installation, InstalledPackages, installing
+from pacha.rebuild.last_word import SignedBy
 from pacha.rebuild.living import living_machine
 from pacha.rebuild.options import HardwarePolicy, LabelPolicy, RebuildOptions, ServicePolicy
 from pacha.rebuild.planning import PlannedRebuild, plan_rebuild
@@ -82,6 +84,7 @@ class Attempt:
     begun: renumber.InterruptedRenumbering
     began: float  #: by time.monotonic()
     differences: tuple[freshness.Disagreement, ...]
+    signed: SignedBy | None = None
 
     def propose(self, planned_hooks: Hooks) -> Proposal:
         """Plan for the disk as it is now."""
@@ -114,7 +117,7 @@ class Attempt:
             host=self.host, tip=fetched.tip, at=note.at, by=note.user, target=target, snapshot=fetched.snapshot,
             preview=planned, hooks=planned_hooks, resumes=resumes, content=content, parts=fetched.roots, release=told,
             living=living_machine(self.context, self.host, self.options), remembered=self.options.remembered,
-            differences=self.differences, watched=watched, machines=machines, bound=bound,
+            differences=self.differences, signed=self.signed, watched=watched, machines=machines, bound=bound,
             services=self._services(planned, again=again), again=again,
             packages=install,
         )  # fmt: skip
@@ -181,6 +184,11 @@ class Attempt:
         before: HostState | None,
     ) -> Rebuilt:
         self._put_aside(proposal)
+        if self.fetched.newest and self.fetched.provenance.vouched:
+            stated = provenance.accepted(
+                self.context.state.read(), self.host, self.fetched.tip, self.fetched.provenance
+            )
+            self.context.state.update(stated=stated)
         _make_target(self.options.target)
         renumber.remember_id_changes(self.context.state, proposal.preview.moves, self.options.target)
         if proposal.preview.walked:

@@ -36,6 +36,7 @@ class About(str, Enum):
     LAST_PUSH = "last-push"
     THIS_MACHINE = "this-machine"
     OTHER_MASTER = "other-master"
+    SIGNATURE = "signature"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -107,6 +107,7 @@ class RebuildOptions:
     at: str = ""  #: which snapshot (WHEN); "": the newest
     asked: Selection = field(default_factory=Selection)  #: which parts of it; empty: all
     wait_seconds: float = 0  #: for another run to end
+    signers: str = ""  #: the allowed-signers file to go by; "": the configured one
     by_master: bool = False  #: a master was named: do not use this machine's own history
     others: tuple[OtherMaster, ...] = ()  #: the masters that were not chosen
     owner_names: OwnerNames = field(default_factory=OwnerNames)  #: what ``owner_map`` says, or the one remembered

@@ -10,6 +10,7 @@ from pacha.files.metadata import Entry
 from pacha.rebuild.bound import UNBOUND, Bound
 from pacha.rebuild.freshness import Disagreement
 from pacha.rebuild.hooks import Hooks
+from pacha.rebuild.last_word import SignedBy
 from pacha.rebuild.living import LivingMachine
 from pacha.rebuild.machine import Machines
 from pacha.rebuild.options import Remembered
@@ -33,7 +34,8 @@ class Proposal:
     ``machines`` tells which machine the host was, and which one this is; ``bound`` what stays as this one has it.
     ``services``: what is done after the files; ``again``: a killed rebuild may not have done it for its own.
     ``differences`` are the signs that another snapshot is newer; ``watched`` is what this machine will watch otherwise
-    than now, as it adopts the snapshot. ``packages`` is what is done about those that are not installed here.
+    than now, as it adopts the snapshot. ``signed``: who signed it, where this machine asks for that. ``packages`` is
+    what is done about those that are not installed here.
     ``revised``: it was made again, as packages or hooks changed this machine.
     """
 
@@ -56,6 +58,7 @@ class Proposal:
     services: PlannedServices | None = None
     again: bool = False
     differences: tuple[Disagreement, ...] = ()
+    signed: SignedBy | None = None
     watched: tuple[Concern, ...] = ()
     packages: PlannedPackages | None = None
     revised: bool = False

@@ -22,6 +22,7 @@ from pacha.rebuild import (
     freshness,
     hooks,
     keep,
+    last_word,
     packages,
     partial,
     source,
@@ -82,6 +83,8 @@ def _prepared(
     """Fetch, check and plan; remove what was fetched after the body."""
     check_host(host)
     began = time.monotonic()
+    if options.signers:
+        context = replace(context, config=replace(context.config, signers=options.signers))
     target = os.path.realpath(options.target) if options.target else b""
     options = replace(options, target=target, keep=context.config.rebuild_keep)
     _check_options(options)  # before fetching
@@ -101,12 +104,14 @@ def _prepared(
         fetched = _fetch(staging, options)
         reporter.on_fetched(fetched)
         differences = freshness.compare(context, staging, fetched, options, last_push)
+        signed, doubts = last_word.compare(context, staging, fetched, options, last_push)
         planned_hooks = Hooks()
         if options.hooks:
             planned_hooks = stack.enter_context(hooks.fetched(context.state.scratch, master, host))
         attempt = Attempt(
             context=context, host=host, options=options, reporter=reporter, master=master, staging=staging,
-            fetched=fetched, begun=interrupted_renumbering, began=began, differences=differences,
+            fetched=fetched, begun=interrupted_renumbering, began=began,
+            differences=(*differences, *doubts), signed=signed,
         )  # fmt: skip
         yield attempt, attempt.propose(planned_hooks)
 
@@ -140,4 +145,5 @@ def _as_asked(options: RebuildOptions) -> str:
     words = ["--target", escape(options.target)] if options.target else []
     words += [word for ways in options.asked.paths for word in ("--path", escape(ways[0]))]
     words += [word for name in options.asked.directories for word in ("--directory", name)]
+    words += ["--signers", escape(options.signers)] if options.signers else []
     return f" {shlex.join(words)}" if words else ""

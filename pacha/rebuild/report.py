@@ -15,6 +15,7 @@ from pacha.push.differences import rules_text
 from pacha.rebuild import services_report
 from pacha.rebuild.freshness import Disagreement
 from pacha.rebuild.hooks import HookRun
+from pacha.rebuild.last_word import SignedBy
 from pacha.rebuild.living import LivingMachine
 from pacha.rebuild.machine import Machines
 from pacha.rebuild.options import Remembered
@@ -225,6 +226,7 @@ def proposal_json(proposal: Proposal) -> dict[str, Any]:
         "packages": packages_json(proposal.packages) if proposal.packages else None,
         "machine": _facts_json(proposal.machines) if proposal.machines else None,
         "other_hardware": proposal.bound.other,
+        "signed": _signed_json(proposal.signed) if proposal.signed else None,
         "differences": [_difference_json(difference) for difference in proposal.differences],
         "hooks": [
             {"name": hook.label, "sha256": hook.sha256, "owner": hook.owner or "unknown"}
@@ -234,6 +236,11 @@ def proposal_json(proposal: Proposal) -> dict[str, Any]:
         "concerns": [concern_json(concern) for concern in proposal.concerns],
         "steps": [_step_json(step) for step in preview.plan.steps],
     }
+
+
+def _signed_json(signed: SignedBy) -> dict[str, Any]:
+    heard = stamp(signed.heard) if signed.heard else None
+    return {"key": signed.key, "at": stamp(signed.at), "counter": signed.counter, "heartbeat": heard}
 
 
 def _machine_json(living: LivingMachine) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from pacha.history.reader import staged
 from pacha.host import watch
 from pacha.host.context import Context, check_host
 from pacha.host.masters import connect
-from pacha.rebuild import adoption, freshness
+from pacha.rebuild import adoption, freshness, last_word
+from pacha.rebuild.last_word import SignedBy
 from pacha.rebuild.options import RebuildOptions
 from pacha.rebuild.source import choose_master
 from pacha.store import database, hg
@@ -30,6 +31,7 @@ class Restored:
     at: float
     watched: tuple[Watched, ...]
     differences: tuple[freshness.Disagreement, ...] = ()
+    signed: SignedBy | None = None
 
 
 def restore_db(context: Context, host: str, warn: Callable[[str], None] = lambda text: None) -> Restored:
@@ -62,6 +64,8 @@ def _restore(
     last_push = freshness.ask_meanwhile(staging)
     fetched = fetch(staging)
     differences = freshness.compare(context, staging, fetched, options, last_push)
+    signed, doubts = last_word.compare(context, staging, fetched, options, last_push)
+    differences += doubts
     for difference in differences:
         warn(freshness.words(difference))
     _check_related(context, fetched, staging)
@@ -70,7 +74,7 @@ def _restore(
     told = database.read(context.state.database, whole=False).live
     adoption.adopt(context, host, staging, fetched, context.master())
     watched = _watch_also(context, fetched.snapshot, told, warn)
-    return Restored(host, fetched.tip, fetched.note.at, watched, differences)
+    return Restored(host, fetched.tip, fetched.note.at, watched, differences, signed)
 
 
 def _watch_also(

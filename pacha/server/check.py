@@ -17,6 +17,7 @@ from typing import Any
 
 from pacha.config.keys import STANDALONE
 from pacha.config.load import Config
+from pacha.config.signers import Signers, load_signers
 from pacha.errors import ExitCode, PachaError
 from pacha.host.context import Context, check_host
 from pacha.server import check_results
@@ -55,10 +56,11 @@ def check(
             )
     codes = set()
     chosen = hosts or names_here
+    signers = load_signers(config.signers, config.signers_revoked)  # which no host's account may be able to read
     for number, host in enumerate(chosen, 1):
         which = f"'{host}' ({number} of {len(chosen)})"
         activity.begin(f"{'rehearsing' if rehearse else 'checking'} {which}", shared=True)
-        checked = _check(config, host, rehearse)
+        checked = _check(config, host, rehearse, signers)
         try:
             check_results.write(config.hosts_path, checked)
         except OSError as error:
@@ -70,7 +72,7 @@ def check(
     return next((code for code in order if code in codes), ExitCode.DONE)
 
 
-def _check(config: Config, host: str, rehearse: bool) -> CheckResult:
+def _check(config: Config, host: str, rehearse: bool, signers: Signers | None) -> CheckResult:
     began, folder = time.time(), os.path.join(config.hosts_path, os.fsencode(host))
     faults = _hooks(config.hosts_path, host)
     try:
@@ -80,20 +82,21 @@ def _check(config: Config, host: str, rehearse: bool) -> CheckResult:
         if owner.st_mode & 0o077:
             faults.append(f"its folder is open to other users: chmod 700 {escape(folder)}")
         with scratch_folder(owner) as scratch:
-            outcome = _apart(owner, lambda: inspect(_here(config, scratch), host, rehearse, scratch))
+            outcome = _apart(owner, lambda: inspect(_here(config, scratch), host, rehearse, scratch, signers))
     except OSError as error:
         outcome = result(ExitCode.FAILED, unseen(error))
     faults = [*outcome["faults"], *faults]
     code = outcome["code"] or (ExitCode.CONCERNS if faults else ExitCode.DONE)
     numbers = {name: outcome[name] for name in ("tip", "made", "files", "size", "rehearsed", "purged")}
+    signed = {name: outcome[name] for name in ("signature", "signer")}
     return CheckResult(
-        host=host, at=began, code=int(code), faults=tuple(faults), seconds=time.time() - began, **numbers
+        host=host, at=began, code=int(code), faults=tuple(faults), seconds=time.time() - began, **numbers, **signed
     )
 
 
 def _here(config: Config, scratch: Path) -> Context:
     """The context of a new machine whose master is the folder of hosts."""
-    local = replace(config, hosts=(STANDALONE,), hostname=None, rebuild_keep=(), hooks=False)
+    local = replace(config, hosts=(STANDALONE,), hostname=None, rebuild_keep=(), hooks=False, signers=None)
     return Context(local, StateFolder(scratch / "state"))
 
 
@@ -123,7 +126,11 @@ def _believed(answer: dict[str, Any]) -> dict[str, Any]:
     numbers = {name: message.count(answer[name]) for name in ("files", "size", "purged")}
     times = {"made": message.seconds(answer["made"])}
     snapshot = {"tip": check_results.node(answer["tip"]), "rehearsed": bool(answer["rehearsed"])}
-    return {**outcome, **numbers, **times, **snapshot}
+    signature = {
+        "signature": check_results.signature_word(answer["signature"]),
+        "signer": check_results.signer(answer["signer"]),
+    }
+    return {**outcome, **numbers, **times, **snapshot, **signature}
 
 
 def _hooks(hosts_path: bytes, host: str) -> list[str]:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from pacha.fetch.provenance import SignatureState
 from pacha.files.dirfd import CREATE, open_own
 from pacha.files.names import NODE
 from pacha.text import printable
 from pacha.wire import message
 
-_FOLDER = b".pacha"
+FOLDER = b".pacha"
 _MOST_BYTES = 65536
+_FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +26,8 @@ class CheckResult:
 
     ``tip`` and ``made`` are the node and the time of the checked snapshot ("" and 0: none), ``files`` and ``size``
     (bytes) its content; ``purged``: how many of the files have none any more, as it was erased on purpose;
-    ``rehearsed``: it was rebuilt into a scratch folder and compared; ``faults``: lines, safe to print.
+    ``rehearsed``: it was rebuilt into a scratch folder and compared; ``faults``: lines, safe to print. ``signature``:
+    the word of a ``SignatureState``, "" where it is not known, and ``signer`` the fingerprint of the key ("": none).
     """
 
     host: str
@@ -37,6 +41,8 @@ class CheckResult:
     rehearsed: bool = False
     faults: tuple[str, ...] = ()
     seconds: float = 0.0
+    signature: str = ""
+    signer: str = ""
 
 
 def write(hosts_path: bytes, checked: CheckResult) -> None:
@@ -55,7 +61,7 @@ def read(hosts_path: bytes) -> dict[str, CheckResult]:
     """The last result of each host; empty where the folder is unreadable or not ours."""
     results: dict[str, CheckResult] = {}
     try:
-        fd = open_own(os.path.join(hosts_path, _FOLDER))
+        fd = open_own(os.path.join(hosts_path, FOLDER))
     except OSError:
         return results
     try:
@@ -87,6 +93,8 @@ def _load(fd: int, name: str) -> CheckResult:
         at=message.seconds(values["at"]),
         made=message.seconds(values.get("made", 0)),
         seconds=message.seconds(values.get("seconds", 0)),
+        signature=signature_word(values.get("signature", "")),
+        signer=signer(values.get("signer", "")),
     )
 
 
@@ -97,9 +105,21 @@ def node(value: object) -> str:
     return value
 
 
+def signature_word(value: object) -> str:
+    """The word of a SignatureState, "" for none. Raises ValueError."""
+    return SignatureState(value).value if value else ""
+
+
+def signer(value: object) -> str:
+    """A fingerprint, "" for none. Raises ValueError."""
+    if not isinstance(value, str) or (value and not _FINGERPRINT.fullmatch(value)):
+        raise ValueError("no fingerprint")
+    return value
+
+
 def open_folder(hosts_path: bytes) -> int:
     """Open the folder of a master's own notes; make it where it is missing. Raises OSError unless it is ours."""
-    folder = os.path.join(hosts_path, _FOLDER)
+    folder = os.path.join(hosts_path, FOLDER)
     if not os.path.lexists(folder):
         os.mkdir(folder, 0o700)
     return open_own(folder)

@@ -11,8 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from pacha.config.keys import STANDALONE
+from pacha.config.signers import Signers
 from pacha.errors import DamagedError, ExitCode, PachaError
+from pacha.fetch import provenance
 from pacha.fetch.fetch import fetch
+from pacha.fetch.provenance import SignatureState
+from pacha.fetch.snapshot import FetchedDatabase
 from pacha.fetch.staging import Fetched, Staging
 from pacha.files.dirfd import DIRECTORY, DirectoryFds
 from pacha.files.names import DATABASE
@@ -34,12 +38,17 @@ _DECODERS: Mapping[str, Callable[[bytes], object]] = {MACHINE: facts.decode, PAC
 _UNTOLD = "whether db was set back cannot be told"
 
 
-def inspect(context: Context, host: str, rehearse: bool, scratch: Path) -> dict[str, Any]:
-    """Check what a rebuild of ``host`` would find, and with ``rehearse`` also what it makes. See ``result``."""
+def inspect(
+    context: Context, host: str, rehearse: bool, scratch: Path, signers: Signers | None = None
+) -> dict[str, Any]:
+    """Check what a rebuild of ``host`` would find, and with ``rehearse`` also what it makes. See ``result``.
+
+    ``signers``: who may have signed it, None where nobody has to.
+    """
     tempfile.tempdir = os.environ["TMPDIR"] = str(scratch)
     last_push, heartbeat, concern = _heartbeat(context, host)
     try:
-        outcome = _fetched(context, host, rehearse, scratch, heartbeat)
+        outcome = _fetched(context, host, rehearse, scratch, heartbeat, signers)
     except NoHost as error:
         if last_push is _LastPush.MISSING:
             return result(ExitCode.CONCERNS, hosts.NEVER_PUSHED)
@@ -57,6 +66,7 @@ def inspect(context: Context, host: str, rehearse: bool, scratch: Path) -> dict[
 def result(code: int, *faults: str) -> dict[str, Any]:
     """The result of a check as JSON values: ``code`` (ExitCode), ``faults`` (lines); the rest as in ``CheckResult``."""
     empty = {"tip": "", "made": 0.0, "files": 0, "size": 0, "rehearsed": False, "purged": 0}
+    empty |= {"signature": "", "signer": ""}
     return {**empty, "code": int(code), "faults": list(faults)}
 
 
@@ -67,7 +77,9 @@ def unseen(error: Exception) -> str:
     return f"could not be looked at: {why}" + (f": {escape(path)}" if isinstance(path, str | bytes) else "")
 
 
-def _fetched(context: Context, host: str, rehearse: bool, scratch: Path, heartbeat: Heartbeat | None) -> dict[str, Any]:
+def _fetched(
+    context: Context, host: str, rehearse: bool, scratch: Path, heartbeat: Heartbeat | None, signers: Signers | None
+) -> dict[str, Any]:
     staging = Staging.make(context, host, connect(context, STANDALONE), lambda received: activity.advance(1))
     fetched = fetch(staging)
     snapshot, database = fetched.snapshot, staging.repository(DATABASE)
@@ -75,6 +87,8 @@ def _fetched(context: Context, host: str, rehearse: bool, scratch: Path, heartbe
     faults: list[str] = []
     if heartbeat and not database.has(heartbeat.tip):
         faults.append(f"the snapshot {heartbeat.tip[:12]}, which the host left last, is not there any more")
+    signed, fault = _signature(staging, fetched, heartbeat, signers)
+    faults += fault
     staging.remove()
     faults += _unreadable_texts(fetched)
     if rehearse:
@@ -82,7 +96,31 @@ def _fetched(context: Context, host: str, rehearse: bool, scratch: Path, heartbe
     sizes = [entry.size for entry in snapshot.entries.values() if entry.kind.value == "f"]
     numbers = {"tip": fetched.tip, "made": fetched.note.at, "files": len(sizes), "size": sum(sizes)}
     numbers["purged"] = len(fetched.purged)
-    return {**result(ExitCode.DAMAGED if faults else ExitCode.DONE, *faults), **numbers, "rehearsed": rehearse}
+    return {
+        **result(ExitCode.DAMAGED if faults else ExitCode.DONE, *faults),
+        **numbers,
+        **signed,
+        "rehearsed": rehearse,
+    }
+
+
+def _signature(
+    staging: Staging, fetched: Fetched, heartbeat: Heartbeat | None, signers: Signers | None
+) -> tuple[dict[str, str], list[str]]:
+    """Whether the snapshot and the heartbeat are signed, as in ``CheckResult``, and the faults of that."""
+    source = FetchedDatabase(staging.path(DATABASE), "", staging.host)
+    claim = staging.claim(source, fetched.tip, fetched.note)
+    try:
+        state, fault = provenance.state_of(claim, signers)
+        word = heartbeat.signed if heartbeat else None
+        if word and not fault:
+            provenance.check_word(word, staging.host, signers)
+    except DamagedError as error:
+        state, fault = SignatureState.BAD, f"its last-push: {error.in_a_line}"
+    except PachaError as error:  # there is no ssh-keygen
+        return {"signature": "", "signer": ""}, [error.in_a_line] if signers else []
+    signer = provenance.claimed(claim).key if state is SignatureState.SIGNED else ""
+    return {"signature": state.value, "signer": signer}, [fault] if fault else []
 
 
 def _unreadable_texts(fetched: Fetched) -> Iterator[str]:

@@ -13,10 +13,12 @@ from typing import Any, TypeVar
 
 from pacha.errors import Concern
 from pacha.files.names import DATABASE
+from pacha.system.signed_text import MOST_COUNTER
 from pacha.text import printable
 
 _LATEST = 1e11  #: seconds since the epoch; no clock shows a later time
 _MOST_HOSTS = 100  #: so many hosts that were rebuilt here and are not settled
+_MOST_STATED = 10_000  #: hosts of which a statement is remembered
 LONGEST = 10_000  #: so many patterns, and names of an owner map, are remembered of a rebuild
 POLICIES = ("", "renumber", "keep", "leave")  #: the words of rebuild.options.AccountPolicy
 HARDWARE = ("", "auto", "same", "other")  #: those of HardwarePolicy
@@ -46,6 +48,19 @@ class MasterState:
     purged: str | None = None
     lacks_purges: bool = False
     unknown: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stated:
+    """The last statement of a host that this machine made or accepted: its counter, and the sha256 (hex) of its text.
+
+    ``tip``: the snapshot (node) that has it; ``key``: the fingerprint of the key that signed it.
+    """
+
+    counter: int
+    digest: str
+    tip: str = ""
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +120,7 @@ class HostState:
     ``moving_below``: the same by target, for rebuilds onto the root of another machine; ``orphans``: files of accounts
     that are gone; ``mounted``: the mount points that the last scan met; ``choices``: by host, the options of a rebuild
     that is not settled; ``reread``: paths whose recorded content was purged, which the next push records anew.
+    ``stated``: by host, its last signed statement.
     ``staging``, ``staging_before``, ``staging_left``: the staging directory, and those that could not be removed.
     """
 
@@ -134,6 +150,7 @@ class HostState:
     orphans: tuple[Orphans, ...] = ()
     mounted: tuple[bytes, ...] = ()
     reread: tuple[bytes, ...] = ()
+    stated: Mapping[str, Stated] = field(default_factory=dict)
     staging: str = ""
     staging_before: str = ""
     staging_left: tuple[str, ...] = ()
@@ -161,6 +178,7 @@ def encode(state: HostState) -> dict[str, object]:
         "orphans": lambda orphans: [_encode_orphans(of_one) for of_one in orphans],
         "moving": _encode_renumbering,
         "moving_below": lambda below: {target.hex(): _encode_renumbering(moving) for target, moving in below.items()},
+        "stated": lambda stated: {host: [of.counter, of.digest, of.tip, of.key] for host, of in stated.items()},
         "choices": lambda choices: {host: _encode_choices(chosen) for host, chosen in choices.items()},
     }
     return {key: encoders[key](value) if key in encoders else value for key, value in encoded.items()}
@@ -286,6 +304,18 @@ def _choices_by_host(values: object) -> dict[str, RebuildChoices]:
     return {_text(host): _choices(chosen) for host, chosen in _of(dict)(values).items()}
 
 
+def _stated(values: object) -> dict[str, Stated]:
+    if len(_of(dict)(values)) > _MOST_STATED:
+        raise ValueError
+    return {_text(host): _stated_one(*_of(list)(value)) for host, value in _of(dict)(values).items()}
+
+
+def _stated_one(counter: int, digest: str, tip: str, key: str) -> Stated:
+    if not 0 <= _of(int)(counter) <= MOST_COUNTER:
+        raise ValueError
+    return Stated(counter=counter, digest=_text(digest), tip=_text(tip), key=_text(key))
+
+
 def _names(values: object) -> dict[bytes, bytes]:
     names = {bytes.fromhex(old): bytes.fromhex(new) for old, new in _of(dict)(values).items()}
     if len(names) > LONGEST:
@@ -341,6 +371,7 @@ _HOST: _Decoders = {
     "owed": _owed,
     "moving": _renumbering,
     "choices": _choices_by_host,
+    "stated": _stated,
     "moving_below": _renumberings,
     "orphans": _orphans,
     **dict.fromkeys(["mounted", "reread"], _paths),

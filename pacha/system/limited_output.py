@@ -49,19 +49,30 @@ class Ended:
         return next((line for line in reversed(self.stderr.splitlines()) if line.strip()), b"")
 
 
-def read_output(argv: Sequence[str], environment: Mapping[str, str], seconds: float, most: int) -> Ended:
-    """Run ``argv`` without input, to its end or until it has said more than ``most`` bytes.
+def read_output(
+    argv: Sequence[str],
+    environment: Mapping[str, str],
+    seconds: float,
+    most: int,
+    *,
+    source: int = subprocess.DEVNULL,
+    inherited: Sequence[int] = (),
+) -> Ended:
+    """Run ``argv``, without input or with that of the descriptor ``source``, until it ends or has said ``most`` bytes.
+
+    ``inherited`` are descriptors that it keeps open.
 
     Raises OSError where it cannot be started, PachaError where no thread is left, and TimeoutError where it did not end
     in ``seconds``: then it is killed with all that it started.
     """
     process = subprocess.Popen(
         argv,
-        stdin=subprocess.DEVNULL,
+        stdin=source,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=environment,
         start_new_session=True,
+        pass_fds=inherited,
     )
     assert process.stdout and process.stderr
     expired = threading.Event()

@@ -23,6 +23,8 @@ def check_json(result: CheckResult) -> dict[str, Any]:
         "size": result.size,
         "purged": result.purged,
         "rehearsed": result.rehearsed,
+        "signature": result.signature or None,
+        "signer": result.signer or None,
         "faults": list(result.faults),
         "seconds": round(result.seconds, 3),
     }
@@ -32,6 +34,8 @@ def check_lines(result: CheckResult) -> list[str]:
     """The result of a check, for people: lines."""
     summary = f"snapshot {result.tip[:12]} of {moment(result.made)}, {result.files} files, {size_text(result.size)}"
     summary += f", {result.purged} purged" if result.purged else ""
+    summary += f", {result.signature}" if result.signature else ""
+    summary += f" by {result.signer}" if result.signer else ""
     kind = "rehearsed" if result.rehearsed else "whole"
     failure = result.faults[0] if result.faults else "failed"
     first = failure if result.code else f"{kind}: {summary} ({result.seconds:.1f} s)"

@@ -68,6 +68,8 @@ def _about_lines(proposal: Proposal) -> Iterator[str]:
     yield from _release_lines(proposal)
     at = local_minute(proposal.at)
     yield f"Snapshot {proposal.tip[:12]} of {at}, by {escape(proposal.by.encode())}."
+    if proposal.signed:
+        yield proposal.signed.words
     yield f"It watches {watched_line(proposal)}."
     for start in proposal.resumes:
         when = local_minute(start.at)

@@ -1,24 +1,55 @@
 """The heartbeat that a push leaves on a master: ``last-push``, a line of JSON in the host's folder.
 
 It is the host's to forge, and the master's. So little of it is read, and believed only where it makes sense.
+
+A host that signs its snapshots signs its last word in it: ``word`` is that text, by the host's own clock, and
+``signature`` its SSHSIG in base64. The rest of the line is nobody's word. A Pacha that does not know them ignores both.
 """
 
 from __future__ import annotations
 
+import base64
 import math
-import re
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from typing import Any
 
 from pacha.files.names import NODE
+from pacha.system.signature import Signature, read_blob
+from pacha.system.signed_text import join_fields, read_counter, read_digest, read_time, split_fields
+from pacha.text import rfc3339
 from pacha.wire.master import HEARTBEAT_MAX
 from pacha.wire.message import count, decode
 
 MOST_HOURS = 31 * 24.0  #: a host that means to be heard of more rarely is judged by this
-_MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z", re.ASCII)
+NAMESPACE = "heartbeat@pacha"
+_TITLE = "pacha-heartbeat 1"
+_FIELDS = ("host", "counter", "time", "frequency", "snapshot", "statement")
 _DEFAULT_HOURS = 12.0
 _MOST_CLAIMED = 10**15
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastWord:
+    """What a host signs in a heartbeat: at ``at`` (its own clock), ``tip`` was its newest snapshot.
+
+    ``counter`` is that of the snapshot's statement, ``statement`` the sha256 (hex) of that text; ``frequency``: hours.
+    """
+
+    host: str
+    counter: int
+    at: float
+    frequency: float
+    tip: str
+    statement: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedWord:
+    """A last word as it came: its text and signature, neither of which is verified."""
+
+    word: LastWord
+    text: bytes
+    signature: Signature
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +58,7 @@ class Heartbeat:
 
     ``exit`` is what the push ended with; the numbers are those of the newest snapshot, 0 where it does not say.
     ``claimed`` are the hours that it says where they are more than anybody would mean, and ``frequency`` is less.
+    ``signed``: the host's signed word, None where there is none that can be read.
     """
 
     at: float
@@ -39,6 +71,31 @@ class Heartbeat:
     files: int
     size: int
     claimed: float | None = None
+    signed: SignedWord | None = None
+
+
+def encode_word(word: LastWord) -> bytes:
+    """The text that is signed."""
+    hours = f"{min(word.frequency, MOST_HOURS):g}"
+    values = (word.host, str(word.counter), rfc3339(word.at), hours, word.tip, word.statement)
+    return join_fields(_TITLE, dict(zip(_FIELDS, values, strict=True)))
+
+
+def decode_word(text: bytes) -> LastWord:
+    """What the text says. Raises ValueError."""
+    host, counter, at, hours, tip, statement = split_fields(text, _TITLE, _FIELDS).values()
+    frequency = float(hours)
+    if not NODE.fullmatch(tip) or not 0 < frequency <= MOST_HOURS:
+        raise ValueError("no snapshot, or no frequency")
+    return LastWord(
+        host=host, counter=read_counter(counter), at=read_time(at), frequency=frequency, tip=tip,
+        statement=read_digest(statement),
+    )  # fmt: skip
+
+
+def signed_fields(text: bytes, signature: Signature) -> dict[str, str]:
+    """The fields of the line that hold a signed word."""
+    return {"word": text.decode("ascii"), "signature": base64.b64encode(signature.blob).decode("ascii")}
 
 
 def parse(text: bytes | str) -> Heartbeat:
@@ -59,18 +116,23 @@ def _heartbeat(said: dict[str, Any]) -> Heartbeat:
     if type(frequency) not in (int, float) or not 0 < frequency < math.inf:
         raise ValueError("no frequency")
     return Heartbeat(
-        at=_time(at),
+        at=read_time(at),
         tip=tip,
         exit=count(said["exit"]),
         version=version,
-        made=_time(said.get("snapshot", at)),
+        made=read_time(said.get("snapshot", at)),
         frequency=float(min(frequency, MOST_HOURS)),
         claimed=float(min(frequency, _MOST_CLAIMED)) if frequency > MOST_HOURS else None,
+        signed=_signed(said),
         **{name: count(said.get(name, 0)) for name in ("paths", "files", "size")},
     )
 
 
-def _time(text: str) -> float:
-    if not _MOMENT.fullmatch(text):
-        raise ValueError("no time")
-    return datetime.fromisoformat(text[:-1]).replace(tzinfo=timezone.utc).timestamp()
+def _signed(said: dict[str, Any]) -> SignedWord | None:
+    """The signed word, if it can be read: without one, the heartbeat is as good as one that is not signed."""
+    try:
+        text = said["word"].encode("ascii")
+        signature = read_blob(base64.b64decode(said["signature"], validate=True))
+        return SignedWord(word=decode_word(text), text=text, signature=signature)
+    except (KeyError, TypeError, AttributeError, ValueError):
+        return None

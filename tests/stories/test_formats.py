@@ -66,3 +66,19 @@ def test_a_state_folder_of_a_later_format_is_left_alone(old: Old) -> None:
     push = old.pacha("push")
     assert push.returncode == 1 and "later Pacha" in push.stderr and "Install" in push.stderr
     assert json.loads(memory.read_text()) == later
+
+
+def test_what_was_signed_then_is_verified_now(old: Old) -> None:
+    signer = old.folder / "signer.pub"
+    if not signer.exists():  # none was signed in that format
+        assert old.pacha("rebuild", "bar", "--dry-run", "--signers", "/dev/null").returncode == 10
+        return
+    signers = old.folder / "signers"
+    signers.write_text(f"bar {signer.read_text()}")
+    planned = old.pacha(
+        "rebuild", "bar", "--target", old.folder / "target", "--dry-run", "--json", "--signers", signers
+    )
+    assert planned.returncode in (0, 3), planned.stderr
+    assert json.loads(planned.stdout)["signed"]["counter"] == 3
+    signers.write_text(f"foo {signer.read_text()}")
+    assert old.pacha("rebuild", "bar", "--dry-run", "--signers", signers).returncode == 13

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import time
 from dataclasses import dataclass
 
 import click
@@ -13,7 +14,7 @@ from pacha.cli.context import CliContext
 from pacha.config.keys import age_seconds
 from pacha.config.load import Config
 from pacha.errors import ConfigError, ExitCode, PachaError, UsageError
-from pacha.server import hosts, purge, purge_choice
+from pacha.server import hosts, purge, purge_choice, purge_clock
 from pacha.server.purge_choice import PurgeOrder
 from pacha.server.role import of_master
 from pacha.store.purges import BY_AGE
@@ -143,7 +144,12 @@ def _of_every_host(cli_context: CliContext, config: Config, host: str | None, wi
             "pacha.keep is not set.", "so nothing says how old the contents are that --all purges",
             "Add a line such as 'pacha.keep = 2y' to the configuration; or give --older-than 2y.", code="keep-not-set",
         )  # fmt: skip
+    now = time.time()
+    if wish.yes and not wish.dry_run:
+        purge_clock.check(config.hosts_path, now)
     codes = [_of_one_of_all(cli_context, config.hosts_path, name, wish) for name in hosts.names(config.hosts_path)]
+    if not wish.dry_run:
+        purge_clock.note(config.hosts_path, now)
     return ExitCode.FAILED if ExitCode.FAILED in codes else max(codes, default=ExitCode.DONE)
 
 

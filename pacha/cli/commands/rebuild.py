@@ -58,6 +58,12 @@ from pacha.fetch.worker import WorkerProcess
     type=click.Choice(["lines", "bar", "none"]),
     help="Show a line for each file, one live bar, or neither; not given: a bar for many files at a terminal.",
 )
+@click.option(
+    "--signers",
+    type=click.Path(),
+    metavar="FILE",
+    help="Refuse what nobody in FILE signed: allowed signers as in ssh-keygen(1). Not given: pacha.signers.",
+)
 @click.option("--from", "master", default="", metavar="MASTER", help="Which of several masters to take it from.")
 @click.option("--wait", default=0.0, metavar="SECONDS", help="Wait for another run to end.")
 @click.option("--yes", is_flag=True, help="Do not ask.")

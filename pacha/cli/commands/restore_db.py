@@ -26,6 +26,8 @@ def restore_db_command(cli_context: CliContext, host: str) -> ExitCode:
     """
     console = cli_context.console
     restored = restore_db(cli_context.context(), host, console.warn)
+    if restored.signed:
+        console.tell(restored.signed.words)
     for watched in restored.watched:
         rules = f"; left out: {rules_text(watched.exclude)}" if watched.exclude else ""
         console.tell(f"Watching {escape(watched.path)} (kept as '{watched.repository}'{rules}).")

@@ -16,8 +16,14 @@ from tests.support.standalone import Standalone, standalone_host  # noqa: F401  
 PLAIN = RebuildRequest(
     host="bar", at="", paths=(), directories=(), target=None, delete=False, owner_map=None, accounts=None,
     hardware=None, packages=None, services=None, selinux="policy", hooks=False, dry_run=False,
-    as_json=False, progress=None, master="", wait=0.0, yes=False,
+    as_json=False, progress=None, master="", signers=None, wait=0.0, yes=False,
 )  # fmt: skip
+
+
+def test_the_signers_are_of_the_folder_where_it_is_typed(bar: Standalone, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(bar.top)
+    assert replace(PLAIN, signers="signers").options(bar.context()).signers == f"{bar.top}/signers"
+    assert replace(PLAIN, signers="").options(bar.context()).signers == str(bar.top)  # which is no file
 
 
 def test_without_options_it_is_the_default(bar: Standalone) -> None:

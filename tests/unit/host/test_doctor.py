@@ -13,6 +13,8 @@ from pacha.host.doctor import Check
 from pacha.store.host_state import HostState
 from pacha.store.state import StateFolder
 from pacha.ui import overview
+from tests.support.signing import make_key, public
+from tests.support.standalone import Standalone, standalone_host  # noqa: F401  (a fixture)
 
 
 def test_a_push_that_failed_is_shown_with_its_own_cure() -> None:
@@ -48,3 +50,13 @@ def test_a_state_folder_of_somebody_else_is_named(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(os, "geteuid", lambda: me + 1)
     errors = [check.error for check in doctor.inspect(lambda: settings, state)]
     assert "state-of-another-user" in errors
+
+
+def test_it_is_told_which_key_signs_and_why_none_does(bar: Standalone) -> None:
+    key = make_key(bar.top / "key")
+    found = doctor._signing(bar.context(sign_key=str(key)))
+    assert found.code == 0 and f'bar namespaces="*@pacha" {public(key)}' in found.result
+    unsigned = doctor._signing(bar.context(sign_key="no"))
+    assert unsigned.code == 0 and unsigned.result == "snapshots are not signed: pacha.sign.key says no"
+    missing = doctor._signing(bar.context(sign_key=str(bar.top / "missing")))
+    assert (missing.code, missing.error) == (3, "signing-failed")

@@ -23,6 +23,8 @@ BAR = CheckResult(
     rehearsed=True,
     faults=("a é", "b"),
     seconds=0.1,
+    signature="signed",
+    signer="SHA256:" + "a" * 43,
 )
 
 

@@ -11,11 +11,14 @@ from typing import Any
 
 import pytest
 
+from pacha.config.signers import Signers
 from pacha.errors import ExitCode
 from pacha.machine.packages import package_list
+from pacha.push import push
 from pacha.server import check_worker
 from pacha.server.hosts import NEVER_PUSHED
 from tests.support.packages import FakeManager, fake_manager  # noqa: F401  (a fixture)
+from tests.support.signing import make_key, public, signers_of
 from tests.support.standalone import Standalone, standalone_host  # noqa: F401  (a fixture)
 
 
@@ -79,3 +82,31 @@ def test_a_text_that_no_pacha_wrote_is_a_fault(
     assert bar.push().committed
     found = inspected(bar, tmp_path / "after")
     assert found["code"] == ExitCode.DAMAGED and "packages" in found["faults"][0]
+
+
+def signed_world(bar: Standalone, tmp_path: Path) -> Path:
+    key = make_key(tmp_path / "key")
+    assert push.push(bar.context(sign_key=str(key))).failures == ()
+    return key
+
+
+def test_who_signed_is_told_and_what_no_signer_vouches_for_is_a_fault(bar: Standalone, tmp_path: Path) -> None:
+    key = signed_world(bar, tmp_path)
+
+    def found(number: int, signers: Signers | None) -> tuple[object, ...]:
+        scratch = tmp_path / f"scratch-{number}"
+        scratch.mkdir()
+        outcome = check_worker.inspect(bar.context("master"), "bar", False, scratch, signers)
+        return outcome["code"], outcome["signature"], bool(outcome["signer"]), len(outcome["faults"])
+
+    good, other = signers_of(f"bar {public(key)}"), signers_of(f"foo {public(key)}")
+    assert [found(1, None), found(2, good), found(3, other)] == [
+        (0, "signed", True, 0), (0, "signed", True, 0), (13, "bad", False, 1)
+    ]  # fmt: skip
+    heartbeat = bar.master / "last-push"
+    line = json.loads(heartbeat.read_text())
+    heartbeat.write_text(json.dumps({**line, "word": line["word"].replace("counter 1", "counter 2")}) + "\n")
+    assert [found(4, None), found(5, good)] == [(13, "bad", False, 1)] * 2
+    (bar.tree / "one").write_text("two\n")
+    bar.push()
+    assert [found(6, None), found(7, good)] == [(0, "unsigned", False, 0), (13, "unsigned", False, 1)]

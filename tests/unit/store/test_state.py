@@ -21,7 +21,7 @@ from pacha.errors import Concern, ExitCode, LockedError, PachaError
 from pacha.rebuild.options import AccountPolicy
 from pacha.store import database
 from pacha.store.hg import NULL, Blob, Note, Repository
-from pacha.store.host_state import LONGEST, POLICIES, HostState, Orphans, RebuildChoices, Renumbering
+from pacha.store.host_state import LONGEST, POLICIES, HostState, Orphans, RebuildChoices, Renumbering, Stated
 from pacha.store.snapshot import Snapshot, Watched
 from pacha.store.state import StateFolder
 
@@ -186,6 +186,7 @@ WRITTEN = {
     "pending": True, "staging": "/tmp/a", "staging_before": "/tmp/b", "staging_left": ["/tmp/c"], "succeeded": 2.5,
     "mounted": ["2f6d"], "tip": "ab", "tried": 3.5, "later": {"things": [1]}, "reread": ["2f77"],
     "version": __version__, "machine_id": "0123456789abcdef0123456789abcdef", "services_owed": ["ssh.service"],
+    "stated": {"bar": [3, "ab", "cd", "SHA256:x"]},
 }  # fmt: skip
 
 
@@ -199,6 +200,7 @@ def test_every_field_is_read_and_written_as_it_always_was(state: StateFolder) ->
     ann = Orphans(name=b"ann", is_group=False, number=2100001000, count=12, paths=(b"/w",), target=b"/m")
     assert known.orphans == (ann,) and known.mounted == (b"/m",)
     assert known.moving_below == {b"/m": Renumbering(groups={7: 8})}
+    assert known.stated == {"bar": Stated(counter=3, digest="ab", tip="cd", key="SHA256:x")}
     assert known.masters["m"].sent == {"db": "cd"} and known.masters["n"].contents == {"etc": None, "opt": "ef"}
     assert {item.name for item in fields(known)} - {"unknown"} == WRITTEN.keys() - {"later"}, "one is not tried here"
     state.update()

@@ -17,11 +17,20 @@ def test_programs_get_every_field_and_null_for_what_is_not_there() -> None:
     assert check_json(FINE) == {
         "host": "bar", "at": "2023-11-14T22:13:20Z", "exit": 0, "snapshot": "ab" * 20,
         "snapshot_at": "2023-11-14T19:26:40Z", "files": 7, "size": 2048, "purged": 0, "rehearsed": False, "faults": [],
-        "seconds": 1.235,
+        "seconds": 1.235, "signature": None, "signer": None,
     }  # fmt: skip
     nothing = check_json(CheckResult(host="bar", at=1.0, code=3, faults=("it has never pushed",)))
     assert (nothing["snapshot"], nothing["snapshot_at"], nothing["faults"]) == (None, None, ["it has never pushed"])
     assert json.loads(json.dumps(nothing)) == nothing
+
+
+def test_people_are_told_who_signed() -> None:
+    signed = replace(FINE, signature="signed", signer="SHA256:abc")
+    assert ", signed by SHA256:abc (1.2 s)" in check_lines(signed)[0]
+    assert (
+        check_json(signed)["signature"] == "signed"
+        and ", unsigned (" in check_lines(replace(FINE, signature="unsigned"))[0]
+    )
 
 
 def test_people_get_a_line_for_each_fault() -> None:

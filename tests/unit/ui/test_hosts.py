@@ -55,3 +55,11 @@ def test_what_is_wrong_with_a_host_is_its_own_note_or_how_its_push_ended() -> No
     assert hosts.problem(noted).endswith("its folder is a link") and "11" not in hosts.problem(noted).split(";")[-1]
     bad = CheckResult(host="bar", at=1e9, code=13, faults=("it is damaged", "and more"))
     assert hosts.problem(HostStatus("bar", State.FRESH, None, checked=bad)).endswith("; it is damaged")
+
+
+def test_what_the_last_check_found_of_the_signature_is_shown() -> None:
+    checks = [CheckResult(host="bar", at=1e9, code=0, signature=word) for word in ("signed", "unsigned", "bad", "")]
+    seen = [HostStatus("bar", State.FRESH, None, checked=checked) for checked in (*checks, None)]
+    title, *lines = hosts.hosts_text(seen).splitlines()
+    column = title.index("SIGNED")
+    assert [line[column:].split()[0] for line in lines] == ["signed", "unsigned", "bad", "-", "-"]

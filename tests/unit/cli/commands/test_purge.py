@@ -70,6 +70,8 @@ def test_all_hosts_by_the_configured_age(shell: Shell, monkeypatch: pytest.Monke
     monkeypatch.setattr(time, "time", lambda: real() + 70 * 86400)
     out = shell.run("purge", "--all", "--dry-run")
     assert out.splitlines()[0] == "bar:" and "/one: 1 content, 7 bytes" in out
+    assert "may have leapt ahead" in shell.both("purge", "--all", "--yes", code=1)[1]
+    (shell.bar.top / "hosts" / ".pacha" / "purged-all").unlink()
     assert "bar: Erased 1 file revision" in shell.run("purge", "--all", "--yes")
     assert shell.both("purge", "--all", "--yes") == ("", "")
     assert '"--older-than 1d --keep-monthly 1"' in (shell.bar.master / ".purged").read_text()

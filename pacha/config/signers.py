@@ -1,0 +1,69 @@
+"""Whose signatures count: this machine's own allowed-signers file (ssh-keygen(1), ALLOWED SIGNERS).
+
+It is never a master's, and nobody but its owner, or root, may change it or put another in its place.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from pacha.errors import ConfigError
+from pacha.system.trust import untrusted
+from pacha.text import printable
+
+_MOST_BYTES = 4 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signers:
+    """The content of an allowed-signers file; ``name``: its path; ``revoked``: keys that do not count, b"" for none."""
+
+    name: str
+    text: bytes
+    revoked: bytes = b""
+
+
+def load_signers(path: str | None, revoked: str | None) -> Signers | None:
+    """Read the files at ``path`` and ``revoked`` (None: there is none). Raises ConfigError."""
+    if path is None:
+        return None
+    text = _read(path)
+    if not text.strip():
+        raise _unreadable(printable(path), "it is empty")
+    return Signers(name=printable(path), text=text, revoked=_read(revoked) if revoked else b"")
+
+
+def _read(path: str) -> bytes:
+    name = printable(path)
+    try:
+        found = untrusted(Path(path), {0, os.geteuid()})
+        if found is None:
+            return _content(path)
+    except OSError as error:
+        raise _unreadable(name, error.strerror or str(error)) from None
+    place = printable(str(found[0]))
+    raise ConfigError(
+        f"{name}: not to be trusted.",
+        f"{place}: {found[1]}, and it says whose snapshots are restored",
+        f"Run: chown $(id -u) {shlex.quote(place)} && chmod go-w {shlex.quote(place)}",
+        code="signers-not-trusted",
+    )
+
+
+def _unreadable(name: str, why: str) -> ConfigError:
+    hint = "pacha.signers, pacha.signers.revoked or --signers names it: correct that. Nothing was changed."
+    return ConfigError(f"{name} cannot be read.", why, hint, code="signers-unreadable")
+
+
+def _content(path: str) -> bytes:
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:  # do not wait for a FIFO
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError("it is not a file")
+        text = file.read(_MOST_BYTES + 1)
+    if len(text) > _MOST_BYTES:
+        raise OSError("it is too large")
+    return text

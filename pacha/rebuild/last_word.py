@@ -1,0 +1,158 @@
+"""Compare a signed snapshot with what else its host signed: is it the newest one?
+
+The master may show an old state, and the signed heartbeat of that time with it. What proves that something newer is
+hidden ends the rebuild: a higher counter in the heartbeat, or in this machine's own memory. What proves nothing is told
+before the first change: how old the last signed word is, against the host's own frequency.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass, replace
+
+from pacha.errors import DamagedError, PachaError
+from pacha.fetch import provenance
+from pacha.fetch.staging import Fetched, Staging
+from pacha.files.names import DATABASE
+from pacha.host.context import Context
+from pacha.rebuild.freshness import About, Disagreement, LastPush
+from pacha.rebuild.options import RebuildOptions
+from pacha.store.statement import Statement
+from pacha.text import local_minute, rfc3339
+from pacha.wire import heartbeat
+from pacha.wire.heartbeat import LastWord
+from pacha.wire.master import NotTold
+
+_GRACE = 2 * 3600.0  #: seconds, as for a late host (``server.hosts``)
+_AHEAD = 300.0  #: seconds that a host's clock may be ahead of ours
+_DEFAULT_HOURS = 12.0
+_HINT = (
+    "Nothing was changed. If a push ended just now, run this again; if the master lost what was newer, name what there "
+    "is by its id: pacha rebuild {host} --at {node}"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedBy:
+    """Who signed a snapshot: the key's fingerprint, and when. Times are seconds since the epoch.
+
+    ``heard``: when the host left its newest signed heartbeat, None where there is none that counts, or nobody asked.
+    """
+
+    host: str
+    key: str
+    at: float
+    counter: int
+    heard: float | None = None
+
+    @property
+    def words(self) -> str:
+        """A line for the plan."""
+        signed = f"Signed by the key {self.key} of '{self.host}' at {local_minute(self.at)} (number {self.counter})"
+        if self.heard is None:
+            return f"{signed}."
+        return f"{signed}; its newest signed heartbeat is {span(time.time() - self.heard)} old."
+
+
+def span(seconds: float) -> str:
+    """A time in the largest unit that makes it two or more."""
+    for word, length in (("days", 86400), ("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {word}"
+    return f"{max(0.0, seconds):.0f} seconds"
+
+
+def compare(
+    context: Context, staging: Staging, fetched: Fetched, options: RebuildOptions, last_push: LastPush
+) -> tuple[SignedBy | None, tuple[Disagreement, ...]]:
+    """Who signed what was ``fetched``, None where nobody has to, and what makes it doubtful that it is the newest.
+
+    A moment that somebody named is not compared. Raises DamagedError where something newer, or other, is hidden.
+    """
+    said = fetched.provenance.statement
+    if said is None or not fetched.provenance.vouched:
+        return None, ()
+    signed = SignedBy(host=said.host, key=fetched.provenance.key, at=said.at, counter=said.counter)
+    if options.at or staging.master.local_path(DATABASE) is not None:
+        return signed, ()
+    _check_memory(context, staging.host, fetched, said)
+    word, doubt = _last_word(staging, last_push)
+    if word is not None:
+        _check_word(word, fetched, said)
+        signed = replace(signed, heard=word.at)
+    about = os.fsencode(context.master())
+    doubts = [text for text in (doubt, _of_age(word, fetched, said)) if text]
+    return signed, tuple(Disagreement(about=About.SIGNATURE, master=about, reason=text, known=False) for text in doubts)
+
+
+def _check_memory(context: Context, host: str, fetched: Fetched, said: Statement) -> None:
+    known = context.state.read().stated.get(host)
+    if known is None or said.counter > known.counter:
+        return
+    if said.counter < known.counter:
+        raise DamagedError(
+            f"The master shows an older snapshot of '{host}' than this machine knows of.",
+            f"its newest is number {said.counter} of {rfc3339(said.at)}, and this machine knows number {known.counter}",
+            _HINT.format(host=host, node=fetched.tip[:12]),
+            code="snapshot-set-back",
+        )
+    _check_same(host, said.counter, fetched.provenance.digest, known.digest)
+
+
+def _check_word(word: LastWord, fetched: Fetched, said: Statement) -> None:
+    if word.counter > said.counter:
+        raise DamagedError(
+            f"The master does not show the newest snapshot of '{said.host}'.",
+            f"the host's signed heartbeat of {rfc3339(word.at)} names number {word.counter}, this is {said.counter}",
+            _HINT.format(host=said.host, node=fetched.tip[:12]),
+            code="snapshot-hidden",
+        )
+    if word.counter == said.counter:
+        _check_same(said.host, said.counter, fetched.provenance.digest, word.statement)
+
+
+def _check_same(host: str, counter: int, shown: str, known: str) -> None:
+    if shown != known:
+        raise DamagedError(
+            f"Two snapshots of '{host}' are signed as number {counter}.",
+            "somebody else has its key, or it was set back to an older state, or runs twice",
+            "Nothing was changed. Find out which machine made which ('pacha log'); then name one with --at.",
+            code="counter-used-twice",
+        )
+
+
+def _last_word(staging: Staging, last_push: LastPush) -> tuple[LastWord | None, str]:
+    """What the host signed in its heartbeat, if that counts, and why it does not."""
+    untold = "whether the master hides newer snapshots cannot be told"
+    try:
+        text = last_push()
+        signed = heartbeat.parse(text).signed if text is not None else None
+        if signed is None:
+            return None, f"its last-push is not signed: {untold}"
+        provenance.check_word(signed, staging.host, staging.signers)
+    except (PachaError, ValueError, NotTold) as error:
+        why = error.in_a_line if isinstance(error, PachaError) else "it cannot be read"
+        return None, f"its last-push does not count ({why}): {untold}"
+    return signed.word, ""
+
+
+def _of_age(word: LastWord | None, fetched: Fetched, said: Statement) -> str:
+    """What is odd about the time of the last signed word, "" for nothing."""
+    age = time.time() - max(said.at, word.at if word else 0.0)
+    hours = word.frequency if word else _frequency(fetched)
+    if age < -_AHEAD:
+        return f"the last signed word of '{said.host}' is {span(-age)} ahead of this machine's clock: one is wrong"
+    if age <= hours * 3600 + _GRACE:
+        return ""
+    return (
+        f"the last signed word of '{said.host}' is {span(age)} old, and it means to push every {hours:g} hours: if it "
+        "lived on after that, the master hides newer snapshots"
+    )
+
+
+def _frequency(fetched: Fetched) -> float:
+    try:
+        return float(fetched.snapshot.meta.get("frequency", _DEFAULT_HOURS))
+    except ValueError:
+        return _DEFAULT_HOURS

@@ -1,0 +1,58 @@
+"""A clock that leapt ahead makes everything old. Unattended purges by age stop then, until a person has looked at it.
+
+The time of the last run is kept in ``<hosts_path>/.pacha/purged-all``: seconds since the epoch.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from datetime import timedelta
+
+from pacha.errors import PachaError
+from pacha.files.dirfd import CREATE, open_own
+from pacha.server.check_results import FOLDER, open_folder
+from pacha.text import local_minute
+
+_FILE = "purged-all"
+_LONGEST = timedelta(days=31).total_seconds()  #: between two runs
+
+
+def check(hosts_path: bytes, now: float) -> None:
+    """Raise PachaError when the last run is too long before ``now`` (since the epoch) for a clock that is right."""
+    last = _read(hosts_path)
+    if last is None or now - last <= _LONGEST:
+        return
+    raise PachaError(
+        "Nothing was purged: this machine's clock may have leapt ahead.",
+        f"it says {local_minute(now)}, and the last run was at {local_minute(last)}",
+        "Look at the clock (date). If it is right, run it once by hand, without --yes: pacha purge --all",
+        code="purge-clock",
+    )
+
+
+def note(hosts_path: bytes, now: float) -> None:
+    """Remember a run at ``now``. Raises OSError."""
+    fd = open_folder(hosts_path)
+    temporary = f".{secrets.token_hex(8)}"
+    try:
+        with open(os.open(temporary, CREATE, 0o600, dir_fd=fd), "w", encoding="ascii") as stream:
+            stream.write(f"{now:.0f}\n")
+        os.rename(temporary, _FILE, src_dir_fd=fd, dst_dir_fd=fd)
+    finally:
+        os.close(fd)
+
+
+def _read(hosts_path: bytes) -> float | None:
+    """When the last run was; None where none is known."""
+    try:
+        fd = open_own(os.path.join(hosts_path, FOLDER))
+    except OSError:
+        return None
+    try:
+        with open(os.open(_FILE, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd), "rb") as stream:
+            return float(int(stream.read(20)))
+    except (OSError, ValueError):
+        return None
+    finally:
+        os.close(fd)

@@ -1,0 +1,181 @@
+"""Signatures of ssh keys (SSHSIG, PROTOCOL.sshsig of OpenSSH), made and verified by ssh-keygen(1).
+
+Nothing here computes: ssh-keygen signs and verifies, and only the outside of a signature is read, for its key's name.
+What a person wrote or a master sent reaches it as the content of a file in memory, never as a name.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+from pacha.errors import PachaError
+from pacha.system.executable import PATH, find_program
+from pacha.system.home import home_dir
+from pacha.system.limited_output import Ended, read_output
+from pacha.text import printable
+
+MOST_BYTES = 16 << 10  #: of a signature; that of an RSA key of 16384 bits takes 6 KB
+PROGRAM = "ssh-keygen"
+_SIGNING, _VERIFYING = 60.0, 20.0  #: seconds; a token waits for somebody who touches it
+_MOST_SAID = 64 << 10
+_WIDTH = 70  #: characters of a line
+_MAGIC, _VERSION = b"SSHSIG", 1
+_BEGIN, _END = b"-----BEGIN SSH SIGNATURE-----", b"-----END SSH SIGNATURE-----"
+_ARMORED = re.compile(_BEGIN + rb"\n([A-Za-z0-9+/=\s]+)\n" + _END)
+#: What ssh-keygen needs of the environment to reach an agent or a token, and to ask for a PIN. The time zone is that of
+#: the times in an allowed-signers file.
+_PASSED_ON = ("SSH_AUTH_SOCK", "SSH_ASKPASS", "SSH_SK_PROVIDER", "DISPLAY", "WAYLAND_DISPLAY",
+              "XDG_RUNTIME_DIR", "TZ")  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signature:
+    """A signature as it came: its bytes without armor, and what it says of its key (a blob) and its namespace."""
+
+    blob: bytes
+    key: bytes
+    namespace: bytes
+
+    @property
+    def fingerprint(self) -> str:
+        """The name of the key, as ``ssh-keygen -l`` prints it."""
+        return fingerprint(self.key)
+
+    @property
+    def armored(self) -> bytes:
+        """The form that ssh-keygen reads."""
+        text = base64.b64encode(self.blob)
+        lines = (text[begin : begin + _WIDTH] for begin in range(0, len(text), _WIDTH))
+        return b"\n".join([_BEGIN, *lines, _END, b""])
+
+
+def fingerprint(key: bytes) -> str:
+    """The name of a public key (a blob)."""
+    return "SHA256:" + base64.b64encode(hashlib.sha256(key).digest()).decode("ascii").rstrip("=")
+
+
+def read_armored(text: bytes) -> Signature:
+    """The signature in ``text``. Raises ValueError."""
+    found = _ARMORED.fullmatch(text.strip()) if len(text) <= MOST_BYTES else None
+    if found is None:
+        raise ValueError("no signature")
+    return read_blob(base64.b64decode(b"".join(found[1].split()), validate=True))
+
+
+def read_blob(blob: bytes) -> Signature:
+    """The signature in ``blob``, which has no armor. Raises ValueError."""
+    if len(blob) > MOST_BYTES or not blob.startswith(_MAGIC + _VERSION.to_bytes(4, "big")):
+        raise ValueError("no signature")
+    key, rest = _string(blob[len(_MAGIC) + 4 :])
+    namespace, rest = _string(rest)
+    return Signature(blob=blob, key=key, namespace=namespace)
+
+
+def _string(data: bytes) -> tuple[bytes, bytes]:
+    """A string of RFC 4251, and what follows it."""
+    end = 4 + int.from_bytes(data[:4], "big")
+    if len(data) < max(4, end):
+        raise ValueError("the signature is cut off")
+    return data[4:end], data[end:]
+
+
+def public_key(line: bytes) -> bytes:
+    """The blob in a line of a public key's file. Raises ValueError."""
+    words = line.split()
+    if len(words) < 2:
+        raise ValueError("no public key")
+    return base64.b64decode(words[1], validate=True)
+
+
+def key_words(key: bytes) -> tuple[str, str]:
+    """The type and the base64 of a public key (a blob), as a file has them. Raises ValueError."""
+    kind, _ = _string(key)
+    return kind.decode("ascii"), base64.b64encode(key).decode("ascii")
+
+
+def sign(text: bytes, namespace: str, key: str) -> Signature:
+    """The signature of ``text`` by the key in the file ``key``; the public half alone names a key of the agent.
+
+    Raises PachaError.
+    """
+    try:
+        ended = _run(["-Y", "sign", "-q", "-n", namespace, "-f", key], text, {}, _SIGNING)
+        if not ended.status:
+            return read_armored(ended.stdout)
+        why = ended.complaint.decode("utf-8", "replace") or f"{PROGRAM} ended with {ended.status}"
+    except (OSError, ValueError) as error:
+        why = str(error)
+    raise PachaError(
+        f"The key {printable(key)} cannot sign.",
+        why,
+        f"Try it: echo x | {PROGRAM} -Y sign -n {namespace} -f {printable(key)}; or set pacha.sign.key to another.",
+        code="signing-failed",
+    )
+
+
+def is_intact(text: bytes, signature: Signature, namespace: str) -> bool:
+    """Whether ``signature`` is one of ``text`` in ``namespace``, whoever made it. Raises PachaError."""
+    return _verifies(["check-novalidate", "-n", namespace], text, {"-s": signature.armored})
+
+
+def is_by(
+    text: bytes, signature: Signature, namespace: str, *, principal: str, at: float, signers: bytes, revoked: bytes
+) -> bool:
+    """Whether a key signed ``text`` in ``namespace`` that may do so for ``principal`` at that time (since the epoch).
+
+    ``signers`` is the content of an allowed-signers file; ``revoked`` that of a file of keys or a KRL, b"" for none.
+    Raises PachaError.
+    """
+    moment = time.strftime("%Y%m%d%H%M%S", time.localtime(at))  # a Z for UTC is known since OpenSSH 9.1
+    files = {"-s": signature.armored, "-f": signers, **({"-r": revoked} if revoked else {})}
+    argv = ["verify", "-n", namespace, "-I", principal, "-O", f"verify-time={moment}"]
+    return _verifies(argv, text, files)
+
+
+def _verifies(argv: Sequence[str], text: bytes, files: Mapping[str, bytes]) -> bool:
+    try:
+        return not _run(["-Y", *argv, "-q"], text, files, _VERIFYING).status
+    except OSError as error:  # TimeoutError, too
+        raise PachaError(
+            "The signature cannot be verified.",
+            str(error),
+            f"Install OpenSSH 8.7 or later ({PROGRAM}), and run this again.",
+            code="signature-not-checked",
+        ) from None
+
+
+def _run(argv: Sequence[str], text: bytes, files: Mapping[str, bytes], seconds: float) -> Ended:
+    """Run ssh-keygen with ``text`` as its input, and an option for each of ``files``. Raises OSError."""
+    program = find_program(PROGRAM)
+    if not program:
+        raise OSError(f"there is no {PROGRAM} in {PATH}")
+    with ExitStack() as stack:
+        source = stack.enter_context(_in_memory(text))
+        placed = {option: stack.enter_context(_in_memory(data)) for option, data in files.items()}
+        options = [word for option, fd in placed.items() for word in (option, f"/proc/self/fd/{fd}")]
+        command = [program, *argv, *options]
+        return read_output(command, _environment(), seconds, _MOST_SAID, source=source, inherited=[*placed.values()])
+
+
+@contextmanager
+def _in_memory(data: bytes) -> Iterator[int]:
+    """A descriptor of a file that has no name, with ``data``."""
+    with open(os.memfd_create("pacha", os.MFD_CLOEXEC), "wb") as file:
+        file.write(data)
+        file.seek(0)
+        yield file.fileno()
+
+
+def _environment() -> dict[str, str]:
+    home = "/root" if os.geteuid() == 0 else home_dir()
+    passed_on = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    # Without a program that asks, ssh-keygen would take the text for the passphrase of a key that has one.
+    asking = {} if "SSH_ASKPASS" in passed_on else {"SSH_ASKPASS": "/bin/false"}
+    return {"PATH": PATH, "HOME": home, "LC_ALL": "C", **passed_on, **asking, "SSH_ASKPASS_REQUIRE": "force"}

@@ -1,0 +1,32 @@
+"""The words about who signed, and how long ago. ``stories/test_signed`` has the comparison itself."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from pacha.rebuild.last_word import SignedBy, span
+
+
+@pytest.mark.parametrize(
+    "seconds,words",
+    [
+        (-5, "0 seconds"),
+        (7, "7 seconds"),
+        (150, "2 minutes"),
+        (7_300, "2 hours"),
+        (86_400, "24 hours"),
+        (10**6, "12 days"),
+    ],
+)
+def test_a_span_is_in_the_unit_that_says_most(seconds: float, words: str) -> None:
+    assert span(seconds) == words
+
+
+def test_the_plan_says_who_signed_and_how_old_the_last_word_is() -> None:
+    signed = SignedBy(host="bar", key="SHA256:abc", at=1_790_000_000, counter=3)
+    assert signed.words.startswith("Signed by the key SHA256:abc of 'bar' at 2026-09-21 ")
+    assert signed.words.endswith("(number 3).")
+    heard = SignedBy(host="bar", key="SHA256:abc", at=1_790_000_000, counter=3, heard=time.time() - 3 * 3600)
+    assert heard.words.endswith("(number 3); its newest signed heartbeat is 3 hours old.")
