@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.amount import by_turns
 from tests.support.forced import Door, quoted, ssh
 from tests.support.sshd import Account, Sshd, make_key
 from tests.support.stage import Host, Stage, on_stage
@@ -78,7 +79,8 @@ def knows_only_the_authority(host: Host, masters: Authority) -> None:
     host.configure(ssh_known_hosts=str(known))
 
 
-@pytest.mark.parametrize("client", ["", "ssh"], ids=["paramiko", "ssh"])
+@pytest.mark.soak
+@pytest.mark.parametrize("client", by_turns(["", "ssh"], 2))
 def test_one_line_lets_in_every_host(
     certified: Stage, door: Door, users: Authority, masters: Authority, client: str
 ) -> None:
