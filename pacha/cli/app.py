@@ -34,6 +34,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "demo": ("demo", "Play the whole story in a temporary folder."),
     "diff": ("diff", "Show what differs between snapshots, or from the disk."),
     "doctor": ("doctor", "Check that all is well, and say how to fix what is not."),
+    "digest": ("digest", "Mail what changed on all hosts."),
     "drift": ("drift", "Which hosts have something else than the others?"),
     "export": ("export", "Write what a snapshot has as a tar archive."),
     "facts": ("facts", "Show what machine a host was."),
@@ -48,6 +49,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "push": ("push", "Send what changed to every master, as one snapshot."),
     "rebuild": ("rebuild", "Put back every file of a host, or a part of them."),
     "rename": ("rename", "Give a host another name."),
+    "report": ("report", "Write pages that show all hosts."),
     "restore-db": ("restore_db", "Get a host's history back from the master, no file of it."),
     "retire": ("retire", "Put a host away, so that all of it can come back."),
     "seal": ("seal", "List what is sealed, and prove that it can be opened."),
@@ -71,7 +73,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
     ),
     "Putting a host back": ("rebuild", "undo", "restore-db"),
     "On a master": ("add-host", "hosts", "check", "purge", "rename", "retire", "serve"),
-    "All hosts of a master": ("find", "grep", "drift", "changes"),
+    "All hosts of a master": ("find", "grep", "drift", "changes", "digest", "report"),
     "Beside": ("demo", "completion"),
 }  # fmt: skip
 _OPTIONS_WITH_VALUE = ("--config",)

@@ -16,6 +16,9 @@ from pacha.ui.spinner import waiting
 HOSTS_OPTION = click.option(
     "--hosts", default="", metavar="GLOB,...", help="Only these hosts: names, or globs in quotes, with commas between."
 )
+DRIFT_OPTION = click.option(
+    "--drift", multiple=True, metavar="PATH", help="Which hosts have something else at or below PATH; may be repeated."
+)
 
 
 @contextmanager

@@ -232,6 +232,8 @@ KEYS: tuple[Key, ...] = (
         "Whether this machine counts as the one that a host was: auto (what the snapshot says), same or other."),
     Key("pacha.drift.ignore", "drift_ignore", _patterns, "",
         "On a master: what drift passes over below a folder, such as /etc/hostname; written like pacha.exclude."),
+    Key("pacha.secret", "secret", _patterns, "",
+        "On a master: what no digest shows the content of, besides what it always hides; written like pacha.exclude."),
     Key("pacha.keep", "keep", _age, "",
         "On a master: 'pacha purge --all' erases content that only older snapshots have; 90d, 8w, 6m or 2y."),
     Key("pacha.keep.monthly", "keep_monthly", _months, "0",

@@ -52,10 +52,11 @@ class Config:
     standalone; empty: none given). ``ssh_user``, ``ssh_port``, ``ssh_key``, ``ssh_known_hosts`` and
     ``hostname`` are None where ssh's own configuration or the machine decides, ``ssh_command`` where Pacha logs in
     itself. ``ssh_timeout`` and ``before_push_timeout`` are in seconds. ``hosts_path`` is absolute, normalised bytes.
-    ``frequency`` is in hours. ``exclude``, ``seal``, ``rebuild_keep`` and ``drift_ignore`` are patterns; ``seal_to`` is
-    a path; ``rebuild_hardware`` is "auto", "same" or "other". ``keep`` is an age as ``keys.age_seconds`` reads it, None
-    for all; ``keep_monthly`` are months. ``hg_command`` is an argv. ``sign_key`` is a path, "no", or None for the usual
-    key. ``warnings`` are lines for the user; ``given`` is the file's own text by key.
+    ``frequency`` is in hours. ``exclude``, ``seal``, ``rebuild_keep``, ``drift_ignore`` and ``secret`` are patterns;
+    ``seal_to`` is a path; ``rebuild_hardware`` is "auto", "same" or "other". ``keep`` is an age as
+    ``keys.age_seconds`` reads it, None for all; ``keep_monthly`` are months. ``hg_command`` is an argv. ``sign_key`` is
+    a path, "no", or None for the usual key. ``warnings`` are lines for the user; ``given`` is the file's own text by
+    key.
     """
 
     hosts: tuple[str, ...]
@@ -76,6 +77,7 @@ class Config:
     rebuild_keep: tuple[str, ...]
     rebuild_hardware: str
     drift_ignore: tuple[str, ...]
+    secret: tuple[str, ...]
     keep: str | None
     keep_monthly: int
     hooks: bool

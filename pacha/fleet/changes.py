@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from pacha.files.paths import prefix
 from pacha.fleet.update import Fleet
@@ -20,7 +21,7 @@ class HostSnapshot:
     """A snapshot of ``host``: when it says that it was made, who pushed it, why, and what it touched.
 
     ``touched``: letters (A, M, R, m; P for a package) and names, safe to print; None where they are too many to be in
-    the index. ``ahead``: its clock is ahead of ours.
+    the index. ``left_out``: how many more there are, by letter. ``ahead``: its clock is ahead of ours.
     """
 
     host: str
@@ -30,18 +31,41 @@ class HostSnapshot:
     message: str
     touched: tuple[tuple[str, str], ...] | None
     ahead: bool
+    left_out: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """How many of each letter."""
+        counted = Counter(letter for letter, _ in self.touched or ())
+        counted.update(self.left_out)
+        return counted
 
 
 def changes(
-    fleet: Fleet, since: float, now: float, hosts: Sequence[str] = (), path: bytes = b"/"
+    fleet: Fleet, since: float, now: float, hosts: Sequence[str] = (), path: bytes = b"/", most: int | None = None
 ) -> Iterator[HostSnapshot]:
     """Yield the snapshots that say that they were made at ``since`` or later, oldest first.
 
-    With a ``path``, only those that touched it or something below it. Raises UsageError.
+    With a ``path``, only those that touched it or something below it. ``most``: of how many paths of each the names are
+    needed (None: all), which is much faster for the root. Raises UsageError.
     """
     fleet.choose(hosts)
+    yield from of_chosen(fleet, since, now, path, most)
+
+
+def of_chosen(
+    fleet: Fleet, since: float, now: float, path: bytes = b"/", most: int | None = None
+) -> Iterator[HostSnapshot]:
+    """The same of the hosts that the index was told to answer for."""
     for host, row in fleet.index.snapshots(since):
-        touched = None if row.changes is None else tuple(_touched(row.changes, path))
+        text = None if row.changes is None else row.changes.decode("utf-8", "replace")
+        left_out: dict[str, int] = {}
+        if text is None:
+            touched = None
+        elif most is not None and path == b"/":
+            touched, left_out = _first(text, most)
+        else:
+            touched = _touched(text, path)
         if touched is None or touched or path == b"/":
             yield HostSnapshot(
                 host=fleet.names[host],
@@ -51,13 +75,24 @@ def changes(
                 message=row.message,
                 touched=touched,
                 ahead=row.at > now + _AHEAD,
+                left_out=left_out,
             )
 
 
-def _touched(changes: bytes, path: bytes) -> Iterator[tuple[str, str]]:
-    """The lines of a change list that concern ``path`` or what is below it."""
+def _first(text: str, most: int) -> tuple[tuple[tuple[str, str], ...], dict[str, int]]:
+    """The first ``most`` lines of a change list, and how many more of each letter there are, without splitting them."""
+    *head, rest = text.split("\n", _HEAD_LINES + most) if text.count("\n") >= _HEAD_LINES + most else (text, "")
+    left_out = {letter: f"\n{rest}".count(f"\n{letter} /") for letter in LETTERS}
+    left_out[_PACKAGE] = f"\n{rest}".count(f"\n{_PACKAGE} ")
+    return _touched("\n".join(head), b"/"), {letter: number for letter, number in left_out.items() if number}
+
+
+def _touched(text: str, path: bytes) -> tuple[tuple[str, str], ...]:
+    """The lines of a change list that concern ``path`` or what is below it: a month has millions of them."""
     folder, below = escape(path), escape(prefix(path))
-    for line in changes.decode("utf-8", "replace").split("\n")[_HEAD_LINES:]:
-        letter, _, name = line.partition(" ")
-        if (letter in LETTERS and (name == folder or name.startswith(below))) or (letter == _PACKAGE and path == b"/"):
-            yield letter, printable(name)
+    wanted = {f"{letter} {folder}" for letter in LETTERS}
+    starts = (*(f"{letter} {below}" for letter in LETTERS), *([f"{_PACKAGE} "] if path == b"/" else []))
+    lines = text.split("\n")[_HEAD_LINES:]
+    if not "".join(lines).isprintable():  # forged
+        lines = list(map(printable, lines))
+    return tuple((line[0], line[2:]) for line in lines if line.startswith(starts) or line in wanted)

@@ -83,6 +83,25 @@ def drift_below(
             yield drift
 
 
+def drift_at(
+    fleet: Fleet,
+    path: bytes,
+    hosts: Sequence[str] = (),
+    *,
+    content_only: bool = False,
+    ignore: Sequence[str] = (),
+    unlike: str = "",
+) -> list[Drift]:
+    """What differs at or below ``path`` as ``drift_below`` has it; where nothing does, what all hosts have there.
+
+    Nothing, for the root and with ``unlike``. Raises UsageError where no host has the path.
+    """
+    below = list(drift_below(fleet, path, hosts, content_only=content_only, ignore=ignore, unlike=unlike))
+    if below or unlike or path == b"/":
+        return below
+    return [drift_of_path(fleet, path, hosts, content_only=content_only)]
+
+
 def drift_of_packages(fleet: Fleet, hosts: Sequence[str] = ()) -> Iterator[Drift]:
     """The packages that are not the same on all hosts that say which they have, by name. Raises UsageError."""
     fleet.choose(hosts)

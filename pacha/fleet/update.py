@@ -23,7 +23,7 @@ from pacha.wire.master import CHANGELOG
 
 _LIMITS = AccountLimits(cpu_seconds=60, seconds=300.0, memory=2 << 30, most=collect.MOST_BYTES)
 _NONE = "none"  #: the mark of a host without a db
-_NEVER = "it has no snapshot yet"
+NEVER = "it has no snapshot yet"  #: the fault of a host that is not one
 _TOO_MUCH = "its db is too large for the index, or more than it seems"
 _NEAR = 5
 
@@ -66,7 +66,7 @@ class Fleet:
 
     def faults(self, globs: Sequence[str] = ()) -> list[str]:
         """A line for each of these hosts that cannot be read."""
-        return [f"{host.name}: {host.fault}" for host in self.matching(globs) if host.fault not in ("", _NEVER)]
+        return [f"{host.name}: {host.fault}" for host in self.matching(globs) if host.fault not in ("", NEVER)]
 
 
 @contextmanager
@@ -123,7 +123,7 @@ def _mark(hosts_path: bytes, host: str) -> str:
 
 def _read(hosts_path: bytes, index: Index, host: str, mark: str, known: IndexedHost | None) -> None:
     if mark == _NONE:
-        index.spoil(host, mark, _NEVER)
+        index.spoil(host, mark, NEVER)
         return
     tip, number = (known.tip, known.number) if known else ("", -1)
     try:

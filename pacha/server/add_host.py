@@ -59,8 +59,22 @@ def add_host(
     """
     check_host(host)
     retired.check_not_retired(hosts_path, host)
+    owner = owner_of(user, install)
     if key is None and (install is not None or allowed != Allowed()):
         raise UsageError("There is no key to let in.", "", "Name its public half: --key FILE", code="no-key-given")
+    grant = grant_of(hosts_path, host, allowed)
+    public = authorized_keys.PublicKey.read(key) if key is not None else None
+    line = grant.line(public) if public is not None else ""
+    with folder_for(hosts_path, host, owner) as path:
+        installed = ""
+        if install and owner and public:
+            installed = authorized_keys.install(owner, grant, public, replace=replace)
+    runs = not installed or owner is None or authorized_keys.can_run(owner)
+    return AddedHost(path, owner.pw_name if owner else "", line, installed, runs=runs)
+
+
+def owner_of(user: str | None, install: str | None) -> pwd.struct_passwd | None:
+    """The account that --user or --install names, None for neither. Raises UsageError, also where it cannot log in."""
     if None not in (user, install) and user != install:
         raise UsageError(
             "--user and --install name two accounts.",
@@ -69,21 +83,14 @@ def add_host(
             code="two-accounts",
         )
     name = user if user is not None else install
-    owner = _account(name) if name is not None else None
-    grant = _grant(hosts_path, host, allowed)
-    public = authorized_keys.PublicKey.read(key) if key is not None else None
+    owner = account_of(name) if name is not None else None
     if install is not None and owner is not None:
         _check_shell(owner)
-    line = grant.line(public) if public is not None else ""
-    with _folder(hosts_path, host, owner) as path:
-        installed = ""
-        if install and owner and public:
-            installed = authorized_keys.install(owner, grant, public, replace=replace)
-    runs = not installed or owner is None or authorized_keys.can_run(owner)
-    return AddedHost(path, name or "", line, installed, runs=runs)
+    return owner
 
 
-def _grant(hosts_path: bytes, host: str, allowed: Allowed) -> authorized_keys.KeyGrant:
+def grant_of(hosts_path: bytes, host: str, allowed: Allowed) -> authorized_keys.KeyGrant:
+    """What the key of ``host`` may do. Raises UsageError."""
     if allowed.rebuild_only and allowed.push_only:
         raise UsageError(
             "--rebuild-only and --push-only leave nothing that could be done.",
@@ -96,7 +103,7 @@ def _grant(hosts_path: bytes, host: str, allowed: Allowed) -> authorized_keys.Ke
 
 
 @contextmanager
-def _folder(hosts_path: bytes, host: str, owner: pwd.struct_passwd | None) -> Iterator[bytes]:
+def folder_for(hosts_path: bytes, host: str, owner: pwd.struct_passwd | None) -> Iterator[bytes]:
     """Make the folder of ``host`` for the body; a new one goes again if either fails."""
     path = os.path.join(hosts_path, os.fsencode(host))
     is_new = not os.path.lexists(path)
@@ -133,7 +140,8 @@ def _make_open(path: bytes) -> None:
         os.chmod(path, 0o755)  # noqa: S103 (what is in it is 0700)
 
 
-def _account(user: str) -> pwd.struct_passwd:
+def account_of(user: str) -> pwd.struct_passwd:
+    """The account of this name. Raises UsageError."""
     try:
         return pwd.getpwnam(user)
     except KeyError:

@@ -11,7 +11,10 @@ import shlex
 import shutil
 import sys
 import time
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from pacha.errors import PachaError, UsageError
 from pacha.server import keys_file
@@ -169,6 +172,45 @@ def _install(home: bytes, line: str, host: str | None, key: PublicKey) -> str:
         if outcome != "there":
             keys_file.write(folder, lines)
     return outcome
+
+
+#: A grant, and the key that gets it.
+Granted: TypeAlias = "tuple[KeyGrant, PublicKey]"
+
+
+def faults_of_all(user: pwd.struct_passwd, grants: Sequence[Granted], *, replace: bool = False) -> list[str]:
+    """Why some of these lines cannot be put into ``user``'s authorized_keys, a line each. Raises PachaError."""
+    return [str(fault) for fault in child.run_as(user, lambda: _join_all(user, grants, replace, write=False)[1])]
+
+
+def install_all(user: pwd.struct_passwd, grants: Sequence[Granted], *, replace: bool = False) -> list[str]:
+    """The same as ``install`` for each of ``grants``, with the file written once. Raises PachaError."""
+    return [str(outcome) for outcome in child.run_as(user, lambda: _join_all(user, grants, replace, write=True)[0])]
+
+
+def _join_all(
+    user: pwd.struct_passwd, grants: Sequence[Granted], replace: bool, *, write: bool
+) -> tuple[list[str], list[str]]:
+    """What was done with each line, and the faults; with a fault, nothing is written."""
+    outcomes, faults = list[str](), list[str]()
+    with keys_file.opened(os.fsencode(user.pw_dir), make=True) as folder:
+        lines = keys_file.read(folder)
+        held, whole = Counter(word for line in lines for word in line.split()), {line.rstrip(b"\r\n") for line in lines}
+        for grant, key in grants:
+            number = held[key.blob.encode()]
+            try:
+                if number == 1 and grant.line(key).encode() in whole:
+                    outcomes.append("there")
+                elif number:
+                    outcomes.append(_join(lines, grant.line(key), None if replace else grant.host, key))
+                else:
+                    keys_file.append(lines, grant.line(key).encode())
+                    outcomes.append("added")
+            except PachaError as error:
+                faults.append(f"{grant.host}: {error.in_a_line}")
+        if write and not faults and set(outcomes) - {"there"}:
+            keys_file.write(folder, lines)
+    return outcomes, faults
 
 
 def _join(lines: list[bytes], line: str, host: str | None, key: PublicKey) -> str:

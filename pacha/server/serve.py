@@ -18,6 +18,7 @@ import pacha
 from pacha.errors import PachaError, UsageError
 from pacha.host.context import check_host
 from pacha.host.masters import init_config
+from pacha.server import on_push
 from pacha.server.command_filter import (
     AllowedCommand,
     CommandDenied,
@@ -31,7 +32,7 @@ from pacha.server.host_directory import NOTE_MAX, HostDirectory
 from pacha.store import hg, purges
 from pacha.store.revision import KNOWN_REQUIREMENTS
 from pacha.system.memory_limit import limit_memory, serving
-from pacha.wire import control, hook_files, message
+from pacha.wire import control, heartbeat, hook_files, message
 from pacha.wire.master import PUSH, REBUILD, STORE
 
 _COPIES = 6  #: of a revision that Mercurial holds at once while it takes it
@@ -85,7 +86,7 @@ class Service:
             AllowedCommand.RECOVER: self._recover,
             AllowedCommand.SYNC: lambda name: self.folder.sync(),
             AllowedCommand.NOTE: lambda name: self.folder.note(self.stdin.read(NOTE_MAX + 1)),
-            AllowedCommand.BEAT: lambda name: self.folder.beat(),
+            AllowedCommand.BEAT: lambda name: self._beat(),
             AllowedCommand.LAST_PUSH: lambda name: self._cat(self.folder.last_push()),
             AllowedCommand.PURGED: lambda name: self._cat(self.folder.purged()),
             AllowedCommand.PLACE: self._place,
@@ -218,6 +219,23 @@ class Service:
         except ValueError:
             return control.error_of(CommandDenied("the request cannot be read"))
 
+    def _beat(self) -> None:
+        """Put the heartbeat in its place, and tell root's programs of a new snapshot."""
+        if not on_push.is_wanted(self.folder.hosts_path):
+            self.folder.beat()
+            return
+        before = self._tip()
+        self.folder.beat()
+        if (tip := self._tip()) not in ("", before):
+            on_push.begin(self.folder, before, tip)
+
+    def _tip(self) -> str:
+        """The snapshot that the heartbeat names, "" for none."""
+        try:
+            return heartbeat.parse(self.folder.last_push() or b"").tip
+        except (ValueError, PachaError):
+            return ""
+
     def _owners(self) -> dict[str, str]:
         """The owner of each hook: root (here this account does not count as root), or what is wrong."""
         try:
@@ -239,7 +257,7 @@ class Service:
                 if durable:
                     self.folder.sync()
                 self.folder.note(os.fsencode(line))
-                self.folder.beat()
+                self._beat()
                 return control.probe_fields(self.folder.probe(self.may)) if request.get("look") else {}
             case _:
                 raise CommandDenied("the request is not known")

@@ -71,6 +71,34 @@ def run_in_child(work: Callable[[], bytes], *, seconds: float | None = None, mos
     return output, status
 
 
+def run_alone(work: Callable[[], object]) -> None:
+    """Run ``work`` in a process that nobody waits for: without a terminal, a session of its own, nobody's child.
+
+    Its standard streams are /dev/null, so that whoever reads ours sees their end when this process ends. Raises
+    PachaError where no process is left.
+    """
+    try:
+        child = os.fork()
+    except BlockingIOError:  # fork(2): EAGAIN
+        raise background.no_more() from None
+    if child == 0:
+        _detach_and_end(work)
+    os.waitpid(child, 0)
+
+
+def _detach_and_end(work: Callable[[], object]) -> NoReturn:
+    """Run ``work`` in a child of this new process, which ends at once and so leaves nobody to wait for that."""
+    try:
+        os.setsid()
+        if os.fork() == 0:
+            null = os.open(os.devnull, os.O_RDWR)
+            for number in (0, 1, 2):
+                os.dup2(null, number)
+            work()
+    finally:
+        os._exit(0)
+
+
 def _write_and_end(work: Callable[[], bytes], reader: int, writer: int) -> NoReturn:
     """Run ``work`` in the new process, which must never return into the parent's clean-up."""
     try:

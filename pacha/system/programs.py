@@ -50,8 +50,17 @@ def environment() -> dict[str, str]:
     return {"PATH": PATH, "HOME": "/root" if os.geteuid() == 0 else home_dir(), "LANG": "C.UTF-8"}
 
 
-def run(argv: Sequence[str | Path], variables: Mapping[str, str], seconds: float, scratch: Path) -> ProgramRun:
-    """Run ``argv`` without input, to its end or for ``seconds``; its output passes through a file in ``scratch``.
+def run(
+    argv: Sequence[str | Path],
+    variables: Mapping[str, str],
+    seconds: float,
+    scratch: Path,
+    *,
+    stdin: IO[bytes] | None = None,
+) -> ProgramRun:
+    """Run ``argv`` to its end or for ``seconds``; its output passes through a file in ``scratch``.
+
+    ``stdin``: an open file that it reads; None: nothing.
 
     Its process group is ended with it where it takes too long, or where an exception (a signal) ends the wait.
     """
@@ -60,7 +69,7 @@ def run(argv: Sequence[str | Path], variables: Mapping[str, str], seconds: float
         fcntl.fcntl(output, fcntl.F_SETFL, os.O_APPEND)  # so that it can be cut
         kept = _Kept(output)
         try:
-            with started(argv, variables, output) as process:
+            with started(argv, variables, output, stdin=stdin) as process:
                 failure = _wait(process, seconds, kept)
         except OSError as error:
             failure = f"it cannot be started: {(error.strerror or str(error)).lower()}"
@@ -73,6 +82,7 @@ def started(
     variables: Mapping[str, str],
     output: IO[bytes],
     *,
+    stdin: IO[bytes] | None = None,
     inherited: Sequence[int] = (),
     grace_seconds: float | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
@@ -85,7 +95,7 @@ def started(
         # A signal must not come when there is a process that has no name here yet.
         with descriptors.as_given(), signals.held():
             process = subprocess.Popen(
-                argv, cwd="/", env=dict(variables), stdin=subprocess.DEVNULL, stdout=output,
+                argv, cwd="/", env=dict(variables), stdin=stdin or subprocess.DEVNULL, stdout=output,
                 stderr=subprocess.STDOUT, start_new_session=True, pass_fds=inherited,
             )  # fmt: skip
         yield process

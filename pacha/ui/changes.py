@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,24 +11,24 @@ from pacha.text import local_minute
 from pacha.ui.console import at_terminal, columns, styled, wrapped
 from pacha.ui.times import utc
 
-_MOST = 12  #: paths of a snapshot that are shown unless all are asked for
+MOST = 12  #: paths of a snapshot that are shown unless all are asked for
 
 
 def change_lines(snapshot: HostSnapshot, *, every: bool = False) -> Iterator[str]:
     """When, which host, how much, who and why; then what was touched, the first only unless ``every``."""
     start = f"{local_minute(snapshot.at)}  {snapshot.host}  "
-    words = f"{_counts(snapshot)}, by {snapshot.user}"
+    words = f"{counts(snapshot)}, by {snapshot.user}"
     words += f": {snapshot.message.splitlines()[0]}" if snapshot.message else ""
     words += " (its clock is ahead of this one)" if snapshot.ahead else ""
     if at_terminal() and len(start + words) > columns():
         words = wrapped(start, words, 4).removeprefix(start)
     yield styled(start, "bold") + words
     touched = snapshot.touched or ()
-    shown = touched if every else touched[:_MOST]
+    shown = touched if every else touched[:MOST]
     for letter, name in shown:
         yield f"    {letter} {name}"
-    if len(shown) < len(touched):
-        yield f"    and {len(touched) - len(shown)} more (-v shows all)"
+    if more := sum(snapshot.counts.values()) - len(shown):
+        yield f"    and {more} more (-v shows all)"
 
 
 def change_json(snapshot: HostSnapshot) -> dict[str, Any]:
@@ -46,10 +45,11 @@ def change_json(snapshot: HostSnapshot) -> dict[str, Any]:
     }
 
 
-def _counts(snapshot: HostSnapshot) -> str:
+def counts(snapshot: HostSnapshot) -> str:
+    """How many paths and packages a snapshot touched, by kind."""
     if snapshot.touched is None:
         return "more than is known here"
-    counted = Counter(letter for letter, _ in snapshot.touched)
-    words = [f"{counted[letter]} {word}" for letter, word in LETTERS.items() if counted[letter]]
-    words += [number_of_packages(counted["P"])] if counted["P"] else []
+    counted = snapshot.counts
+    words = [f"{counted[letter]} {word}" for letter, word in LETTERS.items() if counted.get(letter)]
+    words += [number_of_packages(counted["P"])] if counted.get("P") else []
     return ", ".join(words) or "no path"

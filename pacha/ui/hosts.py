@@ -50,11 +50,12 @@ def _row(host: HostStatus) -> tuple[str, ...]:
     return (
         host.host, host.state.value, moment(beat.at if beat else 0), moment(beat.made if beat else 0),
         f"{beat.frequency:g} h" if beat else "-", *counts, _signed(host.checked), _when_checked(host.checked),
-        _odd(host),
+        remark(host),
     )  # fmt: skip
 
 
-def _odd(host: HostStatus) -> str:
+def remark(host: HostStatus) -> str:
+    """What there is to say of a host besides its state and its last push, "" for nothing."""
     beat, checked = host.heartbeat, host.checked
     ended = f"its last push ended with exit code {beat.exit}" if beat and beat.exit else ""
     faults = checked.faults[:1] if checked and checked.code else ()
@@ -64,7 +65,7 @@ def _odd(host: HostStatus) -> str:
 def problem(host: HostStatus) -> str:
     """What is wrong with a host, in one line."""
     since = f"last push {moment(host.heartbeat.at)}" if host.heartbeat else ""
-    return "; ".join(filter(None, [host.state.value, since, _odd(host)]))
+    return "; ".join(filter(None, [host.state.value, since, remark(host)]))
 
 
 def _signed(checked: CheckResult | None) -> str:

@@ -1,6 +1,6 @@
 """Random questions to all hosts, answered as somebody would who lists and reads every file of every host.
 
-Twelve questions; ``PACHA_SOAK=1`` asks 2,000, ``PACHA_SEED`` repeats a run.
+Twelve questions; ``PACHA_SOAK=1`` asks 2,000, ``PACHA_QUESTIONS`` as many, ``PACHA_SEED`` repeats a run.
 """
 
 from __future__ import annotations
@@ -26,10 +26,12 @@ from pacha.fleet.update import Fleet, up_to_date
 from pacha.history.ls import ls
 from pacha.history.reader import open_history
 from pacha.store import change_list
+from tests.support.amount import amount
 from tests.support.fleet import Hosts
 
 SEED = int(os.environ.get("PACHA_SEED", time.time_ns() % 10**6))
-ROUNDS = 2000 if os.environ.get("PACHA_SOAK") else 12
+ROUNDS = int(amount("PACHA_QUESTIONS", sample=12, soak=2000))
+pytestmark = pytest.mark.soak
 NAMES = ["a", "b.conf", "d/a", "d/b.conf", "d/e/c", "e.conf"]
 TEXTS = ["", "one\n", "one\ntwo\n", "two\nthree\n", "\0binary one\n", "One\n"]
 GLOBS = ["*", "a", "*.conf", "[ab]*", "none", "d", "*/d/*", "*/e*"]

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -252,3 +253,33 @@ def test_a_full_disk_on_the_master(stage: Stage, door: Door) -> None:
         (foo / "large").write_bytes(os.urandom(500_000))
         host.push()
         host.verify_master()
+
+
+def test_root_is_told_of_each_push(stage: Stage, door: Door) -> None:
+    host = door.host(stage)
+    folder, told = stage.hosts / ".hooks/on-push.d", stage.folder / "told"
+    folder.mkdir(parents=True)
+    told.mkdir()
+    told.chmod(0o777)  # the program runs as the host's account
+    (folder / "10-tell").write_text(f"#!/bin/sh\ncat > {told}/new.$$ && mv {told}/new.$$ {told}/$PACHA_SNAPSHOT\n")
+    (folder / "10-tell").chmod(0o755)
+    (folder / "20-fails").write_text("#!/bin/sh\necho on stderr >&2; exit 1\n")
+    (folder / "20-fails").chmod(0o755)
+    foo = make_foo(stage)
+    host.watch(foo)
+    assert host.push().err == ""
+    (foo / "one").write_text("changed\n")
+    host.push()
+    host.push()  # with nothing to say
+    tip = json.loads(host.repository("last-push").read_text())["tip"]
+    said = json.loads(eventually(told / tip))
+    assert said["host"] == "bar" and {"change": "M", "path": str(foo / "one")} in said["paths"]
+    assert len(list(told.iterdir())) == 2
+
+
+def eventually(path: Path) -> str:
+    """What a file has, as soon as it is there."""
+    deadline = time.monotonic() + 30
+    while not path.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return path.read_text()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -92,9 +93,11 @@ def three(top: Path) -> Hosts:
 
 
 @pytest.fixture(name="original_hosts", scope="session")
-def hosts_as_pushed(tmp_path_factory: pytest.TempPathFactory) -> Hosts:
-    """The three hosts, pushed once."""
-    return three(tmp_path_factory.mktemp("hosts").resolve() / "top")
+def hosts_as_pushed() -> Iterator[Hosts]:
+    """The three hosts, pushed once, in folders that others may enter: what is below a closed one counts as secret."""
+    with tempfile.TemporaryDirectory(prefix="pacha-hosts-") as folder:
+        os.chmod(folder, 0o711)
+        yield three(Path(folder).resolve() / "top")
 
 
 @pytest.fixture(name="hosts")

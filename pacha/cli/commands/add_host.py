@@ -8,14 +8,16 @@ import click
 
 from pacha.cli.app import cli
 from pacha.cli.context import CliContext
-from pacha.errors import ExitCode
+from pacha.errors import ExitCode, UsageError
 from pacha.server import add_host
+from pacha.server.add_hosts import MOST_BYTES, HostListError, add_hosts
 from pacha.server.role import of_master
 from pacha.text import escape
 
 
 @cli.command("add-host")
-@click.argument("host")
+@click.argument("host", default="", metavar="HOST")
+@click.option("--from", "listed", type=click.File("rb"), metavar="FILE", help="Many: a line each, HOST and its key.")
 @click.option("--user", metavar="ACCOUNT", help="Give the folder to the account that HOST logs in as.")
 @click.option("--key", type=click.File("rb"), metavar="FILE", help="Let this public key in for HOST ('-': read it).")
 @click.option("--install", metavar="USER", help="Put the line into USER's authorized_keys instead of printing it.")
@@ -27,6 +29,7 @@ from pacha.text import escape
 def add_host_command(
     cli_context: CliContext,
     host: str,
+    listed: BinaryIO | None,
     user: str | None,
     key: BinaryIO | None,
     install: str | None,
@@ -42,8 +45,18 @@ def add_host_command(
 
     \b
     Example: pacha add-host bar --key bar.pub --install bar_user
+             pacha add-host --from hosts.txt --install pacha
     """
     allowed = add_host.Allowed(rebuild_only, push_only, expires)
+    if bool(host) == (listed is not None) or (listed is not None and key is not None):
+        raise UsageError(
+            "Which hosts are meant is not clear.",
+            "name one HOST, or a list of them with their keys: --from FILE",
+            "See: pacha add-host --help",
+            code="add-which-hosts",
+        )
+    if listed is not None:
+        return _add_all(cli_context, listed.read(MOST_BYTES), user, install, allowed, replace=replace)
     text = key.read(1 << 20) if key is not None else None
     hosts_path = of_master(cli_context.load_of_master()).hosts_path
     added = add_host.add_host(hosts_path, host, user, text, install, allowed, replace=replace)
@@ -56,9 +69,35 @@ def add_host_command(
     elif added.line:
         console.tell("The line for ~/.ssh/authorized_keys of that account:")
         click.echo(added.line)
-    if not added.runs:
-        console.warn(
-            f"{install} cannot run this Pacha: install it where every account can (not below /root), run this again"
-        )
-        return ExitCode.CONCERNS
-    return ExitCode.DONE
+    return _say_whether_it_runs(cli_context, install, runs=added.runs)
+
+
+def _add_all(
+    cli_context: CliContext, text: bytes, user: str | None, install: str | None, allowed: add_host.Allowed, *,
+    replace: bool,
+) -> ExitCode:  # fmt: skip
+    """Add the hosts of a list, and print what came of it."""
+    console = cli_context.console
+    hosts_path = of_master(cli_context.load_of_master()).hosts_path
+    try:
+        added = add_hosts(hosts_path, text, user, install, allowed, replace=replace)
+    except HostListError as error:
+        console.problems(error.faults)
+        raise
+    console.tell(f"{len(added.hosts)} folders are ready in {escape(hosts_path)}.")
+    if install:
+        counted = ", ".join(f"{number} {outcome}" for outcome, number in sorted(added.installed.items()))
+        console.tell(f"Keys in {install}'s authorized_keys: {counted or 'none in the list'}.")
+    elif added.lines:
+        console.tell("The lines for ~/.ssh/authorized_keys of that account:")
+        click.echo("\n".join(added.lines))
+    return _say_whether_it_runs(cli_context, install, runs=added.runs)
+
+
+def _say_whether_it_runs(cli_context: CliContext, install: str | None, *, runs: bool) -> ExitCode:
+    if runs:
+        return ExitCode.DONE
+    cli_context.console.warn(
+        f"{install} cannot run this Pacha: install it where every account can (not below /root), run this again"
+    )
+    return ExitCode.CONCERNS

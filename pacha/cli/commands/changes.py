@@ -15,7 +15,7 @@ from pacha.fleet.changes import changes
 from pacha.fleet.drift import absolute
 from pacha.store.revspec import begin_of
 from pacha.ui import history
-from pacha.ui.changes import change_json, change_lines
+from pacha.ui.changes import MOST, change_json, change_lines
 
 
 @cli.command("changes")
@@ -37,7 +37,8 @@ def changes_command(cli_context: CliContext, path: str, since: str, hosts: str, 
     now = time.time()
     with open_fleet(cli_context) as fleet:
         globs = split_globs(hosts)
-        found = changes(fleet, begin_of(since, now), now, globs, absolute(path))
+        most = None if as_json or cli_context.verbose else MOST
+        found = changes(fleet, begin_of(since, now), now, globs, absolute(path), most)
         if as_json:
             every = [change_json(one) for one in found]
             click.echo(json.dumps({"changes": every, "faults": fleet.faults(globs)}, indent=1))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
 import click
 
@@ -13,7 +12,6 @@ from pacha.cli.fleet_arguments import open_fleet, split_globs, warn_faults
 from pacha.errors import ExitCode, UsageError
 from pacha.fleet import drift
 from pacha.fleet.drift import Drift
-from pacha.fleet.update import Fleet
 from pacha.ui import history
 from pacha.ui.drift import Diffs, drift_json, drift_lines, drift_name
 
@@ -57,25 +55,13 @@ def drift_command(
             found = list(drift.drift_of_packages(fleet, [*hosts, *likes]))
         else:
             folder = drift.absolute(paths[0]) if paths else b"/"
-            found = list(_of_files(fleet, folder, hosts, likes, content_only=content_only, ignore=ignore))
+            unlike, every = hosts[0] if likes else "", [*hosts, *likes]
+            found = drift.drift_at(fleet, folder, every, content_only=content_only, ignore=ignore, unlike=unlike)
         faults = fleet.faults([*hosts, *likes])
         diffs = {} if names or packages else drift.readable_diffs(fleet, found, faults)
     _show(found, diffs, faults, names=names, as_json=as_json)
     differs = any(len(one.groups) > 1 for one in found)
     return max(warn_faults(cli_context, faults), ExitCode.CONCERNS if differs else ExitCode.DONE)
-
-
-def _of_files(
-    fleet: Fleet, folder: bytes, hosts: list[str], likes: list[str], *, content_only: bool, ignore: tuple[str, ...]
-) -> Iterator[Drift]:
-    """What differs below a folder, and the path itself if it is the only one."""
-    unlike = hosts[0] if likes else ""
-    every = [*hosts, *likes]
-    below = list(drift.drift_below(fleet, folder, every, content_only=content_only, ignore=ignore, unlike=unlike))
-    if below or likes or folder == b"/":
-        yield from below
-    else:
-        yield drift.drift_of_path(fleet, folder, every, content_only=content_only)
 
 
 def _show(found: list[Drift], diffs: Diffs, faults: list[str], *, names: bool, as_json: bool) -> None:

@@ -10,7 +10,7 @@ import pytest
 from pacha.config.keys import KEYS
 
 PARSE = {key.name: key.parse for key in KEYS}
-MANY = ("pacha.exclude", "pacha.seal", "pacha.rebuild.keep", "pacha.drift.ignore")
+MANY = ("pacha.exclude", "pacha.seal", "pacha.rebuild.keep", "pacha.drift.ignore", "pacha.secret")
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,15 @@ def test_one_timeline(hosts: Hosts) -> None:
         assert list(changes(fleet, now + 3600, now)) == []
 
 
+def test_only_the_first_names(hosts: Hosts) -> None:
+    now = time.time()
+    with up_to_date(hosts.hosts_path) as fleet:
+        for most in (0, 1, 3, 5, 6, 100):
+            for whole, first in zip(changes(fleet, 0, now), changes(fleet, 0, now, most=most), strict=True):
+                assert first.counts == whole.counts and whole.left_out == {}
+                assert first.touched == (whole.touched or ())[:most]
+
+
 def test_a_forged_snapshot_is_shown_as_what_it_is(hosts: Hosts) -> None:
     hosts.forge("web2", lambda db: db.execute("UPDATE entry SET mode = 448"), at=9e9)
     with up_to_date(hosts.hosts_path) as fleet:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -85,3 +86,22 @@ def test_what_a_user_may_not_become_is_refused(monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(PachaError) as caught:
         child.run_as(other, lambda: pytest.fail("it was done"))
     assert caught.value.code == "other-account-needed"
+
+
+def test_nobody_waits_for_work_alone(tmp_path: Path) -> None:
+    def work() -> None:
+        time.sleep(0.3)
+        print("not to be seen")
+        (tmp_path / "new").write_text(f"{os.getsid(0)} {os.readlink('/proc/self/fd/1')}")
+        (tmp_path / "new").rename(tmp_path / "done")
+        raise ValueError
+
+    began = time.monotonic()
+    child.run_alone(work)
+    assert time.monotonic() - began < 0.25 and not (tmp_path / "done").exists()
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+    while not (tmp_path / "done").exists() and time.monotonic() - began < 20:
+        time.sleep(0.02)
+    session, output = (tmp_path / "done").read_text().split()
+    assert int(session) != os.getsid(0) and output == "/dev/null"

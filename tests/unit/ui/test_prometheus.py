@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 
+from pacha.fleet.drift import Drift, HostGroup
+from pacha.fleet.report import DriftReport
 from pacha.server.check_results import CheckResult
 from pacha.server.hosts import Heartbeat, HostStatus, State
+from pacha.server.purge_counts import PurgeCount
 from pacha.ui.prometheus import prometheus_text
 
 BEAT = Heartbeat(
@@ -47,6 +50,7 @@ def test_a_host_has_what_is_known_of_it_and_nothing_else() -> None:
         "last_push_timestamp_seconds": 1_700_000_000.25, "last_snapshot_timestamp_seconds": 1_600_000_000,
         "frequency_seconds": 1800, "last_push_exit_code": 3, "paths": 1, "files": 2, "size_bytes": 3 << 40,
         "checked_timestamp_seconds": 5, "check_exit_code": 13,
+        "checked_purged_files": 0,
     }  # fmt: skip
     assert {key[1] for key in read if len(key) == 2} == {"bar", "unchecked"}
     assert not [key for key in read if "check" in key[0] and key[1] != "bar"]
@@ -60,3 +64,14 @@ def test_each_metric_is_declared_once_before_its_samples() -> None:
         elif not line.startswith("#"):
             assert line.partition("{")[0] == declared[-1]
     assert len(set(declared)) == len(declared)
+
+
+def test_purges_and_drift() -> None:
+    counts = [PurgeCount(host="bar", purges=2, revisions=70)]
+    one = Drift(subject=b"/e", groups=(HostGroup(hosts=("a", "b")), HostGroup(hosts=("c",))))
+    drifts = [DriftReport(path=b'/e"\\\n', drifts=(one, one)), DriftReport(path=b"/none", drifts=())]
+    lines = prometheus_text(HOSTS, counts, drifts).splitlines()
+    assert 'pacha_host_purges{host="bar"} 2' in lines and 'pacha_host_purged_revisions{host="bar"} 70' in lines
+    label = r'path="/e\"' + "\\" * 4 + "\\" * 2 + 'x0a"'
+    assert f"pacha_drift_paths{{{label}}} 2" in lines and f"pacha_drift_hosts{{{label}}} 1" in lines
+    assert 'pacha_drift_paths{path="/none"} 0' in lines

@@ -24,3 +24,16 @@ def test_the_line_alone_is_for_programs(shell: Shell) -> None:
 def test_what_excludes_each_other_is_refused(shell: Shell) -> None:
     key = make_key(shell.bar.top / "key")
     shell.run("add-host", "foo", "--key", f"{key}.pub", "--rebuild-only", "--push-only", code=2)
+
+
+def test_many_at_once(shell: Shell) -> None:
+    key = make_key(shell.bar.top / "key")
+    hosts = shell.bar.top / "hosts.txt"
+    hosts.write_text(f"foo {key.with_suffix('.pub').read_text()}\n# no key\nbaz\n")
+    line = shell.run("-q", "add-host", "--from", hosts)
+    assert line.startswith("restrict,command=") and " serve foo " in line
+    assert (shell.bar.top / "hosts/baz").is_dir()
+    hosts.write_text("foo\n../x\nfoo\n")
+    shell.run("add-host", "--from", hosts, code=2)
+    shell.run("add-host", "foo", "--from", hosts, code=2)
+    shell.run("add-host", code=2)

@@ -22,3 +22,11 @@ def test_one_that_never_pushed_is_a_concern(shell: Shell) -> None:
     assert "foo" in shell.run("hosts", code=3)
     out, err = shell.both("-q", "hosts", code=3)
     assert out == "" and "foo" in err and "bar" not in err
+
+
+def test_drift_for_prometheus(shell: Shell) -> None:
+    shell.bar.push()
+    out = shell.run("hosts", "--prometheus", "--drift", "/none")
+    assert 'pacha_drift_paths{path="/none"} 0' in out and 'pacha_host_purges{host="bar"} 0' in out
+    shell.run("hosts", "--drift", "/none", code=2)
+    shell.run("hosts", "--prometheus", "--drift", "etc", code=2)

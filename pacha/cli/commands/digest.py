@@ -1,0 +1,89 @@
+"""digest: on a master, tell what changed on all hosts since the last digest, by mail or on a page."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from pathlib import Path
+
+import click
+
+from pacha.cli.app import cli
+from pacha.cli.context import CliContext
+from pacha.cli.fleet_arguments import open_fleet, warn_faults
+from pacha.errors import ExitCode, UsageError
+from pacha.fleet import digest_marks
+from pacha.fleet.digest import Digest, digest
+from pacha.fleet.pages import Pages
+from pacha.fleet.secrecy import Secrecy
+from pacha.server.role import of_master
+from pacha.store.revspec import begin_of
+from pacha.system import sendmail
+from pacha.ui import digest as shown
+from pacha.ui import history
+from pacha.ui.digest_page import digest_page, index_page, page_name
+
+_LAST = "last"
+
+
+@cli.command("digest")
+@click.option(
+    "--since", default=_LAST, show_default=True, metavar="last|WHEN", help="What was not told yet, or a time."
+)
+@click.option("--mail", default="", metavar="ADDRESS", help="Send it as a mail, if anything changed.")
+@click.option("--html", "folder", type=click.Path(path_type=Path), metavar="DIR", help="Write it as a page into DIR.")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.pass_obj
+def digest_command(cli_context: CliContext, since: str, mail: str, folder: Path | None, as_json: bool) -> ExitCode:
+    """On a master: tell what changed on all hosts since the last digest, by host and path, with diffs.
+
+    What is secret is named and not shown: files that others may not read, private keys, password files, lines with
+    passwords and tokens. Each change is told once: the next digest begins where this one ended, host by host. With
+    another --since than 'last' that stays as it is. If nothing changed there is no mail and no page.
+
+    \b
+    Example: pacha digest --mail root
+             pacha digest --html /srv/www/pacha
+             pacha digest --since yesterday
+    """
+    if sum(map(bool, (mail, folder, as_json))) > 1:
+        raise UsageError(
+            "A digest goes to one place.", "--mail, --html and --json are three", "Choose one.", code="digest-where"
+        )
+    if mail:
+        sendmail.check_address(mail)
+    config = cli_context.load_of_master()
+    begin = None if since == _LAST else begin_of(since, time.time())
+    with digest_marks.opened(of_master(config).hosts_path) as file, open_fleet(cli_context) as fleet:
+        found = digest(fleet, file.read(), Secrecy(config.secret), begin)
+        _tell(cli_context, found, mail, folder, as_json=as_json)
+        if begin is None:
+            file.write(found.marks)
+    return warn_faults(cli_context, [f"{host}: {fault}" for host, fault in sorted(found.faults.items())])
+
+
+def _tell(cli_context: CliContext, found: Digest, mail: str, folder: Path | None, *, as_json: bool) -> None:
+    """Hand it over; when this returns, it is where it should be."""
+    master = os.uname().nodename
+    if as_json:
+        click.echo(json.dumps(shown.digest_json(found), indent=1))
+    elif found.is_empty:
+        cli_context.console.tell("Nothing changed." if not (mail or folder) else "Nothing changed: nothing is sent.")
+    elif mail:
+        sendmail.send(mail, shown.subject(found, master), shown.mail_text(found), _identity(found))
+        cli_context.console.tell(f"{mail}: {shown.heading(found)}.")
+    elif folder:
+        pages = Pages.of(folder)
+        pages.write(page_name(found), digest_page(found, master))
+        pages.write("index.html", index_page(pages.names(), master))
+        cli_context.console.tell(f"{folder}/{page_name(found)}: {shown.heading(found)}.")
+    else:
+        history.show(shown.listed(shown.digest_lines(found)))
+
+
+def _identity(found: Digest) -> str:
+    """The same for a digest that has to be sent again because its sending was not remembered."""
+    told = [[host.host, host.tip] for host in found.hosts] + [[name, found.faults[name]] for name in found.news]
+    return f"pacha-digest.{int(found.since)}.{hashlib.sha256(json.dumps(told).encode()).hexdigest()[:24]}"

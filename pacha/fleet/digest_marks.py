@@ -1,0 +1,131 @@
+"""Where the last digest stopped, host by host: ``<hosts_path>/.pacha/digest``, JSON, 0600. See docs/on-disk.rst.
+
+It goes by snapshots, not by times, so that no clock matters.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+
+from pacha.errors import DamagedError, LockedError, PachaError
+from pacha.files.dirfd import CREATE
+from pacha.server.check_results import node, open_folder
+from pacha.text import escape, printable
+from pacha.wire import message
+
+_NAME = "digest"
+_VERSION = 1
+_MOST_BYTES = 64 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostMark:
+    """What was told of a host: its snapshot ``tip``, and why it could not be read ("" for no fault, or no snapshot)."""
+
+    tip: str = ""
+    fault: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Marks:
+    """When the last digest was told, in seconds since the epoch (None: there was none), and where it stopped."""
+
+    at: float | None = None
+    hosts: Mapping[str, HostMark] = field(default_factory=dict)
+
+
+class MarksFile:
+    """The marks of a master, as long as this process has them to itself."""
+
+    def __init__(self, folder: int, path: str) -> None:
+        self._folder = folder
+        self._path = path
+
+    def read(self) -> Marks:
+        """The marks. Raises DamagedError, OSError."""
+        try:
+            fd = os.open(_NAME, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._folder)
+        except FileNotFoundError:
+            return Marks()
+        try:
+            with open(fd, encoding="ascii") as stream:
+                return _marks(stream.read(_MOST_BYTES))
+        except (ValueError, TypeError, KeyError, AttributeError):
+            raise DamagedError(
+                f"{self._path} is damaged.",
+                "it says where the last digest stopped",
+                "Look at what changed: pacha changes; then remove it: the next digest begins with the last day.",
+                code="digest-marks-damaged",
+            ) from None
+
+    def write(self, marks: Marks) -> None:
+        """Replace the marks, by rename, synced. Raises OSError."""
+        hosts = {host: {"tip": mark.tip, "fault": mark.fault} for host, mark in sorted(marks.hosts.items())}
+        temporary = f".{_NAME}.{secrets.token_hex(8)}"
+        try:
+            with open(os.open(temporary, CREATE, 0o600, dir_fd=self._folder), "w", encoding="ascii") as stream:
+                json.dump({"version": _VERSION, "at": marks.at, "hosts": hosts}, stream)
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.rename(temporary, _NAME, src_dir_fd=self._folder, dst_dir_fd=self._folder)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(temporary, dir_fd=self._folder)
+            raise
+        os.fsync(self._folder)
+
+
+def _marks(text: str) -> Marks:
+    values = message.decode(text)
+    if values["version"] != _VERSION:
+        raise ValueError("of a newer Pacha")
+    hosts = {
+        host: HostMark(tip=node(one["tip"]), fault=printable(one["fault"])) for host, one in values["hosts"].items()
+    }
+    return Marks(at=message.seconds(values["at"]), hosts=hosts)
+
+
+@contextmanager
+def opened(hosts_path: bytes) -> Iterator[MarksFile]:
+    """The marks of the master with ``hosts_path``, for one digest at a time. Raises LockedError, PachaError."""
+    path = f"{escape(hosts_path)}/.pacha/{_NAME}"
+    try:
+        folder = open_folder(hosts_path)
+    except OSError as error:
+        raise PachaError(
+            f"{path} cannot be used.",
+            f"its folder: {error.strerror}",
+            "Run this as root.",
+            code="digest-marks-unusable",
+        ) from None
+    try:
+        _lock(folder)
+        _remove_leftovers(folder)
+        yield MarksFile(folder, path)
+    finally:
+        os.close(folder)
+
+
+def _lock(folder: int) -> None:
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise LockedError(
+            "Another digest is at work.",
+            "two would tell the same",
+            "Run this again when it is done.",
+            code="digest-at-work",
+        ) from None
+
+
+def _remove_leftovers(folder: int) -> None:
+    """Remove what a killed run left."""
+    for name in os.listdir(folder):
+        if name.startswith(f".{_NAME}."):
+            os.unlink(name, dir_fd=folder)

@@ -1,0 +1,293 @@
+"""What one host changed between two of its snapshots, read as the account that owns its folder, and checked.
+
+``tell`` runs in the child, and it alone sees contents: a secret does not leave it. Its reply is JSON.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
+
+from pacha.errors import DamagedError, PachaError
+from pacha.files.metadata import Aspect, Entry, Kind
+from pacha.files.names import DATABASE, NODE
+from pacha.fleet import secrecy
+from pacha.fleet.history_grep import local_history
+from pacha.fleet.secrecy import Secrecy
+from pacha.history import diff
+from pacha.history.diff import Difference
+from pacha.history.reader import History
+from pacha.store import change_list, hg
+from pacha.store.snapshot import Snapshot
+from pacha.text import escape, printable
+from pacha.wire import message
+
+MOST_BYTES = 16 << 20  #: of a reply
+_ROOM = 1 << 18  #: characters of diffs that are told of a host
+_MOST_PATHS = 2000
+_MOST_LINES = 120  #: of one file's diff
+_LONGEST_LINE = 500  #: characters
+_LONGEST_NAME = 1000
+_LARGEST = 1 << 20  #: bytes of a content that is compared line by line
+_MOST_SNAPSHOTS = 500  #: whose change lists are read
+_MOST_NOTES = 20
+_MOST_PACKAGES = 300
+_NOT_WORDS = (Aspect.CONTENT, Aspect.SIZE, Aspect.TIME)
+_OPEN_WORDS = (Aspect.KIND, Aspect.MODE, Aspect.OWNER, Aspect.GROUP)  #: may be told of what is hidden
+_CONTENT = frozenset("AMR")
+
+NEW = "new"  #: there is nothing to compare with: it was not told of before
+REPLACED = "replaced"  #: the snapshot that was told last is not in its history any more
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PathChange:
+    """A path that changed: its letter, its name, in words what else did, and the lines of a unified diff.
+
+    ``cut``: how many of its lines are left out; ``hidden``: why no content is shown, "" where it is, or there is none.
+    All is safe to print.
+    """
+
+    letter: str
+    path: str
+    words: tuple[str, ...] = ()
+    lines: tuple[str, ...] = ()
+    cut: int = 0
+    hidden: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SnapshotNote:
+    """A snapshot: its node, when it says that it was made, by whom, and why. Safe to print."""
+
+    node: str
+    at: float
+    user: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostDigest:
+    """What ``host`` changed until its snapshot ``tip``. ``kind``: "" or NEW or REPLACED, which have no ``paths``.
+
+    ``counts``: of paths, by the words of a change list; ``snapshots``: how many, the newest ``notes`` of them;
+    ``back``: paths that changed and changed back. ``left_out``: how many paths have no line here.
+    """
+
+    host: str
+    tip: str
+    kind: str = ""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    snapshots: int = 0
+    notes: tuple[SnapshotNote, ...] = ()
+    paths: tuple[PathChange, ...] = ()
+    packages: tuple[str, ...] = ()
+    back: tuple[str, ...] = ()
+    left_out: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DigestBase:
+    """What a host is compared with: the snapshot ``mark``; without one, the newest of ``others`` that it has; without
+    one, the newest from before ``since``.
+    """
+
+    mark: str = ""
+    others: frozenset[str] = frozenset()
+    since: float | None = None
+
+    def of(self, history: History) -> str | None:
+        """The node, None where it has no such snapshot."""
+        wanted = {self.mark} if self.mark else self.others
+        return next((node for node in history.entries if node in wanted), None) or self._before(history)
+
+    def _before(self, history: History) -> str | None:
+        if self.mark or self.since is None:
+            return None
+        return next((revision.node for revision in history.revisions if revision.note.at < self.since), None)
+
+
+def tell(hosts_path: bytes, host: str, scratch: Path, since: DigestBase, secret: Secrecy) -> bytes:
+    """What ``host`` changed after the snapshot ``since``. Raises PachaError."""
+    history = local_history(hosts_path, host, scratch)
+    nodes, base = list(history.entries), since.of(history)
+    newer = list(takewhile(lambda node: node != base, nodes))
+    tip = history.find("")
+    notes = [
+        _note_words(each) for node in newer[:_MOST_NOTES] if isinstance(each := history.entries[node], hg.Revision)
+    ]
+    told: dict[str, Any] = {"tip": nodes[0], "snapshots": len(newer), "notes": notes}
+    if base is None:
+        told |= {"kind": REPLACED if since.mark else NEW, "counts": {"added": len(history.snapshot(tip).entries)}}
+    elif newer:
+        told |= _compared(history, base, newer, secret)
+    return json.dumps(told).encode("ascii")
+
+
+def _note_words(revision: hg.Revision) -> list[Any]:
+    text, _ = change_list.split_message(revision.note.message)
+    at = min(max(revision.note.at, 0.0), message.LATEST - 1)  # forged, perhaps: only this time is nonsense then
+    return [revision.node, at, revision.note.user[:_LONGEST_LINE], text[:_LONGEST_LINE]]
+
+
+def _compared(history: History, base: str, newer: Sequence[str], secret: Secrecy) -> dict[str, Any]:
+    before, after = history.find(base), history.find(newer[0])
+    old, new = diff.of_snapshot(history, before), diff.of_snapshot(history, after)
+    differences = [one for one in diff.compare(old, new, with_content=False) if not _is_noise(one)]
+    teller = _Teller(history, history.snapshot(before), history.snapshot(after), secret)
+    letters = Counter(difference.letter for difference in differences)
+    back = _touched(history, newer[1:]) - {escape(one.path) for one in differences if one.letter != "m"}
+    return {
+        "paths": [teller.words(one) for one in differences[:_MOST_PATHS]],
+        "left_out": max(0, len(differences) - _MOST_PATHS),
+        "counts": {word: letters[letter] for letter, word in change_list.LETTERS.items()},
+        "packages": _packages(old, new),
+        "back": [name[:_LONGEST_NAME] for name in sorted(back)[:_MOST_PATHS]],
+    }
+
+
+def _is_noise(difference: Difference) -> bool:
+    """The time of a directory: it goes with what was made or removed in it."""
+    entry = difference.new
+    return (
+        entry is not None and entry.kind is Kind.DIRECTORY and {c.aspect for c in difference.changes} == {Aspect.TIME}
+    )
+
+
+def _packages(old: diff.Side, new: diff.Side) -> list[str]:
+    try:
+        return [str(change) for change in diff.compare_packages(old, new)][:_MOST_PACKAGES]
+    except DamagedError:
+        return []  # 'pacha check' names it
+
+
+def _touched(history: History, nodes: Sequence[str]) -> set[str]:
+    """The names of paths whose content was touched in these snapshots."""
+    found: set[str] = set()
+    for node in nodes[:_MOST_SNAPSHOTS]:
+        try:
+            text = history.read(DATABASE, node, change_list.FILE).decode("utf-8", "replace")
+        except DamagedError:
+            continue  # there is none where only the machine changed
+        lines = (line.partition(" ") for line in text.split("\n")[2:])
+        found.update(name for letter, _, name in lines if letter in _CONTENT)
+    return found
+
+
+class _Teller:
+    """Tells differences, each as JSON values, as long as there is room."""
+
+    def __init__(self, history: History, old: Snapshot, new: Snapshot, secret: Secrecy) -> None:
+        self._history = history
+        self._secret = secret
+        self._sides = (old, new)
+        self._room = _ROOM
+
+    def words(self, difference: Difference) -> list[Any]:
+        """Letter, path, words, lines, number of lines that are left out, why nothing is shown."""
+        hidden = self._why_hidden(difference)
+        words = list(_words(difference, hidden=bool(hidden)))
+        lines: list[bytes] = []
+        if not hidden and difference.letter in _CONTENT and self._room > 0:
+            hidden, lines = self._lines(difference)
+        shown = [_line(line) for line in lines[:_MOST_LINES]] if self._room > 0 else []
+        self._room -= sum(map(len, shown))
+        path = escape(difference.path)[:_LONGEST_NAME]
+        return [difference.letter, path, words, shown, len(lines) - len(shown), hidden]
+
+    def _why_hidden(self, difference: Difference) -> str:
+        pairs = zip((difference.old, difference.new), self._sides, strict=True)
+        whys = (self._secret.why_hidden(difference.path, _modes(side)) for entry, side in pairs if entry)
+        return next(filter(None, whys), "")
+
+    def _lines(self, difference: Difference) -> tuple[str, list[bytes]]:
+        """Why there is nothing to show, or the lines of a diff."""
+        try:
+            pairs = zip(self._sides, (difference.old, difference.new), strict=True)
+            old, new = (self._text(side, entry) for side, entry in pairs)
+        except (PachaError, OSError) as error:
+            return f"it cannot be read: {getattr(error, 'why', '') or type(error).__name__}", []
+        why = secrecy.why_hidden_by(old) or secrecy.why_hidden_by(new)
+        if why or b"\0" in old + new:
+            return why or "binary", []
+        return "", list(hg.unified(old, new))
+
+    def _text(self, side: Snapshot, entry: Entry | None) -> bytes:
+        """The content of a file, b"" for anything else, one zero byte for what is too large."""
+        if entry is None or entry.kind is not Kind.FILE:
+            return b""
+        if entry.size > _LARGEST or entry.parts:
+            return b"\0"
+        return b"".join(self._history.content(side, entry))
+
+
+def _words(difference: Difference, *, hidden: bool) -> Iterator[str]:
+    """What changed besides the content; of what is hidden, nothing that could be a part of it."""
+    told = _OPEN_WORDS if hidden else [aspect for aspect in Aspect if aspect not in _NOT_WORDS]
+    words = [str(change)[:_LONGEST_NAME] for change in difference.changes if change.aspect in told]
+    new = difference.new
+    if new is not None and difference.old is None:
+        owner, group = (escape(name) if name is not None else "" for name in (new.owner, new.group))
+        words = [f"mode {new.mode:04o}, {owner or new.uid}:{group or new.gid}"]
+        words += [f"to {escape(new.target)[:_LONGEST_NAME]}"] if new.target is not None and not hidden else []
+    yield from words or (["time or attributes"] if difference.letter == "m" else [])
+
+
+def _modes(snapshot: Snapshot) -> Callable[[bytes], int | None]:
+    def mode_of(path: bytes) -> int | None:
+        entry = snapshot.entries.get(path) or snapshot.parents.get(path)
+        return entry.mode if entry else None
+
+    return mode_of
+
+
+def _line(line: bytes) -> str:
+    text = secrecy.without_secrets(line.rstrip(b"\n")).decode("utf-8", "surrogateescape")
+    return printable(text[:_LONGEST_LINE], keep="\t")
+
+
+# -- what the child says is checked again
+
+
+def decode(host: str, reply: bytes) -> HostDigest:
+    """The digest in the ``reply`` of a child. Raises ValueError, TypeError, KeyError or RecursionError for nonsense."""
+    told = message.decode(reply)
+    tip = told["tip"]
+    if not isinstance(tip, str) or not NODE.fullmatch(tip) or told.get("kind", "") not in ("", NEW, REPLACED):
+        raise ValueError("no snapshot")
+    return HostDigest(
+        host=host,
+        tip=tip,
+        kind=told.get("kind", ""),
+        counts={word: message.count(told.get("counts", {}).get(word, 0)) for word in change_list.LETTERS.values()},
+        snapshots=message.count(told["snapshots"]),
+        notes=tuple(_note(*words) for words in told["notes"]),
+        paths=tuple(_path(*words) for words in told.get("paths", ())),
+        packages=_texts(told.get("packages", ())),
+        back=_texts(told.get("back", ())),
+        left_out=message.count(told.get("left_out", 0)),
+    )
+
+
+def _note(node: str, at: Any, user: str, text: str) -> SnapshotNote:
+    if not NODE.fullmatch(node):
+        raise ValueError("no snapshot")
+    return SnapshotNote(node=node, at=message.seconds(at), user=printable(user), message=printable(text, keep="\n"))
+
+
+def _path(letter: str, path: str, words: Iterable[str], lines: Iterable[str], cut: Any, hidden: str) -> PathChange:
+    if letter not in (*change_list.LETTERS, "U"):
+        raise ValueError("no change")
+    return PathChange(
+        letter=letter, path=printable(path), words=_texts(words),
+        lines=tuple(printable(line, keep="\t") for line in lines), cut=message.count(cut), hidden=printable(hidden),
+    )  # fmt: skip
+
+
+def _texts(words: Iterable[str]) -> tuple[str, ...]:
+    return tuple(printable(word) for word in words)

@@ -1,0 +1,150 @@
+"""Run root's programs in ``<hosts_path>/.hooks/on-push.d/`` on the master when a host has pushed something new.
+
+They run in a process of their own, as the account that the host logs in as, after the push was accepted: the host
+waits for none, and none can make its push fail. They are told the host, the snapshot and the paths that it touched,
+never any content. What goes wrong with one is in the system's log.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import syslog
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice, takewhile
+from pathlib import Path
+
+from pacha.errors import DamagedError, PachaError
+from pacha.files.names import DATABASE
+from pacha.server.host_directory import HostDirectory
+from pacha.store import change_list, hg
+from pacha.store.revision import KNOWN_REQUIREMENTS
+from pacha.system import child, programs
+from pacha.system.memory_limit import limit_memory, serving
+from pacha.text import escape, one_line, printable
+from pacha.wire import hook_files
+
+FOLDER = b".hooks/on-push.d"  #: below ``hosts_path``
+SECONDS = 60.0  #: that each program may take
+_MOST_PATHS = 100_000
+_MOST_SNAPSHOTS = 200  #: whose change lists are read
+_MOST_PROGRAMS = 50
+#: A letter, and those after it that say less of the same path: what was added and then changed was added.
+_LESS = {"A": "Mm", "M": "m"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushedPaths:
+    """What a push brought: its newest ``snapshot``, and letters and names of the paths that it touched, printable.
+
+    ``complete``: these are all of them.
+    """
+
+    host: str
+    snapshot: str
+    paths: tuple[tuple[str, str], ...]
+    complete: bool
+
+    def encode(self) -> bytes:
+        """What a program reads on its standard input: one object of JSON."""
+        paths = [{"change": letter, "path": name} for letter, name in self.paths]
+        said = {"host": self.host, "snapshot": self.snapshot, "complete": self.complete, "paths": paths}
+        return json.dumps(said).encode("ascii") + b"\n"
+
+
+def is_wanted(hosts_path: bytes) -> bool:
+    """Whether there is a folder of programs."""
+    return os.path.isdir(os.path.join(hosts_path, FOLDER))
+
+
+def begin(folder: HostDirectory, before: str, tip: str) -> None:
+    """Run the programs for what came after the snapshot ``before`` ("": none), in a process that nobody waits for."""
+    try:
+        child.run_alone(lambda: _run(folder, before, tip))
+    except (OSError, PachaError) as error:
+        _log(folder.host, f"the programs were not run: {one_line(str(error))}")
+
+
+def _run(folder: HostDirectory, before: str, tip: str) -> None:
+    """Run them in the new process."""
+    try:
+        hg.enable_lazy_imports()
+        run(folder, before, tip)
+    except Exception as error:
+        _log(folder.host, f"the programs were not run: {type(error).__name__}: {one_line(str(error))}")
+
+
+def run(folder: HostDirectory, before: str, tip: str) -> None:
+    """Run the programs, one after the other, by name. Raises PachaError, OSError, LookupError."""
+    found = list(_programs(folder.hosts_path, folder.host))
+    if not found:
+        return
+    with limit_memory(serving()):
+        touched = _touched(folder, before, tip)
+    variables = {**programs.environment(), "PACHA_HOST": folder.host, "PACHA_SNAPSHOT": tip}
+    with tempfile.TemporaryDirectory(prefix="pacha-on-push-") as scratch:
+        for program in found:
+            with tempfile.TemporaryFile() as told:
+                told.write(touched.encode())
+                told.seek(0)
+                ended = programs.run([program], variables, SECONDS, Path(scratch), stdin=told)
+            if ended.failure:
+                said = one_line(ended.output.rstrip().rpartition(b"\n")[2])
+                _log(folder.host, f"{escape(program)} failed: {': '.join(filter(None, [ended.failure, said]))}")
+
+
+def _programs(hosts_path: bytes, host: str) -> Iterator[str]:
+    """The programs that root alone may change, by name; one that is not is logged."""
+    folder = os.path.join(hosts_path, FOLDER)
+    above = [os.stat(place) for place in (hosts_path, os.path.dirname(folder), folder)]
+    for name in sorted(os.listdir(folder))[:_MOST_PROGRAMS]:
+        path = os.path.join(folder, name)
+        status = os.lstat(path)
+        if not stat.S_ISREG(status.st_mode):
+            continue
+        owner = hook_files.owner_of(*above, status, trusted=(0,))
+        why = programs.passed_over(name, status.st_mode)
+        if owner == hook_files.ROOT and not why:
+            yield os.fsdecode(path)
+        elif owner != hook_files.ROOT:
+            _log(host, f"{escape(path)} is not run: it is {owner}")
+
+
+def _touched(folder: HostDirectory, before: str, tip: str) -> PushedPaths:
+    """What the snapshots after ``before`` up to ``tip`` touched. Raises LookupError for one that is not there."""
+    repository = hg.Repository.open(folder.repository(DATABASE, KNOWN_REQUIREMENTS), heal=False)
+    nodes = list(repository.revisions())
+    if tip not in nodes:
+        raise LookupError(f"there is no snapshot {tip[:12]}")
+    newer = list(takewhile(lambda node: node != before, nodes[nodes.index(tip) :]))
+    paths = dict[str, str]()
+    for name, letter in _paths(repository, newer[:_MOST_SNAPSHOTS][::-1]):
+        if not (name in paths and letter in _LESS.get(paths[name], "")):
+            paths[name] = letter
+    return PushedPaths(
+        host=folder.host,
+        snapshot=tip,
+        paths=tuple((letter, name) for name, letter in islice(sorted(paths.items()), _MOST_PATHS)),
+        complete=len(newer) <= _MOST_SNAPSHOTS and len(paths) <= _MOST_PATHS,
+    )
+
+
+def _paths(repository: hg.Repository, nodes: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Names and letters in the change lists of ``nodes``, the oldest first."""
+    for node in nodes:
+        try:
+            text = repository.reader(node)(change_list.FILE).decode("utf-8", "replace")
+        except DamagedError:
+            continue  # only the machine changed
+        for line in text.split("\n")[2:]:
+            letter, _, name = line.partition(" ")
+            if letter in change_list.LETTERS:
+                yield printable(name), letter
+
+
+def _log(host: str, text: str) -> None:
+    syslog.openlog("pacha", syslog.LOG_PID, syslog.LOG_DAEMON)
+    syslog.syslog(syslog.LOG_WARNING, f"{host}: on-push: {text}")

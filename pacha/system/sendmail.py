@@ -1,0 +1,83 @@
+"""Send one mail with sendmail(1), the program that every mail system has (LSB; Postfix, Exim, msmtp, dma)."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import tempfile
+from email.message import EmailMessage
+from email.policy import default
+
+from pacha.errors import PachaError, UsageError
+from pacha.system import descriptors
+from pacha.system.executable import find_program
+from pacha.system.programs import environment
+from pacha.text import escape, one_line
+
+_PLACES = "/usr/sbin:/usr/lib:/usr/local/sbin"
+_SECONDS = 300.0
+_LONGEST = 254  #: characters of an address (RFC 5321, 4.5.3.1.3)
+#: A name of this machine or an address; none that sendmail would take for an option, or for several (RFC 5322, 3.4.1).
+_ADDRESS = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+=!#$%&'*/?^`{|}~-]*(@[A-Za-z0-9][A-Za-z0-9.-]*)?", re.ASCII)
+
+
+def check_address(address: str) -> None:
+    """Raise UsageError unless ``address`` is one mail address, or an account of this machine."""
+    if not _ADDRESS.fullmatch(address) or len(address) > _LONGEST:
+        raise UsageError(
+            f"'{escape(address[:80])}' is not a mail address.",
+            "it is one of the form name@example.com, or an account of this machine",
+            "For several people, name an alias of the mail system (aliases(5)).",
+            code="invalid-address",
+        )
+
+
+def send(address: str, subject: str, text: str, message_id: str) -> None:
+    """Hand over a mail for ``address``, in UTF-8. ``message_id`` is the part before the '@'.
+
+    When this returns, the mail system has accepted it. Raises PachaError.
+    """
+    program = _program()
+    try:
+        with tempfile.TemporaryFile() as mail, descriptors.as_given():
+            # A file, not a pipe: if this process is killed meanwhile, the mail goes out whole.
+            mail.write(_mail(address, subject, text, message_id))
+            mail.seek(0)
+            ended = subprocess.run(
+                [program, "-i", address], stdin=mail, stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT, timeout=_SECONDS, cwd="/", env=environment(), check=False,
+            )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise _not_accepted(program, one_line(str(error))) from None
+    if ended.returncode:
+        said = one_line(ended.stdout[-2000:]) or "it said nothing"
+        raise _not_accepted(program, f"exit code {ended.returncode}: {said}")
+
+
+def _mail(address: str, subject: str, text: str, message_id: str) -> bytes:
+    """The mail; who it is from, and the date, is the mail system's to say."""
+    mail = EmailMessage(policy=default)
+    mail["To"], mail["Subject"] = address, subject
+    mail["Message-ID"] = f"<{message_id}@{os.uname().nodename or 'localhost'}>"
+    mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: no answer, please
+    mail.set_content(text, charset="utf-8", cte="quoted-printable")
+    return mail.as_bytes()
+
+
+def _program() -> str:
+    found = find_program("sendmail", path=":".join([*filter(None, os.environ.get("PATH", "").split(":")), _PLACES]))
+    if not found:
+        raise PachaError(
+            "There is no sendmail on this machine.",
+            "it is what a mail is handed to",
+            "Install a mail system (postfix, exim4, dma, msmtp-mta), or write a page: --html DIR",
+            code="no-sendmail",
+        )
+    return found
+
+
+def _not_accepted(program: str, why: str) -> PachaError:
+    return PachaError(
+        f"{escape(program)} did not accept the mail.", why, "Look at the mail system's log.", code="mail-not-accepted"
+    )

@@ -1,0 +1,149 @@
+"""Show what changed on all hosts: as text for a terminal and a mail, and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from pacha.fleet.digest import Digest
+from pacha.fleet.host_digest import NEW, REPLACED, HostDigest, PathChange
+from pacha.store.change_list import number_of_packages
+from pacha.text import local_minute
+from pacha.ui.console import styled
+from pacha.ui.fleet import number_of_hosts
+from pacha.ui.times import utc
+
+MOST_OF_MAIL = 1_000_000  #: characters of a mail
+_COLOURS = {"+": "green", "-": "red", "@": "cyan"}
+
+
+def subject(digest: Digest, master: str) -> str:
+    """One line: how many hosts changed, and how many cannot be read."""
+    words = f"{number_of_hosts(len(digest.hosts))} changed" if digest.hosts else "no host changed"
+    words += f", {len(digest.news)} cannot be read" if digest.news else ""
+    return f"pacha on {master}: {words}"
+
+
+def digest_lines(digest: Digest) -> Iterator[str]:
+    """All of it, line by line."""
+    yield styled(heading(digest), "bold")
+    yield from fault_lines(digest)
+    for host in digest.hosts:
+        yield ""
+        yield from host_lines(host)
+
+
+def mail_text(digest: Digest) -> str:
+    """All of it that a mail has room for, in which each host that has none left is named."""
+    lines = [heading(digest), *fault_lines(digest)]
+    left_out, room = list[HostDigest](), MOST_OF_MAIL
+    for host in digest.hosts:
+        block = ["", *host_lines(host)]
+        room -= sum(len(line) + 1 for line in block)
+        if room < 0:
+            left_out.append(host)
+        else:
+            lines += block
+    if left_out:
+        lines += ["", f"This mail has no room for {number_of_hosts(len(left_out))} more (pacha changes --hosts NAME):"]
+        lines += [f"  {host.host}: {summary(host)}" for host in left_out]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def heading(digest: Digest) -> str:
+    """How many hosts changed, in which time."""
+    number = number_of_hosts(len(digest.hosts)) if digest.hosts else "no host"
+    return f"{number} changed from {local_minute(digest.since)} to {local_minute(digest.until)}"
+
+
+def fault_lines(digest: Digest) -> Iterator[str]:
+    """A line for each host that cannot be told of."""
+    for host, fault in sorted(digest.faults.items()):
+        yield f"{host}: {fault}"
+
+
+def summary(host: HostDigest) -> str:
+    """How much changed on a host, in a line."""
+    if host.kind == NEW:
+        return f"new, with {host.counts['added']} paths"
+    if host.kind == REPLACED:
+        return f"its history is another than before, {host.counts['added']} paths now: pacha check {host.host}"
+    words = [f"{number} {word}" for word, number in host.counts.items() if number]
+    words += [number_of_packages(len(host.packages))] if host.packages else []
+    words += [f"{len(host.back)} changed and changed back"] if host.back else []
+    return ", ".join(words) or "no path changed"
+
+
+def host_lines(host: HostDigest) -> Iterator[str]:
+    """What changed on a host: its snapshots, its paths with their diffs, its packages."""
+    number = f"{host.snapshots} snapshot{'' if host.snapshots == 1 else 's'}"
+    yield styled(f"{host.host}: {summary(host)} ({number})", "bold")
+    for note in reversed(host.notes):
+        first = f": {note.message.splitlines()[0]}" if note.message else ""
+        yield f"  {local_minute(note.at)}  {note.node[:12]}  by {note.user}{first}"
+    if len(host.notes) < host.snapshots:
+        yield f"  and {host.snapshots - len(host.notes)} earlier snapshots"
+    for path in host.paths:
+        yield from _path_lines(path)
+    if host.left_out:
+        yield f"  and {host.left_out} more paths (pacha changes --hosts {host.host} -v)"
+    yield from (f"  P {package}" for package in host.packages)
+    yield from (f"  changed and changed back: {name}" for name in host.back)
+
+
+def _path_lines(path: PathChange) -> Iterator[str]:
+    yield f"  {path.letter} {path.path}{notes(path)}"
+    for line in path.lines:
+        yield "      " + styled(line, _COLOURS.get(line[:1]))
+    if path.cut:
+        yield f"      and {path.cut} more lines"
+
+
+def notes(path: PathChange) -> str:
+    """What is said of a path behind its name."""
+    hidden = [f"not shown: {path.hidden}"] if path.hidden else []
+    words = "; ".join([*path.words, *hidden])
+    return f"  ({words})" if words else ""
+
+
+def digest_json(digest: Digest) -> dict[str, Any]:
+    """All of it as JSON values."""
+    return {
+        "since": utc(digest.since),
+        "until": utc(digest.until),
+        "hosts": [_host_json(host) for host in digest.hosts],
+        "faults": dict(sorted(digest.faults.items())),
+    }
+
+
+def _host_json(host: HostDigest) -> dict[str, Any]:
+    return {
+        "host": host.host,
+        "snapshot": host.tip,
+        "kind": host.kind or "changed",
+        "snapshots": host.snapshots,
+        "notes": [
+            {"id": note.node, "at": utc(note.at), "user": note.user, "message": note.message} for note in host.notes
+        ],
+        "counts": dict(host.counts),
+        "paths": [_path_json(path) for path in host.paths],
+        "paths_left_out": host.left_out,
+        "packages": list(host.packages),
+        "changed_back": list(host.back),
+    }
+
+
+def _path_json(path: PathChange) -> dict[str, Any]:
+    return {
+        "change": path.letter,
+        "path": path.path,
+        "notes": list(path.words),
+        "hidden": path.hidden or None,
+        "diff": list(path.lines),
+        "lines_left_out": path.cut,
+    }
+
+
+def listed(lines: Iterable[str]) -> Iterator[bytes]:
+    """Lines as a pager takes them."""
+    return (f"{line}\n".encode() for line in lines)

@@ -1,0 +1,80 @@
+"""What changed on all hosts as a static page, and the page that lists all of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timezone
+
+from pacha.fleet.digest import Digest
+from pacha.fleet.host_digest import HostDigest, PathChange
+from pacha.text import local_minute
+from pacha.ui import html
+from pacha.ui.digest import heading, notes, summary
+from pacha.ui.fleet import number_of_hosts
+
+_NAME = re.compile(r"digest-(\d{8}T\d{6})Z\.html")
+
+
+def page_name(digest: Digest) -> str:
+    """The name of the page's file: it says when the digest begins, and so is the same if it has to be told again."""
+    return f"digest-{datetime.fromtimestamp(digest.since, timezone.utc):%Y%m%dT%H%M%S}Z.html"
+
+
+def digest_page(digest: Digest, master: str) -> bytes:
+    """The page of a digest."""
+    body = [html.wrapped("p", html.link("All digests", "index.html"))]
+    body += [html.element("h1", f"What changed on {master}"), html.element("p", heading(digest), "dim")]
+    if digest.faults:
+        items = (html.element("li", f"{host}: {fault}") for host, fault in sorted(digest.faults.items()))
+        body += [html.element("h2", "Not to be read"), html.wrapped("ul", "".join(items), "bad")]
+    if len(digest.hosts) > 1:
+        items = (
+            html.wrapped("li", f"{html.link(host.host, f'#{host.host}')} {html.text(summary(host))}")
+            for host in digest.hosts
+        )
+        body += [html.element("h2", number_of_hosts(len(digest.hosts))), html.wrapped("ul", "".join(items))]
+    body += [piece for host in digest.hosts for piece in _host(host)]
+    return html.page(f"What changed on {master}", body)
+
+
+def index_page(names: Iterable[str], master: str) -> bytes:
+    """The page that lists the digests in a folder with files of these ``names``, the newest first."""
+    found = sorted((name for name in names if _NAME.fullmatch(name)), reverse=True)
+    items = (html.wrapped("li", html.link(f"from {_begin(name)} on", name)) for name in found)
+    title = f"Digests of {master}"
+    return html.page(title, [html.element("h1", title), html.wrapped("ul", "\n".join(items))])
+
+
+def _begin(name: str) -> str:
+    match = _NAME.fullmatch(name)
+    assert match
+    try:
+        return local_minute(datetime.strptime(match[1] + "+0000", "%Y%m%dT%H%M%S%z").timestamp())
+    except ValueError:  # somebody else's file
+        return match[1]
+
+
+def _host(host: HostDigest) -> Iterator[str]:
+    yield f'<h2 id="{html.text(host.host)}">{html.text(host.host)}</h2>'
+    yield html.element("p", summary(host))
+    items = [
+        f"{local_minute(note.at)}, by {note.user}" + (f": {note.message.splitlines()[0]}" if note.message else "")
+        for note in reversed(host.notes)
+    ]
+    items += [f"and {host.snapshots - len(items)} earlier snapshots"] if len(items) < host.snapshots else []
+    yield html.wrapped("ul", "".join(html.element("li", item) for item in items), "dim")
+    for path in host.paths:
+        yield from _path(path)
+    if host.left_out:
+        yield html.element("p", f"and {host.left_out} more paths", "warn")
+    for title, words in (("Packages", host.packages), ("Changed and changed back", host.back)):
+        if words:
+            listed = "".join(html.element("li", word, "path") for word in words)
+            yield html.element("p", title) + html.wrapped("ul", listed)
+
+
+def _path(path: PathChange) -> Iterator[str]:
+    name = html.element("span", f"{path.letter} {path.path}", "path")
+    yield html.wrapped("p", name + html.element("span", notes(path), "dim"))
+    yield html.diff(path.lines, path.cut)

@@ -1,0 +1,82 @@
+"""What changed on all hosts since it was told: each host from where it was told to; faults told once."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+from pacha.fleet.digest import GONE, Digest, digest
+from pacha.fleet.digest_marks import Marks
+from pacha.fleet.host_digest import NEW
+from pacha.fleet.secrecy import Secrecy
+from pacha.fleet.update import up_to_date
+from tests.support.fleet import Hosts, hosts_as_pushed, three_hosts  # noqa: F401  (fixtures)
+
+
+def ask(hosts: Hosts, marks: Marks, since: float | None = None) -> Digest:
+    with up_to_date(hosts.hosts_path) as fleet:
+        return digest(fleet, marks, Secrecy(), since)
+
+
+def test_each_change_once(hosts: Hosts) -> None:
+    first = ask(hosts, Marks())
+    assert [(host.host, host.kind) for host in first.hosts] == [("db1", NEW), ("web1", NEW), ("web2", NEW)]
+    assert ask(hosts, first.marks).is_empty
+    hosts.push("web1", {"motd": "one\n"})
+    second = ask(hosts, first.marks)
+    assert [host.host for host in second.hosts] == ["web1"] and second.since == first.marks.at
+    hosts.push("web1", {"motd": "two\n"})
+    (third,) = ask(hosts, second.marks).hosts
+    assert third.paths[-1].lines[1:] == ("-one", "+two") and third.snapshots == 1
+    assert ask(hosts, ask(hosts, second.marks).marks).is_empty
+
+
+def test_since_a_time_is_not_about_the_marks(hosts: Hosts) -> None:
+    marks = ask(hosts, Marks()).marks
+    assert len(ask(hosts, marks, since=1.0).hosts) == 3
+    assert ask(hosts, marks, since=9e9).hosts == ()
+
+
+def test_a_fault_is_told_once_and_loses_nothing(hosts: Hosts) -> None:
+    marks = ask(hosts, Marks()).marks
+    hosts.push("web1", {"motd": "one\n"})
+    folder = hosts.top / "hosts/web1/etc"
+    shutil.move(hosts.top / "hosts/web1/db", hosts.top / "db")
+    (hosts.top / "hosts/web1/db").symlink_to(hosts.top / "db")
+    broken = ask(hosts, marks)
+    assert broken.hosts == () and broken.news == ("web1",) and not broken.is_empty
+    again = ask(hosts, broken.marks)
+    assert again.is_empty and again.faults.keys() == {"web1"}
+    (hosts.top / "hosts/web1/db").unlink()
+    shutil.move(hosts.top / "db", hosts.top / "hosts/web1/db")
+    whole = ask(hosts, again.marks)
+    assert [host.host for host in whole.hosts] == ["web1"] and whole.faults == {} and folder.exists()
+    assert any("+one" in path.lines for path in whole.hosts[0].paths)
+
+
+def test_a_host_that_gets_another_name_goes_on(hosts: Hosts) -> None:
+    marks = ask(hosts, Marks()).marks
+    hosts.push("web1", {"motd": "one\n"})
+    os.rename(hosts.top / "hosts/web1", hosts.top / "hosts/www")
+    moved = ask(hosts, marks)
+    assert moved.faults == {"web1": GONE} and [(host.host, host.kind) for host in moved.hosts] == [("www", "")]
+    assert ask(hosts, moved.marks).is_empty
+    os.rename(hosts.top / "hosts/www", hosts.top / "elsewhere")
+    assert ask(hosts, moved.marks).news == ("www",)
+
+
+def test_a_new_host(hosts: Hosts) -> None:
+    marks = ask(hosts, Marks()).marks
+    (hosts.top / "hosts/none").mkdir()
+    assert ask(hosts, marks).is_empty  # it has not pushed
+    hosts.push("new", {"motd": "x\n"})
+    (told,) = ask(hosts, marks).hosts
+    assert (told.host, told.kind) == ("new", NEW)
+
+
+def test_a_host_whose_process_ends_early(hosts: Hosts) -> None:
+    marks = ask(hosts, Marks()).marks
+    hosts.push("web1", {"motd": "one\n"})
+    hosts.forge("web2", lambda db: db.execute("UPDATE entry SET path = CAST('/../x' AS BLOB)"))
+    told = ask(hosts, marks)
+    assert [host.host for host in told.hosts] == ["web1"] and told.faults.keys() == {"web2"}

@@ -1,0 +1,136 @@
+"""What one host changed between two snapshots; and what its process says of it is checked again."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from pacha.fleet import host_digest, secrecy
+from pacha.fleet.host_digest import NEW, REPLACED, DigestBase, HostDigest, PathChange
+from pacha.fleet.secrecy import Secrecy
+from tests.support.fleet import Hosts, hosts_as_pushed, three_hosts  # noqa: F401  (fixtures)
+
+FILES = {"motd": "welcome\n", "ssh/sshd_config": "Port 22\n", "nginx.conf": "listen 80\n"}
+
+
+def tell(hosts: Hosts, base: DigestBase, host: str = "web1") -> HostDigest:
+    scratch = hosts.top / "scratch"
+    scratch.mkdir(exist_ok=True)
+    return host_digest.decode(host, host_digest.tell(hosts.hosts_path, host, scratch, base, Secrecy()))
+
+
+def by_name(told: HostDigest) -> dict[str, PathChange]:
+    return {os.path.basename(path.path): path for path in told.paths}
+
+
+def test_a_diff_by_path(hosts: Hosts) -> None:
+    base = hosts.push("web1", {**FILES, "binary": b"\0a"})
+    hosts.push(
+        "web1", {"motd": "hi\x1b[2J\n", "ssh/sshd_config": "Port 22\n", "new": "a\nb\n", "binary": b"\0b"}, "why"
+    )
+    told = tell(hosts, DigestBase(mark=base))
+    paths = by_name(told)
+    assert {name: path.letter for name, path in paths.items()} | {"sshd_config": "m"} == {
+        "motd": "M", "new": "A", "nginx.conf": "R", "binary": "M", "sshd_config": "m",
+    }  # fmt: skip
+    assert paths["motd"].lines[1:] == ("-welcome", "+hi\\x1b[2J")
+    assert paths["new"].lines[1:] == ("+a", "+b") and paths["nginx.conf"].lines[1:] == ("-listen 80",)
+    assert paths["binary"].hidden == "binary" and paths["binary"].lines == ()
+    assert told.counts["changed"] == 2 and told.snapshots == 1 and told.notes[0].message == "why"
+
+
+def test_nothing_changed(hosts: Hosts) -> None:
+    tip = hosts.push("web1", FILES)
+    told = tell(hosts, DigestBase(mark=tip))
+    assert told.snapshots == 0 and told.paths == () and told.tip == tip
+
+
+def test_changed_and_changed_back(hosts: Hosts) -> None:
+    base = hosts.push("web1", FILES)
+    hosts.push("web1", {**FILES, "motd": "evil\n", "passing": "x"})
+    hosts.push("web1", FILES)
+    told = tell(hosts, DigestBase(mark=base))
+    assert [os.path.basename(name) for name in told.back] == ["motd", "passing"]
+    assert "passing" not in by_name(told) and told.snapshots == 2
+
+
+def test_new_replaced_and_by_time(hosts: Hosts) -> None:
+    old = hosts.push("web1", FILES)
+    assert tell(hosts, DigestBase()).kind == NEW and tell(hosts, DigestBase(others=frozenset(["b" * 40]))).kind == NEW
+    assert tell(hosts, DigestBase(mark="b" * 40, since=9e9)).kind == REPLACED
+    assert tell(hosts, DigestBase(others=frozenset([old]))).kind == ""
+    assert tell(hosts, DigestBase(since=9e9)).snapshots == 0 and tell(hosts, DigestBase(since=1.0)).kind == NEW
+
+
+def test_what_is_secret_does_not_leave_the_process(hosts: Hosts, tmp_path: Path) -> None:
+    base = hosts.push("web1", {**FILES, "private": "canary-a\n", "was-open": "canary-b\n"})
+    hosts.push("web1", {**FILES, "id_rsa": "canary-c\n", "closed/x": "y", "key": "y"})
+    tree = hosts.tree
+    (tree / "private").write_text("canary-d\n")
+    (tree / "was-open").write_text("canary-e\n")
+    (tree / "was-open").chmod(0o600)
+    (tree / "closed/in").write_text("canary-f\n")
+    (tree / "closed/link").symlink_to("canary-g")
+    (tree / "closed").chmod(0o700)
+    (tree / "conf").write_text("-----BEGIN PRIVATE KEY-----\ncanary-h\n")
+    (tree / "app.conf").write_text("password = canary-i\nport = 80\n")
+    (tree / "key").write_text("canary-j")
+    hosts.push_tree("web1")
+    reply = host_digest.tell(hosts.hosts_path, "web1", tmp_path, DigestBase(mark=base), Secrecy(["private"]))
+    assert b"canary" not in reply and b"port = 80" in reply
+    paths = by_name(host_digest.decode("web1", reply))
+    assert paths["was-open"].hidden == secrecy.BY_MODE and "mode 0644 -> 0600" in paths["was-open"].words
+    assert paths["in"].hidden == paths["link"].hidden == secrecy.BY_FOLDER
+    assert paths["private"].hidden == secrecy.BY_RULE and paths["conf"].hidden == secrecy.BY_CONTENT
+
+
+def test_what_is_too_much_is_counted(hosts: Hosts, monkeypatch: pytest.MonkeyPatch) -> None:
+    base = hosts.push("web1", FILES)
+    monkeypatch.setattr(host_digest, "_MOST_PATHS", 3)
+    monkeypatch.setattr(host_digest, "_MOST_LINES", 5)
+    hosts.push("web1", {**FILES, "a": "x\n" * 50, "b": "y" * 5000, "c": "1", "d": "2", "e": "3"})
+    told = tell(hosts, DigestBase(mark=base))
+    assert len(told.paths) == 3 and told.left_out >= 2 and told.counts["added"] == 5
+    paths = by_name(told)
+    assert len(paths["a"].lines) == 5 and paths["a"].cut == 46 and max(map(len, paths["b"].lines)) == 500
+
+
+def test_content_that_is_gone_costs_its_own_path(hosts: Hosts) -> None:
+    base = hosts.push("web1", FILES)
+    hosts.push("web1", {**FILES, "nginx.conf": "listen 81\n"})
+    hosts.forge(
+        "web1", lambda db: db.execute("UPDATE entry SET sha256 = zeroblob(32) WHERE CAST(path AS TEXT) LIKE '%motd'")
+    )
+    paths = by_name(tell(hosts, DigestBase(mark=base)))
+    assert "cannot be read" in paths["motd"].hidden and paths["nginx.conf"].lines
+
+
+HEAD = {"tip": "a" * 40, "snapshots": 1, "notes": [["a" * 40, 1.0, "u", "m"]], "counts": {}, "paths": []}
+PATH = ["M", "/a", [], ["+x"], 0, ""]
+
+
+def test_what_makes_sense() -> None:
+    told = host_digest.decode(
+        "bar", json.dumps({**HEAD, "paths": [["M", "/\x1b", ["\x07"], ["+\x7f"], 0, "\x1b"]]}).encode()
+    )
+    (path,) = told.paths
+    assert (path.path, path.words, path.lines, path.hidden) == ("/\\x1b", ("\\x07",), ("+\\x7f",), "\\x1b")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"tip": "x"}, {"tip": None}, {"kind": "other"}, {"snapshots": -1}, {"snapshots": "1"}, {"notes": [["x", 1.0,
+        "", ""]]},
+        {"notes": [["a" * 40, 1e300, "", ""]]}, {"paths": [["Q", *PATH[1:]]]}, {"paths": [PATH[:3]]},
+        {"paths": [[*PATH, 1]]},
+        {"paths": [["M", 7, [], [], 0, ""]]}, {"counts": {"added": -1}}, {"packages": [7]}, {"back": 5},
+        {"left_out": 1.5},
+    ],
+)  # fmt: skip
+def test_what_makes_no_sense(change: dict[str, object]) -> None:
+    with pytest.raises((ValueError, TypeError, KeyError, AttributeError)):
+        host_digest.decode("bar", json.dumps({**HEAD, **change}).encode())

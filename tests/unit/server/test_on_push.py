@@ -1,0 +1,101 @@
+"""Root's programs after a push: what they are told, which are run, and that a failing one is only logged."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from pacha.server import on_push
+from pacha.server.host_directory import HostDirectory
+from tests.support.fleet import Hosts, hosts_as_pushed, three_hosts  # noqa: F401  (fixtures)
+
+
+@pytest.fixture(name="logged")
+def system_log(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    lines: list[str] = []
+    monkeypatch.setattr(on_push, "_log", lambda host, text: lines.append(f"{host}: {text}"))
+    return lines
+
+
+@pytest.fixture(name="folder")
+def programs_folder(hosts: Hosts, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of programs; whoever runs the tests counts as root."""
+    checked = on_push.hook_files.owner_of
+    monkeypatch.setattr(
+        on_push.hook_files, "owner_of", lambda *statuses, trusted: checked(*statuses, trusted=(0, os.geteuid()))
+    )
+    made = hosts.top / "hosts/.hooks/on-push.d"
+    made.mkdir(parents=True)
+    for place in (made, made.parent, hosts.top / "hosts"):
+        place.chmod(0o755)
+    return made
+
+
+def program(folder: Path, name: str, body: str, mode: int = 0o755) -> None:
+    (folder / name).write_text(f"#!/bin/sh\n{body}\n")
+    (folder / name).chmod(mode)
+
+
+def test_what_they_are_told(hosts: Hosts, folder: Path, tmp_path: Path, logged: list[str]) -> None:
+    first = hosts.push("web1", {"motd": "a secret content\n"})
+    hosts.push("web1", {"motd": "other\n", "in-between": "x"})
+    tip = hosts.push("web1", {"motd": "other\n", "new": "y"})
+    program(folder, "10-tell", f'cat > {tmp_path}/told; echo "$PACHA_HOST $PACHA_SNAPSHOT" > {tmp_path}/words')
+    on_push.run(HostDirectory(hosts.hosts_path, "web1"), first, tip)
+    text = (tmp_path / "told").read_text()
+    told = json.loads(text)
+    assert (told["host"], told["snapshot"], told["complete"]) == ("web1", tip, True) and "secret" not in text
+    paths = {os.path.basename(one["path"]): one["change"] for one in told["paths"]}
+    assert (paths["motd"], paths["new"], paths["in-between"]) == ("M", "A", "R")
+    assert (tmp_path / "words").read_text() == f"web1 {tip}\n" and logged == []
+
+
+def test_which_are_run(hosts: Hosts, folder: Path, tmp_path: Path, logged: list[str]) -> None:
+    tip = hosts.push("web1", {"motd": "x"})
+    touch = f"touch {tmp_path}/$(basename $0)"
+    program(folder, "20-fails", "echo no room; exit 3")
+    program(folder, "30-runs", touch)
+    program(folder, "40-not-executable", touch, 0o644)
+    program(folder, "50-open", touch, 0o777)
+    program(folder, "60-copy.bak", touch)
+    (folder / "70-link").symlink_to(folder / "30-runs")
+    (folder / "80-folder").mkdir()
+    on_push.run(HostDirectory(hosts.hosts_path, "web1"), "", tip)
+    assert [path.name for path in tmp_path.iterdir() if path.name[0].isdigit()] == ["30-runs"]
+    assert len(logged) == 2 and "50-open is not run" in logged[0] and "exit code 3: no room" in logged[1]
+
+
+def test_a_folder_that_others_may_write(hosts: Hosts, folder: Path, tmp_path: Path, logged: list[str]) -> None:
+    program(folder, "10-runs", f"touch {tmp_path}/ran")
+    folder.chmod(0o777)
+    on_push.run(HostDirectory(hosts.hosts_path, "web1"), "", hosts.push("web1", {"motd": "x"}))
+    assert not (tmp_path / "ran").exists() and len(logged) == 1
+
+
+def test_time_limit(
+    hosts: Hosts, folder: Path, tmp_path: Path, logged: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(on_push, "SECONDS", 0.3)
+    program(folder, "10-hangs", "sleep 60")
+    on_push.run(HostDirectory(hosts.hosts_path, "web1"), "", hosts.push("web1", {"motd": "x"}))
+    assert len(logged) == 1 and "still at work" in logged[0]
+
+
+def test_nobody_waits_for_them(hosts: Hosts, folder: Path, tmp_path: Path) -> None:
+    tip = hosts.push("web1", {"motd": "x"})
+    program(folder, "10-slow", f"sleep 0.5; touch {tmp_path}/ran")
+    began = time.monotonic()
+    on_push.begin(HostDirectory(hosts.hosts_path, "web1"), "", tip)
+    on_push.begin(HostDirectory(hosts.hosts_path, "web1"), "", "f" * 40)  # a snapshot that is not there: only logged
+    assert time.monotonic() - began < 0.4
+    while not (tmp_path / "ran").exists() and time.monotonic() - began < 20:
+        time.sleep(0.05)
+    assert (tmp_path / "ran").exists()
+
+
+def test_wanted(hosts: Hosts) -> None:
+    assert not on_push.is_wanted(hosts.hosts_path)

@@ -1,0 +1,25 @@
+"""A digest as a page: everything escaped, no script; the same name if it is told again; an index of all."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pacha.fleet.host_digest import PathChange
+from pacha.ui.digest_page import digest_page, index_page, page_name
+from tests.support.digests import HOST, made
+
+
+def test_a_page() -> None:
+    evil = PathChange(letter="M", path="/<script>alert(1)</script>", words=('"&',), lines=("+<img src=x onerror=y>",))
+    page = digest_page(made(replace(HOST, paths=(*HOST.paths, evil)), db1="<b>"), "m<").decode()
+    assert "<script" not in page and "<img" not in page and "<b>" not in page
+    assert "&lt;script&gt;" in page and "default-src &#x27;none&#x27;" not in page and "default-src 'none'" in page
+    assert '<span class="add">+b</span>' in page and "not shown: others may not read it" in page
+
+
+def test_names() -> None:
+    assert page_name(made(HOST)) == "digest-20010909T014640Z.html"
+    page = index_page(
+        ["digest-20010909T014640Z.html", "digest-99999999T999999Z.html", "x<.html", "index.html"], "m"
+    ).decode()
+    assert page.count("<li>") == 2 and "x&lt;" not in page and 'href="digest-20010909T014640Z.html"' in page
