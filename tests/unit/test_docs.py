@@ -139,6 +139,7 @@ def test_the_pages_outside_of_docs_are_sound(page: str) -> None:
     publish_doctree(text, settings_overrides={"halt_level": 2, "report_level": 5, "input_encoding": "unicode"})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "made"), [("html", "index.html"), ("man", "pacha.1")])
 def test_they_build_without_a_warning(kind: str, made: str, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "sphinx", "-W", "-q", "-b", kind, "-d", tmp_path / "trees", DOCS, tmp_path / kind]

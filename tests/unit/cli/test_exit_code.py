@@ -33,6 +33,7 @@ def test_a_flag_is_its_command(flags: str, command: str) -> None:
     assert spelt_as_command(flags.split()) == command.split()
 
 
+@pytest.mark.slow
 def test_the_classic_story_in_flags(tmp_path: Path) -> None:
     state = tmp_path / "state"
     (tmp_path / "pacha.conf").write_text(
