@@ -113,7 +113,7 @@ class PlainAccount(PlainReader):
 
     def _uploads(self) -> TarUpload:
         with self._lock:
-            self._upload = self._upload or TarUpload(self._connection, self._init)
+            self._upload = self._upload or TarUpload(self._connection, self._shell, self._init)
         return self._upload
 
     def _fill(self, host: str, name: str, stream: Stream, repository: str) -> None:
@@ -196,9 +196,8 @@ class PlainAccount(PlainReader):
         self._must(recover, f"{name} cannot be repaired.", host, self._hg[0])
 
     def draft_heartbeat(self, host: str, line: bytes) -> None:
-        """Start ``cat`` into a temporary file, and open the channels that ``leave_heartbeat`` needs."""
-        self._connection.open_ahead(5)
-        self._drafts[host, line] = background.start(self._connection.write, self._path(host, HEARTBEAT) + b".new", line)
+        """Start ``cat`` into a temporary file."""
+        self._drafts[host, line] = background.start(self._shell.write, self._path(host, HEARTBEAT) + b".new", line)
 
     def leave_heartbeat(
         self, host: str, line: bytes, *, durable: bool, look: Sequence[str] | None = None
@@ -208,7 +207,7 @@ class PlainAccount(PlainReader):
         temporary = path + b".new"
         message = "The heartbeat cannot be left on the master."
         pending_probe = None if look is None else background.start(self.probe, host, look)
-        written = self._drafts.pop((host, line), None) or background.start(self._connection.write, temporary, line)
+        written = self._drafts.pop((host, line), None) or background.start(self._shell.write, temporary, line)
         if durable:
             self._sync(folder, message, host)
         result = written.result()

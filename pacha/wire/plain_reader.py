@@ -11,7 +11,7 @@ from pacha.errors import DamagedError, PachaError, UnreachableError
 from pacha.files.names import DATABASE
 from pacha.system import background
 from pacha.text import escape, one_line
-from pacha.wire import hook_files, scp
+from pacha.wire import hook_files, scp, ssh
 from pacha.wire.master import (
     CHANGELOG,
     CHANGELOG_OF_ANY,
@@ -86,11 +86,17 @@ class PlainReader:
         self._connection = connection
         self.hosts_path = hosts_path
         self._hg = tuple(hg_command)
+        # A Pacha behind the key that refuses a sh refuses all of the small commands.
+        self._shell = ssh.RemoteShell(connection, lambda ended: classify_copy(ended) is RemoteFault.KEY_REFUSED)
+
+    def leave_shell(self) -> None:
+        """Run each command from now on in a channel of its own: a Pacha on the master allows no others."""
+        self._shell.close()
 
     def probe(self, host: str, names: Sequence[str] = ()) -> Probe:
-        """Read the clock and the changelogs at the same time, each on a channel of its own."""
+        """Read the clock and the changelogs at the same time."""
         paths = [self._path(host, CHANGELOG), *(self._path(host, name, CHANGELOG_OF_ANY) for name in names)]
-        date = background.start(self._connection.run, _DATE)
+        date = background.start(self._shell.run, _DATE)
         listed = self._run(["sha256sum", *paths, self._path(host, PURGED)])
         clock = self._clock(date.result(), host)  # it tells best where what answers is no master
         digests = self._digests(listed, host)
@@ -167,7 +173,7 @@ class PlainReader:
         raise self._failed("What was purged cannot be read.", result, host)
 
     def examine(self, host: str) -> Examined:
-        """Ask what the account has and may do, each question on a channel of its own."""
+        """Ask what the account has and may do."""
         folder = self._path(host)
         commands: list[list[bytes | str]] = [
             [*_DATE],
@@ -194,7 +200,7 @@ class PlainReader:
 
     def _ask(self, commands: Iterable[Sequence[bytes | str]]) -> list[Result]:
         """The ends of ``commands``, which run at the same time."""
-        answers = [background.start(self._connection.run, argv, timeout=_PATIENCE) for argv in commands]
+        answers = [background.start(self._shell.run, argv, timeout=_PATIENCE) for argv in commands]
         return [answer.result() for answer in answers]
 
     def _path(self, host: str, *below: str) -> bytes:
@@ -202,7 +208,7 @@ class PlainReader:
 
     def _run(self, argv: Sequence[bytes | str], *, timeout: float = 120.0, limit: int = 64 << 20) -> Result:
         """The end of a command whose messages are read: they are in English, whatever the account's language."""
-        return self._connection.run([*IN_ENGLISH, *argv], timeout=timeout, limit=limit)
+        return self._shell.run([*IN_ENGLISH, *argv], timeout=timeout, limit=limit)
 
     def _must(self, argv: Sequence[bytes | str], message: str, host: str, program: str = "such program") -> None:
         result = self._run(argv)

@@ -60,7 +60,7 @@ class SshMaster:
         """The state of ``host``'s folder; the first time asked for while the greeting is on its way."""
         if self._host == host or self._greets:
             return self._look(host, names)
-        self._connection.open_ahead(5)  # three for now; two for what comes next, such as the heartbeat
+        self._connection.open_ahead(2)  # for the greeting, and for the small commands
         plain = background.start(self._plain.probe, host, names)
         return self._look(host, names) if self._greeted(host) else plain.result()
 
@@ -222,6 +222,7 @@ class SshMaster:
             if self._greeting is not None:
                 self._control = channel
                 self._plain.hosts_path = self._greeting.hosts_path
+                self._plain.leave_shell()
         return self._greeting
 
     def _command(self, host: str) -> list[bytes | str]:

@@ -14,7 +14,7 @@ from pacha.system import background
 from pacha.wire.master import HG, HG_REQUIRES, REQUIRES, STORE, CannotStream, digest_of, is_store_file
 
 if TYPE_CHECKING:
-    from pacha.wire.ssh import Commands, Result, Stream
+    from pacha.wire.ssh import Commands, RemoteShell, Result, Stream
 
 #: The files that tell a repository's format (hg help internals.requirements).
 _FORMAT_FILES = (HG_REQUIRES, REQUIRES)
@@ -30,10 +30,16 @@ _NOBODYS = ("--owner=0", "--group=0", "--numeric-owner", "--mode=ugo=rwX")
 
 
 class TarUpload:
-    """The temporary repositories of a ``connection``; ``init`` returns the command that makes one at a path."""
+    """The temporary repositories of a ``connection``; ``init`` returns the command that makes one at a path.
 
-    def __init__(self, connection: Commands, init: Callable[[bytes], Sequence[bytes | str]]) -> None:
+    ``shell`` runs the small commands.
+    """
+
+    def __init__(
+        self, connection: Commands, shell: RemoteShell, init: Callable[[bytes], Sequence[bytes | str]]
+    ) -> None:
         self._connection = connection
+        self._shell = shell
         self._init = init
         self._lock = threading.Lock()
         self._format: Future[list[str]] | None = None  #: of the first one
@@ -48,7 +54,7 @@ class TarUpload:
             self._format = self._format or background.start(self._made, folder)
         if is_first or not self._format.result():
             return bool(self._format.result())
-        return self._connection.run(["mkdir", folder]).status == 0
+        return self._shell.run(["mkdir", folder]).status == 0
 
     def begin(self, folder: bytes) -> Stream:
         """Start the command that fills ``folder``. The account and its umask decide about owner and mode."""
@@ -71,10 +77,10 @@ class TarUpload:
 
     def _made(self, folder: bytes) -> list[str]:
         """Make a repository and return its ``format_of``, [] if that fails or a file of the format is missing."""
-        if self._connection.run(self._init(folder)).status:
+        if self._shell.run(self._init(folder)).status:
             return []
         paths = [os.path.join(folder, os.fsencode(name)) for name in _FORMAT_FILES]
-        result = self._connection.run(["sha256sum", *paths])
+        result = self._shell.run(["sha256sum", *paths])
         lines = [line.lstrip(b"\\").split() for line in result.stdout.splitlines()]  # sha256sum(1): "\" for an odd path
         digests = [words[0].decode("ascii", "replace") for words in lines if words]
         return digests if len(digests) == len(_FORMAT_FILES) else []

@@ -8,6 +8,7 @@ This facade imports paramiko when something here is first used:
     Connection.open        dial, handshake, log in (connection, handshake, known_hosts, auth)
     OpenSsh.open           the same by the system's ssh (openssh, openssh_options, multiplexer, diagnosis)
     connection.stream      one command in a channel of its own (channel, multiplexed_channel, commands)
+    RemoteShell            small commands in one sh that stays (remote_shell)
 It knows nothing of Pacha's hosts, repositories and commands.
 """
 
@@ -26,8 +27,9 @@ if TYPE_CHECKING:
     from pacha.wire.ssh.diagnosis import diagnose
     from pacha.wire.ssh.endpoint import Endpoint, resolve
     from pacha.wire.ssh.openssh import OpenSsh
+    from pacha.wire.ssh.remote_shell import RemoteShell
 
-__all__ = ["Commands", "Connection", "Endpoint", "OpenSsh", "Result", "Stream", "diagnose", "resolve"]
+__all__ = ["Commands", "Connection", "Endpoint", "OpenSsh", "RemoteShell", "Result", "Stream", "diagnose", "resolve"]
 
 #: The module of each name, imported at first use (PEP 562).
 _MODULES = {
@@ -35,6 +37,7 @@ _MODULES = {
     "Connection": "connection",
     "Endpoint": "endpoint",
     "OpenSsh": "openssh",
+    "RemoteShell": "remote_shell",
     "Result": "channel",
     "Stream": "channel",
     "diagnose": "diagnosis",

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import TypeVar
 
-from pacha.errors import PachaError, UnreachableError, UsageError
+from pacha.errors import PachaError, UnreachableError
 from pacha.text import one_line
-from pacha.wire.shell import quote
+from pacha.wire.shell import command_line
 from pacha.wire.ssh.channel import Result, Stream, alarm
 from pacha.wire.ssh.endpoint import Endpoint
 
 #: sshd allows ten sessions on a connection (MaxSessions of sshd_config(5)); stay well below.
 MAX_STREAMS = 7
 ASKED_AGAIN = (0.02, 0.1, 0.5)  #: seconds to wait before a refused channel is requested again
-_OUTPUT_MAX = 64 * 1024 * 1024
+OUTPUT_MAX = 64 * 1024 * 1024  #: bytes of a command whose caller sets no limit
 
 _Own = TypeVar("_Own", bound="Commands")
 
@@ -53,18 +52,18 @@ class Commands(ABC):
         *,
         stdin: bytes | None = None,
         timeout: float = 120.0,
-        limit: int = _OUTPUT_MAX,
+        limit: int = OUTPUT_MAX,
     ) -> Result:
         """Run a command and wait for its end, at most ``timeout`` seconds.
 
         ``stdin`` None: it reads no input, whose end is not sent (see ``Stream.close_write``). Raises UnreachableError
         for more than ``limit`` bytes of output, for no end in time, and for a lost connection.
         """
-        return self._run(_command(argv), stdin, timeout, limit)
+        return self._run(command_line(argv), stdin, timeout, limit)
 
     def write(self, path: bytes, data: bytes, *, timeout: float = 120.0) -> Result:
         """Replace the content of the remote file ``path`` by ``data`` (``cat > PATH``); as ``run``."""
-        return self._run(b"cat > " + _command([path]), data, timeout, _OUTPUT_MAX)
+        return self._run(b"cat > " + command_line([path]), data, timeout, OUTPUT_MAX)
 
     def _run(self, command: bytes, stdin: bytes | None, timeout: float, limit: int) -> Result:
         # The alarm comes first, so that the error tells which limit it was.
@@ -77,13 +76,7 @@ class Commands(ABC):
                 pass  # it did not read all of its input: its exit status tells whether that is an error
             output = stream.stdout.read(limit + 1)
             if len(output) > limit:
-                why = f"more than {limit} bytes from: {one_line(command)}"
-                raise UnreachableError(
-                    f"{self.endpoint.host} sends without end.",
-                    why,
-                    "Log in by hand with ssh to see what answers there.",
-                    code="endless-answer",
-                )
+                raise endless(self.endpoint, command, limit)
             ended = stream.finish()
         return Result(ended.status, output, ended.stderr)
 
@@ -93,11 +86,21 @@ class Commands(ABC):
         It ends with UnreachableError after ``idle`` seconds (None: the connection's) in which it reads or writes no
         byte, or when it is that far behind the least speed.
         """
-        return self._start(_command(argv), self._idle if idle is None else idle)
+        return self._start(command_line(argv), self._idle if idle is None else idle)
 
     @abstractmethod
     def open_ahead(self, count: int) -> None:
         """Prepare for the next commands, where that saves a round trip."""
+
+
+def endless(endpoint: Endpoint, command: bytes, limit: int) -> UnreachableError:
+    """The error for a ``command`` that writes more than ``limit`` bytes."""
+    return UnreachableError(
+        f"{endpoint.host} sends without end.",
+        f"more than {limit} bytes from: {one_line(command)}",
+        "Log in by hand with ssh to see what answers there.",
+        code="endless-answer",
+    )
 
 
 def too_many() -> PachaError:
@@ -124,16 +127,3 @@ def lost(endpoint: Endpoint, why: str) -> UnreachableError:
         "Run it again when the line is back.",
         code="connection-lost",
     )
-
-
-def _command(argv: Sequence[bytes | str]) -> bytes:
-    """A line for the remote shell, in which each word is quoted."""
-    words = [os.fsencode(word) for word in argv]
-    if not words or any(b"\0" in word for word in words):
-        raise UsageError(
-            "Not a command that can be sent.",
-            "it is empty or has a zero byte in it",
-            "Look for one in the configuration.",
-            code="invalid-command",
-        )
-    return b" ".join(os.fsencode(quote(os.fsdecode(word))) for word in words)

@@ -1,0 +1,150 @@
+"""Small commands, one after the other, in one sh(1) that stays on the server.
+
+A channel for each of them would cost more than they do: a process of the account's shell there, with its start-up file.
+What is sent is one compound command for each, which sh runs only when it has read all of it. The answer is the output,
+then a line with a random word and the exit status, then what went to stderr, then that word again.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from pacha.wire.shell import command_line
+from pacha.wire.ssh.channel import Result, Stream, alarm
+from pacha.wire.ssh.commands import OUTPUT_MAX, Commands, endless, lost
+
+_OPENING = b"exec 3>&1; export LC_ALL=C LANGUAGE=C; printf '%%s\\n' %s\n"
+_QUESTION = b"{ e=$({ %s; } 2>&1 >&3 3>&- </dev/null); printf '\\n%%s %%d\\n%%s\\n%%s\\n' %s $? \"$e\" %s; }\n"
+_IDLE = 240.0  #: seconds; the timeout of a command comes first
+_PIECE = 64 * 1024
+_STATUS_MAX = 3  #: digits
+_STDERR_MAX = 1024 * 1024
+_STDERR_KEPT = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """A command as it was sent: its line, the word of its answer, when the answer before is read, and when its own."""
+
+    line: bytes
+    word: bytes
+    before: threading.Event
+    read: threading.Event
+
+
+class _Ended(Exception):
+    """sh ended, or was given up, with this much of its output unread."""
+
+
+class RemoteShell:
+    """What runs commands over ``connection``: in one sh, or in a channel each where there is none, or where it talks.
+
+    ``is_final``: whether the way in which sh ended is the answer to every command. Threads may use it side by side:
+    what they ask is sent at once, and answered in turn.
+    """
+
+    def __init__(self, connection: Commands, is_final: Callable[[Result], bool]) -> None:
+        self._connection = connection
+        self._is_final = is_final
+        self._final: Result | None = None
+        self._is_usable = True
+        self._stream: Stream | None = None
+        self._greeting = secrets.token_hex(16).encode()
+        self._is_greeted = False
+        self._asking = threading.Lock()
+        self._last = threading.Event()
+        self._last.set()
+        self._unread = bytearray()
+
+    def run(self, argv: Sequence[bytes | str], *, timeout: float = 120.0, limit: int = OUTPUT_MAX) -> Result:
+        """Run a command, which reads no input, to its end; as ``Commands.run``."""
+        answer = self._answer(command_line(argv), timeout, limit)
+        return answer or self._connection.run(argv, timeout=timeout, limit=limit)
+
+    def write(self, path: bytes, data: bytes, *, timeout: float = 120.0) -> Result:
+        """Replace the content of the remote file ``path`` by ``data`` (no zero byte); as ``Commands.write``."""
+        line = b"%s | cat > %s" % (command_line(["printf", "%s", data]), command_line([path]))
+        return self._answer(line, timeout, OUTPUT_MAX) or self._connection.write(path, data, timeout=timeout)
+
+    def close(self) -> None:
+        """Use sh no more; a command after this has a channel of its own."""
+        self._is_usable = False
+        if self._stream is not None:
+            self._stream.close()
+
+    def _answer(self, line: bytes, timeout: float, limit: int) -> Result | None:
+        """The end of what runs as ``line``; None where no sh does."""
+        if self._is_usable:
+            with self._asking:
+                question = self._asked(line)
+            try:
+                question.before.wait()
+                return self._read(question, timeout, limit)
+            except BaseException:
+                self.close()  # the next would take the rest of this answer for its own
+                raise
+            finally:
+                question.read.set()
+        return self._final
+
+    def _asked(self, line: bytes) -> _Question:
+        word = secrets.token_hex(16).encode()
+        question = _Question(line, word, self._last, threading.Event())
+        text = _QUESTION % (line, word, word)
+        if self._stream is None:
+            self._stream = self._connection.stream(["sh"], idle=_IDLE)
+            text = _OPENING % self._greeting + text
+        self._last = question.read
+        try:
+            self._stream.stdin.write(text)
+        except BrokenPipeError:
+            pass  # it has ended: reading tells
+        return question
+
+    def _read(self, question: _Question, timeout: float, limit: int) -> Result | None:
+        """The answer to ``question``; None where sh gave none to the first one. Raises UnreachableError."""
+        stream = self._stream
+        if stream is None or not self._is_usable:
+            return self._final
+        with alarm(timeout, lambda: stream.expire(timeout)):
+            try:
+                if not self._is_greeted and not self._has_greeted(stream):
+                    return self._final
+                output = self._until(stream, b"\n%s " % question.word, limit, question)
+                status = self._until(stream, b"\n", _STATUS_MAX, question)
+                errors = self._until(stream, b"\n%s\n" % question.word, _STDERR_MAX, question)
+                return Result(int(status), output, errors[:_STDERR_KEPT])
+            except (_Ended, ValueError):
+                raise lost(self._connection.endpoint, "the sh there that runs our commands has ended") from None
+
+    def _has_greeted(self, stream: Stream) -> bool:
+        """Whether what answers is a sh that says nothing but what it is told to; else it is closed."""
+        expected = self._greeting + b"\n"
+        while len(self._unread) < len(expected) and expected.startswith(self._unread):
+            if not (piece := stream.read(_PIECE)):
+                ended = stream.finish()
+                self._final = ended if self._is_final(ended) else None
+                break
+            self._unread += piece
+        self._is_greeted = self._unread.startswith(expected)
+        del self._unread[: len(expected)]
+        if not self._is_greeted:
+            self.close()
+        return self._is_greeted
+
+    def _until(self, stream: Stream, end: bytes, limit: int, question: _Question) -> bytes:
+        """What comes before ``end``, at most ``limit`` bytes. Raises _Ended, UnreachableError."""
+        seen = 0
+        while (at := self._unread.find(end, seen)) < 0 and len(self._unread) <= limit + len(end):
+            seen = max(0, len(self._unread) - len(end))
+            if not (piece := stream.read(_PIECE)):
+                raise _Ended
+            self._unread += piece
+        if not 0 <= at <= limit:
+            raise endless(self._connection.endpoint, question.line, limit)
+        found = bytes(self._unread[:at])
+        del self._unread[: at + len(end)]
+        return found
