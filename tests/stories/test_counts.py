@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.sshd import Relay
-from tests.support.stage import PACHA, Host, differences
+from tests.support.sshd import Account, Relay, Sshd, admitted
+from tests.support.stage import PACHA, Host, differences, on_stage, own
 
 pytestmark = pytest.mark.slow
 
@@ -57,6 +57,15 @@ def relay(host: Host) -> Iterator[Relay]:
     with Relay((server.address, server.port), rtt=0.05) as made:
         server.trust(f"[127.0.0.1]:{made.port}")
         host.configure(ssh_port=str(made.port))
+        yield made
+
+
+@pytest.fixture(scope="module")
+def counted(sshd: Sshd) -> Iterator[Account]:
+    """A master's account that writes down each command."""
+    with admitted(sshd, own("pacha-counts"), "/bin/bash") as made:
+        script = f'printf "%s\\n" "$BASH_EXECUTION_STRING" >> {made.home}/started\n'
+        (made.home / ".bashrc").write_text(script)
         yield made
 
 
@@ -137,6 +146,35 @@ class TestTheLine:
         assert differences(tree, Path(f"{tmp_path}/out{tree}")) == ""
         assert relay.turns <= 14
         assert relay.up <= 40_000  # acknowledgements sent ahead, and no request for each file
+
+
+class TestProcesses:
+    """How many the account's shell starts on the master, each with its start-up file. One is for a Pacha there."""
+
+    @pytest.mark.parametrize("settings", [{}, {"ssh_command": "ssh"}], ids=["paramiko", "ssh"])
+    def test_of_pushes_and_a_rebuild(
+        self, sshd: Sshd, counted: Account, tree: Path, tmp_path: Path, settings: dict[str, str]
+    ) -> None:
+        def started() -> list[str]:
+            log = counted.home / "started"
+            lines = log.read_text().splitlines()
+            log.unlink()
+            return lines
+
+        with on_stage(sshd, counted) as stage:
+            host = stage.host("bar")
+            host.configure(**settings)
+            host.watch(tree)
+            host.push()
+            assert len(first := started()) <= 4, first
+            host.push()
+            assert len(idle := started()) <= 2, idle
+            change(tree)
+            host.push()
+            assert len(one := started()) <= 4, one
+            host.forget()
+            host.rebuild("--target", tmp_path / "out")
+            assert len(rebuild := started()) <= 4, rebuild
 
 
 class TestSystemCalls:

@@ -68,6 +68,8 @@ def busybox_user(sshd: Sshd) -> Iterator[Account]:
 def old_user(sshd: Sshd) -> Iterator[Account]:
     """One whose commands can be exchanged: busybox's own shell may take its own in any case."""
     with with_busybox(sshd, "pacha-old", "/bin/sh") as made:
+        (commands_of(made) / "sh").unlink()
+        (commands_of(made) / "sh").symlink_to("/bin/sh")
         yield made
 
 
