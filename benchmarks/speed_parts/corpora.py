@@ -30,6 +30,18 @@ def include(target: Path) -> Path:
     return _copy("/usr/include", target)
 
 
+def files(target: Path, number: int) -> Path:
+    """So many small files of real text, of 2 KiB in the mean, a hundred in a folder."""
+    text = b"".join(path.read_bytes() for path in sorted(Path("/usr/share/common-licenses").iterdir()))
+    for each in range(number):
+        folder = target / f"{each // 10_000:03d}" / f"{each // 100 % 100:02d}"
+        if each % 100 == 0:
+            folder.mkdir(parents=True)
+        begin, size = each * 7919 % (len(text) - 4096), each * 127 % 4096
+        (folder / f"file-{each}").write_bytes(b"%d\n%b" % (each, text[begin : begin + size]))
+    return target
+
+
 TREES = {"etc": etc, "include": include}
 
 

@@ -13,11 +13,17 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds on the clock, seconds of CPU here (not on the server), peak memory of the largest process in MiB."""
+    """Seconds on the clock, seconds of CPU here and on the server, peak memory of the largest process here in MiB."""
 
     seconds: float
     cpu: float
     mib: float
+    there: float = 0.0
+
+    @property
+    def both(self) -> float:
+        """Seconds of CPU on both sides."""
+        return self.cpu + self.there
 
 
 def floor() -> float:

@@ -69,12 +69,17 @@ class Line:
 
 
 @contextmanager
-def stand(place: Path) -> Iterator[Stand]:
-    """A server that keeps everything below a new folder in ``place``."""
+def stand(place: Path, startup: float = 0.0) -> Iterator[Stand]:
+    """A server that keeps everything below a new folder in ``place``.
+
+    ``startup``: seconds that the start-up file of the account's shell takes, for each command.
+    """
     folder = Path(tempfile.mkdtemp(prefix="pacha-speed-", dir=place))
     folder.chmod(0o755)
     try:
-        with Sshd(folder / "sshd", extra=["Subsystem sftp internal-sftp"]) as server, account(_name()) as who:
+        shell = "/bin/bash" if startup else "/bin/sh"
+        with Sshd(folder / "sshd", extra=["Subsystem sftp internal-sftp"]) as server, account(_name(), shell) as who:
+            (who.home / ".bashrc").write_text(f"sleep {startup:g}\n")
             server.authorize(who.name)
             server.authorize("root")  # rsync sets owners on the server
             yield Stand(server, who, folder)

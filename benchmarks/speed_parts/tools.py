@@ -6,6 +6,7 @@ push does there by itself is. No tool shares or keeps an ssh connection.
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -170,6 +171,13 @@ def pacha(place: Stand, line: Line, tree: Path, name: str, command: str) -> Tool
     ]  # fmt: skip
     rebuilt = {REBUILD: tree, BELOW: Path(f"{folder}/below{tree}")}
     return Tool(name, steps, environment, prepare, rebuilt, in_place=True)
+
+
+def version(name: str, command: str) -> str:
+    """What ``command`` says of its version, in one line."""
+    option = "-V" if name == "ssh" else "version" if name == "restic" else "--version"
+    done = subprocess.run([*command.split(), option], capture_output=True, text=True)
+    return f"{name}: {(done.stdout or done.stderr).partition(chr(10))[0]}"
 
 
 PEERS = {"restic": restic, "borg": borg, "rsync": rsync, "git": git, "hg": hg, "tar": tar, "ssh": ssh, "login": login}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import ctypes
 import hashlib
 import hmac
 import os
@@ -25,6 +26,7 @@ from types import TracebackType
 import pytest
 
 SSHD = "/usr/sbin/sshd"
+_PR_SET_CHILD_SUBREAPER = 36
 
 _CONFIG = """\
 ListenAddress {address}
@@ -127,6 +129,16 @@ class Sshd:
         """What sshd has logged so far."""
         return self.log.read_text("utf-8", "replace") if self.log.exists() else ""
 
+    def cpu(self, patience: float = 5.0) -> float:
+        """Seconds of CPU of all sessions that have ended, for which it waits so many seconds."""
+        assert self._process
+        until = time.monotonic() + patience
+        while _descendants(self._process.pid) and time.monotonic() < until:
+            time.sleep(0.005)
+        # "pid (comm) state ppid ...": the 16th and 17th are the times of children (proc_pid_stat(5)).
+        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
+
     def stop(self) -> None:
         """End it and every session it still has."""
         if self._process is None:
@@ -151,6 +163,7 @@ class Sshd:
             [SSHD, "-D", "-f", str(config), "-E", str(self.log)],
             stdin=subprocess.DEVNULL,
             start_new_session=True,
+            preexec_fn=_adopt_orphans,
         )
         return self._answers()
 
@@ -266,6 +279,11 @@ def _uid_of(pid: int) -> int | None:
     if "\nState:\tZ" in status:
         return None
     return int(status.partition("\nUid:\t")[2].split()[0])
+
+
+def _adopt_orphans() -> None:
+    """Let this process be told of the end, and the time, of what outlives its parent below it (prctl(2))."""
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
 def _descendants(top: int) -> list[int]:
