@@ -59,8 +59,12 @@ def stored(watched: Watched, entry: Entry) -> Entry:
 
 
 def differing(base: Mapping[bytes, Entry], new: Mapping[bytes, Entry]) -> set[bytes]:
-    """The paths whose content differs between ``base`` and ``new``, and so must be committed."""
-    return {path for path in base.keys() | new.keys() if _differs(base.get(path), new.get(path))}
+    """The paths whose content differs between ``base`` and ``new``, and so must be committed.
+
+    A scan gives the entry of ``base`` itself for what has not changed.
+    """
+    changed = {path for path, entry in new.items() if base.get(path) is not entry and _differs(base.get(path), entry)}
+    return changed | {path for path, entry in base.items() if path not in new and has_content(entry)}
 
 
 def _differs(old: Entry | None, new: Entry | None) -> bool:

@@ -121,12 +121,13 @@ def compare(old: Mapping[bytes, Entry], new: Mapping[bytes, Entry]) -> Changes:
     """The changes from ``old`` to ``new``."""
     content: list[bytes] = []
     metadata: list[bytes] = []
-    for path in old.keys() & new.keys():
-        if old[path] != new[path]:
-            (metadata if _same_content(old[path], new[path]) else content).append(path)
+    for path, entry in new.items():
+        before = old.get(path)
+        if before is not None and before is not entry and before != entry:
+            (metadata if _same_content(before, entry) else content).append(path)
     return Changes(
-        tuple(sorted(new.keys() - old.keys())),
-        tuple(sorted(old.keys() - new.keys())),
+        tuple(sorted(path for path in new if path not in old)),
+        tuple(sorted(path for path in old if path not in new)),
         tuple(sorted(content)),
         tuple(sorted(metadata)),
     )
