@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
+from functools import partial
 
 from pacha.errors import PachaError, UnreachableError
 from pacha.files.dirfd import CREATE, DIRECTORY
@@ -29,7 +31,9 @@ from pacha.wire.master import (
     Probe,
     TemporaryRepository,
     digest_of,
+    temporary_name,
 )
+from pacha.wire.tar_upload import PHASES, format_of
 
 
 class LocalMaster:
@@ -78,9 +82,19 @@ class LocalMaster:
         """Make a repository, in this process."""
         self._create(os.fsdecode(self._path(host, name)))
 
-    def new(self, host: str, name: str) -> AbstractContextManager[TemporaryRepository]:
-        """Raise CannotStream: ``create`` is as fast here."""
-        raise CannotStream
+    @contextmanager
+    def new(self, host: str, name: str) -> Iterator[TemporaryRepository]:
+        """A temporary repository that is filled with a copy of our store. A killed push leaves it behind."""
+        path, temporary = self._path(host, name), self._path(host, temporary_name(name, secrets.token_hex(4)))
+        if os.path.lexists(path):
+            raise CannotStream
+        try:
+            self._create(os.fsdecode(temporary))
+            yield (repository := TemporaryRepository(partial(_fill, temporary)))
+            if repository.filled:
+                os.rename(temporary, path)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
 
     @contextmanager
     def serve(self, host: str, name: str) -> Iterator[str]:
@@ -125,11 +139,8 @@ class LocalMaster:
         """Sync the file system, then write a temporary file and rename it."""
         path = self._path(host, HEARTBEAT)
         if durable:
-            folder = os.open(self._path(host), DIRECTORY)
-            try:
+            with _opened(self._path(host)) as folder:
                 sync_file_system(folder)
-            finally:
-                os.close(folder)
         with open(os.open(path + b".new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as stream:
             stream.write(line)
             stream.flush()
@@ -188,6 +199,35 @@ class StateFolderMaster(LocalMaster):
             return None
         except OSError as error:
             raise local_store.unreadable_record(error) from None
+
+
+def _fill(temporary: bytes, repository: str) -> None:
+    """Replace the store of ``temporary`` by a copy of our ``repository``'s.
+
+    Raises CannotStream where their formats differ, or a file cannot be copied.
+    """
+    if format_of(repository) != format_of(os.fsdecode(temporary)):
+        raise CannotStream
+    whence, where = (os.path.join(top, os.fsencode(STORE)) for top in (os.fsencode(repository), temporary))
+    try:
+        shutil.rmtree(where)
+        os.mkdir(where, 0o700)
+        with _opened(whence) as store, _opened(where) as inbox:
+            for _ in local_store.StoreCopy(whence, inbox, frozenset([os.geteuid()])).run(store):
+                pass  # each is copied as it is taken
+            with suppress(FileNotFoundError):
+                os.unlink(PHASES, dir_fd=inbox)
+    except (OSError, PachaError):
+        raise CannotStream from None
+
+
+@contextmanager
+def _opened(folder: bytes) -> Iterator[int]:
+    fd = os.open(folder, DIRECTORY)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
 
 
 def _copy(source: bytes, path: bytes, inbox: int) -> None:

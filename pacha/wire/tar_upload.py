@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 _FORMAT_FILES = (HG_REQUIRES, REQUIRES)
 #: The files of ``.hg`` that are sent beside the store.
 _BESIDE = (HG_REQUIRES, f"{HG}/00changelog.i")
-#: Phases are not sent: on a master every revision is public (hg help phases).
-_NOT_TOLD = "phaseroots"
+#: They are not sent: on a master every revision is public (hg help phases).
+PHASES = "phaseroots"
 _PIECE = 64 * 1024
 #: Without TAR_OPTIONS, which could leave out files without a word; what it says is in English.
 _TAR = ("env", "-u", "TAR_OPTIONS", "LC_ALL=C", "LANGUAGE=C", "tar")
@@ -129,4 +129,4 @@ def _of_store(repository: str) -> list[str]:
     with os.scandir(os.path.join(repository, STORE)) as listing:
         names = [item.name for item in listing if is_store_file(os.fsencode(item.name), item.is_dir())]
     in_order = sorted(names, key=lambda name: (name.startswith("00changelog"), name))
-    return [f"{STORE}/{name}" for name in in_order if name != _NOT_TOLD]
+    return [f"{STORE}/{name}" for name in in_order if name != PHASES]

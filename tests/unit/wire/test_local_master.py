@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -57,13 +59,47 @@ def test_what_is_not_there_is_told(tmp_path: Path, master: LocalMaster, inbox: i
         master.fetch("bar", "etc", inbox, lambda received: None)
     with pytest.raises(NoRepository), master.serve("bar", "etc"):
         pass
-    with pytest.raises(CannotStream):
-        master.new("bar", "etc")
     assert master.fetch_hooks("bar", inbox) == [] and master.probe("bar", ["etc"]).contents == {"etc": None}
     (tmp_path / "hosts").write_text("no folder")
     with pytest.raises(PachaError) as caught:
         master.make_host("bar")
     assert caught.value.code == "host-folder-not-made"
+
+
+def filled(tmp_path: Path, master: LocalMaster, own: Path) -> list[str]:
+    """What the host's folder has after a first push of the repository ``own``."""
+    master.make_host("bar")
+    with suppress(CannotStream), master.new("bar", "etc") as temporary:
+        assert [path.name.startswith(".new-etc-") for path in (tmp_path / "hosts/bar").iterdir()] == [True]
+        temporary.fill(str(own))
+    return sorted(path.name for path in (tmp_path / "hosts/bar").iterdir())
+
+
+def test_a_first_push_copies_the_history_alone(tmp_path: Path, master: LocalMaster) -> None:
+    """It gets its name when it is whole."""
+    own = tmp_path / "own"
+    (own / ".hg/store/data").mkdir(parents=True)
+    for name in ("00changelog.i", "data/a.i", "phaseroots", "undo"):
+        (own / ".hg/store" / name).write_text(name)
+    (own / ".hg/hgrc").touch()
+    assert filled(tmp_path, master, own) == ["etc"]
+    made = tmp_path / "hosts/bar/etc"
+    paths = sorted(str(path.relative_to(made)) for path in made.rglob("*") if path.is_file())
+    assert paths == [".hg/store/00changelog.i", ".hg/store/data/a.i"]
+    assert {stat.S_IMODE((made / path).stat().st_mode) for path in paths} == {0o600}
+    with pytest.raises(CannotStream), master.new("bar", "etc"):
+        pass
+
+
+@pytest.mark.parametrize("what", ["another format", "a link"])
+def test_what_cannot_be_copied_leaves_nothing_there(tmp_path: Path, master: LocalMaster, what: str) -> None:
+    own = tmp_path / "own"
+    (own / ".hg/store/data").mkdir(parents=True)
+    if what == "a link":
+        (own / ".hg/store/00changelog.i").symlink_to("/etc/hostname")
+    else:
+        (own / ".hg/requires").write_text("of-the-future\n")
+    assert filled(tmp_path, master, own) == []
 
 
 def test_the_heartbeat_takes_the_place_of_the_last_one(tmp_path: Path, master: LocalMaster) -> None:
