@@ -5,6 +5,7 @@
 where these know no such option (busybox before 1.33). Those whose messages are read begin with ``IN_ENGLISH``.
 ``server.command_filter`` accepts these. ``tar -x`` fills a new repository faster, where it is possible. ``pacha
 doctor`` alone runs more, which changes nothing: ``test -w P``, ``stat -f P``, ``hg version``, each program by itself.
+One ``sh`` runs the small ones (``ssh.RemoteShell``).
 """
 
 from __future__ import annotations
