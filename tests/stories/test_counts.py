@@ -122,14 +122,14 @@ class TestTheLine:
 
     def test_an_idle_push(self, host: Host, relay: Relay) -> None:
         host.push()
-        assert relay.turns <= 12
-        assert relay.up + relay.down <= 12_000
+        assert relay.turns <= 10
+        assert relay.up + relay.down <= 9_000
 
     def test_a_push_of_one_file(self, host: Host, relay: Relay, tree: Path) -> None:
         change(tree)
         host.push()
-        assert relay.turns <= 18
-        assert relay.up <= 40_000 and relay.down <= 20_000
+        assert relay.turns <= 16
+        assert relay.up <= 30_000 and relay.down <= 10_000
 
     def test_a_first_push(self, bar: Host, tree: Path) -> None:
         server = bar.stage.server
@@ -138,14 +138,14 @@ class TestTheLine:
             bar.configure(ssh_port=str(line.port))
             bar.watch(tree)
             bar.push()
-            assert line.turns <= 24
+            assert line.turns <= 21
 
     def test_a_rebuild(self, host: Host, relay: Relay, tree: Path, tmp_path: Path) -> None:
         host.forget()
         host.rebuild("--target", tmp_path / "out")
         assert differences(tree, Path(f"{tmp_path}/out{tree}")) == ""
-        assert relay.turns <= 14
-        assert relay.up <= 40_000  # acknowledgements sent ahead, and no request for each file
+        assert relay.turns <= 12
+        assert relay.up <= 15_000  # acknowledgements sent ahead, and no request for each file
 
 
 class TestProcesses:
