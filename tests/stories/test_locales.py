@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.amount import by_turns
 from tests.support.stage import PACHA, Host, alone, changed, picture
 
 NAMES = (
@@ -27,7 +28,7 @@ def run(host: Host, locale: str, *arguments: str | bytes | Path) -> bytes:
 
 
 @pytest.mark.skipif(not SOURCES.exists(), reason="needs the sources of locales (Debian: locales)")
-@pytest.mark.parametrize("name", ["de_DE.ISO-8859-1", "ja_JP.EUC-JP", "zh_TW.BIG5"])
+@pytest.mark.parametrize("name", by_turns(["de_DE.ISO-8859-1", "ja_JP.EUC-JP", "zh_TW.BIG5"], 3))
 def test_a_push_and_a_rebuild(tmp_path: Path, name: str) -> None:
     host, tree = alone(tmp_path), tmp_path / "tree"
     language, encoding = name.split(".")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.amount import by_turns
 from tests.support.forger import forge, retire_one_and_leave_out_the_rest, watched
 from tests.support.mercurial import run_hg
 from tests.support.sshd import Sshd
@@ -273,7 +274,7 @@ def test_another_machine_on_one_of_them_is_refused_on_both(bar: Host, tree: Path
     check_both(bar, tree, second)
 
 
-@pytest.mark.parametrize("hosts", ["hosts", "hosts2"])
+@pytest.mark.parametrize("hosts", by_turns(["hosts", "hosts2"], 2))
 def test_a_forged_snapshot_on_one_of_them_decides_nothing(bar: Host, tree: Path, second: Sshd, hosts: str) -> None:
     more = bar.stage.folder / "opt" / "more"
     more.mkdir()

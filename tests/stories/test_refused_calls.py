@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.amount import by_turns
 from tests.support.stage import PACHA, Done, Host, alone, changed, picture
 
 
@@ -33,11 +34,14 @@ def tree(bar: Host) -> Path:
 
 @pytest.mark.parametrize(
     "fault",
-    [
-        "faccessat2:error=EPERM",  # container engines older than the call
-        "renameat2:error=EINVAL",  # file systems in user space
-        "syncfs:error=ENOSYS",
-    ],
+    by_turns(
+        [
+            "faccessat2:error=EPERM",  # container engines older than the call
+            "renameat2:error=EINVAL",  # file systems in user space
+            "syncfs:error=ENOSYS",
+        ],
+        3,
+    ),
 )
 def test_what_can_be_done_without(bar: Host, tree: Path, fault: str) -> None:
     refused(bar, fault, "push").must()

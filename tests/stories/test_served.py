@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from pacha.wire import control
+from tests.support.amount import by_turns
 from tests.support.forced import Door
 from tests.support.sshd import Account, Sshd
 from tests.support.stage import Host, Stage, changed, on_stage, picture, said, small_disk
@@ -82,8 +83,7 @@ def test_with_pacha_in_the_path_of_a_plain_account(tmp_path: Path, bar_user: Acc
 
 @pytest.mark.parametrize(
     ("protocol", "capabilities"),
-    [(2, (*control.CAPABILITIES, "later")), (0, ())],
-    ids=["later", "earlier"],
+    by_turns([(2, (*control.CAPABILITIES, "later")), (0, ())], 2),
 )
 def test_a_master_one_apart(stage: Stage, door: Door, protocol: int, capabilities: tuple[str, ...]) -> None:
     story(door.host(stage, program=door.other(protocol, capabilities)))
@@ -98,7 +98,7 @@ EARLIER_CLIENT = (
 )
 
 
-@pytest.mark.parametrize(("protocol", "more"), [(2, LATER_CLIENT), (0, EARLIER_CLIENT)], ids=["later", "earlier"])
+@pytest.mark.parametrize(("protocol", "more"), by_turns([(2, LATER_CLIENT), (0, EARLIER_CLIENT)], 2))
 def test_a_client_one_apart(stage: Stage, door: Door, protocol: int, more: str) -> None:
     host = door.host(stage)
     host.program = door.other(protocol, control.CAPABILITIES, more)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.amount import by_turns
 from tests.support.changegroups import NOBODYS, add_unseen, changegroup, changeset
 from tests.support.forced import Door
 from tests.support.forger import forge, retire_one_and_leave_out_the_rest, watched
@@ -75,7 +76,7 @@ def test_a_thief_of_the_key_adds_nothing_to_what_is_watched(stage: Stage, door: 
     victim.pacha("status").must()
 
 
-@pytest.mark.parametrize("options", [(), ("--push-only",)], ids=["", "push-only"])
+@pytest.mark.parametrize("options", by_turns([(), ("--push-only",)], 2))
 def test_a_forged_snapshot_stops_no_backup(stage: Stage, door: Door, foo: Path, options: tuple[str, ...]) -> None:
     bar = make_tree(stage, "opt/bar")
     victim = door.host(stage, "bar", *options)
@@ -122,7 +123,7 @@ def test_a_rebuild_on_the_host_itself_names_what_the_forged_snapshot_decides(
 
 
 @pytest.mark.parametrize("is_plain", [False, True], ids=["forced", "plain"])
-@pytest.mark.parametrize("name", ["db", "foo"])
+@pytest.mark.parametrize("name", by_turns(["db", "foo"], 2))
 def test_a_head_that_the_master_cannot_give_stops_no_push(
     stage: Stage, door: Door, foo: Path, name: str, is_plain: bool
 ) -> None:

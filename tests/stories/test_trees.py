@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.amount import is_soak
+from tests.support.amount import by_turns, is_soak
 from tests.support.stage import Host, changed, differences, picture
 
 pytestmark = [pytest.mark.soak, pytest.mark.slow, pytest.mark.usefixtures("as_root")]
@@ -44,7 +44,7 @@ def in_the_account(host: Host, name: str) -> str:
     return f"{host.stage.account.name}@{host.stage.server.address}:{host.stage.account.home}/{name}/"
 
 
-@pytest.mark.parametrize("source", TREES)
+@pytest.mark.parametrize("source", by_turns(TREES, 2))
 def test_a_tree_of_this_machine(bar: Host, tmp_path: Path, source: str, capsys: pytest.CaptureFixture[str]) -> None:
     if not os.path.isdir(source):
         pytest.skip(f"this machine has no {source}")

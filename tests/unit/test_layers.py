@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.amount import by_turns
+
 PACKAGE = Path(__file__).resolve().parents[2] / "pacha"
 
 #: Each row may import from the rows above it and, except for parts of one row, from itself.
@@ -451,7 +453,7 @@ for name in sys.argv[1:]:
 def test_every_module_imports_alone() -> None:
     """Each is the first of pacha that its process imports: an interpreter without it forks for every module."""
     names = ["pacha." + module.removesuffix("__init__").rstrip(".") for module in trees()]
-    names = [name.rstrip(".") for name in names if not name.endswith("__main__")]
+    names = by_turns([name.rstrip(".") for name in names if not name.endswith("__main__")], 4)
     done = subprocess.run(
         [sys.executable, "-W", "error::SyntaxWarning", "-c", IMPORT_EACH, *names],
         cwd=PACKAGE.parent,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -15,7 +16,11 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.usefixtures("as_root"),
     pytest.mark.skipif(
-        not all(map(shutil.which, ("dnf", "rpmbuild", "createrepo_c"))), reason="Debian's dnf, rpm and createrepo-c"
+        not (
+            all(map(shutil.which, ("dnf", "rpmbuild", "createrepo_c")))
+            and os.path.exists("/etc/dnf/plugins/local.conf")
+        ),
+        reason="Debian's dnf with its plugins, rpm and createrepo-c",
     ),
 ]
 
