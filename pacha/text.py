@@ -86,3 +86,11 @@ def _escaped(character: str) -> str:
     if number < 0x80 or 0xDC80 <= number <= 0xDCFF:  # the latter: a byte that is not UTF-8 (PEP 383)
         return f"\\x{number & 0xFF:02x}"
     return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
+
+
+def span(seconds: float) -> str:
+    """A length of time in the largest unit that makes it two or more; none is negative."""
+    for word, length in (("days", 86400), ("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {word}"
+    return f"{max(0.0, seconds):.0f} s"

@@ -26,7 +26,7 @@ from pacha.store import database
 from pacha.store.snapshot import Snapshot
 from pacha.store.state import StateFolder
 from pacha.system.presence import is_absent
-from pacha.text import escape, local_minute
+from pacha.text import escape, local_minute, span
 from pacha.wire.master import PUSH, REBUILD
 
 if TYPE_CHECKING:
@@ -279,7 +279,7 @@ def _found(examined: Examined, ahead: float, host: str, folder: str, label: str)
     if led and led != folder:
         text = f"pacha.hosts.path is {folder}, and this key leads to {led}: another key would find nothing"
         yield look("hosts folder", text, f"Set pacha.hosts.path = {led}")
-    seconds = f"{_span(abs(ahead))} {'ahead of' if ahead > 0 else 'behind'} ours"
+    seconds = f"{span(abs(ahead))} {'ahead of' if ahead > 0 else 'behind'} ours"
     if abs(ahead) > _CLOCKS_DIFFER:
         yield look("clock", f"the master's is {seconds}", "Set both by NTP: timedatectl set-ntp true")
     else:
@@ -289,14 +289,6 @@ def _found(examined: Examined, ahead: float, host: str, folder: str, label: str)
         )
     if examined.free is not None:
         yield room("the hosts folder", examined.free, "Make room on the master.")
-
-
-def _span(seconds: float) -> str:
-    """A time in the largest unit that makes it two or more."""
-    for word, length in (("days", 86400), ("hours", 3600), ("minutes", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds / length:.0f} {word}"
-    return f"{seconds:.0f} s"
 
 
 def _programs(mercurial: str, missing: Sequence[str]) -> Iterator[Check]:

@@ -19,7 +19,7 @@ from pacha.host.context import Context
 from pacha.rebuild.freshness import About, Disagreement, LastPush
 from pacha.rebuild.options import RebuildOptions
 from pacha.store.statement import Statement
-from pacha.text import local_minute, rfc3339
+from pacha.text import local_minute, rfc3339, span
 from pacha.wire import heartbeat
 from pacha.wire.heartbeat import LastWord
 from pacha.wire.master import NotTold
@@ -53,14 +53,6 @@ class SignedBy:
         if self.heard is None:
             return f"{signed}."
         return f"{signed}; its newest signed heartbeat is {span(time.time() - self.heard)} old."
-
-
-def span(seconds: float) -> str:
-    """A time in the largest unit that makes it two or more."""
-    for word, length in (("days", 86400), ("hours", 3600), ("minutes", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds / length:.0f} {word}"
-    return f"{max(0.0, seconds):.0f} seconds"
 
 
 def compare(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pacha.text import escape, local_minute, local_second
+from pacha.text import escape, local_minute, local_second, span
 from tests.support.file_names import RELATIVE, TRICKY
 
 
@@ -82,3 +82,18 @@ def test_a_local_time_that_comes_twice_has_its_zone(
     finally:
         monkeypatch.undo()
         time.tzset()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (-5, "0 s"),
+        (61, "61 s"),
+        (300, "5 minutes"),
+        (3 * 3600, "3 hours"),
+        (86_400, "24 hours"),
+        (34_560_000, "400 days"),
+    ],
+)
+def test_a_length_of_time_is_in_the_unit_that_says_most(seconds: float, words: str) -> None:
+    assert span(seconds) == words

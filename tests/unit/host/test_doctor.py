@@ -23,13 +23,6 @@ def test_a_push_that_failed_is_shown_with_its_own_cure() -> None:
     assert "pacha push" in doctor._last_push(HostState(failure="The last push was interrupted.")).cure
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(61, "61 s"), (300, "5 minutes"), (3 * 3600, "3 hours"), (34_560_000, "400 days")]
-)
-def test_a_clock_is_off_by_a_time_that_says_something(seconds: float, text: str) -> None:
-    assert doctor._span(seconds) == text
-
-
 def test_a_small_disk_is_not_said_to_have_nothing() -> None:
     assert "24 MiB free" in doctor.room("the hosts folder", 24 << 20, "Make room.").result
     assert "2.0 GiB free" in doctor.room("the hosts folder", 2 << 30, "Make room.").result

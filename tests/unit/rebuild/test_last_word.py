@@ -4,24 +4,7 @@ from __future__ import annotations
 
 import time
 
-import pytest
-
-from pacha.rebuild.last_word import SignedBy, span
-
-
-@pytest.mark.parametrize(
-    "seconds,words",
-    [
-        (-5, "0 seconds"),
-        (7, "7 seconds"),
-        (150, "2 minutes"),
-        (7_300, "2 hours"),
-        (86_400, "24 hours"),
-        (10**6, "12 days"),
-    ],
-)
-def test_a_span_is_in_the_unit_that_says_most(seconds: float, words: str) -> None:
-    assert span(seconds) == words
+from pacha.rebuild.last_word import SignedBy
 
 
 def test_the_plan_says_who_signed_and_how_old_the_last_word_is() -> None:
