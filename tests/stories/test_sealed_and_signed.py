@@ -1,0 +1,93 @@
+"""Sealing and signing together, over SSH: as docs/sealing.rst and docs/signing.rst tell an administrator to do."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.support.amount import by_turns
+from tests.support.canaries import found
+from tests.support.forced import Door
+from tests.support.mercurial import run_hg
+from tests.support.sealing import new_identity, sealers
+from tests.support.signing import make_key, public
+from tests.support.stage import Host, Stage, said
+from tests.support.trees import unequal
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("as_root")]
+LARGE = (16 << 20) + 4096
+
+
+@pytest.mark.parametrize("forced", by_turns([False, True], 1), ids=lambda forced: "forced" if forced else "plain")
+def test_a_year_of_a_host_that_seals_and_signs(stage: Stage, door: Door, tmp_path: Path, forced: bool) -> None:
+    bar, top = door.host(stage) if forced else stage.host("bar"), stage.folder / "opt"
+    canaries = [secrets.token_hex(16).encode() for _ in range(8)]
+    (top / "private").mkdir(parents=True)
+    (top / "plain").write_text("plain\n")
+    for number in range(4):
+        (top / "private" / f"s{number}").write_bytes(b"a\n" * number + canaries[number] + b"\n")
+    with open(top / "private" / "large", "wb") as large:
+        for _ in range(4):
+            large.write(canaries[4] + os.urandom(LARGE // 4))
+    os.setxattr(top / "private/s0", "user.note", canaries[5])
+    os.link(top / "private/s1", top / "second name")
+    people, key, signers = sealers(stage.folder / "people"), make_key(tmp_path / "key"), tmp_path / "signers"
+    signers.write_text(f'bar namespaces="*@pacha" {public(key)}\n')
+    bar.configure(seal="private/", sign_key=str(key), **people.settings)
+    bar.watch(top)
+    bar.push()
+    bar.push()
+    bar.pacha("seal", "--check", "--identity", people.offline).must()
+    original = shutil.copytree(top, stage.folder / "as it was", symlinks=True)
+    shutil.rmtree(original)
+    os.rename(top, original)
+
+    fresh = Host(stage, stage.folder / "fresh", "bar", dict(bar.settings))
+    fresh.configure(signers=str(signers))
+    done = fresh.rebuild(code=3)
+    assert "Signed by the key" in done.out and len(done.lines) == 6, done.err
+    assert fresh.push(code=3).err.count("is owed") == 6
+    other = Host(stage, stage.folder / "other", "bar", dict(fresh.settings))
+    other.pacha("restore-db", "bar").must()
+    fresh.rebuild("--identity", people.at_hand)
+    assert unequal(original, top) == []
+    fresh.push()
+
+    second = make_key(tmp_path / "second")
+    with signers.open("a") as lines:
+        lines.write(f'bar namespaces="*@pacha" {public(second)}\n')
+    fresh.configure(sign_key=str(second))
+    fresh.push()
+    at = stage_log(stage)[0]
+    people.recipients.write_text(f"{new_identity(people.folder / 'third')}\n{new_identity(people.folder / 'fourth')}\n")
+    said(fresh.push(code=3), "names others")
+    (top / "private/s3").write_bytes(canaries[6])
+    fresh.push()
+    late = Host(stage, stage.folder / "late", "bar", dict(fresh.settings))
+    late.rebuild("--target", late.folder / "out", "--identity", people.folder / "third")
+    assert unequal(top, Path(f"{late.folder}/out{top}")) == []
+    late.rebuild("--target", late.folder / "old", "--at", at, "--identity", people.at_hand)
+    assert unequal(original, Path(f"{late.folder}/old{top}")) == []
+
+    root = Host(stage, stage.folder / "root", "bar")
+    root.configure(hostname="master")
+    root.pacha("purge", "bar", top / "private/s3", "--before", stage_log(stage)[0], "--yes").must()
+    fresh.push(code=3)
+    shutil.rmtree(late.folder / "out")
+    late.rebuild("--target", late.folder / "out", "--identity", people.folder / "third")
+    assert unequal(top, Path(f"{late.folder}/out{top}")) == []
+    root.pacha("check", "bar").must()
+    shutil.rmtree(late.folder / "old")
+    again = ("--target", late.folder / "old", "--at", at, "--identity", people.at_hand)
+    assert "s3" in late.rebuild(*again, code=3).err
+    shutil.rmtree(late.folder / "old"), shutil.rmtree(late.folder / "out")
+    assert found(canaries, stage.hosts, *(p for h in (bar, fresh, late, other, root) for p in (h.state, h.temporary))) == {}
+
+
+def stage_log(stage: Stage) -> list[str]:
+    """The snapshots of bar."""
+    return run_hg("-R", str(stage.hosts / "bar" / "db"), "log", "--template", "{node}\n").split()
