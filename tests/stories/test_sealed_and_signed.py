@@ -85,7 +85,10 @@ def test_a_year_of_a_host_that_seals_and_signs(stage: Stage, door: Door, tmp_pat
     again = ("--target", late.folder / "old", "--at", at, "--identity", people.at_hand)
     assert "s3" in late.rebuild(*again, code=3).err
     shutil.rmtree(late.folder / "old"), shutil.rmtree(late.folder / "out")
-    assert found(canaries, stage.hosts, *(p for h in (bar, fresh, late, other, root) for p in (h.state, h.temporary))) == {}
+    assert (
+        found(canaries, stage.hosts, *(p for h in (bar, fresh, late, other, root) for p in (h.state, h.temporary)))
+        == {}
+    )
 
 
 def stage_log(stage: Stage) -> list[str]:
