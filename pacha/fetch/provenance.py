@@ -203,4 +203,7 @@ def accepted(state: HostState, host: str, tip: str, found: Provenance) -> dict[s
     lowest = known.counter if known else 0
     if said is None or said.counter < lowest or not (found.vouched or said.counter <= _MOST_UNVOUCHED):
         return dict(state.stated)
-    return {**state.stated, host: Stated(counter=said.counter, digest=found.digest, tip=tip, key=found.key if found.vouched else "")}
+    return {
+        **state.stated,
+        host: Stated(counter=said.counter, digest=found.digest, tip=tip, key=found.key if found.vouched else ""),
+    }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 
 from pacha.errors import Concern, ConfigError
 from pacha.fetch.staging import Fetched
@@ -66,13 +67,15 @@ def _unsealed(context: Context, host: str, fetched: Fetched) -> Iterator[tuple[b
 
 
 def _wanted_by_host(fetched: Fetched, entries: Mapping[bytes, Entry]) -> set[bytes]:
-    """What the host's newest key, if an identity opened it, says is sealed; nothing where its patterns are none."""
-    newest = next(iter(fetched.seal_keys.values()), None)
-    try:
-        rules = SealRules(newest.patterns if newest else (), [watched.path for watched in fetched.snapshot.live])
-    except ConfigError:
-        return set()
-    return rules.wanted(entries)
+    """What any of the host's keys that an identity opened says is sealed.
+
+    Not the newest alone: a master can put one of its own before it.
+    """
+    roots, found = [watched.path for watched in fetched.snapshot.live], set[bytes]()
+    for key in fetched.seal_keys.values():
+        with suppress(ConfigError):  # patterns that are none
+            found |= SealRules(key.patterns, roots).wanted(entries)
+    return found
 
 
 def _was_sealed(entry: Entry | None) -> bool:

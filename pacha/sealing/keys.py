@@ -35,7 +35,7 @@ class SealKey:
     """A key: its ``id``, itself ``sealed``; ``secret`` is b"" where nobody opened it here.
 
     ``recipients``: the fingerprint of those that it is sealed for, "" where that is not known; ``patterns``: what the
-    host sealed with it.
+    host sealed with it. ``is_adopted``: a master gave it, for which nobody vouched: nothing new is sealed with it.
     """
 
     id: bytes
@@ -43,6 +43,7 @@ class SealKey:
     secret: bytes = field(default=b"", repr=False)
     recipients: str = ""
     patterns: tuple[str, ...] = ()
+    is_adopted: bool = False
 
 
 def make(recipients: Recipients, patterns: Sequence[str] = ()) -> SealKey:
@@ -104,6 +105,7 @@ def read(folder: Path) -> dict[bytes, SealKey]:
                 secret=bytes.fromhex(each["key"]),
                 recipients=str(each["recipients"]),
                 patterns=tuple(map(str, each.get("patterns", ()))),
+                is_adopted=each.get("adopted") is True,
             )
             for each in loaded
         ]
@@ -124,6 +126,18 @@ def secrets_in(folder: Path) -> dict[bytes, bytes]:
     return {key.id: key.secret for key in read(folder).values() if key.secret}
 
 
+def adopt(folder: Path, fetched: Mapping[bytes, SealKey], *, vouched: bool) -> None:
+    """Replace the keys in the state folder by those ``fetched``, opened; ``vouched``: the host signed them.
+
+    Else a master may know them: what they say of a file that stays as it is counts, and nothing new is sealed with
+    them, but for those that were this machine's own before. Raises OSError, PachaError.
+    """
+    own = {} if vouched else read(folder)
+    known = {key.id for key in own.values() if not key.is_adopted and fetched.get(key.id, key).secret == key.secret}
+    keys = {key.id: replace(key, is_adopted=not vouched and key.id not in known) for key in fetched.values()}
+    write(folder, keys)
+
+
 def write(folder: Path, keys: Mapping[bytes, SealKey]) -> None:
     """Replace the keys in the state folder, readable by its owner alone. Raises OSError."""
     values = [
@@ -132,6 +146,7 @@ def write(folder: Path, keys: Mapping[bytes, SealKey]) -> None:
             "key": key.secret.hex(),
             "recipients": key.recipients,
             "patterns": list(key.patterns),
+            **({"adopted": True} if key.is_adopted else {}),
             "sealed": base64.b64encode(key.sealed).decode("ascii"),
         }
         for key in keys.values()
