@@ -66,7 +66,7 @@ class Secrecy:
     _rules: Rules = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_rules", Rules.of(self.patterns))
+        object.__setattr__(self, "_rules", Rules.of_setting("pacha.secret", self.patterns))
 
     def why_hidden(self, path: bytes, mode_of: ModeOf) -> str:
         """Why the content at ``path`` is not shown, "" if it may be. A mode that is not known hides nothing."""
