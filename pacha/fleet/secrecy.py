@@ -21,6 +21,7 @@ BY_NAME = "its name is that of a secret"
 BY_RULE = "pacha.secret names it"
 BY_MODE = "others may not read it"
 BY_FOLDER = "others may not enter a folder above it"
+BY_SEAL = "it is sealed"
 BY_CONTENT = "it has a private key in it"
 LINE = b"(a line that looks like a secret is not shown)"
 

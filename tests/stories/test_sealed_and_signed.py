@@ -94,3 +94,38 @@ def test_a_year_of_a_host_that_seals_and_signs(stage: Stage, door: Door, tmp_pat
 def stage_log(stage: Stage) -> list[str]:
     """The snapshots of bar."""
     return run_hg("-R", str(stage.hosts / "bar" / "db"), "log", "--template", "{node}\n").split()
+
+
+def test_no_question_to_a_fleet_shows_or_chokes_on_what_is_sealed(stage: Stage) -> None:
+    """In the clear at first, then sealed and changed, then in the clear again; beside it a file that stays clear."""
+    bar, top = stage.host("bar"), stage.folder / "opt"
+    top.mkdir()
+    canaries = [f"canary{secrets.token_hex(12)}" for _ in range(2)]
+    root = Host(stage, stage.folder / "root", "bar")
+    root.configure(hostname="master")
+    people = sealers(stage.folder / "people")
+    (top / "plain").write_text("plain\n")
+    (top / "motd").write_text("welcome\n")
+    bar.watch(top)
+    bar.push()
+    root.pacha("digest").must()
+    bar.configure(seal="motd", **people.settings)
+    for canary in canaries:
+        (top / "motd").write_text(f"{canary}\n")
+        os.setxattr(top / "motd", "user.note", canary.encode())
+        (top / "plain").write_text(f"plain {canary[::-1]}\n")
+        bar.push()
+        questions = ["digest", "digest --json", "find motd", "find --json motd", f"drift {top}", "changes", "hosts",
+                     "hosts --json", f"grep {canary}", "grep --json .", f"grep --history {canary}", "log bar -p",
+                     f"report --html {root.folder}/pages --drift {top}", "check bar", "digest --since 2020-01-01"]  # fmt: skip
+        for words in questions:
+            done = root.pacha("-v", *words.split())
+            assert done.code in (0, 1, 3), (words, done.err)
+            said_all = done.out + done.err
+            assert canary not in said_all and "age-encryption" not in said_all, words
+            assert "Traceback" not in said_all and "fault in Pacha" not in said_all, (words, done.err)
+            if words == "digest":
+                assert str(top / "motd") in done.out and "it is sealed" in done.out
+    kept = (stage.hosts, bar.state, bar.temporary, root.folder)
+    assert found([canary.encode() for canary in canaries], *kept) == {}
+    assert found([b"age-encryption"], root.folder) == {}
