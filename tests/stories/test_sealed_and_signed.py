@@ -115,9 +115,11 @@ def test_no_question_to_a_fleet_shows_or_chokes_on_what_is_sealed(stage: Stage) 
         os.setxattr(top / "motd", "user.note", canary.encode())
         (top / "plain").write_text(f"plain {canary[::-1]}\n")
         bar.push()
-        questions = ["digest", "digest --json", "find motd", "find --json motd", f"drift {top}", "changes", "hosts",
-                     "hosts --json", f"grep {canary}", "grep --json .", f"grep --history {canary}", "log bar -p",
-                     f"report --html {root.folder}/pages --drift {top}", "check bar", "digest --since 2020-01-01"]  # fmt: skip
+        questions = [
+            "digest", "digest --json", "find motd", "find --json motd", f"drift {top}", "changes", "hosts",
+            "hosts --json", f"grep {canary}", "grep --json .", f"grep --history {canary}", "log bar -p", "check bar",
+            f"report --html {root.folder}/pages --drift {top}", "digest --since 2020-01-01",
+        ]  # fmt: skip
         for words in questions:
             done = root.pacha("-v", *words.split())
             assert done.code in (0, 1, 3), (words, done.err)
