@@ -126,6 +126,7 @@ def test_no_question_to_a_fleet_shows_or_chokes_on_what_is_sealed(stage: Stage) 
             said_all = done.out + done.err
             assert canary not in said_all and "age-encryption" not in said_all, words
             assert "Traceback" not in said_all and "fault in Pacha" not in said_all, (words, done.err)
+            assert words != "check bar" or ", 1 sealed" in said_all, said_all
             if words == "digest":
                 assert str(top / "motd") in done.out and "it is sealed" in done.out
     kept = (stage.hosts, bar.state, bar.temporary, root.folder)
