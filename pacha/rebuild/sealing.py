@@ -47,6 +47,11 @@ def concerns(context: Context, host: str, fetched: Fetched, plan: Plan, options:
             yield Concern(word, _NEW_WORD)
 
 
+def uncovered(context: Context, host: str, fetched: Fetched) -> Iterator[bytes]:
+    """The paths that should be sealed, and are in the clear in what was fetched: on this machine they may be secret."""
+    return (path for path, _ in _unsealed(context, host, fetched))
+
+
 def _unsealed(context: Context, host: str, fetched: Fetched) -> Iterator[tuple[bytes, str]]:
     """The paths that are in the clear and should be sealed, by what this machine knows itself; and by what."""
     entries = fetched.recorded.entries

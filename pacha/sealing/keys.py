@@ -16,7 +16,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from pacha.errors import DamagedError, PachaError
+from pacha.errors import ConfigError, DamagedError, PachaError
 from pacha.files.keyed import ID_SIZE, KEY_SIZE
 from pacha.sealing import age
 from pacha.sealing.age import SealIdentities
@@ -28,6 +28,7 @@ _LINE = re.compile(rb"([0-9a-f]{16}) ([A-Za-z0-9+/]{1,65536}={0,2})\Z")
 _MOST = 64  #: keys
 _LARGEST = 4 << 20  #: bytes of the text
 _MOST_PATTERNS, _LONGEST_PATTERN = 1000, 1000
+_LARGEST_PATTERNS = 32 << 10  #: bytes together, so that a sealed key fits into its line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,13 +48,23 @@ class SealKey:
 
 
 def make(recipients: Recipients, patterns: Sequence[str] = ()) -> SealKey:
-    """A new random key, sealed for the ``recipients``, with the ``patterns`` of what it is for."""
+    """A new random key, sealed for the ``recipients``, with the ``patterns`` of what it is for. Raises ConfigError."""
     new = SealKey(id=secrets.token_bytes(ID_SIZE), sealed=b"", secret=secrets.token_bytes(KEY_SIZE))
     return sealed_for(new, recipients, patterns)
 
 
 def sealed_for(key: SealKey, recipients: Recipients, patterns: Sequence[str]) -> SealKey:
-    """The same key, whose secret is known, sealed again for the ``recipients`` with these ``patterns``."""
+    """The same key, whose secret is known, sealed again for the ``recipients`` with these ``patterns``.
+
+    Raises ConfigError for more of these than a reader takes.
+    """
+    if len(patterns) > _MOST_PATTERNS or len(json.dumps(list(patterns))) > _LARGEST_PATTERNS:
+        raise ConfigError(
+            "pacha.seal has too many patterns; nothing was pushed.",
+            f"they are kept with each snapshot: at most {_MOST_PATTERNS} of {_LARGEST_PATTERNS:,} bytes together",
+            "Seal folders in the place of single files.",
+            code="seal-too-long",
+        )
     values = {"key": key.secret.hex(), "recipients": recipients.fingerprint, "patterns": list(patterns)}
     sealed = age.seal(json.dumps(values).encode("ascii"), recipients.keys)
     return replace(key, sealed=sealed, recipients=recipients.fingerprint, patterns=tuple(patterns))

@@ -233,3 +233,29 @@ def test_a_key_of_the_master_does_not_silence_the_host_s_patterns(
 ) -> None:
     with_key_of_the_master(bar, people)
     test_the_hosts_own_patterns_are_sealed_with_the_key(bar, people, monkeypatch)
+
+
+def test_what_is_secret_here_is_not_shown_beside_a_clear_one(bar: Standalone, people: Sealers) -> None:
+    """The master took the seal off: the plan compares its content with the secret that is on this disk."""
+    rebuilt(machine(bar, people), people.at_hand)
+    push(bar.context("fresh"), accept=True)
+    (bar.tree / "a.key").write_bytes(b"another secret\n")
+    proposed = propose(machine(bar, people, "third"), "bar", RebuildOptions())
+    step = next(step for step in proposed.preview.plan.steps if step.path.endswith(b"a.key"))
+    assert list(text_diff(proposed, step)) == ["sealed content (changed)"]
+
+
+def test_content_that_only_the_master_calls_purged_is_said_to_be(bar: Standalone, people: Sealers) -> None:
+    key, signers = make_key(bar.top / "signing"), bar.top / "signers"
+    signers.write_text(f"bar {public(key)}\n")
+    rebuilt(machine(bar, people), people.at_hand)
+    push(machine(bar, people, sign_key=str(key)))
+    repository = hg.Repository.open(str(bar.master / "foo"))
+    node = repository.names(repository.heads()[0])[b"a.key"][:20].hex()
+    repository.erase({b"a.key": {node}})
+    asking = machine(bar, people, "third", signers=str(signers))
+    for context, told in ((asking, 1), (machine(bar, people, "fourth"), 0)):
+        proposed = propose(context, "bar", RebuildOptions(identities=identity(people.at_hand)))
+        (bar.tree / "a.key").unlink(missing_ok=True)
+        reasons = [c.reason for c in proposed.concerns if c.path.endswith(b"a.key")]
+        assert len(reasons) == 1 and reasons[0].count("only the master says") == told
