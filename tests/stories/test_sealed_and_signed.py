@@ -15,8 +15,10 @@ from tests.support.forced import Door
 from tests.support.mercurial import run_hg
 from tests.support.sealing import new_identity, sealers
 from tests.support.signing import make_key, public
-from tests.support.stage import Host, Stage, said
+from tests.support.sshd import Sshd
+from tests.support.stage import Host, Stage, copy, said
 from tests.support.trees import unequal
+from tests.support.two_masters import two_masters, up
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("as_root")]
 LARGE = (16 << 20) + 4096
@@ -132,3 +134,31 @@ def test_no_question_to_a_fleet_shows_or_chokes_on_what_is_sealed(stage: Stage) 
     kept = (stage.hosts, bar.state, bar.temporary, root.folder)
     assert found([canary.encode() for canary in canaries], *kept) == {}
     assert found([b"age-encryption"], root.folder) == {}
+
+
+def test_two_masters_of_which_one_goes_back(stage: Stage, second: Sshd, tmp_path: Path) -> None:
+    bar, top = two_masters(stage, second), stage.folder / "opt"
+    top.mkdir()
+    (top / "a.key").write_text("first\n")
+    people, key, signers = sealers(stage.folder / "people"), make_key(tmp_path / "key"), tmp_path / "signers"
+    signers.write_text(f'bar namespaces="*@pacha" {public(key)}\n')
+    bar.configure(seal="*.key", sign_key=str(key), signers=str(signers), **people.settings)
+    bar.watch(top)
+    bar.push()
+    whole = copy(stage.hosts, stage.folder / "before")
+    (top / "a.key").write_text("second\n")
+    bar.push()
+    shutil.rmtree(stage.hosts)
+    copy(whole, stage.hosts)
+    fresh = Host(stage, stage.folder / "fresh", "bar", dict(bar.settings))
+    up(fresh, second)
+    (top / "a.key").unlink()
+    fresh.rebuild("--from", "m2", "--identity", people.offline)
+    assert (top / "a.key").read_text() == "second\n"
+    said(fresh.pacha("rebuild", "bar", "--from", "m1", "--yes").must(13), "older snapshot")
+    fresh.push()
+    late = Host(stage, stage.folder / "late", "bar", dict(bar.settings))
+    up(late, second)
+    for master in ("m1", "m2"):
+        late.rebuild("--from", master, "--target", late.folder / master, "--identity", people.at_hand)
+        assert Path(f"{late.folder / master}{top}/a.key").read_text() == "second\n"
