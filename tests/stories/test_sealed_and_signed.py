@@ -20,11 +20,11 @@ from tests.support.stage import Host, Stage, copy, said
 from tests.support.trees import unequal
 from tests.support.two_masters import two_masters, up
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("as_root")]
+pytestmark = [pytest.mark.soak, pytest.mark.slow, pytest.mark.usefixtures("as_root")]
 LARGE = (16 << 20) + 4096
 
 
-@pytest.mark.parametrize("forced", by_turns([False, True], 1), ids=lambda forced: "forced" if forced else "plain")
+@pytest.mark.parametrize("forced", by_turns([False, True], 2), ids=lambda forced: "forced" if forced else "plain")
 def test_a_year_of_a_host_that_seals_and_signs(stage: Stage, door: Door, tmp_path: Path, forced: bool) -> None:
     bar, top = door.host(stage) if forced else stage.host("bar"), stage.folder / "opt"
     canaries = [secrets.token_hex(16).encode() for _ in range(8)]
