@@ -69,13 +69,14 @@ class PushSealing:
 def begin(session: PushSession, last: Snapshot, accept: bool) -> PushSealing:
     """What this push seals, on top of the snapshot ``last``. Raises ConfigError before anything is done.
 
-    Where nothing is configured and ``last`` has something sealed, ``accept`` takes that back into the clear.
+    Where ``last`` has something sealed, only ``pacha.seal = no`` with ``accept`` takes that back into the clear:
+    ``accept`` alone is said for other reasons, too.
     """
     config = session.context.config
     rules = SealRules(config.seal, [watched.path for watched in last.live])
     sealed = {keyed.key_id(entry.sealed) for entry in last.entries.values() if entry.sealed is not None}
     if not rules:
-        if sealed and not accept:
+        if sealed and not (accept and any(name == "pacha.seal" for name, _ in config.given)):
             raise _not_configured(sum(entry.sealed is not None for entry in last.entries.values()))
         return PushSealing(keys=_known(session, sealed)) if sealed else PushSealing()
     for_whom = recipients.read(config.seal_to)
@@ -158,6 +159,6 @@ def _not_configured(count: int) -> ConfigError:
     return ConfigError(
         f"The last snapshot has {count} sealed paths, and this configuration seals none; nothing was pushed.",
         "they would be in the clear on the master from now on",
-        "Set pacha.seal and pacha.seal.to as they were; if that is meant: pacha push --accept",
+        "Set pacha.seal and pacha.seal.to as they were; if that is meant: pacha.seal = no, and pacha push --accept",
         code="seal-not-configured",
     )

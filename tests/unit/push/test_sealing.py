@@ -139,7 +139,13 @@ def test_a_lost_configuration_uncovers_nothing(bar: Standalone, people: Sealers)
         pushed(bar, None)
     assert caught.value.code == "seal-not-configured"
     assert found([SECRET], bar.top / "hosts", bar.top / "state") == {}
-    assert pushed(bar, None, accept=True).concerns
+    with pytest.raises(ConfigError):  # which is said for an unfinished rebuild, too
+        pushed(bar, None, accept=True)
+    assert found([SECRET], bar.top / "hosts", bar.top / "state") == {}
+    empty = bar.context(seal="no")
+    with pytest.raises(ConfigError):
+        push(empty)
+    assert push(empty, accept=True).concerns
     assert key(bar).sealed is None
 
 

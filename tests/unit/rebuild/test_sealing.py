@@ -104,7 +104,7 @@ def test_the_key_of_digests_comes_back_with_it(bar: Standalone, people: Sealers)
 def test_clear_content_under_a_sealed_path_is_named(bar: Standalone, people: Sealers) -> None:
     """As a forged row would have it, or a snapshot of before there were seals."""
     rebuilt(machine(bar, people), people.at_hand)
-    push(bar.context("fresh"), accept=True)
+    push(bar.context("fresh", seal="no"), accept=True)
     proposed = propose(machine(bar, people, "third"), "bar", RebuildOptions(identities=identity(people.at_hand)))
     reasons = " ".join(concern.reason for concern in proposed.concerns)
     assert reasons.count("pacha.seal says so here") == 2 and "nothing is sealed in the snapshot" in reasons
@@ -238,7 +238,7 @@ def test_a_key_of_the_master_does_not_silence_the_host_s_patterns(
 def test_what_is_secret_here_is_not_shown_beside_a_clear_one(bar: Standalone, people: Sealers) -> None:
     """The master took the seal off: the plan compares its content with the secret that is on this disk."""
     rebuilt(machine(bar, people), people.at_hand)
-    push(bar.context("fresh"), accept=True)
+    push(bar.context("fresh", seal="no"), accept=True)
     (bar.tree / "a.key").write_bytes(b"another secret\n")
     proposed = propose(machine(bar, people, "third"), "bar", RebuildOptions())
     step = next(step for step in proposed.preview.plan.steps if step.path.endswith(b"a.key"))
