@@ -37,7 +37,7 @@ class Key:
 
     @property
     def many(self) -> bool:
-        return self.parse is _patterns
+        return self.parse in (_patterns, _patterns_or_no)
 
 
 def _hosts(text: str) -> tuple[str, ...]:
@@ -158,6 +158,10 @@ def _patterns(text: str) -> tuple[str, ...]:
     return tuple(filter(None, patterns))
 
 
+def _patterns_or_no(text: str) -> tuple[str, ...]:
+    return () if text.strip() == NO_KEY else _patterns(text)
+
+
 def _yes(text: str) -> bool:
     answer = configparser.RawConfigParser.BOOLEAN_STATES.get(text.lower())
     if answer is None:
@@ -218,8 +222,8 @@ KEYS: tuple[Key, ...] = (
         "This host's name on the master. Not set: that of the host rebuilt here, else the machine's."),
     Key("pacha.exclude", "exclude", _patterns, "",
         "Patterns of paths that are not kept, separated by spaces or lines; quotes around one with a space."),
-    Key("pacha.seal", "seal", _patterns, "",
-        "Patterns of paths whose content only the holders of an identity can read; written like pacha.exclude."),
+    Key("pacha.seal", "seal", _patterns_or_no, "",
+        "Patterns of paths whose content only the holders of an identity can read, as in pacha.exclude; or no."),
     Key("pacha.seal.to", "seal_to", _file, "",
         "The file of those for whom it is sealed: an age recipient or an SSH public key on each line, two at least."),
     Key("pacha.one.filesystem", "one_filesystem", _yes, "no",

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pacha.errors import ConfigError
+from pacha.system import signature
 from pacha.system.trust import untrusted
 from pacha.text import printable
 
@@ -34,7 +35,23 @@ def load_signers(path: str | None, revoked: str | None) -> Signers | None:
     text = _read(path)
     if not text.strip():
         raise _unreadable(printable(path), "it is empty")
-    return Signers(name=printable(path), text=text, revoked=_read(revoked) if revoked else b"")
+    return Signers(name=printable(path), text=text, revoked=_read_revoked(revoked) if revoked else b"")
+
+
+def _read_revoked(path: str) -> bytes:
+    """What is revoked. ssh-keygen takes every key for revoked where it cannot read it, which would blame the host."""
+    text = _read(path)
+    if text.startswith(signature.KRL):
+        if not signature.is_krl(text):
+            raise _unreadable(printable(path), "it is no KRL that ssh-keygen can read")
+        return text
+    for number, line in enumerate(text.split(b"\n"), 1):
+        try:
+            if (words := line.strip()) and not words.startswith(b"#"):
+                signature.read_public(words)
+        except ValueError:
+            raise _unreadable(printable(path), f"its line {number} is no public key") from None
+    return text
 
 
 def _read(path: str) -> bytes:

@@ -195,9 +195,15 @@ def _differs(claim: Claim, why: str) -> DamagedError:
 
 
 def accepted(state: HostState, host: str, tip: str, found: Provenance) -> dict[str, Stated]:
-    """What is remembered of statements once the snapshot ``tip`` is accepted: the counter only goes on."""
+    """What is remembered of statements once the snapshot ``tip`` is accepted: the counter only goes on.
+
+    Who may have made it up says nothing of a key either: the next push of this machine signs it by its own.
+    """
     said, known = found.statement, state.stated.get(host)
     lowest = known.counter if known else 0
     if said is None or said.counter < lowest or not (found.vouched or said.counter <= _MOST_UNVOUCHED):
         return dict(state.stated)
-    return {**state.stated, host: Stated(counter=said.counter, digest=found.digest, tip=tip, key=found.key)}
+    return {
+        **state.stated,
+        host: Stated(counter=said.counter, digest=found.digest, tip=tip, key=found.key if found.vouched else ""),
+    }

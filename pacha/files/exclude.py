@@ -13,6 +13,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pacha.errors import ConfigError
+from pacha.text import printable
+
 
 @dataclass(frozen=True, slots=True)
 class Rules:
@@ -33,6 +36,19 @@ class Rules:
             _any([p for p in valid if "/" in p.rstrip("/") and not p.startswith("/")]),
             _any([p for p in valid if p.startswith("/")]),
         )
+
+    @classmethod
+    def of_setting(cls, key: str, patterns: Sequence[str]) -> Rules:
+        """Compile the ``patterns`` that the configuration has under ``key``. Raises ConfigError for an invalid one."""
+        try:
+            return cls.of(patterns)
+        except ValueError as error:
+            raise ConfigError(
+                f"{key} has a pattern that is none.",
+                printable(str(error)),
+                "Correct it in the configuration.",
+                code="pattern-invalid",
+            ) from None
 
     def match(self, name: bytes, relative: bytes, path: bytes, is_directory: bool) -> bool:
         """Whether ``path`` is left out: absolute, ``relative`` to its watched path, with ``name`` as last component."""

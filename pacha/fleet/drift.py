@@ -70,9 +70,9 @@ def drift_below(
 ) -> Iterator[Drift]:
     """What differs at or below ``folder``, by path; ``unlike``: only where that host has what no other has.
 
-    ``ignore``: patterns as of ``pacha.exclude``. Raises UsageError.
+    ``ignore``: patterns as of ``pacha.exclude``. Raises UsageError, ConfigError.
     """
-    chosen, rules = fleet.choose(hosts), Rules.of(ignore)
+    chosen, rules = fleet.choose(hosts), Rules.of_setting("pacha.drift.ignore", ignore)
     watching = _Watching(fleet, chosen)
     for number, path in fleet.index.paths(folder):
         found = by_state(fleet, number, path)

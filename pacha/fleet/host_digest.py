@@ -201,6 +201,8 @@ class _Teller:
         return [difference.letter, path, words, shown, len(lines) - len(shown), hidden]
 
     def _why_hidden(self, difference: Difference) -> str:
+        if any(entry is not None and entry.sealed is not None for entry in (difference.old, difference.new)):
+            return secrecy.BY_SEAL
         pairs = zip((difference.old, difference.new), self._sides, strict=True)
         whys = (self._secret.why_hidden(difference.path, _modes(side)) for entry, side in pairs if entry)
         return next(filter(None, whys), "")

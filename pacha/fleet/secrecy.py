@@ -21,6 +21,7 @@ BY_NAME = "its name is that of a secret"
 BY_RULE = "pacha.secret names it"
 BY_MODE = "others may not read it"
 BY_FOLDER = "others may not enter a folder above it"
+BY_SEAL = "it is sealed"
 BY_CONTENT = "it has a private key in it"
 LINE = b"(a line that looks like a secret is not shown)"
 
@@ -66,7 +67,7 @@ class Secrecy:
     _rules: Rules = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_rules", Rules.of(self.patterns))
+        object.__setattr__(self, "_rules", Rules.of_setting("pacha.secret", self.patterns))
 
     def why_hidden(self, path: bytes, mode_of: ModeOf) -> str:
         """Why the content at ``path`` is not shown, "" if it may be. A mode that is not known hides nothing."""

@@ -128,9 +128,10 @@ def of_disk(context: Context, with_packages: bool = False) -> Side:
     keys = secrets_in(context.state.path)
     result = scan.scan(watch.scan_targets(watched), last.entries, fingerprints, names.accounts, mounted, keys=keys)
     roots = [root for root in watched if not root.retired]
-    wanted = SealRules(context.config.seal, [root.path for root in roots]).wanted(result.entries)
+    seal, tops = context.config.seal, [root.path for root in roots]
+    wanted = SealRules(seal, tops).wanted(result.entries)
     entries = {path: _digested(entry, roots, path in wanted) for path, entry in result.entries.items()}
-    told = packages.tell(context.state, remember=False, sealed=context.config.seal) if with_packages else Told()
+    told = packages.tell(context.state, remember=False, sealed=seal, roots=tops) if with_packages else Told()
     concerns = (*result.concerns, *told.concerns)
     return Side("now", entries, lambda entry: _read(entry, roots), concerns, tuple(roots), lambda: told.text)
 

@@ -6,7 +6,7 @@ import os
 import shlex
 import socket
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -17,6 +17,8 @@ from pacha.config.load import Config, parse_config
 from pacha.errors import PachaError, UsageError
 from pacha.host.context import Context
 from pacha.host.watch import watch, watched
+from pacha.sealing import readable, recipients
+from pacha.sealing.readable import ReadableSecrets
 from pacha.system.atomic import replace_file
 from pacha.system.home import ssh_dir
 from pacha.text import escape
@@ -30,13 +32,18 @@ _TEXT = """\
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What the operator answered. ``user`` "", ``key`` "" and ``port`` None: ssh's own default."""
+    """What the operator answered. ``user`` "", ``key`` "" and ``port`` None: ssh's own default.
+
+    ``seal``: patterns, and ``seal_to`` the file of those who can open what they match; "" for nothing.
+    """
 
     host: str
     user: str
     hostname: str
     key: str = ""
     port: int | None = None
+    seal: str = ""
+    seal_to: str = ""
 
     def text(self) -> str:
         """The configuration."""
@@ -46,6 +53,8 @@ class Answers:
             "pacha.ssh.user": self.user,
             "pacha.ssh.key": self.key,
             "pacha.hostname": self.hostname,
+            "pacha.seal": self.seal,
+            "pacha.seal.to": self.seal_to,
         }
         return _TEXT + "".join(f"{name} = {value}\n" for name, value in keys.items() if value)
 
@@ -57,7 +66,7 @@ def suggested_hostname() -> str:
 
 def check(answers: Answers, path: Path, paths: Sequence[bytes]) -> Config:
     """The configuration from the answers; ``paths`` are to be watched. Raises ConfigError, UsageError."""
-    for text in (answers.host, answers.user, answers.hostname, answers.key):
+    for text in (answers.host, answers.user, answers.hostname, answers.key, answers.seal_to):
         if not text.isprintable():
             raise UsageError("An answer has a control character.", "", "Give it again without.", code="invalid-answer")
     for missing in (path_to_watch for path_to_watch in paths if not os.path.lexists(path_to_watch)):
@@ -67,6 +76,18 @@ def check(answers: Answers, path: Path, paths: Sequence[bytes]) -> Config:
     configuration = parse_config(answers.text(), path)
     configuration.masters()
     return configuration
+
+
+def secrets_below(paths: Sequence[bytes]) -> ReadableSecrets:
+    """The secrets at and below ``paths``, which a push would keep in the clear."""
+    return readable.find(file for path in paths for file in readable.below(path))
+
+
+def sealing(answers: Answers, found: ReadableSecrets, file: str) -> Answers:
+    """``answers`` that seal what was ``found`` for those whose public keys are in ``file``. Raises ConfigError."""
+    file = os.path.abspath(os.path.expanduser(file))
+    recipients.read(file)
+    return replace(answers, seal=found.setting.partition(" = ")[2], seal_to=file)
 
 
 def write(answers: Answers, path: Path, *, force: bool = False) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -33,23 +33,32 @@ class Told:
     concerns: tuple[Concern, ...] = ()
 
 
-def tell(state: StateFolder, root: Path = Path("/"), *, remember: bool = True, sealed: Sequence[str] = ()) -> Told:
+def tell(
+    state: StateFolder,
+    root: Path = Path("/"),
+    *,
+    remember: bool = True,
+    sealed: Sequence[str] = (),
+    roots: Iterable[bytes] = (),
+) -> Told:
     """The packages of the system below ``root``. Never raises: what fails is a concern, and the last text stays.
 
     ``remember``: keep it in the state folder, whose lock the caller holds. ``sealed``: patterns of files whose content
-    is nowhere in the clear, so that the text does not have it.
+    is nowhere in the clear, so that the text does not have it; they are those of the watched paths ``roots``.
     """
+    roots = sorted(roots)
     manager = None if os.environ.get(SWITCH) == "no" else manager_of(root)
     if manager is None:
         return Told()
     fingerprint = manager.fingerprint(root)
     if sealed:
-        fingerprint += hashlib.sha256("\n".join(sealed).encode("utf-8", "surrogateescape")).hexdigest()
+        words = [*map(os.fsencode, sealed), b"/", *roots]
+        fingerprint += hashlib.sha256(b"\n".join(words)).hexdigest()
     remembered, text = _remembered(state)
     if text is not None and remembered == fingerprint:
         return Told(text=text)
     try:
-        told = _told(manager, root, SealRules(sealed, [b"/"]))
+        told = _told(manager, root, SealRules(sealed, [*roots, b"/"]))
     except (ProgramError, PachaError, ValueError) as error:
         return Told(text=text, concerns=(_concern(manager, error, text),))
     if remember:

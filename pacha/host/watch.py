@@ -189,11 +189,12 @@ def _place(snapshot: Snapshot, path: bytes, single: bool) -> Watched:
 def effective_rules(context: Context, watched: Iterable[Watched]) -> tuple[Watched, ...]:
     """``watched`` with the configuration's exclude rules where it has some, else with the recorded ones.
 
-    So a ten-line configuration after a rebuild does not include what was excluded before.
+    So a ten-line configuration after a rebuild does not include what was excluded before. Raises ConfigError.
     """
     configured = {key for key, _ in context.config.given}
     changes: dict[str, object] = {}
     if "pacha.exclude" in configured:
+        Rules.of_setting("pacha.exclude", context.config.exclude)
         changes["exclude"] = context.config.exclude
     if "pacha.one.filesystem" in configured:
         changes["one_filesystem"] = context.config.one_filesystem

@@ -5,11 +5,12 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Collection, Mapping, Set
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from pacha.errors import Concern
+from pacha.errors import Concern, PurgedError
 from pacha.files import content, keyed, metadata, names
 from pacha.files.dirfd import DirectoryFds
 from pacha.files.metadata import Entry, Kind
@@ -84,18 +85,19 @@ def commit(
     new: Mapping[bytes, Entry],
     note: Note,
     sealer: Sealer | None = None,
+    owed: Collection[bytes] = (),
 ) -> Committed:
     """Commit the entries ``new`` of ``watched`` on ``parent``; ``base`` are the entries of ``watched.node``.
 
     With an empty ``base`` (a path watched again) only ``new`` is left of the content of ``parent``. A path that cannot
-    be read keeps its entry of ``base``, with a concern. ``sealer`` seals those whose ``sealed`` is not None.
-    Raises PachaError, DamagedError.
+    be read keeps its entry of ``base``, with a concern. ``sealer`` seals those whose ``sealed`` is not None. What is
+    ``owed`` is not on the disk: its content is that of ``watched.node``. Raises PachaError, DamagedError.
     """
     result = Committed(parent)
     paths = differing(base, new)
     node = watched.node if base and watched.node else NULL
     extra = _orphaned_names(repository, node, parent)
-    recorded: set[bytes] = set()
+    recorded = {path for path in owed if path in base and path not in paths}
     while True:
         written, removed = _names(paths, base, new, extra)
         activity.begin(f"reading and recording what changed below {escape(watched.path)}", len(written))
@@ -187,7 +189,8 @@ class _BlobSource:
         if entry.kind is Kind.SYMLINK:
             return Blob(entry.target or b"", is_link=True)
         if entry.path in self._recorded:
-            return Blob(self._before(name), is_executable=executable and number < 0)
+            with suppress(PurgedError):  # then nobody has it, and what is on the disk is all that there is
+                return Blob(self._before(name), is_executable=executable and number < 0)
         if number >= 0:
             return Blob(self._part(entry, number))
         if entry.parts:

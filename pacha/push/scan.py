@@ -62,7 +62,8 @@ def scan(session: PushSession, last: Snapshot) -> None:
 
 def describe_machine(session: PushSession) -> dict[str, bytes]:
     """The texts of what this machine is besides its files, by name."""
-    told = packages.tell(session.context.state, sealed=session.context.config.seal)
+    roots = [watched.path for watched in session.watched if not watched.retired]
+    told = packages.tell(session.context.state, sealed=session.context.config.seal, roots=roots)
     session.concerns += told.concerns
     texts = {MACHINE: _facts(session), PACKAGES: told.text}
     return {name: text for name, text in texts.items() if text is not None}

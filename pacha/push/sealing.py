@@ -48,27 +48,40 @@ class PushSealing:
         return {key.id: key.secret for key in self.keys.values() if key.secret}
 
     def is_right(self, entry: Entry, *, wanted: bool) -> bool:
-        """Whether ``entry`` of the last snapshot is sealed as it should be: not at all, or under the newest key."""
+        """Whether ``entry`` of the last snapshot is sealed as it should be: not at all, or for the recipients of now.
+
+        That is by the newest key, or by one that was adopted, which is used for nothing new.
+        """
         if not wanted or self.sealer is None:
             return entry.sealed is None
-        return keyed.key_id(entry.sealed) == self.sealer.key.id
+        key = self.keys.get(keyed.key_id(entry.sealed))
+        same = key is not None and key.is_adopted and key.recipients == self.sealer.recipients.fingerprint
+        return same or keyed.key_id(entry.sealed) == self.sealer.key.id
+
+    def named(self, needed: Collection[bytes]) -> list[SealKey]:
+        """The keys to be kept beside pacha.db: the ``needed``, and the newest where only that one has its patterns."""
+        found = [key for id_, key in self.keys.items() if id_ in needed]
+        if self.sealer is None or any(not key.secret or key.patterns == self.sealer.key.patterns for key in found):
+            return found  # of a key that nobody opened here the patterns are not known
+        return [self.sealer.key, *found]
 
 
 def begin(session: PushSession, last: Snapshot, accept: bool) -> PushSealing:
     """What this push seals, on top of the snapshot ``last``. Raises ConfigError before anything is done.
 
-    Where nothing is configured and ``last`` has something sealed, ``accept`` takes that back into the clear.
+    Where ``last`` has something sealed, only ``pacha.seal = no`` with ``accept`` takes that back into the clear:
+    ``accept`` alone is said for other reasons, too.
     """
     config = session.context.config
     rules = SealRules(config.seal, [watched.path for watched in last.live])
     sealed = {keyed.key_id(entry.sealed) for entry in last.entries.values() if entry.sealed is not None}
     if not rules:
-        if sealed and not accept:
+        if sealed and not (accept and any(name == "pacha.seal" for name, _ in config.given)):
             raise _not_configured(sum(entry.sealed is not None for entry in last.entries.values()))
         return PushSealing(keys=_known(session, sealed)) if sealed else PushSealing()
     for_whom = recipients.read(config.seal_to)
     known = _known(session, sealed)
-    current = next(iter(known.values()), None)
+    current = next((key for key in known.values() if not key.is_adopted), None)
     if current is None or not current.secret or current.recipients != for_whom.fingerprint:
         if current is not None and current.recipients not in ("", for_whom.fingerprint):
             session.concerns.append(Concern(os.fsencode(config.seal_to or ""), _OTHERS))
@@ -128,7 +141,7 @@ def settle(session: PushSession, new: Snapshot, base: Snapshot) -> Snapshot:
     if not needed:
         return new
     sealing = session.sealing
-    text = keys.encode([key for id_, key in sealing.keys.items() if id_ in needed])
+    text = keys.encode(sealing.named(needed))
     session.companions = {**session.companions, SEAL_KEYS: text}
     schema = str(SEALED_SCHEMA)
     return replace(
@@ -146,6 +159,6 @@ def _not_configured(count: int) -> ConfigError:
     return ConfigError(
         f"The last snapshot has {count} sealed paths, and this configuration seals none; nothing was pushed.",
         "they would be in the clear on the master from now on",
-        "Set pacha.seal and pacha.seal.to as they were; if that is meant: pacha push --accept",
+        "Set pacha.seal and pacha.seal.to as they were; if that is meant: pacha.seal = no, and pacha push --accept",
         code="seal-not-configured",
     )

@@ -83,7 +83,7 @@ def _before(session: PushSession, parent: str, key: SigningKey, text: bytes, sig
     try:
         said = replace(statement.decode(text), before=digest(text))
         of_this = said.host == session.host and known.counter <= said.counter < MOST_COUNTER
-        if of_this and (parent == session.state.tip or _is_own(key, text, signature.read_armored(signed))):
+        if of_this and (known.tip == parent or _is_own(key, text, signature.read_armored(signed))):
             return said
     except (ValueError, PachaError):
         pass

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -63,7 +63,7 @@ class NewSnapshot:
 def commit_snapshot(session: PushSession, base: Base) -> NewSnapshot:
     """Commit the scan's result on top of ``base``: content first, ``db`` last."""
     planned, still_owed = build_snapshot(session, base.last)
-    new = _readable(session, _commit_content(session, base.last, planned), base.last)
+    new = _readable(session, _commit_content(session, base.last, planned, still_owed), base.last)
     new = sealing.settle(session, new, base.last)
     changes = compare(base.entries, new.entries)
     packages = _changed_packages(session, base, new)
@@ -89,7 +89,7 @@ def _readable(session: PushSession, new: Snapshot, base: Snapshot) -> Snapshot:
     return found.snapshot
 
 
-def build_snapshot(session: PushSession, base: Snapshot) -> tuple[Snapshot, Iterable[bytes]]:
+def build_snapshot(session: PushSession, base: Snapshot) -> tuple[Snapshot, Collection[bytes]]:
     """The snapshot of the scan on top of ``base``; a file that is still to be read has no sha256.
 
     Also returns the owed paths, which keep their recorded entries.
@@ -208,7 +208,7 @@ def _changed(base: Snapshot, new: Snapshot) -> dict[bytes, tuple[dict[bytes, Ent
     return {path: (old, now) for path, (old, now) in both.items() if commit.differing(old, now)}
 
 
-def _commit_content(session: PushSession, base: Snapshot, new: Snapshot) -> Snapshot:
+def _commit_content(session: PushSession, base: Snapshot, new: Snapshot, owed: Collection[bytes]) -> Snapshot:
     """Commit and send the content of each watched path that differs; returns ``new`` as it was read."""
     entries, committed = dict(new.entries), []
     changed = _changed(base, new)
@@ -218,7 +218,7 @@ def _commit_content(session: PushSession, base: Snapshot, new: Snapshot) -> Snap
         if watched.retired or watched.path not in changed:
             committed.append(watched)
             continue
-        result = _commit_watched(session, watched, *changed[watched.path])
+        result = _commit_watched(session, watched, *changed[watched.path], owed)
         committed.append(replace(watched, node=result.node))
         session.concerns += result.concerns
         for path, entry in result.entries.items():
@@ -229,7 +229,11 @@ def _commit_content(session: PushSession, base: Snapshot, new: Snapshot) -> Snap
 
 
 def _commit_watched(
-    session: PushSession, watched: Watched, old: Mapping[bytes, Entry], now: Mapping[bytes, Entry]
+    session: PushSession,
+    watched: Watched,
+    old: Mapping[bytes, Entry],
+    now: Mapping[bytes, Entry],
+    owed: Collection[bytes],
 ) -> commit.Committed:
     """Commit on top of the heads of the first master that answers, and push it there."""
     repository = session.repository(watched.repository)
@@ -238,7 +242,7 @@ def _commit_watched(
 
     def commit_on(heads: tuple[str, ...]) -> commit.Committed:
         parent = reconcile.parent(repository, watched.node, heads, session.unreadable(watched.repository))
-        return commit.commit(repository, watched, parent, old, now, note, session.sealing.sealer)
+        return commit.commit(repository, watched, parent, old, now, note, session.sealing.sealer, owed)
 
     def send(target: MasterTarget, peer: Upload) -> commit.Committed:
         heads = peer.heads()

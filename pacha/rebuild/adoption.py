@@ -72,7 +72,7 @@ def adopt(context: Context, host: str, staging: Staging, fetched: Fetched, maste
     # Never the fetched file: its tables may have constraints that forget what is written to them later.
     database.write(context.state.database, fetched.recorded)
     if fetched.seal_keys:
-        keys.write(context.state.path, fetched.seal_keys)
+        keys.adopt(context.state.path, fetched.seal_keys, vouched=fetched.provenance.vouched)
     _forget(context.state.cache)
     masters[master] = MasterState(changelog=fetched.changelog, sent=sent)
     reread = tuple(sorted(fetched.purged))

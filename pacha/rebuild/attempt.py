@@ -122,9 +122,12 @@ class Attempt:
             living=living_machine(self.context, self.host, self.options), remembered=self.options.remembered,
             differences=self.differences, signed=self.signed, watched=watched, machines=machines, bound=bound,
             services=self._services(planned, again=again), again=again,
-            sealed=frozenset(rebase(path, target) for path in fetched.sealed),
+            sealed=frozenset(rebase(path, target) for path in (*fetched.sealed, *self._uncovered())),
             packages=install,
         )  # fmt: skip
+
+    def _uncovered(self) -> Iterator[bytes]:
+        return sealing.uncovered(self.context, self.host, self.fetched)
 
     def _circumstances(self, machines: machine.Machines | None, change: release.ReleaseChange | None) -> Circumstances:
         return Circumstances(

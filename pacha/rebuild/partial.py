@@ -18,6 +18,8 @@ from pacha.restore.plan import Action, Plan
 from pacha.store.snapshot import Snapshot
 from pacha.store.state import StateFolder
 
+_ON_TRUST = ". The signed snapshot has it, and only the master says that it was purged: it may hold it back"
+
 
 def is_partial(options: RebuildOptions) -> bool:
     """Whether ``options`` select less than the whole newest snapshot."""
@@ -41,10 +43,14 @@ def with_split_hardlink_warnings(planned: PlannedRebuild, options: RebuildOption
 
 
 def purged(plan: Plan, fetched: Fetched, target: bytes) -> list[Concern]:
-    """A concern for each path that cannot be restored, as its content was erased from the history."""
+    """A concern for each path that cannot be restored, as its content was erased from the history.
+
+    Of a signed newest snapshot that is the master's word alone: a host records anew what was erased of its own.
+    """
+    told = _ON_TRUST if fetched.provenance.vouched and fetched.newest else ""
     reasons = {rebase(path, target): reason for path, reason in fetched.purged.items()}
     steps = (step for step in plan.steps if step.action is Action.WITHHELD and step.path in reasons)
-    return [Concern(step.path, f"{reasons[step.path]}: not restored") for step in steps]
+    return [Concern(step.path, f"{reasons[step.path]}: not restored{told}") for step in steps]
 
 
 def interrupted_renumbering(context: Context, options: RebuildOptions) -> renumber.InterruptedRenumbering:

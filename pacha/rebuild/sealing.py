@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 
 from pacha.errors import Concern, ConfigError
 from pacha.fetch.staging import Fetched
@@ -46,6 +47,11 @@ def concerns(context: Context, host: str, fetched: Fetched, plan: Plan, options:
             yield Concern(word, _NEW_WORD)
 
 
+def uncovered(context: Context, host: str, fetched: Fetched) -> Iterator[bytes]:
+    """The paths that should be sealed, and are in the clear in what was fetched: on this machine they may be secret."""
+    return (path for path, _ in _unsealed(context, host, fetched))
+
+
 def _unsealed(context: Context, host: str, fetched: Fetched) -> Iterator[tuple[bytes, str]]:
     """The paths that are in the clear and should be sealed, by what this machine knows itself; and by what."""
     entries = fetched.recorded.entries
@@ -66,13 +72,15 @@ def _unsealed(context: Context, host: str, fetched: Fetched) -> Iterator[tuple[b
 
 
 def _wanted_by_host(fetched: Fetched, entries: Mapping[bytes, Entry]) -> set[bytes]:
-    """What the host's newest key, if an identity opened it, says is sealed; nothing where its patterns are none."""
-    newest = next(iter(fetched.seal_keys.values()), None)
-    try:
-        rules = SealRules(newest.patterns if newest else (), [watched.path for watched in fetched.snapshot.live])
-    except ConfigError:
-        return set()
-    return rules.wanted(entries)
+    """What any of the host's keys that an identity opened says is sealed.
+
+    Not the newest alone: a master can put one of its own before it.
+    """
+    roots, found = [watched.path for watched in fetched.snapshot.live], set[bytes]()
+    for key in fetched.seal_keys.values():
+        with suppress(ConfigError):  # patterns that are none
+            found |= SealRules(key.patterns, roots).wanted(entries)
+    return found
 
 
 def _was_sealed(entry: Entry | None) -> bool:

@@ -16,7 +16,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from pacha.errors import DamagedError, PachaError
+from pacha.errors import ConfigError, DamagedError, PachaError
 from pacha.files.keyed import ID_SIZE, KEY_SIZE
 from pacha.sealing import age
 from pacha.sealing.age import SealIdentities
@@ -28,6 +28,7 @@ _LINE = re.compile(rb"([0-9a-f]{16}) ([A-Za-z0-9+/]{1,65536}={0,2})\Z")
 _MOST = 64  #: keys
 _LARGEST = 4 << 20  #: bytes of the text
 _MOST_PATTERNS, _LONGEST_PATTERN = 1000, 1000
+_LARGEST_PATTERNS = 32 << 10  #: bytes together, so that a sealed key fits into its line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +36,7 @@ class SealKey:
     """A key: its ``id``, itself ``sealed``; ``secret`` is b"" where nobody opened it here.
 
     ``recipients``: the fingerprint of those that it is sealed for, "" where that is not known; ``patterns``: what the
-    host sealed with it.
+    host sealed with it. ``is_adopted``: a master gave it, for which nobody vouched: nothing new is sealed with it.
     """
 
     id: bytes
@@ -43,16 +44,27 @@ class SealKey:
     secret: bytes = field(default=b"", repr=False)
     recipients: str = ""
     patterns: tuple[str, ...] = ()
+    is_adopted: bool = False
 
 
 def make(recipients: Recipients, patterns: Sequence[str] = ()) -> SealKey:
-    """A new random key, sealed for the ``recipients``, with the ``patterns`` of what it is for."""
+    """A new random key, sealed for the ``recipients``, with the ``patterns`` of what it is for. Raises ConfigError."""
     new = SealKey(id=secrets.token_bytes(ID_SIZE), sealed=b"", secret=secrets.token_bytes(KEY_SIZE))
     return sealed_for(new, recipients, patterns)
 
 
 def sealed_for(key: SealKey, recipients: Recipients, patterns: Sequence[str]) -> SealKey:
-    """The same key, whose secret is known, sealed again for the ``recipients`` with these ``patterns``."""
+    """The same key, whose secret is known, sealed again for the ``recipients`` with these ``patterns``.
+
+    Raises ConfigError for more of these than a reader takes.
+    """
+    if len(patterns) > _MOST_PATTERNS or len(json.dumps(list(patterns))) > _LARGEST_PATTERNS:
+        raise ConfigError(
+            "pacha.seal has too many patterns; nothing was pushed.",
+            f"they are kept with each snapshot: at most {_MOST_PATTERNS} of {_LARGEST_PATTERNS:,} bytes together",
+            "Seal folders in the place of single files.",
+            code="seal-too-long",
+        )
     values = {"key": key.secret.hex(), "recipients": recipients.fingerprint, "patterns": list(patterns)}
     sealed = age.seal(json.dumps(values).encode("ascii"), recipients.keys)
     return replace(key, sealed=sealed, recipients=recipients.fingerprint, patterns=tuple(patterns))
@@ -104,6 +116,7 @@ def read(folder: Path) -> dict[bytes, SealKey]:
                 secret=bytes.fromhex(each["key"]),
                 recipients=str(each["recipients"]),
                 patterns=tuple(map(str, each.get("patterns", ()))),
+                is_adopted=each.get("adopted") is True,
             )
             for each in loaded
         ]
@@ -124,6 +137,18 @@ def secrets_in(folder: Path) -> dict[bytes, bytes]:
     return {key.id: key.secret for key in read(folder).values() if key.secret}
 
 
+def adopt(folder: Path, fetched: Mapping[bytes, SealKey], *, vouched: bool) -> None:
+    """Replace the keys in the state folder by those ``fetched``, opened; ``vouched``: the host signed them.
+
+    Else a master may know them: what they say of a file that stays as it is counts, and nothing new is sealed with
+    them, but for those that were this machine's own before. Raises OSError, PachaError.
+    """
+    own = {} if vouched else read(folder)
+    known = {key.id for key in own.values() if not key.is_adopted and fetched.get(key.id, key).secret == key.secret}
+    keys = {key.id: replace(key, is_adopted=not vouched and key.id not in known) for key in fetched.values()}
+    write(folder, keys)
+
+
 def write(folder: Path, keys: Mapping[bytes, SealKey]) -> None:
     """Replace the keys in the state folder, readable by its owner alone. Raises OSError."""
     values = [
@@ -132,6 +157,7 @@ def write(folder: Path, keys: Mapping[bytes, SealKey]) -> None:
             "key": key.secret.hex(),
             "recipients": key.recipients,
             "patterns": list(key.patterns),
+            **({"adopted": True} if key.is_adopted else {}),
             "sealed": base64.b64encode(key.sealed).decode("ascii"),
         }
         for key in keys.values()

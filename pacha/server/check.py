@@ -87,7 +87,7 @@ def _check(config: Config, host: str, rehearse: bool, signers: Signers | None) -
         outcome = result(ExitCode.FAILED, unseen(error))
     faults = [*outcome["faults"], *faults]
     code = outcome["code"] or (ExitCode.CONCERNS if faults else ExitCode.DONE)
-    numbers = {name: outcome[name] for name in ("tip", "made", "files", "size", "rehearsed", "purged")}
+    numbers = {name: outcome[name] for name in ("tip", "made", "files", "size", "rehearsed", "purged", "sealed")}
     signed = {name: outcome[name] for name in ("signature", "signer")}
     return CheckResult(
         host=host, at=began, code=int(code), faults=tuple(faults), seconds=time.time() - began, **numbers, **signed
@@ -123,7 +123,7 @@ def _believed(answer: dict[str, Any]) -> dict[str, Any]:
     """The answer of a process under the host's account, with checked numbers and safe text."""
     faults = [escape(os.fsencode(str(fault)[:500])) for fault in answer["faults"][:_MOST_FAULTS]]
     outcome = result(message.count(answer["code"]), *faults)
-    numbers = {name: message.count(answer[name]) for name in ("files", "size", "purged")}
+    numbers = {name: message.count(answer[name]) for name in ("files", "size", "purged", "sealed")}
     times = {"made": message.seconds(answer["made"])}
     snapshot = {"tip": check_results.node(answer["tip"]), "rehearsed": bool(answer["rehearsed"])}
     signature = {

@@ -26,8 +26,9 @@ class CheckResult:
 
     ``tip`` and ``made`` are the node and the time of the checked snapshot ("" and 0: none), ``files`` and ``size``
     (bytes) its content; ``purged``: how many of the files have none any more, as it was erased on purpose;
-    ``rehearsed``: it was rebuilt into a scratch folder and compared; ``faults``: lines, safe to print. ``signature``:
-    the word of a ``SignatureState``, "" where it is not known, and ``signer`` the fingerprint of the key ("": none).
+    ``sealed``: how many nobody here can read; ``rehearsed``: it was rebuilt into a scratch folder and compared;
+    ``faults``: lines, safe to print. ``signature``: the word of a ``SignatureState``, "" where it is not known, and
+    ``signer`` the fingerprint of the key ("": none).
     """
 
     host: str
@@ -38,6 +39,7 @@ class CheckResult:
     files: int = 0
     size: int = 0
     purged: int = 0
+    sealed: int = 0
     rehearsed: bool = False
     faults: tuple[str, ...] = ()
     seconds: float = 0.0
@@ -90,6 +92,7 @@ def _load(fd: int, name: str) -> CheckResult:
         files=message.count(values.get("files", 0)),
         size=message.count(values.get("size", 0)),
         purged=message.count(values.get("purged", 0)),
+        sealed=message.count(values.get("sealed", 0)),
         at=message.seconds(values["at"]),
         made=message.seconds(values.get("made", 0)),
         seconds=message.seconds(values.get("seconds", 0)),

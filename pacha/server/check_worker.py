@@ -65,7 +65,7 @@ def inspect(
 
 def result(code: int, *faults: str) -> dict[str, Any]:
     """The result of a check as JSON values: ``code`` (ExitCode), ``faults`` (lines); the rest as in ``CheckResult``."""
-    empty = {"tip": "", "made": 0.0, "files": 0, "size": 0, "rehearsed": False, "purged": 0}
+    empty = {"tip": "", "made": 0.0, "files": 0, "size": 0, "rehearsed": False, "purged": 0, "sealed": 0}
     empty |= {"signature": "", "signer": ""}
     return {**empty, "code": int(code), "faults": list(faults)}
 
@@ -96,6 +96,7 @@ def _fetched(
     sizes = [entry.size for entry in snapshot.entries.values() if entry.kind.value == "f"]
     numbers = {"tip": fetched.tip, "made": fetched.note.at, "files": len(sizes), "size": sum(sizes)}
     numbers["purged"] = len(fetched.purged)
+    numbers["sealed"] = sum(entry.sealed is not None for entry in snapshot.entries.values())
     return {
         **result(ExitCode.DAMAGED if faults else ExitCode.DONE, *faults),
         **numbers,

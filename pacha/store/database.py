@@ -53,6 +53,7 @@ def _connect(path: str, *, create: bool = False) -> Iterator[sqlite3.Connection]
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
     with closing(sqlite3.connect(f"file:{quote(os.fsencode(path))}?mode=rw", timeout=10, uri=True)) as connection:
         connection.execute("PRAGMA journal_mode=DELETE")
+        connection.execute("PRAGMA secure_delete=ON")  # what is sealed now leaves no digest of before in a free page
         with connection:
             yield connection
 

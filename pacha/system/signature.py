@@ -28,6 +28,9 @@ _MOST_SAID = 64 << 10
 _WIDTH = 70  #: characters of a line
 _MAGIC, _VERSION = b"SSHSIG", 1
 _BEGIN, _END = b"-----BEGIN SSH SIGNATURE-----", b"-----END SSH SIGNATURE-----"
+KRL = b"SSHKRL\n\0"  #: how a key revocation list begins
+#: A public key that nobody has, to ask about.
+_ANY_KEY = b"ssh-ed25519 " + base64.b64encode(b"\0\0\0\x0bssh-ed25519\0\0\0\x20" + bytes(32)) + b"\n"
 _ARMORED = re.compile(_BEGIN + rb"\n([A-Za-z0-9+/=\s]+)\n" + _END)
 #: What ssh-keygen needs of the environment to reach an agent or a token, and to ask for a PIN. The time zone is that of
 #: the times in an allowed-signers file.
@@ -94,6 +97,26 @@ def public_key(line: bytes) -> bytes:
     return base64.b64decode(words[1], validate=True)
 
 
+def read_public(line: bytes) -> bytes:
+    """The blob in a line that begins with a public key, which has to be of the kind that it says. Raises ValueError."""
+    key = public_key(line)
+    kind, rest = _string(key)
+    if line.split()[0] != kind or not rest:
+        raise ValueError("the key is of another kind than the line says")
+    while rest and b"-cert-" not in kind:  # of a certificate not all is a string
+        _, rest = _string(rest)
+    return key
+
+
+def is_krl(text: bytes) -> bool:
+    """Whether ssh-keygen can read the key revocation list ``text``. Raises PachaError."""
+    files = {"-f": text}
+    try:
+        return _run(["-Q"], b"", files, _VERIFYING, [_ANY_KEY]).status in (0, 1)  # 1: that key is in it
+    except OSError as error:
+        raise _not_checked(error) from None
+
+
 def key_words(key: bytes) -> tuple[str, str]:
     """The type and the base64 of a public key (a blob), as a file has them. Raises ValueError."""
     kind, _ = _string(key)
@@ -143,16 +166,25 @@ def _verifies(argv: Sequence[str], text: bytes, files: Mapping[str, bytes]) -> b
     try:
         return not _run(["-Y", *argv, "-q"], text, files, _VERIFYING).status
     except OSError as error:  # TimeoutError, too
-        raise PachaError(
-            "The signature cannot be verified.",
-            str(error),
-            f"Install OpenSSH 8.7 or later ({PROGRAM}), and run this again.",
-            code="signature-not-checked",
-        ) from None
+        raise _not_checked(error) from None
 
 
-def _run(argv: Sequence[str], text: bytes, files: Mapping[str, bytes], seconds: float) -> Ended:
-    """Run ssh-keygen with ``text`` as its input, and an option for each of ``files``. Raises OSError."""
+def _not_checked(error: OSError) -> PachaError:
+    return PachaError(
+        "The signature cannot be verified.",
+        str(error),
+        f"Install OpenSSH 8.7 or later ({PROGRAM}), and run this again.",
+        code="signature-not-checked",
+    )
+
+
+def _run(
+    argv: Sequence[str], text: bytes, files: Mapping[str, bytes], seconds: float, operands: Sequence[bytes] = ()
+) -> Ended:
+    """Run ssh-keygen with ``text`` as its input, an option for each of ``files``, and files that hold the ``operands``.
+
+    Raises OSError.
+    """
     program = find_program(PROGRAM)
     if not program:
         raise OSError(f"there is no {PROGRAM} in {PATH}")
@@ -160,8 +192,10 @@ def _run(argv: Sequence[str], text: bytes, files: Mapping[str, bytes], seconds: 
         source = stack.enter_context(_in_memory(text))
         placed = {option: stack.enter_context(_in_memory(data)) for option, data in files.items()}
         options = [word for option, fd in placed.items() for word in (option, f"/proc/self/fd/{fd}")]
-        command = [program, *argv, *options]
-        return read_output(command, _environment(), seconds, _MOST_SAID, source=source, inherited=[*placed.values()])
+        named = [stack.enter_context(_in_memory(data)) for data in operands]
+        command = [program, *argv, *options, *(f"/proc/self/fd/{fd}" for fd in named)]
+        inherited = [*placed.values(), *named]
+        return read_output(command, _environment(), seconds, _MOST_SAID, source=source, inherited=inherited)
 
 
 @contextmanager

@@ -22,6 +22,7 @@ def check_json(result: CheckResult) -> dict[str, Any]:
         "files": result.files,
         "size": result.size,
         "purged": result.purged,
+        "sealed": result.sealed,
         "rehearsed": result.rehearsed,
         "signature": result.signature or None,
         "signer": result.signer or None,
@@ -34,6 +35,7 @@ def check_lines(result: CheckResult) -> list[str]:
     """The result of a check, for people: lines."""
     summary = f"snapshot {result.tip[:12]} of {moment(result.made)}, {result.files} files, {size_text(result.size)}"
     summary += f", {result.purged} purged" if result.purged else ""
+    summary += f", {result.sealed} sealed" if result.sealed else ""
     summary += f", {result.signature}" if result.signature else ""
     summary += f" by {result.signer}" if result.signer else ""
     kind = "rehearsed" if result.rehearsed else "whole"

@@ -16,8 +16,21 @@ if TYPE_CHECKING:
 
 
 #: Columns that are dropped at a narrow terminal, the least important first.
-_DROPPED = (("EVERY", "PATHS", "FILES"), ("SIZE", "SIGNED"), ("SNAPSHOT",), ("CHECKED",))
-_TITLES = ("HOST", "STATE", "LAST PUSH", "SNAPSHOT", "EVERY", "PATHS", "FILES", "SIZE", "SIGNED", "CHECKED", "")
+_DROPPED = (("EVERY", "PATHS", "FILES"), ("SIZE", "SEALED", "SIGNED"), ("SNAPSHOT",), ("CHECKED",))
+_TITLES = (
+    "HOST",
+    "STATE",
+    "LAST PUSH",
+    "SNAPSHOT",
+    "EVERY",
+    "PATHS",
+    "FILES",
+    "SIZE",
+    "SEALED",
+    "SIGNED",
+    "CHECKED",
+    "",
+)
 
 
 def hosts_text(hosts: Iterable[HostStatus]) -> str:
@@ -49,8 +62,8 @@ def _row(host: HostStatus) -> tuple[str, ...]:
     counts = (str(beat.paths), str(beat.files), size_text(beat.size)) if beat and beat.paths else ("-", "-", "-")
     return (
         host.host, host.state.value, moment(beat.at if beat else 0), moment(beat.made if beat else 0),
-        f"{beat.frequency:g} h" if beat else "-", *counts, _signed(host.checked), _when_checked(host.checked),
-        remark(host),
+        f"{beat.frequency:g} h" if beat else "-", *counts, _sealed(host.checked), _signed(host.checked),
+        _when_checked(host.checked), remark(host),
     )  # fmt: skip
 
 
@@ -66,6 +79,11 @@ def problem(host: HostStatus) -> str:
     """What is wrong with a host, in one line."""
     since = f"last push {moment(host.heartbeat.at)}" if host.heartbeat else ""
     return "; ".join(filter(None, [host.state.value, since, remark(host)]))
+
+
+def _sealed(checked: CheckResult | None) -> str:
+    """How many files the last check found sealed."""
+    return str(checked.sealed) if checked and checked.tip else "-"
 
 
 def _signed(checked: CheckResult | None) -> str:

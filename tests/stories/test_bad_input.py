@@ -153,6 +153,17 @@ def test_a_wrong_configuration(lost: Host, text: str, parts: tuple[str, ...]) ->
         assert part in done.err
 
 
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [("exclude", "push"), ("drift.ignore", "drift /"), ("secret", "digest"), ("seal", "push")],
+)
+def test_a_pattern_that_is_none(lost: Host, key: str, words: str) -> None:
+    make_tree(lost.folder / "top")
+    lost.watch(lost.folder / "top")
+    lost.configure(**{key.replace(".", "_"): "*.swp a[z-a]"})
+    said(lost.pacha(*words.split()).must(10), f"pacha.{key} has a pattern", "a[z-a]")
+
+
 def test_a_configuration_that_is_not_there(lost: Host) -> None:
     said(lost.pacha("--config", "/nonexistent/pacha.conf", "push").must(CONFIG), "/nonexistent/pacha.conf")
 

@@ -42,6 +42,8 @@ def init_command(
 ) -> ExitCode:
     """Write this host's configuration: four questions, or options instead. Says what to do next.
 
+    At a terminal it offers to seal the private keys and password files that it finds.
+
     \b
     Example: pacha init
              pacha init --host master.example.com --user bar_user --watch /etc
@@ -62,7 +64,7 @@ def init_command(
         paths = tuple(_asked("What to watch, separated by spaces", "/etc", "--watch").split())
     private = None if alone else _key(key)
     key_setting = "" if private is None or (key is None and private == init.usual_key()) else str(private)
-    answers = init.Answers(host, user, hostname, key_setting, port)
+    answers = _sealing(init.Answers(host, user, hostname, key_setting, port), [os.fsencode(path) for path in paths])
     return _set_up(cli_context, answers, place, paths, private, force)
 
 
@@ -83,6 +85,16 @@ def _key(key_file: str | None) -> Path | None:
     if usual or not sys.stdin.isatty():
         return usual or place
     return place if click.confirm(f"There is no SSH key here. Make one ({place})", default=True) else None
+
+
+def _sealing(answers: Answers, paths: list[bytes]) -> Answers:
+    """``answers``, which seal the secrets below ``paths`` if a person says for whom. Raises ConfigError."""
+    found = init.secrets_below(paths) if sys.stdin.isatty() else None
+    if not found:
+        return answers
+    click.echo(f"{found.words} will be readable on the master, unless sealed (share/doc/pacha/sealing.rst).")
+    file = click.prompt("Seal for the public keys in FILE (Enter: do not seal)", default="", show_default=False)
+    return init.sealing(answers, found, str(file)) if file else answers
 
 
 def _set_up(

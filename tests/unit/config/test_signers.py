@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from pacha.config.signers import load_signers
 from pacha.errors import ConfigError
+from tests.support.signing import make_key, public
 
 
 @pytest.fixture(name="file")
@@ -25,9 +27,47 @@ def test_it_is_read_once_with_what_is_revoked(file: Path, tmp_path: Path) -> Non
     revoked.write_text("")
     loaded = load_signers(str(file), str(revoked))
     assert loaded and (loaded.name, loaded.text, loaded.revoked) == (str(file), b"bar ssh-ed25519 AAAA\n", b"")
-    revoked.write_text("ssh-ed25519 BBBB\n")
+    line = public(make_key(tmp_path / "key"))
+    revoked.write_text(f"# stolen\n\n  {line}\r\n{line} a comment")
     again = load_signers(str(file), str(revoked))
-    assert again and again.revoked == b"ssh-ed25519 BBBB\n"
+    assert again and again.revoked == revoked.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        "bar {key}",
+        "{short}",
+        "{cut}",
+        "not a key",
+        'namespaces="*@pacha" {key}',
+        "ssh-rsa {blob}",
+        "\ufeff{key}",
+        "ssh-dss",
+    ],
+)
+def test_a_list_of_revoked_keys_that_is_none_is_named(file: Path, tmp_path: Path, spoil: str) -> None:
+    """ssh-keygen says of every key that it is revoked then, and the host would be blamed."""
+    line, revoked = public(make_key(tmp_path / "key")), tmp_path / "revoked"
+    kind, blob = line.split()
+    words = spoil.format(key=line, blob=blob, short=f"{kind} {blob[:-9]}", cut=f"{kind} {blob[:-8]}")
+    revoked.write_text(f"# stolen\n{line}\n{words}\n")
+    with pytest.raises(ConfigError, match="cannot be read") as caught:
+        load_signers(str(file), str(revoked))
+    assert (caught.value.code, caught.value.exit_code) == ("signers-unreadable", 10) and "line 3" in caught.value.why
+
+
+def test_a_revocation_list_is_read_by_ssh_keygen(file: Path, tmp_path: Path) -> None:
+    make_key(tmp_path / "key")
+    revoked = tmp_path / "krl"
+    subprocess.run(["ssh-keygen", "-q", "-k", "-f", revoked, tmp_path / "key.pub"], check=True)
+    whole = revoked.read_bytes()
+    loaded = load_signers(str(file), str(revoked))
+    assert loaded and loaded.revoked == whole
+    revoked.write_bytes(whole[:-8])
+    with pytest.raises(ConfigError) as caught:
+        load_signers(str(file), str(revoked))
+    assert caught.value.code == "signers-unreadable"
 
 
 def fifo(path: Path) -> None:

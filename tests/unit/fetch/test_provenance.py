@@ -105,3 +105,6 @@ def test_what_is_accepted_only_goes_on() -> None:
     assert provenance.accepted(HostState(), "bar", NODE, high) == {}
     assert provenance.accepted(HostState(), "bar", NODE, replace(high, vouched=True))["bar"].counter == 10**14
     assert provenance.accepted(HostState(), "bar", NODE, Provenance()) == {}
+    said_by_anybody = provenance.accepted(HostState(), "bar", NODE, found)["bar"]
+    assert said_by_anybody.key == "", "so the next push signs it by the host's own key"
+    assert provenance.accepted(HostState(), "bar", NODE, replace(found, vouched=True))["bar"].key == "k"

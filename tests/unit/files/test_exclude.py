@@ -6,6 +6,7 @@ import warnings
 
 import pytest
 
+from pacha.errors import ConfigError
 from pacha.files.exclude import Rules
 
 
@@ -119,3 +120,10 @@ def test_odd_sets_are_sets_without_a_warning(pattern: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert left_out(pattern, "a")
+
+
+def test_a_setting_is_named() -> None:
+    assert Rules.of_setting("pacha.exclude", ["a", "b/"]) == Rules.of(["a", "b/"])
+    with pytest.raises(ConfigError, match=r"^pacha.exclude has a pattern") as caught:
+        Rules.of_setting("pacha.exclude", ["fine", "a[z-a]"])
+    assert caught.value.code == "pattern-invalid" and "a[z-a]" in caught.value.why

@@ -77,4 +77,7 @@ def test_a_file_that_is_sealed_is_not_in_the_text(
     assert b"secret" in (tell(state).text or b"")
     assert b"secret" not in (tell(state, sealed=["private.list"]).text or b"secret")
     assert b"secret" not in (state.path / "packages").read_bytes()
+    relative = ["apt/sources.list.d/*.list"]
+    assert b"secret" not in (tell(state, sealed=relative, roots=[b"/etc", b"/opt"]).text or b"secret")
+    assert b"secret" in (tell(state, sealed=relative, roots=[b"/opt"]).text or b"")
     assert b"secret" in (tell(state).text or b""), "other patterns have it told anew"

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 
 import pytest
 
 from pacha.errors import ConfigError
+from pacha.files import scan
+from pacha.files.exclude import Rules
 from pacha.files.metadata import Entry
+from pacha.files.owners import Accounts
+from pacha.host import owed
 from pacha.host.context import Context
 from pacha.push.push import Pushed, push
 from pacha.sealing import keys
@@ -134,7 +139,13 @@ def test_a_lost_configuration_uncovers_nothing(bar: Standalone, people: Sealers)
         pushed(bar, None)
     assert caught.value.code == "seal-not-configured"
     assert found([SECRET], bar.top / "hosts", bar.top / "state") == {}
-    assert pushed(bar, None, accept=True).concerns
+    with pytest.raises(ConfigError):  # which is said for an unfinished rebuild, too
+        pushed(bar, None, accept=True)
+    assert found([SECRET], bar.top / "hosts", bar.top / "state") == {}
+    empty = bar.context(seal="no")
+    with pytest.raises(ConfigError):
+        push(empty)
+    assert push(empty, accept=True).concerns
     assert key(bar).sealed is None
 
 
@@ -167,3 +178,30 @@ def test_a_file_that_cannot_be_read_stays_as_it_was(
     assert key(bar) == first
     pushed(bar, people)
     assert key(bar).sealed != first.sealed
+
+
+@pytest.mark.parametrize("is_sealed", [True, False], ids=["sealed", "clear"])
+def test_what_is_owed_is_never_read_from_the_disk(bar: Standalone, people: Sealers, is_sealed: bool) -> None:
+    """Whoever can add a head to the content on the master makes a push write all again that differs there."""
+    pushed(bar, people, seal="*.key" if is_sealed else "nothing.here")
+    path = os.fsencode(bar.tree / "a.key")
+    recorded, context = key(bar), context_of(bar, people, "*.key" if is_sealed else "nothing.here")
+    (bar.tree / "a.key").write_bytes(b"what was there before the rebuild")
+    entries = scan_of(bar)
+    owed.remember(context.state, [path], entries)
+    thief = hg.Repository.open(str(bar.master / "foo"))
+    blob = hg.Blob(b"of the thief")
+    thief.commit(thief.heads()[0], [b"a.key", b"one"], [], lambda name: blob, hg.Note("x", "thief", 9.0))
+    (bar.tree / "one").write_text("two\n")
+    assert push(context).failures == ()
+    assert key(bar) == recorded
+    node = snapshot(bar).live[0].node
+    assert node
+    stored = hg.Repository.open(str(bar.master / "foo")).reader(node)(b"a.key")
+    assert hashlib.sha256(stored).digest() == (recorded.sealed[:32] if recorded.sealed else recorded.sha256)
+
+
+def scan_of(bar: Standalone) -> dict[bytes, Entry]:
+    """The disk as it is now."""
+    top = scan.Watch(bar.path, False, Rules.of(()), False)
+    return dict(scan.scan([top], {}, {}, Accounts.of_machine()).entries)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,11 @@ import pytest
 from pacha.errors import PachaError
 from pacha.host.context import Context
 from pacha.push import push, snapshot
+from pacha.rebuild.restore_db import restore_db
 from pacha.store import hg, statement
 from pacha.store.statement import SIGNATURE, STATEMENT, Statement
 from pacha.system import signature
-from pacha.system.signed_text import NO_DIGEST, digest
+from pacha.system.signed_text import MOST_COUNTER, NO_DIGEST, digest
 from pacha.wire import heartbeat
 from pacha.wire.master import HEARTBEAT_MAX
 from tests.support.signing import make_key
@@ -111,3 +113,25 @@ def test_a_missing_key_that_was_named_ends_the_push(bar: Standalone, tmp_path: P
     with pytest.raises(PachaError) as caught:
         push.push(bar.context(sign_key=str(tmp_path / "missing")))
     assert caught.value.code == "signing-failed"
+
+
+@pytest.mark.parametrize("counter", [10**12, MOST_COUNTER - 1], ids=["much", "all"])
+def test_a_counter_that_a_thief_burnt_is_not_gone_on_with(bar: Standalone, here: Context, counter: int) -> None:
+    """Whoever may add to the history had this machine adopt a statement of his own, under its own key's name."""
+    push.push(here)
+    there = files(bar)
+    text = statement.encode(replace(said(bar), counter=counter))
+    forged = {STATEMENT: text, SIGNATURE: there[SIGNATURE]}
+    repository = hg.Repository.open(str(bar.master / "db"))
+    tip = next(repository.revisions())
+    note = replace(repository.note(tip), user="thief")
+    repository.commit(tip, forged, (), lambda name: hg.Blob(forged[name]), note)
+    restored = bar.context("fresh", sign_key=here.config.sign_key or "")
+    restore_db(restored, "bar")
+    assert push.push(restored).committed, "the newest snapshot is signed by the host itself"
+    for text in ("two\n", "three\n"):
+        (bar.tree / "one").write_text(text)
+        push.push(restored)
+        signed = signature.read_armored(files(bar)[SIGNATURE])
+        assert signature.is_intact(files(bar)[STATEMENT], signed, statement.NAMESPACE)
+        assert said(bar).counter <= 10**12 + 3

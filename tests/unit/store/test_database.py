@@ -410,3 +410,23 @@ def test_a_cache_that_is_lost_or_broken_is_no_error(cache: str, content: bytes |
 
 def test_a_cache_that_cannot_be_written_is_no_error(tmp_path: Path) -> None:
     database.write_cache(str(tmp_path / "none/cache.db"), {}, MARKS, {})
+
+
+def test_what_was_replaced_is_in_no_free_page(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even where SQLite was built without SECURE_DELETE."""
+    real = sqlite3.connect
+
+    def plain(*arguments: object, **more: object) -> sqlite3.Connection:
+        connection: sqlite3.Connection = real(*arguments, **more)  # type: ignore[call-overload]
+        connection.execute("PRAGMA secure_delete=OFF")
+        return connection
+
+    monkeypatch.setattr(database.sqlite3, "connect", plain)
+    secret, watched = os.urandom(16), Watched(path=b"/w", single=False, repository="w", node="a" * 40)
+    before = [replace(entry_at(b"/w/%d" % number), xattrs=((b"user.note", secret * 20),)) for number in range(200)]
+    texts = [secret, secret.hex().encode()]
+    for entries in (before, [replace(entry, xattrs=()) for entry in before], []):
+        kept = {entry.path: entry for entry in entries}
+        database.write(path, Snapshot(meta={"host": "bar"}, watched=(watched,), entries=kept))
+        found = [text for text in texts if text in Path(path).read_bytes() + database.image(path)]
+        assert bool(found) == (entries is before)

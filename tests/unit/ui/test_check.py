@@ -16,8 +16,8 @@ FINE = CheckResult(
 def test_programs_get_every_field_and_null_for_what_is_not_there() -> None:
     assert check_json(FINE) == {
         "host": "bar", "at": "2023-11-14T22:13:20Z", "exit": 0, "snapshot": "ab" * 20,
-        "snapshot_at": "2023-11-14T19:26:40Z", "files": 7, "size": 2048, "purged": 0, "rehearsed": False, "faults": [],
-        "seconds": 1.235, "signature": None, "signer": None,
+        "snapshot_at": "2023-11-14T19:26:40Z", "files": 7, "size": 2048, "purged": 0, "sealed": 0, "rehearsed": False,
+        "faults": [], "seconds": 1.235, "signature": None, "signer": None,
     }  # fmt: skip
     nothing = check_json(CheckResult(host="bar", at=1.0, code=3, faults=("it has never pushed",)))
     assert (nothing["snapshot"], nothing["snapshot_at"], nothing["faults"]) == (None, None, ["it has never pushed"])
@@ -31,6 +31,11 @@ def test_people_are_told_who_signed() -> None:
         check_json(signed)["signature"] == "signed"
         and ", unsigned (" in check_lines(replace(FINE, signature="unsigned"))[0]
     )
+
+
+def test_people_are_told_how_many_files_are_sealed() -> None:
+    assert ", 4 sealed (" in check_lines(replace(FINE, sealed=4))[0] and "sealed" not in check_lines(FINE)[0]
+    assert check_json(replace(FINE, sealed=4))["sealed"] == 4
 
 
 def test_people_get_a_line_for_each_fault() -> None:

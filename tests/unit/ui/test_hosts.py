@@ -63,3 +63,10 @@ def test_what_the_last_check_found_of_the_signature_is_shown() -> None:
     title, *lines = hosts.hosts_text(seen).splitlines()
     column = title.index("SIGNED")
     assert [line[column:].split()[0] for line in lines] == ["signed", "unsigned", "bad", "-", "-"]
+
+
+def test_how_many_files_the_last_check_found_sealed_is_shown() -> None:
+    checks = [CheckResult(host="bar", at=1e9, code=0, tip=tip, sealed=4) for tip in ("a" * 40, "")]
+    seen = [HostStatus("bar", State.FRESH, None, checked=checked) for checked in (*checks, None)]
+    title, *lines = hosts.hosts_text(seen).splitlines()
+    assert [line[title.index("SEALED") :].split()[0] for line in lines] == ["4", "-", "-"]
