@@ -9,11 +9,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pacha.errors import PachaError
-from pacha.fleet import host_digest
+from pacha.fleet import digest_reply, host_digest
 from pacha.fleet.digest_marks import HostMark, Marks
-from pacha.fleet.host_digest import DigestBase, HostDigest
+from pacha.fleet.digest_reply import HostDigest
+from pacha.fleet.host_digest import DigestBase
 from pacha.fleet.secrecy import Secrecy
 from pacha.fleet.update import NEVER, Fleet, owner_of
+from pacha.server import retired
 from pacha.server.host_account import AccountLimits, load_modules, run_as_owner, scratch_folder
 from pacha.system import activity
 from pacha.text import one_line
@@ -27,8 +29,8 @@ GONE = "it is not on this master any more"
 class Digest:
     """What is to be told: the hosts that changed, by name, since ``since`` (by this machine's clock), until ``until``.
 
-    ``faults``: why a host cannot be told of, by its name; ``news``: those of them that were not told before. ``marks``:
-    what is remembered once this was told.
+    ``faults``: why a host cannot be told of, by its name; ``news``: those of them that had none when last told.
+    ``marks``: what is remembered once this was told.
     """
 
     since: float
@@ -59,10 +61,12 @@ def digest(fleet: Fleet, marks: Marks, secret: Secrecy, since: float | None = No
         elif not host.fault and host.tip != base.mark:
             _tell(fleet.hosts_path, host.name, base, secret, told, faults)
         activity.advance(1)
-    faults |= dict.fromkeys(bases.keys() - {host.name for host in fleet.hosts}, GONE)
-    news = tuple(sorted(name for name, fault in faults.items() if _told(marks, name).fault != fault))
+    gone = _gone(fleet, marks, told) if bases else {}
+    faults |= {name: mark.fault for name, mark in gone.items() if mark.fault and not _told(marks, name).fault}
+    # Any fault, not this one: its words are for people, and a host may have other ones each day.
+    news = tuple(sorted(name for name in faults if not _told(marks, name).fault))
     changed = tuple(one for _, one in sorted(told.items()) if one.snapshots)
-    after = Marks(at=now, hosts=_after(fleet, marks, told, faults))
+    after = Marks(at=now, hosts=_here(fleet, marks, told, faults) | gone)
     return Digest(since=begin, until=now, hosts=changed, faults=faults, news=news, marks=after)
 
 
@@ -77,15 +81,26 @@ def _bases(fleet: Fleet, marks: Marks) -> dict[str, DigestBase]:
     return {name: DigestBase(mark=_told(marks, name).tip, others=renamed) for name in here | marks.hosts.keys()}
 
 
-def _after(
-    fleet: Fleet, marks: Marks, told: Mapping[str, HostDigest], faults: Mapping[str, str]
-) -> dict[str, HostMark]:
-    """The marks once all of this was told. A host with a fault is compared with the same snapshot the next time."""
+def _here(fleet: Fleet, marks: Marks, told: Mapping[str, HostDigest], faults: Mapping[str, str]) -> dict[str, HostMark]:
+    """The marks of the hosts once all of this was told; one with a fault is compared with the same snapshot again."""
     tips = {name: one.tip for name, one in told.items()}
-    names = {host.name for host in fleet.hosts} | marks.hosts.keys()
     return {
-        name: replace(_told(marks, name), tip=tips.get(name, _told(marks, name).tip), fault=faults.get(name, ""))
-        for name in names
+        host.name: HostMark(tip=tips.get(host.name, _told(marks, host.name).tip), fault=faults.get(host.name, ""))
+        for host in fleet.hosts
+    }
+
+
+def _gone(fleet: Fleet, marks: Marks, told: Mapping[str, HostDigest]) -> dict[str, HostMark]:
+    """The marks of the hosts that are not here any more, which may come back, but for those with another name now.
+
+    That a host was retired is no fault: somebody did it.
+    """
+    followed = {one.base for one in told.values()}
+    names = marks.hosts.keys() - {host.name for host in fleet.hosts}
+    left = {name: marks.hosts[name] for name in names if marks.hosts[name].tip not in followed - {""}}
+    return {
+        name: replace(mark, fault="" if retired.is_retired(fleet.hosts_path, name) else GONE)
+        for name, mark in left.items()
     }
 
 
@@ -100,7 +115,7 @@ def _tell(
         if reply.startswith(b'{"fault"'):
             faults[host] = one_line(str(json.loads(reply)["fault"]))
         else:
-            told[host] = host_digest.decode(host, reply)
+            told[host] = digest_reply.decode(host, reply)
     except OSError as error:
         faults[host] = f"its folder cannot be read: {error.strerror}"
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):

@@ -1,22 +1,23 @@
-"""What one host changed between two of its snapshots, read as the account that owns its folder, and checked.
+"""What one host changed between two of its snapshots, read as the account that owns its folder.
 
-``tell`` runs in the child, and it alone sees contents: a secret does not leave it. Its reply is JSON.
+``tell`` runs in the child, and it alone sees contents: a secret does not leave it. ``digest_reply`` reads its reply.
 """
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 from pacha.errors import DamagedError, PachaError
 from pacha.files.metadata import Aspect, Entry, Kind
-from pacha.files.names import DATABASE, NODE
+from pacha.files.names import DATABASE
 from pacha.fleet import secrecy
+from pacha.fleet.digest_reply import NEW, REPLACED
 from pacha.fleet.history_grep import local_history
 from pacha.fleet.secrecy import Secrecy
 from pacha.history import diff
@@ -40,55 +41,6 @@ _MOST_PACKAGES = 300
 _NOT_WORDS = (Aspect.CONTENT, Aspect.SIZE, Aspect.TIME)
 _OPEN_WORDS = (Aspect.KIND, Aspect.MODE, Aspect.OWNER, Aspect.GROUP)  #: may be told of what is hidden
 _CONTENT = frozenset("AMR")
-
-NEW = "new"  #: there is nothing to compare with: it was not told of before
-REPLACED = "replaced"  #: the snapshot that was told last is not in its history any more
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PathChange:
-    """A path that changed: its letter, its name, in words what else did, and the lines of a unified diff.
-
-    ``cut``: how many of its lines are left out; ``hidden``: why no content is shown, "" where it is, or there is none.
-    All is safe to print.
-    """
-
-    letter: str
-    path: str
-    words: tuple[str, ...] = ()
-    lines: tuple[str, ...] = ()
-    cut: int = 0
-    hidden: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SnapshotNote:
-    """A snapshot: its node, when it says that it was made, by whom, and why. Safe to print."""
-
-    node: str
-    at: float
-    user: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostDigest:
-    """What ``host`` changed until its snapshot ``tip``. ``kind``: "" or NEW or REPLACED, which have no ``paths``.
-
-    ``counts``: of paths, by the words of a change list; ``snapshots``: how many, the newest ``notes`` of them;
-    ``back``: paths that changed and changed back. ``left_out``: how many paths have no line here.
-    """
-
-    host: str
-    tip: str
-    kind: str = ""
-    counts: Mapping[str, int] = field(default_factory=dict)
-    snapshots: int = 0
-    notes: tuple[SnapshotNote, ...] = ()
-    paths: tuple[PathChange, ...] = ()
-    packages: tuple[str, ...] = ()
-    back: tuple[str, ...] = ()
-    left_out: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +73,7 @@ def tell(hosts_path: bytes, host: str, scratch: Path, since: DigestBase, secret:
     notes = [
         _note_words(each) for node in newer[:_MOST_NOTES] if isinstance(each := history.entries[node], hg.Revision)
     ]
-    told: dict[str, Any] = {"tip": nodes[0], "snapshots": len(newer), "notes": notes}
+    told: dict[str, Any] = {"tip": nodes[0], "base": base or "", "snapshots": len(newer), "notes": notes}
     if base is None:
         told |= {"kind": REPLACED if since.mark else NEW, "counts": {"added": len(history.snapshot(tip).entries)}}
     elif newer:
@@ -249,45 +201,3 @@ def _modes(snapshot: Snapshot) -> Callable[[bytes], int | None]:
 def _line(line: bytes) -> str:
     text = secrecy.without_secrets(line.rstrip(b"\n")).decode("utf-8", "surrogateescape")
     return printable(text[:_LONGEST_LINE], keep="\t")
-
-
-# -- what the child says is checked again
-
-
-def decode(host: str, reply: bytes) -> HostDigest:
-    """The digest in the ``reply`` of a child. Raises ValueError, TypeError, KeyError or RecursionError for nonsense."""
-    told = message.decode(reply)
-    tip = told["tip"]
-    if not isinstance(tip, str) or not NODE.fullmatch(tip) or told.get("kind", "") not in ("", NEW, REPLACED):
-        raise ValueError("no snapshot")
-    return HostDigest(
-        host=host,
-        tip=tip,
-        kind=told.get("kind", ""),
-        counts={word: message.count(told.get("counts", {}).get(word, 0)) for word in change_list.LETTERS.values()},
-        snapshots=message.count(told["snapshots"]),
-        notes=tuple(_note(*words) for words in told["notes"]),
-        paths=tuple(_path(*words) for words in told.get("paths", ())),
-        packages=_texts(told.get("packages", ())),
-        back=_texts(told.get("back", ())),
-        left_out=message.count(told.get("left_out", 0)),
-    )
-
-
-def _note(node: str, at: Any, user: str, text: str) -> SnapshotNote:
-    if not NODE.fullmatch(node):
-        raise ValueError("no snapshot")
-    return SnapshotNote(node=node, at=message.seconds(at), user=printable(user), message=printable(text, keep="\n"))
-
-
-def _path(letter: str, path: str, words: Iterable[str], lines: Iterable[str], cut: Any, hidden: str) -> PathChange:
-    if letter not in (*change_list.LETTERS, "U"):
-        raise ValueError("no change")
-    return PathChange(
-        letter=letter, path=printable(path), words=_texts(words),
-        lines=tuple(printable(line, keep="\t") for line in lines), cut=message.count(cut), hidden=printable(hidden),
-    )  # fmt: skip
-
-
-def _texts(words: Iterable[str]) -> tuple[str, ...]:
-    return tuple(printable(word) for word in words)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timezone
 
 from pacha.fleet.digest import Digest
-from pacha.fleet.host_digest import HostDigest, PathChange
+from pacha.fleet.digest_reply import HostDigest, PathChange
 from pacha.text import local_minute
 from pacha.ui import html
 from pacha.ui.digest import heading, notes, summary

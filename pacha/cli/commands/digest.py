@@ -21,6 +21,7 @@ from pacha.fleet.secrecy import Secrecy
 from pacha.server.role import of_master
 from pacha.store.revspec import begin_of
 from pacha.system import sendmail
+from pacha.text import escape
 from pacha.ui import digest as shown
 from pacha.ui import history
 from pacha.ui.digest_page import digest_page, index_page, page_name
@@ -61,7 +62,9 @@ def digest_command(cli_context: CliContext, since: str, mail: str, folder: Path 
         _tell(cli_context, found, mail, folder, as_json=as_json)
         if begin is None:
             file.write(found.marks)
-    return warn_faults(cli_context, [f"{host}: {fault}" for host, fault in sorted(found.faults.items())])
+    if mail and cli_context.quiet:  # cron would mail each day what the mail says once
+        return ExitCode.CONCERNS if found.faults else ExitCode.DONE
+    return warn_faults(cli_context, list(shown.fault_lines(found)))
 
 
 def _tell(cli_context: CliContext, found: Digest, mail: str, folder: Path | None, *, as_json: bool) -> None:
@@ -78,7 +81,7 @@ def _tell(cli_context: CliContext, found: Digest, mail: str, folder: Path | None
         pages = Pages.of(folder)
         pages.write(page_name(found), digest_page(found, master))
         pages.write("index.html", index_page(pages.names(), master))
-        cli_context.console.tell(f"{folder}/{page_name(found)}: {shown.heading(found)}.")
+        cli_context.console.tell(f"{escape(folder)}/{page_name(found)}: {shown.heading(found)}.")
     else:
         history.show(shown.listed(shown.digest_lines(found)))
 

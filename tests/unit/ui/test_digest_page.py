@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pacha.fleet.host_digest import PathChange
+from pacha.fleet.digest_reply import PathChange
 from pacha.ui.digest_page import digest_page, index_page, page_name
 from tests.support.digests import HOST, made
 

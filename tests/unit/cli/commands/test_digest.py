@@ -43,6 +43,17 @@ def test_mail(master: MasterShell, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert "Nothing changed" in master.run("digest", "--mail", "root") and len(box.mails()) == 1
 
 
+def test_cron_has_nothing_to_mail_besides(master: MasterShell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    box = Mailbox.of(tmp_path / "box", monkeypatch)
+    master.run("digest")
+    master.hosts.forge("web2", lambda db: db.execute("UPDATE entry SET path = CAST('/etc/../x' AS BLOB)"))
+    for _ in range(2):
+        assert master.both("-q", "digest", "--mail", "root", code=3) == ("", "")
+    (mail,) = box.mails()
+    assert "web2: " in mail.get_content()
+    assert "web2: " in master.both("digest", "--mail", "root", code=3)[1]
+
+
 def test_page(master: MasterShell, tmp_path: Path) -> None:
     master.run("digest", "--html", tmp_path / "www")
     names = sorted(path.name for path in (tmp_path / "www").iterdir())
