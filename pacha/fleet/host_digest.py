@@ -35,6 +35,8 @@ _MOST_LINES = 120  #: of one file's diff
 _LONGEST_LINE = 500  #: characters
 _LONGEST_NAME = 1000
 _LARGEST = 1 << 20  #: bytes of a content that is compared line by line
+_MOST_READ = 64 << 20  #: bytes of contents that are read of a host: a diff of binary files shows nothing
+_TOO_MUCH = "too much changed for all of it to be read"
 _MOST_SNAPSHOTS = 500  #: whose change lists are read
 _MOST_NOTES = 20
 _MOST_PACKAGES = 300
@@ -84,7 +86,8 @@ def tell(hosts_path: bytes, host: str, scratch: Path, since: DigestBase, secret:
 def _note_words(revision: hg.Revision) -> list[Any]:
     text, _ = change_list.split_message(revision.note.message)
     at = min(max(revision.note.at, 0.0), message.LATEST - 1)  # forged, perhaps: only this time is nonsense then
-    return [revision.node, at, revision.note.user[:_LONGEST_LINE], text[:_LONGEST_LINE]]
+    lines = [_without_secrets(line) for line in text[:_LONGEST_LINE].split("\n")]
+    return [revision.node, at, revision.note.user[:_LONGEST_LINE], "\n".join(lines)]
 
 
 def _compared(history: History, base: str, newer: Sequence[str], secret: Secrecy) -> dict[str, Any]:
@@ -95,7 +98,7 @@ def _compared(history: History, base: str, newer: Sequence[str], secret: Secrecy
     letters = Counter(difference.letter for difference in differences)
     back = _touched(history, newer[1:]) - {escape(one.path) for one in differences if one.letter != "m"}
     return {
-        "paths": [teller.words(one) for one in differences[:_MOST_PATHS]],
+        "paths": teller.of_all(differences),
         "left_out": max(0, len(differences) - _MOST_PATHS),
         "counts": {word: letters[letter] for letter, word in change_list.LETTERS.items()},
         "packages": _packages(old, new),
@@ -139,6 +142,17 @@ class _Teller:
         self._secret = secret
         self._sides = (old, new)
         self._room = _ROOM
+        self._readable = _MOST_READ
+
+    def of_all(self, differences: Sequence[Difference]) -> list[list[Any]]:
+        """The words of those that have a line, by path.
+
+        Many new files leave out each other first, and a large one takes no room from a small one: nobody hides a change
+        of /etc/passwd behind what he adds.
+        """
+        chosen = sorted(differences, key=lambda one: one.letter == "A")[:_MOST_PATHS]
+        words = {one.path: self.words(one) for one in sorted(chosen, key=_size)}
+        return [words[path] for path in sorted(words)]
 
     def words(self, difference: Difference) -> list[Any]:
         """Letter, path, words, lines, number of lines that are left out, why nothing is shown."""
@@ -159,23 +173,39 @@ class _Teller:
 
     def _lines(self, difference: Difference) -> tuple[str, list[bytes]]:
         """Why there is nothing to show, or the lines of a diff."""
+        texts = []
         try:
-            pairs = zip(self._sides, (difference.old, difference.new), strict=True)
-            old, new = (self._text(side, entry) for side, entry in pairs)
+            for side, entry in zip(self._sides[::-1], (difference.new, difference.old), strict=True):
+                text = self._text(side, entry)
+                if why := secrecy.why_hidden_by(text) or ("binary" if b"\0" in text else ""):
+                    return why, []
+                texts.append(text)
         except (PachaError, OSError) as error:
             return f"it cannot be read: {getattr(error, 'why', '') or type(error).__name__}", []
-        why = secrecy.why_hidden_by(old) or secrecy.why_hidden_by(new)
-        if why or b"\0" in old + new:
-            return why or "binary", []
-        return "", list(hg.unified(old, new))
+        except _TooMuchError:
+            return _TOO_MUCH, []
+        return "", list(hg.unified(texts[1], texts[0]))
 
     def _text(self, side: Snapshot, entry: Entry | None) -> bytes:
-        """The content of a file, b"" for anything else, one zero byte for what is too large."""
+        """The content of a file, b"" for anything else, one zero byte for what is too large. Raises _TooMuchError."""
         if entry is None or entry.kind is not Kind.FILE:
             return b""
         if entry.size > _LARGEST or entry.parts:
             return b"\0"
-        return b"".join(self._history.content(side, entry))
+        if self._readable < entry.size:
+            raise _TooMuchError
+        data = b"".join(self._history.content(side, entry))
+        self._readable -= max(len(data), 1 << 10)
+        return data
+
+
+class _TooMuchError(Exception):
+    """So much was read of this host that nothing more is."""
+
+
+def _size(difference: Difference) -> int:
+    """The bytes that a diff reads."""
+    return sum(entry.size for entry in (difference.old, difference.new) if entry and entry.kind is Kind.FILE)
 
 
 def _words(difference: Difference, *, hidden: bool) -> Iterator[str]:
@@ -187,7 +217,7 @@ def _words(difference: Difference, *, hidden: bool) -> Iterator[str]:
         owner, group = (escape(name) if name is not None else "" for name in (new.owner, new.group))
         words = [f"mode {new.mode:04o}, {owner or new.uid}:{group or new.gid}"]
         words += [f"to {escape(new.target)[:_LONGEST_NAME]}"] if new.target is not None and not hidden else []
-    yield from words or (["time or attributes"] if difference.letter == "m" else [])
+    yield from map(_without_secrets, words) if words else (["time or attributes"] if difference.letter == "m" else [])
 
 
 def _modes(snapshot: Snapshot) -> Callable[[bytes], int | None]:
@@ -196,6 +226,11 @@ def _modes(snapshot: Snapshot) -> Callable[[bytes], int | None]:
         return entry.mode if entry else None
 
     return mode_of
+
+
+def _without_secrets(words: str) -> str:
+    """Words that are no line of a diff, without what looks like a secret."""
+    return secrecy.without_secrets(b" " + words.encode("utf-8", "surrogateescape"))[1:].decode("utf-8", "replace")
 
 
 def _line(line: bytes) -> str:

@@ -13,6 +13,7 @@ from pacha.ui import html
 from pacha.ui.digest import heading, notes, summary
 from pacha.ui.fleet import number_of_hosts
 
+DIGESTS = "digests.html"  #: the page that lists them: index.html is a report's, in a folder with both
 _NAME = re.compile(r"digest-(\d{8}T\d{6})Z\.html")
 
 
@@ -23,7 +24,7 @@ def page_name(digest: Digest) -> str:
 
 def digest_page(digest: Digest, master: str) -> bytes:
     """The page of a digest."""
-    body = [html.wrapped("p", html.link("All digests", "index.html"))]
+    body = [html.wrapped("p", html.link("All digests", DIGESTS))]
     body += [html.element("h1", f"What changed on {master}"), html.element("p", heading(digest), "dim")]
     if digest.faults:
         items = (html.element("li", f"{host}: {fault}") for host, fault in sorted(digest.faults.items()))

@@ -39,6 +39,7 @@ class HostsPage:
     """The first page, made of all hosts one after the other, so that no more than one is in memory."""
 
     def __init__(self, now: float) -> None:
+        self.digests = ""  #: the page beside this one that lists what changed, if there is one
         self._now = now
         self._rows: list[list[tuple[str, str]]] = []
         self._states: Counter[State] = Counter()
@@ -65,6 +66,7 @@ class HostsPage:
         body = [html.element("h1", title)]
         body.append(html.element("p", f"{number_of_hosts(len(self._rows))}: {words}" if words else "no host yet"))
         body.append(html.element("p", f"as of {local_minute(self._now)}", "dim"))
+        body += [html.wrapped("p", html.link("What changed", self.digests))] if self.digests else []
         if faults:
             items = "".join(html.element("li", fault) for fault in faults)
             body += [html.element("h2", "Not to be read"), html.wrapped("ul", items, "bad")]

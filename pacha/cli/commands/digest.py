@@ -14,9 +14,8 @@ from pacha.cli.app import cli
 from pacha.cli.context import CliContext
 from pacha.cli.fleet_arguments import open_fleet, warn_faults
 from pacha.errors import ExitCode, UsageError
-from pacha.fleet import digest_marks
+from pacha.fleet import digest_marks, pages
 from pacha.fleet.digest import Digest, digest
-from pacha.fleet.pages import Pages
 from pacha.fleet.secrecy import Secrecy
 from pacha.server.role import of_master
 from pacha.store.revspec import begin_of
@@ -24,7 +23,8 @@ from pacha.system import sendmail
 from pacha.text import escape
 from pacha.ui import digest as shown
 from pacha.ui import history
-from pacha.ui.digest_page import digest_page, index_page, page_name
+from pacha.ui.digest_page import DIGESTS, digest_page, index_page, page_name
+from pacha.ui.report_page import INDEX, is_host_page
 
 _LAST = "last"
 
@@ -78,9 +78,12 @@ def _tell(cli_context: CliContext, found: Digest, mail: str, folder: Path | None
         sendmail.send(mail, shown.subject(found, master), shown.mail_text(found), _identity(found))
         cli_context.console.tell(f"{mail}: {shown.heading(found)}.")
     elif folder:
-        pages = Pages.of(folder)
-        pages.write(page_name(found), digest_page(found, master))
-        pages.write("index.html", index_page(pages.names(), master))
+        with pages.opened(folder) as written:
+            written.write(page_name(found), digest_page(found, master))
+            index = index_page(written.names(), master)
+            written.write(DIGESTS, index)
+            if not any(map(is_host_page, written.names())):  # else it is that of a report
+                written.write(INDEX, index)
         cli_context.console.tell(f"{escape(folder)}/{page_name(found)}: {shown.heading(found)}.")
     else:
         history.show(shown.listed(shown.digest_lines(found)))

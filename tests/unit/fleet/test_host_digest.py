@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from pacha.files.metadata import Entry
 from pacha.fleet import digest_reply, host_digest, secrecy
 from pacha.fleet.digest_reply import NEW, REPLACED, HostDigest, PathChange
 from pacha.fleet.host_digest import DigestBase
 from pacha.fleet.secrecy import Secrecy
+from pacha.history.reader import History
+from pacha.store.snapshot import Snapshot
 from tests.support.fleet import Hosts, hosts_as_pushed, three_hosts  # noqa: F401  (fixtures)
 
 FILES = {"motd": "welcome\n", "ssh/sshd_config": "Port 22\n", "nginx.conf": "listen 80\n"}
@@ -89,11 +93,11 @@ def test_what_is_secret_does_not_leave_the_process(hosts: Hosts, tmp_path: Path)
 
 def test_what_is_too_much_is_counted(hosts: Hosts, monkeypatch: pytest.MonkeyPatch) -> None:
     base = hosts.push("web1", FILES)
-    monkeypatch.setattr(host_digest, "_MOST_PATHS", 3)
+    monkeypatch.setattr(host_digest, "_MOST_PATHS", 6)
     monkeypatch.setattr(host_digest, "_MOST_LINES", 5)
     hosts.push("web1", {**FILES, "a": "x\n" * 50, "b": "y" * 5000, "c": "1", "d": "2", "e": "3"})
     told = tell(hosts, DigestBase(mark=base))
-    assert len(told.paths) == 3 and told.left_out >= 2 and told.counts["added"] == 5
+    assert len(told.paths) == 6 and told.left_out == 2 and told.counts["added"] == 5
     paths = by_name(told)
     assert len(paths["a"].lines) == 5 and paths["a"].cut == 46 and max(map(len, paths["b"].lines)) == 500
 
@@ -106,3 +110,40 @@ def test_content_that_is_gone_costs_its_own_path(hosts: Hosts) -> None:
     )
     paths = by_name(tell(hosts, DigestBase(mark=base)))
     assert "cannot be read" in paths["motd"].hidden and paths["nginx.conf"].lines
+
+
+def test_no_content_is_read_that_will_not_be_shown(hosts: Hosts, monkeypatch: pytest.MonkeyPatch) -> None:
+    base = hosts.push("web1", {f"a{number}": b"\0a" + b"x" * 4000 for number in range(9)} | FILES)
+    hosts.push("web1", {f"a{number}": b"\0b" + b"x" * 4000 for number in range(9)} | {**FILES, "motd": "other\n"})
+    read = list[bytes]()
+    content = History.content
+
+    def counted(self: History, snapshot: Snapshot, entry: Entry) -> Iterator[bytes]:
+        read.append(entry.path)
+        return content(self, snapshot, entry)
+
+    monkeypatch.setattr(History, "content", counted)
+    paths = by_name(tell(hosts, DigestBase(mark=base)))
+    assert len(read) == 9 + 2 and paths["a8"].hidden == "binary"  # of each binary file one side
+    monkeypatch.setattr(host_digest, "_MOST_READ", 20_000)
+    read.clear()
+    paths = by_name(tell(hosts, DigestBase(mark=base)))
+    assert len(read) < 9 and paths["motd"].lines[1:] == ("-welcome", "+other") and "too much" in paths["a8"].hidden
+
+
+def test_nobody_hides_a_change_behind_what_he_adds(hosts: Hosts, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host_digest, "_MOST_PATHS", 5)
+    monkeypatch.setattr(host_digest, "_ROOM", 2000)
+    base = hosts.push("web1", FILES)
+    hosts.push("web1", {**FILES, "motd": "evil\n"} | {f"a{number}": "long\n" * 400 for number in range(9)})
+    told = tell(hosts, DigestBase(mark=base))
+    assert by_name(told)["motd"].lines[1:] == ("-welcome", "+evil") and told.left_out >= 4
+    assert [path.path for path in told.paths] == sorted(path.path for path in told.paths)
+
+
+def test_a_secret_in_a_message_or_a_link(hosts: Hosts, tmp_path: Path) -> None:
+    base = hosts.push("web1", FILES)
+    (hosts.tree / "link").symlink_to("https://me:canary-a@example.com/")
+    hosts.push_tree("web1", "now password = canary-b\nmore")
+    reply = host_digest.tell(hosts.hosts_path, "web1", tmp_path, DigestBase(mark=base), Secrecy())
+    assert b"canary" not in reply and digest_reply.decode("web1", reply).notes[0].message.endswith("\nmore")

@@ -57,10 +57,22 @@ def test_cron_has_nothing_to_mail_besides(master: MasterShell, tmp_path: Path, m
 def test_page(master: MasterShell, tmp_path: Path) -> None:
     master.run("digest", "--html", tmp_path / "www")
     names = sorted(path.name for path in (tmp_path / "www").iterdir())
-    assert len(names) == 2 and names[1] == "index.html" and names[0] in (tmp_path / "www/index.html").read_text()
+    assert len(names) == 3 and names[1:] == ["digests.html", "index.html"]
+    assert all(names[0] in (tmp_path / "www" / name).read_text() for name in names[1:])
     assert (tmp_path / "www").stat().st_mode & 0o777 == 0o700
     master.run("digest", "--html", tmp_path / "www")
-    assert len(list((tmp_path / "www").iterdir())) == 2
+    assert len(list((tmp_path / "www").iterdir())) == 3
+
+
+def test_digests_and_reports_in_one_folder(master: MasterShell, tmp_path: Path) -> None:
+    www = tmp_path / "www"
+    for text in ("one\n", "two\n"):
+        master.hosts.push("web1", {"motd": text})
+        master.run("digest", "--html", www)
+        master.run("report", "--html", www)
+    index = (www / "index.html").read_text()
+    assert "Hosts of" in index and 'href="digests.html"' in index
+    assert (www / "digests.html").read_text().count('href="digest-') == 2
 
 
 def test_usage(master: MasterShell, tmp_path: Path) -> None:
