@@ -11,7 +11,7 @@ import click
 from pacha.fleet.digest import Digest
 from pacha.fleet.digest_reply import NEW, REPLACED, HostDigest, PathChange
 from pacha.store.change_list import number_of_packages
-from pacha.text import local_minute
+from pacha.text import local_minute, one_line
 from pacha.ui.console import styled
 from pacha.ui.fleet import number_of_hosts
 from pacha.ui.times import utc
@@ -24,7 +24,8 @@ def subject(digest: Digest, master: str) -> str:
     """One line: how many hosts changed, and how many cannot be read."""
     words = f"{number_of_hosts(len(digest.hosts))} changed" if digest.hosts else "no host changed"
     words += f", {len(digest.news)} cannot be read" if digest.news else ""
-    return f"pacha on {master}: {words}"
+    which = f" ({one_line(', '.join(digest.globs))})" if digest.globs else ""
+    return f"pacha on {master}{which}: {words}"
 
 
 def digest_lines(digest: Digest) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timezone
+from hashlib import sha256
 
 from pacha.fleet.digest import Digest
 from pacha.fleet.digest_reply import HostDigest, PathChange
@@ -14,12 +15,13 @@ from pacha.ui.digest import heading, notes, summary
 from pacha.ui.fleet import number_of_hosts
 
 DIGESTS = "digests.html"  #: the page that lists them: index.html is a report's, in a folder with both
-_NAME = re.compile(r"digest-(\d{8}T\d{6})Z\.html")
+_NAME = re.compile(r"digest-(\d{8}T\d{6})Z(?:-[0-9a-f]{8})?\.html")
 
 
 def page_name(digest: Digest) -> str:
     """The name of the page's file: it says when the digest begins, and so is the same if it has to be told again."""
-    return f"digest-{datetime.fromtimestamp(digest.since, timezone.utc):%Y%m%dT%H%M%S}Z.html"
+    which = f"-{sha256(repr(digest.globs).encode()).hexdigest()[:8]}" if digest.globs else ""
+    return f"digest-{datetime.fromtimestamp(digest.since, timezone.utc):%Y%m%dT%H%M%S}Z{which}.html"
 
 
 def digest_page(digest: Digest, master: str) -> bytes:

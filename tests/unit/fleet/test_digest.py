@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from pacha.errors import DamagedError
+from pacha.errors import DamagedError, UsageError
 from pacha.fleet import digest as fleet_digest
 from pacha.fleet import host_digest
 from pacha.fleet.digest import GONE, Digest, digest
@@ -19,9 +19,9 @@ from pacha.server import retire
 from tests.support.fleet import Hosts, hosts_as_pushed, three_hosts  # noqa: F401  (fixtures)
 
 
-def ask(hosts: Hosts, marks: Marks, since: float | None = None) -> Digest:
+def ask(hosts: Hosts, marks: Marks, since: float | None = None, *globs: str) -> Digest:
     with up_to_date(hosts.hosts_path) as fleet:
-        return digest(fleet, marks, Secrecy(), since)
+        return digest(fleet, marks, Secrecy(), since, globs)
 
 
 def test_each_change_once(hosts: Hosts) -> None:
@@ -125,3 +125,22 @@ def test_a_host_whose_process_ends_early(hosts: Hosts) -> None:
     hosts.forge("web2", lambda db: db.execute("UPDATE entry SET path = CAST('/../x' AS BLOB)"))
     told = ask(hosts, marks)
     assert [host.host for host in told.hosts] == ["web1"] and told.faults.keys() == {"web2"}
+
+
+def test_some_hosts_leave_what_was_told_of_the_others(hosts: Hosts) -> None:
+    first = ask(hosts, Marks(), None, "web*")
+    assert [host.host for host in first.hosts] == ["web1", "web2"]
+    assert ask(hosts, first.marks, None, "web*").is_empty
+    others = ask(hosts, first.marks, None, "db*")
+    assert [host.host for host in others.hosts] == ["db1"] and ask(hosts, others.marks).is_empty
+    hosts.push("web1", {"motd": "one\n"})
+    hosts.push("db1", {"motd": "two\n"})
+    web = ask(hosts, others.marks, None, "web*")
+    assert [host.host for host in web.hosts] == ["web1"] and web.since == first.until
+    rest = ask(hosts, web.marks)
+    assert [host.host for host in rest.hosts] == ["db1"] and rest.since == others.until
+    os.rename(hosts.top / "hosts/db1", hosts.top / "elsewhere")
+    assert ask(hosts, rest.marks, None, "web*").is_empty
+    assert ask(hosts, rest.marks, None, "*1").news == ("db1",)
+    with pytest.raises(UsageError):
+        ask(hosts, rest.marks, None, "nobody")

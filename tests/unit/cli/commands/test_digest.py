@@ -75,6 +75,16 @@ def test_digests_and_reports_in_one_folder(master: MasterShell, tmp_path: Path) 
     assert (www / "digests.html").read_text().count('href="digest-') == 2
 
 
+def test_some_hosts(master: MasterShell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    box = Mailbox.of(tmp_path / "box", monkeypatch)
+    master.run("digest", "--hosts", "web*", "--mail", "web-team")
+    master.run("digest", "--hosts", "db*", "--html", tmp_path / "www")
+    (mail,) = box.mails()
+    assert "(web*): 2 hosts changed" in mail["Subject"]
+    assert "db1" in "".join(path.read_text() for path in (tmp_path / "www").glob("digest-*"))
+    assert "Nothing changed" in master.run("digest")
+
+
 def test_usage(master: MasterShell, tmp_path: Path) -> None:
     master.run("digest", "--mail", "root", "--json", code=2)
     master.run("digest", "--mail", "-oQ/tmp", code=2)
