@@ -40,26 +40,25 @@ def digest_lines(digest: Digest) -> Iterator[str]:
 def mail_text(digest: Digest) -> str:
     """All of it that a mail has room for; each host that has none is named, and costs the others nothing."""
     blocks = {host.host: click.unstyle("".join(f"{line}\n" for line in host_lines(host))) for host in digest.hosts}
-    fitting = _fitting(blocks)
-    left_out = [host for host in digest.hosts if host.host not in fitting]
+    told = fitting({host: len(b2a_qp(block.encode("utf-8"))) for host, block in blocks.items()}, MOST_OF_MAIL)
+    left_out = [host for host in digest.hosts if host.host not in told]
     lines = [heading(digest), *fault_lines(digest)]
-    lines += [f"\n{block[:-1]}" for host, block in blocks.items() if host in fitting]
+    lines += [f"\n{block[:-1]}" for host, block in blocks.items() if host in told]
     if left_out:
         lines += ["", f"This mail has no room for {number_of_hosts(len(left_out))} more (pacha changes --hosts NAME):"]
         lines += [f"  {host.host}: {summary(host)}" for host in left_out]
     return "".join(f"{line}\n" for line in lines)
 
 
-def _fitting(blocks: Mapping[str, str]) -> set[str]:
-    """The hosts whose blocks have room, the shortest first: a host that changed everything crowds out itself alone."""
-    sizes = {host: len(b2a_qp(block.encode("utf-8"))) for host, block in blocks.items()}  # as it is sent
-    fitting, room = set[str](), MOST_OF_MAIL
+def fitting(sizes: Mapping[str, int], room: int) -> set[str]:
+    """The hosts whose pieces have ``room``, the smallest first: one that changed everything crowds out itself alone."""
+    found = set[str]()
     for host in sorted(sizes, key=lambda host: (sizes[host], host)):
         room -= sizes[host]
         if room < 0:
             break
-        fitting.add(host)
-    return fitting
+        found.add(host)
+    return found
 
 
 def heading(digest: Digest) -> str:

@@ -17,6 +17,14 @@ def test_a_page() -> None:
     assert '<span class="add">+b</span>' in page and "not shown: others may not read it" in page
 
 
+def test_a_page_has_an_end() -> None:
+    many = tuple(PathChange(letter="A", path="/" + "<" * 1000) for _ in range(2000))
+    hosts = (replace(HOST, host=f"big{number}", paths=many) for number in range(3))
+    page = digest_page(made(*hosts, HOST), "m").decode()
+    assert len(page) < 10_100_000 and page.count("no room here") == 2 and page.count("<h2 id=") == 4
+    assert '<span class="add">+b</span>' in page
+
+
 def test_names() -> None:
     assert page_name(made(HOST)) == "digest-20010909T014640Z.html"
     page = index_page(
