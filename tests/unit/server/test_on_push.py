@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -103,8 +104,9 @@ def test_a_key_that_pushes_without_end_has_two_processes(hosts: Hosts, folder: P
     tips = [old]
     for number in range(4):
         tips.append(hosts.push("web1", {"motd": f"{number}\n", f"new{number}": "x"}))
-        on_push.begin(HostDirectory(hosts.hosts_path, "web1"), *tips[-2:])
-        on_push.begin(HostDirectory(hosts.hosts_path, "web1"), tips[-1], "f" * 40)
+    for before, tip in pairwise(tips):
+        on_push.begin(HostDirectory(hosts.hosts_path, "web1"), before, tip)
+        on_push.begin(HostDirectory(hosts.hosts_path, "web1"), tip, "f" * 40)
     deadline = time.monotonic() + 30
     while not (tmp_path / tips[-1]).exists() and time.monotonic() < deadline:
         time.sleep(0.05)
