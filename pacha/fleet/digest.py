@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from pacha.errors import PachaError
-from pacha.fleet import host_digest
+from pacha.fleet import digest_reply, host_digest
 from pacha.fleet.digest_marks import HostMark, Marks
-from pacha.fleet.host_digest import DigestBase, HostDigest
+from pacha.fleet.digest_reply import HostDigest
+from pacha.fleet.host_digest import DigestBase
 from pacha.fleet.secrecy import Secrecy
 from pacha.fleet.update import NEVER, Fleet, owner_of
+from pacha.server import retired
 from pacha.server.host_account import AccountLimits, load_modules, run_as_owner, scratch_folder
 from pacha.system import activity
 from pacha.text import one_line
@@ -27,8 +30,8 @@ GONE = "it is not on this master any more"
 class Digest:
     """What is to be told: the hosts that changed, by name, since ``since`` (by this machine's clock), until ``until``.
 
-    ``faults``: why a host cannot be told of, by its name; ``news``: those of them that were not told before. ``marks``:
-    what is remembered once this was told.
+    ``faults``: why a host cannot be told of, by its name; ``news``: those of them that had none when last told.
+    ``marks``: what is remembered once this was told.
     """
 
     since: float
@@ -37,6 +40,7 @@ class Digest:
     faults: Mapping[str, str]
     news: tuple[str, ...]
     marks: Marks
+    globs: tuple[str, ...] = ()  #: which hosts were asked for; none: all
 
     @property
     def is_empty(self) -> bool:
@@ -44,49 +48,84 @@ class Digest:
         return not self.hosts and not self.news
 
 
-def digest(fleet: Fleet, marks: Marks, secret: Secrecy, since: float | None = None) -> Digest:
-    """What changed since ``marks``; with ``since`` (seconds since the epoch), since then, whatever was told."""
-    now = time.time()
-    begin = since if since is not None else marks.at if marks.at is not None else now - _FIRST
-    bases = _bases(fleet, marks) if since is None and marks.at is not None else {}
+def digest(
+    fleet: Fleet, marks: Marks, secret: Secrecy, since: float | None = None, globs: Sequence[str] = ()
+) -> Digest:
+    """What changed since ``marks``; with ``since`` (seconds since the epoch), since then, whatever was told.
+
+    With ``globs`` of the hosts that match one; what was told of the others stays as it is. Raises UsageError.
+    """
+    fleet.choose(globs)
+    now, known, chosen = time.time(), Marks() if since is not None else marks, fleet.matching(globs)
+    begin = since if since is not None else _begin(known, [host.name for host in chosen], now)
     load_modules()
     told, faults = dict[str, HostDigest](), dict[str, str]()
-    activity.begin("comparing the hosts that pushed", len(fleet.hosts))
-    for host in fleet.hosts:
-        base = bases.get(host.name, DigestBase(since=begin))
+    activity.begin("comparing the hosts that pushed", len(chosen))
+    renamed = _renamed(fleet, known)
+    for host in chosen:
+        base = _base(known, host.name, renamed, begin)
         if host.fault not in ("", NEVER):
             faults[host.name] = host.fault
         elif not host.fault and host.tip != base.mark:
             _tell(fleet.hosts_path, host.name, base, secret, told, faults)
         activity.advance(1)
-    faults |= dict.fromkeys(bases.keys() - {host.name for host in fleet.hosts}, GONE)
-    news = tuple(sorted(name for name, fault in faults.items() if _told(marks, name).fault != fault))
+    after = {**known.hosts, **{host.name: _mark(known, host.name, told, faults, now) for host in chosen}}
+    faults |= _gone(fleet, known, told, after, globs)
+    # Any fault, not this one: its words are for people, and a host may have other ones each day.
+    news = tuple(sorted(name for name in faults if not _told(known, name).fault))
     changed = tuple(one for _, one in sorted(told.items()) if one.snapshots)
-    after = Marks(at=now, hosts=_after(fleet, marks, told, faults))
-    return Digest(since=begin, until=now, hosts=changed, faults=faults, news=news, marks=after)
+    left = Marks(at=known.at if globs else now, hosts=after)
+    return Digest(since=begin, until=now, hosts=changed, faults=faults, news=news, marks=left, globs=tuple(globs))
 
 
 def _told(marks: Marks, host: str) -> HostMark:
     return marks.hosts.get(host, HostMark())
 
 
-def _bases(fleet: Fleet, marks: Marks) -> dict[str, DigestBase]:
-    """What each host is compared with; one without a mark perhaps goes on where one that is gone stopped."""
+def _begin(marks: Marks, hosts: Sequence[str], now: float) -> float:
+    """When the one of ``hosts`` was told that was told longest ago."""
+    times = [at for host in hosts if (at := _told(marks, host).at) is not None]
+    return min(times, default=marks.at if marks.at is not None else now - _FIRST)
+
+
+def _renamed(fleet: Fleet, marks: Marks) -> frozenset[str]:
+    """Where the hosts stopped that are gone: one without a mark perhaps goes on from there, under another name."""
     here = {host.name for host in fleet.hosts}
-    renamed = frozenset(mark.tip for name, mark in marks.hosts.items() if name not in here and mark.tip)
-    return {name: DigestBase(mark=_told(marks, name).tip, others=renamed) for name in here | marks.hosts.keys()}
+    return frozenset(mark.tip for name, mark in marks.hosts.items() if name not in here and mark.tip)
 
 
-def _after(
-    fleet: Fleet, marks: Marks, told: Mapping[str, HostDigest], faults: Mapping[str, str]
-) -> dict[str, HostMark]:
-    """The marks once all of this was told. A host with a fault is compared with the same snapshot the next time."""
-    tips = {name: one.tip for name, one in told.items()}
-    names = {host.name for host in fleet.hosts} | marks.hosts.keys()
-    return {
-        name: replace(_told(marks, name), tip=tips.get(name, _told(marks, name).tip), fault=faults.get(name, ""))
-        for name in names
-    }
+def _base(marks: Marks, host: str, renamed: frozenset[str], begin: float) -> DigestBase:
+    """What a host is compared with; of one that no digest has told of so far, the snapshot before ``begin``."""
+    if marks.at is None and host not in marks.hosts:
+        return DigestBase(since=begin)
+    return DigestBase(mark=_told(marks, host).tip, others=renamed)
+
+
+def _mark(marks: Marks, host: str, told: Mapping[str, HostDigest], faults: Mapping[str, str], now: float) -> HostMark:
+    """The mark of a host once this was told; one with a fault is compared with the same snapshot again."""
+    tip = told[host].tip if host in told else _told(marks, host).tip
+    return HostMark(tip=tip, fault=faults.get(host, ""), at=now)
+
+
+def _gone(
+    fleet: Fleet, marks: Marks, told: Mapping[str, HostDigest], after: dict[str, HostMark], globs: Sequence[str]
+) -> dict[str, str]:
+    """The new faults of hosts that are not here any more. They may come back, so ``after`` keeps their marks, but for
+    those that have another name now. That a host was retired is no fault: somebody did it.
+    """
+    followed = {one.base for one in told.values()} - {""}
+    faults = dict[str, str]()
+    for name in marks.hosts.keys() - {host.name for host in fleet.hosts}:
+        if globs and not any(fnmatchcase(name, glob) for glob in globs):
+            continue
+        mark, is_retired = marks.hosts[name], retired.is_retired(fleet.hosts_path, name)
+        if mark.tip in followed:
+            del after[name]
+            continue
+        after[name] = replace(mark, fault="" if is_retired else GONE)
+        if not (is_retired or mark.fault):
+            faults[name] = GONE
+    return faults
 
 
 def _tell(
@@ -100,7 +139,7 @@ def _tell(
         if reply.startswith(b'{"fault"'):
             faults[host] = one_line(str(json.loads(reply)["fault"]))
         else:
-            told[host] = host_digest.decode(host, reply)
+            told[host] = digest_reply.decode(host, reply)
     except OSError as error:
         faults[host] = f"its folder cannot be read: {error.strerror}"
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):

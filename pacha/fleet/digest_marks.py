@@ -9,9 +9,11 @@ import fcntl
 import json
 import os
 import secrets
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from pacha.errors import DamagedError, LockedError, PachaError
 from pacha.files.dirfd import CREATE
@@ -22,19 +24,26 @@ from pacha.wire import message
 _NAME = "digest"
 _VERSION = 1
 _MOST_BYTES = 64 << 20
+_POLL_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostMark:
-    """What was told of a host: its snapshot ``tip``, and why it could not be read ("" for no fault, or no snapshot)."""
+    """What was told of a host, and when (seconds since the epoch): its snapshot ``tip``, and why it could not be read.
+
+    "" for no fault, or no snapshot.
+    """
 
     tip: str = ""
     fault: str = ""
+    at: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Marks:
-    """When the last digest was told, in seconds since the epoch (None: there was none), and where it stopped."""
+    """When the last digest of all hosts was told, in seconds since the epoch (None: there was none), and where each
+    host stopped.
+    """
 
     at: float | None = None
     hosts: Mapping[str, HostMark] = field(default_factory=dict)
@@ -66,7 +75,7 @@ class MarksFile:
 
     def write(self, marks: Marks) -> None:
         """Replace the marks, by rename, synced. Raises OSError."""
-        hosts = {host: {"tip": mark.tip, "fault": mark.fault} for host, mark in sorted(marks.hosts.items())}
+        hosts = {host: asdict(mark) for host, mark in sorted(marks.hosts.items())}
         temporary = f".{_NAME}.{secrets.token_hex(8)}"
         try:
             with open(os.open(temporary, CREATE, 0o600, dir_fd=self._folder), "w", encoding="ascii") as stream:
@@ -85,15 +94,24 @@ def _marks(text: str) -> Marks:
     values = message.decode(text)
     if values["version"] != _VERSION:
         raise ValueError("of a newer Pacha")
-    hosts = {
-        host: HostMark(tip=node(one["tip"]), fault=printable(one["fault"])) for host, one in values["hosts"].items()
-    }
-    return Marks(at=message.seconds(values["at"]), hosts=hosts)
+    hosts = {host: _host_mark(one) for host, one in values["hosts"].items()}
+    return Marks(at=_time(values["at"]), hosts=hosts)
+
+
+def _host_mark(one: Mapping[str, Any]) -> HostMark:
+    return HostMark(tip=node(one["tip"]), fault=printable(one["fault"]), at=_time(one.get("at")))
+
+
+def _time(value: object) -> float | None:
+    return None if value is None else message.seconds(value)
 
 
 @contextmanager
-def opened(hosts_path: bytes) -> Iterator[MarksFile]:
-    """The marks of the master with ``hosts_path``, for one digest at a time. Raises LockedError, PachaError."""
+def opened(hosts_path: bytes, seconds: float = 0.0) -> Iterator[MarksFile]:
+    """The marks of the master with ``hosts_path``, for one digest at a time; waits ``seconds`` for another one.
+
+    Raises LockedError, PachaError.
+    """
     path = f"{escape(hosts_path)}/.pacha/{_NAME}"
     try:
         folder = open_folder(hosts_path)
@@ -105,23 +123,28 @@ def opened(hosts_path: bytes) -> Iterator[MarksFile]:
             code="digest-marks-unusable",
         ) from None
     try:
-        _lock(folder)
+        _lock(folder, time.monotonic() + seconds)
         _remove_leftovers(folder)
         yield MarksFile(folder, path)
     finally:
         os.close(folder)
 
 
-def _lock(folder: int) -> None:
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+def _lock(folder: int, deadline: float) -> None:
+    while True:
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() < deadline:
+                time.sleep(_POLL_SECONDS)
+                continue
         raise LockedError(
             "Another digest is at work.",
             "two would tell the same",
             "Run this again when it is done.",
             code="digest-at-work",
-        ) from None
+        )
 
 
 def _remove_leftovers(folder: int) -> None:

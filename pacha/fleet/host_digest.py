@@ -1,22 +1,23 @@
-"""What one host changed between two of its snapshots, read as the account that owns its folder, and checked.
+"""What one host changed between two of its snapshots, read as the account that owns its folder.
 
-``tell`` runs in the child, and it alone sees contents: a secret does not leave it. Its reply is JSON.
+``tell`` runs in the child, and it alone sees contents: a secret does not leave it. ``digest_reply`` reads its reply.
 """
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 from pacha.errors import DamagedError, PachaError
 from pacha.files.metadata import Aspect, Entry, Kind
-from pacha.files.names import DATABASE, NODE
+from pacha.files.names import DATABASE
 from pacha.fleet import secrecy
+from pacha.fleet.digest_reply import NEW, REPLACED
 from pacha.fleet.history_grep import local_history
 from pacha.fleet.secrecy import Secrecy
 from pacha.history import diff
@@ -34,61 +35,14 @@ _MOST_LINES = 120  #: of one file's diff
 _LONGEST_LINE = 500  #: characters
 _LONGEST_NAME = 1000
 _LARGEST = 1 << 20  #: bytes of a content that is compared line by line
+_MOST_READ = 64 << 20  #: bytes of contents that are read of a host: a diff of binary files shows nothing
+_TOO_MUCH = "too much changed for all of it to be read"
 _MOST_SNAPSHOTS = 500  #: whose change lists are read
 _MOST_NOTES = 20
 _MOST_PACKAGES = 300
 _NOT_WORDS = (Aspect.CONTENT, Aspect.SIZE, Aspect.TIME)
 _OPEN_WORDS = (Aspect.KIND, Aspect.MODE, Aspect.OWNER, Aspect.GROUP)  #: may be told of what is hidden
 _CONTENT = frozenset("AMR")
-
-NEW = "new"  #: there is nothing to compare with: it was not told of before
-REPLACED = "replaced"  #: the snapshot that was told last is not in its history any more
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PathChange:
-    """A path that changed: its letter, its name, in words what else did, and the lines of a unified diff.
-
-    ``cut``: how many of its lines are left out; ``hidden``: why no content is shown, "" where it is, or there is none.
-    All is safe to print.
-    """
-
-    letter: str
-    path: str
-    words: tuple[str, ...] = ()
-    lines: tuple[str, ...] = ()
-    cut: int = 0
-    hidden: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SnapshotNote:
-    """A snapshot: its node, when it says that it was made, by whom, and why. Safe to print."""
-
-    node: str
-    at: float
-    user: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostDigest:
-    """What ``host`` changed until its snapshot ``tip``. ``kind``: "" or NEW or REPLACED, which have no ``paths``.
-
-    ``counts``: of paths, by the words of a change list; ``snapshots``: how many, the newest ``notes`` of them;
-    ``back``: paths that changed and changed back. ``left_out``: how many paths have no line here.
-    """
-
-    host: str
-    tip: str
-    kind: str = ""
-    counts: Mapping[str, int] = field(default_factory=dict)
-    snapshots: int = 0
-    notes: tuple[SnapshotNote, ...] = ()
-    paths: tuple[PathChange, ...] = ()
-    packages: tuple[str, ...] = ()
-    back: tuple[str, ...] = ()
-    left_out: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +75,7 @@ def tell(hosts_path: bytes, host: str, scratch: Path, since: DigestBase, secret:
     notes = [
         _note_words(each) for node in newer[:_MOST_NOTES] if isinstance(each := history.entries[node], hg.Revision)
     ]
-    told: dict[str, Any] = {"tip": nodes[0], "snapshots": len(newer), "notes": notes}
+    told: dict[str, Any] = {"tip": nodes[0], "base": base or "", "snapshots": len(newer), "notes": notes}
     if base is None:
         told |= {"kind": REPLACED if since.mark else NEW, "counts": {"added": len(history.snapshot(tip).entries)}}
     elif newer:
@@ -132,7 +86,8 @@ def tell(hosts_path: bytes, host: str, scratch: Path, since: DigestBase, secret:
 def _note_words(revision: hg.Revision) -> list[Any]:
     text, _ = change_list.split_message(revision.note.message)
     at = min(max(revision.note.at, 0.0), message.LATEST - 1)  # forged, perhaps: only this time is nonsense then
-    return [revision.node, at, revision.note.user[:_LONGEST_LINE], text[:_LONGEST_LINE]]
+    lines = [_without_secrets(line) for line in text[:_LONGEST_LINE].split("\n")]
+    return [revision.node, at, revision.note.user[:_LONGEST_LINE], "\n".join(lines)]
 
 
 def _compared(history: History, base: str, newer: Sequence[str], secret: Secrecy) -> dict[str, Any]:
@@ -143,7 +98,7 @@ def _compared(history: History, base: str, newer: Sequence[str], secret: Secrecy
     letters = Counter(difference.letter for difference in differences)
     back = _touched(history, newer[1:]) - {escape(one.path) for one in differences if one.letter != "m"}
     return {
-        "paths": [teller.words(one) for one in differences[:_MOST_PATHS]],
+        "paths": teller.of_all(differences),
         "left_out": max(0, len(differences) - _MOST_PATHS),
         "counts": {word: letters[letter] for letter, word in change_list.LETTERS.items()},
         "packages": _packages(old, new),
@@ -187,6 +142,17 @@ class _Teller:
         self._secret = secret
         self._sides = (old, new)
         self._room = _ROOM
+        self._readable = _MOST_READ
+
+    def of_all(self, differences: Sequence[Difference]) -> list[list[Any]]:
+        """The words of those that have a line, by path.
+
+        Many new files leave out each other first, and a large one takes no room from a small one: nobody hides a change
+        of /etc/passwd behind what he adds.
+        """
+        chosen = sorted(differences, key=lambda one: one.letter == "A")[:_MOST_PATHS]
+        words = {one.path: self.words(one) for one in sorted(chosen, key=_size)}
+        return [words[path] for path in sorted(words)]
 
     def words(self, difference: Difference) -> list[Any]:
         """Letter, path, words, lines, number of lines that are left out, why nothing is shown."""
@@ -209,23 +175,39 @@ class _Teller:
 
     def _lines(self, difference: Difference) -> tuple[str, list[bytes]]:
         """Why there is nothing to show, or the lines of a diff."""
+        texts = []
         try:
-            pairs = zip(self._sides, (difference.old, difference.new), strict=True)
-            old, new = (self._text(side, entry) for side, entry in pairs)
+            for side, entry in zip(self._sides[::-1], (difference.new, difference.old), strict=True):
+                text = self._text(side, entry)
+                if why := secrecy.why_hidden_by(text) or ("binary" if b"\0" in text else ""):
+                    return why, []
+                texts.append(text)
         except (PachaError, OSError) as error:
             return f"it cannot be read: {getattr(error, 'why', '') or type(error).__name__}", []
-        why = secrecy.why_hidden_by(old) or secrecy.why_hidden_by(new)
-        if why or b"\0" in old + new:
-            return why or "binary", []
-        return "", list(hg.unified(old, new))
+        except _TooMuchError:
+            return _TOO_MUCH, []
+        return "", list(hg.unified(texts[1], texts[0]))
 
     def _text(self, side: Snapshot, entry: Entry | None) -> bytes:
-        """The content of a file, b"" for anything else, one zero byte for what is too large."""
+        """The content of a file, b"" for anything else, one zero byte for what is too large. Raises _TooMuchError."""
         if entry is None or entry.kind is not Kind.FILE:
             return b""
         if entry.size > _LARGEST or entry.parts:
             return b"\0"
-        return b"".join(self._history.content(side, entry))
+        if self._readable < entry.size:
+            raise _TooMuchError
+        data = b"".join(self._history.content(side, entry))
+        self._readable -= max(len(data), 1 << 10)
+        return data
+
+
+class _TooMuchError(Exception):
+    """So much was read of this host that nothing more is."""
+
+
+def _size(difference: Difference) -> int:
+    """The bytes that a diff reads."""
+    return sum(entry.size for entry in (difference.old, difference.new) if entry and entry.kind is Kind.FILE)
 
 
 def _words(difference: Difference, *, hidden: bool) -> Iterator[str]:
@@ -237,7 +219,7 @@ def _words(difference: Difference, *, hidden: bool) -> Iterator[str]:
         owner, group = (escape(name) if name is not None else "" for name in (new.owner, new.group))
         words = [f"mode {new.mode:04o}, {owner or new.uid}:{group or new.gid}"]
         words += [f"to {escape(new.target)[:_LONGEST_NAME]}"] if new.target is not None and not hidden else []
-    yield from words or (["time or attributes"] if difference.letter == "m" else [])
+    yield from map(_without_secrets, words) if words else (["time or attributes"] if difference.letter == "m" else [])
 
 
 def _modes(snapshot: Snapshot) -> Callable[[bytes], int | None]:
@@ -248,48 +230,11 @@ def _modes(snapshot: Snapshot) -> Callable[[bytes], int | None]:
     return mode_of
 
 
+def _without_secrets(words: str) -> str:
+    """Words that are no line of a diff, without what looks like a secret."""
+    return secrecy.without_secrets(b" " + words.encode("utf-8", "surrogateescape"))[1:].decode("utf-8", "replace")
+
+
 def _line(line: bytes) -> str:
     text = secrecy.without_secrets(line.rstrip(b"\n")).decode("utf-8", "surrogateescape")
     return printable(text[:_LONGEST_LINE], keep="\t")
-
-
-# -- what the child says is checked again
-
-
-def decode(host: str, reply: bytes) -> HostDigest:
-    """The digest in the ``reply`` of a child. Raises ValueError, TypeError, KeyError or RecursionError for nonsense."""
-    told = message.decode(reply)
-    tip = told["tip"]
-    if not isinstance(tip, str) or not NODE.fullmatch(tip) or told.get("kind", "") not in ("", NEW, REPLACED):
-        raise ValueError("no snapshot")
-    return HostDigest(
-        host=host,
-        tip=tip,
-        kind=told.get("kind", ""),
-        counts={word: message.count(told.get("counts", {}).get(word, 0)) for word in change_list.LETTERS.values()},
-        snapshots=message.count(told["snapshots"]),
-        notes=tuple(_note(*words) for words in told["notes"]),
-        paths=tuple(_path(*words) for words in told.get("paths", ())),
-        packages=_texts(told.get("packages", ())),
-        back=_texts(told.get("back", ())),
-        left_out=message.count(told.get("left_out", 0)),
-    )
-
-
-def _note(node: str, at: Any, user: str, text: str) -> SnapshotNote:
-    if not NODE.fullmatch(node):
-        raise ValueError("no snapshot")
-    return SnapshotNote(node=node, at=message.seconds(at), user=printable(user), message=printable(text, keep="\n"))
-
-
-def _path(letter: str, path: str, words: Iterable[str], lines: Iterable[str], cut: Any, hidden: str) -> PathChange:
-    if letter not in (*change_list.LETTERS, "U"):
-        raise ValueError("no change")
-    return PathChange(
-        letter=letter, path=printable(path), words=_texts(words),
-        lines=tuple(printable(line, keep="\t") for line in lines), cut=message.count(cut), hidden=printable(hidden),
-    )  # fmt: skip
-
-
-def _texts(words: Iterable[str]) -> tuple[str, ...]:
-    return tuple(printable(word) for word in words)

@@ -1,18 +1,24 @@
-"""The folder that static pages are written into: 0700, each page replaced by rename."""
+"""The folder that static pages are written into: 0700, each page replaced by rename.
+
+It is open while it is used, so that nobody puts another one in its place.
+"""
 
 from __future__ import annotations
 
-import errno
 import os
 import re
+import secrets
 import stat
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from pacha.errors import PachaError
-from pacha.system.atomic import replace_file
+from pacha.files.dirfd import CREATE, DIRECTORY
+from pacha.system.syscalls import sync_file
+from pacha.system.trust import untrusted
 from pacha.text import escape
 
 _LEFT_OVER = re.compile(r"\.[\w.-]+\.html\.[0-9a-f]{8}")
@@ -21,63 +27,89 @@ _LONG_AGO = 3600.0  # seconds
 
 @dataclass(frozen=True, slots=True)
 class Pages:
-    """The pages in ``folder``."""
+    """The pages in ``folder``, which is open as ``fd``; a page gets ``mode``."""
 
     folder: Path
-    mode: int = 0o600
-
-    @classmethod
-    def of(cls, folder: Path) -> Pages:
-        """The folder, made where it is missing, 0700. Raises PachaError.
-
-        One that exists keeps its mode: whoever opened it to a web server meant to. Refused are a link, and a folder in
-        which others may write.
-        """
-        try:
-            if not os.path.lexists(folder):
-                folder.mkdir(mode=0o700)
-            mode = folder.lstat().st_mode
-            if not stat.S_ISDIR(mode):
-                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
-            if mode & 0o022:
-                raise PermissionError(errno.EPERM, "others may write there")
-        except OSError as error:
-            raise cls._unusable(folder, error) from None
-        _remove_leftovers(folder)
-        return cls(folder, mode & 0o666 & ~0o022)
+    fd: int
+    mode: int
 
     def write(self, name: str, page: bytes) -> None:
         """Replace the page ``name``, which whoever may read the folder may read. Raises PachaError."""
-        path = self.folder / name
+        temporary = f".{name}.{secrets.token_hex(4)}"
         try:
-            replace_file(path, page, mode=self.mode)
+            with open(os.open(temporary, CREATE, 0o600, dir_fd=self.fd), "wb") as stream:
+                os.fchmod(stream.fileno(), self.mode)  # independent of the umask
+                stream.write(page)
+                stream.flush()
+                sync_file(stream.fileno())
+            os.rename(temporary, name, src_dir_fd=self.fd, dst_dir_fd=self.fd)
         except OSError as error:
-            raise self._unusable(path, error) from None
+            with suppress(OSError):
+                os.unlink(temporary, dir_fd=self.fd)
+            raise _unusable(self.folder / name, error) from None
 
     def remove(self, name: str) -> None:
         """Remove a page that is there. Raises PachaError."""
         try:
-            (self.folder / name).unlink()
+            os.unlink(name, dir_fd=self.fd)
         except OSError as error:
-            raise self._unusable(self.folder / name, error) from None
+            raise _unusable(self.folder / name, error) from None
 
     def names(self) -> list[str]:
         """What is in the folder."""
-        return os.listdir(self.folder)
-
-    @staticmethod
-    def _unusable(path: Path, error: OSError) -> PachaError:
-        return PachaError(
-            f"{escape(path)} cannot be written.",
-            error.strerror or str(error),
-            "Name a folder in which nobody else may write, whose parent is there.",
-            code="page-not-written",
-        )
+        return os.listdir(self.fd)
 
 
-def _remove_leftovers(folder: Path) -> None:
+@contextmanager
+def opened(folder: Path) -> Iterator[Pages]:
+    """The folder, made where it is missing, 0700. Raises PachaError.
+
+    One that exists keeps its mode: whoever opened it to a web server meant to. Refused are a link, and a folder that
+    somebody else but root could write to or put another one in the place of.
+    """
+    try:
+        if not os.path.lexists(folder):
+            folder.mkdir(mode=0o700)
+        fd = os.open(folder, DIRECTORY)
+    except OSError as error:
+        raise _unusable(folder, error) from None
+    try:
+        _check(folder, fd)
+        _remove_leftovers(fd)
+        yield Pages(folder, fd, os.fstat(fd).st_mode & 0o666 & ~0o022)
+    finally:
+        os.close(fd)
+
+
+def _check(folder: Path, fd: int) -> None:
+    """Raise PachaError unless the open folder is the one that ``folder`` names, and safe."""
+    try:
+        found = untrusted(folder, {0, os.geteuid()})
+        if not os.path.samestat(os.lstat(folder), os.fstat(fd)):
+            found = folder, "another one was put in its place"
+    except OSError as error:
+        raise _unusable(folder, error) from None
+    if found:
+        raise _refused(folder, f"{escape(found[0])}: {found[1]}")
+
+
+def _remove_leftovers(fd: int) -> None:
     """Remove what runs left that were killed a while ago."""
-    for name in filter(_LEFT_OVER.fullmatch, os.listdir(folder)):
+    for name in filter(_LEFT_OVER.fullmatch, os.listdir(fd)):
         with suppress(OSError):
-            if (folder / name).lstat().st_mtime < time.time() - _LONG_AGO:
-                (folder / name).unlink()
+            status = os.lstat(name, dir_fd=fd)
+            if stat.S_ISREG(status.st_mode) and status.st_mtime < time.time() - _LONG_AGO:
+                os.unlink(name, dir_fd=fd)
+
+
+def _unusable(path: Path, error: OSError) -> PachaError:
+    return _refused(path, error.strerror or str(error))
+
+
+def _refused(path: Path, why: str) -> PachaError:
+    return PachaError(
+        f"{escape(path)} cannot be written.",
+        why,
+        "Name a folder in which nobody else may write, nor in those above it, and whose parent is there.",
+        code="page-not-written",
+    )

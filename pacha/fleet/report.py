@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pacha.errors import UsageError
 from pacha.fleet.changes import HostSnapshot, of_chosen
@@ -14,6 +14,7 @@ from pacha.server.hosts import HostStatus
 MOST_PATHS = 200  #: of a snapshot that are named
 DAYS = 30  #: that a report looks back
 _DAY = 86400.0  # seconds
+_LONGEST_NAME = 1000  # characters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,9 +66,16 @@ def host_reports(fleet: Fleet, statuses: Sequence[HostStatus], now: float) -> It
             yield HostReport(status=status, watched=(), days=days((), now), snapshots=(), fault="it is new")
             continue
         fleet.index.choose([host])
-        found = tuple(of_chosen(fleet, now - DAYS * _DAY, now, most=MOST_PATHS))[::-1]
+        found = tuple(map(_shortened, of_chosen(fleet, now - DAYS * _DAY, now, most=MOST_PATHS)))[::-1]
         watched = tuple(root.path for root in fleet.index.watched(host.id))
         yield HostReport(status=status, watched=watched, days=days(found, now), snapshots=found, fault=host.fault)
+
+
+def _shortened(snapshot: HostSnapshot) -> HostSnapshot:
+    """A snapshot whose names are no longer than any path can be that anybody reads: a host may forge longer ones."""
+    if snapshot.touched is None or all(len(name) <= _LONGEST_NAME for _, name in snapshot.touched):
+        return snapshot
+    return replace(snapshot, touched=tuple((letter, name[:_LONGEST_NAME]) for letter, name in snapshot.touched))
 
 
 def days(snapshots: Sequence[HostSnapshot], now: float) -> tuple[DayActivity, ...]:

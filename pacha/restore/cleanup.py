@@ -11,6 +11,7 @@ from pacha.restore.entries import discard_new, inode_of
 from pacha.restore.inode import open_inode, stamp
 from pacha.restore.journal import Journal
 from pacha.restore.journal_records import Created, Displaced, Keeping, Root, Touched
+from pacha.restore.relocate import rename
 
 
 def roots_of(journal: Journal) -> tuple[bytes, ...]:
@@ -67,6 +68,6 @@ def _finish_displacement(record: Displaced, temporary: bytes, tree: SafeDirector
         dir_fd = tree.enter(paths.parent(record.path))
         status = os.stat(temporary, dir_fd=dir_fd, follow_symlinks=False)
         if inode_of(status) == record.old:
-            os.rename(temporary, paths.name(record.kept), src_dir_fd=dir_fd, dst_dir_fd=kept_fd)
+            rename(temporary, dir_fd, paths.name(record.kept), kept_fd)
     finally:
         os.close(kept_fd)

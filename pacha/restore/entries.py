@@ -15,7 +15,7 @@ from pacha.files.metadata import EVERYWHERE, SMALLEST_HOLE, Entry, Holes, Kind, 
 from pacha.restore.holes import HoleWriter
 from pacha.restore.inode import Changed, add_flags, open_inode, set_attributes
 from pacha.restore.ownership import Attributes
-from pacha.restore.relocate import displace, relocate
+from pacha.restore.relocate import displace, relocate, rename
 from pacha.system import syscalls
 from pacha.text import escape
 
@@ -130,7 +130,7 @@ def swap(name: bytes, new: bytes, dir_fd: int, kept: bytes, kept_fd: int, *, dir
             raise
     elif _exchange(name, new, dir_fd):
         try:
-            os.rename(new, kept, src_dir_fd=dir_fd, dst_dir_fd=kept_fd)
+            rename(new, dir_fd, kept, kept_fd)
         except OSError:
             _exchange(name, new, dir_fd)
             raise

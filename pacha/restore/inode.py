@@ -19,6 +19,7 @@ from pacha.restore.ownership import ACLS, PRIVATE, SETID, Attributes
 from pacha.system import inode_flags
 from pacha.text import escape
 
+_NEEDED = 0o300  #: of the owner's bits, to change names in a directory
 _EXHAUSTED = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO})
 
 _ACCESS_ACL, _DEFAULT_ACL = b"system.posix_acl_access", b"system.posix_acl_default"
@@ -50,6 +51,12 @@ def open_inode(name: bytes, dir_fd: int) -> Iterator[tuple[bytes, os.stat_result
         yield b"/proc/self/fd/%d" % fd, os.fstat(fd)
     finally:
         os.close(fd)
+
+
+def is_closed_to_owner(status: os.stat_result) -> bool:
+    """Whether it is a directory of this plain user in which only its mode forbids him to change names."""
+    own = status.st_uid == os.geteuid() != 0
+    return own and stat.S_ISDIR(status.st_mode) and status.st_mode & _NEEDED != _NEEDED
 
 
 def set_attributes(reference: Reference, kind: Kind, wanted: Attributes) -> list[str]:

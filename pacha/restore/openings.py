@@ -11,16 +11,8 @@ from collections.abc import Iterable
 
 from pacha.restore.dirfd import SafeDirectories
 from pacha.restore.entries import Inode, inode_of
-from pacha.restore.inode import open_inode
+from pacha.restore.inode import is_closed_to_owner, open_inode
 from pacha.restore.ownership import PRIVATE
-
-_NEEDED = 0o300  #: of the owner's bits, to change names in a directory
-
-
-def is_closed_to_owner(status: os.stat_result) -> bool:
-    """Whether it is a directory of this plain user in which only its mode forbids him to change names."""
-    own = status.st_uid == os.geteuid() != 0
-    return own and stat.S_ISDIR(status.st_mode) and status.st_mode & _NEEDED != _NEEDED
 
 
 class Openings:

@@ -13,8 +13,7 @@ from dataclasses import dataclass, field
 from pacha.files import paths
 from pacha.files.metadata import EVERYWHERE, Entry, Kind
 from pacha.restore.dirfd import SafeDirectories
-from pacha.restore.inode import explain
-from pacha.restore.openings import is_closed_to_owner
+from pacha.restore.inode import explain, is_closed_to_owner
 from pacha.restore.plan import Action, Plan, Step
 
 _NEW = frozenset({Action.CREATE, Action.REPLACE})

@@ -19,6 +19,7 @@ from pacha.restore.dirfd import SafeDirectories
 from pacha.restore.inode import Changed, explain
 from pacha.restore.outcome import OutcomeBuilder
 from pacha.restore.plan import Action, Plan, Step
+from pacha.restore.relocate import rename
 from pacha.system import inode_flags
 
 _NEW = (Action.CREATE, Action.REPLACE)
@@ -40,7 +41,7 @@ def set_projects(plan: Plan, tree: SafeDirectories, outcome_builder: OutcomeBuil
 def rename_in(name: bytes, dir_fd: int, to: bytes, to_fd: int) -> None:
     """rename(2), also of a file or directory of another project than its new directory gives. Raises OSError."""
     try:
-        os.rename(name, to, src_dir_fd=dir_fd, dst_dir_fd=to_fd)
+        rename(name, dir_fd, to, to_fd)
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
@@ -48,7 +49,7 @@ def rename_in(name: bytes, dir_fd: int, to: bytes, to_fd: int) -> None:
             own = inode_flags.project(fd)
             inode_flags.set_project(fd, inode_flags.project(directory))
             try:
-                os.rename(name, to, src_dir_fd=dir_fd, dst_dir_fd=to_fd)
+                rename(name, dir_fd, to, to_fd)
             finally:
                 inode_flags.set_project(fd, own)
 

@@ -12,8 +12,8 @@ from contextlib import suppress
 
 from pacha.files.dirfd import DIRECTORY
 from pacha.files.metadata import Kind
-from pacha.restore.inode import Changed, read_xattrs, set_attributes, stamp
-from pacha.restore.ownership import Attributes
+from pacha.restore.inode import Changed, is_closed_to_owner, open_inode, read_xattrs, set_attributes, stamp
+from pacha.restore.ownership import PRIVATE, Attributes
 
 _REFUSED = frozenset({errno.EXDEV, errno.ENOTEMPTY, errno.EEXIST})
 _DEEPEST = 200  # levels, each with two descriptors
@@ -36,11 +36,27 @@ def relocate(name: bytes, dir_fd: int, to: bytes, to_fd: int, levels: int = _DEE
     OSError.
     """
     try:
-        os.rename(name, to, src_dir_fd=dir_fd, dst_dir_fd=to_fd)
+        rename(name, dir_fd, to, to_fd)
     except OSError as error:
         if error.errno not in _REFUSED or not _is_directory(name, dir_fd) or not levels:
             raise
         _carry(name, dir_fd, to, to_fd, levels)
+
+
+def rename(name: bytes, dir_fd: int, to: bytes, to_fd: int) -> None:
+    """rename(2), also of a plain user's own directory that he may not write to: its ``..`` changes. Raises OSError."""
+    try:
+        os.rename(name, to, src_dir_fd=dir_fd, dst_dir_fd=to_fd)
+    except PermissionError:
+        with open_inode(name, dir_fd) as (reference, status):
+            if not is_closed_to_owner(status):
+                raise
+            mode = stat.S_IMODE(status.st_mode)
+            os.chmod(reference, mode | PRIVATE)
+            try:
+                os.rename(name, to, src_dir_fd=dir_fd, dst_dir_fd=to_fd)
+            finally:
+                os.chmod(reference, mode)
 
 
 def _carry(name: bytes, dir_fd: int, to: bytes, to_fd: int, levels: int) -> None:

@@ -7,6 +7,7 @@ for it checks the actual state for each record.
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -16,7 +17,7 @@ from pacha.restore.backup_dir import enter_kept
 from pacha.restore.cleanup import remove_empty_folders, remove_temporaries, restore_times, roots_of
 from pacha.restore.dirfd import SafeDirectories
 from pacha.restore.entries import Inode, discard, inode_of
-from pacha.restore.inode import Changed, change_attributes, explain, open_inode
+from pacha.restore.inode import Changed, change_attributes, explain, is_closed_to_owner, open_inode, read_xattrs
 from pacha.restore.journal import Journal, history
 from pacha.restore.journal_records import Altered, Created, Displaced, Keeping, Record, Touched
 from pacha.restore.openings import Openings
@@ -24,7 +25,7 @@ from pacha.restore.outcome import Outcome, OutcomeBuilder
 from pacha.restore.ownership import Attributes
 from pacha.restore.plan import Action
 from pacha.restore.projects import rename_in
-from pacha.restore.relocate import relocate
+from pacha.restore.relocate import relocate, rename
 from pacha.system.presence import ABSENT
 from pacha.text import escape
 
@@ -122,22 +123,23 @@ class Undoing:
     made: dict[bytes, Created] = field(default_factory=dict)
     #: path and time of what was created; two where a time could not be set at first, and either may be right
     known: set[tuple[bytes, int]] = field(default_factory=set)
+    openings: Openings = field(init=False)
 
     def __post_init__(self) -> None:
+        self.openings = Openings(self.tree)
         records = [record for record in self.journal.records if isinstance(record, Created)]
         self.made = {record.path: record for record in records}
         self.known = {(record.path, record.mtime_ns) for record in records}
 
     def run(self) -> None:
         """Undo all of it."""
-        openings = Openings(self.tree)
-        for path in openings.closed(each.path for each in self.journal.records if isinstance(each, Touched)):
-            openings.open(path)
+        for path in [each.path for each in self.journal.records if isinstance(each, Touched)]:
+            self._open(path)
         self._each(self.new(), self._remove)
         self._each(self.displaced(), self._put_back)
         remove_temporaries(self.journal, self.tree)
         remove_empty_folders(self.journal, self.tree)
-        openings.close_all()
+        self.openings.close_all()
         self._each(self.altered(), self._alter_back)
         restore_times(self.journal, self.tree)
 
@@ -166,7 +168,7 @@ class Undoing:
                 self.outcome_builder.trouble(path, f"not put back: {explain(error)}")
 
     def _remove(self, record: Created) -> None:
-        dir_fd, name = self.tree.enter(paths.parent(record.path)), paths.name(record.path)
+        dir_fd, name = self._enter_to_change(paths.parent(record.path)), paths.name(record.path)
         if not self.is_ours(record, os.stat(name, dir_fd=dir_fd, follow_symlinks=False)):
             self.outcome_builder.concern(record.path, "changed since the rebuild: left as it is")
             return
@@ -180,9 +182,10 @@ class Undoing:
         """Find the original and rename it back."""
         kept_fd = self._enter_kept(record)
         try:
-            dir_fd, name = self.tree.enter(paths.parent(record.path)), paths.name(record.path)
+            dir_fd, name = self._enter_to_change(paths.parent(record.path)), paths.name(record.path)
             source = self._find(record, dir_fd, kept_fd)
             if source is not None:
+                self._note(record.path, *source)
                 self._rename_back(record, source, dir_fd, kept_fd)
                 self.outcome_builder.counts[Action.REPLACE] += 1
             elif inode_at(name, dir_fd) != record.old:
@@ -190,6 +193,28 @@ class Undoing:
         finally:
             if kept_fd >= 0:
                 os.close(kept_fd)
+
+    def _enter_to_change(self, path: bytes) -> int:
+        """Enter a directory in which a name goes: also one that is closed since the rebuild, or came back just now."""
+        self._open(path)
+        return self.tree.enter(path)
+
+    def _open(self, path: bytes) -> None:
+        for closed in self.openings.closed([path]):
+            if closed not in self.made or self.made[closed].kind != Kind.DIRECTORY.value:  # that one goes
+                self._note(closed, b".", self.tree.enter(closed))
+            self.openings.open(closed)
+
+    def _note(self, path: bytes, name: bytes, dir_fd: int) -> None:
+        """Journal the mode of what is about to be opened at ``path``, for a second undo after a killed one."""
+        with open_inode(name, dir_fd) as (reference, status):
+            known = {(each.path, each.old) for each in self.altered()}
+            if not is_closed_to_owner(status) or (path, inode_of(status)) in known:
+                return
+            owned = {"uid": status.st_uid, "gid": status.st_gid, "mode": stat.S_IMODE(status.st_mode)}
+            times = {"mtime_ns": status.st_mtime_ns, **owned}
+            self.journal.write(Altered(path=path, old=inode_of(status), xattrs=read_xattrs(reference), **times))
+            self.journal.sync()
 
     def _enter_kept(self, record: Displaced) -> int:
         try:
@@ -240,7 +265,7 @@ class Undoing:
         if kept_fd < 0:
             raise Changed("it was changed since the rebuild, and there is no folder to keep that in")
         aside = paths.name(record.kept) + b"-after"
-        os.rename(paths.name(record.path), aside, src_dir_fd=dir_fd, dst_dir_fd=kept_fd)
+        rename(paths.name(record.path), dir_fd, aside, kept_fd)
         place = escape(paths.parent(record.kept) + b"/" + aside)
         self.outcome_builder.concern(record.path, f"changed since the rebuild: that is kept as {place}")
 

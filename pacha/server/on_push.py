@@ -7,17 +7,20 @@ never any content. What goes wrong with one is in the system's log.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import stat
 import syslog
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from itertools import islice, takewhile
+from itertools import chain, islice, takewhile
 from pathlib import Path
 
 from pacha.errors import DamagedError, PachaError
+from pacha.files.dirfd import DIRECTORY
 from pacha.files.names import DATABASE
 from pacha.server.host_directory import HostDirectory
 from pacha.store import change_list, hg
@@ -25,13 +28,15 @@ from pacha.store.revision import KNOWN_REQUIREMENTS
 from pacha.system import child, programs
 from pacha.system.memory_limit import limit_memory, serving
 from pacha.text import escape, one_line, printable
-from pacha.wire import hook_files
+from pacha.wire import heartbeat, hook_files
 
 FOLDER = b".hooks/on-push.d"  #: below ``hosts_path``
 SECONDS = 60.0  #: that each program may take
 _MOST_PATHS = 100_000
 _MOST_SNAPSHOTS = 200  #: whose change lists are read
+_MOST_BYTES = 16 << 20  #: of those change lists
 _MOST_PROGRAMS = 50
+_LOCK = fcntl.LOCK_EX
 #: A letter, and those after it that say less of the same path: what was added and then changed was added.
 _LESS = {"A": "Mm", "M": "m"}
 
@@ -60,6 +65,14 @@ def is_wanted(hosts_path: bytes) -> bool:
     return os.path.isdir(os.path.join(hosts_path, FOLDER))
 
 
+def tip_of(folder: HostDirectory) -> str:
+    """The snapshot that the heartbeat of a host names, "" for none."""
+    try:
+        return heartbeat.parse(folder.last_push() or b"").tip
+    except (ValueError, PachaError):
+        return ""
+
+
 def begin(folder: HostDirectory, before: str, tip: str) -> None:
     """Run the programs for what came after the snapshot ``before`` ("": none), in a process that nobody waits for."""
     try:
@@ -71,20 +84,50 @@ def begin(folder: HostDirectory, before: str, tip: str) -> None:
 def _run(folder: HostDirectory, before: str, tip: str) -> None:
     """Run them in the new process."""
     try:
-        hg.enable_lazy_imports()
-        run(folder, before, tip)
+        with _turn(folder) as is_ours:
+            if is_ours:
+                hg.enable_lazy_imports()
+                run(folder, before, tip_of(folder), tip)
     except Exception as error:
         _log(folder.host, f"the programs were not run: {type(error).__name__}: {one_line(str(error))}")
 
 
-def run(folder: HostDirectory, before: str, tip: str) -> None:
-    """Run the programs, one after the other, by name. Raises PachaError, OSError, LookupError."""
+@contextmanager
+def _turn(folder: HostDirectory) -> Iterator[bool]:
+    """Wait until no other process runs the programs for this host; False where one waits already.
+
+    So there are two processes at most, however often a key says that it has pushed. That one, when its turn comes,
+    tells of what this one would have told. The locks are of flock(2), on the folder and on its ``db``.
+    """
+    with ExitStack() as held:
+        running = _opened(folder.path, held)
+        with ExitStack() as waiting:
+            try:
+                fcntl.flock(_opened(os.path.join(folder.path, os.fsencode(DATABASE)), waiting), _LOCK | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+                return
+            fcntl.flock(running, _LOCK)
+        yield True
+
+
+def _opened(path: bytes, held: ExitStack) -> int:
+    fd = os.open(path, DIRECTORY)
+    held.callback(os.close, fd)
+    return fd
+
+
+def run(folder: HostDirectory, before: str, *tips: str) -> None:
+    """Run the programs, one after the other, by name, for the first of ``tips`` that is there.
+
+    Raises PachaError, OSError, LookupError.
+    """
     found = list(_programs(folder.hosts_path, folder.host))
     if not found:
         return
     with limit_memory(serving()):
-        touched = _touched(folder, before, tip)
-    variables = {**programs.environment(), "PACHA_HOST": folder.host, "PACHA_SNAPSHOT": tip}
+        touched = _touched(folder, before, tips)
+    variables = {**programs.environment(), "PACHA_HOST": folder.host, "PACHA_SNAPSHOT": touched.snapshot}
     with tempfile.TemporaryDirectory(prefix="pacha-on-push-") as scratch:
         for program in found:
             with tempfile.TemporaryFile() as told:
@@ -113,36 +156,47 @@ def _programs(hosts_path: bytes, host: str) -> Iterator[str]:
             _log(host, f"{escape(path)} is not run: it is {owner}")
 
 
-def _touched(folder: HostDirectory, before: str, tip: str) -> PushedPaths:
-    """What the snapshots after ``before`` up to ``tip`` touched. Raises LookupError for one that is not there."""
+def _touched(folder: HostDirectory, before: str, tips: Sequence[str]) -> PushedPaths:
+    """What the snapshots after ``before`` up to one of ``tips`` touched. Raises LookupError where none is there."""
     repository = hg.Repository.open(folder.repository(DATABASE, KNOWN_REQUIREMENTS), heal=False)
     nodes = list(repository.revisions())
-    if tip not in nodes:
-        raise LookupError(f"there is no snapshot {tip[:12]}")
+    tip = next((tip for tip in tips if tip in nodes), "")
+    if not tip:
+        raise LookupError(f"there is no snapshot {' or '.join(tip[:12] for tip in tips)}")
     newer = list(takewhile(lambda node: node != before, nodes[nodes.index(tip) :]))
+    texts = list(_change_lists(repository, newer[:_MOST_SNAPSHOTS]))
     paths = dict[str, str]()
-    for name, letter in _paths(repository, newer[:_MOST_SNAPSHOTS][::-1]):
+    for name, letter in chain.from_iterable(map(_paths, reversed(texts))):
         if not (name in paths and letter in _LESS.get(paths[name], "")):
             paths[name] = letter
     return PushedPaths(
         host=folder.host,
         snapshot=tip,
         paths=tuple((letter, name) for name, letter in islice(sorted(paths.items()), _MOST_PATHS)),
-        complete=len(newer) <= _MOST_SNAPSHOTS and len(paths) <= _MOST_PATHS,
+        complete=len(newer) == len(texts) and len(paths) <= _MOST_PATHS,
     )
 
 
-def _paths(repository: hg.Repository, nodes: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Names and letters in the change lists of ``nodes``, the oldest first."""
+def _change_lists(repository: hg.Repository, nodes: Sequence[str]) -> Iterator[str]:
+    """The change lists of ``nodes``, the newest first, as far as they have room; whoever has a key may forge them."""
+    room = _MOST_BYTES
     for node in nodes:
         try:
-            text = repository.reader(node)(change_list.FILE).decode("utf-8", "replace")
+            data = repository.reader(node)(change_list.FILE)
         except DamagedError:
-            continue  # only the machine changed
-        for line in text.split("\n")[2:]:
-            letter, _, name = line.partition(" ")
-            if letter in change_list.LETTERS:
-                yield printable(name), letter
+            data = b""  # only the machine changed
+        room -= len(data)
+        if room < 0:
+            return
+        yield data.decode("utf-8", "replace")
+
+
+def _paths(text: str) -> Iterator[tuple[str, str]]:
+    """Names and letters in a change list."""
+    for line in text.split("\n")[2:]:
+        letter, _, name = line.partition(" ")
+        if letter in change_list.LETTERS:
+            yield printable(name), letter
 
 
 def _log(host: str, text: str) -> None:

@@ -11,24 +11,38 @@ from datetime import timedelta
 
 from pacha.errors import PachaError
 from pacha.files.dirfd import CREATE, open_own
+from pacha.server import hosts
 from pacha.server.check_results import FOLDER, open_folder
 from pacha.text import local_minute
 
 _FILE = "purged-all"
 _LONGEST = timedelta(days=31).total_seconds()  #: between two runs
+_AHEAD = timedelta(days=1).total_seconds()  #: that a clock may be set back
 
 
 def check(hosts_path: bytes, now: float) -> None:
-    """Raise PachaError when the last run is too long before ``now`` (since the epoch) for a clock that is right."""
-    last = _read(hosts_path)
+    """Raise PachaError when the last run is too long before ``now`` (since the epoch) for a clock that is right.
+
+    Where none is known, or it lies ahead, as after one with a wrong clock, the newest snapshot that a host says to have
+    made counts: it is by the hosts' clocks.
+    """
+    noted = _read(hosts_path)
+    last = noted if noted is not None and noted <= now + _AHEAD else _newest_snapshot(hosts_path, now)
     if last is None or now - last <= _LONGEST:
         return
     raise PachaError(
         "Nothing was purged: this machine's clock may have leapt ahead.",
-        f"it says {local_minute(now)}, and the last run was at {local_minute(last)}",
+        f"it says {local_minute(now)}, and the last run, or snapshot, was at {local_minute(last)}",
         "Look at the clock (date). If it is right, run it once by hand, without --yes: pacha purge --all",
         code="purge-clock",
     )
+
+
+def _newest_snapshot(hosts_path: bytes, now: float) -> float | None:
+    """When the newest snapshot of all hosts was made, of those that do not lie ahead; None for none."""
+    heartbeats = [status.heartbeat for status in hosts.hosts(hosts_path, now)]
+    times = [beat.made for beat in heartbeats if beat and beat.made]
+    return max((at for at in times if at <= now + _AHEAD), default=None)
 
 
 def note(hosts_path: bytes, now: float) -> None:

@@ -32,7 +32,7 @@ from pacha.server.host_directory import NOTE_MAX, HostDirectory
 from pacha.store import hg, purges
 from pacha.store.revision import KNOWN_REQUIREMENTS
 from pacha.system.memory_limit import limit_memory, serving
-from pacha.wire import control, heartbeat, hook_files, message
+from pacha.wire import control, hook_files, message
 from pacha.wire.master import PUSH, REBUILD, STORE
 
 _COPIES = 6  #: of a revision that Mercurial holds at once while it takes it
@@ -224,17 +224,10 @@ class Service:
         if not on_push.is_wanted(self.folder.hosts_path):
             self.folder.beat()
             return
-        before = self._tip()
+        before = on_push.tip_of(self.folder)
         self.folder.beat()
-        if (tip := self._tip()) not in ("", before):
+        if (tip := on_push.tip_of(self.folder)) not in ("", before):
             on_push.begin(self.folder, before, tip)
-
-    def _tip(self) -> str:
-        """The snapshot that the heartbeat names, "" for none."""
-        try:
-            return heartbeat.parse(self.folder.last_push() or b"").tip
-        except (ValueError, PachaError):
-            return ""
 
     def _owners(self) -> dict[str, str]:
         """The owner of each hook: root (here this account does not count as root), or what is wrong."""

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 import tempfile
 from email.message import EmailMessage
 from email.policy import default
+from pathlib import Path
 
-from pacha.errors import PachaError, UsageError
-from pacha.system import descriptors
+from pacha.errors import PachaError, UsageError, refusal
+from pacha.system import programs
 from pacha.system.executable import find_program
-from pacha.system.programs import environment
 from pacha.text import escape, one_line
 
 _PLACES = "/usr/sbin:/usr/lib:/usr/local/sbin"
@@ -40,19 +39,15 @@ def send(address: str, subject: str, text: str, message_id: str) -> None:
     """
     program = _program()
     try:
-        with tempfile.TemporaryFile() as mail, descriptors.as_given():
+        with tempfile.TemporaryDirectory(prefix="pacha-mail-") as scratch, tempfile.TemporaryFile() as mail:
             # A file, not a pipe: if this process is killed meanwhile, the mail goes out whole.
             mail.write(_mail(address, subject, text, message_id))
             mail.seek(0)
-            ended = subprocess.run(
-                [program, "-i", address], stdin=mail, stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT, timeout=_SECONDS, cwd="/", env=environment(), check=False,
-            )  # fmt: skip
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise _not_accepted(program, one_line(str(error))) from None
-    if ended.returncode:
-        said = one_line(ended.stdout[-2000:]) or "it said nothing"
-        raise _not_accepted(program, f"exit code {ended.returncode}: {said}")
+            ended = programs.run([program, "-i", address], programs.environment(), _SECONDS, Path(scratch), stdin=mail)
+    except OSError as error:
+        raise _not_accepted(program, f"its text cannot be put into a file: {refusal(error)}") from None
+    if ended.failure:
+        raise _not_accepted(program, f"{ended.failure}: {one_line(ended.output[-2000:]) or 'it said nothing'}")
 
 
 def _mail(address: str, subject: str, text: str, message_id: str) -> bytes:

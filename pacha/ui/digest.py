@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from binascii import b2a_qp
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+import click
+
 from pacha.fleet.digest import Digest
-from pacha.fleet.host_digest import NEW, REPLACED, HostDigest, PathChange
+from pacha.fleet.digest_reply import NEW, REPLACED, HostDigest, PathChange
 from pacha.store.change_list import number_of_packages
-from pacha.text import local_minute
+from pacha.text import local_minute, one_line
 from pacha.ui.console import styled
 from pacha.ui.fleet import number_of_hosts
 from pacha.ui.times import utc
 
-MOST_OF_MAIL = 1_000_000  #: characters of a mail
+MOST_OF_MAIL = 1_000_000  #: bytes of a mail, as it is sent
 _COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 
 
@@ -21,7 +24,8 @@ def subject(digest: Digest, master: str) -> str:
     """One line: how many hosts changed, and how many cannot be read."""
     words = f"{number_of_hosts(len(digest.hosts))} changed" if digest.hosts else "no host changed"
     words += f", {len(digest.news)} cannot be read" if digest.news else ""
-    return f"pacha on {master}: {words}"
+    which = f" ({one_line(', '.join(digest.globs))})" if digest.globs else ""
+    return f"pacha on {master}{which}: {words}"
 
 
 def digest_lines(digest: Digest) -> Iterator[str]:
@@ -34,20 +38,27 @@ def digest_lines(digest: Digest) -> Iterator[str]:
 
 
 def mail_text(digest: Digest) -> str:
-    """All of it that a mail has room for, in which each host that has none left is named."""
+    """All of it that a mail has room for; each host that has none is named, and costs the others nothing."""
+    blocks = {host.host: click.unstyle("".join(f"{line}\n" for line in host_lines(host))) for host in digest.hosts}
+    told = fitting({host: len(b2a_qp(block.encode("utf-8"))) for host, block in blocks.items()}, MOST_OF_MAIL)
+    left_out = [host for host in digest.hosts if host.host not in told]
     lines = [heading(digest), *fault_lines(digest)]
-    left_out, room = list[HostDigest](), MOST_OF_MAIL
-    for host in digest.hosts:
-        block = ["", *host_lines(host)]
-        room -= sum(len(line) + 1 for line in block)
-        if room < 0:
-            left_out.append(host)
-        else:
-            lines += block
+    lines += [f"\n{block[:-1]}" for host, block in blocks.items() if host in told]
     if left_out:
         lines += ["", f"This mail has no room for {number_of_hosts(len(left_out))} more (pacha changes --hosts NAME):"]
         lines += [f"  {host.host}: {summary(host)}" for host in left_out]
     return "".join(f"{line}\n" for line in lines)
+
+
+def fitting(sizes: Mapping[str, int], room: int) -> set[str]:
+    """The hosts whose pieces have ``room``, the smallest first: one that changed everything crowds out itself alone."""
+    found = set[str]()
+    for host in sorted(sizes, key=lambda host: (sizes[host], host)):
+        room -= sizes[host]
+        if room < 0:
+            break
+        found.add(host)
+    return found
 
 
 def heading(digest: Digest) -> str:

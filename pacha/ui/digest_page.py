@@ -5,25 +5,29 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timezone
+from hashlib import sha256
 
 from pacha.fleet.digest import Digest
-from pacha.fleet.host_digest import HostDigest, PathChange
+from pacha.fleet.digest_reply import HostDigest, PathChange
 from pacha.text import local_minute
 from pacha.ui import html
-from pacha.ui.digest import heading, notes, summary
+from pacha.ui.digest import fitting, heading, notes, summary
 from pacha.ui.fleet import number_of_hosts
 
-_NAME = re.compile(r"digest-(\d{8}T\d{6})Z\.html")
+DIGESTS = "digests.html"  #: the page that lists them: index.html is a report's, in a folder with both
+MOST_OF_PAGE = 10_000_000  #: characters of HTML, for the hosts
+_NAME = re.compile(r"digest-(\d{8}T\d{6})Z(?:-[0-9a-f]{8})?\.html")
 
 
 def page_name(digest: Digest) -> str:
     """The name of the page's file: it says when the digest begins, and so is the same if it has to be told again."""
-    return f"digest-{datetime.fromtimestamp(digest.since, timezone.utc):%Y%m%dT%H%M%S}Z.html"
+    which = f"-{sha256(repr(digest.globs).encode()).hexdigest()[:8]}" if digest.globs else ""
+    return f"digest-{datetime.fromtimestamp(digest.since, timezone.utc):%Y%m%dT%H%M%S}Z{which}.html"
 
 
 def digest_page(digest: Digest, master: str) -> bytes:
     """The page of a digest."""
-    body = [html.wrapped("p", html.link("All digests", "index.html"))]
+    body = [html.wrapped("p", html.link("All digests", DIGESTS))]
     body += [html.element("h1", f"What changed on {master}"), html.element("p", heading(digest), "dim")]
     if digest.faults:
         items = (html.element("li", f"{host}: {fault}") for host, fault in sorted(digest.faults.items()))
@@ -34,7 +38,9 @@ def digest_page(digest: Digest, master: str) -> bytes:
             for host in digest.hosts
         )
         body += [html.element("h2", number_of_hosts(len(digest.hosts))), html.wrapped("ul", "".join(items))]
-    body += [piece for host in digest.hosts for piece in _host(host)]
+    pieces = {host.host: "\n".join(_host(host)) for host in digest.hosts}
+    told = fitting({host: len(piece) for host, piece in pieces.items()}, MOST_OF_PAGE)
+    body += [pieces[host.host] if host.host in told else _without_room(host) for host in digest.hosts]
     return html.page(f"What changed on {master}", body)
 
 
@@ -55,9 +61,17 @@ def _begin(name: str) -> str:
         return match[1]
 
 
-def _host(host: HostDigest) -> Iterator[str]:
+def _without_room(host: HostDigest) -> str:
+    return "".join(_head(host)) + html.element("p", f"no room here: pacha changes --hosts {host.host} -v", "warn")
+
+
+def _head(host: HostDigest) -> Iterator[str]:
     yield f'<h2 id="{html.text(host.host)}">{html.text(host.host)}</h2>'
     yield html.element("p", summary(host))
+
+
+def _host(host: HostDigest) -> Iterator[str]:
+    yield from _head(host)
     items = [
         f"{local_minute(note.at)}, by {note.user}" + (f": {note.message.splitlines()[0]}" if note.message else "")
         for note in reversed(host.notes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from pacha.fleet.changes import HostSnapshot
 from pacha.fleet.drift import HostGroup
@@ -20,6 +20,7 @@ from pacha.ui.times import moment
 INDEX = "index.html"
 DRIFT = "drift.html"
 _MOST_SNAPSHOTS = 500  #: of a host
+_MOST_OF_SNAPSHOTS = 2_000_000  #: characters of them
 _OPEN = 12  #: paths of a snapshot that are listed in the open
 _MOST_DRIFTS = 300  #: paths below one that was asked for
 _MOST_HOSTS = 60  #: of a group that are named
@@ -39,6 +40,7 @@ class HostsPage:
     """The first page, made of all hosts one after the other, so that no more than one is in memory."""
 
     def __init__(self, now: float) -> None:
+        self.digests = ""  #: the page beside this one that lists what changed, if there is one
         self._now = now
         self._rows: list[list[tuple[str, str]]] = []
         self._states: Counter[State] = Counter()
@@ -65,6 +67,7 @@ class HostsPage:
         body = [html.element("h1", title)]
         body.append(html.element("p", f"{number_of_hosts(len(self._rows))}: {words}" if words else "no host yet"))
         body.append(html.element("p", f"as of {local_minute(self._now)}", "dim"))
+        body += [html.wrapped("p", html.link("What changed", self.digests))] if self.digests else []
         if faults:
             items = "".join(html.element("li", fault) for fault in faults)
             body += [html.element("h2", "Not to be read"), html.wrapped("ul", items, "bad")]
@@ -114,19 +117,28 @@ def host_page(host: HostReport, now: float) -> bytes:
         items = "".join(html.element("li", escape(path), "path") for path in host.watched)
         body += [html.element("h2", "What it keeps"), html.wrapped("ul", items)]
     body += [html.element("h2", f"The last {DAYS} days"), html.wrapped("div", days_picture(host.days), "wide")]
-    for snapshot in host.snapshots[:_MOST_SNAPSHOTS]:
-        body += list(_snapshot(snapshot))
-    more = len(host.snapshots) - _MOST_SNAPSHOTS
+    shown = list(_with_room(map(_snapshot, host.snapshots[:_MOST_SNAPSHOTS])))
+    body += shown
+    more = len(host.snapshots) - len(shown)
     body += [html.element("p", f"and {more} earlier snapshots", "dim")] if more > 0 else []
     body += [] if host.snapshots else [html.element("p", "no snapshot", "dim")]
     return html.page(status.host, body)
 
 
-def _snapshot(snapshot: HostSnapshot) -> Iterator[str]:
+def _with_room(pieces: Iterable[str]) -> Iterator[str]:
+    room = _MOST_OF_SNAPSHOTS
+    for piece in pieces:
+        room -= len(piece)
+        if room < 0:
+            return
+        yield piece
+
+
+def _snapshot(snapshot: HostSnapshot) -> str:
     first = f": {snapshot.message.splitlines()[0]}" if snapshot.message else ""
-    yield html.element("h3", f"{local_minute(snapshot.at)}{first}")
+    head = html.element("h3", f"{local_minute(snapshot.at)}{first}")
     ahead = "; its clock is ahead of this one" if snapshot.ahead else ""
-    yield html.element("p", f"{snapshot.node[:12]}, by {snapshot.user}; {counts(snapshot)}{ahead}", "dim")
+    head += html.element("p", f"{snapshot.node[:12]}, by {snapshot.user}; {counts(snapshot)}{ahead}", "dim")
     touched = snapshot.touched or ()
     number = sum(snapshot.counts.values())
     items = [html.element("li", f"{letter} {name}", "path") for letter, name in touched[:MOST_PATHS]]
@@ -135,7 +147,7 @@ def _snapshot(snapshot: HostSnapshot) -> Iterator[str]:
     listed = html.wrapped("ul", "".join(items), "bare") if items else ""
     if number > _OPEN:
         listed = html.wrapped("details", html.element("summary", f"{number} paths") + listed)
-    yield listed
+    return head + listed
 
 
 def drift_page(drifts: Sequence[DriftReport]) -> bytes:

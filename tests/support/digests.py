@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pacha.fleet.digest import Digest
 from pacha.fleet.digest_marks import Marks
-from pacha.fleet.host_digest import HostDigest, PathChange, SnapshotNote
+from pacha.fleet.digest_reply import HostDigest, PathChange, SnapshotNote
 
 NONE = {"added": 0, "changed": 0, "removed": 0, "metadata": 0}
 HOST = HostDigest(

@@ -12,31 +12,36 @@ import click
 
 from pacha.cli.app import cli
 from pacha.cli.context import CliContext
-from pacha.cli.fleet_arguments import open_fleet, warn_faults
+from pacha.cli.fleet_arguments import HOSTS_OPTION, open_fleet, split_globs, warn_faults
 from pacha.errors import ExitCode, UsageError
-from pacha.fleet import digest_marks
+from pacha.fleet import digest_marks, pages
 from pacha.fleet.digest import Digest, digest
-from pacha.fleet.pages import Pages
 from pacha.fleet.secrecy import Secrecy
 from pacha.server.role import of_master
 from pacha.store.revspec import begin_of
 from pacha.system import sendmail
+from pacha.text import escape
 from pacha.ui import digest as shown
 from pacha.ui import history
-from pacha.ui.digest_page import digest_page, index_page, page_name
+from pacha.ui.digest_page import DIGESTS, digest_page, index_page, page_name
+from pacha.ui.report_page import INDEX, is_host_page
 
 _LAST = "last"
+_WAIT = 600.0  #: seconds, for another digest that cron began in the same minute
 
 
 @cli.command("digest")
 @click.option(
     "--since", default=_LAST, show_default=True, metavar="last|WHEN", help="What was not told yet, or a time."
 )
+@HOSTS_OPTION
 @click.option("--mail", default="", metavar="ADDRESS", help="Send it as a mail, if anything changed.")
 @click.option("--html", "folder", type=click.Path(path_type=Path), metavar="DIR", help="Write it as a page into DIR.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.pass_obj
-def digest_command(cli_context: CliContext, since: str, mail: str, folder: Path | None, as_json: bool) -> ExitCode:
+def digest_command(
+    cli_context: CliContext, since: str, hosts: str, mail: str, folder: Path | None, as_json: bool
+) -> ExitCode:
     """On a master: tell what changed on all hosts since the last digest, by host and path, with diffs.
 
     What is secret is named and not shown: files that others may not read, private keys, password files, lines with
@@ -47,6 +52,7 @@ def digest_command(cli_context: CliContext, since: str, mail: str, folder: Path 
     Example: pacha digest --mail root
              pacha digest --html /srv/www/pacha
              pacha digest --since yesterday
+             pacha digest --hosts 'web*' --mail web-team
     """
     if sum(map(bool, (mail, folder, as_json))) > 1:
         raise UsageError(
@@ -56,12 +62,14 @@ def digest_command(cli_context: CliContext, since: str, mail: str, folder: Path 
         sendmail.check_address(mail)
     config = cli_context.load_of_master()
     begin = None if since == _LAST else begin_of(since, time.time())
-    with digest_marks.opened(of_master(config).hosts_path) as file, open_fleet(cli_context) as fleet:
-        found = digest(fleet, file.read(), Secrecy(config.secret), begin)
+    with digest_marks.opened(of_master(config).hosts_path, _WAIT) as file, open_fleet(cli_context) as fleet:
+        found = digest(fleet, file.read(), Secrecy(config.secret), begin, split_globs(hosts))
         _tell(cli_context, found, mail, folder, as_json=as_json)
         if begin is None:
             file.write(found.marks)
-    return warn_faults(cli_context, [f"{host}: {fault}" for host, fault in sorted(found.faults.items())])
+    if mail and cli_context.quiet:  # cron would mail each day what the mail says once
+        return ExitCode.CONCERNS if found.faults else ExitCode.DONE
+    return warn_faults(cli_context, list(shown.fault_lines(found)))
 
 
 def _tell(cli_context: CliContext, found: Digest, mail: str, folder: Path | None, *, as_json: bool) -> None:
@@ -75,15 +83,18 @@ def _tell(cli_context: CliContext, found: Digest, mail: str, folder: Path | None
         sendmail.send(mail, shown.subject(found, master), shown.mail_text(found), _identity(found))
         cli_context.console.tell(f"{mail}: {shown.heading(found)}.")
     elif folder:
-        pages = Pages.of(folder)
-        pages.write(page_name(found), digest_page(found, master))
-        pages.write("index.html", index_page(pages.names(), master))
-        cli_context.console.tell(f"{folder}/{page_name(found)}: {shown.heading(found)}.")
+        with pages.opened(folder) as written:
+            written.write(page_name(found), digest_page(found, master))
+            index = index_page(written.names(), master)
+            written.write(DIGESTS, index)
+            if not any(map(is_host_page, written.names())):  # else it is that of a report
+                written.write(INDEX, index)
+        cli_context.console.tell(f"{escape(folder)}/{page_name(found)}: {shown.heading(found)}.")
     else:
         history.show(shown.listed(shown.digest_lines(found)))
 
 
 def _identity(found: Digest) -> str:
     """The same for a digest that has to be sent again because its sending was not remembered."""
-    told = [[host.host, host.tip] for host in found.hosts] + [[name, found.faults[name]] for name in found.news]
+    told = [[host.host, host.tip] for host in found.hosts] + [[name] for name in found.news] + [list(found.globs)]
     return f"pacha-digest.{int(found.since)}.{hashlib.sha256(json.dumps(told).encode()).hexdigest()[:24]}"

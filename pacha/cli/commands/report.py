@@ -13,12 +13,14 @@ from pacha.cli.context import CliContext
 from pacha.cli.fleet_arguments import DRIFT_OPTION, open_fleet, warn_faults
 from pacha.errors import ExitCode
 from pacha.fleet.drift import absolute
-from pacha.fleet.pages import Pages
+from pacha.fleet.pages import Pages, opened
 from pacha.fleet.report import DriftReport, drift_reports, host_reports
 from pacha.fleet.update import Fleet
 from pacha.server import hosts
 from pacha.text import escape
 from pacha.ui import report_page
+from pacha.ui.digest_page import DIGESTS
+from pacha.ui.fleet import number_of_hosts
 from pacha.ui.report_page import DRIFT, INDEX, HostsPage, host_page, host_page_name
 
 
@@ -40,13 +42,13 @@ def report_command(cli_context: CliContext, folder: Path, drift: tuple[str, ...]
     """
     ignore = cli_context.load_of_master(quietly=True).drift_ignore
     paths = [absolute(path) for path in drift]
-    with open_fleet(cli_context) as fleet:
-        pages = Pages.of(folder)
+    with open_fleet(cli_context) as fleet, opened(folder) as pages:
         written = _write(fleet, pages, drift_reports(fleet, paths, ignore))
-        for name in filter(report_page.is_host_page, pages.names()):
-            if name not in written:
+        for name in pages.names():
+            if (report_page.is_host_page(name) or name == DRIFT) and name not in written:
                 pages.remove(name)
-        cli_context.console.tell(f"{escape(folder)}/{INDEX} shows {len(written)} hosts.")
+        number = sum(map(report_page.is_host_page, written))
+        cli_context.console.tell(f"{escape(folder)}/{INDEX} shows {number_of_hosts(number)}.")
         return warn_faults(cli_context, fleet.faults())
 
 
@@ -61,5 +63,7 @@ def _write(fleet: Fleet, pages: Pages, drifts: list[DriftReport]) -> set[str]:
         written.add(name)
     if drifts:
         pages.write(DRIFT, report_page.drift_page(drifts))
+        written.add(DRIFT)
+    overview.digests = DIGESTS if DIGESTS in pages.names() else ""
     pages.write(INDEX, overview.page(os.uname().nodename, drifts, fleet.faults()))
     return written

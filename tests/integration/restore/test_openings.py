@@ -19,6 +19,7 @@ from pacha.restore.ownership import Identity
 from pacha.restore.plan import hindered
 from pacha.restore.preflight import preflight
 from pacha.restore.undo import prune, undo
+from tests.support.amount import is_soak
 from tests.support.applying import ALICE, STAFF, Contents, contents, look, make, plan_for
 
 pytestmark = pytest.mark.usefixtures("as_root")
@@ -177,3 +178,58 @@ def test_metadata_needs_no_right_to_change_names(home: Path) -> None:
 
     as_alice(home, work)
     assert (root / "locked/a").stat().st_mode & 0o777 == 0o644
+
+
+def move(root: Path) -> None:
+    """As root: one closed folder has another name, and another is in the place of a file."""
+    (root / "locked/deep").rename(root / "locked/elsewhere")
+    (root / "locked/c").unlink()
+    (root / "locked/c").mkdir()
+    make(root / "locked/c/in", b"in")
+    for path in (root / "locked/c", root / "locked/c/in"):
+        os.chown(path, ALICE, STAFF)
+    (root / "locked/c").chmod(0o555)
+
+
+def killed_at(number: int, work: Callable[[], object]) -> bool:
+    """``work`` in a child that ends at its call ``number`` that changes names or modes; False where it has fewer."""
+    child = os.fork()
+    if child == 0:
+        left = iter(range(number - 1))
+
+        def until(real: Callable[..., object]) -> Callable[..., object]:
+            return lambda *words, **more: os._exit(9) if next(left, None) is None else real(*words, **more)
+
+        for name in ("rename", "chmod", "unlink", "rmdir", "mkdir", "link"):
+            setattr(os, name, until(getattr(os, name)))
+        try:
+            work()
+        finally:
+            os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+
+
+@pytest.mark.soak
+def test_a_closed_folder_that_moved_comes_back_and_goes_again_killed_anywhere(home: Path) -> None:
+    """Its own ``..`` changes as it moves, and what a rebuild made closed is to be emptied again."""
+    root = home / "watched"
+    wanted = look(root)
+    source = contents(wanted)
+    damage(root)
+    move(root)
+    before = look(root)
+
+    def work(root: Path, top: bytes) -> bool:
+        for number in range(1, 1000, 1 if is_soak() else 13):
+            state = os.path.join(top, b"%d" % number)
+            os.mkdir(state)
+            journal = Journal.begin(state)
+            assert rebuild(root, wanted, source, journal, delete=True).concerns == () and look(root) == wanted
+            more = killed_at(number, lambda folder=journal.folder: undo(Journal(folder)))
+            assert not more or undo(Journal(journal.folder)).concerns == (), number
+            assert look(root) == before, number
+            if not more:
+                return True
+        return False
+
+    as_alice(home, work)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
 from pathlib import Path
+from threading import Timer
 
 import pytest
 
@@ -29,6 +31,23 @@ def test_one_at_a_time(tmp_path: Path) -> None:
         with digest_marks.opened(os.fsencode(tmp_path)):
             pass
     assert caught.value.code == "digest-at-work"
+
+
+def test_it_waits_for_another_one(tmp_path: Path) -> None:
+    """As where two lines of cron begin in the same minute."""
+    with ExitStack() as first:
+        first.enter_context(digest_marks.opened(os.fsencode(tmp_path)))
+        Timer(0.3, first.close).start()
+        with digest_marks.opened(os.fsencode(tmp_path), 20.0) as file:
+            assert file.read() == Marks()
+
+
+def test_one_without_the_times_of_hosts(tmp_path: Path) -> None:
+    with digest_marks.opened(os.fsencode(tmp_path)) as file:
+        (tmp_path / ".pacha/digest").write_text('{"version": 1, "at": 5, "hosts": {"bar": {"tip": "", "fault": ""}}}')
+        assert file.read() == Marks(at=5.0, hosts={"bar": HostMark()})
+        file.write(Marks(hosts={"bar": HostMark(at=7.0)}))
+        assert file.read() == Marks(hosts={"bar": HostMark(at=7.0)})
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from pacha.fleet.changes import HostSnapshot
 from pacha.fleet.report import DAYS, days, drift_reports, host_reports
 from pacha.fleet.update import NEVER, up_to_date
 from pacha.server.hosts import hosts as statuses_of
+from pacha.store import hg
 from tests.support.fleet import Hosts, hosts_as_pushed, three_hosts  # noqa: F401  (fixtures)
 
 
@@ -38,3 +39,17 @@ def test_hosts_and_drift(hosts: Hosts) -> None:
         same, other, none = drift_reports(fleet, [hosts.path("ssh/sshd_config"), hosts.path("motd"), b"/none"], ())
         assert (same.differing, other.differing, none.differing, none.drifts) == (1, 1, 0, ())
         assert drift_reports(fleet, [os.fsencode(hosts.tree)], ["*"])[0].differing == 0
+
+
+def test_names_that_are_longer_than_any_path_are_cut(hosts: Hosts) -> None:
+    repository = hg.Repository.open(str(hosts.top / "hosts/web2/db"))
+    head = repository.heads()[0]
+    text = b"1 added\npacha.db x\n" + b"A /" + b"n" * 1_000_000 + b"\nA /short\n"
+    blobs = {b"changes": hg.Blob(text), b"pacha.db": hg.Blob(repository.reader(head)(b"pacha.db"))}
+    repository.commit(head, [b"changes"], [], blobs.__getitem__, hg.Note("", "u", time.time()))
+    now = time.time()
+    with up_to_date(hosts.hosts_path) as fleet:
+        found = list(host_reports(fleet, statuses_of(hosts.hosts_path, now), now))
+    (web2,) = (one for one in found if one.status.host == "web2")
+    touched = web2.snapshots[0].touched
+    assert touched is not None and [len(name) for _, name in touched] == [1000, 6]

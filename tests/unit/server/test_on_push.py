@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,34 @@ def test_nobody_waits_for_them(hosts: Hosts, folder: Path, tmp_path: Path) -> No
     while not (tmp_path / "ran").exists() and time.monotonic() - began < 20:
         time.sleep(0.05)
     assert (tmp_path / "ran").exists()
+
+
+def test_a_key_that_pushes_without_end_has_two_processes(hosts: Hosts, folder: Path, tmp_path: Path) -> None:
+    old = hosts.push("web1", {"motd": "1\n"})
+    program(folder, "10-slow", f"sleep 0.5; cat > {tmp_path}/$PACHA_SNAPSHOT; echo ran >> {tmp_path}/runs")
+    tips = [old]
+    for number in range(4):
+        tips.append(hosts.push("web1", {"motd": f"{number}\n", f"new{number}": "x"}))
+    for before, tip in pairwise(tips):
+        on_push.begin(HostDirectory(hosts.hosts_path, "web1"), before, tip)
+        on_push.begin(HostDirectory(hosts.hosts_path, "web1"), tip, "f" * 40)
+    deadline = time.monotonic() + 30
+    while not (tmp_path / tips[-1]).exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    runs = [json.loads((tmp_path / tip).read_text()) for tip in tips if (tmp_path / tip).exists()]
+    assert 1 <= len(runs) < 4
+    told = {os.path.basename(one["path"]) for run in runs for one in run["paths"]}
+    assert {f"new{number}" for number in range(4)} <= told  # none is lost
+
+
+def test_change_lists_without_end(hosts: Hosts, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(on_push, "_MOST_BYTES", 500)
+    first = hosts.push("web1", {"motd": "a\n"})
+    hosts.push("web1", {f"file{number}": "x" for number in range(50)})
+    tip = hosts.push("web1", {"motd": "b\n"} | {f"file{number}": "x" for number in range(50)})
+    program(folder, "10-tell", f"cat > {tmp_path}/told")
+    on_push.run(HostDirectory(hosts.hosts_path, "web1"), first, tip)
+    assert json.loads((tmp_path / "told").read_text())["complete"] is False
 
 
 def test_wanted(hosts: Hosts) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -49,3 +50,28 @@ def test_no_sendmail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(PachaError) as caught:
         sendmail.send("root", "s", "t", "i")
     assert caught.value.code == "no-sendmail"
+
+
+def test_one_that_hangs_is_ended_with_what_it_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its children, too: they would hand over a mail that was told to be not accepted, and comes again."""
+    monkeypatch.setattr(sendmail, "_SECONDS", 0.5)
+    box = Mailbox.of(tmp_path / "box", monkeypatch, f"(sleep 2; touch {tmp_path}/late) & wait")
+    with pytest.raises(PachaError) as caught:
+        sendmail.send("root", "s", "t", "i")
+    assert caught.value.code == "mail-not-accepted" and "still at work" in caught.value.why
+    time.sleep(2.2)
+    assert not (tmp_path / "late").exists() and box.mails() == []
+
+
+def test_one_that_leaves_a_daemon_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    box = Mailbox.of(tmp_path / "box", monkeypatch, "(sleep 3) &")
+    begun = time.monotonic()
+    sendmail.send("root", "s", "t", "i")
+    assert len(box.mails()) == 1 and time.monotonic() - begun < 2
+
+
+def test_one_that_talks_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Mailbox.of(tmp_path / "box", monkeypatch, "head -c 20000000 /dev/zero | tr '\\0' x; echo; echo full; exit 75")
+    with pytest.raises(PachaError) as caught:
+        sendmail.send("root", "s", "t", "i")
+    assert len(caught.value.why) < 500

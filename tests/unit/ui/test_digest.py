@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from pacha.fleet.host_digest import NEW, REPLACED, HostDigest
+from pacha.fleet.digest_reply import NEW, REPLACED, HostDigest, PathChange
+from pacha.ui import console
 from pacha.ui import digest as shown
 from tests.support.digests import HOST, NONE, made
 
@@ -34,9 +37,23 @@ def test_subject_and_summaries() -> None:
 
 def test_a_mail_names_what_it_has_no_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shown, "MOST_OF_MAIL", 700)
-    text = shown.mail_text(made(HOST, HOST, HOST))
+    text = shown.mail_text(made(*(replace(HOST, host=name) for name in ("a", "b", "c"))))
     assert text.count("M /etc/motd") == 1 and "no room for 2 hosts more" in text
-    assert text.count("  web1: 1 added, 1 changed") == 2
+    assert "\na: 1 added" in text and "\n  b: 1 added, 1 changed" in text and "\n  c: 1 added" in text
+
+
+def test_a_host_that_fills_a_mail_crowds_out_itself_alone() -> None:
+    """In bytes as they are sent: a mail system refuses what is too large (10 MB with Postfix), every day anew."""
+    many = tuple(PathChange(letter="A", path="/" + "\U0001f600" * 250) for _ in range(2000))
+    text = shown.mail_text(made(replace(HOST, host="aaa", paths=many), HOST))
+    assert "M /etc/motd" in text and "\n  aaa: 1 added" in text and text.count("\U0001f600") == 0
+    few = replace(HOST, host="aaa", paths=many[:50])
+    assert "\U0001f600" in shown.mail_text(made(few, HOST))
+
+
+def test_no_colours_in_a_mail(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(console, "is_coloured", lambda: True)
+    assert "\x1b" in "".join(shown.digest_lines(made(HOST))) and "\x1b" not in shown.mail_text(made(HOST))
 
 
 def test_json() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pacha.fleet.host_digest import PathChange
+from pacha.fleet.digest_reply import PathChange
 from pacha.ui.digest_page import digest_page, index_page, page_name
 from tests.support.digests import HOST, made
 
@@ -15,6 +15,14 @@ def test_a_page() -> None:
     assert "<script" not in page and "<img" not in page and "<b>" not in page
     assert "&lt;script&gt;" in page and "default-src &#x27;none&#x27;" not in page and "default-src 'none'" in page
     assert '<span class="add">+b</span>' in page and "not shown: others may not read it" in page
+
+
+def test_a_page_has_an_end() -> None:
+    many = tuple(PathChange(letter="A", path="/" + "<" * 1000) for _ in range(2000))
+    hosts = (replace(HOST, host=f"big{number}", paths=many) for number in range(3))
+    page = digest_page(made(*hosts, HOST), "m").decode()
+    assert len(page) < 10_100_000 and page.count("no room here") == 2 and page.count("<h2 id=") == 4
+    assert '<span class="add">+b</span>' in page
 
 
 def test_names() -> None:

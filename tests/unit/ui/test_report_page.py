@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from pacha.fleet.changes import HostSnapshot
@@ -28,6 +30,13 @@ def test_a_host() -> None:
     page = host_page(HOST, 1e9).decode()
     assert "<script" not in page and "\x1b" not in page and "300 paths" in page and "and 100 more" in page
     assert "its clock is ahead" in page and "<svg" in page
+
+
+def test_snapshots_of_a_forged_host_fill_no_page() -> None:
+    touched = tuple(("A", f"/{number}{'<' * 1000}") for number in range(200))
+    many = replace(HOST, snapshots=(replace(SNAPSHOT, touched=touched),) * 400)
+    page = host_page(many, 1e9)
+    assert 500_000 < len(page) < 2_100_000 and b"and 398 earlier snapshots" in page
 
 
 def test_all_hosts() -> None:

@@ -43,13 +43,46 @@ def test_mail(master: MasterShell, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert "Nothing changed" in master.run("digest", "--mail", "root") and len(box.mails()) == 1
 
 
+def test_cron_has_nothing_to_mail_besides(master: MasterShell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    box = Mailbox.of(tmp_path / "box", monkeypatch)
+    master.run("digest")
+    master.hosts.forge("web2", lambda db: db.execute("UPDATE entry SET path = CAST('/etc/../x' AS BLOB)"))
+    for _ in range(2):
+        assert master.both("-q", "digest", "--mail", "root", code=3) == ("", "")
+    (mail,) = box.mails()
+    assert "web2: " in mail.get_content()
+    assert "web2: " in master.both("digest", "--mail", "root", code=3)[1]
+
+
 def test_page(master: MasterShell, tmp_path: Path) -> None:
     master.run("digest", "--html", tmp_path / "www")
     names = sorted(path.name for path in (tmp_path / "www").iterdir())
-    assert len(names) == 2 and names[1] == "index.html" and names[0] in (tmp_path / "www/index.html").read_text()
+    assert len(names) == 3 and names[1:] == ["digests.html", "index.html"]
+    assert all(names[0] in (tmp_path / "www" / name).read_text() for name in names[1:])
     assert (tmp_path / "www").stat().st_mode & 0o777 == 0o700
     master.run("digest", "--html", tmp_path / "www")
-    assert len(list((tmp_path / "www").iterdir())) == 2
+    assert len(list((tmp_path / "www").iterdir())) == 3
+
+
+def test_digests_and_reports_in_one_folder(master: MasterShell, tmp_path: Path) -> None:
+    www = tmp_path / "www"
+    for text in ("one\n", "two\n"):
+        master.hosts.push("web1", {"motd": text})
+        master.run("digest", "--html", www)
+        master.run("report", "--html", www)
+    index = (www / "index.html").read_text()
+    assert "Hosts of" in index and 'href="digests.html"' in index
+    assert (www / "digests.html").read_text().count('href="digest-') == 2
+
+
+def test_some_hosts(master: MasterShell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    box = Mailbox.of(tmp_path / "box", monkeypatch)
+    master.run("digest", "--hosts", "web*", "--mail", "web-team")
+    master.run("digest", "--hosts", "db*", "--html", tmp_path / "www")
+    (mail,) = box.mails()
+    assert "(web*): 2 hosts changed" in mail["Subject"]
+    assert "db1" in "".join(path.read_text() for path in (tmp_path / "www").glob("digest-*"))
+    assert "Nothing changed" in master.run("digest")
 
 
 def test_usage(master: MasterShell, tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ def test_pages(master: MasterShell, tmp_path: Path) -> None:
     shutil.rmtree(master.hosts.top / "hosts/db1")
     (www / "mine.html").write_text("")
     master.run("report", "--html", www)
-    assert {path.name for path in www.iterdir()} == names - {"host-db1.html"} | {"mine.html"}
+    assert {path.name for path in www.iterdir()} == names - {"host-db1.html", "drift.html"} | {"mine.html"}
 
 
 def test_usage(master: MasterShell, tmp_path: Path) -> None:

@@ -1,0 +1,108 @@
+"""What the process that looked at one host says that it changed, checked again: JSON in, values safe to print out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pacha.files.names import NODE
+from pacha.store import change_list
+from pacha.text import printable
+from pacha.wire import message
+
+NEW = "new"  #: there is nothing to compare with: it was not told of before
+REPLACED = "replaced"  #: the snapshot that was told last is not in its history any more
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PathChange:
+    """A path that changed: its letter, its name, in words what else did, and the lines of a unified diff.
+
+    ``cut``: how many of its lines are left out; ``hidden``: why no content is shown, "" where it is, or there is none.
+    All is safe to print.
+    """
+
+    letter: str
+    path: str
+    words: tuple[str, ...] = ()
+    lines: tuple[str, ...] = ()
+    cut: int = 0
+    hidden: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SnapshotNote:
+    """A snapshot: its node, when it says that it was made, by whom, and why. Safe to print."""
+
+    node: str
+    at: float
+    user: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostDigest:
+    """What ``host`` changed from its snapshot ``base`` to ``tip``. ``kind``: "" or NEW or REPLACED, which have no
+    ``base`` and no ``paths``.
+
+    ``counts``: of paths, by the words of a change list; ``snapshots``: how many, the newest ``notes`` of them;
+    ``back``: paths that changed and changed back. ``left_out``: how many paths have no line here.
+    """
+
+    host: str
+    tip: str
+    base: str = ""
+    kind: str = ""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    snapshots: int = 0
+    notes: tuple[SnapshotNote, ...] = ()
+    paths: tuple[PathChange, ...] = ()
+    packages: tuple[str, ...] = ()
+    back: tuple[str, ...] = ()
+    left_out: int = 0
+
+
+def decode(host: str, reply: bytes) -> HostDigest:
+    """The digest in the ``reply`` of a child. Raises ValueError, TypeError, KeyError or RecursionError for nonsense."""
+    told = message.decode(reply)
+    if told.get("kind", "") not in ("", NEW, REPLACED):
+        raise ValueError("no comparison")
+    return HostDigest(
+        host=host,
+        tip=_node(told["tip"]),
+        base=_node(told["base"]) if told.get("base", "") != "" else "",
+        kind=told.get("kind", ""),
+        counts={word: message.count(told.get("counts", {}).get(word, 0)) for word in change_list.LETTERS.values()},
+        snapshots=message.count(told["snapshots"]),
+        notes=tuple(_note(*words) for words in told["notes"]),
+        paths=tuple(_path(*words) for words in told.get("paths", ())),
+        packages=_texts(told.get("packages", ())),
+        back=_texts(told.get("back", ())),
+        left_out=message.count(told.get("left_out", 0)),
+    )
+
+
+def _node(value: Any) -> str:
+    if not isinstance(value, str) or not NODE.fullmatch(value):
+        raise ValueError("no snapshot")
+    return value
+
+
+def _note(node: str, at: Any, user: str, text: str) -> SnapshotNote:
+    return SnapshotNote(
+        node=_node(node), at=message.seconds(at), user=printable(user), message=printable(text, keep="\n")
+    )
+
+
+def _path(letter: str, path: str, words: Iterable[str], lines: Iterable[str], cut: Any, hidden: str) -> PathChange:
+    if letter not in (*change_list.LETTERS, "U"):
+        raise ValueError("no change")
+    return PathChange(
+        letter=letter, path=printable(path), words=_texts(words),
+        lines=tuple(printable(line, keep="\t") for line in lines), cut=message.count(cut), hidden=printable(hidden),
+    )  # fmt: skip
+
+
+def _texts(words: Iterable[str]) -> tuple[str, ...]:
+    return tuple(printable(word) for word in words)
