@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pacha.wire.shell import command_line
@@ -51,14 +51,11 @@ class _Ended(Exception):
 class RemoteShell:
     """What runs commands over ``connection``: in one sh, or in a channel each where there is none, or where it talks.
 
-    ``is_final``: whether the way in which sh ended is the answer to every command. Threads may use it side by side:
-    what they ask is sent at once, and answered in turn.
+    Threads may use it side by side: what they ask is sent at once, and answered in turn.
     """
 
-    def __init__(self, connection: Commands, is_final: Callable[[Result], bool]) -> None:
+    def __init__(self, connection: Commands) -> None:
         self._connection = connection
-        self._is_final = is_final
-        self._final: Result | None = None
         self._is_usable = True
         self._stream: Stream | None = None
         self._greeting = secrets.token_hex(16).encode()
@@ -100,7 +97,7 @@ class RemoteShell:
                 raise
             finally:
                 question.read.set()
-        return self._final
+        return None
 
     def _asked(self, line: bytes) -> _Question:
         word = secrets.token_hex(16).encode()
@@ -120,11 +117,11 @@ class RemoteShell:
         """The answer to ``question``; None where sh gave none to the first one. Raises UnreachableError."""
         stream = self._stream
         if stream is None or not self._is_usable:
-            return self._final
+            return None
         with alarm(timeout, lambda: stream.expire(timeout)):
             try:
                 if not self._is_greeted and not self._has_greeted(stream):
-                    return self._final
+                    return None
                 output = self._until(stream, b"\n%s " % question.word, limit, question)
                 status = _exit_status(self._until(stream, b"\n", len(str(_STATUS_MAX)), question))
                 errors = self._until(stream, b"\n%s\n" % question.word, _STDERR_MAX, question)
@@ -137,8 +134,6 @@ class RemoteShell:
         expected = self._greeting + b"\n"
         while len(self._unread) < len(expected) and expected.startswith(self._unread):
             if not (piece := stream.read(_PIECE)):
-                ended = stream.finish()
-                self._final = ended if self._is_final(ended) else None
                 break
             self._unread += piece
         self._is_greeted = self._unread.startswith(expected)
