@@ -232,12 +232,9 @@ def _place(made: bytes, path: bytes) -> None:
     try:
         os.rename(made, path)
     except OSError as error:
-        raise PachaError(
-            f"The repository {escape(path)} cannot be made.",
-            error.strerror or "",
-            "Another push has made it meanwhile: push again.",
-            code="push-overtaken",
-        ) from None
+        message = f"The repository {escape(path)} cannot be made."
+        hint = "Another push has made it meanwhile: push again."
+        raise PachaError(message, error.strerror or "", hint, code="push-overtaken") from None
 
 
 @contextmanager
