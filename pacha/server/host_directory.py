@@ -7,17 +7,15 @@ walked first, and refused if it has anything but files and folders.
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import pwd
-import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from pacha.errors import DamagedError, PachaError, UnreachableError
-from pacha.files.dirfd import DIRECTORY, READ, DirectoryFds
+from pacha.files.dirfd import READ, DirectoryFds
 from pacha.files.names import DATABASE
 from pacha.server import retired
 from pacha.server.command_filter import is_repository
@@ -25,6 +23,7 @@ from pacha.server.repository_tree import LOOK_THERE, check_half_made, check_plai
 from pacha.system.syscalls import sync_file, sync_file_system
 from pacha.text import escape
 from pacha.wire import control
+from pacha.wire.claimed_folder import claimed, remove
 from pacha.wire.local_store import check_holes, read_heartbeat, read_purged, unreadable_heartbeat
 from pacha.wire.master import (
     CHANGELOG_OF_ANY,
@@ -159,14 +158,14 @@ class HostDirectory:
     def room_for(self, name: str) -> str | None:
         """The path at which to make the repository ``name``, cleared of a half-made one; None if it exists."""
         with self._explained(name), self._descent() as descent:
-            _remove(f".new-{name}", descent.directory(b""))
+            remove(f".new-{name}", descent.directory(b""))
             try:
                 self._requirements(descent, name)
                 return None
             except NoRepository:
                 if name in os.listdir(descent.directory(b"")):
                     check_half_made(descent, name)
-                    _remove(name, descent.directory(b""))
+                    remove(name, descent.directory(b""))
         return os.fsdecode(os.path.join(self.path, os.fsencode(name)))
 
     @contextmanager
@@ -175,20 +174,11 @@ class HostDirectory:
 
         Removes what a killed process left there, and at the end a repository that did not get its name.
         """
-        with self._descent() as descent:
-            folder = descent.directory(b"")
+        with self._descent() as descent, ExitStack() as stack:
             with self._explained(temporary):
-                claimed = _claim(temporary, folder)
-            if claimed is None:
-                yield None
-                return
-            try:
-                yield os.fsdecode(os.path.join(self.path, os.fsencode(temporary), os.fsencode(name)))
-            finally:
-                with suppress(OSError):
-                    if _is_at(claimed, temporary, folder):
-                        _remove(temporary, folder)
-                os.close(claimed)
+                is_ours = stack.enter_context(claimed(temporary, descent.directory(b"")))
+            path = os.path.join(self.path, os.fsencode(temporary), os.fsencode(name))
+            yield os.fsdecode(path) if is_ours else None
 
     def _requirements(self, descent: DirectoryFds, name: str) -> frozenset[bytes]:
         """The requirements of the repository's format. Raises NoRepository for none, or a half-made one."""
@@ -260,42 +250,6 @@ def _account() -> str:
         return pwd.getpwuid(os.geteuid()).pw_name
     except KeyError:
         return str(os.geteuid())
-
-
-def _claim(name: str, folder: int) -> int | None:
-    """Make or empty the folder ``name`` and lock it until the descriptor is closed; None if another process has it.
-
-    The holder of the lock may rename or remove the folder. So check afterwards that it still has this name.
-    """
-    with suppress(FileExistsError):
-        os.mkdir(name, 0o700, dir_fd=folder)
-    claimed = os.open(name, DIRECTORY, dir_fd=folder)
-    try:
-        fcntl.flock(claimed, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if _is_at(claimed, name, folder):
-            for leftover in os.listdir(claimed):
-                _remove(leftover, claimed)
-            return claimed
-    except BlockingIOError:
-        pass
-    except BaseException:
-        os.close(claimed)
-        raise
-    os.close(claimed)
-    return None
-
-
-def _is_at(claimed: int, name: str, folder: int) -> bool:
-    try:
-        return os.path.samestat(os.fstat(claimed), os.stat(name, dir_fd=folder, follow_symlinks=False))
-    except FileNotFoundError:
-        return False
-
-
-def _remove(name: str, folder: int) -> None:
-    """Remove a folder with its content, if it exists. Follows no link."""
-    with suppress(FileNotFoundError):
-        shutil.rmtree(f"/proc/self/fd/{folder}/{name}")
 
 
 def _sha256(fd: int, path: bytes) -> str:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 
 from pacha.errors import PachaError, UnreachableError
@@ -15,6 +14,7 @@ from pacha.files.dirfd import CREATE, DIRECTORY
 from pacha.system.syscalls import sync_file, sync_file_system
 from pacha.text import escape
 from pacha.wire import hook_files, local_store, scp
+from pacha.wire.claimed_folder import claimed
 from pacha.wire.master import (
     CHANGELOG,
     CHANGELOG_OF_ANY,
@@ -84,17 +84,23 @@ class LocalMaster:
 
     @contextmanager
     def new(self, host: str, name: str) -> Iterator[TemporaryRepository]:
-        """A temporary repository that is filled with a copy of our store. A killed push leaves it behind."""
-        path, temporary = self._path(host, name), self._path(host, temporary_name(name, secrets.token_hex(4)))
+        """A temporary repository that is filled with a copy of our store. What a killed push left of it is removed."""
+        path, temporary = self._path(host, name), temporary_name(name)
         if os.path.lexists(path):
             raise CannotStream
-        try:
-            self._create(os.fsdecode(temporary))
-            yield (repository := TemporaryRepository(partial(_fill, temporary)))
+        with ExitStack() as stack:
+            try:
+                folder = stack.enter_context(_opened(self._path(host)))
+                is_ours = stack.enter_context(claimed(temporary, folder))
+            except OSError:  # or a file system without locks
+                is_ours = False
+            if not is_ours:
+                raise CannotStream
+            made = self._path(host, temporary, name)
+            self._create(os.fsdecode(made))
+            yield (repository := TemporaryRepository(partial(_fill, made)))
             if repository.filled:
-                os.rename(temporary, path)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+                _place(made, path)
 
     @contextmanager
     def serve(self, host: str, name: str) -> Iterator[str]:
@@ -219,6 +225,16 @@ def _fill(temporary: bytes, repository: str) -> None:
                 os.unlink(PHASES, dir_fd=inbox)
     except (OSError, PachaError):
         raise CannotStream from None
+
+
+def _place(made: bytes, path: bytes) -> None:
+    """Give the repository ``made`` its name, which another push may have used meanwhile."""
+    try:
+        os.rename(made, path)
+    except OSError as error:
+        message = f"The repository {escape(path)} cannot be made."
+        hint = "Another push has made it meanwhile: push again."
+        raise PachaError(message, error.strerror or "", hint, code="push-overtaken") from None
 
 
 @contextmanager

@@ -86,8 +86,7 @@ class PlainReader:
         self._connection = connection
         self.hosts_path = hosts_path
         self._hg = tuple(hg_command)
-        # A Pacha behind the key that refuses a sh refuses all of the small commands.
-        self._shell = ssh.RemoteShell(connection, lambda ended: classify_copy(ended) is RemoteFault.KEY_REFUSED)
+        self._shell = ssh.RemoteShell(connection)
 
     def leave_shell(self) -> None:
         """Run each command from now on in a channel of its own: a Pacha on the master allows no others."""

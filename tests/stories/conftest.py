@@ -16,7 +16,9 @@ from tests.support.stage import Host, Stage, on_stage, own
 
 # Both servers are on this machine: what the second is asked, it does in a folder of its own.
 _ELSEWHERE = """#!/bin/sh
-eval "$(printf %s "$SSH_ORIGINAL_COMMAND" | sed 's,\\(/pacha-stage-[^/]*/hosts\\)/,\\12/,g')"
+elsewhere() { sed -u 's,\\(/pacha-stage-[^/]*/hosts\\)/,\\12/,g'; }
+[ "$SSH_ORIGINAL_COMMAND" != sh ] || { elsewhere | sh; exit; }
+eval "$(printf %s "$SSH_ORIGINAL_COMMAND" | elsewhere)"
 """
 
 

@@ -156,6 +156,36 @@ def test_one_that_has_busybox_alone(sshd: Sshd, busybox_user: Account) -> None:
         said(host.rebuild(code=11), "The master has no scp.", "Install openssh-client there.")
 
 
+@pytest.mark.parametrize("shell", ["/bin/rbash", "/usr/bin/fish"])
+def test_one_of_few_words(sshd: Sshd, shell: str) -> None:
+    """rbash redirects nothing, fish has its own grammar: sh runs below them."""
+    if not Path(shell).exists():
+        pytest.skip(f"{shell} is not installed")
+    with admitted(sshd, own("pacha-other"), shell) as made, on_stage(sshd, made) as stage:
+        story(stage.host("bar"))
+
+
+@pytest.mark.skipif(not Path("/usr/bin/mksh").exists(), reason="needs mksh")
+def test_a_sh_that_is_mksh(sshd: Sshd, old_user: Account) -> None:
+    """printf(1) is a program for it."""
+    (commands_of(old_user) / "sh").unlink()
+    (commands_of(old_user) / "sh").symlink_to("/usr/bin/mksh")
+    with on_stage(sshd, old_user) as stage:
+        story(stage.host("bar"))
+
+
+@pytest.mark.parametrize("refusal", ["echo 'not allowed' >&2; exit 126", "echo 'not allowed'; exit 1", "exit 0"])
+def test_a_filter_that_lets_no_sh_through(tmp_path: Path, bash_user: Account, refusal: str) -> None:
+    """As rrsync(1) is one: each command has a channel of its own."""
+    script = bash_user.home / "filter"
+    script.write_text(f'[ "$SSH_ORIGINAL_COMMAND" != sh ] || {{ {refusal}; }}\neval "$SSH_ORIGINAL_COMMAND"\n')
+    with Sshd(tmp_path / "sshd", extra=[f"ForceCommand /bin/sh {script}"]) as server, on_stage(server, bash_user) as at:
+        server.authorize(bash_user.name)
+        host = at.host("bar")
+        host.watch(make_tree(at.folder / "opt" / "foo"))
+        host.push()
+
+
 @pytest.mark.parametrize("lacking", [(), ("tar",)])
 def test_an_old_busybox(sshd: Sshd, old_user: Account, lacking: tuple[str, ...]) -> None:
     """Its mv(1) and sync(1) know no options. Without tar(1), ``hg init`` makes each repository."""

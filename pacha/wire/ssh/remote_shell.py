@@ -9,18 +9,27 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pacha.wire.shell import command_line
 from pacha.wire.ssh.channel import Result, Stream, alarm
 from pacha.wire.ssh.commands import OUTPUT_MAX, Commands, endless, lost
 
-_OPENING = b"exec 3>&1; export LC_ALL=C LANGUAGE=C; printf '%%s\\n' %s\n"
-_QUESTION = b"{ e=$({ %s; } 2>&1 >&3 3>&- </dev/null); printf '\\n%%s %%d\\n%%s\\n%%s\\n' %s $? \"$e\" %s; }\n"
+_OPENING = (
+    b"exec 3>&1; unset w e s; export LC_ALL=C LANGUAGE=C; "
+    b'answer() { printf \'\\n%%s %%d\\n%%s\\n%%s\\n\' "$1" "$2" "$3" "$1"; }; printf \'%%s\\n\' %s\n'
+)
+#: Where printf(1) is a program, as for mksh, it takes no long argument. An answer that nobody reads ends sh: what was
+#: sent behind a command that was given up must not be run late.
+_QUESTION = (
+    b"{ w=%s; e=$({ %s; } 2>&1 >&3 3>&- </dev/null); s=$?; "
+    b"answer $w $s \"$e\" || answer $w $s 'it said more than printf takes' || exit; }\n"
+)
 _IDLE = 240.0  #: seconds; the timeout of a command comes first
 _PIECE = 64 * 1024
-_STATUS_MAX = 3  #: digits
+_STATUS_MAX = 255
+_ARGUMENT_MAX = 64 * 1024  #: bytes; Linux lets a program have one of twice that
 _STDERR_MAX = 1024 * 1024
 _STDERR_KEPT = 64 * 1024
 
@@ -42,14 +51,11 @@ class _Ended(Exception):
 class RemoteShell:
     """What runs commands over ``connection``: in one sh, or in a channel each where there is none, or where it talks.
 
-    ``is_final``: whether the way in which sh ended is the answer to every command. Threads may use it side by side:
-    what they ask is sent at once, and answered in turn.
+    Threads may use it side by side: what they ask is sent at once, and answered in turn.
     """
 
-    def __init__(self, connection: Commands, is_final: Callable[[Result], bool]) -> None:
+    def __init__(self, connection: Commands) -> None:
         self._connection = connection
-        self._is_final = is_final
-        self._final: Result | None = None
         self._is_usable = True
         self._stream: Stream | None = None
         self._greeting = secrets.token_hex(16).encode()
@@ -65,9 +71,12 @@ class RemoteShell:
         return answer or self._connection.run(argv, timeout=timeout, limit=limit)
 
     def write(self, path: bytes, data: bytes, *, timeout: float = 120.0) -> Result:
-        """Replace the content of the remote file ``path`` by ``data`` (no zero byte); as ``Commands.write``."""
-        line = b"%s | cat > %s" % (command_line(["printf", "%s", data]), command_line([path]))
-        return self._answer(line, timeout, OUTPUT_MAX) or self._connection.write(path, data, timeout=timeout)
+        """Replace the content of the remote file ``path`` by ``data``; as ``Commands.write``."""
+        answer = None
+        if len(data) <= _ARGUMENT_MAX and b"\0" not in data:
+            line = b"%s | cat > %s" % (command_line(["printf", "%s", data]), command_line([path]))
+            answer = self._answer(line, timeout, OUTPUT_MAX)
+        return answer or self._connection.write(path, data, timeout=timeout)
 
     def close(self) -> None:
         """Use sh no more; a command after this has a channel of its own."""
@@ -88,12 +97,12 @@ class RemoteShell:
                 raise
             finally:
                 question.read.set()
-        return self._final
+        return None
 
     def _asked(self, line: bytes) -> _Question:
         word = secrets.token_hex(16).encode()
         question = _Question(line, word, self._last, threading.Event())
-        text = _QUESTION % (line, word, word)
+        text = _QUESTION % (word, line)
         if self._stream is None:
             self._stream = self._connection.stream(["sh"], idle=_IDLE)
             text = _OPENING % self._greeting + text
@@ -108,15 +117,15 @@ class RemoteShell:
         """The answer to ``question``; None where sh gave none to the first one. Raises UnreachableError."""
         stream = self._stream
         if stream is None or not self._is_usable:
-            return self._final
+            return None
         with alarm(timeout, lambda: stream.expire(timeout)):
             try:
                 if not self._is_greeted and not self._has_greeted(stream):
-                    return self._final
+                    return None
                 output = self._until(stream, b"\n%s " % question.word, limit, question)
-                status = self._until(stream, b"\n", _STATUS_MAX, question)
+                status = _exit_status(self._until(stream, b"\n", len(str(_STATUS_MAX)), question))
                 errors = self._until(stream, b"\n%s\n" % question.word, _STDERR_MAX, question)
-                return Result(int(status), output, errors[:_STDERR_KEPT])
+                return Result(status, output, errors[:_STDERR_KEPT])
             except (_Ended, ValueError):
                 raise lost(self._connection.endpoint, "the sh there that runs our commands has ended") from None
 
@@ -125,8 +134,6 @@ class RemoteShell:
         expected = self._greeting + b"\n"
         while len(self._unread) < len(expected) and expected.startswith(self._unread):
             if not (piece := stream.read(_PIECE)):
-                ended = stream.finish()
-                self._final = ended if self._is_final(ended) else None
                 break
             self._unread += piece
         self._is_greeted = self._unread.startswith(expected)
@@ -148,3 +155,10 @@ class RemoteShell:
         found = bytes(self._unread[:at])
         del self._unread[: at + len(end)]
         return found
+
+
+def _exit_status(text: bytes) -> int:
+    """Raises ValueError for what is none."""
+    if not text.isdigit() or int(text) > _STATUS_MAX:
+        raise ValueError
+    return int(text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import stat
 from collections.abc import Iterator
 from contextlib import suppress
@@ -100,6 +101,40 @@ def test_what_cannot_be_copied_leaves_nothing_there(tmp_path: Path, master: Loca
     else:
         (own / ".hg/requires").write_text("of-the-future\n")
     assert filled(tmp_path, master, own) == []
+
+
+def killed(master: LocalMaster, own: Path) -> None:
+    """A first push that is killed when everything is copied."""
+    if (child := os.fork()) == 0:
+        with master.new("bar", "etc") as temporary:
+            temporary.fill(str(own))
+            os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(child, 0)
+
+
+def test_a_killed_push_leaves_nothing_to_the_next(tmp_path: Path, master: LocalMaster) -> None:
+    own = tmp_path / "own"
+    (own / ".hg/store/data").mkdir(parents=True)
+    (own / ".hg/store/00changelog.i").touch()
+    master.make_host("bar")
+    for _ in range(3):
+        killed(master, own)
+    assert len(os.listdir(tmp_path / "hosts/bar")) == 1
+    assert filled(tmp_path, master, own) == ["etc"]
+
+
+def test_of_two_at_once_the_second_is_told(tmp_path: Path, master: LocalMaster) -> None:
+    """One of them finds the folder in use, and makes a repository with the name itself."""
+    own = tmp_path / "own"
+    (own / ".hg/store/data").mkdir(parents=True)
+    (own / ".hg/store/00changelog.i").touch()
+    master.make_host("bar")
+    with pytest.raises(PachaError) as caught, master.new("bar", "etc") as temporary:
+        with pytest.raises(CannotStream), master.new("bar", "etc"):
+            pass
+        temporary.fill(str(own))
+        master.create("bar", "etc")
+    assert caught.value.code == "push-overtaken" and os.listdir(tmp_path / "hosts/bar") == ["etc"]
 
 
 def test_the_heartbeat_takes_the_place_of_the_last_one(tmp_path: Path, master: LocalMaster) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -18,9 +20,9 @@ import pytest
 
 from pacha.errors import PachaError
 from pacha.wire.shell import command_line
-from pacha.wire.ssh import RemoteShell, Result
+from pacha.wire.ssh import RemoteShell, Result, remote_shell
 
-SHELLS = (["sh"], ["bash"], ["busybox", "sh"], ["dash"])
+SHELLS = (["sh"], ["bash"], ["bash", "--posix"], ["busybox", "sh"], ["dash"], ["mksh"])
 
 
 class Process:
@@ -78,9 +80,14 @@ class Local:
         done = subprocess.run(["sh", "-c", command_line(argv)], capture_output=True, timeout=timeout)
         return Result(done.returncode, done.stdout, done.stderr)
 
+    def write(self, path: bytes, data: bytes, *, timeout: float) -> Result:
+        self.apart += 1
+        Path(os.fsdecode(path)).write_bytes(data)
+        return Result(0, b"", b"")
+
 
 def shell_of(local: Local) -> RemoteShell:
-    return RemoteShell(local, lambda ended: b"for Pacha alone" in ended.stderr)  # type: ignore[arg-type]
+    return RemoteShell(local)  # type: ignore[arg-type]
 
 
 @pytest.fixture(params=SHELLS, ids=" ".join)
@@ -133,10 +140,67 @@ def test_a_command_that_was_not_sent_whole_is_not_run(local: Local, tmp_path: Pa
     victim.touch()
     process = local.streams[0].process
     assert process.stdin
-    question = b"{ e=$({ rm %s; } 2>&1 >&3 3>&- </dev/null); printf x; }\n" % bytes(victim)
+    question = remote_shell._QUESTION % (b"word", b"rm %s" % bytes(victim))
     for end in range(len(question) - 2):
         assert subprocess.run([*local.argv], input=b"exec 3>&1\n" + question[:end], capture_output=True)
         assert victim.exists()
+
+
+def without_printf(tmp_path: Path) -> list[str]:
+    """A shell for which printf(1) is a program, as for mksh."""
+    (tmp_path / "start-up").write_text("enable -n printf\n")
+    return ["env", f"BASH_ENV={tmp_path}/start-up", "bash"]
+
+
+def test_errors_are_longer_than_an_argument_may_be(tmp_path: Path) -> None:
+    """As of sha256sum(1), when many repositories are not there yet."""
+    for argv in (["sh"], without_printf(tmp_path)):
+        local = Local(argv)
+        shell = shell_of(local)
+        ended = shell.run(["sh", "-c", "head -c 300000 /dev/zero | tr '\\0' e >&2; exit 3"], timeout=20)
+        assert ended.status == 3 and ended.stderr
+        assert shell.run(["echo", "on"]).stdout == b"on\n"
+        local.streams[0].close()
+
+
+def test_data_that_printf_does_not_take_has_a_channel(local: Local, tmp_path: Path) -> None:
+    shell, place = shell_of(local), tmp_path / "file"
+    for data in (b"a\0b", b"x" * 200_000):
+        assert shell.write(bytes(place), data).status == 0 and place.read_bytes() == data
+    assert (local.streams, local.apart) == ([], 2)
+    every = bytes(range(1, 256)) * 16
+    assert shell.write(bytes(tmp_path / os.fsdecode(every[:46])), every) == Result(0, b"", b"")
+    assert (tmp_path / os.fsdecode(every[:46])).read_bytes() == every and local.apart == 2
+
+
+def test_what_was_sent_behind_a_command_that_was_given_up_is_not_run(tmp_path: Path) -> None:
+    """Minutes later it could write the heartbeat of an earlier push beside that of a later one."""
+    victim = tmp_path / "victim"
+    script = remote_shell._OPENING % b"hello"
+    script += b"".join(remote_shell._QUESTION % (b"word", line) for line in (b"sleep 0.2", b"touch %s" % bytes(victim)))
+    deaf = ["sh", "-c", "trap '' PIPE; exec sh"]
+    for argv in (["sh"], deaf, without_printf(tmp_path)):
+        with subprocess.Popen(argv, stdin=-1, stdout=-1, stderr=-1) as process:
+            assert process.stdin and process.stdout
+            process.stdin.write(script)
+            process.stdin.close()
+            assert process.stdout.readline() == b"hello\n"
+            process.stdout.close()
+        assert not victim.exists()
+
+
+def test_nothing_of_a_command_is_left_to_the_next(local: Local) -> None:
+    """Not even where the account's own start-up file exports what sh uses here."""
+    local.argv = ["env", "e=own", "w=own", "s=own", *local.argv]
+    shell = shell_of(local)
+    for line in ("cd /", "umask 0", "export X=1", "trap 'echo bye' EXIT", "set -e", "exec 4>&1", "exit 7"):
+        shell.run(shlex.split(line))
+    assert shell.run(["cat", "/none"]).stderr
+    seen = shell.run(["sh", "-c", "pwd; umask; echo $X.$e.$w.$s"]).stdout.decode().split()
+    assert seen == [os.getcwd(), subprocess.getoutput("umask"), "..."]
+    assert shell.run(["ls", "/proc/self/fd"]).stdout.split() == [b"0", b"1", b"2", b"3"], (
+        "the last is that of ls itself"
+    )
 
 
 def test_an_answer_has_its_limits(local: Local) -> None:
@@ -169,6 +233,7 @@ OTHERS = {
     "it talks, without a line": "printf Welcome; exec sh",
     "it is none": "exec cat",
     "it ends": "exit 127",
+    "an earlier Pacha does not let it in": "echo 'pacha: Permission denied: this key is for Pacha alone.' >&2; exit 11",
     "it is not let in": "echo 'This service allows sftp connections only.'; exit 1",
 }
 
@@ -183,15 +248,10 @@ def test_where_it_is_no_sh_each_command_has_a_channel(script: str) -> None:
     assert (len(local.streams), local.apart) == (1, 3)
 
 
-def test_a_refusal_by_pacha_is_the_answer_to_all() -> None:
-    local = Local(["sh", "-c", "echo 'this key is for Pacha alone' >&2; exit 11"])
-    shell = shell_of(local)
-    assert shell.run(["echo", "a"]).status == shell.run(["echo", "b"]).status == 11
-    assert local.apart == 0
-
-
 LIES = {
     "a status that is none": b"\n%s status\n\n%s\n",
+    "a status of nobody": b"\n%s 999\n\n%s\n",
+    "a status below zero": b"\n%s -1\n\n%s\n",
     "a status without end": b"\n%s " + b"1" * 100_000,
     "half of an answer": b"\n%s 0\n",
     "another word": b"\nfeedfeedfeedfeedfeedfeedfeedfeed 0\n\nfeedfeedfeedfeedfeedfeedfeedfeed\n",
@@ -207,7 +267,7 @@ class Liar(Process):
         self.rest = b""
 
     def write(self, data: bytes) -> int:
-        greeting, word = data.splitlines()[0].split()[-1], data.split()[-3]
+        [greeting, word] = re.findall(rb"[0-9a-f]{32}", data)
         self.rest = greeting + b"\n" + self.lie.replace(b"%s", word)
         return len(data)
 
