@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.amount import left_for_another_day
 from tests.support.sshd import sshd  # noqa: F401  (a fixture)
 
 os.environ["PACHA_HOST_KEY"] = ""  # this machine's sshd has one, which signs nothing here
@@ -106,9 +107,17 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes long: last, it would have one process at work that the others wait for."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Begin with what takes long: last, it would have one process at work that the others wait for.
+
+    With CI set, each test of several cases outside of tests/unit takes half of them each day: it has 15 minutes.
+    """
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    if os.environ.get("CI"):
+        names = [item.nodeid for item in items if not item.nodeid.startswith("tests/unit/")]
+        left = left_for_another_day(names, 2)
+        config.hook.pytest_deselected(items=[item for item in items if item.nodeid in left])
+        items[:] = [item for item in items if item.nodeid not in left]
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -28,3 +28,15 @@ def by_turns(cases: Sequence[T], every: int) -> list[T]:
         return list(cases)
     day = int(os.environ["PACHA_DAY"])  # of the first process, that all its workers choose the same
     return [case for number, case in enumerate(cases) if number % every == day % every]
+
+
+def left_for_another_day(names: Sequence[str], every: int) -> set[str]:
+    """Of the ``names`` of cases, those that are not of this day; one at least of each test is (``test[case]``)."""
+    if is_soak():
+        return set()
+    tests: dict[str, list[str]] = {}
+    for name in names:
+        tests.setdefault(name.partition("[")[0], []).append(name)
+    return {
+        name for cases in tests.values() if len(cases) >= every for name in set(cases) - set(by_turns(cases, every))
+    }

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.amount import left_for_another_day
+
 NAME = "pacha-guard-test/none"  # should the guard fail, none of this can succeed
 HOME = pwd.getpwuid(os.getuid()).pw_dir
 
@@ -61,3 +63,17 @@ def test_the_test_has_a_home_of_its_own(isolated: Path) -> None:
     assert "SSH_AUTH_SOCK" not in os.environ
     umask = os.umask(0o022)
     assert umask == 0o022
+
+
+def test_of_each_test_one_case_at_least_is_of_this_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ["one", *(f"two[{case}]" for case in "abcde"), "three[a]"]
+    monkeypatch.delenv("PACHA_SOAK", raising=False)
+    seen = set[str]()
+    for day in ("4", "5"):
+        monkeypatch.setenv("PACHA_DAY", day)
+        left = left_for_another_day(names, 2)
+        assert left < {f"two[{case}]" for case in "abcde"} and len(left) in (2, 3)
+        seen |= set(names) - left
+    assert seen == set(names)
+    monkeypatch.setenv("PACHA_SOAK", "1")
+    assert left_for_another_day(names, 2) == set()
