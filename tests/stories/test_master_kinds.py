@@ -124,7 +124,7 @@ def story(host: Host) -> tuple[float, str]:
     host.forget()
     host.rebuild("--target", host.stage.folder / "out")
     assert changed(picture(tree), picture(Path(f"{host.stage.folder}/out{tree}"))) == []
-    programs = [line.partition(": ")[2] for line in told.splitlines() if "programs" in line.split()[:2]]
+    programs = [line.partition("programs")[2].strip() for line in told.splitlines() if "programs" in line.split()[:2]]
     return seconds, programs[0]
 
 
