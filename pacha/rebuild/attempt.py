@@ -100,7 +100,8 @@ class Attempt:
         spared = bound.without({**fetched.purged, **sealing.own_word(self.context, self.options)}, fetched.shut)
         planned = plan_rebuild(fetched.snapshot, texts, self.options, self.begun, holes, fetched.roots, orphans, spared)
         planned = planned.led_by(partial.purged(planned.plan, fetched, target))
-        planned = planned.led_by(sealing.concerns(self.context, self.host, fetched, planned.plan, self.options))
+        clear = sealing.unsealed(self.context, self.host, fetched)
+        planned = planned.led_by(sealing.concerns(self.context, clear, fetched, planned.plan, self.options))
         planned = partial.with_split_hardlink_warnings(planned, self.options, fetched)
         install = packages.plan(self.staging, fetched, self.options, machines, other_release=change is not None)
         complete = not (install and install.installs and install.missing.wanted)
@@ -122,12 +123,9 @@ class Attempt:
             living=living_machine(self.context, self.host, self.options), remembered=self.options.remembered,
             differences=self.differences, signed=self.signed, watched=watched, machines=machines, bound=bound,
             services=self._services(planned, again=again), again=again,
-            sealed=frozenset(rebase(path, target) for path in (*fetched.sealed, *self._uncovered())),
+            sealed=frozenset(rebase(path, target) for path in (*fetched.sealed, *clear)),
             packages=install,
         )  # fmt: skip
-
-    def _uncovered(self) -> Iterator[bytes]:
-        return sealing.uncovered(self.context, self.host, self.fetched)
 
     def _circumstances(self, machines: machine.Machines | None, change: release.ReleaseChange | None) -> Circumstances:
         return Circumstances(

@@ -29,9 +29,11 @@ def own_word(context: Context, options: RebuildOptions) -> dict[bytes, str]:
     return {path: _OWN_WORD} if path and options.in_place and os.path.lexists(path) else {}
 
 
-def concerns(context: Context, host: str, fetched: Fetched, plan: Plan, options: RebuildOptions) -> Iterator[Concern]:
-    """What a person should know of the seals before anything is changed."""
-    found = sorted(_unsealed(context, host, fetched))
+def concerns(
+    context: Context, clear: Mapping[bytes, str], fetched: Fetched, plan: Plan, options: RebuildOptions
+) -> Iterator[Concern]:
+    """What a person should know of the seals before anything is changed; ``clear`` as ``unsealed`` has it."""
+    found = sorted(clear.items())
     for path, why in found[:_MOST]:
         yield Concern(rebase(path, options.target), _NOT_SEALED.format(why=why))
     if len(found) > _MOST:
@@ -47,13 +49,15 @@ def concerns(context: Context, host: str, fetched: Fetched, plan: Plan, options:
             yield Concern(word, _NEW_WORD)
 
 
-def uncovered(context: Context, host: str, fetched: Fetched) -> Iterator[bytes]:
-    """The paths that should be sealed, and are in the clear in what was fetched: on this machine they may be secret."""
-    return (path for path, _ in _unsealed(context, host, fetched))
+def unsealed(context: Context, host: str, fetched: Fetched) -> dict[bytes, str]:
+    """The paths that are in the clear and should be sealed, by what this machine knows itself; and by what.
+
+    What this machine has there may be secret.
+    """
+    return dict(_unsealed(context, host, fetched))
 
 
 def _unsealed(context: Context, host: str, fetched: Fetched) -> Iterator[tuple[bytes, str]]:
-    """The paths that are in the clear and should be sealed, by what this machine knows itself; and by what."""
     entries = fetched.recorded.entries
     rules = SealRules(context.config.seal, [watched.path for watched in fetched.snapshot.live])
     wanted = rules.wanted(entries)
