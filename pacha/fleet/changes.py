@@ -8,12 +8,11 @@ from dataclasses import dataclass, field
 
 from pacha.files.paths import prefix
 from pacha.fleet.update import Fleet
-from pacha.store.change_list import LETTERS
+from pacha.store.change_list import HEAD_LINES, LETTERS
 from pacha.text import escape, printable
 
 _AHEAD = 300.0  #: seconds that a host's clock may be ahead of ours
 _PACKAGE = "P"
-_HEAD_LINES = 2  #: of a change list: the counts, and the hash of pacha.db
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +80,7 @@ def of_chosen(
 
 def _first(text: str, most: int) -> tuple[tuple[tuple[str, str], ...], dict[str, int]]:
     """The first ``most`` lines of a change list, and how many more of each letter there are, without splitting them."""
-    *head, rest = text.split("\n", _HEAD_LINES + most) if text.count("\n") >= _HEAD_LINES + most else (text, "")
+    *head, rest = text.split("\n", HEAD_LINES + most) if text.count("\n") >= HEAD_LINES + most else (text, "")
     left_out = {letter: f"\n{rest}".count(f"\n{letter} /") for letter in LETTERS}
     left_out[_PACKAGE] = f"\n{rest}".count(f"\n{_PACKAGE} ")
     return _touched("\n".join(head), b"/"), {letter: number for letter, number in left_out.items() if number}
@@ -92,7 +91,7 @@ def _touched(text: str, path: bytes) -> tuple[tuple[str, str], ...]:
     folder, below = escape(path), escape(prefix(path))
     wanted = {f"{letter} {folder}" for letter in LETTERS}
     starts = (*(f"{letter} {below}" for letter in LETTERS), *([f"{_PACKAGE} "] if path == b"/" else []))
-    lines = text.split("\n")[_HEAD_LINES:]
+    lines = text.split("\n")[HEAD_LINES:]
     if not "".join(lines).isprintable():  # forged
         lines = list(map(printable, lines))
     return tuple((line[0], line[2:]) for line in lines if line.startswith(starts) or line in wanted)

@@ -126,11 +126,10 @@ def _touched(history: History, nodes: Sequence[str]) -> set[str]:
     found: set[str] = set()
     for node in nodes[:_MOST_SNAPSHOTS]:
         try:
-            text = history.read(DATABASE, node, change_list.FILE).decode("utf-8", "replace")
+            text = history.read(DATABASE, node, change_list.FILE)
         except DamagedError:
             continue  # there is none where only the machine changed
-        lines = (line.partition(" ") for line in text.split("\n")[2:])
-        found.update(name for letter, _, name in lines if letter in _CONTENT)
+        found.update(name for letter, name in change_list.touched(text) if letter in _CONTENT)
     return found
 
 

@@ -166,7 +166,8 @@ def _touched(folder: HostDirectory, before: str, tips: Sequence[str]) -> PushedP
     newer = list(takewhile(lambda node: node != before, nodes[nodes.index(tip) :]))
     texts = list(_change_lists(repository, newer[:_MOST_SNAPSHOTS]))
     paths = dict[str, str]()
-    for name, letter in chain.from_iterable(map(_paths, reversed(texts))):
+    for letter, escaped in chain.from_iterable(map(change_list.touched, reversed(texts))):
+        name = printable(escaped)
         if not (name in paths and letter in _LESS.get(paths[name], "")):
             paths[name] = letter
     return PushedPaths(
@@ -177,7 +178,7 @@ def _touched(folder: HostDirectory, before: str, tips: Sequence[str]) -> PushedP
     )
 
 
-def _change_lists(repository: hg.Repository, nodes: Sequence[str]) -> Iterator[str]:
+def _change_lists(repository: hg.Repository, nodes: Sequence[str]) -> Iterator[bytes]:
     """The change lists of ``nodes``, the newest first, as far as they have room; whoever has a key may forge them."""
     room = _MOST_BYTES
     for node in nodes:
@@ -188,15 +189,7 @@ def _change_lists(repository: hg.Repository, nodes: Sequence[str]) -> Iterator[s
         room -= len(data)
         if room < 0:
             return
-        yield data.decode("utf-8", "replace")
-
-
-def _paths(text: str) -> Iterator[tuple[str, str]]:
-    """Names and letters in a change list."""
-    for line in text.split("\n")[2:]:
-        letter, _, name = line.partition(" ")
-        if letter in change_list.LETTERS:
-            yield printable(name), letter
+        yield data
 
 
 def _log(host: str, text: str) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from pacha.store.snapshot import Changes
 from pacha.text import escape
@@ -22,6 +22,7 @@ FILE = b"changes"
 PACKAGES = "packages"  #: the word of the number of packages that changed
 #: The letter of each kind of change, as ``pacha push -v`` prints it.
 LETTERS = {"A": "added", "M": "changed", "R": "removed", "m": "metadata"}
+HEAD_LINES = 2  #: the counts, and the hash of pacha.db
 _PACKAGE = "P"  #: the letter of a package; an earlier Pacha passes over it
 _COUNT = re.compile(rf"(\d{{1,9}}) ({'|'.join(LETTERS.values())}|packages?)\b")
 
@@ -59,13 +60,20 @@ def split_message(message: str) -> tuple[str, dict[str, int]]:
     return text, {PACKAGES if word == "package" else word: int(number) for number, word in _COUNT.findall(counted)}
 
 
+def touched(text: bytes) -> Iterator[tuple[str, str]]:
+    """The letter and the name of each path in a change list, which may be forged."""
+    for line in text.decode("utf-8", "replace").split("\n")[HEAD_LINES:]:
+        letter, _, name = line.partition(" ")
+        if letter in LETTERS:
+            yield letter, name
+
+
 def count(text: bytes, paths: Sequence[bytes] = ()) -> dict[str, int]:
     """Count the added, changed ... paths in a change list: those at or below ``paths``, or all."""
     found: Counter[str] = Counter()
     folders = [escape(path) for path in paths]
-    for line in text.decode("utf-8", "replace").splitlines()[2:]:
-        letter, _, name = line.partition(" ")
-        if letter in LETTERS and (not folders or any(_holds(folder, name) for folder in folders)):
+    for letter, name in touched(text):
+        if not folders or any(_holds(folder, name) for folder in folders):
             found[LETTERS[letter]] += 1
     return {word: found[word] for word in LETTERS.values() if found[word]}
 
