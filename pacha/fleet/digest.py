@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from pathlib import Path
 
-from pacha.errors import PachaError
 from pacha.fleet import digest_reply, host_digest
 from pacha.fleet.digest_marks import HostMark, Marks
 from pacha.fleet.digest_reply import HostDigest
 from pacha.fleet.host_digest import DigestBase
 from pacha.fleet.secrecy import Secrecy
-from pacha.fleet.update import NEVER, Fleet, owner_of
+from pacha.fleet.update import NEVER, FaultError, Fleet, ask
 from pacha.server import retired
-from pacha.server.host_account import AccountLimits, load_modules, run_as_owner, scratch_folder
+from pacha.server.host_account import AccountLimits, load_modules
 from pacha.system import activity
-from pacha.text import one_line
 
 _LIMITS = AccountLimits(cpu_seconds=300, seconds=900.0, memory=2 << 30, most=host_digest.MOST_BYTES)
 _FIRST = 86400.0  #: seconds that the first digest of all looks back
@@ -133,24 +129,11 @@ def _tell(
 ) -> None:
     """Put what a host changed into ``told``, or why that cannot be said into ``faults``."""
     try:
-        owner = owner_of(hosts_path, host)
-        with scratch_folder(owner) as scratch:
-            reply, _ = run_as_owner(owner, lambda: _work(hosts_path, host, scratch, base, secret), _LIMITS)
-        if reply.startswith(b'{"fault"'):
-            faults[host] = one_line(str(json.loads(reply)["fault"]))
-        else:
-            told[host] = digest_reply.decode(host, reply)
+        reply = ask(hosts_path, host, lambda folder: host_digest.tell(hosts_path, host, folder, base, secret), _LIMITS)
+        told[host] = digest_reply.decode(host, reply)
+    except FaultError as error:
+        faults[host] = str(error)
     except OSError as error:
         faults[host] = f"its folder cannot be read: {error.strerror}"
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         faults[host] = "what it changed takes too much time or memory"
-
-
-def _work(hosts_path: bytes, host: str, scratch: Path, base: DigestBase, secret: Secrecy) -> bytes:
-    """In the child: the reply, or why there is none."""
-    try:
-        return host_digest.tell(hosts_path, host, scratch, base, secret)
-    except PachaError as error:
-        return json.dumps({"fault": error.in_a_line}).encode("ascii")
-    except Exception as error:
-        return json.dumps({"fault": f"it cannot be read: {type(error).__name__}"}).encode("ascii")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -127,15 +127,13 @@ def _read(hosts_path: bytes, index: Index, host: str, mark: str, known: IndexedH
         return
     tip, number = (known.tip, known.number) if known else ("", -1)
     try:
-        owner = owner_of(hosts_path, host)
-        with scratch_folder(owner) as scratch:
-            reply, _ = run_as_owner(owner, lambda: _collected(hosts_path, host, scratch, tip, number), _LIMITS)
-        index.replace(host, mark, _record(reply))
+        reply = ask(hosts_path, host, lambda folder: collect.collect(hosts_path, host, folder, tip, number), _LIMITS)
+        index.replace(host, mark, collect.decode(reply))
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError, OverflowError):
         index.spoil(host, mark, _TOO_MUCH)
     except OSError as error:
         index.spoil(host, mark, f"its folder cannot be read: {error.strerror}")
-    except _FaultError as error:
+    except FaultError as error:
         index.spoil(host, mark, str(error))
 
 
@@ -148,22 +146,28 @@ def owner_of(hosts_path: bytes, host: str) -> os.stat_result:
         os.close(fd)
 
 
-def _collected(hosts_path: bytes, host: str, scratch: Path, tip: str, number: int) -> bytes:
+class FaultError(Exception):
+    """A host cannot be read; the text says why, safe to print."""
+
+
+def ask(hosts_path: bytes, host: str, work: Callable[[Path], bytes], limits: AccountLimits) -> bytes:
+    """What ``work``, given a scratch folder, replies in a process of the account that owns the host's folder.
+
+    Raises FaultError with the fault that it tells of, OSError, and ValueError for a reply that is nonsense.
+    """
+    owner = owner_of(hosts_path, host)
+    with scratch_folder(owner) as scratch:
+        reply, _ = run_as_owner(owner, lambda: _answered(lambda: work(scratch)), limits)
+    if reply.startswith(b'{"fault"'):
+        raise FaultError(one_line(str(json.loads(reply)["fault"])))
+    return reply
+
+
+def _answered(work: Callable[[], bytes]) -> bytes:
     """In the child: the reply, or why there is none."""
     try:
-        return collect.collect(hosts_path, host, scratch, tip, number)
+        return work()
     except PachaError as error:
         return json.dumps({"fault": error.in_a_line}).encode("ascii")
     except Exception as error:
         return json.dumps({"fault": f"it cannot be read: {type(error).__name__}"}).encode("ascii")
-
-
-class _FaultError(Exception):
-    """A host cannot be read; the text says why, safe to print."""
-
-
-def _record(reply: bytes) -> collect.HostRecord:
-    """The record of a reply. Raises _FaultError with the fault that it tells of, and what ``collect.decode`` raises."""
-    if reply.startswith(b'{"fault"'):
-        raise _FaultError(one_line(str(json.loads(reply)["fault"])))
-    return collect.decode(reply)
