@@ -8,8 +8,7 @@ import shutil
 import pytest
 
 from pacha.errors import DamagedError, UsageError
-from pacha.fleet import digest as fleet_digest
-from pacha.fleet import host_digest
+from pacha.fleet import host_digest, update
 from pacha.fleet.digest import GONE, Digest, digest
 from pacha.fleet.digest_marks import HostMark, Marks
 from pacha.fleet.digest_reply import NEW
@@ -104,7 +103,7 @@ def test_a_fault_in_other_words_is_not_new(hosts: Hosts, monkeypatch: pytest.Mon
         raise DamagedError(f"It is damaged {next(words)}.", code="damaged-for-a-test")
 
     monkeypatch.setattr(host_digest, "tell", damaged)
-    monkeypatch.setattr(fleet_digest, "run_as_owner", lambda owner, work, limits: (work(), 0))
+    monkeypatch.setattr(update, "run_as_owner", lambda owner, work, limits: (work(), 0))
     first = ask(hosts, marks)
     second = ask(hosts, first.marks)
     assert first.news == ("web1",) and first.faults != second.faults and second.is_empty
