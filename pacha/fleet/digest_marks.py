@@ -8,16 +8,15 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import secrets
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from pacha.errors import DamagedError, LockedError, PachaError
-from pacha.files.dirfd import CREATE
 from pacha.server.check_results import node, open_folder
+from pacha.system.atomic import replace_in
 from pacha.text import escape, printable
 from pacha.wire import message
 
@@ -76,17 +75,8 @@ class MarksFile:
     def write(self, marks: Marks) -> None:
         """Replace the marks, by rename, synced. Raises OSError."""
         hosts = {host: asdict(mark) for host, mark in sorted(marks.hosts.items())}
-        temporary = f".{_NAME}.{secrets.token_hex(8)}"
-        try:
-            with open(os.open(temporary, CREATE, 0o600, dir_fd=self._folder), "w", encoding="ascii") as stream:
-                json.dump({"version": _VERSION, "at": marks.at, "hosts": hosts}, stream)
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.rename(temporary, _NAME, src_dir_fd=self._folder, dst_dir_fd=self._folder)
-        except BaseException:
-            with suppress(OSError):
-                os.unlink(temporary, dir_fd=self._folder)
-            raise
+        text = json.dumps({"version": _VERSION, "at": marks.at, "hosts": hosts})
+        replace_in(self._folder, _NAME, text.encode("ascii"))
         os.fsync(self._folder)
 
 

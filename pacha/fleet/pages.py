@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 import stat
 import time
 from collections.abc import Iterator
@@ -16,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pacha.errors import PachaError
-from pacha.files.dirfd import CREATE, DIRECTORY
-from pacha.system.syscalls import sync_file
+from pacha.files.dirfd import DIRECTORY
+from pacha.system.atomic import replace_in
 from pacha.system.trust import untrusted
 from pacha.text import escape
 
@@ -35,17 +34,9 @@ class Pages:
 
     def write(self, name: str, page: bytes) -> None:
         """Replace the page ``name``, which whoever may read the folder may read. Raises PachaError."""
-        temporary = f".{name}.{secrets.token_hex(4)}"
         try:
-            with open(os.open(temporary, CREATE, 0o600, dir_fd=self.fd), "wb") as stream:
-                os.fchmod(stream.fileno(), self.mode)  # independent of the umask
-                stream.write(page)
-                stream.flush()
-                sync_file(stream.fileno())
-            os.rename(temporary, name, src_dir_fd=self.fd, dst_dir_fd=self.fd)
+            replace_in(self.fd, name, page, mode=self.mode)
         except OSError as error:
-            with suppress(OSError):
-                os.unlink(temporary, dir_fd=self.fd)
             raise _unusable(self.folder / name, error) from None
 
     def remove(self, name: str) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
-import secrets
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pacha.fetch.provenance import SignatureState
-from pacha.files.dirfd import CREATE, open_own
+from pacha.files.dirfd import open_own
 from pacha.files.names import NODE
+from pacha.system.atomic import replace_in
 from pacha.text import printable
 from pacha.wire import message
 
@@ -49,14 +49,7 @@ class CheckResult:
 
 def write(hosts_path: bytes, checked: CheckResult) -> None:
     """Keep ``checked`` as the last result of its host. Raises OSError."""
-    fd = open_folder(hosts_path)
-    temporary = f".{secrets.token_hex(8)}"
-    try:
-        with open(os.open(temporary, CREATE, 0o600, dir_fd=fd), "w", encoding="ascii") as stream:
-            json.dump(asdict(checked), stream)
-        os.rename(temporary, f"{checked.host}.json", src_dir_fd=fd, dst_dir_fd=fd)
-    finally:
-        os.close(fd)
+    replace_note(hosts_path, f"{checked.host}.json", json.dumps(asdict(checked)).encode("ascii"))
 
 
 def read(hosts_path: bytes) -> dict[str, CheckResult]:
@@ -118,6 +111,15 @@ def signer(value: object) -> str:
     if not isinstance(value, str) or (value and not _FINGERPRINT.fullmatch(value)):
         raise ValueError("no fingerprint")
     return value
+
+
+def replace_note(hosts_path: bytes, name: str, data: bytes) -> None:
+    """Replace the file ``name`` in that folder. Raises OSError."""
+    fd = open_folder(hosts_path)
+    try:
+        replace_in(fd, name, data, durable=False)
+    finally:
+        os.close(fd)
 
 
 def open_folder(hosts_path: bytes) -> int:

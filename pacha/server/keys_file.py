@@ -6,13 +6,13 @@ Lines are bytes and keep their ends: what a change does not concern stays as it 
 from __future__ import annotations
 
 import os
-import secrets
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from pacha.errors import PachaError
-from pacha.files.dirfd import CREATE, READ
+from pacha.files.dirfd import READ
+from pacha.system.atomic import replace_in
 from pacha.system.syscalls import sync_file
 from pacha.text import escape
 
@@ -95,19 +95,10 @@ def append(lines: list[bytes], line: bytes) -> None:
 
 def write(folder: int, lines: Sequence[bytes]) -> None:
     """Write a temporary file and rename it, so that a login meanwhile sees the old file or the new one."""
-    temporary = f".{_KEYS}.pacha-{secrets.token_hex(8)}"
     try:
-        with open(os.open(temporary, CREATE, 0o600, dir_fd=folder), "wb") as stream:
-            stream.write(b"".join(lines))
-            stream.flush()
-            sync_file(stream.fileno())
-        os.rename(temporary, _KEYS, src_dir_fd=folder, dst_dir_fd=folder)
+        replace_in(folder, _KEYS, b"".join(lines))
         sync_file(folder)
     except OSError as error:
-        try:
-            os.unlink(temporary, dir_fd=folder)
-        except OSError:
-            pass
         raise PachaError(
             f"{_KEYS} cannot be written.", error.strerror or "", _BY_HAND, code="authorized-keys-unwritable"
         ) from None

@@ -6,13 +6,12 @@ The time of the last run is kept in ``<hosts_path>/.pacha/purged-all``: seconds 
 from __future__ import annotations
 
 import os
-import secrets
 from datetime import timedelta
 
 from pacha.errors import PachaError
-from pacha.files.dirfd import CREATE, open_own
+from pacha.files.dirfd import READ, open_own
 from pacha.server import hosts
-from pacha.server.check_results import FOLDER, open_folder
+from pacha.server.check_results import FOLDER, replace_note
 from pacha.text import local_minute
 
 _FILE = "purged-all"
@@ -47,14 +46,7 @@ def _newest_snapshot(hosts_path: bytes, now: float) -> float | None:
 
 def note(hosts_path: bytes, now: float) -> None:
     """Remember a run at ``now``. Raises OSError."""
-    fd = open_folder(hosts_path)
-    temporary = f".{secrets.token_hex(8)}"
-    try:
-        with open(os.open(temporary, CREATE, 0o600, dir_fd=fd), "w", encoding="ascii") as stream:
-            stream.write(f"{now:.0f}\n")
-        os.rename(temporary, _FILE, src_dir_fd=fd, dst_dir_fd=fd)
-    finally:
-        os.close(fd)
+    replace_note(hosts_path, _FILE, b"%.0f\n" % now)
 
 
 def _read(hosts_path: bytes) -> float | None:
@@ -64,7 +56,7 @@ def _read(hosts_path: bytes) -> float | None:
     except OSError:
         return None
     try:
-        with open(os.open(_FILE, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd), "rb") as stream:
+        with open(os.open(_FILE, READ, dir_fd=fd), "rb") as stream:
             return float(int(stream.read(20)))
     except (OSError, ValueError):
         return None

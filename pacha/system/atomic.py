@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 
 from pacha.system.syscalls import sync_file
@@ -27,15 +28,34 @@ def replace_file(path: Path, data: bytes, *, mode: int = 0o600, overwrite: bool 
         raise
 
 
+def replace_in(folder: int, name: str, data: bytes, *, mode: int = 0o600, durable: bool = True) -> None:
+    """The same for the file ``name`` in the open ``folder`` (a descriptor); ``durable``: sync it before the rename.
+
+    Raises OSError; no temporary file, whose name begins with a dot and ``name``, stays then.
+    """
+    temporary = f".{name}.{secrets.token_hex(4)}"
+    try:
+        _write(temporary, data, os.O_EXCL, mode, folder=folder, durable=durable)
+        os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary, dir_fd=folder)
+        raise
+
+
 def write_private(path: str | Path, data: bytes) -> None:
     """Write ``data`` to ``path``, mode 0600, replacing its content; follow no link, do not sync. Raises OSError."""
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "wb") as stream:
         stream.write(data)
 
 
-def _write(path: Path, data: bytes, flag: int, mode: int) -> None:
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | flag | os.O_NOFOLLOW | os.O_CLOEXEC, mode), "wb") as stream:
+def _write(
+    path: str | Path, data: bytes, flag: int, mode: int, *, folder: int | None = None, durable: bool = True
+) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | flag | os.O_NOFOLLOW | os.O_CLOEXEC
+    with open(os.open(path, flags, mode, dir_fd=folder), "wb") as stream:
         os.fchmod(stream.fileno(), mode)  # independent of the umask
         stream.write(data)
         stream.flush()
-        sync_file(stream.fileno())
+        if durable:
+            sync_file(stream.fileno())

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pacha.system.atomic import replace_file, write_private
+from pacha.system.atomic import replace_file, replace_in, write_private
 
 
 @pytest.fixture(autouse=True, params=[0o000, 0o077])
@@ -81,3 +81,18 @@ def test_a_private_file_is_written_through_no_link(tmp_path: Path) -> None:
     with pytest.raises(OSError):
         write_private(tmp_path / "f", b"new")
     assert (tmp_path / "precious").read_bytes() == b"precious"
+
+
+@pytest.mark.parametrize("durable", [True, False])
+def test_a_file_in_an_open_folder_is_replaced_too(tmp_path: Path, durable: bool) -> None:
+    (tmp_path / "precious").write_bytes(b"precious")
+    (tmp_path / "f").symlink_to("precious")
+    (tmp_path / "folder").mkdir()
+    folder = os.open(tmp_path, os.O_RDONLY)
+    replace_in(folder, "f", b"new", mode=0o640, durable=durable)
+    with pytest.raises(OSError):
+        replace_in(folder, "folder", b"new", durable=durable)
+    os.close(folder)
+    assert (tmp_path / "f").read_bytes() == b"new" and mode(tmp_path / "f") == 0o640
+    assert (tmp_path / "precious").read_bytes() == b"precious"
+    assert sorted(os.listdir(tmp_path)) == ["f", "folder", "precious"]
