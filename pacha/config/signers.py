@@ -5,15 +5,13 @@ It is never a master's, and nobody but its owner, or root, may change it or put 
 
 from __future__ import annotations
 
-import os
 import shlex
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 
 from pacha.errors import ConfigError
 from pacha.system import signature
-from pacha.system.trust import untrusted
+from pacha.system.trust import UntrustedError, read_trusted
 from pacha.text import printable
 
 _MOST_BYTES = 4 << 20
@@ -57,30 +55,22 @@ def _read_revoked(path: str) -> bytes:
 def _read(path: str) -> bytes:
     name = printable(path)
     try:
-        found = untrusted(Path(path), {0, os.geteuid()})
-        if found is None:
-            return _content(path)
+        text = read_trusted(Path(path), _MOST_BYTES)
+    except UntrustedError as error:
+        place = printable(str(error.place))
+        raise ConfigError(
+            f"{name}: not to be trusted.",
+            f"{place}: {error.why}, and it says whose snapshots are restored",
+            f"Run: chown $(id -u) {shlex.quote(place)} && chmod go-w {shlex.quote(place)}",
+            code="signers-not-trusted",
+        ) from None
     except OSError as error:
         raise _unreadable(name, error.strerror or str(error)) from None
-    place = printable(str(found[0]))
-    raise ConfigError(
-        f"{name}: not to be trusted.",
-        f"{place}: {found[1]}, and it says whose snapshots are restored",
-        f"Run: chown $(id -u) {shlex.quote(place)} && chmod go-w {shlex.quote(place)}",
-        code="signers-not-trusted",
-    )
+    if len(text) > _MOST_BYTES:
+        raise _unreadable(name, "it is too large")
+    return text
 
 
 def _unreadable(name: str, why: str) -> ConfigError:
     hint = "pacha.signers, pacha.signers.revoked or --signers names it: correct that. Nothing was changed."
     return ConfigError(f"{name} cannot be read.", why, hint, code="signers-unreadable")
-
-
-def _content(path: str) -> bytes:
-    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:  # do not wait for a FIFO
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise OSError("it is not a file")
-        text = file.read(_MOST_BYTES + 1)
-    if len(text) > _MOST_BYTES:
-        raise OSError("it is too large")
-    return text

@@ -7,13 +7,12 @@ program that others could change.
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from pacha.errors import ConfigError, cause
 from pacha.sealing.age import Recipient
-from pacha.system.trust import untrusted
+from pacha.system.trust import UntrustedError, read_trusted
 from pacha.text import escape, printable
 
 _LARGEST = 1 << 16  #: bytes of the file
@@ -40,11 +39,10 @@ def read(path: str | None) -> Recipients:
     if not path:
         raise _refused("pacha.seal is set, and pacha.seal.to is not", "it names the file of those who can open it")
     try:
-        if found := untrusted(Path(path), frozenset([0, os.geteuid()])):
-            where, why = found
-            raise _refused(f"The recipients in {printable(path)} cannot be trusted", f"{escape(where)}: {why}")
-        with open(path, "rb") as stream:
-            text = stream.read(_LARGEST + 1)
+        text = read_trusted(Path(path), _LARGEST)
+    except UntrustedError as error:
+        what = f"The recipients in {printable(path)} cannot be trusted"
+        raise _refused(what, f"{escape(error.place)}: {error.why}") from None
     except OSError as error:
         raise _refused(f"The recipients in {printable(path)} cannot be read", cause(error).lower()) from None
     return _parsed(text, printable(path))

@@ -25,6 +25,27 @@ def untrusted(path: Path, trusted: Collection[int]) -> tuple[Path, str] | None:
     return None
 
 
+class UntrustedError(Exception):
+    """Others could change what is at ``place``, for the reason ``why``."""
+
+    def __init__(self, place: Path, why: str) -> None:
+        super().__init__(f"{place}: {why}")
+        self.place, self.why = place, why
+
+
+def read_trusted(path: Path, most: int) -> bytes:
+    """The file ``path``, which this user or root alone may change, up to one byte more than ``most``.
+
+    Raises UntrustedError; OSError also for what is no file, for which it does not wait.
+    """
+    if found := untrusted(path, {0, os.geteuid()}):
+        raise UntrustedError(*found)
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "it is not a file")
+        return file.read(most + 1)
+
+
 def open_to(path: Path, status: os.stat_result, trusted: Collection[int], *, look_at_mode: bool = True) -> str:
     """Why others could change what is at ``path`` and has this (lstat) ``status``; "" if they could not."""
     if status.st_uid not in trusted:

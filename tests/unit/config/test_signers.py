@@ -95,7 +95,7 @@ def test_what_is_no_such_file_stops_everything(file: Path, act: Callable[[Path],
 
 
 def test_another_user_s_file_is_not_trusted(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pacha.config.signers.untrusted", lambda path, trusted: (path, f"not of {sorted(trusted)}"))
+    monkeypatch.setattr("pacha.system.trust.untrusted", lambda path, trusted: (path, f"not of {sorted(trusted)}"))
     with pytest.raises(ConfigError) as caught:
         load_signers(str(file), None)
     assert caught.value.code == "signers-not-trusted" and f"not of {sorted({0, os.geteuid()})}" in caught.value.why

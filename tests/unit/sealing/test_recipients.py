@@ -8,6 +8,7 @@ import pytest
 
 from pacha.errors import ConfigError
 from pacha.sealing import recipients
+from pacha.system import trust
 from tests.support.sealing import new_identity, sealers
 
 
@@ -41,7 +42,7 @@ def test_what_cannot_be_used(tmp_path: Path) -> None:
 def test_what_somebody_else_could_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path.resolve() / "recipients"
     path.write_text(new_identity(tmp_path / "identity") + "\n")
-    monkeypatch.setattr(recipients, "untrusted", lambda path, trusted: (path, "it belongs to user 1234"))
+    monkeypatch.setattr(trust, "untrusted", lambda path, trusted: (path, "it belongs to user 1234"))
     assert "user 1234" in refused(str(path)).why
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pacha.system.trust import untrusted
+from pacha.system.trust import UntrustedError, read_trusted, untrusted
 
 US = (0, os.geteuid())
 
@@ -58,3 +58,19 @@ def test_a_circle_and_what_is_not_there_are_errors(tmp_path: Path) -> None:
     for name in ("one", "three"):
         with pytest.raises(OSError, match=r"symbolic links|No such file"):
             untrusted(tmp_path / name, US)
+
+
+def test_it_is_read_as_far_as_it_may_be_long(file: Path) -> None:
+    file.write_bytes(b"12345")
+    assert (read_trusted(file, 5), read_trusted(file, 2)) == (b"12345", b"123")
+    file.chmod(0o666)
+    with pytest.raises(UntrustedError) as caught:
+        read_trusted(file, 5)
+    assert (caught.value.place, caught.value.why) == (file, "everybody may write to it")
+
+
+def test_what_is_no_file_is_refused_without_waiting(file: Path) -> None:
+    os.mkfifo(file.with_name("fifo"), 0o600)
+    for other in (file.with_name("fifo"), file.parent, file.with_name("none")):
+        with pytest.raises(OSError):
+            read_trusted(other, 5)
