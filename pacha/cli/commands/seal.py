@@ -36,7 +36,7 @@ def seal_command(cli_context: CliContext, is_check: bool, identities: tuple[str,
             code="identity-needed",
         )
     opening = read_identities(identities)
-    with reader.open_history(cli_context.context(), host) as history:
+    with reader.open_history(cli_context.history_context(host), host) as history:
         if not is_check:
             snapshot = history.snapshot(history.find(at))
             for path in sorted(path for path, entry in snapshot.entries.items() if entry.sealed is not None):

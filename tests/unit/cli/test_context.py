@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from pacha.cli import context
 from pacha.cli.context import CliContext, ask_which
 from pacha.errors import ConfigError, UsageError
 from pacha.rebuild.source import MasterOffer
@@ -89,3 +90,10 @@ def test_no_number_is_no_choice(monkeypatch: pytest.MonkeyPatch, typed: str) -> 
     with pytest.raises(UsageError) as caught:
         ask_which(OFFERS)
     assert caught.value.code == "no-master-chosen"
+
+
+def test_every_command_that_shows_a_history_goes_by_it() -> None:
+    commands = Path(context.__file__).parent / "commands"
+    showing = {path for path in commands.glob("*.py") if "reader.open_history(" in path.read_text("utf-8")}
+    assert len(showing) > 8
+    assert {path.name for path in showing if "history_context(" not in path.read_text("utf-8")} == set()
