@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -238,8 +238,7 @@ def _completed(purge: Purge, order: PurgeOrder, chosen: Choice, unrecorded: purg
 def _erase(history: HostHistory, recorded: Sequence[Purge]) -> int:
     """Carry out all that is recorded; what was done before takes no time."""
     erased = 0
-    every: Mapping[str, Mapping[bytes, set[str]]] = purges.merged(recorded)
-    for name, revisions in every.items():
+    for name, revisions in purges.merged(recorded).items():
         repository = history.repository(name)
         if repository is not None:
             erased += repository.erase(revisions)

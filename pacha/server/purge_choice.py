@@ -172,9 +172,10 @@ def _choose_in(
         identity = (revision.name, bytes.fromhex(revision.node))
         return identity not in staying and (going is None or identity in going)
 
-    for revision in filter(is_meant, repository.purged_revisions(is_wanted)):
-        chosen.gone.setdefault(name, {}).setdefault(revision.name, set()).add(revision.node)
-    for revision in list(filter(is_meant, repository.file_revisions(is_wanted))):
+    for revision in list(filter(is_meant, repository.every_revision(is_wanted))):
+        if revision.is_purged:
+            chosen.gone.setdefault(name, {}).setdefault(revision.name, set()).add(revision.node)
+            continue
         if revision.name in in_parts and _is_pointer(repository, revision):
             continue
         path = _path(history, name, revision.name)

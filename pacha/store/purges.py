@@ -76,7 +76,7 @@ class Purge:
 class Erased:
     """All that several purges erased; asked as often as there are revisions."""
 
-    revisions: Mapping[str, Mapping[bytes, set[str]]]
+    revisions: Revisions
     places: Mapping[str, Set[bytes]]
 
     @classmethod
@@ -139,27 +139,20 @@ def _joined(one: Purge, other: Purge) -> Purge:
     return replace(max(one, other, key=_at), revisions=united([one.revisions, other.revisions]))
 
 
-def merged(purges: Iterable[Purge]) -> dict[str, dict[bytes, set[str]]]:
-    """The revisions of all ``purges``."""
-    every: dict[str, dict[bytes, set[str]]] = {}
-    for purge in purges:
-        _add(every, purge.revisions)
-    return every
+def merged(purges: Iterable[Purge]) -> Revisions:
+    """All that ``purges`` erased."""
+    return united(purge.revisions for purge in purges)
 
 
 def united(each: Iterable[Mapping[str, Mapping[bytes, Set[str]]]]) -> Revisions:
     """All of several revisions."""
     every: dict[str, dict[bytes, set[str]]] = {}
     for revisions in each:
-        _add(every, revisions)
+        for repository, names in revisions.items():
+            of_repository = every.setdefault(repository, {})
+            for name, nodes in names.items():
+                of_repository.setdefault(name, set()).update(nodes)
     return {name: {stored: frozenset(nodes) for stored, nodes in names.items()} for name, names in every.items()}
-
-
-def _add(every: dict[str, dict[bytes, set[str]]], revisions: Mapping[str, Mapping[bytes, Set[str]]]) -> None:
-    for repository, names in revisions.items():
-        of_repository = every.setdefault(repository, {})
-        for name, nodes in names.items():
-            of_repository.setdefault(name, set()).update(nodes)
 
 
 def read(path: Path) -> tuple[Purge, ...]:

@@ -28,31 +28,30 @@ _COPY = re.compile(rb"\A(undo|journal)\.backup\..*\.[id]\b|tmpcensored\Z", re.DO
 
 @dataclass(frozen=True, slots=True)
 class FileRevision:
-    """A revision of a file: its stored name, its node, its bytes, the node of the revision that brought it in."""
+    """A revision of a file: its stored name, its node, its bytes, the node of the revision that brought it in.
+
+    ``is_purged``: it has no content any more.
+    """
 
     name: bytes
     node: str
     size: int
     brought_by: str
+    is_purged: bool
 
 
-def file_revisions(repo: Any, place: Place, wanted: Callable[[bytes], bool]) -> Iterator[FileRevision]:
-    """Every revision of the stored names that are ``wanted``, but for purged ones. Raises DamagedError."""
+def every_revision(repo: Any, place: Place, wanted: Callable[[bytes], bool]) -> Iterator[FileRevision]:
+    """Every revision of the stored names that are ``wanted``, purged ones too. Raises DamagedError."""
     with translate_errors(f"The repository {place} is damaged.", place):
-        yield from (revision for revision, _ in _revisions(repo, wanted, purged=False))
-
-
-def purged_revisions(repo: Any, place: Place, wanted: Callable[[bytes], bool]) -> Iterator[FileRevision]:
-    """Every purged revision of the stored names that are ``wanted``. Raises DamagedError."""
-    with translate_errors(f"The repository {place} is damaged.", place):
-        yield from (revision for revision, _ in _revisions(repo, wanted, purged=True))
+        yield from (revision for revision, _ in _revisions(repo, wanted))
 
 
 def contents(repo: Any, place: Place, wanted: Callable[[bytes], bool]) -> Iterator[tuple[FileRevision, bytes]]:
-    """The same, each with its bytes."""
+    """The same, each with its bytes, but for purged ones."""
     with translate_errors(f"The repository {place} is damaged.", place):
-        for revision, log in _revisions(repo, wanted, purged=False):
-            yield revision, bytes(log.read(nodes.bin(revision.node)))
+        for revision, log in _revisions(repo, wanted):
+            if not revision.is_purged:
+                yield revision, bytes(log.read(nodes.bin(revision.node)))
 
 
 def stored_names(repo: Any) -> set[bytes]:
@@ -61,15 +60,14 @@ def stored_names(repo: Any) -> set[bytes]:
     return {entry.target_id for entry in entries}
 
 
-def _revisions(repo: Any, wanted: Callable[[bytes], bool], *, purged: bool) -> Iterator[tuple[FileRevision, Any]]:
-    """Each revision that has its content, or none, and the log of its file: by name, the oldest first."""
+def _revisions(repo: Any, wanted: Callable[[bytes], bool]) -> Iterator[tuple[FileRevision, Any]]:
+    """Each revision, and the log of its file: by name, the oldest first."""
     for name in sorted(filter(wanted, stored_names(repo))):
         log = repo.file(name)
         for number in log:
-            if bool(log.iscensored(number)) is purged:
-                brought_by = nodes.hex(repo.changelog.node(log.linkrev(number))).decode()
-                node = nodes.hex(log.node(number)).decode()
-                yield FileRevision(name, node, log._revlog.rawsize(number), brought_by), log
+            brought_by = nodes.hex(repo.changelog.node(log.linkrev(number))).decode()
+            node, is_purged = nodes.hex(log.node(number)).decode(), bool(log.iscensored(number))
+            yield FileRevision(name, node, log._revlog.rawsize(number), brought_by, is_purged), log
 
 
 def present(repo: Any, place: Place, revisions: Iterable[str]) -> set[tuple[bytes, bytes]]:

@@ -119,13 +119,13 @@ class Repository:
             found = {key: nodes.hex(file.node()).decode() for key, file in brought.items()}
             return [(found[id(line.fctx)], bytes(line.text)) for line in lines]
 
-    def file_revisions(self, wanted: Callable[[bytes], bool]) -> Iterator[purging.FileRevision]:
-        """Every revision of the stored names that are ``wanted``, but for purged ones. Raises DamagedError."""
-        return purging.file_revisions(self._repo, self._place, wanted)
+    def every_revision(self, wanted: Callable[[bytes], bool]) -> Iterator[purging.FileRevision]:
+        """Every revision of the stored names that are ``wanted``, purged ones too. Raises DamagedError."""
+        return purging.every_revision(self._repo, self._place, wanted)
 
-    def purged_revisions(self, wanted: Callable[[bytes], bool]) -> Iterator[purging.FileRevision]:
-        """Every purged revision of the stored names that are ``wanted``. Raises DamagedError."""
-        return purging.purged_revisions(self._repo, self._place, wanted)
+    def file_revisions(self, wanted: Callable[[bytes], bool]) -> Iterator[purging.FileRevision]:
+        """Those of them that have their content. Raises DamagedError."""
+        return (revision for revision in self.every_revision(wanted) if not revision.is_purged)
 
     def contents(self, wanted: Callable[[bytes], bool]) -> Iterator[tuple[purging.FileRevision, bytes]]:
         """Each content that the ``wanted`` names ever had, but for purged ones, the oldest of a name first.
