@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.forced import Door, door
 from tests.support.sshd import Account, Relay, Sshd, account
 
 #: What every tool that starts ssh(1) is given; no connection is shared or kept.
@@ -31,11 +32,15 @@ Host bench
 
 @dataclass(frozen=True)
 class Stand:
-    """A server whose ``store`` belongs to the account, and a ``folder`` on the same file system for the client."""
+    """A server whose ``store`` belongs to the account, and a ``folder`` on the same file system for the client.
+
+    ``door``: Pacha where the account can run it.
+    """
 
     server: Sshd
     account: Account
     folder: Path
+    door: Door
 
     @property
     def store(self) -> Path:
@@ -78,11 +83,12 @@ def stand(place: Path, startup: float = 0.0) -> Iterator[Stand]:
     folder.chmod(0o755)
     try:
         shell = "/bin/bash" if startup else "/bin/sh"
-        with Sshd(folder / "sshd", extra=["Subsystem sftp internal-sftp"]) as server, account(_name(), shell) as who:
+        extra = ["Subsystem sftp internal-sftp"]
+        with door() as way, Sshd(folder / "sshd", extra=extra) as server, account(_name(), shell) as who:
             (who.home / ".bashrc").write_text(f"sleep {startup:g}\n")
             server.authorize(who.name)
             server.authorize("root")  # rsync sets owners on the server
-            yield Stand(server, who, folder)
+            yield Stand(server, who, folder, way)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -150,13 +150,34 @@ def pacha(place: Stand, line: Line, tree: Path, name: str, command: str) -> Tool
 
     ``rebuild`` puts the tree where it was and makes the machine the host again; ``rebuild --target`` does not.
     """
+    return _pacha(place, line, tree, name, command, [])
+
+
+def forced(place: Stand, line: Line, tree: Path, name: str, command: str) -> Tool:
+    """The same, by a key that can run nothing on the server but this source's ``pacha serve``."""
+    key, granted = place.scratch / name / "key", place.server.folder / "authorized" / place.account.name
+    forced = f'restrict,command="{place.door.pacha} serve bar --hosts-path {place.store / name}"'
+    make = shell('ssh-keygen -q -t ed25519 -N "" -f "$1" && printf "%s %s\\n" "$2" "$(cat "$1.pub")" >> "$3"',
+                 key, forced, granted)  # fmt: skip
+    return _pacha(place, line, tree, name, command, [make], key)
+
+
+def _pacha(
+    place: Stand,
+    line: Line,
+    tree: Path,
+    name: str,
+    command: str,
+    more: Sequence[Sequence[str]],
+    key: Path | None = None,
+) -> Tool:
     folder = place.scratch / name
     config, hosts = folder / "pacha.conf", place.store / name
     places = {"HOME": folder / "home", "PACHA_CONFIG": config, "TMPDIR": folder / "tmp"}
     environment = {key: str(path) for key, path in places.items()}
     text = (
         f"[DEFAULT]\npacha.host = 127.0.0.1\npacha.ssh.port = {line.port}\npacha.ssh.user = {place.account.name}\n"
-        f"pacha.ssh.key = {place.server.key}\npacha.ssh.known_hosts = {place.server.known_hosts}\n"
+        f"pacha.ssh.key = {key or place.server.key}\npacha.ssh.known_hosts = {place.server.known_hosts}\n"
         f"pacha.hosts.path = {hosts}\npacha.hostname = bar\n"
     )
     own, fresh, spare = (["env", f"PACHA_STATE={folder / name}", *command.split()] for name in ("own", "new", "spare"))
@@ -166,6 +187,7 @@ def pacha(place: Stand, line: Line, tree: Path, name: str, command: str) -> Tool
     prepare = [
         shell('mkdir -p "$1/home" "$1/tmp" && printf %s "$2" > "$3" && install -d -o "$4" "$5"',
               folder, text, config, place.account.name, hosts),
+        *more,
         [*own, "add-host", "bar", "--user", place.account.name],
         [*own, "watch", str(tree)],
     ]  # fmt: skip
