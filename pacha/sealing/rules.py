@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from pacha.errors import ConfigError
 from pacha.files import paths
 from pacha.files.exclude import Rules
 from pacha.files.metadata import Entry, Kind
-from pacha.text import escape
 
 
 class SealRules:
@@ -16,15 +14,7 @@ class SealRules:
 
     def __init__(self, patterns: Sequence[str], roots: Collection[bytes] = ()) -> None:
         """Take ``patterns`` for files at or below ``roots``. Raises ConfigError naming an invalid one."""
-        try:
-            self._rules = Rules.of(patterns)
-        except ValueError as error:
-            raise ConfigError(
-                "pacha.seal has a pattern that is none.",
-                escape(str(error).encode("utf-8", "surrogateescape")),
-                "Correct it; patterns are those of pacha.exclude.",
-                code="seal-pattern-invalid",
-            ) from None
+        self._rules = Rules.of_setting("pacha.seal", patterns)
         self._roots = {paths.prefix(root): root for root in roots}
         self._folders: dict[bytes, bool] = {}
 

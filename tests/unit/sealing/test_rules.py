@@ -38,7 +38,7 @@ def test_what_is_sealed(pattern: str, path: bytes, sealed: bool) -> None:
 def test_a_pattern_that_is_none() -> None:
     with pytest.raises(ConfigError) as caught:
         SealRules(["a[z-a]\udcff"], ROOTS)
-    assert caught.value.code == "seal-pattern-invalid"
+    assert caught.value.code == "pattern-invalid"
 
 
 def file(path: bytes, group: int | None = None, kind: Kind = Kind.FILE) -> Entry:
