@@ -24,7 +24,6 @@ from pacha.wire import heartbeat
 from pacha.wire.heartbeat import LastWord
 from pacha.wire.master import NotTold
 
-_GRACE = 2 * 3600.0  #: seconds, as for a late host (``server.hosts``)
 _AHEAD = 300.0  #: seconds that a host's clock may be ahead of ours
 _DEFAULT_HOURS = 12.0
 _HINT = (
@@ -135,7 +134,7 @@ def _of_age(word: LastWord | None, fetched: Fetched, said: Statement) -> str:
     hours = word.frequency if word else _frequency(fetched)
     if age < -_AHEAD:
         return f"the last signed word of '{said.host}' is {span(-age)} ahead of this machine's clock: one is wrong"
-    if age <= hours * 3600 + _GRACE:
+    if age <= hours * 3600 + heartbeat.GRACE:
         return ""
     return (
         f"the last signed word of '{said.host}' is {span(age)} old, and it means to push every {hours:g} hours: if it "

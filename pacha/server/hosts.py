@@ -20,10 +20,9 @@ from pacha.server.check_results import CheckResult
 from pacha.system.presence import ABSENT
 from pacha.text import escape
 from pacha.wire import heartbeat, local_store
-from pacha.wire.heartbeat import MOST_HOURS, Heartbeat
+from pacha.wire.heartbeat import GRACE, MOST_HOURS, Heartbeat
 from pacha.wire.master import CHANGELOG
 
-_GRACE = 2 * 3600.0  #: seconds: the job runs every hour, and once more after a failure
 #: The note for a link in the place of a host's folder.
 LINK = "its folder is a link, which nothing here follows: move the folder itself there, or mount it"
 #: The fault of a host that has nothing on the master yet. Stored results have this text, so it must not change.
@@ -120,9 +119,9 @@ def _still_true(checked: CheckResult | None) -> CheckResult | None:
 
 def _state(heartbeat: Heartbeat, now: float) -> State:
     age, every = now - heartbeat.at, heartbeat.frequency * 3600
-    if age <= every + _GRACE:
+    if age <= every + GRACE:
         return State.FRESH
-    return State.LATE if age <= 3 * every + _GRACE else State.SILENT
+    return State.LATE if age <= 3 * every + GRACE else State.SILENT
 
 
 def _is_kept(fd: int) -> bool:

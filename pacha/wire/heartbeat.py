@@ -21,6 +21,7 @@ from pacha.wire.master import HEARTBEAT_MAX
 from pacha.wire.message import count, decode
 
 MOST_HOURS = 31 * 24.0  #: a host that means to be heard of more rarely is judged by this
+GRACE = 2 * 3600.0  #: seconds before a host is late: the job runs every hour, and once more after a failure
 NAMESPACE = "heartbeat@pacha"
 _TITLE = "pacha-heartbeat 1"
 _FIELDS = ("host", "counter", "time", "frequency", "snapshot", "statement")
