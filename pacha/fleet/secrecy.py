@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from pacha.files.exclude import Rules
 from pacha.files.paths import ancestors, name
+from pacha.sealing.readable import PRIVATE_KEY, SECRET_NAME
 
 #: Returns the mode of a path, None where it is not known.
 ModeOf = Callable[[bytes], int | None]
@@ -33,14 +34,13 @@ _COPY = re.compile(rb"(?i)(?:~|-|[.~_-](?:bak|old|orig|save|copy|swp|dpkg-[a-z]+
 _NAMES = re.compile(
     rb"(?i)(?:"
     rb"g?shadow|opasswd|chap-secrets|pap-secrets|sasl_passwd\w*|\.?htpasswd|\.?htdigest|master\.passwd"
-    rb"|id_(?:rsa|dsa|ecdsa|ed25519|xmss)\w*|identity|(?:.*[._-])?(?:private)?key|.*\.(?:ppk|p8|p12|pfx|jks|keystore)"
-    rb"|.*\.(?:kdbx?|keytab|nmconnection|ovpn)|krb5\.keytab|wpa_supplicant.*\.conf|\.vault[_-]pass.*"
+    rb"|id_(?:rsa|dsa|ecdsa|ed25519|xmss)\w*|identity|(?:.*[._-])?(?:private)?key|.*\.(?:ppk|p8|keystore|kdbx?)"
+    rb"|.*\.(?:nmconnection|ovpn)|wpa_supplicant.*\.conf|\.vault[_-]pass.*"
     rb"|[._]netrc|\.pgpass|\.my\.cnf|\.mylogin\.cnf|debian\.cnf|\.npmrc|\.pypirc|\.dockercfg|\.?kubeconfig"
     rb"|\.?authinfo|\.git-credentials|\.env|\.env\..*|.*\.env|random[_-]seed|\.\w*_?history"
     rb"|(?:.*[._])?(?:passwords?|passphrases?|secrets?|tokens?|credentials?|api[_-]?keys?)(?:\.[a-z]+)?"
     rb")\Z"
 )
-_PRIVATE_KEY = re.compile(rb"PRIVATE KEY(?: BLOCK)?-----|PuTTY-User-Key-File|AGE-SECRET-KEY-1|^PrivateKey\s*=", re.M)
 _WORD = rb"(?:pass(?:word|phrase|wd)?|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credential|psk|authkey)s?"
 _LINE = re.compile(
     # "passwd: files systemd" is of nsswitch.conf(5)
@@ -83,7 +83,7 @@ class Secrecy:
 
 def why_hidden_by(content: bytes) -> str:
     """Why ``content`` is not shown, "" if it may be."""
-    return BY_CONTENT if _PRIVATE_KEY.search(content) else ""
+    return BY_CONTENT if PRIVATE_KEY.search(content) else ""
 
 
 def without_secrets(line: bytes) -> bytes:
@@ -94,7 +94,7 @@ def without_secrets(line: bytes) -> bytes:
 
 def _is_named_like_a_secret(component: bytes) -> bool:
     stem = _COPY.sub(b"", component[-_LONGEST_NAME:])
-    return _NAMES.match(stem or component) is not None
+    return any(names.match(stem or component) for names in (SECRET_NAME, _NAMES))
 
 
 def _allows(mode: int | None, bit: int) -> bool:

@@ -19,14 +19,15 @@ from pacha.text import escape
 
 _PASSWORDS = frozenset([b"/etc/shadow", b"/etc/gshadow", b"/etc/shadow-", b"/etc/gshadow-", b"/etc/security/opasswd"])
 #: Names of files that are secret whatever is in them.
-_SECRET = re.compile(rb"(?:.*\.(?:p12|pfx|jks|keytab)|secring\.gpg)\Z", re.DOTALL)
+SECRET_NAME = re.compile(rb"(?i)(?:.*\.(?:p12|pfx|jks|keytab)|secring\.gpg)\Z", re.DOTALL)
+#: What a file with a private key has in it, or a part of such a file.
+PRIVATE_KEY = re.compile(
+    rb"PRIVATE KEY(?: BLOCK)?-----|PuTTY-User-Key-File|AGE-SECRET-KEY-|^PrivateKey[ \t]*=[ \t]*\S", re.MULTILINE
+)
 #: Names of files that may be private keys, and folders in which any file may be one.
 _LIKELY = re.compile(rb"(?:.*(?:\.key|\.pem|_key)|id_[a-z0-9]+|identity|.*-key)\Z", re.DOTALL)
 _FOLDERS = frozenset(
     [b".ssh", b"private", b"ssl", b"tls", b"pki", b"keys", b"wireguard", b"letsencrypt", b"openvpn", b"ipsec.d"]
-)
-_PRIVATE = re.compile(
-    rb"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|^PrivateKey *= *\S|^AGE-SECRET-KEY-", re.MULTILINE
 )
 _BYTES = 1 << 14  #: of a file that are looked at
 _MOST_READ = 2000  #: files
@@ -69,11 +70,11 @@ def find(files: Iterable[bytes]) -> ReadableSecrets:
     for path in files:
         if path in _PASSWORDS:
             passwords.append(path)
-        elif _SECRET.match(name := paths.name(path)):
+        elif SECRET_NAME.match(name := paths.name(path)):
             keys.append(path)
         elif read < _MOST_READ and (_LIKELY.match(name) or not _FOLDERS.isdisjoint(path.split(b"/")[:-1])):
             read += 1
-            if _PRIVATE.search(_beginning(path)):
+            if PRIVATE_KEY.search(_beginning(path)):
                 keys.append(path)
     return ReadableSecrets(tuple(passwords), tuple(keys))
 

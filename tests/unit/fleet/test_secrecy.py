@@ -29,6 +29,7 @@ def why(path: bytes, mode: int = 0o644, *patterns: str) -> str:
         b"secrets.yaml", b"ipsec.secrets", b"chap-secrets", b"api_token", b"token", b"db.password",
         b"wpa_supplicant.conf",
         b"home.nmconnection", b".bash_history", b"sasl_passwd", b"opasswd", b"client.ovpn", b"debian.cnf", b"apikey",
+        b"secring.gpg",
     ],
 )  # fmt: skip
 def test_names(name: bytes) -> None:
