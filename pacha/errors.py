@@ -164,3 +164,13 @@ class Concern:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "reason", printable(self.reason))
+
+
+def no_more_processes() -> PachaError:
+    """The error where the system starts no more threads or processes."""
+    return PachaError(
+        "The system starts no more threads or processes.",
+        "a limit is reached: TasksMax of the unit, ulimit -u, or that of the container",
+        "Raise it, or end other programs, and run this again.",
+        code="no-more-processes",
+    )

@@ -13,8 +13,7 @@ from itertools import takewhile
 import click
 
 from pacha.cli.app import cli, spelt_as_command
-from pacha.errors import OF_THE_SYSTEM, ExitCode, PachaError, Signalled, refusal
-from pacha.system import background
+from pacha.errors import OF_THE_SYSTEM, ExitCode, PachaError, Signalled, no_more_processes, refusal
 from pacha.text import one_line
 from pacha.ui.console import Console
 
@@ -65,7 +64,7 @@ def _of_the_system(error: OSError) -> PachaError | None:
     """The error for what the system refuses; None for what it should not have been asked."""
     is_of_output = hasattr(error, "characters_written")  # a pipe whose reader set it to O_NONBLOCK
     if isinstance(error, BlockingIOError) and not is_of_output:  # fork(2): EAGAIN
-        return background.no_more()
+        return no_more_processes()
     if error.errno not in OF_THE_SYSTEM and not is_of_output:
         return None
     return PachaError(

@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 
-from pacha.system import background
+from pacha.errors import no_more_processes
 from pacha.wire.scp import Received, Totals
 
 _AT_ONCE = 3  #: a connection carries seven streams
@@ -54,7 +54,7 @@ class Prefetcher:
         try:
             return self._pool.submit(self._run, name, queue)
         except RuntimeError:  # its thread was not started
-            raise background.no_more() from None
+            raise no_more_processes() from None
 
     def _run(self, name: str, queue: _Queue) -> Totals:
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pacha.config.keys import STANDALONE
 from pacha.store import hg
-from pacha.store.revision import FORMAT
+from pacha.store.revision import INIT_OPTIONS
 from pacha.system.home import ssh_dir
 from pacha.text import escape
 from pacha.wire import ssh
@@ -38,7 +37,7 @@ def connect(context: Context, master: str) -> Master:
     timeout, patience = min(20.0, silence), min(60.0, silence)
     begin = partial(ssh.OpenSsh.open, config.ssh_command) if config.ssh_command else ssh.Connection.open
     connection: ssh.Commands = begin(endpoint(config, master), timeout, idle=silence, patience=patience)
-    plain = PlainAccount(connection, config.hosts_path, config.hg_command, init_config(), context.state.machine)
+    plain = PlainAccount(connection, config.hosts_path, config.hg_command, INIT_OPTIONS, context.state.machine)
     label = connection.endpoint.label
     greets = label in context.state.read().greeted
     return SshMaster(connection, plain, greets, partial(_remember_greeting, context, label))
@@ -68,11 +67,6 @@ def whereabouts(context: Context, *, own: bool = False) -> str:
         return f"Master folder:  {escape(context.config.hosts_path)}\n"
     address = endpoint(context.config, master)
     return f"SSH Connection: {address.user}@{master}\nSSH Port:       {address.port}\n"
-
-
-def init_config() -> Sequence[str]:
-    """The options that make ``hg init`` use our format, whatever its configuration says."""
-    return [word for name, value in FORMAT for word in ("--config", f"{name}={value}")]
 
 
 def _remember_greeting(context: Context, label: str, greets: bool) -> None:

@@ -17,6 +17,7 @@ from pacha.fetch import staging_dir
 from pacha.host.context import Context
 from pacha.host.due import PUSH
 from pacha.push import cloned, purged, reconcile, remote_check
+from pacha.push.before import run_programs
 from pacha.push.scan import describe_machine, read_last_snapshot, scan
 from pacha.push.session import PushSession
 from pacha.push.snapshot import NewSnapshot, commit_snapshot
@@ -104,8 +105,6 @@ def _run_before(context: Context, begin: Callable[[], PushSession], accept: bool
         return []
     session = begin()
     reconcile.check_name(session, read_last_snapshot(session, accept))
-    from pacha.push.before import run_programs  # subprocess and more, which few pushes need
-
     return list(run_programs(context, folder))
 
 

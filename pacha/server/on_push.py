@@ -30,7 +30,6 @@ from pacha.system.memory_limit import limit_memory, serving
 from pacha.text import escape, one_line, printable
 from pacha.wire import heartbeat, hook_files
 
-FOLDER = b".hooks/on-push.d"  #: below ``hosts_path``
 SECONDS = 60.0  #: that each program may take
 _MOST_PATHS = 100_000
 _MOST_SNAPSHOTS = 200  #: whose change lists are read
@@ -58,11 +57,6 @@ class PushedPaths:
         paths = [{"change": letter, "path": name} for letter, name in self.paths]
         said = {"host": self.host, "snapshot": self.snapshot, "complete": self.complete, "paths": paths}
         return json.dumps(said).encode("ascii") + b"\n"
-
-
-def is_wanted(hosts_path: bytes) -> bool:
-    """Whether there is a folder of programs."""
-    return os.path.isdir(os.path.join(hosts_path, FOLDER))
 
 
 def tip_of(folder: HostDirectory) -> str:
@@ -141,7 +135,7 @@ def run(folder: HostDirectory, before: str, *tips: str) -> None:
 
 def _programs(hosts_path: bytes, host: str) -> Iterator[str]:
     """The programs that root alone may change, by name; one that is not is logged."""
-    folder = os.path.join(hosts_path, FOLDER)
+    folder = os.path.join(hosts_path, hook_files.ON_PUSH)
     above = [os.stat(place) for place in (hosts_path, os.path.dirname(folder), folder)]
     for name in sorted(os.listdir(folder))[:_MOST_PROGRAMS]:
         path = os.path.join(folder, name)

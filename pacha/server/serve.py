@@ -17,8 +17,6 @@ from typing import Any, BinaryIO
 import pacha
 from pacha.errors import PachaError, UsageError
 from pacha.host.context import check_host
-from pacha.host.masters import init_config
-from pacha.server import on_push
 from pacha.server.command_filter import (
     AllowedCommand,
     CommandDenied,
@@ -30,7 +28,7 @@ from pacha.server.command_filter import (
 )
 from pacha.server.host_directory import NOTE_MAX, HostDirectory
 from pacha.store import hg, purges
-from pacha.store.revision import KNOWN_REQUIREMENTS
+from pacha.store.revision import INIT_OPTIONS, KNOWN_REQUIREMENTS
 from pacha.system.memory_limit import limit_memory, serving
 from pacha.wire import control, hook_files, message
 from pacha.wire.master import PUSH, REBUILD, STORE
@@ -221,9 +219,11 @@ class Service:
 
     def _beat(self) -> None:
         """Put the heartbeat in its place, and tell root's programs of a new snapshot."""
-        if not on_push.is_wanted(self.folder.hosts_path):
+        if not hook_files.runs_on_push(self.folder.hosts_path):
             self.folder.beat()
             return
+        from pacha.server import on_push  # it reads snapshots; most masters have no such programs
+
         before = on_push.tip_of(self.folder)
         self.folder.beat()
         if (tip := on_push.tip_of(self.folder)) not in ("", before):
@@ -279,7 +279,7 @@ def serve(host: str, hosts_path: bytes, may: frozenset[str], command: str | None
         raise UsageError("--hosts-path is not absolute.", "", "Begin it with a /.", code="hosts-path-relative")
     os.umask(0o077)
     if command is not None:
-        request = read(command, hosts_path, host, tuple(init_config()))
+        request = read(command, hosts_path, host, INIT_OPTIONS)
     elif direct is not None:
         request = direct
     else:

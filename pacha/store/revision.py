@@ -27,6 +27,8 @@ KNOWN_REQUIREMENTS = frozenset(
         b"revlog-compression-zstd", b"persistent-nodemap",
     ]
 )  # fmt: skip
+#: What makes ``hg init`` use it.
+INIT_OPTIONS = tuple(word for name, value in FORMAT for word in ("--config", f"{name}={value}"))
 #: The requirements of a repository created with ``FORMAT``.
 PLAIN = KNOWN_REQUIREMENTS - {b"persistent-nodemap"} | {b"share-safe"}
 

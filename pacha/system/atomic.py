@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,7 +14,7 @@ def replace_file(path: Path, data: bytes, *, mode: int = 0o600, overwrite: bool 
 
     Without ``overwrite``, an existing file raises FileExistsError. Raises OSError; no temporary file stays then.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")  # cron and systemd do not read a dotfile
+    temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}")  # cron and systemd do not read a dotfile
     try:
         _write(temporary, data, os.O_EXCL, mode)
         if overwrite:
@@ -33,7 +32,7 @@ def replace_in(folder: int, name: str, data: bytes, *, mode: int = 0o600, durabl
 
     Raises OSError; no temporary file, whose name begins with a dot and ``name``, stays then.
     """
-    temporary = f".{name}.{secrets.token_hex(4)}"
+    temporary = f".{name}.{os.urandom(4).hex()}"
     try:
         _write(temporary, data, os.O_EXCL, mode, folder=folder, durable=durable)
         os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)

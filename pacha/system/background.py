@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import ParamSpec, TypeVar
 
-from pacha.errors import PachaError
+from pacha.errors import no_more_processes
 
 _What = ParamSpec("_What")
 _Result = TypeVar("_Result")
@@ -35,14 +35,4 @@ def begin(thread: threading.Thread) -> None:
     try:
         thread.start()
     except RuntimeError:  # of a thread that was never started, there is no other
-        raise no_more() from None
-
-
-def no_more() -> PachaError:
-    """The error where the system starts no more threads or processes."""
-    return PachaError(
-        "The system starts no more threads or processes.",
-        "a limit is reached: TasksMax of the unit, ulimit -u, or that of the container",
-        "Raise it, or end other programs, and run this again.",
-        code="no-more-processes",
-    )
+        raise no_more_processes() from None

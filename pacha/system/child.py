@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from pacha.errors import DamagedError, PachaError, UsageError
+from pacha.errors import DamagedError, PachaError, UsageError, no_more_processes
 from pacha.system import background
 
 
@@ -49,7 +49,7 @@ def run_in_child(work: Callable[[], bytes], *, seconds: float | None = None, mos
     except BlockingIOError:  # fork(2): EAGAIN
         os.close(reader)
         os.close(writer)
-        raise background.no_more() from None
+        raise no_more_processes() from None
     if child == 0:
         _write_and_end(work, reader, writer)
     os.close(writer)
@@ -80,7 +80,7 @@ def run_alone(work: Callable[[], object]) -> None:
     try:
         child = os.fork()
     except BlockingIOError:  # fork(2): EAGAIN
-        raise background.no_more() from None
+        raise no_more_processes() from None
     if child == 0:
         _detach_and_end(work)
     os.waitpid(child, 0)

@@ -11,6 +11,7 @@ from pacha.wire.scp import Limits
 
 #: Below ``<hosts_path>/.hooks/<host>``: what runs before and after a rebuild.
 HOOK_FOLDERS = ("pacha_pre", "pacha_post")
+ON_PUSH = b".hooks/on-push.d"  #: below ``hosts_path``: what runs there when a host has pushed
 LIMITS = Limits(total_bytes=64 << 20, files=1000, depth=3)
 ROOT = "root"
 
@@ -31,6 +32,11 @@ class Hook:
 def folder_of(hosts_path: bytes, host: str) -> bytes:
     """The folder of the hooks of ``host``."""
     return os.path.join(hosts_path, b".hooks", os.fsencode(host))
+
+
+def runs_on_push(hosts_path: bytes) -> bool:
+    """Whether there is a folder of programs that run when a host has pushed."""
+    return os.path.isdir(os.path.join(hosts_path, ON_PUSH))
 
 
 def is_hook_file(path: bytes, is_directory: bool) -> bool:

@@ -12,8 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from pacha.errors import UnreachableError
-from pacha.system import background
+from pacha.errors import UnreachableError, no_more_processes
 from pacha.system.waits import waiting
 from pacha.text import one_line
 from pacha.wire.ssh.endpoint import Endpoint
@@ -166,7 +165,7 @@ def handshake(line: Line, endpoint: Endpoint, timeout: float) -> paramiko.Transp
     except Exception as error:  # paramiko raises many kinds for odd bytes
         hang_up(transport)
         if type(error) is RuntimeError:  # its thread was not started
-            raise background.no_more() from error
+            raise no_more_processes() from error
         refuse_unknown(error)
         if line.heard == connected and time.monotonic() - connected >= timeout:
             raise UnreachableError(

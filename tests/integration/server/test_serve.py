@@ -14,14 +14,14 @@ from pathlib import Path
 import pytest
 
 from pacha.errors import UnreachableError
-from pacha.host.masters import init_config
 from pacha.server.host_directory import HostDirectory
+from pacha.store.revision import INIT_OPTIONS
 from tests.support.forced import Door, quoted, ssh
 from tests.support.forced import door as open_door
 from tests.support.sshd import Account, Sshd, account
 from tests.support.stage import Host, on_stage, own, picture
 
-INIT = list(init_config())
+INIT = list(INIT_OPTIONS)
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import pytest
 
 from pacha.errors import PachaError
 from pacha.store import hg
-from pacha.store.revision import FORMAT
+from pacha.store.revision import INIT_OPTIONS
 from pacha.wire.master import CannotStream, NoRepository, temporary_name
 from pacha.wire.plain_account import PlainAccount
 from pacha.wire.ssh import Connection, resolve
@@ -37,14 +37,10 @@ def plain(sshd: Sshd, user: Account, request: pytest.FixtureRequest) -> Iterator
         ssh_config=None,
     )  # fmt: skip
     with Connection.open(endpoint) as connection:
-        made = PlainAccount(connection, bytes(hosts), ["hg"], init_config(), lambda: MACHINE)
+        made = PlainAccount(connection, bytes(hosts), ["hg"], INIT_OPTIONS, lambda: MACHINE)
         assert connection.run(["mkdir", str(hosts)]).status == 0
         made.make_host("bar")
         yield made
-
-
-def init_config() -> list[str]:
-    return [word for name, value in FORMAT for word in ("--config", f"{name}={value}")]
 
 
 def folder(plain: PlainAccount) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pacha.host import masters
-from pacha.store.revision import FORMAT
+from pacha.store.revision import FORMAT, INIT_OPTIONS
 from tests.support.standalone import Standalone, standalone_host  # noqa: F401  (a fixture)
 
 
@@ -33,5 +33,5 @@ def test_the_configuration_says_how_to_get_in(bar: Standalone) -> None:
 
 
 def test_a_new_repository_is_of_our_format_whatever_the_master_is_set_to() -> None:
-    words = list(masters.init_config())
+    words = list(INIT_OPTIONS)
     assert words[::2] == ["--config"] * len(FORMAT) and words[1::2] == [f"{name}={value}" for name, value in FORMAT]

@@ -12,6 +12,7 @@ import pytest
 
 from pacha.server import on_push
 from pacha.server.host_directory import HostDirectory
+from pacha.wire import hook_files
 from tests.support.fleet import Hosts, hosts_as_pushed, three_hosts  # noqa: F401  (fixtures)
 
 
@@ -127,4 +128,4 @@ def test_change_lists_without_end(hosts: Hosts, folder: Path, tmp_path: Path, mo
 
 
 def test_wanted(hosts: Hosts) -> None:
-    assert not on_push.is_wanted(hosts.hosts_path)
+    assert not hook_files.runs_on_push(hosts.hosts_path)
