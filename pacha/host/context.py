@@ -48,7 +48,7 @@ def check_host(host: str) -> str:
     if not HOST_NAME.fullmatch(host) or len(host) > 255:
         raise UsageError(
             f"'{escape(os.fsencode(host[:80]))}' cannot be the name of a host.",
-            "letters, digits, '.', '_', '-' only",
+            "letters, digits, '.', '_', '-' only, 255 at most",
             "Name it as 'pacha hosts' does.",
             code="invalid-host-name",
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pwd
 import time
@@ -104,31 +105,31 @@ def grant_of(hosts_path: bytes, host: str, allowed: Allowed) -> authorized_keys.
 
 @contextmanager
 def folder_for(hosts_path: bytes, host: str, owner: pwd.struct_passwd | None) -> Iterator[bytes]:
-    """Make the folder of ``host`` for the body; a new one goes again if either fails."""
+    """Make the folder of ``host`` for the body; one that this process made goes again if either fails."""
     path = os.path.join(hosts_path, os.fsencode(host))
-    is_new = not os.path.lexists(path)
+    with _explained(path):
+        _make_open(hosts_path)
+        is_ours = _make(path, 0o700)
     try:
-        _make(hosts_path, path, owner)
+        with _explained(path):
+            _settle(path, owner)
         yield path
     except BaseException:
-        if is_new:
+        if is_ours:
             with suppress(OSError):
                 os.rmdir(path)
         raise
 
 
-def _make(hosts_path: bytes, path: bytes, owner: pwd.struct_passwd | None) -> None:
+@contextmanager
+def _explained(path: bytes) -> Iterator[None]:
     try:
-        _make_open(hosts_path)
-        if not os.path.lexists(path):
-            os.mkdir(path, 0o700)
-        _settle(path, owner)
+        yield
     except OSError as error:
+        is_closed = error.errno in (errno.EACCES, errno.EPERM)
+        hint = "Run this as root on the master." if is_closed else "See to that, then run this again: it goes on."
         raise PachaError(
-            f"{escape(path)} cannot be made.",
-            error.strerror or "",
-            "Run this as root on the master.",
-            code="folder-not-made",
+            f"{escape(path)} cannot be made.", error.strerror or "", hint, code="folder-not-made"
         ) from None
 
 
@@ -136,8 +137,17 @@ def _make_open(path: bytes) -> None:
     """Make ``path`` and its missing parents, 0755 whatever the umask, for the accounts of all hosts."""
     if not os.path.isdir(path):
         _make_open(os.path.dirname(path))
-        os.mkdir(path)
-        os.chmod(path, 0o755)  # noqa: S103 (what is in it is 0700)
+        if _make(path, 0o755):
+            os.chmod(path, 0o755)  # noqa: S103 (what is in it is 0700)
+
+
+def _make(path: bytes, mode: int) -> bool:
+    """Make a folder, and say so; another process may make it in the same moment."""
+    try:
+        os.mkdir(path, mode)
+        return True
+    except FileExistsError:
+        return False
 
 
 def account_of(user: str) -> pwd.struct_passwd:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import pwd
 from collections import Counter
@@ -16,7 +17,6 @@ from pacha.server.authorized_keys import PublicKey
 from pacha.text import escape
 
 MOST_BYTES = 64 << 20  #: of a list
-_MOST_TOLD = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,10 +46,9 @@ class HostListError(UsageError):
     """A list with faults: all of them, a line each, safe to print, in ``faults``; nothing was done."""
 
     def __init__(self, faults: Sequence[str]) -> None:
-        shown = "; ".join(faults[:_MOST_TOLD])
         super().__init__(
             "The list of hosts has faults: nothing was done.",
-            shown + (f"; and {len(faults) - _MOST_TOLD} more" if len(faults) > _MOST_TOLD else ""),
+            "one, named above" if len(faults) == 1 else f"{len(faults)} of them, named above",
             "Correct them, then run this again. A line is: HOST, then the public key.",
             code="host-list-faults",
         )
@@ -70,7 +69,9 @@ def add_hosts(
     grants = [(add_host.grant_of(hosts_path, one.host, allowed), one.key) for one in listed if one.key is not None]
     lines = tuple(grant.line(key) for grant, key in grants)
     if install and owner:
-        faults += authorized_keys.faults_of_all(owner, grants, replace=replace)
+        numbers = {one.host: one.number for one in listed}
+        refused = authorized_keys.faults_of_all(owner, grants, replace=replace)
+        faults += [f"line {numbers[host]}: {fault}" for host, fault in refused.items()]
     if faults:
         raise HostListError(faults)
     for one in listed:
@@ -82,10 +83,15 @@ def add_hosts(
 
 
 def read(text: bytes) -> tuple[list[ListedHost], list[str]]:
-    """The hosts of a list, and its faults. Empty lines, and those that begin with ``#``, count for nothing."""
+    """The hosts of a list, and its faults. Empty lines, and those that begin with ``#``, count for nothing.
+
+    Nor does the mark of UTF-8 at the beginning, which other systems' editors write.
+    """
+    if len(text) > MOST_BYTES:
+        return [], [f"it is longer than {MOST_BYTES} bytes"]
     listed, faults = list[ListedHost](), list[str]()
     by_host, by_key = dict[str, int](), dict[str, int]()
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.removeprefix(codecs.BOM_UTF8).splitlines(), 1):
         words = line.strip().split(None, 1)
         if not words or words[0].startswith(b"#"):
             continue

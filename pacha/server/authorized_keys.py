@@ -11,7 +11,7 @@ import shlex
 import shutil
 import sys
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -58,14 +58,15 @@ class PublicKey:
         try:
             lines = text.decode("utf-8").splitlines() if len(text) <= _LONGEST else []
             [line] = [line for line in lines if line.strip()]
-            kind, blob, *comment = line.strip(" ").split(" ", 2)
+            kind, blob, *comment = line.split(None, 2)
         except ValueError:
             raise _no_key("it has to be one line of plain text: kind, key, comment") from None
         if kind not in _KINDS:
             raise _no_key(f"it begins with {escape(kind[:40].encode())}, not with a kind of key such as ssh-ed25519")
         if not _is_key(kind, blob):
             raise _no_key("what follows its kind is damaged")
-        return cls(kind, blob, comment[0] if comment and comment[0].isprintable() else "")
+        remark = "".join(comment).strip()
+        return cls(kind, blob, remark if remark.isprintable() else "")
 
 
 def _no_key(why: str) -> UsageError:
@@ -75,10 +76,12 @@ def _no_key(why: str) -> UsageError:
 
 
 def _is_key(kind: str, blob: str) -> bool:
-    """Whether ``blob`` has exactly the fields of a key of its kind."""
+    """Whether ``blob`` has exactly the fields of a key of its kind, and the one base64 that sshd takes for them."""
     try:
         rest = base64.b64decode(blob, validate=True)
     except binascii.Error:
+        return False
+    if base64.b64encode(rest).decode("ascii") != blob:
         return False
     fields = []
     while rest:
@@ -168,7 +171,7 @@ def install(user: pwd.struct_passwd, grant: KeyGrant, key: PublicKey, *, replace
 def _install(home: bytes, line: str, host: str | None, key: PublicKey) -> str:
     with keys_file.opened(home, make=True) as folder:
         lines = keys_file.read(folder)
-        outcome = _join(lines, line, host, key)
+        outcome = _join(lines, _places(lines), line, host, key)
         if outcome != "there":
             keys_file.write(folder, lines)
     return outcome
@@ -176,48 +179,60 @@ def _install(home: bytes, line: str, host: str | None, key: PublicKey) -> str:
 
 #: A grant, and the key that gets it.
 Granted: TypeAlias = "tuple[KeyGrant, PublicKey]"
+#: The numbers of the lines that have a word in them.
+_Places: TypeAlias = "dict[bytes, list[int]]"
 
 
-def faults_of_all(user: pwd.struct_passwd, grants: Sequence[Granted], *, replace: bool = False) -> list[str]:
-    """Why some of these lines cannot be put into ``user``'s authorized_keys, a line each. Raises PachaError."""
-    return [str(fault) for fault in child.run_as(user, lambda: _join_all(user, grants, replace, write=False)[1])]
+def faults_of_all(user: pwd.struct_passwd, grants: Sequence[Granted], *, replace: bool = False) -> dict[str, str]:
+    """Why some of these lines cannot be put into ``user``'s authorized_keys, by host. Raises PachaError."""
+    faults: dict[str, str] = child.run_as(user, lambda: _faults(os.fsencode(user.pw_dir), grants, replace))
+    return faults
+
+
+def _faults(home: bytes, grants: Sequence[Granted], replace: bool) -> dict[str, str]:
+    faults = dict[str, str]()
+    with keys_file.opened(home, make=True) as folder:
+        lines = keys_file.read(folder)
+    places = _places(lines)
+    for grant, key in grants:
+        try:
+            _join(lines, places, grant.line(key), None if replace else grant.host, key)
+        except PachaError as error:
+            faults[grant.host] = error.in_a_line
+    return faults
 
 
 def install_all(user: pwd.struct_passwd, grants: Sequence[Granted], *, replace: bool = False) -> list[str]:
     """The same as ``install`` for each of ``grants``, with the file written once. Raises PachaError."""
-    return [str(outcome) for outcome in child.run_as(user, lambda: _join_all(user, grants, replace, write=True)[0])]
+    return [str(one) for one in child.run_as(user, lambda: _install_all(os.fsencode(user.pw_dir), grants, replace))]
 
 
-def _join_all(
-    user: pwd.struct_passwd, grants: Sequence[Granted], replace: bool, *, write: bool
-) -> tuple[list[str], list[str]]:
-    """What was done with each line, and the faults; with a fault, nothing is written."""
-    outcomes, faults = list[str](), list[str]()
-    with keys_file.opened(os.fsencode(user.pw_dir), make=True) as folder:
+def _install_all(home: bytes, grants: Sequence[Granted], replace: bool) -> list[str]:
+    with keys_file.opened(home, make=True) as folder:
         lines = keys_file.read(folder)
-        held, whole = Counter(word for line in lines for word in line.split()), {line.rstrip(b"\r\n") for line in lines}
-        for grant, key in grants:
-            number = held[key.blob.encode()]
-            try:
-                if number == 1 and grant.line(key).encode() in whole:
-                    outcomes.append("there")
-                elif number:
-                    outcomes.append(_join(lines, grant.line(key), None if replace else grant.host, key))
-                else:
-                    keys_file.append(lines, grant.line(key).encode())
-                    outcomes.append("added")
-            except PachaError as error:
-                faults.append(f"{grant.host}: {error.in_a_line}")
-        if write and not faults and set(outcomes) - {"there"}:
+        places = _places(lines)
+        outcomes = [
+            _join(lines, places, grant.line(key), None if replace else grant.host, key) for grant, key in grants
+        ]
+        if set(outcomes) - {"there"}:
             keys_file.write(folder, lines)
-    return outcomes, faults
+    return outcomes
 
 
-def _join(lines: list[bytes], line: str, host: str | None, key: PublicKey) -> str:
+def _places(lines: Sequence[bytes]) -> _Places:
+    """Where each word is in those ``lines`` that count: with thousands of keys, each is found at once."""
+    places: _Places = defaultdict(list)
+    for number, line in enumerate(lines):
+        if not line.lstrip().startswith(b"#"):
+            for word in set(line.split()):
+                places[word].append(number)
+    return places
+
+
+def _join(lines: list[bytes], places: _Places, line: str, host: str | None, key: PublicKey) -> str:
     """Add ``line`` to ``lines``, or replace the line that Pacha made for this key and host (None: any) before."""
-    for number, present in enumerate(lines):
-        if present.lstrip().startswith(b"#") or key.blob.encode() not in present.split():
-            continue
+    for number in places.get(key.blob.encode(), ()):
+        present = lines[number]
         if present.rstrip(b"\r\n") == line.encode():
             return "there"
         own_line = _OWN_LINE.match(present)

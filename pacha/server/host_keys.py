@@ -68,10 +68,12 @@ def _change(user: pwd.struct_passwd, change: Callable[[list[bytes]], list[bytes]
     home = os.fsencode(user.pw_dir)
 
     def carry_out() -> None:
-        before = _read(home)
-        after = change(list(before))
-        if after != before:
-            with keys_file.opened(home, make=True) as folder:
+        if is_absent(os.path.join(home, b".ssh")) and not change([]):
+            return
+        with keys_file.opened(home, make=True) as folder:
+            before = keys_file.read(folder)
+            after = change(list(before))
+            if after != before:
                 keys_file.write(folder, after)
 
     child.run_as(user, carry_out)

@@ -5,8 +5,13 @@ Lines are bytes and keep their ends: what a change does not concern stays as it 
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import io
 import os
+import re
 import stat
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -19,12 +24,14 @@ from pacha.text import escape
 _KEYS = "authorized_keys"
 _KEYS_MAX = 16 << 20
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_LEFT_OVER = re.compile(rf"\.{_KEYS}\.[0-9a-f]{{8}}")
+_WAIT, _POLL = 10.0, 0.05  # seconds
 _BY_HAND = "See to that file by hand (with add-host: leave out --install, and put the line where it belongs yourself)."
 
 
 @contextmanager
 def opened(home: bytes, *, make: bool = False) -> Iterator[int]:
-    """The descriptor of ``home``/.ssh, made if need be with ``make``. Raises PachaError."""
+    """The descriptor of ``home``/.ssh, made if need be with ``make``, for one process at a time. Raises PachaError."""
     with _opened(home, None) as top:
         if make:
             try:
@@ -33,6 +40,7 @@ def opened(home: bytes, *, make: bool = False) -> Iterator[int]:
                 pass
         with _opened(b".ssh", top) as folder:
             _check_folder(folder, home)
+            _lock(folder, time.monotonic() + _WAIT)
             yield folder
 
 
@@ -65,8 +73,26 @@ def _check_folder(folder: int, home: bytes) -> None:
         os.fchmod(folder, stat.S_IMODE(status.st_mode) & ~0o022)
 
 
+def _lock(folder: int, deadline: float) -> None:
+    """Wait for another Pacha that changes the file, whose lines would be lost else.
+
+    Go on without the lock where NFS gives none, and after a while: the account could hold it for ever, and its key
+    must be revocable none the less.
+    """
+    while time.monotonic() < deadline:
+        try:
+            return fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(_POLL)
+        except OSError:
+            return None
+
+
 def read(folder: int) -> list[bytes]:
-    """The lines of authorized_keys with their ends, [] where there is none. Raises PachaError for a link."""
+    """The lines of authorized_keys with their ends, [] where there is none. Raises PachaError for a link.
+
+    A line ends where sshd has it end: at a line feed.
+    """
     try:
         fd = os.open(_KEYS, READ, dir_fd=folder)
     except FileNotFoundError:
@@ -79,26 +105,38 @@ def read(folder: int) -> list[bytes]:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             raise PachaError(f"{_KEYS} is not a file.", "", _BY_HAND, code="authorized-keys-not-a-file")
         text = stream.read(_KEYS_MAX + 1)
+    _check_length(text)
+    return io.BytesIO(text).readlines()
+
+
+def _check_length(text: bytes) -> None:
     if len(text) > _KEYS_MAX:
         raise PachaError(
             f"{_KEYS} is too long.", f"more than {_KEYS_MAX} bytes", _BY_HAND, code="authorized-keys-too-long"
         )
-    return text.splitlines(keepends=True)
 
 
 def append(lines: list[bytes], line: bytes) -> None:
     """Add ``line`` (without its end) after the last one."""
-    if lines and not lines[-1].endswith((b"\n", b"\r")):
+    if lines and not lines[-1].endswith(b"\n"):
         lines[-1] += b"\n"
     lines.append(line + b"\n")
 
 
 def write(folder: int, lines: Sequence[bytes]) -> None:
-    """Write a temporary file and rename it, so that a login meanwhile sees the old file or the new one."""
+    """Write a temporary file and rename it, so that a login meanwhile sees the old file or the new one.
+
+    What killed runs left is removed. Raises PachaError, also for more than ``read`` takes.
+    """
+    text = b"".join(lines)
+    _check_length(text)
     try:
-        replace_in(folder, _KEYS, b"".join(lines))
+        for name in filter(_LEFT_OVER.fullmatch, os.listdir(folder)):
+            os.unlink(name, dir_fd=folder)
+        replace_in(folder, _KEYS, text)
         sync_file(folder)
     except OSError as error:
-        raise PachaError(
-            f"{_KEYS} cannot be written.", error.strerror or "", _BY_HAND, code="authorized-keys-unwritable"
-        ) from None
+        is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        hint = "Make room there, then run this again." if is_full else _BY_HAND
+        why = error.strerror or ""
+        raise PachaError(f"{_KEYS} cannot be written.", why, hint, code="authorized-keys-unwritable") from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from hashlib import sha256
 
 from pacha.fleet.changes import HostSnapshot
 from pacha.fleet.drift import HostGroup
@@ -23,12 +24,14 @@ _MOST_SNAPSHOTS = 500  #: of a host
 _MOST_OF_SNAPSHOTS = 2_000_000  #: characters of them
 _OPEN = 12  #: paths of a snapshot that are listed in the open
 _MOST_DRIFTS = 300  #: paths below one that was asked for
+_LONGEST_NAME = 200  #: of a host in the name of its page
 _MOST_HOSTS = 60  #: of a group that are named
 
 
 def host_page_name(host: str) -> str:
-    """The name of a host's page."""
-    return f"host-{host}.html"
+    """The name of a host's page; it stays short enough for a file, and for the temporary one beside it."""
+    which = host if len(host) <= _LONGEST_NAME else f"{host[:_LONGEST_NAME]}-{sha256(host.encode()).hexdigest()[:16]}"
+    return f"host-{which}.html"
 
 
 def is_host_page(name: str) -> bool:

@@ -16,7 +16,7 @@ from pacha.text import escape
 
 
 @cli.command("add-host")
-@click.argument("host", default="", metavar="HOST")
+@click.argument("host", default="", metavar="[HOST]")
 @click.option("--from", "listed", type=click.File("rb"), metavar="FILE", help="Many: a line each, HOST and its key.")
 @click.option("--user", metavar="ACCOUNT", help="Give the folder to the account that HOST logs in as.")
 @click.option("--key", type=click.File("rb"), metavar="FILE", help="Let this public key in for HOST ('-': read it).")
@@ -56,7 +56,7 @@ def add_host_command(
             code="add-which-hosts",
         )
     if listed is not None:
-        return _add_all(cli_context, listed.read(MOST_BYTES), user, install, allowed, replace=replace)
+        return _add_all(cli_context, listed.read(MOST_BYTES + 1), user, install, allowed, replace=replace)
     text = key.read(1 << 20) if key is not None else None
     hosts_path = of_master(cli_context.load_of_master()).hosts_path
     added = add_host.add_host(hosts_path, host, user, text, install, allowed, replace=replace)
@@ -84,7 +84,8 @@ def _add_all(
     except HostListError as error:
         console.problems(error.faults)
         raise
-    console.tell(f"{len(added.hosts)} folders are ready in {escape(hosts_path)}.")
+    ready = "folder is" if len(added.hosts) == 1 else "folders are"
+    console.tell(f"{len(added.hosts)} {ready} ready in {escape(hosts_path)}.")
     if install:
         counted = ", ".join(f"{number} {outcome}" for outcome, number in sorted(added.installed.items()))
         console.tell(f"Keys in {install}'s authorized_keys: {counted or 'none in the list'}.")

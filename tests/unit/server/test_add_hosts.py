@@ -5,15 +5,18 @@ from __future__ import annotations
 import base64
 import os
 import pwd
+import shutil
 import sys
 import time
 from pathlib import Path
 
 import pytest
 
+from pacha.errors import PachaError
 from pacha.server import add_host, authorized_keys
 from pacha.server.add_host import Allowed
-from pacha.server.add_hosts import AddedHosts, HostListError, add_hosts, read
+from pacha.server.add_hosts import MOST_BYTES, AddedHosts, HostListError, add_hosts, read
+from pacha.server.authorized_keys import KeyGrant, PublicKey
 
 
 def key(number: int) -> str:
@@ -75,7 +78,7 @@ def test_a_key_of_another_host(tmp_path: Path, keys: Path) -> None:
     added(tmp_path, listed(range(3)))
     other = f"new {key(5)}\nother {key(1)}\n".encode()
     (told,) = faults(tmp_path, other)
-    assert told.startswith("other: ") and "h1" in told and not (tmp_path / "hosts/new").exists()
+    assert told.startswith("line 2: ") and "h1" in told and not (tmp_path / "hosts/new").exists()
     assert added(tmp_path, other, replace=True).installed == {"added": 1, "replaced": 1}
     assert keys.read_text().count("serve other") == 1 and "serve h1 " not in keys.read_text()
 
@@ -85,7 +88,7 @@ def test_one_that_is_let_in_for_something_else(tmp_path: Path, keys: Path) -> No
     keys.write_text(f"{key(1)}\n")
     keys.chmod(0o600)
     (told,) = faults(tmp_path, listed(range(3)))
-    assert told.startswith("h1: ") and keys.read_text() == f"{key(1)}\n"
+    assert told.startswith("line 2: ") and keys.read_text() == f"{key(1)}\n"
 
 
 def test_without_an_account_the_lines_are_given(tmp_path: Path, keys: Path) -> None:
@@ -97,3 +100,62 @@ def test_reading() -> None:
     assert read(b"")[1] == ["there is no host in it"] and read(b"# x\n \n")[1]
     hosts, found = read(f"a\r\n\tb \t{key(1)}\r\n".encode())
     assert [one.host for one in hosts] == ["a", "b"] and hosts[1].key is not None and found == []
+
+
+def test_what_other_systems_write() -> None:
+    """The mark of UTF-8 and CRLF of an editor, tabs of a table; nothing that is too long to be read whole."""
+    hosts, found = read(b"\xef\xbb\xbf" + f"a\t{key(1)}\r\nb\t{key(2)}".replace(" ", "\t").encode())
+    assert [(one.host, one.key and one.key.comment) for one in hosts] == [("a", "root@h1"), ("b", "root@h2")]
+    assert found == [] and read(b"a\n" * (MOST_BYTES // 2 + 1)) == ([], [f"it is longer than {MOST_BYTES} bytes"])
+
+
+def test_thousands_are_replaced_in_seconds(keys: Path) -> None:
+    """Each key was looked for in each line: a minute for these."""
+    user, every = add_host.account_of("pacha"), [PublicKey.read(key(number).encode()) for number in range(4000)]
+    for push_only, outcome in ((False, "added"), (True, "replaced")):
+        began = time.process_time()
+        grants = [(KeyGrant(f"h{n}", b"/pacha/hosts", push_only=push_only), one) for n, one in enumerate(every)]
+        assert authorized_keys.faults_of_all(user, grants) == {}
+        assert set(authorized_keys.install_all(user, grants)) == {outcome}
+        assert time.process_time() - began < 4
+    assert keys.read_text().count("--push-only") == 4000
+
+
+def test_two_lists_at_once_let_in_the_hosts_of_both(tmp_path: Path, keys: Path) -> None:
+    """Each read the file, and the later one wrote it without the lines of the other."""
+    lists = [listed(range(n, n + 40)) for n in range(0, 320, 40)]
+    children = [child_that_adds(tmp_path, text) for text in lists]
+    assert [os.waitpid(child, 0)[1] for child in children] == [0] * len(lists)
+    assert keys.read_text().count("restrict,") == 320
+
+
+def test_one_list_twice_at_once(tmp_path: Path, keys: Path) -> None:
+    """Whoever came second to a folder failed, and removed it again, which the first one said was ready."""
+    text = listed(range(60))
+    for _ in range(5):
+        shutil.rmtree(tmp_path / "hosts", ignore_errors=True)
+        children = [child_that_adds(tmp_path, text, "") for _ in range(4)]
+        assert [os.waitpid(child, 0)[1] for child in children] == [0] * len(children)
+        assert len(os.listdir(tmp_path / "hosts")) == 60
+
+
+def child_that_adds(tmp_path: Path, text: bytes, outcome: str = "added") -> int:
+    child = os.fork()
+    if child == 0:
+        try:
+            os._exit(outcome not in {*added(tmp_path, text).installed, ""})
+        finally:
+            os._exit(1)
+    return child
+
+
+def test_a_key_that_is_let_in_meanwhile_is_not_passed_over(
+    tmp_path: Path, keys: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the look and the writing; nothing was written then, and it was said to be done."""
+    monkeypatch.setattr(authorized_keys, "faults_of_all", lambda *given, **options: {})
+    keys.parent.mkdir(mode=0o700)
+    keys.write_text(f"{key(1)}\n")
+    with pytest.raises(PachaError) as refused:
+        added(tmp_path, listed(range(3)))
+    assert refused.value.code == "key-authorized-already" and keys.read_text() == f"{key(1)}\n"

@@ -33,7 +33,18 @@ def test_keys_of_ssh_keygen(tmp_path: Path, kind: str) -> None:
     assert f"{key.kind} {key.blob} {key.comment}\n".encode() == text
 
 
-@pytest.mark.parametrize("text", [LINE, LINE + "\n", f"\n{LINE}\r\n\n", f"ssh-ed25519 {ED25519}", LINE + " of büro\n"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        LINE,
+        LINE + "\n",
+        f"\n{LINE}\r\n\n",
+        f"ssh-ed25519 {ED25519}",
+        LINE + " of büro\n",
+        f"\tssh-ed25519\t{ED25519}\troot@bar",
+        f"ssh-ed25519  {ED25519}  root@bar  ",
+    ],
+)
 def test_one_key(text: str) -> None:
     key = PublicKey.read(text.encode())
     assert (key.kind, key.blob) == (KEY.kind, KEY.blob)
@@ -67,6 +78,14 @@ def test_one_key(text: str) -> None:
 def test_what_is_no_key(text: str) -> None:
     with pytest.raises(UsageError):
         PublicKey.read(text.encode())
+
+
+def test_base64_that_sshd_does_not_take() -> None:
+    """The last bits of ``...g=`` count for nothing, so that ``...h=`` is the same key; sshd refuses it."""
+    blob = base64.b64encode(b"\0\0\0\x07ssh-rsa\0\0\0\x01\x03\0\0\0\x02\0\xc5").decode()
+    assert blob.endswith("==") and PublicKey.read(f"ssh-rsa {blob}".encode()).blob == blob
+    with pytest.raises(UsageError):
+        PublicKey.read(f"ssh-rsa {blob.rstrip('=')[:-1]}{chr(ord(blob.rstrip('=')[-1]) + 1)}==".encode())
 
 
 def test_bytes_that_are_no_text() -> None:

@@ -56,3 +56,5 @@ def test_drift(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_names() -> None:
     assert is_host_page(host_page_name("a.b")) and not is_host_page("index.html")
+    names = {host_page_name("x" * 254 + end) for end in "ab"}
+    assert len(names) == 2 and all(len(name) <= 240 and is_host_page(name) for name in names)
