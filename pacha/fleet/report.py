@@ -90,8 +90,8 @@ def days(snapshots: Sequence[HostSnapshot], now: float) -> tuple[DayActivity, ..
 
 
 def drift_reports(fleet: Fleet, paths: Sequence[bytes], ignore: Sequence[str]) -> list[DriftReport]:
-    """What differs at or below each of ``paths``; nothing where no host has it. Raises PachaError."""
-    return [DriftReport(path=path, drifts=tuple(_drifts(fleet, path, ignore))) for path in paths]
+    """What differs at or below each of ``paths``, once each; nothing where no host has it. Raises PachaError."""
+    return [DriftReport(path=path, drifts=tuple(_drifts(fleet, path, ignore))) for path in dict.fromkeys(paths)]
 
 
 def _drifts(fleet: Fleet, path: bytes, ignore: Sequence[str]) -> list[Drift]:

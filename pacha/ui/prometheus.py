@@ -38,9 +38,15 @@ _DRIFT: tuple[tuple[str, str, Callable[[Any], float]], ...] = (
 
 
 def prometheus_text(
-    hosts: Iterable[HostStatus], purges: Iterable[PurgeCount] = (), drifts: Iterable[DriftReport] = ()
+    hosts: Iterable[HostStatus],
+    purges: Iterable[PurgeCount] = (),
+    drifts: Iterable[DriftReport] = (),
+    unread: int = 0,
 ) -> str:
-    """All hosts, what was purged from them, and the drift at some paths. Host names need no escape."""
+    """All hosts, what was purged from them, and the drift at some paths; ``unread`` hosts could not be asked for it.
+
+    Host names need no escape.
+    """
     statuses, counts, reports = tuple(hosts), tuple(purges), tuple(drifts)
     lines = ["# HELP pacha_host_state 1 for the state that the host is in.", "# TYPE pacha_host_state gauge"]
     for host in statuses:
@@ -51,6 +57,8 @@ def prometheus_text(
         lines += _gauge(f"pacha_host_{name}", doc, ((f'host="{host.host}"', value(host)) for host in reporting))
     for name, doc, value in _PURGES if counts else ():
         lines += _gauge(f"pacha_host_{name}", doc, ((f'host="{count.host}"', value(count)) for count in counts))
+    if reports:
+        lines += _gauge("pacha_drift_unread_hosts", "Hosts whose newest history cannot be read.", [("", unread)])
     for name, doc, value in _DRIFT if reports else ():
         lines += _gauge(f"pacha_drift_{name}", doc, ((f'path="{_label(one.path)}"', value(one)) for one in reports))
     return "\n".join(lines)
@@ -58,7 +66,7 @@ def prometheus_text(
 
 def _gauge(name: str, doc: str, samples: Iterable[tuple[str, float]]) -> list[str]:
     head = [f"# HELP {name} {doc}", f"# TYPE {name} gauge"]
-    return [*head, *(f"{name}{{{label}}} {value:.15g}" for label, value in samples)]
+    return [*head, *(f"{name}{f'{{{label}}}' if label else ''} {value:.15g}" for label, value in samples)]
 
 
 def _label(path: bytes) -> str:

@@ -6,7 +6,7 @@ import click
 
 from pacha.cli.app import cli
 from pacha.cli.context import CliContext
-from pacha.cli.fleet_arguments import DRIFT_OPTION, open_fleet
+from pacha.cli.fleet_arguments import DRIFT_OPTION, open_fleet, warn_faults
 from pacha.errors import ExitCode, UsageError
 from pacha.fleet.drift import absolute
 from pacha.fleet.report import DriftReport, drift_reports
@@ -42,19 +42,21 @@ def hosts_command(cli_context: CliContext, form: str | None, drift: tuple[str, .
     every = hosts.hosts(hosts_path)
     if form == "prometheus":
         counts = purge_counts(hosts_path, [host.host for host in every])
-        click.echo(prometheus_text(every, counts, _drifts(cli_context, drift)))
-    elif form or not cli_context.quiet:
+        drifts, faults = _drifts(cli_context, drift)
+        click.echo(prometheus_text(every, counts, drifts, len(faults)))
+        return max(hosts.exit_code(every), warn_faults(cli_context, faults))
+    if form or not cli_context.quiet:
         click.echo(_FORMS.get(form or "", hosts_text)(every))
     else:
         cli_context.console.problems(f"{host.host}: {problem(host)}" for host in every if not host.fine)
     return hosts.exit_code(every)
 
 
-def _drifts(cli_context: CliContext, paths: tuple[str, ...]) -> list[DriftReport]:
-    """What drifts at the paths that were asked for. Only that needs the index."""
+def _drifts(cli_context: CliContext, paths: tuple[str, ...]) -> tuple[list[DriftReport], list[str]]:
+    """What drifts at the paths that were asked for, and which hosts cannot be read. Only that needs the index."""
     wanted = [absolute(path) for path in paths]
     if not wanted:
-        return []
+        return [], []
     ignore = cli_context.load_of_master(quietly=True).drift_ignore
     with open_fleet(cli_context) as fleet:
-        return drift_reports(fleet, wanted, ignore)
+        return drift_reports(fleet, wanted, ignore), fleet.faults()

@@ -74,4 +74,5 @@ def test_purges_and_drift() -> None:
     assert 'pacha_host_purges{host="bar"} 2' in lines and 'pacha_host_purged_revisions{host="bar"} 70' in lines
     label = r'path="/e\"' + "\\" * 4 + "\\" * 2 + 'x0a"'
     assert f"pacha_drift_paths{{{label}}} 2" in lines and f"pacha_drift_hosts{{{label}}} 1" in lines
-    assert 'pacha_drift_paths{path="/none"} 0' in lines
+    assert 'pacha_drift_paths{path="/none"} 0' in lines and "pacha_drift_unread_hosts 0" in lines
+    assert "pacha_drift_unread_hosts 7" in prometheus_text(HOSTS, counts, drifts, 7).splitlines()
