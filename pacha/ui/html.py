@@ -14,8 +14,8 @@ from pacha.text import printable
 _STYLE = """
 :root { color-scheme: light dark; --paper: #fff; --ink: #1c2024; --dim: #5f6771; --line: #d9dde2; --soft: #f4f6f8;
   --link: #0b5cad; --good: #2c7a4b; --warn: #a05a00; --bad: #b3261e; --add: #e4f4e8; --cut: #fbe7e6; }
-@media (prefers-color-scheme: dark) { :root { --paper: #15181c; --ink: #e3e6ea; --dim: #98a1ac; --line: #343a42;
-  --soft: #1f242a; --link: #7ab7f5; --good: #6cc28c; --warn: #e3a04f; --bad: #f08a80; --add: #17301f;
+@media screen and (prefers-color-scheme: dark) { :root { --paper: #15181c; --ink: #e3e6ea; --dim: #98a1ac;
+  --line: #343a42; --soft: #1f242a; --link: #7ab7f5; --good: #6cc28c; --warn: #e3a04f; --bad: #f08a80; --add: #17301f;
   --cut: #3a1d1b; } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; padding: 1rem; max-width: 70rem; background: var(--paper); color: var(--ink);
@@ -35,9 +35,11 @@ table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nu
 th, td { text-align: left; vertical-align: top; padding: .4rem .75rem .4rem 0; border-bottom: 1px solid var(--line); }
 th { color: var(--dim); font-weight: 600; font-size: .875rem; white-space: nowrap; }
 .number { text-align: right; }
+td.path { min-width: 14rem; } td.dim { min-width: 8rem; }
 ul { margin: .25rem 0; padding-left: 1.25rem; }
 h3 { font-size: 1rem; margin: 1.25rem 0 0; } h3 + p { margin-top: 0; }
-ul.bare { list-style: none; padding-left: 0; } .wide svg { width: 100%; max-width: 40rem; }
+ul.bare { list-style: none; padding-left: 0; } ul.bare li { padding-left: 2ch; text-indent: -2ch; }
+.wide svg { width: 100%; max-width: 40rem; }
 .bar { fill: var(--link); } .none { fill: var(--line); } .mark { fill: var(--paper); }
 .fill.good { fill: var(--good); } .fill.warn { fill: var(--warn); } .fill.bad { fill: var(--bad); }
 svg { display: block; max-width: 100%; height: auto; }
@@ -45,14 +47,18 @@ details { margin: .25rem 0; } summary { cursor: pointer; }
 @media (max-width: 40rem) {
   table, tbody, tr, td { display: block; width: auto; } thead { display: none; }
   tr { padding: .6rem 0; border-bottom: 1px solid var(--line); } td { border: 0; padding: .1rem 0; }
-  td.number { text-align: left; }
+  td.number { text-align: left; } td.path, td.dim { min-width: 0; }
   td.first { font-weight: 600; font-size: 1.1rem; } td.bare { padding: .25rem 0; }
   td[data-label]:not(.first, .bare, :empty)::before { content: attr(data-label) ": "; color: var(--dim); }
 }
 @media print {
-  body { max-width: none; padding: 0; font-size: 10pt; } a { color: inherit; text-decoration: none; }
+  :root { color-scheme: light; }
+  body { max-width: none; padding: 0; font-size: 10pt; } td, th { font-size: 9pt; }
+  pre, .path, td.path { font-size: 8.5pt; } a { color: inherit; text-decoration: none; }
   pre { white-space: pre-wrap; overflow-wrap: anywhere; border: 0; } pre span { min-width: 0; }
-  tr, h2 { break-inside: avoid; } h2 { break-after: avoid; }
+  tr, h2, h3 { break-inside: avoid; }
+  h1, h2, h3, h2 + p, h3 + p, p:has(+ pre), p:has(+ ul) { break-after: avoid; }
+  details::details-content { content-visibility: visible; } summary { list-style: none; }
 }
 """
 _PAGE = """<!DOCTYPE html>

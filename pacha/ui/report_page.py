@@ -162,8 +162,7 @@ def drift_page(drifts: Sequence[DriftReport]) -> bytes:
         for drift in one.drifts[:_MOST_DRIFTS]:
             if drift.subject != one.path:
                 body.append(html.element("h3", escape(drift.subject), "path"))
-            rows = [_group(group) for group in drift.groups]
-            body.append(html.table(["Hosts#", "Have", ""], rows))
+            body.append(html.wrapped("ul", "".join(map(_group, drift.groups)), "bare"))
             if drift.unwatched:
                 body.append(html.element("p", f"not watched on {enumerated(drift.unwatched, _MOST_HOSTS)}", "dim"))
         if len(one.drifts) > _MOST_DRIFTS:
@@ -172,7 +171,8 @@ def drift_page(drifts: Sequence[DriftReport]) -> bytes:
     return html.page("Drift", body)
 
 
-def _group(group: HostGroup) -> list[tuple[str, str]]:
-    what = state_text(group.state) if group.state else "nothing"
-    names = enumerated(group.hosts, _MOST_HOSTS)
-    return [(str(len(group.hosts)), ""), (html.text(what), "path"), (html.text(names), "")]
+def _group(group: HostGroup) -> str:
+    """What a group has, and its hosts: no table, as a browser does not break one row of many names when it prints."""
+    what = html.element("span", state_text(group.state) if group.state else "nothing", "path")
+    names = html.text(enumerated(group.hosts, _MOST_HOSTS))
+    return html.wrapped("li", f"{number_of_hosts(len(group.hosts))}: {what}<br>{names}")

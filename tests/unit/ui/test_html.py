@@ -22,3 +22,12 @@ def test_a_table_and_a_diff() -> None:
     made = html.table(["Host", "Files#"], [[("<i>x</i>", ""), ("7", "bad")]])
     assert '<th class="number">Files</th>' in made and '<td class="number bad" data-label="Files">7</td>' in made
     assert html.diff(["+a<", "-b", "@@", " c"], 2).count("<span") == 5 and html.diff([]) == ""
+
+
+def test_on_paper() -> None:
+    """Nothing dark, what is folded is open, a title is not the last line of a page."""
+    style = html.page("T", []).decode().partition("<style>")[2].partition("</style>")[0]
+    assert "@media screen and (prefers-color-scheme: dark)" in style
+    paper = style.partition("@media print {")[2]
+    assert "color-scheme: light" in paper and "details::details-content { content-visibility: visible" in paper
+    assert "h3 + p, p:has(+ pre), p:has(+ ul) { break-after: avoid" in paper

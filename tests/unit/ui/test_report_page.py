@@ -52,6 +52,7 @@ def test_drift(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(report_page, "_MOST_DRIFTS", 2)
     page = drift_page(DRIFTS).decode()
     assert "<script" not in page and "and 1 more: pacha drift /etc --names" in page and page.count("<h3") == 2
+    assert "<table" not in page and page.count("<li>1 host: ") == 4, "a row of many names is not broken in print"
 
 
 def test_names() -> None:
