@@ -34,7 +34,11 @@ def split_globs(text: str) -> list[str]:
     return [glob.strip() for glob in text.split(",") if glob.strip()]
 
 
-def warn_faults(cli_context: CliContext, faults: Sequence[str]) -> ExitCode:
-    """Name on stderr what could not be looked at."""
-    cli_context.console.problems(faults)
+def warn_faults(cli_context: CliContext, faults: Sequence[str], *, told: bool = False) -> ExitCode:
+    """Name on stderr what could not be looked at.
+
+    Where it is ``told`` elsewhere as well, on a page or in a mail, -q says nothing: cron would mail it each time.
+    """
+    if not (told and cli_context.quiet):
+        cli_context.console.problems(faults)
     return ExitCode.CONCERNS if faults else ExitCode.DONE

@@ -67,9 +67,7 @@ def digest_command(
         _tell(cli_context, found, mail, folder, as_json=as_json)
         if begin is None:
             file.write(found.marks)
-    if mail and cli_context.quiet:  # cron would mail each day what the mail says once
-        return ExitCode.CONCERNS if found.faults else ExitCode.DONE
-    return warn_faults(cli_context, list(shown.fault_lines(found)))
+    return warn_faults(cli_context, list(shown.fault_lines(found)), told=bool(mail))
 
 
 def _tell(cli_context: CliContext, found: Digest, mail: str, folder: Path | None, *, as_json: bool) -> None:

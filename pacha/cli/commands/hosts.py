@@ -44,7 +44,7 @@ def hosts_command(cli_context: CliContext, form: str | None, drift: tuple[str, .
         counts = purge_counts(hosts_path, [host.host for host in every])
         drifts, faults = _drifts(cli_context, drift)
         click.echo(prometheus_text(every, counts, drifts, len(faults)))
-        return max(hosts.exit_code(every), warn_faults(cli_context, faults))
+        return max(hosts.exit_code(every), warn_faults(cli_context, faults, told=True))
     if form or not cli_context.quiet:
         click.echo(_FORMS.get(form or "", hosts_text)(every))
     else:

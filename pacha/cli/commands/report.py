@@ -49,7 +49,7 @@ def report_command(cli_context: CliContext, folder: Path, drift: tuple[str, ...]
                 pages.remove(name)
         number = sum(map(report_page.is_host_page, written))
         cli_context.console.tell(f"{escape(folder)}/{INDEX} shows {number_of_hosts(number)}.")
-        return warn_faults(cli_context, fleet.faults())
+        return warn_faults(cli_context, fleet.faults(), told=True)
 
 
 def _write(fleet: Fleet, pages: Pages, drifts: list[DriftReport]) -> set[str]:

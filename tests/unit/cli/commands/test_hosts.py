@@ -47,4 +47,5 @@ def test_drift_says_that_a_host_is_not_in_it(master: MasterShell) -> None:
     (master.hosts.top / "hosts/db1/db/.hg/store/00changelog.i").write_bytes(b"damaged" * 20)
     out, err = master.both(*words, code=3)
     assert "pacha_drift_unread_hosts 1\n" in out and "db1: " in err
+    assert master.both("-q", *words, code=3) == (out, "")
     assert "unread" not in master.run("hosts", "--prometheus")

@@ -34,3 +34,12 @@ def test_usage(master: MasterShell, tmp_path: Path) -> None:
     master.run("report", code=2)
     master.run("report", "--html", tmp_path / "www", "--drift", "etc", code=2)
     assert not (tmp_path / "www").exists()
+
+
+def test_a_host_that_cannot_be_read_is_on_the_page(master: MasterShell, tmp_path: Path) -> None:
+    """With -q there alone: cron would mail it each half an hour."""
+    (master.hosts.top / "hosts/db1/db/.hg/store/00changelog.i").write_bytes(b"damaged" * 20)
+    words = ["report", "--html", tmp_path / "www"]
+    assert "db1: " in master.both(*words, code=3)[1]
+    assert master.both("-q", *words, code=3) == ("", "")
+    assert "Not to be read" in (tmp_path / "www/index.html").read_text()
