@@ -9,7 +9,7 @@ import pwd
 import re
 import shlex
 import shutil
-import sys
+import subprocess
 import time
 from collections import defaultdict
 from collections.abc import Sequence
@@ -35,6 +35,7 @@ _KINDS = {
 }
 _LONGEST = 16 * 1024
 _OWN_LINE = re.compile(rb'restrict,command="[^" ]*pacha serve ([^ "]+) --hosts-path [^"]*"')  #: the host in it
+_PATIENCE = 30.0  #: seconds for Pacha to tell its version
 _PATH_OF_SSHD = "/usr/local/bin:/usr/bin:/bin"
 _AGO = {"h": 3600, "d": 86400, "w": 7 * 86400}
 _DATES = ("%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M")
@@ -129,10 +130,18 @@ def _program() -> list[str]:
 
 
 def can_run(user: pwd.struct_passwd) -> bool:
-    """Whether ``user`` can run the Pacha in a key's line; below /root it cannot."""
-    places = [shutil.which("pacha", path=_PATH_OF_SSHD) or program()]
-    places += [sys.executable] if places == [program()] else []
-    return bool(child.run_as(user, lambda: all(os.access(place, os.X_OK) for place in places)))
+    """Whether ``user`` can run the Pacha in a key's line, which is tried: below /root, say, it cannot."""
+    place = shutil.which("pacha", path=_PATH_OF_SSHD) or program()
+    return bool(child.run_as(user, lambda: _runs(place)))
+
+
+def _runs(place: str) -> bool:
+    variables = {"PATH": _PATH_OF_SSHD}
+    try:
+        done = subprocess.run([place, "--version"], env=variables, cwd="/", capture_output=True, timeout=_PATIENCE)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0
 
 
 def moment(when: str, now: float) -> float:

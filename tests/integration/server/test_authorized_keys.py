@@ -155,10 +155,15 @@ def test_a_pacha_that_the_account_cannot_run_is_told(monkeypatch: pytest.MonkeyP
     place = user.home / "programs"
     monkeypatch.setattr(authorized_keys, "_PATH_OF_SSHD", str(user.home / "bin"))
     monkeypatch.setattr(sys, "argv", [str(place / "pacha")])
-    monkeypatch.setattr(sys, "executable", "/bin/sh")
     place.mkdir(0o755)
-    (place / "pacha").touch(0o755)
+    (place / "pacha").write_text("#!/bin/sh\nexit 0\n")
+    (place / "pacha").chmod(0o755)
     entry = pwd.getpwnam(user.name)
     assert authorized_keys.can_run(entry)
     place.chmod(0o700)  # as /root is, where pipx puts it
     assert not authorized_keys.can_run(entry)
+    wrapper = user.home / "bin" / "pacha"
+    wrapper.parent.mkdir()
+    wrapper.write_text(f"#!/bin/sh\nexec {place}/pacha\n")
+    wrapper.chmod(0o755)
+    assert not authorized_keys.can_run(entry)  # it can start the wrapper, which cannot go on
