@@ -29,6 +29,8 @@ _SHORT_NAME_OF_HG = re.compile(rb"(?i)(hg|hg8b6c)~[0-9]+\Z")
 # The code points that HFS+ ignores in a name, as UTF-8 (Apple Technical Note TN1150).
 _HFS_IGNORED = re.compile(rb"\xe2\x80[\x8c-\x8f\xaa-\xae]|\xe2\x81[\xaa-\xaf]|\xef\xbb\xbf")
 _OWN = re.compile(rb"\.pacha-(kept-.+|[0-9a-f]{16})\Z", re.DOTALL)
+#: Stored as they are, as nearly all are: told without a look at each component.
+_PLAIN = re.compile(rb"[^./~\n\r\xe2\xef][^/~\n\r]*(?:/[^./~\n\r\xe2\xef][^/~\n\r]*)*")
 _NOT_IN_A_PATH = frozenset([b"", b".", b".."])
 _LONGEST = 64
 _REPOSITORY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}", re.ASCII)  # what repository_name gives
@@ -66,6 +68,8 @@ def stored(relative: bytes) -> bytes:
 
 def original(name: bytes) -> bytes:
     """The inverse of :func:`stored`. Raises ValueError for a name that ``stored`` never returns."""
+    if _PLAIN.fullmatch(name):
+        return name
     relative = b"/".join(_original_component(component) for component in name.split(b"/"))
     if stored(relative) != name or not _NOT_IN_A_PATH.isdisjoint(relative.split(b"/")):
         raise ValueError(f"not a stored name: {escape(name)}")
