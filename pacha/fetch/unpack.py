@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from pacha.errors import DamagedError, PurgedError
 from pacha.fetch.worker import WorkerProcess
@@ -25,8 +25,7 @@ _FILE = 64 << 10  #: bytes that are read in the time that opening a file takes
 _FEW = 64 << 20  #: bytes that are read in ten times the time that starting a process takes
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """A file to unpack: its path, the stored names of its content in order, its sha256, its size in bytes.
 
     ``sealed`` as in ``Entry``.
@@ -123,10 +122,9 @@ def unpack(task: Task) -> UnpackedFile:
     unpacked, read = UnpackedFile(f"{task.spool}-{os.getpid()}"), repository.reader(task.node)
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
     with hg.frequent_gc(), open(os.open(unpacked.spool, flags, 0o600), "ab", buffering=_CHUNK) as spool:
-        begin = spool.tell()
+        begin = offset = spool.tell()
         try:
             for item in task.items:
-                offset = spool.tell()
                 try:
                     if item.sealed is None:
                         _unpack_one(item, task.name, read, spool, unpacked)
@@ -141,6 +139,7 @@ def unpack(task: Task) -> UnpackedFile:
                         unpacked.purged.append(item.path)
                 else:
                     unpacked.places[item.path] = (offset, item.size)
+                    offset += item.size
         except DamagedError:
             spool.truncate(begin)  # for the next try
             raise
@@ -179,7 +178,7 @@ def _unseal_one(item: Item, task: Task, read: Reader, spool: BinaryIO, unpacked:
 
 def _write(data: bytes, item: Item, spool: BinaryIO, unpacked: UnpackedFile) -> None:
     spool.write(data)
-    if hole := data.count(_HOLE) * len(_HOLE):
+    if len(data) >= len(_HOLE) and (hole := data.count(_HOLE) * len(_HOLE)):
         unpacked.holes[item.path] = unpacked.holes.get(item.path, 0) + hole
 
 

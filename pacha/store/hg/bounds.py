@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from mercurial import bundle2, changegroup, error, revlog
@@ -38,14 +38,14 @@ def bound_expansion() -> None:
     engine = compression.compengines[b"zstd"]
     make, zstd = require(LIBRARY, engine, "revlogcompressor", "opts"), require(LIBRARY, engine, "_module")
     made = dict[object, Any]()
-    open_zstd = require(LIBRARY, zstd.ZstdDecompressor(), "stream_reader")
+    require(LIBRARY, zstd, "frame_content_size")
 
     # One compressor for all file logs: each would make its own, with buffers that take longer than its file. It keeps
     # nothing from one text to the next; Mercurial is only ever used by one thread of ours at a time.
     def shared(opts: dict[bytes, Any] | None = None) -> Any:
         key = frozenset((opts or {}).items())
         if key not in made:
-            made[key] = _Bounded(make(opts), open_zstd)
+            made[key] = _Bounded(make(opts), zstd)
         return made[key]
 
     engine.revlogcompressor = shared
@@ -56,15 +56,20 @@ def bound_expansion() -> None:
 class _Bounded:
     """A compressor of Mercurial's whose texts have a bound."""
 
-    def __init__(self, compressor: Any, open_reader: Callable[[bytes], Any]) -> None:
-        self._plainly, self._open = compressor.decompress, open_reader
+    def __init__(self, compressor: Any, zstd: Any) -> None:
+        unpacker = zstd.ZstdDecompressor()
+        self._size, self._at_once = zstd.frame_content_size, require(LIBRARY, unpacker, "decompress")
+        self._open = require(LIBRARY, unpacker, "stream_reader")
         self.compress = compressor.compress
 
     def decompress(self, data: bytes) -> bytes:
-        """The text of a chunk."""
-        if len(data) < _SAFE:
-            return bytes(self._plainly(data))
+        """The text of a chunk, in one piece where its first bytes say how long it is: zstd makes no byte more."""
         try:
+            size = self._size(data)
+            if size > most(len(data)):
+                raise _expands(len(data), most(len(data)))
+            if size >= 0:
+                return bytes(self._at_once(data))
             with self._open(data) as reader:
                 pieces = iter(lambda: reader.read(_CHUNK), b"")
                 return _joined(pieces, len(data))
