@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pacha.store.snapshot import Changes
 
 _UNITS = (("  ", 1), ("KB", 1 << 10), ("MB", 1 << 20), ("GB", 1 << 30), ("TB", 1 << 40))
+_RATES = _UNITS[1:]  #: those of a rate
 _WIDTH = 80  #: columns of a terminal of unknown width
 _NAME_WIDTH = 48  #: of those
 _NO_CONFIG = """\
@@ -176,9 +177,8 @@ def file_line(name: bytes, size: int, seconds: float, width: int = _WIDTH) -> st
     """
     room = max(16, _NAME_WIDTH + width - _WIDTH)
     number, unit = _scaled(size)
-    rate, rate_unit = size / max(seconds, 0.001), "KB"
-    scale = next((s for u, s in _UNITS[2:] if rate < s * 1000), 1 << 30) if rate >= 1000 << 10 else 1 << 10
-    rate_unit = {s: u for u, s in _UNITS}[scale]
+    rate = size / max(seconds, 0.001)
+    rate_unit, scale = next((unit for unit in _RATES if rate < unit[1] * 1000), _RATES[-1])
     text = escape(name)
     text = text if len(text) <= room else text[: room - 3] + "..."
     minutes, left = divmod(int(seconds + 0.5), 60)

@@ -14,8 +14,7 @@ import errno
 import os
 import re
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from pacha.errors import DamagedError, PachaError
@@ -216,9 +215,11 @@ class _Sink:
         path = folder.child(name)
         fd = None
         if folder.fd is not None and self._accept(path, True):
-            with _writing(path):
+            try:
                 os.mkdir(name, 0o700, dir_fd=folder.fd)
                 fd = os.open(name, DIRECTORY, dir_fd=folder.fd)
+            except OSError as error:
+                raise _not_written(path, error) from error
         self._open.append(_Folder(path, fd))
 
     def _file(self, folder: _Folder, name: bytes, size: int, mode: int) -> None:
@@ -232,9 +233,11 @@ class _Sink:
             self._content(path, size, None)
             return
         start = time.monotonic()
-        with _writing(path):
+        try:
             _check_room(folder.fd, size)
             fd = os.open(name, CREATE, 0o600, dir_fd=folder.fd)
+        except OSError as error:
+            raise _not_written(path, error) from error
         try:
             self._content(path, size, fd)
         finally:
@@ -267,25 +270,23 @@ def _check_room(folder: int, size: int) -> None:
 
 
 def _write(fd: int, piece: bytes, path: bytes) -> None:
-    rest = memoryview(piece)
-    with _writing(path):
-        while rest:
-            rest = rest[os.write(fd, rest) :]
-
-
-@contextmanager
-def _writing(path: bytes) -> Iterator[None]:
     try:
-        yield
-    except FileExistsError as error:  # the inbox was empty: only the sender can have made it
-        raise odd("a name twice", path) from error
+        written = os.write(fd, piece)
+        while written < len(piece):
+            written += os.write(fd, memoryview(piece)[written:])
     except OSError as error:
-        raise PachaError(
-            f"Cannot write {start_of(path)} of the copy that came from the master.",
-            error.strerror or str(error),
-            "Make room, or set TMPDIR to a folder with more, and run it again.",
-            code="copy-not-written",
-        ) from error
+        raise _not_written(path, error) from error
+
+
+def _not_written(path: bytes, error: OSError) -> PachaError:
+    if isinstance(error, FileExistsError):  # the inbox was empty: only the sender can have made it
+        return odd("a name twice", path)
+    return PachaError(
+        f"Cannot write {start_of(path)} of the copy that came from the master.",
+        error.strerror or str(error),
+        "Make room, or set TMPDIR to a folder with more, and run it again.",
+        code="copy-not-written",
+    )
 
 
 def _check_name(name: bytes) -> None:
