@@ -13,7 +13,7 @@ import pacha
 
 #: New objects before the first garbage collection. Imports leave no garbage, and looking for it costs a quarter of
 #: the time of importing Mercurial. ``store.hg.frequent_gc`` collects more often where there is some.
-_GARBAGE = 50_000
+_GARBAGE = 200_000
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -69,17 +69,7 @@ class Spool:
         """The bytes of a file, in chunks. Raises PachaError."""
         fd, offset, size = self.places[path]
         end = offset + size
-        while offset < end:
-            chunk = os.pread(fd, min(_CHUNK, end - offset), offset)
-            if not chunk:
-                raise PachaError(
-                    f"{escape(path)} cannot be read back.",
-                    "the staging folder is cut short",
-                    "Run this again.",
-                    code="staged-content-lost",
-                )
-            offset += len(chunk)
-            yield chunk
+        return (_piece(path, fd, start, min(_CHUNK, end - start)) for start in range(offset, end, _CHUNK))
 
     def bytes_of(self, path: bytes, largest: int | None = None) -> bytes:
         """The content of a small file, or its first ``largest`` bytes."""
@@ -100,3 +90,15 @@ class Spool:
         self.purged.update(unpacked.purged)
         self.opened.update(unpacked.opened)
         self.shut.update(unpacked.shut)
+
+
+def _piece(path: bytes, fd: int, offset: int, size: int) -> bytes:
+    chunk = os.pread(fd, size, offset)
+    if len(chunk) < size:
+        raise PachaError(
+            f"{escape(path)} cannot be read back.",
+            "the staging folder is cut short",
+            "Run this again.",
+            code="staged-content-lost",
+        )
+    return chunk

@@ -56,6 +56,8 @@ class Keep:
 
         What is absent stays absent in a system's root. A mere folder gets it, as it has nothing to keep.
         """
+        if not self.rules.patterns:
+            return False
         entries = [entries[path] for entries in (target, actual) if path in entries]
         is_directory = any(entry.kind is Kind.DIRECTORY for entry in entries)
         return self.matches(path, is_directory) and (path in actual or self.system)

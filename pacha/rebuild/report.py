@@ -36,6 +36,7 @@ _DONE = {
     Action.METADATA: "given back owner, mode, attributes or time",
     Action.SAME: "already right",
 }
+_WORD = {action: action.value for action in Action}  # what is asked for each path: Enum's own is slow
 _NOT_DONE = {
     Action.CANNOT: "not restored",
     Action.KEPT_BY_RULE: "left as pacha.rebuild.keep says",
@@ -175,8 +176,9 @@ def _end(rebuilt: Rebuilt) -> Iterator[str]:
 
 def step_line(step: Step) -> str:
     """One step as ``--dry-run`` prints it: what, where, how it differs, what falls short."""
-    words = [f"{step.action.value:<8} {escape(step.path)}", f": {step.reason}" if step.reason else ""]
-    return "".join(words) + (f" [{step.shortfall}]" if step.shortfall else "")
+    line = f"{_WORD[step.action]:<8} {escape(step.path)}"
+    line += f": {step.reason}" if step.reason else ""
+    return line + f" [{step.shortfall}]" if step.shortfall else line
 
 
 def watched_line(proposal: Proposal) -> str:
@@ -278,8 +280,11 @@ def _difference_json(difference: Disagreement) -> dict[str, Any]:
 
 
 def _step_json(step: Step) -> dict[str, Any]:
-    fields: dict[str, Any] = {"path": os.fsdecode(step.path), "action": step.action.value}
-    fields |= {word: text for word, text in (("reason", step.reason), ("shortfall", step.shortfall)) if text}
+    fields: dict[str, Any] = {"path": os.fsdecode(step.path), "action": _WORD[step.action]}
+    if step.reason:
+        fields["reason"] = step.reason
+    if step.shortfall:
+        fields["shortfall"] = step.shortfall
     if step.actual is not None:
         fields["old"] = _attributes_json(step.actual, step.actual.uid, step.actual.gid, step.actual.mode)
     if step.wanted is not None:
@@ -288,8 +293,10 @@ def _step_json(step: Step) -> dict[str, Any]:
 
 
 def _attributes_json(entry: Entry, uid: int, gid: int, mode: int) -> Mapping[str, Any]:
-    fields: dict[str, Any] = {"kind": entry.kind.value, "mode": f"{mode:04o}", "uid": uid, "gid": gid}
-    fields |= {"size": entry.size, "mtime_ns": entry.mtime_ns}
+    fields: dict[str, Any] = {
+        "kind": entry.kind, "mode": f"{mode:04o}", "uid": uid, "gid": gid, "size": entry.size,
+        "mtime_ns": entry.mtime_ns,
+    }  # fmt: skip
     if entry.sha256 is not None:
         fields["sha256"] = entry.sha256.hex()
     if entry.target is not None:

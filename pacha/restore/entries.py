@@ -211,11 +211,13 @@ def _lift(name: bytes, fd: int) -> None:
 
 
 def _fill(fd: int, entry: Entry, chunks: Iterator[bytes]) -> None:
-    digest, size, writer = hashlib.sha256(), 0, HoleWriter(fd, _holes_in(entry))
+    digest, size, holes = hashlib.sha256(), 0, _holes_in(entry)
+    writer = HoleWriter(fd, holes)
+    write = writer.write if holes else writer.write_all
     for chunk in chunks:
         digest.update(chunk)
         size += len(chunk)
-        writer.write(chunk)
+        write(chunk)
         if size > entry.size:
             break
     if size != entry.size or (entry.sha256 is not None and digest.digest() != entry.sha256):
@@ -225,7 +227,8 @@ def _fill(fd: int, entry: Entry, chunks: Iterator[bytes]) -> None:
             "Nothing was changed; try an older snapshot with --at.",
             code="fetched-content-changed",
         )
-    writer.finish()
+    if holes:
+        writer.finish()
 
 
 def _holes_in(entry: Entry) -> Holes:

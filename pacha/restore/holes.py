@@ -27,7 +27,7 @@ class HoleWriter:
             if is_hole:
                 self._write_around_zeros(piece)
             else:
-                self._write_all(memoryview(piece))
+                self.write_all(piece)
             done += len(piece)
             self._offset += len(piece)
 
@@ -47,11 +47,13 @@ class HoleWriter:
         for offset in range(0, len(piece), SMALLEST_HOLE):
             length = min(SMALLEST_HOLE, len(piece) - offset)
             if piece.startswith(_ZEROS[:length], offset):
-                self._write_all(view[start:offset])
+                self.write_all(view[start:offset])
                 os.lseek(self._fd, length, os.SEEK_CUR)
                 start = offset + length
-        self._write_all(view[start:])
+        self.write_all(view[start:])
 
-    def _write_all(self, view: memoryview) -> None:
-        while view:
-            view = view[os.write(self._fd, view) :]
+    def write_all(self, data: bytes | memoryview) -> None:
+        """Write ``data`` where the descriptor is, with its zeros. Raises OSError."""
+        written = os.write(self._fd, data) if data else 0
+        while written < len(data):
+            written += os.write(self._fd, memoryview(data)[written:])

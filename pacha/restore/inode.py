@@ -9,9 +9,9 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
+from typing import ParamSpec
 
 from pacha.files.metadata import Kind, kind_of
 from pacha.restore.compare import letters, removable, settable
@@ -24,6 +24,7 @@ _EXHAUSTED = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO})
 
 _ACCESS_ACL, _DEFAULT_ACL = b"system.posix_acl_access", b"system.posix_acl_default"
 
+_Args = ParamSpec("_Args")
 Reference = int | bytes  # a real descriptor, or the /proc/self/fd name of an O_PATH one
 
 
@@ -67,13 +68,13 @@ def set_attributes(reference: Reference, kind: Kind, wanted: Attributes) -> list
     faults that stop a rebuild (no space, input/output error).
     """
     troubles: list[str] = []
-    owned = _attempt(troubles, "owner", lambda: os.chown(reference, wanted.uid, wanted.gid))
+    owned = _attempt(troubles, "owner", os.chown, reference, wanted.uid, wanted.gid)
     if kind is not Kind.SYMLINK:
         # An ACL inherited from the directory would take effect with the mode.
         bare = all(_drop_acl(troubles, reference, name) for name in _inherited(kind, wanted))
         fits = bare and _set_xattrs(troubles, reference, wanted)
         mode = wanted.mode if owned and fits else wanted.mode & PRIVATE
-        _attempt(troubles, "mode", lambda: os.chmod(reference, mode))
+        _attempt(troubles, "mode", os.chmod, reference, mode)
     else:
         _set_xattrs(troubles, reference, wanted)
     _set_time(troubles, reference, wanted.mtime_ns, wanted.mtime_ns)
@@ -87,7 +88,7 @@ def add_flags(fd: int, flags: int) -> list[str]:
     """
     troubles: list[str] = []
     for bit in settable(flags):
-        _attempt(troubles, f"chattr +{letters(bit)}", partial(inode_flags.add_flag, fd, bit))
+        _attempt(troubles, f"chattr +{letters(bit)}", inode_flags.add_flag, fd, bit)
     return troubles
 
 
@@ -107,14 +108,14 @@ def change_attributes(reference: Reference, status: os.stat_result, wanted: Attr
     if moving or present or wanted.xattrs:
         narrow = before & wanted.mode & ~SETID
         if narrow != before:
-            _attempt(troubles, "mode", lambda: os.chmod(reference, narrow))
+            _attempt(troubles, "mode", os.chmod, reference, narrow)
     if moving:
-        fits = _attempt(troubles, "owner", lambda: os.chown(reference, wanted.uid, wanted.gid))
+        fits = _attempt(troubles, "owner", os.chown, reference, wanted.uid, wanted.gid)
     for name in sorted(filter(removable, unwanted)):
-        _attempt(troubles, escape(name), lambda name=name: os.removexattr(reference, name))  # type: ignore[misc]
+        _attempt(troubles, escape(name), os.removexattr, reference, name)
     fits = _set_xattrs(troubles, reference, wanted) and fits
     mode = wanted.mode if fits else wanted.mode & PRIVATE
-    _attempt(troubles, "mode", lambda: os.chmod(reference, mode))
+    _attempt(troubles, "mode", os.chmod, reference, mode)
     _set_time(troubles, reference, status.st_atime_ns, wanted.mtime_ns)
     return troubles
 
@@ -136,9 +137,11 @@ def explain(error: OSError) -> str:
     return (error.strerror or str(error)).lower()
 
 
-def _attempt(troubles: list[str], attribute: str, change: Callable[[], object]) -> bool:
+def _attempt(
+    troubles: list[str], attribute: str, change: Callable[_Args, object], *args: _Args.args, **named: _Args.kwargs
+) -> bool:
     try:
-        change()
+        change(*args, **named)
     except (OSError, OverflowError) as error:
         if isinstance(error, OSError) and exhausted(error):
             raise
@@ -148,9 +151,11 @@ def _attempt(troubles: list[str], attribute: str, change: Callable[[], object]) 
     return True
 
 
-def _inherited(kind: Kind, wanted: Attributes) -> list[bytes]:
-    names = {name for name, _ in wanted.xattrs}
+def _inherited(kind: Kind, wanted: Attributes) -> Sequence[bytes]:
     acls = (_ACCESS_ACL, _DEFAULT_ACL) if kind is Kind.DIRECTORY else (_ACCESS_ACL,)
+    if not wanted.xattrs:
+        return acls
+    names = {name for name, _ in wanted.xattrs}
     return [acl for acl in acls if acl not in names]
 
 
@@ -159,7 +164,7 @@ def _drop_acl(troubles: list[str], reference: Reference, name: bytes) -> bool:
         os.removexattr(reference, name)
     except OSError as error:
         if error.errno not in (errno.ENODATA, errno.ENOTSUP):
-            return _attempt(troubles, escape(name), lambda: os.removexattr(reference, name))
+            return _attempt(troubles, escape(name), os.removexattr, reference, name)
     return True
 
 
@@ -167,7 +172,7 @@ def _set_xattrs(troubles: list[str], reference: Reference, wanted: Attributes) -
     """Set all of them. Return False where an ACL failed, for then the mode's group bits grant too much."""
     fits = True
     for name, value in wanted.xattrs:
-        is_set = _attempt(troubles, escape(name), partial(_set_xattr, reference, name, value))
+        is_set = _attempt(troubles, escape(name), _set_xattr, reference, name, value)
         fits = fits and (is_set or name not in ACLS)
     return fits
 
@@ -184,7 +189,7 @@ def _set_xattr(reference: Reference, name: bytes, value: bytes) -> None:
 
 
 def _set_time(troubles: list[str], reference: Reference, atime_ns: int, mtime_ns: int) -> None:
-    _attempt(troubles, "time", lambda: os.utime(reference, ns=(atime_ns, mtime_ns)))
+    _attempt(troubles, "time", os.utime, reference, ns=(atime_ns, mtime_ns))
 
 
 def _xattr_names(reference: Reference) -> set[bytes]:

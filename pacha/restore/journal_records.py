@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from operator import attrgetter
 
 from pacha.restore.entries import Inode
 
@@ -124,13 +125,14 @@ _WORDS: dict[str, type[Record]] = {
 }
 WORD_OF = {kind: word for word, kind in _WORDS.items()}
 _FIELDS = {kind: tuple(field.name for field in fields(kind)) for kind in WORD_OF}
+_VALUES = {kind: attrgetter(*names, names[0]) for kind, names in _FIELDS.items()}  # of one name it gives no tuple
 _PATHS = frozenset({"path", "temporary", "kept"})
 
 
 def encode(record: Record) -> str:
     """Return a record as its line (str, ASCII, newline included)."""
     kind = type(record)
-    return _encode([WORD_OF[kind], *[_plain(getattr(record, name)) for name in _FIELDS[kind]]]) + "\n"
+    return _encode([WORD_OF[kind], *map(_plain, _VALUES[kind](record)[:-1])]) + "\n"
 
 
 def decode(line: bytes) -> Record | None:

@@ -169,7 +169,7 @@ class Writer:
     def _made(self, step: Step, mtime_ns: int) -> Created:
         assert step.wanted is not None
         return Created(
-            path=step.path, temporary=self.temporaries.get(step.path), kind=step.wanted.kind.value,
+            path=step.path, temporary=self.temporaries.get(step.path), kind=step.wanted.kind,
             size=step.wanted.size, mtime_ns=mtime_ns,
             replaces=step.action is Action.REPLACE,
         )  # fmt: skip
