@@ -31,13 +31,18 @@ def check_consistency(snapshot: Snapshot) -> None:
     for path, entry in snapshot.parents.items():
         if path not in above or not is_parent(entry):
             raise damaged_snapshot("a parent is not a directory above a watched path")
+    sound = set[bytes]()  # folders with a path that is in order: what holds it holds whatever else is in them
     for path in snapshot.entries:
+        folder = os.path.dirname(path)
+        if folder in sound:
+            continue
         # Only the last of the tops that sort before ``path`` can hold it.
         if not tops or not _holds(roots[tops[bisect_right(tops, prefix(path)) - 1]], path):
             raise damaged_snapshot(f"{escape(path[:200])} is below no watched path")
-        folder = os.path.dirname(path)
-        if prefix(path) not in roots and not is_parent(snapshot.entries.get(folder)):
-            raise damaged_snapshot(f"{escape(path[:200])} lies in no directory")
+        if prefix(path) not in roots:
+            if not is_parent(snapshot.entries.get(folder)):
+                raise damaged_snapshot(f"{escape(path[:200])} lies in no directory")
+            sound.add(folder)
 
 
 def _holds(watched: Watched, path: bytes) -> bool:
