@@ -147,6 +147,11 @@ def unpack(task: Task) -> UnpackedFile:
     return unpacked
 
 
+def is_movable(path: str, node: str, read: frozenset[bytes]) -> bool:
+    """Whether the repository has Pacha's format and ends with ``node``. The logs in ``read`` are known to."""
+    return hg.Repository.open(path).ends_with(node, read)
+
+
 def _unpack_one(item: Item, repository: str, read: Reader, spool: BinaryIO, unpacked: UnpackedFile) -> None:
     sha, size = hashlib.sha256(), 0
     for name in item.stored:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pacha.errors import Concern
 from pacha.fetch import provenance
+from pacha.fetch.unpack import is_movable
 from pacha.fetch.worker import run_in_worker
 from pacha.files.names import DATABASE
 from pacha.host import watch
@@ -111,12 +112,6 @@ def _take_over(context: Context, staging: Staging, name: str, node: str) -> None
         repository = hg.Repository.open(own, create=True)
         repository.accepts_purged = lambda name, node: True  # as in a store that is moved
         peer.pull(repository, [node])
-
-
-def is_movable(path: str, node: str, read: frozenset[bytes]) -> bool:
-    """Whether the repository has Pacha's format and ends with ``node``. The logs in ``read`` are known to."""
-    repository = hg.Repository.open(path)
-    return repository.is_plain() and repository.ends_with(node, read)
 
 
 def _forget(path: str) -> None:

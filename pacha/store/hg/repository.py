@@ -181,7 +181,7 @@ class Repository:
         return bool(self._repo.requirements == PLAIN)
 
     def ends_with(self, node: str, read: Set[bytes] = frozenset()) -> bool:
-        """Whether ``node`` is its last revision and only head, and no log in it goes beyond that revision.
+        """Whether its format is plain, ``node`` its last revision and only head, and no log goes beyond that revision.
 
         A store that was copied during a push may hold data of an unfinished revision. The logs of the names that were
         ``read`` (see ``Reader``) are not checked again.
@@ -190,10 +190,15 @@ class Repository:
             changes, last = self._repo.changelog, len(self._repo.changelog) - 1
             if last < 0 or changes.node(last) != nodes.bin(node) or changes.headrevs() != [last]:
                 return False
-            entries = (entry for entry in self._repo.store.data_entries() if entry.is_revlog and entry.is_filelog)
-            unread = [entry.target_id for entry in entries if entry.target_id not in read]
-            logs = itertools.chain([self._repo.manifestlog.getstorage(b"")], map(self._repo.file, unread))
+            if not self.is_plain():
+                return False
+            logs = itertools.chain([self._repo.manifestlog.getstorage(b"")], map(self._repo.file, self._others(read)))
             return not any(_goes_beyond(log, last) for log in logs)
+
+    def _others(self, read: Set[bytes]) -> Set[bytes]:
+        """The names with a log, as the list of a plain store has them, but for those that were ``read``."""
+        listed = {path.rpartition(b".")[0] for path in self._repo.store.fncache}
+        return {path.removeprefix(b"data/") for path in listed if path.startswith(b"data/")} - read
 
     def commit(
         self, parent: str, written: Iterable[bytes], removed: Iterable[bytes], content: Content, note: Note
