@@ -56,14 +56,19 @@ class Line:
 
     def __init__(self, sock: socket.socket | paramiko.Channel | ProxyLine) -> None:
         self._sock = sock
+        self._ahead, self._taken = b"", 0  #: what was read already, and how much of it was asked for
         self.heard = time.monotonic()
         # A command that has ended by now is not read any more: it cannot take our greeting.
         self.beginning = sock.beginning if isinstance(sock, ProxyLine) else b""
 
     def recv(self, size: int) -> bytes:
-        data = self._sock.recv(size)
-        self.heard = time.monotonic()
-        self.beginning = self.beginning or data[:100]
+        """Up to ``size`` bytes. paramiko asks for a packet in two pieces: what is there is read in one go."""
+        if self._taken == len(self._ahead):
+            self._ahead, self._taken = self._sock.recv(max(size, _PACKET)), 0
+            self.heard = time.monotonic()
+            self.beginning = self.beginning or self._ahead[:100]
+        data = self._ahead[self._taken : self._taken + size]
+        self._taken += len(data)
         return data
 
     def queued(self) -> int:

@@ -232,3 +232,15 @@ except UnreachableError:
         top = Path(__file__).parents[4]
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=8, cwd=top)
         assert (done.returncode, done.stdout, done.stderr) == (0, b"refused\n", b"")
+
+
+def test_what_is_there_is_read_in_one_go() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.sendall(b"SSH-2.0-x\r\n" + bytes(1000))
+        line = handshake.Line(ours)
+        assert [line.recv(11), line.recv(16)] == [b"SSH-2.0-x\r\n", bytes(16)]
+        theirs.close()
+        assert line.recv(2000) == bytes(984), "more than was read is asked for in the next call"
+        assert line.recv(1) == b""
+        assert line.beginning.startswith(b"SSH-2.0-x")
