@@ -227,4 +227,4 @@ class TestSystemCalls:
         host.watch(make_tree(tmp_path / "more", FILES))
         host.push()
         both = self.count(host, tmp_path, "rebuild", "bar", "--yes", "--target", tmp_path / "two")
-        assert (both - few) / FILES <= 24
+        assert (both - few) / FILES <= 21
