@@ -10,6 +10,7 @@ from pacha.cli.app import cli
 from pacha.cli.context import CliContext
 from pacha.cli.identity import IDENTITY_OPTION
 from pacha.errors import ExitCode
+from pacha.fetch import snapshot, unpack  # noqa: F401 - what the worker does: before it is forked, imported once
 from pacha.fetch.worker import WorkerProcess
 
 
@@ -78,8 +79,6 @@ def rebuild_command(cli_context: CliContext, /, **values: Any) -> ExitCode:
              pacha rebuild bar --target /srv/look
              pacha rebuild bar --path /etc/nginx --at yesterday
     """
-    from pacha.fetch import snapshot, unpack  # noqa: F401 - what the worker does: it need not import that once more
-
     with WorkerProcess.start() as worker:
         from pacha.cli.rebuild_steps import (  # after the start of the worker, which imports Mercurial meanwhile
             RebuildRequest,
