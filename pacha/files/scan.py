@@ -297,9 +297,10 @@ def _take(walk: _Walk, name: bytes, fd: int, path: bytes, status: os.stat_result
     if status.st_nlink > 1 and status.st_mode & _FORMAT != stat.S_IFDIR:
         result.linked.setdefault((status.st_dev, status.st_ino), []).append(path)
     fingerprint = (status.st_dev, status.st_ino, status.st_ctime_ns)
-    if known is not None and walk.remembered.get(path) == fingerprint and _matches(walk, known, status):
-        result.entries[path] = known
-        result.fingerprints[path] = fingerprint
+    before = walk.remembered.get(path)
+    if known is not None and before == fingerprint and _matches(walk, known, status):
+        result.entries[known.path] = known  # the objects that there are: of the same path and mark others would be made
+        result.fingerprints[known.path] = before
         return
     unread: metadata.Unread = {}
     entry = metadata.from_stat(status, name, fd, path, walk.accounts, unread)

@@ -49,7 +49,7 @@ def _check_rebuilt(session: PushSession, last: Snapshot, accept: bool) -> None:
 
 def scan(session: PushSession, last: Snapshot) -> None:
     """Scan what is watched in ``last``."""
-    session.fingerprints, session.named = database.read_cache(session.context.state.cache)
+    session.fingerprints, session.named = database.read_cache(session.context.state.cache, last.entries)
     session.watched = watch.effective_rules(session.context, last.watched)
     targets = watch.scan_targets(session.watched)
     session.scan = files.Scan()

@@ -160,14 +160,23 @@ def _dump(source: sqlite3.Connection, path: str) -> bytes:
         os.unlink(temporary)
 
 
-def read_cache(path: str) -> tuple[dict[bytes, Fingerprint], dict[bytes, str]]:
-    """The fingerprints of the last scan, and what is never kept, by path; empty if missing or damaged."""
+def read_cache(
+    path: str, known: Mapping[bytes, Entry] | None = None
+) -> tuple[dict[bytes, Fingerprint], dict[bytes, str]]:
+    """The fingerprints of the last scan, and what is never kept, by path; empty if missing or damaged.
+
+    The paths of ``known`` entries are those objects, not others that are equal.
+    """
+    entries: Mapping[bytes, Entry] = known or {}
     if not os.path.exists(path):
         return {}, {}
     try:
         with _connect(path) as connection:
             cached = connection.execute("SELECT path, device, inode, ctime_ns FROM fingerprint")
-            fingerprints = {bytes(row[0]): (row[1], row[2] % (1 << 64), row[3]) for row in cached}
+            fingerprints = {
+                (entries[key].path if key in entries else bytes(key)): (device, inode % (1 << 64), ctime_ns)
+                for key, device, inode, ctime_ns in cached
+            }
             return fingerprints, {
                 bytes(row[0]): str(row[1]) for row in connection.execute("SELECT path, what FROM never_kept")
             }

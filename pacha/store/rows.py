@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from pacha.errors import DamagedError
@@ -65,12 +66,19 @@ def to_entry(row: Sequence[Any]) -> Entry:
     """The entry of a row of this host's own database."""
     (path, kind, mode, uid, gid, owner, group, mtime_ns, size, sha256, target, link_group, device, xattrs, flags,
      stored, parts, sparse, holes, project, sealed) = row  # fmt: skip
+    mode, uid, gid, owner, group = _shared(mode, uid, gid, owner, group)
     return Entry(
         path=path, kind=_KINDS[kind], mode=mode, uid=uid, gid=gid, owner=owner, group=group, mtime_ns=int(mtime_ns),
         size=size, sha256=sha256, target=target, link_group=link_group, device=device,
         xattrs=_unpacked(xattrs) if xattrs else (), flags=flags, stored=stored, parts=parts,
         holes=_to_holes(sparse, holes), project=project, sealed=sealed,
     )  # fmt: skip
+
+
+@lru_cache(maxsize=1024)
+def _shared(*values: Any) -> tuple[Any, ...]:
+    """``values`` as they were given first: most paths have the mode and the owner of many others."""
+    return values
 
 
 def checked_entry(row: Sequence[Any]) -> Entry:
