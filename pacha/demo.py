@@ -13,7 +13,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 from pacha.config.load import Config, parse_config
@@ -116,7 +115,7 @@ def _look(opt: Path) -> dict[bytes, Entry]:
     top = scan.Watch(os.fsencode(opt / "foo"), False, Rules.of(()), False)
     result = scan.scan([top], {}, {}, Accounts.of_machine())
     digests = {path: hashlib.sha256(Path(os.fsdecode(path)).read_bytes()).digest() for path in result.unread}
-    return {path: replace(entry, sha256=digests.get(path)) for path, entry in result.entries.items()}
+    return {path: entry._replace(sha256=digests.get(path)) for path, entry in result.entries.items()}
 
 
 def _compare(before: dict[bytes, Entry], after: dict[bytes, Entry], say: Say) -> bool:

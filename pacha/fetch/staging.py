@@ -323,7 +323,7 @@ def _opened(snapshot: Snapshot, opened: Mapping[bytes, Opened]) -> Snapshot:
     entries = dict(snapshot.entries)
     for path, found in opened.items():
         xattrs = tuple(sorted((*entries[path].xattrs, *found.attributes)))
-        entries[path] = replace(entries[path], sha256=found.sha256, xattrs=xattrs, sealed=None)
+        entries[path] = entries[path]._replace(sha256=found.sha256, xattrs=xattrs, sealed=None)
     return replace(snapshot, entries=entries)
 
 

@@ -6,7 +6,7 @@ import hashlib
 import os
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType
 
 from pacha.files import keyed
@@ -52,7 +52,7 @@ def digest(entry: Entry, name: bytes, dir_fd: int, key: bytes = b"") -> Entry:
             size += len(chunk)
     finally:
         os.close(fd)
-    return replace(entry, sha256=sha.digest(), size=size)
+    return entry._replace(sha256=sha.digest(), size=size)
 
 
 def as_known(
@@ -71,10 +71,10 @@ def as_known(
         entry = digest(entry, name, dir_fd, key)
         if entry.sha256 == known.sha256:
             xattrs = keyed.clear(entry.xattrs) if key else entry.xattrs
-            return replace(entry, stored=known.stored, parts=known.parts, sealed=known.sealed, xattrs=xattrs)
+            return entry._replace(stored=known.stored, parts=known.parts, sealed=known.sealed, xattrs=xattrs)
     else:
         os.close(open_file(name, dir_fd))
-    return replace(entry, sha256=None, stored=known.stored, parts=known.parts) if known is not None else entry
+    return entry._replace(sha256=None, stored=known.stored, parts=known.parts) if known is not None else entry
 
 
 def observe_and_hash(name: bytes, dir_fd: int, path: bytes, names: Accounts) -> Entry:
@@ -103,7 +103,7 @@ def read(entry: Entry, name: bytes, dir_fd: int) -> Reading:
                 break
     finally:
         os.close(fd)
-    read_entry = replace(entry, size=len(data), sha256=hashlib.sha256(data).digest(), mtime_ns=before.st_mtime_ns)
+    read_entry = entry._replace(size=len(data), sha256=hashlib.sha256(data).digest(), mtime_ns=before.st_mtime_ns)
     return Reading(read_entry, data, steady)
 
 

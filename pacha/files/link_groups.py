@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from pacha.files.metadata import Entry
 
@@ -38,7 +37,7 @@ def number_links(
         numbers.update(dict.fromkeys(members, number))
     for path, entry in entries.items():
         if (entry.link_group is not None or path in numbers) and entry.link_group != numbers.get(path):
-            entries[path] = replace(entry, link_group=numbers.get(path))
+            entries[path] = entry._replace(link_group=numbers.get(path))
 
 
 def _unseen_groups(

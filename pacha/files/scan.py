@@ -12,7 +12,7 @@ import sys
 import time
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from pacha.errors import Concern
 from pacha.files import content, metadata, names, paths
@@ -187,7 +187,7 @@ def _leave_out(walk: _Walk, name: bytes, fd: int, path: bytes, status: os.stat_r
     if stat.S_ISDIR(status.st_mode):
         entry, known = metadata.from_stat(status, name, fd, path, walk.accounts), walk.known.get(path)
         mtime_ns = known.mtime_ns if known is not None else entry.mtime_ns
-        walk.result.entries[path] = replace(entry, mtime_ns=mtime_ns, xattrs=())
+        walk.result.entries[path] = entry._replace(mtime_ns=mtime_ns, xattrs=())
 
 
 def _keep_removed_mount_points(walk: _Walk) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from pacha.errors import Concern, PurgedError, UsageError
 from pacha.files import content, keyed, metadata, scan
@@ -147,7 +147,7 @@ def compare(old: Side, new: Side, paths: Sequence[bytes] = (), *, with_content: 
         if before is after:
             continue
         if before and after and links[0].get(before.link_group) == links[1].get(after.link_group):
-            after = replace(after, link_group=before.link_group)  # newly watched paths get other numbers
+            after = after._replace(link_group=before.link_group)  # newly watched paths get other numbers
         if before == after or (paths and not is_within_any(path, paths)):
             continue
         aspects = metadata.differences(before, after) if before and after else []
@@ -235,7 +235,7 @@ def _text(side: Side, entry: Entry | None) -> bytes | None:
 def _digested(entry: Entry, roots: Sequence[Watched], is_sealed: bool) -> Entry:
     """``entry`` with its sha256, which a scan leaves out of a changed file; one ``is_sealed`` has none."""
     if is_sealed and entry.sealed is None:
-        return replace(entry, sha256=None, sealed=b"", xattrs=keyed.clear(entry.xattrs))
+        return entry._replace(sha256=None, sealed=b"", xattrs=keyed.clear(entry.xattrs))
     if entry.kind is not Kind.FILE or entry.sha256 is not None:
         return entry
     try:

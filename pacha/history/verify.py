@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from pacha.errors import Concern, PachaError
 from pacha.files import keyed, metadata, scan
@@ -58,7 +58,7 @@ def _differences(snapshot: Snapshot, result: scan.Scan) -> list[Concern]:
 
 def _as_recorded(old: Entry, new: Entry) -> Entry:
     """``new`` without the attributes that are sealed with the content of ``old``: their digest is the content's."""
-    return replace(new, xattrs=keyed.clear(new.xattrs)) if old.sealed is not None else new
+    return new._replace(xattrs=keyed.clear(new.xattrs)) if old.sealed is not None else new
 
 
 def _is_of_seal(old: Entry, change: Change) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import count
 
 from pacha.files import acl
@@ -113,7 +113,7 @@ def in_numbers_of(
     mapped = dict(entries)
     for path, entry in owed_entries.items():
         xattrs, _ = acl.mapped(entry.xattrs, lambda n: uids.get(n, n), lambda n: gids.get(n, n))
-        mapped[path] = replace(entry, xattrs=xattrs) if xattrs != entry.xattrs else entry
+        mapped[path] = entry._replace(xattrs=xattrs) if xattrs != entry.xattrs else entry
     missing = [
         replace(account, number=uids[number], gid=gids.get(account.gid, account.gid))
         for number, account in users.items()
@@ -140,6 +140,6 @@ def _mark(entry: Entry | None) -> str:
     """A hash of the metadata of a path. A change of content shows in its mtime."""
     if entry is None:
         return _ABSENT
-    bare = replace(entry, sha256=None, link_group=None, stored=None, parts=0, owner=None, group=None)
-    values = astuple(bare)[:-3]  # without ``holes``, ``project`` and ``sealed``, which earlier versions did not have
+    bare = entry._replace(sha256=None, link_group=None, stored=None, parts=0, owner=None, group=None)
+    values = bare[:-3]  # without ``holes``, ``project`` and ``sealed``, which earlier versions did not have
     return hashlib.sha256(repr(values).encode("ascii", "backslashreplace")).hexdigest()[:16]

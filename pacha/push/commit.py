@@ -7,7 +7,7 @@ import hashlib
 import os
 from collections.abc import Callable, Collection, Mapping, Set
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pacha.errors import Concern, PurgedError
@@ -56,7 +56,7 @@ def stored(watched: Watched, entry: Entry) -> Entry:
     name = entry.stored or names.stored(watched.relative(entry.path))
     large = entry.kind is Kind.FILE and (entry.parts > 0 or entry.size > content.WHOLE_LIMIT)
     parts = max(1, -(-entry.size // content.PART_SIZE)) if large else 0
-    return replace(entry, stored=name, parts=parts) if (name, parts) != (entry.stored, entry.parts) else entry
+    return entry._replace(stored=name, parts=parts) if (name, parts) != (entry.stored, entry.parts) else entry
 
 
 def differing(base: Mapping[bytes, Entry], new: Mapping[bytes, Entry]) -> set[bytes]:
@@ -239,7 +239,7 @@ class _BlobSource:
             raise self._unkept(entry, error) from None
 
     def _finish(self, entry: Entry, large: _Large) -> None:
-        read = replace(entry, size=large.size, sha256=large.sha.digest(), mtime_ns=large.before.st_mtime_ns)
+        read = entry._replace(size=large.size, sha256=large.sha.digest(), mtime_ns=large.before.st_mtime_ns)
         self.entries[entry.path] = _sealed(read, large.sealing)
         steady = large.sure and content.same_moment(large.before, os.fstat(large.fd))
         if not steady or large.size != large.before.st_size:
@@ -260,7 +260,7 @@ def _sealed(entry: Entry, sealing: Sealing | None) -> Entry:
     """``entry`` as it was read, with the digests of what was sealed in place of that of its content."""
     if sealing is None:
         return entry
-    return replace(entry, sha256=sealing.sha256, sealed=sealing.sealed, xattrs=keyed.clear(entry.xattrs))
+    return entry._replace(sha256=sealing.sha256, sealed=sealing.sealed, xattrs=keyed.clear(entry.xattrs))
 
 
 class _Large:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from itertools import islice
 
 from pacha.errors import Concern, PachaError
@@ -179,4 +178,4 @@ def _read_anew(session: PushSession, paths: Iterable[bytes]) -> None:
     for path in paths:
         scanned = session.scan.entries.get(path)
         if scanned is not None and scanned.kind is Kind.FILE:
-            session.scan.entries[path] = replace(scanned, sha256=None)
+            session.scan.entries[path] = scanned._replace(sha256=None)

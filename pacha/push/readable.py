@@ -93,13 +93,13 @@ class _Mending:
 
     def _without_attributes(self, entry: Entry) -> Entry | None:
         """``entry`` without the attributes that are refused; None if it is refused all the same."""
-        bare = replace(entry, xattrs=())
-        kept = tuple(pair for pair in entry.xattrs if _refusal(rows.check_entry, replace(bare, xattrs=(pair,))) is None)
+        bare = entry._replace(xattrs=())
+        kept = tuple(pair for pair in entry.xattrs if _refusal(rows.check_entry, bare._replace(xattrs=(pair,))) is None)
         if kept == entry.xattrs or _refusal(rows.check_entry, bare) is not None:
             return None
         lost = ", ".join(escape(name) for name, _ in entry.xattrs if name not in dict(kept))
         self.concerns.append(Concern(entry.path, f"kept without what no snapshot can hold: attribute {lost}"))
-        return replace(entry, xattrs=kept)
+        return entry._replace(xattrs=kept)
 
     def account(self, account: Account) -> Account | None:
         """``account`` without the fields that are refused; None if its name or number is."""

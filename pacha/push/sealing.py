@@ -114,7 +114,7 @@ def as_known(
     """The entries and fingerprints that the scan compares with; what is not sealed as it should be is read anew."""
     wanted = sealing.rules.wanted(last.entries)
     anew = {
-        path: replace(entry, sha256=None, sealed=None)
+        path: entry._replace(sha256=None, sealed=None)
         for path, entry in last.entries.items()
         if (path in wanted or entry.sealed is not None) and not sealing.is_right(entry, wanted=path in wanted)
     }
@@ -127,7 +127,7 @@ def mark(sealing: PushSealing, scanned: dict[bytes, Entry], owed: Collection[byt
     """``scanned``, in which what is to be sealed says so; the paths ``owed`` stay as they were recorded."""
     wanted = sealing.rules.wanted(scanned) - set(owed)
     marked = {
-        path: replace(entry, sha256=None, sealed=b"", xattrs=keyed.clear(entry.xattrs))
+        path: entry._replace(sha256=None, sealed=b"", xattrs=keyed.clear(entry.xattrs))
         for path in wanted
         if (entry := scanned[path]).sealed is None
     }

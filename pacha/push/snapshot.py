@@ -127,7 +127,7 @@ def _stored(
             before = base.get(path)
             if before is not entry or entry.stored is None:
                 if before is not None and before.parts and not entry.parts:
-                    entry = replace(entry, parts=before.parts)
+                    entry = entry._replace(parts=before.parts)
                 entry = commit.stored(live[top], entry)
             entries[path] = entry
     return entries
@@ -148,7 +148,7 @@ def _meta(session: PushSession) -> dict[str, str]:
 
 def _settled(entry: Entry, before: Entry | None) -> Entry:
     """Ignore a change of a parent's time alone, which every new neighbour causes."""
-    if before is not None and replace(entry, mtime_ns=before.mtime_ns) == before:
+    if before is not None and entry._replace(mtime_ns=before.mtime_ns) == before:
         return before
     return entry
 

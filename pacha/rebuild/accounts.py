@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from pacha.errors import Concern, UsageError
@@ -133,7 +132,7 @@ def with_acls(
                 _finder(groups, machine.gid, machine.group_name),
             )
             if xattrs != entry.xattrs:
-                converted[path] = replace(entry, xattrs=xattrs)
+                converted[path] = entry._replace(xattrs=xattrs)
             if lost:
                 concerns.append(Concern(path, f"its ACL loses {', '.join(lost)}: not known here"))
     return converted, concerns

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 
 from pacha.errors import Concern
 from pacha.files import content, dirfd, metadata, scan
@@ -41,7 +40,7 @@ def read_actual_state(
     walked = scan.scan(watches, {}, {}, accounts)
     actual = walked.entries
     for number, paths in enumerate(walked.linked.values(), 1):
-        actual.update({path: replace(actual[path], link_group=number) for path in paths if path in actual})
+        actual.update({path: actual[path]._replace(link_group=number) for path in paths if path in actual})
     for place in places:
         if place.path not in actual and (entry := _one(place.path, accounts)) is not None:
             actual[place.path] = entry

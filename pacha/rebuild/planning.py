@@ -132,7 +132,7 @@ def plan_rebuild(
 
 def _holding(entry: Entry, text: bytes) -> Entry:
     """``entry`` with ``text`` as its content."""
-    return replace(entry, size=len(text), sha256=hashlib.sha256(text).digest())
+    return entry._replace(size=len(text), sha256=hashlib.sha256(text).digest())
 
 
 def _recorded(path: bytes, target: bytes) -> bytes:
@@ -175,7 +175,7 @@ def _moved(entries: Mapping[bytes, Entry], target: bytes) -> dict[bytes, Entry]:
     """``entries`` with the paths that they have on disk."""
     if not target:
         return dict(entries)
-    moved_entries = (replace(entry, path=rebase(entry.path, target)) for entry in entries.values())
+    moved_entries = (entry._replace(path=rebase(entry.path, target)) for entry in entries.values())
     return {entry.path: entry for entry in moved_entries}
 
 

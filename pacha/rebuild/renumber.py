@@ -12,7 +12,7 @@ import os
 import stat
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from pacha.errors import Concern
 from pacha.files import acl, metadata, paths
@@ -138,7 +138,7 @@ def step(was: Entry, actual: Entry, moved: IdChanges, after: Accounts) -> Step:
 
     uid, gid = user(was.uid), group(was.gid)
     xattrs, _ = acl.mapped(was.xattrs, user, group)
-    wanted = replace(was, uid=uid, gid=gid, owner=after.user_name(uid), group=after.group_name(gid), xattrs=xattrs)
+    wanted = was._replace(uid=uid, gid=gid, owner=after.user_name(uid), group=after.group_name(gid), xattrs=xattrs)
     pairs = (("owner", was.uid, uid), ("group", was.gid, gid))
     words = [f"{kind} {old} -> {new}" for kind, old, new in pairs if old != new]
     words += ["ACL"] if xattrs != was.xattrs else []
@@ -214,8 +214,8 @@ def resumed(before: InterruptedRenumbering, handled: Collection[bytes], after: A
             concerns.append(local_files.concern_of(path, error))
             continue
         if actual is not None:
-            was = replace(
-                actual, uid=record.uid, gid=record.gid, mode=record.mode, mtime_ns=record.mtime_ns,
+            was = actual._replace(
+                uid=record.uid, gid=record.gid, mode=record.mode, mtime_ns=record.mtime_ns,
                 xattrs=record.xattrs or actual.xattrs,
             )  # fmt: skip
             again = step(was, actual, before.moved, after)

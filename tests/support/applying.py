@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -161,7 +160,7 @@ def alike(entries: dict[bytes, Entry]) -> dict[bytes, Entry]:
         if group is not None:
             first.setdefault(group, number)
     return {
-        path: replace(entry, link_group=first[entry.link_group] if entry.link_group else None, project=None)
+        path: entry._replace(link_group=first[entry.link_group] if entry.link_group else None, project=None)
         for path, entry in entries.items()
     }
 

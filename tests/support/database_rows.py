@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 
 from hypothesis import strategies as st
@@ -79,4 +78,4 @@ META = {"schema": "1", "readable_from": "1", "host": "bar", "machine": "01234567
 
 def file(path: bytes, **values: object) -> Entry:
     entry = entry_at(path, size=5, sha256=b"s" * 32, stored=path.rpartition(b"/")[2])
-    return replace(entry, **values)  # type: ignore[arg-type]
+    return entry._replace(**values)  # type: ignore[arg-type]

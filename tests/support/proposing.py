@@ -22,7 +22,7 @@ SNAPSHOT = Snapshot({"host": "bar"}, (Watched(path=b"/w", single=False, reposito
 
 def entry(path: bytes, kind: Kind = Kind.FILE, **more: object) -> Entry:
     made = entry_at(path, kind, mode=0o644, mtime_ns=5, size=3, sha256=b"s" * 32 if kind is Kind.FILE else None)
-    return replace(made, **more)  # type: ignore[arg-type]
+    return made._replace(**more)  # type: ignore[arg-type]
 
 
 def step(action: Action, path: bytes = b"/w/f", **more: object) -> Step:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -41,7 +40,7 @@ class Host:
             fd = os.open(above, os.O_RDONLY)
             entry = content.read(found.entries[path], name, fd).entry
             os.close(fd)
-            found.entries[path] = replace(entry, stored=name)
+            found.entries[path] = entry._replace(stored=name)
         self.entries, self.fingerprints, self.mounted = found.entries, found.fingerprints, found.mounted
         return found
 

@@ -9,7 +9,6 @@ import stat
 import subprocess
 import sys
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -186,7 +185,7 @@ def test_zeros_become_holes_unless_the_file_had_none(tmp_path: Path, holes: Hole
     root, state = tmp_path / "watched", tmp_path / "state"
     data = b"start" + bytes(8 << 20) + b"end" + bytes(1 << 20)
     make(root, data)
-    wanted = {path: replace(entry, holes=holes) for path, entry in look(root).items()}
+    wanted = {path: entry._replace(holes=holes) for path, entry in look(root).items()}
     root.unlink()
     rebuild(root, wanted, Contents({os.fsencode(root): data}), state)
     assert root.read_bytes() == data
@@ -285,7 +284,7 @@ def test_inode_flags_come_back_where_they_can(story: Story) -> None:
     root, wanted, source, _, state = story
     flags = {"changed": "+Ad", "was-file": "+AdT", "empty": "+A", "was-directory": "+im"}
     wanted |= {
-        os.fsencode(root / name): replace(wanted[os.fsencode(root / name)], flags=sum(map(FLAGS.get, letters[1:])))
+        os.fsencode(root / name): wanted[os.fsencode(root / name)]._replace(flags=sum(map(FLAGS.get, letters[1:])))
         for name, letters in flags.items()
     }
     if subprocess.run(["chattr", "+Ad", root / "same"], capture_output=True).returncode != 0:
@@ -375,8 +374,8 @@ def test_an_attribute_that_the_file_system_cannot_hold_is_one_concern(story: Sto
     root, wanted, source, _, state = story
     long = {os.fsencode(root / name) for name in ("changed", "mode-only", "empty", "closing")}
     late = os.fsencode(root / "same")
-    wanted |= {path: replace(wanted[path], xattrs=((b"user.long", b"x" * 10_000),)) for path in long}
-    wanted[late] = replace(wanted[late], mtime_ns=7_000_000_000 * 10**9)  # in 2191: too late for an inode of 128 bytes
+    wanted |= {path: wanted[path]._replace(xattrs=((b"user.long", b"x" * 10_000),)) for path in long}
+    wanted[late] = wanted[late]._replace(mtime_ns=7_000_000_000 * 10**9)  # in 2191: too late for an inode of 128 bytes
     image, old = root.parent / "image", root.parent / "old"
     image.write_bytes(b"")
     os.truncate(image, 8 << 20)
@@ -412,7 +411,7 @@ def test_a_really_full_file_system_leaves_the_old_tree(story: Story) -> None:
         data = os.urandom(1 << 20)
         import hashlib
 
-        wanted = {**wanted, big: replace(wanted[big], size=len(data), sha256=hashlib.sha256(data).digest())}
+        wanted = {**wanted, big: wanted[big]._replace(size=len(data), sha256=hashlib.sha256(data).digest())}
         source.contents[big] = data
         with pytest.raises(PachaError, match="before anything was changed"):
             rebuild(root, wanted, source, state)
@@ -425,7 +424,7 @@ def test_an_unknown_owner_gets_the_safe_rule(tmp_path: Path) -> None:
     root, state = tmp_path / "watched", tmp_path / "state"
     root.mkdir()
     path = make(root / "tool", b"#!", 0o6755, ALICE, STAFF)
-    wanted = {p: replace(e, owner=b"nobody-here" if e.uid else e.owner) for p, e in look(root).items()}
+    wanted = {p: e._replace(owner=b"nobody-here" if e.uid else e.owner) for p, e in look(root).items()}
     source = contents(wanted)
     path.unlink()
     for _ in range(2):  # the second run finds it as the first one left it, and still names it

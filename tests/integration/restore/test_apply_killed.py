@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -178,7 +177,7 @@ def test_a_file_system_without_exchange_comes_to_the_same(
     monkeypatch.setattr(syscalls, "exchange", unknown)
     monkeypatch.setattr(syscalls, "rename_new", unknown)
     if not links:
-        wanted = {path: replace(entry, link_group=None) for path, entry in wanted.items()}
+        wanted = {path: entry._replace(link_group=None) for path, entry in wanted.items()}
         monkeypatch.setattr(os, "link", unknown)
     journal = Journal.begin(os.fsencode(state))
     assert apply(plan_for(root, wanted, delete=True), source, journal).concerns == ()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -54,7 +53,7 @@ def project(folder: Path, number: int) -> None:
 def test_originals_of_every_project_are_kept_in_one_folder(of_projects: Story) -> None:
     """Nothing of another project may come into a folder that gives its own to what is in it (EXDEV)."""
     root, recorded, source, _, state = of_projects
-    wanted = {path: replace(entry, project=None) for path, entry in recorded.items()}  # theirs are told elsewhere
+    wanted = {path: entry._replace(project=None) for path, entry in recorded.items()}  # theirs are told elsewhere
     before = alike(look(root))
     journal = Journal.begin(os.fsencode(state))
     outcome = apply(plan_for(root, wanted, delete=True), source, journal)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -85,7 +84,7 @@ def test_too_small_a_file_system_is_found_before_it_is_filled(tmp_path: Path) ->
         assert shortage.needed > 3 << 20 > shortage.free
         holes = {os.fsencode(root / "large"): 3 << 20}
         assert flight(plan_for(root, wanted), holes=holes).shortages == (shortage,), "it had no holes"
-        sparse = {path: replace(entry, holes=EVERYWHERE) for path, entry in wanted.items()}
+        sparse = {path: entry._replace(holes=EVERYWHERE) for path, entry in wanted.items()}
         assert flight(plan_for(root, sparse), holes=holes).shortages == ()
 
 

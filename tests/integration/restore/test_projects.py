@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -129,7 +128,7 @@ def test_a_file_system_without_projects_is_named(disk: Path, tmp_path: Path) -> 
     subprocess.run(["mount", "-t", "tmpfs", "tmpfs", there], check=True)
     try:
         moved = {path: os.fsencode(there) + path[len(os.fsencode(disk)) :] for path in wanted}
-        entries = {moved[path]: replace(entry, path=moved[path]) for path, entry in wanted.items()}
+        entries = {moved[path]: entry._replace(path=moved[path]) for path, entry in wanted.items()}
         source = Contents({moved[path]: data for path, data in contents(wanted).contents.items()})
         told = rebuilt(there / "root", entries, source)[1]
         root = os.fsencode(there / "root")
@@ -144,7 +143,7 @@ def test_a_file_system_without_projects_is_named(disk: Path, tmp_path: Path) -> 
 
 def test_an_older_record_does_not_say_which_it_had(disk: Path) -> None:
     """It leaves the number that is inherited, and names a +P."""
-    wanted = {path: replace(entry, project=None) for path, entry in tree(disk / "root").items()}
+    wanted = {path: entry._replace(project=None) for path, entry in tree(disk / "root").items()}
     assert all(
         differences(old, new) == [] for old, new in zip(wanted.values(), look(disk / "root").values(), strict=True)
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -47,7 +46,7 @@ def test_an_original_that_overlayfs_copied_comes_back(story: Story) -> None:
     """A file of several names in a lower layer is another inode as soon as it gets one more."""
     root, wanted, source, _, state = story
     with as_lower_layer(root):
-        before = {path: replace(entry, link_group=None) for path, entry in look(root).items()}
+        before = {path: entry._replace(link_group=None) for path, entry in look(root).items()}
         journal = Journal.begin(os.fsencode(state))
         apply(plan_for(root, wanted), source, journal)
         assert (root / "sub/two").read_bytes() == b"2"
@@ -55,7 +54,7 @@ def test_an_original_that_overlayfs_copied_comes_back(story: Story) -> None:
         assert told[os.fsencode(root / "sub/one")] == told[os.fsencode(root / "sub/two")] == "put back"
         assert undo(journal).concerns == ()
         # overlayfs gives each name its own copy (unless mounted with index=on)
-        assert {path: replace(entry, link_group=None) for path, entry in look(root).items()} == before
+        assert {path: entry._replace(link_group=None) for path, entry in look(root).items()} == before
         assert not list(root.glob(".pacha-*"))
 
 
@@ -63,12 +62,12 @@ def test_a_directory_of_a_lower_layer_is_displaced_and_comes_back(story: Story) 
     """rename(2) refuses it on overlayfs (EXDEV), whether a file takes its place or --delete moves it aside."""
     root, wanted, source, _, state = story
     with as_lower_layer(root):
-        before = {path: replace(entry, link_group=None) for path, entry in look(root).items()}
+        before = {path: entry._replace(link_group=None) for path, entry in look(root).items()}
         journal = Journal.begin(os.fsencode(state))
         outcome = apply(plan_for(root, wanted, delete=True), source, journal)
         assert outcome.concerns == () and alike(look(root)) == alike(wanted)
         assert undo(journal).concerns == ()
-        assert {path: replace(entry, link_group=None) for path, entry in look(root).items()} == before
+        assert {path: entry._replace(link_group=None) for path, entry in look(root).items()} == before
         assert not list(root.glob(".pacha-*"))
 
 

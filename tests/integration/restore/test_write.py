@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -63,7 +63,7 @@ def write(writing: Writing) -> None:
 
 def without_times(entries: dict[bytes, Entry]) -> dict[bytes, Entry]:
     """A temporary name changes the time of its folder; that is set last."""
-    return {path: replace(entry, mtime_ns=0) for path, entry in alike(entries).items()}
+    return {path: entry._replace(mtime_ns=0) for path, entry in alike(entries).items()}
 
 
 def test_no_target_has_changed_when_all_is_written(story: Story, writing: Writing) -> None:

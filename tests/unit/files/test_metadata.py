@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import struct
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -101,7 +100,7 @@ def test_flags_that_cannot_be_read_stay_as_they_were_known(
         raise OSError(failures[0], os.strerror(failures[0]))
 
     monkeypatch.setattr(inode_flags, "flags", fails)
-    known, unread = replace(observe(tmp_path / "f", folder), flags=0x80), metadata.Unread()
+    known, unread = observe(tmp_path / "f", folder)._replace(flags=0x80), metadata.Unread()
     assert metadata.observe(b"f", folder, b"/f", ACCOUNTS, unread).flags == 0 and not unread
     failures.pop(0)
     entry = metadata.observe(b"f", folder, b"/f", ACCOUNTS, unread)

@@ -7,7 +7,6 @@ import shutil
 import stat
 import subprocess
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -115,7 +114,7 @@ def test_a_record_that_does_not_say_the_project_looks_no_different(tree: Path, m
     host = Host(watch(tree))
     host.push()
     assert {entry.project for entry in host.entries.values()} == {0}
-    earlier = {path: replace(entry, project=None) for path, entry in host.entries.items()}
+    earlier = {path: entry._replace(project=None) for path, entry in host.entries.items()}
     host.entries, host.fingerprints = earlier, {}
     assert host.push().entries == earlier
     assert observe_parents([os.fsencode(tree)], parents := without_projects(tree), ACCOUNTS)[0] == parents
@@ -126,7 +125,7 @@ def test_a_record_that_does_not_say_the_project_looks_no_different(tree: Path, m
 
 def without_projects(tree: Path) -> dict[bytes, Entry]:
     found, _ = observe_parents([os.fsencode(tree)], {}, ACCOUNTS)
-    return {path: replace(entry, project=None) for path, entry in found.items()}
+    return {path: entry._replace(project=None) for path, entry in found.items()}
 
 
 @pytest.mark.usefixtures("settled")

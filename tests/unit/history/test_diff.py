@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 
 import pytest
 
@@ -29,21 +28,21 @@ def letters(old: Side, new: Side, *paths: bytes) -> dict[bytes, str]:
 
 
 def test_each_kind_of_change_has_its_letter_and_what_is_the_same_has_none() -> None:
-    same, changed, touched, gone, new = (replace(FILE, path=b"/a/%d" % number) for number in range(5))
-    after = side(same, replace(changed, sha256=b"2" * 32), replace(touched, mode=0o600), new)
+    same, changed, touched, gone, new = (FILE._replace(path=b"/a/%d" % number) for number in range(5))
+    after = side(same, changed._replace(sha256=b"2" * 32), touched._replace(mode=0o600), new)
     assert letters(side(same, changed, touched, gone), after) == {
         b"/a/1": "M", b"/a/2": "m", b"/a/3": "R", b"/a/4": "A",
     }  # fmt: skip
 
 
 def test_only_what_was_asked_for_is_compared() -> None:
-    old, new = side(), side(*(replace(FILE, path=path) for path in (b"/a", b"/a/b", b"/ab")))
+    old, new = side(), side(*(FILE._replace(path=path) for path in (b"/a", b"/a/b", b"/ab")))
     assert letters(old, new, b"/a").keys() == {b"/a", b"/a/b"}
 
 
 @pytest.mark.parametrize(("change", "lines"), [({}, True), ({"parts": 3}, False), ({"size": 1 << 40}, False)])
 def test_texts_have_hunks_and_what_is_large_or_no_text_has_none(change: dict[str, int], lines: bool) -> None:
-    new = replace(FILE, sha256=b"2" * 32, **change)  # type: ignore[arg-type]
+    new = FILE._replace(sha256=b"2" * 32, **change)  # type: ignore[arg-type]
 
     def only(content: bytes | None, **options: bool) -> Difference:
         (one,) = compare(side(FILE, content=b"old\n"), side(new, content=content), **options)
@@ -55,7 +54,7 @@ def test_texts_have_hunks_and_what_is_large_or_no_text_has_none(change: dict[str
 
 
 def test_a_path_is_within_either_side() -> None:
-    old, new = side(FILE), side(replace(FILE, path=b"/b/f"))
+    old, new = side(FILE), side(FILE._replace(path=b"/b/f"))
     assert [within(old, new, [b"/none", path]) for path in (b"/a", b"/b/f")] == [b"/a", b"/b/f"]
     with pytest.raises(UsageError) as caught:
         within(old, new, [b"/a/f/x", b"/ab"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ from tests.support.entries import entry_at
 
 FOLDER = entry_at(b"/w/d", Kind.DIRECTORY)
 CHILD = entry_at(b"/w/d/f", size=1, sha256=b"s" * 32, stored=b"d/f")
-TOP = replace(FOLDER, path=b"/w")
+TOP = FOLDER._replace(path=b"/w")
 RECORDED = {entry.path: entry for entry in (TOP, FOLDER, CHILD)}
 
 
@@ -32,7 +31,7 @@ def test_what_could_not_be_restored_is_kept_as_it_was(state: StateFolder) -> Non
 
 def test_what_has_no_place_any_more_is_not_kept(state: StateFolder) -> None:
     """Somebody has put a file where the folder was to be: no snapshot may have a file in a file."""
-    found = {b"/w": TOP, b"/w/d": replace(CHILD, path=b"/w/d", stored=b"d")}
+    found = {b"/w": TOP, b"/w/d": CHILD._replace(path=b"/w/d", stored=b"d")}
     assert owed.keep_recorded(state, found, RECORDED) == (found, frozenset())
 
 
@@ -46,5 +45,5 @@ def test_what_more_is_recorded_since_is_no_change(tmp_path: Path) -> None:
     """The mark of a path is the same whether its project and its holes are known or not."""
     folder, entries = StateFolder(tmp_path / "state"), {b"/w": TOP, FOLDER.path: FOLDER, CHILD.path: CHILD}
     owed.remember(folder, [CHILD.path], entries)
-    now = entries | {CHILD.path: replace(CHILD, project=9, holes=())}
+    now = entries | {CHILD.path: CHILD._replace(project=9, holes=())}
     assert owed.keep_recorded(folder, now, RECORDED)[1] == {CHILD.path}

@@ -414,8 +414,8 @@ def test_a_path_watched_again_leaves_nothing_of_before(host: Host) -> None:
 def test_stored_names_stay_what_they_were(host: Host) -> None:
     entry = entry_at(host.watched.path + b"/f", owner=None, group=None, stored=b"as-before")
     assert module.stored(host.watched, entry).stored == b"as-before"
-    assert module.stored(host.watched, replace(entry, stored=None)).stored == b"f"
-    folder = replace(entry, kind=Kind.DIRECTORY, stored=None)
+    assert module.stored(host.watched, entry._replace(stored=None)).stored == b"f"
+    folder = entry._replace(kind=Kind.DIRECTORY, stored=None)
     assert module.stored(host.watched, folder) is folder
-    large = replace(entry, size=content.WHOLE_LIMIT + 1)
+    large = entry._replace(size=content.WHOLE_LIMIT + 1)
     assert module.stored(host.watched, large).parts == content.WHOLE_LIMIT // content.PART_SIZE + 1

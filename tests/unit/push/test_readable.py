@@ -15,8 +15,8 @@ from pacha.store.consistency import check_consistency
 from pacha.store.snapshot import Snapshot, Watched
 
 TOP = Entry(path=b"/srv/w", kind=Kind.DIRECTORY, mode=0o755, uid=0, gid=0, owner=b"root", group=b"root", mtime_ns=1)
-FILE = replace(TOP, path=b"/srv/w/f", kind=Kind.FILE, mode=0o644, sha256=bytes(32), stored=b"f")
-SRV = replace(TOP, path=b"/srv")
+FILE = TOP._replace(path=b"/srv/w/f", kind=Kind.FILE, mode=0o644, sha256=bytes(32), stored=b"f")
+SRV = TOP._replace(path=b"/srv")
 WATCHED = Watched(path=b"/srv/w", single=False, repository="w")
 JDOE = Account(name=b"jdoe", is_group=False, number=1, gid=1, home=b"/h", login_shell=b"/bin/sh", groups=(b"a", b"b"))
 
@@ -44,21 +44,21 @@ def test_what_is_accepted_stays_as_it_is() -> None:
 
 
 def test_an_attribute_that_is_refused_is_left_out() -> None:
-    spoilt = replace(FILE, xattrs=((b"Finder", b"1"), (b"user.a", b"2")))
+    spoilt = FILE._replace(xattrs=((b"Finder", b"1"), (b"user.a", b"2")))
     made = accepted(snapshot(spoilt), "/srv/w/f: kept without what no snapshot can hold: attribute Finder")
     assert made.entries[FILE.path].xattrs == ((b"user.a", b"2"),)
     assert readable(snapshot(spoilt), Snapshot()).mended == {FILE.path}
 
 
 def test_a_path_that_is_refused_is_left_out_with_all_below() -> None:
-    folder = replace(TOP, path=b"/srv/w/d", uid=2**32 - 1)
-    below, beside = replace(FILE, path=b"/srv/w/d/f"), replace(FILE, path=b"/srv/w/d2")
+    folder = TOP._replace(path=b"/srv/w/d", uid=2**32 - 1)
+    below, beside = FILE._replace(path=b"/srv/w/d/f"), FILE._replace(path=b"/srv/w/d2")
     made = accepted(snapshot(folder, below, beside), "/srv/w/d: not kept")
     assert made.entries.keys() == {TOP.path, beside.path}
 
 
 def test_a_parent_that_is_not_a_folder() -> None:
-    link = replace(SRV, kind=Kind.SYMLINK, target=b"/data/srv")
+    link = SRV._replace(kind=Kind.SYMLINK, target=b"/data/srv")
     assert accepted(snapshot(FILE, parents=(link,)), "/srv: its owner and mode are not kept").parents == {}
 
 
@@ -78,7 +78,7 @@ def test_an_account_that_is_refused(account: Account, expected: Account | None, 
 
 
 def test_what_was_checked_before_is_not_checked_again() -> None:
-    spoilt = replace(FILE, xattrs=((b"Finder", b"1"),))
+    spoilt = FILE._replace(xattrs=((b"Finder", b"1"),))
     assert readable(snapshot(spoilt), snapshot(spoilt)).concerns == ()
 
 

@@ -122,7 +122,7 @@ def test_the_hosts_own_patterns_are_sealed_with_the_key(
     def uncovered(name: str, *arguments: object, **more: bool) -> object:
         found = real(name, *arguments, **more)  # type: ignore[arg-type]
         entry = found.entries[path]
-        plain = replace(entry, sealed=None, sha256=hashlib.sha256(stored(bar)).digest(), size=len(stored(bar)))
+        plain = entry._replace(sealed=None, sha256=hashlib.sha256(stored(bar)).digest(), size=len(stored(bar)))
         return replace(found, entries={**found.entries, path: plain})
 
     monkeypatch.setattr(database, "read_foreign", uncovered)
@@ -158,7 +158,7 @@ def test_content_of_another_path_is_damage(bar: Standalone, people: Sealers, mon
     def exchanged(path: str, *arguments: object, **more: bool) -> object:
         found = real(path, *arguments, **more)  # type: ignore[arg-type]
         a, b = (found.entries[os.fsencode(bar.tree / name)] for name in ("a.key", "b.key"))
-        entries = {**found.entries, a.path: replace(a, stored=b.stored, sealed=b.sealed, sha256=b.sha256)}
+        entries = {**found.entries, a.path: a._replace(stored=b.stored, sealed=b.sealed, sha256=b.sha256)}
         return replace(found, entries=entries)
 
     monkeypatch.setattr(database, "read_foreign", exchanged)

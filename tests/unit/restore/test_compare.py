@@ -39,7 +39,7 @@ FILE = entry_at(b"/f", mtime_ns=5, size=3, sha256=b"s" * 32)
     ],
 )  # fmt: skip
 def test_content_is_what_a_kind_holds(wanted: dict[str, Any], found: dict[str, Any], differs: bool) -> None:
-    assert bool(content_differs(replace(FILE, **wanted), replace(FILE, **found))) is differs
+    assert bool(content_differs(FILE._replace(**wanted), FILE._replace(**found))) is differs
 
 
 def test_each_difference_of_metadata_is_named_from_old_to_new() -> None:
@@ -49,7 +49,7 @@ def test_each_difference_of_metadata_is_named_from_old_to_new() -> None:
     for words in ("0644 -> 0600", "root (0) -> 7", "root (0) -> 8", "user.a", ".000000005 -> "):
         assert words in text
     assert text.isprintable()
-    link = replace(FILE, kind=Kind.SYMLINK, mode=0o777)
+    link = FILE._replace(kind=Kind.SYMLINK, mode=0o777)
     assert metadata_differs(replace(same, mode=0o755), link, ACCOUNTS) == "", "a link has no mode of its own"
 
 
@@ -69,7 +69,7 @@ def test_labels_of_the_system_are_not_taken_away() -> None:
 
 
 def test_what_stands_in_the_way() -> None:
-    folder = replace(FILE, kind=Kind.DIRECTORY)
+    folder = FILE._replace(kind=Kind.DIRECTORY)
 
     def stops(
         wanted: Entry, found: Entry | None, parent: Entry = folder, renames: bool = True, root: bool = True
@@ -77,15 +77,15 @@ def test_what_stands_in_the_way() -> None:
         return bool(hindrance(wanted, found, parent, renames=renames, root=root))
 
     assert not stops(FILE, FILE) and not stops(FILE, None)
-    assert stops(replace(FILE, kind=Kind.SOCKET), None)
-    device = replace(FILE, kind=Kind.BLOCK)
+    assert stops(FILE._replace(kind=Kind.SOCKET), None)
+    device = FILE._replace(kind=Kind.BLOCK)
     assert stops(device, None, root=False) and not stops(device, None) and not stops(device, device, root=False)
     for flag in (IMMUTABLE, APPEND_ONLY):
-        assert unmovable(replace(FILE, flags=flag)) and stops(FILE, replace(FILE, flags=flag))
-        assert stops(FILE, FILE, replace(folder, flags=flag))
-        assert not stops(FILE, FILE, replace(folder, flags=flag), renames=False)
-    assert stops(FILE, None, replace(folder, flags=IMMUTABLE))
-    assert not stops(FILE, None, replace(folder, flags=APPEND_ONLY)), "a name may be added there"
+        assert unmovable(FILE._replace(flags=flag)) and stops(FILE, FILE._replace(flags=flag))
+        assert stops(FILE, FILE, folder._replace(flags=flag))
+        assert not stops(FILE, FILE, folder._replace(flags=flag), renames=False)
+    assert stops(FILE, None, folder._replace(flags=IMMUTABLE))
+    assert not stops(FILE, None, folder._replace(flags=APPEND_ONLY)), "a name may be added there"
 
 
 def test_names_of_one_inode_are_right_only_as_a_whole() -> None:
@@ -93,7 +93,7 @@ def test_names_of_one_inode_are_right_only_as_a_whole() -> None:
         paths = {name: number for number, group in enumerate(groups, 1) for name in group}
         single = {group for group in groups if len(group) == 1}
         return [
-            replace(FILE, path=b"/" + name.encode(), link_group=None if name in single else number)
+            FILE._replace(path=b"/" + name.encode(), link_group=None if name in single else number)
             for name, number in paths.items()
         ]
 
@@ -104,5 +104,5 @@ def test_names_of_one_inode_are_right_only_as_a_whole() -> None:
     assert wrong(linked("ab", "c"), linked("a", "b", "c")) == {b"/a", b"/b"}
     assert wrong(linked("a", "b", "c"), linked("ab", "c")) == {b"/a", b"/b"}
     assert wrong(linked("abc"), linked("ab", "c")) == {b"/a", b"/b", b"/c"}
-    assert wrong(linked("a"), [replace(FILE, path=b"/a", link_group=9)]) == {b"/a"}, "it has a name elsewhere"
+    assert wrong(linked("a"), [FILE._replace(path=b"/a", link_group=9)]) == {b"/a"}, "it has a name elsewhere"
     assert wrong(linked("ab"), []) == set(), "they are all made anew"

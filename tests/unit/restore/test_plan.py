@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import importlib
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -76,10 +75,10 @@ def test_what_is_absent_is_created_and_what_is_not_wanted_is_an_extra() -> None:
 
 def test_links_devices_and_modes_of_links_are_compared_as_what_they_are() -> None:
     link = file(kind=Kind.SYMLINK, target=b"a", size=0, sha256=None, mode=0o777)
-    assert actions(plan([link], [replace(link, mode=0o755)])) == {b"f": Action.SAME}
-    assert actions(plan([link], [replace(link, target=b"b")])) == {b"f": Action.REPLACE}
+    assert actions(plan([link], [link._replace(mode=0o755)])) == {b"f": Action.SAME}
+    assert actions(plan([link], [link._replace(target=b"b")])) == {b"f": Action.REPLACE}
     null = file(kind=Kind.CHARACTER, device=0x103, size=0, sha256=None)
-    assert actions(plan([null], [replace(null, device=0x105)])) == {b"f": Action.REPLACE}
+    assert actions(plan([null], [null._replace(device=0x105)])) == {b"f": Action.REPLACE}
 
 
 def test_parents_come_before_children_and_nothing_changes_an_existing_parent() -> None:
@@ -93,7 +92,7 @@ def test_parents_come_before_children_and_nothing_changes_an_existing_parent() -
         b"/srv/w/d-e",
         b"/srv/w/d/x",
     ]
-    there = build([TOP], {b"/srv": replace(srv, mode=0o777)}, ACCOUNTS, roots=[b"/srv/w"], parents=[srv], me=ROOT)
+    there = build([TOP], {b"/srv": srv._replace(mode=0o777)}, ACCOUNTS, roots=[b"/srv/w"], parents=[srv], me=ROOT)
     assert [step.path for step in there.steps] == [b"/srv/w"]
 
 
@@ -173,14 +172,14 @@ class TestOwners:
         null = file(kind=Kind.CHARACTER, device=0x103, size=0, sha256=None)
         assert actions(plan([null], [], me=ME)) == {b"f": Action.CANNOT}
         assert actions(plan([null], [])) == {b"f": Action.CREATE}
-        socket = plan([replace(null, kind=Kind.SOCKET)], [])
+        socket = plan([null._replace(kind=Kind.SOCKET)], [])
         assert actions(socket) == {b"f": Action.CANNOT} and socket.concerns
 
 
 class TestHardLinks:
     def test_a_group_in_place_stays(self) -> None:
         wanted = [file(b"a", link_group=1), file(b"b", link_group=1)]
-        found = [replace(entry, link_group=99) for entry in wanted]
+        found = [entry._replace(link_group=99) for entry in wanted]
         assert set(actions(plan(wanted, found)).values()) == {Action.SAME}
 
     @pytest.mark.parametrize(
@@ -190,14 +189,14 @@ class TestHardLinks:
     )
     def test_another_grouping_is_made_anew(self, groups: tuple[int | None, ...]) -> None:
         wanted = [file(b"a", link_group=1), file(b"b", link_group=1), file(b"c")]
-        found = [replace(entry, link_group=group) for entry, group in zip(wanted, groups, strict=True)]
+        found = [entry._replace(link_group=group) for entry, group in zip(wanted, groups, strict=True)]
         made = actions(plan(wanted, found))
         assert made[b"a"] is made[b"b"] is Action.REPLACE
         assert made[b"c"] is (Action.SAME if groups[2] is None else Action.REPLACE)
 
     def test_metadata_of_linked_files_is_changed_on_a_copy(self) -> None:
         wanted = [file(b"a", link_group=1), file(b"b", link_group=1)]
-        found = [replace(entry, link_group=99, mode=0o600) for entry in wanted]
+        found = [entry._replace(link_group=99, mode=0o600) for entry in wanted]
         assert set(actions(plan(wanted, found)).values()) == {Action.REPLACE}
 
 
@@ -242,7 +241,7 @@ def test_every_wanted_path_has_one_step_and_setuid_is_never_somebody_elses(
 
 @given(st.lists(entries, unique_by=lambda e: e.path))
 def test_what_is_as_wanted_needs_nothing(wanted: list[Entry]) -> None:
-    known = [replace(e, owner=b"root", uid=0, link_group=None) for e in wanted]
+    known = [e._replace(owner=b"root", uid=0, link_group=None) for e in wanted]
     assert set(actions(plan(known, known)).values()) <= {Action.SAME}
 
 

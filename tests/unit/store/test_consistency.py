@@ -17,10 +17,7 @@ from tests.support.entries import entry_at
 
 
 def directory(path: bytes, **values: object) -> Entry:
-    return replace(
-        entry_at(path, Kind.DIRECTORY),
-        **values,
-    )  # type: ignore[arg-type]
+    return entry_at(path, Kind.DIRECTORY)._replace(**values)  # type: ignore[arg-type]
 
 
 def watched(path: bytes, repository: str = "", **values: bool) -> Watched:

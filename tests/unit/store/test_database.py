@@ -38,7 +38,7 @@ def file(path: bytes, **values: object) -> Entry:
         sha256=seed.randbytes(32),
         stored=path[3:],
     )
-    return replace(entry, **values)  # type: ignore[arg-type]
+    return entry._replace(**values)  # type: ignore[arg-type]
 
 
 def snapshot(*entries: Entry, **values: object) -> Snapshot:
@@ -212,7 +212,7 @@ def added(entries: dict[bytes, Entry]) -> None:
 def added_and_changed(entries: dict[bytes, Entry]) -> None:
     for number in range(10):
         path = b"/w/dir%02d/file%05d" % (number * 7, number * 7)
-        entries[path] = replace(entries[path], mtime_ns=5, sha256=b"\x55" * 32)
+        entries[path] = entries[path]._replace(mtime_ns=5, sha256=b"\x55" * 32)
         entries[b"/w/new%d" % number] = file(b"/w/new%d" % number)
 
 
@@ -311,7 +311,7 @@ def test_one_of_an_earlier_version_has_no_word_of_holes(path: str) -> None:
             connection.execute(f"ALTER TABLE {table} DROP COLUMN sparse")
             connection.execute(f"ALTER TABLE {table} DROP COLUMN project")
         connection.commit()
-    earlier = {name: replace(entry, holes=None, project=None) for name, entry in EVERYTHING.entries.items()}
+    earlier = {name: entry._replace(holes=None, project=None) for name, entry in EVERYTHING.entries.items()}
     assert database.read(path).entries == earlier == database.read_foreign(path).entries
     database.write(path, EVERYTHING)
     assert database.read(path) == EVERYTHING
@@ -423,9 +423,9 @@ def test_what_was_replaced_is_in_no_free_page(path: str, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(database.sqlite3, "connect", plain)
     secret, watched = os.urandom(16), Watched(path=b"/w", single=False, repository="w", node="a" * 40)
-    before = [replace(entry_at(b"/w/%d" % number), xattrs=((b"user.note", secret * 20),)) for number in range(200)]
+    before = [entry_at(b"/w/%d" % number)._replace(xattrs=((b"user.note", secret * 20),)) for number in range(200)]
     texts = [secret, secret.hex().encode()]
-    for entries in (before, [replace(entry, xattrs=()) for entry in before], []):
+    for entries in (before, [entry._replace(xattrs=()) for entry in before], []):
         kept = {entry.path: entry for entry in entries}
         database.write(path, Snapshot(meta={"host": "bar"}, watched=(watched,), entries=kept))
         found = [text for text in texts if text in Path(path).read_bytes() + database.image(path)]

@@ -13,7 +13,7 @@ from tests.support.entries import entry_at
 
 def file(path: bytes, **values: object) -> Entry:
     entry = entry_at(path, size=3, sha256=b"s" * 32, stored=path[1:])
-    return replace(entry, **values)  # type: ignore[arg-type]
+    return entry._replace(**values)  # type: ignore[arg-type]
 
 
 def by_path(*entries: Entry) -> dict[bytes, Entry]:
@@ -69,8 +69,8 @@ def test_comparing() -> None:
         file(b"/mode", mode=0o600),
         file(b"/text", sha256=b"t" * 32),
         file(b"/kind", kind=Kind.FIFO),
-        replace(link, target=b"y"),
-        replace(node, device=6),
+        link._replace(target=b"y"),
+        node._replace(device=6),
     )
     assert compare(old, new) == Changes((b"/new",), (b"/gone",), (b"/kind", b"/l", b"/n", b"/text"), (b"/mode",))
     assert compare(old, old) == Changes()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from pacha.files.metadata import Entry, Kind
@@ -29,7 +27,7 @@ def test_a_snapshot_of_a_clock_that_was_ahead_is_not_of_now() -> None:
 
 
 def test_content_is_a_unified_difference() -> None:
-    new = replace(FILE, sha256=b"2" * 32, size=8)
+    new = FILE._replace(sha256=b"2" * 32, size=8)
     assert lines(side(FILE, b"one\ntwo\n", "x"), side(new, b"one\n2", "now")) == [
         "diff /a", "--- a/a\tx", "+++ b/a\tnow", "@@ -1,2 +1,2 @@", " one", "-two", "+2",
         "\\ No newline at end of file",
@@ -47,7 +45,7 @@ def test_content_is_a_unified_difference() -> None:
     ],
 )  # fmt: skip
 def test_metadata_is_told_old_and_new(change: dict[str, object], word: str) -> None:
-    found = lines(side(FILE, b"same"), side(replace(FILE, **change), b"same"))  # type: ignore[arg-type]
+    found = lines(side(FILE, b"same"), side(FILE._replace(**change), b"same"))  # type: ignore[arg-type]
     assert len(found) == 2 and found[1].startswith(word)
 
 
@@ -59,23 +57,23 @@ def test_what_comes_goes_or_is_another_kind_is_described() -> None:
         "--- /dev/null",
     ]
     assert lines(side(FILE, b"x\n"), side(None))[1].startswith("removed file")
-    assert lines(side(link), side(replace(link, target=b"c"))) == ["diff /a", "target b\\x0a -> c"]
+    assert lines(side(link), side(link._replace(target=b"c"))) == ["diff /a", "target b\\x0a -> c"]
     assert lines(side(FILE, b"x\n"), side(link))[1:3] == [
         "was file, mode 0644, owner root, group root", "is link, mode 0777, owner root, group 0, to b\\x0a",
     ]  # fmt: skip
 
 
 def test_what_is_no_text_or_large_is_told_by_its_sizes() -> None:
-    new = replace(FILE, sha256=b"2" * 32, size=9)
+    new = FILE._replace(sha256=b"2" * 32, size=9)
     assert lines(side(FILE, b"a\0bc"), side(new, b"a\0bcdefgh"))[-1] == "binary: 4 bytes -> 9 bytes"
-    large = replace(new, size=17 << 20, parts=5)
+    large = new._replace(size=17 << 20, parts=5)
     assert lines(side(FILE, b"a"), side(large))[-1] == f"large: 4 bytes -> {17 << 20} bytes"
     assert lines(side(None), side(FILE, b"a\0bc"))[-1] == "binary: nothing -> 4 bytes"
 
 
 def test_a_path_that_looks_like_an_option_or_a_command_is_only_shown() -> None:
-    odd = replace(FILE, path=b"/\x1b]0;x\x07\n")
-    difference = Difference(odd.path, odd, replace(odd, mode=0o600), ("mode 0644 -> 0600",), None)
+    odd = FILE._replace(path=b"/\x1b]0;x\x07\n")
+    difference = Difference(odd.path, odd, odd._replace(mode=0o600), ("mode 0644 -> 0600",), None)
     assert history.name_line(difference) == b"m /\\x1b]0;x\\x07\\x0a\n"
 
 
@@ -97,7 +95,7 @@ def test_ages(seconds: float, age: str) -> None:
 
 def test_names_of_one_file_are_the_same_whatever_number_they_have() -> None:
     def linked(number: int, *paths: bytes) -> Side:
-        return Side("side", {path: replace(FILE, path=path, link_group=number) for path in paths}, lambda _: b"")
+        return Side("side", {path: FILE._replace(path=path, link_group=number) for path in paths}, lambda _: b"")
 
     assert list(compare(linked(1, b"/a", b"/b"), linked(2, b"/a", b"/b"))) == []
     found = compare(linked(1, b"/a", b"/b", b"/c"), linked(2, b"/a", b"/b"))
