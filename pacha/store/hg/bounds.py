@@ -8,6 +8,7 @@ What stays below 64 MiB is never refused; more has to be backed by bytes.
 from __future__ import annotations
 
 import contextlib
+import io
 import zlib
 from collections.abc import Iterator
 from typing import Any
@@ -90,13 +91,12 @@ def _inflate(data: bytes) -> bytes:
 
 
 def _joined(pieces: Iterator[bytes], packed: int) -> bytes:
-    limit, much, found = most(packed), 0, []
+    limit, found = most(packed), io.BytesIO()  # which gives what it holds without a copy
     for piece in pieces:
-        much += len(piece)
-        if much > limit:
+        found.write(piece)
+        if found.tell() > limit:
             raise _expands(packed, limit)
-        found.append(piece)
-    return b"".join(found)
+    return found.getvalue()
 
 
 def _expands(packed: int, limit: int) -> error.StorageError:

@@ -210,19 +210,25 @@ class Repository:
         ``content`` raises is passed on, and then nothing is committed.
         """
         with translate_errors(f"The repository {self._place} cannot be written.", self._place):
-            commit = _Commit(
-                self._repo, parent=parent, written=list(written), removed=list(removed), content=content, note=note
-            )
+            first = first_commit(self._repo) if parent == NULL else nullcontext()
             try:
-                first = first_commit(self._repo) if parent == NULL else nullcontext()
-                with frequent_gc(), self._repo.lock(), first, self._repo.transaction(b"pacha"):
-                    node = self._repo.commitctx(commit)
-                    if parent != NULL and self._same_manifest(node, parent):
-                        raise _NothingDiffers
+                with frequent_gc():
+                    with self._repo.lock(), first, self._repo.transaction(b"pacha"):
+                        node = self._repo.commitctx(self._context(parent, written, removed, content, note))
+                        if parent != NULL and self._same_manifest(node, parent):
+                            raise _NothingDiffers
+                    self._repo.manifestlog.clearcaches()  # it keeps whole manifests
             except _NothingDiffers:
                 self._repo.invalidateall()
                 return parent
         return str(nodes.hex(node).decode())
+
+    def _context(
+        self, parent: str, written: Iterable[bytes], removed: Iterable[bytes], content: Content, note: Note
+    ) -> _Commit:
+        return _Commit(
+            self._repo, parent=parent, written=list(written), removed=list(removed), content=content, note=note
+        )
 
     def _same_manifest(self, node: bytes, parent: str) -> bool:
         log = self._repo.changelog

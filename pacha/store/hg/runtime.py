@@ -75,6 +75,7 @@ def frequent_gc() -> Iterator[None]:
     try:
         yield
     finally:
+        gc.collect()  # a commit is a cycle with the manifests; later this would look through all objects
         gc.set_threshold(*before)
         gc.unfreeze()
 
