@@ -6,6 +6,7 @@ one page and not every page (SQLite's file format, https://sqlite.org/fileformat
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import sqlite3
@@ -102,17 +103,22 @@ def read_foreign(path: str, known: dict[Row, Entry] | None = None, *, whole: boo
     return snapshot
 
 
-def write(path: str, snapshot: Snapshot) -> None:
-    """Bring pacha.db at ``path`` to ``snapshot``; unchanged rows stay in their places. Raises PachaError."""
+def write(path: str, snapshot: Snapshot, last: Snapshot | None = None) -> None:
+    """Bring pacha.db at ``path`` to ``snapshot``; unchanged rows stay in their places. Raises PachaError.
+
+    ``last`` is the snapshot that was read from there, if it was; then only what differs from it is looked at.
+    """
     try:
         with _connect(path, create=True) as connection:
             if _is_new(connection, path):
                 connection.executescript(f"BEGIN; {_SCHEMA}")  # one transaction with all that follows
+                last = Snapshot()
             _add_columns(connection, with_seal=any(entry.sealed is not None for entry in snapshot.entries.values()))
             _write_meta(connection, snapshot.meta)
             ids = _write_watched(connection, snapshot.watched)
-            _write_entries(connection, "parent", snapshot.parents, lambda path: 0)
-            _write_entries(connection, "entry", snapshot.entries, _watched_of(snapshot.watched, ids))
+            watched = _watched_of(snapshot.watched, ids)
+            _write_entries(connection, "parent", snapshot.parents, last.parents if last else None, lambda path: 0)
+            _write_entries(connection, "entry", snapshot.entries, last.entries if last else None, watched)
             _write_accounts(connection, snapshot.accounts)
     except sqlite3.Error as error:
         raise PachaError(
@@ -323,28 +329,31 @@ def _watched_of(watched: Iterable[Watched], ids: Mapping[str, int]) -> Any:
     return lambda path: next((number for root, number in live if root.holds(path)), 0)
 
 
-def _write_entries(connection: sqlite3.Connection, table: str, entries: Mapping[bytes, Entry], watched: Any) -> None:
+def _write_entries(
+    connection: sqlite3.Connection,
+    table: str,
+    entries: Mapping[bytes, Entry],
+    last: Mapping[bytes, Entry] | None,
+    watched: Any,
+) -> None:
     """Update changed rows in place, give the ids of removed rows to new ones, then append."""
+    last = _load_entries(connection, table, rows.to_entry) if last is None else last
+    numbers, free, following = dict[bytes, int](), list[int](), 1
+    for number, path in connection.execute(f"SELECT id, path FROM {table} ORDER BY id"):  # noqa: S608
+        following = number + 1
+        if path not in entries:
+            free.append(number)
+        elif entries[path] != last.get(path):
+            numbers[path] = number
+    connection.executemany(f"DELETE FROM {table} WHERE id = ?", [(number,) for number in free])  # noqa: S608
+    new = sorted(path for path in entries if path not in last and path not in numbers)
+    numbers.update(zip(new, itertools.chain(free, itertools.count(following)), strict=False))
     known = _names_of(connection, table)
     columns = ["id", "watched", *(name for name in rows.COLUMNS if name in known)]
-    existing = {row[2]: row for row in connection.execute(f"SELECT {', '.join(columns)} FROM {table}")}  # noqa: S608
-    free = sorted((existing[path][0] for path in existing.keys() - entries.keys()), reverse=True)
-    changed, following = [], max((row[0] for row in existing.values()), default=0) + 1
-    connection.executemany(f"DELETE FROM {table} WHERE id = ?", [(number,) for number in free])  # noqa: S608
-    for path in sorted(entries):
-        values = rows.from_entry(entries[path])[: len(columns) - 2]
-        if path in existing:
-            if existing[path][2:] != values:
-                changed.append((existing[path][0], watched(path), *values))
-            continue
-        if free:
-            number = free.pop()
-        else:
-            number, following = following, following + 1
-        changed.append((number, watched(path), *values))
     marks = ", ".join("?" * len(columns))
     statement = f"INSERT OR REPLACE INTO {table} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608
-    connection.executemany(statement, changed)
+    values = ((path, rows.from_entry(entries[path])[: len(columns) - 2]) for path in sorted(numbers))
+    connection.executemany(statement, ((numbers[path], watched(path), *row) for path, row in values))
 
 
 def _write_accounts(connection: sqlite3.Connection, accounts: Iterable[Account]) -> None:
