@@ -6,7 +6,7 @@ them may be what a snapshot cannot hold, or what no rebuild takes from a master.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -62,19 +62,22 @@ class _Mending:
     concerns: list[Concern] = field(default_factory=list)
     changed: set[bytes] = field(default_factory=set)
 
-    def entries(self, new: Snapshot) -> dict[bytes, Entry]:
+    def entries(self, new: Snapshot) -> Mapping[bytes, Entry]:
         """The entries of ``new`` in the form in which they are accepted."""
-        entries, refused = dict(new.entries), []
+        changed, refused = dict[bytes, Entry](), []
         for path, entry in new.entries.items():
             if self.base.entries.get(path) is entry or (why := _refusal(rows.check_entry, entry)) is None:
                 continue
             self.changed.add(path)
             mended = self._without_attributes(entry)
             if mended is not None:
-                entries[path] = mended
+                changed[path] = mended
             else:
                 refused.append(path)
                 self.concerns.append(Concern(path, f"not kept, as no snapshot can hold it: {why}"))
+        if not changed and not refused:
+            return new.entries
+        entries = {**new.entries, **changed}
         for path in refused:
             for below in [each for each in entries if paths.is_within(each, path)]:
                 del entries[below]

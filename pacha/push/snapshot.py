@@ -28,7 +28,7 @@ from pacha.push.session import PushSession
 from pacha.push.target import MasterTarget
 from pacha.push.upload import Upload
 from pacha.store import change_list, companions, database, hg
-from pacha.store.snapshot import READABLE_FROM, SCHEMA, Changes, Snapshot, Watched, compare, grouped
+from pacha.store.snapshot import READABLE_FROM, SCHEMA, Changes, Snapshot, Watched, compare, placed
 from pacha.text import escape, local_minute
 
 _KEPT = (
@@ -62,8 +62,9 @@ class NewSnapshot:
 
 def commit_snapshot(session: PushSession, base: Base) -> NewSnapshot:
     """Commit the scan's result on top of ``base``: content first, ``db`` last."""
-    planned, still_owed = build_snapshot(session, base.last)
-    new = _readable(session, _commit_content(session, base.last, planned, still_owed), base.last)
+    new, still_owed = build_snapshot(session, base.last)
+    session.scan.entries = {}  # of each path there is one entry from now on
+    new = _readable(session, _commit_content(session, base.last, new, still_owed), base.last)
     new = sealing.settle(session, new, base.last)
     changes = compare(base.entries, new.entries)
     packages = _changed_packages(session, base, new)
@@ -121,15 +122,13 @@ def _stored(
 ) -> dict[bytes, Entry]:
     """The entries ``scanned`` below the watched paths, each with the name under which its content is stored."""
     entries: dict[bytes, Entry] = {}
-    live = {watched_path.path: watched_path for watched_path in watched if not watched_path.retired}
-    for top, below in grouped(live.values(), scanned).items():
-        for path, entry in below.items():
-            before = base.get(path)
-            if before is not entry or entry.stored is None:
-                if before is not None and before.parts and not entry.parts:
-                    entry = entry._replace(parts=before.parts)
-                entry = commit.stored(live[top], entry)
-            entries[path] = entry
+    for top, entry in placed([top for top in watched if not top.retired], scanned):
+        before = base.get(entry.path)
+        if before is not entry or entry.stored is None:
+            if before is not None and before.parts and not entry.parts:
+                entry = entry._replace(parts=before.parts)
+            entry = commit.stored(top, entry)
+        entries[entry.path] = entry
     return entries
 
 
@@ -202,18 +201,22 @@ def _kept_names(session: PushSession, entries: Mapping[bytes, Entry]) -> Iterato
             yield Concern(where, _KEPT.format(kind=kind, number=number, name=escape(name)))
 
 
-def _changed(base: Snapshot, new: Snapshot) -> dict[bytes, tuple[dict[bytes, Entry], dict[bytes, Entry]]]:
+def _changed(base: Snapshot, new: Snapshot) -> dict[bytes, tuple[Mapping[bytes, Entry], Mapping[bytes, Entry]]]:
     """The watched paths whose content differs, each with its old and its new entries."""
-    both = {top.path: (base.below(top) if top.node is not None else {}, new.below(top)) for top in new.live}
+    differing = dict.fromkeys(commit.differing(base.entries, new.entries))
+    touched = {top.path for top, _ in placed(new.live, differing)}
+    tops = [top for top in new.live if top.node is None or top.path in touched]  # mostly none: then nothing is copied
+    both = {top.path: (base.below(top) if top.node is not None else {}, new.below(top)) for top in tops}
     return {path: (old, now) for path, (old, now) in both.items() if commit.differing(old, now)}
 
 
 def _commit_content(session: PushSession, base: Snapshot, new: Snapshot, owed: Collection[bytes]) -> Snapshot:
     """Commit and send the content of each watched path that differs; returns ``new`` as it was read."""
-    entries, committed = dict(new.entries), []
     changed = _changed(base, new)
-    if changed:
-        session.open_ahead([watched.repository for watched in new.live if watched.path in changed])
+    if not changed:
+        return new
+    entries, committed = dict(new.entries), []
+    session.open_ahead([watched.repository for watched in new.live if watched.path in changed])
     for watched in new.watched:
         if watched.retired or watched.path not in changed:
             committed.append(watched)
@@ -222,9 +225,10 @@ def _commit_content(session: PushSession, base: Snapshot, new: Snapshot, owed: C
         committed.append(replace(watched, node=result.node))
         session.concerns += result.concerns
         for path, entry in result.entries.items():
-            entries.pop(path, None)
             if entry is not None:
                 entries[path] = entry
+            else:
+                entries.pop(path, None)
     return replace(new, watched=tuple(committed), entries=entries)
 
 
@@ -287,7 +291,7 @@ def _commit_database(
         return base.parent, False
     session.open_ahead([])
     session.update(pending=True)
-    database.write(session.context.state.database, new)
+    database.write(session.context.state.database, new, base.last)
     image = database.image(session.context.state.database)
     repository = session.repository(DATABASE)
     known = bool(base.parent) and repository.has(base.parent)
@@ -333,8 +337,9 @@ def _remember_scan(session: PushSession, new: Snapshot) -> None:
         session.update(mounted=mounted)
     new_ones = [(path, what) for path, what in scanned.left_out.items() if session.named.get(path) != what]
     session.notices += [f"{escape(path)} is left out: {what}" for path, what in new_ones]
-    marks = {path: mark for path, mark in scanned.fingerprints.items() if path in new.entries}
-    database.write_cache(session.context.state.cache, session.fingerprints, marks, scanned.left_out)
+    for path in scanned.fingerprints.keys() - new.entries.keys():
+        del scanned.fingerprints[path]
+    database.write_cache(session.context.state.cache, session.fingerprints, scanned.fingerprints, scanned.left_out)
 
 
 def _volumes_of_masters(session: PushSession) -> frozenset[bytes]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from pacha.files import paths
 from pacha.files.metadata import Entry
 from pacha.files.owners import Account
 
+_T = TypeVar("_T")
 SCHEMA = 1  #: the schema this version writes
 READABLE_FROM = 1  #: the oldest schema that a reader must know to read what this version writes
 SEALED_SCHEMA = 2  #: the same for a snapshot in which something is sealed; the newest that this version reads
@@ -63,10 +65,12 @@ class Snapshot:
         """The paths that are watched now."""
         return tuple(watched for watched in self.watched if not watched.retired)
 
-    def below(self, watched: Watched) -> dict[bytes, Entry]:
+    def below(self, watched: Watched) -> Mapping[bytes, Entry]:
         """The entries that belong to ``watched``, by path."""
         if watched not in self.live:
             return {path: entry for path, entry in self.entries.items() if watched.holds(path)}
+        if len(self.live) == 1:
+            return self.entries  # there is nothing else that they could lie below
         if not self._groups:
             self._groups.update(grouped(self.live, self.entries))
         return self._groups[watched.path]
@@ -87,18 +91,24 @@ def parents_of(path: bytes) -> list[bytes]:
     return parents
 
 
-def grouped(live: Iterable[Watched], entries: Mapping[bytes, Entry]) -> dict[bytes, dict[bytes, Entry]]:
-    """``entries`` by the watched path of ``live`` that they lie below; others are left out."""
-    prefixes = {paths.prefix(watched.path): watched.path for watched in live}
-    groups: dict[bytes, dict[bytes, Entry]] = {path: {} for path in prefixes.values()}
-    prefix, group = b"\0", dict[bytes, Entry]()
-    for path, entry in entries.items():
+def placed(live: Iterable[Watched], each: Mapping[bytes, _T]) -> Iterator[tuple[Watched, _T]]:
+    """The values of ``each``, by path, with the watched path of ``live`` that they lie below; others are left out."""
+    tops = {paths.prefix(watched.path): watched for watched in live}
+    prefix = b"\0"  # of no path
+    for path, value in each.items():
         if not path.startswith(prefix):  # rare: neighbours mostly share their watched path
-            match = next((p for p in prefixes if path.startswith(p) or path == prefixes[p]), None)
+            match = next((p for p in tops if path.startswith(p) or path == tops[p].path), None)
             if match is None:
                 continue
-            prefix, group = match, groups[prefixes[match]]
-        group[path] = entry
+            prefix = match
+        yield tops[prefix], value
+
+
+def grouped(live: Sequence[Watched], entries: Mapping[bytes, Entry]) -> dict[bytes, dict[bytes, Entry]]:
+    """``entries`` by the watched path of ``live`` that they lie below, and by path; others are left out."""
+    groups: dict[bytes, dict[bytes, Entry]] = {watched.path: {} for watched in live}
+    for watched, entry in placed(live, entries):
+        groups[watched.path][entry.path] = entry
     return groups
 
 
