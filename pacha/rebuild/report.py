@@ -46,12 +46,12 @@ _NOT_DONE = {
 
 def write(rebuilt: Rebuilt, journal: Journal) -> str:
     """Write both reports beside the journal. Returns the path of the text, or why there is none."""
-    texts = {TEXT: text(rebuilt), JSON: json.dumps(as_json(rebuilt)) + "\n"}  # indenting takes ten times as long
+    pieces = {TEXT: (f"{line}\n" for line in _all(rebuilt)), JSON: _json_pieces(rebuilt)}
     try:
-        for name, content in texts.items():
+        for name, content in pieces.items():
             fd = os.open(os.path.join(journal.folder, name), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with open(fd, "w", encoding="utf-8", errors="backslashreplace") as stream:
-                stream.write(content)
+                stream.writelines(content)
     except OSError as error:
         return f"none: {error.strerror}"  # all is restored: a full state folder does not change that
     return escape(os.path.join(journal.folder, TEXT))
@@ -90,9 +90,20 @@ def text(rebuilt: Rebuilt) -> str:
 
 def as_json(rebuilt: Rebuilt) -> dict[str, Any]:
     """The whole report as JSON values: the proposal's (``docs/rebuilding.rst``), and the result."""
+    return {**proposal_json(rebuilt.proposal), **_result_json(rebuilt)}
+
+
+def _json_pieces(rebuilt: Rebuilt) -> Iterator[str]:
+    """The same as text, step by step: all of them at once take more memory than a rebuild."""
+    yield json.dumps({**_outline_json(rebuilt.proposal), **_result_json(rebuilt)})[:-1] + ', "steps": ['
+    for number, step in enumerate(rebuilt.proposal.preview.plan.steps):
+        yield (", " if number else "") + json.dumps(_step_json(step))  # indenting takes ten times as long
+    yield "]}\n"
+
+
+def _result_json(rebuilt: Rebuilt) -> dict[str, Any]:
     outcome = rebuilt.outcome
     return {
-        **proposal_json(rebuilt.proposal),
         "done": {action.value: count for action, count in outcome.counts.items()},
         "concerns": [concern_json(concern) for concern in rebuilt.concerns],
         "owed": [os.fsdecode(path) for path in outcome.unrestored],
@@ -207,6 +218,10 @@ def stamp(at: float) -> str:
 
 def proposal_json(proposal: Proposal) -> dict[str, Any]:
     """The proposal as JSON values. Paths are str as os.fsdecode makes them: lone surrogates for odd bytes."""
+    return {**_outline_json(proposal), "steps": [_step_json(step) for step in proposal.preview.plan.steps]}
+
+
+def _outline_json(proposal: Proposal) -> dict[str, Any]:
     preview, release = proposal.preview, proposal.release
     return {
         "host": proposal.host,
@@ -236,7 +251,6 @@ def proposal_json(proposal: Proposal) -> dict[str, Any]:
         ],
         "not_hooks": list(proposal.hooks.passed_over),
         "concerns": [concern_json(concern) for concern in proposal.concerns],
-        "steps": [_step_json(step) for step in preview.plan.steps],
     }
 
 

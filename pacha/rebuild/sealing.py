@@ -62,7 +62,7 @@ def _unsealed(context: Context, host: str, fetched: Fetched) -> Iterator[tuple[b
     rules = SealRules(context.config.seal, [watched.path for watched in fetched.snapshot.live])
     wanted = rules.wanted(entries)
     host_says = _wanted_by_host(fetched, entries)
-    own = database.read(context.state.database)
+    own = database.read(context.state.database, sealed=True)
     remembered = own.entries if own.host == host else {}
     for path, entry in entries.items():
         if entry.kind is not Kind.FILE or entry.sealed is not None:
@@ -71,7 +71,7 @@ def _unsealed(context: Context, host: str, fetched: Fetched) -> Iterator[tuple[b
             yield path, "pacha.seal says so here"
         elif path in host_says:
             yield path, "the host seals it, by the sealed word beside its key"
-        elif _was_sealed(remembered.get(path)):
+        elif path in remembered:
             yield path, "this machine sealed it at its last push"
 
 
@@ -85,7 +85,3 @@ def _wanted_by_host(fetched: Fetched, entries: Mapping[bytes, Entry]) -> set[byt
         with suppress(ConfigError):  # patterns that are none
             found |= SealRules(key.patterns, roots).wanted(entries)
     return found
-
-
-def _was_sealed(entry: Entry | None) -> bool:
-    return entry is not None and entry.sealed is not None

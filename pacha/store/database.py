@@ -59,10 +59,11 @@ def _connect(path: str, *, create: bool = False) -> Iterator[sqlite3.Connection]
             yield connection
 
 
-def read(path: str, *, whole: bool = True) -> Snapshot:
+def read(path: str, *, whole: bool = True, sealed: bool = False) -> Snapshot:
     """The snapshot in this host's own pacha.db at ``path``; empty where the file does not exist.
 
-    Unless ``whole`` only its meta and watched paths, which is much faster. Raises PachaError where it is damaged.
+    Unless ``whole`` only its meta and watched paths, which is much faster; with ``sealed``, of its entries only those
+    that are sealed. Raises PachaError where it is damaged.
     """
     if is_absent(path):
         return Snapshot()
@@ -70,7 +71,7 @@ def read(path: str, *, whole: bool = True) -> Snapshot:
         with _connect(path) as connection:
             if _is_new(connection, path):
                 return Snapshot()
-            return _load(connection, rows.to_entry) if whole else Snapshot(*_load_head(connection))
+            return _load(connection, rows.to_entry, sealed) if whole else Snapshot(*_load_head(connection))
     except (sqlite3.Error, ValueError, TypeError, KeyError) as error:
         raise PachaError(
             f"{path} cannot be read.",
@@ -214,11 +215,11 @@ def _signed(fingerprint: Fingerprint) -> tuple[int, int, int]:
     return device, inode - (1 << 64) if inode >= 1 << 63 else inode, ctime_ns
 
 
-def _load(connection: sqlite3.Connection, convert: Any) -> Snapshot:
+def _load(connection: sqlite3.Connection, convert: Any, sealed: bool = False) -> Snapshot:
     accounts = "SELECT name, is_group, number, gid, home, shell, groups FROM account ORDER BY id"
     return Snapshot(
         *_load_head(connection),
-        _load_entries(connection, "entry", convert),
+        _load_entries(connection, "entry", convert, sealed),
         _load_entries(connection, "parent", convert),
         tuple(rows.to_account(row) for row in connection.execute(accounts)),
     )
@@ -259,9 +260,11 @@ def _add_columns(connection: sqlite3.Connection, *, with_seal: bool) -> None:
             connection.execute(f"ALTER TABLE {table} ADD COLUMN {name} {rows.LATER[name]}")
 
 
-def _load_entries(connection: sqlite3.Connection, table: str, convert: Any) -> dict[bytes, Entry]:
+def _load_entries(connection: sqlite3.Connection, table: str, convert: Any, sealed: bool = False) -> dict[bytes, Entry]:
     entries: dict[bytes, Entry] = {}
-    for row in connection.execute(f"SELECT {_columns(connection, table)} FROM {table}"):  # noqa: S608
+    columns = _columns(connection, table)
+    which = f"SELECT * FROM (SELECT {columns} FROM {table}) WHERE sealed IS NOT NULL OR NOT ?"  # noqa: S608
+    for row in connection.execute(which, (sealed,)):
         if row[0] in entries:
             raise ValueError("it holds a path twice")
         entries[row[0]] = convert(row)
