@@ -69,7 +69,6 @@ def commit_snapshot(session: PushSession, base: Base) -> NewSnapshot:
     changes = compare(base.entries, new.entries)
     packages = _changed_packages(session, base, new)
     tip, committed = _commit_database(session, base, new, changes, packages)
-    _remember_scan(session, new)
     owed_concerns = (Concern(path, _OWED) for path in still_owed)
     session.concerns += [
         *session.scan.concerns,
@@ -287,11 +286,14 @@ def _commit_database(
     """Write ``new`` to pacha.db and commit a copy of it; returns the snapshot's node and whether it is new."""
     unreadable = session.unreadable(DATABASE)
     is_same = bool(base.parent) and new == base.last and not session.state.pending and not unreadable
-    if is_same and not signing.is_due(session, base.parent):
+    is_due = not is_same or signing.is_due(session, base.parent)
+    if is_due:
+        session.open_ahead([])
+        session.update(pending=True)
+        database.write(session.context.state.database, new, base.last)
+    _remember_scan(session, new)
+    if not is_due:
         return base.parent, False
-    session.open_ahead([])
-    session.update(pending=True)
-    database.write(session.context.state.database, new, base.last)
     image = database.image(session.context.state.database)
     repository = session.repository(DATABASE)
     known = bool(base.parent) and repository.has(base.parent)
@@ -330,7 +332,11 @@ def _of_the_clock(session: PushSession, last: float, now: float) -> list[Concern
 
 
 def _remember_scan(session: PushSession, new: Snapshot) -> None:
-    """Remember the fingerprints for the next scan, and add a notice for what is left out and was not before."""
+    """Remember the fingerprints for the next scan, and add a notice for what is left out and was not before.
+
+    pacha.db has what was found by now, and the fingerprints are not needed any more: they take as much room as a
+    quarter of the entries.
+    """
     scanned = session.scan
     mounted = tuple(sorted(scanned.mounted | _volumes_of_masters(session)))
     if mounted != session.state.mounted:
@@ -340,6 +346,7 @@ def _remember_scan(session: PushSession, new: Snapshot) -> None:
     for path in scanned.fingerprints.keys() - new.entries.keys():
         del scanned.fingerprints[path]
     database.write_cache(session.context.state.cache, session.fingerprints, scanned.fingerprints, scanned.left_out)
+    session.fingerprints, scanned.fingerprints = {}, {}
 
 
 def _volumes_of_masters(session: PushSession) -> frozenset[bytes]:

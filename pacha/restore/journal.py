@@ -31,6 +31,7 @@ _TARGET = b'["target",'
 AFTER, DONE, RESTARTED = "something after the files", "all done", "restarted"
 _SETTLING = frozenset({"finished", "undone"})
 _CLOSED = _SETTLING | {"stopped"}
+_AT_ONCE = 5000  #: records that are written at once; a rebuild may have a million
 _FRAME = (Started, Root, Part, Target, Mark)
 _FRAME_LINES = tuple(f'["{WORD_OF[kind]}",'.encode() for kind in _FRAME)
 
@@ -49,7 +50,8 @@ class Journal:
         is_incomplete = bool(self._lines) and not self._lines[-1].endswith(b"\n")
         marks = _records(line for line in self._lines if line.startswith(_MARK))
         self._marks = {record.word for record in marks if isinstance(record, Mark)}
-        self._pending: list[str] = ["\n"] if is_incomplete else []
+        self._pending: list[Record] = []
+        self._before = "\n" if is_incomplete else ""  #: what ends a line that was cut off
 
     @classmethod
     def begin(
@@ -134,13 +136,16 @@ class Journal:
         """Append records; ``sync`` makes them durable."""
         self.records.extend(records)
         self._marks.update(record.word for record in records if isinstance(record, Mark))
-        self._pending += [encode(record) for record in records]
+        self._pending += records
 
     def sync(self) -> None:
         """Write all records to the disk. Raises OSError."""
-        data = memoryview("".join(self._pending).encode("ascii"))
-        while data:
-            data = data[os.write(self._fd, data) :]
+        for start in range(0, len(self._pending), _AT_ONCE):
+            lines = "".join(map(encode, self._pending[start : start + _AT_ONCE]))
+            data = memoryview((self._before + lines).encode("ascii"))
+            while data:
+                data = data[os.write(self._fd, data) :]
+            self._before = ""
         self._pending.clear()
         sync_file(self._fd)
 

@@ -140,14 +140,13 @@ def _is_new(connection: sqlite3.Connection, path: str) -> bool:
 
 
 def image(path: str) -> bytes:
-    """A consistent copy of the database at ``path`` as bytes (sqlite3_backup, never the live file).
+    """A consistent copy of the database at ``path`` as bytes: SQLite's (sqlite3_serialize), never the live file's.
 
     Raises PachaError where it is damaged.
     """
     try:
-        with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(":memory:")) as copy:
-            source.backup(copy)
-            return copy.serialize() if hasattr(copy, "serialize") else _dump(source, path)
+        with closing(sqlite3.connect(path)) as source:
+            return source.serialize() if hasattr(source, "serialize") else _dump(source, path)
     except sqlite3.Error as error:
         raise PachaError(
             f"{path} cannot be copied.", str(error), "Move it aside and push again.", code="database-not-copied"
