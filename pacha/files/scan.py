@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+import struct
 import sys
 import time
 from bisect import bisect_left
@@ -25,8 +26,10 @@ from pacha.files.owners import Accounts
 from pacha.system.presence import still_listed
 from pacha.text import escape
 
-#: (device, inode, ctime in ns) of a path at its last scan. Any change of content or metadata moves the ctime.
-Fingerprint = tuple[int, int, int]
+#: Device, inode and ctime in ns of a path at its last scan, packed: there is one for each path. Any change of content
+#: or metadata moves the ctime.
+Fingerprint = bytes
+FINGERPRINT = struct.Struct("=QQq")
 #: ns. A file that changed within this time before the scan may change again within the same tick of the file system's
 #: clock, so the next scan reads it again. Two seconds is the coarsest tick (FAT).
 _UNSETTLED_NS = 2_000_000_000
@@ -296,7 +299,7 @@ def _take(walk: _Walk, name: bytes, fd: int, path: bytes, status: os.stat_result
     result, known = walk.result, walk.known.get(path)
     if status.st_nlink > 1 and status.st_mode & _FORMAT != stat.S_IFDIR:
         result.linked.setdefault((status.st_dev, status.st_ino), []).append(path)
-    fingerprint = (status.st_dev, status.st_ino, status.st_ctime_ns)
+    fingerprint = FINGERPRINT.pack(status.st_dev, status.st_ino, status.st_ctime_ns)
     before = walk.remembered.get(path)
     if known is not None and before == fingerprint and _matches(walk, known, status):
         result.entries[known.path] = known  # the objects that there are: of the same path and mark others would be made

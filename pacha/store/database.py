@@ -10,6 +10,7 @@ import itertools
 import json
 import os
 import sqlite3
+import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from typing import Any
@@ -18,7 +19,7 @@ from urllib.parse import quote
 from pacha.errors import DamagedError, PachaError
 from pacha.files.metadata import Entry
 from pacha.files.owners import Account
-from pacha.files.scan import Fingerprint
+from pacha.files.scan import FINGERPRINT, Fingerprint
 from pacha.store import rows
 from pacha.store.consistency import check_consistency, damaged_snapshot, foreign_database
 from pacha.store.snapshot import READABLE_FROM, SCHEMA, SEALED_SCHEMA, Snapshot, Watched
@@ -180,13 +181,15 @@ def read_cache(
         with _connect(path) as connection:
             cached = connection.execute("SELECT path, device, inode, ctime_ns FROM fingerprint")
             fingerprints = {
-                (entries[key].path if key in entries else bytes(key)): (device, inode % (1 << 64), ctime_ns)
+                (entries[key].path if key in entries else bytes(key)): FINGERPRINT.pack(
+                    device, inode % (1 << 64), ctime_ns
+                )
                 for key, device, inode, ctime_ns in cached
             }
             return fingerprints, {
                 bytes(row[0]): str(row[1]) for row in connection.execute("SELECT path, what FROM never_kept")
             }
-    except (sqlite3.Error, OSError, TypeError):
+    except (sqlite3.Error, OSError, TypeError, struct.error):
         for name in (path, f"{path}-journal"):  # the cache only speeds up scanning
             with suppress(OSError):
                 os.unlink(name)
@@ -210,7 +213,7 @@ def write_cache(
 
 
 def _signed(fingerprint: Fingerprint) -> tuple[int, int, int]:
-    device, inode, ctime_ns = fingerprint
+    device, inode, ctime_ns = FINGERPRINT.unpack(fingerprint)
     return device, inode - (1 << 64) if inode >= 1 << 63 else inode, ctime_ns
 
 

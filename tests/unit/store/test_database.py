@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from pacha.errors import PachaError
 from pacha.files.metadata import EVERYWHERE, Entry, Kind
 from pacha.files.owners import Account
+from pacha.files.scan import FINGERPRINT
 from pacha.store import database
 from pacha.store.hg import NULL, Blob, Note, Repository
 from pacha.store.snapshot import Snapshot, Watched
@@ -368,7 +369,14 @@ def test_a_newer_one_of_our_own_is_refused_naming_the_version(path: str) -> None
 
 # -- the cache
 
-MARKS = {b"/w/a": (1, 2, 3), b"/w/\xff": (2**31, 2**64 - 1, -5), b"/w/b": (0, 2**63, 10**19 // 2)}
+MARKS = {
+    path: FINGERPRINT.pack(*values)
+    for path, values in {
+        b"/w/a": (1, 2, 3),
+        b"/w/\xff": (2**31, 2**64 - 1, -5),
+        b"/w/b": (0, 2**63, 10**19 // 2),
+    }.items()
+}
 
 
 @pytest.fixture
@@ -380,7 +388,7 @@ def test_the_cache_comes_back(cache: str) -> None:
     assert database.read_cache(cache) == ({}, {})
     database.write_cache(cache, {}, MARKS, {b"/w/s\xff": "a socket"})
     assert database.read_cache(cache) == (MARKS, {b"/w/s\xff": "a socket"})
-    fewer = {b"/w/a": (1, 2, 4), b"/w/c": (1, 1, 1)}
+    fewer = {b"/w/a": FINGERPRINT.pack(1, 2, 4), b"/w/c": FINGERPRINT.pack(1, 1, 1)}
     database.write_cache(cache, MARKS, fewer, {})
     assert database.read_cache(cache) == (fewer, {})
 

@@ -116,7 +116,7 @@ def test_nothing_in_it_is_open_to_others_under_any_umask(tmp_path: Path, umask: 
             state.machine()
             snapshot = Snapshot({"host": "bar"}, (Watched(path=b"/w", single=False, repository="w"),))
             database.write(state.database, snapshot)
-            database.write_cache(state.cache, {}, {b"/w": (1, 2, 3)}, {})
+            database.write_cache(state.cache, {}, {b"/w": bytes(24)}, {})
             image = database.image(state.database)
             repository = Repository.open(state.repository("w"), create=True)
             note = Note("m", "u", 1.0)
