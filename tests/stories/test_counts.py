@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.liar import measured
 from tests.support.sshd import Account, Relay, Sshd, admitted
 from tests.support.stage import PACHA, Host, differences, on_stage, own
 
@@ -228,3 +229,29 @@ class TestSystemCalls:
         host.push()
         both = self.count(host, tmp_path, "rebuild", "bar", "--yes", "--target", tmp_path / "two")
         assert (both - few) / FILES <= 21
+
+
+MANY = 4000  #: files that take more memory than what a command takes for itself varies
+
+
+class TestMemory:
+    """Bytes that each file more takes, at the peak of the process that takes most."""
+
+    @staticmethod
+    def peaks(host: Host, tree: Path, target: Path) -> dict[str, int]:
+        """The most memory (bytes) of a push of all of ``tree``, an idle one, one of a file, and a rebuild."""
+        host.watch(tree)
+        time.sleep(2.1)  # what changed within two seconds is read once more
+        found = {"first": measured(host, "push").memory, "idle": measured(host, "push").memory}
+        change(tree)
+        found["one file"] = measured(host, "push").memory
+        found["rebuild"] = measured(host, "rebuild", "bar", "--yes", "--target", target).memory
+        return found
+
+    def test_of_pushes_and_a_rebuild(self, bar: Host, tmp_path: Path) -> None:
+        bar.configure(host="local", hosts_path=str(tmp_path / "hosts"))
+        few = self.peaks(bar, make_tree(tmp_path / "few", FILES), tmp_path / "one")
+        many = self.peaks(bar, make_tree(tmp_path / "many", MANY), tmp_path / "two")
+        each = {word: (many[word] - few[word]) // MANY for word in few}
+        most = {"first": 3300, "idle": 1300, "one file": 2300, "rebuild": 2000}  # a third less than once
+        assert not {word: count for word, count in each.items() if count > most[word]}
