@@ -33,6 +33,7 @@ SEALED = "sealed"  #: the last column, which only those have that seal something
 _KINDS = {kind.value: kind for kind in Kind}
 # xattr(7); some file systems have a namespace of their own (btrfs.compression).
 _XATTR_NAME = re.compile(rb"[a-z0-9_]+\.[^\0]+\Z", re.DOTALL)
+_DOTS = re.compile(rb"/\.\.?/")
 _TIME = re.compile(rb"-?[0-9]{1,30}\Z")
 _LONGEST_PATH = 4095  # PATH_MAX without its NUL (limits.h): the longest path that can be watched
 _MOST_ID = 2**32 - 2  # (uid_t) -1 means "no change" to chown(2)
@@ -173,20 +174,19 @@ def is_normal(path: bytes) -> bool:
     """Whether ``path`` is absolute, without ``.``, ``..``, empty components, NUL or a final slash."""
     if path == b"/":
         return True
-    parts = path.split(b"/")
-    return parts[0] == b"" and len(parts) > 1 and b"\0" not in path and not {b"", b".", b".."} & set(parts[1:])
+    closed = path + b"/"
+    return path[:1] == b"/" and b"\0" not in path and b"//" not in closed and _DOTS.search(closed) is None
 
 
 def _check_types(row: Sequence[Any]) -> None:
     """Raise ValueError unless each value has its column's type and is within its range."""
-    for value, (name, kinds, most) in zip(row, _TYPES, strict=True):
-        if type(value) not in kinds:
-            raise ValueError(f"{name} has the wrong type")
-        if most is None:
-            if type(value) is bytes and b"\0" in value and name not in ("sha256", SEALED):
-                raise ValueError(f"{name} has a NUL")
-        elif type(value) is int and not 0 <= value <= most:
-            raise ValueError(f"{name} is out of range")
+    texts, numbers = _places(tuple(map(type, row)))
+    for place in texts:
+        if b"\0" in row[place]:
+            raise ValueError(f"{COLUMNS[place]} has a NUL")
+    for place, most in numbers:
+        if not 0 <= row[place] <= most:
+            raise ValueError(f"{COLUMNS[place]} is out of range")
     path, kind, mtime_ns = row[0], row[1], row[7]
     if kind not in _KINDS:
         raise ValueError("its kind is invalid")
@@ -194,6 +194,23 @@ def _check_types(row: Sequence[Any]) -> None:
         raise ValueError("its path is not absolute and normal")
     if type(mtime_ns) is bytes and not _TIME.match(mtime_ns):
         raise ValueError("mtime_ns is not a number")
+
+
+@lru_cache(maxsize=1024)
+def _places(kinds: tuple[type, ...]) -> tuple[list[int], list[tuple[int, int]]]:
+    """Where a row whose values are of these ``kinds`` has bytes without NUL, and numbers with the largest allowed.
+
+    Raises ValueError unless these are the types of its columns. There are few, and so this is asked once for many rows.
+    """
+    texts, numbers = [], []
+    for place, (kind, (name, allowed, most)) in enumerate(zip(kinds, _TYPES, strict=True)):
+        if kind not in allowed:
+            raise ValueError(f"{name} has the wrong type")
+        if most is not None and kind is int:
+            numbers.append((place, most))
+        elif most is None and kind is bytes and name not in ("sha256", SEALED):
+            texts.append(place)
+    return texts, numbers
 
 
 def _check_sense(entry: Entry) -> None:
