@@ -342,23 +342,34 @@ def _write_entries(
     watched: Any,
 ) -> None:
     """Update changed rows in place, give the ids of removed rows to new ones, then append."""
-    last = _load_entries(connection, table, rows.to_entry) if last is None else last
-    numbers, free, following = dict[bytes, int](), list[int](), 1
-    for number, path in connection.execute(f"SELECT id, path FROM {table} ORDER BY id"):  # noqa: S608
-        following = number + 1
-        if path not in entries:
-            free.append(number)
-        elif entries[path] != last.get(path):
-            numbers[path] = number
-    connection.executemany(f"DELETE FROM {table} WHERE id = ?", [(number,) for number in free])  # noqa: S608
-    new = sorted(path for path in entries if path not in last and path not in numbers)
-    numbers.update(zip(new, itertools.chain(free, itertools.count(following)), strict=False))
+    numbers = _numbered(connection, table, entries, last)
     known = _names_of(connection, table)
     columns = ["id", "watched", *(name for name in rows.COLUMNS if name in known)]
     marks = ", ".join("?" * len(columns))
     statement = f"INSERT OR REPLACE INTO {table} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608
     values = ((path, rows.from_entry(entries[path])[: len(columns) - 2]) for path in sorted(numbers))
     connection.executemany(statement, ((numbers[path], watched(path), *row) for path, row in values))
+
+
+def _numbered(
+    connection: sqlite3.Connection, table: str, entries: Mapping[bytes, Entry], last: Mapping[bytes, Entry] | None
+) -> dict[bytes, int]:
+    """The ids of the rows to write, by path; rows that are no more are removed, so that their ids are free."""
+    before = _load_entries(connection, table, rows.to_entry) if last is None else last
+    numbers, free, following, kept = dict[bytes, int](), list[int](), 1, 0
+    for number, path in connection.execute(f"SELECT id, path FROM {table} ORDER BY id"):  # noqa: S608
+        following = number + 1
+        if path not in entries:
+            free.append(number)
+        elif entries[path] != before.get(path):
+            numbers[path] = number
+        else:
+            kept += 1
+    new = sorted(path for path in entries if path not in before and path not in numbers)
+    if kept + len(numbers) + len(new) != len(entries):  # ``last`` is not what is in the file
+        return _numbered(connection, table, entries, None)
+    connection.executemany(f"DELETE FROM {table} WHERE id = ?", [(number,) for number in free])  # noqa: S608
+    return {**numbers, **dict(zip(new, itertools.chain(free, itertools.count(following)), strict=False))}
 
 
 def _write_accounts(connection: sqlite3.Connection, accounts: Iterable[Account]) -> None:

@@ -438,3 +438,11 @@ def test_what_was_replaced_is_in_no_free_page(path: str, monkeypatch: pytest.Mon
         database.write(path, Snapshot(meta={"host": "bar"}, watched=(watched,), entries=kept))
         found = [text for text in texts if text in Path(path).read_bytes() + database.image(path)]
         assert bool(found) == (entries is before)
+
+
+def test_a_row_that_is_missing_is_written_whatever_is_said_to_be_there(tmp_path: Path) -> None:
+    path = str(tmp_path / "pacha.db")
+    one, two = file(b"/w/one"), file(b"/w/two")
+    database.write(path, snapshot(one))
+    database.write(path, snapshot(one, two, file(b"/w/three")), snapshot(one, two))
+    assert database.read(path).entries.keys() == {b"/w/one", b"/w/two", b"/w/three"}
