@@ -34,7 +34,7 @@ _MOST_SAID = 1 << 20  #: bytes of a check's result
 _MOST_FAULTS = 20
 _CPU_SECONDS = 4 * 3600
 _SECONDS = 24 * 3600.0  #: a limit, as the host's account can stop the process
-_MEMORY = 8 << 30  #: bytes of address space; files are read in parts of a few MiB
+_MEMORY = 8 << 30  #: bytes; files are read in parts of a few MiB
 
 
 def check(

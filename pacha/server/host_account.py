@@ -18,12 +18,13 @@ from typing import Any
 
 from pacha.store import hg
 from pacha.system.child import run_in_child
+from pacha.system.memory_limit import limit_memory_for_good
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountLimits:
-    """What the work may take: seconds of CPU, seconds by the clock (the account can stop the process), bytes of address
-    space, and bytes of its reply.
+    """What the work may take: seconds of CPU, seconds by the clock (the account can stop the process), bytes of memory
+    more than this process has, and bytes of its reply.
     """
 
     cpu_seconds: int
@@ -66,7 +67,7 @@ def scratch_folder(owner: os.stat_result) -> Iterator[Path]:
 def _become(owner: os.stat_result, limits: AccountLimits) -> None:
     """Become ``owner`` for good, without other groups and a terminal, and with limited resources."""
     resource.setrlimit(resource.RLIMIT_CPU, (limits.cpu_seconds, limits.cpu_seconds))
-    resource.setrlimit(resource.RLIMIT_AS, (limits.memory, limits.memory))
+    limit_memory_for_good(limits.memory)
     if os.geteuid() == 0:
         os.setgroups([])
         os.setresgid(owner.st_gid, owner.st_gid, owner.st_gid)

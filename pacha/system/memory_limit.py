@@ -23,8 +23,7 @@ def limit_memory(most: int | None = None) -> Iterator[None]:
     Raises DamagedError where it needs more.
     """
     before = resource.getrlimit(resource.RLIMIT_DATA)
-    limit = _kilobytes("/proc/self/status", "VmData") + (_usual() if most is None else most)
-    allowed = min((value for value in (limit, *before) if value != resource.RLIM_INFINITY), default=limit)
+    allowed = _allowed(_usual() if most is None else most)
     resource.setrlimit(resource.RLIMIT_DATA, (allowed, before[1]))
     try:
         yield
@@ -39,9 +38,29 @@ def limit_memory(most: int | None = None) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_DATA, before)
 
 
+def limit_memory_for_good(most: int) -> None:
+    """Let this process use ``most`` bytes more than it has now, as long as it lives; more is a MemoryError.
+
+    What it has is what its parent had at the fork, which may be more than ``most``.
+    """
+    allowed = _allowed(most)
+    resource.setrlimit(resource.RLIMIT_DATA, (allowed, allowed))
+
+
 def serving() -> int:
     """The bytes that one conversation on a master may take: of a small one a quarter, never more than a gigabyte."""
     return min(_GIGABYTE, max(_GIGABYTE // 4, _kilobytes("/proc/meminfo", "MemTotal") // 4))
+
+
+def _allowed(most: int) -> int:
+    """The limit with which this process may use ``most`` bytes more than now, or a lower one that it has already.
+
+    Of what it may write to, as that takes memory: not of its address space, much of which is only reserved
+    (malloc(3) reserves 64 MiB for each thread).
+    """
+    limit = _kilobytes("/proc/self/status", "VmData") + most
+    limits = (limit, *resource.getrlimit(resource.RLIMIT_DATA))
+    return min(value for value in limits if value != resource.RLIM_INFINITY)
 
 
 def _usual() -> int:

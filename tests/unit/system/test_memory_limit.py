@@ -9,6 +9,7 @@ import pytest
 
 from pacha.errors import DamagedError
 from pacha.system import memory_limit
+from pacha.system.child import run_in_child
 
 
 def test_too_much_is_an_error_and_the_limit_is_lifted_again() -> None:
@@ -29,6 +30,16 @@ def test_a_lower_limit_that_holds_already_is_kept() -> None:
             assert resource.getrlimit(resource.RLIMIT_DATA)[0] == lower
     finally:
         resource.setrlimit(resource.RLIMIT_DATA, before)
+
+
+def test_a_limit_for_good_keeps_a_lower_one() -> None:
+    def limits_of_both() -> bytes:
+        memory_limit.limit_memory_for_good(64 << 20)
+        first = resource.getrlimit(resource.RLIMIT_DATA)
+        memory_limit.limit_memory_for_good(1 << 40)
+        return str(first == resource.getrlimit(resource.RLIMIT_DATA) and first[0] == first[1]).encode()
+
+    assert run_in_child(limits_of_both)[0] == b"True"
 
 
 @pytest.mark.parametrize(("text", "most"), [("max", 1 << 50), ("1048576", 1 << 20), ("", 1 << 50)])
