@@ -1,13 +1,15 @@
 """Read one host's ``db`` for the index, as the account that owns its folder; and check what that process says.
 
-``collect`` runs in the child. Its reply is lines of JSON: a head, then a line for each path, package and snapshot.
-Bytes are strings of the characters U+0000 to U+00FF.
+``collect`` runs in the child. Its reply is lines: a head and each snapshot as JSON, then each path, as words, the bytes
+in hex. Most hosts have most paths in common: so what a path is has no check in the child, and one in the parent for all
+hosts that have the same line.
 """
 
 from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -15,12 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from pacha.errors import DamagedError, PachaError
-from pacha.files.metadata import Entry, Kind
+from pacha.files.metadata import Kind
 from pacha.files.names import DATABASE, NODE, PACHA_DB
 from pacha.machine.packages import package_list
 from pacha.server.host_directory import HostDirectory
-from pacha.store import change_list, companions, hg, history
+from pacha.store import change_list, companions, database, hg
 from pacha.store.companions import PACKAGES
+from pacha.store.consistency import damaged_snapshot
 from pacha.store.revision import KNOWN_REQUIREMENTS
 from pacha.store.rows import is_normal
 from pacha.store.snapshot import Snapshot, Watched
@@ -33,11 +36,16 @@ _MOST_CHANGES = 4 << 20  #: bytes of a snapshot's change list
 _MOST_OF_CHANGES = 24 << 20  #: bytes of all of them in one reply
 _LONGEST_PATH = 16 << 10  #: bytes of a path, a link's target or a name
 _LONGEST_TEXT = 2000  #: characters of a snapshot's message, and of its user
-_KINDS = frozenset(kind.value for kind in Kind)
+_COLUMNS = ("mode", "uid", "gid", "owner", "grp", "size", "sha256", "target", "device", "stored", "parts", "sealed")
+_HEX = rf"([0-9a-f]{{0,{2 * _LONGEST_PATH}}})"
+_KINDS = "".join(kind.value for kind in Kind)
+#: A line: path, kind, mode, owner, group, size, content, stored, parts.
+_LINE = re.compile(rf"{_HEX} ([{_KINDS}]) (\d{{1,4}}) {_HEX} {_HEX} (\d{{1,19}}) {_HEX} {_HEX} (\d{{1,9}})")
 
 #: path, kind, mode, owner, group, size, content, stored, parts; see ``docs/on-disk.rst``.
 EntryRow = tuple[bytes, str, int, bytes, bytes, int, bytes, bytes, int]
 PackageRow = tuple[str, str, str]  #: name, architecture, version
+_SHA256 = 32  #: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,13 +68,13 @@ class HostRecord:
     """What the index keeps of a host: its newest snapshot, what that watches, and the snapshots that are new.
 
     ``known``: how many of its snapshots the index has already, and may keep; 0 where the history is another.
-    ``entries`` are lines for ``entry_row``.
+    ``packages`` are lines for ``package_row``, ``entries`` for ``entry_row``.
     """
 
     tip: str
     known: int
     watched: tuple[Watched, ...]
-    packages: tuple[PackageRow, ...]
+    packages: tuple[bytes, ...]
     snapshots: tuple[SnapshotRow, ...]
     entries: Iterator[bytes]
 
@@ -86,7 +94,9 @@ def collect(hosts_path: bytes, host: str, scratch: Path, known_tip: str, known_n
             f"There is no snapshot of '{host}' yet.", hint="Make one, on that host: pacha push", code="never-pushed"
         )
     reader = repository.reader(nodes[-1])
-    snapshot = history.parse(reader(PACHA_DB), scratch)
+    image = scratch / "pacha.db"
+    image.write_bytes(reader(PACHA_DB))
+    snapshot, rows = database.read_foreign_rows(str(image), _COLUMNS)
     continues = known_number < len(nodes) and nodes[known_number] == known_tip
     first = known_number + 1 if continues else max(0, len(nodes) - MOST_SNAPSHOTS)
     head = {
@@ -95,8 +105,11 @@ def collect(hosts_path: bytes, host: str, scratch: Path, known_tip: str, known_n
         "watched": [_watched_words(watched) for watched in snapshot.live],
         "packages": _packages(snapshot, reader),
     }
-    lines = [head, *_snapshots(repository, nodes, first), *map(_entry_words, snapshot.entries.values())]
-    return "\n".join(map(_dump, lines)).encode("ascii")
+    lines = map(_dump, [head, *_snapshots(repository, nodes, first)])
+    try:
+        return "\n".join([*lines, *map(_entry_line, rows)]).encode("ascii")
+    except (ValueError, TypeError, AttributeError) as error:
+        raise damaged_snapshot(str(error)) from None
 
 
 SEALED = b"sealed"  #: the content of a file that only an identity opens: it cannot be compared, nor searched
@@ -108,27 +121,24 @@ def _watched_words(watched: Watched) -> list[Any]:
     return [path, watched.single, watched.repository, watched.node, list(watched.exclude)]
 
 
-def _entry_words(entry: Entry) -> list[Any]:
-    owner = b"#%d" % entry.uid if entry.owner is None else entry.owner
-    group = b"#%d" % entry.gid if entry.group is None else entry.group
-    words = (entry.path, entry.kind.value, entry.mode, owner, group, entry.size, content_of(entry), entry.stored or b"")
-    return [word.decode("latin-1") if isinstance(word, bytes) else word for word in (*words, entry.parts)]
+def _entry_line(row: database.Row) -> str:
+    """The line for a row. Raises ValueError, TypeError or AttributeError where bytes are none, or a number is none."""
+    path, kind, mode, uid, gid, owner, group, size, sha256, target, device, stored, parts, sealed = row
+    owner = b"#%d" % uid if owner is None else owner
+    group = b"#%d" % gid if group is None else group
+    content = sha256 or target or (b"%d" % device if device is not None else b"")
+    content = content if sealed is None else SEALED
+    words = (path.hex(), kind, mode, owner.hex(), group.hex(), size, content.hex(), (stored or b"").hex(), parts)
+    return " ".join(map(str, words))
 
 
-def content_of(entry: Entry) -> bytes:
-    """What the index keeps as the content: a file's SHA-256, a link's target, a device's number, SEALED."""
-    if entry.sealed is not None:
-        return SEALED
-    return entry.sha256 or entry.target or (b"%d" % entry.device if entry.device is not None else b"")
-
-
-def _packages(snapshot: Snapshot, reader: hg.Reader) -> list[list[str]]:
+def _packages(snapshot: Snapshot, reader: hg.Reader) -> list[str]:
     try:
         text = companions.read(PACKAGES, snapshot.meta, reader)
         listed = package_list.decode(text).packages if text is not None else ()
     except DamagedError:
         return []  # 'pacha check' names it
-    return [[package.name, package.architecture, package.version] for package in listed]
+    return [f"{package.name} {package.architecture} {package.version}" for package in listed]
 
 
 def _snapshots(repository: hg.Repository, nodes: list[str], first: int) -> Iterator[list[Any]]:
@@ -160,33 +170,41 @@ def decode(reply: bytes) -> HostRecord:
     head = message.decode(stream.readline())
     snapshots, start = [], stream.tell()
     for line in stream:
-        words = json.loads(line)
-        if len(words) != 6:
+        if not line.startswith(b"["):
             break
-        snapshots.append(_snapshot_row(*words))
+        snapshots.append(_snapshot_row(*json.loads(line)))
         start = stream.tell()
     stream.seek(start)
     return HostRecord(
         tip=_node(head["tip"]),
         known=message.count(head["known"]),
         watched=tuple(_watched(*words) for words in head["watched"]),
-        packages=tuple(_package_row(*words) for words in head["packages"]),
+        packages=tuple(line.encode("ascii") for line in head["packages"]),
         snapshots=tuple(snapshots),
         entries=(line.rstrip(b"\n") for line in stream),
     )
 
 
 def entry_row(line: bytes) -> EntryRow:
-    """The path in a line of a record. Raises ValueError, TypeError or AttributeError."""
-    path, kind, mode, owner, group, size, content, stored, parts = json.loads(line)
-    name = path.encode("latin-1")
-    if kind not in _KINDS or not is_normal(name) or not 0 <= mode <= 0o7777:
+    """The path in a line of a record. Raises ValueError."""
+    words = _LINE.fullmatch(line.decode("ascii"))
+    if words is None:
         raise ValueError("a path makes no sense")
-    texts = (owner.encode("latin-1"), group.encode("latin-1"))
-    contents = (content.encode("latin-1"), stored.encode("latin-1"))
-    if max(map(len, (name, *texts, *contents))) > _LONGEST_PATH:
-        raise ValueError("a name is longer than any can be")
-    return name, kind, message.count(mode), *texts, message.count(size), *contents, message.count(parts)
+    kind, mode, size, parts = words[2], int(words[3]), message.count(int(words[6])), int(words[9])
+    path, owner, group, content, stored = (bytes.fromhex(words[place]) for place in (1, 4, 5, 7, 8))
+    whole = kind != Kind.FILE.value or content == SEALED or len(content) == _SHA256
+    if not whole or mode > 0o7777 or not is_normal(path):
+        raise ValueError("a path makes no sense")
+    return path, kind, mode, owner, group, size, content, stored, parts
+
+
+def package_row(line: bytes) -> PackageRow:
+    """The package in a line of a record. Raises ValueError."""
+    name, architecture, version = line.decode("ascii").split(" ")
+    grammar = (package_list.NAME, package_list.ARCHITECTURE, package_list.VERSION)
+    if not all(pattern.fullmatch(word) for pattern, word in zip(grammar, (name, architecture, version), strict=True)):
+        raise ValueError("a package makes no sense")
+    return name, architecture, version
 
 
 def _snapshot_row(number: Any, node: Any, at: Any, user: str, text: str, changes: str | None) -> SnapshotRow:
@@ -208,13 +226,6 @@ def _watched(path: str, single: Any, repository: str, node: str | None, exclude:
         node=None if node is None else _node(node),
         exclude=tuple(map(str, exclude)),
     )
-
-
-def _package_row(name: str, architecture: str, version: str) -> PackageRow:
-    grammar = (package_list.NAME, package_list.ARCHITECTURE, package_list.VERSION)
-    if not all(pattern.fullmatch(word) for pattern, word in zip(grammar, (name, architecture, version), strict=True)):
-        raise ValueError("a package makes no sense")
-    return name, architecture, version
 
 
 def _node(value: Any) -> str:

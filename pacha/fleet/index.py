@@ -9,7 +9,7 @@ import json
 import os
 import sqlite3
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from pacha.errors import PachaError
 from pacha.files.paths import prefix
-from pacha.fleet.collect import HostRecord, SnapshotRow, entry_row
+from pacha.fleet.collect import HostRecord, SnapshotRow, entry_row, package_row
 from pacha.store.snapshot import Watched
 from pacha.text import escape
 
@@ -83,7 +83,7 @@ class Index:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self._known: dict[bytes, tuple[int, int]] = {}
+        self._known: dict[bytes, tuple[int, ...]] = {}
         connection.execute(_CHOSEN)
 
     def hosts(self) -> list[IndexedHost]:
@@ -93,7 +93,7 @@ class Index:
         return [IndexedHost(**dict(zip(names, row, strict=True))) for row in columns]
 
     def replace(self, name: str, mark: str, record: HostRecord) -> None:
-        """Put ``record`` in the place of what is known of a host. Raises what reading its entries raises."""
+        """Put ``record`` in the place of what is known of a host. Raises ValueError where it makes no sense."""
         with self._transaction():
             host = self._cleared(name, keep_snapshots=record.known)
             newest = (mark, record.tip, max((row.number for row in record.snapshots), default=record.known - 1), host)
@@ -191,9 +191,11 @@ class Index:
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             yield
-        except BaseException:
+        except BaseException as error:
             self._known.clear()  # an id may be of a row that is not added now
             self._connection.execute("ROLLBACK")
+            if isinstance(error, sqlite3.IntegrityError):
+                raise ValueError("it has something twice") from None
             raise
         self._connection.execute("COMMIT")
 
@@ -211,18 +213,24 @@ class Index:
         return host
 
     def _add_entries(self, host: int, record: HostRecord) -> None:
-        rows = ((host, *self._ids(line)) for line in record.entries)
+        rows = ((host, *self._ids(line, self._entry_ids)) for line in record.entries)
         self._connection.executemany("INSERT INTO entry VALUES (?, ?, ?)", rows)
 
-    def _ids(self, line: bytes) -> tuple[int, int]:
-        """The ids of the path and of the state in a line of a host."""
+    def _ids(self, line: bytes, find: Callable[[bytes], tuple[int, ...]]) -> tuple[int, ...]:
+        """The ids of what is in a line of a host."""
         ids = self._known.get(line)
         if ids is None:
-            path, *state = entry_row(line)
-            ids = self._id("path", "path", (path,)), self._id("state", _STATE, state)
+            ids = find(line)
             if len(self._known) < _MOST_KNOWN:
                 self._known[line] = ids
         return ids
+
+    def _entry_ids(self, line: bytes) -> tuple[int, int]:
+        path, *state = entry_row(line)
+        return self._id("path", "path", (path,)), self._id("state", _STATE, state)
+
+    def _package_ids(self, line: bytes) -> tuple[int]:
+        return (self._id("package", "name, architecture, version", package_row(line)),)
 
     def _id(self, table: str, columns: str, values: Sequence[Any]) -> int:
         """The id of a row in ``table``, which is added if it is missing."""
@@ -240,7 +248,7 @@ class Index:
         )
 
     def _add_packages(self, host: int, record: HostRecord) -> None:
-        rows = [(host, self._id("package", "name, architecture, version", package)) for package in record.packages]
+        rows = [(host, *self._ids(line, self._package_ids)) for line in record.packages]
         self._connection.executemany("INSERT OR IGNORE INTO installed VALUES (?, ?)", rows)
 
 

@@ -24,7 +24,7 @@ from pacha.wire.master import CHANGELOG
 _LIMITS = AccountLimits(cpu_seconds=60, seconds=300.0, memory=2 << 30, most=collect.MOST_BYTES)
 _NONE = "none"  #: the mark of a host without a db
 NEVER = "it has no snapshot yet"  #: the fault of a host that is not one
-_TOO_MUCH = "its db is too large for the index, or more than it seems"
+_TOO_MUCH = "its db is damaged, or too large for the index: pacha check"
 _NEAR = 5
 
 

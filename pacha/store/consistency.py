@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_right
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from pacha.errors import DamagedError
@@ -16,23 +17,31 @@ from pacha.text import escape
 
 def check_consistency(snapshot: Snapshot) -> None:
     """Raise DamagedError unless each name is used once, entries lie below watched paths and parents above them."""
-    for watched in snapshot.watched:
-        rows.check_watched(watched)
+    check_places(snapshot.watched, {path: entry.kind for path, entry in snapshot.entries.items()})
     for account in snapshot.accounts:
         rows.check_account(account)
-    live = snapshot.live
-    if len({watched.repository.lower() for watched in snapshot.watched}) < len(snapshot.watched):
-        raise damaged_snapshot("two watched paths share a repository")
-    roots = {prefix(watched.path): watched for watched in live}
-    tops = sorted(roots)  # a path sorts just before what lies below it
-    if len(roots) < len(live) or any(lower.startswith(top) for top, lower in pairwise(tops)):
-        raise damaged_snapshot("two watched paths overlap")
-    above = {path for watched in live for path in parents_of(watched.path)}
+    above = {path for watched in snapshot.live for path in parents_of(watched.path)}
     for path, entry in snapshot.parents.items():
         if path not in above or not is_parent(entry):
             raise damaged_snapshot("a parent is not a directory above a watched path")
+
+
+def check_places(watched: Sequence[Watched], kinds: Mapping[bytes, str]) -> None:
+    """Raise DamagedError unless ``watched`` is valid, and each path of ``kinds`` lies in a directory of it.
+
+    ``kinds``: what is at each path, as ``Kind`` has it.
+    """
+    for one in watched:
+        rows.check_watched(one)
+    live = [one for one in watched if not one.retired]
+    if len({one.repository.lower() for one in watched}) < len(watched):
+        raise damaged_snapshot("two watched paths share a repository")
+    roots = {prefix(one.path): one for one in live}
+    tops = sorted(roots)  # a path sorts just before what lies below it
+    if len(roots) < len(live) or any(lower.startswith(top) for top, lower in pairwise(tops)):
+        raise damaged_snapshot("two watched paths overlap")
     sound = set[bytes]()  # folders with a path that is in order: what holds it holds whatever else is in them
-    for path in snapshot.entries:
+    for path in kinds:
         folder = os.path.dirname(path)
         if folder in sound:
             continue
@@ -40,7 +49,7 @@ def check_consistency(snapshot: Snapshot) -> None:
         if not tops or not _holds(roots[tops[bisect_right(tops, prefix(path)) - 1]], path):
             raise damaged_snapshot(f"{escape(path[:200])} is below no watched path")
         if prefix(path) not in roots:
-            if not is_parent(snapshot.entries.get(folder)):
+            if kinds.get(folder) != Kind.DIRECTORY:
                 raise damaged_snapshot(f"{escape(path[:200])} lies in no directory")
             sound.add(folder)
 

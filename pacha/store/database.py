@@ -11,7 +11,7 @@ import json
 import os
 import sqlite3
 import struct
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from typing import Any
 from urllib.parse import quote
@@ -21,7 +21,7 @@ from pacha.files.metadata import Entry
 from pacha.files.owners import Account
 from pacha.files.scan import FINGERPRINT, Fingerprint
 from pacha.store import rows
-from pacha.store.consistency import check_consistency, damaged_snapshot, foreign_database
+from pacha.store.consistency import check_consistency, check_places, damaged_snapshot, foreign_database
 from pacha.store.snapshot import READABLE_FROM, SCHEMA, SEALED_SCHEMA, Snapshot, Watched
 from pacha.system.presence import is_absent
 
@@ -86,23 +86,46 @@ def read_foreign(path: str, known: dict[Row, Entry] | None = None, *, whole: boo
     """The snapshot in a pacha.db from elsewhere, with every value checked. Raises DamagedError.
 
     Unless ``whole`` only its meta and watched paths, which is much faster. ``known`` caches the entries of checked rows
-    from one snapshot to the next. The file is opened immutable, and its schema is not trusted (https://sqlite.org/security.html).
+    from one snapshot to the next.
     """
+    with _foreign(path) as connection:
+        if not whole:
+            return Snapshot(*_load_head(connection))
+        snapshot = _load(connection, rows.checked_entry if known is None else _remembering(known))
+    check_consistency(snapshot)
+    return snapshot
+
+
+def read_foreign_rows(path: str, columns: Sequence[str]) -> tuple[Snapshot, list[Row]]:
+    """Meta and watched paths of a pacha.db from elsewhere, and these columns of its entries. Raises DamagedError.
+
+    Values of the rows are not checked, which is much faster; but that each path is there once, and below a watched one.
+    """
+    with _foreign(path) as connection:
+        head = Snapshot(*_load_head(connection))
+        wanted = f"SELECT path, kind, {', '.join(columns)} FROM (SELECT {_columns(connection, 'entry')} FROM entry)"  # noqa: S608
+        found = connection.execute(wanted).fetchall()
+        kinds = {row[0]: row[1] for row in found}
+        if len(kinds) < len(found):
+            raise ValueError("it holds a path twice")
+        check_places(head.watched, kinds)
+    return head, found
+
+
+@contextmanager
+def _foreign(path: str) -> Iterator[sqlite3.Connection]:
+    """Open a database from elsewhere immutable; its schema is not trusted (https://sqlite.org/security.html)."""
     try:
         if os.path.getsize(path) > _MOST_BYTES:
             raise damaged_snapshot("it is larger than any pacha.db can be")
         quoted = quote(os.fsencode(path))
         with closing(sqlite3.connect(f"file:{quoted}?mode=ro&immutable=1", uri=True)) as connection:
             _distrust(connection)
-            if not whole:
-                return Snapshot(*_load_head(connection))
-            snapshot = _load(connection, rows.checked_entry if known is None else _remembering(known))
+            yield connection
     except (sqlite3.Error, ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
         raise damaged_snapshot(str(error)) from None
     except OSError as error:
         raise damaged_snapshot(error.strerror or str(error)) from None
-    check_consistency(snapshot)
-    return snapshot
 
 
 def write(path: str, snapshot: Snapshot, last: Snapshot | None = None) -> None:

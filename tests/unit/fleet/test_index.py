@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,14 +23,15 @@ def record(*lines: bytes, known: int = 0, number: int = 0) -> HostRecord:
         tip="a" * 40,
         known=known,
         watched=(ROOT,),
-        packages=(("nginx", "amd64", "1"),),
+        packages=(b"nginx amd64 1",),
         snapshots=(row,),
         entries=iter(lines),
     )
 
 
 def line(path: str, content: str = "x") -> bytes:
-    return f'["{path}","f",420,"root","root",1,"{content * 32}","motd",0]'.encode()
+    texts = [text.encode().hex() for text in (path, "root", "root", content * 32, "motd")]
+    return "{} f 420 {} {} 1 {} {} 0".format(*texts).encode()
 
 
 @pytest.fixture(name="index")
@@ -71,6 +73,19 @@ def test_a_record_that_fails_midway_changes_nothing(index: Index) -> None:
     index.replace("baz", "one", record(line("/etc/issue")))
     index.choose(index.hosts()[1:])
     assert [index.entries(number) != [] for number, _ in index.paths()] == [True, False]
+
+
+def test_a_path_that_is_there_twice_makes_no_sense(index: Index) -> None:
+    with pytest.raises(ValueError):
+        index.replace("bar", "one", record(line("/etc/motd"), line("/etc/motd", "y")))
+    index.replace("baz", "one", record(line("/etc/motd")))
+    assert [host.name for host in index.hosts()] == ["baz"]
+
+
+def test_a_package_that_makes_no_sense_changes_nothing(index: Index) -> None:
+    with pytest.raises(ValueError):
+        index.replace("bar", "one", replace(record(line("/etc/motd")), packages=(b"nginx amd64 1", b"-o amd64 1")))
+    assert index.hosts() == [] and list(index.paths()) == []
 
 
 def test_a_spoilt_host_keeps_its_snapshots(index: Index) -> None:

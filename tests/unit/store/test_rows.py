@@ -51,6 +51,29 @@ def test_one_that_is_whole_is_read(path: str) -> None:
     assert os.listdir(os.path.dirname(path)) == ["fetched.db"]
 
 
+def test_some_columns_of_it_are_read(path: str) -> None:
+    head, found = database.read_foreign_rows(path, ["uid", "sha256", "sealed"])
+    assert (head.meta, head.watched, head.entries) == (good().meta, good().watched, {})
+    expected = {(e.path, e.kind.value, e.uid, e.sha256, e.sealed) for e in good().entries.values()}
+    assert set(found) == expected and len(found) == len(expected)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE entry SET path = x'2f737276' WHERE kind = 'f'", "UPDATE entry SET path = 'text' WHERE kind = 'f'",
+        "UPDATE entry SET kind = 'f' WHERE kind = 'd'", "UPDATE entry SET path = 5 WHERE kind = 'f'",
+        "UPDATE entry SET path = x'2f7372762f782f66' WHERE kind = 'c'", "UPDATE watched SET repository = '../w'",
+        "DROP TABLE entry", "ALTER TABLE entry DROP COLUMN uid",
+    ],
+)  # fmt: skip
+def test_columns_of_what_does_not_go_together_are_not_read(path: str, statement: str) -> None:
+    execute(path, statement)
+    with pytest.raises(DamagedError) as caught:
+        database.read_foreign_rows(path, ["uid"])
+    assert caught.value.why.isprintable()
+
+
 @pytest.mark.parametrize("folder", ["a b", "a%20b", "a?mode=rwc", "a#b", "\u00e9", "a\udcffb"])
 def test_wherever_it_lies(path: str, tmp_path: Path, folder: str) -> None:
     (tmp_path / folder).mkdir()
