@@ -43,13 +43,13 @@ class HostSnapshot:
 def changes(
     fleet: Fleet, since: float, now: float, hosts: Sequence[str] = (), path: bytes = b"/", most: int | None = None
 ) -> Iterator[HostSnapshot]:
-    """Yield the snapshots that say that they were made at ``since`` or later, oldest first.
+    """The snapshots that say that they were made at ``since`` or later, oldest first.
 
     With a ``path``, only those that touched it or something below it. ``most``: of how many paths of each the names are
     needed (None: all), which is much faster for the root. Raises UsageError.
     """
     fleet.choose(hosts)
-    yield from of_chosen(fleet, since, now, path, most)
+    return of_chosen(fleet, since, now, path, most)
 
 
 def of_chosen(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from pacha.fleet.changes import HostSnapshot
@@ -31,8 +32,18 @@ def change_lines(snapshot: HostSnapshot, *, every: bool = False) -> Iterator[str
         yield f"    and {more} more (-v shows all)"
 
 
-def change_json(snapshot: HostSnapshot) -> dict[str, Any]:
-    """The same as JSON values; ``touched`` is null where it is too much to be known here."""
+def document(snapshots: Iterable[HostSnapshot], faults: Sequence[str]) -> Iterator[str]:
+    """The lines of one JSON text with all of them, a snapshot each: those of a month may have no room in memory."""
+    yield '{"changes": ['
+    comma = ""
+    for snapshot in snapshots:
+        yield comma + json.dumps(_values(snapshot))
+        comma = ","
+    yield f'], "faults": {json.dumps(faults)}}}'
+
+
+def _values(snapshot: HostSnapshot) -> dict[str, Any]:
+    """A snapshot as JSON values; ``touched`` is null where it is too much to be known here."""
     touched = snapshot.touched
     return {
         "host": snapshot.host,

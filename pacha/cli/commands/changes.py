@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 
 import click
@@ -15,7 +14,7 @@ from pacha.fleet.changes import changes
 from pacha.fleet.drift import absolute
 from pacha.store.revspec import begin_of
 from pacha.ui import history
-from pacha.ui.changes import MOST, change_json, change_lines
+from pacha.ui.changes import MOST, change_lines, document
 
 
 @cli.command("changes")
@@ -40,8 +39,8 @@ def changes_command(cli_context: CliContext, path: str, since: str, hosts: str, 
         most = None if as_json or cli_context.verbose else MOST
         found = changes(fleet, begin_of(since, now), now, globs, absolute(path), most)
         if as_json:
-            every = [change_json(one) for one in found]
-            click.echo(json.dumps({"changes": every, "faults": fleet.faults(globs)}, indent=1))
+            for line in document(found, fleet.faults(globs)):
+                click.echo(line)
         else:
             lines = (line for one in found for line in change_lines(one, every=cli_context.verbose))
             history.show(f"{line}\n".encode() for line in lines)

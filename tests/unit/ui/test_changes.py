@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from pacha.fleet.changes import HostSnapshot
 from pacha.ui import changes
 
@@ -19,4 +21,12 @@ def test_lines_and_json() -> None:
     assert rest == ["    A /x", "    P nginx 1 -> 2"]
     many = snapshot(*[("M", f"/{number}") for number in range(20)])
     assert len(list(changes.change_lines(many))) == 14 and len(list(changes.change_lines(many, every=True))) == 21
-    assert changes.change_json(one)["touched"][0] == {"change": "A", "name": "/x"}
+    for several in ([], [one], [one, many]):
+        told = json.loads("\n".join(changes.document(several, ["web2: forged"])))
+        assert told["faults"] == ["web2: forged"] and len(told["changes"]) == len(several)
+        assert not several or told["changes"][0]["touched"][0] == {"change": "A", "name": "/x"}
+
+
+def test_json_is_told_snapshot_by_snapshot() -> None:
+    told = changes.document((snapshot() for _ in range(10**9)), [])
+    assert next(told) == '{"changes": [' and json.loads(next(told)) == json.loads(next(told).removeprefix(","))

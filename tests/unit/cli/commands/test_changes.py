@@ -21,3 +21,4 @@ def test_since_path_and_hosts(master: MasterShell) -> None:
     changes = json.loads(master.run("changes", f"{master.hosts.tree}/nginx.conf", "--json"))["changes"]
     assert sorted(one["host"] for one in changes) == ["web1", "web1", "web2"]
     master.run("changes", "--since", "tomorrow", code=2)
+    assert master.run("changes", "--hosts", "nobody", "--json", code=2) == ""
