@@ -20,11 +20,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 FIRST, IDLE, REBUILD = "first push", "idle push", "rebuild"
-PYTHON, IMPORTS, MERCURIAL, REST = "Python itself", "importing click and Pacha", "importing Mercurial", "the rest"
+PYTHON, IMPORTS, REST = "Python itself", "importing click and Pacha", "the rest"
 #: For each step: the parts, and the functions that do them, as module:name.
 PARTS: Mapping[str, Mapping[str, Sequence[str]]] = {
     FIRST: {
-        "committing: Mercurial's file logs": ["mercurial.commit:_filecommit"],
+        "committing: file logs": ["pacha.store.hg.first_commit:_Store.add_file"],
         "committing: reading the watched files": ["pacha.files.content:read"],
         "committing: manifest, list of names, the rest": ["pacha.push.commit:commit"],
         "scanning": ["pacha.files.scan:scan"],
@@ -32,6 +32,7 @@ PARTS: Mapping[str, Mapping[str, Sequence[str]]] = {
             "pacha.store.database:read", "pacha.store.database:read_cache", "pacha.store.database:write_cache",
             "pacha.push.snapshot:_commit_database",
         ],
+        "what this machine is, and its packages": ["pacha.push.scan:describe_machine"],
         "sending db, heartbeat": ["pacha.push.session:PushSession.deliver"],
     },
     IDLE: {
@@ -145,10 +146,6 @@ def main() -> None:
 def _prepare(clock: Clock, step: str) -> None:
     """Import what ``step`` takes, as Pacha would a little later, and wrap its parts."""
     importlib.import_module("pacha.cli")
-    if step == FIRST:
-        clock.begin(MERCURIAL)
-        importlib.import_module("pacha.store.hg")
-        clock.end()
     for part, targets in PARTS[step].items():
         for target in targets:
             wrap(clock, part, target)

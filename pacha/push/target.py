@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
@@ -17,7 +18,16 @@ from pacha.store.revision import MOST
 from pacha.store.snapshot import Snapshot
 from pacha.system import activity, background
 from pacha.system.memory_limit import limit_memory
-from pacha.wire.master import CannotStream, Master, NoRepository, Probe, TemporaryRepository, check_may_push
+from pacha.wire.master import (
+    CHANGELOG_OF_ANY,
+    CannotStream,
+    Master,
+    NoRepository,
+    Probe,
+    TemporaryRepository,
+    check_may_push,
+    digest_of,
+)
 
 if TYPE_CHECKING:
     from pacha.wire.ssh import Stream
@@ -71,7 +81,7 @@ class MasterTarget:
     whole: bool = False
     _pulling: list[tuple[str, str]] = field(default_factory=list)
     _one_by_one: bool = False  #: a head could not be pulled
-    _uploaded: dict[str, str] = field(default_factory=dict)  #: the digest of each repository that was sent as files
+    _uploaded: dict[str, str | None] = field(default_factory=dict)  #: the digest of each that was sent as files
     _opened: dict[str, Future[_Served]] = field(default_factory=dict)
     _closing: list[tuple[str, Upload, Future[bool]]] = field(default_factory=list)
 
@@ -225,7 +235,7 @@ class MasterTarget:
             return
         repository, node = upload.files
         if arrived:
-            self._uploaded[name] = repository.digest()
+            self._uploaded[name] = digest_of(os.fsencode(os.path.join(repository.path, CHANGELOG_OF_ANY)))
             return
         master, _ = self._reached()
         master.create(self.host, name)

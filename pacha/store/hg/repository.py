@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Set
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,10 +15,10 @@ from mercurial import node as nodes
 from pacha.errors import PachaError, PurgedError
 from pacha.store import repository_dir
 from pacha.store.hg import purging, tombstone
-from pacha.store.hg.fresh_store import first_commit, plainly
-from pacha.store.hg.revlog import OneRevisionReader, hashed
+from pacha.store.hg.plain_reading import plainly
+from pacha.store.hg.revlog import OneRevisionReader
 from pacha.store.hg.runtime import Place, frequent_gc, quiet_ui, translate_errors
-from pacha.store.revision import NULL, PLAIN, Content, Note
+from pacha.store.revision import NULL, PLAIN, Content, Note, hashed
 from pacha.text import escape, printable
 
 tombstone.keep_apart()
@@ -171,11 +170,6 @@ class Repository:
         """Meanwhile nobody adds to it. Raises PachaError where another process has it for long."""
         return purging.locked(self._repo, self._place)
 
-    def digest(self) -> str:
-        """The sha256 (hex) of its changelog's file, to be compared with a master's."""
-        with self._reading():
-            return hashlib.sha256(self._repo.svfs.read(b"00changelog.i")).hexdigest()
-
     def is_plain(self) -> bool:
         """Whether its format is exactly the one in which Pacha creates repositories."""
         return bool(self._repo.requirements == PLAIN)
@@ -210,10 +204,9 @@ class Repository:
         ``content`` raises is passed on, and then nothing is committed.
         """
         with translate_errors(f"The repository {self._place} cannot be written.", self._place):
-            first = first_commit(self._repo) if parent == NULL else nullcontext()
             try:
                 with frequent_gc():
-                    with self._repo.lock(), first, self._repo.transaction(b"pacha"):
+                    with self._repo.lock(), self._repo.transaction(b"pacha"):
                         node = self._repo.commitctx(self._context(parent, written, removed, content, note))
                         if parent != NULL and self._same_manifest(node, parent):
                             raise _NothingDiffers

@@ -14,7 +14,7 @@ from mercurial.utils import storageutil
 
 from pacha.library import require
 from pacha.store.hg.bounds import LIBRARY
-from pacha.store.hg.revlog import hashed
+from pacha.store.revision import hashed
 
 TEXT: bytes = storageutil.packmeta({b"censored": b""}, b"")
 _ONLY_FLAG: int = constants.REVIDX_ISCENSORED

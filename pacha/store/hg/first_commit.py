@@ -1,0 +1,135 @@
+"""Write a repository with its first revision, byte for byte as Mercurial would, without importing all of Mercurial.
+
+Of Mercurial only the C parts are needed, which pack a text and encode a name. The repository lies at a temporary path
+until it is complete, so there is no transaction. The formats: Mercurial's help topics internals.revlogs,
+internals.changelogs (``mercurial/changelog.py``), internals.requirements, and ``mercurial/store.py`` for names.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable
+
+from mercurial import zstd
+from mercurial.cext import parsers
+
+from pacha.errors import PachaError, cause
+from pacha.library import require
+from pacha.store import repository_dir
+from pacha.store.revision import CHANGELOG, ENTRY, INLINE, META, PLAIN, Content, Note, hashed
+
+_APART = 0x0002_0001  #: the header of a log whose bytes lie in a file of their own
+_MOST_INLINE = 128 << 10  #: bytes of a chunk; a longer one lies in a file of its own (mercurial/revlog.py, _maxinline)
+_LEAST = 50  #: bytes; a smaller text is not compressed (mercurial/utils/compression.py, zstdrevlogcompressor)
+_AT_ONCE = 1_000_000  #: bytes; a larger text is compressed piece by piece
+_LEVEL = 3
+_HERE = b"share-safe"  #: the requirement that stands beside the store: the others are in it
+_NOT_OLD = b"\0\0\xff\xff dummy changelog to prevent using the old repo layout"
+_encode = require("Mercurial", parsers, "pathencode")  #: of a name below the store
+_encode_folders = require("Mercurial", parsers, "encodedir")  #: of the lines of the list of names
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+_FLAGS = {(False, False): b"", (False, True): b"x", (True, False): b"l", (True, True): b"l"}
+
+
+def make_repository(path: str, names: Iterable[bytes], content: Content, note: Note) -> str:
+    """Make the repository at ``path``, where nothing is, and return the node of its only revision.
+
+    ``names`` and ``content`` as in ``Repository.commit``. What ``content`` raises is passed on, except for OSError;
+    then nothing is made. Raises PachaError.
+    """
+    new, umask = "", os.umask(0o077)
+    try:
+        new = repository_dir.temporary_path(path)
+        node = _fill(new, sorted(names), content, note)
+        os.rename(new, path)
+        return node
+    except OSError as error:
+        message = f"The repository {path} cannot be written."
+        hint = "Make room there, or fix that, then run this again."
+        raise PachaError(message, cause(error), hint, code="disk-refused") from None
+    finally:
+        os.umask(umask)
+        shutil.rmtree(new, ignore_errors=True)
+
+
+def _fill(path: str, names: list[bytes], content: Content, note: Note) -> str:
+    store = _Store(os.fsencode(os.path.join(path, repository_dir.STORE)) + b"/")
+    lines = []
+    for name in names:
+        blob = content(name)
+        if blob is not None:
+            node = store.add_file(name, blob.data)
+            lines.append(b"%s\0%s%s\n" % (name, node.hex().encode(), _FLAGS[blob.is_link, blob.is_executable]))
+    manifest = store.add(b"00manifest", b"".join(lines))
+    user, message = (text.encode("utf-8", "replace") for text in (note.user, note.message))
+    message = b"\n".join(line.rstrip() for line in message.splitlines()).strip(b"\n")
+    date, files = b"%d 0" % note.at, [line[: line.index(b"\0")] for line in lines]
+    node = store.add(b"00changelog", b"\n".join([manifest.hex().encode(), user.strip(), date, *files, b"", message]))
+    store.finish(node)
+    return node.hex()
+
+
+class _Store:
+    """The files of the repository whose store is to be at ``path`` (bytes, with "/")."""
+
+    def __init__(self, path: bytes) -> None:
+        self._path = path
+        self._names: list[bytes] = []
+        self._folders: set[bytes] = set()
+        self._compressor = zstd.ZstdCompressor(level=_LEVEL)
+        os.makedirs(path)
+
+    def add_file(self, name: bytes, text: bytes) -> bytes:
+        """Write the log of the file ``name``; return the node of its revision, 20 bytes."""
+        index = b"data/" + name
+        folder = os.path.dirname(_encode(index + b".i"))
+        if folder not in self._folders:
+            os.makedirs(self._path + folder, exist_ok=True)
+            self._folders.add(folder)
+        return self.add(index, META + META + text if text.startswith(META) else text, in_list=True)
+
+    def add(self, log: bytes, text: bytes, *, in_list: bool = False) -> bytes:
+        """Write ``log`` with ``text`` as its only revision; ``in_list``: in the list of names. Returns its node."""
+        node, chunk = hashed(text), self._packed(text)
+        header = CHANGELOG if log == b"00changelog" else INLINE if len(chunk) < _MOST_INLINE else _APART
+        entry = ENTRY.pack(header, 0, 0, len(chunk), len(text), 0, 0, -1, -1, node)
+        if header == INLINE:
+            self._write(log + b".i", entry + chunk, in_list)
+        else:
+            self._write(log + b".d", chunk, in_list)
+            self._write(log + b".i", entry, in_list)
+        return node
+
+    def finish(self, node: bytes) -> None:
+        """Write what stands beside the logs."""
+        self._write(b"fncache", _encode_folders(b"".join(name + b"\n" for name in self._names)))
+        self._write(b"phaseroots", b"1 %s\n" % node.hex().encode())
+        self._write(b"requires", b"".join(b"%s\n" % name for name in sorted(PLAIN - {_HERE})))
+        self._write(b"../requires", _HERE + b"\n")
+        self._write(b"../00changelog.i", _NOT_OLD)
+
+    def _packed(self, text: bytes) -> bytes:
+        """The chunk of a revision's bytes."""
+        if len(text) >= _LEAST:
+            packed = self._compressor.compress(text) if len(text) <= _AT_ONCE else self._in_pieces(text)
+            if len(packed) < len(text):
+                return bytes(packed)
+        return text if text[:1] in (b"", b"\0") else b"u" + text
+
+    def _in_pieces(self, text: bytes) -> bytes:
+        compressor, size = self._compressor.compressobj(), zstd.COMPRESSION_RECOMMENDED_INPUT_SIZE
+        pieces = [compressor.compress(text[start : start + size]) for start in range(0, len(text), size)]
+        return b"".join([*pieces, compressor.flush()])
+
+    def _write(self, name: bytes, data: bytes, in_list: bool = False) -> None:
+        if in_list:
+            self._names.append(name)
+            name = _encode(name)
+        fd = os.open(self._path + name, _NEW, 0o600)
+        try:
+            rest = memoryview(data)
+            while rest:
+                rest = rest[os.write(fd, rest) :]
+        finally:
+            os.close(fd)

@@ -1,0 +1,71 @@
+"""A repository that is not there yet, or has one revision: made and asked without importing all of Mercurial."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, cast
+
+from pacha.library import UnknownLibraryError
+from pacha.store import hg, repository_dir
+from pacha.store.revision import CHANGELOG, ENTRY, NULL, Content, Note
+
+if TYPE_CHECKING:
+    from pacha.store.hg.repository import Repository
+
+
+def open_lightly(path: str) -> Repository:
+    """The repository at ``path``, made if it is missing: opened only when it has to be, which imports Mercurial.
+
+    Its methods raise what ``Repository.open`` raises, too.
+    """
+    return cast("Repository", _YoungRepository(path))
+
+
+class _YoungRepository:
+    """Has the methods of ``Repository``; those that are not here open one."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.accepts_purged: Callable[[bytes, bytes], bool] = lambda name, node: False
+        self._opened: Repository | None = None
+
+    def heads(self) -> tuple[str, ...]:
+        """The nodes of every head, newest first; () when empty."""
+        only = self._only()
+        return self._repository.heads() if only is None else only
+
+    def commit(
+        self, parent: str, written: Iterable[bytes], removed: Iterable[bytes], content: Content, note: Note
+    ) -> str:
+        """As ``Repository.commit``; the first commit makes the repository."""
+        names = list(written)
+        if parent == NULL and names and not os.path.lexists(self.path):
+            with suppress(UnknownLibraryError):  # a Mercurial without its C parts, or another
+                make = hg.make_repository
+                return make(self.path, names, content, note)
+        return self._repository.commit(parent, names, removed, content, note)
+
+    def _only(self) -> tuple[str, ...] | None:
+        """The node of the only revision, () for none; None where Mercurial has to look."""
+        store = os.path.join(self.path, repository_dir.STORE)
+        try:
+            with open(os.path.join(store, "00changelog.i"), "rb", buffering=0) as stream:
+                index = stream.read(ENTRY.size + 1)
+        except OSError:
+            return None if os.path.lexists(self.path) else ()
+        if len(index) != ENTRY.size or os.path.lexists(os.path.join(store, "journal")):
+            return None
+        header, *_, p1, p2, node = ENTRY.unpack(index)
+        return (node.hex(),) if (header, p1, p2) == (CHANGELOG, -1, -1) else None
+
+    @property
+    def _repository(self) -> Repository:
+        if self._opened is None:
+            self._opened = hg.Repository.open(self.path, create=True)
+            self._opened.accepts_purged = self.accepts_purged
+        return self._opened
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._repository, name)

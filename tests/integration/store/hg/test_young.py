@@ -1,0 +1,66 @@
+"""A repository that is opened only when it has to be says what an opened one says."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pacha.errors import DamagedError
+from pacha.store import hg
+from pacha.store.hg import NULL, Repository, open_lightly
+from tests.support.committing import commit, contents, verify
+
+# Mercurial leaves files of its own open for the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+
+
+def test_heads_are_told_whatever_there_is(tmp_path: Path) -> None:
+    path = str(tmp_path / "foo")
+    assert open_lightly(path).heads() == () and not (tmp_path / "foo").exists()
+    Repository.open(path, create=True)
+    light = open_lightly(path)
+    assert light.heads() == ()
+    first = commit(light, NULL, {b"a": b"1"})
+    assert light.heads() == open_lightly(path).heads() == Repository.open(path).heads() == (first,)
+    second = commit(open_lightly(path), first, {b"b": b"2"})
+    assert open_lightly(path).heads() == (second,)
+    assert contents(open_lightly(path), second) == {b"a": b"1", b"b": b"2"}
+    verify(path)
+
+
+def test_an_unfinished_transaction_is_rolled_back(tmp_path: Path) -> None:
+    path = str(tmp_path / "foo")
+    node = commit(open_lightly(path), NULL, {b"a": b"1"})
+    (tmp_path / "foo/.hg/store/data/b.i").write_bytes(b"half")
+    (tmp_path / "foo/.hg/store/journal").write_bytes(b"data/b.i\x000\n")
+    assert open_lightly(path).heads() == (node,)
+    assert not list((tmp_path / "foo/.hg/store").glob("**/[bj]*"))
+
+
+def test_an_index_that_is_none_is_damaged(tmp_path: Path) -> None:
+    commit(made := open_lightly(str(tmp_path / "foo")), NULL, {b"a": b"1"})
+    (tmp_path / "foo/.hg/store/00changelog.i").write_bytes(b"\xff" * 64)
+    with pytest.raises(DamagedError):
+        open_lightly(made.path).heads()
+
+
+def test_a_mercurial_without_its_c_parts_commits_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pacha.store.hg.first_commit", None)
+    monkeypatch.delitem(vars(hg), "make_repository", raising=False)
+    made = open_lightly(str(tmp_path / "foo"))
+    assert contents(made, commit(made, NULL, {b"a": b"1"})) == {b"a": b"1"}
+
+
+def test_a_first_commit_imports_hardly_anything_of_mercurial(tmp_path: Path) -> None:
+    script = (
+        "import sys\nfrom pacha.store import hg\nrepository = hg.open_lightly(sys.argv[1])\n"
+        "repository.commit(hg.NULL, [b'a'], [], lambda name: hg.Blob(b'1'), hg.Note('m', 'u', 0.0))\n"
+        "assert len(repository.heads()[0]) == 40\n"
+        "print(*sorted(name for name in sys.modules if name.startswith('mercurial')))"
+    )
+    told = subprocess.run([sys.executable, "-c", script, tmp_path / "foo"], capture_output=True, text=True, check=True)
+    assert told.stdout.split() == ["mercurial", "mercurial.cext", "mercurial.cext.parsers", "mercurial.zstd"]
+    verify(str(tmp_path / "foo"))
