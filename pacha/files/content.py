@@ -60,8 +60,7 @@ def as_known(
 ) -> Entry:
     """``entry`` with the content of ``known`` if the file still reads the same; else without sha256, to be read.
 
-    ``keys``: those of the digests of sealed contents, by id. Raises OSError for an unreadable or endless file, before
-    the commit.
+    ``keys``: those of the digests of sealed contents, by id. Raises OSError for an endless file, before the commit.
     """
     if entry.size > MOST_PARTS * PART_SIZE:
         raise NotAFile(f"is larger than {MOST_PARTS * PART_SIZE:,} bytes; it cannot be kept")
@@ -72,8 +71,6 @@ def as_known(
         if entry.sha256 == known.sha256:
             xattrs = keyed.clear(entry.xattrs) if key else entry.xattrs
             return entry._replace(stored=known.stored, parts=known.parts, sealed=known.sealed, xattrs=xattrs)
-    else:
-        os.close(open_file(name, dir_fd))
     return entry._replace(sha256=None, stored=known.stored, parts=known.parts) if known is not None else entry
 
 

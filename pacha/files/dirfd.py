@@ -64,11 +64,14 @@ class DirectoryFds:
     """
 
     def __init__(self, root: bytes) -> None:
+        self._last = b""
         self._names: list[bytes] = []
         self._fds = [os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)]
 
     def directory(self, relative: bytes) -> int:
         """The descriptor of the directory ``relative`` (b"" is the root). Raises OSError."""
+        if relative == self._last:
+            return self._fds[-1]
         components = relative.split(b"/") if relative else []
         shared = 0
         while shared < min(len(components), len(self._names)) and components[shared] == self._names[shared]:
@@ -77,6 +80,7 @@ class DirectoryFds:
         for name in components[shared:]:
             self._fds.append(os.open(name, DIRECTORY, dir_fd=self._fds[-1]))
             self._names.append(name)
+        self._last = relative
         return self._fds[-1]
 
     def parent(self, relative: bytes) -> tuple[int, bytes]:
@@ -103,6 +107,7 @@ class DirectoryFds:
         os.close(self._fds.pop())
 
     def _climb(self, depth: int) -> None:
+        self._last = b"/".join(self._names[:depth])
         del self._names[depth:]
         while len(self._fds) > depth + 1:
             os.close(self._fds.pop())

@@ -60,6 +60,8 @@ def may_hold_content(repository: str) -> bool:
 
 def stored(relative: bytes) -> bytes:
     """The name under which the repository holds ``relative`` (bytes, '/' between components)."""
+    if _PLAIN.fullmatch(relative):
+        return relative
     first, *others = relative.split(b"/")
     encoded = [_store_component(first, at_root=True)]
     encoded += [_store_component(other) for other in others]

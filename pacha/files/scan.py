@@ -306,7 +306,7 @@ def _take(walk: _Walk, name: bytes, fd: int, path: bytes, status: os.stat_result
         result.fingerprints[known.path] = before
         return
     unread: metadata.Unread = {}
-    entry = metadata.from_stat(status, name, fd, path, walk.accounts, unread)
+    entry = metadata.from_stat(status, name, fd, path, walk.accounts, unread, must_open=True)
     if entry.kind is Kind.SOCKET:
         result.left_out[path] = "a socket"
         return

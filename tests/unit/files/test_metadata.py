@@ -81,13 +81,17 @@ def test_access_control_lists(tmp_path: Path, folder: int) -> None:
 
 
 @pytest.mark.timeout(10)
-def test_a_fifo_has_no_flags_and_neither_it_nor_a_link_is_waited_for(tmp_path: Path, folder: int) -> None:
+def test_what_is_no_file_any_more_is_neither_followed_nor_waited_for(tmp_path: Path, folder: int) -> None:
+    """It was a file when its lstat was taken."""
+    (tmp_path / "f").touch()
+    status = os.lstat(tmp_path / "f")
     os.mkfifo(tmp_path / "p")
     (tmp_path / "l").symlink_to("p")
-    assert metadata.read_flags(b"p", folder, 0) == (0, None)
+    entry = metadata.from_stat(status, b"p", folder, b"/p", ACCOUNTS)
+    assert (entry.flags, entry.project, entry.xattrs) == (0, None, ())
     for name in (b"l", b"none"):
         with pytest.raises(OSError, match=r"No such file|symbolic links"):
-            metadata.read_flags(name, folder, 0)
+            metadata.from_stat(status, name, folder, b"/" + name, ACCOUNTS)
 
 
 def test_flags_that_cannot_be_read_stay_as_they_were_known(

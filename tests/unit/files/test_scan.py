@@ -153,12 +153,12 @@ def test_a_file_that_vanishes_while_the_directory_is_read(tree: Path, monkeypatc
         (tree / name).touch()
     real = scan.metadata.from_stat
 
-    def vanish(found: os.stat_result, name: bytes, *rest: object) -> Entry:
+    def vanish(found: os.stat_result, name: bytes, *rest: object, **named: object) -> Entry:
         if stat.S_ISREG(found.st_mode):
             for other in "ab":
                 if other.encode() != name:
                     (tree / other).unlink(missing_ok=True)
-        return real(found, name, *rest)  # type: ignore[arg-type]
+        return real(found, name, *rest, **named)  # type: ignore[arg-type]
 
     monkeypatch.setattr(scan.metadata, "from_stat", vanish)
     found = Host(watch(tree)).scan()
@@ -212,12 +212,11 @@ def test_a_file_swapped_for_a_fifo_or_a_link(tree: Path, monkeypatch: pytest.Mon
     (tree.parent / "secret").write_bytes(b"secret")
     real = scan.metadata.from_stat
 
-    def swap(found: os.stat_result, name: bytes, *rest: object) -> Entry:
-        entry = real(found, name, *rest)  # type: ignore[arg-type]
+    def swap(found: os.stat_result, name: bytes, *rest: object, **named: object) -> Entry:
         if name in (b"f", b"g"):
             (tree / name.decode()).unlink()
             os.mkfifo(tree / "f") if name == b"f" else (tree / "g").symlink_to("../secret")
-        return entry
+        return real(found, name, *rest, **named)  # type: ignore[arg-type]
 
     monkeypatch.setattr(scan.metadata, "from_stat", swap)
     found = Host(watch(tree)).scan()
@@ -267,10 +266,10 @@ def test_what_is_listed_and_cannot_be_found_is_kept_and_named(
     before = dict(host.entries)
     real = scan.metadata.from_stat
 
-    def lost(found: os.stat_result, seen: bytes, *rest: object) -> Entry:
+    def lost(found: os.stat_result, seen: bytes, *rest: object, **named: object) -> Entry:
         if seen == name.encode():
             raise FileNotFoundError(2, "No such file or directory")
-        return real(found, seen, *rest)  # type: ignore[arg-type]
+        return real(found, seen, *rest, **named)  # type: ignore[arg-type]
 
     monkeypatch.setattr(scan.metadata, "from_stat", lost)
     found = host.scan()
@@ -312,10 +311,10 @@ def test_what_is_made_again_while_the_directory_is_read_is_taken(tree: Path, mon
     real = scan.metadata.from_stat
     failures = [FileNotFoundError(2, "No such file or directory")]
 
-    def once(found: os.stat_result, seen: bytes, *rest: object) -> Entry:
+    def once(found: os.stat_result, seen: bytes, *rest: object, **named: object) -> Entry:
         if seen == b"f" and failures:
             raise failures.pop()
-        return real(found, seen, *rest)  # type: ignore[arg-type]
+        return real(found, seen, *rest, **named)  # type: ignore[arg-type]
 
     monkeypatch.setattr(scan.metadata, "from_stat", once)
     found = Host(watch(tree)).scan()
