@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
+
 from pacha.errors import Concern, DamagedError, PachaError
 from pacha.files import scan as files
 from pacha.host import owed, packages, watch
@@ -11,7 +13,7 @@ from pacha.push.session import PushSession
 from pacha.store import database
 from pacha.store.companions import MACHINE, PACKAGES
 from pacha.store.snapshot import Snapshot
-from pacha.system import activity
+from pacha.system import activity, background
 
 
 def read_last_snapshot(session: PushSession, accept: bool) -> Snapshot:
@@ -60,10 +62,14 @@ def scan(session: PushSession, last: Snapshot) -> None:
     )
 
 
-def describe_machine(session: PushSession) -> dict[str, bytes]:
-    """The texts of what this machine is besides its files, by name."""
-    roots = [watched.path for watched in session.watched if not watched.retired]
-    told = packages.tell(session.context.state, sealed=session.context.config.seal, roots=roots)
+def ask_for_packages(session: PushSession, last: Snapshot) -> Future[packages.Told]:
+    """Start to tell the packages, while what is watched in ``last`` is scanned: apt may take longer than that."""
+    roots = [watched.path for watched in last.live]
+    return background.start(packages.tell, session.context.state, sealed=session.context.config.seal, roots=roots)
+
+
+def describe_machine(session: PushSession, told: packages.Told) -> dict[str, bytes]:
+    """The texts of what this machine is besides its files, by name; ``told`` of its packages."""
     session.concerns += told.concerns
     texts = {MACHINE: _facts(session), PACKAGES: told.text}
     return {name: text for name, text in texts.items() if text is not None}

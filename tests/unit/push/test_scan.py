@@ -8,6 +8,7 @@ import pytest
 
 from pacha.errors import PachaError, UsageError
 from pacha.host import watch
+from pacha.host.packages import Told
 from pacha.machine import facts
 from pacha.push.scan import describe_machine, read_last_snapshot, scan
 from pacha.restore.journal import Journal
@@ -97,6 +98,6 @@ def test_facts_that_no_rebuild_would_read_are_named_and_not_recorded(
 ) -> None:
     monkeypatch.setattr(facts, "collect", lambda: facts.Facts(kernel="6" * 5000))
     session = bar.session()
-    assert MACHINE not in describe_machine(session)
+    assert MACHINE not in describe_machine(session, Told())
     (concern,) = session.concerns
     assert concern.path == b"/sys" and "cannot be recorded" in concern.reason
