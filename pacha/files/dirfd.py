@@ -64,7 +64,7 @@ class DirectoryFds:
     """
 
     def __init__(self, root: bytes) -> None:
-        self._last = b""
+        self._last: bytes | None = None  #: what the last descriptor is of; None where opening one failed half-way
         self._names: list[bytes] = []
         self._fds = [os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)]
 
@@ -107,7 +107,7 @@ class DirectoryFds:
         os.close(self._fds.pop())
 
     def _climb(self, depth: int) -> None:
-        self._last = b"/".join(self._names[:depth])
+        self._last = None
         del self._names[depth:]
         while len(self._fds) > depth + 1:
             os.close(self._fds.pop())

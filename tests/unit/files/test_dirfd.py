@@ -155,3 +155,11 @@ def test_not_for_ever(root: Path, leased: subprocess.Popen[bytes], monkeypatch: 
 def test_nobody_waits_for_a_fifo(root: Path) -> None:
     os.mkfifo(root / "fifo")
     os.close(open_to_read(os.fsencode(root / "fifo"), -1))
+
+
+def test_a_folder_that_was_missing_half_way_leaves_no_other_in_its_place(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    with DirectoryFds(os.fsencode(tmp_path)) as descent:
+        with pytest.raises(FileNotFoundError):
+            descent.directory(b"a/none")
+        assert os.listdir(descent.directory(b"")) == ["a"]
