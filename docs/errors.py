@@ -11,9 +11,10 @@ import re
 import sys
 import textwrap
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from configparser import ConfigParser
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -104,20 +105,25 @@ def _name_of(part: ast.expr) -> str:
     return _SPELT.get(name, name)
 
 
-def raised() -> Iterator[Raised]:
+@cache
+def raised() -> tuple[Raised, ...]:
     """Every place that makes an error. A kind that has a constructor of its own makes it there."""
-    trees = {path: ast.parse(path.read_text("utf-8")) for path in sorted((CHECKOUT / "pacha").rglob("*.py"))}
-    classes = {node.name: node for tree in trees.values() for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
+    paths = sorted((CHECKOUT / "pacha").rglob("*.py"))
+    nodes = {path: list(ast.walk(ast.parse(path.read_text("utf-8")))) for path in paths}
+    classes = {node.name: node for found in nodes.values() for node in found if isinstance(node, ast.ClassDef)}
     kinds = {name: code for name, node in classes.items() if (code := _exit_code(node, classes))}
     own = {name for name in kinds if name != "PachaError" and any(map(_is_constructor, classes[name].body))}
     inside = {id(call): name for name in own for call in ast.walk(classes[name])}
-    for path, tree in trees.items():
-        for call in ast.walk(tree):
+    errors = []
+    for path, found in nodes.items():
+        for call in found:
             if isinstance(call, ast.Call) and call.args and (kind := _kind_of(call, kinds.keys(), own, inside)):
                 named = {one.arg: one.value for one in call.keywords}
                 hint = call.args[2] if len(call.args) > 2 else named.get("hint")
                 where = path.relative_to(CHECKOUT / "pacha").as_posix()
-                yield Raised(where, call.lineno, kind, kinds[kind], call.args[0], hint, named.get("code"))
+                code = named.get("code")
+                errors.append(Raised(where, call.lineno, kind, kinds[kind], call.args[0], hint, code))
+    return tuple(errors)
 
 
 def _is_constructor(node: ast.stmt) -> bool:

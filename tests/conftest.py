@@ -9,6 +9,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,9 @@ CHANGES: dict[str, tuple[tuple[int, int | None], ...]] = {
     "sqlite3.connect": ((0, None),),
 }
 
+
+#: Not those of pytest's mktemp, which lists all that there are before each: thousands.
+home_numbers = count()
 
 #: The folders that tests at work beside this one lie in, too: a push there records how each of them is.
 shared_folders: set[str] = set()
@@ -129,10 +133,10 @@ def pytest_runtest_setup() -> None:
 @pytest.fixture(autouse=True)
 def isolated(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Give the test a home of its own, and all that Pacha, Mercurial or ssh look for in the environment."""
-    base = tmp_path_factory.mktemp("home")
+    base = tmp_path_factory.getbasetemp() / "home" / str(next(home_numbers))
     shared_folders.update(map(str, base.parents))
-    for name in ("config", "state", "cache", "data", "tmp", "gnupg", "run"):
-        (base / name).mkdir(mode=0o700)
+    for name in ("", "config", "state", "cache", "data", "tmp", "gnupg", "run"):
+        (base / name).mkdir(mode=0o700, parents=not name)
     monkeypatch.setenv("HOME", str(base))
     for variable in ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME"):
         monkeypatch.setenv(variable, str(base / variable.split("_")[1].lower()))

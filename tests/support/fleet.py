@@ -92,21 +92,31 @@ def three(top: Path) -> Hosts:
     return made
 
 
+PUSHED = pytest.StashKey[Hosts]()
+
+
 @pytest.fixture(name="original_hosts", scope="session")
-def hosts_as_pushed() -> Iterator[Hosts]:
-    """The three hosts, pushed once, in folders that others may enter: what is below a closed one counts as secret."""
-    with tempfile.TemporaryDirectory(prefix="pacha-hosts-") as folder:
-        os.chmod(folder, 0o711)
-        yield three(Path(folder).resolve() / "top")
+def hosts_as_pushed(pytestconfig: pytest.Config) -> Hosts:
+    """The three hosts, pushed once, in folders that others may enter: what is below a closed one counts as secret.
+
+    Once for all modules of a process: a fixture that is imported is another one in each, whatever its scope.
+    """
+    if PUSHED not in pytestconfig.stash:
+        folder = tempfile.TemporaryDirectory(prefix="pacha-hosts-")
+        pytestconfig.add_cleanup(folder.cleanup)
+        os.chmod(folder.name, 0o711)
+        pushed = three(Path(folder.name).resolve() / "top")
+        pushed.top.rename(pushed.top.with_name("as-pushed"))
+        pytestconfig.stash[PUSHED] = pushed
+    return pytestconfig.stash[PUSHED]
 
 
 @pytest.fixture(name="hosts")
-def three_hosts(original_hosts: Hosts, tmp_path: Path) -> Iterator[Hosts]:
-    """The same at their place, which is recorded in them; as they were at the beginning of each test."""
-    shutil.copytree(original_hosts.top, tmp_path / "safe", symlinks=True)
+def three_hosts(original_hosts: Hosts) -> Iterator[Hosts]:
+    """A copy of them for each test, at their place, which is recorded in them."""
+    shutil.copytree(original_hosts.top.with_name("as-pushed"), original_hosts.top, symlinks=True)
     yield original_hosts
     shutil.rmtree(original_hosts.top)
-    shutil.copytree(tmp_path / "safe", original_hosts.top, symlinks=True)
 
 
 @dataclass(frozen=True)

@@ -28,10 +28,10 @@ def _manual() -> ModuleType:
 MANUAL = _manual()
 
 
-@cache
-def errors() -> list[Any]:
+def errors() -> tuple[Any, ...]:
     """Every place in the program that makes an error."""
-    return list(MANUAL.raised())
+    found: tuple[Any, ...] = MANUAL.raised()
+    return found
 
 
 @cache
@@ -79,6 +79,7 @@ def has_code(error: Any) -> bool:
     return bool(re.fullmatch(r"[a-z]+(-[a-z0-9]+){0,5}", error.constant))
 
 
+@cache
 def told() -> list[str]:
     """Every text of the program but docstrings."""
     found = []
