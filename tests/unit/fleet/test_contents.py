@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 
+import pytest
+
 from pacha.fleet.contents import Contents
 from pacha.fleet.find import find
 from pacha.fleet.update import Fleet, up_to_date
@@ -26,6 +28,7 @@ def test_each_distinct_content_once(hosts: Hosts) -> None:
         assert read.faults == {}
 
 
+@pytest.mark.slow
 def test_another_host_is_asked(hosts: Hosts) -> None:
     with up_to_date(hosts.hosts_path) as fleet:
         shutil.rmtree(hosts.top / "hosts/web1/etc")

@@ -36,12 +36,14 @@ def test_each_change_once(hosts: Hosts) -> None:
     assert ask(hosts, ask(hosts, second.marks).marks).is_empty
 
 
+@pytest.mark.slow
 def test_since_a_time_is_not_about_the_marks(hosts: Hosts) -> None:
     marks = ask(hosts, Marks()).marks
     assert len(ask(hosts, marks, since=1.0).hosts) == 3
     assert ask(hosts, marks, since=9e9).hosts == ()
 
 
+@pytest.mark.slow
 def test_a_fault_is_told_once_and_loses_nothing(hosts: Hosts) -> None:
     marks = ask(hosts, Marks()).marks
     hosts.push("web1", {"motd": "one\n"})
@@ -59,6 +61,7 @@ def test_a_fault_is_told_once_and_loses_nothing(hosts: Hosts) -> None:
     assert any("+one" in path.lines for path in whole.hosts[0].paths)
 
 
+@pytest.mark.slow
 def test_a_host_that_gets_another_name_goes_on(hosts: Hosts) -> None:
     marks = ask(hosts, Marks()).marks
     hosts.push("web1", {"motd": "one\n"})
@@ -71,6 +74,7 @@ def test_a_host_that_gets_another_name_goes_on(hosts: Hosts) -> None:
     assert again.is_empty and not again.faults and ask(hosts, again.marks).is_empty
 
 
+@pytest.mark.slow
 def test_a_host_that_is_gone_is_told_once_and_may_come_back(hosts: Hosts) -> None:
     marks = ask(hosts, Marks()).marks
     os.rename(hosts.top / "hosts/web1", hosts.top / "elsewhere")
@@ -94,6 +98,7 @@ def test_a_retired_host_is_no_fault(hosts: Hosts) -> None:
     assert told.is_empty and told.faults == {} and told.marks.hosts["web1"].tip == marks.hosts["web1"].tip
 
 
+@pytest.mark.slow
 def test_a_fault_in_other_words_is_not_new(hosts: Hosts, monkeypatch: pytest.MonkeyPatch) -> None:
     marks = ask(hosts, Marks()).marks
     hosts.push("web1", {"motd": "one\n"})
@@ -109,6 +114,7 @@ def test_a_fault_in_other_words_is_not_new(hosts: Hosts, monkeypatch: pytest.Mon
     assert first.news == ("web1",) and first.faults != second.faults and second.is_empty
 
 
+@pytest.mark.slow
 def test_a_new_host(hosts: Hosts) -> None:
     marks = ask(hosts, Marks()).marks
     (hosts.top / "hosts/none").mkdir()
@@ -118,6 +124,7 @@ def test_a_new_host(hosts: Hosts) -> None:
     assert (told.host, told.kind) == ("new", NEW)
 
 
+@pytest.mark.slow
 def test_a_host_whose_process_ends_early(hosts: Hosts) -> None:
     marks = ask(hosts, Marks()).marks
     hosts.push("web1", {"motd": "one\n"})
@@ -126,6 +133,7 @@ def test_a_host_whose_process_ends_early(hosts: Hosts) -> None:
     assert [host.host for host in told.hosts] == ["web1"] and told.faults.keys() == {"web2"}
 
 
+@pytest.mark.slow
 def test_some_hosts_leave_what_was_told_of_the_others(hosts: Hosts) -> None:
     first = ask(hosts, Marks(), None, "web*")
     assert [host.host for host in first.hosts] == ["web1", "web2"]

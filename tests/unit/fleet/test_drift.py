@@ -33,6 +33,7 @@ def test_the_largest_group_first(hosts: Hosts) -> None:
         assert caught.value.code == "path-on-no-host"
 
 
+@pytest.mark.slow
 def test_owner_and_mode_unless_only_content_counts(hosts: Hosts) -> None:
     hosts.push("web1", {"motd": "welcome\n"})
     (hosts.tree / "motd").chmod(0o600)
@@ -62,6 +63,7 @@ def test_what_is_not_watched_is_in_no_group(hosts: Hosts) -> None:
         assert groups(found) == [("web1",), ("web2",)] and found.unwatched == ("db1",)
 
 
+@pytest.mark.slow
 def test_the_versions_of_packages(hosts: Hosts, manager: FakeManager) -> None:
     for host, version in (("web1", "2"), ("web2", "3"), ("db1", "2")):
         manager.upgrade(version)

@@ -10,6 +10,7 @@ from pacha.fleet.update import up_to_date
 from tests.support.fleet import Hosts, hosts_as_pushed, three_hosts  # noqa: F401  (fixtures)
 
 
+@pytest.mark.slow
 def test_the_lines_and_the_hosts_without(hosts: Hosts) -> None:
     with up_to_date(hosts.hosts_path) as fleet:
         search = grep(fleet, compiled("^PermitRootLogin (no|yes)"), [hosts.path("ssh")])

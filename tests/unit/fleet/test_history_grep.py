@@ -36,6 +36,7 @@ def test_a_history_that_is_gone_is_told(hosts: Hosts) -> None:
             grep_history(fleet, compiled("x"), [], ["web1"])
 
 
+@pytest.mark.slow
 def test_what_was_purged_is_not_searched(hosts: Hosts) -> None:
     for text in ("token 1\n", "token 2\n"):
         hosts.push("web1", {"motd": text})

@@ -69,6 +69,7 @@ def test_new_replaced_and_by_time(hosts: Hosts) -> None:
     assert tell(hosts, DigestBase(since=9e9)).snapshots == 0 and tell(hosts, DigestBase(since=1.0)).kind == NEW
 
 
+@pytest.mark.slow
 def test_what_is_secret_does_not_leave_the_process(hosts: Hosts, tmp_path: Path) -> None:
     base = hosts.push("web1", {**FILES, "private": "canary-a\n", "was-open": "canary-b\n"})
     hosts.push("web1", {**FILES, "id_rsa": "canary-c\n", "closed/x": "y", "key": "y"})

@@ -77,6 +77,7 @@ FORGED: list[Callable[[sqlite3.Connection], object]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("act", FORGED)
 def test_a_forged_db_costs_its_own_line(hosts: Hosts, act: Callable[[sqlite3.Connection], object]) -> None:
     hosts.forge("web2", act)

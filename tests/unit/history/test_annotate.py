@@ -32,6 +32,7 @@ def pushed(bar: Standalone, text: str, name: str = "one") -> str:
     return bar.push().tip
 
 
+@pytest.mark.slow
 def test_a_line_has_the_first_snapshot_that_has_it(bar: Standalone) -> None:
     first = pushed(bar, "a\nb\n")
     pushed(bar, "of another file\n", "other")
@@ -80,6 +81,7 @@ def test_a_snapshot_that_cannot_be_read_is_passed_over(bar: Standalone) -> None:
         assert [node for node, _ in annotated(bar)] == [tips[0], tips[2], tips[2]]
 
 
+@pytest.mark.slow
 def test_what_has_no_lines_is_refused(bar: Standalone) -> None:
     pushed(bar, "a\0b\n", "binary")
     with pytest.raises(UsageError, match="no lines to annotate") as refused:

@@ -55,6 +55,7 @@ def test_all_run_in_their_order_whatever_becomes_of_one(bar: Standalone) -> None
     assert bar.context().state.read().concerns == done.concerns
 
 
+@pytest.mark.slow
 def test_one_that_hangs_or_cannot_be_started_holds_nobody_up(bar: Standalone) -> None:
     program(bar.top, "1", "echo begun; sleep 60")
     program(bar.top, "2", "").write_bytes(b"\x00\x01")

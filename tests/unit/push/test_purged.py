@@ -51,6 +51,7 @@ def test_the_host_forgets_and_says_so_once(bar: Standalone) -> None:
     assert told(pushed(bar)) == []
 
 
+@pytest.mark.slow
 def test_a_rule_by_age_is_something_to_look_at_the_first_time_alone(bar: Standalone) -> None:
     hosts, order = os.fsencode(bar.top / "hosts"), PurgeOrder(older_than=0.01)
     for number in range(3):
@@ -86,6 +87,7 @@ def lie(bar: Standalone, *lines: dict[str, object]) -> None:
     (bar.master / ".purged").write_text("".join(json.dumps({**said, **line}) + "\n" for line in lines))
 
 
+@pytest.mark.slow
 def test_what_a_rebuild_put_aside_is_named_once(bar: Standalone) -> None:
     came_and_went(bar)
     (bar.tree / "one").write_text("SECRET, here alone\n")
@@ -126,6 +128,7 @@ def test_a_lying_master_reaches_nothing_but_the_content_of_watched_paths(bar: St
     assert list((bar.top / "plain").iterdir()) == [] and not (bar.top / "state/purged").exists()
 
 
+@pytest.mark.slow
 def test_a_lying_master_does_not_fill_the_record_here(bar: Standalone, monkeypatch: pytest.MonkeyPatch) -> None:
     came_and_went(bar)
     monkeypatch.setattr(purges, "MOST_BYTES", 100_000)
@@ -137,6 +140,7 @@ def test_a_lying_master_does_not_fill_the_record_here(bar: Standalone, monkeypat
     assert "too much for the record" in told(pushed(bar))[-1]
 
 
+@pytest.mark.slow
 def test_many_purges_of_a_lying_master_take_no_time(bar: Standalone) -> None:
     came_and_went(bar)
     for by in ("liar", "other liar"):

@@ -43,6 +43,7 @@ def test_a_folder_of_hosts_that_is_a_file_is_a_master_out_of_reach(bar: Standalo
     assert pushed.committed and pushed.failure is not None and pushed.failure.code == "hosts-path-unreadable"
 
 
+@pytest.mark.slow
 def test_a_clock_that_was_set_back_is_named_once(bar: Standalone, monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine without a battery for its clock begins in 1970, and its snapshots come in their order all the same."""
     real = time.time

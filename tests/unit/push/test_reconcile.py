@@ -31,6 +31,7 @@ def test_a_commit_stands_on_what_the_master_has_else_on_what_is_known_else_on_th
     assert reconcile.parent(repository, None, ()) in (second, other)
 
 
+@pytest.mark.slow
 def test_a_machine_that_was_set_back_goes_on_from_the_master(bar: Standalone) -> None:
     bar.push()
     shutil.copytree(bar.top / "state", bar.top / "yesterday")

@@ -121,6 +121,7 @@ def test_a_lost_key_seals_anew(bar: Standalone, people: Sealers) -> None:
     assert key(bar).sha256 != first.sha256
 
 
+@pytest.mark.slow
 def test_what_does_not_match_any_more_is_named_and_in_the_clear(bar: Standalone, people: Sealers) -> None:
     os.setxattr(bar.tree / "a.key", "user.note", b"note")
     pushed(bar, people)

@@ -115,6 +115,7 @@ def test_a_missing_key_that_was_named_ends_the_push(bar: Standalone, tmp_path: P
     assert caught.value.code == "signing-failed"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("counter", [10**12, MOST_COUNTER - 1], ids=["much", "all"])
 def test_a_counter_that_a_thief_burnt_is_not_gone_on_with(bar: Standalone, here: Context, counter: int) -> None:
     """Whoever may add to the history had this machine adopt a statement of his own, under its own key's name."""

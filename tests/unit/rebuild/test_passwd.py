@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -37,6 +38,7 @@ def without_numbers(text: bytes) -> list[list[bytes]]:
     ]
 
 
+@pytest.mark.slow
 @given(sane, sane, sane, sane)
 def test_names_of_this_machine_keep_its_numbers(
     users: dict[bytes, int], groups: dict[bytes, int], here_users: dict[bytes, int], here_groups: dict[bytes, int]

@@ -59,6 +59,7 @@ def names(done: Rebuilt) -> list[str]:
     return sorted(os.path.basename(os.fsdecode(concern.path)) for concern in done.concerns)
 
 
+@pytest.mark.slow
 def test_with_it_everything_and_without_it_all_else(bar: Standalone, people: Sealers) -> None:
     fresh = machine(bar, people)
     done = rebuilt(fresh)
@@ -137,6 +138,7 @@ def stored(bar: Standalone) -> bytes:
     return repository.reader(repository.heads()[0])(b"a.key")
 
 
+@pytest.mark.slow
 def test_a_recipients_file_of_this_machine_stays(bar: Standalone, people: Sealers) -> None:
     rebuilt(machine(bar, people), people.at_hand)
     own = bar.tree / "recipients"
@@ -245,6 +247,7 @@ def test_what_is_secret_here_is_not_shown_beside_a_clear_one(bar: Standalone, pe
     assert list(text_diff(proposed, step)) == ["sealed content (changed)"]
 
 
+@pytest.mark.slow
 def test_content_that_only_the_master_calls_purged_is_said_to_be(bar: Standalone, people: Sealers) -> None:
     key, signers = make_key(bar.top / "signing"), bar.top / "signers"
     signers.write_text(f"bar {public(key)}\n")

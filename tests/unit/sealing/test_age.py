@@ -34,6 +34,7 @@ def test_each_recipient_opens_it_and_nobody_else() -> None:
         age.opened(sealed, SealIdentities((other,)))
 
 
+@pytest.mark.slow
 def test_an_ssh_key_is_one_as_well(tmp_path: Path) -> None:
     for kind in ("ed25519", "rsa"):
         path = tmp_path / kind
@@ -55,6 +56,7 @@ def test_a_file_of_identities_has_comments_and_several_lines() -> None:
     assert one.decode() not in repr(SealIdentities((one,)))
 
 
+@pytest.mark.slow
 def test_a_passphrase_is_asked_for() -> None:
     one, recipient = identity()
     protected = pyrage.passphrase.encrypt(b"# mine\n" + one + b"\n", "open sesame")

@@ -91,6 +91,7 @@ def signed_world(bar: Standalone, tmp_path: Path) -> Path:
     return key
 
 
+@pytest.mark.slow
 def test_who_signed_is_told_and_what_no_signer_vouches_for_is_a_fault(bar: Standalone, tmp_path: Path) -> None:
     key = signed_world(bar, tmp_path)
 

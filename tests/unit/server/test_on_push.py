@@ -99,6 +99,7 @@ def test_nobody_waits_for_them(hosts: Hosts, folder: Path, tmp_path: Path) -> No
     assert (tmp_path / "ran").exists()
 
 
+@pytest.mark.slow
 def test_a_key_that_pushes_without_end_has_two_processes(hosts: Hosts, folder: Path, tmp_path: Path) -> None:
     old = hosts.push("web1", {"motd": "1\n"})
     program(folder, "10-slow", f"sleep 0.5; cat > {tmp_path}/$PACHA_SNAPSHOT; echo ran >> {tmp_path}/runs")
@@ -117,6 +118,7 @@ def test_a_key_that_pushes_without_end_has_two_processes(hosts: Hosts, folder: P
     assert {f"new{number}" for number in range(4)} <= told  # none is lost
 
 
+@pytest.mark.slow
 def test_change_lists_without_end(hosts: Hosts, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(on_push, "_MOST_BYTES", 500)
     first = hosts.push("web1", {"motd": "a\n"})

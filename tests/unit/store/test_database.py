@@ -221,6 +221,7 @@ def taken_away(entries: dict[bytes, Entry]) -> None:
     del entries[b"/w/dir40/file00040"]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize(("change", "most"), [(added, 2_000), (added_and_changed, 15_000), (taken_away, 2_000)])
 def test_a_small_change_among_eight_thousand_is_a_small_commit(
@@ -280,6 +281,7 @@ database.write(sys.argv[1], pickle.loads(sys.stdin.buffer.read()))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("call", ["openat", "pwrite64", "fdatasync", "unlink"])
 def test_killed_at_any_time_it_is_wholly_old_or_wholly_new(path: str, tmp_path: Path, call: str) -> None:
     strace = shutil.which("strace")

@@ -52,6 +52,7 @@ def test_no_sendmail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert caught.value.code == "no-sendmail"
 
 
+@pytest.mark.slow
 def test_one_that_hangs_is_ended_with_what_it_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its children, too: they would hand over a mail that was told to be not accepted, and comes again."""
     monkeypatch.setattr(sendmail, "_SECONDS", 0.5)

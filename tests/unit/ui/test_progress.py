@@ -107,6 +107,7 @@ def at_terminal(place: Path, **more: str) -> str:
     return text.decode()
 
 
+@pytest.mark.slow
 def test_colour_is_for_a_terminal_that_wants_it(tmp_path: Path) -> None:
     assert "\x1b[" in at_terminal(tmp_path, NO_COLOR="", TERM="xterm")
     assert "\x1b[" not in at_terminal(tmp_path, NO_COLOR="1", TERM="xterm")

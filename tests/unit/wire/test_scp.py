@@ -95,6 +95,7 @@ def inbox() -> Iterator[Inbox]:
         yield box
 
 
+@pytest.mark.slow
 def test_a_tree_from_a_stock_sender_is_equal(tmp_path: Path, inbox: Inbox) -> None:
     store = tmp_path / "store"
     make_tree(store, 2200)
@@ -107,6 +108,7 @@ def test_a_tree_from_a_stock_sender_is_equal(tmp_path: Path, inbox: Inbox) -> No
     assert (totals.files, totals.size) == (len(sizes), sum(sizes.values()))
 
 
+@pytest.mark.slow
 def test_turn_arounds_do_not_grow_with_the_number_of_files(tmp_path: Path) -> None:
     turns = []
     for files in (100, 1000):
@@ -250,6 +252,7 @@ class Endless(Script):
         return data
 
 
+@pytest.mark.slow
 def test_endless_names_take_no_memory(inbox: Inbox) -> None:
     tracemalloc.start()
     try:
@@ -406,6 +409,7 @@ PIECES = st.one_of(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(PIECES, max_size=30), st.booleans(), st.sampled_from([1, 5, 1 << 20]))
 @settings(max_examples=300, deadline=None)
 def test_any_bytes_end_in_a_tree_or_an_error(pieces: list[bytes], headed: bool, piece: int) -> None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from tests.support.commanding import Shell, loaded_mercurial, shell_of_bar  # noqa: F401  (fixtures)
 from tests.support.standalone import standalone_host  # noqa: F401  (a fixture)
 
 
+@pytest.mark.slow
 def test_a_sound_host_and_a_damaged_one(shell: Shell) -> None:
     shell.bar.push()
     assert "bar" in shell.run("check", "--rehearse")

@@ -17,6 +17,7 @@ from tests.support.fleet import (  # noqa: F401  (fixtures)
 from tests.support.mailing import Mailbox
 
 
+@pytest.mark.slow
 def test_terminal_and_json(master: MasterShell) -> None:
     assert "web1: new, with 5 paths (1 snapshot)" in master.run("digest")
     assert master.run("digest") == "Nothing changed.\n" and master.run("-q", "digest") == ""
@@ -28,6 +29,7 @@ def test_terminal_and_json(master: MasterShell) -> None:
     assert "web1" in master.run("digest", "--since", "1 hour ago")
 
 
+@pytest.mark.slow
 def test_mail(master: MasterShell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     box = Mailbox.of(tmp_path / "box", monkeypatch, f"test ! -e {tmp_path}/refuse")
     master.run("digest", "--mail", "root")
@@ -43,6 +45,7 @@ def test_mail(master: MasterShell, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert "Nothing changed" in master.run("digest", "--mail", "root") and len(box.mails()) == 1
 
 
+@pytest.mark.slow
 def test_cron_has_nothing_to_mail_besides(master: MasterShell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     box = Mailbox.of(tmp_path / "box", monkeypatch)
     master.run("digest")
@@ -64,6 +67,7 @@ def test_page(master: MasterShell, tmp_path: Path) -> None:
     assert len(list((tmp_path / "www").iterdir())) == 3
 
 
+@pytest.mark.slow
 def test_digests_and_reports_in_one_folder(master: MasterShell, tmp_path: Path) -> None:
     www = tmp_path / "www"
     for text in ("one\n", "two\n"):
@@ -75,6 +79,7 @@ def test_digests_and_reports_in_one_folder(master: MasterShell, tmp_path: Path) 
     assert (www / "digests.html").read_text().count('href="digest-') == 2
 
 
+@pytest.mark.slow
 def test_some_hosts(master: MasterShell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     box = Mailbox.of(tmp_path / "box", monkeypatch)
     master.run("digest", "--hosts", "web*", "--mail", "web-team")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from tests.support.fleet import (  # noqa: F401  (fixtures)
     MasterShell,
     hosts_as_pushed,
@@ -13,6 +15,7 @@ from tests.support.fleet import (  # noqa: F401  (fixtures)
 )
 
 
+@pytest.mark.slow
 def test_groups_and_a_diff(master: MasterShell) -> None:
     path = f"{master.hosts.tree}/ssh/sshd_config"
     out = master.run("drift", path, code=3)

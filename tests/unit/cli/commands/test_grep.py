@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from tests.support.fleet import (  # noqa: F401  (fixtures)
     MasterShell,
     hosts_as_pushed,
@@ -13,6 +15,7 @@ from tests.support.fleet import (  # noqa: F401  (fixtures)
 )
 
 
+@pytest.mark.slow
 def test_lines_names_and_hosts_without(master: MasterShell) -> None:
     tree = master.hosts.tree
     out = master.run("grep", "^PermitRootLogin yes", tree)

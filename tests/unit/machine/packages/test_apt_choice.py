@@ -81,6 +81,7 @@ def test_nothing_is_asked_for_nothing(apt: FakeApt) -> None:
     assert choose([], [], exact=False) == Chosen() and apt.asked == []
 
 
+@pytest.mark.slow
 def test_the_search_for_what_fits_ends(apt: FakeApt) -> None:
     names = [f"p{number}" for number in range(150)]
     records = "".join(f"Package: {name}\\nVersion: 1\\nArchitecture: amd64\\n\\n" for name in names)

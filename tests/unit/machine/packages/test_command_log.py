@@ -55,6 +55,7 @@ def test_a_lock_goes_to_what_is_started(tmp_path: Path) -> None:
     assert f"\n{tmp_path}\n" in (tmp_path / "log").read_text()
 
 
+@pytest.mark.slow
 def test_one_that_fetches_nothing_more_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command_log, "STALLED_SECONDS", 1.0)
     log, partial = CommandLog(log=tmp_path / "log"), tmp_path / "partial"

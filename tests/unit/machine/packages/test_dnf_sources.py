@@ -77,6 +77,7 @@ def test_variables_stand_where_they_are_shown_and_no_other_is_left_to_dnf(tmp_pa
     assert not list((tmp_path / "folder/vars").iterdir())
 
 
+@pytest.mark.slow
 def test_forged_variables_do_not_grow_without_end() -> None:
     long = [
         SourceFile(path="/etc/dnf/vars/a", content=b"x" * 1000),

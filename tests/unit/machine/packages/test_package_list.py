@@ -75,6 +75,7 @@ def test_a_forged_text_is_refused(text: bytes) -> None:
     assert caught.value.code == "packages-damaged" and caught.value.why.isprintable()
 
 
+@pytest.mark.slow
 def test_a_text_without_end_is_refused() -> None:
     for text in (b" " * (33 << 20), forged(packages={f"a{n}:all": "1" for n in range(200_001)})):
         with pytest.raises(DamagedError):

@@ -63,6 +63,7 @@ def test_a_damaged_chunk_is_damage() -> None:
         unzstd(b"\x28\xb5\x2f\xfd" + b"\xff" * 5000)
 
 
+@pytest.mark.slow
 def test_a_repository_with_a_bomb_in_it_is_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     repository = Repository.open(str(tmp_path / "db"), create=True)
     first = repository.commit(NULL, [b"pacha.db"], [], lambda name: Blob(b"one"), NOTE)

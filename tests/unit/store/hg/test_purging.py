@@ -115,6 +115,7 @@ def test_nobody_adds_to_it_while_it_is_locked(repository: Repository) -> None:
     assert repository.is_purged(b"small", bytes(20)) is False and repository.has(first)
 
 
+@pytest.mark.slow
 def test_many_revisions_of_many_files_take_little_memory(repository: Repository) -> None:
     """Not a list of all files for each revision: that would be 8 MB here."""
     nodes = [commit(repository, NULL, {b"file %d" % number: b"x" for number in range(1500)})]

@@ -79,6 +79,7 @@ def test_every_bit_that_differs_is_noticed(tmp_path: Path, data: bytes) -> None:
 TEXTS = st.binary(max_size=300) | st.builds(bytes.__mul__, st.binary(max_size=20), st.integers(0, 99))
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.sampled_from([b"a", b"B/c", b"d.d/e"]), TEXTS, min_size=1))
 @settings(max_examples=60, deadline=None)
 def test_all_texts_come_back(tmp_path_factory: pytest.TempPathFactory, files: dict[bytes, bytes]) -> None:

@@ -33,6 +33,7 @@ def test_a_line_that_breaks_is_none(failure: Exception) -> None:
     library.refuse_unknown(raised_by("None.gone", "paramiko.transport"))
 
 
+@pytest.mark.slow
 def test_invoke_is_not_imported_and_can_be() -> None:
     lines = "import sys\nfrom pacha.wire.ssh import library\nassert 'invoke' not in sys.modules\nimport invoke\n"
     subprocess.run([sys.executable, "-c", lines], check=True)

@@ -123,6 +123,7 @@ def test_a_file_is_written(local: Local, tmp_path: Path) -> None:
     assert shell.run(["echo", "on"]).stdout == b"on\n"
 
 
+@pytest.mark.slow
 def test_many_threads_get_their_own_answers(local: Local) -> None:
     shell = shell_of(local)
     words = [str(number) for number in range(60)]
@@ -132,6 +133,7 @@ def test_many_threads_get_their_own_answers(local: Local) -> None:
     assert (len(local.streams), local.apart) == (1, 0)
 
 
+@pytest.mark.slow
 def test_a_command_that_was_not_sent_whole_is_not_run(local: Local, tmp_path: Path) -> None:
     """As when we are killed: what arrived of ``rm /a/bc`` is no command for ``/a/b``."""
     shell = shell_of(local)
