@@ -165,7 +165,7 @@ def _sshd(folder: Path, port: int) -> Iterator[int]:
         "StrictModes": "no", "AuthorizedKeysFile": folder / "authorized_keys", "PasswordAuthentication": "no",
         "KbdInteractiveAuthentication": "no", "PermitRootLogin": "prohibit-password",
     }  # fmt: skip
-    (folder / "sshd_config").write_text("".join(f"{k} {v}\n" for k, v in options.items()), encoding="ascii")
+    (folder / "sshd_config").write_text("".join(f"{key} {value}\n" for key, value in options.items()), encoding="ascii")
     if os.geteuid() == 0:
         os.makedirs("/run/sshd", mode=0o755, exist_ok=True)  # sshd needs it; missing where sshd never ran
     with open(folder / "sshd.log", "wb") as log:

@@ -112,7 +112,7 @@ class CliContext:
         return self.context()
 
     def quiet_context(self) -> Context:
-        """The same, but the caller shows the warnings."""
+        """As ``context``, but the caller shows the warnings."""
         return Context(self.load_quietly(), self.state())
 
     def state(self) -> StateFolder:

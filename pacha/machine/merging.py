@@ -108,7 +108,7 @@ def fstab(here: str, recorded: str, has: Callable[[Reference], bool | None]) -> 
     for line in _fstab_lines(recorded):
         if swaps if line.is_swap else line.place in places:
             continue
-        holds = line.needs_no_disk or all(has(reference) for reference in _devices(line))
+        holds = line.needs_no_disk or all(has(reference) for reference in disks.source(line.source))
         text = line.text if holds else line.comment
         commented += not holds
         if text not in present:
@@ -129,10 +129,6 @@ def _fstab_lines(text: str) -> Iterator[_Line]:
         if len(fields) >= 3:
             options = tuple(fields[3].split(",")) if len(fields) > 3 else ("defaults",)
             yield _Line(bare, fields[0], fields[1].rstrip("/") or "/", fields[2], options)
-
-
-def _devices(line: _Line) -> Sequence[Reference]:
-    return tuple(disks.source(line.source))
 
 
 def _joined(text: str, added: Sequence[str]) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pacha.errors import ConfigError, PachaError
 from pacha.fetch.fetch import fetch
-from pacha.fetch.staging import Fetched, Staging
+from pacha.fetch.staging import Staging
 from pacha.files.names import DATABASE
 from pacha.history.reader import staged
 from pacha.host import watch
@@ -68,7 +68,7 @@ def _restore(
     differences += doubts
     for difference in differences:
         warn(freshness.words(difference))
-    _check_related(context, fetched, staging)
+    _check_related(context, staging)
     # The name first: if this is killed, nothing is pushed to another host's folder.
     context.state.update(hostname=host)
     told = database.read(context.state.database, whole=False).live
@@ -103,7 +103,7 @@ def _check_free(context: Context, host: str) -> None:
         )
 
 
-def _check_related(context: Context, fetched: Fetched, staging: Staging) -> None:
+def _check_related(context: Context, staging: Staging) -> None:
     """Refuse repositories here that hold another history: two in one repository cannot be separated again."""
     own = hg.Repository.open(context.state.repository(DATABASE), create=True)
     first = [*own.revisions()][-1:]

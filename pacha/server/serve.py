@@ -120,7 +120,7 @@ class Service:
 
     def _serve(self, name: str) -> None:
         path = self.folder.repository(name, KNOWN_REQUIREMENTS)
-        _mercurial()
+        hg.enable_lazy_imports()
         with limit_memory(memory := serving()):
             hg.serve(
                 path, read=REBUILD in self.may, write=PUSH in self.may, most=memory // _COPIES,
@@ -147,7 +147,7 @@ class Service:
         self._serve(name)
 
     def _fill(self, place: str, temporary: str, name: str) -> None:
-        _mercurial()
+        hg.enable_lazy_imports()
         hg.Repository.open(place, create=True)
         with limit_memory(memory := serving()):
             whole = hg.serve(place, read=REBUILD in self.may, write=True, new=True, most=memory // _COPIES)
@@ -156,13 +156,13 @@ class Service:
 
     def _recover(self, name: str) -> None:
         path = self.folder.repository(name, KNOWN_REQUIREMENTS)
-        _mercurial()
+        hg.enable_lazy_imports()
         hg.recover(path)
 
     def _create(self, name: str) -> None:
         place = self.folder.room_for(name)
         if place is not None:
-            _mercurial()
+            hg.enable_lazy_imports()
             hg.Repository.open(place, create=True)
 
     def _place(self, temporary: str) -> None:
@@ -255,12 +255,6 @@ class Service:
             case _:
                 raise CommandDenied("the request is not known")
         return {}
-
-
-def _mercurial() -> None:
-    """Prepare the import of Mercurial, which only serving a repository needs."""
-
-    hg.enable_lazy_imports()
 
 
 def _send(folder: bytes) -> None:
