@@ -76,7 +76,7 @@ def test_it_ends_where_the_host_key_is_not_known(
     ],
 )
 def test_one_that_is_no_way(endpoint: Endpoint, command: str, word: str) -> None:
-    error = refused(dataclasses.replace(endpoint, proxy_command=command), timeout=0.5 if "0.5" in word else 20.0)
+    error = refused(dataclasses.replace(endpoint, proxy_command=command), timeout=0.5 if "0.5" in word else 120.0)
     assert error.code == "proxy-command-failed"
     assert word in error.why and command in error.why
 
