@@ -70,39 +70,41 @@ def tip_of(folder: HostDirectory) -> str:
 def begin(folder: HostDirectory, before: str, tip: str) -> None:
     """Run the programs for what came after the snapshot ``before`` ("": none), in a process that nobody waits for."""
     try:
-        child.run_alone(lambda: _run(folder, before, tip))
+        with _waiting(folder) as place:
+            if place is not None:
+                child.run_alone(lambda: _run(folder, place, before, tip))
     except (OSError, PachaError) as error:
         _log(folder.host, f"the programs were not run: {one_line(str(error))}")
 
 
-def _run(folder: HostDirectory, before: str, tip: str) -> None:
-    """Run them in the new process."""
-    try:
-        with _turn(folder) as is_ours:
-            if is_ours:
-                hg.enable_lazy_imports()
-                run(folder, before, tip_of(folder), tip)
-    except Exception as error:
-        _log(folder.host, f"the programs were not run: {type(error).__name__}: {one_line(str(error))}")
-
-
 @contextmanager
-def _turn(folder: HostDirectory) -> Iterator[bool]:
-    """Wait until no other process runs the programs for this host; False where one waits already.
+def _waiting(folder: HostDirectory) -> Iterator[int | None]:
+    """The place of the one process that may wait for its turn, a descriptor; None where another one has it.
 
-    So there are two processes at most, however often a key says that it has pushed. That one, when its turn comes,
-    tells of what this one would have told. The locks are of flock(2), on the folder and on its ``db``.
+    So there are two processes at most, however often a key says that it has pushed. The one that waits tells, when its
+    turn comes, also of what came after it. The place is taken before that process begins, as the next one might begin
+    sooner, and would not tell of what came before it. The locks are of flock(2), on the folder and on its ``db``.
     """
     with ExitStack() as held:
-        running = _opened(folder.path, held)
-        with ExitStack() as waiting:
-            try:
-                fcntl.flock(_opened(os.path.join(folder.path, os.fsencode(DATABASE)), waiting), _LOCK | fcntl.LOCK_NB)
-            except BlockingIOError:
-                yield False
-                return
-            fcntl.flock(running, _LOCK)
-        yield True
+        place = _opened(os.path.join(folder.path, os.fsencode(DATABASE)), held)
+        try:
+            fcntl.flock(place, _LOCK | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield None
+        else:
+            yield place
+
+
+def _run(folder: HostDirectory, place: int, before: str, tip: str) -> None:
+    """Run them in the new process, when no other runs those of this host; the ``place`` is free from then on."""
+    try:
+        with ExitStack() as held:
+            fcntl.flock(_opened(folder.path, held), _LOCK)
+            os.close(place)
+            hg.enable_lazy_imports()
+            run(folder, before, tip_of(folder), tip)
+    except Exception as error:
+        _log(folder.host, f"the programs were not run: {type(error).__name__}: {one_line(str(error))}")
 
 
 def _opened(path: bytes, held: ExitStack) -> int:
