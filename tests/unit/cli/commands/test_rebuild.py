@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 from tests.support.commanding import Shell, loaded_mercurial, shell_of_bar  # noqa: F401  (fixtures)
 from tests.support.standalone import standalone_host  # noqa: F401  (a fixture)
@@ -20,7 +21,8 @@ def test_a_file_comes_back_and_a_dry_run_leaves_it(shell: Shell) -> None:
 def test_below_a_target_and_as_json(shell: Shell) -> None:
     shell.bar.push()
     out = shell.bar.top / "out"
-    report = json.loads(shell.run("rebuild", "bar", "--yes", "--json", "--target", out))
+    code = 0 if os.geteuid() == 0 else 3  # the folders above are root's, which is named
+    report = json.loads(shell.run("rebuild", "bar", "--yes", "--json", "--target", out, code=code))
     assert report["host"] == "bar"
     assert (out / str(shell.bar.tree)[1:] / "one").read_text() == "one\n"
 
