@@ -126,9 +126,7 @@ def main() -> None:
     clock = Clock()
     clock.begin(IMPORTS)
     from pacha import __main__ as pacha
-    from pacha.system import dataclass_making
 
-    dataclass_making.quicken()  # as the command does, before it imports the rest
     if step:
         _prepare(clock, step)
         clock.begin(REST)
