@@ -22,6 +22,7 @@ from pacha.wire.ssh.proxy_command import ProxyLine
 
 _WINDOW = 4 * 1024 * 1024
 _PACKET = 64 * 1024
+_LARGEST = 256 * 1024  #: bytes of a packet that OpenSSH takes (packet.c, PACKET_MAX_SIZE)
 _CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "aes128-ctr", "aes192-ctr", "aes256-ctr")
 _DIGESTS = (
     "hmac-sha2-256-etm@openssh.com",
@@ -62,9 +63,15 @@ class Line:
         self.beginning = sock.beginning if isinstance(sock, ProxyLine) else b""
 
     def recv(self, size: int) -> bytes:
-        """Up to ``size`` bytes. paramiko asks for a packet in two pieces: what is there is read in one go."""
+        """Up to ``size`` bytes. paramiko asks for a packet in two pieces: what is there is read in one go.
+
+        It asks for as much as a packet says that it has, up to 4 GiB, before it knows who sent that. Raises
+        SSHException for more than any packet has.
+        """
+        if size > _LARGEST:
+            raise paramiko.SSHException(f"a packet of more than {_LARGEST} bytes")
         if self._taken == len(self._ahead):
-            self._ahead, self._taken = self._sock.recv(max(size, _PACKET)), 0
+            self._ahead, self._taken = self._sock.recv(_PACKET), 0
             self.heard = time.monotonic()
             self.beginning = self.beginning or self._ahead[:100]
         data = self._ahead[self._taken : self._taken + size]

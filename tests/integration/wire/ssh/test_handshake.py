@@ -209,6 +209,25 @@ class TestReaching:
             error = refused(dataclasses.replace(endpoint, port=other.getsockname()[1]), timeout=2)
         assert "does not talk SSH" in error.message
 
+    def test_a_packet_of_gigabytes(self, endpoint: Endpoint) -> None:
+        """It is refused by its length, not when all of it has come: nothing is known of who sends it."""
+        sent = list[int]()
+        with socket.create_server(("127.0.0.1", 0)) as other:
+
+            def answer() -> None:
+                sock, _ = other.accept()
+                with sock, suppress(OSError):
+                    sock.sendall(b"SSH-2.0-odd\r\n" + (0xFFFFFFF4).to_bytes(4, "big") + bytes(4))
+                    while sum(sent) < 64 << 20:
+                        sent.append(sock.send(bytes(1 << 20)))
+
+            thread = threading.Thread(target=answer, daemon=True)
+            thread.start()
+            error = refused(dataclasses.replace(endpoint, port=other.getsockname()[1]), timeout=10)
+            thread.join(10)
+        assert "does not talk SSH" in error.message and "a packet of more than" in error.why
+        assert sum(sent) < 32 << 20, "what the sockets hold"
+
     def test_a_failure_neither_prints_nor_lingers(self, endpoint: Endpoint) -> None:
         """A process whose server hangs up in the middle of the greeting ends at once and says nothing."""
         program = """
