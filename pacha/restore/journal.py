@@ -140,13 +140,14 @@ class Journal:
 
     def sync(self) -> None:
         """Write all records to the disk. Raises OSError."""
-        for start in range(0, len(self._pending), _AT_ONCE):
-            lines = "".join(map(encode, self._pending[start : start + _AT_ONCE]))
+        while self._pending:
+            lines = "".join(map(encode, self._pending[:_AT_ONCE]))
             data = memoryview((self._before + lines).encode("ascii"))
+            self._before = "\n"  # where the disk is full, a later call goes on after a line that was cut off
             while data:
                 data = data[os.write(self._fd, data) :]
             self._before = ""
-        self._pending.clear()
+            del self._pending[:_AT_ONCE]
         sync_file(self._fd)
 
     def mark(self, word: str) -> None:

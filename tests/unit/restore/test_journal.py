@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from pacha.errors import PachaError
 from pacha.restore.journal import Journal, history, interrupted, unfinished
 from pacha.restore.journal_records import (
+    Mark,
     Record,
     Root,
     Target,
@@ -103,3 +105,30 @@ def test_a_state_folder_that_cannot_be_written_is_a_plain_error(tmp_path: Path) 
     blocked.write_bytes(b"")
     with pytest.raises(PachaError, match="journal"):
         Journal.begin(os.fsencode(blocked))
+
+
+@pytest.mark.parametrize("room", range(0, 126, 7))
+def test_a_disk_that_was_full_in_the_middle_costs_no_record(
+    state: bytes, monkeypatch: pytest.MonkeyPatch, room: int
+) -> None:
+    """The mark that the rebuild has stopped is written after what could not be; one record may be there twice."""
+    monkeypatch.setattr("pacha.restore.journal._AT_ONCE", 2)
+    journal, real = Journal.begin(state), os.write
+    left = room
+
+    def write(fd: int, data: bytes) -> int:
+        nonlocal left
+        if not left:
+            raise OSError(errno.ENOSPC, "full")
+        left -= (some := min(len(data), left))
+        return real(fd, data[:some])
+
+    roots = [Root(b"/root-%d" % number) for number in range(7)]
+    with monkeypatch.context() as full:
+        full.setattr(os, "write", write)
+        journal.write(*roots)
+        with pytest.raises(OSError, match="full"):
+            journal.sync()
+    journal.mark("stopped")
+    found = reopened(journal)
+    assert list(dict.fromkeys(found)) == [journal.started, *roots, Mark("stopped")] and len(found) <= 10
