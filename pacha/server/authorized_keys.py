@@ -136,9 +136,16 @@ def can_run(user: pwd.struct_passwd) -> bool:
 
 
 def _runs(place: str) -> bool:
-    variables = {"PATH": _PATH_OF_SSHD}
+    """Whether it runs in this process's account: Python may load code of that one, which gets nothing of root's.
+
+    So no terminal, in which it could type, and none of its output is kept.
+    """
+    variables, none = {"PATH": _PATH_OF_SSHD}, subprocess.DEVNULL
     try:
-        done = subprocess.run([place, "--version"], env=variables, cwd="/", capture_output=True, timeout=_PATIENCE)
+        done = subprocess.run(
+            [place, "--version"], env=variables, cwd="/", stdin=none, stdout=none, stderr=none,
+            start_new_session=True, timeout=_PATIENCE,
+        )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired):
         return False
     return done.returncode == 0

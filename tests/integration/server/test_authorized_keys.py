@@ -167,3 +167,21 @@ def test_a_pacha_that_the_account_cannot_run_is_told(monkeypatch: pytest.MonkeyP
     wrapper.write_text(f"#!/bin/sh\nexec {place}/pacha\n")
     wrapper.chmod(0o755)
     assert not authorized_keys.can_run(entry)  # it can start the wrapper, which cannot go on
+
+
+def test_a_program_of_the_account_has_no_terminal_and_its_output_is_not_kept(
+    monkeypatch: pytest.MonkeyPatch, user: Account
+) -> None:
+    """Python loads what the account has for it, as usercustomize, when it runs as that account."""
+    wrapper = user.home / "many" / "pacha"
+    monkeypatch.setattr(authorized_keys, "_PATH_OF_SSHD", f"{wrapper.parent}:{os.defpath}")
+    wrapper.parent.mkdir(0o755)
+    told = user.home / "told"
+    wrapper.write_text(
+        f"#!/bin/sh\nreadlink /proc/self/fd/[012] > {told}\ncut -d' ' -f6 /proc/self/stat >> {told}\n"
+        f"echo $$ >> {told}\n"
+    )
+    wrapper.chmod(0o755)
+    assert authorized_keys.can_run(pwd.getpwnam(user.name))
+    *streams, session, own_number = told.read_text().split()
+    assert (streams, session) == (["/dev/null", str(told), "/dev/null"], own_number)
