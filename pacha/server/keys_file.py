@@ -13,7 +13,7 @@ import re
 import stat
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from pacha.errors import PachaError
 from pacha.files.dirfd import READ
@@ -132,7 +132,8 @@ def write(folder: int, lines: Sequence[bytes]) -> None:
     _check_length(text)
     try:
         for name in filter(_LEFT_OVER.fullmatch, os.listdir(folder)):
-            os.unlink(name, dir_fd=folder)
+            with suppress(OSError):  # a directory, which the account made: its key must be revocable none the less
+                os.unlink(name, dir_fd=folder)
         replace_in(folder, _KEYS, text)
         sync_file(folder)
     except OSError as error:

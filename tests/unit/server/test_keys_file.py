@@ -62,8 +62,11 @@ def test_no_more_is_written_than_can_be_read_and_what_killed_runs_left_goes(
     with keys_file.opened(bytes(tmp_path), make=True) as folder:
         for name in (".authorized_keys.0123abcd", ".authorized_keys.mine"):
             (tmp_path / ".ssh" / name).write_text("")
+        (tmp_path / ".ssh/.authorized_keys.00000000").mkdir()  # of the account, whose key must be revocable
         keys_file.write(folder, [b"x" * 99 + b"\n"])
         with pytest.raises(PachaError) as refused:
             keys_file.write(folder, [b"x" * 100 + b"\n"])
         assert refused.value.code == "authorized-keys-too-long" and len(keys_file.read(folder)[0]) == 100
-    assert sorted(os.listdir(tmp_path / ".ssh")) == [".authorized_keys.mine", "authorized_keys"]
+    assert sorted(os.listdir(tmp_path / ".ssh")) == [
+        ".authorized_keys.00000000", ".authorized_keys.mine", "authorized_keys",
+    ]  # fmt: skip
