@@ -29,7 +29,8 @@ from pacha.text import escape
 #: Device, inode and ctime in ns of a path at its last scan, packed: there is one for each path. Any change of content
 #: or metadata moves the ctime.
 Fingerprint = bytes
-FINGERPRINT = struct.Struct("=QQq")
+FINGERPRINT = struct.Struct("=QQQ")
+MASK = (1 << 64) - 1  #: what is packed of a ctime: some file systems have years after 2262, or before 1970
 #: ns. A file that changed within this time before the scan may change again within the same tick of the file system's
 #: clock, so the next scan reads it again. Two seconds is the coarsest tick (FAT).
 _UNSETTLED_NS = 2_000_000_000
@@ -299,7 +300,7 @@ def _take(walk: _Walk, name: bytes, fd: int, path: bytes, status: os.stat_result
     result, known = walk.result, walk.known.get(path)
     if status.st_nlink > 1 and status.st_mode & _FORMAT != stat.S_IFDIR:
         result.linked.setdefault((status.st_dev, status.st_ino), []).append(path)
-    fingerprint = FINGERPRINT.pack(status.st_dev, status.st_ino, status.st_ctime_ns)
+    fingerprint = FINGERPRINT.pack(status.st_dev, status.st_ino, status.st_ctime_ns & MASK)
     before = walk.remembered.get(path)
     if known is not None and before == fingerprint and _matches(walk, known, status):
         result.entries[known.path] = known  # the objects that there are: of the same path and mark others would be made

@@ -19,7 +19,7 @@ from urllib.parse import quote
 from pacha.errors import DamagedError, PachaError
 from pacha.files.metadata import Entry
 from pacha.files.owners import Account
-from pacha.files.scan import FINGERPRINT, Fingerprint
+from pacha.files.scan import FINGERPRINT, MASK, Fingerprint
 from pacha.store import rows
 from pacha.store.consistency import check_consistency, check_places, damaged_snapshot, foreign_database
 from pacha.store.snapshot import READABLE_FROM, SCHEMA, SEALED_SCHEMA, Snapshot, Watched
@@ -205,7 +205,7 @@ def read_cache(
             cached = connection.execute("SELECT path, device, inode, ctime_ns FROM fingerprint")
             fingerprints = {
                 (entries[key].path if key in entries else bytes(key)): FINGERPRINT.pack(
-                    device, inode % (1 << 64), ctime_ns
+                    device, inode & MASK, ctime_ns & MASK
                 )
                 for key, device, inode, ctime_ns in cached
             }
@@ -235,9 +235,9 @@ def write_cache(
         pass
 
 
-def _signed(fingerprint: Fingerprint) -> tuple[int, int, int]:
-    device, inode, ctime_ns = FINGERPRINT.unpack(fingerprint)
-    return device, inode - (1 << 64) if inode >= 1 << 63 else inode, ctime_ns
+def _signed(fingerprint: Fingerprint) -> tuple[int, ...]:
+    """Its numbers as SQLite takes them, which has none of 64 bits without a sign."""
+    return tuple(number - (1 << 64) if number >= 1 << 63 else number for number in FINGERPRINT.unpack(fingerprint))
 
 
 def _load(connection: sqlite3.Connection, convert: Any, sealed: bool = False) -> Snapshot:

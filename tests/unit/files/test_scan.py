@@ -8,6 +8,7 @@ import stat
 import subprocess
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -91,6 +92,25 @@ def test_a_fingerprint_is_taken_only_when_the_ctime_has_settled(tree: Path, monk
     for now, trusted in [(ctime + 1_900_000_000, False), (ctime + 2_100_000_000, True), (ctime - 10**12, False)]:
         monkeypatch.setattr(time, "time_ns", lambda now=now: now)
         assert (os.fsencode(path) in Host(watch(tree)).scan().fingerprints) is trusted
+
+
+@pytest.mark.parametrize("seconds", [2**34, 2**63 - 1, -(2**63)])
+def test_a_ctime_of_any_year_is_one(tree: Path, monkeypatch: pytest.MonkeyPatch, seconds: int) -> None:
+    """The nanoseconds have no room in 64 bits: ext4 knows years up to 2446, other file systems all."""
+    path = tree / "f"
+    path.write_bytes(b"x")
+    real = os.stat
+
+    def odd(name: object, **given: object) -> object:
+        status = real(name, **given)  # type: ignore[call-overload]
+        fields = {field: getattr(status, field) for field in dir(status) if field.startswith("st_")}
+        return SimpleNamespace(**fields | {"st_ctime_ns": seconds * 10**9}) if name == b"f" else status
+
+    monkeypatch.setattr(os, "stat", odd)
+    host = Host(watch(tree))
+    host.push()
+    assert os.fsencode(path) in host.entries
+    assert (os.fsencode(path) in host.fingerprints) is (seconds < 0), "what is of the future is read again"
 
 
 def test_content_read_again_that_is_the_same_is_no_change(tree: Path) -> None:

@@ -375,7 +375,7 @@ MARKS = {
     path: FINGERPRINT.pack(*values)
     for path, values in {
         b"/w/a": (1, 2, 3),
-        b"/w/\xff": (2**31, 2**64 - 1, -5),
+        b"/w/\xff": (2**31, 2**64 - 1, 2**64 - 5),
         b"/w/b": (0, 2**63, 10**19 // 2),
     }.items()
 }
