@@ -38,7 +38,8 @@ _LONGEST_PATH = 16 << 10  #: bytes of a path, a link's target or a name
 _LONGEST_TEXT = 2000  #: characters of a snapshot's message, and of its user
 _COLUMNS = ("mode", "uid", "gid", "owner", "grp", "size", "sha256", "target", "device", "stored", "parts", "sealed")
 _HEX = rf"([0-9a-f]{{0,{2 * _LONGEST_PATH}}})"
-_KINDS = "".join(kind.value for kind in Kind)
+_LETTERS = frozenset(kind.value for kind in Kind)
+_KINDS = "".join(sorted(_LETTERS))
 #: A line: path, kind, mode, owner, group, size, content, stored, parts.
 _LINE = re.compile(rf"{_HEX} ([{_KINDS}]) (\d{{1,4}}) {_HEX} {_HEX} (\d{{1,19}}) {_HEX} {_HEX} (\d{{1,9}})")
 
@@ -122,14 +123,19 @@ def _watched_words(watched: Watched) -> list[Any]:
 
 
 def _entry_line(row: database.Row) -> str:
-    """The line for a row. Raises ValueError, TypeError or AttributeError where bytes are none, or a number is none."""
+    """The line for a row. Raises ValueError, TypeError or AttributeError where bytes are none, or a number is none.
+
+    No value of a row makes another line.
+    """
     path, kind, mode, uid, gid, owner, group, size, sha256, target, device, stored, parts, sealed = row
     owner = b"#%d" % uid if owner is None else owner
     group = b"#%d" % gid if group is None else group
     content = sha256 or target or (b"%d" % device if device is not None else b"")
     content = content if sealed is None else SEALED
-    words = (path.hex(), kind, mode, owner.hex(), group.hex(), size, content.hex(), (stored or b"").hex(), parts)
-    return " ".join(map(str, words))
+    if kind not in _LETTERS:
+        raise ValueError("its kind is invalid")
+    names = f"{owner.hex()} {group.hex()}"
+    return f"{path.hex()} {kind} {mode:d} {names} {size:d} {content.hex()} {(stored or b'').hex()} {parts:d}"
 
 
 def _packages(snapshot: Snapshot, reader: hg.Reader) -> list[str]:

@@ -83,7 +83,7 @@ class Index:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self._known: dict[bytes, tuple[int, ...]] = {}
+        self._known: dict[tuple[str, bytes], tuple[int, ...]] = {}  #: by what the line is of, which it does not tell
         connection.execute(_CHOSEN)
 
     def hosts(self) -> list[IndexedHost]:
@@ -213,16 +213,16 @@ class Index:
         return host
 
     def _add_entries(self, host: int, record: HostRecord) -> None:
-        rows = ((host, *self._ids(line, self._entry_ids)) for line in record.entries)
+        rows = ((host, *self._ids("entry", line, self._entry_ids)) for line in record.entries)
         self._connection.executemany("INSERT INTO entry VALUES (?, ?, ?)", rows)
 
-    def _ids(self, line: bytes, find: Callable[[bytes], tuple[int, ...]]) -> tuple[int, ...]:
+    def _ids(self, kind: str, line: bytes, find: Callable[[bytes], tuple[int, ...]]) -> tuple[int, ...]:
         """The ids of what is in a line of a host."""
-        ids = self._known.get(line)
+        ids = self._known.get((kind, line))
         if ids is None:
             ids = find(line)
             if len(self._known) < _MOST_KNOWN:
-                self._known[line] = ids
+                self._known[kind, line] = ids
         return ids
 
     def _entry_ids(self, line: bytes) -> tuple[int, int]:
@@ -248,7 +248,7 @@ class Index:
         )
 
     def _add_packages(self, host: int, record: HostRecord) -> None:
-        rows = [(host, *self._ids(line, self._package_ids)) for line in record.packages]
+        rows = [(host, *self._ids("package", line, self._package_ids)) for line in record.packages]
         self._connection.executemany("INSERT OR IGNORE INTO installed VALUES (?, ?)", rows)
 
 

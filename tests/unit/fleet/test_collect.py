@@ -88,3 +88,11 @@ def test_a_value_of_another_type_is_damage(hosts: Hosts, column: str) -> None:
     hosts.forge("web1", lambda db: db.execute(f"UPDATE entry SET owner = NULL, {column} = 'text' WHERE kind = 'f'"))
     with pytest.raises(DamagedError):
         collect.collect(hosts.hosts_path, "web1", hosts.top, "", -1)
+
+
+@pytest.mark.parametrize("column", ["mode", "kind", "size", "parts"])
+def test_a_value_does_not_make_another_line(hosts: Hosts, column: str) -> None:
+    more = f"420 6e 6e 1 {'ab' * 32} 6e 0\n2f65 f 420"
+    hosts.forge("web1", lambda db: db.execute(f"UPDATE entry SET {column} = ? WHERE kind = 'f'", (more,)))
+    with pytest.raises(DamagedError):
+        collect.collect(hosts.hosts_path, "web1", hosts.top, "", -1)

@@ -88,6 +88,16 @@ def test_a_package_that_makes_no_sense_changes_nothing(index: Index) -> None:
     assert index.hosts() == [] and list(index.paths()) == []
 
 
+def test_a_package_in_the_place_of_a_path_makes_no_sense(index: Index) -> None:
+    """Nor a path in that of a package, although the same line was looked up before: for this host or another."""
+    index.replace("bar", "one", record(line("/etc/motd")))
+    for forged in (record(b"nginx amd64 1"), replace(record(), packages=(line("/etc/motd"),))):
+        with pytest.raises(ValueError):
+            index.replace("baz", "one", forged)
+        index.replace("bar", "one", record(line("/etc/motd")))
+    assert [host.name for host in index.hosts()] == ["bar"]
+
+
 def test_a_spoilt_host_keeps_its_snapshots(index: Index) -> None:
     index.replace("bar", "one", record(line("/etc/motd")))
     index.spoil("bar", "two", "forged")
