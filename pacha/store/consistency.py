@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 
 from pacha.errors import DamagedError
@@ -17,7 +17,8 @@ from pacha.text import escape
 
 def check_consistency(snapshot: Snapshot) -> None:
     """Raise DamagedError unless each name is used once, entries lie below watched paths and parents above them."""
-    check_places(snapshot.watched, {path: entry.kind for path, entry in snapshot.entries.items()})
+    entries = snapshot.entries
+    check_places(snapshot.watched, entries, lambda path: entries[path].kind if path in entries else None)
     for account in snapshot.accounts:
         rows.check_account(account)
     above = {path for watched in snapshot.live for path in parents_of(watched.path)}
@@ -26,10 +27,10 @@ def check_consistency(snapshot: Snapshot) -> None:
             raise damaged_snapshot("a parent is not a directory above a watched path")
 
 
-def check_places(watched: Sequence[Watched], kinds: Mapping[bytes, str]) -> None:
-    """Raise DamagedError unless ``watched`` is valid, and each path of ``kinds`` lies in a directory of it.
+def check_places(watched: Sequence[Watched], every: Iterable[bytes], kind_of: Callable[[bytes], str | None]) -> None:
+    """Raise DamagedError unless ``watched`` is valid, and each path of ``every`` lies in a directory of it.
 
-    ``kinds``: what is at each path, as ``Kind`` has it.
+    ``kind_of`` tells what is at a path, as ``Kind`` has it; None for a path that is not there.
     """
     for one in watched:
         rows.check_watched(one)
@@ -41,7 +42,7 @@ def check_places(watched: Sequence[Watched], kinds: Mapping[bytes, str]) -> None
     if len(roots) < len(live) or any(lower.startswith(top) for top, lower in pairwise(tops)):
         raise damaged_snapshot("two watched paths overlap")
     sound = set[bytes]()  # folders with a path that is in order: what holds it holds whatever else is in them
-    for path in kinds:
+    for path in every:
         folder = os.path.dirname(path)
         if folder in sound:
             continue
@@ -49,7 +50,7 @@ def check_places(watched: Sequence[Watched], kinds: Mapping[bytes, str]) -> None
         if not tops or not _holds(roots[tops[bisect_right(tops, prefix(path)) - 1]], path):
             raise damaged_snapshot(f"{escape(path[:200])} is below no watched path")
         if prefix(path) not in roots:
-            if kinds.get(folder) != Kind.DIRECTORY:
+            if kind_of(folder) != Kind.DIRECTORY:
                 raise damaged_snapshot(f"{escape(path[:200])} lies in no directory")
             sound.add(folder)
 

@@ -108,7 +108,7 @@ def read_foreign_rows(path: str, columns: Sequence[str]) -> tuple[Snapshot, list
         kinds = {row[0]: row[1] for row in found}
         if len(kinds) < len(found):
             raise ValueError("it holds a path twice")
-        check_places(head.watched, kinds)
+        check_places(head.watched, kinds, kinds.get)
     return head, found
 
 
