@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+import random
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import pytest
@@ -10,7 +13,7 @@ import pytest
 from pacha.errors import DamagedError
 from pacha.files.metadata import Entry, Kind
 from pacha.files.owners import Account
-from pacha.store.consistency import check_consistency, damaged_snapshot, foreign_database
+from pacha.store.consistency import check_consistency, check_places, damaged_snapshot, foreign_database
 from pacha.store.snapshot import Snapshot, Watched
 from tests.support.database_rows import file, good
 from tests.support.entries import entry_at
@@ -90,3 +93,30 @@ def test_whatever_is_told_of_it_is_one_line_to_print(error: type[DamagedError]) 
     told = error("\x1b[2J evil\n\udcff " * 100)  # type: ignore[call-arg]
     assert told.why.isprintable() and len(told.why) < 1000
     assert isinstance(told, DamagedError)
+
+
+def test_paths_in_any_order_of_their_rows() -> None:
+    """A folder is looked at once for all that is in it; that changes no verdict."""
+    chance, verdicts = random.Random(7), Counter[bool]()
+    for _ in range(1500):
+        roots = chance.choice([(b"/a", b"/b"), (b"/a/b", b"/a.b"), (b"/",), (b"/a", b"/a0")])
+        watches = [watched(root, single=chance.random() < 0.2) for root in roots]
+        names = {b"/".join((b"", *chance.choices((b"a", b"b", b"a.b", b"a0"), k=chance.choice((1, 1, 2, 3))))): "d"}
+        for _ in range(3):
+            names |= {path + b"/" + chance.choice((b"a", b"b")): chance.choice("dddf") for path in list(names)}
+        names |= {root: "d" for root in roots if chance.random() < 0.9}
+        kinds = dict(chance.sample(list(names.items()), len(names) - chance.choice((0, 0, 0, 1))))
+        verdict = all(_is_in_order(watches, path, kinds) for path in kinds)
+        try:
+            check_places(watches, kinds, kinds.get)
+        except DamagedError:
+            assert not verdict, kinds
+        else:
+            assert verdict, kinds
+        verdicts[verdict] += 1
+    assert min(verdicts.values()) > 50, verdicts
+
+
+def _is_in_order(watches: Iterable[Watched], path: bytes, kinds: Mapping[bytes, str]) -> bool:
+    held = any(one.path == path if one.single else one.holds(path) for one in watches)
+    return held and (any(one.path == path for one in watches) or kinds.get(os.path.dirname(path)) == "d")
