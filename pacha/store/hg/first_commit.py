@@ -38,7 +38,7 @@ def make_repository(path: str, names: Iterable[bytes], content: Content, note: N
     ``names`` and ``content`` as in ``Repository.commit``. What ``content`` raises is passed on, except for OSError;
     then nothing is made. Raises PachaError.
     """
-    new, umask = "", os.umask(0o077)
+    new = ""
     try:
         new = repository_dir.temporary_path(path)
         node = _fill(new, sorted(names), content, note)
@@ -49,12 +49,11 @@ def make_repository(path: str, names: Iterable[bytes], content: Content, note: N
         hint = "Make room there, or fix that, then run this again."
         raise PachaError(message, cause(error), hint, code="disk-refused") from None
     finally:
-        os.umask(umask)
         shutil.rmtree(new, ignore_errors=True)
 
 
 def _fill(path: str, names: list[bytes], content: Content, note: Note) -> str:
-    store = _Store(os.fsencode(os.path.join(path, repository_dir.STORE)) + b"/")
+    store = _Store(os.fsencode(path))
     lines = []
     for name in names:
         blob = content(name)
@@ -71,22 +70,20 @@ def _fill(path: str, names: list[bytes], content: Content, note: Note) -> str:
 
 
 class _Store:
-    """The files of the repository whose store is to be at ``path`` (bytes, with "/")."""
+    """The files of the repository that is to be at ``path`` (bytes), in a folder that is there."""
 
     def __init__(self, path: bytes) -> None:
-        self._path = path
+        store = os.path.join(path, os.fsencode(repository_dir.STORE))
+        self._path = store + b"/"
         self._names: list[bytes] = []
-        self._folders: set[bytes] = set()
+        self._folders = {os.path.dirname(path)}
         self._compressor = zstd.ZstdCompressor(level=_LEVEL)
-        os.makedirs(path)
+        self._make(store)
 
     def add_file(self, name: bytes, text: bytes) -> bytes:
         """Write the log of the file ``name``; return the node of its revision, 20 bytes."""
         index = b"data/" + name
-        folder = os.path.dirname(_encode(index + b".i"))
-        if folder not in self._folders:
-            os.makedirs(self._path + folder, exist_ok=True)
-            self._folders.add(folder)
+        self._make(self._path + os.path.dirname(_encode(index + b".i")))
         return self.add(index, META + META + text if text.startswith(META) else text, in_list=True)
 
     def add(self, log: bytes, text: bytes, *, in_list: bool = False) -> bytes:
@@ -108,6 +105,13 @@ class _Store:
         self._write(b"requires", b"".join(b"%s\n" % name for name in sorted(PLAIN - {_HERE})))
         self._write(b"../requires", _HERE + b"\n")
         self._write(b"../00changelog.i", _NOT_OLD)
+
+    def _make(self, folder: bytes) -> None:
+        """Make ``folder`` and those above it, 0700 whatever the umask, which all threads of the process share."""
+        if folder not in self._folders:
+            self._make(os.path.dirname(folder))
+            os.mkdir(folder, 0o700)
+            self._folders.add(folder)
 
     def _packed(self, text: bytes) -> bytes:
         """The chunk of a revision's bytes."""

@@ -104,6 +104,24 @@ def test_a_first_commit_that_ends_early_leaves_nothing(repository: Repository, r
     verify(repository.path)
 
 
+@pytest.mark.parametrize("umask", [0o000, 0o077])
+def test_it_is_private_and_leaves_the_umask_to_the_other_threads(tmp_path: Path, umask: int) -> None:
+    """A repository that another thread makes on a local master meanwhile sets it, too, and sets it back."""
+    masks = []
+
+    def content(name: bytes) -> Blob:
+        masks.append(os.umask(umask))
+        return Blob(name)
+
+    made, before = open_lightly(str(tmp_path / "repos/foo")), os.umask(umask)
+    try:
+        made.commit(NULL, [b"a", b"b/c/d", b"f" * 130], [], content, NOTE)
+    finally:
+        os.umask(before)
+    assert masks == [umask] * 3
+    assert {path.stat().st_mode & 0o777 for path in (tmp_path / "repos").rglob("*")} == {0o600, 0o700}
+
+
 def test_what_a_killed_one_left_is_removed(repository: Repository) -> None:
     folder, name = os.path.split(repository.path)
     left = Path(folder, f".new-{name}", ".hg/store/data")
