@@ -18,7 +18,7 @@ from pacha.host.context import Context
 from pacha.host.due import PUSH
 from pacha.push import cloned, purged, reconcile, remote_check
 from pacha.push.before import run_programs
-from pacha.push.scan import ask_for_packages, describe_machine, read_last_snapshot, scan
+from pacha.push.scan import asking_for_packages, describe_machine, read_last_snapshot, scan
 from pacha.push.session import PushSession
 from pacha.push.snapshot import NewSnapshot, commit_snapshot
 from pacha.store.snapshot import Changes
@@ -120,9 +120,9 @@ def _push(session: PushSession, accept: bool) -> Pushed:
     with session.connecting() as connections:  # in parallel
         last = read_last_snapshot(session, accept)
         reconcile.check_name(session, last)
-        told = ask_for_packages(session, last)
-        scan(session, last)
-        session.companions = describe_machine(session, told.result())
+        with asking_for_packages(session, last) as told:
+            scan(session, last)
+            session.companions = describe_machine(session, told.result())
         session.attach(connections)
         cloned.compare_machine_id(session)
         purged.follow(session, last)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future
+from collections.abc import Iterator
+from concurrent.futures import Future, wait
+from contextlib import contextmanager
 
 from pacha.errors import Concern, DamagedError, PachaError
 from pacha.files import scan as files
@@ -13,7 +15,10 @@ from pacha.push.session import PushSession
 from pacha.store import database
 from pacha.store.companions import MACHINE, PACKAGES
 from pacha.store.snapshot import Snapshot
-from pacha.system import activity, background
+from pacha.system import activity, background, limited_output
+
+#: How often, and how many seconds each, it is waited for the end of what is not needed any more.
+_TRIES, _SECONDS = 20, 0.05
 
 
 def read_last_snapshot(session: PushSession, accept: bool) -> Snapshot:
@@ -62,10 +67,21 @@ def scan(session: PushSession, last: Snapshot) -> None:
     )
 
 
-def ask_for_packages(session: PushSession, last: Snapshot) -> Future[packages.Told]:
-    """Start to tell the packages, while what is watched in ``last`` is scanned: apt may take longer than that."""
+@contextmanager
+def asking_for_packages(session: PushSession, last: Snapshot) -> Iterator[Future[packages.Told]]:
+    """Tell the packages while the body scans what is watched in ``last``: apt may take longer than that.
+
+    A body that fails or is interrupted ends what was asked.
+    """
     roots = [watched.path for watched in last.live]
-    return background.start(packages.tell, session.context.state, sealed=session.context.config.seal, roots=roots)
+    told = background.start(packages.tell, session.context.state, sealed=session.context.config.seal, roots=roots)
+    try:
+        yield told
+    finally:
+        for _ in range(0 if told.done() else _TRIES):  # it may just begin to ask
+            limited_output.end_all()
+            if wait([told], _SECONDS).done:
+                break
 
 
 def describe_machine(session: PushSession, told: packages.Told) -> dict[str, bytes]:

@@ -14,6 +14,7 @@ from typing import IO
 from pacha.system import background
 
 _LAST = 2048  #: bytes of stderr that are kept
+_running = set[subprocess.Popen[bytes]]()  #: by any thread
 
 
 class Tail:
@@ -75,6 +76,7 @@ def read_output(
         pass_fds=inherited,
     )
     assert process.stdout and process.stderr
+    _running.add(process)
     expired = threading.Event()
     limit = threading.Timer(seconds, _expire, (process, expired))
     try:
@@ -90,9 +92,20 @@ def read_output(
         if process.returncode is None:  # an interruption, or no thread is left
             _end(process)
             process.wait()
+        _running.discard(process)
     if expired.is_set():
         raise TimeoutError(f"no end within {seconds:g} seconds")
     return Ended(status, output[: most + 1], last.bytes())
+
+
+def end_all() -> None:
+    """Kill what any thread runs by ``read_output``, with all that it started: the process may end before its threads.
+
+    Then nobody would be left who ends a program that hangs.
+    """
+    for process in tuple(_running):
+        if process.returncode is None:
+            _end(process)
 
 
 def _expire(process: subprocess.Popen[bytes], expired: threading.Event) -> None:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import os
+import time
+from pathlib import Path
 
 import pytest
 
-from pacha.errors import PachaError, UsageError
+from pacha.errors import PachaError, Signalled, UsageError
 from pacha.host import watch
 from pacha.host.packages import Told
 from pacha.machine import facts
-from pacha.push.scan import describe_machine, read_last_snapshot, scan
+from pacha.machine.packages import program
+from pacha.push.scan import asking_for_packages, describe_machine, read_last_snapshot, scan
 from pacha.restore.journal import Journal
 from pacha.restore.journal_records import Root
 from pacha.store.companions import MACHINE
 from pacha.system import activity
+from tests.support.packages import FakeManager, fake_manager  # noqa: F401  (a fixture)
 from tests.support.scanning import no_wait  # noqa: F401  (a fixture)
 from tests.support.standalone import Standalone, standalone_host  # noqa: F401  (a fixture)
 
@@ -101,3 +105,22 @@ def test_facts_that_no_rebuild_would_read_are_named_and_not_recorded(
     assert MACHINE not in describe_machine(session, Told())
     (concern,) = session.concerns
     assert concern.path == b"/sys" and "cannot be recorded" in concern.reason
+
+
+@pytest.mark.parametrize("ending", [Signalled(15), PachaError("x", "", "", code="disk-refused")])
+def test_a_push_that_ends_early_leaves_no_program_that_it_asked(
+    bar: Standalone, manager: FakeManager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: BaseException
+) -> None:
+    """It hangs, and only this process would have ended it."""
+    script = f"sleep 600 & echo $$ $! > {tmp_path}/new; mv {tmp_path}/new {tmp_path}/pids; wait"
+    monkeypatch.setattr(manager, "capture", lambda root: program.ask(["/bin/sh", "-c", script]))
+    session = bar.session()
+    last = read_last_snapshot(session, False)
+    with pytest.raises(type(ending)), asking_for_packages(session, last) as told:
+        while not (tmp_path / "pids").exists():
+            time.sleep(0.01)
+        raise ending
+    assert told.done() and "packages" not in os.listdir(session.context.state.path)
+    for pid in (tmp_path / "pids").read_text().split():
+        status = Path(f"/proc/{pid}/status")
+        assert not status.exists() or "State:\tZ" in status.read_text()
