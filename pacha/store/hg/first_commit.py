@@ -18,6 +18,7 @@ from pacha.errors import PachaError, cause
 from pacha.library import require
 from pacha.store import repository_dir
 from pacha.store.revision import CHANGELOG, ENTRY, INLINE, META, PLAIN, Content, Note, hashed
+from pacha.system.syscalls import sync_file, sync_file_system
 
 _APART = 0x0002_0001  #: the header of a log whose bytes lie in a file of their own
 _MOST_INLINE = 128 << 10  #: bytes of a chunk; a longer one lies in a file of its own (mercurial/revlog.py, _maxinline)
@@ -42,7 +43,7 @@ def make_repository(path: str, names: Iterable[bytes], content: Content, note: N
     try:
         new = repository_dir.temporary_path(path)
         node = _fill(new, sorted(names), content, note)
-        os.rename(new, path)
+        _install(new, path)
         return node
     except OSError as error:
         message = f"The repository {path} cannot be written."
@@ -50,6 +51,20 @@ def make_repository(path: str, names: Iterable[bytes], content: Content, note: N
         raise PachaError(message, cause(error), hint, code="disk-refused") from None
     finally:
         shutil.rmtree(new, ignore_errors=True)
+
+
+def _install(new: str, path: str) -> None:
+    """Rename ``new`` to ``path``, both on the disk: pacha.db, which is synced, will name what is in it.
+
+    After a power cut, a push sends the files of what no master has yet, and does not read them again.
+    """
+    folder = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        sync_file_system(folder)
+        os.rename(new, path)
+        sync_file(folder)
+    finally:
+        os.close(folder)
 
 
 def _fill(path: str, names: list[bytes], content: Content, note: Note) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from pacha.errors import DamagedError, PachaError
-from pacha.store.hg import NULL, Blob, Note, Repository, open_lightly
+from pacha.store.hg import NULL, Blob, Note, Repository, first_commit, open_lightly
 from pacha.store.revision import Interruption
 from tests.support.committing import NOTE, commit, contents, verify
 
@@ -120,6 +121,31 @@ def test_it_is_private_and_leaves_the_umask_to_the_other_threads(tmp_path: Path,
         os.umask(before)
     assert masks == [umask] * 3
     assert {path.stat().st_mode & 0o777 for path in (tmp_path / "repos").rglob("*")} == {0o600, 0o700}
+
+
+def test_it_has_its_name_only_when_it_is_on_the_disk(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, name = os.path.split(repository.path)
+    synced = []
+
+    def sync(kind: str, fd: int) -> None:
+        assert os.readlink(f"/proc/self/fd/{fd}") == folder
+        synced.append((kind, os.listdir(fd), os.path.exists(f"{folder}/.new-{name}/.hg/store/00changelog.i")))
+
+    for kind in ("sync_file", "sync_file_system"):
+        monkeypatch.setattr(first_commit, kind, partial(sync, kind))
+    commit(repository, NULL, {b"a": b"1"})
+    assert synced == [("sync_file_system", [f".new-{name}"], True), ("sync_file", [name], False)]
+
+
+def test_a_disk_that_fails_only_when_it_is_synced(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(fd: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as refusing:
+        refusing.setattr(first_commit, "sync_file_system", full)
+        with pytest.raises(PachaError):
+            commit(repository, NULL, {b"a": b"1"})
+    assert os.listdir(os.path.dirname(repository.path)) == []
 
 
 def test_what_a_killed_one_left_is_removed(repository: Repository) -> None:
