@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Set
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from pacha.store.revision import NULL, PLAIN, Content, Note, hashed
 from pacha.text import escape, printable
 
 tombstone.keep_apart()
+_MAKING = threading.Lock()  #: the umask is that of all threads, and two set it back to each other's
 _LAST_SECOND = 253_370_764_800  #: the last time that datetime can show in any zone
 
 
@@ -292,11 +294,12 @@ def _note(change: Any) -> Note:
 def _make(ui: Any, path: str) -> None:
     """Create it at a temporary path and rename it: a half-created one could never be opened."""
     new = repository_dir.temporary_path(path)
-    umask = os.umask(0o077)
-    try:
-        hg.repository(ui, os.fsencode(new), create=True)
-    finally:
-        os.umask(umask)
+    with _MAKING:
+        umask = os.umask(0o077)
+        try:
+            hg.repository(ui, os.fsencode(new), create=True)
+        finally:
+            os.umask(umask)
     os.rename(new, path)
 
 

@@ -9,11 +9,14 @@ import socket
 import stat
 import subprocess
 import sys
+import threading
 import time
 import tracemalloc
+from functools import partial
 from pathlib import Path
 
 import pytest
+from mercurial import hg as mercurial_hg
 
 from pacha.errors import DamagedError, PachaError
 from pacha.store import hg
@@ -40,6 +43,36 @@ def test_a_new_repository_is_empty_and_private(repository: Repository) -> None:
     assert list(repository.revisions()) == []
     assert stat.S_IMODE(os.stat(repository.path).st_mode) == 0o700
     assert os.listdir(repository.path) == [".hg"]
+
+
+def test_two_that_are_made_at_once_are_private_and_leave_the_umask(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, before = mercurial_hg.repository, os.umask(0o022)
+    begun, may_end = [], [threading.Event(), threading.Event()]
+
+    def slowly(ui: object, path: bytes, create: bool = False) -> object:
+        if create:
+            begun.append(path)
+            may_end[len(begun) - 1].wait(10 if len(begun) == 1 else 0.2)
+        return real(ui, path, create=create)
+
+    monkeypatch.setattr(mercurial_hg, "repository", slowly)
+    opened = partial(Repository.open, create=True)
+    makers = [threading.Thread(target=opened, args=(str(tmp_path / name),)) for name in "ab"]
+    try:
+        makers[0].start()
+        while not begun:
+            time.sleep(0.01)
+        makers[1].start()
+        time.sleep(0.05)  # it would begin now
+        may_end[0].set()
+        for maker in makers:
+            maker.join()
+    finally:
+        after = os.umask(before)
+    assert after == 0o022
+    assert {(tmp_path / name / ".hg/store").stat().st_mode & 0o077 for name in "ab"} == {0}
 
 
 def test_first_commit_and_the_next(repository: Repository) -> None:
