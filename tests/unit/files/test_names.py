@@ -37,6 +37,18 @@ def test_storing_is_a_bijection_onto_names_that_mercurial_takes(relative: bytes)
     assert name not in (b".hgsub", b".hgsubstate", b".hgtags")
 
 
+@given(RELATIVE)
+@settings(max_examples=500, deadline=None)
+@example(b"a/hg~1")
+@example(b"a\n")
+def test_the_look_that_tells_plain_names_agrees_with_one_at_each_component(relative: bytes) -> None:
+    with pytest.MonkeyPatch.context() as slow:
+        slow.setattr(names, "_PLAIN", re.compile(rb"(?!)"))
+        name = names.stored(relative)
+        assert names.original(name) == relative
+    assert names.stored(relative) == name and names.original(name) == relative
+
+
 @given(RELATIVE, RELATIVE)
 def test_different_names_are_stored_differently(one: bytes, other: bytes) -> None:
     assert (names.stored(one) == names.stored(other)) == (one == other)
