@@ -31,11 +31,15 @@ class NotAFile(OSError):
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One read of a file: its entry (size and sha256 as read), its bytes, and whether it did not change meanwhile."""
+    """One read of a file: its entry (size and sha256 as read), its bytes, and whether it did not change meanwhile.
+
+    ``status`` is that of the file that was read, which may have taken the place of the one that was scanned.
+    """
 
     entry: Entry
     data: bytes
     steady: bool
+    status: os.stat_result
 
 
 def digest(entry: Entry, name: bytes, dir_fd: int, key: bytes = b"") -> Entry:
@@ -101,7 +105,7 @@ def read(entry: Entry, name: bytes, dir_fd: int) -> Reading:
     finally:
         os.close(fd)
     read_entry = entry._replace(size=len(data), sha256=hashlib.sha256(data).digest(), mtime_ns=before.st_mtime_ns)
-    return Reading(read_entry, data, steady)
+    return Reading(read_entry, data, steady, before)
 
 
 def settled(fd: int) -> tuple[os.stat_result, bool]:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from pacha.errors import Concern
 from pacha.files.dirfd import open_to_read
 from pacha.files.owners import Accounts
-from pacha.files.user_namespace import is_unmapped_group, is_unmapped_user
+from pacha.files.user_namespace import OVERFLOW, is_partial, is_unmapped_group, is_unmapped_user
 from pacha.system import inode_flags
 from pacha.system.mounts import may_have_projects
 from pacha.text import escape
@@ -161,6 +161,17 @@ def from_stat(
     finally:
         if fd is not None:
             os.close(fd)
+
+
+def as_owned(entry: Entry, status: os.stat_result, names: Accounts) -> Entry:
+    """``entry`` with mode and owner of the file that was read, which may have taken the place of the scanned one."""
+    mode, uid, gid = stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid
+    if (mode, uid, gid) == (entry.mode, entry.uid, entry.gid):
+        return entry
+    is_unmapped = uid == OVERFLOW and is_partial()
+    owner = entry.owner if uid == entry.uid else None if is_unmapped else names.user_name(uid)
+    group = entry.group if gid == entry.gid else None if is_unmapped_group(status) else names.group_name(gid)
+    return entry._replace(mode=mode, uid=uid, gid=gid, owner=owner, group=group)
 
 
 def _opened(name: bytes, dir_fd: int, unread: Unread | None, must_be_file: bool) -> int | None:

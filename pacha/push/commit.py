@@ -22,6 +22,7 @@ from pacha.system.presence import ABSENT
 from pacha.text import escape
 
 if TYPE_CHECKING:
+    from pacha.files.owners import Accounts
     from pacha.store.hg import Repository
 
 _POINTER = b"Kept in parts of at most %d bytes each: see %s\n"
@@ -84,13 +85,15 @@ def commit(
     base: Mapping[bytes, Entry],
     new: Mapping[bytes, Entry],
     note: Note,
+    accounts: Accounts,
     sealer: Sealer | None = None,
     owed: Collection[bytes] = (),
 ) -> Committed:
     """Commit the entries ``new`` of ``watched`` on ``parent``; ``base`` are the entries of ``watched.node``.
 
     With an empty ``base`` (a path watched again) only ``new`` is left of the content of ``parent``. A path that cannot
-    be read keeps its entry of ``base``, with a concern. ``sealer`` seals those whose ``sealed`` is not None. What is
+    be read keeps its entry of ``base``, with a concern. ``accounts`` names the owners of files that took the place of
+    scanned ones. ``sealer`` seals those whose ``sealed`` is not None. What is
     ``owed`` is not on the disk: its content is that of ``watched.node``. Raises PachaError, DamagedError.
     """
     result = Committed(parent)
@@ -103,8 +106,9 @@ def commit(
         activity.begin(f"reading and recording what changed below {escape(watched.path)}", len(written))
         with DirectoryFds(watched.path if not watched.single else os.path.dirname(watched.path)) as descent:
             reader = _BlobSource(
-                watched, written, descent, recorded, lambda name: repository.reader(node)(name), sealer
-            )
+                watched, written, descent, recorded, lambda name: repository.reader(node)(name), sealer,
+                lambda entry, status: entry if entry.path in owed else metadata.as_owned(entry, status, accounts),
+            )  # fmt: skip
             try:
                 result.node = repository.commit(parent, written, removed, reader, note)
             except _Unkept as unkept:
@@ -164,6 +168,7 @@ class _BlobSource:
     """Returns the blob of each name to Mercurial, reads each file once, and remembers the entries that it read.
 
     The paths ``recorded`` are not read from disk: ``before`` returns the last snapshot's content of a name.
+    ``as_owned`` gives an entry the mode and owner of the file that was read.
     """
 
     def __init__(
@@ -174,13 +179,14 @@ class _BlobSource:
         recorded: Set[bytes],
         before: Callable[[bytes], bytes],
         sealer: Sealer | None,
+        as_owned: Callable[[Entry, os.stat_result], Entry],
     ) -> None:
         self.entries: dict[bytes, Entry | None] = {}
         self.concerns: list[Concern] = []
         self._watched = watched
         self._written = written
         self._descent = descent
-        self._recorded, self._before, self._sealer = recorded, before, sealer
+        self._recorded, self._before, self._sealer, self._as_owned = recorded, before, sealer, as_owned
         self._large: _Large | None = None
 
     def __call__(self, name: bytes) -> Blob:
@@ -195,11 +201,12 @@ class _BlobSource:
             return Blob(self._part(entry, number))
         if entry.parts:
             return Blob(_POINTER % (content.PART_SIZE, names.part(name, 0)[:-7]), is_executable=executable)
-        data = self._whole(entry)
+        data, executable = self._whole(entry)
         activity.advance(1, len(data))
         return Blob(data, is_executable=executable)
 
-    def _whole(self, entry: Entry) -> bytes:
+    def _whole(self, entry: Entry) -> tuple[bytes, bool]:
+        """The bytes of a file, and whether its owner may execute it."""
         try:
             directory, name = self._descent.parent(self._watched.relative(entry.path))
             sealing = self._sealing(entry, name, directory)
@@ -207,10 +214,11 @@ class _BlobSource:
         except OSError as error:
             raise self._unkept(entry, error) from None
         data = reading.data if sealing is None else sealing.seal(reading.data)
-        self.entries[entry.path] = _sealed(reading.entry, sealing)
+        read = self._as_owned(reading.entry, reading.status)
+        self.entries[entry.path] = _sealed(read, sealing)
         if not reading.steady:
             self.concerns.append(Concern(entry.path, "changed while it was read; kept as it was read"))
-        return data
+        return data, bool(read.mode & 0o100)
 
     def _sealing(self, entry: Entry, name: bytes, directory: int) -> Sealing | None:
         """What seals the file ``name`` in ``directory`` with its secret attributes, None where it stays in the clear.
@@ -240,7 +248,7 @@ class _BlobSource:
 
     def _finish(self, entry: Entry, large: _Large) -> None:
         read = entry._replace(size=large.size, sha256=large.sha.digest(), mtime_ns=large.before.st_mtime_ns)
-        self.entries[entry.path] = _sealed(read, large.sealing)
+        self.entries[entry.path] = _sealed(self._as_owned(read, large.before), large.sealing)
         steady = large.sure and content.same_moment(large.before, os.fstat(large.fd))
         if not steady or large.size != large.before.st_size:
             self.concerns.append(Concern(entry.path, "changed while it was read; kept as it was read"))

@@ -245,7 +245,9 @@ def _commit_watched(
 
     def commit_on(heads: tuple[str, ...]) -> commit.Committed:
         parent = reconcile.parent(repository, watched.node, heads, session.unreadable(watched.repository))
-        return commit.commit(repository, watched, parent, old, now, note, session.sealing.sealer, owed)
+        return commit.commit(
+            repository, watched, parent, old, now, note, session.accounts, session.sealing.sealer, owed
+        )
 
     def send(target: MasterTarget, peer: Upload) -> commit.Committed:
         heads = peer.heads()

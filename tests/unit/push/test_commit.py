@@ -21,6 +21,7 @@ from pacha.store.snapshot import Watched
 from tests.support.entries import entry_at
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+NOBODY = Accounts({}, {}, {}, {})
 NOTE = Note("m", "u", 1.0)
 SMALL_LIMIT, SMALL_PART = 1000, 256
 
@@ -38,13 +39,13 @@ class Host:
 
     def look(self) -> dict[bytes, Entry]:
         watch = scan.Watch(self.watched.path, self.watched.single, Rules.of(()), False)
-        found = scan.scan([watch], self.entries, {}, Accounts({}, {}, {}, {}))
+        found = scan.scan([watch], self.entries, {}, NOBODY)
         return {path: module.stored(self.watched, entry) for path, entry in found.entries.items()}
 
     def commit(self, new: dict[bytes, Entry], parent: str | None = None) -> module.Committed:
         """Commit ``new``; the snapshot is not made yet."""
         parent = parent or self.watched.node or NULL
-        return module.commit(self.repository, self.watched, parent, self.entries, new, NOTE)
+        return module.commit(self.repository, self.watched, parent, self.entries, new, NOTE, NOBODY)
 
     def keep(self, done: module.Committed, new: dict[bytes, Entry]) -> None:
         """Make the snapshot, as a push does."""

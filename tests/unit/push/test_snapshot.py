@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -144,3 +145,18 @@ def test_a_list_that_the_parent_has_and_nobody_can_read_is_no_reason_to_stop(
     real = package_list.decode
     monkeypatch.setattr(package_list, "decode", lambda text: real(text if b'"2"' in text else b"{}"))
     assert bar.push().packages == ()
+
+
+@pytest.mark.parametrize("size", [10, 40 << 20])
+def test_a_file_that_takes_the_place_of_a_scanned_one_keeps_its_own_mode(bar: Standalone, size: int) -> None:
+    """What was public becomes a secret between scan and reading: no snapshot has the secret as readable by all."""
+    (bar.tree / "one").write_bytes(bytes(size))
+    (bar.tree / "one").chmod(0o755)
+    session = bar.session()
+    last = read_last_snapshot(session, False)
+    scan(session, last)
+    (bar.tree / "new").touch(0o600)
+    (bar.tree / "new").write_bytes(b"x" * size)
+    (bar.tree / "new").rename(bar.tree / "one")
+    kept = commit_snapshot(session, reconcile.base(session, last)).snapshot.entries[bar.path + b"/one"]
+    assert (kept.mode, kept.sha256) == (0o600, hashlib.sha256(b"x" * size).digest())
