@@ -178,7 +178,7 @@ class PushSession:
 
     def repository(self, name: str) -> hg.Repository:
         """The local repository ``name``, made if it is missing."""
-        repository = hg.open_lightly(self.context.state.repository(name))
+        repository = hg.open_lazily(self.context.state.repository(name))
         repository.accepts_purged = lambda stored, node: self._erased.accepts(name, stored, node.hex())
         return repository
 

@@ -6,7 +6,7 @@ that of a repository, which may be hostile.
 
 This facade imports Mercurial, which takes a quarter of a second, when one of these is first used:
     Repository, Reader     a local repository: commit, read, history
-    open_lightly           a local repository, which is opened only when it has to be
+    open_lazily           a local repository, which is opened only when it has to be
     make_repository        one with its first commit, which needs hardly anything of Mercurial
     open_peer, Peer        a connection to another repository: pull, push
     serve, recover         the other end of such a connection
@@ -27,12 +27,12 @@ from pacha.text import one_line
 if TYPE_CHECKING:
     from pacha.store.hg.diff import unified
     from pacha.store.hg.first_commit import make_repository
+    from pacha.store.hg.lazy import open_lazily
     from pacha.store.hg.peer import Peer, open_peer
     from pacha.store.hg.purging import FileRevision
     from pacha.store.hg.repository import Reader, Repository, Revision, load
     from pacha.store.hg.runtime import frequent_gc
     from pacha.store.hg.server import recover, serve
-    from pacha.store.hg.young import open_lightly
 
 __all__ = [
     "NULL",
@@ -48,7 +48,7 @@ __all__ = [
     "frequent_gc",
     "load",
     "make_repository",
-    "open_lightly",
+    "open_lazily",
     "open_peer",
     "recover",
     "serve",
@@ -63,7 +63,7 @@ _MODULES = {
     "FileRevision": "purging",
     "frequent_gc": "runtime",
     "make_repository": "first_commit",
-    "open_lightly": "young",
+    "open_lazily": "lazy",
     "unified": "diff",
 }
 

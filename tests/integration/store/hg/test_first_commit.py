@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pacha.errors import DamagedError, PachaError
-from pacha.store.hg import NULL, Blob, Note, Repository, first_commit, open_lightly
+from pacha.store.hg import NULL, Blob, Note, Repository, first_commit, open_lazily
 from pacha.store.revision import Interruption
 from tests.support.committing import NOTE, commit, contents, verify
 
@@ -27,7 +27,7 @@ NOTES = [
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Repository:
-    return open_lightly(str(tmp_path / "repos/foo"))
+    return open_lazily(str(tmp_path / "repos/foo"))
 
 
 def history(path: Path) -> dict[str, bytes]:
@@ -60,7 +60,7 @@ def both(tmp_path: Path, made: dict[bytes, bytes | Blob], note: Note) -> tuple[P
     nodes = set()
     for name, opened in (
         ("mercurial", Repository.open(str(tmp_path / "mercurial"), create=True)),
-        ("written", open_lightly(str(tmp_path / "written"))),
+        ("written", open_lazily(str(tmp_path / "written"))),
     ):
         nodes.add(opened.commit(NULL, blobs, [], blobs.__getitem__, note))
         assert opened.heads() == (*nodes,), name
@@ -114,7 +114,7 @@ def test_it_is_private_and_leaves_the_umask_to_the_other_threads(tmp_path: Path,
         masks.append(os.umask(umask))
         return Blob(name)
 
-    made, before = open_lightly(str(tmp_path / "repos/foo")), os.umask(umask)
+    made, before = open_lazily(str(tmp_path / "repos/foo")), os.umask(umask)
     try:
         made.commit(NULL, [b"a", b"b/c/d", b"f" * 130], [], content, NOTE)
     finally:

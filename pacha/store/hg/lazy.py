@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from pacha.store.hg.repository import Repository
 
 
-def open_lightly(path: str) -> Repository:
+def open_lazily(path: str) -> Repository:
     """The repository at ``path``, made if it is missing: opened only when it has to be, which imports Mercurial.
 
     Its methods raise what ``Repository.open`` raises, too.
     """
-    return cast("Repository", _YoungRepository(path))
+    return cast("Repository", _LazyRepository(path))
 
 
-class _YoungRepository:
+class _LazyRepository:
     """Has the methods of ``Repository``; those that are not here open one."""
 
     def __init__(self, path: str) -> None:

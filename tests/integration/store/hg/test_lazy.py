@@ -10,7 +10,7 @@ import pytest
 
 from pacha.errors import DamagedError
 from pacha.store import hg
-from pacha.store.hg import NULL, Repository, open_lightly
+from pacha.store.hg import NULL, Repository, open_lazily
 from tests.support.committing import commit, contents, verify
 
 # Mercurial leaves files of its own open for the garbage collector.
@@ -19,44 +19,44 @@ pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pyte
 
 def test_heads_are_told_whatever_there_is(tmp_path: Path) -> None:
     path = str(tmp_path / "foo")
-    assert open_lightly(path).heads() == () and not (tmp_path / "foo").exists()
+    assert open_lazily(path).heads() == () and not (tmp_path / "foo").exists()
     Repository.open(path, create=True)
-    light = open_lightly(path)
+    light = open_lazily(path)
     assert light.heads() == ()
     first = commit(light, NULL, {b"a": b"1"})
-    assert light.heads() == open_lightly(path).heads() == Repository.open(path).heads() == (first,)
-    second = commit(open_lightly(path), first, {b"b": b"2"})
-    assert open_lightly(path).heads() == (second,)
-    assert contents(open_lightly(path), second) == {b"a": b"1", b"b": b"2"}
+    assert light.heads() == open_lazily(path).heads() == Repository.open(path).heads() == (first,)
+    second = commit(open_lazily(path), first, {b"b": b"2"})
+    assert open_lazily(path).heads() == (second,)
+    assert contents(open_lazily(path), second) == {b"a": b"1", b"b": b"2"}
     verify(path)
 
 
 def test_an_unfinished_transaction_is_rolled_back(tmp_path: Path) -> None:
     path = str(tmp_path / "foo")
-    node = commit(open_lightly(path), NULL, {b"a": b"1"})
+    node = commit(open_lazily(path), NULL, {b"a": b"1"})
     (tmp_path / "foo/.hg/store/data/b.i").write_bytes(b"half")
     (tmp_path / "foo/.hg/store/journal").write_bytes(b"data/b.i\x000\n")
-    assert open_lightly(path).heads() == (node,)
+    assert open_lazily(path).heads() == (node,)
     assert not list((tmp_path / "foo/.hg/store").glob("**/[bj]*"))
 
 
 def test_an_index_that_is_none_is_damaged(tmp_path: Path) -> None:
-    commit(made := open_lightly(str(tmp_path / "foo")), NULL, {b"a": b"1"})
+    commit(made := open_lazily(str(tmp_path / "foo")), NULL, {b"a": b"1"})
     (tmp_path / "foo/.hg/store/00changelog.i").write_bytes(b"\xff" * 64)
     with pytest.raises(DamagedError):
-        open_lightly(made.path).heads()
+        open_lazily(made.path).heads()
 
 
 def test_a_mercurial_without_its_c_parts_commits_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pacha.store.hg.first_commit", None)
     monkeypatch.delitem(vars(hg), "make_repository", raising=False)
-    made = open_lightly(str(tmp_path / "foo"))
+    made = open_lazily(str(tmp_path / "foo"))
     assert contents(made, commit(made, NULL, {b"a": b"1"})) == {b"a": b"1"}
 
 
 def test_a_first_commit_imports_hardly_anything_of_mercurial(tmp_path: Path) -> None:
     script = (
-        "import sys\nfrom pacha.store import hg\nrepository = hg.open_lightly(sys.argv[1])\n"
+        "import sys\nfrom pacha.store import hg\nrepository = hg.open_lazily(sys.argv[1])\n"
         "repository.commit(hg.NULL, [b'a'], [], lambda name: hg.Blob(b'1'), hg.Note('m', 'u', 0.0))\n"
         "assert len(repository.heads()[0]) == 40\n"
         "print(*sorted(name for name in sys.modules if name.startswith('mercurial')))"
