@@ -183,7 +183,9 @@ def test_a_filter_that_lets_no_sh_through(tmp_path: Path, bash_user: Account, re
         server.authorize(bash_user.name)
         host = at.host("bar")
         host.watch(make_tree(at.folder / "opt" / "foo"))
-        host.push()
+        # OpenSSH hangs up at times on a command that ends at once (Stream.close_write): then that is told.
+        assert 0 in (host.pacha("push").code for _ in range(3))
+        assert host.on_master().keys() == {"db", "foo"}
 
 
 @pytest.mark.parametrize("lacking", [(), ("tar",)])
