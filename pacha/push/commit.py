@@ -93,8 +93,8 @@ def commit(
 
     With an empty ``base`` (a path watched again) only ``new`` is left of the content of ``parent``. A path that cannot
     be read keeps its entry of ``base``, with a concern. ``accounts`` names the owners of files that took the place of
-    scanned ones. ``sealer`` seals those whose ``sealed`` is not None. What is
-    ``owed`` is not on the disk: its content is that of ``watched.node``. Raises PachaError, DamagedError.
+    scanned ones. ``sealer`` seals those whose ``sealed`` is not None. What is ``owed`` is not on the disk: its content
+    is that of ``watched.node``. Raises PachaError, DamagedError.
     """
     result = Committed(parent)
     paths = differing(base, new)

@@ -8,6 +8,7 @@ import os
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from pacha.errors import DamagedError
 from pacha.files.dirfd import CREATE, DIRECTORY
@@ -213,7 +214,7 @@ def _lift(name: bytes, fd: int) -> None:
 def _fill(fd: int, entry: Entry, chunks: Iterator[bytes]) -> None:
     digest, size, holes = hashlib.sha256(), 0, _holes_in(entry)
     writer = HoleWriter(fd, holes)
-    write = writer.write if holes else writer.write_all
+    write = writer.write if holes else partial(syscalls.write_all, fd)
     for chunk in chunks:
         digest.update(chunk)
         size += len(chunk)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from pacha.files.metadata import SMALLEST_HOLE, Holes
+from pacha.system.syscalls import write_all
 
 _ZEROS = bytes(SMALLEST_HOLE)
 
@@ -27,7 +28,7 @@ class HoleWriter:
             if is_hole:
                 self._write_around_zeros(piece)
             else:
-                self.write_all(piece)
+                write_all(self._fd, piece)
             done += len(piece)
             self._offset += len(piece)
 
@@ -47,13 +48,7 @@ class HoleWriter:
         for offset in range(0, len(piece), SMALLEST_HOLE):
             length = min(SMALLEST_HOLE, len(piece) - offset)
             if piece.startswith(_ZEROS[:length], offset):
-                self.write_all(view[start:offset])
+                write_all(self._fd, view[start:offset])
                 os.lseek(self._fd, length, os.SEEK_CUR)
                 start = offset + length
-        self.write_all(view[start:])
-
-    def write_all(self, data: bytes | memoryview) -> None:
-        """Write ``data`` where the descriptor is, with its zeros. Raises OSError."""
-        written = os.write(self._fd, data) if data else 0
-        while written < len(data):
-            written += os.write(self._fd, memoryview(data)[written:])
+        write_all(self._fd, view[start:])

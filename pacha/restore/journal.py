@@ -17,7 +17,7 @@ from pacha.files import paths
 from pacha.restore.entries import discard
 from pacha.restore.journal_records import WORD_OF, Mark, Part, Record, Root, Started, Target, decode, encode
 from pacha.system.presence import ABSENT
-from pacha.system.syscalls import sync_file
+from pacha.system.syscalls import sync_file, write_all
 from pacha.text import escape
 
 _FOLDER = b"rebuilds"
@@ -142,10 +142,9 @@ class Journal:
         """Write all records to the disk. Raises OSError."""
         while self._pending:
             lines = "".join(map(encode, self._pending[:_AT_ONCE]))
-            data = memoryview((self._before + lines).encode("ascii"))
+            data = (self._before + lines).encode("ascii")
             self._before = "\n"  # where the disk is full, a later call goes on after a line that was cut off
-            while data:
-                data = data[os.write(self._fd, data) :]
+            write_all(self._fd, data)
             self._before = ""
             del self._pending[:_AT_ONCE]
         sync_file(self._fd)

@@ -1,4 +1,4 @@
-"""System calls that Python does not wrap: syncfs(2), renameat2(2) and prctl(2), through the C library."""
+"""System calls that Python does not wrap, syncfs(2), renameat2(2) and prctl(2), or that may do half: write(2)."""
 
 from __future__ import annotations
 
@@ -13,6 +13,13 @@ _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 UNSUPPORTED = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP})
 
 _libc = ctypes.CDLL(None, use_errno=True)
+
+
+def write_all(fd: int, data: bytes | memoryview) -> None:
+    """Write all of ``data``, of which one write(2) may take a part. Raises OSError."""
+    written = os.write(fd, data) if data else 0
+    while written < len(data):
+        written += os.write(fd, memoryview(data)[written:])
 
 
 def sync_file(fd: int) -> None:

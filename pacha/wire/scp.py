@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 from pacha.errors import DamagedError, PachaError
 from pacha.files.dirfd import CREATE, DIRECTORY
+from pacha.system.syscalls import write_all
 from pacha.wire.remote_errors import RemoteFault, classify_words, missing_name
 from pacha.wire.scp_stream import LOOK, Duplex, Sender, odd, start_of
 
@@ -271,9 +272,7 @@ def _check_room(folder: int, size: int) -> None:
 
 def _write(fd: int, piece: bytes, path: bytes) -> None:
     try:
-        written = os.write(fd, piece)
-        while written < len(piece):
-            written += os.write(fd, memoryview(piece)[written:])
+        write_all(fd, piece)
     except OSError as error:
         raise _not_written(path, error) from error
 

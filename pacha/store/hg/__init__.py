@@ -6,7 +6,7 @@ that of a repository, which may be hostile.
 
 This facade imports Mercurial, which takes a quarter of a second, when one of these is first used:
     Repository, Reader     a local repository: commit, read, history
-    open_lazily           a local repository, which is opened only when it has to be
+    open_lazily            a local repository, which is opened only when it has to be
     make_repository        one with its first commit, which needs hardly anything of Mercurial
     open_peer, Peer        a connection to another repository: pull, push
     serve, recover         the other end of such a connection

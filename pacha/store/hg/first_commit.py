@@ -18,7 +18,7 @@ from pacha.errors import PachaError, cause
 from pacha.library import require
 from pacha.store import repository_dir
 from pacha.store.revision import CHANGELOG, ENTRY, INLINE, META, PLAIN, Content, Note, hashed
-from pacha.system.syscalls import sync_file, sync_file_system
+from pacha.system.syscalls import sync_file, sync_file_system, write_all
 
 _APART = 0x0002_0001  #: the header of a log whose bytes lie in a file of their own
 _MOST_INLINE = 128 << 10  #: bytes of a chunk; a longer one lies in a file of its own (mercurial/revlog.py, _maxinline)
@@ -147,8 +147,6 @@ class _Store:
             name = _encode(name)
         fd = os.open(self._path + name, _NEW, 0o600)
         try:
-            rest = memoryview(data)
-            while rest:
-                rest = rest[os.write(fd, rest) :]
+            write_all(fd, data)
         finally:
             os.close(fd)

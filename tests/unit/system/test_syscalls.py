@@ -103,3 +103,16 @@ def test_a_child_whose_parent_ended_before_ends_at_once() -> None:
         syscalls.end_with_parent(1 << 30)
         os._exit(0)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1
+
+
+@pytest.mark.parametrize("data", [b"", b"x", memoryview(b"y" * 300_000)])
+def test_all_is_written_where_one_call_takes_a_part(monkeypatch: pytest.MonkeyPatch, data: bytes | memoryview) -> None:
+    taken = list[bytes]()
+
+    def write(fd: int, rest: bytes | memoryview) -> int:
+        taken.append(bytes(rest[:1000]))
+        return len(taken[-1])
+
+    monkeypatch.setattr(os, "write", write)
+    syscalls.write_all(-1, data)
+    assert b"".join(taken) == bytes(data)
