@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from pacha.files import keyed
-from pacha.files.dirfd import open_to_read
-from pacha.files.metadata import Entry, Kind, kind_of, observe
+from pacha.files.dirfd import NotAFile, open_file
+from pacha.files.metadata import Entry, Kind, observe
 from pacha.files.owners import Accounts
 
 WHOLE_LIMIT = 16 * 1024 * 1024  #: bytes; a larger file is stored in parts
@@ -23,10 +23,6 @@ _TRIES = 3
 _TICK_NS = 20_000_000
 _CHUNK = 1024 * 1024
 _NO_KEYS: Mapping[bytes, bytes] = MappingProxyType({})
-
-
-class NotAFile(OSError):
-    """The path was a regular file when it was scanned, and is not one now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,15 +112,6 @@ def settled(fd: int) -> tuple[os.stat_result, bool]:
             return status, True
         time.sleep(_TICK_NS / 1e9)
     return os.fstat(fd), False
-
-
-def open_file(name: bytes, dir_fd: int) -> int:
-    """Open the regular file ``name`` for reading; never block on a FIFO, but for a lease. Raises OSError, NotAFile."""
-    fd = open_to_read(name, dir_fd)
-    if kind_of(os.fstat(fd).st_mode) is not Kind.FILE:
-        os.close(fd)
-        raise NotAFile("no longer a regular file")
-    return fd
 
 
 def chunks(fd: int, most: int) -> Iterator[bytes]:

@@ -24,6 +24,10 @@ _LONGEST_LEASE = 60
 _POLL_SECONDS = 0.02
 
 
+class NotAFile(OSError):
+    """The path was a regular file when it was scanned, and is not one now."""
+
+
 def open_own(path: bytes) -> int:
     """Open the folder ``path``. Raises OSError unless it is ours or root's, and nobody else may write to it."""
     fd = os.open(path, DIRECTORY)
@@ -50,6 +54,15 @@ def open_to_read(name: bytes, dir_fd: int) -> int:
                     error.errno, "another program holds a lease on it and does not give it up"
                 ) from None
             time.sleep(_POLL_SECONDS)
+
+
+def open_file(name: bytes, dir_fd: int) -> int:
+    """Open the regular file ``name`` for reading; never block on a FIFO, but for a lease. Raises OSError, NotAFile."""
+    fd = open_to_read(name, dir_fd)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise NotAFile("no longer a regular file")
+    return fd
 
 
 def reach(path: bytes) -> int:

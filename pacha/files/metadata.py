@@ -15,7 +15,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from pacha.errors import Concern
-from pacha.files.dirfd import open_to_read
+from pacha.files.dirfd import open_file, open_to_read
 from pacha.files.owners import Accounts
 from pacha.files.user_namespace import OVERFLOW, is_partial, is_unmapped_group, is_unmapped_user
 from pacha.system import inode_flags
@@ -176,15 +176,11 @@ def as_owned(entry: Entry, status: os.stat_result, names: Accounts) -> Entry:
 
 def _opened(name: bytes, dir_fd: int, unread: Unread | None, must_be_file: bool) -> int | None:
     """A descriptor of the file or directory ``name``; None where it may not be opened, unless it ``must_be_file``."""
+    if must_be_file:
+        return open_file(name, dir_fd)
     try:
-        fd = open_to_read(name, dir_fd)
-        if must_be_file and not stat.S_ISREG(os.fstat(fd).st_mode):
-            os.close(fd)
-            raise OSError(errno.ESTALE, "no longer a regular file")
-        return fd
+        return open_to_read(name, dir_fd)
     except OSError as error:
-        if must_be_file:
-            raise
         if error.errno not in _NO_FLAGS:
             _note(error, FLAGS, unread)
         return None

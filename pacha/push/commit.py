@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from pacha.errors import Concern, PurgedError
 from pacha.files import content, keyed, metadata, names
-from pacha.files.dirfd import DirectoryFds
+from pacha.files.dirfd import DirectoryFds, open_file
 from pacha.files.metadata import Entry, Kind
 from pacha.sealing.sealer import Sealer, Sealing
 from pacha.store.revision import NULL, Blob, Interruption, Note
@@ -237,7 +237,7 @@ class _BlobSource:
                 self.close()
                 directory, name = self._descent.parent(self._watched.relative(entry.path))
                 sealing = self._sealing(entry, name, directory)
-                self._large = _Large(entry.path, content.open_file(name, directory), sealing)
+                self._large = _Large(entry.path, open_file(name, directory), sealing)
             data = self._large.read(number)
             activity.advance(1, len(data))
             if number == entry.parts - 1:

@@ -321,7 +321,8 @@ def test_what_is_listed_and_cannot_be_found_keeps_its_last_version(
         def lost(*arguments: object) -> None:
             raise FileNotFoundError(2, "No such file or directory")
 
-        monkeypatch.setattr(module.content, "open_file", lost)
+        for place in (module, module.content):
+            monkeypatch.setattr(place, "open_file", lost)
 
     done = host.push(lose)
     assert [concern.path for concern in done.concerns] == [os.fsencode(path)]
