@@ -16,13 +16,16 @@ from pacha.ui.fleet import number_of_hosts
 
 DIGESTS = "digests.html"  #: the page that lists them: index.html is a report's, in a folder with both
 MOST_OF_PAGE = 10_000_000  #: characters of HTML, for the hosts
-_NAME = re.compile(r"digest-(\d{8}T\d{6})Z(?:-[0-9a-f]{8})?\.html")
+_NAME = re.compile(r"digest-(\d{8}T\d{6})(?:\.\d{6})?Z(?:-[0-9a-f]{8})?\.html")
 
 
 def page_name(digest: Digest) -> str:
-    """The name of the page's file: it says when the digest begins, and so is the same if it has to be told again."""
+    """The name of the page's file: it says when the digest begins, and so is the same if it has to be told again.
+
+    To the microsecond: two digests within a second are two pages.
+    """
     which = f"-{sha256(repr(digest.globs).encode()).hexdigest()[:8]}" if digest.globs else ""
-    return f"digest-{datetime.fromtimestamp(digest.since, timezone.utc):%Y%m%dT%H%M%S}Z{which}.html"
+    return f"digest-{datetime.fromtimestamp(digest.since, timezone.utc):%Y%m%dT%H%M%S.%f}Z{which}.html"
 
 
 def digest_page(digest: Digest, master: str) -> bytes:

@@ -26,8 +26,13 @@ def test_a_page_has_an_end() -> None:
 
 
 def test_names() -> None:
-    assert page_name(made(HOST)) == "digest-20010909T014640Z.html"
-    page = index_page(
-        ["digest-20010909T014640Z.html", "digest-99999999T999999Z.html", "x<.html", "index.html"], "m"
-    ).decode()
-    assert page.count("<li>") == 2 and "x&lt;" not in page and 'href="digest-20010909T014640Z.html"' in page
+    name, older = page_name(made(HOST)), "digest-20010909T014639Z.html"
+    assert name == "digest-20010909T014640.000000Z.html"
+    page = index_page([older, name, "digest-99999999T999999Z.html", "x<.html", "index.html"], "m").decode()
+    assert page.count("<li>") == 3 and "x&lt;" not in page
+    assert page.index("digest-9999") < page.index(f'href="{name}"') < page.index(f'href="{older}"')
+
+
+def test_two_digests_within_a_second_are_two_pages() -> None:
+    digest = made(HOST)
+    assert page_name(digest) != page_name(replace(digest, since=digest.since + 0.25))
