@@ -23,8 +23,9 @@ def test_a_key_is_opened_by_an_identity_and_has_no_secret_in_the_text(tmp_path: 
     assert [key.id for key in found] == [two.id, one.id] and not any(key.secret for key in found)
     mine = age.identities(people.offline.read_bytes(), "", str)
     assert [keys.open_key(key, mine) for key in found] == [two, one]
+    identity = people.offline.read_bytes().splitlines()[-1]
     with pytest.raises(age.NotOpened):
-        keys.open_key(found[0], SealIdentities((people.offline.read_bytes().splitlines()[-1][:-1] + b"X",)))
+        keys.open_key(found[0], SealIdentities((identity[:-1] + (b"Q" if identity.endswith(b"X") else b"X"),)))
 
 
 def test_they_stay_in_the_state_folder(tmp_path: Path) -> None:
