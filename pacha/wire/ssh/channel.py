@@ -130,12 +130,7 @@ class Stream:
         return len(data)
 
     def close_write(self) -> None:
-        """End the command's input, unless the command has ended itself.
-
-        Use it only for commands that wait for the end of their input. For a command that ends at that moment, paramiko
-        may send this after it has closed the channel in another thread, and OpenSSH then hangs up ("ieof packet
-        referred to nonexistent channel").
-        """
+        """End the command's input, unless the command has ended itself."""
         if self._channel.eof_received:
             return
         try:

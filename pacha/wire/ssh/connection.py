@@ -15,6 +15,7 @@ from pacha.system import background
 from pacha.text import one_line
 from pacha.wire.ssh.auth import log_in
 from pacha.wire.ssh.channel import Stream, alarm, end
+from pacha.wire.ssh.command_channel import CommandChannel
 from pacha.wire.ssh.commands import ASKED_AGAIN, Commands, lost, refused, too_many
 from pacha.wire.ssh.endpoint import Endpoint
 from pacha.wire.ssh.handshake import Line, dial, greet, hang_up
@@ -48,7 +49,7 @@ class Connection(Commands):
         self._stall = stall
         self._timeout = timeout
         self._closing = threading.Event()
-        self._opened: deque[Future[paramiko.Channel]] = deque()  #: each with a slot of its own
+        self._opened: deque[Future[CommandChannel]] = deque()  #: each with a slot of its own
         # When a command ends, dropbear closes each channel whose command has not started, and may hang up.
         self._is_for_one = "dropbear" in transport.remote_version
         self._others: list[Connection] = []  #: connections for further commands at the same time
@@ -106,18 +107,18 @@ class Connection(Commands):
             if self._slots.acquire(blocking=False):
                 self._opened.append(background.start(self._channel, self._idle))
 
-    def _channel(self, idle: float) -> paramiko.Channel:
+    def _channel(self, idle: float) -> CommandChannel:
         """A new channel, requested again if refused: a busy OpenSSH may still count sessions that have ended."""
         for pause in ASKED_AGAIN:
             try:
-                return self.transport.open_session(timeout=idle)
+                return CommandChannel.of(self.transport.open_session(timeout=idle))
             except paramiko.SSHException as error:
                 if not _is_refusal(error):
                     raise
                 time.sleep(pause)
-        return self.transport.open_session(timeout=idle)
+        return CommandChannel.of(self.transport.open_session(timeout=idle))
 
-    def _taken(self, idle: float) -> Future[paramiko.Channel] | None:
+    def _taken(self, idle: float) -> Future[CommandChannel] | None:
         """A channel that was opened ahead; None: the caller has a slot for a new one."""
         try:
             opened = self._opened.popleft()
@@ -150,13 +151,13 @@ class Connection(Commands):
             self._others.append(other)
             return other
 
-    def _let_go(self, carrier: Connection, channel: paramiko.Channel) -> None:
+    def _let_go(self, carrier: Connection, channel: CommandChannel) -> None:
         """Release a stream's slot, and its connection unless the command may still run."""
         if channel.exit_status >= 0:
             self._free.append(carrier)
         self._slots.release()
 
-    def _session(self, command: bytes, idle: float, opened: Future[paramiko.Channel] | None) -> paramiko.Channel:
+    def _session(self, command: bytes, idle: float, opened: Future[CommandChannel] | None) -> CommandChannel:
         channel = None
         try:
             channel = opened.result(idle) if opened else self._channel(idle)

@@ -39,6 +39,8 @@ for _name, *_parameters in (
     ("get_remote_server_key",),
 ):
     require("paramiko", paramiko.Transport, _name, *_parameters)
+for _name in ("_close_internal", "lock"):
+    require("paramiko", paramiko.Channel(0), _name)
 require("paramiko", paramiko.config, "invoke")  # what plain_settings puts back
 
 __all__ = ["cMSG_CHANNEL_REQUEST", "paramiko", "refuse_unknown"]
