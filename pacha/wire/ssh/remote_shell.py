@@ -10,8 +10,10 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
+from pacha.errors import UnreachableError
 from pacha.wire.shell import command_line
 from pacha.wire.ssh.channel import Result, Stream, alarm
 from pacha.wire.ssh.commands import OUTPUT_MAX, Commands, endless, lost
@@ -27,6 +29,9 @@ _QUESTION = (
     b"answer $w $s \"$e\" || answer $w $s 'it said more than printf takes' || exit; }\n"
 )
 _IDLE = 240.0  #: seconds; the timeout of a command comes first
+#: Seconds for sh to say that it is there, as for a login: the account's start-up file runs before. Then each command
+#: has a channel, and all of its own time.
+_GREETING = 20.0
 _PIECE = 64 * 1024
 _STATUS_MAX = 255
 _ARGUMENT_MAX = 64 * 1024  #: bytes; Linux lets a program have one of twice that
@@ -130,12 +135,14 @@ class RemoteShell:
                 raise lost(self._connection.endpoint, "the sh there that runs our commands has ended") from None
 
     def _has_greeted(self, stream: Stream) -> bool:
-        """Whether what answers is a sh that says nothing but what it is told to; else it is closed."""
+        """Whether what answers in time is a sh that says nothing but what it is told to; else it is closed."""
         expected = self._greeting + b"\n"
-        while len(self._unread) < len(expected) and expected.startswith(self._unread):
-            if not (piece := stream.read(_PIECE)):
-                break
-            self._unread += piece
+        # A command in a channel of its own tells a lost connection.
+        with alarm(_GREETING, stream.close), suppress(UnreachableError):
+            while len(self._unread) < len(expected) and expected.startswith(self._unread):
+                if not (piece := stream.read(_PIECE)):
+                    break
+                self._unread += piece
         self._is_greeted = self._unread.startswith(expected)
         del self._unread[: len(expected)]
         if not self._is_greeted:

@@ -237,11 +237,14 @@ OTHERS = {
     "it ends": "exit 127",
     "an earlier Pacha does not let it in": "echo 'pacha: Permission denied: this key is for Pacha alone.' >&2; exit 11",
     "it is not let in": "echo 'This service allows sftp connections only.'; exit 1",
+    "it says nothing": "exec sleep 600",
+    "it says nothing for long": "sleep 1; exec sh",
 }
 
 
 @pytest.mark.parametrize("script", OTHERS.values(), ids=OTHERS)
-def test_where_it_is_no_sh_each_command_has_a_channel(script: str) -> None:
+def test_where_it_is_no_sh_each_command_has_a_channel(script: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remote_shell, "_GREETING", 0.3)
     local = Local(["sh", "-c", script])
     shell = shell_of(local)
     with ThreadPoolExecutor(3) as pool:
