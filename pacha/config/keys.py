@@ -19,7 +19,8 @@ from urllib.parse import urlsplit
 from pacha.system.home import expand_home
 from pacha.text import printable
 
-HOST_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
+HOST_NAME_MAX = 240  #: of the 255 bytes of a file name; the rest is for ".", ".json" and what makes a new file unique
+HOST_NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{HOST_NAME_MAX - 1}}}", re.ASCII)
 _DAYS = {"d": 1, "w": 7, "m": 30, "y": 365}
 NO_KEY = "no"  #: the ``pacha.sign.key`` of a host that does not sign
 STANDALONE = "local"  #: the ``pacha.host`` of a machine that is its own master
@@ -133,9 +134,10 @@ def _seconds(text: str) -> int:
 
 
 def _hostname(text: str) -> str | None:
-    if text and not (HOST_NAME.fullmatch(text) and len(text) <= 255):
+    if text and not HOST_NAME.fullmatch(text):
         raise ValueError(
-            f"'{printable(text)}' is not a host name: letters, digits, '.', '_', '-'; a letter or digit first"
+            f"'{printable(text)}' is not a host name: letters, digits, '.', '_', '-'; a letter or digit first; "
+            f"{HOST_NAME_MAX} at most"
         )
     return text or None
 

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pacha.config.keys import HOST_NAME
+from pacha.config.keys import HOST_NAME, HOST_NAME_MAX
 from pacha.errors import ConfigError, UsageError
 from pacha.text import escape
 
@@ -32,7 +32,7 @@ class Context:
         if not HOST_NAME.fullmatch(name):
             raise ConfigError(
                 f"{name!r} cannot be the name of a host.",
-                "letters, digits, '.', '_' and '-' only",
+                f"letters, digits, '.', '_' and '-' only, {HOST_NAME_MAX} at most",
                 "Set pacha.hostname in the configuration.",
                 code="invalid-hostname",
             )
@@ -45,10 +45,10 @@ class Context:
 
 def check_host(host: str) -> str:
     """Return ``host`` if it is valid, as it becomes part of a path on the master. Raises UsageError."""
-    if not HOST_NAME.fullmatch(host) or len(host) > 255:
+    if not HOST_NAME.fullmatch(host):
         raise UsageError(
             f"'{escape(os.fsencode(host[:80]))}' cannot be the name of a host.",
-            "letters, digits, '.', '_', '-' only, 255 at most",
+            f"letters, digits, '.', '_', '-' only, {HOST_NAME_MAX} at most",
             "Name it as 'pacha hosts' does.",
             code="invalid-host-name",
         )

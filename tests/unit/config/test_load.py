@@ -164,7 +164,7 @@ def test_a_tilde_is_the_home_folder_that_the_account_has() -> None:
         ("pacha.frequency = 12 ; hours", "comment"),
         ("pacha.hostname = .hooks", "is not a host name"),
         ("pacha.hostname = a/b", "is not a host name"),
-        ("pacha.hostname = " + "a" * 256, "is not a host name"),
+        ("pacha.hostname = " + "a" * 241, "is not a host name"),
         ("pacha.exclude = *.a, *.b", "not by commas"),
         ("pacha.exclude = it's", "quote"),
         ("pacha.exclude = *.a\n  *.b # old", "comment"),

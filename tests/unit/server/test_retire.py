@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from pacha.config.keys import HOST_NAME_MAX
 from pacha.errors import PachaError, UnreachableError, UsageError
-from pacha.server import host_keys, hosts, moving, retire
+from pacha.server import check_results, host_keys, hosts, moving, retire
 from pacha.server.add_host import add_host
+from pacha.server.check_results import CheckResult
 from pacha.server.host_directory import HostDirectory
 from pacha.server.rename import rename
 from tests.support.away import OTHERS, Master, master_of_this_user, stopping  # noqa: F401  (a fixture)
@@ -36,6 +38,20 @@ def test_it_is_put_away_and_comes_back_to_the_last_bit(master: Master, bar: Path
     assert (archive / "record.json").stat().st_mode & 0o777 == 0o600
     assert retire.undo(master.path, "bar").keys == 1
     assert master.everything() == before
+
+
+def test_the_longest_name(master: Master) -> None:
+    """Each name of a file that is made of it has room."""
+    longest = "b" * HOST_NAME_MAX
+    master.add(longest)
+    check_results.write(master.path, CheckResult(host=longest, at=1.0, code=0))
+    before = master.everything()
+    retire.retire(master.path, longest)
+    retire.undo(master.path, longest)
+    assert master.everything() == before
+    rename(master.path, longest, "bar")
+    rename(master.path, "bar", "c" * HOST_NAME_MAX)
+    assert list(check_results.read(master.path)) == hosts.names(master.path) == ["c" * HOST_NAME_MAX]
 
 
 def test_the_name_is_kept(master: Master, bar: Path) -> None:
