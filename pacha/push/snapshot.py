@@ -20,7 +20,7 @@ from pacha.files.parents import observe_parents
 from pacha.host import owed
 from pacha.machine.packages import package_list
 from pacha.machine.packages.changes import compare as compare_packages
-from pacha.push import commit, reconcile, sealing, signing
+from pacha.push import commit, lost_history, reconcile, sealing, signing
 from pacha.push.moved_away import moved_away
 from pacha.push.readable import readable
 from pacha.push.reconcile import Base
@@ -211,7 +211,7 @@ def _changed(base: Snapshot, new: Snapshot) -> dict[bytes, tuple[Mapping[bytes, 
 
 def _commit_content(session: PushSession, base: Snapshot, new: Snapshot, owed: Collection[bytes]) -> Snapshot:
     """Commit and send the content of each watched path that differs; returns ``new`` as it was read."""
-    changed = _changed(base, new)
+    changed = {**_changed(base, new), **lost_history.to_record(session, new)}
     if not changed:
         return new
     entries, committed = dict(new.entries), []
@@ -245,8 +245,12 @@ def _commit_watched(
 
     def commit_on(heads: tuple[str, ...]) -> commit.Committed:
         parent = reconcile.parent(repository, watched.node, heads, session.unreadable(watched.repository))
+        before = old
+        if lost_history.is_lost(session, watched.repository, watched.node):
+            before = {}
+            lost_history.tell(session, watched.path)
         return commit.commit(
-            repository, watched, parent, old, now, note, session.accounts, session.sealing.sealer, owed
+            repository, watched, parent, before, now, note, session.accounts, session.sealing.sealer, owed
         )
 
     def send(target: MasterTarget, peer: Upload) -> commit.Committed:
@@ -287,7 +291,8 @@ def _commit_database(
 ) -> tuple[str, bool]:
     """Write ``new`` to pacha.db and commit a copy of it; returns the snapshot's node and whether it is new."""
     unreadable = session.unreadable(DATABASE)
-    is_same = bool(base.parent) and new == base.last and not session.state.pending and not unreadable
+    is_lost = lost_history.is_lost(session, DATABASE, base.parent)
+    is_same = bool(base.parent) and new == base.last and not (session.state.pending or unreadable or is_lost)
     is_due = not is_same or signing.is_due(session, base.parent)
     if is_due:
         session.open_ahead([])
@@ -299,6 +304,8 @@ def _commit_database(
     image = database.image(session.context.state.database)
     repository = session.repository(DATABASE)
     known = bool(base.parent) and repository.has(base.parent)
+    if is_lost:
+        lost_history.tell(session, session.path_of(DATABASE))
     parent = base.parent if known else reconcile.parent(repository, None, (), unreadable)
     note = session.note(f"{session.host}: {change_list.counts(changes, packages)}")
     if known:
