@@ -36,6 +36,7 @@ from pacha.text import escape, rfc3339
 from pacha.wire.master import CHANGELOG_OF_ANY, HEARTBEAT_MAX, Master, Probe, RolledBack
 
 _UNREADABLE = "its revision {node} on {label} cannot be read ({why}); the push went on beside it: find out who added it"
+_ELSEWHERE = "pacha.hosts.path is {own}, but this key leads to {theirs} on {label}: there it is kept"
 _OF_OURS = 4  #: how many times the size of our own pacha.db a revision may have
 _MOST_CONCERNS = 100  #: how many are remembered for ``pacha status``
 
@@ -129,8 +130,16 @@ class PushSession:
             try:
                 target.attach(*connection.result())
                 self._check_volume(target)
+                self._compare_path(target)
             except PachaError as error:
                 target.failure = error
+
+    def _compare_path(self, target: MasterTarget) -> None:
+        """Tell at the first push to a master that it keeps this host elsewhere than configured. Its word counts."""
+        assert target.master is not None
+        own, theirs = self.context.config.hosts_path, target.master.hosts_path
+        if own != theirs and not target.last_known.sent:
+            self.notices.append(_ELSEWHERE.format(own=escape(own), label=target.label, theirs=escape(theirs)))
 
     def _check_volume(self, target: MasterTarget) -> None:
         """Raise UnreachableError for a local master whose volume is not mounted: it would be filled beside that."""
@@ -192,7 +201,8 @@ class PushSession:
 
     def path_of(self, name: str) -> bytes:
         """The path of the repository ``name`` on a master, for people."""
-        return os.path.join(self.context.config.hosts_path, os.fsencode(self.host), os.fsencode(name))
+        hosts_path = next((target.master.hosts_path for target in self.reached if target.master), None)
+        return os.path.join(hosts_path or self.context.config.hosts_path, *map(os.fsencode, (self.host, name)))
 
     def history(self) -> int:
         """The size of our own ``db``'s changelog in bytes, 0 for none."""

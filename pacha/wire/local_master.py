@@ -40,13 +40,13 @@ class LocalMaster:
     """A master that is the folder ``hosts_path``. ``create`` makes a repository at a path."""
 
     def __init__(self, hosts_path: bytes, create: Callable[[str], object]) -> None:
-        self._hosts_path = hosts_path
+        self.hosts_path = hosts_path
         self._create = create
 
     @property
     def label(self) -> str:
         """The folder."""
-        return escape(self._hosts_path)
+        return escape(self.hosts_path)
 
     def local_path(self, name: str) -> str | None:
         """None: a push may change the repository meanwhile."""
@@ -119,7 +119,7 @@ class LocalMaster:
     def fetch(self, host: str, name: str, inbox: int, on_file: Callable[[scp.Received], None]) -> scp.Totals:
         """Copy the store's files."""
         began, path = time.monotonic(), self._path(host, name, STORE)
-        with local_store.descend(self._hosts_path, host, f"{name}/{STORE}") as store:
+        with local_store.descend(self.hosts_path, host, f"{name}/{STORE}") as store:
             owner = os.stat(self._path(host), follow_symlinks=False).st_uid
             copy = local_store.StoreCopy(path, inbox, frozenset([owner, 0, os.geteuid()]))
             for received in copy.run(store):
@@ -129,10 +129,10 @@ class LocalMaster:
     def fetch_hooks(self, host: str, inbox: int) -> list[hook_files.Hook]:
         """Copy the hooks, with their owners."""
         hooks = []
-        for path, mode, owner in hook_files.entries(self._hosts_path, host, frozenset([0, os.geteuid()])):
+        for path, mode, owner in hook_files.entries(self.hosts_path, host, frozenset([0, os.geteuid()])):
             with suppress(FileExistsError):
                 os.mkdir(os.path.dirname(path), 0o700, dir_fd=inbox)
-            _copy(os.path.join(hook_files.folder_of(self._hosts_path, host), path), path, inbox)
+            _copy(os.path.join(hook_files.folder_of(self.hosts_path, host), path), path, inbox)
             hooks.append(hook_files.hook_of(path, mode, owner))
         return hooks
 
@@ -157,7 +157,7 @@ class LocalMaster:
     def last_push(self, host: str) -> bytes | None:
         """Read it; what cannot be read is not taken for missing."""
         try:
-            with local_store.descend(self._hosts_path, host, "") as folder:
+            with local_store.descend(self.hosts_path, host, "") as folder:
                 return local_store.read_heartbeat(folder)
         except (OSError, ValueError) as error:
             raise local_store.unreadable_heartbeat(error) from None
@@ -165,7 +165,7 @@ class LocalMaster:
     def purged(self, host: str) -> bytes | None:
         """Read it."""
         try:
-            with local_store.descend(self._hosts_path, host, "") as folder:
+            with local_store.descend(self.hosts_path, host, "") as folder:
                 return local_store.read_purged(folder)
         except OSError as error:
             raise local_store.unreadable_record(error) from None
@@ -183,7 +183,7 @@ class LocalMaster:
         """Nothing to close."""
 
     def _path(self, host: str, *below: str) -> bytes:
-        return os.path.join(self._hosts_path, os.fsencode(host), *map(os.fsencode, below))
+        return os.path.join(self.hosts_path, os.fsencode(host), *map(os.fsencode, below))
 
 
 class StateFolderMaster(LocalMaster):
@@ -199,7 +199,7 @@ class StateFolderMaster(LocalMaster):
     def purged(self, host: str) -> bytes | None:
         """The state folder's own record, which lies beside the repositories (``store.state``)."""
         try:
-            with open(os.path.join(os.path.dirname(self._hosts_path), b"purged"), "rb") as stream:
+            with open(os.path.join(os.path.dirname(self.hosts_path), b"purged"), "rb") as stream:
                 return stream.read(PURGED_MAX + 1)
         except FileNotFoundError:
             return None

@@ -143,6 +143,10 @@ class Master(Protocol):
     def label(self) -> str:
         """``user@host`` or the folder, for people and for remembering."""
 
+    @property
+    def hosts_path(self) -> bytes:
+        """Where the hosts' folders are there: by the master's own word, if it gives one."""
+
     def local_path(self, name: str) -> str | None:
         """The path at which the repository ``name`` can be read in place, as nobody changes it; None: fetch it."""
 

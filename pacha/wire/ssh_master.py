@@ -52,6 +52,11 @@ class SshMaster:
         """``user@host``."""
         return self._connection.endpoint.label
 
+    @property
+    def hosts_path(self) -> bytes:
+        """The configured folder, until Pacha there names the one that its key leads to."""
+        return self._plain.hosts_path
+
     def local_path(self, name: str) -> str | None:
         """None: the repository is not on this machine."""
         return None

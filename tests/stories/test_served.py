@@ -122,7 +122,8 @@ def test_another_hosts_path_than_the_masters_does_not_matter(stage: Stage, door:
     host = door.host(stage)
     host.configure(hosts_path="/somewhere/else")
     host.watch(make_foo(stage))
-    host.push()
+    told = f"pacha.hosts.path is /somewhere/else, but this key leads to {stage.hosts} on"
+    assert [told in " ".join(f"{done.out}{done.err}".split()) for done in (host.push(), host.push())] == [True, False]
     host.rebuild()
     found = json.loads(host.pacha("doctor", "--json").must(3).out)
     assert f"pacha.hosts.path = {stage.hosts}" in {one["cure"].partition("Set ")[2] for one in found if one["cure"]}
