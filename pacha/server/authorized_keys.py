@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from pacha.errors import PachaError, UsageError
-from pacha.server import keys_file
+from pacha.server import host_keys, keys_file
 from pacha.system import child
 from pacha.system.executable import program
 from pacha.text import escape
@@ -34,7 +34,6 @@ _KINDS = {
     "sk-ecdsa-sha2-nistp256@openssh.com": 3,
 }
 _LONGEST = 16 * 1024
-_OWN_LINE = re.compile(rb'restrict,command="[^" ]*pacha serve ([^ "]+) --hosts-path [^"]*"')  #: the host in it
 _PATIENCE = 30.0  #: seconds for Pacha to tell its version
 _PATH_OF_SSHD = "/usr/local/bin:/usr/bin:/bin"
 _AGO = {"h": 3600, "d": 86400, "w": 7 * 86400}
@@ -251,10 +250,10 @@ def _join(lines: list[bytes], places: _Places, line: str, host: str | None, key:
         present = lines[number]
         if present.rstrip(b"\r\n") == line.encode():
             return "there"
-        own_line = _OWN_LINE.match(present)
-        if own_line and host is not None and own_line[1] != host.encode():
-            raise _of_another_host(escape(own_line[1]), host)
-        if not own_line:
+        own_host = host_keys.host_of(present)
+        if own_host is not None and host not in (None, own_host):
+            raise _of_another_host(escape(os.fsencode(own_host)), host)
+        if own_host is None:
             why = f"line {number + 1} of authorized_keys lets it in for something else, and sshd obeys the first"
             raise PachaError(
                 "This key is authorised already.",

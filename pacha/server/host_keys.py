@@ -35,6 +35,12 @@ def of_account(user: pwd.struct_passwd, host: str, hosts_path: bytes) -> tuple[l
     return [str(line).encode("latin-1") for line in ours], int(others)
 
 
+def host_of(line: bytes) -> str | None:
+    """The host for which a ``line`` that Pacha made lets a key in, None for any other line."""
+    words = _words(line)
+    return words[_HOST] if words and len(words) > _PATH else None
+
+
 def take_out(user: pwd.struct_passwd, host: str, hosts_path: bytes) -> None:
     """Remove the lines of ``host``; every other byte stays. Raises PachaError."""
     _change(user, lambda lines: [line for line in lines if not _serves(line, host, hosts_path)])

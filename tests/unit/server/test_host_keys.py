@@ -52,6 +52,14 @@ def test_a_path_with_quotes_and_blanks(master: Master, user: pwd.struct_passwd) 
     assert master.keys.read_bytes() == wanted + b"\n"
 
 
+def test_the_host_of_a_line(master: Master) -> None:
+    """Also where the program or the folder has a blank in its path."""
+    odd = b"restrict,command=\"'/opt/my tools/pacha' serve bar --hosts-path '/my hosts'\" ssh-ed25519 AAAAkey x"
+    assert [host_keys.host_of(line) for line in (master.line("foo"), odd)] == ["foo", "bar"]
+    for other in (*OTHERS.splitlines(), b'restrict,command="pacha serve bar" ssh-ed25519 AAAAkey x', b""):
+        assert host_keys.host_of(other) is None
+
+
 def test_a_key_that_is_let_in_otherwise(master: Master, user: pwd.struct_passwd) -> None:
     master.keys.write_bytes(b"ssh-ed25519 AAAAkey by hand\n")
     with pytest.raises(PachaError) as caught:
