@@ -10,6 +10,8 @@ import struct
 import time
 from collections.abc import Sequence
 
+from pacha.wire.ssh.channel import alarm
+
 _HELLO, _VERSION = 0x00000001, 4
 _NEW_SESSION, _TERMINATE = 0x10000002, 0x10000005
 _OK, _SESSION_OPENED, _EXIT = 0x80000001, 0x80000006, 0x80000004
@@ -56,12 +58,13 @@ def answers(path: str) -> bool:
 
 
 def terminate(line: socket.socket) -> None:
-    """Let ssh end its connection and itself."""
+    """Let ssh end its connection and itself; waits for that a few seconds at most, and then leaves it alone."""
     try:
         line.settimeout(_GREETING)
-        _send(line, struct.pack(">II", _TERMINATE, _REQUEST))
-        while receive(line)[0] != _OK:
-            pass
+        with alarm(_GREETING, lambda: line.shutdown(socket.SHUT_RDWR)):  # however little it says at a time
+            _send(line, struct.pack(">II", _TERMINATE, _REQUEST))
+            while receive(line)[0] != _OK:
+                pass
     except (OSError, EOFError, ValueError):
         pass  # it has ended
 

@@ -11,7 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from pacha.wire.ssh.multiplexer import NoSsh, SessionRefused, answers, begin_session, converse, exit_status
+from pacha.wire.ssh import multiplexer
+from pacha.wire.ssh.multiplexer import (
+    NoSsh,
+    SessionRefused,
+    answers,
+    begin_session,
+    converse,
+    exit_status,
+    terminate,
+)
 
 HELLO = struct.pack(">III", 8, 1, 4)
 
@@ -64,6 +73,24 @@ def test_a_session_that_does_not_begin(tmp_path: Path, then: bytes) -> None:
         ours, theirs = socket.socketpair()
         with ours, theirs, pytest.raises((SessionRefused, EOFError)):
             begin_session(line, b"true", [theirs] * 3, 5.0)
+
+
+def test_one_that_goes_on_talking_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(multiplexer, "_GREETING", 0.2)
+    ours, theirs = socket.socketpair()
+    ended = threading.Event()
+
+    def talk() -> None:
+        with suppress(OSError):
+            while not ended.wait(0.02):
+                theirs.sendall(struct.pack(">II", 4, 7))
+
+    thread = threading.Thread(target=talk, daemon=True)
+    thread.start()
+    with ours, theirs:
+        terminate(ours)
+        ended.set()
+        thread.join(5)
 
 
 def test_the_exit_status(tmp_path: Path) -> None:
