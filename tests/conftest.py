@@ -13,12 +13,17 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.support.amount import left_for_another_day
 from tests.support.sshd import sshd  # noqa: F401  (a fixture)
 
 os.environ["PACHA_HOST_KEY"] = ""  # this machine's sshd has one, which signs nothing here
 os.environ["PACHA_PACKAGES"] = "no"  # asking for this machine's takes seconds; also fixtures of a module push
+
+
+settings.register_profile("pacha", deadline=None)  # a busy machine is no fault of what is tested
+settings.load_profile("pacha")
 
 
 def _homes() -> set[str]:

@@ -252,7 +252,7 @@ def _content(path: bytes, status: os.stat_result) -> bytes | None:
 def live(number: int) -> None:
     """So many lives as are asked for, from one seed."""
     wanted = settings(
-        max_examples=EXAMPLES, stateful_step_count=30, deadline=None, derandomize=False, print_blob=True,
+        max_examples=EXAMPLES, stateful_step_count=30, derandomize=False, print_blob=True,
         database=None, suppress_health_check=list(HealthCheck),
     )  # fmt: skip
     run_state_machine_as_test(seed(number)(Life), settings=wanted)

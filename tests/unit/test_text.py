@@ -14,7 +14,7 @@ from tests.support.file_names import RELATIVE, TRICKY
 
 
 @given(st.one_of(RELATIVE, st.binary(max_size=30), st.text(max_size=20).map(lambda t: t.encode("utf-8", "replace"))))
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=1000)
 @example(b"\x1b]0;owned\x07")
 @example("a\u202eb".encode())
 @example(b"\xc2\x9b31m")
@@ -45,7 +45,7 @@ SHOWN = st.lists(st.sampled_from(ESCAPED), max_size=4).map(b"".join)
 
 
 @given(SHOWN, SHOWN)
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @example(b"\x01", b"\\x01")
 @example(b"\x85", b"\xc2\x85")
 @example(b"\xff", b"\\xff")

@@ -31,7 +31,7 @@ pytestmark = [pytest.mark.soak, pytest.mark.timeout(0)]
 SECONDS = amount("PACHA_MINUTES", sample=5 / 60, soak=30) * 60
 SEED = int(os.environ.get("PACHA_SEED") or random.randrange(2**32))
 QUICK = settings(
-    max_examples=200, deadline=None, database=None, suppress_health_check=list(HealthCheck),
+    max_examples=200, database=None, suppress_health_check=list(HealthCheck),
     phases=(Phase.generate, Phase.shrink),
 )  # fmt: skip
 

@@ -24,7 +24,7 @@ def accepted_by_mercurial(name: bytes) -> bool:
 
 
 @given(RELATIVE)
-@settings(max_examples=800, deadline=None)
+@settings(max_examples=800)
 @example(b"\xe2\x80\x8c")
 @example(b".h\xe2\xe2\x80\x8c\x80\x8dg/a")
 @example(b"a/.hg. . /b")
@@ -38,7 +38,7 @@ def test_storing_is_a_bijection_onto_names_that_mercurial_takes(relative: bytes)
 
 
 @given(RELATIVE)
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @example(b"a/hg~1")
 @example(b"a\n")
 def test_the_look_that_tells_plain_names_agrees_with_one_at_each_component(relative: bytes) -> None:
@@ -55,7 +55,7 @@ def test_different_names_are_stored_differently(one: bytes, other: bytes) -> Non
 
 
 @given(RELATIVE)
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 def test_what_is_not_a_stored_name_is_refused(name: bytes) -> None:
     try:
         relative = names.original(name)

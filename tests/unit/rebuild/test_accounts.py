@@ -70,7 +70,7 @@ class TestCommands:
     def test_of_what_was_not_recorded_the_name_is_all(self) -> None:
         assert lines(users=(b"who",), groups=(b"what",)) == ["groupadd what", "useradd who"]
 
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=40)
     @given(st.binary(min_size=1).filter(lambda name: not {0, 10, 58} & set(name)))
     def test_a_hostile_name_stays_one_harmless_word(self, name: bytes) -> None:
         made = lines(user(name=name), users=(name,))

@@ -329,7 +329,7 @@ def scribbled(act: Callable[[str], object]) -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from(COLUMNS), st.integers(1, 5), VALUE), min_size=1, max_size=3))
-@settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=250, suppress_health_check=list(HealthCheck))
 def test_any_values_anywhere_are_read_or_refused(changes: list[tuple[tuple[str, str], int, Any]]) -> None:
     def act(path: str) -> None:
         with closing(sqlite3.connect(path)) as connection:

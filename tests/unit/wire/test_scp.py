@@ -411,7 +411,7 @@ PIECES = st.one_of(
 
 @pytest.mark.slow
 @given(st.lists(PIECES, max_size=30), st.booleans(), st.sampled_from([1, 5, 1 << 20]))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_bytes_end_in_a_tree_or_an_error(pieces: list[bytes], headed: bool, piece: int) -> None:
     script = (b"D0755 0 store\n" if headed else b"") + b"".join(pieces)
     with Inbox() as box:

@@ -81,7 +81,7 @@ TEXTS = st.binary(max_size=300) | st.builds(bytes.__mul__, st.binary(max_size=20
 
 @pytest.mark.slow
 @given(st.dictionaries(st.sampled_from([b"a", b"B/c", b"d.d/e"]), TEXTS, min_size=1))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_all_texts_come_back(tmp_path_factory: pytest.TempPathFactory, files: dict[bytes, bytes]) -> None:
     made = Repository.open(str(tmp_path_factory.mktemp("texts") / "foo"), create=True)
     node = commit(made, NULL, files)
