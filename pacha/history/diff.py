@@ -8,10 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from pacha.errors import Concern, PurgedError, UsageError
-from pacha.files import content, keyed, metadata, scan
+from pacha.files import content, keyed, scan
 from pacha.files.dirfd import DirectoryFds
+from pacha.files.entry_changes import Change, differences
 from pacha.files.exclude import Rules
-from pacha.files.metadata import Change, Entry, Kind
+from pacha.files.metadata import Entry, Kind
 from pacha.files.name_service import known_names
 from pacha.files.owners import Accounts
 from pacha.files.paths import is_within, is_within_any
@@ -150,7 +151,7 @@ def compare(old: Side, new: Side, paths: Sequence[bytes] = (), *, with_content: 
             after = after._replace(link_group=before.link_group)  # newly watched paths get other numbers
         if before == after or (paths and not is_within_any(path, paths)):
             continue
-        aspects = metadata.differences(before, after) if before and after else []
+        aspects = differences(before, after) if before and after else []
         if before and not after and not keeps(before):
             yield Difference(path, before, None, (), None, unwatched=True)
         elif aspects or not (before and after):

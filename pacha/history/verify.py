@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pacha.errors import Concern, PachaError
-from pacha.files import keyed, metadata, scan
-from pacha.files.metadata import Aspect, Change, Entry
+from pacha.files import entry_changes, keyed, scan
+from pacha.files.entry_changes import Aspect, Change
+from pacha.files.metadata import Entry
 from pacha.files.name_service import known_names
 from pacha.files.owners import Accounts
 from pacha.host import watch
@@ -50,7 +51,7 @@ def _differences(snapshot: Snapshot, result: scan.Scan) -> list[Concern]:
         old, new = snapshot.entries.get(path), result.entries.get(path)
         if old is None or new is None:
             differences.append(Concern(path, "is new" if old is None else "is gone"))
-        elif changes := metadata.differences(old, _as_recorded(old, new)):
+        elif changes := entry_changes.differences(old, _as_recorded(old, new)):
             words = [f"sealed {change}" if _is_of_seal(old, change) else str(change) for change in changes]
             differences.append(Concern(path, ", ".join(words)))
     return differences

@@ -19,7 +19,8 @@ from typing import Any
 
 from pacha import __version__
 from pacha.errors import LockedError, PachaError
-from pacha.store.host_state import HostState, decode, encode
+from pacha.store.host_state import HostState
+from pacha.store.state_json import decode, encode
 from pacha.system.atomic import replace_file
 from pacha.text import local_second, one_line
 
