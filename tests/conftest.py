@@ -135,26 +135,48 @@ def pytest_runtest_setup() -> None:
     os.umask(0o022)
 
 
+OWN_FOLDERS = ("config", "state", "cache", "data", "tmp", "gnupg", "run")
+OWN_PLACES = {
+    "XDG_CONFIG_HOME": "config",
+    "XDG_STATE_HOME": "state",
+    "XDG_CACHE_HOME": "cache",
+    "XDG_DATA_HOME": "data",
+    "XDG_RUNTIME_DIR": "run",
+    "PACHA_SSH": ".ssh",
+    "PACHA_STATE": "state/pacha",
+    "TMPDIR": "tmp",
+    "GNUPGHOME": "gnupg",
+}
+NEVER_SET = ("PACHA_CONFIG", "SSH_AUTH_SOCK", "SSH_AGENT_PID", "HGUSER", "HGPLAIN", "EMAIL")
+
+
+@pytest.fixture(scope="session")
+def homes(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The folder of all their homes."""
+    folder = tmp_path_factory.getbasetemp() / "home"
+    folder.mkdir(mode=0o700)
+    shared_folders.update(map(str, (folder, *folder.parents)))
+    return str(folder)
+
+
 @pytest.fixture(autouse=True)
-def isolated(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Give the test a home of its own, and all that Pacha, Mercurial or ssh look for in the environment."""
-    base = tmp_path_factory.getbasetemp() / "home" / str(next(home_numbers))
-    shared_folders.update(map(str, base.parents))
-    for name in ("", "config", "state", "cache", "data", "tmp", "gnupg", "run"):
-        (base / name).mkdir(mode=0o700, parents=not name)
-    monkeypatch.setenv("HOME", str(base))
-    for variable in ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME"):
-        monkeypatch.setenv(variable, str(base / variable.split("_")[1].lower()))
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(base / "run"))
-    monkeypatch.setenv("PACHA_SSH", str(base / ".ssh"))
-    monkeypatch.setenv("PACHA_STATE", str(base / "state" / "pacha"))
-    monkeypatch.setenv("TMPDIR", str(base / "tmp"))
-    monkeypatch.setenv("GNUPGHOME", str(base / "gnupg"))
-    monkeypatch.setenv("HGRCPATH", "")
-    for variable in ("PACHA_CONFIG", "SSH_AUTH_SOCK", "SSH_AGENT_PID", "HGUSER", "HGPLAIN", "EMAIL"):
-        monkeypatch.delenv(variable, raising=False)
-    monkeypatch.setattr("tempfile.tempdir", None)
-    yield base
+def isolated(homes: str) -> Iterator[Path]:
+    """Give the test a home of its own, and all that Pacha, Mercurial or ssh look for in the environment.
+
+    Thousands of tests begin with this: what is there for comfort costs more than what most of them do.
+    """
+    base, before, temporary = f"{homes}/{next(home_numbers)}", dict(os.environ), tempfile.tempdir
+    for folder in ("", *OWN_FOLDERS):
+        os.mkdir(f"{base}/{folder}", 0o700)
+    os.environ.update({variable: f"{base}/{place}" for variable, place in OWN_PLACES.items()}, HOME=base, HGRCPATH="")
+    for variable in NEVER_SET:
+        os.environ.pop(variable, None)
+    tempfile.tempdir = None
+    yield Path(base)
+    tempfile.tempdir = temporary
+    for variable in os.environ.keys() - before.keys():
+        del os.environ[variable]
+    os.environ.update({name: value for name, value in before.items() if os.environ.get(name) != value})
 
 
 @pytest.fixture

@@ -17,6 +17,11 @@ def amount(variable: str, *, sample: float, soak: float) -> float:
     return float(given) if given else soak if is_soak() else sample
 
 
+def examples(soak: int) -> int:
+    """How many examples of hypothesis: so many in a soak, a quarter in every other run, each time others."""
+    return soak if is_soak() else soak // 4
+
+
 def is_soak() -> bool:
     """Whether everything is to be run, however long it takes."""
     return bool(os.environ.get("PACHA_SOAK"))

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.amount import by_turns
+from tests.support.sources import tree_of
 
 PACKAGE = Path(__file__).resolve().parents[2] / "pacha"
 
@@ -251,7 +252,7 @@ def _values(name: str, tree: ast.AST) -> list[str]:
 
 @cache
 def trees() -> dict[str, ast.Module]:
-    return {module: ast.parse(path.read_bytes(), str(path)) for module, path in MODULES.items()}
+    return {module: tree_of(path) for module, path in MODULES.items()}
 
 
 def breaches(rule: Callable[[str, ast.AST], list[str]], folder: str = "") -> list[str]:

@@ -12,6 +12,8 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+from tests.support.sources import tree_of
+
 CHECKOUT = Path(__file__).resolve().parents[2]
 DOCS = CHECKOUT / "docs"
 
@@ -79,12 +81,16 @@ def has_code(error: Any) -> bool:
     return bool(re.fullmatch(r"[a-z]+(-[a-z0-9]+){0,5}", error.constant))
 
 
+MAN_PAGE = r"pacha(?:\.conf)?\([1-8]\)|\bman (?:[1-8] )?pacha"
+NAMES_A_PAGE = re.compile(rf"\.rst\b|{MAN_PAGE}")
+
+
 @cache
 def told() -> list[str]:
-    """Every text of the program but docstrings."""
+    """Every text but docstrings of the modules that may name a page."""
     found = []
-    for path in (CHECKOUT / "pacha").rglob("*.py"):
-        tree = ast.parse(path.read_text("utf-8"))
+    paths = [path for path in (CHECKOUT / "pacha").rglob("*.py") if NAMES_A_PAGE.search(path.read_text("utf-8"))]
+    for tree in map(tree_of, paths):
         documented = (ast.Module, ast.ClassDef, ast.FunctionDef)
         passed_over = {ast.get_docstring(node, clean=False) for node in ast.walk(tree) if isinstance(node, documented)}
         constants = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant))
@@ -92,12 +98,14 @@ def told() -> list[str]:
     return found
 
 
+INSTALLED = {f"share/doc/pacha/{page.name}" for page in DOCS.glob("*.rst")}
+
+
 def not_installed(text: str) -> list[str]:
     """The pages that ``text`` names and pip does not install; it installs no man page."""
-    pages = re.findall(r"[^\s'(]*\.rst\b", text)
-    installed = {f"share/doc/pacha/{page.name}" for page in DOCS.glob("*.rst")}
-    man_pages = re.findall(r"pacha(?:\.conf)?\([1-8]\)|\bman (?:[1-8] )?pacha", text)
-    return [*man_pages, *(page for page in pages if page not in installed)]
+    pages = re.findall(r"[^\s'(]*\.rst\b", text) if ".rst" in text else []
+    man_pages = re.findall(MAN_PAGE, text)
+    return [*man_pages, *(page for page in pages if page not in INSTALLED)]
 
 
 def test_a_page_that_is_named_is_one_that_pip_installs() -> None:

@@ -10,11 +10,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pacha.text import escape, local_minute, local_second, span
+from tests.support.amount import examples
 from tests.support.file_names import RELATIVE, TRICKY
 
 
+@pytest.mark.soak
 @given(st.one_of(RELATIVE, st.binary(max_size=30), st.text(max_size=20).map(lambda t: t.encode("utf-8", "replace"))))
-@settings(max_examples=1000)
+@settings(max_examples=examples(1000))
 @example(b"\x1b]0;owned\x07")
 @example("a\u202eb".encode())
 @example(b"\xc2\x9b31m")
@@ -44,8 +46,9 @@ ESCAPED = [*TRICKY, b"\x01", b"\\x01", b"\\", b"\x85", b"\xc2\x85", b"\\x85", b"
 SHOWN = st.lists(st.sampled_from(ESCAPED), max_size=4).map(b"".join)
 
 
+@pytest.mark.soak
 @given(SHOWN, SHOWN)
-@settings(max_examples=500)
+@settings(max_examples=examples(500))
 @example(b"\x01", b"\\x01")
 @example(b"\x85", b"\xc2\x85")
 @example(b"\xff", b"\\xff")

@@ -100,17 +100,39 @@ def imported(path: Path) -> set[str]:
     return names
 
 
+#: What any import of a test module has in it.
+SUSPECT = re.compile(
+    r"^\s*(from\s+\.|(from|import)\s[^#\n]*(\btests\b(?!\.support\.)|\btest_|\bconftest\b))", re.MULTILINE
+)
+
+
 def test_no_test_module_imports_another() -> None:
     """They share what is in tests/support, which imports no test module either."""
     strays = []
     for path in TESTS.rglob("*.py"):
+        if not SUSPECT.search(path.read_text("utf-8")):
+            continue  # parsing them all takes seconds
         names = [name for name in imported(path) if name.startswith(("tests", "test_", "conftest", "."))]
         strays += [f"{path.relative_to(TESTS)}: {name}" for name in names if not name.startswith("tests.support.")]
     assert strays == []
 
 
+def test_a_suspect_is_seen() -> None:
+    wrong = (
+        "from tests.unit.x import y",
+        "import test_x",
+        "from . import y",
+        "    from tests import y",
+        "import conftest",
+    )
+    assert all(map(SUSPECT.search, wrong))
+    assert not SUSPECT.search("from tests.support.sshd import Sshd\nimport ast\n")
+
+
 def needs_more(source: str) -> set[str]:
     """What a unit test would need that it is to do without."""
+    if not any(name.rpartition(".")[2] in source for name in NOT_IN_UNIT | NOT_FOR_UNIT):
+        return set()
     tree = ast.parse(source)
     nodes = list(ast.walk(tree))
     fixtures = {node.arg for node in nodes if isinstance(node, ast.arg)}

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from mercurial import pathutil, scmutil  # the real rules, not our idea of them
 
 from pacha.files import names
+from tests.support.amount import examples
 from tests.support.file_names import COMPONENT, RELATIVE
 
 
@@ -23,8 +24,9 @@ def accepted_by_mercurial(name: bytes) -> bool:
     return True
 
 
+@pytest.mark.soak
 @given(RELATIVE)
-@settings(max_examples=800)
+@settings(max_examples=examples(800))
 @example(b"\xe2\x80\x8c")
 @example(b".h\xe2\xe2\x80\x8c\x80\x8dg/a")
 @example(b"a/.hg. . /b")
@@ -37,8 +39,9 @@ def test_storing_is_a_bijection_onto_names_that_mercurial_takes(relative: bytes)
     assert name not in (b".hgsub", b".hgsubstate", b".hgtags")
 
 
+@pytest.mark.soak
 @given(RELATIVE)
-@settings(max_examples=500)
+@settings(max_examples=examples(500))
 @example(b"a/hg~1")
 @example(b"a\n")
 def test_the_look_that_tells_plain_names_agrees_with_one_at_each_component(relative: bytes) -> None:
@@ -54,8 +57,9 @@ def test_different_names_are_stored_differently(one: bytes, other: bytes) -> Non
     assert (names.stored(one) == names.stored(other)) == (one == other)
 
 
+@pytest.mark.soak
 @given(RELATIVE)
-@settings(max_examples=500)
+@settings(max_examples=examples(500))
 def test_what_is_not_a_stored_name_is_refused(name: bytes) -> None:
     try:
         relative = names.original(name)

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from pacha.errors import DamagedError
 from pacha.store import database, rows
+from tests.support.amount import examples
 from tests.support.database_rows import COLUMNS, META, VALUE, good, whole
 
 
@@ -328,8 +329,9 @@ def scribbled(act: Callable[[str], object]) -> None:
     assert isinstance(found.host, str) and hash(found.watched) is not None
 
 
+@pytest.mark.soak
 @given(st.lists(st.tuples(st.sampled_from(COLUMNS), st.integers(1, 5), VALUE), min_size=1, max_size=3))
-@settings(max_examples=250, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(250), suppress_health_check=list(HealthCheck))
 def test_any_values_anywhere_are_read_or_refused(changes: list[tuple[tuple[str, str], int, Any]]) -> None:
     def act(path: str) -> None:
         with closing(sqlite3.connect(path)) as connection:
