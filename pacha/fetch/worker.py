@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import select
 import signal
 import socket
 import threading
@@ -29,7 +30,7 @@ class WorkerProcess:
 
     def __init__(self, pid: int, line: socket.socket) -> None:
         self._pid = pid
-        self._line = line.makefile("rwb")
+        self._fd, self._line = line.fileno(), line.makefile("rwb")
         line.close()
 
     @classmethod
@@ -72,6 +73,12 @@ class WorkerProcess:
         with suppress(OSError, ValueError):  # it has ended: the answer is None then
             pickle.dump((function, args, kwargs), self._line)
             self._line.flush()
+
+    def answers(self) -> bool:
+        """Whether the answer, or its end, is there."""
+        line = select.poll()
+        line.register(self._fd, select.POLLIN)
+        return bool(line.poll(0))
 
     def answer(self) -> Any:
         """The result, None where there is none; raises the PachaError that the function raised.

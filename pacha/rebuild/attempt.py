@@ -49,6 +49,7 @@ from pacha.restore.journal import AFTER, DONE, RESTARTED, Journal, interrupted, 
 from pacha.restore.journal_records import Mark
 from pacha.restore.outcome import Outcome
 from pacha.restore.undo import prune
+from pacha.restore.write import Place
 from pacha.store.host_state import HostState
 from pacha.text import escape
 from pacha.wire.master import Master
@@ -66,10 +67,18 @@ class _Source:
 
     def content(self, entry: Entry) -> Iterator[bytes]:
         """The bytes of ``entry``, in chunks."""
-        recorded = entry.path[len(self.target.rstrip(b"/")) :]
+        recorded = self._recorded(entry)
         if recorded in self.overrides:
             return iter([self.overrides[recorded]])
         return self.staging.spool.content(recorded)
+
+    def place(self, entry: Entry) -> Place | None:
+        """Where another process can read them."""
+        recorded = self._recorded(entry)
+        return None if recorded in self.overrides else Place(*self.staging.spool.place(recorded))
+
+    def _recorded(self, entry: Entry) -> bytes:
+        return entry.path[len(self.target.rstrip(b"/")) :]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -251,7 +260,8 @@ class Attempt:
         source = _Source(self.staging, self.options.target, proposal.preview.overrides)
         if self.options.in_place and self._service_policy is ServicePolicy.RESTART:
             journal.write(Mark(AFTER))
-        outcome = apply(proposal.preview.plan, source, journal, on_step=self.reporter.on_step)
+        plan, worker = proposal.preview.plan, self.staging.spool.worker
+        outcome = apply(plan, source, journal, helper=worker, on_step=self.reporter.on_step)
         if installation:
             installation = installation.completed(journal.folder)
             choices.installed(self.context, self.host)

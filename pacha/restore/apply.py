@@ -22,6 +22,7 @@ from pacha.restore.outcome import Outcome, OutcomeBuilder
 from pacha.restore.permissions import PermissionCheck
 from pacha.restore.plan import Action, Plan, Step
 from pacha.restore.projects import set_projects
+from pacha.restore.sharing import Helper, SharedWriting
 from pacha.restore.write import ContentSource, Halt, Writer
 from pacha.text import escape
 
@@ -35,18 +36,24 @@ _HINTS = {
 
 
 def apply(
-    plan: Plan, source: ContentSource, journal: Journal, *, on_step: Callable[[Step], None] = lambda step: None
+    plan: Plan,
+    source: ContentSource,
+    journal: Journal,
+    *,
+    helper: Helper | None = None,
+    on_step: Callable[[Step], None] = lambda step: None,
 ) -> Outcome:
     """Carry out ``plan`` with content from ``source``, recorded in a new ``journal``.
 
-    ``on_step`` is called once for each step, after its longest part. Faults of single paths are in the Outcome and do
-    not stop the rest. Raises PachaError where the disk is full or fails, and what ``source`` raises (DamagedError):
-    both before the first target changes, and everything written is removed again.
+    ``helper`` writes new files beside this process. ``on_step`` is called once for each step, after its longest part.
+    Faults of single paths are in the Outcome and do not stop the rest. Raises PachaError where the disk is full or
+    fails, and what ``source`` raises (DamagedError): both before the first target changes, and everything written is
+    removed again.
     """
     mask = os.umask(0o077)
     try:
         with SafeDirectories(plan.roots, plan.confined_to) as tree:
-            return _Run(plan, source, journal, tree).run(on_step)
+            return _Run(plan, source, journal, tree).run(helper, on_step)
     finally:
         os.umask(mask)
 
@@ -71,11 +78,11 @@ class _Run:
         self.openings = Openings(tree)
         self.installer = Installer(plan, journal, tree, self.writer, self.outcome_builder)
 
-    def run(self, on_step: Callable[[Step], None]) -> Outcome:
+    def run(self, helper: Helper | None, on_step: Callable[[Step], None]) -> Outcome:
         remove_interrupted(self.journal)
         self.journal.write(*(Root(path) for path in self.plan.roots))
         try:
-            self._write(on_step)
+            self._write(helper, on_step)
             self._journalled(self.installer.announce)
         except BaseException as problem:
             self._take_back()
@@ -87,13 +94,11 @@ class _Run:
             self.outcome_builder.counts[Action.CANNOT if step.path in self.outcome_builder.failed else step.action] += 1
         return self.outcome_builder.outcome(self.plan.concerns)
 
-    def _write(self, on_step: Callable[[Step], None]) -> None:
+    def _write(self, helper: Helper | None, on_step: Callable[[Step], None]) -> None:
         self._journalled(self.writer.announce)
         self._journalled(self._open)
-        for step in self.plan.steps:
-            if step.action in _WRITTEN:
-                self.writer.write(step)
-                on_step(step)
+        steps = [step for step in self.plan.steps if step.action in _WRITTEN]
+        SharedWriting(self.plan, self.writer, helper, on_step).write(steps)
         self.writer.finish_directories()
         self.writer.sync()
 

@@ -78,6 +78,10 @@ class SafeDirectories:
         """From now on reach ``path`` under its temporary ``name`` in its parent."""
         self._aliases[path] = name
 
+    def aliases(self, folder: bytes) -> dict[bytes, bytes]:
+        """The temporary names of ``folder`` and of those above it, by path."""
+        return {path: self._aliases[path] for path in (folder, *paths.ancestors(folder)) if path in self._aliases}
+
     def in_place(self, path: bytes) -> None:
         """From now on reach ``path`` under its own name; open descriptors stay valid."""
         self._aliases.pop(path, None)

@@ -8,8 +8,9 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from pacha.files import paths
 from pacha.files.metadata import Entry, Kind
@@ -41,6 +42,26 @@ class ContentSource(Protocol):
     def content(self, entry: Entry) -> Iterator[bytes]:
         """Yield the bytes of a file in chunks. Raises DamagedError where they are missing or damaged."""
 
+    def place(self, entry: Entry) -> Place | None:
+        """Where another process can read them, None where it cannot."""
+
+
+class Place(NamedTuple):
+    """Bytes in the middle of a private file."""
+
+    file: str
+    offset: int
+    size: int
+
+
+class NewFile(NamedTuple):
+    """A file to write: its name in its directory, its entry, its attributes, where its content is."""
+
+    name: bytes
+    entry: Entry
+    attributes: Attributes
+    place: Place
+
 
 class Halt(Exception):
     """The disk fails, not just one path: ``path`` and the OSError that shows it."""
@@ -65,6 +86,7 @@ class Writer:
         """Take the plan, the source of content, and the run's own parts."""
         self._plan, self._source, self._journal = plan, source, journal
         self._tree, self._outcome = tree, outcome_builder
+        self.aliases = tree.aliases
         #: the temporary name, by path, of everything that is installed by itself
         self.temporaries: dict[bytes, bytes] = {}
         #: directories whose names change, and their original times in nanoseconds
@@ -98,13 +120,32 @@ class Writer:
         if parent in self._outcome.failed:
             self._outcome.fail(step.path, "its directory could not be made")
             return
-        try:
+        with self._failing(step):
             self._make(step, parent, name)
-        except OSError as error:
-            if exhausted(error):
-                raise Halt(step.path, error) from error
-            self._outcome.fail(step.path, explain(error))
-            self._discard(parent, name)
+
+    def file(self, step: Step) -> NewFile | None:
+        """What another process has to know to write a file; None for all that only this one can write."""
+        wanted, failed = step.wanted, self._outcome.failed
+        if wanted is None or wanted.kind is not Kind.FILE or wanted.link_group is not None:
+            return None
+        if step.path in failed or paths.parent(step.path) in failed:
+            return None
+        place = self._source.place(wanted)
+        return NewFile(self._name(step.path), wanted, self._attributes(step), place) if place else None
+
+    def accept(self, step: Step, troubles: tuple[str, ...]) -> None:
+        """Note that another process wrote a file, and in words what it could not set. Raises Halt."""
+        if troubles:
+            self._outcome.trouble(step.path, *troubles)
+            with self._failing(step):
+                self._announce_as_it_is(step, self._tree.enter(paths.parent(step.path)), self._name(step.path))
+
+    def discard(self, step: Step) -> None:
+        """Remove what is there under the temporary name of a file."""
+        try:
+            discard(self._name(step.path), self._tree.enter(paths.parent(step.path)))
+        except OSError:
+            pass  # reported already; the journal names it, and the next run removes it
 
     def finish_directories(self) -> None:
         """Set the attributes of the new directories, deepest first; nothing in them changes any more."""
@@ -241,11 +282,16 @@ class Writer:
             self._announce_as_it_is(step, self._tree.enter(parent), name)
         return True
 
-    def _discard(self, parent: bytes, name: bytes) -> None:
+    @contextmanager
+    def _failing(self, step: Step) -> Iterator[None]:
+        """What the body cannot do is told and removed. Raises Halt."""
         try:
-            discard(name, self._tree.enter(parent))
-        except OSError:
-            pass  # reported already; the journal names it, and the next run removes it
+            yield
+        except OSError as error:
+            if exhausted(error):
+                raise Halt(step.path, error) from error
+            self._outcome.fail(step.path, explain(error))
+            self.discard(step)
 
 
 def _closes(step: Step) -> bool:

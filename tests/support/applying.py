@@ -37,6 +37,9 @@ class Contents:
         for start in range(0, len(data), 1 << 20):
             yield data[start : start + (1 << 20)]
 
+    def place(self, entry: Entry) -> None:
+        return None
+
 
 def look(root: Path) -> dict[bytes, Entry]:
     """Return everything at and below ``root`` (Pacha's own names left out) by path."""

@@ -1,0 +1,154 @@
+"""Write new files in two processes: what the second does not do, for whatever reason, the first one does.
+
+The first process keeps the journal, makes the directories and decides; the second is given the names, the content's
+place and the attributes of some files at a time, and reaches them by the same rules. It changes no target.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Protocol
+
+from pacha.errors import DamagedError, PachaError
+from pacha.files.metadata import Kind
+from pacha.files.paths import parent
+from pacha.restore.dirfd import SafeDirectories
+from pacha.restore.entries import make_file
+from pacha.restore.plan import Plan, Step
+from pacha.restore.write import NewFile, Place, Writer
+
+_CHUNK = 1 << 20
+FEWEST = 256  #: steps that take as long as the second process needs to begin
+_OURS, _THEIRS = 16, 128  #: files at a time: to hand some over takes as long as to write three
+
+
+class Helper(Protocol):
+    """A second process of the same user, which has nothing else to do."""
+
+    def ask(self, function: Callable[[Batch], object], batch: Batch, /) -> None:
+        """Let it call ``function``."""
+
+    def answers(self) -> bool:
+        """Whether its answer, or its end, is there."""
+
+    def answer(self) -> Any:
+        """What ``function`` returned, None where it ended. Raises PachaError."""
+
+    def end(self) -> None:
+        """Kill it, and wait for its end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Files to write, in directories that exist, of which ``aliases`` have temporary names; see ``SafeDirectories``."""
+
+    roots: tuple[bytes, ...]
+    confined_to: bytes
+    aliases: Mapping[bytes, bytes]
+    files: tuple[NewFile, ...]
+
+
+def write_batch(batch: Batch) -> list[tuple[str, ...]]:
+    """Write the files up to the first that fails; for each written one, in words what could not be set."""
+    written: list[tuple[str, ...]] = []
+    with suppress(OSError, DamagedError), ExitStack() as stack:
+        tree = stack.enter_context(SafeDirectories(batch.roots, batch.confined_to))
+        for path, name in batch.aliases.items():
+            tree.alias(path, name)
+        contents: dict[str, int] = {}
+        for file in batch.files:
+            if file.place.file not in contents:
+                contents[file.place.file] = fd = os.open(file.place.file, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+                stack.callback(os.close, fd)
+            chunks = _chunks(contents[file.place.file], file.place)
+            dir_fd = tree.enter(parent(file.entry.path))
+            written.append(make_file(file.name, dir_fd, file.entry, file.attributes, chunks).troubles)
+    return written
+
+
+class SharedWriting:
+    """Lets ``writer`` write steps, with a ``helper`` where there is one."""
+
+    def __init__(self, plan: Plan, writer: Writer, helper: Helper | None, on_step: Callable[[Step], None]) -> None:
+        """``on_step`` is called after each step."""
+        self._plan, self._writer, self._helper, self._on_step = plan, writer, helper, on_step
+        self._given: list[Step] = []
+
+    def write(self, steps: Sequence[Step]) -> None:
+        """Write ``steps``, directories first. Raises as ``Writer.write``: no other process writes any more then."""
+        for step in filter(_is_directory, steps):
+            self._writer.write(step)
+        if len(steps) < FEWEST:
+            self._helper = None
+        remaining = iter(steps)
+        try:
+            while ours := list(islice(remaining, _OURS)):
+                self._hand_over(remaining)
+                self._write(ours)
+            self._take_back()
+        except BaseException:
+            if self._given and self._helper:
+                self._helper.end()
+            raise
+
+    def _hand_over(self, remaining: Iterator[Step]) -> None:
+        """Give the helper more if it has nothing to do."""
+        if self._given and self._helper and self._helper.answers():
+            self._take_back()
+        if self._given or self._helper is None:
+            return
+        steps = list(islice(remaining, _THEIRS))
+        files = {step.path: file for step in steps if (file := self._writer.file(step))}
+        self._given = [step for step in steps if step.path in files]
+        if files:
+            self._helper.ask(write_batch, self._batch(tuple(files.values())))
+        self._write(step for step in steps if step.path not in files)
+
+    def _batch(self, files: tuple[NewFile, ...]) -> Batch:
+        aliases: dict[bytes, bytes] = {}
+        for folder in {parent(file.entry.path) for file in files}:
+            aliases |= self._writer.aliases(folder)
+        return Batch(roots=self._plan.roots, confined_to=self._plan.confined_to, aliases=aliases, files=files)
+
+    def _take_back(self) -> None:
+        """Wait for what the helper was given; do what it did not, and then all that follows."""
+        if not self._given or self._helper is None:
+            return
+        written = self._answer(self._helper)
+        given, self._given = self._given, []
+        for step, troubles in zip(given, written, strict=False):
+            self._writer.accept(step, troubles)
+            self._on_step(step)
+        rest = given[len(written) :]
+        for step in rest:
+            self._writer.discard(step)
+        if rest:
+            self._helper = None
+        self._write(rest)
+
+    @staticmethod
+    def _answer(helper: Helper) -> list[tuple[str, ...]]:
+        with suppress(PachaError):  # too little memory
+            if (written := helper.answer()) is not None:
+                return list(written)
+        helper.end()
+        return []
+
+    def _write(self, steps: Iterable[Step]) -> None:
+        for step in steps:
+            if not _is_directory(step):
+                self._writer.write(step)
+            self._on_step(step)
+
+
+def _is_directory(step: Step) -> bool:
+    return step.wanted is not None and step.wanted.kind is Kind.DIRECTORY
+
+
+def _chunks(fd: int, place: Place) -> Iterator[bytes]:
+    end = place.offset + place.size
+    return (os.pread(fd, min(_CHUNK, end - start), start) for start in range(place.offset, end, _CHUNK))
