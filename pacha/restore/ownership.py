@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from pacha.files.metadata import Entry
 from pacha.files.owners import LARGEST_ID, Accounts
@@ -36,8 +37,7 @@ class Identity:
         return cls(os.geteuid(), os.getegid(), frozenset({*os.getgroups(), os.getegid()}))
 
 
-@dataclass(frozen=True, slots=True)
-class Attributes:
+class Attributes(NamedTuple):
     """The attributes that an inode gets: numeric ids, twelve mode bits, mtime in nanoseconds, xattrs.
 
     ``flags`` (ioctl_iflags(2)) are only for a new one.

@@ -9,7 +9,6 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import NamedTuple, Protocol
 
 from pacha.files import paths
@@ -258,7 +257,7 @@ class Writer:
 
     def _attributes(self, step: Step) -> Attributes:
         given = step.attributes
-        return replace(given, mode=given.mode & PRIVATE) if step.path in self.restricted else given
+        return given._replace(mode=given.mode & PRIVATE) if step.path in self.restricted else given
 
     def _link(self, group: int, parent: bytes, name: bytes, step: Step) -> bool:
         """Link another name to the file written first. Return False where the two cannot share one inode."""
