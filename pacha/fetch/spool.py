@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 from pacha.errors import PachaError
-from pacha.fetch.unpack import Task, UnpackedFile, items, unpack_parallel
+from pacha.fetch.unpack import Item, Task, UnpackedFile, items, unpack_parallel
 from pacha.fetch.worker import WorkerProcess, run_in_worker
 from pacha.files.metadata import Entry
 from pacha.sealing.opener import Opened, Opener
@@ -54,13 +55,14 @@ class Spool:
             watched=watched.path,
             node=node,
             spool=str(folder / _CONTENT),
-            items=files,
+            items=[tuple(file) for file in files],
             original=original,
             opener=self.opener,
         )
         unpacked = run_in_worker(self.worker, unpack_parallel, task)
+        following = iter(files)
         for file in unpacked:
-            self._take(file)
+            self._take(file, islice(following, file.count))
         self.read.pop(watched.repository, None)  # of an earlier try: the repository was fetched again
         if all(file.sound for file in unpacked):
             self.read[watched.repository] = frozenset(name for file in files for name in file.stored)
@@ -86,11 +88,15 @@ class Spool:
         while self._files:
             os.close(self._files.popitem()[1])
 
-    def _take(self, unpacked: UnpackedFile) -> None:
+    def _take(self, unpacked: UnpackedFile, files: Iterable[Item]) -> None:
         if unpacked.spool not in self._files:
             self._files[unpacked.spool] = os.open(unpacked.spool, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         fd = self._files[unpacked.spool]
-        self.places.update({path: (fd, *place) for path, place in unpacked.places.items()})
+        offset, absent = unpacked.start, {*unpacked.purged, *unpacked.shut}
+        for file in files:
+            if file.path not in absent:
+                self.places[file.path] = (fd, offset, file.size)
+                offset += file.size
         self.holes.update(unpacked.holes)
         self.purged.update(unpacked.purged)
         self.opened.update(unpacked.opened)

@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TypeVar
 
 from pacha.errors import DamagedError, PurgedError
 from pacha.fetch.worker import WorkerProcess
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pacha.store.hg import Reader
 
 _CHUNK = 1 << 20
+_File = TypeVar("_File", bound=tuple[Any, ...])
 _HOLE = bytes(64 << 10)
 _FILE = 64 << 10  #: bytes that are read in the time that opening a file takes
 _FEW = 64 << 20  #: bytes that are read in ten times the time that starting a process takes
@@ -42,7 +43,8 @@ class Item(NamedTuple):
 class Task:
     """Files of ``node`` in the repository ``name`` at ``path``, which holds the watched path ``watched``.
 
-    They are appended to a file whose name begins with ``spool``. ``opener`` opens what is sealed.
+    They are appended to a file whose name begins with ``spool``. ``items`` are plain tuples, which are pickled in a
+    third of the time. ``opener`` opens what is sealed.
     """
 
     path: str
@@ -50,21 +52,23 @@ class Task:
     watched: bytes
     node: str
     spool: str
-    items: Sequence[Item]
+    items: Sequence[tuple[Any, ...]]
     original: str = ""  #: where the master has the repository, for messages
     opener: Opener = field(default_factory=Opener)
 
 
 @dataclass(slots=True)
 class UnpackedFile:
-    """The place of each path in the file ``spool`` (offset, bytes), and how many of its bytes are holes.
+    """The next ``count`` files of a task are in the file ``spool``, one after the other from the offset ``start``.
 
-    ``sound``: the logs that were read have no bytes outside of revisions; ``purged``: paths whose content was erased;
-    ``opened``: what came out of sealed files, by path; ``shut``: why others stay sealed.
+    ``holes``: how many bytes of a path are holes; ``sound``: the logs that were read have no bytes outside of
+    revisions; ``purged``: paths whose content was erased, ``shut``: why others stay sealed, neither of which are there;
+    ``opened``: what came out of sealed files, by path.
     """
 
     spool: str
-    places: dict[bytes, tuple[int, int]] = field(default_factory=dict)
+    count: int
+    start: int = 0
     holes: dict[bytes, int] = field(default_factory=dict)
     sound: bool = False
     purged: list[bytes] = field(default_factory=list)
@@ -84,13 +88,14 @@ def content_names(entry: Entry) -> list[bytes]:
     return [names.part(stored, number) for number in range(entry.parts)] or [stored]
 
 
-def halves(files: Sequence[Item]) -> tuple[Sequence[Item], Sequence[Item]]:
+def halves(files: Sequence[_File]) -> tuple[Sequence[_File], Sequence[_File]]:
     """Two parts that take about the same time; the second is empty where there is little to do."""
-    remaining = sum(file.size + _FILE for file in files) // 2
+    sizes = [Item._make(file).size + _FILE for file in files]
+    remaining = sum(sizes) // 2
     if remaining < _FEW:
         return files, ()
-    for number, file in enumerate(files):
-        remaining -= file.size + _FILE
+    for number, size in enumerate(sizes):
+        remaining -= size
         if remaining <= 0:
             return files[: number + 1], files[number + 1 :]
     return files, ()
@@ -119,12 +124,12 @@ def unpack(task: Task) -> UnpackedFile:
             code="revision-missing",
         )
     # A file for each process: one that is being killed may still write.
-    unpacked, read = UnpackedFile(f"{task.spool}-{os.getpid()}"), repository.reader(task.node)
+    unpacked, read = UnpackedFile(f"{task.spool}-{os.getpid()}", len(task.items)), repository.reader(task.node)
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
     with hg.frequent_gc(), open(os.open(unpacked.spool, flags, 0o600), "ab", buffering=_CHUNK) as spool:
-        begin = offset = spool.tell()
+        unpacked.start = offset = spool.tell()
         try:
-            for item in task.items:
+            for item in map(Item._make, task.items):
                 try:
                     if item.sealed is None:
                         _unpack_one(item, task.name, read, spool, unpacked)
@@ -138,10 +143,9 @@ def unpack(task: Task) -> UnpackedFile:
                     else:
                         unpacked.purged.append(item.path)
                 else:
-                    unpacked.places[item.path] = (offset, item.size)
                     offset += item.size
         except DamagedError:
-            spool.truncate(begin)  # for the next try
+            spool.truncate(unpacked.start)  # for the next try
             raise
     unpacked.sound = not read.beyond
     return unpacked

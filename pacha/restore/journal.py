@@ -25,8 +25,6 @@ _NAME = b"journal"
 _APPEND = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-_MARK = b'["mark",'
-_TARGET = b'["target",'
 #: The words of the marks before and after what follows the files, and of the one that units were restarted.
 AFTER, DONE, RESTARTED = "something after the files", "all done", "restarted"
 _SETTLING = frozenset({"finished", "undone"})
@@ -44,14 +42,17 @@ class Journal:
         self.folder = folder
         self.id = os.fsdecode(os.path.basename(folder))
         self._fd = os.open(os.path.join(folder, _NAME), _APPEND)
-        with open(os.path.join(folder, _NAME), "rb") as file:
-            self._lines = file.readlines()
         self._records: list[Record] | None = None
-        is_incomplete = bool(self._lines) and not self._lines[-1].endswith(b"\n")
-        marks = _records(line for line in self._lines if line.startswith(_MARK))
-        self._marks = {record.word for record in marks if isinstance(record, Mark)}
+        #: the records that are not of a single path, and whether there are others: of a million, these are kept
+        self._frame, self._changes = list[Record](), False
         self._pending: list[Record] = []
-        self._before = "\n" if is_incomplete else ""  #: what ends a line that was cut off
+        line = b"\n"
+        for line in self._lines():
+            if line.startswith(_FRAME_LINES):
+                self._frame += _records([line])
+            else:
+                self._changes = True
+        self._before = "" if line.endswith(b"\n") else "\n"  #: what ends a line that was cut off
 
     @classmethod
     def begin(
@@ -90,8 +91,7 @@ class Journal:
     @property
     def started(self) -> Started | None:
         """The first record; None where the run was killed before it was written."""
-        lines = self._lines[:1] if self._records is None else []
-        first = next(_records(lines), None) if lines else next(iter(self.records), None)
+        first = next(iter(self._frame), None)
         return first if isinstance(first, Started) else None
 
     @property
@@ -102,21 +102,25 @@ class Journal:
     @property
     def target(self) -> bytes:
         """The target of a rehearsal; b"" for a rebuild to the original places."""
-        lines = [line for line in self._lines if line.startswith(_TARGET)]
-        records = _records(lines) if self._records is None else self._records
-        return next((record.path for record in records if isinstance(record, Target)), b"")
+        return next((record.path for record in self._frame if isinstance(record, Target)), b"")
 
     @property
     def records(self) -> list[Record]:
         """All records; those of an old journal are decoded at first use."""
         if self._records is None:
-            self._records = list(_records(self._lines))
+            self._records = list(_records(self._lines()))
         return self._records
 
     @property
     def marks(self) -> frozenset[str]:
         """The words of all marks so far."""
-        return frozenset(self._marks)
+        return frozenset(record.word for record in self._frame if isinstance(record, Mark))
+
+    @property
+    def parts(self) -> frozenset[bytes]:
+        """The paths that this rebuild restores."""
+        of_parts = frozenset(record.path for record in self._frame if isinstance(record, Part))
+        return of_parts or frozenset(record.path for record in self._frame if isinstance(record, Root))
 
     @property
     def closed(self) -> bool:
@@ -126,16 +130,14 @@ class Journal:
     @property
     def changed(self) -> bool:
         """Whether this rebuild, or an interrupted one that it resumes, has anything to undo."""
-        if self.resumes:
-            return True
-        if self._records is None:
-            return any(not line.startswith(_FRAME_LINES) for line in self._lines)
-        return any(not isinstance(record, _FRAME) for record in self._records)
+        return self._changes or bool(self.resumes)
 
     def write(self, *records: Record) -> None:
         """Append records; ``sync`` makes them durable."""
         self.records.extend(records)
-        self._marks.update(record.word for record in records if isinstance(record, Mark))
+        frame = [record for record in records if isinstance(record, _FRAME)]
+        self._frame += frame
+        self._changes |= len(frame) < len(records)
         self._pending += records
 
     def sync(self) -> None:
@@ -161,6 +163,10 @@ class Journal:
             discard(os.path.basename(self.folder), top_fd)
         finally:
             os.close(top_fd)
+
+    def _lines(self) -> Iterator[bytes]:
+        with open(os.path.join(self.folder, _NAME), "rb") as file:
+            yield from file
 
     def close(self) -> None:
         """Close the file; records that were not synced are lost."""
@@ -227,9 +233,7 @@ def _records(lines: Iterable[bytes]) -> Iterator[Record]:
 
 
 def _is_within(journal: Journal, parts: Sequence[bytes]) -> bool:
-    parts_before = [record.path for record in journal.records if isinstance(record, Part)]
-    selected = parts_before or [record.path for record in journal.records if isinstance(record, Root)]
-    return all(any(paths.is_within(path, part) for part in parts) for path in selected)
+    return all(any(paths.is_within(path, part) for part in parts) for path in journal.parts)
 
 
 def _open_all(state: bytes) -> Iterator[Journal]:

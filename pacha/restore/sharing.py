@@ -14,10 +14,11 @@ from itertools import islice
 from typing import Any, Protocol
 
 from pacha.errors import DamagedError, PachaError
-from pacha.files.metadata import Kind
+from pacha.files.metadata import Entry, Kind
 from pacha.files.paths import parent
 from pacha.restore.dirfd import SafeDirectories
 from pacha.restore.entries import make_file
+from pacha.restore.ownership import Attributes
 from pacha.restore.plan import Plan, Step
 from pacha.restore.write import NewFile, Place, Writer
 
@@ -44,12 +45,15 @@ class Helper(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """Files to write, in directories that exist, of which ``aliases`` have temporary names; see ``SafeDirectories``."""
+    """Files to write, in directories that exist, of which ``aliases`` have temporary names; see ``SafeDirectories``.
+
+    Each of ``files`` has the fields of a NewFile as plain tuples: those are pickled in a tenth of the time.
+    """
 
     roots: tuple[bytes, ...]
     confined_to: bytes
     aliases: Mapping[bytes, bytes]
-    files: tuple[NewFile, ...]
+    files: tuple[tuple[Any, ...], ...]
 
 
 def write_batch(batch: Batch) -> list[tuple[str, ...]]:
@@ -60,7 +64,7 @@ def write_batch(batch: Batch) -> list[tuple[str, ...]]:
         for path, name in batch.aliases.items():
             tree.alias(path, name)
         contents: dict[str, int] = {}
-        for file in batch.files:
+        for file in map(_file, batch.files):
             if file.place.file not in contents:
                 contents[file.place.file] = fd = os.open(file.place.file, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
                 stack.callback(os.close, fd)
@@ -112,7 +116,9 @@ class SharedWriting:
         aliases: dict[bytes, bytes] = {}
         for folder in {parent(file.entry.path) for file in files}:
             aliases |= self._writer.aliases(folder)
-        return Batch(roots=self._plan.roots, confined_to=self._plan.confined_to, aliases=aliases, files=files)
+        return Batch(
+            roots=self._plan.roots, confined_to=self._plan.confined_to, aliases=aliases, files=tuple(map(_plain, files))
+        )
 
     def _take_back(self) -> None:
         """Wait for what the helper was given; do what it did not, and then all that follows."""
@@ -147,6 +153,15 @@ class SharedWriting:
 
 def _is_directory(step: Step) -> bool:
     return step.wanted is not None and step.wanted.kind is Kind.DIRECTORY
+
+
+def _plain(file: NewFile) -> tuple[Any, ...]:
+    return file.name, tuple(file.entry), tuple(file.attributes), tuple(file.place)
+
+
+def _file(plain: tuple[Any, ...]) -> NewFile:
+    name, entry, attributes, place = plain
+    return NewFile(name, Entry(*entry), Attributes(*attributes), Place(*place))
 
 
 def _chunks(fd: int, place: Place) -> Iterator[bytes]:
