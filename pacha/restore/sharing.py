@@ -10,7 +10,6 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any, Protocol
 
 from pacha.errors import DamagedError, PachaError
@@ -23,8 +22,9 @@ from pacha.restore.plan import Plan, Step
 from pacha.restore.write import NewFile, Place, Writer
 
 _CHUNK = 1 << 20
-FEWEST = 256  #: steps that take as long as the second process needs to begin
-_OURS, _THEIRS = 16, 128  #: files at a time: to hand some over takes as long as to write three
+_FILE = 64 << 10  #: bytes that are written in the time that creating a file takes
+_FEW = 256 * _FILE  #: what is written in the time that the second process needs to begin
+_OURS, _THEIRS = 16 * _FILE, 128 * _FILE  #: at a time: to hand some over takes as long as to write three files
 
 
 class Helper(Protocol):
@@ -86,11 +86,11 @@ class SharedWriting:
         """Write ``steps``, directories first. Raises as ``Writer.write``: no other process writes any more then."""
         for step in filter(_is_directory, steps):
             self._writer.write(step)
-        if len(steps) < FEWEST:
+        if sum(map(_work, steps)) < _FEW:
             self._helper = None
         remaining = iter(steps)
         try:
-            while ours := list(islice(remaining, _OURS)):
+            while ours := _next(remaining, _OURS):
                 self._hand_over(remaining)
                 self._write(ours)
             self._take_back()
@@ -105,7 +105,7 @@ class SharedWriting:
             self._take_back()
         if self._given or self._helper is None:
             return
-        steps = list(islice(remaining, _THEIRS))
+        steps = _next(remaining, _THEIRS)
         files = {step.path: file for step in steps if (file := self._writer.file(step))}
         self._given = [step for step in steps if step.path in files]
         if files:
@@ -153,6 +153,20 @@ class SharedWriting:
 
 def _is_directory(step: Step) -> bool:
     return step.wanted is not None and step.wanted.kind is Kind.DIRECTORY
+
+
+def _work(step: Step) -> int:
+    """How long it takes, as the bytes that are written meanwhile."""
+    return _FILE + (step.wanted.size if step.wanted is not None else 0)
+
+
+def _next(steps: Iterator[Step], work: int) -> list[Step]:
+    """The next of ``steps`` that take as long as ``work``."""
+    found: list[Step] = []
+    while work > 0 and (step := next(steps, None)):
+        found.append(step)
+        work -= _work(step)
+    return found
 
 
 def _plain(file: NewFile) -> tuple[Any, ...]:

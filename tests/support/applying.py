@@ -17,6 +17,7 @@ from pacha.restore.journal import Journal
 from pacha.restore.outcome import Outcome
 from pacha.restore.ownership import Identity
 from pacha.restore.plan import Plan, build
+from pacha.restore.write import Place
 
 ALICE, BOB, STAFF = 54001, 54002, 54050
 STOPPED, CONCERNS = 4, 3
@@ -37,8 +38,23 @@ class Contents:
         for start in range(0, len(data), 1 << 20):
             yield data[start : start + (1 << 20)]
 
-    def place(self, entry: Entry) -> None:
+    def place(self, entry: Entry) -> Place | None:
         return None
+
+
+class Spooled(Contents):
+    """Content that another process can read too."""
+
+    def __init__(self, contents: dict[bytes, bytes], file: Path) -> None:
+        super().__init__(contents)
+        self.file, self.starts = file, dict[bytes, int]()
+        with open(file, "wb") as stream:
+            for path, data in contents.items():
+                self.starts[path] = stream.tell()
+                stream.write(data)
+
+    def place(self, entry: Entry) -> Place | None:
+        return Place(str(self.file), self.starts[entry.path], entry.size)
 
 
 def look(root: Path) -> dict[bytes, Entry]:

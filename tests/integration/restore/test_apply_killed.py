@@ -18,7 +18,7 @@ from pacha.restore.apply import apply
 from pacha.restore.journal import Journal, history, unfinished
 from pacha.restore.undo import undo
 from pacha.system import syscalls
-from tests.support.amount import amount
+from tests.support.amount import amount, by_turns, is_soak
 from tests.support.applying import (
     CHANGING,
     CONCERNS,
@@ -49,6 +49,28 @@ try:
     outcome = apply(plan, Contents(contents), Journal.begin(state))
 except PachaError as error:
     sys.exit(print(error.message, error.why) or STOPPED)
+sys.exit(CONCERNS if outcome.concerns else 0)
+"""
+
+
+#: The same with a second process, which is given two files at a time.
+SHARED = """
+import pickle, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from pacha.errors import PachaError
+from pacha.fetch.worker import WorkerProcess
+from pacha.restore import sharing
+from pacha.restore.apply import apply
+from pacha.restore.journal import Journal
+from tests.support.applying import CONCERNS, STOPPED, Spooled
+sharing._FEW, sharing._OURS, sharing._THEIRS = 1, 1, 2 * sharing._FILE
+plan, contents, state = pickle.load(open(sys.argv[1], "rb"))
+with WorkerProcess.start() as worker:
+    try:
+        outcome = apply(plan, Spooled(contents, Path(sys.argv[1] + ".spool")), Journal.begin(state), helper=worker)
+    except PachaError as error:
+        sys.exit(print(error.message, error.why) or STOPPED)
 sys.exit(CONCERNS if outcome.concerns else 0)
 """
 
@@ -125,6 +147,22 @@ def test_killed_anywhere_it_can_be_undone_or_carried_on(story: Story, tmp_path: 
             each_path_is_old_or_new(story)
             finish(story, f"{name} {number}")
             assert not left_behind(root.parent), (name, number)
+
+
+def test_either_of_two_killed_anywhere(story: Story, tmp_path: Path) -> None:
+    """strace(1) counts the calls of each process by itself: whoever comes first to this one is killed."""
+    root, wanted, _, _, _ = story
+    every = [("fchmod", 1), ("fchown", 2), ("fremovexattr", 1), ("utimensat", 3), ("pread64", 2), ("recvfrom", 1)]
+    for turn, (name, number) in enumerate(every if is_soak() else by_turns(every, 2)):
+        reset(story)
+        kill = f"inject={name}:signal=SIGKILL:when={number}"
+        options = ("-f", "--seccomp-bpf", "-e", f"trace={name}", "-e", kill)
+        code, _ = run_child(story, tmp_path, *options, program=SHARED)
+        assert code in (0, *KILLED), (name, number, code)
+        assert code != 0 or alike(look(root)) == alike(wanted), (name, number)
+        each_path_is_old_or_new(story)
+        (_undo_killed, _carry_on)[turn % 2](story, f"{name} {number}")
+        assert not left_behind(root.parent), (name, number)
 
 
 UNDOING = """

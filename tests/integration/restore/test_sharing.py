@@ -1,0 +1,211 @@
+"""A plan that two processes write: the same outcome as with one, whatever becomes of the second."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pacha.errors import DamagedError, PachaError
+from pacha.fetch.worker import WorkerProcess
+from pacha.restore import sharing, write
+from pacha.restore.apply import apply
+from pacha.restore.journal import Journal, history
+from pacha.restore.outcome import Outcome
+from pacha.restore.plan import Step
+from pacha.restore.sharing import Batch, Helper, write_batch
+from pacha.restore.undo import undo
+from tests.support.applying import (
+    Spooled,
+    Story,
+    alike,
+    left_behind,
+    look,
+    plan_for,
+    story_fixture,  # noqa: F401
+)
+
+pytestmark = pytest.mark.usefixtures("as_root")
+Written = Sequence[tuple[str, ...]] | None
+
+
+class InTurn:
+    """A helper that does in this process what it is asked; ``answering`` tells what it says of it."""
+
+    def __init__(self, answering: Callable[[list[tuple[str, ...]]], Written] = lambda written: written) -> None:
+        self.answering, self.batches, self.ended = answering, list[Batch](), 0
+        self.written: list[tuple[str, ...]] = []
+
+    def ask(self, function: Callable[[Batch], Any], batch: Batch) -> None:
+        self.batches.append(batch)
+        self.written = function(batch)
+
+    def answers(self) -> bool:
+        return True
+
+    def answer(self) -> Any:
+        return self.answering(self.written)
+
+    def end(self) -> None:
+        self.ended += 1
+
+
+@pytest.fixture(autouse=True)
+def few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a dozen files are shared."""
+    for name, work in (("_FEW", 1), ("_OURS", 1), ("_THEIRS", 3)):
+        monkeypatch.setattr(sharing, name, work * sharing._FILE)
+
+
+@pytest.fixture
+def worker(monkeypatch: pytest.MonkeyPatch) -> Iterator[WorkerProcess]:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1})
+    monkeypatch.setattr(threading, "active_count", lambda: 1)
+    with WorkerProcess.start() as made:
+        assert made is not None
+        yield made
+
+
+def rebuild(story: Story, helper: Helper | None, **more: Any) -> Outcome:
+    root, wanted, source, _, state = story
+    shared = Spooled(source.contents, state.parent / "spool")
+    journal = Journal.begin(os.fsencode(state))
+    try:
+        return apply(plan_for(root, wanted, delete=True), more.pop("source", shared), journal, helper=helper, **more)
+    finally:
+        journal.close()
+
+
+def is_as_wanted(story: Story) -> bool:
+    root, wanted, _, old, state = story
+    there = alike(look(root)) == alike(wanted) and not left_behind(root.parent)
+    [journal] = history(os.fsencode(state))
+    return there and undo(journal).concerns == () and alike(look(root)) == alike(old)
+
+
+def test_another_process_writes_a_part(story: Story, worker: WorkerProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    accepted: list[bytes] = []
+    accept = write.Writer.accept
+
+    def note(writer: write.Writer, step: Step, troubles: tuple[str, ...]) -> None:
+        accepted.append(step.path)
+        accept(writer, step, troubles)
+
+    monkeypatch.setattr(write.Writer, "accept", note)
+    told: list[bytes] = []
+    assert rebuild(story, worker, on_step=lambda step: told.append(step.path)).concerns == ()
+    assert accepted and len(told) == len(set(told)) and set(accepted) <= set(told)
+    assert is_as_wanted(story)
+
+
+def test_a_file_in_a_folder_under_a_temporary_name_and_one_below_a_closing_folder_are_shared(story: Story) -> None:
+    helper = InTurn()
+    assert rebuild(story, helper).concerns == ()
+    shared = {file[1][0]: file[2][2] for batch in helper.batches for file in batch.files}
+    root = os.fsencode(story[0])
+    assert shared[root + b"/was-file/deep/leaf"] == 0 and shared[root + b"/closing/comes"] == 0o700
+    assert not {root + b"/sub/one", root + b"/three", root + b"/link"} & shared.keys()
+    assert is_as_wanted(story)
+
+
+def refuse(written: list[tuple[str, ...]]) -> Written:
+    raise DamagedError("Too little memory.", code="memory-exhausted")
+
+
+@pytest.mark.parametrize(
+    "answering",
+    [lambda written: None, lambda written: [], lambda written: written[:1], refuse],
+    ids=["ended", "nothing", "one", "memory"],
+)
+def test_what_it_did_not_do_is_done_here(story: Story, answering: Callable[[Any], Written]) -> None:
+    helper = InTurn(answering)
+    assert rebuild(story, helper).concerns == ()
+    assert len(helper.batches) >= 1
+    assert is_as_wanted(story)
+
+
+def test_one_that_is_killed_is_done_without(story: Story, worker: WorkerProcess) -> None:
+    steps: list[Step] = []
+
+    def kill(step: Step) -> None:
+        if not steps:
+            os.kill(worker._pid, signal.SIGKILL)
+        steps.append(step)
+
+    assert rebuild(story, worker, on_step=kill).concerns == ()
+    assert is_as_wanted(story)
+
+
+def test_what_it_could_not_set_is_told_as_ever(story: Story) -> None:
+    helper = InTurn(lambda written: [("time not set: not today",) for _ in written])
+    outcome = rebuild(story, helper)
+    shared = {file[1][0] for batch in helper.batches for file in batch.files}
+    assert {concern.path for concern in outcome.concerns} == shared == set(outcome.unrestored)
+    assert {concern.reason for concern in outcome.concerns} == {"time not set: not today"}
+    assert is_as_wanted(story)
+
+
+def test_content_that_cannot_be_read_there_is_read_here(story: Story) -> None:
+    source = Spooled(story[2].contents, story[4].parent / "spool")
+    source.file.write_bytes(b"")
+    assert rebuild(story, InTurn(), source=source).concerns == ()
+    assert is_as_wanted(story)
+
+
+def test_damage_is_named_as_ever_and_nothing_stays(story: Story) -> None:
+    root, _, source, old, _ = story
+    source.contents[os.fsencode(root / "changed")] = b"another"
+    with pytest.raises(DamagedError) as caught:
+        rebuild(story, InTurn())
+    assert caught.value.code == "fetched-content-changed"
+    assert alike(look(root)) == alike(old) and not list(root.parent.glob(".pacha-*"))
+
+
+def test_a_full_disk_is_named_as_ever(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_room(*given: object) -> None:
+        raise OSError(28, os.strerror(28))
+
+    monkeypatch.setattr(sharing, "make_file", no_room)
+    monkeypatch.setattr(write, "make_file", no_room)
+    with pytest.raises(PachaError) as caught:
+        rebuild(story, InTurn())
+    assert caught.value.code == "rebuild-stopped-early" and "no space left" in caught.value.why
+    assert alike(look(story[0])) == alike(story[3])
+
+
+def test_it_writes_nothing_any_more_once_the_first_gives_up(story: Story) -> None:
+    helper = InTurn()
+
+    def interrupt(step: Step) -> None:
+        if helper.batches:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        rebuild(story, helper, on_step=interrupt)
+    assert helper.ended
+    assert alike(look(story[0])) == alike(story[3]) and not list(story[0].parent.glob(".pacha-*"))
+
+
+def test_little_is_written_by_one(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sharing, "_FEW", 10**9)
+    helper = InTurn()
+    assert rebuild(story, helper).concerns == ()
+    assert not helper.batches and is_as_wanted(story)
+
+
+def test_a_batch_ends_at_the_first_that_fails(tmp_path: Path, story: Story) -> None:
+    _, wanted, source, _, _ = story
+    spooled = Spooled(source.contents, tmp_path / "spool")
+    (tmp_path / "to").mkdir()
+    entries = [entry._replace(path=os.fsencode(tmp_path / "to" / "x")) for entry in wanted.values() if entry.sha256]
+    files = [
+        (b"%d" % number, tuple(entry), (0, 0, 0o600, 5, (), 0), (str(spooled.file), 0, entry.size))
+        for number, entry in enumerate(entries)
+    ]
+    batch = Batch(roots=(os.fsencode(tmp_path),), confined_to=b"", aliases={}, files=tuple(files))
+    assert len(write_batch(batch)) < len(files), "all begin with the content of the first"
