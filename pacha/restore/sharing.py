@@ -7,6 +7,7 @@ place and the attributes of some files at a time, and reaches them by the same r
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -88,24 +89,24 @@ class SharedWriting:
             self._writer.write(step)
         if sum(map(_work, steps)) < _FEW:
             self._helper = None
-        remaining = iter(steps)
+        remaining = deque(steps)
         try:
-            while ours := _next(remaining, _OURS):
+            while remaining:
                 self._hand_over(remaining)
-                self._write(ours)
+                self._write(_some(remaining.popleft, remaining, _OURS))
             self._take_back()
         except BaseException:
             if self._given and self._helper:
                 self._helper.end()
             raise
 
-    def _hand_over(self, remaining: Iterator[Step]) -> None:
-        """Give the helper more if it has nothing to do."""
+    def _hand_over(self, remaining: deque[Step]) -> None:
+        """Give the helper more if it has nothing to do: from the end, so that both are seldom in the same folder."""
         if self._given and self._helper and self._helper.answers():
             self._take_back()
         if self._given or self._helper is None:
             return
-        steps = _next(remaining, _THEIRS)
+        steps = _some(remaining.pop, remaining, _THEIRS)
         files = {step.path: file for step in steps if (file := self._writer.file(step))}
         self._given = [step for step in steps if step.path in files]
         if files:
@@ -160,12 +161,12 @@ def _work(step: Step) -> int:
     return _FILE + (step.wanted.size if step.wanted is not None else 0)
 
 
-def _next(steps: Iterator[Step], work: int) -> list[Step]:
-    """The next of ``steps`` that take as long as ``work``."""
+def _some(take: Callable[[], Step], remaining: deque[Step], work: int) -> list[Step]:
+    """What ``take`` gives of the ``remaining`` steps until it takes as long as ``work``."""
     found: list[Step] = []
-    while work > 0 and (step := next(steps, None)):
-        found.append(step)
-        work -= _work(step)
+    while remaining and work > 0:
+        found.append(take())
+        work -= _work(found[-1])
     return found
 
 
