@@ -103,7 +103,10 @@ def test_another_process_writes_a_part(story: Story, worker: WorkerProcess, monk
     assert is_as_wanted(story)
 
 
-def test_a_file_in_a_folder_under_a_temporary_name_and_one_below_a_closing_folder_are_shared(story: Story) -> None:
+def test_a_file_in_a_folder_under_a_temporary_name_and_one_below_a_closing_folder_are_shared(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sharing, "_THEIRS", 10**9)
     helper = InTurn()
     assert rebuild(story, helper).concerns == ()
     shared = {file[1][0]: file[2][2] for batch in helper.batches for file in batch.files}

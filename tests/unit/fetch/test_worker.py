@@ -97,6 +97,14 @@ def test_a_signal_that_is_ignored_stays_so(monkeypatch: pytest.MonkeyPatch, numb
         signal.signal(number, before)
 
 
+def test_whether_it_has_an_answer_is_told_without_waiting(worker: WorkerProcess) -> None:
+    worker.ask(hang)
+    assert not worker.answers()
+    os.kill(worker._pid, signal.SIGKILL)
+    os.waitid(os.P_PID, worker._pid, os.WEXITED | os.WNOWAIT)
+    assert worker.answers() and worker.answer() is None, "its end is an answer too"
+
+
 def test_what_it_cannot_do_is_done_here(worker: WorkerProcess) -> None:
     with pytest.raises(RuntimeError, match=f"^Not in {os.getpid()}"):
         run_in_worker(worker, refuse, RuntimeError)

@@ -84,6 +84,8 @@ def test_what_is_not_in_place_yet_is_reached_by_its_other_name(top: Path) -> Non
     with SafeDirectories([b(top / "real/root")]) as descent:
         descent.alias(b(top / "real/root/new"), b".temporary")
         assert name_of(descent.enter(b(top / "real/root/new/deep"))).endswith("/.temporary/deep")
+        assert descent.aliases(b(top / "real/root/new/deep")) == {b(top / "real/root/new"): b".temporary"}
+        assert descent.aliases(b(top / "real/root")) == {}
         (top / "real/root/.temporary").rename(top / "real/root/new")
         descent.in_place(b(top / "real/root/new"))
         descent.forget()
