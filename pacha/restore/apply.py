@@ -98,7 +98,9 @@ class _Run:
         self._journalled(self.writer.announce)
         self._journalled(self._open)
         steps = [step for step in self.plan.steps if step.action in _WRITTEN]
+        told = len(self.outcome_builder.concerns)
         SharedWriting(self.plan, self.writer, helper, on_step).write(steps)
+        self.outcome_builder.put_in_order(told)
         self.writer.finish_directories()
         self.writer.sync()
 

@@ -36,6 +36,10 @@ class OutcomeBuilder:
         """Record a concern that leaves nothing owed."""
         self.concerns.append(Concern(path, reason))
 
+    def put_in_order(self, first: int) -> None:
+        """Sort the concerns from the ``first`` one on by path."""
+        self.concerns[first:] = sorted(self.concerns[first:], key=lambda concern: concern.path)
+
     def outcome(self, before: tuple[Concern, ...] = ()) -> Outcome:
         """Return the outcome, with ``before`` (the plan's own concerns) first."""
         return Outcome(dict(self.counts), (*before, *self.concerns), tuple(sorted(self.owed)), tuple(self.corrected))

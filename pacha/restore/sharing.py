@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -79,9 +79,11 @@ class SharedWriting:
     """Lets ``writer`` write steps, with a ``helper`` where there is one."""
 
     def __init__(self, plan: Plan, writer: Writer, helper: Helper | None, on_step: Callable[[Step], None]) -> None:
-        """``on_step`` is called after each step."""
+        """``on_step`` is called for each step, in their order, once it and those before it are written."""
         self._plan, self._writer, self._helper, self._on_step = plan, writer, helper, on_step
         self._given: list[Step] = []
+        #: of those from the end, last first: all, and what is left for this process
+        self._from_end, self._left = list[Step](), list[Step]()
 
     def write(self, steps: Sequence[Step]) -> None:
         """Write ``steps``, directories first. Raises as ``Writer.write``: no other process writes any more then."""
@@ -93,12 +95,18 @@ class SharedWriting:
         try:
             while remaining:
                 self._hand_over(remaining)
-                self._write(_some(remaining.popleft, remaining, _OURS))
+                for step in _some(remaining.popleft, remaining, _OURS):
+                    self._write(step)
+                    self._on_step(step)
             self._take_back()
         except BaseException:
             if self._given and self._helper:
                 self._helper.end()
             raise
+        for step in reversed(self._left):
+            self._write(step)
+        for step in reversed(self._from_end):
+            self._on_step(step)
 
     def _hand_over(self, remaining: deque[Step]) -> None:
         """Give the helper more if it has nothing to do: from the end, so that both are seldom in the same folder."""
@@ -108,10 +116,11 @@ class SharedWriting:
             return
         steps = _some(remaining.pop, remaining, _THEIRS)
         files = {step.path: file for step in steps if (file := self._writer.file(step))}
+        self._from_end += steps
+        self._left += (step for step in steps if step.path not in files)
         self._given = [step for step in steps if step.path in files]
         if files:
             self._helper.ask(write_batch, self._batch(tuple(files.values())))
-        self._write(step for step in steps if step.path not in files)
 
     def _batch(self, files: tuple[NewFile, ...]) -> Batch:
         aliases: dict[bytes, bytes] = {}
@@ -122,20 +131,17 @@ class SharedWriting:
         )
 
     def _take_back(self) -> None:
-        """Wait for what the helper was given; do what it did not, and then all that follows."""
+        """Wait for what the helper was given; remove what it did not finish, which is then left for this process."""
         if not self._given or self._helper is None:
             return
         written = self._answer(self._helper)
         given, self._given = self._given, []
         for step, troubles in zip(given, written, strict=False):
             self._writer.accept(step, troubles)
-            self._on_step(step)
-        rest = given[len(written) :]
-        for step in rest:
+        for step in given[len(written) :]:
             self._writer.discard(step)
-        if rest:
+            self._left.append(step)
             self._helper = None
-        self._write(rest)
 
     @staticmethod
     def _answer(helper: Helper) -> list[tuple[str, ...]]:
@@ -145,11 +151,9 @@ class SharedWriting:
         helper.end()
         return []
 
-    def _write(self, steps: Iterable[Step]) -> None:
-        for step in steps:
-            if not _is_directory(step):
-                self._writer.write(step)
-            self._on_step(step)
+    def _write(self, step: Step) -> None:
+        if not _is_directory(step):
+            self._writer.write(step)
 
 
 def _is_directory(step: Step) -> bool:

@@ -19,6 +19,14 @@ def test_what_failed_is_owed_named_and_left_alone() -> None:
     assert outcome.concerns[2].reason == "owner not set, mode not set"
 
 
+def test_what_came_in_another_order_is_told_by_path() -> None:
+    builder = OutcomeBuilder()
+    for path in (b"/z", b"/c", b"/a"):
+        builder.concern(path, "look")
+    builder.put_in_order(1)
+    assert [concern.path for concern in builder.concerns] == [b"/z", b"/a", b"/c"]
+
+
 def test_it_does_not_change_any_more_when_it_was_given() -> None:
     builder = OutcomeBuilder()
     builder.counts[Action.CREATE] += 1
