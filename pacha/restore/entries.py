@@ -28,10 +28,10 @@ _FORMATS = {Kind.FIFO: 0o010000, Kind.CHARACTER: 0o020000, Kind.BLOCK: 0o060000}
 
 @dataclass(frozen=True, slots=True)
 class NewEntry:
-    """A new inode, and in words the attributes that could not be set."""
+    """In words the attributes of a new entry that could not be set, and its inode if it is to have several names."""
 
     troubles: tuple[str, ...]
-    inode: Inode
+    inode: Inode | None = None
 
 
 def inode_of(status: os.stat_result) -> Inode:
@@ -50,7 +50,7 @@ def make_file(name: bytes, dir_fd: int, entry: Entry, wanted: Attributes, chunks
         add_flags(fd, wanted.flags & _OF_AN_EMPTY_FILE)  # what fails is told with the other attributes
         _fill(fd, entry, chunks)
         troubles = [*add_flags(fd, wanted.flags), *set_attributes(fd, Kind.FILE, wanted)]
-        return NewEntry(tuple(troubles), inode_of(os.fstat(fd)))
+        return NewEntry(tuple(troubles), None if entry.link_group is None else inode_of(os.fstat(fd)))
     finally:
         os.close(fd)
 

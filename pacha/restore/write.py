@@ -244,7 +244,7 @@ class Writer:
         if group is not None and group in self._first and self._link(group, parent, name, step):
             return
         new = self._make_fresh(step, step.wanted, self._tree.enter(parent), name)
-        if group is not None:
+        if group is not None and new.inode is not None:
             self._first.setdefault(group, (step.wanted, new.inode))
         if new.troubles:
             self._outcome.trouble(step.path, *new.troubles)

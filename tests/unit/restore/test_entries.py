@@ -51,11 +51,13 @@ def inode(path: Path) -> entries.Inode:
 
 @pytest.mark.parametrize("data", [b"", b"some", bytes(1 << 20), b"a" + bytes(1 << 18) + b"b", bytes(70_000) + b"c"])
 def test_a_file_is_what_was_recorded_and_zeros_take_no_room(tmp_path: Path, fd: int, data: bytes) -> None:
-    made = entries.make_file(b"f", fd, entry(data), wanted(), iter([data[:65536], data[65536:]]))
+    chunks = [data[:65536], data[65536:]]
+    made = entries.make_file(b"f", fd, entry(data, link_group=7), wanted(), iter(chunks))
     status = (tmp_path / "f").stat()
     assert (tmp_path / "f").read_bytes() == data and made == entries.NewEntry((), inode(tmp_path / "f"))
     assert (stat.S_IMODE(status.st_mode), status.st_mtime_ns) == (0o640, wanted().mtime_ns)
     assert status.st_blocks * 512 <= 1 << 18
+    assert entries.make_file(b"g", fd, entry(data), wanted(), iter(chunks)).inode is None, "it has one name"
 
 
 @pytest.mark.parametrize("sent", [b"", b"som", b"somE", b"some more", b"some" * 100_000])
