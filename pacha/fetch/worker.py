@@ -1,4 +1,4 @@
-"""A worker process: it imports Mercurial while the first process does everything else, then reads in parallel.
+"""A worker process: it imports Mercurial while the first process does everything else, then works beside it.
 
 It is forked before there are threads, as fork(2) requires, and is ready by the time that the master has sent something.
 """

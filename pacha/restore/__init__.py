@@ -5,7 +5,7 @@
     plan = build(wanted entries, actual entries, accounts)      # a pure function: steps, concerns, missing owners
     preflight(plan)                                             # room, mounts, read-only file systems
     apply(plan, source, journal):
-        write every file under a temporary name in its directory, private; sync
+        write every file under a temporary name in its directory, private (sharing: in two processes); sync
         journal each change before it is made; rename; originals go to a backup directory
         the permission check, deepest folder first; a plain user's own folder of mode 0555 is open until then
     undo(journal)                                               # puts the originals back
