@@ -11,6 +11,7 @@ import random
 import shutil
 import signal
 import subprocess
+import time
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -158,3 +159,42 @@ def fail_once(scene: Scene, error: str, name: str, number: int) -> None:
     scene.host.rebuild("--delete")
     assert alike(look(scene.root)) == scene.wanted, where
     scene.undo_all()
+
+
+@pytest.mark.parametrize("who", ["both", "second"])
+def test_killed_while_two_processes_write(tmp_path: Path, who: str) -> None:
+    """So many files that they share them; the second process ends with the first."""
+    host, root = alone(tmp_path), tmp_path / "opt" / "many"
+    for number in range(1_000):
+        folder = root / f"folder{number // 50}"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / str(number)).write_text(f"new {number}\n")
+    host.watch(root)
+    host.push()
+    wanted = alike(look(root))
+    for rounds in range(int(amount("PACHA_KILLS_OF_TWO", sample=1, soak=20))):
+        host.forget()
+        shutil.rmtree(root)
+        (root / "folder0").mkdir(parents=True)
+        (root / "folder0" / "1").write_text("old\n")
+        old = alike(look(root))
+        rebuild = subprocess.Popen([PACHA, *REBUILD], env=host.environment(), stdout=subprocess.DEVNULL)
+        while rebuild.poll() is None and not list(root.glob(".pacha-*/*0")):
+            pass
+        time.sleep(0.01 * rounds)
+        try:
+            children = Path(f"/proc/{rebuild.pid}/task/{rebuild.pid}/children").read_text().split()
+            for process in children if who == "second" else [rebuild.pid]:
+                os.kill(int(process), signal.SIGKILL)
+        except (FileNotFoundError, ProcessLookupError):
+            pass  # it was quicker
+        if rebuild.wait() == 0:
+            assert alike(look(root)) == wanted
+        for left in host.temporary.iterdir():
+            shutil.rmtree(left)
+        assert who == "both" or rebuild.returncode == 0
+        for _ in range(2):
+            host.pacha("undo")
+        assert alike(look(root)) == old and not list(root.rglob(".pacha-*"))
+        host.rebuild("--delete")
+        assert alike(look(root)) == wanted
