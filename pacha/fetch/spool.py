@@ -73,10 +73,10 @@ class Spool:
         end = offset + size
         return (_piece(path, fd, start, min(_CHUNK, end - start)) for start in range(offset, end, _CHUNK))
 
-    def place(self, path: bytes) -> tuple[str, int, int]:
+    def place(self, path: bytes) -> tuple[bytes, int, int]:
         """The file that has the content of ``path``, the offset in it, the size."""
         fd, offset, size = self.places[path]
-        return next(name for name, number in self._files.items() if number == fd), offset, size
+        return next(os.fsencode(name) for name, number in self._files.items() if number == fd), offset, size
 
     def bytes_of(self, path: bytes, largest: int | None = None) -> bytes:
         """The content of a small file, or its first ``largest`` bytes."""

@@ -49,7 +49,7 @@ from pacha.restore.journal import AFTER, DONE, RESTARTED, Journal, interrupted, 
 from pacha.restore.journal_records import Mark
 from pacha.restore.outcome import Outcome
 from pacha.restore.undo import prune
-from pacha.restore.write import Place
+from pacha.restore.write import Extent
 from pacha.store.host_state import HostState
 from pacha.text import escape
 from pacha.wire.master import Master
@@ -72,10 +72,10 @@ class _Source:
             return iter([self.overrides[recorded]])
         return self.staging.spool.content(recorded)
 
-    def place(self, entry: Entry) -> Place | None:
+    def place(self, entry: Entry) -> Extent | None:
         """Where another process can read them."""
         recorded = self._recorded(entry)
-        return None if recorded in self.overrides else Place(*self.staging.spool.place(recorded))
+        return None if recorded in self.overrides else Extent(*self.staging.spool.place(recorded))
 
     def _recorded(self, entry: Entry) -> bytes:
         return entry.path[len(self.target.rstrip(b"/")) :]

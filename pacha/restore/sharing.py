@@ -14,13 +14,14 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from pacha.errors import DamagedError, PachaError
+from pacha.files.dirfd import READ, open_own
 from pacha.files.metadata import Entry, Kind
-from pacha.files.paths import parent
+from pacha.files.paths import name, parent
 from pacha.restore.dirfd import SafeDirectories
 from pacha.restore.entries import make_file
 from pacha.restore.ownership import Attributes
 from pacha.restore.plan import Plan, Step
-from pacha.restore.write import NewFile, Place, Writer
+from pacha.restore.write import Extent, NewFile, Writer
 
 _CHUNK = 1 << 20
 _FILE = 64 << 10  #: bytes that are written in the time that creating a file takes
@@ -62,13 +63,12 @@ def write_batch(batch: Batch) -> list[tuple[str, ...]]:
     written: list[tuple[str, ...]] = []
     with suppress(OSError, DamagedError), ExitStack() as stack:
         tree = stack.enter_context(SafeDirectories(batch.roots, batch.confined_to))
-        for path, name in batch.aliases.items():
-            tree.alias(path, name)
-        contents: dict[str, int] = {}
+        for path, temporary in batch.aliases.items():
+            tree.alias(path, temporary)
+        contents: dict[bytes, int] = {}
         for file in map(_file, batch.files):
             if file.place.file not in contents:
-                contents[file.place.file] = fd = os.open(file.place.file, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-                stack.callback(os.close, fd)
+                contents[file.place.file] = _open(file.place.file, stack)
             chunks = _chunks(contents[file.place.file], file.place)
             dir_fd = tree.enter(parent(file.entry.path))
             written.append(make_file(file.name, dir_fd, file.entry, file.attributes, chunks).troubles)
@@ -179,10 +179,19 @@ def _plain(file: NewFile) -> tuple[Any, ...]:
 
 
 def _file(plain: tuple[Any, ...]) -> NewFile:
-    name, entry, attributes, place = plain
-    return NewFile(name, Entry(*entry), Attributes(*attributes), Place(*place))
+    temporary, entry, attributes, place = plain
+    return NewFile(temporary, Entry(*entry), Attributes(*attributes), Extent(*place))
 
 
-def _chunks(fd: int, place: Place) -> Iterator[bytes]:
+def _open(file: bytes, stack: ExitStack) -> int:
+    """Open a file of a private folder, until the end of ``stack``. Raises OSError."""
+    folder = open_own(parent(file))
+    stack.callback(os.close, folder)
+    fd = os.open(name(file), READ, dir_fd=folder)
+    stack.callback(os.close, fd)
+    return fd
+
+
+def _chunks(fd: int, place: Extent) -> Iterator[bytes]:
     end = place.offset + place.size
     return (os.pread(fd, min(_CHUNK, end - start), start) for start in range(place.offset, end, _CHUNK))

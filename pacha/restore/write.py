@@ -41,14 +41,14 @@ class ContentSource(Protocol):
     def content(self, entry: Entry) -> Iterator[bytes]:
         """Yield the bytes of a file in chunks. Raises DamagedError where they are missing or damaged."""
 
-    def place(self, entry: Entry) -> Place | None:
+    def place(self, entry: Entry) -> Extent | None:
         """Where another process can read them, None where it cannot."""
 
 
-class Place(NamedTuple):
-    """Bytes in the middle of a private file."""
+class Extent(NamedTuple):
+    """Bytes in the middle of a file, by its path, in a folder that is ours alone."""
 
-    file: str
+    file: bytes
     offset: int
     size: int
 
@@ -59,7 +59,7 @@ class NewFile(NamedTuple):
     name: bytes
     entry: Entry
     attributes: Attributes
-    place: Place
+    place: Extent
 
 
 class Halt(Exception):

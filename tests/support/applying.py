@@ -17,7 +17,7 @@ from pacha.restore.journal import Journal
 from pacha.restore.outcome import Outcome
 from pacha.restore.ownership import Identity
 from pacha.restore.plan import Plan, build
-from pacha.restore.write import Place
+from pacha.restore.write import Extent
 
 ALICE, BOB, STAFF = 54001, 54002, 54050
 STOPPED, CONCERNS = 4, 3
@@ -38,7 +38,7 @@ class Contents:
         for start in range(0, len(data), 1 << 20):
             yield data[start : start + (1 << 20)]
 
-    def place(self, entry: Entry) -> Place | None:
+    def place(self, entry: Entry) -> Extent | None:
         return None
 
 
@@ -53,8 +53,8 @@ class Spooled(Contents):
                 self.starts[path] = stream.tell()
                 stream.write(data)
 
-    def place(self, entry: Entry) -> Place | None:
-        return Place(str(self.file), self.starts[entry.path], entry.size)
+    def place(self, entry: Entry) -> Extent | None:
+        return Extent(os.fsencode(self.file), self.starts[entry.path], entry.size)
 
 
 def look(root: Path) -> dict[bytes, Entry]:

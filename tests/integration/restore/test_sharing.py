@@ -209,7 +209,7 @@ def test_a_batch_ends_at_the_first_that_fails(tmp_path: Path, story: Story) -> N
     (tmp_path / "to").mkdir()
     entries = [entry._replace(path=os.fsencode(tmp_path / "to" / "x")) for entry in wanted.values() if entry.sha256]
     files = [
-        (b"%d" % number, tuple(entry), (0, 0, 0o600, 5, (), 0), (str(spooled.file), 0, entry.size))
+        (b"%d" % number, tuple(entry), (0, 0, 0o600, 5, (), 0), (os.fsencode(spooled.file), 0, entry.size))
         for number, entry in enumerate(entries)
     ]
     batch = Batch(roots=(os.fsencode(tmp_path),), confined_to=b"", aliases={}, files=tuple(files))

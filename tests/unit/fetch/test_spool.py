@@ -44,7 +44,7 @@ def test_each_path_gives_its_content(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert made.bytes_of(b"/foo/small") == b"small\n" and made.bytes_of(b"/foo/large", 5) == b"01234"
     assert made.read["foo"] == TEXTS.keys()
     file, offset, size = made.place(b"/foo/large")
-    assert Path(file).read_bytes()[offset : offset + size] == TEXTS[b"large"]
+    assert Path(os.fsdecode(file)).read_bytes()[offset : offset + size] == TEXTS[b"large"]
     made.close()
 
 
