@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-from collections.abc import Callable, Collection, Mapping, Set
+from collections.abc import Callable, Collection, Container, Mapping, Set
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -38,11 +38,12 @@ class Committed:
 
 
 class _Unkept(Interruption):
-    """A path could not be read; the commit starts again without it."""
+    """A path could not be read; the commit starts again without it, or with what was recorded of it."""
 
     def __init__(self, path: bytes, reason: str, is_gone: bool) -> None:
         super().__init__(path)
-        self.path, self.reason, self.gone = path, reason, is_gone
+        self.path, self.gone = path, is_gone
+        self.concerns = [] if is_gone else [Concern(path, reason)]
 
 
 def has_content(entry: Entry) -> bool:
@@ -106,7 +107,7 @@ def commit(
         activity.begin(f"reading and recording what changed below {escape(watched.path)}", len(written))
         with DirectoryFds(watched.path if not watched.single else os.path.dirname(watched.path)) as descent:
             reader = _BlobSource(
-                watched, written, descent, recorded, lambda name: repository.reader(node)(name), sealer,
+                watched, written, descent, base, recorded, lambda name: repository.reader(node)(name), sealer,
                 lambda entry, status: entry if entry.path in owed else metadata.as_owned(entry, status, accounts),
             )  # fmt: skip
             try:
@@ -119,8 +120,7 @@ def commit(
                     new[unkept.path] = base_entry
                     recorded.add(unkept.path)
                 paths = (paths - {unkept.path}) | (base.keys() & {unkept.path} if base_entry is None else set())
-                if not unkept.gone:
-                    result.concerns.append(Concern(unkept.path, unkept.reason))
+                result.concerns += unkept.concerns
                 continue
             finally:
                 reader.close()
@@ -167,7 +167,8 @@ def _all_names(entry: Entry) -> dict[bytes, tuple[Entry, int]]:
 class _BlobSource:
     """Returns the blob of each name to Mercurial, reads each file once, and remembers the entries that it read.
 
-    The paths ``recorded`` are not read from disk: ``before`` returns the last snapshot's content of a name.
+    A file of which ``base`` has nothing is left out (None) if it cannot be read: what is committed stays as it is. The
+    paths ``recorded`` are not read from disk: ``before`` returns the last snapshot's content of a name.
     ``as_owned`` gives an entry the mode and owner of the file that was read.
     """
 
@@ -176,6 +177,7 @@ class _BlobSource:
         watched: Watched,
         written: Mapping[bytes, tuple[Entry, int]],
         descent: DirectoryFds,
+        base: Container[bytes],
         recorded: Set[bytes],
         before: Callable[[bytes], bytes],
         sealer: Sealer | None,
@@ -186,11 +188,27 @@ class _BlobSource:
         self._watched = watched
         self._written = written
         self._descent = descent
+        self._base, self._begun = base, set[bytes]()
         self._recorded, self._before, self._sealer, self._as_owned = recorded, before, sealer, as_owned
         self._large: _Large | None = None
 
-    def __call__(self, name: bytes) -> Blob:
+    def __call__(self, name: bytes) -> Blob | None:
         entry, number = self._written[name]
+        if self.entries.get(entry.path, entry) is None:
+            return None
+        try:
+            blob = self._blob(name, entry, number)
+        except _Unkept as unkept:
+            if entry.path in self._base or entry.path in self._begun:
+                raise
+            self.entries[entry.path] = None
+            self.concerns += unkept.concerns
+            return None
+        if entry.parts:
+            self._begun.add(entry.path)
+        return blob
+
+    def _blob(self, name: bytes, entry: Entry, number: int) -> Blob:
         executable = bool(entry.mode & 0o100)
         if entry.kind is Kind.SYMLINK:
             return Blob(entry.target or b"", is_link=True)

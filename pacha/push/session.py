@@ -8,7 +8,7 @@ import socket
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +26,7 @@ from pacha.push import signing
 from pacha.push.sealing import PushSealing
 from pacha.push.target import MasterTarget
 from pacha.store import change_list, hg, revision
+from pacha.store.growth import Growth
 from pacha.store.host_state import HostState, MasterState
 from pacha.store.purges import Erased, Purge
 from pacha.store.snapshot import Snapshot, Watched
@@ -177,6 +178,10 @@ class PushSession:
         for target in self.reached:
             target.open_ahead([DATABASE, *names])
 
+    def following(self, name: str) -> AbstractContextManager[Growth | None]:
+        """As ``MasterTarget.following``, for the first of those that are reached."""
+        return self.reached[0].following(name) if self.reached else nullcontext()
+
     def note(self, text: str) -> hg.Note:
         """The note for a revision that is made now."""
         message = "\n".join(escape(line) for line in self.message.strip().splitlines())
@@ -185,9 +190,9 @@ class PushSession:
             self._where = " ".join(filter(None, [os.uname().nodename, _address(self.context, self.reached)]))
         return hg.Note(full_message, escape(f"{login_name()}@{self._where}"), time.time())
 
-    def repository(self, name: str) -> hg.Repository:
-        """The local repository ``name``, made if it is missing."""
-        repository = hg.open_lazily(self.context.state.repository(name))
+    def repository(self, name: str, growth: Growth | None = None) -> hg.Repository:
+        """The local repository ``name``, made if it is missing: then ``growth`` is told what is written."""
+        repository = hg.open_lazily(self.context.state.repository(name), growth)
         repository.accepts_purged = lambda stored, node: self._erased.accepts(name, stored, node.hex())
         return repository
 

@@ -238,12 +238,16 @@ def _commit_watched(
     now: Mapping[bytes, Entry],
     owed: Collection[bytes],
 ) -> commit.Committed:
-    """Commit on top of the heads of the first master that answers, and push it there."""
+    """Commit on top of the heads of the first master that answers, and push it there.
+
+    What is new goes there while it is committed. The other masters get it afterwards: each stream takes time of this
+    process.
+    """
     repository = session.repository(watched.repository)
     session.update(pending=True)
     note = session.note(f"{session.host}: {escape(watched.path)}: {compare(old, now)}")
 
-    def commit_on(heads: tuple[str, ...]) -> commit.Committed:
+    def commit_on(heads: tuple[str, ...], repository: hg.Repository = repository) -> commit.Committed:
         parent = reconcile.parent(repository, watched.node, heads, session.unreadable(watched.repository))
         before = old
         if lost_history.is_lost(session, watched.repository, watched.node):
@@ -261,8 +265,10 @@ def _commit_watched(
         peer.push(repository, committed.node, beside=is_divergent, whole=target.whole)
         return committed
 
-    is_first = watched.node is None and not repository.heads()
-    result = commit_on(()) if is_first else None  # then masters probably have nothing of it either
+    result = None
+    if watched.node is None and not repository.heads():  # then masters probably have nothing of it either
+        with session.following(watched.repository) as growth:
+            result = commit_on((), session.repository(watched.repository, growth))
     for target in session.reached:
         try:
             result = target.talk(watched.repository, partial(send, target), new=watched.node is None)

@@ -13,6 +13,7 @@ from pacha.errors import DamagedError, PachaError
 from pacha.files.names import DATABASE
 from pacha.push.upload import InitialUpload, PeerUpload, Upload
 from pacha.store import hg
+from pacha.store.growth import Growth
 from pacha.store.host_state import MasterState
 from pacha.store.revision import MOST
 from pacha.store.snapshot import Snapshot
@@ -83,6 +84,7 @@ class MasterTarget:
     _one_by_one: bool = False  #: a head could not be pulled
     _uploaded: dict[str, str | None] = field(default_factory=dict)  #: the digest of each that was sent as files
     _opened: dict[str, Future[_Served]] = field(default_factory=dict)
+    _growing: dict[str, Future[None]] = field(default_factory=dict)
     _closing: list[tuple[str, Upload, Future[bool]]] = field(default_factory=list)
 
     @property
@@ -136,6 +138,24 @@ class MasterTarget:
 
             ahead = sorted(chosen[:room], key=lambda name: name == DATABASE)  # it is needed last
             self._opened.update({name: background.start(served, name) for name in ahead})
+
+    @contextmanager
+    def following(self, name: str) -> Iterator[Growth | None]:
+        """A growth for our new repository ``name``, whose files are sent while the body makes it.
+
+        None where no conversation with it was opened ahead. Only files can be sent so, which turns out later.
+        """
+        if (opened := self._opened.get(name)) is None:
+            yield None
+            return
+        growth = Growth()
+        self._growing[name] = background.start(_follow, growth, opened)
+        try:
+            yield growth
+        finally:
+            growth.end(is_whole=False)
+            if not growth.has_begun:  # it is sent when it is there
+                del self._growing[name]
 
     @contextmanager
     def peer(self, name: str, *, new: bool = False) -> Iterator[Upload]:
@@ -325,7 +345,7 @@ class MasterTarget:
         served, remote, is_new = opened.result() if opened else self._served(name, new=new)
         with served as stack:
             if isinstance(remote, TemporaryRepository):
-                return stack.pop_all(), InitialUpload(remote)
+                return stack.pop_all(), InitialUpload(remote, self._growing.get(name))
             peer = stack.enter_context(hg.open_peer(remote, name, new=is_new))
             return stack.pop_all(), PeerUpload(peer)
 
@@ -345,6 +365,14 @@ class MasterTarget:
         if self.master is None or self.probe is None:
             raise RuntimeError("not connected")  # a fault in Pacha: attach() comes first
         return self.master, self.probe
+
+
+def _follow(growth: Growth, opened: Future[_Served]) -> None:
+    """Send the files of ``growth`` where the conversation takes files. Raises Abandoned, and as ``fill``."""
+    with growth.reading() as (path, names):
+        _, remote, _ = opened.result()
+        if isinstance(remote, TemporaryRepository):
+            remote.fill(path, names)
 
 
 def _close(stack: ExitStack, upload: Upload) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from pacha.store import hg
+from pacha.store.growth import Abandoned
 from pacha.store.revision import MOST
 from pacha.system import background
 from pacha.wire.master import CannotStream, TemporaryRepository
@@ -72,9 +73,13 @@ class PeerUpload:
 
 @dataclass(slots=True)
 class InitialUpload:
-    """A temporary repository on a master, filled with our files before it gets its name."""
+    """A temporary repository on a master, filled with our files before it gets its name.
+
+    ``growing``: it is being filled since ours was begun (see ``fill``).
+    """
 
     temporary: TemporaryRepository
+    growing: Future[None] | None = None
     files: tuple[hg.Repository, str] | None = None
     _sent: Future[None] | None = None
 
@@ -91,14 +96,14 @@ class InitialUpload:
         """Do nothing: it is empty."""
 
     def push(self, repository: hg.Repository, node: str, *, beside: bool = False, whole: bool = False) -> None:
-        """Start to send ``repository``; see ``arrived``."""
+        """Start to send ``repository``, unless that has begun before; see ``arrived``."""
         self.files = (repository, node)
         if repository.heads() == (node,):
-            self._sent = background.start(self.temporary.fill, repository.path)
+            self._sent = self.growing or background.start(self.temporary.fill, repository.path)
 
     def arrived(self) -> bool:
         """Wait until it is sent; False if that is not possible, as it has other heads too. Raises PachaError."""
-        with suppress(CannotStream):
+        with suppress(CannotStream, Abandoned):
             if self._sent is not None:
                 self._sent.result()
                 return True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 
@@ -33,7 +33,7 @@ from pacha.wire.master import (
     digest_of,
     temporary_name,
 )
-from pacha.wire.tar_upload import PHASES, format_of
+from pacha.wire.tar_upload import format_of
 
 
 class LocalMaster:
@@ -207,10 +207,10 @@ class StateFolderMaster(LocalMaster):
             raise local_store.unreadable_record(error) from None
 
 
-def _fill(temporary: bytes, repository: str) -> None:
-    """Replace the store of ``temporary`` by a copy of our ``repository``'s.
+def _fill(temporary: bytes, repository: str, names: Iterable[bytes]) -> None:
+    """Replace the store of ``temporary`` by a copy of the files ``names`` of our ``repository``'s.
 
-    Raises CannotStream where their formats differ, or a file cannot be copied.
+    Raises what ``names`` raise, and CannotStream where the formats differ, or a file cannot be copied.
     """
     if format_of(repository) != format_of(os.fsdecode(temporary)):
         raise CannotStream
@@ -219,10 +219,9 @@ def _fill(temporary: bytes, repository: str) -> None:
         shutil.rmtree(where)
         os.mkdir(where, 0o700)
         with _opened(whence) as store, _opened(where) as inbox:
-            for _ in local_store.StoreCopy(whence, inbox, frozenset([os.geteuid()])).run(store):
-                pass  # each is copied as it is taken
-            with suppress(FileNotFoundError):
-                os.unlink(PHASES, dir_fd=inbox)
+            copy = local_store.StoreCopy(whence, inbox, frozenset([os.geteuid()]))
+            for name in names:
+                copy.add(store, name)
     except (OSError, PachaError):
         raise CannotStream from None
 

@@ -11,8 +11,8 @@ import os
 import stat
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 
 from pacha.errors import DamagedError, PachaError
 from pacha.files.dirfd import CREATE, READ, DirectoryFds
@@ -131,6 +131,7 @@ class StoreCopy:
     files: int = 0
     size: int = 0
     blocks: int = 0  #: bytes of it on the disk
+    _made: set[bytes] = field(default_factory=set)
 
     def run(self, store: int) -> Iterator[scp.Received]:
         """Copy the files of history below the folder ``store``. Raises DamagedError, PachaError, OSError."""
@@ -143,6 +144,16 @@ class StoreCopy:
                 path = os.path.join(relative, name)
                 if is_store_file(path, False):
                     yield self._copy(folder, name, path)
+
+    def add(self, store: int, path: bytes) -> None:
+        """Copy the one file ``path`` of our own ``store``, with the folders above it. As ``run``."""
+        above = os.path.dirname(path)
+        if above and above not in self._made:
+            for end in (at for at, byte in enumerate(path) if byte == ord("/")):
+                with suppress(FileExistsError):
+                    os.mkdir(path[:end], 0o700, dir_fd=self.inbox)
+            self._made.add(above)
+        self._copy(store, path, path)
 
     def _make(self, folder: int, name: bytes, path: bytes) -> None:
         if not stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):

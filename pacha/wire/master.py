@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO, Protocol
@@ -35,6 +36,7 @@ _STORE_FILES = (b"00changelog.", b"00manifest.")
 _STORE_NAMES = frozenset([b"fncache", b"phaseroots", b"requires"])
 _MOST_INDEX = 256 << 20  #: bytes
 _STORE_FOLDERS = (b"data", b"dh", b"meta")
+_PHASES = b"phaseroots"  #: they are not sent: on a master every revision is public (hg help phases)
 
 
 class NoRepository(PachaError):
@@ -53,12 +55,18 @@ class CannotStream(Exception):
 class TemporaryRepository:
     """A repository on the master that has neither its name nor a history yet."""
 
-    send: Callable[[str], None]
+    send: Callable[[str, Iterable[bytes]], None]
     filled: bool = False
 
-    def fill(self, repository: str) -> None:
-        """Send all of our repository at this path. Raises CannotStream where that is not possible."""
-        self.send(repository)
+    def fill(self, repository: str, names: Iterable[bytes] | None = None) -> None:
+        """Send all of our repository at this path.
+
+        ``names`` are those of its files below the store, where they are still being written: each is sent when it
+        comes, and what ends them with an error leaves this without a name. Raises CannotStream where that is not
+        possible.
+        """
+        names = store_files(repository) if names is None else names
+        self.send(repository, filter(_is_sent, names))
         self.filled = True
 
 
@@ -204,6 +212,29 @@ def is_store_file(path: bytes, is_directory: bool) -> bool:
     if is_directory or below:
         return top in _STORE_FOLDERS
     return top in _STORE_NAMES or top.startswith(_STORE_FILES)
+
+
+def store_files(repository: str) -> Iterator[bytes]:
+    """The names of the files of our ``repository``'s history, below its store. Raises CannotStream.
+
+    The changelog comes last: a stream that ends too early has none, and so does not look complete.
+    """
+    store, last = os.fsencode(os.path.join(repository, STORE)), []
+    for folder, _, names in os.walk(store, onerror=_refuse):
+        for path in (os.path.join(folder, name)[len(store) + 1 :] for name in names):
+            if path.startswith(b"00changelog."):
+                last.append(path)
+            elif _is_sent(path):
+                yield path
+    yield from sorted(last)
+
+
+def _is_sent(name: bytes) -> bool:
+    return name != _PHASES and is_store_file(name, False)
+
+
+def _refuse(error: OSError) -> None:
+    raise CannotStream from error
 
 
 def check_index(path: bytes, size: int) -> None:

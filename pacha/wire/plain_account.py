@@ -13,7 +13,7 @@ from __future__ import annotations
 import secrets
 import shutil
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
@@ -117,9 +117,9 @@ class PlainAccount(PlainReader):
             self._upload = self._upload or TarUpload(self._connection, self._shell, self._init)
         return self._upload
 
-    def _fill(self, host: str, name: str, stream: Stream, repository: str) -> None:
-        """Send all of ``repository``. Raises CannotStream where its format differs, or tar(1) fails."""
-        result = self._uploads().fill(stream, repository)
+    def _fill(self, host: str, name: str, stream: Stream, repository: str, files: Iterable[bytes]) -> None:
+        """Send the ``files`` of ``repository``. Raises CannotStream where its format differs, or tar(1) fails."""
+        result = self._uploads().fill(stream, repository, files)
         if classify(result) is RemoteFault.FULL:
             raise self._failed(_unmade(self._path(host, name)), result, host, self._hg[0])
         if result.status:

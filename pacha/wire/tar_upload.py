@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import threading
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future
 from contextlib import closing
 from typing import TYPE_CHECKING
 
 from pacha.system import background
-from pacha.wire.master import HG, HG_REQUIRES, REQUIRES, STORE, CannotStream, digest_of, is_store_file
+from pacha.wire.master import HG, HG_REQUIRES, REQUIRES, STORE, CannotStream, digest_of
 
 if TYPE_CHECKING:
     from pacha.wire.ssh import Commands, RemoteShell, Result, Stream
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 _FORMAT_FILES = (HG_REQUIRES, REQUIRES)
 #: The files of ``.hg`` that are sent beside the store.
 _BESIDE = (HG_REQUIRES, f"{HG}/00changelog.i")
-#: They are not sent: on a master every revision is public (hg help phases).
-PHASES = "phaseroots"
 _PIECE = 64 * 1024
 #: Without TAR_OPTIONS, which could leave out files without a word; what it says is in English.
 _TAR = ("env", "-u", "TAR_OPTIONS", "LC_ALL=C", "LANGUAGE=C", "tar")
@@ -60,15 +58,15 @@ class TarUpload:
         """Start the command that fills ``folder``. The account and its umask decide about owner and mode."""
         return self._connection.stream(unpacking(folder))
 
-    def fill(self, stream: Stream, repository: str) -> Result:
-        """Send all of our ``repository`` into ``stream``, and return how the command ended.
+    def fill(self, stream: Stream, repository: str, names: Iterable[bytes]) -> Result:
+        """Send the files ``names`` of our ``repository`` into ``stream``, and return how the command ended.
 
-        Raises UnreachableError, and CannotStream where the formats differ or tar fails here.
+        Raises what ``names`` raise, UnreachableError, and CannotStream where the formats differ or tar fails here.
         """
         if self._format is None or self._format.result() != format_of(repository):
             raise CannotStream
         try:
-            with closing(pack(repository)) as pieces:
+            with closing(pack(repository, names)) as pieces:
                 for piece in pieces:
                     stream.write(piece)
         except BrokenPipeError:
@@ -99,34 +97,40 @@ def format_of(repository: str) -> list[str | None]:
     return [digest_of(os.fsencode(os.path.join(repository, name))) for name in _FORMAT_FILES]
 
 
-def pack(repository: str) -> Generator[bytes, None, None]:
-    """The archive of all files of the history in ``repository``, with relative paths.
+def pack(repository: str, names: Iterable[bytes]) -> Generator[bytes, None, None]:
+    """The archive of the files ``names`` below the store of ``repository``, each packed when it is named.
 
-    Raises CannotStream where tar fails: it is not GNU's, or a file cannot be read.
+    Raises what ``names`` raise, and CannotStream where tar fails: it is not GNU's, or a file cannot be read.
     """
-    command = [*_TAR, "-c", *_NOBODYS, "-C", repository, "-f", "-", *_BESIDE, *_of_store(repository)]
-    try:
-        tar = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    except OSError:
-        raise CannotStream from None
+    command = [*_TAR, "-c", *_NOBODYS, "-f", "-", "--null", "-T", "-"]
+    listing, told = os.pipe()
+    with open(listing, "rb", buffering=0):
+        naming = background.start(_tell, told, names)
+        try:
+            tar = subprocess.Popen(
+                command, cwd=repository, stdin=listing, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            )
+        except OSError:
+            raise CannotStream from None
     with tar:
         assert tar.stdout is not None
         try:
             while piece := tar.stdout.read(_PIECE):
                 yield piece
-        except GeneratorExit:  # the reader stopped
+        except BaseException:  # the reader stopped
             tar.kill()
             raise
     if tar.returncode:
         raise CannotStream
+    naming.result()
 
 
-def _of_store(repository: str) -> list[str]:
-    """The files and whole folders of the store to send.
-
-    The changelog comes last: a stream that ends too early has none, and so does not look complete.
-    """
-    with os.scandir(os.path.join(repository, STORE)) as listing:
-        names = [item.name for item in listing if is_store_file(os.fsencode(item.name), item.is_dir())]
-    in_order = sorted(names, key=lambda name: (name.startswith("00changelog"), name))
-    return [f"{STORE}/{name}" for name in in_order if name != PHASES]
+def _tell(fd: int, names: Iterable[bytes]) -> None:
+    """Write what to pack to the pipe ``fd``, and close it. Raises CannotStream where nobody reads that to its end."""
+    store = os.fsencode(STORE)
+    try:
+        with open(fd, "wb") as pipe:
+            pipe.writelines(os.fsencode(name) + b"\0" for name in _BESIDE)
+            pipe.writelines(b"%s/%s\0" % (store, name) for name in names)
+    except BrokenPipeError:
+        raise CannotStream from None

@@ -14,7 +14,7 @@ import pytest
 from pacha.push.upload import InitialUpload
 from pacha.store import hg
 from pacha.wire import control, tar_upload
-from pacha.wire.master import TemporaryRepository
+from pacha.wire.master import TemporaryRepository, store_files
 from tests.support.cutter import Cutter
 from tests.support.forced import Door
 from tests.support.stage import Host, Stage, changed, picture, said, small_disk
@@ -177,7 +177,7 @@ def test_a_history_with_another_head_is_not_sent_as_files(tmp_path: Path) -> Non
     filled: list[str] = []
     for text in (b"1", b"2"):
         node = repository.commit(hg.NULL, [b"a"], [], lambda _name, text=text: hg.Blob(text), hg.Note("", "", 1.0))
-        unnamed = InitialUpload(TemporaryRepository(filled.append))
+        unnamed = InitialUpload(TemporaryRepository(lambda path, names: filled.append(path)))
         unnamed.push(repository, node)
         assert unnamed.arrived() is (text == b"1")
     assert filled == [repository.path]
@@ -189,7 +189,7 @@ def test_tar_waits_for_the_end_of_its_input(tmp_path: Path) -> None:
     there.mkdir()
     with subprocess.Popen(tar_upload.unpacking(os.fsencode(there)), stdin=subprocess.PIPE) as tar:
         assert tar.stdin is not None
-        for piece in tar_upload.pack(repository.path):
+        for piece in tar_upload.pack(repository.path, store_files(repository.path)):
             tar.stdin.write(piece)
         tar.stdin.flush()
         with pytest.raises(subprocess.TimeoutExpired):

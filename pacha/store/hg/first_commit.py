@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from mercurial import zstd
 from mercurial.cext import parsers
@@ -17,6 +17,7 @@ from mercurial.cext import parsers
 from pacha.errors import PachaError, cause
 from pacha.library import require
 from pacha.store import repository_dir
+from pacha.store.growth import Growth
 from pacha.store.revision import CHANGELOG, ENTRY, INLINE, META, PLAIN, Content, Note, hashed
 from pacha.system.syscalls import sync_file, sync_file_system, write_all
 
@@ -33,17 +34,22 @@ _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _FLAGS = {(False, False): b"", (False, True): b"x", (True, False): b"l", (True, True): b"l"}
 
 
-def make_repository(path: str, names: Iterable[bytes], content: Content, note: Note) -> str:
+def make_repository(
+    path: str, names: Iterable[bytes], content: Content, note: Note, growth: Growth | None = None
+) -> str:
     """Make the repository at ``path``, where nothing is, and return the node of its only revision.
 
     ``names`` and ``content`` as in ``Repository.commit``. What ``content`` raises is passed on, except for OSError;
-    then nothing is made. Raises PachaError.
+    then nothing is made. ``growth`` is told of each file as soon as it is written, and ends when the repository has its
+    name on the disk. Raises PachaError.
     """
     new = ""
     try:
         new = repository_dir.temporary_path(path)
-        node = _fill(new, sorted(names), content, note)
+        node = _fill(new, sorted(names), content, note, growth)
         _install(new, path)
+        if growth:
+            growth.end(is_whole=True)
         return node
     except OSError as error:
         message = f"The repository {path} cannot be written."
@@ -67,8 +73,10 @@ def _install(new: str, path: str) -> None:
         os.close(folder)
 
 
-def _fill(path: str, names: list[bytes], content: Content, note: Note) -> str:
-    store = _Store(os.fsencode(path))
+def _fill(path: str, names: list[bytes], content: Content, note: Note, growth: Growth | None) -> str:
+    store = _Store(os.fsencode(path), growth.add if growth else None)
+    if growth:
+        growth.begin(path)
     lines = []
     for name in names:
         blob = content(name)
@@ -79,21 +87,29 @@ def _fill(path: str, names: list[bytes], content: Content, note: Note) -> str:
     user, message = (text.encode("utf-8", "replace") for text in (note.user, note.message))
     message = b"\n".join(line.rstrip() for line in message.splitlines()).strip(b"\n")
     date, files = b"%d 0" % note.at, [line[: line.index(b"\0")] for line in lines]
+    store.list_logs()
     node = store.add(b"00changelog", b"\n".join([manifest.hex().encode(), user.strip(), date, *files, b"", message]))
-    store.finish(node)
+    store.draft(node)
     return node.hex()
 
 
 class _Store:
-    """The files of the repository that is to be at ``path`` (bytes), in a folder that is there."""
+    """The files of the repository that is to be at ``path`` (bytes), in a folder that is there.
 
-    def __init__(self, path: bytes) -> None:
+    ``told`` is called with the name below the store of each that is written.
+    """
+
+    def __init__(self, path: bytes, told: Callable[[bytes], None] | None = None) -> None:
         store = os.path.join(path, os.fsencode(repository_dir.STORE))
         self._path = store + b"/"
         self._names: list[bytes] = []
         self._folders = {os.path.dirname(path)}
         self._compressor = zstd.ZstdCompressor(level=_LEVEL)
+        self._told = told
         self._make(store)
+        self._write(b"requires", b"".join(b"%s\n" % name for name in sorted(PLAIN - {_HERE})))
+        self._write(b"../requires", _HERE + b"\n")
+        self._write(b"../00changelog.i", _NOT_OLD)
 
     def add_file(self, name: bytes, text: bytes) -> bytes:
         """Write the log of the file ``name``; return the node of its revision, 20 bytes."""
@@ -113,13 +129,13 @@ class _Store:
             self._write(log + b".i", entry, in_list)
         return node
 
-    def finish(self, node: bytes) -> None:
-        """Write what stands beside the logs."""
+    def list_logs(self) -> None:
+        """Write the list of the files' logs."""
         self._write(b"fncache", _encode_folders(b"".join(name + b"\n" for name in self._names)))
+
+    def draft(self, node: bytes) -> None:
+        """Write that ``node`` is on no master yet (hg help phases)."""
         self._write(b"phaseroots", b"1 %s\n" % node.hex().encode())
-        self._write(b"requires", b"".join(b"%s\n" % name for name in sorted(PLAIN - {_HERE})))
-        self._write(b"../requires", _HERE + b"\n")
-        self._write(b"../00changelog.i", _NOT_OLD)
 
     def _make(self, folder: bytes) -> None:
         """Make ``folder`` and those above it, 0700 whatever the umask, which all threads of the process share."""
@@ -150,3 +166,5 @@ class _Store:
             write_all(fd, data)
         finally:
             os.close(fd)
+        if self._told:
+            self._told(name)

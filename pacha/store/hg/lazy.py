@@ -12,22 +12,24 @@ from pacha.store import hg, repository_dir
 from pacha.store.revision import CHANGELOG, ENTRY, NULL, Content, Note
 
 if TYPE_CHECKING:
+    from pacha.store.growth import Growth
     from pacha.store.hg.repository import Repository
 
 
-def open_lazily(path: str) -> Repository:
+def open_lazily(path: str, growth: Growth | None = None) -> Repository:
     """The repository at ``path``, made if it is missing: opened only when it has to be, which imports Mercurial.
 
-    Its methods raise what ``Repository.open`` raises, too.
+    Its methods raise what ``Repository.open`` raises, too. ``growth`` is told of what its first commit writes.
     """
-    return cast("Repository", _LazyRepository(path))
+    return cast("Repository", _LazyRepository(path, growth))
 
 
 class _LazyRepository:
     """Has the methods of ``Repository``; those that are not here open one."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, growth: Growth | None) -> None:
         self.path = path
+        self._growth = growth
         self.accepts_purged: Callable[[bytes, bytes], bool] = lambda name, node: False
         self._opened: Repository | None = None
 
@@ -44,7 +46,8 @@ class _LazyRepository:
         if parent == NULL and names and not os.path.lexists(self.path):
             with suppress(UnknownLibraryError):  # a Mercurial without its C parts, or another
                 make = hg.make_repository
-                return make(self.path, names, content, note)
+                growth, self._growth = self._growth, None  # of the first attempt alone
+                return make(self.path, names, content, note, growth)
         return self._repository.commit(parent, names, removed, content, note)
 
     def _only(self) -> tuple[str, ...] | None:

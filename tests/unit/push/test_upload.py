@@ -42,7 +42,7 @@ def test_one_with_a_name_has_what_is_pushed_at_once(tmp_path: Path, ours: Reposi
 def test_a_new_one_is_filled_while_the_push_goes_on(ours: Repository) -> None:
     node, wait, sent = commit(ours, NULL, b"1"), threading.Event(), list[str]()
 
-    def send(path: str) -> None:
+    def send(path: str, names: object) -> None:
         wait.wait(10)
         sent.append(path)
 
@@ -57,14 +57,14 @@ def test_a_new_one_is_filled_while_the_push_goes_on(ours: Repository) -> None:
 def test_a_history_with_another_head_is_not_sent_as_files(ours: Repository) -> None:
     first = commit(ours, NULL, b"1")
     node, _ = commit(ours, first, b"2"), commit(ours, first, b"3")
-    upload = InitialUpload(TemporaryRepository(lambda path: pytest.fail("it was sent")))
+    upload = InitialUpload(TemporaryRepository(lambda path, names: pytest.fail("it was sent")))
     upload.push(ours, node)
     assert not upload.arrived()
 
 
 def test_where_it_cannot_be_sent_that_is_told_and_a_lost_line_is_an_error(ours: Repository) -> None:
     def fail(error: Exception) -> InitialUpload:
-        def send(path: str) -> None:
+        def send(path: str, names: object) -> None:
             raise error
 
         upload = InitialUpload(TemporaryRepository(send))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from pacha.wire.master import (
     check_may_read,
     digest_of,
     is_store_file,
+    store_files,
 )
 
 
@@ -62,12 +64,27 @@ def test_a_key_does_what_it_may() -> None:
 
 
 def test_a_temporary_one_is_filled_when_all_was_sent() -> None:
-    def refuse(path: str) -> None:
+    def refuse(path: str, names: Iterable[bytes]) -> None:
         raise CannotStream
 
-    sent: list[str] = []
-    whole, none = TemporaryRepository(sent.append), TemporaryRepository(refuse)
-    whole.fill("/r")
+    def send(path: str, names: Iterable[bytes]) -> None:
+        sent.extend(names)
+
+    sent: list[bytes] = []
+    whole, none = TemporaryRepository(send), TemporaryRepository(refuse)
+    whole.fill("/r", [b"data/a.i", b"phaseroots", b"undo", b"../requires", b"00changelog.i"])
     with pytest.raises(CannotStream):
         none.fill("/r")
-    assert (sent, whole.filled, none.filled) == (["/r"], True, False)
+    assert (sent, whole.filled, none.filled) == ([b"data/a.i", b"00changelog.i"], True, False)
+
+
+def test_the_files_of_a_history_are_listed_with_the_changelog_last(tmp_path: Path) -> None:
+    store = tmp_path / ".hg/store"
+    (store / "data/a").mkdir(parents=True)
+    for name in ("00changelog.i", "00changelog.d", "00manifest.i", "data/a/b.i", "fncache", "lock", "undo"):
+        (store / name).touch()
+    names = list(store_files(str(tmp_path)))
+    assert names[-2:] == [b"00changelog.d", b"00changelog.i"]
+    assert sorted(names[:-2]) == [b"00manifest.i", b"data/a/b.i", b"fncache"]
+    with pytest.raises(CannotStream):
+        list(store_files(str(tmp_path / "none")))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pacha.store.hg import NULL, Blob, Note, Repository
-from pacha.wire.master import CannotStream
+from pacha.wire.master import CannotStream, store_files
 from pacha.wire.tar_upload import format_of, pack, unpacking
 
 
@@ -30,7 +30,7 @@ def names(archive: bytes) -> list[str]:
 def test_what_is_unpacked_is_the_same_history(repository: str, tmp_path: Path) -> None:
     there = tmp_path / "there"
     there.mkdir()
-    archive = b"".join(pack(repository))
+    archive = b"".join(pack(repository, store_files(repository)))
     subprocess.run(unpacking(os.fsencode(there)), input=archive, check=True)
     assert format_of(str(there)) == format_of(repository) and None not in format_of(repository)
     copied = Repository.open(str(there))
@@ -40,15 +40,15 @@ def test_what_is_unpacked_is_the_same_history(repository: str, tmp_path: Path) -
 def test_the_changelog_comes_last_and_phases_not_at_all(repository: str) -> None:
     Path(repository, ".hg/store/phaseroots").touch()
     Path(repository, ".hg/hgrc").write_text("[hooks]\n")
-    packed = [name for name in names(b"".join(pack(repository))) if not name.endswith("/")]
+    packed = [name for name in names(b"".join(pack(repository, store_files(repository)))) if not name.endswith("/")]
     assert packed[-1].startswith(".hg/store/00changelog") and ".hg/store/data/one.i" in packed
     assert ".hg/store/phaseroots" not in packed and ".hg/hgrc" not in packed
 
 
 def test_the_surroundings_of_tar_leave_nothing_out(repository: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    plain = names(b"".join(pack(repository)))
+    plain = names(b"".join(pack(repository, store_files(repository))))
     monkeypatch.setenv("TAR_OPTIONS", "--exclude=*.i")
-    assert names(b"".join(pack(repository))) == plain
+    assert names(b"".join(pack(repository, store_files(repository)))) == plain
 
 
 def test_a_tar_that_fails_or_is_not_there(repository: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,10 +56,10 @@ def test_a_tar_that_fails_or_is_not_there(repository: str, tmp_path: Path, monke
     (tmp_path / "tar").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     with pytest.raises(CannotStream):
-        list(pack(repository))
+        list(pack(repository, store_files(repository)))
     monkeypatch.setenv("PATH", str(tmp_path / "empty"))
     with pytest.raises(CannotStream):
-        list(pack(repository))
+        list(pack(repository, store_files(repository)))
 
 
 def test_another_format_is_seen(repository: str) -> None:

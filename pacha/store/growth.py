@@ -1,0 +1,72 @@
+"""A repository that is being made: what is finished of it can be read while the rest is written."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from queue import SimpleQueue
+
+_AT_ONCE = 64  #: names; to wake the reader for each would cost more than what it does with one
+
+
+class Abandoned(Exception):
+    """The repository will not be whole."""
+
+
+class Growth:
+    """The files of a repository that one thread writes and another reads: names wait in between, never contents."""
+
+    def __init__(self) -> None:
+        self._folder = Future[int]()
+        self._names = SimpleQueue[list[bytes]]()
+        self._some: list[bytes] = []
+        self._is_whole = self._has_ended = False
+
+    def begin(self, path: str) -> None:
+        """The repository is the folder ``path``, which has the files that tell its format. It may be renamed."""
+        self._folder.set_result(os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether there is something to read."""
+        return self._folder.done() and self._folder.exception() is None
+
+    def add(self, name: bytes) -> None:
+        """The file ``name`` below the store is finished."""
+        self._some.append(name)
+        if len(self._some) == _AT_ONCE:
+            self._pass_on()
+
+    def end(self, *, is_whole: bool) -> None:
+        """No more files come, the last of them being the changelog; what counts is the first call."""
+        if not self._has_ended:
+            self._has_ended, self._is_whole = True, is_whole
+            if not self._folder.done():
+                self._folder.set_exception(Abandoned())
+            if self._some:
+                self._pass_on()
+            self._pass_on()
+
+    def _pass_on(self) -> None:
+        self._names.put(self._some)
+        self._some = []
+
+    @contextmanager
+    def reading(self) -> Iterator[tuple[str, Iterator[bytes]]]:
+        """A path of the repository, which stays the same when that is renamed, and the names of its files.
+
+        Waits for the beginning, and then for each name. Raises Abandoned; so do the names, instead of their end.
+        """
+        folder = self._folder.result()
+        try:
+            yield f"/proc/self/fd/{folder}", self._finished()
+        finally:
+            os.close(folder)
+
+    def _finished(self) -> Iterator[bytes]:
+        while names := self._names.get():
+            yield from names
+        if not self._is_whole:
+            raise Abandoned
