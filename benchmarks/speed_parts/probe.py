@@ -32,7 +32,9 @@ PARTS: Mapping[str, Mapping[str, Sequence[str]]] = {
             "pacha.store.database:read", "pacha.store.database:read_cache", "pacha.store.database:write_cache",
             "pacha.push.snapshot:_commit_database",
         ],
-        "what this machine is, and its packages": ["pacha.push.scan:describe_machine"],
+        "what this machine is, and its packages": [
+            "pacha.push.scan:describe_machine", "pacha.push.snapshot:_with_packages",
+        ],
         "sending db, heartbeat": ["pacha.push.session:PushSession.deliver"],
     },
     IDLE: {

@@ -120,15 +120,15 @@ def _push(session: PushSession, accept: bool) -> Pushed:
     with session.connecting() as connections:  # in parallel
         last = read_last_snapshot(session, accept)
         reconcile.check_name(session, last)
-        with asking_for_packages(session, last) as told:
+        with asking_for_packages(session, last):
             scan(session, last)
-            session.companions = describe_machine(session, told.result())
-        session.attach(connections)
-        cloned.compare_machine_id(session)
-        purged.follow(session, last)
-        remote_check.compare_with_last_push(session, last)
-        base = reconcile.base(session, last)
-        new = commit_snapshot(session, base)
+            session.companions = describe_machine(session)
+            session.attach(connections)
+            cloned.compare_machine_id(session)
+            purged.follow(session, last)
+            remote_check.compare_with_last_push(session, last)
+            base = reconcile.base(session, last)
+            new = commit_snapshot(session, base)
         sent = session.deliver(new.snapshot, new.tip)
         remote_check.compare_after_push(session)
         session.record()

@@ -13,7 +13,7 @@ from pacha.machine import facts
 from pacha.push import sealing
 from pacha.push.session import PushSession
 from pacha.store import database
-from pacha.store.companions import MACHINE, PACKAGES
+from pacha.store.companions import MACHINE
 from pacha.store.snapshot import Snapshot
 from pacha.system import activity, background, limited_output
 
@@ -69,12 +69,13 @@ def scan(session: PushSession, last: Snapshot) -> None:
 
 @contextmanager
 def asking_for_packages(session: PushSession, last: Snapshot) -> Iterator[Future[packages.Told]]:
-    """Tell the packages while the body scans what is watched in ``last``: apt may take longer than that.
+    """Ask for the packages while the body scans and commits what is watched in ``last``: see ``session.told``.
 
     A body that fails or is interrupted ends what was asked.
     """
     roots = [watched.path for watched in last.live]
     told = background.start(packages.tell, session.context.state, sealed=session.context.config.seal, roots=roots)
+    session.told = told.result
     try:
         yield told
     finally:
@@ -84,19 +85,12 @@ def asking_for_packages(session: PushSession, last: Snapshot) -> Iterator[Future
                 break
 
 
-def describe_machine(session: PushSession, told: packages.Told) -> dict[str, bytes]:
-    """The texts of what this machine is besides its files, by name; ``told`` of its packages."""
-    session.concerns += told.concerns
-    texts = {MACHINE: _facts(session), PACKAGES: told.text}
-    return {name: text for name, text in texts.items() if text is not None}
-
-
-def _facts(session: PushSession) -> bytes | None:
-    """The text of the facts, which its readers accept: a push makes nothing else."""
+def describe_machine(session: PushSession) -> dict[str, bytes]:
+    """The text of what this machine is besides its files and packages, by name, as its readers accept it."""
     text = facts.encode(facts.collect())
     try:
         facts.decode(text)
     except DamagedError as error:
         session.concerns.append(Concern(b"/sys", f"what this machine is cannot be recorded ({error.why})"))
-        return None
-    return text
+        return {}
+    return {MACHINE: text}

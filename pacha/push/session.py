@@ -6,7 +6,7 @@ import json
 import os
 import socket
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -22,6 +22,7 @@ from pacha.files.owners import Account, Accounts
 from pacha.files.scan import Fingerprint, Scan
 from pacha.host.context import Context
 from pacha.host.masters import connect, endpoint
+from pacha.host.packages import Told
 from pacha.push import signing
 from pacha.push.sealing import PushSealing
 from pacha.push.target import MasterTarget
@@ -53,7 +54,8 @@ class PushSession:
     ``state`` is the content of the state folder; ``update`` changes both. ``watched`` are the watched paths, ``scan``
     is the scan of them; ``fingerprints`` and ``named`` (what is never kept) are those of the scan before. ``recorded``
     are the accounts of the last snapshot, whose names stay where nothing answers for them. ``companions`` are the texts
-    beside pacha.db, by name. ``purged``: what was purged from the history here; ``sealing``: what is sealed.
+    beside pacha.db, by name; ``told`` waits for that of the packages: apt may take longer than a scan. ``purged``: what
+    was purged from the history here; ``sealing``: what is sealed.
     """
 
     context: Context
@@ -67,6 +69,7 @@ class PushSession:
     fingerprints: Mapping[bytes, Fingerprint] = field(default_factory=dict)
     named: Mapping[bytes, str] = field(default_factory=dict)
     companions: Mapping[str, bytes] = field(default_factory=dict)
+    told: Callable[[], Told] = Told
     concerns: list[Concern] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
     recorded: tuple[Account, ...] = ()

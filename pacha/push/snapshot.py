@@ -64,7 +64,8 @@ def commit_snapshot(session: PushSession, base: Base) -> NewSnapshot:
     """Commit the scan's result on top of ``base``: content first, ``db`` last."""
     new, still_owed = build_snapshot(session, base.last)
     session.scan.entries = {}  # of each path there is one entry from now on
-    new = _readable(session, _commit_content(session, base.last, new, still_owed), base.last)
+    new = _with_packages(session, _commit_content(session, base.last, new, still_owed))
+    new = _readable(session, new, base.last)
     new = sealing.settle(session, new, base.last)
     changes = compare(base.entries, new.entries)
     packages = _changed_packages(session, base, new)
@@ -78,6 +79,16 @@ def commit_snapshot(session: PushSession, base: Base) -> NewSnapshot:
         *_unmapped(new.entries),
     ]
     return NewSnapshot(snapshot=new, tip=tip, changes=changes, packages=packages, committed=committed)
+
+
+def _with_packages(session: PushSession, new: Snapshot) -> Snapshot:
+    """``new`` with what is told of the packages, which no content waits for."""
+    told = session.told()
+    session.concerns += told.concerns
+    if told.text is None:
+        return new
+    session.companions = {**session.companions, companions.PACKAGES: told.text}
+    return replace(new, meta=_meta(session))
 
 
 def _readable(session: PushSession, new: Snapshot, base: Snapshot) -> Snapshot:

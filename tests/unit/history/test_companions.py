@@ -58,7 +58,7 @@ def test_a_rebuild_compares_the_machines(world: World, monkeypatch: pytest.Monke
 
 
 def test_a_snapshot_of_an_earlier_pacha_says_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(push, "describe_machine", lambda session, told: {})
+    monkeypatch.setattr(push, "describe_machine", lambda session: {})
     push.push(world.here("bar"))
     with reader.open_history(world.here("bar")) as history, pytest.raises(UsageError) as caught:
         companions.read_facts(history, history.find(""))

@@ -10,7 +10,6 @@ import pytest
 
 from pacha.errors import PachaError, Signalled, UsageError
 from pacha.host import watch
-from pacha.host.packages import Told
 from pacha.machine import facts
 from pacha.machine.packages import program
 from pacha.push.scan import asking_for_packages, describe_machine, read_last_snapshot, scan
@@ -102,7 +101,7 @@ def test_facts_that_no_rebuild_would_read_are_named_and_not_recorded(
 ) -> None:
     monkeypatch.setattr(facts, "collect", lambda: facts.Facts(kernel="6" * 5000))
     session = bar.session()
-    assert MACHINE not in describe_machine(session, Told())
+    assert MACHINE not in describe_machine(session)
     (concern,) = session.concerns
     assert concern.path == b"/sys" and "cannot be recorded" in concern.reason
 
