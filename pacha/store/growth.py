@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from queue import SimpleQueue
 
-_AT_ONCE = 64  #: names; to wake the reader for each would cost more than what it does with one
+_EVERY = 0.05  #: seconds; to wake the reader for each name would cost more than what it does with one
 
 
 class Abandoned(Exception):
@@ -22,6 +23,7 @@ class Growth:
         self._folder = Future[int]()
         self._names = SimpleQueue[list[bytes]]()
         self._some: list[bytes] = []
+        self._last = 0.0
         self._is_whole = self._has_ended = False
 
     def begin(self, path: str) -> None:
@@ -36,7 +38,8 @@ class Growth:
     def add(self, name: bytes) -> None:
         """The file ``name`` below the store is finished."""
         self._some.append(name)
-        if len(self._some) == _AT_ONCE:
+        if (now := time.monotonic()) > self._last + _EVERY:
+            self._last = now
             self._pass_on()
 
     def end(self, *, is_whole: bool) -> None:

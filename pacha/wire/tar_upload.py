@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future
 from contextlib import closing
@@ -21,6 +22,7 @@ _FORMAT_FILES = (HG_REQUIRES, REQUIRES)
 #: The files of ``.hg`` that are sent beside the store.
 _BESIDE = (HG_REQUIRES, f"{HG}/00changelog.i")
 _PIECE = 64 * 1024
+_EVERY = 0.05  #: seconds after which tar is told what it has to pack
 #: Without TAR_OPTIONS, which could leave out files without a word; what it says is in English.
 _TAR = ("env", "-u", "TAR_OPTIONS", "LC_ALL=C", "LANGUAGE=C", "tar")
 #: The account on the master decides about owners and modes.
@@ -127,10 +129,14 @@ def pack(repository: str, names: Iterable[bytes]) -> Generator[bytes, None, None
 
 def _tell(fd: int, names: Iterable[bytes]) -> None:
     """Write what to pack to the pipe ``fd``, and close it. Raises CannotStream where nobody reads that to its end."""
-    store = os.fsencode(STORE)
+    store, told = os.fsencode(STORE), 0.0
     try:
         with open(fd, "wb") as pipe:
             pipe.writelines(os.fsencode(name) + b"\0" for name in _BESIDE)
-            pipe.writelines(b"%s/%s\0" % (store, name) for name in names)
+            for name in names:
+                pipe.write(b"%s/%s\0" % (store, name))
+                if (now := time.monotonic()) > told + _EVERY:
+                    told = now
+                    pipe.flush()
     except BrokenPipeError:
         raise CannotStream from None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,19 +12,20 @@ import pytest
 
 from pacha.errors import PachaError
 from pacha.store import hg
+from pacha.store.growth import Abandoned
+from pacha.store.hg import Blob, Note, make_repository
 from pacha.store.revision import INIT_OPTIONS
-from pacha.wire.master import CannotStream, NoRepository, temporary_name
+from pacha.wire.master import STORE, CannotStream, NoRepository, store_files, temporary_name
 from pacha.wire.plain_account import PlainAccount
 from pacha.wire.ssh import Connection, resolve
 from tests.support.sshd import Account, Sshd, account
 
 MACHINE = "0123456789abcdef"
+NOTE = Note("m", "u", 1.0)
 
 
 @pytest.fixture(scope="module")
 def user(sshd: Sshd) -> Iterator[Account]:
-    import os
-
     with account(f"pacha-plain-{os.getpid()}") as made:
         sshd.authorize(made.name)
         yield made
@@ -79,6 +82,39 @@ def test_an_interrupted_upload_leaves_one_temporary_name(plain: PlainAccount) ->
     assert [path.name for path in folder(plain).iterdir()] == [temporary]
     with pytest.raises(CannotStream), plain.new("bar", "foo"):
         pass
+
+
+def test_files_arrive_while_others_are_still_made(plain: PlainAccount, tmp_path: Path) -> None:
+    node = make_repository(str(tmp_path / "foo"), [b"a", b"b"], lambda name: Blob(os.urandom(500_000)), NOTE)
+    there = folder(plain) / temporary_name("foo", MACHINE[:8]) / STORE
+
+    def names() -> Iterator[bytes]:
+        every = list(store_files(str(tmp_path / "foo")))
+        for name in every[:-1]:
+            time.sleep(0.1)  # it takes long to make
+            yield name
+        until = time.monotonic() + 20
+        while not (there / "data/a.d").exists() and time.monotonic() < until:
+            time.sleep(0.01)
+        assert (there / "data/a.d").exists() and not (folder(plain) / "foo").exists()
+        yield b"00changelog.i"
+
+    with plain.new("bar", "foo") as repository:
+        repository.fill(str(tmp_path / "foo"), names())
+    with plain.serve("bar", "foo") as stream, hg.open_peer(stream, "foo") as peer:
+        assert peer.heads() == (node,)
+
+
+def test_a_history_that_will_not_be_whole_gets_no_name(plain: PlainAccount, tmp_path: Path) -> None:
+    make_repository(str(tmp_path / "foo"), [b"a"], lambda name: Blob(b"1"), NOTE)
+
+    def names() -> Iterator[bytes]:
+        yield b"data/a.i"
+        raise Abandoned
+
+    with pytest.raises(Abandoned), plain.new("bar", "foo") as repository:
+        repository.fill(str(tmp_path / "foo"), names())
+    assert [path.name for path in folder(plain).iterdir()] == [temporary_name("foo", MACHINE[:8])]
 
 
 @pytest.mark.parametrize("drafted", [True, False])

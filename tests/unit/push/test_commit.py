@@ -306,6 +306,41 @@ def test_one_path_never_stops_the_rest(host: Host, known: bool, how: str, size: 
     assert host.adds_up()
 
 
+def test_new_files_that_cannot_be_read_do_not_start_it_again(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(5):
+        (host.root / f"{number}").write_bytes(b"text")
+    real, read = module.content.read, list[bytes]()
+
+    def spy(entry: Entry, name: bytes, folder: int) -> content.Reading:
+        read.append(name)
+        if name in (b"1", b"3"):
+            raise PermissionError(13, "Permission denied")
+        return real(entry, name, folder)
+
+    monkeypatch.setattr(module.content, "read", spy)
+    done = host.push()
+    assert read == [b"0", b"1", b"2", b"3", b"4"] and host.held().keys() == {b"0", b"2", b"4"} and host.adds_up()
+    assert [os.path.basename(concern.path) for concern in done.concerns] == [b"1", b"3"]
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("at", [0, 3])
+def test_a_large_new_file_that_cannot_be_read_to_its_end(host: Host, monkeypatch: pytest.MonkeyPatch, at: int) -> None:
+    (host.root / "large").write_bytes(b"n" * 3 * SMALL_LIMIT)
+    (host.root / "one").write_bytes(b"one")
+    real = module._Large.read
+
+    def read(large: module._Large, number: int) -> bytes:
+        if number == at:
+            raise OSError(5, "Input/output error")
+        return real(large, number)
+
+    monkeypatch.setattr(module._Large, "read", read)
+    done = host.push()
+    assert host.held() == {b"one": b"one"} and host.adds_up()
+    assert [os.path.basename(concern.path) for concern in done.concerns] == [b"large"]
+
+
 @pytest.mark.usefixtures("small")
 @pytest.mark.parametrize("size", [3, 3 * SMALL_LIMIT], ids=["small", "large"])
 def test_what_is_listed_and_cannot_be_found_keeps_its_last_version(

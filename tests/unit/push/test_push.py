@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pacha.errors import ConfigError, LockedError, PachaError
-from pacha.push import push
+from pacha.files import content
+from pacha.push import commit, push
+from pacha.store.hg import Repository, first_commit
+from pacha.wire import local_master, local_store
 from tests.support.standalone import Standalone, standalone_host  # noqa: F401  (a fixture)
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
@@ -87,3 +92,109 @@ def test_what_a_killed_rebuild_had_fetched_is_removed(bar: Standalone) -> None:
     bar.context().state.update(staging=str(left))
     bar.push()
     assert not left.exists()
+
+
+# -- what is sent while it is committed
+
+
+@pytest.fixture(name="many")
+def host_of_many(bar: Standalone) -> Standalone:
+    """It watches more files than are told at once."""
+    for number in range(200):
+        (bar.tree / f"{number:03}").write_text(f"{number}\n")
+    return bar
+
+
+def logs(folder: Path) -> dict[str, bytes]:
+    """The history in a repository."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.[id]")}
+
+
+def names(bar: Standalone) -> list[str]:
+    """What the master has of the host."""
+    return sorted(os.listdir(bar.master)) if bar.master.exists() else []
+
+
+def test_the_first_sends_while_it_commits(many: Standalone, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = first_commit._Store.add_file
+
+    def add_file(store: Any, name: bytes, text: bytes) -> bytes:
+        if name == b"149":
+            time.sleep(0.1)  # names wait so long at most
+        if name == b"150":
+            until = time.monotonic() + 20
+            while not (come := list(many.master.rglob("000.i"))) and time.monotonic() < until:
+                time.sleep(0.01)
+            assert come and not (many.master / "foo").exists()
+        return real(store, name, text)
+
+    monkeypatch.setattr(first_commit._Store, "add_file", add_file)
+    many.push()
+    assert logs(many.master / "foo") == logs(many.top / "state/repos/foo") != {}
+    assert names(many) == ["db", "foo", "last-push"]
+    assert not many.push().sent
+
+
+@pytest.mark.parametrize("where", ["add_file", "list_logs", "draft"])
+def test_a_commit_that_fails_leaves_nothing_on_the_master(
+    many: Standalone, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    real, count = getattr(first_commit._Store, where), iter(range(1000))
+
+    def fails(store: Any, *given: bytes) -> Any:
+        if where != "add_file" or next(count) == 150:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return real(store, *given)
+
+    with monkeypatch.context() as broken, pytest.raises(PachaError) as caught:
+        broken.setattr(first_commit._Store, where, fails)
+        push.push(many.context())
+    assert caught.value.code == "disk-refused" and "foo" not in names(many)
+    many.push()
+    assert logs(many.master / "foo") == logs(many.top / "state/repos/foo")
+
+
+def test_a_master_that_fails_meanwhile_is_sent_it_the_next_time(
+    many: Standalone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(copy: object, store: int, path: bytes) -> None:
+        raise PachaError("There is no room.", code="no-room-for-copy")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(local_store.StoreCopy, "add", fails)
+        broken.setattr(local_master.LocalMaster, "create", fails)
+        pushed = push.push(many.context())
+    assert pushed.committed and pushed.failure is not None and names(many) == []
+    again = many.push()
+    assert again.sent and not again.committed and again.tip == pushed.tip
+    assert logs(many.master / "foo") == logs(many.top / "state/repos/foo")
+
+
+def test_a_commit_that_starts_again_is_sent_all_the_same(many: Standalone, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A part of a large file was sent before the next one could not be read."""
+    monkeypatch.setattr(content, "WHOLE_LIMIT", 1000)
+    monkeypatch.setattr(content, "PART_SIZE", 256)
+    (many.tree / "large").write_bytes(b"n" * 3000)
+    real = commit._Large.read
+
+    def read(large: Any, number: int) -> bytes:
+        if number == 3:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return real(large, number)
+
+    monkeypatch.setattr(commit._Large, "read", read)
+    pushed = push.push(many.context())
+    assert [concern.path for concern in pushed.concerns] == [many.path + b"/large"] and pushed.failures == ()
+    there = Repository.open(str(many.master / "foo"))
+    assert there.heads() == Repository.open(str(many.top / "state/repos/foo")).heads()
+    assert set(there.names(there.heads()[0])) == {b"one", *(b"%03d" % number for number in range(200))}
+    assert names(many) == ["db", "foo", "last-push"]
+
+
+def test_a_folder_without_files_is_sent_as_well(bar: Standalone) -> None:
+    (bar.tree / "one").unlink()
+    bar.push()
+    assert "db" in names(bar)
+    (bar.tree / "one").write_text("one\n")
+    bar.push()
+    assert logs(bar.master / "foo") == logs(bar.top / "state/repos/foo") != {}

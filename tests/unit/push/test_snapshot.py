@@ -8,15 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from pacha.errors import Concern
 from pacha.files.metadata import Kind
 from pacha.files.names import LONGEST_STORED
 from pacha.host import watch
+from pacha.host.packages import Told
 from pacha.machine.packages import package_list
 from pacha.push import push, reconcile
 from pacha.push.scan import read_last_snapshot, scan
 from pacha.push.snapshot import NewSnapshot, build_snapshot, commit_snapshot
-from pacha.store import database, history
-from pacha.store.hg import Repository
+from pacha.store import companions, database, history
+from pacha.store.hg import Repository, open_lazily
 from pacha.store.snapshot import Changes
 from tests.support.packages import FakeManager, fake_manager  # noqa: F401  (a fixture)
 from tests.support.standalone import Standalone, standalone_host  # noqa: F401  (a fixture)
@@ -41,6 +43,20 @@ def test_it_is_committed_here_as_pacha_db_has_it(bar: Standalone) -> None:
     assert watched.node is not None
     assert Repository.open(here.repository("foo")).reader(watched.node)(b"one") == b"one\n"
     assert new.snapshot.entries[bar.path + b"/one"].sha256 is not None
+
+
+def test_no_content_waits_for_what_is_told_of_the_packages(bar: Standalone) -> None:
+    def told() -> Told:
+        assert open_lazily(bar.context().state.repository("foo")).heads() != ()
+        return Told(text=b"", concerns=(Concern(b"/var/lib", "it took long"),))
+
+    session = bar.session()
+    last = read_last_snapshot(session, False)
+    scan(session, last)
+    session.told = told
+    new = commit_snapshot(session, reconcile.base(session, last)).snapshot
+    assert companions.key(companions.PACKAGES) in new.meta
+    assert "it took long" in [concern.reason for concern in session.concerns]
 
 
 def test_a_second_one_of_the_same_is_none(bar: Standalone) -> None:

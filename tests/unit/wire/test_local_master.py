@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from pacha.errors import DamagedError, PachaError
+from pacha.store.growth import Abandoned
 from pacha.wire.local_master import LocalMaster, StateFolderMaster
 from pacha.wire.master import CannotStream, NoHost, NoRepository
 from pacha.wire.scp import Received
@@ -101,6 +102,23 @@ def test_what_cannot_be_copied_leaves_nothing_there(tmp_path: Path, master: Loca
     else:
         (own / ".hg/requires").write_text("of-the-future\n")
     assert filled(tmp_path, master, own) == []
+
+
+def test_a_history_that_will_not_be_whole_leaves_nothing_there(tmp_path: Path, master: LocalMaster) -> None:
+    own = tmp_path / "own"
+    (own / ".hg/store/data").mkdir(parents=True)
+    (own / ".hg/store/data/a.i").touch()
+    master.make_host("bar")
+
+    def names() -> Iterator[bytes]:
+        yield b"data/a.i"
+        (made,) = (tmp_path / "hosts/bar").rglob("a.i")
+        assert made.name == "a.i", "it is there as soon as it is named"
+        raise Abandoned
+
+    with pytest.raises(Abandoned), master.new("bar", "etc") as temporary:
+        temporary.fill(str(own), names())
+    assert list((tmp_path / "hosts/bar").iterdir()) == []
 
 
 def killed(master: LocalMaster, own: Path) -> None:

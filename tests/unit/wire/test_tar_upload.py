@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import subprocess
+import threading
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from pacha.store.growth import Abandoned
 from pacha.store.hg import NULL, Blob, Note, Repository
 from pacha.wire.master import CannotStream, store_files
 from pacha.wire.tar_upload import format_of, pack, unpacking
@@ -69,3 +73,44 @@ def test_another_format_is_seen(repository: str) -> None:
     assert format_of(repository) != before
     os.unlink(f"{repository}/.hg/requires")
     assert None in format_of(repository)
+
+
+def test_files_travel_while_others_are_still_made(repository: str) -> None:
+    """Of a file that is named, what fills a pipe comes before the next one has a name."""
+    (Path(repository) / ".hg/store/data/large.i").write_bytes(os.urandom(500_000))
+    has_come = threading.Event()
+
+    def named() -> Iterator[bytes]:
+        yield b"data/large.i"
+        assert has_come.wait(20)
+        yield b"data/one.i"
+
+    archive = b""
+    for piece in pack(repository, named()):
+        archive += piece
+        has_come.set()
+    assert names(archive)[-1] == ".hg/store/data/one.i"
+
+
+def test_what_ends_the_names_is_told_and_leaves_the_stream_whole(repository: str) -> None:
+    def named() -> Iterator[bytes]:
+        yield b"data/one.i"
+        raise Abandoned
+
+    archive = b""
+    with pytest.raises(Abandoned):
+        for piece in pack(repository, named()):
+            archive += piece
+    assert names(archive)[-1] == ".hg/store/data/one.i"
+
+
+def test_a_reader_that_stops_leaves_nothing_open(repository: str) -> None:
+    (Path(repository) / ".hg/store/data/large.i").write_bytes(os.urandom(500_000))
+    before = os.listdir("/proc/self/fd")
+    pieces = pack(repository, [b"data/large.i"] * 1000)
+    next(pieces)
+    pieces.close()
+    until = time.monotonic() + 20
+    while len(os.listdir("/proc/self/fd")) > len(before) and time.monotonic() < until:
+        time.sleep(0.01)
+    assert len(os.listdir("/proc/self/fd")) == len(before)
