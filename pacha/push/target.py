@@ -341,11 +341,11 @@ class MasterTarget:
 
     def _open(self, name: str, *, new: bool) -> tuple[ExitStack, Upload]:
         """Start a conversation; returns what ends it, too. Raises NoRepository."""
-        opened = self._opened.pop(name, None)
+        opened, growing = self._opened.pop(name, None), self._growing.pop(name, None)
         served, remote, is_new = opened.result() if opened else self._served(name, new=new)
         with served as stack:
             if isinstance(remote, TemporaryRepository):
-                return stack.pop_all(), InitialUpload(remote, self._growing.get(name))
+                return stack.pop_all(), InitialUpload(remote, growing)
             peer = stack.enter_context(hg.open_peer(remote, name, new=is_new))
             return stack.pop_all(), PeerUpload(peer)
 
