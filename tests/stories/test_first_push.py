@@ -85,6 +85,16 @@ def test_a_disk_that_fills_up_meanwhile(fresh: Host, stage: Stage) -> None:
         check_whole(fresh)
 
 
+def test_a_disk_here_that_fills_up_meanwhile(fresh: Host) -> None:
+    """What was sent by then gets no name, and the next push sends all of it."""
+    with small_disk(fresh.state / "repos", "400k") as disk:
+        said(fresh.push(code=1), "cannot be written", "No space left")
+        assert [name for name in fresh.on_master() if not name.startswith(".new")] == []
+        subprocess.run(["mount", "-o", "remount,size=8m", disk], check=True)
+        fresh.push()
+        check_whole(fresh)
+
+
 @pytest.fixture
 def plain(stage: Stage) -> Host:
     """A host that watches two folders, and has never pushed to a plain account."""
