@@ -161,10 +161,12 @@ class _Store:
         if in_list:
             self._names.append(name)
             name = _encode(name)
-        fd = os.open(self._path + name, _NEW, 0o600)
+        path = self._path + name
+        fd = os.open(path, _NEW, 0o600)
         try:
             write_all(fd, data)
         finally:
             os.close(fd)
         if self._told:
-            self._told(name)
+            # A copy: Mercurial leaves a long name without the zero byte behind it, and open(2) takes none such.
+            self._told(path[len(self._path) :])

@@ -102,6 +102,8 @@ def host_of_many(bar: Standalone) -> Standalone:
     """It watches more files than are told at once."""
     for number in range(200):
         (bar.tree / f"{number:03}").write_text(f"{number}\n")
+    (bar.tree / "0" / ("long" * 50)).parent.mkdir()
+    (bar.tree / "0" / ("long" * 50)).write_text("Mercurial shortens this name\n")
     return bar
 
 
@@ -187,7 +189,11 @@ def test_a_commit_that_starts_again_is_sent_all_the_same(many: Standalone, monke
     assert [concern.path for concern in pushed.concerns] == [many.path + b"/large"] and pushed.failures == ()
     there = Repository.open(str(many.master / "foo"))
     assert there.heads() == Repository.open(str(many.top / "state/repos/foo")).heads()
-    assert set(there.names(there.heads()[0])) == {b"one", *(b"%03d" % number for number in range(200))}
+    assert set(there.names(there.heads()[0])) == {
+        b"one",
+        b"0/" + b"long" * 50,
+        *(b"%03d" % number for number in range(200)),
+    }
     assert names(many) == ["db", "foo", "last-push"]
 
 
