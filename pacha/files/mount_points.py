@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from pacha.files import paths
@@ -36,10 +36,11 @@ class MountPoints:
         kernels = {mount.number: mount.kind for mount in mounted if mount.kind in OF_THE_KERNEL}
         return cls(frozenset(mount.path for mount in mounted), frozenset(before), kernels)
 
-    def met(self, watched: bytes, entries: Iterable[bytes]) -> set[bytes]:
+    def met(self, watched: bytes, entries: Container[bytes]) -> set[bytes]:
         """The mount points among ``entries``, and that of the volume on which ``watched`` lies, unless it is ``/``."""
         volume = next((path for path in (watched, *paths.ancestors(watched)) if path in self.now), b"/")
-        return ({volume} - {b"/"}) | self.now.intersection(entries)
+        below = {path for path in self.now if paths.is_within(path, watched)}  # mostly none: then nothing is asked
+        return ({volume} - {b"/"}) | {path for path in below if path in entries}
 
     def is_missing(self, path: bytes, fd: int, known: Mapping[bytes, Entry]) -> bool:
         """Whether the volume of ``path`` (open as ``fd``) is not mounted any more, and nothing of it is there."""

@@ -1,36 +1,32 @@
 """Walk a watched path: list its entries, the files that must be read, and what cannot be kept.
 
-A path with the same fingerprint as at the last scan keeps its remembered entry, so that an idle scan costs one lstat
-for each path and reads nothing.
+A path with the same fingerprint as at the last scan keeps its remembered entry, and a directory that lists the same
+fingerprints keeps all of them: an idle scan costs one lstat for each path, and reads neither files nor their entries.
 """
 
 from __future__ import annotations
 
 import os
 import stat
-import struct
 import sys
 import time
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 
 from pacha.errors import Concern
 from pacha.files import content, metadata, names, paths
 from pacha.files.dirfd import DIRECTORY, reach
 from pacha.files.exclude import Rules
 from pacha.files.link_groups import number_links
+from pacha.files.listing import WATCHED, Fingerprint, Fingerprints, Listing, fingerprint
 from pacha.files.metadata import Entry, Kind
 from pacha.files.mount_points import NOT_MOUNTED, MountPoints
 from pacha.files.owners import Accounts
 from pacha.system.presence import still_listed
 from pacha.text import escape
 
-#: Device, inode and ctime in ns of a path at its last scan, packed: there is one for each path. Any change of content
-#: or metadata moves the ctime.
-Fingerprint = bytes
-FINGERPRINT = struct.Struct("=QQQ")
-MASK = (1 << 64) - 1  #: what is packed of a ctime: some file systems have years after 2262, or before 1970
 #: ns. A file that changed within this time before the scan may change again within the same tick of the file system's
 #: clock, so the next scan reads it again. Two seconds is the coarsest tick (FAT).
 _UNSETTLED_NS = 2_000_000_000
@@ -55,15 +51,27 @@ class Watch:
 
 @dataclass(slots=True, kw_only=True)
 class Scan:
-    """The result of a scan. ``unread``: files whose content may be new; their entries have no sha256."""
+    """The result of a scan. ``unread``: files whose content may be new; their entries have no sha256.
 
-    entries: dict[bytes, Entry] = field(default_factory=dict)
-    fingerprints: dict[bytes, Fingerprint] = field(default_factory=dict)
+    ``listings``: by directory, what it listed; ``same``: those directories that list what they listed before;
+    ``doubtful``: the paths that have to be looked at again, whatever was listed.
+    """
+
+    entries: Mapping[bytes, Entry] = field(default_factory=dict)
+    listings: dict[bytes, Listing] = field(default_factory=dict)
+    same: set[bytes] = field(default_factory=set)
+    doubtful: set[bytes] = field(default_factory=set)
+    count: int = 0  #: of the paths that were looked at until now
     unread: set[bytes] = field(default_factory=set)
     concerns: list[Concern] = field(default_factory=list)
     left_out: dict[bytes, str] = field(default_factory=dict)  #: what is not kept by a rule, in words, by path
     linked: dict[tuple[int, int], list[bytes]] = field(default_factory=dict)  #: (device, inode): its names
     mounted: set[bytes] = field(default_factory=set)  #: mount points, and those that are not mounted now
+
+    @property
+    def fingerprints(self) -> Fingerprints:
+        """The fingerprints for the next scan."""
+        return Fingerprints(self.listings, self.left_out).without(self.doubtful)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -71,11 +79,14 @@ class _Walk:
     watch: Watch
     known: Mapping[bytes, Entry]
     remembered: Mapping[bytes, Fingerprint]
+    before: Fingerprints  #: those that are recorded
     accounts: Accounts
     mount_points: MountPoints
     result: Scan
     keys: Mapping[bytes, bytes]
+    entries: dict[bytes, Entry]
     device: int = 0
+    found: dict[bytes, Fingerprint] = field(default_factory=dict)  #: of the directory that is listed, by name
     named: set[tuple[int, bytes | None, int, bytes | None]] = field(default_factory=set)  #: owners that are right
     start: int = field(init=False)  #: where in a path the part begins that is relative to the watched one
     settled_ns: int = field(default_factory=lambda: time.time_ns() - _UNSETTLED_NS)
@@ -104,6 +115,7 @@ def scan(
 ) -> Scan:
     """Walk ``watches``; ``known`` are the last snapshot's entries, ``remembered`` their fingerprints.
 
+    Where those ``are_recorded`` and nothing differs, ``known`` is not looked into, and is what ``entries`` is then.
     ``mounted`` are the mount points that the last scan met: what was on a volume that is not mounted now is kept. It
     fills ``result``, an empty one, so that another thread can see how far it is. ``keys``: those of the digests of
     sealed contents, by id; without its key such a file is taken for changed.
@@ -112,17 +124,51 @@ def scan(
     and is named in ``concerns``.
     """
     mount_points = MountPoints.of_machine(mounted)
+    before = remembered if isinstance(remembered, Fingerprints) and remembered.are_recorded else Fingerprints()
     result = Scan() if result is None else result
-    for watch in watches:
-        walk = _Walk(
+    result.entries = entries = dict[bytes, Entry]()
+    walks = [
+        _Walk(
             watch=watch, known=known, remembered=remembered, accounts=accounts, mount_points=mount_points,
-            result=result, keys=keys or {},
-        )  # fmt: skip
+            before=before, result=result, keys=keys or {}, entries=entries,
+        )
+        for watch in watches
+    ]  # fmt: skip
+    for walk in walks:
         _scan_one(walk)
-        _keep_removed_mount_points(walk)
-        result.mounted |= mount_points.met(watch.path, result.entries)
-    number_links(result.entries, result.linked, known)
+    if is_as_before := _is_as_before(result, before):
+        result.entries = known
+    else:
+        _fill(entries, known, result, before)
+    result.left_out.update((path, what) for path, what in before.left_out.items() if paths.parent(path) in result.same)
+    for walk in walks:
+        if not is_as_before:
+            _keep_removed_mount_points(walk)
+        result.mounted |= mount_points.met(walk.watch.path, before if is_as_before else entries)
+    if not is_as_before:
+        number_links(entries, result.linked, known)
     return result
+
+
+def _is_as_before(result: Scan, before: Fingerprints) -> bool:
+    """Whether every directory, and each watched path itself, is what it was, and none of them is missing."""
+    looked_at = result.entries or result.doubtful or result.concerns
+    return not looked_at and result.same | {WATCHED} == before.listings.keys()
+
+
+def _fill(entries: dict[bytes, Entry], known: Mapping[bytes, Entry], result: Scan, before: Fingerprints) -> None:
+    """Take what is known of the directories, and of the watched paths, that are the same: the objects that there are.
+
+    What was left out then is not known; what was removed since it was listed is doubtful.
+    """
+    watched = result.listings.get(WATCHED, Listing()).by_name
+    same = [path for path, mark in before.of_folder(WATCHED).items() if watched.get(path) == mark]
+    below = ((paths.prefix(folder), before.listings[folder].names.split(b"\0")) for folder in result.same)
+    for prefix, listed in chain([(b"", same)], below):
+        for name in listed:
+            entry = known.get(prefix + name)
+            if entry is not None and entry.path not in result.doubtful:
+                entries[entry.path] = entry
 
 
 def _scan_one(walk: _Walk) -> None:
@@ -138,7 +184,7 @@ def _scan_one(walk: _Walk) -> None:
         if kind := walk.mount_points.kernels.get(status.st_dev):
             raise OSError(f"lies in a file system of the kernel itself ({escape(kind)}), which is never kept")
         walk.device = status.st_dev
-        _take(walk, name, above, path, status)
+        _take_watched(walk, name, above, status)
         if not walk.watch.single:
             _walk_tree(walk, name, above, path)
     except OSError as error:
@@ -146,6 +192,21 @@ def _scan_one(walk: _Walk) -> None:
     finally:
         if above >= 0:
             os.close(above)
+
+
+def _take_watched(walk: _Walk, name: bytes, above: int, status: os.stat_result) -> None:
+    """Take the watched path itself, whose lstat is ``status``, without asking what is known of one that is the same."""
+    path, mark = walk.watch.path, fingerprint(status)
+    if walk.before.get(path) == mark:
+        if walk.watch.single and status.st_nlink > 1:
+            walk.result.linked.setdefault((status.st_dev, status.st_ino), []).append(path)
+        walk.found[name] = mark
+    else:
+        _take(walk, name, above, path, status)
+    walk.result.count += 1
+    watched = walk.result.listings.get(WATCHED, Listing()).by_name
+    watched.update((path, mark) for mark in walk.found.values())
+    walk.result.listings[WATCHED] = Listing.of(watched)
 
 
 def _walk_tree(walk: _Walk, name: bytes, above: int, path: bytes) -> None:
@@ -169,7 +230,8 @@ def _walk_tree(walk: _Walk, name: bytes, above: int, path: bytes) -> None:
                 child_fd = os.open(child, DIRECTORY, dir_fd=fd)
             except OSError as error:
                 if isinstance(error, FileNotFoundError) and not still_listed([child], fd):
-                    walk.result.entries.pop(below, None)  # removed since it was listed
+                    walk.entries.pop(below, None)  # removed since it was listed
+                    walk.result.doubtful.add(below)
                 else:
                     _keep_known(walk, below, _reason(error), own=True)
                 continue
@@ -191,7 +253,7 @@ def _leave_out(walk: _Walk, name: bytes, fd: int, path: bytes, status: os.stat_r
     if stat.S_ISDIR(status.st_mode):
         entry, known = metadata.from_stat(status, name, fd, path, walk.accounts), walk.known.get(path)
         mtime_ns = known.mtime_ns if known is not None else entry.mtime_ns
-        walk.result.entries[path] = entry._replace(mtime_ns=mtime_ns, xattrs=())
+        walk.entries[path] = entry._replace(mtime_ns=mtime_ns, xattrs=())
 
 
 def _keep_removed_mount_points(walk: _Walk) -> None:
@@ -199,35 +261,73 @@ def _keep_removed_mount_points(walk: _Walk) -> None:
     result = walk.result
     for path, folders in walk.mount_points.removed(walk.watch.path, result.entries, walk.known):
         if not any(_is_excluded(walk, paths.name(folder), folder, True) for folder in (path, *folders)):
-            result.entries.update({folder: walk.known[folder] for folder in folders})
+            walk.entries.update({folder: walk.known[folder] for folder in folders})
             _keep_known(walk, path, NOT_MOUNTED)
 
 
 def _list(walk: _Walk, directory: bytes, fd: int) -> list[bytes]:
     """Take every entry of an open directory; return the names of the directories to walk into, last first."""
-    deeper: list[bytes] = []
-    missed: list[bytes] = []
-    prefix = paths.prefix(directory)
+    before = walk.before.listings.get(directory)
+    if before is not None and (same := _deeper_if_same(walk, directory, fd, before)) is not None:
+        return same
+    deeper, missed, prefix = list[bytes](), list[bytes](), paths.prefix(directory)
+    walk.found = {}
     try:
         with os.scandir(fd) as listing:
             for item in listing:
                 name = item.name.encode(_ENCODING, "surrogateescape")  # os.fsencode, without its checks
-                if name.startswith(b".pacha-") and names.is_pachas_own(name):
+                if _is_passed_over(walk, item, name, prefix + name):
                     continue
-                if walk.watch.parts and not _is_related(walk.watch.parts, prefix + name):
-                    continue
-                if walk.watch.rules.patterns and _is_left_out(walk, item, name, prefix + name):
-                    continue
+                walk.result.count += 1
                 try:
                     if _visit(walk, name, fd, prefix + name):
                         deeper.append(name)
                 except FileNotFoundError:
                     missed.append(name)
         deeper += _look_again(walk, missed, fd, prefix)
+        walk.result.listings[directory] = Listing.of(walk.found)
     except OSError as error:
         _keep_known(walk, directory, _reason(error), own=True)
     deeper.sort(reverse=True)
     return deeper
+
+
+def _deeper_if_same(walk: _Walk, directory: bytes, fd: int, before: Listing) -> list[bytes] | None:
+    """What ``_list`` returns, for a directory that lists what it listed ``before``; None for one that does not."""
+    found, deeper, linked = dict[bytes, Fingerprint](), list[bytes](), list[tuple[tuple[int, int], bytes]]()
+    prefix, one_filesystem = paths.prefix(directory), walk.watch.one_filesystem
+    try:
+        with os.scandir(fd) as listing:
+            for item in listing:
+                name = item.name.encode(_ENCODING, "surrogateescape")
+                if _is_passed_over(walk, item, name, prefix + name):
+                    continue
+                status = item.stat(follow_symlinks=False)
+                found[name] = fingerprint(status)
+                if status.st_mode & _FORMAT != stat.S_IFDIR:
+                    if status.st_nlink > 1:
+                        linked.append(((status.st_dev, status.st_ino), prefix + name))
+                elif not one_filesystem or status.st_dev == walk.device:
+                    deeper.append(name)
+    except OSError:
+        return None
+    if Listing.of(found) != before:
+        return None
+    for inode, path in linked:
+        walk.result.linked.setdefault(inode, []).append(path)
+    walk.result.same.add(directory)
+    walk.result.listings[directory] = before
+    walk.result.count += len(found)
+    return sorted(deeper, reverse=True)
+
+
+def _is_passed_over(walk: _Walk, item: os.DirEntry[str], name: bytes, path: bytes) -> bool:
+    """Whether what a directory lists is Pacha's own, none of the parts to scan, or left out by a rule."""
+    if name.startswith(b".pacha-") and names.is_pachas_own(name):
+        return True
+    if walk.watch.parts and not _is_related(walk.watch.parts, path):
+        return True
+    return bool(walk.watch.rules.patterns) and _is_left_out(walk, item, name, path)
 
 
 def _look_again(walk: _Walk, missed: list[bytes], fd: int, prefix: bytes) -> list[bytes]:
@@ -266,7 +366,7 @@ def _visit(walk: _Walk, name: bytes, fd: int, path: bytes) -> bool:
     except OSError as error:
         if walk.watch.one_filesystem and path in walk.mount_points.now:
             walk.result.left_out[path] = "another file system (pacha.one.filesystem), which cannot be looked at"
-            walk.result.entries.update({path: walk.known[path]} if path in walk.known else {})
+            walk.entries.update({path: walk.known[path]} if path in walk.known else {})
         else:
             _keep_known(walk, path, _reason(error))
         return False
@@ -300,16 +400,16 @@ def _take(walk: _Walk, name: bytes, fd: int, path: bytes, status: os.stat_result
     result, known = walk.result, walk.known.get(path)
     if status.st_nlink > 1 and status.st_mode & _FORMAT != stat.S_IFDIR:
         result.linked.setdefault((status.st_dev, status.st_ino), []).append(path)
-    fingerprint = FINGERPRINT.pack(status.st_dev, status.st_ino, status.st_ctime_ns & MASK)
-    before = walk.remembered.get(path)
-    if known is not None and before == fingerprint and _matches(walk, known, status):
-        result.entries[known.path] = known  # the objects that there are: of the same path and mark others would be made
-        result.fingerprints[known.path] = before
+    mark = fingerprint(status)
+    if known is not None and walk.remembered.get(path) == mark and _matches(walk, known, status):
+        walk.entries[known.path] = known  # the objects that there are: of the same path others would be made
+        walk.found[name] = mark
         return
     unread: metadata.Unread = {}
     entry = metadata.from_stat(status, name, fd, path, walk.accounts, unread, must_open=True)
     if entry.kind is Kind.SOCKET:
         result.left_out[path] = "a socket"
+        walk.found[name] = mark
         return
     if entry.kind is Kind.FILE:
         entry = content.as_known(entry, known, name, fd, walk.keys)
@@ -318,9 +418,9 @@ def _take(walk: _Walk, name: bytes, fd: int, path: bytes, status: os.stat_result
     if unread:  # it is looked at again the next time
         entry, concerns = metadata.keep_attributes(entry, known, unread)
         result.concerns += concerns
-    result.entries[path] = metadata.as_recorded(entry, known)
+    walk.entries[path] = metadata.as_recorded(entry, known)
     if status.st_ctime_ns < walk.settled_ns and not unread:
-        result.fingerprints[path] = fingerprint
+        walk.found[name] = mark
 
 
 def _matches(walk: _Walk, known: Entry, status: os.stat_result) -> bool:
@@ -342,8 +442,8 @@ def _keep_known(walk: _Walk, path: bytes, reason: str, own: bool = False) -> Non
     walk.result.mounted |= walk.mount_points.kept_with(path, path == walk.watch.path)
     kept = walk.known_below(path)
     for known_path in kept if own or path not in walk.known else [path, *kept]:
-        walk.result.entries[known_path] = walk.known[known_path]
-        walk.result.fingerprints.pop(known_path, None)  # of what is there now
+        walk.entries[known_path] = walk.known[known_path]
+        walk.result.doubtful.add(known_path)  # its fingerprint is of what is there now
 
 
 def _reason(error: OSError) -> str:

@@ -122,7 +122,7 @@ def of_snapshot(history: History, revision: hg.Revision | None) -> Side:
 def of_disk(context: Context, with_packages: bool = False) -> Side:
     """The watched paths as they are on disk now; ``with_packages``: also the packages of this machine."""
     last = database.read(context.state.database)
-    fingerprints, _ = database.read_cache(context.state.cache)
+    fingerprints = database.read_cache(context.state.cache)
     watched = watch.effective_rules(context, last.watched)
     names = known_names(Accounts.of_machine(), last.accounts)
     mounted = context.state.read().mounted

@@ -77,13 +77,16 @@ def _rebuilds(state: StateFolder, *, only_unfinished: bool) -> Iterator[_Rebuild
 
 def keep_recorded(
     state: StateFolder, scanned: Mapping[bytes, Entry], recorded: Mapping[bytes, Entry]
-) -> tuple[dict[bytes, Entry], frozenset[bytes]]:
+) -> tuple[Mapping[bytes, Entry], frozenset[bytes]]:
     """``scanned`` with the ``recorded`` entry of each owed path that is still as the rebuild left it.
 
     Also returns the paths that are still owed; a path that was changed since is no longer.
     """
+    marks = state.read().owed
+    if not marks:
+        return scanned, frozenset()
     entries, still = dict(scanned), set()
-    for path, mark in sorted(state.read().owed.items()):
+    for path, mark in sorted(marks.items()):
         if path in recorded and _mark(scanned.get(path)) == mark and _has_place(path, entries, recorded):
             entries[path] = recorded[path]
             still.add(path)
@@ -99,13 +102,15 @@ def _has_place(path: bytes, entries: Mapping[bytes, Entry], recorded: Mapping[by
 
 def in_numbers_of(
     machine: Accounts, entries: Mapping[bytes, Entry], still: Iterable[bytes], recorded: Sequence[Account]
-) -> tuple[dict[bytes, Entry], tuple[Account, ...]]:
+) -> tuple[Mapping[bytes, Entry], tuple[Account, ...]]:
     """``entries`` with the ACLs of the ``still`` owed ones converted to this ``machine``'s numbers.
 
     Also returns the ``recorded`` accounts that are missing here, so that the snapshot still names them. One whose
     number another account has now gets a number that nobody has.
     """
     owed_entries = {path: entries[path] for path in still}
+    if not owed_entries:
+        return entries, ()
     users = {account.number: account for account in recorded if not account.is_group}
     groups = {account.number: account for account in recorded if account.is_group}
     uids = _numbers(users, machine.uid, machine.users)
@@ -122,7 +127,7 @@ def in_numbers_of(
     missing += [
         replace(account, number=gids[number]) for number, account in groups.items() if machine.gid(account.name) is None
     ]
-    return mapped, tuple(missing) if owed_entries else ()
+    return mapped, tuple(missing)
 
 
 def _numbers(

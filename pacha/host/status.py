@@ -95,7 +95,7 @@ def status(context: Context) -> Status:
         owed=tuple(sorted(owed.paths(context.state))),
         services_owed=state.services_owed,
         unfinished=tuple(owed.interrupted_rebuilds(context.state, snapshot)),
-        left_out=dict(sorted(database.read_cache(context.state.cache)[1].items())),
+        left_out=dict(sorted(database.read_cache(context.state.cache).left_out.items())),
         schedule=tuple(map(str, jobs)),
         orphans=orphans.unsettled(state.orphans),
         idle=runner.idle(jobs=jobs),

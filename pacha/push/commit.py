@@ -16,7 +16,7 @@ from pacha.files.dirfd import DirectoryFds, open_file
 from pacha.files.metadata import Entry, Kind
 from pacha.sealing.sealer import Sealer, Sealing
 from pacha.store.revision import NULL, Blob, Interruption, Note
-from pacha.store.snapshot import Watched
+from pacha.store.snapshot import Watched, missing_in, other_than
 from pacha.system import activity
 from pacha.system.presence import ABSENT
 from pacha.text import escape
@@ -62,12 +62,9 @@ def stored(watched: Watched, entry: Entry) -> Entry:
 
 
 def differing(base: Mapping[bytes, Entry], new: Mapping[bytes, Entry]) -> set[bytes]:
-    """The paths whose content differs between ``base`` and ``new``, and so must be committed.
-
-    A scan gives the entry of ``base`` itself for what has not changed.
-    """
-    changed = {path for path, entry in new.items() if base.get(path) is not entry and _differs(base.get(path), entry)}
-    return changed | {path for path, entry in base.items() if path not in new and has_content(entry)}
+    """The paths whose content differs between ``base`` and ``new``, and so must be committed."""
+    changed = {path for path, entry in other_than(base, new).items() if _differs(base.get(path), entry)}
+    return changed | {path for path, entry in missing_in(base, new).items() if has_content(entry)}
 
 
 def _differs(old: Entry | None, new: Entry | None) -> bool:

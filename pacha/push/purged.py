@@ -175,7 +175,11 @@ def _is_as_recorded(session: PushSession, entry: Entry) -> bool:
 
 def _read_anew(session: PushSession, paths: Iterable[bytes]) -> None:
     """Have the commit read these files, although they are as they were."""
-    for path in paths:
-        scanned = session.scan.entries.get(path)
-        if scanned is not None and scanned.kind is Kind.FILE:
-            session.scan.entries[path] = scanned._replace(sha256=None)
+    scanned = session.scan.entries
+    anew = {
+        path: entry._replace(sha256=None)
+        for path in paths
+        if (entry := scanned.get(path)) is not None and entry.kind is Kind.FILE
+    }
+    if anew:
+        session.scan.entries = {**scanned, **anew}

@@ -121,7 +121,7 @@ def _push(session: PushSession, accept: bool) -> Pushed:
         last = read_last_snapshot(session, accept)
         reconcile.check_name(session, last)
         with asking_for_packages(session, last):
-            scan(session, last)
+            last = scan(session, last)
             session.companions = describe_machine(session)
             session.attach(connections)
             cloned.compare_machine_id(session)

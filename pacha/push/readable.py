@@ -16,7 +16,7 @@ from pacha.files.metadata import Entry
 from pacha.files.owners import Account
 from pacha.store import rows
 from pacha.store.consistency import check_consistency, is_parent
-from pacha.store.snapshot import Snapshot
+from pacha.store.snapshot import Snapshot, other_than
 from pacha.text import escape
 
 _SAMPLE = Account(name=b"x", is_group=False, number=0)
@@ -65,8 +65,8 @@ class _Mending:
     def entries(self, new: Snapshot) -> Mapping[bytes, Entry]:
         """The entries of ``new`` in the form in which they are accepted."""
         changed, refused = dict[bytes, Entry](), []
-        for path, entry in new.entries.items():
-            if self.base.entries.get(path) is entry or (why := _refusal(rows.check_entry, entry)) is None:
+        for path, entry in other_than(self.base.entries, new.entries).items():
+            if (why := _refusal(rows.check_entry, entry)) is None:
                 continue
             self.changed.add(path)
             mended = self._without_attributes(entry)
@@ -80,6 +80,7 @@ class _Mending:
         entries = {**new.entries, **changed}
         for path in refused:
             for below in [each for each in entries if paths.is_within(each, path)]:
+                self.changed.add(below)
                 del entries[below]
         return entries
 

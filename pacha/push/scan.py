@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import Future, wait
 from contextlib import contextmanager
+from dataclasses import replace
 
 from pacha.errors import Concern, DamagedError, PachaError
 from pacha.files import scan as files
@@ -14,6 +15,7 @@ from pacha.push import sealing
 from pacha.push.session import PushSession
 from pacha.store import database
 from pacha.store.companions import MACHINE
+from pacha.store.recorded import Recorded, summary_of
 from pacha.store.snapshot import Snapshot
 from pacha.system import activity, background, limited_output
 
@@ -28,7 +30,7 @@ def read_last_snapshot(session: PushSession, accept: bool) -> Snapshot:
     leaves interrupted rebuilds as they are.
     """
     context = session.context
-    last = database.read(context.state.database)
+    last = database.read_lazily(context.state.database)
     if not last.live:
         hint = watch.first_steps(context.hostname())
         raise PachaError("Nothing is watched yet.", "", hint, code="nothing-watched")
@@ -54,16 +56,29 @@ def _check_rebuilt(session: PushSession, last: Snapshot, accept: bool) -> None:
         )
 
 
-def scan(session: PushSession, last: Snapshot) -> None:
-    """Scan what is watched in ``last``."""
-    session.fingerprints, session.named = database.read_cache(session.context.state.cache, last.entries)
+def scan(session: PushSession, last: Snapshot) -> Snapshot:
+    """Scan what is watched in ``last``; returns ``last``, with its entries read if anything differs from them."""
+    state = session.context.state
+    session.fingerprints = database.read_cache(state.cache, state.database)
+    session.fingerprints.are_recorded &= _are_as_recorded(session, last)
     session.watched = watch.effective_rules(session.context, last.watched)
     targets = watch.scan_targets(session.watched)
     session.scan = files.Scan()
-    activity.begin("looking for what changed", counter=session.scan.entries.__len__)
+    activity.begin("looking for what changed", counter=lambda: session.scan.count)
     known, remembered = sealing.as_known(session.sealing, last, session.fingerprints)
     files.scan(
         targets, known, remembered, session.accounts, session.state.mounted, session.scan, session.sealing.secrets
+    )
+    if isinstance(last.entries, Recorded) and session.scan.entries is not last.entries:
+        return replace(last, entries=last.entries.entries)
+    return last
+
+
+def _are_as_recorded(session: PushSession, last: Snapshot) -> bool:
+    """Whether the entries of ``last`` are what the last scan found, and their owners have the same names now."""
+    users, groups = session.accounts.user_name, session.accounts.group_name
+    return not (session.state.owed or session.state.reread) and all(
+        (owner, group) == (users(uid), groups(gid)) for uid, owner, gid, group in summary_of(last.entries).owners
     )
 
 

@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING
 
 from pacha.errors import Concern, ConfigError, DamagedError
 from pacha.files import keyed
+from pacha.files.listing import Fingerprints
 from pacha.files.metadata import Entry
 from pacha.files.names import DATABASE
-from pacha.files.scan import Fingerprint
 from pacha.sealing import keys, recipients
 from pacha.sealing.keys import SealKey
 from pacha.sealing.rules import SealRules
 from pacha.sealing.sealer import Sealer
 from pacha.store import companions
 from pacha.store.companions import SEAL_KEYS
+from pacha.store.recorded import may_be_sealed
 from pacha.store.snapshot import SEALED_SCHEMA, Snapshot
 
 if TYPE_CHECKING:
@@ -74,10 +75,11 @@ def begin(session: PushSession, last: Snapshot, accept: bool) -> PushSealing:
     """
     config = session.context.config
     rules = SealRules(config.seal, [watched.path for watched in last.live])
-    sealed = {keyed.key_id(entry.sealed) for entry in last.entries.values() if entry.sealed is not None}
+    sealed_entries = _sealed(last.entries)
+    sealed = {keyed.key_id(entry.sealed) for entry in sealed_entries.values()}
     if not rules:
         if sealed and not (accept and any(name == "pacha.seal" for name, _ in config.given)):
-            raise _not_configured(sum(entry.sealed is not None for entry in last.entries.values()))
+            raise _not_configured(len(sealed_entries))
         return PushSealing(keys=_known(session, sealed)) if sealed else PushSealing()
     for_whom = recipients.read(config.seal_to)
     known = _known(session, sealed)
@@ -96,6 +98,12 @@ def begin(session: PushSession, last: Snapshot, accept: bool) -> PushSealing:
     return PushSealing(rules=rules, sealer=Sealer(current, for_whom), keys=known)
 
 
+def _sealed(entries: Mapping[bytes, Entry]) -> dict[bytes, Entry]:
+    """Those of ``entries`` that are sealed; of those that are not read yet, none is."""
+    every = entries.items() if may_be_sealed(entries) else ()
+    return {path: entry for path, entry in every if entry.sealed is not None}
+
+
 def _known(session: PushSession, needed: Collection[bytes]) -> dict[bytes, SealKey]:
     """The keys in the state folder, and of the ``needed`` those that only the last snapshot has."""
     known = keys.read(session.context.state.path)
@@ -109,21 +117,21 @@ def _known(session: PushSession, needed: Collection[bytes]) -> dict[bytes, SealK
 
 
 def as_known(
-    sealing: PushSealing, last: Snapshot, fingerprints: Mapping[bytes, Fingerprint]
-) -> tuple[Mapping[bytes, Entry], Mapping[bytes, Fingerprint]]:
+    sealing: PushSealing, last: Snapshot, fingerprints: Fingerprints
+) -> tuple[Mapping[bytes, Entry], Fingerprints]:
     """The entries and fingerprints that the scan compares with; what is not sealed as it should be is read anew."""
     wanted = sealing.rules.wanted(last.entries)
     anew = {
-        path: entry._replace(sha256=None, sealed=None)
-        for path, entry in last.entries.items()
-        if (path in wanted or entry.sealed is not None) and not sealing.is_right(entry, wanted=path in wanted)
+        path: last.entries[path]._replace(sha256=None, sealed=None)
+        for path in wanted.union(_sealed(last.entries))
+        if not sealing.is_right(last.entries[path], wanted=path in wanted)
     }
     if not anew:
         return last.entries, fingerprints
-    return {**last.entries, **anew}, {path: mark for path, mark in fingerprints.items() if path not in anew}
+    return {**last.entries, **anew}, fingerprints.without(anew)
 
 
-def mark(sealing: PushSealing, scanned: dict[bytes, Entry], owed: Collection[bytes]) -> dict[bytes, Entry]:
+def mark(sealing: PushSealing, scanned: Mapping[bytes, Entry], owed: Collection[bytes]) -> Mapping[bytes, Entry]:
     """``scanned``, in which what is to be sealed says so; the paths ``owed`` stay as they were recorded."""
     wanted = sealing.rules.wanted(scanned) - set(owed)
     marked = {
@@ -136,7 +144,7 @@ def mark(sealing: PushSealing, scanned: dict[bytes, Entry], owed: Collection[byt
 
 def settle(session: PushSession, new: Snapshot, base: Snapshot) -> Snapshot:
     """``new`` with what its format and its keys are said to be; a concern names what is in the clear from now on."""
-    needed = [keyed.key_id(entry.sealed) for entry in new.entries.values() if entry.sealed is not None]
+    needed = [keyed.key_id(entry.sealed) for entry in _sealed(new.entries).values()]
     session.concerns += _uncovered(new.entries, base.entries)
     if not needed:
         return new
@@ -150,8 +158,7 @@ def settle(session: PushSession, new: Snapshot, base: Snapshot) -> Snapshot:
 
 
 def _uncovered(new: Mapping[bytes, Entry], base: Mapping[bytes, Entry]) -> Iterable[Concern]:
-    sealed = (path for path, entry in base.items() if entry.sealed is not None)
-    found = sorted(path for path in sealed if path in new and new[path].sealed is None and new[path].sha256)
+    found = sorted(path for path in _sealed(base) if path in new and new[path].sealed is None and new[path].sha256)
     return [Concern(found[0], _IN_THE_CLEAR.format(count=len(found)))] if found else []
 
 

@@ -15,11 +15,12 @@ from typing import Any
 import pacha
 from pacha.config.keys import STANDALONE
 from pacha.errors import Concern, ExitCode, PachaError, UnreachableError
+from pacha.files.listing import Fingerprints
 from pacha.files.mount_points import MountPoints
 from pacha.files.name_service import KnownNames, known_names
 from pacha.files.names import DATABASE
 from pacha.files.owners import Account, Accounts
-from pacha.files.scan import Fingerprint, Scan
+from pacha.files.scan import Scan
 from pacha.host.context import Context
 from pacha.host.masters import connect, endpoint
 from pacha.host.packages import Told
@@ -30,6 +31,7 @@ from pacha.store import change_list, hg, revision
 from pacha.store.growth import Growth
 from pacha.store.host_state import HostState, MasterState
 from pacha.store.purges import Erased, Purge
+from pacha.store.recorded import summary_of
 from pacha.store.snapshot import Snapshot, Watched
 from pacha.system import background
 from pacha.system.login import login_name
@@ -52,10 +54,10 @@ class PushSession:
     """The data of a push.
 
     ``state`` is the content of the state folder; ``update`` changes both. ``watched`` are the watched paths, ``scan``
-    is the scan of them; ``fingerprints`` and ``named`` (what is never kept) are those of the scan before. ``recorded``
-    are the accounts of the last snapshot, whose names stay where nothing answers for them. ``companions`` are the texts
-    beside pacha.db, by name; ``told`` waits for that of the packages: apt may take longer than a scan. ``purged``: what
-    was purged from the history here; ``sealing``: what is sealed.
+    is the scan of them; ``fingerprints`` are those of the scan before. ``recorded`` are the accounts of the last
+    snapshot, whose names stay where nothing answers for them. ``companions`` are the texts beside pacha.db, by name;
+    ``told`` waits for that of the packages: apt may take longer than a scan. ``purged``: what was purged from the
+    history here; ``sealing``: what is sealed.
     """
 
     context: Context
@@ -66,8 +68,7 @@ class PushSession:
     targets: list[MasterTarget] = field(init=False)
     watched: tuple[Watched, ...] = ()
     scan: Scan = field(default_factory=Scan)
-    fingerprints: Mapping[bytes, Fingerprint] = field(default_factory=dict)
-    named: Mapping[bytes, str] = field(default_factory=dict)
+    fingerprints: Fingerprints = field(default_factory=Fingerprints)
     companions: Mapping[str, bytes] = field(default_factory=dict)
     told: Callable[[], Told] = Told
     concerns: list[Concern] = field(default_factory=list)
@@ -246,11 +247,11 @@ class PushSession:
     ) -> bytes:
         """The heartbeat, which 'pacha hosts' shows; its time is by the master's clock, that of ``word`` by ours."""
         clock = target.probe.clock if target.probe else time.time()
-        files = [entry.size for entry in snapshot.entries.values() if entry.kind.value == "f"]
+        summary = summary_of(snapshot.entries)
         line = {
             "at": rfc3339(clock), "tip": tip, "exit": int(code), "version": pacha.__version__,
             "snapshot": rfc3339(self._made(tip)), "frequency": self.context.config.frequency,
-            "paths": len(snapshot.live), "files": len(files), "size": sum(files),
+            "paths": len(snapshot.live), "files": summary.files, "size": summary.size,
         }  # fmt: skip
         text = json.dumps({**line, **word}).encode("ascii") + b"\n"
         return text if len(text) <= HEARTBEAT_MAX else json.dumps(line).encode("ascii") + b"\n"  # of an RSA key

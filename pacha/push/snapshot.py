@@ -12,6 +12,7 @@ import pacha
 from pacha.config.keys import STANDALONE
 from pacha.errors import Concern, DamagedError, PachaError
 from pacha.files import acl, owners, user_namespace
+from pacha.files.listing import Fingerprints
 from pacha.files.metadata import Entry
 from pacha.files.mount_points import MountPoints
 from pacha.files.name_service import NSSWITCH
@@ -28,7 +29,8 @@ from pacha.push.session import PushSession
 from pacha.push.target import MasterTarget
 from pacha.push.upload import Upload
 from pacha.store import change_list, companions, database, hg
-from pacha.store.snapshot import READABLE_FROM, SCHEMA, Changes, Snapshot, Watched, compare, placed
+from pacha.store.recorded import summary_of
+from pacha.store.snapshot import READABLE_FROM, SCHEMA, Changes, Snapshot, Watched, compare, other_than, placed
 from pacha.text import escape, local_minute
 
 _KEPT = (
@@ -95,8 +97,7 @@ def _readable(session: PushSession, new: Snapshot, base: Snapshot) -> Snapshot:
     """``new`` as its readers accept it. What it lacks for that is looked at, and named, at each push."""
     found = readable(new, base)
     session.concerns += found.concerns
-    for path in found.mended:
-        session.scan.fingerprints.pop(path, None)
+    session.scan.doubtful |= found.mended
     return found.snapshot
 
 
@@ -110,7 +111,9 @@ def build_snapshot(session: PushSession, base: Snapshot) -> tuple[Snapshot, Coll
     scanned, missing_accounts = owed.in_numbers_of(accounts, scanned, still_owed, base.accounts)
     scanned = sealing.mark(session.sealing, scanned, still_owed)
     entries = _stored(session.watched, scanned, base.entries)
-    too_long = {path for path, entry in entries.items() if len(entry.stored or b"") > LONGEST_STORED}
+    changed = other_than(base.entries, entries)
+    too_long = {path for path, entry in changed.items() if len(entry.stored or b"") > LONGEST_STORED}
+    session.scan.doubtful |= too_long.union(still_owed)
     session.concerns += [Concern(path, _TOO_LONG) for path in sorted(too_long)]
     watched = [watched.path for watched in session.watched if not watched.retired]
     parents, concerns = observe_parents(watched, base.parents, accounts)
@@ -129,16 +132,17 @@ def build_snapshot(session: PushSession, base: Snapshot) -> tuple[Snapshot, Coll
 
 def _stored(
     watched: Iterable[Watched], scanned: Mapping[bytes, Entry], base: Mapping[bytes, Entry]
-) -> dict[bytes, Entry]:
+) -> Mapping[bytes, Entry]:
     """The entries ``scanned`` below the watched paths, each with the name under which its content is stored."""
-    entries: dict[bytes, Entry] = {}
-    for top, entry in placed([top for top in watched if not top.retired], scanned):
+    changed = other_than(base, scanned)
+    if not changed and len(scanned) == len(base):
+        return base
+    entries = {path: entry for path, entry in scanned.items() if path not in changed}
+    for top, entry in placed([top for top in watched if not top.retired], changed):
         before = base.get(entry.path)
-        if before is not entry or entry.stored is None:
-            if before is not None and before.parts and not entry.parts:
-                entry = entry._replace(parts=before.parts)
-            entry = commit.stored(top, entry)
-        entries[entry.path] = entry
+        if before is not None and before.parts and not entry.parts:
+            entry = entry._replace(parts=before.parts)
+        entries[entry.path] = commit.stored(top, entry)
     return entries
 
 
@@ -172,10 +176,10 @@ def _accounts(
 
     Those for which nothing answers now stay as they were ``recorded``.
     """
-    every = [*entries.values(), *parents.values()]
-    users = {entry.owner for entry in every}
-    groups = {entry.group for entry in every}
-    for xattrs in {entry.xattrs for entry in every if entry.xattrs}:
+    found_in = [summary_of(entries), summary_of(parents)]
+    users = {owner for summary in found_in for _, owner, _, _ in summary.owners}
+    groups = {group for summary in found_in for _, _, _, group in summary.owners}
+    for xattrs in found_in[0].xattrs | found_in[1].xattrs:
         uids, gids = acl.numbers(xattrs)
         users |= {machine.user_name(uid) for uid in uids}
         groups |= {machine.group_name(gid) for gid in gids}
@@ -234,6 +238,7 @@ def _commit_content(session: PushSession, base: Snapshot, new: Snapshot, owed: C
         result = _commit_watched(session, watched, *changed[watched.path], owed)
         committed.append(replace(watched, node=result.node))
         session.concerns += result.concerns
+        session.scan.doubtful |= {concern.path for concern in result.concerns}
         for path, entry in result.entries.items():
             if entry is not None:
                 entries[path] = entry
@@ -315,7 +320,7 @@ def _commit_database(
         session.open_ahead([])
         session.update(pending=True)
         database.write(session.context.state.database, new, base.last)
-    _remember_scan(session, new)
+    _remember_scan(session, written=is_due)
     if not is_due:
         return base.parent, False
     image = database.image(session.context.state.database)
@@ -357,22 +362,22 @@ def _of_the_clock(session: PushSession, last: float, now: float) -> list[Concern
     return [Concern(session.path_of(DATABASE), reason)]
 
 
-def _remember_scan(session: PushSession, new: Snapshot) -> None:
+def _remember_scan(session: PushSession, *, written: bool) -> None:
     """Remember the fingerprints for the next scan, and add a notice for what is left out and was not before.
 
-    pacha.db has what was found by now, and the fingerprints are not needed any more: they take as much room as a
-    quarter of the entries.
+    pacha.db has what was found by now, and the fingerprints are not needed any more.
     """
     scanned = session.scan
     mounted = tuple(sorted(scanned.mounted | _volumes_of_masters(session)))
     if mounted != session.state.mounted:
         session.update(mounted=mounted)
-    new_ones = [(path, what) for path, what in scanned.left_out.items() if session.named.get(path) != what]
+    before = session.fingerprints
+    new_ones = [(path, what) for path, what in scanned.left_out.items() if before.left_out.get(path) != what]
     session.notices += [f"{escape(path)} is left out: {what}" for path, what in new_ones]
-    for path in scanned.fingerprints.keys() - new.entries.keys():
-        del scanned.fingerprints[path]
-    database.write_cache(session.context.state.cache, session.fingerprints, scanned.fingerprints, scanned.left_out)
-    session.fingerprints, scanned.fingerprints = {}, {}
+    state, now = session.context.state, scanned.fingerprints
+    if written or not before.are_recorded or (now.listings, now.left_out) != (before.listings, before.left_out):
+        database.write_cache(state.cache, before, now, state.database)
+    session.fingerprints, scanned.listings = Fingerprints(), {}
 
 
 def _volumes_of_masters(session: PushSession) -> frozenset[bytes]:

@@ -38,7 +38,7 @@ def read_actual_state(
     places = list(roots)
     watches = [scan.Watch(p.path, p.single, Rules.of(p.exclude), p.one_filesystem, parts) for p in places]
     walked = scan.scan(watches, {}, {}, accounts)
-    actual = walked.entries
+    actual = dict(walked.entries)
     for number, paths in enumerate(walked.linked.values(), 1):
         actual.update({path: actual[path]._replace(link_group=number) for path in paths if path in actual})
     for place in places:

@@ -10,18 +10,18 @@ import itertools
 import json
 import os
 import sqlite3
-import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from typing import Any
 from urllib.parse import quote
 
 from pacha.errors import DamagedError, PachaError
+from pacha.files.listing import Fingerprints, Listing
 from pacha.files.metadata import Entry
 from pacha.files.owners import Account
-from pacha.files.scan import FINGERPRINT, MASK, Fingerprint
 from pacha.store import rows
 from pacha.store.consistency import check_consistency, check_places, damaged_snapshot, foreign_database
+from pacha.store.recorded import Recorded, Summary
 from pacha.store.snapshot import READABLE_FROM, SCHEMA, SEALED_SCHEMA, Snapshot, Watched
 from pacha.system.presence import is_absent
 
@@ -39,12 +39,15 @@ CREATE TABLE account (id INTEGER PRIMARY KEY, name BLOB, is_group INTEGER, numbe
                       shell BLOB, groups TEXT);
 """
 _CACHE = """
-CREATE TABLE IF NOT EXISTS fingerprint (path BLOB PRIMARY KEY, device INTEGER, inode INTEGER, ctime_ns INTEGER)
-    WITHOUT ROWID;
-DROP TABLE IF EXISTS left_out;  -- of an earlier version
+DROP TABLE IF EXISTS left_out;  -- of earlier versions
+DROP TABLE IF EXISTS fingerprint;
+CREATE TABLE IF NOT EXISTS listing (path BLOB PRIMARY KEY, names BLOB, fingerprints BLOB);
 CREATE TABLE IF NOT EXISTS never_kept (path BLOB PRIMARY KEY, what TEXT) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS recorded (database TEXT);
 """
 Row = tuple[Any, ...]  #: in the order of rows.COLUMNS
+_LISTINGS = "SELECT path, names, fingerprints FROM listing"
+_HEAD = 100  #: bytes of a database, in which SQLite counts its changes
 _MOST_BYTES = 1 << 30  #: a fetched pacha.db larger than this is not one
 
 
@@ -66,13 +69,54 @@ def read(path: str, *, whole: bool = True, sealed: bool = False) -> Snapshot:
     Unless ``whole`` only its meta and watched paths, which is much faster; with ``sealed``, of its entries only those
     that are sealed. Raises PachaError where it is damaged.
     """
+    with _own(path) as connection:
+        if connection is None:
+            return Snapshot()
+        return _load(connection, rows.to_entry, sealed) if whole else Snapshot(*_load_head(connection))
+
+
+def read_lazily(path: str) -> Snapshot:
+    """As ``read``, for who may need no entry: where none is sealed, they are ``Recorded``, and read when one is.
+
+    Nobody else may write to ``path`` meanwhile. Raises PachaError where it is damaged, also when an entry is asked for.
+    """
+    with _own(path) as connection:
+        if connection is None:
+            return Snapshot()
+        if rows.SEALED in _names_of(connection, "entry"):
+            return _load(connection, rows.to_entry)
+        count = connection.execute("SELECT count(*) FROM entry").fetchone()[0]
+        recorded = Recorded(count, _summary(connection), lambda: _read_entries(path))
+        parents = _load_entries(connection, "parent", rows.to_entry)
+        return Snapshot(*_load_head(connection), recorded, parents, _load_accounts(connection))
+
+
+def _read_entries(path: str) -> dict[bytes, Entry]:
+    with _own(path) as connection:
+        return {} if connection is None else _load_entries(connection, "entry", rows.to_entry)
+
+
+def _summary(connection: sqlite3.Connection) -> Summary:
+    files, size = connection.execute("SELECT count(*), total(size) FROM entry WHERE kind = 'f'").fetchone()
+    owners = connection.execute("SELECT DISTINCT uid, owner, gid, grp FROM entry")
+    xattrs = connection.execute("SELECT DISTINCT xattrs FROM entry WHERE xattrs != ''")
+    return Summary(
+        files=files,
+        size=int(size),
+        owners=frozenset(owners.fetchall()),
+        xattrs=frozenset(rows.to_xattrs(row[0]) for row in xattrs),
+    )
+
+
+@contextmanager
+def _own(path: str) -> Iterator[sqlite3.Connection | None]:
+    """A connection to this host's own pacha.db; None where nothing was written yet. Raises PachaError."""
     if is_absent(path):
-        return Snapshot()
+        yield None
+        return
     try:
         with _connect(path) as connection:
-            if _is_new(connection, path):
-                return Snapshot()
-            return _load(connection, rows.to_entry, sealed) if whole else Snapshot(*_load_head(connection))
+            yield None if _is_new(connection, path) else connection
     except (sqlite3.Error, ValueError, TypeError, KeyError) as error:
         raise PachaError(
             f"{path} cannot be read.",
@@ -190,64 +234,72 @@ def _dump(source: sqlite3.Connection, path: str) -> bytes:
         os.unlink(temporary)
 
 
-def read_cache(
-    path: str, known: Mapping[bytes, Entry] | None = None
-) -> tuple[dict[bytes, Fingerprint], dict[bytes, str]]:
-    """The fingerprints of the last scan, and what is never kept, by path; empty if missing or damaged.
+def read_cache(path: str, database: str = "") -> Fingerprints:
+    """The fingerprints of the last scan; empty if missing or damaged.
 
-    The paths of ``known`` entries are those objects, not others that are equal.
+    They ``are_recorded`` where the pacha.db at ``database`` is still what it was after that scan.
     """
-    entries: Mapping[bytes, Entry] = known or {}
     if not os.path.exists(path):
-        return {}, {}
+        return Fingerprints()
     try:
         with _connect(path) as connection:
-            cached = connection.execute("SELECT path, device, inode, ctime_ns FROM fingerprint")
-            fingerprints = {
-                (entries[key].path if key in entries else bytes(key)): FINGERPRINT.pack(
-                    device, inode & MASK, ctime_ns & MASK
-                )
-                for key, device, inode, ctime_ns in cached
-            }
-            return fingerprints, {
-                bytes(row[0]): str(row[1]) for row in connection.execute("SELECT path, what FROM never_kept")
-            }
-    except (sqlite3.Error, OSError, TypeError, struct.error):
+            listings = {bytes(row[0]): Listing(*map(bytes, row[1:])) for row in connection.execute(_LISTINGS)}
+            left_out = {bytes(row[0]): str(row[1]) for row in connection.execute("SELECT path, what FROM never_kept")}
+            recorded = connection.execute("SELECT database FROM recorded").fetchall()
+            return Fingerprints(listings, left_out, are_recorded=recorded == [(_version(database),)])
+    except (sqlite3.Error, OSError, TypeError, ValueError):
         for name in (path, f"{path}-journal"):  # the cache only speeds up scanning
             with suppress(OSError):
                 os.unlink(name)
-        return {}, {}
+        return Fingerprints()
 
 
-def write_cache(
-    path: str, before: Mapping[bytes, Fingerprint], now: Mapping[bytes, Fingerprint], left_out: Mapping[bytes, str]
-) -> None:
-    """Bring the cache from ``before`` (as read) to ``now``. A failure is ignored: the next scan reads more."""
-    changed = [(p, *_signed(f)) for p, f in now.items() if before.get(p) != f]
+def write_cache(path: str, before: Fingerprints, now: Fingerprints, database: str = "") -> None:
+    """Bring the cache from ``before`` (as read) to ``now``, of which ``database`` has the entries.
+
+    A failure is ignored: the next scan reads more.
+    """
+    old, new = before.listings, now.listings
+    changed = [(folder, *listing) for folder, listing in new.items() if old.get(folder) != listing]
     try:
         with _connect(path, create=True) as connection:
             connection.executescript(_CACHE)
-            connection.executemany("DELETE FROM fingerprint WHERE path = ?", [(p,) for p in before if p not in now])
-            connection.executemany("INSERT OR REPLACE INTO fingerprint VALUES (?, ?, ?, ?)", changed)
+            connection.executemany(
+                "DELETE FROM listing WHERE path = ?", [(folder,) for folder in old.keys() - new.keys()]
+            )
+            connection.executemany("INSERT OR REPLACE INTO listing VALUES (?, ?, ?)", changed)
             connection.execute("DELETE FROM never_kept")
-            connection.executemany("INSERT INTO never_kept VALUES (?, ?)", left_out.items())
+            connection.executemany("INSERT INTO never_kept VALUES (?, ?)", now.left_out.items())
+            connection.execute("DELETE FROM recorded")
+            connection.execute("INSERT INTO recorded VALUES (?)", (_version(database),))
     except (sqlite3.Error, OSError):
         pass
 
 
-def _signed(fingerprint: Fingerprint) -> tuple[int, ...]:
-    """Its numbers as SQLite takes them, which has none of 64 bits without a sign."""
-    return tuple(number - (1 << 64) if number >= 1 << 63 else number for number in FINGERPRINT.unpack(fingerprint))
+def _version(path: str) -> str:
+    """What differs after any change of the database at ``path``: its file, its times, and SQLite's counter of changes.
+
+    Raises OSError; "" for no path.
+    """
+    if not path:
+        return ""
+    with open(path, "rb", buffering=0) as stream:
+        status, head = os.fstat(stream.fileno()), stream.read(_HEAD)
+    return f"{status.st_dev} {status.st_ino} {status.st_mtime_ns} {status.st_ctime_ns} {status.st_size} {head.hex()}"
 
 
 def _load(connection: sqlite3.Connection, convert: Any, sealed: bool = False) -> Snapshot:
-    accounts = "SELECT name, is_group, number, gid, home, shell, groups FROM account ORDER BY id"
     return Snapshot(
         *_load_head(connection),
         _load_entries(connection, "entry", convert, sealed),
         _load_entries(connection, "parent", convert),
-        tuple(rows.to_account(row) for row in connection.execute(accounts)),
+        _load_accounts(connection),
     )
+
+
+def _load_accounts(connection: sqlite3.Connection) -> tuple[Account, ...]:
+    accounts = "SELECT name, is_group, number, gid, home, shell, groups FROM account ORDER BY id"
+    return tuple(rows.to_account(row) for row in connection.execute(accounts))
 
 
 def _load_head(connection: sqlite3.Connection) -> tuple[Mapping[str, str], tuple[Watched, ...]]:

@@ -70,7 +70,7 @@ def to_entry(row: Sequence[Any]) -> Entry:
     mode, uid, gid, owner, group = _shared(mode, uid, gid, owner, group)
     return Entry(  # by place: with names it takes three times as long, and this is done for every path
         path, _KINDS[kind], mode, uid, gid, owner, group, int(mtime_ns), size, sha256, target, link_group, device,
-        _unpacked(xattrs) if xattrs else (), flags, stored, parts, _to_holes(sparse, holes), project, sealed,
+        to_xattrs(xattrs) if xattrs else (), flags, stored, parts, _to_holes(sparse, holes), project, sealed,
     )  # fmt: skip
 
 
@@ -98,6 +98,13 @@ def check_entry(entry: Entry) -> None:
         _check_sense(entry)
     except ValueError as error:
         raise _damaged(f"the row of {_name_of(entry.path)}", str(error)) from None
+
+
+def to_xattrs(text: str) -> tuple[tuple[bytes, bytes], ...]:
+    """The extended attributes in the text of a row. Raises ValueError."""
+    if not text:
+        return ()
+    return tuple((bytes.fromhex(name), bytes.fromhex(value)) for name, value in json.loads(text))
 
 
 def to_watched(row: Sequence[Any]) -> Watched:
@@ -250,12 +257,6 @@ def _time(mtime_ns: int) -> int | bytes:
 
 def _packed(xattrs: tuple[tuple[bytes, bytes], ...]) -> str:
     return json.dumps([[name.hex(), value.hex()] for name, value in xattrs]) if xattrs else ""
-
-
-def _unpacked(text: str) -> tuple[tuple[bytes, bytes], ...]:
-    if not text:
-        return ()
-    return tuple((bytes.fromhex(name), bytes.fromhex(value)) for name, value in json.loads(text))
 
 
 def _to_holes(sparse: int | None, text: str | None) -> Holes | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import compress
+from operator import is_not
 from typing import TypeVar
 
 from pacha.files import paths
@@ -127,20 +129,34 @@ class Changes:
         return ", ".join(words) or "no path changed"
 
 
+def other_than(old: Mapping[bytes, Entry], new: Mapping[bytes, Entry]) -> dict[bytes, Entry]:
+    """Those entries of ``new`` that are not the very objects of ``old``, by path.
+
+    A scan gives the object of ``old`` for what has not changed, so that these are few, and nothing else is compared.
+    """
+    if new is old:
+        return {}
+    return dict(compress(new.items(), map(is_not, new.values(), map(old.get, new))))
+
+
+def missing_in(old: Mapping[bytes, Entry], new: Mapping[bytes, Entry]) -> dict[bytes, Entry]:
+    """Those entries of ``old`` whose paths ``new`` does not have."""
+    return {path: old[path] for path in old.keys() - new.keys()} if new is not old else {}
+
+
 def compare(old: Mapping[bytes, Entry], new: Mapping[bytes, Entry]) -> Changes:
     """The changes from ``old`` to ``new``."""
+    added: list[bytes] = []
     content: list[bytes] = []
     metadata: list[bytes] = []
-    for path, entry in new.items():
+    for path, entry in other_than(old, new).items():
         before = old.get(path)
-        if before is not None and before is not entry and before != entry:
+        if before is None:
+            added.append(path)
+        elif before != entry:
             (metadata if _same_content(before, entry) else content).append(path)
-    return Changes(
-        tuple(sorted(path for path in new if path not in old)),
-        tuple(sorted(path for path in old if path not in new)),
-        tuple(sorted(content)),
-        tuple(sorted(metadata)),
-    )
+    every = (added, missing_in(old, new), content, metadata)
+    return Changes(*(tuple(sorted(paths)) for paths in every))
 
 
 def _same_content(old: Entry, new: Entry) -> bool:

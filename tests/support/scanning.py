@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from pacha.files import content, scan
 from pacha.files.exclude import Rules
+from pacha.files.listing import Fingerprint
 from pacha.files.metadata import Entry
 from pacha.files.owners import Accounts
-from pacha.files.scan import Fingerprint, Scan, Watch
+from pacha.files.scan import Scan, Watch
 
 ACCOUNTS = Accounts({0: b"root"}, {0: b"root"}, {}, {})
 
@@ -25,8 +27,8 @@ class Host:
 
     def __init__(self, *watches: Watch) -> None:
         self.watches = watches
-        self.entries: dict[bytes, Entry] = {}
-        self.fingerprints: dict[bytes, Fingerprint] = {}
+        self.entries: Mapping[bytes, Entry] = {}
+        self.fingerprints: Mapping[bytes, Fingerprint] = {}
         self.mounted: set[bytes] = set()
 
     def scan(self) -> Scan:
@@ -40,8 +42,9 @@ class Host:
             fd = os.open(above, os.O_RDONLY)
             entry = content.read(found.entries[path], name, fd).entry
             os.close(fd)
-            found.entries[path] = entry._replace(stored=name)
+            found.entries = {**found.entries, path: entry._replace(stored=name)}
         self.entries, self.fingerprints, self.mounted = found.entries, found.fingerprints, found.mounted
+        self.fingerprints.are_recorded = True
         return found
 
 
