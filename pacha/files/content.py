@@ -100,7 +100,9 @@ def read(entry: Entry, name: bytes, dir_fd: int) -> Reading:
                 break
     finally:
         os.close(fd)
-    read_entry = entry._replace(size=len(data), sha256=hashlib.sha256(data).digest(), mtime_ns=before.st_mtime_ns)
+    read_entry = entry._replace(sha256=hashlib.sha256(data).digest())
+    if (len(data), before.st_mtime_ns) != (entry.size, entry.mtime_ns):  # else the numbers that there are stay
+        read_entry = read_entry._replace(size=len(data), mtime_ns=before.st_mtime_ns)
     return Reading(read_entry, data, steady, before)
 
 

@@ -65,7 +65,7 @@ class NewSnapshot:
 def commit_snapshot(session: PushSession, base: Base) -> NewSnapshot:
     """Commit the scan's result on top of ``base``: content first, ``db`` last."""
     new, still_owed = build_snapshot(session, base.last)
-    session.scan.entries = {}  # of each path there is one entry from now on
+    session.scan.entries, session.scan.unread = {}, set()  # of each path there is one entry from now on
     new = _with_packages(session, _commit_content(session, base.last, new, still_owed))
     new = _readable(session, new, base.last)
     new = sealing.settle(session, new, base.last)
@@ -244,6 +244,7 @@ def _commit_content(session: PushSession, base: Snapshot, new: Snapshot, owed: C
                 entries[path] = entry
             else:
                 entries.pop(path, None)
+                session.scan.doubtful.add(path)
     return replace(new, watched=tuple(committed), entries=entries)
 
 

@@ -246,7 +246,8 @@ def read_cache(path: str, database: str = "") -> Fingerprints:
             listings = {bytes(row[0]): Listing(*map(bytes, row[1:])) for row in connection.execute(_LISTINGS)}
             left_out = {bytes(row[0]): str(row[1]) for row in connection.execute("SELECT path, what FROM never_kept")}
             recorded = connection.execute("SELECT database FROM recorded").fetchall()
-            return Fingerprints(listings, left_out, are_recorded=recorded == [(_version(database),)])
+            version = _version(database)
+            return Fingerprints(listings, left_out, are_recorded=bool(version) and recorded == [(version,)])
     except (sqlite3.Error, OSError, TypeError, ValueError):
         for name in (path, f"{path}-journal"):  # the cache only speeds up scanning
             with suppress(OSError):
@@ -279,12 +280,13 @@ def write_cache(path: str, before: Fingerprints, now: Fingerprints, database: st
 def _version(path: str) -> str:
     """What differs after any change of the database at ``path``: its file, its times, and SQLite's counter of changes.
 
-    Raises OSError; "" for no path.
+    "" for none.
     """
-    if not path:
+    try:
+        with open(path, "rb", buffering=0) as stream:
+            status, head = os.fstat(stream.fileno()), stream.read(_HEAD)
+    except OSError:
         return ""
-    with open(path, "rb", buffering=0) as stream:
-        status, head = os.fstat(stream.fileno()), stream.read(_HEAD)
     return f"{status.st_dev} {status.st_ino} {status.st_mtime_ns} {status.st_ctime_ns} {status.st_size} {head.hex()}"
 
 

@@ -45,13 +45,14 @@ class Recorded(Mapping[bytes, Entry]):
         """All of them."""
         if self._entries is None:
             self._entries = self._read()
+            self.get = self._entries.get  # type: ignore  # a scan asks for each path
         return self._entries
 
     def __getitem__(self, path: bytes) -> Entry:
         return self.entries[path]
 
     def get(self, path: bytes, default: Any = None) -> Any:
-        """Return the entry of ``path``, ``default`` for none: not by way of an exception, as a scan asks for each."""
+        """Return the entry of ``path``, ``default`` for none."""
         return self.entries.get(path, default)
 
     def __iter__(self) -> Iterator[bytes]:

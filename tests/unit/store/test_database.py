@@ -19,11 +19,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pacha.errors import PachaError
+from pacha.files.keyed import SEALED_SIZE
+from pacha.files.listing import Fingerprints, Listing
 from pacha.files.metadata import EVERYWHERE, Entry, Kind
 from pacha.files.owners import Account
-from pacha.files.scan import FINGERPRINT
 from pacha.store import database
 from pacha.store.hg import NULL, Blob, Note, Repository
+from pacha.store.recorded import Recorded, Summary, summary_of
 from pacha.store.snapshot import Snapshot, Watched
 from tests.support.entries import entry_at
 
@@ -371,14 +373,10 @@ def test_a_newer_one_of_our_own_is_refused_naming_the_version(path: str) -> None
 
 # -- the cache
 
-MARKS = {
-    path: FINGERPRINT.pack(*values)
-    for path, values in {
-        b"/w/a": (1, 2, 3),
-        b"/w/\xff": (2**31, 2**64 - 1, 2**64 - 5),
-        b"/w/b": (0, 2**63, 10**19 // 2),
-    }.items()
-}
+NONE = Fingerprints()
+MARKS = Fingerprints(
+    {b"/w": Listing.of({b"a": bytes(52), b"\xff": b"\xff" * 52}), b"/w/a": Listing()}, {b"/w/s\xff": "a socket"}
+)
 
 
 @pytest.fixture
@@ -386,13 +384,63 @@ def cache(tmp_path: Path) -> str:
     return str(tmp_path / "cache.db")
 
 
+def kept_in(cache: str, database_path: str = "") -> tuple[object, object, bool]:
+    found = database.read_cache(cache, database_path)
+    return found.listings, found.left_out, found.are_recorded
+
+
 def test_the_cache_comes_back(cache: str) -> None:
-    assert database.read_cache(cache) == ({}, {})
-    database.write_cache(cache, {}, MARKS, {b"/w/s\xff": "a socket"})
-    assert database.read_cache(cache) == (MARKS, {b"/w/s\xff": "a socket"})
-    fewer = {b"/w/a": FINGERPRINT.pack(1, 2, 4), b"/w/c": FINGERPRINT.pack(1, 1, 1)}
-    database.write_cache(cache, MARKS, fewer, {})
-    assert database.read_cache(cache) == (fewer, {})
+    assert kept_in(cache) == ({}, {}, False)
+    database.write_cache(cache, NONE, MARKS)
+    assert kept_in(cache) == (MARKS.listings, MARKS.left_out, False)
+    other = Fingerprints({b"/w": Listing.of({b"a": bytes(52)}), b"/w/c": Listing()})
+    database.write_cache(cache, MARKS, other)
+    assert kept_in(cache) == (other.listings, {}, False)
+
+
+def test_the_cache_says_whether_the_database_was_written_since(cache: str, path: str) -> None:
+    database.write(path, EVERYTHING)
+    database.write_cache(cache, NONE, MARKS, path)
+    assert kept_in(cache, path)[2]
+    database.read(path)
+    assert kept_in(cache, path)[2], "who only reads changes nothing"
+    before = os.stat(path)
+    database.write(path, replace(EVERYTHING, meta={**META, "version": "0.9"}))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert kept_in(cache, path) == (MARKS.listings, MARKS.left_out, False)
+    database.write_cache(cache, MARKS, MARKS, path)
+    assert kept_in(cache, path)[2]
+    os.unlink(path)
+    assert not kept_in(cache, path)[2]
+
+
+def test_the_cache_of_an_earlier_version_is_made_anew(cache: str) -> None:
+    with closing(sqlite3.connect(cache)) as connection:
+        connection.executescript(
+            "CREATE TABLE fingerprint (path BLOB PRIMARY KEY, device INTEGER, inode INTEGER, ctime_ns INTEGER);"
+            "CREATE TABLE never_kept (path BLOB PRIMARY KEY, what TEXT) WITHOUT ROWID;"
+            "INSERT INTO fingerprint VALUES (x'2f77', 1, 2, 3)"
+        )
+    assert kept_in(cache) == ({}, {}, False)
+    database.write_cache(cache, NONE, MARKS)
+    assert kept_in(cache) == (MARKS.listings, MARKS.left_out, False)
+
+
+def test_entries_are_read_when_one_is_asked_for(path: str) -> None:
+    assert database.read_lazily(path) == Snapshot()
+    plain = {name: entry for name, entry in EVERYTHING.entries.items() if entry.sealed is None}
+    database.write(path, replace(EVERYTHING, entries=plain))
+    lazy = database.read_lazily(path)
+    assert isinstance(lazy.entries, Recorded) and len(lazy.entries) == len(plain)
+    assert summary_of(lazy.entries) == Summary.of(plain.values())
+    assert replace(lazy, entries=dict(lazy.entries)) == database.read(path)
+
+
+def test_what_is_sealed_is_read_at_once(path: str) -> None:
+    key = bytes(SEALED_SIZE)
+    file = next(entry for entry in EVERYTHING.entries.values() if entry.kind is Kind.FILE)
+    database.write(path, replace(EVERYTHING, entries={file.path: file._replace(sealed=key)}))
+    assert not isinstance(database.read_lazily(path).entries, Recorded)
 
 
 @pytest.mark.parametrize("content", [b"", b"x" * 5000, b"SQLite format 3\0" + b"\1" * 5000, "table", "types", "folder"])
@@ -402,24 +450,24 @@ def test_a_cache_that_is_lost_or_broken_is_no_error(cache: str, content: bytes |
     elif content == "folder":
         Path(cache).mkdir()
         database.read_cache(cache)
-        database.write_cache(cache, {}, MARKS, {})
+        database.write_cache(cache, NONE, MARKS)
         return
     else:
         with closing(sqlite3.connect(cache)) as connection:
-            connection.execute("CREATE TABLE fingerprint (path, device, inode, ctime_ns)")
+            connection.execute("CREATE TABLE listing (path, names, fingerprints)")
             if content == "types":
                 connection.execute("CREATE TABLE never_kept (path, what)")
-                connection.execute("INSERT INTO fingerprint VALUES (NULL, 'x', x'00', 1.5)")
+                connection.execute("INSERT INTO listing VALUES (NULL, 'x', 1.5)")
             connection.commit()
-    assert database.read_cache(cache) == ({}, {})
-    database.write_cache(cache, {}, MARKS, {})
-    assert database.read_cache(cache)[0] in (MARKS, {})
-    database.write_cache(cache, {}, MARKS, {})
-    assert database.read_cache(cache)[0] == MARKS
+    assert kept_in(cache) == ({}, {}, False)
+    database.write_cache(cache, NONE, MARKS)
+    assert database.read_cache(cache).listings in (MARKS.listings, {})
+    database.write_cache(cache, NONE, MARKS)
+    assert database.read_cache(cache).listings == MARKS.listings
 
 
 def test_a_cache_that_cannot_be_written_is_no_error(tmp_path: Path) -> None:
-    database.write_cache(str(tmp_path / "none/cache.db"), {}, MARKS, {})
+    database.write_cache(str(tmp_path / "none/cache.db"), NONE, MARKS)
 
 
 def test_what_was_replaced_is_in_no_free_page(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
