@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import errno
+import json
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from pacha.errors import PachaError, Signalled, UsageError
+from pacha.files import content
+from pacha.files.owners import Accounts
 from pacha.host import watch
 from pacha.machine import facts
 from pacha.machine.packages import program
+from pacha.push import push
 from pacha.push.scan import asking_for_packages, describe_machine, read_last_snapshot, scan
 from pacha.restore.journal import Journal
 from pacha.restore.journal_records import Root
+from pacha.store import database
 from pacha.store.companions import MACHINE
 from pacha.system import activity
 from tests.support.packages import FakeManager, fake_manager  # noqa: F401  (a fixture)
@@ -70,6 +78,63 @@ def test_what_the_last_scan_saw_is_believed(bar: Standalone, settled: None) -> N
     last = read_last_snapshot(session, False)
     scan(session, last)
     assert session.fingerprints.keys() == last.entries.keys() and session.scan.entries == last.entries
+
+
+@pytest.fixture(name="unread")
+def no_reading(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The databases of which entries are read from now on."""
+    read: list[str] = []
+    real = database._read_entries
+    monkeypatch.setattr(database, "_read_entries", lambda path: (read.append(path), real(path))[1])
+    return read
+
+
+def test_an_idle_push_reads_no_entries(bar: Standalone, settled: None, unread: list[str]) -> None:
+    (bar.tree / "link").symlink_to("one")
+    first = bar.push()
+    unread.clear()
+    beats = [json.loads((bar.master / "last-push").read_bytes())]
+    second = bar.push()
+    beats.append(json.loads((bar.master / "last-push").read_bytes()))
+    assert not unread and not second.committed and second.paths == first.paths == 3
+    for told in ("files", "size", "paths", "tip"):
+        assert beats[0][told] == beats[1][told]
+    (bar.tree / "one").write_text("more\n")
+    third = bar.push()
+    assert unread and third.changes.content == (bar.path + b"/one",)
+
+
+@pytest.mark.parametrize("how", ["owed", "reread", "owner", "database", "nothing"])
+def test_what_may_not_be_as_recorded_is_compared(
+    bar: Standalone, settled: None, unread: list[str], monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    bar.push()
+    state, one = bar.context().state, bar.path + b"/one"
+    if how in ("owed", "reread"):
+        state.update(**{how: {one: "absent"} if how == "owed" else (one,)})
+    elif how == "database":
+        database.write(state.database, replace(database.read(state.database), parents={}))
+    elif how == "owner":
+        monkeypatch.setattr(Accounts, "user_name", lambda accounts, uid: b"another")
+    unread.clear()
+    session = bar.session()
+    scan(session, read_last_snapshot(session, False))
+    assert bool(unread) is (how != "nothing")
+    assert (session.scan.entries[one].owner == b"another") is (how == "owner")
+
+
+def test_what_could_not_be_kept_is_looked_at_again(bar: Standalone, settled: None) -> None:
+    """Its entry is of before, and its fingerprint of now."""
+    bar.push()
+    (bar.tree / "one").write_text("more\n")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(content, "read", failing)
+        assert push.push(bar.context()).concerns
+    assert bar.push().changes.content == (bar.path + b"/one",)
+
+
+def failing(*_: object) -> NoReturn:
+    raise PermissionError(errno.EACCES, "no")
 
 
 def test_the_configurations_rules_count(bar: Standalone) -> None:

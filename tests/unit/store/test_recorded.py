@@ -1,0 +1,45 @@
+"""Entries that are read when one is asked for."""
+
+from __future__ import annotations
+
+import pytest
+
+from pacha.errors import PachaError
+from pacha.files.metadata import Entry, Kind
+from pacha.store.recorded import Recorded, Summary, may_be_sealed, summary_of
+from tests.support.entries import entry_at
+
+ENTRIES = {path: entry_at(path, size=5) for path in (b"/w/a", b"/w/b")}
+
+
+def test_nothing_is_read_for_what_is_known_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def read() -> dict[bytes, Entry]:
+        asked.append("read")
+        return ENTRIES
+
+    recorded = Recorded(2, Summary.of(ENTRIES.values()), read)
+    assert len(recorded) == 2 and summary_of(recorded).size == 10 and not may_be_sealed(recorded) and not asked
+    assert recorded.get(b"/w/a") is ENTRIES[b"/w/a"] and recorded.get(b"/w/c") is None and recorded.get(b"/", 5) == 5
+    assert recorded[b"/w/b"] is ENTRIES[b"/w/b"] and b"/w/c" not in recorded and recorded == ENTRIES
+    assert asked == ["read"]
+
+
+def test_what_cannot_be_read_is_an_error_and_not_nothing() -> None:
+    def read() -> dict[bytes, Entry]:
+        raise PachaError("no", "why", "hint", code="database-unreadable")
+
+    recorded = Recorded(2, Summary.of(()), read)
+    for _ in range(2):
+        with pytest.raises(PachaError):
+            recorded.get(b"/w/a")
+
+
+def test_a_summary_tells_files_owners_and_attributes() -> None:
+    folder = entry_at(b"/w", kind=Kind.DIRECTORY, sha256=None, size=0, owner=None, uid=77)
+    marked = ENTRIES[b"/w/a"]._replace(xattrs=((b"user.a", b"1"),))
+    found = Summary.of([folder, marked, ENTRIES[b"/w/b"]])
+    assert (found.files, found.size, found.xattrs) == (2, 10, {((b"user.a", b"1"),)})
+    assert found.owners == {(each.uid, each.owner, each.gid, each.group) for each in (folder, marked)}
+    assert may_be_sealed(ENTRIES) and summary_of(ENTRIES) == Summary.of(ENTRIES.values())
