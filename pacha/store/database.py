@@ -21,7 +21,7 @@ from pacha.files.metadata import Entry
 from pacha.files.owners import Account
 from pacha.store import rows
 from pacha.store.consistency import check_consistency, check_places, damaged_snapshot, foreign_database
-from pacha.store.recorded import Recorded, Summary
+from pacha.store.recorded import Recorded, Summary, may_be_sealed
 from pacha.store.snapshot import READABLE_FROM, SCHEMA, SEALED_SCHEMA, Snapshot, Watched
 from pacha.system.presence import is_absent
 
@@ -182,7 +182,8 @@ def write(path: str, snapshot: Snapshot, last: Snapshot | None = None) -> None:
             if _is_new(connection, path):
                 connection.executescript(f"BEGIN; {_SCHEMA}")  # one transaction with all that follows
                 last = Snapshot()
-            _add_columns(connection, with_seal=any(entry.sealed is not None for entry in snapshot.entries.values()))
+            entries = snapshot.entries.values() if may_be_sealed(snapshot.entries) else ()
+            _add_columns(connection, with_seal=any(entry.sealed is not None for entry in entries))
             _write_meta(connection, snapshot.meta)
             ids = _write_watched(connection, snapshot.watched)
             watched = _watched_of(snapshot.watched, ids)
@@ -419,6 +420,8 @@ def _write_entries(
     watched: Any,
 ) -> None:
     """Update changed rows in place, give the ids of removed rows to new ones, then append."""
+    if entries is last and isinstance(entries, Recorded):  # the rows that there are, not even read
+        return
     numbers = _numbered(connection, table, entries, last)
     known = _names_of(connection, table)
     columns = ["id", "watched", *(name for name in rows.COLUMNS if name in known)]

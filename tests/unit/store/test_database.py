@@ -436,6 +436,16 @@ def test_entries_are_read_when_one_is_asked_for(path: str) -> None:
     assert replace(lazy, entries=dict(lazy.entries)) == database.read(path)
 
 
+def test_entries_that_nobody_asked_for_stay_as_they_are(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = snapshot(file(b"/w/one"), file(b"/w/two"))
+    database.write(path, plain)
+    lazy = database.read_lazily(path)
+    with monkeypatch.context() as patched:
+        patched.setattr(database, "_read_entries", None)
+        database.write(path, replace(lazy, meta={**META, "version": "0.9"}), lazy)
+    assert database.read(path) == replace(plain, meta={**META, "version": "0.9"})
+
+
 def test_what_is_sealed_is_read_at_once(path: str) -> None:
     key = bytes(SEALED_SIZE)
     file = next(entry for entry in EVERYTHING.entries.values() if entry.kind is Kind.FILE)
