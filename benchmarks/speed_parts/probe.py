@@ -29,7 +29,7 @@ PARTS: Mapping[str, Mapping[str, Sequence[str]]] = {
         "committing: manifest, list of names, the rest": ["pacha.push.commit:commit"],
         "scanning": ["pacha.files.scan:scan"],
         "pacha.db and the cache": [
-            "pacha.store.database:read", "pacha.store.database:read_cache", "pacha.store.database:write_cache",
+            "pacha.store.database:read_lazily", "pacha.store.database:read_cache", "pacha.store.database:write_cache",
             "pacha.push.snapshot:_commit_database",
         ],
         "what this machine is, and its packages": [
@@ -38,7 +38,7 @@ PARTS: Mapping[str, Mapping[str, Sequence[str]]] = {
         "sending db, heartbeat": ["pacha.push.session:PushSession.deliver"],
     },
     IDLE: {
-        "reading pacha.db and the cache": ["pacha.store.database:read", "pacha.store.database:read_cache"],
+        "reading pacha.db and the cache": ["pacha.store.database:read_lazily", "pacha.store.database:read_cache"],
         "scanning": ["pacha.files.scan:scan"],
         "comparing with the last snapshot": [
             "pacha.push.snapshot:build_snapshot", "pacha.store.snapshot:compare", "pacha.push.snapshot:_commit_content",
