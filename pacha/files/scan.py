@@ -11,7 +11,7 @@ import stat
 import sys
 import time
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 
@@ -32,6 +32,7 @@ from pacha.text import escape
 _UNSETTLED_NS = 2_000_000_000
 _ENCODING = sys.getfilesystemencoding()
 _FORMAT = 0o170000  # S_IFMT of inode(7)
+_ELSEWHERE = "what is in it is another file system (pacha.one.filesystem)"
 _LOOKS = 3  #: how often a name is looked at that is listed and not found; it may be removed and made all the time
 
 
@@ -140,7 +141,7 @@ def scan(
         result.entries = known
     else:
         _fill(entries, known, result, before)
-    result.left_out.update((path, what) for path, what in before.left_out.items() if paths.parent(path) in result.same)
+    result.left_out.update(_left_out_before(result, before))
     for walk in walks:
         if not is_as_before:
             _keep_removed_mount_points(walk)
@@ -154,6 +155,13 @@ def _is_as_before(result: Scan, before: Fingerprints) -> bool:
     """Whether every directory, and each watched path itself, is what it was, and none of them is missing."""
     looked_at = result.entries or result.doubtful or result.concerns
     return not looked_at and result.same | {WATCHED} == before.listings.keys()
+
+
+def _left_out_before(result: Scan, before: Fingerprints) -> Iterator[tuple[bytes, str]]:
+    """What was left out of the directories that are the same, and why; not what is walked into by the rules of now."""
+    for path, what in before.left_out.items():
+        if paths.parent(path) in result.same and path not in result.listings:
+            yield path, what
 
 
 def _fill(entries: dict[bytes, Entry], known: Mapping[bytes, Entry], result: Scan, before: Fingerprints) -> None:
@@ -309,6 +317,8 @@ def _deeper_if_same(walk: _Walk, directory: bytes, fd: int, before: Listing) -> 
                         linked.append(((status.st_dev, status.st_ino), prefix + name))
                 elif not one_filesystem or status.st_dev == walk.device:
                     deeper.append(name)
+                else:
+                    walk.result.left_out[prefix + name] = _ELSEWHERE
     except OSError:
         return None
     if Listing.of(found) != before:
@@ -373,7 +383,7 @@ def _visit(walk: _Walk, name: bytes, fd: int, path: bytes) -> bool:
     if status.st_mode & _FORMAT != stat.S_IFDIR:
         return False
     if walk.watch.one_filesystem and status.st_dev != walk.device:  # also a subvolume of btrfs
-        walk.result.left_out[path] = "what is in it is another file system (pacha.one.filesystem)"
+        walk.result.left_out[path] = _ELSEWHERE
         return False
     return True
 

@@ -140,6 +140,16 @@ def test_another_file_system_is_entered_unless_told_not_to(mounted: Path) -> Non
     assert paths(inside, mounted) == {"mnt", "mnt/deep", "mnt/deep/f"}, "a mount point may itself be watched"
 
 
+@pytest.mark.usefixtures("settled")
+def test_whether_it_is_entered_is_asked_anew_where_nothing_else_differs(mounted: Path) -> None:
+    there, host = os.fsencode(mounted / "mnt"), Host()
+    for one_filesystem in (False, True, True, False, False):
+        host.watches = (watch(mounted, one_filesystem=one_filesystem),)
+        found = host.push()
+        assert (there in found.left_out) is one_filesystem
+        assert paths(found, mounted) == {"", "mnt", *(() if one_filesystem else ("mnt/deep", "mnt/deep/f"))}
+
+
 def unmount(place: Path) -> None:
     subprocess.run(["umount", place], check=True)
 
