@@ -58,9 +58,23 @@ def _leave(code: int) -> NoReturn:
 
 def run(arguments: list[str]) -> int:
     """Run a command; returns the exit code, having printed what went wrong."""
+    failure = None
+    if arguments[:1] == ["serve"]:
+        try:
+            if (code := _served(arguments)) is not None:
+                return code
+        except Exception as error:
+            failure = error
     from pacha.cli.exit_code import run_command  # only now that signals are heard: it imports all that a command needs
 
-    return run_command(arguments)
+    return run_command(arguments, failure)
+
+
+def _served(arguments: list[str]) -> int | None:
+    """Run ``pacha serve`` without the modules of the other commands; None where it is spelt in another way."""
+    from pacha.server import command_line
+
+    return command_line.run(arguments)
 
 
 def _open_closed_streams() -> None:

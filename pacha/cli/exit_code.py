@@ -18,9 +18,11 @@ from pacha.text import one_line
 from pacha.ui.console import Console
 
 
-def run_command(arguments: list[str]) -> int:
-    """Run a command, print its error if it fails, and return the exit code."""
+def run_command(arguments: list[str], failure: Exception | None = None) -> int:
+    """Run a command, print its error if it fails, and return the exit code; with ``failure`` it has failed already."""
     try:
+        if failure is not None:
+            raise failure
         result = cli.main(args=spelt_as_command(arguments), prog_name="pacha", standalone_mode=False)
         sys.stdout.flush()
         return int(result or 0)
