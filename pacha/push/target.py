@@ -31,11 +31,12 @@ from pacha.wire.master import (
 )
 
 if TYPE_CHECKING:
+    from pacha.wire.conversation import Conversation
     from pacha.wire.ssh import Stream
 
 _T = TypeVar("_T")
 #: How to end the conversation, the repository on the master, and whether it is new.
-_Served = tuple[ExitStack, "str | Stream | TemporaryRepository", bool]
+_Served = tuple[ExitStack, "str | Stream | Conversation | TemporaryRepository", bool]
 _MOST_UNREADABLE = 20  #: unreadable heads that a push ignores
 #: The codes of errors, beside DamagedError, that mean a head which the master cannot give.
 _NOT_GIVEN = frozenset(["master-failed", "mercurial-aborted", "repository-unusable"])
@@ -137,6 +138,8 @@ class MasterTarget:
                 return self._served(name, new=new)
 
             ahead = sorted(chosen[:room], key=lambda name: name == DATABASE)  # it is needed last
+            if not new and self._reached()[0].nests(self.host):
+                ahead = ahead[: not self._opened]
             self._opened.update({name: background.start(served, name) for name in ahead})
 
     @contextmanager

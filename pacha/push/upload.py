@@ -85,8 +85,8 @@ class InitialUpload:
 
     @property
     def is_temporary(self) -> bool:
-        """It gets its name when everything is sent."""
-        return True
+        """It gets its name when everything is sent, unless the master does not wait for us to give it."""
+        return not self.temporary.named_there
 
     def heads(self) -> tuple[str, ...]:
         """(): it is empty."""

@@ -32,6 +32,7 @@ from pacha.wire.master import (
     HG_REQUIRES,
     PURGED,
     REQUIRES,
+    STORE,
     NoRepository,
     Probe,
     digest_of_stream,
@@ -64,13 +65,13 @@ class HostDirectory:
 
     def _names(self) -> list[str]:
         """The names of possible repositories, at most as many as fit into a line of the control channel."""
-        with self._explained(""), self._descent() as descent:
+        with self.explained(""), self._descent() as descent:
             names = sorted(os.listdir(descent.directory(b"")), key=lambda name: (name != DATABASE, name))
             return [name for name in names if is_repository(name)][: control.MOST_TOLD]
 
     def digest(self, relative: str) -> str | None:
         """The sha256 (hex) of a file below the folder, None if it is missing."""
-        with self._explained(relative):
+        with self.explained(relative):
             try:
                 with self._descent() as descent:
                     directory, name = descent.parent(os.fsencode(relative))
@@ -83,7 +84,7 @@ class HostDirectory:
         """Make the folder, 0700, if it is missing and the host was not retired."""
         if retired.is_retired(self.hosts_path, self.host):
             raise retired.away(self.path, self.host)
-        with self._explained(""), DirectoryFds(self.hosts_path) as descent:
+        with self.explained(""), DirectoryFds(self.hosts_path) as descent:
             try:
                 os.mkdir(os.fsencode(self.host), 0o700, dir_fd=descent.directory(b""))
             except FileExistsError:
@@ -91,7 +92,7 @@ class HostDirectory:
 
     def examine(self) -> tuple[bool, int]:
         """Whether the folder is writable, and how many bytes are free there."""
-        with self._explained(""), self._descent() as descent:
+        with self.explained(""), self._descent() as descent:
             folder = descent.directory(b"")
             room = os.fstatvfs(folder)
             return os.access(b"/proc/self/fd/%d" % folder, os.W_OK), room.f_bavail * room.f_frsize
@@ -114,14 +115,14 @@ class HostDirectory:
     def last_push(self) -> bytes | None:
         """The heartbeat as it lies there; None if there is none."""
         try:
-            with self._explained(HEARTBEAT), self._descent() as descent:
+            with self.explained(HEARTBEAT), self._descent() as descent:
                 return read_heartbeat(descent.directory(b""))
         except ValueError as error:
             raise unreadable_heartbeat(error) from None
 
     def purged(self) -> bytes | None:
         """The record of what was purged; None if there is none."""
-        with self._explained(PURGED), self._descent() as descent:
+        with self.explained(PURGED), self._descent() as descent:
             return read_purged(descent.directory(b""))
 
     def record_purged(self, text: bytes) -> None:
@@ -135,7 +136,7 @@ class HostDirectory:
 
     def sync(self) -> None:
         """Write the file system of the folder to the disk."""
-        with self._explained(""), self._descent() as descent:
+        with self.explained(""), self._descent() as descent:
             sync_file_system(descent.directory(b""))
 
     def repository(self, name: str, requirements: frozenset[bytes]) -> str:
@@ -143,21 +144,33 @@ class HostDirectory:
 
         Its format may have the ``requirements`` alone. Raises NoRepository, DamagedError.
         """
-        with self._explained(name), self._descent() as descent:
-            required = self._requirements(descent, name)
-            if not required <= requirements | _WORKING:
-                raise DamagedError(
-                    f"The repository {name} is of a format that Pacha does not serve.",
-                    "",
-                    "Install a later Pacha on the master.",
-                    code="repository-format-unknown",
-                )
+        with self.explained(name), self._descent() as descent:
+            self._check_format(descent, name, requirements)
             check_plain(descent.directory(os.fsencode(f"{name}/{HG}")), f"{name}/{HG}")
         return os.fsdecode(os.path.join(self.path, os.fsencode(name)))
 
+    @contextmanager
+    def store(self, name: str, requirements: frozenset[bytes]) -> Iterator[int]:
+        """The descriptor of the store of the repository ``name``, whose format may have the ``requirements`` alone.
+
+        Nothing in it was looked at. Raises NoRepository, DamagedError.
+        """
+        with self.explained(name), self._descent() as descent:
+            self._check_format(descent, name, requirements)
+            yield descent.directory(os.fsencode(f"{name}/{STORE}"))
+
+    def _check_format(self, descent: DirectoryFds, name: str, requirements: frozenset[bytes]) -> None:
+        if not self._requirements(descent, name) <= requirements | _WORKING:
+            raise DamagedError(
+                f"The repository {name} is of a format that Pacha does not serve.",
+                "",
+                "Install a later Pacha on the master.",
+                code="repository-format-unknown",
+            )
+
     def room_for(self, name: str) -> str | None:
         """The path at which to make the repository ``name``, cleared of a half-made one; None if it exists."""
-        with self._explained(name), self._descent() as descent:
+        with self.explained(name), self._descent() as descent:
             remove(f".new-{name}", descent.directory(b""))
             try:
                 self._requirements(descent, name)
@@ -175,7 +188,7 @@ class HostDirectory:
         Removes what a killed process left there, and at the end a repository that did not get its name.
         """
         with self._descent() as descent, ExitStack() as stack:
-            with self._explained(temporary):
+            with self.explained(temporary):
                 is_ours = stack.enter_context(claimed(temporary, descent.directory(b"")))
             path = os.path.join(self.path, os.fsencode(temporary), os.fsencode(name))
             yield os.fsdecode(path) if is_ours else None
@@ -198,7 +211,7 @@ class HostDirectory:
 
     def _write_new(self, name: str, text: bytes) -> None:
         """Write what is to become the file ``name``, beside it, and sync it."""
-        with self._explained(name), self._descent() as descent:
+        with self.explained(name), self._descent() as descent:
             fd = os.open(f"{name}.new", _WRITE, 0o600, dir_fd=descent.directory(b""))
             with open(fd, "wb") as stream:
                 stream.write(text)
@@ -206,7 +219,7 @@ class HostDirectory:
                 sync_file(stream.fileno())
 
     def _rename(self, source: str, target: str) -> None:
-        with self._explained(target), self._descent() as descent:
+        with self.explained(target), self._descent() as descent:
             folder = descent.directory(b"")
             os.rename(source, target, src_dir_fd=folder, dst_dir_fd=folder)
 
@@ -219,7 +232,8 @@ class HostDirectory:
             yield descent
 
     @contextmanager
-    def _explained(self, relative: str) -> Iterator[None]:
+    def explained(self, relative: str) -> Iterator[None]:
+        """Turn an error of the system over the path ``relative`` to the folder ("": the folder) into a PachaError."""
         path = os.path.join(self.path, os.fsencode(relative)) if relative else self.path
         try:
             yield

@@ -10,11 +10,10 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-import pacha
 from pacha.errors import PachaError, UsageError
 from pacha.host.context import check_host
 from pacha.server.command_filter import (
@@ -22,16 +21,16 @@ from pacha.server.command_filter import (
     CommandDenied,
     Request,
     final_name,
-    is_repository,
     of_repository,
     read,
 )
+from pacha.server.control_channel import ControlChannel
 from pacha.server.host_directory import NOTE_MAX, HostDirectory
 from pacha.store import hg, purges
-from pacha.store.revision import INIT_OPTIONS, KNOWN_REQUIREMENTS
+from pacha.store.revision import HERE, INIT_OPTIONS, KNOWN_REQUIREMENTS, PLAIN
 from pacha.system.memory_limit import limit_memory, serving
-from pacha.wire import control, hook_files, message
-from pacha.wire.master import PUSH, REBUILD, STORE
+from pacha.wire import control, file_stream, hook_files, scp_sender
+from pacha.wire.master import PUSH, REBUILD, STORE, is_store_file, temporary_name
 
 _COPIES = 6  #: of a revision that Mercurial holds at once while it takes it
 
@@ -72,19 +71,19 @@ class Service:
         """Carry out ``request``; returns the exit status. Raises PachaError."""
         self.check(request.verb.right)
         actions: dict[AllowedCommand, Callable[[str], int | None]] = {
-            AllowedCommand.CONTROL: lambda name: self._converse(),
+            AllowedCommand.CONTROL: lambda name: ControlChannel(self).run(),
             AllowedCommand.DATE: lambda name: self._say(f"{time.time():.9f}\n"),
             AllowedCommand.DIGEST: lambda name: max(map(self._digest, (name, *request.more))),
-            AllowedCommand.REPOSITORY: self._serve,
+            AllowedCommand.REPOSITORY: self.serve,
             AllowedCommand.NEW: self._new,
             AllowedCommand.FETCH: self._fetch,
             AllowedCommand.HOOKS: lambda name: _send(hook_files.folder_of(self.folder.hosts_path, self.folder.host)),
             AllowedCommand.MAKE: lambda name: self.folder.make(),
-            AllowedCommand.CREATE: self._create,
+            AllowedCommand.CREATE: self.create,
             AllowedCommand.RECOVER: self._recover,
             AllowedCommand.SYNC: lambda name: self.folder.sync(),
             AllowedCommand.NOTE: lambda name: self.folder.note(self.stdin.read(NOTE_MAX + 1)),
-            AllowedCommand.BEAT: lambda name: self._beat(),
+            AllowedCommand.BEAT: lambda name: self.beat(),
             AllowedCommand.LAST_PUSH: lambda name: self._cat(self.folder.last_push()),
             AllowedCommand.PURGED: lambda name: self._cat(self.folder.purged()),
             AllowedCommand.PLACE: self._place,
@@ -118,13 +117,14 @@ class Service:
         self.stdout.flush()
         return 0
 
-    def _serve(self, name: str) -> None:
+    def serve(self, name: str, pipes: tuple[BinaryIO, BinaryIO] | None = None) -> None:
+        """Serve the repository ``name`` until its client ends; None: over standard input and output."""
         path = self.folder.repository(name, KNOWN_REQUIREMENTS)
         hg.enable_lazy_imports()
         with limit_memory(memory := serving()):
             hg.serve(
                 path, read=REBUILD in self.may, write=PUSH in self.may, most=memory // _COPIES,
-                accepts_purged=self._accepts_purged(name),
+                accepts_purged=self._accepts_purged(name), pipes=pipes,
             )  # fmt: skip
 
     def _accepts_purged(self, repository: str) -> Callable[[bytes, bytes], bool]:
@@ -137,14 +137,14 @@ class Service:
         """Serve a temporary repository, and give it its name if something was pushed to it."""
         name = final_name(temporary) or ""
         if self.folder.room_for(name) is None:
-            self._serve(name)  # it exists already
+            self.serve(name)  # it exists already
             return
         with self.folder.claim_temporary(temporary, name) as place:
             if place is not None:
                 self._fill(place, temporary, name)
                 return
-        self._create(name)  # another push makes it at the moment: the first one to finish gives it its name
-        self._serve(name)
+        self.create(name)  # another push makes it at the moment: the first one to finish gives it its name
+        self.serve(name)
 
     def _fill(self, place: str, temporary: str, name: str) -> None:
         hg.enable_lazy_imports()
@@ -154,12 +154,34 @@ class Service:
         if whole and hg.Repository.open(place).heads():
             self.folder.place(os.path.join(temporary, name), name)
 
+    def fill(self, name: str, requirements: Iterable[str], pipe: BinaryIO) -> None:
+        """Make the new repository ``name``, of a client's ``requirements``, from the files that come over ``pipe``.
+
+        Raises PachaError, with the code ``control.CANNOT_FILL`` where it has to be pushed to instead.
+        """
+        if frozenset(map(os.fsencode, requirements)) != PLAIN - {HERE} or self.folder.room_for(name) is None:
+            raise _cannot_fill(name)
+        temporary = temporary_name(name)
+        with limit_memory(serving()), self.folder.claim_temporary(temporary, name) as place:
+            if place is None:  # another push makes it at the moment
+                raise _cannot_fill(name)
+            with self.folder.explained(name):
+                hg.complete(place, file_stream.unpack(pipe, os.path.join(os.fsencode(place), os.fsencode(STORE))))
+            self.folder.sync()
+            self.folder.place(os.path.join(temporary, name), name)
+
+    def fetch(self, name: str, pipe: BinaryIO) -> None:
+        """Send the store of the repository ``name``."""
+        with self.folder.store(name, KNOWN_REQUIREMENTS) as store:
+            scp_sender.send(pipe, store, os.path.basename(os.fsencode(STORE)), is_store_file)
+
     def _recover(self, name: str) -> None:
         path = self.folder.repository(name, KNOWN_REQUIREMENTS)
         hg.enable_lazy_imports()
         hg.recover(path)
 
-    def _create(self, name: str) -> None:
+    def create(self, name: str) -> None:
+        """Make the repository ``name`` if it is missing."""
         place = self.folder.room_for(name)
         if place is not None:
             hg.enable_lazy_imports()
@@ -171,53 +193,7 @@ class Service:
     def _fetch(self, name: str) -> None:
         _send(os.fsencode(os.path.join(self.folder.repository(name, KNOWN_REQUIREMENTS), STORE)))
 
-    def _converse(self) -> None:
-        """Serve the control channel until the client ends it."""
-        self.stdout.write(self._greeting().line())
-        self.stdout.flush()
-        while line := self.stdin.readline(control.LINE_MAX):
-            self.stdout.write(control.encode(self._answer(line)))
-            self.stdout.flush()
-
-    def _greeting(self) -> control.Hello:
-        try:
-            probe = self.folder.probe(self.may)
-        except PachaError:
-            probe = None  # a request for it returns the error
-        capabilities = frozenset(control.CAPABILITIES)
-        return control.Hello(
-            protocol=control.PROTOCOL,
-            version=pacha.__version__,
-            hosts_path=self.folder.hosts_path,
-            capabilities=capabilities,
-            may=self.may,
-            probe=probe,
-        )
-
-    def _answer(self, line: bytes) -> dict[str, Any]:
-        try:
-            request = message.decode(line)
-            if request.get("do") == control.PROBE:
-                probe = self.folder.probe(self.may)
-                return control.probe_fields(probe)
-            if request.get("do") == control.HOOKS:
-                self.check(REBUILD)
-                return {"owners": self._owners()}
-            if request.get("do") == control.EXAMINE:
-                writable, free = self.folder.examine()
-                return {"writable": writable, "free": free}
-            if request.get("do") == control.LAST_PUSH:
-                self.check(REBUILD)
-                text = self.folder.last_push()
-                return {"line": None if text is None else text.decode("latin-1")}
-            self.check(PUSH)
-            return self._change(request)
-        except PachaError as error:
-            return control.error_of(error)
-        except ValueError:
-            return control.error_of(CommandDenied("the request cannot be read"))
-
-    def _beat(self) -> None:
+    def beat(self) -> None:
         """Put the heartbeat in its place, and tell root's programs of a new snapshot."""
         if not hook_files.runs_on_push(self.folder.hosts_path):
             self.folder.beat()
@@ -229,32 +205,11 @@ class Service:
         if (tip := on_push.tip_of(self.folder)) not in ("", before):
             on_push.begin(self.folder, before, tip)
 
-    def _owners(self) -> dict[str, str]:
-        """The owner of each hook: root (here this account does not count as root), or what is wrong."""
-        try:
-            entries = list(hook_files.entries(self.folder.hosts_path, self.folder.host, (0,)))
-        except OSError as error:
-            raise PachaError(
-                "The hooks cannot be read.", error.strerror or "", "Look at .hooks there.", code="hooks-unreadable"
-            ) from None
-        return {os.fsdecode(path): owner for path, _, owner in entries}
 
-    def _change(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Carry out a request that needs the right to push."""
-        match request:
-            case {"do": control.MAKE}:
-                self.folder.make()
-            case {"do": control.CREATE, "name": str(name)} if is_repository(name):
-                self._create(name)
-            case {"do": control.BEAT, "line": str(line), "durable": bool(durable)}:
-                if durable:
-                    self.folder.sync()
-                self.folder.note(os.fsencode(line))
-                self._beat()
-                return control.probe_fields(self.folder.probe(self.may)) if request.get("look") else {}
-            case _:
-                raise CommandDenied("the request is not known")
-        return {}
+def _cannot_fill(name: str) -> PachaError:
+    message = f"The repository {name} cannot be made of its files."
+    why = "it is there, another push makes it, or its format is another"
+    return PachaError(message, why, "Push again.", code=control.CANNOT_FILL)
 
 
 def _send(folder: bytes) -> None:

@@ -31,8 +31,9 @@ KNOWN_REQUIREMENTS = frozenset(
 )  # fmt: skip
 #: What makes ``hg init`` use it.
 INIT_OPTIONS = tuple(word for name, value in FORMAT for word in ("--config", f"{name}={value}"))
+HERE = b"share-safe"  #: the requirement that stands beside the store: the others are in it
 #: The requirements of a repository created with ``FORMAT``.
-PLAIN = KNOWN_REQUIREMENTS - {b"persistent-nodemap"} | {b"share-safe"}
+PLAIN = KNOWN_REQUIREMENTS - {b"persistent-nodemap"} | {HERE}
 #: A revision in the index of a log (hg help internals.revlogs, version 1): the header of the log, which shares its
 #: place with the offset; flags, size of the chunk, of the text, delta base, revision of the changelog, parents, node.
 ENTRY = Struct(">IHHiiiiii20s12x")

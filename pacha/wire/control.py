@@ -4,22 +4,25 @@ The client runs ``pacha serve HOST --hosts-path DIR --control`` (behind a forced
 its greeting, one line of JSON. Then each line of the client is a request, ``{"do": NAME, ...}``, and each line of the
 master the answer, ``{...}`` or ``{"error": {"message": ..., "why": ..., "hint": ..., "code": ..., "exit": N}}``.
 Both sides ignore what they do not know, and the client asks only for what the greeting lists as capabilities. So an
-older and a newer Pacha work together.
+older and a newer Pacha work together. Some requests begin a ``conversation`` in the same channel.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pacha.errors import DamagedError, PachaError, UnreachableError
 from pacha.text import masked
-from pacha.wire.master import PUSH, REBUILD, Probe
+from pacha.wire.conversation import Conversation, piece_of
+from pacha.wire.master import PUSH, REBUILD, NoRepository, Probe
 from pacha.wire.message import OutOfRange, absurd, count, decode, digest, seconds
 
 if TYPE_CHECKING:
@@ -31,8 +34,12 @@ PROBE, MAKE, CREATE, BEAT, HOOKS, REPOSITORY = "probe", "make", "create", "beat"
 EXAMINE = "examine"  #: for ``pacha doctor``
 LAST_PUSH = "last-push"  #: the heartbeat as it lies there, for a rebuild
 NEW = "new"  #: ``--repository .new-NAME-00000000`` makes one, which gets its name once it is filled
+SERVE = "serve"  #: a conversation in Mercurial's protocol with a repository
+FILL = "fill"  #: a new repository from its files (``file_stream``); it gets its name when all of them are there
+FETCH = "fetch"  #: the store of a repository, in the records of scp
 #: What this Pacha can do. REPOSITORY is not a request: a separate channel serves one (``--repository NAME``).
-CAPABILITIES = (PROBE, MAKE, CREATE, BEAT, HOOKS, REPOSITORY, EXAMINE, NEW, LAST_PUSH)
+CAPABILITIES = (PROBE, MAKE, CREATE, BEAT, HOOKS, REPOSITORY, EXAMINE, NEW, LAST_PUSH, SERVE, FILL, FETCH)
+CANNOT_FILL = "repository-not-filled"  #: the code of an error: push to it, as to one that is there
 _CODE = re.compile(r"[a-z]+(-[a-z0-9]+){0,9}", re.ASCII)
 _VERSION_MAX = 40  #: characters, as a heartbeat has them
 MOST_TOLD = 400  #: repositories of which a look at a host's folder tells
@@ -128,11 +135,18 @@ def encode(message: Mapping[str, Any]) -> bytes:
 
 
 class Control:
-    """The client's end of the channel."""
+    """The client's end of the channel, for several threads."""
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
-        self._asking = threading.Lock()  # an answer belongs to the request before it, and several threads ask
+        self._asking = threading.Lock()  # an answer without a number belongs to the request before it
+        self._sending = threading.RLock()
+        self._reading = threading.Condition()
+        self._is_read = False  #: a thread reads, for all
+        self._answer: dict[str, Any] | None = None
+        self._numbers = itertools.count(1)
+        self._open: dict[int, Conversation] = {}
+        self.is_closed = False
 
     def greeting(self) -> Hello | None:
         """The master's greeting, None if the answer is not Pacha's. Raises UnreachableError for a lost connection."""
@@ -141,24 +155,96 @@ class Control:
     def ask(self, request: str, **values: Any) -> dict[str, Any]:
         """Send a request and return the answer. Raises UnreachableError, and the PachaError in the answer."""
         with self._asking:
-            answer = self._answer(request, values)
-        if "error" in answer:
-            raise _told(answer["error"])
-        return answer
+            self._answer = None
+            self.send(encode({"do": request, **values}))
+            self.wait(lambda: self._answer is not None)
+            return _checked(self._answer)
 
-    def _answer(self, request: str, values: dict[str, Any]) -> dict[str, Any]:
+    @contextmanager
+    def conversation(self, request: str, **values: Any) -> Iterator[Conversation]:
+        """A conversation about ``request``. At its end nothing is waited for.
+
+        An error of the body becomes that of the master, if it ended the conversation with one.
+        """
+        number = next(self._numbers)
+        talk = self._open[number] = Conversation(self, number)
+        self.send(encode({"do": request, "number": number, **values}))
         try:
-            self._stream.stdin.write(encode({"do": request, **values}))
+            yield talk
+        except PachaError:
+            if talk.answer is not None:
+                _checked(talk.answer)
+            raise
+        finally:
+            talk.close()
+            with suppress(UnreachableError):
+                talk.close_write()
+
+    @contextmanager
+    def transfer(self, request: str, **values: Any) -> Iterator[Conversation]:
+        """A conversation that has the channel for itself, and whose answer is waited for.
+
+        An error of the body closes the channel, unless the master had ended the conversation. Raises PachaError.
+        """
+        with self._sending, self.conversation(request, **values) as talk:
+            try:
+                yield talk
+            except BaseException:
+                if talk.answer is None:
+                    self.close()
+                raise
+            talk.close_write()
+            self.wait(lambda: talk.answer is not None)
+            _checked(talk.answer)
+
+    def send(self, data: bytes, *, asks: bool = True) -> None:
+        """Send all of ``data``; with ``asks`` an answer is expected. Raises UnreachableError."""
+        try:
+            with self._sending:
+                self._stream.ask(data) if asks else self._stream.write(data)
         except BrokenPipeError:
             pass  # the other side has ended: reading tells
+
+    def wait(self, is_ready: Callable[[], bool]) -> None:
+        """Read what comes, for every conversation, until ``is_ready``. Raises UnreachableError, DamagedError."""
+        with self._reading:
+            while not is_ready():
+                if self._is_read:
+                    self._reading.wait()
+                    continue
+                self._is_read = True
+                self._reading.release()
+                try:
+                    self._receive()
+                finally:
+                    self._reading.acquire()
+                    self._is_read = False
+                    self._reading.notify_all()
+
+    def _receive(self) -> None:
+        """Read one message, and give it to who waits for it."""
         try:
-            return decode(self._stream.stdout.readline(LINE_MAX))
+            message = decode(self._stream.stdout.readline(LINE_MAX))
+            if (piece := piece_of(message)) is not None:
+                number, size = piece
+                self._open[number].deliver(self._stream.stdout.read(size))
+            elif "number" in message:
+                self._open.pop(message["number"]).answer = message
+            else:
+                self._answer = message
         except OutOfRange as error:
             raise absurd(error) from None
+        except (KeyError, TypeError):
+            raise senseless("nothing") from None
         except ValueError:
             raise DamagedError(
                 "The master gave no answer.", self._last_words(), "Run this again.", code="master-ended"
             ) from None
+
+    @property
+    def complaints(self) -> bytes:
+        """What the master has written to stderr so far, at most the first 64 KiB."""
+        return self._stream.complaints
 
     def _last_words(self) -> str:
         """The first line on stderr, of a master that ended."""
@@ -167,13 +253,22 @@ class Control:
 
     def close(self) -> None:
         """Close the channel."""
+        self.is_closed = True
         self._stream.close_write()
         self._stream.close()
 
 
-def error_of(error: PachaError) -> dict[str, Any]:
-    """The answer that reports ``error``."""
-    fields = {"message": error.message, "why": error.why, "hint": error.hint, "code": error.code}
+def _checked(answer: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The ``answer``. Raises the PachaError in it."""
+    if answer is None or "error" not in answer:
+        return dict(answer or {})
+    raise _told(answer["error"])
+
+
+def error_of(error: PachaError, hint: str | None = None) -> dict[str, Any]:
+    """The answer that reports ``error``, with its own hint (None) or another one."""
+    hint = error.hint if hint is None else hint
+    fields = {"message": error.message, "why": error.why, "hint": hint, "code": error.code}
     return {"error": {**fields, "exit": int(error.exit_code)}}
 
 
@@ -183,6 +278,7 @@ def _told(error: object) -> PachaError:
     kinds: dict[object, type[PachaError]] = {int(kind.exit_code): kind for kind in (UnreachableError, DamagedError)}
     kind = kinds.get(parts.get("exit"), PachaError) if isinstance(parts.get("exit"), int) else PachaError
     code = parts.get("code")
+    kind = NoRepository if code == "repository-not-found" else kind
     if not (isinstance(code, str) and _CODE.fullmatch(code)):
         code = "master-refuses"  # an older master sends none
     return kind(texts[0] or "The master refuses, and does not say why.", *texts[1:], code=code)

@@ -116,6 +116,10 @@ class LocalMaster:
             )
         yield os.fsdecode(path)
 
+    def nests(self, host: str) -> bool:
+        """False: each is opened by itself."""
+        return False
+
     def fetch(self, host: str, name: str, inbox: int, on_file: Callable[[scp.Received], None]) -> scp.Totals:
         """Copy the store's files."""
         began, path = time.monotonic(), self._path(host, name, STORE)

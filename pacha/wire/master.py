@@ -14,6 +14,7 @@ from pacha.text import escape
 
 if TYPE_CHECKING:
     from pacha.wire import hook_files, scp
+    from pacha.wire.conversation import Conversation
     from pacha.wire.ssh import Stream
 
 #: What an SSH key may do on a master: send snapshots, fetch them.
@@ -53,10 +54,14 @@ class CannotStream(Exception):
 
 @dataclass(slots=True)
 class TemporaryRepository:
-    """A repository on the master that has neither its name nor a history yet."""
+    """A repository on the master that has neither its name nor a history yet.
+
+    ``named_there``: the master gives it its name as soon as everything is sent.
+    """
 
     send: Callable[[str, Iterable[bytes]], None]
     filled: bool = False
+    named_there: bool = False
 
     def fill(self, repository: str, names: Iterable[bytes] | None = None) -> None:
         """Send all of our repository at this path.
@@ -173,8 +178,11 @@ class Master(Protocol):
         Raises CannotStream where the master cannot do that.
         """
 
-    def serve(self, host: str, name: str) -> AbstractContextManager[str | Stream]:
+    def serve(self, host: str, name: str) -> AbstractContextManager[str | Stream | Conversation]:
         """The repository, to push to and pull from. Raises NoRepository, RolledBack."""
+
+    def nests(self, host: str) -> bool:
+        """Whether conversations share a channel, in which one that is begun later has to end first."""
 
     def fetch(self, host: str, name: str, inbox: int, on_file: Callable[[scp.Received], None]) -> scp.Totals:
         """Copy the repository's store into the empty folder ``inbox`` (a descriptor). Raises NoHost."""

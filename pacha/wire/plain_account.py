@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
 #: The first bytes of each conversation with Mercurial (hg help internals.wireprotocol, "SSH Protocol"). They are sent
 #: early; ``store.hg`` says the same later, when the answer is already on its way.
-_OPENING = b"hello\nbetween\npairs 81\n" + b"0" * 40 + b"-" + b"0" * 40 + b"heads\n"
+OPENING = b"hello\nbetween\npairs 81\n" + b"0" * 40 + b"-" + b"0" * 40 + b"heads\n"
 
 
 class PlainAccount(PlainReader):
@@ -141,7 +141,7 @@ class PlainAccount(PlainReader):
         path = self._path(host, name)
         with self._connection.stream(argv) as stream:
             try:
-                stream.stdin.say_ahead(_OPENING)
+                stream.stdin.say_ahead(OPENING)
                 yield stream
             except PachaError as error:
                 if waits_for_lock(stream.complaints):

@@ -60,7 +60,7 @@ _PLAIN_SET = (
     ("sync", "-f", "/dev/null"),
 )
 _DATE = ("date", "-u", "+%s.%N")
-_LIMITS = scp.Limits(total_bytes=1 << 40, files=2_000_000, depth=600)
+STORE_LIMITS = scp.Limits(total_bytes=1 << 40, files=2_000_000, depth=600)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ class PlainReader:
 
     def fetch(self, host: str, name: str, inbox: int, on_file: Callable[[scp.Received], None]) -> scp.Totals:
         """``scp -r -f`` of the store, with acknowledgements sent ahead."""
-        request = _CopyRequest(b"store", is_store_file, _LIMITS)
+        request = _CopyRequest(b"store", is_store_file, STORE_LIMITS)
         return self._copy(host, self._path(host, name, STORE), inbox, request, on_file)
 
     def fetch_hooks(self, host: str, inbox: int) -> list[hook_files.Hook]:

@@ -3,30 +3,40 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+import threading
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pacha.errors import PachaError
 from pacha.system import background
-from pacha.wire import control, hook_files, scp
+from pacha.wire import control, file_stream, hook_files, scp
 from pacha.wire.master import (
     REBUILD,
     CannotStream,
     Examined,
+    NoHost,
     NotTold,
     Probe,
     TemporaryRepository,
     check_may_read,
+    is_store_file,
     temporary_name,
 )
 from pacha.wire.message import OutOfRange, absurd, count
-from pacha.wire.plain_account import PlainAccount
+from pacha.wire.plain_account import OPENING, PlainAccount
+from pacha.wire.plain_reader import STORE_LIMITS
+from pacha.wire.remote_errors import locked, waits_for_lock
 
 if TYPE_CHECKING:
     from pacha.wire.control import Control, Hello
+    from pacha.wire.conversation import Conversation
     from pacha.wire.ssh import Commands, Stream
+
+#: The codes of errors that mean: the master has nothing of the host, or no such repository.
+_NOTHING_THERE = frozenset(["repository-not-found", "host-folder-missing", "host-retired"])
 
 
 class SshMaster:
@@ -46,6 +56,9 @@ class SshMaster:
         self._host: str | None = None  #: the host of the greeting
         self._control: Control | None = None
         self._greeting: Hello | None = None
+        self._there: Collection[str] = ()  #: the repositories of which the greeting tells
+        self._greet = threading.RLock()
+        self._fetching = threading.Lock()
 
     @property
     def label(self) -> str:
@@ -90,18 +103,44 @@ class SshMaster:
             with self._plain.new(host, name) as temporary:
                 yield temporary
             return
+        if name in self._there:
+            raise CannotStream
+        if self._can(host, control.FILL):
+            yield TemporaryRepository(partial(self._fill, host, name), named_there=True)
+            return
         if not self._can(host, control.NEW):
             raise CannotStream
         with self._plain.repository(self._repository(host, temporary_name(name)), host, name, lambda: None) as stream:
             yield stream
             self._plain.check_ended(stream, host, name)
 
-    def serve(self, host: str, name: str) -> AbstractContextManager[Stream]:
-        """The repository, over a channel of its own. Raises NoRepository, RolledBack."""
+    def _fill(self, host: str, name: str, repository: str) -> None:
+        """Send the files of our ``repository``. Raises CannotStream where it has to be pushed."""
+        requires = file_stream.requirements_of(repository)
+        channel = self._can(host, control.FILL)
+        if channel is None:
+            raise CannotStream
+        try:
+            with channel.transfer(control.FILL, name=name, requires=requires) as talk:
+                for piece in file_stream.pack(repository, file_stream.names_of(repository)):
+                    talk.write(piece)
+        except PachaError as error:
+            if error.code != control.CANNOT_FILL:
+                raise
+            raise CannotStream from None
+
+    def serve(self, host: str, name: str) -> AbstractContextManager[Stream | Conversation]:
+        """The repository, over the control channel or one of its own. Raises NoRepository, RolledBack."""
+        if channel := self._can(host, control.SERVE):
+            return _conversation(channel, name)
         if not self._can(host, control.REPOSITORY):
             return self._plain.serve(host, name)
         # Pacha there rolls back an interrupted push when it starts.
         return self._plain.repository(self._repository(host, name), host, name, lambda: None)
+
+    def nests(self, host: str) -> bool:
+        """Whether they share the control channel."""
+        return self._can(host, control.SERVE) is not None
 
     def fetch(self, host: str, name: str, inbox: int, on_file: Callable[[scp.Received], None]) -> scp.Totals:
         """Copy the repository's store into the empty folder ``inbox`` (a descriptor). Raises NoHost.
@@ -123,7 +162,22 @@ class SshMaster:
         greeting = self._greeted(host)
         if greeting is not None:
             check_may_read(host, greeting.may)
+        with self._fetching:
+            if channel := self._can(host, control.FETCH):
+                return self._fetch(channel, name, inbox, on_file)
         return self._plain.fetch(host, name, inbox, on_file)  # with the greeting's hosts_path
+
+    def _fetch(self, channel: Control, name: str, inbox: int, on_file: Callable[[scp.Received], None]) -> scp.Totals:
+        """Copy the store over the ``channel``."""
+        try:
+            with channel.transfer(control.FETCH, name=name) as talk:
+                return scp.receive(
+                    _Unanswered(talk), inbox, top=b"store", accept=is_store_file, limits=STORE_LIMITS, on_file=on_file
+                )
+        except PachaError as error:
+            if error.code not in _NOTHING_THERE:
+                raise
+            raise NoHost(error.message, error.why, error.hint, code="nothing-on-master") from None
 
     def fetch_hooks(self, host: str, inbox: int) -> list[hook_files.Hook]:
         """Copy ``host``'s hooks into the empty folder ``inbox`` (a descriptor), with their owners where known."""
@@ -212,29 +266,61 @@ class SshMaster:
 
     def _greeted(self, host: str) -> Hello | None:
         """The greeting for ``host``; None where Pacha does not answer."""
-        if self._host != host:
-            if self._control is not None:
-                self._control.close()
-            self._control, self._greeting, self._host = None, None, None
-            stream = self._connection.stream([*self._command(host), "--control"])
-            channel = control.Control(stream)
-            try:
-                self._greeting = channel.greeting()
-            finally:
-                if self._greeting is None:
-                    stream.close()
-            self._host = host
-            if self._greeting is not None:
-                self._control = channel
-                self._plain.hosts_path = self._greeting.hosts_path
-                self._plain.leave_shell()
-        return self._greeting
+        with self._greet:
+            if self._host != host or (self._control is not None and self._control.is_closed):
+                self._meet(host)
+            return self._greeting
+
+    def _meet(self, host: str) -> None:
+        if self._control is not None:
+            self._control.close()
+        self._control, self._greeting, self._host = None, None, None
+        stream = self._connection.stream([*self._command(host), "--control"])
+        channel = control.Control(stream)
+        try:
+            self._greeting = channel.greeting()
+        finally:
+            if self._greeting is None:
+                stream.close()
+        self._host = host
+        if self._greeting is not None:
+            self._control = channel
+            self._there = self._greeting.probe.contents if self._greeting.probe else ()
+            self._plain.hosts_path = self._greeting.hosts_path
+            self._plain.leave_shell()
 
     def _command(self, host: str) -> list[bytes | str]:
         return ["pacha", "serve", host, "--hosts-path", self._plain.hosts_path]
 
     def _repository(self, host: str, name: str) -> list[bytes | str]:
         return [*self._command(host), "--repository", name]
+
+
+@dataclass(frozen=True, slots=True)
+class _Unanswered:
+    """The records of scp in a conversation, whose sender waits for no answer."""
+
+    talk: Conversation
+
+    def read(self, n: int, /) -> bytes:
+        return self.talk.receive(n)
+
+    def write(self, data: bytes, /) -> int:
+        return len(data)
+
+
+@contextmanager
+def _conversation(channel: Control, name: str) -> Iterator[Conversation]:
+    """Mercurial's protocol with the repository ``name``, over the ``channel``. Raises NoRepository."""
+    before = len(channel.complaints)
+    with channel.conversation(control.SERVE, name=name) as talk:
+        try:
+            talk.stdin.say_ahead(OPENING)
+            yield talk
+        except PachaError as error:
+            if waits_for_lock(channel.complaints[before:]):
+                raise locked(error.message, channel.complaints) from None
+            raise
 
 
 def _read(answer: dict[str, Any], greeting: Hello) -> Probe:

@@ -8,6 +8,7 @@ This facade imports Mercurial, which takes a quarter of a second, when one of th
     Repository, Reader     a local repository: commit, read, history
     open_lazily            a local repository, which is opened only when it has to be
     make_repository        one with its first commit, which needs hardly anything of Mercurial
+    complete               one whose files came as they are
     open_peer, Peer        a connection to another repository: pull, push
     serve, recover         the other end of such a connection
     unified                the difference between two texts
@@ -26,7 +27,7 @@ from pacha.text import one_line
 
 if TYPE_CHECKING:
     from pacha.store.hg.diff import unified
-    from pacha.store.hg.first_commit import make_repository
+    from pacha.store.hg.first_commit import complete, make_repository
     from pacha.store.hg.lazy import open_lazily
     from pacha.store.hg.peer import Peer, open_peer
     from pacha.store.hg.purging import FileRevision
@@ -45,6 +46,7 @@ __all__ = [
     "Reader",
     "Repository",
     "Revision",
+    "complete",
     "frequent_gc",
     "load",
     "make_repository",
@@ -62,7 +64,7 @@ _MODULES = {
     **dict.fromkeys(["recover", "serve"], "server"),
     "FileRevision": "purging",
     "frequent_gc": "runtime",
-    "make_repository": "first_commit",
+    **dict.fromkeys(["complete", "make_repository"], "first_commit"),
     "open_lazily": "lazy",
     "unified": "diff",
 }

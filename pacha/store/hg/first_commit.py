@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from mercurial import zstd
 from mercurial.cext import parsers
 
-from pacha.errors import PachaError, cause
+from pacha.errors import DamagedError, PachaError, cause
 from pacha.library import require
 from pacha.store import repository_dir
 from pacha.store.growth import Growth
-from pacha.store.revision import CHANGELOG, ENTRY, INLINE, META, PLAIN, Content, Note, hashed
+from pacha.store.revision import CHANGELOG, ENTRY, HERE, INLINE, META, PLAIN, Content, Note, hashed
 from pacha.system.syscalls import sync_file, sync_file_system, write_all
 
 _APART = 0x0002_0001  #: the header of a log whose bytes lie in a file of their own
@@ -26,8 +26,13 @@ _MOST_INLINE = 128 << 10  #: bytes of a chunk; a longer one lies in a file of it
 _LEAST = 50  #: bytes; a smaller text is not compressed (mercurial/utils/compression.py, zstdrevlogcompressor)
 _AT_ONCE = 1_000_000  #: bytes; a larger text is compressed piece by piece
 _LEVEL = 3
-_HERE = b"share-safe"  #: the requirement that stands beside the store: the others are in it
 _NOT_OLD = b"\0\0\xff\xff dummy changelog to prevent using the old repo layout"
+#: The files, relative to the store, that tell the format.
+_FORMAT = {
+    b"requires": b"".join(b"%s\n" % name for name in sorted(PLAIN - {HERE})),
+    b"../requires": HERE + b"\n",
+    b"../00changelog.i": _NOT_OLD,
+}
 _encode = require("Mercurial", parsers, "pathencode")  #: of a name below the store
 _encode_folders = require("Mercurial", parsers, "encodedir")  #: of the lines of the list of names
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
@@ -57,6 +62,35 @@ def make_repository(
         raise PachaError(message, cause(error), hint, code="disk-refused") from None
     finally:
         shutil.rmtree(new, ignore_errors=True)
+
+
+def complete(path: str, files: Collection[bytes]) -> None:
+    """Make a repository of the ``files`` that came to its store at ``path`` (names below the store).
+
+    Nothing in them is read but the list of names, which has to be that of the files: Mercurial opens what it names.
+    Raises DamagedError, OSError.
+    """
+    store = os.path.join(os.fsencode(path), os.fsencode(repository_dir.STORE))
+    try:
+        with open(os.path.join(store, b"fncache"), "rb") as stream:
+            listed = stream.read()
+    except FileNotFoundError:
+        listed = b""
+    names = _decode_folders(listed).splitlines()
+    logs = {name for name in files if name.startswith((b"data/", b"dh/"))}
+    is_own = _encode_folders(b"".join(name + b"\n" for name in names)) == listed
+    if not (is_own and b"00changelog.i" in files and len(names) == len(logs) and set(map(_encode, names)) == logs):
+        why = "its files are not those of its list"
+        message = f"The files that came for the repository {os.path.basename(path)} are no history."
+        raise DamagedError(message, why, "Push again.", code="files-do-not-fit")
+    for name, text in _FORMAT.items():
+        with open(os.open(os.path.join(store, name), _NEW, 0o600), "wb") as stream:
+            stream.write(text)
+
+
+def _decode_folders(text: bytes) -> bytes:
+    """The names that ``_encode_folders`` was given (mercurial/store.py, decodedir)."""
+    return text.replace(b".d.hg/", b".d/").replace(b".i.hg/", b".i/").replace(b".hg.hg/", b".hg/")
 
 
 def _install(new: str, path: str) -> None:
@@ -109,9 +143,8 @@ class _Store:
         self._compressor = zstd.ZstdCompressor(level=_LEVEL)
         self._told = told
         self._make(store)
-        self._write(b"requires", b"".join(b"%s\n" % name for name in sorted(PLAIN - {_HERE})))
-        self._write(b"../requires", _HERE + b"\n")
-        self._write(b"../00changelog.i", _NOT_OLD)
+        for name, text in _FORMAT.items():
+            self._write(name, text)
 
     def add_file(self, name: bytes, text: bytes) -> bytes:
         """Write the log of the file ``name``; return the node of its revision, 20 bytes."""

@@ -34,9 +34,10 @@ def check_incoming(
 
     Otherwise it raises Mercurial's StorageError, after ``wait_seconds``, and Mercurial rolls back. The revisions have
     no flags: with some of them Mercurial checks no hash. Only a tombstone has one, and no hash; one that
-    ``accepts_purged`` does not know raises PachaError.
+    ``accepts_purged`` does not know raises PachaError. Within another one, only the inner one checks.
     """
-    plain, first = require(LIBRARY, revlog.revlog, "addgroup", "deltas", "linkmapper", "transaction"), 0
+    before_this = require(LIBRARY, revlog.revlog, "addgroup", "deltas", "linkmapper", "transaction")
+    plain, first = getattr(before_this, "__wrapped__", before_this), 0
 
     def add_group(log: Any, *arguments: Any, **options: Any) -> Any:
         nonlocal first
@@ -52,11 +53,12 @@ def check_incoming(
             raise
         return added
 
+    add_group.__wrapped__ = plain  # type: ignore[attr-defined]
     revlog.revlog.addgroup = add_group
     try:
         yield
     finally:
-        revlog.revlog.addgroup = plain
+        revlog.revlog.addgroup = before_this
 
 
 def _check(log: Any, number: int, first: int, accepts_purged: AcceptsPurged) -> None:

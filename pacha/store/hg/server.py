@@ -10,7 +10,8 @@ import contextlib
 import os
 import re
 import threading
-from typing import Any
+from functools import cache
+from typing import Any, BinaryIO
 
 from mercurial import bundle2, error, hg, phases, streamclone, wireprotoserver, wireprototypes, wireprotov1server
 from mercurial.utils import procutil
@@ -58,8 +59,12 @@ def serve(
     new: bool = False,
     most: int = MOST,
     accepts_purged: AcceptsPurged = lambda name, node: False,
+    pipes: tuple[BinaryIO, BinaryIO] | None = None,
 ) -> bool:
     """Serve the repository at ``path`` until the client ends; ``read`` and ``write`` say what the client may do.
+
+    ``pipes`` are what it says and what it is told, None: standard input and output. While one conversation waits for
+    its client, this process may hold another one, with the same rights.
 
     A ``new`` repository may also be filled from a stream; returns False where a stream was incomplete. An interrupted
     push is rolled back first, unless a push is at work. Revisions above ``most`` bytes are refused, and those that are
@@ -70,7 +75,7 @@ def serve(
     for name, value in (*_SETTINGS, ("server.uncompressed", "yes" if new else "no")):
         section, _, key = name.partition(".")
         ui.setconfig(section.encode(), key.encode(), value.encode(), b"pacha")
-    ui.fout, ui.ferr = procutil.stdout, procutil.stderr
+    ui.fout, ui.ferr = procutil.stderr if pipes else procutil.stdout, procutil.stderr
     _restrict_protocol(_TALKING + _READING * read + _WRITING * write, (*_PARTS, *[_STREAM] * new))
     incomplete = _track_streams() if new else []
     message = f"The repository {os.path.basename(path)} cannot be served."
@@ -80,7 +85,7 @@ def serve(
         if write:
             _roll_back(repo.unfiltered())
         run = require(LIBRARY, wireprotoserver, "_runsshserver", "ui", "repo", "fin", "fout", "ev")
-        with ui.protectedfinout() as (stdin, stdout):
+        with contextlib.nullcontext(pipes) if pipes else ui.protectedfinout() as (stdin, stdout):
             run(ui, repo, _Input(stdin), stdout, threading.Event())
     return not incomplete
 
@@ -99,6 +104,7 @@ def _roll_back(repo: Any) -> None:
             repo.recover()
 
 
+@cache  # what is replaced once is not replaced again for the next repository
 def _restrict_protocol(commands: tuple[bytes, ...], parts: tuple[bytes, ...]) -> None:
     """Remove from this process every command and every part of a bundle but these.
 

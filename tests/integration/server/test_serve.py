@@ -340,7 +340,7 @@ def test_a_folder_that_is_missing_is_explained_with_the_account_that_needs_it(tm
 
 def test_a_folder_of_someone_else_is_explained_with_what_gives_it_over(tmp_path: Path) -> None:
     folder = HostDirectory(os.fsencode(tmp_path), "bar")
-    with pytest.raises(UnreachableError) as caught, folder._explained(""):
+    with pytest.raises(UnreachableError) as caught, folder.explained(""):
         raise PermissionError(errno.EACCES, "Permission denied")
     name = pwd.getpwuid(os.geteuid()).pw_name
     assert f"chown -R {name}: {tmp_path}/bar" in caught.value.hint
