@@ -92,11 +92,11 @@ class PlainReader:
         """Run each command from now on in a channel of its own: a Pacha on the master allows no others."""
         self._shell.close()
 
-    def probe(self, host: str, names: Sequence[str] = ()) -> Probe:
-        """Read the clock and the changelogs at the same time."""
+    def probe(self, host: str, names: Sequence[str] = (), unless: Callable[[], bool] = lambda: False) -> Probe:
+        """Read the clock and the changelogs at the same time; not all of it where ``unless`` (see ``RemoteShell``)."""
         paths = [self._path(host, CHANGELOG), *(self._path(host, name, CHANGELOG_OF_ANY) for name in names)]
-        date = background.start(self._shell.run, _DATE)
-        listed = self._run(["sha256sum", *paths, self._path(host, PURGED)])
+        date = background.start(self._shell.run, _DATE, unless=unless)
+        listed = self._shell.run([*IN_ENGLISH, "sha256sum", *paths, self._path(host, PURGED)], unless=unless)
         clock = self._clock(date.result(), host)  # it tells best where what answers is no master
         digests = self._digests(listed, host)
         contents = {name: digests.get(name) for name in names}

@@ -79,7 +79,7 @@ class SshMaster:
         if self._host == host or self._greets:
             return self._look(host, names)
         self._connection.open_ahead(2)  # for the greeting, and for the small commands
-        plain = background.start(self._plain.probe, host, names)
+        plain = background.start(self._plain.probe, host, names, lambda: self._greeted(host) is not None)
         return self._look(host, names) if self._greeted(host) else plain.result()
 
     def make_host(self, host: str) -> None:

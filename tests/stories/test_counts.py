@@ -10,10 +10,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from tests.support.forced import door
 from tests.support.liar import measured
 from tests.support.sshd import Account, Relay, Sshd, admitted
 from tests.support.stage import PACHA, Host, differences, on_stage, own
@@ -156,6 +158,23 @@ class TestTheLine:
 
 class TestProcesses:
     """How many the account's shell starts on the master, each with its start-up file. One is for a Pacha there."""
+
+    @pytest.mark.usefixtures("as_root")
+    def test_behind_the_forced_command(self, sshd: Sshd, counted: Account, tree: Path, tmp_path: Path) -> None:
+        """Each is a Python. At first one is refused: the client asks as if there were no Pacha, too."""
+        log = counted.home / "started"
+        with on_stage(sshd, counted) as stage, door() as pacha:
+            host = pacha.host(stage)
+            host.watch(tree)
+            counts = []
+            for work in (host.push, host.push, partial(change, tree), host.push):
+                work()
+                counts.append(len(log.read_text().splitlines()) if log.exists() else 0)
+                log.unlink(missing_ok=True)
+            host.forget()
+            host.rebuild("--target", tmp_path / "out")
+            counts.append(len(log.read_text().splitlines()))
+        assert counts == [2, 1, 0, 1, 2]
 
     @pytest.mark.parametrize("settings", [{}, {"ssh_command": "ssh"}], ids=["paramiko", "ssh"])
     def test_of_pushes_and_a_rebuild(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -49,6 +49,10 @@ class _Question:
     read: threading.Event
 
 
+class NotNeeded(Exception):
+    """A command was not run, as nobody needs its answer any more."""
+
+
 class _Ended(Exception):
     """sh ended, or was given up, with this much of its output unread."""
 
@@ -70,9 +74,21 @@ class RemoteShell:
         self._last.set()
         self._unread = bytearray()
 
-    def run(self, argv: Sequence[bytes | str], *, timeout: float = 120.0, limit: int = OUTPUT_MAX) -> Result:
-        """Run a command, which reads no input, to its end; as ``Commands.run``."""
+    def run(
+        self,
+        argv: Sequence[bytes | str],
+        *,
+        timeout: float = 120.0,
+        limit: int = OUTPUT_MAX,
+        unless: Callable[[], bool] = lambda: False,
+    ) -> Result:
+        """Run a command, which reads no input, to its end; as ``Commands.run``.
+
+        Where there is no sh, ``unless`` tells whether it is needed no more. Raises NotNeeded then.
+        """
         answer = self._answer(command_line(argv), timeout, limit)
+        if answer is None and unless():
+            raise NotNeeded
         return answer or self._connection.run(argv, timeout=timeout, limit=limit)
 
     def write(self, path: bytes, data: bytes, *, timeout: float = 120.0) -> Result:
