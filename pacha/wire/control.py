@@ -177,8 +177,9 @@ class Control:
             raise
         finally:
             talk.close()
-            with suppress(UnreachableError):
-                talk.close_write()
+            if not self.is_closed:
+                with suppress(UnreachableError):
+                    talk.close_write()
 
     @contextmanager
     def transfer(self, request: str, **values: Any) -> Iterator[Conversation]:
@@ -201,7 +202,7 @@ class Control:
         """Send all of ``data``; with ``asks`` an answer is expected. Raises UnreachableError."""
         try:
             with self._sending:
-                self._stream.ask(data) if asks else self._stream.write(data)
+                self._stream.stdin.write(data) if asks else self._stream.write(data)
         except BrokenPipeError:
             pass  # the other side has ended: reading tells
 

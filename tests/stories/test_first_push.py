@@ -255,7 +255,7 @@ def test_db_gets_no_name_where_another_got_none(stage: Stage, door: Door) -> Non
 
 
 def test_a_master_whose_pacha_knows_nothing_of_it(stage: Stage, door: Door) -> None:
-    older = door.other(1, [what for what in control.CAPABILITIES if what != control.NEW])
+    older = door.other(1, [what for what in control.CAPABILITIES if what not in (control.NEW, control.FILL)])
     host = door.host(stage, program=older)
     foo = stage.folder / "opt" / "foo"
     foo.mkdir(parents=True)

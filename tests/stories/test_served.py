@@ -81,14 +81,19 @@ def test_with_pacha_in_the_path_of_a_plain_account(tmp_path: Path, bar_user: Acc
         assert host.memory["greeted"]
 
 
+#: What a Pacha can do that starts a process for each repository.
+ONE_CHANNEL_EACH = ("beat", "create", "examine", "hooks", "last-push", "make", "new", "probe", "repository")
+
+
 @pytest.mark.parametrize(
     ("protocol", "capabilities"),
-    by_turns([(2, (*control.CAPABILITIES, "later")), (0, ())], 2),
+    by_turns([(2, (*control.CAPABILITIES, "later")), (1, ONE_CHANNEL_EACH), (0, ())], 3),
 )
 def test_a_master_one_apart(stage: Stage, door: Door, protocol: int, capabilities: tuple[str, ...]) -> None:
     story(door.host(stage, program=door.other(protocol, capabilities)))
 
 
+EARLIER_CHANNEL = "control.SERVE = control.FILL = control.FETCH = 'in the same channel'\n"
 LATER_CLIENT = "control.BEAT, control.CREATE = 'beat in style', 'create in style'\n"
 EARLIER_CLIENT = (
     "from pacha.wire.master import CannotStream\nfrom pacha.wire.plain_account import PlainAccount\n"
@@ -98,7 +103,9 @@ EARLIER_CLIENT = (
 )
 
 
-@pytest.mark.parametrize(("protocol", "more"), by_turns([(2, LATER_CLIENT), (0, EARLIER_CLIENT)], 2))
+@pytest.mark.parametrize(
+    ("protocol", "more"), by_turns([(2, LATER_CLIENT), (1, EARLIER_CHANNEL), (0, EARLIER_CLIENT)], 3)
+)
 def test_a_client_one_apart(stage: Stage, door: Door, protocol: int, more: str) -> None:
     host = door.host(stage)
     host.program = door.other(protocol, control.CAPABILITIES, more)
