@@ -29,7 +29,7 @@ from pacha.server.host_directory import NOTE_MAX, HostDirectory
 from pacha.store import hg, purges
 from pacha.store.revision import HERE, INIT_OPTIONS, KNOWN_REQUIREMENTS, PLAIN
 from pacha.system.memory_limit import limit_memory, serving
-from pacha.wire import control, file_stream, hook_files, scp_sender
+from pacha.wire import file_stream, hook_files, scp_sender
 from pacha.wire.master import PUSH, REBUILD, STORE, is_store_file, temporary_name
 
 _COPIES = 6  #: of a revision that Mercurial holds at once while it takes it
@@ -157,7 +157,7 @@ class Service:
     def fill(self, name: str, requirements: Iterable[str], pipe: BinaryIO) -> None:
         """Make the new repository ``name``, of a client's ``requirements``, from the files that come over ``pipe``.
 
-        Raises PachaError, with the code ``control.CANNOT_FILL`` where it has to be pushed to instead.
+        Raises PachaError, with the code ``repository-not-filled`` where it has to be pushed to instead.
         """
         if frozenset(map(os.fsencode, requirements)) != PLAIN - {HERE} or self.folder.room_for(name) is None:
             raise _cannot_fill(name)
@@ -209,7 +209,7 @@ class Service:
 def _cannot_fill(name: str) -> PachaError:
     message = f"The repository {name} cannot be made of its files."
     why = "it is there, another push makes it, or its format is another"
-    return PachaError(message, why, "Push again.", code=control.CANNOT_FILL)
+    return PachaError(message, why, "Push again.", code="repository-not-filled")
 
 
 def _send(folder: bytes) -> None:

@@ -39,7 +39,7 @@ FILL = "fill"  #: a new repository from its files (``file_stream``); it gets its
 FETCH = "fetch"  #: the store of a repository, in the records of scp
 #: What this Pacha can do. REPOSITORY is not a request: a separate channel serves one (``--repository NAME``).
 CAPABILITIES = (PROBE, MAKE, CREATE, BEAT, HOOKS, REPOSITORY, EXAMINE, NEW, LAST_PUSH, SERVE, FILL, FETCH)
-CANNOT_FILL = "repository-not-filled"  #: the code of an error: push to it, as to one that is there
+CANNOT_FILL = "repository-not-filled"  #: the code of an error after FILL: push to it, as to one that is there
 _CODE = re.compile(r"[a-z]+(-[a-z0-9]+){0,9}", re.ASCII)
 _VERSION_MAX = 40  #: characters, as a heartbeat has them
 MOST_TOLD = 400  #: repositories of which a look at a host's folder tells
