@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from types import ModuleType
 from typing import NoReturn
 
 import pacha
@@ -38,9 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         signals.listen()
         code = run(words)
     except Signalled as ended:
-        from pacha.cli.exit_code import explain_signal
-
-        code = explain_signal(ended)
+        code = int(_exit_codes().explain_signal(ended))
     _leave(code)
 
 
@@ -61,13 +60,18 @@ def run(arguments: list[str]) -> int:
     failure = None
     if arguments[:1] == ["serve"]:
         try:
-            if (code := _served(arguments)) is not None:
-                return code
+            if (served := _served(arguments)) is not None:
+                return served
         except Exception as error:
             failure = error
-    from pacha.cli.exit_code import run_command  # only now that signals are heard: it imports all that a command needs
+    return int(_exit_codes().run_command(arguments, failure))
 
-    return run_command(arguments, failure)
+
+def _exit_codes() -> ModuleType:
+    """The module ``cli.exit_code``, only now that signals are heard: it imports all that a command needs."""
+    from pacha.cli import exit_code
+
+    return exit_code
 
 
 def _served(arguments: list[str]) -> int | None:

@@ -40,7 +40,7 @@ def piece_of(message: Mapping[str, Any]) -> tuple[int, int] | None:
     return number, size
 
 
-class Channel(Protocol):
+class ConversationCarrier(Protocol):
     """The client's end of the control channel."""
 
     def send(self, data: bytes, *, asks: bool = True) -> None:
@@ -53,7 +53,7 @@ class Channel(Protocol):
 class Conversation:
     """The client's end of a conversation. ``stdin``, ``stdout`` and ``stderr`` are as those of ``wire.ssh.Stream``."""
 
-    def __init__(self, channel: Channel, number: int) -> None:
+    def __init__(self, channel: ConversationCarrier, number: int) -> None:
         self._channel = channel
         self._number = number
         self._came: deque[bytes] | None = deque()  #: None: nobody reads any more

@@ -235,7 +235,7 @@ def test_a_new_path_that_gets_no_name_is_none_that_db_names(fresh: Host) -> None
     fresh.watch(more)
     fresh.repository("more").mkdir()
     (fresh.repository("more") / "in the way").touch()
-    fresh.push(code=1)
+    assert fresh.pacha("push").code in (1, 13)  # Pacha on the master says itself that its folder does not add up
     assert fresh.on_master()["db"] == before
 
 
