@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import pacha
 from pacha.errors import PachaError
 from pacha.server.command_filter import CommandDenied, is_repository
+from pacha.system.memory_limit import in_use, limit_memory, serving
 from pacha.wire import control, hook_files, message
 from pacha.wire.conversation import PIECE, piece_of, pieces
 from pacha.wire.master import PUSH, REBUILD
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 _ROOM = "Make room on the master, or see to its disk; the next push sends what is missing."
 _MOST_OPEN = 8  #: conversations, one within the other
+_AT_ONCE = 2  #: times the memory of one conversation for all of them
 
 
 class ControlChannel:
@@ -27,6 +29,7 @@ class ControlChannel:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._again = b""  #: a line that is read once more
+        self._ceiling = 0  #: bytes that this process may use in conversations, 0 as long as there was none
         self._open: list[int] = []  #: the conversations, the innermost last
         self._ended: set[int] = set()  #: those of which the client has said all, and which are not the innermost
 
@@ -103,12 +106,18 @@ class ControlChannel:
         self._open.append(number)
         raw = _Pieces(self, number)
         try:
-            with io.BufferedReader(raw, PIECE) as source, io.BufferedWriter(raw, PIECE) as target:
-                begin(source, target)
+            with limit_memory(self._room()), io.BufferedReader(raw, PIECE) as source:
+                with io.BufferedWriter(raw, PIECE) as target:
+                    begin(source, target)
         finally:
             self._open.remove(number)
             self._ended.discard(number)
         return {}
+
+    def _room(self) -> int:
+        """The bytes that are left for conversations: one may use what another one did not give back."""
+        self._ceiling = self._ceiling or in_use() + _AT_ONCE * serving()
+        return max(0, self._ceiling - in_use())
 
     def _beginning(self, request: dict[str, Any]) -> Callable[[BinaryIO, BinaryIO], None]:
         """What to do in the conversation that ``request`` begins, if the key may. Raises CommandDenied."""

@@ -52,13 +52,18 @@ def serving() -> int:
     return min(_GIGABYTE, max(_GIGABYTE // 4, _kilobytes("/proc/meminfo", "MemTotal") // 4))
 
 
+def in_use() -> int:
+    """The bytes of this process that count."""
+    return _kilobytes("/proc/self/status", "VmData")
+
+
 def _allowed(most: int) -> int:
     """The limit with which this process may use ``most`` bytes more than now, or a lower one that it has already.
 
     Of what it may write to, as that takes memory: not of its address space, much of which is only reserved
     (malloc(3) reserves 64 MiB for each thread).
     """
-    limit = _kilobytes("/proc/self/status", "VmData") + most
+    limit = in_use() + most
     limits = (limit, *resource.getrlimit(resource.RLIMIT_DATA))
     return min(value for value in limits if value != resource.RLIM_INFINITY)
 

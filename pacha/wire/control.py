@@ -143,7 +143,7 @@ class Control:
         self._sending = threading.RLock()
         self._reading = threading.Condition()
         self._is_read = False  #: a thread reads, for all
-        self._answer: dict[str, Any] | None = None
+        self._answer: dict[str, Any] | None = {}  #: None: it is waited for
         self._numbers = itertools.count(1)
         self._open: dict[int, Conversation] = {}
         self.is_closed = False
@@ -158,7 +158,8 @@ class Control:
             self._answer = None
             self.send(encode({"do": request, **values}))
             self.wait(lambda: self._answer is not None)
-            return _checked(self._answer)
+            answer, self._answer = self._answer, {}
+            return _checked(answer)
 
     @contextmanager
     def conversation(self, request: str, **values: Any) -> Iterator[Conversation]:
@@ -231,8 +232,10 @@ class Control:
                 self._open[number].deliver(self._stream.stdout.read(size))
             elif "number" in message:
                 self._open.pop(message["number"]).answer = message
-            else:
+            elif self._answer is None:
                 self._answer = message
+            else:
+                raise senseless("nothing")
         except OutOfRange as error:
             raise absurd(error) from None
         except (KeyError, TypeError):

@@ -18,7 +18,7 @@ from pacha.wire.ssh.files import Input, Output, RawOutput
 
 PIECE = 256 * 1024  #: bytes of a piece that is sent
 PIECE_MAX = 1 << 20  #: bytes of a piece that is taken
-_MOST_WAITING = 4 << 20  #: bytes that may come before anybody reads them
+_MOST_UNREAD = 4 << 20  #: bytes that may come before anybody reads them
 
 
 def pieces(number: int, data: bytes) -> bytes:
@@ -56,7 +56,9 @@ class Conversation:
     def __init__(self, channel: ConversationCarrier, number: int) -> None:
         self._channel = channel
         self._number = number
-        self._came: deque[bytes] | None = deque()  #: None: nobody reads any more
+        self._came = deque[bytes]()
+        self._unread = 0  #: bytes that came
+        self._is_closed = False  #: nobody reads any more
         self._has_ended = False
         self._stderr: BinaryIO | None = None
         self.answer: Mapping[str, Any] | None = None  #: None as long as there is none
@@ -96,17 +98,20 @@ class Conversation:
         data = self._came.popleft()
         if len(data) > n:
             self._came.appendleft(data[n:])
+        self._unread -= len(data[:n])
         return data[:n]
 
     def deliver(self, data: bytes) -> None:
-        """Take a piece that came. Raises ValueError for more than anybody asked for."""
-        if self._came is not None:
-            if sum(map(len, self._came)) > _MOST_WAITING:
-                raise ValueError("more than was asked for")
+        """Take a piece that came. Raises ValueError for an empty one, or more than anybody asked for."""
+        self._unread += len(data)
+        if not data or self._unread > _MOST_UNREAD:
+            raise ValueError("more than was asked for")
+        if not self._is_closed:
             self._came.append(data)
 
     def close(self) -> None:
         """Ignore what still comes."""
-        self._came = None
+        self._is_closed = True
+        self._came.clear()
         if self._stderr is not None:
             self._stderr.close()

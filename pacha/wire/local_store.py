@@ -34,7 +34,7 @@ _HOLES = 64 << 20  #: bytes of a store that may be holes
 _PACKED = 32  #: a file system with compression may hold this many times the size of its blocks
 _SPARE = 64 << 20  #: bytes that a copy leaves free
 _CHUNK = 1 << 20
-_DEPTH = 100  #: nested folders; Mercurial shortens paths that are deeper
+DEPTH = 100  #: nested folders; Mercurial shortens paths that are deeper
 LOOK = "Nothing was changed. Look at the host's folder on the master."
 
 
@@ -158,8 +158,8 @@ class StoreCopy:
     def _make(self, folder: int, name: bytes, path: bytes) -> None:
         if not stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
             raise linked(os.path.join(self.path, path))
-        if path.count(b"/") > _DEPTH:
-            raise _not_plain(os.path.join(self.path, path[:200]), "its folders lie too deep in each other")
+        if path.count(b"/") > DEPTH:
+            raise not_plain(os.path.join(self.path, path[:200]), "its folders lie too deep in each other")
         os.mkdir(path, 0o700, dir_fd=self.inbox)
 
     def _copy(self, folder: int, name: bytes, path: bytes) -> scp.Received:
@@ -222,16 +222,17 @@ def open_plain(name: bytes, path: bytes, folder: int | None = None, owners: froz
     except OSError as error:
         if error.errno not in (errno.ELOOP, errno.ENXIO):  # a link; a socket
             raise
-        raise _not_plain(path, "a history has no other") from None
+        raise not_plain(path, "a history has no other") from None
     status = os.fstat(fd)
     if stat.S_ISREG(status.st_mode) and (owners is None or status.st_uid in owners):
         return fd
     os.close(fd)
     plain = stat.S_ISREG(status.st_mode)
-    raise _not_plain(path, f"it is user {status.st_uid}'s" if plain else "a history has no other")
+    raise not_plain(path, f"it is user {status.st_uid}'s" if plain else "a history has no other")
 
 
-def _not_plain(path: bytes, why: str) -> DamagedError:
+def not_plain(path: bytes, why: str) -> DamagedError:
+    """The error for ``path`` in a store, which has nothing but files in folders."""
     return DamagedError(
         f"{escape(path)} is not a plain file.", why, LOOK, subject=escape(path), code="not-a-plain-file"
     )

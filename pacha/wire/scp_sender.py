@@ -10,7 +10,7 @@ from typing import BinaryIO
 from pacha.errors import DamagedError
 from pacha.files.dirfd import DIRECTORY
 from pacha.text import escape
-from pacha.wire.local_store import open_plain
+from pacha.wire.local_store import DEPTH, not_plain, open_plain
 
 _PIECE = 256 * 1024
 
@@ -40,6 +40,8 @@ class _Source:
         self.pipe.write(b"E\n")
 
     def _folder(self, above: int, name: bytes, path: bytes) -> None:
+        if path.count(b"/") > DEPTH:
+            raise not_plain(path[:200], "its folders lie too deep in each other")
         fd = os.open(name, DIRECTORY, dir_fd=above)
         try:
             self.send(fd, name, path)

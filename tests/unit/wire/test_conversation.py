@@ -112,10 +112,13 @@ def test_a_transfer_that_fails_here_closes_the_channel() -> None:
         b'{"of": 1, "bytes": true}\n',
         pieces(1, b"half of it")[:-5],
         b"rubbish\n",
+        b"{}\n{}\n",
+        pieces(1, b""),
         pieces(1, b"x" * PIECE) * 20,
     ],
 )
 def test_a_master_that_sends_something_else(said: bytes) -> None:
     made, _ = channel(said)
-    with pytest.raises(DamagedError), made.conversation("serve", name="etc"):
+    with pytest.raises(DamagedError), made.conversation("serve", name="etc") as talk:
         made.ask("probe")
+        talk.receive(1)

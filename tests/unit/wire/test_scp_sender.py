@@ -57,3 +57,9 @@ def test_a_fifo_is_refused(store: Path) -> None:
     os.mkfifo(store / "data" / "fifo")
     with pytest.raises(DamagedError):
         sent(store)
+
+
+def test_folders_too_deep_in_each_other(store: Path) -> None:
+    (store / "/".join(["data", *["d"] * 150])).mkdir(parents=True)
+    with pytest.raises(DamagedError):
+        sent(store)
