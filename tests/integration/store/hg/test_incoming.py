@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from mercurial import changegroup as changegroups
-from mercurial import error, hg, util
+from mercurial import error, hg, revlog, util
 
 from pacha.store.hg import NULL as NOTHING
 from pacha.store.hg import Blob, Note, Repository, runtime
@@ -128,3 +128,14 @@ def test_a_key_that_may_not_read_guesses_slowly(folder: Path) -> None:
     with served(folder, "--push-only") as peer, suppress(error.ResponseError, error.Abort, EOFError):
         list(peer._peer.unbundle(bundle((b"changegroup", data, {b"version": b"03"})), [b"force"], b"").iterparts())
     assert time.monotonic() - began >= 3
+
+
+def test_within_another_conversation_only_the_inner_one_checks() -> None:
+    """The outer one knows what was purged of another repository."""
+    plain = revlog.revlog.addgroup
+    with check_incoming():
+        outer = revlog.revlog.addgroup
+        with check_incoming():
+            assert revlog.revlog.addgroup.__wrapped__ is plain
+        assert revlog.revlog.addgroup is outer
+    assert revlog.revlog.addgroup is plain
