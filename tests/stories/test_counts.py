@@ -9,8 +9,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -163,18 +162,27 @@ class TestProcesses:
     def test_behind_the_forced_command(self, sshd: Sshd, counted: Account, tree: Path, tmp_path: Path) -> None:
         """Each is a Python. At first one is refused: the client asks as if there were no Pacha, too."""
         log = counted.home / "started"
+
+        def cost(work: Callable[[], object]) -> tuple[int, int]:
+            """The processes there, and the turns of the line."""
+            log.unlink(missing_ok=True)
+            with Relay((sshd.address, sshd.port), rtt=0.05) as line:
+                sshd.trust(f"[127.0.0.1]:{line.port}")
+                host.configure(ssh_port=str(line.port))
+                work()
+            return len(log.read_text().splitlines()), line.turns
+
         with on_stage(sshd, counted) as stage, door() as pacha:
             host = pacha.host(stage)
             host.watch(tree)
-            counts = []
-            for work in (host.push, host.push, partial(change, tree), host.push):
-                work()
-                counts.append(len(log.read_text().splitlines()) if log.exists() else 0)
-                log.unlink(missing_ok=True)
+            first, idle = cost(host.push), cost(host.push)
+            change(tree)
+            one = cost(host.push)
             host.forget()
-            host.rebuild("--target", tmp_path / "out")
-            counts.append(len(log.read_text().splitlines()))
-        assert counts == [2, 1, 0, 1, 2]
+            rebuild = cost(lambda: host.rebuild("--target", tmp_path / "out"))
+        bounds = {"first": (2, 13), "idle": (1, 9), "one file": (1, 14), "rebuild": (2, 11)}
+        for what, (processes, turns) in zip(bounds, (first, idle, one, rebuild), strict=True):
+            assert processes <= bounds[what][0] and turns <= bounds[what][1], (what, processes, turns)
 
     @pytest.mark.parametrize("settings", [{}, {"ssh_command": "ssh"}], ids=["paramiko", "ssh"])
     def test_of_pushes_and_a_rebuild(
