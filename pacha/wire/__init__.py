@@ -9,6 +9,6 @@
     master.leave_heartbeat(host, line)
 
 With Pacha on the master the control channel (``control``, ``conversation``) answers; without it the plain account
-does, by commands with quoted paths. Only ``ssh`` imports paramiko. What comes from a master is hostile: limited, checked, never trusted. This
-folder knows nothing of snapshots, nor of the content of repositories.
+does, by commands with quoted paths. Only ``ssh`` imports paramiko. What comes from a master is hostile: limited,
+checked, never trusted. This folder knows nothing of snapshots, nor of the content of repositories.
 """
