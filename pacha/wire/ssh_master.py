@@ -103,9 +103,9 @@ class SshMaster:
             with self._plain.new(host, name) as temporary:
                 yield temporary
             return
-        if name in self._there:
-            raise CannotStream
         if self._can(host, control.FILL):
+            if name in self._there:
+                raise CannotStream
             yield TemporaryRepository(partial(self._fill, host, name), named_there=True)
             return
         if not self._can(host, control.NEW):
