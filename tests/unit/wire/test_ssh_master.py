@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import threading
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from pacha.errors import DamagedError, UnreachableError
 from pacha.wire import control
 from pacha.wire.master import Probe
-from pacha.wire.ssh_master import SshMaster, _of
+from pacha.wire.ssh_master import SshMaster, _conversation, _of
 
 
 class Ended(BaseException):
@@ -43,3 +45,13 @@ def test_a_master_that_tells_of_no_more_does_not_say_that_the_rest_is_gone() -> 
     many = Probe(1.0, "a", contents={f"n{number}": "b" for number in range(control.MOST_TOLD)})
     assert _of(many, ["n1", "opt"]).contents == {"n1": "b"}
     assert _of(Probe(1.0, "a"), ["etc"]).contents == {}
+
+
+def test_a_process_there_that_ended_is_no_damaged_history() -> None:
+    """A pull would go on without the head that it seems unable to give."""
+    stream: Any = SimpleNamespace(complaints=b"", finish=lambda: SimpleNamespace(stderr=b"Killed\n"))
+    stream.stdin = SimpleNamespace(write=len)
+    for said, kind in ((b"", UnreachableError), (b'{"of": 9, "bytes": 1}\nx', DamagedError)):
+        stream.stdout = io.BytesIO(said)
+        with pytest.raises(kind), _conversation(control.Control(stream), "etc") as talk:
+            talk.stdout.readline()
