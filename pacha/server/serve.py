@@ -16,6 +16,7 @@ from typing import BinaryIO
 
 from pacha.errors import PachaError, UsageError
 from pacha.host.context import check_host
+from pacha.library import UnknownLibraryError
 from pacha.server.command_filter import (
     AllowedCommand,
     CommandDenied,
@@ -159,6 +160,10 @@ class Service:
 
         Raises PachaError, with the code ``repository-not-filled`` where it has to be pushed to instead.
         """
+        try:
+            complete = hg.complete
+        except UnknownLibraryError:  # a Mercurial without its C parts, which can be pushed to
+            raise _cannot_fill(name) from None
         if frozenset(map(os.fsencode, requirements)) != PLAIN - {HERE} or self.folder.room_for(name) is None:
             raise _cannot_fill(name)
         temporary = temporary_name(name)
@@ -166,7 +171,7 @@ class Service:
             if place is None:  # another push makes it at the moment
                 raise _cannot_fill(name)
             with self.folder.explained(name):
-                hg.complete(place, file_stream.unpack(pipe, os.path.join(os.fsencode(place), os.fsencode(STORE))))
+                complete(place, file_stream.unpack(pipe, os.path.join(os.fsencode(place), os.fsencode(STORE))))
             self.folder.sync()
             self.folder.place(os.path.join(temporary, name), name)
 
