@@ -21,17 +21,6 @@ _LONGEST = 1024  #: bytes of a line; Mercurial shortens what is longer than 120
 _LOG = rb"(?:00changelog|00manifest|(?:data|dh)(?:/[!-\-0-~][ -.0-~]*)+)\.[id]"  #: encoded: mercurial/store.py
 _NAME = re.compile(_LOG + rb"|fncache")
 _LINE = re.compile(rb"([0-9]{1,15}) (%b)\n" % _NAME.pattern)
-_BELOW = os.fsencode(STORE) + b"/"
-
-
-def names_of(repository: str) -> Iterator[bytes]:
-    """The files of the history in ``repository``, relative to it. Raises OSError."""
-    store = os.path.join(os.fsencode(repository), os.fsencode(STORE))
-    for folder, _, names in os.walk(store):
-        for name in names:
-            path = os.path.join(folder, name)[len(store) + 1 :]
-            if _NAME.fullmatch(path):
-                yield _BELOW + path
 
 
 def requirements_of(repository: str) -> list[str]:
@@ -49,19 +38,19 @@ def requirements_of(repository: str) -> list[str]:
 
 
 def pack(repository: str, names: Iterable[bytes]) -> Iterator[bytes]:
-    """The stream of the files ``names``, relative to ``repository``; passes over what is not of the history itself.
+    """The stream of the files ``names`` below the store of ``repository``, each read when it is named.
 
-    Raises CannotStream for a file that cannot be read.
+    Passes over what is not of the history itself. Raises what ``names`` raise, and CannotStream for a file that cannot
+    be read.
     """
-    pieces, size = list[bytes](), 0
-    for name in names:
-        if name.startswith(_BELOW) and _NAME.fullmatch(below := name[len(_BELOW) :]):
-            for piece in _file(os.path.join(os.fsencode(repository), name), below):
-                pieces.append(piece)
-                size += len(piece)
-                if size >= _PIECE:
-                    yield b"".join(pieces)
-                    pieces, size = [], 0
+    store, pieces, size = os.path.join(os.fsencode(repository), os.fsencode(STORE)), list[bytes](), 0
+    for name in filter(_NAME.fullmatch, names):
+        for piece in _file(os.path.join(store, name), name):
+            pieces.append(piece)
+            size += len(piece)
+            if size >= _PIECE:
+                yield b"".join(pieces)
+                pieces, size = [], 0
     yield b"".join([*pieces, b"\n"])
 
 

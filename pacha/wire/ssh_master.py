@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -114,20 +114,22 @@ class SshMaster:
             yield stream
             self._plain.check_ended(stream, host, name)
 
-    def _fill(self, host: str, name: str, repository: str) -> None:
-        """Send the files of our ``repository``. Raises CannotStream where it has to be pushed."""
+    def _fill(self, host: str, name: str, repository: str, files: Iterable[bytes]) -> None:
+        """Send the ``files`` of our ``repository``. Raises what they raise, CannotStream where it has to be pushed."""
         requires = file_stream.requirements_of(repository)
         channel = self._can(host, control.FILL)
         if channel is None:
             raise CannotStream
+        failure: Exception | None = None
         try:
             with channel.transfer(control.FILL, name=name, requires=requires) as talk:
-                for piece in file_stream.pack(repository, file_stream.names_of(repository)):
-                    talk.write(piece)
+                failure = _send(talk, file_stream.pack(repository, files))
         except PachaError as error:
-            if error.code != control.CANNOT_FILL:
+            if failure is None and error.code != control.CANNOT_FILL:
                 raise
-            raise CannotStream from None
+            failure = failure or CannotStream()
+        if failure is not None:
+            raise failure
 
     def serve(self, host: str, name: str) -> AbstractContextManager[Stream | Conversation]:
         """The repository, over the control channel or one of its own. Raises NoRepository, RolledBack."""
@@ -327,6 +329,21 @@ def _conversation(channel: Control, name: str) -> Iterator[Conversation]:
                 raise
             message, hint = f"{name} on the master does not answer.", "The next push sends what is missing."
             raise UnreachableError(message, error.why, hint, code="conversation-ended") from None
+
+
+def _send(talk: Conversation, pieces: Iterable[bytes]) -> Exception | None:
+    """Send ``pieces``; returns what ended them early: the master, which misses the end, removes what came.
+
+    Raises PachaError.
+    """
+    try:
+        for piece in pieces:
+            talk.write(piece)
+    except PachaError:
+        raise
+    except Exception as error:
+        return error
+    return None
 
 
 def _read(answer: dict[str, Any], greeting: Hello) -> Probe:

@@ -20,6 +20,7 @@ from pacha.store.hg import Blob, Note, Repository
 from pacha.wire import control, file_stream
 from pacha.wire.control import Control
 from pacha.wire.conversation import pieces
+from pacha.wire.master import store_files
 from tests.support.hg_server import PACHA, bundle, history
 
 NAMES = [b"one", b"Two words", b"dir.i/three", b"x" * 150, b"large"]
@@ -85,7 +86,7 @@ def filled(channel: Control, path: str, stream: bytes = b"", **fields: Any) -> N
     """Fill the repository ``etc`` (or another) with the files of the one at ``path``, or with another stream."""
     asked = {"name": "etc", "requires": file_stream.requirements_of(path), **fields}
     with channel.transfer(control.FILL, **asked) as talk:
-        for piece in [stream] if stream else file_stream.pack(path, file_stream.names_of(path)):
+        for piece in [stream] if stream else file_stream.pack(path, store_files(path)):
             talk.write(piece)
 
 
@@ -141,7 +142,7 @@ def test_what_is_no_history_gets_no_name(hosts: Path, files: str) -> None:
 
 def test_a_line_that_breaks_leaves_nothing(hosts: Path, files: str) -> None:
     """At the end of each file, where the stream looks whole, and in the middle of one."""
-    stream = b"".join(file_stream.pack(files, file_stream.names_of(files)))
+    stream = b"".join(file_stream.pack(files, store_files(files)))
     ask = control.encode({"do": "fill", "number": 1, "name": "etc", "requires": file_stream.requirements_of(files)})
     for cut in (0, len(stream) // 2, len(stream) - 1, len(stream)):
         said = ask + pieces(1, stream[:cut])[: None if cut else 0]

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from pacha.errors import DamagedError
-from pacha.wire.file_stream import names_of, pack, requirements_of, unpack
-from pacha.wire.master import CannotStream
+from pacha.wire.file_stream import pack, requirements_of, unpack
+from pacha.wire.master import CannotStream, store_files
 
 FILES = {
     b"00changelog.i": b"c",
@@ -35,7 +35,7 @@ def repository(tmp_path: Path) -> str:
 
 
 def test_the_history_and_nothing_else_arrives(repository: str, tmp_path: Path) -> None:
-    stream = io.BytesIO(b"".join(pack(repository, [b".hg/hgrc", b".hg/store/phaseroots", *names_of(repository)])))
+    stream = io.BytesIO(b"".join(pack(repository, [b"../hgrc", b"phaseroots", *store_files(repository)])))
     there = tmp_path / "there"
     assert unpack(stream, os.fsencode(there)) == FILES.keys() and stream.read() == b""
     assert {
@@ -45,7 +45,7 @@ def test_the_history_and_nothing_else_arrives(repository: str, tmp_path: Path) -
 
 def test_the_stream_does_not_wait_for_all_names(repository: str) -> None:
     def names() -> Iterator[bytes]:
-        yield b".hg/store/data/_a.i"
+        yield b"data/_a.i"
         raise AssertionError("it was asked for the next name")
 
     assert next(pack(repository, names())).startswith(b"600000 data/_a.i\n")
@@ -60,7 +60,7 @@ def test_the_format_is_told(repository: str) -> None:
 
 def test_a_file_that_is_gone(repository: str) -> None:
     with pytest.raises(CannotStream):
-        list(pack(repository, [b".hg/store/data/gone.i"]))
+        list(pack(repository, [b"data/gone.i"]))
 
 
 @pytest.mark.parametrize(
