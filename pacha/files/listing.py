@@ -56,7 +56,7 @@ class Fingerprints(Mapping[bytes, Fingerprint]):
     """The fingerprints of a scan by path, kept as a listing for each directory.
 
     ``left_out``: what was not kept by a rule, in words, by path. ``are_recorded``: what was recorded of each path then
-    is what is recorded now.
+    is what is recorded now, and no other path is.
     """
 
     def __init__(

@@ -366,7 +366,8 @@ def _of_the_clock(session: PushSession, last: float, now: float) -> list[Concern
 def _remember_scan(session: PushSession, *, written: bool) -> None:
     """Remember the fingerprints for the next scan, and add a notice for what is left out and was not before.
 
-    pacha.db has what was found by now, and the fingerprints are not needed any more.
+    pacha.db has what was found by now, and nothing else unless something is doubtful, as what is owed and not there. The
+    fingerprints are not needed any more.
     """
     scanned = session.scan
     mounted = tuple(sorted(scanned.mounted | _volumes_of_masters(session)))
@@ -376,8 +377,9 @@ def _remember_scan(session: PushSession, *, written: bool) -> None:
     new_ones = [(path, what) for path, what in scanned.left_out.items() if before.left_out.get(path) != what]
     session.notices += [f"{escape(path)} is left out: {what}" for path, what in new_ones]
     state, now = session.context.state, scanned.fingerprints
-    if written or not before.are_recorded or (now.listings, now.left_out) != (before.listings, before.left_out):
-        database.write_cache(state.cache, before, now, state.database)
+    differs = (now.listings, now.left_out) != (before.listings, before.left_out)
+    if written or differs or scanned.doubtful or not before.are_recorded:
+        database.write_cache(state.cache, before, now, "" if scanned.doubtful else state.database)
     session.fingerprints, scanned.listings = Fingerprints(), {}
 
 

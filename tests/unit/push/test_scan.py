@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ import pytest
 from pacha.errors import PachaError, Signalled, UsageError
 from pacha.files import content
 from pacha.files.owners import Accounts
-from pacha.host import watch
+from pacha.host import owed, watch
 from pacha.machine import facts
 from pacha.machine.packages import program
 from pacha.push import push
@@ -159,6 +160,30 @@ def test_mount_points_are_remembered_until_a_person_gives_them_up(bar: Standalon
     assert session.scan.entries == last.entries and bar.path in session.scan.mounted
     read_last_snapshot(session, True)
     assert bar.context().state.read().mounted == ()
+
+
+def test_what_was_owed_and_is_not_there_is_gone_once_it_is_given_up(bar: Standalone, settled: None) -> None:
+    """Its folder lists the same as at the push before, which recorded it all the same."""
+    bar.push()
+    one = bar.path + b"/one"
+    (bar.tree / "one").unlink()
+    owed.remember(bar.context().state, [one], {})
+    for _ in range(2):
+        assert [concern.path for concern in push.push(bar.context()).concerns] == [one]
+    assert push.push(bar.context(), accept=True).changes.removed == (one,)
+
+
+def test_a_volume_that_went_with_its_mount_point_is_told_of_at_each_push(bar: Standalone, settled: None) -> None:
+    (bar.tree / "volume").mkdir()
+    (bar.tree / "volume" / "kept").touch()
+    bar.push()
+    volume = bar.path + b"/volume"
+    bar.context().state.update(mounted=(volume,))
+    shutil.rmtree(bar.tree / "volume")
+    for _ in range(3):
+        pushed = push.push(bar.context())
+        assert [concern.path for concern in pushed.concerns] == [volume] and not pushed.changes.removed
+        assert volume in bar.context().state.read().mounted
 
 
 def test_facts_that_no_rebuild_would_read_are_named_and_not_recorded(
