@@ -122,7 +122,8 @@ def of_snapshot(history: History, revision: hg.Revision | None) -> Side:
 def of_disk(context: Context, with_packages: bool = False) -> Side:
     """The watched paths as they are on disk now; ``with_packages``: also the packages of this machine."""
     last = database.read(context.state.database)
-    fingerprints = database.read_cache(context.state.cache)
+    fingerprints = database.read_cache(context.state.cache, context.state.database)
+    fingerprints.are_recorded = False  # an account may have another name since
     watched = watch.effective_rules(context, last.watched)
     names = known_names(Accounts.of_machine(), last.accounts)
     mounted = context.state.read().mounted

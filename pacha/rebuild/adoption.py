@@ -70,11 +70,11 @@ def adopt(context: Context, host: str, staging: Staging, fetched: Fetched, maste
             sent[watched.repository] = watched.node
     for name, node in sent.items():
         _take_over(context, staging, name, node)
+    _forget(context.state.cache)  # first, as a kill may follow: it is not of what is recorded then
     # Never the fetched file: its tables may have constraints that forget what is written to them later.
     database.write(context.state.database, fetched.recorded)
     if fetched.seal_keys:
         keys.adopt(context.state.path, fetched.seal_keys, vouched=fetched.provenance.vouched)
-    _forget(context.state.cache)
     masters[master] = MasterState(changelog=fetched.changelog, sent=sent)
     reread = tuple(sorted(fetched.purged))
     stated = provenance.accepted(context.state.read(), host, fetched.tip, fetched.provenance)

@@ -47,7 +47,8 @@ CREATE TABLE IF NOT EXISTS recorded (database TEXT);
 """
 Row = tuple[Any, ...]  #: in the order of rows.COLUMNS
 _LISTINGS = "SELECT path, names, fingerprints FROM listing"
-_HEAD = 100  #: bytes of a database, in which SQLite counts its changes
+_HEAD = 100  #: bytes of a database
+_COUNTED = slice(24, 28)  #: where in them SQLite counts its changes
 _MOST_BYTES = 1 << 30  #: a fetched pacha.db larger than this is not one
 
 
@@ -236,7 +237,7 @@ def _dump(source: sqlite3.Connection, path: str) -> bytes:
 
 
 def read_cache(path: str, database: str = "") -> Fingerprints:
-    """The fingerprints of the last scan; empty if missing or damaged.
+    """The fingerprints of the last scan; empty if missing or damaged, or of use to a newer pacha.db alone.
 
     They ``are_recorded`` where the pacha.db at ``database`` is still what it was after that scan.
     """
@@ -246,9 +247,11 @@ def read_cache(path: str, database: str = "") -> Fingerprints:
         with _connect(path) as connection:
             listings = {bytes(row[0]): Listing(*map(bytes, row[1:])) for row in connection.execute(_LISTINGS)}
             left_out = {bytes(row[0]): str(row[1]) for row in connection.execute("SELECT path, what FROM never_kept")}
-            recorded = connection.execute("SELECT database FROM recorded").fetchall()
+            ((recorded,),) = connection.execute("SELECT database FROM recorded")
             version = _version(database)
-            return Fingerprints(listings, left_out, are_recorded=bool(version) and recorded == [(version,)])
+            if version and _count(version) < _count(recorded):
+                raise ValueError("what it remembers was recorded in a newer database")
+            return Fingerprints(listings, left_out, are_recorded=bool(version) and recorded == version)
     except (sqlite3.Error, OSError, TypeError, ValueError):
         for name in (path, f"{path}-journal"):  # the cache only speeds up scanning
             with suppress(OSError):
@@ -289,6 +292,11 @@ def _version(path: str) -> str:
     except OSError:
         return ""
     return f"{status.st_dev} {status.st_ino} {status.st_mtime_ns} {status.st_ctime_ns} {status.st_size} {head.hex()}"
+
+
+def _count(version: str) -> int:
+    """How many changes SQLite had counted in a database of this ``version``: fewer in an older copy. 0 for none."""
+    return int.from_bytes(bytes.fromhex(version.rpartition(" ")[2])[_COUNTED], "big")
 
 
 def _load(connection: sqlite3.Connection, convert: Any, sealed: bool = False) -> Snapshot:

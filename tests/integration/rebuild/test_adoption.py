@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, NoReturn
 
 import pytest
 
@@ -127,6 +128,23 @@ def test_a_rebuild_does_not_forget_what_was_left_on_another_master(world: World)
     known = here.state.read().masters
     assert known["second"] == replace(left, changelog=None, contents=None)
     assert known["local"].sent == left.sent
+
+
+def test_a_rebuild_that_is_killed_while_it_adopts_leaves_no_fingerprints(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are of what was recorded here before."""
+    here, real = world.here("bar"), database.write
+    assert os.path.exists(here.state.cache)
+
+    def killed(*arguments: Any) -> NoReturn:
+        real(*arguments)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(database, "write", killed)
+    with pytest.raises(KeyboardInterrupt):
+        rebuild.rebuild(here, "bar")
+    assert not os.path.exists(here.state.cache)
 
 
 @pytest.mark.parametrize(("name", "still"), [("fresh", "bar"), ("bar", "")], ids=["a new machine", "bar itself"])

@@ -414,6 +414,17 @@ def test_the_cache_says_whether_the_database_was_written_since(cache: str, path:
     assert not kept_in(cache, path)[2]
 
 
+def test_a_database_that_was_set_back_has_no_use_for_the_cache(cache: str, path: str) -> None:
+    """What differs from its entries may have the fingerprint of the newer scan."""
+    database.write(path, EVERYTHING)
+    older = Path(path).read_bytes()
+    database.write(path, replace(EVERYTHING, meta={**META, "version": "0.9"}))
+    database.write_cache(cache, NONE, MARKS, path)
+    assert kept_in(cache, path)[2]
+    Path(path).write_bytes(older)
+    assert kept_in(cache, path) == ({}, {}, False) and not os.path.exists(cache)
+
+
 def test_the_cache_of_an_earlier_version_is_made_anew(cache: str) -> None:
     with closing(sqlite3.connect(cache)) as connection:
         connection.executescript(
