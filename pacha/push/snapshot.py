@@ -366,8 +366,8 @@ def _of_the_clock(session: PushSession, last: float, now: float) -> list[Concern
 def _remember_scan(session: PushSession, *, written: bool) -> None:
     """Remember the fingerprints for the next scan, and add a notice for what is left out and was not before.
 
-    pacha.db has what was found by now, and nothing else unless something is doubtful, as what is owed and not there. The
-    fingerprints are not needed any more.
+    pacha.db has what was found by now, and the fingerprints are not needed any more. Where something is doubtful it may
+    have more, as what is owed and not there: then the next scan compares with all that it has.
     """
     scanned = session.scan
     mounted = tuple(sorted(scanned.mounted | _volumes_of_masters(session)))
