@@ -71,8 +71,8 @@ class Scan:
 
     @property
     def fingerprints(self) -> Fingerprints:
-        """The fingerprints for the next scan."""
-        return Fingerprints(self.listings, self.left_out).without(self.doubtful)
+        """The fingerprints for the next scan; where something is doubtful, other paths may be recorded as well."""
+        return Fingerprints(self.listings, self.left_out, are_recorded=not self.doubtful).without(self.doubtful)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -378,8 +378,8 @@ def _remember_scan(session: PushSession, *, written: bool) -> None:
     session.notices += [f"{escape(path)} is left out: {what}" for path, what in new_ones]
     state, now = session.context.state, scanned.fingerprints
     differs = (now.listings, now.left_out) != (before.listings, before.left_out)
-    if written or differs or scanned.doubtful or not before.are_recorded:
-        database.write_cache(state.cache, before, now, "" if scanned.doubtful else state.database)
+    if written or differs or not (before.are_recorded and now.are_recorded):
+        database.write_cache(state.cache, before, now, state.database)
     session.fingerprints, scanned.listings = Fingerprints(), {}
 
 

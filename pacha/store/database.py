@@ -260,7 +260,7 @@ def read_cache(path: str, database: str = "") -> Fingerprints:
 
 
 def write_cache(path: str, before: Fingerprints, now: Fingerprints, database: str = "") -> None:
-    """Bring the cache from ``before`` (as read) to ``now``, of which ``database`` has the entries.
+    """Bring the cache from ``before`` (as read) to ``now``; ``database`` has the entries, and no others if they say so.
 
     A failure is ignored: the next scan reads more.
     """
@@ -276,7 +276,8 @@ def write_cache(path: str, before: Fingerprints, now: Fingerprints, database: st
             connection.execute("DELETE FROM never_kept")
             connection.executemany("INSERT INTO never_kept VALUES (?, ?)", now.left_out.items())
             connection.execute("DELETE FROM recorded")
-            connection.execute("INSERT INTO recorded VALUES (?)", (_version(database),))
+            written = _version(database) if now.are_recorded else f"not as in {_version(database)}"
+            connection.execute("INSERT INTO recorded VALUES (?)", (written,))
     except (sqlite3.Error, OSError):
         pass
 

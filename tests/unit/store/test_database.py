@@ -375,7 +375,9 @@ def test_a_newer_one_of_our_own_is_refused_naming_the_version(path: str) -> None
 
 NONE = Fingerprints()
 MARKS = Fingerprints(
-    {b"/w": Listing.of({b"a": bytes(52), b"\xff": b"\xff" * 52}), b"/w/a": Listing()}, {b"/w/s\xff": "a socket"}
+    {b"/w": Listing.of({b"a": bytes(52), b"\xff": b"\xff" * 52}), b"/w/a": Listing()},
+    {b"/w/s\xff": "a socket"},
+    are_recorded=True,
 )
 
 
@@ -414,13 +416,15 @@ def test_the_cache_says_whether_the_database_was_written_since(cache: str, path:
     assert not kept_in(cache, path)[2]
 
 
-def test_a_database_that_was_set_back_has_no_use_for_the_cache(cache: str, path: str) -> None:
+@pytest.mark.parametrize("are_recorded", [False, True])
+def test_a_database_that_was_set_back_has_no_use_for_the_cache(cache: str, path: str, are_recorded: bool) -> None:
     """What differs from its entries may have the fingerprint of the newer scan."""
+    marks = Fingerprints(MARKS.listings, MARKS.left_out, are_recorded=are_recorded)
     database.write(path, EVERYTHING)
     older = Path(path).read_bytes()
     database.write(path, replace(EVERYTHING, meta={**META, "version": "0.9"}))
-    database.write_cache(cache, NONE, MARKS, path)
-    assert kept_in(cache, path)[2]
+    database.write_cache(cache, NONE, marks, path)
+    assert kept_in(cache, path)[2] is are_recorded
     Path(path).write_bytes(older)
     assert kept_in(cache, path) == ({}, {}, False) and not os.path.exists(cache)
 
