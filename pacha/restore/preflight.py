@@ -52,7 +52,7 @@ def preflight(plan: Plan, holes: Mapping[bytes, int], mounts: Iterable[bytes], t
         flight = _Flight(plan=plan, tree=tree, mounts=frozenset(mounts), target=target)
         for step in plan.steps:
             flight.look(step, min(holes.get(step.path, 0), _most_holes(step.wanted)))
-    return Findings(flight.hindrances, tuple(flight.shortages()))
+        return Findings(flight.hindrances, tuple(flight.shortages()))
 
 
 @dataclass(slots=True)

@@ -39,6 +39,15 @@ def test_nothing_stands_in_the_way_of_an_ordinary_plan(tmp_path: Path) -> None:
     assert flight(plan_for(tmp_path / "watched", wanted, delete=True)) == Findings()
 
 
+def test_no_descriptor_stays_open(tmp_path: Path) -> None:
+    """Of a folder that hooks are to unmount, for example."""
+    wanted = wanted_at(tmp_path / "watched")
+    old_tree(tmp_path / "watched")
+    before = os.listdir("/proc/self/fd")
+    flight(plan_for(tmp_path / "watched", wanted))
+    assert len(os.listdir("/proc/self/fd")) == len(before)
+
+
 def test_a_mount_point_is_neither_replaced_nor_moved_away(tmp_path: Path) -> None:
     root = tmp_path / "watched"
     wanted = wanted_at(root)
