@@ -10,6 +10,7 @@ import pickle
 import select
 import signal
 import socket
+import struct
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -21,6 +22,9 @@ from pacha.store import hg
 from pacha.system import syscalls
 from pacha.system.memory_limit import limit_memory
 
+_GLANCE = 1000  #: milliseconds between two looks whether it is stopped (SIGSTOP)
+_TAKING = 60  #: seconds that it has to take a request, before which it may import Mercurial
+
 _Args = ParamSpec("_Args")
 _Result = TypeVar("_Result")
 
@@ -30,6 +34,7 @@ class WorkerProcess:
 
     def __init__(self, pid: int, line: socket.socket) -> None:
         self._pid = pid
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", _TAKING, 0))
         self._fd, self._line = line.fileno(), line.makefile("rwb")
         line.close()
 
@@ -70,21 +75,26 @@ class WorkerProcess:
 
     def ask(self, function: Callable[_Args, object], *args: _Args.args, **kwargs: _Args.kwargs) -> None:
         """Let it call ``function``, of a module's top level. Its result, which is not None, is the ``answer``."""
-        with suppress(OSError, ValueError):  # it has ended: the answer is None then
+        try:
             pickle.dump((function, args, kwargs), self._line)
             self._line.flush()
+        except (OSError, ValueError):  # it has ended, or takes nothing: the answer is None then
+            self.end()
 
-    def answers(self) -> bool:
-        """Whether the answer, or its end, is there."""
+    def answers(self, milliseconds: int = 0) -> bool:
+        """Whether the answer, or its end, is there, or comes meanwhile."""
         line = select.poll()
         line.register(self._fd, select.POLLIN)
-        return bool(line.poll(0))
+        return bool(line.poll(milliseconds))
 
     def answer(self) -> Any:
         """The result, None where there is none; raises the PachaError that the function raised.
 
-        A caller that does not wait for the answer has to ``end`` the process.
+        A caller that does not wait for the answer has to ``end`` the process. One that somebody stopped is ended.
         """
+        while self._pid and not self.answers(_GLANCE):
+            if os.waitid(os.P_PID, self._pid, os.WSTOPPED | os.WNOHANG | os.WNOWAIT):
+                self.end()
         try:
             result = pickle.load(self._line)  # noqa: S301 - from our own process
         except (OSError, EOFError, ValueError, pickle.UnpicklingError):  # it ended, perhaps while it answered

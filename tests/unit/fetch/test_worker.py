@@ -133,6 +133,21 @@ def test_one_that_is_gone_while_it_answers(worker: WorkerProcess) -> None:
     assert run_in_worker(worker, whoever, 1) == (os.getpid(), 1)
 
 
+def test_nobody_waits_for_one_that_is_stopped(worker: WorkerProcess) -> None:
+    run_in_worker(worker, whoever, 1)
+    process = worker._pid
+    os.kill(process, signal.SIGSTOP)
+    assert run_in_worker(worker, whoever, 1) == (os.getpid(), 1)
+    assert not is_alive(process)
+
+
+def test_nor_for_one_that_takes_nothing(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    monkeypatch.setattr(module, "_TAKING", 1)
+    worker = request.getfixturevalue("worker")
+    os.kill(worker._pid, signal.SIGSTOP)
+    assert run_in_worker(worker, len, bytes(1 << 22)) == 1 << 22
+
+
 def test_nobody_waits_for_it_once_that_is_interrupted(worker: WorkerProcess) -> None:
     class Ended(BaseException):
         pass
