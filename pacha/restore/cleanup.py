@@ -24,6 +24,7 @@ def remove_temporaries(journal: Journal, tree: SafeDirectories) -> None:
 
     Unreachable paths are skipped: the journal still names them.
     """
+    journal.wait_for_writers()
     stuck = {record.path: record for record in journal.records if isinstance(record, Displaced)}
     for record in stuck.values():
         if record.temporary is not None:

@@ -7,10 +7,12 @@ ignored: the journal is synced before each phase, so the change that it announce
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 
 from pacha.errors import PachaError
 from pacha.files import paths
@@ -41,7 +43,8 @@ class Journal:
         """Open the journal in an existing ``folder`` and read its records. Raise OSError."""
         self.folder = folder
         self.id = os.fsdecode(os.path.basename(folder))
-        self._fd = os.open(os.path.join(folder, _NAME), _APPEND)
+        self.file = os.path.join(folder, _NAME)
+        self._fd = os.open(self.file, _APPEND)
         self._records: list[Record] | None = None
         #: the records that are not of a single path, and whether there are others: of a million, these are kept
         self._frame, self._changes = list[Record](), False
@@ -165,8 +168,17 @@ class Journal:
             os.close(top_fd)
 
     def _lines(self) -> Iterator[bytes]:
-        with open(os.path.join(self.folder, _NAME), "rb") as file:
+        with open(self.file, "rb") as file:
             yield from file
+
+    def wait_for_writers(self) -> None:
+        """Wait for a second process that writes for it: the kernel ends it a moment after a first that was killed.
+
+        It has a shared lock on the journal (flock(2)). Nobody is waited for where it cannot be locked.
+        """
+        with suppress(OSError):
+            fcntl.flock(self._fd, fcntl.LOCK_EX)
+            fcntl.flock(self._fd, fcntl.LOCK_UN)
 
     def close(self) -> None:
         """Close the file; records that were not synced are lost."""

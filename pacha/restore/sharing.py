@@ -6,6 +6,7 @@ place and the attributes of some files at a time, and reaches them by the same r
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -49,9 +50,11 @@ class Helper(Protocol):
 class Batch:
     """Files to write, in directories that exist, of which ``aliases`` have temporary names; see ``SafeDirectories``.
 
-    Each of ``files`` has the fields of a NewFile as plain tuples: those are pickled in a tenth of the time.
+    The file ``journal`` is locked meanwhile (``Journal.wait_for_writers``). Each of ``files`` has the fields of a
+    NewFile as plain tuples: those are pickled in a tenth of the time.
     """
 
+    journal: bytes
     roots: tuple[bytes, ...]
     confined_to: bytes
     aliases: Mapping[bytes, bytes]
@@ -62,6 +65,7 @@ def write_batch(batch: Batch) -> list[tuple[str, ...]]:
     """Write the files up to the first that fails; for each written one, in words what could not be set."""
     written: list[tuple[str, ...]] = []
     with suppress(OSError, DamagedError), ExitStack() as stack:
+        fcntl.flock(_open(batch.journal, stack), fcntl.LOCK_SH | fcntl.LOCK_NB)
         tree = stack.enter_context(SafeDirectories(batch.roots, batch.confined_to))
         for path, temporary in batch.aliases.items():
             tree.alias(path, temporary)
@@ -127,8 +131,9 @@ class SharedWriting:
         for folder in {parent(file.entry.path) for file in files}:
             aliases |= self._writer.aliases(folder)
         return Batch(
-            roots=self._plan.roots, confined_to=self._plan.confined_to, aliases=aliases, files=tuple(map(_plain, files))
-        )
+            journal=self._writer.journal_file, roots=self._plan.roots, confined_to=self._plan.confined_to,
+            aliases=aliases, files=tuple(map(_plain, files)),
+        )  # fmt: skip
 
     def _take_back(self) -> None:
         """Wait for what the helper was given; remove what it did not finish, which is then left for this process."""

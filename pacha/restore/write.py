@@ -85,7 +85,7 @@ class Writer:
         """Take the plan, the source of content, and the run's own parts."""
         self._plan, self._source, self._journal = plan, source, journal
         self._tree, self._outcome = tree, outcome_builder
-        self.aliases = tree.aliases
+        self.aliases, self.journal_file = tree.aliases, journal.file
         #: the temporary name, by path, of everything that is installed by itself
         self.temporaries: dict[bytes, bytes] = {}
         #: directories whose names change, and their original times in nanoseconds

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +15,12 @@ import pytest
 
 from pacha.errors import DamagedError, PachaError
 from pacha.fetch.worker import WorkerProcess
+from pacha.files.metadata import Kind
 from pacha.restore import sharing, write
 from pacha.restore.apply import apply
+from pacha.restore.entries import NewEntry, make_file
 from pacha.restore.journal import Journal, history
+from pacha.restore.journal_records import Created
 from pacha.restore.outcome import Outcome
 from pacha.restore.plan import Action, Step
 from pacha.restore.sharing import Batch, Helper, write_batch
@@ -212,5 +217,47 @@ def test_a_batch_ends_at_the_first_that_fails(tmp_path: Path, story: Story) -> N
         (b"%d" % number, tuple(entry), (0, 0, 0o600, 5, (), 0), (os.fsencode(spooled.file), 0, entry.size))
         for number, entry in enumerate(entries)
     ]
-    batch = Batch(roots=(os.fsencode(tmp_path),), confined_to=b"", aliases={}, files=tuple(files))
+    journal = tmp_path / "journal"
+    journal.touch()
+    batch = Batch(
+        journal=os.fsencode(journal), roots=(os.fsencode(tmp_path),), confined_to=b"", aliases={}, files=tuple(files)
+    )
     assert len(write_batch(batch)) < len(files), "all begin with the content of the first"
+
+
+def test_the_next_one_waits_for_who_still_writes(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel gives the lock of a killed first away before it ends the second."""
+    locked: list[bool] = []
+
+    def write(*given: Any) -> NewEntry:
+        with open(journals[0], "rb") as file, suppress(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            locked.append(False)
+        return make_file(*given)
+
+    journals: list[bytes] = []
+    monkeypatch.setattr(sharing, "make_file", write)
+    helper, ask = InTurn(), InTurn.ask
+
+    def note(self: InTurn, function: Callable[[Batch], Any], batch: Batch) -> None:
+        journals[:] = [batch.journal]
+        ask(self, function, batch)
+
+    monkeypatch.setattr(InTurn, "ask", note)
+    assert rebuild(story, helper).concerns == () and journals and not locked
+    written = story[0] / ".pacha-late"
+    [journal] = history(os.fsencode(story[4]))
+    late = Created(path=bytes(story[0] / "late"), temporary=b".pacha-late", kind=Kind.FILE.value, size=0, mtime_ns=0)
+    journal.write(late)
+    with open(journals[0], "rb") as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+
+        def end() -> None:
+            written.touch()
+            fcntl.flock(file, fcntl.LOCK_UN)
+
+        timer = threading.Timer(0.3, end)
+        timer.start()
+        undo(journal)
+        timer.join()
+    assert not written.exists() and alike(look(story[0])) == alike(story[3])
