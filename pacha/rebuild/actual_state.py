@@ -173,5 +173,10 @@ def read(path: bytes) -> bytes | None:
 
 
 def _content(fd: int, most: int = -1) -> bytes | None:
-    with open(fd, "rb") as stream:
-        return stream.read(most) if stat.S_ISREG(os.fstat(stream.fileno()).st_mode) else None
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            return None
+        with open(fd, "rb", closefd=False) as stream:
+            return stream.read(most)
+    finally:
+        os.close(fd)  # open() leaves a directory's open

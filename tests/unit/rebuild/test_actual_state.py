@@ -86,8 +86,9 @@ def test_the_directories_above_what_is_restored() -> None:
 def test_a_small_file_is_read_and_nothing_is_waited_for(tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(b"\0x")
     os.mkfifo(tmp_path / "pipe")
-    names = ("f", "pipe", ".", "none")
+    names, before = ("f", "pipe", ".", "none"), os.listdir("/proc/self/fd")
     assert [actual_state.read(os.fsencode(tmp_path / name)) for name in names] == [b"\0x", None, None, None]
+    assert len(os.listdir("/proc/self/fd")) == len(before)
 
 
 def test_what_cannot_be_read_is_there_and_what_cannot_be_looked_into_is_named(

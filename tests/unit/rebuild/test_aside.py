@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,11 @@ from pacha.rebuild import aside
 
 
 @pytest.fixture(name="spool")
-def filled(tmp_path: Path) -> Spool:
+def filled(tmp_path: Path) -> Iterator[Spool]:
     (tmp_path / "content").write_bytes(b"onetwo")
-    fd = os.open(tmp_path / "content", os.O_RDONLY)
-    return Spool(places={b"/etc/fstab": (fd, 0, 3), b"/etc/a/b": (fd, 3, 3)})
+    with open(tmp_path / "content", "rb") as file:
+        fd = file.fileno()
+        yield Spool(places={b"/etc/fstab": (fd, 0, 3), b"/etc/a/b": (fd, 3, 3)})
 
 
 def test_it_is_written_for_its_owner_alone(tmp_path: Path, spool: Spool) -> None:

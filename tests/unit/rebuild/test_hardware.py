@@ -45,13 +45,14 @@ def circumstances(tmp_path: Path) -> Circumstances:
 
 def decide(tmp_path: Path, about: Circumstances, files: dict[bytes, bytes] | None = None) -> Bound:
     spool, entries = Spool(), dict[bytes, Entry]()
-    for number, (path, content) in enumerate((FILES if files is None else files).items()):
-        place = tmp_path / f"content-{number}"
-        place.write_bytes(content)
-        spool.places[path] = (os.open(place, os.O_RDONLY), 0, len(content))
-        entries[path] = entry_at(path, Kind.FILE, size=len(content))
-    watched = (Watched(path=b"/etc", single=False, repository="etc", node="cd" * 20),)
-    return hardware.decide(Snapshot({"host": "bar"}, watched, entries), spool, about)
+    with open(tmp_path / "content", "w+b") as file:
+        for path, content in (FILES if files is None else files).items():
+            spool.places[path] = (file.fileno(), file.tell(), len(content))
+            entries[path] = entry_at(path, Kind.FILE, size=len(content))
+            file.write(content)
+        file.flush()
+        watched = (Watched(path=b"/etc", single=False, repository="etc", node="cd" * 20),)
+        return hardware.decide(Snapshot({"host": "bar"}, watched, entries), spool, about)
 
 
 def test_other_hardware(tmp_path: Path, about: Circumstances) -> None:
