@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from pacha.files import paths
 _OPEN = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _MAX_LINKS = 40  # path_resolution(7)
 _LEAVES = "a symbolic link on the way leads out of the target"
-_CAPACITY = 64  # open descriptors; RLIMIT_NOFILE is usually 1024
+_CAPACITY = 64  # open descriptors, or a quarter of the limit, which is usually 1024
 
 
 class LinkRefused(OSError):
@@ -49,6 +50,7 @@ class SafeDirectories:
         self._places: dict[bytes, _Directory] = {}
         self._aliases: dict[bytes, bytes] = {}
         self._owners = frozenset({0, os.geteuid()})
+        self._capacity = min(_CAPACITY, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4)
 
     def __enter__(self) -> SafeDirectories:
         return self
@@ -110,7 +112,7 @@ class SafeDirectories:
         return self._places.pop(missing[0] if missing else path)
 
     def _keep(self, path: bytes, place: _Directory) -> None:
-        while len(self._places) >= _CAPACITY:
+        while len(self._places) >= self._capacity:
             oldest = next(iter(self._places))
             os.close(self._places.pop(oldest).fd)
         self._places[path] = place
