@@ -17,10 +17,10 @@ _Error = TypeVar("_Error", bound="PachaError")
 
 #: Limits of this process (setrlimit(2)), by the error that tells of them.
 _LIMITS = {errno.EFBIG: "ulimit -f", errno.EMFILE: "ulimit -n"}
-#: Faults of the system, not of Pacha: a full, read-only or failing disk, no permission, a limit that is reached.
-OF_THE_SYSTEM = frozenset(
-    [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENFILE, errno.EIO, *_LIMITS]
-)
+#: Faults of the system, not of Pacha: a full, read-only or failing disk, no permission, no memory, a limit.
+OF_THE_SYSTEM = frozenset([
+    errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENFILE, errno.EIO, errno.ENOMEM, *_LIMITS,
+])  # fmt: skip
 
 
 def refusal(error: OSError) -> str:

@@ -124,4 +124,4 @@ def test_a_refusal_names_the_limit_and_the_path() -> None:
     assert errors.refusal(OSError(errno.EFBIG, "File too large", b"/a\x1b")) == "File too large (ulimit -f): /a\\x1b"
     assert errors.refusal(OSError(errno.EMFILE, "Too many open files")) == "Too many open files (ulimit -n)"
     assert errors.refusal(OSError(errno.ENOSPC, "No space left on device", 7)) == "No space left on device"
-    assert {errno.EFBIG, errno.EMFILE} <= errors.OF_THE_SYSTEM
+    assert {errno.EFBIG, errno.EMFILE, errno.ENOMEM} <= errors.OF_THE_SYSTEM
