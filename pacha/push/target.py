@@ -138,7 +138,7 @@ class MasterTarget:
                 return self._served(name, new=new)
 
             ahead = sorted(chosen[:room], key=lambda name: name == DATABASE)  # it is needed last
-            if not new and self._reached()[0].nests(self.host):
+            if not new and self._nests:
                 ahead = ahead[: not self._opened]
             self._opened.update({name: background.start(served, name) for name in ahead})
 
@@ -167,7 +167,7 @@ class MasterTarget:
         A temporary one gets its name while the caller continues, but before ``db`` gets its own; and before ``db`` is
         sent to a master that renames by itself (``pacha serve``), as that does not wait for the other repositories.
         """
-        self._finish(leave=1)  # a repository that is still being sent needs a stream
+        self._finish(leave=not self._nests)  # a repository that is still being sent needs a stream
         if not self._opened:
             self._make_host()
         try:
@@ -269,6 +269,11 @@ class MasterTarget:
     def _is_new(self) -> bool:
         """Whether the master has no history of this host."""
         return self._reached()[1].changelog is None
+
+    @property
+    def _nests(self) -> bool:
+        """Whether a conversation has to end before another one begins; else it becomes one within the other."""
+        return self._reached()[0].nests(self.host)
 
     def _make_host(self) -> None:
         if self._is_new and not self.sent:
