@@ -224,7 +224,10 @@ class Control:
                     self._reading.notify_all()
 
     def _receive(self) -> None:
-        """Read one message, and give it to who waits for it."""
+        """Read one message, and give it to who waits for it.
+
+        What ends, or says no message, tells nothing of a history: that is no damage.
+        """
         try:
             message = decode(self._stream.stdout.readline(LINE_MAX))
             if (piece := piece_of(message)) is not None:
@@ -241,8 +244,9 @@ class Control:
         except (KeyError, TypeError):
             raise senseless("nothing") from None
         except ValueError:
-            raise DamagedError(
-                "The master gave no answer.", self._last_words(), "Run this again.", code="master-ended"
+            words = self._last_words()
+            raise UnreachableError(
+                "The master gave no answer.", words, "Run this again.", code="master-ended"
             ) from None
 
     @property

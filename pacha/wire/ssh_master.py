@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from pacha.errors import PachaError, UnreachableError
+from pacha.errors import PachaError
 from pacha.system import background
 from pacha.wire import control, file_stream, hook_files, scp
 from pacha.wire.master import (
@@ -313,10 +313,7 @@ class _Unanswered:
 
 @contextmanager
 def _conversation(channel: Control, name: str) -> Iterator[Conversation]:
-    """Mercurial's protocol with the repository ``name``, over the ``channel``. Raises NoRepository, UnreachableError.
-
-    A process there that ended says nothing of what it has.
-    """
+    """Mercurial's protocol with the repository ``name``, over the ``channel``. Raises NoRepository, PachaError."""
     before = len(channel.complaints)
     with channel.conversation(control.SERVE, name=name) as talk:
         try:
@@ -325,10 +322,7 @@ def _conversation(channel: Control, name: str) -> Iterator[Conversation]:
         except PachaError as error:
             if waits_for_lock(channel.complaints[before:]):
                 raise locked(error.message, channel.complaints) from None
-            if error.code != "master-ended":
-                raise
-            message, hint = f"{name} on the master does not answer.", "The next push sends what is missing."
-            raise UnreachableError(message, error.why, hint, code="conversation-ended") from None
+            raise
 
 
 def _send(talk: Conversation, pieces: Iterable[bytes]) -> Exception | None:

@@ -149,7 +149,7 @@ def test_an_odd_error_is_one_line(error: object) -> None:
 
 @pytest.mark.parametrize("said", [b"", b"rubbish\n", b"[]\n", b'{"half": ', b"x" * 100_000])
 def test_no_answer_tells_what_it_complained_of(said: bytes) -> None:
-    with pytest.raises(DamagedError) as caught:
+    with pytest.raises(UnreachableError) as caught:
         ask(said, b"pacha: No space left \x07\nmore\n")
     assert caught.value.why == "pacha: No space left ?"
 
