@@ -39,6 +39,7 @@ from pacha.wire.scp import Received, Totals
 
 _TRIES = 6
 _ALIKE = 3  #: the same fault so many times in a row is damage, not a push at work
+_ENDED = "master-ended"  #: the code of an error after which another process there may do it
 _SPARE = 64 << 20  #: bytes to leave free beside what is staged
 _NONE = SealIdentities()
 _T = TypeVar("_T")
@@ -183,12 +184,17 @@ class Staging:
         return f"{escape(self.context.config.hosts_path)}/{self.host}/{name}"
 
     def again(self, fetch: Callable[[], _T]) -> _T:
-        """Retry ``fetch`` after DamagedError, as a push may be at work. The same fault several times is damage."""
+        """Retry ``fetch`` after DamagedError, as a push may be at work, or where the process on the master ended.
+
+        The same fault several times stays.
+        """
         faults: list[object] = []
         while True:
             try:
                 return fetch()
-            except DamagedError as error:
+            except (DamagedError, UnreachableError) as error:
+                if not isinstance(error, DamagedError) and error.code != _ENDED:
+                    raise
                 faults.append(error.fault)
                 if len(faults) == _TRIES or faults[-_ALIKE:] == [faults[-1]] * _ALIKE:
                     raise
