@@ -244,9 +244,8 @@ class Control:
         except (KeyError, TypeError):
             raise senseless("nothing") from None
         except ValueError:
-            words = self._last_words()
             raise UnreachableError(
-                "The master gave no answer.", words, "Run this again.", code="master-ended"
+                "The master gave no answer.", self._last_words(), "Run this again.", code="master-ended"
             ) from None
 
     @property
