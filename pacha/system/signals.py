@@ -10,11 +10,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
+from types import FrameType
 
 from pacha.errors import Signalled
 
 _ONCE_SECONDS = 2.0
 _SOON_SECONDS = 0.1
+_IMPORTING = "<frozen importlib._bootstrap>"  #: the file of the code that takes the locks of imports
 
 _holding = False
 _held: list[int] = []  #: signals that came while they were held
@@ -41,8 +43,10 @@ def listen() -> None:
     last = -_ONCE_SECONDS
     heard = 0
 
-    def end(number: int, _frame: object) -> None:
+    def end(number: int, frame: FrameType | None) -> None:
         nonlocal last, heard
+        if frame is not None and frame.f_code.co_filename == _IMPORTING:
+            return  # an exception there may keep the lock that every import takes; the signal comes again
         heard += 1
         before, last = last, time.monotonic()
         if last - before > _ONCE_SECONDS:

@@ -99,3 +99,18 @@ with signals.held():
     print("and once")
 """)
     assert done.stdout == "whole\n15\nand once\n", done.stderr
+
+
+def test_one_that_comes_into_an_import_does_not_keep_its_lock() -> None:
+    """Between two lines of Python's own, the lock of all imports would be taken for good, and every thread waits."""
+    done = run("""
+text = "taken.acquire(); signal.raise_signal(signal.SIGINT)\\ntry: pass\\nfinally: taken.release()"
+taken = threading.Lock()
+try:
+    exec(compile(text, "<frozen importlib._bootstrap>", "exec"))
+    print("imported", flush=True)
+    time.sleep(50)
+except Signalled as ended:
+    print(ended.number, taken.locked())
+""")
+    assert done.stdout == "imported\n2 False\n", done.stdout + done.stderr
