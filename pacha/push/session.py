@@ -118,6 +118,8 @@ class PushSession:
         try:
             yield connections
         finally:
+            for target in self.targets:
+                target.abandon()
             for connection in connections:
                 connection.add_done_callback(_hang_up)
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future
-from contextlib import ExitStack, contextmanager
+from concurrent.futures import Future, wait
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pacha.errors import DamagedError, PachaError
 from pacha.files.names import DATABASE
 from pacha.push.upload import InitialUpload, PeerUpload, Upload
 from pacha.store import hg
-from pacha.store.growth import Growth
+from pacha.store.growth import Abandoned, Growth
 from pacha.store.host_state import MasterState
 from pacha.store.revision import MOST
 from pacha.store.snapshot import Snapshot
@@ -40,6 +40,7 @@ _Served = tuple[ExitStack, "str | Stream | Conversation | TemporaryRepository", 
 _MOST_UNREADABLE = 20  #: unreadable heads that a push ignores
 #: The codes of errors, beside DamagedError, that mean a head which the master cannot give.
 _NOT_GIVEN = frozenset(["master-failed", "mercurial-aborted", "repository-unusable"])
+_PATIENCE = 1.0  #: seconds to get to an end of what is under way when a push ends early
 _MOST_OPEN = 5  #: conversations; a connection carries seven streams, one of them the control channel
 
 
@@ -159,6 +160,16 @@ class MasterTarget:
             growth.end(is_whole=False)
             if not growth.has_begun:  # it is sent when it is there
                 del self._growing[name]
+
+    def abandon(self) -> None:
+        """End what was opened ahead and is not used; what it has made gets no name, and is removed where that can be.
+
+        Raises nothing.
+        """
+        under_way: list[Future[Any]] = [*self._growing.values(), *self._opened.values()]
+        wait(under_way, _PATIENCE)
+        for opened in self._opened.values():
+            opened.add_done_callback(_abandon)
 
     @contextmanager
     def peer(self, name: str, *, new: bool = False) -> Iterator[Upload]:
@@ -381,6 +392,12 @@ def _follow(growth: Growth, opened: Future[_Served]) -> None:
         _, remote, _ = opened.result()
         if isinstance(remote, TemporaryRepository):
             remote.fill(path, names)
+
+
+def _abandon(opened: Future[_Served]) -> None:
+    if opened.exception() is None:
+        with suppress(Abandoned, PachaError, OSError), opened.result()[0]:
+            raise Abandoned
 
 
 def _close(stack: ExitStack, upload: Upload) -> bool:

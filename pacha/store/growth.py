@@ -24,7 +24,7 @@ class Growth:
         self._names = SimpleQueue[list[bytes]]()
         self._some: list[bytes] = []
         self._last = 0.0
-        self._is_whole = self._has_ended = False
+        self._is_whole: bool | None = None  #: None as long as it grows
 
     def begin(self, path: str) -> None:
         """The repository is the folder ``path``, which has the files that tell its format. It may be renamed."""
@@ -44,8 +44,8 @@ class Growth:
 
     def end(self, *, is_whole: bool) -> None:
         """No more files come, the last of them being the changelog; what counts is the first call."""
-        if not self._has_ended:
-            self._has_ended, self._is_whole = True, is_whole
+        if self._is_whole is None:
+            self._is_whole = is_whole
             if not self._folder.done():
                 self._folder.set_exception(Abandoned())
             if self._some:
@@ -69,7 +69,7 @@ class Growth:
             os.close(folder)
 
     def _finished(self) -> Iterator[bytes]:
-        while names := self._names.get():
+        while (names := self._names.get()) and self._is_whole is not False:
             yield from names
         if not self._is_whole:
             raise Abandoned
