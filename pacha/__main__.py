@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from types import ModuleType
+from types import ModuleType, TracebackType
 from typing import NoReturn
 
 import pacha
@@ -19,6 +19,7 @@ _GARBAGE = 200_000
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The console script: run a command, print what went wrong, exit with the code of the table."""
+    sys.excepthook = _tell
     words = list(sys.argv[1:] if arguments is None else arguments)
     _open_closed_streams()
     os.umask(os.umask(0o077) & 0o077)  # one that takes from the owner would lock us out of what we make
@@ -41,6 +42,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except Signalled as ended:
         code = int(_exit_codes().explain_signal(ended))
     _leave(code)
+
+
+def _tell(kind: type[BaseException], fault: BaseException, trace: TracebackType | None) -> None:
+    """As Python tells of a fault, but nothing of a Ctrl-C that comes before signals are heard: that ends it."""
+    if kind is not KeyboardInterrupt:
+        sys.__excepthook__(kind, fault, trace)
 
 
 def _leave(code: int) -> NoReturn:

@@ -91,3 +91,9 @@ def test_it_ends_at_once_whatever_its_threads_do(tmp_path: Path) -> None:
     environment = {**os.environ, "PACHA_STATE": str(tmp_path), "PACHA_CONFIG": str(tmp_path / "none")}
     done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=30)
     assert done.returncode == 10 and done.stdout == ""
+
+
+def test_ctrl_c_before_signals_are_heard_ends_it_without_a_word() -> None:
+    early = "import signal; from pacha import __main__ as m; m._open_closed_streams = lambda: signal.raise_signal(2)"
+    done = subprocess.run([sys.executable, "-c", f"{early}; m.main(['--help'])"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")
