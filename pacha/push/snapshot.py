@@ -31,6 +31,7 @@ from pacha.push.upload import Upload
 from pacha.store import change_list, companions, database, hg
 from pacha.store.recorded import summary_of
 from pacha.store.snapshot import READABLE_FROM, SCHEMA, Changes, Snapshot, Watched, compare, other_than, placed
+from pacha.system import activity
 from pacha.text import escape, local_minute
 
 _KEPT = (
@@ -278,6 +279,7 @@ def _commit_watched(
         heads = peer.heads()
         target.pull_beside(peer, repository, watched.repository, heads)
         committed = commit_on(heads) if heads or result is None else result
+        activity.begin(f"sending '{watched.repository}' to {target.label}")
         is_divergent = any(not repository.has(head) for head in heads)
         peer.push(repository, committed.node, beside=is_divergent, whole=target.whole)
         return committed

@@ -61,6 +61,12 @@ def advance(done: int = 0, size: int = 0) -> None:
         _COUNT.pack_into(_now.shared, 0, _now.done)
 
 
+def sent(size: int) -> None:
+    """Count bytes that went out, unless the parts of what is done count their own: it is sent meanwhile."""
+    if not _now.total:
+        advance(size=size)
+
+
 def current() -> Activity:
     """What is being done; its ``what`` is "" before the first one."""
     return _now

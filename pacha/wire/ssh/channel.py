@@ -125,7 +125,7 @@ class Stream:
         rest = memoryview(data)
         while rest:
             sent = self._send(rest)
-            activity.advance(size=sent)
+            activity.sent(sent)
             rest = rest[sent:]
         return len(data)
 

@@ -11,6 +11,7 @@ def test_what_begins_is_counted_from_nothing() -> None:
     activity.advance(1, 100)
     activity.advance(size=50)
     now = activity.current()
+    activity.sent(4000)  # meanwhile: what is read is not counted twice
     assert (now.what, now.total, now.done, now.size) == ("reading", 3, 1, 150) and now.rate > 0
     assert now.counted == 1
     found = [1]
@@ -20,6 +21,8 @@ def test_what_begins_is_counted_from_nothing() -> None:
     activity.begin("sending")
     assert activity.current().counted == 0
     assert (activity.current().done, activity.current().size) == (0, 0)
+    activity.sent(4000)
+    assert activity.current().size == 4000
 
 
 def test_what_a_child_process_counts_is_seen_here_and_never_more_than_a_number() -> None:
