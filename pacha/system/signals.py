@@ -5,6 +5,7 @@ from __future__ import annotations
 import _thread
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from pacha.errors import Signalled
 
 _ONCE_SECONDS = 2.0
 _SOON_SECONDS = 0.1
-_IMPORTING = "<frozen importlib._bootstrap>"  #: the file of the code that takes the locks of imports
+_IMPORTING = "<frozen importlib._bootstrap>"  #: the file of Python's own code for an import
 
 _holding = False
 _held: list[int] = []  #: signals that came while they were held
@@ -42,11 +43,12 @@ def listen() -> None:
     """
     last = -_ONCE_SECONDS
     heard = 0
+    whole = sys._getframe(1)
 
     def end(number: int, frame: FrameType | None) -> None:
         nonlocal last, heard
-        if frame is not None and frame.f_code.co_filename == _IMPORTING:
-            return  # an exception there may keep the lock that every import takes; the signal comes again
+        if _is_importing(frame, whole):
+            return  # the signal comes again
         heard += 1
         before, last = last, time.monotonic()
         if last - before > _ONCE_SECONDS:
@@ -83,3 +85,15 @@ def listen() -> None:
     os.register_at_fork(after_in_child=partial(signal.set_wakeup_fd, -1))  # the pipe is the parent's
     with suppress(RuntimeError):  # no thread is left: most signals are heard without it
         _thread.start_new_thread(insist, ())  # not threading.Thread: it holds no lock, so that forking stays safe
+
+
+def _is_importing(frame: FrameType | None, whole: FrameType) -> bool:
+    """Whether ``frame``, which ``whole`` has called, is of an import.
+
+    An exception may leave the lock taken that every import takes, or become another one where a class is made.
+    """
+    while frame is not None and frame is not whole:
+        if frame.f_code.co_filename == _IMPORTING:
+            return True
+        frame = frame.f_back
+    return False

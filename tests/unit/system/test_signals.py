@@ -101,10 +101,13 @@ with signals.held():
     assert done.stdout == "whole\n15\nand once\n", done.stderr
 
 
-def test_one_that_comes_into_an_import_does_not_keep_its_lock() -> None:
+@pytest.mark.parametrize("what", ["signal.raise_signal(signal.SIGINT)", "deep()"])
+def test_one_that_comes_into_an_import_does_not_keep_its_lock(what: str) -> None:
     """Between two lines of Python's own, the lock of all imports would be taken for good, and every thread waits."""
-    done = run("""
-text = "taken.acquire(); signal.raise_signal(signal.SIGINT)\\ntry: pass\\nfinally: taken.release()"
+    done = run(f"""
+def deep():
+    signal.raise_signal(signal.SIGINT)
+text = "taken.acquire(); {what}\\ntry: pass\\nfinally: taken.release()"
 taken = threading.Lock()
 try:
     exec(compile(text, "<frozen importlib._bootstrap>", "exec"))
