@@ -166,7 +166,8 @@ class MasterTarget:
 
         Raises nothing.
         """
-        under_way: list[Future[Any]] = [*self._growing.values(), *self._opened.values()]
+        closing = [closed for _, _, closed in self._closing]
+        under_way: list[Future[Any]] = [*self._growing.values(), *self._opened.values(), *closing]
         wait(under_way, _PATIENCE)
         for opened in self._opened.values():
             opened.add_done_callback(_abandon)
