@@ -85,7 +85,7 @@ class MasterTarget:
     _pulling: list[tuple[str, str]] = field(default_factory=list)
     _one_by_one: bool = False  #: a head could not be pulled
     _uploaded: dict[str, str | None] = field(default_factory=dict)  #: the digest of each that was sent as files
-    _opened: dict[str, Future[_Served]] = field(default_factory=dict)
+    _opened: dict[str, Future[_Served | None]] = field(default_factory=dict)
     _growing: dict[str, Future[None]] = field(default_factory=dict)
     _closing: list[tuple[str, Upload, Future[bool]]] = field(default_factory=list)
 
@@ -134,9 +134,9 @@ class MasterTarget:
         if chosen and (room := _MOST_OPEN - len(self._opened)) > 0:
             host_made, new = background.start(self._make_host), self._is_new
 
-            def served(name: str) -> _Served:
+            def served(name: str) -> _Served | None:
                 host_made.result()
-                return self._served(name, new=new)
+                return self._to_fill(name) if new and self._nests else self._served(name, new=new)
 
             ahead = sorted(chosen[:room], key=lambda name: name == DATABASE)  # it is needed last
             if not new and self._nests:
@@ -362,7 +362,7 @@ class MasterTarget:
     def _open(self, name: str, *, new: bool) -> tuple[ExitStack, Upload]:
         """Start a conversation; returns what ends it, too. Raises NoRepository."""
         opened, growing = self._opened.pop(name, None), self._growing.pop(name, None)
-        served, remote, is_new = opened.result() if opened else self._served(name, new=new)
+        served, remote, is_new = (opened and opened.result()) or self._served(name, new=new)
         with served as stack:
             if isinstance(remote, TemporaryRepository):
                 return stack.pop_all(), InitialUpload(remote, growing)
@@ -371,15 +371,22 @@ class MasterTarget:
 
     def _served(self, name: str, *, new: bool) -> _Served:
         master, _ = self._reached()
+        if new:
+            if to_fill := self._to_fill(name):
+                return to_fill
+            master.create(self.host, name)
         with ExitStack() as stack:
-            if new:
-                try:
-                    created = stack.enter_context(master.new(self.host, name))
-                    return stack.pop_all(), created, True
-                except CannotStream:
-                    master.create(self.host, name)
             remote = stack.enter_context(master.serve(self.host, name))
             return stack.pop_all(), remote, False
+
+    def _to_fill(self, name: str) -> _Served | None:
+        """A new repository; None where the master cannot make one so."""
+        with ExitStack() as stack:
+            try:
+                created = stack.enter_context(self._reached()[0].new(self.host, name))
+            except CannotStream:
+                return None
+            return stack.pop_all(), created, True
 
     def _reached(self) -> tuple[Master, Probe]:
         if self.master is None or self.probe is None:
@@ -387,17 +394,17 @@ class MasterTarget:
         return self.master, self.probe
 
 
-def _follow(growth: Growth, opened: Future[_Served]) -> None:
+def _follow(growth: Growth, opened: Future[_Served | None]) -> None:
     """Send the files of ``growth`` where the conversation takes files. Raises Abandoned, and as ``fill``."""
     with growth.reading() as (path, names):
-        _, remote, _ = opened.result()
-        if isinstance(remote, TemporaryRepository):
+        served = opened.result()
+        if served and isinstance(remote := served[1], TemporaryRepository):
             remote.fill(path, names)
 
 
-def _abandon(opened: Future[_Served]) -> None:
-    if opened.exception() is None:
-        with suppress(Abandoned, PachaError, OSError), opened.result()[0]:
+def _abandon(opened: Future[_Served | None]) -> None:
+    if opened.exception() is None and (served := opened.result()):
+        with suppress(Abandoned, PachaError, OSError), served[0]:
             raise Abandoned
 
 

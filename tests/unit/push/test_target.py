@@ -14,7 +14,7 @@ from pacha.push.target import MasterTarget, content_first
 from pacha.store import hg
 from pacha.store.host_state import MasterState
 from pacha.store.snapshot import Snapshot, Watched
-from pacha.wire.master import Master, Probe
+from pacha.wire.master import CannotStream, Master, Probe
 
 
 class Untouched:
@@ -95,3 +95,37 @@ def test_conversations_in_one_channel_are_not_piled_up(tmp_path: Path) -> None:
     for number in range(5):
         with pushed.peer(str(number)) as peer:
             assert peer.heads() == () and master.open == 1
+
+
+class Refusing(Untouched):
+    """A new master whose conversations share a channel, and which takes no files."""
+
+    def __init__(self) -> None:
+        self.served: list[str] = []
+
+    def nests(self, host: str) -> bool:
+        return True
+
+    def make_host(self, host: str) -> None:
+        """It is there."""
+
+    def create(self, host: str, name: str) -> None:
+        """It is there."""
+
+    @contextmanager
+    def new(self, host: str, name: str) -> Iterator[None]:
+        raise CannotStream
+        yield
+
+    @contextmanager
+    def serve(self, host: str, name: str) -> Iterator[str]:
+        self.served.append(name)
+        yield name
+
+
+def test_none_is_opened_ahead_within_another() -> None:
+    sent_to = MasterTarget(name="local", host="bar", last_known=MasterState())
+    sent_to.attach(master := Refusing(), Probe(1.0, None))  # type: ignore[arg-type]
+    sent_to.open_ahead(["foo", "more", DATABASE])
+    sent_to.abandon()  # waits for what is under way
+    assert master.served == []
