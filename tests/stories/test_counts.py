@@ -64,7 +64,7 @@ def relay(host: Host) -> Iterator[Relay]:
 
 @pytest.fixture(scope="module")
 def counted(sshd: Sshd) -> Iterator[Account]:
-    """A master's account that writes down each command."""
+    """A master's account that writes down each command, in a file that every test begins anew."""
     with admitted(sshd, own("pacha-counts"), "/bin/bash") as made:
         script = f'printf "%s\\n" "$BASH_EXECUTION_STRING" >> {made.home}/started\n'
         (made.home / ".bashrc").write_text(script)
@@ -188,8 +188,9 @@ class TestProcesses:
     def test_of_pushes_and_a_rebuild(
         self, sshd: Sshd, counted: Account, tree: Path, tmp_path: Path, settings: dict[str, str]
     ) -> None:
+        (log := counted.home / "started").unlink(missing_ok=True)
+
         def started() -> list[str]:
-            log = counted.home / "started"
             lines = log.read_text().splitlines()
             log.unlink()
             return lines
