@@ -50,7 +50,7 @@ class SafeDirectories:
         self._places: dict[bytes, _Directory] = {}
         self._aliases: dict[bytes, bytes] = {}
         self._owners = frozenset({0, os.geteuid()})
-        self._capacity = min(_CAPACITY, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4)
+        self._capacity = max(1, min(_CAPACITY, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4))
 
     def __enter__(self) -> SafeDirectories:
         return self
