@@ -8,13 +8,12 @@ began last, until its end or until a piece for an earlier one comes.
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO, Protocol
 
 from pacha.wire.message import count
-from pacha.wire.ssh.files import Input, Output, RawOutput
+from pacha.wire.ssh.files import Input, Output, RawOutput, closed_pipe
 
 PIECE = 256 * 1024  #: bytes of a piece that is sent
 PIECE_MAX = 1 << 20  #: bytes of a piece that is taken
@@ -69,9 +68,7 @@ class Conversation:
     def stderr(self) -> BinaryIO:
         """The read end of a closed pipe."""
         if self._stderr is None:
-            reader, writer = os.pipe()
-            os.close(writer)
-            self._stderr = os.fdopen(reader, "rb", buffering=0)
+            self._stderr = closed_pipe()
         return self._stderr
 
     def ask(self, data: bytes) -> int:

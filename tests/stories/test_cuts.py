@@ -118,7 +118,7 @@ def test_a_disturbed_push_is_mended_by_the_next(stage: Stage, door: Door, kind: 
         if number % 10 == 9 or number == CUTS // 2 - 1:
             assert acknowledged <= nodes(host, "db")
             host.verify_master()
-    assert failures
+    assert failures or CUTS < 20, "of a few, all may come before or after what matters"
     host.program = Host.program
     check_rebuild(host, tree)
 

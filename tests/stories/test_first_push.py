@@ -254,24 +254,24 @@ def test_db_gets_no_name_where_another_got_none(stage: Stage, door: Door) -> Non
     assert host.on_master() == {}
 
 
-def test_a_master_whose_mercurial_has_no_c_parts(stage: Stage, door: Door) -> None:
-    """It is pushed to. (Its history is then made by Mercurial itself.)"""
-    lacks = "import sys\nimport pacha.store.hg\nsys.modules['pacha.store.hg.first_commit'] = None\n"
-    host = door.host(stage, program=door.program("pacha-pure", lacks))
-    foo = stage.folder / "opt" / "foo"
+def arrives(host: Host) -> None:
+    """A first push of one folder."""
+    foo = host.stage.folder / "opt" / "foo"
     foo.mkdir(parents=True)
     (foo / "one").write_text("one\n")
     host.watch(foo)
     host.push()
     check_whole(host)
+
+
+def test_a_master_whose_mercurial_has_no_c_parts(stage: Stage, door: Door) -> None:
+    """It is pushed to. (Its history is then made by Mercurial itself.)"""
+    lacks = "import sys\nimport pacha.store.hg\nsys.modules['pacha.store.hg.first_commit'] = None\n"
+    host = door.host(stage, program=door.program("pacha-pure", lacks))
+    arrives(host)
 
 
 def test_a_master_whose_pacha_knows_nothing_of_it(stage: Stage, door: Door) -> None:
     older = door.other(1, [what for what in control.CAPABILITIES if what not in (control.NEW, control.FILL)])
     host = door.host(stage, program=older)
-    foo = stage.folder / "opt" / "foo"
-    foo.mkdir(parents=True)
-    (foo / "one").write_text("one\n")
-    host.watch(foo)
-    host.push()
-    check_whole(host)
+    arrives(host)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +15,7 @@ from pacha.system import activity, background
 from pacha.system.waits import waiting
 from pacha.text import one_line
 from pacha.wire.ssh.endpoint import Endpoint
-from pacha.wire.ssh.files import Input, Output, RawOutput
+from pacha.wire.ssh.files import Input, Output, RawOutput, closed_pipe
 from pacha.wire.ssh.pace import Pace
 
 _Moved = TypeVar("_Moved", bytes, int)
@@ -101,9 +100,7 @@ class Stream:
     def stderr(self) -> BinaryIO:
         """The read end of a closed pipe."""
         if self._stderr is None:
-            reader, writer = os.pipe()
-            os.close(writer)
-            self._stderr = os.fdopen(reader, "rb", buffering=0)
+            self._stderr = closed_pipe()
         return self._stderr
 
     @property

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import io
-from typing import Any, Protocol
+import os
+from typing import Any, BinaryIO, Protocol
 
 from pacha.errors import UnreachableError
 
 _LONGEST_LINE = 1024 * 1024
 _LARGEST_READ = 1 << 30  #: bytes: far more than a revision that Pacha makes
 _BY_HAND = "Log in by hand with ssh to see what answers there."
+
+
+def closed_pipe() -> BinaryIO:
+    """The read end of a closed pipe: for who reads what goes elsewhere."""
+    reader, writer = os.pipe()
+    os.close(writer)
+    return os.fdopen(reader, "rb", buffering=0)
 
 
 class Carried(Protocol):

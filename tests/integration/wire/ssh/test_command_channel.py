@@ -41,7 +41,7 @@ class Late:
 @pytest.mark.parametrize("kind", [_DATA, _EOF])
 def test_nothing_is_sent_behind_the_close(own: Connection, kind: bytes) -> None:
     late = Late(own.transport, kind)
-    with own.stream(["cat", "/proc/self/comm"]) as stream:
+    with own.stream(["sleep", "1"]) as stream:  # it ends while it is written to
         late.channel = stream._channel
         if kind == _DATA:
             stream.write(b"more")
