@@ -98,7 +98,8 @@ class LocalMaster:
                 raise CannotStream
             made = self._path(host, temporary, name)
             self._create(os.fsdecode(made))
-            yield (repository := TemporaryRepository(partial(_fill, made)))
+            stack.callback((repository := TemporaryRepository(partial(_fill, made))).end)
+            yield repository
             if repository.filled:
                 _place(made, path)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -62,6 +63,8 @@ class TemporaryRepository:
     send: Callable[[str, Iterable[bytes]], None]
     filled: bool = False
     named_there: bool = False
+    _filling: threading.Lock = field(default_factory=threading.Lock)
+    _has_ended: bool = False
 
     def fill(self, repository: str, names: Iterable[bytes] | None = None) -> None:
         """Send all of our repository at this path.
@@ -71,8 +74,23 @@ class TemporaryRepository:
         possible.
         """
         names = store_files(repository) if names is None else names
-        self.send(repository, filter(_is_sent, names))
-        self.filled = True
+        with self._filling:
+            if self._has_ended:
+                raise CannotStream
+            self.send(repository, filter(_is_sent, self._until_end(names)))
+            self.filled = True
+
+    def end(self) -> None:
+        """Take no more files, and wait for the one on its way: nothing is written behind what removes this."""
+        self._has_ended = True
+        with self._filling:
+            pass
+
+    def _until_end(self, names: Iterable[bytes]) -> Iterator[bytes]:
+        for name in names:
+            if self._has_ended:
+                raise CannotStream
+            yield name
 
 
 class NoHost(PachaError):

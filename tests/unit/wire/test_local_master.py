@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import stat
+import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -173,3 +176,29 @@ def test_the_nearest_folder_is_examined(master: LocalMaster) -> None:
 def test_a_state_folder_is_read_where_it_lies(tmp_path: Path) -> None:
     own = StateFolderMaster(os.fsencode(tmp_path))
     assert own.local_path("etc") is not None and LocalMaster(b"/x", print).local_path("etc") is None
+
+
+def test_nothing_is_written_behind_what_removes_it(tmp_path: Path, master: LocalMaster) -> None:
+    """A push that fails while another thread still copies."""
+    own = tmp_path / "own"
+    master._create(str(own))  # of the same format
+    for number in range(5):
+        (own / f".hg/store/data/{number}.i").write_bytes(b"log")
+    master.make_host("bar")
+    begun = threading.Event()
+
+    def names() -> Iterator[bytes]:
+        for number in range(5):
+            begun.set()
+            time.sleep(0.05)  # it takes long to make
+            yield b"data/%d.i" % number
+
+    with ThreadPoolExecutor(1) as pool:
+        with pytest.raises(Abandoned), master.new("bar", "foo") as repository:
+            filling = pool.submit(repository.fill, str(own), names())
+            begun.wait(10)
+            raise Abandoned
+        assert filling.done() and list((tmp_path / "hosts/bar").iterdir()) == []
+    for late in (filling.result, lambda: repository.fill(str(own))):
+        with pytest.raises(CannotStream):
+            late()
