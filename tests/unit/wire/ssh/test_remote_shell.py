@@ -31,11 +31,13 @@ class Process:
     def __init__(self, argv: Sequence[str]) -> None:
         self.process = subprocess.Popen(argv, stdin=-1, stdout=-1, stderr=-1, bufsize=0, start_new_session=True)
         self.stdin = self
+        self.writing = threading.Lock()  #: else it is closed meanwhile, and another thread's pipe gets the number
 
     def write(self, data: bytes) -> int:
         assert self.process.stdin
         try:
-            self.process.stdin.write(data)
+            with self.writing:
+                self.process.stdin.write(data)
         except (OSError, ValueError):
             raise BrokenPipeError from None
         return len(data)
@@ -46,7 +48,8 @@ class Process:
 
     def finish(self) -> Result:
         self.process.terminate()
-        said = self.process.communicate()[1]
+        with self.writing:
+            said = self.process.communicate()[1]
         return Result(self.process.returncode, b"", said)
 
     def expire(self, seconds: float) -> None:
@@ -56,9 +59,10 @@ class Process:
     def close(self) -> None:
         self.expire(0)
         self.process.wait()
-        for file in (self.process.stdin, self.process.stdout, self.process.stderr):
-            assert file
-            file.close()
+        with self.writing:
+            for file in (self.process.stdin, self.process.stdout, self.process.stderr):
+                assert file
+                file.close()
 
 
 class Local:
