@@ -39,7 +39,7 @@ class Spool:
     shut: dict[bytes, str] = field(default_factory=dict)
     opener: Opener = field(default_factory=Opener)
     read: dict[str, frozenset[bytes]] = field(default_factory=dict)
-    _files: dict[str, int] = field(default_factory=dict)
+    _files: dict[int, str] = field(default_factory=dict)  #: the paths by descriptor
 
     def add(
         self, repository: str, watched: Watched, entries: Iterable[Entry], folder: Path, *, original: str = ""
@@ -76,7 +76,7 @@ class Spool:
     def place(self, path: bytes) -> tuple[bytes, int, int]:
         """The file that has the content of ``path``, the offset in it, the size."""
         fd, offset, size = self.places[path]
-        return next(os.fsencode(name) for name, number in self._files.items() if number == fd), offset, size
+        return os.fsencode(self._files[fd]), offset, size
 
     def bytes_of(self, path: bytes, largest: int | None = None) -> bytes:
         """The content of a small file, or its first ``largest`` bytes."""
@@ -86,12 +86,10 @@ class Spool:
     def close(self) -> None:
         """Close the files."""
         while self._files:
-            os.close(self._files.popitem()[1])
+            os.close(self._files.popitem()[0])
 
     def _take(self, unpacked: UnpackedFile, files: Iterable[Item]) -> None:
-        if unpacked.spool not in self._files:
-            self._files[unpacked.spool] = os.open(unpacked.spool, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-        fd = self._files[unpacked.spool]
+        fd = self._opened(unpacked.spool)
         offset, absent = unpacked.start, {*unpacked.purged, *unpacked.shut}
         for file in files:
             if file.path not in absent:
@@ -101,6 +99,14 @@ class Spool:
         self.purged.update(unpacked.purged)
         self.opened.update(unpacked.opened)
         self.shut.update(unpacked.shut)
+
+    def _opened(self, spool: str) -> int:
+        for fd, path in self._files.items():
+            if path == spool:
+                return fd
+        fd = os.open(spool, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        self._files[fd] = spool
+        return fd
 
 
 def _piece(path: bytes, fd: int, offset: int, size: int) -> bytes:
