@@ -11,7 +11,7 @@ import stat
 import sys
 import time
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 
@@ -137,17 +137,18 @@ def scan(
     ]  # fmt: skip
     for walk in walks:
         _scan_one(walk)
-    if is_as_before := _is_as_before(result, before):
+    there: Container[bytes] = before
+    if _is_as_before(result, before):
         result.entries = known
     else:
         _fill(entries, known, result, before)
+        for walk in walks:
+            _keep_removed_mount_points(walk)
+        number_links(entries, result.linked, known)
+        there = entries
     result.left_out.update(_left_out_before(result, before))
     for walk in walks:
-        if not is_as_before:
-            _keep_removed_mount_points(walk)
-        result.mounted |= mount_points.met(walk.watch.path, before if is_as_before else entries)
-    if not is_as_before:
-        number_links(entries, result.linked, known)
+        result.mounted |= mount_points.met(walk.watch.path, there)
     return result
 
 
