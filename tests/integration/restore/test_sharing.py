@@ -6,7 +6,7 @@ import fcntl
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ from tests.support.applying import (
     plan_for,
     story_fixture,  # noqa: F401
 )
+from tests.support.worker import worker_fixture  # noqa: F401
 
 pytestmark = pytest.mark.usefixtures("as_root")
 Written = Sequence[tuple[str, ...]] | None
@@ -65,15 +66,6 @@ def few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that a dozen files are shared."""
     for name, work in (("_FEW", 1), ("_OURS", 1), ("_THEIRS", 3)):
         monkeypatch.setattr(sharing, name, work * sharing._FILE)
-
-
-@pytest.fixture
-def worker(monkeypatch: pytest.MonkeyPatch) -> Iterator[WorkerProcess]:
-    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1})
-    monkeypatch.setattr(threading, "active_count", lambda: 1)
-    with WorkerProcess.start() as made:
-        assert made is not None
-        yield made
 
 
 def rebuild(story: Story, helper: Helper | None, **more: Any) -> Outcome:

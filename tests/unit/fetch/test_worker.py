@@ -11,7 +11,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,15 +18,7 @@ import pytest
 from pacha.errors import PachaError, UsageError
 from pacha.fetch import worker as module
 from pacha.fetch.worker import WorkerProcess, run_in_worker
-
-
-@pytest.fixture
-def worker(monkeypatch: pytest.MonkeyPatch) -> Iterator[WorkerProcess]:
-    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1})
-    monkeypatch.setattr(threading, "active_count", lambda: 1)
-    with WorkerProcess.start() as made:
-        assert made is not None
-        yield made
+from tests.support.worker import worker_fixture  # noqa: F401
 
 
 def whoever(number: int, *, more: int = 0) -> tuple[int, int]:
