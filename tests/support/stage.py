@@ -132,10 +132,12 @@ class Host:
         code, out, err = launcher().run(command, environment, stdin or b"", 120)
         return Done(code, out.decode("utf-8"), err.decode("utf-8"))
 
-    def start(self, *arguments: str | bytes | Path, stdin: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
+    def start(
+        self, *arguments: str | bytes | Path, stdin: int = subprocess.DEVNULL, stderr: int = subprocess.DEVNULL
+    ) -> subprocess.Popen[bytes]:
         """Begin a run, for the caller to end."""
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        return subprocess.Popen([self.program, *arguments], env=self.environment(), stdin=stdin, **quiet)  # type: ignore[arg-type]
+        streams = {"stdin": stdin, "stdout": subprocess.DEVNULL, "stderr": stderr}
+        return subprocess.Popen([self.program, *arguments], env=self.environment(), **streams)  # type: ignore[arg-type]
 
     def watch(self, *paths: Path) -> None:
         """Watch directories."""

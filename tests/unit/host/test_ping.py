@@ -38,7 +38,7 @@ def service() -> Iterator[str]:
     Service.asked.clear()
     Service.stop.clear()
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Service) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
         Service.stop.set()
         server.shutdown()
