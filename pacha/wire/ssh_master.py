@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pacha.errors import PachaError
 from pacha.system import background
@@ -25,13 +25,13 @@ from pacha.wire.master import (
     is_store_file,
     temporary_name,
 )
-from pacha.wire.message import OutOfRange, absurd, count
 from pacha.wire.plain_account import OPENING, PlainAccount
 from pacha.wire.plain_reader import STORE_LIMITS
 from pacha.wire.remote_errors import locked, waits_for_lock
+from pacha.wire.remote_pacha import RemotePacha, free_bytes, of_those, probe_in
 
 if TYPE_CHECKING:
-    from pacha.wire.control import Control, Hello
+    from pacha.wire.control import Control
     from pacha.wire.conversation import Conversation
     from pacha.wire.ssh import Commands, Stream
 
@@ -53,11 +53,7 @@ class SshMaster:
         self._on_change = on_change
         self._connection = connection
         self._plain = plain
-        self._host: str | None = None  #: the host of the greeting
-        self._control: Control | None = None
-        self._greeting: Hello | None = None
-        self._there: Collection[str] = ()  #: the repositories of which the greeting tells
-        self._greet = threading.RLock()
+        self._pacha = RemotePacha(connection, plain)
         self._fetching = threading.Lock()
 
     @property
@@ -76,22 +72,22 @@ class SshMaster:
 
     def probe(self, host: str, names: Sequence[str] = ()) -> Probe:
         """The state of ``host``'s folder; the first time asked for while the greeting is on its way."""
-        if self._host == host or self._greets:
-            return self._look(host, names)
+        if self._greets or self._pacha.was_asked(host):
+            return self._pacha.probe(host, names)
         self._connection.open_ahead(2)  # for the greeting, and for the small commands
-        plain = background.start(self._plain.probe, host, names, lambda: self._greeted(host) is not None)
-        return self._look(host, names) if self._greeted(host) else plain.result()
+        plain = background.start(self._plain.probe, host, names, lambda: self._pacha.greeting(host) is not None)
+        return self._pacha.probe(host, names) if self._pacha.greeting(host) else plain.result()
 
     def make_host(self, host: str) -> None:
         """Make ``host``'s folder if it is missing."""
-        if channel := self._can(host, control.MAKE):
+        if channel := self._pacha.can(host, control.MAKE):
             channel.ask(control.MAKE)
         else:
             self._plain.make_host(host)
 
     def create(self, host: str, name: str) -> None:
         """Make the repository ``name`` if it is missing."""
-        if channel := self._can(host, control.CREATE):
+        if channel := self._pacha.can(host, control.CREATE):
             channel.ask(control.CREATE, name=name)
         else:
             self._plain.create(host, name)
@@ -99,25 +95,27 @@ class SshMaster:
     @contextmanager
     def new(self, host: str, name: str) -> Iterator[Stream | TemporaryRepository]:
         """A temporary repository. Raises CannotStream where Pacha on the master is too old for that."""
-        if self._greeted(host) is None:
+        if self._pacha.greeting(host) is None:
             with self._plain.new(host, name) as temporary:
                 yield temporary
             return
-        if self._can(host, control.FILL):
-            if name in self._there:
+        if self._pacha.can(host, control.FILL):
+            if name in self._pacha.contents:
                 raise CannotStream
             yield TemporaryRepository(partial(self._fill, host, name), named_there=True)
             return
-        if not self._can(host, control.NEW):
+        if not self._pacha.can(host, control.NEW):
             raise CannotStream
-        with self._plain.repository(self._repository(host, temporary_name(name)), host, name, lambda: None) as stream:
+        with self._plain.repository(
+            self._pacha.repository_command(host, temporary_name(name)), host, name, lambda: None
+        ) as stream:
             yield stream
             self._plain.check_ended(stream, host, name)
 
     def _fill(self, host: str, name: str, repository: str, files: Iterable[bytes]) -> None:
         """Send the ``files`` of our ``repository``. Raises what they raise, CannotStream where it has to be pushed."""
         requires = file_stream.requirements_of(repository)
-        channel = self._can(host, control.FILL)
+        channel = self._pacha.can(host, control.FILL)
         if channel is None:
             raise CannotStream
         failure: Exception | None = None
@@ -133,26 +131,26 @@ class SshMaster:
 
     def serve(self, host: str, name: str) -> AbstractContextManager[Stream | Conversation]:
         """The repository, over the control channel or one of its own. Raises NoRepository, RolledBack."""
-        if channel := self._can(host, control.SERVE):
+        if channel := self._pacha.can(host, control.SERVE):
             return _conversation(channel, name)
-        if not self._can(host, control.REPOSITORY):
+        if not self._pacha.can(host, control.REPOSITORY):
             return self._plain.serve(host, name)
         # Pacha there rolls back an interrupted push when it starts.
-        return self._plain.repository(self._repository(host, name), host, name, lambda: None)
+        return self._plain.repository(self._pacha.repository_command(host, name), host, name, lambda: None)
 
     def nests(self, host: str) -> bool:
         """Whether they share the control channel."""
-        return self._can(host, control.SERVE) is not None
+        return self._pacha.can(host, control.SERVE) is not None
 
     def fetch(self, host: str, name: str, inbox: int, on_file: Callable[[scp.Received], None]) -> scp.Totals:
         """Copy the repository's store into the empty folder ``inbox`` (a descriptor). Raises NoHost.
 
         The first time it starts while the greeting is on its way: Pacha on the master accepts scp, too.
         """
-        if self._host != host and not self._greets:
+        if not (self._greets or self._pacha.was_asked(host)):
             path = self._plain.hosts_path
             self._connection.open_ahead(2)
-            greeting_future = background.start(self._greeted, host)
+            greeting_future = background.start(self._pacha.greeting, host)
             try:
                 totals = self._plain.fetch(host, name, inbox, on_file)
                 greeting_future.exception()  # wait for the greeting
@@ -161,11 +159,11 @@ class SshMaster:
                 greeting = greeting_future.result()
                 if greeting is None or (REBUILD in greeting.may and greeting.hosts_path == path):
                     raise
-        greeting = self._greeted(host)
+        greeting = self._pacha.greeting(host)
         if greeting is not None:
             check_may_read(host, greeting.may)
         with self._fetching:
-            if channel := self._can(host, control.FETCH):
+            if channel := self._pacha.can(host, control.FETCH):
                 return self._fetch(channel, name, inbox, on_file)
         return self._plain.fetch(host, name, inbox, on_file)  # with the greeting's hosts_path
 
@@ -183,7 +181,7 @@ class SshMaster:
 
     def fetch_hooks(self, host: str, inbox: int) -> list[hook_files.Hook]:
         """Copy ``host``'s hooks into the empty folder ``inbox`` (a descriptor), with their owners where known."""
-        channel = self._can(host, control.HOOKS)
+        channel = self._pacha.can(host, control.HOOKS)
         hooks = self._plain.fetch_hooks(host, inbox)
         if channel is None or not hooks:
             return hooks
@@ -194,108 +192,57 @@ class SshMaster:
 
     def draft_heartbeat(self, host: str, line: bytes) -> None:
         """Start early with the heartbeat where it takes more than one round trip."""
-        if self._greeted(host) is None:
+        if self._pacha.greeting(host) is None:
             self._plain.draft_heartbeat(host, line)
 
     def leave_heartbeat(
         self, host: str, line: bytes, *, durable: bool, look: Sequence[str] | None = None
     ) -> Probe | None:
         """Replace ``host``'s heartbeat by ``line``; with ``durable`` make what was sent durable first."""
-        channel, greeting = self._can(host, control.BEAT), self._greeted(host)
+        channel, greeting = self._pacha.can(host, control.BEAT), self._pacha.greeting(host)
         if channel is None or greeting is None:
             return self._plain.leave_heartbeat(host, line, durable=durable, look=look)
         answer = channel.ask(control.BEAT, line=line.decode("ascii"), durable=durable, look=look is not None)
         if look is None:
             return None
         if "clock" not in answer:  # an older master sends no probe along
-            return self._look(host, look)
-        return _of(_read(answer, greeting), look)
+            return self._pacha.probe(host, look)
+        return of_those(probe_in(answer, greeting), look)
 
     def last_push(self, host: str) -> bytes | None:
         """The heartbeat, where the master can be asked for it."""
-        if self._greeted(host) is None:
+        if self._pacha.greeting(host) is None:
             return self._plain.last_push(host)
-        channel = self._can(host, control.LAST_PUSH)
+        channel = self._pacha.can(host, control.LAST_PUSH)
         if channel is None:
             raise NotTold
         return control.heartbeat_of(channel.ask(control.LAST_PUSH))
 
     def purged(self, host: str) -> bytes | None:
         """The record of what was purged; a Pacha there that does not tell its digest has none."""
-        self._greeted(host)
+        self._pacha.greeting(host)
         return self._plain.purged(host)
 
     def examine(self, host: str) -> Examined:
         """Ask Pacha on the master if it answers, within its capabilities; else the plain account."""
-        greeting = self._greeted(host)
+        greeting = self._pacha.greeting(host)
         if greeting is None:
             return self._plain.examine(host)
         clock = self.probe(host).clock
         examined = Examined(clock=clock, may=greeting.may, pacha=greeting.version, hosts_path=greeting.hosts_path)
-        channel = self._can(host, control.EXAMINE)
+        channel = self._pacha.can(host, control.EXAMINE)
         if channel is None:
             return examined
         answer = channel.ask(control.EXAMINE)
         trouble = "" if answer.get("writable") else "the host's folder cannot be written to"
-        return replace(examined, trouble=trouble, free=_free(answer.get("free")))
+        return replace(examined, trouble=trouble, free=free_bytes(answer.get("free")))
 
     def close(self) -> None:
         """Hang up."""
-        if self._control is not None:
-            self._control.close()
+        self._pacha.close()
         self._connection.close()
-        if self._host is not None and self._greets != (self._greeting is not None):
+        if self._pacha.answers not in (None, self._greets):
             self._on_change(not self._greets)
-
-    def _look(self, host: str, names: Sequence[str]) -> Probe:
-        """The probe in the greeting, the first time; then a new one. Pacha probes all repositories at once."""
-        return _of(self._seen(host, names), names)
-
-    def _seen(self, host: str, names: Sequence[str]) -> Probe:
-        greeting = self._greeted(host)
-        if greeting is not None and greeting.probe is not None:
-            probe, self._greeting = greeting.probe, replace(greeting, probe=None)
-            return probe
-        channel = self._can(host, control.PROBE)
-        if channel is None or greeting is None:
-            return self._plain.probe(host, names)
-        return _read(channel.ask(control.PROBE), greeting)
-
-    def _can(self, host: str, capability: str) -> Control | None:
-        """The control channel, if the master has ``capability``."""
-        greeting = self._greeted(host)
-        return self._control if greeting is not None and capability in greeting.capabilities else None
-
-    def _greeted(self, host: str) -> Hello | None:
-        """The greeting for ``host``; None where Pacha does not answer."""
-        with self._greet:
-            if self._host != host or (self._control is not None and self._control.is_closed):
-                self._meet(host)
-            return self._greeting
-
-    def _meet(self, host: str) -> None:
-        if self._control is not None:
-            self._control.close()
-        self._control, self._greeting, self._host = None, None, None
-        stream = self._connection.stream([*self._command(host), "--control"])
-        channel = control.Control(stream)
-        try:
-            self._greeting = channel.greeting()
-        finally:
-            if self._greeting is None:
-                stream.close()
-        self._host = host
-        if self._greeting is not None:
-            self._control = channel
-            self._there = self._greeting.probe.contents if self._greeting.probe else ()
-            self._plain.hosts_path = self._greeting.hosts_path
-            self._plain.leave_shell()
-
-    def _command(self, host: str) -> list[bytes | str]:
-        return ["pacha", "serve", host, "--hosts-path", self._plain.hosts_path]
-
-    def _repository(self, host: str, name: str) -> list[bytes | str]:
-        return [*self._command(host), "--repository", name]
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,34 +285,6 @@ def _send(talk: Conversation, pieces: Iterable[bytes]) -> Exception | None:
     except Exception as error:
         return error
     return None
-
-
-def _read(answer: dict[str, Any], greeting: Hello) -> Probe:
-    try:
-        return control.probe_of(answer, greeting.may)
-    except OutOfRange as error:
-        raise absurd(error) from None
-    except (ValueError, KeyError, TypeError):
-        raise control.senseless("the time") from None
-
-
-def _free(value: object) -> int | None:
-    """The free bytes that the master tells, None for none or an invalid number."""
-    try:
-        return count(value)
-    except (TypeError, ValueError):
-        return None
-
-
-def _of(probe: Probe, names: Sequence[str]) -> Probe:
-    """``probe`` with the repositories ``names`` alone, without those of which the master does not tell.
-
-    An older one tells of none, not even of ``db``; any other of ``MOST_TOLD``: a name that is not among so many may be
-    there all the same.
-    """
-    tells_all = 0 < len(probe.contents) < control.MOST_TOLD
-    contents = {name: probe.contents.get(name) for name in names if tells_all or name in probe.contents}
-    return replace(probe, contents=contents)
 
 
 def _owner(value: object) -> str:

@@ -97,8 +97,8 @@ EARLIER_CHANNEL = "control.SERVE = control.FILL = control.FETCH = 'in the same c
 LATER_CLIENT = "control.BEAT, control.CREATE = 'beat in style', 'create in style'\n"
 EARLIER_CLIENT = (
     "from pacha.wire.master import CannotStream\nfrom pacha.wire.plain_account import PlainAccount\n"
-    "from pacha.wire.ssh_master import SshMaster\n"
-    "SshMaster._greeted = lambda self, host: None\ndef new(self, host, name):\n    raise CannotStream\n"
+    "from pacha.wire.remote_pacha import RemotePacha\n"
+    "RemotePacha.greeting = lambda self, host: None\ndef new(self, host, name):\n    raise CannotStream\n"
     "PlainAccount.new = new\n"
 )
 

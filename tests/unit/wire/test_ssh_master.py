@@ -11,8 +11,8 @@ import pytest
 
 from pacha.errors import DamagedError, UnreachableError
 from pacha.wire import control
-from pacha.wire.master import Probe
-from pacha.wire.ssh_master import SshMaster, _conversation, _of
+from pacha.wire.remote_pacha import RemotePacha
+from pacha.wire.ssh_master import SshMaster, _conversation
 
 
 class Ended(BaseException):
@@ -26,7 +26,7 @@ def test_who_interrupts_the_first_copy_does_not_wait_for_the_greeting(monkeypatc
     def fetch(*_: Any) -> None:
         raise Ended
 
-    monkeypatch.setattr(SshMaster, "_greeted", lambda self, host: greeted.wait(5))
+    monkeypatch.setattr(RemotePacha, "greeting", lambda self, host: greeted.wait(5))
     plain: Any = SimpleNamespace(hosts_path=b"/hosts", fetch=fetch)
     connection: Any = SimpleNamespace(open_ahead=lambda count: None)
     waited = threading.Timer(1, greeted.set)
@@ -36,15 +36,6 @@ def test_who_interrupts_the_first_copy_does_not_wait_for_the_greeting(monkeypatc
     assert not greeted.is_set()
     waited.cancel()
     greeted.set()
-
-
-def test_a_master_that_tells_of_no_more_does_not_say_that_the_rest_is_gone() -> None:
-    """One tells of so many repositories at most; an older one of none."""
-    few = Probe(1.0, "a", contents={"etc": "b"})
-    assert _of(few, ["etc", "opt"]).contents == {"etc": "b", "opt": None}
-    many = Probe(1.0, "a", contents={f"n{number}": "b" for number in range(control.MOST_TOLD)})
-    assert _of(many, ["n1", "opt"]).contents == {"n1": "b"}
-    assert _of(Probe(1.0, "a"), ["etc"]).contents == {}
 
 
 def test_a_process_there_that_ended_is_no_damaged_history() -> None:
