@@ -29,7 +29,7 @@ PARTS: Mapping[str, Mapping[str, Sequence[str]]] = {
         "committing: manifest, list of names, the rest": ["pacha.push.commit:commit"],
         "scanning": ["pacha.files.scan:scan"],
         "pacha.db and the cache": [
-            "pacha.store.database:read_lazily", "pacha.store.database:read_cache", "pacha.store.database:write_cache",
+            "pacha.store.database:read_lazily", "pacha.store.scan_cache:read", "pacha.store.scan_cache:write",
             "pacha.push.snapshot:_commit_database",
         ],
         "what this machine is, and its packages": [
@@ -38,13 +38,13 @@ PARTS: Mapping[str, Mapping[str, Sequence[str]]] = {
         "sending db, heartbeat": ["pacha.push.session:PushSession.deliver"],
     },
     IDLE: {
-        "reading pacha.db and the cache": ["pacha.store.database:read_lazily", "pacha.store.database:read_cache"],
+        "reading pacha.db and the cache": ["pacha.store.database:read_lazily", "pacha.store.scan_cache:read"],
         "scanning": ["pacha.files.scan:scan"],
         "comparing with the last snapshot": [
             "pacha.push.snapshot:build_snapshot", "pacha.store.snapshot:compare", "pacha.push.snapshot:_commit_content",
             "pacha.push.snapshot:_commit_database",
         ],
-        "writing the cache": ["pacha.store.database:write_cache"],
+        "writing the cache": ["pacha.store.scan_cache:write"],
         "asking the master, heartbeat": [
             "pacha.push.session:PushSession.attach", "pacha.push.session:PushSession.deliver",
         ],

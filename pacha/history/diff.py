@@ -25,7 +25,7 @@ from pacha.machine.packages import changes, package_list
 from pacha.machine.packages.changes import PackageChange
 from pacha.sealing.keys import secrets_in
 from pacha.sealing.rules import SealRules
-from pacha.store import database, hg
+from pacha.store import database, hg, scan_cache
 from pacha.store.companions import PACKAGES
 from pacha.store.snapshot import Watched
 from pacha.text import escape
@@ -122,7 +122,7 @@ def of_snapshot(history: History, revision: hg.Revision | None) -> Side:
 def of_disk(context: Context, with_packages: bool = False) -> Side:
     """The watched paths as they are on disk now; ``with_packages``: also the packages of this machine."""
     last = database.read(context.state.database)
-    fingerprints = database.read_cache(context.state.cache, context.state.database)
+    fingerprints = scan_cache.read(context.state.cache, context.state.database)
     fingerprints.are_recorded = False  # an account may have another name since
     watched = watch.effective_rules(context, last.watched)
     names = known_names(Accounts.of_machine(), last.accounts)

@@ -10,7 +10,7 @@ from pacha.errors import Concern
 from pacha.files.names import DATABASE
 from pacha.host import due, orphans, owed, runner, schedule
 from pacha.host.context import Context
-from pacha.store import database, hg
+from pacha.store import database, hg, scan_cache
 from pacha.store.host_state import HostState, MasterState, Orphans
 from pacha.system.presence import is_absent
 
@@ -95,7 +95,7 @@ def status(context: Context) -> Status:
         owed=tuple(sorted(owed.paths(context.state))),
         services_owed=state.services_owed,
         unfinished=tuple(owed.interrupted_rebuilds(context.state, snapshot)),
-        left_out=dict(sorted(database.read_cache(context.state.cache).left_out.items())),
+        left_out=dict(sorted(scan_cache.read(context.state.cache).left_out.items())),
         schedule=tuple(map(str, jobs)),
         orphans=orphans.unsettled(state.orphans),
         idle=runner.idle(jobs=jobs),

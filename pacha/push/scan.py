@@ -13,7 +13,7 @@ from pacha.host import owed, packages, watch
 from pacha.machine import facts
 from pacha.push import sealing
 from pacha.push.session import PushSession
-from pacha.store import database
+from pacha.store import database, scan_cache
 from pacha.store.companions import MACHINE
 from pacha.store.recorded import Recorded, summary_of
 from pacha.store.snapshot import Snapshot
@@ -59,7 +59,7 @@ def _check_rebuilt(session: PushSession, last: Snapshot, accept: bool) -> None:
 def scan(session: PushSession, last: Snapshot) -> Snapshot:
     """Scan what is watched in ``last``; returns ``last``, with its entries read if anything differs from them."""
     state = session.context.state
-    session.fingerprints = database.read_cache(state.cache, state.database)
+    session.fingerprints = scan_cache.read(state.cache, state.database)
     session.fingerprints.are_recorded &= _are_as_recorded(session, last)
     session.watched = watch.effective_rules(session.context, last.watched)
     targets = watch.scan_targets(session.watched)

@@ -28,7 +28,7 @@ from pacha.push.reconcile import Base
 from pacha.push.session import PushSession
 from pacha.push.target import MasterTarget
 from pacha.push.upload import Upload
-from pacha.store import change_list, companions, database, hg
+from pacha.store import change_list, companions, database, hg, scan_cache
 from pacha.store.recorded import summary_of
 from pacha.store.snapshot import READABLE_FROM, SCHEMA, Changes, Snapshot, Watched, compare, other_than, placed
 from pacha.system import activity
@@ -381,7 +381,7 @@ def _remember_scan(session: PushSession, *, written: bool) -> None:
     state, now = session.context.state, scanned.fingerprints
     differs = (now.listings, now.left_out) != (before.listings, before.left_out)
     if written or differs or not (before.are_recorded and now.are_recorded):
-        database.write_cache(state.cache, before, now, state.database)
+        scan_cache.write(state.cache, before, now, state.database)
     session.fingerprints, scanned.listings = Fingerprints(), {}
 
 

@@ -1,4 +1,4 @@
-"""SQLite: pacha.db, the root of a snapshot, and the local cache. With SQL, beside ``fleet/index``.
+"""SQLite: pacha.db, the root of a snapshot. With SQL, beside ``scan_cache`` and ``fleet/index``.
 
 The place of the rows decides the size of a snapshot: a stable integer id is the only key, so that a new file changes
 one page and not every page (SQLite's file format, https://sqlite.org/fileformat2.html).
@@ -11,12 +11,11 @@ import json
 import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from typing import Any
 from urllib.parse import quote
 
 from pacha.errors import DamagedError, PachaError
-from pacha.files.listing import Fingerprints, Listing
 from pacha.files.metadata import Entry
 from pacha.files.owners import Account
 from pacha.store import rows
@@ -38,22 +37,12 @@ CREATE TABLE entry ({_ENTRY});
 CREATE TABLE account (id INTEGER PRIMARY KEY, name BLOB, is_group INTEGER, number INTEGER, gid INTEGER, home BLOB,
                       shell BLOB, groups TEXT);
 """
-_CACHE = """
-DROP TABLE IF EXISTS left_out;  -- of earlier versions
-DROP TABLE IF EXISTS fingerprint;
-CREATE TABLE IF NOT EXISTS listing (path BLOB PRIMARY KEY, names BLOB, fingerprints BLOB);
-CREATE TABLE IF NOT EXISTS never_kept (path BLOB PRIMARY KEY, what TEXT) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS recorded (database TEXT);
-"""
 Row = tuple[Any, ...]  #: in the order of rows.COLUMNS
-_LISTINGS = "SELECT path, names, fingerprints FROM listing"
-_HEAD = 100  #: bytes of a database
-_COUNTED = slice(24, 28)  #: where in them SQLite counts its changes
 _MOST_BYTES = 1 << 30  #: a fetched pacha.db larger than this is not one
 
 
 @contextmanager
-def _connect(path: str, *, create: bool = False) -> Iterator[sqlite3.Connection]:
+def connect(path: str, *, create: bool = False) -> Iterator[sqlite3.Connection]:
     """Open a connection; commit and close it at the end, or roll back after an exception."""
     if create:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
@@ -116,7 +105,7 @@ def _own(path: str) -> Iterator[sqlite3.Connection | None]:
         yield None
         return
     try:
-        with _connect(path) as connection:
+        with connect(path) as connection:
             yield None if _is_new(connection, path) else connection
     except (sqlite3.Error, ValueError, TypeError, KeyError) as error:
         raise PachaError(
@@ -179,7 +168,7 @@ def write(path: str, snapshot: Snapshot, last: Snapshot | None = None) -> None:
     ``last`` is the snapshot that was read from there, if it was; then only what differs from it is looked at.
     """
     try:
-        with _connect(path, create=True) as connection:
+        with connect(path, create=True) as connection:
             if _is_new(connection, path):
                 connection.executescript(f"BEGIN; {_SCHEMA}")  # one transaction with all that follows
                 last = Snapshot()
@@ -234,70 +223,6 @@ def _dump(source: sqlite3.Connection, path: str) -> bytes:
             return stream.read()
     finally:
         os.unlink(temporary)
-
-
-def read_cache(path: str, database: str = "") -> Fingerprints:
-    """The fingerprints of the last scan; empty if missing or damaged, or of use to a newer pacha.db alone.
-
-    They ``are_recorded`` where the pacha.db at ``database`` is still what it was after that scan.
-    """
-    if not os.path.exists(path):
-        return Fingerprints()
-    try:
-        with _connect(path) as connection:
-            listings = {bytes(row[0]): Listing(*map(bytes, row[1:])) for row in connection.execute(_LISTINGS)}
-            left_out = {bytes(row[0]): str(row[1]) for row in connection.execute("SELECT path, what FROM never_kept")}
-            ((recorded,),) = connection.execute("SELECT database FROM recorded")
-            version = _version(database)
-            if version and _count(version) < _count(recorded):
-                raise ValueError("what it remembers was recorded in a newer database")
-            return Fingerprints(listings, left_out, are_recorded=bool(version) and recorded == version)
-    except (sqlite3.Error, OSError, TypeError, ValueError):
-        for name in (path, f"{path}-journal"):  # the cache only speeds up scanning
-            with suppress(OSError):
-                os.unlink(name)
-        return Fingerprints()
-
-
-def write_cache(path: str, before: Fingerprints, now: Fingerprints, database: str = "") -> None:
-    """Bring the cache from ``before`` (as read) to ``now``; ``database`` has the entries, and no others if they say so.
-
-    A failure is ignored: the next scan reads more.
-    """
-    old, new = before.listings, now.listings
-    changed = [(folder, *listing) for folder, listing in new.items() if old.get(folder) != listing]
-    try:
-        with _connect(path, create=True) as connection:
-            connection.executescript(_CACHE)
-            connection.executemany(
-                "DELETE FROM listing WHERE path = ?", [(folder,) for folder in old.keys() - new.keys()]
-            )
-            connection.executemany("INSERT OR REPLACE INTO listing VALUES (?, ?, ?)", changed)
-            connection.execute("DELETE FROM never_kept")
-            connection.executemany("INSERT INTO never_kept VALUES (?, ?)", now.left_out.items())
-            connection.execute("DELETE FROM recorded")
-            written = _version(database) if now.are_recorded else f"not as in {_version(database)}"
-            connection.execute("INSERT INTO recorded VALUES (?)", (written,))
-    except (sqlite3.Error, OSError):
-        pass
-
-
-def _version(path: str) -> str:
-    """What differs after any change of the database at ``path``: its file, its times, and SQLite's counter of changes.
-
-    "" for none.
-    """
-    try:
-        with open(path, "rb", buffering=0) as stream:
-            status, head = os.fstat(stream.fileno()), stream.read(_HEAD)
-    except OSError:
-        return ""
-    return f"{status.st_dev} {status.st_ino} {status.st_mtime_ns} {status.st_ctime_ns} {status.st_size} {head.hex()}"
-
-
-def _count(version: str) -> int:
-    """How many changes SQLite had counted in a database of this ``version``: fewer in an older copy. 0 for none."""
-    return int.from_bytes(bytes.fromhex(version.rpartition(" ")[2])[_COUNTED], "big")
 
 
 def _load(connection: sqlite3.Connection, convert: Any, sealed: bool = False) -> Snapshot:

@@ -63,7 +63,7 @@ def test_only_what_matches_is_sealed_and_only_then_the_format_is_newer(bar: Stan
 
 
 def columns(bar: Standalone) -> set[str]:
-    with database._connect(bar.context().state.database) as connection:
+    with database.connect(bar.context().state.database) as connection:
         return database._names_of(connection, "entry")
 
 

@@ -1,4 +1,4 @@
-"""pacha.db and the cache: exact, cheap to keep in a repository, and no trouble when cut off or lost."""
+"""pacha.db: exact, cheap to keep in a repository, and no trouble when cut off or lost."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from hypothesis import strategies as st
 
 from pacha.errors import PachaError
 from pacha.files.keyed import SEALED_SIZE
-from pacha.files.listing import Fingerprints, Listing
 from pacha.files.metadata import EVERYWHERE, Entry, Kind
 from pacha.files.owners import Account
 from pacha.store import database
@@ -371,76 +370,6 @@ def test_a_newer_one_of_our_own_is_refused_naming_the_version(path: str) -> None
     assert "7.5" in caught.value.hint
 
 
-# -- the cache
-
-NONE = Fingerprints()
-MARKS = Fingerprints(
-    {b"/w": Listing.of({b"a": bytes(52), b"\xff": b"\xff" * 52}), b"/w/a": Listing()},
-    {b"/w/s\xff": "a socket"},
-    are_recorded=True,
-)
-
-
-@pytest.fixture
-def cache(tmp_path: Path) -> str:
-    return str(tmp_path / "cache.db")
-
-
-def kept_in(cache: str, database_path: str = "") -> tuple[object, object, bool]:
-    found = database.read_cache(cache, database_path)
-    return found.listings, found.left_out, found.are_recorded
-
-
-def test_the_cache_comes_back(cache: str) -> None:
-    assert kept_in(cache) == ({}, {}, False)
-    database.write_cache(cache, NONE, MARKS)
-    assert kept_in(cache) == (MARKS.listings, MARKS.left_out, False)
-    other = Fingerprints({b"/w": Listing.of({b"a": bytes(52)}), b"/w/c": Listing()})
-    database.write_cache(cache, MARKS, other)
-    assert kept_in(cache) == (other.listings, {}, False)
-
-
-def test_the_cache_says_whether_the_database_was_written_since(cache: str, path: str) -> None:
-    database.write(path, EVERYTHING)
-    database.write_cache(cache, NONE, MARKS, path)
-    assert kept_in(cache, path)[2]
-    database.read(path)
-    assert kept_in(cache, path)[2], "who only reads changes nothing"
-    before = os.stat(path)
-    database.write(path, replace(EVERYTHING, meta={**META, "version": "0.9"}))
-    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
-    assert kept_in(cache, path) == (MARKS.listings, MARKS.left_out, False)
-    database.write_cache(cache, MARKS, MARKS, path)
-    assert kept_in(cache, path)[2]
-    os.unlink(path)
-    assert not kept_in(cache, path)[2]
-
-
-@pytest.mark.parametrize("are_recorded", [False, True])
-def test_a_database_that_was_set_back_has_no_use_for_the_cache(cache: str, path: str, are_recorded: bool) -> None:
-    """What differs from its entries may have the fingerprint of the newer scan."""
-    marks = Fingerprints(MARKS.listings, MARKS.left_out, are_recorded=are_recorded)
-    database.write(path, EVERYTHING)
-    older = Path(path).read_bytes()
-    database.write(path, replace(EVERYTHING, meta={**META, "version": "0.9"}))
-    database.write_cache(cache, NONE, marks, path)
-    assert kept_in(cache, path)[2] is are_recorded
-    Path(path).write_bytes(older)
-    assert kept_in(cache, path) == ({}, {}, False) and not os.path.exists(cache)
-
-
-def test_the_cache_of_an_earlier_version_is_made_anew(cache: str) -> None:
-    with closing(sqlite3.connect(cache)) as connection:
-        connection.executescript(
-            "CREATE TABLE fingerprint (path BLOB PRIMARY KEY, device INTEGER, inode INTEGER, ctime_ns INTEGER);"
-            "CREATE TABLE never_kept (path BLOB PRIMARY KEY, what TEXT) WITHOUT ROWID;"
-            "INSERT INTO fingerprint VALUES (x'2f77', 1, 2, 3)"
-        )
-    assert kept_in(cache) == ({}, {}, False)
-    database.write_cache(cache, NONE, MARKS)
-    assert kept_in(cache) == (MARKS.listings, MARKS.left_out, False)
-
-
 def test_entries_are_read_when_one_is_asked_for(path: str) -> None:
     assert database.read_lazily(path) == Snapshot()
     plain = {name: entry for name, entry in EVERYTHING.entries.items() if entry.sealed is None}
@@ -466,33 +395,6 @@ def test_what_is_sealed_is_read_at_once(path: str) -> None:
     file = next(entry for entry in EVERYTHING.entries.values() if entry.kind is Kind.FILE)
     database.write(path, replace(EVERYTHING, entries={file.path: file._replace(sealed=key)}))
     assert not isinstance(database.read_lazily(path).entries, Recorded)
-
-
-@pytest.mark.parametrize("content", [b"", b"x" * 5000, b"SQLite format 3\0" + b"\1" * 5000, "table", "types", "folder"])
-def test_a_cache_that_is_lost_or_broken_is_no_error(cache: str, content: bytes | str) -> None:
-    if isinstance(content, bytes):
-        Path(cache).write_bytes(content)
-    elif content == "folder":
-        Path(cache).mkdir()
-        database.read_cache(cache)
-        database.write_cache(cache, NONE, MARKS)
-        return
-    else:
-        with closing(sqlite3.connect(cache)) as connection:
-            connection.execute("CREATE TABLE listing (path, names, fingerprints)")
-            if content == "types":
-                connection.execute("CREATE TABLE never_kept (path, what)")
-                connection.execute("INSERT INTO listing VALUES (NULL, 'x', 1.5)")
-            connection.commit()
-    assert kept_in(cache) == ({}, {}, False)
-    database.write_cache(cache, NONE, MARKS)
-    assert database.read_cache(cache).listings in (MARKS.listings, {})
-    database.write_cache(cache, NONE, MARKS)
-    assert database.read_cache(cache).listings == MARKS.listings
-
-
-def test_a_cache_that_cannot_be_written_is_no_error(tmp_path: Path) -> None:
-    database.write_cache(str(tmp_path / "none/cache.db"), NONE, MARKS)
 
 
 def test_what_was_replaced_is_in_no_free_page(path: str, monkeypatch: pytest.MonkeyPatch) -> None:

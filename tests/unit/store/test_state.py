@@ -20,7 +20,7 @@ from pacha import __version__
 from pacha.errors import Concern, ExitCode, LockedError, PachaError
 from pacha.files.listing import Fingerprints, Listing
 from pacha.rebuild.options import AccountPolicy
-from pacha.store import database
+from pacha.store import database, scan_cache
 from pacha.store.hg import NULL, Blob, Note, Repository
 from pacha.store.host_state import LONGEST, POLICIES, HostState, Orphans, RebuildChoices, Renumbering, Stated
 from pacha.store.snapshot import Snapshot, Watched
@@ -117,7 +117,7 @@ def test_nothing_in_it_is_open_to_others_under_any_umask(tmp_path: Path, umask: 
             state.machine()
             snapshot = Snapshot({"host": "bar"}, (Watched(path=b"/w", single=False, repository="w"),))
             database.write(state.database, snapshot)
-            database.write_cache(state.cache, Fingerprints(), Fingerprints({b"/w": Listing(b"a", bytes(52))}))
+            scan_cache.write(state.cache, Fingerprints(), Fingerprints({b"/w": Listing(b"a", bytes(52))}))
             image = database.image(state.database)
             repository = Repository.open(state.repository("w"), create=True)
             note = Note("m", "u", 1.0)
