@@ -46,10 +46,20 @@ class Listing(NamedTuple):
         return cls(b"\0".join(names), b"".join([found[name] for name in names]))
 
     @property
+    def size(self) -> int:
+        """How many names there are."""
+        return len(self.fingerprints) // _SIZE
+
+    @property
+    def listed(self) -> list[bytes]:
+        """The names."""
+        return self.names.split(b"\0") if self.size else []
+
+    @property
     def by_name(self) -> dict[bytes, Fingerprint]:
         """The fingerprint of each name."""
         starts = range(0, len(self.fingerprints), _SIZE)
-        return dict(zip(self.names.split(b"\0"), (self.fingerprints[at : at + _SIZE] for at in starts), strict=False))
+        return dict(zip(self.listed, (self.fingerprints[at : at + _SIZE] for at in starts), strict=False))
 
 
 class Fingerprints(Mapping[bytes, Fingerprint]):
@@ -97,7 +107,7 @@ class Fingerprints(Mapping[bytes, Fingerprint]):
             yield from (prefix + name for name in listing.by_name)
 
     def __len__(self) -> int:
-        return sum(len(listing.fingerprints) for listing in self.listings.values()) // _SIZE
+        return sum(listing.size for listing in self.listings.values())
 
     def without(self, doubtful: Iterable[bytes]) -> Fingerprints:
         """These fingerprints, but for those of the paths ``doubtful``."""
@@ -109,4 +119,4 @@ class Fingerprints(Mapping[bytes, Fingerprint]):
             found = listings[folder].by_name
             if not found.keys().isdisjoint(by_folder[folder]):
                 listings[folder] = Listing.of({name: found[name] for name in found.keys() - by_folder[folder]})
-        return Fingerprints(listings, self.left_out, are_recorded=self.are_recorded)
+        return Fingerprints(listings, self.left_out, are_recorded=self.are_recorded and not by_folder[WATCHED])

@@ -11,12 +11,13 @@ import stat
 import sys
 import time
 from bisect import bisect_left
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, islice
 
 from pacha.errors import Concern
 from pacha.files import content, metadata, names, paths
+from pacha.files.amended import Amended
 from pacha.files.dirfd import DIRECTORY, reach
 from pacha.files.exclude import Rules
 from pacha.files.link_groups import number_links
@@ -33,6 +34,8 @@ _UNSETTLED_NS = 2_000_000_000
 _ENCODING = sys.getfilesystemencoding()
 _FORMAT = 0o170000  # S_IFMT of inode(7)
 _ELSEWHERE = "what is in it is another file system (pacha.one.filesystem)"
+_SOCKET = "a socket"
+_FEW = 500  #: paths that differ, up to which what is known of the others is not looked at
 _LOOKS = 3  #: how often a name is looked at that is listed and not found; it may be removed and made all the time
 
 
@@ -54,13 +57,15 @@ class Watch:
 class Scan:
     """The result of a scan. ``unread``: files whose content may be new; their entries have no sha256.
 
-    ``listings``: by directory, what it listed; ``same``: those directories that list what they listed before;
-    ``doubtful``: the paths that have to be looked at again, whatever was listed.
+    ``listings``: by directory, what it listed; ``same``: those directories that list what they listed before; ``kept``:
+    the names that are as before, of each other one; ``doubtful``: the paths that have to be looked at again, whatever
+    was listed.
     """
 
     entries: Mapping[bytes, Entry] = field(default_factory=dict)
     listings: dict[bytes, Listing] = field(default_factory=dict)
     same: set[bytes] = field(default_factory=set)
+    kept: dict[bytes, frozenset[bytes]] = field(default_factory=dict)
     doubtful: set[bytes] = field(default_factory=set)
     count: int = 0  #: of the paths that were looked at until now
     unread: set[bytes] = field(default_factory=set)
@@ -140,6 +145,8 @@ def scan(
     there: Container[bytes] = before
     if _is_as_before(result, before):
         result.entries = known
+    elif (amended := _amended(result, known, walks, before)) is not None:
+        result.entries = amended
     else:
         _fill(entries, known, result, before)
         for walk in walks:
@@ -159,25 +166,79 @@ def _is_as_before(result: Scan, before: Fingerprints) -> bool:
 
 
 def _left_out_before(result: Scan, before: Fingerprints) -> Iterator[tuple[bytes, str]]:
-    """What was left out of the directories that are the same, and why; not what is walked into by the rules of now."""
+    """What was left out and is as it was, and why; not what is walked into by the rules of now."""
     for path, what in before.left_out.items():
-        if paths.parent(path) in result.same and path not in result.listings:
+        folder = paths.parent(path)
+        is_same = folder in result.same or paths.name(path) in result.kept.get(folder, ())
+        if is_same and path not in result.listings:
             yield path, what
 
 
 def _fill(entries: dict[bytes, Entry], known: Mapping[bytes, Entry], result: Scan, before: Fingerprints) -> None:
-    """Take what is known of the directories, and of the watched paths, that are the same: the objects that there are.
+    """Take what is known of all that is as before: the objects that there are.
 
     What was left out then is not known; what was removed since it was listed is doubtful.
     """
-    watched = result.listings.get(WATCHED, Listing()).by_name
-    same = [path for path, mark in before.of_folder(WATCHED).items() if watched.get(path) == mark]
-    below = ((paths.prefix(folder), before.listings[folder].names.split(b"\0")) for folder in result.same)
-    for prefix, listed in chain([(b"", same)], below):
-        for name in listed:
+    same = ((folder, before.listings[folder].listed) for folder in result.same)
+    for folder, names_as_before in chain([(WATCHED, _kept_in(WATCHED, result, before))], same, result.kept.items()):
+        prefix = _prefix(folder)
+        for name in names_as_before:
             entry = known.get(prefix + name)
             if entry is not None and entry.path not in result.doubtful:
                 entries[entry.path] = entry
+
+
+def _prefix(folder: bytes) -> bytes:
+    """What begins the path of each name in the listing of ``folder``."""
+    return b"" if folder == WATCHED else paths.prefix(folder)
+
+
+def _kept_in(folder: bytes, result: Scan, before: Fingerprints) -> Collection[bytes]:
+    """The names that are as before in ``folder``, which does not list the same."""
+    if folder != WATCHED:
+        return result.kept.get(folder, ())
+    watched = result.listings.get(WATCHED, Listing()).by_name
+    return [path for path, mark in before.of_folder(WATCHED).items() if watched.get(path) == mark]
+
+
+def _amended(
+    result: Scan, known: Mapping[bytes, Entry], walks: Iterable[_Walk], before: Fingerprints
+) -> Mapping[bytes, Entry] | None:
+    """``known`` with what differs from it; None where all of it has to be looked at to tell.
+
+    That is so where something cannot be looked at, where hard links may have changed, and where the number of paths
+    is not the one to expect: what was recorded without a fingerprint may be gone.
+    """
+    taken = result.entries
+    if not before.listings or result.doubtful or result.concerns or len(taken) > _FEW:
+        return None
+    if any(walk.watch.parts or walk.mount_points.before - walk.mount_points.now for walk in walks):
+        return None
+    gone = list(islice(_gone(result, before), _FEW + 1))
+    if len(gone) > _FEW or any(path in taken for members in result.linked.values() for path in members):
+        return None
+    changed = {path: entry for path, entry in taken.items() if known.get(path) != entry}
+    found = Amended(known, changed, frozenset(path for path in gone if known.get(path) is not None))
+    if any(entry.link_group is not None for entry in found.replaced) or len(found) != _count(result, before):
+        return None
+    return found if changed or found.removed else known
+
+
+def _gone(result: Scan, before: Fingerprints) -> Iterator[bytes]:
+    """The paths that had a fingerprint, and are neither as before nor anything else now."""
+    for folder, listing in before.listings.items():
+        if folder not in result.same:
+            prefix, kept = _prefix(folder), _kept_in(folder, result, before)
+            for name in listing.listed:
+                if name not in kept and prefix + name not in result.entries:
+                    yield prefix + name
+
+
+def _count(result: Scan, before: Fingerprints) -> int:
+    """How many entries there are, where those of ``result`` are the ones that are not as before."""
+    kept = sum(before.listings[folder].size for folder in result.same) + sum(map(len, result.kept.values()))
+    sockets = sum(what == _SOCKET for _, what in _left_out_before(result, before))
+    return len(result.entries) + len(_kept_in(WATCHED, result, before)) + kept - sockets
 
 
 def _scan_one(walk: _Walk) -> None:
@@ -277,34 +338,36 @@ def _keep_removed_mount_points(walk: _Walk) -> None:
 def _list(walk: _Walk, directory: bytes, fd: int) -> list[bytes]:
     """Take every entry of an open directory; return the names of the directories to walk into, last first."""
     before = walk.before.listings.get(directory)
-    if before is not None and (same := _deeper_if_same(walk, directory, fd, before)) is not None:
-        return same
+    if before is not None and (look := _look(walk, directory, fd)) is not None:
+        return _take_others(walk, directory, fd, look, before)
     deeper, missed, prefix = list[bytes](), list[bytes](), paths.prefix(directory)
     walk.found = {}
     try:
         with os.scandir(fd) as listing:
             for item in listing:
                 name = item.name.encode(_ENCODING, "surrogateescape")  # os.fsencode, without its checks
-                if _is_passed_over(walk, item, name, prefix + name):
-                    continue
-                walk.result.count += 1
-                try:
-                    if _visit(walk, name, fd, prefix + name):
-                        deeper.append(name)
-                except FileNotFoundError:
-                    missed.append(name)
-        deeper += _look_again(walk, missed, fd, prefix)
-        walk.result.listings[directory] = Listing.of(walk.found)
+                if not _is_passed_over(walk, item, name, prefix + name):
+                    _take_listed(walk, name, fd, prefix, deeper, missed)
     except OSError as error:
         _keep_known(walk, directory, _reason(error), own=True)
-    deeper.sort(reverse=True)
-    return deeper
+    else:
+        _end_listing(walk, directory, fd, deeper, missed)
+    return sorted(deeper, reverse=True)
 
 
-def _deeper_if_same(walk: _Walk, directory: bytes, fd: int, before: Listing) -> list[bytes] | None:
-    """What ``_list`` returns, for a directory that lists what it listed ``before``; None for one that does not."""
-    found, deeper, linked = dict[bytes, Fingerprint](), list[bytes](), list[tuple[tuple[int, int], bytes]]()
-    prefix, one_filesystem = paths.prefix(directory), walk.watch.one_filesystem
+@dataclass(slots=True)
+class _Look:
+    """What a directory lists, by name: fingerprints, directories to walk into or not, inodes that have more names."""
+
+    found: dict[bytes, Fingerprint] = field(default_factory=dict)
+    deeper: list[bytes] = field(default_factory=list)
+    elsewhere: list[bytes] = field(default_factory=list)
+    linked: dict[bytes, tuple[int, int]] = field(default_factory=dict)
+
+
+def _look(walk: _Walk, directory: bytes, fd: int) -> _Look | None:
+    """Look at all that an open directory lists; None where that fails."""
+    look, prefix, one_filesystem = _Look(), paths.prefix(directory), walk.watch.one_filesystem
     try:
         with os.scandir(fd) as listing:
             for item in listing:
@@ -312,24 +375,61 @@ def _deeper_if_same(walk: _Walk, directory: bytes, fd: int, before: Listing) -> 
                 if _is_passed_over(walk, item, name, prefix + name):
                     continue
                 status = item.stat(follow_symlinks=False)
-                found[name] = fingerprint(status)
+                look.found[name] = fingerprint(status)
                 if status.st_mode & _FORMAT != stat.S_IFDIR:
                     if status.st_nlink > 1:
-                        linked.append(((status.st_dev, status.st_ino), prefix + name))
+                        look.linked[name] = (status.st_dev, status.st_ino)
                 elif not one_filesystem or status.st_dev == walk.device:
-                    deeper.append(name)
+                    look.deeper.append(name)
                 else:
-                    walk.result.left_out[prefix + name] = _ELSEWHERE
+                    look.elsewhere.append(name)
     except OSError:
         return None
-    if Listing.of(found) != before:
-        return None
-    for inode, path in linked:
-        walk.result.linked.setdefault(inode, []).append(path)
-    walk.result.same.add(directory)
-    walk.result.listings[directory] = before
-    walk.result.count += len(found)
+    return look
+
+
+def _take_others(walk: _Walk, directory: bytes, fd: int, look: _Look, before: Listing) -> list[bytes]:
+    """Take what is not as it was listed ``before`` of a directory in which ``look`` was found; return as ``_list``."""
+    prefix, result, listing = paths.prefix(directory), walk.result, Listing.of(look.found)
+    others, missed = set[bytes](), list[bytes]()
+    if listing == before:
+        result.same.add(directory)
+        result.listings[directory] = before
+    else:
+        marks = before.by_name
+        others = {name for name, mark in look.found.items() if marks.get(name) != mark}
+        result.kept[directory] = frozenset(look.found.keys() - others)
+        walk.found = {name: look.found[name] for name in result.kept[directory]}
+    deeper = [name for name in look.deeper if name not in others]
+    result.left_out.update((prefix + name, _ELSEWHERE) for name in look.elsewhere if name not in others)
+    result.count += len(look.found) - len(others)
+    for name in look.found if others else look.linked:  # in the order of the directory
+        if name in others:
+            _take_listed(walk, name, fd, prefix, deeper, missed)
+        elif name in look.linked:
+            result.linked.setdefault(look.linked[name], []).append(prefix + name)
+    if listing != before:
+        _end_listing(walk, directory, fd, deeper, missed)
     return sorted(deeper, reverse=True)
+
+
+def _take_listed(walk: _Walk, name: bytes, fd: int, prefix: bytes, deeper: list[bytes], missed: list[bytes]) -> None:
+    """Take what a directory lists; a directory to walk into goes to ``deeper``, what cannot be found to ``missed``."""
+    walk.result.count += 1
+    try:
+        if _visit(walk, name, fd, prefix + name):
+            deeper.append(name)
+    except FileNotFoundError:
+        missed.append(name)
+
+
+def _end_listing(walk: _Walk, directory: bytes, fd: int, deeper: list[bytes], missed: list[bytes]) -> None:
+    """Look again for the ``missed``, and remember what ``directory`` listed."""
+    try:
+        deeper += _look_again(walk, missed, fd, paths.prefix(directory))
+        walk.result.listings[directory] = Listing.of(walk.found)
+    except OSError as error:
+        _keep_known(walk, directory, _reason(error), own=True)
 
 
 def _is_passed_over(walk: _Walk, item: os.DirEntry[str], name: bytes, path: bytes) -> bool:
@@ -419,7 +519,7 @@ def _take(walk: _Walk, name: bytes, fd: int, path: bytes, status: os.stat_result
     unread: metadata.Unread = {}
     entry = metadata.from_stat(status, name, fd, path, walk.accounts, unread, must_open=True)
     if entry.kind is Kind.SOCKET:
-        result.left_out[path] = "a socket"
+        result.left_out[path] = _SOCKET
         walk.found[name] = mark
         return
     if entry.kind is Kind.FILE:

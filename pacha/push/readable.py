@@ -12,7 +12,8 @@ from typing import Any
 
 from pacha.errors import Concern, DamagedError, PachaError
 from pacha.files import paths
-from pacha.files.metadata import Entry
+from pacha.files.amended import Amended
+from pacha.files.metadata import Entry, Kind
 from pacha.files.owners import Account
 from pacha.store import rows
 from pacha.store.consistency import check_consistency, is_parent
@@ -45,7 +46,7 @@ def readable(new: Snapshot, base: Snapshot) -> Readable:
     snapshot = replace(new, entries=entries, parents=parents, accounts=accounts) if mending.concerns else new
     try:
         rows.check_meta(snapshot.meta)
-        check_consistency(snapshot)
+        check_consistency(snapshot, _placed_anew(snapshot, base))
     except (DamagedError, ValueError) as error:
         raise PachaError(
             "The new snapshot is not one that a rebuild would read.",
@@ -54,6 +55,20 @@ def readable(new: Snapshot, base: Snapshot) -> Readable:
             code="snapshot-not-readable",
         ) from None
     return Readable(snapshot, tuple(mending.concerns), frozenset(mending.changed))
+
+
+def _placed_anew(new: Snapshot, base: Snapshot) -> list[bytes] | None:
+    """The paths of ``new`` that may lie where none can; None for any of them."""
+    entries = new.entries
+    if not isinstance(entries, Amended) or entries.base is not base.entries or _places(new) != _places(base):
+        return None
+    folders = (entry.path for entry in entries.replaced if entry.kind is Kind.DIRECTORY)
+    stay = all(is_parent(entries.get(path)) for path in folders)  # what is below another one still has a place
+    return entries.added if stay else None
+
+
+def _places(snapshot: Snapshot) -> list[tuple[bytes, bool]]:
+    return [(watched.path, watched.single) for watched in snapshot.live]
 
 
 @dataclass(slots=True)

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from pacha.errors import Concern, DamagedError, PachaError
 from pacha.files import scan as files
+from pacha.files.amended import Amended
 from pacha.host import owed, packages, watch
 from pacha.machine import facts
 from pacha.push import sealing
@@ -57,7 +58,7 @@ def _check_rebuilt(session: PushSession, last: Snapshot, accept: bool) -> None:
 
 
 def scan(session: PushSession, last: Snapshot) -> Snapshot:
-    """Scan what is watched in ``last``; returns ``last``, with its entries read if anything differs from them."""
+    """Scan what is watched in ``last``; returns ``last``, with its entries read if much differs from them."""
     state = session.context.state
     session.fingerprints = scan_cache.read(state.cache, state.database)
     session.fingerprints.are_recorded &= _are_as_recorded(session, last)
@@ -69,7 +70,9 @@ def scan(session: PushSession, last: Snapshot) -> Snapshot:
     files.scan(
         targets, known, remembered, session.accounts, session.state.mounted, session.scan, session.sealing.secrets
     )
-    if isinstance(last.entries, Recorded) and session.scan.entries is not last.entries:
+    found = session.scan.entries
+    differs_little = isinstance(found, Amended) and found.base is last.entries
+    if isinstance(last.entries, Recorded) and found is not last.entries and not differs_little:
         return replace(last, entries=last.entries.entries)
     return last
 

@@ -12,6 +12,7 @@ import pacha
 from pacha.config.keys import STANDALONE
 from pacha.errors import Concern, DamagedError, PachaError
 from pacha.files import acl, owners, user_namespace
+from pacha.files.amended import amend
 from pacha.files.listing import Fingerprints
 from pacha.files.metadata import Entry
 from pacha.files.mount_points import MountPoints
@@ -124,7 +125,7 @@ def build_snapshot(session: PushSession, base: Snapshot) -> tuple[Snapshot, Coll
     snapshot = Snapshot(
         meta=_meta(session),
         watched=session.watched,
-        entries={path: entry for path, entry in entries.items() if path not in too_long} if too_long else entries,
+        entries=amend(entries, {}, too_long) if too_long else entries,
         parents={path: _settled(entry, base.parents.get(path)) for path, entry in parents.items()},
         accounts=(*_accounts(entries, parents, accounts, recorded), *missing_accounts),
     )
@@ -138,13 +139,13 @@ def _stored(
     changed = other_than(base, scanned)
     if not changed and len(scanned) == len(base):
         return base
-    entries = {path: entry for path, entry in scanned.items() if path not in changed}
+    entries = dict[bytes, Entry]()
     for top, entry in placed([top for top in watched if not top.retired], changed):
         before = base.get(entry.path)
         if before is not None and before.parts and not entry.parts:
             entry = entry._replace(parts=before.parts)
         entries[entry.path] = commit.stored(top, entry)
-    return entries
+    return amend(scanned, entries, changed.keys() - entries.keys())
 
 
 def _meta(session: PushSession) -> dict[str, str]:
@@ -230,7 +231,7 @@ def _commit_content(session: PushSession, base: Snapshot, new: Snapshot, owed: C
     changed = {**_changed(base, new), **lost_history.to_record(session, new)}
     if not changed:
         return new
-    entries, committed = dict(new.entries), []
+    read, gone, committed = dict[bytes, Entry](), set[bytes](), []
     session.open_ahead([watched.repository for watched in new.live if watched.path in changed])
     for watched in new.watched:
         if watched.retired or watched.path not in changed:
@@ -242,11 +243,11 @@ def _commit_content(session: PushSession, base: Snapshot, new: Snapshot, owed: C
         session.scan.doubtful |= {concern.path for concern in result.concerns}
         for path, entry in result.entries.items():
             if entry is not None:
-                entries[path] = entry
+                read[path] = entry
             else:
-                entries.pop(path, None)
+                gone.add(path)
                 session.scan.doubtful.add(path)
-    return replace(new, watched=tuple(committed), entries=entries)
+    return replace(new, watched=tuple(committed), entries=amend(new.entries, read, gone))
 
 
 def _commit_watched(

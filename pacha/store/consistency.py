@@ -15,10 +15,14 @@ from pacha.store.snapshot import Snapshot, Watched, parents_of
 from pacha.text import escape
 
 
-def check_consistency(snapshot: Snapshot) -> None:
-    """Raise DamagedError unless each name is used once, entries lie below watched paths and parents above them."""
+def check_consistency(snapshot: Snapshot, which: Iterable[bytes] | None = None) -> None:
+    """Raise DamagedError unless each name is used once, entries lie below watched paths and parents above them.
+
+    Of the entries only those of the paths ``which`` are looked at, if these are given.
+    """
     entries = snapshot.entries
-    check_places(snapshot.watched, entries, lambda path: entries[path].kind if path in entries else None)
+    every = entries if which is None else which
+    check_places(snapshot.watched, every, lambda path: entries[path].kind if path in entries else None)
     for account in snapshot.accounts:
         rows.check_account(account)
     above = {path for watched in snapshot.live for path in parents_of(watched.path)}

@@ -12,10 +12,12 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from typing import Any
+from functools import partial
+from typing import Any, TypeGuard
 from urllib.parse import quote
 
 from pacha.errors import DamagedError, PachaError
+from pacha.files.amended import Amended
 from pacha.files.metadata import Entry
 from pacha.files.owners import Account
 from pacha.store import rows
@@ -38,6 +40,7 @@ CREATE TABLE account (id INTEGER PRIMARY KEY, name BLOB, is_group INTEGER, numbe
                       shell BLOB, groups TEXT);
 """
 Row = tuple[Any, ...]  #: in the order of rows.COLUMNS
+_FEW = 500  #: entries that differ, up to which the rows that stay are not looked at
 _MOST_BYTES = 1 << 30  #: a fetched pacha.db larger than this is not one
 
 
@@ -76,7 +79,8 @@ def read_lazily(path: str) -> Snapshot:
         if rows.SEALED in _names_of(connection, "entry"):
             return _load(connection, rows.to_entry)
         count = connection.execute("SELECT count(*) FROM entry").fetchone()[0]
-        recorded = Recorded(count, _summary(connection), lambda: _read_entries(path))
+        find = partial(_find_entry, path)
+        recorded = Recorded(count, _summary(connection), lambda: _read_entries(path), find)
         parents = _load_entries(connection, "parent", rows.to_entry)
         return Snapshot(*_load_head(connection), recorded, parents, _load_accounts(connection))
 
@@ -84,6 +88,17 @@ def read_lazily(path: str) -> Snapshot:
 def _read_entries(path: str) -> dict[bytes, Entry]:
     with _own(path) as connection:
         return {} if connection is None else _load_entries(connection, "entry", rows.to_entry)
+
+
+def _find_entry(path: str, wanted: bytes) -> Entry | None:
+    with _own(path) as connection:
+        if connection is None:
+            return None
+        which = f"SELECT {_columns(connection, 'entry')} FROM entry WHERE path = ?"  # noqa: S608
+        found = connection.execute(which, (wanted,)).fetchall()
+        if len(found) > 1:
+            raise ValueError("it holds a path twice")
+        return rows.to_entry(found[0]) if found else None
 
 
 def _summary(connection: sqlite3.Connection) -> Summary:
@@ -356,13 +371,35 @@ def _write_entries(
     """Update changed rows in place, give the ids of removed rows to new ones, then append."""
     if entries is last and isinstance(entries, Recorded):  # the rows that there are, not even read
         return
-    numbers = _numbered(connection, table, entries, last)
+    numbers = _amended_numbers(connection, table, entries) if _differs_in_few(entries, last) else None
+    if numbers is None:
+        numbers = _numbered(connection, table, entries, last)
     known = _names_of(connection, table)
     columns = ["id", "watched", *(name for name in rows.COLUMNS if name in known)]
     marks = ", ".join("?" * len(columns))
     statement = f"INSERT OR REPLACE INTO {table} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608
     values = ((path, rows.from_entry(entries[path])[: len(columns) - 2]) for path in sorted(numbers))
     connection.executemany(statement, ((numbers[path], watched(path), *row) for path, row in values))
+
+
+def _differs_in_few(entries: Mapping[bytes, Entry], last: Mapping[bytes, Entry] | None) -> TypeGuard[Amended]:
+    return isinstance(entries, Amended) and entries.base is last and len(entries.changed) + len(entries.removed) <= _FEW
+
+
+def _amended_numbers(connection: sqlite3.Connection, table: str, entries: Amended) -> dict[bytes, int] | None:
+    """As ``_numbered``, without looking at the rows that stay; None where ``entries.base`` is not what is there."""
+    known = (entries.changed.keys() | entries.removed).difference(entries.added)
+    which = f"SELECT path, id FROM {table} WHERE path IN ({', '.join('?' * len(known))})"  # noqa: S608
+    found = connection.execute(which, list(known)).fetchall()
+    count, last = connection.execute(f"SELECT count(*), max(id) FROM {table}").fetchone()  # noqa: S608
+    numbers = dict(found)
+    if count != len(entries.base) or len(found) != len(known) or numbers.keys() != known:
+        return None
+    free = sorted(numbers.pop(path) for path in entries.removed)
+    numbers = {path: number for path, number in numbers.items() if entries.changed[path] != entries.base[path]}
+    connection.executemany(f"DELETE FROM {table} WHERE id = ?", [(number,) for number in free])  # noqa: S608
+    places = itertools.chain(free, itertools.count((last or 0) + 1))
+    return {**numbers, **dict(zip(sorted(entries.added), places, strict=False))}
 
 
 def _numbered(

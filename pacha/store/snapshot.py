@@ -10,6 +10,7 @@ from operator import is_not
 from typing import TypeVar
 
 from pacha.files import paths
+from pacha.files.amended import Amended
 from pacha.files.metadata import Entry
 from pacha.files.owners import Account
 
@@ -136,11 +137,15 @@ def other_than(old: Mapping[bytes, Entry], new: Mapping[bytes, Entry]) -> dict[b
     """
     if new is old:
         return {}
+    if isinstance(new, Amended) and new.base is old:
+        return {path: entry for path, entry in new.changed.items() if entry is not old.get(path)}
     return dict(compress(new.items(), map(is_not, new.values(), map(old.get, new))))
 
 
 def missing_in(old: Mapping[bytes, Entry], new: Mapping[bytes, Entry]) -> dict[bytes, Entry]:
     """Those entries of ``old`` whose paths ``new`` does not have."""
+    if isinstance(new, Amended) and new.base is old:
+        return {path: old[path] for path in new.removed}
     return {path: old[path] for path in old.keys() - new.keys()} if new is not old else {}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -68,3 +69,29 @@ def empty_tree(tmp_path: Path) -> Path:
 def no_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     """Trust every fingerprint at once, as if the trees had lain for a while (nobody can set a ctime)."""
     monkeypatch.setattr(scan, "_UNSETTLED_NS", -10_000_000_000)
+
+
+def change(tree: Path, choose: random.Random) -> None:
+    """Do something to a path of ``tree``."""
+    every = sorted(tree.rglob("*"))
+    folders = [tree, *(path for path in every if path.is_dir() and not path.is_symlink())]
+    path, place = choose.choice(every), choose.choice(folders) / f"n{choose.randrange(6)}"
+    what = choose.randrange(9)
+    if what == 0 and not os.path.lexists(place):
+        place.mkdir()
+    elif what == 1 and not place.is_dir():
+        place.write_text(str(choose.random()))
+    elif what == 2 and not path.is_symlink():
+        path.chmod(choose.choice((0o700, 0o755)))
+    elif what == 3 and not os.path.lexists(place):
+        place.symlink_to(path)
+    elif what == 4 and path.is_file() and not path.is_symlink() and not os.path.lexists(place):
+        os.link(path, place)
+    elif what == 5 and (path.is_symlink() or not path.is_dir()):
+        path.unlink()
+    elif what == 6 and path.is_dir() and not path.is_symlink() and not any(path.iterdir()):
+        path.rmdir()
+    elif what == 7 and not os.path.lexists(place) and path not in place.parents:
+        path.rename(place)
+    elif what == 8 and not path.is_symlink():
+        os.utime(path, ns=(choose.randrange(10**18), choose.randrange(10**18)))

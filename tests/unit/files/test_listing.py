@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -13,10 +14,11 @@ from typing import cast
 import pytest
 
 from pacha.files import scan
+from pacha.files.amended import Amended
 from pacha.files.listing import WATCHED, Fingerprints, Listing, fingerprint
 from pacha.files.metadata import Entry
 from tests.support.amount import amount
-from tests.support.scanning import ACCOUNTS, Host, empty_tree, no_wait, paths, watch
+from tests.support.scanning import ACCOUNTS, Host, change, empty_tree, no_wait, paths, watch
 
 __all__ = ["empty_tree", "no_wait"]
 
@@ -138,41 +140,62 @@ def test_a_folder_that_goes_while_it_is_scanned_is_not_there(tree: Path, monkeyp
     assert "empty" not in paths(host.scan(), tree)
 
 
-def change(tree: Path, choose: random.Random) -> None:
-    """Do something to a path of ``tree``."""
-    every = sorted(tree.rglob("*"))
-    folders = [tree, *(path for path in every if path.is_dir() and not path.is_symlink())]
-    path, place = choose.choice(every), choose.choice(folders) / f"n{choose.randrange(6)}"
-    what = choose.randrange(9)
-    if what == 0 and not os.path.lexists(place):
-        place.mkdir()
-    elif what == 1 and not place.is_dir():
-        place.write_text(str(choose.random()))
-    elif what == 2 and not path.is_symlink():
-        path.chmod(choose.choice((0o700, 0o755)))
-    elif what == 3 and not os.path.lexists(place):
-        place.symlink_to(path)
-    elif what == 4 and path.is_file() and not path.is_symlink() and not os.path.lexists(place):
-        os.link(path, place)
-    elif what == 5 and (path.is_symlink() or not path.is_dir()):
-        path.unlink()
-    elif what == 6 and path.is_dir() and not path.is_symlink() and not any(path.iterdir()):
-        path.rmdir()
-    elif what == 7 and not os.path.lexists(place) and path not in place.parents:
-        path.rename(place)
-    elif what == 8 and not path.is_symlink():
-        os.utime(path, ns=(choose.randrange(10**18), choose.randrange(10**18)))
+def without(marks: Fingerprints, path: bytes) -> Fingerprints:
+    """``marks`` but for that of ``path``, which is recorded all the same."""
+    found = marks.without([path])
+    found.are_recorded = True
+    return found
+
+
+@pytest.mark.usefixtures("settled")
+def test_where_little_differs_the_other_entries_are_not_looked_into(tree: Path) -> None:
+    host = Host(watch(filled(tree)))
+    before = dict(host.push().entries)
+    (tree / "a/one").write_text("more")
+    (tree / "c/new").write_text("new")
+    (tree / "link").unlink()
+    host.entries = Single(before)
+    found = host.scan().entries
+    assert isinstance(found, Amended) and found.base is host.entries
+    names = {os.fsencode(tree / name) for name in ("", "a/one", "c", "c/new")}
+    assert found.changed.keys() == names and found.removed == {os.fsencode(tree / "link")}
+    assert found.get(os.fsencode(tree / "five")) is before[os.fsencode(tree / "five")]
+
+
+@pytest.mark.usefixtures("settled")
+@pytest.mark.parametrize("gone", ["a/one", "a"])
+def test_what_was_recorded_without_a_fingerprint_may_be_gone(tree: Path, gone: str) -> None:
+    host = Host(watch(filled(tree)))
+    found, path = host.push(), tree / gone
+    host.fingerprints = without(found.fingerprints, os.fsencode(path))
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    assert paths(host.scan(), tree) == {name for name in paths(found, tree) if not (name + "/").startswith(gone + "/")}
+
+
+class Single(dict[bytes, Entry]):
+    """Entries of which single ones may be asked for, but not all."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        raise AssertionError("all entries are asked for")
+
+    keys = values = items = __iter__  # type: ignore[assignment]
 
 
 @pytest.mark.soak
 @pytest.mark.usefixtures("settled")
 @pytest.mark.parametrize("seed", range(int(amount("PACHA_LISTINGS", sample=4, soak=300))))
 def test_it_is_what_a_look_at_everything_finds(tree: Path, seed: int) -> None:
-    choose, host = random.Random(seed), Host(watch(filled(tree), exclude=("n5",)))
+    choose, single = random.Random(seed), tree.parent / "single"
+    single.write_text("x")
+    host = Host(watch(filled(tree), exclude=("n5",)), watch(single, single=True))
     for _ in range(25):
-        host.push()
+        found = host.push()
+        for _ in range(choose.randrange(2)):  # recorded, and to be looked at again, as what has just changed
+            host.fingerprints = without(found.fingerprints, choose.choice(sorted(found.entries)))
         for _ in range(choose.randrange(4)):
             change(tree, choose)
+        if not choose.randrange(5):
+            single.write_text(str(choose.random()))
         by_each = scan.scan(host.watches, host.entries, dict(host.fingerprints), ACCOUNTS, host.mounted)
         found = host.scan()
         assert dict(found.entries) == by_each.entries and found.fingerprints == by_each.fingerprints

@@ -102,7 +102,8 @@ def test_an_idle_push_reads_no_entries(bar: Standalone, settled: None, unread: l
         assert beats[0][told] == beats[1][told]
     (bar.tree / "one").write_text("more\n")
     third = bar.push()
-    assert unread and third.changes.content == (bar.path + b"/one",)
+    assert not unread and third.changes.content == (bar.path + b"/one",)
+    assert bar.last().entries.keys() == {bar.path, bar.path + b"/link", bar.path + b"/one"}
 
 
 @pytest.mark.parametrize("how", ["owed", "reread", "owner", "database", "nothing"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import random
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from pacha.errors import Concern
 from pacha.files.metadata import Kind
 from pacha.files.names import LONGEST_STORED
 from pacha.host import watch
+from pacha.host.context import Context
 from pacha.host.packages import Told
 from pacha.machine.packages import package_list
 from pacha.push import push, reconcile
@@ -20,7 +22,9 @@ from pacha.push.snapshot import NewSnapshot, build_snapshot, commit_snapshot
 from pacha.store import companions, database, history
 from pacha.store.hg import Repository, open_lazily
 from pacha.store.snapshot import Changes
+from tests.support.amount import amount
 from tests.support.packages import FakeManager, fake_manager  # noqa: F401  (a fixture)
+from tests.support.scanning import change, no_wait  # noqa: F401  (a fixture)
 from tests.support.standalone import Standalone, standalone_host  # noqa: F401  (a fixture)
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
@@ -176,3 +180,32 @@ def test_a_file_that_takes_the_place_of_a_scanned_one_keeps_its_own_mode(bar: St
     (bar.tree / "new").rename(bar.tree / "one")
     kept = commit_snapshot(session, reconcile.base(session, last)).snapshot.entries[bar.path + b"/one"]
     assert (kept.mode, kept.sha256) == (0o600, hashlib.sha256(b"x" * size).digest())
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("seed", range(int(amount("PACHA_TWINS", sample=2, soak=40))))
+def test_what_is_remembered_of_a_scan_changes_nothing_in_pacha_db(bar: Standalone, settled: None, seed: int) -> None:
+    """One remembers each scan, its twin forgets them: they record the same, row by row."""
+    choose, twin = random.Random(seed), bar.context("twin", hosts_path=f"{bar.top}/twins")
+    alone = bar.top / "single"
+    alone.write_text("single\n")
+    watch.watch(twin, bar.path)
+    for here in (bar.context(), twin) if seed % 2 else ():
+        watch.watch(here, os.fsencode(alone), single=True)
+    for _ in range(8):
+        for _ in range(choose.randrange(4)):
+            change(bar.tree, choose)
+        (alone if choose.random() < 0.3 else bar.tree / "one").write_text(str(choose.random()))
+        Path(twin.state.cache).unlink(missing_ok=True)
+        ours, theirs = push.push(bar.context()), push.push(twin)
+        assert (ours.changes, ours.paths, ours.concerns) == (theirs.changes, theirs.paths, theirs.concerns)
+        assert recorded(bar.context()) == recorded(twin)
+
+
+def recorded(here: Context) -> list[object]:
+    """What ``here`` has recorded: the rows of all paths with their places, and all contents."""
+    with database.connect(here.state.database) as connection:
+        tables = ("entry", "account")  # the time of a parent is that of the first push of each
+        rows = [connection.execute(f"SELECT * FROM {table} ORDER BY id").fetchall() for table in tables]
+    live = database.read(here.state.database, whole=False).live
+    return [rows, *(Repository.open(here.state.repository(top.repository)).names(top.node or "") for top in live)]

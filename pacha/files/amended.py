@@ -1,0 +1,63 @@
+"""Entries that differ in a few paths from others, which nobody has to read for that."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from pacha.files.metadata import Entry
+
+
+class Amended(Mapping[bytes, Entry]):
+    """The entries of ``base`` by path, with those ``changed``, of which some may be ``added``, and without some."""
+
+    def __init__(
+        self, base: Mapping[bytes, Entry], changed: Mapping[bytes, Entry], removed: frozenset[bytes] = frozenset()
+    ) -> None:
+        """``removed`` are paths of ``base``, and none of them is ``changed``."""
+        self.base, self.changed, self.removed = base, changed, removed
+        self.added = [path for path in changed if base.get(path) is None]
+        self._count = len(base) + len(self.added) - len(removed)
+
+    @property
+    def replaced(self) -> list[Entry]:
+        """The entries of ``base`` that are changed or removed."""
+        return [self.base[path] for path in (self.changed.keys() | self.removed).difference(self.added)]
+
+    def get(self, path: bytes, default: Any = None) -> Any:
+        """Return the entry of ``path``, ``default`` for none."""
+        if (found := self.changed.get(path)) is not None:
+            return found
+        return default if path in self.removed else self.base.get(path, default)
+
+    def __getitem__(self, path: bytes) -> Entry:
+        found: Entry | None = self.get(path)
+        if found is None:
+            raise KeyError(path)
+        return found
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield from (path for path in self.base if path not in self.removed)
+        yield from self.added
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __eq__(self, other: object) -> bool:
+        if other is self.base:
+            return not self.removed and all(other.get(path) == entry for path, entry in self.changed.items())
+        return Mapping.__eq__(self, other)
+
+
+def amend(
+    entries: Mapping[bytes, Entry], changed: Mapping[bytes, Entry], removed: Collection[bytes] = ()
+) -> Mapping[bytes, Entry]:
+    """``entries`` with those ``changed`` and without those ``removed``; what is ``Amended`` stays so."""
+    if isinstance(entries, Amended):
+        both = {path: entry for path, entry in {**entries.changed, **changed}.items() if path not in removed}
+        gone = {path for path in removed if entries.base.get(path) is not None}
+        return Amended(entries.base, both, (entries.removed - changed.keys()) | gone)
+    found = {**entries, **changed}
+    for path in removed:
+        found.pop(path, None)
+    return found

@@ -1,0 +1,51 @@
+"""Entries that differ in a few paths from others."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping
+
+from pacha.files.amended import Amended, amend
+from pacha.files.metadata import Entry
+from tests.support.entries import entry_at
+
+NAMES = [b"/w/%d" % number for number in range(8)]
+
+
+class NotWhole(dict[bytes, Entry]):
+    """Entries of which single ones may be asked for, but not all."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        raise AssertionError("all entries are asked for")
+
+
+def some(choose: random.Random, names: list[bytes]) -> dict[bytes, Entry]:
+    return {name: entry_at(name, size=choose.randrange(3)) for name in names if choose.random() < 0.5}
+
+
+def test_it_is_what_a_copy_with_these_changes_is() -> None:
+    choose = random.Random(1)
+    for _ in range(200):
+        base, changed = some(choose, NAMES), some(choose, NAMES)
+        removed = frozenset(base.keys() & set(choose.sample(NAMES, 3))) - changed.keys()
+        found: Mapping[bytes, Entry] = Amended(base, changed, removed)
+        like = {path: entry for path, entry in {**base, **changed}.items() if path not in removed}
+        for _ in range(3):
+            assert (
+                dict(found) == like
+                and len(found) == len(like)
+                and all(found.get(name) is like.get(name) for name in NAMES)
+            )
+            assert isinstance(found, Amended) and (found == base) is (like == base)
+            gone = choose.sample(NAMES, 2)
+            now = {path: entry for path, entry in some(choose, NAMES).items() if path not in gone}
+            assert sorted(found.replaced) == sorted(base[path] for path in base if like.get(path) is not base[path])
+            found, like = amend(found, now, gone), dict(amend(like, now, gone))
+
+
+def test_what_stays_is_not_asked_for() -> None:
+    base = NotWhole({name: entry_at(name) for name in NAMES})
+    found = amend(Amended(base, {NAMES[0]: entry_at(NAMES[0], size=7)}, frozenset([NAMES[1]])), {}, [NAMES[2]])
+    assert len(found) == 6 and found[NAMES[0]].size == 7 and NAMES[1] not in found and NAMES[2] not in found
+    assert found != base and found.get(NAMES[3]) is base[NAMES[3]]
+    assert Amended(base, {NAMES[0]: entry_at(NAMES[0])}) == base
