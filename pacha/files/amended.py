@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from pacha.files import paths
 from pacha.files.metadata import Entry
 
 
@@ -17,12 +18,22 @@ class Amended(Mapping[bytes, Entry]):
         """``removed`` are paths of ``base``, and none of them is ``changed``."""
         self.base, self.changed, self.removed = base, changed, removed
         self.added = [path for path in changed if base.get(path) is None]
-        self._count = len(base) + len(self.added) - len(removed)
 
     @property
     def replaced(self) -> list[Entry]:
         """The entries of ``base`` that are changed or removed."""
         return [self.base[path] for path in (self.changed.keys() | self.removed).difference(self.added)]
+
+    def amends(self, other: Mapping[bytes, Entry]) -> bool:
+        """Whether ``other`` is the base of these."""
+        if isinstance(other, Below) and isinstance(self.base, Below):
+            return other.whole is self.base.whole and other.top == self.base.top
+        return other is self.base
+
+    def below(self, top: bytes) -> Amended:
+        """Those at or below the path ``top``."""
+        changed = {path: entry for path, entry in self.changed.items() if paths.is_within(path, top)}
+        return Amended(Below(self.base, top), changed, frozenset(p for p in self.removed if paths.is_within(p, top)))
 
     def get(self, path: bytes, default: Any = None) -> Any:
         """Return the entry of ``path``, ``default`` for none."""
@@ -41,12 +52,33 @@ class Amended(Mapping[bytes, Entry]):
         yield from self.added
 
     def __len__(self) -> int:
-        return self._count
+        return len(self.base) + len(self.added) - len(self.removed)
 
     def __eq__(self, other: object) -> bool:
         if other is self.base:
             return not self.removed and all(other.get(path) == entry for path, entry in self.changed.items())
         return Mapping.__eq__(self, other)
+
+
+class Below(Mapping[bytes, Entry]):
+    """The entries of ``whole`` at or below the path ``top``."""
+
+    def __init__(self, whole: Mapping[bytes, Entry], top: bytes) -> None:
+        self.whole, self.top = whole, top
+
+    def __getitem__(self, path: bytes) -> Entry:
+        if not paths.is_within(path, self.top):
+            raise KeyError(path)
+        return self.whole[path]
+
+    def __iter__(self) -> Iterator[bytes]:
+        return (path for path in self.whole if paths.is_within(path, self.top))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __bool__(self) -> bool:
+        return self.whole.get(self.top) is not None or any(True for _ in self)
 
 
 def amend(

@@ -207,9 +207,11 @@ def _amended(
     """``known`` with what differs from it; None where all of it has to be looked at to tell.
 
     That is so where something cannot be looked at, where hard links may have changed, and where the number of paths
-    is not the one to expect: what was recorded without a fingerprint may be gone.
+    is not the one to expect: what was recorded without a fingerprint may be gone. A dict is there as a whole already.
     """
     taken = result.entries
+    if type(known) is dict:
+        return None
     if not before.listings or result.doubtful or result.concerns or len(taken) > _FEW:
         return None
     if any(walk.watch.parts or walk.mount_points.before - walk.mount_points.now for walk in walks):

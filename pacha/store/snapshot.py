@@ -10,9 +10,10 @@ from operator import is_not
 from typing import TypeVar
 
 from pacha.files import paths
-from pacha.files.amended import Amended
+from pacha.files.amended import Amended, Below
 from pacha.files.metadata import Entry
 from pacha.files.owners import Account
+from pacha.store.recorded import Recorded
 
 _T = TypeVar("_T")
 SCHEMA = 1  #: the schema this version writes
@@ -74,6 +75,10 @@ class Snapshot:
             return {path: entry for path, entry in self.entries.items() if watched.holds(path)}
         if len(self.live) == 1:
             return self.entries  # there is nothing else that they could lie below
+        if isinstance(self.entries, Amended):
+            return self.entries.below(watched.path)
+        if isinstance(self.entries, Recorded):
+            return Below(self.entries, watched.path)
         if not self._groups:
             self._groups.update(grouped(self.live, self.entries))
         return self._groups[watched.path]
@@ -137,14 +142,14 @@ def other_than(old: Mapping[bytes, Entry], new: Mapping[bytes, Entry]) -> dict[b
     """
     if new is old:
         return {}
-    if isinstance(new, Amended) and new.base is old:
+    if isinstance(new, Amended) and new.amends(old):
         return {path: entry for path, entry in new.changed.items() if entry is not old.get(path)}
     return dict(compress(new.items(), map(is_not, new.values(), map(old.get, new))))
 
 
 def missing_in(old: Mapping[bytes, Entry], new: Mapping[bytes, Entry]) -> dict[bytes, Entry]:
     """Those entries of ``old`` whose paths ``new`` does not have."""
-    if isinstance(new, Amended) and new.base is old:
+    if isinstance(new, Amended) and new.amends(old):
         return {path: old[path] for path in new.removed}
     return {path: old[path] for path in old.keys() - new.keys()} if new is not old else {}
 

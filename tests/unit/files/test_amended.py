@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Mapping
 
-from pacha.files.amended import Amended, amend
+from pacha.files.amended import Amended, Below, amend
 from pacha.files.metadata import Entry
 from tests.support.entries import entry_at
 
@@ -49,3 +49,18 @@ def test_what_stays_is_not_asked_for() -> None:
     assert len(found) == 6 and found[NAMES[0]].size == 7 and NAMES[1] not in found and NAMES[2] not in found
     assert found != base and found.get(NAMES[3]) is base[NAMES[3]]
     assert Amended(base, {NAMES[0]: entry_at(NAMES[0])}) == base
+
+
+def test_what_lies_below_a_path_is_told_without_the_rest() -> None:
+    every = [b"/a", b"/a/1", b"/a/2", b"/ab", b"/b", b"/b/1"]
+    base = NotWhole({path: entry_at(path) for path in every})
+    now = Amended(base, {b"/a/3": entry_at(b"/a/3"), b"/b/1": entry_at(b"/b/1", size=5)}, frozenset([b"/a/2"]))
+    old, new = Below(base, b"/a"), now.below(b"/a")
+    assert new.amends(old) and now.amends(base)
+    assert not new.amends(Below(base, b"/b")) and not now.amends(old)
+    assert old and old.get(b"/a/2") is base[b"/a/2"] and old.get(b"/ab") is None and b"/b/1" not in old
+    assert (list(new.changed), new.added, new.removed) == ([b"/a/3"], [b"/a/3"], {b"/a/2"})
+    whole = dict.copy(base)
+    assert sorted(Below(whole, b"/a")) == [b"/a", b"/a/1", b"/a/2"] and len(Below(whole, b"/b")) == 2
+    assert sorted(Amended(whole, now.changed, now.removed).below(b"/a")) == [b"/a", b"/a/1", b"/a/3"]
+    assert not Below({}, b"/a")

@@ -8,7 +8,7 @@ import shutil
 import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 from typing import cast
 
 import pytest
@@ -167,7 +167,7 @@ def test_where_little_differs_the_other_entries_are_not_looked_into(tree: Path) 
 def test_what_was_recorded_without_a_fingerprint_may_be_gone(tree: Path, gone: str) -> None:
     host = Host(watch(filled(tree)))
     found, path = host.push(), tree / gone
-    host.fingerprints = without(found.fingerprints, os.fsencode(path))
+    host.fingerprints, host.entries = without(found.fingerprints, os.fsencode(path)), MappingProxyType(found.entries)
     shutil.rmtree(path) if path.is_dir() else path.unlink()
     assert paths(host.scan(), tree) == {name for name in paths(found, tree) if not (name + "/").startswith(gone + "/")}
 
@@ -190,6 +190,7 @@ def test_it_is_what_a_look_at_everything_finds(tree: Path, seed: int) -> None:
     host = Host(watch(filled(tree), exclude=("n5",)), watch(single, single=True))
     for _ in range(25):
         found = host.push()
+        host.entries = MappingProxyType(dict(found.entries))
         for _ in range(choose.randrange(2)):  # recorded, and to be looked at again, as what has just changed
             host.fingerprints = without(found.fingerprints, choose.choice(sorted(found.entries)))
         for _ in range(choose.randrange(4)):

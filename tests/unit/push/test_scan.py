@@ -103,7 +103,31 @@ def test_an_idle_push_reads_no_entries(bar: Standalone, settled: None, unread: l
     (bar.tree / "one").write_text("more\n")
     third = bar.push()
     assert not unread and third.changes.content == (bar.path + b"/one",)
-    assert bar.last().entries.keys() == {bar.path, bar.path + b"/link", bar.path + b"/one"}
+    assert sorted(database.read(bar.context().state.database).entries) == [bar.path, *named(bar, "link", "one")]
+
+
+def named(bar: Standalone, *names: str) -> list[bytes]:
+    return [os.fsencode(bar.tree / name) for name in names]
+
+
+def test_a_push_of_little_reads_no_entries(bar: Standalone, settled: None, unread: list[str]) -> None:
+    """Also where several paths are watched: what is new, changed, gone, or has another mode alone."""
+    other = bar.top / "other"
+    other.mkdir()
+    (other / "two").write_text("two\n")
+    watch.watch(bar.context(), os.fsencode(other))
+    bar.push()
+    unread.clear()
+    (other / "folder").mkdir()
+    (other / "folder" / "new").write_text("new\n")
+    first = bar.push()
+    assert first.changes.added == tuple(os.fsencode(other / name) for name in ("folder", "folder/new"))
+    (bar.tree / "one").chmod(0o600)
+    assert bar.push().changes.metadata == tuple(named(bar, "one"))
+    (bar.tree / "one").unlink()
+    last = bar.push()
+    assert last.changes.removed == tuple(named(bar, "one")) and last.paths == 5 and not unread
+    assert len(database.read(bar.context().state.database).entries) == 5
 
 
 @pytest.mark.parametrize("how", ["owed", "reread", "owner", "database", "nothing"])
