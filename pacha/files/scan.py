@@ -11,13 +11,11 @@ import stat
 import sys
 import time
 from bisect import bisect_left
-from collections.abc import Collection, Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import chain, islice
 
 from pacha.errors import Concern
-from pacha.files import content, metadata, names, paths
-from pacha.files.amended import Amended
+from pacha.files import content, metadata, names, paths, scanned
 from pacha.files.dirfd import DIRECTORY, reach
 from pacha.files.exclude import Rules
 from pacha.files.link_groups import number_links
@@ -25,6 +23,7 @@ from pacha.files.listing import WATCHED, Fingerprint, Fingerprints, Listing, fin
 from pacha.files.metadata import Entry, Kind
 from pacha.files.mount_points import NOT_MOUNTED, MountPoints
 from pacha.files.owners import Accounts
+from pacha.files.scanned import SOCKET, Scan
 from pacha.system.presence import still_listed
 from pacha.text import escape
 
@@ -34,8 +33,6 @@ _UNSETTLED_NS = 2_000_000_000
 _ENCODING = sys.getfilesystemencoding()
 _FORMAT = 0o170000  # S_IFMT of inode(7)
 _ELSEWHERE = "what is in it is another file system (pacha.one.filesystem)"
-_SOCKET = "a socket"
-_FEW = 500  #: paths that differ, up to which what is known of the others is not looked at
 _LOOKS = 3  #: how often a name is looked at that is listed and not found; it may be removed and made all the time
 
 
@@ -51,33 +48,6 @@ class Watch:
     rules: Rules
     one_filesystem: bool
     parts: tuple[bytes, ...] = ()
-
-
-@dataclass(slots=True, kw_only=True)
-class Scan:
-    """The result of a scan. ``unread``: files whose content may be new; their entries have no sha256.
-
-    ``listings``: by directory, what it listed; ``same``: those directories that list what they listed before; ``kept``:
-    the names that are as before, of each other one; ``doubtful``: the paths that have to be looked at again, whatever
-    was listed.
-    """
-
-    entries: Mapping[bytes, Entry] = field(default_factory=dict)
-    listings: dict[bytes, Listing] = field(default_factory=dict)
-    same: set[bytes] = field(default_factory=set)
-    kept: dict[bytes, frozenset[bytes]] = field(default_factory=dict)
-    doubtful: set[bytes] = field(default_factory=set)
-    count: int = 0  #: of the paths that were looked at until now
-    unread: set[bytes] = field(default_factory=set)
-    concerns: list[Concern] = field(default_factory=list)
-    left_out: dict[bytes, str] = field(default_factory=dict)  #: what is not kept by a rule, in words, by path
-    linked: dict[tuple[int, int], list[bytes]] = field(default_factory=dict)  #: (device, inode): its names
-    mounted: set[bytes] = field(default_factory=set)  #: mount points, and those that are not mounted now
-
-    @property
-    def fingerprints(self) -> Fingerprints:
-        """The fingerprints for the next scan; where something is doubtful, other paths may be recorded as well."""
-        return Fingerprints(self.listings, self.left_out, are_recorded=not self.doubtful).without(self.doubtful)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -143,104 +113,25 @@ def scan(
     for walk in walks:
         _scan_one(walk)
     there: Container[bytes] = before
-    if _is_as_before(result, before):
+    if scanned.is_as_before(result, before):
         result.entries = known
-    elif (amended := _amended(result, known, walks, before)) is not None:
-        result.entries = amended
+    elif all(map(_is_plain, walks)) and (found := scanned.amended(result, known, before)) is not None:
+        result.entries = there = found
     else:
-        _fill(entries, known, result, before)
+        scanned.fill(entries, known, result, before)
         for walk in walks:
             _keep_removed_mount_points(walk)
         number_links(entries, result.linked, known)
         there = entries
-    result.left_out.update(_left_out_before(result, before))
+    result.left_out.update(scanned.left_out_before(result, before))
     for walk in walks:
         result.mounted |= mount_points.met(walk.watch.path, there)
     return result
 
 
-def _is_as_before(result: Scan, before: Fingerprints) -> bool:
-    """Whether every directory, and each watched path itself, is what it was, and none of them is missing."""
-    looked_at = result.entries or result.doubtful or result.concerns
-    return not looked_at and result.same | {WATCHED} == before.listings.keys()
-
-
-def _left_out_before(result: Scan, before: Fingerprints) -> Iterator[tuple[bytes, str]]:
-    """What was left out and is as it was, and why; not what is walked into by the rules of now."""
-    for path, what in before.left_out.items():
-        folder = paths.parent(path)
-        is_same = folder in result.same or paths.name(path) in result.kept.get(folder, ())
-        if is_same and path not in result.listings:
-            yield path, what
-
-
-def _fill(entries: dict[bytes, Entry], known: Mapping[bytes, Entry], result: Scan, before: Fingerprints) -> None:
-    """Take what is known of all that is as before: the objects that there are.
-
-    What was left out then is not known; what was removed since it was listed is doubtful.
-    """
-    same = ((folder, before.listings[folder].listed) for folder in result.same)
-    for folder, names_as_before in chain([(WATCHED, _kept_in(WATCHED, result, before))], same, result.kept.items()):
-        prefix = _prefix(folder)
-        for name in names_as_before:
-            entry = known.get(prefix + name)
-            if entry is not None and entry.path not in result.doubtful:
-                entries[entry.path] = entry
-
-
-def _prefix(folder: bytes) -> bytes:
-    """What begins the path of each name in the listing of ``folder``."""
-    return b"" if folder == WATCHED else paths.prefix(folder)
-
-
-def _kept_in(folder: bytes, result: Scan, before: Fingerprints) -> Collection[bytes]:
-    """The names that are as before in ``folder``, which does not list the same."""
-    if folder != WATCHED:
-        return result.kept.get(folder, ())
-    watched = result.listings.get(WATCHED, Listing()).by_name
-    return [path for path, mark in before.of_folder(WATCHED).items() if watched.get(path) == mark]
-
-
-def _amended(
-    result: Scan, known: Mapping[bytes, Entry], walks: Iterable[_Walk], before: Fingerprints
-) -> Mapping[bytes, Entry] | None:
-    """``known`` with what differs from it; None where all of it has to be looked at to tell.
-
-    That is so where something cannot be looked at, where hard links may have changed, and where the number of paths
-    is not the one to expect: what was recorded without a fingerprint may be gone. A dict is there as a whole already.
-    """
-    taken = result.entries
-    if type(known) is dict:
-        return None
-    if not before.listings or result.doubtful or result.concerns or len(taken) > _FEW:
-        return None
-    if any(walk.watch.parts or walk.mount_points.before - walk.mount_points.now for walk in walks):
-        return None
-    gone = list(islice(_gone(result, before), _FEW + 1))
-    if len(gone) > _FEW or any(path in taken for members in result.linked.values() for path in members):
-        return None
-    changed = {path: entry for path, entry in taken.items() if known.get(path) != entry}
-    found = Amended(known, changed, frozenset(path for path in gone if known.get(path) is not None))
-    if any(entry.link_group is not None for entry in found.replaced) or len(found) != _count(result, before):
-        return None
-    return found if changed or found.removed else known
-
-
-def _gone(result: Scan, before: Fingerprints) -> Iterator[bytes]:
-    """The paths that had a fingerprint, and are neither as before nor anything else now."""
-    for folder, listing in before.listings.items():
-        if folder not in result.same:
-            prefix, kept = _prefix(folder), _kept_in(folder, result, before)
-            for name in listing.listed:
-                if name not in kept and prefix + name not in result.entries:
-                    yield prefix + name
-
-
-def _count(result: Scan, before: Fingerprints) -> int:
-    """How many entries there are, where those of ``result`` are the ones that are not as before."""
-    kept = sum(before.listings[folder].size for folder in result.same) + sum(map(len, result.kept.values()))
-    sockets = sum(what == _SOCKET for _, what in _left_out_before(result, before))
-    return len(result.entries) + len(_kept_in(WATCHED, result, before)) + kept - sockets
+def _is_plain(walk: _Walk) -> bool:
+    """Whether all of what is watched was walked, and no volume that was there is not mounted now."""
+    return not (walk.watch.parts or walk.mount_points.before - walk.mount_points.now)
 
 
 def _scan_one(walk: _Walk) -> None:
@@ -521,7 +412,7 @@ def _take(walk: _Walk, name: bytes, fd: int, path: bytes, status: os.stat_result
     unread: metadata.Unread = {}
     entry = metadata.from_stat(status, name, fd, path, walk.accounts, unread, must_open=True)
     if entry.kind is Kind.SOCKET:
-        result.left_out[path] = _SOCKET
+        result.left_out[path] = SOCKET
         walk.found[name] = mark
         return
     if entry.kind is Kind.FILE:

@@ -10,6 +10,7 @@ from pacha.files.entry_changes import Aspect, Change
 from pacha.files.metadata import Entry
 from pacha.files.name_service import known_names
 from pacha.files.owners import Accounts
+from pacha.files.scanned import Scan
 from pacha.host import watch
 from pacha.host.context import Context
 from pacha.sealing.keys import secrets_in
@@ -45,7 +46,7 @@ def verify(context: Context, at: str = "") -> Verified:
     return Verified(len(snapshot.entries), (*result.concerns, *_differences(snapshot, result)))
 
 
-def _differences(snapshot: Snapshot, result: scan.Scan) -> list[Concern]:
+def _differences(snapshot: Snapshot, result: Scan) -> list[Concern]:
     differences = []
     for path in sorted(snapshot.entries.keys() | result.entries.keys()):
         old, new = snapshot.entries.get(path), result.entries.get(path)

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pacha.errors import Concern, DamagedError, PachaError
 from pacha.files import scan as files
 from pacha.files.amended import Amended
+from pacha.files.scanned import Scan
 from pacha.host import owed, packages, watch
 from pacha.machine import facts
 from pacha.push import sealing
@@ -64,7 +65,7 @@ def scan(session: PushSession, last: Snapshot) -> Snapshot:
     session.fingerprints.are_recorded &= _are_as_recorded(session, last)
     session.watched = watch.effective_rules(session.context, last.watched)
     targets = watch.scan_targets(session.watched)
-    session.scan = files.Scan()
+    session.scan = Scan()
     activity.begin("looking for what changed", counter=lambda: session.scan.count)
     known, remembered = sealing.as_known(session.sealing, last, session.fingerprints)
     files.scan(

@@ -20,7 +20,7 @@ from pacha.files.mount_points import MountPoints
 from pacha.files.name_service import KnownNames, known_names
 from pacha.files.names import DATABASE
 from pacha.files.owners import Account, Accounts
-from pacha.files.scan import Scan
+from pacha.files.scanned import Scan
 from pacha.host.context import Context
 from pacha.host.masters import connect, endpoint
 from pacha.host.packages import Told

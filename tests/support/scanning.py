@@ -14,7 +14,8 @@ from pacha.files.exclude import Rules
 from pacha.files.listing import Fingerprint
 from pacha.files.metadata import Entry
 from pacha.files.owners import Accounts
-from pacha.files.scan import Scan, Watch
+from pacha.files.scan import Watch
+from pacha.files.scanned import Scan
 
 ACCOUNTS = Accounts({0: b"root"}, {0: b"root"}, {}, {})
 

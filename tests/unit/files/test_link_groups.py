@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from pacha.files.metadata import Kind
-from pacha.files.scan import Scan
+from pacha.files.scanned import Scan
 from tests.support.scanning import Host, empty_tree, watch  # noqa: F401
 
 
