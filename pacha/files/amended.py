@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pacha.files import paths
@@ -81,15 +81,16 @@ class Below(Mapping[bytes, Entry]):
         return self.whole.get(self.top) is not None or any(True for _ in self)
 
 
-def amend(
-    entries: Mapping[bytes, Entry], changed: Mapping[bytes, Entry], removed: Collection[bytes] = ()
-) -> Mapping[bytes, Entry]:
-    """``entries`` with those ``changed`` and without those ``removed``; what is ``Amended`` stays so."""
+def amend(entries: Mapping[bytes, Entry], changes: Mapping[bytes, Entry | None]) -> Mapping[bytes, Entry]:
+    """``entries`` with those of ``changes``, and without those that are None there; what is ``Amended`` stays so."""
     if isinstance(entries, Amended):
-        both = {path: entry for path, entry in {**entries.changed, **changed}.items() if path not in removed}
-        gone = {path for path in removed if entries.base.get(path) is not None}
-        return Amended(entries.base, both, (entries.removed - changed.keys()) | gone)
-    found = {**entries, **changed}
-    for path in removed:
-        found.pop(path, None)
+        changed = {path: entry for path, entry in {**entries.changed, **changes}.items() if entry is not None}
+        gone = {path for path, entry in changes.items() if entry is None and entries.base.get(path) is not None}
+        return Amended(entries.base, changed, (entries.removed - changed.keys()) | gone)
+    found = dict(entries)
+    for path, entry in changes.items():
+        if entry is not None:
+            found[path] = entry
+        else:
+            found.pop(path, None)
     return found

@@ -125,7 +125,7 @@ def build_snapshot(session: PushSession, base: Snapshot) -> tuple[Snapshot, Coll
     snapshot = Snapshot(
         meta=_meta(session),
         watched=session.watched,
-        entries=amend(entries, {}, too_long) if too_long else entries,
+        entries=amend(entries, dict.fromkeys(too_long)) if too_long else entries,
         parents={path: _settled(entry, base.parents.get(path)) for path, entry in parents.items()},
         accounts=(*_accounts(entries, parents, accounts, recorded), *missing_accounts),
     )
@@ -145,7 +145,7 @@ def _stored(
         if before is not None and before.parts and not entry.parts:
             entry = entry._replace(parts=before.parts)
         entries[entry.path] = commit.stored(top, entry)
-    return amend(scanned, entries, changed.keys() - entries.keys())
+    return entries if len(changed) == len(scanned) else amend(scanned, {**dict.fromkeys(changed), **entries})
 
 
 def _meta(session: PushSession) -> dict[str, str]:
@@ -231,7 +231,7 @@ def _commit_content(session: PushSession, base: Snapshot, new: Snapshot, owed: C
     changed = {**_changed(base, new), **lost_history.to_record(session, new)}
     if not changed:
         return new
-    read, gone, committed = dict[bytes, Entry](), set[bytes](), []
+    entries, committed = new.entries, []
     session.open_ahead([watched.repository for watched in new.live if watched.path in changed])
     for watched in new.watched:
         if watched.retired or watched.path not in changed:
@@ -241,13 +241,9 @@ def _commit_content(session: PushSession, base: Snapshot, new: Snapshot, owed: C
         committed.append(replace(watched, node=result.node))
         session.concerns += result.concerns
         session.scan.doubtful |= {concern.path for concern in result.concerns}
-        for path, entry in result.entries.items():
-            if entry is not None:
-                read[path] = entry
-            else:
-                gone.add(path)
-                session.scan.doubtful.add(path)
-    return replace(new, watched=tuple(committed), entries=amend(new.entries, read, gone))
+        entries = amend(entries, result.entries)
+        session.scan.doubtful |= {path for path, entry in result.entries.items() if entry is None}
+    return replace(new, watched=tuple(committed), entries=entries)
 
 
 def _commit_watched(

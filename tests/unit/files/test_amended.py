@@ -37,15 +37,14 @@ def test_it_is_what_a_copy_with_these_changes_is() -> None:
                 and all(found.get(name) is like.get(name) for name in NAMES)
             )
             assert isinstance(found, Amended) and (found == base) is (like == base)
-            gone = choose.sample(NAMES, 2)
-            now = {path: entry for path, entry in some(choose, NAMES).items() if path not in gone}
+            now = {**some(choose, NAMES), **dict.fromkeys(choose.sample(NAMES, 2))}
             assert sorted(found.replaced) == sorted(base[path] for path in base if like.get(path) is not base[path])
-            found, like = amend(found, now, gone), dict(amend(like, now, gone))
+            found, like = amend(found, now), dict(amend(like, now))
 
 
 def test_what_stays_is_not_asked_for() -> None:
     base = NotWhole({name: entry_at(name) for name in NAMES})
-    found = amend(Amended(base, {NAMES[0]: entry_at(NAMES[0], size=7)}, frozenset([NAMES[1]])), {}, [NAMES[2]])
+    found = amend(Amended(base, {NAMES[0]: entry_at(NAMES[0], size=7)}, frozenset([NAMES[1]])), {NAMES[2]: None})
     assert len(found) == 6 and found[NAMES[0]].size == 7 and NAMES[1] not in found and NAMES[2] not in found
     assert found != base and found.get(NAMES[3]) is base[NAMES[3]]
     assert Amended(base, {NAMES[0]: entry_at(NAMES[0])}) == base
