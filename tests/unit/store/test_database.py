@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pacha.errors import PachaError
+from pacha.files.amended import Amended
 from pacha.files.keyed import SEALED_SIZE
 from pacha.files.metadata import EVERYWHERE, Entry, Kind
 from pacha.files.owners import Account
@@ -388,6 +389,38 @@ def test_entries_that_nobody_asked_for_stay_as_they_are(path: str, monkeypatch: 
         patched.setattr(database, "_read_entries", None)
         database.write(path, replace(lazy, meta={**META, "version": "0.9"}), lazy)
     assert database.read(path) == replace(plain, meta={**META, "version": "0.9"})
+
+
+def test_what_differs_takes_the_same_places_whether_the_rest_is_looked_at_or_not(tmp_path: Path) -> None:
+    choose, names = random.Random(3), [b"/w/%d" % number for number in range(30)]
+    one, two = str(tmp_path / "one.db"), str(tmp_path / "two.db")
+    entries = {name: file(name) for name in names[::2]}
+    for path in (one, two):
+        database.write(path, snapshot(*entries.values()))
+    for _ in range(60):
+        last = database.read_lazily(one)
+        changed = {name: file(name, size=choose.randrange(3)) for name in choose.sample(names, choose.randrange(5))}
+        removed = frozenset(entries.keys() & set(choose.sample(names, 3))) - changed.keys()
+        amended = Amended(last.entries, changed, removed)
+        entries = {path: entry for path, entry in {**entries, **changed}.items() if path not in removed}
+        database.write(one, replace(last, entries=amended), last)
+        database.write(two, snapshot(*entries.values()))
+        rows = [dump(path) for path in (one, two)]
+        assert rows[0] == rows[1] and len(rows[0]) == len(amended)
+
+
+def dump(path: str) -> list[tuple[object, ...]]:
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute("SELECT * FROM entry ORDER BY id").fetchall()
+
+
+def test_a_few_entries_of_what_is_no_database_any_more_are_an_error(path: str) -> None:
+    database.write(path, EVERYTHING)
+    found = database.read_lazily(path).entries
+    Path(path).write_bytes(b"x" * 5000)
+    with pytest.raises(PachaError) as caught:
+        found.get(b"/w")
+    assert caught.value.code == "database-unreadable"
 
 
 def test_what_is_sealed_is_read_at_once(path: str) -> None:
