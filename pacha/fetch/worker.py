@@ -39,8 +39,11 @@ class WorkerProcess:
         line.close()
 
     @classmethod
-    def begin(cls) -> WorkerProcess | None:
-        """Fork it; None for a single processor, where there are other threads, or where fork fails."""
+    def begin(cls, *, load: bool = True) -> WorkerProcess | None:
+        """Fork it; None for a single processor, where there are other threads, or where fork fails.
+
+        ``load``: it imports Mercurial at once.
+        """
         if len(os.sched_getaffinity(0)) < 2 or threading.active_count() > 1:
             return None
         parent = os.getpid()
@@ -56,7 +59,7 @@ class WorkerProcess:
             return None
         if pid == 0:
             try:
-                _work(worker_end, parent)
+                _work(worker_end, parent, load=load)
             finally:
                 os._exit(0)
         worker_end.close()
@@ -64,9 +67,9 @@ class WorkerProcess:
 
     @classmethod
     @contextmanager
-    def start(cls) -> Iterator[WorkerProcess | None]:
+    def start(cls, *, load: bool = True) -> Iterator[WorkerProcess | None]:
         """``begin`` it, and end it after the body."""
-        worker = cls.begin()
+        worker = cls.begin(load=load)
         try:
             yield worker
         finally:
@@ -142,7 +145,7 @@ def _import_mercurial() -> None:
         hg.load()
 
 
-def _work(line: socket.socket, parent: int) -> None:
+def _work(line: socket.socket, parent: int, *, load: bool) -> None:
     """In the second process: close all descriptors but ``line``, and serve requests until it ends."""
     syscalls.end_with_parent(parent)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -157,13 +160,13 @@ def _work(line: socket.socket, parent: int) -> None:
             with suppress(OSError):  # the descriptor of the list itself
                 os.close(descriptor)
     with socket.socket(fileno=3) as connection, connection.makefile("rwb") as stream:
+        if load:
+            hg.enable_lazy_imports()
+            hg.load()
         _serve(stream)
 
 
 def _serve(stream: BufferedRWPair) -> None:
-
-    hg.enable_lazy_imports()
-    hg.load()
     while request := pickle.load(stream):  # noqa: S301
         function, args, kwargs = request
         pickle.dump(_done(function, *args, **kwargs), stream)

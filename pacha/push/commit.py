@@ -14,6 +14,7 @@ from pacha.errors import Concern, PurgedError
 from pacha.files import content, keyed, metadata, names
 from pacha.files.dirfd import DirectoryFds, open_file
 from pacha.files.metadata import Entry, Kind
+from pacha.push.sharing import SharedReading, is_worth_it
 from pacha.sealing.sealer import Sealer, Sealing
 from pacha.store.revision import NULL, Blob, Interruption, Note
 from pacha.store.snapshot import Watched, missing_in, other_than
@@ -22,6 +23,7 @@ from pacha.system.presence import ABSENT
 from pacha.text import escape
 
 if TYPE_CHECKING:
+    from pacha.fetch.worker import WorkerProcess
     from pacha.files.owners import Accounts
     from pacha.store.hg import Repository
 
@@ -86,13 +88,14 @@ def commit(
     accounts: Accounts,
     sealer: Sealer | None = None,
     owed: Collection[bytes] = (),
+    worker: WorkerProcess | None = None,
 ) -> Committed:
     """Commit the entries ``new`` of ``watched`` on ``parent``; ``base`` are the entries of ``watched.node``.
 
     With an empty ``base`` (a path watched again) only ``new`` is left of the content of ``parent``. A path that cannot
     be read keeps its entry of ``base``, with a concern. ``accounts`` names the owners of files that took the place of
     scanned ones. ``sealer`` seals those whose ``sealed`` is not None. What is ``owed`` is not on the disk: its content
-    is that of ``watched.node``. Raises PachaError, DamagedError.
+    is that of ``watched.node``. ``worker`` helps where all is new. Raises PachaError, DamagedError.
     """
     result = Committed(parent)
     paths = differing(base, new)
@@ -108,7 +111,8 @@ def commit(
                 lambda entry, status: entry if entry.path in owed else metadata.as_owned(entry, status, accounts),
             )  # fmt: skip
             try:
-                result.node = repository.commit(parent, written, removed, reader, note)
+                second = reader.shared(worker) if worker and not (base or owed) else None
+                result.node = repository.commit(parent, written, removed, reader, note, second)
             except _Unkept as unkept:
                 base_entry = None if unkept.gone else base.get(unkept.path)
                 result.entries[unkept.path] = base_entry
@@ -204,6 +208,18 @@ class _BlobSource:
         if entry.parts:
             self._begun.add(entry.path)
         return blob
+
+    def shared(self, worker: WorkerProcess) -> SharedReading | None:
+        """What lets ``worker`` read a part of the files; None where there are few."""
+        if not is_worth_it(self._written):
+            return None
+        # The descriptor of this process: whatever comes in the place of the folder meanwhile, it is read from this one.
+        root = b"/proc/%d/fd/%d" % (os.getpid(), self._descent.directory(b""))
+        return SharedReading(worker, self._written, root, self._watched.relative, self._accept)
+
+    def _accept(self, entry: Entry) -> None:
+        self.entries[entry.path] = entry
+        activity.advance(1, entry.size)
 
     def _blob(self, name: bytes, entry: Entry, number: int) -> Blob:
         executable = bool(entry.mode & 0o100)

@@ -14,6 +14,7 @@ from functools import partial
 
 from pacha.errors import Concern, PachaError
 from pacha.fetch import staging_dir
+from pacha.fetch.worker import WorkerProcess
 from pacha.host.context import Context
 from pacha.host.due import PUSH
 from pacha.push import cloned, purged, reconcile, remote_check
@@ -64,9 +65,15 @@ class Pushed:
 
 
 def push(
-    context: Context, *, accept: bool = False, take_over: bool = False, message: str = "", wait_seconds: float = 0
+    context: Context,
+    *,
+    accept: bool = False,
+    take_over: bool = False,
+    message: str = "",
+    wait_seconds: float = 0,
+    worker: WorkerProcess | None = None,
 ) -> Pushed:
-    """Push what is watched. ``accept``: see ``scan.read_last_snapshot``.
+    """Push what is watched. ``accept``: see ``scan.read_last_snapshot``; ``worker``: see ``sharing.starting``.
 
     Raises LockedError, ConfigError, PachaError if nothing could be tried.
     """
@@ -77,7 +84,7 @@ def push(
         if state.staging or state.staging_left:  # of a killed rebuild, with all files in the clear
             staging_dir.remove_leftovers(context)
         try:
-            begin = partial(_session, context, take_over, message)
+            begin = partial(_session, context, take_over, message, worker)
             begin = partial(begin, _run_before(context, begin, accept))
             pushed = _until_not_rolled_back(context, begin, accept)
         except Exception as error:
@@ -87,10 +94,17 @@ def push(
     return replace(pushed, seconds=time.monotonic() - began)
 
 
-def _session(context: Context, take_over: bool, message: str, concerns: Sequence[Concern] = ()) -> PushSession:
+def _session(
+    context: Context,
+    take_over: bool,
+    message: str,
+    worker: WorkerProcess | None = None,
+    concerns: Sequence[Concern] = (),
+) -> PushSession:
     session = PushSession(
-        context=context, host=context.hostname(), take_over=take_over, message=message, state=context.state.read()
-    )
+        context=context, host=context.hostname(), take_over=take_over, message=message, state=context.state.read(),
+        worker=worker,
+    )  # fmt: skip
     session.concerns += concerns
     return session
 

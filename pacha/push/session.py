@@ -15,6 +15,7 @@ from typing import Any
 import pacha
 from pacha.config.keys import STANDALONE
 from pacha.errors import Concern, ExitCode, PachaError, UnreachableError
+from pacha.fetch.worker import WorkerProcess
 from pacha.files.listing import Fingerprints
 from pacha.files.mount_points import MountPoints
 from pacha.files.name_service import KnownNames, known_names
@@ -57,7 +58,7 @@ class PushSession:
     is the scan of them; ``fingerprints`` are those of the scan before. ``recorded`` are the accounts of the last
     snapshot, whose names stay where nothing answers for them. ``companions`` are the texts beside pacha.db, by name;
     ``told`` waits for that of the packages: apt may take longer than a scan. ``purged``: what was purged from the
-    history here; ``sealing``: what is sealed.
+    history here; ``sealing``: what is sealed. ``worker``: a second process for a first push.
     """
 
     context: Context
@@ -65,6 +66,7 @@ class PushSession:
     take_over: bool
     message: str
     state: HostState
+    worker: WorkerProcess | None = None
     targets: list[MasterTarget] = field(init=False)
     watched: tuple[Watched, ...] = ()
     scan: Scan = field(default_factory=Scan)

@@ -269,8 +269,9 @@ def _commit_watched(
             before = {}
             lost_history.tell(session, watched.path)
         return commit.commit(
-            repository, watched, parent, before, now, note, session.accounts, session.sealing.sealer, owed
-        )
+            repository, watched, parent, before, now, note, session.accounts, session.sealing.sealer, owed,
+            session.worker,
+        )  # fmt: skip
 
     def send(target: MasterTarget, peer: Upload) -> commit.Committed:
         heads = peer.heads()

@@ -49,11 +49,18 @@ def push_command(
     if due and not is_due(context.state.read(), context.config.frequency, time.time()):
         return ExitCode.DONE
     from pacha.push.push import push  # 'push --due' mostly ends before this
+    from pacha.push.sharing import starting
 
     console = cli_context.console
     try:
-        with reported(context, by_schedule=due) as failures, waiting("Pushing", quiet=cli_context.quiet):
-            pushed = push(context, accept=accept, take_over=take_over, message=message, wait_seconds=wait)
+        with (
+            starting(context) as worker,  # before there are threads
+            reported(context, by_schedule=due) as failures,
+            waiting("Pushing", quiet=cli_context.quiet),
+        ):
+            pushed = push(
+                context, accept=accept, take_over=take_over, message=message, wait_seconds=wait, worker=worker
+            )
             failures += [failure for _, failure in pushed.failures]
     except LockedError as error:
         if not due or not is_at_work(error.work, error.seconds):

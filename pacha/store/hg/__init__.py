@@ -8,6 +8,7 @@ This facade imports Mercurial, which takes a quarter of a second, when one of th
     Repository, Reader     a local repository: commit, read, history
     open_lazily            a local repository, which is opened only when it has to be
     make_repository        one with its first commit, which needs hardly anything of Mercurial
+    NewStore, Log          a part of that in another process
     complete               one whose files came as they are
     open_peer, Peer        a connection to another repository: pull, push
     serve, recover         the other end of such a connection
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from pacha.store.hg.diff import unified
     from pacha.store.hg.first_commit import complete, make_repository
     from pacha.store.hg.lazy import open_lazily
+    from pacha.store.hg.new_store import Log, NewStore
     from pacha.store.hg.peer import Peer, open_peer
     from pacha.store.hg.purging import FileRevision
     from pacha.store.hg.repository import Reader, Repository, Revision, load
@@ -41,6 +43,8 @@ __all__ = [
     "Content",
     "FileRevision",
     "Interruption",
+    "Log",
+    "NewStore",
     "Note",
     "Peer",
     "Reader",
@@ -64,6 +68,7 @@ _MODULES = {
     **dict.fromkeys(["recover", "serve"], "server"),
     "FileRevision": "purging",
     "frequent_gc": "runtime",
+    **dict.fromkeys(["Log", "NewStore"], "new_store"),
     **dict.fromkeys(["complete", "make_repository"], "first_commit"),
     "open_lazily": "lazy",
     "unified": "diff",

@@ -13,6 +13,7 @@ from pacha.store.revision import CHANGELOG, ENTRY, NULL, Content, Note
 
 if TYPE_CHECKING:
     from pacha.store.growth import Growth
+    from pacha.store.hg.first_commit import SecondWriter
     from pacha.store.hg.repository import Repository
 
 
@@ -39,7 +40,13 @@ class _LazyRepository:
         return self._repository.heads() if only is None else only
 
     def commit(
-        self, parent: str, written: Iterable[bytes], removed: Iterable[bytes], content: Content, note: Note
+        self,
+        parent: str,
+        written: Iterable[bytes],
+        removed: Iterable[bytes],
+        content: Content,
+        note: Note,
+        second: SecondWriter | None = None,
     ) -> str:
         """As ``Repository.commit``; the first commit makes the repository."""
         names = list(written)
@@ -47,7 +54,7 @@ class _LazyRepository:
             with suppress(UnknownLibraryError):  # a Mercurial without its C parts, or another
                 make = hg.make_repository
                 growth, self._growth = self._growth, None  # of the first attempt alone
-                return make(self.path, names, content, note, growth)
+                return make(self.path, names, content, note, growth, second)
         return self._repository.commit(parent, names, removed, content, note)
 
     def _only(self) -> tuple[str, ...] | None:

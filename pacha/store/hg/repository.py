@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Set
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mercurial import context, error, hg, scmutil
 from mercurial import node as nodes
@@ -21,6 +21,9 @@ from pacha.store.hg.revlog import OneRevisionReader
 from pacha.store.hg.runtime import Place, frequent_gc, quiet_ui, translate_errors
 from pacha.store.revision import NULL, PLAIN, Content, Note, hashed
 from pacha.text import escape, printable
+
+if TYPE_CHECKING:
+    from pacha.store.hg.first_commit import SecondWriter
 
 tombstone.keep_apart()
 _MAKING = threading.Lock()  #: the umask is that of all threads, and two set it back to each other's
@@ -197,13 +200,20 @@ class Repository:
         return {path.removeprefix(b"data/") for path in listed if path.startswith(b"data/")} - read
 
     def commit(
-        self, parent: str, written: Iterable[bytes], removed: Iterable[bytes], content: Content, note: Note
+        self,
+        parent: str,
+        written: Iterable[bytes],
+        removed: Iterable[bytes],
+        content: Content,
+        note: Note,
+        second: SecondWriter | None = None,
     ) -> str:
         """Commit on ``parent`` (NULL: the first) the names ``written`` and ``removed``.
 
         ``content`` is called once for each written name, in sorted order, and its result is not kept in memory; None
         means that the file disappeared. Returns the new node, or ``parent`` where nothing differs from it. What
-        ``content`` raises is passed on, and then nothing is committed.
+        ``content`` raises is passed on, and then nothing is committed. ``second`` helps where the repository is made by
+        this (``open_lazily``).
         """
         with translate_errors(f"The repository {self._place} cannot be written.", self._place):
             try:

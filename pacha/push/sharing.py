@@ -1,0 +1,135 @@
+"""Read files and write their logs in two processes: what the second does not do, for whatever reason, the first does.
+
+The second is given the names and what was scanned of some files at a time. It takes those that are still so and whose
+content is kept as it is, and decides nothing; see ``store.hg.first_commit``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from pacha.errors import PachaError
+from pacha.fetch.worker import WorkerProcess
+from pacha.files import content
+from pacha.files.dirfd import DirectoryFds
+from pacha.files.metadata import Entry, Kind, matches
+from pacha.host.context import Context
+from pacha.store import hg
+
+_FEW = 4000  #: files that are written in the time that sharing them takes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """Files to read below ``root``, whose logs to write into the repository at ``repository``, which is being made.
+
+    Each of ``files`` is plain: the stored name, the path below ``root``, and mode, user, group, time, size.
+    """
+
+    repository: str
+    root: bytes
+    files: tuple[tuple[bytes, bytes, int, int, int, int, int], ...]
+
+
+def write_share(share: Share) -> list[tuple[Any, ...] | None]:
+    """Write the logs of a share; for each file the log, as a plain tuple, and its SHA-256, or None where it is left.
+
+    Raises OSError.
+    """
+    store = hg.NewStore(os.fsencode(share.repository))
+    with DirectoryFds(share.root) as descent:
+        return [_written(store, descent, *file) for file in share.files]
+
+
+def _written(store: hg.NewStore, descent: DirectoryFds, stored: bytes, path: bytes, *scanned: int) -> Any:
+    mode, uid, gid, mtime_ns, size = scanned
+    entry = Entry(path, Kind.FILE, mode, uid, gid, None, None, mtime_ns, size)
+    try:
+        directory, name = descent.parent(path)
+        reading = content.read(entry, name, directory)
+    except OSError:  # the first process says why
+        return None
+    if not (reading.steady and matches(entry, reading.status)):
+        return None
+    blob = hg.Blob(reading.data, is_executable=bool(mode & 0o100))
+    return tuple(store.add_file(stored, blob)), reading.entry.sha256
+
+
+class SharedReading:
+    """Lets ``worker`` write logs of the files ``written``, which are below ``root``.
+
+    ``relative`` returns the path below it; ``accept`` is called with the entry of each file as it was read.
+    """
+
+    def __init__(
+        self,
+        worker: WorkerProcess,
+        written: Mapping[bytes, tuple[Entry, int]],
+        root: bytes,
+        relative: Callable[[bytes], bytes],
+        accept: Callable[[Entry], None],
+    ) -> None:
+        self._worker, self._written, self._root, self._relative, self._accept = worker, written, root, relative, accept
+        self._given: list[Entry | None] = []
+
+    def give(self, repository: str, names: Sequence[bytes]) -> None:
+        """Give it those of the files that are read as a whole and kept as they are."""
+        self._given = [self._plain(*self._written[name]) for name in names]
+        both = zip(names, self._given, strict=True)
+        files = tuple(self._file(name, entry) for name, entry in both if entry is not None)
+        self._worker.ask(write_share, Share(repository=repository, root=self._root, files=files))
+
+    @staticmethod
+    def _plain(entry: Entry, number: int) -> Entry | None:
+        return entry if entry.kind is Kind.FILE and entry.parts == 0 and entry.sealed is None else None
+
+    def _file(self, name: bytes, entry: Entry) -> tuple[bytes, bytes, int, int, int, int, int]:
+        return name, self._relative(entry.path), entry.mode, entry.uid, entry.gid, entry.mtime_ns, entry.size
+
+    def has_ended(self) -> bool:
+        """Whether it has done that, or is no more."""
+        return self._worker.answers()
+
+    def written(self) -> Sequence[hg.Log | None] | None:
+        """The log of each name that was given, None for what is left; None where it failed, and so was ended."""
+        if (answer := self._answer()) is None:
+            self.end()
+            return None
+        told = iter(answer)
+        return [None if entry is None else self._log(entry, next(told)) for entry in self._given]
+
+    def _answer(self) -> Any:
+        try:
+            return self._worker.answer()
+        except PachaError:  # too little memory
+            return None
+
+    def _log(self, entry: Entry, told: tuple[tuple[Any, ...], bytes] | None) -> hg.Log | None:
+        if told is None:
+            return None
+        log, sha256 = told
+        self._accept(entry._replace(sha256=sha256))
+        return hg.Log(*log)
+
+    def end(self) -> None:
+        """End it: it writes nothing any more."""
+        self._worker.end()
+
+
+def is_worth_it(written: Mapping[bytes, tuple[Entry, int]]) -> bool:
+    """Whether two processes write so many files sooner than one."""
+    return len(written) >= _FEW
+
+
+@contextmanager
+def starting(context: Context) -> Iterator[WorkerProcess | None]:
+    """A worker process for the body, where nothing was pushed from here yet; None where something was."""
+    if os.path.lexists(context.state.cache):
+        yield None
+        return
+    with WorkerProcess.start(load=False) as worker:
+        yield worker
