@@ -24,7 +24,7 @@ PYTHON, IMPORTS, REST = "Python itself", "importing click and Pacha", "the rest"
 #: For each step: the parts, and the functions that do them, as module:name.
 PARTS: Mapping[str, Mapping[str, Sequence[str]]] = {
     FIRST: {
-        "committing: file logs": ["pacha.store.hg.first_commit:_Store.add_file"],
+        "committing: file logs": ["pacha.store.hg.new_store:NewStore.add_file"],
         "committing: reading the watched files": ["pacha.files.content:read"],
         "committing: manifest, list of names, the rest": ["pacha.push.commit:commit"],
         "scanning": ["pacha.files.scan:scan"],

@@ -14,7 +14,6 @@ from pacha.errors import Concern, PurgedError
 from pacha.files import content, keyed, metadata, names
 from pacha.files.dirfd import DirectoryFds, open_file
 from pacha.files.metadata import Entry, Kind
-from pacha.push.sharing import SharedReading, is_worth_it
 from pacha.sealing.sealer import Sealer, Sealing
 from pacha.store.revision import NULL, Blob, Interruption, Note
 from pacha.store.snapshot import Watched, missing_in, other_than
@@ -23,9 +22,9 @@ from pacha.system.presence import ABSENT
 from pacha.text import escape
 
 if TYPE_CHECKING:
-    from pacha.fetch.worker import WorkerProcess
     from pacha.files.owners import Accounts
-    from pacha.store.hg import Repository
+    from pacha.push.sharing import Sharing
+    from pacha.store import hg
 
 _POINTER = b"Kept in parts of at most %d bytes each: see %s\n"
 
@@ -79,7 +78,7 @@ def _differs(old: Entry | None, new: Entry | None) -> bool:
 
 
 def commit(
-    repository: Repository,
+    repository: hg.Repository,
     watched: Watched,
     parent: str,
     base: Mapping[bytes, Entry],
@@ -88,14 +87,14 @@ def commit(
     accounts: Accounts,
     sealer: Sealer | None = None,
     owed: Collection[bytes] = (),
-    worker: WorkerProcess | None = None,
+    sharing: Sharing | None = None,
 ) -> Committed:
     """Commit the entries ``new`` of ``watched`` on ``parent``; ``base`` are the entries of ``watched.node``.
 
     With an empty ``base`` (a path watched again) only ``new`` is left of the content of ``parent``. A path that cannot
     be read keeps its entry of ``base``, with a concern. ``accounts`` names the owners of files that took the place of
     scanned ones. ``sealer`` seals those whose ``sealed`` is not None. What is ``owed`` is not on the disk: its content
-    is that of ``watched.node``. ``worker`` helps where all is new. Raises PachaError, DamagedError.
+    is that of ``watched.node``. ``sharing`` helps where all is new. Raises PachaError, DamagedError.
     """
     result = Committed(parent)
     paths = differing(base, new)
@@ -111,7 +110,7 @@ def commit(
                 lambda entry, status: entry if entry.path in owed else metadata.as_owned(entry, status, accounts),
             )  # fmt: skip
             try:
-                second = reader.shared(worker) if worker and not (base or owed) else None
+                second = reader.shared(sharing) if sharing and not (base or owed) else None
                 result.node = repository.commit(parent, written, removed, reader, note, second)
             except _Unkept as unkept:
                 base_entry = None if unkept.gone else base.get(unkept.path)
@@ -130,7 +129,7 @@ def commit(
         return result
 
 
-def _orphaned_names(repository: Repository, node: str, parent: str) -> set[bytes]:
+def _orphaned_names(repository: hg.Repository, node: str, parent: str) -> set[bytes]:
     """Stored names in which ``parent`` differs from ``node``: content that was committed without a snapshot."""
     if node == parent:
         return set()
@@ -209,13 +208,11 @@ class _BlobSource:
             self._begun.add(entry.path)
         return blob
 
-    def shared(self, worker: WorkerProcess) -> SharedReading | None:
-        """What lets ``worker`` read a part of the files; None where there are few."""
-        if not is_worth_it(self._written):
-            return None
+    def shared(self, sharing: Sharing) -> hg.SecondWriter | None:
+        """What reads a part of the files in another process, and has that write their logs."""
         # The descriptor of this process: whatever comes in the place of the folder meanwhile, it is read from this one.
         root = b"/proc/%d/fd/%d" % (os.getpid(), self._descent.directory(b""))
-        return SharedReading(worker, self._written, root, self._watched.relative, self._accept)
+        return sharing.reading(self._written, root, self._watched.relative, self._accept)
 
     def _accept(self, entry: Entry) -> None:
         self.entries[entry.path] = entry

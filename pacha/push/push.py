@@ -11,10 +11,10 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from pacha.errors import Concern, PachaError
 from pacha.fetch import staging_dir
-from pacha.fetch.worker import WorkerProcess
 from pacha.host.context import Context
 from pacha.host.due import PUSH
 from pacha.push import cloned, purged, reconcile, remote_check
@@ -26,6 +26,9 @@ from pacha.store.snapshot import Changes
 from pacha.system.presence import is_absent
 from pacha.text import escape
 from pacha.wire.master import RolledBack
+
+if TYPE_CHECKING:
+    from pacha.push.sharing import Sharing
 
 #: Remembered as the failure until the push ends; after a kill it stays.
 _CUT_OFF = "The last push was interrupted."
@@ -71,9 +74,9 @@ def push(
     take_over: bool = False,
     message: str = "",
     wait_seconds: float = 0,
-    worker: WorkerProcess | None = None,
+    sharing: Sharing | None = None,
 ) -> Pushed:
-    """Push what is watched. ``accept``: see ``scan.read_last_snapshot``; ``worker``: see ``sharing.starting``.
+    """Push what is watched. ``accept``: see ``scan.read_last_snapshot``; ``sharing``: for a first push.
 
     Raises LockedError, ConfigError, PachaError if nothing could be tried.
     """
@@ -84,7 +87,7 @@ def push(
         if state.staging or state.staging_left:  # of a killed rebuild, with all files in the clear
             staging_dir.remove_leftovers(context)
         try:
-            begin = partial(_session, context, take_over, message, worker)
+            begin = partial(_session, context, take_over, message, sharing)
             begin = partial(begin, _run_before(context, begin, accept))
             pushed = _until_not_rolled_back(context, begin, accept)
         except Exception as error:
@@ -98,12 +101,12 @@ def _session(
     context: Context,
     take_over: bool,
     message: str,
-    worker: WorkerProcess | None = None,
+    sharing: Sharing | None = None,
     concerns: Sequence[Concern] = (),
 ) -> PushSession:
     session = PushSession(
         context=context, host=context.hostname(), take_over=take_over, message=message, state=context.state.read(),
-        worker=worker,
+        sharing=sharing,
     )  # fmt: skip
     session.concerns += concerns
     return session

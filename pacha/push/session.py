@@ -10,12 +10,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pacha
 from pacha.config.keys import STANDALONE
 from pacha.errors import Concern, ExitCode, PachaError, UnreachableError
-from pacha.fetch.worker import WorkerProcess
 from pacha.files.listing import Fingerprints
 from pacha.files.mount_points import MountPoints
 from pacha.files.name_service import KnownNames, known_names
@@ -40,6 +39,9 @@ from pacha.system.presence import is_absent
 from pacha.text import escape, rfc3339
 from pacha.wire.master import CHANGELOG_OF_ANY, HEARTBEAT_MAX, Master, Probe, RolledBack
 
+if TYPE_CHECKING:
+    from pacha.push.sharing import Sharing
+
 _UNREADABLE = "its revision {node} on {label} cannot be read ({why}); the push went on beside it: find out who added it"
 _ELSEWHERE = "pacha.hosts.path is {own}, but this key leads to {theirs} on {label}: there it is kept"
 _OF_OURS = 4  #: how many times the size of our own pacha.db a revision may have
@@ -58,7 +60,7 @@ class PushSession:
     is the scan of them; ``fingerprints`` are those of the scan before. ``recorded`` are the accounts of the last
     snapshot, whose names stay where nothing answers for them. ``companions`` are the texts beside pacha.db, by name;
     ``told`` waits for that of the packages: apt may take longer than a scan. ``purged``: what was purged from the
-    history here; ``sealing``: what is sealed. ``worker``: a second process for a first push.
+    history here; ``sealing``: what is sealed. ``sharing``: a second process, for a first push.
     """
 
     context: Context
@@ -66,7 +68,7 @@ class PushSession:
     take_over: bool
     message: str
     state: HostState
-    worker: WorkerProcess | None = None
+    sharing: Sharing | None = None
     targets: list[MasterTarget] = field(init=False)
     watched: tuple[Watched, ...] = ()
     scan: Scan = field(default_factory=Scan)

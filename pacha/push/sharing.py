@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,11 +59,29 @@ def _written(store: hg.NewStore, descent: DirectoryFds, stored: bytes, path: byt
     return tuple(store.add_file(stored, blob)), reading.entry.sha256
 
 
-class SharedReading:
-    """Lets ``worker`` write logs of the files ``written``, which are below ``root``.
+class Sharing:
+    """What a push has a second process for."""
 
-    ``relative`` returns the path below it; ``accept`` is called with the entry of each file as it was read.
-    """
+    def __init__(self, worker: WorkerProcess) -> None:
+        self._worker = worker
+
+    def reading(
+        self,
+        written: Mapping[bytes, tuple[Entry, int]],
+        root: bytes,
+        relative: Callable[[bytes], bytes],
+        accept: Callable[[Entry], None],
+    ) -> SharedReading | None:
+        """What lets it read a part of the files ``written``, with their part numbers; None where they are few.
+
+        They lie below ``root``, ``relative`` to which are their paths; ``accept`` is called with the entry of each file
+        as it was read.
+        """
+        return SharedReading(self._worker, written, root, relative, accept) if len(written) >= _FEW else None
+
+
+class SharedReading:
+    """Lets ``worker`` write logs; see ``Sharing.reading`` and ``hg.SecondWriter``."""
 
     def __init__(
         self,
@@ -78,14 +96,10 @@ class SharedReading:
 
     def give(self, repository: str, names: Sequence[bytes]) -> None:
         """Give it those of the files that are read as a whole and kept as they are."""
-        self._given = [self._plain(*self._written[name]) for name in names]
+        self._given = [_simple(*self._written[name]) for name in names]
         both = zip(names, self._given, strict=True)
         files = tuple(self._file(name, entry) for name, entry in both if entry is not None)
         self._worker.ask(write_share, Share(repository=repository, root=self._root, files=files))
-
-    @staticmethod
-    def _plain(entry: Entry, number: int) -> Entry | None:
-        return entry if entry.kind is Kind.FILE and entry.parts == 0 and entry.sealed is None else None
 
     def _file(self, name: bytes, entry: Entry) -> tuple[bytes, bytes, int, int, int, int, int]:
         return name, self._relative(entry.path), entry.mode, entry.uid, entry.gid, entry.mtime_ns, entry.size
@@ -103,10 +117,9 @@ class SharedReading:
         return [None if entry is None else self._log(entry, next(told)) for entry in self._given]
 
     def _answer(self) -> Any:
-        try:
+        with suppress(PachaError):  # too little memory
             return self._worker.answer()
-        except PachaError:  # too little memory
-            return None
+        return None
 
     def _log(self, entry: Entry, told: tuple[tuple[Any, ...], bytes] | None) -> hg.Log | None:
         if told is None:
@@ -120,16 +133,19 @@ class SharedReading:
         self._worker.end()
 
 
-def is_worth_it(written: Mapping[bytes, tuple[Entry, int]]) -> bool:
-    """Whether two processes write so many files sooner than one."""
-    return len(written) >= _FEW
+def _simple(entry: Entry, number: int) -> Entry | None:
+    """The ``entry`` if it is one that the second process can do."""
+    return entry if entry.kind is Kind.FILE and number < 0 and entry.parts == 0 and entry.sealed is None else None
 
 
 @contextmanager
-def starting(context: Context) -> Iterator[WorkerProcess | None]:
-    """A worker process for the body, where nothing was pushed from here yet; None where something was."""
+def starting(context: Context) -> Iterator[Sharing | None]:
+    """A second process for the body, where one can be had and nothing was scanned from here yet.
+
+    Only a first push needs it, and it has to be forked before there are threads: see ``WorkerProcess.begin``.
+    """
     if os.path.lexists(context.state.cache):
         yield None
         return
     with WorkerProcess.start(load=False) as worker:
-        yield worker
+        yield Sharing(worker) if worker else None

@@ -270,7 +270,7 @@ def _commit_watched(
             lost_history.tell(session, watched.path)
         return commit.commit(
             repository, watched, parent, before, now, note, session.accounts, session.sealing.sealer, owed,
-            session.worker,
+            session.sharing,
         )  # fmt: skip
 
     def send(target: MasterTarget, peer: Upload) -> commit.Committed:

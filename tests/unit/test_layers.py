@@ -54,7 +54,7 @@ OWNERS: dict[str, frozenset[str]] = {
             "bounds",
             "incoming",
             "runtime",
-            "first_commit",
+            "new_store",
             "plain_reading",
             "revlog",
             "repository",

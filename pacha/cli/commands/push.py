@@ -48,18 +48,17 @@ def push_command(
     context = cli_context.context()
     if due and not is_due(context.state.read(), context.config.frequency, time.time()):
         return ExitCode.DONE
-    from pacha.push.push import push  # 'push --due' mostly ends before this
-    from pacha.push.sharing import starting
+    from pacha.push import push, sharing  # 'push --due' mostly ends before this
 
     console = cli_context.console
     try:
         with (
-            starting(context) as worker,  # before there are threads
+            sharing.starting(context) as second,  # before there are threads
             reported(context, by_schedule=due) as failures,
             waiting("Pushing", quiet=cli_context.quiet),
         ):
-            pushed = push(
-                context, accept=accept, take_over=take_over, message=message, wait_seconds=wait, worker=worker
+            pushed = push.push(
+                context, accept=accept, take_over=take_over, message=message, wait_seconds=wait, sharing=second
             )
             failures += [failure for _, failure in pushed.failures]
     except LockedError as error:

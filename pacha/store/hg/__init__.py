@@ -28,7 +28,7 @@ from pacha.text import one_line
 
 if TYPE_CHECKING:
     from pacha.store.hg.diff import unified
-    from pacha.store.hg.first_commit import complete, make_repository
+    from pacha.store.hg.first_commit import SecondWriter, complete, make_repository
     from pacha.store.hg.lazy import open_lazily
     from pacha.store.hg.new_store import Log, NewStore
     from pacha.store.hg.peer import Peer, open_peer
@@ -50,6 +50,7 @@ __all__ = [
     "Reader",
     "Repository",
     "Revision",
+    "SecondWriter",
     "complete",
     "frequent_gc",
     "load",
@@ -69,7 +70,7 @@ _MODULES = {
     "FileRevision": "purging",
     "frequent_gc": "runtime",
     **dict.fromkeys(["Log", "NewStore"], "new_store"),
-    **dict.fromkeys(["complete", "make_repository"], "first_commit"),
+    **dict.fromkeys(["SecondWriter", "complete", "make_repository"], "first_commit"),
     "open_lazily": "lazy",
     "unified": "diff",
 }

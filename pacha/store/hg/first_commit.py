@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import chain, islice
+from struct import Struct
 from typing import Protocol
 
 from pacha.errors import DamagedError, PachaError, cause
@@ -19,6 +20,8 @@ from pacha.store.hg.new_store import FORMAT_FILES, NEW, Log, NewStore, encoded, 
 from pacha.store.revision import Content, Note
 from pacha.system.syscalls import sync_file, sync_file_system
 
+_LOG = Struct("20s1s?")  #: a ``Log``
+_NONE = bytes(20)  #: the null node
 _OURS, _THEIRS = 16, 256  #: files that a process writes until it hears of the other
 
 
@@ -152,7 +155,7 @@ class _Logs:
     ) -> None:
         self._store, self._path, self._names, self._content, self._second = store, path, names, content, second
         self._end, self._given = len(names), 0
-        self._theirs = deque[Log | None]()  #: those of the names from the end on
+        self._theirs: list[bytes] = []  #: those given at a time, from the end on, in little memory
 
     def write(self) -> Iterator[tuple[bytes, Log]]:
         """Each name that has a content, in their order, with its log. Raises as ``content``, and OSError."""
@@ -163,9 +166,10 @@ class _Logs:
             yield from self._own(self._names[begin])
             begin += 1
         self._take_back()
-        for name in self._names[begin:]:
-            if log := self._theirs.popleft():
-                yield name, log
+        theirs = chain.from_iterable(_LOG.iter_unpack(some) for some in reversed(self._theirs))
+        for name, (node, flags, is_apart) in zip(islice(self._names, begin, None), theirs, strict=True):
+            if node != _NONE:
+                yield name, Log(node, flags.rstrip(b"\0"), is_apart)
             else:
                 self._store.discard(name)
                 yield from self._own(name)
@@ -189,8 +193,8 @@ class _Logs:
             return
         if (logs := self._second.written()) is None:
             logs, self._second = [None] * self._given, None
-        for name, log in zip(self._names[self._end : self._end + self._given], logs, strict=True):
+        for name, log in zip(islice(self._names, self._end, self._end + self._given), logs, strict=True):
             if log:
                 self._store.accept(name, log)
-        self._theirs.extendleft(reversed(logs))
+        self._theirs.append(b"".join(_LOG.pack(*(log or Log(_NONE))) for log in logs))
         self._given = 0

@@ -13,7 +13,8 @@ import pytest
 from pacha.errors import ConfigError, LockedError, PachaError
 from pacha.files import content
 from pacha.push import commit, push
-from pacha.store.hg import Repository, first_commit
+from pacha.store.hg import Blob, Log, Repository
+from pacha.store.hg.new_store import NewStore
 from pacha.wire import local_master, local_store
 from tests.support.standalone import Standalone, standalone_host  # noqa: F401  (a fixture)
 
@@ -118,9 +119,9 @@ def names(bar: Standalone) -> list[str]:
 
 
 def test_the_first_sends_while_it_commits(many: Standalone, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = first_commit._Store.add_file
+    real = NewStore.add_file
 
-    def add_file(store: Any, name: bytes, text: bytes) -> bytes:
+    def add_file(store: NewStore, name: bytes, blob: Blob) -> Log:
         if name == b"149":
             time.sleep(0.1)  # names wait so long at most
         if name == b"150":
@@ -128,20 +129,20 @@ def test_the_first_sends_while_it_commits(many: Standalone, monkeypatch: pytest.
             while not (come := list(many.master.rglob("000.i"))) and time.monotonic() < until:
                 time.sleep(0.01)
             assert come and not (many.master / "foo").exists()
-        return real(store, name, text)
+        return real(store, name, blob)
 
-    monkeypatch.setattr(first_commit._Store, "add_file", add_file)
+    monkeypatch.setattr(NewStore, "add_file", add_file)
     many.push()
     assert logs(many.master / "foo") == logs(many.top / "state/repos/foo") != {}
     assert names(many) == ["db", "foo", "last-push"]
     assert not many.push().sent
 
 
-@pytest.mark.parametrize("where", ["add_file", "list_logs", "draft"])
+@pytest.mark.parametrize("where", ["add_file", "begin", "add"])
 def test_a_commit_that_fails_leaves_nothing_on_the_master(
     many: Standalone, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
-    real, count = getattr(first_commit._Store, where), iter(range(1000))
+    real, count = getattr(NewStore, where), iter(range(1000))
 
     def fails(store: Any, *given: bytes) -> Any:
         if where != "add_file" or next(count) == 150:
@@ -149,7 +150,7 @@ def test_a_commit_that_fails_leaves_nothing_on_the_master(
         return real(store, *given)
 
     with monkeypatch.context() as broken, pytest.raises(PachaError) as caught:
-        broken.setattr(first_commit._Store, where, fails)
+        broken.setattr(NewStore, where, fails)
         push.push(many.context())
     assert caught.value.code == "disk-refused" and names(many) == []
     many.push()
