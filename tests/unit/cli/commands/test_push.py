@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import threading
+from typing import Any
+
+import pytest
+
+from pacha.push.sharing import Sharing
 from tests.support.commanding import Shell, loaded_mercurial, shell_of_bar  # noqa: F401  (fixtures)
 from tests.support.standalone import standalone_host  # noqa: F401  (a fixture)
 
@@ -18,6 +25,22 @@ def test_one_that_is_not_due_does_nothing(shell: Shell) -> None:
     (shell.bar.tree / "one").write_text("changed\n")
     tip = shell.bar.context().state.read().tip
     assert shell.run("push", "--due") == "" and shell.bar.context().state.read().tip == tip
+
+
+def test_the_first_alone_has_a_second_process(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, shared = Sharing.reading, list[int]()
+
+    def reading(sharing: Sharing, *given: Any) -> Any:
+        shared.append(len(given[0]))
+        return real(sharing, *given)
+
+    monkeypatch.setattr(Sharing, "reading", reading)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1})
+    monkeypatch.setattr(threading, "active_count", lambda: 1)
+    shell.run("push")
+    (shell.bar.tree / "one").write_text("changed\n")
+    shell.run("push")
+    assert shared == [1]
 
 
 def test_the_failure_of_an_only_master_is_the_commands(shell: Shell) -> None:
