@@ -116,7 +116,7 @@ def test_a_second_that_is_gone_is_done_without(repository: Repository, tmp_path:
 def test_no_more_processes(
     divided: None, repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(WorkerProcess, "begin", lambda: None)
+    monkeypatch.setattr(WorkerProcess, "begin", lambda **how: None)
     spool = unpacked(repository, tmp_path, None)
     check(spool)
     assert spools(tmp_path) == [f".content-{os.getpid()}"]
