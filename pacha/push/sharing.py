@@ -20,7 +20,8 @@ from pacha.files.metadata import Entry, Kind, matches
 from pacha.host.context import Context
 from pacha.store import hg
 
-_FEW = 4000  #: files that are written in the time that sharing them takes
+_FEW = 4000  #: files; with fewer there is little to gain
+_MOST = 8 << 20  #: bytes at a time, so that the first process does not wait long at the end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,12 +95,19 @@ class SharedReading:
         self._worker, self._written, self._root, self._relative, self._accept = worker, written, root, relative, accept
         self._given: list[Entry | None] = []
 
-    def give(self, repository: str, names: Sequence[bytes]) -> None:
-        """Give it those of the files that are read as a whole and kept as they are."""
-        self._given = [_simple(*self._written[name]) for name in names]
-        both = zip(names, self._given, strict=True)
-        files = tuple(self._file(name, entry) for name, entry in both if entry is not None)
+    def give(self, repository: str, names: Sequence[bytes]) -> int:
+        """Give it, of so many of the last ``names`` as are returned, those that are read as a whole and kept as they are."""
+        taken, size = list[tuple[bytes, Entry | None]](), 0
+        for name in reversed(names):
+            if size > _MOST:
+                break
+            taken.append((name, entry := _simple(*self._written[name])))
+            size += entry.size if entry else 0
+        taken.reverse()
+        self._given = [entry for _, entry in taken]
+        files = tuple(self._file(name, entry) for name, entry in taken if entry is not None)
         self._worker.ask(write_share, Share(repository=repository, root=self._root, files=files))
+        return len(taken)
 
     def _file(self, name: bytes, entry: Entry) -> tuple[bytes, bytes, int, int, int, int, int]:
         return name, self._relative(entry.path), entry.mode, entry.uid, entry.gid, entry.mtime_ns, entry.size

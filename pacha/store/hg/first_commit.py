@@ -28,8 +28,8 @@ _OURS, _THEIRS = 16, 256  #: files that a process writes until it hears of the o
 class SecondWriter(Protocol):
     """Another process that reads files and writes their logs; it may fail, and leave any of them."""
 
-    def give(self, repository: str, names: Sequence[bytes]) -> None:
-        """Let it write the logs of ``names`` into the ``repository``, which is being made at that path."""
+    def give(self, repository: str, names: Sequence[bytes]) -> int:
+        """Let it write logs into the ``repository``, which is being made at that path, of so many of the last ``names``."""
 
     def has_ended(self) -> bool:
         """Whether it has written what it was given, or is no more."""
@@ -184,8 +184,8 @@ class _Logs:
             self._take_back()
         count = min(_THEIRS, (self._end - begin) // 2)
         if self._second and not self._given and count:
-            self._second.give(self._path, self._names[self._end - count : self._end])
-            self._end, self._given = self._end - count, count
+            self._given = self._second.give(self._path, self._names[self._end - count : self._end])
+            self._end -= self._given
 
     def _take_back(self) -> None:
         """Wait for what the second process was given. Once it has failed, it is given no more."""

@@ -154,6 +154,16 @@ def test_it_gets_only_what_is_kept_whole_and_in_the_clear(many: Standalone) -> N
     assert sum(entry.kind is Kind.FILE for entry in entries(many.top / "state").values()) > len(given) > 20
 
 
+@pytest.mark.parametrize(("most", "files"), [(0, 1), (10**9, 10)])
+def test_what_it_is_given_is_read_in_a_short_time(
+    many: Standalone, monkeypatch: pytest.MonkeyPatch, most: int, files: int
+) -> None:
+    monkeypatch.setattr(sharing, "_MOST", most)
+    push_by(many, in_turn(helper := InTurn()))
+    assert max(sum(file[-1] > 0 for file in share.files) for share in helper.shares) == files
+    assert is_as_of_one(many)
+
+
 def killed(function: Callable[..., Any], share: Share) -> None:
     """What it has written is there, and the last of it is not whole."""
     function(share)
