@@ -96,7 +96,7 @@ class SharedReading:
         self._given: list[Entry | None] = []
 
     def give(self, repository: str, names: Sequence[bytes]) -> int:
-        """Give it, of so many of the last ``names`` as are returned, those that are read as a whole and kept as they are."""
+        """Give it what it can do of the last ``names``, of so many as are returned."""
         taken, size = list[tuple[bytes, Entry | None]](), 0
         for name in reversed(names):
             if size > _MOST:

@@ -29,7 +29,7 @@ class SecondWriter(Protocol):
     """Another process that reads files and writes their logs; it may fail, and leave any of them."""
 
     def give(self, repository: str, names: Sequence[bytes]) -> int:
-        """Let it write logs into the ``repository``, which is being made at that path, of so many of the last ``names``."""
+        """Let it write logs of the last ``names``, of so many as are returned, into what is being made at that path."""
 
     def has_ended(self) -> bool:
         """Whether it has written what it was given, or is no more."""
