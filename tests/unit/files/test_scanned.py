@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from types import MappingProxyType
 
@@ -22,6 +23,7 @@ def host_of(tree: Path, *files: str) -> Host:
     host = Host(watch(tree))
     host.push()
     host.entries = MappingProxyType(dict(host.entries))
+    time.sleep(0.02)  # the clock of a file system goes in steps of 10 milliseconds at most
     return host
 
 
