@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
 from pacha.errors import PachaError
+from pacha.fetch.ahead import finish, unpacking_ahead
 from pacha.fetch.unpack import Item, Task, UnpackedFile, items, unpack_parallel
 from pacha.fetch.worker import WorkerProcess, run_in_worker
 from pacha.files.metadata import Entry
@@ -39,33 +41,46 @@ class Spool:
     shut: dict[bytes, str] = field(default_factory=dict)
     opener: Opener = field(default_factory=Opener)
     read: dict[str, frozenset[bytes]] = field(default_factory=dict)
+    _begun: bool = False  #: the worker has unpacked some of the next task
     _files: dict[int, str] = field(default_factory=dict)  #: the paths by descriptor
 
-    def add(
+    def task(
         self, repository: str, watched: Watched, entries: Iterable[Entry], folder: Path, *, original: str = ""
-    ) -> None:
-        """Unpack ``entries`` from the repository at that path into ``folder``, each checked against its sha256.
-
-        Raises DamagedError.
-        """
-        files, node = items(entries), watched.node or revision.NULL
-        task = Task(
+    ) -> Task:
+        """To unpack ``entries`` from the repository at that path into ``folder``, each checked against its sha256."""
+        return Task(
             path=repository,
             name=watched.repository,
             watched=watched.path,
-            node=node,
+            node=watched.node or revision.NULL,
             spool=str(folder / _CONTENT),
-            items=[tuple(file) for file in files],
+            items=[tuple(file) for file in items(entries)],
             original=original,
             opener=self.opener,
         )
-        unpacked = run_in_worker(self.worker, unpack_parallel, task)
-        following = iter(files)
+
+    @contextmanager
+    def arriving(self, task: Task) -> Iterator[Callable[[bytes], None]]:
+        """Unpack files of ``task`` already during the body, which tells what of the store arrived."""
+        self._begun = False
+        if self.worker is None:
+            yield lambda name: None
+            return
+        with unpacking_ahead(self.worker, task) as ahead:
+            yield ahead.arrived
+        self._begun = ahead.works
+
+    def add(self, task: Task) -> None:
+        """Unpack what is left of ``task``, whose repository is complete. Raises DamagedError."""
+        begun, self._begun = self._begun, False
+        finished = run_in_worker(self.worker, finish, task.path) if begun else None
+        numbers, unpacked = finished or (range(len(task.items)), run_in_worker(self.worker, unpack_parallel, task))
+        following = (Item._make(task.items[number]) for number in numbers)
         for file in unpacked:
             self._take(file, islice(following, file.count))
-        self.read.pop(watched.repository, None)  # of an earlier try: the repository was fetched again
+        self.read.pop(task.name, None)  # of an earlier try: the repository was fetched again
         if all(file.sound for file in unpacked):
-            self.read[watched.repository] = frozenset(name for file in files for name in file.stored)
+            self.read[task.name] = frozenset(name for file in map(Item._make, task.items) for name in file.stored)
 
     def content(self, path: bytes) -> Iterator[bytes]:
         """The bytes of a file, in chunks. Raises PachaError."""

@@ -21,6 +21,7 @@ from pacha.fetch import snapshot as tip
 from pacha.fetch.prefetch import Prefetcher
 from pacha.fetch.provenance import Claim, Provenance
 from pacha.fetch.spool import Spool
+from pacha.fetch.unpack import Task
 from pacha.fetch.worker import WorkerProcess, run_in_worker
 from pacha.files import names
 from pacha.files.metadata import Entry, Kind
@@ -223,8 +224,11 @@ class Staging:
         return Claim(host=self.host, node=node, at=note.at, database=image, text=text, armored=armored)
 
     def _fetch_content(self, watched: Watched, snapshot: Snapshot) -> None:
+        path, original = self.path(watched.repository), self.original(watched.repository)
+        entries = snapshot.below(watched).values()
+        task = self.spool.task(path, watched, entries, self.folder, original=original)
         try:
-            self.fetch_store(watched.repository)
+            self.fetch_store(watched.repository, task)
         except NoHost as error:
             raise DamagedError(
                 f"The repository '{watched.repository}' is not on the master.",
@@ -233,14 +237,16 @@ class Staging:
                 subject=watched.repository,
                 code="repository-missing",
             ) from None
-        path, original = self.path(watched.repository), self.original(watched.repository)
-        self.spool.add(path, watched, snapshot.below(watched).values(), self.folder, original=original)
+        self.spool.add(task)
 
-    def fetch_store(self, name: str) -> None:
-        """Copy the store of the repository ``name``. Clone it where its format is unknown."""
+    def fetch_store(self, name: str, task: Task | None = None) -> None:
+        """Copy the store of the repository ``name``. Clone it where its format is unknown.
+
+        Files of ``task`` are unpacked meanwhile, as far as there is a worker.
+        """
         if self.master.local_path(name) is not None:
             return
-        totals = self.prefetcher.wait_for(name, self.on_file)
+        totals = self._copied_and_unpacked(name, task) if task else self.prefetcher.wait_for(name, self.on_file)
         self.files, self.size = self.files + totals.files, self.size + totals.size
         folder = self.folder / name
         if _is_known(folder / STORE):
@@ -250,6 +256,15 @@ class Staging:
         shutil.rmtree(folder)
         self.cloned.add(name)
         self._clone(name)
+
+    def _copied_and_unpacked(self, name: str, task: Task) -> Totals:
+        with self.spool.arriving(task) as arrived:
+
+            def received(file: Received) -> None:
+                arrived(file.name)
+                self.on_file(file)
+
+            return self.prefetcher.wait_for(name, received)
 
     def _copy(self, name: str, on_file: Callable[[Received], None]) -> Totals:
         folder = self.folder / name

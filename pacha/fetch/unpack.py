@@ -123,11 +123,10 @@ def unpack(task: Task) -> UnpackedFile:
             subject=f"{task.name} {task.node}",
             code="revision-missing",
         )
-    # A file for each process: one that is being killed may still write.
-    unpacked, read = UnpackedFile(f"{task.spool}-{os.getpid()}", len(task.items)), repository.reader(task.node)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
-    with hg.frequent_gc(), open(os.open(unpacked.spool, flags, 0o600), "ab", buffering=_CHUNK) as spool:
-        unpacked.start = offset = spool.tell()
+    read, (path, spool) = repository.reader(task.node), open_spool(task)
+    with hg.frequent_gc(), spool:
+        offset = spool.tell()
+        unpacked = UnpackedFile(path, len(task.items), offset)
         try:
             for item in map(Item._make, task.items):
                 try:
@@ -151,6 +150,12 @@ def unpack(task: Task) -> UnpackedFile:
     return unpacked
 
 
+def open_spool(task: Task) -> tuple[str, BinaryIO]:
+    """The file of this process to append to, by its path: one that is being killed may still write to its own."""
+    path, flags = f"{task.spool}-{os.getpid()}", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+    return path, open(os.open(path, flags, 0o600), "ab", buffering=_CHUNK)
+
+
 def is_movable(path: str, node: str, read: frozenset[bytes]) -> bool:
     """Whether the repository has Pacha's format and ends with ``node``. The logs in ``read`` are known to."""
     return hg.Repository.open(path).ends_with(node, read)
@@ -162,7 +167,7 @@ def _unpack_one(item: Item, repository: str, read: Reader, spool: BinaryIO, unpa
         data = read(name)
         sha.update(data)
         size += len(data)
-        _write(data, item, spool, unpacked)
+        append(data, item, spool, unpacked)
     if sha.digest() != item.sha256 or size != item.size:
         raise _damaged(item, f"its sha256 in the repository '{repository}' is another than the snapshot names")
 
@@ -176,7 +181,7 @@ def _unseal_one(item: Item, task: Task, read: Reader, spool: BinaryIO, unpacked:
         for name in item.stored:
             data = opening.open(read(name))
             size += len(data)
-            _write(data, item, spool, unpacked)
+            append(data, item, spool, unpacked)
         opened = opening.finish(item.sha256 or b"")
     except Mismatch as error:
         raise _damaged(item, f"what is sealed in the repository '{task.name}': {error}") from None
@@ -185,7 +190,8 @@ def _unseal_one(item: Item, task: Task, read: Reader, spool: BinaryIO, unpacked:
     unpacked.opened[item.path] = opened
 
 
-def _write(data: bytes, item: Item, spool: BinaryIO, unpacked: UnpackedFile) -> None:
+def append(data: bytes, item: Item, spool: BinaryIO, unpacked: UnpackedFile) -> None:
+    """Write ``data`` of ``item`` to the end of the ``spool``, and note its holes."""
     spool.write(data)
     if len(data) >= len(_HOLE) and (hole := data.count(_HOLE) * len(_HOLE)):
         unpacked.holes[item.path] = unpacked.holes.get(item.path, 0) + hole

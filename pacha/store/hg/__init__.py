@@ -6,6 +6,7 @@ that of a repository, which may be hostile.
 
 This facade imports Mercurial, which takes a quarter of a second, when one of these is first used:
     Repository, Reader     a local repository: commit, read, history
+    OneRevisionReader      logs of one that may not be complete yet
     open_lazily            a local repository, which is opened only when it has to be
     make_repository        one with its first commit, which needs hardly anything of Mercurial
     NewStore, Log          a part of that in another process
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from pacha.store.hg.peer import Peer, open_peer
     from pacha.store.hg.purging import FileRevision
     from pacha.store.hg.repository import Reader, Repository, Revision, load
+    from pacha.store.hg.revlog import OneRevisionReader
     from pacha.store.hg.runtime import frequent_gc
     from pacha.store.hg.server import recover, serve
 
@@ -46,6 +48,7 @@ __all__ = [
     "Log",
     "NewStore",
     "Note",
+    "OneRevisionReader",
     "Peer",
     "Reader",
     "Repository",
@@ -71,6 +74,7 @@ _MODULES = {
     "frequent_gc": "runtime",
     **dict.fromkeys(["Log", "NewStore"], "new_store"),
     **dict.fromkeys(["SecondWriter", "complete", "make_repository"], "first_commit"),
+    "OneRevisionReader": "revlog",
     "open_lazily": "lazy",
     "unified": "diff",
 }

@@ -248,7 +248,7 @@ class Reader:
         self._repo = repo
         self._place = place
         self._manifest = manifest
-        self._singles = OneRevisionReader(repo)
+        self._singles = OneRevisionReader.of(repo)
         self._last = len(repo.changelog) - 1
         self.beyond = False
 
@@ -266,6 +266,11 @@ class Reader:
                 return bytes(log.read(node))
             except error.CensoredNodeError:
                 raise purged(name) from None
+
+    def names(self, name: bytes, node: bytes, link: int) -> bool:
+        """Whether this revision has ``name`` as the file revision ``node``, of the revision number ``link``."""
+        with _reading(self._place):
+            return link <= self._last and self._manifest.get(name) == node
 
 
 def purged(name: bytes) -> PurgedError:

@@ -11,11 +11,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from mercurial import store as stores
 from mercurial.utils import compression
 
+from pacha.library import require
+from pacha.store import repository_dir
 from pacha.store.revision import ENTRY, INLINE, META, hashed
 
 _HEADERS = frozenset({0x0001_0001, INLINE})
+_encode = require("Mercurial", stores, "_pathencode")  #: of a name below a store of Pacha's format
 _MOST = ENTRY.size + (256 << 10)  #: bytes; Mercurial keeps more than 128 KiB in a file of their own
 _FIRST = (0, 0, 0, -1, -1)  #: offset 0, no flags, its own delta base, no parents
 
@@ -35,17 +39,33 @@ class OneRevisionReader:
     Only in a store whose encoding of names cannot lead out of it (``fncache``; hg help internals.requirements).
     """
 
-    def __init__(self, repo: Any) -> None:
-        self._encode: Callable[[bytes], bytes] | None = repo.store.encode if b"fncache" in repo.requirements else None
-        self._store = repo.store.rawvfs.join(b"").rstrip(b"/") + b"/"
+    def __init__(self, store: bytes, encode: Callable[[bytes], bytes] | None) -> None:
+        self._store, self._encode = store.rstrip(b"/") + b"/", encode
         self._unpack = compression.compengines[b"zstd"].revlogcompressor(None).decompress
+
+    @classmethod
+    def of(cls, repo: Any) -> OneRevisionReader:
+        """That of the open repository ``repo``."""
+        return cls(repo.store.rawvfs.join(b""), repo.store.encode if b"fncache" in repo.requirements else None)
+
+    @classmethod
+    def of_plain(cls, path: str) -> OneRevisionReader:
+        """That of the repository at ``path``, which may not be complete yet, if it has Pacha's format."""
+        return cls(os.path.join(os.fsencode(path), os.fsencode(repository_dir.STORE)), _encode)
+
+    def log(self, name: bytes) -> bytes:
+        """The path of the log of the stored ``name`` below the store, whose encoding is known."""
+        assert self._encode is not None
+        return self._encode(_index(name))
 
     def get(self, name: bytes) -> OnlyRevision | None:
         """The only revision of the stored ``name``, its hash checked; None where Mercurial has to read the log."""
-        if self._encode is None:
-            return None
+        return None if self._encode is None else self.at(self.log(name))
+
+    def at(self, log: bytes) -> OnlyRevision | None:
+        """The same of the ``log`` at that path below the store."""
         try:
-            fd = os.open(self._store + self._encode(_index(name)), os.O_RDONLY | os.O_CLOEXEC)
+            fd = os.open(self._store + log, os.O_RDONLY | os.O_CLOEXEC)
         except OSError:
             return None
         try:

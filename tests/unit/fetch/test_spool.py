@@ -32,7 +32,8 @@ def filled(folder: Path, *wrong: bytes) -> Spool:
         for name, text in TEXTS.items()
     ]
     made = Spool()
-    made.add(repository.path, Watched(path=b"/foo", single=False, repository="foo", node=node), entries, folder)
+    watched = Watched(path=b"/foo", single=False, repository="foo", node=node)
+    made.add(made.task(repository.path, watched, entries, folder))
     return made
 
 

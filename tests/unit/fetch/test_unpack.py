@@ -64,7 +64,7 @@ def entries(*wrong: int) -> list[Entry]:
 def unpacked(repository: Repository, tmp_path: Path, worker: WorkerProcess | None, *wrong: int) -> Spool:
     spool = Spool(worker)
     watched = Watched(path=b"/foo", single=False, repository="foo", node=repository.heads()[0])
-    spool.add(repository.path, watched, entries(*wrong), tmp_path)
+    spool.add(spool.task(repository.path, watched, entries(*wrong), tmp_path))
     return spool
 
 
@@ -141,8 +141,9 @@ def test_damage_is_told(
 
 def test_a_revision_that_is_not_there(repository: Repository, tmp_path: Path, worker: WorkerProcess) -> None:
     watched = Watched(path=b"/foo", single=False, repository="foo", node="1" * 40)
+    spool = Spool(worker)
     with pytest.raises(DamagedError, match=r"^The repository 'foo' on the master has no revision 111111111111"):
-        Spool(worker).add(repository.path, watched, entries(), tmp_path)
+        spool.add(spool.task(repository.path, watched, entries(), tmp_path))
 
 
 def test_few_files_are_not_divided() -> None:
@@ -160,6 +161,6 @@ def test_what_was_read_the_last_time_is_forgotten(
     monkeypatch.setattr("pacha.store.hg.revlog.OneRevisionReader.get", lambda singles, name: None)
     monkeypatch.setattr("pacha.store.hg.repository._goes_beyond", lambda log, last: True)
     watched = Watched(path=b"/foo", single=False, repository="foo", node=repository.heads()[0])
-    spool.add(repository.path, watched, entries(), tmp_path)
+    spool.add(spool.task(repository.path, watched, entries(), tmp_path))
     assert spool.read == {}
     spool.close()

@@ -18,5 +18,5 @@ def test_a_store_that_does_not_encode_its_names_is_left_to_mercurial(tmp_path: P
     node = repository.heads()[0]
     run_hg("clone", "-U", "-q", "--pull", "--config", "format.usefncache=no", repository.path, str(tmp_path / "foo"))
     made = Repository.open(str(tmp_path / "foo"))
-    assert OneRevisionReader(made._repo).get(b"few") is None
+    assert OneRevisionReader.of(made._repo).get(b"few") is None
     assert made.reader(node)(b"few") == ONE[b"few"]

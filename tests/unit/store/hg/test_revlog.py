@@ -22,7 +22,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pyte
 
 @pytest.fixture
 def singles(repository: Repository) -> Iterator[OneRevisionReader]:
-    yield OneRevisionReader(repository._repo)
+    yield OneRevisionReader.of(repository._repo)
 
 
 def test_most_logs_are_read_in_one_go(repository: Repository, singles: OneRevisionReader) -> None:
@@ -67,7 +67,7 @@ def test_every_bit_that_differs_is_noticed(tmp_path: Path, data: bytes) -> None:
     """One byte another, or one less or more: what is read is what was written, or nothing."""
     made = Repository.open(str(tmp_path / "foo"), create=True)
     commit(made, NULL, {b"a": data})
-    index, singles = tmp_path / "foo/.hg/store/data/a.i", OneRevisionReader(made._repo)
+    index, singles = tmp_path / "foo/.hg/store/data/a.i", OneRevisionReader.of(made._repo)
     whole = index.read_bytes()
     bent = [whole[:at] + bytes([whole[at] ^ bit]) + whole[at + 1 :] for at in range(len(whole)) for bit in (1, 0x80)]
     for other in (*bent, whole[:-1], whole + b"\0", whole[:63], whole * 2, b""):
@@ -85,7 +85,7 @@ TEXTS = st.binary(max_size=300) | st.builds(bytes.__mul__, st.binary(max_size=20
 def test_all_texts_come_back(tmp_path_factory: pytest.TempPathFactory, files: dict[bytes, bytes]) -> None:
     made = Repository.open(str(tmp_path_factory.mktemp("texts") / "foo"), create=True)
     node = commit(made, NULL, files)
-    singles, read = OneRevisionReader(made._repo), made.reader(node)
+    singles, read = OneRevisionReader.of(made._repo), made.reader(node)
     for name, data in files.items():
         assert read(name) == data
         found: Any = singles.get(name)
